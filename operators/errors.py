@@ -1,0 +1,57 @@
+"""Errors that a caller must tell apart: what can never work, and what may work later."""
+
+from __future__ import annotations
+
+
+class OsteonError(Exception):
+    """Base. `code` may leave the machine; the text says what was expected and what was got."""
+
+    code = "defect"
+    exit_code = 1
+
+    def __init__(self, text: str, *, code: str | None = None) -> None:
+        super().__init__(text)
+        if code is not None:
+            self.code = code
+
+
+class UnsuitableError(OsteonError):
+    """The input can never be segmented: refuse it, do not retry."""
+
+    code = "unsuitable"
+    exit_code = 3
+
+
+class UnreadableError(UnsuitableError):
+    """The input cannot be read as what it claims to be."""
+
+    code = "unreadable"
+    exit_code = 4
+
+
+class ModelError(OsteonError):
+    """A package or its weights are missing, altered or do not fit."""
+
+    code = "model"
+    exit_code = 5
+
+
+class OutputError(OsteonError):
+    """A result could not be written or delivered."""
+
+    code = "output"
+    exit_code = 6
+
+
+class UsageError(OsteonError):
+    """The command was called with something it does not take."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class TransientError(OsteonError):
+    """May work later: retry."""
+
+    code = "transient"
+    exit_code = 6

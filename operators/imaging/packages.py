@@ -1,0 +1,116 @@
+"""What a model package says: one anatomy as data. Reading it from disk is `package_file.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept (PS3.3 8.8): value, coding scheme, meaning."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """One network: what it is, where its weights are, and what it reads.
+
+    `patch` is in voxels of `spacing_mm`; `window_hu` is clipped and mapped to 0..1 by the
+    runtime; `classes` names each output channel, the first is background.
+    """
+
+    name: str
+    architecture: str
+    arguments: dict[str, object]
+    weights: Path
+    sha256: str
+    spacing_mm: tuple[float, ...]
+    patch: tuple[int, ...]
+    window_hu: tuple[float, float]
+    classes: tuple[str, ...]
+
+    @property
+    def dimensions(self) -> int:
+        """2 or 3, from the spacing."""
+        return len(self.spacing_mm)
+
+
+@dataclass(frozen=True)
+class Label:
+    """A bone that the package delivers, and the values kept for it and its fragments.
+
+    An intact bone takes `first_value`; fragments take `first_value`, `first_value + 1`, ... up to
+    `last_value`. `classes` names the network classes that make it; `minimum_ml` is the least
+    volume that counts as having been found.
+    """
+
+    name: str
+    meaning: str
+    first_value: int
+    last_value: int
+    category: Code
+    type: Code
+    laterality: Code | None
+    rgb: tuple[int, int, int]
+    fine_class: str
+    coarse_class: str
+    minimum_ml: float
+
+    @property
+    def values(self) -> range:
+        """All values that this bone may use."""
+        return range(self.first_value, self.last_value + 1)
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """Which series a package reads; each limit is one row of the table of selection rules.
+
+    `body_parts` are terms of BodyPartExamined (PS3.16 annex L) and words looked for in the
+    descriptions; a series that names none of any package is still read.
+    """
+
+    modalities: tuple[str, ...]
+    sop_class_uids: tuple[str, ...]
+    body_parts: tuple[str, ...]
+    minimum_slices: int
+    minimum_extent_mm: float
+    maximum_slice_spacing_mm: float
+    maximum_pixel_spacing_mm: float
+
+
+@dataclass(frozen=True)
+class FragmentRules:
+    """How fragments are told apart; `strategy` is a row of the table in `fragments.py`."""
+
+    strategy: str
+    minimum_mm3: float
+    seed_probability: float
+    merge_contact: float
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """One anatomy: what it accepts, its networks, its strategies, its labels."""
+
+    name: str
+    version: str
+    title: str
+    algorithm_name: str
+    accepts: Acceptance
+    coarse: NetworkSpec
+    fine: NetworkSpec
+    fracture: NetworkSpec
+    labels: tuple[Label, ...]
+    sides: str
+    fragments: FragmentRules
+    folder: Path
+
+    @property
+    def networks(self) -> tuple[NetworkSpec, ...]:
+        """All networks, in the order in which they run."""
+        return self.coarse, self.fine, self.fracture

@@ -70,8 +70,8 @@ class Label:
 class Acceptance:
     """Which series a package reads; each limit is one row of the table of selection rules.
 
-    `body_parts` are terms of BodyPartExamined (PS3.16 annex L) and words looked for in the
-    descriptions; a series that names none of any package is still read.
+    `body_parts` are the terms of BodyPartExamined (PS3.16 annex L) that may hold the anatomy: a
+    series that names another region is refused, one that names none is read.
     """
 
     modalities: tuple[str, ...]
@@ -106,7 +106,6 @@ class ModelPackage:
     fine: NetworkSpec
     fracture: NetworkSpec
     labels: tuple[Label, ...]
-    sides: str
     fragments: FragmentRules
     folder: Path
 

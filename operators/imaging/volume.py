@@ -55,7 +55,8 @@ class Grid:
     @property
     def lps_to_ijk(self) -> NDArray[np.float64]:
         """4x4, patient mm to array index."""
-        return np.linalg.inv(self.ijk_to_lps)
+        inverse: NDArray[np.float64] = np.linalg.inv(self.ijk_to_lps)
+        return inverse
 
     def crop(self, box: Box) -> Grid:
         """The grid of the voxels inside `box`."""

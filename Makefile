@@ -1,0 +1,43 @@
+# Everything a person does with this repository. `make help` lists it.
+
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+DATA   ?= ../shared/data
+
+.PHONY: help setup demo test check bench accuracy clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /	/' | expand -t 12
+
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --editable '.[dev,train]'
+	touch $@
+
+setup: $(READY)  ## Make the virtual environment
+
+demo: $(READY)  ## Make a CT of a fractured pelvis, segment it, show the result
+	$(BIN)/osteon demo
+
+check: $(READY)  ## Lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(READY)  ## All tests
+	$(BIN)/python -m pytest -q
+
+bench: $(READY)  ## Speed and memory, each as a ratio against a named peer in the same run
+	$(BIN)/python -m pip install --quiet '.[bench]'
+	$(BIN)/python -m benchmarks.chain
+	$(BIN)/python -m benchmarks.reading
+
+accuracy: $(READY)  ## The shipped networks on the patient whom training never saw
+	$(BIN)/python -m benchmarks.accuracy --data $(DATA)
+
+clean:  ## Remove what was built
+	rm -rf $(VENV) build out

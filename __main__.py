@@ -1,0 +1,13 @@
+"""The packaged folder's entry: python <folder> -i IN -o OUT -m MODELS."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from app.packaged import main
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,124 @@
+"""The command `osteon`: each command reads its arguments, calls one function, shows the outcome."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+from operators.errors import OsteonError, UsageError
+
+
+def new_app(name: str, text: str) -> App:
+    """A command line whose functions return exit codes."""
+    return App(name=name, help=text, version=software_version)
+
+
+def software_version() -> str:
+    """Asked for only by --version."""
+    from app.settings import SOFTWARE_VERSION
+
+    return SOFTWARE_VERSION
+
+
+app = new_app(
+    "osteon",
+    "Segments bones and their fracture fragments in CT, and writes DICOM SEG. For research, not for diagnosis.",
+)
+
+Output = Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder for results")]
+Models = Annotated[Path | None, Parameter(name=["--models", "-m"], help="Folder of model packages")]
+Package = Annotated[str | None, Parameter(name="--package", help="Use this package only")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON")]
+
+
+@app.command
+def run(
+    folder: Path | None = None, /, *, output: Output = None, models: Models = None, package: Package = None,
+    device: str | None = None, quiet: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Segment every suitable series in FOLDER; write DICOM SEG, report.json and preview.png."""
+    from app.run_command import run_command
+
+    return run_command(folder, output, models, package, device, quiet)
+
+
+@app.command
+def series(folder: Path, /, *, models: Models = None, package: Package = None, json_: Json = False) -> int:
+    """Say what is in FOLDER, what would be run or refused, and why; runs no network."""
+    from app.series_listing import list_series, render
+    from app.settings import read_settings
+    from operators.imaging.package_file import read_packages
+
+    if not folder.exists():
+        raise UsageError(f"expected an input folder or file, {folder} does not exist")
+    rows = list_series(folder, read_packages(read_settings(models=models).models), package)
+    if json_:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        render(rows)
+    return 0
+
+
+@app.command
+def evaluate(
+    prediction: Path, truth: Path, /, *, output: Output = None, models: Models = None, package: Package = None,
+    json_: Json = False,
+) -> int:
+    """Compare PREDICTION with TRUTH: DICOM SEG, NIfTI, or folders of either."""
+    from app.evaluate_command import evaluate_command
+
+    return evaluate_command(prediction, truth, output, models, package, json_)
+
+
+@app.command
+def train(
+    package: str, /, *, data: Path, network: str | None = None, runs: Path = Path("runs"), models: Models = None,
+    steps: int | None = None, minutes: float | None = None, workers: int = 1, seed: int = 0,
+    start_from: Path | None = None,
+) -> int:
+    """Train the networks of PACKAGE on simulated CT; goes on where it stopped; installs the weights.
+
+    Parameters
+    ----------
+    data: Folder that the recipe's paths are relative to.
+    network: Train this network only.
+    runs: Folder for checkpoints and logs.
+    steps: Train for so many steps instead of the recipe's.
+    minutes: Let the learning rate fall to its end within this time.
+    workers: Processes that simulate.
+    seed: Seed of simulation and of the first weights.
+    start_from: A checkpoint whose weights to begin with.
+    """
+    from app.train_command import TrainOptions, train_command
+
+    options = TrainOptions(data, network, runs, models, steps, minutes, workers, seed, start_from)
+    return train_command(package, options)
+
+
+@app.command
+def demo(*, output: Path = Path("out/demo"), coarser: float = 1.0, seed: int = 1) -> int:
+    """Make a CT of a fractured pelvis, segment it, compare, and say where the pictures are."""
+    from app.demo import run_demo
+
+    return run_demo(output, coarser, seed)
+
+
+def main() -> None:
+    """The console script."""
+    execute(app, None)
+
+
+def execute(application: App, arguments: list[str] | None) -> None:
+    """Runs a command and exits with its published code (operators/errors.py); no traceback but for defects."""
+    try:
+        code = application(arguments, exit_on_error=False, result_action="return_value")
+    except OsteonError as error:
+        print(f"osteon: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except CycloptsError:
+        sys.exit(UsageError.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,31 @@
+"""The arguments of a MONAI Deploy application, as `monai-deploy exec` and MAP runners give them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from app.cli import execute, new_app
+
+
+def run(
+    *,
+    input: Annotated[Path | None, Parameter(name=["--input", "-i"], help="Folder or file of DICOM")] = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder for results")] = None,
+    model: Annotated[Path | None, Parameter(name=["--model", "-m"], help="Folder of model packages")] = None,
+    workdir: Annotated[Path | None, Parameter(name=["--workdir", "-w"], help="Accepted; not needed")] = None,
+    log_level: Annotated[str, Parameter(name=["--log_level", "-l"], help="Accepted; logs go to stderr")] = "INFO",
+) -> int:
+    """Segment every suitable series; paths not given come from HOLOSCAN_* or MONAI_* variables."""
+    from app.run_command import run_command
+
+    return run_command(input, output, model, None, None, False)
+
+
+def main(arguments: list[str]) -> None:
+    """Runs, and exits with the published code."""
+    application = new_app("osteon", "DICOM series in, DICOM SEG of bones and fracture fragments out.")
+    application.default(run)
+    execute(application, arguments)

@@ -1,0 +1,136 @@
+"""report.json: what became of every series, with what, and at what cost. No patient data but UIDs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from operators.dicom.atomic_file import write_whole
+from operators.imaging.packages import Code, ModelPackage
+from operators.imaging.segmentation import Segment, Segmentation
+
+SCHEMA = "osteon-report/1"
+SELECTED = "selected"
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What one stage took; `peak_rss_mb` is the process's highest resident memory at its end."""
+
+    name: str
+    seconds: float
+    peak_rss_mb: float
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesRecord:
+    """What became of one series: `code` is "selected" or a refusal's, `sentence` says why.
+
+    `segmentation` and `result` (the file's name in the output folder) are None where nothing was made.
+    """
+
+    study_instance_uid: str
+    series_instance_uid: str
+    part: str
+    modality: str
+    slices: int
+    code: str
+    sentence: str
+    warnings: tuple[str, ...] = ()
+    segmentation: Segmentation | None = None
+    result: str | None = None
+    result_sop_instance_uid: str | None = None
+    stages: tuple[StageRecord, ...] = ()
+
+
+def report(
+    series: Sequence[SeriesRecord],
+    *,
+    made_at: datetime,
+    software_versions: dict[str, str],
+    exit_code: int,
+    stages: Sequence[StageRecord] = (),
+) -> dict[str, Any]:
+    """Everything as plain JSON; `stages` are those that belong to no single series."""
+    return {
+        "schema": SCHEMA,
+        "made_at": made_at.isoformat(),
+        "notice": "For research. Not for diagnosis.",
+        "exit_code": exit_code,
+        "software": dict(software_versions),
+        "stages": [_stage(stage) for stage in stages],
+        "series": [_series(record) for record in series],
+        "models": _models(series),
+    }
+
+
+def write_report(content: dict[str, Any], path: Path) -> Path:
+    """Writes UTF-8 JSON, whole or not at all; raises OutputError."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return write_whole(path, lambda file: file.write(text.encode()))
+
+
+def _series(record: SeriesRecord) -> dict[str, Any]:
+    made = record.segmentation
+    warnings = (*record.warnings, *(made.warnings if made else ()))
+    return {
+        "study_instance_uid": record.study_instance_uid,
+        "series_instance_uid": record.series_instance_uid,
+        "part": record.part,
+        "modality": record.modality,
+        "slices": record.slices,
+        "decision": "selected" if record.code == SELECTED else "refused",
+        "code": record.code,
+        "sentence": record.sentence,
+        "warnings": list(warnings),
+        "model": made.package.name if made else None,
+        "result": record.result,
+        "result_sop_instance_uid": record.result_sop_instance_uid,
+        "segments": [_segment(segment) for segment in made.segments] if made else [],
+        "stages": [_stage(stage) for stage in record.stages],
+    }
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    return {
+        "value": segment.value,
+        "label": segment.label,
+        "bone": segment.bone,
+        "fragment": segment.fragment,
+        "category": _code(segment.category),
+        "type": _code(segment.type),
+        "region": _code(segment.region),
+        "laterality": _code(segment.laterality),
+        "volume_ml": round(segment.volume_ml, 3),
+        "confidence": round(segment.confidence, 4),
+    }
+
+
+def _code(code: Code | None) -> dict[str, str] | None:
+    return None if code is None else asdict(code)
+
+
+def _stage(stage: StageRecord) -> dict[str, Any]:
+    return {
+        "name": stage.name,
+        "seconds": round(stage.seconds, 3),
+        "peak_rss_mb": round(stage.peak_rss_mb, 1),
+    }
+
+
+def _models(series: Sequence[SeriesRecord]) -> list[dict[str, Any]]:
+    used = {r.segmentation.package.name: r.segmentation.package for r in series if r.segmentation}
+    return [_model(package) for package in used.values()]
+
+
+def _model(package: ModelPackage) -> dict[str, Any]:
+    return {
+        "name": package.name,
+        "version": package.version,
+        "algorithm": package.algorithm_name,
+        "networks": [{"name": n.name, "sha256": n.sha256} for n in package.networks],
+    }

@@ -1,0 +1,195 @@
+"""Runs the graph over every suitable series of a folder and says what became of each."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+
+from app.report import SELECTED, SeriesRecord, StageRecord, report, write_report
+from app.settings import SOFTWARE_VERSION, Settings
+from app.stage_clock import Show, StageClock
+from operators.dicom.scan import Scan, require_series, scan
+from operators.dicom.selection import Refusal, Selection, select
+from operators.errors import ModelError, OsteonError, OutputError, UnreadableError, UsageError
+from operators.imaging.package_file import read_packages
+from operators.imaging.packages import ModelPackage
+from operators.imaging.segmentation import Segmentation
+
+log = structlog.get_logger()
+
+EXIT_DONE, EXIT_DEFECT, EXIT_UNSUITABLE = 0, 1, 3
+STACK_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """Every series' record, the exit code, and where the results are."""
+
+    series: tuple[SeriesRecord, ...]
+    exit_code: int
+    output: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One selected series, and what is needed to segment it."""
+
+    number: int
+    selection: Selection
+    scan: Scan
+    packages: tuple[ModelPackage, ...]
+    output: Path
+    settings: Settings
+    made_at: datetime
+
+    def file(self, name: str, suffix: str) -> str:
+        """The name of a result: the first series' has no number."""
+        return f"{name}{'' if self.number == 0 else f'-{self.number + 1}'}{suffix}"
+
+
+def run_folder(
+    folder: Path, output: Path, settings: Settings, package_name: str | None, made_at: datetime,
+    show: Show, graph: Callable[[Job, StageClock], Segmentation] | None = None,
+) -> RunOutcome:
+    """Segments what can be segmented in `folder`; results and report.json go to `output`.
+
+    Raises OsteonError where nothing at all can be done: no input, no models, nowhere to write.
+    """
+    packages = named_packages(read_packages(settings.models), package_name)
+    prepare_output(output)
+    clock = StageClock(show)
+    with clock.measured("scan"):
+        found = read_headers(folder)
+    outcomes = select(found, packages, package_name)
+    records = [record_of_refusal(outcome) for outcome in outcomes if isinstance(outcome, Refusal)]
+    chosen = [outcome for outcome in outcomes if isinstance(outcome, Selection)]
+    codes = [EXIT_UNSUITABLE] * (not chosen)
+    for number, selection in enumerate(chosen):
+        job = Job(number, selection, found, packages, output, settings, made_at)
+        record, code = run_job(job, show, graph or run_in_graph)
+        records.append(record)
+        codes.append(code)
+    outcome = RunOutcome(tuple(records), exit_code(codes), output)
+    write_summary(outcome, made_at, clock.records)
+    return outcome
+
+
+def named_packages(packages: tuple[ModelPackage, ...], name: str | None) -> tuple[ModelPackage, ...]:
+    """All packages, or the one of that name. Raises UsageError where there is none."""
+    chosen = tuple(package for package in packages if name in (None, package.name))
+    if not chosen:
+        known = ", ".join(package.name for package in packages)
+        raise UsageError(f"expected one of the packages {known}, got {name!r}")
+    return chosen
+
+
+def prepare_output(output: Path) -> None:
+    """Makes the folder. Raises OutputError where results could not be written to it."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        probe = output / ".osteon-writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"expected an output folder that can be written, got {output}: {error.strerror}", code="output_unwritable"
+        ) from error
+
+
+def read_headers(folder: Path) -> Scan:
+    """The series of a folder. Raises UsageError where it does not exist, UnreadableError where it has none."""
+    if not folder.exists():
+        raise UsageError(f"expected an input folder or file, {folder} does not exist")
+    found = scan(folder)
+    require_series(found)
+    return found
+
+
+def run_job(
+    job: Job, show: Show, graph: Callable[[Job, StageClock], Segmentation]
+) -> tuple[SeriesRecord, int]:
+    """One series through the graph. This is the edge of a job: whatever goes wrong ends here, named."""
+    clock = StageClock(show)
+    record = record_of(job.selection)
+    try:
+        segmentation = graph(job, clock)
+    except OsteonError as error:
+        return replace(record, code=error.code, sentence=str(error), stages=tuple(clock.records)), error.exit_code
+    except Exception:
+        log.error("series_failed", series_instance_uid=record.series_instance_uid, traceback=traceback.format_exc())
+        text = "a defect of Osteon's own; the log has the traceback"
+        return replace(record, code="defect", sentence=text, stages=tuple(clock.records)), EXIT_DEFECT
+    return replace(
+        record, segmentation=segmentation, result=job.file("segmentation", ".dcm"), stages=tuple(clock.records)
+    ), EXIT_DONE
+
+
+def run_in_graph(job: Job, clock: StageClock) -> Segmentation:
+    """The MONAI Deploy graph for one series, and the preview beside its SEG."""
+    allow_deep_stack()
+    os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
+    from app.graph import Work, run_graph
+    from operators.networks.registry import Networks
+    from operators.networks.runtimes import Device
+    from operators.seg_writer import SegTarget
+
+    networks = Networks(Device(job.settings.device, job.settings.threads))
+    target = SegTarget(job.output / job.file("segmentation", ".dcm"), job.made_at, SOFTWARE_VERSION)
+    preview = job.output / job.file("preview", ".png")
+    return run_graph(Work(job.scan, job.packages, job.number, networks, target, preview, clock))
+
+
+def allow_deep_stack() -> None:
+    """Holoscan wants a stack of 32 MB, most systems give 8."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    if soft != resource.RLIM_INFINITY and soft < STACK_BYTES and (hard == resource.RLIM_INFINITY or hard >= STACK_BYTES):
+        resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, hard))
+
+
+def record_of(outcome: Selection | Refusal) -> SeriesRecord:
+    """The record of a series that was selected, nothing done to it yet."""
+    series = outcome.series
+    return SeriesRecord(
+        study_instance_uid=series.study_instance_uid,
+        series_instance_uid=series.series_instance_uid,
+        part=series.part,
+        modality=series.modality,
+        slices=len(series.frames),
+        code=SELECTED,
+        sentence="segmented",
+        warnings=tuple(series.warnings),
+    )
+
+
+def record_of_refusal(refusal: Refusal) -> SeriesRecord:
+    """The record of a series that was not selected."""
+    return replace(record_of(refusal), code=refusal.code, sentence=refusal.text)
+
+
+def exit_code(codes: list[int]) -> int:
+    """One code for all series: a defect, an output or a model that failed first; then done if any was."""
+    for grave in (EXIT_DEFECT, OutputError.exit_code, ModelError.exit_code):
+        if grave in codes:
+            return grave
+    if EXIT_DONE in codes:
+        return EXIT_DONE
+    return UnreadableError.exit_code if UnreadableError.exit_code in codes else EXIT_UNSUITABLE
+
+
+def write_summary(outcome: RunOutcome, made_at: datetime, stages: list[StageRecord]) -> None:
+    """report.json."""
+    versions = {"osteon": SOFTWARE_VERSION, "python": platform.python_version()}
+    versions |= {name: version(name) for name in ("monai-deploy-app-sdk", "torch", "openvino", "highdicom", "pydicom")}
+    content = report(
+        outcome.series, made_at=made_at, software_versions=versions, exit_code=outcome.exit_code, stages=stages
+    )
+    write_report(content, outcome.output / "report.json")

@@ -1,0 +1,75 @@
+"""Settings: the only reader of the environment and of app.yaml."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from operators.errors import UsageError
+
+ROOT = Path(__file__).resolve().parent.parent
+SOFTWARE_VERSION = version("osteon")
+
+
+def named(name: str, *others: str) -> AliasChoices:
+    """A setting's name in Python and app.yaml, its own variable, and those of MAP runners.
+
+    HOLOSCAN_* is what version 1 of the MAP specification sets, MONAI_* what version 0 did.
+    """
+    return AliasChoices(name, f"OSTEON_{name.upper()}", *others)
+
+
+class Settings(BaseSettings):
+    """What a person may set: arguments first, then the environment, then app.yaml."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", yaml_config_section="osteon", populate_by_name=True)
+
+    input: Path | None = Field(
+        None, description="Read where none is named", validation_alias=named("input", "HOLOSCAN_INPUT_PATH", "MONAI_INPUTPATH")
+    )
+    output: Path | None = Field(
+        None, description="Written where none is named", validation_alias=named("output", "HOLOSCAN_OUTPUT_PATH", "MONAI_OUTPUTPATH")
+    )
+    models: Path = Field(
+        Path("models"), description="Folder of model packages", validation_alias=named("models", "HOLOSCAN_MODEL_PATH", "MONAI_MODELPATH")
+    )
+    device: str = Field("auto", description="openvino, torch or auto", validation_alias=named("device"))
+    threads: int = Field(0, ge=0, description="CPU threads of the networks, 0 for all", validation_alias=named("threads"))
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, environment, app.yaml."""
+        path = Path(os.environ.get("HOLOSCAN_CONFIG_PATH", ROOT / "app.yaml"))
+        if not path.is_file():
+            return init_settings, env_settings
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=path)
+
+
+def read_settings(**given: Any) -> Settings:
+    """Settings with what was `given` (None: not given). Raises UsageError for a wrong value."""
+    try:
+        settings = Settings(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"setting {name}: {first['msg']}, got {first['input']!r}") from error
+    return settings.model_copy(update={"models": models_folder(settings.models)})
+
+
+def models_folder(models: Path) -> Path:
+    """A relative folder that is not here is looked for beside the application."""
+    return models if models.is_absolute() or models.exists() else ROOT / models

@@ -1,0 +1,44 @@
+"""Writes a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from operators.errors import OutputError
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> Path:
+    """Calls `write` on a temporary neighbour of `path`, which then takes its place; raises OutputError."""
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        _remove(part)
+        raise OutputError(
+            f"expected a folder that can be written to for {path.name}, got: {error.strerror or error}"
+        ) from error
+    return path
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(part: Path) -> None:
+    try:
+        part.unlink(missing_ok=True)
+    except OSError:
+        return

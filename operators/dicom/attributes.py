@@ -1,0 +1,162 @@
+"""Values of a header, checked: a wrong value representation or multiplicity becomes one error."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Sequence
+from functools import cache
+
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence as Items
+from pydicom.tag import BaseTag, Tag
+
+from operators.errors import UnreadableError
+
+# Where to look, first to last: a frame's functional groups, the shared ones, the data set itself.
+Sources = Sequence[Dataset]
+
+# What pydicom raises on elements that do not hold what their VR says.
+VALUE_ERRORS = (
+    BytesLengthException,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    IndexError,
+    NotImplementedError,
+    OverflowError,
+    RecursionError,
+    EOFError,
+    OSError,
+    struct.error,
+)
+
+# PS3.5 6.1.2.1, 6.2: value representations that know the default character repertoire only.
+_ASCII = frozenset({"AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
+
+# PS3.5 9.1: digits and full stops, at most 64. Components with leading zeros, which the standard
+# forbids and scanners write, can harm no path and are let through.
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+UID_LENGTH = 64
+
+
+def values(sources: Sources, keyword: str) -> tuple[object, ...]:
+    """The values of the first source that has the attribute; () where it is missing or empty."""
+    tag = _tag(keyword)
+    for dataset in sources:
+        if tag in dataset:
+            return _values(dataset, tag, keyword)
+    return ()
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
+
+
+def _values(dataset: Dataset, tag: BaseTag, keyword: str) -> tuple[object, ...]:
+    try:
+        element = dataset.get_item(tag)
+        if isinstance(element, RawDataElement) and element.VR in _ASCII and element.value is not None:
+            return _ascii_values(element.value)
+        value = dataset[tag].value
+        if value is None or value == "":
+            return ()
+        return tuple(value) if isinstance(value, MultiValue | Items | list | tuple) else (value,)
+    except VALUE_ERRORS as error:
+        raise UnreadableError(f"expected a readable {keyword}, got a malformed one") from error
+
+
+def _ascii_values(content: bytes) -> tuple[str, ...]:
+    """As pydicom would read them, in a fraction of its time: a header of 40 values in 0.1 ms."""
+    stripped = content.decode("ascii").strip(" \0")
+    return tuple(stripped.split("\\")) if stripped else ()
+
+
+def text(sources: Sources, keyword: str) -> str:
+    """All values as one string, joined as DICOM does."""
+    return "\\".join(words(sources, keyword))
+
+
+def hint(sources: Sources, keyword: str) -> str:
+    """A text that only helps to choose or to tell apart: malformed counts as missing."""
+    try:
+        return text(sources, keyword)
+    except UnreadableError:
+        return ""
+
+
+def words(sources: Sources, keyword: str) -> tuple[str, ...]:
+    """All values as strings without padding."""
+    return tuple(str(value).strip() for value in values(sources, keyword))
+
+
+def uid(sources: Sources, keyword: str) -> str:
+    """A UID that may safely become part of a path; '' where missing."""
+    found = text(sources, keyword).rstrip("\0")
+    if found and (len(found) > UID_LENGTH or not _UID.fullmatch(found)):
+        raise UnreadableError(f"expected a UID in {keyword}, got something else", code="invalid_uid")
+    return found
+
+
+def whole(sources: Sources, keyword: str, default: int | None = None) -> int | None:
+    """One whole number."""
+    found = values(sources, keyword)
+    if not found:
+        return default
+    try:
+        (value,) = found
+        number = float(str(value))
+        if number != int(number):
+            raise ValueError(keyword)
+        return int(number)
+    except (ValueError, TypeError, OverflowError) as error:
+        got = f"{len(found)} values" if len(found) > 1 else "something else"
+        raise UnreadableError(f"expected one whole number in {keyword}, got {got}") from error
+
+
+def required(sources: Sources, keyword: str) -> int:
+    """One whole number that must be there."""
+    found = whole(sources, keyword)
+    if found is None:
+        raise UnreadableError(f"expected one whole number in {keyword}, got none")
+    return found
+
+
+def decimals(sources: Sources, keyword: str, count: int) -> tuple[float, ...] | None:
+    """Exactly `count` finite numbers; None where the attribute is missing or empty."""
+    found = values(sources, keyword)
+    if not found:
+        return None
+    try:
+        numbers = tuple(float(str(value)) for value in found)
+    except ValueError as error:
+        raise UnreadableError(f"expected {count} numbers in {keyword}, got something else") from error
+    if len(numbers) != count or not all(map(math.isfinite, numbers)):
+        raise UnreadableError(f"expected {count} finite numbers in {keyword}, got {len(numbers)} values")
+    return numbers
+
+
+def decimal(sources: Sources, keyword: str) -> float | None:
+    """One finite number; None where missing."""
+    found = decimals(sources, keyword, 1)
+    return None if found is None else found[0]
+
+
+def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """The items of a sequence; () where it is missing or no sequence."""
+    return tuple(item for item in values((dataset,), keyword) if isinstance(item, Dataset))
+
+
+def macros(group: Dataset) -> list[Dataset]:
+    """The first item of every sequence in a functional group; no more are read here."""
+    try:
+        sequences = [element.value for element in group if element.VR == "SQ"]
+        return [sequence[0] for sequence in sequences if len(sequence)]
+    except VALUE_ERRORS as error:
+        raise UnreadableError("expected readable functional groups, got malformed ones") from error

@@ -1,0 +1,114 @@
+"""Reads one file's header and finds its pixel data without reading them."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_dataset, read_file_meta_info
+from pydicom.tag import BaseTag
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from operators.dicom.attributes import VALUE_ERRORS, text, uid
+from operators.dicom.pixel_element import PixelElement, locate
+from operators.errors import UnreadableError
+
+# PS3.10 7.1: 128 bytes of preamble, then "DICM"; the file meta group starts at 132.
+_MAGIC, _MAGIC_AT, _META_AT = b"DICM", 128, 132
+# (0002,0000) UL, length 4: its value is the length of the rest of the group.
+_GROUP_LENGTH = b"\x02\x00\x00\x00UL\x04\x00"
+# A data set without file meta begins with group 0008 in little or big endian (PS3.5 7.1).
+_BARE_STARTS = (b"\x08\x00", b"\x00\x08")
+_HEAD_BYTES = 1024
+# PS3.3 F.3: the SOP class of a DICOMDIR.
+DICOMDIR = "1.2.840.10008.1.3.10"
+# 8000 frames of 512 x 512: what an inflated file may hold before it counts as a bomb.
+MAXIMUM_INFLATED_BYTES = 2**32
+# What pydicom raises on files that are not what they claim to be; anything else is our defect.
+READ_ERRORS = (InvalidDicomError, zlib.error, MemoryError, *VALUE_ERRORS)
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """A data set without pixels, and where in the (inflated) file its pixels are, or what is amiss there."""
+
+    dataset: Dataset
+    transfer_syntax_uid: str
+    pixels: PixelElement | None
+    damage: UnreadableError | None = None
+
+
+def read_header(path: Path) -> Header | None:
+    """None for a file that is no DICOM instance (a DICOMDIR too). Raises UnreadableError."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+            if not _looks_like_dicom(head):
+                return None
+            file.seek(0)
+            return _read(file, head, path)
+    except READ_ERRORS as error:
+        raise UnreadableError("expected a DICOM file, got one whose header is damaged") from error
+
+
+def _looks_like_dicom(head: bytes) -> bool:
+    if head[_MAGIC_AT:_META_AT] == _MAGIC:
+        return True
+    return head[:2] in _BARE_STARTS and len(head) > 8 and (head[4:6].isalpha() or head[5:8] == b"\0\0\0")
+
+
+def _read(file: BinaryIO, head: bytes, path: Path) -> Header | None:
+    if DeflatedExplicitVRLittleEndian.encode() in head:
+        return _read_deflated(path)
+    dataset = dcmread(file, stop_before_pixels=True, force=True)
+    return _header(dataset, file, os.fstat(file.fileno()).st_size)
+
+
+def _read_deflated(path: Path) -> Header | None:
+    inflated = inflate(path)
+    file = io.BytesIO(inflated)
+    dataset = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_at_pixels)
+    dataset.file_meta = read_file_meta_info(path)
+    return _header(dataset, file, len(inflated))
+
+
+def _header(dataset: Dataset, file: BinaryIO, size: int) -> Header | None:
+    meta = getattr(dataset, "file_meta", None) or Dataset()
+    if text((meta,), "MediaStorageSOPClassUID") == DICOMDIR:
+        return None
+    if len(dataset) == 0:
+        raise UnreadableError("expected a DICOM file, got one that ends within its header")
+    syntax = uid((meta,), "TransferSyntaxUID") or ImplicitVRLittleEndian
+    implicit, little = dataset.original_encoding
+    try:
+        pixels = locate(file, size, implicit=bool(implicit), little_endian=little is not False)
+    except UnreadableError as damage:
+        return Header(dataset, str(syntax), None, damage)
+    return Header(dataset, str(syntax), pixels)
+
+
+def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+    return int(tag) == 0x7FE00010
+
+
+def inflate(path: Path) -> bytes:
+    """The data set of a deflated file (PS3.5 A.5), without its file meta."""
+    content = path.read_bytes()
+    if content[_META_AT : _META_AT + 8] != _GROUP_LENGTH:
+        raise UnreadableError("expected a file meta group with its length, got none")
+    (length,) = struct.unpack_from("<I", content, _META_AT + 8)
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflated = inflater.decompress(content[_META_AT + 12 + length :], MAXIMUM_INFLATED_BYTES)
+    if inflater.unconsumed_tail:
+        raise UnreadableError(f"expected at most {MAXIMUM_INFLATED_BYTES} inflated bytes, got more")
+    if not inflater.eof:
+        raise UnreadableError("expected a whole file, got a deflated one that is cut short")
+    return inflated

@@ -1,0 +1,113 @@
+"""Where the pixel data of a file lie, frame by frame, and whether all of them are there."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import BinaryIO
+
+from operators.errors import UnreadableError
+
+# PS3.6: Pixel Data; PS3.5 7.5: Item and Sequence Delimitation Item.
+_PIXEL_DATA = (0x7FE0, 0x0010)
+_ITEM, _DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
+_UNDEFINED = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class Span:
+    """Bytes of a file."""
+
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class PixelElement:
+    """The value of Pixel Data: `native`, or `table` (Basic Offset Table) and `fragments` (PS3.5 A.4)."""
+
+    native: Span | None = None
+    table: tuple[int, ...] = ()
+    fragments: tuple[Span, ...] = ()
+
+
+def locate(file: BinaryIO, size: int, *, implicit: bool, little_endian: bool) -> PixelElement | None:
+    """The pixel data that begin where `file` stands; None where there are none."""
+    order = "<" if little_endian else ">"
+    start = file.read(12)
+    if len(start) < 8 or struct.unpack_from(f"{order}HH", start) != _PIXEL_DATA:
+        return None
+    length_at = 4 if implicit else 8
+    (length,) = struct.unpack_from(f"{order}I", start.ljust(12, b"\0"), length_at)
+    offset = file.seek(length_at + 4 - len(start), 1)
+    if length != _UNDEFINED:
+        return PixelElement(native=_whole(Span(offset, length), size))
+    return _encapsulated(file, size)
+
+
+def _whole(span: Span, size: int) -> Span:
+    if span.offset + span.length > size:
+        raise UnreadableError(
+            f"expected {span.length} bytes of pixel data, got {max(size - span.offset, 0)}: cut short",
+            code="truncated_file",
+        )
+    return span
+
+
+def _encapsulated(file: BinaryIO, size: int) -> PixelElement:
+    spans = _fragments(file, size)
+    if not spans:
+        raise UnreadableError("expected encapsulated pixel data, got none", code="truncated_file")
+    file.seek(spans[0].offset)
+    count = spans[0].length // 4
+    table = struct.unpack(f"<{count}I", file.read(4 * count))
+    return PixelElement(table=table, fragments=spans[1:])
+
+
+def _fragments(file: BinaryIO, size: int) -> tuple[Span, ...]:
+    spans: list[Span] = []
+    while start := file.read(8):
+        if len(start) < 8:
+            raise UnreadableError("expected whole pixel data, got a cut item", code="truncated_file")
+        group, element, length = struct.unpack("<HHI", start)
+        if (group, element) == _DELIMITER:
+            break
+        if (group, element) != _ITEM:
+            raise UnreadableError("expected an item of pixel data, got something else")
+        spans.append(_whole(Span(file.tell(), length), size))
+        file.seek(length, 1)
+    return tuple(spans)
+
+
+def frame_spans(element: PixelElement, frames: int, frame_bytes: int) -> tuple[tuple[Span, ...], ...]:
+    """The bytes of each frame; `frame_bytes` is the size of an uncompressed one."""
+    if element.native is None:
+        return _fragments_by_frame(element, frames)
+    if element.native.length < frames * frame_bytes:
+        raise UnreadableError(
+            f"expected {frames * frame_bytes} bytes of pixel data, as rows, columns and frames say, "
+            f"got {element.native.length}",
+            code="truncated_file",
+        )
+    start = element.native.offset
+    return tuple((Span(start + n * frame_bytes, frame_bytes),) for n in range(frames))
+
+
+def _fragments_by_frame(element: PixelElement, frames: int) -> tuple[tuple[Span, ...], ...]:
+    fragments = element.fragments
+    if frames == 1 and fragments:
+        return (fragments,)
+    if len(fragments) == frames:
+        return tuple((fragment,) for fragment in fragments)
+    if len(element.table) != frames:
+        raise UnreadableError(
+            f"expected {frames} frames of pixel data, got {len(fragments)} fragments",
+            code="truncated_file",
+        )
+    # PS3.5 A.4: offsets count from the first byte after the table, where the first item's tag is.
+    first = fragments[0].offset - 8
+    bounds = pairwise((*element.table, fragments[-1].offset + fragments[-1].length - first))
+    return tuple(
+        tuple(span for span in fragments if low <= span.offset - 8 - first < high) for low, high in bounds
+    )

@@ -1,0 +1,78 @@
+"""What a SEG says of each segment: codes, side, colour, algorithm, tracking."""
+
+from __future__ import annotations
+
+from highdicom import AlgorithmIdentificationSequence
+from highdicom.color import CIELabColor
+from highdicom.seg import SegmentDescription
+from pydicom.dataset import Dataset
+
+from operators.dicom.coded_concepts import ARTIFICIAL_INTELLIGENCE, concept
+from operators.dicom.identity import derived_uid
+from operators.imaging.packages import ModelPackage
+from operators.imaging.segmentation import Segment
+
+FRAGMENT = " fragment "
+
+
+def segment_description(
+    number: int, segment: Segment, package: ModelPackage, fingerprint: str
+) -> SegmentDescription:
+    """Segment `number` of a SEG (PS3.3 C.8.20.4)."""
+    tracking_id = tracking_identifier(segment)
+    description = SegmentDescription(
+        segment_number=number,
+        segment_label=segment.label,
+        segmented_property_category=concept(segment.category),
+        segmented_property_type=concept(segment.type),
+        algorithm_type="AUTOMATIC",
+        algorithm_identification=_algorithm(package),
+        tracking_id=tracking_id,
+        tracking_uid=derived_uid("tracking", tracking_id, fingerprint),
+        anatomic_regions=None if segment.region == segment.type else [concept(segment.region)],
+        display_color=CIELabColor.from_rgb(*segment.rgb),
+    )
+    _add_side(description, segment)
+    return description
+
+
+def tracking_identifier(segment: Segment) -> str:
+    """The bone's name, and the fragment's number where it is broken."""
+    return segment.bone if segment.fragment is None else f"{segment.bone}{FRAGMENT}{segment.fragment}"
+
+
+def bone_and_fragment(tracking_id: str) -> tuple[str, int | None]:
+    """What `tracking_identifier` was made from."""
+    bone, found, number = tracking_id.rpartition(FRAGMENT)
+    return (bone, int(number)) if found and number.isdecimal() else (tracking_id, None)
+
+
+def side_of(description: Dataset) -> Dataset | None:
+    """The item that holds the side: a modifier of the region, else of the type."""
+    for item in description.get("AnatomicRegionSequence") or ():
+        if item.get("AnatomicRegionModifierSequence"):
+            return Dataset(item.AnatomicRegionModifierSequence[0])
+    for item in description.SegmentedPropertyTypeCodeSequence:
+        if item.get("SegmentedPropertyTypeModifierCodeSequence"):
+            return Dataset(item.SegmentedPropertyTypeModifierCodeSequence[0])
+    return None
+
+
+def _algorithm(package: ModelPackage) -> AlgorithmIdentificationSequence:
+    return AlgorithmIdentificationSequence(
+        name=package.algorithm_name,
+        family=concept(ARTIFICIAL_INTELLIGENCE),
+        version=package.version,
+        source="Osteon",
+    )
+
+
+def _add_side(description: SegmentDescription, segment: Segment) -> None:
+    if segment.laterality is None:
+        return
+    regions = description.get("AnatomicRegionSequence")
+    if segment.fragment is not None and regions:
+        regions[0].AnatomicRegionModifierSequence = [concept(segment.laterality)]
+    else:
+        bone = description.SegmentedPropertyTypeCodeSequence[0]
+        bone.SegmentedPropertyTypeModifierCodeSequence = [concept(segment.laterality)]

@@ -1,0 +1,91 @@
+"""One image series as Osteon sees it: frames in order on one grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from operators.dicom.pixel_element import Span
+from operators.imaging.volume import Grid
+
+
+@dataclass(frozen=True)
+class StoredPixels:
+    """How one frame is stored, and what makes Hounsfield units of it (PS3.3 C.7.6.3, C.11.1).
+
+    `spans` are byte ranges of the file (of the inflated data set for a deflated one); `padding` is
+    an inclusive range of stored values (PS3.3 C.7.5.1.1.2), None where there is none.
+    """
+
+    transfer_syntax_uid: str
+    spans: tuple[Span, ...]
+    rows: int
+    columns: int
+    samples: int
+    photometric: str
+    bits_allocated: int
+    bits_stored: int
+    signed: bool
+    slope: float
+    intercept: float
+    padding: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One original slice; `k` is its index on the grid's third axis, whole unless slices are irregular.
+
+    `frame_number` counts from 1 within a multi-frame instance, None for a single-frame one.
+    """
+
+    path: Path
+    sop_instance_uid: str
+    frame_number: int | None
+    position_lps_mm: tuple[float, float, float]
+    k: float
+    pixels: StoredPixels | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a series has no grid: a code that may leave the machine, and a sentence."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A DICOM series, or the part of one that makes a volume; `frames` ascend in `k`.
+
+    `grid` is that of the volume that `read_volume` returns; None where `fault` says why not.
+    `part` is '' or says which part this is. `header` is one instance's data set without pixels.
+    """
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    modality: str
+    description: str
+    body_part: str
+    orientation: tuple[float, ...]
+    rows: int
+    columns: int
+    frames: tuple[Frame, ...]
+    grid: Grid | None
+    fault: Fault | None
+    frame_of_reference_uid: str
+    image_type: tuple[str, ...]
+    kernel: str
+    slice_thickness_mm: float
+    transfer_syntax_uid: str
+    part: str
+    warnings: tuple[str, ...]
+    header: Dataset
+
+    @property
+    def instances(self) -> int:
+        """How many DICOM instances the frames come from."""
+        return len({frame.sop_instance_uid for frame in self.frames})

@@ -1,0 +1,102 @@
+"""Makes Series of the planes that the headers of one DICOM series describe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from operators.dicom.attributes import Sources, decimal, hint, items
+from operators.dicom.planes import Plane, SeriesKey
+from operators.dicom.series import Fault, Frame, Series
+from operators.dicom.splitting import Part, split
+from operators.errors import UnreadableError
+
+
+def series_of(key: SeriesKey, planes: Sequence[Plane], warnings: tuple[str, ...]) -> list[Series]:
+    """One Series, or several where the DICOM series must be split."""
+    return [_series(key, part, warnings) for part in split(planes)]
+
+
+def _series(key: SeriesKey, part: Part, warnings: tuple[str, ...]) -> Series:
+    planes = [part.planes[n] for n in part.layout.kept]
+    first = planes[0]
+    fault = _fault(part, first)
+    return Series(
+        study_instance_uid=key.study_instance_uid,
+        series_instance_uid=key.series_instance_uid,
+        sop_class_uid=key.sop_class_uid,
+        modality=key.modality,
+        description=hint(first.sources, "SeriesDescription"),
+        body_part=_body_part(first.sources),
+        orientation=first.orientation or (),
+        rows=first.rows,
+        columns=first.columns,
+        frames=_frames(planes, part.layout.k),
+        grid=None if fault else part.layout.grid,
+        fault=fault,
+        frame_of_reference_uid=first.frame_of_reference_uid,
+        image_type=first.image_type,
+        kernel=hint(first.sources, "ConvolutionKernel"),
+        slice_thickness_mm=_thickness_mm(first.sources),
+        transfer_syntax_uid=first.transfer_syntax_uid,
+        part=part.label,
+        warnings=(*part.warnings, *_rescale_warnings(planes), *warnings),
+        header=first.sources[-1],
+    )
+
+
+def _fault(part: Part, first: Plane) -> Fault | None:
+    if part.layout.fault:
+        return Fault(*part.layout.fault)
+    if not first.frame_of_reference_uid:
+        # A SEG lies in its source's frame of reference (PS3.3 C.8.20.2), and none is invented here.
+        return Fault("no_frame_of_reference", "expected a FrameOfReferenceUID, got none")
+    if first.pixels is None:
+        return Fault("no_image", "expected images, got instances without pixels")
+    return None
+
+
+def _frames(planes: Sequence[Plane], k: tuple[float, ...]) -> tuple[Frame, ...]:
+    nowhere = (float("nan"),) * 3
+    indices = k or tuple(map(float, range(len(planes))))
+    return tuple(
+        Frame(
+            plane.origin.path,
+            plane.origin.sop_instance_uid,
+            plane.origin.frame_number,
+            _triple(plane.position or nowhere),
+            index,
+            plane.pixels,
+        )
+        for plane, index in zip(planes, indices, strict=True)
+    )
+
+
+def _triple(position: tuple[float, ...]) -> tuple[float, float, float]:
+    x, y, z = position
+    return x, y, z
+
+
+def _thickness_mm(sources: Sources) -> float:
+    try:
+        return decimal(sources, "SliceThickness") or 0.0
+    except UnreadableError:
+        return 0.0
+
+
+def _body_part(sources: Sources) -> str:
+    """BodyPartExamined, or what AnatomicRegionSequence means (PS3.3 10.5), in capitals."""
+    named = hint(sources, "BodyPartExamined")
+    if named:
+        return named.upper()
+    try:
+        regions = [item for dataset in sources for item in items(dataset, "AnatomicRegionSequence")]
+    except UnreadableError:
+        return ""
+    return hint(regions[:1], "CodeMeaning").upper()
+
+
+def _rescale_warnings(planes: Sequence[Plane]) -> tuple[str, ...]:
+    without = sum(not hint(plane.sources, "RescaleIntercept") for plane in planes if plane.pixels)
+    if not without or planes[0].origin.key.modality != "CT":
+        return ()
+    return (f"{without} of {len(planes)} slices have no RescaleIntercept: stored values are taken as HU",)

@@ -1,0 +1,115 @@
+"""Which whole or fractional index each slice has along the third axis of a regular grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operators.errors import UnsuitableError
+
+Array = NDArray[np.float64]
+
+# A slice is at its place when within a tenth of the slice spacing: at 3 mm that is 0.3 mm, less than
+# a pixel of a pelvic CT, and no slice is interpolated that need not be.
+REGULAR_TOLERANCE = 0.1
+# One slice in a row may be missing, and a tenth of all: between neighbours two spacings apart linear
+# interpolation is what a scan of twice the slice spacing would have shown; beyond, bone is invented.
+LONGEST_GAP = 2.5
+MISSING_SHARE = 0.1
+# So few slices off the grid are strays, split off; more, and the stack as a whole is irregular.
+ASIDE_SHARE = 0.1
+# An irregular stack is resampled at its lower quartile gap (most detail is kept) unless that makes
+# more than this many times the slices that there are.
+MOST_PLANES_PER_SLICE = 4
+
+
+class UnfitError(UnsuitableError):
+    """Slices that no regular grid can stand for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """`kept` are indices into the sorted slices, `k` (kept,) their place on a grid of `planes`."""
+
+    kept: NDArray[np.intp]
+    k: Array
+    planes: int
+    warnings: tuple[str, ...] = ()
+
+    def only(self, mask: NDArray[np.bool_]) -> Order:
+        """Without some slices: indices start at 0 again, and the gaps are judged anew."""
+        k = self.k[mask] - self.k[mask][0]
+        return _judged(replace(self, kept=self.kept[mask], k=k, planes=int(np.ceil(k[-1] - 1e-6)) + 1))
+
+
+def order_slices(depths_mm: Array) -> Order:
+    """For sorted depths of two slices or more, no two alike. Raises UnfitError."""
+    return _regular(depths_mm) or _irregular(depths_mm)
+
+
+def _regular(depths_mm: Array) -> Order | None:
+    """Whole indices; a few strays put aside, a few slices missing. None where the gaps vary."""
+    spacing_mm = float(np.median(np.diff(depths_mm)))
+    forward = _walk(depths_mm, spacing_mm)
+    backward = [len(depths_mm) - 1 - n for n in reversed(_walk(-depths_mm[::-1], spacing_mm))]
+    kept = np.array(max(forward, backward, key=len), dtype=np.intp)
+    aside = len(depths_mm) - len(kept)
+    if len(kept) < 2 or (aside and (len(kept) < 3 or aside > max(1, ASIDE_SHARE * len(depths_mm)))):
+        return None
+    k = np.concatenate([[0.0], np.cumsum(np.rint(np.diff(depths_mm[kept]) / spacing_mm))])
+    slope, start = np.polyfit(k, depths_mm[kept], 1)
+    if np.abs(depths_mm[kept] - start - slope * k).max() > REGULAR_TOLERANCE * slope:
+        return None
+    warnings = (f"slices off the grid are left out: {aside}",) if aside else ()
+    return _judged(Order(kept, k, int(k[-1]) + 1, warnings))
+
+
+def _walk(depths_mm: Array, spacing_mm: float) -> list[int]:
+    """Indices of slices that lie whole spacings from the slice kept before."""
+    kept = [0]
+    for n in range(1, len(depths_mm)):
+        steps = (depths_mm[n] - depths_mm[kept[-1]]) / spacing_mm
+        if round(steps) >= 1 and abs(steps - round(steps)) <= REGULAR_TOLERANCE:
+            kept.append(n)
+    return kept
+
+
+def _judged(order: Order) -> Order:
+    """With a warning for what is missing. Raises UnfitError where too much is."""
+    gaps = np.diff(order.k)
+    missing = order.planes - len(order.k)
+    if missing <= 0 or not np.allclose(order.k, np.rint(order.k)):
+        return order
+    if gaps.max() > LONGEST_GAP or missing > MISSING_SHARE * order.planes:
+        raise UnfitError(
+            f"expected at most {MISSING_SHARE:.0%} of slices missing and no two in a row, "
+            f"got {missing} of {order.planes} missing, {int(gaps.max()) - 1} in a row",
+            code="missing_slices",
+        )
+    warning = f"{missing} of {order.planes} slices are missing and are interpolated"
+    return replace(order, warnings=(*order.warnings, warning))
+
+
+def _irregular(depths_mm: Array) -> Order:
+    gaps = np.diff(depths_mm)
+    if gaps.max() > LONGEST_GAP * np.median(gaps):
+        raise UnfitError(
+            f"expected gaps of at most {LONGEST_GAP} times the usual {np.median(gaps):.2f} mm, "
+            f"got one of {gaps.max():.2f} mm",
+            code="missing_slices",
+        )
+    extent_mm = depths_mm[-1] - depths_mm[0]
+    intervals = max(1, int(np.ceil(extent_mm / np.quantile(gaps, 0.25) - 1e-6)))
+    if intervals > MOST_PLANES_PER_SLICE * len(depths_mm):
+        raise UnfitError(
+            f"expected slices at even distances, got gaps from {gaps.min():.2f} to {gaps.max():.2f} mm",
+            code="irregular_spacing",
+        )
+    warning = (
+        f"gaps between slices vary from {gaps.min():.2f} to {gaps.max():.2f} mm: "
+        f"resampled to {extent_mm / intervals:.2f} mm"
+    )
+    k = (depths_mm - depths_mm[0]) * (intervals / extent_mm)
+    return Order(np.arange(len(depths_mm)), k, intervals + 1, (warning,))

@@ -1,0 +1,37 @@
+"""References to frames of a multi-frame source, which highdicom was shown as single slices."""
+
+from __future__ import annotations
+
+from pydicom.dataset import Dataset
+
+from operators.dicom.series import Series
+from operators.dicom.source_headers import stand_in_uid
+
+
+def name_source_frames(dataset: Dataset, series: Series) -> None:
+    """Puts instance and frame number (PS3.3 10.3) where the stand-in UIDs of `slice_headers` are."""
+    if series.frames[0].frame_number is None:
+        return
+    frames = {stand_in_uid(frame): frame for frame in series.frames}
+    for group in dataset.PerFrameFunctionalGroupsSequence:
+        source = group.DerivationImageSequence[0].SourceImageSequence[0]
+        frame = frames[source.ReferencedSOPInstanceUID]
+        source.ReferencedSOPClassUID = series.sop_class_uid
+        source.ReferencedSOPInstanceUID = frame.sop_instance_uid
+        source.ReferencedFrameNumber = frame.frame_number
+    _name_instances(dataset, series)
+
+
+def _name_instances(dataset: Dataset, series: Series) -> None:
+    instances = sorted({frame.sop_instance_uid for frame in series.frames})
+    dataset.SourceImageSequence = [_reference(series, uid) for uid in instances]
+    dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence = [
+        _reference(series, uid) for uid in instances
+    ]
+
+
+def _reference(series: Series, sop_instance_uid: str) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = series.sop_class_uid
+    item.ReferencedSOPInstanceUID = sop_instance_uid
+    return item

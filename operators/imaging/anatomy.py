@@ -1,0 +1,134 @@
+"""From class probabilities to bones: which voxels belong to which, on which side, and what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from operators.imaging.packages import Label, ModelPackage, NetworkSpec
+from operators.imaging.sides import MidlinePlane, midline_plane
+from operators.imaging.volume import Box, Grid
+
+Array = NDArray[np.float32]
+PIECE_DISTANCE_MM = 25.0
+
+
+@dataclass(frozen=True, eq=False)
+class BoneRegion:
+    """One bone. `margin` (I, J, K) float32 on `grid`: its probability less the best other class's.
+
+    Positive inside. Margins of two bones never add up to more than 0 at one place, so that linear
+    interpolation of each on its own gives bones that do not overlap.
+    """
+
+    label: Label
+    margin: Array
+    grid: Grid
+    confidence: float
+
+
+def region_of_interest(probabilities: Array, spec: NetworkSpec, package: ModelPackage, margin_mm: float) -> Box | None:
+    """The box that holds what the coarse network calls the package's bones, grown by `margin_mm`."""
+    wanted = [spec.classes.index(label.coarse_class) for label in package.labels]
+    found = np.isin(probabilities.argmax(axis=0), wanted)
+    found = largest_cluster(found, spec.spacing_mm[0])
+    if not found.any():
+        return None
+    return grown_box(found, margin_mm, spec.spacing_mm)
+
+
+def largest_cluster(found: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.bool_]:
+    """The greatest group of pieces less than 25 mm apart: strays far away are no part of it."""
+    reach = int(np.ceil(PIECE_DISTANCE_MM / 2 / spacing_mm))
+    near = ndimage.maximum_filter(found, size=2 * reach + 1)
+    clusters, count = ndimage.label(near)
+    if count <= 1:
+        return found
+    sizes = ndimage.sum_labels(found, clusters, np.arange(1, count + 1))
+    return found & (clusters == 1 + int(np.argmax(sizes)))
+
+
+def grown_box(mask: NDArray[np.bool_], margin_mm: float, spacing_mm: tuple[float, ...]) -> Box:
+    """The box of a mask, grown on all sides as far as the array reaches."""
+    start, stop = [], []
+    for axis, spacing in enumerate(spacing_mm):
+        there = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        grow = int(np.ceil(margin_mm / spacing))
+        start.append(max(int(there[0]) - grow, 0))
+        stop.append(min(int(there[-1]) + 1 + grow, mask.shape[axis]))
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def sides_plane(probabilities: Array, grid: Grid, spec: NetworkSpec, package: ModelPackage) -> MidlinePlane | None:
+    """The plane between left and right, from what the coarse network calls either."""
+    winner = probabilities.argmax(axis=0)
+    clouds = {side: cloud(winner, grid, spec, package, side) for side in ("left", "right", None)}
+    return midline_plane(clouds["left"], clouds["right"], clouds[None])
+
+
+def cloud(
+    winner: NDArray[np.intp], grid: Grid, spec: NetworkSpec, package: ModelPackage, side: str | None
+) -> NDArray[np.float64]:
+    """Centres in mm (N, 3) of all voxels that went to the package's bones of one side."""
+    classes = [spec.classes.index(label.coarse_class) for label in package.labels if side_of(label) == side]
+    ijk = np.argwhere(np.isin(winner, classes))
+    points: NDArray[np.float64] = ijk @ grid.ijk_to_lps[:3, :3].T + grid.ijk_to_lps[:3, 3]
+    return points
+
+
+def side_of(label: Label) -> str | None:
+    """'left', 'right' or None, from the label's laterality (SNOMED CT 7771000 left, 24028007 right)."""
+    if label.laterality is None:
+        return None
+    return {"7771000": "left", "24028007": "right"}[label.laterality.value]
+
+
+def bone_regions(
+    probabilities: Array, grid: Grid, spec: NetworkSpec, package: ModelPackage, plane: MidlinePlane | None
+) -> tuple[BoneRegion, ...]:
+    """The package's bones in the fine network's probabilities (classes, I, J, K) on `grid`."""
+    left = None if plane is None else plane.left_of(grid.ijk_to_lps, grid.shape)
+    found = (bone_region(probabilities, grid, spec, label, left) for label in package.labels)
+    return tuple(region for region in found if region is not None)
+
+
+def bone_region(
+    probabilities: Array, grid: Grid, spec: NetworkSpec, label: Label, left: NDArray[np.bool_] | None
+) -> BoneRegion | None:
+    """One bone, or None where less of it was found than the package asks for."""
+    own = spec.classes.index(label.fine_class)
+    others = np.delete(probabilities, own, axis=0).max(axis=0)
+    margin = probabilities[own] - others
+    side = side_of(label)
+    if side is not None and left is not None:
+        margin = np.where(left == (side == "left"), margin, -1)
+    kept = without_strays(margin > 0, grid)
+    if kept.sum() * grid.voxel_volume_mm3 < label.minimum_ml * 1000:
+        return None
+    margin = np.where(kept | (margin <= 0), margin, -margin).astype(np.float32)
+    box = grown_box(kept, 8.0, grid.spacing_mm)
+    confidence = float(probabilities[own][kept].mean())
+    return BoneRegion(label, np.ascontiguousarray(margin[box.slices]), grid.crop(box), confidence)
+
+
+def without_strays(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
+    """The mask less pieces under 0.1 ml, and less small ones over 25 mm from the greatest.
+
+    Displaced fragments stay: they lie near, or they are large (a tenth of the greatest piece).
+    """
+    pieces, count = ndimage.label(mask)
+    if count <= 1:
+        return mask
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    main = int(np.argmax(sizes))
+    candidates = [p for p in range(1, count + 1) if sizes[p] * grid.voxel_volume_mm3 >= 100]
+    large = {p for p in candidates if sizes[p] >= 0.1 * sizes[main]}
+    distance = ndimage.distance_transform_edt(pieces != main, sampling=grid.spacing_mm)
+    near = ndimage.minimum(distance, pieces, candidates) if candidates else []
+    close = {p for p, d in zip(candidates, near, strict=True) if d <= PIECE_DISTANCE_MM}
+    kept: NDArray[np.bool_] = np.isin(pieces, sorted(large | close | {main}))
+    return kept

@@ -1,0 +1,112 @@
+"""Puts the fragments of all bones onto the source grid and says what each is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from operators.imaging.anatomy import BoneRegion
+from operators.imaging.colours import fragment_colour
+from operators.imaging.packages import Code, Label, ModelPackage
+from operators.imaging.resampling import covering_box, interpolate_scalar
+from operators.imaging.segmentation import Segment, Segmentation
+from operators.imaging.volume import Grid, LabelMap
+
+# PS3.16 CID 7150 and SNOMED CT: a fragment is a lesion whose type is the morphology "Fracture"
+LESION = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+FRACTURE = Code("72704001", "SCT", "Fracture")
+
+
+@dataclass(frozen=True, eq=False)
+class FracturedBone:
+    """A bone and its fragments 1, 2, ... (I, J, K) on `grid`, by falling size."""
+
+    region: BoneRegion
+    fragments: NDArray[np.uint16]
+    grid: Grid
+
+
+def assemble(source: Grid, bones: tuple[FracturedBone, ...], package: ModelPackage) -> Segmentation:
+    """All bones as one label map on the source grid; only bone-sized blocks are interpolated."""
+    labels = np.zeros(source.shape, np.uint8)
+    warnings: list[str] = []
+    for bone in bones:
+        warnings.extend(place(labels, source, bone))
+    labels_read = LabelMap(labels, source)
+    segments = tuple(s for bone in bones for s in segments_of(bone, labels, source))
+    return Segmentation(labels_read, segments, package, tuple(warnings))
+
+
+def place(labels: NDArray[np.uint8], source: Grid, bone: FracturedBone) -> list[str]:
+    """Writes one bone into `labels`; returns warnings."""
+    box = covering_box(source, bone.region.grid)
+    if box is None:
+        return []
+    block = source.crop(box)
+    inside = interpolate_scalar(bone.region.margin, bone.region.grid, block, -1.0) > 0
+    values = bone.region.label.values
+    winners, dropped = nearest_fragments(bone, block, inside, len(values))
+    part = labels[box.slices]
+    part[inside] = (winners + (values.start - 1))[inside].astype(np.uint8)
+    if not dropped:
+        return []
+    return [f"{bone.region.label.meaning}: {dropped} more fragments than the {len(values)} that can be told apart"]
+
+
+def nearest_fragments(
+    bone: FracturedBone, block: Grid, inside: NDArray[np.bool_], most: int
+) -> tuple[NDArray[np.uint8], int]:
+    """For each voxel of `block` the fragment (1, 2, ...) whose interpolated indicator is highest.
+
+    Voxels of the bone that no indicator reaches take the nearest fragment. Fragments beyond
+    `most` are given to their nearest kept one; their number is returned.
+    """
+    count = int(bone.fragments.max())
+    winner = np.ones(block.shape, np.uint8)
+    if count <= 1:
+        return winner, 0
+    best = np.zeros(block.shape, np.float32)
+    winner[...] = 0
+    for value in range(1, min(count, most) + 1):
+        indicator = interpolate_scalar((bone.fragments == value).astype(np.float32), bone.grid, block, 0.0)
+        better = indicator > best
+        winner[better], best[better] = value, indicator[better]
+    lost = inside & (winner == 0)
+    if lost.any():
+        _, nearest = ndimage.distance_transform_edt(winner == 0, return_indices=True)
+        winner = np.where(lost, winner[tuple(nearest)], winner)
+    return winner, max(count - most, 0)
+
+
+def segments_of(bone: FracturedBone, labels: NDArray[np.uint8], source: Grid) -> list[Segment]:
+    """What each label value of one bone is; values that no voxel of the source grid got are left out."""
+    label = bone.region.label
+    counts = np.bincount(labels.ravel(), minlength=256)
+    values = [value for value in label.values if counts[value]]
+    whole = len(values) == 1
+    ml = source.voxel_volume_mm3 / 1000
+    return [
+        segment_of(label, value, None if whole else n, float(counts[value] * ml), bone.region.confidence)
+        for n, value in enumerate(values, start=1)
+    ]
+
+
+def segment_of(label: Label, value: int, fragment: int | None, volume_ml: float, confidence: float) -> Segment:
+    """An intact bone is an anatomical structure; a fragment is a fracture in the bone's region."""
+    whole = fragment is None
+    return Segment(
+        value=value,
+        bone=label.name,
+        label=label.meaning if whole else f"{label.meaning} fragment {fragment}",
+        fragment=fragment,
+        category=label.category if whole else LESION,
+        type=label.type if whole else FRACTURE,
+        region=label.type,
+        laterality=label.laterality,
+        rgb=label.rgb if fragment is None else fragment_colour(label.rgb, fragment),
+        volume_ml=volume_ml,
+        confidence=confidence,
+    )

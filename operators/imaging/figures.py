@@ -1,0 +1,91 @@
+"""The figures of an evaluation: of a fragment, of a bone, of a case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bone:
+    """A bone and the label values that it and its fragments may have."""
+
+    name: str
+    values: range
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """IoU, and surface distances in mm."""
+
+    iou: float
+    hd95_mm: float
+    assd_mm: float
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Fragments found one to one at IoU >= 0.5; without any prediction precision and F1 are 0."""
+
+    true_fragments: int
+    predicted_fragments: int
+    found: int
+    recall: float
+    precision: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class FragmentFigures:
+    """One true fragment; `local_dice` is None for one that faces no other."""
+
+    value: int
+    matched_value: int | None
+    volume_ml: float
+    agreement: Agreement
+    local_dice: float | None
+    found: bool
+
+
+@dataclass(frozen=True)
+class BoneFigures:
+    """One bone that the truth shows.
+
+    `whole_iou` is what `fragment_iou` had been with the predicted bone left whole: the baseline of
+    no separation. `false_fragments` counts what an intact bone was cut into beyond one.
+    """
+
+    name: str
+    anatomy: Agreement
+    fragments: tuple[FragmentFigures, ...]
+    detection: Detection
+    merges: int
+    splits: int
+    false_fragments: int
+    fragment_iou: float
+    whole_iou: float
+    local_dice: float | None
+
+    @property
+    def fractured(self) -> bool:
+        """Whether the truth has two fragments or more."""
+        return len(self.fragments) > 1
+
+
+@dataclass(frozen=True)
+class CaseFigures:
+    """One case; the last three are means over its fractured bones, None where there is none.
+
+    `absent_bones` were predicted but are not in the truth; their fragments lower the precision.
+    """
+
+    anatomy: Agreement
+    fragment: Agreement
+    detection: Detection
+    merges: int
+    splits: int
+    false_fragments: int
+    bones: tuple[BoneFigures, ...]
+    absent_bones: tuple[str, ...]
+    fractured_iou: float | None
+    whole_iou: float | None
+    local_dice: float | None

@@ -1,0 +1,110 @@
+"""Runs one network on one patch: OpenVINO on a CPU, torch on a GPU or where OpenVINO is not wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import openvino
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from operators.errors import ModelError
+from operators.imaging.packages import NetworkSpec
+from operators.networks.architectures import build
+from operators.networks.weights import load_weights
+
+Array = NDArray[np.float32]
+
+
+class Runtime(Protocol):
+    """A loaded network. `name` and `precision` go into the result."""
+
+    name: str
+    precision: str
+
+    def __call__(self, patch: Array) -> Array:
+        """Logits (classes, I, J, K) of an input patch (I, J, K) scaled to 0..1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Device:
+    """Which runtime to use, how many CPU threads, which arithmetic."""
+
+    runtime: str = "auto"
+    threads: int = 0
+
+    @property
+    def chosen(self) -> str:
+        """The runtime's name: torch where a GPU is there, OpenVINO else."""
+        if self.runtime != "auto":
+            return self.runtime
+        return "torch" if torch.cuda.is_available() else "openvino"
+
+
+class OpenVinoRuntime:
+    """OpenVINO on a CPU; bf16 where the processor has it, as OpenVINO itself decides."""
+
+    name = "openvino"
+
+    def __init__(self, network: nn.Module, spec: NetworkSpec, device: Device) -> None:
+        example = torch.zeros(1, 1, *spec.patch)
+        model = openvino.convert_model(network, example_input=example, input=[1, 1, *spec.patch])
+        options: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
+        if device.threads:
+            options["INFERENCE_NUM_THREADS"] = device.threads
+        compiled = openvino.Core().compile_model(model, "CPU", options)
+        self.precision = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
+        self.request = compiled.create_infer_request()
+
+    def __call__(self, patch: Array) -> Array:
+        """See Runtime."""
+        self.request.infer([np.ascontiguousarray(patch)[None, None]], share_inputs=True)
+        logits: Array = self.request.get_output_tensor(0).data[0]
+        return logits
+
+
+class TorchRuntime:
+    """Torch: CUDA with autocast where there is a GPU, else the CPU in float32."""
+
+    name = "torch"
+
+    def __init__(self, network: nn.Module, spec: NetworkSpec, device: Device) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.precision = "bf16" if self.device.type == "cuda" else "f32"
+        if device.threads:
+            torch.set_num_threads(device.threads)
+        self.network = network.to(self.device).to(memory_format=torch.channels_last_3d)
+
+    def __call__(self, patch: Array) -> Array:
+        """See Runtime."""
+        tensor = torch.from_numpy(np.ascontiguousarray(patch))[None, None].to(self.device)
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            logits = self.network(tensor)
+        array: Array = logits[0].float().cpu().numpy()
+        return array
+
+
+RUNTIMES: dict[str, Callable[[nn.Module, NetworkSpec, Device], Runtime]] = {
+    "openvino": OpenVinoRuntime,
+    "torch": TorchRuntime,
+}
+
+
+def load_network(spec: NetworkSpec, device: Device) -> Runtime:
+    """The network of `spec` with its checked weights. Raises ModelError."""
+    if device.chosen not in RUNTIMES:
+        raise ModelError(f"expected one of the runtimes {', '.join(RUNTIMES)}, got {device.chosen!r}")
+    network = build(spec.architecture, **spec.arguments)
+    try:
+        network.load_state_dict(load_weights(spec.weights, spec.sha256))
+    except RuntimeError as error:
+        raise ModelError(
+            f"expected the weights of {spec.architecture} {spec.arguments}, got others in {spec.weights.name}",
+            code="weights_do_not_fit",
+        ) from error
+    return RUNTIMES[device.chosen](network.eval(), spec, device)

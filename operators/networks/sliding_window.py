@@ -1,0 +1,109 @@
+"""A network over a volume, tile by tile, only where there is something to find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operators.imaging.packages import NetworkSpec
+
+Array = NDArray[np.float32]
+Start = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Least share of a tile that it has in common with its neighbour, along each axis."""
+
+    overlap: float = 0.3
+
+
+def predict(
+    run: Callable[[Array], Array],
+    hu: Array,
+    spec: NetworkSpec,
+    window: Window,
+    wanted: NDArray[np.bool_] | None = None,
+    progress: Callable[[float], None] = lambda done: None,
+) -> Array:
+    """Probabilities (classes, I, J, K), float32, of a volume (I, J, K) in HU.
+
+    Tiles without any `wanted` voxel are not run: there the background has probability 1.
+    Overlapping tiles are averaged with Gaussian weights (Isensee et al. 2021).
+    """
+    padded, offset = pad_to_patch(scale(hu, spec.window_hu), spec.patch)
+    needed = None if wanted is None else pad_to_patch(wanted.astype(np.float32), spec.patch)[0] > 0
+    total = np.zeros((len(spec.classes), *padded.shape), np.float32)
+    weight = np.zeros(padded.shape, np.float32)
+    gauss = gaussian(spec.patch)
+    starts = [s for s in tile_starts(padded.shape, spec.patch, window) if needed is None or tile(needed, s, spec.patch).any()]
+    for done, start in enumerate(starts, start=1):
+        probabilities = softmax(run(tile(padded, start, spec.patch)))
+        total_tile = total[(slice(None), *tile_slices(start, spec.patch))]
+        total_tile += probabilities * gauss
+        tile(weight, start, spec.patch)[...] += gauss
+        progress(done / len(starts))
+    inner = tuple(slice(o, o + n) for o, n in zip(offset, hu.shape, strict=True))
+    return normalised(total[(slice(None), *inner)], weight[inner])
+
+
+def scale(hu: Array, window_hu: tuple[float, float]) -> Array:
+    """Hounsfield units clipped to a window, 0..1."""
+    low, high = window_hu
+    return np.clip((hu - np.float32(low)) / np.float32(high - low), 0, 1).astype(np.float32)
+
+
+def pad_to_patch(array: Array, patch: tuple[int, ...]) -> tuple[Array, tuple[int, ...]]:
+    """Zeros around an array that is smaller than a patch, and how many stand before it."""
+    missing = [max(p - n, 0) for n, p in zip(array.shape, patch, strict=True)]
+    before = tuple(m // 2 for m in missing)
+    if not any(missing):
+        return array, before
+    return np.pad(array, [(b, m - b) for b, m in zip(before, missing, strict=True)]), before
+
+
+def tile_starts(shape: tuple[int, ...], patch: tuple[int, ...], window: Window) -> Iterator[Start]:
+    """Corners of as few evenly spread tiles as keep the overlap."""
+    axes = []
+    for n, p in zip(shape, patch, strict=True):
+        steps = int(np.ceil((n - p) / (p * (1 - window.overlap)))) if n > p else 0
+        axes.append([round(i * (n - p) / steps) if steps else 0 for i in range(steps + 1)])
+    yield from product(axes[0], axes[1], axes[2])
+
+
+def tile_slices(start: Start, patch: tuple[int, ...]) -> tuple[slice, ...]:
+    """The voxels of the tile that starts at `start`."""
+    return tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
+
+
+def tile(array: NDArray[np.generic], start: Start, patch: tuple[int, ...]) -> NDArray[np.generic]:
+    """The part of `array` in a tile, a view."""
+    return array[tile_slices(start, patch)]
+
+
+def gaussian(patch: tuple[int, ...]) -> Array:
+    """Weights that fall to the tile's edge; sigma an eighth of the tile, as nnU-Net has it."""
+    weight = np.ones((), np.float32)
+    for n in patch:
+        along = np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / (n / 8)) ** 2)
+        weight = np.multiply.outer(weight, along.astype(np.float32))
+    return np.maximum(weight, np.float32(1e-3))
+
+
+def softmax(logits: Array) -> Array:
+    """Probabilities over the first axis."""
+    exponent = np.exp(logits - logits.max(axis=0))
+    exponent /= exponent.sum(axis=0)
+    return exponent
+
+
+def normalised(total: Array, weight: Array) -> Array:
+    """Weighted means; where no tile ran, all background."""
+    empty = weight == 0
+    total /= np.where(empty, 1, weight)
+    total[0][empty] = 1
+    return total

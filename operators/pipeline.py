@@ -1,0 +1,130 @@
+"""The whole image path as plain calls: a CT volume in, labelled bones and fragments out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from operators.errors import UnsuitableError
+from operators.imaging.anatomy import BoneRegion, bone_regions, region_of_interest, sides_plane
+from operators.imaging.assembly import FracturedBone, assemble
+from operators.imaging.fragments import FractureEvidence, split
+from operators.imaging.packages import ModelPackage
+from operators.imaging.resampling import interpolate_scalar, isotropic_grid, resample_hu
+from operators.imaging.segmentation import Segmentation
+from operators.imaging.volume import Grid, Volume
+from operators.networks.registry import Networks
+from operators.networks.sliding_window import Window, predict
+
+REGION_MARGIN_MM = 16.0
+BONE_MARGIN_MM = 8.0
+BAND_MM = 2.0
+BLANK_HU = -1000.0
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """A source volume, and the same at the coarse network's spacing."""
+
+    source: Volume
+    coarse: Volume
+    package: ModelPackage
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """The bones that were found in a source volume."""
+
+    source: Volume
+    bones: tuple[BoneRegion, ...]
+    package: ModelPackage
+
+
+def segment(volume: Volume, package: ModelPackage, networks: Networks, progress: Progress) -> Segmentation:
+    """CT to Segmentation. Raises UnsuitableError where the package's anatomy is not in the CT."""
+    resampled = resample(volume, package)
+    anatomy = segment_anatomy(resampled, networks, progress)
+    return segment_fractures(anatomy, networks, progress)
+
+
+def resample(volume: Volume, package: ModelPackage) -> Resampled:
+    """The volume at the coarse network's spacing, axes to left, posterior, superior."""
+    grid = isotropic_grid(volume.grid, package.coarse.spacing_mm)
+    return Resampled(volume, resample_hu(volume, grid), package)
+
+
+def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress) -> Anatomy:
+    """A coarse pass finds the bones and their sides, a fine pass outlines them."""
+    package, coarse = resampled.package, resampled.coarse
+    where = run_network(networks, package, "coarse", coarse.hu.astype(np.float32), None, progress)
+    box = region_of_interest(where, package.coarse, package, REGION_MARGIN_MM)
+    if box is None:
+        raise not_found(package)
+    plane = sides_plane(where, coarse.grid, package.coarse, package)
+    region = coarse.grid.crop(box)
+    fine = resample_hu(resampled.source, isotropic_grid(region, package.fine.spacing_mm))
+    wanted = near_bones(where[(slice(None), *box.slices)], region, fine.grid)
+    outlines = run_network(networks, package, "fine", fine.hu.astype(np.float32), wanted, progress)
+    bones = bone_regions(outlines, fine.grid, package.fine, package, plane)
+    if not bones:
+        raise not_found(package)
+    return Anatomy(resampled.source, bones, package)
+
+
+def near_bones(probabilities: NDArray[np.float32], coarse: Grid, fine: Grid) -> NDArray[np.bool_]:
+    """Voxels of `fine` where the coarse network saw any bone at all; other tiles need not run."""
+    return interpolate_scalar(1 - probabilities[0], coarse, fine, 0.0) > 0.05
+
+
+def not_found(package: ModelPackage) -> UnsuitableError:
+    """The refusal of a CT without the anatomy."""
+    return UnsuitableError(
+        f"no {package.title} found: expected at least one of "
+        f"{', '.join(label.meaning.lower() for label in package.labels)} in the scan",
+        code="anatomy_not_found",
+    )
+
+
+def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) -> Segmentation:
+    """The fragments of each bone, one bone at a time, and all of them on the source grid."""
+    fractured = []
+    for number, bone in enumerate(anatomy.bones):
+        def step(stage: str, done: float, n: int = number) -> None:
+            progress(stage, (n + done) / len(anatomy.bones))
+
+        fractured.append(fracture_bone(anatomy, bone, networks, step))
+    return assemble(anatomy.source.grid, tuple(fractured), anatomy.package)
+
+
+def fracture_bone(anatomy: Anatomy, bone: BoneRegion, networks: Networks, progress: Progress) -> FracturedBone:
+    """One bone cut out of the CT, blanked around, and split into its fragments."""
+    package = anatomy.package
+    grid = isotropic_grid(bone.grid, package.fracture.spacing_mm)
+    margin = interpolate_scalar(bone.margin, bone.grid, grid, -1.0)
+    mask = margin > 0
+    hu = np.where(near(mask, grid), resample_hu(anatomy.source, grid).hu, BLANK_HU).astype(np.float32)
+    classes = run_network(networks, package, "fracture", hu, mask, progress)
+    evidence = FractureEvidence(mask, classes[1], classes[2], grid.spacing_mm[0])
+    return FracturedBone(bone, split(evidence, package.fragments), grid)
+
+
+def near(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
+    """The mask and what lies within 2 mm of it."""
+    distance = ndimage.distance_transform_edt(~mask, sampling=grid.spacing_mm)
+    close: NDArray[np.bool_] = distance <= BAND_MM
+    return close
+
+
+def run_network(
+    networks: Networks, package: ModelPackage, name: str, hu: NDArray[np.float32],
+    wanted: NDArray[np.bool_] | None, progress: Progress,
+) -> NDArray[np.float32]:
+    """Probabilities (classes, I, J, K) of the package's network `name`."""
+    spec = next(spec for spec in package.networks if spec.name == name)
+    return predict(networks.get(spec), hu, spec, Window(), wanted, lambda done: progress(name, done))

@@ -1,0 +1,33 @@
+"""Reads the pixels of a selection and brings them to the coarse network's spacing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
+
+from operators import pipeline
+from operators.dicom.pixels import read_volume
+from operators.stages import Stages
+
+
+class ResamplerOperator(Operator):
+    """In: `selection`. Out: `resampled`."""
+
+    def __init__(self, fragment: Fragment, *args: Any, stages: Stages, **kwargs: Any) -> None:
+        self.stages = stages
+        super().__init__(fragment, *args, **kwargs)
+
+    def setup(self, spec: OperatorSpec) -> None:
+        """Ports."""
+        spec.input("selection")
+        spec.output("resampled")
+
+    def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
+        """One volume."""
+        selection = op_input.receive("selection")
+        with self.stages.measured("read"):
+            volume = read_volume(selection.series)
+        with self.stages.measured("resample"):
+            resampled = pipeline.resample(volume, selection.package)
+        op_output.emit(resampled, "resampled")

@@ -1,0 +1,34 @@
+"""Emits the series that this run of the graph is for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
+
+from operators.dicom.scan import Scan
+from operators.dicom.selection import Selection, select
+from operators.imaging.packages import ModelPackage
+from operators.stages import Stages
+
+
+class SeriesSelectorOperator(Operator):
+    """Out: `selection`, the `number`-th of the series that the packages accept."""
+
+    def __init__(
+        self, fragment: Fragment, *args: Any, scan: Scan, packages: tuple[ModelPackage, ...], number: int,
+        stages: Stages, **kwargs: Any,
+    ) -> None:
+        self.scan, self.packages, self.number, self.stages = scan, packages, number, stages
+        super().__init__(fragment, *args, **kwargs)
+
+    def setup(self, spec: OperatorSpec) -> None:
+        """Ports."""
+        spec.output("selection")
+
+    def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
+        """One selection."""
+        with self.stages.measured("select"):
+            outcomes = select(self.scan, self.packages)
+            chosen = [outcome for outcome in outcomes if isinstance(outcome, Selection)]
+        op_output.emit(chosen[self.number], "selection")

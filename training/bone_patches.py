@@ -1,0 +1,102 @@
+"""Patches of one masked bone, fractured, as the fracture network will see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from training.fractures import Bone, FractureRules, contact_target, fracture
+from training.sampling import Array, Pose, patch_coordinates, smooth_noise, take
+from training.simulated_ct import Sample, scan
+from training.subjects import DEPTH_STEP_MM
+
+OUTSIDE_HU = -1000.0
+
+
+@dataclass(frozen=True, eq=False)
+class BoneSubject:
+    """One bone cropped out of a subject, axes left, posterior, superior.
+
+    `mask` (float32, 0..1) can be interpolated; `fragments` (uint8) are the true ones, all 1 where
+    it is intact; `hu` (int16) is real texture or None; `depth` (uint8, 0.1 mm) else.
+    """
+
+    name: str
+    fragments: NDArray[np.uint8]
+    mask: Array
+    depth: NDArray[np.uint8]
+    hu: NDArray[np.int16] | None
+    spacing_mm: NDArray[np.float64]
+
+    @property
+    def fractured(self) -> bool:
+        """Whether it holds true fragments."""
+        return len(np.unique(self.fragments)) > 2
+
+
+def bone_patch(
+    rng: np.random.Generator, subject: BoneSubject, shape: tuple[int, ...], spacing_mm: float,
+    pose: Pose, rules: FractureRules,
+) -> Sample:
+    """One patch with its interior / contact target, everything but the bone blanked out."""
+    voxels = np.argwhere(subject.fragments[::3, ::3, ::3] > 0) * 3
+    centre = voxels[rng.integers(len(voxels))].astype(np.float64) + rng.normal(0, 12, 3) / subject.spacing_mm
+    at = patch_coordinates(rng, centre, shape, spacing_mm, subject.spacing_mm, pose)
+    bone = posed_bone(rng, subject, at)
+    if not subject.fractured or rng.random() < 0.3:
+        bone = fracture(rng, bone, spacing_mm, rules)
+    target = contact_target(bone.fragments, spacing_mm)
+    hu = scan(rng, bone.hu, spacing_mm)
+    return Sample(blank_outside(rng, hu, target > 0, spacing_mm), target)
+
+
+def posed_bone(rng: np.random.Generator, subject: BoneSubject, at: Array) -> Bone:
+    """The bone in its pose, with real or drawn texture, in soft tissue."""
+    inside = take(subject.mask, at, 1, 0) >= 0.5
+    fragments = take(subject.fragments, at, 0, 0).astype(np.uint8)
+    fragments[~inside] = 0
+    fragments[inside & (fragments == 0)] = nearest_label(fragments, inside)
+    hu = (rng.uniform(-100, 80) + 30 * smooth_noise(rng, inside.shape, 7)).astype(np.float32)
+    if subject.hu is not None and rng.random() < 0.85:
+        texture = take(subject.hu, at, 1, 0) * rng.uniform(0.7, 1.3) + rng.uniform(-60, 60)
+        hu[inside] = texture[inside]
+    else:
+        hu[inside] = drawn_texture(rng, subject, at)[inside]
+    return Bone(hu, fragments)
+
+
+def nearest_label(fragments: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """For bone voxels that lost their label to interpolation: the label nearest to them."""
+    lost = inside & (fragments == 0)
+    if not lost.any() or not fragments.any():
+        return np.ones(int(lost.sum()), np.uint8)
+    nearest = ndimage.distance_transform_edt(fragments == 0, return_distances=False, return_indices=True)
+    result: NDArray[np.uint8] = fragments[tuple(nearest)][lost]
+    return result
+
+
+def drawn_texture(rng: np.random.Generator, subject: BoneSubject, at: Array) -> Array:
+    """Cortex over trabecular bone with grain."""
+    depth = take(subject.depth, at, 1, 0).astype(np.float32) * np.float32(DEPTH_STEP_MM)
+    grain = ndimage.gaussian_filter(rng.standard_normal(depth.shape).astype(np.float32), 0.7)
+    marrow = rng.uniform(60, 400) + grain * rng.uniform(50, 350) + 60 * smooth_noise(rng, depth.shape, 8)
+    thickness = rng.uniform(0.8, 3.0) * (1 + 0.3 * smooth_noise(rng, depth.shape, 8))
+    cortex = rng.uniform(400, 1500) * (1 + 0.15 * grain)
+    return np.where(depth < thickness + 0.5, cortex, marrow).astype(np.float32)
+
+
+def blank_outside(
+    rng: np.random.Generator, hu: Array, bone: NDArray[np.bool_], spacing_mm: float
+) -> Array:
+    """Everything further than about 2 mm from a bone outline that errs by up to 1.5 mm is blank."""
+    distance = ndimage.distance_transform_edt(~bone) * np.float32(spacing_mm)
+    if rng.random() < 0.5:
+        distance -= ndimage.distance_transform_edt(bone) * np.float32(spacing_mm)
+    error = rng.uniform(0, 1.2) * smooth_noise(rng, hu.shape, 8)
+    stray = (distance > 1.0) & (smooth_noise(rng, hu.shape, 14) > rng.uniform(1.2, 4))
+    hu = np.where(stray, rng.uniform(150, 900), hu)
+    outside = distance + error > rng.uniform(1.0, 2.8)
+    return np.where(outside, OUTSIDE_HU, hu).astype(np.float32)

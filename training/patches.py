@@ -1,0 +1,115 @@
+"""An endless stream of simulated patches for one network, made in worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from training.bone_patches import BoneSubject, bone_patch
+from training.fractures import FractureRules
+from training.recipe import NetworkRecipe, Recipe
+from training.sampling import Pose
+from training.simulated_ct import Sample, centre_spots, draw_centre, simulate
+from training.sources import Sources
+from training.subjects import Subject
+
+Patch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Patches(IterableDataset[Patch]):
+    """Patches (1, I, J, K) float32 in 0..1 and targets (I, J, K) int64, for ever."""
+
+    def __init__(self, network: NetworkRecipe, recipe: Recipe, data: Path, cache: Path, seed: int) -> None:
+        self.network = network
+        self.sources = Sources(recipe, data, cache)
+        self.seed = seed
+
+    def __iter__(self) -> Iterator[Patch]:
+        worker = get_worker_info()
+        torch.set_num_threads(1)
+        rng = np.random.default_rng([self.seed, worker.id if worker else 0])
+        draw = BoneDraw if self.network.kind == "fracture" else AnatomyDraw
+        stream = draw(self.network, self.sources, rng)
+        while True:
+            yield as_tensors(mirrored(rng, stream.draw(), stream.swaps), self.network.window_hu)
+
+
+class AnatomyDraw:
+    """Draws patches of bodies."""
+
+    def __init__(self, network: NetworkRecipe, sources: Sources, rng: np.random.Generator) -> None:
+        self.network, self.rng = network, rng
+        self.subjects: list[Subject] = sources.anatomy(network)
+        self.negatives = sources.negatives()
+        self.phantoms = sources.phantoms(network)
+        self.phantom_share = sources.recipe.sources["phantoms"]["share"]
+        self.spots = {s.name: centre_spots(rng, s) for s in (*self.subjects, *self.phantoms, *self.negatives)}
+        self.swaps = side_swaps(network.classes)
+
+    def draw(self) -> Sample:
+        """One patch."""
+        pool = self.pool()
+        subject = pool[int(self.rng.integers(len(pool)))]
+        centre = draw_centre(self.rng, subject, self.spots[subject.name], self.network.anywhere)
+        return simulate(self.rng, subject, centre, self.network.patch, self.network.spacing_mm, Pose())
+
+    def pool(self) -> list[Subject]:
+        """Which kind of subject comes next."""
+        chance = self.rng.random()
+        if chance < self.network.negatives:
+            return self.negatives
+        return self.phantoms if chance > 1 - self.phantom_share else self.subjects
+
+
+class BoneDraw:
+    """Draws patches of single bones with fractures."""
+
+    swaps = np.arange(256)
+
+    def __init__(self, network: NetworkRecipe, sources: Sources, rng: np.random.Generator) -> None:
+        self.network, self.rng = network, rng
+        bones: list[BoneSubject] = sources.bones()
+        self.fractured = [bone for bone in bones if bone.fractured]
+        self.real = [bone for bone in bones if bone.hu is not None and not bone.fractured]
+        self.shapes = [bone for bone in bones if bone.hu is None]
+
+    def draw(self) -> Sample:
+        """One patch: of a truly fractured bone, of another real one, or of a label map's shape."""
+        chance = self.rng.random()
+        share = self.network.fractured_bones
+        pool = self.fractured if chance < share else self.real if chance < 0.5 + share / 2 else self.shapes
+        bone = pool[self.rng.integers(len(pool))]
+        pose = Pose(rotation_deg=25, scale=0.15, bend_mm=6)
+        return bone_patch(self.rng, bone, self.network.patch, self.network.spacing_mm, pose, FractureRules())
+
+
+def side_swaps(classes: tuple[str, ...]) -> np.ndarray:
+    """For each class the class of its mirror image; others (such as 254) stay."""
+    table = np.arange(256)
+    for number, name in enumerate(classes):
+        mirror = name.replace("_left", "_R").replace("_right", "_left").replace("_R", "_right")
+        table[number] = classes.index(mirror)
+    return table
+
+
+def mirrored(rng: np.random.Generator, sample: Sample, swaps: np.ndarray) -> Sample:
+    """Half of the patches are mirrored left to right, with the sides of their classes swapped."""
+    if rng.random() < 0.5:
+        return sample
+    return Sample(sample.hu[::-1], swaps[sample.target[::-1]].astype(np.uint8))
+
+
+def as_tensors(sample: Sample, window_hu: tuple[float, float]) -> Patch:
+    """The network's input and target."""
+    low, high = window_hu
+    scaled = np.clip((sample.hu - low) / (high - low), 0, 1).astype(np.float32)
+    return torch.from_numpy(scaled[None].copy()), torch.from_numpy(sample.target.astype(np.int64))
+
+
+def loader(patches: Patches, workers: int) -> DataLoader[Patch]:
+    """Batches of one, made ahead in `workers` processes."""
+    return DataLoader(patches, batch_size=1, num_workers=workers, prefetch_factor=4 if workers else None)

@@ -1,0 +1,9 @@
+"""A procedural pelvis: anatomy from signed distances, its CT, its fractures, and its DICOM series."""
+
+from training.phantom.anatomy import pelvis_labels
+from training.phantom.ct import phantom_ct
+from training.phantom.rendering import PhantomCT
+from training.phantom.series import write_series
+from training.phantom.structures import BONES, Structure
+
+__all__ = ["BONES", "PhantomCT", "Structure", "pelvis_labels", "phantom_ct", "write_series"]

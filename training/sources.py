@@ -1,0 +1,143 @@
+"""Loads a recipe's subjects, with a cache on disk: loading takes minutes, training starts often."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from training.bone_patches import BoneSubject
+from training.phantom import Structure, pelvis_labels
+from training.recipe import NetworkRecipe, Recipe
+from training.subjects import (
+    Subject,
+    bone_layer,
+    bone_set_subject,
+    bounding_box,
+    from_structures,
+    label_map_subject,
+    load_lps,
+    negative_subject,
+    signed_distance,
+)
+
+Loaded = TypeVar("Loaded")
+BONE_SPACING_MM = 1.0
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the data lie and where loaded subjects are kept between runs."""
+
+    recipe: Recipe
+    data: Path
+    cache: Path
+
+    def anatomy(self, network: NetworkRecipe) -> list[Subject]:
+        """The subjects that an anatomy network learns from, at its spacing or 1.5 mm."""
+        classes = self.recipe.class_patterns(network)
+        key = str(classes)
+        tables = self.recipe.sources
+        maps = [
+            self.kept(f"map {row} {key}", lambda r=row: label_map_subject(self.data / r["path"], self.data / r["names"], classes))
+            for row in tables["label_maps"]
+        ]
+        sets = [
+            self.kept(f"set {row} {key}", lambda r=row: bone_set_subject(self.data / r["folder"], r["bones"], classes, 1.5))
+            for row in tables["bone_sets"]
+        ]
+        return maps + sets
+
+    def phantoms(self, network: NetworkRecipe) -> list[Subject]:
+        """Procedural bodies, each drawn from its own seed."""
+        classes = self.recipe.class_patterns(network)
+        count = self.recipe.sources["phantoms"]["count"]
+        return [
+            self.kept(f"phantom {seed} {classes}", lambda s=seed: phantom_subject(s, classes, 1.5))
+            for seed in range(1000, 1000 + count)
+        ]
+
+    def negatives(self) -> list[Subject]:
+        """Real CTs without the anatomy."""
+        return [
+            self.kept(f"negative {path}", lambda p=path: negative_subject(self.data / p, 3.0))
+            for path in self.recipe.sources["negatives"]["paths"]
+        ]
+
+    def bones(self) -> list[BoneSubject]:
+        """Single bones for the fracture network: real ones with texture, label maps' without."""
+        tables = self.recipe.sources
+        found: list[BoneSubject] = []
+        for row in tables["bone_sets"]:
+            for suffix in row["bones"]:
+                found.append(self.kept(f"bone {row} {suffix}", lambda r=row, s=suffix: real_bone(self.data / r["folder"], s)))
+        patterns = tables["fracture_bones"]["patterns"]
+        for row in tables["label_maps"]:
+            found.extend(self.kept(f"bones {row} {patterns}", lambda r=row: self.label_map_bones(r, patterns)))
+        return found
+
+    def label_map_bones(self, row: dict[str, str], patterns: list[str]) -> list[BoneSubject]:
+        """Every bone of a label map whose name matches."""
+        names = json.loads((self.data / row["names"]).read_text(encoding="utf-8"))
+        array, spacing = load_lps(self.data / row["path"])
+        chosen = {int(v): n for v, n in names.items() if any(fnmatch(n, p) for p in patterns)}
+        boxes = ndimage.find_objects(array.astype(np.uint8))
+        return [
+            bone_of(f"{row['path']} {name}", array[boxes[value - 1]] == value, spacing)
+            for value, name in chosen.items()
+            if value <= len(boxes) and boxes[value - 1] is not None and (array == value).sum() > 2000
+        ]
+
+    def kept(self, key: str, load: Callable[[], Loaded]) -> Loaded:
+        """What `load` gives, from the cache if it is there. Only files of our own making are read."""
+        self.cache.mkdir(parents=True, exist_ok=True)
+        path = self.cache / (hashlib.sha256(key.encode()).hexdigest()[:24] + ".pickle")
+        if path.exists():
+            kept: Loaded = pickle.loads(path.read_bytes())
+            return kept
+        loaded = load()
+        partial = path.with_suffix(".part")
+        partial.write_bytes(pickle.dumps(loaded))
+        partial.rename(path)
+        return loaded
+
+
+def phantom_subject(seed: int, classes: dict[str, list[str]], spacing_mm: float) -> Subject:
+    """A procedural body as a label map."""
+    labels = pelvis_labels(np.random.default_rng(seed), spacing_mm).labels
+    names = {int(structure): structure.name.lower() for structure in Structure if structure}
+    plain = from_structures(f"phantom {seed}", labels.astype(np.uint8), names, classes, spacing_mm, 12)
+    return replace(plain, skin=signed_distance(labels > 0, spacing_mm))
+
+
+def real_bone(folder: Path, suffix: str) -> BoneSubject:
+    """A bone of a masked CT with its true fragments, at 1 mm."""
+    mask, spacing = load_lps(next(folder.glob(f"*_{suffix}_mask.nii.gz")))
+    image, _ = load_lps(next(folder.glob(f"*_{suffix}.nii.gz")))
+    box = bounding_box(mask > 0, 8)
+    inside, texture = bone_layer(mask[box] > 0, image[box], spacing, BONE_SPACING_MM)
+    zoom = [b / a for a, b in zip(mask[box].shape, inside.shape, strict=True)]
+    fragments = ndimage.zoom(mask[box].astype(np.uint8), zoom, order=0, grid_mode=True, mode="nearest")
+    return BoneSubject(
+        f"{folder.name}_{suffix}", fragments, inside.astype(np.float32), np.zeros_like(fragments),
+        texture, np.full(3, BONE_SPACING_MM),
+    )
+
+
+def bone_of(name: str, mask: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> BoneSubject:
+    """A bone of a label map: its shape alone, smoothed to hide the voxels' steps."""
+    padded = np.pad(mask, 8).astype(np.float32)
+    smooth = ndimage.gaussian_filter(padded, 0.7)
+    inside = smooth >= 0.5
+    depth = ndimage.distance_transform_edt(inside, sampling=spacing_mm)
+    steps = (np.minimum(depth, 12) * 10).astype(np.uint8)
+    return BoneSubject(name, inside.astype(np.uint8), smooth, steps, None, spacing_mm)

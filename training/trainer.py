@@ -1,0 +1,166 @@
+"""Trains one network: resumable, with an exponential moving average of the weights."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from operators.networks.architectures import build
+from training.losses import TrainingLoss
+from training.patches import Patches, loader
+from training.recipe import NetworkRecipe, Recipe
+
+KEEP_EVERY = 200
+AVERAGE_DECAY = 0.99
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """Where a training reads and writes; the same command goes on where it stopped."""
+
+    recipe: Recipe
+    network: NetworkRecipe
+    data: Path
+    folder: Path
+    seed: int = 0
+    workers: int = 1
+    steps: int | None = None
+    start_from: Path | None = None
+    minutes: float | None = None
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last state of this network's training."""
+        return self.folder / f"{self.network.name}.checkpoint"
+
+    @property
+    def log(self) -> Path:
+        """One JSON object a line: step, loss, seconds."""
+        return self.folder / f"{self.network.name}.jsonl"
+
+
+@dataclass
+class State:
+    """What a checkpoint holds."""
+
+    model: nn.Module
+    average: torch.optim.swa_utils.AveragedModel
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+
+
+def train(run: TrainingRun) -> Path:
+    """Trains until the recipe's number of steps; returns the checkpoint's path."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(run.seed)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    state = resume(run, new_state(run, device), device)
+    total = run.steps or run.network.steps
+    loss = TrainingLoss(run.network.class_weights, absent_classes(run.network))
+    patches = Patches(run.network, run.recipe, run.data, run.folder / "cache", run.seed + 1000 * state.step + 1)
+    started = time.monotonic()
+    window: list[float] = []
+    for hu, target in loader(patches, run.workers):
+        done = share_done(run, state.step / total, time.monotonic() - started)
+        if done >= 1:
+            break
+        set_learning_rate(state.optimiser, run.network.learning_rate, done)
+        window.append(one_step(state, loss, hu.to(device), target.to(device)))
+        if state.step % KEEP_EVERY == 0:
+            keep(run, state, sum(window) / len(window), time.monotonic() - started)
+            window.clear()
+    keep(run, state, sum(window) / max(len(window), 1), time.monotonic() - started)
+    return run.checkpoint
+
+
+def share_done(run: TrainingRun, steps_done: float, seconds: float) -> float:
+    """How much of the training is over: by steps, or by the time that it may take if that is shorter."""
+    if run.minutes is None:
+        return steps_done
+    return max(steps_done, seconds / (60 * run.minutes))
+
+
+def absent_classes(network: NetworkRecipe) -> tuple[int, ...]:
+    """Classes that a CT without the anatomy may not show; long bones and vertebrae it may."""
+    return tuple(n for n, name in enumerate(network.classes) if name.startswith(("sacrum", "hip")))
+
+
+def new_state(run: TrainingRun, device: torch.device) -> State:
+    """A network with random weights, or with those of another training."""
+    model = build(**network_arguments(run.network)).to(device).to(memory_format=torch.channels_last_3d)
+    if run.start_from is not None and not run.checkpoint.exists():
+        start = torch.load(run.start_from, map_location=device, weights_only=True)["average"]
+        fitting = {k: v for k, v in start.items() if k in model.state_dict() and v.shape == model.state_dict()[k].shape}
+        model.load_state_dict(fitting, strict=False)
+    average = torch.optim.swa_utils.AveragedModel(
+        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_DECAY)
+    )
+    return State(model, average, torch.optim.AdamW(model.parameters(), weight_decay=1e-4))
+
+
+def network_arguments(network: NetworkRecipe) -> dict[str, Any]:
+    """What `architectures.build` needs for this recipe."""
+    return {
+        "architecture": network.architecture,
+        "dimensions": len(network.patch),
+        "outputs": len(network.classes),
+        "filters": network.filters,
+    }
+
+
+def one_step(state: State, loss: TrainingLoss, hu: torch.Tensor, target: torch.Tensor) -> float:
+    """Forward, backward, update, average."""
+    with torch.autocast(hu.device.type, torch.bfloat16, enabled=hu.device.type == "cuda"):
+        logits = state.model(hu.to(memory_format=torch.channels_last_3d))
+    value = loss(logits.float(), target)
+    state.optimiser.zero_grad()
+    value.backward()
+    nn.utils.clip_grad_norm_(state.model.parameters(), 5.0)
+    state.optimiser.step()
+    state.average.update_parameters(state.model)
+    state.step += 1
+    return float(value.detach())
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, highest: float, done: float) -> None:
+    """Warm-up over 2 % of the steps, then nnU-Net's polynomial decay."""
+    rate = highest * min(1.0, done / 0.02 + 0.05) * max(1 - done, 0.0) ** 0.9
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def keep(run: TrainingRun, state: State, loss: float, seconds: float) -> None:
+    """Writes checkpoint and log; a kill in between leaves the last whole one."""
+    partial = run.checkpoint.with_suffix(".part")
+    torch.save(
+        {
+            "model": state.model.state_dict(),
+            "average": state.average.module.state_dict(),
+            "optimiser": state.optimiser.state_dict(),
+            "step": state.step,
+            "network": json.dumps(asdict(run.network)),
+        },
+        partial,
+    )
+    partial.rename(run.checkpoint)
+    with run.log.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps({"step": state.step, "loss": round(loss, 4), "seconds": round(seconds, 1)}) + "\n")
+
+
+def resume(run: TrainingRun, state: State, device: torch.device) -> State:
+    """The state of the last checkpoint, if there is one."""
+    if not run.checkpoint.exists():
+        return state
+    kept = torch.load(run.checkpoint, map_location=device, weights_only=True)
+    state.model.load_state_dict(kept["model"])
+    state.average.module.load_state_dict(kept["average"])
+    state.optimiser.load_state_dict(kept["optimiser"])
+    state.step = int(kept["step"])
+    state.average.n_averaged.fill_(max(state.step, 1))
+    return state

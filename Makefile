@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+PEER   ?= .venv-bench
 DATA   ?= ../shared/data
 
 .PHONY: help setup demo test check bench accuracy clean
@@ -31,13 +32,18 @@ check: $(READY)  ## Lint, types, import contracts
 test: $(READY)  ## All tests
 	$(BIN)/python -m pytest -q
 
-bench: $(READY)  ## Speed and memory, each as a ratio against a named peer in the same run
-	$(BIN)/python -m pip install --quiet '.[bench]'
-	$(BIN)/python -m benchmarks.chain
-	$(BIN)/python -m benchmarks.reading
+# The peer has an environment of its own: its pins are not ours.
+$(PEER)/.ready:
+	$(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/python -m pip install --quiet torch==2.13.0 nnunetv2==2.8.1
+	touch $@
+
+bench: $(READY) $(PEER)/.ready  ## Speed and memory, each as a ratio against a named peer in the same run
+	$(BIN)/python -m benchmarks.chain --peer $(PEER)/bin/python
+	ulimit -s 32768; $(BIN)/python -m benchmarks.reading
 
 accuracy: $(READY)  ## The shipped networks on the patient whom training never saw
 	$(BIN)/python -m benchmarks.accuracy --data $(DATA)
 
 clean:  ## Remove what was built
-	rm -rf $(VENV) build out
+	rm -rf $(VENV) $(PEER) build out

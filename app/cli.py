@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +27,7 @@ def software_version() -> str:
 
 app = new_app(
     "osteon",
-    "Segments bones and their fracture fragments in CT, and writes DICOM SEG. For research, not for diagnosis.",
+    "Segments bones and their fracture fragments in CT, and writes DICOM SEG. Not for clinical use.",
 )
 
 Output = Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder for results")]
@@ -49,24 +50,29 @@ def run(
 @app.command
 def series(folder: Path, /, *, models: Models = None, package: Package = None, json_: Json = False) -> int:
     """Say what is in FOLDER, what would be run or refused, and why; runs no network."""
-    from app.series_listing import list_series, render
+    from rich.console import Console
+
+    from app.series_listing import render, rows_of
     from app.settings import read_settings
+    from operators.dicom.scan import require_series, scan
     from operators.imaging.package_file import read_packages
 
     if not folder.exists():
         raise UsageError(f"expected an input folder or file, {folder} does not exist")
-    rows = list_series(folder, read_packages(read_settings(models=models).models), package)
+    found = scan(folder)
+    require_series(found)
+    rows = rows_of(found, read_packages(read_settings(models=models).models), package)
     if json_:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
-        render(rows)
+        render(rows, Console(), found.unreadable)
     return 0
 
 
 @app.command
 def evaluate(
-    prediction: Path, truth: Path, /, *, output: Output = None, models: Models = None, package: Package = None,
-    json_: Json = False,
+    prediction: Path, truth: Path, /, *, output: Output = None, models: Models = None,
+    package: Package = None, json_: Json = False,
 ) -> int:
     """Compare PREDICTION with TRUTH: DICOM SEG, NIfTI, or folders of either."""
     from app.evaluate_command import evaluate_command
@@ -76,9 +82,9 @@ def evaluate(
 
 @app.command
 def train(
-    package: str, /, *, data: Path, network: str | None = None, runs: Path = Path("runs"), models: Models = None,
-    steps: int | None = None, minutes: float | None = None, workers: int = 1, seed: int = 0,
-    start_from: Path | None = None,
+    package: str, /, *, data: Path, network: str | None = None, runs: Path = Path("runs"),
+    models: Models = None, steps: int | None = None, minutes: float | None = None, workers: int = 1,
+    seed: int = 0, start_from: Path | None = None,
 ) -> int:
     """Train the networks of PACKAGE on simulated CT; goes on where it stopped; installs the weights.
 
@@ -101,7 +107,7 @@ def train(
 
 @app.command
 def demo(*, output: Path = Path("out/demo"), coarser: float = 1.0, seed: int = 1) -> int:
-    """Make a CT of a fractured pelvis, segment it, compare, and say where the pictures are."""
+    """Make a CT of broken bones, segment it, compare, and say where the pictures are."""
     from app.demo import run_demo
 
     return run_demo(output, coarser, seed)
@@ -113,7 +119,7 @@ def main() -> None:
 
 
 def execute(application: App, arguments: list[str] | None) -> None:
-    """Runs a command and exits with its published code (operators/errors.py); no traceback but for defects."""
+    """Runs a command and exits with its published code (operators/errors.py); tracebacks are for defects."""
     try:
         code = application(arguments, exit_on_error=False, result_action="return_value")
     except OsteonError as error:
@@ -121,4 +127,6 @@ def execute(application: App, arguments: list[str] | None) -> None:
         sys.exit(error.exit_code)
     except CycloptsError:
         sys.exit(UsageError.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     sys.exit(code if isinstance(code, int) else 0)

@@ -28,7 +28,7 @@ def run_demo(output: Path, coarser: float, seed: int) -> int:
 
     console = Console()
     spacing = tuple(step * coarser for step in FULL_SPACING_MM)
-    console.print("Drawing a fractured pelvis and scanning it ...")
+    console.print("Drawing the phantom's fractured bones and scanning them ...")
     phantom = phantom_ct(np.random.default_rng(seed), (spacing[0], spacing[1], spacing[2]))
     series = output / "ct"
     write_series(phantom.ct, series)
@@ -41,6 +41,8 @@ def run_demo(output: Path, coarser: float, seed: int) -> int:
     labels = [label for package in read_packages(settings.models) for label in package.labels]
     if outcome.exit_code == 0:
         console.print("\nThe SEG as it was written, against the truth of the made-up fractures:")
-        show(run_evaluation(output / "segmentation.dcm", output / "truth.nii.gz", labels, output / "evaluation"), console)
-    console.print(f"\nCT: {series}\nResults: {output} (segmentation.dcm, preview.png, report.json, evaluation/)")
+        segmentation, truth = output / "segmentation.dcm", output / "truth.nii.gz"
+        show(run_evaluation(segmentation, truth, labels, output / "evaluation"), console)
+    console.print(f"\nCT: {series}")
+    console.print(f"Results: {output} (segmentation.dcm, preview.png, report.json, evaluation/)")
     return outcome.exit_code

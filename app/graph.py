@@ -45,12 +45,21 @@ class OsteonApplication(Application):
         """The operators and their flows."""
         work = self.work
         select = SeriesSelectorOperator(
-            self, CountCondition(self, 1), name="series_selector", scan=work.scan, packages=work.packages,
-            number=work.number, stages=work.stages,
+            self,
+            CountCondition(self, 1),
+            name="series_selector",
+            scan=work.scan,
+            packages=work.packages,
+            number=work.number,
+            stages=work.stages,
         )
         resample = ResamplerOperator(self, name="resampler", stages=work.stages)
-        anatomy = AnatomySegmenterOperator(self, name="anatomy_segmenter", networks=work.networks, stages=work.stages)
-        fracture = FractureSegmenterOperator(self, name="fracture_segmenter", networks=work.networks, stages=work.stages)
+        anatomy = AnatomySegmenterOperator(
+            self, name="anatomy_segmenter", networks=work.networks, stages=work.stages
+        )
+        fracture = FractureSegmenterOperator(
+            self, name="fracture_segmenter", networks=work.networks, stages=work.stages
+        )
         self.writer = SegWriterOperator(self, name="seg_writer", target=work.target, stages=work.stages)
         self.add_flow(select, resample, {("selection", "selection")})
         self.add_flow(resample, anatomy, {("resampled", "resampled")})

@@ -16,11 +16,12 @@ def run(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder for results")] = None,
     model: Annotated[Path | None, Parameter(name=["--model", "-m"], help="Folder of model packages")] = None,
     workdir: Annotated[Path | None, Parameter(name=["--workdir", "-w"], help="Accepted; not needed")] = None,
-    log_level: Annotated[str, Parameter(name=["--log_level", "-l"], help="Accepted; logs go to stderr")] = "INFO",
+    log_level: Annotated[str, Parameter(name=["--log_level", "-l"], help="Accepted; errors are logged")] = "",
 ) -> int:
     """Segment every suitable series; paths not given come from HOLOSCAN_* or MONAI_* variables."""
     from app.run_command import run_command
 
+    del workdir, log_level
     return run_command(input, output, model, None, None, False)
 
 

@@ -54,8 +54,9 @@ def report(
     software_versions: dict[str, str],
     exit_code: int,
     stages: Sequence[StageRecord] = (),
+    unreadable: Sequence[dict[str, str]] = (),
 ) -> dict[str, Any]:
-    """Everything as plain JSON; `stages` are those that belong to no single series."""
+    """Everything as plain JSON; `stages` belong to no single series, `unreadable` are files of no use."""
     return {
         "schema": SCHEMA,
         "made_at": made_at.isoformat(),
@@ -64,6 +65,7 @@ def report(
         "software": dict(software_versions),
         "stages": [_stage(stage) for stage in stages],
         "series": [_series(record) for record in series],
+        "unreadable": list(unreadable),
         "models": _models(series),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import resource
@@ -9,34 +10,42 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from app.report import SELECTED, SeriesRecord, StageRecord, report, write_report
 from app.settings import SOFTWARE_VERSION, Settings
 from app.stage_clock import Show, StageClock
-from operators.dicom.scan import Scan, require_series, scan
+from operators.dicom.scan import Scan, UnreadableFile, require_series, scan
 from operators.dicom.selection import Refusal, Selection, select
 from operators.errors import ModelError, OsteonError, OutputError, UnreadableError, UsageError
 from operators.imaging.package_file import read_packages
 from operators.imaging.packages import ModelPackage
 from operators.imaging.segmentation import Segmentation
 
+if TYPE_CHECKING:
+    from operators.networks.registry import Networks
+
 log = structlog.get_logger()
 
 EXIT_DONE, EXIT_DEFECT, EXIT_UNSUITABLE = 0, 1, 3
+REPORT = "report.json"
 STACK_BYTES = 32 * 1024 * 1024
+LIBRARIES = ("monai-deploy-app-sdk", "torch", "openvino", "highdicom", "pydicom")
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """Every series' record, the exit code, and where the results are."""
+    """Every series' record, the exit code, where the results are, and files that belong to no series."""
 
     series: tuple[SeriesRecord, ...]
     exit_code: int
     output: Path
+    unreadable: tuple[UnreadableFile, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,29 +65,39 @@ class Job:
         return f"{name}{'' if self.number == 0 else f'-{self.number + 1}'}{suffix}"
 
 
+Graph = Callable[[Job, StageClock], Segmentation]
+
+
 def run_folder(
     folder: Path, output: Path, settings: Settings, package_name: str | None, made_at: datetime,
-    show: Show, graph: Callable[[Job, StageClock], Segmentation] | None = None,
+    show: Show, graph: Graph | None = None,
 ) -> RunOutcome:
     """Segments what can be segmented in `folder`; results and report.json go to `output`.
 
     Raises OsteonError where nothing at all can be done: no input, no models, nowhere to write.
     """
+    require_input(folder)
     packages = named_packages(read_packages(settings.models), package_name)
     prepare_output(output)
+    remove_former(output)
     clock = StageClock(show)
     with clock.measured("scan"):
-        found = read_headers(folder)
+        found = scan(folder)
+    if not found.series:
+        nothing = RunOutcome((), UnreadableError.exit_code, output, found.unreadable)
+        write_summary(nothing, made_at, clock.records)
+    require_series(found)
     outcomes = select(found, packages, package_name)
     records = [record_of_refusal(outcome) for outcome in outcomes if isinstance(outcome, Refusal)]
     chosen = [outcome for outcome in outcomes if isinstance(outcome, Selection)]
     codes = [EXIT_UNSUITABLE] * (not chosen)
+    graph = graph or graph_of(settings)
     for number, selection in enumerate(chosen):
         job = Job(number, selection, found, packages, output, settings, made_at)
-        record, code = run_job(job, show, graph or run_in_graph)
+        record, code = run_job(job, show, graph)
         records.append(record)
         codes.append(code)
-    outcome = RunOutcome(tuple(records), exit_code(codes), output)
+    outcome = RunOutcome(tuple(records), exit_code(codes), output, found.unreadable)
     write_summary(outcome, made_at, clock.records)
     return outcome
 
@@ -101,48 +120,69 @@ def prepare_output(output: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise OutputError(
-            f"expected an output folder that can be written, got {output}: {error.strerror}", code="output_unwritable"
+            f"expected an output folder that can be written, got {output}: {error.strerror}",
+            code="output_unwritable",
         ) from error
 
 
-def read_headers(folder: Path) -> Scan:
-    """The series of a folder. Raises UsageError where it does not exist, UnreadableError where it has none."""
+def remove_former(output: Path) -> None:
+    """Removes what a former run left in the same folder, so that no result of another input stays there."""
+    try:
+        former = json.loads((output / REPORT).read_text(encoding="utf-8"))
+        names = [row["result"] for row in former["series"] if row["result"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    previews = [name.replace("segmentation", "preview").replace(".dcm", ".png") for name in names]
+    for name in (REPORT, *names, *previews):
+        if Path(name).name == name:
+            (output / name).unlink(missing_ok=True)
+
+
+def require_input(folder: Path) -> None:
+    """Raises UsageError where there is nothing at that path."""
     if not folder.exists():
         raise UsageError(f"expected an input folder or file, {folder} does not exist")
-    found = scan(folder)
-    require_series(found)
-    return found
 
 
-def run_job(
-    job: Job, show: Show, graph: Callable[[Job, StageClock], Segmentation]
-) -> tuple[SeriesRecord, int]:
+def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
     """One series through the graph. This is the edge of a job: whatever goes wrong ends here, named."""
     clock = StageClock(show)
     record = record_of(job.selection)
     try:
         segmentation = graph(job, clock)
     except OsteonError as error:
-        return replace(record, code=error.code, sentence=str(error), stages=tuple(clock.records)), error.exit_code
+        failed = replace(record, code=error.code, sentence=str(error), stages=tuple(clock.records))
+        return failed, error.exit_code
     except Exception:
-        log.error("series_failed", series_instance_uid=record.series_instance_uid, traceback=traceback.format_exc())
+        uid = record.series_instance_uid
+        log.error("series_failed", series_instance_uid=uid, traceback=traceback.format_exc())
         text = "a defect of Osteon's own; the log has the traceback"
         return replace(record, code="defect", sentence=text, stages=tuple(clock.records)), EXIT_DEFECT
-    return replace(
-        record, segmentation=segmentation, result=job.file("segmentation", ".dcm"), stages=tuple(clock.records)
-    ), EXIT_DONE
+    result = job.file("segmentation", ".dcm")
+    done = replace(record, segmentation=segmentation, result=result, stages=tuple(clock.records))
+    return done, EXIT_DONE
 
 
-def run_in_graph(job: Job, clock: StageClock) -> Segmentation:
-    """The MONAI Deploy graph for one series, and the preview beside its SEG."""
-    allow_deep_stack()
+def graph_of(settings: Settings) -> Graph:
+    """The MONAI Deploy graph; its networks are loaded with the first job and kept for the next ones."""
+
+    @cache
+    def networks() -> Networks:
+        allow_deep_stack()
+        from operators.networks.registry import Networks
+        from operators.networks.runtimes import Device
+
+        return Networks(Device(settings.device, settings.threads))
+
+    return lambda job, clock: run_in_graph(job, clock, networks())
+
+
+def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentation:
+    """The graph for one series, and the preview beside its SEG."""
     os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
     from app.graph import Work, run_graph
-    from operators.networks.registry import Networks
-    from operators.networks.runtimes import Device
     from operators.seg_writer import SegTarget
 
-    networks = Networks(Device(job.settings.device, job.settings.threads))
     target = SegTarget(job.output / job.file("segmentation", ".dcm"), job.made_at, SOFTWARE_VERSION)
     preview = job.output / job.file("preview", ".png")
     return run_graph(Work(job.scan, job.packages, job.number, networks, target, preview, clock))
@@ -151,7 +191,8 @@ def run_in_graph(job: Job, clock: StageClock) -> Segmentation:
 def allow_deep_stack() -> None:
     """Holoscan wants a stack of 32 MB, most systems give 8."""
     soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
-    if soft != resource.RLIM_INFINITY and soft < STACK_BYTES and (hard == resource.RLIM_INFINITY or hard >= STACK_BYTES):
+    unlimited = resource.RLIM_INFINITY
+    if soft != unlimited and soft < STACK_BYTES and (hard == unlimited or hard >= STACK_BYTES):
         resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, hard))
 
 
@@ -188,8 +229,13 @@ def exit_code(codes: list[int]) -> int:
 def write_summary(outcome: RunOutcome, made_at: datetime, stages: list[StageRecord]) -> None:
     """report.json."""
     versions = {"osteon": SOFTWARE_VERSION, "python": platform.python_version()}
-    versions |= {name: version(name) for name in ("monai-deploy-app-sdk", "torch", "openvino", "highdicom", "pydicom")}
+    versions |= {name: version(name) for name in LIBRARIES}
     content = report(
-        outcome.series, made_at=made_at, software_versions=versions, exit_code=outcome.exit_code, stages=stages
+        outcome.series,
+        made_at=made_at,
+        software_versions=versions,
+        exit_code=outcome.exit_code,
+        stages=stages,
+        unreadable=[{"path": f.path, "code": f.code, "sentence": f.reason} for f in outcome.unreadable],
     )
-    write_report(content, outcome.output / "report.json")
+    write_report(content, outcome.output / REPORT)

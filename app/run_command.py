@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+import structlog
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -19,9 +22,15 @@ from operators.errors import UsageError
 
 
 def run_command(
-    folder: Path | None, output: Path | None, models: Path | None, package: str | None, device: str | None, quiet: bool
+    folder: Path | None,
+    output: Path | None,
+    models: Path | None,
+    package: str | None,
+    device: str | None,
+    quiet: bool,
 ) -> int:
     """Runs over a folder; arguments not given come from the environment or app.yaml."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     settings = read_settings(input=folder, output=output, models=models, device=device)
     if settings.input is None or settings.output is None:
         missing = "input folder" if settings.input is None else "output folder (-o OUT)"
@@ -53,26 +62,34 @@ def progress_display(console: Console) -> Iterator[Show]:
 
 
 def show_outcome(outcome: RunOutcome, console: Console) -> None:
-    """What became of every series."""
+    """What became of every series, and of files that belong to none."""
     for record in outcome.series:
         if record.segmentation is not None:
             console.print(segments_table(record))
-            console.print(f"[bold green]{record.result}[/] in {outcome.output}", highlight=False)
+            say(console, f"[bold green]{record.result}[/] in {escape(str(outcome.output))}")
         else:
-            console.print(f"[yellow]{record.code}[/] {title(record)}: {record.sentence}", highlight=False)
-        for warning in record.warnings:
-            console.print(f"  [dim]{warning}[/]", highlight=False)
+            say(console, f"[yellow]{record.code}[/] {escape(f'{title(record)}: {record.sentence}')}")
+        for warning in (*record.warnings, *(record.segmentation.warnings if record.segmentation else ())):
+            say(console, f"  [dim]{escape(warning)}[/]")
+    for file in outcome.unreadable:
+        say(console, f"[yellow]{file.code}[/] {escape(f'{file.path}: {file.reason}')}")
+
+
+def say(console: Console, markup: str) -> None:
+    """One line, however long; what came from a file is escaped by the caller."""
+    console.print(markup, highlight=False, soft_wrap=True)
 
 
 def segments_table(record: SeriesRecord) -> Table:
     """The segments of one series."""
-    table = Table(title=title(record), title_justify="left")
+    table = Table(title=escape(title(record)), title_justify="left")
     for heading in ("segment", "volume", "confidence"):
         table.add_column(heading, justify="left" if heading == "segment" else "right")
     segmentation = record.segmentation
     for segment in segmentation.segments if segmentation else ():
         colour = "#{:02x}{:02x}{:02x}".format(*segment.rgb)
-        table.add_row(f"[{colour}]■[/] {segment.label}", f"{segment.volume_ml:.1f} ml", f"{segment.confidence:.2f}")
+        name = f"[{colour}]■[/] {escape(segment.label)}"
+        table.add_row(name, f"{segment.volume_ml:.1f} ml", f"{segment.confidence:.2f}")
     return table
 
 
@@ -80,4 +97,5 @@ def title(record: SeriesRecord) -> str:
     """A series as a person would look it up: nothing of the patient."""
     part = f", {record.part}" if record.part else ""
     word = "segmented" if record.code == SELECTED else "series"
-    return f"{word} {record.modality} {record.series_instance_uid}{part}, {record.slices} slices"
+    slices = "1 slice" if record.slices == 1 else f"{record.slices} slices"
+    return f"{word} {record.modality} {record.series_instance_uid}{part}, {slices}"

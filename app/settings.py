@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import (
@@ -14,6 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     YamlConfigSettingsSource,
 )
+from yaml import YAMLError
 
 from operators.errors import UsageError
 
@@ -22,38 +23,57 @@ SOFTWARE_VERSION = version("osteon")
 
 
 def named(name: str, *others: str) -> AliasChoices:
-    """A setting's name in Python and app.yaml, its own variable, and those of MAP runners.
+    """A setting's own variable, and those of MAP runners; a bare INPUT or DEVICE belongs to others.
 
     HOLOSCAN_* is what version 1 of the MAP specification sets, MONAI_* what version 0 did.
     """
-    return AliasChoices(name, f"OSTEON_{name.upper()}", *others)
+    return AliasChoices(f"OSTEON_{name.upper()}", *others)
 
 
 class Settings(BaseSettings):
     """What a person may set: arguments first, then the environment, then app.yaml."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", yaml_config_section="osteon", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="OSTEON_", yaml_config_section="osteon", populate_by_name=True
+    )
 
     input: Path | None = Field(
-        None, description="Read where none is named", validation_alias=named("input", "HOLOSCAN_INPUT_PATH", "MONAI_INPUTPATH")
+        None,
+        description="Read where none is named",
+        validation_alias=named("input", "HOLOSCAN_INPUT_PATH", "MONAI_INPUTPATH"),
     )
     output: Path | None = Field(
-        None, description="Written where none is named", validation_alias=named("output", "HOLOSCAN_OUTPUT_PATH", "MONAI_OUTPUTPATH")
+        None,
+        description="Written where none is named",
+        validation_alias=named("output", "HOLOSCAN_OUTPUT_PATH", "MONAI_OUTPUTPATH"),
     )
     models: Path = Field(
-        Path("models"), description="Folder of model packages", validation_alias=named("models", "HOLOSCAN_MODEL_PATH", "MONAI_MODELPATH")
+        Path("models"),
+        description="Folder of model packages",
+        validation_alias=named("models", "HOLOSCAN_MODEL_PATH", "MONAI_MODELPATH"),
     )
-    device: str = Field("auto", description="openvino, torch or auto", validation_alias=named("device"))
-    threads: int = Field(0, ge=0, description="CPU threads of the networks, 0 for all", validation_alias=named("threads"))
+    device: Literal["auto", "openvino", "torch"] = Field(
+        "auto", description="What runs the networks", validation_alias=named("device")
+    )
+    threads: int = Field(
+        0, ge=0, description="CPU threads of the networks, 0 for all", validation_alias=named("threads")
+    )
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, environment, app.yaml."""
-        path = Path(os.environ.get("HOLOSCAN_CONFIG_PATH", ROOT / "app.yaml"))
+        del dotenv_settings, file_secret_settings
+        named_file = os.environ.get("HOLOSCAN_CONFIG_PATH")
+        path = Path(named_file) if named_file else ROOT / "app.yaml"
+        if named_file and not path.is_file():
+            raise UsageError(f"expected a configuration file at HOLOSCAN_CONFIG_PATH, got {path}")
         if not path.is_file():
             return init_settings, env_settings
         return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=path)
@@ -65,8 +85,11 @@ def read_settings(**given: Any) -> Settings:
         settings = Settings(**{key: value for key, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        name = ".".join(str(part) for part in first["loc"]).removeprefix("OSTEON_").lower()
         raise UsageError(f"setting {name}: {first['msg']}, got {first['input']!r}") from error
+    except (YAMLError, KeyError, TypeError, ValueError) as error:
+        got = " ".join(str(error).split())
+        raise UsageError(f"expected a configuration file with a section osteon, got: {got}") from error
     return settings.model_copy(update={"models": models_folder(settings.models)})
 
 

@@ -14,7 +14,9 @@ from operators.stages import Stages
 class FractureSegmenterOperator(Operator):
     """In: `anatomy`. Out: `segmentation`."""
 
-    def __init__(self, fragment: Fragment, *args: Any, networks: Networks, stages: Stages, **kwargs: Any) -> None:
+    def __init__(
+        self, fragment: Fragment, *args: Any, networks: Networks, stages: Stages, **kwargs: Any
+    ) -> None:
         self.networks, self.stages = networks, stages
         super().__init__(fragment, *args, **kwargs)
 

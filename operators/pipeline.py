@@ -21,7 +21,6 @@ from operators.networks.registry import Networks
 from operators.networks.sliding_window import Window, predict
 
 REGION_MARGIN_MM = 16.0
-BONE_MARGIN_MM = 8.0
 BAND_MM = 2.0
 BLANK_HU = -1000.0
 
@@ -66,10 +65,10 @@ def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress
     box = region_of_interest(where, package.coarse, package, REGION_MARGIN_MM)
     if box is None:
         raise not_found(package)
-    plane = sides_plane(where, coarse.grid, package.coarse, package)
-    region = coarse.grid.crop(box)
+    where, region = where[(slice(None), *box.slices)], coarse.grid.crop(box)
+    plane = sides_plane(where, region, package.coarse, package)
     fine = resample_hu(resampled.source, isotropic_grid(region, package.fine.spacing_mm))
-    wanted = near_bones(where[(slice(None), *box.slices)], region, fine.grid)
+    wanted = near_bones(where, region, fine.grid)
     outlines = run_network(networks, package, "fine", fine.hu.astype(np.float32), wanted, progress)
     bones = bone_regions(outlines, fine.grid, package.fine, package, plane)
     if not bones:
@@ -102,7 +101,9 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
     return assemble(anatomy.source.grid, tuple(fractured), anatomy.package)
 
 
-def fracture_bone(anatomy: Anatomy, bone: BoneRegion, networks: Networks, progress: Progress) -> FracturedBone:
+def fracture_bone(
+    anatomy: Anatomy, bone: BoneRegion, networks: Networks, progress: Progress
+) -> FracturedBone:
     """One bone cut out of the CT, blanked around, and split into its fragments."""
     package = anatomy.package
     grid = isotropic_grid(bone.grid, package.fracture.spacing_mm)
@@ -122,8 +123,12 @@ def near(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
 
 
 def run_network(
-    networks: Networks, package: ModelPackage, name: str, hu: NDArray[np.float32],
-    wanted: NDArray[np.bool_] | None, progress: Progress,
+    networks: Networks,
+    package: ModelPackage,
+    name: str,
+    hu: NDArray[np.float32],
+    wanted: NDArray[np.bool_] | None,
+    progress: Progress,
 ) -> NDArray[np.float32]:
     """Probabilities (classes, I, J, K) of the package's network `name`."""
     spec = next(spec for spec in package.networks if spec.name == name)

@@ -28,7 +28,9 @@ class SegWriterOperator(Operator):
 
     segmentation: Segmentation | None = None
 
-    def __init__(self, fragment: Fragment, *args: Any, target: SegTarget, stages: Stages, **kwargs: Any) -> None:
+    def __init__(
+        self, fragment: Fragment, *args: Any, target: SegTarget, stages: Stages, **kwargs: Any
+    ) -> None:
         self.target, self.stages = target, stages
         super().__init__(fragment, *args, **kwargs)
 
@@ -42,7 +44,10 @@ class SegWriterOperator(Operator):
         selection, segmentation = op_input.receive("selection"), op_input.receive("segmentation")
         with self.stages.measured("write"):
             write_seg(
-                segmentation, selection.series, self.target.path,
-                made_at=self.target.made_at, software_version=self.target.software_version,
+                segmentation,
+                selection.series,
+                self.target.path,
+                made_at=self.target.made_at,
+                software_version=self.target.software_version,
             )
         self.segmentation = segmentation

@@ -16,8 +16,14 @@ class SeriesSelectorOperator(Operator):
     """Out: `selection`, the `number`-th of the series that the packages accept."""
 
     def __init__(
-        self, fragment: Fragment, *args: Any, scan: Scan, packages: tuple[ModelPackage, ...], number: int,
-        stages: Stages, **kwargs: Any,
+        self,
+        fragment: Fragment,
+        *args: Any,
+        scan: Scan,
+        packages: tuple[ModelPackage, ...],
+        number: int,
+        stages: Stages,
+        **kwargs: Any,
     ) -> None:
         self.scan, self.packages, self.number, self.stages = scan, packages, number, stages
         super().__init__(fragment, *args, **kwargs)

@@ -82,7 +82,7 @@ def drawn_texture(rng: np.random.Generator, subject: BoneSubject, at: Array) -> 
     """Cortex over trabecular bone with grain."""
     depth = take(subject.depth, at, 1, 0).astype(np.float32) * np.float32(DEPTH_STEP_MM)
     grain = ndimage.gaussian_filter(rng.standard_normal(depth.shape).astype(np.float32), 0.7)
-    marrow = rng.uniform(60, 400) + grain * rng.uniform(50, 350) + 60 * smooth_noise(rng, depth.shape, 8)
+    marrow = rng.uniform(120, 400) + grain * rng.uniform(30, 150) + 40 * smooth_noise(rng, depth.shape, 8)
     thickness = rng.uniform(0.8, 3.0) * (1 + 0.3 * smooth_noise(rng, depth.shape, 8))
     cortex = rng.uniform(400, 1500) * (1 + 0.15 * grain)
     return np.where(depth < thickness + 0.5, cortex, marrow).astype(np.float32)

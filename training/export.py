@@ -3,33 +3,72 @@
 from __future__ import annotations
 
 import hashlib
-import re
+import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save
 
+from operators.dicom.atomic_file import write_whole
+from operators.errors import ModelError, UsageError
 from operators.imaging.package_file import PACKAGE_FILE, read_package
+from operators.imaging.packages import NetworkSpec
+from operators.networks.architectures import build
+from operators.networks.weights import distinct
 
 
 def export(checkpoint: Path, package_folder: Path, network: str) -> str:
-    """Writes the averaged weights of `checkpoint` where the package expects them; returns the SHA-256."""
-    package = read_package(package_folder / PACKAGE_FILE)
-    spec = next(spec for spec in package.networks if spec.name == network)
-    average = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
-    content = save({name: tensor.half().contiguous() for name, tensor in average.items()})
-    spec.weights.parent.mkdir(parents=True, exist_ok=True)
-    spec.weights.write_bytes(content)
+    """Writes the averaged weights of `checkpoint` where the package expects them; returns the SHA-256.
+
+    Raises ModelError where the checkpoint is of another network than the package's.
+    """
+    spec = network_spec(package_folder, network)
+    kept = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    require_same_network(kept, spec)
+    content = save({name: tensor.half().contiguous() for name, tensor in distinct(kept["average"]).items()})
+    write_whole(spec.weights, lambda file: file.write(content))
     sha256 = hashlib.sha256(content).hexdigest()
     write_sha256(package_folder / PACKAGE_FILE, network, sha256)
     return sha256
 
 
+def network_spec(package_folder: Path, network: str) -> NetworkSpec:
+    """The package's network of that name. Raises UsageError."""
+    specs = {spec.name: spec for spec in read_package(package_folder / PACKAGE_FILE).networks}
+    if network not in specs:
+        raise UsageError(f"expected one of the networks {', '.join(specs)}, got {network!r}")
+    return specs[network]
+
+
+def require_same_network(kept: dict[str, Any], spec: NetworkSpec) -> None:
+    """Raises ModelError where the weights would be read with other classes, spacing, window or shape."""
+    trained = json.loads(kept["network"])
+    for what, expected, got in (
+        ("classes", list(spec.classes), trained["classes"]),
+        ("window_hu", list(spec.window_hu), trained["window_hu"]),
+        ("spacing_mm", list(spec.spacing_mm), [trained["spacing_mm"]] * spec.dimensions),
+    ):
+        if expected != got:
+            raise ModelError(f"networks.{spec.name}: expected {what} {expected}, got a training with {got}")
+    try:
+        build(spec.architecture, **spec.arguments).load_state_dict(kept["average"])
+    except RuntimeError as error:
+        raise ModelError(
+            f"networks.{spec.name}: expected the weights of {spec.architecture} {spec.arguments}, got others",
+            code="weights_do_not_fit",
+        ) from error
+
+
 def write_sha256(package_file: Path, network: str, sha256: str) -> None:
     """Puts the checksum into the table [networks.NETWORK]; nothing else of the file changes."""
-    text = package_file.read_text(encoding="utf-8")
-    pattern = rf'(\[networks\.{re.escape(network)}\][^\[]*?(?:\[[^\]]*\][^\[]*?)*?sha256 = ")[0-9a-f]*(")'
-    changed, count = re.subn(pattern, rf"\g<1>{sha256}\g<2>", text, count=1)
-    if count != 1:
-        raise ValueError(f"expected a line sha256 = \"...\" under [networks.{network}] in {package_file.name}")
-    package_file.write_text(changed, encoding="utf-8")
+    lines = package_file.read_bytes().decode().splitlines(keepends=True)
+    table = ""
+    for number, line in enumerate(lines):
+        table = line.split("#")[0].strip() if line.startswith("[") else table
+        if table == f"[networks.{network}]" and line.startswith("sha256"):
+            ending = line[len(line.rstrip("\r\n")) :]
+            lines[number] = f'sha256 = "{sha256}"{ending}'
+            write_whole(package_file, lambda file: file.write("".join(lines).encode()))
+            return
+    raise ModelError(f"expected a line sha256 = \"...\" under [networks.{network}] in {package_file.name}")

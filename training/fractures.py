@@ -29,10 +29,11 @@ class FractureRules:
 
     most_cuts: int = 4
     intact: float = 0.2
-    gap_mm: float = 2.5
+    gap_mm: float = 3.0
     shift_mm: float = 6.0
     turn_deg: float = 8.0
     smallest_mm3: float = 300.0
+    undisplaced: float = 0.5
 
 
 def fracture(rng: np.random.Generator, bone: Bone, spacing_mm: float, rules: FractureRules) -> Bone:
@@ -47,8 +48,9 @@ def fracture(rng: np.random.Generator, bone: Bone, spacing_mm: float, rules: Fra
 
 def weights(n: int) -> NDArray[np.float64]:
     """Fewer cuts are commoner than many."""
-    raw = 1 / np.arange(1.0, n + 1)
-    return raw / raw.sum()
+    raw: NDArray[np.float64] = 1 / np.arange(1.0, n + 1)
+    shares: NDArray[np.float64] = raw / raw.sum()
+    return shares
 
 
 def cut(rng: np.random.Generator, bone: Bone, spacing_mm: float, rules: FractureRules) -> Bone:
@@ -58,7 +60,7 @@ def cut(rng: np.random.Generator, bone: Bone, spacing_mm: float, rules: Fracture
         return bone
     whole = bone.fragments == rng.choice(values)
     height = rough_surface(rng, whole, spacing_mm)
-    gap = rng.uniform(0.3, rules.gap_mm) if rng.random() < 0.75 else 0.0
+    gap = rng.uniform(1.0, rules.gap_mm)
     beyond = whole & (height > gap / 2)
     before = whole & (height < -gap / 2)
     smallest = rules.smallest_mm3 / spacing_mm**3
@@ -68,9 +70,9 @@ def cut(rng: np.random.Generator, bone: Bone, spacing_mm: float, rules: Fracture
     fragments[beyond] = values.max() + 1
     opened = whole & ~beyond & ~before
     fragments[opened] = 0
-    softness = np.clip(np.abs(height) / max(gap, 0.6), 0, 1)
+    softness = np.clip(np.abs(height) / gap, 0, 1)
     blood = rng.uniform(*BLOOD_HU)
-    edge = whole & (np.abs(height) < max(gap, 0.6)) if gap else opened
+    edge = whole & (np.abs(height) < gap)
     hu = bone.hu.copy()
     hu[edge] = (bone.hu * softness + blood * (1 - softness))[edge]
     return Bone(hu, separate(fragments, smallest))
@@ -86,7 +88,8 @@ def rough_surface(rng: np.random.Generator, whole: NDArray[np.bool_], spacing_mm
     height = sum((g - c) * a for g, c, a in zip(grids, through, normal, strict=True)) * spacing_mm
     rough = rng.uniform(0, 5) * smooth_noise(rng, whole.shape, 4)
     rough = rough + rng.uniform(0, 2) * smooth_noise(rng, whole.shape, 12)
-    return (height + rough).astype(np.float32)
+    surface: Array = (height + rough).astype(np.float32)
+    return surface
 
 
 def separate(fragments: NDArray[np.uint8], smallest: float) -> NDArray[np.uint8]:
@@ -100,8 +103,10 @@ def separate(fragments: NDArray[np.uint8], smallest: float) -> NDArray[np.uint8]
             if sizes[part] >= smallest:
                 count += 1
                 pieces[parts == part] = count
+    if count == 0:
+        return fragments
     lost = (fragments > 0) & (pieces == 0)
-    if lost.any() and count:
+    if lost.any():
         nearest = ndimage.distance_transform_edt(pieces == 0, return_distances=False, return_indices=True)
         pieces[lost] = pieces[tuple(nearest)][lost]
     return pieces
@@ -110,7 +115,7 @@ def separate(fragments: NDArray[np.uint8], smallest: float) -> NDArray[np.uint8]
 def displace(rng: np.random.Generator, bone: Bone, spacing_mm: float, rules: FractureRules) -> Bone:
     """All but the largest fragment moved rigidly; where they then overlap, the largest stays."""
     values, sizes = np.unique(bone.fragments[bone.fragments > 0], return_counts=True)
-    if len(values) < 2:
+    if len(values) < 2 or rng.random() < rules.undisplaced:
         return bone
     main = values[np.argmax(sizes)]
     hu, fragments = bone.hu.copy(), np.where(bone.fragments == main, main, 0).astype(np.uint8)
@@ -118,7 +123,25 @@ def displace(rng: np.random.Generator, bone: Bone, spacing_mm: float, rules: Fra
     hu[moving] = rng.uniform(*BLOOD_HU)
     for value in values[values != main]:
         place(rng, bone, int(value), spacing_mm, rules, hu, fragments)
-    return Bone(hu, fragments)
+    return darken_interfaces(rng, Bone(hu, fragments))
+
+
+def darken_interfaces(rng: np.random.Generator, bone: Bone) -> Bone:
+    """Where two fragments touch, a line of blood: what cannot be seen at all cannot be learned."""
+    touching = several_fragments(bone.fragments, 3) & (bone.fragments > 0)
+    share = np.float32(rng.uniform(0.4, 1.0))
+    hu = bone.hu.copy()
+    hu[touching] += (np.float32(rng.uniform(*BLOOD_HU)) - hu[touching]) * share
+    return Bone(hu, bone.fragments)
+
+
+def several_fragments(fragments: NDArray[np.uint8], width: int) -> NDArray[np.bool_]:
+    """Voxels in whose cube of `width` voxels two different fragments lie."""
+    highest = ndimage.maximum_filter(fragments, width)
+    inverse = np.where(fragments > 0, 255 - fragments, 0).astype(np.uint8)
+    lowest = 255 - ndimage.maximum_filter(inverse, width)
+    several: NDArray[np.bool_] = (highest > 0) & (lowest < 255) & (lowest != highest)
+    return several
 
 
 def place(
@@ -129,11 +152,11 @@ def place(
     piece = bone.fragments == value
     box = ndimage.find_objects(piece.astype(np.uint8))[0]
     margin = int(np.ceil((rules.shift_mm + 4) / spacing_mm))
-    block = tuple(slice(max(s.start - margin, 0), min(s.stop + margin, n)) for s, n in zip(box, piece.shape, strict=True))
+    block = grown(box, margin, piece.shape)
     size = rng.beta(1, 2.5)
     turn = Rotation.from_euler("xyz", rng.uniform(-1, 1, 3) * rules.turn_deg * size, degrees=True).as_matrix()
     shift = rng.standard_normal(3)
-    shift *= rules.shift_mm * size / spacing_mm / max(np.linalg.norm(shift), 1e-6)
+    shift *= rules.shift_mm * size / spacing_mm / max(float(np.linalg.norm(shift)), 1e-6)
     centre = np.array([(s.start + s.stop) / 2 - b.start for s, b in zip(box, block, strict=True)])
     offset = centre - turn @ (centre + shift)
     moved = ndimage.affine_transform(piece[block].astype(np.float32), turn, offset, order=1) >= 0.5
@@ -143,18 +166,23 @@ def place(
     fragments[block][free] = value
 
 
+def grown(box: tuple[slice, ...], margin: int, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """`box` with `margin` voxels more on every side, inside an array of `shape`."""
+    return tuple(
+        slice(max(s.start - margin, 0), min(s.stop + margin, n)) for s, n in zip(box, shape, strict=True)
+    )
+
+
 def contact_target(fragments: NDArray[np.uint8], spacing_mm: float) -> NDArray[np.uint8]:
-    """0 outside, 1 interior, 2 contact surface: within 2.4 mm of two fragments.
+    """0 outside, 1 interior, 2 contact surface: along each axis within 2.4 mm of two fragments.
 
     The gap between two close fragments counts as contact, so that a bone mask that runs over it
     is still cut there.
     """
-    width = 2 * round(CONTACT_MM / spacing_mm) + 1
-    highest = ndimage.maximum_filter(fragments, width)
-    lowest = 255 - ndimage.maximum_filter(np.where(fragments > 0, 255 - fragments, 0).astype(np.uint8), width)
-    several = (highest > 0) & (lowest < 255) & (lowest != highest)
+    several = several_fragments(fragments, 2 * round(CONTACT_MM / spacing_mm) + 1)
     bone = fragments > 0
     target = bone.astype(np.uint8)
-    bridged = ndimage.binary_closing(bone, iterations=2) if several.any() else bone
+    # scipy's closing eats what touches the array's border, hence the bone itself beside it.
+    bridged = bone | ndimage.binary_closing(bone, iterations=2) if several.any() else bone
     target[several & bridged] = 2
     return target

@@ -30,7 +30,8 @@ class Patches(IterableDataset[Patch]):
 
     def __iter__(self) -> Iterator[Patch]:
         worker = get_worker_info()
-        torch.set_num_threads(1)
+        if worker:
+            torch.set_num_threads(1)
         rng = np.random.default_rng([self.seed, worker.id if worker else 0])
         draw = BoneDraw if self.network.kind == "fracture" else AnatomyDraw
         stream = draw(self.network, self.sources, rng)
@@ -72,16 +73,17 @@ class BoneDraw:
 
     def __init__(self, network: NetworkRecipe, sources: Sources, rng: np.random.Generator) -> None:
         self.network, self.rng = network, rng
-        bones: list[BoneSubject] = sources.bones()
-        self.fractured = [bone for bone in bones if bone.fractured]
-        self.real = [bone for bone in bones if bone.hu is not None and not bone.fractured]
-        self.shapes = [bone for bone in bones if bone.hu is None]
+        self.bones: list[BoneSubject] = sources.bones()
+        self.fractured = [bone for bone in self.bones if bone.fractured]
+        self.real = [bone for bone in self.bones if bone.hu is not None and not bone.fractured]
+        self.shapes = [bone for bone in self.bones if bone.hu is None]
 
     def draw(self) -> Sample:
         """One patch: of a truly fractured bone, of another real one, or of a label map's shape."""
         chance = self.rng.random()
         share = self.network.fractured_bones
         pool = self.fractured if chance < share else self.real if chance < 0.5 + share / 2 else self.shapes
+        pool = pool or self.bones
         bone = pool[self.rng.integers(len(pool))]
         pose = Pose(rotation_deg=25, scale=0.15, bend_mm=6)
         return bone_patch(self.rng, bone, self.network.patch, self.network.spacing_mm, pose, FractureRules())

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from operators.errors import ModelError
+
 SIDES = ("_left", "_right")
 
 
@@ -53,10 +55,21 @@ def without_side(name: str) -> str:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Reads a training.toml."""
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
-    networks = {name: network_recipe(name, row, table["classes"]) for name, row in table.pop("networks").items()}
-    return Recipe(table, networks)
+    """Reads a training.toml. Raises ModelError where it is not one."""
+    try:
+        return recipe_of(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"expected a training recipe in {path.parent.name}/{path.name}, could not read it: "
+            f"{type(error).__name__} {error}",
+            code="recipe_unreadable",
+        ) from error
+
+
+def recipe_of(table: dict[str, Any]) -> Recipe:
+    """What a parsed training.toml describes."""
+    networks = table.pop("networks").items()
+    return Recipe(table, {name: network_recipe(name, row, table["classes"]) for name, row in networks})
 
 
 def network_recipe(name: str, row: dict[str, Any], classes: dict[str, list[str]]) -> NetworkRecipe:

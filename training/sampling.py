@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,9 @@ def patch_coordinates(
 
 def bend(rng: np.random.Generator, shape: tuple[int, ...], pose: Pose) -> Array:
     """A smooth displacement in mm over a patch."""
-    return smooth_noise(rng, shape, pose.bend_points) * np.float32(rng.uniform(0, pose.bend_mm))
+    most_mm = np.float32(rng.uniform(0, pose.bend_mm))
+    displacement_mm: Array = smooth_noise(rng, shape, pose.bend_points) * most_mm
+    return displacement_mm
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], points: int) -> Array:
@@ -61,9 +64,9 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], points: int) 
     return coarse
 
 
-def take(source: NDArray[np.generic], coordinates: Array, order: int, outside: float) -> NDArray[np.generic]:
+def take(source: NDArray[Any], coordinates: Array, order: int, outside: float) -> NDArray[Any]:
     """`source` at fractional indices; order 0 keeps labels, 1 interpolates."""
-    result: NDArray[np.generic] = ndimage.map_coordinates(
+    result: NDArray[Any] = ndimage.map_coordinates(
         source,
         coordinates,
         output=np.float32 if order else source.dtype,

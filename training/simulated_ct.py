@@ -49,12 +49,13 @@ def paint(rng: np.random.Generator, subject: Subject, at: Array) -> Array:
 
 
 def paint_connective_tissue(
-    rng: np.random.Generator, subject: Subject, at: Array, structures: NDArray[np.uint8], texture: Array, hu: Array
+    rng: np.random.Generator, subject: Subject, at: Array,
+    structures: NDArray[np.uint8], texture: Array, hu: Array,
 ) -> None:
     """Fat and muscle where no structure is labelled, skin around, air outside."""
     skin = take(subject.skin, at, 1, -60) + rng.uniform(-10, 25)
     rest = structures == 0
-    fat, muscle = rng.uniform(-130, -50), rng.uniform(10, 90)
+    fat, muscle = rng.uniform(-120, -70), rng.uniform(25, 80)
     under_skin = skin < rng.uniform(3, 30)
     mixed = np.where((texture > rng.uniform(-0.5, 1.5)) | under_skin, fat, muscle)
     hu[rest] = (mixed + 8 * texture)[rest]
@@ -83,9 +84,9 @@ def paint_bone(
         return
     depth = take(subject.depth, at, 1, 0).astype(np.float32) * np.float32(DEPTH_STEP_MM)
     thickness = rng.uniform(0.6, 3.0) * (1 + 0.3 * smooth_noise(rng, structures.shape, 7))
-    cortex = rng.uniform(350, 1500)
+    cortex = rng.uniform(550, 1400)
     grain = ndimage.gaussian_filter(rng.standard_normal(hu.shape).astype(np.float32), 0.8)
-    hu[bones] += (grain * rng.uniform(50, 300))[bones]
+    hu[bones] += (grain * rng.uniform(30, 120))[bones]
     shell = bones & (depth < thickness + 1)
     hu[shell] = np.maximum(hu, cortex * (1 + 0.15 * grain))[shell]
 
@@ -93,7 +94,7 @@ def paint_bone(
 def scan(rng: np.random.Generator, hu: Array, spacing_mm: float) -> Array:
     """What a scanner makes of it: blur of kernel and slice, correlated noise, clipping."""
     sigma = rng.uniform(0.1, 0.8, 3) / spacing_mm
-    if rng.random() < 0.3:
+    if rng.random() < 0.15:
         sigma[2] = rng.uniform(0.8, 2.2) / spacing_mm
     hu = ndimage.gaussian_filter(hu, sigma, truncate=3.0)
     noise = rng.standard_normal(hu.shape).astype(np.float32)
@@ -101,7 +102,7 @@ def scan(rng: np.random.Generator, hu: Array, spacing_mm: float) -> Array:
     if correlation > 0.3:
         noise = ndimage.gaussian_filter(noise, correlation, truncate=2.0)
         noise /= noise.std()
-    hu = hu + noise * np.float32(rng.choice([5, 12, 25, 45, 70]) * rng.uniform(0.6, 1.2))
+    hu = hu + noise * np.float32(rng.choice([5, 12, 25, 40]) * rng.uniform(0.6, 1.2))
     return np.clip(hu, -1024, 3071).astype(np.float32)
 
 
@@ -123,11 +124,13 @@ def draw_centre(
     rng: np.random.Generator, subject: Subject, spots: NDArray[np.int32], anywhere: float
 ) -> NDArray[np.float64]:
     """A source index: mostly at one of `spots` (N, 3) with a jitter, at times anywhere."""
-    shape = np.array(subject.targets.shape)
+    centre: NDArray[np.float64]
     if subject.negative or len(spots) == 0 or rng.random() < anywhere:
-        return rng.uniform(0, 1, 3) * shape
-    jitter_mm = rng.normal(0, 25, 3)
-    return spots[rng.integers(len(spots))] + jitter_mm / subject.spacing_mm
+        centre = rng.uniform(0, 1, 3) * np.array(subject.targets.shape)
+    else:
+        jitter_mm = rng.normal(0, 25, 3)
+        centre = spots[rng.integers(len(spots))] + jitter_mm / subject.spacing_mm
+    return centre
 
 
 def centre_spots(rng: np.random.Generator, subject: Subject, per_class: int = 400) -> NDArray[np.int32]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,11 +29,14 @@ from training.subjects import (
     label_map_subject,
     load_lps,
     negative_subject,
+    only_file,
     signed_distance,
 )
 
 Loaded = TypeVar("Loaded")
 BONE_SPACING_MM = 1.0
+BODY_SPACING_MM = 1.5
+NEGATIVE_SPACING_MM = 3.0
 
 
 @dataclass(frozen=True)
@@ -46,30 +51,29 @@ class Sources:
         """The subjects that an anatomy network learns from, at its spacing or 1.5 mm."""
         classes = self.recipe.class_patterns(network)
         key = str(classes)
-        tables = self.recipe.sources
-        maps = [
-            self.kept(f"map {row} {key}", lambda r=row: label_map_subject(self.data / r["path"], self.data / r["names"], classes))
-            for row in tables["label_maps"]
-        ]
-        sets = [
-            self.kept(f"set {row} {key}", lambda r=row: bone_set_subject(self.data / r["folder"], r["bones"], classes, 1.5))
-            for row in tables["bone_sets"]
-        ]
-        return maps + sets
+        found: list[Subject] = []
+        for row in self.recipe.sources["label_maps"]:
+            path, names = self.data / row["path"], self.data / row["names"]
+            found.append(self.kept(f"map {row} {key}", partial(label_map_subject, path, names, classes)))
+        for row in self.recipe.sources["bone_sets"]:
+            folder, bones = self.data / row["folder"], row["bones"]
+            load = partial(bone_set_subject, folder, bones, classes, BODY_SPACING_MM)
+            found.append(self.kept(f"set {row} {key}", load))
+        return found
 
     def phantoms(self, network: NetworkRecipe) -> list[Subject]:
         """Procedural bodies, each drawn from its own seed."""
         classes = self.recipe.class_patterns(network)
         count = self.recipe.sources["phantoms"]["count"]
         return [
-            self.kept(f"phantom {seed} {classes}", lambda s=seed: phantom_subject(s, classes, 1.5))
+            self.kept(f"phantom {seed} {classes}", partial(phantom_subject, seed, classes, BODY_SPACING_MM))
             for seed in range(1000, 1000 + count)
         ]
 
     def negatives(self) -> list[Subject]:
         """Real CTs without the anatomy."""
         return [
-            self.kept(f"negative {path}", lambda p=path: negative_subject(self.data / p, 3.0))
+            self.kept(f"negative {path}", partial(negative_subject, self.data / path, NEGATIVE_SPACING_MM))
             for path in self.recipe.sources["negatives"]["paths"]
         ]
 
@@ -79,10 +83,11 @@ class Sources:
         found: list[BoneSubject] = []
         for row in tables["bone_sets"]:
             for suffix in row["bones"]:
-                found.append(self.kept(f"bone {row} {suffix}", lambda r=row, s=suffix: real_bone(self.data / r["folder"], s)))
+                load = partial(real_bone, self.data / row["folder"], suffix)
+                found.append(self.kept(f"bone {row} {suffix}", load))
         patterns = tables["fracture_bones"]["patterns"]
         for row in tables["label_maps"]:
-            found.extend(self.kept(f"bones {row} {patterns}", lambda r=row: self.label_map_bones(r, patterns)))
+            found.extend(self.kept(f"bones {row} {patterns}", partial(self.label_map_bones, row, patterns)))
         return found
 
     def label_map_bones(self, row: dict[str, str], patterns: list[str]) -> list[BoneSubject]:
@@ -105,9 +110,10 @@ class Sources:
             kept: Loaded = pickle.loads(path.read_bytes())
             return kept
         loaded = load()
-        partial = path.with_suffix(".part")
-        partial.write_bytes(pickle.dumps(loaded))
-        partial.rename(path)
+        # Workers and trainings beside each other fill one cache.
+        part = path.with_suffix(f".{os.getpid()}.part")
+        part.write_bytes(pickle.dumps(loaded))
+        part.rename(path)
         return loaded
 
 
@@ -121,8 +127,8 @@ def phantom_subject(seed: int, classes: dict[str, list[str]], spacing_mm: float)
 
 def real_bone(folder: Path, suffix: str) -> BoneSubject:
     """A bone of a masked CT with its true fragments, at 1 mm."""
-    mask, spacing = load_lps(next(folder.glob(f"*_{suffix}_mask.nii.gz")))
-    image, _ = load_lps(next(folder.glob(f"*_{suffix}.nii.gz")))
+    mask, spacing = load_lps(only_file(folder, f"*_{suffix}_mask.nii.gz"))
+    image, _ = load_lps(only_file(folder, f"*_{suffix}.nii.gz"))
     box = bounding_box(mask > 0, 8)
     inside, texture = bone_layer(mask[box] > 0, image[box], spacing, BONE_SPACING_MM)
     zoom = [b / a for a, b in zip(mask[box].shape, inside.shape, strict=True)]

@@ -6,12 +6,14 @@ import json
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from operators.errors import UsageError
 from training.tissues import Tissue, tissue_of
 
 DEPTH_STEP_MM = 0.1
@@ -41,20 +43,20 @@ class Subject:
     negative: bool = False
 
 
-def load_lps(path: Path) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
+def load_lps(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """A NIfTI file as an array along left, posterior, superior, and its spacing in mm."""
+    if not path.is_file():
+        raise UsageError(f"expected {path.parent.name}/{path.name} in the data folder, found none")
     image = nibabel.as_closest_canonical(nibabel.load(path))
     array = np.asarray(image.dataobj)[::-1, ::-1, :]
     return np.ascontiguousarray(array), np.array(image.header.get_zooms()[:3], dtype=np.float64)
 
 
-def resample(
-    array: NDArray[np.generic], spacing_mm: NDArray[np.float64], to_mm: float, order: int
-) -> NDArray[np.generic]:
+def resample(array: NDArray[Any], spacing_mm: NDArray[np.float64], to_mm: float, order: int) -> NDArray[Any]:
     """`array` at an isotropic spacing."""
     if np.allclose(spacing_mm, to_mm, rtol=0.02):
         return array
-    result: NDArray[np.generic] = ndimage.zoom(
+    result: NDArray[Any] = ndimage.zoom(
         array, spacing_mm / to_mm, order=order, grid_mode=True, mode="nearest"
     )
     return result
@@ -88,14 +90,20 @@ def skin_distance(inner: NDArray[np.bool_], spacing_mm: float, margin_mm: float)
     signed = ndimage.gaussian_filter(signed, 1.0)[pad:-pad, pad:-pad]
     full = ndimage.zoom(signed, step, order=1)[tuple(slice(0, n) for n in inner.shape)]
     filled = np.pad(full, [(0, n - m) for n, m in zip(inner.shape, full.shape, strict=True)], mode="edge")
-    return np.clip(filled, -MAXIMUM_SKIN_MM, MAXIMUM_SKIN_MM).astype(np.int8)
+    return within_skin_range(filled)
 
 
 def signed_distance(inside: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.int8]:
     """Distance in mm to the surface of `inside`, positive within, to 60 mm at most."""
     within = ndimage.distance_transform_edt(inside, sampling=spacing_mm)
     without = ndimage.distance_transform_edt(~inside, sampling=spacing_mm)
-    return np.clip(within - without, -MAXIMUM_SKIN_MM, MAXIMUM_SKIN_MM).astype(np.int8)
+    return within_skin_range(within - without)
+
+
+def within_skin_range(distance_mm: NDArray[Any]) -> NDArray[np.int8]:
+    """A signed distance, as far as `Subject.skin` can hold it."""
+    clipped: NDArray[np.int8] = np.clip(distance_mm, -MAXIMUM_SKIN_MM, MAXIMUM_SKIN_MM).astype(np.int8)
+    return clipped
 
 
 def from_structures(
@@ -137,32 +145,49 @@ def label_map_subject(path: Path, names_file: Path, classes: dict[str, list[str]
     array, spacing = load_lps(path)
     table = json.loads(names_file.read_text(encoding="utf-8"))
     names = {int(value): name for value, name in table.items()}
-    return from_structures(
-        path.name.split(".")[0], array.astype(np.uint8), names, classes, float(spacing[0]), 12
-    )
+    spacing_mm = float(spacing[0])
+    structures = resample(array.astype(np.uint8), spacing, spacing_mm, 0)
+    return from_structures(path.name.split(".")[0], structures, names, classes, spacing_mm, 12)
+
+
+def only_file(folder: Path, pattern: str) -> Path:
+    """The file of a bone set that is named so. Raises UsageError."""
+    found = sorted(folder.glob(pattern))
+    if len(found) != 1:
+        raise UsageError(f"expected one file {folder.name}/{pattern} in the data folder, found {len(found)}")
+    return found[0]
 
 
 def bone_set_subject(
     folder: Path, bones: dict[str, str], classes: dict[str, list[str]], to_mm: float
 ) -> Subject:
     """A subject of bones masked out of one patient's CT: real texture, made-up surroundings."""
-    masks = {s: load_lps(next(folder.glob(f"*_{s}_mask.nii.gz"))) for s in bones}
+    masks = {s: load_lps(only_file(folder, f"*_{s}_mask.nii.gz")) for s in bones}
     spacing = next(iter(masks.values()))[1]
     box = bounding_box(np.any([mask > 0 for mask, _ in masks.values()], axis=0), 3)
-    margin = int(60 / to_mm)
+    around = [(int(60 / to_mm), int(60 / to_mm))] * 2 + [(0, 0)]
     layers = []
     for suffix, (mask, _) in masks.items():
-        image, _ = load_lps(next(folder.glob(f"*_{suffix}.nii.gz")))
+        image, _ = load_lps(only_file(folder, f"*_{suffix}.nii.gz"))
         inside, texture = bone_layer(mask[box] > 0, image[box], spacing, to_mm)
-        layers.append((np.pad(inside, [(margin, margin)] * 2 + [(0, 0)]), np.pad(texture, [(margin, margin)] * 2 + [(0, 0)])))
-    structures, hu = np.zeros(layers[0][0].shape, np.uint8), np.zeros(layers[0][0].shape, np.int16)
+        layers.append((np.pad(inside, around), np.pad(texture, around)))
+    structures, hu = merged(layers)
+    names = {0: "fat", **dict(enumerate(bones.values(), start=1))}
+    plain = from_structures(folder.name, structures, names, classes, to_mm, 40)
+    return replace(plain, hu=hu, skin=elliptical_skin(structures > 0, to_mm, 45))
+
+
+def merged(
+    layers: list[tuple[NDArray[np.bool_], NDArray[np.int16]]],
+) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
+    """Bones numbered 1, 2, ... in one array, and their texture; a bone's own is never painted over."""
+    shape = layers[0][0].shape
+    structures, hu = np.zeros(shape, np.uint8), np.zeros(shape, np.int16)
     for value, (inside, texture) in enumerate(layers, start=1):
         structures[inside] = value
         near = inside | ((hu == 0) & (texture != 0))
         hu[near] = texture[near]
-    names = {0: "fat", **dict(enumerate(bones.values(), start=1))}
-    plain = from_structures(folder.name, structures, names, classes, to_mm, 40)
-    return replace(plain, hu=hu, skin=elliptical_skin(structures > 0, to_mm, 45))
+    return structures, hu
 
 
 def bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
@@ -175,7 +200,7 @@ def bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
 
 
 def bone_layer(
-    mask: NDArray[np.bool_], image: NDArray[np.generic], spacing_mm: NDArray[np.float64], to_mm: float
+    mask: NDArray[np.bool_], image: NDArray[Any], spacing_mm: NDArray[np.float64], to_mm: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.int16]]:
     """A masked bone at an isotropic spacing, its texture carried 4 mm past its edge.
 

@@ -21,9 +21,9 @@ class Tissue:
     may_hold_gas: bool = False
 
 
-FAT = Tissue(-130, -50)
-MUSCLE = Tissue(10, 90)
-BONE = Tissue(60, 450, bone=True)
+FAT = Tissue(-120, -70)
+MUSCLE = Tissue(25, 80)
+BONE = Tissue(100, 350, bone=True)
 
 TABLE: tuple[tuple[str, Tissue], ...] = (
     ("lung_*", Tissue(-950, -650)),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from operators.dicom.atomic_file import write_whole
 from operators.networks.architectures import build
 from training.losses import TrainingLoss
 from training.patches import Patches, loader
@@ -62,8 +64,9 @@ def train(run: TrainingRun) -> Path:
     run.folder.mkdir(parents=True, exist_ok=True)
     state = resume(run, new_state(run, device), device)
     total = run.steps or run.network.steps
-    loss = TrainingLoss(run.network.class_weights, absent_classes(run.network))
-    patches = Patches(run.network, run.recipe, run.data, run.folder / "cache", run.seed + 1000 * state.step + 1)
+    loss = TrainingLoss(run.network.class_weights, absent_classes(run.recipe, run.network)).to(device)
+    seed = run.seed + 1000 * state.step + 1
+    patches = Patches(run.network, run.recipe, run.data, run.folder / "cache", seed)
     started = time.monotonic()
     window: list[float] = []
     for hu, target in loader(patches, run.workers):
@@ -75,7 +78,8 @@ def train(run: TrainingRun) -> Path:
         if state.step % KEEP_EVERY == 0:
             keep(run, state, sum(window) / len(window), time.monotonic() - started)
             window.clear()
-    keep(run, state, sum(window) / max(len(window), 1), time.monotonic() - started)
+    if window or not run.checkpoint.exists():
+        keep(run, state, sum(window) / max(len(window), 1), time.monotonic() - started)
     return run.checkpoint
 
 
@@ -86,9 +90,10 @@ def share_done(run: TrainingRun, steps_done: float, seconds: float) -> float:
     return max(steps_done, seconds / (60 * run.minutes))
 
 
-def absent_classes(network: NetworkRecipe) -> tuple[int, ...]:
-    """Classes that a CT without the anatomy may not show; long bones and vertebrae it may."""
-    return tuple(n for n, name in enumerate(network.classes) if name.startswith(("sacrum", "hip")))
+def absent_classes(recipe: Recipe, network: NetworkRecipe) -> tuple[int, ...]:
+    """Classes that none of the recipe's negatives shows; others they may."""
+    patterns = recipe.sources["negatives"]["absent"]
+    return tuple(n for n, name in enumerate(network.classes) if any(fnmatch(name, p) for p in patterns))
 
 
 def new_state(run: TrainingRun, device: torch.device) -> State:
@@ -96,7 +101,8 @@ def new_state(run: TrainingRun, device: torch.device) -> State:
     model = build(**network_arguments(run.network)).to(device).to(memory_format=torch.channels_last_3d)
     if run.start_from is not None and not run.checkpoint.exists():
         start = torch.load(run.start_from, map_location=device, weights_only=True)["average"]
-        fitting = {k: v for k, v in start.items() if k in model.state_dict() and v.shape == model.state_dict()[k].shape}
+        shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+        fitting = {name: tensor for name, tensor in start.items() if shapes.get(name) == tensor.shape}
         model.load_state_dict(fitting, strict=False)
     average = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_DECAY)
@@ -137,20 +143,17 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, highest: float, done: fl
 
 def keep(run: TrainingRun, state: State, loss: float, seconds: float) -> None:
     """Writes checkpoint and log; a kill in between leaves the last whole one."""
-    partial = run.checkpoint.with_suffix(".part")
-    torch.save(
-        {
-            "model": state.model.state_dict(),
-            "average": state.average.module.state_dict(),
-            "optimiser": state.optimiser.state_dict(),
-            "step": state.step,
-            "network": json.dumps(asdict(run.network)),
-        },
-        partial,
-    )
-    partial.rename(run.checkpoint)
-    with run.log.open("a", encoding="utf-8") as lines:
-        lines.write(json.dumps({"step": state.step, "loss": round(loss, 4), "seconds": round(seconds, 1)}) + "\n")
+    content = {
+        "model": state.model.state_dict(),
+        "average": state.average.module.state_dict(),
+        "optimiser": state.optimiser.state_dict(),
+        "step": state.step,
+        "network": json.dumps(asdict(run.network)),
+    }
+    write_whole(run.checkpoint, lambda file: torch.save(content, file))
+    line = {"step": state.step, "loss": round(loss, 4), "seconds": round(seconds, 1)}
+    with run.log.open("a", encoding="utf-8") as log:
+        log.write(json.dumps(line) + "\n")
 
 
 def resume(run: TrainingRun, state: State, device: torch.device) -> State:

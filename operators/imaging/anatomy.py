@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.imaging.packages import Label, ModelPackage, NetworkSpec
-from operators.imaging.sides import MidlinePlane, midline_plane
+from operators.imaging.sides import MidlinePlane, midline_plane, parted
 from operators.imaging.volume import Box, Grid
 
 Array = NDArray[np.float32]
 PIECE_DISTANCE_MM = 25.0
+# SNOMED CT (PS3.16 CID 244)
+SIDES = {"7771000": "left", "24028007": "right"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +32,9 @@ class BoneRegion:
     confidence: float
 
 
-def region_of_interest(probabilities: Array, spec: NetworkSpec, package: ModelPackage, margin_mm: float) -> Box | None:
+def region_of_interest(
+    probabilities: Array, spec: NetworkSpec, package: ModelPackage, margin_mm: float
+) -> Box | None:
     """The box that holds what the coarse network calls the package's bones, grown by `margin_mm`."""
     wanted = [spec.classes.index(label.coarse_class) for label in package.labels]
     found = np.isin(probabilities.argmax(axis=0), wanted)
@@ -48,7 +52,8 @@ def largest_cluster(found: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.b
     if count <= 1:
         return found
     sizes = ndimage.sum_labels(found, clusters, np.arange(1, count + 1))
-    return found & (clusters == 1 + int(np.argmax(sizes)))
+    cluster: NDArray[np.bool_] = found & (clusters == 1 + int(np.argmax(sizes)))
+    return cluster
 
 
 def grown_box(mask: NDArray[np.bool_], margin_mm: float, spacing_mm: tuple[float, ...]) -> Box:
@@ -62,28 +67,39 @@ def grown_box(mask: NDArray[np.bool_], margin_mm: float, spacing_mm: tuple[float
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
 
-def sides_plane(probabilities: Array, grid: Grid, spec: NetworkSpec, package: ModelPackage) -> MidlinePlane | None:
-    """The plane between left and right, from what the coarse network calls either."""
+def sides_plane(
+    probabilities: Array, grid: Grid, spec: NetworkSpec, package: ModelPackage
+) -> MidlinePlane | None:
+    """The plane between left and right: by the network's sides, or by geometry where it is blind to them."""
     winner = probabilities.argmax(axis=0)
-    clouds = {side: cloud(winner, grid, spec, package, side) for side in ("left", "right", None)}
-    return midline_plane(clouds["left"], clouds["right"], clouds[None])
+    classes = {side: side_classes(package, side) for side in ("left", "right", None)}
+    middle = cloud(winner, grid, spec, classes[None] | set(package.sides.middle))
+    if classes["left"] & classes["right"]:
+        paired = cloud(winner, grid, spec, classes["left"] | classes["right"])
+        lateral = cloud(winner, grid, spec, set(package.sides.lateral))
+        left, right = parted(paired, middle, lateral)
+    else:
+        left, right = (cloud(winner, grid, spec, classes[side]) for side in ("left", "right"))
+    return midline_plane(left, right, middle)
 
 
-def cloud(
-    winner: NDArray[np.intp], grid: Grid, spec: NetworkSpec, package: ModelPackage, side: str | None
-) -> NDArray[np.float64]:
-    """Centres in mm (N, 3) of all voxels that went to the package's bones of one side."""
-    classes = [spec.classes.index(label.coarse_class) for label in package.labels if side_of(label) == side]
-    ijk = np.argwhere(np.isin(winner, classes))
+def side_classes(package: ModelPackage, side: str | None) -> set[str]:
+    """The coarse classes of the package's bones of one side."""
+    return {label.coarse_class for label in package.labels if side_of(label) == side}
+
+
+def cloud(winner: NDArray[np.intp], grid: Grid, spec: NetworkSpec, names: set[str]) -> NDArray[np.float64]:
+    """Centres in mm (N, 3) of all voxels that went to the classes `names`."""
+    ijk = np.argwhere(np.isin(winner, [spec.classes.index(name) for name in names]))
     points: NDArray[np.float64] = ijk @ grid.ijk_to_lps[:3, :3].T + grid.ijk_to_lps[:3, 3]
     return points
 
 
 def side_of(label: Label) -> str | None:
-    """'left', 'right' or None, from the label's laterality (SNOMED CT 7771000 left, 24028007 right)."""
+    """'left', 'right' or None, from the label's laterality."""
     if label.laterality is None:
         return None
-    return {"7771000": "left", "24028007": "right"}[label.laterality.value]
+    return SIDES[label.laterality.value]
 
 
 def bone_regions(
@@ -98,15 +114,15 @@ def bone_regions(
 def bone_region(
     probabilities: Array, grid: Grid, spec: NetworkSpec, label: Label, left: NDArray[np.bool_] | None
 ) -> BoneRegion | None:
-    """One bone, or None where less of it was found than the package asks for."""
+    """One bone, or None where less of it was found than the package asks for, or its side is unknown."""
     own = spec.classes.index(label.fine_class)
     others = np.delete(probabilities, own, axis=0).max(axis=0)
     margin = probabilities[own] - others
     side = side_of(label)
-    if side is not None and left is not None:
-        margin = np.where(left == (side == "left"), margin, -1)
+    if side is not None:
+        margin = np.where(left == (side == "left"), margin, -1) if left is not None else -np.abs(margin)
     kept = without_strays(margin > 0, grid)
-    if kept.sum() * grid.voxel_volume_mm3 < label.minimum_ml * 1000:
+    if not kept.any() or kept.sum() * grid.voxel_volume_mm3 < label.minimum_ml * 1000:
         return None
     margin = np.where(kept | (margin <= 0), margin, -margin).astype(np.float32)
     box = grown_box(kept, 8.0, grid.spacing_mm)

@@ -53,7 +53,8 @@ def place(labels: NDArray[np.uint8], source: Grid, bone: FracturedBone) -> list[
     part[inside] = (winners + (values.start - 1))[inside].astype(np.uint8)
     if not dropped:
         return []
-    return [f"{bone.region.label.meaning}: {dropped} more fragments than the {len(values)} that can be told apart"]
+    meaning = bone.region.label.meaning
+    return [f"{meaning}: {dropped} more fragments than the {len(values)} that can be told apart"]
 
 
 def nearest_fragments(
@@ -76,15 +77,20 @@ def nearest_fragments(
         winner[better], best[better] = value, indicator[better]
     lost = inside & (winner == 0)
     if lost.any():
-        _, nearest = ndimage.distance_transform_edt(winner == 0, return_indices=True)
-        winner = np.where(lost, winner[tuple(nearest)], winner)
+        where = ndimage.distance_transform_edt(
+            winner == 0, block.spacing_mm, return_distances=False, return_indices=True
+        )
+        winner = np.where(lost, np.maximum(winner[tuple(where)], 1), winner)
     return winner, max(count - most, 0)
 
 
 def segments_of(bone: FracturedBone, labels: NDArray[np.uint8], source: Grid) -> list[Segment]:
     """What each label value of one bone is; values that no voxel of the source grid got are left out."""
     label = bone.region.label
-    counts = np.bincount(labels.ravel(), minlength=256)
+    box = covering_box(source, bone.region.grid)
+    if box is None:
+        return []
+    counts = np.bincount(labels[box.slices].ravel(), minlength=256)
     values = [value for value in label.values if counts[value]]
     whole = len(values) == 1
     ml = source.voxel_volume_mm3 / 1000
@@ -94,7 +100,9 @@ def segments_of(bone: FracturedBone, labels: NDArray[np.uint8], source: Grid) ->
     ]
 
 
-def segment_of(label: Label, value: int, fragment: int | None, volume_ml: float, confidence: float) -> Segment:
+def segment_of(
+    label: Label, value: int, fragment: int | None, volume_ml: float, confidence: float
+) -> Segment:
     """An intact bone is an anatomical structure; a fragment is a fracture in the bone's region."""
     whole = fragment is None
     return Segment(

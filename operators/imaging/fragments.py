@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -14,6 +14,7 @@ from operators.imaging.packages import FragmentRules
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint16]
+Faces = dict[tuple[int, int], tuple[float, int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +54,11 @@ def over_segment(evidence: FractureEvidence, rules: FragmentRules) -> Labels:
     depth = ndimage.distance_transform_edt(core, sampling=evidence.spacing_mm).astype(np.float32)
     depth = ndimage.gaussian_filter(depth, 1.0)
     relief = -depth + 6 * evidence.contact
-    height = sitk.GetImageFromArray(relief.astype(np.float32))
-    basins = sitk.MorphologicalWatershed(height, level=1.0, markWatershedLine=False, fullyConnected=False)
-    labels = sitk.GetArrayFromImage(basins).astype(np.int32)
+    height = SimpleITK.GetImageFromArray(relief.astype(np.float32))
+    basins = SimpleITK.MorphologicalWatershed(
+        height, level=1.0, markWatershedLine=False, fullyConnected=False
+    )
+    labels = SimpleITK.GetArrayFromImage(basins).astype(np.int32)
     labels[~evidence.bone] = 0
     return connected(labels)
 
@@ -73,9 +76,9 @@ def connected(labels: NDArray[np.int32]) -> Labels:
     return pieces
 
 
-def faces(labels: Labels, contact: Array) -> dict[tuple[int, int], tuple[float, int]]:
+def faces(labels: Labels, contact: Array) -> Faces:
     """For each pair of touching labels: the sum of contact over their shared face, and its size."""
-    sums: dict[tuple[int, int], tuple[float, int]] = {}
+    sums: Faces = {}
     for axis in range(3):
         a = np.moveaxis(labels, axis, 0)
         c = np.moveaxis(contact, axis, 0)
@@ -106,10 +109,10 @@ def merge_by_contact(labels: Labels, contact: Array, threshold: float) -> Labels
     return parent[labels]
 
 
-def joined(edges: dict[tuple[int, int], tuple[float, int]], pair: tuple[int, int]) -> dict[tuple[int, int], tuple[float, int]]:
+def joined(edges: Faces, pair: tuple[int, int]) -> Faces:
     """The faces after the two labels of `pair` became one."""
     keep, gone = pair
-    after: dict[tuple[int, int], tuple[float, int]] = {}
+    after: Faces = {}
     for (a, b), (total, size) in edges.items():
         a, b = (keep if a == gone else a), (keep if b == gone else b)
         if a == b:
@@ -121,7 +124,7 @@ def joined(edges: dict[tuple[int, int], tuple[float, int]], pair: tuple[int, int
 
 
 def absorb_small(labels: Labels, contact: Array, smallest_voxels: float) -> Labels:
-    """Gives pieces that are too small to the neighbour with the least contact between; strays stay out.
+    """Gives pieces that are too small to the neighbour with the least contact between.
 
     A small piece without any neighbour joins the nearest fragment, so that no bone voxel is lost.
     """
@@ -138,7 +141,9 @@ def absorb_small(labels: Labels, contact: Array, smallest_voxels: float) -> Labe
 
 def neighbour(labels: Labels, contact: Array, value: int) -> int:
     """The label that `value` is to join."""
-    near = {pair: face for pair, face in faces(labels, contact).items() if value in pair}
+    box = ndimage.find_objects((labels == value).view(np.uint8))[0]
+    around = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
+    near = {pair: face for pair, face in faces(labels[around], contact[around]).items() if value in pair}
     if near:
         best = max(near, key=lambda p: near[p][1] - near[p][0])
         return best[0] if best[1] == value else best[1]

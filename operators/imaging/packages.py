@@ -94,6 +94,17 @@ class FragmentRules:
 
 
 @dataclass(frozen=True)
+class SideRules:
+    """Classes of the coarse network that tell the sides where it is blind to them.
+
+    `middle` lie on the midline; `lateral` lie further out than the paired bones.
+    """
+
+    middle: tuple[str, ...] = ()
+    lateral: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ModelPackage:
     """One anatomy: what it accepts, its networks, its strategies, its labels."""
 
@@ -108,6 +119,7 @@ class ModelPackage:
     labels: tuple[Label, ...]
     fragments: FragmentRules
     folder: Path
+    sides: SideRules = SideRules()
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:

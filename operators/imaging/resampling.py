@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK
 from numpy.typing import NDArray
 
 from operators.imaging.volume import Box, Grid, Volume
@@ -19,7 +19,10 @@ def isotropic_grid(source: Grid, spacing_mm: tuple[float, ...]) -> Grid:
 
 
 def grid_between(
-    low_mm: NDArray[np.float64], high_mm: NDArray[np.float64], spacing_mm: tuple[float, ...], frame_of_reference_uid: str
+    low_mm: NDArray[np.float64],
+    high_mm: NDArray[np.float64],
+    spacing_mm: tuple[float, ...],
+    frame_of_reference_uid: str,
 ) -> Grid:
     """A grid along left, posterior, superior whose voxels fill the block from `low_mm` to `high_mm`."""
     spacing = np.array(spacing_mm, dtype=np.float64)
@@ -49,10 +52,10 @@ def resample_hu(volume: Volume, target: Grid) -> Volume:
         return Volume(np.full(target.shape, AIR_HU, np.float32), target)
     part, grid = volume.hu[box.slices], volume.grid.crop(box)
     factors = shrink_factors(grid, target)
-    image = sitk.GetImageFromArray(part.transpose(2, 1, 0))
+    image = SimpleITK.GetImageFromArray(part.transpose(2, 1, 0))
     if max(factors) > 1:
         image, grid = shrink(image, grid, factors)
-    return Volume(interpolate(image, grid, target, AIR_HU, sitk.sitkLinear), target)
+    return Volume(interpolate(image, grid, target, AIR_HU, SimpleITK.sitkLinear), target)
 
 
 def shrink_factors(source: Grid, target: Grid) -> tuple[int, ...]:
@@ -61,9 +64,10 @@ def shrink_factors(source: Grid, target: Grid) -> tuple[int, ...]:
     return tuple(int(max(1, min(round(s / 2), n))) for s, n in zip(step, source.shape, strict=True))
 
 
-def shrink(image: sitk.Image, grid: Grid, factors: tuple[int, ...]) -> tuple[sitk.Image, Grid]:
-    """Means over blocks of voxels, and the grid of the blocks."""
-    smaller = sitk.BinShrink(image, list(factors))
+def shrink(image: SimpleITK.Image, grid: Grid, factors: tuple[int, ...]) -> tuple[SimpleITK.Image, Grid]:
+    """Means over blocks of voxels, and the grid of the blocks; a last part block repeats the edge."""
+    missing = [-n % f for n, f in zip(image.GetSize(), factors, strict=True)]
+    smaller = SimpleITK.BinShrink(SimpleITK.ZeroFluxNeumannPad(image, [0, 0, 0], missing), list(factors))
     affine = grid.ijk_to_lps.copy()
     centre = np.array([*((f - 1) / 2 for f in factors), 1.0])
     affine[:3, 3] = (grid.ijk_to_lps @ centre)[:3]
@@ -74,23 +78,31 @@ def shrink(image: sitk.Image, grid: Grid, factors: tuple[int, ...]) -> tuple[sit
     return smaller, Grid((i, j, k), affine, grid.frame_of_reference_uid)
 
 
-def interpolate_scalar(values: NDArray[np.float32], source: Grid, target: Grid, outside: float) -> NDArray[np.float32]:
+def interpolate_scalar(
+    values: NDArray[np.float32], source: Grid, target: Grid, outside: float
+) -> NDArray[np.float32]:
     """A scalar field (a probability) on another grid, linear."""
-    image = sitk.GetImageFromArray(values.transpose(2, 1, 0))
-    return interpolate(image, source, target, outside, sitk.sitkLinear)
+    image = SimpleITK.GetImageFromArray(values.transpose(2, 1, 0))
+    return interpolate(image, source, target, outside, SimpleITK.sitkLinear)
 
 
-def interpolate(image: sitk.Image, source: Grid, target: Grid, outside: float, how: int) -> NDArray[np.float32]:
+def interpolate(
+    image: SimpleITK.Image, source: Grid, target: Grid, outside: float, how: int
+) -> NDArray[np.float32]:
     """An image in index space of `source` on `target`, float32 (I, J, K).
 
     The affines go into the transform and not into the image, as ITK's directions cannot shear.
     """
     matrix = source.lps_to_ijk @ target.ijk_to_lps
-    transform = sitk.AffineTransform(3)
+    transform = SimpleITK.AffineTransform(3)
     transform.SetMatrix(matrix[:3, :3].ravel().tolist())
     transform.SetTranslation(matrix[:3, 3].tolist())
     reference = [int(n) for n in target.shape]
-    moved = sitk.Resample(
-        image, reference, transform, how, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (), float(outside), sitk.sitkFloat32
+    index_space = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), ())
+    moved = SimpleITK.Resample(
+        image, reference, transform, how, *index_space, float(outside), SimpleITK.sitkFloat32
     )
-    return sitk.GetArrayViewFromImage(moved).transpose(2, 1, 0).astype(np.float32, order="C")
+    values: NDArray[np.float32] = (
+        SimpleITK.GetArrayViewFromImage(moved).transpose(2, 1, 0).astype(np.float32, order="C")
+    )
+    return values

@@ -55,8 +55,7 @@ class Grid:
     @property
     def lps_to_ijk(self) -> NDArray[np.float64]:
         """4x4, patient mm to array index."""
-        inverse: NDArray[np.float64] = np.linalg.inv(self.ijk_to_lps)
-        return inverse
+        return np.linalg.inv(self.ijk_to_lps).astype(np.float64)
 
     def crop(self, box: Box) -> Grid:
         """The grid of the voxels inside `box`."""

@@ -55,8 +55,15 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"plain_unet": plain_unet, 
 
 
 def build(architecture: str, **arguments: Any) -> nn.Module:
-    """A network with random weights. Raises ModelError for a name that the table lacks."""
+    """A network with random weights. Raises ModelError for a name or arguments that do not exist."""
     if architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
-        raise ModelError(f"expected one of the architectures {known}, got {architecture!r}")
-    return ARCHITECTURES[architecture](**arguments)
+        raise ModelError(
+            f"expected one of the architectures {known}, got {architecture!r}", code="architecture_unknown"
+        )
+    try:
+        return ARCHITECTURES[architecture](**arguments)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"expected arguments of {architecture}, got {arguments}: {error}", code="architecture_arguments"
+        ) from error

@@ -15,7 +15,7 @@ from torch import nn
 from operators.errors import ModelError
 from operators.imaging.packages import NetworkSpec
 from operators.networks.architectures import build
-from operators.networks.weights import load_weights
+from operators.networks.weights import fill, load_weights
 
 Array = NDArray[np.float32]
 
@@ -33,10 +33,14 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True)
 class Device:
-    """Which runtime to use, how many CPU threads, which arithmetic."""
+    """Which runtime to use, how many CPU threads (0: all), which arithmetic OpenVINO is to use.
+
+    `precision` is OpenVINO's (f32, bf16); empty leaves it to OpenVINO.
+    """
 
     runtime: str = "auto"
     threads: int = 0
+    precision: str = ""
 
     @property
     def chosen(self) -> str:
@@ -57,6 +61,8 @@ class OpenVinoRuntime:
         options: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
         if device.threads:
             options["INFERENCE_NUM_THREADS"] = device.threads
+        if device.precision:
+            options["INFERENCE_PRECISION_HINT"] = device.precision
         compiled = openvino.Core().compile_model(model, "CPU", options)
         self.precision = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
         self.request = compiled.create_infer_request()
@@ -73,7 +79,7 @@ class TorchRuntime:
 
     name = "torch"
 
-    def __init__(self, network: nn.Module, spec: NetworkSpec, device: Device) -> None:
+    def __init__(self, network: nn.Module, _spec: NetworkSpec, device: Device) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.precision = "bf16" if self.device.type == "cuda" else "f32"
         if device.threads:
@@ -83,7 +89,8 @@ class TorchRuntime:
     def __call__(self, patch: Array) -> Array:
         """See Runtime."""
         tensor = torch.from_numpy(np.ascontiguousarray(patch))[None, None].to(self.device)
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        half = self.precision == "bf16"
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             logits = self.network(tensor)
         array: Array = logits[0].float().cpu().numpy()
         return array
@@ -101,10 +108,10 @@ def load_network(spec: NetworkSpec, device: Device) -> Runtime:
         raise ModelError(f"expected one of the runtimes {', '.join(RUNTIMES)}, got {device.chosen!r}")
     network = build(spec.architecture, **spec.arguments)
     try:
-        network.load_state_dict(load_weights(spec.weights, spec.sha256))
+        fill(network, load_weights(spec.weights, spec.sha256))
     except RuntimeError as error:
         raise ModelError(
-            f"expected the weights of {spec.architecture} {spec.arguments}, got others in {spec.weights.name}",
+            f"expected weights of {spec.architecture} {spec.arguments}, got others in {spec.weights.name}",
             code="weights_do_not_fit",
         ) from error
     return RUNTIMES[device.chosen](network.eval(), spec, device)

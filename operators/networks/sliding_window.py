@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from operators.imaging.packages import NetworkSpec
 
 Array = NDArray[np.float32]
+Scalar = TypeVar("Scalar", bound=np.generic)
 Start = tuple[int, int, int]
 
 
@@ -28,7 +30,7 @@ def predict(
     spec: NetworkSpec,
     window: Window,
     wanted: NDArray[np.bool_] | None = None,
-    progress: Callable[[float], None] = lambda done: None,
+    progress: Callable[[float], None] = lambda _: None,
 ) -> Array:
     """Probabilities (classes, I, J, K), float32, of a volume (I, J, K) in HU.
 
@@ -40,7 +42,9 @@ def predict(
     total = np.zeros((len(spec.classes), *padded.shape), np.float32)
     weight = np.zeros(padded.shape, np.float32)
     gauss = gaussian(spec.patch)
-    starts = [s for s in tile_starts(padded.shape, spec.patch, window) if needed is None or tile(needed, s, spec.patch).any()]
+    starts = list(tile_starts(padded.shape, spec.patch, window))
+    if needed is not None:
+        starts = [start for start in starts if tile(needed, start, spec.patch).any()]
     for done, start in enumerate(starts, start=1):
         probabilities = softmax(run(tile(padded, start, spec.patch)))
         total_tile = total[(slice(None), *tile_slices(start, spec.patch))]
@@ -54,7 +58,8 @@ def predict(
 def scale(hu: Array, window_hu: tuple[float, float]) -> Array:
     """Hounsfield units clipped to a window, 0..1."""
     low, high = window_hu
-    return np.clip((hu - np.float32(low)) / np.float32(high - low), 0, 1).astype(np.float32)
+    scaled: Array = np.clip((hu - np.float32(low)) / np.float32(high - low), 0, 1).astype(np.float32)
+    return scaled
 
 
 def pad_to_patch(array: Array, patch: tuple[int, ...]) -> tuple[Array, tuple[int, ...]]:
@@ -80,7 +85,7 @@ def tile_slices(start: Start, patch: tuple[int, ...]) -> tuple[slice, ...]:
     return tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
 
 
-def tile(array: NDArray[np.generic], start: Start, patch: tuple[int, ...]) -> NDArray[np.generic]:
+def tile(array: NDArray[Scalar], start: Start, patch: tuple[int, ...]) -> NDArray[Scalar]:
     """The part of `array` in a tile, a view."""
     return array[tile_slices(start, patch)]
 
@@ -96,7 +101,7 @@ def gaussian(patch: tuple[int, ...]) -> Array:
 
 def softmax(logits: Array) -> Array:
     """Probabilities over the first axis."""
-    exponent = np.exp(logits - logits.max(axis=0))
+    exponent: Array = np.exp(logits - logits.max(axis=0))
     exponent /= exponent.sum(axis=0)
     return exponent
 

@@ -6,7 +6,9 @@ import hashlib
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load
+from torch import nn
 
 from operators.errors import ModelError
 
@@ -27,4 +29,25 @@ def load_weights(path: Path, sha256: str) -> dict[str, torch.Tensor]:
             "the file was altered or is not complete",
             code="weights_altered",
         )
-    return load(content)
+    try:
+        weights: dict[str, torch.Tensor] = load(content)
+    except SafetensorError as error:
+        raise ModelError(
+            f"expected safetensors in {path.parent.name}/{path.name}: {error}", code="weights_do_not_fit"
+        ) from error
+    return weights
+
+
+def distinct(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A state dict without second names of the same tensor, which MONAI's U-Nets have."""
+    first = {tensor.data_ptr(): name for name, tensor in reversed(state.items())}
+    return {name: tensor for name, tensor in state.items() if first[tensor.data_ptr()] == name}
+
+
+def fill(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """Puts weights into a network; second names may be left out. Raises RuntimeError."""
+    state = network.state_dict()
+    missing, foreign = set(distinct(state)) - set(weights), set(weights) - set(state)
+    if missing or foreign:
+        raise RuntimeError(f"{len(missing)} tensors are missing, {len(foreign)} are of another network")
+    network.load_state_dict(weights, strict=False)

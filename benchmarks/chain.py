@@ -1,0 +1,113 @@
+"""The whole chain on a 512x512x274 CT: seconds, memory, the share of each stage, and a peer's.
+
+    python -m benchmarks.chain [--peer PYTHON] [--folder SERIES]
+
+The peer is nnU-Net v2's own predictor with one small network of random weights at 2 mm, over the
+same CT in the same run; PYTHON is that of an environment that holds nnunetv2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.measured import Measured, measured
+from training.phantom import phantom_ct, write_series
+
+
+def main() -> None:
+    """Runs both and prints a table."""
+    arguments = parsed()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        series = arguments.folder or made_series(work)
+        ours = run_chain(series, work)
+        show(ours, json.loads((work / "out" / "report.json").read_text(encoding="utf-8")))
+        if arguments.peer is not None:
+            show_ratio(ours, run_peer(arguments.peer, series, work))
+
+
+def parsed() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--peer", type=Path, help="python of an environment with nnunetv2")
+    parser.add_argument("--folder", type=Path, help="a CT series; one is made where none is given")
+    return parser.parse_args()
+
+
+def made_series(work: Path) -> Path:
+    """A made-up CT of 512x512x274 as DICOM."""
+    write_series(phantom_ct(np.random.default_rng(1)).ct, work / "ct")
+    return work / "ct"
+
+
+def run_chain(series: Path, work: Path) -> Measured:
+    """`osteon run` as a user calls it."""
+    command = [
+        sys.executable,
+        "-c",
+        "from app.cli import main; main()",
+        "run",
+        str(series),
+        "-o",
+        str(work / "out"),
+    ]
+    return measured(command, work / "chain.log")
+
+
+def run_peer(python: Path, series: Path, work: Path) -> Measured:
+    """nnU-Net's predictor over the same voxels."""
+    from operators.dicom.pixels import read_volume
+    from operators.dicom.scan import scan
+
+    volume = read_volume(scan(series).series[0])
+    np.savez(work / "volume.npz", hu=volume.hu.transpose(2, 1, 0), spacing=volume.grid.spacing_mm[::-1])
+    script = Path(__file__).parent / "nnunet_peer.py"
+    return measured([str(python), str(script), str(work / "volume.npz")], work / "peer.log")
+
+
+def show(ours: Measured, report: dict[str, Any]) -> None:
+    """Seconds, memory and the share of each stage."""
+    console = Console()
+    if ours.returncode != 0:
+        console.print(ours.output)
+        sys.exit(f"osteon run ended with {ours.returncode}")
+    stages = [*report["stages"], *report["series"][0]["stages"]]
+    table = Table(title=f"osteon run: {ours.seconds:.1f} s, peak {ours.peak_rss_mb:.0f} MB")
+    for heading in ("stage", "seconds", "share", "peak MB so far"):
+        table.add_column(heading, justify="left" if heading == "stage" else "right")
+    for stage in stages:
+        share = stage["seconds"] / ours.seconds
+        table.add_row(stage["name"], f"{stage['seconds']:.2f}", f"{share:.0%}", f"{stage['peak_rss_mb']:.0f}")
+    rest = ours.seconds - sum(stage["seconds"] for stage in stages)
+    table.add_row("start, imports, end", f"{rest:.2f}", f"{rest / ours.seconds:.0%}", "")
+    console.print(table)
+
+
+def show_ratio(ours: Measured, peer: Measured) -> None:
+    """The peer's time and memory over ours."""
+    console = Console()
+    if peer.returncode != 0:
+        console.print(peer.output[-3000:])
+        sys.exit(f"the peer ended with {peer.returncode}")
+    console.print(
+        f"nnU-Net v2, one small network at 2 mm: {peer.seconds:.1f} s, peak {peer.peak_rss_mb:.0f} MB"
+    )
+    console.print(
+        f"ratio nnU-Net / osteon: time {peer.seconds / ours.seconds:.2f}, "
+        f"memory {peer.peak_rss_mb / ours.peak_rss_mb:.2f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Anatomies are data: no code of app/ or operators/ names one, and models/ holds no code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ANATOMIES = {path.parent.name for path in (ROOT / "models").glob("*/package.toml")}
+BONES = {"pelvis", "sacrum", "hip", "femur", "humerus", "vertebra", "vertebrae", "tibia", "scapula", "rib"}
+SOURCES = sorted(path for folder in ("app", "operators") for path in (ROOT / folder).rglob("*.py"))
+
+
+def docstrings(tree: ast.AST) -> set[int]:
+    """The identities of the nodes that are docstrings."""
+    holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    first = (node.body[0] for node in ast.walk(tree) if isinstance(node, holders) and node.body)
+    texts = (node.value for node in first if isinstance(node, ast.Expr))
+    return {id(text) for text in texts if isinstance(text, ast.Constant)}
+
+
+def words_of(source: str) -> set[str]:
+    """Every word of names and texts in a file's code, in lower case; comments and docstrings left out."""
+    tree = ast.parse(source)
+    skipped = docstrings(tree)
+    said = (field for node in ast.walk(tree) if id(node) not in skipped for field in vars(node).values())
+    texts = [text for text in said if isinstance(text, str)]
+    return {word for text in texts for word in re.split(r"[^a-z]+", text.lower())}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_code_names_an_anatomy_or_a_bone(path: Path) -> None:
+    assert not words_of(path.read_text(encoding="utf-8")) & (ANATOMIES | BONES)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_text_of_a_file_spells_a_packages_name(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    names = re.compile(rf"\b({'|'.join(ANATOMIES)})\b")
+    assert not [line for line in lines if names.search(line.split("#")[0])]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "femur = 1",
+        "def find_femur(): ...",
+        "x.femur",
+        "f(femur=1)",
+        "x = 'a Femur'",
+        "import femur",
+        "f'{x} femur'",
+    ],
+)
+def test_a_bones_name_is_found_wherever_code_can_hold_it(code: str) -> None:
+    assert "femur" in words_of(code)
+
+
+def test_comments_and_docstrings_may_speak_of_bones() -> None:
+    assert "femur" not in words_of('"""Of a femur."""\n# femur\ndef f():\n    """A femur."""\n')
+
+
+def test_models_hold_no_code() -> None:
+    assert ANATOMIES
+    suffixes = {path.suffix for path in (ROOT / "models").rglob("*") if path.is_file()}
+    assert suffixes <= {".toml", ".safetensors", ".md", ".txt"}

@@ -1,0 +1,130 @@
+"""Fragments on the source grid, and what each of them is called."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from operators.imaging.anatomy import BoneRegion
+from operators.imaging.assembly import FRACTURE, LESION, FracturedBone, assemble
+from operators.imaging.segmentation import Segmentation
+from operators.imaging.volume import Grid
+from tests.made_packages import centred_affine, made_package, positions
+from tests.phantoms import Affine, all_orientations, oblique_affine, tilted_affine
+
+PACKAGE = made_package()
+MIDDLE, LEFT, RIGHT = PACKAGE.labels
+SHAPE = (36, 30, 32)
+GRID = Grid(SHAPE, centred_affine(np.eye(3), SHAPE))
+LPS = positions(SHAPE, GRID.ijk_to_lps)
+
+
+def in_bone(lps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Depth in mm under the surface of an ellipsoid that no mirroring maps onto itself."""
+    away = (lps - (2.0, -1.0, 3.0)) / (13.0, 9.0, 10.0)
+    return (1 - np.sqrt((away**2).sum(axis=-1))) * 9
+
+
+def parts(lps: NDArray[np.float64], count: int) -> NDArray[np.intp]:
+    """1 ... count, from feet to head and to the left."""
+    height = lps @ np.array([0.3, 0.2, 1.0])
+    return np.clip(np.floor((height + 8) * count / 20), 0, count - 1).astype(int) + 1
+
+
+def fractured(count: int, label: object = LEFT) -> FracturedBone:
+    depth = in_bone(LPS)
+    margin = np.clip(depth / 4, -1, 1).astype(np.float32)
+    fragments = np.where(depth > 0, parts(LPS, count), 0).astype(np.uint16)
+    return FracturedBone(BoneRegion(label, margin, GRID, 0.8), fragments, GRID)
+
+
+def source_grid(affine: Affine) -> Grid:
+    shape = (46, 48, 20)
+    return Grid(shape, centred_affine(affine[:3, :3], shape), "1.2.3")
+
+
+@pytest.mark.parametrize("affine", [*all_orientations(), oblique_affine(), tilted_affine(25.0)])
+def test_fragments_lie_at_their_place_on_a_source_grid_of_any_orientation(affine: Affine) -> None:
+    source = source_grid(affine)
+    labels = assemble(source, (fractured(2),), PACKAGE).label_map.labels
+    lps = positions(source.shape, source.ijk_to_lps)
+    depth, expected = in_bone(lps), np.where(in_bone(lps) > 0, parts(lps, 2) + 10, 0)
+    height = lps @ np.array([0.3, 0.2, 1.0])
+    clear = (np.abs(depth) > 0.8) & (np.abs(height - 2) > 1.3)
+    assert set(np.unique(labels)) == {0, 11, 12}
+    np.testing.assert_array_equal(labels[clear], expected[clear])
+
+
+def codes(segmentation: Segmentation) -> list[tuple[object, ...]]:
+    return [(s.value, s.label, s.fragment, s.category, s.type, s.laterality) for s in segmentation.segments]
+
+
+def test_an_intact_bone_bears_the_bones_codes_and_a_fragment_those_of_a_fracture() -> None:
+    shifted = np.roll(in_bone(LPS), 0)
+    far = Grid(SHAPE, GRID.ijk_to_lps + np.outer((60, 0, 0, 0), (0, 0, 0, 1)))
+    margin = np.clip(shifted / 4, -1, 1).astype(np.float32)
+    intact = FracturedBone(BoneRegion(RIGHT, margin, far, 0.9), (margin > 0).astype(np.uint16), far)
+    source = Grid(
+        (100, 40, 40), centred_affine(np.eye(3), (100, 40, 40)) + np.outer((30, 0, 0, 0), (0, 0, 0, 1))
+    )
+    result = assemble(source, (fractured(2), intact), PACKAGE)
+    left, right = LEFT.laterality, RIGHT.laterality
+    assert codes(result) == [
+        (11, "Left bone fragment 1", 1, LESION, FRACTURE, left),
+        (12, "Left bone fragment 2", 2, LESION, FRACTURE, left),
+        (21, "Right bone", None, RIGHT.category, RIGHT.type, right),
+    ]
+    assert {segment.region for segment in result.segments} == {LEFT.type}
+    assert [segment.confidence for segment in result.segments] == [0.8, 0.8, 0.9]
+    assert len({segment.rgb for segment in result.segments}) == 3
+    assert result.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("label", "values"), [(MIDDLE, {1, 2, 3}), (LEFT, {11, 12, 13}), (RIGHT, {21, 22, 23})]
+)
+def test_values_follow_the_packages_convention(label: object, values: set[int]) -> None:
+    result = assemble(GRID, (fractured(3, label),), PACKAGE)
+    assert {segment.value for segment in result.segments} == values
+    assert set(np.unique(result.label_map.labels)) == {0, *values}
+
+
+def test_volumes_are_those_of_the_source_grids_voxels() -> None:
+    source = source_grid(oblique_affine())
+    result = assemble(source, (fractured(2),), PACKAGE)
+    for segment in result.segments:
+        voxels = np.count_nonzero(result.label_map.labels == segment.value)
+        assert segment.volume_ml == pytest.approx(voxels * source.voxel_volume_mm3 / 1000)
+    whole = sum(segment.volume_ml for segment in result.segments)
+    assert whole == pytest.approx(4 / 3 * np.pi * 13 * 9 * 10 / 1000, rel=0.03)
+
+
+def test_more_fragments_than_values_are_said_and_given_to_their_neighbours() -> None:
+    bone = fractured(1)
+    slabs = np.clip(np.floor(LPS[..., 2] / 1.5) + 8, 1, 14)
+    many = FracturedBone(bone.region, np.where(bone.fragments > 0, slabs, 0).astype(np.uint16), GRID)
+    count = int(many.fragments.max())
+    result = assemble(GRID, (many,), PACKAGE)
+    assert count > 10
+    assert result.warnings == (f"Left bone: {count - 10} more fragments than the 10 that can be told apart",)
+    labels = result.label_map.labels
+    assert labels.max() == 20
+    np.testing.assert_array_equal(labels > 0, bone.region.margin > 0)
+
+
+def test_a_bone_beyond_the_source_grid_leaves_it_empty() -> None:
+    far = np.eye(4)
+    far[:3, 3] = 900
+    result = assemble(Grid((8, 8, 8), far), (fractured(2),), PACKAGE)
+    assert not result.label_map.labels.any()
+    assert result.segments == ()
+
+
+def test_a_bone_keeps_its_voxels_where_no_fragment_reaches_them() -> None:
+    bone = fractured(1)
+    corner = np.zeros(SHAPE, np.uint16)
+    corner[0, 0, 0], corner[0, 0, 1] = 1, 2
+    away = Grid(SHAPE, GRID.ijk_to_lps + np.outer((0, 0, 400, 0), (0, 0, 0, 1)))
+    labels = assemble(GRID, (FracturedBone(bone.region, corner, away),), PACKAGE).label_map.labels
+    assert set(np.unique(labels)) == {0, 11}

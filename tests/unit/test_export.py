@@ -1,0 +1,105 @@
+"""An export: weights and checksum that the package accepts, and recipes that fit their packages."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from operators.errors import ModelError
+from operators.imaging.package_file import PACKAGE_FILE, read_package
+from operators.networks.architectures import build
+from operators.networks.weights import fill, load_weights
+from tests.unit.training_cases import ROOT, tiny_run, write_models
+from training.export import export, write_sha256
+from training.recipe import read_recipe
+from training.trainer import train
+
+
+def folder_name(file: Path) -> str:
+    return file.parent.name
+
+
+def test_an_export_is_accepted_by_the_package_and_changes_one_line_of_it(tmp_path: Path) -> None:
+    models = write_models(tmp_path / "models")
+    file = models / "box" / PACKAGE_FILE
+    before = file.read_bytes().splitlines()
+    run = tiny_run(tmp_path, steps=2)
+    sha256 = export(train(run), models / "box", "coarse")
+    after = file.read_bytes().splitlines()
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    assert changed == [(b'sha256 = ""', f'sha256 = "{sha256}"'.encode())]
+    spec = read_package(file).coarse
+    assert spec.sha256 == sha256
+    weights = load_weights(spec.weights, spec.sha256)
+    fill(build(spec.architecture, **spec.arguments), weights)
+    expected = torch.load(run.checkpoint, weights_only=True)["average"]
+    assert all(torch.allclose(weights[name].float(), expected[name], atol=1e-3) for name in expected)
+
+
+def test_a_second_export_replaces_the_first(tmp_path: Path) -> None:
+    models = write_models(tmp_path / "models")
+    for steps in (1, 2):
+        export(train(tiny_run(tmp_path, steps=steps)), models / "box", "coarse")
+        spec = read_package(models / "box" / PACKAGE_FILE).coarse
+        assert load_weights(spec.weights, spec.sha256)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ('"hip_left", "hip_right"', '"hip_right", "hip_left"', "expected classes"),
+        ("spacing_mm = [4.0, 4.0, 4.0]", "spacing_mm = [2.0, 2.0, 2.0]", "expected spacing_mm"),
+        ("window_hu = [-200.0, 1300.0]", "window_hu = [0.0, 1300.0]", "expected window_hu"),
+        ("filters = [4, 4, 8]", "filters = [4, 8, 8]", "expected the weights of subpixel_unet"),
+    ],
+)
+def test_weights_of_another_network_are_not_installed(
+    tmp_path: Path, old: str, new: str, text: str
+) -> None:
+    models = write_models(tmp_path / "models")
+    file = models / "box" / PACKAGE_FILE
+    content = file.read_text(encoding="utf-8").replace(old, new)
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(ModelError, match=text):
+        export(train(tiny_run(tmp_path, steps=1)), models / "box", "coarse")
+    assert file.read_text(encoding="utf-8") == content
+    assert not list((models / "box").glob("*.safetensors"))
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "models").glob("*/package.toml")), ids=folder_name)
+def test_a_checksum_changes_one_line_of_a_shipped_package(tmp_path: Path, file: Path) -> None:
+    copy = tmp_path / PACKAGE_FILE
+    for name in ("coarse", "fine", "fracture"):
+        shutil.copy(file, copy)
+        write_sha256(copy, name, "f" * 64)
+        lines = zip(file.read_bytes().splitlines(), copy.read_bytes().splitlines(), strict=True)
+        assert [new for old, new in lines if old != new] == [b'sha256 = "' + b"f" * 64 + b'"']
+        assert getattr(read_package(copy), name).sha256 == "f" * 64
+
+
+def test_a_checksum_goes_into_its_own_table_only(tmp_path: Path) -> None:
+    file = tmp_path / PACKAGE_FILE
+    lines = (b"[networks.a]", b"steps = [1]", b"[networks.b]", b'sha256 = "ab"', b"[x]", b'sha256 = ""', b"")
+    file.write_bytes(b"\r\n".join(lines))
+    with pytest.raises(ModelError, match=r"under \[networks.a\]"):
+        write_sha256(file, "a", "ff")
+    write_sha256(file, "b", "ff")
+    assert file.read_bytes().splitlines()[3:] == [b'sha256 = "ff"', b"[x]", b'sha256 = ""']
+    assert file.read_bytes().count(b"\r\n") == 6
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "models").glob("*/training.toml")), ids=folder_name)
+def test_a_shipped_recipe_trains_what_its_package_runs(file: Path) -> None:
+    made, package = read_recipe(file), read_package(file.parent / PACKAGE_FILE)
+    assert set(made.networks) == {spec.name for spec in package.networks}
+    for spec in package.networks:
+        trained = made.networks[spec.name]
+        assert (trained.classes, trained.window_hu) == (spec.classes, spec.window_hu)
+        assert (trained.spacing_mm,) * spec.dimensions == spec.spacing_mm
+        assert trained.architecture == spec.architecture
+        assert list(trained.filters) == spec.arguments["filters"]
+    folders = {Path(row["folder"]).name for row in made.sources["bone_sets"]}
+    assert not folders & set(made.sources["held_out"])

@@ -1,0 +1,178 @@
+"""Fragments of one bone from probabilities of interior and contact surface."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from operators.imaging.fragments import FractureEvidence, absorb_small, by_size, faces, neighbour, split
+from operators.imaging.packages import FragmentRules
+
+RULES = FragmentRules("watershed_and_merge", minimum_mm3=200.0, seed_probability=0.5, merge_contact=0.4)
+SHAPE = (44, 28, 28)
+
+
+def bone_block() -> NDArray[np.bool_]:
+    bone = np.zeros(SHAPE, bool)
+    bone[4:40, 4:24, 4:24] = True
+    return bone
+
+
+def evidence(bone: NDArray[np.bool_], contact: NDArray[np.bool_]) -> FractureEvidence:
+    """Probabilities as a network gives them: smooth, and never quite 0 or 1."""
+    sheet = ndimage.gaussian_filter(contact.astype(np.float32), 0.5) * 0.9 + 0.02
+    sheet = np.minimum(sheet, 0.95).astype(np.float32)
+    return FractureEvidence(bone, np.where(bone, 1 - sheet, 0).astype(np.float32), sheet, 1.2)
+
+
+def sheet_at(i: int) -> NDArray[np.bool_]:
+    contact = np.zeros(SHAPE, bool)
+    contact[i : i + 3] = True
+    return contact
+
+
+def test_a_contact_sheet_splits_a_bone_in_two() -> None:
+    labels = split(evidence(bone_block(), sheet_at(24)), RULES)
+    assert labels.max() == 2
+    assert np.all(labels[4:24, 4:24, 4:24] == 1)
+    assert np.all(labels[27:40, 4:24, 4:24] == 2)
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (1, 2, 0)])
+def test_the_split_does_not_depend_on_the_order_of_the_axes(axes: tuple[int, int, int]) -> None:
+    labels = split(evidence(bone_block().transpose(axes), sheet_at(24).transpose(axes)), RULES)
+    assert labels.max() == 2
+    assert np.all(labels.transpose(np.argsort(axes))[4:24, 4:24, 4:24] == 1)
+
+
+@pytest.mark.parametrize("hole", [2, 4, 6])
+def test_a_hole_in_the_contact_sheet_does_not_join_the_fragments(hole: int) -> None:
+    contact = sheet_at(24)
+    contact[:, 14 - hole // 2 : 14 + hole // 2, 14 - hole // 2 : 14 + hole // 2] = False
+    labels = split(evidence(bone_block(), contact), RULES)
+    assert labels.max() == 2
+    assert np.all(labels[4:22, 4:24, 4:24] == 1)
+
+
+def test_an_intact_bone_is_one_fragment() -> None:
+    bone = bone_block()
+    labels = split(evidence(bone, np.zeros(SHAPE, bool)), RULES)
+    np.testing.assert_array_equal(labels, bone)
+
+
+def test_an_intact_bone_with_a_waist_is_one_fragment() -> None:
+    i, j, k = np.indices((60, 30, 30))
+    bone = (j - 15) ** 2 + (k - 15) ** 2 < (5 + 8 * np.abs(np.cos(i / 60 * 2 * np.pi))) ** 2
+    assert split(evidence(bone, np.zeros(bone.shape, bool)), RULES).max() == 1
+
+
+def test_a_sheet_that_goes_only_part_of_the_way_does_not_split() -> None:
+    contact = sheet_at(20)
+    contact[:, 10:] = False
+    assert split(evidence(bone_block(), contact), RULES).max() == 1
+
+
+def test_three_sheets_give_four_fragments_by_falling_size() -> None:
+    bone = np.zeros((90, 28, 28), bool)
+    bone[4:86, 4:24, 4:24] = True
+    contact = np.zeros(bone.shape, bool)
+    for i in (18, 40, 50):
+        contact[i : i + 3] = True
+    labels = split(evidence(bone, contact), RULES)
+    sizes = np.bincount(labels.ravel())[1:]
+    assert len(sizes) == 4
+    assert list(sizes) == sorted(sizes, reverse=True)
+    assert [labels[i, 14, 14] for i in (10, 30, 46, 70)] == [3, 2, 4, 1]
+
+
+def chipped(side: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """A block and a cube beside it that a contact sheet parts from the block."""
+    bone = bone_block()
+    bone[30:] = False
+    chip = np.zeros(SHAPE, bool)
+    chip[30 : 32 + side, 14 : 14 + side, 14 : 14 + side] = True
+    contact = np.zeros(SHAPE, bool)
+    contact[29:32, 13 : 15 + side, 13 : 15 + side] = True
+    return bone | chip, contact
+
+
+def test_a_chip_of_the_least_volume_is_kept() -> None:
+    bone, contact = chipped(7)
+    labels = split(evidence(bone, contact), RULES)
+    assert labels.max() == 2
+    assert labels[34, 17, 17] == 2
+
+
+def test_a_smaller_chip_is_given_to_its_neighbour() -> None:
+    bone, contact = chipped(4)
+    labels = split(evidence(bone, contact), RULES)
+    np.testing.assert_array_equal(labels, bone)
+
+
+@pytest.mark.parametrize(("side", "count"), [(4, 1), (6, 2)])
+def test_a_displaced_piece_counts_from_the_least_volume_on(side: int, count: int) -> None:
+    bone = bone_block()
+    bone[26:] = False
+    bone[32 : 32 + side, 10 : 10 + side, 10 : 10 + side] = True
+    labels = split(evidence(bone, np.zeros(SHAPE, bool)), RULES)
+    assert labels.max() == count
+    np.testing.assert_array_equal(labels > 0, bone)
+
+
+def test_a_bone_smaller_than_the_least_fragment_is_still_there() -> None:
+    bone = np.zeros(SHAPE, bool)
+    bone[10:13, 10:13, 10:13] = True
+    np.testing.assert_array_equal(split(evidence(bone, np.zeros(SHAPE, bool)), RULES), bone)
+
+
+def test_no_bone_gives_no_fragment() -> None:
+    nothing = np.zeros(SHAPE, bool)
+    assert not split(evidence(nothing, nothing), RULES).any()
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 100_000), fill=st.floats(0.2, 0.7), contact_share=st.floats(0, 0.9))
+def test_the_fragments_cover_exactly_the_bone(seed: int, fill: float, contact_share: float) -> None:
+    rng = np.random.default_rng(seed)
+    smooth = ndimage.gaussian_filter(rng.random((20, 22, 18)), 1.5)
+    bone = smooth > np.quantile(smooth, 1 - fill)
+    noise = ndimage.gaussian_filter(rng.random(bone.shape), 1.0)
+    contact = noise > np.quantile(noise, 1 - contact_share)
+    labels = split(evidence(bone, contact), RULES)
+    np.testing.assert_array_equal(labels > 0, bone)
+    sizes = np.bincount(labels.ravel())[1:]
+    assert sizes.all()
+    assert list(sizes) == sorted(sizes, reverse=True)
+    assert len(sizes) == 1 or sizes.min() >= RULES.minimum_mm3 / 1.2**3
+
+
+def test_a_face_between_two_labels_has_the_contact_of_its_pairs_of_voxels() -> None:
+    labels = np.zeros((4, 3, 2), np.uint16)
+    labels[:2], labels[2:] = 1, 2
+    contact = np.zeros(labels.shape, np.float32)
+    contact[2] = 0.5
+    assert faces(labels, contact) == {(1, 2): (3.0, 6)}
+
+
+def test_a_small_piece_joins_the_neighbour_with_the_least_contact_between() -> None:
+    labels = np.zeros((12, 4, 4), np.uint16)
+    labels[:5], labels[5:6], labels[6:] = 1, 2, 3
+    contact = np.zeros(labels.shape, np.float32)
+    contact[4] = 1.0
+    assert neighbour(labels, contact, 2) == 3
+    assert set(np.unique(absorb_small(labels, contact, 20))) == {1, 3}
+
+
+def test_a_small_piece_that_touches_nothing_joins_the_nearest() -> None:
+    labels = np.zeros((20, 4, 4), np.uint16)
+    labels[:5], labels[8:9, 1:2, 1:2], labels[14:] = 1, 2, 3
+    assert neighbour(labels, np.zeros(labels.shape, np.float32), 2) == 1
+
+
+def test_labels_are_renumbered_from_the_largest_down() -> None:
+    labels = np.array([0, 7, 7, 3, 3, 3, 9], np.uint16).reshape(7, 1, 1)
+    np.testing.assert_array_equal(by_size(labels).ravel(), [0, 2, 2, 1, 1, 1, 3])

@@ -97,7 +97,7 @@ def train(
     minutes: Let the learning rate fall to its end within this time.
     workers: Processes that simulate.
     seed: Seed of simulation and of the first weights.
-    start_from: A checkpoint whose weights to begin with.
+    start_from: A checkpoint, or a package's safetensors, whose weights to begin with.
     """
     from app.train_command import TrainOptions, train_command
 

@@ -13,6 +13,7 @@ from operators.errors import UnsuitableError
 from operators.imaging.anatomy import BoneRegion, bone_regions, region_of_interest, sides_plane
 from operators.imaging.assembly import FracturedBone, assemble
 from operators.imaging.fragments import FractureEvidence, split
+from operators.imaging.identity import identified
 from operators.imaging.packages import ModelPackage
 from operators.imaging.resampling import interpolate_scalar, isotropic_grid, resample_hu
 from operators.imaging.segmentation import Segmentation
@@ -70,7 +71,8 @@ def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress
     fine = resample_hu(resampled.source, isotropic_grid(region, package.fine.spacing_mm))
     wanted = near_bones(where, region, fine.grid)
     outlines = run_network(networks, package, "fine", fine.hu.astype(np.float32), wanted, progress)
-    bones = bone_regions(outlines, fine.grid, package.fine, package, plane)
+    named = identified(outlines, fine.grid, where, region, package)
+    bones = bone_regions(named, fine.grid, package.fine, package, plane)
     if not bones:
         raise not_found(package)
     return Anatomy(resampled.source, bones, package)

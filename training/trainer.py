@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from operators.dicom.atomic_file import write_whole
@@ -100,7 +101,7 @@ def new_state(run: TrainingRun, device: torch.device) -> State:
     """A network with random weights, or with those of another training."""
     model = build(**network_arguments(run.network)).to(device).to(memory_format=torch.channels_last_3d)
     if run.start_from is not None and not run.checkpoint.exists():
-        start = torch.load(run.start_from, map_location=device, weights_only=True)["average"]
+        start = starting_weights(run.start_from, device)
         shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
         fitting = {name: tensor for name, tensor in start.items() if shapes.get(name) == tensor.shape}
         model.load_state_dict(fitting, strict=False)
@@ -108,6 +109,15 @@ def new_state(run: TrainingRun, device: torch.device) -> State:
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_DECAY)
     )
     return State(model, average, torch.optim.AdamW(model.parameters(), weight_decay=1e-4))
+
+
+def starting_weights(path: Path, device: torch.device) -> dict[str, torch.Tensor]:
+    """The averaged weights of a checkpoint, or those of a package."""
+    if path.suffix == ".safetensors":
+        weights: dict[str, torch.Tensor] = load_file(path, device=str(device))
+        return weights
+    average: dict[str, torch.Tensor] = torch.load(path, map_location=device, weights_only=True)["average"]
+    return average
 
 
 def network_arguments(network: NetworkRecipe) -> dict[str, Any]:

@@ -87,7 +87,8 @@ def body_region(series: Series, package: ModelPackage, packages: Sequence[ModelP
         return None
     others = [word for other in packages for word in other.accepts.body_parts]
     if _names(named, others) or (source == "body part" and _letters(named) in _regions()):
-        got = f"{source} {series.body_part}" if _letters(named) in _regions() else f"{source} of another region"
+        known = _letters(named) in _regions()
+        got = f"{source} {series.body_part}" if known else f"{source} of another region"
         return "other_body_region", f"expected a body region of {package.title}, got the {got}"
     return None
 

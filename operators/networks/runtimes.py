@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -57,7 +58,10 @@ class OpenVinoRuntime:
 
     def __init__(self, network: nn.Module, spec: NetworkSpec, device: Device) -> None:
         example = torch.zeros(1, 1, *spec.patch)
-        model = openvino.convert_model(network, example_input=example, input=[1, 1, *spec.patch])
+        with warnings.catch_warnings():
+            # The shapes that tracing fixes are those of the patch, which never changes
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            model = openvino.convert_model(network, example_input=example, input=[1, 1, *spec.patch])
         options: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
         if device.threads:
             options["INFERENCE_NUM_THREADS"] = device.threads

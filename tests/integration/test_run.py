@@ -242,3 +242,26 @@ def test_stages_are_measured_even_when_they_fail() -> None:
     assert stage.name == "read"
     assert stage.seconds >= 0
     assert 1 < stage.peak_rss_mb < 1e6
+
+
+def test_results_of_a_former_run_do_not_stay_in_the_same_folder(tmp_path: Path) -> None:
+    studies(tmp_path, 1)
+    run(tmp_path, works)
+    former, foreign = tmp_path / "out" / "segmentation.dcm", tmp_path / "out" / "notes.txt"
+    former.touch()
+    foreign.touch()
+    outcome = run(tmp_path, fails(UnsuitableError("nothing there")))
+    assert outcome.exit_code == UnsuitableError.exit_code
+    assert not former.exists()
+    assert foreign.exists()
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", "no json", '{"series": [{"result": "../kept.dcm"}]}'])
+def test_a_strange_report_in_the_output_folder_does_no_harm(tmp_path: Path, content: str) -> None:
+    studies(tmp_path, 1)
+    kept = tmp_path / "kept.dcm"
+    kept.touch()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.json").write_text(content, encoding="utf-8")
+    assert run(tmp_path, works).exit_code == 0
+    assert kept.exists()

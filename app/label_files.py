@@ -9,6 +9,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import SimpleITK
+from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from operators.dicom.seg_files import is_seg
@@ -91,7 +92,7 @@ def read_nifti(path: Path) -> LabelMap:
     try:
         image: Any = nibabel.load(path)
         values = np.asanyarray(image.dataobj)
-    except (OSError, ValueError, nibabel.filebasedimages.ImageFileError) as error:
+    except (OSError, ValueError, ImageFileError) as error:
         raise UnreadableError(f"expected a NIfTI label map, got {type(error).__name__}") from error
     return LabelMap(unsigned(values), Grid(_volume_shape(values), RAS_TO_LPS @ image.affine))
 

@@ -146,8 +146,24 @@ def test_a_cloud_wider_than_one_bone_is_two_without_a_midline() -> None:
     left, right = clouds(np.random.default_rng(10))
     of_left, of_right = parted(np.concatenate([left, right]) + 300 * X, NOTHING, NOTHING)
     assert np.ptp(np.concatenate([left, right])[:, 0]) > WIDEST_BONE_MM
-    assert of_left[:, 0].min() > of_right[:, 0].max()
+    assert (of_left[:, 0] > 300).mean() > 0.99
+    assert (of_right[:, 0] < 300).mean() > 0.99
     assert len(of_left) == pytest.approx(len(left), rel=0.03)
+
+
+@pytest.mark.parametrize("axis", ["y", "z"])
+@pytest.mark.parametrize("degrees", [-20, -10, 0, 10, 20])
+def test_midline_bones_behind_the_axis_of_a_turned_patient_do_not_mislead(degrees: float, axis: str) -> None:
+    rng = np.random.default_rng(13)
+    left, right = clouds(rng)
+    behind = rng.uniform([-15, 60, 0], [15, 100, 90], size=(800, 3))
+    wing = left[:, 0] > 10 + 50 * (left[:, 2] > 0)
+    left, right = left[wing], right[-right[:, 0] > 10 + 50 * (right[:, 2] > 0)]
+    paired = turned(np.concatenate([left, right]), degrees, axis)
+    of_left, of_right = parted(paired, turned(behind, degrees, axis), NOTHING)
+    back = {tuple(point): n < len(left) for n, point in enumerate(paired)}
+    assert np.mean([back[tuple(point)] for point in of_left]) > 0.99
+    assert np.mean([back[tuple(point)] for point in of_right]) < 0.01
 
 
 @pytest.mark.parametrize("further_out_mm", [60.0, -60.0])

@@ -52,15 +52,14 @@ def series(folder: Path, /, *, models: Models = None, package: Package = None, j
     """Say what is in FOLDER, what would be run or refused, and why; runs no network."""
     from rich.console import Console
 
+    from app.run import require_input
     from app.series_listing import render, rows_of
     from app.settings import read_settings
-    from operators.dicom.scan import require_series, scan
+    from operators.dicom.scan import scan
     from operators.imaging.package_file import read_packages
 
-    if not folder.exists():
-        raise UsageError(f"expected an input folder or file, {folder} does not exist")
+    require_input(folder)
     found = scan(folder)
-    require_series(found)
     rows = rows_of(found, read_packages(read_settings(models=models).models), package)
     if json_:
         print(json.dumps(rows, indent=2, ensure_ascii=False))

@@ -65,7 +65,8 @@ def train(run: TrainingRun) -> Path:
     run.folder.mkdir(parents=True, exist_ok=True)
     state = resume(run, new_state(run, device), device)
     total = run.steps or run.network.steps
-    loss = TrainingLoss(run.network.class_weights, absent_classes(run.recipe, run.network)).to(device)
+    absent = absent_classes(run.recipe, run.network)
+    loss = TrainingLoss(run.network.class_weights, absent, run.network.dice_of_absent).to(device)
     seed = run.seed + 1000 * state.step + 1
     patches = Patches(run.network, run.recipe, run.data, run.folder / "cache", seed)
     started = time.monotonic()
@@ -132,7 +133,7 @@ def network_arguments(network: NetworkRecipe) -> dict[str, Any]:
 
 def one_step(state: State, loss: TrainingLoss, hu: torch.Tensor, target: torch.Tensor) -> float:
     """Forward, backward, update, average."""
-    with torch.autocast(hu.device.type, torch.bfloat16, enabled=hu.device.type == "cuda"):
+    with torch.autocast(hu.device.type, torch.bfloat16, enabled=has_bfloat16(hu.device)):
         logits = state.model(hu.to(memory_format=torch.channels_last_3d))
     value = loss(logits.float(), target)
     state.optimiser.zero_grad()
@@ -142,6 +143,11 @@ def one_step(state: State, loss: TrainingLoss, hu: torch.Tensor, target: torch.T
     state.average.update_parameters(state.model)
     state.step += 1
     return float(value.detach())
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is quicker than float32 here; processors without it emulate it, slowly."""
+    return device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, highest: float, done: float) -> None:

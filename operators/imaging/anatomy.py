@@ -14,6 +14,8 @@ from operators.imaging.volume import Box, Grid
 
 Array = NDArray[np.float32]
 PIECE_DISTANCE_MM = 25.0
+# Room around a bone: fragments stay whole, and its probability falls off within
+AROUND_MM = 8.0
 # SNOMED CT (PS3.16 CID 244)
 SIDES = {"7771000": "left", "24028007": "right"}
 
@@ -39,8 +41,6 @@ def region_of_interest(
     wanted = [spec.classes.index(label.coarse_class) for label in package.labels]
     found = np.isin(probabilities.argmax(axis=0), wanted)
     found = largest_cluster(found, spec.spacing_mm[0])
-    if not found.any():
-        return None
     return grown_box(found, margin_mm, spec.spacing_mm)
 
 
@@ -56,8 +56,10 @@ def largest_cluster(found: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.b
     return cluster
 
 
-def grown_box(mask: NDArray[np.bool_], margin_mm: float, spacing_mm: tuple[float, ...]) -> Box:
-    """The box of a mask, grown on all sides as far as the array reaches."""
+def grown_box(mask: NDArray[np.bool_], margin_mm: float, spacing_mm: tuple[float, ...]) -> Box | None:
+    """The box of a mask, grown on all sides as far as the array reaches; None for an empty mask."""
+    if not mask.any():
+        return None
     start, stop = [], []
     for axis, spacing in enumerate(spacing_mm):
         there = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
@@ -116,18 +118,32 @@ def bone_region(
 ) -> BoneRegion | None:
     """One bone, or None where less of it was found than the package asks for, or its side is unknown."""
     own = spec.classes.index(label.fine_class)
-    others = np.delete(probabilities, own, axis=0).max(axis=0)
-    margin = probabilities[own] - others
+    # A class that beats all others has at least its even share
+    around = grown_box(probabilities[own] * len(spec.classes) >= 1, AROUND_MM, grid.spacing_mm)
+    if around is None:
+        return None
+    near, grid = probabilities[(slice(None), *around.slices)], grid.crop(around)
+    margin = near[own] - best_of_others(near, own)
     side = side_of(label)
     if side is not None:
-        margin = np.where(left == (side == "left"), margin, -1) if left is not None else -np.abs(margin)
+        on_side = None if left is None else left[around.slices] == (side == "left")
+        margin = -np.abs(margin) if on_side is None else np.where(on_side, margin, np.float32(-1))
     kept = without_strays(margin > 0, grid)
-    if not kept.any() or kept.sum() * grid.voxel_volume_mm3 < label.minimum_ml * 1000:
+    box = grown_box(kept, AROUND_MM, grid.spacing_mm)
+    if box is None or kept.sum() * grid.voxel_volume_mm3 < label.minimum_ml * 1000:
         return None
-    margin = np.where(kept | (margin <= 0), margin, -margin).astype(np.float32)
-    box = grown_box(kept, 8.0, grid.spacing_mm)
-    confidence = float(probabilities[own][kept].mean())
+    margin = np.where(kept | (margin <= 0), margin, -margin)
+    confidence = float(near[own][kept].mean())
     return BoneRegion(label, np.ascontiguousarray(margin[box.slices]), grid.crop(box), confidence)
+
+
+def best_of_others(probabilities: Array, own: int) -> Array:
+    """The highest probability among all classes but `own`."""
+    best = np.zeros(probabilities.shape[1:], np.float32)
+    for number, other in enumerate(probabilities):
+        if number != own:
+            np.maximum(best, other, out=best)
+    return best
 
 
 def without_strays(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:

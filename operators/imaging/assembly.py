@@ -13,7 +13,9 @@ from operators.imaging.colours import fragment_colour
 from operators.imaging.packages import Code, Label, ModelPackage
 from operators.imaging.resampling import covering_box, interpolate_scalar
 from operators.imaging.segmentation import Segment, Segmentation
-from operators.imaging.volume import Grid, LabelMap
+from operators.imaging.volume import Box, Grid, LabelMap
+
+Array = NDArray[np.float32]
 
 # PS3.16 CID 7150 and SNOMED CT: a fragment is a lesion whose type is the morphology "Fracture"
 LESION = Code("49755003", "SCT", "Morphologically Abnormal Structure")
@@ -71,10 +73,9 @@ def nearest_fragments(
         return winner, 0
     best = np.zeros(block.shape, np.float32)
     winner[...] = 0
-    for value in range(1, min(count, most) + 1):
-        indicator = interpolate_scalar((bone.fragments == value).astype(np.float32), bone.grid, block, 0.0)
-        better = indicator > best
-        winner[better], best[better] = value, indicator[better]
+    for value, own in enumerate(ndimage.find_objects(bone.fragments, min(count, most)), start=1):
+        if own is not None:
+            compete(value, padded_box(own, bone.grid.shape), bone, block, winner, best)
     lost = inside & (winner == 0)
     if lost.any():
         where = ndimage.distance_transform_edt(
@@ -82,6 +83,28 @@ def nearest_fragments(
         )
         winner = np.where(lost, np.maximum(winner[tuple(where)], 1), winner)
     return winner, max(count - most, 0)
+
+
+def compete(
+    value: int, own: Box, bone: FracturedBone, block: Grid, winner: NDArray[np.uint8], best: Array
+) -> None:
+    """Where the indicator of a fragment, which lies in the box `own`, is above `best`, it is the winner."""
+    grid = bone.grid.crop(own)
+    reached = covering_box(block, grid)
+    if reached is None:
+        return
+    there = (bone.fragments[own.slices] == value).astype(np.float32)
+    indicator = interpolate_scalar(there, grid, block.crop(reached), 0.0)
+    won, before = winner[reached.slices], best[reached.slices]
+    better = indicator > before
+    won[better], before[better] = value, indicator[better]
+
+
+def padded_box(box: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
+    """A box with one voxel more on all sides, within `shape`: to there its indicator falls to 0."""
+    start = [max(side.start - 1, 0) for side in box]
+    stop = [min(side.stop + 1, n) for side, n in zip(box, shape, strict=True)]
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
 
 def segments_of(bone: FracturedBone, labels: NDArray[np.uint8], source: Grid) -> list[Segment]:

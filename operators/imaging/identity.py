@@ -25,13 +25,21 @@ def identified(outlines: Array, fine: Grid, where: Array, coarse: Grid, package:
 
     How much is bone, the fine network says; which bone, both do, as independent witnesses (their
     product). Patches of the fine network are too small to tell some bones apart by themselves.
+    `outlines` is overwritten with the result, since it is the greatest array of a run.
     """
-    priors = [prior(name, where, coarse, fine, package) for name in package.fine.classes[1:]]
-    seen = np.clip(np.sum(priors, axis=0) / BELIEVED, 0, 1)
-    bone = (1 - outlines[0]) * seen
-    shares = np.stack([outlines[n] * (p + LEAST_PRIOR) for n, p in enumerate(priors, start=1)])
-    shares *= bone / np.maximum(shares.sum(axis=0), 1e-12)
-    return np.concatenate([1 - shares.sum(axis=0, keepdims=True), shares]).astype(np.float32)
+    bone = 1 - outlines[0]
+    seen, total = np.zeros_like(bone), np.zeros_like(bone)
+    shares = outlines[1:]
+    for share, name in zip(shares, package.fine.classes[1:], strict=True):
+        given = prior(name, where, coarse, fine, package)
+        seen += given
+        given += LEAST_PRIOR
+        share *= given
+        total += share
+    bone *= np.clip(seen / BELIEVED, 0, 1)
+    shares *= bone / np.maximum(total, 1e-12)
+    np.subtract(1, shares.sum(axis=0), out=outlines[0])
+    return outlines
 
 
 def prior(fine_class: str, where: Array, coarse: Grid, fine: Grid, package: ModelPackage) -> Array:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.imaging.fragments import FractureEvidence, absorb_small, by_size, faces, neighbour, split
+from operators.imaging.fragments import FractureEvidence, by_size, split
 from operators.imaging.packages import FragmentRules
 
 RULES = FragmentRules("watershed_and_merge", minimum_mm3=200.0, seed_probability=0.5, merge_contact=0.4)
@@ -148,29 +148,6 @@ def test_the_fragments_cover_exactly_the_bone(seed: int, fill: float, contact_sh
     assert sizes.all()
     assert list(sizes) == sorted(sizes, reverse=True)
     assert len(sizes) == 1 or sizes.min() >= RULES.minimum_mm3 / 1.2**3
-
-
-def test_a_face_between_two_labels_has_the_contact_of_its_pairs_of_voxels() -> None:
-    labels = np.zeros((4, 3, 2), np.uint16)
-    labels[:2], labels[2:] = 1, 2
-    contact = np.zeros(labels.shape, np.float32)
-    contact[2] = 0.5
-    assert faces(labels, contact) == {(1, 2): (3.0, 6)}
-
-
-def test_a_small_piece_joins_the_neighbour_with_the_least_contact_between() -> None:
-    labels = np.zeros((12, 4, 4), np.uint16)
-    labels[:5], labels[5:6], labels[6:] = 1, 2, 3
-    contact = np.zeros(labels.shape, np.float32)
-    contact[4] = 1.0
-    assert neighbour(labels, contact, 2) == 3
-    assert set(np.unique(absorb_small(labels, contact, 20))) == {1, 3}
-
-
-def test_a_small_piece_that_touches_nothing_joins_the_nearest() -> None:
-    labels = np.zeros((20, 4, 4), np.uint16)
-    labels[:5], labels[8:9, 1:2, 1:2], labels[14:] = 1, 2, 3
-    assert neighbour(labels, np.zeros(labels.shape, np.float32), 2) == 1
 
 
 def test_labels_are_renumbered_from_the_largest_down() -> None:

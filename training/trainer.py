@@ -65,6 +65,7 @@ def train(run: TrainingRun) -> Path:
     run.folder.mkdir(parents=True, exist_ok=True)
     state = resume(run, new_state(run, device), device)
     total = run.steps or run.network.steps
+    half = has_bfloat16(device, run.network)
     absent = absent_classes(run.recipe, run.network)
     loss = TrainingLoss(run.network.class_weights, absent, run.network.dice_of_absent).to(device)
     seed = run.seed + 1000 * state.step + 1
@@ -76,7 +77,7 @@ def train(run: TrainingRun) -> Path:
         if done >= 1:
             break
         set_learning_rate(state.optimiser, run.network.learning_rate, done)
-        window.append(one_step(state, loss, hu.to(device), target.to(device)))
+        window.append(one_step(state, loss, hu.to(device), target.to(device), half))
         if state.step % KEEP_EVERY == 0:
             keep(run, state, sum(window) / len(window), time.monotonic() - started)
             window.clear()
@@ -131,9 +132,11 @@ def network_arguments(network: NetworkRecipe) -> dict[str, Any]:
     }
 
 
-def one_step(state: State, loss: TrainingLoss, hu: torch.Tensor, target: torch.Tensor) -> float:
-    """Forward, backward, update, average."""
-    with torch.autocast(hu.device.type, torch.bfloat16, enabled=has_bfloat16(hu.device)):
+def one_step(
+    state: State, loss: TrainingLoss, hu: torch.Tensor, target: torch.Tensor, half: bool
+) -> float:
+    """Forward (in bfloat16 where `half`), backward, update, average."""
+    with torch.autocast(hu.device.type, torch.bfloat16, enabled=half):
         logits = state.model(hu.to(memory_format=torch.channels_last_3d))
     value = loss(logits.float(), target)
     state.optimiser.zero_grad()
@@ -145,9 +148,14 @@ def one_step(state: State, loss: TrainingLoss, hu: torch.Tensor, target: torch.T
     return float(value.detach())
 
 
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is quicker than float32 here; processors without it emulate it, slowly."""
-    return device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+def has_bfloat16(device: torch.device, network: NetworkRecipe) -> bool:
+    """Whether bfloat16 is quicker than float32 here, and right.
+
+    Processors without it emulate it, slowly. On those with it, oneDNN (torch 2.13) leaves parts of
+    the weights' gradient unset where a convolution sees only 2 voxels along each axis.
+    """
+    deepest = min(network.patch) >> len(network.filters)
+    return device.type == "cuda" or (torch.cpu._is_avx512_bf16_supported() and deepest > 2)
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, highest: float, done: float) -> None:

@@ -14,7 +14,7 @@ from operators.imaging.anatomy import BoneRegion, bone_regions, region_of_intere
 from operators.imaging.assembly import FracturedBone, assemble
 from operators.imaging.fragments import FractureEvidence, split
 from operators.imaging.identity import identified
-from operators.imaging.packages import ModelPackage
+from operators.imaging.packages import ModelPackage, NetworkSpec
 from operators.imaging.resampling import interpolate_scalar, isotropic_grid, resample_hu
 from operators.imaging.segmentation import Segmentation
 from operators.imaging.volume import Grid, Volume
@@ -70,9 +70,11 @@ def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress
     plane = sides_plane(where, region, package.coarse, package)
     fine = resample_hu(resampled.source, isotropic_grid(region, package.fine.spacing_mm))
     wanted = near_bones(where, region, fine.grid)
-    outlines = run_network(networks, package, "fine", fine.hu.astype(np.float32), wanted, progress)
-    named = identified(outlines, fine.grid, where, region, package)
-    bones = bone_regions(named, fine.grid, package.fine, package, plane)
+    guide = guide_of(package.fine, where, region, fine.grid, package)
+    outlines = run_network(networks, package, "fine", fine.hu.astype(np.float32), wanted, progress, guide)
+    if not package.fine.guide:
+        outlines = identified(outlines, fine.grid, where, region, package)
+    bones = bone_regions(outlines, fine.grid, package.fine, package, plane)
     if not bones:
         raise not_found(package)
     return Anatomy(resampled.source, bones, package)
@@ -81,6 +83,16 @@ def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress
 def near_bones(probabilities: NDArray[np.float32], coarse: Grid, fine: Grid) -> NDArray[np.bool_]:
     """Voxels of `fine` where the coarse network saw any bone at all; other tiles need not run."""
     return interpolate_scalar(1 - probabilities[0], coarse, fine, 0.0) > 0.05
+
+
+def guide_of(
+    spec: NetworkSpec, probabilities: NDArray[np.float32], coarse: Grid, fine: Grid, package: ModelPackage
+) -> NDArray[np.float16] | None:
+    """What the coarse network said of the classes that `spec` reads (channels, I, J, K), on `fine`."""
+    if not spec.guide:
+        return None
+    channels = [probabilities[package.coarse.classes.index(name)] for name in spec.guide]
+    return np.stack([interpolate_scalar(c, coarse, fine, 0.0).astype(np.float16) for c in channels])
 
 
 def not_found(package: ModelPackage) -> UnsuitableError:
@@ -131,7 +143,8 @@ def run_network(
     hu: NDArray[np.float32],
     wanted: NDArray[np.bool_] | None,
     progress: Progress,
+    guide: NDArray[np.float16] | None = None,
 ) -> NDArray[np.float32]:
     """Probabilities (classes, I, J, K) of the package's network `name`."""
     spec = next(spec for spec in package.networks if spec.name == name)
-    return predict(networks.get(spec), hu, spec, Window(), wanted, lambda done: progress(name, done))
+    return predict(networks.get(spec), hu, spec, Window(), wanted, lambda done: progress(name, done), guide)

@@ -46,6 +46,7 @@ def require_same_network(kept: dict[str, Any], spec: NetworkSpec) -> None:
     trained = json.loads(kept["network"])
     for what, expected, got in (
         ("classes", list(spec.classes), trained["classes"]),
+        ("guide", list(spec.guide), trained.get("guide", [])),
         ("window_hu", list(spec.window_hu), trained["window_hu"]),
         ("spacing_mm", list(spec.spacing_mm), [trained["spacing_mm"]] * spec.dimensions),
     ):

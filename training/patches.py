@@ -11,8 +11,9 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training.bone_patches import BoneSubject, bone_patch
 from training.fractures import FractureRules
+from training.guides import GuideRules, drawn_guide
 from training.recipe import NetworkRecipe, Recipe
-from training.sampling import Pose
+from training.sampling import Array, Pose
 from training.simulated_ct import Sample, centre_spots, draw_centre, simulate
 from training.sources import Sources
 from training.subjects import Subject
@@ -21,7 +22,7 @@ Patch = tuple[torch.Tensor, torch.Tensor]
 
 
 class Patches(IterableDataset[Patch]):
-    """Patches (1, I, J, K) float32 in 0..1 and targets (I, J, K) int64, for ever."""
+    """Patches (1 + guides, I, J, K) float32 in 0..1 and targets (I, J, K) int64, for ever."""
 
     def __init__(self, network: NetworkRecipe, recipe: Recipe, data: Path, cache: Path, seed: int) -> None:
         self.network = network
@@ -36,7 +37,16 @@ class Patches(IterableDataset[Patch]):
         draw = BoneDraw if self.network.kind == "fracture" else AnatomyDraw
         stream = draw(self.network, self.sources, rng)
         while True:
-            yield as_tensors(mirrored(rng, stream.draw(), stream.swaps), self.network.window_hu)
+            sample = mirrored(rng, stream.draw(), stream.swaps)
+            yield as_tensors(sample, self.network.window_hu, self.guide(rng, sample))
+
+    def guide(self, rng: np.random.Generator, sample: Sample) -> Array | None:
+        """Made-up probabilities of the classes that the network reads beside the image."""
+        classes = self.network.classes
+        if not self.network.guide:
+            return None
+        drawn = drawn_guide(rng, sample.target, len(classes), self.network.spacing_mm, GuideRules())
+        return drawn[[classes.index(name) - 1 for name in self.network.guide]]
 
 
 class AnatomyDraw:
@@ -105,11 +115,12 @@ def mirrored(rng: np.random.Generator, sample: Sample, swaps: np.ndarray) -> Sam
     return Sample(sample.hu[::-1], swaps[sample.target[::-1]].astype(np.uint8))
 
 
-def as_tensors(sample: Sample, window_hu: tuple[float, float]) -> Patch:
+def as_tensors(sample: Sample, window_hu: tuple[float, float], guide: Array | None = None) -> Patch:
     """The network's input and target."""
     low, high = window_hu
-    scaled = np.clip((sample.hu - low) / (high - low), 0, 1).astype(np.float32)
-    return torch.from_numpy(scaled[None].copy()), torch.from_numpy(sample.target.astype(np.int64))
+    scaled = np.clip((sample.hu - low) / (high - low), 0, 1).astype(np.float32)[None]
+    image = scaled.copy() if guide is None else np.concatenate([scaled, guide])
+    return torch.from_numpy(image), torch.from_numpy(sample.target.astype(np.int64))
 
 
 def loader(patches: Patches, workers: int) -> DataLoader[Patch]:

@@ -28,6 +28,7 @@ class NetworkRecipe:
     learning_rate: float
     class_weights: tuple[float, ...] | None = None
     dice_of_absent: bool = False
+    guide: tuple[str, ...] = ()
     anywhere: float = 0.1
     negatives: float = 0.0
     fractured_bones: float = 0.0

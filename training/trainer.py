@@ -127,6 +127,7 @@ def network_arguments(network: NetworkRecipe) -> dict[str, Any]:
     return {
         "architecture": network.architecture,
         "dimensions": len(network.patch),
+        "inputs": 1 + len(network.guide),
         "outputs": len(network.classes),
         "filters": network.filters,
     }

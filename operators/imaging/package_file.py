@@ -80,6 +80,8 @@ def check_networks(package: ModelPackage) -> None:
         raise ValueError(f"networks.fracture.classes: expected {FRACTURE_CLASSES}")
     for spec in package.networks:
         check_network(spec)
+        if set(spec.guide) - set(package.coarse.classes) or (spec.guide and spec is package.coarse):
+            raise ValueError(f"networks.{spec.name}.guide: expected classes of {package.coarse.name}")
 
 
 def check_network(spec: NetworkSpec) -> None:
@@ -90,6 +92,8 @@ def check_network(spec: NetworkSpec) -> None:
         raise ValueError(f"networks.{spec.name}.window_hu: expected low and high, got {spec.window_hu}")
     if spec.arguments.get("outputs", len(spec.classes)) != len(spec.classes):
         raise ValueError(f"networks.{spec.name}: expected as many outputs as classes")
+    if spec.arguments.get("inputs", spec.inputs) != spec.inputs:
+        raise ValueError(f"networks.{spec.name}: expected one input and one more for each class of the guide")
 
 
 def check_labels(package: ModelPackage) -> None:

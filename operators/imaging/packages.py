@@ -20,7 +20,8 @@ class NetworkSpec:
     """One network: what it is, where its weights are, and what it reads.
 
     `patch` is in voxels of `spacing_mm`; `window_hu` is clipped and mapped to 0..1 by the
-    runtime; `classes` names each output channel, the first is background.
+    runtime; `classes` names each output channel, the first is background. `guide` names the
+    classes of the coarse network whose probabilities it reads beside the image.
     """
 
     name: str
@@ -32,6 +33,12 @@ class NetworkSpec:
     patch: tuple[int, ...]
     window_hu: tuple[float, float]
     classes: tuple[str, ...]
+    guide: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> int:
+        """Channels that it reads: the image and its guide."""
+        return 1 + len(self.guide)
 
     @property
     def dimensions(self) -> int:

@@ -38,14 +38,16 @@ class SubpixelUNet(nn.Module):
     (pixel shuffle: Shi et al. 2016).
     """
 
-    def __init__(self, dimensions: int, outputs: int, filters: tuple[int, ...]) -> None:
+    def __init__(self, dimensions: int, outputs: int, filters: tuple[int, ...], inputs: int = 1) -> None:
         super().__init__()
         self.dimensions = dimensions
         block = SUBPIXELS**dimensions
-        self.unet = plain_unet(dimensions=dimensions, inputs=block, outputs=block * outputs, filters=filters)
+        self.unet = plain_unet(
+            dimensions=dimensions, inputs=block * inputs, outputs=block * outputs, filters=filters
+        )
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Logits (N, outputs, ...) of an image (N, 1, ...) with even sides."""
+        """Logits (N, outputs, ...) of an image (N, inputs, ...) with even sides."""
         blocks = self.unet(pixelunshuffle(image, self.dimensions, SUBPIXELS))
         logits: torch.Tensor = pixelshuffle(blocks, self.dimensions, SUBPIXELS)
         return logits

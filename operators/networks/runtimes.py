@@ -29,7 +29,7 @@ class Runtime(Protocol):
     precision: str
 
     def __call__(self, patch: Array) -> Array:
-        """Logits (classes, I, J, K) of an input patch (I, J, K) scaled to 0..1."""
+        """Logits (classes, I, J, K) of a patch (I, J, K), or (inputs, I, J, K), scaled to 0..1."""
         ...
 
 
@@ -59,6 +59,7 @@ class OpenVinoRuntime:
 
     def __init__(self, network: nn.Module, spec: NetworkSpec, device: Device) -> None:
         model = converted(network, spec)
+        self.shape = (1, spec.inputs, *spec.patch)
         options: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
         if device.threads:
             options["INFERENCE_NUM_THREADS"] = device.threads
@@ -71,7 +72,7 @@ class OpenVinoRuntime:
 
     def __call__(self, patch: Array) -> Array:
         """See Runtime."""
-        self.request.infer([np.ascontiguousarray(patch)[None, None]], share_inputs=True)
+        self.request.infer([np.ascontiguousarray(patch).reshape(self.shape)], share_inputs=True)
         logits: Array = self.request.get_output_tensor(0).data[0]
         return logits
 
@@ -81,13 +82,13 @@ def converted(network: nn.Module, spec: NetworkSpec) -> openvino.Model:
 
     OpenVINO's own tracing gives the same, but loads libraries for 150 MB to do it.
     """
-    example = torch.zeros(1, 1, *spec.patch)
+    example = torch.zeros(1, spec.inputs, *spec.patch)
     with warnings.catch_warnings(), torch.no_grad():
         # The shapes that tracing fixes are those of the patch, which never changes
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         traced = torch.jit.freeze(torch.jit.trace(network, example, check_trace=False))
-        return openvino.convert_model(traced, example_input=example, input=[1, 1, *spec.patch])
+        return openvino.convert_model(traced, example_input=example, input=list(example.shape))
 
 
 class TorchRuntime:
@@ -95,7 +96,8 @@ class TorchRuntime:
 
     name = "torch"
 
-    def __init__(self, network: nn.Module, _spec: NetworkSpec, device: Device) -> None:
+    def __init__(self, network: nn.Module, spec: NetworkSpec, device: Device) -> None:
+        self.shape = (1, spec.inputs, *spec.patch)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.precision = "bf16" if self.device.type == "cuda" else "f32"
         if device.threads:
@@ -104,7 +106,7 @@ class TorchRuntime:
 
     def __call__(self, patch: Array) -> Array:
         """See Runtime."""
-        tensor = torch.from_numpy(np.ascontiguousarray(patch))[None, None].to(self.device)
+        tensor = torch.from_numpy(np.ascontiguousarray(patch)).reshape(self.shape).to(self.device)
         half = self.precision == "bf16"
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             logits = self.network(tensor)

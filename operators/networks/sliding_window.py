@@ -31,14 +31,17 @@ def predict(
     window: Window,
     wanted: NDArray[np.bool_] | None = None,
     progress: Callable[[float], None] = lambda _: None,
+    guide: NDArray[np.floating] | None = None,
 ) -> Array:
     """Probabilities (classes, I, J, K), float32, of a volume (I, J, K) in HU.
 
     Tiles without any `wanted` voxel are not run: there the background has probability 1.
+    A `guide` (channels, I, J, K) in 0..1 goes in beside the image.
     Overlapping tiles are averaged with Gaussian weights (Isensee et al. 2021).
     """
     padded, offset = pad_to_patch(scale(hu, spec.window_hu), spec.patch)
     needed = None if wanted is None else pad_to_patch(wanted.astype(np.float32), spec.patch)[0] > 0
+    guides = [pad_to_patch(channel, spec.patch)[0] for channel in (() if guide is None else guide)]
     total = np.zeros((len(spec.classes), *padded.shape), np.float32)
     weight = np.zeros(padded.shape, np.float32)
     gauss = gaussian(spec.patch)
@@ -46,13 +49,20 @@ def predict(
     if needed is not None:
         starts = [start for start in starts if tile(needed, start, spec.patch).any()]
     for done, start in enumerate(starts, start=1):
-        probabilities = softmax(run(tile(padded, start, spec.patch)))
+        probabilities = softmax(run(inputs(tile(padded, start, spec.patch), guides, start)))
         total_tile = total[(slice(None), *tile_slices(start, spec.patch))]
         total_tile += probabilities * gauss
         tile(weight, start, spec.patch)[...] += gauss
         progress(done / len(starts))
     inner = tuple(slice(o, o + n) for o, n in zip(offset, hu.shape, strict=True))
     return normalised(total[(slice(None), *inner)], weight[inner])
+
+
+def inputs(image: Array, guides: list[NDArray[np.floating]], start: Start) -> Array:
+    """One tile as the network reads it: the image, and its guides where there are any."""
+    if not guides:
+        return image
+    return np.stack([image, *(tile(channel, start, image.shape) for channel in guides)]).astype(np.float32)
 
 
 def scale(hu: Array, window_hu: tuple[float, float]) -> Array:
@@ -62,7 +72,9 @@ def scale(hu: Array, window_hu: tuple[float, float]) -> Array:
     return scaled
 
 
-def pad_to_patch(array: Array, patch: tuple[int, ...]) -> tuple[Array, tuple[int, ...]]:
+def pad_to_patch(
+    array: NDArray[Scalar], patch: tuple[int, ...]
+) -> tuple[NDArray[Scalar], tuple[int, ...]]:
     """Zeros around an array that is smaller than a patch, and how many stand before it."""
     missing = [max(p - n, 0) for n, p in zip(array.shape, patch, strict=True)]
     before = tuple(m // 2 for m in missing)

@@ -96,6 +96,19 @@ def test_openvino_and_torch_agree(spec: NetworkSpec, architecture: str) -> None:
     assert (first.precision, second.precision) == ("f32", "f32")
 
 
+def test_a_guided_network_reads_its_guide(spec: NetworkSpec) -> None:
+    arguments = {"dimensions": 3, "inputs": 3, "outputs": 3, "filters": FILTERS}
+    content = saved(build("subpixel_unet", **arguments))
+    spec = replace(spec, architecture="subpixel_unet", arguments=arguments, guide=("middle", "side_left"))
+    guided = replaced(spec, content)
+    patch = np.random.default_rng(0).random((3, *spec.patch), np.float32)
+    other = patch.copy()
+    other[2] = 0
+    first, second = load_network(guided, TORCH), load_network(guided, OPENVINO)
+    np.testing.assert_allclose(second(patch), first(patch), atol=1e-3)
+    assert not np.allclose(first(other), first(patch), atol=1e-3)
+
+
 def test_a_view_of_another_array_order_is_read_as_it_is_indexed(spec: NetworkSpec) -> None:
     patch = np.random.default_rng(1).random(spec.patch, np.float32)
     for device in (TORCH, OPENVINO):

@@ -60,6 +60,16 @@ BROKEN = {
     "a patch of two sides": ("patch = [16, 16, 16]", "patch = [16, 16]", "networks.coarse.*patch"),
     "a spacing of nothing": ("[4.0, 4.0, 4.0]", "[0.0, 4.0, 4.0]", "networks.coarse.*spacing_mm"),
     "a window upside down": ("[-1000.0, 1000.0]", "[1000.0, -1000.0]", "networks.coarse.window_hu"),
+    "a guide of classes that there are not": (
+        'weights = "fine.safetensors"',
+        'weights = "fine.safetensors"\nguide = ["skull"]',
+        "networks.fine.guide: expected classes of coarse",
+    ),
+    "a guide without inputs for it": (
+        "arguments = { dimensions = 3, outputs = 3",
+        'guide = ["middle"]\narguments = { dimensions = 3, inputs = 1, outputs = 3',
+        "networks.fine: expected one input",
+    ),
     "fewer outputs than classes": ("outputs = 4", "outputs = 3", "networks.coarse.*outputs"),
     "other fracture classes": ('"interior", "contact"', '"contact", "interior"', "networks.fracture.classes"),
     "an unknown strategy": ("watershed_and_merge", "coin_toss", "fragments.strategy.*coin_toss"),

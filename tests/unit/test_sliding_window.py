@@ -127,3 +127,17 @@ def test_the_place_of_a_voxel_in_its_tile_does_not_matter() -> None:
     whole = predict(echo, hu, spec, Window(0.6))
     part = predict(echo, hu[13:], spec, Window(0.1))
     np.testing.assert_allclose(whole[:, 13:], part, atol=1e-4)
+
+
+def test_a_guide_goes_in_beside_the_image_tile_by_tile() -> None:
+    shape = (40, 9, 20)
+    hu, guide = volume(shape), volume(shape, 1)[None] / 1000 + 0.2
+    seen = []
+
+    def second_channel(patch: Array) -> Array:
+        seen.append(patch.shape)
+        return echo(patch[1])
+
+    found = predict(second_channel, hu, SPEC, Window(), guide=guide.astype(np.float16))
+    assert set(seen) == {(2, 16, 16, 16)}
+    np.testing.assert_allclose(found[2], guide[0], atol=2e-3)

@@ -42,3 +42,18 @@ def test_a_right_answer_costs_less_than_a_wrong_one_and_weights_count() -> None:
     wrong_there = right.clone()
     wrong_there[target[:, None].expand_as(right) == 3] *= -1
     assert float(heavy(wrong_there, target)) > float(loss(wrong_there, target))
+
+
+def test_dice_counts_the_classes_of_the_patch_alone_unless_told_otherwise() -> None:
+    target = torch.zeros((1, 2, 2, 2), dtype=torch.int64)
+    target[0, 0] = 1
+    logits = torch.nn.functional.one_hot(target, 3).movedim(-1, 1).float() * 8
+    stray = logits.clone()
+    stray[:, 2] = 6.0
+    present, all_of_them = TrainingLoss(None, ()), TrainingLoss(None, (), dice_of_absent=True)
+    lost = float(present.mean_dice(stray, target) - present.mean_dice(logits, target))
+    lost_with_absent = float(all_of_them.mean_dice(stray, target) - all_of_them.mean_dice(logits, target))
+    assert 0 < lost_with_absent != lost
+    nothing = torch.zeros_like(target)
+    assert float(present.mean_dice(stray, nothing)) == 0
+    assert float(all_of_them.mean_dice(stray, nothing)) > 0

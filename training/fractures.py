@@ -60,7 +60,7 @@ def cut(rng: np.random.Generator, bone: Bone, spacing_mm: float, rules: Fracture
         return bone
     whole = bone.fragments == rng.choice(values)
     height = rough_surface(rng, whole, spacing_mm)
-    gap = rng.uniform(1.0, rules.gap_mm)
+    gap = uneven_gap(rng, whole.shape, rules.gap_mm)
     beyond = whole & (height > gap / 2)
     before = whole & (height < -gap / 2)
     smallest = rules.smallest_mm3 / spacing_mm**3
@@ -76,6 +76,13 @@ def cut(rng: np.random.Generator, bone: Bone, spacing_mm: float, rules: Fracture
     hu = bone.hu.copy()
     hu[edge] = (bone.hu * softness + blood * (1 - softness))[edge]
     return Bone(hu, separate(fragments, smallest))
+
+
+def uneven_gap(rng: np.random.Generator, shape: tuple[int, ...], most_mm: float) -> Array:
+    """The gap in mm at each voxel: fractures gape in one place and are all but closed in another."""
+    wide = rng.uniform(0.9, most_mm)
+    uneven: Array = np.clip(1 + rng.uniform(0, 0.8) * smooth_noise(rng, shape, 5), 0.4, 2.0)
+    return np.maximum(wide * uneven, np.float32(0.6)).astype(np.float32)
 
 
 def rough_surface(rng: np.random.Generator, whole: NDArray[np.bool_], spacing_mm: float) -> Array:

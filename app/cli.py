@@ -83,7 +83,7 @@ def evaluate(
 def train(
     package: str, /, *, data: Path, network: str | None = None, runs: Path = Path("runs"),
     models: Models = None, steps: int | None = None, minutes: float | None = None, workers: int = 1,
-    seed: int = 0, start_from: Path | None = None,
+    seed: int = 0, start_from: Path | None = None, calibration_cases: int = 60,
 ) -> int:
     """Train the networks of PACKAGE on simulated CT; goes on where it stopped; installs the weights.
 
@@ -97,10 +97,14 @@ def train(
     workers: Processes that simulate.
     seed: Seed of simulation and of the first weights.
     start_from: A checkpoint, or a package's safetensors, whose weights to begin with.
+    calibration_cases: Simulated bones on which the decision between fracture and none is fitted; 0 keeps it.
     """
     from app.train_command import TrainOptions, train_command
 
-    options = TrainOptions(data, network, runs, models, steps, minutes, workers, seed, start_from)
+    options = TrainOptions(
+        data, network, runs, models, steps, minutes, workers, seed, start_from,
+        calibration_cases,
+    )
     return train_command(package, options)
 
 

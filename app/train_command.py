@@ -24,13 +24,15 @@ class TrainOptions:
     workers: int
     seed: int
     start_from: Path | None
+    calibration_cases: int
 
 
 def train_command(package: str, options: TrainOptions) -> int:
     """Trains a package's networks, one after the other, and installs each when it is done."""
+    from training.calibration import calibrate
     from training.export import export
     from training.recipe import read_recipe
-    from training.trainer import TrainingRun, train
+    from training.trainer import TrainingRun, cache_of, train
 
     folder = read_settings(models=options.models).models / package
     if not (folder / RECIPE_FILE).is_file():
@@ -47,4 +49,6 @@ def train_command(package: str, options: TrainOptions) -> int:
         checkpoint = train(run)
         sha256 = export(checkpoint, folder, name)
         print(f"{name}: trained, installed in {package} with SHA-256 {sha256}")
+        if recipe.networks[name].kind == "fracture" and options.calibration_cases:
+            print(calibrate(folder, recipe, options.data, cache_of(run), options.calibration_cases, run.seed))
     return 0

@@ -52,7 +52,7 @@ maximum_pixel_spacing_mm = 3.0
 strategy = "watershed_and_merge"
 minimum_mm3 = 500.0
 seed_probability = 0.5
-merge_contact = 0.4
+fracture_logit = [-4.0, 10.0, 0.0, 0.0]
 """
 
 LABEL = """

@@ -42,12 +42,25 @@ def bone_patch(
     pose: Pose, rules: FractureRules,
 ) -> Sample:
     """One patch with its interior / contact target, everything but the bone blanked out."""
+    return scanned(rng, fractured_bone(rng, subject, shape, spacing_mm, pose, rules), spacing_mm)
+
+
+def fractured_bone(
+    rng: np.random.Generator, subject: BoneSubject, shape: tuple[int, ...], spacing_mm: float,
+    pose: Pose, rules: FractureRules,
+) -> Bone:
+    """A patch of the subject in its pose, with its true fractures or new ones."""
     voxels = np.argwhere(subject.fragments[::3, ::3, ::3] > 0) * 3
     centre = voxels[rng.integers(len(voxels))].astype(np.float64) + rng.normal(0, 12, 3) / subject.spacing_mm
     at = patch_coordinates(rng, centre, shape, spacing_mm, subject.spacing_mm, pose)
     bone = posed_bone(rng, subject, at)
     if not subject.fractured or rng.random() < 0.3:
         bone = fracture(rng, bone, spacing_mm, rules)
+    return bone
+
+
+def scanned(rng: np.random.Generator, bone: Bone, spacing_mm: float) -> Sample:
+    """What the network is to see of a bone, and what it is to say."""
     target = contact_target(bone.fragments, spacing_mm)
     hu = scan(rng, bone.hu, spacing_mm)
     return Sample(blank_outside(rng, hu, target > 0, spacing_mm), target)

@@ -29,7 +29,7 @@ def export(checkpoint: Path, package_folder: Path, network: str) -> str:
     content = save({name: tensor.half().contiguous() for name, tensor in distinct(kept["average"]).items()})
     write_whole(spec.weights, lambda file: file.write(content))
     sha256 = hashlib.sha256(content).hexdigest()
-    write_sha256(package_folder / PACKAGE_FILE, network, sha256)
+    set_value(package_folder / PACKAGE_FILE, f"networks.{network}", "sha256", f'"{sha256}"')
     return sha256
 
 
@@ -61,15 +61,15 @@ def require_same_network(kept: dict[str, Any], spec: NetworkSpec) -> None:
         ) from error
 
 
-def write_sha256(package_file: Path, network: str, sha256: str) -> None:
-    """Puts the checksum into the table [networks.NETWORK]; nothing else of the file changes."""
+def set_value(package_file: Path, table: str, key: str, value: str) -> None:
+    """Puts TOML text for a key that stands in [table]; nothing else of the file changes."""
     lines = package_file.read_bytes().decode().splitlines(keepends=True)
-    table = ""
+    within = ""
     for number, line in enumerate(lines):
-        table = line.split("#")[0].strip() if line.startswith("[") else table
-        if table == f"[networks.{network}]" and line.startswith("sha256"):
+        within = line.split("#")[0].strip() if line.startswith("[") else within
+        if within == f"[{table}]" and line.split("=")[0].strip() == key:
             ending = line[len(line.rstrip("\r\n")) :]
-            lines[number] = f'sha256 = "{sha256}"{ending}'
+            lines[number] = f"{key} = {value}{ending}"
             write_whole(package_file, lambda file: file.write("".join(lines).encode()))
             return
-    raise ModelError(f"expected a line sha256 = \"...\" under [networks.{network}] in {package_file.name}")
+    raise ModelError(f"expected a line {key} = ... under [{table}] in {package_file.name}")

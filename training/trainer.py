@@ -69,7 +69,7 @@ def train(run: TrainingRun) -> Path:
     absent = absent_classes(run.recipe, run.network)
     loss = TrainingLoss(run.network.class_weights, absent, run.network.dice_of_absent).to(device)
     seed = run.seed + 1000 * state.step + 1
-    patches = Patches(run.network, run.recipe, run.data, run.folder / "cache", seed)
+    patches = Patches(run.network, run.recipe, run.data, cache_of(run), seed)
     started = time.monotonic()
     window: list[float] = []
     for hu, target in loader(patches, run.workers):
@@ -84,6 +84,11 @@ def train(run: TrainingRun) -> Path:
     if window or not run.checkpoint.exists():
         keep(run, state, sum(window) / max(len(window), 1), time.monotonic() - started)
     return run.checkpoint
+
+
+def cache_of(run: TrainingRun) -> Path:
+    """Where loaded subjects are kept between runs."""
+    return run.folder / "cache"
 
 
 def share_done(run: TrainingRun, steps_done: float, seconds: float) -> float:

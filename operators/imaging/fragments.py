@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import log10
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.imaging.packages import FragmentRules
-from operators.imaging.regions import Regions, basins, voxel_graph
+from operators.imaging.regions import Face, Regions, basins, voxel_graph
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint16]
@@ -43,21 +44,47 @@ def watershed_and_merge(evidence: FractureEvidence, rules: FragmentRules) -> Lab
     """Basins of the distance to contact surfaces, merged where little contact lies between them.
 
     Components of the interior alone would merge two fragments through any hole in the contact
-    sheet. The mean contact probability over the whole face between two basins is the evidence;
-    basins with less than `rules.merge_contact` are joined, the least first. Pieces that are too
-    small then go to a neighbour, so that no voxel of the bone is lost.
+    sheet. What speaks for a fracture is the whole face between two basins; those with less than an
+    even chance of one are joined, the least likely first. Basins too small to be a fragment go to a
+    neighbour beforehand, so that no voxel of the bone is lost and no crumb is taken for evidence.
     """
     labels = np.zeros(evidence.bone.shape, np.uint16)
     if not evidence.bone.any():
         return labels
-    smallest = rules.minimum_mm3 / evidence.spacing_mm**3
+    regions = over_segmented(evidence, rules)
+    regions.merge(fracture_logit(rules, evidence.spacing_mm), lambda logit, _a, _b: logit < 0)
+    labels[evidence.bone] = regions.of_voxels() + 1
+    return by_size(nearest_for_lone(labels, smallest_voxels(evidence, rules)))
+
+
+def over_segmented(evidence: FractureEvidence, rules: FragmentRules) -> Regions:
+    """Basins of the relief that could be fragments, more of them than there are, with the contact between."""
     graph = voxel_graph(evidence.bone)
     basin = basins(graph, relief(evidence, rules), SHALLOW_MM)
     regions = Regions(graph, basin, evidence.contact[evidence.bone])
-    regions.merge(rules.merge_contact)
-    regions.absorb(smallest)
-    labels[evidence.bone] = regions.of_voxels() + 1
-    return by_size(nearest_for_lone(labels, smallest))
+    regions.absorb(smallest_voxels(evidence, rules))
+    return regions
+
+
+def smallest_voxels(evidence: FractureEvidence, rules: FragmentRules) -> float:
+    """How many voxels the smallest fragment has."""
+    return rules.minimum_mm3 / evidence.spacing_mm**3
+
+
+def fracture_logit(rules: FragmentRules, spacing_mm: float) -> Callable[[Face, int], float]:
+    """The log-odds that what two pieces share is a fracture; see FragmentRules."""
+    bias, of_contact, of_volume, of_area = rules.fracture_logit
+
+    def logit(face: Face, smaller_voxels: int) -> float:
+        contact, volume, area = face_features(face, smaller_voxels, spacing_mm)
+        return bias + of_contact * contact + of_volume * volume + of_area * area
+
+    return logit
+
+
+def face_features(face: Face, smaller_voxels: int, spacing_mm: float) -> tuple[float, float, float]:
+    """Mean contact; decimal logarithms of the smaller piece's mm3 and of the face's mm2."""
+    return face.mean, log10(smaller_voxels * spacing_mm**3), log10(face.size * spacing_mm**2)
 
 
 def relief(evidence: FractureEvidence, rules: FragmentRules) -> Array:

@@ -76,6 +76,8 @@ def check_networks(package: ModelPackage) -> None:
     known = sorted(STRATEGIES)
     if package.fragments.strategy not in known:
         raise ValueError(f"fragments.strategy: expected one of {known}, got {package.fragments.strategy!r}")
+    if len(package.fragments.fracture_logit) != 4:
+        raise ValueError("fragments.fracture_logit: expected a constant and three factors")
     if package.fracture.classes != FRACTURE_CLASSES:
         raise ValueError(f"networks.fracture.classes: expected {FRACTURE_CLASSES}")
     for spec in package.networks:

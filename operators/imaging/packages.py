@@ -92,12 +92,17 @@ class Acceptance:
 
 @dataclass(frozen=True)
 class FragmentRules:
-    """How fragments are told apart; `strategy` is a row of the table in `fragments.py`."""
+    """How fragments are told apart; `strategy` is a row of the table in `fragments.py`.
+
+    `fracture_logit` makes the log-odds that two pieces are parted by a fracture: a constant, and
+    factors of the mean contact over their face, of the decimal logarithm of the smaller piece's
+    volume (mm3), and of that of the face (mm2). `seed_probability`: contact that parts basins.
+    """
 
     strategy: str
     minimum_mm3: float
     seed_probability: float
-    merge_contact: float
+    fracture_logit: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)

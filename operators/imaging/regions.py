@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -142,21 +142,31 @@ class Regions:
                 both = Face(before.total + face.total, before.size + face.size)
                 self.faces[keep][other] = self.faces[other][keep] = both
 
-    def merge(self, threshold: float) -> None:
-        """Joins the two with the least mean evidence between, until every face has `threshold`.
+    def merge(self, score: Callable[[Face, int], float], may_join: Callable[[float, int, int], bool]) -> None:
+        """Joins two regions after the other, those with the lowest score first, where they may be joined.
 
-        The evidence of a joined face is the mean over both (average linkage).
+        `score` takes what two regions share and the size of the smaller one; what they share after a
+        join is the sum over both (average linkage). `may_join` takes the score and the two regions.
         """
-        waiting = [(face.mean, a, b) for a, row in self.faces.items() for b, face in row.items() if a < b]
-        heapq.heapify(waiting)
-        while waiting and waiting[0][0] < threshold:
-            mean, a, b = heapq.heappop(waiting)
-            face = self.faces.get(a, {}).get(b)
-            if face is None or face.mean != mean:
+        waiting: list[tuple[float, int, int, Face]] = []
+
+        def wait(a: int, b: int) -> None:
+            face, smaller = self.faces[a][b], min(self.sizes[a], self.sizes[b])
+            heapq.heappush(waiting, (score(face, smaller), min(a, b), max(a, b), face))
+
+        for a, row in self.faces.items():
+            for b in row:
+                if a < b:
+                    wait(a, b)
+        while waiting:
+            value, a, b, face = heapq.heappop(waiting)
+            if self.faces.get(a, {}).get(b) is not face or not may_join(value, a, b):
                 continue
             self.join(a, b)
-            for other, touched in self.faces[a].items():
-                heapq.heappush(waiting, (touched.mean, min(a, other), max(a, other)))
+            for other in self.faces[a]:
+                # A new object: what still waits with the former size is passed over
+                self.faces[a][other] = self.faces[other][a] = Face(*self.faces[a][other])
+                wait(a, other)
 
     def absorb(self, smallest: float) -> None:
         """Joins regions smaller than `smallest` voxels to a neighbour, the smallest first.

@@ -13,7 +13,7 @@ from operators.imaging.package_file import PACKAGE_FILE, read_package
 from operators.networks.architectures import build
 from operators.networks.weights import fill, load_weights
 from tests.unit.training_cases import ROOT, tiny_run, write_models
-from training.export import export, write_sha256
+from training.export import export, set_value
 from training.recipe import read_recipe
 from training.trainer import train
 
@@ -75,7 +75,7 @@ def test_a_checksum_changes_one_line_of_a_shipped_package(tmp_path: Path, file: 
     copy = tmp_path / PACKAGE_FILE
     for name in ("coarse", "fine", "fracture"):
         shutil.copy(file, copy)
-        write_sha256(copy, name, "f" * 64)
+        set_value(copy, f"networks.{name}", "sha256", '"' + "f" * 64 + '"')
         lines = zip(file.read_bytes().splitlines(), copy.read_bytes().splitlines(), strict=True)
         assert [new for old, new in lines if old != new] == [b'sha256 = "' + b"f" * 64 + b'"']
         assert getattr(read_package(copy), name).sha256 == "f" * 64
@@ -86,8 +86,8 @@ def test_a_checksum_goes_into_its_own_table_only(tmp_path: Path) -> None:
     lines = (b"[networks.a]", b"steps = [1]", b"[networks.b]", b'sha256 = "ab"', b"[x]", b'sha256 = ""', b"")
     file.write_bytes(b"\r\n".join(lines))
     with pytest.raises(ModelError, match=r"under \[networks.a\]"):
-        write_sha256(file, "a", "ff")
-    write_sha256(file, "b", "ff")
+        set_value(file, "networks.a", "sha256", '"ff"')
+    set_value(file, "networks.b", "sha256", '"ff"')
     assert file.read_bytes().splitlines()[3:] == [b'sha256 = "ff"', b"[x]", b'sha256 = ""']
     assert file.read_bytes().count(b"\r\n") == 6
 

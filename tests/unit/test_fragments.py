@@ -12,7 +12,10 @@ from scipy import ndimage
 from operators.imaging.fragments import FractureEvidence, by_size, split
 from operators.imaging.packages import FragmentRules
 
-RULES = FragmentRules("watershed_and_merge", minimum_mm3=200.0, seed_probability=0.5, merge_contact=0.4)
+MEAN_CONTACT_OF_4_TENTHS = (-4.0, 10.0, 0.0, 0.0)
+RULES = FragmentRules(
+    "watershed_and_merge", minimum_mm3=200.0, seed_probability=0.5, fracture_logit=MEAN_CONTACT_OF_4_TENTHS
+)
 SHAPE = (44, 28, 28)
 
 

@@ -70,6 +70,11 @@ BROKEN = {
         'guide = ["middle"]\narguments = { dimensions = 3, inputs = 1, outputs = 3',
         "networks.fine: expected one input",
     ),
+    "a decision without all its factors": (
+        "fracture_logit = [-4.0, 10.0, 0.0, 0.0]",
+        "fracture_logit = [-4.0, 10.0]",
+        "fragments.fracture_logit: expected a constant and three factors",
+    ),
     "fewer outputs than classes": ("outputs = 4", "outputs = 3", "networks.coarse.*outputs"),
     "other fracture classes": ('"interior", "contact"', '"contact", "interior"', "networks.fracture.classes"),
     "an unknown strategy": ("watershed_and_merge", "coin_toss", "fragments.strategy.*coin_toss"),

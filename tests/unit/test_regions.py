@@ -87,7 +87,7 @@ def test_regions_merge_where_the_evidence_between_is_least() -> None:
     evidence = np.zeros(labels.shape, np.float32)
     evidence[3], evidence[6], evidence[9] = 0.2, 0.8, 0.4
     regions = regions_of(labels, evidence)
-    regions.merge(0.5)
+    regions.merge(lambda face, _: face.mean, lambda mean, _a, _b: mean < 0.5)
     np.testing.assert_array_equal(regions.of_voxels().reshape(labels.shape)[:, 0, 0], [0] * 6 + [2] * 6)
     between = Face(pytest.approx(0.8 * 16), 16)
     assert regions.faces == {0: {2: between}, 2: {0: between}}

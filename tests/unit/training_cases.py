@@ -117,7 +117,7 @@ classes = ["background", "interior", "contact"]
 strategy = "watershed_and_merge"
 minimum_mm3 = 200.0
 seed_probability = 0.5
-merge_contact = 0.4
+fracture_logit = [-4.0, 10.0, 0.0, 0.0]
 
 [[labels]]
 name = "sacrum"

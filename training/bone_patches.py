@@ -103,10 +103,12 @@ def nearest_label(fragments: NDArray[np.uint8], inside: NDArray[np.bool_]) -> ND
 
 
 def drawn_texture(rng: np.random.Generator, subject: BoneSubject, at: Array) -> Array:
-    """Cortex over trabecular bone with grain."""
+    """Cortex over trabecular bone with grain and lumps: bone grows in patches, and thins in patches."""
     depth = take(subject.depth, at, 1, 0).astype(np.float32) * np.float32(DEPTH_STEP_MM)
     grain = ndimage.gaussian_filter(rng.standard_normal(depth.shape).astype(np.float32), 0.7)
-    marrow = rng.uniform(120, 400) + grain * rng.uniform(30, 150) + 40 * smooth_noise(rng, depth.shape, 8)
+    lumps = ndimage.gaussian_filter(rng.standard_normal(depth.shape).astype(np.float32), rng.uniform(1.5, 3.5))
+    lumps *= rng.uniform(0, 150) / lumps.std()
+    marrow = rng.uniform(120, 400) + grain * rng.uniform(30, 150) + lumps
     thickness = rng.uniform(0.8, 3.0) * (1 + 0.3 * smooth_noise(rng, depth.shape, 8))
     cortex = rng.uniform(400, 1500) * (1 + 0.15 * grain)
     return np.where(depth < thickness + 0.5, cortex, marrow).astype(np.float32)

@@ -106,7 +106,8 @@ def drawn_texture(rng: np.random.Generator, subject: BoneSubject, at: Array) -> 
     """Cortex over trabecular bone with grain and lumps: bone grows in patches, and thins in patches."""
     depth = take(subject.depth, at, 1, 0).astype(np.float32) * np.float32(DEPTH_STEP_MM)
     grain = ndimage.gaussian_filter(rng.standard_normal(depth.shape).astype(np.float32), 0.7)
-    lumps = ndimage.gaussian_filter(rng.standard_normal(depth.shape).astype(np.float32), rng.uniform(1.5, 3.5))
+    noise = rng.standard_normal(depth.shape).astype(np.float32)
+    lumps = ndimage.gaussian_filter(noise, rng.uniform(1.5, 3.5))
     lumps *= rng.uniform(0, 150) / lumps.std()
     marrow = rng.uniform(120, 400) + grain * rng.uniform(30, 150) + lumps
     thickness = rng.uniform(0.8, 3.0) * (1 + 0.3 * smooth_noise(rng, depth.shape, 8))

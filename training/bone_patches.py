@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from training.fractures import Bone, FractureRules, contact_target, fracture
+from training.fractures import BLOOD_HU, Bone, FractureRules, contact_target, fracture, rough_surface
 from training.sampling import Array, Pose, patch_coordinates, smooth_noise, take
 from training.simulated_ct import Sample, scan
 from training.subjects import DEPTH_STEP_MM
@@ -53,7 +53,7 @@ def fractured_bone(
     voxels = np.argwhere(subject.fragments[::3, ::3, ::3] > 0) * 3
     centre = voxels[rng.integers(len(voxels))].astype(np.float64) + rng.normal(0, 12, 3) / subject.spacing_mm
     at = patch_coordinates(rng, centre, shape, spacing_mm, subject.spacing_mm, pose)
-    bone = posed_bone(rng, subject, at)
+    bone = posed_bone(rng, subject, at, spacing_mm)
     if not subject.fractured or rng.random() < 0.3:
         bone = fracture(rng, bone, spacing_mm, rules)
     return bone
@@ -66,7 +66,7 @@ def scanned(rng: np.random.Generator, bone: Bone, spacing_mm: float) -> Sample:
     return Sample(blank_outside(rng, hu, target > 0, spacing_mm), target)
 
 
-def posed_bone(rng: np.random.Generator, subject: BoneSubject, at: Array) -> Bone:
+def posed_bone(rng: np.random.Generator, subject: BoneSubject, at: Array, spacing_mm: float) -> Bone:
     """The bone in its pose, with real or drawn texture, in soft tissue."""
     inside = take(subject.mask, at, 1, 0) >= 0.5
     fragments = take(subject.fragments, at, 0, 0).astype(np.uint8)
@@ -78,18 +78,33 @@ def posed_bone(rng: np.random.Generator, subject: BoneSubject, at: Array) -> Bon
         hu[inside] = texture[inside]
     else:
         hu[inside] = drawn_texture(rng, subject, at)[inside]
-    return Bone(with_fatty_marrow(rng, hu, inside), fragments)
+    core = ndimage.binary_erosion(inside, iterations=2)
+    hu = with_fatty_marrow(rng, hu, core)
+    return Bone(with_inner_lines(rng, hu, core, spacing_mm), fragments)
 
 
-def with_fatty_marrow(rng: np.random.Generator, hu: Array, inside: NDArray[np.bool_]) -> Array:
+def with_fatty_marrow(rng: np.random.Generator, hu: Array, core: NDArray[np.bool_]) -> Array:
     """In half of the bones, regions without trabeculae: dark, but no fracture (the sacral ala in old age)."""
     if rng.random() < 0.5:
         return hu
     thinned = np.clip(2 * (smooth_noise(rng, hu.shape, int(rng.integers(4, 10))) - rng.uniform(0, 1.2)), 0, 1)
-    core = ndimage.gaussian_filter(ndimage.binary_erosion(inside, iterations=2).astype(np.float32), 1.0)
-    share = rng.uniform(0.4, 1.0) * thinned * core
+    share = rng.uniform(0.4, 1.0) * thinned * ndimage.gaussian_filter(core.astype(np.float32), 1.0)
     fatty: Array = hu + share * np.minimum(rng.uniform(-70, 120) - hu, 0)
     return fatty
+
+
+def with_inner_lines(
+    rng: np.random.Generator, hu: Array, core: NDArray[np.bool_], spacing_mm: float
+) -> Array:
+    """In some bones, dark lines that end before the cortex and part nothing: remnants of discs, vessels."""
+    if rng.random() < 0.6 or not core.any():
+        return hu
+    for _ in range(int(rng.integers(1, 4))):
+        height = rough_surface(rng, core, spacing_mm)
+        within = core & (smooth_noise(rng, hu.shape, 4) > rng.uniform(-0.5, 0.8))
+        line = np.clip(1 - np.abs(height) / rng.uniform(0.8, 2.5), 0, 1) * within
+        hu = hu + rng.uniform(0.4, 1.0) * line * np.minimum(rng.uniform(*BLOOD_HU) - hu, 0)
+    return hu
 
 
 def nearest_label(fragments: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -24,7 +24,7 @@ class TrainOptions:
     workers: int
     seed: int
     start_from: Path | None
-    calibration_cases: int
+    calibration_cases: int = 0
 
 
 def train_command(package: str, options: TrainOptions) -> int:

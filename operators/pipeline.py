@@ -13,7 +13,6 @@ from operators.errors import UnsuitableError
 from operators.imaging.anatomy import BoneRegion, bone_regions, region_of_interest, sides_plane
 from operators.imaging.assembly import FracturedBone, assemble
 from operators.imaging.fragments import FractureEvidence, split
-from operators.imaging.identity import identified
 from operators.imaging.packages import ModelPackage, NetworkSpec
 from operators.imaging.resampling import interpolate_scalar, isotropic_grid, resample_hu
 from operators.imaging.segmentation import Segmentation
@@ -72,8 +71,6 @@ def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress
     wanted = near_bones(where, region, fine.grid)
     guide = guide_of(package.fine, where, region, fine.grid, package)
     outlines = run_network(networks, package, "fine", fine.hu.astype(np.float32), wanted, progress, guide)
-    if not package.fine.guide:
-        outlines = identified(outlines, fine.grid, where, region, package)
     bones = bone_regions(outlines, fine.grid, package.fine, package, plane)
     if not bones:
         raise not_found(package)

@@ -49,6 +49,10 @@ class Patches(IterableDataset[Patch]):
         return drawn[[classes.index(name) - 1 for name in self.network.guide]]
 
 
+# Few scans without the anatomy are at hand: turned and scaled widely, they stand for more
+ANY_POSE = Pose(rotation_deg=40, scale=0.3, bend_mm=12)
+
+
 class AnatomyDraw:
     """Draws patches of bodies."""
 
@@ -66,7 +70,8 @@ class AnatomyDraw:
         pool = self.pool()
         subject = pool[int(self.rng.integers(len(pool)))]
         centre = draw_centre(self.rng, subject, self.spots[subject.name], self.network.anywhere)
-        return simulate(self.rng, subject, centre, self.network.patch, self.network.spacing_mm, Pose())
+        pose = ANY_POSE if subject.negative else Pose()
+        return simulate(self.rng, subject, centre, self.network.patch, self.network.spacing_mm, pose)
 
     def pool(self) -> list[Subject]:
         """Which kind of subject comes next."""

@@ -31,6 +31,7 @@ def simulate(
     target = take(subject.targets, at, 0, 0).astype(np.uint8)
     if subject.negative and subject.hu is not None:
         hu = take(subject.hu, at, 1, AIR_HU).astype(np.float32)
+        hu = np.where(hu > 0, hu * rng.uniform(0.7, 1.4), hu)
     else:
         hu = paint(rng, subject, at)
     return Sample(*cut_field_of_view(rng, scan(rng, hu, spacing_mm), target))

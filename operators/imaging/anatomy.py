@@ -37,10 +37,16 @@ class BoneRegion:
 def region_of_interest(
     probabilities: Array, spec: NetworkSpec, package: ModelPackage, margin_mm: float
 ) -> Box | None:
-    """The box that holds what the coarse network calls the package's bones, grown by `margin_mm`."""
+    """The box that holds what the coarse network calls the package's bones, grown by `margin_mm`.
+
+    None where there are none, or where the network is less sure of them than the package asks for.
+    """
     wanted = [spec.classes.index(label.coarse_class) for label in package.labels]
     found = np.isin(probabilities.argmax(axis=0), wanted)
     found = largest_cluster(found, spec.spacing_mm[0])
+    sure = probabilities[wanted].max(axis=0)[found].mean() if found.any() else 0.0
+    if sure < package.accepts.minimum_probability:
+        return None
     return grown_box(found, margin_mm, spec.spacing_mm)
 
 

@@ -78,7 +78,8 @@ class Acceptance:
     """Which series a package reads; each limit is one row of the table of selection rules.
 
     `body_parts` are the terms of BodyPartExamined (PS3.16 annex L) that may hold the anatomy: a
-    series that names another region is refused, one that names none is read.
+    series that names another region is refused, one that names none is read. The anatomy counts as
+    found where the coarse network's mean probability of what it found is `minimum_probability`.
     """
 
     modalities: tuple[str, ...]
@@ -88,6 +89,7 @@ class Acceptance:
     minimum_extent_mm: float
     maximum_slice_spacing_mm: float
     maximum_pixel_spacing_mm: float
+    minimum_probability: float = 0.0
 
 
 @dataclass(frozen=True)

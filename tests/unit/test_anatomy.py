@@ -161,6 +161,16 @@ def test_there_is_no_region_of_interest_where_no_bone_was_found() -> None:
     assert region_of_interest(probabilities(COARSE, {}), PACKAGE.coarse, PACKAGE, 8.0) is None
 
 
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_what_the_network_is_not_sure_of_is_not_found(share: float) -> None:
+    values = probabilities(COARSE, {"middle": MIDDLE})
+    values = np.where(MIDDLE, share * values + (1 - share) / len(COARSE), values).astype(np.float32)
+    asked = replace(PACKAGE, accepts=replace(PACKAGE.accepts, minimum_probability=0.8))
+    box = region_of_interest(values, PACKAGE.coarse, asked, 8.0)
+    assert (box is not None) == (share == 0.9)
+    assert region_of_interest(values, PACKAGE.coarse, PACKAGE, 8.0) is not None
+
+
 def test_the_plane_between_the_sides_comes_from_the_coarse_classes() -> None:
     left, right = block((24, 8, 8), (36, 18, 18)), block((4, 8, 8), (12, 18, 18))
     values = probabilities(COARSE, {"side_left": left, "side_right": right})

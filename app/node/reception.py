@@ -1,0 +1,231 @@
+"""Receives C-STORE: each data set goes to the disk as its fragments come, and is answered from the disk."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import structlog
+from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dsutils import decode
+from pynetdicom.pdu_primitives import P_DATA
+
+from app.node.inbox import Inbox, Outcome
+from operators.dicom.file_meta import file_head
+from operators.dicom.instance_identity import Instance, read_instance
+from operators.errors import UnreadableError
+
+log = structlog.get_logger()
+
+# PS3.7 9.3.1.1, E.1.1
+C_STORE_RQ = 0x0001
+# PS3.8 E.2: message control header
+COMMAND, LAST = 1, 2
+# PS3.7 C and PS3.4 B.2.3: statuses of C-STORE
+SUCCESS, OUT_OF_RESOURCES, NOT_THE_SOP_CLASS, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xA900, 0xC000
+INVALID_INSTANCE, PROCESSING_FAILURE = 0x0117, 0x0110
+MAXIMUM_COMMAND_BYTES = 1 << 16
+# A storage commitment request of 50,000 instances is about this long.
+MAXIMUM_MESSAGE_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class Received:
+    """What the log, the audit and the metrics are told of one C-STORE."""
+
+    calling_ae: str
+    address: str
+    status: int
+    outcome: Outcome | None
+    instance: Instance | None
+    size: int
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where instances go, how much room must stay, and who is told."""
+
+    inbox: Inbox
+    minimum_free_bytes: int
+    tell: Callable[[Received], None]
+
+    def has_room(self) -> bool:
+        """Whether the watermark is not reached."""
+        return self.inbox.free_bytes() > self.minimum_free_bytes
+
+
+@dataclass
+class Incoming:
+    """One C-STORE under way; where `status` is set already, what still comes is thrown away."""
+
+    context_id: int
+    message_id: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    status: int | None = None
+    path: Path | None = None
+    file: BinaryIO | None = field(default=None, repr=False)
+
+    def write(self, content: memoryview) -> None:
+        """Appends; a full disk becomes a status."""
+        if self.file is None:
+            return
+        try:
+            self.file.write(content)
+        except OSError:
+            self.refuse(OUT_OF_RESOURCES)
+
+    def refuse(self, status: int) -> None:
+        """Keeps nothing of it."""
+        self.status = status
+        self.drop()
+
+    def drop(self) -> None:
+        """Closes and removes the file."""
+        if self.file is not None:
+            with suppress(OSError):
+                self.file.close()
+            self.file = None
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+class Reception(DIMSEServiceProvider):
+    """The messages of one association: C-STORE is handled here, all others by pynetdicom."""
+
+    def __init__(self, association: Association, store: Store) -> None:
+        super().__init__(association)
+        self.store = store
+        self.command = bytearray()
+        self.other_bytes = 0
+        self.incoming: Incoming | None = None
+
+    def receive_primitive(self, primitive: P_DATA) -> None:
+        """The edge of an association: whatever goes wrong in it ends it, and no other."""
+        try:
+            for context_id, fragment in primitive.presentation_data_value_list:
+                self._receive_fragment(context_id, fragment)
+        except Exception:
+            log.error("association_failed", traceback=traceback.format_exc())
+            self.drop()
+            self.dul.event_queue.put("Evt19")
+
+    def drop(self) -> None:
+        """Forgets an instance that did not come to its end."""
+        if self.incoming is not None:
+            self.incoming.drop()
+            self.incoming = None
+
+    def _receive_fragment(self, context_id: int, fragment: bytes) -> None:
+        control = fragment[0]
+        if control & COMMAND:
+            self._receive_command(context_id, fragment, last=bool(control & LAST))
+        elif self.incoming is not None:
+            self.incoming.write(memoryview(fragment)[1:])
+            if control & LAST:
+                self._finish(self.incoming)
+        else:
+            self.other_bytes += len(fragment)
+            require_length(self.other_bytes, MAXIMUM_MESSAGE_BYTES)
+            self._pass_on(context_id, fragment)
+
+    def _receive_command(self, context_id: int, fragment: bytes, last: bool) -> None:
+        self.command += fragment[1:]
+        require_length(len(self.command), MAXIMUM_COMMAND_BYTES)
+        if not last:
+            return
+        content, self.command = bytes(self.command), bytearray()
+        command = decode(BytesIO(content), True, True)
+        self.other_bytes = 0
+        if command.CommandField == C_STORE_RQ:
+            self.drop()
+            self.incoming = self._begin(
+                Incoming(
+                    context_id,
+                    int(command.MessageID),
+                    str(command.AffectedSOPClassUID),
+                    str(command.AffectedSOPInstanceUID),
+                )
+            )
+        else:
+            self._pass_on(context_id, bytes((COMMAND | LAST,)) + content)
+
+    def _pass_on(self, context_id: int, fragment: bytes) -> None:
+        primitive = P_DATA()
+        primitive.presentation_data_value_list = [[context_id, fragment]]
+        super().receive_primitive(primitive)
+
+    def _begin(self, incoming: Incoming) -> Incoming:
+        """Opens the file; where that cannot be, the data set is received and thrown away."""
+        syntax = str(self.assoc._accepted_cx[incoming.context_id].transfer_syntax[0])
+        try:
+            head = file_head(
+                incoming.sop_class_uid, incoming.sop_instance_uid, syntax, self.assoc.requestor.ae_title
+            )
+        except UnreadableError:
+            incoming.status = INVALID_INSTANCE
+            return incoming
+        if not self.store.has_room():
+            incoming.status = OUT_OF_RESOURCES
+            return incoming
+        try:
+            incoming.path = self.store.inbox.new_part()
+            incoming.file = incoming.path.open("xb", buffering=0)
+            incoming.write(memoryview(head))
+        except OSError:
+            incoming.refuse(OUT_OF_RESOURCES)
+        return incoming
+
+    def _finish(self, incoming: Incoming) -> None:
+        """Stores, answers, and tells; nothing is answered with success that is not on the disk."""
+        self.incoming = None
+        size = incoming.file.tell() if incoming.file else 0
+        instance, outcome = self._stored(incoming)
+        incoming.drop()
+        status = SUCCESS if incoming.status is None else incoming.status
+        peer = self.assoc.requestor
+        self.store.tell(
+            Received(peer.ae_title, str(peer.address), status, outcome, instance, size)
+        )
+        self._answer(incoming, status)
+
+    def _stored(self, incoming: Incoming) -> tuple[Instance | None, Outcome | None]:
+        if incoming.file is None or incoming.path is None:
+            return None, None
+        incoming.file.close()
+        incoming.file = None
+        try:
+            instance = read_instance(incoming.path)
+            if (instance.sop_class_uid, instance.sop_instance_uid) != (
+                incoming.sop_class_uid, incoming.sop_instance_uid
+            ):
+                incoming.status = NOT_THE_SOP_CLASS
+                return instance, None
+            return instance, self.store.inbox.commit(incoming.path, instance)
+        except UnreadableError:
+            incoming.status = CANNOT_UNDERSTAND
+        except OSError:
+            incoming.status = OUT_OF_RESOURCES
+        return None, None
+
+    def _answer(self, incoming: Incoming, status: int) -> None:
+        response = C_STORE()
+        response.MessageIDBeingRespondedTo = incoming.message_id
+        if status != INVALID_INSTANCE:
+            response.AffectedSOPClassUID = incoming.sop_class_uid
+            response.AffectedSOPInstanceUID = incoming.sop_instance_uid
+        response.Status = status
+        self.send_msg(response, incoming.context_id)
+
+
+def require_length(length: int, maximum: int) -> None:
+    """Raises UnreadableError for a message that no honest peer sends."""
+    if length > maximum:
+        raise UnreadableError(f"expected a message of at most {maximum} bytes, got more")

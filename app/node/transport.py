@@ -1,0 +1,150 @@
+"""Sockets of the listener: limits on what a peer may keep us busy with, TLS off the accept loop.
+
+pynetdicom's own reads in blocks of 4 KB, polls every millisecond, takes a PDU of any length, and lets
+one silent TLS client hold up all others.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+
+POLL_S = 0.005
+# An A-ASSOCIATE-RQ with 128 contexts of many transfer syntaxes stays far below this.
+MAXIMUM_PDU_BYTES = 1 << 20
+RECEIVE_BUFFER_BYTES = 1 << 20
+
+
+class NodeSocket(AssociationSocket):
+    """Waits in `select` instead of sleeping, reads whole PDUs, and gives up on slow or huge ones."""
+
+    pdu_s = 30.0
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to read, waiting a little for it."""
+        connection = self.socket
+        if connection is None or not self._is_connected:
+            return False
+        if isinstance(connection, ssl.SSLSocket) and connection.pending():
+            return True
+        try:
+            found, _, _ = select.select([connection], [], [], POLL_S)
+        except (OSError, ValueError):
+            self.event_queue.put("Evt17")
+            return False
+        return bool(found)
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Exactly so many bytes, fewer where the peer hung up; raises OSError for too many or too slow."""
+        if nr_bytes > MAXIMUM_PDU_BYTES:
+            raise OSError(f"expected a PDU of at most {MAXIMUM_PDU_BYTES} bytes, got {nr_bytes}")
+        content = bytearray(nr_bytes)
+        view, filled = memoryview(content), 0
+        deadline = time.monotonic() + self.pdu_s
+        while filled < nr_bytes:
+            count = self._receive(view[filled:], deadline)
+            if count == 0:
+                break
+            filled += count
+        view.release()
+        del content[filled:]
+        return content
+
+    def _receive(self, view: memoryview, deadline: float) -> int:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0 or self.socket is None:
+            raise TimeoutError(f"expected a whole PDU within {self.pdu_s} s")
+        self.socket.settimeout(left_s)
+        try:
+            return self.socket.recv_into(view)
+        finally:
+            self.socket.settimeout(self.pdu_s)
+
+
+MakeDimse = Callable[[Association], DIMSEServiceProvider]
+
+
+class NodeRequestHandler(RequestHandler):
+    """One connection, in a thread of its own: the TLS handshake, then an association."""
+
+    server: NodeServer
+    request: socket.socket
+
+    def handle(self) -> None:
+        """Starts the association, unless the peer cannot speak TLS."""
+        try:
+            self.request = self.server.secured(self.request)
+        except OSError:
+            self.request.close()
+            return
+        super().handle()
+
+    def _create_association(self) -> Association:
+        association = super()._create_association()
+        association.dul.socket = None
+        association.dul.event_queue.queue.clear()
+        connection = NodeSocket(association, client_socket=self.request)
+        connection.pdu_s = self.server.pdu_s
+        association.set_socket(connection)
+        association.dimse = self.server.make_dimse(association)
+        association.dul._run_loop_delay = 0
+        self.server.admit(association)
+        return association
+
+
+class NodeServer(ThreadedAssociationServer):
+    """Accepts connections; the oldest one that never asked for an association makes room for a new one."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(
+        self, *arguments: Any, make_dimse: MakeDimse, waiting: int, pdu_s: float, **more: Any
+    ) -> None:
+        self.make_dimse, self.pdu_s, self.waiting = make_dimse, pdu_s, waiting
+        self.waiting_lock = threading.Lock()
+        self.admitted: list[Association] = []
+        super().__init__(*arguments, request_handler=NodeRequestHandler, **more)
+        self.ae._servers.append(self)  # as AE.start_server does, and as `shutdown` expects
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """A connection that answers at once (no Nagle); TLS comes later, in its own thread."""
+        assert self.socket is not None
+        connection, address = self.socket.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.settimeout(self.pdu_s)
+        return connection, address
+
+    def secured(self, connection: socket.socket) -> socket.socket:
+        """The connection after its TLS handshake, or as it is; raises OSError."""
+        if self.ssl_context is None:
+            return connection
+        return self.ssl_context.wrap_socket(connection, server_side=True)
+
+    def admit(self, association: Association) -> None:
+        """Drops the oldest silent connection where too many wait."""
+        with self.waiting_lock:
+            self.admitted = [each for each in self.admitted if is_silent(each)]
+            surplus = self.admitted[: max(0, len(self.admitted) + 1 - self.waiting)]
+            self.admitted.append(association)
+        for each in surplus:
+            each.dul.event_queue.put("Evt17")
+            if each.dul.socket is not None:
+                each.dul.socket.close()
+
+
+def is_silent(association: Association) -> bool:
+    """Connected, but nothing was asked for."""
+    return association.requestor.primitive is None and not association._kill

@@ -35,8 +35,8 @@ class Settings(BaseSettings):
     """What a person may set: arguments first, then the environment, then app.yaml."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix="OSTEON_", yaml_config_section="osteon", populate_by_name=True,
-        env_nested_delimiter="__", nested_model_default_partial_update=True,
+        frozen=True, extra="forbid", env_prefix="OSTEON_", yaml_config_section="osteon",
+        populate_by_name=True, env_nested_delimiter="__", nested_model_default_partial_update=True,
     )
 
     input: Path | None = Field(

@@ -20,7 +20,7 @@ class Frozen(BaseModel):
 
 
 class TlsFiles(Frozen):
-    """Certificate files in PEM; naming them switches DICOM TLS on (PS3.15 B.12, both sides prove who they are)."""
+    """Certificate files in PEM; naming them switches DICOM TLS on (PS3.15 B.12)."""
 
     certificate: Path = Field(description="This node's certificate")
     key: Path = Field(description="Its private key")
@@ -36,7 +36,7 @@ class Peer(Frozen):
     port: int = Field(104, ge=1, le=65535, description="Its DICOM port")
     sends: bool = Field(True, description="May send to this node")
     receives: bool = Field(False, description="Results are sent to it")
-    addresses: tuple[str, ...] = Field((), description="Only these IP addresses may use the AE title; empty: any")
+    addresses: tuple[str, ...] = Field((), description="IP addresses that may use the AE title; empty: any")
     commitment: bool = Field(False, description="It is asked to commit to what it was sent")
     tls: bool = Field(False, description="Is spoken to by TLS")
     stow_url: str = Field("", description="DICOMweb address; results go there by STOW-RS instead of C-STORE")
@@ -62,7 +62,7 @@ class Rule(Frozen):
     modality: str = Field("", description="Modality of any of its series")
     description: str = Field("", description="Study or series description")
     urgency: Urgency = Field("normal", description="Urgent ones go first, without starving the rest")
-    complete_images: int = Field(0, ge=0, description="Complete at once with so many images; 0: no such count")
+    complete_images: int = Field(0, ge=0, description="Complete at once with so many images")
     complete_series: tuple[str, ...] = Field((), description="Complete at once when each of these was found")
 
 
@@ -75,10 +75,10 @@ class NodeSettings(Frozen):
     http_host: str = Field("127.0.0.1", description="Address of health, metrics and STOW-RS")
     http_port: int = Field(9112, ge=0, le=65535, description="Port of health, metrics and STOW-RS")
     data: Path = Field(Path("data"), description="Folder for everything received and made")
-    database: str = Field("", description="SQLAlchemy URL of PostgreSQL; empty: SQLite in the data folder")
+    database: str = Field("", description="URL of PostgreSQL; empty: SQLite in the data folder")
     peers: tuple[Peer, ...] = Field((), description="Who may send, and who receives")
     rules: tuple[Rule, ...] = Field((), description="The first that fits a study counts")
-    tls: TlsFiles | None = Field(None, description="Certificates; naming them makes the listener speak TLS only")
+    tls: TlsFiles | None = Field(None, description="Certificates; with them the listener speaks TLS only")
     watch: Path | None = Field(None, description="Folder whose DICOM files are taken in like sent ones")
     stow: bool = Field(False, description="Take instances by STOW-RS on the HTTP port")
     quiet_s: float = Field(30, ge=0, description="A study is complete so long after its last instance")

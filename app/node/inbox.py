@@ -2,7 +2,7 @@
 
 inbox/<study>/<series>/<instance>.dcm   what was acknowledged
 conflicts/<study>/<instance>.<hash>.dcm  another content under a UID that is already taken
-incoming/                                what is being received, or was when the power went
+incoming/<desk>/                         what a process is receiving, or was when the power went
 """
 
 from __future__ import annotations
@@ -50,13 +50,12 @@ class Place:
 
 
 class Inbox:
-    """The folders below `root`. `syncs` makes file and folder durable at the same time."""
+    """The folders below `root`; `desk` names the process that receives through it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, desk: str = "listener") -> None:
         self.root = root
-        self.studies, self.incoming, self.conflicts = (
-            root / name for name in ("inbox", "incoming", "conflicts")
-        )
+        self.studies, self.conflicts = root / "inbox", root / "conflicts"
+        self.incoming = root / "incoming" / f"{os.uname().nodename}-{desk}"
         for folder in (self.studies, self.incoming, self.conflicts):
             folder.mkdir(parents=True, exist_ok=True)
         self.syncs = ThreadPoolExecutor(thread_name_prefix="sync")

@@ -52,8 +52,8 @@ class StudyFolders:
         known = {each.series_instance_uid: each for each in before.content.series} if before else {}
         names: list[str] = []
         series: list[Instance] = []
-        for name in sorted(os.listdir(folder)):
-            files = sorted(os.listdir(folder / name))
+        for name in sorted(path.name for path in folder.iterdir()):
+            files = sorted(path.name for path in (folder / name).iterdir())
             names += (f"{name}/{file}" for file in files)
             if files:
                 series.append(known.get(name) or described(study, name, folder / name / files[0]))

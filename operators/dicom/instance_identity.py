@@ -43,27 +43,38 @@ class Instance:
     modality: str = ""
     study_description: str = ""
     series_description: str = ""
+    source_ae: str = ""
 
 
 def read_instance(path: Path) -> Instance:
     """Raises UnreadableError for a file without the four UIDs, or with one that is none."""
     try:
+        meta = read_file_meta_info(path)
         with path.open("rb") as file:
-            found = _first_attributes(file, path)
+            found = _first_attributes(file, meta)
     except READ_ERRORS as error:
         raise UnreadableError("expected a DICOM data set, got one that is damaged") from error
-    return _instance(found)
+    return _instance(found, hint((meta,), "SourceApplicationEntityTitle"))
 
 
-def _first_attributes(file: BinaryIO, path: Path) -> Dataset:
-    meta = read_file_meta_info(path)
+def read_outgoing(path: Path) -> tuple[str, str, str]:
+    """SOP class, SOP instance and transfer syntax UID of a file. Raises UnreadableError."""
+    try:
+        meta = read_file_meta_info(path)
+    except READ_ERRORS as error:
+        raise UnreadableError(f"expected a DICOM file, {path.name} is none") from error
+    keywords = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
+    sop_class_uid, sop_instance_uid, syntax = (_required(meta, keyword) for keyword in keywords)
+    return sop_class_uid, sop_instance_uid, syntax
+
+
+def _first_attributes(file: BinaryIO, meta: Dataset) -> Dataset:
     if uid((meta,), "TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-        return _deflated(file, path)
+        return _deflated(file, meta)
     return read_partial(file, stop_when=_past_the_last, specific_tags=_TAGS)
 
 
-def _deflated(file: BinaryIO, path: Path) -> Dataset:
-    meta = read_file_meta_info(path)
+def _deflated(file: BinaryIO, meta: Dataset) -> Dataset:
     file.seek(144 + int(meta.FileMetaInformationGroupLength))
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     inflated = io.BytesIO(inflater.decompress(file.read(_INFLATED_BYTES), _INFLATED_BYTES))
@@ -74,7 +85,7 @@ def _past_the_last(tag: BaseTag, _vr: str | None, _length: int) -> bool:
     return tag > _LAST
 
 
-def _instance(found: Dataset) -> Instance:
+def _instance(found: Dataset, source_ae: str) -> Instance:
     return Instance(
         _required(found, "StudyInstanceUID"),
         _required(found, "SeriesInstanceUID"),
@@ -83,6 +94,7 @@ def _instance(found: Dataset) -> Instance:
         hint((found,), "Modality"),
         hint((found,), "StudyDescription"),
         hint((found,), "SeriesDescription"),
+        source_ae,
     )
 
 

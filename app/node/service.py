@@ -1,0 +1,107 @@
+"""`osteon serve`: starts the parts, queues complete studies, looks after the parts, stops them."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from datetime import datetime
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.node import metrics
+from app.node.database import connected, prepare_database
+from app.node.dispatcher import Dispatcher
+from app.node.logs import configure_logs
+from app.node.parts import executor_name, listener_part, now_s, sender_part, worker_part
+from app.node.process import Part
+from app.node.web import serve_http
+from app.run import allow_deep_stack
+from app.settings import Settings
+
+log = structlog.get_logger()
+
+TICK_S = 0.2
+
+
+class Node:
+    """All parts of a running node."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.node = settings, settings.node
+        self.stopping = threading.Event()
+        self.parts = [
+            Part("listener", listener_part, (settings,)),
+            Part("sender", sender_part, (settings, executor_name("sender"))),
+            *(
+                Part(f"worker-{n}", worker_part, (settings, executor_name("worker", n)))
+                for n in range(self.node.workers)
+            ),
+        ]
+
+    @property
+    def ill(self) -> list[str]:
+        """Parts that do not work now."""
+        return [part.name for part in self.parts if not part.is_well]
+
+    def run(self) -> None:
+        """Until it is told to stop."""
+        self.node.data.mkdir(parents=True, exist_ok=True)
+        allow_deep_stack()
+        metrics.use_folder(self.node.data / "metrics")
+        prepare_database(self.node)
+        for part in self.parts:
+            part.start(now_s())
+        client = connected(self.node)
+        web = serve_http(self, client)
+        (self.node.data / "inbox").mkdir(exist_ok=True)
+        dispatcher = Dispatcher(self.node, client, lambda: datetime.now().astimezone())
+        while not self.stopping.wait(TICK_S):
+            self.look_after()
+            self.dispatch(dispatcher)
+        self.stop()
+        web.should_exit = True
+
+    def look_after(self) -> None:
+        """Starts parts again that ended."""
+        for part in self.parts:
+            part.look_after(now_s())
+
+    def dispatch(self, dispatcher: Dispatcher) -> None:
+        """One look at the inbox; a database or a disk that fails is tried again at the next."""
+        try:
+            dispatcher.tick(now_s())
+        except (SQLAlchemyError, OSError) as error:
+            log.error("dispatch_postponed", error=type(error).__name__)
+
+    def stop(self) -> None:
+        """The listener first, so that nothing comes in; then the others, each with its work in hand."""
+        log.info("stopping")
+        for part in self.parts:
+            if part.process is not None and part.process.is_alive():
+                part.process.terminate()
+        deadline_s = now_s() + self.node.grace_s + 5
+        for part in self.parts:
+            part.end(max(0.0, deadline_s - now_s()))
+
+
+def serve(settings: Settings) -> int:
+    """The command."""
+    configure_logs("node")
+    node = Node(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: node.stopping.set())
+    if not settings.node.sources:
+        log.warning("no_peers", sentence="no peer may send to this node: name one in app.yaml or by --peer")
+    began = time.monotonic()
+    threading.Thread(target=announce, args=(node, began), daemon=True).start()
+    node.run()
+    return 0
+
+
+def announce(node: Node, began: float) -> None:
+    """Says when everything is ready."""
+    while node.ill and not node.stopping.wait(0.1):
+        pass
+    log.info("ready", seconds=round(time.monotonic() - began, 1))

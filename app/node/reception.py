@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import queue
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import structlog
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.dsutils import decode
 from pynetdicom.pdu_primitives import P_DATA
 
+from app.node.command_set import StoreRequest, store_request, store_response
 from app.node.inbox import Inbox, Outcome
 from operators.dicom.file_meta import file_head
 from operators.dicom.instance_identity import Instance, read_instance
@@ -24,14 +23,14 @@ from operators.errors import UnreadableError
 
 log = structlog.get_logger()
 
-# PS3.7 9.3.1.1, E.1.1
-C_STORE_RQ = 0x0001
 # PS3.8 E.2: message control header
 COMMAND, LAST = 1, 2
 # PS3.7 C and PS3.4 B.2.3: statuses of C-STORE
 SUCCESS, OUT_OF_RESOURCES, NOT_THE_SOP_CLASS, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xA900, 0xC000
 INVALID_INSTANCE, PROCESSING_FAILURE = 0x0117, 0x0110
 MAXIMUM_COMMAND_BYTES = 1 << 16
+# How often an association's thread looks whether its peer has been silent for too long.
+IDLE_S = 0.25
 # A storage commitment request of 50,000 instances is about this long.
 MAXIMUM_MESSAGE_BYTES = 16 << 20
 
@@ -66,19 +65,18 @@ class Incoming:
     """One C-STORE under way; where `status` is set already, what still comes is thrown away."""
 
     context_id: int
-    message_id: int
-    sop_class_uid: str
-    sop_instance_uid: str
+    request: StoreRequest
     status: int | None = None
     path: Path | None = None
     file: BinaryIO | None = field(default=None, repr=False)
 
     def write(self, content: memoryview) -> None:
-        """Appends; a full disk becomes a status."""
+        """Appends all of it, which one write need not do; a full disk becomes a status."""
         if self.file is None:
             return
         try:
-            self.file.write(content)
+            while content:
+                content = content[self.file.write(content) :]
         except OSError:
             self.refuse(OUT_OF_RESOURCES)
 
@@ -107,15 +105,30 @@ class Reception(DIMSEServiceProvider):
         self.other_bytes = 0
         self.incoming: Incoming | None = None
 
-    def receive_primitive(self, primitive: P_DATA) -> None:
+    def get_msg(self, block: bool = False) -> tuple[Any, Any]:
+        """Sleeps where pynetdicom would ask a thousand times a second whether something has come."""
+        if block:
+            return super().get_msg(block=True)
+        try:
+            return self.msg_queue.get(timeout=IDLE_S)
+        except queue.Empty:
+            return None, None
+
+    def receive_fragments(self, fragments: Iterator[tuple[int, memoryview]]) -> None:
         """The edge of an association: whatever goes wrong in it ends it, and no other."""
         try:
-            for context_id, fragment in primitive.presentation_data_value_list:
+            for context_id, fragment in fragments:
                 self._receive_fragment(context_id, fragment)
+        except UnreadableError as error:
+            log.warning("association_failed", reason=str(error))
+            self._end()
         except Exception:
             log.error("association_failed", traceback=traceback.format_exc())
-            self.drop()
-            self.dul.event_queue.put("Evt19")
+            self._end()
+
+    def _end(self) -> None:
+        self.drop()
+        self.dul.event_queue.put("Evt19")
 
     def drop(self) -> None:
         """Forgets an instance that did not come to its end."""
@@ -123,39 +136,32 @@ class Reception(DIMSEServiceProvider):
             self.incoming.drop()
             self.incoming = None
 
-    def _receive_fragment(self, context_id: int, fragment: bytes) -> None:
+    def _receive_fragment(self, context_id: int, fragment: memoryview) -> None:
         control = fragment[0]
         if control & COMMAND:
             self._receive_command(context_id, fragment, last=bool(control & LAST))
         elif self.incoming is not None:
-            self.incoming.write(memoryview(fragment)[1:])
+            self.incoming.write(fragment[1:])
             if control & LAST:
                 self._finish(self.incoming)
         else:
             self.other_bytes += len(fragment)
             require_length(self.other_bytes, MAXIMUM_MESSAGE_BYTES)
-            self._pass_on(context_id, fragment)
+            self._pass_on(context_id, bytes(fragment))
 
-    def _receive_command(self, context_id: int, fragment: bytes, last: bool) -> None:
+    def _receive_command(self, context_id: int, fragment: memoryview, last: bool) -> None:
         self.command += fragment[1:]
         require_length(len(self.command), MAXIMUM_COMMAND_BYTES)
         if not last:
             return
         content, self.command = bytes(self.command), bytearray()
-        command = decode(BytesIO(content), True, True)
         self.other_bytes = 0
-        if command.CommandField == C_STORE_RQ:
-            self.drop()
-            self.incoming = self._begin(
-                Incoming(
-                    context_id,
-                    int(command.MessageID),
-                    str(command.AffectedSOPClassUID),
-                    str(command.AffectedSOPInstanceUID),
-                )
-            )
-        else:
+        request = store_request(content)
+        if request is None:
             self._pass_on(context_id, bytes((COMMAND | LAST,)) + content)
+        else:
+            self.drop()
+            self.incoming = self._begin(Incoming(context_id, request))
 
     def _pass_on(self, context_id: int, fragment: bytes) -> None:
         primitive = P_DATA()
@@ -164,10 +170,10 @@ class Reception(DIMSEServiceProvider):
 
     def _begin(self, incoming: Incoming) -> Incoming:
         """Opens the file; where that cannot be, the data set is received and thrown away."""
-        syntax = str(self.assoc._accepted_cx[incoming.context_id].transfer_syntax[0])
+        syntax, request = self._transfer_syntax(incoming.context_id), incoming.request
         try:
             head = file_head(
-                incoming.sop_class_uid, incoming.sop_instance_uid, syntax, self.assoc.requestor.ae_title
+                request.sop_class_uid, request.sop_instance_uid, syntax, self.assoc.requestor.ae_title
             )
         except UnreadableError:
             incoming.status = INVALID_INSTANCE
@@ -182,6 +188,12 @@ class Reception(DIMSEServiceProvider):
         except OSError:
             incoming.refuse(OUT_OF_RESOURCES)
         return incoming
+
+    def _transfer_syntax(self, context_id: int) -> str:
+        context = self.assoc._accepted_cx.get(context_id)
+        if context is None:
+            raise UnreadableError("expected a presentation context that was accepted, got another one")
+        return str(context.transfer_syntax[0])
 
     def _finish(self, incoming: Incoming) -> None:
         """Stores, answers, and tells; nothing is answered with success that is not on the disk."""
@@ -204,7 +216,7 @@ class Reception(DIMSEServiceProvider):
         try:
             instance = read_instance(incoming.path)
             if (instance.sop_class_uid, instance.sop_instance_uid) != (
-                incoming.sop_class_uid, incoming.sop_instance_uid
+                incoming.request.sop_class_uid, incoming.request.sop_instance_uid
             ):
                 incoming.status = NOT_THE_SOP_CLASS
                 return instance, None
@@ -216,13 +228,8 @@ class Reception(DIMSEServiceProvider):
         return None, None
 
     def _answer(self, incoming: Incoming, status: int) -> None:
-        response = C_STORE()
-        response.MessageIDBeingRespondedTo = incoming.message_id
-        if status != INVALID_INSTANCE:
-            response.AffectedSOPClassUID = incoming.sop_class_uid
-            response.AffectedSOPInstanceUID = incoming.sop_instance_uid
-        response.Status = status
-        self.send_msg(response, incoming.context_id)
+        content = store_response(incoming.request, status, named=status != INVALID_INSTANCE)
+        self.dul.send_fragment(incoming.context_id, bytes((COMMAND | LAST,)) + content)
 
 
 def require_length(length: int, maximum: int) -> None:

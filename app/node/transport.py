@@ -15,8 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 from pynetdicom.association import Association
-from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+
+from app.node.data_transfer import NodeDul
+from app.node.reception import Reception
 
 POLL_S = 0.005
 # An A-ASSOCIATE-RQ with 128 contexts of many transfer syntaxes stays far below this.
@@ -28,6 +30,8 @@ class NodeSocket(AssociationSocket):
     """Waits in `select` instead of sleeping, reads whole PDUs, and gives up on slow or huge ones."""
 
     pdu_s = 30.0
+    # Bytes that were looked at and belong to the next one who asks
+    unread: bytes | bytearray = b""
 
     @property
     def ready(self) -> bool:
@@ -46,32 +50,39 @@ class NodeSocket(AssociationSocket):
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Exactly so many bytes, fewer where the peer hung up; raises OSError for too many or too slow."""
-        if nr_bytes > MAXIMUM_PDU_BYTES:
-            raise OSError(f"expected a PDU of at most {MAXIMUM_PDU_BYTES} bytes, got {nr_bytes}")
-        content = bytearray(nr_bytes)
-        view, filled = memoryview(content), 0
-        deadline = time.monotonic() + self.pdu_s
-        while filled < nr_bytes:
-            count = self._receive(view[filled:], deadline)
-            if count == 0:
-                break
-            filled += count
-        view.release()
+        content = bytearray(self.allowed(nr_bytes))
+        given = min(len(self.unread), nr_bytes)
+        content[:given], self.unread = self.unread[:given], self.unread[given:]
+        with memoryview(content)[given:] as view:
+            filled = given + self._fill(view)
         del content[filled:]
         return content
 
-    def _receive(self, view: memoryview, deadline: float) -> int:
-        left_s = deadline - time.monotonic()
-        if left_s <= 0 or self.socket is None:
-            raise TimeoutError(f"expected a whole PDU within {self.pdu_s} s")
-        self.socket.settimeout(left_s)
-        try:
-            return self.socket.recv_into(view)
-        finally:
-            self.socket.settimeout(self.pdu_s)
+    def receive_into(self, view: memoryview) -> None:
+        """All of it; raises OSError where the peer hung up or is too slow."""
+        if self._fill(view) < len(view):
+            raise ConnectionError("expected a whole PDU, got a part")
+
+    def allowed(self, nr_bytes: int) -> int:
+        """The same number; raises OSError where no honest peer would send so much."""
+        if nr_bytes > MAXIMUM_PDU_BYTES:
+            raise OSError(f"expected a PDU of at most {MAXIMUM_PDU_BYTES} bytes, got {nr_bytes}")
+        return nr_bytes
+
+    def _fill(self, view: memoryview) -> int:
+        """The socket's own time-out is as long, so a slow peer is cut off after twice that at most."""
+        filled, deadline = 0, time.monotonic() + self.pdu_s
+        while filled < len(view):
+            if time.monotonic() >= deadline or self.socket is None:
+                raise TimeoutError(f"expected a whole PDU within {self.pdu_s} s")
+            count = self.socket.recv_into(view[filled:])
+            if count == 0:
+                break
+            filled += count
+        return filled
 
 
-MakeDimse = Callable[[Association], DIMSEServiceProvider]
+MakeDimse = Callable[[Association], Reception]
 
 
 class NodeRequestHandler(RequestHandler):
@@ -91,13 +102,11 @@ class NodeRequestHandler(RequestHandler):
 
     def _create_association(self) -> Association:
         association = super()._create_association()
-        association.dul.socket = None
-        association.dul.event_queue.queue.clear()
+        association.dimse = self.server.make_dimse(association)
+        association.dul = NodeDul(association, association.dimse)
         connection = NodeSocket(association, client_socket=self.request)
         connection.pdu_s = self.server.pdu_s
         association.set_socket(connection)
-        association.dimse = self.server.make_dimse(association)
-        association.dul._run_loop_delay = 0
         self.server.admit(association)
         return association
 

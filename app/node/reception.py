@@ -6,17 +6,15 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 import structlog
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.dsutils import decode
 from pynetdicom.pdu_primitives import P_DATA
 
+from app.node.command_set import StoreRequest, parsed, store_request, store_response
 from app.node.inbox import Inbox, Outcome
 from operators.dicom.file_meta import file_head
 from operators.dicom.instance_identity import Instance, read_instance
@@ -24,8 +22,6 @@ from operators.errors import UnreadableError
 
 log = structlog.get_logger()
 
-# PS3.7 9.3.1.1, E.1.1
-C_STORE_RQ = 0x0001
 # PS3.8 E.2: message control header
 COMMAND, LAST = 1, 2
 # PS3.7 C and PS3.4 B.2.3: statuses of C-STORE
@@ -66,9 +62,7 @@ class Incoming:
     """One C-STORE under way; where `status` is set already, what still comes is thrown away."""
 
     context_id: int
-    message_id: int
-    sop_class_uid: str
-    sop_instance_uid: str
+    request: StoreRequest
     status: int | None = None
     path: Path | None = None
     file: BinaryIO | None = field(default=None, repr=False)
@@ -142,18 +136,11 @@ class Reception(DIMSEServiceProvider):
         if not last:
             return
         content, self.command = bytes(self.command), bytearray()
-        command = decode(BytesIO(content), True, True)
+        request = store_request(parsed(content))
         self.other_bytes = 0
-        if command.CommandField == C_STORE_RQ:
+        if request is not None:
             self.drop()
-            self.incoming = self._begin(
-                Incoming(
-                    context_id,
-                    int(command.MessageID),
-                    str(command.AffectedSOPClassUID),
-                    str(command.AffectedSOPInstanceUID),
-                )
-            )
+            self.incoming = self._begin(Incoming(context_id, request))
         else:
             self._pass_on(context_id, bytes((COMMAND | LAST,)) + content)
 
@@ -166,9 +153,8 @@ class Reception(DIMSEServiceProvider):
         """Opens the file; where that cannot be, the data set is received and thrown away."""
         syntax = str(self.assoc._accepted_cx[incoming.context_id].transfer_syntax[0])
         try:
-            head = file_head(
-                incoming.sop_class_uid, incoming.sop_instance_uid, syntax, self.assoc.requestor.ae_title
-            )
+            request, sender = incoming.request, self.assoc.requestor.ae_title
+            head = file_head(request.sop_class_uid, request.sop_instance_uid, syntax, sender)
         except UnreadableError:
             incoming.status = INVALID_INSTANCE
             return incoming
@@ -203,9 +189,9 @@ class Reception(DIMSEServiceProvider):
         incoming.file = None
         try:
             instance = read_instance(incoming.path)
-            if (instance.sop_class_uid, instance.sop_instance_uid) != (
-                incoming.sop_class_uid, incoming.sop_instance_uid
-            ):
+            request = incoming.request
+            said = (request.sop_class_uid, request.sop_instance_uid)
+            if (instance.sop_class_uid, instance.sop_instance_uid) != said:
                 incoming.status = NOT_THE_SOP_CLASS
                 return instance, None
             return instance, self.store.inbox.commit(incoming.path, instance)
@@ -216,13 +202,10 @@ class Reception(DIMSEServiceProvider):
         return None, None
 
     def _answer(self, incoming: Incoming, status: int) -> None:
-        response = C_STORE()
-        response.MessageIDBeingRespondedTo = incoming.message_id
-        if status != INVALID_INSTANCE:
-            response.AffectedSOPClassUID = incoming.sop_class_uid
-            response.AffectedSOPInstanceUID = incoming.sop_instance_uid
-        response.Status = status
-        self.send_msg(response, incoming.context_id)
+        content = store_response(incoming.request, status, with_uids=status != INVALID_INSTANCE)
+        answer = P_DATA()
+        answer.presentation_data_value_list = [[incoming.context_id, bytes((COMMAND | LAST,)) + content]]
+        self.dul.send_pdu(answer)
 
 
 def require_length(length: int, maximum: int) -> None:

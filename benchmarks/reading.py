@@ -22,9 +22,9 @@ from monai.deploy.core.domain.dicom_series_selection import SelectedSeries, Stud
 from monai.deploy.operators.dicom_data_loader_operator import DICOMDataLoaderOperator
 from monai.deploy.operators.dicom_series_to_volume_operator import DICOMSeriesToVolumeOperator
 from numpy.typing import NDArray
-from pydicom.uid import generate_uid
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from benchmarks.ct_files import slice_header
 from operators.dicom.pixels import read_volume
 from operators.dicom.scan import scan
 
@@ -97,6 +97,22 @@ def write_series(folder: Path, slices: int) -> Path:
         ds.PixelData = generator.integers(0, 4096, (512, 512), dtype=np.uint16).tobytes()
         ds.save_as(folder / f"{k:04}.dcm", enforce_file_format=True)
     return folder
+
+
+def slice_header(k: int) -> Dataset:
+    """Slice `k` of an axial CT, 0.8 x 0.8 x 1 mm, without pixels and without its series' UIDs."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.SOPClassUID, ds.SOPInstanceUID, ds.Modality = CTImageStorage, generate_uid(), "CT"
+    ds.ImageType, ds.SeriesNumber, ds.InstanceNumber = ["ORIGINAL", "PRIMARY", "AXIAL"], 1, k + 1
+    ds.Rows = ds.Columns = 512
+    ds.PixelSpacing, ds.SliceThickness = [0.8, 0.8], 1
+    ds.ImageOrientationPatient, ds.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [-204.8, -204.8, k]
+    ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = 1, "MONOCHROME2", 0
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 16, 12, 11
+    ds.RescaleSlope, ds.RescaleIntercept, ds.RescaleType = 1, -1024, "HU"
+    return ds
 
 
 if __name__ == "__main__":

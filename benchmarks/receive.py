@@ -1,10 +1,9 @@
-"""How many CT instances a second are received and safe on the disk, beside Debian's Orthanc in one run.
+"""How fast the node and Orthanc take in one CT series over loopback, in one run.
 
-    python -m benchmarks.receive [--instances 274] [--repeats 3] [--long 5000]
+    python -m benchmarks.receive [--slices 274] [--repeats 5] [--senders 8] [--many 5000] [--data FOLDER]
 
-DCMTK's storescu sends (TCP_NODELAY=1) from 1 and from 8 processes at once; the receivers take turns, so
-that the disk and the machine's load are the same for both. Then `--long` instances go to the listener
-alone, and its peak memory is read half-way and at the end.
+DCMTK's storescu sends (TCP_NODELAY=1, PDUs of 128 KB), to both in turns, so that the disk's and the
+machine's load are the same for both. Both store on the same file system, and both sync each file.
 """
 
 from __future__ import annotations
@@ -14,110 +13,151 @@ import os
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.ct_files import write_study
-from benchmarks.receivers import free_port, orthanc, ours, peak_mb, system_tool
+import numpy as np
+import psutil
 
-Receiver = Callable[[Path, int], AbstractContextManager[int]]
-RECEIVERS: dict[str, Receiver] = {"Osteon": ours, "Orthanc": orthanc}
-AT_ONCE = (1, 8)
+from app.node.configuration import NodeSettings, Peer
+from app.settings import Settings
+from tests import phantoms
+from tests.integration.node_cases import system_tool
+from tests.integration.node_processes import Orthanc, free_port, until
+
+LISTEN = """
+import sys, multiprocessing, threading
+from app.node.parts import listener_part
+from app.settings import Settings
+settings = Settings.model_validate_json(sys.argv[1])
+listener_part(settings, multiprocessing.Event(), threading.Event())
+"""
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """A server to send to, and how to empty it."""
+
+    name: str
+    port: int
+    empty: Callable[[], None]
 
 
 def main() -> None:
-    """Prints a line for each number of senders, and one for the memory."""
+    """Prints rates in instances a second, ratios, and the listener's memory."""
     arguments = parse_arguments()
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as temporary:
+    with tempfile.TemporaryDirectory(dir=arguments.data) as temporary:
         root = Path(temporary)
-        studies = [write_study(root / f"study{n}", arguments.instances) for n in range(max(AT_ONCE))]
-        for senders in AT_ONCE:
-            print_rates(senders, rates_in_turns(root, studies[:senders], arguments.repeats))
-        if arguments.long:
-            print_memory(arguments.long, *long_run(root, arguments.long))
+        series = [write_series(root / "ct" / str(n), arguments.slices, n) for n in range(arguments.senders)]
+        orthanc = Orthanc(root / "pacs").start()
+        process, node = start_listener(root / "node")
+        try:
+            receivers = (node, Receiver("orthanc", orthanc.port, lambda: empty_orthanc(orthanc)))
+            compare(receivers, series, arguments.repeats)
+            flood(node, process, series, arguments.many)
+        finally:
+            process.kill()
+            orthanc.stop()
 
 
 def parse_arguments() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--instances", type=int, default=274, help="instances of each study")
-    parser.add_argument("--repeats", type=int, default=3, help="turns of each receiver")
-    parser.add_argument("--long", type=int, default=5000, help="instances for the memory; 0: none")
-    parser.add_argument("--folder", type=Path, help="where to work; its disk is the one that is measured")
+    parser.add_argument("--slices", type=int, default=274, help="instances of a series")
+    parser.add_argument("--repeats", type=int, default=5, help="turns of each receiver")
+    parser.add_argument("--senders", type=int, default=8, help="series that are sent at once")
+    parser.add_argument("--many", type=int, default=5000, help="instances while memory is watched")
+    parser.add_argument("--data", type=Path, help="folder on the disk to be measured")
     return parser.parse_args()
 
 
-def rates_in_turns(root: Path, studies: Sequence[Path], repeats: int) -> dict[str, list[float]]:
-    """Instances a second of each turn."""
-    rates: dict[str, list[float]] = {name: [] for name in RECEIVERS}
-    for _ in range(repeats):
-        for name, receiver in RECEIVERS.items():
-            rates[name].append(rate(root / "received", studies, receiver))
-    return rates
+def write_series(folder: Path, slices: int, study: int) -> Path:
+    """Noise of 512 x 512: a slice of 525 KB."""
+    hu = np.random.default_rng(study).integers(-1000, 1000, (512, 512, 1), dtype=np.int16)
+    volume = np.repeat(hu, slices, axis=2)
+    phantoms.write_ct(folder, volume, phantoms.axial_affine(), study=study + 1)
+    return folder
 
 
-def rate(folder: Path, studies: Sequence[Path], receiver: Receiver) -> float:
-    """Instances a second with one sender for each study."""
-    port = free_port()
-    os.sync()
-    try:
-        with receiver(folder, port):
-            seconds = send(studies, port)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return sum(len(list(study.iterdir())) for study in studies) / seconds
+def start_listener(root: Path) -> tuple[subprocess.Popen[bytes], Receiver]:
+    """The node's listener alone, as `osteon serve` starts it."""
+    peer = Peer(name="ct1", ae_title="CT1")
+    node = NodeSettings(host="127.0.0.1", port=free_port(), data=root, peers=(peer,), minimum_free_mb=0)
+    settings = Settings(node=node)
+    command = [sys.executable, "-c", LISTEN, settings.model_dump_json()]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    echo = [system_tool("echoscu"), "-aet", "CT1", "-aec", "OSTEON", "127.0.0.1", str(node.port)]
+    until(lambda: subprocess.run(echo, capture_output=True, check=False).returncode == 0, 60)
+
+    def empty() -> None:
+        for study in (root / "inbox").iterdir():
+            shutil.rmtree(study)
+
+    return process, Receiver("osteon", node.port, empty)
 
 
-def send(studies: Sequence[Path], port: int) -> float:
-    """Seconds until the last of the senders was told that all it sent is stored."""
+def empty_orthanc(orthanc: Orthanc) -> None:
+    """Deletes all its studies."""
+    for study in orthanc.get("studies"):
+        subprocess.run(
+            ["curl", "-s", "-X", "DELETE", f"http://127.0.0.1:{orthanc.http_port}/studies/{study}"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+
+
+def send(folder: Path, port: int) -> None:
+    """One association."""
     command = [
         system_tool("storescu"), "-aet", "CT1", "-aec", "OSTEON", "-pdu", "131072", "+sd",
-        "127.0.0.1", str(port),
-    ]
-    began = time.perf_counter()
+        "127.0.0.1", str(port), str(folder),
+    ]  # fmt: skip
     environment = {**os.environ, "TCP_NODELAY": "1"}
-    senders = [subprocess.Popen([*command, str(study)], env=environment) for study in studies]
-    codes = [sender.wait() for sender in senders]
-    seconds = time.perf_counter() - began
-    if any(codes):
-        raise RuntimeError(f"expected storescu to send everything, it ended with {codes}")
-    return seconds
+    subprocess.run(command, check=True, capture_output=True, env=environment)
 
 
-def long_run(root: Path, instances: int) -> tuple[float, float]:
-    """Peak memory of the listener in MB after half the instances, and after all, from 8 senders."""
-    port, share = free_port(), instances // (2 * max(AT_ONCE))
-    peaks = []
-    with ours(root / "received", port) as pid:
-        for half in range(2):
-            studies = [write_study(root / f"long{half}-{n}", share) for n in range(max(AT_ONCE))]
-            send(studies, port)
-            peaks.append(peak_mb(pid))
-            for study in studies:
-                shutil.rmtree(study)
-    return peaks[0], peaks[1]
+def rate(receiver: Receiver, folders: Sequence[Path], slices: int) -> float:
+    """Instances a second, all folders sent at once."""
+    start = time.perf_counter()
+    with ThreadPoolExecutor(len(folders)) as pool:
+        list(pool.map(lambda folder: send(folder, receiver.port), folders))
+    seconds = time.perf_counter() - start
+    receiver.empty()
+    return len(folders) * slices / seconds
 
 
-def print_rates(senders: int, rates: dict[str, list[float]]) -> None:
-    """The median and range of each receiver, and the ratio."""
-    for name, found in rates.items():
-        print(
-            f"{senders} at once: {name:8} median {statistics.median(found):6.0f} instances/s,"
-            f" {min(found):.0f} to {max(found):.0f}", flush=True,
-        )
-    ratio = statistics.median(rates["Osteon"]) / statistics.median(rates["Orthanc"])
-    print(f"{senders} at once: ratio {ratio:.2f}", flush=True)
+def compare(receivers: Sequence[Receiver], series: Sequence[Path], repeats: int) -> None:
+    """In turns, with one sender and with all."""
+    slices = len(list(series[0].iterdir()))
+    for folders in (series[:1], series):
+        rates: dict[str, list[float]] = {receiver.name: [] for receiver in receivers}
+        for _ in range(repeats):
+            for receiver in receivers:
+                rates[receiver.name].append(rate(receiver, folders, slices))
+        medians = {name: statistics.median(measured) for name, measured in rates.items()}
+        for name, measured in rates.items():
+            print(
+                f"{len(folders)} senders, {name:8} median {medians[name]:.0f}/s, "
+                f"{min(measured):.0f} to {max(measured):.0f}"
+            )
+        print(f"{len(folders)} senders, ratio {medians['osteon'] / medians['orthanc']:.2f}", flush=True)
 
 
-def print_memory(instances: int, half_mb: float, whole_mb: float) -> None:
-    """Peaks of the long run."""
-    print(
-        f"peak memory of the listener: {half_mb:.0f} MB after {instances // 2} instances,"
-        f" {whole_mb:.0f} MB after {instances}"
-    )
+def flood(node: Receiver, process: subprocess.Popen[bytes], series: Sequence[Path], many: int) -> None:
+    """Memory of the listener while many instances come from all senders at once."""
+    watched = psutil.Process(process.pid)
+    slices = len(list(series[0].iterdir()))
+    sent, seen_mb = 0, []
+    while sent < many:
+        rate(node, series, slices)
+        sent += len(series) * slices
+        seen_mb.append(watched.memory_info().rss / 1e6)
+    print(f"listener's memory after each {len(series) * slices} of {sent}: "
+          + ", ".join(f"{mb:.0f}" for mb in seen_mb) + " MB")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 
-from app.node.command_set import StoreRequest, store_request, store_response
+from app.node.command_set import StoreRequest, parsed, store_request, store_response
 from app.node.inbox import Inbox, Outcome
 from operators.dicom.file_meta import file_head
 from operators.dicom.instance_identity import Instance, read_instance
@@ -155,8 +155,8 @@ class Reception(DIMSEServiceProvider):
         if not last:
             return
         content, self.command = bytes(self.command), bytearray()
+        request = store_request(parsed(content))
         self.other_bytes = 0
-        request = store_request(content)
         if request is None:
             self._pass_on(context_id, bytes((COMMAND | LAST,)) + content)
         else:
@@ -172,9 +172,8 @@ class Reception(DIMSEServiceProvider):
         """Opens the file; where that cannot be, the data set is received and thrown away."""
         syntax, request = self._transfer_syntax(incoming.context_id), incoming.request
         try:
-            head = file_head(
-                request.sop_class_uid, request.sop_instance_uid, syntax, self.assoc.requestor.ae_title
-            )
+            sender = self.assoc.requestor.ae_title
+            head = file_head(request.sop_class_uid, request.sop_instance_uid, syntax, sender)
         except UnreadableError:
             incoming.status = INVALID_INSTANCE
             return incoming
@@ -215,9 +214,9 @@ class Reception(DIMSEServiceProvider):
         incoming.file = None
         try:
             instance = read_instance(incoming.path)
-            if (instance.sop_class_uid, instance.sop_instance_uid) != (
-                incoming.request.sop_class_uid, incoming.request.sop_instance_uid
-            ):
+            request = incoming.request
+            said = (request.sop_class_uid, request.sop_instance_uid)
+            if (instance.sop_class_uid, instance.sop_instance_uid) != said:
                 incoming.status = NOT_THE_SOP_CLASS
                 return instance, None
             return instance, self.store.inbox.commit(incoming.path, instance)
@@ -228,7 +227,7 @@ class Reception(DIMSEServiceProvider):
         return None, None
 
     def _answer(self, incoming: Incoming, status: int) -> None:
-        content = store_response(incoming.request, status, named=status != INVALID_INSTANCE)
+        content = store_response(incoming.request, status, with_uids=status != INVALID_INSTANCE)
         self.dul.send_fragment(incoming.context_id, bytes((COMMAND | LAST,)) + content)
 
 

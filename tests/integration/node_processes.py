@@ -149,7 +149,7 @@ class Orthanc:
         path.write_text(json.dumps(content), encoding="utf-8")
         return path
 
-    def start(self, node_port: int = 0, **changes: Any) -> Orthanc:
+    def start(self, node_port: int = 104, **changes: Any) -> Orthanc:
         """Until it answers; it knows a node at `node_port`."""
         path = self.configuration(node_port, changes)
         with (self.root / "log").open("ab") as log:

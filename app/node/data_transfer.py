@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+import structlog
 from pynetdicom.dul import DULServiceProvider
 
 from operators.errors import UnreadableError
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 
     from app.node.transport import NodeSocket
 
+log = structlog.get_logger()
+
 # PS3.8 9.3.1, 9.3.5: PDU header, type P-DATA-TF; state "ready for data transfer"
 PDU_HEADER_BYTES, P_DATA_TF, READY = 6, 0x04, "Sta6"
+# Wakes whoever waits for a request that will never come; pynetdicom takes it for a time-out.
+NOTHING_MORE = None
 # PS3.8 9.3.5.1: length, then a presentation context, then the value with its control header
 ITEM_LENGTH_BYTES, SMALLEST_ITEM = 4, 2
 
@@ -45,8 +50,17 @@ class NodeDul(DULServiceProvider):
         self.receiver = receiver
         self.to_user_queue = WakingQueue(receiver.msg_queue)
         self.buffer = bytearray()
-        # Its delay follows after a wait for data; a second one would only add to it
-        self._run_loop_delay = 0
+
+    def run_reactor(self) -> None:
+        """The edge of an association: what its peer does wrong ends it, with all that it holds."""
+        try:
+            super().run_reactor()
+        except Exception as error:
+            log.warning("association_failed", reason=f"{type(error).__name__} in the upper layer")
+        finally:
+            if self.socket is not None:
+                self.socket.close()
+            self.to_user_queue.put(NOTHING_MORE)
 
     def send_fragment(self, context_id: int, fragment: bytes) -> None:
         """A whole small message; to be called by the receiver only."""

@@ -26,6 +26,8 @@ TOO_MANY = (2, 3, 2)
 POLL_S = 0.1
 # Connections that have not yet asked for an association; the oldest makes room for a new one.
 WAITING = 64
+# An association with a peer that was silent for less is never given up for another one.
+SPARED_S = 5.0
 
 
 class Listener:
@@ -77,9 +79,21 @@ class Listener:
         if not is_known(calling_ae, str(association.requestor.address), self.settings.sources):
             log.warning("association_rejected", reason="unknown calling AE title or address")
             reject(association, UNKNOWN_CALLING_AE)
-        elif len(established(self.server)) >= self.settings.maximum_associations:
+        elif not self._has_room():
             log.warning("association_rejected", reason="too many associations")
             reject(association, TOO_MANY)
+
+    def _has_room(self) -> bool:
+        """Where all places are taken, the one whose peer has been silent the longest is given away."""
+        served = established(self.server)
+        if len(served) < self.settings.maximum_associations:
+            return True
+        longest = max(served, key=idle_s)
+        if idle_s(longest) < SPARED_S:
+            return False
+        log.warning("association_aborted", reason="idle, and its place was needed")
+        longest.abort(block=False)
+        return True
 
 
 def configure_pynetdicom() -> None:
@@ -116,6 +130,12 @@ def is_known(calling_ae: str, address: str, sources: tuple[Peer, ...]) -> bool:
 def established(server: NodeServer) -> list[Association]:
     """Associations that were accepted and have not ended."""
     return [each for each in server.active_associations if each.is_established]
+
+
+def idle_s(association: Association) -> float:
+    """How long its peer has been silent; 0 for one that is just closing."""
+    connection = association.dul.socket
+    return 0.0 if connection is None else float(connection.idle_s)
 
 
 def reject(association: Association, answer: tuple[int, int, int]) -> None:

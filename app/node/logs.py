@@ -22,3 +22,5 @@ def configure_logs(part: str) -> None:
     )
     structlog.contextvars.bind_contextvars(part=part)
     logging.getLogger().setLevel(logging.ERROR)
+    # Warnings of pydicom quote values, which may be a patient's
+    logging.captureWarnings(True)

@@ -31,6 +31,8 @@ INVALID_INSTANCE, PROCESSING_FAILURE = 0x0117, 0x0110
 MAXIMUM_COMMAND_BYTES = 1 << 16
 # How often an association's thread looks whether its peer has been silent for too long.
 IDLE_S = 0.25
+# How much of one data set is written between two looks at the disk.
+CHECKED_BYTES = 4 << 20
 # A storage commitment request of 50,000 instances is about this long.
 MAXIMUM_MESSAGE_BYTES = 16 << 20
 
@@ -69,6 +71,7 @@ class Incoming:
     status: int | None = None
     path: Path | None = None
     file: BinaryIO | None = field(default=None, repr=False)
+    unchecked: int = 0
 
     def write(self, content: memoryview) -> None:
         """Appends all of it, which one write need not do; a full disk becomes a status."""
@@ -141,13 +144,22 @@ class Reception(DIMSEServiceProvider):
         if control & COMMAND:
             self._receive_command(context_id, fragment, last=bool(control & LAST))
         elif self.incoming is not None:
-            self.incoming.write(fragment[1:])
+            self._keep(self.incoming, fragment[1:])
             if control & LAST:
                 self._finish(self.incoming)
         else:
             self.other_bytes += len(fragment)
             require_length(self.other_bytes, MAXIMUM_MESSAGE_BYTES)
             self._pass_on(context_id, bytes(fragment))
+
+    def _keep(self, incoming: Incoming, content: memoryview) -> None:
+        """The watermark holds for a data set without end too."""
+        incoming.write(content)
+        incoming.unchecked += len(content)
+        if incoming.unchecked >= CHECKED_BYTES:
+            incoming.unchecked = 0
+            if not self.store.has_room():
+                incoming.refuse(OUT_OF_RESOURCES)
 
     def _receive_command(self, context_id: int, fragment: memoryview, last: bool) -> None:
         self.command += fragment[1:]

@@ -20,7 +20,9 @@ from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAsso
 from app.node.data_transfer import NodeDul
 from app.node.reception import Reception
 
-POLL_S = 0.005
+# How long to wait for data before looking whether there is something to send: a busy peer gets answers
+# at once, and a hundred idle ones cost nothing.
+BUSY_WAIT_S, IDLE_WAIT_S, BUSY_S = 0.005, 0.1, 1.0
 # An A-ASSOCIATE-RQ with 128 contexts of many transfer syntaxes stays far below this.
 MAXIMUM_PDU_BYTES = 1 << 20
 RECEIVE_BUFFER_BYTES = 1 << 20
@@ -32,6 +34,12 @@ class NodeSocket(AssociationSocket):
     pdu_s = 30.0
     # Bytes that were looked at and belong to the next one who asks
     unread: bytes | bytearray = b""
+    heard_s = 0.0
+
+    @property
+    def idle_s(self) -> float:
+        """How long the peer has been silent."""
+        return time.monotonic() - self.heard_s
 
     @property
     def ready(self) -> bool:
@@ -41,12 +49,14 @@ class NodeSocket(AssociationSocket):
             return False
         if isinstance(connection, ssl.SSLSocket) and connection.pending():
             return True
+        wait_s = BUSY_WAIT_S if self.idle_s < BUSY_S else IDLE_WAIT_S
         try:
-            found, _, _ = select.select([connection], [], [], POLL_S)
+            poll = select.poll()
+            poll.register(connection, select.POLLIN)
+            return bool(poll.poll(1000 * wait_s))
         except (OSError, ValueError):
             self.event_queue.put("Evt17")
             return False
-        return bool(found)
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Exactly so many bytes, fewer where the peer hung up; raises OSError for too many or too slow."""
@@ -79,6 +89,7 @@ class NodeSocket(AssociationSocket):
             if count == 0:
                 break
             filled += count
+        self.heard_s = time.monotonic()
         return filled
 
 
@@ -104,8 +115,10 @@ class NodeRequestHandler(RequestHandler):
         association = super()._create_association()
         association.dimse = self.server.make_dimse(association)
         association.dul = NodeDul(association, association.dimse)
+        # Both are kept in the timers of the service provider, which is another one now
+        association.acse_timeout, association.network_timeout = self.ae.acse_timeout, self.ae.network_timeout
         connection = NodeSocket(association, client_socket=self.request)
-        connection.pdu_s = self.server.pdu_s
+        connection.pdu_s, connection.heard_s = self.server.pdu_s, time.monotonic()
         association.set_socket(connection)
         self.server.admit(association)
         return association

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ class Store:
     inbox: Inbox
     minimum_free_bytes: int
     tell: Callable[[Received], None]
+    ended: Callable[[str, str, Counter[str]], None]
 
     def has_room(self) -> bool:
         """Whether the watermark is not reached."""
@@ -100,6 +102,7 @@ class Reception(DIMSEServiceProvider):
         self.command = bytearray()
         self.other_bytes = 0
         self.incoming: Incoming | None = None
+        self.images: Counter[str] = Counter()
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """The edge of an association: whatever goes wrong in it ends it, and no other."""
@@ -116,6 +119,14 @@ class Reception(DIMSEServiceProvider):
         if self.incoming is not None:
             self.incoming.drop()
             self.incoming = None
+
+    def end(self) -> None:
+        """The association is over: what came of it is told once."""
+        self.drop()
+        images, self.images = self.images, Counter()
+        if images:
+            peer = self.assoc.requestor
+            self.store.ended(peer.ae_title, str(peer.address), images)
 
     def _receive_fragment(self, context_id: int, fragment: bytes) -> None:
         control = fragment[0]
@@ -176,6 +187,8 @@ class Reception(DIMSEServiceProvider):
         instance, outcome = self._stored(incoming)
         incoming.drop()
         status = SUCCESS if incoming.status is None else incoming.status
+        if instance is not None and outcome is not None:
+            self.images[instance.study_instance_uid] += 1
         peer = self.assoc.requestor
         self.store.tell(
             Received(peer.ae_title, str(peer.address), status, outcome, instance, size)

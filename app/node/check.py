@@ -85,8 +85,6 @@ def peers(node: NodeSettings) -> Iterator[Finding]:
     if not node.sources:
         yield Finding(2, "peers: none may send; name one under `peers` in app.yaml or with --peer")
     for peer in node.destinations:
-        if not peer.host:
-            continue
         try:
             echo(peer, node)
             yield Finding(0, f"peer {peer.name}: answers C-ECHO")

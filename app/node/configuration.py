@@ -39,7 +39,6 @@ class Peer(Frozen):
     addresses: tuple[str, ...] = Field((), description="IP addresses that may use the AE title; empty: any")
     commitment: bool = Field(False, description="It is asked to commit to what it was sent")
     tls: bool = Field(False, description="Is spoken to by TLS")
-    stow_url: str = Field("", description="DICOMweb address; results go there by STOW-RS instead of C-STORE")
 
     @field_validator("ae_title")
     @classmethod
@@ -50,8 +49,8 @@ class Peer(Frozen):
 
     @model_validator(mode="after")
     def _reachable(self) -> Peer:
-        if self.receives and not (self.host or self.stow_url):
-            raise ValueError(f"expected a host or a stow_url for {self.name}, which receives")
+        if self.receives and not self.host:
+            raise ValueError(f"expected a host for {self.name}, which receives")
         return self
 
 
@@ -72,19 +71,19 @@ class NodeSettings(Frozen):
     ae_title: str = Field("OSTEON", description="This node's AE title")
     host: str = Field("0.0.0.0", description="Address to listen on")
     port: int = Field(11112, ge=0, le=65535, description="DICOM port")
-    http_host: str = Field("127.0.0.1", description="Address of health, metrics and STOW-RS")
-    http_port: int = Field(9112, ge=0, le=65535, description="Port of health, metrics and STOW-RS")
+    http_host: str = Field("127.0.0.1", description="Address of health and metrics")
+    http_port: int = Field(9112, ge=0, le=65535, description="Port of health and metrics")
     data: Path = Field(Path("data"), description="Folder for everything received and made")
     database: str = Field("", description="URL of PostgreSQL; empty: SQLite in the data folder")
     peers: tuple[Peer, ...] = Field((), description="Who may send, and who receives")
     rules: tuple[Rule, ...] = Field((), description="The first that fits a study counts")
     tls: TlsFiles | None = Field(None, description="Certificates; with them the listener speaks TLS only")
     watch: Path | None = Field(None, description="Folder whose DICOM files are taken in like sent ones")
-    stow: bool = Field(False, description="Take instances by STOW-RS on the HTTP port")
     quiet_s: float = Field(30, ge=0, description="A study is complete so long after its last instance")
     forced_s: float = Field(3600, gt=0, description="At most so long after its first one")
     study_limit_s: float = Field(3600, gt=0, description="Time that the segmentation of one study may take")
     delivery_limit_s: float = Field(3 * 86400, gt=0, description="How long a delivery is tried again")
+    commitment_s: float = Field(86400, gt=0, description="How long a peer may take to commit to a result")
     retention_s: float = Field(7 * 86400, ge=0, description="Delivered and refused studies are kept so long")
     minimum_free_mb: int = Field(2000, ge=0, description="Below it C-STORE answers A700")
     maximum_associations: int = Field(64, ge=1, description="Served at once")

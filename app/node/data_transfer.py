@@ -39,6 +39,9 @@ class FragmentReceiver(Protocol):
     def receive_fragments(self, fragments: Iterator[tuple[int, memoryview]]) -> None:
         """Of one PDU; never raises."""
 
+    def end(self) -> None:
+        """No more will come."""
+
 
 class NodeDul(DULServiceProvider):
     """Hands data to the association's receiver, and wakes its thread for all else."""
@@ -60,6 +63,7 @@ class NodeDul(DULServiceProvider):
         finally:
             if self.socket is not None:
                 self.socket.close()
+            self.receiver.end()
             self.to_user_queue.put(NOTHING_MORE)
 
     def send_fragment(self, context_id: int, fragment: bytes) -> None:

@@ -57,7 +57,7 @@ def echo(peer: Peer, settings: NodeSettings) -> None:
 
 
 def associated(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str, str]]) -> Association:
-    """An open association. Raises TransientError where there is none to be had."""
+    """An open association. Raises TransientError, or OutputError where the peer takes no such objects."""
     entity = requesting_entity(settings)
     for sop_class_uid, transfer_syntax_uid in contexts:
         entity.add_requested_context(sop_class_uid, transfer_syntax_uid)
@@ -67,6 +67,8 @@ def associated(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str,
     )
     if association.is_established:
         return association
+    if association.rejected_contexts:
+        raise no_context(peer, contexts[0])
     if association.is_rejected:
         answer = association.acceptor.primitive
         raise TransientError(
@@ -94,11 +96,15 @@ def require_context(association: Association, file: Outgoing, peer: Peer) -> Non
     """Raises OutputError where the peer does not take such objects at all."""
     accepted = {(cx.abstract_syntax, cx.transfer_syntax[0]) for cx in association.accepted_contexts}
     if (file.sop_class_uid, file.transfer_syntax_uid) not in accepted:
-        raise OutputError(
-            f"expected {peer.name} to accept SOP class {file.sop_class_uid} in transfer syntax "
-            f"{file.transfer_syntax_uid}, it accepts neither",
-            code="no_presentation_context",
-        )
+        raise no_context(peer, (file.sop_class_uid, file.transfer_syntax_uid))
+
+
+def no_context(peer: Peer, wanted: tuple[str, str]) -> OutputError:
+    """The peer does not take such objects: another try would end the same."""
+    return OutputError(
+        f"expected {peer.name} to accept SOP class {wanted[0]} in transfer syntax {wanted[1]}, it does not",
+        code="no_presentation_context",
+    )
 
 
 def store_one(association: Association, file: Outgoing, peer: Peer) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import structlog
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
-from pynetdicom.events import Event, EventHandlerType
+from pynetdicom.events import Event
 
+from app.node.commitment import PUSH_MODEL, CommitmentService
 from app.node.configuration import NodeSettings, Peer
 from app.node.reception import Reception, Store
 from app.node.tls import server_context
@@ -31,11 +32,9 @@ SPARED_S = 5.0
 
 
 class Listener:
-    """A running server. `extra` adds contexts' handlers of other services."""
+    """A running server."""
 
-    def __init__(
-        self, settings: NodeSettings, store: Store, extra: list[EventHandlerType] | None = None
-    ) -> None:
+    def __init__(self, settings: NodeSettings, store: Store) -> None:
         configure_pynetdicom()
         self.settings, self.store = settings, store
         entity = application_entity(settings)
@@ -46,7 +45,7 @@ class Listener:
                 (evt.EVT_REQUESTED, self._admit),
                 (evt.EVT_CONN_CLOSE, forget_unfinished),
                 (evt.EVT_C_ECHO, lambda _: 0x0000),
-                *(extra or []),
+                *CommitmentService(settings, store.inbox).handlers,
             ],
             server_class=NodeServer,
             make_dimse=lambda association: Reception(association, store),
@@ -117,6 +116,7 @@ def application_entity(settings: NodeSettings) -> AE:
     entity.acse_timeout = min(settings.network_s, 30)
     entity.dimse_timeout = settings.network_s
     entity.add_supported_context(VERIFICATION)
+    entity.add_supported_context(PUSH_MODEL, scu_role=True, scp_role=True)
     return entity
 
 
@@ -147,4 +147,4 @@ def reject(association: Association, answer: tuple[int, int, int]) -> None:
 def forget_unfinished(event: Event) -> None:
     """Removes what came of an instance whose association ended in its midst."""
     dimse: Any = event.assoc.dimse
-    dimse.drop()
+    dimse.end()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from multiprocessing.synchronize import Event as ProcessEvent
 
 import structlog
 
 from app.node import metrics
+from app.node.audit import SOURCE, AuditTrail, Participant
 from app.node.database import STUDIES, delivery_queue, executor_configuration
 from app.node.inbox import Inbox
 from app.node.job import Json
@@ -33,7 +36,12 @@ def listener_part(settings: Settings, ready: ProcessEvent, stop: threading.Event
     node = settings.node
     inbox = Inbox(node.data, "listener")
     inbox.recover()
-    store = Store(inbox, node.minimum_free_mb * MEGABYTE, teller())
+    trail = audit_trail(settings)
+
+    def ended(calling_ae: str, address: str, images: Counter[str]) -> None:
+        trail.received(Participant(calling_ae, address, SOURCE, True), images)
+
+    store = Store(inbox, node.minimum_free_mb * MEGABYTE, teller(), ended)
     listener = Listener(node, store)
     thread = threading.Thread(target=listener.serve, daemon=True)
     thread.start()
@@ -41,6 +49,12 @@ def listener_part(settings: Settings, ready: ProcessEvent, stop: threading.Event
     log.info("listening", port=listener.port, ae_title=node.ae_title)
     stop.wait()
     listener.stop(node.grace_s)
+
+
+def audit_trail(settings: Settings) -> AuditTrail:
+    """The file that all parts append to."""
+    node = settings.node
+    return AuditTrail(node.data / "audit.xml", node.ae_title, lambda: datetime.now().astimezone())
 
 
 def teller() -> Callable[[Received], None]:
@@ -87,19 +101,19 @@ def sender_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop:
     """Delivers."""
     from dbos import DBOS
 
-    from app.node.sender import attempt
+    from app.node.sender import attempt, confirm
     from app.node.workflow import Attempt, define_delivering
 
     node, in_hand, counter = settings.node, InHand(), metrics.deliveries()
 
     def counted(delivery: Json) -> Attempt:
         with in_hand.work():
-            outcome = attempt(delivery, node)
+            outcome = attempt(delivery, node, audit_trail(settings))
         counter.labels(delivery["peer"], outcome.state).inc()
         return outcome
 
     DBOS(config=executor_configuration(node, executor_id))
-    define_delivering(node, counted)
+    define_delivering(node, counted, lambda delivery: confirm(delivery, node))
     queues = [delivery_queue(peer.name) for peer in node.destinations]
     DBOS.listen_queues(queues)
     DBOS.launch()

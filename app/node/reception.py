@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import queue
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, BinaryIO
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 
-from app.node.command_set import StoreRequest, parsed, store_request, store_response
+from app.node.command_set import parsed, store_request, store_response
 from app.node.inbox import Inbox, Outcome
+from app.node.incoming import (
+    CANNOT_UNDERSTAND,
+    INVALID_INSTANCE,
+    NOT_THE_SOP_CLASS,
+    OUT_OF_RESOURCES,
+    SUCCESS,
+    Incoming,
+)
 from operators.dicom.file_meta import file_head
 from operators.dicom.instance_identity import Instance, read_instance
 from operators.errors import UnreadableError
@@ -25,9 +32,6 @@ log = structlog.get_logger()
 
 # PS3.8 E.2: message control header
 COMMAND, LAST = 1, 2
-# PS3.7 C and PS3.4 B.2.3: statuses of C-STORE
-SUCCESS, OUT_OF_RESOURCES, NOT_THE_SOP_CLASS, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xA900, 0xC000
-INVALID_INSTANCE, PROCESSING_FAILURE = 0x0117, 0x0110
 MAXIMUM_COMMAND_BYTES = 1 << 16
 # How often an association's thread looks whether its peer has been silent for too long.
 IDLE_S = 0.25
@@ -56,46 +60,11 @@ class Store:
     inbox: Inbox
     minimum_free_bytes: int
     tell: Callable[[Received], None]
+    ended: Callable[[str, str, Counter[str]], None]
 
     def has_room(self) -> bool:
         """Whether the watermark is not reached."""
         return self.inbox.free_bytes() > self.minimum_free_bytes
-
-
-@dataclass
-class Incoming:
-    """One C-STORE under way; where `status` is set already, what still comes is thrown away."""
-
-    context_id: int
-    request: StoreRequest
-    status: int | None = None
-    path: Path | None = None
-    file: BinaryIO | None = field(default=None, repr=False)
-    unchecked: int = 0
-
-    def write(self, content: memoryview) -> None:
-        """Appends all of it, which one write need not do; a full disk becomes a status."""
-        if self.file is None:
-            return
-        try:
-            while content:
-                content = content[self.file.write(content) :]
-        except OSError:
-            self.refuse(OUT_OF_RESOURCES)
-
-    def refuse(self, status: int) -> None:
-        """Keeps nothing of it."""
-        self.status = status
-        self.drop()
-
-    def drop(self) -> None:
-        """Closes and removes the file."""
-        if self.file is not None:
-            with suppress(OSError):
-                self.file.close()
-            self.file = None
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
 
 
 class Reception(DIMSEServiceProvider):
@@ -107,6 +76,7 @@ class Reception(DIMSEServiceProvider):
         self.command = bytearray()
         self.other_bytes = 0
         self.incoming: Incoming | None = None
+        self.images: Counter[str] = Counter()
 
     def get_msg(self, block: bool = False) -> tuple[Any, Any]:
         """Sleeps where pynetdicom would ask a thousand times a second whether something has come."""
@@ -124,12 +94,12 @@ class Reception(DIMSEServiceProvider):
                 self._receive_fragment(context_id, fragment)
         except UnreadableError as error:
             log.warning("association_failed", reason=str(error))
-            self._end()
+            self._fail()
         except Exception:
             log.error("association_failed", traceback=traceback.format_exc())
-            self._end()
+            self._fail()
 
-    def _end(self) -> None:
+    def _fail(self) -> None:
         self.drop()
         self.dul.event_queue.put("Evt19")
 
@@ -138,6 +108,14 @@ class Reception(DIMSEServiceProvider):
         if self.incoming is not None:
             self.incoming.drop()
             self.incoming = None
+
+    def end(self) -> None:
+        """The association is over: what came of it is told once."""
+        self.drop()
+        images, self.images = self.images, Counter()
+        if images:
+            peer = self.assoc.requestor
+            self.store.ended(peer.ae_title, str(peer.address), images)
 
     def _receive_fragment(self, context_id: int, fragment: memoryview) -> None:
         control = fragment[0]
@@ -213,6 +191,8 @@ class Reception(DIMSEServiceProvider):
         instance, outcome = self._stored(incoming)
         incoming.drop()
         status = SUCCESS if incoming.status is None else incoming.status
+        if instance is not None and outcome is not None:
+            self.images[instance.study_instance_uid] += 1
         peer = self.assoc.requestor
         self.store.tell(
             Received(peer.ae_title, str(peer.address), status, outcome, instance, size)

@@ -5,17 +5,22 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.node import metrics
+from app.node.audit import STARTED, STOPPED
 from app.node.database import connected, prepare_database
 from app.node.dispatcher import Dispatcher
+from app.node.inbox import Inbox
 from app.node.logs import configure_logs
-from app.node.parts import executor_name, listener_part, now_s, sender_part, worker_part
+from app.node.parts import audit_trail, executor_name, listener_part, now_s, sender_part, worker_part
 from app.node.process import Part
+from app.node.retention import sweep
+from app.node.watched_folder import WatchedFolder
 from app.node.web import serve_http
 from app.run import allow_deep_stack
 from app.settings import Settings
@@ -23,6 +28,7 @@ from app.settings import Settings
 log = structlog.get_logger()
 
 TICK_S = 0.2
+SWEEP_S = 60.0
 
 
 class Node:
@@ -31,6 +37,7 @@ class Node:
     def __init__(self, settings: Settings) -> None:
         self.settings, self.node = settings, settings.node
         self.stopping = threading.Event()
+        self.next_sweep_s = 0.0
         self.parts = [
             Part("listener", listener_part, (settings,)),
             Part("sender", sender_part, (settings, executor_name("sender"))),
@@ -57,10 +64,19 @@ class Node:
         web = serve_http(self, client)
         (self.node.data / "inbox").mkdir(exist_ok=True)
         dispatcher = Dispatcher(self.node, client, lambda: datetime.now().astimezone())
+        trail = audit_trail(self.settings)
+        trail.application(STARTED)
+        watched = [WatchedFolder(path, Inbox(self.node.data, "watch")) for path in (self.node.watch,) if path]
         while not self.stopping.wait(TICK_S):
             self.look_after()
-            self.dispatch(dispatcher)
+            self.attempt(lambda: dispatcher.tick(now_s()))
+            for folder in watched:
+                self.attempt(folder.look)
+            if now_s() >= self.next_sweep_s:
+                self.next_sweep_s = now_s() + SWEEP_S
+                self.attempt(lambda: sweep(self.node, client, time.time() * 1000))
         self.stop()
+        trail.application(STOPPED)
         web.should_exit = True
 
     def look_after(self) -> None:
@@ -68,12 +84,12 @@ class Node:
         for part in self.parts:
             part.look_after(now_s())
 
-    def dispatch(self, dispatcher: Dispatcher) -> None:
-        """One look at the inbox; a database or a disk that fails is tried again at the next."""
+    def attempt(self, look: Callable[[], object]) -> None:
+        """One look; where the database or the disk fails, the next one tries again."""
         try:
-            dispatcher.tick(now_s())
+            look()
         except (SQLAlchemyError, OSError) as error:
-            log.error("dispatch_postponed", error=type(error).__name__)
+            log.error("look_postponed", error=type(error).__name__)
 
     def stop(self) -> None:
         """The listener first, so that nothing comes in; then the others, each with its work in hand."""

@@ -134,7 +134,7 @@ def delivery_id(job_id: str, peer_name: str) -> str:
 
 
 def define_delivering(
-    settings: NodeSettings, attempt: Callable[[Json], Attempt]
+    settings: NodeSettings, attempt: Callable[[Json], Attempt], confirm: Callable[[Json], Attempt]
 ) -> Callable[[Json], Json]:
     """Makes this process one that delivers; to be called before DBOS is launched."""
 
@@ -142,8 +142,15 @@ def define_delivering(
     def attempt_once(delivery: Json) -> Json:
         return vars(attempt(delivery))
 
+    @DBOS.step(name="confirm")
+    def confirm_once(delivery: Json) -> Json:
+        return vars(confirm(delivery))
+
     @DBOS.workflow(name=DELIVER, max_recovery_attempts=None)
     def deliver(delivery: Json) -> Json:
-        return repeated(lambda: attempt_once(delivery), settings.delivery_limit_s)
+        sent = repeated(lambda: attempt_once(delivery), settings.delivery_limit_s)
+        if sent["state"] != "delivered":
+            return sent
+        return repeated(lambda: confirm_once(delivery), settings.commitment_s)
 
     return deliver

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -39,9 +40,15 @@ class Running:
     def __init__(self, settings: NodeSettings) -> None:
         self.inbox = Inbox(settings.data)
         self.told: list[Received] = []
-        store = Store(self.inbox, settings.minimum_free_mb * 1_000_000, self.told.append)
+        self.associations: list[Counter[str]] = []
+        store = Store(self.inbox, settings.minimum_free_mb * 1_000_000, self.told.append, self.ended)
         self.listener = Listener(settings, store)
         self.port = self.listener.port
+
+    def ended(self, calling_ae: str, address: str, images: Counter[str]) -> None:
+        """What an association brought."""
+        assert (calling_ae, address) == ("CT1", "127.0.0.1")
+        self.associations.append(images)
 
     def stored(self) -> list[str]:
         """Names of all instances in the inbox."""

@@ -141,7 +141,7 @@ class Orthanc:
         root, path = self.root, self.root / "orthanc.json"
         content = {
             "Name": "PACS", "StorageDirectory": str(root / "store"), "IndexDirectory": str(root / "store"),
-            "HttpPort": self.http_port, "DicomPort": self.port, "DicomAet": "PACS", "RemoteAccessAllowed": False,
+            "HttpPort": self.http_port, "DicomPort": self.port, "DicomAet": "PACS",
             "AuthenticationEnabled": False, "DicomCheckCalledAet": False, "DicomAlwaysAllowStore": True,
             "DicomModalities": {"osteon": ["OSTEON", "127.0.0.1", node_port]}, "OverwriteInstances": True,
             "Plugins": [],

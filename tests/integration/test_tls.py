@@ -77,10 +77,10 @@ def test_peers_without_or_with_a_foreign_certificate_are_not(
 
 
 def test_a_silent_tls_client_holds_up_no_other(tmp_path: Path, certificates: dict[str, TlsFiles]) -> None:
-    with listening(node_settings(tmp_path / "data", tls=certificates["node"])) as node:
-        with socket.create_connection(("127.0.0.1", node.port)):
-            ours = options(certificates["ct"], certificates["ct"])
-            assert dcmtk("echoscu", *ours, "127.0.0.1", node.port)[0] == 0
+    settings = node_settings(tmp_path / "data", tls=certificates["node"])
+    with listening(settings) as node, socket.create_connection(("127.0.0.1", node.port)):
+        ours = options(certificates["ct"], certificates["ct"])
+        assert dcmtk("echoscu", *ours, "127.0.0.1", node.port)[0] == 0
 
 
 def test_tls_is_1_2_at_least(certificates: dict[str, TlsFiles]) -> None:

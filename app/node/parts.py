@@ -36,12 +36,7 @@ def listener_part(settings: Settings, ready: ProcessEvent, stop: threading.Event
     node = settings.node
     inbox = Inbox(node.data, "listener")
     inbox.recover()
-    trail = audit_trail(settings)
-
-    def ended(calling_ae: str, address: str, images: Counter[str]) -> None:
-        trail.received(Participant(calling_ae, address, SOURCE, True), images)
-
-    store = Store(inbox, node.minimum_free_mb * MEGABYTE, teller(), ended)
+    store = Store(inbox, node.minimum_free_mb * MEGABYTE, teller(), received_by(settings))
     listener = Listener(node, store)
     thread = threading.Thread(target=listener.serve, daemon=True)
     thread.start()
@@ -49,6 +44,16 @@ def listener_part(settings: Settings, ready: ProcessEvent, stop: threading.Event
     log.info("listening", port=listener.port, ae_title=node.ae_title)
     stop.wait()
     listener.stop(node.grace_s)
+
+
+def received_by(settings: Settings) -> Callable[[str, str, Counter[str]], None]:
+    """Writes what a peer sent into the audit trail."""
+    trail = audit_trail(settings)
+
+    def ended(calling_ae: str, address: str, images: Counter[str]) -> None:
+        trail.received(Participant(calling_ae, address, SOURCE, True), images)
+
+    return ended
 
 
 def audit_trail(settings: Settings) -> AuditTrail:

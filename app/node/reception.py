@@ -35,8 +35,6 @@ COMMAND, LAST = 1, 2
 MAXIMUM_COMMAND_BYTES = 1 << 16
 # How often an association's thread looks whether its peer has been silent for too long.
 IDLE_S = 0.25
-# How much of one data set is written between two looks at the disk.
-CHECKED_BYTES = 4 << 20
 # A storage commitment request of 50,000 instances is about this long.
 MAXIMUM_MESSAGE_BYTES = 16 << 20
 
@@ -122,22 +120,13 @@ class Reception(DIMSEServiceProvider):
         if control & COMMAND:
             self._receive_command(context_id, fragment, last=bool(control & LAST))
         elif self.incoming is not None:
-            self._keep(self.incoming, fragment[1:])
+            self.incoming.grow(fragment[1:], self.store.has_room)
             if control & LAST:
                 self._finish(self.incoming)
         else:
             self.other_bytes += len(fragment)
             require_length(self.other_bytes, MAXIMUM_MESSAGE_BYTES)
             self._pass_on(context_id, bytes(fragment))
-
-    def _keep(self, incoming: Incoming, content: memoryview) -> None:
-        """The watermark holds for a data set without end too."""
-        incoming.write(content)
-        incoming.unchecked += len(content)
-        if incoming.unchecked >= CHECKED_BYTES:
-            incoming.unchecked = 0
-            if not self.store.has_room():
-                incoming.refuse(OUT_OF_RESOURCES)
 
     def _receive_command(self, context_id: int, fragment: memoryview, last: bool) -> None:
         self.command += fragment[1:]
@@ -170,12 +159,8 @@ class Reception(DIMSEServiceProvider):
         if not self.store.has_room():
             incoming.status = OUT_OF_RESOURCES
             return incoming
-        try:
-            incoming.path = self.store.inbox.new_part()
-            incoming.file = incoming.path.open("xb", buffering=0)
-            incoming.write(memoryview(head))
-        except OSError:
-            incoming.refuse(OUT_OF_RESOURCES)
+        incoming.open(self.store.inbox.new_part())
+        incoming.write(memoryview(head))
         return incoming
 
     def _transfer_syntax(self, context_id: int) -> str:
@@ -200,18 +185,17 @@ class Reception(DIMSEServiceProvider):
         self._answer(incoming, status)
 
     def _stored(self, incoming: Incoming) -> tuple[Instance | None, Outcome | None]:
-        if incoming.file is None or incoming.path is None:
-            return None, None
-        incoming.file.close()
-        incoming.file = None
         try:
-            instance = read_instance(incoming.path)
+            path = incoming.closed()
+            if path is None:
+                return None, None
+            instance = read_instance(path)
             request = incoming.request
             said = (request.sop_class_uid, request.sop_instance_uid)
             if (instance.sop_class_uid, instance.sop_instance_uid) != said:
                 incoming.status = NOT_THE_SOP_CLASS
                 return instance, None
-            return instance, self.store.inbox.commit(incoming.path, instance)
+            return instance, self.store.inbox.commit(path, instance)
         except UnreadableError:
             incoming.status = CANNOT_UNDERSTAND
         except OSError:

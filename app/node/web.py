@@ -18,6 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.node.inbox import Inbox
 from app.node.jobs import STATES, list_jobs
+from app.node.reception import Store
+from app.node.stow import stow_router
 
 if TYPE_CHECKING:
     from app.node.service import Node
@@ -64,7 +66,18 @@ def application(node: Node, client: DBOSClient) -> FastAPI:
     def metrics() -> Response:
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
+    if node.node.stow:
+        app.include_router(stow_router(node.node, stow_store(node)))
     return app
+
+
+def stow_store(node: Node) -> Store:
+    """The same inbox as the listener's, the same counters, and the same audit trail."""
+    from app.node.parts import MEGABYTE, received_by, teller
+
+    inbox = Inbox(node.node.data, "stow")
+    inbox.recover()
+    return Store(inbox, node.node.minimum_free_mb * MEGABYTE, teller(), received_by(node.settings))
 
 
 def answers(client: DBOSClient) -> bool:

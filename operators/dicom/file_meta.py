@@ -41,8 +41,10 @@ def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: st
     return _PREAMBLE + _element(0x0000, b"UL", struct.pack("<I", len(elements))) + elements
 
 
-def with_standard_head(source: Path, target: BinaryIO) -> None:
-    """Copies a DICOM file with a file meta group as the node writes it. Raises UnreadableError."""
+def with_standard_head(source: Path, target: BinaryIO, sender: str = "") -> None:
+    """Copies a DICOM file with a file meta group as the node writes it, which names `sender` as its source
+    or, where that is empty, whom the file names. Raises UnreadableError.
+    """
     try:
         meta = read_file_meta_info(source)
         names = [hint((meta,), keyword) for keyword in _COPIED]
@@ -50,7 +52,7 @@ def with_standard_head(source: Path, target: BinaryIO) -> None:
     except READ_ERRORS as error:
         raise UnreadableError("expected a DICOM file with its file meta group, got none") from error
     sop_class_uid, sop_instance_uid, syntax, source_ae = names
-    target.write(file_head(sop_class_uid, sop_instance_uid, syntax, source_ae))
+    target.write(file_head(sop_class_uid, sop_instance_uid, syntax, sender or source_ae))
     with source.open("rb") as file:
         file.seek(start)
         shutil.copyfileobj(file, target)

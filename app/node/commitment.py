@@ -34,8 +34,8 @@ log = structlog.get_logger()
 PUSH_MODEL, PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 IMPLICIT = "1.2.840.10008.1.2"
 REQUEST, ALL_COMMITTED, SOME_MISSING = 1, 1, 2
-SUCCESS, INVALID_ARGUMENT = 0x0000, 0x0115
-MINIMUM_RESPONSE_S = 0.2
+# PS3.7 C: statuses of N-ACTION and N-EVENT-REPORT
+SUCCESS, INVALID_ARGUMENT, NOT_AUTHORISED = 0x0000, 0x0115, 0x0124
 
 
 class CommitmentService:
@@ -60,8 +60,8 @@ class CommitmentService:
 
     def report(self, asked: Association, request: Commitment) -> None:
         """Says which instances are on the disk; where a peer's address is not known, on its association."""
-        held = [self.inbox.holds(named.sop_instance_uid) for named in request.instances]
-        answer = sorted_by_presence(request, held)
+        held = self.inbox.held(named.sop_instance_uid for named in request.instances)
+        answer = sorted_by_presence(request, [named.sop_instance_uid in held for named in request.instances])
         kind = SOME_MISSING if answer.missing else ALL_COMMITTED
         calling_ae = asked.requestor.ae_title.strip()
         peer = next((p for p in self.settings.sources if p.ae_title == calling_ae and p.host), None)
@@ -74,7 +74,9 @@ class CommitmentService:
             log.warning("commitment_not_reported", transaction_uid=request.transaction_uid)
 
     def reported(self, event: Event) -> tuple[int, None]:
-        """Keeps what a peer says of a request of ours."""
+        """Keeps what a peer says of a request of ours; nobody else is believed."""
+        if not self._is_asked(event.assoc.requestor.ae_title.strip()):
+            return NOT_AUTHORISED, None
         try:
             answer = read_commitment(event.event_information)
         except OsteonError:
@@ -83,6 +85,10 @@ class CommitmentService:
         path = answer_path(self.settings.data, answer.transaction_uid)
         write_whole(path, lambda file: file.write(json.dumps(content).encode()))
         return SUCCESS, None
+
+
+    def _is_asked(self, calling_ae: str) -> bool:
+        return any(peer.commitment and peer.ae_title == calling_ae for peer in self.settings.destinations)
 
 
 def reporting(peer: Peer, settings: NodeSettings) -> Association:

@@ -51,6 +51,8 @@ class Peer(Frozen):
     def _reachable(self) -> Peer:
         if self.receives and not self.host:
             raise ValueError(f"expected a host for {self.name}, which receives")
+        if self.commitment and not self.sends:
+            raise ValueError(f"expected sends: true for {self.name}, as its commitment comes to this node")
         return self
 
 

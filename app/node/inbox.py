@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -87,9 +87,14 @@ class Inbox:
         folder = self.studies / instance.study_instance_uid / instance.series_instance_uid
         return Place(folder, f"{instance.sop_instance_uid}.dcm")
 
-    def holds(self, sop_instance_uid: str) -> bool:
-        """Whether an instance is safely here; the UID must be a checked one."""
-        return any(self.studies.glob(f"*/*/{sop_instance_uid}.dcm"))
+    def held(self, sop_instance_uids: Iterable[str]) -> frozenset[str]:
+        """Which of these instances are safely here, by one look at the folders."""
+        wanted = {f"{uid}.dcm" for uid in sop_instance_uids}
+        found: set[str] = set()
+        for series in self.studies.glob("*/*"):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                found |= wanted.intersection(entry.name for entry in os.scandir(series))
+        return frozenset(name.removesuffix(".dcm") for name in found)
 
     def free_bytes(self) -> int:
         """What the disk below the inbox still takes."""

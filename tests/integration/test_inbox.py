@@ -38,11 +38,11 @@ def test_who_sent_an_instance_does_not_make_it_another_one(tmp_path: Path) -> No
     assert not list(inbox.incoming.iterdir())
 
 
-def test_holds_knows_what_is_stored(tmp_path: Path) -> None:
+def test_held_knows_what_is_stored(tmp_path: Path) -> None:
     inbox = Inbox(tmp_path)
-    assert not inbox.holds("1.2.3.4")
+    assert not inbox.held(["1.2.3.4"])
     inbox.commit(part(inbox), INSTANCE)
-    assert inbox.holds("1.2.3.4")
+    assert inbox.held(["1.2.3.4", "1.2.3.5", "../../x"]) == {"1.2.3.4"}
 
 
 def interrupted(inbox: Inbox, size: int) -> tuple[Path, Path]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 # PS3.5 6.2, AE: at most 16 characters of the default repertoire, no backslash, no control characters.
 AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
+Role = Literal["receive", "segment", "send"]
 Urgency = Literal["urgent", "normal", "low"]
 
 
@@ -93,7 +94,11 @@ class NodeSettings(Frozen):
     maximum_pdu_bytes: int = Field(262144, ge=4096, le=1 << 20, description="Largest PDU that peers may send")
     network_s: float = Field(60, gt=0, description="A peer silent for so long is dropped")
     grace_s: float = Field(120, ge=0, description="Time for the work in hand when stopping")
-    workers: int = Field(1, ge=0, description="Processes that segment; 0 for a node that only receives")
+    roles: tuple[Role, ...] = Field(
+        ("receive", "segment", "send"),
+        description="What this machine does; with PostgreSQL and a shared data folder several share the work",
+    )
+    workers: int = Field(1, ge=1, description="Processes that segment")
 
     @property
     def sources(self) -> tuple[Peer, ...]:

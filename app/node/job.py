@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from app.node.inbox import sync_path
 
 Json = dict[str, Any]
 # Priorities count seconds from here, so that they fit into 31 bits until 2094.
-EPOCH_S = datetime(2026, 1, 1).timestamp()
+EPOCH_S = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 # How much earlier, or later, than it came a study is treated as having come: nothing starves.
 HEAD_START_S: dict[Urgency, float] = {"urgent": 7200, "normal": 0, "low": -7200}
 TIMED_OUT = "timed-out"

@@ -81,8 +81,14 @@ def run_part(name: str, target: Callable[..., None], ready: ProcessEvent, argume
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threading.Thread(target=die_with_parent, daemon=True).start()
     configure_logs(name)
+    threading.excepthook = log_failed_thread
     target(*arguments, ready, stop)
     os._exit(0)
+
+
+def log_failed_thread(failed: threading.ExceptHookArgs) -> None:
+    """A broken association, for instance, ends its own threads and no others."""
+    log.warning("thread_ended", error=failed.exc_type.__name__, text=str(failed.exc_value))
 
 
 def die_with_parent() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
+from dbos import DBOSClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.node import metrics
@@ -28,6 +29,7 @@ from app.settings import Settings
 log = structlog.get_logger()
 
 TICK_S = 0.2
+Look = Callable[[], object]
 SWEEP_S = 60.0
 
 
@@ -38,14 +40,16 @@ class Node:
         self.settings, self.node = settings, settings.node
         self.stopping = threading.Event()
         self.next_sweep_s = 0.0
-        self.parts = [
-            Part("listener", listener_part, (settings,)),
-            Part("sender", sender_part, (settings, executor_name("sender"))),
-            *(
-                Part(f"worker-{n}", worker_part, (settings, executor_name("worker", n)))
-                for n in range(self.node.workers)
-            ),
+        workers = [
+            Part(f"worker-{n}", worker_part, (settings, executor_name("worker", n)))
+            for n in range(self.node.workers)
         ]
+        by_role = {
+            "receive": [Part("listener", listener_part, (settings,))],
+            "send": [Part("sender", sender_part, (settings, executor_name("sender")))],
+            "segment": workers,
+        }
+        self.parts = [part for role, parts in by_role.items() if role in self.node.roles for part in parts]
 
     @property
     def ill(self) -> list[str]:
@@ -62,29 +66,36 @@ class Node:
             part.start(now_s())
         client = connected(self.node)
         web = serve_http(self, client)
-        (self.node.data / "inbox").mkdir(exist_ok=True)
-        dispatcher = Dispatcher(self.node, client, lambda: datetime.now().astimezone())
+        looks = self.looks(client) if "receive" in self.node.roles else []
         trail = audit_trail(self.settings)
         trail.application(STARTED)
-        watched = [WatchedFolder(path, Inbox(self.node.data, "watch")) for path in (self.node.watch,) if path]
         while not self.stopping.wait(TICK_S):
             self.look_after()
-            self.attempt(lambda: dispatcher.tick(now_s()))
-            for folder in watched:
-                self.attempt(folder.look)
-            if now_s() >= self.next_sweep_s:
-                self.next_sweep_s = now_s() + SWEEP_S
-                self.attempt(lambda: sweep(self.node, client, time.time() * 1000))
+            for look in looks:
+                self.attempt(look)
         self.stop()
         trail.application(STOPPED)
         web.should_exit = True
+
+    def looks(self, client: DBOSClient) -> list[Look]:
+        """What the machine that receives does again and again."""
+        inbox = Inbox(self.node.data, "watch")
+        dispatcher = Dispatcher(self.node, client, lambda: datetime.now().astimezone())
+        found: list[Look] = [lambda: dispatcher.tick(now_s()), lambda: self.sweep(client)]
+        return found if self.node.watch is None else [WatchedFolder(self.node.watch, inbox).look, *found]
+
+    def sweep(self, client: DBOSClient) -> None:
+        """Once a minute."""
+        if now_s() >= self.next_sweep_s:
+            self.next_sweep_s = now_s() + SWEEP_S
+            sweep(self.node, client, time.time() * 1000)
 
     def look_after(self) -> None:
         """Starts parts again that ended."""
         for part in self.parts:
             part.look_after(now_s())
 
-    def attempt(self, look: Callable[[], object]) -> None:
+    def attempt(self, look: Look) -> None:
         """One look; where the database or the disk fails, the next one tries again."""
         try:
             look()

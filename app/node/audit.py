@@ -12,6 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
+import structlog
+
+log = structlog.get_logger()
+
 # PS3.16 CID 400, 402, 404 and PS3.15 A.5.3
 APPLICATION_ACTIVITY = ("110100", "Application Activity")
 TRANSFERRED = ("110104", "DICOM Instances Transferred")
@@ -41,6 +45,7 @@ class AuditTrail:
         """The node starts or stops."""
         event = self._event(APPLICATION_ACTIVITY, "E", SUCCEEDED, kind)
         self._participant(event, Participant(self.ae_title, "", ("110150", "Application"), False))
+        self._source(event)
         self._append(event)
 
     def received(self, peer: Participant, images: Mapping[str, int]) -> None:
@@ -59,6 +64,7 @@ class AuditTrail:
         event = self._event(TRANSFERRED, action, outcome)
         self._participant(event, source)
         self._participant(event, target)
+        self._source(event)
         for study, count in images.items():
             item = ElementTree.SubElement(
                 event, "ParticipantObjectIdentification", ParticipantObjectID=study,
@@ -80,8 +86,11 @@ class AuditTrail:
         coded(event, "EventID", what)
         if kind is not None:
             coded(event, "EventTypeCode", kind)
-        ElementTree.SubElement(message, "AuditSourceIdentification", AuditSourceID=self.ae_title)
         return message
+
+    def _source(self, message: ElementTree.Element) -> None:
+        """Whose trail it is; the schema (PS3.15 A.5.1) wants it behind those who took part."""
+        ElementTree.SubElement(message, "AuditSourceIdentification", AuditSourceID=self.ae_title)
 
     def _participant(self, message: ElementTree.Element, who: Participant) -> None:
         item = ElementTree.SubElement(
@@ -94,12 +103,16 @@ class AuditTrail:
         coded(item, "RoleIDCode", who.role)
 
     def _append(self, message: ElementTree.Element) -> None:
+        """A disk that is full must not stop the work; the log then says what the trail lacks."""
         line = ElementTree.tostring(message, encoding="utf-8") + b"\n"
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(descriptor, line)
-        finally:
-            os.close(descriptor)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(descriptor, line)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            log.error("audit_not_written", error=error.strerror, message=line.decode())
 
 
 def coded(parent: ElementTree.Element, name: str, code: tuple[str, str]) -> None:

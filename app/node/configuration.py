@@ -82,6 +82,7 @@ class NodeSettings(Frozen):
     rules: tuple[Rule, ...] = Field((), description="The first that fits a study counts")
     tls: TlsFiles | None = Field(None, description="Certificates; with them the listener speaks TLS only")
     watch: Path | None = Field(None, description="Folder whose DICOM files are taken in like sent ones")
+    watch_settled_s: float = Field(5, ge=0, description="A file there is taken when it was the same so long")
     stow: bool = Field(False, description="Take instances by STOW-RS on the HTTP port")
     quiet_s: float = Field(30, ge=0, description="A study is complete so long after its last instance")
     forced_s: float = Field(3600, gt=0, description="At most so long after its first one")

@@ -82,7 +82,9 @@ class Node:
         inbox = Inbox(self.node.data, "watch")
         dispatcher = Dispatcher(self.node, client, lambda: datetime.now().astimezone())
         found: list[Look] = [lambda: dispatcher.tick(now_s()), lambda: self.sweep(client)]
-        return found if self.node.watch is None else [WatchedFolder(self.node.watch, inbox).look, *found]
+        if self.node.watch is None:
+            return found
+        return [WatchedFolder(self.node.watch, inbox, self.node.watch_settled_s).look, *found]
 
     def sweep(self, client: DBOSClient) -> None:
         """Once a minute."""

@@ -12,6 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from pynetdicom.association import Association
@@ -26,6 +27,7 @@ BUSY_WAIT_S, IDLE_WAIT_S, BUSY_S = 0.005, 0.1, 1.0
 # An A-ASSOCIATE-RQ with 128 contexts of many transfer syntaxes stays far below this.
 MAXIMUM_PDU_BYTES = 1 << 20
 RECEIVE_BUFFER_BYTES = 1 << 20
+HANDSHAKE_S = 10.0
 
 
 class NodeSocket(AssociationSocket):
@@ -150,10 +152,18 @@ class NodeServer(ThreadedAssociationServer):
         return connection, address
 
     def secured(self, connection: socket.socket) -> socket.socket:
-        """The connection after its TLS handshake, or as it is; raises OSError."""
+        """The connection after its TLS handshake, or as it is; raises OSError, also for one that drips."""
         if self.ssl_context is None:
             return connection
-        return self.ssl_context.wrap_socket(connection, server_side=True)
+        secured = self.ssl_context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        limit = threading.Timer(min(self.pdu_s, HANDSHAKE_S), cut, (secured,))
+        limit.daemon = True
+        limit.start()
+        try:
+            secured.do_handshake()
+        finally:
+            limit.cancel()
+        return secured
 
     def admit(self, association: Association) -> None:
         """Drops the oldest silent connection where too many wait."""
@@ -165,6 +175,12 @@ class NodeServer(ThreadedAssociationServer):
             each.dul.event_queue.put("Evt17")
             if each.dul.socket is not None:
                 each.dul.socket.close()
+
+
+def cut(connection: ssl.SSLSocket) -> None:
+    """Ends a connection under whoever waits for it; its own `shutdown` would take TLS away in the midst."""
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def is_silent(association: Association) -> bool:

@@ -83,9 +83,52 @@ def test_a_silent_tls_client_holds_up_no_other(tmp_path: Path, certificates: dic
         assert dcmtk("echoscu", *ours, "127.0.0.1", node.port)[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("version", "ciphers", "served"),
+    [
+        ("-tls1_2", "ECDHE-RSA-AES128-GCM-SHA256", True),
+        ("-tls1_1", "ALL:@SECLEVEL=0", False),
+        ("-tls1_2", "AES256-GCM-SHA384", False),
+        ("-tls1_2", "ECDHE-RSA-AES256-SHA384", False),
+        ("-tls1_2", "DHE-RSA-AES256-GCM-SHA384", False),
+    ],
+)
+def test_old_versions_and_weak_ciphers_are_refused(
+    tmp_path: Path, certificates: dict[str, TlsFiles], version: str, ciphers: str, served: bool
+) -> None:
+    ct = certificates["ct"]
+    with listening(node_settings(tmp_path / "data", tls=certificates["node"])) as node:
+        peer = ["-connect", f"127.0.0.1:{node.port}", "-cert", str(ct.certificate), "-key", str(ct.key)]
+        done = subprocess.run(
+            ["openssl", "s_client", *peer, version, "-cipher", ciphers],
+            input=b"", capture_output=True, check=False, timeout=30,
+        )  # fmt: skip
+        assert (b"Cipher is (NONE)" not in done.stdout) == served, done.stdout
+
+
+def test_a_tls_handshake_that_drips_is_cut_off(tmp_path: Path, certificates: dict[str, TlsFiles]) -> None:
+    settings = node_settings(tmp_path / "data", tls=certificates["node"], network_s=1.0)
+    hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500)
+    with listening(settings) as node, socket.create_connection(("127.0.0.1", node.port)) as connection:
+        connection.settimeout(0.1)
+        for sent in range(200):
+            try:
+                connection.sendall(hello[sent : sent + 1])
+                if connection.recv(100) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        else:
+            pytest.fail("expected the node to hang up within 20 s")
+
+
 def test_tls_is_1_2_at_least(certificates: dict[str, TlsFiles]) -> None:
     for context in (server_context(certificates["node"]), client_context(certificates["ct"])):
         assert context.minimum_version.name == "TLSv1_2"
+        names = [cipher["name"] for cipher in context.get_ciphers()]
+        assert all("GCM" in name or "CHACHA20" in name for name in names)
 
 
 def test_files_that_are_no_certificates_are_named_at_the_start(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def main() -> None:
         process, node = start_listener(root / "node")
         try:
             receivers = (node, Receiver("orthanc", orthanc.port, lambda: empty_orthanc(orthanc)))
+            print(f"disk alone, one file at a time: {disk_alone(root, arguments.slices):.0f}/s", flush=True)
             compare(receivers, series, arguments.repeats)
             flood(node, process, series, arguments.many)
         finally:
@@ -128,6 +129,21 @@ def rate(receiver: Receiver, folders: Sequence[Path], slices: int) -> float:
     seconds = time.perf_counter() - start
     receiver.empty()
     return len(folders) * slices / seconds
+
+
+def disk_alone(root: Path, files: int) -> float:
+    """Files of a slice's size that are written and synced in a second: no sender that waits can be faster."""
+    content, folder = bytes(525_000), root / "disk"
+    folder.mkdir()
+    start = time.perf_counter()
+    for n in range(files):
+        with (folder / str(n)).open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    seconds = time.perf_counter() - start
+    shutil.rmtree(folder)
+    return files / seconds
 
 
 def compare(receivers: Sequence[Receiver], series: Sequence[Path], repeats: int) -> None:

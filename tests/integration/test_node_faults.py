@@ -125,22 +125,20 @@ def test_a_pacs_that_was_down_gets_the_result_once_it_is_up(
     assert 'osteon_jobs{state="delivered"} 1.0' in served.metrics()
 
 
-def test_a_crash_between_two_writes_of_a_job_is_made_good(
+def test_a_study_over_its_time_limit_fails_with_its_reason_and_the_next_one_runs(
     node: tuple[Served, Orthanc], tmp_path: Path
 ) -> None:
-    served, pacs = node
-    pacs.start()
-    hospital = Hospital(tmp_path / "ct", served.port, 1)
-    served.start()
-    hospital.run()
-    until(lambda: served.ended_jobs(1))
-    served.kill()
-    (job,) = served.jobs()
-    making = served.node.data / "jobs" / job.job_id / "making" / "1.2"
-    making.mkdir(parents=True)
-    served.start()
-    time.sleep(2)
-    assert_nothing_lost_or_doubled(served, pacs, 1)
+    served, _ = node
+    limited = Served(tmp_path, tuple(served.node.model_dump(mode="json")["peers"]), study_limit_s=0.01)
+    limited.start()
+    try:
+        Hospital(tmp_path / "ct", limited.port, 1).run()
+        (job,) = until(lambda: limited.ended_jobs(1), 120)
+        assert (job.state, job.code) == ("failed", "time_limit")
+        assert "expected the study to be segmented within" in job.sentence
+        until(limited.is_well)
+    finally:
+        limited.kill()
 
 
 def test_the_port_is_free_after_a_kill_of_the_first_process_only(node: tuple[Served, Orthanc]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.node.completeness import Content
 from operators.dicom.instance_identity import Instance, read_instance
+from operators.dicom.seg_files import SEG_SOP_CLASS_UIDS
 from operators.errors import UnreadableError
 
 Stamp = tuple[tuple[str, int], ...]
@@ -19,6 +21,11 @@ class Seen:
 
     stamp: Stamp
     content: Content
+
+    @property
+    def described(self) -> dict[str, Instance]:
+        """By the folders of the series."""
+        return {each.series_instance_uid: each for each in self.content.series}
 
 
 class StudyFolders:
@@ -48,16 +55,35 @@ class StudyFolders:
             return None
 
     def _content(self, study: str, before: Seen | None) -> Content:
-        folder = self.studies / study
-        known = {each.series_instance_uid: each for each in before.content.series} if before else {}
-        names: list[str] = []
-        series: list[Instance] = []
-        for name in sorted(path.name for path in folder.iterdir()):
-            files = sorted(path.name for path in (folder / name).iterdir())
-            names += (f"{name}/{file}" for file in files)
-            if files:
-                series.append(known.get(name) or described(study, name, folder / name / files[0]))
-        return Content(tuple(names), tuple(series))
+        """Segmentations do not count beside other series: a result that comes back begins no new job."""
+        known = before.described if before else {}
+        found = [one_series(self.studies / study, name, known) for name in names_in(self.studies / study)]
+        series = [each for each in found if each.names]
+        images = [each for each in series if each.first.sop_class_uid not in SEG_SOP_CLASS_UIDS] or series
+        names = (f"{each.folder}/{name}" for each in images for name in each.names)
+        return Content(tuple(names), tuple(each.first for each in images))
+
+
+@dataclass(frozen=True)
+class SeriesFolder:
+    """The instances of one series, and what the first one says."""
+
+    folder: str
+    names: tuple[str, ...]
+    first: Instance
+
+
+def one_series(study: Path, name: str, known: Mapping[str, Instance]) -> SeriesFolder:
+    """`known`: instances that were read before, by the folders of their series."""
+    files = names_in(study / name)
+    if not files:
+        return SeriesFolder(name, (), Instance(study.name, name, "", ""))
+    return SeriesFolder(name, files, known.get(name) or described(study.name, name, study / name / files[0]))
+
+
+def names_in(folder: Path) -> tuple[str, ...]:
+    """In the same order always."""
+    return tuple(sorted(path.name for path in folder.iterdir()))
 
 
 def stamp(folder: Path) -> Stamp:

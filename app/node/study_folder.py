@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from app.node.completeness import Content
 from operators.dicom.instance_identity import Instance, read_instance
 from operators.errors import UnreadableError
 
+# Made from images, often by us, and sent along when a PACS routes a study: they make no new work.
+DERIVED = frozenset(("SEG", "SR", "PR", "KO", "RTSTRUCT"))
 Stamp = tuple[tuple[str, int], ...]
 
 
@@ -43,21 +46,24 @@ class StudyFolders:
             now = stamp(self.studies / study)
             if before is not None and before.stamp == now:
                 return before
-            return Seen(now, self._content(study, before))
+            known = before.content.series if before else ()
+            return Seen(now, content_of(self.studies / study, known))
         except FileNotFoundError:  # removed while it was looked at
             return None
 
-    def _content(self, study: str, before: Seen | None) -> Content:
-        folder = self.studies / study
-        known = {each.series_instance_uid: each for each in before.content.series} if before else {}
-        names: list[str] = []
-        series: list[Instance] = []
-        for name in sorted(path.name for path in folder.iterdir()):
-            files = sorted(path.name for path in (folder / name).iterdir())
-            names += (f"{name}/{file}" for file in files)
-            if files:
-                series.append(known.get(name) or described(study, name, folder / name / files[0]))
-        return Content(tuple(names), tuple(series))
+
+def content_of(folder: Path, known: Sequence[Instance] = ()) -> Content:
+    """What counts of a study: its images; where there are none, all that there is."""
+    described_before = {each.series_instance_uid: each for each in known}
+    found: list[tuple[Instance, list[str]]] = []
+    for name in sorted(path.name for path in folder.iterdir()):
+        files = sorted(path.name for path in (folder / name).iterdir())
+        if files:
+            series = described_before.get(name) or described(folder.name, name, folder / name / files[0])
+            found.append((series, [f"{name}/{file}" for file in files]))
+    images = [each for each in found if each[0].modality not in DERIVED] or found
+    names = tuple(name for _, names in images for name in names)
+    return Content(names, tuple(series for series, _ in images))
 
 
 def stamp(folder: Path) -> Stamp:

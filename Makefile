@@ -49,6 +49,7 @@ bench: $(READY) $(PEER)/.ready tools  ## Speed and memory, each as a ratio again
 	$(BIN)/python -m benchmarks.chain --peer $(PEER)/bin/python
 	ulimit -s 32768; $(BIN)/python -m benchmarks.reading
 	$(BIN)/python -m benchmarks.receive
+	$(BIN)/python -m benchmarks.node
 
 accuracy: $(READY)  ## The shipped networks on the patient whom training never saw
 	$(BIN)/python -m benchmarks.accuracy --data $(DATA)

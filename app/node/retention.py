@@ -13,6 +13,7 @@ from dbos import DBOSClient
 from app.node.configuration import NodeSettings
 from app.node.job import job_folder
 from app.node.jobs import JobState, list_jobs
+from app.node.study_folder import content_of
 
 log = structlog.get_logger()
 
@@ -41,7 +42,8 @@ def remove(settings: NodeSettings, client: DBOSClient, jobs: list[JobState]) -> 
     trash.parent.mkdir(exist_ok=True)
     with suppress(FileNotFoundError):
         folder.rename(trash)
-    if not known(trash) <= known(job_folder(settings.data, jobs[-1].job_id).input):
+    came = set(content_of(trash).names) if trash.exists() else set()
+    if not came <= known(job_folder(settings.data, jobs[-1].job_id).input):
         put_back(trash, folder)
         return False
     ids = [job.job_id for job in jobs]
@@ -53,7 +55,7 @@ def remove(settings: NodeSettings, client: DBOSClient, jobs: list[JobState]) -> 
 
 
 def known(folder: Path) -> set[str]:
-    """Names of the instances of a study or a job."""
+    """Names of the instances of a job."""
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*.dcm")}
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.node.completeness import Content
 from operators.dicom.instance_identity import Instance, read_instance
-from operators.dicom.seg_files import SEG_SOP_CLASS_UIDS
 from operators.errors import UnreadableError
 
+# Made from images, often by us, and sent along when a PACS routes a study: they make no new work.
+DERIVED = frozenset(("SEG", "SR", "PR", "KO", "RTSTRUCT"))
 Stamp = tuple[tuple[str, int], ...]
 
 
@@ -21,11 +22,6 @@ class Seen:
 
     stamp: Stamp
     content: Content
-
-    @property
-    def described(self) -> dict[str, Instance]:
-        """By the folders of the series."""
-        return {each.series_instance_uid: each for each in self.content.series}
 
 
 class StudyFolders:
@@ -50,40 +46,24 @@ class StudyFolders:
             now = stamp(self.studies / study)
             if before is not None and before.stamp == now:
                 return before
-            return Seen(now, self._content(study, before))
+            known = before.content.series if before else ()
+            return Seen(now, content_of(self.studies / study, known))
         except FileNotFoundError:  # removed while it was looked at
             return None
 
-    def _content(self, study: str, before: Seen | None) -> Content:
-        """Segmentations do not count beside other series: a result that comes back begins no new job."""
-        known = before.described if before else {}
-        found = [one_series(self.studies / study, name, known) for name in names_in(self.studies / study)]
-        series = [each for each in found if each.names]
-        images = [each for each in series if each.first.sop_class_uid not in SEG_SOP_CLASS_UIDS] or series
-        names = (f"{each.folder}/{name}" for each in images for name in each.names)
-        return Content(tuple(names), tuple(each.first for each in images))
 
-
-@dataclass(frozen=True)
-class SeriesFolder:
-    """The instances of one series, and what the first one says."""
-
-    folder: str
-    names: tuple[str, ...]
-    first: Instance
-
-
-def one_series(study: Path, name: str, known: Mapping[str, Instance]) -> SeriesFolder:
-    """`known`: instances that were read before, by the folders of their series."""
-    files = names_in(study / name)
-    if not files:
-        return SeriesFolder(name, (), Instance(study.name, name, "", ""))
-    return SeriesFolder(name, files, known.get(name) or described(study.name, name, study / name / files[0]))
-
-
-def names_in(folder: Path) -> tuple[str, ...]:
-    """In the same order always."""
-    return tuple(sorted(path.name for path in folder.iterdir()))
+def content_of(folder: Path, known: Sequence[Instance] = ()) -> Content:
+    """What counts of a study: its images; where there are none, all that there is."""
+    described_before = {each.series_instance_uid: each for each in known}
+    found: list[tuple[Instance, list[str]]] = []
+    for name in sorted(path.name for path in folder.iterdir()):
+        files = sorted(path.name for path in (folder / name).iterdir())
+        if files:
+            series = described_before.get(name) or described(folder.name, name, folder / name / files[0])
+            found.append((series, [f"{name}/{file}" for file in files]))
+    images = [each for each in found if each[0].modality not in DERIVED] or found
+    names = tuple(name for _, names in images for name in names)
+    return Content(names, tuple(series for series, _ in images))
 
 
 def stamp(folder: Path) -> Stamp:

@@ -46,14 +46,16 @@ def write_seg(
 
     A `revision` above 1 is told in the series' number and description: it replaces an earlier result.
     """
-    dataset = make_seg(segmentation, series, made_at, software_version, series_number + revision - 1)
+    number = series_number + revision - 1
+    dataset = make_seg(segmentation, series, made_at, software_version, number, revision)
     if revision > 1:
         dataset.SeriesDescription = series_description(segmentation.package, f", replaces v{revision - 1}")
     return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
 
 
 def make_seg(
-    segmentation: Segmentation, series: Series, made_at: datetime, software_version: str, series_number: int
+    segmentation: Segmentation, series: Series, made_at: datetime, software_version: str, series_number: int,
+    revision: int = 1,
 ) -> DicomSegmentation:
     """The SEG of `segmentation`, not yet written; the same input gives the same UIDs."""
     if not (series.study_instance_uid and series.series_instance_uid):
@@ -61,6 +63,8 @@ def make_seg(
             "expected a study and a series instance UID, got an empty one", code="missing_uid"
         )
     origin = fingerprint(series, segmentation.package, software_version)
+    if revision > 1:
+        origin = f"{origin}\nrevision {revision}"
     planes, filled = _labelled_planes(segmentation.label_map, series)
     segments = _segments_present(planes, segmentation.segments)
     _number_segments(planes, segments)

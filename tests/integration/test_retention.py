@@ -20,6 +20,7 @@ from app.node.retention import is_done, remove
 from app.node.watched_folder import WatchedFolder
 from tests import phantoms
 from tests.integration.node_cases import node_settings
+from tests.integration.reading_cases import setting
 
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((16, 16, 4), AFFINE)
@@ -110,6 +111,25 @@ def test_removal_takes_everything_of_a_study(node: Node) -> None:
     node.receive()
     node.dispatcher.tick(61)
     assert node.dispatcher.tick(91) == 1
+
+
+def test_results_that_a_pacs_routes_back_make_no_new_job_and_go_with_their_study(node: Node) -> None:
+    node.receive()
+    node.dispatcher.tick(0)
+    node.dispatcher.tick(30)
+    phantoms.write_ct(node.watch, HU, AFFINE, keep=[0], series=9, edit=setting(Modality="SEG"))
+    node.folder.look()
+    assert node.folder.look() == 1
+    assert [node.dispatcher.tick(now_s) for now_s in (31, 100)] == [0, 0]
+    assert remove(node.settings, node.client, list_jobs(node.client))
+    assert list(node.settings.data.rglob("*.dcm")) == []
+
+
+def test_a_study_of_nothing_but_derived_objects_has_a_job_that_says_so(node: Node) -> None:
+    phantoms.write_ct(node.watch, HU, AFFINE, keep=[0], edit=setting(Modality="SR"))
+    node.folder.look()
+    node.folder.look()
+    assert [node.dispatcher.tick(now_s) for now_s in (0, 30)] == [0, 1]
 
 
 def test_slices_that_came_just_before_the_removal_are_kept(node: Node) -> None:

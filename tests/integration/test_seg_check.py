@@ -77,4 +77,6 @@ def test_a_later_revision_says_what_it_replaces_and_sorts_behind(tmp_path: Path)
     assert "replaces v1" in second.SeriesDescription
     assert "not for diagnosis" in second.SeriesDescription
     assert len(second.SeriesDescription) <= 64
+    assert second.SOPInstanceUID != first.SOPInstanceUID
+    assert second.SeriesInstanceUID != first.SeriesInstanceUID
     assert second.SeriesNumber == first.SeriesNumber + 1

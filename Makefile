@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 PEER   ?= .venv-bench
 DATA   ?= ../shared/data
 
-.PHONY: help setup demo test check bench accuracy clean
+.PHONY: help setup tools demo test check bench accuracy clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /	/' | expand -t 12
@@ -21,6 +21,13 @@ $(READY): requirements.txt pyproject.toml
 
 setup: $(READY)  ## Make the virtual environment
 
+# What the tests need of the system: a PACS, DCMTK's senders, PostgreSQL. Debian's names.
+tools:  ## Install Orthanc, DCMTK, PostgreSQL and openssl where one is missing (Debian, needs root)
+	@command -v Orthanc >/dev/null && test -x /usr/bin/storescu && command -v openssl >/dev/null \
+	&& ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+	|| { apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+	apt-get install -y -q orthanc dcmtk postgresql openssl; }
+
 demo: $(READY)  ## Make a CT of a fractured pelvis, segment it, show the result
 	$(BIN)/osteon demo
 
@@ -29,7 +36,7 @@ check: $(READY)  ## Lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(READY)  ## All tests
+test: $(READY) tools  ## All tests
 	$(BIN)/python -m pytest -q
 
 # The peer has an environment of its own: its pins are not ours.
@@ -38,9 +45,11 @@ $(PEER)/.ready:
 	$(PEER)/bin/python -m pip install --quiet torch==2.13.0 nnunetv2==2.8.1
 	touch $@
 
-bench: $(READY) $(PEER)/.ready  ## Speed and memory, each as a ratio against a named peer in the same run
+bench: $(READY) $(PEER)/.ready tools  ## Speed and memory, each as a ratio against a named peer in the same run
 	$(BIN)/python -m benchmarks.chain --peer $(PEER)/bin/python
 	ulimit -s 32768; $(BIN)/python -m benchmarks.reading
+	$(BIN)/python -m benchmarks.receive
+	$(BIN)/python -m benchmarks.node
 
 accuracy: $(READY)  ## The shipped networks on the patient whom training never saw
 	$(BIN)/python -m benchmarks.accuracy --data $(DATA)

@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -34,6 +34,9 @@ Output = Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder 
 Models = Annotated[Path | None, Parameter(name=["--models", "-m"], help="Folder of model packages")]
 Package = Annotated[str | None, Parameter(name="--package", help="Use this package only")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON")]
+
+
+PEER_HELP = "NAME=AETITLE may send; NAME=AETITLE@HOST:PORT also receives results"
 
 
 @app.command
@@ -114,6 +117,57 @@ def demo(*, output: Path = Path("out/demo"), coarser: float = 1.0, seed: int = 1
     from app.demo import run_demo
 
     return run_demo(output, coarser, seed)
+
+
+Data = Annotated[Path | None, Parameter(help="Folder for everything received and made")]
+Database = Annotated[str | None, Parameter(help="URL of PostgreSQL; SQLite in the data folder if not given")]
+Peers = Annotated[list[str] | None, Parameter(name="--peer", negative="", help=PEER_HELP)]
+
+
+@app.command
+def serve(
+    *, ae_title: str | None = None, host: str | None = None, port: int | None = None,
+    http_host: str | None = None, http_port: int | None = None, data: Data = None, database: Database = None,
+    peer: Peers = None, models: Models = None, device: str | None = None, quiet_s: float | None = None,
+    forced_s: float | None = None, study_limit_s: float | None = None, retention_s: float | None = None,
+    delivery_limit_s: float | None = None, minimum_free_mb: int | None = None, workers: int | None = None,
+    maximum_associations: int | None = None, network_s: float | None = None, grace_s: float | None = None,
+) -> int:
+    """Stand beside a PACS: receive studies, segment them, deliver the results. app.yaml says the rest."""
+    given = {key: value for key, value in locals().items() if key not in ("peer", "models", "device")}
+    from app.node.command import node_settings
+    from app.node.service import serve as serve_node
+
+    return serve_node(node_settings(given, peer, models=models, device=device))
+
+
+@app.command
+def send(peer: str, /, *paths: Path, to: Peers = None) -> int:
+    """Send DICOM files or folders to the destination PEER of app.yaml."""
+    from app.node.command import node_settings, send_command
+
+    return send_command(node_settings({}, to), peer, list(paths))
+
+
+@app.command
+def jobs(
+    action: Literal["list", "show", "retry", "cancel"] = "list", job_id: str | None = None, /, *,
+    data: Data = None, database: Database = None, json_: Json = False,
+) -> int:
+    """What became of every study; begin one again, or end it."""
+    from app.node.command import jobs_command, node_settings
+
+    return jobs_command(node_settings({"data": data, "database": database}), action, job_id, json_)
+
+
+@app.command
+def check(
+    *, data: Data = None, database: Database = None, peer: Peers = None, models: Models = None
+) -> int:
+    """Try out models, disk, database and peers; say what is wrong and how to mend it."""
+    from app.node.command import check_command, node_settings
+
+    return check_command(node_settings({"data": data, "database": database}, peer, models=models))
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,7 @@ class Job:
     output: Path
     settings: Settings
     made_at: datetime
+    revision: int = 1
 
     def file(self, name: str, suffix: str) -> str:
         """The name of a result: the first series' has no number."""
@@ -168,13 +170,27 @@ def graph_of(settings: Settings) -> Graph:
 
     @cache
     def networks() -> Networks:
-        allow_deep_stack()
-        from operators.networks.registry import Networks
-        from operators.networks.runtimes import Device
-
-        return Networks(Device(settings.device, settings.threads))
+        return networks_of(settings)
 
     return lambda job, clock: run_in_graph(job, clock, networks())
+
+
+def loaded_graph(settings: Settings, packages: tuple[ModelPackage, ...]) -> Graph:
+    """The same with every network of `packages` loaded already. Raises ModelError."""
+    networks = networks_of(settings)
+    for spec in (spec for package in packages for spec in package.networks):
+        networks.get(spec)
+    import_module("app.graph")  # takes seconds, which the first study need not wait for
+    return lambda job, clock: run_in_graph(job, clock, networks)
+
+
+def networks_of(settings: Settings) -> Networks:
+    """No networks yet, and the device that will run them."""
+    allow_deep_stack()
+    from operators.networks.registry import Networks
+    from operators.networks.runtimes import Device
+
+    return Networks(Device(settings.device, settings.threads))
 
 
 def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentation:
@@ -183,7 +199,8 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
     from app.graph import Work, run_graph
     from operators.seg_writer import SegTarget
 
-    target = SegTarget(job.output / job.file("segmentation", ".dcm"), job.made_at, SOFTWARE_VERSION)
+    path = job.output / job.file("segmentation", ".dcm")
+    target = SegTarget(path, job.made_at, SOFTWARE_VERSION, job.revision)
     preview = job.output / job.file("preview", ".png")
     return run_graph(Work(job.scan, job.packages, job.number, networks, target, preview, clock))
 

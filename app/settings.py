@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 from yaml import YAMLError
 
+from app.node.configuration import NodeSettings
 from operators.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,7 +35,8 @@ class Settings(BaseSettings):
     """What a person may set: arguments first, then the environment, then app.yaml."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix="OSTEON_", yaml_config_section="osteon", populate_by_name=True
+        frozen=True, extra="forbid", env_prefix="OSTEON_", yaml_config_section="osteon",
+        populate_by_name=True, env_nested_delimiter="__", nested_model_default_partial_update=True,
     )
 
     input: Path | None = Field(
@@ -57,6 +59,9 @@ class Settings(BaseSettings):
     )
     threads: int = Field(
         0, ge=0, description="CPU threads of the networks, 0 for all", validation_alias=named("threads")
+    )
+    node: NodeSettings = Field(
+        NodeSettings(), description="The PACS node, `osteon serve`", validation_alias=named("node")
     )
 
     @classmethod

@@ -21,6 +21,7 @@ class SegTarget:
     path: Path
     made_at: datetime
     software_version: str
+    revision: int = 1
 
 
 class SegWriterOperator(Operator):
@@ -49,5 +50,6 @@ class SegWriterOperator(Operator):
                 self.target.path,
                 made_at=self.target.made_at,
                 software_version=self.target.software_version,
+                revision=self.target.revision,
             )
         self.segmentation = segmentation

@@ -104,13 +104,16 @@ def made_package(folder: Path = Path("bones")) -> ModelPackage:
     return package_of(tomllib.loads(package_text()), folder)
 
 
-def write_package(folder: Path, seed: int = 0) -> Path:
-    """A package's folder with random weights; the path of its package.toml."""
+def write_package(folder: Path, seed: int = 0, *, sees_bone: bool = False) -> Path:
+    """A package's folder with random weights; the path of its package.toml.
+
+    With `sees_bone` every voxel is of the first class after the background, whatever the image shows.
+    """
     folder.mkdir(parents=True)
     torch.manual_seed(seed)
     sums = {}
     for name, classes in CLASSES.items():
-        content = random_weights(len(classes))
+        content = bone_weights(len(classes)) if sees_bone else random_weights(len(classes))
         (folder / f"{name}.safetensors").write_bytes(content)
         sums[name] = hashlib.sha256(content).hexdigest()
     path = folder / "package.toml"
@@ -121,6 +124,15 @@ def write_package(folder: Path, seed: int = 0) -> Path:
 def random_weights(outputs: int) -> bytes:
     """Safetensors of the network that the made-up packages name."""
     return saved(build("plain_unet", dimensions=3, outputs=outputs, filters=FILTERS))
+
+
+def bone_weights(outputs: int) -> bytes:
+    """The same, with an output that is the first class after the background everywhere."""
+    network = build("plain_unet", dimensions=3, outputs=outputs, filters=FILTERS)
+    weights = network.state_dict()
+    weights["output_block.conv.conv.weight"].zero_()
+    weights["output_block.conv.conv.bias"].copy_(torch.eye(outputs)[1] * 9)
+    return saved(network)
 
 
 def saved(network: nn.Module) -> bytes:

@@ -99,9 +99,14 @@ def words(sources: Sources, keyword: str) -> tuple[str, ...]:
 def uid(sources: Sources, keyword: str) -> str:
     """A UID that may safely become part of a path; '' where missing."""
     found = text(sources, keyword).rstrip("\0")
-    if found and (len(found) > UID_LENGTH or not _UID.fullmatch(found)):
+    if found and not is_uid(found):
         raise UnreadableError(f"expected a UID in {keyword}, got something else", code="invalid_uid")
     return found
+
+
+def is_uid(value: str) -> bool:
+    """Whether a text is a UID that may safely become part of a path."""
+    return len(value) <= UID_LENGTH and _UID.fullmatch(value) is not None
 
 
 def whole(sources: Sources, keyword: str, default: int | None = None) -> int | None:

@@ -40,14 +40,22 @@ def write_seg(
     made_at: datetime,
     software_version: str,
     series_number: int = SERIES_NUMBER,
+    revision: int = 1,
 ) -> Path:
-    """Writes a BINARY SEG (PS3.3 A.51); raises OutputError, or UnsuitableError."""
-    dataset = make_seg(segmentation, series, made_at, software_version, series_number)
+    """Writes a BINARY SEG (PS3.3 A.51); raises OutputError, or UnsuitableError.
+
+    A `revision` above 1 is told in the series' number and description: it replaces an earlier result.
+    """
+    number = series_number + revision - 1
+    dataset = make_seg(segmentation, series, made_at, software_version, number, revision)
+    if revision > 1:
+        dataset.SeriesDescription = series_description(segmentation.package, f", replaces v{revision - 1}")
     return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
 
 
 def make_seg(
-    segmentation: Segmentation, series: Series, made_at: datetime, software_version: str, series_number: int
+    segmentation: Segmentation, series: Series, made_at: datetime, software_version: str, series_number: int,
+    revision: int = 1,
 ) -> DicomSegmentation:
     """The SEG of `segmentation`, not yet written; the same input gives the same UIDs."""
     if not (series.study_instance_uid and series.series_instance_uid):
@@ -55,6 +63,8 @@ def make_seg(
             "expected a study and a series instance UID, got an empty one", code="missing_uid"
         )
     origin = fingerprint(series, segmentation.package, software_version)
+    if revision > 1:
+        origin = f"{origin}\nrevision {revision}"
     planes, filled = _labelled_planes(segmentation.label_map, series)
     segments = _segments_present(planes, segmentation.segments)
     _number_segments(planes, segments)
@@ -116,7 +126,7 @@ def _made_by(package: ModelPackage, made_at: datetime, software_version: str) ->
         "manufacturer_model_name": package.algorithm_name[:LONG_STRING],
         "software_versions": [software_version, f"{package.name} {package.version}"],
         "device_serial_number": weights_serial(package),
-        "series_description": package.title[: LONG_STRING - len(NOTICE)] + NOTICE,
+        "series_description": series_description(package),
         "content_description": "For research, not for diagnosis",
         "content_creator_name": "Osteon^Automatic",
         "content_label": "BONES",
@@ -127,6 +137,11 @@ def _made_by(package: ModelPackage, made_at: datetime, software_version: str) ->
         "series_time": hour,
         "specific_character_set": "ISO_IR 192",
     }
+
+
+def series_description(package: ModelPackage, remark: str = "") -> str:
+    """The package's title, which is cut where all would not fit."""
+    return package.title[: LONG_STRING - len(remark + NOTICE)] + remark + NOTICE
 
 
 def _settle(dataset: DicomSegmentation, origin: str, made_at: datetime) -> None:

@@ -1,0 +1,92 @@
+"""`osteon check`: everything that a node needs, tried out; what is ill comes with how to mend it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app.node.configuration import NodeSettings
+from app.node.database import connected, prepare_database
+from app.node.destination import echo
+from app.node.inbox import Inbox
+from app.node.parts import MEGABYTE
+from app.run import networks_of
+from app.settings import Settings
+from operators.errors import ModelError, OsteonError, OutputError, TransientError
+from operators.imaging.package_file import read_packages
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`code` is 0 for what is well, else the exit code of its kind."""
+
+    code: int
+    sentence: str
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Models, disk, database, ports, peers."""
+    yield models(settings)
+    yield disk(settings.node)
+    yield database(settings.node)
+    yield port(settings.node)
+    yield from peers(settings.node)
+
+
+def models(settings: Settings) -> Finding:
+    """Every network is loaded once."""
+    try:
+        packages = read_packages(settings.models)
+        networks = networks_of(settings)
+        for spec in (spec for package in packages for spec in package.networks):
+            networks.get(spec)
+    except OsteonError as error:
+        return Finding(ModelError.exit_code, f"models: {error}; name their folder with --models")
+    return Finding(0, f"models: {', '.join(package.name for package in packages)}")
+
+
+def disk(node: NodeSettings) -> Finding:
+    """Room above the watermark."""
+    try:
+        free_mb = Inbox(node.data, "check").free_bytes() // MEGABYTE
+    except OSError as error:
+        text = f"disk: expected a folder that can be written at {node.data}, got: {error.strerror}"
+        return Finding(OutputError.exit_code, text)
+    if free_mb < node.minimum_free_mb:
+        text = f"disk: expected {node.minimum_free_mb} MB free, got {free_mb}; C-STORE is answered A700"
+        return Finding(OutputError.exit_code, text)
+    return Finding(0, f"disk: {free_mb} MB free")
+
+
+def database(node: NodeSettings) -> Finding:
+    """Its tables can be made and read."""
+    try:
+        prepare_database(node)
+        connected(node).list_workflows(limit=1)
+    except TransientError as error:
+        return Finding(error.exit_code, f"database: {error}; is its URL right, is it running?")
+    return Finding(0, f"database: {'PostgreSQL' if node.database else 'SQLite'} answers")
+
+
+def port(node: NodeSettings) -> Finding:
+    """Whether the node listens already, or could."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((node.host, node.port))
+        except OSError:
+            return Finding(0, f"port {node.port}: in use, by this node if it is running")
+    return Finding(0, f"port {node.port}: free; the node is not running")
+
+
+def peers(node: NodeSettings) -> Iterator[Finding]:
+    """C-ECHO to each destination; who may send."""
+    if not node.sources:
+        yield Finding(2, "peers: none may send; name one under `peers` in app.yaml or with --peer")
+    for peer in node.destinations:
+        try:
+            echo(peer, node)
+            yield Finding(0, f"peer {peer.name}: answers C-ECHO")
+        except TransientError as error:
+            yield Finding(error.exit_code, f"peer {peer.name}: {error}")

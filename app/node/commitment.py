@@ -1,0 +1,136 @@
+"""Storage commitment, both ways: peers ask us, and we ask those that results were sent to."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pynetdicom import build_role, evt
+from pynetdicom.association import Association
+from pynetdicom.events import Event, EventHandlerType
+
+from app.node.configuration import NodeSettings, Peer
+from app.node.destination import MAXIMUM_PDU_BYTES, Outgoing, associated, end, requesting_entity
+from app.node.inbox import Inbox
+from app.node.job import Json
+from operators.dicom.atomic_file import write_whole
+from operators.dicom.commitment import (
+    Commitment,
+    Named,
+    read_commitment,
+    report_of,
+    request_of,
+    sorted_by_presence,
+)
+from operators.dicom.identity import derived_uid
+from operators.errors import OsteonError, OutputError, TransientError
+
+log = structlog.get_logger()
+
+# PS3.4 J.3: the class, its well-known instance, the action, and the two events
+PUSH_MODEL, PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
+IMPLICIT = "1.2.840.10008.1.2"
+REQUEST, ALL_COMMITTED, SOME_MISSING = 1, 1, 2
+# PS3.7 C: statuses of N-ACTION and N-EVENT-REPORT
+SUCCESS, INVALID_ARGUMENT, NOT_AUTHORISED = 0x0000, 0x0115, 0x0124
+
+
+class CommitmentService:
+    """The listener's part: answers requests, and keeps the answers to our own."""
+
+    def __init__(self, settings: NodeSettings, inbox: Inbox) -> None:
+        self.settings, self.inbox = settings, inbox
+
+    @property
+    def handlers(self) -> list[EventHandlerType]:
+        """For the listener."""
+        return [(evt.EVT_N_ACTION, self.requested), (evt.EVT_N_EVENT_REPORT, self.reported)]
+
+    def requested(self, event: Event) -> tuple[int, None]:
+        """Answers at once, and reports in an association of its own."""
+        try:
+            request = read_commitment(event.action_information)
+        except OsteonError:
+            return INVALID_ARGUMENT, None
+        threading.Thread(target=self.report, args=(event.assoc, request), daemon=True).start()
+        return SUCCESS, None
+
+    def report(self, asked: Association, request: Commitment) -> None:
+        """Says which instances are on the disk; where a peer's address is not known, on its association."""
+        held = self.inbox.held(named.sop_instance_uid for named in request.instances)
+        answer = sorted_by_presence(request, [named.sop_instance_uid in held for named in request.instances])
+        kind = SOME_MISSING if answer.missing else ALL_COMMITTED
+        calling_ae = asked.requestor.ae_title.strip()
+        peer = next((p for p in self.settings.sources if p.ae_title == calling_ae and p.host), None)
+        try:
+            association = asked if peer is None else reporting(peer, self.settings)
+            association.send_n_event_report(report_of(answer), kind, PUSH_MODEL, PUSH_MODEL_INSTANCE)
+            if association is not asked:
+                end(association)
+        except (OsteonError, RuntimeError, ValueError):
+            log.warning("commitment_not_reported", transaction_uid=request.transaction_uid)
+
+    def reported(self, event: Event) -> tuple[int, None]:
+        """Keeps what a peer says of a request of ours; nobody else is believed."""
+        if not self._is_asked(event.assoc.requestor.ae_title.strip()):
+            return NOT_AUTHORISED, None
+        try:
+            answer = read_commitment(event.event_information)
+        except OsteonError:
+            return INVALID_ARGUMENT, None
+        content = {"missing": [named.sop_instance_uid for named in answer.missing]}
+        path = answer_path(self.settings.data, answer.transaction_uid)
+        write_whole(path, lambda file: file.write(json.dumps(content).encode()))
+        return SUCCESS, None
+
+
+    def _is_asked(self, calling_ae: str) -> bool:
+        return any(peer.commitment and peer.ae_title == calling_ae for peer in self.settings.destinations)
+
+
+def reporting(peer: Peer, settings: NodeSettings) -> Association:
+    """An association in which we are the provider. Raises TransientError."""
+    entity = requesting_entity(settings)
+    entity.add_requested_context(PUSH_MODEL, IMPLICIT)
+    role = build_role(PUSH_MODEL, scp_role=True)
+    association = entity.associate(
+        peer.host, peer.port, ae_title=peer.ae_title, max_pdu=MAXIMUM_PDU_BYTES, ext_neg=[role]
+    )
+    if not association.is_established:
+        raise TransientError(f"expected {peer.name} to take a storage commitment report", code="unreachable")
+    return association
+
+
+def answer_path(data: Path, transaction_uid: str) -> Path:
+    """Where the listener leaves an answer for the sender; the UID is a checked one."""
+    return data / "commitments" / f"{transaction_uid}.json"
+
+
+def transaction_of(delivery: Json) -> str:
+    """The same for the same delivery."""
+    return str(derived_uid("commitment", delivery["job_id"], delivery["peer"]))
+
+
+def ask(files: list[Outgoing], peer: Peer, settings: NodeSettings, transaction_uid: str) -> None:
+    """N-ACTION. Raises TransientError, or OutputError where the peer offers no commitment."""
+    association = associated(peer, settings, [(PUSH_MODEL, IMPLICIT)])
+    try:
+        named = tuple(Named(file.sop_class_uid, file.sop_instance_uid) for file in files)
+        request = request_of(Commitment(transaction_uid, named))
+        answer: Any = association.send_n_action(request, REQUEST, PUSH_MODEL, PUSH_MODEL_INSTANCE)[0]
+        if "Status" not in answer or answer.Status != SUCCESS:
+            raise TransientError(f"expected {peer.name} to take a commitment request", code="no_commitment")
+    finally:
+        end(association)
+
+
+def require_committed(peer: Peer, settings: NodeSettings, transaction_uid: str) -> None:
+    """Raises TransientError while there is no answer, OutputError for one that the result is not kept."""
+    path = answer_path(settings.data, transaction_uid)
+    if not path.is_file():
+        raise TransientError(f"expected {peer.name} to commit to the result, none yet", code="uncommitted")
+    if json.loads(path.read_text(encoding="utf-8"))["missing"]:
+        raise OutputError(f"expected {peer.name} to commit to the result, it does not", code="not_committed")

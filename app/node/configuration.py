@@ -1,0 +1,124 @@
+"""What a site sets of its node: the section `node` of app.yaml."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+# PS3.5 6.2, AE: at most 16 characters of the default repertoire, no backslash, no control characters.
+AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
+Role = Literal["receive", "segment", "send"]
+Urgency = Literal["urgent", "normal", "low"]
+
+
+class Frozen(BaseModel):
+    """Values that never change and have no other names than these."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TlsFiles(Frozen):
+    """Certificate files in PEM; naming them switches DICOM TLS on (PS3.15 B.12)."""
+
+    certificate: Path = Field(description="This node's certificate")
+    key: Path = Field(description="Its private key")
+    authority: Path = Field(description="Certificates of those who sign the peers' certificates")
+
+
+class Peer(Frozen):
+    """Another DICOM node: one that may send to this one, or that results go to, or both."""
+
+    name: str = Field(pattern=r"^[a-z0-9-]{1,32}$", description="What it is called here")
+    ae_title: str = Field(description="Its AE title")
+    host: str = Field("", description="Where it listens; needed for one that receives")
+    port: int = Field(104, ge=1, le=65535, description="Its DICOM port")
+    sends: bool = Field(True, description="May send to this node")
+    receives: bool = Field(False, description="Results are sent to it")
+    addresses: tuple[str, ...] = Field((), description="IP addresses that may use the AE title; empty: any")
+    commitment: bool = Field(False, description="It is asked to commit to what it was sent")
+    tls: bool = Field(False, description="Is spoken to by TLS")
+
+    @field_validator("ae_title")
+    @classmethod
+    def _an_ae_title(cls, value: str) -> str:
+        if not AE_TITLE.fullmatch(value.strip()):
+            raise ValueError("expected an AE title of 1 to 16 characters")
+        return value.strip()
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Peer:
+        if self.receives and not self.host:
+            raise ValueError(f"expected a host for {self.name}, which receives")
+        if self.commitment and not self.sends:
+            raise ValueError(f"expected sends: true for {self.name}, as its commitment comes to this node")
+        return self
+
+
+class Rule(Frozen):
+    """What to do with studies of a kind; every pattern given must be found (regular expressions)."""
+
+    calling_ae: str = Field("", description="AE title that sent the study")
+    modality: str = Field("", description="Modality of any of its series")
+    description: str = Field("", description="Study or series description")
+    urgency: Urgency = Field("normal", description="Urgent ones go first, without starving the rest")
+    complete_images: int = Field(0, ge=0, description="Complete at once with so many images")
+    complete_series: tuple[str, ...] = Field((), description="Complete at once when each of these was found")
+
+
+class NodeSettings(Frozen):
+    """Everything about receiving, working off and delivering."""
+
+    ae_title: str = Field("OSTEON", description="This node's AE title")
+    host: str = Field("0.0.0.0", description="Address to listen on")
+    port: int = Field(11112, ge=0, le=65535, description="DICOM port")
+    http_host: str = Field("127.0.0.1", description="Address of health, metrics and STOW-RS")
+    http_port: int = Field(9112, ge=0, le=65535, description="Port of health, metrics and STOW-RS")
+    data: Path = Field(Path("data"), description="Folder for everything received and made")
+    database: str = Field("", description="URL of PostgreSQL; empty: SQLite in the data folder")
+    peers: tuple[Peer, ...] = Field((), description="Who may send, and who receives")
+    rules: tuple[Rule, ...] = Field((), description="The first that fits a study counts")
+    tls: TlsFiles | None = Field(None, description="Certificates; with them the listener speaks TLS only")
+    watch: Path | None = Field(None, description="Folder whose DICOM files are taken in like sent ones")
+    watch_settled_s: float = Field(5, ge=0, description="A file there is taken when it was the same so long")
+    stow: bool = Field(False, description="Take instances by STOW-RS on the HTTP port")
+    quiet_s: float = Field(30, ge=0, description="A study is complete so long after its last instance")
+    forced_s: float = Field(3600, gt=0, description="At most so long after its first one")
+    study_limit_s: float = Field(3600, gt=0, description="Time that the segmentation of one study may take")
+    delivery_limit_s: float = Field(3 * 86400, gt=0, description="How long a delivery is tried again")
+    commitment_s: float = Field(86400, gt=0, description="How long a peer may take to commit to a result")
+    retention_s: float = Field(7 * 86400, ge=0, description="Delivered and refused studies are kept so long")
+    minimum_free_mb: int = Field(2000, ge=0, description="Below it C-STORE answers A700")
+    maximum_associations: int = Field(64, ge=1, description="Served at once")
+    maximum_pdu_bytes: int = Field(262144, ge=4096, le=1 << 20, description="Largest PDU that peers may send")
+    network_s: float = Field(60, gt=0, description="A peer silent for so long is dropped")
+    grace_s: float = Field(120, ge=0, description="Time for the work in hand when stopping")
+    roles: tuple[Role, ...] = Field(
+        ("receive", "segment", "send"),
+        description="What this machine does; with PostgreSQL and a shared data folder several share the work",
+    )
+    workers: int = Field(1, ge=1, description="Processes that segment")
+
+    @property
+    def sources(self) -> tuple[Peer, ...]:
+        """Peers that may send."""
+        return tuple(peer for peer in self.peers if peer.sends)
+
+    @property
+    def destinations(self) -> tuple[Peer, ...]:
+        """Peers that results go to."""
+        return tuple(peer for peer in self.peers if peer.receives)
+
+    @property
+    def database_url(self) -> str:
+        """PostgreSQL, or the file in the data folder."""
+        return self.database or f"sqlite:///{(self.data / 'osteon.sqlite').resolve()}"
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> NodeSettings:
+        names = [peer.name for peer in self.peers]
+        if len(set(names)) != len(names):
+            raise ValueError("expected peers with different names")
+        return self

@@ -1,0 +1,64 @@
+"""The database of jobs: SQLite in the data folder, or PostgreSQL by its URL."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+
+from dbos import DBOS, DBOSClient, DBOSConfig
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.node.configuration import NodeSettings
+from operators.errors import TransientError
+
+APPLICATION = "osteon"
+# The steps' names and order; work begun under another version is not gone on with.
+WORKFLOW_VERSION = "1"
+STUDIES = "studies"
+
+
+def prepare_database(settings: NodeSettings) -> None:
+    """Makes or updates its tables. Raises TransientError where it does not answer.
+
+    SQLite gets a write-ahead log: one flush for each commit instead of three, and readers never wait.
+    """
+    logging.getLogger("dbos").setLevel(logging.ERROR)
+    if not settings.database:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        with sqlite3.connect(settings.data / "osteon.sqlite") as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+    try:
+        DBOS.migrate(settings.database_url)
+    except (SQLAlchemyError, OSError) as error:
+        raise unavailable(error) from error
+
+
+def executor_configuration(settings: NodeSettings, executor_id: str) -> DBOSConfig:
+    """For a process that works off jobs; the same name takes up its own work again after a crash."""
+    return {
+        "name": APPLICATION,
+        "system_database_url": settings.database_url,
+        "application_version": WORKFLOW_VERSION,
+        "executor_id": executor_id,
+        "log_level": "ERROR",
+        "console_log_level": "ERROR",
+    }
+
+
+def connected(settings: NodeSettings) -> DBOSClient:
+    """For a process that only adds jobs and looks at them. Raises TransientError."""
+    try:
+        return DBOSClient(system_database_url=settings.database_url, application_name=APPLICATION)
+    except (SQLAlchemyError, OSError) as error:
+        raise unavailable(error) from error
+
+
+def unavailable(error: Exception) -> TransientError:
+    """The database does not answer; its own message may hold a password."""
+    got = type(error).__name__
+    return TransientError(f"expected the database of jobs to answer, got {got}", code="database_unavailable")
+
+
+def delivery_queue(peer_name: str) -> str:
+    """Each destination has a queue of its own, so that none waits for another."""
+    return f"deliveries-{peer_name}"

@@ -1,0 +1,132 @@
+"""Sends files to one peer by C-STORE, and says what became of each try."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pynetdicom import AE, _config
+from pynetdicom.association import Association
+
+from app.node.configuration import NodeSettings, Peer
+from app.node.tls import client_context
+from operators.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from operators.errors import OutputError, TransientError
+
+VERIFICATION = "1.2.840.10008.1.1"
+# PS3.4 B.2.3 and PS3.7 C: success, and warnings with which the instance was stored
+STORED = frozenset({0x0000, 0xB000, 0xB006, 0xB007})
+# Out of resources; resource limitation; processing failure: may pass
+PASSING = (range(0xA700, 0xA800), range(0x0213, 0x0214), range(0x0110, 0x0111))
+MAXIMUM_PDU_BYTES = 131072
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A verified file, by the names that a peer must be told first."""
+
+    path: Path
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+
+
+def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> None:
+    """All files in one association. Raises TransientError (may work later) or OutputError (never will)."""
+    _config.STORE_SEND_CHUNKED_DATASET = True
+    contexts = sorted({(file.sop_class_uid, file.transfer_syntax_uid) for file in files})
+    association = associated(peer, settings, contexts)
+    try:
+        for file in files:
+            require_context(association, file, peer)
+            store_one(association, file, peer)
+    finally:
+        end(association)
+
+
+def echo(peer: Peer, settings: NodeSettings) -> None:
+    """Raises TransientError where the peer does not answer a C-ECHO."""
+    association = associated(peer, settings, [(VERIFICATION, "1.2.840.10008.1.2")])
+    try:
+        answer = association.send_c_echo()
+        if "Status" not in answer or answer.Status != 0:
+            raise TransientError(f"expected {peer.name} to answer C-ECHO, got none", code="no_answer")
+    finally:
+        end(association)
+
+
+def associated(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str, str]]) -> Association:
+    """An open association. Raises TransientError, or OutputError where the peer takes no such objects."""
+    entity = requesting_entity(settings)
+    for sop_class_uid, transfer_syntax_uid in contexts:
+        entity.add_requested_context(sop_class_uid, transfer_syntax_uid)
+    tls = (client_context(settings.tls), peer.host) if peer.tls and settings.tls else None
+    association = entity.associate(
+        peer.host, peer.port, ae_title=peer.ae_title, max_pdu=MAXIMUM_PDU_BYTES, tls_args=tls
+    )
+    if association.is_established:
+        return association
+    if association.rejected_contexts:
+        raise no_context(peer, contexts[0])
+    if association.is_rejected:
+        answer = association.acceptor.primitive
+        raise TransientError(
+            f"expected {peer.name} to accept an association of {settings.ae_title}, it was rejected "
+            f"(source {answer.result_source}, reason {answer.diagnostic}): is the AE title known there?",
+            code="association_rejected",
+        )
+    raise TransientError(
+        f"expected {peer.name} at {peer.host}:{peer.port} to answer, got none: is it running there?",
+        code="unreachable",
+    )
+
+
+def requesting_entity(settings: NodeSettings) -> AE:
+    """This node as a sender; no time-out is endless."""
+    entity = AE(settings.ae_title)
+    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    entity.implementation_version_name = IMPLEMENTATION_VERSION
+    entity.connection_timeout = entity.acse_timeout = min(settings.network_s, 30)
+    entity.dimse_timeout = entity.network_timeout = settings.network_s
+    return entity
+
+
+def require_context(association: Association, file: Outgoing, peer: Peer) -> None:
+    """Raises OutputError where the peer does not take such objects at all."""
+    accepted = {(cx.abstract_syntax, cx.transfer_syntax[0]) for cx in association.accepted_contexts}
+    if (file.sop_class_uid, file.transfer_syntax_uid) not in accepted:
+        raise no_context(peer, (file.sop_class_uid, file.transfer_syntax_uid))
+
+
+def no_context(peer: Peer, wanted: tuple[str, str]) -> OutputError:
+    """The peer does not take such objects: another try would end the same."""
+    return OutputError(
+        f"expected {peer.name} to accept SOP class {wanted[0]} in transfer syntax {wanted[1]}, it does not",
+        code="no_presentation_context",
+    )
+
+
+def store_one(association: Association, file: Outgoing, peer: Peer) -> None:
+    """One C-STORE. Raises TransientError or OutputError unless it was stored."""
+    try:
+        answer = association.send_c_store(file.path)
+    except RuntimeError as error:  # the peer ended the association before
+        raise TransientError(f"expected {peer.name} to keep the association", code="aborted") from error
+    if "Status" not in answer:
+        raise TransientError(
+            f"expected {peer.name} to answer C-STORE within the time limit, got none", code="no_answer"
+        )
+    status = int(answer.Status)
+    if status in STORED:
+        return
+    got = f"expected {peer.name} to store the result, got status 0x{status:04X}"
+    if any(status in passing for passing in PASSING):
+        raise TransientError(got, code="peer_out_of_resources")
+    raise OutputError(got, code="peer_refused")
+
+
+def end(association: Association) -> None:
+    """Releases what is open still."""
+    if association.is_established:
+        association.release()

@@ -1,0 +1,83 @@
+"""One instance that is being received: a file that grows with each fragment, or nothing any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from app.node.command_set import StoreRequest
+
+# PS3.7 C and PS3.4 B.2.3: statuses of C-STORE
+SUCCESS, OUT_OF_RESOURCES, NOT_THE_SOP_CLASS, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xA900, 0xC000
+INVALID_INSTANCE = 0x0117
+# How much of one data set is written between two looks at the disk.
+CHECKED_BYTES = 4 << 20
+
+
+@dataclass(kw_only=True)
+class GrowingFile:
+    """Where `status` is set already, what still comes is thrown away."""
+
+    status: int | None = None
+    path: Path | None = None
+    file: BinaryIO | None = field(default=None, repr=False)
+    unchecked: int = 0
+
+    def open(self, path: Path) -> None:
+        """A new file; a full disk becomes a status."""
+        try:
+            self.path, self.file = path, path.open("xb", buffering=0)
+        except OSError:
+            self.refuse(OUT_OF_RESOURCES)
+
+    def write(self, content: memoryview) -> None:
+        """Appends all of it, which one write need not do; a full disk becomes a status."""
+        if self.file is None:
+            return
+        try:
+            while content:
+                content = content[self.file.write(content) :]
+        except OSError:
+            self.refuse(OUT_OF_RESOURCES)
+
+    def grow(self, content: memoryview, has_room: Callable[[], bool]) -> None:
+        """Appends; the watermark holds for a data set without end too."""
+        self.write(content)
+        self.unchecked += len(content)
+        if self.unchecked >= CHECKED_BYTES:
+            self.unchecked = 0
+            if not has_room():
+                self.refuse(OUT_OF_RESOURCES)
+
+    def closed(self) -> Path | None:
+        """The file as far as it has come; None where nothing is kept. Raises OSError."""
+        if self.file is None:
+            return None
+        self.file.close()
+        self.file = None
+        return self.path
+
+    def refuse(self, status: int) -> None:
+        """Keeps nothing of it."""
+        self.status = status
+        self.drop()
+
+    def drop(self) -> None:
+        """Closes and removes the file."""
+        if self.file is not None:
+            with suppress(OSError):
+                self.file.close()
+            self.file = None
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+@dataclass
+class Incoming(GrowingFile):
+    """One C-STORE under way."""
+
+    context_id: int
+    request: StoreRequest

@@ -1,0 +1,90 @@
+"""One study to be segmented, as it stands in the database and on the disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from app.node.configuration import Urgency
+from app.node.inbox import sync_path
+
+Json = dict[str, Any]
+# Priorities count seconds from here, so that they fit into 31 bits until 2094.
+EPOCH_S = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+# How much earlier, or later, than it came a study is treated as having come: nothing starves.
+HEAD_START_S: dict[Urgency, float] = {"urgent": 7200, "normal": 0, "low": -7200}
+TIMED_OUT = "timed-out"
+
+
+@dataclass(frozen=True)
+class StudyJob:
+    """`revision` counts the results of one study: late slices make a new one."""
+
+    job_id: str
+    study_instance_uid: str
+    revision: int
+    made_at: str
+    calling_ae: str
+    images: int
+
+    @classmethod
+    def of(cls, values: Json) -> StudyJob:
+        """From the database."""
+        return cls(**values)
+
+    def as_json(self) -> Json:
+        """For the database."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """jobs/<id>/in holds the job's own instances (links), jobs/<id>/out its results."""
+
+    root: Path
+
+    @property
+    def input(self) -> Path:
+        """The instances of this revision."""
+        return self.root / "in"
+
+    @property
+    def output(self) -> Path:
+        """The results."""
+        return self.root / "out"
+
+    @property
+    def timed_out(self) -> Path:
+        """Is there when the job took longer than it may."""
+        return self.root / TIMED_OUT
+
+
+def job_folder(data: Path, job_id: str) -> JobFolder:
+    """Where a job's files are."""
+    return JobFolder(data / "jobs" / job_id)
+
+
+def take_in(folder: JobFolder, study: Path, names: tuple[str, ...]) -> None:
+    """Links a study's instances into the job, all or none; does nothing where that is done already.
+
+    Raises FileNotFoundError where the study is no longer there.
+    """
+    if folder.input.exists():
+        return
+    making = folder.root / "making"
+    shutil.rmtree(making, ignore_errors=True)
+    for name in names:
+        link = making / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        os.link(study / name, link)
+    making.rename(folder.input)
+    sync_path(folder.root)
+
+
+def priority(arrived_s: float, urgency: Urgency) -> int:
+    """Smaller goes first."""
+    return max(1, int(arrived_s - EPOCH_S - HEAD_START_S[urgency]))

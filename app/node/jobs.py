@@ -1,0 +1,142 @@
+"""The state of every study, put together from its segmentation and its deliveries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from dbos import DBOSClient
+
+from app.node.workflow import DELIVER, SEGMENT
+from operators.errors import UsageError
+
+# Every state that a study can be in; the last five are ends.
+STATES = ("queued", "running", "delivering", "delivered", "refused", "failed", "cancelled", "superseded")
+ENDS = frozenset(STATES[3:])
+UNDER_WAY = {"ENQUEUED": "queued", "DELAYED": "queued", "PENDING": "running"}
+
+
+@dataclass(frozen=True)
+class JobState:
+    """`code` and `sentence` say why it was refused or failed, or what a delivery waits for."""
+
+    job_id: str
+    state: str
+    code: str = ""
+    sentence: str = ""
+    created_at: str = ""
+    completed_ms: int = 0
+    deliveries: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def study_instance_uid(self) -> str:
+        """The study."""
+        return self.job_id.rpartition("-")[0]
+
+
+def list_jobs(client: DBOSClient, job_ids: Iterable[str] | None = None) -> list[JobState]:
+    """Oldest first."""
+    wanted = None if job_ids is None else list(job_ids)
+    rows = client.list_workflows(name=SEGMENT, workflow_ids=wanted, load_input=False)
+    prefix = None if wanted is None else [f"{job_id}>" for job_id in wanted]
+    delivered: dict[str, list[Any]] = defaultdict(list)
+    for row in client.list_workflows(name=DELIVER, workflow_id_prefix=prefix, load_input=False):
+        delivered[row.workflow_id.split(">")[0]].append(row)
+    latest = {row.workflow_id.rpartition("-")[0]: row.workflow_id for row in rows}
+    return [
+        superseded(state_of(row, delivered[row.workflow_id]), latest) for row in rows
+    ]
+
+
+def superseded(job: JobState, latest: dict[str, str]) -> JobState:
+    """A cancelled job whose study has a later one was not cancelled by a person."""
+    if job.state == "cancelled" and latest[job.study_instance_uid] != job.job_id:
+        return replace(job, state="superseded", sentence="more instances of the study came")
+    return job
+
+
+def state_of(row: Any, deliveries: list[Any]) -> JobState:
+    """One job."""
+    job = JobState(
+        row.workflow_id, "running", created_at=iso(row.created_at), completed_ms=row.completed_at or 0
+    )
+    if row.status in UNDER_WAY:
+        return replace(job, state=UNDER_WAY[row.status])
+    if row.status != "SUCCESS":
+        return unended(job, row.status)
+    outcome = row.output
+    if outcome["state"] != "segmented":
+        return replace(job, state=outcome["state"], code=outcome["code"], sentence=outcome["sentence"])
+    return delivery_state(job, deliveries)
+
+
+def unended(job: JobState, status: str) -> JobState:
+    """A job that came to no end of its own."""
+    if status == "CANCELLED":
+        return replace(job, state="cancelled", code="cancelled", sentence="cancelled by a person")
+    if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+        sentence = "expected the worker to survive this study, it died over it again and again"
+        return replace(job, state="failed", code="worker_died", sentence=sentence)
+    return replace(job, state="failed", code="defect", sentence="a defect of Osteon's own; see the log")
+
+
+def delivery_state(job: JobState, deliveries: list[Any]) -> JobState:
+    """Delivered when every destination has it; failed when one never will."""
+    if not deliveries:
+        sentence = "expected a destination for the result, none is set"
+        return replace(job, state="failed", code="no_destination", sentence=sentence)
+    ends = [end_of_delivery(row) for row in deliveries]
+    named = tuple((row.workflow_id.split(">")[1], end[0]) for row, end in zip(deliveries, ends, strict=True))
+    completed_ms = max([job.completed_ms, *(row.completed_at or 0 for row in deliveries)])
+    job = replace(job, deliveries=named, completed_ms=completed_ms)
+    for wanted in ("delivering", "failed", "cancelled"):
+        for state, code, sentence in ends:
+            if state == wanted:
+                return replace(job, state=state, code=code, sentence=sentence)
+    return replace(job, state="delivered")
+
+
+def end_of_delivery(row: Any) -> tuple[str, str, str]:
+    """State, code and sentence of one delivery."""
+    if row.status in UNDER_WAY:
+        return "delivering", "", ""
+    if row.status == "SUCCESS":
+        return row.output["state"], row.output["code"], row.output["sentence"]
+    if row.status == "CANCELLED":
+        return "cancelled", "cancelled", "cancelled by a person"
+    return "failed", "defect", "a defect of Osteon's own; see the log"
+
+
+def iso(epoch_ms: int | None) -> str:
+    """A time as people read it."""
+    return datetime.fromtimestamp((epoch_ms or 0) / 1000, UTC).isoformat(timespec="seconds")
+
+
+def require_job(client: DBOSClient, job_id: str) -> JobState:
+    """Raises UsageError where there is no such job."""
+    found = list_jobs(client, [job_id])
+    if not found:
+        raise UsageError(f"expected the id of a job, got {job_id!r}; `osteon jobs list` shows them")
+    return found[0]
+
+
+def retry(client: DBOSClient, job_id: str) -> None:
+    """Begins again what ended without a delivery. Raises UsageError for other jobs."""
+    job = require_job(client, job_id)
+    if job.state not in ("failed", "refused", "cancelled"):
+        raise UsageError(f"expected a job that failed, was refused or cancelled; this one is {job.state}")
+    again = [f"{job_id}>{name}" for name, state in job.deliveries if state != "delivered"] or [job_id]
+    for workflow_id in again:
+        client.rewind_workflow(workflow_id)
+
+
+def cancel(client: DBOSClient, job_id: str) -> None:
+    """Ends what has not ended. Raises UsageError for other jobs."""
+    job = require_job(client, job_id)
+    if job.state in ENDS:
+        raise UsageError(f"expected a job that has not ended; this one is {job.state}")
+    open_ones = [f"{job_id}>{name}" for name, state in job.deliveries if state == "delivering"] or [job_id]
+    client.cancel_workflows(open_ones)

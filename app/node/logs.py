@@ -1,0 +1,26 @@
+"""Structured logs: one JSON object a line on stderr; of patients they hold UIDs at most."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+
+def configure_logs(part: str) -> None:
+    """For one process; `part` names it in every line."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(part=part)
+    logging.getLogger().setLevel(logging.ERROR)
+    # Warnings of pydicom quote values, which may be a patient's
+    logging.captureWarnings(True)

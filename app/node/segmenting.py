@@ -1,0 +1,139 @@
+"""What a worker does with one study: decides, segments, verifies. Each function is a durable step."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from app.node.job import JobFolder, Json, StudyJob, job_folder
+from app.report import SeriesRecord
+from app.run import (
+    EXIT_DEFECT,
+    EXIT_DONE,
+    Graph,
+    Job,
+    prepare_output,
+    record_of_refusal,
+    run_job,
+)
+from app.settings import Settings
+from app.stage_clock import silent
+from operators.dicom.scan import Scan, require_series, scan
+from operators.dicom.seg_check import check_seg
+from operators.dicom.selection import Refusal, Selection, select
+from operators.errors import OsteonError, OutputError, TransientError
+from operators.imaging.packages import ModelPackage
+
+log = structlog.get_logger()
+
+
+class StudyError(OsteonError):
+    """The study took longer, or cost more, than it may."""
+
+    code = "time_limit"
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """A scanned study, and what is to be done with its series."""
+
+    scan: Scan
+    selections: tuple[Selection, ...]
+    refusals: tuple[SeriesRecord, ...]
+
+
+class Segmenter:
+    """The steps of one worker; `graph` has its networks loaded."""
+
+    def __init__(self, settings: Settings, packages: tuple[ModelPackage, ...], graph: Graph) -> None:
+        self.settings, self.packages, self.graph = settings, packages, graph
+        self.latest: tuple[str, Decided] | None = None
+
+    def decide(self, values: Json) -> Json:
+        """Which series are segmented, and why the others are not."""
+        job = StudyJob.of(values)
+        folder = self._folder(job)
+        if folder.timed_out.exists():
+            raise StudyError(
+                f"expected the study to be segmented within {self.settings.node.study_limit_s:.0f} s, "
+                "it took longer"
+            )
+        decided = self._decided(job)
+        refusals = [refused(record.code, record.sentence, record) for record in decided.refusals]
+        return {"state": "decided", "selected": len(decided.selections), "refusals": refusals}
+
+    def segment(self, values: Json, number: int) -> Json:
+        """One series: its verified result, or why there is none. Raises TransientError."""
+        job = StudyJob.of(values)
+        decided, folder = self._decided(job), self._folder(job)
+        prepare_output(folder.output)
+        work = Job(
+            number, decided.selections[number], decided.scan, self.packages, folder.output,
+            self.settings, datetime.fromisoformat(job.made_at), job.revision,
+        )
+        record, code = run_job(work, silent, self.graph)
+        if code == TransientError.exit_code:
+            raise TransientError(record.sentence, code=record.code)
+        if code != EXIT_DONE or record.segmentation is None or record.result is None:
+            state = "failed" if code in (EXIT_DEFECT, 5) else "refused"
+            return refused(record.code, record.sentence, record) | {"state": state}
+        return self._verified(record, work)
+
+    def _verified(self, record: SeriesRecord, work: Job) -> Json:
+        assert record.segmentation is not None
+        assert record.result is not None
+        path = work.output / record.result
+        try:
+            name = check_seg(path, record.segmentation, work.selection.series)
+        except OutputError as error:
+            log.error("verification_failed", series_instance_uid=record.series_instance_uid)
+            return refused(error.code, str(error), record) | {"state": "failed"}
+        return {
+            "state": "segmented",
+            "series_instance_uid": record.series_instance_uid,
+            "file": record.result,
+            "sha256": sha256_of(path),
+            "sop_class_uid": name.sop_class_uid,
+            "sop_instance_uid": name.sop_instance_uid,
+            "transfer_syntax_uid": name.transfer_syntax_uid,
+            "seconds": {stage.name: round(stage.seconds, 3) for stage in record.stages},
+        }
+
+    def _folder(self, job: StudyJob) -> JobFolder:
+        return job_folder(self.settings.node.data, job.job_id)
+
+    def _decided(self, job: StudyJob) -> Decided:
+        """Scanned once for all steps of a job, and again after a crash."""
+        if self.latest is None or self.latest[0] != job.job_id:
+            self.latest = (job.job_id, decide(self._folder(job).input, self.packages))
+        return self.latest[1]
+
+
+def decide(folder: Path, packages: tuple[ModelPackage, ...]) -> Decided:
+    """Raises UnreadableError for a study without any readable series."""
+    found = scan(folder)
+    require_series(found)
+    outcomes = select(found, packages)
+    chosen = tuple(outcome for outcome in outcomes if isinstance(outcome, Selection))
+    records = tuple(record_of_refusal(outcome) for outcome in outcomes if isinstance(outcome, Refusal))
+    return Decided(found, chosen, records)
+
+
+def refused(code: str, sentence: str, record: SeriesRecord) -> Json:
+    """A series without a result."""
+    return {
+        "state": "refused",
+        "series_instance_uid": record.series_instance_uid,
+        "code": code,
+        "sentence": sentence,
+    }
+
+
+def sha256_of(path: Path) -> str:
+    """What the sender compares before it sends."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,84 @@
+"""Delivers a job's results to one destination."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+
+import structlog
+
+from app.node.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail, Participant
+from app.node.commitment import ask, require_committed, transaction_of
+from app.node.configuration import NodeSettings, Peer
+from app.node.destination import Outgoing, store
+from app.node.job import Json, job_folder
+from app.node.segmenting import sha256_of
+from app.node.workflow import Attempt
+from operators.errors import OsteonError, OutputError, TransientError
+
+log = structlog.get_logger()
+
+
+def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attempt:
+    """One try, and what became of it, also for the audit trail."""
+    outcome = named(delivery, lambda: deliver(delivery, settings))
+    peer = next((peer for peer in settings.destinations if peer.name == delivery["peer"]), None)
+    if outcome.state != "transient" and peer is not None:
+        who = Participant(peer.ae_title, peer.host, DESTINATION, False)
+        study = delivery["job_id"].rpartition("-")[0]
+        result = SUCCEEDED if outcome.state == "delivered" else FAILED
+        trail.delivered(who, study, len(delivery["files"]), result)
+    return outcome
+
+
+def deliver(delivery: Json, settings: NodeSettings) -> None:
+    """Stores, and asks for commitment where the peer offers it."""
+    peer = destination(delivery["peer"], settings)
+    files = [outgoing(each, delivery["job_id"], settings) for each in delivery["files"]]
+    store(files, peer, settings)
+    if peer.commitment:
+        ask(files, peer, settings, transaction_of(delivery))
+    log.info("delivered", job=delivery["job_id"], peer=peer.name, instances=len(files))
+
+
+def confirm(delivery: Json, settings: NodeSettings) -> Attempt:
+    """Whether the peer has committed to what it was sent, if it is one that does."""
+
+    def look() -> None:
+        peer = destination(delivery["peer"], settings)
+        if peer.commitment:
+            require_committed(peer, settings, transaction_of(delivery))
+
+    return named(delivery, look)
+
+
+def named(delivery: Json, step: Callable[[], None]) -> Attempt:
+    """The edge of a delivery: whatever goes wrong ends with a name."""
+    try:
+        step()
+    except TransientError as error:
+        log.warning("delivery_postponed", job=delivery["job_id"], peer=delivery["peer"], code=error.code)
+        return Attempt("transient", error.code, str(error))
+    except OsteonError as error:
+        log.error("delivery_failed", job=delivery["job_id"], peer=delivery["peer"], code=error.code)
+        return Attempt("failed", error.code, str(error))
+    except Exception:
+        log.error("delivery_failed", job=delivery["job_id"], traceback=traceback.format_exc())
+        return Attempt("failed", "defect", "a defect of Osteon's own; the log has the traceback")
+    return Attempt("delivered")
+
+
+def destination(name: str, settings: NodeSettings) -> Peer:
+    """The peer as it is set today. Raises OutputError where it is no longer there."""
+    for peer in settings.destinations:
+        if peer.name == name:
+            return peer
+    raise OutputError(f"expected a destination {name} in the settings, there is none", code="no_destination")
+
+
+def outgoing(file: Json, job_id: str, settings: NodeSettings) -> Outgoing:
+    """A result that is still what was verified. Raises OutputError."""
+    path = job_folder(settings.data, job_id).output / file["file"]
+    if not path.is_file() or sha256_of(path) != file["sha256"]:
+        raise OutputError("expected the result as it was verified, it is gone or altered", code="altered")
+    return Outgoing(path, file["sop_class_uid"], file["sop_instance_uid"], file["transfer_syntax_uid"])

@@ -1,0 +1,144 @@
+"""STOW-RS (PS3.18 10.5): instances by HTTP, through the same inbox as those by C-STORE."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from ipaddress import ip_address
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+
+from app.node.configuration import NodeSettings
+from app.node.incoming import OUT_OF_RESOURCES, SUCCESS
+from app.node.reception import Received, Store
+from app.node.stow_part import Part, part_received
+from app.node.stow_response import response_json
+from operators.dicom.attributes import is_uid
+
+log = structlog.get_logger()
+
+MULTIPART, DICOM, DICOM_JSON = b"multipart/related", b"application/dicom", "application/dicom+json"
+# What came by way of this machine itself, such as a proxy or a script, and from no peer
+LOCAL_AE = "STOW-RS"
+BAD_REQUEST, FORBIDDEN, CONFLICT, UNSUPPORTED = 400, 403, 409, 415
+OK, ACCEPTED, UNAVAILABLE = 200, 202, 503
+
+
+def stow_router(settings: NodeSettings, store: Store) -> APIRouter:
+    """The two resources that instances can be sent to."""
+    router = APIRouter()
+
+    @router.post("/studies")
+    async def any_study(request: Request) -> Response:
+        return await stored(request, settings, store)
+
+    @router.post("/studies/{study}")
+    async def one_study(request: Request, study: str) -> Response:
+        if not is_uid(study):
+            return Response(status_code=BAD_REQUEST)
+        return await stored(request, settings, store, study)
+
+    return router
+
+
+async def stored(request: Request, settings: NodeSettings, store: Store, study: str = "") -> Response:
+    """Stores each part as it comes; the answer says of every one what became of it."""
+    address = request.client.host if request.client else ""
+    sender = sender_at(address, settings)
+    if sender is None:
+        log.warning("stow_refused", reason="no peer may send from this address")
+        return Response(status_code=FORBIDDEN)
+    boundary = dicom_boundary(request.headers.get("content-type", ""))
+    if boundary is None:
+        return Response(status_code=UNSUPPORTED)
+    parts = Parts(boundary, store, sender, study)
+    try:
+        await parts.read(request.stream())
+    except (FormParserError, ClientDisconnect):
+        return Response(status_code=BAD_REQUEST)
+    finally:
+        await run_in_threadpool(parts.end, address)
+    return JSONResponse(response_json(parts.received), status_of(parts.received), media_type=DICOM_JSON)
+
+
+class Parts:
+    """The body of one request, in a thread that may wait for the disk."""
+
+    def __init__(self, boundary: bytes, store: Store, sender: str, study: str) -> None:
+        self.store, self.sender, self.study = store, sender, study
+        self.received: list[Received] = []
+        self.part: Part | None = None
+        self.parser = MultipartParser(
+            boundary,
+            {"on_part_begin": self._begin, "on_part_data": self._data, "on_part_end": self._finish},
+        )
+
+    async def read(self, chunks: AsyncIterator[bytes]) -> None:
+        """All of it. Raises FormParserError for what is no whole multipart body."""
+        async for chunk in chunks:
+            await run_in_threadpool(self.parser.write, chunk)
+        self.parser.finalize()
+        if self.part is not None:
+            raise FormParserError("expected a last boundary, got none")
+
+    def end(self, address: str) -> None:
+        """Forgets a part that did not come to its end, and tells what came."""
+        if self.part is not None:
+            self.part.drop()
+        images = Counter(
+            each.instance.study_instance_uid
+            for each in self.received
+            if each.status == SUCCESS and each.instance is not None
+        )
+        if images:
+            self.store.ended(self.sender, address, images)
+
+    def _begin(self) -> None:
+        self.part = Part(self.store)
+
+    def _data(self, content: bytes, start: int, end: int) -> None:
+        assert self.part is not None
+        self.part.grow(memoryview(content)[start:end], self.store.has_room)
+
+    def _finish(self) -> None:
+        assert self.part is not None
+        received = part_received(self.part, self.store, self.sender, self.study)
+        self.part = None
+        self.store.tell(received)
+        self.received.append(received)
+
+
+def sender_at(address: str, settings: NodeSettings) -> str | None:
+    """AE title of the peer whose address it is; this machine itself may send; None for all others."""
+    for peer in settings.sources:
+        if address in peer.addresses:
+            return peer.ae_title
+    try:
+        return LOCAL_AE if ip_address(address).is_loopback else None
+    except ValueError:
+        return None
+
+
+def dicom_boundary(content_type: str) -> bytes | None:
+    """None where the body is no multipart/related of DICOM files."""
+    kind, options = parse_options_header(content_type)
+    is_dicom = kind == MULTIPART and options.get(b"type", DICOM).lower() == DICOM
+    return options.get(b"boundary") or None if is_dicom else None
+
+
+def status_of(received: list[Received]) -> int:
+    """PS3.18 10.5.3.2: all, some, or none."""
+    statuses = {each.status for each in received}
+    if not statuses:
+        return BAD_REQUEST
+    if statuses == {OUT_OF_RESOURCES}:
+        return UNAVAILABLE
+    if statuses == {SUCCESS}:
+        return OK
+    return ACCEPTED if SUCCESS in statuses else CONFLICT

@@ -1,0 +1,188 @@
+"""Sockets of the listener: limits on what a peer may keep us busy with, TLS off the accept loop.
+
+pynetdicom's own reads in blocks of 4 KB, polls every millisecond, takes a PDU of any length, and lets
+one silent TLS client hold up all others.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from pynetdicom.association import Association
+from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+
+from app.node.data_transfer import NodeDul
+from app.node.reception import Reception
+
+# How long to wait for data before looking whether there is something to send: a busy peer gets answers
+# at once, and a hundred idle ones cost nothing.
+BUSY_WAIT_S, IDLE_WAIT_S, BUSY_S = 0.005, 0.1, 1.0
+# An A-ASSOCIATE-RQ with 128 contexts of many transfer syntaxes stays far below this.
+MAXIMUM_PDU_BYTES = 1 << 20
+RECEIVE_BUFFER_BYTES = 1 << 20
+HANDSHAKE_S = 10.0
+
+
+class NodeSocket(AssociationSocket):
+    """Waits in `select` instead of sleeping, reads whole PDUs, and gives up on slow or huge ones."""
+
+    pdu_s = 30.0
+    # Bytes that were looked at and belong to the next one who asks
+    unread: bytes | bytearray = b""
+    heard_s = 0.0
+
+    @property
+    def idle_s(self) -> float:
+        """How long the peer has been silent."""
+        return time.monotonic() - self.heard_s
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to read, waiting a little for it."""
+        connection = self.socket
+        if connection is None or not self._is_connected:
+            return False
+        if isinstance(connection, ssl.SSLSocket) and connection.pending():
+            return True
+        wait_s = BUSY_WAIT_S if self.idle_s < BUSY_S else IDLE_WAIT_S
+        try:
+            poll = select.poll()
+            poll.register(connection, select.POLLIN)
+            return bool(poll.poll(1000 * wait_s))
+        except (OSError, ValueError):
+            self.event_queue.put("Evt17")
+            return False
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Exactly so many bytes, fewer where the peer hung up; raises OSError for too many or too slow."""
+        content = bytearray(self.allowed(nr_bytes))
+        given = min(len(self.unread), nr_bytes)
+        content[:given], self.unread = self.unread[:given], self.unread[given:]
+        with memoryview(content)[given:] as view:
+            filled = given + self._fill(view)
+        del content[filled:]
+        return content
+
+    def receive_into(self, view: memoryview) -> None:
+        """All of it; raises OSError where the peer hung up or is too slow."""
+        if self._fill(view) < len(view):
+            raise ConnectionError("expected a whole PDU, got a part")
+
+    def allowed(self, nr_bytes: int) -> int:
+        """The same number; raises OSError where no honest peer would send so much."""
+        if nr_bytes > MAXIMUM_PDU_BYTES:
+            raise OSError(f"expected a PDU of at most {MAXIMUM_PDU_BYTES} bytes, got {nr_bytes}")
+        return nr_bytes
+
+    def _fill(self, view: memoryview) -> int:
+        """The socket's own time-out is as long, so a slow peer is cut off after twice that at most."""
+        filled, deadline = 0, time.monotonic() + self.pdu_s
+        while filled < len(view):
+            if time.monotonic() >= deadline or self.socket is None:
+                raise TimeoutError(f"expected a whole PDU within {self.pdu_s} s")
+            count = self.socket.recv_into(view[filled:])
+            if count == 0:
+                break
+            filled += count
+        self.heard_s = time.monotonic()
+        return filled
+
+
+MakeDimse = Callable[[Association], Reception]
+
+
+class NodeRequestHandler(RequestHandler):
+    """One connection, in a thread of its own: the TLS handshake, then an association."""
+
+    server: NodeServer
+    request: socket.socket
+
+    def handle(self) -> None:
+        """Starts the association, unless the peer cannot speak TLS."""
+        try:
+            self.request = self.server.secured(self.request)
+        except OSError:
+            self.request.close()
+            return
+        super().handle()
+
+    def _create_association(self) -> Association:
+        association = super()._create_association()
+        association.dimse = self.server.make_dimse(association)
+        association.dul = NodeDul(association, association.dimse)
+        # Both are kept in the timers of the service provider, which is another one now
+        association.acse_timeout, association.network_timeout = self.ae.acse_timeout, self.ae.network_timeout
+        connection = NodeSocket(association, client_socket=self.request)
+        connection.pdu_s, connection.heard_s = self.server.pdu_s, time.monotonic()
+        association.set_socket(connection)
+        self.server.admit(association)
+        return association
+
+
+class NodeServer(ThreadedAssociationServer):
+    """Accepts connections; the oldest one that never asked for an association makes room for a new one."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(
+        self, *arguments: Any, make_dimse: MakeDimse, waiting: int, pdu_s: float, **more: Any
+    ) -> None:
+        self.make_dimse, self.pdu_s, self.waiting = make_dimse, pdu_s, waiting
+        self.waiting_lock = threading.Lock()
+        self.admitted: list[Association] = []
+        super().__init__(*arguments, request_handler=NodeRequestHandler, **more)
+        self.ae._servers.append(self)  # as AE.start_server does, and as `shutdown` expects
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """A connection that answers at once (no Nagle); TLS comes later, in its own thread."""
+        assert self.socket is not None
+        connection, address = self.socket.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.settimeout(self.pdu_s)
+        return connection, address
+
+    def secured(self, connection: socket.socket) -> socket.socket:
+        """The connection after its TLS handshake, or as it is; raises OSError, also for one that drips."""
+        if self.ssl_context is None:
+            return connection
+        secured = self.ssl_context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        limit = threading.Timer(min(self.pdu_s, HANDSHAKE_S), cut, (secured,))
+        limit.daemon = True
+        limit.start()
+        try:
+            secured.do_handshake()
+        finally:
+            limit.cancel()
+        return secured
+
+    def admit(self, association: Association) -> None:
+        """Drops the oldest silent connection where too many wait."""
+        with self.waiting_lock:
+            self.admitted = [each for each in self.admitted if is_silent(each)]
+            surplus = self.admitted[: max(0, len(self.admitted) + 1 - self.waiting)]
+            self.admitted.append(association)
+        for each in surplus:
+            each.dul.event_queue.put("Evt17")
+            if each.dul.socket is not None:
+                each.dul.socket.close()
+
+
+def cut(connection: ssl.SSLSocket) -> None:
+    """Ends a connection under whoever waits for it; its own `shutdown` would take TLS away in the midst."""
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def is_silent(association: Association) -> bool:
+    """Connected, but nothing was asked for."""
+    return association.requestor.primitive is None and not association._kill

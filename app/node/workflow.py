@@ -1,0 +1,156 @@
+"""The durable workflows: one study is segmented, and each result goes to each destination.
+
+A step that is done is never done again, whatever is killed between steps; a step that is cut off is
+repeated, and gives the same objects with the same UIDs.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from dbos import DBOS
+
+from app.node.configuration import NodeSettings
+from app.node.database import delivery_queue
+from app.node.job import Json
+from operators.errors import OsteonError, TransientError, UnsuitableError
+
+log = structlog.get_logger()
+
+SEGMENT, DELIVER = "segment_study", "deliver_result"
+# So often may the worker die over one study before it counts as the study's fault.
+CRASH_LIMIT = 12
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 600.0
+# A full disk, say, may be mended meanwhile; other studies wait.
+SEGMENT_PATIENCE_S = 600.0
+
+
+class Segments(Protocol):
+    """The steps of a worker (`segmenting.Segmenter`)."""
+
+    def decide(self, values: Json) -> Json:
+        """Which series are segmented."""
+        ...
+
+    def segment(self, values: Json, number: int) -> Json:
+        """One series."""
+        ...
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What became of one try to deliver: `state` is delivered, failed, or transient."""
+
+    state: str
+    code: str = ""
+    sentence: str = ""
+
+
+def define_segmenting(settings: NodeSettings, segmenter: Segments) -> Callable[[Json], Json]:
+    """Makes this process one that segments studies; to be called before DBOS is launched."""
+
+    @DBOS.step(name="decide")
+    def decide(job: Json) -> Json:
+        return named_end(job, lambda: segmenter.decide(job))
+
+    @DBOS.step(name="segment")
+    def segment(job: Json, number: int) -> Json:
+        return named_end(job, lambda: segmenter.segment(job, number))
+
+    @DBOS.workflow(name=SEGMENT, max_recovery_attempts=CRASH_LIMIT)
+    def segment_study(job: Json) -> Json:
+        plan = repeated(lambda: decide(job), SEGMENT_PATIENCE_S)
+        if plan["state"] != "decided":
+            return plan
+        numbers = range(plan["selected"])
+        series = [repeated(lambda n=n: segment(job, n), SEGMENT_PATIENCE_S) for n in numbers]  # type: ignore[misc]
+        outcome = summed_up([*series, *plan["refusals"]])
+        hand_over(job, outcome, settings)
+        return outcome
+
+    return segment_study
+
+
+def named_end(job: Json, step: Callable[[], Json]) -> Json:
+    """The edge of a job: whatever goes wrong in a step ends it with a name."""
+    try:
+        return step()
+    except OsteonError as error:
+        return ended(error)
+    except Exception:
+        log.error("study_failed", job=job["job_id"], traceback=traceback.format_exc())
+        return {"state": "failed", "code": "defect", "sentence": "a defect of Osteon's own; see the log"}
+
+
+def ended(error: OsteonError) -> Json:
+    """What can never be segmented is refused, what may pass is transient, the rest failed."""
+    families = ((UnsuitableError, "refused"), (TransientError, "transient"), (OsteonError, "failed"))
+    state = next(name for family, name in families if isinstance(error, family))
+    return {"state": state, "code": error.code, "sentence": str(error)}
+
+
+def repeated(step: Callable[[], Json], patience_s: float) -> Json:
+    """Repeats a step, after ever longer pauses, until its outcome is not transient or patience ends."""
+    waited_s, pause_s = 0.0, FIRST_PAUSE_S
+    while (outcome := step())["state"] == "transient":
+        if waited_s >= patience_s:
+            return outcome | {"state": "failed"}
+        DBOS.sleep(pause_s)
+        waited_s, pause_s = waited_s + pause_s, min(2 * pause_s, LONGEST_PAUSE_S)
+    return outcome
+
+
+def summed_up(series: list[Json]) -> Json:
+    """A study has a result where any series has; else the gravest reason counts."""
+    if any(each["state"] == "segmented" for each in series):
+        return {"state": "segmented", "code": "", "sentence": "", "series": series}
+    worst = next((each for each in series if each["state"] == "failed"), series[0])
+    return {key: worst[key] for key in ("state", "code", "sentence")} | {"series": series}
+
+
+def hand_over(job: Json, outcome: Json, settings: NodeSettings) -> None:
+    """Queues a delivery to every destination; the same ones again where this is repeated."""
+    files = [each for each in outcome.get("series", ()) if each["state"] == "segmented"]
+    if not files:
+        return
+    for peer in settings.destinations:
+        DBOS.enqueue_workflow_with_options(
+            {
+                "workflow_name": DELIVER,
+                "queue_name": delivery_queue(peer.name),
+                "workflow_id": delivery_id(job["job_id"], peer.name),
+            },
+            {"job_id": job["job_id"], "peer": peer.name, "files": files},
+        )
+
+
+def delivery_id(job_id: str, peer_name: str) -> str:
+    """Begins with the job's, so that all of a job are found together."""
+    return f"{job_id}>{peer_name}"
+
+
+def define_delivering(
+    settings: NodeSettings, attempt: Callable[[Json], Attempt], confirm: Callable[[Json], Attempt]
+) -> Callable[[Json], Json]:
+    """Makes this process one that delivers; to be called before DBOS is launched."""
+
+    @DBOS.step(name="attempt")
+    def attempt_once(delivery: Json) -> Json:
+        return vars(attempt(delivery))
+
+    @DBOS.step(name="confirm")
+    def confirm_once(delivery: Json) -> Json:
+        return vars(confirm(delivery))
+
+    @DBOS.workflow(name=DELIVER, max_recovery_attempts=None)
+    def deliver(delivery: Json) -> Json:
+        sent = repeated(lambda: attempt_once(delivery), settings.delivery_limit_s)
+        if sent["state"] != "delivered":
+            return sent
+        return repeated(lambda: confirm_once(delivery), settings.commitment_s)
+
+    return deliver

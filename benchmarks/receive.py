@@ -1,0 +1,180 @@
+"""How fast the node and Orthanc take in one CT series over loopback, in one run.
+
+    python -m benchmarks.receive [--slices 274] [--repeats 5] [--senders 8] [--many 5000] [--data FOLDER]
+
+DCMTK's storescu sends (TCP_NODELAY=1, PDUs of 128 KB), to both in turns, so that the disk's and the
+machine's load are the same for both. Both store on the same file system, and both sync each file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from app.node.configuration import NodeSettings, Peer
+from app.settings import Settings
+from tests import phantoms
+from tests.integration.node_cases import system_tool
+from tests.integration.node_processes import Orthanc, free_port, until
+
+LISTEN = """
+import sys, multiprocessing, threading
+from app.node.parts import listener_part
+from app.settings import Settings
+settings = Settings.model_validate_json(sys.argv[1])
+listener_part(settings, multiprocessing.Event(), threading.Event())
+"""
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """A server to send to, and how to empty it."""
+
+    name: str
+    port: int
+    empty: Callable[[], None]
+
+
+def main() -> None:
+    """Prints rates in instances a second, ratios, and the listener's memory."""
+    arguments = parse_arguments()
+    with tempfile.TemporaryDirectory(dir=arguments.data) as temporary:
+        root = Path(temporary)
+        series = [write_series(root / "ct" / str(n), arguments.slices, n) for n in range(arguments.senders)]
+        orthanc = Orthanc(root / "pacs").start()
+        process, node = start_listener(root / "node")
+        try:
+            receivers = (node, Receiver("orthanc", orthanc.port, lambda: empty_orthanc(orthanc)))
+            print(f"disk alone, one file at a time: {disk_alone(root, arguments.slices):.0f}/s", flush=True)
+            compare(receivers, series, arguments.repeats)
+            flood(node, process, series, arguments.many)
+        finally:
+            process.kill()
+            orthanc.stop()
+
+
+def parse_arguments() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--slices", type=int, default=274, help="instances of a series")
+    parser.add_argument("--repeats", type=int, default=5, help="turns of each receiver")
+    parser.add_argument("--senders", type=int, default=8, help="series that are sent at once")
+    parser.add_argument("--many", type=int, default=5000, help="instances while memory is watched")
+    parser.add_argument("--data", type=Path, help="folder on the disk to be measured")
+    return parser.parse_args()
+
+
+def write_series(folder: Path, slices: int, study: int) -> Path:
+    """Noise of 512 x 512: a slice of 525 KB."""
+    hu = np.random.default_rng(study).integers(-1000, 1000, (512, 512, 1), dtype=np.int16)
+    volume = np.repeat(hu, slices, axis=2)
+    phantoms.write_ct(folder, volume, phantoms.axial_affine(), study=study + 1)
+    return folder
+
+
+def start_listener(root: Path) -> tuple[subprocess.Popen[bytes], Receiver]:
+    """The node's listener alone, as `osteon serve` starts it."""
+    peer = Peer(name="ct1", ae_title="CT1")
+    node = NodeSettings(host="127.0.0.1", port=free_port(), data=root, peers=(peer,), minimum_free_mb=0)
+    settings = Settings(node=node)
+    command = [sys.executable, "-c", LISTEN, settings.model_dump_json()]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    echo = [system_tool("echoscu"), "-aet", "CT1", "-aec", "OSTEON", "127.0.0.1", str(node.port)]
+    until(lambda: subprocess.run(echo, capture_output=True, check=False).returncode == 0, 60)
+
+    def empty() -> None:
+        for study in (root / "inbox").iterdir():
+            shutil.rmtree(study)
+
+    return process, Receiver("osteon", node.port, empty)
+
+
+def empty_orthanc(orthanc: Orthanc) -> None:
+    """Deletes all its studies."""
+    for study in orthanc.get("studies"):
+        subprocess.run(
+            ["curl", "-s", "-X", "DELETE", f"http://127.0.0.1:{orthanc.http_port}/studies/{study}"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+
+
+def send(folder: Path, port: int) -> None:
+    """One association."""
+    command = [
+        system_tool("storescu"), "-aet", "CT1", "-aec", "OSTEON", "-pdu", "131072", "+sd",
+        "127.0.0.1", str(port), str(folder),
+    ]  # fmt: skip
+    environment = {**os.environ, "TCP_NODELAY": "1"}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+
+
+def rate(receiver: Receiver, folders: Sequence[Path], slices: int) -> float:
+    """Instances a second, all folders sent at once."""
+    start = time.perf_counter()
+    with ThreadPoolExecutor(len(folders)) as pool:
+        list(pool.map(lambda folder: send(folder, receiver.port), folders))
+    seconds = time.perf_counter() - start
+    receiver.empty()
+    return len(folders) * slices / seconds
+
+
+def disk_alone(root: Path, files: int) -> float:
+    """Files of a slice's size that are written and synced in a second: no sender that waits can be faster."""
+    content, folder = bytes(525_000), root / "disk"
+    folder.mkdir()
+    start = time.perf_counter()
+    for n in range(files):
+        with (folder / str(n)).open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    seconds = time.perf_counter() - start
+    shutil.rmtree(folder)
+    return files / seconds
+
+
+def compare(receivers: Sequence[Receiver], series: Sequence[Path], repeats: int) -> None:
+    """In turns, with one sender and with all."""
+    slices = len(list(series[0].iterdir()))
+    for folders in (series[:1], series):
+        rates: dict[str, list[float]] = {receiver.name: [] for receiver in receivers}
+        for _ in range(repeats):
+            for receiver in receivers:
+                rates[receiver.name].append(rate(receiver, folders, slices))
+        medians = {name: statistics.median(measured) for name, measured in rates.items()}
+        for name, measured in rates.items():
+            print(
+                f"{len(folders)} senders, {name:8} median {medians[name]:.0f}/s, "
+                f"{min(measured):.0f} to {max(measured):.0f}"
+            )
+        print(f"{len(folders)} senders, ratio {medians['osteon'] / medians['orthanc']:.2f}", flush=True)
+
+
+def flood(node: Receiver, process: subprocess.Popen[bytes], series: Sequence[Path], many: int) -> None:
+    """Memory of the listener while many instances come from all senders at once."""
+    watched = psutil.Process(process.pid)
+    slices = len(list(series[0].iterdir()))
+    sent, seen_mb = 0, []
+    while sent < many:
+        rate(node, series, slices)
+        sent += len(series) * slices
+        seen_mb.append(watched.memory_info().rss / 1e6)
+    print(f"listener's memory after each {len(series) * slices} of {sent}: "
+          + ", ".join(f"{mb:.0f}" for mb in seen_mb) + " MB")
+
+
+if __name__ == "__main__":
+    main()

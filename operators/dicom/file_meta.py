@@ -1,0 +1,76 @@
+"""The head of a DICOM file (PS3.10 7.1) for a data set that came over the network as it is."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom.filereader import read_file_meta_info
+
+from operators.dicom.attributes import UID_LENGTH, hint, is_uid
+from operators.dicom.headers import READ_ERRORS
+from operators.errors import UnreadableError
+
+# PS3.7 D.3.3.2: identifies the implementation; 2.25 and a UUID (PS3.5 B.2).
+IMPLEMENTATION_CLASS_UID = "2.25.263416371573152735110463098164287043347"
+IMPLEMENTATION_VERSION = "OSTEON"
+_COPIED = (
+    "MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID",
+    "SourceApplicationEntityTitle",
+)  # fmt: skip
+_META_AT = 144  # PS3.10 7.1: where the group length element ends
+_PREAMBLE = bytes(128) + b"DICM"
+_VERSION = b"\x02\x00\x01\x00OB\0\0\x02\0\0\0\0\x01"
+
+
+def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source_ae: str) -> bytes:
+    """Preamble and file meta group; raises UnreadableError for what is no UID."""
+    elements = b"".join(
+        (
+            _VERSION,
+            _element(0x0002, b"UI", _uid(sop_class_uid)),
+            _element(0x0003, b"UI", _uid(sop_instance_uid)),
+            _element(0x0010, b"UI", _uid(transfer_syntax_uid)),
+            _element(0x0012, b"UI", _uid(IMPLEMENTATION_CLASS_UID)),
+            _element(0x0013, b"SH", _padded(IMPLEMENTATION_VERSION, b" ")),
+            _element(0x0016, b"AE", _padded(source_ae, b" ")),
+        )
+    )
+    return _PREAMBLE + _element(0x0000, b"UL", struct.pack("<I", len(elements))) + elements
+
+
+def with_standard_head(source: Path, target: BinaryIO, sender: str = "") -> None:
+    """Copies a DICOM file with a file meta group as the node writes it, which names `sender` as its source
+    or, where that is empty, whom the file names. Raises UnreadableError.
+    """
+    try:
+        meta = read_file_meta_info(source)
+        names = [hint((meta,), keyword) for keyword in _COPIED]
+        start = _META_AT + int(meta.FileMetaInformationGroupLength)
+    except READ_ERRORS as error:
+        raise UnreadableError("expected a DICOM file with its file meta group, got none") from error
+    sop_class_uid, sop_instance_uid, syntax, source_ae = names
+    target.write(file_head(sop_class_uid, sop_instance_uid, syntax, sender or source_ae))
+    with source.open("rb") as file:
+        file.seek(start)
+        shutil.copyfileobj(file, target)
+
+
+def _element(number: int, vr: bytes, value: bytes) -> bytes:
+    return struct.pack("<HH2sH", 0x0002, number, vr, len(value)) + value
+
+
+def _uid(value: str) -> bytes:
+    if not is_uid(value):
+        raise UnreadableError(
+            f"expected a UID of digits and full stops, at most {UID_LENGTH}, got something else",
+            code="invalid_uid",
+        )
+    return _padded(value, b"\0")
+
+
+def _padded(value: str, padding: bytes) -> bytes:
+    content = value.encode("ascii", "replace")
+    return content + padding * (len(content) % 2)

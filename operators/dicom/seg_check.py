@@ -1,0 +1,77 @@
+"""Reads a written SEG back and holds it against what it should say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from operators.dicom.attributes import text
+from operators.dicom.headers import READ_ERRORS
+from operators.dicom.identity import decoded
+from operators.dicom.seg_reader import read_seg_on
+from operators.dicom.series import Series
+from operators.errors import OutputError, UnreadableError
+from operators.imaging.segmentation import Segmentation
+
+# PS3.3 C.7.1.1, C.7.2.1: whose images these are, and which study.
+IDENTITY = (
+    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex",
+    "StudyInstanceUID", "StudyID", "StudyDate", "StudyTime", "AccessionNumber",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SegName:
+    """What a peer must be told of a SEG before it is sent."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+
+
+def check_seg(path: Path, segmentation: Segmentation, series: Series) -> SegName:
+    """Raises OutputError where the file does not hold the labels, at their places, of the same patient."""
+    try:
+        header = dcmread(path, stop_before_pixels=True)
+        got = read_seg_on(path, segmentation.label_map.grid).labels
+    except (UnreadableError, *READ_ERRORS) as error:
+        raise unlike("a SEG that can be read back", "one that cannot") from error
+    expected = expected_labels(segmentation, series)
+    if not np.array_equal(got, expected):
+        count = int(np.count_nonzero(got != expected))
+        raise unlike("the labels that were written", f"{count} voxels that differ")
+    require_identity(header, decoded(series.header))
+    return SegName(
+        str(header.SOPClassUID), str(header.SOPInstanceUID), str(header.file_meta.TransferSyntaxUID)
+    )
+
+
+def expected_labels(segmentation: Segmentation, series: Series) -> NDArray[np.uint8]:
+    """Segment numbers on the slices that the series has; other slices of the grid hold none."""
+    labels = segmentation.label_map.labels
+    last = labels.shape[2] - 1
+    slices = sorted({min(max(round(frame.k), 0), last) for frame in series.frames})
+    present = set(np.unique(labels[:, :, slices]).tolist())
+    values = [segment.value for segment in segmentation.segments if segment.value in present]
+    numbers = np.zeros(np.iinfo(labels.dtype).max + 1, dtype=np.uint8)
+    numbers[values] = np.arange(1, len(values) + 1)
+    expected = np.zeros(labels.shape, dtype=np.uint8)
+    expected[:, :, slices] = numbers[labels[:, :, slices]]
+    return expected
+
+
+def require_identity(result: Dataset, source: Dataset) -> None:
+    """Raises OutputError where the result belongs to another patient or study than its source."""
+    different = [word for word in IDENTITY if text((result,), word) != text((source,), word)]
+    if different:
+        raise unlike("the patient and study of the source", f"another {', '.join(different)}")
+
+
+def unlike(expected: str, got: str) -> OutputError:
+    """A result that must never leave."""
+    return OutputError(f"expected {expected} in the result, got {got}", code="verification_failed")

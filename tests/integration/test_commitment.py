@@ -1,0 +1,165 @@
+"""Storage commitment as a provider, asked by pynetdicom's own user side over sockets."""
+
+from __future__ import annotations
+
+import json
+import queue
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+from pynetdicom import AE, build_role, evt
+from pynetdicom.association import Association
+
+from app.node.configuration import Peer
+from tests import phantoms
+from tests.integration.node_cases import Running, listening, node_settings, storescu
+
+PUSH_MODEL, INSTANCE, CT = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1", "1.2.840.10008.5.1.4.1.1.2"
+AFFINE = phantoms.axial_affine()
+HU = phantoms.position_volume((16, 16, 3), AFFINE)
+TRANSACTION, STRANGE_UID = "1.2.3.99", "1.2.3.4.5"
+WAIT_S = 20.0
+
+Reports = queue.Queue[tuple[int, Dataset]]
+
+
+class Peerside:
+    """What the peer was told."""
+
+    def __init__(self) -> None:
+        self.reports: Reports = queue.Queue()
+        self.handlers = [(evt.EVT_N_EVENT_REPORT, self.hear)]
+
+    def hear(self, event: Any) -> tuple[int, None]:
+        self.reports.put((event.event_type, event.event_information))
+        return 0x0000, None
+
+    def told(self) -> tuple[int, list[str], list[tuple[str, int]]]:
+        """Kind, committed instances, and failed ones with their reasons."""
+        kind, report = self.reports.get(timeout=WAIT_S)
+        assert report.TransactionUID == TRANSACTION
+        failed = report.get("FailedSOPSequence", [])
+        return (
+            kind,
+            sorted(item.ReferencedSOPInstanceUID for item in report.get("ReferencedSOPSequence", [])),
+            [(item.ReferencedSOPInstanceUID, item.FailureReason) for item in failed],
+        )
+
+
+@contextmanager
+def asking(node: Running, peer: Peerside, calling: str = "CT1") -> Iterator[Association]:
+    entity = AE(calling)
+    entity.add_requested_context(PUSH_MODEL)
+    association = entity.associate("127.0.0.1", node.port, ae_title="OSTEON", evt_handlers=peer.handlers)
+    assert association.is_established
+    yield association
+    association.release()
+
+
+@contextmanager
+def reached(peer: Peerside) -> Iterator[int]:
+    """The port of the peer's own listener."""
+    entity = AE("CT1")
+    entity.add_supported_context(PUSH_MODEL, scu_role=True, scp_role=True)
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=peer.handlers)
+    yield server.server_address[1]
+    server.shutdown()
+
+
+def ask(association: Association, uids: list[str], transaction: str = TRANSACTION) -> int:
+    request = Dataset()
+    request.TransactionUID = transaction
+    request.ReferencedSOPSequence = []
+    for uid in uids:
+        item = Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = CT, uid
+        request.ReferencedSOPSequence.append(item)
+    status, _ = association.send_n_action(request, 1, PUSH_MODEL, INSTANCE)
+    return int(status.Status)
+
+
+def sent(node: Running, folder: Path) -> list[str]:
+    code, text = storescu(node.port, *phantoms.write_ct(folder, HU, AFFINE))
+    assert code == 0, text
+    return [name.removesuffix(".dcm") for name in node.stored()]
+
+
+def test_a_peer_without_a_listener_is_told_on_its_own_association(tmp_path: Path) -> None:
+    with listening(node_settings(tmp_path / "data")) as node:
+        uids, peer = sent(node, tmp_path / "in"), Peerside()
+        with asking(node, peer) as association:
+            assert ask(association, uids) == 0x0000
+            assert peer.told() == (1, uids, [])
+
+
+def test_a_peer_that_listens_is_told_there_and_what_is_missing_is_named(tmp_path: Path) -> None:
+    peer = Peerside()
+    with reached(peer) as port:
+        known = Peer(name="ct1", ae_title="CT1", host="127.0.0.1", port=port)
+        with listening(node_settings(tmp_path / "data", peers=(known,))) as node:
+            uids = sent(node, tmp_path / "in")
+            with asking(node, Peerside()) as association:
+                assert ask(association, [*uids, STRANGE_UID]) == 0x0000
+            assert peer.told() == (2, uids, [(STRANGE_UID, 0x0112)])
+
+
+def test_a_removed_instance_is_not_committed_to(tmp_path: Path) -> None:
+    with listening(node_settings(tmp_path / "data")) as node:
+        first, *others = sent(node, tmp_path / "in")
+        next(node.inbox.studies.rglob(f"{first}.dcm")).unlink()
+        peer = Peerside()
+        with asking(node, peer) as association:
+            assert ask(association, [first, *others]) == 0x0000
+            assert peer.told() == (2, others, [(first, 0x0112)])
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("uid", ["../../x", "*", "1" * 100, ""])
+def test_names_that_are_no_uids_are_invalid_arguments(tmp_path: Path, uid: str) -> None:
+    with listening(node_settings(tmp_path / "data")) as node, asking(node, Peerside()) as association:
+        assert ask(association, [uid]) == 0x0115
+        assert ask(association, ["1.2.3"], transaction=uid) == 0x0115
+
+
+def test_many_instances_are_answered_in_one_report(tmp_path: Path) -> None:
+    uids = [f"1.2.3.{n}" for n in range(5000)]
+    with listening(node_settings(tmp_path / "data")) as node:
+        peer = Peerside()
+        with asking(node, peer) as association:
+            assert ask(association, uids) == 0x0000
+            kind, committed, failed = peer.told()
+        assert (kind, committed, len(failed)) == (2, [], 5000)
+
+
+def report(node: Running, calling: str) -> int:
+    """The status of a report that nothing is missing of TRANSACTION."""
+    entity = AE(calling)
+    entity.add_requested_context(PUSH_MODEL)
+    role = build_role(PUSH_MODEL, scp_role=True)
+    association = entity.associate("127.0.0.1", node.port, ae_title="OSTEON", ext_neg=[role])
+    assert association.is_established
+    information = Dataset()
+    information.TransactionUID = TRANSACTION
+    status, _ = association.send_n_event_report(information, 1, PUSH_MODEL, INSTANCE)
+    association.release()
+    return int(status.Status)
+
+
+def test_only_a_peer_that_was_asked_is_believed(tmp_path: Path) -> None:
+    pacs = Peer(name="pacs", ae_title="PACS", host="127.0.0.1", receives=True, commitment=True)
+    peers = (pacs, Peer(name="ct1", ae_title="CT1"))
+    answer = tmp_path / "commitments" / f"{TRANSACTION}.json"
+    with listening(node_settings(tmp_path, peers=peers)) as node:
+        assert report(node, "CT1") == 0x0124
+        assert not answer.exists()
+        assert report(node, "PACS") == 0x0000
+        assert json.loads(answer.read_text()) == {"missing": []}
+
+
+def test_a_peer_whose_commitment_could_not_come_in_is_no_valid_setting() -> None:
+    with pytest.raises(ValueError, match="sends: true"):
+        Peer(name="pacs", ae_title="PACS", host="h", receives=True, commitment=True, sends=False)

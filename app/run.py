@@ -27,6 +27,7 @@ from operators.errors import ModelError, OsteonError, OutputError, UnreadableErr
 from operators.imaging.package_file import read_packages
 from operators.imaging.packages import ModelPackage
 from operators.imaging.segmentation import Segmentation
+from operators.memory import keep_large_arrays_apart
 
 if TYPE_CHECKING:
     from operators.networks.registry import Networks
@@ -187,6 +188,7 @@ def loaded_graph(settings: Settings, packages: tuple[ModelPackage, ...]) -> Grap
 def networks_of(settings: Settings) -> Networks:
     """No networks yet, and the device that will run them."""
     allow_deep_stack()
+    keep_large_arrays_apart()
     from operators.networks.registry import Networks
     from operators.networks.runtimes import Device
 

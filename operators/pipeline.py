@@ -67,14 +67,24 @@ def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress
         raise not_found(package)
     where, region = where[(slice(None), *box.slices)], coarse.grid.crop(box)
     plane = sides_plane(where, region, package.coarse, package)
-    fine = resample_hu(resampled.source, isotropic_grid(region, package.fine.spacing_mm))
-    wanted = near_bones(where, region, fine.grid)
-    guide = guide_of(package.fine, where, region, fine.grid, package)
-    outlines = run_network(networks, package, "fine", fine.hu.astype(np.float32), wanted, progress, guide)
-    bones = bone_regions(outlines, fine.grid, package.fine, package, plane)
+    grid = isotropic_grid(region, package.fine.spacing_mm)
+    outlines = outline(resampled, where, region, grid, networks, progress)
+    bones = bone_regions(outlines, grid, package.fine, package, plane)
     if not bones:
         raise not_found(package)
     return Anatomy(resampled.source, bones, package)
+
+
+def outline(
+    resampled: Resampled, where: NDArray[np.float32], region: Grid, grid: Grid, networks: Networks,
+    progress: Progress,
+) -> NDArray[np.float32]:
+    """Class probabilities of the fine network on `grid`; `where` are the coarse one's, on `region`."""
+    package = resampled.package
+    hu = resample_hu(resampled.source, grid).hu.astype(np.float32, copy=False)
+    wanted = near_bones(where, region, grid)
+    guide = guide_of(package.fine, where, region, grid, package)
+    return run_network(networks, package, "fine", hu, wanted, progress, guide)
 
 
 def near_bones(probabilities: NDArray[np.float32], coarse: Grid, fine: Grid) -> NDArray[np.bool_]:
@@ -84,12 +94,18 @@ def near_bones(probabilities: NDArray[np.float32], coarse: Grid, fine: Grid) -> 
 
 def guide_of(
     spec: NetworkSpec, probabilities: NDArray[np.float32], coarse: Grid, fine: Grid, package: ModelPackage
-) -> NDArray[np.float16] | None:
-    """What the coarse network said of the classes that `spec` reads (channels, I, J, K), on `fine`."""
+) -> NDArray[np.uint8] | None:
+    """What the coarse network said of the classes that `spec` reads (channels, I, J, K), on `fine`.
+
+    In steps of 1/255: a quarter of the memory, and finer than the network can tell.
+    """
     if not spec.guide:
         return None
     channels = [probabilities[package.coarse.classes.index(name)] for name in spec.guide]
-    return np.stack([interpolate_scalar(c, coarse, fine, 0.0).astype(np.float16) for c in channels])
+    guide = np.empty((len(channels), *fine.shape), np.uint8)
+    for channel, into in zip(channels, guide, strict=True):
+        np.rint(interpolate_scalar(channel, coarse, fine, 0.0) * 255, out=into, casting="unsafe")
+    return guide
 
 
 def not_found(package: ModelPackage) -> UnsuitableError:
@@ -120,7 +136,7 @@ def fracture_bone(
     grid = isotropic_grid(bone.grid, package.fracture.spacing_mm)
     margin = interpolate_scalar(bone.margin, bone.grid, grid, -1.0)
     mask = margin > 0
-    hu = np.where(near(mask, grid), resample_hu(anatomy.source, grid).hu, BLANK_HU).astype(np.float32)
+    hu = np.where(near(mask, grid), resample_hu(anatomy.source, grid).hu, np.float32(BLANK_HU))
     classes = run_network(networks, package, "fracture", hu, mask, progress)
     evidence = FractureEvidence(mask, classes[1], classes[2], grid.spacing_mm[0])
     return FracturedBone(bone, split(evidence, package.fragments), grid)
@@ -128,8 +144,10 @@ def fracture_bone(
 
 def near(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
     """The mask and what lies within 2 mm of it."""
-    distance = ndimage.distance_transform_edt(~mask, sampling=grid.spacing_mm)
-    close: NDArray[np.bool_] = distance <= BAND_MM
+    reach = [int(BAND_MM // spacing) for spacing in grid.spacing_mm]
+    steps = np.ogrid[tuple(slice(-n, n + 1) for n in reach)]
+    away_mm2 = sum((step * spacing) ** 2 for step, spacing in zip(steps, grid.spacing_mm, strict=True))
+    close: NDArray[np.bool_] = ndimage.binary_dilation(mask, away_mm2 <= BAND_MM**2)
     return close
 
 
@@ -140,7 +158,7 @@ def run_network(
     hu: NDArray[np.float32],
     wanted: NDArray[np.bool_] | None,
     progress: Progress,
-    guide: NDArray[np.float16] | None = None,
+    guide: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.float32]:
     """Probabilities (classes, I, J, K) of the package's network `name`."""
     spec = next(spec for spec in package.networks if spec.name == name)

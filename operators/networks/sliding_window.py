@@ -31,16 +31,16 @@ def predict(
     window: Window,
     wanted: NDArray[np.bool_] | None = None,
     progress: Callable[[float], None] = lambda _: None,
-    guide: NDArray[np.floating] | None = None,
+    guide: NDArray[np.uint8] | None = None,
 ) -> Array:
     """Probabilities (classes, I, J, K), float32, of a volume (I, J, K) in HU.
 
     Tiles without any `wanted` voxel are not run: there the background has probability 1.
-    A `guide` (channels, I, J, K) in 0..1 goes in beside the image.
+    A `guide` (channels, I, J, K), 255 for certainty, goes in beside the image.
     Overlapping tiles are averaged with Gaussian weights (Isensee et al. 2021).
     """
     padded, offset = pad_to_patch(scale(hu, spec.window_hu), spec.patch)
-    needed = None if wanted is None else pad_to_patch(wanted.astype(np.float32), spec.patch)[0] > 0
+    needed = None if wanted is None else pad_to_patch(wanted, spec.patch)[0]
     guides = [pad_to_patch(channel, spec.patch)[0] for channel in (() if guide is None else guide)]
     total = np.zeros((len(spec.classes), *padded.shape), np.float32)
     weight = np.zeros(padded.shape, np.float32)
@@ -58,11 +58,15 @@ def predict(
     return normalised(total[(slice(None), *inner)], weight[inner])
 
 
-def inputs(image: Array, guides: list[NDArray[np.floating]], start: Start) -> Array:
+def inputs(image: Array, guides: list[NDArray[np.uint8]], start: Start) -> Array:
     """One tile as the network reads it: the image, and its guides where there are any."""
     if not guides:
         return image
-    return np.stack([image, *(tile(channel, start, image.shape) for channel in guides)]).astype(np.float32)
+    whole = np.empty((1 + len(guides), *image.shape), np.float32)
+    whole[0] = image
+    for channel, into in zip(guides, whole[1:], strict=True):
+        np.divide(tile(channel, start, image.shape), np.float32(255), out=into)
+    return whole
 
 
 def scale(hu: Array, window_hu: tuple[float, float]) -> Array:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pynetdicom import AE, evt
+from pynetdicom import AE, _config, evt
 from pynetdicom.events import Event
 
 from app.node.configuration import NodeSettings, Peer
@@ -127,7 +127,11 @@ def test_stored_with_a_warning_is_stored(files: list[Outgoing], status: int) -> 
         assert got == [file.sop_instance_uid for file in files]
 
 
-def test_a_pacs_that_takes_no_such_objects_is_never_sent_any(files: list[Outgoing]) -> None:
+def test_a_pacs_that_takes_no_such_objects_is_never_sent_any(
+    files: list[Outgoing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A listener of ours in the same process lets pynetdicom's servers take every class
+    monkeypatch.setattr(_config, "UNRESTRICTED_STORAGE_SERVICE", False)
     with answering(0, "1.2.840.10008.5.1.4.1.1.4") as (peer, got):
         assert failure(files, peer) == (OutputError, "no_presentation_context")
         assert got == []

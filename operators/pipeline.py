@@ -162,4 +162,7 @@ def run_network(
 ) -> NDArray[np.float32]:
     """Probabilities (classes, I, J, K) of the package's network `name`."""
     spec = next(spec for spec in package.networks if spec.name == name)
-    return predict(networks.get(spec), hu, spec, Window(), wanted, lambda done: progress(name, done), guide)
+    network = networks.get(spec)
+    found = predict(network, hu, spec, Window(), wanted, lambda done: progress(name, done), guide)
+    networks.rest()
+    return found

@@ -19,3 +19,8 @@ class Networks:
         if key not in self.loaded:
             self.loaded[key] = load_network(spec, self.device)
         return self.loaded[key]
+
+    def rest(self) -> None:
+        """Gives back what the networks need only while they run."""
+        for network in self.loaded.values():
+            network.rest()

@@ -32,6 +32,10 @@ class Runtime(Protocol):
         """Logits (classes, I, J, K) of a patch (I, J, K), or (inputs, I, J, K), scaled to 0..1."""
         ...
 
+    def rest(self) -> None:
+        """Gives back what was needed between layers; the next patch takes it again."""
+        ...
+
 
 @dataclass(frozen=True)
 class Device:
@@ -65,16 +69,21 @@ class OpenVinoRuntime:
             options["INFERENCE_NUM_THREADS"] = device.threads
         if device.precision:
             options["INFERENCE_PRECISION_HINT"] = device.precision
-        compiled = openvino.Core().compile_model(model, "CPU", options)
+        self.compiled = openvino.Core().compile_model(model, "CPU", options)
         return_freed_memory()
-        self.precision = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
-        self.request = compiled.create_infer_request()
+        self.precision = str(self.compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
+        self.request = self.compiled.create_infer_request()
 
     def __call__(self, patch: Array) -> Array:
         """See Runtime."""
         self.request.infer([np.ascontiguousarray(patch).reshape(self.shape)], share_inputs=True)
         logits: Array = self.request.get_output_tensor(0).data[0]
         return logits
+
+    def rest(self) -> None:
+        """See Runtime."""
+        self.compiled.release_memory()
+        return_freed_memory()
 
 
 def converted(network: nn.Module, spec: NetworkSpec) -> openvino.Model:
@@ -112,6 +121,9 @@ class TorchRuntime:
             logits = self.network(tensor)
         array: Array = logits[0].float().cpu().numpy()
         return array
+
+    def rest(self) -> None:
+        """Torch keeps nothing between layers."""
 
 
 RUNTIMES: dict[str, Callable[[nn.Module, NetworkSpec, Device], Runtime]] = {

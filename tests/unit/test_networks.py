@@ -92,6 +92,10 @@ def test_openvino_and_torch_agree(spec: NetworkSpec, architecture: str) -> None:
     first, second = load_network(spec, TORCH), load_network(spec, OPENVINO)
     assert first(patch).shape == (3, *spec.patch)
     np.testing.assert_allclose(second(patch), first(patch), atol=1e-3)
+    for network in (first, second):
+        before = network(patch).copy()
+        network.rest()
+        np.testing.assert_array_equal(network(patch), before)
     assert (first.name, second.name) == ("torch", "openvino")
     assert (first.precision, second.precision) == ("f32", "f32")
 

@@ -20,7 +20,8 @@ from training.patches import Patches, loader
 from training.recipe import NetworkRecipe, Recipe
 
 KEEP_EVERY = 200
-AVERAGE_DECAY = 0.99
+# About the last thousand steps of one patch each: fewer, and the average swings with them
+AVERAGE_DECAY = 0.999
 
 
 @dataclass(frozen=True)

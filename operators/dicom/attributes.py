@@ -62,8 +62,11 @@ def _tag(keyword: str) -> BaseTag:
 def _values(dataset: Dataset, tag: BaseTag, keyword: str) -> tuple[object, ...]:
     try:
         element = dataset.get_item(tag)
-        if isinstance(element, RawDataElement) and element.VR in _ASCII and element.value is not None:
-            return _ascii_values(element.value)
+        if isinstance(element, RawDataElement) and element.value is not None:
+            if element.VR in _ASCII:
+                return _ascii_values(element.value)
+            if element.VR == "US" and element.is_little_endian:
+                return struct.unpack(f"<{len(element.value) // 2}H", element.value)
         value = dataset[tag].value
         if value is None or value == "":
             return ()

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 # PS3.5 7.1.2: these have a 32-bit length behind two reserved bytes.
 _LONG = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
-_UNDEFINED = 0xFFFFFFFF
 _IMPLICIT = struct.Struct("<HHI")
 _EXPLICIT = struct.Struct("<HH2sH")
 _LONG_LENGTH = struct.Struct("<I")
@@ -24,21 +23,24 @@ def scan_elements(content: bytes, *, explicit: bool, wanted: frozenset[int]) -> 
     found: Values = {}
     last = max(wanted)
     try:
-        for tag, start, end in _elements(content, explicit):
+        for tag, _, start, end in elements(content, explicit=explicit):
             if tag > last:
                 return found
             if end > len(content):
                 return None
             if tag in wanted:
                 found[tag] = content[start:end]
-    except (struct.error, ValueError):
+    except struct.error:
         return None
     return None
 
 
-def _elements(content: bytes, explicit: bool) -> Iterator[tuple[int, int, int]]:
-    """Tag, start and end of each value; raises ValueError for a length that is not told."""
-    at = 0
+def elements(content: bytes, *, explicit: bool, at: int = 0) -> Iterator[tuple[int, bytes, int, int]]:
+    """Tag, VR (b"" where implicit), start and end of each value, from the element at `at` on.
+
+    The end of a value of undefined length lies beyond any content. Raises struct.error where `content` ends.
+    """
+    vr = b""
     while True:
         if explicit:
             group, element, vr, length = _EXPLICIT.unpack_from(content, at)
@@ -49,8 +51,5 @@ def _elements(content: bytes, explicit: bool) -> Iterator[tuple[int, int, int]]:
         else:
             group, element, length = _IMPLICIT.unpack_from(content, at)
             at += 8
-        tag = group << 16 | element
-        if length == _UNDEFINED:
-            raise ValueError(tag)
-        yield tag, at, at + length
+        yield group << 16 | element, vr, at, at + length
         at += length

@@ -19,6 +19,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from operators.dicom.attributes import VALUE_ERRORS, text, uid
 from operators.dicom.pixel_element import PixelElement, locate
+from operators.dicom.quick_header import quick_dataset
 from operators.errors import UnreadableError
 
 # PS3.10 7.1: 128 bytes of preamble, then "DICM"; the file meta group starts at 132.
@@ -27,7 +28,8 @@ _MAGIC, _MAGIC_AT, _META_AT = b"DICM", 128, 132
 _GROUP_LENGTH = b"\x02\x00\x00\x00UL\x04\x00"
 # A data set without file meta begins with group 0008 in little or big endian (PS3.5 7.1).
 _BARE_STARTS = (b"\x08\x00", b"\x00\x08")
-_HEAD_BYTES = 1024
+# Enough for nearly every header of one slice; what is longer is read by pydicom.
+_HEAD_BYTES = 1 << 14
 # PS3.3 F.3: the SOP class of a DICOMDIR.
 DICOMDIR = "1.2.840.10008.1.3.10"
 # 8000 frames of 512 x 512: what an inflated file may hold before it counts as a bomb.
@@ -68,7 +70,12 @@ def _looks_like_dicom(head: bytes) -> bool:
 def _read(file: BinaryIO, head: bytes, path: Path) -> Header | None:
     if DeflatedExplicitVRLittleEndian.encode() in head:
         return _read_deflated(path)
-    dataset = dcmread(file, stop_before_pixels=True, force=True)
+    quick = quick_dataset(head)
+    if quick:
+        dataset, pixels_at = quick
+        file.seek(pixels_at)
+    else:
+        dataset = dcmread(file, stop_before_pixels=True, force=True)
     return _header(dataset, file, os.fstat(file.fileno()).st_size)
 
 

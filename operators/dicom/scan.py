@@ -16,6 +16,8 @@ from operators.errors import OsteonError, UnreadableError
 
 # Header reading waits for the disk more than for the processor; 4 keep a network share busy.
 READERS = 4
+# Files that one reader takes at a time: handing them over singly costs a fifth of the time
+BATCH = 16
 NO_SERIES = SeriesKey("", "", "", "", "")
 
 
@@ -42,7 +44,8 @@ def scan(folder: Path, readers: int = READERS) -> Scan:
     """The series of a folder and its subfolders, or of one file. Raises UnreadableError."""
     files = _files(folder)
     with ThreadPoolExecutor(readers) as pool:
-        found = list(pool.map(_read_file, files))
+        batches = pool.map(_read_files, (files[n : n + BATCH] for n in range(0, len(files), BATCH)))
+        found = [content for batch in batches for content in batch]
     planes = [plane for planes in found if isinstance(planes, list) for plane in planes]
     unreadable = tuple(file for file in found if isinstance(file, UnreadableFile))
     return Scan(_series(planes, unreadable), unreadable, found.count(None))
@@ -83,6 +86,10 @@ def _files(folder: Path) -> list[_File]:
 def _printable(path: Path) -> str:
     name = path.as_posix().encode("utf-8", "replace").decode()
     return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+def _read_files(files: Sequence[_File]) -> list[list[Plane] | UnreadableFile | None]:
+    return [_read_file(file) for file in files]
 
 
 def _read_file(file: _File) -> list[Plane] | UnreadableFile | None:

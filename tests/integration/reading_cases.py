@@ -28,7 +28,7 @@ def assert_right_by_value(series: Series, tolerance_hu: float = 0.51) -> None:
     indices = np.moveaxis(np.indices(volume.hu.shape), 0, -1)
     grid = volume.grid.ijk_to_lps
     expected = phantoms.position_hu(indices @ grid[:3, :3].T + grid[:3, 3])
-    assert volume.hu.flags.c_contiguous
+    assert volume.hu.flags.f_contiguous
     assert np.abs(volume.hu - expected).max() < tolerance_hu
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +27,13 @@ class BoneRegion:
     """One bone. `margin` (I, J, K) float32 on `grid`: its probability less the best other class's.
 
     Positive inside. Margins of two bones never add up to more than 0 at one place, so that linear
-    interpolation of each on its own gives bones that do not overlap.
+    interpolation of each on its own gives bones that do not overlap. `others` (I, J, K): where a bone
+    of another class is.
     """
 
     label: Label
     margin: Array
+    others: NDArray[np.bool_]
     grid: Grid
     confidence: float
 
@@ -130,7 +133,8 @@ def bone_region(
     if around is None:
         return None
     near, grid = probabilities[(slice(None), *around.slices)], grid.crop(around)
-    margin = near[own] - best_of_others(near, own)
+    others = best_of(near, set(range(1, len(near))) - {own})
+    margin = near[own] - np.maximum(others, near[0])
     side = side_of(label)
     if side is not None:
         on_side = None if left is None else left[around.slices] == (side == "left")
@@ -141,15 +145,16 @@ def bone_region(
         return None
     margin = np.where(kept | (margin <= 0), margin, -margin)
     confidence = float(near[own][kept].mean())
-    return BoneRegion(label, np.ascontiguousarray(margin[box.slices]), grid.crop(box), confidence)
+    others = others > np.maximum(near[0], near[own])
+    own_box = np.ascontiguousarray(margin[box.slices])
+    return BoneRegion(label, own_box, others[box.slices].copy(), grid.crop(box), confidence)
 
 
-def best_of_others(probabilities: Array, own: int) -> Array:
-    """The highest probability among all classes but `own`."""
+def best_of(probabilities: Array, numbers: Iterable[int]) -> Array:
+    """The highest probability among some classes."""
     best = np.zeros(probabilities.shape[1:], np.float32)
-    for number, other in enumerate(probabilities):
-        if number != own:
-            np.maximum(best, other, out=best)
+    for number in numbers:
+        np.maximum(best, probabilities[number], out=best)
     return best
 
 

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from operators.imaging.distance import distance_mm
 from operators.imaging.packages import Label, ModelPackage, NetworkSpec
-from operators.imaging.sides import MidlinePlane, midline_plane, parted
+from operators.imaging.sides import MidlinePlane, midline_plane, plane_of_pairs
 from operators.imaging.volume import Box, Grid
 
 Array = NDArray[np.float32]
@@ -89,9 +89,8 @@ def sides_plane(
     if classes["left"] & classes["right"]:
         paired = cloud(winner, grid, spec, classes["left"] | classes["right"])
         lateral = cloud(winner, grid, spec, set(package.sides.lateral))
-        left, right = parted(paired, middle, lateral)
-    else:
-        left, right = (cloud(winner, grid, spec, classes[side]) for side in ("left", "right"))
+        return plane_of_pairs(paired, middle, lateral)
+    left, right = (cloud(winner, grid, spec, classes[side]) for side in ("left", "right"))
     return midline_plane(left, right, middle)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from operators.imaging.distance import distance_mm
 from operators.imaging.packages import Label, ModelPackage, NetworkSpec
-from operators.imaging.sides import MidlinePlane, midline_plane, parted
+from operators.imaging.sides import MidlinePlane, midline_plane, plane_of_pairs
 from operators.imaging.volume import Box, Grid
 
 Array = NDArray[np.float32]
@@ -25,11 +27,13 @@ class BoneRegion:
     """One bone. `margin` (I, J, K) float32 on `grid`: its probability less the best other class's.
 
     Positive inside. Margins of two bones never add up to more than 0 at one place, so that linear
-    interpolation of each on its own gives bones that do not overlap.
+    interpolation of each on its own gives bones that do not overlap. `others` (I, J, K): where a bone
+    of another class is.
     """
 
     label: Label
     margin: Array
+    others: NDArray[np.bool_]
     grid: Grid
     confidence: float
 
@@ -85,9 +89,8 @@ def sides_plane(
     if classes["left"] & classes["right"]:
         paired = cloud(winner, grid, spec, classes["left"] | classes["right"])
         lateral = cloud(winner, grid, spec, set(package.sides.lateral))
-        left, right = parted(paired, middle, lateral)
-    else:
-        left, right = (cloud(winner, grid, spec, classes[side]) for side in ("left", "right"))
+        return plane_of_pairs(paired, middle, lateral)
+    left, right = (cloud(winner, grid, spec, classes[side]) for side in ("left", "right"))
     return midline_plane(left, right, middle)
 
 
@@ -129,7 +132,8 @@ def bone_region(
     if around is None:
         return None
     near, grid = probabilities[(slice(None), *around.slices)], grid.crop(around)
-    margin = near[own] - best_of_others(near, own)
+    others = best_of(near, set(range(1, len(near))) - {own})
+    margin = near[own] - np.maximum(others, near[0])
     side = side_of(label)
     if side is not None:
         on_side = None if left is None else left[around.slices] == (side == "left")
@@ -140,15 +144,16 @@ def bone_region(
         return None
     margin = np.where(kept | (margin <= 0), margin, -margin)
     confidence = float(near[own][kept].mean())
-    return BoneRegion(label, np.ascontiguousarray(margin[box.slices]), grid.crop(box), confidence)
+    others = others > np.maximum(near[0], near[own])
+    own_box = np.ascontiguousarray(margin[box.slices])
+    return BoneRegion(label, own_box, others[box.slices].copy(), grid.crop(box), confidence)
 
 
-def best_of_others(probabilities: Array, own: int) -> Array:
-    """The highest probability among all classes but `own`."""
+def best_of(probabilities: Array, numbers: Iterable[int]) -> Array:
+    """The highest probability among some classes."""
     best = np.zeros(probabilities.shape[1:], np.float32)
-    for number, other in enumerate(probabilities):
-        if number != own:
-            np.maximum(best, other, out=best)
+    for number in numbers:
+        np.maximum(best, probabilities[number], out=best)
     return best
 
 
@@ -165,7 +170,7 @@ def without_strays(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
     main = int(np.argmax(sizes))
     candidates = [p for p in range(1, count + 1) if sizes[p] * grid.voxel_volume_mm3 >= 100]
     large = {p for p in candidates if sizes[p] >= 0.1 * sizes[main]}
-    distance = ndimage.distance_transform_edt(pieces != main, sampling=grid.spacing_mm)
+    distance = distance_mm(pieces != main, grid.spacing_mm)
     near = ndimage.minimum(distance, pieces, candidates) if candidates else []
     close = {p for p, d in zip(candidates, near, strict=True) if d <= PIECE_DISTANCE_MM}
     kept: NDArray[np.bool_] = np.isin(pieces, sorted(large | close | {main}))

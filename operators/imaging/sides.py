@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from operators.imaging.symmetry import mirror_plane
+
 LEFT = np.array([1.0, 0.0, 0.0])
 MAXIMUM_TURN_DEG = 40.0
 SEEN_SHARE = 0.1
 # The widest paired bone of the real patients at hand reached 154 mm from side to side
 WIDEST_BONE_MM = 180.0
-# Each side holds at least a fifth of the voxels even where the other is cut by the field of view
-VALLEY_PERCENTILES = (20, 80)
-VALLEY_MM, VALLEY_STEP_MM = 12.0, 2.0
+VALLEY_MM, VALLEY_STEP_MM = 8.0, 1.0
+# A valley further off the plane of symmetry is a fracture, or the narrow waist of a bone
+VALLEY_REACH_MM = 8.0
 Points = NDArray[np.float64]
 
 
@@ -44,11 +46,39 @@ def midline_plane(
     leaves the fewest voxels on the wrong side. None where nothing was found.
     """
     several = len(left_lps) + len(right_lps)
-    if several and min(len(left_lps), len(right_lps)) / several > SEEN_SHARE:
+    if both_seen(left_lps, right_lps):
         return discriminant(left_lps, right_lps)
     if len(middle_lps):
         return MidlinePlane(LEFT, float(np.median(middle_lps[:, 0])))
     return MidlinePlane(LEFT, cut(left_lps[:, 0], right_lps[:, 0])) if several else None
+
+
+def plane_of_pairs(paired_lps: Points, middle_lps: Points, lateral_lps: Points) -> MidlinePlane | None:
+    """The plane between the two of a pair, each voxel (N, 3) in mm, where nothing tells them apart.
+
+    The body's plane of symmetry where both are seen, moved to where the fewest voxels of the pair lie;
+    else what `parted` and `midline_plane` make of one. None where nothing tells the side.
+    """
+    left, right = parted(paired_lps, middle_lps, lateral_lps)
+    if not both_seen(left, right):
+        return midline_plane(left, right, middle_lps)
+    normal, offset = mirror_plane(np.concatenate([paired_lps, middle_lps]))
+    return MidlinePlane(normal, valley(paired_lps @ normal, offset))
+
+
+def both_seen(left_lps: Points, right_lps: Points) -> bool:
+    """Whether each side holds enough of all voxels to be more than strays of the other."""
+    several = len(left_lps) + len(right_lps)
+    return bool(several) and min(len(left_lps), len(right_lps)) / several > SEEN_SHARE
+
+
+def valley(heights: NDArray[np.float64], about: float) -> float:
+    """The height near `about` around which the fewest voxels lie: there the two of a pair meet."""
+    offsets = np.arange(about - VALLEY_REACH_MM, about + VALLEY_REACH_MM + VALLEY_STEP_MM, VALLEY_STEP_MM)
+    ordered = np.sort(heights)
+    half = VALLEY_MM / 2
+    within = np.searchsorted(ordered, offsets + half) - np.searchsorted(ordered, offsets - half)
+    return float(np.mean(offsets[within == within.min()]))
 
 
 def parted(paired_lps: Points, middle_lps: Points, lateral_lps: Points) -> tuple[Points, Points]:
@@ -69,24 +99,7 @@ def parted(paired_lps: Points, middle_lps: Points, lateral_lps: Points) -> tuple
         left = np.full(len(x), np.median(lateral_lps[:, 0]) > np.median(x))
     else:
         return paired_lps[:0], paired_lps[:0]
-    if SEEN_SHARE < left.mean() < 1 - SEEN_SHARE:
-        left = beyond_valley(paired_lps, left)
     return paired_lps[left], paired_lps[~left]
-
-
-def beyond_valley(paired_lps: Points, left: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """`left` mended: the sides meet where, along the line between them, the fewest voxels lie.
-
-    The bones of the midline lie behind the axis of a turned patient, and misplace the first guess.
-    """
-    heights = paired_lps @ towards_left(paired_lps[left], paired_lps[~left])
-    low, high = np.percentile(heights, VALLEY_PERCENTILES)
-    offsets = np.arange(low, high + VALLEY_STEP_MM, VALLEY_STEP_MM)
-    ordered = np.sort(heights)
-    reach = VALLEY_MM / 2
-    within = np.searchsorted(ordered, offsets + reach) - np.searchsorted(ordered, offsets - reach)
-    beyond: NDArray[np.bool_] = heights > np.mean(offsets[within == within.min()])
-    return beyond
 
 
 def towards_left(left_lps: Points, right_lps: Points) -> NDArray[np.float64]:

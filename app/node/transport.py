@@ -18,15 +18,15 @@ from typing import Any
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
-from app.node.data_transfer import NodeDul
+from app.node.data_transfer import PDU_HEADER_BYTES, NodeDul
 from app.node.read_ahead import ReadAhead
 from app.node.reception import Reception
 
 # How long to wait for data before looking whether there is something to send: a busy peer gets answers
 # at once, and a hundred idle ones cost nothing.
 BUSY_WAIT_S, IDLE_WAIT_S, BUSY_S = 0.005, 0.1, 1.0
-# An A-ASSOCIATE-RQ with 128 contexts of many transfer syntaxes stays far below this.
-MAXIMUM_PDU_BYTES = 1 << 20
+# With its header. An A-ASSOCIATE-RQ with 128 contexts of many transfer syntaxes stays far below this.
+MAXIMUM_PDU_BYTES = (1 << 20) + PDU_HEADER_BYTES
 RECEIVE_BUFFER_BYTES = 1 << 20
 HANDSHAKE_S = 10.0
 

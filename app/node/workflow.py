@@ -9,6 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -63,11 +64,11 @@ def define_segmenting(settings: NodeSettings, segmenter: Segments) -> Callable[[
 
     @DBOS.workflow(name=SEGMENT, max_recovery_attempts=CRASH_LIMIT)
     def segment_study(job: Json) -> Json:
-        plan = repeated(lambda: decide(job), SEGMENT_PATIENCE_S)
+        plan = repeated(partial(decide, job), SEGMENT_PATIENCE_S)
         if plan["state"] != "decided":
             return plan
         numbers = range(plan["selected"])
-        series = [repeated(lambda n=n: segment(job, n), SEGMENT_PATIENCE_S) for n in numbers]  # type: ignore[misc]
+        series = [repeated(partial(segment, job, n), SEGMENT_PATIENCE_S) for n in numbers]
         outcome = summed_up([*series, *plan["refusals"]])
         hand_over(job, outcome, settings)
         return outcome

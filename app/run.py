@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
-import resource
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import structlog
 
 from app.report import SELECTED, SeriesRecord, StageRecord, report, write_report
+from app.series_job import Graph, Job, graph_of
 from app.settings import SOFTWARE_VERSION, Settings
 from app.stage_clock import Show, StageClock
-from operators.dicom.scan import Scan, UnreadableFile, require_series, scan
+from operators.dicom.scan import UnreadableFile, require_series, scan
 from operators.dicom.selection import Refusal, Selection, select
 from operators.errors import ModelError, OsteonError, OutputError, UnreadableError, UsageError
 from operators.imaging.package_file import read_packages
 from operators.imaging.packages import ModelPackage
-from operators.imaging.segmentation import Segmentation
-from operators.memory import keep_large_arrays_apart
-
-if TYPE_CHECKING:
-    from operators.networks.registry import Networks
 
 log = structlog.get_logger()
 
 EXIT_DONE, EXIT_DEFECT, EXIT_UNSUITABLE = 0, 1, 3
 REPORT = "report.json"
-STACK_BYTES = 32 * 1024 * 1024
 LIBRARIES = ("monai-deploy-app-sdk", "torch", "openvino", "highdicom", "pydicom")
 
 
@@ -48,27 +37,6 @@ class RunOutcome:
     exit_code: int
     output: Path
     unreadable: tuple[UnreadableFile, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """One selected series, and what is needed to segment it."""
-
-    number: int
-    selection: Selection
-    scan: Scan
-    packages: tuple[ModelPackage, ...]
-    output: Path
-    settings: Settings
-    made_at: datetime
-    revision: int = 1
-
-    def file(self, name: str, suffix: str) -> str:
-        """The name of a result: the first series' has no number."""
-        return f"{name}{'' if self.number == 0 else f'-{self.number + 1}'}{suffix}"
-
-
-Graph = Callable[[Job, StageClock], Segmentation]
 
 
 def run_folder(
@@ -164,55 +132,6 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
     result = job.file("segmentation", ".dcm")
     done = replace(record, segmentation=segmentation, result=result, stages=tuple(clock.records))
     return done, EXIT_DONE
-
-
-def graph_of(settings: Settings) -> Graph:
-    """The MONAI Deploy graph; its networks are loaded with the first job and kept for the next ones."""
-
-    @cache
-    def networks() -> Networks:
-        return networks_of(settings)
-
-    return lambda job, clock: run_in_graph(job, clock, networks())
-
-
-def loaded_graph(settings: Settings, packages: tuple[ModelPackage, ...]) -> Graph:
-    """The same with every network of `packages` loaded already. Raises ModelError."""
-    networks = networks_of(settings)
-    for spec in (spec for package in packages for spec in package.networks):
-        networks.get(spec)
-    import_module("app.graph")  # takes seconds, which the first study need not wait for
-    return lambda job, clock: run_in_graph(job, clock, networks)
-
-
-def networks_of(settings: Settings) -> Networks:
-    """No networks yet, and the device that will run them."""
-    allow_deep_stack()
-    keep_large_arrays_apart()
-    from operators.networks.registry import Networks
-    from operators.networks.runtimes import Device
-
-    return Networks(Device(settings.device, settings.threads))
-
-
-def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentation:
-    """The graph for one series, and the preview beside its SEG."""
-    os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
-    from app.graph import Work, run_graph
-    from operators.seg_writer import SegTarget
-
-    path = job.output / job.file("segmentation", ".dcm")
-    target = SegTarget(path, job.made_at, SOFTWARE_VERSION, job.revision)
-    preview = job.output / job.file("preview", ".png")
-    return run_graph(Work(job.scan, job.packages, job.number, networks, target, preview, clock))
-
-
-def allow_deep_stack() -> None:
-    """Holoscan wants a stack of 32 MB, most systems give 8."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
-    unlimited = resource.RLIM_INFINITY
-    if soft != unlimited and soft < STACK_BYTES and (hard == unlimited or hard >= STACK_BYTES):
-        resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, hard))
 
 
 def record_of(outcome: Selection | Refusal) -> SeriesRecord:

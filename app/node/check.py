@@ -11,7 +11,7 @@ from app.node.database import connected, prepare_database
 from app.node.destination import echo
 from app.node.inbox import Inbox
 from app.node.parts import MEGABYTE
-from app.run import networks_of
+from app.series_job import networks_of
 from app.settings import Settings
 from operators.errors import ModelError, OsteonError, OutputError, TransientError
 from operators.imaging.package_file import read_packages

@@ -84,7 +84,7 @@ def worker_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop:
     from app.node.segmenting import Segmenter
     from app.node.time_limit import TimeLimited
     from app.node.workflow import define_segmenting
-    from app.run import loaded_graph
+    from app.series_job import loaded_graph
     from operators.imaging.package_file import read_packages
 
     packages = read_packages(settings.models)

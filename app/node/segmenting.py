@@ -14,12 +14,11 @@ from app.report import SeriesRecord
 from app.run import (
     EXIT_DEFECT,
     EXIT_DONE,
-    Graph,
-    Job,
     prepare_output,
     record_of_refusal,
     run_job,
 )
+from app.series_job import Graph, Job
 from app.settings import Settings
 from app.stage_clock import silent
 from operators.dicom.scan import Scan, require_series, scan

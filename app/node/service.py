@@ -23,7 +23,7 @@ from app.node.process import Part
 from app.node.retention import sweep
 from app.node.watched_folder import WatchedFolder
 from app.node.web import serve_http
-from app.run import allow_deep_stack
+from app.series_job import allow_deep_stack
 from app.settings import Settings
 
 log = structlog.get_logger()

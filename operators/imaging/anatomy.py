@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from operators.imaging.distance import distance_mm
 from operators.imaging.packages import Label, ModelPackage, NetworkSpec
 from operators.imaging.sides import MidlinePlane, midline_plane, parted
 from operators.imaging.volume import Box, Grid
@@ -165,7 +166,7 @@ def without_strays(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
     main = int(np.argmax(sizes))
     candidates = [p for p in range(1, count + 1) if sizes[p] * grid.voxel_volume_mm3 >= 100]
     large = {p for p in candidates if sizes[p] >= 0.1 * sizes[main]}
-    distance = ndimage.distance_transform_edt(pieces != main, sampling=grid.spacing_mm)
+    distance = distance_mm(pieces != main, grid.spacing_mm)
     near = ndimage.minimum(distance, pieces, candidates) if candidates else []
     close = {p for p, d in zip(candidates, near, strict=True) if d <= PIECE_DISTANCE_MM}
     kept: NDArray[np.bool_] = np.isin(pieces, sorted(large | close | {main}))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from operators.imaging.distance import distance_mm
 from operators.imaging.packages import FragmentRules
 from operators.imaging.regions import Face, Regions, basins, voxel_graph
 
@@ -90,7 +91,7 @@ def face_features(face: Face, smaller_voxels: int, spacing_mm: float) -> tuple[f
 def relief(evidence: FractureEvidence, rules: FragmentRules) -> Array:
     """Heights (N,) of the bone's voxels: ridges along contact surfaces, valleys far from them."""
     core = evidence.bone & (evidence.contact < rules.seed_probability)
-    depth = ndimage.distance_transform_edt(core, sampling=evidence.spacing_mm).astype(np.float32)
+    depth = distance_mm(core, (evidence.spacing_mm,) * 3)
     smooth: Array = ndimage.gaussian_filter(depth, 1.0)
     return CONTACT_MM * evidence.contact[evidence.bone] - smooth[evidence.bone]
 

@@ -12,8 +12,9 @@ from rich.console import Console
 from structlog.testing import capture_logs
 
 from app.report import SeriesRecord
-from app.run import Job, RunOutcome, exit_code, run_folder
+from app.run import RunOutcome, exit_code, run_folder
 from app.run_command import progress_display, run_command, show_outcome
+from app.series_job import Job
 from app.settings import Settings
 from app.stage_clock import StageClock, silent
 from operators.errors import (

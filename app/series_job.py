@@ -1,0 +1,96 @@
+"""One series through the MONAI Deploy graph, with networks that stay loaded."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.settings import SOFTWARE_VERSION, Settings
+from app.stage_clock import StageClock
+from operators.dicom.scan import Scan
+from operators.dicom.selection import Selection
+from operators.imaging.packages import ModelPackage
+from operators.imaging.segmentation import Segmentation
+from operators.memory import keep_large_arrays_apart
+
+if TYPE_CHECKING:
+    from operators.networks.registry import Networks
+
+STACK_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One selected series, and what is needed to segment it."""
+
+    number: int
+    selection: Selection
+    scan: Scan
+    packages: tuple[ModelPackage, ...]
+    output: Path
+    settings: Settings
+    made_at: datetime
+    revision: int = 1
+
+    def file(self, name: str, suffix: str) -> str:
+        """The name of a result: the first series' has no number."""
+        return f"{name}{'' if self.number == 0 else f'-{self.number + 1}'}{suffix}"
+
+
+Graph = Callable[[Job, StageClock], Segmentation]
+
+
+def graph_of(settings: Settings) -> Graph:
+    """The MONAI Deploy graph; its networks are loaded with the first job and kept for the next ones."""
+
+    @cache
+    def networks() -> Networks:
+        return networks_of(settings)
+
+    return lambda job, clock: run_in_graph(job, clock, networks())
+
+
+def loaded_graph(settings: Settings, packages: tuple[ModelPackage, ...]) -> Graph:
+    """The same with every network of `packages` loaded already. Raises ModelError."""
+    networks = networks_of(settings)
+    for spec in (spec for package in packages for spec in package.networks):
+        networks.get(spec)
+    import_module("app.graph")  # takes seconds, which the first study need not wait for
+    return lambda job, clock: run_in_graph(job, clock, networks)
+
+
+def networks_of(settings: Settings) -> Networks:
+    """No networks yet, and the device that will run them."""
+    allow_deep_stack()
+    keep_large_arrays_apart()
+    from operators.networks.registry import Networks
+    from operators.networks.runtimes import Device
+
+    return Networks(Device(settings.device, settings.threads))
+
+
+def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentation:
+    """The graph for one series, and the preview beside its SEG."""
+    os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
+    from app.graph import Work, run_graph
+    from operators.seg_writer import SegTarget
+
+    path = job.output / job.file("segmentation", ".dcm")
+    target = SegTarget(path, job.made_at, SOFTWARE_VERSION, job.revision)
+    preview = job.output / job.file("preview", ".png")
+    return run_graph(Work(job.scan, job.packages, job.number, networks, target, preview, clock))
+
+
+def allow_deep_stack() -> None:
+    """Holoscan wants a stack of 32 MB, most systems give 8."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    unlimited = resource.RLIM_INFINITY
+    if soft != unlimited and soft < STACK_BYTES and (hard == unlimited or hard >= STACK_BYTES):
+        resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, hard))

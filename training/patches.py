@@ -92,13 +92,15 @@ class BoneDraw:
         self.fractured = [bone for bone in self.bones if bone.fractured]
         self.real = [bone for bone in self.bones if bone.hu is not None and not bone.fractured]
         self.shapes = [bone for bone in self.bones if bone.hu is None]
+        self.phantoms = sources.phantom_bones() if network.phantom_bones else []
+        broken, procedural = network.fractured_bones, network.phantom_bones
+        other = (1 - broken - procedural) / 2
+        self.shares = (broken, other, other, procedural)
 
     def draw(self) -> Sample:
-        """One patch: of a truly fractured bone, of another real one, or of a label map's shape."""
-        chance = self.rng.random()
-        share = self.network.fractured_bones
-        pool = self.fractured if chance < share else self.real if chance < 0.5 + share / 2 else self.shapes
-        pool = pool or self.bones
+        """One patch: of a truly fractured bone, another real one, a label map's shape, or a phantom's."""
+        pools = (self.fractured, self.real, self.shapes, self.phantoms)
+        pool = pools[self.rng.choice(len(pools), p=self.shares)] or self.bones
         bone = pool[self.rng.integers(len(pool))]
         pose = Pose(rotation_deg=25, scale=0.15, bend_mm=6)
         return bone_patch(self.rng, bone, self.network.patch, self.network.spacing_mm, pose, FractureRules())

@@ -32,6 +32,7 @@ class NetworkRecipe:
     anywhere: float = 0.1
     negatives: float = 0.0
     fractured_bones: float = 0.0
+    phantom_bones: float = 0.0
 
 
 @dataclass(frozen=True)

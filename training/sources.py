@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from training.bone_patches import BoneSubject
-from training.phantom import Structure, pelvis_labels
+from training.phantom import Structure, pelvis_labels, phantom_ct
 from training.recipe import NetworkRecipe, Recipe
 from training.subjects import (
     Subject,
@@ -90,6 +90,11 @@ class Sources:
             found.extend(self.kept(f"bones {row} {patterns}", partial(self.label_map_bones, row, patterns)))
         return found
 
+    def phantom_bones(self) -> list[BoneSubject]:
+        """The bones of procedural CTs with their texture, those of every second one intact."""
+        seeds = range(2000, 2000 + self.recipe.sources["phantoms"]["scanned"])
+        return [bone for seed in seeds for bone in self.kept(f"bones {seed}", partial(scanned_phantom, seed))]
+
     def label_map_bones(self, row: dict[str, str], patterns: list[str]) -> list[BoneSubject]:
         """Every bone of a label map whose name matches."""
         names = json.loads((self.data / row["names"]).read_text(encoding="utf-8"))
@@ -125,16 +130,41 @@ def phantom_subject(seed: int, classes: dict[str, list[str]], spacing_mm: float)
     return replace(plain, skin=signed_distance(labels > 0, spacing_mm))
 
 
+def scanned_phantom(seed: int) -> list[BoneSubject]:
+    """The bones of one procedural CT at 1 mm, fractured where the seed is odd."""
+    spacing = (BONE_SPACING_MM,) * 3
+    made = phantom_ct(np.random.default_rng(seed), spacing, None if seed % 2 else {})
+    truth = made.truth.labels
+    # PENGWIN's convention: ten values for each bone
+    bones = {int(value - 1) // 10 for value in np.unique(truth) if value}
+    return [
+        textured_bone(
+            f"phantom {seed} {bone}",
+            np.where((truth > 10 * bone) & (truth <= 10 * bone + 10), truth - 10 * bone, 0).astype(np.uint8),
+            made.ct.hu,
+            np.array(spacing),
+        )
+        for bone in sorted(bones)
+    ]
+
+
 def real_bone(folder: Path, suffix: str) -> BoneSubject:
     """A bone of a masked CT with its true fragments, at 1 mm."""
     mask, spacing = load_lps(only_file(folder, f"*_{suffix}_mask.nii.gz"))
     image, _ = load_lps(only_file(folder, f"*_{suffix}.nii.gz"))
+    return textured_bone(f"{folder.name}_{suffix}", mask, image, spacing)
+
+
+def textured_bone(
+    name: str, mask: NDArray[Any], image: NDArray[Any], spacing: NDArray[np.float64]
+) -> BoneSubject:
+    """A bone of a CT, cut out with its fragments (0 outside it), at 1 mm."""
     box = bounding_box(mask > 0, 8)
     inside, texture = bone_layer(mask[box] > 0, image[box], spacing, BONE_SPACING_MM)
     zoom = [b / a for a, b in zip(mask[box].shape, inside.shape, strict=True)]
     fragments = ndimage.zoom(mask[box].astype(np.uint8), zoom, order=0, grid_mode=True, mode="nearest")
     return BoneSubject(
-        f"{folder.name}_{suffix}", fragments, inside.astype(np.float32), np.zeros_like(fragments),
+        name, fragments, inside.astype(np.float32), np.zeros_like(fragments),
         texture, np.full(3, BONE_SPACING_MM),
     )
 

@@ -15,6 +15,10 @@ WIDEST_BONE_MM = 180.0
 # Each side holds at least a fifth of the voxels even where the other is cut by the field of view
 VALLEY_PERCENTILES = (20, 80)
 VALLEY_MM, VALLEY_STEP_MM = 12.0, 2.0
+# How far the bones of the midline may lie beside the plane between the sides; a valley further out
+# is a fracture or the narrow waist of a bone
+MIDDLE_ERROR_MM = 12.0
+TURNS = 3
 Points = NDArray[np.float64]
 
 
@@ -70,17 +74,30 @@ def parted(paired_lps: Points, middle_lps: Points, lateral_lps: Points) -> tuple
     else:
         return paired_lps[:0], paired_lps[:0]
     if SEEN_SHARE < left.mean() < 1 - SEEN_SHARE:
-        left = beyond_valley(paired_lps, left)
+        left = mended(paired_lps, left, middle_lps)
     return paired_lps[left], paired_lps[~left]
 
 
-def beyond_valley(paired_lps: Points, left: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """`left` mended: the sides meet where, along the line between them, the fewest voxels lie.
+def mended(paired_lps: Points, left: NDArray[np.bool_], middle_lps: Points) -> NDArray[np.bool_]:
+    """The guess `left` where a patient may lie turned: about the bones of the midline, or in the valley.
 
-    The bones of the midline lie behind the axis of a turned patient, and misplace the first guess.
+    The line between the sides gives the turn, and the turn where the midline is: each mends the other.
     """
-    heights = paired_lps @ towards_left(paired_lps[left], paired_lps[~left])
-    low, high = np.percentile(heights, VALLEY_PERCENTILES)
+    normal = towards_left(paired_lps[left], paired_lps[~left])
+    if not len(middle_lps):
+        heights = paired_lps @ normal
+        low, high = np.percentile(heights, VALLEY_PERCENTILES)
+        return beyond_valley(heights, low, high)
+    for _ in range(TURNS):
+        about = float(np.median(middle_lps @ normal))
+        left = paired_lps @ normal > about
+        normal = towards_left(paired_lps[left], paired_lps[~left])
+    about = float(np.median(middle_lps @ normal))
+    return beyond_valley(paired_lps @ normal, about - MIDDLE_ERROR_MM, about + MIDDLE_ERROR_MM)
+
+
+def beyond_valley(heights: NDArray[np.float64], low: float, high: float) -> NDArray[np.bool_]:
+    """Voxels above the place between `low` and `high` around which the fewest lie: there the sides meet."""
     offsets = np.arange(low, high + VALLEY_STEP_MM, VALLEY_STEP_MM)
     ordered = np.sort(heights)
     reach = VALLEY_MM / 2

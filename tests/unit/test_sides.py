@@ -166,6 +166,21 @@ def test_midline_bones_behind_the_axis_of_a_turned_patient_do_not_mislead(degree
     assert np.mean([back[tuple(point)] for point in of_right]) < 0.01
 
 
+@pytest.mark.parametrize("degrees", [-15, 0, 15])
+def test_a_gap_beside_the_midline_is_no_midline(degrees: float) -> None:
+    """A broken ramus leaves fewer voxels in its gap than lie about the joint between the sides."""
+    rng = np.random.default_rng(14)
+    left, right = clouds(rng)
+    gap = (left[:, 0] > 25) & (left[:, 0] < 39)
+    left = left[~gap]
+    behind = rng.uniform([-40, 30, 0], [40, 90, 90], size=(800, 3))
+    paired = turned(np.concatenate([left, right]), degrees, "z")
+    of_left, of_right = parted(paired, turned(behind, degrees, "z"), NOTHING)
+    on_left = {tuple(point): n < len(left) for n, point in enumerate(paired)}
+    assert np.mean([on_left[tuple(point)] for point in of_left]) > 0.98
+    assert np.mean([on_left[tuple(point)] for point in of_right]) < 0.02
+
+
 @pytest.mark.parametrize("further_out_mm", [60.0, -60.0])
 def test_a_bone_seen_alone_lies_on_the_side_of_its_lateral_neighbour(further_out_mm: float) -> None:
     bone, _ = clouds(np.random.default_rng(11))

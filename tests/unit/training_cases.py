@@ -38,6 +38,7 @@ paths = ["neck.nii.gz"]
 [phantoms]
 count = 0
 share = 0.0
+scanned = 0
 
 [fracture_bones]
 patterns = ["hip_*"]

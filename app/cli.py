@@ -36,7 +36,7 @@ Package = Annotated[str | None, Parameter(name="--package", help="Use this packa
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON")]
 
 
-PEER_HELP = "NAME=AETITLE may send; NAME=AETITLE@HOST:PORT also receives results"
+PEER_HELP = "NAME=AETITLE may send; NAME=AETITLE@HOST:PORT, or @http(s)-address, also receives results"
 
 
 @app.command

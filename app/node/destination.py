@@ -15,8 +15,9 @@ from operators.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_V
 from operators.errors import OutputError, TransientError
 
 VERIFICATION = "1.2.840.10008.1.1"
-# PS3.4 B.2.3 and PS3.7 C: success, and warnings with which the instance was stored
-STORED = frozenset({0x0000, 0xB000, 0xB006, 0xB007})
+# PS3.4 B.2.3 and PS3.7 C: success, warnings with which the instance was stored, and a duplicate: what
+# carries our UID is what we sent before
+STORED = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
 # Out of resources; resource limitation; processing failure: may pass
 PASSING = (range(0xA700, 0xA800), range(0x0213, 0x0214), range(0x0110, 0x0111))
 MAXIMUM_PDU_BYTES = 131072
@@ -117,7 +118,11 @@ def store_one(association: Association, file: Outgoing, peer: Peer) -> None:
         raise TransientError(
             f"expected {peer.name} to answer C-STORE within the time limit, got none", code="no_answer"
         )
-    status = int(answer.Status)
+    require_stored(int(answer.Status), peer)
+
+
+def require_stored(status: int, peer: Peer) -> None:
+    """Raises TransientError or OutputError for a status with which an instance was not stored."""
     if status in STORED:
         return
     got = f"expected {peer.name} to store the result, got status 0x{status:04X}"

@@ -59,7 +59,8 @@ def received_by(settings: Settings) -> Callable[[str, str, Counter[str]], None]:
 def audit_trail(settings: Settings) -> AuditTrail:
     """The file that all parts append to."""
     node = settings.node
-    return AuditTrail(node.data / "audit.xml", node.ae_title, lambda: datetime.now().astimezone())
+    path = node.audit or node.data / "audit.xml"
+    return AuditTrail(path, node.ae_title, lambda: datetime.now().astimezone())
 
 
 def teller() -> Callable[[Received], None]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
+from app.node import destination as c_store
+from app.node import stow_destination
 from app.node.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail, Participant
 from app.node.commitment import ask, require_committed, transaction_of
 from app.node.configuration import NodeSettings, Peer
-from app.node.destination import Outgoing, store
+from app.node.destination import Outgoing
 from app.node.job import Json, job_folder
 from app.node.segmenting import sha256_of
 from app.node.workflow import Attempt
@@ -24,7 +26,7 @@ def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attemp
     outcome = named(delivery, lambda: deliver(delivery, settings))
     peer = next((peer for peer in settings.destinations if peer.name == delivery["peer"]), None)
     if outcome.state != "transient" and peer is not None:
-        who = Participant(peer.ae_title, peer.host, DESTINATION, False)
+        who = Participant(peer.ae_title, peer.address, DESTINATION, False)
         study = delivery["job_id"].rpartition("-")[0]
         result = SUCCEEDED if outcome.state == "delivered" else FAILED
         trail.delivered(who, study, len(delivery["files"]), result)
@@ -39,6 +41,12 @@ def deliver(delivery: Json, settings: NodeSettings) -> None:
     if peer.commitment:
         ask(files, peer, settings, transaction_of(delivery))
     log.info("delivered", job=delivery["job_id"], peer=peer.name, instances=len(files))
+
+
+def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> None:
+    """In the way that the peer wants. Raises TransientError or OutputError."""
+    way = stow_destination if peer.stow else c_store
+    way.store(files, peer, settings)
 
 
 def confirm(delivery: Json, settings: NodeSettings) -> Attempt:

@@ -18,7 +18,15 @@ from app.node.database import connected, prepare_database
 from app.node.dispatcher import Dispatcher
 from app.node.inbox import Inbox
 from app.node.logs import configure_logs
-from app.node.parts import audit_trail, executor_name, listener_part, now_s, sender_part, worker_part
+from app.node.parts import (
+    MEGABYTE,
+    audit_trail,
+    executor_name,
+    listener_part,
+    now_s,
+    sender_part,
+    worker_part,
+)
 from app.node.process import Part
 from app.node.retention import sweep
 from app.node.watched_folder import WatchedFolder
@@ -84,7 +92,11 @@ class Node:
         found: list[Look] = [lambda: dispatcher.tick(now_s()), lambda: self.sweep(client)]
         if self.node.watch is None:
             return found
-        return [WatchedFolder(self.node.watch, inbox, self.node.watch_settled_s).look, *found]
+        watched = WatchedFolder(
+            self.node.watch, inbox, self.node.watch_settled_s,
+            minimum_free_bytes=self.node.minimum_free_mb * MEGABYTE,
+        )  # fmt: skip
+        return [watched.look, *found]
 
     def sweep(self, client: DBOSClient) -> None:
         """Once a minute."""

@@ -32,7 +32,8 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Orthanc
     root = tmp_path_factory.mktemp("hospital")
     (root / "watch").mkdir()
     pacs = Orthanc(root / "pacs")
-    node = Served(root, (pacs.as_peer(commitment=True),), watch=str(root / "watch"), quiet_s=2.0)
+    files = {"watch": str(root / "watch"), "audit": str(root / "trail.xml")}
+    node = Served(root, (pacs.as_peer(commitment=True),), **files, quiet_s=2.0)
     pacs.start(node.port)
     node.start()
     yield pacs, node
@@ -144,7 +145,7 @@ def test_the_pacs_gets_our_commitment_when_it_asks(hospital: tuple[Orthanc, Serv
 
 def test_the_audit_trail_says_who_sent_what_and_where_it_went(hospital: tuple[Orthanc, Served]) -> None:
     _, node = hospital
-    text = (node.node.data / "audit.xml").read_text()
+    text = node.node.audit.read_text()
     messages = [ElementTree.fromstring(line) for line in text.splitlines()]
     transfers = [m for m in messages if m.find("EventIdentification/EventID").get("csd-code") == "110104"]
     actions = {m.find("EventIdentification").get("EventActionCode") for m in transfers}

@@ -22,6 +22,8 @@ from tests.integration.node_cases import system_tool
 from tests.made_packages import write_package
 
 START_S = 60.0
+# Orthanc's plugin for DICOMweb, in Debian's place
+DICOM_WEB = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 
 
 def free_port() -> int:

@@ -53,8 +53,10 @@ def jobs_command(settings: Settings, action: str, job_id: str | None, as_json: b
         return 0
     if job_id is None:
         raise UsageError(f"expected the id of a job: osteon jobs {action} ID")
-    if action in ("retry", "cancel"):
-        {"retry": jobs.retry, "cancel": jobs.cancel}[action](client, job_id)
+    if action == "retry":
+        jobs.retry(client, job_id, settings.node.data)
+    if action == "cancel":
+        jobs.cancel(client, job_id)
     print(json.dumps(asdict(jobs.require_job(client, job_id)), indent=2))
     return 0
 

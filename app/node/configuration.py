@@ -96,6 +96,7 @@ class NodeSettings(Frozen):
     quiet_s: float = Field(30, ge=0, description="A study is complete so long after its last instance")
     forced_s: float = Field(3600, gt=0, description="At most so long after its first one")
     study_limit_s: float = Field(3600, gt=0, description="Time that the segmentation of one study may take")
+    crash_limit: int = Field(12, ge=1, description="A study over which workers die more often has failed")
     delivery_limit_s: float = Field(3 * 86400, gt=0, description="How long a delivery is tried again")
     commitment_s: float = Field(86400, gt=0, description="How long a peer may take to commit to a result")
     retention_s: float = Field(7 * 86400, ge=0, description="Delivered and refused studies are kept so long")
@@ -104,6 +105,9 @@ class NodeSettings(Frozen):
     maximum_associations: int = Field(64, ge=1, description="Served at once")
     maximum_pdu_bytes: int = Field(262144, ge=4096, le=1 << 20, description="Largest PDU that peers may send")
     network_s: float = Field(60, gt=0, description="A peer silent for so long is dropped")
+    lost_s: float = Field(
+        300, gt=0, description="Work of a machine that gave no sign of life for so long goes to the others"
+    )
     grace_s: float = Field(120, ge=0, description="Time for the work in hand when stopping")
     roles: tuple[Role, ...] = Field(
         ("receive", "segment", "send"),

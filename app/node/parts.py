@@ -14,11 +14,14 @@ import structlog
 
 from app.node import metrics
 from app.node.audit import SOURCE, AuditTrail, Participant
+from app.node.configuration import NodeSettings
 from app.node.database import STUDIES, delivery_queue, executor_configuration
 from app.node.inbox import Inbox
 from app.node.job import Json
-from app.node.process import InHand
+from app.node.orphans import Orphans, Running
+from app.node.process import InHand, end_with_thread
 from app.node.reception import Received, Store
+from app.node.time_limit import Deadline, TimeLimited
 from app.settings import Settings
 
 log = structlog.get_logger()
@@ -78,28 +81,30 @@ def teller() -> Callable[[Received], None]:
     return tell
 
 
-def worker_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop: threading.Event) -> None:
+def worker_part(
+    settings: Settings, executor_id: str, deadline: Deadline, ready: ProcessEvent, stop: threading.Event
+) -> None:
     """Segments studies, one at a time, with its networks loaded."""
     from dbos import DBOS
 
     from app.node.segmenting import Segmenter
-    from app.node.time_limit import TimeLimited
-    from app.node.workflow import define_segmenting
+    from app.node.workflow import SEGMENT, define_segmenting
     from app.series_job import loaded_graph
     from operators.imaging.package_file import read_packages
 
     packages = read_packages(settings.models)
     in_hand = InHand()
     segmenter = Segmenter(settings, packages, loaded_graph(settings, packages))
-    limited = TimeLimited(segmenter, settings.node, in_hand, metrics.stage_seconds())
+    limited = TimeLimited(segmenter, settings.node, in_hand, deadline, metrics.stage_seconds())
     DBOS(config=executor_configuration(settings.node, executor_id))
-    define_segmenting(settings.node, limited)
+    running = Running()
+    define_segmenting(settings.node, limited, running)
     DBOS.listen_queues([STUDIES])
     DBOS.launch()
     DBOS.register_queue(STUDIES, worker_concurrency=1, polling_interval_sec=QUEUE_POLL_S)
     ready.set()
     log.info("worker_ready", executor=executor_id, packages=[package.name for package in packages])
-    stop.wait()
+    orphans(settings.node, executor_id, SEGMENT, running).look_until(stop, now_s)
     in_hand.wait(settings.node.grace_s)
 
 
@@ -108,9 +113,9 @@ def sender_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop:
     from dbos import DBOS
 
     from app.node.sender import attempt, confirm
-    from app.node.workflow import Attempt, define_delivering
+    from app.node.workflow import DELIVER, Attempt, define_delivering
 
-    node, in_hand, counter = settings.node, InHand(), metrics.deliveries()
+    node, in_hand, running, counter = settings.node, InHand(), Running(), metrics.deliveries()
 
     def counted(delivery: Json) -> Attempt:
         with in_hand.work():
@@ -119,15 +124,21 @@ def sender_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop:
         return outcome
 
     DBOS(config=executor_configuration(node, executor_id))
-    define_delivering(node, counted, lambda delivery: confirm(delivery, node))
+    define_delivering(node, counted, lambda delivery: confirm(delivery, node), running)
     queues = [delivery_queue(peer.name) for peer in node.destinations]
     DBOS.listen_queues(queues)
     DBOS.launch()
     for queue in queues:
         DBOS.register_queue(queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=QUEUE_POLL_S)
     ready.set()
-    stop.wait()
+    orphans(node, executor_id, DELIVER, running).look_until(stop, now_s)
     in_hand.wait(min(node.grace_s, node.network_s))
+
+
+def orphans(node: NodeSettings, executor_id: str, workflow: str, running: Running) -> Orphans:
+    """What looks after the work of this process, and of machines that are gone."""
+    threading.excepthook = end_with_thread
+    return Orphans(executor_id, workflow, running, node.data / "signs", node.lost_s)
 
 
 def executor_name(role: str, number: int = 0) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -29,6 +30,7 @@ from app.node.parts import (
 )
 from app.node.process import Part
 from app.node.retention import sweep
+from app.node.time_limit import Deadline, Worker
 from app.node.watched_folder import WatchedFolder
 from app.node.web import serve_http
 from app.series_job import allow_deep_stack
@@ -48,16 +50,19 @@ class Node:
         self.settings, self.node = settings, settings.node
         self.stopping = threading.Event()
         self.next_sweep_s = 0.0
-        workers = [
-            Part(f"worker-{n}", worker_part, (settings, executor_name("worker", n)))
-            for n in range(self.node.workers)
-        ]
+        workers: list[Part] = [self.worker(n) for n in range(self.node.workers)]
         by_role = {
             "receive": [Part("listener", listener_part, (settings,))],
             "send": [Part("sender", sender_part, (settings, executor_name("sender")))],
             "segment": workers,
         }
         self.parts = [part for role, parts in by_role.items() if role in self.node.roles for part in parts]
+
+    def worker(self, number: int) -> Worker:
+        """One that segments."""
+        deadline = Deadline()
+        arguments = (self.settings, executor_name("worker", number), deadline)
+        return Worker(f"worker-{number}", worker_part, arguments, data=self.node.data, deadline=deadline)
 
     @property
     def ill(self) -> list[str]:
@@ -68,7 +73,7 @@ class Node:
         """Until it is told to stop."""
         self.node.data.mkdir(parents=True, exist_ok=True)
         allow_deep_stack()
-        metrics.use_folder(self.node.data / "metrics")
+        metrics.use_folder(self.node.data / "metrics" / os.uname().nodename)
         prepare_database(self.node)
         for part in self.parts:
             part.start(now_s())

@@ -11,6 +11,7 @@ from dbos import DBOS
 from app.node.configuration import NodeSettings
 from app.node.database import STUDIES, delivery_queue, executor_configuration
 from app.node.job import Json
+from app.node.orphans import Running
 from app.node.workflow import Attempt, define_delivering, define_segmenting
 
 SEGMENTED: Json = {"state": "segmented", "code": "", "sentence": ""}
@@ -42,9 +43,9 @@ def worked_off(
     """Studies, and deliveries where there is an `attempt`, one at a time."""
     DBOS(config=executor_configuration(settings, "test"))
     queues = [STUDIES]
-    define_segmenting(settings, segmenter)
+    define_segmenting(settings, segmenter, Running())
     if attempt is not None:
-        define_delivering(settings, attempt, lambda _: DELIVERED)
+        define_delivering(settings, attempt, lambda _: DELIVERED, Running())
         queues += [delivery_queue(peer.name) for peer in settings.destinations]
     DBOS.listen_queues(queues)
     DBOS.launch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import SSLContext
 
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
@@ -62,10 +63,10 @@ def associated(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str,
     entity = requesting_entity(settings)
     for sop_class_uid, transfer_syntax_uid in contexts:
         entity.add_requested_context(sop_class_uid, transfer_syntax_uid)
-    tls = (client_context(settings.tls), peer.host) if peer.tls and settings.tls else None
     association = entity.associate(
-        peer.host, peer.port, ae_title=peer.ae_title, max_pdu=MAXIMUM_PDU_BYTES, tls_args=tls
-    )
+        peer.host, peer.port, ae_title=peer.ae_title, max_pdu=MAXIMUM_PDU_BYTES,
+        tls_args=tls_of(peer, settings),
+    )  # fmt: skip
     if association.is_established:
         return association
     if association.rejected_contexts:
@@ -81,6 +82,11 @@ def associated(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str,
         f"expected {peer.name} at {peer.host}:{peer.port} to answer, got none: is it running there?",
         code="unreachable",
     )
+
+
+def tls_of(peer: Peer, settings: NodeSettings) -> tuple[SSLContext, str] | None:
+    """What pynetdicom wants to know where the peer is spoken to by TLS."""
+    return (client_context(settings.tls), peer.host) if peer.tls and settings.tls else None
 
 
 def requesting_entity(settings: NodeSettings) -> AE:

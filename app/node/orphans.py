@@ -54,8 +54,10 @@ class Orphans:
     Signs are times of files in the shared folder; only whether they change counts, so that clocks may differ.
     """
 
-    def __init__(self, executor_id: str, workflow: str, running: Running, signs: Path, lost_s: float) -> None:
-        self.executor_id, self.workflow, self.running = executor_id, workflow, running
+    def __init__(
+        self, executor_id: str, workflows: list[str], running: Running, signs: Path, lost_s: float
+    ) -> None:
+        self.executor_id, self.workflows, self.running = executor_id, workflows, running
         self.signs, self.lost_s = signs, lost_s
         self.since_s: dict[Case, float] = {}
         signs.mkdir(parents=True, exist_ok=True)
@@ -64,7 +66,7 @@ class Orphans:
         """Says how many were given back. `now_s` is of a clock that never jumps."""
         (self.signs / self.executor_id).touch()
         rows = DBOS.list_workflows(
-            name=self.workflow, status="PENDING", load_input=False, load_output=False
+            name=self.workflows, status="PENDING", load_input=False, load_output=False
         )
         cases = {self._case(row): row for row in rows if row.workflow_id not in self.running.ids}
         self.since_s = {case: self.since_s.get(case, now_s) for case in cases}

@@ -15,7 +15,14 @@ import structlog
 from app.node import metrics
 from app.node.audit import SOURCE, AuditTrail, Participant
 from app.node.configuration import NodeSettings
-from app.node.database import STUDIES, delivery_queue, executor_configuration
+from app.node.database import (
+    REPORT,
+    STUDIES,
+    delivery_queue,
+    enqueue_report,
+    executor_configuration,
+    report_queue,
+)
 from app.node.inbox import Inbox
 from app.node.job import Json
 from app.node.orphans import Orphans, Running
@@ -28,6 +35,7 @@ log = structlog.get_logger()
 
 # How often the queues are looked at; each look is one read of the database.
 QUEUE_POLL_S = 0.04
+REPORT_POLL_S = 0.5
 DELIVERIES_AT_ONCE = 2
 MEGABYTE = 1_000_000
 
@@ -40,7 +48,7 @@ def listener_part(settings: Settings, ready: ProcessEvent, stop: threading.Event
     inbox = Inbox(node.data, "listener")
     inbox.recover()
     store = Store(inbox, node.minimum_free_mb * MEGABYTE, teller(), received_by(settings))
-    listener = Listener(node, store)
+    listener = Listener(node, store, lambda owed: enqueue_report(node, owed))
     thread = threading.Thread(target=listener.serve, daemon=True)
     thread.start()
     ready.set()
@@ -104,7 +112,7 @@ def worker_part(
     DBOS.register_queue(STUDIES, worker_concurrency=1, polling_interval_sec=QUEUE_POLL_S)
     ready.set()
     log.info("worker_ready", executor=executor_id, packages=[package.name for package in packages])
-    orphans(settings.node, executor_id, SEGMENT, running).look_until(stop, now_s)
+    orphans(settings.node, executor_id, [SEGMENT], running).look_until(stop, now_s)
     in_hand.wait(settings.node.grace_s)
 
 
@@ -112,8 +120,8 @@ def sender_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop:
     """Delivers."""
     from dbos import DBOS
 
-    from app.node.sender import attempt, confirm
-    from app.node.workflow import DELIVER, Attempt, define_delivering
+    from app.node.sender import attempt, confirm, report
+    from app.node.workflow import DELIVER, Attempt, define_delivering, define_reporting
 
     node, in_hand, running, counter = settings.node, InHand(), Running(), metrics.deliveries()
 
@@ -125,20 +133,25 @@ def sender_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop:
 
     DBOS(config=executor_configuration(node, executor_id))
     define_delivering(node, counted, lambda delivery: confirm(delivery, node), running)
-    queues = [delivery_queue(peer.name) for peer in node.destinations]
-    DBOS.listen_queues(queues)
+    inbox = Inbox(node.data, "sender")
+    define_reporting(node, lambda owed: report(owed, node, inbox), running)
+    deliveries = [delivery_queue(peer.name) for peer in node.destinations]
+    reports = [report_queue(peer.name) for peer in node.sources if peer.host]
+    DBOS.listen_queues([*deliveries, *reports])
     DBOS.launch()
-    for queue in queues:
+    for queue in deliveries:
         DBOS.register_queue(queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=QUEUE_POLL_S)
+    for queue in reports:
+        DBOS.register_queue(queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=REPORT_POLL_S)
     ready.set()
-    orphans(node, executor_id, DELIVER, running).look_until(stop, now_s)
+    orphans(node, executor_id, [DELIVER, REPORT], running).look_until(stop, now_s)
     in_hand.wait(min(node.grace_s, node.network_s))
 
 
-def orphans(node: NodeSettings, executor_id: str, workflow: str, running: Running) -> Orphans:
+def orphans(node: NodeSettings, executor_id: str, workflows: list[str], running: Running) -> Orphans:
     """What looks after the work of this process, and of machines that are gone."""
     threading.excepthook = end_with_thread
-    return Orphans(executor_id, workflow, running, node.data / "signs", node.lost_s)
+    return Orphans(executor_id, workflows, running, node.data / "signs", node.lost_s)
 
 
 def executor_name(role: str, number: int = 0) -> str:

@@ -10,9 +10,10 @@ import structlog
 from app.node import destination as c_store
 from app.node import stow_destination
 from app.node.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail, Participant
-from app.node.commitment import ask, require_committed, transaction_of
+from app.node.commitment import ask, report_owed, require_committed, transaction_of
 from app.node.configuration import NodeSettings, Peer
 from app.node.destination import Outgoing
+from app.node.inbox import Inbox
 from app.node.job import Json, job_folder
 from app.node.segmenting import sha256_of
 from app.node.workflow import Attempt
@@ -23,7 +24,7 @@ log = structlog.get_logger()
 
 def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attempt:
     """One try, and what became of it, also for the audit trail."""
-    outcome = named(delivery, lambda: deliver(delivery, settings))
+    outcome = named(delivery["job_id"], delivery["peer"], lambda: deliver(delivery, settings))
     peer = next((peer for peer in settings.destinations if peer.name == delivery["peer"]), None)
     if outcome.state != "transient" and peer is not None:
         who = Participant(peer.ae_title, peer.address, DESTINATION, False)
@@ -57,21 +58,33 @@ def confirm(delivery: Json, settings: NodeSettings) -> Attempt:
         if peer.commitment:
             require_committed(peer, settings, transaction_of(delivery))
 
-    return named(delivery, look)
+    return named(delivery["job_id"], delivery["peer"], look)
 
 
-def named(delivery: Json, step: Callable[[], None]) -> Attempt:
+def report(owed: Json, settings: NodeSettings, inbox: Inbox) -> Attempt:
+    """One try to tell a peer what it asked to be committed to."""
+
+    def tell() -> None:
+        peer = next((peer for peer in settings.sources if peer.name == owed["peer"] and peer.host), None)
+        if peer is None:
+            raise OutputError("expected the peer in the settings, it is gone", code="no_destination")
+        report_owed(owed, peer, settings, inbox)
+
+    return named(owed["transaction_uid"], owed["peer"], tell)
+
+
+def named(job: str, peer: str, step: Callable[[], None]) -> Attempt:
     """The edge of a delivery: whatever goes wrong ends with a name."""
     try:
         step()
     except TransientError as error:
-        log.warning("delivery_postponed", job=delivery["job_id"], peer=delivery["peer"], code=error.code)
+        log.warning("delivery_postponed", job=job, peer=peer, code=error.code)
         return Attempt("transient", error.code, str(error))
     except OsteonError as error:
-        log.error("delivery_failed", job=delivery["job_id"], peer=delivery["peer"], code=error.code)
+        log.error("delivery_failed", job=job, peer=peer, code=error.code)
         return Attempt("failed", error.code, str(error))
     except Exception:
-        log.error("delivery_failed", job=delivery["job_id"], traceback=traceback.format_exc())
+        log.error("delivery_failed", job=job, peer=peer, traceback=traceback.format_exc())
         return Attempt("failed", "defect", "a defect of Osteon's own; the log has the traceback")
     return Attempt("delivered")
 

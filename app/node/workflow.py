@@ -16,7 +16,7 @@ import structlog
 from dbos import DBOS
 
 from app.node.configuration import NodeSettings
-from app.node.database import delivery_queue
+from app.node.database import REPORT, delivery_queue
 from app.node.job import Json
 from app.node.orphans import Running
 from operators.errors import OsteonError, OutputError, TransientError, UnsuitableError, shortage
@@ -167,3 +167,20 @@ def define_delivering(
             return repeated(partial(confirm_once, delivery), settings.commitment_s)
 
     return deliver
+
+
+def define_reporting(
+    settings: NodeSettings, report: Callable[[Json], Attempt], running: Running
+) -> Callable[[Json], Json]:
+    """Makes this process one that reports storage commitment; to be called before DBOS is launched."""
+
+    @DBOS.step(name="report")
+    def report_once(owed: Json) -> Json:
+        return vars(report(owed))
+
+    @DBOS.workflow(name=REPORT, max_recovery_attempts=None)
+    def report_commitment(owed: Json) -> Json:
+        with running.this():
+            return repeated(partial(report_once, owed), settings.commitment_s)
+
+    return report_commitment

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from dbos import DBOS
 
 from app.node.configuration import NodeSettings
-from app.node.database import STUDIES, delivery_queue, executor_configuration
+from app.node.database import STUDIES, delivery_queue, executor_configuration, report_queue
 from app.node.job import Json
 from app.node.orphans import Running
-from app.node.workflow import Attempt, define_delivering, define_segmenting
+from app.node.workflow import Attempt, define_delivering, define_reporting, define_segmenting
 
 SEGMENTED: Json = {"state": "segmented", "code": "", "sentence": ""}
 DELIVERED = Attempt("delivered")
@@ -38,11 +38,13 @@ class Told:
 
 @contextmanager
 def worked_off(
-    settings: NodeSettings, segmenter: Told, attempt: Callable[[Json], Attempt] | None = None
+    settings: NodeSettings, segmenter: Told, attempt: Callable[[Json], Attempt] | None = None,
+    report: Callable[[Json], Attempt] = lambda _: DELIVERED,
 ) -> Iterator[None]:
-    """Studies, and deliveries where there is an `attempt`, one at a time."""
+    """Studies, commitment reports, and deliveries where there is an `attempt`, one at a time."""
     DBOS(config=executor_configuration(settings, "test"))
-    queues = [STUDIES]
+    define_reporting(settings, report, Running())
+    queues = [STUDIES, *(report_queue(peer.name) for peer in settings.sources)]
     define_segmenting(settings, segmenter, Running())
     if attempt is not None:
         define_delivering(settings, attempt, lambda _: DELIVERED, Running())

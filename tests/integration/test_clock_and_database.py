@@ -30,7 +30,9 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def node(clock: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Orthanc]]:
     root = tmp_path_factory.mktemp("node")
     pacs = Orthanc(root / "pacs")
-    served = Served(root, ({"name": "ct1", "ae_title": "CT1"}, pacs.as_peer()), quiet_s=QUIET_S)
+    peers = ({"name": "ct1", "ae_title": "CT1"}, pacs.as_peer())
+    # A jump forwards makes what was delivered old, which would then be removed, as it should
+    served = Served(root, peers, quiet_s=QUIET_S, retention_s=1e10)
     library, source = clock.with_name("clock.so"), Path(__file__).with_name("jumping_clock.c")
     subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     try:

@@ -30,7 +30,8 @@ KILLS = int(os.environ.get("OSTEON_TEST_KILLS", "3"))
 def node(tmp_path: Path) -> Iterator[tuple[Served, Orthanc]]:
     pacs = Orthanc(tmp_path / "pacs")
     sender = {"name": "ct1", "ae_title": "CT1"}
-    served = Served(tmp_path, (sender, pacs.as_peer()))
+    # A kill of everything counts as a worker's death too: nobody can tell whose fault it was.
+    served = Served(tmp_path, (sender, pacs.as_peer()), crash_limit=12 + KILLS)
     yield served, pacs
     pacs.stop()
     if served.process is not None and served.process.poll() is None:

@@ -117,7 +117,7 @@ def worker_part(
 
 
 def sender_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop: threading.Event) -> None:
-    """Delivers."""
+    """Delivers, and reports what was committed to."""
     from dbos import DBOS
 
     from app.node.sender import attempt, confirm, report
@@ -135,14 +135,12 @@ def sender_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop:
     define_delivering(node, counted, lambda delivery: confirm(delivery, node), running)
     inbox = Inbox(node.data, "sender")
     define_reporting(node, lambda owed: report(owed, node, inbox), running)
-    deliveries = [delivery_queue(peer.name) for peer in node.destinations]
-    reports = [report_queue(peer.name) for peer in node.sources if peer.host]
-    DBOS.listen_queues([*deliveries, *reports])
+    polls_s = {delivery_queue(peer.name): QUEUE_POLL_S for peer in node.destinations}
+    polls_s |= {report_queue(peer.name): REPORT_POLL_S for peer in node.sources if peer.host}
+    DBOS.listen_queues(list(polls_s))
     DBOS.launch()
-    for queue in deliveries:
-        DBOS.register_queue(queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=QUEUE_POLL_S)
-    for queue in reports:
-        DBOS.register_queue(queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=REPORT_POLL_S)
+    for queue, poll_s in polls_s.items():
+        DBOS.register_queue(queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=poll_s)
     ready.set()
     orphans(node, executor_id, [DELIVER, REPORT], running).look_until(stop, now_s)
     in_hand.wait(min(node.grace_s, node.network_s))

@@ -39,20 +39,20 @@ def node(tmp_path: Path) -> Iterator[tuple[Served, Orthanc]]:
 
 
 class Hospital(threading.Thread):
-    """Sends studies, one after the other, each instance until it is acknowledged."""
+    """Sends studies, one after the other as they are due, each instance until it is acknowledged."""
 
     def __init__(self, folder: Path, port: int, studies: int) -> None:
         super().__init__()
         self.port, self.folders = port, [folder / str(n) for n in range(studies)]
-        self.answered = 0
+        self.due = threading.Semaphore(studies)
         for n, each in enumerate(self.folders):
             phantoms.write_ct(each, HU, AFFINE, study=n + 1)
 
     def run(self) -> None:
         for folder in self.folders:
+            self.due.acquire()
             while storescu(self.port, "+sd", folder)[0] != 0:
                 time.sleep(0.2)
-            self.answered += 1
 
 
 def delivered(served: Served, studies: int) -> list[str]:
@@ -101,10 +101,12 @@ def test_kill_9_of_everything_loses_nothing(node: tuple[Served, Orthanc], tmp_pa
     served, pacs = node
     pacs.start()
     chance = random.Random(SEED)
-    studies = KILLS + 2
+    studies = 5 + KILLS // 5
     hospital = Hospital(tmp_path / "ct", served.port, studies)
+    hospital.due = threading.Semaphore(0)
     hospital.start()
     for turn in range(KILLS):
+        hospital.due.release((turn + 1) * studies // KILLS - turn * studies // KILLS)
         # Every third time it is not even ready
         served.start(wait=turn % 3 != 2)
         time.sleep(chance.uniform(0.1, 6.0))

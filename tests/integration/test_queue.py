@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +16,13 @@ from app.node.configuration import Peer, Rule
 from app.node.dispatcher import Dispatcher
 from app.node.job import Json
 from app.node.jobs import list_jobs
+from app.node.orphans import Orphans, Running
 from app.node.retention import sweep
-from app.node.workflow import Attempt
+from app.node.workflow import SEGMENT, Attempt
+from operators.errors import OutputError
 from tests import phantoms
 from tests.integration.node_processes import until
-from tests.integration.queue_cases import DELIVERED, Told, worked_off
+from tests.integration.queue_cases import DELIVERED, SEGMENTED, Told, worked_off
 from tests.integration.reading_cases import setting
 from tests.integration.test_retention import AFFINE, HU, Node
 
@@ -87,22 +93,87 @@ def test_only_what_came_to_a_good_end_is_ever_removed(tmp_path: Path) -> None:
     assert not list(here.settings.data.rglob("*.dcm"))
 
 
-FULL: Json = {"state": "transient", "code": "output", "sentence": "expected room on the disk, got none"}
-NO_BONES: Json = {"state": "refused", "code": "no_bones", "sentence": "expected bones"}
+def full() -> Json:
+    raise OutputError("expected room on the disk, got none")
+
+
+def short() -> Json:
+    raise MemoryError
+
+
+def boneless() -> Json:
+    return {"state": "refused", "code": "no_bones", "sentence": "expected bones"}
 
 
 @pytest.mark.parametrize(
     ("outcomes", "end"),
-    [([FULL, FULL, NO_BONES], ("refused", "no_bones")), ([FULL] * 99, ("failed", "output"))],
+    [
+        ([full, short, boneless], ("refused", "no_bones")),
+        ([full] * 99, ("failed", "output")),
+        ([short] * 99, ("failed", "out_of_memory")),
+    ],
 )
 def test_a_reason_that_passes_is_waited_out_and_one_that_stays_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcomes: list[Json], end: tuple[str, str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcomes: list[Callable[[], Json]], end: tuple[str, str]
 ) -> None:
     monkeypatch.setattr("app.node.workflow.FIRST_PAUSE_S", 0.05)
     monkeypatch.setattr("app.node.workflow.SEGMENT_PATIENCE_S", 0.2)
     here, left = node(tmp_path), iter(outcomes)
     arrives(here, 1, "pelvis", NOON)
-    with worked_off(here.settings, Told(lambda: next(left))):
+    with worked_off(here.settings, Told(lambda: next(left)())):
         until(lambda: states(here) == [end[0]])
     (job,) = list_jobs(here.client)
     assert job.code == end[1]
+
+
+def test_work_goes_back_to_its_queue_when_who_had_it_gives_no_sign(tmp_path: Path) -> None:
+    here, gate = node(tmp_path), threading.Event()
+    arrives(here, 1, "pelvis", NOON)
+
+    def waits() -> Json:
+        gate.wait()
+        return SEGMENTED
+
+    signs = here.settings.data / "signs"
+    segmenter, busy, idle = Told(waits), Running(), Running()
+    with worked_off(here.settings, segmenter), opened_at_last(gate):
+        until(lambda: segmenter.studies)
+        busy.ids.add(list_jobs(here.client)[0].job_id)
+        at_work = Orphans("test", [SEGMENT], busy, signs, 60)
+        assert [at_work.look(now_s) for now_s in (0, 30, 1000)] == [0, 0, 0]
+        other = Orphans("other", [SEGMENT], idle, signs, 60)
+        assert [other.look(now_s) for now_s in (0, 50)] == [0, 0]
+        os.utime(signs / "test", ns=(1, 1))
+        assert [other.look(now_s) for now_s in (100, 159)] == [0, 0]
+        assert other.look(161) == 1
+        deaf = Orphans("test", [SEGMENT], idle, signs, 60)
+        deaf.look(0)
+        gate.set()
+        until(lambda: states(here) == ["delivering"])
+        assert deaf.look(1000) == 0
+
+
+def test_work_that_a_process_has_lost_goes_back_to_its_queue(tmp_path: Path) -> None:
+    here, gate = node(tmp_path), threading.Event()
+    arrives(here, 1, "pelvis", NOON)
+
+    def waits() -> Json:
+        gate.wait()
+        return SEGMENTED
+
+    segmenter = Told(waits)
+    with worked_off(here.settings, segmenter), opened_at_last(gate):
+        until(lambda: segmenter.studies)
+        deaf = Orphans("test", [SEGMENT], Running(), here.settings.data / "signs", 60)
+        assert [deaf.look(now_s) for now_s in (0, 19, 21)] == [0, 0, 1]
+        gate.set()
+        until(lambda: states(here) == ["delivering"])
+
+
+@contextmanager
+def opened_at_last(gate: threading.Event) -> Iterator[None]:
+    """Whatever fails: who waits for it must not wait for ever."""
+    try:
+        yield
+    finally:
+        gate.set()

@@ -138,7 +138,8 @@ def fracture_bone(
     mask = margin > 0
     hu = np.where(near(mask, grid), resample_hu(anatomy.source, grid).hu, np.float32(BLANK_HU))
     classes = run_network(networks, package, "fracture", hu, mask, progress)
-    evidence = FractureEvidence(mask, classes[1], classes[2], grid.spacing_mm[0])
+    others = interpolate_scalar(bone.others.astype(np.float32), bone.grid, grid, 0.0) > 0.5
+    evidence = FractureEvidence(mask, others, classes[1], classes[2], grid.spacing_mm[0])
     return FracturedBone(bone, split(evidence, package.fragments), grid)
 
 

@@ -95,7 +95,7 @@ def decisions_on(
     if not outline.any():
         return []
     classes = predict(network, sample.hu, spec, Window(), outline)
-    evidence = FractureEvidence(outline, classes[1], classes[2], spacing_mm)
+    evidence = FractureEvidence(outline, np.zeros_like(outline), classes[1], classes[2], spacing_mm)
     truth = nearest_fragment(broken.fragments)[outline]
     return with_oracle(over_segmented(evidence, rules), truth, spacing_mm)
 

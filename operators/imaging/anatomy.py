@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import ndimage
 
 from operators.imaging.distance import distance_mm
 from operators.imaging.packages import Label, ModelPackage, NetworkSpec
-from operators.imaging.sides import MidlinePlane, midline_plane, parted
+from operators.imaging.sides import MidlinePlane, midline_plane, plane_of_pairs
 from operators.imaging.volume import Box, Grid
 
 Array = NDArray[np.float32]
@@ -26,11 +27,13 @@ class BoneRegion:
     """One bone. `margin` (I, J, K) float32 on `grid`: its probability less the best other class's.
 
     Positive inside. Margins of two bones never add up to more than 0 at one place, so that linear
-    interpolation of each on its own gives bones that do not overlap.
+    interpolation of each on its own gives bones that do not overlap. `others` (I, J, K): where a bone
+    of another class is.
     """
 
     label: Label
     margin: Array
+    others: NDArray[np.bool_]
     grid: Grid
     confidence: float
 
@@ -86,9 +89,8 @@ def sides_plane(
     if classes["left"] & classes["right"]:
         paired = cloud(winner, grid, spec, classes["left"] | classes["right"])
         lateral = cloud(winner, grid, spec, set(package.sides.lateral))
-        left, right = parted(paired, middle, lateral)
-    else:
-        left, right = (cloud(winner, grid, spec, classes[side]) for side in ("left", "right"))
+        return plane_of_pairs(paired, middle, lateral)
+    left, right = (cloud(winner, grid, spec, classes[side]) for side in ("left", "right"))
     return midline_plane(left, right, middle)
 
 
@@ -130,7 +132,8 @@ def bone_region(
     if around is None:
         return None
     near, grid = probabilities[(slice(None), *around.slices)], grid.crop(around)
-    margin = near[own] - best_of_others(near, own)
+    others = best_of(near, set(range(1, len(near))) - {own})
+    margin = near[own] - np.maximum(others, near[0])
     side = side_of(label)
     if side is not None:
         on_side = None if left is None else left[around.slices] == (side == "left")
@@ -141,15 +144,16 @@ def bone_region(
         return None
     margin = np.where(kept | (margin <= 0), margin, -margin)
     confidence = float(near[own][kept].mean())
-    return BoneRegion(label, np.ascontiguousarray(margin[box.slices]), grid.crop(box), confidence)
+    others = others > np.maximum(near[0], near[own])
+    own_box = np.ascontiguousarray(margin[box.slices])
+    return BoneRegion(label, own_box, others[box.slices].copy(), grid.crop(box), confidence)
 
 
-def best_of_others(probabilities: Array, own: int) -> Array:
-    """The highest probability among all classes but `own`."""
+def best_of(probabilities: Array, numbers: Iterable[int]) -> Array:
+    """The highest probability among some classes."""
     best = np.zeros(probabilities.shape[1:], np.float32)
-    for number, other in enumerate(probabilities):
-        if number != own:
-            np.maximum(best, other, out=best)
+    for number in numbers:
+        np.maximum(best, probabilities[number], out=best)
     return best
 
 

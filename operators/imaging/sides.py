@@ -7,18 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from operators.imaging.symmetry import mirror_plane
+
 LEFT = np.array([1.0, 0.0, 0.0])
 MAXIMUM_TURN_DEG = 40.0
 SEEN_SHARE = 0.1
 # The widest paired bone of the real patients at hand reached 154 mm from side to side
 WIDEST_BONE_MM = 180.0
-# Each side holds at least a fifth of the voxels even where the other is cut by the field of view
-VALLEY_PERCENTILES = (20, 80)
-VALLEY_MM, VALLEY_STEP_MM = 12.0, 2.0
-# How far the bones of the midline may lie beside the plane between the sides; a valley further out
-# is a fracture or the narrow waist of a bone
-MIDDLE_ERROR_MM = 12.0
-TURNS = 3
+VALLEY_MM, VALLEY_STEP_MM = 8.0, 1.0
+# A valley further off the plane of symmetry is a fracture, or the narrow waist of a bone
+VALLEY_REACH_MM = 8.0
 Points = NDArray[np.float64]
 
 
@@ -48,11 +46,39 @@ def midline_plane(
     leaves the fewest voxels on the wrong side. None where nothing was found.
     """
     several = len(left_lps) + len(right_lps)
-    if several and min(len(left_lps), len(right_lps)) / several > SEEN_SHARE:
+    if both_seen(left_lps, right_lps):
         return discriminant(left_lps, right_lps)
     if len(middle_lps):
         return MidlinePlane(LEFT, float(np.median(middle_lps[:, 0])))
     return MidlinePlane(LEFT, cut(left_lps[:, 0], right_lps[:, 0])) if several else None
+
+
+def plane_of_pairs(paired_lps: Points, middle_lps: Points, lateral_lps: Points) -> MidlinePlane | None:
+    """The plane between the two of a pair, each voxel (N, 3) in mm, where nothing tells them apart.
+
+    The body's plane of symmetry where both are seen, moved to where the fewest voxels of the pair lie;
+    else what `parted` and `midline_plane` make of one. None where nothing tells the side.
+    """
+    left, right = parted(paired_lps, middle_lps, lateral_lps)
+    if not both_seen(left, right):
+        return midline_plane(left, right, middle_lps)
+    normal, offset = mirror_plane(np.concatenate([paired_lps, middle_lps]))
+    return MidlinePlane(normal, valley(paired_lps @ normal, offset))
+
+
+def both_seen(left_lps: Points, right_lps: Points) -> bool:
+    """Whether each side holds enough of all voxels to be more than strays of the other."""
+    several = len(left_lps) + len(right_lps)
+    return bool(several) and min(len(left_lps), len(right_lps)) / several > SEEN_SHARE
+
+
+def valley(heights: NDArray[np.float64], about: float) -> float:
+    """The height near `about` around which the fewest voxels lie: there the two of a pair meet."""
+    offsets = np.arange(about - VALLEY_REACH_MM, about + VALLEY_REACH_MM + VALLEY_STEP_MM, VALLEY_STEP_MM)
+    ordered = np.sort(heights)
+    half = VALLEY_MM / 2
+    within = np.searchsorted(ordered, offsets + half) - np.searchsorted(ordered, offsets - half)
+    return float(np.mean(offsets[within == within.min()]))
 
 
 def parted(paired_lps: Points, middle_lps: Points, lateral_lps: Points) -> tuple[Points, Points]:
@@ -73,37 +99,7 @@ def parted(paired_lps: Points, middle_lps: Points, lateral_lps: Points) -> tuple
         left = np.full(len(x), np.median(lateral_lps[:, 0]) > np.median(x))
     else:
         return paired_lps[:0], paired_lps[:0]
-    if SEEN_SHARE < left.mean() < 1 - SEEN_SHARE:
-        left = mended(paired_lps, left, middle_lps)
     return paired_lps[left], paired_lps[~left]
-
-
-def mended(paired_lps: Points, left: NDArray[np.bool_], middle_lps: Points) -> NDArray[np.bool_]:
-    """The guess `left` where a patient may lie turned: about the bones of the midline, or in the valley.
-
-    The line between the sides gives the turn, and the turn where the midline is: each mends the other.
-    """
-    normal = towards_left(paired_lps[left], paired_lps[~left])
-    if not len(middle_lps):
-        heights = paired_lps @ normal
-        low, high = np.percentile(heights, VALLEY_PERCENTILES)
-        return beyond_valley(heights, low, high)
-    for _ in range(TURNS):
-        about = float(np.median(middle_lps @ normal))
-        left = paired_lps @ normal > about
-        normal = towards_left(paired_lps[left], paired_lps[~left])
-    about = float(np.median(middle_lps @ normal))
-    return beyond_valley(paired_lps @ normal, about - MIDDLE_ERROR_MM, about + MIDDLE_ERROR_MM)
-
-
-def beyond_valley(heights: NDArray[np.float64], low: float, high: float) -> NDArray[np.bool_]:
-    """Voxels above the place between `low` and `high` around which the fewest lie: there the sides meet."""
-    offsets = np.arange(low, high + VALLEY_STEP_MM, VALLEY_STEP_MM)
-    ordered = np.sort(heights)
-    reach = VALLEY_MM / 2
-    within = np.searchsorted(ordered, offsets + reach) - np.searchsorted(ordered, offsets - reach)
-    beyond: NDArray[np.bool_] = heights > np.mean(offsets[within == within.min()])
-    return beyond
 
 
 def towards_left(left_lps: Points, right_lps: Points) -> NDArray[np.float64]:

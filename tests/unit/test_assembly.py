@@ -36,7 +36,7 @@ def fractured(count: int, label: object = LEFT) -> FracturedBone:
     depth = in_bone(LPS)
     margin = np.clip(depth / 4, -1, 1).astype(np.float32)
     fragments = np.where(depth > 0, parts(LPS, count), 0).astype(np.uint16)
-    return FracturedBone(BoneRegion(label, margin, GRID, 0.8), fragments, GRID)
+    return FracturedBone(BoneRegion(label, margin, np.zeros(margin.shape, bool), GRID, 0.8), fragments, GRID)
 
 
 def source_grid(affine: Affine) -> Grid:
@@ -64,7 +64,8 @@ def test_an_intact_bone_bears_the_bones_codes_and_a_fragment_those_of_a_fracture
     shifted = np.roll(in_bone(LPS), 0)
     far = Grid(SHAPE, GRID.ijk_to_lps + np.outer((60, 0, 0, 0), (0, 0, 0, 1)))
     margin = np.clip(shifted / 4, -1, 1).astype(np.float32)
-    intact = FracturedBone(BoneRegion(RIGHT, margin, far, 0.9), (margin > 0).astype(np.uint16), far)
+    region = BoneRegion(RIGHT, margin, np.zeros(margin.shape, bool), far, 0.9)
+    intact = FracturedBone(region, (margin > 0).astype(np.uint16), far)
     source = Grid(
         (100, 40, 40), centred_affine(np.eye(3), (100, 40, 40)) + np.outer((30, 0, 0, 0), (0, 0, 0, 1))
     )

@@ -52,7 +52,7 @@ def broken_bar() -> tuple[FractureEvidence, np.ndarray]:
     bone = (j - 15) ** 2 + (k - 15) ** 2 < (5 + 8 * np.abs(np.cos(i / 60 * 2 * np.pi))) ** 2
     truth = np.where(bone, np.where(i < 30, 1, 2), 0).astype(np.uint8)
     contact = ndimage.gaussian_filter((np.abs(i - 29.5) < 2).astype(np.float32), 0.5)
-    return FractureEvidence(bone, 1 - contact, contact, 1.2), truth
+    return FractureEvidence(bone, np.zeros_like(bone), 1 - contact, contact, 1.2), truth
 
 
 def test_the_oracle_joins_all_but_true_fractures_and_notes_both() -> None:

@@ -25,11 +25,14 @@ def bone_block() -> NDArray[np.bool_]:
     return bone
 
 
-def evidence(bone: NDArray[np.bool_], contact: NDArray[np.bool_]) -> FractureEvidence:
+def evidence(
+    bone: NDArray[np.bool_], contact: NDArray[np.bool_], others: NDArray[np.bool_] | None = None
+) -> FractureEvidence:
     """Probabilities as a network gives them: smooth, and never quite 0 or 1."""
     sheet = ndimage.gaussian_filter(contact.astype(np.float32), 0.5) * 0.9 + 0.02
     sheet = np.minimum(sheet, 0.95).astype(np.float32)
-    return FractureEvidence(bone, np.where(bone, 1 - sheet, 0).astype(np.float32), sheet, 1.2)
+    interior = np.where(bone, 1 - sheet, 0).astype(np.float32)
+    return FractureEvidence(bone, np.zeros_like(bone) if others is None else others, interior, sheet, 1.2)
 
 
 def sheet_at(i: int) -> NDArray[np.bool_]:
@@ -156,3 +159,28 @@ def test_the_fragments_cover_exactly_the_bone(seed: int, fill: float, contact_sh
 def test_labels_are_renumbered_from_the_largest_down() -> None:
     labels = np.array([0, 7, 7, 3, 3, 3, 9], np.uint16).reshape(7, 1, 1)
     np.testing.assert_array_equal(by_size(labels).ravel(), [0, 2, 2, 1, 1, 1, 3])
+
+
+def other_bone_from(i: int) -> NDArray[np.bool_]:
+    other = np.zeros(SHAPE, bool)
+    other[i:] = True
+    return other
+
+
+def test_a_sliver_of_the_bone_across_a_joint_is_no_fragment() -> None:
+    """The outline took 4 voxels of the neighbour along, beyond the dark line of the joint."""
+    bone = bone_block()
+    assert split(evidence(bone, sheet_at(33)), RULES).max() == 2
+    labels = split(evidence(bone, sheet_at(33), other_bone_from(40)), RULES)
+    assert labels.max() == 1
+    assert np.all(labels[bone] == 1)
+
+
+def test_a_thick_piece_that_lies_against_another_bone_stays_a_fragment() -> None:
+    assert split(evidence(bone_block(), sheet_at(24), other_bone_from(40)), RULES).max() == 2
+
+
+def test_a_thin_piece_that_shows_soft_tissue_stays_a_fragment() -> None:
+    other = other_bone_from(40)
+    other[:, 8:] = False
+    assert split(evidence(bone_block(), sheet_at(33), other), RULES).max() == 2

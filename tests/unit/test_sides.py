@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from operators.imaging.sides import WIDEST_BONE_MM, MidlinePlane, midline_plane, parted
+from operators.imaging.sides import WIDEST_BONE_MM, MidlinePlane, midline_plane, parted, plane_of_pairs
 from tests.made_packages import centred_affine, positions
 from tests.phantoms import all_orientations, oblique_affine
 
@@ -135,8 +135,7 @@ def test_a_plane_at_infinity_has_all_voxels_on_one_side(offset_mm: float, expect
 def test_pairs_without_sides_are_parted_by_the_bones_of_the_midline() -> None:
     left, right = clouds(np.random.default_rng(9))
     middle = np.random.default_rng(9).uniform([-25, -20, -90], [25, 20, 90], (500, 3))
-    of_left, of_right = parted(np.concatenate([left, right]), middle, NOTHING)
-    plane = midline_plane(of_left, of_right, middle)
+    plane = plane_of_pairs(np.concatenate([left, right]), middle, NOTHING)
     assert plane is not None
     assert is_left(plane, left).mean() > 0.98
     assert is_left(plane, right).mean() < 0.02
@@ -159,11 +158,11 @@ def test_midline_bones_behind_the_axis_of_a_turned_patient_do_not_mislead(degree
     behind = rng.uniform([-15, 60, 0], [15, 100, 90], size=(800, 3))
     wing = left[:, 0] > 10 + 50 * (left[:, 2] > 0)
     left, right = left[wing], right[-right[:, 0] > 10 + 50 * (right[:, 2] > 0)]
-    paired = turned(np.concatenate([left, right]), degrees, axis)
-    of_left, of_right = parted(paired, turned(behind, degrees, axis), NOTHING)
-    back = {tuple(point): n < len(left) for n, point in enumerate(paired)}
-    assert np.mean([back[tuple(point)] for point in of_left]) > 0.99
-    assert np.mean([back[tuple(point)] for point in of_right]) < 0.01
+    left, right = turned(left, degrees, axis), turned(right, degrees, axis)
+    plane = plane_of_pairs(np.concatenate([left, right]), turned(behind, degrees, axis), NOTHING)
+    assert plane is not None
+    assert is_left(plane, left).mean() > 0.99
+    assert is_left(plane, right).mean() < 0.01
 
 
 @pytest.mark.parametrize("degrees", [-15, 0, 15])
@@ -174,11 +173,23 @@ def test_a_gap_beside_the_midline_is_no_midline(degrees: float) -> None:
     gap = (left[:, 0] > 25) & (left[:, 0] < 39)
     left = left[~gap]
     behind = rng.uniform([-40, 30, 0], [40, 90, 90], size=(800, 3))
-    paired = turned(np.concatenate([left, right]), degrees, "z")
-    of_left, of_right = parted(paired, turned(behind, degrees, "z"), NOTHING)
-    on_left = {tuple(point): n < len(left) for n, point in enumerate(paired)}
-    assert np.mean([on_left[tuple(point)] for point in of_left]) > 0.98
-    assert np.mean([on_left[tuple(point)] for point in of_right]) < 0.02
+    left, right = turned(left, degrees, "z"), turned(right, degrees, "z")
+    plane = plane_of_pairs(np.concatenate([left, right]), turned(behind, degrees, "z"), NOTHING)
+    assert plane is not None
+    assert is_left(plane, left).mean() > 0.98
+    assert is_left(plane, right).mean() < 0.02
+
+
+def test_a_side_that_was_pushed_up_hardly_tilts_the_plane() -> None:
+    """A vertical shear: one half of the pelvis stands 15 mm higher."""
+    rng = np.random.default_rng(15)
+    left, right = clouds(rng)
+    left[:, 2] += 15
+    behind = rng.uniform([-40, 30, 0], [40, 90, 90], size=(800, 3))
+    plane = plane_of_pairs(np.concatenate([left, right]), behind, NOTHING)
+    assert plane is not None
+    assert is_left(plane, left).mean() > 0.98
+    assert is_left(plane, right).mean() < 0.02
 
 
 @pytest.mark.parametrize("further_out_mm", [60.0, -60.0])

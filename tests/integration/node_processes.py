@@ -21,7 +21,7 @@ from app.node.jobs import ENDS, JobState, list_jobs
 from tests.integration.node_cases import system_tool
 from tests.made_packages import write_package
 
-START_S = 60.0
+START_S = 120.0
 # Orthanc's plugin for DICOMweb, in Debian's place
 DICOM_WEB = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 

@@ -55,17 +55,17 @@ class Hospital(threading.Thread):
                 time.sleep(0.2)
 
 
-def delivered(served: Served, studies: int) -> list[str]:
-    """States of the last job of every study, when all have ended."""
+def delivered(served: Served, studies: int) -> list[tuple[str, str]]:
+    """State and code of the last job of every study, when all have ended."""
     jobs = served.jobs()
     last = {job.study_instance_uid: job for job in jobs}
     done = len(last) == studies and all(job.state in ENDS for job in last.values())
-    return [job.state for job in last.values()] if done else []
+    return [(job.state, job.code) for job in last.values()] if done else []
 
 
 def assert_nothing_lost_or_doubled(served: Served, pacs: Orthanc, studies: int) -> None:
     states = until(lambda: delivered(served, studies), 240)
-    assert Counter(states) == {"delivered": studies}
+    assert Counter(states) == {("delivered", ""): studies}
     stored = Counter(path.parent.parent.name for path in (served.node.data / "inbox").rglob("*.dcm"))
     assert stored == {f"{phantoms.UID_ROOT}.{n + 1}": HU.shape[2] for n in range(studies)}
     whole = Counter(

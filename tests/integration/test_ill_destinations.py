@@ -89,8 +89,8 @@ def hospital(tmp_path: Path) -> Iterator[tuple[Served, dict[str, Pacs], Orthanc]
         for each in pacs.values():
             if each.name != "down":
                 stack.callback(each.start().shutdown)
+        stack.callback(node.end)
         node.start()
-        stack.callback(node.kill)
         yield node, pacs, orthanc
 
 

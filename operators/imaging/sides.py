@@ -17,6 +17,8 @@ WIDEST_BONE_MM = 180.0
 VALLEY_MM, VALLEY_STEP_MM = 8.0, 1.0
 # A valley further off the plane of symmetry is a fracture, or the narrow waist of a bone
 VALLEY_REACH_MM = 8.0
+# Each plane across the line between the sides parts them better for the next
+TURNS = 4
 Points = NDArray[np.float64]
 
 
@@ -26,6 +28,10 @@ class MidlinePlane:
 
     normal: NDArray[np.float64]
     offset_mm: float
+
+    def height_mm(self, points_lps: Points) -> NDArray[np.float64]:
+        """How far points (N, 3) lie to the left of the plane."""
+        return points_lps @ self.normal - self.offset_mm
 
     def left_of(self, ijk_to_lps: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """For every voxel of a grid, whether its centre lies on the left."""
@@ -56,14 +62,21 @@ def midline_plane(
 def plane_of_pairs(paired_lps: Points, middle_lps: Points, lateral_lps: Points) -> MidlinePlane | None:
     """The plane between the two of a pair, each voxel (N, 3) in mm, where nothing tells them apart.
 
-    The body's plane of symmetry where both are seen, moved to where the fewest voxels of the pair lie;
-    else what `parted` and `midline_plane` make of one. None where nothing tells the side.
+    The body's plane of symmetry where both are seen, moved to where the fewest voxels of the pair lie, or
+    that across the line between the two sides, whichever cuts fewer voxels: a scan that cuts the body
+    askew has a symmetry of its own. Else what `parted` and `midline_plane` make of one. None where nothing
+    tells the side.
     """
     left, right = parted(paired_lps, middle_lps, lateral_lps)
     if not both_seen(left, right):
         return midline_plane(left, right, middle_lps)
     normal, offset = mirror_plane(np.concatenate([paired_lps, middle_lps]))
-    return MidlinePlane(normal, valley(paired_lps @ normal, offset))
+    planes = [discriminant(left, right)]
+    for _ in range(TURNS):
+        on_left = planes[-1].height_mm(paired_lps) > 0
+        planes.append(discriminant(paired_lps[on_left], paired_lps[~on_left]))
+    planes.append(MidlinePlane(normal, valley(paired_lps @ normal, offset)))
+    return min(planes, key=lambda plane: np.sum(np.abs(plane.height_mm(paired_lps)) < VALLEY_MM / 2))
 
 
 def both_seen(left_lps: Points, right_lps: Points) -> bool:

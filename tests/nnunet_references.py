@@ -39,7 +39,8 @@ def main() -> None:
     image, spacings = pickle.loads((root / "image.pkl").read_bytes())
     found = {}
     for name, spacing in spacings.items():
-        found |= said(root / name, image, spacing)
+        if (root / name / "plans.json").is_file():
+            found |= said(root / name, image, spacing)
     np.savez_compressed(out, **found)
 
 

@@ -16,27 +16,34 @@ from operators.networks.architectures import build
 from operators.networks.imports.formats import read_published
 from operators.networks.imports.install import NewPackage, install
 from operators.networks.imports.label_tables import label_rows, named_table
+from operators.networks.imports.published import PublishedModel
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
-from tests.made_nnunet import CASES, Case, made_image, write_v2
+from tests.made_nnunet import CASES, V1_CASES, Case, made_image, write_v1, write_v2
 
-REFERENCES = np.load(Path(__file__).parents[1] / "references" / "nnunet_v2.npz")
+STORED = Path(__file__).parents[1] / "references"
+REFERENCES = {**np.load(STORED / "nnunet_v1.npz"), **np.load(STORED / "nnunet_v2.npz")}
+ALL = (*CASES, *V1_CASES)
+# By value: version 1 keeps no names
 TABLE = """
-title = "made"
 [labels]
-sacrum = { meaning = "Sacrum", type = { value = "54735007", scheme = "SCT", meaning = "Sacrum" } }
-hip_left = { meaning = "Hip", type = { value = "29836001", scheme = "SCT", meaning = "Hip" }, side = "left" }
-whole = { meaning = "Whole", type = { value = "54735007", scheme = "SCT", meaning = "Sacrum" } }
-core = { meaning = "Core", type = { value = "54735007", scheme = "SCT", meaning = "Sacrum" } }
+sacrum = { meaning = "Sacrum", value = 1, type = { value = "54735007", scheme = "SCT", meaning = "Sacrum" } }
+hip = { meaning = "Hip", value = 2, type = { value = "29836001", scheme = "SCT", meaning = "Hip" } }
 """
+
+
+def published(case: Case, folder: Path) -> PublishedModel:
+    """The model of a case as it is read from its folder."""
+    write = write_v1 if case in V1_CASES else write_v2
+    return read_published(write(case, folder / "published"), (), None)
 
 
 def installed(case: Case, folder: Path) -> Path:
     """The package of a case."""
-    model = read_published(write_v2(case, folder / "published"), (), None)
+    model = published(case, folder)
     table = folder / "table.toml"
     table.write_text(TABLE)
-    rows = label_rows(model.values, named_table(str(table)), by_value=False)
+    rows = label_rows(model.values, named_table(str(table)), by_value=True)
     return install(model, NewPackage("made", "Made", rows, "LPS"), folder / "models")
 
 
@@ -46,9 +53,9 @@ def axial(case: Case, image: NDArray[np.float32]) -> Volume:
     return Volume(image.transpose(2, 1, 0), Grid(image.shape[::-1], np.diag([x, y, z, 1.0]), "1.2.3"))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
 def test_every_tensor_is_in_its_place(case: Case, tmp_path: Path) -> None:
-    model = read_published(write_v2(case, tmp_path / "published"), (), None)
+    model = published(case, tmp_path)
     network = build(model.architecture, **model.arguments)
     network.load_state_dict(model.weights(model.checkpoints["fold_0"]), strict=True)
     first = (1,) * (3 - case.dimensions) + case.patch
@@ -60,7 +67,7 @@ def test_every_tensor_is_in_its_place(case: Case, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("runtime", ["torch", "openvino"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
 def test_the_labels_are_those_of_the_original(case: Case, runtime: str, tmp_path: Path) -> None:
     package = read_package(installed(case, tmp_path) / "package.toml")
     networks = Networks(Device(runtime, threads=1))

@@ -57,14 +57,14 @@ ALLOWED: dict[str, Callable[..., object]] = {
     "numpy.core.multiarray._reconstruct": multiarray._reconstruct,
     "numpy._core.multiarray.scalar": multiarray.scalar,
     "numpy._core.multiarray._reconstruct": multiarray._reconstruct,
-    "numpy.core.array_of_buffer": array_of_buffer,
-    "numpy._core.array_of_buffer": array_of_buffer,
+    "numpy.core.numeric._frombuffer": array_of_buffer,
+    "numpy._core.numeric._frombuffer": array_of_buffer,
 }
 # torch's own reader asks for the types of numpy's dtypes too; what it allows by itself is tensors,
 # storages and OrderedDict
 DTYPES = {type(np.dtype(letter)) for letter in NUMBERS}
 # torch says in its message which name it refused
-ASKED = re.compile(r"[Uu]nsupported (?:global: GLOBAL|class|operand) ([\w.]+\.[\w.]+)")
+ASKED = re.compile(r"[Uu]nsupported (?:global: )?GLOBAL ([\w.]+)")
 # What opcodes and arguments of a damaged file happen to cause
 DAMAGE = (
     pickle.UnpicklingError, struct.error, OSError, EOFError, ValueError, TypeError, AttributeError,

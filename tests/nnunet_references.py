@@ -2,7 +2,7 @@
 
     python tests/nnunet_references.py FOLDER OUT.npz
 
-Imports nothing of Osteon. FOLDER is what `python -m tests.made_nnunet` wrote.
+Imports nothing of Osteon. FOLDER is what `python -m tests.made_nnunet_v1` wrote.
 """
 
 import os

@@ -19,7 +19,8 @@ from operators.networks.imports.label_tables import label_rows, named_table
 from operators.networks.imports.published import PublishedModel
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
-from tests.made_nnunet import CASES, V1_CASES, Case, made_image, write_v1, write_v2
+from tests.made_nnunet import CASES, Case, made_image, write_v2
+from tests.made_nnunet_v1 import V1_CASES, write_v1
 
 STORED = Path(__file__).parents[1] / "references"
 REFERENCES = {**np.load(STORED / "nnunet_v1.npz"), **np.load(STORED / "nnunet_v2.npz")}

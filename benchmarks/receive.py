@@ -3,14 +3,15 @@
     python -m benchmarks.receive [--slices 274] [--repeats 5] [--senders 8] [--many 5000] [--data FOLDER]
 
 DCMTK's storescu sends (TCP_NODELAY=1, PDUs of 128 KB), to both in turns, so that the disk's and the
-machine's load are the same for both. Both store on the same file system, and both sync each file.
+machine's load are the same for both. Both store on the same file system, and both sync each file. Nothing is
+deleted between turns: ext4 looks past each inode that was deleted in the last minutes for every new file,
+and discards blocks in the midst of other commits.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -41,11 +42,11 @@ listener_part(settings, multiprocessing.Event(), threading.Event())
 
 @dataclass(frozen=True)
 class Receiver:
-    """A server to send to, and how to empty it."""
+    """A server to send to, and how to make it forget what came."""
 
     name: str
     port: int
-    empty: Callable[[], None]
+    forget: Callable[[], None]
 
 
 def main() -> None:
@@ -57,7 +58,7 @@ def main() -> None:
         orthanc = Orthanc(root / "pacs").start()
         process, node = start_listener(root / "node")
         try:
-            receivers = (node, Receiver("orthanc", orthanc.port, lambda: empty_orthanc(orthanc)))
+            receivers = (node, Receiver("orthanc", orthanc.port, lambda: begin_anew(orthanc)))
             print(f"disk alone, one file at a time: {disk_alone(root, arguments.slices):.0f}/s", flush=True)
             compare(receivers, series, arguments.repeats)
             flood(node, process, series, arguments.many)
@@ -95,20 +96,29 @@ def start_listener(root: Path) -> tuple[subprocess.Popen[bytes], Receiver]:
     echo = [system_tool("echoscu"), "-aet", "CT1", "-aec", "OSTEON", "127.0.0.1", str(node.port)]
     until(lambda: subprocess.run(echo, capture_output=True, check=False).returncode == 0, 60)
 
-    def empty() -> None:
-        for study in (root / "inbox").iterdir():
-            shutil.rmtree(study)
-
-    return process, Receiver("osteon", node.port, empty)
+    return process, Receiver("osteon", node.port, lambda: set_aside(root / "inbox", keep=True))
 
 
-def empty_orthanc(orthanc: Orthanc) -> None:
-    """Deletes all its studies."""
-    for study in orthanc.get("studies"):
-        subprocess.run(
-            ["curl", "-s", "-X", "DELETE", f"http://127.0.0.1:{orthanc.http_port}/studies/{study}"],
-            check=True, capture_output=True,
-        )  # fmt: skip
+def begin_anew(orthanc: Orthanc) -> None:
+    """With an empty store."""
+    orthanc.stop()
+    set_aside(orthanc.root / "store")
+    orthanc.start()
+
+
+def set_aside(folder: Path, *, keep: bool = False) -> None:
+    """Moves what is in a folder away, and the folder too unless it is kept; files lose their content."""
+    aside = folder.parent / f"aside-{time.monotonic_ns()}"
+    if keep:
+        aside.mkdir()
+        for path in folder.iterdir():
+            path.rename(aside / path.name)
+    else:
+        folder.rename(aside)
+    for path in aside.rglob("*"):
+        if path.is_file():
+            os.truncate(path, 0)
+    os.sync()
 
 
 def send(folder: Path, port: int) -> None:
@@ -127,7 +137,7 @@ def rate(receiver: Receiver, folders: Sequence[Path], slices: int) -> float:
     with ThreadPoolExecutor(len(folders)) as pool:
         list(pool.map(lambda folder: send(folder, receiver.port), folders))
     seconds = time.perf_counter() - start
-    receiver.empty()
+    receiver.forget()
     return len(folders) * slices / seconds
 
 
@@ -142,7 +152,7 @@ def disk_alone(root: Path, files: int) -> float:
             file.flush()
             os.fsync(file.fileno())
     seconds = time.perf_counter() - start
-    shutil.rmtree(folder)
+    set_aside(folder)
     return files / seconds
 
 
@@ -164,14 +174,15 @@ def compare(receivers: Sequence[Receiver], series: Sequence[Path], repeats: int)
 
 
 def flood(node: Receiver, process: subprocess.Popen[bytes], series: Sequence[Path], many: int) -> None:
-    """Memory of the listener while many instances come from all senders at once."""
-    watched = psutil.Process(process.pid)
+    """Memory of the listener, with all its processes, while many instances come from all senders at once."""
+    listener = psutil.Process(process.pid)
     slices = len(list(series[0].iterdir()))
     sent, seen_mb = 0, []
     while sent < many:
         rate(node, series, slices)
         sent += len(series) * slices
-        seen_mb.append(watched.memory_info().rss / 1e6)
+        family = (listener, *listener.children(recursive=True))
+        seen_mb.append(sum(each.memory_info().rss for each in family) / 1e6)
     print(f"listener's memory after each {len(series) * slices} of {sent}: "
           + ", ".join(f"{mb:.0f}" for mb in seen_mb) + " MB")
 

@@ -13,4 +13,4 @@ from operators.dicom.atomic_file import write_whole
 
 def write_png(picture: NDArray[np.uint8], path: Path) -> Path:
     """Writes an RGB picture (H, W, 3), whole or not at all; raises OutputError."""
-    return write_whole(path, lambda file: Image.fromarray(picture).save(file, format="PNG", optimize=True))
+    return write_whole(path, lambda file: Image.fromarray(picture).save(file, format="PNG"))

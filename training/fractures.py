@@ -28,7 +28,7 @@ class FractureRules:
     """How many cuts, how rough, how far the pieces move."""
 
     most_cuts: int = 4
-    intact: float = 0.3
+    intact: float = 0.45
     gap_mm: float = 3.0
     shift_mm: float = 6.0
     turn_deg: float = 8.0

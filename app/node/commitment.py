@@ -25,7 +25,6 @@ from operators.dicom.commitment import (
     request_of,
     sorted_by_presence,
 )
-from operators.dicom.identity import derived_uid
 from operators.errors import OsteonError, OutputError, TransientError
 
 log = structlog.get_logger()
@@ -111,6 +110,8 @@ def answer_path(data: Path, transaction_uid: str) -> Path:
 
 def transaction_of(delivery: Json) -> str:
     """The same for the same delivery."""
+    from operators.dicom.identity import derived_uid  # brings highdicom, which the listener needs not hold
+
     return str(derived_uid("commitment", delivery["job_id"], delivery["peer"]))
 
 

@@ -32,12 +32,15 @@ ITEM_LENGTH_BYTES, SMALLEST_ITEM = 4, 2
 
 
 class FragmentReceiver(Protocol):
-    """Takes message fragments; a view is valid during the call only."""
+    """Takes message fragments; a view is valid until `flush`."""
 
     msg_queue: queue.Queue[Any]
 
     def receive_fragments(self, fragments: Iterator[tuple[int, memoryview]]) -> None:
         """Of one PDU; never raises."""
+
+    def flush(self) -> None:
+        """The fragments must be dealt with now."""
 
     def end(self) -> None:
         """No more will come."""
@@ -52,7 +55,6 @@ class NodeDul(DULServiceProvider):
         super().__init__(association)
         self.receiver = receiver
         self.to_user_queue = WakingQueue(receiver.msg_queue)
-        self.buffer = bytearray()
 
     def run_reactor(self) -> None:
         """The edge of an association: what its peer does wrong ends it, with all that it holds."""
@@ -76,8 +78,7 @@ class NodeDul(DULServiceProvider):
         """What comes while it comes; ends for whatever is not data, and where there is something to send."""
         while self.socket is not None:
             try:
-                header = self.socket.recv(PDU_HEADER_BYTES)
-                self.socket.unread = header
+                header = self.socket.seen(PDU_HEADER_BYTES)
                 if not self._is_data(header):
                     super()._read_pdu_data()
                     return
@@ -89,23 +90,30 @@ class NodeDul(DULServiceProvider):
             if self._is_wanted() or not self.socket.ready:
                 return
 
-    def _is_data(self, header: bytearray) -> bool:
+    def _is_data(self, header: bytes) -> bool:
         whole = len(header) == PDU_HEADER_BYTES
         return whole and header[0] == P_DATA_TF and self.state_machine.current_state == READY
 
     def _is_wanted(self) -> bool:
         return self._kill_thread or bool(self.to_provider_queue.queue or self.event_queue.queue)
 
-    def _receive_data(self, header: bytearray) -> None:
+    def _receive_data(self, header: bytes) -> None:
         """Raises OSError where the peer hangs up in the midst of it."""
         assert self.socket is not None
-        self.socket.unread = b""
         (length,) = struct.unpack_from(">L", header, 2)
-        if len(self.buffer) < length:
-            self.buffer = bytearray(self.socket.allowed(length))
-        with memoryview(self.buffer)[:length] as content:
-            self.socket.receive_into(content)
-            self.receiver.receive_fragments(fragments(content))
+        with self.socket.taken(PDU_HEADER_BYTES + length) as pdu:
+            if len(pdu) < PDU_HEADER_BYTES + length:
+                raise ConnectionError("expected a whole PDU, got a part")
+            self.receiver.receive_fragments(fragments(pdu[PDU_HEADER_BYTES:]))
+            if not self._has_more():
+                self.receiver.flush()
+
+    def _has_more(self) -> bool:
+        """Whether another PDU of data has come whole: nothing need be read before it is dealt with."""
+        assert self.socket is not None
+        ahead = self.socket.ahead
+        header = ahead.seen(PDU_HEADER_BYTES)
+        return self._is_data(header) and len(ahead) >= PDU_HEADER_BYTES + int.from_bytes(header[2:], "big")
 
 
 class WakingQueue(queue.Queue[Any]):

@@ -71,9 +71,9 @@ class Inbox:
         Raises OSError where the disk does not take it; then nothing of it stays.
         """
         place = self.place(instance)
+        if self._linked(part, place, instance):
+            return Outcome.STORED
         try:
-            if self._linked(part, place, instance):
-                return Outcome.STORED
             if same_content(part, place.path):
                 self._make_durable(place)
                 return Outcome.DUPLICATE
@@ -120,8 +120,12 @@ class Inbox:
         durable: whatever a power loss leaves under the final name, `recover` can judge.
         """
         pending = self.incoming / pending_name(place, part.stat().st_size, instance)
-        self._make_folders(place.folder)
-        part.rename(pending)
+        try:
+            self._make_folders(place.folder)
+            part.rename(pending)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
         try:
             os.link(pending, place.path)
             self._make_durable(place)

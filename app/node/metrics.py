@@ -45,6 +45,13 @@ def stage_seconds() -> Histogram:
     return Histogram("osteon_stage_seconds", "Seconds for each stage", ["stage"], buckets=SECONDS)
 
 
+def step_seconds() -> Histogram:
+    """How long a worker's durable steps take; between them a study waits for the queue and the database."""
+    from prometheus_client import Histogram
+
+    return Histogram("osteon_step_seconds", "Seconds for each durable step", ["step"], buckets=SECONDS)
+
+
 def deliveries() -> Counter:
     """Tries to deliver, by destination and outcome."""
     from prometheus_client import Counter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -14,7 +15,6 @@ import structlog
 
 from app.node import metrics
 from app.node.audit import SOURCE, AuditTrail, Participant
-from app.node.database import STUDIES, delivery_queue, executor_configuration
 from app.node.inbox import Inbox
 from app.node.job import Json
 from app.node.process import InHand
@@ -23,8 +23,9 @@ from app.settings import Settings
 
 log = structlog.get_logger()
 
-# How often the queues are looked at; each look is one read of the database.
-QUEUE_POLL_S = 0.04
+# How often the queues are looked at; each look is a read of the database. The worker waits for its next
+# study, a delivery goes beside the next segmentation.
+STUDIES_POLL_S, DELIVERIES_POLL_S = 0.02, 0.1
 DELIVERIES_AT_ONCE = 2
 MEGABYTE = 1_000_000
 
@@ -40,7 +41,7 @@ def listener_part(settings: Settings, ready: ProcessEvent, stop: threading.Event
     listener = Listener(node, store)
     thread = threading.Thread(target=listener.serve, daemon=True)
     thread.start()
-    ready.set()
+    begin(ready)
     log.info("listening", port=listener.port, ae_title=node.ae_title)
     stop.wait()
     listener.stop(node.grace_s)
@@ -81,6 +82,7 @@ def worker_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop:
     """Segments studies, one at a time, with its networks loaded."""
     from dbos import DBOS
 
+    from app.node.database import STUDIES, executor_configuration
     from app.node.segmenting import Segmenter
     from app.node.time_limit import TimeLimited
     from app.node.workflow import define_segmenting
@@ -90,13 +92,15 @@ def worker_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop:
     packages = read_packages(settings.models)
     in_hand = InHand()
     segmenter = Segmenter(settings, packages, loaded_graph(settings, packages))
-    limited = TimeLimited(segmenter, settings.node, in_hand, metrics.stage_seconds())
+    limited = TimeLimited(
+        segmenter, settings.node, in_hand, metrics.stage_seconds(), metrics.step_seconds()
+    )
     DBOS(config=executor_configuration(settings.node, executor_id))
     define_segmenting(settings.node, limited)
     DBOS.listen_queues([STUDIES])
     DBOS.launch()
-    DBOS.register_queue(STUDIES, worker_concurrency=1, polling_interval_sec=QUEUE_POLL_S)
-    ready.set()
+    DBOS.register_queue(STUDIES, worker_concurrency=1, polling_interval_sec=STUDIES_POLL_S)
+    begin(ready)
     log.info("worker_ready", executor=executor_id, packages=[package.name for package in packages])
     stop.wait()
     in_hand.wait(settings.node.grace_s)
@@ -106,6 +110,7 @@ def sender_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop:
     """Delivers."""
     from dbos import DBOS
 
+    from app.node.database import delivery_queue, executor_configuration
     from app.node.sender import attempt, confirm
     from app.node.workflow import Attempt, define_delivering
 
@@ -123,10 +128,19 @@ def sender_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop:
     DBOS.listen_queues(queues)
     DBOS.launch()
     for queue in queues:
-        DBOS.register_queue(queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=QUEUE_POLL_S)
-    ready.set()
+        DBOS.register_queue(
+            queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=DELIVERIES_POLL_S
+        )
+    begin(ready)
     stop.wait()
     in_hand.wait(min(node.grace_s, node.network_s))
+
+
+def begin(ready: ProcessEvent) -> None:
+    """What has been loaded lives as long as the process: the garbage collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    ready.set()
 
 
 def executor_name(role: str, number: int = 0) -> str:

@@ -97,6 +97,11 @@ class Reception(DIMSEServiceProvider):
             log.error("association_failed", traceback=traceback.format_exc())
             self._fail()
 
+    def flush(self) -> None:
+        """Writes what came; the views that were received are not valid any more afterwards."""
+        if self.incoming is not None:
+            self.incoming.flush(self.store.has_room)
+
     def _fail(self) -> None:
         self.drop()
         self.dul.event_queue.put("Evt19")
@@ -120,7 +125,7 @@ class Reception(DIMSEServiceProvider):
         if control & COMMAND:
             self._receive_command(context_id, fragment, last=bool(control & LAST))
         elif self.incoming is not None:
-            self.incoming.grow(fragment[1:], self.store.has_room)
+            self.incoming.take(fragment[1:])
             if control & LAST:
                 self._finish(self.incoming)
         else:
@@ -160,7 +165,7 @@ class Reception(DIMSEServiceProvider):
             incoming.status = OUT_OF_RESOURCES
             return incoming
         incoming.open(self.store.inbox.new_part())
-        incoming.write(memoryview(head))
+        incoming.take(memoryview(head))
         return incoming
 
     def _transfer_syntax(self, context_id: int) -> str:
@@ -172,9 +177,11 @@ class Reception(DIMSEServiceProvider):
     def _finish(self, incoming: Incoming) -> None:
         """Stores, answers, and tells; nothing is answered with success that is not on the disk."""
         self.incoming = None
+        incoming.flush(self.store.has_room)
         size = incoming.file.tell() if incoming.file else 0
         instance, outcome = self._stored(incoming)
-        incoming.drop()
+        if outcome is None:
+            incoming.drop()
         status = SUCCESS if incoming.status is None else incoming.status
         if instance is not None and outcome is not None:
             self.images[instance.study_instance_uid] += 1
@@ -189,7 +196,7 @@ class Reception(DIMSEServiceProvider):
             path = incoming.closed()
             if path is None:
                 return None, None
-            instance = read_instance(path)
+            instance = read_instance(path, incoming.begun)
             request = incoming.request
             said = (request.sop_class_uid, request.sop_instance_uid)
             if (instance.sop_class_uid, instance.sop_instance_uid) != said:

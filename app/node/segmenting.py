@@ -55,12 +55,7 @@ class Segmenter:
     def decide(self, values: Json) -> Json:
         """Which series are segmented, and why the others are not."""
         job = StudyJob.of(values)
-        folder = self._folder(job)
-        if folder.timed_out.exists():
-            raise StudyError(
-                f"expected the study to be segmented within {self.settings.node.study_limit_s:.0f} s, "
-                "it took longer"
-            )
+        self._require_time(self._folder(job))
         decided = self._decided(job)
         refusals = [refused(record.code, record.sentence, record) for record in decided.refusals]
         return {"state": "decided", "selected": len(decided.selections), "refusals": refusals}
@@ -68,7 +63,9 @@ class Segmenter:
     def segment(self, values: Json, number: int) -> Json:
         """One series: its verified result, or why there is none. Raises TransientError."""
         job = StudyJob.of(values)
-        decided, folder = self._decided(job), self._folder(job)
+        folder = self._folder(job)
+        self._require_time(folder)
+        decided = self._decided(job)
         prepare_output(folder.output)
         work = Job(
             number, decided.selections[number], decided.scan, self.packages, folder.output,
@@ -101,6 +98,14 @@ class Segmenter:
             "transfer_syntax_uid": name.transfer_syntax_uid,
             "seconds": {stage.name: round(stage.seconds, 3) for stage in record.stages},
         }
+
+    def _require_time(self, folder: JobFolder) -> None:
+        """Raises StudyError where an earlier worker had to end itself over the job, in whichever step."""
+        if folder.timed_out.exists():
+            raise StudyError(
+                f"expected the study to be segmented within {self.settings.node.study_limit_s:.0f} s, "
+                "it took longer"
+            )
 
     def _folder(self, job: StudyJob) -> JobFolder:
         return job_folder(self.settings.node.data, job.job_id)

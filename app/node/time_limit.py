@@ -24,21 +24,24 @@ EXIT_TIME_LIMIT = 75
 class TimeLimited:
     """A segmenter whose every study has a deadline; native code can be ended in no other way."""
 
-    def __init__(self, inner: Segments, settings: NodeSettings, in_hand: InHand, seconds: Any) -> None:
-        self.inner, self.settings, self.in_hand, self.seconds = inner, settings, in_hand, seconds
+    def __init__(
+        self, inner: Segments, settings: NodeSettings, in_hand: InHand, stage_seconds: Any, step_seconds: Any
+    ) -> None:
+        self.inner, self.settings, self.in_hand = inner, settings, in_hand
+        self.stage_seconds, self.step_seconds = stage_seconds, step_seconds
         self.begun_s: tuple[str, float] = ("", 0.0)
 
     def decide(self, values: Json) -> Json:
         """As the inner one."""
-        with self.limited(values["job_id"]):
+        with self.limited(values["job_id"]), self.step_seconds.labels("decide").time():
             return self.inner.decide(values)
 
     def segment(self, values: Json, number: int) -> Json:
         """As the inner one; stages are counted."""
-        with self.limited(values["job_id"]):
+        with self.limited(values["job_id"]), self.step_seconds.labels("segment").time():
             result = self.inner.segment(values, number)
         for stage, took_s in result.get("seconds", {}).items():
-            self.seconds.labels(stage).observe(took_s)
+            self.stage_seconds.labels(stage).observe(took_s)
         return result
 
     @contextmanager

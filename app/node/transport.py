@@ -18,14 +18,15 @@ from typing import Any
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
-from app.node.data_transfer import NodeDul
+from app.node.data_transfer import PDU_HEADER_BYTES, NodeDul
+from app.node.read_ahead import ReadAhead
 from app.node.reception import Reception
 
 # How long to wait for data before looking whether there is something to send: a busy peer gets answers
 # at once, and a hundred idle ones cost nothing.
 BUSY_WAIT_S, IDLE_WAIT_S, BUSY_S = 0.005, 0.1, 1.0
-# An A-ASSOCIATE-RQ with 128 contexts of many transfer syntaxes stays far below this.
-MAXIMUM_PDU_BYTES = 1 << 20
+# With its header. An A-ASSOCIATE-RQ with 128 contexts of many transfer syntaxes stays far below this.
+MAXIMUM_PDU_BYTES = (1 << 20) + PDU_HEADER_BYTES
 RECEIVE_BUFFER_BYTES = 1 << 20
 HANDSHAKE_S = 10.0
 
@@ -33,10 +34,10 @@ HANDSHAKE_S = 10.0
 class NodeSocket(AssociationSocket):
     """Waits in `select` instead of sleeping, reads whole PDUs, and gives up on slow or huge ones."""
 
-    pdu_s = 30.0
-    # Bytes that were looked at and belong to the next one who asks
-    unread: bytes | bytearray = b""
-    heard_s = 0.0
+    def __init__(self, association: Association, client_socket: socket.socket, pdu_s: float) -> None:
+        super().__init__(association, client_socket=client_socket)
+        self.pdu_s, self.heard_s = pdu_s, time.monotonic()
+        self.ahead = ReadAhead()
 
     @property
     def idle_s(self) -> float:
@@ -49,7 +50,7 @@ class NodeSocket(AssociationSocket):
         connection = self.socket
         if connection is None or not self._is_connected:
             return False
-        if isinstance(connection, ssl.SSLSocket) and connection.pending():
+        if self.ahead or (isinstance(connection, ssl.SSLSocket) and connection.pending()):
             return True
         wait_s = BUSY_WAIT_S if self.idle_s < BUSY_S else IDLE_WAIT_S
         try:
@@ -62,37 +63,31 @@ class NodeSocket(AssociationSocket):
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Exactly so many bytes, fewer where the peer hung up; raises OSError for too many or too slow."""
-        content = bytearray(self.allowed(nr_bytes))
-        given = min(len(self.unread), nr_bytes)
-        content[:given], self.unread = self.unread[:given], self.unread[given:]
-        with memoryview(content)[given:] as view:
-            filled = given + self._fill(view)
-        del content[filled:]
-        return content
+        return bytearray(self.taken(nr_bytes))
 
-    def receive_into(self, view: memoryview) -> None:
-        """All of it; raises OSError where the peer hung up or is too slow."""
-        if self._fill(view) < len(view):
-            raise ConnectionError("expected a whole PDU, got a part")
+    def taken(self, count: int) -> memoryview:
+        """The same without a copy; valid until the next call."""
+        self._fill(count)
+        return self.ahead.taken(count)
 
-    def allowed(self, nr_bytes: int) -> int:
-        """The same number; raises OSError where no honest peer would send so much."""
-        if nr_bytes > MAXIMUM_PDU_BYTES:
-            raise OSError(f"expected a PDU of at most {MAXIMUM_PDU_BYTES} bytes, got {nr_bytes}")
-        return nr_bytes
+    def seen(self, count: int) -> bytes:
+        """The same, but they stay for the next one who asks."""
+        self._fill(count)
+        return self.ahead.seen(count)
 
-    def _fill(self, view: memoryview) -> int:
+    def _fill(self, count: int) -> None:
         """The socket's own time-out is as long, so a slow peer is cut off after twice that at most."""
-        filled, deadline = 0, time.monotonic() + self.pdu_s
-        while filled < len(view):
+        if count > MAXIMUM_PDU_BYTES:
+            raise OSError(f"expected a PDU of at most {MAXIMUM_PDU_BYTES} bytes, got {count}")
+        deadline = time.monotonic() + self.pdu_s
+        while len(self.ahead) < count:
             if time.monotonic() >= deadline or self.socket is None:
                 raise TimeoutError(f"expected a whole PDU within {self.pdu_s} s")
-            count = self.socket.recv_into(view[filled:])
-            if count == 0:
+            came = self.socket.recv_into(self.ahead.room(count))
+            if came == 0:
                 break
-            filled += count
+            self.ahead.came(came)
         self.heard_s = time.monotonic()
-        return filled
 
 
 MakeDimse = Callable[[Association], Reception]
@@ -119,9 +114,7 @@ class NodeRequestHandler(RequestHandler):
         association.dul = NodeDul(association, association.dimse)
         # Both are kept in the timers of the service provider, which is another one now
         association.acse_timeout, association.network_timeout = self.ae.acse_timeout, self.ae.network_timeout
-        connection = NodeSocket(association, client_socket=self.request)
-        connection.pdu_s, connection.heard_s = self.server.pdu_s, time.monotonic()
-        association.set_socket(connection)
+        association.set_socket(NodeSocket(association, self.request, self.server.pdu_s))
         self.server.admit(association)
         return association
 

@@ -61,14 +61,21 @@ class Instance:
     source_ae: str = ""
 
 
-def read_instance(path: Path) -> Instance:
-    """Raises UnreadableError for a file without the four UIDs, or with one that is none."""
+def read_instance(path: Path, begun: bytes = b"") -> Instance:
+    """Raises UnreadableError for a file without the four UIDs, or with one that is none.
+
+    `begun` is how the file begins, where that is known already.
+    """
     try:
-        with path.open("rb") as file:
-            found = _quickly(file.read(_HEAD_BYTES)) or _in_full(file, path)
+        found = (_quickly(begun) if begun else None) or _from_file(path)
     except READ_ERRORS as error:
         raise UnreadableError("expected a DICOM data set, got one that is damaged") from error
     return _instance(*found)
+
+
+def _from_file(path: Path) -> tuple[Attributes, str]:
+    with path.open("rb") as file:
+        return _quickly(file.read(_HEAD_BYTES)) or _in_full(file, path)
 
 
 def _quickly(head: bytes) -> tuple[Attributes, str] | None:

@@ -53,12 +53,15 @@ class PatientBox:
         return PatientBox(corner_mm, self.step_mm, (x, y, z))
 
 
-def patient_box(label_map: LabelMap, longest: int) -> PatientBox:
-    """Around all labels with a margin (around the whole grid if there are none), `longest` cubes at most."""
+def patient_box(label_map: LabelMap, longest: int, least_mm: float = 0.0) -> PatientBox:
+    """Around all labels with a margin (around the whole grid if there are none).
+
+    `longest` cubes at most, fewer where they would be smaller than `least_mm`.
+    """
     low_mm, high_mm = _extent_mm(label_map.grid, _labelled_box(label_map))
     short_mm = np.maximum(LEAST_EXTENT_MM - (high_mm - low_mm), 2 * MARGIN_MM) / 2
     low_mm, high_mm = low_mm - short_mm, high_mm + short_mm
-    step_mm = float((high_mm - low_mm).max() / longest)
+    step_mm = max(float((high_mm - low_mm).max() / longest), least_mm)
     x, y, z = (int(n) for n in np.ceil((high_mm - low_mm) / step_mm))
     return PatientBox(low_mm + step_mm / 2, step_mm, (x, y, z))
 

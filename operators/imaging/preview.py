@@ -22,6 +22,7 @@ BACKGROUND = (16, 18, 22)
 INK, FAINT_INK = (232, 234, 238), (140, 146, 156)
 GAP, TITLE, LINE = 18, 26, 22
 TINT, OUTLINE = 0.35, 0.95
+CUBES_A_VOXEL = 2  # the surface shows no more where it is cut finer than that
 AXES = {"Axial": 2, "Coronal": 1, "Sagittal": 0}
 ENDS = {
     "Axial": ("R", "L"),
@@ -40,7 +41,8 @@ def preview(
 
     `longest` is in pixels, for the longest side of what is labelled.
     """
-    box, coarse = patient_box(label_map, longest), patient_box(label_map, longest * 3 // 4)
+    finest_mm = min(label_map.grid.spacing_mm) / CUBES_A_VOXEL
+    box, coarse = patient_box(label_map, longest), patient_box(label_map, longest * 3 // 4, finest_mm)
     solid = coarse.sample(label_map.labels, label_map.grid, order=0, outside=0)
     colours = _colours(segments, int(label_map.labels.max()))
     place_mm = coarse.position_mm(_place_of_interest(solid, segments))

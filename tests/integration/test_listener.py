@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom.uid import (
@@ -47,6 +48,16 @@ def test_a_known_title_from_another_address_is_rejected(tmp_path: Path) -> None:
     peer = {"name": "ct1", "ae_title": "CT1", "addresses": ("192.0.2.1",)}
     with listening(node_settings(tmp_path, peers=(peer,))) as node:
         assert dcmtk("echoscu", "127.0.0.1", node.port)[0] != 0
+
+
+@pytest.mark.parametrize("pdu_bytes", [4096, 1 << 20])
+def test_a_large_instance_is_stored_whole_in_pdus_of_any_size(tmp_path: Path, pdu_bytes: int) -> None:
+    hu = np.random.default_rng(1).integers(-1000, 1000, (1300, 1300, 1), dtype=np.int16)
+    (path,) = phantoms.write_ct(tmp_path / "in", hu, AFFINE)
+    with listening(node_settings(tmp_path / "data", maximum_pdu_bytes=pdu_bytes)) as node:
+        assert send(node.port, path) == 0
+        (stored,) = node.inbox.studies.rglob("*.dcm")
+        assert pydicom.dcmread(stored) == pydicom.dcmread(path)
 
 
 def test_a_series_is_stored_as_it_was_sent(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from operators.errors import ModelError
+from operators.imaging.package_file import read_packages
 from operators.networks.imports.formats import read_published
 from operators.networks.imports.pickles import read_checkpoint, read_pickle
 from tests.integration.model_cases import changed, ran, snapshot
@@ -136,6 +138,30 @@ def test_bad_models_are_refused_and_nothing_is_installed(
     assert snapshot(models) == before
     assert [path.name for path in models.iterdir()] == ["bones"]
     assert not list(published.rglob("called"))
+
+
+def test_a_second_fold_that_does_not_fit_takes_back_the_first(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folds = write_v2(replace(CASES[0], folds=2), tmp_path / "folds")
+    drop_tensor(folds / "fold_1" / "checkpoint_final.pth")
+    before = snapshot(models)
+    code, text = ran(capsys, "models", "import", folds, "--name", "made", "--models", models)
+    assert (code, "fold_1/checkpoint_final.pth" in text) == (5, True)
+    assert snapshot(models) == before
+    assert [path.name for path in models.iterdir()] == ["bones"]
+
+
+def test_what_a_killed_import_leaves_is_no_package(
+    published: Path, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ran(capsys, "models", "import", published, "--name", "made", "--models", models)[0] == 0
+    left = models / ".import-abc"
+    left.mkdir()
+    (models / "made").rename(left / "made")
+    assert [package.name for package in read_packages(models)] == ["bones"]
+    assert ran(capsys, "models", "import", published, "--name", "made", "--models", models)[0] == 0
+    assert [package.name for package in read_packages(models)] == ["bones", "made"]
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))

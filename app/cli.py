@@ -39,7 +39,7 @@ Package = Annotated[str | None, Parameter(name="--package", help="Use this packa
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON")]
 
 
-PEER_HELP = "NAME=AETITLE may send; NAME=AETITLE@HOST:PORT also receives results"
+PEER_HELP = "NAME=AETITLE may send; NAME=AETITLE@HOST:PORT, or @http(s)-address, also receives results"
 
 
 @app.command
@@ -134,7 +134,10 @@ def serve(
     peer: Peers = None, models: Models = None, device: str | None = None, quiet_s: float | None = None,
     forced_s: float | None = None, study_limit_s: float | None = None, retention_s: float | None = None,
     delivery_limit_s: float | None = None, minimum_free_mb: int | None = None, workers: int | None = None,
-    maximum_associations: int | None = None, network_s: float | None = None, grace_s: float | None = None,
+    maximum_associations: int | None = None, maximum_pdu_bytes: int | None = None,
+    network_s: float | None = None, grace_s: float | None = None, commitment_s: float | None = None,
+    crash_limit: int | None = None, lost_s: float | None = None, audit: Path | None = None,
+    watch: Path | None = None, watch_settled_s: float | None = None, stow: bool | None = None,
 ) -> int:
     """Stand beside a PACS: receive studies, segment them, deliver the results. app.yaml says the rest."""
     given = {key: value for key, value in locals().items() if key not in ("peer", "models", "device")}

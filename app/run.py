@@ -18,7 +18,7 @@ from app.settings import SOFTWARE_VERSION, Settings
 from app.stage_clock import Show, StageClock
 from operators.dicom.scan import UnreadableFile, require_series, scan
 from operators.dicom.selection import Refusal, Selection, select
-from operators.errors import ModelError, OsteonError, OutputError, UnreadableError, UsageError
+from operators.errors import ModelError, OsteonError, OutputError, UnreadableError, UsageError, shortage
 from operators.imaging.package_file import read_packages, refuse_draft
 from operators.imaging.packages import ModelPackage
 
@@ -123,10 +123,11 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
     record = record_of(job.selection)
     try:
         segmentation = graph(job, clock)
-    except OsteonError as error:
-        failed = replace(record, code=error.code, sentence=str(error), stages=tuple(clock.records))
-        return failed, error.exit_code
-    except Exception:
+    except Exception as error:
+        named = error if isinstance(error, OsteonError) else shortage(error)
+        if named is not None:
+            failed = replace(record, code=named.code, sentence=str(named), stages=tuple(clock.records))
+            return failed, named.exit_code
         uid = record.series_instance_uid
         log.error("series_failed", series_instance_uid=uid, traceback=traceback.format_exc())
         text = "a defect of Osteon's own; the log has the traceback"

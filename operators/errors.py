@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# CPython's own words (Modules/_threadmodule.c); a thread is refused where its stack finds no room
+NO_THREAD = "can't start new thread"
+
 
 class OsteonError(Exception):
     """Base. `code` may leave the machine; the text says what was expected and what was got."""
@@ -55,3 +58,10 @@ class TransientError(OsteonError):
 
     code = "transient"
     exit_code = 6
+
+
+def shortage(error: Exception) -> TransientError | None:
+    """What the operating system would not give now and may give later: memory, or a thread."""
+    if isinstance(error, MemoryError) or (type(error) is RuntimeError and str(error) == NO_THREAD):
+        return TransientError("expected enough memory, there was none left", code="out_of_memory")
+    return None

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,6 +24,8 @@ STARTED, STOPPED = ("110120", "Application Start"), ("110121", "Application Stop
 SOURCE, DESTINATION = ("110153", "Source Role ID"), ("110152", "Destination Role ID")
 STUDY = ("110180", "Study Instance UID")
 SUCCEEDED, FAILED = 0, 8
+# PS3.15 A.5.2.2: what an address is
+MACHINE_NAME, IP_ADDRESS = "1", "2"
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class AuditTrail:
         )  # fmt: skip
         if who.address:
             item.set("NetworkAccessPointID", who.address)
-            item.set("NetworkAccessPointTypeCode", "2")
+            item.set("NetworkAccessPointTypeCode", IP_ADDRESS if is_ip(who.address) else MACHINE_NAME)
         coded(item, "RoleIDCode", who.role)
 
     def _append(self, message: ElementTree.Element) -> None:
@@ -113,6 +116,15 @@ class AuditTrail:
                 os.close(descriptor)
         except OSError as error:
             log.error("audit_not_written", error=error.strerror, message=line.decode())
+
+
+def is_ip(address: str) -> bool:
+    """Whether it is the number of a machine, and not its name."""
+    try:
+        ip_address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def coded(parent: ElementTree.Element, name: str, code: tuple[str, str]) -> None:

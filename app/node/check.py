@@ -6,9 +6,9 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from app.node import destination, stow_destination
 from app.node.configuration import NodeSettings
 from app.node.database import connected, prepare_database
-from app.node.destination import echo
 from app.node.inbox import Inbox
 from app.node.parts import MEGABYTE
 from app.series_job import networks_of
@@ -81,12 +81,12 @@ def port(node: NodeSettings) -> Finding:
 
 
 def peers(node: NodeSettings) -> Iterator[Finding]:
-    """C-ECHO to each destination; who may send."""
+    """C-ECHO, or a word by HTTP, to each destination; who may send."""
     if not node.sources:
         yield Finding(2, "peers: none may send; name one under `peers` in app.yaml or with --peer")
     for peer in node.destinations:
         try:
-            echo(peer, node)
-            yield Finding(0, f"peer {peer.name}: answers C-ECHO")
+            (stow_destination if peer.stow else destination).echo(peer, node)
+            yield Finding(0, f"peer {peer.name}: answers {'by HTTP' if peer.stow else 'C-ECHO'}")
         except TransientError as error:
             yield Finding(error.exit_code, f"peer {peer.name}: {error}")

@@ -15,8 +15,10 @@ from rich.table import Table
 from app.settings import Settings, read_settings
 from operators.errors import UsageError
 
-# NAME=AETITLE, for a destination NAME=AETITLE@HOST:PORT
-PEER = re.compile(r"(?P<name>[a-z0-9-]+)=(?P<ae_title>[^@]+)(@(?P<host>[^:]+):(?P<port>\d+))?")
+# NAME=AETITLE, for a destination NAME=AETITLE@HOST:PORT or NAME=AETITLE@http(s)://ADDRESS
+PEER = re.compile(
+    r"(?P<name>[a-z0-9-]+)=(?P<ae_title>[^@]+)(@((?P<stow>https?://.+)|(?P<host>[^:]+):(?P<port>\d+)))?"
+)
 
 
 def node_settings(
@@ -34,9 +36,9 @@ def peer_of(text: str) -> dict[str, Any]:
     """A peer from the command line. Raises UsageError."""
     found = PEER.fullmatch(text)
     if not found:
-        raise UsageError(f"expected a peer as NAME=AETITLE or NAME=AETITLE@HOST:PORT, got {text!r}")
+        raise UsageError(f"expected a peer as NAME=AETITLE[@HOST:PORT or @http...], got {text!r}")
     values = {key: value for key, value in found.groupdict().items() if value}
-    return values | {"receives": bool(found["host"])}
+    return values | {"receives": bool(found["host"] or found["stow"])}
 
 
 def jobs_command(settings: Settings, action: str, job_id: str | None, as_json: bool) -> int:
@@ -51,8 +53,10 @@ def jobs_command(settings: Settings, action: str, job_id: str | None, as_json: b
         return 0
     if job_id is None:
         raise UsageError(f"expected the id of a job: osteon jobs {action} ID")
-    if action in ("retry", "cancel"):
-        {"retry": jobs.retry, "cancel": jobs.cancel}[action](client, job_id)
+    if action == "retry":
+        jobs.retry(client, job_id, settings.node.data)
+    if action == "cancel":
+        jobs.cancel(client, job_id)
     print(json.dumps(asdict(jobs.require_job(client, job_id)), indent=2))
     return 0
 
@@ -70,8 +74,8 @@ def show_jobs(found: list[Any], as_json: bool) -> None:
 
 def send_command(settings: Settings, peer_name: str, paths: list[Path]) -> int:
     """Sends DICOM files to a destination."""
-    from app.node.destination import Outgoing, store
-    from app.node.sender import destination
+    from app.node.destination import Outgoing
+    from app.node.sender import destination, store
     from operators.dicom.instance_identity import read_outgoing
 
     peer = destination(peer_name, settings.node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,14 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event, EventHandlerType
 
 from app.node.configuration import NodeSettings, Peer
-from app.node.destination import MAXIMUM_PDU_BYTES, Outgoing, associated, end, requesting_entity
+from app.node.destination import (
+    MAXIMUM_PDU_BYTES,
+    Outgoing,
+    associated,
+    end,
+    requesting_entity,
+    tls_of,
+)
 from app.node.inbox import Inbox
 from app.node.job import Json
 from operators.dicom.atomic_file import write_whole
@@ -34,14 +42,17 @@ PUSH_MODEL, PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.
 IMPLICIT = "1.2.840.10008.1.2"
 REQUEST, ALL_COMMITTED, SOME_MISSING = 1, 1, 2
 # PS3.7 C: statuses of N-ACTION and N-EVENT-REPORT
-SUCCESS, INVALID_ARGUMENT, NOT_AUTHORISED = 0x0000, 0x0115, 0x0124
+SUCCESS, PROCESSING_FAILURE, INVALID_ARGUMENT, NOT_AUTHORISED = 0x0000, 0x0110, 0x0115, 0x0124
 
 
 class CommitmentService:
-    """The listener's part: answers requests, and keeps the answers to our own."""
+    """The listener's part: answers requests, and keeps the answers to our own.
 
-    def __init__(self, settings: NodeSettings, inbox: Inbox) -> None:
-        self.settings, self.inbox = settings, inbox
+    `owe` keeps a report until its peer has taken it, or raises OsteonError.
+    """
+
+    def __init__(self, settings: NodeSettings, inbox: Inbox, owe: Callable[[Json], None]) -> None:
+        self.settings, self.inbox, self.owe = settings, inbox, owe
 
     @property
     def handlers(self) -> list[EventHandlerType]:
@@ -49,26 +60,26 @@ class CommitmentService:
         return [(evt.EVT_N_ACTION, self.requested), (evt.EVT_N_EVENT_REPORT, self.reported)]
 
     def requested(self, event: Event) -> tuple[int, None]:
-        """Answers at once, and reports in an association of its own."""
+        """Answers at once; the report comes later, to where the peer listens or else on its association."""
+        calling_ae = event.assoc.requestor.ae_title.strip()
+        peer = next((p for p in self.settings.sources if p.ae_title == calling_ae and p.host), None)
         try:
             request = read_commitment(event.action_information)
         except OsteonError:
             return INVALID_ARGUMENT, None
+        try:
+            if peer is not None:
+                self.owe(owed_to(peer, request))
+                return SUCCESS, None
+        except OsteonError:
+            return PROCESSING_FAILURE, None
         threading.Thread(target=self.report, args=(event.assoc, request), daemon=True).start()
         return SUCCESS, None
 
     def report(self, asked: Association, request: Commitment) -> None:
-        """Says which instances are on the disk; where a peer's address is not known, on its association."""
-        held = self.inbox.held(named.sop_instance_uid for named in request.instances)
-        answer = sorted_by_presence(request, [named.sop_instance_uid in held for named in request.instances])
-        kind = SOME_MISSING if answer.missing else ALL_COMMITTED
-        calling_ae = asked.requestor.ae_title.strip()
-        peer = next((p for p in self.settings.sources if p.ae_title == calling_ae and p.host), None)
+        """To a peer whose address is not known; it may ask again."""
         try:
-            association = asked if peer is None else reporting(peer, self.settings)
-            association.send_n_event_report(report_of(answer), kind, PUSH_MODEL, PUSH_MODEL_INSTANCE)
-            if association is not asked:
-                end(association)
+            send_report(asked, request, self.inbox)
         except (OsteonError, RuntimeError, ValueError):
             log.warning("commitment_not_reported", transaction_uid=request.transaction_uid)
 
@@ -85,9 +96,36 @@ class CommitmentService:
         write_whole(path, lambda file: file.write(json.dumps(content).encode()))
         return SUCCESS, None
 
-
     def _is_asked(self, calling_ae: str) -> bool:
         return any(peer.commitment and peer.ae_title == calling_ae for peer in self.settings.destinations)
+
+
+def owed_to(peer: Peer, request: Commitment) -> Json:
+    """A report as it stands in the database."""
+    instances = [[named.sop_class_uid, named.sop_instance_uid] for named in request.instances]
+    return {"peer": peer.name, "transaction_uid": request.transaction_uid, "instances": instances}
+
+
+def report_owed(owed: Json, peer: Peer, settings: NodeSettings, inbox: Inbox) -> None:
+    """Tells a peer that listens what is on the disk by now. Raises TransientError."""
+    instances = tuple(Named(*named) for named in owed["instances"])
+    association = reporting(peer, settings)
+    try:
+        send_report(association, Commitment(owed["transaction_uid"], instances), inbox)
+    except (RuntimeError, ValueError) as error:  # the peer ended the association, or took no such context
+        raise TransientError(f"expected {peer.name} to keep the association", code="aborted") from error
+    finally:
+        end(association)
+
+
+def send_report(association: Association, request: Commitment, inbox: Inbox) -> None:
+    """N-EVENT-REPORT of which instances are held. Raises TransientError where it was not taken."""
+    held = inbox.held(named.sop_instance_uid for named in request.instances)
+    answer = sorted_by_presence(request, [named.sop_instance_uid in held for named in request.instances])
+    kind = SOME_MISSING if answer.missing else ALL_COMMITTED
+    told: Any = association.send_n_event_report(report_of(answer), kind, PUSH_MODEL, PUSH_MODEL_INSTANCE)[0]
+    if "Status" not in told or told.Status != SUCCESS:
+        raise TransientError("expected the peer to take a storage commitment report", code="no_answer")
 
 
 def reporting(peer: Peer, settings: NodeSettings) -> Association:
@@ -96,8 +134,9 @@ def reporting(peer: Peer, settings: NodeSettings) -> Association:
     entity.add_requested_context(PUSH_MODEL, IMPLICIT)
     role = build_role(PUSH_MODEL, scp_role=True)
     association = entity.associate(
-        peer.host, peer.port, ae_title=peer.ae_title, max_pdu=MAXIMUM_PDU_BYTES, ext_neg=[role]
-    )
+        peer.host, peer.port, ae_title=peer.ae_title, max_pdu=MAXIMUM_PDU_BYTES, ext_neg=[role],
+        tls_args=tls_of(peer, settings),
+    )  # fmt: skip
     if not association.is_established:
         raise TransientError(f"expected {peer.name} to take a storage commitment report", code="unreachable")
     return association

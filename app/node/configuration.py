@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -38,6 +39,7 @@ class Peer(Frozen):
     sends: bool = Field(True, description="May send to this node")
     receives: bool = Field(False, description="Results are sent to it")
     addresses: tuple[str, ...] = Field((), description="IP addresses that may use the AE title; empty: any")
+    stow: str = Field("", pattern=r"^(https?://\S+[^/])?$", description="STOW-RS instead of C-STORE: http...")
     commitment: bool = Field(False, description="It is asked to commit to what it was sent")
     tls: bool = Field(False, description="Is spoken to by TLS")
 
@@ -50,11 +52,18 @@ class Peer(Frozen):
 
     @model_validator(mode="after")
     def _reachable(self) -> Peer:
-        if self.receives and not self.host:
-            raise ValueError(f"expected a host for {self.name}, which receives")
+        if self.receives and not (self.host or self.stow):
+            raise ValueError(f"expected a host or a STOW-RS address for {self.name}, which receives")
+        if self.commitment and not self.host:
+            raise ValueError(f"expected a host for {self.name}, which is asked to commit by DICOM")
         if self.commitment and not self.sends:
             raise ValueError(f"expected sends: true for {self.name}, as its commitment comes to this node")
         return self
+
+    @property
+    def address(self) -> str:
+        """Of the machine that results go to."""
+        return self.host or urlsplit(self.stow).hostname or ""
 
 
 class Rule(Frozen):
@@ -87,13 +96,18 @@ class NodeSettings(Frozen):
     quiet_s: float = Field(30, ge=0, description="A study is complete so long after its last instance")
     forced_s: float = Field(3600, gt=0, description="At most so long after its first one")
     study_limit_s: float = Field(3600, gt=0, description="Time that the segmentation of one study may take")
+    crash_limit: int = Field(12, ge=1, description="A study over which workers die more often has failed")
     delivery_limit_s: float = Field(3 * 86400, gt=0, description="How long a delivery is tried again")
     commitment_s: float = Field(86400, gt=0, description="How long a peer may take to commit to a result")
     retention_s: float = Field(7 * 86400, ge=0, description="Delivered and refused studies are kept so long")
-    minimum_free_mb: int = Field(2000, ge=0, description="Below it C-STORE answers A700")
+    minimum_free_mb: int = Field(2000, ge=0, description="Below it nothing is taken; C-STORE answers A700")
+    audit: Path | None = Field(None, description="File of the audit trail; else audit.xml in the data folder")
     maximum_associations: int = Field(64, ge=1, description="Served at once")
     maximum_pdu_bytes: int = Field(262144, ge=4096, le=1 << 20, description="Largest PDU that peers may send")
     network_s: float = Field(60, gt=0, description="A peer silent for so long is dropped")
+    lost_s: float = Field(
+        300, gt=0, description="Work of a machine that gave no sign of life for so long goes to the others"
+    )
     grace_s: float = Field(120, ge=0, description="Time for the work in hand when stopping")
     roles: tuple[Role, ...] = Field(
         ("receive", "segment", "send"),

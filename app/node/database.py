@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from typing import Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,6 +16,8 @@ APPLICATION = "osteon"
 # The steps' names and order; work begun under another version is not gone on with.
 WORKFLOW_VERSION = "1"
 STUDIES = "studies"
+# The workflow that tells a peer what is on the disk
+REPORT = "report_commitment"
 
 
 def prepare_database(settings: NodeSettings) -> None:
@@ -62,3 +65,19 @@ def unavailable(error: Exception) -> TransientError:
 def delivery_queue(peer_name: str) -> str:
     """Each destination has a queue of its own, so that none waits for another."""
     return f"deliveries-{peer_name}"
+
+
+def report_queue(peer_name: str) -> str:
+    """Storage commitment reports that are owed to a peer."""
+    return f"reports-{peer_name}"
+
+
+def enqueue_report(settings: NodeSettings, owed: dict[str, Any]) -> None:
+    """Keeps a report until its peer has taken it. Raises TransientError where the database does not."""
+    client = connected(settings)
+    try:
+        client.enqueue({"workflow_name": REPORT, "queue_name": report_queue(owed["peer"])}, owed)
+    except SQLAlchemyError as error:
+        raise unavailable(error) from error
+    finally:
+        client.destroy()

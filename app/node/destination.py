@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import SSLContext
 
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
@@ -15,8 +16,9 @@ from operators.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_V
 from operators.errors import OutputError, TransientError
 
 VERIFICATION = "1.2.840.10008.1.1"
-# PS3.4 B.2.3 and PS3.7 C: success, and warnings with which the instance was stored
-STORED = frozenset({0x0000, 0xB000, 0xB006, 0xB007})
+# PS3.4 B.2.3 and PS3.7 C: success, warnings with which the instance was stored, and a duplicate: what
+# carries our UID is what we sent before
+STORED = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
 # Out of resources; resource limitation; processing failure: may pass
 PASSING = (range(0xA700, 0xA800), range(0x0213, 0x0214), range(0x0110, 0x0111))
 MAXIMUM_PDU_BYTES = 131072
@@ -61,10 +63,10 @@ def associated(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str,
     entity = requesting_entity(settings)
     for sop_class_uid, transfer_syntax_uid in contexts:
         entity.add_requested_context(sop_class_uid, transfer_syntax_uid)
-    tls = (client_context(settings.tls), peer.host) if peer.tls and settings.tls else None
     association = entity.associate(
-        peer.host, peer.port, ae_title=peer.ae_title, max_pdu=MAXIMUM_PDU_BYTES, tls_args=tls
-    )
+        peer.host, peer.port, ae_title=peer.ae_title, max_pdu=MAXIMUM_PDU_BYTES,
+        tls_args=tls_of(peer, settings),
+    )  # fmt: skip
     if association.is_established:
         return association
     if association.rejected_contexts:
@@ -80,6 +82,11 @@ def associated(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str,
         f"expected {peer.name} at {peer.host}:{peer.port} to answer, got none: is it running there?",
         code="unreachable",
     )
+
+
+def tls_of(peer: Peer, settings: NodeSettings) -> tuple[SSLContext, str] | None:
+    """What pynetdicom wants to know where the peer is spoken to by TLS."""
+    return (client_context(settings.tls), peer.host) if peer.tls and settings.tls else None
 
 
 def requesting_entity(settings: NodeSettings) -> AE:
@@ -117,7 +124,11 @@ def store_one(association: Association, file: Outgoing, peer: Peer) -> None:
         raise TransientError(
             f"expected {peer.name} to answer C-STORE within the time limit, got none", code="no_answer"
         )
-    status = int(answer.Status)
+    require_stored(int(answer.Status), peer)
+
+
+def require_stored(status: int, peer: Peer) -> None:
+    """Raises TransientError or OutputError for a status with which an instance was not stored."""
     if status in STORED:
         return
     got = f"expected {peer.name} to store the result, got status 0x{status:04X}"

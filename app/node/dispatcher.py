@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class Dispatcher:
     def tick(self, now_s: float) -> int:
         """Queues what is complete; says how many. `now_s` is of a clock that never jumps."""
         found = self.folders.look()
-        self._forget_all_but(found.keys())
+        self._forget_all_but(found)
         return sum(self._look_at(study, content, now_s) for study, content in found.items())
 
     def _look_at(self, study: str, content: Content, now_s: float) -> bool:
@@ -79,9 +79,8 @@ class Dispatcher:
             if status.status == "ENQUEUED":
                 self.client.cancel_workflow(job_id)
 
-    def _forget_all_but(self, studies: object) -> None:
+    def _forget_all_but(self, kept: Collection[str]) -> None:
         """A study that retention removed is a new one when it comes again."""
-        kept = set(studies)  # type: ignore[call-overload]
         self.queued = {study: prints for study, prints in self.queued.items() if study in kept}
         self.waiting = {study: each for study, each in self.waiting.items() if study in kept}
 

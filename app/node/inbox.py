@@ -20,6 +20,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO
 
+from operators.dicom.atomic_file import sync_path
 from operators.dicom.instance_identity import Instance
 
 PART, WHOLE = ".part", ".whole"
@@ -173,15 +174,6 @@ def pending_name(place: Place, size: int, instance: Instance) -> str:
     conflict = place.name != f"{instance.sop_instance_uid}.dcm"
     series = "conflict" if conflict else instance.series_instance_uid
     return f"{instance.study_instance_uid}_{series}_{place.name}_{size}{WHOLE}"
-
-
-def sync_path(path: Path) -> None:
-    """Makes a file's content, or a folder's names, survive a power loss."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def same_content(one: Path, other: Path) -> bool:

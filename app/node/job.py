@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.node.configuration import Urgency
-from app.node.inbox import sync_path
+from operators.dicom.atomic_file import sync_path
 
 Json = dict[str, Any]
 # Priorities count seconds from here, so that they fit into 31 bits until 2094.

@@ -6,10 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from dbos import DBOSClient
 
+from app.node.job import job_folder
 from app.node.workflow import DELIVER, SEGMENT
 from operators.errors import UsageError
 
@@ -123,12 +125,13 @@ def require_job(client: DBOSClient, job_id: str) -> JobState:
     return found[0]
 
 
-def retry(client: DBOSClient, job_id: str) -> None:
-    """Begins again what ended without a delivery. Raises UsageError for other jobs."""
+def retry(client: DBOSClient, job_id: str, data: Path) -> None:
+    """Begins again what ended without a delivery, with all its time. Raises UsageError for other jobs."""
     job = require_job(client, job_id)
     if job.state not in ("failed", "refused", "cancelled"):
         raise UsageError(f"expected a job that failed, was refused or cancelled; this one is {job.state}")
     again = [f"{job_id}>{name}" for name, state in job.deliveries if state != "delivered"] or [job_id]
+    job_folder(data, job_id).timed_out.unlink(missing_ok=True)
     for workflow_id in again:
         client.rewind_workflow(workflow_id)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -13,6 +14,7 @@ from pynetdicom.events import Event
 
 from app.node.commitment import PUSH_MODEL, CommitmentService
 from app.node.configuration import NodeSettings, Peer
+from app.node.job import Json
 from app.node.reception import Reception, Store
 from app.node.tls import server_context
 from app.node.transport import NodeServer
@@ -34,9 +36,10 @@ SPARED_S = 5.0
 class Listener:
     """A running server."""
 
-    def __init__(self, settings: NodeSettings, store: Store) -> None:
+    def __init__(self, settings: NodeSettings, store: Store, owe: Callable[[Json], None]) -> None:
         configure_pynetdicom()
         self.settings, self.store = settings, store
+        self.commitment = CommitmentService(settings, store.inbox, owe)
         entity = application_entity(settings)
         self.server = entity.make_server(
             (settings.host, settings.port),
@@ -45,7 +48,7 @@ class Listener:
                 (evt.EVT_REQUESTED, self._admit),
                 (evt.EVT_CONN_CLOSE, forget_unfinished),
                 (evt.EVT_C_ECHO, lambda _: 0x0000),
-                *CommitmentService(settings, store.inbox).handlers,
+                *self.commitment.handlers,
             ],
             server_class=NodeServer,
             make_dimse=lambda association: Reception(association, store),

@@ -9,23 +9,27 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from multiprocessing.synchronize import Event as ProcessEvent
 
 import structlog
 
 from app.node import metrics
 from app.node.audit import SOURCE, AuditTrail, Participant
+from app.node.configuration import NodeSettings
 from app.node.inbox import Inbox
 from app.node.job import Json
-from app.node.process import InHand
+from app.node.orphans import Orphans, Running
+from app.node.process import InHand, end_with_thread
 from app.node.reception import Received, Store
+from app.node.time_limit import Deadline, TimeLimited
 from app.settings import Settings
 
 log = structlog.get_logger()
 
 # How often the queues are looked at; each look is a read of the database. The worker waits for its next
-# study, a delivery goes beside the next segmentation.
-STUDIES_POLL_S, DELIVERIES_POLL_S = 0.02, 0.1
+# study, a delivery goes beside the next segmentation, a report has time.
+STUDIES_POLL_S, DELIVERIES_POLL_S, REPORTS_POLL_S = 0.02, 0.1, 0.5
 DELIVERIES_AT_ONCE = 2
 MEGABYTE = 1_000_000
 
@@ -38,13 +42,20 @@ def listener_part(settings: Settings, ready: ProcessEvent, stop: threading.Event
     inbox = Inbox(node.data, "listener")
     inbox.recover()
     store = Store(inbox, node.minimum_free_mb * MEGABYTE, teller(), received_by(settings))
-    listener = Listener(node, store)
+    listener = Listener(node, store, partial(owe_report, node))
     thread = threading.Thread(target=listener.serve, daemon=True)
     thread.start()
     begin(ready)
     log.info("listening", port=listener.port, ae_title=node.ae_title)
     stop.wait()
     listener.stop(node.grace_s)
+
+
+def owe_report(node: NodeSettings, owed: Json) -> None:
+    """Hands a storage commitment report to the senders; the database's library is loaded with the first."""
+    from app.node.database import enqueue_report
+
+    enqueue_report(node, owed)
 
 
 def received_by(settings: Settings) -> Callable[[str, str, Counter[str]], None]:
@@ -60,7 +71,8 @@ def received_by(settings: Settings) -> Callable[[str, str, Counter[str]], None]:
 def audit_trail(settings: Settings) -> AuditTrail:
     """The file that all parts append to."""
     node = settings.node
-    return AuditTrail(node.data / "audit.xml", node.ae_title, lambda: datetime.now().astimezone())
+    path = node.audit or node.data / "audit.xml"
+    return AuditTrail(path, node.ae_title, lambda: datetime.now().astimezone())
 
 
 def teller() -> Callable[[Received], None]:
@@ -78,14 +90,15 @@ def teller() -> Callable[[Received], None]:
     return tell
 
 
-def worker_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop: threading.Event) -> None:
+def worker_part(
+    settings: Settings, executor_id: str, deadline: Deadline, ready: ProcessEvent, stop: threading.Event
+) -> None:
     """Segments studies, one at a time, with its networks loaded."""
     from dbos import DBOS
 
     from app.node.database import STUDIES, executor_configuration
     from app.node.segmenting import Segmenter
-    from app.node.time_limit import TimeLimited
-    from app.node.workflow import define_segmenting
+    from app.node.workflow import SEGMENT, define_segmenting
     from app.series_job import loaded_graph
     from operators.imaging.package_file import read_packages
 
@@ -93,28 +106,29 @@ def worker_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop:
     in_hand = InHand()
     segmenter = Segmenter(settings, packages, loaded_graph(settings, packages))
     limited = TimeLimited(
-        segmenter, settings.node, in_hand, metrics.stage_seconds(), metrics.step_seconds()
+        segmenter, settings.node, in_hand, deadline, metrics.stage_seconds(), metrics.step_seconds()
     )
     DBOS(config=executor_configuration(settings.node, executor_id))
-    define_segmenting(settings.node, limited)
+    running = Running()
+    define_segmenting(settings.node, limited, running)
     DBOS.listen_queues([STUDIES])
     DBOS.launch()
     DBOS.register_queue(STUDIES, worker_concurrency=1, polling_interval_sec=STUDIES_POLL_S)
     begin(ready)
     log.info("worker_ready", executor=executor_id, packages=[package.name for package in packages])
-    stop.wait()
+    orphans(settings.node, executor_id, [SEGMENT], running).look_until(stop, now_s)
     in_hand.wait(settings.node.grace_s)
 
 
 def sender_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop: threading.Event) -> None:
-    """Delivers."""
+    """Delivers, and reports what was committed to."""
     from dbos import DBOS
 
-    from app.node.database import delivery_queue, executor_configuration
-    from app.node.sender import attempt, confirm
-    from app.node.workflow import Attempt, define_delivering
+    from app.node.database import REPORT, delivery_queue, executor_configuration, report_queue
+    from app.node.sender import attempt, confirm, report
+    from app.node.workflow import DELIVER, Attempt, define_delivering, define_reporting
 
-    node, in_hand, counter = settings.node, InHand(), metrics.deliveries()
+    node, in_hand, running, counter = settings.node, InHand(), Running(), metrics.deliveries()
 
     def counted(delivery: Json) -> Attempt:
         with in_hand.work():
@@ -123,16 +137,17 @@ def sender_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop:
         return outcome
 
     DBOS(config=executor_configuration(node, executor_id))
-    define_delivering(node, counted, lambda delivery: confirm(delivery, node))
-    queues = [delivery_queue(peer.name) for peer in node.destinations]
-    DBOS.listen_queues(queues)
+    define_delivering(node, counted, lambda delivery: confirm(delivery, node), running)
+    inbox = Inbox(node.data, "sender")
+    define_reporting(node, lambda owed: report(owed, node, inbox), running)
+    polls_s = {delivery_queue(peer.name): DELIVERIES_POLL_S for peer in node.destinations}
+    polls_s |= {report_queue(peer.name): REPORTS_POLL_S for peer in node.sources if peer.host}
+    DBOS.listen_queues(list(polls_s))
     DBOS.launch()
-    for queue in queues:
-        DBOS.register_queue(
-            queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=DELIVERIES_POLL_S
-        )
+    for queue, poll_s in polls_s.items():
+        DBOS.register_queue(queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=poll_s)
     begin(ready)
-    stop.wait()
+    orphans(node, executor_id, [DELIVER, REPORT], running).look_until(stop, now_s)
     in_hand.wait(min(node.grace_s, node.network_s))
 
 
@@ -141,6 +156,12 @@ def begin(ready: ProcessEvent) -> None:
     gc.collect()
     gc.freeze()
     ready.set()
+
+
+def orphans(node: NodeSettings, executor_id: str, workflows: list[str], running: Running) -> Orphans:
+    """What looks after the work of this process, and of machines that are gone."""
+    threading.excepthook = end_with_thread
+    return Orphans(executor_id, workflows, running, node.data / "signs", node.lost_s)
 
 
 def executor_name(role: str, number: int = 0) -> str:

@@ -91,6 +91,12 @@ def log_failed_thread(failed: threading.ExceptHookArgs) -> None:
     log.warning("thread_ended", error=failed.exc_type.__name__, text=str(failed.exc_value))
 
 
+def end_with_thread(failed: threading.ExceptHookArgs) -> None:
+    """A process that works off a queue is deaf without its threads; the next one goes on where it was."""
+    log_failed_thread(failed)
+    os._exit(1)
+
+
 def die_with_parent() -> None:
     """No part outlives the node, however that ended: its port and its jobs must be free for the next."""
     parent = multiprocessing.parent_process()

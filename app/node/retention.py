@@ -10,7 +10,9 @@ from pathlib import Path
 import structlog
 from dbos import DBOSClient
 
+from app.node.commitment import answer_path, transaction_of
 from app.node.configuration import NodeSettings
+from app.node.database import REPORT
 from app.node.job import job_folder
 from app.node.jobs import JobState, list_jobs
 from app.node.study_folder import content_of
@@ -26,6 +28,7 @@ def sweep(settings: NodeSettings, client: DBOSClient, now_ms: float) -> int:
     for job in list_jobs(client):
         studies.setdefault(job.study_instance_uid, []).append(job)
     oldest_ms = now_ms - settings.retention_s * 1000
+    forget_reports(client, oldest_ms)
     return sum(remove(settings, client, jobs) for jobs in studies.values() if is_done(jobs, oldest_ms))
 
 
@@ -48,10 +51,19 @@ def remove(settings: NodeSettings, client: DBOSClient, jobs: list[JobState]) -> 
         return False
     ids = [job.job_id for job in jobs]
     client.delete_workflows([*ids, *(f"{job.job_id}>{name}" for job in jobs for name, _ in job.deliveries)])
+    for job_id, name in ((job.job_id, name) for job in jobs for name, _ in job.deliveries):
+        answer_path(settings.data, transaction_of({"job_id": job_id, "peer": name})).unlink(missing_ok=True)
     for path in (trash, *(job_folder(settings.data, job_id).root for job_id in ids)):
         shutil.rmtree(path, ignore_errors=True)
     log.info("study_removed", study_instance_uid=study)
     return True
+
+
+def forget_reports(client: DBOSClient, oldest_ms: float) -> None:
+    """Storage commitment reports that came to an end, long ago."""
+    ends = ["SUCCESS", "ERROR"]
+    rows = client.list_workflows(name=REPORT, status=ends, load_input=False, load_output=False)
+    client.delete_workflows([row.workflow_id for row in rows if (row.completed_at or 0) < oldest_ms])
 
 
 def known(folder: Path) -> set[str]:

@@ -24,16 +24,10 @@ from app.stage_clock import silent
 from operators.dicom.scan import Scan, require_series, scan
 from operators.dicom.seg_check import check_seg
 from operators.dicom.selection import Refusal, Selection, select
-from operators.errors import OsteonError, OutputError, TransientError
+from operators.errors import OutputError, TransientError
 from operators.imaging.packages import ModelPackage
 
 log = structlog.get_logger()
-
-
-class StudyError(OsteonError):
-    """The study took longer, or cost more, than it may."""
-
-    code = "time_limit"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +48,7 @@ class Segmenter:
 
     def decide(self, values: Json) -> Json:
         """Which series are segmented, and why the others are not."""
-        job = StudyJob.of(values)
-        self._require_time(self._folder(job))
-        decided = self._decided(job)
+        decided = self._decided(StudyJob.of(values))
         refusals = [refused(record.code, record.sentence, record) for record in decided.refusals]
         return {"state": "decided", "selected": len(decided.selections), "refusals": refusals}
 
@@ -64,7 +56,6 @@ class Segmenter:
         """One series: its verified result, or why there is none. Raises TransientError."""
         job = StudyJob.of(values)
         folder = self._folder(job)
-        self._require_time(folder)
         decided = self._decided(job)
         prepare_output(folder.output)
         work = Job(
@@ -98,14 +89,6 @@ class Segmenter:
             "transfer_syntax_uid": name.transfer_syntax_uid,
             "seconds": {stage.name: round(stage.seconds, 3) for stage in record.stages},
         }
-
-    def _require_time(self, folder: JobFolder) -> None:
-        """Raises StudyError where an earlier worker had to end itself over the job, in whichever step."""
-        if folder.timed_out.exists():
-            raise StudyError(
-                f"expected the study to be segmented within {self.settings.node.study_limit_s:.0f} s, "
-                "it took longer"
-            )
 
     def _folder(self, job: StudyJob) -> JobFolder:
         return job_folder(self.settings.node.data, job.job_id)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
+from app.node import destination as c_store
+from app.node import stow_destination
 from app.node.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail, Participant
-from app.node.commitment import ask, require_committed, transaction_of
+from app.node.commitment import ask, report_owed, require_committed, transaction_of
 from app.node.configuration import NodeSettings, Peer
-from app.node.destination import Outgoing, store
+from app.node.destination import Outgoing
+from app.node.inbox import Inbox
 from app.node.job import Json, job_folder
 from app.node.segmenting import sha256_of
 from app.node.workflow import Attempt
@@ -21,10 +24,10 @@ log = structlog.get_logger()
 
 def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attempt:
     """One try, and what became of it, also for the audit trail."""
-    outcome = named(delivery, lambda: deliver(delivery, settings))
+    outcome = named(delivery["job_id"], delivery["peer"], lambda: deliver(delivery, settings))
     peer = next((peer for peer in settings.destinations if peer.name == delivery["peer"]), None)
     if outcome.state != "transient" and peer is not None:
-        who = Participant(peer.ae_title, peer.host, DESTINATION, False)
+        who = Participant(peer.ae_title, peer.address, DESTINATION, False)
         study = delivery["job_id"].rpartition("-")[0]
         result = SUCCEEDED if outcome.state == "delivered" else FAILED
         trail.delivered(who, study, len(delivery["files"]), result)
@@ -41,6 +44,12 @@ def deliver(delivery: Json, settings: NodeSettings) -> None:
     log.info("delivered", job=delivery["job_id"], peer=peer.name, instances=len(files))
 
 
+def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> None:
+    """In the way that the peer wants. Raises TransientError or OutputError."""
+    way = stow_destination if peer.stow else c_store
+    way.store(files, peer, settings)
+
+
 def confirm(delivery: Json, settings: NodeSettings) -> Attempt:
     """Whether the peer has committed to what it was sent, if it is one that does."""
 
@@ -49,21 +58,33 @@ def confirm(delivery: Json, settings: NodeSettings) -> Attempt:
         if peer.commitment:
             require_committed(peer, settings, transaction_of(delivery))
 
-    return named(delivery, look)
+    return named(delivery["job_id"], delivery["peer"], look)
 
 
-def named(delivery: Json, step: Callable[[], None]) -> Attempt:
+def report(owed: Json, settings: NodeSettings, inbox: Inbox) -> Attempt:
+    """One try to tell a peer what it asked to be committed to."""
+
+    def tell() -> None:
+        peer = next((peer for peer in settings.sources if peer.name == owed["peer"] and peer.host), None)
+        if peer is None:
+            raise OutputError("expected the peer in the settings, it is gone", code="no_destination")
+        report_owed(owed, peer, settings, inbox)
+
+    return named(owed["transaction_uid"], owed["peer"], tell)
+
+
+def named(job: str, peer: str, step: Callable[[], None]) -> Attempt:
     """The edge of a delivery: whatever goes wrong ends with a name."""
     try:
         step()
     except TransientError as error:
-        log.warning("delivery_postponed", job=delivery["job_id"], peer=delivery["peer"], code=error.code)
+        log.warning("delivery_postponed", job=job, peer=peer, code=error.code)
         return Attempt("transient", error.code, str(error))
     except OsteonError as error:
-        log.error("delivery_failed", job=delivery["job_id"], peer=delivery["peer"], code=error.code)
+        log.error("delivery_failed", job=job, peer=peer, code=error.code)
         return Attempt("failed", error.code, str(error))
     except Exception:
-        log.error("delivery_failed", job=delivery["job_id"], traceback=traceback.format_exc())
+        log.error("delivery_failed", job=job, peer=peer, traceback=traceback.format_exc())
         return Attempt("failed", "defect", "a defect of Osteon's own; the log has the traceback")
     return Attempt("delivered")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -18,9 +19,18 @@ from app.node.database import connected, prepare_database
 from app.node.dispatcher import Dispatcher
 from app.node.inbox import Inbox
 from app.node.logs import configure_logs
-from app.node.parts import audit_trail, executor_name, listener_part, now_s, sender_part, worker_part
+from app.node.parts import (
+    MEGABYTE,
+    audit_trail,
+    executor_name,
+    listener_part,
+    now_s,
+    sender_part,
+    worker_part,
+)
 from app.node.process import Part
 from app.node.retention import sweep
+from app.node.time_limit import Deadline, Worker
 from app.node.watched_folder import WatchedFolder
 from app.node.web import serve_http
 from app.series_job import allow_deep_stack
@@ -40,16 +50,19 @@ class Node:
         self.settings, self.node = settings, settings.node
         self.stopping = threading.Event()
         self.next_sweep_s = 0.0
-        workers = [
-            Part(f"worker-{n}", worker_part, (settings, executor_name("worker", n)))
-            for n in range(self.node.workers)
-        ]
+        workers: list[Part] = [self.worker(n) for n in range(self.node.workers)]
         by_role = {
             "receive": [Part("listener", listener_part, (settings,))],
             "send": [Part("sender", sender_part, (settings, executor_name("sender")))],
             "segment": workers,
         }
         self.parts = [part for role, parts in by_role.items() if role in self.node.roles for part in parts]
+
+    def worker(self, number: int) -> Worker:
+        """One that segments."""
+        deadline = Deadline()
+        arguments = (self.settings, executor_name("worker", number), deadline)
+        return Worker(f"worker-{number}", worker_part, arguments, data=self.node.data, deadline=deadline)
 
     @property
     def ill(self) -> list[str]:
@@ -60,7 +73,7 @@ class Node:
         """Until it is told to stop."""
         self.node.data.mkdir(parents=True, exist_ok=True)
         allow_deep_stack()
-        metrics.use_folder(self.node.data / "metrics")
+        metrics.use_folder(self.node.data / "metrics" / os.uname().nodename)
         prepare_database(self.node)
         for part in self.parts:
             part.start(now_s())
@@ -84,7 +97,11 @@ class Node:
         found: list[Look] = [lambda: dispatcher.tick(now_s()), lambda: self.sweep(client)]
         if self.node.watch is None:
             return found
-        return [WatchedFolder(self.node.watch, inbox, self.node.watch_settled_s).look, *found]
+        watched = WatchedFolder(
+            self.node.watch, inbox, self.node.watch_settled_s,
+            minimum_free_bytes=self.node.minimum_free_mb * MEGABYTE,
+        )  # fmt: skip
+        return [watched.look, *found]
 
     def sweep(self, client: DBOSClient) -> None:
         """Once a minute."""

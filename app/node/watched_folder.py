@@ -27,13 +27,16 @@ Seen = tuple[int, int, float]
 class WatchedFolder:
     """A file is taken when it was the same for `settled_s`; what is no DICOM goes to the subfolder `refused`.
 
-    Who writes slowly writes under a name with one of the endings that are left alone, and renames.
+    Who writes slowly writes under a name with one of the endings that are left alone, and renames. Where
+    the disk has no more than `minimum_free_bytes`, files stay where they are.
     """
 
     def __init__(
-        self, folder: Path, inbox: Inbox, settled_s: float = 0.0, now_s: Callable[[], float] = time.monotonic
+        self, folder: Path, inbox: Inbox, settled_s: float = 0.0, now_s: Callable[[], float] = time.monotonic,
+        minimum_free_bytes: int = 0,
     ) -> None:
         self.folder, self.inbox, self.settled_s, self.now_s = folder, inbox, settled_s, now_s
+        self.minimum_free_bytes = minimum_free_bytes
         self.before: dict[Path, Seen] = {}
 
     def look(self) -> int:
@@ -41,7 +44,10 @@ class WatchedFolder:
         now = {path: self._seen(path) for path in self.folder.rglob("*") if self._counts(path)}
         still = [path for path, seen in now.items() if self._is_settled(path, seen)]
         self.before = {path: seen for path, seen in now.items() if seen is not None}
-        return sum(self._take(path) for path in still[:AT_ONCE])
+        return sum(self._take(path) for path in still[:AT_ONCE] if self._has_room())
+
+    def _has_room(self) -> bool:
+        return self.inbox.free_bytes() > self.minimum_free_bytes
 
     def _counts(self, path: Path) -> bool:
         names = path.relative_to(self.folder).parts

@@ -9,21 +9,21 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import structlog
 from dbos import DBOS
 
 from app.node.configuration import NodeSettings
-from app.node.database import delivery_queue
+from app.node.database import REPORT, delivery_queue
 from app.node.job import Json
-from operators.errors import OsteonError, TransientError, UnsuitableError
+from app.node.orphans import Running
+from operators.errors import OsteonError, OutputError, TransientError, UnsuitableError, shortage
 
 log = structlog.get_logger()
 
 SEGMENT, DELIVER = "segment_study", "deliver_result"
-# So often may the worker die over one study before it counts as the study's fault.
-CRASH_LIMIT = 12
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 600.0
 # A full disk, say, may be mended meanwhile; other studies wait.
 SEGMENT_PATIENCE_S = 600.0
@@ -50,7 +50,9 @@ class Attempt:
     sentence: str = ""
 
 
-def define_segmenting(settings: NodeSettings, segmenter: Segments) -> Callable[[Json], Json]:
+def define_segmenting(
+    settings: NodeSettings, segmenter: Segments, running: Running
+) -> Callable[[Json], Json]:
     """Makes this process one that segments studies; to be called before DBOS is launched."""
 
     @DBOS.step(name="decide")
@@ -61,13 +63,17 @@ def define_segmenting(settings: NodeSettings, segmenter: Segments) -> Callable[[
     def segment(job: Json, number: int) -> Json:
         return named_end(job, lambda: segmenter.segment(job, number))
 
-    @DBOS.workflow(name=SEGMENT, max_recovery_attempts=CRASH_LIMIT)
+    @DBOS.workflow(name=SEGMENT, max_recovery_attempts=settings.crash_limit)
     def segment_study(job: Json) -> Json:
-        plan = repeated(lambda: decide(job), SEGMENT_PATIENCE_S)
+        with running.this():
+            return segmented(job)
+
+    def segmented(job: Json) -> Json:
+        plan = repeated(partial(decide, job), SEGMENT_PATIENCE_S)
         if plan["state"] != "decided":
             return plan
         numbers = range(plan["selected"])
-        series = [repeated(lambda n=n: segment(job, n), SEGMENT_PATIENCE_S) for n in numbers]  # type: ignore[misc]
+        series = [repeated(partial(segment, job, n), SEGMENT_PATIENCE_S) for n in numbers]
         outcome = summed_up([*series, *plan["refusals"]])
         hand_over(job, outcome, settings)
         return outcome
@@ -79,16 +85,20 @@ def named_end(job: Json, step: Callable[[], Json]) -> Json:
     """The edge of a job: whatever goes wrong in a step ends it with a name."""
     try:
         return step()
-    except OsteonError as error:
-        return ended(error)
-    except Exception:
+    except Exception as error:
+        named = error if isinstance(error, OsteonError) else shortage(error)
+        if named is not None:
+            return ended(named)
         log.error("study_failed", job=job["job_id"], traceback=traceback.format_exc())
         return {"state": "failed", "code": "defect", "sentence": "a defect of Osteon's own; see the log"}
 
 
 def ended(error: OsteonError) -> Json:
-    """What can never be segmented is refused, what may pass is transient, the rest failed."""
-    families = ((UnsuitableError, "refused"), (TransientError, "transient"), (OsteonError, "failed"))
+    """What can never be segmented is refused; what may pass, such as a full disk, is transient."""
+    families: tuple[tuple[type[OsteonError], str], ...] = (
+        (UnsuitableError, "refused"), (TransientError, "transient"), (OutputError, "transient"),
+        (OsteonError, "failed"),
+    )  # fmt: skip
     state = next(name for family, name in families if isinstance(error, family))
     return {"state": state, "code": error.code, "sentence": str(error)}
 
@@ -99,6 +109,7 @@ def repeated(step: Callable[[], Json], patience_s: float) -> Json:
     while (outcome := step())["state"] == "transient":
         if waited_s >= patience_s:
             return outcome | {"state": "failed"}
+        log.warning("postponed", code=outcome["code"], pause_s=pause_s)
         DBOS.sleep(pause_s)
         waited_s, pause_s = waited_s + pause_s, min(2 * pause_s, LONGEST_PAUSE_S)
     return outcome
@@ -134,7 +145,8 @@ def delivery_id(job_id: str, peer_name: str) -> str:
 
 
 def define_delivering(
-    settings: NodeSettings, attempt: Callable[[Json], Attempt], confirm: Callable[[Json], Attempt]
+    settings: NodeSettings, attempt: Callable[[Json], Attempt], confirm: Callable[[Json], Attempt],
+    running: Running,
 ) -> Callable[[Json], Json]:
     """Makes this process one that delivers; to be called before DBOS is launched."""
 
@@ -148,9 +160,27 @@ def define_delivering(
 
     @DBOS.workflow(name=DELIVER, max_recovery_attempts=None)
     def deliver(delivery: Json) -> Json:
-        sent = repeated(lambda: attempt_once(delivery), settings.delivery_limit_s)
-        if sent["state"] != "delivered":
-            return sent
-        return repeated(lambda: confirm_once(delivery), settings.commitment_s)
+        with running.this():
+            sent = repeated(partial(attempt_once, delivery), settings.delivery_limit_s)
+            if sent["state"] != "delivered":
+                return sent
+            return repeated(partial(confirm_once, delivery), settings.commitment_s)
 
     return deliver
+
+
+def define_reporting(
+    settings: NodeSettings, report: Callable[[Json], Attempt], running: Running
+) -> Callable[[Json], Json]:
+    """Makes this process one that reports storage commitment; to be called before DBOS is launched."""
+
+    @DBOS.step(name="report")
+    def report_once(owed: Json) -> Json:
+        return vars(report(owed))
+
+    @DBOS.workflow(name=REPORT, max_recovery_attempts=None)
+    def report_commitment(owed: Json) -> Json:
+        with running.this():
+            return repeated(partial(report_once, owed), settings.commitment_s)
+
+    return report_commitment

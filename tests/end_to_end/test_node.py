@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from app.node.jobs import ENDS
 from tests import phantoms
 from tests.integration.node_processes import Orthanc, Served, until
 from tests.integration.reading_cases import setting
@@ -31,7 +32,8 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Orthanc
     root = tmp_path_factory.mktemp("hospital")
     (root / "watch").mkdir()
     pacs = Orthanc(root / "pacs")
-    node = Served(root, (pacs.as_peer(commitment=True),), watch=str(root / "watch"), quiet_s=2.0)
+    files = {"watch": str(root / "watch"), "audit": str(root / "trail.xml")}
+    node = Served(root, (pacs.as_peer(commitment=True),), **files, quiet_s=2.0)
     pacs.start(node.port)
     node.start()
     yield pacs, node
@@ -49,15 +51,20 @@ def routed(hospital: tuple[Orthanc, Served], folder: Path, study: int, **changes
     pacs.route(uid(study))
 
 
-def state_of(node: Served, study: int, revision: int = 1) -> str:
-    """Of the study's job, when that has ended."""
-    def ended() -> list[str]:
-        jobs = [job for job in node.jobs() if job.study_instance_uid == uid(study)]
-        return [job.state for job in jobs if job.completed_ms][revision - 1 : revision]
+def returned(hospital: tuple[Orthanc, Served], folder: Path, study: int, **changes: str) -> tuple[str, int]:
+    """Of a study that is drawn and routed: its end, and how many SEGs the PACS then has of it."""
+    routed(hospital, folder, study, **changes)
+    return state_of(hospital[1], study), len(segs_of(hospital[0], study))
 
-    (state,) = until(ended, 120)
-    return until(lambda: next((j.state for j in node.jobs()[::-1] if j.study_instance_uid == uid(study)
-                               and j.state not in ("running", "queued", "delivering")), ""), 60) or state
+
+def state_of(node: Served, study: int) -> str:
+    """Of the study's last job, when that has come to its end."""
+
+    def end() -> str:
+        jobs = [job for job in node.jobs() if job.study_instance_uid == uid(study)]
+        return jobs[-1].state if jobs and jobs[-1].state in ENDS else ""
+
+    return str(until(end, 120))
 
 
 def segs_of(pacs: Orthanc, study: int) -> list[dict[str, str]]:
@@ -67,10 +74,8 @@ def segs_of(pacs: Orthanc, study: int) -> list[dict[str, str]]:
 def test_a_routed_study_comes_back_as_a_seg_under_its_study(
     hospital: tuple[Orthanc, Served], tmp_path: Path
 ) -> None:
-    pacs, node = hospital
-    routed(hospital, tmp_path, 1)
-    assert state_of(node, 1) == "delivered"
-    (seg,) = segs_of(pacs, 1)
+    assert returned(hospital, tmp_path, 1) == ("delivered", 1)
+    (seg,) = segs_of(hospital[0], 1)
     assert seg["PatientID"] == "PHANTOM"
     assert seg["Modality"] == "SEG"
 
@@ -78,13 +83,10 @@ def test_a_routed_study_comes_back_as_a_seg_under_its_study(
 def test_a_study_of_another_modality_is_refused_with_its_reason(
     hospital: tuple[Orthanc, Served], tmp_path: Path
 ) -> None:
-    pacs, node = hospital
-    routed(hospital, tmp_path, 2, Modality="MR")
-    assert state_of(node, 2) == "refused"
-    job = next(job for job in node.jobs() if job.study_instance_uid == uid(2))
+    assert returned(hospital, tmp_path, 2, Modality="MR") == ("refused", 0)
+    job = next(job for job in hospital[1].jobs() if job.study_instance_uid == uid(2))
     assert job.code == "other_modality"
     assert "MR" in job.sentence
-    assert segs_of(pacs, 2) == []
 
 
 def test_late_slices_make_a_new_result_that_names_the_old_one(
@@ -107,12 +109,10 @@ def test_a_study_that_is_sent_again_is_not_segmented_again(
     hospital: tuple[Orthanc, Served], tmp_path: Path
 ) -> None:
     pacs, node = hospital
-    routed(hospital, tmp_path, 4)
-    assert state_of(node, 4) == "delivered"
+    assert returned(hospital, tmp_path, 4) == ("delivered", 1)
     before = len(node.jobs())
     pacs.route(uid(4))
-    routed(hospital, tmp_path / "next", 5)
-    assert state_of(node, 5) == "delivered"
+    assert returned(hospital, tmp_path / "next", 5) == ("delivered", 1)
     assert len(node.jobs()) == before + 1
     assert len(segs_of(pacs, 4)) == 1
 
@@ -145,7 +145,7 @@ def test_the_pacs_gets_our_commitment_when_it_asks(hospital: tuple[Orthanc, Serv
 
 def test_the_audit_trail_says_who_sent_what_and_where_it_went(hospital: tuple[Orthanc, Served]) -> None:
     _, node = hospital
-    text = (node.node.data / "audit.xml").read_text()
+    text = node.node.audit.read_text()
     messages = [ElementTree.fromstring(line) for line in text.splitlines()]
     transfers = [m for m in messages if m.find("EventIdentification/EventID").get("csd-code") == "110104"]
     actions = {m.find("EventIdentification").get("EventActionCode") for m in transfers}

@@ -22,6 +22,7 @@ from pynetdicom.dsutils import encode
 
 from app.node.configuration import NodeSettings, Peer
 from app.node.inbox import Inbox
+from app.node.job import Json
 from app.node.listener import Listener
 from app.node.reception import Received, Store
 
@@ -42,7 +43,8 @@ class Running:
         self.told: list[Received] = []
         self.associations: list[Counter[str]] = []
         store = Store(self.inbox, settings.minimum_free_mb * 1_000_000, self.told.append, self.ended)
-        self.listener = Listener(settings, store)
+        self.owed: list[Json] = []
+        self.listener = Listener(settings, store, self.owed.append)
         self.port = self.listener.port
 
     def ended(self, calling_ae: str, address: str, images: Counter[str]) -> None:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -21,7 +21,9 @@ from app.node.jobs import ENDS, JobState, list_jobs
 from tests.integration.node_cases import system_tool
 from tests.made_packages import write_package
 
-START_S = 60.0
+START_S = 120.0
+# Orthanc's plugin for DICOMweb, in Debian's place
+DICOM_WEB = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 
 
 def free_port() -> int:
@@ -71,12 +73,12 @@ class Served:
         content = {"osteon": {"models": str(self.models), "node": self.node.model_dump(mode="json")}}
         self.configuration.write_text(json.dumps(content), encoding="utf-8")
 
-    def start(self, wait: bool = True) -> Served:
-        """In a group of its own, so that all of it can be killed at once."""
+    def start(self, wait: bool = True, within: Sequence[str] = (), **environment: str) -> Served:
+        """In a group of its own, so that all of it can be killed at once; `within` another command."""
         with (self.root / "node.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", "from app.cli import main; main()", "serve"],
-                env={**os.environ, "HOLOSCAN_CONFIG_PATH": str(self.configuration)},
+                [*within, sys.executable, "-c", "from app.cli import main; main()", "serve"],
+                env={**os.environ, "HOLOSCAN_CONFIG_PATH": str(self.configuration), **environment},
                 stderr=log, stdout=log, start_new_session=True,
             )  # fmt: skip
         if wait:
@@ -120,6 +122,11 @@ class Served:
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    def end(self) -> None:
+        """At once, where it runs."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
 
     def stop(self) -> int:
         """The exit code after SIGTERM."""

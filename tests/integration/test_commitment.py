@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,16 @@ from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 
 from app.node.configuration import Peer
+from app.node.database import REPORT, connected, enqueue_report, prepare_database
+from app.node.inbox import Inbox
+from app.node.retention import sweep
+from app.node.sender import report
+from app.node.workflow import Attempt
+from operators.errors import TransientError
 from tests import phantoms
 from tests.integration.node_cases import Running, listening, node_settings, storescu
+from tests.integration.node_processes import free_port, until
+from tests.integration.queue_cases import DELIVERED, Told, worked_off
 
 PUSH_MODEL, INSTANCE, CT = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1", "1.2.840.10008.5.1.4.1.1.2"
 AFFINE = phantoms.axial_affine()
@@ -61,11 +70,11 @@ def asking(node: Running, peer: Peerside, calling: str = "CT1") -> Iterator[Asso
 
 
 @contextmanager
-def reached(peer: Peerside) -> Iterator[int]:
+def reached(peer: Peerside, port: int = 0) -> Iterator[int]:
     """The port of the peer's own listener."""
     entity = AE("CT1")
     entity.add_supported_context(PUSH_MODEL, scu_role=True, scp_role=True)
-    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=peer.handlers)
+    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=peer.handlers)
     yield server.server_address[1]
     server.shutdown()
 
@@ -96,15 +105,60 @@ def test_a_peer_without_a_listener_is_told_on_its_own_association(tmp_path: Path
             assert peer.told() == (1, uids, [])
 
 
+def listens(port: int) -> Peer:
+    """A peer that reports can be brought to."""
+    return Peer(name="ct1", ae_title="CT1", host="127.0.0.1", port=port)
+
+
 def test_a_peer_that_listens_is_told_there_and_what_is_missing_is_named(tmp_path: Path) -> None:
     peer = Peerside()
-    with reached(peer) as port:
-        known = Peer(name="ct1", ae_title="CT1", host="127.0.0.1", port=port)
-        with listening(node_settings(tmp_path / "data", peers=(known,))) as node:
-            uids = sent(node, tmp_path / "in")
-            with asking(node, Peerside()) as association:
-                assert ask(association, [*uids, STRANGE_UID]) == 0x0000
-            assert peer.told() == (2, uids, [(STRANGE_UID, 0x0112)])
+    with reached(peer) as port, listening(node_settings(tmp_path / "data", peers=(listens(port),))) as node:
+        uids = sent(node, tmp_path / "in")
+        with asking(node, Peerside()) as association:
+            assert ask(association, [*uids, STRANGE_UID]) == 0x0000
+        (owed,) = node.owed
+        assert report(owed, node.listener.settings, node.inbox) == Attempt("delivered")
+        assert peer.told() == (2, uids, [(STRANGE_UID, 0x0112)])
+
+
+def test_a_request_that_cannot_be_kept_is_not_accepted(tmp_path: Path) -> None:
+    with listening(node_settings(tmp_path / "data", peers=(listens(104),))) as node:
+        node.listener.commitment.owe = out_of_order
+        with asking(node, Peerside()) as association:
+            assert ask(association, ["1.2.3"]) == 0x0110
+
+
+def out_of_order(_: Any) -> None:
+    raise TransientError("expected the database of jobs to answer")
+
+
+def test_a_report_that_nobody_takes_is_kept_over_restarts_and_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.node.workflow.FIRST_PAUSE_S", 0.2)
+    port, peer, tries = free_port(), Peerside(), list[Attempt]()
+    settings = node_settings(tmp_path / "data", peers=(listens(port),), network_s=2.0)
+    prepare_database(settings)
+    inbox = Inbox(settings.data)
+
+    def tried(owed: dict[str, Any]) -> Attempt:
+        tries.append(report(owed, settings, inbox))
+        return tries[-1]
+
+    owed = {"peer": "ct1", "transaction_uid": TRANSACTION, "instances": [[CT, "1.2.3"]]}
+    enqueue_report(settings, owed)
+    with worked_off(settings, Told(), report=tried):
+        until(lambda: len(tries) == 2)
+    with reached(peer, port), worked_off(settings, Told(), report=tried):
+        assert peer.told() == (2, [], [("1.2.3", 0x0112)])
+        until(lambda: tries[-1] == DELIVERED)
+        assert {each.code for each in tries[:-1]} == {"unreachable"}
+        with pytest.raises(queue.Empty):
+            peer.reports.get(timeout=1.0)
+    client = connected(settings)
+    assert len(client.list_workflows(name=REPORT)) == 1
+    assert sweep(settings, client, time.time() * 2000) == 0
+    assert client.list_workflows(name=REPORT) == []
 
 
 def test_a_removed_instance_is_not_committed_to(tmp_path: Path) -> None:
@@ -135,7 +189,7 @@ def test_many_instances_are_answered_in_one_report(tmp_path: Path) -> None:
         assert (kind, committed, len(failed)) == (2, [], 5000)
 
 
-def report(node: Running, calling: str) -> int:
+def told_by(node: Running, calling: str) -> int:
     """The status of a report that nothing is missing of TRANSACTION."""
     entity = AE(calling)
     entity.add_requested_context(PUSH_MODEL)
@@ -154,9 +208,9 @@ def test_only_a_peer_that_was_asked_is_believed(tmp_path: Path) -> None:
     peers = (pacs, Peer(name="ct1", ae_title="CT1"))
     answer = tmp_path / "commitments" / f"{TRANSACTION}.json"
     with listening(node_settings(tmp_path, peers=peers)) as node:
-        assert report(node, "CT1") == 0x0124
+        assert told_by(node, "CT1") == 0x0124
         assert not answer.exists()
-        assert report(node, "PACS") == 0x0000
+        assert told_by(node, "PACS") == 0x0000
         assert json.loads(answer.read_text()) == {"missing": []}
 
 

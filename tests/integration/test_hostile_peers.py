@@ -1,4 +1,4 @@
-"""Peers that mean harm, or are broken, neither stop the listener nor leave anything in the inbox."""
+"""Whatever peers say, or do not say: their association ends, and the listener serves all others."""
 
 from __future__ import annotations
 
@@ -6,192 +6,150 @@ import random
 import socket
 import struct
 import threading
-import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
-from pynetdicom.dimse_primitives import C_STORE
 
-from app.node.inbox import Inbox
-from operators.dicom.file_meta import file_head
-from operators.dicom.instance_identity import read_instance
-from operators.errors import UnreadableError
-from tests import phantoms
-from tests.integration.node_cases import Running, associate, dcmtk, exchanged, listening, node_settings, send
+from tests.integration.dataset_bytes import UID, ct
+from tests.integration.hostile_cases import FUZZED, SUCCESS, assert_serves
+from tests.integration.node_cases import listening, node_settings
+from tests.integration.node_processes import until
+from tests.integration.wire import (
+    COMMAND,
+    Wire,
+    association_request,
+    connected,
+    data,
+    mutated,
+    pdu,
+    store,
+    store_command,
+)
 
-AFFINE = phantoms.axial_affine()
-HU = phantoms.position_volume((64, 64, 2), AFFINE)
-CT = "1.2.840.10008.5.1.4.1.1.2"
-ROUNDS = 400
-
-
-def still_serves(node: Running) -> bool:
-    return dcmtk("echoscu", "127.0.0.1", node.port)[0] == 0
-
-
-def connected(node: Running) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", node.port), timeout=10)
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 
 
-def request() -> bytes:
-    """A whole A-ASSOCIATE-RQ of CT1 for CT images (PS3.8 9.3.2)."""
-
-    def item(kind: int, content: bytes) -> bytes:
-        return struct.pack(">BBH", kind, 0, len(content)) + content
-
-    syntaxes = item(0x30, CT.encode()) + item(0x40, b"1.2.840.10008.1.2")
-    user = item(0x51, struct.pack(">I", 16384)) + item(0x52, b"1.2.3")
-    content = (
-        struct.pack(">HH", 1, 0) + b"OSTEON".ljust(16) + b"CT1".ljust(16) + bytes(32)
-        + item(0x10, b"1.2.840.10008.3.1.1.1") + item(0x20, bytes((1, 0, 0, 0)) + syntaxes) + item(0x50, user)
-    )  # fmt: skip
-    return struct.pack(">BBI", 1, 0, len(content)) + content
+def attack(port: int, content: bytes) -> None:
+    """Says it, and goes."""
+    with connected(port) as wire:
+        wire.say(content)
 
 
-def say(node: Running, content: bytes) -> None:
-    """Says it, and hangs up."""
-    with connected(node) as connection:
-        try:
-            connection.sendall(content)
-            connection.shutdown(socket.SHUT_WR)
-            connection.recv(4096)
-        except OSError:
-            return
+def garbage(chance: random.Random) -> bytes:
+    """Noise, PDUs of noise, and damaged conversations."""
+    talk = association_request() + b"".join(store(f"{UID}.1.1", ct(), 300))
+    return chance.choice((
+        lambda: chance.randbytes(chance.randint(0, 200)),
+        lambda: pdu(chance.randrange(10), chance.randbytes(chance.randint(0, 200))),
+        lambda: pdu(chance.randrange(1, 8), b"short", chance.choice((0, 4, 70_000, 0x7FFFFFFF, 0xFFFFFFFF))),
+        lambda: mutated(association_request(), chance),
+        lambda: association_request() + mutated(talk[len(association_request()) :], chance),
+        lambda: association_request() + data(chance.randbytes(50), chance.randrange(4), chance.randrange(5)),
+        lambda: association_request() * 2 + pdu(5, bytes(4)) + pdu(4, b""),
+    ))()  # fmt: skip
 
 
-def test_garbage_and_damaged_requests_harm_no_one(tmp_path: Path) -> None:
-    chance = random.Random(3)
-    with listening(node_settings(tmp_path, network_s=1)) as node:
-        for n in range(ROUNDS):
-            content = bytearray(request() + bytes(chance.randbytes(chance.randrange(64))))
-            for _ in range(chance.randrange(1, 8)):
-                content[chance.randrange(len(content))] = chance.randrange(256)
-            say(node, chance.randbytes(chance.randrange(1, 300)) if n % 3 == 0 else bytes(content))
-        assert still_serves(node)
-        assert node.stored() == node.left_over() == []
-
-
-def test_fuzzed_data_sets_are_stored_whole_or_refused(tmp_path: Path) -> None:
-    chance = random.Random(4)
-    (path,) = phantoms.write_ct(tmp_path / "in", HU, AFFINE, keep=[0])
-    whole = path.read_bytes()[132:]
+def test_garbage_ends_its_own_association_and_no_other(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    attacks = [garbage(chance) for _ in range(FUZZED)]
     with listening(node_settings(tmp_path / "data")) as node:
-        association = associate(node.port, CT, phantoms.ExplicitVRLittleEndian)
-        for _ in range(60):
-            content = bytearray(whole)
-            for _ in range(chance.randrange(1, 20)):
-                content[chance.randrange(600)] = chance.randrange(256)
-            assert exchange(node, bytes(content)) in (0x0000, 0xA900, 0xC000)
-        association.release()
-        assert still_serves(node)
-        assert node.left_over() == []
-
-
-def exchange(node: Running, content: bytes) -> int:
-    """The status of a C-STORE whose data set is `content`."""
-    from io import BytesIO
-
-    association = associate(node.port, CT, phantoms.ExplicitVRLittleEndian)
-    store = C_STORE()
-    store.MessageID, store.Priority = 1, 0
-    store.AffectedSOPClassUID, store.AffectedSOPInstanceUID = CT, f"{phantoms.UID_ROOT}.1.1.1"
-    store.DataSet = BytesIO(content)
-    return exchanged(association, store)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda content: attack(node.port, content), attacks))
+        assert_serves(node, tmp_path)
+        until(lambda: not node.listener.server.active_associations, 20)
 
 
 def test_a_pdu_that_announces_4_gb_takes_no_memory(tmp_path: Path) -> None:
-    with listening(node_settings(tmp_path)) as node:
+    with listening(node_settings(tmp_path / "data")) as node:
         before = psutil.Process().memory_info().rss
         for kind in (1, 4):
-            say(node, request() + struct.pack(">BBI", kind, 0, 0xFFFFFFF0) + bytes(1 << 16))
+            attack(node.port, association_request() + pdu(kind, bytes(1 << 16), 0xFFFFFFF0))
         assert psutil.Process().memory_info().rss - before < 50e6
-        assert still_serves(node)
+        assert_serves(node, tmp_path)
 
 
-def test_100_silent_connections_hold_up_no_one(tmp_path: Path) -> None:
-    (path,) = phantoms.write_ct(tmp_path / "in", HU, AFFINE, keep=[0])
-    with listening(node_settings(tmp_path / "data", network_s=30)) as node, ExitStack() as held:
+@pytest.mark.parametrize("how", ["closes", "resets", "aborts", "begins another one"])
+def test_of_an_instance_that_ends_half_way_nothing_stays(tmp_path: Path, how: str) -> None:
+    half = list(store(f"{UID}.1.1", ct(), 100))[:3]
+    with listening(node_settings(tmp_path / "data")) as node:
+        with connected(node.port) as wire:
+            wire.associated().say(*half)
+            until(node.left_over, 10)
+            if how == "resets":
+                wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            elif how == "aborts":
+                wire.say(pdu(7, bytes(4)))
+                assert wire.heard()[0] == 0
+            elif how == "begins another one":
+                wire.say(*store(f"{UID}.1.2", ct(f"{UID}.1.2")))
+                assert wire.status() == SUCCESS
+        until(lambda: node.left_over() == [], 10)
+        assert node.stored() == ([f"{UID}.1.2.dcm"] if how == "begins another one" else [])
+        assert_serves(node, tmp_path)
+
+
+def test_a_hundred_silent_connections_hold_up_nobody(tmp_path: Path) -> None:
+    with listening(node_settings(tmp_path / "data", network_s=30.0)) as node, ExitStack() as held:
         for n in range(100):
-            connection = held.enter_context(connected(node))
-            if n % 2:
-                connection.sendall(request()[: n % 60])
-        assert still_serves(node)
-        assert send(node.port, path) == 0x0000
+            wire = held.enter_context(connected(node.port))
+            wire.say(association_request()[: n % 20])
+        assert_serves(node, tmp_path)
+
+
+def test_a_hundred_idle_associations_hold_up_nobody(tmp_path: Path) -> None:
+    settings = node_settings(tmp_path / "data", network_s=30.0, maximum_associations=200)
+    with listening(settings) as node, ExitStack() as held:
+        for _ in range(100):
+            wire = held.enter_context(connected(node.port)).associated()
+            wire.say(data(store_command(f"{UID}.1.1"), COMMAND))
+        assert_serves(node, tmp_path)
+
+
+def test_when_all_places_are_taken_by_idle_peers_one_is_given_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.node.listener.SPARED_S", 0.0)
+    with listening(node_settings(tmp_path / "data", maximum_associations=8)) as node, ExitStack() as held:
+        idle = [held.enter_context(connected(node.port)).associated() for _ in range(8)]
+        assert_serves(node, tmp_path)
+        assert idle[0].heard()[0] in (0, 7)
+
+
+def test_a_silent_association_ends_when_its_time_is_over(tmp_path: Path) -> None:
+    with listening(node_settings(tmp_path / "data", network_s=0.5)) as node, connected(node.port) as wire:
+        wire.associated()
+        assert wire.heard()[0] in (0, 7)
+        until(lambda: not node.listener.server.active_associations, 10)
 
 
 def test_a_peer_that_drips_is_dropped_in_time(tmp_path: Path) -> None:
-    with listening(node_settings(tmp_path, network_s=1)) as node, connected(node) as connection:
+    with listening(node_settings(tmp_path / "data", network_s=1)) as node, connected(node.port) as wire:
         gone = threading.Event()
 
         def drip() -> None:
-            for byte in request():
-                try:
-                    connection.sendall(bytes((byte,)))
-                except OSError:
-                    gone.set()
-                    return
+            for byte in association_request():
+                wire.say(bytes((byte,)))
                 if gone.wait(0.1):
                     return
 
         thread = threading.Thread(target=drip)
         thread.start()
-        connection.settimeout(10)
-        assert connection.recv(1) == b""
+        assert wire.heard()[0] == 0
         gone.set()
         thread.join()
-        assert still_serves(node)
+        assert_serves(node, tmp_path)
 
 
-def test_an_association_that_ends_within_an_instance_leaves_nothing(tmp_path: Path) -> None:
-    (path,) = phantoms.write_ct(tmp_path / "in", HU, AFFINE, keep=[0])
-    content = path.read_bytes()[400:]
+def test_two_answers_never_mix_when_a_peer_sends_ahead(tmp_path: Path) -> None:
+    """Nobody does it without negotiating it (PS3.7 D.3.3.3), and it must harm nobody."""
     with listening(node_settings(tmp_path / "data")) as node:
-        for cut in (10, 200, 5000):
-            with connected(node) as connection:
-                connection.sendall(request())
-                assert connection.recv(4096)[:1] == b"\x02"
-                fragment = command() + content
-                connection.sendall(fragment[:cut])
-        assert still_serves(node)
-        assert send(node.port, path) == 0x0000
-        assert len(node.stored()) == 1
-    assert node.left_over() == []
-
-
-def command() -> bytes:
-    """A P-DATA-TF with a C-STORE-RQ, and the head of one with its data set."""
-    elements = b"".join(
-        struct.pack("<HHI", 0, number, len(value)) + value
-        for number, value in (
-            (0x0002, CT.encode() + b"\0"), (0x0100, b"\x01\x00"), (0x0110, b"\x01\x00"),
-            (0x0700, b"\0\0"), (0x0800, b"\0\0"), (0x1000, b"1.2.3\0"),
-        )
-    )  # fmt: skip
-    whole = struct.pack("<HHII", 0, 0, 4, len(elements)) + elements
-    item = struct.pack(">IBB", len(whole) + 2, 1, 3) + whole
-    return struct.pack(">BBI", 4, 0, len(item)) + item + struct.pack(">BBIIBB", 4, 0, 9000, 8996, 1, 0)
-
-
-def part(tmp_path: Path, content: bytes, syntax: str = "1.2.840.10008.1.2.1") -> Path:
-    path = Inbox(tmp_path).new_part()
-    path.write_bytes(file_head(CT, "1.2.3.4", syntax, "CT1") + content)
-    return path
-
-
-def test_a_deflate_bomb_is_not_inflated(tmp_path: Path) -> None:
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    head = struct.pack("<HH2sHI", 8, 5, b"UT", 0, 1 << 31)
-    bomb = packer.compress(head + bytes(1 << 28)) + packer.flush()
-    before = psutil.Process().memory_info().rss
-    with pytest.raises(UnreadableError):
-        read_instance(part(tmp_path, bomb, "1.2.840.10008.1.2.1.99"))
-    assert psutil.Process().memory_info().rss - before < 100e6
-
-
-def test_sequences_10_000_deep_are_refused(tmp_path: Path) -> None:
-    sequence = struct.pack("<HH2sHI", 8, 0x1140, b"SQ", 0, 0xFFFFFFFF)
-    item = struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
-    with pytest.raises(UnreadableError):
-        read_instance(part(tmp_path, (sequence + item) * 10_000))
+        wire: Wire
+        with connected(node.port) as wire:
+            wire.associated()
+            for n in (1, 2, 3):
+                wire.say(*store(f"{UID}.1.{n}", ct(f"{UID}.1.{n}")))
+            assert [wire.status() for _ in range(3)] == [SUCCESS] * 3
+        assert len(node.stored()) == 3

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pydicom
@@ -15,6 +13,7 @@ from operators.dicom.file_meta import file_head
 from operators.dicom.instance_identity import Instance
 from tests import phantoms
 from tests.integration.node_cases import dcmtk, listening, node_settings, send, storescu
+from tests.integration.small_disk import small_disk
 
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((64, 64, 4), AFFINE)
@@ -73,20 +72,10 @@ def test_half_received_files_go_when_the_node_starts_again(tmp_path: Path) -> No
     assert not list(inbox.studies.rglob("*.dcm"))
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_a_full_disk_is_answered_and_what_was_acknowledged_stays(tmp_path: Path, small_disk: Path) -> None:
+def test_a_full_disk_is_answered_and_what_was_acknowledged_stays(tmp_path: Path) -> None:
     hu = phantoms.position_volume((256, 256, 12), AFFINE)
     paths = phantoms.write_ct(tmp_path / "in", hu, AFFINE)
-    with listening(node_settings(small_disk)) as node:
+    with small_disk(tmp_path / "disk", 1) as disk, listening(node_settings(disk)) as node:
         statuses = [send(node.port, path) for path in paths]
         assert set(statuses) == {0x0000, 0xA700}
         assert len(node.stored()) == statuses.count(0x0000)

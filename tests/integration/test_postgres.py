@@ -16,6 +16,7 @@ from tests.integration.node_processes import Orthanc, Served, free_port, until
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)
 STUDIES = 6
+LOST_S = 5.0
 
 
 def as_postgres(*command: object) -> None:
@@ -23,37 +24,110 @@ def as_postgres(*command: object) -> None:
     subprocess.run(["runuser", "-u", "postgres", "--", *map(str, command)], check=True, capture_output=True)
 
 
+class Server:
+    """A server of its own; `url` is of an empty database."""
+
+    def __init__(self) -> None:
+        self.binaries = max(Path("/usr/lib/postgresql").glob("*/bin"))
+        self.folder, self.port = Path("/tmp") / f"osteon-postgres-{free_port()}", free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/osteon"
+        self.folder.mkdir()
+        shutil.chown(self.folder, "postgres")
+        as_postgres(self.binaries / "initdb", "-D", self.folder / "db", "-A", "trust")
+        self.start()
+        as_postgres("createdb", "-h", "127.0.0.1", "-p", self.port, "osteon")
+
+    def start(self) -> None:
+        """Until it answers."""
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1"
+        self.control("-w", "-o", options, "-l", self.folder / "log", "start")
+
+    def stop(self) -> None:
+        """As by a power loss."""
+        self.control("-m", "immediate", "stop")
+
+    def control(self, *command: object) -> None:
+        """pg_ctl."""
+        as_postgres(self.binaries / "pg_ctl", "-D", self.folder / "db", *command)
+
+
 @pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    """The URL of an empty database of a server of its own."""
-    binaries = max(Path("/usr/lib/postgresql").glob("*/bin"))
-    folder, port = Path("/tmp") / f"osteon-postgres-{free_port()}", free_port()
-    folder.mkdir()
-    shutil.chown(folder, "postgres")
-    as_postgres(binaries / "initdb", "-D", folder / "db", "-A", "trust")
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
-    as_postgres(binaries / "pg_ctl", "-D", folder / "db", "-w", "-o", options, "-l", folder / "log", "start")
-    as_postgres("createdb", "-h", "127.0.0.1", "-p", port, "osteon")
-    yield f"postgresql://postgres@127.0.0.1:{port}/osteon"
-    as_postgres(binaries / "pg_ctl", "-D", folder / "db", "-m", "immediate", "stop")
-    shutil.rmtree(folder)
+def server() -> Iterator[Server]:
+    """Gone at the end."""
+    running = Server()
+    yield running
+    running.stop()
+    shutil.rmtree(running.folder)
 
 
-def test_two_workers_share_the_studies_and_each_is_delivered_once(database: str, tmp_path: Path) -> None:
-    pacs = Orthanc(tmp_path / "pacs").start()
+@pytest.fixture(scope="module")
+def pacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    """For all machines."""
+    orthanc = Orthanc(tmp_path_factory.mktemp("pacs")).start()
+    yield orthanc
+    orthanc.stop()
+
+
+def machine(server: Server, pacs: Orthanc, root: Path, data: Path, **given: object) -> Served:
+    """A node of those that share the server and a folder."""
     peers = ({"name": "ct1", "ae_title": "CT1"}, pacs.as_peer())
-    node = Served(tmp_path, peers, database=database, workers=2, quiet_s=1.0)
+    root.mkdir()
+    return Served(root, peers, database=server.url, data=str(data), **given)
+
+
+def send(node: Served, folder: Path, study: int) -> None:
+    phantoms.write_ct(folder, HU, AFFINE, study=study)
+    assert storescu(node.port, "+sd", folder)[0] == 0
+
+
+def states(node: Served) -> list[str]:
+    return [job.state for job in node.jobs()]
+
+
+def test_two_workers_share_the_studies_through_a_database_that_goes_for_a_while(
+    server: Server, pacs: Orthanc, tmp_path: Path
+) -> None:
+    node = machine(server, pacs, tmp_path / "node", tmp_path / "data", workers=2, quiet_s=1.0)
     try:
         node.start()
-        for study in range(1, STUDIES + 1):
-            phantoms.write_ct(tmp_path / str(study), HU, AFFINE, study=study)
-            assert storescu(node.port, "+sd", tmp_path / str(study))[0] == 0
-        jobs = until(lambda: node.ended_jobs(STUDIES), 180)
-        assert [job.state for job in jobs] == ["delivered"] * STUDIES
+        send(node, tmp_path / "1", 1)
+        until(lambda: states(node) == ["running"])
+        server.stop()
+        for study in range(2, STUDIES + 1):
+            send(node, tmp_path / str(study), study)
+        server.start()
+        until(lambda: states(node) == ["delivered"] * STUDIES, 180)
         assert len(pacs.segs()) == STUDIES
         assert not (node.node.data / "osteon.sqlite").exists()
+        until(node.is_well)
         assert node.stop() == 0
     finally:
-        pacs.stop()
-        if node.process is not None and node.process.poll() is None:
-            node.kill()
+        node.end()
+
+
+def test_a_machine_that_never_comes_back_leaves_its_study_to_another(
+    server: Server, pacs: Orthanc, tmp_path: Path
+) -> None:
+    data, before = tmp_path / "data", len(pacs.segs())
+    receiver = machine(server, pacs, tmp_path / "a", data, roles=("receive", "send"))
+    lost, other = (
+        machine(server, pacs, tmp_path / name, data, roles=("segment",), lost_s=LOST_S) for name in ("b", "c")
+    )
+    try:
+        receiver.start()
+        lost.start(within=named("lost"))
+        send(receiver, tmp_path / "ct", STUDIES + 1)
+        until(lambda: "running" in states(receiver))
+        lost.kill()
+        other.start(within=named("other"))
+        until(lambda: set(states(receiver)) == {"delivered"}, 120)
+        assert "work_given_back" in other.log()
+        assert len(pacs.segs()) == before + 1
+    finally:
+        for node in (receiver, lost, other):
+            node.end()
+
+
+def named(host: str) -> tuple[str, ...]:
+    """Runs a command as on a machine of that name."""
+    return "unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', host

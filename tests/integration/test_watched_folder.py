@@ -21,7 +21,11 @@ class Watch:
     def __init__(self, root: Path) -> None:
         self.now_s, self.path, self.inbox = 0.0, root / "watch", Inbox(root / "data", "watch")
         self.path.mkdir()
-        self.folder = WatchedFolder(self.path, self.inbox, 5.0, lambda: self.now_s)
+        self.look_with(0)
+
+    def look_with(self, minimum_free_bytes: int) -> None:
+        """From now on, where so much of the disk must stay free."""
+        self.folder = WatchedFolder(self.path, self.inbox, 5.0, lambda: self.now_s, minimum_free_bytes)
 
     def look(self, later_s: float) -> int:
         self.now_s += later_s
@@ -80,6 +84,15 @@ def test_what_is_no_dicom_is_set_apart(watch: Watch) -> None:
     (watch.path / "letter.txt").write_text("no DICOM")
     assert [watch.look(6) for _ in range(3)] == [0, 0, 0]
     assert (watch.path / "refused" / "letter.txt").read_text() == "no DICOM"
+
+
+def test_below_the_watermark_files_stay_where_they_are_until_there_is_room(watch: Watch, file: Path) -> None:
+    watch.look_with(10**15)
+    shutil.copy(file, watch.path / "a.dcm")
+    assert [watch.look(6) for _ in range(3)] == [0, 0, 0]
+    assert (watch.path / "a.dcm").exists()
+    watch.look_with(0)
+    assert [watch.look(6), watch.look(6)] == [0, 1]
 
 
 def test_many_files_are_taken_over_several_looks(watch: Watch) -> None:

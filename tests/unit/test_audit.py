@@ -57,6 +57,14 @@ def test_what_came_names_sender_address_studies_and_counts(trail: AuditTrail) ->
     assert [each is not None and each.get("NumberOfInstances") for each in counts] == ["274", "2"]
 
 
+@pytest.mark.parametrize(("host", "kind"), [("192.0.2.8", "2"), ("2001:db8::8", "2"), ("pacs.example", "1")])
+def test_an_address_is_told_from_a_name(trail: AuditTrail, host: str, kind: str) -> None:
+    trail.delivered(Participant("PACS", host, PACS.role, False), "1.2.3", 1, SUCCEEDED)
+    (message,) = messages(trail)
+    _, target = message.findall("ActiveParticipant")
+    assert (target.get("NetworkAccessPointID"), target.get("NetworkAccessPointTypeCode")) == (host, kind)
+
+
 @pytest.mark.parametrize("outcome", [SUCCEEDED, FAILED])
 def test_what_went_out_names_destination_and_outcome(trail: AuditTrail, outcome: int) -> None:
     trail.delivered(PACS, "1.2.3", 1, outcome)

@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 PEER   ?= .venv-bench
 DATA   ?= ../shared/data
 
-.PHONY: help setup tools demo test check bench accuracy clean
+.PHONY: help setup tools demo test check bench references accuracy clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /	/' | expand -t 12
@@ -51,6 +51,15 @@ bench: $(READY) $(PEER)/.ready tools  ## Speed and memory, each as a ratio again
 	ulimit -s 32768; $(BIN)/python -m benchmarks.reading
 	$(BIN)/python -m benchmarks.receive
 	$(BIN)/python -m benchmarks.node
+
+# Version 1 pins libraries of its time, which it does not need for what is run here
+references: $(READY) $(PEER)/.ready  ## What nnU-Net itself says of the made-up models; kept in tests/references
+	rm -rf build/nnunet
+	$(BIN)/python -m tests.made_nnunet_v1 build/nnunet/models
+	$(PEER)/bin/python -m pip install --quiet --no-deps --target build/nnunet/v1 nnunet==1.7.1
+	$(PEER)/bin/python tests/nnunet_references.py build/nnunet/models tests/references/nnunet_v2.npz
+	PYTHONPATH=build/nnunet/v1 $(PEER)/bin/python tests/nnunet_v1_references.py \
+	build/nnunet/models tests/references/nnunet_v1.npz
 
 accuracy: $(READY)  ## The shipped networks on the patient whom training never saw
 	$(BIN)/python -m benchmarks.accuracy --data $(DATA)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
+from app.models_cli import models_app
 from operators.errors import OsteonError, UsageError
 
 
@@ -29,6 +30,8 @@ app = new_app(
     "osteon",
     "Segments bones and their fracture fragments in CT, and writes DICOM SEG. Not for clinical use.",
 )
+
+app.command(models_app)
 
 Output = Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder for results")]
 Models = Annotated[Path | None, Parameter(name=["--models", "-m"], help="Folder of model packages")]

@@ -19,7 +19,7 @@ from app.stage_clock import Show, StageClock
 from operators.dicom.scan import UnreadableFile, require_series, scan
 from operators.dicom.selection import Refusal, Selection, select
 from operators.errors import ModelError, OsteonError, OutputError, UnreadableError, UsageError, shortage
-from operators.imaging.package_file import read_packages
+from operators.imaging.package_file import read_packages, refuse_draft
 from operators.imaging.packages import ModelPackage
 
 log = structlog.get_logger()
@@ -48,6 +48,8 @@ def run_folder(
     Raises OsteonError where nothing at all can be done: no input, no models, nowhere to write.
     """
     require_input(folder)
+    if package_name is not None:
+        refuse_draft(settings.models, package_name)
     packages = named_packages(read_packages(settings.models), package_name)
     prepare_output(output)
     remove_former(output)

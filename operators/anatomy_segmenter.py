@@ -6,7 +6,7 @@ from typing import Any
 
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
-from operators import pipeline
+from operators.chains import chain_of
 from operators.networks.registry import Networks
 from operators.stages import Stages
 
@@ -29,5 +29,6 @@ class AnatomySegmenterOperator(Operator):
         """One set of bones."""
         resampled = op_input.receive("resampled")
         with self.stages.measured("anatomy"):
-            anatomy = pipeline.segment_anatomy(resampled, self.networks, self.stages.progress)
+            segment_anatomy = chain_of(resampled.package).segment_anatomy
+            anatomy = segment_anatomy(resampled, self.networks, self.stages.progress)
         op_output.emit(anatomy, "anatomy")

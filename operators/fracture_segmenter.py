@@ -6,7 +6,7 @@ from typing import Any
 
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
-from operators import pipeline
+from operators.chains import chain_of
 from operators.networks.registry import Networks
 from operators.stages import Stages
 
@@ -29,5 +29,6 @@ class FractureSegmenterOperator(Operator):
         """One segmentation."""
         anatomy = op_input.receive("anatomy")
         with self.stages.measured("fractures"):
-            segmentation = pipeline.segment_fractures(anatomy, self.networks, self.stages.progress)
+            segment_fractures = chain_of(anatomy.package).segment_fractures
+            segmentation = segment_fractures(anatomy, self.networks, self.stages.progress)
         op_output.emit(segmentation, "segmentation")

@@ -13,7 +13,7 @@ from operators.errors import UnsuitableError
 from operators.imaging.anatomy import BoneRegion, bone_regions, region_of_interest, sides_plane
 from operators.imaging.assembly import FracturedBone, assemble
 from operators.imaging.fragments import FractureEvidence, split
-from operators.imaging.packages import ModelPackage, NetworkSpec
+from operators.imaging.packages import FracturePackage, NetworkSpec
 from operators.imaging.resampling import interpolate_scalar, isotropic_grid, resample_hu
 from operators.imaging.segmentation import Segmentation
 from operators.imaging.volume import Grid, Volume
@@ -33,7 +33,7 @@ class Resampled:
 
     source: Volume
     coarse: Volume
-    package: ModelPackage
+    package: FracturePackage
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,17 +42,17 @@ class Anatomy:
 
     source: Volume
     bones: tuple[BoneRegion, ...]
-    package: ModelPackage
+    package: FracturePackage
 
 
-def segment(volume: Volume, package: ModelPackage, networks: Networks, progress: Progress) -> Segmentation:
+def segment(volume: Volume, package: FracturePackage, networks: Networks, progress: Progress) -> Segmentation:
     """CT to Segmentation. Raises UnsuitableError where the package's anatomy is not in the CT."""
     resampled = resample(volume, package)
     anatomy = segment_anatomy(resampled, networks, progress)
     return segment_fractures(anatomy, networks, progress)
 
 
-def resample(volume: Volume, package: ModelPackage) -> Resampled:
+def resample(volume: Volume, package: FracturePackage) -> Resampled:
     """The volume at the coarse network's spacing, axes to left, posterior, superior."""
     grid = isotropic_grid(volume.grid, package.coarse.spacing_mm)
     return Resampled(volume, resample_hu(volume, grid), package)
@@ -93,7 +93,7 @@ def near_bones(probabilities: NDArray[np.float32], coarse: Grid, fine: Grid) -> 
 
 
 def guide_of(
-    spec: NetworkSpec, probabilities: NDArray[np.float32], coarse: Grid, fine: Grid, package: ModelPackage
+    spec: NetworkSpec, probabilities: NDArray[np.float32], coarse: Grid, fine: Grid, package: FracturePackage
 ) -> NDArray[np.uint8] | None:
     """What the coarse network said of the classes that `spec` reads (channels, I, J, K), on `fine`.
 
@@ -108,7 +108,7 @@ def guide_of(
     return guide
 
 
-def not_found(package: ModelPackage) -> UnsuitableError:
+def not_found(package: FracturePackage) -> UnsuitableError:
     """The refusal of a CT without the anatomy."""
     return UnsuitableError(
         f"no {package.title} found: expected at least one of "
@@ -154,7 +154,7 @@ def near(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
 
 def run_network(
     networks: Networks,
-    package: ModelPackage,
+    package: FracturePackage,
     name: str,
     hu: NDArray[np.float32],
     wanted: NDArray[np.bool_] | None,

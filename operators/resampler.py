@@ -6,7 +6,7 @@ from typing import Any
 
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
-from operators import pipeline
+from operators.chains import chain_of
 from operators.dicom.pixels import read_volume
 from operators.stages import Stages
 
@@ -29,5 +29,5 @@ class ResamplerOperator(Operator):
         with self.stages.measured("read"):
             volume = read_volume(selection.series)
         with self.stages.measured("resample"):
-            resampled = pipeline.resample(volume, selection.package)
+            resampled = chain_of(selection.package).resample(volume, selection.package)
         op_output.emit(resampled, "resampled")

@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import nn
 
 from operators.imaging.package_file import package_of
-from operators.imaging.packages import ModelPackage
+from operators.imaging.packages import FracturePackage
 from operators.networks.architectures import build
 
 NETWORK = """
@@ -99,7 +99,7 @@ def package_text(sha256: dict[str, str] | None = None) -> str:
     return "".join((HEAD, *networks, *LABELS))
 
 
-def made_package(folder: Path = Path("bones")) -> ModelPackage:
+def made_package(folder: Path = Path("bones")) -> FracturePackage:
     """The package that `package_text` describes."""
     return package_of(tomllib.loads(package_text()), folder)
 

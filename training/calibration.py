@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
 from operators.imaging.fragments import FractureEvidence, face_features, over_segmented
-from operators.imaging.package_file import PACKAGE_FILE, read_package
+from operators.imaging.package_file import PACKAGE_FILE, read_fracture_package
 from operators.imaging.packages import FragmentRules, NetworkSpec
 from operators.imaging.regions import Regions
 from operators.networks.runtimes import Device, Runtime, load_network
@@ -39,7 +39,7 @@ class Decision:
 
 def calibrate(package_folder: Path, recipe: Recipe, data: Path, cache: Path, cases: int, seed: int) -> str:
     """Fits the package's fragments.fracture_logit to its installed fracture network; says what was found."""
-    package = read_package(package_folder / PACKAGE_FILE)
+    package = read_fracture_package(package_folder / PACKAGE_FILE)
     network = load_network(package.fracture, Device())
     bones = Sources(recipe, data, cache).bones()
     rng = np.random.default_rng([seed, 1])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.imaging.distance import distance_mm
-from operators.imaging.packages import Label, ModelPackage, NetworkSpec
+from operators.imaging.packages import FracturePackage, Label, NetworkSpec
 from operators.imaging.sides import MidlinePlane, midline_plane, plane_of_pairs
 from operators.imaging.volume import Box, Grid
 
@@ -39,7 +39,7 @@ class BoneRegion:
 
 
 def region_of_interest(
-    probabilities: Array, spec: NetworkSpec, package: ModelPackage, margin_mm: float
+    probabilities: Array, spec: NetworkSpec, package: FracturePackage, margin_mm: float
 ) -> Box | None:
     """The box that holds what the coarse network calls the package's bones, grown by `margin_mm`.
 
@@ -80,7 +80,7 @@ def grown_box(mask: NDArray[np.bool_], margin_mm: float, spacing_mm: tuple[float
 
 
 def sides_plane(
-    probabilities: Array, grid: Grid, spec: NetworkSpec, package: ModelPackage
+    probabilities: Array, grid: Grid, spec: NetworkSpec, package: FracturePackage
 ) -> MidlinePlane | None:
     """The plane between left and right: by the network's sides, or by geometry where it is blind to them."""
     winner = probabilities.argmax(axis=0)
@@ -94,7 +94,7 @@ def sides_plane(
     return midline_plane(left, right, middle)
 
 
-def side_classes(package: ModelPackage, side: str | None) -> set[str]:
+def side_classes(package: FracturePackage, side: str | None) -> set[str]:
     """The coarse classes of the package's bones of one side."""
     return {label.coarse_class for label in package.labels if side_of(label) == side}
 
@@ -114,7 +114,7 @@ def side_of(label: Label) -> str | None:
 
 
 def bone_regions(
-    probabilities: Array, grid: Grid, spec: NetworkSpec, package: ModelPackage, plane: MidlinePlane | None
+    probabilities: Array, grid: Grid, spec: NetworkSpec, package: FracturePackage, plane: MidlinePlane | None
 ) -> tuple[BoneRegion, ...]:
     """The package's bones in the fine network's probabilities (classes, I, J, K) on `grid`."""
     left = None if plane is None else plane.left_of(grid.ijk_to_lps, grid.shape)

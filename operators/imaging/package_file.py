@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import fields
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from operators.errors import ModelError
-from operators.imaging.anatomy import SIDES
+from operators.imaging.direct_package import direct_package_of
 from operators.imaging.fragments import STRATEGIES
-from operators.imaging.packages import (
-    Acceptance,
-    Code,
-    FragmentRules,
-    Label,
-    ModelPackage,
-    NetworkSpec,
-    SideRules,
+from operators.imaging.package_parts import (
+    check_network,
+    check_values,
+    label_of,
+    network_of,
+    plain,
+    plain_package,
+    tuples,
 )
+from operators.imaging.packages import Acceptance, FracturePackage, FragmentRules, ModelPackage, SideRules
 
 PACKAGE_FILE = "package.toml"
+# A package whose labels have no codes yet; no package until they have
+DRAFT_FILE = "package.draft.toml"
 FRACTURE_CLASSES = ("background", "interior", "contact")
-PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (int, float)}
-
-Part = TypeVar("Part", Acceptance, Code, FragmentRules, Label, ModelPackage, NetworkSpec, SideRules)
 
 
 def read_packages(models: Path) -> tuple[ModelPackage, ...]:
@@ -36,6 +36,14 @@ def read_packages(models: Path) -> tuple[ModelPackage, ...]:
             code="no_packages",
         )
     return tuple(read_package(path) for path in files)
+
+
+def refuse_draft(models: Path, name: str) -> None:
+    """Raises ModelError where the package of that name is a draft."""
+    draft = models / name / DRAFT_FILE
+    if draft.is_file():
+        read_package(draft)
+        raise ModelError(f"{name} is a draft still; make it a package: osteon models verify {name}")
 
 
 def read_package(path: Path) -> ModelPackage:
@@ -50,8 +58,22 @@ def read_package(path: Path) -> ModelPackage:
         ) from error
 
 
+def read_fracture_package(path: Path) -> FracturePackage:
+    """The same for a package of Osteon's own chain. Raises ModelError for another."""
+    package = read_package(path)
+    if not isinstance(package, FracturePackage):
+        raise ModelError(f"expected a package with coarse, fine and fracture networks, got {package.name}")
+    return package
+
+
 def package_of(table: dict[str, Any], folder: Path) -> ModelPackage:
     """The package that a parsed package.toml describes."""
+    read = next((READERS[key] for key in READERS if key in table), fracture_package_of)
+    return read(table, folder)
+
+
+def fracture_package_of(table: dict[str, Any], folder: Path) -> FracturePackage:
+    """A package of Osteon's own chain, which has [networks.*]."""
     tables = ("accepts", "fragments", "labels", "networks", "sides")
     texts = {key: value for key, value in table.items() if key not in tables}
     networks = tuples(table["networks"]).items()
@@ -62,13 +84,20 @@ def package_of(table: dict[str, Any], folder: Path) -> ModelPackage:
         "labels": tuple(label_of(row) for row in table["labels"]),
         "sides": plain(SideRules(**tuples(table.get("sides", {}))), "sides"),
     }
-    package = plain(ModelPackage(folder=folder, **parts, **texts), "package")
+    package = plain_package(FracturePackage(folder=folder, **parts, **texts))
     check_networks(package)
     check_labels(package)
     return package
 
 
-def check_networks(package: ModelPackage) -> None:
+# Which table of package.toml tells which kind of package it is
+READERS: dict[str, Callable[[dict[str, Any], Path], ModelPackage]] = {
+    "network": direct_package_of,
+    "networks": fracture_package_of,
+}
+
+
+def check_networks(package: FracturePackage) -> None:
     """Raises ValueError where a network or a strategy does not fit the package."""
     strange = {*package.sides.middle, *package.sides.lateral} - set(package.coarse.classes)
     if strange:
@@ -86,61 +115,10 @@ def check_networks(package: ModelPackage) -> None:
             raise ValueError(f"networks.{spec.name}.guide: expected classes of {package.coarse.name}")
 
 
-def check_network(spec: NetworkSpec) -> None:
-    """Raises ValueError where what a network reads and gives does not fit together."""
-    if len(spec.patch) != spec.dimensions or min(spec.spacing_mm) <= 0:
-        raise ValueError(f"networks.{spec.name}: expected one positive spacing_mm for each side of patch")
-    if len(spec.window_hu) != 2 or spec.window_hu[0] >= spec.window_hu[1]:
-        raise ValueError(f"networks.{spec.name}.window_hu: expected low and high, got {spec.window_hu}")
-    if spec.arguments.get("outputs", len(spec.classes)) != len(spec.classes):
-        raise ValueError(f"networks.{spec.name}: expected as many outputs as classes")
-    if spec.arguments.get("inputs", spec.inputs) != spec.inputs:
-        raise ValueError(f"networks.{spec.name}: expected one input and one more for each class of the guide")
-
-
-def check_labels(package: ModelPackage) -> None:
+def check_labels(package: FracturePackage) -> None:
     """Raises ValueError where the labels do not fit each other or the networks."""
-    taken: set[int] = set()
+    check_values(package.labels)
     for label in package.labels:
-        if taken & set(label.values) or not 0 < label.first_value <= label.last_value <= 255:
-            raise ValueError(f"labels.{label.name}: expected values of its own in 1..255, got {label.values}")
-        taken |= set(label.values)
-        if label.laterality is not None and label.laterality.value not in SIDES:
-            raise ValueError(f"labels.{label.name}.laterality: expected one of {SIDES}")
         for spec, wanted in ((package.coarse, label.coarse_class), (package.fine, label.fine_class)):
             if wanted not in spec.classes:
                 raise ValueError(f"labels.{label.name}: expected a class of {spec.name}, got {wanted!r}")
-
-
-def network_of(name: str, row: dict[str, Any], folder: Path) -> NetworkSpec:
-    """One [networks.NAME] table; the weights' path is relative to the package's folder."""
-    row = tuples(row) | {"weights": folder / row["weights"]}
-    return plain(NetworkSpec(name=name, **row), f"networks.{name}")
-
-
-def label_of(row: dict[str, Any]) -> Label:
-    """One [[labels]] table."""
-    where = f"labels.{row.get('name', '?')}" if isinstance(row, dict) else "labels"
-    values: dict[str, Any] = {"laterality": None} | tuples(row)
-    for key in ("category", "type", "laterality"):
-        if key in row:
-            values[key] = plain(Code(**row[key]), f"{where}.{key}")
-    return plain(Label(**values), where)
-
-
-def plain(part: Part, where: str) -> Part:
-    """`part`, unless a field holds another type than it says; then TypeError."""
-    for field in fields(part):
-        value = getattr(part, field.name)
-        said = str(field.type)
-        wanted = tuple if said.startswith("tuple") else PLAIN_TYPES.get(said, object)
-        if not isinstance(value, wanted):
-            raise TypeError(f"{where}.{field.name}: expected {said}, got {value!r}")
-    return part
-
-
-def tuples(row: dict[str, Any]) -> dict[str, Any]:
-    """Lists as tuples, for frozen values."""
-    if not isinstance(row, dict):
-        raise TypeError(f"expected a table, got {row!r}")
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}

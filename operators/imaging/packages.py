@@ -16,12 +16,28 @@ class Code:
 
 
 @dataclass(frozen=True)
+class Normalisation:
+    """What is done to intensities; `scheme` is a row of the table in `normalisation.py`.
+
+    `mean` and `std` are of the training's foreground, for schemes that use them; `masked`: only
+    where the image is not zero.
+    """
+
+    scheme: str = "window"
+    mean: float = 0.0
+    std: float = 1.0
+    masked: bool = False
+
+
+@dataclass(frozen=True)
 class NetworkSpec:
     """One network: what it is, where its weights are, and what it reads.
 
-    `patch` is in voxels of `spacing_mm`; `window_hu` is clipped and mapped to 0..1 by the
-    runtime; `classes` names each output channel, the first is background. `guide` names the
-    classes of the coarse network whose probabilities it reads beside the image.
+    `patch` is in voxels of `spacing_mm`; `window_hu` is clipped by the schemes of normalisation
+    that clip, and mapped to 0..1 by the scheme "window"; `classes` names each output channel, the
+    first is background. `guide` names the classes of the coarse network whose probabilities it
+    reads beside the image. `precision` is the arithmetic that the weights ask for; empty leaves it
+    to the runtime.
     """
 
     name: str
@@ -34,6 +50,8 @@ class NetworkSpec:
     window_hu: tuple[float, float]
     classes: tuple[str, ...]
     guide: tuple[str, ...] = ()
+    normalisation: Normalisation = Normalisation()
+    precision: str = ""
 
     @property
     def inputs(self) -> int:
@@ -119,23 +137,93 @@ class SideRules:
 
 
 @dataclass(frozen=True)
+class Resampling:
+    """Spline orders of resampling, within slices and across them.
+
+    `separate`: whether slices are resampled on their own: "auto" where one spacing is more than three
+    times another, as nnU-Net decides it, "always", "never".
+    """
+
+    order: int
+    order_across: int = 0
+    separate: str = "auto"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the image reaches a published network and how its answer comes back: nnU-Net's plans.
+
+    `orientation` names the patient's directions to which the training images' x, y, z ran (LPS as
+    DICOM has it, RAS as NIfTI mostly has). The network's axes are `transpose` of (z, y, x).
+    Tiles overlap by 1 - `step`; `mirror_axes` of the network's axes are mirrored and averaged.
+    `averaged`: "logits" (v2) or "probabilities" (v1). With `regions` each output is a region of its
+    own that writes that value where its probability is above a half, the later over the earlier.
+    """
+
+    orientation: str
+    transpose: tuple[int, ...]
+    image: Resampling
+    output: Resampling
+    step: float = 0.5
+    mirror_axes: tuple[int, ...] = ()
+    averaged: str = "logits"
+    normalise_first: bool = True
+    regions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where imported weights came from, for the record: not read by any code."""
+
+    format: str
+    dataset: str
+    configuration: str
+    trainer: str
+
+
+@dataclass(frozen=True)
 class ModelPackage:
-    """One anatomy: what it accepts, its networks, its strategies, its labels."""
+    """What every package says: what it accepts, its labels, its networks."""
 
     name: str
     version: str
     title: str
     algorithm_name: str
     accepts: Acceptance
-    coarse: NetworkSpec
-    fine: NetworkSpec
-    fracture: NetworkSpec
     labels: tuple[Label, ...]
-    fragments: FragmentRules
     folder: Path
-    sides: SideRules = SideRules()
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:
         """All networks, in the order in which they run."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class FracturePackage(ModelPackage):
+    """One anatomy in Osteon's own chain: bones found, outlined, split into fragments."""
+
+    coarse: NetworkSpec
+    fine: NetworkSpec
+    fracture: NetworkSpec
+    fragments: FragmentRules
+    sides: SideRules = SideRules()
+
+    @property
+    def networks(self) -> tuple[NetworkSpec, ...]:
+        """See ModelPackage."""
         return self.coarse, self.fine, self.fracture
+
+
+@dataclass(frozen=True)
+class DirectPackage(ModelPackage):
+    """A published network whose classes are the labels; `folds` are averaged."""
+
+    folds: tuple[NetworkSpec, ...]
+    recipe: Recipe
+    origin: Origin
+
+    @property
+    def networks(self) -> tuple[NetworkSpec, ...]:
+        """See ModelPackage."""
+        return self.folds

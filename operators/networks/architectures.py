@@ -11,6 +11,7 @@ from monai.networks.utils import pixelshuffle, pixelunshuffle
 from torch import nn
 
 from operators.errors import ModelError
+from operators.networks.nnunet_architectures import NNUNET_ARCHITECTURES
 
 SUBPIXELS = 2
 
@@ -53,7 +54,11 @@ class SubpixelUNet(nn.Module):
         return logits
 
 
-ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"plain_unet": plain_unet, "subpixel_unet": SubpixelUNet}
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
+    "plain_unet": plain_unet,
+    "subpixel_unet": SubpixelUNet,
+    **NNUNET_ARCHITECTURES,
+}
 
 
 def build(architecture: str, **arguments: Any) -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +20,8 @@ from operators.networks.architectures import build
 from operators.networks.weights import fill, load_weights
 
 Array = NDArray[np.float32]
+
+CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
 class Runtime(Protocol):
@@ -41,7 +43,7 @@ class Runtime(Protocol):
 class Device:
     """Which runtime to use, how many CPU threads (0: all), which arithmetic OpenVINO is to use.
 
-    `precision` is OpenVINO's (f32, bf16); empty leaves it to OpenVINO.
+    `precision` is f32 or bf16; empty leaves it to the network, which may leave it to the runtime.
     """
 
     runtime: str = "auto"
@@ -108,10 +110,10 @@ class TorchRuntime:
     def __init__(self, network: nn.Module, spec: NetworkSpec, device: Device) -> None:
         self.shape = (1, spec.inputs, *spec.patch)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.precision = "bf16" if self.device.type == "cuda" else "f32"
+        self.precision = device.precision or ("bf16" if self.device.type == "cuda" else "f32")
         if device.threads:
             torch.set_num_threads(device.threads)
-        self.network = network.to(self.device).to(memory_format=torch.channels_last_3d)
+        self.network = network.to(self.device).to(memory_format=CHANNELS_LAST[spec.dimensions])
 
     def __call__(self, patch: Array) -> Array:
         """See Runtime."""
@@ -144,4 +146,5 @@ def load_network(spec: NetworkSpec, device: Device) -> Runtime:
             f"expected weights of {spec.architecture} {spec.arguments}, got others in {spec.weights.name}",
             code="weights_do_not_fit",
         ) from error
-    return RUNTIMES[device.chosen](network.eval(), spec, device)
+    asked = replace(device, precision=device.precision or spec.precision)
+    return RUNTIMES[device.chosen](network.eval(), spec, asked)

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from operators.imaging.normalisation import normalise
 from operators.imaging.packages import NetworkSpec
 
 Array = NDArray[np.float32]
@@ -39,7 +40,7 @@ def predict(
     A `guide` (channels, I, J, K), 255 for certainty, goes in beside the image.
     Overlapping tiles are averaged with Gaussian weights (Isensee et al. 2021).
     """
-    padded, offset = pad_to_patch(scale(hu, spec.window_hu), spec.patch)
+    padded, offset = pad_to_patch(normalise(hu, spec), spec.patch)
     needed = None if wanted is None else pad_to_patch(wanted, spec.patch)[0]
     guides = [pad_to_patch(channel, spec.patch)[0] for channel in (() if guide is None else guide)]
     total = np.zeros((len(spec.classes), *padded.shape), np.float32)
@@ -67,13 +68,6 @@ def inputs(image: Array, guides: list[NDArray[np.uint8]], start: Start) -> Array
     for channel, into in zip(guides, whole[1:], strict=True):
         np.divide(tile(channel, start, image.shape), np.float32(255), out=into)
     return whole
-
-
-def scale(hu: Array, window_hu: tuple[float, float]) -> Array:
-    """Hounsfield units clipped to a window, 0..1."""
-    low, high = window_hu
-    scaled: Array = np.clip((hu - np.float32(low)) / np.float32(high - low), 0, 1).astype(np.float32)
-    return scaled
 
 
 def pad_to_patch(

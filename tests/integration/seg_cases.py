@@ -13,7 +13,14 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
 
 from operators.dicom.series import Frame, Series
-from operators.imaging.packages import Acceptance, Code, FragmentRules, ModelPackage, NetworkSpec
+from operators.imaging.packages import (
+    Acceptance,
+    Code,
+    FracturePackage,
+    FragmentRules,
+    ModelPackage,
+    NetworkSpec,
+)
 from operators.imaging.segmentation import Segment, Segmentation
 from operators.imaging.volume import Grid, LabelMap
 
@@ -29,7 +36,7 @@ def package(sha256: str = "ab" * 32) -> ModelPackage:
     network = NetworkSpec("n", "unet", {}, Path("w"), sha256, (1.0,) * 3, (8,) * 3, (0.0, 1.0), ("none",))
     accepts = Acceptance(("CT",), (CTImageStorage,), (), 1, 1.0, 5.0, 5.0)
     rules = FragmentRules("components", 1.0, 0.5, 0.5)
-    return ModelPackage(
+    return FracturePackage(
         name="bones", version="1.2.0", title="Bones and fragments", algorithm_name="Osteon bones",
         accepts=accepts, coarse=network, fine=network, fracture=network, labels=(), fragments=rules,
         folder=Path(),

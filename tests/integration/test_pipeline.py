@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from operators import pipeline
 from operators.errors import UnsuitableError
 from operators.imaging.package_file import read_package
-from operators.imaging.packages import ModelPackage, NetworkSpec, SideRules
+from operators.imaging.packages import FracturePackage, NetworkSpec, SideRules
 from operators.imaging.segmentation import Segmentation
 from operators.imaging.volume import Box, Grid, Volume
 from operators.networks.registry import Networks
@@ -71,7 +71,7 @@ class KnowingNetworks(Networks):
         return lambda patch: answer((patch * (high - low) + low) / HU_PER_MM, spec.classes)
 
 
-def knowing_package(blind: bool) -> ModelPackage:
+def knowing_package(blind: bool) -> FracturePackage:
     """`blind`: the coarse network has one class for both sides, as the fine one always has."""
     package = made_package()
     sizes = {"coarse": 5.0, "fine": 3.0, "fracture": 2.5}

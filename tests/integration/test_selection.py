@@ -10,7 +10,7 @@ import pytest
 from operators.dicom.scan import scan
 from operators.dicom.selection import REASONS, Outcome, Refusal, Selection, select
 from operators.errors import UsageError
-from operators.imaging.packages import Acceptance, FragmentRules, ModelPackage, NetworkSpec
+from operators.imaging.packages import Acceptance, FracturePackage, FragmentRules, ModelPackage, NetworkSpec
 from tests import phantoms
 from tests.integration.reading_cases import setting
 
@@ -37,7 +37,7 @@ def package(
     network = NetworkSpec(
         "none", "none", {}, Path("none"), "", (1.0, 1.0, 1.0), (8, 8, 8), (0.0, 1.0), ("background",)
     )
-    return ModelPackage(
+    return FracturePackage(
         name=name,
         version="1",
         title=name,

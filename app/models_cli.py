@@ -1,0 +1,60 @@
+"""`osteon models`: what packages there are, and how published networks become packages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+Models = Annotated[Path | None, Parameter(name=["--models", "-m"], help="Folder of model packages")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON")]
+
+models_app = App(name="models", help="Model packages: list, show, import, verify.")
+
+
+@models_app.command(name="list")
+def list_(*, models: Models = None, json_: Json = False) -> int:
+    """The packages of the models folder, and drafts whose labels are not filled in yet."""
+    from app.models_command import list_command
+
+    return list_command(models, json_)
+
+
+@models_app.command
+def show(name: str, /, *, models: Models = None, json_: Json = False) -> int:
+    """One package: networks, what they read, labels with their codes."""
+    from app.models_command import show_command
+
+    return show_command(name, models, json_)
+
+
+@models_app.command(name="import")
+def import_(
+    folder: Path, /, *, name: str | None = None, title: str | None = None, labels: str | None = None,
+    fold: Annotated[list[str] | None, Parameter(negative="")] = None, checkpoint: str | None = None,
+    orientation: str | None = None, models: Models = None,
+) -> int:
+    """Make a package of the published model in FOLDER (nnU-Net v1 or v2). Nothing of it is executed.
+
+    Parameters
+    ----------
+    name: What the package is to be called; else the data set's name.
+    title: How results name it.
+    labels: A known table of labels (ctpelvic1k, totalsegmentator) or a file like them.
+    fold: Take these folds only; else all there are.
+    checkpoint: File of each fold; else the final one.
+    orientation: Directions of the training images' x, y, z, such as LPS or RAS.
+    """
+    from app.models_command import ImportOptions, import_command
+
+    options = ImportOptions(name, title, labels, tuple(fold or ()), checkpoint, orientation)
+    return import_command(folder, options, models)
+
+
+@models_app.command
+def verify(name: str | None = None, /, *, models: Models = None) -> int:
+    """Check files, checksums, labels and networks of one package or of all; a filled-in draft becomes one."""
+    from app.models_command import verify_command
+
+    return verify_command(name, models)

@@ -1,0 +1,171 @@
+"""Writes a published model as a package, whole or not at all, and checks packages that are there."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+
+from operators.errors import ModelError, OutputError, UsageError
+from operators.imaging.package_file import DRAFT_FILE, PACKAGE_FILE, read_package
+from operators.imaging.packages import ModelPackage
+from operators.networks.architectures import build
+from operators.networks.imports.published import PublishedModel, State
+from operators.networks.imports.toml_text import table_text
+from operators.networks.weights import fill, load_weights
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+# CT Image Storage and Enhanced CT Image Storage (PS3.4 B.5)
+CT_STORAGE = ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1"]
+# The plans do not say what a model may be asked to read: any region, and what is a volume at all
+ACCEPTS = {
+    "modalities": ["CT"],
+    "sop_class_uids": CT_STORAGE,
+    "body_parts": [],
+    "minimum_slices": 5,
+    "minimum_extent_mm": 20.0,
+    "maximum_slice_spacing_mm": 6.0,
+    "maximum_pixel_spacing_mm": 3.0,
+}
+DRAFT_NOTE = """\
+# A draft: some labels have no code yet. Fill in type.value and type.meaning of each (SNOMED CT), add
+# laterality where there is a side, or take out rows that need not be delivered; then:
+#   osteon models verify {name}
+"""
+
+
+@dataclass(frozen=True)
+class NewPackage:
+    """What a package is to be called, and what its labels are."""
+
+    name: str
+    title: str
+    labels: list[dict[str, Any]]
+    orientation: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether every label has a code."""
+        return all(row["type"]["value"] for row in self.labels)
+
+
+def install(model: PublishedModel, new: NewPackage, models: Path) -> Path:
+    """The folder of the new package below `models`, which takes its place in one rename.
+
+    Raises UsageError for a name that is taken or none, ModelError for weights that do not fit,
+    OutputError where the folder cannot be written.
+    """
+    target = models / require_name(new.name)
+    if target.exists():
+        raise UsageError(f"expected a name that is free, {new.name} is there already; give another by --name")
+    part = None
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=".import-", dir=models))
+        # One level deeper than packages are looked for
+        made = part / new.name
+        made.mkdir()
+        write(model, new, made)
+        made.rename(target)
+    except OSError as error:
+        raise OutputError(
+            f"expected a models folder that can be written, got {models}: {error.strerror}",
+            code="output_unwritable",
+        ) from error
+    finally:
+        if part is not None:
+            shutil.rmtree(part, ignore_errors=True)
+    return target
+
+
+def require_name(name: str) -> str:
+    """A name that may become a folder."""
+    if not NAME.fullmatch(name):
+        raise UsageError(f"expected a name of a-z, 0-9, - and _, got {name!r}; give one by --name")
+    return name
+
+
+def write(model: PublishedModel, new: NewPackage, folder: Path) -> None:
+    """Weights and package file; one fold is held at a time."""
+    folds = [
+        {"name": name, "weights": f"{name}.safetensors", "sha256": write_weights(model, path, folder / name)}
+        for name, path in model.checkpoints.items()
+    ]
+    text = package_text(model, new, folds)
+    name = PACKAGE_FILE if new.complete else DRAFT_FILE
+    (folder / name).write_text(text, encoding="utf-8")
+    if new.complete:
+        read_package(folder / name)
+
+
+def write_weights(model: PublishedModel, checkpoint: Path, stem: Path) -> str:
+    """One fold's tensors as safetensors; its SHA-256. Raises ModelError where they do not fit."""
+    tensors = model.weights(checkpoint)
+    require_fit(model, tensors, f"{checkpoint.parent.name}/{checkpoint.name}")
+    content = save({name: tensor.contiguous().clone() for name, tensor in tensors.items()})
+    stem.with_suffix(".safetensors").write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def require_fit(model: PublishedModel, tensors: State, name: str) -> None:
+    """Raises ModelError where the tensors are not exactly those of the architecture."""
+    try:
+        fill(build(model.architecture, **model.arguments), tensors)
+    except RuntimeError as error:
+        raise ModelError(
+            f"expected the weights of {model.architecture} as the plans have it in {name}, got others: "
+            f"{str(error).splitlines()[0]}",
+            code="weights_do_not_fit",
+        ) from error
+
+
+def package_text(model: PublishedModel, new: NewPackage, folds: list[dict[str, str]]) -> str:
+    """package.toml."""
+    head = {"name": new.name, "version": "1", "title": new.title, "algorithm_name": new.title[:64]}
+    network = {
+        "architecture": model.architecture,
+        "arguments": model.arguments,
+        "spacing_mm": model.spacing_mm,
+        "patch": model.patch,
+        "window_hu": model.window_hu,
+        "classes": model.classes,
+        "normalisation": asdict(model.normalisation),
+        # The original's arithmetic on a CPU, for the same labels
+        "precision": "f32",
+    }
+    recipe = asdict(model.recipe) | {"orientation": new.orientation}
+    tables: list[tuple[str, Mapping[str, Any]]] = [
+        ("", head), ("[origin]", asdict(model.origin)), ("[accepts]", ACCEPTS), ("[network]", network),
+        ("[recipe]", recipe), *(("[[folds]]", fold) for fold in folds),
+        *(("[[labels]]", row) for row in new.labels),
+    ]
+    note = "" if new.complete else DRAFT_NOTE.format(name=new.name)
+    return note + "\n".join(table_text(heading, rows) for heading, rows in tables)
+
+
+def verify(folder: Path) -> ModelPackage:
+    """The package of a folder after its file, labels and every network were checked.
+
+    A draft whose labels are filled in becomes a package. Raises ModelError.
+    """
+    draft = folder / DRAFT_FILE
+    package = read_package(draft if draft.is_file() else folder / PACKAGE_FILE)
+    for spec in package.networks:
+        network = build(spec.architecture, **spec.arguments)
+        try:
+            fill(network, load_weights(spec.weights, spec.sha256))
+        except RuntimeError as error:
+            raise ModelError(
+                f"expected weights of {spec.architecture} in {spec.weights.name}, got others",
+                code="weights_do_not_fit",
+            ) from error
+    if draft.is_file():
+        draft.rename(folder / PACKAGE_FILE)
+    return package

@@ -1,0 +1,152 @@
+"""Reads a folder of nnU-Net v2: plans.json, dataset.json, fold_*/checkpoint_final.pth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from operators.imaging.packages import Normalisation, Origin, Recipe, Resampling
+from operators.networks.imports.nnunet_v2_network import network_of, tensors_of
+from operators.networks.imports.pickles import read_checkpoint
+from operators.networks.imports.published import (
+    PublishedModel,
+    State,
+    fold_files,
+    reading,
+    unsupported,
+)
+
+CHECKPOINT = "checkpoint_final.pth"
+WHOLE_RANGE_HU = (-32768.0, 32767.0)
+SCHEMES = {
+    "CTNormalization": "ct",
+    "ZScoreNormalization": "z_score",
+    "NoNormalization": "none",
+    "RescaleTo01Normalization": "rescale_to_01",
+}
+SEPARATE = {None: "auto", True: "always", False: "never"}
+
+
+def is_nnunet_v2(folder: Path) -> bool:
+    """Whether its files lie there."""
+    return (folder / "plans.json").is_file() and (folder / "dataset.json").is_file()
+
+
+def read_nnunet_v2(folder: Path, folds: tuple[str, ...], checkpoint: str | None) -> PublishedModel:
+    """The model of a trainer's folder. Raises ModelError."""
+    checkpoints = fold_files(folder, checkpoint or CHECKPOINT, folds)
+    first = read_checkpoint(next(iter(checkpoints.values())))
+    with reading(f"{folder.name}/plans.json"):
+        plans = json.loads((folder / "plans.json").read_text(encoding="utf-8"))
+        dataset = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        name = str(first["init_args"]["configuration"])
+        configuration = resolved(plans["configurations"], name)
+        require_known(plans, configuration, dataset)
+        classes, values, regions = outputs_of(dataset)
+        architecture, arguments = network_of(configuration)
+        scheme, window_hu = normalisation_of(plans, configuration)
+        mirrored = tuple(int(axis) for axis in first.get("inference_allowed_mirroring_axes") or ())
+        return PublishedModel(
+            origin=Origin("nnU-Net v2", str(plans["dataset_name"]), name, str(first["trainer_name"])),
+            architecture=architecture,
+            arguments=arguments | {"inputs": 1, "outputs": len(classes)},
+            spacing_mm=tuple(float(mm) for mm in configuration["spacing"]),
+            patch=tuple(int(side) for side in configuration["patch_size"]),
+            window_hu=window_hu,
+            normalisation=scheme,
+            recipe=replace(recipe_of(plans, configuration), mirror_axes=mirrored, regions=regions),
+            classes=classes,
+            values=values,
+            checkpoints=checkpoints,
+            weights=weights_of,
+        )
+
+
+def weights_of(path: Path) -> State:
+    """The tensors of one checkpoint."""
+    content = read_checkpoint(path)
+    with reading(path.name):
+        return tensors_of(content["network_weights"])
+
+
+def resolved(configurations: dict[str, Any], name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A configuration with what it inherits."""
+    own = configurations[name]
+    parent = own.get("inherits_from")
+    if parent is None:
+        return dict(own)
+    if parent in seen:
+        raise ValueError(f"{name} inherits from itself")
+    return {**resolved(configurations, parent, (*seen, name)), **own}
+
+
+def require_known(plans: dict[str, Any], configuration: dict[str, Any], dataset: dict[str, Any]) -> None:
+    """Raises ModelError for what the image path could not do as the original does."""
+    if configuration.get("previous_stage"):
+        unsupported(
+            f"expected a configuration of one stage, got a cascade after {configuration['previous_stage']}: "
+            "cascades cannot be run yet",
+            "cascade_unsupported",
+        )
+    channels = dataset.get("channel_names") or dataset.get("modality") or {}
+    if len(channels) != 1:
+        unsupported(f"expected a network of one channel, got {len(channels)}", "channels_unsupported")
+    for key, known in (
+        ("preprocessor_name", "DefaultPreprocessor"),
+        ("resampling_fn_data", "resample_data_or_seg_to_shape"),
+        ("resampling_fn_probabilities", "resample_data_or_seg_to_shape"),
+    ):
+        if configuration[key] != known:
+            unsupported(f"expected {key} {known}, got {configuration[key]}", "preprocessing_unsupported")
+    if plans.get("label_manager", "LabelManager") != "LabelManager":
+        unsupported(f"expected LabelManager, got {plans['label_manager']}", "preprocessing_unsupported")
+
+
+def outputs_of(dataset: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, int], tuple[int, ...]]:
+    """Names of the network's outputs, what they write, and the regions' values (none: classes)."""
+    labels = {name: value for name, value in dataset["labels"].items() if name != "ignore"}
+    if any(isinstance(value, list) and len(value) > 1 for value in labels.values()):
+        names = tuple(name for name, value in labels.items() if value not in (0, [0]))
+        order = tuple(int(value) for value in dataset["regions_class_order"])
+        return names, dict(zip(names, order, strict=True)), order
+    flat = {name: int(value[0] if isinstance(value, list) else value) for name, value in labels.items()}
+    names = tuple(sorted(flat, key=lambda name: flat[name]))
+    if [flat[name] for name in names] != list(range(len(names))) or len(names) > 256:
+        raise ValueError("expected labels 0, 1, 2, ... without gaps, 255 at most")
+    return names, {name: flat[name] for name in names[1:]}, ()
+
+
+def normalisation_of(
+    plans: dict[str, Any], configuration: dict[str, Any]
+) -> tuple[Normalisation, tuple[float, float]]:
+    """What is done to intensities, and the window that is clipped."""
+    name = configuration["normalization_schemes"][0]
+    if name not in SCHEMES:
+        unsupported(f"expected a normalisation of {list(SCHEMES)}, got {name}", "preprocessing_unsupported")
+    masked = bool(configuration["use_mask_for_norm"][0])
+    if SCHEMES[name] != "ct":
+        return Normalisation(SCHEMES[name], masked=masked), WHOLE_RANGE_HU
+    key = "foreground_intensity_properties_per_channel"
+    # Plans of the first releases
+    former = "foreground_intensity_properties_by_modality"
+    seen = plans[key if key in plans else former]["0"]
+    window_hu = (float(seen["percentile_00_5"]), float(seen["percentile_99_5"]))
+    return Normalisation("ct", float(seen["mean"]), float(seen["std"])), window_hu
+
+
+def recipe_of(plans: dict[str, Any], configuration: dict[str, Any]) -> Recipe:
+    """Axes and resampling. The plans do not say how the images lay: as in DICOM, unless one knows better."""
+    return Recipe(
+        orientation="LPS",
+        transpose=tuple(int(axis) for axis in plans["transpose_forward"]),
+        image=resampling_of(configuration["resampling_fn_data_kwargs"]),
+        output=resampling_of(configuration["resampling_fn_probabilities_kwargs"]),
+    )
+
+
+def resampling_of(arguments: dict[str, Any]) -> Resampling:
+    """nnU-Net's arguments in Osteon's words."""
+    separate = SEPARATE[arguments.get("force_separate_z", False)]
+    return Resampling(int(arguments.get("order", 3)), int(arguments.get("order_z", 0)), separate)

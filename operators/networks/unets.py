@@ -1,0 +1,202 @@
+"""nnU-Net's two U-Nets, built so that the published weights load one to one.
+
+Plain convolutions (nnU-Net v1 and v2) or residual blocks in the encoder (v2); both have the same decoder.
+Names of tensors are those of dynamic-network-architectures, without its second names for the same tensor.
+Dropout is left out: it does nothing while a network runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+Sides = Sequence[int]
+
+CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
+TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+MEANS = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
+NORMS: dict[str, dict[int, Callable[..., nn.Module]]] = {
+    "instance": {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d},
+    "batch": {2: nn.BatchNorm2d, 3: nn.BatchNorm3d},
+    "none": {2: nn.Identity, 3: nn.Identity},
+}
+ACTIVATIONS: dict[str, Callable[[float], nn.Module]] = {
+    "leaky_relu": lambda slope: nn.LeakyReLU(slope),
+    "relu": lambda _: nn.ReLU(),
+}
+
+
+@dataclass(frozen=True)
+class Layers:
+    """How every convolution of a network is made; raises ValueError for an unknown name."""
+
+    dimensions: int
+    bias: bool = True
+    norm: str = "instance"
+    norm_eps: float = 1e-5
+    norm_affine: bool = True
+    activation: str = "leaky_relu"
+    slope: float = 0.01
+
+    def __post_init__(self) -> None:
+        for what, value, known in (
+            ("dimensions", self.dimensions, CONVOLUTIONS),
+            ("norm", self.norm, NORMS),
+            ("activation", self.activation, ACTIVATIONS),
+        ):
+            if value not in known:
+                raise ValueError(f"expected {what} of {list(known)}, got {value!r}")
+
+    def normalisation(self, channels: int) -> nn.Module:
+        """A layer of norms for so many channels."""
+        return NORMS[self.norm][self.dimensions](channels, eps=self.norm_eps, affine=self.norm_affine)
+
+    def act(self) -> nn.Module:
+        """The nonlinearity."""
+        return ACTIVATIONS[self.activation](self.slope)
+
+
+class ConvBlock(nn.Module):
+    """Convolution, norm, nonlinearity (left out where not `active`)."""
+
+    def __init__(
+        self, layers: Layers, inputs: int, outputs: int, kernel: Sides, stride: Sides | int = 1,
+        *, active: bool = True, bias: bool | None = None,
+    ) -> None:
+        super().__init__()
+        padding = [(side - 1) // 2 for side in kernel]
+        step = stride if isinstance(stride, int) else tuple(stride)
+        self.conv = CONVOLUTIONS[layers.dimensions](
+            inputs, outputs, tuple(kernel), step, padding, bias=layers.bias if bias is None else bias
+        )
+        self.norm = layers.normalisation(outputs)
+        self.nonlin = layers.act() if active else nn.Identity()
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Features (N, outputs, ...)."""
+        features: torch.Tensor = self.nonlin(self.norm(self.conv(image)))
+        return features
+
+
+class ConvStack(nn.Module):
+    """Some ConvBlocks, the first of which has the stride."""
+
+    def __init__(
+        self, layers: Layers, count: int, inputs: int, outputs: int, kernel: Sides, stride: Sides | int = 1
+    ) -> None:
+        super().__init__()
+        first = ConvBlock(layers, inputs, outputs, kernel, stride)
+        others = (ConvBlock(layers, outputs, outputs, kernel) for _ in range(count - 1))
+        self.convs = nn.Sequential(first, *others)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Features (N, outputs, ...)."""
+        features: torch.Tensor = self.convs(image)
+        return features
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions beside a shortcut, which is averaged and projected where it must be (ResNet-D)."""
+
+    def __init__(self, layers: Layers, inputs: int, outputs: int, kernel: Sides, stride: Sides) -> None:
+        super().__init__()
+        self.conv1 = ConvBlock(layers, inputs, outputs, kernel, stride)
+        self.conv2 = ConvBlock(layers, outputs, outputs, kernel, active=False)
+        self.nonlin2 = layers.act()
+        ones, steps = [1] * layers.dimensions, tuple(stride)
+        shortcut: list[nn.Module] = []
+        if any(step != 1 for step in steps):
+            shortcut.append(MEANS[layers.dimensions](steps, steps))
+        if inputs != outputs:
+            shortcut.append(ConvBlock(layers, inputs, outputs, ones, active=False, bias=False))
+        self.skip = nn.Sequential(*shortcut)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Features (N, outputs, ...)."""
+        features: torch.Tensor = self.nonlin2(self.conv2(self.conv1(image)) + self.skip(image))
+        return features
+
+
+class ResidualStack(nn.Module):
+    """Some ResidualBlocks, the first of which has the stride."""
+
+    def __init__(
+        self, layers: Layers, count: int, inputs: int, outputs: int, kernel: Sides, stride: Sides
+    ) -> None:
+        super().__init__()
+        ones = [1] * layers.dimensions
+        first = ResidualBlock(layers, inputs, outputs, kernel, stride)
+        self.blocks = nn.Sequential(
+            first, *(ResidualBlock(layers, outputs, outputs, kernel, ones) for _ in range(count - 1))
+        )
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Features (N, outputs, ...)."""
+        features: torch.Tensor = self.blocks(image)
+        return features
+
+
+class Encoder(nn.Module):
+    """Stages of falling resolution; gives the features of each."""
+
+    def __init__(self, stages: Sequence[nn.Module], stem: nn.Module | None = None) -> None:
+        super().__init__()
+        if stem is not None:
+            self.stem = stem
+        self.has_stem = stem is not None
+        self.stages = nn.Sequential(*stages)
+
+    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Features of every stage, finest first."""
+        found = [self.stem(image) if self.has_stem else image]
+        for stage in self.stages:
+            found.append(stage(found[-1]))
+        return found[1:]
+
+
+class Decoder(nn.Module):
+    """From the coarsest features back to the finest, and the logits."""
+
+    def __init__(
+        self, layers: Layers, features: Sequence[int], strides: Sequence[Sides], kernels: Sequence[Sides],
+        blocks: Sequence[int], outputs: int, upsampling_bias: bool, head_bias: bool,
+    ) -> None:
+        super().__init__()
+        convolution, transposed = CONVOLUTIONS[layers.dimensions], TRANSPOSED[layers.dimensions]
+        steps = [tuple(stride) for stride in reversed(strides)][: len(features) - 1]
+        pairs = list(pairwise(reversed(features)))
+        self.transpconvs = nn.ModuleList(
+            transposed(below, skip, step, step, bias=upsampling_bias)
+            for (below, skip), step in zip(pairs, steps, strict=True)
+        )
+        self.stages = nn.ModuleList(
+            ConvStack(layers, count, 2 * skip, skip, kernel)
+            for (_, skip), count, kernel in zip(pairs, blocks, kernels, strict=True)
+        )
+        self.head = convolution(features[0], outputs, 1, bias=head_bias)
+
+    def forward(self, found: list[torch.Tensor]) -> torch.Tensor:
+        """Logits (N, outputs, ...) from the features of the encoder's stages."""
+        image = found[-1]
+        skips = reversed(found[:-1])
+        for up, stage, skip in zip(self.transpconvs, self.stages, skips, strict=True):
+            image = stage(torch.cat((up(image), skip), 1))
+        logits: torch.Tensor = self.head(image)
+        return logits
+
+
+class NnUNet(nn.Module):
+    """Encoder and decoder."""
+
+    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Logits (N, outputs, ...) of an image (N, inputs, ...)."""
+        logits: torch.Tensor = self.decoder(self.encoder(image))
+        return logits

@@ -1,0 +1,38 @@
+"""From a published folder and a folder of DICOM to a SEG, by the commands a person types."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.cli import app, execute
+from operators.dicom.seg_reader import read_seg_on
+from tests import phantoms
+from tests.integration.test_published_models import REFERENCES, axial
+from tests.made_nnunet import CASES, made_image, write_v2
+
+PLAIN = CASES[0]
+
+
+def ran(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as ended:
+        execute(app, [str(argument) for argument in arguments])
+    return int(ended.value.code or 0)
+
+
+def test_an_imported_network_writes_the_originals_labels_as_a_seg(tmp_path: Path) -> None:
+    published, models, out = (tmp_path / name for name in ("published", "models", "out"))
+    write_v2(PLAIN, published)
+    volume = axial(PLAIN, made_image())
+    phantoms.write_ct(tmp_path / "in", volume.hu, volume.grid.ijk_to_lps)
+    assert ran("models", "import", published, "--name", "made", "--orientation", "LPS", "-m", models) == 0
+    assert ran("run", tmp_path / "in", "-o", out, "-m", models, "--device", "torch", "--quiet") == 0
+    read = read_seg_on(out / "segmentation.dcm", volume.grid)
+    expected = REFERENCES["plain.labels"].transpose(2, 1, 0)
+    np.testing.assert_array_equal(read.labels, expected)
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert [network["name"] for network in report["models"][0]["networks"]] == ["fold_0"]
+    assert (out / "preview.png").is_file()

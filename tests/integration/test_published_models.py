@@ -1,0 +1,84 @@
+"""Published networks give Osteon the labels that nnU-Net itself gives: tests/references has what it said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from operators.chains import segment
+from operators.imaging.package_file import read_package
+from operators.imaging.volume import Grid, Volume
+from operators.networks.architectures import build
+from operators.networks.imports.formats import read_published
+from operators.networks.imports.install import NewPackage, install
+from operators.networks.imports.label_tables import label_rows, named_table
+from operators.networks.imports.published import PublishedModel
+from operators.networks.registry import Networks
+from operators.networks.runtimes import Device
+from tests.made_nnunet import CASES, Case, made_image, write_v2
+from tests.made_nnunet_v1 import V1_CASES, write_v1
+
+STORED = Path(__file__).parents[1] / "references"
+REFERENCES = {**np.load(STORED / "nnunet_v1.npz"), **np.load(STORED / "nnunet_v2.npz")}
+ALL = (*CASES, *V1_CASES)
+# By value: version 1 keeps no names
+TABLE = """
+[labels]
+sacrum = { meaning = "Sacrum", value = 1, type = { value = "54735007", scheme = "SCT", meaning = "Sacrum" } }
+hip = { meaning = "Hip", value = 2, type = { value = "29836001", scheme = "SCT", meaning = "Hip" } }
+"""
+
+
+def published(case: Case, folder: Path) -> PublishedModel:
+    """The model of a case as it is read from its folder."""
+    write = write_v1 if case in V1_CASES else write_v2
+    return read_published(write(case, folder / "published"), (), None)
+
+
+def installed(case: Case, folder: Path) -> Path:
+    """The package of a case."""
+    model = published(case, folder)
+    table = folder / "table.toml"
+    table.write_text(TABLE)
+    rows = label_rows(model.values, named_table(str(table)), by_value=True)
+    return install(model, NewPackage("made", "Made", rows, "LPS"), folder / "models")
+
+
+def axial(case: Case, image: NDArray[np.float32]) -> Volume:
+    """The image as a CT whose columns run to left, posterior, superior."""
+    z, y, x = case.spacing_mm
+    return Volume(image.transpose(2, 1, 0), Grid(image.shape[::-1], np.diag([x, y, z, 1.0]), "1.2.3"))
+
+
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+def test_every_tensor_is_in_its_place(case: Case, tmp_path: Path) -> None:
+    model = published(case, tmp_path)
+    network = build(model.architecture, **model.arguments)
+    network.load_state_dict(model.weights(model.checkpoints["fold_0"]), strict=True)
+    first = (1,) * (3 - case.dimensions) + case.patch
+    corner = made_image()[tuple(slice(0, side) for side in first)].reshape(1, 1, *case.patch) / 500
+    with torch.no_grad():
+        logits = network.eval()(torch.from_numpy(corner))[0].numpy()
+    kept = logits[(slice(None), *[slice(None, None, 5)] * case.dimensions)]
+    np.testing.assert_allclose(kept, REFERENCES[f"{case.name}.logits"], atol=2e-4)
+
+
+@pytest.mark.parametrize("runtime", ["torch", "openvino"])
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+def test_the_labels_are_those_of_the_original(case: Case, runtime: str, tmp_path: Path) -> None:
+    package = read_package(installed(case, tmp_path) / "package.toml")
+    networks = Networks(Device(runtime, threads=1))
+    result = segment(axial(case, made_image()), package, networks, lambda *_: None)
+    expected = REFERENCES[f"{case.name}.labels"].transpose(2, 1, 0)
+    got = result.label_map.labels
+    assert len(np.unique(expected)) == 3
+    assert (got == expected).mean() >= 0.9995
+    for value in (1, 2):
+        both = np.sum((got == value) & (expected == value))
+        assert 2 * both / (np.sum(got == value) + np.sum(expected == value)) >= 0.999
+    assert {segment.value for segment in result.segments} == {1, 2}
+    assert all(0.3 < segment.confidence <= 1 for segment in result.segments)

@@ -1,0 +1,121 @@
+"""What nnU-Net v1 itself says of the made-up models; run in an environment with nnunet 1.7.1.
+
+    python tests/nnunet_v1_references.py FOLDER OUT.npz
+
+Imports nothing of Osteon. The original's parts are called as its predict.py does; its files and
+processes, which need the folders of a training, are left out.
+"""
+
+import os
+import pickle
+import sys
+import tempfile
+from pathlib import Path
+
+for variable in ("nnUNet_raw_data_base", "nnUNet_preprocessed", "RESULTS_FOLDER"):
+    os.environ.setdefault(variable, tempfile.gettempdir())
+
+import numpy as np
+import scipy.ndimage
+import torch
+
+# Where scipy had them when version 1 was written
+sys.modules.setdefault("scipy.ndimage.filters", scipy.ndimage)
+sys.modules.setdefault("scipy.ndimage.interpolation", scipy.ndimage)
+
+from nnunet.network_architecture.generic_UNet import Generic_UNet
+from nnunet.preprocessing.cropping import crop_to_nonzero
+from nnunet.preprocessing.preprocessing import (
+    GenericPreprocessor,
+    get_do_separate_z,
+    get_lowres_axis,
+    resample_data_or_seg,
+)
+from nnunet.utilities.nd_softmax import softmax_helper
+
+
+def network_of(plans: dict, stage: dict) -> Generic_UNet:
+    """nnUNetTrainerV2.initialize_network."""
+    pools, kernels = stage["pool_op_kernel_sizes"], stage["conv_kernel_sizes"]
+    network = Generic_UNet(
+        plans["num_modalities"], plans["base_num_features"], plans["num_classes"] + 1, len(pools),
+        plans["conv_per_stage"], 2, torch.nn.Conv3d, torch.nn.InstanceNorm3d, {"eps": 1e-5, "affine": True},
+        torch.nn.Dropout3d, {"p": 0, "inplace": True}, torch.nn.LeakyReLU,
+        {"negative_slope": 1e-2, "inplace": True}, True, False, lambda x: x, None, pools, kernels,
+        False, True, True,
+    )
+    network.inference_apply_nonlin = softmax_helper
+    network.do_ds = False
+    return network.eval()
+
+
+
+
+def probabilities_of(folder: Path, network: Generic_UNet, data: np.ndarray, patch: tuple) -> np.ndarray:
+    """The mean over all folds, tiled and mirrored."""
+    folds = sorted(folder.glob("fold_*"))
+    total = 0
+    for fold in folds:
+        content = torch.load(fold / "model_final_checkpoint.model", weights_only=False)
+        network.load_state_dict(content["state_dict"])
+        total = total + network.predict_3D(
+            data, True, (0, 1, 2), True, 0.5, patch, None, True, "constant", {"constant_values": 0},
+            False, False, False,
+        )[1]
+    return total / len(folds)
+
+
+def exported(softmax: np.ndarray, shape: tuple, spacing: tuple, network_spacing: tuple) -> np.ndarray:
+    """save_segmentation_nifti_from_softmax, up to the cropping."""
+    separate, axis = False, None
+    for each in (spacing, network_spacing):
+        if not separate and get_do_separate_z(each):
+            separate, axis = True, get_lowres_axis(each)
+    separate = separate and len(axis) == 1
+    return resample_data_or_seg(softmax, shape, False, axis, 1, separate, order_z=0).argmax(0)
+
+
+def said(folder: Path, image: np.ndarray, spacing: tuple) -> dict:
+    """Labels of the image, and logits of its corner."""
+    plans = pickle.loads((folder / "plans.pkl").read_bytes())
+    stage, forward = plans["plans_per_stage"][0], plans["transpose_forward"]
+    data, seg, box = crop_to_nonzero(image[None].copy())
+    cropped = data.shape[1:]
+    axes = (0, *[axis + 1 for axis in forward])
+    properties = {"original_spacing": np.array(spacing)}
+    preprocessor = GenericPreprocessor(
+        plans["normalization_schemes"], plans["use_mask_for_norm"], forward,
+        plans["dataset_properties"]["intensityproperties"],
+    )
+    data, _, _ = preprocessor.resample_and_normalize(
+        data.transpose(axes), stage["current_spacing"], properties, seg.transpose(axes)
+    )
+    network = network_of(plans, stage)
+    patch = tuple(int(side) for side in stage["patch_size"])
+    softmax = probabilities_of(folder, network, data.astype(np.float32), patch)
+    back = plans["transpose_backward"]
+    softmax = softmax.transpose([0, *[axis + 1 for axis in back]])
+    labels = np.zeros(image.shape, np.uint8)
+    inside = tuple(slice(low, high) for low, high in box)
+    labels[inside] = exported(softmax, cropped, spacing, stage["current_spacing"][back])
+    content = torch.load(folder / "fold_0" / "model_final_checkpoint.model", weights_only=False)
+    network.load_state_dict(content["state_dict"])
+    corner = image[tuple(slice(0, side) for side in patch)][None, None] / 500
+    with torch.no_grad():
+        logits = network(torch.from_numpy(corner))[0].numpy()
+    return {f"{folder.name}.labels": labels, f"{folder.name}.logits": logits[:, ::5, ::5, ::5]}
+
+
+def main() -> None:
+    """Every case of version 1."""
+    root, out = Path(sys.argv[1]), Path(sys.argv[2])
+    image, spacings = pickle.loads((root / "image.pkl").read_bytes())
+    found = {}
+    for name, spacing in spacings.items():
+        if (root / name / "plans.pkl").is_file():
+            found |= said(root / name, image, spacing)
+    np.savez_compressed(out, **found)
+
+
+if __name__ == "__main__":
+    main()

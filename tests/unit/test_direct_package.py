@@ -1,0 +1,163 @@
+"""Packages of published networks are read whole or refused with what was wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from operators.errors import ModelError, UnsuitableError
+from operators.imaging.package_file import read_package
+from operators.imaging.packages import DirectPackage, NetworkSpec, Normalisation, Resampling
+from operators.imaging.preparation import prepare
+from operators.imaging.volume import Grid, Volume
+from operators.imaging.zoom import new_shape, separate_axis, zoomed
+
+TEXT = """
+name = "made"
+version = "1"
+title = "Made"
+algorithm_name = "Made"
+
+[origin]
+format = "nnU-Net v2"
+dataset = "Made"
+configuration = "3d_fullres"
+trainer = "nnUNetTrainer"
+
+[accepts]
+modalities = ["CT"]
+sop_class_uids = ["1.2.840.10008.5.1.4.1.1.2"]
+body_parts = []
+minimum_slices = 5
+minimum_extent_mm = 20.0
+maximum_slice_spacing_mm = 6.0
+maximum_pixel_spacing_mm = 3.0
+
+[network]
+architecture = "nnunet_plain"
+arguments = { dimensions = 3, outputs = 2 }
+spacing_mm = [1.0, 1.0, 1.0]
+patch = [16, 16, 16]
+window_hu = [-100.0, 900.0]
+classes = ["background", "bone"]
+normalisation = { scheme = "ct", mean = 100.0, std = 50.0, masked = false }
+precision = "f32"
+
+[recipe]
+orientation = "LPS"
+transpose = [0, 1, 2]
+image = { order = 3, order_across = 0, separate = "auto" }
+output = { order = 1, order_across = 0, separate = "auto" }
+step = 0.5
+mirror_axes = [0]
+averaged = "logits"
+normalise_first = true
+regions = []
+
+[[folds]]
+name = "fold_0"
+weights = "fold_0.safetensors"
+sha256 = "ab"
+
+[[labels]]
+name = "bone"
+meaning = "Bone"
+value = 1
+category = { value = "91723000", scheme = "SCT", meaning = "Anatomical Structure" }
+type = { value = "272673000", scheme = "SCT", meaning = "Bone" }
+rgb = [1, 2, 3]
+"""
+
+BROKEN = {
+    "an unknown scheme": ('scheme = "ct"', 'scheme = "own"', "normalisation.scheme"),
+    "an orientation of one axis twice": ('"LPS"', '"LRS"', "recipe.orientation"),
+    "axes that are none": ("transpose = [0, 1, 2]", "transpose = [0, 1, 1]", "recipe.transpose"),
+    "a step of nothing": ("step = 0.5", "step = 0.0", "recipe.step"),
+    "an axis to mirror that there is not": ("mirror_axes = [0]", "mirror_axes = [3]", "recipe.mirror_axes"),
+    "an unknown average": ('"logits"', '"votes"', "recipe.averaged"),
+    "an order that no spline has": ("order = 3", "order = 9", "orders of 0..5"),
+    "an unknown way of slices": ('"auto" }\noutput', '"some" }\noutput', "separate"),
+    "regions for other outputs": ("regions = []", "regions = [1]", "recipe.regions"),
+    "a value that no output writes": ("value = 1\n", "value = 2\n", "labels.bone.value"),
+    "fewer outputs than classes": ("outputs = 2", "outputs = 3", "as many outputs"),
+    "a key that is missing": ("step = 0.5\nmirror_axes = [0]\naveraged", "averages", "averages"),
+    "no origin": ("[origin]", "[source]", "origin"),
+}
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "made" / "package.toml"
+    path.parent.mkdir()
+    path.write_text(text)
+    return path
+
+
+def made(folder: Path) -> DirectPackage:
+    package = read_package(written(folder, TEXT))
+    assert isinstance(package, DirectPackage)
+    return package
+
+
+def test_a_package_is_read(tmp_path: Path) -> None:
+    package = made(tmp_path)
+    spec: NetworkSpec = package.folds[0]
+    assert package.networks == package.folds
+    assert spec.normalisation == Normalisation("ct", 100.0, 50.0)
+    assert spec.weights == tmp_path / "made" / "fold_0.safetensors"
+    assert package.recipe.image == Resampling(3)
+    assert [label.values for label in package.labels] == [range(1, 2)]
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_package_is_refused_with_what_was_wrong(tmp_path: Path, what: str) -> None:
+    right, wrong, named = BROKEN[what]
+    assert right in TEXT
+    with pytest.raises(ModelError, match=named) as error:
+        read_package(written(tmp_path, TEXT.replace(right, wrong, 1)))
+    assert error.value.code == "package_unreadable"
+
+
+def test_a_label_without_a_code_is_refused_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="none for bone") as error:
+        read_package(written(tmp_path, TEXT.replace("272673000", "")))
+    assert error.value.code == "labels_without_codes"
+
+
+def test_a_scan_of_zeros_is_unsuitable(tmp_path: Path) -> None:
+    empty = Volume(np.zeros((4, 4, 4), np.int16), Grid((4, 4, 4), np.eye(4)))
+    with pytest.raises(UnsuitableError):
+        prepare(empty, made(tmp_path))
+
+
+def test_normalised_values_are_those_of_the_formula(tmp_path: Path) -> None:
+    hu = np.array([-500, 100, 150, 2000], np.int16).reshape(1, 1, 4)
+    image = prepare(Volume(hu, Grid((1, 1, 4), np.eye(4))), made(tmp_path)).image
+    np.testing.assert_allclose(image.ravel(), [-4, 0, 1, 16])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "how", "axis"),
+    [
+        ((1.0, 1.0, 1.0), (2.0, 2.0, 2.0), "auto", None),
+        ((5.0, 1.0, 1.0), (1.0, 1.0, 1.0), "auto", 0),
+        ((1.0, 1.0, 1.0), (1.0, 1.0, 4.0), "auto", 2),
+        ((3.0, 1.0, 1.0), (1.0, 1.0, 1.0), "auto", None),
+        ((3.0, 1.0, 1.0), (1.0, 1.0, 1.0), "always", 0),
+        ((9.0, 1.0, 1.0), (1.0, 1.0, 1.0), "never", None),
+        ((0.2, 1.2, 1.2), (1.0, 1.0, 1.0), "auto", None),
+    ],
+)
+def test_slices_that_are_far_apart_are_resampled_apart(
+    before: tuple[float, ...], after: tuple[float, ...], how: str, axis: int | None
+) -> None:
+    assert separate_axis(before, after, Resampling(3, 0, how)) == axis
+
+
+def test_slices_apart_never_mix() -> None:
+    stack = np.repeat(np.array([0.0, 100.0]), 9).reshape(2, 3, 3)
+    assert new_shape(stack.shape, (4.0, 1.0, 1.0), (1.0, 0.5, 1.0)) == (8, 6, 3)
+    found = zoomed(stack, (8, 6, 3), 0, Resampling(3))
+    assert set(np.unique(found)) == {0.0, 100.0}
+    assert found.shape == (8, 6, 3)

@@ -11,6 +11,7 @@ from typing import Any
 
 from dbos import DBOSClient
 
+from app.node.database import STUDIES, delivery_queue
 from app.node.job import job_folder
 from app.node.workflow import DELIVER, SEGMENT
 from operators.errors import UsageError
@@ -130,10 +131,12 @@ def retry(client: DBOSClient, job_id: str, data: Path) -> None:
     job = require_job(client, job_id)
     if job.state not in ("failed", "refused", "cancelled"):
         raise UsageError(f"expected a job that failed, was refused or cancelled; this one is {job.state}")
-    again = [f"{job_id}>{name}" for name, state in job.deliveries if state != "delivered"] or [job_id]
+    missing = [name for name, state in job.deliveries if state != "delivered"]
+    again = {f"{job_id}>{name}": delivery_queue(name) for name in missing} or {job_id: STUDIES}
     job_folder(data, job_id).timed_out.unlink(missing_ok=True)
-    for workflow_id in again:
-        client.rewind_workflow(workflow_id)
+    for workflow_id, queue in again.items():
+        # Without the queue's name any process would take it, those too that know no such workflow
+        client.rewind_workflow(workflow_id, queue_name=queue)
 
 
 def cancel(client: DBOSClient, job_id: str) -> None:

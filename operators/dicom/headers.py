@@ -6,6 +6,7 @@ import io
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -34,6 +35,8 @@ _HEAD_BYTES = 1 << 14
 DICOMDIR = "1.2.840.10008.1.3.10"
 # 8000 frames of 512 x 512: what an inflated file may hold before it counts as a bomb.
 MAXIMUM_INFLATED_BYTES = 2**32
+# What is inflated at a time, and how much of it is kept to find the header in
+_PART_BYTES, _INFLATED_HEAD_BYTES = 1 << 22, 1 << 26
 # What pydicom raises on files that are not what they claim to be; anything else is our defect.
 READ_ERRORS = (InvalidDicomError, zlib.error, MemoryError, *VALUE_ERRORS)
 
@@ -80,11 +83,11 @@ def _read(file: BinaryIO, head: bytes, path: Path) -> Header | None:
 
 
 def _read_deflated(path: Path) -> Header | None:
-    inflated = inflate(path)
-    file = io.BytesIO(inflated)
+    head, size = _inflated_head(path)
+    file = io.BytesIO(head)
     dataset = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_at_pixels)
     dataset.file_meta = read_file_meta_info(path)
-    return _header(dataset, file, len(inflated))
+    return _header(dataset, file, size)
 
 
 def _header(dataset: Dataset, file: BinaryIO, size: int) -> Header | None:
@@ -108,14 +111,31 @@ def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
 
 def inflate(path: Path) -> bytes:
     """The data set of a deflated file (PS3.5 A.5), without its file meta."""
+    return b"".join(_inflated(path))
+
+
+def _inflated_head(path: Path) -> tuple[bytes, int]:
+    """As much of a deflated data set as a header may take, and the size of all of it."""
+    head, size = bytearray(), 0
+    for part in _inflated(path):
+        size += len(part)
+        if len(head) < _INFLATED_HEAD_BYTES:
+            head += part
+    return bytes(head), size
+
+
+def _inflated(path: Path) -> Iterator[bytes]:
     content = path.read_bytes()
     if content[_META_AT : _META_AT + 8] != _GROUP_LENGTH:
         raise UnreadableError("expected a file meta group with its length, got none")
     (length,) = struct.unpack_from("<I", content, _META_AT + 8)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    inflated = inflater.decompress(content[_META_AT + 12 + length :], MAXIMUM_INFLATED_BYTES)
-    if inflater.unconsumed_tail:
-        raise UnreadableError(f"expected at most {MAXIMUM_INFLATED_BYTES} inflated bytes, got more")
+    waiting, size = content[_META_AT + 12 + length :], 0
+    while waiting:
+        part = inflater.decompress(waiting, _PART_BYTES)
+        waiting, size = inflater.unconsumed_tail, size + len(part)
+        if size > MAXIMUM_INFLATED_BYTES:
+            raise UnreadableError(f"expected at most {MAXIMUM_INFLATED_BYTES} inflated bytes, got more")
+        yield part
     if not inflater.eof:
         raise UnreadableError("expected a whole file, got a deflated one that is cut short")
-    return inflated

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from app.settings import read_settings
+from app.settings import SOFTWARE_VERSION, read_settings
 from operators.errors import UsageError
 
 RECIPE_FILE = "training.toml"
@@ -30,9 +32,10 @@ class TrainOptions:
 def train_command(package: str, options: TrainOptions) -> int:
     """Trains a package's networks, one after the other, and installs each when it is done."""
     from training.calibration import calibrate
-    from training.export import export
+    from training.device import training_device
+    from training.installation import train_and_install
     from training.recipe import read_recipe
-    from training.trainer import TrainingRun, cache_of, train
+    from training.runs import TrainingRun
 
     folder = read_settings(models=options.models).models / package
     if not (folder / RECIPE_FILE).is_file():
@@ -42,13 +45,26 @@ def train_command(package: str, options: TrainOptions) -> int:
     for name in names:
         if name not in recipe.networks:
             raise UsageError(f"expected one of the networks {', '.join(recipe.networks)}, got {name!r}")
+        network = recipe.networks[name].on(training_device().type)
         run = TrainingRun(
-            recipe, recipe.networks[name], options.data, options.runs, options.seed, options.workers,
+            recipe, network, options.data, options.runs, options.seed, options.workers,
             options.steps, options.start_from, options.minutes,
+            datetime.now(UTC).isoformat(timespec="seconds"), software(),
         )
-        checkpoint = train(run)
-        sha256 = export(checkpoint, folder, name)
-        print(f"{name}: trained, installed in {package} with SHA-256 {sha256}")
-        if recipe.networks[name].kind == "fracture" and options.calibration_cases:
-            print(calibrate(folder, recipe, options.data, cache_of(run), options.calibration_cases, run.seed))
+        installed = train_and_install(run, folder)
+        print(f"{name}: trained, installed in {package} with SHA-256 {installed.sha256}")
+        print(f"{name}: its training is described in {installed.report.parent.name}/{installed.report.name}")
+        if network.kind == "fracture" and options.calibration_cases:
+            print(calibrate(folder, recipe, options.data, run.cache, options.calibration_cases, run.seed))
     return 0
+
+
+def software() -> str:
+    """Version, and the commit where this is a checkout."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return SOFTWARE_VERSION
+    return f"{SOFTWARE_VERSION} {asked.stdout.strip()}".strip()

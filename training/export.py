@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,36 @@ from operators.errors import ModelError, UsageError
 from operators.imaging.package_file import PACKAGE_FILE, read_package
 from operators.imaging.packages import NetworkSpec
 from operators.networks.architectures import build
-from operators.networks.weights import distinct
+from operators.networks.weights import distinct, fill
+from training.checkpoints import Weights, best_weights, read
 
 
 def export(checkpoint: Path, package_folder: Path, network: str) -> str:
-    """Writes the averaged weights of `checkpoint` where the package expects them; returns the SHA-256.
+    """Writes the best averaged weights of `checkpoint` where the package expects them; returns the SHA-256.
 
+    The package's arguments follow the checkpoint, which may be of a larger network for a GPU.
     Raises ModelError where the checkpoint is of another network than the package's.
     """
     spec = network_spec(package_folder, network)
-    kept = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    require_same_network(kept, spec)
-    content = save({name: tensor.half().contiguous() for name, tensor in distinct(kept["average"]).items()})
+    kept = read(checkpoint, torch.device("cpu"))
+    trained = json.loads(kept["network"])
+    require_same_network(trained, spec)
+    arguments = {**spec.arguments, "filters": trained["filters"]}
+    weights = distinct(best_weights(kept))
+    require_fitting(weights, spec, arguments)
+    content = save({name: tensor.half().contiguous() for name, tensor in weights.items()})
     write_whole(spec.weights, lambda file: file.write(content))
     sha256 = hashlib.sha256(content).hexdigest()
-    set_value(package_folder / PACKAGE_FILE, f"networks.{network}", "sha256", f'"{sha256}"')
+    package_file, table = package_folder / PACKAGE_FILE, f"networks.{network}"
+    if arguments != spec.arguments:
+        set_value(package_file, table, "arguments", inline_table(arguments))
+    set_value(package_file, table, "sha256", f'"{sha256}"')
     return sha256
+
+
+def inline_table(values: Mapping[str, object]) -> str:
+    """TOML text of numbers and lists of numbers."""
+    return "{ " + ", ".join(f"{key} = {value}" for key, value in values.items()) + " }"
 
 
 def network_spec(package_folder: Path, network: str) -> NetworkSpec:
@@ -41,10 +56,10 @@ def network_spec(package_folder: Path, network: str) -> NetworkSpec:
     return specs[network]
 
 
-def require_same_network(kept: dict[str, Any], spec: NetworkSpec) -> None:
-    """Raises ModelError where the weights would be read with other classes, spacing, window or shape."""
-    trained = json.loads(kept["network"])
+def require_same_network(trained: dict[str, Any], spec: NetworkSpec) -> None:
+    """Raises ModelError where the weights would be read with other classes, spacing or window."""
     for what, expected, got in (
+        ("architecture", spec.architecture, trained["architecture"]),
         ("classes", list(spec.classes), trained["classes"]),
         ("guide", list(spec.guide), trained.get("guide", [])),
         ("window_hu", list(spec.window_hu), trained["window_hu"]),
@@ -52,11 +67,15 @@ def require_same_network(kept: dict[str, Any], spec: NetworkSpec) -> None:
     ):
         if expected != got:
             raise ModelError(f"networks.{spec.name}: expected {what} {expected}, got a training with {got}")
+
+
+def require_fitting(weights: Weights, spec: NetworkSpec, arguments: dict[str, Any]) -> None:
+    """Raises ModelError where the weights are not those of the network that the package would build."""
     try:
-        build(spec.architecture, **spec.arguments).load_state_dict(kept["average"])
+        fill(build(spec.architecture, **arguments), weights)
     except RuntimeError as error:
         raise ModelError(
-            f"networks.{spec.name}: expected the weights of {spec.architecture} {spec.arguments}, got others",
+            f"networks.{spec.name}: expected the weights of {spec.architecture} {arguments}, got others",
             code="weights_do_not_fit",
         ) from error
 

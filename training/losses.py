@@ -43,10 +43,23 @@ class TrainingLoss:
         return self
 
     def __call__(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Logits (1, C, I, J, K) and targets (1, I, J, K)."""
+        """Logits (N, C, I, J, K) and targets (N, I, J, K); patches partly unknown count one by one."""
+        partly = (target == NOT_OURS).flatten(1).any(dim=1)
+        if not partly.any():
+            return self.of_known(logits, target)
+        each = [self.of_absence(logits[n : n + 1], target[n : n + 1]) for n in torch.nonzero(partly).flatten()]
+        if not partly.all():
+            each += [self.of_known(logits[~partly], target[~partly])] * int((~partly).sum())
+        return torch.stack(each).mean()
+
+    def of_known(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Dice + cross-entropy where every voxel is known."""
+        entropy: torch.Tensor = self.cross_entropy(logits, target)
+        return self.mean_dice(logits, target) + entropy
+
+    def of_absence(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """What is not ours may be anything but the absent classes; the rest is background."""
         unknown = target == NOT_OURS
-        if not unknown.any():
-            return self.mean_dice(logits, target) + self.cross_entropy(logits, target)
         allowed = [c for c in range(logits.shape[1]) if c not in self.absent]
         log_total = torch.logsumexp(logits, dim=1)
         elsewhere = (log_total - torch.logsumexp(logits[:, allowed], dim=1))[unknown].mean()

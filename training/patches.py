@@ -130,6 +130,7 @@ def as_tensors(sample: Sample, window_hu: tuple[float, float], guide: Array | No
     return torch.from_numpy(image), torch.from_numpy(sample.target.astype(np.int64))
 
 
-def loader(patches: Patches, workers: int) -> DataLoader[Patch]:
-    """Batches of one, made ahead in `workers` processes."""
-    return DataLoader(patches, batch_size=1, num_workers=workers, prefetch_factor=4 if workers else None)
+def loader(patches: Patches, workers: int, batch: int = 1) -> DataLoader[Patch]:
+    """Batches, made ahead in `workers` processes."""
+    ahead = 4 if workers else None
+    return DataLoader(patches, batch_size=batch, num_workers=workers, prefetch_factor=ahead)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def test_a_second_export_replaces_the_first(tmp_path: Path) -> None:
         ('"hip_left", "hip_right"', '"hip_right", "hip_left"', "expected classes"),
         ("spacing_mm = [4.0, 4.0, 4.0]", "spacing_mm = [2.0, 2.0, 2.0]", "expected spacing_mm"),
         ("window_hu = [-200.0, 1300.0]", "window_hu = [0.0, 1300.0]", "expected window_hu"),
-        ("filters = [4, 4, 8]", "filters = [4, 8, 8]", "expected the weights of subpixel_unet"),
+        ("dimensions = 3, outputs = 7", "dimensions = 2, outputs = 7", "expected the weights of subpixel_unet"),
     ],
 )
 def test_weights_of_another_network_are_not_installed(
@@ -68,6 +69,15 @@ def test_weights_of_another_network_are_not_installed(
         export(train(tiny_run(tmp_path, steps=1)), models / "box", "coarse")
     assert file.read_text(encoding="utf-8") == content
     assert not list((models / "box").glob("*.safetensors"))
+
+
+def test_a_package_follows_a_network_that_was_trained_larger(tmp_path: Path) -> None:
+    models = write_models(tmp_path / "models")
+    run = tiny_run(tmp_path, "fracture", steps=1)
+    export(train(replace(run, network=run.network.on("cuda"))), models / "box", "fracture")
+    spec = read_package(models / "box" / PACKAGE_FILE).fracture
+    assert spec.arguments["filters"] == [4, 8, 16]
+    fill(build(spec.architecture, **spec.arguments), load_weights(spec.weights, spec.sha256))
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "models").glob("*/package.toml")), ids=folder_name)

@@ -22,16 +22,17 @@ from tests.unit.training_cases import ROOT, recipe, tiny_run, write_data, write_
 from training.patches import Patches
 from training.sources import Sources
 from training.subjects import NOT_OURS
-from training.trainer import absent_classes, set_learning_rate, share_done, train
+from training.trainer import absent_classes, set_learning_rate, train
 
 # The third checkpoint stops half-way, and the process dies as if the power had failed.
 KILLED_WHILE_IT_WRITES = """
 import os, signal, sys
 from pathlib import Path
 from tests.unit.training_cases import tiny_run
+import torch
 from training import trainer
 
-written, save = [], trainer.torch.save
+written, save = [], torch.save
 
 def save_or_die(content, file):
     if len(written) == 2:
@@ -40,7 +41,7 @@ def save_or_die(content, file):
         os.kill(os.getpid(), signal.SIGKILL)
     written.append(save(content, file))
 
-trainer.KEEP_EVERY, trainer.torch.save = 2, save_or_die
+torch.save = save_or_die
 trainer.train(tiny_run(Path(sys.argv[1]), steps=100))
 """
 
@@ -60,10 +61,15 @@ def test_a_training_killed_while_it_writes_goes_on_from_the_last_whole_checkpoin
     killed = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=90, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     run = tiny_run(tmp_path, steps=7)
-    assert torch.load(run.checkpoint, weights_only=True)["step"] == 4
+    before = torch.load(run.checkpoint, weights_only=True)
+    assert before["step"] == 4
+    assert before["progress"]["best_step"] in (2, 4)
     train(run)
-    assert torch.load(run.checkpoint, weights_only=True)["step"] == 7
-    assert steps_logged(tmp_path) == [2, 4, 7]
+    after = torch.load(run.checkpoint, weights_only=True)
+    assert after["step"] == 7
+    assert after["progress"]["best"] >= before["progress"]["best"]
+    assert steps_logged(tmp_path)[:2] == [2, 4]
+    assert steps_logged(tmp_path)[-1] == 7
 
 
 def test_a_finished_training_is_not_trained_or_logged_again(tmp_path: Path) -> None:
@@ -171,5 +177,5 @@ def test_the_learning_rate_warms_up_and_falls_to_nothing(tmp_path: Path) -> None
         rates.append(optimiser.param_groups[0]["lr"])
     assert rates[0] < rates[1] < rates[2] > rates[3] > rates[4] == 0
     run = tiny_run(tmp_path, minutes=2.0)
-    assert share_done(run, 0.1, 60.0) == 0.5
-    assert share_done(replace(run, minutes=None), 0.1, 60.0) == 0.1
+    assert replace(run, steps=10).planned_share(1, 60.0) == 0.5
+    assert replace(run, steps=10, minutes=None).planned_share(1, 60.0) == 0.1

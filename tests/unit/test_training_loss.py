@@ -57,3 +57,13 @@ def test_dice_counts_the_classes_of_the_patch_alone_unless_told_otherwise() -> N
     nothing = torch.zeros_like(target)
     assert float(present.mean_dice(stray, nothing)) == 0
     assert float(all_of_them.mean_dice(stray, nothing)) > 0
+
+
+def test_a_patch_partly_unknown_does_not_change_what_the_others_of_its_batch_cost() -> None:
+    known = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3]).reshape(1, 2, 2, 2)
+    unknown = torch.full((1, 2, 2, 2), NOT_OURS)
+    logits = torch.randn(2, 4, 2, 2, 2, generator=torch.Generator().manual_seed(0))
+    loss = TrainingLoss(None, absent=(1,))
+    alone = loss(logits[:1], known), loss(logits[1:], unknown)
+    together = loss(logits, torch.cat([known, unknown]))
+    assert torch.allclose(together, (alone[0] + alone[1]) / 2)

@@ -9,12 +9,26 @@ import nibabel
 import numpy as np
 
 from training.recipe import Recipe, read_recipe
-from training.trainer import TrainingRun
+from training.runs import TrainingRun
 
 ROOT = Path(__file__).parents[2]
 NAMES = {1: "sacrum", 2: "hip_left", 3: "hip_right", 4: "femur_left", 5: "femur_right", 6: "vertebrae_L5"}
 
 RECIPE = """
+held_out = ["009"]
+
+[[licences]]
+under = "007"
+source = "ours"
+licence = "Apache-2.0"
+
+[validation]
+patches = 2
+every = 2
+patience = 2
+fall = 0.5
+real = [{ folder = "007", bones = { SA = "sacrum" } }]
+
 [classes]
 sacrum = ["sacrum"]
 hip_left = ["hip_left"]
@@ -65,6 +79,12 @@ class_weights = [0.3, 0.6, 2.0]
 steps = 6
 learning_rate = 3e-3
 fractured_bones = 0.3
+scored = ["contact"]
+
+[networks.fracture.gpu]
+patch = [32, 32, 32]
+filters = [4, 8, 16]
+batch = 2
 """
 
 
@@ -178,4 +198,5 @@ def tiny_run(folder: Path, network: str = "coarse", **options: object) -> Traini
     if not data.exists():
         write_data(data)
     made = recipe(folder)
-    return TrainingRun(made, made.networks[network], data, folder / "runs", workers=0, **options)
+    begun = {"workers": 0, "began": "2026-01-02T03:04:05+00:00", "software": "1.0", **options}
+    return TrainingRun(made, made.networks[network], data, folder / "runs", **begun)

@@ -1,0 +1,62 @@
+"""The comparison behind docs/training.md.
+
+    python -m training.comparison --package MODELS/PACKAGE --data DATA [--runs runs/comparison]
+
+Trains every variant that is not there yet, measures it, and writes the table. Resumable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from training.comparison.encodings import ENCODINGS
+from training.comparison.pool import SIDE
+from training.comparison.scoring import readings
+from training.comparison.short_run import Place, train
+from training.comparison.variants import STEPS, Variant, network_recipe, variants
+from training.comparison.yardstick import test_bones, tuning_bones
+from training.recipe import read_recipe
+
+DECODINGS_OF = {"contact": ("merge", "watershed"), "border_core": ("watershed",)}
+
+
+def main() -> None:
+    """Reads the arguments, runs what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--package", type=Path, default=Path("models/pelvis"))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, default=Path("runs/comparison"))
+    parser.add_argument("--only", default="")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    place = Place(read_recipe(arguments.package / "training.toml"), arguments.data, arguments.runs)
+    for variant in variants(place.recipe):
+        result = place.folder / f"{variant.file}.json"
+        if not result.exists() and arguments.only in variant.name:
+            result.write_text(json.dumps(measured(variant, place), indent=1), encoding="utf-8")
+            print(f"{variant.name}: measured", flush=True)
+
+
+def measured(variant: Variant, place: Place) -> dict[str, object]:
+    """Trains and reads: what the table is made of."""
+    model = train(variant, place)
+    network = network_recipe(variant, place.recipe, ENCODINGS[variant.encoding].classes, SIDE)
+    bones = [bone for bone in test_bones(place) if bone.patient not in variant.real]
+    began = time.monotonic()
+    found = readings(model, network, DECODINGS_OF[variant.encoding], tuning_bones(place), bones)
+    return {
+        "variant": asdict(variant),
+        "steps": STEPS,
+        "reading_s": round(time.monotonic() - began, 1),
+        "readings": [asdict(one) for one in found],
+    }
+
+
+if __name__ == "__main__":
+    main()

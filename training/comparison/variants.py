@@ -1,0 +1,59 @@
+"""What is compared: each variant changes one thing of the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.recipe import NetworkRecipe, Recipe
+
+STEPS = 600
+# Drawn once; each is seen STEPS / PATCHES times, mirrored at random
+PATCHES = 300
+# Half of the shipped network's: short trainings of the whole would be too slow to repeat
+FILTERS = (16, 32, 64, 128)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One short training; `real` are the folders of the patients that it may see."""
+
+    name: str
+    encoding: str = "contact"
+    loss: str = "dice_ce"
+    spacing_mm: float = 1.2
+    filters: tuple[int, ...] = FILTERS
+    real: tuple[str, ...] = ()
+    seed: int = 0
+
+    @property
+    def file(self) -> str:
+        """The name in a path."""
+        return self.name.replace(" ", "_").replace("/", "_")
+
+
+def variants(recipe: Recipe) -> list[Variant]:
+    """All of them, the most wanted first; with real fractures once for each patient of the recipe."""
+    folders = [row["folder"] for row in recipe.sources["bone_sets"]]
+    return [
+        Variant("base"),
+        Variant("base, other seed", seed=1),
+        Variant("border and core", encoding="border_core"),
+        Variant("distance-weighted loss", loss="distance_weighted"),
+        Variant("deep supervision", loss="deep_supervision"),
+        *(Variant(f"with real fractures of {Path(one).name}", real=(one,)) for one in folders),
+        Variant("1.0 mm", spacing_mm=1.0),
+        Variant("0.8 mm", spacing_mm=0.8),
+        Variant("twice the filters", filters=(32, 64, 128, 256)),
+    ]
+
+
+def network_recipe(variant: Variant, recipe: Recipe, classes: tuple[str, ...], side: int) -> NetworkRecipe:
+    """The variant as the trainer knows it; window, learning rate and architecture as in the recipe."""
+    like = next(network for network in recipe.networks.values() if network.kind == "fracture")
+    return NetworkRecipe(
+        name=variant.file, kind="fracture", classes=classes, spacing_mm=variant.spacing_mm,
+        patch=(side,) * 3, window_hu=like.window_hu, architecture=like.architecture,
+        filters=variant.filters, steps=STEPS, learning_rate=like.learning_rate,
+        scored=classes[2:],
+    )

@@ -1,0 +1,32 @@
+"""From data to an installed network: trains it, installs its weights, writes down what it was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from training.checkpoints import read
+from training.export import export, network_spec
+from training.report import carry_history, report_file, write_report
+from training.runs import TrainingRun
+from training.trainer import train
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The checksum of the weights in the package, and where their report lies."""
+
+    sha256: str
+    report: Path
+
+
+def train_and_install(run: TrainingRun, package_folder: Path) -> Installed:
+    """Raises ModelError or UsageError before the first step where the package could not take the network."""
+    weights = network_spec(package_folder, run.network.name).weights
+    carry_history(run)
+    checkpoint = train(run)
+    sha256 = export(checkpoint, package_folder, run.network.name)
+    write_report(run, weights, sha256, read(checkpoint, torch.device("cpu"))["progress"])
+    return Installed(sha256, report_file(weights))

@@ -37,6 +37,8 @@ Loaded = TypeVar("Loaded")
 BONE_SPACING_MM = 1.0
 BODY_SPACING_MM = 1.5
 NEGATIVE_SPACING_MM = 3.0
+# Of what is kept: changes whenever a subject's fields do
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Sources:
     def kept(self, key: str, load: Callable[[], Loaded]) -> Loaded:
         """What `load` gives, from the cache if it is there. Only files of our own making are read."""
         self.cache.mkdir(parents=True, exist_ok=True)
-        path = self.cache / (hashlib.sha256(key.encode()).hexdigest()[:24] + ".pickle")
+        path = self.cache / (hashlib.sha256(f"{FORMAT} {key}".encode()).hexdigest()[:24] + ".pickle")
         if path.exists():
             kept: Loaded = pickle.loads(path.read_bytes())
             return kept

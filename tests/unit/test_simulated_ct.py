@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from operators.errors import UsageError
 from training.patches import as_tensors, mirrored, side_swaps
 from training.sampling import Pose, patch_coordinates
-from training.simulated_ct import Sample, centre_spots, cut_field_of_view, draw_centre, simulate
+from training.simulated_ct import Sample, centre_spots, draw_centre, simulate
 from training.subjects import (
     NOT_OURS,
     Subject,
-    bone_depth,
     class_of,
     from_structures,
     load_lps,
@@ -110,16 +109,6 @@ def test_coordinates_without_pose_step_by_the_ratio_of_the_spacings() -> None:
     assert np.allclose(np.diff(at[2], axis=2), 1)
 
 
-def test_beyond_a_cut_field_of_view_there_is_neither_image_nor_class() -> None:
-    cut = 0
-    for seed in range(60):
-        made = sample(1, body())
-        hu, target = cut_field_of_view(np.random.default_rng(seed), made.hu + 2000, made.target)
-        cut += bool((hu == -1024).any())
-        assert not target[hu == -1024].any()
-    assert 2 <= cut <= 20
-
-
 def test_patches_are_centred_on_every_class_alike() -> None:
     subject = body()
     spots = centre_spots(np.random.default_rng(0), subject, per_class=50)
@@ -127,15 +116,6 @@ def test_patches_are_centred_on_every_class_alike() -> None:
     assert values.tolist() == [1, 2, 3]
     assert set(counts) == {50}
     assert draw_centre(np.random.default_rng(0), subject, spots[:0], 0.0).shape == (3,)
-
-
-def test_depth_is_measured_in_each_bone_on_its_own() -> None:
-    bones = np.zeros((12, 9, 9), np.uint8)
-    bones[1:6, 1:8, 1:8], bones[6:11, 1:8, 1:8] = 1, 2
-    depth = bone_depth(bones, 1.0)
-    assert depth[5, 4, 4] == depth[6, 4, 4] == 10
-    assert depth[3, 4, 4] == 30
-    assert not depth[bones == 0].any()
 
 
 def test_dense_voxels_of_a_negative_are_marked_as_not_ours(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from training.body import paint, sight
 from training.body.sight import classes_of
 from training.sampling import Array, Pose, patch_coordinates, take
 from training.scanner import hide_unseen, scan
-from training.subjects import NOT_OURS, Subject
+from training.subjects import Subject
 
 __all__ = ["Sample", "centre_spots", "draw_centre", "scan", "simulate"]
 AIR_HU = -1000.0
@@ -53,7 +53,7 @@ def draw_centre(
 ) -> NDArray[np.float64]:
     """A source index: mostly at one of `spots` (N, 3) with a jitter, at times anywhere."""
     centre: NDArray[np.float64]
-    if subject.negative or len(spots) == 0 or rng.random() < anywhere:
+    if len(spots) == 0 or rng.random() < anywhere:
         centre = rng.uniform(0, 1, 3) * np.array(subject.structures.shape)
     else:
         jitter_mm = rng.normal(0, 25, 3)
@@ -66,7 +66,7 @@ def centre_spots(rng: np.random.Generator, subject: Subject, per_class: int = 40
     found = []
     targets = subject.targets
     for value in np.unique(subject.classes):
-        if value in (0, NOT_OURS):
+        if value == 0:
             continue
         voxels = np.argwhere(targets == value)
         if len(voxels):

@@ -18,18 +18,17 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from training.bone_patches import BoneSubject
+from training.bone_sets import bone_layer, bone_set_subject, only_file
 from training.phantom import Structure, pelvis_labels, phantom_ct
 from training.recipe import NetworkRecipe, Recipe
 from training.subjects import (
     Subject,
-    bone_layer,
-    bone_set_subject,
     bounding_box,
     from_structures,
+    label_map_body,
     label_map_subject,
     load_lps,
     negative_subject,
-    only_file,
     signed_distance,
 )
 
@@ -59,9 +58,17 @@ class Sources:
             found.append(self.kept(f"map {row} {key}", partial(label_map_subject, path, names, classes)))
         for row in self.recipe.sources["bone_sets"]:
             folder, bones = self.data / row["folder"], row["bones"]
-            load = partial(bone_set_subject, folder, bones, classes, BODY_SPACING_MM)
+            load = partial(self.bone_set, folder, bones, classes, row.get("around"))
             found.append(self.kept(f"set {row} {key}", load))
         return found
+
+    def bone_set(
+        self, folder: Path, bones: dict[str, str], classes: dict[str, list[str]],
+        around: dict[str, str] | None,
+    ) -> Subject:
+        """Bones of one patient in the body of a label map, where the recipe names one."""
+        donor = label_map_body(self.data / around["path"], self.data / around["names"]) if around else None
+        return bone_set_subject(folder, bones, classes, BODY_SPACING_MM, donor)
 
     def phantoms(self, network: NetworkRecipe) -> list[Subject]:
         """Procedural bodies, each drawn from its own seed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from scipy import ndimage
 
 from operators.errors import UsageError
 from training.surfaces import STEP_MM, Surfaces, bone_surfaces, edt
+from training.surroundings import Body
 from training.tissues import Tissue, tissue_of
 
 DEPTH_STEP_MM = STEP_MM
 NOT_OURS = 254
 MAXIMUM_SKIN_MM = 60.0
+# Skin and fat over muscles that label maps name, mm
+LABELLED_MARGIN_MM = 12
 # Above soft tissue and blood: bone, and contrast medium where it is dense
 DENSE_HU = 120
 
@@ -130,55 +133,20 @@ def class_of(structure: str, classes: dict[str, list[str]]) -> int:
     return 0
 
 
+def label_map_body(path: Path, names_file: Path) -> Body:
+    """A whole-body label map with the names of its values, voxels made cubes."""
+    array, spacing = load_lps(path)
+    names = {int(value): name for value, name in json.loads(names_file.read_text(encoding="utf-8")).items()}
+    spacing_mm = float(spacing[0])
+    return Body(resample(array.astype(np.uint8), spacing, spacing_mm, 0), names, spacing_mm)
+
+
 def label_map_subject(path: Path, names_file: Path, classes: dict[str, list[str]]) -> Subject:
     """A subject of a whole-body label map with a table of its values' names."""
-    array, spacing = load_lps(path)
-    table = json.loads(names_file.read_text(encoding="utf-8"))
-    names = {int(value): name for value, name in table.items()}
-    spacing_mm = float(spacing[0])
-    structures = resample(array.astype(np.uint8), spacing, spacing_mm, 0)
-    return from_structures(path.name.split(".")[0], structures, names, classes, spacing_mm, 12)
-
-
-def only_file(folder: Path, pattern: str) -> Path:
-    """The file of a bone set that is named so. Raises UsageError."""
-    found = sorted(folder.glob(pattern))
-    if len(found) != 1:
-        raise UsageError(f"expected one file {folder.name}/{pattern} in the data folder, found {len(found)}")
-    return found[0]
-
-
-def bone_set_subject(
-    folder: Path, bones: dict[str, str], classes: dict[str, list[str]], to_mm: float
-) -> Subject:
-    """A subject of bones masked out of one patient's CT: real texture, made-up surroundings."""
-    masks = {s: load_lps(only_file(folder, f"*_{s}_mask.nii.gz")) for s in bones}
-    spacing = next(iter(masks.values()))[1]
-    box = bounding_box(np.any([mask > 0 for mask, _ in masks.values()], axis=0), 3)
-    around = [(int(60 / to_mm), int(60 / to_mm))] * 2 + [(0, 0)]
-    layers = []
-    for suffix, (mask, _) in masks.items():
-        image, _ = load_lps(only_file(folder, f"*_{suffix}.nii.gz"))
-        cut = mask[box] > 0
-        inside, texture = bone_layer(cut, image[box], spacing, to_mm, whole_voxels(cut))
-        layers.append((np.pad(inside, around), np.pad(texture, around)))
-    structures, hu = merged(layers)
-    names = {0: "fat", **dict(enumerate(bones.values(), start=1))}
-    plain = from_structures(folder.name, structures, names, classes, to_mm, 40)
-    return replace(plain, hu=hu, skin=elliptical_skin(structures > 0, to_mm, 45))
-
-
-def merged(
-    layers: list[tuple[NDArray[np.bool_], NDArray[np.int16]]],
-) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
-    """Bones numbered 1, 2, ... in one array, and their texture; a bone's own is never painted over."""
-    shape = layers[0][0].shape
-    structures, hu = np.zeros(shape, np.uint8), np.zeros(shape, np.int16)
-    for value, (inside, texture) in enumerate(layers, start=1):
-        structures[inside] = value
-        near = inside | ((hu == 0) & (texture != 0))
-        hu[near] = texture[near]
-    return structures, hu
+    body = label_map_body(path, names_file)
+    return from_structures(
+        path.name.split(".")[0], body.structures, body.names, classes, body.spacing_mm, LABELLED_MARGIN_MM
+    )
 
 
 def bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
@@ -188,45 +156,6 @@ def bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
         there = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
         box.append(slice(max(int(there[0]) - margin, 0), int(there[-1]) + 1 + margin))
     return tuple(box)
-
-
-def bone_layer(
-    mask: NDArray[np.bool_], image: NDArray[Any], spacing_mm: NDArray[np.float64], to_mm: float,
-    trusted: NDArray[np.bool_] | None = None,
-) -> tuple[NDArray[np.bool_], NDArray[np.int16]]:
-    """A masked bone at an isotropic spacing, its texture carried 4 mm past its edge.
-
-    Without that, interpolation would mix the zeros outside the mask into the cortex. The texture is that
-    of the `trusted` voxels, all of the mask where none are given.
-    """
-    known = mask if trusted is None else trusted
-    distance, nearest = ndimage.distance_transform_edt(~known, sampling=spacing_mm, return_indices=True)
-    filled = image.astype(np.float32)[tuple(nearest)]
-    inside = resample(mask.astype(np.float32), spacing_mm, to_mm, 1) >= 0.5
-    texture = resample(filled, spacing_mm, to_mm, 1)
-    near = resample((distance < 4).astype(np.float32), spacing_mm, to_mm, 1) >= 0.5
-    return inside, np.where(near | inside, np.round(texture), 0).astype(np.int16)
-
-
-def whole_voxels(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A mask without its outermost voxels, which are half soft tissue; thin sheets stay as they are.
-
-    Measured on two patients: the outermost layer shows 0.62 to 0.75 of the next layer's HU.
-    """
-    inner = ndimage.binary_erosion(mask)
-    whole: NDArray[np.bool_] = inner | (mask & ~ndimage.binary_dilation(inner, iterations=2))
-    return whole
-
-
-def elliptical_skin(inner: NDArray[np.bool_], spacing_mm: float, margin_mm: float) -> NDArray[np.int8]:
-    """Signed distance in mm to the skin of a body that is an ellipse in every axial slice."""
-    i, j = np.nonzero(inner.any(axis=2))
-    centre = (i.min() + i.max()) / 2, (j.min() + j.max()) / 2
-    radii = (np.ptp(i) / 2 + margin_mm / spacing_mm, np.ptp(j) / 2 + margin_mm / spacing_mm)
-    grid = np.ogrid[: inner.shape[0], : inner.shape[1]]
-    r = np.sqrt(sum(((g - c) / a) ** 2 for g, c, a in zip(grid, centre, radii, strict=True)))
-    signed = np.clip((1 - r) * min(radii) * spacing_mm, -MAXIMUM_SKIN_MM, MAXIMUM_SKIN_MM)
-    return np.broadcast_to(signed[..., None], inner.shape).astype(np.int8)
 
 
 def negative_subject(path: Path, to_mm: float) -> Subject:

@@ -12,9 +12,10 @@ from training.body import Sight, contents, sight
 from training.body.bones import paint_bones, skeleton
 from training.body.paint import drawn_means
 from training.body.sight import classes_of
+from training.bone_sets import whole_voxels
 from training.sampling import Pose, enlarged, nearest, patch_coordinates, take
 from training.simulated_ct import simulate
-from training.subjects import Subject, from_structures, whole_voxels
+from training.subjects import Subject, from_structures
 from training.surfaces import STEP_MM, bone_surfaces
 from training.tissues import tissue_of
 

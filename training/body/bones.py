@@ -43,10 +43,9 @@ def paint_bones(
     bone = share_inside(view.surface_mm, width_mm)
     if not bone.any():
         return soft
+    inner = drawn_texture(rng, view, means, frame, width_mm)
     if subject.hu is not None and rng.random() < OWN_TEXTURE:
-        inner = own_texture(rng, subject.hu, view)
-    else:
-        inner = drawn_texture(rng, view, means, frame, width_mm)
+        inner = own_texture(rng, subject.hu, view, inner)
     hu: Array = soft + bone * (inner - soft)
     return hu
 
@@ -57,11 +56,13 @@ def share_inside(distance_mm: Array, width_mm: np.float32) -> Array:
     return share
 
 
-def own_texture(rng: np.random.Generator, own_hu: NDArray[np.int16], view: Sight) -> Array:
-    """The patient's own texture with contrast and brightness changed; bone where it has none."""
+def own_texture(
+    rng: np.random.Generator, own_hu: NDArray[np.int16], view: Sight, elsewhere: Array
+) -> Array:
+    """The patient's own texture with contrast and brightness changed, where there is any."""
     real = take(own_hu, view.coordinates, 1, 0)
     gain, offset = rng.uniform(0.7, 1.3), rng.uniform(-60, 60)
-    texture: Array = np.where(real == 0, 300, real) * np.float32(gain) + np.float32(offset)
+    texture: Array = np.where(real == 0, elsewhere, real * np.float32(gain) + np.float32(offset))
     return texture
 
 

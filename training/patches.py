@@ -51,7 +51,9 @@ class Patches(IterableDataset[Patch]):
 
 # Few scans without the anatomy are at hand: turned and scaled widely, they stand for more
 ANY_POSE = Pose(rotation_deg=40, scale=0.3, bend_mm=12, step_mm=2)
-BODY_POSE = Pose(ripple_mm=1.5, joint_mm=2.0, step_mm=2)
+# A joint's cartilage is 1 to 2 mm thick on either side; label maps of different makers differ by about
+# half a voxel of 1 mm in how wide they draw a bone
+BODY_POSE = Pose(ripple_mm=1.5, joint_mm=2.0, swell_mm=0.4, step_mm=2)
 
 
 class AnatomyDraw:

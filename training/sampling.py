@@ -19,7 +19,8 @@ class Pose:
     """How widely a patch is turned, scaled and bent before it is cut out.
 
     `bend_mm` bends over 1/`bend_points` of the patch, `ripple_mm` over half of that; `joint_mm` is by
-    how much the space of a joint opens or closes, `step_mm` how far a patient jumps between two slices.
+    how much the space of a joint opens or closes, `swell_mm` by how much a bone's outline grows or
+    shrinks, `step_mm` how far a patient jumps between two slices.
     """
 
     rotation_deg: float = 12.0
@@ -28,6 +29,7 @@ class Pose:
     bend_points: int = 5
     ripple_mm: float = 0.0
     joint_mm: float = 0.0
+    swell_mm: float = 0.0
     step_mm: float = 0.0
 
 

@@ -14,6 +14,7 @@ from training.body.paint import drawn_means
 from training.body.sight import classes_of
 from training.bone_sets import whole_voxels
 from training.sampling import Pose, enlarged, nearest, patch_coordinates, take
+from training.scanner import EFFECTS
 from training.simulated_ct import simulate
 from training.subjects import Subject, from_structures
 from training.surfaces import STEP_MM, bone_surfaces
@@ -64,7 +65,7 @@ def test_distances_are_to_the_surface_between_voxels_and_each_bone_has_its_own()
 
 
 @pytest.mark.parametrize("spacing_mm", [1.5, 4.0])
-def test_the_half_way_edge_of_a_painted_bone_is_the_targets_edge(spacing_mm: float) -> None:
+def test_the_half_way_edge_of_a_painted_and_scanned_bone_is_the_targets_edge(spacing_mm: float) -> None:
     """Volume at the half-way level against volume of the target, over a ball's surface, in voxels."""
     subject = subject_of(ball(17).astype(np.uint8))
     means = np.full(6, 300, np.float32)
@@ -77,6 +78,8 @@ def test_the_half_way_edge_of_a_painted_bone_is_the_targets_edge(spacing_mm: flo
         target = classes_of(view, subject.classes) > 0
         frame = replace(skeleton(rng), cortex_hu=300.0)
         hu = paint_bones(rng, subject, view, means, np.zeros(SHAPE, np.float32), frame)
+        for name, strength in (("smooth_kernel", 0.5), ("sharp_kernel", 0.7), ("thick_slices", 2.0)):
+            hu = EFFECTS[name](rng, hu, (spacing_mm,) * 3, strength)
         fine = enlarged(hu, tuple(2 * n - 1 for n in SHAPE), 2)
         bright = (np.count_nonzero(hu >= 150) + np.count_nonzero(fine >= 150) / 8) / 2
         radius = 17 * 1.5 / spacing_mm
@@ -115,6 +118,17 @@ def test_joints_open_and_close_and_nothing_else_changes() -> None:
             assert {*np.unique(target)} <= {0, 1, 2}
     assert opened
     assert closed
+
+
+def test_bones_of_label_maps_swell_and_shrink_each_on_its_own_and_a_patients_own_stay() -> None:
+    subject = two_bones(6)
+    pose = replace(STILL, swell_mm=1.5)
+    targets = [classes_of(seen(subject, seed, pose), subject.classes) for seed in range(9)]
+    sizes = np.array([np.bincount(target.ravel(), minlength=3)[1:] for target in targets])
+    assert (sizes.max(axis=0) > 1.05 * sizes.min(axis=0)).all()
+    assert abs(np.corrcoef(sizes.T)[0, 1]) < 0.9
+    own = replace(subject, hu=np.ones(SHAPE, np.int16))
+    assert np.array_equal(classes_of(seen(own, 1, pose), own.classes), own.targets)
 
 
 def test_a_person_has_all_bones_of_like_density_and_all_vessels_of_like_contrast() -> None:

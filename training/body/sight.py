@@ -47,9 +47,11 @@ def sight(
     second = take_smooth(subject.surfaces.second, coordinates, far) * np.float32(STEP_MM)
     if pose.joint_mm:
         first += joint_change(rng, second, pose.joint_mm, subject.hu is not None)
+    owner = at.take(subject.surfaces.owner)
+    if pose.swell_mm and subject.hu is None:
+        first += rng.uniform(-pose.swell_mm, pose.swell_mm, 256).astype(np.float32)[owner]
     skin = take_smooth(subject.skin, coordinates, -60, 4) + np.float32(rng.uniform(-10, 25))
     skin += 4 * smooth_noise(rng, skin.shape, 4)
-    owner = at.take(subject.surfaces.owner)
     return Sight(at.take(subject.structures), owner, first, second, skin, coordinates, spacing_mm)
 
 

@@ -6,15 +6,19 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from training.sampling import Array, enlarged
-from training.scanner.artefacts import coarse_mean, rotated
+from training.scanner.artefacts import rotated
 from training.scanner.slices import Spacing
 
 BONE_HU = 250.0
 # Steel and titanium exceed what twelve bits hold
 METAL_HU = (2200.0, 6000.0)
 RAYS = 5
+# Streaks are as narrow as the metal, and reach as far as the pelvis is wide
+STREAK_MM = 3.0
+FADING_MM = 100.0
 Points = tuple[NDArray[np.float32], ...]
 Point = NDArray[np.float64]
 Implant = Callable[[np.random.Generator, Points, Point], Array]
@@ -40,15 +44,18 @@ def metal(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: fl
 
 def streaks(rng: np.random.Generator, share: Array, spacing_mm: Spacing, strength: float) -> Array:
     """Bands dark and bright along rays through metal, most of them dark, strongest near it."""
-    coarse, step = coarse_mean(share, spacing_mm)
+    step = max(1, round(STREAK_MM / max(spacing_mm)))
+    coarse = np.ascontiguousarray(ndimage.maximum_filter(share, step)[::step, ::step, ::step])
+    x_mm = (np.arange(coarse.shape[0], dtype=np.float32) * step * spacing_mm[0])[:, None, None]
     total = np.zeros_like(coarse)
     for angle in rng.uniform(0, 180, RAYS):
         turned = rotated(coarse, float(angle))
-        shadow = 1 - np.exp(-turned.sum(axis=0, keepdims=True))
-        nearness = 0.3 + 0.7 * turned.cumsum(axis=0)[::-1].clip(0, 1) * turned.cumsum(axis=0).clip(0, 1)
-        sign = rng.choice([-1.0, -1.0, 0.6])
-        total += rotated((np.float32(sign) * shadow * nearness).astype(np.float32), -float(angle))
-    result: Array = np.float32(strength / 2) * enlarged(total, share.shape, step)
+        path = turned.sum(axis=0, keepdims=True)
+        middle_mm = (turned * x_mm).sum(axis=0, keepdims=True) / np.maximum(path, np.float32(1e-3))
+        fading = np.exp(-np.abs(x_mm - middle_mm) / np.float32(FADING_MM))
+        band = np.float32(rng.choice([-1.0, -1.0, 0.6])) * (1 - np.exp(-path)) * fading
+        total += rotated(band, -float(angle))
+    result: Array = np.float32(strength) * enlarged(np.clip(total, -1, 1), share.shape, step)
     return result
 
 

@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 PEER   ?= .venv-bench
 DATA   ?= ../shared/data
 
-.PHONY: help setup tools demo test check bench references accuracy clean
+.PHONY: help setup tools demo test check bench references accuracy comparison clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /	/' | expand -t 12
@@ -63,6 +63,9 @@ references: $(READY) $(PEER)/.ready  ## What nnU-Net itself says of the made-up 
 
 accuracy: $(READY)  ## The shipped networks on the patient whom training never saw
 	$(BIN)/python -m benchmarks.accuracy --data $(DATA)
+
+comparison: $(READY)  ## Short trainings, one for each way that was weighed; their table in docs/training.md
+	$(BIN)/python -m training.comparison --data $(DATA)
 
 clean:  ## Remove what was built
 	rm -rf $(VENV) $(PEER) build out

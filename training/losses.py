@@ -47,7 +47,7 @@ class TrainingLoss:
         partly = (target == NOT_OURS).flatten(1).any(dim=1)
         if not partly.any():
             return self.of_known(logits, target)
-        each = [self.of_absence(logits[n : n + 1], target[n : n + 1]) for n in torch.nonzero(partly).flatten()]
+        each = [self.of_absence(logits[[n]], target[[n]]) for n in torch.nonzero(partly).flatten().tolist()]
         if not partly.all():
             each += [self.of_known(logits[~partly], target[~partly])] * int((~partly).sum())
         return torch.stack(each).mean()

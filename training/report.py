@@ -125,7 +125,7 @@ def data_of(run: TrainingRun) -> Iterator[dict[str, Any]]:
     """Every path of the recipe's sources that this kind of network reads, with its licence; the phantoms."""
     tables = {k: v for k, v in run.recipe.sources.items() if k not in UNREAD[run.network.kind]}
     tables.pop("licences", None)
-    for path in named_paths(tables):
+    for path in dict.fromkeys(named_paths(tables)):
         yield {"path": path, **licence_of(path, run.recipe)}
     phantoms = run.recipe.sources["phantoms"]
     yield {"path": "training/phantom", "source": "procedural", "licence": "Apache-2.0", "made": phantoms}

@@ -55,7 +55,7 @@ def test_a_second_export_replaces_the_first(tmp_path: Path) -> None:
         ('"hip_left", "hip_right"', '"hip_right", "hip_left"', "expected classes"),
         ("spacing_mm = [4.0, 4.0, 4.0]", "spacing_mm = [2.0, 2.0, 2.0]", "expected spacing_mm"),
         ("window_hu = [-200.0, 1300.0]", "window_hu = [0.0, 1300.0]", "expected window_hu"),
-        ("dimensions = 3, outputs = 7", "dimensions = 2, outputs = 7", "expected the weights of subpixel_unet"),
+        ("dimensions = 3, outputs = 7", "dimensions = 2, outputs = 7", "expected the weights of subpixel"),
     ],
 )
 def test_weights_of_another_network_are_not_installed(

@@ -44,7 +44,7 @@ def test_without_a_validation_table_nothing_is_watched(tmp_path: Path) -> None:
     [
         ("learning_rate = 3e-3\nnegatives", "learnign_rate = 3e-3\nnegatives", "got learnign_rate"),
         ("batch = 2", "spacing_mm = 2.0", r"networks.fracture.gpu: .*got spacing_mm"),
-        ("patch = [32, 32, 32]", "patch = [30, 30, 30]", r"steps of 4 voxels for 3 levels, got \(30, 30, 30\)"),
+        ("patch = [32, 32, 32]", "patch = [30, 30, 30]", r"steps of 4 voxels .* got \(30, 30, 30\)"),
         ("scored = [\"contact\"]", "scored = [\"contakt\"]", "interior, contact, got contakt"),
         ("class_weights = [0.3, 0.6, 2.0]", "class_weights = [0.3]", "3 class_weights, got 1"),
         ("held_out = [\"009\"]", "held_out = [\"007\"]", "bone_sets: expected no held-out case, got 007"),

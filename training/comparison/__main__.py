@@ -13,12 +13,15 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from training.comparison.encodings import ENCODINGS
 from training.comparison.pool import SIDE
-from training.comparison.scoring import readings
+from training.comparison.scoring import readings, score
 from training.comparison.short_run import Place, train
+from training.comparison.sizes import size_rows
+from training.comparison.table import HEAD, put_table, table_row, table_rows
 from training.comparison.variants import STEPS, Variant, network_recipe, variants
 from training.comparison.yardstick import test_bones, tuning_bones
 from training.recipe import read_recipe
@@ -27,20 +30,33 @@ DECODINGS_OF = {"contact": ("merge", "watershed"), "border_core": ("watershed",)
 
 
 def main() -> None:
-    """Reads the arguments, runs what is missing."""
+    """Reads the arguments, runs what is missing, writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--package", type=Path, default=Path("models/pelvis"))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--runs", type=Path, default=Path("runs/comparison"))
-    parser.add_argument("--only", default="")
+    parser.add_argument("--page", type=Path, default=Path("docs/training.md"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     place = Place(read_recipe(arguments.package / "training.toml"), arguments.data, arguments.runs)
-    for variant in variants(place.recipe):
+    wanted = variants(place.recipe)
+    for variant in wanted:
         result = place.folder / f"{variant.file}.json"
-        if not result.exists() and arguments.only in variant.name:
+        if not result.exists():
             result.write_text(json.dumps(measured(variant, place), indent=1), encoding="utf-8")
-            print(f"{variant.name}: measured", flush=True)
+        print(f"{variant.name}: measured", flush=True)
+        write_tables(arguments.page, place, wanted)
+
+
+def write_tables(page: Path, place: Place, wanted: list[Variant]) -> None:
+    """What was measured so far, and the sizes."""
+    results = [place.folder / f"{variant.file}.json" for variant in wanted]
+    read = [json.loads(file.read_text(encoding="utf-8")) for file in results if file.exists()]
+    whole = [score(bone, bone.outline.astype(np.uint16)) for bone in test_bones(place)]
+    unseparated = {"decoding": "", "threshold": "", "scores": [asdict(one) for one in whole]}
+    put_table(page, "comparison", [HEAD, table_row("bones left whole", unseparated), *table_rows(read)])
+    network = network_recipe(wanted[0], place.recipe, ENCODINGS["contact"].classes, SIDE)
+    put_table(page, "sizes", list(size_rows(network)))
 
 
 def measured(variant: Variant, place: Place) -> dict[str, object]:

@@ -63,7 +63,7 @@ def readings(
 def tried(
     bone: TestBone, runtime: OpenVinoRuntime, network: NetworkRecipe, decodings: Sequence[str]
 ) -> list[list[Score]]:
-    """For each decoding, the bone's score at each threshold: read at the network's spacing, scored at 0.8 mm."""
+    """For each decoding the bone's score at each threshold, scored at the bone's own spacing."""
     zoom = [round(n * bone.spacing_mm / network.spacing_mm) / n for n in bone.hu.shape]
     hu = resized(bone.hu.astype(np.float32), zoom, 1)
     outline = resized(bone.outline.astype(np.float32), zoom, 1) >= 0.5

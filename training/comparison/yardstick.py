@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from training.bone_patches import OUTSIDE_HU, nearest_label
+from training.bone_sets import bone_layer, only_file
 from training.comparison.short_run import Place
 from training.fractures import Bone, FractureRules, fracture
 from training.sources import scanned_phantom
-from training.subjects import bone_layer, bounding_box, load_lps, only_file
+from training.subjects import bounding_box, load_lps
 
 # As fine as the finest variant reads
 SPACING_MM = 0.8

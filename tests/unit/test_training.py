@@ -58,7 +58,7 @@ def averages(checkpoint: Path) -> dict[str, torch.Tensor]:
 
 def test_a_training_killed_while_it_writes_goes_on_from_the_last_whole_checkpoint(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore", "-c", KILLED_WHILE_IT_WRITES, str(tmp_path)]
-    killed = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=90, check=False)
+    killed = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=300, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     run = tiny_run(tmp_path, steps=7)
     before = torch.load(run.checkpoint, weights_only=True)

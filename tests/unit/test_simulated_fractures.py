@@ -76,6 +76,14 @@ def test_a_cut_that_would_leave_a_splinter_is_not_made() -> None:
     assert all(cut(np.random.default_rng(n), bone, SPACING_MM, rules, Line(1.0)) is bone for n in range(5))
 
 
+def test_a_thin_plate_breaks_across_and_not_into_flakes() -> None:
+    plate = bone_of(np.pad(np.ones((40, 40, 5), bool), 6))
+    made = [cut(np.random.default_rng(n), plate, SPACING_MM, RULES, Line(0.5)) for n in range(10)]
+    contacts = [(contact_target(one.fragments, SPACING_MM) == 2).sum() for one in made]
+    assert sum(len(sizes(one.fragments)) > 1 for one in made) >= 7
+    assert max(contacts) < 0.6 * plate.fragments.sum()
+
+
 def test_a_local_cut_leaves_the_rest_of_the_plane_alone() -> None:
     fork = np.zeros((30, 40, 12), bool)
     fork[2:28, 2:12, 2:10] = fork[2:28, 28:38, 2:10] = fork[2:8, 2:38, 2:10] = True

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from training.fracturing.bone import Bone, Labels, Mask, box_of, present, separate
+from training.fracturing.bone import CONTACT_MM, Bone, Labels, Mask, box_of, present, separate
 from training.fracturing.displacement import displace
 from training.fracturing.lines import (
     Line,
@@ -27,6 +27,9 @@ from training.sampling import Array, smooth_noise
 
 # As far as blood is drawn round a fracture
 MARGIN_MM = 7.0
+# Bone plates break across, not along: a part most of which lies at the surface is drawn anew
+FLAKE = 0.7
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,19 +70,26 @@ def weights(n: int) -> NDArray[np.float64]:
 def cut(
     rng: np.random.Generator, bone: Bone, spacing_mm: float, rules: FractureRules, line: Line, chips: int = 0
 ) -> Bone:
-    """One fragment broken along one surface, with `chips` beside it; none where a part would be too small."""
+    """One fragment broken along one surface, with `chips` beside it; none where no part would be whole."""
     values, sizes = present(bone.fragments)
     value = rng.choice(values, p=sizes / sizes.sum())
     box = box_of(bone.fragments == value, round(MARGIN_MM / spacing_mm))
     whole = bone.fragments[box] == value
-    plane = drawn_plane(rng, shape_of(whole, spacing_mm))
-    height = height_mm(rng, plane, whole.shape, spacing_mm, drawn_roughness(rng))
-    found = parted(whole, height, plane, spacing_mm)
-    if present(found.parts)[1].min() < rules.smallest_mm3 / spacing_mm**3 or found.parts.max() < 2:
-        return bone
-    if chips:
-        found = with_chips(rng, found, height, chips, spacing_mm, rules.smallest_mm3)
-    return opened(rng, bone, box, found, line, spacing_mm)
+    shape = shape_of(whole, spacing_mm)
+    for _ in range(ATTEMPTS):
+        plane = drawn_plane(rng, shape)
+        height = height_mm(rng, plane, whole.shape, spacing_mm, drawn_roughness(rng))
+        found = parted(whole, height, plane, spacing_mm)
+        if sound(found, rules.smallest_mm3 / spacing_mm**3):
+            found = with_chips(rng, found, chips, spacing_mm, rules.smallest_mm3)
+            return opened(rng, bone, box, found, line, spacing_mm)
+    return bone
+
+
+def sound(found: Break, smallest: float) -> bool:
+    """Whether both parts are large enough, and neither is a mere flake all along the surface."""
+    parts = [found.away_mm[found.parts == value] for value in (1, 2)]
+    return all(len(part) >= smallest and (part < CONTACT_MM).mean() < FLAKE for part in parts)
 
 
 def parted(whole: Mask, height: Array, plane: Plane, spacing_mm: float) -> Break:
@@ -108,14 +118,14 @@ def parted(whole: Mask, height: Array, plane: Plane, spacing_mm: float) -> Break
 
 
 def with_chips(
-    rng: np.random.Generator, found: Break, height: Array, chips: int, spacing_mm: float, smallest_mm3: float
+    rng: np.random.Generator, found: Break, chips: int, spacing_mm: float, smallest_mm3: float
 ) -> Break:
     """A lens of bone around one place of the surface, shattered: cells around random points, rough walls."""
     on_surface = np.argwhere((found.parts > 0) & (found.away_mm < spacing_mm))
-    if len(on_surface) == 0:
+    if chips == 0 or len(on_surface) == 0:
         return found
     centre = on_surface[rng.integers(len(on_surface))]
-    grids = np.ogrid[tuple(slice(0, n) for n in height.shape)]
+    grids = np.ogrid[tuple(slice(0, n) for n in found.parts.shape)]
     away2 = sum(((g - c) * spacing_mm) ** 2 for g, c in zip(grids, centre, strict=True))
     lens = rng.uniform(7, 16) * np.sqrt(np.clip(1 - away2 / rng.uniform(15, 35) ** 2, 0, 1))
     edge = lens.astype(np.float32) - found.away_mm
@@ -123,7 +133,7 @@ def with_chips(
     chips = min(chips, int(len(at) * spacing_mm**3 / (2 * smallest_mm3)))
     if chips < 2:
         return found
-    cell, wall = cells(rng, at, height.shape, chips, spacing_mm)
+    cell, wall = cells(rng, at, found.parts.shape, chips, spacing_mm)
     parts, away = found.parts.copy(), np.where(lens > 0, np.abs(edge), found.away_mm)
     index = tuple(at.T)
     parts[index] = 3 + cell

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training.bone_patches import BoneSubject, bone_patch
-from training.fractures import FractureRules
+from training.fracturing import FractureRules
 from training.guides import GuideRules, drawn_guide
 from training.recipe import NetworkRecipe, Recipe
 from training.sampling import Array, Pose

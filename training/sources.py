@@ -172,17 +172,11 @@ def textured_bone(
     inside, texture = bone_layer(mask[box] > 0, image[box], spacing, BONE_SPACING_MM)
     zoom = [b / a for a, b in zip(mask[box].shape, inside.shape, strict=True)]
     fragments = ndimage.zoom(mask[box].astype(np.uint8), zoom, order=0, grid_mode=True, mode="nearest")
-    return BoneSubject(
-        name, fragments, inside.astype(np.float32), np.zeros_like(fragments),
-        texture, np.full(3, BONE_SPACING_MM),
-    )
+    return BoneSubject(name, fragments, inside.astype(np.float32), texture, np.full(3, BONE_SPACING_MM))
 
 
 def bone_of(name: str, mask: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> BoneSubject:
     """A bone of a label map: its shape alone, smoothed to hide the voxels' steps."""
     padded = np.pad(mask, 8).astype(np.float32)
     smooth = ndimage.gaussian_filter(padded, 0.7)
-    inside = smooth >= 0.5
-    depth = ndimage.distance_transform_edt(inside, sampling=spacing_mm)
-    steps = (np.minimum(depth, 12) * 10).astype(np.uint8)
-    return BoneSubject(name, inside.astype(np.uint8), smooth, steps, None, spacing_mm)
+    return BoneSubject(name, (smooth >= 0.5).astype(np.uint8), smooth, None, spacing_mm)

@@ -17,7 +17,7 @@ from torch import nn
 
 from operators.networks.sliding_window import Window, pad_to_patch, tile, tile_starts
 from training.bone_patches import OUTSIDE_HU, BoneSubject
-from training.fractures import contact_target
+from training.fracturing import contact_target
 from training.patches import Patch, Patches, as_tensors
 from training.recipe import NetworkRecipe, Recipe, ValidationRules
 from training.simulated_ct import Sample

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.bone_patches import BoneSubject, fractured_bone, scanned
-from training.fractures import FractureRules
+from training.fracturing import FractureRules
 from training.recipe import Recipe
 from training.sampling import Pose
 from training.sources import Sources

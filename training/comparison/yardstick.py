@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from training.bone_patches import OUTSIDE_HU, nearest_label
+from training.bone_patches import OUTSIDE_HU
 from training.bone_sets import bone_layer, only_file
 from training.comparison.short_run import Place
-from training.fractures import Bone, FractureRules, fracture
+from training.fracturing import Bone, FractureRules, fracture
+from training.fracturing.bone import with_nearest
 from training.sources import scanned_phantom
 from training.subjects import bounding_box, load_lps
 
@@ -100,8 +101,7 @@ def real_bone(folder: Path, suffix: str) -> Bone:
     inside, texture = bone_layer(mask[box] > 0, image[box], spacing, SPACING_MM)
     zoom = [b / a for a, b in zip(mask[box].shape, inside.shape, strict=True)]
     fragments = ndimage.zoom(mask[box].astype(np.uint8), zoom, order=0, grid_mode=True, mode="nearest")
-    fragments[~inside] = 0
-    fragments[inside & (fragments == 0)] = nearest_label(fragments, inside)
+    fragments = with_nearest(fragments * inside, inside)
     return Bone(np.where(inside, texture, MUSCLE_HU).astype(np.float32), fragments)
 
 

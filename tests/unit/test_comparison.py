@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from operators.networks.architectures import build
-from training.comparison.decoding import DECODINGS, THRESHOLDS
+from training.comparison.decoding import THRESHOLDS, decoded
 from training.comparison.deep_supervision import LEVELS, SupervisedUNet
 from training.comparison.encodings import ENCODINGS
 from training.comparison.losses import LOSSES, distance_weight, weighted_dice, weighted_entropy
@@ -92,13 +92,12 @@ def test_a_plate_too_thin_for_a_border_has_a_core_all_the_same() -> None:
     assert (ENCODINGS["border_core"].encode(fragments, fragments) == 1).any()
 
 
-@pytest.mark.parametrize("decoding", sorted(DECODINGS))
 @pytest.mark.parametrize("encoding", sorted(ENCODINGS))
-def test_a_perfect_answer_is_decoded_into_the_fragments(encoding: str, decoding: str) -> None:
+def test_a_perfect_answer_is_decoded_into_the_fragments(encoding: str) -> None:
     fragments, contact = two_slabs()
     target = ENCODINGS[encoding].encode(fragments, contact)
     classes = np.stack([target == value for value in range(3)]).astype(np.float32)
-    answers = DECODINGS[decoding](classes, contact > 0, 1.0)
+    answers = decoded(classes, contact > 0, 1.0)
     assert len(answers) == len(THRESHOLDS)
     for labels in answers:
         assert len(np.unique(labels[fragments == 1])) == len(np.unique(labels[fragments == 2])) == 1

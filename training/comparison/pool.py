@@ -14,6 +14,7 @@ from training.recipe import Recipe
 from training.sampling import Pose
 from training.sources import Sources
 
+# A variant's patch is cropped out of these
 SIDE = 64
 POSE = Pose(rotation_deg=25, scale=0.15, bend_mm=6)
 # Truly fractured bones, other real ones, shapes of label maps, phantoms; the recipe's shares where

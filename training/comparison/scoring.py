@@ -16,7 +16,7 @@ from operators.imaging.overlaps import overlap
 from operators.imaging.packages import NetworkSpec
 from operators.networks.runtimes import Device, OpenVinoRuntime
 from operators.networks.sliding_window import Window, predict
-from training.comparison.decoding import DECODINGS, THRESHOLDS, Labels
+from training.comparison.decoding import THRESHOLDS, Labels, decoded
 from training.comparison.yardstick import TestBone
 from training.recipe import NetworkRecipe
 
@@ -37,42 +37,30 @@ class Score:
 
 @dataclass(frozen=True)
 class Reading:
-    """A variant's scores by one decoding, at the threshold that suited it best on other bones."""
+    """A variant's scores, at the threshold that suited it best on other bones."""
 
-    decoding: str
     threshold: float
     scores: tuple[Score, ...]
 
 
-def readings(
-    model: nn.Module, network: NetworkRecipe, decodings: Sequence[str], tuning: Sequence[TestBone],
-    bones: Sequence[TestBone],
-) -> list[Reading]:
-    """For each decoding, the threshold chosen on `tuning` and what `bones` score with it."""
+def reading(
+    model: nn.Module, network: NetworkRecipe, tuning: Sequence[TestBone], bones: Sequence[TestBone]
+) -> Reading:
+    """The threshold chosen on `tuning`, and what `bones` score with it."""
     runtime = OpenVinoRuntime(model, network_spec(network), Device(threads=1))
-    tuned = [tried(bone, runtime, network, decodings) for bone in tuning]
-    read = [tried(bone, runtime, network, decodings) for bone in bones]
-    found = []
-    for number, decoding in enumerate(decodings):
-        of_threshold = np.mean([[one.iou for one in bone[number]] for bone in tuned], axis=0)
-        best = int(of_threshold.argmax())
-        found.append(Reading(decoding, THRESHOLDS[best], tuple(bone[number][best] for bone in read)))
-    return found
+    tuned = [[one.iou for one in tried(bone, runtime, network)] for bone in tuning]
+    best = int(np.mean(tuned, axis=0).argmax())
+    return Reading(THRESHOLDS[best], tuple(tried(bone, runtime, network)[best] for bone in bones))
 
 
-def tried(
-    bone: TestBone, runtime: OpenVinoRuntime, network: NetworkRecipe, decodings: Sequence[str]
-) -> list[list[Score]]:
-    """For each decoding the bone's score at each threshold, scored at the bone's own spacing."""
+def tried(bone: TestBone, runtime: OpenVinoRuntime, network: NetworkRecipe) -> list[Score]:
+    """The bone's score at each threshold: read at the network's spacing, scored at the bone's own."""
     zoom = [round(n * bone.spacing_mm / network.spacing_mm) / n for n in bone.hu.shape]
     hu = resized(bone.hu.astype(np.float32), zoom, 1)
     outline = resized(bone.outline.astype(np.float32), zoom, 1) >= 0.5
     classes = predict(runtime, hu, network_spec(network), Window(), outline)
     back = [n / m for n, m in zip(bone.hu.shape, outline.shape, strict=True)]
-    return [
-        [score(bone, resized(labels, back, 0)) for labels in decode(classes, outline, network.spacing_mm)]
-        for decode in (DECODINGS[name] for name in decodings)
-    ]
+    return [score(bone, resized(found, back, 0)) for found in decoded(classes, outline, network.spacing_mm)]
 
 
 def resized(array: NDArray[Voxel], zoom: list[float], order: int) -> NDArray[Voxel]:

@@ -15,8 +15,9 @@ from training.checkpoints import State, resume, save, state_of
 from training.comparison.deep_supervision import SupervisedUNet
 from training.comparison.encodings import ENCODINGS
 from training.comparison.losses import LOSSES, Loss
-from training.comparison.pool import SIDE, Pool, PoolRules, pool
-from training.comparison.variants import PATCHES, STEPS, Variant, network_recipe
+from training.comparison.pool import SIDE as POOL_SIDE
+from training.comparison.pool import Pool, PoolRules, pool
+from training.comparison.variants import PATCHES, SIDE, STEPS, Variant, network_recipe
 from training.device import has_bfloat16
 from training.patches import Patch, as_tensors
 from training.recipe import Recipe
@@ -40,7 +41,7 @@ class Place:
 def train(variant: Variant, place: Place) -> nn.Module:
     """The variant's network after its steps, ready to be asked."""
     encoding = ENCODINGS[variant.encoding]
-    network = network_recipe(variant, place.recipe, encoding.classes, SIDE)
+    network = network_recipe(variant, place.recipe, encoding.classes)
     run = TrainingRun(place.recipe, network, place.data, place.folder / "trainings", variant.seed)
     run.folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(variant.seed)
@@ -65,16 +66,16 @@ def first_state(run: TrainingRun, variant: Variant) -> State:
 
 
 def patches(seen: Pool, variant: Variant, window_hu: tuple[float, float], done: int) -> Iterator[Patch]:
-    """The pool's patches from number `done` on, in the seed's order, half of them mirrored."""
+    """The pool's patches from number `done` on, in the seed's order, cropped, half of them mirrored."""
     rng = np.random.default_rng(variant.seed)
     order = np.concatenate([rng.permutation(PATCHES) for _ in range(STEPS // PATCHES)])
-    mirror = rng.random(STEPS) < 0.5
+    mirror, corner = rng.random(STEPS) < 0.5, rng.integers(POOL_SIDE - SIDE + 1, size=(STEPS, 3))
     encoding = ENCODINGS[variant.encoding]
     for number in range(done, STEPS):
-        at = order[number]
-        turn = -1 if mirror[number] else 1
-        target = encoding.encode(seen.fragments[at], seen.contact[at])
-        hu = seen.hu[at].astype(np.float32)
+        at, turn = order[number], -1 if mirror[number] else 1
+        crop = tuple(slice(start, start + SIDE) for start in corner[number])
+        target = encoding.encode(seen.fragments[at], seen.contact[at])[crop]
+        hu = seen.hu[at][crop].astype(np.float32)
         yield as_tensors(Sample(hu[::turn], target[::turn].copy()), window_hu)
 
 

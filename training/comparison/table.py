@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from operators.dicom.atomic_file import write_whole
 
 HEAD = (
-    "| variant | read by | real fractures, IoU | simulated ones, IoU | false fragments on intact bones "
+    "| variant | threshold | real fractures, IoU | simulated ones, IoU | false fragments on intact bones "
     "| fragments found / true |\n| --- | --- | --- | --- | --- | --- |"
 )
 
@@ -24,25 +23,18 @@ def put_table(page: Path, name: str, rows: list[str]) -> None:
     write_whole(page, lambda file: file.write(text.encode()))
 
 
-def table_rows(results: list[dict[str, Any]]) -> Iterator[str]:
-    """One row for each variant and decoding, in the order of the results."""
-    for result in results:
-        for reading in result["readings"]:
-            yield table_row(result["variant"]["name"], reading)
-
-
-def table_row(name: str, reading: dict[str, Any]) -> str:
+def table_row(result: dict[str, Any]) -> str:
     """Real fractures one by one, the others as means."""
     by_kind: dict[str, list[dict[str, Any]]] = {"real": [], "simulated": [], "intact": []}
-    for score in reading["scores"]:
+    for score in result["scores"]:
         by_kind[score["kind"]].append(score)
     real = ", ".join(f"{score['patient'][-3:]}: {score['iou']:.3f}" for score in by_kind["real"])
     simulated = np.mean([score["iou"] for score in by_kind["simulated"]])
     false = sum(score["found"] - 1 for score in by_kind["intact"])
     broken = by_kind["real"] + by_kind["simulated"]
     found, true = (sum(score[key] for score in broken) for key in ("found", "fragments"))
-    read_by = f"{reading['decoding']} {reading['threshold']}"
+    name, threshold = result["variant"]["name"], result.get("threshold", "")
     return (
-        f"| {name} | {read_by} | {real} | {simulated:.3f} ({len(by_kind['simulated'])}) "
+        f"| {name} | {threshold} | {real} | {simulated:.3f} ({len(by_kind['simulated'])}) "
         f"| {false} on {len(by_kind['intact'])} | {found} / {true} |"
     )

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from training.recipe import NetworkRecipe, Recipe
 
-STEPS = 600
-# Drawn once; each is seen STEPS / PATCHES times, mirrored at random
+STEPS = 1500
+# Drawn once; each is seen STEPS / PATCHES times, mirrored and cropped at random
 PATCHES = 300
+SIDE = 48
 # Half of the shipped network's: short trainings of the whole would be too slow to repeat
 FILTERS = (16, 32, 64, 128)
 
@@ -48,12 +49,12 @@ def variants(recipe: Recipe) -> list[Variant]:
     ]
 
 
-def network_recipe(variant: Variant, recipe: Recipe, classes: tuple[str, ...], side: int) -> NetworkRecipe:
+def network_recipe(variant: Variant, recipe: Recipe, classes: tuple[str, ...]) -> NetworkRecipe:
     """The variant as the trainer knows it; window, learning rate and architecture as in the recipe."""
     like = next(network for network in recipe.networks.values() if network.kind == "fracture")
     return NetworkRecipe(
         name=variant.file, kind="fracture", classes=classes, spacing_mm=variant.spacing_mm,
-        patch=(side,) * 3, window_hu=like.window_hu, architecture=like.architecture,
+        patch=(SIDE,) * 3, window_hu=like.window_hu, architecture=like.architecture,
         filters=variant.filters, steps=STEPS, learning_rate=like.learning_rate,
         scored=classes[2:],
     )

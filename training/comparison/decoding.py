@@ -20,24 +20,23 @@ THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 
 
 def decoded(classes: Array, outline: Mask, spacing_mm: float) -> list[Labels]:
-    """For each threshold, the components of what fragments hold, grown over the outline by watershed.
+    """For each threshold, the components of what fragments hold, grown over the outline to the nearest.
 
     `classes` (3, I, J, K): the last parts fragments, the one before it is what they hold.
     """
     share = classes[1] / np.maximum(classes[1] + classes[2], np.float32(1e-6))
-    relief = np.where(outline, np.rint(255 * (1 - share)), 255).astype(np.uint8)
-    return [flooded(relief, outline & (share > threshold), outline, spacing_mm) for threshold in THRESHOLDS]
+    return [grown(outline & (share > threshold), outline, spacing_mm) for threshold in THRESHOLDS]
 
 
-def flooded(relief: NDArray[np.uint8], core: Mask, outline: Mask, spacing_mm: float) -> Labels:
-    """Fragments grown from the components of `core`; the whole bone where there is none."""
-    markers, count = ndimage.label(core, output=np.int32)
-    sizes = np.bincount(markers.ravel(), minlength=count + 1)
-    markers[sizes[markers] < SEED_MM3 / spacing_mm**3] = 0
-    if not markers.any():
+def grown(core: Mask, outline: Mask, spacing_mm: float) -> Labels:
+    """Each voxel's nearest component of `core`; the whole bone where there is none."""
+    seeds, count = ndimage.label(core, output=np.int32)
+    sizes = np.bincount(seeds.ravel(), minlength=count + 1)
+    seeds[sizes[seeds] < SEED_MM3 / spacing_mm**3] = 0
+    if not seeds.any():
         return outline.astype(np.uint16)
-    grown = ndimage.watershed_ift(relief, markers)
-    return tidy(np.where(outline, grown, 0).astype(np.uint16), spacing_mm)
+    nearest = ndimage.distance_transform_edt(seeds == 0, return_distances=False, return_indices=True)
+    return tidy(np.where(outline, seeds[tuple(nearest)], 0).astype(np.uint16), spacing_mm)
 
 
 def tidy(labels: Labels, spacing_mm: float) -> Labels:

@@ -19,7 +19,14 @@ from operators.imaging.package_parts import (
     plain_package,
     tuples,
 )
-from operators.imaging.packages import Acceptance, FracturePackage, FragmentRules, ModelPackage, SideRules
+from operators.imaging.packages import (
+    Acceptance,
+    Confidence,
+    FracturePackage,
+    FragmentRules,
+    ModelPackage,
+    SideRules,
+)
 
 PACKAGE_FILE = "package.toml"
 # A package whose labels have no codes yet; no package until they have
@@ -74,12 +81,13 @@ def package_of(table: dict[str, Any], folder: Path) -> ModelPackage:
 
 def fracture_package_of(table: dict[str, Any], folder: Path) -> FracturePackage:
     """A package of Osteon's own chain, which has [networks.*]."""
-    tables = ("accepts", "fragments", "labels", "networks", "sides")
+    tables = ("accepts", "confidence", "fragments", "labels", "networks", "sides")
     texts = {key: value for key, value in table.items() if key not in tables}
     networks = tuples(table["networks"]).items()
     parts: dict[str, Any] = {name: network_of(name, row, folder) for name, row in networks}
     parts |= {
         "accepts": plain(Acceptance(**tuples(table["accepts"])), "accepts"),
+        "confidence": plain(Confidence(**tuples(table.get("confidence", {}))), "confidence"),
         "fragments": plain(FragmentRules(**tuples(table["fragments"])), "fragments"),
         "labels": tuple(label_of(row) for row in table["labels"]),
         "sides": plain(SideRules(**tuples(table.get("sides", {}))), "sides"),
@@ -87,6 +95,7 @@ def fracture_package_of(table: dict[str, Any], folder: Path) -> FracturePackage:
     package = plain_package(FracturePackage(folder=folder, **parts, **texts))
     check_networks(package)
     check_labels(package)
+    check_confidence(package.confidence)
     return package
 
 
@@ -113,6 +122,14 @@ def check_networks(package: FracturePackage) -> None:
         check_network(spec)
         if set(spec.guide) - set(package.coarse.classes) or (spec.guide and spec is package.coarse):
             raise ValueError(f"networks.{spec.name}.guide: expected classes of {package.coarse.name}")
+
+
+def check_confidence(confidence: Confidence) -> None:
+    """Raises ValueError where a calibration is neither absent nor a constant and a rising factor."""
+    for name in ("bone", "fracture", "contact"):
+        line = getattr(confidence, name)
+        if line and (len(line) != 2 or line[1] < 0):
+            raise ValueError(f"confidence.{name}: expected a constant and a factor of 0 or more, got {line}")
 
 
 def check_labels(package: FracturePackage) -> None:

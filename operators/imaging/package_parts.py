@@ -12,6 +12,7 @@ from operators.imaging.normalisation import SCHEMES
 from operators.imaging.packages import (
     Acceptance,
     Code,
+    Confidence,
     FragmentRules,
     Label,
     ModelPackage,
@@ -28,8 +29,8 @@ PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 Part = TypeVar(
-    "Part", Acceptance, Code, FragmentRules, Label, NetworkSpec, Normalisation, Origin, Recipe, Resampling,
-    SideRules,
+    "Part", Acceptance, Code, Confidence, FragmentRules, Label, NetworkSpec, Normalisation, Origin, Recipe,
+    Resampling, SideRules,
 )
 Package = TypeVar("Package", bound=ModelPackage)
 

@@ -122,7 +122,22 @@ class FragmentRules:
     strategy: str
     minimum_mm3: float
     seed_probability: float
-    fracture_logit: tuple[float, float, float, float]
+    fracture_logit: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """How scores become probabilities: for each a constant and a factor, or nothing where none was fitted.
+
+    `bone`: that a bone is there, from the log-odds of its mean probability; `fracture`: that it is
+    fractured, from the log-odds of its most certain face; `contact`: that a face between two pieces is
+    a fracture, from its log-odds (see FragmentRules). `fitted_on` says what they were fitted on.
+    """
+
+    bone: tuple[float, ...] = ()
+    fracture: tuple[float, ...] = ()
+    contact: tuple[float, ...] = ()
+    fitted_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -208,6 +223,7 @@ class FracturePackage(ModelPackage):
     fracture: NetworkSpec
     fragments: FragmentRules
     sides: SideRules = SideRules()
+    confidence: Confidence = Confidence()
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:

@@ -130,7 +130,7 @@ def calibrate(
     cases: Simulated bones; the decision is fitted on half of them, the probabilities on the others.
     seed: Seed of the simulation.
     """
-    from app.train_command import calibrate_command
+    from app.calibrate_command import calibrate_command
 
     return calibrate_command(package, data, runs, models, cases, seed)
 

@@ -59,18 +59,6 @@ def complete(folder: Path) -> bool:
     return all(network.weights.is_file() for network in read_package(folder / PACKAGE_FILE).networks)
 
 
-def calibrate_command(
-    package: str, data: Path, runs: Path, models: Path | None, cases: int, seed: int
-) -> int:
-    """Fits the decision and the probabilities of a package whose networks are trained."""
-    from training.calibration import calibrate
-    from training.recipe import read_recipe
-
-    folder = recipe_folder(package, models)
-    print(calibrate(folder, read_recipe(folder / RECIPE_FILE), data, runs / "cache", cases, seed))
-    return 0
-
-
 def recipe_folder(package: str, models: Path | None) -> Path:
     """The folder of a package that has a recipe. Raises UsageError."""
     folder = read_settings(models=models).models / package

@@ -83,7 +83,8 @@ def found_in(case: Case, package: FracturePackage, networks: Networks) -> list[t
         anatomy = segment_anatomy(resample(case.ct, package), networks, lambda _stage, _done: None)
     except UnsuitableError:
         return []
-    return [(log_odds(bone.confidence), is_there(bone, case.truth)) for bone in anatomy.bones]
+    regions = [bone.region for bone in anatomy.bones]
+    return [(log_odds(region.confidence), is_there(region, case.truth)) for region in regions]
 
 
 def is_there(bone: BoneRegion, truth: LabelMap | None) -> bool:

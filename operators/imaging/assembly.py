@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from operators.imaging.anatomy import BoneRegion
 from operators.imaging.colours import fragment_colour
 from operators.imaging.confidence import calibrated, log_odds
 from operators.imaging.fragments import Fragments
+from operators.imaging.outlines import OutlinedBone
 from operators.imaging.packages import Code, Confidence, FracturePackage
 from operators.imaging.resampling import covering_box, interpolate_scalar
 from operators.imaging.segmentation import Contact, Segment, Segmentation
@@ -29,7 +29,7 @@ FRACTURE = Code("72704001", "SCT", "Fracture")
 class FracturedBone:
     """A bone and its fragments on `grid`."""
 
-    region: BoneRegion
+    outline: OutlinedBone
     fragments: Fragments
     grid: Grid
 
@@ -51,19 +51,14 @@ def assemble(source: Grid, bones: tuple[FracturedBone, ...], package: FracturePa
 
 def place(labels: NDArray[np.uint8], source: Grid, bone: FracturedBone) -> list[str]:
     """Writes one bone into `labels`; returns warnings."""
-    box = covering_box(source, bone.region.grid)
-    if box is None:
-        return []
-    block = source.crop(box)
-    inside = interpolate_scalar(bone.region.margin, bone.region.grid, block, -1.0) > 0
-    values = bone.region.label.values
-    winners, dropped = nearest_fragments(bone, block, inside, len(values))
+    box, inside, label = bone.outline.box, bone.outline.inside, bone.outline.region.label
+    values = label.values
+    winners, dropped = nearest_fragments(bone, source.crop(box), inside, len(values))
     part = labels[box.slices]
     part[inside] = (winners + (values.start - 1))[inside].astype(np.uint8)
     if not dropped:
         return []
-    meaning = bone.region.label.meaning
-    return [f"{meaning}: {dropped} more fragments than the {len(values)} that can be told apart"]
+    return [f"{label.meaning}: {dropped} more fragments than the {len(values)} that can be told apart"]
 
 
 def nearest_fragments(
@@ -132,11 +127,8 @@ def segments_of(
     bone: FracturedBone, labels: NDArray[np.uint8], source: Grid, confidence: Confidence
 ) -> list[Segment]:
     """What each label value of one bone is; values that no voxel of the source grid got are left out."""
-    label = bone.region.label
-    box = covering_box(source, bone.region.grid)
-    if box is None:
-        return []
-    counts = np.bincount(labels[box.slices].ravel(), minlength=256)
+    label = bone.outline.region.label
+    counts = np.bincount(labels[bone.outline.box.slices].ravel(), minlength=256)
     values = [value for value in label.values if counts[value]]
     whole = len(values) == 1
     ml = source.voxel_volume_mm3 / 1000
@@ -148,13 +140,13 @@ def segments_of(
 
 def contacts_of(bone: FracturedBone, shown: list[Segment], confidence: Confidence) -> list[Contact]:
     """The faces between the fragments that are shown, where the package has a calibration of them."""
-    first = bone.region.label.first_value
+    first = bone.outline.region.label.first_value
     number = {segment.value - first + 1: segment.fragment for segment in shown}
     found = []
     for (a, b), odds in bone.fragments.contacts.items():
         one, other, probability = number.get(a), number.get(b), calibrated(confidence.contact, odds)
         if one is not None and other is not None and probability is not None:
-            found.append(Contact(bone.region.label.name, (one, other), probability))
+            found.append(Contact(bone.outline.region.label.name, (one, other), probability))
     return found
 
 
@@ -162,7 +154,7 @@ def segment_of(
     bone: FracturedBone, value: int, fragment: int | None, volume_ml: float, confidence: Confidence
 ) -> Segment:
     """An intact bone is an anatomical structure; a fragment is a fracture in the bone's region."""
-    whole, label, found = fragment is None, bone.region.label, bone.fragments
+    whole, label, found = fragment is None, bone.outline.region.label, bone.fragments
     own = None if whole else calibrated(confidence.contact, found.own(value - label.first_value + 1))
     return Segment(
         value=value,
@@ -175,8 +167,8 @@ def segment_of(
         laterality=label.laterality,
         rgb=label.rgb if fragment is None else fragment_colour(label.rgb, fragment),
         volume_ml=volume_ml,
-        confidence=bone.region.confidence,
-        bone_probability=calibrated(confidence.bone, log_odds(bone.region.confidence)),
+        confidence=bone.outline.region.confidence,
+        bone_probability=calibrated(confidence.bone, log_odds(bone.outline.region.confidence)),
         fracture_probability=calibrated(confidence.fracture, found.fractured),
         fragment_probability=own,
     )

@@ -141,6 +141,13 @@ class Confidence:
 
 
 @dataclass(frozen=True)
+class OutlineRules:
+    """Where a bone ends: at `edge` (0 to 1) of the way from soft tissue's HU to the cortex's."""
+
+    edge: float
+
+
+@dataclass(frozen=True)
 class SideRules:
     """Classes of the coarse network that tell the sides where it is blind to them.
 
@@ -224,6 +231,7 @@ class FracturePackage(ModelPackage):
     fragments: FragmentRules
     sides: SideRules = SideRules()
     confidence: Confidence = Confidence()
+    outline: OutlineRules | None = None
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:

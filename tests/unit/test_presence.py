@@ -34,7 +34,8 @@ def body() -> tuple[Volume, LabelMap]:
 def test_a_bone_is_there_where_half_of_it_and_of_its_truth_are_one(shift: int, there: bool) -> None:
     _, truth = body()
     margin = np.where(np.roll(truth.labels, shift, axis=0) > 0, 0.8, -0.8).astype(np.float32)
-    bone = BoneRegion(LABEL, margin, np.zeros(SHAPE, bool), GRID, 0.9)
+    nowhere = np.zeros(SHAPE, bool)
+    bone = BoneRegion(LABEL, margin, nowhere, nowhere, GRID, 0.9)
     assert is_there(bone, truth) is there
     assert is_there(bone, None) is False
 

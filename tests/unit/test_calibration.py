@@ -13,7 +13,8 @@ from operators.imaging.fragments import FractureEvidence, over_segmented, split
 from operators.imaging.package_file import PACKAGE_FILE, read_fracture_package
 from operators.imaging.packages import FragmentRules
 from tests.made_packages import write_package
-from training.calibration import contacts_met, fracture_rows, with_confidence, with_decision
+from tests.unit.training_cases import recipe, write_data
+from training.calibration import calibrate, contacts_met, fracture_rows, with_confidence, with_decision
 from training.decisions import (
     Decision,
     SimulatedBone,
@@ -136,3 +137,21 @@ def test_probabilities_are_written_where_cases_were_enough(tmp_path: Path) -> No
     assert "bone fractured" in (path.parent / "reliability.svg").read_text(encoding="utf-8")
     assert "bone present" not in (path.parent / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert path.read_text(encoding="utf-8").count("[confidence]") == 1
+
+
+def test_calibrating_a_package_fits_what_the_cases_allow_and_draws_the_diagram(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Networks with random weights see nothing of use: the decision stays, and no probability is given."""
+    monkeypatch.setattr("training.decisions.PATCH", (24, 24, 24))
+    path = write_package(tmp_path / "bones", sees_bone=True)
+    before = read_fracture_package(path)
+    said = calibrate(path.parent, recipe(tmp_path), write_data(tmp_path / "data"), tmp_path / "cache", 4, 0)
+    assert [line.split(":")[0] for line in said.splitlines()] == [
+        "fracture_logit kept", "bone present", "bone fractured", "contact is a fracture",
+    ]  # fmt: skip
+    after = read_fracture_package(path)
+    assert after.fragments == before.fragments
+    assert (after.confidence.fracture, after.confidence.contact) == ((), ())
+    assert after.confidence.fitted_on.startswith("2 simulated bones, 0 procedural bodies")
+    assert (path.parent / "reliability.svg").is_file()

@@ -89,7 +89,7 @@ def evaluate(
 def train(
     package: str, /, *, data: Path, network: str | None = None, runs: Path = Path("runs"),
     models: Models = None, steps: int | None = None, minutes: float | None = None, workers: int = 1,
-    seed: int = 0, start_from: Path | None = None, calibration_cases: int = 80,
+    seed: int = 0, start_from: Path | None = None, calibration_cases: int = 100,
 ) -> int:
     """Train the networks of PACKAGE on simulated CT; goes on where it stopped; installs the weights.
 
@@ -116,7 +116,7 @@ def train(
 
 @app.command
 def calibrate(
-    package: str, /, *, data: Path, runs: Path = Path("runs"), models: Models = None, cases: int = 80,
+    package: str, /, *, data: Path, runs: Path = Path("runs"), models: Models = None, cases: int = 100,
     seed: int = 0,
 ) -> int:
     """Fit how PACKAGE decides between fracture and none, and its probabilities, on simulated cases.
@@ -127,7 +127,7 @@ def calibrate(
     ----------
     data: Folder that the recipe's paths are relative to.
     runs: Folder whose cache holds loaded subjects.
-    cases: Simulated bones; the decision is fitted on half of them, the probabilities on the others.
+    cases: Simulated bones; the decision is fitted on three fifths, the probabilities on the others.
     seed: Seed of the simulation.
     """
     from app.calibrate_command import calibrate_command

@@ -34,21 +34,22 @@ Row = tuple[float, bool, int]
 def calibrate(package_folder: Path, recipe: Recipe, data: Path, cache: Path, cases: int, seed: int) -> str:
     """Fits decision and confidence of an installed package; says what was found.
 
-    The odds of a fracture are fitted on half of the `cases`, probabilities on the other half, on bones
-    that neither training nor that fit has seen in this form; those of a bone's presence on bodies.
+    The odds of a fracture are fitted on three fifths of the `cases`, probabilities on the others, which
+    neither training nor that fit has seen in this form; those of a bone's presence on bodies.
     """
+    to_fit = cases * 3 // 5
     package = read_fracture_package(package_folder / PACKAGE_FILE)
     networks = Networks(Device())
     bones = Sources(recipe, data, cache).bones()
     network, spec = networks.get(package.fracture), package.fracture
-    fit = simulated_bones(np.random.default_rng([seed, 1]), bones, cases // 2, spec, network)
+    fit = simulated_bones(np.random.default_rng([seed, 1]), bones, to_fit, spec, network)
     rules, said = with_decision(package_folder, package.fragments, list(fit))
-    held_out = simulated_bones(np.random.default_rng([seed, 2]), bones, cases - cases // 2, spec, network)
+    held_out = simulated_bones(np.random.default_rng([seed, 2]), bones, cases - to_fit, spec, network)
     rows = fracture_rows(list(held_out), rules)
     bodies, negatives = calibration_bodies(recipe, data)
     rows["bone"] = bones_present(package, networks, bodies, negatives, seed)
     fitted_on = (
-        f"{cases - cases // 2} simulated bones, {bodies} procedural bodies and "
+        f"{cases - to_fit} simulated bones, {bodies} procedural bodies and "
         f"{len(negatives)} CTs without the anatomy"
     )
     return "\n".join([said, *with_confidence(package_folder, rows, fitted_on)])

@@ -50,16 +50,17 @@ def bones_present(
 
 
 def bodies_and_negatives(bodies: int, negatives: list[Path], seed: int) -> Iterator[list[Case]]:
-    """Each body with several fields of view, then each CT without the anatomy, whole."""
-    for number in range(bodies):
-        rng = np.random.default_rng(FIRST_SEED + 1000 * seed + number)
+    """Each body, then each CT without the anatomy, with several fields of view."""
+    rng = np.random.default_rng([FIRST_SEED, seed])
+    for _ in range(bodies):
         made = phantom_ct(rng, SPACING_MM)
         yield [cut(rng, made.ct, made.truth) for _ in range(CUTS)]
     for path in negatives:
-        yield [Case(without_anatomy(path), None)]
+        ct = without_anatomy(path)
+        yield [cut(rng, ct, None) for _ in range(CUTS)]
 
 
-def cut(rng: np.random.Generator, ct: Volume, truth: LabelMap) -> Case:
+def cut(rng: np.random.Generator, ct: Volume, truth: LabelMap | None) -> Case:
     """A part of a CT, down to a third of its length, and with the sides cut off or not."""
     start, stop = [0, 0, 0], list(ct.grid.shape)
     for axis, least in ((0, 0.5), (2, 1 / 3)):
@@ -68,7 +69,8 @@ def cut(rng: np.random.Generator, ct: Volume, truth: LabelMap) -> Case:
         stop[axis] = start[axis] + length
     box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
     grid = ct.grid.crop(box)
-    return Case(Volume(ct.hu[box.slices], grid), LabelMap(truth.labels[box.slices], grid))
+    there = None if truth is None else LabelMap(truth.labels[box.slices], grid)
+    return Case(Volume(ct.hu[box.slices], grid), there)
 
 
 def without_anatomy(path: Path) -> Volume:

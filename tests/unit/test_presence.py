@@ -55,9 +55,9 @@ def test_a_cut_case_keeps_bone_and_truth_together() -> None:
 def test_a_ct_without_the_anatomy_is_a_case_without_truth(tmp_path: Path) -> None:
     image = nibabel.Nifti1Image(np.full((6, 7, 8), 30, np.int16), np.diag([1.0, 1.0, 3.0, 1.0]))
     nibabel.save(image, tmp_path / "neck.nii.gz")
-    ((case,),) = bodies_and_negatives(0, [tmp_path / "neck.nii.gz"], 0)
-    assert case.truth is None
-    assert case.ct.grid.spacing_mm == (1.0, 1.0, 3.0)
+    (cases,) = bodies_and_negatives(0, [tmp_path / "neck.nii.gz"], 0)
+    assert [case.truth for case in cases] == [None] * 3
+    assert {case.ct.grid.spacing_mm for case in cases} == {(1.0, 1.0, 3.0)}
 
 
 def test_every_bone_found_is_scored_and_held_against_the_truth(

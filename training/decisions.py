@@ -15,7 +15,7 @@ from operators.imaging.regions import Regions
 from operators.networks.runtimes import Runtime
 from operators.networks.sliding_window import Window, predict
 from training.bone_patches import BoneSubject, fractured_bone, scanned
-from training.fractures import FractureRules
+from training.fracturing import FractureRules
 from training.sampling import Pose
 
 PATCH = (144, 112, 144)

@@ -21,7 +21,8 @@ from training.subjects import load_lps
 
 # Of procedural CTs; the networks read nothing finer
 SPACING_MM = (1.5, 1.5, 2.0)
-CUTS = 3
+# Fields of view of each body, and of each CT without the anatomy, of which few are at hand
+CUTS, EMPTY_CUTS = 3, 6
 # A bone counts as found where it overlaps its truth so far: less, and most of one of the two is missing
 FOUND_IOU = 0.5
 # Far from those of training (1000 and 2000 on), of tests and of the demo
@@ -57,7 +58,7 @@ def bodies_and_negatives(bodies: int, negatives: list[Path], seed: int) -> Itera
         yield [cut(rng, made.ct, made.truth) for _ in range(CUTS)]
     for path in negatives:
         ct = without_anatomy(path)
-        yield [cut(rng, ct, None) for _ in range(CUTS)]
+        yield [cut(rng, ct, None) for _ in range(EMPTY_CUTS)]
 
 
 def cut(rng: np.random.Generator, ct: Volume, truth: LabelMap | None) -> Case:

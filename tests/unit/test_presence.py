@@ -56,7 +56,7 @@ def test_a_ct_without_the_anatomy_is_a_case_without_truth(tmp_path: Path) -> Non
     image = nibabel.Nifti1Image(np.full((6, 7, 8), 30, np.int16), np.diag([1.0, 1.0, 3.0, 1.0]))
     nibabel.save(image, tmp_path / "neck.nii.gz")
     (cases,) = bodies_and_negatives(0, [tmp_path / "neck.nii.gz"], 0)
-    assert [case.truth for case in cases] == [None] * 3
+    assert [case.truth for case in cases] == [None] * 6
     assert {case.ct.grid.spacing_mm for case in cases} == {(1.0, 1.0, 3.0)}
 
 

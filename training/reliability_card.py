@@ -40,7 +40,7 @@ def section(found: Mapping[str, Reliability], fitted_on: str) -> str:
     ]
     return (
         f"Fitted on {fitted_on}.\nEach figure is of cases that its calibration was not fitted on "
-        "(five folds), on simulated data; of real patients it says little.\n\n"
+        "(five folds). They are simulated: of real\npatients they say little.\n\n"
         "| probability | cases | expected calibration error | Brier score |\n| --- | --- | --- | --- |\n"
         f"{''.join(rows)}\n![Predicted against observed]({FILE})\n"
     )
@@ -77,7 +77,7 @@ def square(name: str, one: Reliability) -> str:
         f'<path d="M0 {SIDE}L{SIDE} 0" stroke="{GREY}" stroke-dasharray="4 3"/>{dots}{ticks}'
         + text(SIDE / 2, -18, name, "middle")
         + text(SIDE / 2, -6, f"calibration error {one.error:.3f}, Brier {one.brier:.3f}", "middle")
-        + text(SIDE / 2, SIDE + 30, "predicted (to the right), observed (upwards), number", "middle")
+        + text(SIDE / 2, SIDE + 30, "right: predicted, up: observed", "middle")
     )
 
 

@@ -10,10 +10,10 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from operators.imaging.colours import fragment_colour
-from operators.imaging.confidence import calibrated, log_odds
+from operators.imaging.confidence import Confidence, calibrated, log_odds
 from operators.imaging.fragments import Fragments
 from operators.imaging.outlines import OutlinedBone
-from operators.imaging.packages import Code, Confidence, FracturePackage
+from operators.imaging.packages import Code, FracturePackage
 from operators.imaging.resampling import covering_box, interpolate_scalar
 from operators.imaging.segmentation import Contact, Segment, Segmentation
 from operators.imaging.volume import Box, Grid, LabelMap

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import exp, log
 
 # Beyond 1 in 3000 nothing here was ever counted, so no score says more
 CERTAIN = 8.0
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """How scores become probabilities: for each a constant and a factor, or nothing where none was fitted.
+
+    `bone`: that a bone is there, from the log-odds of its mean probability; `fracture`: that it is
+    fractured, from the log-odds of its most certain face; `contact`: that a face between two pieces is
+    a fracture, from its log-odds (see FragmentRules). `fitted_on` says what they were fitted on.
+    """
+
+    bone: tuple[float, ...] = ()
+    fracture: tuple[float, ...] = ()
+    contact: tuple[float, ...] = ()
+    fitted_on: str = ""
+
+
+UNCALIBRATED = Confidence()
 
 
 def log_odds(probability: float) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from operators.errors import ModelError
+from operators.imaging.confidence import Confidence
 from operators.imaging.direct_package import direct_package_of
 from operators.imaging.fragments import STRATEGIES
 from operators.imaging.package_parts import (
@@ -21,7 +22,6 @@ from operators.imaging.package_parts import (
 )
 from operators.imaging.packages import (
     Acceptance,
-    Confidence,
     FracturePackage,
     FragmentRules,
     ModelPackage,

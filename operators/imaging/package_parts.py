@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from operators.imaging.anatomy import SIDES
+from operators.imaging.confidence import Confidence
 from operators.imaging.normalisation import SCHEMES
 from operators.imaging.packages import (
     Acceptance,
     Code,
-    Confidence,
     FragmentRules,
     Label,
     ModelPackage,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from operators.imaging.confidence import UNCALIBRATED, Confidence
+
 
 @dataclass(frozen=True)
 class Code:
@@ -126,21 +128,6 @@ class FragmentRules:
 
 
 @dataclass(frozen=True)
-class Confidence:
-    """How scores become probabilities: for each a constant and a factor, or nothing where none was fitted.
-
-    `bone`: that a bone is there, from the log-odds of its mean probability; `fracture`: that it is
-    fractured, from the log-odds of its most certain face; `contact`: that a face between two pieces is
-    a fracture, from its log-odds (see FragmentRules). `fitted_on` says what they were fitted on.
-    """
-
-    bone: tuple[float, ...] = ()
-    fracture: tuple[float, ...] = ()
-    contact: tuple[float, ...] = ()
-    fitted_on: str = ""
-
-
-@dataclass(frozen=True)
 class OutlineRules:
     """Where a bone ends: at `edge` (0 to 1) of the way from soft tissue's HU to the cortex's."""
 
@@ -230,7 +217,7 @@ class FracturePackage(ModelPackage):
     fracture: NetworkSpec
     fragments: FragmentRules
     sides: SideRules = SideRules()
-    confidence: Confidence = Confidence()
+    confidence: Confidence = UNCALIBRATED
     outline: OutlineRules | None = None
 
     @property

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from operators.imaging.anatomy import BoneRegion
 from operators.imaging.assembly import FRACTURE, LESION, FracturedBone, assemble
+from operators.imaging.confidence import Confidence
 from operators.imaging.fragments import Fragments
 from operators.imaging.outlines import OutlinedBone, outlined
-from operators.imaging.packages import Confidence, Label
+from operators.imaging.packages import Label
 from operators.imaging.segmentation import Segmentation
 from operators.imaging.volume import Grid, Volume
 from tests.made_packages import centred_affine, made_package, positions

@@ -83,12 +83,6 @@ def test_an_intact_bone_with_a_waist_is_one_fragment() -> None:
     assert labels_of(evidence(bone, np.zeros(bone.shape, bool))).max() == 1
 
 
-def test_a_sheet_that_goes_only_part_of_the_way_does_not_split() -> None:
-    contact = sheet_at(20)
-    contact[:, 10:] = False
-    assert labels_of(evidence(bone_block(), contact)).max() == 1
-
-
 def test_three_sheets_give_four_fragments_by_falling_size() -> None:
     bone = np.zeros((90, 28, 28), bool)
     bone[4:86, 4:24, 4:24] = True

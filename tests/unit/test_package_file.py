@@ -8,8 +8,8 @@ import pytest
 
 from operators.errors import ModelError
 from operators.imaging.anatomy import side_of
+from operators.imaging.confidence import Confidence
 from operators.imaging.package_file import read_fracture_package, read_package, read_packages
-from operators.imaging.packages import Confidence
 from tests.made_packages import package_text
 
 SHIPPED = Path(__file__).parents[2] / "models"

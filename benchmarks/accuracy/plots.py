@@ -49,13 +49,14 @@ def bones_plot(rows: Sequence[Row], aims: Sequence[Aim]) -> Figure:
         panel.axvline(aim.floor, color="grey", linestyle=":", label="floor")
         panel.axvline(aim.aim, color="grey", linestyle="--", label="aim")
         panel.grid(axis="y", alpha=0.3)
-        panel.set_xlim(right=1.0)
     for number, name in enumerate(names):
         for panel, points in zip(axes, points_of(rows, name), strict=True):
             x, y = zip(*points, strict=True) if points else ((), ())
             panel.plot(x, y, "o", color=COLOURS[number], label=name.replace("_", " "), alpha=0.85)
     axes[0].set_yticks(range(len(rows)), [case_name(row) for row in rows])
     axes[0].invert_yaxis()
+    for panel in axes:
+        panel.set_xlim(right=1.0)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
 

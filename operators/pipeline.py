@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.errors import UnsuitableError
-from operators.imaging.anatomy import BoneRegion, bone_regions, region_of_interest, sides_plane
+from operators.imaging.anatomy import bone_regions, region_of_interest, sides_plane
 from operators.imaging.assembly import FracturedBone, assemble
 from operators.imaging.fragments import FractureEvidence, split
+from operators.imaging.outlines import OutlinedBone, outlined
 from operators.imaging.packages import FracturePackage, NetworkSpec
 from operators.imaging.resampling import interpolate_scalar, isotropic_grid, resample_hu
 from operators.imaging.segmentation import Segmentation
@@ -41,7 +42,7 @@ class Anatomy:
     """The bones that were found in a source volume."""
 
     source: Volume
-    bones: tuple[BoneRegion, ...]
+    bones: tuple[OutlinedBone, ...]
     package: FracturePackage
 
 
@@ -72,7 +73,8 @@ def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress
     bones = bone_regions(outlines, grid, package.fine, package, plane)
     if not bones:
         raise not_found(package)
-    return Anatomy(resampled.source, bones, package)
+    on_source = (outlined(resampled.source, bone, package.outline) for bone in bones)
+    return Anatomy(resampled.source, tuple(bone for bone in on_source if bone is not None), package)
 
 
 def outline(
@@ -129,16 +131,16 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
 
 
 def fracture_bone(
-    anatomy: Anatomy, bone: BoneRegion, networks: Networks, progress: Progress
+    anatomy: Anatomy, bone: OutlinedBone, networks: Networks, progress: Progress
 ) -> FracturedBone:
     """One bone cut out of the CT, blanked around, and split into its fragments."""
-    package = anatomy.package
-    grid = isotropic_grid(bone.grid, package.fracture.spacing_mm)
-    margin = interpolate_scalar(bone.margin, bone.grid, grid, -1.0)
-    mask = margin > 0
+    package, region = anatomy.package, bone.region
+    grid = isotropic_grid(region.grid, package.fracture.spacing_mm)
+    block = anatomy.source.grid.crop(bone.box)
+    mask = interpolate_scalar(bone.inside.astype(np.float32), block, grid, 0.0) > 0.5
     hu = np.where(near(mask, grid), resample_hu(anatomy.source, grid).hu, np.float32(BLANK_HU))
     classes = run_network(networks, package, "fracture", hu, mask, progress)
-    others = interpolate_scalar(bone.others.astype(np.float32), bone.grid, grid, 0.0) > 0.5
+    others = interpolate_scalar(region.others.astype(np.float32), region.grid, grid, 0.0) > 0.5
     evidence = FractureEvidence(mask, others, classes[1], classes[2], grid.spacing_mm[0])
     return FracturedBone(bone, split(evidence, package.fragments), grid)
 

@@ -28,12 +28,13 @@ class BoneRegion:
 
     Positive inside. Margins of two bones never add up to more than 0 at one place, so that linear
     interpolation of each on its own gives bones that do not overlap. `others` (I, J, K): where a bone
-    of another class is.
+    of another class is. `rivals`: where another bone is likelier than this one, bone or not.
     """
 
     label: Label
     margin: Array
     others: NDArray[np.bool_]
+    rivals: NDArray[np.bool_]
     grid: Grid
     confidence: float
 
@@ -134,10 +135,11 @@ def bone_region(
     near, grid = probabilities[(slice(None), *around.slices)], grid.crop(around)
     others = best_of(near, set(range(1, len(near))) - {own})
     margin = near[own] - np.maximum(others, near[0])
+    rivals = others >= near[own]
     side = side_of(label)
     if side is not None:
-        on_side = None if left is None else left[around.slices] == (side == "left")
-        margin = -np.abs(margin) if on_side is None else np.where(on_side, margin, np.float32(-1))
+        elsewhere = True if left is None else left[around.slices] != (side == "left")
+        margin, rivals = np.where(elsewhere, np.float32(-1), margin), rivals | elsewhere
     kept = without_strays(margin > 0, grid)
     box = grown_box(kept, AROUND_MM, grid.spacing_mm)
     if box is None or kept.sum() * grid.voxel_volume_mm3 < label.minimum_ml * 1000:
@@ -146,7 +148,9 @@ def bone_region(
     confidence = float(near[own][kept].mean())
     others = others > np.maximum(near[0], near[own])
     own_box = np.ascontiguousarray(margin[box.slices])
-    return BoneRegion(label, own_box, others[box.slices].copy(), grid.crop(box), confidence)
+    return BoneRegion(
+        label, own_box, others[box.slices].copy(), rivals[box.slices].copy(), grid.crop(box), confidence
+    )
 
 
 def best_of(probabilities: Array, numbers: Iterable[int]) -> Array:

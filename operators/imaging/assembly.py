@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from operators.imaging.anatomy import BoneRegion
 from operators.imaging.colours import fragment_colour
+from operators.imaging.outlines import OutlinedBone
 from operators.imaging.packages import Code, Label, ModelPackage
 from operators.imaging.resampling import covering_box, interpolate_scalar
 from operators.imaging.segmentation import Segment, Segmentation
@@ -27,7 +27,7 @@ FRACTURE = Code("72704001", "SCT", "Fracture")
 class FracturedBone:
     """A bone and its fragments 1, 2, ... (I, J, K) on `grid`, by falling size."""
 
-    region: BoneRegion
+    outline: OutlinedBone
     fragments: NDArray[np.uint16]
     grid: Grid
 
@@ -45,19 +45,14 @@ def assemble(source: Grid, bones: tuple[FracturedBone, ...], package: ModelPacka
 
 def place(labels: NDArray[np.uint8], source: Grid, bone: FracturedBone) -> list[str]:
     """Writes one bone into `labels`; returns warnings."""
-    box = covering_box(source, bone.region.grid)
-    if box is None:
-        return []
-    block = source.crop(box)
-    inside = interpolate_scalar(bone.region.margin, bone.region.grid, block, -1.0) > 0
-    values = bone.region.label.values
-    winners, dropped = nearest_fragments(bone, block, inside, len(values))
+    box, inside, label = bone.outline.box, bone.outline.inside, bone.outline.region.label
+    values = label.values
+    winners, dropped = nearest_fragments(bone, source.crop(box), inside, len(values))
     part = labels[box.slices]
     part[inside] = (winners + (values.start - 1))[inside].astype(np.uint8)
     if not dropped:
         return []
-    meaning = bone.region.label.meaning
-    return [f"{meaning}: {dropped} more fragments than the {len(values)} that can be told apart"]
+    return [f"{label.meaning}: {dropped} more fragments than the {len(values)} that can be told apart"]
 
 
 def nearest_fragments(
@@ -123,16 +118,14 @@ def padded_box(box: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
 
 def segments_of(bone: FracturedBone, labels: NDArray[np.uint8], source: Grid) -> list[Segment]:
     """What each label value of one bone is; values that no voxel of the source grid got are left out."""
-    label = bone.region.label
-    box = covering_box(source, bone.region.grid)
-    if box is None:
-        return []
-    counts = np.bincount(labels[box.slices].ravel(), minlength=256)
+    region = bone.outline.region
+    label = region.label
+    counts = np.bincount(labels[bone.outline.box.slices].ravel(), minlength=256)
     values = [value for value in label.values if counts[value]]
     whole = len(values) == 1
     ml = source.voxel_volume_mm3 / 1000
     return [
-        segment_of(label, value, None if whole else n, float(counts[value] * ml), bone.region.confidence)
+        segment_of(label, value, None if whole else n, float(counts[value] * ml), region.confidence)
         for n, value in enumerate(values, start=1)
     ]
 

@@ -19,7 +19,14 @@ from operators.imaging.package_parts import (
     plain_package,
     tuples,
 )
-from operators.imaging.packages import Acceptance, FracturePackage, FragmentRules, ModelPackage, SideRules
+from operators.imaging.packages import (
+    Acceptance,
+    FracturePackage,
+    FragmentRules,
+    ModelPackage,
+    OutlineRules,
+    SideRules,
+)
 
 PACKAGE_FILE = "package.toml"
 # A package whose labels have no codes yet; no package until they have
@@ -74,7 +81,7 @@ def package_of(table: dict[str, Any], folder: Path) -> ModelPackage:
 
 def fracture_package_of(table: dict[str, Any], folder: Path) -> FracturePackage:
     """A package of Osteon's own chain, which has [networks.*]."""
-    tables = ("accepts", "fragments", "labels", "networks", "sides")
+    tables = ("accepts", "fragments", "labels", "networks", "outline", "sides")
     texts = {key: value for key, value in table.items() if key not in tables}
     networks = tuples(table["networks"]).items()
     parts: dict[str, Any] = {name: network_of(name, row, folder) for name, row in networks}
@@ -82,6 +89,7 @@ def fracture_package_of(table: dict[str, Any], folder: Path) -> FracturePackage:
         "accepts": plain(Acceptance(**tuples(table["accepts"])), "accepts"),
         "fragments": plain(FragmentRules(**tuples(table["fragments"])), "fragments"),
         "labels": tuple(label_of(row) for row in table["labels"]),
+        "outline": plain(OutlineRules(**table["outline"]), "outline") if "outline" in table else None,
         "sides": plain(SideRules(**tuples(table.get("sides", {}))), "sides"),
     }
     package = plain_package(FracturePackage(folder=folder, **parts, **texts))
@@ -107,6 +115,8 @@ def check_networks(package: FracturePackage) -> None:
         raise ValueError(f"fragments.strategy: expected one of {known}, got {package.fragments.strategy!r}")
     if len(package.fragments.fracture_logit) != 4:
         raise ValueError("fragments.fracture_logit: expected a constant and three factors")
+    if package.outline is not None and not 0 < package.outline.edge < 1:
+        raise ValueError(f"outline.edge: expected a share between 0 and 1, got {package.outline.edge}")
     if package.fracture.classes != FRACTURE_CLASSES:
         raise ValueError(f"networks.fracture.classes: expected {FRACTURE_CLASSES}")
     for spec in package.networks:

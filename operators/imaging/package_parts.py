@@ -18,6 +18,7 @@ from operators.imaging.packages import (
     NetworkSpec,
     Normalisation,
     Origin,
+    OutlineRules,
     Recipe,
     Resampling,
     SideRules,
@@ -28,8 +29,8 @@ PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 Part = TypeVar(
-    "Part", Acceptance, Code, FragmentRules, Label, NetworkSpec, Normalisation, Origin, Recipe, Resampling,
-    SideRules,
+    "Part", Acceptance, Code, FragmentRules, Label, NetworkSpec, Normalisation, Origin, OutlineRules, Recipe,
+    Resampling, SideRules,
 )
 Package = TypeVar("Package", bound=ModelPackage)
 

@@ -126,6 +126,13 @@ class FragmentRules:
 
 
 @dataclass(frozen=True)
+class OutlineRules:
+    """Where a bone ends: at `edge` (0 to 1) of the way from soft tissue's HU to the cortex's."""
+
+    edge: float
+
+
+@dataclass(frozen=True)
 class SideRules:
     """Classes of the coarse network that tell the sides where it is blind to them.
 
@@ -208,6 +215,7 @@ class FracturePackage(ModelPackage):
     fracture: NetworkSpec
     fragments: FragmentRules
     sides: SideRules = SideRules()
+    outline: OutlineRules | None = None
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:

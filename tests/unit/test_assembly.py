@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from operators.imaging.anatomy import BoneRegion
 from operators.imaging.assembly import FRACTURE, LESION, FracturedBone, assemble
+from operators.imaging.outlines import OutlinedBone, outlined
+from operators.imaging.packages import Label
 from operators.imaging.segmentation import Segmentation
-from operators.imaging.volume import Grid
+from operators.imaging.volume import Grid, Volume
 from tests.made_packages import centred_affine, made_package, positions
 from tests.phantoms import Affine, all_orientations, oblique_affine, tilted_affine
 
@@ -32,11 +34,18 @@ def parts(lps: NDArray[np.float64], count: int) -> NDArray[np.intp]:
     return np.clip(np.floor((height + 8) * count / 20), 0, count - 1).astype(int) + 1
 
 
-def fractured(count: int, label: object = LEFT) -> FracturedBone:
-    depth = in_bone(LPS)
-    margin = np.clip(depth / 4, -1, 1).astype(np.float32)
-    fragments = np.where(depth > 0, parts(LPS, count), 0).astype(np.uint16)
-    return FracturedBone(BoneRegion(label, margin, np.zeros(margin.shape, bool), GRID, 0.8), fragments, GRID)
+def outline(source: Grid, label: Label, grid: Grid, confidence: float) -> OutlinedBone:
+    margin = np.clip(in_bone(LPS) / 4, -1, 1).astype(np.float32)
+    nowhere = np.zeros(margin.shape, bool)
+    region = BoneRegion(label, margin, nowhere, nowhere, grid, confidence)
+    found = outlined(Volume(np.zeros(source.shape, np.int16), source), region, None)
+    assert found is not None
+    return found
+
+
+def fractured(count: int, source: Grid = GRID, label: Label = LEFT) -> FracturedBone:
+    fragments = np.where(in_bone(LPS) > 0, parts(LPS, count), 0).astype(np.uint16)
+    return FracturedBone(outline(source, label, GRID, 0.8), fragments, GRID)
 
 
 def source_grid(affine: Affine) -> Grid:
@@ -47,7 +56,7 @@ def source_grid(affine: Affine) -> Grid:
 @pytest.mark.parametrize("affine", [*all_orientations(), oblique_affine(), tilted_affine(25.0)])
 def test_fragments_lie_at_their_place_on_a_source_grid_of_any_orientation(affine: Affine) -> None:
     source = source_grid(affine)
-    labels = assemble(source, (fractured(2),), PACKAGE).label_map.labels
+    labels = assemble(source, (fractured(2, source),), PACKAGE).label_map.labels
     lps = positions(source.shape, source.ijk_to_lps)
     depth, expected = in_bone(lps), np.where(in_bone(lps) > 0, parts(lps, 2) + 10, 0)
     height = lps @ np.array([0.3, 0.2, 1.0])
@@ -61,15 +70,12 @@ def codes(segmentation: Segmentation) -> list[tuple[object, ...]]:
 
 
 def test_an_intact_bone_bears_the_bones_codes_and_a_fragment_those_of_a_fracture() -> None:
-    shifted = np.roll(in_bone(LPS), 0)
     far = Grid(SHAPE, GRID.ijk_to_lps + np.outer((60, 0, 0, 0), (0, 0, 0, 1)))
-    margin = np.clip(shifted / 4, -1, 1).astype(np.float32)
-    region = BoneRegion(RIGHT, margin, np.zeros(margin.shape, bool), far, 0.9)
-    intact = FracturedBone(region, (margin > 0).astype(np.uint16), far)
     source = Grid(
         (100, 40, 40), centred_affine(np.eye(3), (100, 40, 40)) + np.outer((30, 0, 0, 0), (0, 0, 0, 1))
     )
-    result = assemble(source, (fractured(2), intact), PACKAGE)
+    intact = FracturedBone(outline(source, RIGHT, far, 0.9), (in_bone(LPS) > 0).astype(np.uint16), far)
+    result = assemble(source, (fractured(2, source), intact), PACKAGE)
     left, right = LEFT.laterality, RIGHT.laterality
     assert codes(result) == [
         (11, "Left bone fragment 1", 1, LESION, FRACTURE, left),
@@ -85,15 +91,15 @@ def test_an_intact_bone_bears_the_bones_codes_and_a_fragment_those_of_a_fracture
 @pytest.mark.parametrize(
     ("label", "values"), [(MIDDLE, {1, 2, 3}), (LEFT, {11, 12, 13}), (RIGHT, {21, 22, 23})]
 )
-def test_values_follow_the_packages_convention(label: object, values: set[int]) -> None:
-    result = assemble(GRID, (fractured(3, label),), PACKAGE)
+def test_values_follow_the_packages_convention(label: Label, values: set[int]) -> None:
+    result = assemble(GRID, (fractured(3, GRID, label),), PACKAGE)
     assert {segment.value for segment in result.segments} == values
     assert set(np.unique(result.label_map.labels)) == {0, *values}
 
 
 def test_volumes_are_those_of_the_source_grids_voxels() -> None:
     source = source_grid(oblique_affine())
-    result = assemble(source, (fractured(2),), PACKAGE)
+    result = assemble(source, (fractured(2, source),), PACKAGE)
     for segment in result.segments:
         voxels = np.count_nonzero(result.label_map.labels == segment.value)
         assert segment.volume_ml == pytest.approx(voxels * source.voxel_volume_mm3 / 1000)
@@ -104,22 +110,14 @@ def test_volumes_are_those_of_the_source_grids_voxels() -> None:
 def test_more_fragments_than_values_are_said_and_given_to_their_neighbours() -> None:
     bone = fractured(1)
     slabs = np.clip(np.floor(LPS[..., 2] / 1.5) + 8, 1, 14)
-    many = FracturedBone(bone.region, np.where(bone.fragments > 0, slabs, 0).astype(np.uint16), GRID)
+    many = FracturedBone(bone.outline, np.where(bone.fragments > 0, slabs, 0).astype(np.uint16), GRID)
     count = int(many.fragments.max())
     result = assemble(GRID, (many,), PACKAGE)
     assert count > 10
     assert result.warnings == (f"Left bone: {count - 10} more fragments than the 10 that can be told apart",)
     labels = result.label_map.labels
     assert labels.max() == 20
-    np.testing.assert_array_equal(labels > 0, bone.region.margin > 0)
-
-
-def test_a_bone_beyond_the_source_grid_leaves_it_empty() -> None:
-    far = np.eye(4)
-    far[:3, 3] = 900
-    result = assemble(Grid((8, 8, 8), far), (fractured(2),), PACKAGE)
-    assert not result.label_map.labels.any()
-    assert result.segments == ()
+    np.testing.assert_array_equal(labels > 0, bone.outline.inside)
 
 
 def test_a_bone_keeps_its_voxels_where_no_fragment_reaches_them() -> None:
@@ -127,5 +125,5 @@ def test_a_bone_keeps_its_voxels_where_no_fragment_reaches_them() -> None:
     corner = np.zeros(SHAPE, np.uint16)
     corner[0, 0, 0], corner[0, 0, 1] = 1, 2
     away = Grid(SHAPE, GRID.ijk_to_lps + np.outer((0, 0, 400, 0), (0, 0, 0, 1)))
-    labels = assemble(GRID, (FracturedBone(bone.region, corner, away),), PACKAGE).label_map.labels
+    labels = assemble(GRID, (FracturedBone(bone.outline, corner, away),), PACKAGE).label_map.labels
     assert set(np.unique(labels)) == {0, 11}

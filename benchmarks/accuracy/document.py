@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.accuracy import figures
-from benchmarks.accuracy.cases.panel import DEGRADED_PATIENT, DEGRADED_SIMULATED, SHIPPED
+from benchmarks.accuracy.cases.panel import (
+    DEGRADED_PATIENT,
+    DEGRADED_SIMULATED,
+    PATIENT_NAME,
+    SHIPPED,
+    SIMULATED_NAME,
+)
 from benchmarks.accuracy.failures import failures
 from benchmarks.accuracy.figures import CONFUSED_SHARE
 from benchmarks.accuracy.pictures import chosen, copy_pictures
@@ -57,6 +63,7 @@ POSITIONS = """\
 The same patient as stored by a scanner on which he lay otherwise, or with rows or columns stored backwards:
 nothing but the order of the array and its headers changes, so the figures may change by rounding only. The
 mirror image swaps the patient's sides: left and right must follow."""
+NOT_RUN = "Not run yet."
 NEGATIVES = """\
 Scans that show none of the bones; training saw none of them. All are given straight to the networks, those
 too that `osteon run` would not even select."""
@@ -84,8 +91,8 @@ def write_document(rows: Rows, least: float, pictures: Path, path: Path) -> None
 def baselines(rows: Rows) -> dict[str, Row]:
     """The scans that are made worse, as they are, by the name that their changes begin with."""
     keys = {
-        f"patient {DEGRADED_PATIENT}": ("patients", DEGRADED_PATIENT, SHIPPED),
-        "procedural CT": ("simulated", DEGRADED_SIMULATED, SHIPPED),
+        PATIENT_NAME: ("patients", DEGRADED_PATIENT, SHIPPED),
+        SIMULATED_NAME: ("simulated", DEGRADED_SIMULATED, SHIPPED),
     }
     return {name: rows.kept[key] for name, key in keys.items() if key in rows.kept}
 
@@ -122,8 +129,7 @@ def changed_part(rows: Rows) -> Iterator[str]:
     for group, heading in (("degradations", ""), ("positions", f"## Positions\n\n{POSITIONS}")):
         changed = rows.of(group)
         yield from filter(None, [heading])
-        if changed:
-            yield degradation_table(changed, baselines(rows))
+        yield degradation_table(changed, baselines(rows)) if changed else NOT_RUN
         if changed and group == "degradations":
             yield "![IoU against degradation](accuracy/degradations.svg)"
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.accuracy import figures
-from benchmarks.accuracy.cases.running import picture_name
-from benchmarks.accuracy.rows import Row
+from benchmarks.accuracy.rows import Row, key_of, picture_name
 
 # So many of each group at most, and no file larger: a repository keeps every version of them
 MOST, LARGEST_BYTES = 3, 60_000
@@ -33,7 +32,7 @@ def copy_pictures(rows: Sequence[Row], source: Path, folder: Path) -> dict[str, 
     A picture that this machine did not draw stays as it was, or is left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    names = {picture_name(row["group"], row["case"], row["networks"]): row for row in rows}
+    names = {picture_name(key_of(row)): row for row in rows}
     for path in folder.glob("*.png"):
         if path.name not in names:
             path.unlink()

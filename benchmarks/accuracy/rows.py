@@ -17,6 +17,12 @@ def key_of(row: Row) -> Key:
     return row["group"], row["case"], row["networks"]
 
 
+def picture_name(key: Key) -> str:
+    """A file name for the picture of a case."""
+    plain = "".join(c if c.isalnum() else "-" for c in "-".join(key))
+    return f"{plain}.png"
+
+
 @dataclass
 class Rows:
     """All rows of a folder; each that is put is on disk before the next is made."""

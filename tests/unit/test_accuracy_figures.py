@@ -198,7 +198,7 @@ def test_the_worst_scans_are_shown_first(rows: Rows) -> None:
 def test_pictures_are_small_and_those_of_no_row_are_removed(rows: Rows, tmp_path: Path) -> None:
 
     patient = rows.kept["patients", "003", "shipped"]
-    name = pictures.picture_name("patients", "003", "shipped")
+    name = pictures.picture_name(("patients", "003", "shipped"))
     source, folder = tmp_path / "drawn", tmp_path / "shown"
     source.mkdir()
     folder.mkdir()

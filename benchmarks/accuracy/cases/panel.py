@@ -23,6 +23,7 @@ Change = Callable[[Scan], Scan]
 
 # What is made worse: the patient whom training never saw, and one of the procedural CTs.
 DEGRADED_PATIENT, DEGRADED_SIMULATED = "003", "left wing and pubis, left ala"
+PATIENT_NAME, SIMULATED_NAME = f"patient {DEGRADED_PATIENT}", "procedural CT"
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ def panel(source: Source, held_out: Sequence[str]) -> Iterator[Case]:
     for name in FRACTURES:
         yield Case("simulated", name, partial(simulated_scan, name))
     base = patients[DEGRADED_PATIENT]
-    yield from degraded(f"patient {DEGRADED_PATIENT}", base, source.labels, fragments=True)
+    yield from degraded(PATIENT_NAME, base, source.labels, fragments=True)
     base = lru_cache(1)(partial(simulated_scan, DEGRADED_SIMULATED))
-    yield from degraded("procedural CT", base, source.labels, fragments=False)
+    yield from degraded(SIMULATED_NAME, base, source.labels, fragments=False)
 
 
 def degraded(prefix: str, base: Build, labels: Sequence[Label], fragments: bool) -> Iterator[Case]:
@@ -89,8 +90,8 @@ def changed(base: Build, change: Change) -> Scan:
 
 
 def changes_of(labels: Sequence[Label]) -> dict[str, dict[str, Change]]:
-    """What is done to a scan, by group: what it costs, and what may cost nothing at all."""
-    return {"degradations": degradations(), "positions": positions(labels)}
+    """What is done to a scan, by group: what may cost nothing at all, and what may."""
+    return {"positions": positions(labels), "degradations": degradations()}
 
 
 def degradations() -> dict[str, Change]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,62 +16,68 @@ from app.evaluation_picture import write_worst_slice
 from benchmarks.accuracy.cases.panel import Case
 from benchmarks.accuracy.cases.scan import Scan
 from benchmarks.accuracy.cases.sides import wrong_side_shares
+from benchmarks.accuracy.rows import Row, picture_name
 from operators import pipeline
 from operators.errors import UnsuitableError
 from operators.imaging.anatomy import largest_cluster
-from operators.imaging.assembly import FracturedBone, assemble
 from operators.imaging.packages import FracturePackage
-from operators.imaging.segmentation import Segmentation
+from operators.imaging.segmentation import Segment
 from operators.imaging.volume import LabelMap, Volume
 from operators.networks.registry import Networks
 
-Row = dict[str, Any]
 OSTEON = (sys.executable, "-c", "from app.cli import main; main()")
 SEGMENTED = "segmented"
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The chain's labels, None where it refused the scan; its code and its segments."""
+
+    labels: LabelMap | None
+    code: str = SEGMENTED
+    segments: tuple[Segment, ...] = ()
 
 
 def run_case(case: Case, package: FracturePackage, networks: Networks, pictures: Path) -> Row:
     """What the chain made of the case; a picture of its worst slice goes to `pictures`."""
     scan = case.build()
-    code, found = SEGMENTED, None
+    chain = whole_chain if case.fragments else outlines_only
     try:
-        found = segmented(scan.ct, package, networks, case.fragments)
+        found = chain(scan.ct, package, networks)
     except UnsuitableError as error:
-        code = error.code
-    segments = [] if found is None else [
-        {"label": s.label, "ml": round(s.volume_ml, 1), "confidence": round(s.confidence, 3)}
-        for s in found.segments
-    ]
-    row: Row = {"group": case.group, "case": case.name, "networks": case.networks, "code": code}
+        found = Found(None, error.code)
+    segments = [{"label": segment.label, "ml": round(segment.volume_ml, 1)} for segment in found.segments]
+    row: Row = {"group": case.group, "case": case.name, "networks": case.networks, "code": found.code}
     row |= {"fragments": case.fragments, "segments": segments}
     if not scan.truth.labels.any():
         return row | surest(scan.ct, package, networks)
     return row | judged(case, scan, found, package, pictures)
 
 
-def segmented(
-    volume: Volume, package: FracturePackage, networks: Networks, fragments: bool
-) -> Segmentation:
-    """As `operators.pipeline` does it; without `fragments` each bone is left whole."""
-    resampled = pipeline.resample(volume, package)
-    anatomy = pipeline.segment_anatomy(resampled, networks, quiet)
-    if fragments:
-        return pipeline.segment_fractures(anatomy, networks, quiet)
-    bones = [FracturedBone(b, (b.margin > 0).astype(np.uint16), b.grid) for b in anatomy.bones]
-    return assemble(volume.grid, tuple(bones), package)
+def whole_chain(volume: Volume, package: FracturePackage, networks: Networks) -> Found:
+    """As `osteon run` does it."""
+    segmentation = pipeline.segment(volume, package, networks, quiet)
+    return Found(segmentation.label_map, segments=segmentation.segments)
 
 
-def judged(
-    case: Case, scan: Scan, found: Segmentation | None, package: FracturePackage, pictures: Path
-) -> Row:
+def outlines_only(volume: Volume, package: FracturePackage, networks: Networks) -> Found:
+    """Without the fracture network: each bone is left whole."""
+    anatomy = pipeline.segment_anatomy(pipeline.resample(volume, package), networks, quiet)
+    labels = np.zeros(volume.grid.shape, np.uint8)
+    for bone in anatomy.bones:
+        labels[bone.box.slices][bone.inside] = bone.region.label.first_value
+    return Found(LabelMap(labels, volume.grid))
+
+
+def judged(case: Case, scan: Scan, found: Found, package: FracturePackage, pictures: Path) -> Row:
     """The figures of the case; where nothing was found, those of an empty answer."""
-    empty = LabelMap(np.zeros(scan.grid.shape, np.uint8), scan.grid)
-    prediction, _ = aligned(empty if found is None else found.label_map, scan.truth)
+    nothing = LabelMap(np.zeros(scan.grid.shape, np.uint8), scan.grid)
+    prediction, _ = aligned(found.labels or nothing, scan.truth)
     figures = evaluate(prediction, scan.truth, package.labels).figures
-    picture = pictures / picture_name(case.group, case.name, case.networks)
-    write_worst_slice(prediction, scan.truth, figures, picture)
+    picture = picture_name((case.group, case.name, case.networks))
+    write_worst_slice(prediction, scan.truth, figures, pictures / picture)
     sides = wrong_side_shares(prediction.labels, scan.truth.labels, package.labels)
-    return figures_row(asdict(figures)) | {"wrong_side": {k: round(v, 4) for k, v in sides.items()}}
+    return figures_row(asdict(figures)) | {"wrong_side": rounded(sides)}
 
 
 def figures_row(detail: dict[str, Any]) -> Row:
@@ -111,12 +117,6 @@ def run_through_files(series: Path, truth: Path, out: Path) -> Row:
         subprocess.run([*OSTEON, *map(str, command)], check=True)
     content = json.loads((out / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
     return figures_row(content["cases"][0]["detail"])
-
-
-def picture_name(group: str, case: str, networks: str) -> str:
-    """A file name for the picture of a case."""
-    plain = "".join(c if c.isalnum() else "-" for c in f"{group}-{case}-{networks}")
-    return f"{plain}.png"
 
 
 def quiet(step: str, done: float) -> None:

@@ -62,7 +62,7 @@ def case_table(rows: Sequence[Row], first: str = "case") -> str:
 
 def percent(share: float) -> str:
     """A share as a percentage."""
-    return f"{share:.1%}" if share else "0"
+    return "0" if not share else "<0.1%" if share < 0.001 else f"{share:.1%}"
 
 
 def case_name(row: Row) -> str:

@@ -18,7 +18,7 @@ from operators.networks.runtimes import Device, Runtime, load_network
 from operators.networks.sliding_window import Window, predict
 from training.bone_patches import BoneSubject, fractured_bone, scanned
 from training.export import set_value
-from training.fractures import FractureRules
+from training.fracturing import FractureRules
 from training.recipe import Recipe
 from training.sampling import Pose
 from training.sources import Sources

@@ -12,7 +12,10 @@ from benchmarks.accuracy.cases.panel import (
     PATIENT_NAME,
     SHIPPED,
     SIMULATED_NAME,
+    degradations,
+    positions,
 )
+from benchmarks.accuracy.cases.simulated import FRACTURES
 from benchmarks.accuracy.failures import failures
 from benchmarks.accuracy.figures import CONFUSED_SHARE
 from benchmarks.accuracy.pictures import chosen, copy_pictures
@@ -83,10 +86,24 @@ def write_document(rows: Rows, least: float, pictures: Path, path: Path) -> None
     shown = chosen(unseen_patients(rows), rows.of("simulated"), [*changed, *rows.of("positions")])
     captions = copy_pictures(shown, pictures, folder)
     made_on = "\n".join(f"- {machine}" for machine in sorted({row["made_on"] for row in every_row(rows)}))
-    parts = [INTRODUCTION, summary_table(aims), DEFINITIONS, f"Run on:\n\n{made_on}"]
+    parts = [INTRODUCTION, *not_run(rows), summary_table(aims), DEFINITIONS, f"Run on:\n\n{made_on}"]
     parts += [*patient_part(rows), *simulated_part(rows), *changed_part(rows), *negative_part(rows, least)]
     parts += [*failure_part(rows), *picture_part(captions, folder.name)]
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def not_run(rows: Rows) -> Iterator[str]:
+    """A warning where a run was cut short."""
+    # Changes are made to two scans
+    whole = {
+        "simulated": len(FRACTURES),
+        "degradations": 2 * len(degradations()),
+        "positions": 2 * len(positions(())),
+    }
+    missing = {group: count - len(rows.of(group)) for group, count in whole.items()}
+    text = ", ".join(f"{n} of {whole[group]} {group}" for group, n in missing.items() if n)
+    if text:
+        yield f"**The run was cut short; `make accuracy` goes on with it.** Not run yet: {text}."
 
 
 def baselines(rows: Rows) -> dict[str, Row]:

@@ -171,6 +171,7 @@ def test_the_document_is_the_same_when_it_is_written_again(rows: Rows, tmp_path:
     text = page.read_text(encoding="utf-8")
     assert "| anatomy IoU, mean of the bones | 0.950 | 0.981 | 0.935 | 0.850 | not met |" in text
     assert (tmp_path / "accuracy" / "bones.svg").exists()
+    assert "Not run yet: 7 of 8 simulated, 34 of 36 degradations, 11 of 12 positions." in text
     assert str(tmp_path) not in text
 
 

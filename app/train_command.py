@@ -37,9 +37,7 @@ def train_command(package: str, options: TrainOptions) -> int:
     from training.recipe import read_recipe
     from training.runs import TrainingRun
 
-    folder = read_settings(models=options.models).models / package
-    if not (folder / RECIPE_FILE).is_file():
-        raise UsageError(f"expected a recipe {package}/{RECIPE_FILE} in the models folder, found none")
+    folder = recipe_folder(package, options.models)
     recipe = read_recipe(folder / RECIPE_FILE)
     names = [options.network] if options.network else list(recipe.networks)
     for name in names:
@@ -54,8 +52,8 @@ def train_command(package: str, options: TrainOptions) -> int:
         installed = train_and_install(run, folder)
         print(f"{name}: trained, installed in {package} with SHA-256 {installed.sha256}")
         print(f"{name}: its training is described in {installed.report.parent.name}/{installed.report.name}")
-        if network.kind == "fracture" and options.calibration_cases:
-            print(calibrate(folder, recipe, options.data, run.cache, options.calibration_cases, run.seed))
+    if options.calibration_cases and complete(folder):
+        print(calibrate(folder, recipe, options.data, run.cache, options.calibration_cases, run.seed))
     return 0
 
 
@@ -68,3 +66,18 @@ def software() -> str:
     except FileNotFoundError:
         return SOFTWARE_VERSION
     return f"{SOFTWARE_VERSION} {asked.stdout.strip()}".strip()
+
+
+def complete(folder: Path) -> bool:
+    """Whether all weights of a package are there: probabilities are those of the whole chain."""
+    from operators.imaging.package_file import PACKAGE_FILE, read_package
+
+    return all(network.weights.is_file() for network in read_package(folder / PACKAGE_FILE).networks)
+
+
+def recipe_folder(package: str, models: Path | None) -> Path:
+    """The folder of a package that has a recipe. Raises UsageError."""
+    folder = read_settings(models=models).models / package
+    if not (folder / RECIPE_FILE).is_file():
+        raise UsageError(f"expected a recipe {package}/{RECIPE_FILE} in the models folder, found none")
+    return folder

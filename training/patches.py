@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,8 @@ class AnatomyDraw:
         pool = self.pool()
         subject = pool[int(self.rng.integers(len(pool)))]
         centre = draw_centre(self.rng, subject, self.spots[subject.name], self.network.anywhere)
+        if self.rng.random() < self.network.boneless:
+            subject = replace(subject, boneless=True)
         pose = ANY_POSE if subject.negative else BODY_POSE
         return simulate(self.rng, subject, centre, self.network.patch, self.network.spacing_mm, pose)
 

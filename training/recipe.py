@@ -41,6 +41,7 @@ class NetworkRecipe:
     guide: tuple[str, ...] = ()
     anywhere: float = 0.1
     negatives: float = 0.0
+    boneless: float = 0.0
     fractured_bones: float = 0.0
     phantom_bones: float = 0.0
     gpu: dict[str, Any] = field(default_factory=dict)

@@ -31,8 +31,9 @@ def carry_history(run: TrainingRun) -> None:
         sessions = json.loads(known.read_text(encoding="utf-8"))["sessions"] if known.exists() else []
     else:
         sessions = all_sessions(run.start_from)
-    former = {"started_from": run.start_from.name, "sessions": sessions}
-    write_json(history_file(run.checkpoint), former)
+    write_json(
+        history_file(run.checkpoint), {"started_from": run.start_from.name, "sessions": sessions}
+    )
 
 
 def history_file(checkpoint: Path) -> Path:
@@ -40,11 +41,16 @@ def history_file(checkpoint: Path) -> Path:
     return checkpoint.with_suffix(".history.json")
 
 
+def former(checkpoint: Path) -> dict[str, Any]:
+    """The weights that a training began with and their sessions; none where it began at random."""
+    history = history_file(checkpoint)
+    nothing: dict[str, Any] = {"started_from": None, "sessions": []}
+    return json.loads(history.read_text(encoding="utf-8")) if history.exists() else nothing
+
+
 def all_sessions(checkpoint: Path) -> list[dict[str, Any]]:
     """The sessions behind a checkpoint, oldest first, those of the weights that it began with included."""
-    history, log = history_file(checkpoint), checkpoint.with_suffix(".jsonl")
-    former = json.loads(history.read_text(encoding="utf-8"))["sessions"] if history.exists() else []
-    return [*former, *sessions_of(log)]
+    return [*former(checkpoint)["sessions"], *sessions_of(checkpoint.with_suffix(".jsonl"))]
 
 
 def sessions_of(log: Path) -> list[dict[str, Any]]:
@@ -94,6 +100,7 @@ def write_report(run: TrainingRun, weights: Path, sha256: str, progress: dict[st
             "energy_wh": round(sum(one["energy_wh"] for one in sessions), 1),
             "energy": ENERGY,
         },
+        "started_from": former(run.checkpoint)["started_from"],
         "sessions": sessions,
     }
     write_json(report_file(weights), report)

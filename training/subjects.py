@@ -34,7 +34,7 @@ class Subject:
     `structures` (uint8) index `tissues` and `classes` (uint8, what is to be learned of each);
     `surfaces` are those of its bones; `skin` (int8, mm) is positive inside the body; `hu` (int16)
     holds real bone texture, 0 where there is none. `negative` marks a CT in which none of the
-    package's bones may be found.
+    package's bones may be found; a `boneless` body is shown without bones, which is another.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Subject:
     spacing_mm: NDArray[np.float64]
     hu: NDArray[np.int16] | None = None
     negative: bool = False
+    boneless: bool = False
 
     @property
     def targets(self) -> NDArray[np.uint8]:

@@ -53,7 +53,7 @@ class Watched:
         """Of single bones the true fragments; of bodies real bones in simulated surroundings."""
         sets = replace(self.recipe, sources={**self.recipe.sources, **real_alone(self.recipe, rules)})
         draw = self.read_bones if self.network.kind == "fracture" else self.drawn
-        plain = replace(self.network, negatives=0.0)
+        plain = replace(self.network, negatives=0.0, boneless=0.0)
         return self.kept("real", rules, lambda: draw(plain, sets, rules)) if rules.real else []
 
     def drawn(self, network: NetworkRecipe, recipe: Recipe, rules: ValidationRules) -> Iterator[Patch]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.body import Sight, contents, sight
+from training.body import Sight, contents, paint, sight
 from training.body.bones import paint_bones, skeleton
 from training.body.paint import drawn_means
 from training.body.sight import classes_of
@@ -195,3 +195,12 @@ def test_simulated_patches_are_whole_numbers_of_classes_and_finite_whatever_the_
         assert (made.hu.dtype, made.target.dtype) == (np.float32, np.uint8)
         assert np.isfinite(made.hu).all()
         assert made.target.max() <= 2
+
+
+def test_a_boneless_body_shows_soft_tissue_where_its_bones_were_and_has_no_target() -> None:
+    subject = replace(two_bones(4), boneless=True)
+    rng = np.random.default_rng(5)
+    view = seen(subject, 5)
+    hu = paint(rng, subject, view)
+    assert not classes_of(view, subject.classes).any()
+    assert hu[subject.structures > 0].max() < 130

@@ -45,6 +45,8 @@ def sight(
     far = -128
     first = take(subject.surfaces.first, coordinates, 1, far) * np.float32(STEP_MM)
     second = take_smooth(subject.surfaces.second, coordinates, far) * np.float32(STEP_MM)
+    if subject.boneless:
+        first[...] = second[...] = far * STEP_MM
     if pose.joint_mm:
         first += joint_change(rng, second, pose.joint_mm, subject.hu is not None)
     owner = at.take(subject.surfaces.owner)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.imaging.fragments import by_size, large_enough, with_nearest
+from operators.imaging.fragments import large_enough, with_nearest
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint16]
@@ -40,6 +40,8 @@ def grown(core: Mask, outline: Mask, spacing_mm: float) -> Labels:
 
 
 def tidy(labels: Labels, spacing_mm: float) -> Labels:
-    """Pieces too small to be fragments go to their neighbours; numbered by size."""
+    """Pieces too small to be fragments go to their neighbours; numbered 1, 2, ... on a background of 0."""
     kept = large_enough(labels, MINIMUM_MM3 / spacing_mm**3)
-    return by_size(with_nearest(labels, kept))
+    values, number = np.unique(with_nearest(labels, kept), return_inverse=True)
+    shift = int(values[0] > 0)
+    return (number + shift).reshape(labels.shape).astype(np.uint16)

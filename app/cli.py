@@ -89,7 +89,7 @@ def evaluate(
 def train(
     package: str, /, *, data: Path, network: str | None = None, runs: Path = Path("runs"),
     models: Models = None, steps: int | None = None, minutes: float | None = None, workers: int = 1,
-    seed: int = 0, start_from: Path | None = None, calibration_cases: int = 60,
+    seed: int = 0, start_from: Path | None = None, calibration_cases: int = 100,
 ) -> int:
     """Train the networks of PACKAGE on simulated CT; goes on where it stopped; installs the weights.
 
@@ -103,7 +103,7 @@ def train(
     workers: Processes that simulate.
     seed: Seed of simulation and of the first weights.
     start_from: A checkpoint, or a package's safetensors, whose weights to begin with.
-    calibration_cases: Simulated bones on which the decision between fracture and none is fitted; 0 keeps it.
+    calibration_cases: Simulated bones for `osteon calibrate`, which ends a training; 0 leaves it out.
     """
     from app.train_command import TrainOptions, train_command
 
@@ -112,6 +112,27 @@ def train(
         calibration_cases,
     )
     return train_command(package, options)
+
+
+@app.command
+def calibrate(
+    package: str, /, *, data: Path, runs: Path = Path("runs"), models: Models = None, cases: int = 100,
+    seed: int = 0,
+) -> int:
+    """Fit how PACKAGE decides between fracture and none, and its probabilities, on simulated cases.
+
+    Writes them into package.toml, and a reliability diagram beside the model card. Training ends with it.
+
+    Parameters
+    ----------
+    data: Folder that the recipe's paths are relative to.
+    runs: Folder whose cache holds loaded subjects.
+    cases: Simulated bones; the decision is fitted on three fifths, the probabilities on the others.
+    seed: Seed of the simulation.
+    """
+    from app.calibrate_command import calibrate_command
+
+    return calibrate_command(package, data, runs, models, cases, seed)
 
 
 @app.command

@@ -11,7 +11,7 @@ from typing import Any
 
 from operators.dicom.atomic_file import write_whole
 from operators.imaging.packages import Code, ModelPackage
-from operators.imaging.segmentation import Segment, Segmentation
+from operators.imaging.segmentation import Contact, Segment, Segmentation
 
 SCHEMA = "osteon-report/1"
 SELECTED = "selected"
@@ -93,6 +93,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "result": record.result,
         "result_sop_instance_uid": record.result_sop_instance_uid,
         "segments": [_segment(segment) for segment in made.segments] if made else [],
+        **({"contacts": [_contact(contact) for contact in made.contacts]} if made and made.contacts else {}),
         "stages": [_stage(stage) for stage in record.stages],
     }
 
@@ -109,6 +110,25 @@ def _segment(segment: Segment) -> dict[str, Any]:
         "laterality": _code(segment.laterality),
         "volume_ml": round(segment.volume_ml, 3),
         "confidence": round(segment.confidence, 4),
+        **_probabilities(segment),
+    }
+
+
+def _probabilities(segment: Segment) -> dict[str, float]:
+    """Calibrated ones alone: what was not calibrated is not said."""
+    known = {
+        "probability": segment.bone_probability,
+        "fracture_probability": segment.fracture_probability,
+        "fragment_probability": segment.fragment_probability,
+    }
+    return {name: round(value, 4) for name, value in known.items() if value is not None}
+
+
+def _contact(contact: Contact) -> dict[str, Any]:
+    return {
+        "bone": contact.bone,
+        "fragments": list(contact.fragments),
+        "probability": round(contact.probability, 4),
     }
 
 

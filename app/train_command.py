@@ -34,9 +34,7 @@ def train_command(package: str, options: TrainOptions) -> int:
     from training.recipe import read_recipe
     from training.trainer import TrainingRun, cache_of, train
 
-    folder = read_settings(models=options.models).models / package
-    if not (folder / RECIPE_FILE).is_file():
-        raise UsageError(f"expected a recipe {package}/{RECIPE_FILE} in the models folder, found none")
+    folder = recipe_folder(package, options.models)
     recipe = read_recipe(folder / RECIPE_FILE)
     names = [options.network] if options.network else list(recipe.networks)
     for name in names:
@@ -49,6 +47,21 @@ def train_command(package: str, options: TrainOptions) -> int:
         checkpoint = train(run)
         sha256 = export(checkpoint, folder, name)
         print(f"{name}: trained, installed in {package} with SHA-256 {sha256}")
-        if recipe.networks[name].kind == "fracture" and options.calibration_cases:
-            print(calibrate(folder, recipe, options.data, cache_of(run), options.calibration_cases, run.seed))
+    if options.calibration_cases and complete(folder):
+        print(calibrate(folder, recipe, options.data, cache_of(run), options.calibration_cases, run.seed))
     return 0
+
+
+def complete(folder: Path) -> bool:
+    """Whether all weights of a package are there: probabilities are those of the whole chain."""
+    from operators.imaging.package_file import PACKAGE_FILE, read_package
+
+    return all(network.weights.is_file() for network in read_package(folder / PACKAGE_FILE).networks)
+
+
+def recipe_folder(package: str, models: Path | None) -> Path:
+    """The folder of a package that has a recipe. Raises UsageError."""
+    folder = read_settings(models=models).models / package
+    if not (folder / RECIPE_FILE).is_file():
+        raise UsageError(f"expected a recipe {package}/{RECIPE_FILE} in the models folder, found none")
+    return folder

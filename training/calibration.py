@@ -1,134 +1,126 @@
-"""When two pieces of a bone are parted by a fracture: fitted on simulated bones, written into a package."""
+"""What the decoding and its probabilities need of a trained package, fitted and written into it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage, optimize
 
-from operators.imaging.fragments import FractureEvidence, face_features, over_segmented
+from operators.imaging.fragments import fracture_logit, over_segmented, split
 from operators.imaging.package_file import PACKAGE_FILE, read_fracture_package
-from operators.imaging.packages import FragmentRules, NetworkSpec
-from operators.imaging.regions import Regions
-from operators.networks.runtimes import Device, Runtime, load_network
-from operators.networks.sliding_window import Window, predict
-from training.bone_patches import BoneSubject, fractured_bone, scanned
-from training.export import set_value
-from training.fractures import FractureRules
+from operators.imaging.packages import FragmentRules
+from operators.networks.registry import Networks
+from operators.networks.runtimes import Device
+from training.decisions import (
+    SimulatedBone,
+    fitted,
+    mistakes,
+    oracle_decisions,
+    simulated_bones,
+    truth_counts,
+)
+from training.export import set_table, set_value
+from training.presence import bones_present
 from training.recipe import Recipe
-from training.sampling import Pose
+from training.reliability import Scored, cross_fitted, platt, reliability, scored
+from training.reliability_card import write_card
 from training.sources import Sources
 
-PATCH = (144, 112, 144)
-# Weak pull towards 0, so that a separable set has a finite answer
-RIDGE = 1e-2
-Features = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Decision:
-    """One pair of pieces: what is known of their face, and whether a fracture truly lies between."""
-
-    features: tuple[float, float, float]
-    fracture: bool
+MEANINGS = {"bone": "bone present", "fracture": "bone fractured", "contact": "contact is a fracture"}
+Row = tuple[float, bool, int]
 
 
 def calibrate(package_folder: Path, recipe: Recipe, data: Path, cache: Path, cases: int, seed: int) -> str:
-    """Fits the package's fragments.fracture_logit to its installed fracture network; says what was found."""
+    """Fits decision and confidence of an installed package; says what was found.
+
+    The odds of a fracture are fitted on three fifths of the `cases`, probabilities on the others, which
+    neither training nor that fit has seen in this form; those of a bone's presence on bodies.
+    """
+    to_fit = cases * 3 // 5
     package = read_fracture_package(package_folder / PACKAGE_FILE)
-    network = load_network(package.fracture, Device())
+    networks = Networks(Device())
     bones = Sources(recipe, data, cache).bones()
-    rng = np.random.default_rng([seed, 1])
-    decisions = list(decisions_of(rng, bones, cases, package.fracture, network, package.fragments))
-    logit = fitted(decisions)
+    network, spec = networks.get(package.fracture), package.fracture
+    fit = simulated_bones(np.random.default_rng([seed, 1]), bones, to_fit, spec, network)
+    rules, said = with_decision(package_folder, package.fragments, list(fit))
+    held_out = simulated_bones(np.random.default_rng([seed, 2]), bones, cases - to_fit, spec, network)
+    rows = fracture_rows(list(held_out), rules)
+    bodies, negatives = calibration_bodies(recipe, data)
+    rows["bone"] = bones_present(package, networks, bodies, negatives, seed)
+    fitted_on = (
+        f"{cases - to_fit} simulated bones, {bodies} procedural bodies and "
+        f"{len(negatives)} CTs without the anatomy"
+    )
+    return "\n".join([said, *with_confidence(package_folder, rows, fitted_on)])
+
+
+def with_decision(
+    package_folder: Path, rules: FragmentRules, bones: list[SimulatedBone]
+) -> tuple[FragmentRules, str]:
+    """The rules with newly fitted odds, which are written into the package, and what was found."""
+    decisions = [decision for bone in bones for decision in oracle_decisions(bone, rules)]
+    if len({decision.fracture for decision in decisions}) < 2:
+        return rules, f"fracture_logit kept: {len(decisions)} faces, all fractures or none"
+    logit = tuple(round(factor, 2) for factor in fitted(decisions))
     text = ", ".join(f"{factor:.2f}" for factor in logit)
     set_value(package_folder / PACKAGE_FILE, "fragments", "fracture_logit", f"[{text}]")
     missed, false = mistakes(decisions, logit)
-    return f"fracture_logit [{text}] from {len(decisions)} faces: {missed} fractures missed, {false} false"
+    said = f"fracture_logit [{text}] from {len(decisions)} faces: {missed} fractures missed, {false} false"
+    if not missed + false:
+        said += "; warning: the faces are parted without a mistake, the odds rest on the ridge alone"
+    return replace(rules, fracture_logit=logit), said
 
 
-def mistakes(decisions: list[Decision], logit: tuple[float, float, float, float]) -> tuple[int, int]:
-    """How many fractures the fitted odds miss, and how many they see where there is none."""
-    seen = [logit[0] + float(np.dot(logit[1:], decision.features)) > 0 for decision in decisions]
-    pairs = [(decision.fracture, found) for decision, found in zip(decisions, seen, strict=True)]
-    return pairs.count((True, False)), pairs.count((False, True))
+def fracture_rows(bones: list[SimulatedBone], rules: FragmentRules) -> dict[str, list[Row]]:
+    """Scores of bones and of their faces, as the decoding meets them with `rules`."""
+    rows: dict[str, list[Row]] = {"fracture": [], "contact": []}
+    for number, bone in enumerate(bones):
+        least = rules.minimum_mm3 / bone.evidence.spacing_mm**3
+        broken = int((np.bincount(bone.truth)[1:] >= least).sum()) > 1
+        rows["fracture"].append((split(bone.evidence, rules).fractured, broken, number))
+        rows["contact"].extend((odds, parted, number) for odds, parted in contacts_met(bone, rules))
+    return rows
 
 
-def fitted(decisions: list[Decision]) -> tuple[float, float, float, float]:
-    """The constant and the factors of FragmentRules.fracture_logit, by logistic regression."""
-    x = np.array([(1.0, *decision.features) for decision in decisions])
-    sign = np.array([1.0 if decision.fracture else -1.0 for decision in decisions])
-    if abs(sign.sum()) == len(sign):
-        raise ValueError("expected fractures and faces that are none, got one of the two alone")
+def contacts_met(bone: SimulatedBone, rules: FragmentRules) -> list[tuple[float, bool]]:
+    """The odds of every face that the decoding decides on, and whether a fracture is there.
 
-    def loss(weights: Features) -> float:
-        penalty = RIDGE * float(weights[1:] @ weights[1:])
-        return float(np.logaddexp(0, -sign * (x @ weights)).mean()) + penalty / len(sign)
-
-    found = optimize.minimize(loss, np.array([-5.0, 10.0, 0.0, 0.0]), method="BFGS").x
-    return float(found[0]), float(found[1]), float(found[2]), float(found[3])
-
-
-def decisions_of(
-    rng: np.random.Generator, bones: list[BoneSubject], cases: int, spec: NetworkSpec, network: Runtime,
-    rules: FragmentRules,
-) -> Iterator[Decision]:
-    """The pairs that merging meets on `cases` simulated bones, read by the network that is to be used."""
-    for _ in range(cases):
-        bone = bones[int(rng.integers(len(bones)))]
-        yield from decisions_on(rng, bone, spec, network, rules)
-
-
-def decisions_on(
-    rng: np.random.Generator, bone: BoneSubject, spec: NetworkSpec, network: Runtime, rules: FragmentRules
-) -> list[Decision]:
-    """The pairs of one bone, fractured anew."""
-    spacing_mm = spec.spacing_mm[0]
-    pose = Pose(rotation_deg=25, scale=0.15, bend_mm=6)
-    broken = fractured_bone(rng, bone, PATCH, spacing_mm, pose, FractureRules())
-    sample = scanned(rng, broken, spacing_mm)
-    outline = outlined(rng, sample.target > 0)
-    if not outline.any():
-        return []
-    classes = predict(network, sample.hu, spec, Window(), outline)
-    evidence = FractureEvidence(outline, np.zeros_like(outline), classes[1], classes[2], spacing_mm)
-    truth = nearest_fragment(broken.fragments)[outline]
-    return with_oracle(over_segmented(evidence, rules), truth, spacing_mm)
-
-
-def outlined(rng: np.random.Generator, bone: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The bone as an anatomy network outlines it: smooth, gaps closed, a little too large or too small."""
-    soft = ndimage.gaussian_filter(ndimage.binary_closing(bone, iterations=1).astype(np.float32), 0.7)
-    outline: NDArray[np.bool_] = soft > rng.uniform(0.35, 0.65)
-    return outline
-
-
-def nearest_fragment(fragments: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """For every voxel the fragment that lies nearest."""
-    if not fragments.any():
-        return fragments
-    nearest = ndimage.distance_transform_edt(fragments == 0, return_distances=False, return_indices=True)
-    return fragments[tuple(nearest)]
-
-
-def with_oracle(regions: Regions, truth: NDArray[np.uint8], spacing_mm: float) -> list[Decision]:
-    """Merges by the least contact first, but never across a true fracture; notes every decision.
-
-    A fracture that is met again, after its pieces grew, is noted as it was met last.
+    A face that is met again, after its pieces grew, counts as it was met last.
     """
-    region = regions.of_voxels()
-    most = {one: int(np.bincount(truth[region == one]).argmax()) for one in regions.sizes}
-    met: dict[tuple[int, int], Decision] = {}
+    regions = over_segmented(bone.evidence, rules)
+    of_truth = truth_counts(regions, bone.truth)
+    met: dict[tuple[int, int], tuple[float, bool]] = {}
 
-    def may_join(_: float, a: int, b: int) -> bool:
-        smaller = min(regions.sizes[a], regions.sizes[b])
-        features = face_features(regions.faces[a][b], smaller, spacing_mm)
-        met[a, b] = Decision(features, most[a] != most[b])
-        return most[a] == most[b]
+    def may_join(odds: float, a: int, b: int) -> bool:
+        met[a, b] = odds, bool(of_truth[a].argmax() != of_truth[b].argmax())
+        if odds < 0:
+            of_truth[a] += of_truth[b]
+        return odds < 0
 
-    regions.merge(lambda face, _: face.mean, may_join)
+    regions.merge(fracture_logit(rules, bone.evidence.spacing_mm), may_join)
     return list(met.values())
+
+
+def with_confidence(package_folder: Path, rows: dict[str, list[Row]], fitted_on: str) -> list[str]:
+    """Writes lines, diagram and the card's part; one sentence for each calibration."""
+    found = {name: scored(rows[name]) for name in MEANINGS}
+    lines = {name: platt(one) for name, one in found.items()}
+    known = {name: one for name, one in found.items() if lines[name]}
+    table = {name: f"[{line[0]}, {line[1]}]" for name, line in lines.items() if line}
+    set_table(package_folder / PACKAGE_FILE, "confidence", table | {"fitted_on": f'"{fitted_on}"'})
+    kept = {MEANINGS[name]: reliability(cross_fitted(one), one.true) for name, one in known.items()}
+    write_card(package_folder, kept, fitted_on)
+    return [f"{MEANINGS[name]}: {sentence(found[name], line)}" for name, line in lines.items()]
+
+
+def sentence(found: Scored, line: tuple[float, ...]) -> str:
+    """What was fitted to which cases, or why nothing was."""
+    cases = f"{int(found.true.sum())} so, {int((~found.true).sum())} not"
+    return f"probability from {cases}" if line else f"too few cases ({cases}): no probability is given"
+
+
+def calibration_bodies(recipe: Recipe, data: Path) -> tuple[int, list[Path]]:
+    """How many procedural bodies the recipe sets aside for calibration, and which CTs without the anatomy."""
+    table = recipe.sources.get("calibration", {"bodies": 0, "negatives": []})
+    return table["bodies"], [data / path for path in table["negatives"]]

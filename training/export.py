@@ -61,6 +61,22 @@ def require_same_network(kept: dict[str, Any], spec: NetworkSpec) -> None:
         ) from error
 
 
+def set_table(package_file: Path, table: str, values: dict[str, str]) -> None:
+    """Puts a [table] of TOML texts in the place of the one that is there, or at the end."""
+    lines = package_file.read_bytes().decode().splitlines(keepends=True)
+    heads = [number for number, line in enumerate(lines) if line.startswith("[")]
+    start = next((n for n in heads if lines[n].split("#")[0].strip() == f"[{table}]"), len(lines))
+    stop = next((n for n in heads if n > start), len(lines))
+    # Comments above the next table are that table's
+    while stop > start and not lines[stop - 1].split("#")[0].strip():
+        stop -= 1
+    ending = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
+    made = [f"[{table}]{ending}", *(f"{key} = {value}{ending}" for key, value in values.items())]
+    gap = [ending] if start == len(lines) else []
+    text = "".join([*lines[:start], *gap, *made, *lines[stop:]])
+    write_whole(package_file, lambda file: file.write(text.encode()))
+
+
 def set_value(package_file: Path, table: str, key: str, value: str) -> None:
     """Puts TOML text for a key that stands in [table]; nothing else of the file changes."""
     lines = package_file.read_bytes().decode().splitlines(keepends=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training.bone_patches import BoneSubject, bone_patch
-from training.fractures import FractureRules
+from training.fracturing import FractureRules
 from training.guides import GuideRules, drawn_guide
 from training.recipe import NetworkRecipe, Recipe
 from training.sampling import Array, Pose
@@ -50,7 +51,10 @@ class Patches(IterableDataset[Patch]):
 
 
 # Few scans without the anatomy are at hand: turned and scaled widely, they stand for more
-ANY_POSE = Pose(rotation_deg=40, scale=0.3, bend_mm=12)
+ANY_POSE = Pose(rotation_deg=40, scale=0.3, bend_mm=12, step_mm=2)
+# A joint's cartilage is 1 to 2 mm thick on either side; label maps of different makers differ by about
+# half a voxel of 1 mm in how wide they draw a bone
+BODY_POSE = Pose(ripple_mm=1.5, joint_mm=2.0, swell_mm=0.4, step_mm=2)
 
 
 class AnatomyDraw:
@@ -70,7 +74,9 @@ class AnatomyDraw:
         pool = self.pool()
         subject = pool[int(self.rng.integers(len(pool)))]
         centre = draw_centre(self.rng, subject, self.spots[subject.name], self.network.anywhere)
-        pose = ANY_POSE if subject.negative else Pose()
+        if self.rng.random() < self.network.boneless:
+            subject = replace(subject, boneless=True)
+        pose = ANY_POSE if subject.negative else BODY_POSE
         return simulate(self.rng, subject, centre, self.network.patch, self.network.spacing_mm, pose)
 
     def pool(self) -> list[Subject]:

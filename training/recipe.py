@@ -31,6 +31,7 @@ class NetworkRecipe:
     guide: tuple[str, ...] = ()
     anywhere: float = 0.1
     negatives: float = 0.0
+    boneless: float = 0.0
     fractured_bones: float = 0.0
     phantom_bones: float = 0.0
 

@@ -18,18 +18,17 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from training.bone_patches import BoneSubject
+from training.bone_sets import bone_layer, bone_set_subject, only_file
 from training.phantom import Structure, pelvis_labels, phantom_ct
 from training.recipe import NetworkRecipe, Recipe
 from training.subjects import (
     Subject,
-    bone_layer,
-    bone_set_subject,
     bounding_box,
     from_structures,
+    label_map_body,
     label_map_subject,
     load_lps,
     negative_subject,
-    only_file,
     signed_distance,
 )
 
@@ -37,6 +36,8 @@ Loaded = TypeVar("Loaded")
 BONE_SPACING_MM = 1.0
 BODY_SPACING_MM = 1.5
 NEGATIVE_SPACING_MM = 3.0
+# Of what is kept: changes whenever a subject's fields do
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,17 @@ class Sources:
             found.append(self.kept(f"map {row} {key}", partial(label_map_subject, path, names, classes)))
         for row in self.recipe.sources["bone_sets"]:
             folder, bones = self.data / row["folder"], row["bones"]
-            load = partial(bone_set_subject, folder, bones, classes, BODY_SPACING_MM)
+            load = partial(self.bone_set, folder, bones, classes, row.get("around"))
             found.append(self.kept(f"set {row} {key}", load))
         return found
+
+    def bone_set(
+        self, folder: Path, bones: dict[str, str], classes: dict[str, list[str]],
+        around: dict[str, str] | None,
+    ) -> Subject:
+        """Bones of one patient in the body of a label map, where the recipe names one."""
+        donor = label_map_body(self.data / around["path"], self.data / around["names"]) if around else None
+        return bone_set_subject(folder, bones, classes, BODY_SPACING_MM, donor)
 
     def phantoms(self, network: NetworkRecipe) -> list[Subject]:
         """Procedural bodies, each drawn from its own seed."""
@@ -110,7 +119,7 @@ class Sources:
     def kept(self, key: str, load: Callable[[], Loaded]) -> Loaded:
         """What `load` gives, from the cache if it is there. Only files of our own making are read."""
         self.cache.mkdir(parents=True, exist_ok=True)
-        path = self.cache / (hashlib.sha256(key.encode()).hexdigest()[:24] + ".pickle")
+        path = self.cache / (hashlib.sha256(f"{FORMAT} {key}".encode()).hexdigest()[:24] + ".pickle")
         if path.exists():
             kept: Loaded = pickle.loads(path.read_bytes())
             return kept
@@ -163,17 +172,11 @@ def textured_bone(
     inside, texture = bone_layer(mask[box] > 0, image[box], spacing, BONE_SPACING_MM)
     zoom = [b / a for a, b in zip(mask[box].shape, inside.shape, strict=True)]
     fragments = ndimage.zoom(mask[box].astype(np.uint8), zoom, order=0, grid_mode=True, mode="nearest")
-    return BoneSubject(
-        name, fragments, inside.astype(np.float32), np.zeros_like(fragments),
-        texture, np.full(3, BONE_SPACING_MM),
-    )
+    return BoneSubject(name, fragments, inside.astype(np.float32), texture, np.full(3, BONE_SPACING_MM))
 
 
 def bone_of(name: str, mask: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> BoneSubject:
     """A bone of a label map: its shape alone, smoothed to hide the voxels' steps."""
     padded = np.pad(mask, 8).astype(np.float32)
     smooth = ndimage.gaussian_filter(padded, 0.7)
-    inside = smooth >= 0.5
-    depth = ndimage.distance_transform_edt(inside, sampling=spacing_mm)
-    steps = (np.minimum(depth, 12) * 10).astype(np.uint8)
-    return BoneSubject(name, inside.astype(np.uint8), smooth, steps, None, spacing_mm)
+    return BoneSubject(name, (smooth >= 0.5).astype(np.uint8), smooth, None, spacing_mm)

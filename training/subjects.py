@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -14,33 +14,45 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.errors import UsageError
+from training.surfaces import STEP_MM, Surfaces, bone_surfaces, edt
+from training.surroundings import Body
 from training.tissues import Tissue, tissue_of
 
-DEPTH_STEP_MM = 0.1
+DEPTH_STEP_MM = STEP_MM
 NOT_OURS = 254
-MAXIMUM_DEPTH_MM = 12.0
 MAXIMUM_SKIN_MM = 60.0
+# Skin and fat over muscles that label maps name, mm
+LABELLED_MARGIN_MM = 12
+# Above soft tissue and blood: bone, and contrast medium where it is dense
+DENSE_HU = 120
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
     """One body on an array whose axes run to the patient's left, posterior, superior.
 
-    `structures` (uint8) index `tissues`; `targets` (uint8) are the classes to be learned;
-    `depth` (uint8, 0.1 mm) is the distance to the surface inside bone; `skin` (int8, mm) is
-    positive inside the body; `hu` (int16) holds real bone texture, 0 where there is none.
-    `negative` marks a CT in which none of the package's bones may be found.
+    `structures` (uint8) index `tissues` and `classes` (uint8, what is to be learned of each);
+    `surfaces` are those of its bones; `skin` (int8, mm) is positive inside the body; `hu` (int16)
+    holds real bone texture, 0 where there is none. `negative` marks a CT in which none of the
+    package's bones may be found; a `boneless` body is shown without bones, which is another.
     """
 
     name: str
     structures: NDArray[np.uint8]
     tissues: tuple[Tissue, ...]
-    targets: NDArray[np.uint8]
-    depth: NDArray[np.uint8]
+    classes: NDArray[np.uint8]
+    surfaces: Surfaces
     skin: NDArray[np.int8]
     spacing_mm: NDArray[np.float64]
     hu: NDArray[np.int16] | None = None
     negative: bool = False
+    boneless: bool = False
+
+    @property
+    def targets(self) -> NDArray[np.uint8]:
+        """The class of every voxel."""
+        targets: NDArray[np.uint8] = self.classes[self.structures]
+        return targets
 
 
 def load_lps(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
@@ -62,31 +74,15 @@ def resample(array: NDArray[Any], spacing_mm: NDArray[np.float64], to_mm: float,
     return result
 
 
-def bone_depth(bones: NDArray[np.uint8], spacing_mm: float) -> NDArray[np.uint8]:
-    """Distance in 0.1 mm to the bone's own surface, for each labelled bone on its own."""
-    depth = np.zeros(bones.shape, np.uint8)
-    for value, box in enumerate(ndimage.find_objects(bones), start=1):
-        if box is None:
-            continue
-        grown = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in box)
-        inside = bones[grown] == value
-        distance = ndimage.distance_transform_edt(inside, sampling=spacing_mm)
-        steps = np.minimum(distance, MAXIMUM_DEPTH_MM) / DEPTH_STEP_MM
-        np.maximum(depth[grown], np.where(inside, steps, 0).astype(np.uint8), out=depth[grown])
-    return depth
-
-
 def skin_distance(inner: NDArray[np.bool_], spacing_mm: float, margin_mm: float) -> NDArray[np.int8]:
     """Signed distance in mm to a skin drawn `margin_mm` outside a smooth hull of `inner`."""
     step = 4
     coarse = inner[::step, ::step, ::step]
     pad = int(np.ceil(60 / (spacing_mm * step)))
     padded = np.pad(coarse, [(pad, pad), (pad, pad), (0, 0)])
-    distance = ndimage.distance_transform_edt(~padded, sampling=spacing_mm * step)
-    closed = ndimage.distance_transform_edt(distance < 45, sampling=spacing_mm * step) > 45 - margin_mm
-    signed = ndimage.distance_transform_edt(closed, sampling=spacing_mm * step) - (
-        ndimage.distance_transform_edt(~closed, sampling=spacing_mm * step)
-    )
+    distance = edt(~padded, spacing_mm * step)
+    closed = edt(distance < 45, spacing_mm * step) > 45 - margin_mm
+    signed = edt(closed, spacing_mm * step) - edt(~closed, spacing_mm * step)
     signed = ndimage.gaussian_filter(signed, 1.0)[pad:-pad, pad:-pad]
     full = ndimage.zoom(signed, step, order=1)[tuple(slice(0, n) for n in inner.shape)]
     filled = np.pad(full, [(0, n - m) for n, m in zip(inner.shape, full.shape, strict=True)], mode="edge")
@@ -95,9 +91,7 @@ def skin_distance(inner: NDArray[np.bool_], spacing_mm: float, margin_mm: float)
 
 def signed_distance(inside: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.int8]:
     """Distance in mm to the surface of `inside`, positive within, to 60 mm at most."""
-    within = ndimage.distance_transform_edt(inside, sampling=spacing_mm)
-    without = ndimage.distance_transform_edt(~inside, sampling=spacing_mm)
-    return within_skin_range(within - without)
+    return within_skin_range(edt(inside, spacing_mm) - edt(~inside, spacing_mm))
 
 
 def within_skin_range(distance_mm: NDArray[Any]) -> NDArray[np.int8]:
@@ -120,13 +114,13 @@ def from_structures(
     lookup = np.zeros(size, np.uint8)
     for value, structure in names.items():
         lookup[value] = class_of(structure, classes)
-    bones = np.array([tissue.bone for tissue in tissues])
+    bones = np.array([value if tissue.bone else 0 for value, tissue in enumerate(tissues)], np.uint8)
     return Subject(
         name=name,
         structures=structures,
         tissues=tissues,
-        targets=lookup[structures],
-        depth=bone_depth(np.where(bones[structures], structures, 0), spacing_mm),
+        classes=lookup,
+        surfaces=bone_surfaces(bones[structures], spacing_mm),
         skin=skin_distance(structures > 0, spacing_mm, margin_mm),
         spacing_mm=np.full(3, spacing_mm),
     )
@@ -140,54 +134,20 @@ def class_of(structure: str, classes: dict[str, list[str]]) -> int:
     return 0
 
 
+def label_map_body(path: Path, names_file: Path) -> Body:
+    """A whole-body label map with the names of its values, voxels made cubes."""
+    array, spacing = load_lps(path)
+    names = {int(value): name for value, name in json.loads(names_file.read_text(encoding="utf-8")).items()}
+    spacing_mm = float(spacing[0])
+    return Body(resample(array.astype(np.uint8), spacing, spacing_mm, 0), names, spacing_mm)
+
+
 def label_map_subject(path: Path, names_file: Path, classes: dict[str, list[str]]) -> Subject:
     """A subject of a whole-body label map with a table of its values' names."""
-    array, spacing = load_lps(path)
-    table = json.loads(names_file.read_text(encoding="utf-8"))
-    names = {int(value): name for value, name in table.items()}
-    spacing_mm = float(spacing[0])
-    structures = resample(array.astype(np.uint8), spacing, spacing_mm, 0)
-    return from_structures(path.name.split(".")[0], structures, names, classes, spacing_mm, 12)
-
-
-def only_file(folder: Path, pattern: str) -> Path:
-    """The file of a bone set that is named so. Raises UsageError."""
-    found = sorted(folder.glob(pattern))
-    if len(found) != 1:
-        raise UsageError(f"expected one file {folder.name}/{pattern} in the data folder, found {len(found)}")
-    return found[0]
-
-
-def bone_set_subject(
-    folder: Path, bones: dict[str, str], classes: dict[str, list[str]], to_mm: float
-) -> Subject:
-    """A subject of bones masked out of one patient's CT: real texture, made-up surroundings."""
-    masks = {s: load_lps(only_file(folder, f"*_{s}_mask.nii.gz")) for s in bones}
-    spacing = next(iter(masks.values()))[1]
-    box = bounding_box(np.any([mask > 0 for mask, _ in masks.values()], axis=0), 3)
-    around = [(int(60 / to_mm), int(60 / to_mm))] * 2 + [(0, 0)]
-    layers = []
-    for suffix, (mask, _) in masks.items():
-        image, _ = load_lps(only_file(folder, f"*_{suffix}.nii.gz"))
-        inside, texture = bone_layer(mask[box] > 0, image[box], spacing, to_mm)
-        layers.append((np.pad(inside, around), np.pad(texture, around)))
-    structures, hu = merged(layers)
-    names = {0: "fat", **dict(enumerate(bones.values(), start=1))}
-    plain = from_structures(folder.name, structures, names, classes, to_mm, 40)
-    return replace(plain, hu=hu, skin=elliptical_skin(structures > 0, to_mm, 45))
-
-
-def merged(
-    layers: list[tuple[NDArray[np.bool_], NDArray[np.int16]]],
-) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
-    """Bones numbered 1, 2, ... in one array, and their texture; a bone's own is never painted over."""
-    shape = layers[0][0].shape
-    structures, hu = np.zeros(shape, np.uint8), np.zeros(shape, np.int16)
-    for value, (inside, texture) in enumerate(layers, start=1):
-        structures[inside] = value
-        near = inside | ((hu == 0) & (texture != 0))
-        hu[near] = texture[near]
-    return structures, hu
+    body = label_map_body(path, names_file)
+    return from_structures(
+        path.name.split(".")[0], body.structures, body.names, classes, body.spacing_mm, LABELLED_MARGIN_MM
+    )
 
 
 def bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
@@ -199,39 +159,13 @@ def bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
     return tuple(box)
 
 
-def bone_layer(
-    mask: NDArray[np.bool_], image: NDArray[Any], spacing_mm: NDArray[np.float64], to_mm: float
-) -> tuple[NDArray[np.bool_], NDArray[np.int16]]:
-    """A masked bone at an isotropic spacing, its texture carried 4 mm past its edge.
-
-    Without that, interpolation would mix the zeros outside the mask into the cortex.
-    """
-    distance, nearest = ndimage.distance_transform_edt(~mask, sampling=spacing_mm, return_indices=True)
-    filled = image.astype(np.float32)[tuple(nearest)]
-    inside = resample(mask.astype(np.float32), spacing_mm, to_mm, 1) >= 0.5
-    texture = resample(filled, spacing_mm, to_mm, 1)
-    near = resample((distance < 4).astype(np.float32), spacing_mm, to_mm, 1) >= 0.5
-    return inside, np.where(near, np.round(texture), 0).astype(np.int16)
-
-
-def elliptical_skin(inner: NDArray[np.bool_], spacing_mm: float, margin_mm: float) -> NDArray[np.int8]:
-    """Signed distance in mm to the skin of a body that is an ellipse in every axial slice."""
-    i, j = np.nonzero(inner.any(axis=2))
-    centre = (i.min() + i.max()) / 2, (j.min() + j.max()) / 2
-    radii = (np.ptp(i) / 2 + margin_mm / spacing_mm, np.ptp(j) / 2 + margin_mm / spacing_mm)
-    grid = np.ogrid[: inner.shape[0], : inner.shape[1]]
-    r = np.sqrt(sum(((g - c) / a) ** 2 for g, c, a in zip(grid, centre, radii, strict=True)))
-    signed = np.clip((1 - r) * min(radii) * spacing_mm, -MAXIMUM_SKIN_MM, MAXIMUM_SKIN_MM)
-    return np.broadcast_to(signed[..., None], inner.shape).astype(np.int8)
-
-
 def negative_subject(path: Path, to_mm: float) -> Subject:
-    """A real CT that holds none of the package's bones."""
+    """A real CT that holds none of the package's bones; what is dense in it is marked as not ours."""
     array, spacing = load_lps(path)
     hu = resample(array.astype(np.float32), spacing, to_mm, 1).astype(np.int16)
-    empty = np.zeros(hu.shape, np.uint8)
-    targets = np.where(hu > 120, NOT_OURS, 0).astype(np.uint8)
+    none = np.zeros(hu.shape, np.uint8)
     return Subject(
-        path.name.split(".")[0], empty, (tissue_of("fat"),), targets, empty,
-        empty.astype(np.int8), np.full(3, to_mm), hu, negative=True,
+        path.name.split(".")[0], (hu > DENSE_HU).astype(np.uint8), (tissue_of("fat"),) * 2,
+        np.array([0, NOT_OURS], np.uint8), bone_surfaces(none, to_mm), none.astype(np.int8),
+        np.full(3, to_mm), hu, negative=True,
     )

@@ -1,7 +1,8 @@
 """What a CT shows for each kind of tissue: ranges of Hounsfield units, wider than life.
 
 Means are drawn from these ranges for each simulated CT. Sources: textbook ranges (fat -120..-60,
-water 0, muscle 40..70, blood with contrast medium to 350, spongy bone 100..400, cortex 500..1900),
+water 0, muscle 40..70, blood with contrast medium to 350, spongy bone 0..400 from osteoporosis to youth,
+cortex 500..1900),
 widened so that a network learns shape before brightness (SynthSeg, Billot et al. 2023).
 """
 
@@ -13,31 +14,43 @@ from fnmatch import fnmatch
 
 @dataclass(frozen=True)
 class Tissue:
-    """Range of the mean in HU, and whether parts of it may be filled with gas."""
+    """Range of the mean in HU, and what else a CT may show in it.
+
+    Structures with the same `drawn_with` are bright or dark together: one heart fills all vessels.
+    """
 
     low_hu: float
     high_hu: float
     bone: bool = False
     may_hold_gas: bool = False
+    may_hold_contrast: bool = False
+    may_calcify: bool = False
+    drawn_with: str = ""
 
 
 FAT = Tissue(-120, -70)
 MUSCLE = Tissue(25, 80)
-BONE = Tissue(100, 350, bone=True)
+BONE = Tissue(-20, 380, bone=True, drawn_with="bone")
+BOWEL = Tissue(-20, 120, may_hold_gas=True, may_hold_contrast=True)
+BLADDER = Tissue(-10, 30, may_hold_contrast=True)
+ARTERY = Tissue(20, 450, may_calcify=True, drawn_with="arteries")
+VEIN = Tissue(20, 250, drawn_with="veins")
 
 TABLE: tuple[tuple[str, Tissue], ...] = (
     ("lung_*", Tissue(-950, -650)),
     ("trachea", Tissue(-1000, -900)),
-    ("colon", Tissue(-80, 120, may_hold_gas=True)),
-    ("stomach", Tissue(-50, 150, may_hold_gas=True)),
-    ("small_bowel", Tissue(-20, 200, may_hold_gas=True)),
-    ("duodenum", Tissue(-20, 150, may_hold_gas=True)),
-    ("urinary_bladder", Tissue(-10, 350)),
-    ("aorta", Tissue(20, 400)),
-    ("*_artery_*", Tissue(20, 400)),
-    ("*_vein_*", Tissue(20, 250)),
-    ("*_vena_*", Tissue(20, 250)),
-    ("kidney_*", Tissue(20, 250)),
+    ("colon", Tissue(-80, 120, may_hold_gas=True, may_hold_contrast=True)),
+    ("stomach", BOWEL),
+    ("small_bowel", BOWEL),
+    ("duodenum", BOWEL),
+    ("urinary_bladder", BLADDER),
+    ("bladder", BLADDER),
+    ("aorta", ARTERY),
+    ("*_artery_*", ARTERY),
+    ("vessel", ARTERY),
+    ("*_vein_*", VEIN),
+    ("*_vena_*", VEIN),
+    ("kidney_*", Tissue(20, 250, drawn_with="veins")),
     ("costal_cartilages", Tissue(50, 200)),
     ("spinal_cord", Tissue(0, 70)),
     ("brain", Tissue(20, 60)),
@@ -51,11 +64,12 @@ TABLE: tuple[tuple[str, Tissue], ...] = (
     ("vertebra*", BONE),
     ("sternum", BONE),
     ("skull", BONE),
-    ("table", Tissue(-700, 200)),
     ("fat", FAT),
     ("skin", Tissue(-30, 60)),
-    ("bowel", Tissue(-20, 200, may_hold_gas=True)),
-    ("rectum", Tissue(-80, 80, may_hold_gas=True)),
+    ("bowel", BOWEL),
+    ("rectum", Tissue(-80, 80, may_hold_gas=True, may_hold_contrast=True)),
+    ("gas", Tissue(-1000, -800)),
+    ("cartilage", Tissue(50, 120)),
     ("disc*", Tissue(40, 130)),
 )
 

@@ -33,7 +33,21 @@ def segment_description(
         display_color=CIELabColor.from_rgb(*segment.rgb),
     )
     _add_side(description, segment)
+    sentence = probabilities(segment)
+    if sentence:
+        description.SegmentDescription = sentence
     return description
+
+
+def probabilities(segment: Segment) -> str:
+    """What is calibrated of a segment, as a sentence for people: PS3.3 has no attribute for it."""
+    known = {
+        "bone present": segment.bone_probability,
+        "bone fractured": segment.fracture_probability,
+        "a fragment of its own": segment.fragment_probability,
+    }
+    said = [f"{what} {value:.2f}" for what, value in known.items() if value is not None]
+    return f"Probabilities: {', '.join(said)}" if said else ""
 
 
 def tracking_identifier(segment: Segment) -> str:

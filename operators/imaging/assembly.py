@@ -10,10 +10,12 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from operators.imaging.colours import fragment_colour
+from operators.imaging.confidence import Confidence, calibrated, log_odds
+from operators.imaging.fragments import Fragments
 from operators.imaging.outlines import OutlinedBone
-from operators.imaging.packages import Code, Label, ModelPackage
+from operators.imaging.packages import Code, FracturePackage
 from operators.imaging.resampling import covering_box, interpolate_scalar
-from operators.imaging.segmentation import Segment, Segmentation
+from operators.imaging.segmentation import Contact, Segment, Segmentation
 from operators.imaging.volume import Box, Grid, LabelMap
 
 Array = NDArray[np.float32]
@@ -25,22 +27,26 @@ FRACTURE = Code("72704001", "SCT", "Fracture")
 
 @dataclass(frozen=True, eq=False)
 class FracturedBone:
-    """A bone and its fragments 1, 2, ... (I, J, K) on `grid`, by falling size."""
+    """A bone and its fragments on `grid`."""
 
     outline: OutlinedBone
-    fragments: NDArray[np.uint16]
+    fragments: Fragments
     grid: Grid
 
 
-def assemble(source: Grid, bones: tuple[FracturedBone, ...], package: ModelPackage) -> Segmentation:
+def assemble(source: Grid, bones: tuple[FracturedBone, ...], package: FracturePackage) -> Segmentation:
     """All bones as one label map on the source grid; only bone-sized blocks are interpolated."""
     labels = np.zeros(source.shape, np.uint8)
     warnings: list[str] = []
     for bone in bones:
         warnings.extend(place(labels, source, bone))
     labels_read = LabelMap(labels, source)
-    segments = tuple(s for bone in bones for s in segments_of(bone, labels, source))
-    return Segmentation(labels_read, segments, package, tuple(warnings))
+    segments, contacts = [], []
+    for bone in bones:
+        shown = segments_of(bone, labels, source, package.confidence)
+        segments.extend(shown)
+        contacts.extend(contacts_of(bone, shown, package.confidence))
+    return Segmentation(labels_read, tuple(segments), package, tuple(warnings), tuple(contacts))
 
 
 def place(labels: NDArray[np.uint8], source: Grid, bone: FracturedBone) -> list[str]:
@@ -63,13 +69,14 @@ def nearest_fragments(
     Voxels of the bone that no indicator reaches take the nearest fragment. Fragments beyond
     `most` are given to their nearest kept one; their number is returned.
     """
-    count = int(bone.fragments.max())
+    fragments = bone.fragments.labels
+    count = int(fragments.max())
     winner = np.ones(block.shape, np.uint8)
     if count <= 1:
         return winner, 0
     best = np.zeros(block.shape, np.float32)
     winner[...] = 0
-    for value, own in enumerate(ndimage.find_objects(bone.fragments, min(count, most)), start=1):
+    for value, own in enumerate(ndimage.find_objects(fragments, min(count, most)), start=1):
         if own is not None:
             compete(value, padded_box(own, bone.grid.shape), bone, block, winner, best)
     lost = inside & (winner == 0)
@@ -102,7 +109,7 @@ def compete(
     reached = covering_box(block, grid)
     if reached is None:
         return
-    there = (bone.fragments[own.slices] == value).astype(np.float32)
+    there = (bone.fragments.labels[own.slices] == value).astype(np.float32)
     indicator = interpolate_scalar(there, grid, block.crop(reached), 0.0)
     won, before = winner[reached.slices], best[reached.slices]
     better = indicator > before
@@ -116,25 +123,39 @@ def padded_box(box: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
 
-def segments_of(bone: FracturedBone, labels: NDArray[np.uint8], source: Grid) -> list[Segment]:
+def segments_of(
+    bone: FracturedBone, labels: NDArray[np.uint8], source: Grid, confidence: Confidence
+) -> list[Segment]:
     """What each label value of one bone is; values that no voxel of the source grid got are left out."""
-    region = bone.outline.region
-    label = region.label
+    label = bone.outline.region.label
     counts = np.bincount(labels[bone.outline.box.slices].ravel(), minlength=256)
     values = [value for value in label.values if counts[value]]
     whole = len(values) == 1
     ml = source.voxel_volume_mm3 / 1000
     return [
-        segment_of(label, value, None if whole else n, float(counts[value] * ml), region.confidence)
+        segment_of(bone, value, None if whole else n, float(counts[value] * ml), confidence)
         for n, value in enumerate(values, start=1)
     ]
 
 
+def contacts_of(bone: FracturedBone, shown: list[Segment], confidence: Confidence) -> list[Contact]:
+    """The faces between the fragments that are shown, where the package has a calibration of them."""
+    first = bone.outline.region.label.first_value
+    number = {segment.value - first + 1: segment.fragment for segment in shown}
+    found = []
+    for (a, b), odds in bone.fragments.contacts.items():
+        one, other, probability = number.get(a), number.get(b), calibrated(confidence.contact, odds)
+        if one is not None and other is not None and probability is not None:
+            found.append(Contact(bone.outline.region.label.name, (one, other), probability))
+    return found
+
+
 def segment_of(
-    label: Label, value: int, fragment: int | None, volume_ml: float, confidence: float
+    bone: FracturedBone, value: int, fragment: int | None, volume_ml: float, confidence: Confidence
 ) -> Segment:
     """An intact bone is an anatomical structure; a fragment is a fracture in the bone's region."""
-    whole = fragment is None
+    whole, label, found = fragment is None, bone.outline.region.label, bone.fragments
+    own = None if whole else calibrated(confidence.contact, found.own(value - label.first_value + 1))
     return Segment(
         value=value,
         bone=label.name,
@@ -146,5 +167,8 @@ def segment_of(
         laterality=label.laterality,
         rgb=label.rgb if fragment is None else fragment_colour(label.rgb, fragment),
         volume_ml=volume_ml,
-        confidence=confidence,
+        confidence=bone.outline.region.confidence,
+        bone_probability=calibrated(confidence.bone, log_odds(bone.outline.region.confidence)),
+        fracture_probability=calibrated(confidence.fracture, found.fractured),
+        fragment_probability=own,
     )

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from operators.imaging.confidence import CERTAIN
 from operators.imaging.distance import distance_mm
 from operators.imaging.packages import FragmentRules
 from operators.imaging.regions import Face, Regions, basins, voxel_graph
+from operators.imaging.slivers import slivers
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint16]
@@ -21,8 +23,6 @@ Labels = NDArray[np.uint16]
 SHALLOW_MM = 1.0
 # A certain contact surface stands as high as a place this far from one is deep
 CONTACT_MM = 6.0
-# Measured: slivers of neighbours are up to 4.3 mm deep and show them 0.4 or more, fragments at most 0.2
-SLIVER_MM, SLIVER_SHARE = 4.5, 1 / 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +40,30 @@ class FractureEvidence:
     spacing_mm: float
 
 
-def split(evidence: FractureEvidence, rules: FragmentRules) -> Labels:
-    """Fragments 1, 2, ... by falling size, 0 outside the bone; 1 alone where it is intact."""
+@dataclass(frozen=True, eq=False)
+class Fragments:
+    """Fragments of one bone: `labels` (I, J, K) 1, 2, ... by falling size, 0 outside; 1 alone if intact.
+
+    All in log-odds: `contacts`, that a fracture parts two fragments (the lower number first) that touch,
+    or one that touches none from the largest; `fractured`, that the bone is fractured at all: the
+    highest of `contacts`, or of what was joined where there are none.
+    """
+
+    labels: Labels
+    contacts: dict[tuple[int, int], float]
+    fractured: float
+
+    def own(self, fragment: int) -> float:
+        """Log-odds that a fragment is a piece of its own: those of its least certain contact."""
+        return min((odds for pair, odds in self.contacts.items() if fragment in pair), default=self.fractured)
+
+
+def split(evidence: FractureEvidence, rules: FragmentRules) -> Fragments:
+    """The fragments of a bone, each decision with its log-odds."""
     return STRATEGIES[rules.strategy](evidence, rules)
 
 
-def watershed_and_merge(evidence: FractureEvidence, rules: FragmentRules) -> Labels:
+def watershed_and_merge(evidence: FractureEvidence, rules: FragmentRules) -> Fragments:
     """Basins of the distance to contact surfaces, merged where little contact lies between them.
 
     Components of the interior alone would merge two fragments through any hole in the contact
@@ -56,12 +74,59 @@ def watershed_and_merge(evidence: FractureEvidence, rules: FragmentRules) -> Lab
     """
     labels = np.zeros(evidence.bone.shape, np.uint16)
     if not evidence.bone.any():
-        return labels
+        return Fragments(labels, {}, -CERTAIN)
     regions = over_segmented(evidence, rules)
-    regions.merge(fracture_logit(rules, evidence.spacing_mm), lambda logit, _a, _b: logit < 0)
+    logit = fracture_logit(rules, evidence.spacing_mm)
+    nearest = joined_below(regions, logit)
+    apart = alone(regions, logit)
     labels[evidence.bone] = regions.of_voxels() + 1
-    kept = large_enough(labels, smallest_voxels(evidence, rules)) & ~slivers(labels, evidence)
-    return by_size(with_nearest(labels, kept))
+    kept = large_enough(labels, smallest_voxels(evidence, rules))
+    kept &= ~slivers(labels, evidence.others, evidence.spacing_mm)
+    kept[[region + 1 for region, odds in apart.items() if odds < 0]] = False
+    labels = with_nearest(labels, kept)
+    ranks = by_size(labels, len(kept))
+    contacts = contacts_between(regions, logit, ranks) | {
+        (1, int(ranks[region + 1])): odds for region, odds in apart.items() if ranks[region + 1] > 1
+    }
+    nearest = max([nearest, *(odds for odds in apart.values() if odds < 0)])
+    return Fragments(ranks[labels], contacts, max(contacts.values(), default=nearest))
+
+
+def joined_below(regions: Regions, logit: Callable[[Face, int], float]) -> float:
+    """Joins pieces over faces with less than an even chance of a fracture; the highest of their log-odds."""
+    joined = [-CERTAIN]
+
+    def may_join(odds: float, _a: int, _b: int) -> bool:
+        if odds < 0:
+            joined.append(odds)
+        return odds < 0
+
+    regions.merge(logit, may_join)
+    return max(joined)
+
+
+def alone(regions: Regions, logit: Callable[[Face, int], float]) -> dict[int, float]:
+    """The log-odds of pieces that touch no other, the largest left out.
+
+    Each is judged as if a face of certain contact, as wide as itself, parted it from the largest: what
+    no such face could part is a crumb of the outline.
+    """
+    largest = max(regions.sizes, key=lambda region: regions.sizes[region])
+    lone = [region for region, row in regions.faces.items() if not row and region != largest]
+    wide = {region: max(round(regions.sizes[region] ** (2 / 3)), 1) for region in lone}
+    return {region: logit(Face(wide[region], wide[region]), regions.sizes[region]) for region in lone}
+
+
+def contacts_between(
+    regions: Regions, logit: Callable[[Face, int], float], ranks: Labels
+) -> dict[tuple[int, int], float]:
+    """The log-odds of each face between two fragments; `ranks` (V,) are those of the regions' labels."""
+    return {
+        (int(ranks[a + 1]), int(ranks[b + 1])): logit(face, min(regions.sizes[a], regions.sizes[b]))
+        for a, row in regions.faces.items()
+        for b, face in row.items()
+        if 0 < ranks[a + 1] < ranks[b + 1]
+    }
 
 
 def over_segmented(evidence: FractureEvidence, rules: FragmentRules) -> Regions:
@@ -110,30 +175,6 @@ def large_enough(labels: Labels, smallest: float) -> NDArray[np.bool_]:
     return large
 
 
-def slivers(labels: Labels, evidence: FractureEvidence) -> NDArray[np.bool_]:
-    """Which labels (V,) are thin and show a third or more of their outer surface to another bone.
-
-    The fragments of a bone show theirs to soft tissue; a thin piece that does not was cut off the
-    neighbour, where the joint between them was too narrow to be seen.
-    """
-    found = np.zeros(int(labels.max()) + 1, bool)
-    main = int(np.bincount(labels[labels > 0]).argmax())
-    for value, box in enumerate(ndimage.find_objects(labels), start=1):
-        if box is None or value == main:
-            continue
-        around = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
-        piece = labels[around] == value
-        thin = distance_mm(np.pad(piece, 1), (evidence.spacing_mm,) * 3).max() <= SLIVER_MM
-        found[value] = thin and other_share(piece, labels[around], evidence.others[around]) >= SLIVER_SHARE
-    return found
-
-
-def other_share(piece: NDArray[np.bool_], labels: Labels, others: NDArray[np.bool_]) -> float:
-    """The share of a piece's outer surface, its faces to its own bone left out, that another bone touches."""
-    shell = ndimage.binary_dilation(piece) & (labels == 0)
-    return int((shell & others).sum()) / max(int(shell.sum()), 1)
-
-
 def with_nearest(labels: Labels, kept: NDArray[np.bool_]) -> Labels:
     """Gives the voxels of labels that are not `kept` (V,) to the nearest that is."""
     given_away = (labels > 0) & ~kept[labels]
@@ -144,16 +185,16 @@ def with_nearest(labels: Labels, kept: NDArray[np.bool_]) -> Labels:
     return np.where(given_away, labels[tuple(nearest)], labels)
 
 
-def by_size(labels: Labels) -> Labels:
-    """Labels renumbered 1, 2, ... from the largest down."""
-    sizes = np.bincount(labels.ravel())
+def by_size(labels: Labels, count: int) -> Labels:
+    """For each of `count` labels its number from the largest down, 1, 2, ...; 0 for what is not there."""
+    sizes = np.bincount(labels.ravel(), minlength=count)
     sizes[0] = 0
     order = [v for v in np.argsort(-sizes, kind="stable") if sizes[v]]
     table = np.zeros(len(sizes), np.uint16)
     table[order] = np.arange(1, len(order) + 1)
-    return table[labels]
+    return table
 
 
-STRATEGIES: dict[str, Callable[[FractureEvidence, FragmentRules], Labels]] = {
+STRATEGIES: dict[str, Callable[[FractureEvidence, FragmentRules], Fragments]] = {
     "watershed_and_merge": watershed_and_merge,
 }

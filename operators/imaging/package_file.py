@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from operators.errors import ModelError
+from operators.imaging.confidence import Confidence
 from operators.imaging.direct_package import direct_package_of
 from operators.imaging.fragments import STRATEGIES
 from operators.imaging.package_parts import (
@@ -81,12 +82,13 @@ def package_of(table: dict[str, Any], folder: Path) -> ModelPackage:
 
 def fracture_package_of(table: dict[str, Any], folder: Path) -> FracturePackage:
     """A package of Osteon's own chain, which has [networks.*]."""
-    tables = ("accepts", "fragments", "labels", "networks", "outline", "sides")
+    tables = ("accepts", "confidence", "fragments", "labels", "networks", "outline", "sides")
     texts = {key: value for key, value in table.items() if key not in tables}
     networks = tuples(table["networks"]).items()
     parts: dict[str, Any] = {name: network_of(name, row, folder) for name, row in networks}
     parts |= {
         "accepts": plain(Acceptance(**tuples(table["accepts"])), "accepts"),
+        "confidence": plain(Confidence(**tuples(table.get("confidence", {}))), "confidence"),
         "fragments": plain(FragmentRules(**tuples(table["fragments"])), "fragments"),
         "labels": tuple(label_of(row) for row in table["labels"]),
         "outline": plain(OutlineRules(**table["outline"]), "outline") if "outline" in table else None,
@@ -95,6 +97,7 @@ def fracture_package_of(table: dict[str, Any], folder: Path) -> FracturePackage:
     package = plain_package(FracturePackage(folder=folder, **parts, **texts))
     check_networks(package)
     check_labels(package)
+    check_confidence(package.confidence)
     return package
 
 
@@ -123,6 +126,14 @@ def check_networks(package: FracturePackage) -> None:
         check_network(spec)
         if set(spec.guide) - set(package.coarse.classes) or (spec.guide and spec is package.coarse):
             raise ValueError(f"networks.{spec.name}.guide: expected classes of {package.coarse.name}")
+
+
+def check_confidence(confidence: Confidence) -> None:
+    """Raises ValueError where a calibration is neither absent nor a constant and a rising factor."""
+    for name in ("bone", "fracture", "contact"):
+        line = getattr(confidence, name)
+        if line and (len(line) != 2 or line[1] < 0):
+            raise ValueError(f"confidence.{name}: expected a constant and a factor of 0 or more, got {line}")
 
 
 def check_labels(package: FracturePackage) -> None:

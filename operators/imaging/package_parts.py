@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from operators.imaging.anatomy import SIDES
+from operators.imaging.confidence import Confidence
 from operators.imaging.normalisation import SCHEMES
 from operators.imaging.packages import (
     Acceptance,
@@ -27,8 +28,8 @@ PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 Part = TypeVar(
-    "Part", Acceptance, Code, FragmentRules, Label, NetworkSpec, Normalisation, Origin, OutlineRules, Recipe,
-    Resampling, SideRules,
+    "Part", Acceptance, Code, Confidence, FragmentRules, Label, NetworkSpec, Normalisation, Origin,
+    OutlineRules, Recipe, Resampling, SideRules,
 )
 Package = TypeVar("Package", bound=ModelPackage)
 

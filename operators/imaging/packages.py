@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from operators.imaging.confidence import UNCALIBRATED, Confidence
+
 
 @dataclass(frozen=True)
 class Code:
@@ -122,7 +124,7 @@ class FragmentRules:
     strategy: str
     minimum_mm3: float
     seed_probability: float
-    fracture_logit: tuple[float, float, float, float]
+    fracture_logit: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,7 @@ class FracturePackage(ModelPackage):
     fracture: NetworkSpec
     fragments: FragmentRules
     sides: SideRules = SideRules()
+    confidence: Confidence = UNCALIBRATED
     outline: OutlineRules | None = None
 
     @property

@@ -14,7 +14,9 @@ class Segment:
 
     `fragment` is 1 for the largest fragment, then by size; None for an intact bone.
     `volume_ml` is measured on the source grid; `confidence` is the mean probability that the
-    networks gave to the segment's voxels, in 0..1.
+    networks gave to the segment's voxels, in 0..1. Calibrated probabilities, None where the package
+    has no calibration: `bone_probability` that the bone is there, `fracture_probability` that it is
+    fractured, `fragment_probability` that a fragment is a piece of its own (None for an intact bone).
     """
 
     value: int
@@ -28,13 +30,29 @@ class Segment:
     rgb: tuple[int, int, int]
     volume_ml: float
     confidence: float
+    bone_probability: float | None = None
+    fracture_probability: float | None = None
+    fragment_probability: float | None = None
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A face between two fragments of a bone, and the calibrated probability that it is a fracture."""
+
+    bone: str
+    fragments: tuple[int, int]
+    probability: float
 
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """Segments on the source grid, and the package that made them."""
+    """Segments on the source grid, and the package that made them.
+
+    `contacts` between fragments are empty where the package has no calibration of them.
+    """
 
     label_map: LabelMap
     segments: tuple[Segment, ...]
     package: ModelPackage
     warnings: tuple[str, ...] = ()
+    contacts: tuple[Contact, ...] = ()

@@ -45,6 +45,23 @@ def test_patient_and_study_are_the_sources_own(tmp_path: Path) -> None:
         assert dataset[keyword].value == source[keyword].value
 
 
+def test_calibrated_probabilities_are_said_of_each_segment_and_nothing_where_there_are_none(
+    tmp_path: Path,
+) -> None:
+    sure = replace(bone(11), bone_probability=0.987, fracture_probability=0.04)
+    piece = replace(bone(12, fragment=1), fracture_probability=0.9, fragment_probability=0.75)
+    made = segmentation(blobs(), grid(), sure, piece)
+    path = write_seg(made, series(grid()), tmp_path / "seg.dcm", made_at=MADE_AT, software_version="1")
+    said = [item.SegmentDescription for item in dcmread(path).SegmentSequence]
+    assert said == [
+        "Probabilities: bone present 0.99, bone fractured 0.04",
+        "Probabilities: bone fractured 0.90, a fragment of its own 0.75",
+    ]
+    assert validator_errors(path) == []
+    silent = written(tmp_path / "plain.dcm", header())
+    assert not [item for item in silent.SegmentSequence if "SegmentDescription" in item]
+
+
 def test_what_the_source_lacks_stays_empty_and_is_never_invented(tmp_path: Path) -> None:
     source = header(**dict.fromkeys(REQUIRED_PERHAPS_EMPTY), SliceThickness=None, Manufacturer=None)
     dataset = written(tmp_path / "seg.dcm", source)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from operators.imaging.anatomy import BoneRegion
 from operators.imaging.assembly import FRACTURE, LESION, FracturedBone, assemble
+from operators.imaging.confidence import Confidence
+from operators.imaging.fragments import Fragments
 from operators.imaging.outlines import OutlinedBone, outlined
 from operators.imaging.packages import Label
 from operators.imaging.segmentation import Segmentation
@@ -45,7 +49,12 @@ def outline(source: Grid, label: Label, grid: Grid, confidence: float) -> Outlin
 
 def fractured(count: int, source: Grid = GRID, label: Label = LEFT) -> FracturedBone:
     fragments = np.where(in_bone(LPS) > 0, parts(LPS, count), 0).astype(np.uint16)
-    return FracturedBone(outline(source, label, GRID, 0.8), fragments, GRID)
+    return FracturedBone(outline(source, label, GRID, 0.8), plain(fragments), GRID)
+
+
+def plain(labels: NDArray[np.uint16]) -> Fragments:
+    """Fragments of which no decision is known."""
+    return Fragments(labels, {}, 0.0)
 
 
 def source_grid(affine: Affine) -> Grid:
@@ -65,6 +74,38 @@ def test_fragments_lie_at_their_place_on_a_source_grid_of_any_orientation(affine
     np.testing.assert_array_equal(labels[clear], expected[clear])
 
 
+SURE = Confidence(bone=(0.0, 1.0), fracture=(0.0, 2.0), contact=(-1.0, 1.0), fitted_on="nothing")
+
+
+def test_a_package_with_a_calibration_says_how_sure_each_decision_is() -> None:
+    bone = fractured(3)
+    decisions = Fragments(bone.fragments.labels, {(1, 2): 1.0, (2, 3): 3.0}, 1.0)
+    made = assemble(GRID, (replace(bone, fragments=decisions),), replace(PACKAGE, confidence=SURE))
+    likely = 1 / (1 + np.exp(-2))
+    for segment, own in zip(made.segments, (0.5, 0.5, likely), strict=True):
+        assert segment.bone_probability == pytest.approx(0.8)
+        assert segment.fracture_probability == pytest.approx(likely)
+        assert segment.fragment_probability == pytest.approx(own)
+    assert [(contact.bone, contact.fragments) for contact in made.contacts] == [
+        ("side_left", (1, 2)), ("side_left", (2, 3)),
+    ]  # fmt: skip
+    assert [contact.probability for contact in made.contacts] == pytest.approx([0.5, likely])
+
+
+def test_an_intact_bone_has_no_fragments_probability() -> None:
+    (segment,) = assemble(GRID, (fractured(1),), replace(PACKAGE, confidence=SURE)).segments
+    assert segment.fracture_probability == 0.5
+    assert segment.fragment_probability is None
+
+
+def test_a_package_without_a_calibration_says_no_probability() -> None:
+    made = assemble(GRID, (fractured(2),), PACKAGE)
+    assert made.contacts == ()
+    for segment in made.segments:
+        assert segment.bone_probability is segment.fracture_probability is None
+        assert segment.fragment_probability is None
+
+
 def codes(segmentation: Segmentation) -> list[tuple[object, ...]]:
     return [(s.value, s.label, s.fragment, s.category, s.type, s.laterality) for s in segmentation.segments]
 
@@ -74,7 +115,7 @@ def test_an_intact_bone_bears_the_bones_codes_and_a_fragment_those_of_a_fracture
     source = Grid(
         (100, 40, 40), centred_affine(np.eye(3), (100, 40, 40)) + np.outer((30, 0, 0, 0), (0, 0, 0, 1))
     )
-    intact = FracturedBone(outline(source, RIGHT, far, 0.9), (in_bone(LPS) > 0).astype(np.uint16), far)
+    intact = FracturedBone(outline(source, RIGHT, far, 0.9), plain((in_bone(LPS) > 0).astype(np.uint16)), far)
     result = assemble(source, (fractured(2, source), intact), PACKAGE)
     left, right = LEFT.laterality, RIGHT.laterality
     assert codes(result) == [
@@ -110,8 +151,8 @@ def test_volumes_are_those_of_the_source_grids_voxels() -> None:
 def test_more_fragments_than_values_are_said_and_given_to_their_neighbours() -> None:
     bone = fractured(1)
     slabs = np.clip(np.floor(LPS[..., 2] / 1.5) + 8, 1, 14)
-    many = FracturedBone(bone.outline, np.where(bone.fragments > 0, slabs, 0).astype(np.uint16), GRID)
-    count = int(many.fragments.max())
+    labels = np.where(bone.fragments.labels > 0, slabs, 0).astype(np.uint16)
+    many, count = FracturedBone(bone.outline, plain(labels), GRID), int(labels.max())
     result = assemble(GRID, (many,), PACKAGE)
     assert count > 10
     assert result.warnings == (f"Left bone: {count - 10} more fragments than the 10 that can be told apart",)
@@ -125,5 +166,5 @@ def test_a_bone_keeps_its_voxels_where_no_fragment_reaches_them() -> None:
     corner = np.zeros(SHAPE, np.uint16)
     corner[0, 0, 0], corner[0, 0, 1] = 1, 2
     away = Grid(SHAPE, GRID.ijk_to_lps + np.outer((0, 0, 400, 0), (0, 0, 0, 1)))
-    labels = assemble(GRID, (FracturedBone(bone.outline, corner, away),), PACKAGE).label_map.labels
+    labels = assemble(GRID, (FracturedBone(bone.outline, plain(corner), away),), PACKAGE).label_map.labels
     assert set(np.unique(labels)) == {0, 11}

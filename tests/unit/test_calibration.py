@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from operators.imaging.fragments import FractureEvidence, over_segmented, split
+from operators.imaging.package_file import PACKAGE_FILE, read_fracture_package
 from operators.imaging.packages import FragmentRules
-from training.calibration import Decision, fitted, mistakes, nearest_fragment, outlined, with_oracle
+from tests.made_packages import write_package
+from tests.unit.training_cases import recipe, write_data
+from training.calibration import calibrate, contacts_met, fracture_rows, with_confidence, with_decision
+from training.decisions import (
+    Decision,
+    SimulatedBone,
+    fitted,
+    mistakes,
+    nearest_fragment,
+    outlined,
+    with_oracle,
+)
 
 RULES = FragmentRules("watershed_and_merge", 200.0, 0.5, (-4.0, 10.0, 0.0, 0.0))
 
@@ -65,8 +78,9 @@ def test_the_oracle_joins_all_but_true_fractures_and_notes_both() -> None:
     contact = {kind: [d.features[0] for d in met if d.fracture == kind] for kind in (True, False)}
     assert min(contact[True]) > max(contact[False])
     fit = replace(RULES, fracture_logit=fitted(met))
-    np.testing.assert_array_equal(split(evidence, fit) > 0, evidence.bone)
-    assert split(evidence, fit).max() == 2
+    found = split(evidence, fit).labels
+    np.testing.assert_array_equal(found > 0, evidence.bone)
+    assert found.max() == 2
 
 
 def test_an_outline_is_near_the_bone_and_every_voxel_has_a_nearest_fragment() -> None:
@@ -76,3 +90,68 @@ def test_an_outline_is_near_the_bone_and_every_voxel_has_a_nearest_fragment() ->
     nearest = nearest_fragment(truth)
     assert set(np.unique(nearest)) == {1, 2}
     np.testing.assert_array_equal(nearest[truth > 0], truth[truth > 0])
+
+
+def simulated() -> SimulatedBone:
+    evidence, truth = broken_bar()
+    return SimulatedBone(evidence, truth[evidence.bone])
+
+
+def test_the_decodings_own_decisions_are_held_against_the_truth() -> None:
+    met = contacts_met(simulated(), RULES)
+    assert {parted for odds, parted in met if odds > 0} == {True}
+    assert {parted for odds, parted in met if odds < 0} == {False}
+    rows = fracture_rows([simulated()] * 2, RULES)
+    assert [(broken, number) for _, broken, number in rows["fracture"]] == [(True, 0), (True, 1)]
+    assert len(rows["contact"]) == 2 * len(met)
+
+
+def test_a_fit_without_a_mistake_is_written_with_a_warning(tmp_path: Path) -> None:
+    path = write_package(tmp_path / "bones")
+    rules, said = with_decision(path.parent, RULES, [simulated()])
+    assert "warning" in said
+    assert read_fracture_package(path).fragments.fracture_logit == rules.fracture_logit
+
+
+def test_bones_that_show_no_fracture_leave_the_odds_as_they_were(tmp_path: Path) -> None:
+    path, before = write_package(tmp_path / "bones"), read_fracture_package(tmp_path / "bones" / PACKAGE_FILE)
+    whole = replace(simulated(), truth=np.ones_like(simulated().truth))
+    rules, said = with_decision(path.parent, RULES, [whole])
+    assert (rules, said.split(":")[0]) == (RULES, "fracture_logit kept")
+    assert read_fracture_package(path) == before
+
+
+def test_probabilities_are_written_where_cases_were_enough(tmp_path: Path) -> None:
+    path = write_package(tmp_path / "bones")
+    rng = np.random.default_rng(0)
+    odds = rng.normal(0, 2, 200)
+    so = rng.random(200) < 1 / (1 + np.exp(-odds))
+    many = list(zip(odds.tolist(), so.tolist(), range(200), strict=True))
+    rows = {"bone": many[:3], "fracture": many, "contact": many}
+    for _ in range(2):
+        said = with_confidence(path.parent, rows, "made-up scores")
+    confidence = read_fracture_package(path).confidence
+    assert (confidence.bone, confidence.fitted_on) == ((), "made-up scores")
+    assert confidence.fracture[1] == pytest.approx(1, abs=0.4)
+    assert said[0].startswith("bone present: too few cases")
+    assert "bone fractured" in (path.parent / "reliability.svg").read_text(encoding="utf-8")
+    assert "bone present" not in (path.parent / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert path.read_text(encoding="utf-8").count("[confidence]") == 1
+
+
+def test_calibrating_a_package_fits_what_the_cases_allow_and_draws_the_diagram(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Networks with random weights see nothing of use: the decision stays, and no probability is given."""
+    monkeypatch.setattr("training.decisions.PATCH", (24, 24, 24))
+    path = write_package(tmp_path / "bones", sees_bone=True)
+    before = read_fracture_package(path)
+    said = calibrate(path.parent, recipe(tmp_path), write_data(tmp_path / "data"), tmp_path / "cache", 4, 0)
+    assert [line.split(":")[0] for line in said.splitlines()] == [
+        "fracture_logit kept", "bone present", "bone fractured", "contact is a fracture",
+    ]  # fmt: skip
+    after = read_fracture_package(path)
+    assert after.fragments == before.fragments
+    assert (after.confidence.fracture, after.confidence.contact) == ((), ())
+    assert after.confidence.fitted_on.startswith("2 simulated bones, 0 procedural bodies")
+    assert (path.parent / "reliability.svg").is_file()

@@ -13,7 +13,7 @@ from operators.imaging.package_file import PACKAGE_FILE, read_package
 from operators.networks.architectures import build
 from operators.networks.weights import fill, load_weights
 from tests.unit.training_cases import ROOT, tiny_run, write_models
-from training.export import export, set_value
+from training.export import export, set_table, set_value
 from training.recipe import read_recipe
 from training.trainer import train
 
@@ -104,3 +104,23 @@ def test_a_shipped_recipe_trains_what_its_package_runs(file: Path) -> None:
         assert list(trained.filters) == spec.arguments["filters"]
     folders = {Path(row["folder"]).name for row in made.sources["bone_sets"]}
     assert not folders & set(made.sources["held_out"])
+
+
+TABLES = 'a = 1\n\n[first]\nx = 1\n\n# Of the second\n[second]\ny = 2\n'
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("first", 'a = 1\n\n[first]\nz = 3\n\n# Of the second\n[second]\ny = 2\n'),
+        ("second", 'a = 1\n\n[first]\nx = 1\n\n# Of the second\n[second]\nz = 3\n'),
+        ("third", f"{TABLES}\n[third]\nz = 3\n"),
+    ],
+)
+def test_a_table_is_put_in_its_place_or_at_the_end(tmp_path: Path, table: str, expected: str) -> None:
+    path = tmp_path / "package.toml"
+    for before in (TABLES, TABLES.replace("\n", "\r\n")):
+        path.write_bytes(before.encode())
+        set_table(path, table, {"z": "3"})
+        assert path.read_bytes().decode().replace("\r\n", "\n") == expected
+        assert path.read_bytes().count(b"\r\n") in (0, path.read_bytes().count(b"\n"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from operators.imaging.confidence import CERTAIN
 from operators.imaging.fragments import FractureEvidence, by_size, split
 from operators.imaging.packages import FragmentRules
 
@@ -41,8 +44,12 @@ def sheet_at(i: int) -> NDArray[np.bool_]:
     return contact
 
 
+def labels_of(seen: FractureEvidence) -> NDArray[np.uint16]:
+    return split(seen, RULES).labels
+
+
 def test_a_contact_sheet_splits_a_bone_in_two() -> None:
-    labels = split(evidence(bone_block(), sheet_at(24)), RULES)
+    labels = labels_of(evidence(bone_block(), sheet_at(24)))
     assert labels.max() == 2
     assert np.all(labels[4:24, 4:24, 4:24] == 1)
     assert np.all(labels[27:40, 4:24, 4:24] == 2)
@@ -50,7 +57,7 @@ def test_a_contact_sheet_splits_a_bone_in_two() -> None:
 
 @pytest.mark.parametrize("axes", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (1, 2, 0)])
 def test_the_split_does_not_depend_on_the_order_of_the_axes(axes: tuple[int, int, int]) -> None:
-    labels = split(evidence(bone_block().transpose(axes), sheet_at(24).transpose(axes)), RULES)
+    labels = labels_of(evidence(bone_block().transpose(axes), sheet_at(24).transpose(axes)))
     assert labels.max() == 2
     assert np.all(labels.transpose(np.argsort(axes))[4:24, 4:24, 4:24] == 1)
 
@@ -59,27 +66,21 @@ def test_the_split_does_not_depend_on_the_order_of_the_axes(axes: tuple[int, int
 def test_a_hole_in_the_contact_sheet_does_not_join_the_fragments(hole: int) -> None:
     contact = sheet_at(24)
     contact[:, 14 - hole // 2 : 14 + hole // 2, 14 - hole // 2 : 14 + hole // 2] = False
-    labels = split(evidence(bone_block(), contact), RULES)
+    labels = labels_of(evidence(bone_block(), contact))
     assert labels.max() == 2
     assert np.all(labels[4:22, 4:24, 4:24] == 1)
 
 
 def test_an_intact_bone_is_one_fragment() -> None:
     bone = bone_block()
-    labels = split(evidence(bone, np.zeros(SHAPE, bool)), RULES)
+    labels = labels_of(evidence(bone, np.zeros(SHAPE, bool)))
     np.testing.assert_array_equal(labels, bone)
 
 
 def test_an_intact_bone_with_a_waist_is_one_fragment() -> None:
     i, j, k = np.indices((60, 30, 30))
     bone = (j - 15) ** 2 + (k - 15) ** 2 < (5 + 8 * np.abs(np.cos(i / 60 * 2 * np.pi))) ** 2
-    assert split(evidence(bone, np.zeros(bone.shape, bool)), RULES).max() == 1
-
-
-def test_a_sheet_that_goes_only_part_of_the_way_does_not_split() -> None:
-    contact = sheet_at(20)
-    contact[:, 10:] = False
-    assert split(evidence(bone_block(), contact), RULES).max() == 1
+    assert labels_of(evidence(bone, np.zeros(bone.shape, bool))).max() == 1
 
 
 def test_three_sheets_give_four_fragments_by_falling_size() -> None:
@@ -88,7 +89,7 @@ def test_three_sheets_give_four_fragments_by_falling_size() -> None:
     contact = np.zeros(bone.shape, bool)
     for i in (18, 40, 50):
         contact[i : i + 3] = True
-    labels = split(evidence(bone, contact), RULES)
+    labels = labels_of(evidence(bone, contact))
     sizes = np.bincount(labels.ravel())[1:]
     assert len(sizes) == 4
     assert list(sizes) == sorted(sizes, reverse=True)
@@ -108,14 +109,14 @@ def chipped(side: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 def test_a_chip_of_the_least_volume_is_kept() -> None:
     bone, contact = chipped(7)
-    labels = split(evidence(bone, contact), RULES)
+    labels = labels_of(evidence(bone, contact))
     assert labels.max() == 2
     assert labels[34, 17, 17] == 2
 
 
 def test_a_smaller_chip_is_given_to_its_neighbour() -> None:
     bone, contact = chipped(4)
-    labels = split(evidence(bone, contact), RULES)
+    labels = labels_of(evidence(bone, contact))
     np.testing.assert_array_equal(labels, bone)
 
 
@@ -124,7 +125,7 @@ def test_a_displaced_piece_counts_from_the_least_volume_on(side: int, count: int
     bone = bone_block()
     bone[26:] = False
     bone[32 : 32 + side, 10 : 10 + side, 10 : 10 + side] = True
-    labels = split(evidence(bone, np.zeros(SHAPE, bool)), RULES)
+    labels = labels_of(evidence(bone, np.zeros(SHAPE, bool)))
     assert labels.max() == count
     np.testing.assert_array_equal(labels > 0, bone)
 
@@ -132,12 +133,12 @@ def test_a_displaced_piece_counts_from_the_least_volume_on(side: int, count: int
 def test_a_bone_smaller_than_the_least_fragment_is_still_there() -> None:
     bone = np.zeros(SHAPE, bool)
     bone[10:13, 10:13, 10:13] = True
-    np.testing.assert_array_equal(split(evidence(bone, np.zeros(SHAPE, bool)), RULES), bone)
+    np.testing.assert_array_equal(labels_of(evidence(bone, np.zeros(SHAPE, bool))), bone)
 
 
 def test_no_bone_gives_no_fragment() -> None:
     nothing = np.zeros(SHAPE, bool)
-    assert not split(evidence(nothing, nothing), RULES).any()
+    assert not labels_of(evidence(nothing, nothing)).any()
 
 
 @settings(max_examples=25, deadline=None)
@@ -148,7 +149,7 @@ def test_the_fragments_cover_exactly_the_bone(seed: int, fill: float, contact_sh
     bone = smooth > np.quantile(smooth, 1 - fill)
     noise = ndimage.gaussian_filter(rng.random(bone.shape), 1.0)
     contact = noise > np.quantile(noise, 1 - contact_share)
-    labels = split(evidence(bone, contact), RULES)
+    labels = labels_of(evidence(bone, contact))
     np.testing.assert_array_equal(labels > 0, bone)
     sizes = np.bincount(labels.ravel())[1:]
     assert sizes.all()
@@ -158,7 +159,7 @@ def test_the_fragments_cover_exactly_the_bone(seed: int, fill: float, contact_sh
 
 def test_labels_are_renumbered_from_the_largest_down() -> None:
     labels = np.array([0, 7, 7, 3, 3, 3, 9], np.uint16).reshape(7, 1, 1)
-    np.testing.assert_array_equal(by_size(labels).ravel(), [0, 2, 2, 1, 1, 1, 3])
+    np.testing.assert_array_equal(by_size(labels, 10)[labels].ravel(), [0, 2, 2, 1, 1, 1, 3])
 
 
 def other_bone_from(i: int) -> NDArray[np.bool_]:
@@ -170,17 +171,76 @@ def other_bone_from(i: int) -> NDArray[np.bool_]:
 def test_a_sliver_of_the_bone_across_a_joint_is_no_fragment() -> None:
     """The outline took 4 voxels of the neighbour along, beyond the dark line of the joint."""
     bone = bone_block()
-    assert split(evidence(bone, sheet_at(33)), RULES).max() == 2
-    labels = split(evidence(bone, sheet_at(33), other_bone_from(40)), RULES)
+    assert labels_of(evidence(bone, sheet_at(33))).max() == 2
+    labels = labels_of(evidence(bone, sheet_at(33), other_bone_from(40)))
     assert labels.max() == 1
     assert np.all(labels[bone] == 1)
 
 
 def test_a_thick_piece_that_lies_against_another_bone_stays_a_fragment() -> None:
-    assert split(evidence(bone_block(), sheet_at(24), other_bone_from(40)), RULES).max() == 2
+    assert labels_of(evidence(bone_block(), sheet_at(24), other_bone_from(40))).max() == 2
 
 
 def test_a_thin_piece_that_shows_soft_tissue_stays_a_fragment() -> None:
     other = other_bone_from(40)
     other[:, 8:] = False
-    assert split(evidence(bone_block(), sheet_at(33), other), RULES).max() == 2
+    assert labels_of(evidence(bone_block(), sheet_at(33), other)).max() == 2
+
+
+def test_a_whole_sheet_parts_and_says_how_surely() -> None:
+    found = split(evidence(bone_block(), sheet_at(24)), RULES)
+    assert set(found.contacts) == {(1, 2)}
+    assert found.fractured == found.contacts[1, 2] == found.own(1) == found.own(2) > 3
+
+
+def test_a_sheet_that_is_mostly_a_hole_joins_and_says_how_nearly_it_did_not() -> None:
+    odds = []
+    for hole in (12, 16, 18):
+        contact = sheet_at(24)
+        contact[:, 14 - hole // 2 : 14 + hole // 2, 14 - hole // 2 : 14 + hole // 2] = False
+        found = split(evidence(bone_block(), contact), RULES)
+        assert found.labels.max() == (2 if hole == 12 else 1)
+        odds.append(found.fractured)
+    assert odds[0] > 0 > odds[1] >= odds[2]
+
+
+def test_a_chip_stays_with_the_odds_of_its_own_face() -> None:
+    found = split(evidence(*chipped(8)), RULES)
+    assert found.labels.max() == 2
+    assert found.own(2) == found.contacts[1, 2] > 0
+
+
+def test_an_incomplete_crack_stays_whole() -> None:
+    contact = sheet_at(20)
+    contact[:, 10:] = False
+    found = split(evidence(bone_block(), contact), RULES)
+    assert (found.labels.max(), found.contacts) == (1, {})
+    assert -CERTAIN <= found.fractured < 0
+
+
+@pytest.mark.parametrize(("side", "stays"), [(6, False), (12, True)])
+def test_a_piece_that_touches_nothing_is_judged_by_its_size_as_if_contact_parted_it(
+    side: int, stays: bool
+) -> None:
+    bone = bone_block()
+    bone[26:] = False
+    bone[30 : 30 + side, 8 : 8 + side, 8 : 8 + side] = True
+    of_a_millilitre_or_more = replace(RULES, fracture_logit=(-13.0, 10.0, 1.0, 0.0))
+    found = split(evidence(bone, np.zeros(SHAPE, bool)), of_a_millilitre_or_more)
+    np.testing.assert_array_equal(found.labels > 0, bone)
+    assert found.labels.max() == (2 if stays else 1)
+    assert (found.fractured > 0) == stays
+    assert found.contacts == ({(1, 2): found.own(2)} if stays else {})
+
+
+def test_each_of_three_pieces_goes_by_its_least_certain_face() -> None:
+    bone = np.zeros((70, 28, 28), bool)
+    bone[4:66, 4:24, 4:24] = True
+    contact = np.zeros(bone.shape, bool)
+    contact[22:25], contact[50:53, 4:19] = True, True
+    found = split(evidence(bone, contact), RULES)
+    large, middle, small = (int(found.labels[i, 14, 14]) for i in (36, 10, 60))
+    assert (large, middle, small) == (1, 2, 3)
+    assert found.own(2) == found.contacts[1, 2] > found.contacts[1, 3] == found.own(3)
+    assert found.own(1) == found.own(3)
+    assert found.fractured == found.own(2)

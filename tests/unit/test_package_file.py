@@ -8,7 +8,8 @@ import pytest
 
 from operators.errors import ModelError
 from operators.imaging.anatomy import side_of
-from operators.imaging.package_file import read_package, read_packages
+from operators.imaging.confidence import Confidence
+from operators.imaging.package_file import read_fracture_package, read_package, read_packages
 from tests.made_packages import package_text
 
 SHIPPED = Path(__file__).parents[2] / "models"
@@ -37,7 +38,25 @@ def test_the_weights_lie_in_the_packages_folder(tmp_path: Path) -> None:
     assert package.fine.dimensions == 3
 
 
+def test_a_package_without_a_calibration_is_read_as_one_without(tmp_path: Path) -> None:
+    plain = read_fracture_package(written(tmp_path / "plain", package_text()))
+    assert plain.confidence == Confidence()
+    told = package_text() + '\n[confidence]\nfracture = [0.5, 1.5]\nfitted_on = "a test"\n'
+    sure = read_fracture_package(written(tmp_path / "sure", told))
+    assert sure.confidence == Confidence(fracture=(0.5, 1.5), fitted_on="a test")
+
+
 BROKEN = {
+    "a calibration of one number": (
+        "[fragments]",
+        "[confidence]\nbone = [1.0]\n[fragments]",
+        "confidence.bone: expected a constant and a factor",
+    ),
+    "a calibration that falls": (
+        "[fragments]",
+        "[confidence]\nbone = [1.0, -1.0]\n[fragments]",
+        "confidence.bone: expected a constant and a factor",
+    ),
     "no toml at all": ("[accepts]", "[accepts", "package.toml"),
     "a missing table": ("[accepts]", "[excepts]", "accepts"),
     "a missing text": ('title = "made-up bones"\n', "", "title"),

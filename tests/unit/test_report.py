@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from app.report import SeriesRecord, StageRecord, report, write_report
 from operators.errors import OutputError
+from operators.imaging.segmentation import Contact
 from tests.integration.seg_cases import MADE_AT, blobs, bone, grid, segmentation
 
 
@@ -42,6 +44,24 @@ def test_every_segment_has_its_codes_volume_and_confidence() -> None:
     assert intact["type"] == {"value": "29836001", "scheme": "SCT", "meaning": "Hip"}
     assert intact["laterality"]["meaning"] == "Left"
     assert (fragment["fragment"], fragment["volume_ml"], fragment["confidence"]) == (1, 1.0, 0.9)
+
+
+def test_a_probability_is_said_only_where_it_was_calibrated() -> None:
+    plain, sure = records()[0], replace(
+        bone(12, fragment=1), bone_probability=0.98, fracture_probability=0.91234, fragment_probability=0.7
+    )  # fmt: skip
+    known = replace(segmentation(blobs(), grid(), sure), contacts=(Contact(sure.bone, (1, 2), 0.7),))
+    versions = {"osteon": "0.1.0"}
+    said, silent = (
+        report([record], made_at=MADE_AT, software_versions=versions, exit_code=0)["series"][0]
+        for record in (replace(plain, segmentation=known), plain)
+    )
+    (segment,) = said["segments"]
+    assert (segment["probability"], segment["fracture_probability"]) == (0.98, 0.9123)
+    assert segment["fragment_probability"] == 0.7
+    assert said["contacts"] == [{"bone": sure.bone, "fragments": [1, 2], "probability": 0.7}]
+    assert "contacts" not in silent
+    assert not [key for segment in silent["segments"] for key in segment if "probability" in key]
 
 
 def test_models_stages_and_versions_are_named() -> None:

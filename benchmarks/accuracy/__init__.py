@@ -1,0 +1,1 @@
+"""The accuracy panel: what `make accuracy` runs."""

@@ -1,0 +1,110 @@
+"""The figures of the model cards, written between their markers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.accuracy import figures
+from benchmarks.accuracy.failures import failures
+from benchmarks.accuracy.rows import Row, Rows
+from benchmarks.accuracy.summary import found, unseen_patients
+from benchmarks.accuracy.tables import bone_table, case_name, markdown, number, percent
+
+BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
+WRITTEN = "Written by `make accuracy`; all of it, with plots and pictures, is in [docs/accuracy.md]({path})."
+
+
+def write_cards(rows: Rows, models: Path) -> None:
+    """The blocks of the outlines' card and the fragments' card."""
+    blocks: Mapping[str, Callable[[Rows], str]] = {"pelvis": outline_block, "fracture": fragment_block}
+    for name, block in blocks.items():
+        card = models / name / "MODEL_CARD.md"
+        card.write_text(with_block(card.read_text(encoding="utf-8"), block(rows)), encoding="utf-8")
+
+
+def with_block(card: str, block: str) -> str:
+    """The card with `block` between its markers. Raises ValueError where it has none."""
+    before, begin, rest = card.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"expected a model card with {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{block}\n{END}{after}"
+
+
+def outline_block(rows: Rows) -> str:
+    """How well bones are outlined, and on which side."""
+    measures = {
+        "IoU": (figures.anatomy("iou"), 3),
+        "HD95 mm": (figures.anatomy("hd95_mm"), 2),
+        "ASSD mm": (figures.anatomy("assd_mm"), 2),
+    }
+    changed = [*rows.of("degradations"), *rows.of("positions")]
+    text = [
+        WRITTEN.format(path="../../docs/accuracy.md"),
+        "Mean of the bones, and over sets of scans the mean and its range:",
+        measure_table(rows, measures),
+        side_sentence([*rows.of("patients"), *rows.of("simulated"), *changed]),
+        negative_sentence(rows.of("negatives")),
+        f"Bone by bone:\n\n{bone_table(rows.of('patients'))}",
+    ]
+    return "\n\n".join(text)
+
+
+def side_sentence(rows: Sequence[Row]) -> str:
+    """Left and right over all runs."""
+    share = percent(max(map(figures.worst_side, rows), default=0.0))
+    return (
+        f"Left and right are confused in {figures.confused(rows)} bones of {len(rows)} runs;\n"
+        f"at most {share} of a bone bears the other side's name."
+    )
+
+
+def negative_sentence(rows: Sequence[Row]) -> str:
+    """What was found where nothing is."""
+    sure = max((row["mean"] for row in rows), default=0.0)
+    return (
+        f"In {found(rows)} of {len(rows)} scans without these bones something is found;\n"
+        f"the coarse network is at most {sure:.2f} sure of what it takes for them."
+    )
+
+
+def fragment_block(rows: Rows) -> str:
+    """How well bones are split."""
+    measures = {
+        "fragment IoU": (figures.fragment_iou, 3),
+        "left whole": (figures.whole_iou, 3),
+        "HD95 mm": (figures.fragments("hd95_mm"), 1),
+        "ASSD mm": (figures.fragments("assd_mm"), 1),
+        "false per intact bone": (figures.false_fragments, 2),
+        "merges + splits per fractured bone": (figures.merges_and_splits, 2),
+    }
+    lines = failures([*unseen_patients(rows), *rows.of("simulated")])
+    text = [
+        WRITTEN.format(path="../../docs/accuracy.md"),
+        "Fractured bones with the chain's own outlines, over sets of scans the mean and its range:",
+        measure_table(rows, measures),
+        "Failures seen on patients and simulated CTs that training never saw:",
+        "\n".join(f"- {line}" for line in lines) or "None.",
+    ]
+    return "\n\n".join(text)
+
+
+def measure_table(rows: Rows, measures: Mapping[str, tuple[figures.Figure, int]]) -> str:
+    """A line for each patient, then mean and range over the simulated and the degraded scans."""
+    lines = [[case_name(row), *cells([row], measures)] for row in rows.of("patients")]
+    sets = {"simulated CTs": rows.of("simulated"), "degraded scans": rows.of("degradations")}
+    lines += [[f"{len(some)} {name}", *cells(some, measures)] for name, some in sets.items()]
+    return markdown(("patient", *measures), lines)
+
+
+def cells(rows: Sequence[Row], measures: Mapping[str, tuple[figures.Figure, int]]) -> list[str]:
+    """Each figure over the rows."""
+    return [spread(rows, figure, digits) for figure, digits in measures.values()]
+
+
+def spread(rows: Sequence[Row], figure: figures.Figure, digits: int) -> str:
+    """The figure of all rows, and of the lowest and the highest row where there are several."""
+    single = [value for row in rows if (value := figure([row])) is not None]
+    text = number(figure(rows), digits)
+    return text if len(single) < 2 else f"{text} ({min(single):.{digits}f} to {max(single):.{digits}f})"

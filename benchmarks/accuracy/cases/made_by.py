@@ -1,0 +1,43 @@
+"""What made a row: the weights, the package and the program, so that a row that no longer holds is redone."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import platform
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from operators.imaging.package_file import PACKAGE_FILE
+from operators.imaging.packages import FracturePackage
+
+ROOT = Path(__file__).resolve().parents[3]
+# Whatever can change a figure; documents and their tables are none of it.
+PROGRAM = ("operators", "training/phantom", "benchmarks/accuracy/cases")
+
+
+def made_by(package: FracturePackage) -> dict[str, str]:
+    """SHA-256 of each network's weights, of package.toml and of the program."""
+    weights = {spec.name: spec.sha256 for spec in package.networks}
+    toml = (package.folder / PACKAGE_FILE).read_bytes()
+    return {**weights, "package": hashlib.sha256(toml).hexdigest(), "program": program_digest()}
+
+
+@cache
+def program_digest() -> str:
+    """SHA-256 over the sources without their comments, as they were when the run began."""
+    digest = hashlib.sha256()
+    for folder in PROGRAM:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            code = ast.unparse(ast.parse(path.read_text(encoding="utf-8")))
+            digest.update(f"{path.relative_to(ROOT)}\n{code}\n".encode())
+    return digest.hexdigest()
+
+
+def machine() -> str:
+    """Processor and versions, in words."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("openvino", "numpy", "scipy"))
+    return f"{model or platform.machine()}, Python {platform.python_version()}, {libraries}"

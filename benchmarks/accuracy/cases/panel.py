@@ -1,0 +1,120 @@
+"""Every case of the panel, in the order in which they are run."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+from benchmarks.accuracy.cases.degradations import cut, noise, thick_slices
+from benchmarks.accuracy.cases.metal import with_metal
+from benchmarks.accuracy.cases.negatives import negatives
+from benchmarks.accuracy.cases.patients import PATIENTS, patient_scan
+from benchmarks.accuracy.cases.scan import Scan
+from benchmarks.accuracy.cases.simulated import FRACTURES, simulated_scan
+from benchmarks.accuracy.cases.turns import mirrored, stored, turned
+from operators.imaging.packages import Label
+
+SHIPPED = "shipped"
+Build = Callable[[], Scan]
+Change = Callable[[Scan], Scan]
+
+# What is made worse: the patient whom training never saw, and one of the procedural CTs.
+DEGRADED_PATIENT, DEGRADED_SIMULATED = "003", "left wing and pubis, left ala"
+PATIENT_NAME, SIMULATED_NAME = f"patient {DEGRADED_PATIENT}", "procedural CT"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run: `networks` is "shipped", or the patient whom those networks never saw.
+
+    Without `fragments` the chain ends with the bones' outlines, which takes half the time.
+    """
+
+    group: str
+    name: str
+    build: Build
+    networks: str = SHIPPED
+    fragments: bool = True
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the cases come from: the data folder, what may be kept in `work`, the package's labels."""
+
+    data: Path
+    work: Path
+    labels: tuple[Label, ...]
+    trained_on: frozenset[str]
+
+
+def trained_on(recipe: Path) -> frozenset[str]:
+    """The real scans and bone sets that a training.toml names, relative to the data folder."""
+    table = tomllib.loads(recipe.read_text(encoding="utf-8"))
+    sets = [row["folder"] for row in table["bone_sets"]]
+    return frozenset([*sets, *table["negatives"]["paths"]])
+
+
+def panel(source: Source, held_out: Sequence[str]) -> Iterator[Case]:
+    """All cases; `held_out` are the patients of whom networks that never saw them are at hand."""
+    patients = {
+        name: lru_cache(1)(partial(patient_scan, source.data, name, source.work)) for name in PATIENTS
+    }
+    for name in PATIENTS:
+        yield Case("patients", name, patients[name])
+        if name in held_out:
+            yield Case("patients", name, patients[name], networks=name)
+    for name, build in negatives(source.data, set(source.trained_on)).items():
+        yield Case("negatives", name, build)
+    for name in FRACTURES:
+        yield Case("simulated", name, partial(simulated_scan, name))
+    base = patients[DEGRADED_PATIENT]
+    yield from degraded(PATIENT_NAME, base, source.labels, fragments=True)
+    base = lru_cache(1)(partial(simulated_scan, DEGRADED_SIMULATED))
+    yield from degraded(SIMULATED_NAME, base, source.labels, fragments=False)
+
+
+def degraded(prefix: str, base: Build, labels: Sequence[Label], fragments: bool) -> Iterator[Case]:
+    """A scan made worse in one way at a time."""
+    for group, changes in changes_of(labels).items():
+        for name, change in changes.items():
+            build = partial(changed, base, change)
+            yield Case(group, f"{prefix}: {name}", build, fragments=fragments)
+
+
+def changed(base: Build, change: Change) -> Scan:
+    """The scan after the change."""
+    return change(base())
+
+
+def changes_of(labels: Sequence[Label]) -> dict[str, dict[str, Change]]:
+    """What is done to a scan, by group: what may cost nothing at all, and what may."""
+    return {"positions": positions(labels), "degradations": degradations()}
+
+
+def degradations() -> dict[str, Change]:
+    """Slices of 1 mm become thicker. Noise: a usual, a thin and a very obese patient's."""
+    found: dict[str, Change] = {f"slices {n} mm": partial(thick_slices, slices=n) for n in (3, 5)}
+    found |= {f"noise {sd} HU": partial(noise, sd_hu=sd) for sd in (25, 50, 100)}
+    found["cut at the top"] = partial(cut, direction=2, from_far_end=True)
+    found["cut at the bottom"] = partial(cut, direction=2, from_far_end=False)
+    found["cut at the left"] = partial(cut, direction=0, from_far_end=True)
+    found["metal"] = with_metal
+    for axis in "xyz":
+        for degrees in (10, 20, 30):
+            found[f"turned {degrees} degrees about {axis}"] = partial(turned, axis=axis, degrees=degrees)
+    return found
+
+
+def positions(labels: Sequence[Label]) -> dict[str, Change]:
+    """The same patient stored otherwise, and his mirror image."""
+    return {
+        "feet first": partial(stored, backwards=(0, 2)),
+        "prone": partial(stored, backwards=(0, 1)),
+        "on the right side": partial(stored, order=(1, 0, 2), backwards=(1,)),
+        "rows backwards": partial(stored, backwards=(1,)),
+        "columns backwards": partial(stored, backwards=(0,)),
+        "mirror image": partial(mirrored, labels=labels),
+    }

@@ -1,0 +1,48 @@
+"""Real fractured bones, set into a made-up body and written as a DICOM series."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from app.label_files import read_nifti
+from benchmarks.accuracy.cases.scan import Scan
+from operators.dicom.pixels import read_volume
+from operators.dicom.scan import scan as scan_folder
+from operators.imaging.regridding import onto_grid
+from operators.imaging.volume import Volume
+
+PATIENTS = ("001", "002", "003")
+BODY_SEED = "7"
+
+
+def series_folder(data: Path, patient: str, work: Path) -> Path:
+    """The patient's DICOM series below `work`, made where it is not there; its truth lies beside it."""
+    folder, truth = work / patient / "ct", truth_file(work, patient)
+    if not truth.exists():
+        part = truth.with_name("part.nii.gz")
+        script = data.parent / "tools" / "semi_real_ct.py"
+        folder.mkdir(parents=True, exist_ok=True)
+        case = data / "pelvis" / patient
+        command = [sys.executable, script, case, folder, "--seed", BODY_SEED, "--labels", part]
+        subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+        part.rename(truth)
+    return folder
+
+
+def truth_file(work: Path, patient: str) -> Path:
+    """The label map that belongs to the series."""
+    return work / patient / "truth.nii.gz"
+
+
+def series_volume(folder: Path) -> Volume:
+    """The only series of a folder, as the chain reads it."""
+    (series,) = scan_folder(folder).series
+    return read_volume(series)
+
+
+def patient_scan(data: Path, patient: str, work: Path) -> Scan:
+    """The series as the chain reads it, and its truth on the same grid."""
+    volume = series_volume(series_folder(data, patient, work))
+    return Scan(volume, onto_grid(read_nifti(truth_file(work, patient)), volume.grid))

@@ -1,0 +1,123 @@
+"""One case through the chain in this process, and the row that says how it went."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.evaluation import aligned, evaluate
+from app.evaluation_picture import write_worst_slice
+from benchmarks.accuracy.cases.panel import Case
+from benchmarks.accuracy.cases.scan import Scan
+from benchmarks.accuracy.cases.sides import wrong_side_shares
+from benchmarks.accuracy.rows import Row, picture_name
+from operators import pipeline
+from operators.errors import UnsuitableError
+from operators.imaging.anatomy import largest_cluster
+from operators.imaging.packages import FracturePackage
+from operators.imaging.segmentation import Segment
+from operators.imaging.volume import LabelMap, Volume
+from operators.networks.registry import Networks
+
+OSTEON = (sys.executable, "-c", "from app.cli import main; main()")
+SEGMENTED = "segmented"
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The chain's labels, None where it refused the scan; its code and its segments."""
+
+    labels: LabelMap | None
+    code: str = SEGMENTED
+    segments: tuple[Segment, ...] = ()
+
+
+def run_case(case: Case, package: FracturePackage, networks: Networks, pictures: Path) -> Row:
+    """What the chain made of the case; a picture of its worst slice goes to `pictures`."""
+    scan = case.build()
+    chain = whole_chain if case.fragments else outlines_only
+    try:
+        found = chain(scan.ct, package, networks)
+    except UnsuitableError as error:
+        found = Found(None, error.code)
+    segments = [{"label": segment.label, "ml": round(segment.volume_ml, 1)} for segment in found.segments]
+    row: Row = {"group": case.group, "case": case.name, "networks": case.networks, "code": found.code}
+    row |= {"fragments": case.fragments, "segments": segments}
+    if not scan.truth.labels.any():
+        return row | surest(scan.ct, package, networks)
+    return row | judged(case, scan, found, package, pictures)
+
+
+def whole_chain(volume: Volume, package: FracturePackage, networks: Networks) -> Found:
+    """As `osteon run` does it."""
+    segmentation = pipeline.segment(volume, package, networks, quiet)
+    return Found(segmentation.label_map, segments=segmentation.segments)
+
+
+def outlines_only(volume: Volume, package: FracturePackage, networks: Networks) -> Found:
+    """Without the fracture network: each bone is left whole."""
+    anatomy = pipeline.segment_anatomy(pipeline.resample(volume, package), networks, quiet)
+    labels = np.zeros(volume.grid.shape, np.uint8)
+    for bone in anatomy.bones:
+        labels[bone.box.slices][bone.inside] = bone.region.label.first_value
+    return Found(LabelMap(labels, volume.grid))
+
+
+def judged(case: Case, scan: Scan, found: Found, package: FracturePackage, pictures: Path) -> Row:
+    """The figures of the case; where nothing was found, those of an empty answer."""
+    nothing = LabelMap(np.zeros(scan.grid.shape, np.uint8), scan.grid)
+    prediction, _ = aligned(found.labels or nothing, scan.truth)
+    figures = evaluate(prediction, scan.truth, package.labels).figures
+    picture = picture_name((case.group, case.name, case.networks))
+    write_worst_slice(prediction, scan.truth, figures, pictures / picture)
+    sides = wrong_side_shares(prediction.labels, scan.truth.labels, package.labels)
+    return figures_row(asdict(figures)) | {"wrong_side": rounded(sides)}
+
+
+def figures_row(detail: dict[str, Any]) -> Row:
+    """The figures of `osteon evaluate` that the document shows."""
+    return rounded({"bones": detail["bones"], "absent_bones": detail["absent_bones"]})
+
+
+def rounded(value: Any) -> Any:
+    """Plain numbers of four places: more are not known, and would change from machine to machine."""
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(inner) for inner in value]
+    return round(float(value), 4) if isinstance(value, float) else value
+
+
+def surest(volume: Volume, package: FracturePackage, networks: Networks) -> Row:
+    """How sure the coarse network is of what it takes for the package's bones.
+
+    `mean` is what the package compares with its least probability, `peak` that of the surest voxel.
+    """
+    coarse = pipeline.resample(volume, package).coarse
+    said = pipeline.run_network(networks, package, "coarse", coarse.hu.astype(np.float32), None, quiet)
+    wanted = [package.coarse.classes.index(label.coarse_class) for label in package.labels]
+    found = largest_cluster(np.isin(said.argmax(axis=0), wanted), package.coarse.spacing_mm[0])
+    best = said[wanted].max(axis=0)
+    mean = float(best[found].mean()) if found.any() else 0.0
+    return {"mean": round(mean, 3), "peak": round(float(best.max()), 3)}
+
+
+def run_through_files(series: Path, truth: Path, out: Path) -> Row:
+    """The same by `osteon run` and `osteon evaluate`, from DICOM to DICOM SEG, in processes of their own."""
+    for command in (
+        ("run", series, "-o", out),
+        ("evaluate", out / "segmentation.dcm", truth, "-o", out / "evaluation"),
+    ):
+        subprocess.run([*OSTEON, *map(str, command)], check=True)
+    content = json.loads((out / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
+    return figures_row(content["cases"][0]["detail"])
+
+
+def quiet(step: str, done: float) -> None:
+    """Shows no progress."""

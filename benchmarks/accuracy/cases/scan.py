@@ -1,0 +1,40 @@
+"""A scan of the panel and its truth; both are moved together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operators.imaging.volume import Box, Grid, LabelMap, Volume
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A CT, and on the same grid what a perfect reader finds in it."""
+
+    ct: Volume
+    truth: LabelMap
+
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels of both lie."""
+        return self.ct.grid
+
+
+def scan_of(hu: NDArray[np.int16], labels: NDArray[np.uint8], grid: Grid) -> Scan:
+    """Both arrays on one grid."""
+    return Scan(Volume(hu, grid), LabelMap(labels, grid))
+
+
+def cropped(scan: Scan, box: Box) -> Scan:
+    """What lies inside the box."""
+    return scan_of(scan.ct.hu[box.slices], scan.truth.labels[box.slices], scan.grid.crop(box))
+
+
+def axis_along(grid: Grid, direction: int) -> tuple[int, bool]:
+    """The array axis that runs most nearly along x, y or z (0, 1, 2), and whether it runs with it."""
+    along = grid.ijk_to_lps[direction, :3] / np.array(grid.spacing_mm)
+    axis = int(np.argmax(np.abs(along)))
+    return axis, bool(along[axis] > 0)

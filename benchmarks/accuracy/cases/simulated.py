@@ -1,0 +1,71 @@
+"""Eight procedural CTs, always the same ones, with fractures that training does not draw from their seeds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks.accuracy.cases.scan import Scan, scan_of
+from training.phantom import Structure, pelvis_labels, phantom_ct
+from training.phantom.fractures import LEFT_ALA, LEFT_PUBIS, LEFT_WING, Cut, Fractures, Plane, jittered
+from training.phantom.hounsfield import AIR_HU, SOFT_HU
+from training.phantom.structures import BONES
+
+# Training draws from single numbers; a pair of numbers is none of them (numpy's SeedSequence).
+SEED = 907
+SPACING_MM = (1.0, 1.0, 1.0)
+SOFT_SPACING_MM, NOISE_HU = 1.5, 14.0
+
+
+def mirrored_cut(cut: Cut) -> Cut:
+    """The same cut on the other side; x runs to the left."""
+    planes = tuple(
+        Plane((-x, y, z), (-u, v, w))
+        for (x, y, z), (u, v, w) in ((plane.point_mm, plane.normal) for plane in cut.planes)
+    )
+    (x, y, z), (a, b, c) = cut.shift_mm, cut.turn_deg
+    return replace(cut, planes=planes, shift_mm=(-x, y, z), turn_deg=(a, -b, -c))
+
+
+def hairline(cut: Cut) -> Cut:
+    """The same cut with its pieces left nearly where they were."""
+    (x, y, z), (a, b, c) = cut.shift_mm, cut.turn_deg
+    return replace(cut, shift_mm=(x / 4, y / 4, z / 4), turn_deg=(a / 4, b / 4, c / 4))
+
+
+RIGHT_WING, RIGHT_PUBIS, RIGHT_ALA = (mirrored_cut(cut) for cut in (LEFT_WING, LEFT_PUBIS, LEFT_ALA))
+FRACTURES: dict[str, Fractures] = {
+    "intact": {},
+    "left wing": {Structure.HIP_LEFT: (LEFT_WING,)},
+    "left pubis, left ala": {Structure.HIP_LEFT: (LEFT_PUBIS,), Structure.SACRUM: (LEFT_ALA,)},
+    "left wing and pubis, left ala": {
+        Structure.HIP_LEFT: (LEFT_WING, LEFT_PUBIS),
+        Structure.SACRUM: (LEFT_ALA,),
+    },
+    "right wing and pubis": {Structure.HIP_RIGHT: (RIGHT_WING, RIGHT_PUBIS)},
+    "both pubes, right ala": {
+        Structure.HIP_LEFT: (LEFT_PUBIS,),
+        Structure.HIP_RIGHT: (RIGHT_PUBIS,),
+        Structure.SACRUM: (RIGHT_ALA,),
+    },
+    "left wing, hairline": {Structure.HIP_LEFT: (hairline(LEFT_WING),)},
+    "right ala, hairline": {Structure.SACRUM: (hairline(RIGHT_ALA),)},
+}
+
+
+def simulated_scan(name: str) -> Scan:
+    """The CT with the fractures of that name, a few mm elsewhere."""
+    rng = np.random.default_rng((SEED, list(FRACTURES).index(name)))
+    made = phantom_ct(rng, SPACING_MM, jittered(FRACTURES[name], rng))
+    return Scan(made.ct, made.truth)
+
+
+def boneless_scan(number: int) -> Scan:
+    """A body in which muscle takes the place of every bone; its truth is empty."""
+    rng = np.random.default_rng((SEED, len(FRACTURES) + number))
+    body = pelvis_labels(rng, SOFT_SPACING_MM)
+    hu_of = {Structure.BACKGROUND: AIR_HU, **dict.fromkeys(BONES, SOFT_HU[Structure.MUSCLE]), **SOFT_HU}
+    table = np.array([hu_of[structure] for structure in Structure], np.float32)
+    hu = table[body.labels] + rng.standard_normal(body.grid.shape, dtype=np.float32) * np.float32(NOISE_HU)
+    return scan_of(np.rint(hu).astype(np.int16), np.zeros(body.grid.shape, np.uint8), body.grid)

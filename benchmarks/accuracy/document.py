@@ -1,0 +1,173 @@
+"""docs/accuracy.md, written from the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from benchmarks.accuracy import figures
+from benchmarks.accuracy.cases.panel import (
+    DEGRADED_PATIENT,
+    DEGRADED_SIMULATED,
+    PATIENT_NAME,
+    SHIPPED,
+    SIMULATED_NAME,
+    degradations,
+    positions,
+)
+from benchmarks.accuracy.cases.simulated import FRACTURES
+from benchmarks.accuracy.failures import failures
+from benchmarks.accuracy.figures import CONFUSED_SHARE
+from benchmarks.accuracy.pictures import chosen, copy_pictures
+from benchmarks.accuracy.plots import write_plots
+from benchmarks.accuracy.rows import Row, Rows
+from benchmarks.accuracy.summary import every_row, summary, unseen_patients
+from benchmarks.accuracy.tables import (
+    bone_table,
+    case_table,
+    degradation_table,
+    negative_table,
+    number,
+    summary_table,
+    weights_table,
+)
+
+INTRODUCTION = """\
+# Accuracy
+
+What the shipped networks do on real and simulated CTs. **Not for clinical use.** `make accuracy` runs the
+panel and writes this page, its plots and its pictures; nothing here is written by hand."""
+DEFINITIONS = f"""\
+Patients are three, so the mean says little: each one's figures are below. The verdict is that of the patients
+whom the networks never saw, and of all runs for sides and negatives. Fragments are matched as PENGWIN 2024
+does it (`operators/imaging/evaluation.py`); HD95 and ASSD of fragments are means over all true fragments
+of fractured bones, and one that was missed costs its own size. Merges, splits and false fragments are
+counted as `osteon evaluate` counts them. Left and right are confused in a bone of which more than
+{CONFUSED_SHARE:.0%} of the voxels that were found bear the other side's name; "wrong side" is the greatest
+such share of a bone. "Left whole" is the fragment IoU had no bone been split at all."""
+PATIENTS = """\
+Real fractured bones, masked out of the patients' CTs, set into a made-up body without femora and vertebrae.
+The edge that such a scan shows is that of the mask, which is kind to the outlines: a scanner's is less sharp.
+A patient seen in training says how well the networks remember, not how well they read. A row by other
+networks is of a training without that patient; those weights are too large to be shipped, and the row stays
+as it was measured."""
+SIMULATED = """\
+Procedural CTs of `training/phantom`, always the same ones, of seeds that training does not draw."""
+FILES = """\
+The rows of this page are made in one process on arrays. Patient {patient} again, from DICOM files to DICOM
+SEG by `osteon run` and `osteon evaluate`: anatomy IoU {anatomy} ({anatomy_here} here), fragment IoU
+{fragments} ({fragments_here} here)."""
+DEGRADATIONS = """\
+One change at a time, to patient {patient} and to one procedural CT ({simulated}). Thick
+slices are means of neighbouring ones, judged on their own grid. Noise comes on top of the scan's own. A cut
+scan ends where a third of the bones' extent is lost. Metal is a plate with three screws on the largest bone,
+with streaks. A turned patient lies askew in the scanner. The procedural CT is run to the bones' outlines
+only."""
+POSITIONS = """\
+The same patient as stored by a scanner on which he lay otherwise, or with rows or columns stored backwards:
+nothing but the order of the array and its headers changes, so the figures may change by rounding only. The
+mirror image swaps the patient's sides: left and right must follow."""
+NOT_RUN = "Not run yet."
+NEGATIVES = """\
+Scans that show none of the bones; training saw none of them. All are given straight to the networks, those
+too that `osteon run` would not even select."""
+
+
+def write_document(rows: Rows, least: float, pictures: Path, path: Path) -> None:
+    """The page at `path`, plots and pictures in the folder of its name.
+
+    From the probability `least` on the package takes its bones for found.
+    """
+    folder = path.with_suffix("")
+    aims = summary(rows)
+    changed = rows.of("degradations")
+    bones = [*rows.of("patients"), *rows.of("simulated")]
+    write_plots(bones, changed, baselines(rows), aims, folder)
+    shown = chosen(unseen_patients(rows), rows.of("simulated"), [*changed, *rows.of("positions")])
+    captions = copy_pictures(shown, pictures, folder)
+    made_on = "\n".join(f"- {machine}" for machine in sorted({row["made_on"] for row in every_row(rows)}))
+    parts = [INTRODUCTION, *not_run(rows), summary_table(aims), DEFINITIONS, f"Run on:\n\n{made_on}"]
+    parts += [*patient_part(rows), *simulated_part(rows), *changed_part(rows), *negative_part(rows, least)]
+    parts += [*failure_part(rows), *picture_part(captions, folder.name)]
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def not_run(rows: Rows) -> Iterator[str]:
+    """A warning where a run was cut short."""
+    # Changes are made to two scans
+    whole = {
+        "simulated": len(FRACTURES),
+        "degradations": 2 * len(degradations()),
+        "positions": 2 * len(positions(())),
+    }
+    missing = {group: count - len(rows.of(group)) for group, count in whole.items()}
+    text = ", ".join(f"{n} of {whole[group]} {group}" for group, n in missing.items() if n)
+    if text:
+        yield f"**The run was cut short; `make accuracy` goes on with it.** Not run yet: {text}."
+
+
+def baselines(rows: Rows) -> dict[str, Row]:
+    """The scans that are made worse, as they are, by the name that their changes begin with."""
+    keys = {
+        PATIENT_NAME: ("patients", DEGRADED_PATIENT, SHIPPED),
+        SIMULATED_NAME: ("simulated", DEGRADED_SIMULATED, SHIPPED),
+    }
+    return {name: rows.kept[key] for name, key in keys.items() if key in rows.kept}
+
+
+def patient_part(rows: Rows) -> Iterator[str]:
+    """Each patient, and the same through files."""
+    patients = rows.of("patients")
+    yield f"## Real patients\n\n{PATIENTS}"
+    yield case_table(patients, "patient")
+    yield bone_table(patients)
+    yield "![IoU of every bone](accuracy/bones.svg)"
+    yield f"Weights, by SHA-256:\n\n{weights_table(patients)}"
+    for row in rows.of("files"):
+        here = rows.kept["patients", row["case"], row["networks"]]
+        yield FILES.format(patient=row["case"], **both(row, ""), **both(here, "_here"))
+
+
+def both(row: Row, suffix: str) -> dict[str, str]:
+    """A row's anatomy and fragments."""
+    named = {"anatomy": figures.anatomy("iou"), "fragments": figures.fragment_iou}
+    return {f"{name}{suffix}": number(figure([row]), 4) for name, figure in named.items()}
+
+
+def simulated_part(rows: Rows) -> Iterator[str]:
+    """The simulated test set."""
+    yield f"## Simulated CTs\n\n{SIMULATED}"
+    yield case_table(rows.of("simulated"), "fractures")
+
+
+def changed_part(rows: Rows) -> Iterator[str]:
+    """What makes a scan worse, and what must not."""
+    simulated = DEGRADED_SIMULATED
+    yield f"## Degradations\n\n{DEGRADATIONS.format(patient=DEGRADED_PATIENT, simulated=simulated)}"
+    for group, heading in (("degradations", ""), ("positions", f"## Positions\n\n{POSITIONS}")):
+        changed = rows.of(group)
+        yield from filter(None, [heading])
+        yield degradation_table(changed, baselines(rows)) if changed else NOT_RUN
+        if changed and group == "degradations":
+            yield "![IoU against degradation](accuracy/degradations.svg)"
+
+
+def negative_part(rows: Rows, least: float) -> Iterator[str]:
+    """Where nothing may be found."""
+    yield f"## Negatives\n\n{NEGATIVES}"
+    yield negative_table(rows.of("negatives"), least)
+
+
+def failure_part(rows: Rows) -> Iterator[str]:
+    """Every failure, the patients seen in training left out; of changed scans those of outlines alone."""
+    yield "## Failures seen"
+    changed = [{**row, "fragments": False} for row in [*rows.of("degradations"), *rows.of("positions")]]
+    lines = failures([*unseen_patients(rows), *rows.of("simulated"), *changed])
+    yield "\n".join(f"- {line}" for line in lines) or "None."
+
+
+def picture_part(captions: Mapping[str, str], folder: str) -> Iterator[str]:
+    """The slice in which truth (left) and result (right) differ most."""
+    yield "## The worst slices\n\nTruth left, result right, in the axial slice in which they differ most."
+    for name, text in captions.items():
+        yield f"{text}:\n\n![{text}]({folder}/{name})"

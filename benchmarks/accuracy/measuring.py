@@ -1,0 +1,72 @@
+"""Runs every case of the panel whose row is not there yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.accuracy.cases.made_by import machine, made_by
+from benchmarks.accuracy.cases.panel import DEGRADED_PATIENT, SHIPPED, Case, Source, panel, trained_on
+from benchmarks.accuracy.cases.patients import PATIENTS, series_folder, truth_file
+from benchmarks.accuracy.cases.running import SEGMENTED, run_case, run_through_files
+from benchmarks.accuracy.rows import Key, Rows
+from operators.errors import UsageError
+from operators.imaging.package_file import PACKAGE_FILE, read_fracture_package
+from operators.imaging.packages import FracturePackage
+from operators.networks.registry import Networks
+from operators.networks.runtimes import Device
+
+ANATOMY = "pelvis"
+
+
+def measure(data: Path, models: Path, held_out: Mapping[str, Path], work: Path, rows: Rows) -> None:
+    """Brings `rows` up to date with the weights at hand; rows of weights that are not stay."""
+    packages = {SHIPPED: shipped(models)}
+    packages |= {name: other_package(folder, packages[SHIPPED]) for name, folder in held_out.items()}
+    source = Source(data, work, packages[SHIPPED].labels, trained_on(models / ANATOMY / "training.toml"))
+    cases = list(panel(source, sorted(held_out)))
+    networks = Networks(Device())
+    for number, case in enumerate(cases, start=1):
+        key = (case.group, case.name, case.networks)
+        stamp = made_by(packages[case.networks])
+        if not rows.holds(key, stamp):
+            print(f"{number}/{len(cases)} {case.group}: {case.name} ({case.networks})", flush=True)
+            row = run_case(case, packages[case.networks], networks, work / "pictures")
+            seen = f"{ANATOMY}/{case.name}" in source.trained_on and case.networks == SHIPPED
+            rows.put(row | {"seen": seen, "made_by": stamp, "made_on": machine()})
+    measure_files(source, packages[SHIPPED], rows)
+    rows.keep_only([*wanted(cases), FILES])
+
+
+def shipped(models: Path) -> FracturePackage:
+    """The package that the panel judges."""
+    return read_fracture_package(models / ANATOMY / PACKAGE_FILE)
+
+
+FILES: Key = ("files", DEGRADED_PATIENT, SHIPPED)
+
+
+def measure_files(source: Source, package: FracturePackage, rows: Rows) -> None:
+    """One patient through DICOM files and the commands that a user calls."""
+    stamp = made_by(package)
+    if rows.holds(FILES, stamp):
+        return
+    group, patient, networks = FILES
+    series = series_folder(source.data, patient, source.work)
+    found = run_through_files(series, truth_file(source.work, patient), source.work / patient / "result")
+    row = {"group": group, "case": patient, "networks": networks, "code": SEGMENTED, "seen": False}
+    rows.put(row | found | {"made_by": stamp, "made_on": machine()})
+
+
+def wanted(cases: list[Case]) -> list[Key]:
+    """The keys of the panel's rows; any patient may have one of networks that never saw him."""
+    keys = [(case.group, case.name, case.networks) for case in cases]
+    return [*keys, *(("patients", name, name) for name in PATIENTS)]
+
+
+def other_package(folder: Path, known: FracturePackage) -> FracturePackage:
+    """Networks that never saw a patient. Raises UsageError where they are the shipped ones."""
+    package = shipped(folder)
+    if package.fracture.sha256 == known.fracture.sha256 and package.fine.sha256 == known.fine.sha256:
+        raise UsageError("expected networks trained without the patient, got the shipped ones")
+    return package

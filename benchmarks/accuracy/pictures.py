@@ -1,0 +1,60 @@
+"""The worst cases' pictures: those of a run, chosen for the document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from benchmarks.accuracy import figures
+from benchmarks.accuracy.rows import Row, key_of, picture_name
+
+# So many of each group at most, and no file larger: a repository keeps every version of them
+MOST, LARGEST_BYTES = 3, 60_000
+COLOURS = 64
+
+
+def worst(rows: Sequence[Row], figure: figures.Figure) -> list[Row]:
+    """The rows with the lowest figure, the lowest first; those without one are left out."""
+    known = [(value, row) for row in rows if (value := figure([row])) is not None]
+    return [row for _, row in sorted(known, key=lambda pair: pair[0])[:MOST]]
+
+
+def chosen(patients: Sequence[Row], simulated: Sequence[Row], changed: Sequence[Row]) -> list[Row]:
+    """All patients whom the networks never saw, and the worst of the others."""
+    return [*patients, *worst(simulated, figures.fragment_iou), *worst(changed, figures.anatomy("iou"))]
+
+
+def copy_pictures(rows: Sequence[Row], source: Path, folder: Path) -> dict[str, str]:
+    """Copies the rows' pictures into `folder`, removes others; what each shows, by file name.
+
+    A picture that this machine did not draw stays as it was, or is left out.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {picture_name(key_of(row)): row for row in rows}
+    for path in folder.glob("*.png"):
+        if path.name not in names:
+            path.unlink()
+    for name in names:
+        if (source / name).exists():
+            save_small(source / name, folder / name)
+    return {name: caption(row) for name, row in names.items() if (folder / name).exists()}
+
+
+def save_small(source: Path, path: Path) -> None:
+    """A PNG with a palette, shrunk until it is small enough."""
+    image = Image.open(source).convert("RGB")
+    while True:
+        image.quantize(COLOURS).save(path, optimize=True)
+        if path.stat().st_size <= LARGEST_BYTES:
+            return
+        image = image.resize((image.width * 4 // 5, image.height * 4 // 5), Image.Resampling.LANCZOS)
+
+
+def caption(row: Row) -> str:
+    """What is seen, and how well it was read."""
+    figure = figures.anatomy("iou")([row])
+    broken = figures.fragment_iou([row])
+    text = f"{row['group']}: {row['case']}, anatomy IoU {figure:.3f}"
+    return text if broken is None else f"{text}, fragment IoU {broken:.3f}"

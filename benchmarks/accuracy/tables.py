@@ -1,0 +1,175 @@
+"""The tables of docs/accuracy.md as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from benchmarks.accuracy import figures
+from benchmarks.accuracy.figures import Aim
+from benchmarks.accuracy.rows import Row
+
+NONE = "-"
+
+
+def markdown(heading: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table whose first column is text and whose others are figures."""
+    rule = ["---", *["---:"] * (len(heading) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heading, rule, *lines))
+
+
+def number(value: float | None, digits: int) -> str:
+    """A figure, or a dash for one that does not exist."""
+    return NONE if value is None else f"{value:.{digits}f}"
+
+
+def summary_table(aims: Sequence[Aim]) -> str:
+    """Floors and aims, and what was seen."""
+    heading = ("figure", "floor", "aim", "unseen patients", "simulated", "floor met?")
+    return markdown(
+        heading,
+        [
+            (
+                aim.name, *(number(limit, aim.digits) for limit in (aim.floor, aim.aim)),
+                number(aim.seen, aim.digits), number(aim.simulated, aim.digits), aim.verdict,
+            )
+            for aim in aims
+        ],
+    )
+
+
+def case_table(rows: Sequence[Row], first: str = "case") -> str:
+    """A line for each case."""
+    columns = (
+        ("anatomy IoU", figures.anatomy("iou"), 3),
+        ("anatomy HD95 mm", figures.anatomy("hd95_mm"), 1),
+        ("fragment IoU", figures.fragment_iou, 3),
+        ("left whole", figures.whole_iou, 3),
+        ("HD95 mm", figures.fragments("hd95_mm"), 1),
+        ("ASSD mm", figures.fragments("assd_mm"), 1),
+        ("false per intact bone", figures.false_fragments, 2),
+        ("merges + splits per fractured bone", figures.merges_and_splits, 2),
+    )
+    lines = [
+        (
+            case_name(row), *(number(figure([row]), digits) for _, figure, digits in columns),
+            percent(figures.worst_side(row)),
+        )
+        for row in rows
+    ]
+    return markdown((first, *(name for name, _, _ in columns), "wrong side"), lines)
+
+
+def percent(share: float) -> str:
+    """A share as a percentage."""
+    return "0" if not share else "<0.1%" if share < 0.001 else f"{share:.1%}"
+
+
+def case_name(row: Row) -> str:
+    """The case, whether training saw it, and whose networks where they are not the shipped ones."""
+    if row["group"] != "patients":
+        return str(row["case"]) if row["group"] != "simulated" else f"simulated, {row['case']}"
+    return f"{row['case']}, {'seen in training' if row['seen'] else f'unseen ({weights_name(row)})'}"
+
+
+def weights_name(row: Row) -> str:
+    """The shipped networks, or others by the SHA-256 of their fracture network."""
+    return "shipped" if row["networks"] == "shipped" else f"networks {row['made_by']['fracture'][:8]}"
+
+
+def bone_table(rows: Sequence[Row]) -> str:
+    """A line for each bone of each case; fragments, largest first, behind their IoU in their volume."""
+    heading = (
+        "case, bone", "IoU", "HD95 mm", "ASSD mm", "fragments: IoU (ml)",
+        "merges", "splits", "false", "wrong side",
+    )
+    lines = [bone_line(row, bone) for row in rows for bone in row["bones"]]
+    return markdown(heading, lines)
+
+
+def bone_line(row: Row, bone: dict[str, Any]) -> tuple[str, ...]:
+    """One bone."""
+    agreement, broken = bone["anatomy"], len(bone["fragments"]) > 1
+    parts = [f"{f['agreement']['iou']:.3f} ({f['volume_ml']:.1f})" for f in bone["fragments"]]
+    side = row["wrong_side"].get(bone["name"])
+    return (
+        f"{case_name(row)}: {plain(bone['name'])}",
+        number(agreement["iou"], 3), number(agreement["hd95_mm"], 2), number(agreement["assd_mm"], 2),
+        ", ".join(parts) if broken else "intact",
+        *(str(bone[name]) if broken else NONE for name in ("merges", "splits")),
+        NONE if broken else str(bone["false_fragments"]),
+        NONE if side is None else percent(side),
+    )
+
+
+def plain(name: str) -> str:
+    """A label's name as words."""
+    return name.replace("_", " ")
+
+
+def negative_table(rows: Sequence[Row], least: float) -> str:
+    """What was found where nothing is, and how sure the coarse network was."""
+    heading = ("scan", "found", "surest voxel", f"mean of what was taken for bone (found from {least:g})")
+    lines = [
+        (row["case"], found_text(row), number(row["peak"], 2), number(row["mean"], 2)) for row in rows
+    ]
+    return markdown(heading, lines)
+
+
+def found_text(row: Row) -> str:
+    """Bones with their volumes, all fragments together, or nothing."""
+    bones: dict[str, float] = {}
+    for segment in row["segments"]:
+        bone = segment["label"].split(" fragment ")[0]
+        bones[bone] = bones.get(bone, 0.0) + segment["ml"]
+    return ", ".join(f"{bone} {ml:.0f} ml" for bone, ml in bones.items()) or "nothing"
+
+
+def degradation_table(rows: Sequence[Row], baselines: Mapping[str, Row]) -> str:
+    """Each change for each scan: anatomy of all, fragments of the first; first the scans as they are."""
+    table = {(change_of(row), scan_of(row)): row for row in rows}
+    table |= {("as it is", scan): base for scan, base in baselines.items()}
+    changes, scans = ["as it is", *dict.fromkeys(change_of(row) for row in rows)], list(baselines)
+    heading = ["change"]
+    for scan in scans:
+        heading += [f"{scan}: anatomy IoU", "wrong side"]
+    heading += [f"{scans[0]}: fragment IoU", "false", "merges + splits"]
+    return markdown(heading, [degradation_line(change, scans, table) for change in changes])
+
+
+def degradation_line(change: str, scans: Sequence[str], table: dict[tuple[str, str], Row]) -> list[str]:
+    """One change over all scans."""
+    cells = [change]
+    for scan in scans:
+        row = table.get((change, scan))
+        cells += [NONE, NONE] if row is None else [anatomy_text(row), percent(figures.worst_side(row))]
+    first = [table[change, scans[0]]] if (change, scans[0]) in table else []
+    return [
+        *cells, number(figures.fragment_iou(first), 3), number(figures.false_fragments(first), 2),
+        number(figures.merges_and_splits(first), 2),
+    ]
+
+
+def anatomy_text(row: Row) -> str:
+    """The mean IoU; a scan that was refused has none."""
+    text = number(figures.anatomy("iou")([row]), 3)
+    return text if row["code"] == "segmented" else f"{text} ({row['code']})"
+
+
+def scan_of(row: Row) -> str:
+    """Which scan was changed."""
+    return str(row["case"]).split(": ")[0]
+
+
+def change_of(row: Row) -> str:
+    """What was done to the scan."""
+    return str(row["case"]).split(": ")[1]
+
+
+def weights_table(rows: Sequence[Row]) -> str:
+    """Which weights made which patient's row."""
+    heading = ("row", "coarse", "fine", "fracture")
+    lines = [
+        (case_name(row), *(f"`{row['made_by'][name][:16]}`" for name in heading[1:])) for row in rows
+    ]
+    return markdown(heading, lines)

@@ -1,8 +1,8 @@
 """Resampling as nnU-Net does it: splines between array shapes, slices apart where they are far apart.
 
 The same numbers as nnU-Net v2's default_resampling.py, which calls skimage.transform.resize: that is
-scipy's zoom in grid mode with the edge repeated, clipped to the range of the input. Labels as
-batchgenerators' resize_segmentation has it since 0.25.3.
+scipy's zoom in grid mode with the edge repeated, clipped to the range of the input. For labels the
+same values as resize_segmentation of batchgenerators 0.25.5.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def show(name: str, /, *, models: Models = None, json_: Json = False) -> int:
 def import_(
     folder: Path, /, *, name: str | None = None, title: str | None = None, labels: str | None = None,
     fold: Annotated[list[str] | None, Parameter(negative="")] = None, checkpoint: str | None = None,
-    orientation: str | None = None, models: Models = None,
+    orientation: str | None = None, previous: Path | None = None, models: Models = None,
 ) -> int:
     """Make a package of the published model in FOLDER (nnU-Net v1 or v2). Nothing of it is executed.
 
@@ -45,10 +45,11 @@ def import_(
     fold: Take these folds only; else all there are.
     checkpoint: File of each fold; else the final one.
     orientation: Directions of the training images' x, y, z, such as LPS or RAS.
+    previous: Folder of a cascade's stage before; else the one beside it that its plans name.
     """
     from app.models_command import ImportOptions, import_command
 
-    options = ImportOptions(name, title, labels, tuple(fold or ()), checkpoint, orientation)
+    options = ImportOptions(name, title, labels, tuple(fold or ()), checkpoint, orientation, previous)
     return import_command(folder, options, models)
 
 

@@ -16,6 +16,7 @@ from operators.imaging.packages import Code, Label, ModelPackage, NetworkSpec
 from operators.networks.imports.formats import read_published
 from operators.networks.imports.install import NewPackage, install, verify
 from operators.networks.imports.label_tables import best_table, label_rows, named_table, plain_name
+from operators.networks.imports.published import Wanted
 
 DONE = 0
 
@@ -30,6 +31,7 @@ class ImportOptions:
     folds: tuple[str, ...] = ()
     checkpoint: str | None = None
     orientation: str | None = None
+    previous: Path | None = None
 
 
 def list_command(models: Path | None, as_json: bool) -> int:
@@ -115,7 +117,7 @@ def import_command(folder: Path, options: ImportOptions, models: Path | None) ->
         raise UsageError(f"expected a folder with a published model, got {folder}")
     if options.orientation is not None and not is_orientation(options.orientation):
         raise UsageError(f"expected an orientation such as LPS or RAS, got {options.orientation}")
-    model = read_published(folder, options.folds, options.checkpoint)
+    model = read_published(folder, Wanted(options.folds, options.checkpoint, options.previous))
     table = named_table(options.labels) if options.labels else best_table(model.values)
     rows = label_rows(model.values, table, by_value=options.labels is not None)
     known = any(row["type"]["value"] for row in rows)

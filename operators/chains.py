@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from operators import direct, pipeline
-from operators.imaging.packages import DirectPackage, FracturePackage, ModelPackage
+from operators.imaging.packages import FracturePackage, ModelPackage
+from operators.imaging.recipes import DirectPackage
 from operators.imaging.segmentation import Segmentation
 from operators.imaging.volume import Volume
 from operators.networks.registry import Networks

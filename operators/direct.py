@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from operators.errors import UnsuitableError
-from operators.imaging.packages import DirectPackage, Label
-from operators.imaging.preparation import Prepared, labels_of
+from operators.imaging.packages import Label
+from operators.imaging.preparation import Prepared, delivered, labels_of
 from operators.imaging.preparation import prepare as prepare_volume
+from operators.imaging.recipes import DirectPackage, Stage
 from operators.imaging.segmentation import Segment, Segmentation
 from operators.imaging.volume import LabelMap, Volume
 from operators.networks.exact_window import Answer, certainties, predict_folds
@@ -21,7 +23,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, eq=False)
 class PreparedScan:
-    """A source volume, and the same as the network reads it."""
+    """A source volume, and the same as the first stage reads it."""
 
     source: Volume
     prepared: Prepared
@@ -30,39 +32,57 @@ class PreparedScan:
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """What the network says of a prepared scan (classes, I, J, K), at its own spacing."""
+    """What the last stage says of a scan (classes, I, J, K), at its own spacing."""
 
-    scan: PreparedScan
+    source: Volume
+    prepared: Prepared
     answer: Answer
     package: DirectPackage
 
 
 def prepare(volume: Volume, package: DirectPackage) -> PreparedScan:
     """Raises UnsuitableError for a scan of nothing but zeros."""
-    return PreparedScan(volume, prepare_volume(volume, package), package)
+    return PreparedScan(volume, prepare_volume(volume, package.stages[0]), package)
 
 
 def answer(scan: PreparedScan, networks: Networks, progress: Progress) -> Answered:
-    """All folds over the scan."""
-    package = scan.package
-    runs = [networks.get(spec) for spec in package.folds]
-    found = predict_folds(
-        runs, scan.prepared.image, package.folds[0], package.recipe,
-        lambda done: progress("network", done),
-    )
+    """Every stage over the scan, each with the labels that the one before gave."""
+    stages, prepared = scan.package.stages, scan.prepared
+    found = run_stage(prepared, stages[0], networks, part_of(progress, 0, len(stages)))
+    for number, (before, stage) in enumerate(pairwise(stages), start=1):
+        labels = labels_of(found, prepared, before.recipe)
+        del found
+        prepared = prepare_volume(scan.source, stage, labels)
+        found = run_stage(prepared, stage, networks, part_of(progress, number, len(stages)))
+    return Answered(scan.source, prepared, found, scan.package)
+
+
+def run_stage(
+    prepared: Prepared, stage: Stage, networks: Networks, progress: Callable[[float], None]
+) -> Answer:
+    """All folds of one stage."""
+    runs = [networks.get(spec) for spec in stage.folds]
+    found = predict_folds(runs, prepared.channels, stage, progress)
     networks.rest()
-    return Answered(scan, found, package)
+    return found
+
+
+def part_of(progress: Progress, number: int, count: int) -> Callable[[float], None]:
+    """How far all of `count` stages are while one of them runs."""
+    return lambda done: progress("network", (number + done) / count)
 
 
 def deliver(answered: Answered, networks: Networks, progress: Progress) -> Segmentation:
     """The labels on the source grid. Raises UnsuitableError where there are none."""
     del networks
-    package, scan = answered.package, answered.scan
-    labels = labels_of(answered.answer, scan.prepared, package)
+    package, grid = answered.package, answered.source.grid
+    recipe = package.stages[-1].recipe
+    values = [label.first_value for label in package.labels]
+    labels = delivered(labels_of(answered.answer, answered.prepared, recipe), values)
     progress("labels", 1.0)
     counts = np.bincount(labels.ravel(), minlength=256)
-    sure = certainties(answered.answer, package.recipe)
-    ml = scan.source.grid.voxel_volume_mm3 / 1000
+    sure = certainties(answered.answer, recipe)
+    ml = grid.voxel_volume_mm3 / 1000
     segments = tuple(
         segment_of(label, float(counts[label.first_value] * ml), sure.get(label.first_value, 0.0))
         for label in package.labels
@@ -73,7 +93,7 @@ def deliver(answered: Answered, networks: Networks, progress: Progress) -> Segme
             f"no {package.title} found: expected at least one of the package's labels in the scan",
             code="anatomy_not_found",
         )
-    return Segmentation(LabelMap(labels, scan.source.grid), segments, package)
+    return Segmentation(LabelMap(labels, grid), segments, package)
 
 
 def segment_of(label: Label, volume_ml: float, confidence: float) -> Segment:

@@ -24,7 +24,10 @@ DATASET = "Dataset901_Made"
 
 @dataclass(frozen=True)
 class Case:
-    """One published model; `spacing_mm` of the image is that of (z, y, x)."""
+    """One published model; `spacing_mm` of the image is that of (z, y, x).
+
+    A cascade has the stage `before` it, whose name is that of its configuration and of its folder.
+    """
 
     name: str
     network: str = "PlainConvUNet"
@@ -44,6 +47,12 @@ class Case:
     regions: tuple[int, ...] = ()
     old_plans: bool = False
     spacing_mm: tuple[float, ...] = (2.0, 1.1, 1.0)
+    before: Case | None = None
+
+    @property
+    def inputs(self) -> int:
+        """Channels that the network reads: the image and the labels of the stage before."""
+        return 1 if self.before is None else len(self.labels)
 
     @property
     def dimensions(self) -> int:
@@ -74,6 +83,19 @@ CASES = (
         patch=(16, 24), mirrored=(0, 1),
     ),
     Case("turned_old_plans", transpose=(2, 0, 1), old_plans=True, mirrored=None, scheme="NoNormalization"),
+    Case(
+        "cascade", folds=2, mirrored=(0, 1),
+        before=Case("cascade_low", spacing=(2.9, 2.4, 2.2), folds=2, mirrored=(2,)),
+    ),
+    Case(
+        "cascade_thick_regions", scheme="ZScoreNormalization", masked=True, regions=(1, 2), mirrored=None,
+        labels={"background": 0, "whole": [1, 2], "core": [2]}, spacing_mm=(5.0, 1.1, 1.0),
+        transpose=(1, 0, 2), spacing=(1.2, 3.0, 1.3),
+        before=Case(
+            "cascade_thick_low", spacing=(1.9, 5.5, 1.8), mirrored=(0,), regions=(1, 2), transpose=(1, 0, 2),
+            labels={"background": 0, "whole": [1, 2], "core": [2]}, spacing_mm=(5.0, 1.1, 1.0),
+        ),
+    ),
 )
 
 
@@ -91,8 +113,8 @@ def architecture_of(case: Case) -> tuple[str, dict[str, Any]]:
     """Osteon's own words for a case's network."""
     name = {"PlainConvUNet": "nnunet_plain", "ResidualEncoderUNet": "nnunet_residual"}[case.network]
     return name, {
-        "dimensions": case.dimensions, "outputs": case.outputs, "features": case.features,
-        "kernels": case.kernels, "strides": case.strides, "blocks": case.blocks,
+        "dimensions": case.dimensions, "inputs": case.inputs, "outputs": case.outputs,
+        "features": case.features, "kernels": case.kernels, "strides": case.strides, "blocks": case.blocks,
         "decoder_blocks": case.decoder_blocks,
     }
 
@@ -137,8 +159,9 @@ def configuration_of(case: Case) -> dict[str, Any]:
     """One entry of `configurations` in plans.json."""
     resampling = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
     function = "resample_data_or_seg_to_shape"
+    after = {"previous_stage": case.before.name} if case.before else {}
     return {
-        "data_identifier": "made", "preprocessor_name": "DefaultPreprocessor", "batch_size": 2,
+        **after, "data_identifier": "made", "preprocessor_name": "DefaultPreprocessor", "batch_size": 2,
         "patch_size": case.patch, "spacing": case.spacing,
         "normalization_schemes": [case.scheme], "use_mask_for_norm": [case.masked],
         "resampling_fn_data": function, "resampling_fn_data_kwargs": resampling,
@@ -199,8 +222,10 @@ def dataset_of(case: Case) -> dict[str, Any]:
 
 
 def write_v2(case: Case, folder: Path) -> Path:
-    """A trainer's folder of nnU-Net v2."""
+    """A trainer's folder of nnU-Net v2; beside it that of the stage before."""
     folder.mkdir(parents=True)
+    if case.before:
+        write_v2(case.before, folder.with_name(case.before.name))
     (folder / "plans.json").write_text(json.dumps(plans_of(case)))
     (folder / "dataset.json").write_text(json.dumps(dataset_of(case)))
     for fold in range(case.folds):

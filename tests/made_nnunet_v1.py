@@ -24,6 +24,18 @@ V1_CASES = (
         strides=((1, 1, 1), (1, 2, 2), (2, 2, 2)),
         spacing=(4.6, 1.2, 1.3), patch=(8, 24, 16), spacing_mm=(5.0, 1.1, 1.0), transpose=(0, 2, 1),
     ),
+    Case(
+        "v1_cascade", features=(4, 8, 16), folds=2, transpose=(1, 0, 2),
+        before=Case(
+            "v1_low", features=(4, 8, 16), spacing=(2.9, 2.4, 2.2), folds=2, transpose=(1, 0, 2),
+        ),
+    ),
+    Case(
+        "v1_cascade_thick", features=(4, 8, 16), spacing_mm=(5.0, 1.1, 1.0), spacing=(3.5, 1.2, 1.3),
+        before=Case(
+            "v1_low", features=(4, 8, 16), spacing=(5.5, 1.9, 1.8), spacing_mm=(5.0, 1.1, 1.0),
+        ),
+    ),
 )
 
 
@@ -60,28 +72,48 @@ def v1_name(name: str, last: int) -> str:
 
 
 def v1_plans(case: Case) -> dict[str, Any]:
-    """plans.pkl, with numpy's types where the planner leaves them."""
+    """plans.pkl, with numpy's types where the planner leaves them; a cascade's holds both stages."""
     measures = {name.replace("std", "sd"): np.float64(value) for name, value in MEASURES.items()}
-    stage = {
+    stages = [stage_of(each) for each in (case.before, case) if each]
+    return {
+        "num_stages": len(stages), "num_modalities": 1, "modalities": {0: "CT"},
+        "num_classes": case.outputs - 1,
+        "all_classes": list(range(1, case.outputs)), "base_num_features": case.features[0],
+        "conv_per_stage": 2, "normalization_schemes": OrderedDict({0: "CT"}),
+        "use_mask_for_norm": OrderedDict({0: False}), "transpose_forward": list(case.transpose),
+        "transpose_backward": np.argsort(case.transpose), "plans_per_stage": dict(enumerate(stages)),
+        "dataset_properties": {"intensityproperties": OrderedDict({0: OrderedDict(measures)})},
+    }
+
+
+def stage_of(case: Case) -> dict[str, Any]:
+    """One entry of `plans_per_stage`."""
+    return {
         "batch_size": 2, "patch_size": np.array(case.patch), "current_spacing": np.array(case.spacing),
         "pool_op_kernel_sizes": [list(stride) for stride in case.strides[1:]],
         "conv_kernel_sizes": [list(kernel) for kernel in case.kernels],
         "do_dummy_2D_data_aug": False,
     }
-    return {
-        "num_stages": 1, "num_modalities": 1, "modalities": {0: "CT"}, "num_classes": case.outputs - 1,
-        "all_classes": list(range(1, case.outputs)), "base_num_features": case.features[0],
-        "conv_per_stage": 2, "normalization_schemes": OrderedDict({0: "CT"}),
-        "use_mask_for_norm": OrderedDict({0: False}), "transpose_forward": list(case.transpose),
-        "transpose_backward": np.argsort(case.transpose), "plans_per_stage": {0: stage},
-        "dataset_properties": {"intensityproperties": OrderedDict({0: OrderedDict(measures)})},
-    }
 
 
 def write_v1(case: Case, folder: Path) -> Path:
-    """A trainer's folder of nnU-Net v1."""
-    folder.mkdir(parents=True)
+    """A trainer's folder of nnU-Net v1; for a cascade `folder` gets those of both stages, as there."""
     plans = v1_plans(case)
+    if case.before is None:
+        return write_stage(case, plans, folder, ("nnUNetTrainerV2", 0, ()))
+    low = folder / "3d_lowres" / "Task901_Made" / "nnUNetTrainerV2__nnUNetPlansv2.1"
+    write_stage(case.before, plans, low, ("nnUNetTrainerV2", 0, ()))
+    trainer = "nnUNetTrainerV2CascadeFullRes"
+    full = folder / "3d_cascade_fullres" / "Task901_Made" / f"{trainer}__nnUNetPlansv2.1"
+    return write_stage(case, plans, full, (trainer, 1, ("nnUNetTrainerV2",)))
+
+
+def write_stage(
+    case: Case, plans: dict[str, Any], folder: Path, trained: tuple[str, int, tuple[str, ...]]
+) -> Path:
+    """One trainer's folder; `trained` by whom, at which stage, with which arguments of its own."""
+    trainer, stage, more = trained
+    folder.mkdir(parents=True)
     (folder / "plans.pkl").write_bytes(pickle.dumps(plans))
     for fold in range(case.folds):
         (folder / f"fold_{fold}").mkdir()
@@ -93,8 +125,8 @@ def write_v1(case: Case, folder: Path) -> Path:
             "plot_stuff": ([np.float64(1)], [], [], []), "best_stuff": (np.float64(0.1), None, None),
         }
         torch.save(content, file, _use_new_zipfile_serialization=False)
-        init = ("plans.pkl", fold, "out", "data", True, 0, True, False, True)
-        about = {"init": init, "name": "nnUNetTrainerV2", "class": "nnUNetTrainerV2", "plans": plans}
+        init = ("plans.pkl", fold, "out", "data", True, stage, True, False, *more, True)
+        about = {"init": init, "name": trainer, "class": trainer, "plans": plans}
         file.with_name(file.name + ".pkl").write_bytes(pickle.dumps(about))
     return folder
 

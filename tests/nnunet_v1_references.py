@@ -23,6 +23,7 @@ import torch
 sys.modules.setdefault("scipy.ndimage.filters", scipy.ndimage)
 sys.modules.setdefault("scipy.ndimage.interpolation", scipy.ndimage)
 
+from batchgenerators.augmentations.utils import resize_segmentation
 from nnunet.network_architecture.generic_UNet import Generic_UNet
 from nnunet.preprocessing.cropping import crop_to_nonzero
 from nnunet.preprocessing.preprocessing import (
@@ -32,13 +33,14 @@ from nnunet.preprocessing.preprocessing import (
     resample_data_or_seg,
 )
 from nnunet.utilities.nd_softmax import softmax_helper
+from nnunet.utilities.one_hot_encoding import to_one_hot
 
 
-def network_of(plans: dict, stage: dict) -> Generic_UNet:
+def network_of(plans: dict, stage: dict, inputs: int) -> Generic_UNet:
     """nnUNetTrainerV2.initialize_network."""
     pools, kernels = stage["pool_op_kernel_sizes"], stage["conv_kernel_sizes"]
     network = Generic_UNet(
-        plans["num_modalities"], plans["base_num_features"], plans["num_classes"] + 1, len(pools),
+        inputs, plans["base_num_features"], plans["num_classes"] + 1, len(pools),
         plans["conv_per_stage"], 2, torch.nn.Conv3d, torch.nn.InstanceNorm3d, {"eps": 1e-5, "affine": True},
         torch.nn.Dropout3d, {"p": 0, "inplace": True}, torch.nn.LeakyReLU,
         {"negative_slope": 1e-2, "inplace": True}, True, False, lambda x: x, None, pools, kernels,
@@ -47,8 +49,6 @@ def network_of(plans: dict, stage: dict) -> Generic_UNet:
     network.inference_apply_nonlin = softmax_helper
     network.do_ds = False
     return network.eval()
-
-
 
 
 def probabilities_of(folder: Path, network: Generic_UNet, data: np.ndarray, patch: tuple) -> np.ndarray:
@@ -75,10 +75,10 @@ def exported(softmax: np.ndarray, shape: tuple, spacing: tuple, network_spacing:
     return resample_data_or_seg(softmax, shape, False, axis, 1, separate, order_z=0).argmax(0)
 
 
-def said(folder: Path, image: np.ndarray, spacing: tuple) -> dict:
-    """Labels of the image, and logits of its corner."""
-    plans = pickle.loads((folder / "plans.pkl").read_bytes())
-    stage, forward = plans["plans_per_stage"][0], plans["transpose_forward"]
+def labels_of(folder: Path, image: np.ndarray, spacing: tuple, before: np.ndarray | None) -> np.ndarray:
+    """The label map of one stage; `before` is that of the stage before, brought in as predict.py does it."""
+    plans, stage = plans_of(folder)
+    forward = plans["transpose_forward"]
     data, seg, box = crop_to_nonzero(image[None].copy())
     cropped = data.shape[1:]
     axes = (0, *[axis + 1 for axis in forward])
@@ -90,7 +90,10 @@ def said(folder: Path, image: np.ndarray, spacing: tuple) -> dict:
     data, _, _ = preprocessor.resample_and_normalize(
         data.transpose(axes), stage["current_spacing"], properties, seg.transpose(axes)
     )
-    network = network_of(plans, stage)
+    if before is not None:
+        resized = resize_segmentation(before.transpose(forward), data.shape[1:], order=1)
+        data = np.vstack((data, to_one_hot(resized, list(range(1, plans["num_classes"] + 1)))))
+    network = network_of(plans, stage, len(data))
     patch = tuple(int(side) for side in stage["patch_size"])
     softmax = probabilities_of(folder, network, data.astype(np.float32), patch)
     back = plans["transpose_backward"]
@@ -98,22 +101,42 @@ def said(folder: Path, image: np.ndarray, spacing: tuple) -> dict:
     labels = np.zeros(image.shape, np.uint8)
     inside = tuple(slice(low, high) for low, high in box)
     labels[inside] = exported(softmax, cropped, spacing, stage["current_spacing"][back])
+    return labels
+
+
+def plans_of(folder: Path) -> tuple[dict, dict]:
+    """The plans, and the stage that the folder's networks were trained at."""
+    about = pickle.loads((folder / "fold_0" / "model_final_checkpoint.model.pkl").read_bytes())
+    plans = pickle.loads((folder / "plans.pkl").read_bytes())
+    return plans, plans["plans_per_stage"][about["init"][5]]
+
+
+def logits_of(folder: Path, image: np.ndarray) -> np.ndarray:
+    """The first fold's logits of the image's corner."""
+    plans, stage = plans_of(folder)
     content = torch.load(folder / "fold_0" / "model_final_checkpoint.model", weights_only=False)
+    inputs = next(iter(content["state_dict"].values())).shape[1]
+    network = network_of(plans, stage, inputs)
     network.load_state_dict(content["state_dict"])
-    corner = image[tuple(slice(0, side) for side in patch)][None, None] / 500
+    corner = image[tuple(slice(0, int(side)) for side in stage["patch_size"])]
+    channels = np.stack([corner / 500, *(corner > 100 * number for number in range(1, inputs))])
     with torch.no_grad():
-        logits = network(torch.from_numpy(corner))[0].numpy()
-    return {f"{folder.name}.labels": labels, f"{folder.name}.logits": logits[:, ::5, ::5, ::5]}
+        return network(torch.from_numpy(channels.astype(np.float32)[None]))[0].numpy()[:, ::5, ::5, ::5]
 
 
 def main() -> None:
-    """Every case of version 1."""
+    """Every case of version 1; a cascade has its folders below its own."""
     root, out = Path(sys.argv[1]), Path(sys.argv[2])
     image, spacings = pickle.loads((root / "image.pkl").read_bytes())
     found = {}
     for name, spacing in spacings.items():
-        if (root / name / "plans.pkl").is_file():
-            found |= said(root / name, image, spacing)
+        stages = sorted((root / name).glob("3d_*/*/*"), reverse=True) or [root / name]
+        if not (stages[0] / "plans.pkl").is_file():
+            continue
+        labels = None
+        for folder in stages:
+            labels = labels_of(folder, image, spacing, labels)
+        found |= {f"{name}.labels": labels, f"{name}.logits": logits_of(folder, image)}
     np.savez_compressed(out, **found)
 
 

@@ -18,12 +18,10 @@ from operators.imaging.packages import (
     ModelPackage,
     NetworkSpec,
     Normalisation,
-    Origin,
     OutlineRules,
-    Recipe,
-    Resampling,
     SideRules,
 )
+from operators.imaging.recipes import Origin, Recipe, Resampling
 
 PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {
     "str": str, "int": int, "float": (int, float), "bool": bool,

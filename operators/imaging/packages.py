@@ -146,51 +146,6 @@ class SideRules:
 
 
 @dataclass(frozen=True)
-class Resampling:
-    """Spline orders of resampling, within slices and across them.
-
-    `separate`: whether slices are resampled on their own: "auto" where one spacing is more than three
-    times another, as nnU-Net decides it, "always", "never".
-    """
-
-    order: int
-    order_across: int = 0
-    separate: str = "auto"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How the image reaches a published network and how its answer comes back: nnU-Net's plans.
-
-    `orientation` names the patient's directions to which the training images' x, y, z ran (LPS as
-    DICOM has it, RAS as NIfTI mostly has). The network's axes are `transpose` of (z, y, x).
-    Tiles overlap by 1 - `step`; `mirror_axes` of the network's axes are mirrored and averaged.
-    `averaged`: "logits" (v2) or "probabilities" (v1). With `regions` each output is a region of its
-    own that writes that value where its probability is above a half, the later over the earlier.
-    """
-
-    orientation: str
-    transpose: tuple[int, ...]
-    image: Resampling
-    output: Resampling
-    step: float = 0.5
-    mirror_axes: tuple[int, ...] = ()
-    averaged: str = "logits"
-    normalise_first: bool = True
-    regions: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where imported weights came from, for the record: not read by any code."""
-
-    format: str
-    dataset: str
-    configuration: str
-    trainer: str
-
-
-@dataclass(frozen=True)
 class ModelPackage:
     """What every package says: what it accepts, its labels, its networks."""
 
@@ -224,17 +179,3 @@ class FracturePackage(ModelPackage):
     def networks(self) -> tuple[NetworkSpec, ...]:
         """See ModelPackage."""
         return self.coarse, self.fine, self.fracture
-
-
-@dataclass(frozen=True)
-class DirectPackage(ModelPackage):
-    """A published network whose classes are the labels; `folds` are averaged."""
-
-    folds: tuple[NetworkSpec, ...]
-    recipe: Recipe
-    origin: Origin
-
-    @property
-    def networks(self) -> tuple[NetworkSpec, ...]:
-        """See ModelPackage."""
-        return self.folds

@@ -1,20 +1,27 @@
 """Resampling as nnU-Net does it: splines between array shapes, slices apart where they are far apart.
 
 The same numbers as nnU-Net v2's default_resampling.py, which calls skimage.transform.resize: that is
-scipy's zoom in grid mode with the edge repeated, clipped to the range of the input.
+scipy's zoom in grid mode with the edge repeated, clipped to the range of the input. For labels the
+same values as resize_segmentation of batchgenerators 0.25.5.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.imaging.packages import Resampling
+from operators.imaging.recipes import Resampling
 
 Shape = tuple[int, ...]
 Spacing = tuple[float, ...]
 Double = NDArray[np.float64]
+Ints = NDArray[np.integer]
+Numbers = NDArray[Any]
+Resize = Callable[[Numbers, Shape, int], Numbers]
 # nnU-Net's ANISO_THRESHOLD
 ANISOTROPY = 3.0
 
@@ -39,18 +46,28 @@ def separate_axis(spacing_mm: Spacing, wanted_mm: Spacing, how: Resampling) -> i
 
 def zoomed(image: NDArray[np.floating], shape: Shape, axis: int | None, how: Resampling) -> Double:
     """An image (I, J, K) with another shape, float64; `axis` as `separate_axis` gives it."""
-    exact: Double = image.astype(np.float64, copy=False)
-    if exact.shape == shape:
-        return exact
+    exact: Double = slicewise(resized, image.astype(np.float64, copy=False), shape, axis, how)
+    return exact
+
+
+def zoomed_labels(labels: Ints, shape: Shape, axis: int | None, how: Resampling) -> Numbers:
+    """The same for labels: no value comes out that did not go in. `how.order_across` is 0."""
+    return slicewise(resized_labels, labels, shape, axis, how)
+
+
+def slicewise(resize: Resize, image: Numbers, shape: Shape, axis: int | None, how: Resampling) -> Numbers:
+    """All axes together, or each slice and then across them."""
+    if image.shape == shape:
+        return image
     if axis is None:
-        return resized(exact, shape, how.order)
+        return resize(image, shape, how.order)
     inside = tuple(n for number, n in enumerate(shape) if number != axis)
-    slices = [resized(plane, inside, how.order) for plane in np.moveaxis(exact, axis, 0)]
+    slices = [resize(plane, inside, how.order) for plane in np.moveaxis(image, axis, 0)]
     stack = np.stack(slices, axis=axis)
     return stack if stack.shape == shape else across(stack, shape, how.order_across)
 
 
-def resized(image: Double, shape: Shape, order: int) -> Double:
+def resized(image: Numbers, shape: Shape, order: int) -> Double:
     """skimage.transform.resize(mode="edge", anti_aliasing=False)."""
     factors = [1 / (before / after) for before, after in zip(image.shape, shape, strict=True)]
     out = np.empty(shape, np.float64)
@@ -58,7 +75,21 @@ def resized(image: Double, shape: Shape, order: int) -> Double:
     return np.clip(out, image.min(), image.max(), out=out)
 
 
-def across(stack: Double, shape: Shape, order: int) -> Double:
+def resized_labels(labels: Ints, shape: Shape, order: int) -> Ints:
+    """The value with the greatest share; of equal ones the nearest voxel's, else the least."""
+    nearest = resized(labels, shape, 0).astype(labels.dtype)
+    winner, best = np.empty(shape, labels.dtype), np.zeros(shape)
+    nearest_leads = np.zeros(shape, np.bool_)
+    for value in np.unique(labels):
+        share = resized((labels == value).astype(np.uint8), shape, order)
+        winner[share > best] = value
+        nearest_leads = np.where(nearest == value, share >= best, nearest_leads & (share <= best))
+        np.maximum(best, share, out=best)
+    np.copyto(winner, nearest, where=nearest_leads)
+    return winner
+
+
+def across(stack: Numbers, shape: Shape, order: int) -> Double:
     """Slices at other places; along the other axes nothing changes."""
     axes = [
         (before / after) * (np.arange(after) + 0.5) - 0.5

@@ -6,14 +6,17 @@ Version 2 averages logits in half precision, version 1 probabilities in single p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.imaging.packages import NetworkSpec, Recipe
+from operators.imaging.channels import Channels
+from operators.imaging.packages import NetworkSpec
 from operators.imaging.preparation import sigmoid
+from operators.imaging.recipes import Recipe, Stage
 from operators.networks.sliding_window import pad_to_patch, softmax
 
 Array = NDArray[np.float32]
@@ -29,16 +32,14 @@ AVERAGES: dict[str, tuple[type[np.floating], float, Callable[[Array], Array]]] =
 }
 
 
-def predict_folds(
-    runs: Sequence[Run], image: Array, spec: NetworkSpec, recipe: Recipe, progress: Progress
-) -> Answer:
+def predict_folds(runs: Sequence[Run], channels: Channels, stage: Stage, progress: Progress) -> Answer:
     """The mean of all folds' answers (classes, I, J, K)."""
     total: Answer | None = None
     for number, run in enumerate(runs):
         def step(done: float, before: int = number) -> None:
             progress((before + done) / len(runs))
 
-        answer = predict_exactly(run, image, spec, recipe, step)
+        answer = predict_exactly(run, channels, stage.spec, stage.recipe, step)
         total = answer if total is None else np.add(total, answer, out=total)
     if total is None:
         raise ValueError("expected at least one fold")
@@ -46,39 +47,48 @@ def predict_folds(
 
 
 def predict_exactly(
-    run: Run, image: Array, spec: NetworkSpec, recipe: Recipe, progress: Progress
+    run: Run, channels: Channels, spec: NetworkSpec, recipe: Recipe, progress: Progress
 ) -> Answer:
-    """What one fold says (classes, I, J, K) of a prepared image (I, J, K).
+    """What one fold says (classes, I, J, K) of what was prepared for it.
 
     A network of two dimensions goes over the slices of the first axis.
     """
     kind, top, become = AVERAGES[recipe.averaged]
     patch = (1,) * (3 - spec.dimensions) + spec.patch
-    padded, offset = pad_to_patch(image, patch)
-    total = np.zeros((len(spec.classes), *padded.shape), kind)
-    weight = np.zeros(padded.shape, kind)
+    padded, offset = padded_to(channels, patch)
+    total = np.zeros((len(spec.classes), *padded.image.shape), kind)
+    weight = np.zeros(padded.image.shape, kind)
     gauss = gaussian(spec.patch, top, kind).reshape(patch)
-    tiles = list(tiles_of(padded.shape, patch, recipe.step))
+    tiles = list(tiles_of(padded.image.shape, patch, recipe.step))
     for done, tile in enumerate(tiles, start=1):
-        found = mirrored(run, padded[tile].reshape(spec.patch), recipe.mirror_axes, become)
+        read = padded.tile(tile).reshape(padded.count, *spec.patch)
+        found = mirrored(run, read, recipe.mirror_axes, become)
         into = total[(slice(None), *tile)]
         weighted = found.reshape(-1, *patch) * gauss.astype(np.float32)
         np.add(into, weighted, out=into, casting="same_kind")
         weight[tile] += gauss
         progress(done / len(tiles))
     total /= weight
-    inner = tuple(slice(o, o + n) for o, n in zip(offset, image.shape, strict=True))
+    inner = tuple(slice(o, o + n) for o, n in zip(offset, channels.image.shape, strict=True))
     answer: Answer = total[(slice(None), *inner)]
     return answer
 
 
+def padded_to(channels: Channels, patch: tuple[int, ...]) -> tuple[Channels, tuple[int, ...]]:
+    """Zeros around all channels where they are smaller than a patch, and how many stand before them."""
+    image, offset = pad_to_patch(channels.image, patch)
+    labels = None if channels.labels is None else pad_to_patch(channels.labels, patch)[0]
+    return replace(channels, image=image, labels=labels), offset
+
+
 def mirrored(run: Run, tile: Array, axes: tuple[int, ...], become: Callable[[Array], Array]) -> Array:
-    """The mean answer (classes, ...) over a tile and its mirror images along every set of `axes`."""
+    """The mean answer (classes, ...) over a tile (channels, ...) and its mirror images along all `axes`."""
     total = np.array(become(run(tile)))
     sets = [some for count in range(1, len(axes) + 1) for some in combinations(axes, count)]
     for some in sets:
-        answer = become(run(np.ascontiguousarray(np.flip(tile, some))))
-        total += np.flip(answer, tuple(axis + 1 for axis in some))
+        flipped = tuple(axis + 1 for axis in some)
+        answer = become(run(np.ascontiguousarray(np.flip(tile, flipped))))
+        total += np.flip(answer, flipped)
     total /= len(sets) + 1
     return total
 

@@ -12,9 +12,10 @@ from app.cli import app, execute
 from operators.dicom.seg_reader import read_seg_on
 from tests import phantoms
 from tests.integration.test_published_models import REFERENCES, axial
-from tests.made_nnunet import CASES, made_image, write_v2
+from tests.made_nnunet import CASES, Case, made_image, write_v2
 
 PLAIN = CASES[0]
+CASCADE = next(case for case in CASES if case.name == "cascade")
 
 
 def ran(*arguments: str | Path) -> int:
@@ -23,16 +24,22 @@ def ran(*arguments: str | Path) -> int:
     return int(ended.value.code or 0)
 
 
-def test_an_imported_network_writes_the_originals_labels_as_a_seg(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("case", "networks"),
+    [(PLAIN, ["fold_0"]), (CASCADE, ["previous_fold_0", "previous_fold_1", "fold_0", "fold_1"])],
+)
+def test_an_imported_network_writes_the_originals_labels_as_a_seg(
+    case: Case, networks: list[str], tmp_path: Path
+) -> None:
     published, models, out = (tmp_path / name for name in ("published", "models", "out"))
-    write_v2(PLAIN, published)
-    volume = axial(PLAIN, made_image())
+    write_v2(case, published)
+    volume = axial(case, made_image())
     phantoms.write_ct(tmp_path / "in", volume.hu, volume.grid.ijk_to_lps)
     assert ran("models", "import", published, "--name", "made", "--orientation", "LPS", "-m", models) == 0
     assert ran("run", tmp_path / "in", "-o", out, "-m", models, "--device", "torch", "--quiet") == 0
     read = read_seg_on(out / "segmentation.dcm", volume.grid)
-    expected = REFERENCES["plain.labels"].transpose(2, 1, 0)
+    expected = REFERENCES[f"{case.name}.labels"].transpose(2, 1, 0)
     np.testing.assert_array_equal(read.labels, expected)
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
-    assert [network["name"] for network in report["models"][0]["networks"]] == ["fold_0"]
+    assert [network["name"] for network in report["models"][0]["networks"]] == networks
     assert (out / "preview.png").is_file()

@@ -16,6 +16,7 @@ from operators.errors import ModelError
 from operators.imaging.package_file import read_packages
 from operators.networks.imports.formats import read_published
 from operators.networks.imports.pickles import read_checkpoint, read_pickle
+from operators.networks.imports.published import Wanted
 from tests.integration.model_cases import changed, ran, snapshot
 from tests.made_nnunet import CASES, write_v2
 from tests.made_nnunet_v1 import V1_CASES, write_v1
@@ -89,9 +90,9 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda f: changed(f / "plans.json", lambda p: inner(p)["architecture"]["arch_kwargs"].update(
             nonlin_first=True)), "architecture_unknown", "nonlin_first",
     ),
-    "a cascade": (
+    "a cascade without its stage before": (
         lambda f: changed(f / "plans.json", lambda p: inner(p).update(previous_stage="3d_lowres")),
-        "cascade_unsupported", "3d_lowres",
+        "previous_missing", "give it by --previous",
     ),
     "two channels": (
         lambda f: changed(f / "dataset.json", lambda d: d["channel_names"].update({"1": "PET"})),
@@ -118,7 +119,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
 def refusal(published: Path) -> str:
     """The code with which reading a model is refused; weights are compared with the plans only after."""
     try:
-        read_published(published, (), None)
+        read_published(published, Wanted())
     except ModelError as error:
         return error.code
     return "weights_do_not_fit"
@@ -203,8 +204,8 @@ BAD_V1: dict[str, tuple[Callable[[Path], object], str]] = {
     "plans that call": (
         lambda f: (f / "plans.pkl").write_bytes(pickle.dumps({"a": Path("x")})), "pickle_forbidden",
     ),
-    "a cascade": (
-        lambda f: v1_file(f, lambda c: c.update(name="nnUNetTrainerV2CascadeFullRes")), "cascade_unsupported",
+    "a cascade without its stage before": (
+        lambda f: v1_file(f, lambda c: c.update(name="nnUNetTrainerV2CascadeFullRes")), "previous_missing",
     ),
     "another trainer": (lambda f: v1_file(f, lambda c: c.update(name="OwnTrainer")), "architecture_unknown"),
     "no word of its stage": (lambda f: v1_file(f, lambda c: c.pop("init")), "plans_unreadable"),
@@ -221,5 +222,5 @@ def test_bad_models_of_version_1_are_refused(what: str, tmp_path: Path) -> None:
     published = write_v1(V1_CASES[0], tmp_path / "published")
     damage(published)
     with pytest.raises(ModelError) as error:
-        read_published(published, (), None)
+        read_published(published, Wanted())
     assert error.value.code == code

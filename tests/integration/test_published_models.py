@@ -16,7 +16,7 @@ from operators.networks.architectures import build
 from operators.networks.imports.formats import read_published
 from operators.networks.imports.install import NewPackage, install
 from operators.networks.imports.label_tables import label_rows, named_table
-from operators.networks.imports.published import PublishedModel
+from operators.networks.imports.published import PublishedModel, Wanted
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from tests.made_nnunet import CASES, Case, made_image, write_v2
@@ -36,7 +36,7 @@ hip = { meaning = "Hip", value = 2, type = { value = "29836001", scheme = "SCT",
 def published(case: Case, folder: Path) -> PublishedModel:
     """The model of a case as it is read from its folder."""
     write = write_v1 if case in V1_CASES else write_v2
-    return read_published(write(case, folder / "published"), (), None)
+    return read_published(write(case, folder / "published"), Wanted())
 
 
 def installed(case: Case, folder: Path) -> Path:
@@ -60,9 +60,10 @@ def test_every_tensor_is_in_its_place(case: Case, tmp_path: Path) -> None:
     network = build(model.architecture, **model.arguments)
     network.load_state_dict(model.weights(model.checkpoints["fold_0"]), strict=True)
     first = (1,) * (3 - case.dimensions) + case.patch
-    corner = made_image()[tuple(slice(0, side) for side in first)].reshape(1, 1, *case.patch) / 500
+    corner = made_image()[tuple(slice(0, side) for side in first)].reshape(case.patch)
+    channels = np.stack([corner / 500, *(corner > 100 * number for number in range(1, case.inputs))])
     with torch.no_grad():
-        logits = network.eval()(torch.from_numpy(corner))[0].numpy()
+        logits = network.eval()(torch.from_numpy(channels.astype(np.float32)[None]))[0].numpy()
     kept = logits[(slice(None), *[slice(None, None, 5)] * case.dimensions)]
     np.testing.assert_allclose(kept, REFERENCES[f"{case.name}.logits"], atol=2e-4)
 

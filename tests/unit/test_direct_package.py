@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,18 @@ import pytest
 
 from operators.errors import ModelError, UnsuitableError
 from operators.imaging.package_file import read_package
-from operators.imaging.packages import DirectPackage, NetworkSpec, Normalisation, Resampling
+from operators.imaging.packages import NetworkSpec, Normalisation
 from operators.imaging.preparation import prepare
+from operators.imaging.recipes import DirectPackage, Resampling
 from operators.imaging.volume import Grid, Volume
-from operators.imaging.zoom import new_shape, separate_axis, zoomed
+from operators.imaging.zoom import (
+    new_shape,
+    resized,
+    resized_labels,
+    separate_axis,
+    zoomed,
+    zoomed_labels,
+)
 
 TEXT = """
 name = "made"
@@ -87,6 +96,28 @@ BROKEN = {
 }
 
 
+# The stage before, and how its one class comes into the network
+CASCADE = (
+    TEXT.replace('classes = ["background", "bone"]', 'classes = ["background", "bone"]\nguide = ["bone"]')
+    + TEXT[TEXT.index("[network]") : TEXT.index("[[labels]]")]
+    .replace("[network]", "[previous.network]")
+    .replace("[recipe]", "[previous.recipe]")
+    .replace("[[folds]]", "[[previous.folds]]")
+    .replace('"fold_0', '"previous_fold_0')
+)
+BROKEN_CASCADES = {
+    "a class that the stage before does not give": ('guide = ["bone"]', 'guide = ["skin"]', "network.guide"),
+    "a stage before that nobody reads": ('guide = ["bone"]', "guide = []", "network.guide"),
+    "a stage before under another name": ("[previous.", "[former.", "network.guide"),
+    "no room for the guide": ("outputs = 2 }", "outputs = 2, inputs = 1 }", "networks.fold_0"),
+    "a stage before without weights": ('"previous_fold_0.safetensors"', "7", "TypeError"),
+    "labels mixed across slices": (
+        "regions = []", "regions = []\nguide = { order = 1, order_across = 1, separate = \"auto\" }",
+        "recipe.guide.order_across",
+    ),
+}
+
+
 def written(folder: Path, text: str) -> Path:
     path = folder / "made" / "package.toml"
     path.parent.mkdir()
@@ -102,11 +133,12 @@ def made(folder: Path) -> DirectPackage:
 
 def test_a_package_is_read(tmp_path: Path) -> None:
     package = made(tmp_path)
-    spec: NetworkSpec = package.folds[0]
-    assert package.networks == package.folds
+    (stage,) = package.stages
+    spec: NetworkSpec = stage.spec
+    assert package.networks == stage.folds
     assert spec.normalisation == Normalisation("ct", 100.0, 50.0)
     assert spec.weights == tmp_path / "made" / "fold_0.safetensors"
-    assert package.recipe.image == Resampling(3)
+    assert stage.recipe.image == Resampling(3)
     assert [label.values for label in package.labels] == [range(1, 2)]
 
 
@@ -119,6 +151,37 @@ def test_a_broken_package_is_refused_with_what_was_wrong(tmp_path: Path, what: s
     assert error.value.code == "package_unreadable"
 
 
+def test_a_cascade_is_read_in_the_order_in_which_it_runs(tmp_path: Path) -> None:
+    package = read_package(written(tmp_path, CASCADE))
+    assert isinstance(package, DirectPackage)
+    assert [spec.name for spec in package.networks] == ["previous_fold_0", "fold_0"]
+    assert [spec.inputs for spec in package.networks] == [1, 2]
+    assert [stage.guide_values for stage in package.stages] == [(), (1,)]
+
+
+@pytest.mark.parametrize("what", BROKEN_CASCADES)
+def test_a_broken_cascade_is_refused_with_what_was_wrong(tmp_path: Path, what: str) -> None:
+    right, wrong, named = BROKEN_CASCADES[what]
+    assert right in CASCADE
+    with pytest.raises(ModelError, match=named) as error:
+        read_package(written(tmp_path, CASCADE.replace(right, wrong)))
+    assert error.value.code == "package_unreadable"
+
+
+def test_labels_of_the_stage_before_are_cropped_with_the_image_or_stretched_over_it(tmp_path: Path) -> None:
+    package = read_package(written(tmp_path, CASCADE))
+    assert isinstance(package, DirectPackage)
+    cropped = package.stages[1]
+    whole = replace(cropped, recipe=replace(cropped.recipe, guide_cropped=False))
+    volume = Volume(np.array([0, 0, 50, 50], np.int16).reshape(1, 1, 4), Grid((1, 1, 4), np.eye(4)))
+    before = np.array([1, 1, 0, 0], np.uint8).reshape(1, 1, 4)
+    for stage, expected in ((cropped, [0, 0]), (whole, [1, 0])):
+        channels = prepare(volume, stage, before).channels
+        assert channels.labels is not None
+        assert channels.labels.ravel().tolist() == expected
+        np.testing.assert_array_equal(channels.tile((slice(None),) * 3)[1].ravel(), expected)
+
+
 def test_a_label_without_a_code_is_refused_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="none for bone") as error:
         read_package(written(tmp_path, TEXT.replace("272673000", "")))
@@ -128,12 +191,12 @@ def test_a_label_without_a_code_is_refused_by_its_name(tmp_path: Path) -> None:
 def test_a_scan_of_zeros_is_unsuitable(tmp_path: Path) -> None:
     empty = Volume(np.zeros((4, 4, 4), np.int16), Grid((4, 4, 4), np.eye(4)))
     with pytest.raises(UnsuitableError):
-        prepare(empty, made(tmp_path))
+        prepare(empty, made(tmp_path).stages[0])
 
 
 def test_normalised_values_are_those_of_the_formula(tmp_path: Path) -> None:
     hu = np.array([-500, 100, 150, 2000], np.int16).reshape(1, 1, 4)
-    image = prepare(Volume(hu, Grid((1, 1, 4), np.eye(4))), made(tmp_path)).image
+    image = prepare(Volume(hu, Grid((1, 1, 4), np.eye(4))), made(tmp_path).stages[0]).channels.image
     np.testing.assert_allclose(image.ravel(), [-4, 0, 1, 16])
 
 
@@ -161,3 +224,16 @@ def test_slices_apart_never_mix() -> None:
     found = zoomed(stack, (8, 6, 3), 0, Resampling(3))
     assert set(np.unique(found)) == {0.0, 100.0}
     assert found.shape == (8, 6, 3)
+
+
+@pytest.mark.parametrize("axis", [None, 0])
+def test_no_label_comes_out_that_did_not_go_in(axis: int | None) -> None:
+    labels = np.random.default_rng(2).choice([-1, 0, 2, 7], (4, 5, 6)).astype(np.int16)
+    assert set(np.unique(zoomed_labels(labels, (7, 9, 8), axis, Resampling(1)))) <= {-1, 0, 2, 7}
+
+
+def test_a_label_goes_to_whom_most_of_the_voxel_belongs_and_of_halves_to_the_nearest() -> None:
+    row = np.array([2, 2, 2, 5, 5, 0], np.int16)
+    assert resized_labels(row, (4,), 1).tolist() == [2, 2, 5, 0]
+    for halves in (np.array([9, 1], np.int16), np.array([1, 9], np.int16)):
+        assert resized_labels(halves, (1,), 1) == resized(halves, (1,), 0)

@@ -8,9 +8,9 @@ from pathlib import Path
 from operators.errors import ModelError
 from operators.networks.imports.nnunet_v1 import is_nnunet_v1, read_nnunet_v1
 from operators.networks.imports.nnunet_v2 import is_nnunet_v2, read_nnunet_v2
-from operators.networks.imports.published import PublishedModel
+from operators.networks.imports.published import PublishedModel, Wanted
 
-Reader = Callable[[Path, tuple[str, ...], str | None], PublishedModel]
+Reader = Callable[[Path, Wanted], PublishedModel]
 
 FORMATS: dict[str, tuple[Callable[[Path], bool], Reader]] = {
     "nnU-Net v2 (plans.json, dataset.json)": (is_nnunet_v2, read_nnunet_v2),
@@ -18,11 +18,11 @@ FORMATS: dict[str, tuple[Callable[[Path], bool], Reader]] = {
 }
 
 
-def read_published(folder: Path, folds: tuple[str, ...], checkpoint: str | None) -> PublishedModel:
+def read_published(folder: Path, wanted: Wanted) -> PublishedModel:
     """The model in a folder. Raises ModelError for a folder that holds none."""
     for known, read in FORMATS.values():
         if known(folder):
-            return read(folder, folds, checkpoint)
+            return read(folder, wanted)
     inner = sorted(path.name for path in below(folder) if any(known(path) for known, _ in FORMATS.values()))
     hint = f"; there is one in its folder {inner[0]}" if inner else ""
     raise ModelError(

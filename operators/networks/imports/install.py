@@ -34,6 +34,7 @@ ACCEPTS = {
     "maximum_slice_spacing_mm": 6.0,
     "maximum_pixel_spacing_mm": 3.0,
 }
+Table = tuple[str, Mapping[str, Any]]
 DRAFT_NOTE = """\
 # A draft: some labels have no code yet. Fill in type.value and type.meaning of each (SNOMED CT), add
 # laterality where there is a side, or take out rows that need not be delivered; then:
@@ -94,15 +95,29 @@ def require_name(name: str) -> str:
 
 def write(model: PublishedModel, new: NewPackage, folder: Path) -> None:
     """Weights and package file; one fold is held at a time."""
-    folds = [
-        {"name": name, "weights": f"{name}.safetensors", "sha256": write_weights(model, path, folder / name)}
-        for name, path in model.checkpoints.items()
-    ]
-    text = package_text(model, new, folds)
+    before = [] if model.previous is None else stage_tables(model.previous, "previous", new, folder)
+    text = package_text(model, new, [*stage_tables(model, "", new, folder), *before])
     name = PACKAGE_FILE if new.complete else DRAFT_FILE
     (folder / name).write_text(text, encoding="utf-8")
     if new.complete:
         read_package(folder / name)
+
+
+def stage_tables(model: PublishedModel, prefix: str, new: NewPackage, folder: Path) -> list[Table]:
+    """The tables of one stage, after its weights were written."""
+    dot, line = (f"{prefix}.", f"{prefix}_") if prefix else ("", "")
+    folds = [
+        {
+            "name": f"{line}{name}",
+            "weights": f"{line}{name}.safetensors",
+            "sha256": write_weights(model, path, folder / f"{line}{name}"),
+        }
+        for name, path in model.checkpoints.items()
+    ]
+    return [
+        (f"[{dot}network]", network_row(model)), (f"[{dot}recipe]", recipe_row(model, new.orientation)),
+        *((f"[[{dot}folds]]", fold) for fold in folds),
+    ]
 
 
 def write_weights(model: PublishedModel, checkpoint: Path, stem: Path) -> str:
@@ -126,28 +141,37 @@ def require_fit(model: PublishedModel, tensors: State, name: str) -> None:
         ) from error
 
 
-def package_text(model: PublishedModel, new: NewPackage, folds: list[dict[str, str]]) -> str:
+def package_text(model: PublishedModel, new: NewPackage, stages: list[Table]) -> str:
     """package.toml."""
     head = {"name": new.name, "version": "1", "title": new.title, "algorithm_name": new.title[:64]}
-    network = {
+    tables: list[Table] = [
+        ("", head), ("[origin]", asdict(model.origin)), ("[accepts]", ACCEPTS), *stages,
+        *(("[[labels]]", row) for row in new.labels),
+    ]
+    note = "" if new.complete else DRAFT_NOTE.format(name=new.name)
+    return note + "\n".join(table_text(heading, rows) for heading, rows in tables)
+
+
+def network_row(model: PublishedModel) -> dict[str, Any]:
+    """[network]."""
+    return {
         "architecture": model.architecture,
         "arguments": model.arguments,
         "spacing_mm": model.spacing_mm,
         "patch": model.patch,
         "window_hu": model.window_hu,
         "classes": model.classes,
+        "guide": model.guide,
         "normalisation": asdict(model.normalisation),
         # The original's arithmetic on a CPU, for the same labels
         "precision": "f32",
     }
-    recipe = asdict(model.recipe) | {"orientation": new.orientation}
-    tables: list[tuple[str, Mapping[str, Any]]] = [
-        ("", head), ("[origin]", asdict(model.origin)), ("[accepts]", ACCEPTS), ("[network]", network),
-        ("[recipe]", recipe), *(("[[folds]]", fold) for fold in folds),
-        *(("[[labels]]", row) for row in new.labels),
-    ]
-    note = "" if new.complete else DRAFT_NOTE.format(name=new.name)
-    return note + "\n".join(table_text(heading, rows) for heading, rows in tables)
+
+
+def recipe_row(model: PublishedModel, orientation: str) -> dict[str, Any]:
+    """[recipe]; how labels come in is said where there are any."""
+    row = asdict(model.recipe) | {"orientation": orientation}
+    return row if model.guide else {key: row[key] for key in row if not key.startswith("guide")}
 
 
 def verify(folder: Path) -> ModelPackage:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from operators.imaging.packages import Normalisation, Origin, Recipe, Resampling
+from operators.imaging.packages import Normalisation
+from operators.imaging.recipes import Origin, Recipe, Resampling
 from operators.networks.imports.nnunet_v2 import WHOLE_RANGE_HU
 from operators.networks.imports.pickles import read_checkpoint, read_pickle
 from operators.networks.imports.published import (
     PublishedModel,
     State,
+    Wanted,
     fold_files,
+    joined,
+    previous_folder,
     reading,
+    require_no_previous,
     unsupported,
 )
 
@@ -24,6 +30,8 @@ MOST_FEATURES = {2: 480, 3: 320}
 SCHEMES = {"CT": "ct", "noNorm": "none", "nonCT": "z_score"}
 # Trainers whose network, preprocessing and mirroring are those of nnUNetTrainerV2
 TRAINER = "nnUNetTrainerV2"
+CASCADE = "CascadeFullRes"
+LOW_RESOLUTION = "3d_lowres"
 NO_MIRRORING = re.compile("no_?mirror", re.IGNORECASE)
 # Tensors of Generic_UNet; a stage's last convolution stands apart in the bottleneck and the decoder
 PARTS = (
@@ -41,9 +49,9 @@ def is_nnunet_v1(folder: Path) -> bool:
     return (folder / "plans.pkl").is_file()
 
 
-def read_nnunet_v1(folder: Path, folds: tuple[str, ...], checkpoint: str | None) -> PublishedModel:
-    """The model of a trainer's folder. Raises ModelError."""
-    checkpoints = fold_files(folder, checkpoint or CHECKPOINT, folds)
+def read_nnunet_v1(folder: Path, wanted: Wanted) -> PublishedModel:
+    """The model of a trainer's folder, and the stage before it if there is one. Raises ModelError."""
+    checkpoints = fold_files(folder, wanted.checkpoint or CHECKPOINT, wanted.folds)
     first = next(iter(checkpoints.values()))
     plans, about = read_pickle(folder / "plans.pkl"), read_pickle(first.with_name(first.name + ".pkl"))
     with reading(f"{folder.name}/plans.pkl"):
@@ -55,7 +63,7 @@ def read_nnunet_v1(folder: Path, folds: tuple[str, ...], checkpoint: str | None)
         scheme, window_hu = normalisation_of(plans)
         classes = ("background", *(f"class_{number}" for number in range(1, int(plans["num_classes"]) + 1)))
         mirrored = () if NO_MIRRORING.search(trainer) else tuple(range(dimensions))
-        return PublishedModel(
+        model = PublishedModel(
             origin=Origin("nnU-Net v1", folder.parent.name, folder.parent.parent.name, trainer),
             architecture="nnunet_plain",
             arguments=arguments_of(plans, stage, dimensions) | {"inputs": 1, "outputs": len(classes)},
@@ -69,15 +77,32 @@ def read_nnunet_v1(folder: Path, folds: tuple[str, ...], checkpoint: str | None)
             checkpoints=checkpoints,
             weights=partial(weights_of, last=int(plans["conv_per_stage"]) - 1),
         )
+        beside = sibling(folder, former_trainer(about)) if CASCADE in trainer else None
+    if beside is None:
+        require_no_previous(wanted, trainer)
+        return model
+    previous = read_nnunet_v1(previous_folder(wanted, beside), Wanted(wanted.folds))
+    # predict.py stretches the whole label map over the cropped image, never slice by slice
+    stretched = replace(model, recipe=replace(model.recipe, guide_cropped=False))
+    return joined(stretched, previous, Resampling(1, separate="never"))
+
+
+def former_trainer(about: dict[str, Any]) -> str:
+    """Who trained the stage before: the ninth argument of a cascade's trainer."""
+    name = str(about["init"][8])
+    if not re.fullmatch(r"\w+", name):
+        raise ValueError(f"expected a trainer's name, got {name!r}")
+    return name
+
+
+def sibling(folder: Path, trainer: str) -> Path:
+    """Where the low resolution lies: 3d_lowres/TASK/TRAINER__PLANS beside 3d_cascade_fullres/TASK/..."""
+    task, plans = folder.absolute().parent, folder.absolute().name.partition("__")[2]
+    return task.parent.parent / LOW_RESOLUTION / task.name / f"{trainer}__{plans}"
 
 
 def require_known(plans: dict[str, Any], trainer: str) -> None:
     """Raises ModelError for what the image path could not do as the original does."""
-    if "CascadeFullRes" in trainer:
-        unsupported(
-            f"expected a network of one stage, got {trainer}: cascades cannot be run yet",
-            "cascade_unsupported",
-        )
     if not trainer.startswith(TRAINER):
         unsupported(f"expected a trainer {TRAINER}..., got {trainer}", "architecture_unknown")
     if int(plans["num_modalities"]) != 1:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from operators.imaging.packages import Normalisation, Origin, Recipe, Resampling
+from operators.imaging.packages import Normalisation
+from operators.imaging.recipes import Origin, Recipe, Resampling
 from operators.networks.imports.nnunet_v2_network import network_of, tensors_of
 from operators.networks.imports.pickles import read_checkpoint
 from operators.networks.imports.published import (
     PublishedModel,
     State,
+    Wanted,
     fold_files,
+    joined,
+    previous_folder,
     reading,
+    require_no_previous,
     unsupported,
 )
 
@@ -26,6 +32,8 @@ SCHEMES = {
     "NoNormalization": "none",
     "RescaleTo01Normalization": "rescale_to_01",
 }
+RESAMPLING = "resample_data_or_seg_to_shape"
+CONFIGURATION = re.compile(r"\w[\w.-]*")
 SEPARATE = {None: "auto", True: "always", False: "never"}
 
 
@@ -34,9 +42,9 @@ def is_nnunet_v2(folder: Path) -> bool:
     return (folder / "plans.json").is_file() and (folder / "dataset.json").is_file()
 
 
-def read_nnunet_v2(folder: Path, folds: tuple[str, ...], checkpoint: str | None) -> PublishedModel:
-    """The model of a trainer's folder. Raises ModelError."""
-    checkpoints = fold_files(folder, checkpoint or CHECKPOINT, folds)
+def read_nnunet_v2(folder: Path, wanted: Wanted) -> PublishedModel:
+    """The model of a trainer's folder, and the stage before it if there is one. Raises ModelError."""
+    checkpoints = fold_files(folder, wanted.checkpoint or CHECKPOINT, wanted.folds)
     first = read_checkpoint(next(iter(checkpoints.values())))
     with reading(f"{folder.name}/plans.json"):
         plans = json.loads((folder / "plans.json").read_text(encoding="utf-8"))
@@ -48,7 +56,7 @@ def read_nnunet_v2(folder: Path, folds: tuple[str, ...], checkpoint: str | None)
         architecture, arguments = network_of(configuration)
         scheme, window_hu = normalisation_of(plans, configuration)
         mirrored = tuple(int(axis) for axis in first.get("inference_allowed_mirroring_axes") or ())
-        return PublishedModel(
+        model = PublishedModel(
             origin=Origin("nnU-Net v2", str(plans["dataset_name"]), name, str(first["trainer_name"])),
             architecture=architecture,
             arguments=arguments | {"inputs": 1, "outputs": len(classes)},
@@ -62,6 +70,38 @@ def read_nnunet_v2(folder: Path, folds: tuple[str, ...], checkpoint: str | None)
             checkpoints=checkpoints,
             weights=weights_of,
         )
+        before = stage_before(folder, configuration)
+    if before is None:
+        require_no_previous(wanted, name)
+        return model
+    beside, guide = before
+    return joined(model, read_nnunet_v2(previous_folder(wanted, beside), Wanted(wanted.folds)), guide)
+
+
+def stage_before(folder: Path, configuration: dict[str, Any]) -> tuple[Path, Resampling] | None:
+    """Where a cascade's stage before lies, and how its labels are resampled; None where there is none."""
+    name = configuration.get("previous_stage")
+    return (sibling(folder, str(name)), guide_of(configuration)) if name else None
+
+
+def sibling(folder: Path, configuration: str) -> Path:
+    """Where the same trainer and plans have another configuration: TRAINER__PLANS__CONFIGURATION."""
+    if not CONFIGURATION.fullmatch(configuration):
+        raise ValueError(f"expected a configuration's name, got {configuration!r}")
+    here = folder.absolute()
+    return here.with_name("__".join([*here.name.split("__")[:-1], configuration]))
+
+
+def guide_of(configuration: dict[str, Any]) -> Resampling:
+    """How labels of the stage before are resampled. Raises ModelError for a way of its own."""
+    how = resampling_of(configuration["resampling_fn_seg_kwargs"])
+    if configuration["resampling_fn_seg"] != RESAMPLING or how.order_across:
+        unsupported(
+            f"expected labels resampled by {RESAMPLING}, the nearest across slices, got "
+            f"{configuration['resampling_fn_seg']} of order {how.order_across}",
+            "preprocessing_unsupported",
+        )
+    return how
 
 
 def weights_of(path: Path) -> State:
@@ -84,19 +124,13 @@ def resolved(configurations: dict[str, Any], name: str, seen: tuple[str, ...] = 
 
 def require_known(plans: dict[str, Any], configuration: dict[str, Any], dataset: dict[str, Any]) -> None:
     """Raises ModelError for what the image path could not do as the original does."""
-    if configuration.get("previous_stage"):
-        unsupported(
-            f"expected a configuration of one stage, got a cascade after {configuration['previous_stage']}: "
-            "cascades cannot be run yet",
-            "cascade_unsupported",
-        )
     channels = dataset.get("channel_names") or dataset.get("modality") or {}
     if len(channels) != 1:
         unsupported(f"expected a network of one channel, got {len(channels)}", "channels_unsupported")
     for key, known in (
         ("preprocessor_name", "DefaultPreprocessor"),
-        ("resampling_fn_data", "resample_data_or_seg_to_shape"),
-        ("resampling_fn_probabilities", "resample_data_or_seg_to_shape"),
+        ("resampling_fn_data", RESAMPLING),
+        ("resampling_fn_probabilities", RESAMPLING),
     ):
         if configuration[key] != known:
             unsupported(f"expected {key} {known}, got {configuration[key]}", "preprocessing_unsupported")

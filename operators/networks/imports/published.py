@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
 import torch
 
 from operators.errors import ModelError, UsageError
-from operators.imaging.packages import Normalisation, Origin, Recipe
+from operators.imaging.packages import Normalisation
+from operators.imaging.recipes import Origin, Recipe, Resampling
 
 State = dict[str, torch.Tensor]
 
@@ -21,6 +22,7 @@ class PublishedModel:
     """One network with its folds. `values` are what each class or region writes, but the background.
 
     `checkpoints` are the folds' files; `weights` reads one of them as tensors named as in `unets.py`.
+    A cascade has its stage before as `previous`, and reads the classes of it that `guide` names.
     """
 
     origin: Origin
@@ -35,6 +37,17 @@ class PublishedModel:
     values: Mapping[str, int]
     checkpoints: Mapping[str, Path]
     weights: Callable[[Path], State]
+    guide: tuple[str, ...] = ()
+    previous: PublishedModel | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a published folder: folds (none: all), the name of their file, the stage before."""
+
+    folds: tuple[str, ...] = ()
+    checkpoint: str | None = None
+    previous: Path | None = None
 
 
 def fold_files(folder: Path, checkpoint: str, wanted: tuple[str, ...]) -> dict[str, Path]:
@@ -66,6 +79,46 @@ def fold_folder(folder: Path, name: str) -> Path:
 def missing_fold(folder: Path, expected: str, got: str) -> ModelError:
     """The error of a fold that is not there."""
     return ModelError(f"{folder.name}: expected {expected}, got {got}", code="fold_missing")
+
+
+def previous_folder(wanted: Wanted, sibling: Path) -> Path:
+    """The folder of the stage before: the one that was given, else where the original looks for it.
+
+    Raises ModelError where there is none.
+    """
+    folder = wanted.previous or sibling
+    if not folder.is_dir():
+        raise ModelError(
+            f"a cascade: expected its stage before in {folder}; give it by --previous",
+            code="previous_missing",
+        )
+    return folder
+
+
+def joined(model: PublishedModel, previous: PublishedModel, resampling: Resampling) -> PublishedModel:
+    """A cascade of both, which reads all classes of the stage before in the order of their values.
+
+    Raises ModelError where the stages do not fit each other.
+    """
+    if previous.previous is not None:
+        unsupported("expected a cascade of two stages, got one of more", "cascade_unsupported")
+    if set(model.values.values()) != set(previous.values.values()):
+        unsupported(
+            f"a cascade: expected the values {sorted(model.values.values())} of its stage before, got "
+            f"{sorted(previous.values.values())} in {previous.origin.configuration}",
+            "previous_does_not_fit",
+        )
+    guide = tuple(sorted(previous.values, key=lambda name: previous.values[name]))
+    return replace(
+        model, previous=previous, guide=guide, arguments=model.arguments | {"inputs": 1 + len(guide)},
+        recipe=replace(model.recipe, guide=resampling),
+    )
+
+
+def require_no_previous(wanted: Wanted, configuration: str) -> None:
+    """Raises UsageError where a stage before was given to a network that reads none."""
+    if wanted.previous is not None:
+        raise UsageError(f"expected --previous for a cascade only, got it for {configuration}")
 
 
 def unsupported(what: str, code: str) -> NoReturn:

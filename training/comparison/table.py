@@ -11,7 +11,7 @@ from operators.dicom.atomic_file import write_whole
 
 HEAD = (
     "| variant | threshold | real fractures, IoU | simulated ones, IoU | false fragments on intact bones "
-    "| fragments found / true |\n| --- | --- | --- | --- | --- | --- |"
+    "| pieces said / true, of broken bones |\n| --- | --- | --- | --- | --- | --- |"
 )
 
 

@@ -58,8 +58,11 @@ class Sources:
             found.append(self.kept(f"map {row} {key}", partial(label_map_subject, path, names, classes)))
         for row in self.recipe.sources["bone_sets"]:
             folder, bones = self.data / row["folder"], row["bones"]
-            load = partial(self.bone_set, folder, bones, classes, row.get("around"))
-            found.append(self.kept(f"set {row} {key}", load))
+            # Alone too, so that a socket without a femur stays empty
+            for around in (row["around"], None) if "around" in row else (None,):
+                load = partial(self.bone_set, folder, bones, classes, around)
+                shown = {**row, "around": around}
+                found.append(self.kept(f"set {shown} {key}", load))
         return found
 
     def bone_set(
@@ -68,7 +71,8 @@ class Sources:
     ) -> Subject:
         """Bones of one patient in the body of a label map, where the recipe names one."""
         donor = label_map_body(self.data / around["path"], self.data / around["names"]) if around else None
-        return bone_set_subject(folder, bones, classes, BODY_SPACING_MM, donor)
+        made = bone_set_subject(folder, bones, classes, BODY_SPACING_MM, donor)
+        return replace(made, name=f"{folder.name} in a body" if donor else folder.name)
 
     def phantoms(self, network: NetworkRecipe) -> list[Subject]:
         """Procedural bodies, each drawn from its own seed."""

@@ -13,8 +13,10 @@ from operators.imaging.packages import FragmentRules
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from training.decisions import (
+    Decision,
     SimulatedBone,
     fitted,
+    log_loss,
     mistakes,
     oracle_decisions,
     simulated_bones,
@@ -34,8 +36,9 @@ Row = tuple[float, bool, int]
 def calibrate(package_folder: Path, recipe: Recipe, data: Path, cache: Path, cases: int, seed: int) -> str:
     """Fits decision and confidence of an installed package; says what was found.
 
-    The odds of a fracture are fitted on three fifths of the `cases`, probabilities on the others, which
-    neither training nor that fit has seen in this form; those of a bone's presence on bodies.
+    The odds of a fracture are fitted on three fifths of the `cases`, and taken where they tell more of the
+    others than those that are there; probabilities are fitted on the others, which neither training nor
+    that fit has seen in this form, those of a bone's presence on bodies.
     """
     to_fit = cases * 3 // 5
     package = read_fracture_package(package_folder / PACKAGE_FILE)
@@ -43,9 +46,10 @@ def calibrate(package_folder: Path, recipe: Recipe, data: Path, cache: Path, cas
     bones = Sources(recipe, data, cache).bones()
     network, spec = networks.get(package.fracture), package.fracture
     fit = simulated_bones(np.random.default_rng([seed, 1]), bones, to_fit, spec, network)
-    rules, said = with_decision(package_folder, package.fragments, list(fit))
-    held_out = simulated_bones(np.random.default_rng([seed, 2]), bones, cases - to_fit, spec, network)
-    rows = fracture_rows(list(held_out), rules)
+    others = simulated_bones(np.random.default_rng([seed, 2]), bones, cases - to_fit, spec, network)
+    fit_bones, held_out = list(fit), list(others)
+    rules, said = with_decision(package_folder, package.fragments, fit_bones, held_out)
+    rows = fracture_rows(held_out, rules)
     bodies, negatives = calibration_bodies(recipe, data)
     rows["bone"] = bones_present(package, networks, bodies, negatives, seed)
     fitted_on = (
@@ -56,20 +60,29 @@ def calibrate(package_folder: Path, recipe: Recipe, data: Path, cache: Path, cas
 
 
 def with_decision(
-    package_folder: Path, rules: FragmentRules, bones: list[SimulatedBone]
+    package_folder: Path, rules: FragmentRules, bones: list[SimulatedBone], held_out: list[SimulatedBone]
 ) -> tuple[FragmentRules, str]:
-    """The rules with newly fitted odds, which are written into the package, and what was found."""
-    decisions = [decision for bone in bones for decision in oracle_decisions(bone, rules)]
+    """The rules with the better odds, newly fitted ones written into the package, and what was found."""
+    decisions, unseen = decisions_of(bones, rules), decisions_of(held_out, rules)
     if len({decision.fracture for decision in decisions}) < 2:
         return rules, f"fracture_logit kept: {len(decisions)} faces, all fractures or none"
     logit = tuple(round(factor, 2) for factor in fitted(decisions))
+    before, after = (log_loss(unseen, one) if unseen else 0.0 for one in (rules.fracture_logit, logit))
+    compared = f"log loss {after:.3f} on {len(unseen)} faces of other bones, {before:.3f} with the former odds"
+    if before < after:
+        return rules, f"fracture_logit kept: {compared}"
     text = ", ".join(f"{factor:.2f}" for factor in logit)
     set_value(package_folder / PACKAGE_FILE, "fragments", "fracture_logit", f"[{text}]")
     missed, false = mistakes(decisions, logit)
     said = f"fracture_logit [{text}] from {len(decisions)} faces: {missed} fractures missed, {false} false"
     if not missed + false:
         said += "; warning: the faces are parted without a mistake, the odds rest on the ridge alone"
-    return replace(rules, fracture_logit=logit), said
+    return replace(rules, fracture_logit=logit), f"{said}; {compared}"
+
+
+def decisions_of(bones: list[SimulatedBone], rules: FragmentRules) -> list[Decision]:
+    """The pairs that merging meets on all of the bones."""
+    return [decision for bone in bones for decision in oracle_decisions(bone, rules)]
 
 
 def fracture_rows(bones: list[SimulatedBone], rules: FragmentRules) -> dict[str, list[Row]]:

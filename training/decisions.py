@@ -139,3 +139,10 @@ def mistakes(decisions: list[Decision], logit: tuple[float, ...]) -> tuple[int, 
     seen = [logit[0] + float(np.dot(logit[1:], decision.features)) > 0 for decision in decisions]
     pairs = [(decision.fracture, found) for decision, found in zip(decisions, seen, strict=True)]
     return pairs.count((True, False)), pairs.count((False, True))
+
+
+def log_loss(decisions: list[Decision], logit: tuple[float, ...]) -> float:
+    """The mean of -log(probability given to what is so); 0.69 for an even chance throughout."""
+    odds = np.array([logit[0] + float(np.dot(logit[1:], decision.features)) for decision in decisions])
+    sign = np.array([1.0 if decision.fracture else -1.0 for decision in decisions])
+    return float(np.logaddexp(0, -sign * odds).mean())

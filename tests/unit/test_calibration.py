@@ -108,15 +108,26 @@ def test_the_decodings_own_decisions_are_held_against_the_truth() -> None:
 
 def test_a_fit_without_a_mistake_is_written_with_a_warning(tmp_path: Path) -> None:
     path = write_package(tmp_path / "bones")
-    rules, said = with_decision(path.parent, RULES, [simulated()])
+    rules, said = with_decision(path.parent, RULES, [simulated()], [])
     assert "warning" in said
+    assert read_fracture_package(path).fragments.fracture_logit == rules.fracture_logit
+
+
+def test_odds_that_tell_less_of_other_bones_than_the_former_ones_are_not_taken(tmp_path: Path) -> None:
+    path = write_package(tmp_path / "bones")
+    certain = replace(RULES, fracture_logit=(-50.0, 100.0, 0.0, 0.0))
+    rules, said = with_decision(path.parent, certain, [simulated()], [simulated()])
+    assert (rules, said.split(":")[0]) == (certain, "fracture_logit kept")
+    wrong = replace(RULES, fracture_logit=(50.0, -100.0, 0.0, 0.0))
+    rules, _ = with_decision(path.parent, wrong, [simulated()], [simulated()])
+    assert rules != wrong
     assert read_fracture_package(path).fragments.fracture_logit == rules.fracture_logit
 
 
 def test_bones_that_show_no_fracture_leave_the_odds_as_they_were(tmp_path: Path) -> None:
     path, before = write_package(tmp_path / "bones"), read_fracture_package(tmp_path / "bones" / PACKAGE_FILE)
     whole = replace(simulated(), truth=np.ones_like(simulated().truth))
-    rules, said = with_decision(path.parent, RULES, [whole])
+    rules, said = with_decision(path.parent, RULES, [whole], [])
     assert (rules, said.split(":")[0]) == (RULES, "fracture_logit kept")
     assert read_fracture_package(path) == before
 

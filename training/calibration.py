@@ -68,7 +68,7 @@ def with_decision(
         return rules, f"fracture_logit kept: {len(decisions)} faces, all fractures or none"
     logit = tuple(round(factor, 2) for factor in fitted(decisions))
     before, after = (log_loss(unseen, one) if unseen else 0.0 for one in (rules.fracture_logit, logit))
-    compared = f"log loss {after:.3f} on {len(unseen)} faces of other bones, {before:.3f} with the former odds"
+    compared = f"log loss {after:.3f} on {len(unseen)} faces of other bones, with the former {before:.3f}"
     if before < after:
         return rules, f"fracture_logit kept: {compared}"
     text = ", ".join(f"{factor:.2f}" for factor in logit)

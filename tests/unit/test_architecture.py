@@ -66,4 +66,4 @@ def test_comments_and_docstrings_may_speak_of_bones() -> None:
 def test_models_hold_no_code() -> None:
     assert ANATOMIES
     suffixes = {path.suffix for path in (ROOT / "models").rglob("*") if path.is_file()}
-    assert suffixes <= {".toml", ".safetensors", ".md", ".txt"}
+    assert suffixes <= {".toml", ".safetensors", ".json", ".md", ".svg", ".txt"}

@@ -1,4 +1,4 @@
-"""Fracture fragments of one bone, from the probabilities of interior and contact surface."""
+"""Fracture fragments of one bone, from the probability of contact surface."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import log10
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial import KDTree
+from scipy.spatial import cKDTree
 
 from operators.imaging.confidence import CERTAIN
 from operators.imaging.distance import distance_mm
@@ -32,13 +32,12 @@ CONTACT_MM = 6.0
 class FractureEvidence:
     """What the fracture network says of one bone, arrays (I, J, K) on one isotropic grid.
 
-    `bone` is the bone's mask, `others` that of the bones around it; `interior` and `contact` are
-    probabilities.
+    `bone` is the bone's mask, `others` that of the bones around it; `contact` is the probability of a
+    surface between two fragments.
     """
 
     bone: NDArray[np.bool_]
     others: NDArray[np.bool_]
-    interior: Array
     contact: Array
     spacing_mm: float
 
@@ -187,7 +186,7 @@ def with_nearest(labels: Labels, kept: NDArray[np.bool_]) -> Labels:
     # The nearest voxel of a set is one of its surface: few to search, where a transform would read all
     taking = there & ~given_away
     surface = np.argwhere(taking & ~ndimage.binary_erosion(taking))
-    _, nearest = KDTree(surface).query(np.argwhere(given_away))
+    _, nearest = cKDTree(surface).query(np.argwhere(given_away))
     result = labels.copy()
     result[given_away] = labels[tuple(surface[nearest].T)]
     return result

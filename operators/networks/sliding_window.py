@@ -117,8 +117,9 @@ def softmax(logits: Array) -> Array:
 
 
 def normalised(total: Array, weight: Array) -> Array:
-    """Weighted means; where no tile ran, all background."""
+    """Weighted means, in place of both; where no tile ran, all background."""
     empty = weight == 0
-    total /= np.where(empty, 1, weight)
+    weight[empty] = 1
+    total /= weight
     total[0][empty] = 1
     return total

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from operators.imaging.assembly import FracturedBone, assemble
 from operators.imaging.fragments import FractureEvidence, split
 from operators.imaging.outlines import OutlinedBone, outlined
 from operators.imaging.packages import FracturePackage, NetworkSpec
-from operators.imaging.resampling import interpolate_scalar, isotropic_grid, resample_hu
+from operators.imaging.resampling import interpolate_mask, interpolate_scalar, isotropic_grid, resample_hu
 from operators.imaging.segmentation import Segmentation
 from operators.imaging.volume import Grid, Volume
 from operators.networks.registry import Networks
@@ -147,9 +147,8 @@ def fracture_evidence(
     package, region = anatomy.package, bone.region
     grid, mask = bone_mask(anatomy, bone, package.fracture.spacing_mm)
     hu = np.where(near(mask, grid), resample_hu(anatomy.source, grid).hu, np.float32(BLANK_HU))
-    classes = run_network(networks, package, "fracture", hu, mask, progress)
-    others = interpolate_scalar(region.others.astype(np.float32), region.grid, grid, 0.0) > 0.5
-    contact = classes[package.fracture.classes.index(CONTACT)].copy()
+    (contact,) = run_network(networks, package, "fracture", hu, mask, progress, keep=(CONTACT,))
+    others = interpolate_mask(region.others, region.grid, grid)
     return FractureEvidence(mask, others, contact, grid.spacing_mm[0]), grid
 
 
@@ -158,8 +157,7 @@ def bone_mask(
 ) -> tuple[Grid, NDArray[np.bool_]]:
     """The bone at `spacing_mm`, on a grid no larger than what the network is to be shown."""
     grid = isotropic_grid(bone.region.grid, spacing_mm)
-    block = anatomy.source.grid.crop(bone.box)
-    mask = interpolate_scalar(bone.inside.astype(np.float32), block, grid, 0.0) > 0.5
+    mask = interpolate_mask(bone.inside, anatomy.source.grid.crop(bone.box), grid)
     box = grown_box(mask, BAND_MM, grid.spacing_mm)
     return (grid, mask) if box is None else (grid.crop(box), mask[box.slices].copy())
 
@@ -181,10 +179,11 @@ def run_network(
     wanted: NDArray[np.bool_] | None,
     progress: Progress,
     guide: NDArray[np.uint8] | None = None,
+    keep: Sequence[str] = (),
 ) -> NDArray[np.float32]:
-    """Probabilities (classes, I, J, K) of the package's network `name`."""
+    """Probabilities (classes, I, J, K) of the package's network `name`; see predict."""
     spec = next(spec for spec in package.networks if spec.name == name)
     network = networks.get(spec)
-    found = predict(network, hu, spec, Window(), wanted, lambda done: progress(name, done), guide)
+    found = predict(network, hu, spec, Window(), wanted, lambda done: progress(name, done), guide, keep)
     networks.rest()
     return found

@@ -14,6 +14,7 @@ from operators.imaging.packages import FragmentRules, NetworkSpec
 from operators.imaging.regions import Regions
 from operators.networks.runtimes import Runtime
 from operators.networks.sliding_window import Window, predict
+from operators.pipeline import CONTACT
 from training.bone_patches import BoneSubject, fractured_bone, scanned
 from training.fracturing import FractureRules
 from training.sampling import Pose
@@ -65,8 +66,8 @@ def simulated_bone(
     outline = outlined(rng, sample.target > 0)
     if not outline.any():
         return None
-    classes = predict(network, sample.hu, spec, Window(), outline)
-    evidence = FractureEvidence(outline, np.zeros_like(outline), classes[2], spacing_mm)
+    (contact,) = predict(network, sample.hu, spec, Window(), outline, keep=(CONTACT,))
+    evidence = FractureEvidence(outline, np.zeros_like(outline), contact, spacing_mm)
     return SimulatedBone(evidence, nearest_fragment(broken.fragments)[outline])
 
 

@@ -53,7 +53,7 @@ def calibrate(package_folder: Path, recipe: Recipe, data: Path, cache: Path, cas
     bodies, negatives = calibration_bodies(recipe, data)
     rows["bone"] = bones_present(package, networks, bodies, negatives, seed)
     fitted_on = (
-        f"{cases - to_fit} simulated bones, {bodies} procedural bodies and "
+        f"{cases - to_fit} simulated bones, {bodies} procedural bodies, as many without bones, and "
         f"{len(negatives)} CTs without the anatomy"
     )
     return "\n".join([said, *with_confidence(package_folder, rows, fitted_on)])

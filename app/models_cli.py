@@ -35,7 +35,7 @@ def import_(
     fold: Annotated[list[str] | None, Parameter(negative="")] = None, checkpoint: str | None = None,
     orientation: str | None = None, previous: Path | None = None, models: Models = None,
 ) -> int:
-    """Make a package of the published model in FOLDER (nnU-Net v1 or v2). Nothing of it is executed.
+    """Make a package of the model in FOLDER (nnU-Net v1 or v2, MONAI bundle). Nothing of it is executed.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def import_(
     title: How results name it.
     labels: A known table of labels (ctpelvic1k, totalsegmentator) or a file like them.
     fold: Take these folds only; else all there are.
-    checkpoint: File of each fold; else the final one.
+    checkpoint: File of each fold, or in a bundle's models folder; else the final one.
     orientation: Directions of the training images' x, y, z, such as LPS or RAS.
     previous: Folder of a cascade's stage before; else the one beside it that its plans name.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +127,8 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
             progress(stage, (n + done) / len(anatomy.bones))
 
         fractured.append(fracture_bone(anatomy, bone, networks, step))
-    return assemble(anatomy.source.grid, tuple(fractured), anatomy.package)
+    ways = networks.ways(anatomy.package.networks, "own", Window().overlap)
+    return replace(assemble(anatomy.source.grid, tuple(fractured), anatomy.package), ways=ways)
 
 
 def fracture_bone(

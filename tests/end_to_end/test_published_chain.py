@@ -36,7 +36,7 @@ def test_an_imported_network_writes_the_originals_labels_as_a_seg(
     volume = axial(case, made_image())
     phantoms.write_ct(tmp_path / "in", volume.hu, volume.grid.ijk_to_lps)
     assert ran("models", "import", published, "--name", "made", "--orientation", "LPS", "-m", models) == 0
-    assert ran("run", tmp_path / "in", "-o", out, "-m", models, "--device", "torch", "--quiet") == 0
+    assert ran("run", tmp_path / "in", "-o", out, "-m", models, "--runtime", "torch", "--quiet") == 0
     read = read_seg_on(out / "segmentation.dcm", volume.grid)
     expected = REFERENCES[f"{case.name}.labels"].transpose(2, 1, 0)
     np.testing.assert_array_equal(read.labels, expected)

@@ -226,6 +226,18 @@ def test_slices_apart_never_mix() -> None:
     assert found.shape == (8, 6, 3)
 
 
+@pytest.mark.parametrize("order", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("before", "after"), [((40, 9, 17), (23, 14, 8)), ((150, 5, 4), (210, 3, 9)), ((1, 6, 7), (2, 4, 7))]
+)
+def test_planes_one_after_the_other_give_what_scipy_gives_of_the_whole(
+    before: tuple[int, ...], after: tuple[int, ...], order: int
+) -> None:
+    image = np.random.default_rng(1).normal(0, 400, before)
+    got = zoomed(image, after, None, Resampling(order))
+    np.testing.assert_allclose(got, resized(image, after, order), rtol=2e-7, atol=1e-5)
+
+
 @pytest.mark.parametrize("axis", [None, 0])
 def test_no_label_comes_out_that_did_not_go_in(axis: int | None) -> None:
     labels = np.random.default_rng(2).choice([-1, 0, 2, 7], (4, 5, 6)).astype(np.int16)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from operators.imaging.bundles import BundlePackage
 from operators.imaging.delivery import delivery
-from operators.imaging.segmentation import Segmentation
+from operators.imaging.segmentation import Segmentation, Way
 from operators.imaging.volume import Volume
 from operators.networks.bundle_answer import Answer
 from operators.networks.bundle_answer import answer as network_answer
@@ -29,10 +29,11 @@ class PreparedScan:
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """What the network says of a scan, on its own voxels."""
+    """What the network found in a scan, on its own voxels, and how it was run."""
 
     source: Volume
     found: Answer
+    ways: tuple[Way, ...]
     package: BundlePackage
 
 
@@ -47,12 +48,13 @@ def answer(scan: PreparedScan, networks: Networks, progress: Progress) -> Answer
     run = networks.get(package.network)
     found = network_answer(run, scan.prepared, package, lambda done: progress("network", done))
     networks.rest()
-    return Answered(scan.source, found, package)
+    ways = networks.ways([package.network], "exact", min(package.tiling.overlap))
+    return Answered(scan.source, found, ways, package)
 
 
 def deliver(answered: Answered, networks: Networks, progress: Progress) -> Segmentation:
     """The labels on the source grid. Raises UnsuitableError where there are none."""
     del networks
     progress("labels", 1.0)
-    found = answered.found
-    return delivery(found.labels, found.certainty.of, answered.source.grid, answered.package)
+    found, grid = answered.found, answered.source.grid
+    return delivery(found.labels, found.counts, found.certainties, grid, answered.package, answered.ways)

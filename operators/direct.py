@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from operators.errors import UnsuitableError
-from operators.imaging.packages import Label
+from operators.imaging.delivery import delivery
 from operators.imaging.preparation import Prepared
 from operators.imaging.preparation import prepare as prepare_volume
 from operators.imaging.recipes import DirectPackage, Stage
-from operators.imaging.segmentation import Segment, Segmentation, Way
-from operators.imaging.volume import LabelMap, Volume
+from operators.imaging.segmentation import Segmentation, Way
+from operators.imaging.volume import Volume
 from operators.networks.label_rows import Found, label_source
 from operators.networks.published_window import answers
 from operators.networks.registry import Networks
@@ -83,34 +82,6 @@ def part_of(progress: Progress, number: int, count: int) -> Callable[[float], No
 def deliver(answered: Answered, networks: Networks, progress: Progress) -> Segmentation:
     """The segments of the source grid. Raises UnsuitableError where there are none."""
     del networks
-    package, grid, found = answered.package, answered.source.grid, answered.found
     progress("labels", 1.0)
-    ml = grid.voxel_volume_mm3 / 1000
-    segments = tuple(
-        segment_of(label, float(found.counts[value] * ml), found.certainties.get(value, 0.0))
-        for label in package.labels
-        if found.counts[value := label.first_value]
-    )
-    if not segments:
-        raise UnsuitableError(
-            f"no {package.title} found: expected at least one of the package's labels in the scan",
-            code="anatomy_not_found",
-        )
-    return Segmentation(LabelMap(found.labels, grid), segments, package, ways=answered.ways)
-
-
-def segment_of(label: Label, volume_ml: float, confidence: float) -> Segment:
-    """A whole bone or organ."""
-    return Segment(
-        value=label.first_value,
-        bone=label.name,
-        label=label.meaning,
-        fragment=None,
-        category=label.category,
-        type=label.type,
-        region=label.type,
-        laterality=label.laterality,
-        rgb=label.rgb,
-        volume_ml=volume_ml,
-        confidence=confidence,
-    )
+    found, grid = answered.found, answered.source.grid
+    return delivery(found.labels, found.counts, found.certainties, grid, answered.package, answered.ways)

@@ -98,7 +98,7 @@ BUNDLES = (
         "basic",
         {"_target_": "BasicUNet", "spatial_dims": 3, "in_channels": 1, "out_channels": 2,
          "features": [4, 4, 8, 8, 12, 4], "norm": ["instance", {"affine": True}], "act": "relu"},
-        [*LOAD, TURN, RANGE, spaced(1.9, 1.9, 1.9),
+        [*LOAD, TURN, RANGE, spaced(1.9, 1.9, 1.7),
          {"_target_": "NormalizeIntensityd", "keys": "image", "channel_wise": True}],
         window(32, 32, 32, mode="constant"),
         [{"_target_": "Activationsd", "keys": "pred", "sigmoid": True}, inverted(True),

@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from operators.errors import UnsuitableError
 from operators.imaging.packages import Label, ModelPackage
-from operators.imaging.segmentation import Segment, Segmentation
+from operators.imaging.segmentation import Segment, Segmentation, Way
 from operators.imaging.volume import Grid, LabelMap
 
 Labels = NDArray[np.uint8]
+Counts = NDArray[np.integer]
 
 
-def delivery(labels: Labels, sure: Callable[[int], float], grid: Grid, package: ModelPackage) -> Segmentation:
-    """What the package delivers of `labels` (I, J, K); `sure` gives the mean probability of a value.
+def delivery(
+    labels: Labels, counts: Counts, sure: Mapping[int, float], grid: Grid, package: ModelPackage,
+    ways: tuple[Way, ...],
+) -> Segmentation:
+    """Segments of `labels` (I, J, K), with the voxels of each value and its mean probability.
 
     Raises UnsuitableError where none of the package's labels is there.
     """
-    kept = np.zeros(256, np.uint8)
-    for label in package.labels:
-        kept[label.first_value] = label.first_value
-    labels = kept[labels]
-    counts = np.bincount(labels.ravel(), minlength=256)
     ml = grid.voxel_volume_mm3 / 1000
     segments = tuple(
-        segment_of(label, float(counts[label.first_value] * ml), sure(label.first_value))
+        segment_of(label, float(counts[value] * ml), sure.get(value, 0.0))
         for label in package.labels
-        if counts[label.first_value]
+        if counts[value := label.first_value]
     )
     if not segments:
         raise UnsuitableError(
             f"no {package.title} found: expected at least one of the package's labels in the scan",
             code="anatomy_not_found",
         )
-    return Segmentation(LabelMap(labels, grid), segments, package)
+    return Segmentation(LabelMap(labels, grid), segments, package, ways=ways)
 
 
 def segment_of(label: Label, volume_ml: float, confidence: float) -> Segment:

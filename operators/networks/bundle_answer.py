@@ -17,13 +17,20 @@ from operators.networks.sliding_window import softmax
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint8]
+
+
+def shares(outputs: Array) -> Array:
+    """Probabilities of outputs that exclude each other, beside them."""
+    return softmax(outputs.copy())
+
+
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "softmax": softmax,
+    "softmax": shares,
     "sigmoid": sigmoid,
     "none": lambda outputs: outputs,
 }
 # What the probability of an output is
-CERTAINTIES = {"greatest": softmax, "threshold": sigmoid}
+CERTAINTIES = {"greatest": shares, "threshold": sigmoid}
 # Where a slab lies, its outputs (classes, I, J, K), its labels (I, J, K)
 Row = tuple[slice, Array, Labels]
 
@@ -41,17 +48,19 @@ class Certainty:
         self.sums += np.bincount(values.ravel(), weights=sure.ravel(), minlength=256)
         self.counts += np.bincount(values.ravel(), minlength=256)
 
-    def of(self, value: int) -> float:
-        """0 to 1."""
-        return float(self.sums[value] / max(self.counts[value], 1))
+    def means(self) -> dict[int, float]:
+        """Of those values that won anywhere, 0 to 1."""
+        seen = np.flatnonzero(self.counts)
+        return {int(value): float(self.sums[value] / self.counts[value]) for value in seen}
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """Labels (I, J, K) of the scan's voxels, and how sure the network is of each."""
+    """Labels (I, J, K) of the scan's voxels; how many have each value, and how sure the network is of it."""
 
     labels: Labels
-    certainty: Certainty
+    counts: NDArray[np.int64]
+    certainties: dict[int, float]
 
 
 def answer(run: Run, prepared: Prepared, package: BundlePackage, progress: Progress) -> Answer:
@@ -62,7 +71,11 @@ def answer(run: Run, prepared: Prepared, package: BundlePackage, progress: Progr
     found = (decided_first if outcome.decided_first else decided_last)(rows, prepared, package)
     for value in outcome.largest:
         keep_largest(found, value, outcome.connected)
-    return Answer(found, certainty)
+    delivered = np.isin(np.arange(256), [label.first_value for label in package.labels])
+    # Plane by plane, as numpy counts in eight bytes a voxel
+    counts = np.sum([np.bincount(plane.ravel(), minlength=256) for plane in found], axis=0)
+    found *= delivered.astype(np.uint8)[found]
+    return Answer(found, counts * delivered, certainty.means())
 
 
 def activated(where: slice, outputs: Array, package: BundlePackage, certainty: Certainty) -> Row:

@@ -15,8 +15,9 @@ from torch import nn
 
 from operators.errors import ModelError, UsageError
 from operators.imaging.packages import NetworkSpec
-from operators.memory import return_freed_memory
+from operators.memory import memory_bytes, return_freed_memory
 from operators.networks.architectures import build
+from operators.networks.footprint import require_memory
 from operators.networks.nnunet_architectures import strides_of
 from operators.networks.weights import fill, load_weights
 
@@ -162,6 +163,8 @@ def load_network(spec: NetworkSpec, device: Device) -> Runtime:
     """The network of `spec` with its checked weights. Raises ModelError."""
     if device.chosen not in RUNTIMES:
         raise ModelError(f"expected one of the runtimes {', '.join(RUNTIMES)}, got {device.chosen!r}")
+    if not device.is_cuda:
+        require_memory(spec, memory_bytes())
     network = build(spec.architecture, **spec.arguments)
     try:
         fill(network, load_weights(spec.weights, spec.sha256))

@@ -26,7 +26,7 @@ def bench_command(name: str | None, **given: Any) -> int:
 def bench(path: Path, settings: Settings) -> None:
     """The networks of a package that differ in more than their weights."""
     package = read_package(path)
-    print(f"{package.name} {package.version}")
+    print(f"{package.name} {package.version}", flush=True)
     kinds = {(spec.architecture, str(spec.arguments), spec.patch): spec for spec in package.networks}
     for spec in kinds.values():
         print(f"  network {spec.name}: {measured(spec, settings)}", flush=True)

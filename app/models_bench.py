@@ -7,43 +7,33 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from app.models_command import DONE, package_file, package_files
 from app.series_job import networks_of
 from app.settings import Settings, read_settings
 from operators.imaging.package_file import read_package
 from operators.imaging.packages import NetworkSpec
 
-HEADINGS = (
-    "network", "runtime", "precision", "patch", "s a patch", "GFLOP", "GFLOP/s", "of matrices", "peak MB",
-)
-
 
 def bench_command(name: str | None, **given: Any) -> int:
-    """A table for one package or for each of them."""
+    """A line for each network of one package or of every package."""
     settings = read_settings(**given)
     files = [package_file(settings.models, name)] if name else package_files(settings.models)
     for path in files:
-        Console().print(benched(path, settings))
+        bench(path, settings)
     return DONE
 
 
-def benched(path: Path, settings: Settings) -> Table:
+def bench(path: Path, settings: Settings) -> None:
     """The networks of a package that differ in more than their weights."""
     package = read_package(path)
-    table = Table(title=f"{package.name} {package.version}", title_justify="left")
-    for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading in HEADINGS[:4] else "right")
+    print(f"{package.name} {package.version}", flush=True)
     kinds = {(spec.architecture, str(spec.arguments), spec.patch): spec for spec in package.networks}
     for spec in kinds.values():
-        table.add_row(*row(spec, settings))
-    return table
+        print(f"  network {spec.name}: {measured(spec, settings)}", flush=True)
 
 
-def row(spec: NetworkSpec, settings: Settings) -> tuple[str, ...]:
-    """One network; memory is that of the process so far."""
+def measured(spec: NetworkSpec, settings: Settings) -> str:
+    """What one network takes; memory is the most that the process ever had."""
     from operators.networks.speed import matrix_gflop_s, patch_gflop, patch_seconds
 
     networks = networks_of(settings)
@@ -54,6 +44,6 @@ def row(spec: NetworkSpec, settings: Settings) -> tuple[str, ...]:
     share = gflop / seconds / matrix_gflop_s(run.precision, networks.device, time.perf_counter)
     patch = "x".join(map(str, spec.patch))
     return (
-        spec.name, run.name, run.precision, patch, f"{seconds:.3f}", f"{gflop:.1f}", f"{gflop / seconds:.0f}",
-        f"{share:.0%}", f"{peak_mb:.0f}",
+        f"{run.name} {run.precision}, a patch of {patch} in {seconds:.3f} s, {gflop:.1f} GFLOP: "
+        f"{gflop / seconds:.0f} GFLOP/s, {share:.0%} of a matrix product's; peak {peak_mb:.0f} MB"
     )

@@ -36,6 +36,10 @@ app.command(models_app)
 Output = Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder for results")]
 Models = Annotated[Path | None, Parameter(name=["--models", "-m"], help="Folder of model packages")]
 Package = Annotated[str | None, Parameter(name="--package", help="Use this package only")]
+Device = Annotated[str | None, Parameter(help="Where networks run: auto, cpu, cuda")]
+Runtime = Annotated[str | None, Parameter(help="What runs them: auto, openvino, torch")]
+Precision = Annotated[str | None, Parameter(help="Their arithmetic: auto, f32, bf16")]
+Mode = Annotated[str | None, Parameter(help="Published networks: exact as the original, or fast")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON")]
 
 
@@ -45,12 +49,14 @@ PEER_HELP = "NAME=AETITLE may send; NAME=AETITLE@HOST:PORT, or @http(s)-address,
 @app.command
 def run(
     folder: Path | None = None, /, *, output: Output = None, models: Models = None, package: Package = None,
-    device: str | None = None, quiet: Annotated[bool, Parameter(negative="")] = False,
+    device: Device = None, runtime: Runtime = None, precision: Precision = None, mode: Mode = None,
+    quiet: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Segment every suitable series in FOLDER; write DICOM SEG, report.json and preview.png."""
     from app.run_command import run_command
 
-    return run_command(folder, output, models, package, device, quiet)
+    ways = {"device": device, "runtime": runtime, "precision": precision, "mode": mode}
+    return run_command(package, quiet, input=folder, output=output, models=models, **ways)
 
 
 @app.command
@@ -152,7 +158,8 @@ Peers = Annotated[list[str] | None, Parameter(name="--peer", negative="", help=P
 def serve(
     *, ae_title: str | None = None, host: str | None = None, port: int | None = None,
     http_host: str | None = None, http_port: int | None = None, data: Data = None, database: Database = None,
-    peer: Peers = None, models: Models = None, device: str | None = None, quiet_s: float | None = None,
+    peer: Peers = None, models: Models = None, device: Device = None, runtime: Runtime = None,
+    precision: Precision = None, mode: Mode = None, quiet_s: float | None = None,
     forced_s: float | None = None, study_limit_s: float | None = None, retention_s: float | None = None,
     delivery_limit_s: float | None = None, minimum_free_mb: int | None = None, workers: int | None = None,
     maximum_associations: int | None = None, maximum_pdu_bytes: int | None = None,
@@ -161,11 +168,13 @@ def serve(
     watch: Path | None = None, watch_settled_s: float | None = None, stow: bool | None = None,
 ) -> int:
     """Stand beside a PACS: receive studies, segment them, deliver the results. app.yaml says the rest."""
-    given = {key: value for key, value in locals().items() if key not in ("peer", "models", "device")}
+    given = locals()
+    ways = {key: given.pop(key) for key in ("models", "device", "runtime", "precision", "mode")}
+    del given["peer"]
     from app.node.command import node_settings
     from app.node.service import serve as serve_node
 
-    return serve_node(node_settings(given, peer, models=models, device=device))
+    return serve_node(node_settings(given, peer, **ways))
 
 
 @app.command

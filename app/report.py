@@ -94,6 +94,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "result_sop_instance_uid": record.result_sop_instance_uid,
         "segments": [_segment(segment) for segment in made.segments] if made else [],
         **({"contacts": [_contact(contact) for contact in made.contacts]} if made and made.contacts else {}),
+        "networks": [asdict(way) for way in made.ways] if made else [],
         "stages": [_stage(stage) for stage in record.stages],
     }
 

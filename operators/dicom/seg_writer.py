@@ -63,6 +63,7 @@ def make_seg(
             "expected a study and a series instance UID, got an empty one", code="missing_uid"
         )
     origin = fingerprint(series, segmentation.package, software_version)
+    origin = "\n".join((origin, *map(str, segmentation.ways)))
     if revision > 1:
         origin = f"{origin}\nrevision {revision}"
     planes, filled = _labelled_planes(segmentation.label_map, series)
@@ -76,7 +77,7 @@ def make_seg(
         pixel_array=planes,
         segmentation_type="BINARY",
         segment_descriptions=[
-            segment_description(number, segment, segmentation.package, origin)
+            segment_description(number, segment, segmentation, origin)
             for number, segment in enumerate(segments, start=1)
         ],
         series_instance_uid=derived_uid("series", origin),

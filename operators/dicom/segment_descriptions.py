@@ -9,14 +9,13 @@ from pydicom.dataset import Dataset
 
 from operators.dicom.coded_concepts import ARTIFICIAL_INTELLIGENCE, concept
 from operators.dicom.identity import derived_uid
-from operators.imaging.packages import ModelPackage
-from operators.imaging.segmentation import Segment
+from operators.imaging.segmentation import Segment, Segmentation, Way
 
 FRAGMENT = " fragment "
 
 
 def segment_description(
-    number: int, segment: Segment, package: ModelPackage, fingerprint: str
+    number: int, segment: Segment, made: Segmentation, fingerprint: str
 ) -> SegmentDescription:
     """Segment `number` of a SEG (PS3.3 C.8.20.4)."""
     tracking_id = tracking_identifier(segment)
@@ -26,7 +25,7 @@ def segment_description(
         segmented_property_category=concept(segment.category),
         segmented_property_type=concept(segment.type),
         algorithm_type="AUTOMATIC",
-        algorithm_identification=_algorithm(package),
+        algorithm_identification=_algorithm(made),
         tracking_id=tracking_id,
         tracking_uid=derived_uid("tracking", tracking_id, fingerprint),
         anatomic_regions=None if segment.region == segment.type else [concept(segment.region)],
@@ -72,13 +71,20 @@ def side_of(description: Dataset) -> Dataset | None:
     return None
 
 
-def _algorithm(package: ModelPackage) -> AlgorithmIdentificationSequence:
+def _algorithm(made: Segmentation) -> AlgorithmIdentificationSequence:
     return AlgorithmIdentificationSequence(
-        name=package.algorithm_name,
+        name=made.package.algorithm_name,
         family=concept(ARTIFICIAL_INTELLIGENCE),
-        version=package.version,
+        version=made.package.version,
         source="Osteon",
+        parameters={way.network: way_text(way) for way in made.ways} or None,
     )
+
+
+def way_text(way: Way) -> str:
+    """How a network was run, for people; AlgorithmParameters has no form of its own (PS3.3 10.16)."""
+    tile = "x".join(map(str, way.tile))
+    return f"{way.runtime} {way.precision} {way.tiling} tiles {tile} overlap {way.overlap:.2f}"
 
 
 def _add_side(description: SegmentDescription, segment: Segment) -> None:

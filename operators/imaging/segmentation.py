@@ -44,11 +44,28 @@ class Contact:
     probability: float
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a network was run, for the record.
+
+    `tiling`: "exact" as the original's, "fast", or "own" of Osteon's own chain; `tile` in the network's
+    voxels, `overlap` the share of a tile that it has in common with the next, at least.
+    """
+
+    network: str
+    runtime: str
+    precision: str
+    tiling: str
+    tile: tuple[int, ...]
+    overlap: float
+
+
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     """Segments on the source grid, and the package that made them.
 
-    `contacts` between fragments are empty where the package has no calibration of them.
+    `contacts` between fragments are empty where the package has no calibration of them; `ways` where
+    a path does not say how its networks were run.
     """
 
     label_map: LabelMap
@@ -56,3 +73,4 @@ class Segmentation:
     package: ModelPackage
     warnings: tuple[str, ...] = ()
     contacts: tuple[Contact, ...] = ()
+    ways: tuple[Way, ...] = ()

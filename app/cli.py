@@ -123,7 +123,7 @@ def train(
 @app.command
 def calibrate(
     package: str, /, *, data: Path, runs: Path = Path("runs"), models: Models = None, cases: int = 100,
-    seed: int = 0,
+    seed: int = 0, keep_decision: bool = False,
 ) -> int:
     """Fit how PACKAGE decides between fracture and none, and its probabilities, on simulated cases.
 
@@ -135,10 +135,11 @@ def calibrate(
     runs: Folder whose cache holds loaded subjects.
     cases: Simulated bones; the decision is fitted on three fifths, the probabilities on the others.
     seed: Seed of the simulation.
+    keep_decision: Fit the probabilities alone, of decisions as they are made now.
     """
     from app.calibrate_command import calibrate_command
 
-    return calibrate_command(package, data, runs, models, cases, seed)
+    return calibrate_command(package, data, runs, models, cases, seed, keep_decision)
 
 
 @app.command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from operators.imaging.measurements import SegmentMeasurements
 from operators.imaging.packages import Code, ModelPackage
 from operators.imaging.volume import LabelMap
 
@@ -48,7 +49,8 @@ class Contact:
 class Segmentation:
     """Segments on the source grid, and the package that made them.
 
-    `contacts` between fragments are empty where the package has no calibration of them.
+    `contacts` between fragments are empty where the package has no calibration of them;
+    `measurements` are empty until they are made.
     """
 
     label_map: LabelMap
@@ -56,3 +58,4 @@ class Segmentation:
     package: ModelPackage
     warnings: tuple[str, ...] = ()
     contacts: tuple[Contact, ...] = ()
+    measurements: tuple[SegmentMeasurements, ...] = ()

@@ -14,7 +14,8 @@ from app.node.job import Json
 from app.node.orphans import Running
 from app.node.workflow import Attempt, define_delivering, define_reporting, define_segmenting
 
-SEGMENTED: Json = {"state": "segmented", "code": "", "sentence": ""}
+FILES = [{"kind": "seg", "file": "segmentation.dcm"}, {"kind": "sr", "file": "measurements.dcm"}]
+SEGMENTED: Json = {"state": "segmented", "code": "", "sentence": "", "files": FILES}
 DELIVERED = Attempt("delivered")
 
 

@@ -36,6 +36,10 @@ app.command(models_app)
 Output = Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder for results")]
 Models = Annotated[Path | None, Parameter(name=["--models", "-m"], help="Folder of model packages")]
 Package = Annotated[str | None, Parameter(name="--package", help="Use this package only")]
+Formats = Annotated[
+    list[Literal["stl", "ply", "glb", "nifti"]] | None,
+    Parameter(name="--files", negative="", help="Also write surfaces and label maps, in each format given"),
+]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON")]
 
 
@@ -45,12 +49,13 @@ PEER_HELP = "NAME=AETITLE may send; NAME=AETITLE@HOST:PORT, or @http(s)-address,
 @app.command
 def run(
     folder: Path | None = None, /, *, output: Output = None, models: Models = None, package: Package = None,
-    device: str | None = None, quiet: Annotated[bool, Parameter(negative="")] = False,
+    device: str | None = None, files: Formats = None,
+    quiet: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Segment every suitable series in FOLDER; write DICOM SEG, report.json and preview.png."""
+    """Segment every suitable series in FOLDER; write DICOM SEG and SR, report.json and preview.png."""
     from app.run_command import run_command
 
-    return run_command(folder, output, models, package, device, quiet)
+    return run_command(folder, output, models, package, device, quiet, files)
 
 
 @app.command
@@ -72,6 +77,14 @@ def series(folder: Path, /, *, models: Models = None, package: Package = None, j
     else:
         render(rows, Console(), found.unreadable)
     return 0
+
+
+@app.command
+def export(seg: Path, /, *, output: Output = None, files: Formats = None) -> int:
+    """Write a DICOM SEG as surfaces (STL, PLY, glTF) and label map (NIfTI); all of them unless given."""
+    from app.export_command import export_command
+
+    return export_command(seg, output, None if files is None else list(files))
 
 
 @app.command

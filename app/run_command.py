@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -28,10 +28,11 @@ def run_command(
     package: str | None,
     device: str | None,
     quiet: bool,
+    files: Sequence[str] | None = None,
 ) -> int:
     """Runs over a folder; arguments not given come from the environment or app.yaml."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    settings = read_settings(input=folder, output=output, models=models, device=device)
+    settings = read_settings(input=folder, output=output, models=models, device=device, files=files)
     if settings.input is None or settings.output is None:
         missing = "input folder" if settings.input is None else "output folder (-o OUT)"
         raise UsageError(f"expected an {missing}, got none; try: osteon run IN -o OUT")

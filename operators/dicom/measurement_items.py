@@ -9,7 +9,7 @@ from operators.dicom.coded_concepts import concept
 from operators.imaging.measurements import Displacement, Gap, Measured, SegmentMeasurements
 from operators.imaging.packages import Code
 
-# For what no dictionary has a code (DICOM, SNOMED CT and IBSI were searched)
+# For what has no code: DICOM's, SNOMED CT's and IBSI's were searched as far as pydicom 3.0.2 holds them
 PRIVATE = "99OSTEON"
 VOLUME = Code("118565006", "SCT", "Volume")
 # Image Biomarker Standardisation Initiative, PS3.16 CID 7477
@@ -29,7 +29,7 @@ MIRROR = Code("mirror", PRIVATE, "Surface fit to the mirrored intact other side"
 COUNT = Code("count", PRIVATE, "Count of segments")
 MEAN = Code("373098007", "SCT", "Mean")
 GREATEST = Code("56851009", "SCT", "Maximum")
-P95 = Code("p95", PRIVATE, "95th percentile")
+P95 = Code("371889001", "SCT", "Ninety-fifth percentile")
 
 MM3, MM2, MM = (Code(unit, "UCUM", unit) for unit in ("mm3", "mm2", "mm"))
 DEGREE = Code("deg", "UCUM", "degree")

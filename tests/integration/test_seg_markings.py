@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import highdicom
 import numpy as np
 import pytest
 from pydicom import dcmread
@@ -93,6 +94,8 @@ def test_a_label_map_holds_the_same_voxels_in_one_frame_a_slice(tmp_path: Path, 
     ]
     np.testing.assert_array_equal(read_seg_on(path, grid()).labels, read_seg_on(binary, grid()).labels)
     assert [info.fragment for info in read_seg(path)[1]] == [1, 2]
+    theirs = highdicom.seg.segread(path).get_volume(combine_segments=True).array
+    assert np.bincount(theirs.ravel()).tolist()[1:] == np.bincount(blobs().ravel())[11:].tolist()
     check_seg(path, MADE, source)
     assert validator_errors(path) == []
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +11,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.errors import UnsuitableError
-from operators.imaging.anatomy import bone_regions, region_of_interest, sides_plane
+from operators.imaging.anatomy import bone_regions, grown_box, region_of_interest, sides_plane
 from operators.imaging.assembly import FracturedBone, assemble
 from operators.imaging.fragments import FractureEvidence, split
 from operators.imaging.outlines import OutlinedBone, outlined
 from operators.imaging.packages import FracturePackage, NetworkSpec
-from operators.imaging.resampling import interpolate_scalar, isotropic_grid, resample_hu
+from operators.imaging.resampling import interpolate_mask, interpolate_scalar, isotropic_grid, resample_hu
 from operators.imaging.segmentation import Segmentation
 from operators.imaging.volume import Grid, Volume
 from operators.networks.registry import Networks
@@ -24,6 +25,8 @@ from operators.networks.sliding_window import Window, predict
 REGION_MARGIN_MM = 16.0
 BAND_MM = 2.0
 BLANK_HU = -1000.0
+# The fracture network's class of surfaces between fragments
+CONTACT = "contact"
 
 Progress = Callable[[str, float], None]
 
@@ -120,29 +123,43 @@ def not_found(package: FracturePackage) -> UnsuitableError:
 
 
 def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) -> Segmentation:
-    """The fragments of each bone, one bone at a time, and all of them on the source grid."""
-    fractured = []
-    for number, bone in enumerate(anatomy.bones):
-        def step(stage: str, done: float, n: int = number) -> None:
-            progress(stage, (n + done) / len(anatomy.bones))
+    """The fragments of each bone, and all of them on the source grid.
 
-        fractured.append(fracture_bone(anatomy, bone, networks, step))
-    return assemble(anatomy.source.grid, tuple(fractured), anatomy.package)
+    One bone is split while the network reads the next: the one takes a core, the other all.
+    """
+    with ThreadPoolExecutor(max_workers=1) as splitting:
+        waiting = []
+        for number, bone in enumerate(anatomy.bones):
+            def step(stage: str, done: float, n: int = number) -> None:
+                progress(stage, (n + done) / len(anatomy.bones))
+
+            evidence, grid = fracture_evidence(anatomy, bone, networks, step)
+            waiting.append((bone, splitting.submit(split, evidence, anatomy.package.fragments), grid))
+            del evidence
+        fractured = tuple(FracturedBone(bone, found.result(), grid) for bone, found, grid in waiting)
+    return assemble(anatomy.source.grid, fractured, anatomy.package)
 
 
-def fracture_bone(
+def fracture_evidence(
     anatomy: Anatomy, bone: OutlinedBone, networks: Networks, progress: Progress
-) -> FracturedBone:
-    """One bone cut out of the CT, blanked around, and split into its fragments."""
+) -> tuple[FractureEvidence, Grid]:
+    """What the network says of one bone, cut out of the CT and blanked around, and on which grid."""
     package, region = anatomy.package, bone.region
-    grid = isotropic_grid(region.grid, package.fracture.spacing_mm)
-    block = anatomy.source.grid.crop(bone.box)
-    mask = interpolate_scalar(bone.inside.astype(np.float32), block, grid, 0.0) > 0.5
+    grid, mask = bone_mask(anatomy, bone, package.fracture.spacing_mm)
     hu = np.where(near(mask, grid), resample_hu(anatomy.source, grid).hu, np.float32(BLANK_HU))
-    classes = run_network(networks, package, "fracture", hu, mask, progress)
-    others = interpolate_scalar(region.others.astype(np.float32), region.grid, grid, 0.0) > 0.5
-    evidence = FractureEvidence(mask, others, classes[1], classes[2], grid.spacing_mm[0])
-    return FracturedBone(bone, split(evidence, package.fragments), grid)
+    (contact,) = run_network(networks, package, "fracture", hu, mask, progress, keep=(CONTACT,))
+    others = interpolate_mask(region.others, region.grid, grid)
+    return FractureEvidence(mask, others, contact, grid.spacing_mm[0]), grid
+
+
+def bone_mask(
+    anatomy: Anatomy, bone: OutlinedBone, spacing_mm: tuple[float, ...]
+) -> tuple[Grid, NDArray[np.bool_]]:
+    """The bone at `spacing_mm`, on a grid no larger than what the network is to be shown."""
+    grid = isotropic_grid(bone.region.grid, spacing_mm)
+    mask = interpolate_mask(bone.inside, anatomy.source.grid.crop(bone.box), grid)
+    box = grown_box(mask, BAND_MM, grid.spacing_mm)
+    return (grid, mask) if box is None else (grid.crop(box), mask[box.slices].copy())
 
 
 def near(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
@@ -162,10 +179,11 @@ def run_network(
     wanted: NDArray[np.bool_] | None,
     progress: Progress,
     guide: NDArray[np.uint8] | None = None,
+    keep: Sequence[str] = (),
 ) -> NDArray[np.float32]:
-    """Probabilities (classes, I, J, K) of the package's network `name`."""
+    """Probabilities (classes, I, J, K) of the package's network `name`; see predict."""
     spec = next(spec for spec in package.networks if spec.name == name)
     network = networks.get(spec)
-    found = predict(network, hu, spec, Window(), wanted, lambda done: progress(name, done), guide)
+    found = predict(network, hu, spec, Window(), wanted, lambda done: progress(name, done), guide, keep)
     networks.rest()
     return found

@@ -14,11 +14,12 @@ from operators.imaging.packages import FragmentRules, NetworkSpec
 from operators.imaging.regions import Regions
 from operators.networks.runtimes import Runtime
 from operators.networks.sliding_window import Window, predict
-from training.bone_patches import BoneSubject, fractured_bone, scanned
+from operators.pipeline import CONTACT
+from training.bone_patches import BONE_POSE, BoneSubject, fractured_bone, scanned
 from training.fracturing import FractureRules
-from training.sampling import Pose
 
-PATCH = (144, 112, 144)
+# Most of the largest bone
+EXTENT_MM = (172.8, 134.4, 172.8)
 # A factor's prior: normal about 0 with a spread of 1 for a feature of spread 1, so that a few dozen faces
 # move it, and a separable set has a finite answer
 RIDGE = 1.0
@@ -57,14 +58,14 @@ def simulated_bone(
 ) -> SimulatedBone | None:
     """One bone fractured anew; None where its outline is empty."""
     spacing_mm = spec.spacing_mm[0]
-    pose = Pose(rotation_deg=25, scale=0.15, bend_mm=6)
-    broken = fractured_bone(rng, bone, PATCH, spacing_mm, pose, FractureRules())
+    shape = tuple(round(extent / spacing_mm) for extent in EXTENT_MM)
+    broken = fractured_bone(rng, bone, shape, spacing_mm, BONE_POSE, FractureRules())
     sample = scanned(rng, broken, spacing_mm)
     outline = outlined(rng, sample.target > 0)
     if not outline.any():
         return None
-    classes = predict(network, sample.hu, spec, Window(), outline)
-    evidence = FractureEvidence(outline, np.zeros_like(outline), classes[1], classes[2], spacing_mm)
+    (contact,) = predict(network, sample.hu, spec, Window(), outline, keep=(CONTACT,))
+    evidence = FractureEvidence(outline, np.zeros_like(outline), contact, spacing_mm)
     return SimulatedBone(evidence, nearest_fragment(broken.fragments)[outline])
 
 

@@ -1,4 +1,4 @@
-"""Fracture fragments of one bone, from the probabilities of interior and contact surface."""
+"""Fracture fragments of one bone, from the probability of contact surface."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from math import log10
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from operators.imaging.confidence import CERTAIN
 from operators.imaging.distance import distance_mm
@@ -21,6 +22,8 @@ Labels = NDArray[np.uint16]
 
 # Valleys whose rim is lower than this are noise of the distance, not a place of their own
 SHALLOW_MM = 1.0
+# Over which the depth is smoothed, a little more than a voxel, whose steps it hides
+SMOOTH_MM = 1.2
 # A certain contact surface stands as high as a place this far from one is deep
 CONTACT_MM = 6.0
 
@@ -29,13 +32,12 @@ CONTACT_MM = 6.0
 class FractureEvidence:
     """What the fracture network says of one bone, arrays (I, J, K) on one isotropic grid.
 
-    `bone` is the bone's mask, `others` that of the bones around it; `interior` and `contact` are
-    probabilities.
+    `bone` is the bone's mask, `others` that of the bones around it; `contact` is the probability of a
+    surface between two fragments.
     """
 
     bone: NDArray[np.bool_]
     others: NDArray[np.bool_]
-    interior: Array
     contact: Array
     spacing_mm: float
 
@@ -163,7 +165,7 @@ def relief(evidence: FractureEvidence, rules: FragmentRules) -> Array:
     """Heights (N,) of the bone's voxels: ridges along contact surfaces, valleys far from them."""
     core = evidence.bone & (evidence.contact < rules.seed_probability)
     depth = distance_mm(core, (evidence.spacing_mm,) * 3)
-    smooth: Array = ndimage.gaussian_filter(depth, 1.0)
+    smooth: Array = ndimage.gaussian_filter(depth, SMOOTH_MM / evidence.spacing_mm)
     return CONTACT_MM * evidence.contact[evidence.bone] - smooth[evidence.bone]
 
 
@@ -177,12 +179,17 @@ def large_enough(labels: Labels, smallest: float) -> NDArray[np.bool_]:
 
 def with_nearest(labels: Labels, kept: NDArray[np.bool_]) -> Labels:
     """Gives the voxels of labels that are not `kept` (V,) to the nearest that is."""
-    given_away = (labels > 0) & ~kept[labels]
+    there = labels > 0
+    given_away = there & ~kept[labels]
     if not given_away.any():
         return labels
-    free = ~kept[labels] | (labels == 0)
-    nearest = ndimage.distance_transform_edt(free, return_distances=False, return_indices=True)
-    return np.where(given_away, labels[tuple(nearest)], labels)
+    # The nearest voxel of a set is one of its surface: few to search, where a transform would read all
+    taking = there & ~given_away
+    surface = np.argwhere(taking & ~ndimage.binary_erosion(taking))
+    _, nearest = cKDTree(surface).query(np.argwhere(given_away))
+    result = labels.copy()
+    result[given_away] = labels[tuple(surface[nearest].T)]
+    return result
 
 
 def by_size(labels: Labels, count: int) -> Labels:

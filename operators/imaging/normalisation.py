@@ -26,8 +26,9 @@ def normalise(image: Array, spec: NetworkSpec, mask: Mask = None) -> Array:
 def window(image: Array, spec: NetworkSpec, _: Mask) -> Array:
     """Clipped to the window and mapped to 0..1."""
     low, high = spec.window_hu
-    scaled: Array = np.clip((image - np.float32(low)) / np.float32(high - low), 0, 1).astype(np.float32)
-    return scaled
+    scaled: Array = np.subtract(image, np.float32(low), dtype=np.float32)
+    scaled /= np.float32(high - low)
+    return np.clip(scaled, 0, 1, out=scaled)
 
 
 def ct(image: Array, spec: NetworkSpec, _: Mask) -> Array:

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from operators.imaging.anatomy import BoneRegion
 from operators.imaging.packages import OutlineRules
-from operators.imaging.resampling import covering_box, interpolate_scalar, resample_hu
+from operators.imaging.resampling import covering_box, interpolate_mask, interpolate_scalar, resample_hu
 from operators.imaging.volume import Box, Grid, Volume
 
 Array = NDArray[np.float32]
@@ -109,7 +109,7 @@ def followed(doubt: Doubt, bright: Mask, grid: Grid, block: Grid) -> Mask:
 
     Bright voxels count only where they hang together with the bone: noise and vessels nearby do not.
     """
-    possible = interpolate_scalar(doubt.possible.astype(np.float32), grid, block, 0.0) > 0.5
+    possible = interpolate_mask(doubt.possible, grid, block)
     level = interpolate_scalar(doubt.inside.astype(np.float32) + doubt.sure, grid, block, 0.0)
     steps = ceil(2 * max(grid.spacing_mm) / min(block.spacing_mm))
     dark = possible & ~bright & (level <= 1.5)

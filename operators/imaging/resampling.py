@@ -86,10 +86,28 @@ def interpolate_scalar(
     return interpolate(image, source, target, outside, SimpleITK.sitkLinear)
 
 
+def interpolate_mask(
+    mask: NDArray[np.bool_] | NDArray[np.uint8], source: Grid, target: Grid
+) -> NDArray[np.bool_]:
+    """A mask on another grid: where linear interpolation gives more than a half; False outside."""
+    image = SimpleITK.GetImageFromArray(mask.astype(np.uint8).transpose(2, 1, 0))
+    moved = moved_image(image, source, target, 0.0, SimpleITK.sitkLinear)
+    inside: NDArray[np.bool_] = np.ascontiguousarray(array_of(moved) > 0.5)
+    return inside
+
+
 def interpolate(
     image: SimpleITK.Image, source: Grid, target: Grid, outside: float, how: int
 ) -> NDArray[np.float32]:
-    """An image in index space of `source` on `target`, float32 (I, J, K).
+    """An image in index space of `source` on `target`, float32 (I, J, K)."""
+    moved = moved_image(image, source, target, outside, how)
+    return array_of(moved).astype(np.float32, order="C")
+
+
+def moved_image(
+    image: SimpleITK.Image, source: Grid, target: Grid, outside: float, how: int
+) -> SimpleITK.Image:
+    """An image in index space of `source` in that of `target`, float32.
 
     The affines go into the transform and not into the image, as ITK's directions cannot shear.
     """
@@ -99,10 +117,12 @@ def interpolate(
     transform.SetTranslation(matrix[:3, 3].tolist())
     reference = [int(n) for n in target.shape]
     index_space = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), ())
-    moved = SimpleITK.Resample(
+    return SimpleITK.Resample(
         image, reference, transform, how, *index_space, float(outside), SimpleITK.sitkFloat32
     )
-    values: NDArray[np.float32] = (
-        SimpleITK.GetArrayViewFromImage(moved).transpose(2, 1, 0).astype(np.float32, order="C")
-    )
-    return values
+
+
+def array_of(image: SimpleITK.Image) -> NDArray[np.float32]:
+    """The voxels (I, J, K) of an image, a view that must not outlive it."""
+    view: NDArray[np.float32] = SimpleITK.GetArrayViewFromImage(image).transpose(2, 1, 0)
+    return view

@@ -19,6 +19,11 @@ VALLEY_MM, VALLEY_STEP_MM = 8.0, 1.0
 VALLEY_REACH_MM = 8.0
 # Each plane across the line between the sides parts them better for the next
 TURNS = 4
+# The plane of symmetry runs through the joint between the two, where more voxels may lie than in the waist
+# of a bone beside it; one that a cut scan led astray runs through far more. Of 709 clouds (two real pelves,
+# two procedural, turned by up to 30 degrees, whole and cut) 106 had over 5 % of a bone on the wrong side with
+# 2, 172 with 1 and 100 with 2.5; of the 52 whole ones none, 13 and none.
+SYMMETRY_CUTS = 2.0
 Points = NDArray[np.float64]
 
 
@@ -62,21 +67,31 @@ def midline_plane(
 def plane_of_pairs(paired_lps: Points, middle_lps: Points, lateral_lps: Points) -> MidlinePlane | None:
     """The plane between the two of a pair, each voxel (N, 3) in mm, where nothing tells them apart.
 
-    The body's plane of symmetry where both are seen, moved to where the fewest voxels of the pair lie, or
-    that across the line between the two sides, whichever cuts fewer voxels: a scan that cuts the body
-    askew has a symmetry of its own. Else what `parted` and `midline_plane` make of one. None where nothing
-    tells the side.
+    The body's plane of symmetry where both are seen, moved to where the fewest voxels of the pair lie,
+    unless it cuts over twice as many voxels as a plane across the line between the two sides: a scan that
+    cuts the body askew has a symmetry of its own. Else what `parted` and `midline_plane` make of one. None
+    where nothing tells the side.
     """
     left, right = parted(paired_lps, middle_lps, lateral_lps)
     if not both_seen(left, right):
         return midline_plane(left, right, middle_lps)
+
+    def voxels_cut(plane: MidlinePlane) -> int:
+        return int(np.sum(np.abs(plane.height_mm(paired_lps)) < VALLEY_MM / 2))
+
     normal, offset = mirror_plane(np.concatenate([paired_lps, middle_lps]))
-    planes = [discriminant(left, right)]
+    symmetric = MidlinePlane(normal, valley(paired_lps @ normal, offset))
+    across = min(planes_across(paired_lps, left, right), key=voxels_cut)
+    return symmetric if voxels_cut(symmetric) <= SYMMETRY_CUTS * voxels_cut(across) else across
+
+
+def planes_across(paired_lps: Points, left_lps: Points, right_lps: Points) -> list[MidlinePlane]:
+    """Planes across the line between the two sides, each parting the pair anew by the one before."""
+    planes = [discriminant(left_lps, right_lps)]
     for _ in range(TURNS):
         on_left = planes[-1].height_mm(paired_lps) > 0
         planes.append(discriminant(paired_lps[on_left], paired_lps[~on_left]))
-    planes.append(MidlinePlane(normal, valley(paired_lps @ normal, offset)))
-    return min(planes, key=lambda plane: np.sum(np.abs(plane.height_mm(paired_lps)) < VALLEY_MM / 2))
+    return planes
 
 
 def both_seen(left_lps: Points, right_lps: Points) -> bool:

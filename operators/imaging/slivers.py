@@ -27,8 +27,10 @@ def slivers(labels: Labels, others: NDArray[np.bool_], spacing_mm: float) -> NDA
             continue
         around = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
         piece = labels[around] == value
-        thin = distance_mm(np.pad(piece, 1), (spacing_mm,) * 3).max() <= SLIVER_MM
-        found[value] = thin and other_share(piece, labels[around], others[around]) >= SLIVER_SHARE
+        found[value] = (
+            other_share(piece, labels[around], others[around]) >= SLIVER_SHARE
+            and distance_mm(np.pad(piece, 1), (spacing_mm,) * 3).max() <= SLIVER_MM
+        )
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TypeVar
@@ -33,30 +33,34 @@ def predict(
     wanted: NDArray[np.bool_] | None = None,
     progress: Callable[[float], None] = lambda _: None,
     guide: NDArray[np.uint8] | None = None,
+    keep: Sequence[str] = (),
 ) -> Array:
     """Probabilities (classes, I, J, K), float32, of a volume (I, J, K) in HU.
 
-    Tiles without any `wanted` voxel are not run: there the background has probability 1.
+    Of the classes to `keep`, in their order, or of all. Tiles without any `wanted` voxel are not run: there
+    the background (the first class) has probability 1.
     A `guide` (channels, I, J, K), 255 for certainty, goes in beside the image.
     Overlapping tiles are averaged with Gaussian weights (Isensee et al. 2021).
     """
     padded, offset = pad_to_patch(normalise(hu, spec), spec.patch)
     needed = None if wanted is None else pad_to_patch(wanted, spec.patch)[0]
     guides = [pad_to_patch(channel, spec.patch)[0] for channel in (() if guide is None else guide)]
-    total = np.zeros((len(spec.classes), *padded.shape), np.float32)
+    kept = [spec.classes.index(name) for name in keep or spec.classes]
+    total = np.zeros((len(kept), *padded.shape), np.float32)
     weight = np.zeros(padded.shape, np.float32)
     gauss = gaussian(spec.patch)
+    weighted = np.empty_like(gauss)
     starts = list(tile_starts(padded.shape, spec.patch, window))
     if needed is not None:
         starts = [start for start in starts if tile(needed, start, spec.patch).any()]
     for done, start in enumerate(starts, start=1):
         probabilities = softmax(run(inputs(tile(padded, start, spec.patch), guides, start)))
-        total_tile = total[(slice(None), *tile_slices(start, spec.patch))]
-        total_tile += probabilities * gauss
+        for number, into in zip(kept, total, strict=True):
+            tile(into, start, spec.patch)[...] += np.multiply(probabilities[number], gauss, out=weighted)
         tile(weight, start, spec.patch)[...] += gauss
         progress(done / len(starts))
     inner = tuple(slice(o, o + n) for o, n in zip(offset, hu.shape, strict=True))
-    return normalised(total[(slice(None), *inner)], weight[inner])
+    return normalised(total[(slice(None), *inner)], weight[inner], kept)
 
 
 def inputs(image: Array, guides: list[NDArray[np.uint8]], start: Start) -> Array:
@@ -110,15 +114,17 @@ def gaussian(patch: tuple[int, ...]) -> Array:
 
 
 def softmax(logits: Array) -> Array:
-    """Probabilities over the first axis."""
-    exponent: Array = np.exp(logits - logits.max(axis=0))
-    exponent /= exponent.sum(axis=0)
-    return exponent
+    """Probabilities over the first axis, in place of the logits: a tile needs no new arrays."""
+    logits -= logits.max(axis=0)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=0)
+    return logits
 
 
-def normalised(total: Array, weight: Array) -> Array:
-    """Weighted means; where no tile ran, all background."""
+def normalised(total: Array, weight: Array, classes: list[int]) -> Array:
+    """Weighted means, in place of both; where no tile ran, all background (class 0)."""
     empty = weight == 0
-    total /= np.where(empty, 1, weight)
-    total[0][empty] = 1
+    weight[empty] = 1
+    total /= weight
+    total[:, empty] = np.equal(classes, 0)[:, None]
     return total

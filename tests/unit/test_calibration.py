@@ -65,7 +65,7 @@ def broken_bar() -> tuple[FractureEvidence, np.ndarray]:
     bone = (j - 15) ** 2 + (k - 15) ** 2 < (5 + 8 * np.abs(np.cos(i / 60 * 2 * np.pi))) ** 2
     truth = np.where(bone, np.where(i < 30, 1, 2), 0).astype(np.uint8)
     contact = ndimage.gaussian_filter((np.abs(i - 29.5) < 2).astype(np.float32), 0.5)
-    return FractureEvidence(bone, np.zeros_like(bone), 1 - contact, contact, 1.2), truth
+    return FractureEvidence(bone, np.zeros_like(bone), contact, 1.2), truth
 
 
 def test_the_oracle_joins_all_but_true_fractures_and_notes_both() -> None:
@@ -154,7 +154,7 @@ def test_calibrating_a_package_fits_what_the_cases_allow_and_draws_the_diagram(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Networks with random weights see nothing of use: the decision stays, and no probability is given."""
-    monkeypatch.setattr("training.decisions.PATCH", (24, 24, 24))
+    monkeypatch.setattr("training.decisions.EXTENT_MM", (28.8, 28.8, 28.8))
     path = write_package(tmp_path / "bones", sees_bone=True)
     before = read_fracture_package(path)
     said = calibrate(path.parent, recipe(tmp_path), write_data(tmp_path / "data"), tmp_path / "cache", 4, 0)

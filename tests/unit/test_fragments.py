@@ -34,8 +34,7 @@ def evidence(
     """Probabilities as a network gives them: smooth, and never quite 0 or 1."""
     sheet = ndimage.gaussian_filter(contact.astype(np.float32), 0.5) * 0.9 + 0.02
     sheet = np.minimum(sheet, 0.95).astype(np.float32)
-    interior = np.where(bone, 1 - sheet, 0).astype(np.float32)
-    return FractureEvidence(bone, np.zeros_like(bone) if others is None else others, interior, sheet, 1.2)
+    return FractureEvidence(bone, np.zeros_like(bone) if others is None else others, sheet, 1.2)
 
 
 def sheet_at(i: int) -> NDArray[np.bool_]:

@@ -203,3 +203,25 @@ def test_a_side_is_not_guessed() -> None:
     bone, _ = clouds(np.random.default_rng(12))
     assert [len(side) for side in parted(bone, NOTHING, NOTHING)] == [0, 0]
     assert [len(side) for side in parted(NOTHING, bone, bone)] == [0, 0]
+
+
+@pytest.mark.parametrize("axis", ["y", "z"])
+@pytest.mark.parametrize("degrees", [-20, 20, 30])
+def test_the_thin_waist_of_a_bone_is_not_taken_for_the_joint_between_the_sides(
+    degrees: float, axis: str
+) -> None:
+    """Across the waist fewer voxels are cut than across the joint, low in front, where the two meet."""
+    rng = np.random.default_rng(15)
+    left, right = clouds(rng)
+    thin = {"y": 2, "z": 1}[axis]
+
+    def shaped(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        x, low = np.abs(points[:, 0]), points[:, thin] < -20
+        return points[(x > 55) | (low & ((x < 22) | (rng.random(len(points)) < 0.5)))]
+
+    left, right = turned(shaped(left), degrees, axis), turned(shaped(right), degrees, axis)
+    behind = turned(rng.uniform([-15, 60, 30], [15, 100, 90], size=(800, 3)), degrees, axis)
+    plane = plane_of_pairs(np.concatenate([left, right]), behind, NOTHING)
+    assert plane is not None
+    assert is_left(plane, left).mean() > 0.99
+    assert is_left(plane, right).mean() < 0.01

@@ -59,6 +59,14 @@ def test_probabilities_add_up_to_one(shape: tuple[int, int, int], overlap: float
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
 
 
+def test_only_the_classes_to_keep_are_kept() -> None:
+    hu, wanted = volume((40, 17, 16)), np.zeros((40, 17, 16), bool)
+    wanted[2, 3, 3] = True
+    whole = predict(echo, hu, SPEC, Window(), wanted)
+    names = (SPEC.classes[2], SPEC.classes[0])
+    np.testing.assert_array_equal(predict(echo, hu, SPEC, Window(), wanted, keep=names), whole[[2, 0]])
+
+
 def test_values_beyond_the_window_are_clipped_and_padding_is_its_lower_end() -> None:
     seen: list[Array] = []
 

@@ -52,7 +52,7 @@ def run(
     device: str | None = None, files: Formats = None,
     quiet: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Segment every suitable series in FOLDER; write DICOM SEG and SR, report.json and preview.png."""
+    """Segment every suitable series in FOLDER; write DICOM SEG, SR and pictures, and report.json."""
     from app.run_command import run_command
 
     return run_command(folder, output, models, package, device, quiet, files)

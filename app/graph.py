@@ -14,6 +14,7 @@ from operators.imaging.packages import ModelPackage
 from operators.imaging.segmentation import Segmentation
 from operators.measurer import MeasurerOperator
 from operators.networks.registry import Networks
+from operators.picture_writer import PictureWriterOperator
 from operators.preview_writer import PreviewWriterOperator
 from operators.report_writer import ReportWriterOperator
 from operators.resampler import ResamplerOperator
@@ -80,6 +81,12 @@ class OsteonApplication(Application):
         )
         self.add_flow(resample, picture, {("resampled", "resampled")})
         self.add_flow(fracture, picture, {("segmentation", "segmentation")})
+        captures = PictureWriterOperator(
+            self, name="picture_writer", targets=work.targets, stages=work.stages
+        )
+        self.add_flow(select, captures, {("selection", "selection")})
+        self.add_flow(resample, captures, {("resampled", "resampled")})
+        self.add_flow(fracture, captures, {("segmentation", "segmentation")})
 
 
 def run_graph(work: Work) -> Segmentation:

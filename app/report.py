@@ -33,7 +33,8 @@ class SeriesRecord:
     """What became of one series: `code` is "selected" or a refusal's, `sentence` says why.
 
     `segmentation`, `result` and `measurements` (names in the output folder of the SEG and of the
-    structured report) are None where nothing was made; `files` are those for people.
+    structured report) are None where nothing was made; `files` are those
+    for people, `pictures` the secondary captures.
     """
 
     study_instance_uid: str
@@ -50,6 +51,7 @@ class SeriesRecord:
     stages: tuple[StageRecord, ...] = ()
     measurements: str | None = None
     files: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
 
 
 def report(
@@ -98,6 +100,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "result": record.result,
         "measurements": record.measurements,
         "files": list(record.files),
+        "pictures": list(record.pictures),
         "result_sop_instance_uid": record.result_sop_instance_uid,
         "segments": _segments(made) if made else [],
         "summary": list(summary(made)) if made else [],

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from app.report import SELECTED, SeriesRecord, StageRecord, report, write_report
-from app.series_job import Graph, Job, graph_of
+from app.series_job import PICTURES, Graph, Job, graph_of
 from app.settings import SOFTWARE_VERSION, Settings
 from app.stage_clock import Show, StageClock
 from operators.dicom.scan import UnreadableFile, require_series, scan
@@ -106,7 +106,7 @@ def remove_former(output: Path) -> None:
         former = json.loads((output / REPORT).read_text(encoding="utf-8"))
         rows = [row for row in former["series"] if row["result"]]
         names = [name for row in rows for name in (row["result"], row.get("measurements")) if name]
-        names += [str(name) for row in rows for name in row.get("files", ())]
+        names += [str(name) for row in rows for key in (FILES, PICTURES) for name in row.get(key, ())]
     except (OSError, ValueError, KeyError, TypeError):
         return
     previews = [row["result"].replace("segmentation", "preview").replace(".dcm", ".png") for row in rows]
@@ -118,7 +118,7 @@ def remove_former(output: Path) -> None:
 def is_result(name: str) -> bool:
     """Whether a name that a report gives can be that of a result: a report may say anything."""
     parts = Path(name).parts
-    nested = len(parts) == 2 and parts[0].startswith(FILES)
+    nested = len(parts) == 2 and parts[0].startswith((FILES, PICTURES))
     return (len(parts) == 1 or nested) and not {"/", ".."} & set(parts)
 
 
@@ -147,8 +147,15 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
     done = replace(
         record, segmentation=segmentation, result=job.file("segmentation", ".dcm"),
         measurements=job.file("measurements", ".dcm"), stages=tuple(clock.records), files=files,
+        pictures=captures(job),
     )  # fmt: skip
     return done, EXIT_DONE
+
+
+def captures(job: Job) -> tuple[str, ...]:
+    """The secondary captures that the graph has written; their names in the output folder."""
+    folder = job.output / job.file(PICTURES, "")
+    return tuple(f"{folder.name}/{path.name}" for path in sorted(folder.glob("*.dcm")))
 
 
 def exported(segmentation: Segmentation, job: Job, clock: StageClock) -> tuple[str, ...]:

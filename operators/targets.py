@@ -18,6 +18,7 @@ class Targets:
     seg: Path
     measurements: Path
     preview: Path
+    pictures: Path
     made_at: datetime
     software_version: str
     revision: int = 1

@@ -22,6 +22,7 @@ from app.run import (
 from app.series_job import Graph, Job
 from app.settings import Settings
 from app.stage_clock import silent
+from operators.dicom.picture_writer import check_picture
 from operators.dicom.report_check import check_report
 from operators.dicom.scan import Scan, require_series, scan
 from operators.dicom.seg_check import ResultName, check_seg
@@ -73,7 +74,7 @@ class Segmenter:
         return self._verified(record, work)
 
     def _verified(self, record: SeriesRecord, work: Job) -> Json:
-        """The names of the SEG and of the report on it, in the order in which they are sent."""
+        """The names of the SEG, the report on it and the pictures, in the order in which they are sent."""
         assert record.segmentation is not None
         assert record.result is not None
         assert record.measurements is not None
@@ -81,6 +82,7 @@ class Segmenter:
         try:
             name = check_seg(work.output / seg, record.segmentation, series)
             of_report = check_report(work.output / report, name.sop_instance_uid, series)
+            pictures = {each: check_picture(work.output / each, series) for each in record.pictures}
         except OutputError as error:
             log.error("verification_failed", series_instance_uid=record.series_instance_uid)
             return refused(error.code, str(error), record) | {"state": "failed"}
@@ -88,8 +90,9 @@ class Segmenter:
             "state": "segmented",
             "series_instance_uid": record.series_instance_uid,
             "files": [
-                result_of("seg", work.output / seg, name),
-                result_of("sr", work.output / report, of_report),
+                result_of("seg", seg, work, name),
+                result_of("sr", report, work, of_report),
+                *(result_of("sc", each, work, its_name) for each, its_name in pictures.items()),
             ],
             "seconds": {stage.name: round(stage.seconds, 3) for stage in record.stages},
         }
@@ -124,9 +127,9 @@ def refused(code: str, sentence: str, record: SeriesRecord) -> Json:
     }
 
 
-def result_of(kind: Result, path: Path, name: ResultName) -> Json:
-    """A verified file, as it is handed over to be sent."""
-    return {"kind": kind, "file": path.name, "sha256": sha256_of(path), **asdict(name)}
+def result_of(kind: Result, file: str, work: Job, name: ResultName) -> Json:
+    """A verified file of the output folder, as it is handed over to be sent."""
+    return {"kind": kind, "file": file, "sha256": sha256_of(work.output / file), **asdict(name)}
 
 
 def sha256_of(path: Path) -> str:

@@ -107,7 +107,8 @@ def outer_points(mesh: Mesh, faces: FractureFaces) -> NDArray[np.float64]:
 
 def plane_of(label_map: LabelMap) -> tuple[NDArray[np.float64], float]:
     """Normal and offset in mm of the plane in which what is labelled mirrors itself best."""
-    voxels = np.argwhere(label_map.labels)
-    some = voxels[:: max(len(voxels) // PLANE_POINTS, 1)]
+    share = np.count_nonzero(label_map.labels) / PLANE_POINTS
+    step = max(int(share ** (1 / 3)), 1)
+    some = np.argwhere(label_map.labels[::step, ::step, ::step]) * step
     affine = label_map.grid.ijk_to_lps
     return mirror_plane(some @ affine[:3, :3].T + affine[:3, 3])

@@ -14,7 +14,7 @@ from app.node.job import Json
 from app.node.orphans import Running
 from app.node.workflow import Attempt, define_delivering, define_reporting, define_segmenting
 
-FILES = [{"kind": "seg", "file": "segmentation.dcm"}, {"kind": "sr", "file": "measurements.dcm"}]
+FILES = [{"kind": kind, "file": f"{kind}.dcm"} for kind in ("seg", "sr", "sc")]
 SEGMENTED: Json = {"state": "segmented", "code": "", "sentence": "", "files": FILES}
 DELIVERED = Attempt("delivered")
 

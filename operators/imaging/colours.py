@@ -16,6 +16,8 @@ Colours = NDArray[np.float64]
 STEP = 15  # of 255: 18 steps a channel, far finer than the colours will lie apart
 # Seen over a CT, which is grey: neither near black or white, nor near grey (CIELab)
 LIGHTNESS, LEAST_CHROMA = (45.0, 95.0), 40.0
+# Of CIELab's axes: lightness counts less, because the bone shows through an overlay with its own
+WEIGHTS = np.array([0.7, 1.0, 1.0])
 # IEC 61966-2-1: sRGB to CIE XYZ under D65, and D65's white
 SRGB_TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
@@ -39,8 +41,8 @@ def _palette(bones: tuple[Colour, ...], count: int) -> tuple[Colour, ...]:
     lab = cielab(colours)
     chroma = np.hypot(lab[:, 1], lab[:, 2])
     usable = (lab[:, 0] >= LIGHTNESS[0]) & (lab[:, 0] <= LIGHTNESS[1]) & (chroma >= LEAST_CHROMA)
-    colours, lab = colours[usable], lab[usable]
-    away = np.linalg.norm(lab[:, None] - cielab(np.array(bones))[None], axis=2).min(axis=1)
+    colours, lab = colours[usable], lab[usable] * WEIGHTS
+    away = np.linalg.norm(lab[:, None] - (cielab(np.array(bones)) * WEIGHTS)[None], axis=2).min(axis=1)
     chosen = []
     for _ in range(count):
         farthest = int(away.argmax())

@@ -15,7 +15,7 @@ from operators.imaging.packages import ModelPackage
 
 MODELS = Path(__file__).parents[2] / "models"
 # CIE76: 2.3 is just noticed (Mahy et al. 1994); 25 are colours of other names
-CLEARLY, VERY_CLEARLY = 25.0, 50.0
+CLEARLY, VERY_CLEARLY = 25.0, 45.0
 
 
 def distance(one: tuple[int, int, int], other: tuple[int, int, int]) -> float:

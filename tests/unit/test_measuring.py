@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from operators.imaging.measurements import SegmentMeasurements
 from operators.imaging.measuring import measured
+from operators.imaging.mirrored_side import displacement
 from operators.imaging.packages import Code
 from operators.imaging.segmentation import Segment, Segmentation
 from operators.imaging.summary import NOTICE, summary
@@ -104,6 +105,14 @@ def test_a_main_fragment_has_its_turn_and_its_way_against_the_mirrored_other_sid
     assert move.translation_mm.value == pytest.approx(float(np.linalg.norm(SHIFT_MM)), abs=2.0)
     assert move.translation_mm.uncertainty is not None
     assert move.translation_mm.uncertainty < 1.5
+
+
+def test_a_piece_that_fits_where_the_main_one_belongs_has_no_displacement() -> None:
+    points = np.random.default_rng(1).normal(size=(4000, 3))
+    ball = points / np.linalg.norm(points, axis=1, keepdims=True) * (20.0, 12.0, 9.0)
+    upper = ball[ball[:, 2] > -2]
+    assert displacement(upper, upper[::2] + 0.5, ball) is None
+    assert displacement(upper, ball[ball[:, 2] < -3] + 0.5, ball) is not None
 
 
 def test_without_an_intact_other_side_no_displacement_is_told() -> None:

@@ -40,6 +40,10 @@ Formats = Annotated[
     list[Literal["stl", "ply", "glb", "nifti"]] | None,
     Parameter(name="--files", negative="", help="Also write surfaces and label maps, in each format given"),
 ]
+Device = Annotated[str | None, Parameter(help="Where networks run: auto, cpu, cuda")]
+Runtime = Annotated[str | None, Parameter(help="What runs them: auto, openvino, torch")]
+Precision = Annotated[str | None, Parameter(help="Their arithmetic: auto, f32, bf16")]
+Mode = Annotated[str | None, Parameter(help="Published networks: exact as the original, or fast")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON")]
 
 
@@ -49,13 +53,15 @@ PEER_HELP = "NAME=AETITLE may send; NAME=AETITLE@HOST:PORT, or @http(s)-address,
 @app.command
 def run(
     folder: Path | None = None, /, *, output: Output = None, models: Models = None, package: Package = None,
-    device: str | None = None, files: Formats = None,
+    device: Device = None, runtime: Runtime = None, precision: Precision = None, mode: Mode = None,
+    files: Formats = None,
     quiet: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Segment every suitable series in FOLDER; write DICOM SEG, SR and pictures, and report.json."""
     from app.run_command import run_command
 
-    return run_command(folder, output, models, package, device, quiet, files)
+    ways = {"device": device, "runtime": runtime, "precision": precision, "mode": mode, "files": files}
+    return run_command(package, quiet, input=folder, output=output, models=models, **ways)
 
 
 @app.command
@@ -130,7 +136,7 @@ def train(
 @app.command
 def calibrate(
     package: str, /, *, data: Path, runs: Path = Path("runs"), models: Models = None, cases: int = 100,
-    seed: int = 0,
+    seed: int = 0, keep_decision: bool = False,
 ) -> int:
     """Fit how PACKAGE decides between fracture and none, and its probabilities, on simulated cases.
 
@@ -142,10 +148,11 @@ def calibrate(
     runs: Folder whose cache holds loaded subjects.
     cases: Simulated bones; the decision is fitted on three fifths, the probabilities on the others.
     seed: Seed of the simulation.
+    keep_decision: Fit the probabilities alone, of decisions as they are made now.
     """
     from app.calibrate_command import calibrate_command
 
-    return calibrate_command(package, data, runs, models, cases, seed)
+    return calibrate_command(package, data, runs, models, cases, seed, keep_decision)
 
 
 @app.command
@@ -165,7 +172,8 @@ Peers = Annotated[list[str] | None, Parameter(name="--peer", negative="", help=P
 def serve(
     *, ae_title: str | None = None, host: str | None = None, port: int | None = None,
     http_host: str | None = None, http_port: int | None = None, data: Data = None, database: Database = None,
-    peer: Peers = None, models: Models = None, device: str | None = None, quiet_s: float | None = None,
+    peer: Peers = None, models: Models = None, device: Device = None, runtime: Runtime = None,
+    precision: Precision = None, mode: Mode = None, quiet_s: float | None = None,
     forced_s: float | None = None, study_limit_s: float | None = None, retention_s: float | None = None,
     delivery_limit_s: float | None = None, minimum_free_mb: int | None = None, workers: int | None = None,
     maximum_associations: int | None = None, maximum_pdu_bytes: int | None = None,
@@ -174,11 +182,13 @@ def serve(
     watch: Path | None = None, watch_settled_s: float | None = None, stow: bool | None = None,
 ) -> int:
     """Stand beside a PACS: receive studies, segment them, deliver the results. app.yaml says the rest."""
-    given = {key: value for key, value in locals().items() if key not in ("peer", "models", "device")}
+    given = locals()
+    ways = {key: given.pop(key) for key in ("models", "device", "runtime", "precision", "mode")}
+    del given["peer"]
     from app.node.command import node_settings
     from app.node.service import serve as serve_node
 
-    return serve_node(node_settings(given, peer, models=models, device=device))
+    return serve_node(node_settings(given, peer, **ways))
 
 
 @app.command

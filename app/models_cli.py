@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 Models = Annotated[Path | None, Parameter(name=["--models", "-m"], help="Folder of model packages")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON")]
 
-models_app = App(name="models", help="Model packages: list, show, import, verify.")
+models_app = App(name="models", help="Model packages: list, show, import, verify, bench.")
 
 
 @models_app.command(name="list")
@@ -35,7 +35,7 @@ def import_(
     fold: Annotated[list[str] | None, Parameter(negative="")] = None, checkpoint: str | None = None,
     orientation: str | None = None, previous: Path | None = None, models: Models = None,
 ) -> int:
-    """Make a package of the published model in FOLDER (nnU-Net v1 or v2). Nothing of it is executed.
+    """Make a package of the model in FOLDER (nnU-Net v1 or v2, MONAI bundle). Nothing of it is executed.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def import_(
     title: How results name it.
     labels: A known table of labels (ctpelvic1k, totalsegmentator) or a file like them.
     fold: Take these folds only; else all there are.
-    checkpoint: File of each fold; else the final one.
+    checkpoint: File of each fold, or in a bundle's models folder; else the final one.
     orientation: Directions of the training images' x, y, z, such as LPS or RAS.
     previous: Folder of a cascade's stage before; else the one beside it that its plans name.
     """
@@ -59,3 +59,21 @@ def verify(name: str | None = None, /, *, models: Models = None) -> int:
     from app.models_command import verify_command
 
     return verify_command(name, models)
+
+
+@models_app.command
+def bench(
+    name: str | None = None, /, *, models: Models = None, device: str | None = None,
+    runtime: str | None = None, precision: str | None = None,
+) -> int:
+    """Measure the networks of one package or of all on this machine: seconds a patch, GFLOP/s, memory.
+
+    Parameters
+    ----------
+    device: Where they run: auto, cpu, cuda.
+    runtime: What runs them: auto, openvino, torch.
+    precision: Their arithmetic: auto, f32, bf16.
+    """
+    from app.models_bench import bench_command
+
+    return bench_command(name, models=models, device=device, runtime=runtime, precision=precision)

@@ -16,7 +16,7 @@ from operators.imaging.packages import Code, Label, ModelPackage, NetworkSpec
 from operators.networks.imports.formats import read_published
 from operators.networks.imports.install import NewPackage, install, verify
 from operators.networks.imports.label_tables import best_table, label_rows, named_table, plain_name
-from operators.networks.imports.published import Wanted
+from operators.networks.imports.published import Published, PublishedModel, Wanted
 
 DONE = 0
 
@@ -121,11 +121,23 @@ def import_command(folder: Path, options: ImportOptions, models: Path | None) ->
     table = named_table(options.labels) if options.labels else best_table(model.values)
     rows = label_rows(model.values, table, by_value=options.labels is not None)
     known = any(row["type"]["value"] for row in rows)
-    orientation = options.orientation or (table.orientation if known else model.recipe.orientation)
+    orientation = orientation_of(model, options.orientation, table.orientation if known else None)
     name = options.name or plain_name(model.origin.dataset)
     new = NewPackage(name, options.title or model.origin.dataset, rows, orientation)
     target = install(model, new, read_settings(models=models).models)
     return said(new, target)
+
+
+def orientation_of(model: Published, asked: str | None, tables: str | None) -> str:
+    """How the training images lay: as asked, as the table of labels knows, as the model says by itself.
+
+    Raises UsageError where one is asked of a model whose steps turn the image themselves.
+    """
+    if isinstance(model, PublishedModel):
+        return asked or tables or model.recipe.orientation
+    if asked is not None:
+        raise UsageError("expected no --orientation for a bundle, which says it itself")
+    return ""
 
 
 def said(new: NewPackage, target: Path) -> int:

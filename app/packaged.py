@@ -22,7 +22,7 @@ def run(
     from app.run_command import run_command
 
     del workdir, log_level
-    return run_command(input, output, model, None, None, False)
+    return run_command(None, False, input=input, output=output, models=model)
 
 
 def main(arguments: list[str]) -> None:

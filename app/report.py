@@ -105,6 +105,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "segments": _segments(made) if made else [],
         "summary": list(summary(made)) if made else [],
         **({"contacts": [_contact(contact) for contact in made.contacts]} if made and made.contacts else {}),
+        "networks": [asdict(way) for way in made.ways] if made else [],
         "stages": [_stage(stage) for stage in record.stages],
     }
 

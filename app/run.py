@@ -53,6 +53,7 @@ def run_folder(
     if package_name is not None:
         refuse_draft(settings.models, package_name)
     packages = named_packages(read_packages(settings.models), package_name)
+    graph = graph or graph_of(settings)
     prepare_output(output)
     remove_former(output)
     clock = StageClock(show)
@@ -66,7 +67,6 @@ def run_folder(
     records = [record_of_refusal(outcome) for outcome in outcomes if isinstance(outcome, Refusal)]
     chosen = [outcome for outcome in outcomes if isinstance(outcome, Selection)]
     codes = [EXIT_UNSUITABLE] * (not chosen)
-    graph = graph or graph_of(settings)
     for number, selection in enumerate(chosen):
         job = Job(number, selection, found, packages, output, settings, made_at)
         record, code = run_job(job, show, graph)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
+from typing import Any
 
 import structlog
 from rich.console import Console
@@ -21,18 +21,10 @@ from app.stage_clock import Show, silent
 from operators.errors import UsageError
 
 
-def run_command(
-    folder: Path | None,
-    output: Path | None,
-    models: Path | None,
-    package: str | None,
-    device: str | None,
-    quiet: bool,
-    files: Sequence[str] | None = None,
-) -> int:
-    """Runs over a folder; arguments not given come from the environment or app.yaml."""
+def run_command(package: str | None, quiet: bool, **given: Any) -> int:
+    """Runs over a folder; settings not `given` come from the environment or app.yaml."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    settings = read_settings(input=folder, output=output, models=models, device=device, files=files)
+    settings = read_settings(**given)
     if settings.input is None or settings.output is None:
         missing = "input folder" if settings.input is None else "output folder (-o OUT)"
         raise UsageError(f"expected an {missing}, got none; try: osteon run IN -o OUT")

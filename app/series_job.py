@@ -49,12 +49,17 @@ Graph = Callable[[Job, StageClock], Segmentation]
 
 
 def graph_of(settings: Settings) -> Graph:
-    """The MONAI Deploy graph; its networks are loaded with the first job and kept for the next ones."""
+    """The MONAI Deploy graph; its networks are loaded with the first job and kept for the next ones.
+
+    Raises ModelError where there is no GPU and one is asked for.
+    """
 
     @cache
     def networks() -> Networks:
         return networks_of(settings)
 
+    if settings.device == "cuda":
+        networks()  # that there is no GPU is said before anything is read
     return lambda job, clock: run_in_graph(job, clock, networks())
 
 
@@ -68,13 +73,16 @@ def loaded_graph(settings: Settings, packages: tuple[ModelPackage, ...]) -> Grap
 
 
 def networks_of(settings: Settings) -> Networks:
-    """No networks yet, and the device that will run them."""
+    """No networks yet, and the device that will run them. Raises ModelError where that is not there."""
     allow_deep_stack()
     keep_large_arrays_apart()
     from operators.networks.registry import Networks
     from operators.networks.runtimes import Device
 
-    return Networks(Device(settings.device, settings.threads))
+    precision = "" if settings.precision == "auto" else settings.precision
+    device = Device(settings.runtime, settings.threads, precision, settings.device)
+    device.require()
+    return Networks(device, settings.mode)
 
 
 def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentation:

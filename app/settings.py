@@ -64,8 +64,21 @@ class Settings(BaseSettings):
         description="Folder of model packages",
         validation_alias=named("models", "HOLOSCAN_MODEL_PATH", "MONAI_MODELPATH"),
     )
-    device: Literal["auto", "openvino", "torch"] = Field(
-        "auto", description="What runs the networks", validation_alias=named("device")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where the networks run; auto takes a GPU if there is one",
+        validation_alias=named("device"),
+    )
+    runtime: Literal["auto", "openvino", "torch"] = Field(
+        "auto", description="What runs them; auto takes torch on a GPU, OpenVINO on a CPU",
+        validation_alias=named("runtime"),
+    )
+    precision: Literal["auto", "f32", "bf16"] = Field(
+        "auto", description="Their arithmetic; auto leaves it to the package, mode and processor",
+        validation_alias=named("precision"),
+    )
+    mode: Literal["exact", "fast"] = Field(
+        "exact", description="How published networks are run: as the original, or in fewer, unmirrored tiles",
+        validation_alias=named("mode"),
     )
     threads: int = Field(
         0, ge=0, description="CPU threads of the networks, 0 for all", validation_alias=named("threads")

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from operators import direct, pipeline
+from operators import bundled, direct, pipeline
+from operators.imaging.bundles import BundlePackage
 from operators.imaging.packages import FracturePackage, ModelPackage
 from operators.imaging.recipes import DirectPackage
 from operators.imaging.segmentation import Segmentation
@@ -31,6 +32,7 @@ class Chain:
 CHAINS: dict[type[ModelPackage], Chain] = {
     FracturePackage: Chain(pipeline.resample, pipeline.segment_anatomy, pipeline.segment_fractures),
     DirectPackage: Chain(direct.prepare, direct.answer, direct.deliver),
+    BundlePackage: Chain(bundled.prepare, bundled.answer, bundled.deliver),
 }
 
 

@@ -1,22 +1,23 @@
-"""The image path of a published network as plain calls: its classes are the labels, nothing is split."""
+"""The image path of a published network as plain calls: its classes are the labels, nothing is split.
+
+The network's answer is never there as a whole: finished rows become labels at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-import numpy as np
-
-from operators.errors import UnsuitableError
-from operators.imaging.packages import Label
-from operators.imaging.preparation import Prepared, delivered, labels_of
+from operators.imaging.delivery import delivery
+from operators.imaging.preparation import Prepared
 from operators.imaging.preparation import prepare as prepare_volume
 from operators.imaging.recipes import DirectPackage, Stage
-from operators.imaging.segmentation import Segment, Segmentation
-from operators.imaging.volume import LabelMap, Volume
-from operators.networks.exact_window import Answer, certainties, predict_folds
+from operators.imaging.segmentation import Segmentation, Way
+from operators.imaging.volume import Volume
+from operators.networks.label_rows import Found, label_source
+from operators.networks.published_window import answers
 from operators.networks.registry import Networks
+from operators.networks.tilings import TILINGS
 
 Progress = Callable[[str, float], None]
 
@@ -32,11 +33,11 @@ class PreparedScan:
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """What the last stage says of a scan (classes, I, J, K), at its own spacing."""
+    """What the last stage found in a scan, and how each network was run."""
 
     source: Volume
-    prepared: Prepared
-    answer: Answer
+    found: Found
+    ways: tuple[Way, ...]
     package: DirectPackage
 
 
@@ -47,24 +48,30 @@ def prepare(volume: Volume, package: DirectPackage) -> PreparedScan:
 
 def answer(scan: PreparedScan, networks: Networks, progress: Progress) -> Answered:
     """Every stage over the scan, each with the labels that the one before gave."""
-    stages, prepared = scan.package.stages, scan.prepared
-    found = run_stage(prepared, stages[0], networks, part_of(progress, 0, len(stages)))
-    for number, (before, stage) in enumerate(pairwise(stages), start=1):
-        labels = labels_of(found, prepared, before.recipe)
-        del found
-        prepared = prepare_volume(scan.source, stage, labels)
-        found = run_stage(prepared, stage, networks, part_of(progress, number, len(stages)))
-    return Answered(scan.source, prepared, found, scan.package)
+    package, count = scan.package, len(scan.package.stages)
+    values = [label.first_value for label in package.labels]
+    kept = [None] * (count - 1) + [values]
+    found, ways = run_stage(scan.prepared, package.stages[0], networks, kept[0], part_of(progress, 0, count))
+    for number, stage in enumerate(package.stages[1:], start=1):
+        prepared = prepare_volume(scan.source, stage, found.labels)
+        here = part_of(progress, number, count)
+        found, these = run_stage(prepared, stage, networks, kept[number], here)
+        ways += these
+    return Answered(scan.source, found, ways, package)
 
 
 def run_stage(
-    prepared: Prepared, stage: Stage, networks: Networks, progress: Callable[[float], None]
-) -> Answer:
-    """All folds of one stage."""
-    runs = [networks.get(spec) for spec in stage.folds]
-    found = predict_folds(runs, prepared.channels, stage, progress)
+    prepared: Prepared, stage: Stage, networks: Networks, values: Sequence[int] | None,
+    progress: Callable[[float], None],
+) -> tuple[Found, tuple[Way, ...]]:
+    """All folds of one stage; only these `values` are kept, or all."""
+    tiling = TILINGS[networks.mode](prepared.channels, stage)
+    folds = [tiling.spec(spec) for spec in stage.folds]
+    runs = [networks.get(spec) for spec in folds]
+    rows = answers(runs, prepared.channels, stage, tiling, progress)
+    found = label_source(rows, prepared, stage.recipe, values)
     networks.rest()
-    return found
+    return found, networks.ways(folds, tiling.mode, tiling.overlap)
 
 
 def part_of(progress: Progress, number: int, count: int) -> Callable[[float], None]:
@@ -73,41 +80,8 @@ def part_of(progress: Progress, number: int, count: int) -> Callable[[float], No
 
 
 def deliver(answered: Answered, networks: Networks, progress: Progress) -> Segmentation:
-    """The labels on the source grid. Raises UnsuitableError where there are none."""
+    """The segments of the source grid. Raises UnsuitableError where there are none."""
     del networks
-    package, grid = answered.package, answered.source.grid
-    recipe = package.stages[-1].recipe
-    values = [label.first_value for label in package.labels]
-    labels = delivered(labels_of(answered.answer, answered.prepared, recipe), values)
     progress("labels", 1.0)
-    counts = np.bincount(labels.ravel(), minlength=256)
-    sure = certainties(answered.answer, recipe)
-    ml = grid.voxel_volume_mm3 / 1000
-    segments = tuple(
-        segment_of(label, float(counts[label.first_value] * ml), sure.get(label.first_value, 0.0))
-        for label in package.labels
-        if counts[label.first_value]
-    )
-    if not segments:
-        raise UnsuitableError(
-            f"no {package.title} found: expected at least one of the package's labels in the scan",
-            code="anatomy_not_found",
-        )
-    return Segmentation(LabelMap(labels, grid), segments, package)
-
-
-def segment_of(label: Label, volume_ml: float, confidence: float) -> Segment:
-    """A whole bone or organ."""
-    return Segment(
-        value=label.first_value,
-        bone=label.name,
-        label=label.meaning,
-        fragment=None,
-        category=label.category,
-        type=label.type,
-        region=label.type,
-        laterality=label.laterality,
-        rgb=label.rgb,
-        volume_ml=volume_ml,
-        confidence=confidence,
-    )
+    found, grid = answered.found, answered.source.grid
+    return delivery(found.labels, found.counts, found.certainties, grid, answered.package, answered.ways)

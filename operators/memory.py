@@ -1,12 +1,37 @@
-"""Memory that the allocator keeps after large arrays are gone."""
+"""Memory: how much there is, and what the allocator keeps after large arrays are gone."""
 
 from __future__ import annotations
 
 import ctypes
+import os
+from collections.abc import Iterator
+from pathlib import Path
 
 # mallopt's number of it in glibc's malloc.h
 M_MMAP_THRESHOLD = -3
 LARGE_BYTES = 1 << 20
+
+
+def memory_bytes(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """What this process may take at most: the machine's memory, or less where a control group says so."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([machine, *group_limits(cgroups, own)])
+
+
+def group_limits(cgroups: Path, own: Path) -> Iterator[int]:
+    """The limits of the process's control groups and of those above them, of both versions (Linux)."""
+    lines = own.read_text().splitlines() if own.is_file() else []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        versions = {"": (cgroups, "memory.max"), "memory": (cgroups / "memory", "memory.limit_in_bytes")}
+        if controllers in versions:
+            root, name = versions[controllers]
+            folder = root / path.lstrip("/")
+            # Inside of a container the path may be that of the machine: then the root's own file holds
+            for each in (folder, *folder.parents):
+                text = (each / name).read_text().strip() if (each / name).is_file() else ""
+                if text.isdigit():
+                    yield int(text)
 
 
 def keep_large_arrays_apart() -> None:

@@ -32,6 +32,6 @@ class PictureWriterOperator(Operator):
         selection, segmentation = op_input.receive("selection"), op_input.receive("segmentation")
         resampled = op_input.receive("resampled")
         with self.stages.measured("pictures"):
-            making = self.targets.making(selection.series, segmentation.package)
+            making = self.targets.making(selection.series, segmentation)
             pictures = fracture_pictures(resampled.source, segmentation)
             write_pictures(pictures, making, self.targets.pictures)

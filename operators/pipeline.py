@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,7 +137,8 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
             waiting.append((bone, splitting.submit(split, evidence, anatomy.package.fragments), grid))
             del evidence
         fractured = tuple(FracturedBone(bone, found.result(), grid) for bone, found, grid in waiting)
-    return assemble(anatomy.source.grid, fractured, anatomy.package)
+    ways = networks.ways(anatomy.package.networks, "own", Window().overlap)
+    return replace(assemble(anatomy.source.grid, fractured, anatomy.package), ways=ways)
 
 
 def fracture_evidence(

@@ -34,6 +34,6 @@ class ReportWriterOperator(Operator):
         selection, segmentation = op_input.receive("selection"), op_input.receive("measured")
         seg = op_input.receive("seg")
         with self.stages.measured("report"):
-            making = self.targets.making(selection.series, segmentation.package)
+            making = self.targets.making(selection.series, segmentation)
             write_report(segmentation, making, seg, self.targets.measurements)
         self.segmentation = segmentation

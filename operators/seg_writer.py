@@ -30,6 +30,6 @@ class SegWriterOperator(Operator):
         """One file."""
         selection, segmentation = op_input.receive("selection"), op_input.receive("segmentation")
         with self.stages.measured("write"):
-            making = self.targets.making(selection.series, segmentation.package)
+            making = self.targets.making(selection.series, segmentation)
             seg = write_seg(segmentation, making, self.targets.seg, profile=self.targets.seg_profile)
         op_output.emit(seg, "seg")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from operators.dicom.markings import Making
 from operators.dicom.series import Series
-from operators.imaging.packages import ModelPackage
+from operators.imaging.segmentation import Segmentation
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,6 @@ class Targets:
     revision: int = 1
     seg_profile: str = "binary"
 
-    def making(self, series: Series, package: ModelPackage) -> Making:
+    def making(self, series: Series, made: Segmentation) -> Making:
         """What all DICOM results of a series share."""
-        return Making(series, package, self.made_at, self.software_version, self.revision)
+        return Making(series, made.package, self.made_at, self.software_version, self.revision, made.ways)

@@ -33,8 +33,11 @@ MEANINGS = {"bone": "bone present", "fracture": "bone fractured", "contact": "co
 Row = tuple[float, bool, int]
 
 
-def calibrate(package_folder: Path, recipe: Recipe, data: Path, cache: Path, cases: int, seed: int) -> str:
-    """Fits decision and confidence of an installed package; says what was found.
+def calibrate(
+    package_folder: Path, recipe: Recipe, data: Path, cache: Path, cases: int, seed: int,
+    keep_decision: bool = False,
+) -> str:
+    """Fits decision (unless it is to be kept) and confidence of an installed package; says what was found.
 
     The odds of a fracture are fitted on three fifths of the `cases`, and taken where they tell more of the
     others than those that are there; probabilities are fitted on the others, which neither training nor
@@ -48,12 +51,14 @@ def calibrate(package_folder: Path, recipe: Recipe, data: Path, cache: Path, cas
     fit = simulated_bones(np.random.default_rng([seed, 1]), bones, to_fit, spec, network)
     others = simulated_bones(np.random.default_rng([seed, 2]), bones, cases - to_fit, spec, network)
     fit_bones, held_out = list(fit), list(others)
-    rules, said = with_decision(package_folder, package.fragments, fit_bones, held_out)
+    rules, said = package.fragments, "fracture_logit kept as asked"
+    if not keep_decision:
+        rules, said = with_decision(package_folder, rules, fit_bones, held_out)
     rows = fracture_rows(held_out, rules)
     bodies, negatives = calibration_bodies(recipe, data)
     rows["bone"] = bones_present(package, networks, bodies, negatives, seed)
     fitted_on = (
-        f"{cases - to_fit} simulated bones, {bodies} procedural bodies and "
+        f"{cases - to_fit} simulated bones, {bodies} procedural bodies, as many without bones, and "
         f"{len(negatives)} CTs without the anatomy"
     )
     return "\n".join([said, *with_confidence(package_folder, rows, fitted_on)])

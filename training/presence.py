@@ -1,4 +1,4 @@
-"""Which bones the networks find, and which are there: cut procedural bodies, CTs without the anatomy."""
+"""Which bones the networks find, and which are there: procedural bodies, CTs without the anatomy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from operators.imaging.resampling import interpolate_scalar
 from operators.imaging.volume import Box, Grid, LabelMap, Volume
 from operators.networks.registry import Networks
 from operators.pipeline import resample, segment_anatomy
-from training.phantom import phantom_ct
+from training.phantom import boneless_ct, phantom_ct
 from training.subjects import load_lps
 
 # Of procedural CTs; the networks read nothing finer
@@ -51,11 +51,12 @@ def bones_present(
 
 
 def bodies_and_negatives(bodies: int, negatives: list[Path], seed: int) -> Iterator[list[Case]]:
-    """Each body, then each CT without the anatomy, with several fields of view."""
+    """Each body with several fields of view, and a boneless one; then each CT without the anatomy."""
     rng = np.random.default_rng([FIRST_SEED, seed])
     for _ in range(bodies):
         made = phantom_ct(rng, SPACING_MM)
         yield [cut(rng, made.ct, made.truth) for _ in range(CUTS)]
+        yield [Case(boneless_ct(rng), None)]
     for path in negatives:
         ct = without_anatomy(path)
         yield [cut(rng, ct, None) for _ in range(EMPTY_CUTS)]

@@ -18,6 +18,7 @@ from operators.dicom.identity import derived_uid, fingerprint, weights_serial
 from operators.dicom.series import Series
 from operators.errors import UnsuitableError
 from operators.imaging.packages import ModelPackage
+from operators.imaging.segmentation import Way
 
 LONG_STRING = 64  # characters in a value of VR LO (PS3.5 6.2)
 NOTICE = " (AI, not for diagnosis)"
@@ -29,7 +30,8 @@ MANUFACTURER = "Osteon"
 class Making:
     """What decides the UIDs and the markings of all results that are made of one series together.
 
-    A `revision` above 1 replaces an earlier result, which the series' number and description say.
+    A `revision` above 1 replaces an earlier result, which the series' number and description say;
+    `ways` is how the networks were run.
     """
 
     series: Series
@@ -37,6 +39,7 @@ class Making:
     made_at: datetime
     software_version: str
     revision: int = 1
+    ways: tuple[Way, ...] = ()
 
     @cached_property
     def origin(self) -> str:
@@ -46,6 +49,7 @@ class Making:
                 "expected a study and a series instance UID, got an empty one", code="missing_uid"
             )
         made = fingerprint(self.series, self.package, self.software_version)
+        made = "\n".join((made, *map(str, self.ways)))
         return made if self.revision == 1 else f"{made}\nrevision {self.revision}"
 
     def uid(self, *parts: str) -> UID:
@@ -69,15 +73,28 @@ class Making:
         return (self.package.title[: LONG_STRING - len(rest)] + rest)[:LONG_STRING]
 
 
-def algorithm(package: ModelPackage) -> AlgorithmIdentificationSequence:
-    """Name, version, and the checksum of each network's weights (PS3.3 10.16)."""
+def algorithm(making: Making) -> AlgorithmIdentificationSequence:
+    """Name, version, the checksum of each network's weights and how it was run (PS3.3 10.16)."""
+    package = making.package
     return AlgorithmIdentificationSequence(
         name=package.algorithm_name[:LONG_STRING],
         family=concept(ARTIFICIAL_INTELLIGENCE),
         version=package.version,
         source=MANUFACTURER,
-        parameters={f"{network.name} sha256": network.sha256 for network in package.networks},
+        parameters=parameters(making),
     )
+
+
+def parameters(making: Making) -> dict[str, str]:
+    """For people: AlgorithmParameters has no form of its own."""
+    weights = {f"{network.name} sha256": network.sha256 for network in making.package.networks}
+    return weights | {way.network: way_text(way) for way in making.ways}
+
+
+def way_text(way: Way) -> str:
+    """How a network was run."""
+    tile = "x".join(map(str, way.tile))
+    return f"{way.runtime} {way.precision} {way.tiling} tiles {tile} overlap {way.overlap:.2f}"
 
 
 def equipment(making: Making) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 
 from operators.dicom.coded_concepts import ARTIFICIAL_INTELLIGENCE, concept
-from operators.dicom.markings import MANUFACTURER, Making
+from operators.dicom.markings import MANUFACTURER, Making, parameters
 from operators.dicom.measurement_items import count_item, segment_items
 from operators.dicom.segment_descriptions import tracking_identifier
 from operators.imaging.measurements import SegmentMeasurements
@@ -86,7 +86,7 @@ def algorithm_of(making: Making) -> AlgorithmIdentification:
     return AlgorithmIdentification(
         name=package.algorithm_name,
         version=package.version,
-        parameters=[f"{network.name} sha256 {network.sha256}" for network in package.networks],
+        parameters=[f"{name} {value}" for name, value in parameters(making).items()],
         family=concept(ARTIFICIAL_INTELLIGENCE),
         manufacturer=MANUFACTURER,
     )

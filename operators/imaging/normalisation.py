@@ -16,6 +16,8 @@ from operators.imaging.packages import NetworkSpec
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_] | None
 EPSILON = 1e-8
+# Schemes that need to know nothing of an image but the voxel
+POINTWISE = ("window", "ct", "none")
 
 
 def normalise(image: Array, spec: NetworkSpec, mask: Mask = None) -> Array:

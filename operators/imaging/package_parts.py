@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from operators.imaging.anatomy import SIDES
+from operators.imaging.bundles import Outcome, Tiling
 from operators.imaging.confidence import Confidence
 from operators.imaging.normalisation import SCHEMES
 from operators.imaging.packages import (
@@ -28,8 +29,8 @@ PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 Part = TypeVar(
-    "Part", Acceptance, Code, Confidence, FragmentRules, Label, NetworkSpec, Normalisation, Origin,
-    OutlineRules, Recipe, Resampling, SideRules,
+    "Part", Acceptance, Code, Confidence, FragmentRules, Label, NetworkSpec, Normalisation, Origin, Outcome,
+    OutlineRules, Recipe, Resampling, SideRules, Tiling,
 )
 Package = TypeVar("Package", bound=ModelPackage)
 

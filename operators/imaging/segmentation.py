@@ -45,12 +45,28 @@ class Contact:
     probability: float
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a network was run, for the record.
+
+    `tiling`: "exact" as the original's, "fast", or "own" of Osteon's own chain; `tile` in the network's
+    voxels, `overlap` the share of a tile that it has in common with the next, at least.
+    """
+
+    network: str
+    runtime: str
+    precision: str
+    tiling: str
+    tile: tuple[int, ...]
+    overlap: float
+
+
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     """Segments on the source grid, and the package that made them.
 
-    `contacts` between fragments are empty where the package has no calibration of them;
-    `measurements` are empty until they are made.
+    `contacts` between fragments are empty where the package has no calibration of them; `ways` where
+    a path does not say how its networks were run; `measurements` until they are made.
     """
 
     label_map: LabelMap
@@ -58,4 +74,5 @@ class Segmentation:
     package: ModelPackage
     warnings: tuple[str, ...] = ()
     contacts: tuple[Contact, ...] = ()
+    ways: tuple[Way, ...] = ()
     measurements: tuple[SegmentMeasurements, ...] = ()

@@ -11,6 +11,7 @@ from monai.networks.utils import pixelshuffle, pixelunshuffle
 from torch import nn
 
 from operators.errors import ModelError
+from operators.networks.monai_architectures import MONAI_ARCHITECTURES
 from operators.networks.nnunet_architectures import NNUNET_ARCHITECTURES
 
 SUBPIXELS = 2
@@ -58,6 +59,7 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "plain_unet": plain_unet,
     "subpixel_unet": SubpixelUNet,
     **NNUNET_ARCHITECTURES,
+    **MONAI_ARCHITECTURES,
 }
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import prod
+from typing import cast
 
 from torch import nn
 
+from operators.imaging.packages import NetworkSpec
 from operators.networks.unets import ConvStack, Decoder, Encoder, Layers, NnUNet, ResidualStack, Sides
 
 
@@ -53,6 +56,14 @@ def unet(
             layers, features, strides, kernels_back, decoder_blocks, outputs, upsampling_bias, head_bias
         ),
     )
+
+
+def strides_of(spec: NetworkSpec) -> tuple[int, ...] | None:
+    """How much coarser the coarsest features are, axis by axis; None for another kind of network."""
+    if spec.architecture not in NNUNET_ARCHITECTURES:
+        return None
+    steps = cast(Sequence[Sides], spec.arguments["strides"])
+    return tuple(prod(step[axis] for step in steps) for axis in range(spec.dimensions))
 
 
 # What package.toml's `architecture` may say beside Osteon's own

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from operators.imaging.packages import NetworkSpec
+from operators.imaging.segmentation import Way
 from operators.networks.runtimes import Device, Runtime, load_network
 
 
 class Networks:
-    """Loads networks on demand and keeps them."""
+    """Loads networks on demand and keeps them; `mode` is a row of the table in `tilings.py`.
 
-    def __init__(self, device: Device) -> None:
-        self.device = device
-        self.loaded: dict[tuple[str, tuple[int, ...]], Runtime] = {}
+    Of those weights that run with tiles of several sizes only the last size is kept.
+    """
+
+    def __init__(self, device: Device, mode: str = "exact") -> None:
+        self.device, self.mode = device, mode
+        self.loaded: dict[str, tuple[NetworkSpec, Runtime]] = {}
 
     def get(self, spec: NetworkSpec) -> Runtime:
         """The network of `spec`, ready to run. Raises ModelError."""
-        key = (spec.sha256, spec.patch)
-        if key not in self.loaded:
-            self.loaded[key] = load_network(spec, self.device)
-        return self.loaded[key]
+        known = self.loaded.get(spec.sha256)
+        if known is None or (known[0].patch, known[0].precision) != (spec.patch, spec.precision):
+            self.loaded.pop(spec.sha256, None)
+            self.loaded[spec.sha256] = spec, load_network(spec, self.device)
+        return self.loaded[spec.sha256][1]
+
+    def ways(self, specs: Sequence[NetworkSpec], tiling: str, overlap: float) -> tuple[Way, ...]:
+        """How those of `specs` that are loaded are run."""
+        known = [(spec, self.loaded[spec.sha256][1]) for spec in specs if spec.sha256 in self.loaded]
+        return tuple(
+            Way(spec.name, run.name, run.precision, tiling, spec.patch, overlap) for spec, run in known
+        )
 
     def rest(self) -> None:
         """Gives back what the networks need only while they run."""
-        for network in self.loaded.values():
+        for _, network in self.loaded.values():
             network.rest()

@@ -13,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from operators.errors import ModelError
+from operators.errors import ModelError, UsageError
 from operators.imaging.packages import NetworkSpec
-from operators.memory import return_freed_memory
+from operators.memory import memory_bytes, return_freed_memory
 from operators.networks.architectures import build
+from operators.networks.footprint import require_memory
+from operators.networks.nnunet_architectures import strides_of
 from operators.networks.weights import fill, load_weights
 
 Array = NDArray[np.float32]
@@ -41,7 +43,7 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True)
 class Device:
-    """Which runtime to use, how many CPU threads (0: all), which arithmetic OpenVINO is to use.
+    """Which runtime to use, how many CPU threads (0: all), which arithmetic, and where: auto, cpu, cuda.
 
     `precision` is f32 or bf16; empty leaves it to the network, which may leave it to the runtime.
     """
@@ -49,13 +51,29 @@ class Device:
     runtime: str = "auto"
     threads: int = 0
     precision: str = ""
+    where: str = "auto"
+
+    def require(self) -> None:
+        """Raises ModelError where what is asked for is not there."""
+        if self.where == "cuda" and not torch.cuda.is_available():
+            raise ModelError(
+                "expected a GPU with CUDA, as device cuda asks for it, got none that torch can use",
+                code="cuda_missing",
+            )
+        if self.where == "cuda" and self.runtime == "openvino":
+            raise UsageError("expected runtime torch or auto for device cuda, got openvino")
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether torch runs networks on a GPU."""
+        return self.where != "cpu" and torch.cuda.is_available()
 
     @property
     def chosen(self) -> str:
-        """The runtime's name: torch where a GPU is there, OpenVINO else."""
+        """The runtime's name: torch where a GPU is to be used, OpenVINO else."""
         if self.runtime != "auto":
             return self.runtime
-        return "torch" if torch.cuda.is_available() else "openvino"
+        return "torch" if self.is_cuda else "openvino"
 
 
 class OpenVinoRuntime:
@@ -91,15 +109,22 @@ class OpenVinoRuntime:
 def converted(network: nn.Module, spec: NetworkSpec) -> openvino.Model:
     """The network for patches of its own size, traced and frozen first.
 
-    OpenVINO's own tracing gives the same, but loads libraries for 150 MB to do it.
+    OpenVINO's own tracing gives the same, but loads libraries for 150 MB to do it. No tensor's size is
+    written into nnU-Net's networks, so that tracing a small patch gives them for any.
     """
-    example = torch.zeros(1, spec.inputs, *spec.patch)
+    example = torch.zeros(1, spec.inputs, *traced_sides(spec))
     with warnings.catch_warnings(), torch.no_grad():
-        # The shapes that tracing fixes are those of the patch, which never changes
+        # The shapes that tracing fixes in other networks are those of the patch, which never changes
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         traced = torch.jit.freeze(torch.jit.trace(network, example, check_trace=False))
-        return openvino.convert_model(traced, example_input=example, input=list(example.shape))
+        return openvino.convert_model(traced, example_input=example, input=[1, spec.inputs, *spec.patch])
+
+
+def traced_sides(spec: NetworkSpec) -> tuple[int, ...]:
+    """The least patch that leaves the coarsest features two voxels, which norms need."""
+    strides = strides_of(spec) or spec.patch
+    return tuple(min(2 * stride, side) for stride, side in zip(strides, spec.patch, strict=True))
 
 
 class TorchRuntime:
@@ -109,7 +134,7 @@ class TorchRuntime:
 
     def __init__(self, network: nn.Module, spec: NetworkSpec, device: Device) -> None:
         self.shape = (1, spec.inputs, *spec.patch)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = torch.device("cuda" if device.is_cuda else "cpu")
         self.precision = device.precision or ("bf16" if self.device.type == "cuda" else "f32")
         if device.threads:
             torch.set_num_threads(device.threads)
@@ -138,6 +163,8 @@ def load_network(spec: NetworkSpec, device: Device) -> Runtime:
     """The network of `spec` with its checked weights. Raises ModelError."""
     if device.chosen not in RUNTIMES:
         raise ModelError(f"expected one of the runtimes {', '.join(RUNTIMES)}, got {device.chosen!r}")
+    if not device.is_cuda:
+        require_memory(spec, memory_bytes())
     network = build(spec.architecture, **spec.arguments)
     try:
         fill(network, load_weights(spec.weights, spec.sha256))

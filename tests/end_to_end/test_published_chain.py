@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from app.cli import app, execute
 from operators.dicom.seg_reader import read_seg_on
@@ -36,10 +37,18 @@ def test_an_imported_network_writes_the_originals_labels_as_a_seg(
     volume = axial(case, made_image())
     phantoms.write_ct(tmp_path / "in", volume.hu, volume.grid.ijk_to_lps)
     assert ran("models", "import", published, "--name", "made", "--orientation", "LPS", "-m", models) == 0
-    assert ran("run", tmp_path / "in", "-o", out, "-m", models, "--device", "torch", "--quiet") == 0
+    assert ran("run", tmp_path / "in", "-o", out, "-m", models, "--runtime", "torch", "--quiet") == 0
     read = read_seg_on(out / "segmentation.dcm", volume.grid)
     expected = REFERENCES[f"{case.name}.labels"].transpose(2, 1, 0)
     np.testing.assert_array_equal(read.labels, expected)
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert [network["name"] for network in report["models"][0]["networks"]] == networks
     assert (out / "preview.png").is_file()
+    runs = report["series"][0]["networks"]
+    assert [run["network"] for run in runs] == networks
+    assert {(run["runtime"], run["precision"], run["tiling"], run["overlap"]) for run in runs} == {
+        ("torch", "f32", "exact", 0.5)
+    }
+    segment = dcmread(out / "segmentation.dcm").SegmentSequence[0]
+    (algorithm,) = segment.SegmentationAlgorithmIdentificationSequence
+    assert f"{networks[-1]}=torch f32 exact tiles 16x16x16 overlap 0.50" in algorithm.AlgorithmParameters

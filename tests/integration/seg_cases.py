@@ -107,7 +107,7 @@ def segmentation(labels: NDArray[np.uint8], on: Grid, *segments: Segment) -> Seg
 
 
 def making(made: Segmentation, source: Series, version: str = "0.1.0", revision: int = 1) -> Making:
-    return Making(source, made.package, MADE_AT, version, revision)
+    return Making(source, made.package, MADE_AT, version, revision, made.ways)
 
 
 def blobs(shape: tuple[int, int, int] = (13, 9, 7)) -> NDArray[np.uint8]:

@@ -127,7 +127,7 @@ def test_only_mr_ends_with_3_for_a_map_runner_too(tmp_path: Path, models: Path) 
     [
         (("nowhere", "-o", "out"), 2, "expected an input folder or file, nowhere does not exist"),
         (("in",), 2, "expected an output folder (-o OUT), got none"),
-        (("in", "-o", "out", "--device", "abacus"), 2, "'auto', 'openvino' or 'torch', got 'abacus'"),
+        (("in", "-o", "out", "--device", "abacus"), 2, "'auto', 'cpu' or 'cuda', got 'abacus'"),
         (("in", "-o", "out", "--bogus"), 2, "Unknown option"),
         (("in", "-o", "out", "-m", "none"), 5, "expected a folder of model packages"),
         (("in", "-o", "in/1_000.dcm/out"), 6, "expected an output folder that can be written"),

@@ -230,9 +230,9 @@ def test_input_and_output_must_come_from_somewhere(monkeypatch: pytest.MonkeyPat
         for end in ("_INPUT", "_INPUT_PATH", "_INPUTPATH", "_OUTPUT", "_OUTPUT_PATH", "_OUTPUTPATH"):
             monkeypatch.delenv(name + end, raising=False)
     with pytest.raises(UsageError, match="expected an input folder, got none"):
-        run_command(None, None, None, None, None, quiet=True)
+        run_command(None, quiet=True)
     with pytest.raises(UsageError, match=r"expected an output folder \(-o OUT\), got none"):
-        run_command(tmp_path, None, None, None, None, quiet=True)
+        run_command(None, quiet=True, input=tmp_path)
 
 
 def test_stages_are_measured_even_when_they_fail() -> None:

@@ -87,6 +87,7 @@ BROKEN = {
     "an axis to mirror that there is not": ("mirror_axes = [0]", "mirror_axes = [3]", "recipe.mirror_axes"),
     "an unknown average": ('"logits"', '"votes"', "recipe.averaged"),
     "an order that no spline has": ("order = 3", "order = 9", "orders of 0..5"),
+    "an output of cubic splines": ("output = { order = 1", "output = { order = 3", "expected orders 0 or 1"),
     "an unknown way of slices": ('"auto" }\noutput', '"some" }\noutput', "separate"),
     "regions for other outputs": ("regions = []", "regions = [1]", "recipe.regions"),
     "a value that no output writes": ("value = 1\n", "value = 2\n", "labels.bone.value"),
@@ -224,6 +225,18 @@ def test_slices_apart_never_mix() -> None:
     found = zoomed(stack, (8, 6, 3), 0, Resampling(3))
     assert set(np.unique(found)) == {0.0, 100.0}
     assert found.shape == (8, 6, 3)
+
+
+@pytest.mark.parametrize("order", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("before", "after"), [((40, 9, 17), (23, 14, 8)), ((150, 5, 4), (210, 3, 9)), ((1, 6, 7), (2, 4, 7))]
+)
+def test_planes_one_after_the_other_give_what_scipy_gives_of_the_whole(
+    before: tuple[int, ...], after: tuple[int, ...], order: int
+) -> None:
+    image = np.random.default_rng(1).normal(0, 400, before)
+    got = zoomed(image, after, None, Resampling(order))
+    np.testing.assert_allclose(got, resized(image, after, order), rtol=2e-7, atol=1e-5)
 
 
 @pytest.mark.parametrize("axis", [None, 0])

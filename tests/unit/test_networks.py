@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from operators.errors import ModelError
+from operators.errors import ModelError, UsageError
 from operators.imaging.package_file import read_package
 from operators.imaging.packages import NetworkSpec
 from operators.networks.architectures import build
@@ -81,6 +82,24 @@ def test_unknown_arguments_of_an_architecture_are_named(spec: NetworkSpec) -> No
 def test_an_unknown_runtime_is_named(spec: NetworkSpec) -> None:
     with pytest.raises(ModelError, match="openvino, torch, got 'abacus'"):
         load_network(spec, Device("abacus"))
+
+
+def test_a_gpu_that_is_asked_for_and_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ModelError, match="expected a GPU with CUDA") as error:
+        Device(where="cuda").require()
+    assert (error.value.code, error.value.exit_code) == ("cuda_missing", 5)
+    assert [Device(where=where).chosen for where in ("auto", "cpu")] == ["openvino"] * 2
+    Device(where="cpu").require()
+
+
+def test_a_gpu_is_taken_unless_the_cpu_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    chosen = [Device(where=where).chosen for where in ("auto", "cuda", "cpu")]
+    assert chosen == ["torch", "torch", "openvino"]
+    assert not Device("torch", where="cpu").is_cuda
+    with pytest.raises(UsageError, match="for device cuda, got openvino"):
+        Device("openvino", where="cuda").require()
 
 
 @pytest.mark.parametrize("architecture", ["plain_unet", "subpixel_unet"])

@@ -7,15 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.accuracy.cases.scan import Scan, scan_of
-from training.phantom import Structure, pelvis_labels, phantom_ct
+from training.phantom import Structure, boneless_ct, phantom_ct
 from training.phantom.fractures import LEFT_ALA, LEFT_PUBIS, LEFT_WING, Cut, Fractures, Plane, jittered
-from training.phantom.hounsfield import AIR_HU, SOFT_HU
-from training.phantom.structures import BONES
 
 # Training draws from single numbers; a pair of numbers is none of them (numpy's SeedSequence).
 SEED = 907
 SPACING_MM = (1.0, 1.0, 1.0)
-SOFT_SPACING_MM, NOISE_HU = 1.5, 14.0
 
 
 def mirrored_cut(cut: Cut) -> Cut:
@@ -64,8 +61,5 @@ def simulated_scan(name: str) -> Scan:
 def boneless_scan(number: int) -> Scan:
     """A body in which muscle takes the place of every bone; its truth is empty."""
     rng = np.random.default_rng((SEED, len(FRACTURES) + number))
-    body = pelvis_labels(rng, SOFT_SPACING_MM)
-    hu_of = {Structure.BACKGROUND: AIR_HU, **dict.fromkeys(BONES, SOFT_HU[Structure.MUSCLE]), **SOFT_HU}
-    table = np.array([hu_of[structure] for structure in Structure], np.float32)
-    hu = table[body.labels] + rng.standard_normal(body.grid.shape, dtype=np.float32) * np.float32(NOISE_HU)
-    return scan_of(np.rint(hu).astype(np.int16), np.zeros(body.grid.shape, np.uint8), body.grid)
+    ct = boneless_ct(rng)
+    return scan_of(ct.hu, np.zeros(ct.grid.shape, np.uint8), ct.grid)

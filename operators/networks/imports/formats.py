@@ -6,19 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from operators.errors import ModelError
+from operators.networks.imports.bundle import is_bundle, read_bundle
 from operators.networks.imports.nnunet_v1 import is_nnunet_v1, read_nnunet_v1
 from operators.networks.imports.nnunet_v2 import is_nnunet_v2, read_nnunet_v2
-from operators.networks.imports.published import PublishedModel, Wanted
+from operators.networks.imports.published import Published, Wanted
 
-Reader = Callable[[Path, Wanted], PublishedModel]
+Reader = Callable[[Path, Wanted], Published]
 
 FORMATS: dict[str, tuple[Callable[[Path], bool], Reader]] = {
     "nnU-Net v2 (plans.json, dataset.json)": (is_nnunet_v2, read_nnunet_v2),
     "nnU-Net v1 (plans.pkl)": (is_nnunet_v1, read_nnunet_v1),
+    "a MONAI bundle (configs/metadata.json, configs/inference.json)": (is_bundle, read_bundle),
 }
 
 
-def read_published(folder: Path, wanted: Wanted) -> PublishedModel:
+def read_published(folder: Path, wanted: Wanted) -> Published:
     """The model in a folder. Raises ModelError for a folder that holds none."""
     for known, read in FORMATS.values():
         if known(folder):
@@ -26,7 +28,8 @@ def read_published(folder: Path, wanted: Wanted) -> PublishedModel:
     inner = sorted(path.name for path in below(folder) if any(known(path) for known, _ in FORMATS.values()))
     hint = f"; there is one in its folder {inner[0]}" if inner else ""
     raise ModelError(
-        f"expected a folder of {' or '.join(FORMATS)}, got {folder.name} with neither{hint}", code="no_model"
+        f"expected a folder of {' or '.join(FORMATS)}, got {folder.name} with none of them{hint}",
+        code="no_model",
     )
 
 

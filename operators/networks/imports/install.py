@@ -6,7 +6,7 @@ import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,13 @@ from operators.errors import ModelError, OutputError, UsageError
 from operators.imaging.package_file import DRAFT_FILE, PACKAGE_FILE, read_package
 from operators.imaging.packages import ModelPackage
 from operators.networks.architectures import build
-from operators.networks.imports.published import PublishedModel, State
+from operators.networks.imports.published import (
+    WHOLE_RANGE_HU,
+    Published,
+    PublishedBundle,
+    PublishedModel,
+    State,
+)
 from operators.networks.imports.toml_text import table_text
 from operators.networks.weights import fill, load_weights
 
@@ -57,7 +63,7 @@ class NewPackage:
         return all(row["type"]["value"] for row in self.labels)
 
 
-def install(model: PublishedModel, new: NewPackage, models: Path) -> Path:
+def install(model: Published, new: NewPackage, models: Path) -> Path:
     """The folder of the new package below `models`, which takes its place in one rename.
 
     Raises UsageError for a name that is taken or none, ModelError for weights that do not fit,
@@ -93,14 +99,41 @@ def require_name(name: str) -> str:
     return name
 
 
-def write(model: PublishedModel, new: NewPackage, folder: Path) -> None:
+def write(model: Published, new: NewPackage, folder: Path) -> None:
     """Weights and package file; one fold is held at a time."""
-    before = [] if model.previous is None else stage_tables(model.previous, "previous", new, folder)
-    text = package_text(model, new, [*stage_tables(model, "", new, folder), *before])
+    text = package_text(model, new, TABLES[type(model)](model, new, folder))
     name = PACKAGE_FILE if new.complete else DRAFT_FILE
     (folder / name).write_text(text, encoding="utf-8")
     if new.complete:
         read_package(folder / name)
+
+
+def nnunet_tables(model: Any, new: NewPackage, folder: Path) -> list[Table]:
+    """The tables of a PublishedModel and of the stage before it, after their weights were written."""
+    before = [] if model.previous is None else stage_tables(model.previous, "previous", new, folder)
+    return [*stage_tables(model, "", new, folder), *before]
+
+
+def bundle_tables(model: Any, _: NewPackage, folder: Path) -> list[Table]:
+    """The tables of a PublishedBundle, after its weights were written."""
+    (name, checkpoint), = model.checkpoints.items()
+    weights = {
+        "name": name, "weights": f"{name}.safetensors",
+        "sha256": write_weights(model, checkpoint, folder / name),
+    }
+    steps = [("[[steps]]", {"name": step.name, **step.arguments}) for step in model.steps]
+    scheme = {"window_hu": WHOLE_RANGE_HU, "normalisation": {"scheme": "none"}}
+    return [
+        ("[network]", network_row(model) | weights | scheme), *steps, ("[tiling]", asdict(model.tiling)),
+        ("[outcome]", asdict(model.outcome) | {"values": model.outputs}),
+    ]
+
+
+# How each kind of published model is written
+TABLES: dict[type[Published], Callable[[Any, NewPackage, Path], list[Table]]] = {
+    PublishedModel: nnunet_tables,
+    PublishedBundle: bundle_tables,
+}
 
 
 def stage_tables(model: PublishedModel, prefix: str, new: NewPackage, folder: Path) -> list[Table]:
@@ -114,13 +147,18 @@ def stage_tables(model: PublishedModel, prefix: str, new: NewPackage, folder: Pa
         }
         for name, path in model.checkpoints.items()
     ]
+    network = network_row(model) | {
+        "window_hu": model.window_hu,
+        "guide": model.guide,
+        "normalisation": asdict(model.normalisation),
+    }
     return [
-        (f"[{dot}network]", network_row(model)), (f"[{dot}recipe]", recipe_row(model, new.orientation)),
+        (f"[{dot}network]", network), (f"[{dot}recipe]", recipe_row(model, new.orientation)),
         *((f"[[{dot}folds]]", fold) for fold in folds),
     ]
 
 
-def write_weights(model: PublishedModel, checkpoint: Path, stem: Path) -> str:
+def write_weights(model: Published, checkpoint: Path, stem: Path) -> str:
     """One fold's tensors as safetensors; its SHA-256. Raises ModelError where they do not fit."""
     tensors = model.weights(checkpoint)
     require_fit(model, tensors, f"{checkpoint.parent.name}/{checkpoint.name}")
@@ -129,7 +167,7 @@ def write_weights(model: PublishedModel, checkpoint: Path, stem: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def require_fit(model: PublishedModel, tensors: State, name: str) -> None:
+def require_fit(model: Published, tensors: State, name: str) -> None:
     """Raises ModelError where the tensors are not exactly those of the architecture."""
     try:
         fill(build(model.architecture, **model.arguments), tensors)
@@ -141,7 +179,7 @@ def require_fit(model: PublishedModel, tensors: State, name: str) -> None:
         ) from error
 
 
-def package_text(model: PublishedModel, new: NewPackage, stages: list[Table]) -> str:
+def package_text(model: Published, new: NewPackage, stages: list[Table]) -> str:
     """package.toml."""
     head = {"name": new.name, "version": "1", "title": new.title, "algorithm_name": new.title[:64]}
     tables: list[Table] = [
@@ -152,17 +190,14 @@ def package_text(model: PublishedModel, new: NewPackage, stages: list[Table]) ->
     return note + "\n".join(table_text(heading, rows) for heading, rows in tables)
 
 
-def network_row(model: PublishedModel) -> dict[str, Any]:
-    """[network]."""
+def network_row(model: Published) -> dict[str, Any]:
+    """[network], as far as all kinds have it."""
     return {
         "architecture": model.architecture,
         "arguments": model.arguments,
         "spacing_mm": model.spacing_mm,
         "patch": model.patch,
-        "window_hu": model.window_hu,
         "classes": model.classes,
-        "guide": model.guide,
-        "normalisation": asdict(model.normalisation),
         # The original's arithmetic on a CPU, for the same labels
         "precision": "f32",
     }

@@ -10,9 +10,9 @@ from typing import Any
 
 from operators.imaging.packages import Normalisation
 from operators.imaging.recipes import Origin, Recipe, Resampling
-from operators.networks.imports.nnunet_v2 import WHOLE_RANGE_HU
 from operators.networks.imports.pickles import read_checkpoint, read_pickle
 from operators.networks.imports.published import (
+    WHOLE_RANGE_HU,
     PublishedModel,
     State,
     Wanted,

@@ -13,6 +13,7 @@ from operators.imaging.recipes import Origin, Recipe, Resampling
 from operators.networks.imports.nnunet_v2_network import network_of, tensors_of
 from operators.networks.imports.pickles import read_checkpoint
 from operators.networks.imports.published import (
+    WHOLE_RANGE_HU,
     PublishedModel,
     State,
     Wanted,
@@ -25,7 +26,6 @@ from operators.networks.imports.published import (
 )
 
 CHECKPOINT = "checkpoint_final.pth"
-WHOLE_RANGE_HU = (-32768.0, 32767.0)
 SCHEMES = {
     "CTNormalization": "ct",
     "ZScoreNormalization": "z_score",

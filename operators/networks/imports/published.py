@@ -6,39 +6,67 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
+import yaml
 
 from operators.errors import ModelError, UsageError
+from operators.imaging.bundles import Outcome, Step, Tiling
 from operators.imaging.packages import Normalisation
 from operators.imaging.recipes import Origin, Recipe, Resampling
 
 State = dict[str, torch.Tensor]
+# A window that clips nothing
+WHOLE_RANGE_HU = (-32768.0, 32767.0)
+# What files with other contents than are expected happen to cause
+MALFORMED = (
+    KeyError, TypeError, ValueError, IndexError, AttributeError, OSError, ArithmeticError, RecursionError,
+    yaml.YAMLError,
+)
 
 
 @dataclass(frozen=True, eq=False)
-class PublishedModel:
+class Published:
     """One network with its folds. `values` are what each class or region writes, but the background.
 
-    `checkpoints` are the folds' files; `weights` reads one of them as tensors named as in `unets.py`.
-    A cascade has its stage before as `previous`, and reads the classes of it that `guide` names.
+    `checkpoints` are the folds' files; `weights` reads one of them as tensors named as in `unets.py`, or
+    as MONAI names them.
     """
 
     origin: Origin
     architecture: str
-    arguments: dict[str, object]
+    arguments: dict[str, Any]
     spacing_mm: tuple[float, ...]
     patch: tuple[int, ...]
-    window_hu: tuple[float, float]
-    normalisation: Normalisation
-    recipe: Recipe
     classes: tuple[str, ...]
     values: Mapping[str, int]
     checkpoints: Mapping[str, Path]
     weights: Callable[[Path], State]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PublishedModel(Published):
+    """A network of nnU-Net.
+
+    A cascade has its stage before as `previous`, and reads the classes of it that `guide` names.
+    """
+
+    window_hu: tuple[float, float]
+    normalisation: Normalisation
+    recipe: Recipe
     guide: tuple[str, ...] = ()
     previous: PublishedModel | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PublishedBundle(Published):
+    """A MONAI bundle; `outputs` are the values that its channels write, the background's 0 too."""
+
+    outputs: tuple[int, ...]
+    steps: tuple[Step, ...]
+    tiling: Tiling
+    outcome: Outcome
 
 
 @dataclass(frozen=True)
@@ -128,11 +156,12 @@ def unsupported(what: str, code: str) -> NoReturn:
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Turns what malformed plans cause into a ModelError that names the file."""
+    """Turns what malformed plans or configurations cause into a ModelError that names the file."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OSError) as error:
+    except MALFORMED as error:
         raise ModelError(
-            f"expected nnU-Net's plans in {name}, could not read them: {type(error).__name__} {error}",
+            f"expected a published model's plans or configuration in {name}, could not read them: "
+            f"{type(error).__name__} {error}",
             code="plans_unreadable",
         ) from error

@@ -1,0 +1,85 @@
+"""A published network over a volume in a process of its own, so that its memory can be seen.
+
+    python -m benchmarks.published_run PACKAGE VOLUME.npz OUT.npz [--mode fast] [--precision bf16] [--instant]
+
+VOLUME.npz and OUT.npz as nnunet_peer.py has them. `--instant`: in the network's place stands one that answers
+at once, which leaves resampling and export. Prints the seconds of each stage as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+
+from operators import direct
+from operators.imaging.package_file import read_package
+from operators.imaging.packages import NetworkSpec
+from operators.imaging.volume import Grid, Volume
+from operators.memory import keep_large_arrays_apart
+from operators.networks.registry import Networks
+from operators.networks.runtimes import Device, Runtime
+
+
+class Instant(Networks):
+    """A network that says the same everywhere."""
+
+    name, precision = "instant", "f32"
+
+    def get(self, spec: NetworkSpec) -> Runtime:
+        """Itself, with the answer to a tile of `spec`."""
+        shape = (len(spec.classes), *spec.patch)
+        self.answer = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        return self
+
+    def __call__(self, _: object) -> np.ndarray:
+        """The answer."""
+        return self.answer
+
+
+def main() -> None:
+    """Segments one volume."""
+    arguments = parsed()
+    began = time.monotonic()
+    keep_large_arrays_apart()
+    stages: dict[str, tuple[float, int]] = {}
+
+    def ended(stage: str) -> None:
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000
+        before_s = sum(seconds for seconds, _ in stages.values())
+        stages[stage] = (round(time.monotonic() - began - before_s, 2), round(peak_mb))
+
+    content = np.load(arguments.volume)
+    z, y, x = content["spacing"].tolist()
+    hu = content["hu"].transpose(2, 1, 0)
+    package = read_package(arguments.package / "package.toml")
+    kind = Instant if arguments.instant else Networks
+    networks = kind(Device(precision=arguments.precision), arguments.mode)
+    ended("loading")
+    volume = Volume(hu, Grid(hu.shape, np.diag([x, y, z, 1.0]), "1.2.3"))
+    scan = direct.prepare(volume, package)
+    ended("resampling")
+    answered = direct.answer(scan, networks, lambda *_: None)
+    ended("network and export")
+    np.savez(arguments.out, labels=answered.found.labels.transpose(2, 1, 0))
+    print("\n".join(map(str, answered.ways)))
+    print(json.dumps(stages))
+
+
+def parsed() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("package", "volume", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--mode", default="exact")
+    parser.add_argument("--precision", default="")
+    parser.add_argument("--instant", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""What a network needs of memory at the least, found out without taking any."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from operators.errors import ModelError
+from operators.imaging.packages import NetworkSpec
+from operators.networks.architectures import build
+
+BYTES = {"bf16": 2, "f32": 4}
+GB = 1e9
+
+
+def least_bytes(spec: NetworkSpec) -> int:
+    """The weights, and what the largest layer reads and writes of one patch.
+
+    A network needs more: a runtime's own buffers, features that wait for the decoder, the scan itself.
+    """
+    largest = 0
+
+    def seen(_: nn.Module, read: tuple[torch.Tensor, ...], written: object) -> None:
+        nonlocal largest
+        values = sum(each.numel() for each in (*read, written) if isinstance(each, torch.Tensor))
+        largest = max(largest, values)
+
+    # Tensors of torch's meta device have a shape and nothing else
+    with torch.device("meta"), torch.no_grad():
+        network = build(spec.architecture, **spec.arguments).eval()
+        for part in network.modules():
+            if not list(part.children()):
+                part.register_forward_hook(seen)
+        network(torch.empty(1, spec.inputs, *spec.patch))
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+    return weights + largest * BYTES.get(spec.precision, min(BYTES.values()))
+
+
+def require_memory(spec: NetworkSpec, there_bytes: int) -> None:
+    """Raises ModelError for a network that cannot run in so much memory, whatever else is done."""
+    needed = least_bytes(spec)
+    if needed > there_bytes:
+        patch = "x".join(map(str, spec.patch))
+        raise ModelError(
+            f"{spec.name}: expected {needed / GB:.1f} GB of memory or more for its weights and its largest "
+            f"layer on a patch of {patch}, this machine gives {there_bytes / GB:.1f} GB",
+            code="memory_too_small",
+        )

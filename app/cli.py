@@ -36,6 +36,10 @@ app.command(models_app)
 Output = Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder for results")]
 Models = Annotated[Path | None, Parameter(name=["--models", "-m"], help="Folder of model packages")]
 Package = Annotated[str | None, Parameter(name="--package", help="Use this package only")]
+Formats = Annotated[
+    list[Literal["stl", "ply", "glb", "nifti"]] | None,
+    Parameter(name="--files", negative="", help="Also write surfaces and label maps, in each format given"),
+]
 Device = Annotated[str | None, Parameter(help="Where networks run: auto, cpu, cuda")]
 Runtime = Annotated[str | None, Parameter(help="What runs them: auto, openvino, torch")]
 Precision = Annotated[str | None, Parameter(help="Their arithmetic: auto, f32, bf16")]
@@ -50,12 +54,13 @@ PEER_HELP = "NAME=AETITLE may send; NAME=AETITLE@HOST:PORT, or @http(s)-address,
 def run(
     folder: Path | None = None, /, *, output: Output = None, models: Models = None, package: Package = None,
     device: Device = None, runtime: Runtime = None, precision: Precision = None, mode: Mode = None,
+    files: Formats = None,
     quiet: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Segment every suitable series in FOLDER; write DICOM SEG, report.json and preview.png."""
+    """Segment every suitable series in FOLDER; write DICOM SEG, SR and pictures, and report.json."""
     from app.run_command import run_command
 
-    ways = {"device": device, "runtime": runtime, "precision": precision, "mode": mode}
+    ways = {"device": device, "runtime": runtime, "precision": precision, "mode": mode, "files": files}
     return run_command(package, quiet, input=folder, output=output, models=models, **ways)
 
 
@@ -78,6 +83,14 @@ def series(folder: Path, /, *, models: Models = None, package: Package = None, j
     else:
         render(rows, Console(), found.unreadable)
     return 0
+
+
+@app.command
+def export(seg: Path, /, *, output: Output = None, files: Formats = None) -> int:
+    """Write a DICOM SEG as surfaces (STL, PLY, glTF) and label map (NIfTI); all of them unless given."""
+    from app.export_command import export_command
+
+    return export_command(seg, output, None if files is None else list(files))
 
 
 @app.command

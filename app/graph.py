@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application
@@ -13,12 +12,16 @@ from operators.dicom.scan import Scan
 from operators.fracture_segmenter import FractureSegmenterOperator
 from operators.imaging.packages import ModelPackage
 from operators.imaging.segmentation import Segmentation
+from operators.measurer import MeasurerOperator
 from operators.networks.registry import Networks
+from operators.picture_writer import PictureWriterOperator
 from operators.preview_writer import PreviewWriterOperator
+from operators.report_writer import ReportWriterOperator
 from operators.resampler import ResamplerOperator
-from operators.seg_writer import SegTarget, SegWriterOperator
+from operators.seg_writer import SegWriterOperator
 from operators.series_selector import SeriesSelectorOperator
 from operators.stages import Stages
+from operators.targets import Targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +32,12 @@ class Work:
     packages: tuple[ModelPackage, ...]
     number: int
     networks: Networks
-    target: SegTarget
-    preview: Path
+    targets: Targets
     stages: Stages
 
 
 class OsteonApplication(Application):
-    """DICOM series to DICOM SEG."""
+    """DICOM series to DICOM SEG and structured report."""
 
     def __init__(self, work: Work) -> None:
         self.work = work
@@ -60,22 +62,38 @@ class OsteonApplication(Application):
         fracture = FractureSegmenterOperator(
             self, name="fracture_segmenter", networks=work.networks, stages=work.stages
         )
-        self.writer = SegWriterOperator(self, name="seg_writer", target=work.target, stages=work.stages)
+        seg = SegWriterOperator(self, name="seg_writer", targets=work.targets, stages=work.stages)
+        measure = MeasurerOperator(self, name="measurer", stages=work.stages)
+        self.report = ReportWriterOperator(
+            self, name="report_writer", targets=work.targets, stages=work.stages
+        )
         self.add_flow(select, resample, {("selection", "selection")})
         self.add_flow(resample, anatomy, {("resampled", "resampled")})
         self.add_flow(anatomy, fracture, {("anatomy", "anatomy")})
-        self.add_flow(fracture, self.writer, {("segmentation", "segmentation")})
-        self.add_flow(select, self.writer, {("selection", "selection")})
-        picture = PreviewWriterOperator(self, name="preview_writer", path=work.preview, stages=work.stages)
+        self.add_flow(fracture, seg, {("segmentation", "segmentation")})
+        self.add_flow(select, seg, {("selection", "selection")})
+        self.add_flow(fracture, measure, {("segmentation", "segmentation")})
+        self.add_flow(measure, self.report, {("measured", "measured")})
+        self.add_flow(select, self.report, {("selection", "selection")})
+        self.add_flow(seg, self.report, {("seg", "seg")})
+        picture = PreviewWriterOperator(
+            self, name="preview_writer", path=work.targets.preview, stages=work.stages
+        )
         self.add_flow(resample, picture, {("resampled", "resampled")})
         self.add_flow(fracture, picture, {("segmentation", "segmentation")})
+        captures = PictureWriterOperator(
+            self, name="picture_writer", targets=work.targets, stages=work.stages
+        )
+        self.add_flow(select, captures, {("selection", "selection")})
+        self.add_flow(resample, captures, {("resampled", "resampled")})
+        self.add_flow(fracture, captures, {("segmentation", "segmentation")})
 
 
 def run_graph(work: Work) -> Segmentation:
     """Runs the graph once; the operators' own errors come out of it."""
     application = OsteonApplication(work)
     application.run()
-    segmentation = application.writer.segmentation
+    segmentation = application.report.segmentation
     if segmentation is None:
-        raise RuntimeError("expected the graph to end in its writer, it ended before")
+        raise RuntimeError("expected the graph to end in its report, it ended before")
     return segmentation

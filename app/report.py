@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from operators.dicom.atomic_file import write_whole
+from operators.imaging.measurements import SegmentMeasurements
 from operators.imaging.packages import Code, ModelPackage
 from operators.imaging.segmentation import Contact, Segment, Segmentation
+from operators.imaging.summary import summary
 
 SCHEMA = "osteon-report/1"
 SELECTED = "selected"
@@ -30,7 +32,9 @@ class StageRecord:
 class SeriesRecord:
     """What became of one series: `code` is "selected" or a refusal's, `sentence` says why.
 
-    `segmentation` and `result` (the file's name in the output folder) are None where nothing was made.
+    `segmentation`, `result` and `measurements` (names in the output folder of the SEG and of the
+    structured report) are None where nothing was made; `files` are those
+    for people, `pictures` the secondary captures.
     """
 
     study_instance_uid: str
@@ -45,6 +49,9 @@ class SeriesRecord:
     result: str | None = None
     result_sop_instance_uid: str | None = None
     stages: tuple[StageRecord, ...] = ()
+    measurements: str | None = None
+    files: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
 
 
 def report(
@@ -91,12 +98,37 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "warnings": list(warnings),
         "model": made.package.name if made else None,
         "result": record.result,
+        "measurements": record.measurements,
+        "files": list(record.files),
+        "pictures": list(record.pictures),
         "result_sop_instance_uid": record.result_sop_instance_uid,
-        "segments": [_segment(segment) for segment in made.segments] if made else [],
+        "segments": _segments(made) if made else [],
+        "summary": list(summary(made)) if made else [],
         **({"contacts": [_contact(contact) for contact in made.contacts]} if made and made.contacts else {}),
         "networks": [asdict(way) for way in made.ways] if made else [],
         "stages": [_stage(stage) for stage in record.stages],
     }
+
+
+def _segments(made: Segmentation) -> list[dict[str, Any]]:
+    rows = {row.value: row for row in made.measurements}
+    return [_segment(segment) | _measurements(rows.get(segment.value)) for segment in made.segments]
+
+
+def _measurements(row: SegmentMeasurements | None) -> dict[str, Any]:
+    """What was measured, without the surface itself."""
+    if row is None:
+        return {}
+    parts = {"volume_mm3": row.volume_mm3, "area_mm2": row.area_mm2, "diameter_mm": row.diameter_mm}
+    numbers = {name: _rounded(asdict(part)) for name, part in parts.items()}
+    gap = {"gap": _rounded(asdict(row.gap))} if row.gap else {}
+    moved = row.displacement
+    turned = {name: _rounded(part) for name, part in asdict(moved).items()} if moved else {}
+    return {"measurements": numbers | gap | ({"displacement": turned} if turned else {})}
+
+
+def _rounded(numbers: dict[str, float | None]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in numbers.items() if value is not None}
 
 
 def _segment(segment: Segment) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from operators.memory import keep_large_arrays_apart
 if TYPE_CHECKING:
     from operators.networks.registry import Networks
 
+PICTURES = "pictures"
 STACK_BYTES = 32 * 1024 * 1024
 
 
@@ -88,12 +89,14 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
     """The graph for one series, and the preview beside its SEG."""
     os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
     from app.graph import Work, run_graph
-    from operators.seg_writer import SegTarget
+    from operators.targets import Targets
 
-    path = job.output / job.file("segmentation", ".dcm")
-    target = SegTarget(path, job.made_at, SOFTWARE_VERSION, job.revision)
-    preview = job.output / job.file("preview", ".png")
-    return run_graph(Work(job.scan, job.packages, job.number, networks, target, preview, clock))
+    targets = Targets(
+        job.output / job.file("segmentation", ".dcm"), job.output / job.file("measurements", ".dcm"),
+        job.output / job.file("preview", ".png"), job.output / job.file(PICTURES, ""), job.made_at,
+        SOFTWARE_VERSION, job.revision, job.settings.seg.profile,
+    )  # fmt: skip
+    return run_graph(Work(job.scan, job.packages, job.number, networks, targets, clock))
 
 
 def allow_deep_stack() -> None:

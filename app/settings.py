@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -29,6 +29,16 @@ def named(name: str, *others: str) -> AliasChoices:
     HOLOSCAN_* is what version 1 of the MAP specification sets, MONAI_* what version 0 did.
     """
     return AliasChoices(f"OSTEON_{name.upper()}", *others)
+
+
+class SegSettings(BaseModel):
+    """What a site sets of its DICOM SEG."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profile: Literal["binary", "labelmap"] = Field(
+        "binary", description="binary opens everywhere; labelmap is smaller, where viewers know it"
+    )
 
 
 class Settings(BaseSettings):
@@ -72,6 +82,12 @@ class Settings(BaseSettings):
     )
     threads: int = Field(
         0, ge=0, description="CPU threads of the networks, 0 for all", validation_alias=named("threads")
+    )
+    files: tuple[Literal["stl", "ply", "glb", "nifti"], ...] = Field(
+        (), description="Surfaces and label maps beside the DICOM results", validation_alias=named("files")
+    )
+    seg: SegSettings = Field(
+        SegSettings(), description="The DICOM SEG that is written", validation_alias=named("seg")
     )
     node: NodeSettings = Field(
         NodeSettings(), description="The PACS node, `osteon serve`", validation_alias=named("node")

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
 Role = Literal["receive", "segment", "send"]
 Urgency = Literal["urgent", "normal", "low"]
+Result = Literal["seg", "sr", "sc"]
 
 
 class Frozen(BaseModel):
@@ -42,6 +43,9 @@ class Peer(Frozen):
     stow: str = Field("", pattern=r"^(https?://\S+[^/])?$", description="STOW-RS instead of C-STORE: http...")
     commitment: bool = Field(False, description="It is asked to commit to what it was sent")
     tls: bool = Field(False, description="Is spoken to by TLS")
+    results: tuple[Result, ...] = Field(
+        ("seg", "sr"), min_length=1, description="What is sent: the segmentation, the report, pictures"
+    )
 
     @field_validator("ae_title")
     @classmethod

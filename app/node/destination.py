@@ -109,7 +109,8 @@ def require_context(association: Association, file: Outgoing, peer: Peer) -> Non
 def no_context(peer: Peer, wanted: tuple[str, str]) -> OutputError:
     """The peer does not take such objects: another try would end the same."""
     return OutputError(
-        f"expected {peer.name} to accept SOP class {wanted[0]} in transfer syntax {wanted[1]}, it does not",
+        f"expected {peer.name} to accept SOP class {wanted[0]} in transfer syntax {wanted[1]}, it does not; "
+        "what is sent to it is its setting `results`",
         code="no_presentation_context",
     )
 

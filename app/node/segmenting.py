@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
 import structlog
 
+from app.node.configuration import Result
 from app.node.job import JobFolder, Json, StudyJob, job_folder
 from app.report import SeriesRecord
 from app.run import (
@@ -21,8 +22,10 @@ from app.run import (
 from app.series_job import Graph, Job
 from app.settings import Settings
 from app.stage_clock import silent
+from operators.dicom.picture_writer import check_picture
+from operators.dicom.report_check import check_report
 from operators.dicom.scan import Scan, require_series, scan
-from operators.dicom.seg_check import check_seg
+from operators.dicom.seg_check import ResultName, check_seg
 from operators.dicom.selection import Refusal, Selection, select
 from operators.errors import OutputError, TransientError
 from operators.imaging.packages import ModelPackage
@@ -71,22 +74,26 @@ class Segmenter:
         return self._verified(record, work)
 
     def _verified(self, record: SeriesRecord, work: Job) -> Json:
+        """The names of the SEG, the report on it and the pictures, in the order in which they are sent."""
         assert record.segmentation is not None
         assert record.result is not None
-        path = work.output / record.result
+        assert record.measurements is not None
+        seg, report, series = record.result, record.measurements, work.selection.series
         try:
-            name = check_seg(path, record.segmentation, work.selection.series)
+            name = check_seg(work.output / seg, record.segmentation, series)
+            of_report = check_report(work.output / report, name.sop_instance_uid, series)
+            pictures = {each: check_picture(work.output / each, series) for each in record.pictures}
         except OutputError as error:
             log.error("verification_failed", series_instance_uid=record.series_instance_uid)
             return refused(error.code, str(error), record) | {"state": "failed"}
         return {
             "state": "segmented",
             "series_instance_uid": record.series_instance_uid,
-            "file": record.result,
-            "sha256": sha256_of(path),
-            "sop_class_uid": name.sop_class_uid,
-            "sop_instance_uid": name.sop_instance_uid,
-            "transfer_syntax_uid": name.transfer_syntax_uid,
+            "files": [
+                result_of("seg", seg, work, name),
+                result_of("sr", report, work, of_report),
+                *(result_of("sc", each, work, its_name) for each, its_name in pictures.items()),
+            ],
             "seconds": {stage.name: round(stage.seconds, 3) for stage in record.stages},
         }
 
@@ -118,6 +125,11 @@ def refused(code: str, sentence: str, record: SeriesRecord) -> Json:
         "code": code,
         "sentence": sentence,
     }
+
+
+def result_of(kind: Result, file: str, work: Job, name: ResultName) -> Json:
+    """A verified file of the output folder, as it is handed over to be sent."""
+    return {"kind": kind, "file": file, "sha256": sha256_of(work.output / file), **asdict(name)}
 
 
 def sha256_of(path: Path) -> str:

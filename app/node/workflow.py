@@ -125,7 +125,8 @@ def summed_up(series: list[Json]) -> Json:
 
 def hand_over(job: Json, outcome: Json, settings: NodeSettings) -> None:
     """Queues a delivery to every destination; the same ones again where this is repeated."""
-    files = [each for each in outcome.get("series", ()) if each["state"] == "segmented"]
+    segmented = [each for each in outcome.get("series", ()) if each["state"] == "segmented"]
+    files = [file for each in segmented for file in each["files"]]
     if not files:
         return
     for peer in settings.destinations:
@@ -135,7 +136,11 @@ def hand_over(job: Json, outcome: Json, settings: NodeSettings) -> None:
                 "queue_name": delivery_queue(peer.name),
                 "workflow_id": delivery_id(job["job_id"], peer.name),
             },
-            {"job_id": job["job_id"], "peer": peer.name, "files": files},
+            {
+                "job_id": job["job_id"],
+                "peer": peer.name,
+                "files": [file for file in files if file["kind"] in peer.results],
+            },
         )
 
 

@@ -9,6 +9,8 @@ from operators.imaging.packages import Code
 
 # PS3.16 CID 7162 "Surface Processing Algorithm Family"; 123109 there is "Manual Processing".
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
+# PS3.16 CID 7005 "Contributing Equipment"
+PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
 
 
 def concept(code: Code) -> CodedConcept:

@@ -26,15 +26,15 @@ IDENTITY = (
 
 
 @dataclass(frozen=True)
-class SegName:
-    """What a peer must be told of a SEG before it is sent."""
+class ResultName:
+    """What a peer must be told of a result before it is sent."""
 
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
 
 
-def check_seg(path: Path, segmentation: Segmentation, series: Series) -> SegName:
+def check_seg(path: Path, segmentation: Segmentation, series: Series) -> ResultName:
     """Raises OutputError where the file does not hold the labels, at their places, of the same patient."""
     try:
         header = dcmread(path, stop_before_pixels=True)
@@ -46,7 +46,7 @@ def check_seg(path: Path, segmentation: Segmentation, series: Series) -> SegName
         count = int(np.count_nonzero(got != expected))
         raise unlike("the labels that were written", f"{count} voxels that differ")
     require_identity(header, decoded(series.header))
-    return SegName(
+    return ResultName(
         str(header.SOPClassUID), str(header.SOPInstanceUID), str(header.file_meta.TransferSyntaxUID)
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from highdicom.color import CIELabColor
 from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -18,6 +19,8 @@ from operators.dicom.segment_descriptions import bone_and_fragment, side_of
 from operators.errors import UnreadableError
 from operators.imaging.packages import Code
 from operators.imaging.volume import Grid, LabelMap
+
+NO_COLOUR = (200, 200, 200)  # a light grey, for a SEG that recommends none
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class SegmentInfo:
     region: Code
     laterality: Code | None
     tracking_uid: str
+    rgb: tuple[int, int, int] = NO_COLOUR
 
 
 def read_seg(path: Path) -> tuple[LabelMap, tuple[SegmentInfo, ...]]:
@@ -78,7 +82,13 @@ def _segment_info(item: Dataset) -> SegmentInfo:
         region=code_of(regions[0]) if regions else kind,
         laterality=None if side is None else code_of(side),
         tracking_uid=str(item.get("TrackingUID", "")),
+        rgb=_colour(item),
     )
+
+
+def _colour(item: Dataset) -> tuple[int, int, int]:
+    cielab = item.get("RecommendedDisplayCIELabValue")
+    return CIELabColor.from_dicom_value(cielab).to_rgb(clip=True) if cielab else NO_COLOUR
 
 
 def _label_map(dataset: Dataset, placement: Placement) -> LabelMap:

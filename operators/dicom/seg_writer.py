@@ -12,60 +12,37 @@ import numpy as np
 from highdicom.seg import Segmentation as DicomSegmentation
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian
-from pydicom.valuerep import DA, DT, TM
+from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
 from operators.dicom.atomic_file import write_whole
-from operators.dicom.identity import copy_identity, decoded, derived_uid, fingerprint, weights_serial
+from operators.dicom.identity import copy_identity, decoded
+from operators.dicom.markings import NOT_FOR_DIAGNOSIS, Making, equipment, mark
 from operators.dicom.segment_descriptions import segment_description
 from operators.dicom.series import Series
 from operators.dicom.source_headers import slice_headers
 from operators.dicom.source_references import name_source_frames
 from operators.errors import UnsuitableError
-from operators.imaging.packages import ModelPackage
 from operators.imaging.segmentation import Segment, Segmentation
 from operators.imaging.volume import LabelMap
 
 SERIES_NUMBER = 9000  # high, so that it sorts after the scanner's own series
-LONG_STRING = 64  # characters in a value of VR LO (PS3.5 6.2)
+# PS3.3 C.8.20.2: one bit a voxel and segment opens everywhere; one value a voxel is smaller, but needs
+# viewers that know Label Map Segmentation Storage. Of its compressions dcmqi 1.5.7 reads RLE alone.
+PROFILES = {"binary": "BINARY", "labelmap": "LABELMAP"}
 Planes = NDArray[np.unsignedinteger[Any]]
-NOTICE = " (AI, not for diagnosis)"
 
 
-def write_seg(
-    segmentation: Segmentation,
-    series: Series,
-    path: Path,
-    *,
-    made_at: datetime,
-    software_version: str,
-    series_number: int = SERIES_NUMBER,
-    revision: int = 1,
-) -> Path:
-    """Writes a BINARY SEG (PS3.3 A.51); raises OutputError, or UnsuitableError.
-
-    A `revision` above 1 is told in the series' number and description: it replaces an earlier result.
-    """
-    number = series_number + revision - 1
-    dataset = make_seg(segmentation, series, made_at, software_version, number, revision)
-    if revision > 1:
-        dataset.SeriesDescription = series_description(segmentation.package, f", replaces v{revision - 1}")
+def write_seg(segmentation: Segmentation, making: Making, path: Path, *, profile: str = "binary") -> Path:
+    """Writes a SEG (PS3.3 A.51); `profile` is a row of PROFILES. Raises OutputError, or UnsuitableError."""
+    dataset = make_seg(segmentation, making, profile)
     return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
 
 
-def make_seg(
-    segmentation: Segmentation, series: Series, made_at: datetime, software_version: str, series_number: int,
-    revision: int = 1,
-) -> DicomSegmentation:
+def make_seg(segmentation: Segmentation, making: Making, profile: str) -> DicomSegmentation:
     """The SEG of `segmentation`, not yet written; the same input gives the same UIDs."""
-    if not (series.study_instance_uid and series.series_instance_uid):
-        raise UnsuitableError(
-            "expected a study and a series instance UID, got an empty one", code="missing_uid"
-        )
-    origin = fingerprint(series, segmentation.package, software_version)
-    origin = "\n".join((origin, *map(str, segmentation.ways)))
-    if revision > 1:
-        origin = f"{origin}\nrevision {revision}"
+    series = making.series
+    identity = [] if profile == "binary" else [profile]
+    instance_uid = making.uid("instance", *identity)
     planes, filled = _labelled_planes(segmentation.label_map, series)
     segments = _segments_present(planes, segmentation.segments)
     _number_segments(planes, segments)
@@ -75,21 +52,24 @@ def make_seg(
         source_images=[headers[n] for n in filled],
         further_source_images=[h for n, h in enumerate(headers) if n not in set(filled)],
         pixel_array=planes,
-        segmentation_type="BINARY",
+        segmentation_type=PROFILES[profile],
         segment_descriptions=[
-            segment_description(number, segment, segmentation, origin)
+            segment_description(number, segment, making)
             for number, segment in enumerate(segments, start=1)
         ],
-        series_instance_uid=derived_uid("series", origin),
-        sop_instance_uid=derived_uid("instance", origin),
-        series_number=series_number,
+        series_instance_uid=making.uid("series", *identity),
+        sop_instance_uid=instance_uid,
+        series_number=making.series_number(SERIES_NUMBER),
+        series_description=making.description("segments"),
         instance_number=1,
         transfer_syntax_uid=ExplicitVRLittleEndian,
-        **_made_by(segmentation.package, made_at, software_version),
+        **equipment(making),
+        **_content(making.made_at),
     )
     copy_identity(header, dataset)
     name_source_frames(dataset, series)
-    _settle(dataset, origin, made_at)
+    mark(dataset, making)
+    _settle(dataset, making.uid("dimensions", *identity))
     return dataset
 
 
@@ -120,18 +100,12 @@ def _number_segments(planes: Planes, segments: Sequence[Segment]) -> None:
         plane[...] = numbers[plane]
 
 
-def _made_by(package: ModelPackage, made_at: datetime, software_version: str) -> dict[str, Any]:
+def _content(made_at: datetime) -> dict[str, Any]:
     day, hour = made_at.date(), made_at.time().replace(tzinfo=None)
     return {
-        "manufacturer": "Osteon",
-        "manufacturer_model_name": package.algorithm_name[:LONG_STRING],
-        "software_versions": [software_version, f"{package.name} {package.version}"],
-        "device_serial_number": weights_serial(package),
-        "series_description": series_description(package),
-        "content_description": "For research, not for diagnosis",
+        "content_description": NOT_FOR_DIAGNOSIS,
         "content_creator_name": "Osteon^Automatic",
         "content_label": "BONES",
-        "content_qualification": "RESEARCH",
         "content_date": day,
         "content_time": hour,
         "series_date": day,
@@ -140,19 +114,13 @@ def _made_by(package: ModelPackage, made_at: datetime, software_version: str) ->
     }
 
 
-def series_description(package: ModelPackage, remark: str = "") -> str:
-    """The package's title, which is cut where all would not fit."""
-    return package.title[: LONG_STRING - len(remark + NOTICE)] + remark + NOTICE
-
-
-def _settle(dataset: DicomSegmentation, origin: str, made_at: datetime) -> None:
-    """Replaces what highdicom took from the clock and from chance, and its padding."""
-    dataset.InstanceCreationDate = DA(made_at.date())
-    dataset.InstanceCreationTime = TM(made_at.time().replace(tzinfo=None))
-    dataset.ContributingEquipmentSequence[-1].ContributionDateTime = DT(made_at)
-    dimensions = derived_uid("dimensions", origin)
+def _settle(dataset: DicomSegmentation, dimensions: UID) -> None:
+    """Replaces what highdicom took from chance, and its padding; compresses what is worth it."""
     size = -(-dataset.NumberOfFrames * dataset.Rows * dataset.Columns // 8)
-    if size % 2:
+    if dataset.SegmentationType == "LABELMAP":
+        # By name: GDCM, which would come first, aborts the process on frames of odd size (3.2.6)
+        dataset.compress(RLELossless, encoding_plugin="pylibjpeg", generate_instance_uid=False)
+    elif size % 2:
         dataset.PixelData = dataset.PixelData[:size] + b"\0"  # PS3.5 8.1.1; highdicom 0.28 pads with "0"
     organizations: list[Dataset] = [*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence]
     for item in organizations:

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from highdicom import AlgorithmIdentificationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import SegmentDescription
 from pydicom.dataset import Dataset
 
-from operators.dicom.coded_concepts import ARTIFICIAL_INTELLIGENCE, concept
-from operators.dicom.identity import derived_uid
-from operators.imaging.segmentation import Segment, Segmentation, Way
+from operators.dicom.coded_concepts import concept
+from operators.dicom.markings import LONG_STRING, Making, algorithm
+from operators.imaging.segmentation import Segment
 
 FRAGMENT = " fragment "
 
 
-def segment_description(
-    number: int, segment: Segment, made: Segmentation, fingerprint: str
-) -> SegmentDescription:
+def segment_description(number: int, segment: Segment, making: Making) -> SegmentDescription:
     """Segment `number` of a SEG (PS3.3 C.8.20.4)."""
     tracking_id = tracking_identifier(segment)
     description = SegmentDescription(
         segment_number=number,
-        segment_label=segment.label,
+        segment_label=segment.label[:LONG_STRING],
         segmented_property_category=concept(segment.category),
         segmented_property_type=concept(segment.type),
         algorithm_type="AUTOMATIC",
-        algorithm_identification=_algorithm(made),
+        algorithm_identification=algorithm(making),
         tracking_id=tracking_id,
-        tracking_uid=derived_uid("tracking", tracking_id, fingerprint),
+        tracking_uid=making.tracking_uid(tracking_id),
         anatomic_regions=None if segment.region == segment.type else [concept(segment.region)],
         display_color=CIELabColor.from_rgb(*segment.rgb),
     )
@@ -69,22 +66,6 @@ def side_of(description: Dataset) -> Dataset | None:
         if item.get("SegmentedPropertyTypeModifierCodeSequence"):
             return Dataset(item.SegmentedPropertyTypeModifierCodeSequence[0])
     return None
-
-
-def _algorithm(made: Segmentation) -> AlgorithmIdentificationSequence:
-    return AlgorithmIdentificationSequence(
-        name=made.package.algorithm_name,
-        family=concept(ARTIFICIAL_INTELLIGENCE),
-        version=made.package.version,
-        source="Osteon",
-        parameters={way.network: way_text(way) for way in made.ways} or None,
-    )
-
-
-def way_text(way: Way) -> str:
-    """How a network was run, for people; AlgorithmParameters has no form of its own (PS3.3 10.16)."""
-    tile = "x".join(map(str, way.tile))
-    return f"{way.runtime} {way.precision} {way.tiling} tiles {tile} overlap {way.overlap:.2f}"
 
 
 def _add_side(description: SegmentDescription, segment: Segment) -> None:

@@ -15,6 +15,8 @@ def name_source_frames(dataset: Dataset, series: Series) -> None:
     frames = {stand_in_uid(frame): frame for frame in series.frames}
     for group in dataset.PerFrameFunctionalGroupsSequence:
         source = group.DerivationImageSequence[0].SourceImageSequence[0]
+        if "ReferencedFrameNumber" in source:
+            continue  # highdicom has the segments of one slice share the item
         frame = frames[source.ReferencedSOPInstanceUID]
         source.ReferencedSOPClassUID = series.sop_class_uid
         source.ReferencedSOPInstanceUID = frame.sop_instance_uid

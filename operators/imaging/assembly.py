@@ -43,7 +43,7 @@ def assemble(source: Grid, bones: tuple[FracturedBone, ...], package: FracturePa
     labels_read = LabelMap(labels, source)
     segments, contacts = [], []
     for bone in bones:
-        shown = segments_of(bone, labels, source, package.confidence)
+        shown = segments_of(bone, labels, source, package)
         segments.extend(shown)
         contacts.extend(contacts_of(bone, shown, package.confidence))
     return Segmentation(labels_read, tuple(segments), package, tuple(warnings), tuple(contacts))
@@ -124,7 +124,7 @@ def padded_box(box: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
 
 
 def segments_of(
-    bone: FracturedBone, labels: NDArray[np.uint8], source: Grid, confidence: Confidence
+    bone: FracturedBone, labels: NDArray[np.uint8], source: Grid, package: FracturePackage
 ) -> list[Segment]:
     """What each label value of one bone is; values that no voxel of the source grid got are left out."""
     label = bone.outline.region.label
@@ -133,7 +133,7 @@ def segments_of(
     whole = len(values) == 1
     ml = source.voxel_volume_mm3 / 1000
     return [
-        segment_of(bone, value, None if whole else n, float(counts[value] * ml), confidence)
+        segment_of(bone, value, None if whole else n, float(counts[value] * ml), package)
         for n, value in enumerate(values, start=1)
     ]
 
@@ -151,10 +151,11 @@ def contacts_of(bone: FracturedBone, shown: list[Segment], confidence: Confidenc
 
 
 def segment_of(
-    bone: FracturedBone, value: int, fragment: int | None, volume_ml: float, confidence: Confidence
+    bone: FracturedBone, value: int, fragment: int | None, volume_ml: float, package: FracturePackage
 ) -> Segment:
     """An intact bone is an anatomical structure; a fragment is a fracture in the bone's region."""
     whole, label, found = fragment is None, bone.outline.region.label, bone.fragments
+    confidence = package.confidence
     own = None if whole else calibrated(confidence.contact, found.own(value - label.first_value + 1))
     return Segment(
         value=value,
@@ -165,7 +166,7 @@ def segment_of(
         type=label.type if whole else FRACTURE,
         region=label.type,
         laterality=label.laterality,
-        rgb=label.rgb if fragment is None else fragment_colour(label.rgb, fragment),
+        rgb=label.rgb if fragment is None else fragment_colour(package.labels, label.name, fragment),
         volume_ml=volume_ml,
         confidence=bone.outline.region.confidence,
         bone_probability=calibrated(confidence.bone, log_odds(bone.outline.region.confidence)),

@@ -44,14 +44,14 @@ def preview(
     finest_mm = min(label_map.grid.spacing_mm) / CUBES_A_VOXEL
     box, coarse = patient_box(label_map, longest), patient_box(label_map, longest * 3 // 4, finest_mm)
     solid = coarse.sample(label_map.labels, label_map.grid, order=0, outside=0)
-    colours = _colours(segments, int(label_map.labels.max()))
+    colours = colours_of(segments, int(label_map.labels.max()))
     place_mm = coarse.position_mm(_place_of_interest(solid, segments))
     cuts = {}
     for name, axis in AXES.items():
         plane = box.plane(axis, place_mm[axis])
         hu = plane.sample(volume.hu, volume.grid, order=1, outside=AIR_HU).squeeze(axis)
         labels = plane.sample(label_map.labels, label_map.grid, order=0, outside=0).squeeze(axis)
-        cuts[name] = _cut(hu, labels, colours)[:: -1 if axis < SUPERIOR else 1]
+        cuts[name] = cut(hu, labels, colours)[:: -1 if axis < SUPERIOR else 1]
     views = [_enlarged(view, box) for view in front_and_back(solid, colours, BACKGROUND)]
     return _sheet([cuts, dict(zip(("Front", "Back"), views, strict=True))], segments, box)
 
@@ -61,7 +61,8 @@ def _enlarged(view: Picture, box: PatientBox) -> Picture:
     return np.asarray(Image.fromarray(view).resize(size, Image.Resampling.LANCZOS))
 
 
-def _colours(segments: Sequence[Segment], highest: int) -> Picture:
+def colours_of(segments: Sequence[Segment], highest: int) -> Picture:
+    """A row for each label value up to `highest`; grey for values of no segment."""
     colours = np.full((highest + 1, 3), 128, dtype=np.uint8)
     for segment in segments:
         if segment.value <= highest:
@@ -81,7 +82,7 @@ def _place_of_interest(labels: Labels, segments: Sequence[Segment]) -> tuple[int
     return x, y, z
 
 
-def _cut(hu: NDArray[Any], labels: Labels, colours: Picture) -> Picture:
+def cut(hu: NDArray[Any], labels: Labels, colours: Picture) -> Picture:
     """A cut as it is looked at, from arrays whose second axis runs down or up the picture."""
     low, high = WINDOW_HU
     grey = np.clip((hu - low) / (high - low), 0, 1)[..., None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from operators.imaging.measurements import SegmentMeasurements
 from operators.imaging.packages import Code, ModelPackage
 from operators.imaging.volume import LabelMap
 
@@ -65,7 +66,7 @@ class Segmentation:
     """Segments on the source grid, and the package that made them.
 
     `contacts` between fragments are empty where the package has no calibration of them; `ways` where
-    a path does not say how its networks were run.
+    a path does not say how its networks were run; `measurements` until they are made.
     """
 
     label_map: LabelMap
@@ -74,3 +75,4 @@ class Segmentation:
     warnings: tuple[str, ...] = ()
     contacts: tuple[Contact, ...] = ()
     ways: tuple[Way, ...] = ()
+    measurements: tuple[SegmentMeasurements, ...] = ()

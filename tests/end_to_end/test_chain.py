@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+import pytest
 from PIL import Image
 
 from app.evaluation import run_evaluation
@@ -64,8 +65,9 @@ def test_the_report_says_what_was_done_with_what_and_for_how_long(packaged_run: 
     (series,) = report["series"]
     assert series["decision"] == "selected"
     assert {stage["name"] for stage in series["stages"]} == {
-        "select", "read", "resample", "anatomy", "fractures", "write", "preview",
-    }
+        "select", "read", "resample", "anatomy", "fractures", "write", "preview", "measure", "report",
+        "pictures",
+    }  # fmt: skip
     assert all(segment["volume_ml"] > 0 for segment in series["segments"])
     assert all(len(network["sha256"]) == 64 for model in report["models"] for network in model["networks"])
     assert "Phantom" not in json.dumps(report)
@@ -77,7 +79,9 @@ def test_the_preview_is_a_picture(packaged_run: Finished) -> None:
     assert picture.std() > 10
 
 
-def test_the_seg_has_no_errors_for_dciodvfy(packaged_run: Finished) -> None:
-    command = [str(Path(sys.executable).parent / "dciodvfy"), str(packaged_run.output / "segmentation.dcm")]
+@pytest.mark.parametrize("name", ["segmentation.dcm", "measurements.dcm", "pictures/1.dcm"])
+def test_what_is_sent_has_no_errors_for_dciodvfy(packaged_run: Finished, name: str) -> None:
+    assert (packaged_run.output / name).is_file()
+    command = [str(Path(sys.executable).parent / "dciodvfy"), str(packaged_run.output / name)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")]

@@ -78,6 +78,9 @@ def test_a_routed_study_comes_back_as_a_seg_under_its_study(
     (seg,) = segs_of(hospital[0], 1)
     assert seg["PatientID"] == "PHANTOM"
     assert seg["Modality"] == "SEG"
+    (report,) = (each for each in hospital[0].results("SR") if each["StudyInstanceUID"] == uid(1))
+    assert report["PatientID"] == "PHANTOM"
+    assert "not for diagnosis" in report["SeriesDescription"]
 
 
 def test_a_study_of_another_modality_is_refused_with_its_reason(

@@ -193,10 +193,14 @@ class Orthanc:
 
     def segs(self) -> list[dict[str, Any]]:
         """Every SEG: its instance's tags."""
+        return self.results("SEG")
+
+    def results(self, modality: str) -> list[dict[str, Any]]:
+        """The tags of every instance of a modality."""
         return [
             self.get(f"instances/{instance}/simplified-tags")
             for series in self.get("series?expand")
-            if series["MainDicomTags"].get("Modality") == "SEG"
+            if series["MainDicomTags"].get("Modality") == modality
             for instance in series["Instances"]
         ]
 

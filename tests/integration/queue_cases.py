@@ -14,7 +14,8 @@ from app.node.job import Json
 from app.node.orphans import Running
 from app.node.workflow import Attempt, define_delivering, define_reporting, define_segmenting
 
-SEGMENTED: Json = {"state": "segmented", "code": "", "sentence": ""}
+FILES = [{"kind": kind, "file": f"{kind}.dcm"} for kind in ("seg", "sr", "sc")]
+SEGMENTED: Json = {"state": "segmented", "code": "", "sentence": "", "files": FILES}
 DELIVERED = Attempt("delivered")
 
 

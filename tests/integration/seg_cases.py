@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
 
+from operators.dicom.markings import Making
 from operators.dicom.series import Frame, Series
 from operators.imaging.packages import (
     Acceptance,
@@ -103,6 +104,10 @@ def multi_frame(on: Grid) -> Series:
 
 def segmentation(labels: NDArray[np.uint8], on: Grid, *segments: Segment) -> Segmentation:
     return Segmentation(LabelMap(labels, on), segments, package())
+
+
+def making(made: Segmentation, source: Series, version: str = "0.1.0", revision: int = 1) -> Making:
+    return Making(source, made.package, MADE_AT, version, revision, made.ways)
 
 
 def blobs(shape: tuple[int, int, int] = (13, 9, 7)) -> NDArray[np.uint8]:

@@ -28,8 +28,11 @@ Answers = list[int | Callable[[Event], int]]
 class Pacs:
     """Gives one answer after the other, then stores; `rejects` so many associations at first."""
 
-    def __init__(self, name: str, answers: Answers, rejects: int = 0, sop_class_uid: str = SEG) -> None:
+    def __init__(
+        self, name: str, answers: Answers, rejects: int = 0, sop_class_uid: str = SEG, results: str = "seg"
+    ) -> None:
         self.name, self.answers, self.rejects, self.port = name, answers, rejects, free_port()
+        self.results = results.split()
         self.stored: list[str] = []
         self.entity = AE("PACS")
         self.entity.add_supported_context(sop_class_uid, ExplicitVRLittleEndian)
@@ -54,6 +57,7 @@ class Pacs:
     def as_peer(self) -> dict[str, Any]:
         return {
             "name": self.name, "ae_title": "PACS", "host": "127.0.0.1", "port": self.port, "receives": True,
+            "results": self.results,
         }  # fmt: skip
 
 
@@ -69,7 +73,11 @@ def hangs(_: Event) -> int:
 
 # Answers that pass, and those that do not
 PASSING = {"full": [0xA700], "aborting": [aborts], "hanging": [hangs], "well": []}
-FOR_GOOD = {"not-understanding": "peer_refused", "without-context": "no_presentation_context"}
+FOR_GOOD = {
+    "not-understanding": "peer_refused",
+    "without-context": "no_presentation_context",
+    "without-reports": "no_presentation_context",
+}
 
 
 @contextmanager
@@ -79,6 +87,7 @@ def hospital(tmp_path: Path) -> Iterator[tuple[Served, dict[str, Pacs], Orthanc]
     pacs["down"] = Pacs("down", [])
     pacs["not-understanding"] = Pacs("not-understanding", [0xC000] * 9)
     pacs["without-context"] = Pacs("without-context", [], sop_class_uid=MR)
+    pacs["without-reports"] = Pacs("without-reports", [], results="seg sr")
     orthanc = Orthanc(tmp_path / "pacs").start(Plugins=[DICOM_WEB])
     address = f"http://127.0.0.1:{orthanc.http_port}/dicom-web"
     web = {"name": "web", "ae_title": "WEB", "stow": address, "receives": True}
@@ -111,7 +120,8 @@ def test_every_destination_comes_to_its_own_end(tmp_path: Path, monkeypatch: pyt
         assert (job.state, job.code) == ("failed", FOR_GOOD[next(n for n in states if n in FOR_GOOD)])
         (seg,) = orthanc.segs()
         got = {name: each.stored for name, each in pacs.items()}
-        assert got == {name: [] if name in FOR_GOOD else [seg["SOPInstanceUID"]] for name in pacs}
+        without = {"not-understanding", "without-context"}
+        assert got == {name: [] if name in without else [seg["SOPInstanceUID"]] for name in pacs}
 
 
 def ended(node: Served) -> JobState | None:

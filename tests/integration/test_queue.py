@@ -93,6 +93,21 @@ def test_only_what_came_to_a_good_end_is_ever_removed(tmp_path: Path) -> None:
     assert not list(here.settings.data.rglob("*.dcm"))
 
 
+def test_each_destination_gets_the_results_that_it_takes(tmp_path: Path) -> None:
+    archive = PACS.model_copy(update={"name": "archive", "results": ("seg", "sc")})
+    here = Node(tmp_path, peers=(PACS, archive), rules=RULES, retention_s=0)
+    arrives(here, 1, "pelvis", NOON)
+    sent: dict[str, list[str]] = {}
+
+    def attempt(delivery: Json) -> Attempt:
+        sent[delivery["peer"]] = [file["kind"] for file in delivery["files"]]
+        return DELIVERED
+
+    with worked_off(here.settings, Told(), attempt):
+        until(lambda: states(here) == ["delivered"])
+    assert sent == {"pacs": ["seg", "sr"], "archive": ["seg", "sc"]}
+
+
 def full() -> Json:
     raise OutputError("expected room on the disk, got none")
 

@@ -23,10 +23,10 @@ from tests.integration.seg_cases import (
     BONE,
     FRACTURE,
     LEFT,
-    MADE_AT,
     blobs,
     bone,
     grid,
+    making,
     multi_frame,
     points_mm,
     segmentation,
@@ -45,9 +45,8 @@ def two_fragments(on: Grid) -> Segmentation:
     return segmentation(blobs(on.shape), on, bone(11, fragment=1), bone(12, fragment=2))
 
 
-def written(folder: Path, made: Segmentation, source: Series, **changes: Any) -> Path:
-    settings = {"made_at": MADE_AT, "software_version": "0.1.0"} | changes
-    return write_seg(made, source, folder / "seg.dcm", **settings)
+def written(folder: Path, made: Segmentation, source: Series, **options: str) -> Path:
+    return write_seg(made, making(made, source), folder / "seg.dcm", **options)
 
 
 def validator_errors(path: Path) -> list[str]:
@@ -186,6 +185,19 @@ def test_a_multi_frame_source_is_named_by_instance_and_frame(tmp_path: Path) -> 
     assert len(dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence) == 1
     assert_same_place(two_fragments(grid()), path)
     assert validator_errors(path) == []
+
+
+def test_two_segments_on_one_slice_of_a_multi_frame_source_name_the_same_frame(tmp_path: Path) -> None:
+    labels, source = blobs(), multi_frame(grid())
+    labels[10, 7, 1] = 12
+    made = segmentation(labels, grid(), bone(11, fragment=1), bone(12, fragment=2))
+    dataset = dcmread(written(tmp_path, made, source))
+    named = [
+        int(group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber)
+        for group in dataset.PerFrameFunctionalGroupsSequence
+    ]
+    assert sorted(named) == [2, 2, 3, 5, 6]
+    assert_same_place(made, tmp_path / "seg.dcm")
 
 
 def test_a_segment_of_one_voxel_survives(tmp_path: Path) -> None:

@@ -8,30 +8,30 @@ import numpy as np
 import pydicom
 import pytest
 
-from operators.dicom.seg_check import SegName, check_seg
+from operators.dicom.seg_check import ResultName, check_seg
 from operators.dicom.seg_writer import write_seg
 from operators.errors import OutputError
 from operators.imaging.segmentation import Segmentation
-from tests.integration.seg_cases import MADE_AT, blobs, bone, grid, multi_frame, segmentation, series
+from tests.integration.seg_cases import blobs, bone, grid, making, multi_frame, segmentation, series
 
 MADE = segmentation(blobs(), grid(), bone(11), bone(12, fragment=1))
 
 
-def written(tmp_path: Path, **options: int) -> Path:
-    path = tmp_path / "seg.dcm"
-    return write_seg(MADE, series(grid()), path, made_at=MADE_AT, software_version="1", **options)
+def written(tmp_path: Path, revision: int = 1) -> Path:
+    return write_seg(MADE, making(MADE, series(grid()), revision=revision), tmp_path / "seg.dcm")
 
 
 def test_a_result_as_it_was_written_passes_and_says_its_name(tmp_path: Path) -> None:
     path = written(tmp_path)
     dataset = pydicom.dcmread(path)
     name = check_seg(path, MADE, series(grid()))
-    assert name == SegName(dataset.SOPClassUID, dataset.SOPInstanceUID, dataset.file_meta.TransferSyntaxUID)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    assert name == ResultName(dataset.SOPClassUID, dataset.SOPInstanceUID, syntax)
 
 
 def test_results_of_multi_frame_and_incomplete_series_pass(tmp_path: Path) -> None:
     for source in (multi_frame(grid()), series(grid(), ks=(0.0, 1.0, 2.0, 4.0, 6.0))):
-        path = write_seg(MADE, source, tmp_path / "seg.dcm", made_at=MADE_AT, software_version="1")
+        path = write_seg(MADE, making(MADE, source), tmp_path / "seg.dcm")
         check_seg(path, MADE, source)
 
 

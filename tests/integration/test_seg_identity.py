@@ -12,11 +12,11 @@ from pydicom.dataset import Dataset
 from operators.dicom.identity import REQUIRED_PERHAPS_EMPTY
 from operators.dicom.seg_writer import write_seg
 from tests.integration.seg_cases import (
-    MADE_AT,
     blobs,
     bone,
     grid,
     header,
+    making,
     multi_frame,
     package,
     segmentation,
@@ -27,9 +27,7 @@ from tests.integration.test_seg import validator_errors
 
 def written(path: Path, source_header: Dataset, sha256: str = "ab" * 32, version: str = "0.1.0") -> Dataset:
     made = replace(segmentation(blobs(), grid(), bone(11), bone(12)), package=package(sha256))
-    return dcmread(
-        write_seg(made, series(grid(), source_header), path, made_at=MADE_AT, software_version=version)
-    )
+    return dcmread(write_seg(made, making(made, series(grid(), source_header), version), path))
 
 
 def stored(folder: Path, dataset: Dataset) -> Dataset:
@@ -51,7 +49,7 @@ def test_calibrated_probabilities_are_said_of_each_segment_and_nothing_where_the
     sure = replace(bone(11), bone_probability=0.987, fracture_probability=0.04)
     piece = replace(bone(12, fragment=1), fracture_probability=0.9, fragment_probability=0.75)
     made = segmentation(blobs(), grid(), sure, piece)
-    path = write_seg(made, series(grid()), tmp_path / "seg.dcm", made_at=MADE_AT, software_version="1")
+    path = write_seg(made, making(made, series(grid())), tmp_path / "seg.dcm")
     said = [item.SegmentDescription for item in dcmread(path).SegmentSequence]
     assert said == [
         "Probabilities: bone present 0.99, bone fractured 0.04",
@@ -125,9 +123,7 @@ def test_two_parts_of_one_instance_get_different_uids(tmp_path: Path) -> None:
     made, source = segmentation(blobs(), grid(), bone(11)), multi_frame(grid())
     part = replace(source, frames=source.frames[:6])
     uids = {
-        dcmread(
-            write_seg(made, each, tmp_path / "seg.dcm", made_at=MADE_AT, software_version="0.1.0")
-        ).SOPInstanceUID
+        dcmread(write_seg(made, making(made, each), tmp_path / "seg.dcm")).SOPInstanceUID
         for each in (source, part)
     }
     assert len(uids) == 2

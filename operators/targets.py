@@ -1,0 +1,29 @@
+"""Where the results of one series go, and what they say of their making."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from operators.dicom.markings import Making
+from operators.dicom.series import Series
+from operators.imaging.segmentation import Segmentation
+
+
+@dataclass(frozen=True)
+class Targets:
+    """`seg_profile` is a row of the SEG writer's table; a `revision` above 1 replaces earlier results."""
+
+    seg: Path
+    measurements: Path
+    preview: Path
+    pictures: Path
+    made_at: datetime
+    software_version: str
+    revision: int = 1
+    seg_profile: str = "binary"
+
+    def making(self, series: Series, made: Segmentation) -> Making:
+        """What all DICOM results of a series share."""
+        return Making(series, made.package, self.made_at, self.software_version, self.revision, made.ways)

@@ -1,0 +1,100 @@
+"""Secondary captures of fractures: valid, of the source's patient, and of the slice that they name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from operators.dicom.picture_writer import check_picture, write_pictures
+from operators.dicom.series import Series
+from operators.errors import OutputError
+from operators.imaging.fracture_pictures import FracturePicture
+from tests.integration.seg_cases import blobs, bone, grid, header, making, multi_frame, segmentation, series
+from tests.integration.test_seg_identity import stored
+
+BINARIES = Path(sys.executable).parent
+MADE = segmentation(blobs(), grid(), bone(11, fragment=1), bone(12, fragment=2))
+PIXELS = np.random.default_rng(3).integers(0, 256, (41, 13, 3)).astype(np.uint8)
+PICTURES = (FracturePicture(PIXELS, 2, "Left hip bone, slice 3"), FracturePicture(PIXELS[::-1], 5, "slice 6"))
+
+
+def written(folder: Path, source: Series, revision: int = 1) -> list[Dataset]:
+    paths = write_pictures(PICTURES, making(MADE, source, revision=revision), folder)
+    for path in paths:
+        done = subprocess.run([BINARIES / "dciodvfy", path], capture_output=True, text=True, check=False)
+        assert "SCImage" in done.stderr
+        assert [line for line in done.stderr.splitlines() if line.startswith("Error")] == []
+    return [dcmread(path) for path in paths]
+
+
+def test_a_picture_holds_its_pixels_and_names_the_slice_it_shows(tmp_path: Path) -> None:
+    first, second = written(tmp_path, series(grid()))
+    np.testing.assert_array_equal(first.pixel_array, PIXELS)
+    assert first.SourceImageSequence[0].ReferencedSOPInstanceUID == "1.2.3.3"
+    assert second.SourceImageSequence[0].ReferencedSOPInstanceUID == "1.2.3.6"
+    assert (first.InstanceNumber, second.InstanceNumber) == (1, 2)
+    assert first.SeriesInstanceUID == second.SeriesInstanceUID
+    assert first.SOPInstanceUID != second.SOPInstanceUID
+
+
+def test_a_picture_is_marked_as_made_by_an_algorithm_and_not_for_diagnosis(tmp_path: Path) -> None:
+    first, _ = written(tmp_path, series(grid()), revision=2)
+    assert first.BurnedInAnnotation == "YES"
+    assert "not for diagnosis" in first.SeriesDescription
+    assert "replaces v1" in first.SeriesDescription
+    assert "Left hip bone, slice 3" in first.ImageComments
+    assert first.ContributingEquipmentSequence[0].ManufacturerModelName == "Osteon bones"
+    assert first.SeriesNumber == 9701
+
+
+def test_patient_and_study_are_the_sources_own_in_any_script(tmp_path: Path) -> None:
+    given = header(SpecificCharacterSet="ISO_IR 192", PatientName="山田^太郎", PatientSex=None, StudyID=None)
+    first, _ = written(tmp_path, series(grid(), stored(tmp_path, given)))
+    assert (str(first.PatientName), first.PatientSex, first.StudyID) == ("山田^太郎", "", "")
+
+
+def test_a_frame_of_a_multi_frame_source_is_named_by_its_number(tmp_path: Path) -> None:
+    first, _ = written(tmp_path, multi_frame(grid()))
+    reference = first.SourceImageSequence[0]
+    assert (reference.ReferencedSOPInstanceUID, int(reference.ReferencedFrameNumber)) == ("1.2.3.1", 3)
+
+
+@pytest.mark.parametrize(
+    ("axes", "orientation"),
+    [
+        (np.eye(3), ["L", "P"]),
+        (np.diag([-1.0, 1.0, 1.0]), ["R", "P"]),
+        (np.array([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]]), ["L", "F"]),
+    ],
+)
+def test_rows_and_columns_say_where_they_run(
+    tmp_path: Path, axes: np.ndarray, orientation: list[str]
+) -> None:
+    first, _ = written(tmp_path, series(grid(axes=axes * [0.75, 0.5, 2.5])))
+    assert list(first.PatientOrientation) == orientation
+
+
+def test_the_same_input_gives_the_same_files_and_a_shorter_result_leaves_none_behind(tmp_path: Path) -> None:
+    written(tmp_path, series(grid()))
+    before = (tmp_path / "1.dcm").read_bytes()
+    write_pictures(PICTURES[:1], making(MADE, series(grid())), tmp_path)
+    assert (tmp_path / "1.dcm").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["1.dcm"]
+
+
+def test_a_picture_of_another_patient_or_without_its_pixels_never_leaves(tmp_path: Path) -> None:
+    first, _ = written(tmp_path, series(grid()))
+    path = tmp_path / "1.dcm"
+    assert check_picture(path, series(grid())).sop_instance_uid == first.SOPInstanceUID
+    with pytest.raises(OutputError, match="PatientID"):
+        check_picture(path, replace(series(grid()), header=header(PatientID="P2")))
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(OutputError):
+        check_picture(path, series(grid()))

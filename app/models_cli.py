@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 Models = Annotated[Path | None, Parameter(name=["--models", "-m"], help="Folder of model packages")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON")]
 
-models_app = App(name="models", help="Model packages: list, show, import, verify.")
+models_app = App(name="models", help="Model packages: list, show, import, verify, bench.")
 
 
 @models_app.command(name="list")
@@ -59,3 +59,21 @@ def verify(name: str | None = None, /, *, models: Models = None) -> int:
     from app.models_command import verify_command
 
     return verify_command(name, models)
+
+
+@models_app.command
+def bench(
+    name: str | None = None, /, *, models: Models = None, device: str | None = None,
+    runtime: str | None = None, precision: str | None = None,
+) -> int:
+    """Measure the networks of one package or of all on this machine: seconds a patch, GFLOP/s, memory.
+
+    Parameters
+    ----------
+    device: Where they run: auto, cpu, cuda.
+    runtime: What runs them: auto, openvino, torch.
+    precision: Their arithmetic: auto, f32, bf16.
+    """
+    from app.models_bench import bench_command
+
+    return bench_command(name, models=models, device=device, runtime=runtime, precision=precision)

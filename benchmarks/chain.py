@@ -20,6 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measured import Measured, measured
+from benchmarks.published import SMALL
+from tests.made_nnunet import write_v2
 from training.phantom import phantom_ct, write_series
 
 
@@ -73,7 +75,8 @@ def run_peer(python: Path, series: Path, work: Path) -> Measured:
     volume = read_volume(scan(series).series[0])
     np.savez(work / "volume.npz", hu=volume.hu.transpose(2, 1, 0), spacing=volume.grid.spacing_mm[::-1])
     script = Path(__file__).parent / "nnunet_peer.py"
-    return measured([str(python), str(script), str(work / "volume.npz")], work / "peer.log")
+    paths = (script, write_v2(SMALL, work / "small"), work / "volume.npz", work / "labels.npz")
+    return measured([str(python), *map(str, paths)], work / "peer.log")
 
 
 def show(ours: Measured, report: dict[str, Any]) -> None:

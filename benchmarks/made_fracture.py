@@ -114,7 +114,7 @@ def made_folder(folder: Path) -> Path:
     """The folder of nnU-Net v2, made where it is not there yet."""
     if not (folder / "plans.json").is_file():
         began = time.monotonic()
-        state = {name: tensor.clone() for name, tensor in v2_names(CASE, trained()).items()}
+        state = v2_names(CASE, trained())
         write_v2(CASE, folder)
         path = folder / "fold_0" / "checkpoint_final.pth"
         content = torch.load(path, weights_only=False)

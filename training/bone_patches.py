@@ -26,6 +26,7 @@ from training.simulated_ct import Sample, scan
 OUTSIDE_HU = -1000.0
 # As far from a bone as an outline that errs by 3.6 mm leaves anything to be seen
 BAND_MM = 6.5
+BONE_POSE = Pose(rotation_deg=25, scale=0.15, bend_mm=6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,15 @@ class BoneSubject:
     def fractured(self) -> bool:
         """Whether it holds true fragments."""
         return int(self.fragments.max()) > 1
+
+
+def by_kind(bones: list[BoneSubject]) -> tuple[list[BoneSubject], ...]:
+    """Truly fractured bones, other real ones, and shapes of label maps."""
+    return (
+        [bone for bone in bones if bone.fractured],
+        [bone for bone in bones if bone.hu is not None and not bone.fractured],
+        [bone for bone in bones if bone.hu is None],
+    )
 
 
 def bone_patch(

@@ -15,9 +15,8 @@ from operators.imaging.regions import Regions
 from operators.networks.runtimes import Runtime
 from operators.networks.sliding_window import Window, predict
 from operators.pipeline import CONTACT
-from training.bone_patches import BoneSubject, fractured_bone, scanned
+from training.bone_patches import BONE_POSE, BoneSubject, fractured_bone, scanned
 from training.fracturing import FractureRules
-from training.sampling import Pose
 
 # Most of the largest bone
 EXTENT_MM = (172.8, 134.4, 172.8)
@@ -60,8 +59,7 @@ def simulated_bone(
     """One bone fractured anew; None where its outline is empty."""
     spacing_mm = spec.spacing_mm[0]
     shape = tuple(round(extent / spacing_mm) for extent in EXTENT_MM)
-    pose = Pose(rotation_deg=25, scale=0.15, bend_mm=6)
-    broken = fractured_bone(rng, bone, shape, spacing_mm, pose, FractureRules())
+    broken = fractured_bone(rng, bone, shape, spacing_mm, BONE_POSE, FractureRules())
     sample = scanned(rng, broken, spacing_mm)
     outline = outlined(rng, sample.target > 0)
     if not outline.any():

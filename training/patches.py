@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from training.bone_patches import BoneSubject, bone_patch
+from training.bone_patches import BONE_POSE, BoneSubject, bone_patch, by_kind
 from training.fracturing import FractureRules
 from training.guides import GuideRules, drawn_guide
 from training.recipe import NetworkRecipe, Recipe
@@ -95,21 +95,19 @@ class BoneDraw:
     def __init__(self, network: NetworkRecipe, sources: Sources, rng: np.random.Generator) -> None:
         self.network, self.rng = network, rng
         self.bones: list[BoneSubject] = sources.bones()
-        self.fractured = [bone for bone in self.bones if bone.fractured]
-        self.real = [bone for bone in self.bones if bone.hu is not None and not bone.fractured]
-        self.shapes = [bone for bone in self.bones if bone.hu is None]
-        self.phantoms = sources.phantom_bones() if network.phantom_bones else []
+        phantoms = sources.phantom_bones() if network.phantom_bones else []
+        self.pools = (*by_kind(self.bones), phantoms)
         broken, procedural = network.fractured_bones, network.phantom_bones
         other = (1 - broken - procedural) / 2
         self.shares = (broken, other, other, procedural)
 
     def draw(self) -> Sample:
         """One patch: of a truly fractured bone, another real one, a label map's shape, or a phantom's."""
-        pools = (self.fractured, self.real, self.shapes, self.phantoms)
-        pool = pools[self.rng.choice(len(pools), p=self.shares)] or self.bones
+        pool = self.pools[self.rng.choice(len(self.pools), p=self.shares)] or self.bones
         bone = pool[self.rng.integers(len(pool))]
-        pose = Pose(rotation_deg=25, scale=0.15, bend_mm=6)
-        return bone_patch(self.rng, bone, self.network.patch, self.network.spacing_mm, pose, FractureRules())
+        return bone_patch(
+            self.rng, bone, self.network.patch, self.network.spacing_mm, BONE_POSE, FractureRules()
+        )
 
 
 def side_swaps(classes: tuple[str, ...]) -> np.ndarray:

@@ -33,7 +33,8 @@ from training.subjects import (
 )
 
 Loaded = TypeVar("Loaded")
-BONE_SPACING_MM = 1.0
+# That of the fracture network
+BONE_SPACING_MM = 0.8
 BODY_SPACING_MM = 1.5
 NEGATIVE_SPACING_MM = 3.0
 # Of what is kept: changes whenever a subject's fields do
@@ -97,7 +98,7 @@ class Sources:
         for row in tables["bone_sets"]:
             for suffix in row["bones"]:
                 load = partial(real_bone, self.data / row["folder"], suffix)
-                found.append(self.kept(f"bone {row} {suffix}", load))
+                found.append(self.kept(f"bone {BONE_SPACING_MM} {row} {suffix}", load))
         patterns = tables["fracture_bones"]["patterns"]
         for row in tables["label_maps"]:
             found.extend(self.kept(f"bones {row} {patterns}", partial(self.label_map_bones, row, patterns)))
@@ -106,7 +107,8 @@ class Sources:
     def phantom_bones(self) -> list[BoneSubject]:
         """The bones of procedural CTs with their texture, those of every second one intact."""
         seeds = range(2000, 2000 + self.recipe.sources["phantoms"]["scanned"])
-        return [bone for seed in seeds for bone in self.kept(f"bones {seed}", partial(scanned_phantom, seed))]
+        loaded = (self.kept(f"bones {BONE_SPACING_MM} {s}", partial(scanned_phantom, s)) for s in seeds)
+        return [bone for bones in loaded for bone in bones]
 
     def label_map_bones(self, row: dict[str, str], patterns: list[str]) -> list[BoneSubject]:
         """Every bone of a label map whose name matches."""
@@ -144,7 +146,7 @@ def phantom_subject(seed: int, classes: dict[str, list[str]], spacing_mm: float)
 
 
 def scanned_phantom(seed: int) -> list[BoneSubject]:
-    """The bones of one procedural CT at 1 mm, fractured where the seed is odd."""
+    """The bones of one procedural CT at BONE_SPACING_MM, fractured where the seed is odd."""
     spacing = (BONE_SPACING_MM,) * 3
     made = phantom_ct(np.random.default_rng(seed), spacing, None if seed % 2 else {})
     truth = made.truth.labels
@@ -162,7 +164,7 @@ def scanned_phantom(seed: int) -> list[BoneSubject]:
 
 
 def real_bone(folder: Path, suffix: str) -> BoneSubject:
-    """A bone of a masked CT with its true fragments, at 1 mm."""
+    """A bone of a masked CT with its true fragments, at BONE_SPACING_MM."""
     mask, spacing = load_lps(only_file(folder, f"*_{suffix}_mask.nii.gz"))
     image, _ = load_lps(only_file(folder, f"*_{suffix}.nii.gz"))
     return textured_bone(f"{folder.name}_{suffix}", mask, image, spacing)
@@ -171,7 +173,7 @@ def real_bone(folder: Path, suffix: str) -> BoneSubject:
 def textured_bone(
     name: str, mask: NDArray[Any], image: NDArray[Any], spacing: NDArray[np.float64]
 ) -> BoneSubject:
-    """A bone of a CT, cut out with its fragments (0 outside it), at 1 mm."""
+    """A bone of a CT, cut out with its fragments (0 outside it), at BONE_SPACING_MM."""
     box = bounding_box(mask > 0, 8)
     inside, texture = bone_layer(mask[box] > 0, image[box], spacing, BONE_SPACING_MM)
     zoom = [b / a for a, b in zip(mask[box].shape, inside.shape, strict=True)]

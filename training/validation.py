@@ -16,6 +16,7 @@ from scipy import ndimage
 from torch import nn
 
 from operators.networks.sliding_window import Window, pad_to_patch, tile, tile_starts
+from operators.pipeline import BAND_MM
 from training.bone_patches import OUTSIDE_HU, BoneSubject
 from training.fracturing import contact_target
 from training.patches import Patch, Patches, as_tensors
@@ -26,8 +27,6 @@ from training.subjects import NOT_OURS
 
 # Trainings' seeds count up from 0, far below
 SEED = 987_654_321
-# How much around a bone the chain shows (operators/pipeline.py)
-WITHIN_MM = 2.0
 CONTACT = 2
 NOT_OF_PATCHES = {
     "architecture", "filters", "steps", "learning_rate", "scored", "batch", "class_weights",
@@ -95,7 +94,7 @@ def bone_tiles(bone: BoneSubject, network: NetworkRecipe) -> Iterator[Sample]:
     fragments = ndimage.zoom(bone.fragments, zoom, order=0, grid_mode=True, mode="nearest")
     hu = ndimage.zoom(np.asarray(bone.hu, np.float32), zoom, order=1, grid_mode=True, mode="nearest")
     target = contact_target(np.where(inside, fragments, 0).astype(np.uint8), network.spacing_mm)
-    near = ndimage.distance_transform_edt(target == 0, sampling=network.spacing_mm) <= WITHIN_MM
+    near = ndimage.distance_transform_edt(target == 0, sampling=network.spacing_mm) <= BAND_MM
     hu, _ = pad_to_patch(np.where(near, hu, np.float32(OUTSIDE_HU)), network.patch)
     target, _ = pad_to_patch(target, network.patch)
     for start in tile_starts(target.shape, network.patch, Window(overlap=0.0)):

@@ -145,6 +145,8 @@ def check_recipe(stage: Stage) -> None:
 
 def check_resampling(recipe: Recipe) -> None:
     """Raises ValueError for splines that there are not."""
+    if max(recipe.output.order, recipe.output.order_across) > 1:
+        raise ValueError(f"recipe.output: expected orders 0 or 1, got {recipe.output}")
     if recipe.guide.order_across:
         raise ValueError(f"recipe.guide.order_across: expected 0, got {recipe.guide.order_across}")
     for way in (recipe.image, recipe.output, recipe.guide):

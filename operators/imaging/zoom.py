@@ -28,8 +28,8 @@ Read = Callable[[Numbers], Numbers]
 ANISOTROPY = 3.0
 # Splines reach over the whole image, but what lies below a double's precision changes nothing
 NEGLIGIBLE = 1e-16
-# Planes that are made at once: more take memory, fewer do the planes' overlap again
-ROWS = 64
+# Planes that are made at once: more take more memory, and more that is nearly zero is multiplied
+ROWS = 16
 
 
 def new_shape(shape: Shape, spacing_mm: Spacing, wanted_mm: Spacing) -> Shape:

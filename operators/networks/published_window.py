@@ -45,14 +45,20 @@ def answers(
     if box == whole(shape):
         yield from rows_of(runs, channels, stage, tiling, progress)
         return
-    yield background(stage, (box[0].start, *shape[1:]))
+    yield from nothing(stage, shape, 0, box[0].start)
     labels = None if channels.labels is None else channels.labels[box]
     inside = replace(channels, image=channels.image[box], labels=labels)
     for rows in rows_of(runs, inside, stage, tiling, progress):
         around = background(stage, (rows.shape[1], *shape[1:]))
         around[:, :, box[1], box[2]] = rows
         yield around
-    yield background(stage, (shape[0] - box[0].stop, *shape[1:]))
+    yield from nothing(stage, shape, box[0].stop, shape[0])
+
+
+def nothing(stage: Stage, shape: Sequence[int], begin: int, end: int) -> Iterator[torch.Tensor]:
+    """Rows without a body."""
+    for rows in chunks(begin, end):
+        yield background(stage, (rows.stop - rows.start, *shape[1:]))
 
 
 def rows_of(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from app.cli import app, execute
 from operators.dicom.seg_reader import read_seg_on
@@ -43,3 +44,11 @@ def test_an_imported_network_writes_the_originals_labels_as_a_seg(
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert [network["name"] for network in report["models"][0]["networks"]] == networks
     assert (out / "preview.png").is_file()
+    runs = report["series"][0]["networks"]
+    assert [run["network"] for run in runs] == networks
+    assert {(run["runtime"], run["precision"], run["tiling"], run["overlap"]) for run in runs} == {
+        ("torch", "f32", "exact", 0.5)
+    }
+    segment = dcmread(out / "segmentation.dcm").SegmentSequence[0]
+    (algorithm,) = segment.SegmentationAlgorithmIdentificationSequence
+    assert f"{networks[-1]}=torch f32 exact tiles 16x16x16 overlap 0.50" in algorithm.AlgorithmParameters

@@ -7,15 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from operators.errors import ModelError, UsageError
 from operators.imaging.bundles import STEP_ARGUMENTS
 from operators.imaging.package_file import read_package
+from operators.networks.bundle_answer import keep_largest
 from operators.networks.bundle_steps import STEPS
 from operators.networks.imports.formats import read_published
-from operators.networks.imports.published import Wanted
+from operators.networks.imports.published import PublishedBundle, Wanted
 from tests.integration.model_cases import changed, ran, snapshot
 from tests.made_bundles import BUNDLES, write_bundle
 from tests.made_packages import write_package
@@ -181,6 +183,21 @@ def test_what_a_bundle_does_not_have_is_a_usage_error(
         assert ran(capsys, "models", "import", bundle, *arguments, "--models", models)[0] == 2
     with pytest.raises(UsageError):
         read_published(bundle, Wanted(folds=("0",)))
+
+
+def test_the_largest_component_of_each_label_is_kept_where_the_bundle_says_so(bundle: Path) -> None:
+    step = {"_target_": "KeepLargestConnectedComponentd", "keys": "pred", "connectivity": 1}
+    with_last(lambda rows: rows.insert(3, step))(bundle)
+    model = read_published(bundle, Wanted())
+    assert isinstance(model, PublishedBundle)
+    assert (model.outcome.largest, model.outcome.connected) == ((1, 2), 1)
+    # The second example of MONAI's documentation: values by themselves, joined by faces
+    labels = np.array([[[0, 0, 1, 0, 0], [0, 2, 1, 1, 1], [1, 2, 1, 0, 0], [1, 2, 0, 1, 0], [2, 2, 0, 0, 2]]])
+    kept = labels.astype(np.uint8)
+    for value in model.outcome.largest:
+        keep_largest(kept, value, model.outcome.connected)
+    expected = [[0, 0, 1, 0, 0], [0, 2, 1, 1, 1], [0, 2, 1, 0, 0], [0, 2, 0, 0, 0], [2, 2, 0, 0, 0]]
+    assert kept[0].tolist() == expected
 
 
 def test_every_step_that_a_package_may_name_is_there() -> None:

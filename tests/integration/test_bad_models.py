@@ -65,7 +65,7 @@ def drop_tensor(path: Path) -> None:
 
 
 BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
-    "a folder that is no model": (lambda f: (f / "plans.json").unlink(), "no_model", "neither"),
+    "a folder that is no model": (lambda f: (f / "plans.json").unlink(), "no_model", "none of them"),
     "no folds": (lambda f: (f / "fold_0").rename(f / "old"), "fold_missing", "got no folds"),
     "a fold without its weights": (
         lambda f: checkpoint(f).unlink(), "fold_missing", "fold_0/checkpoint_final.pth",

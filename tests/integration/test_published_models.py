@@ -83,3 +83,14 @@ def test_the_labels_are_those_of_the_original(case: Case, runtime: str, tmp_path
         assert 2 * both / (np.sum(got == value) + np.sum(expected == value)) >= 0.999
     assert {segment.value for segment in result.segments} == {1, 2}
     assert all(0.3 < segment.confidence <= 1 for segment in result.segments)
+
+
+@pytest.mark.parametrize("case", [case for case in ALL if case.name in ("plain", "slices", "cascade")],
+                         ids=lambda case: case.name)
+def test_the_fast_mode_finds_the_same_classes_and_says_how_it_ran(case: Case, tmp_path: Path) -> None:
+    package = read_package(installed(case, tmp_path) / "package.toml")
+    networks = Networks(Device("torch", threads=1), "fast")
+    result = segment(axial(case, made_image()), package, networks, lambda *_: None)
+    assert {segment.value for segment in result.segments} == {1, 2}
+    assert [way.network for way in result.ways] == [spec.name for spec in package.networks]
+    assert {(way.runtime, way.tiling, way.overlap) for way in result.ways} == {("torch", "fast", 0.25)}

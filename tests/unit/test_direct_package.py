@@ -87,6 +87,7 @@ BROKEN = {
     "an axis to mirror that there is not": ("mirror_axes = [0]", "mirror_axes = [3]", "recipe.mirror_axes"),
     "an unknown average": ('"logits"', '"votes"', "recipe.averaged"),
     "an order that no spline has": ("order = 3", "order = 9", "orders of 0..5"),
+    "an output of cubic splines": ("output = { order = 1", "output = { order = 3", "expected orders 0 or 1"),
     "an unknown way of slices": ('"auto" }\noutput', '"some" }\noutput', "separate"),
     "regions for other outputs": ("regions = []", "regions = [1]", "recipe.regions"),
     "a value that no output writes": ("value = 1\n", "value = 2\n", "labels.bone.value"),

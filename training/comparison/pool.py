@@ -8,15 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.bone_patches import BoneSubject, fractured_bone, scanned
+from training.bone_patches import BONE_POSE, BoneSubject, by_kind, fractured_bone, scanned
 from training.fracturing import FractureRules
 from training.recipe import Recipe
-from training.sampling import Pose
 from training.sources import Sources
 
 # A variant's patch is cropped out of these
 SIDE = 64
-POSE = Pose(rotation_deg=25, scale=0.15, bend_mm=6)
 # Truly fractured bones, other real ones, shapes of label maps, phantoms; the recipe's shares where
 # there are real ones, else shapes and phantoms alone
 WITH_REAL = (0.3, 0.275, 0.275, 0.15)
@@ -68,7 +66,7 @@ def draw(rules: PoolRules, recipe: Recipe, data: Path, folder: Path, path: Path)
         rng = np.random.default_rng([17, number])
         group = groups[int(rng.choice(len(groups), p=shares))]
         subject = group[int(rng.integers(len(group)))]
-        bone = fractured_bone(rng, subject, shape[1:], rules.spacing_mm, POSE, FractureRules())
+        bone = fractured_bone(rng, subject, shape[1:], rules.spacing_mm, BONE_POSE, FractureRules())
         sample = scanned(rng, bone, rules.spacing_mm)
         made.hu[number], made.contact[number] = sample.hu, sample.target
         made.fragments[number] = bone.fragments
@@ -81,11 +79,5 @@ def bone_groups(
     """Bones by kind, and how often each kind comes."""
     rows = [row for row in recipe.sources["bone_sets"] if row["folder"] in rules.real]
     sources = Sources(replace(recipe, sources={**recipe.sources, "bone_sets": rows}), data, folder / "cache")
-    bones = sources.bones()
-    groups = [
-        [bone for bone in bones if bone.fractured],
-        [bone for bone in bones if bone.hu is not None and not bone.fractured],
-        [bone for bone in bones if bone.hu is None],
-        sources.phantom_bones(),
-    ]
+    groups = [*by_kind(sources.bones()), sources.phantom_bones()]
     return groups, WITH_REAL if rows else SIMULATED

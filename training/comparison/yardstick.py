@@ -12,20 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from training.bone_patches import OUTSIDE_HU
-from training.bone_sets import bone_layer, only_file
+from operators.pipeline import BAND_MM
+from training.bone_patches import OUTSIDE_HU, BoneSubject
 from training.comparison.short_run import Place
 from training.fracturing import Bone, FractureRules, fracture
 from training.fracturing.bone import with_nearest
-from training.sources import scanned_phantom
-from training.subjects import bounding_box, load_lps
+from training.sources import BONE_SPACING_MM, real_bone, scanned_phantom
 
-# As fine as the finest variant reads
-SPACING_MM = 0.8
 SIMULATED_EACH = 1
 MUSCLE_HU = 40.0
-# What the chain shows the network around a bone
-BAND_MM = 2.0
 # Gaps up to twice this belong to the outline: an anatomy network runs over them
 CLOSING_MM = 2.4
 TUNING_SEEDS = (3001, 3002)
@@ -73,12 +68,12 @@ def made_test_bones(place: Place) -> Iterator[TestBone]:
     for row in place.recipe.sources["bone_sets"]:
         for suffix in row["bones"]:
             name, patient = f"{row['folder']} {suffix}", row["folder"]
-            bone = real_bone(place.data / patient, suffix)
+            bone = in_muscle(real_bone(place.data / patient, suffix))
             fractured = len(np.unique(bone.fragments)) > 2
-            yield test_bone(name, patient, "real" if fractured else "intact", bone, SPACING_MM)
+            yield test_bone(name, patient, "real" if fractured else "intact", bone, BONE_SPACING_MM)
             for number in range(0 if fractured else SIMULATED_EACH):
-                broken = certainly_broken(np.random.default_rng([23, number]), bone, SPACING_MM)
-                yield test_bone(f"{name} {number}", patient, "simulated", broken, SPACING_MM)
+                broken = certainly_broken(np.random.default_rng([23, number]), bone, BONE_SPACING_MM)
+                yield test_bone(f"{name} {number}", patient, "simulated", broken, BONE_SPACING_MM)
 
 
 def made_tuning_bones() -> Iterator[TestBone]:
@@ -86,23 +81,17 @@ def made_tuning_bones() -> Iterator[TestBone]:
     for seed in TUNING_SEEDS:
         for subject in scanned_phantom(seed):
             spacing_mm = float(subject.spacing_mm[0])
-            hu = np.asarray(subject.hu, np.float32)
-            bone = Bone(np.where(subject.mask >= 0.5, hu, MUSCLE_HU).astype(np.float32), subject.fragments)
+            bone = in_muscle(subject)
             if seed % 2 == 0:
                 bone = certainly_broken(np.random.default_rng([29, seed]), bone, spacing_mm)
             yield test_bone(subject.name, "phantom", "tuning", bone, spacing_mm)
 
 
-def real_bone(folder: Path, suffix: str) -> Bone:
-    """A bone of a masked CT with its true fragments, in muscle, at SPACING_MM."""
-    mask, spacing = load_lps(only_file(folder, f"*_{suffix}_mask.nii.gz"))
-    image, _ = load_lps(only_file(folder, f"*_{suffix}.nii.gz"))
-    box = bounding_box(mask > 0, 8)
-    inside, texture = bone_layer(mask[box] > 0, image[box], spacing, SPACING_MM)
-    zoom = [b / a for a, b in zip(mask[box].shape, inside.shape, strict=True)]
-    fragments = ndimage.zoom(mask[box].astype(np.uint8), zoom, order=0, grid_mode=True, mode="nearest")
-    fragments = with_nearest(fragments * inside, inside)
-    return Bone(np.where(inside, texture, MUSCLE_HU).astype(np.float32), fragments)
+def in_muscle(subject: BoneSubject) -> Bone:
+    """A bone with its true fragments, muscle around."""
+    inside = subject.mask >= 0.5
+    hu = np.where(inside, np.asarray(subject.hu, np.float32), np.float32(MUSCLE_HU))
+    return Bone(hu, with_nearest(subject.fragments * inside, inside))
 
 
 def certainly_broken(rng: np.random.Generator, bone: Bone, spacing_mm: float) -> Bone:

@@ -179,7 +179,9 @@ def three(given: Any) -> list[Any]:
 def loaders_of(table: dict[str, Any]) -> list[dict[str, Any]]:
     """Every CheckpointLoader of a configuration: it stands by itself or among the handlers."""
     rows = [table.get("checkpointloader"), *table.get("handlers", [])]
-    return [row for row in rows if isinstance(row, dict) and row.get("_target_") == "CheckpointLoader"]
+    named = [row for row in rows if isinstance(row, dict)]
+    home = "monai.handlers."
+    return [row for row in named if class_name(str(row.get("_target_")), home) == "CheckpointLoader"]
 
 
 def checkpoint_key(table: dict[str, Any]) -> str:
@@ -189,10 +191,10 @@ def checkpoint_key(table: dict[str, Any]) -> str:
 
 def weights_file(folder: Path, table: dict[str, Any], wanted: str | None) -> Path:
     """The checkpoint: models/`wanted`, else the one that the configuration loads. Raises ModelError."""
-    paths = [BundleConfig({**table, "bundle_root": "."}).resolved(row["load_path"])
-             for row in loaders_of(table) if "load_path" in row]
-    said = str(paths[0]) if paths and wanted is None else f"models/{wanted or 'model.pt'}"
-    name = PurePosixPath(said).name
+    loaded = [row["load_path"] for row in loaders_of(table) if "load_path" in row]
+    if loaded and wanted is None:
+        wanted = str(BundleConfig({**table, "bundle_root": "."}).resolved(loaded[0]))
+    name = PurePosixPath(wanted or "model.pt").name
     path = folder / "models" / name
     if not path.is_file():
         raise missing_fold(folder, f"models/{name}", "none; give another by --checkpoint")

@@ -99,13 +99,15 @@ def stage_of(case: Case) -> dict[str, Any]:
 def write_v1(case: Case, folder: Path) -> Path:
     """A trainer's folder of nnU-Net v1; for a cascade `folder` gets those of both stages, as there."""
     plans = v1_plans(case)
+    # Its name is all that tells that a trainer does not mirror
+    plain = "nnUNetTrainerV2" + "_noMirroring" * (case.mirrored is None)
     if case.before is None:
-        return write_stage(case, plans, folder, ("nnUNetTrainerV2", 0, ()))
-    low = folder / "3d_lowres" / "Task901_Made" / "nnUNetTrainerV2__nnUNetPlansv2.1"
-    write_stage(case.before, plans, low, ("nnUNetTrainerV2", 0, ()))
-    trainer = "nnUNetTrainerV2CascadeFullRes"
+        return write_stage(case, plans, folder, (plain, 0, ()))
+    low = folder / "3d_lowres" / "Task901_Made" / f"{plain}__nnUNetPlansv2.1"
+    write_stage(case.before, plans, low, (plain, 0, ()))
+    trainer = plain.replace("V2", "V2CascadeFullRes")
     full = folder / "3d_cascade_fullres" / "Task901_Made" / f"{trainer}__nnUNetPlansv2.1"
-    return write_stage(case, plans, full, (trainer, 1, ("nnUNetTrainerV2",)))
+    return write_stage(case, plans, full, (trainer, 1, (plain,)))
 
 
 def write_stage(

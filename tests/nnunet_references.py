@@ -1,6 +1,6 @@
 """What nnU-Net v2 itself says of the made-up models; run in an environment with nnunetv2.
 
-    python tests/nnunet_references.py FOLDER OUT.npz
+    python tests/nnunet_references.py FOLDER OUT.npz [labels]      the last: no logits
 
 Imports nothing of Osteon. FOLDER is what `python -m tests.made_nnunet_v1` wrote.
 """
@@ -9,6 +9,7 @@ import os
 import pickle
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 for variable in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
@@ -56,10 +57,14 @@ def main() -> None:
     """Every case."""
     root, out = Path(sys.argv[1]), Path(sys.argv[2])
     image, spacings = pickle.loads((root / "image.pkl").read_bytes())
-    found = {}
+    found, began = {}, time.monotonic()
     for name, spacing in spacings.items():
         if (root / name / "plans.json").is_file():
-            found |= said(root / name, image, spacing)
+            if "labels" in sys.argv[3:]:
+                found |= {f"{name}.labels": labels_of(root / name, image, spacing)}
+            else:
+                found |= said(root / name, image, spacing)
+            print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
     np.savez_compressed(out, **found)
 
 

@@ -1,6 +1,6 @@
 """What nnU-Net v1 itself says of the made-up models; run in an environment with nnunet 1.7.1.
 
-    python tests/nnunet_v1_references.py FOLDER OUT.npz
+    python tests/nnunet_v1_references.py FOLDER OUT.npz [labels]      the last: no logits
 
 Imports nothing of Osteon. The original's parts are called as its predict.py does; its files and
 processes, which need the folders of a training, are left out.
@@ -10,6 +10,7 @@ import os
 import pickle
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 for variable in ("nnUNet_raw_data_base", "nnUNet_preprocessed", "RESULTS_FOLDER"):
@@ -54,12 +55,14 @@ def network_of(plans: dict, stage: dict, inputs: int) -> Generic_UNet:
 def probabilities_of(folder: Path, network: Generic_UNet, data: np.ndarray, patch: tuple) -> np.ndarray:
     """The mean over all folds, tiled and mirrored."""
     folds = sorted(folder.glob("fold_*"))
+    about = pickle.loads((folds[0] / "model_final_checkpoint.model.pkl").read_bytes())
+    mirrored = "noMirror" not in about["name"]
     total = 0
     for fold in folds:
         content = torch.load(fold / "model_final_checkpoint.model", weights_only=False)
         network.load_state_dict(content["state_dict"])
         total = total + network.predict_3D(
-            data, True, (0, 1, 2), True, 0.5, patch, None, True, "constant", {"constant_values": 0},
+            data, mirrored, (0, 1, 2), True, 0.5, patch, None, True, "constant", {"constant_values": 0},
             False, False, False,
         )[1]
     return total / len(folds)
@@ -128,7 +131,7 @@ def main() -> None:
     """Every case of version 1; a cascade has its folders below its own."""
     root, out = Path(sys.argv[1]), Path(sys.argv[2])
     image, spacings = pickle.loads((root / "image.pkl").read_bytes())
-    found = {}
+    found, began = {}, time.monotonic()
     for name, spacing in spacings.items():
         stages = sorted((root / name).glob("3d_*/*/*"), reverse=True) or [root / name]
         if not (stages[0] / "plans.pkl").is_file():
@@ -136,7 +139,10 @@ def main() -> None:
         labels = None
         for folder in stages:
             labels = labels_of(folder, image, spacing, labels)
-        found |= {f"{name}.labels": labels, f"{name}.logits": logits_of(folder, image)}
+        found |= {f"{name}.labels": labels}
+        if "labels" not in sys.argv[3:]:
+            found |= {f"{name}.logits": logits_of(folder, image)}
+        print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
     np.savez_compressed(out, **found)
 
 

@@ -1,0 +1,211 @@
+"""Published networks in Osteon against the originals, nnU-Net v1 and v2, on real bones and a semi-real CT.
+
+    python -m benchmarks.parity make WORK --data DATA [--full]    folders of networks, images
+    python -m benchmarks.parity compare WORK                      after the originals: table, docs/models.md
+
+`make parity` runs both and the originals in between. Weights are made up; shapes, spacings and patches of the
+first two are FracSegNet's. They have a quarter of its features, so that all of it takes minutes; with --full
+all of them, which takes hours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.accuracy.cases.patients import patient_scan
+from operators.chains import segment
+from operators.imaging.package_file import PACKAGE_FILE, read_package
+from operators.imaging.packages import ModelPackage
+from operators.imaging.volume import Grid, Volume
+from operators.networks.imports.formats import read_published
+from operators.networks.imports.install import NewPackage, install
+from operators.networks.imports.label_tables import ANATOMY, row_of
+from operators.networks.imports.published import Wanted
+from operators.networks.registry import Networks
+from operators.networks.runtimes import Device
+from tests.made_nnunet import Case, write_v2
+from tests.made_nnunet_v1 import write_v1
+
+Image = NDArray[np.float32]
+CUBES, FIRST_FLAT, LAST_FLAT = ((3, 3, 3),) * 6, (1, 2, 2), (1, 2, 1)
+FIVE = {"background": 0, **{f"class_{number}": number for number in range(1, 5)}}
+SIX_STAGES = {"kernels": CUBES, "blocks": (2,) * 6, "decoder_blocks": (2,) * 5, "mirrored": None}
+FRACTURE = Case(
+    "fracsegnet_fracture", features=(8, 16, 32, 64, 128, 256), spacing=(0.807, 0.801, 0.807),
+    patch=(112, 192, 112), strides=((1, 1, 1), *((2, 2, 2),) * 4, LAST_FLAT), **SIX_STAGES,
+)
+ANATOMY_LOW = Case(
+    "fracsegnet_anatomy_low", features=(8, 16, 32, 64, 128, 256), spacing=(1.773, 1.732, 1.732),
+    patch=(96, 160, 128), strides=((1, 1, 1), FIRST_FLAT, *((2, 2, 2),) * 4), labels=FIVE, **SIX_STAGES,
+)
+ANATOMY_CASCADE = replace(
+    ANATOMY_LOW, name="fracsegnet_anatomy", spacing=(0.8, 0.781, 0.781), before=ANATOMY_LOW
+)
+V1 = (FRACTURE, ANATOMY_CASCADE)
+V2 = (
+    Case("plain", features=(8, 16, 32), spacing=(1.2, 1.2, 1.2), patch=(64, 64, 64), mirrored=None),
+    Case(
+        "residual_regions", "ResidualEncoderUNet", features=(8, 16, 32), blocks=(1, 2, 2),
+        decoder_blocks=(1, 1), spacing=(1.5, 1.5, 1.5), patch=(64, 64, 64), scheme="ZScoreNormalization",
+        masked=True, mirrored=None, regions=(1, 2), labels={"background": 0, "whole": [1, 2], "core": [2]},
+    ),
+    Case(
+        "slices", features=(8, 16, 32), kernels=((3, 3),) * 3, strides=((1, 1), (2, 2), (2, 2)),
+        spacing=(0.9, 0.9), patch=(128, 128), mirrored=None,
+    ),
+    Case(
+        "thick_network", features=(8, 16, 32), kernels=((1, 3, 3), (3, 3, 3), (3, 3, 3)), folds=2,
+        strides=((1, 1, 1), (1, 2, 2), (2, 2, 2)), spacing=(3.5, 1.0, 1.0), patch=(24, 96, 96), mirrored=None,
+    ),
+)
+FRACSEGNETS_FEATURES = {FRACTURE.name: (32, 64, 128, 256, 320, 320), "": (30, 60, 120, 240, 320, 320)}
+# Voxels around the bone, and of the block that is cut out of the semi-real CT
+MARGIN, BLOCK = 10, (140, 200, 200)
+RUNTIMES = ("torch", "openvino")
+BEGIN, END = "<!-- parity -->\n", "<!-- /parity -->\n"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "models.md"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network on one image."""
+
+    image: str
+    network: str
+    runtime: str
+    voxels: int
+    differ: int
+    least_dice: float
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        """A line of the table."""
+        differ = f"{self.differ:,} of {self.voxels / 1e6:.1f} M | {1 - self.differ / self.voxels:.6f}"
+        who = f"{self.image} | {self.network} | {self.runtime}"
+        return f"| {who} | {differ} | {self.least_dice:.5f} | {self.seconds:.0f} |"
+
+
+def images_of(data: Path, work: Path) -> Iterator[tuple[str, Image, tuple[float, ...]]]:
+    """Images (z, y, x) in HU with their spacing: a real bone by itself, a block of a semi-real CT."""
+    bone = nibabel.load(data / "pelvis" / "001" / "001_LI.nii.gz")
+    mask = np.asarray(nibabel.load(data / "pelvis" / "001" / "001_LI_mask.nii.gz").dataobj) > 0
+    box = tuple(
+        slice(max(int(where.min()) - MARGIN, 0), int(where.max()) + MARGIN) for where in np.nonzero(mask)
+    )
+    hu = np.asarray(bone.dataobj, np.float32)[box].transpose(2, 1, 0)
+    yield "real bone", hu, tuple(float(mm) for mm in bone.header.get_zooms()[::-1])
+    scan = patient_scan(data, "002", work).ct
+    starts = [(n - side) // 2 for n, side in zip(scan.hu.shape[::-1], BLOCK, strict=True)]
+    block = scan.hu.transpose(2, 1, 0)[tuple(slice(s, s + n) for s, n in zip(starts, BLOCK, strict=True))]
+    yield "semi-real CT", block.astype(np.float32), scan.grid.spacing_mm[::-1]
+
+
+def make(work: Path, data: Path, full: bool) -> None:
+    """Folders of every network and the images, as the scripts of tests/ read them."""
+    for name, image, spacing in images_of(data, work / "series"):
+        folder = work / name.replace(" ", "_")
+        for case in V2:
+            write_v2(case, folder / case.name)
+        for case in V1:
+            write_v1(full_size(case) if full else case, folder / case.name)
+        spacings = {case.name: spacing for case in (*V1, *V2)}
+        (folder / "image.pkl").write_bytes(pickle.dumps((np.ascontiguousarray(image), spacings)))
+
+
+def full_size(case: Case) -> Case:
+    """With as many features as FracSegNet has."""
+    features = FRACSEGNETS_FEATURES.get(case.name, FRACSEGNETS_FEATURES[""])
+    before = case.before and full_size(case.before)
+    return replace(case, features=features, before=before)
+
+
+def package_of(folder: Path, models: Path) -> ModelPackage:
+    """What `osteon models import` makes of a folder; the labels' meanings are not looked at."""
+    cascade = next(folder.glob("3d_cascade_fullres/*/*"), folder)
+    model = read_published(cascade, Wanted())
+    code = {"value": "272673000", "scheme": "SCT", "meaning": "Bone"}
+    rows = [
+        row_of(f"class_{value}", value, {"meaning": name, "type": code, "category": ANATOMY})
+        for name, value in model.values.items()
+    ]
+    new = NewPackage(folder.name, folder.name, rows, "LPS")
+    return read_package(install(model, new, models) / PACKAGE_FILE)
+
+
+def compared(image: str, folder: Path, expected: NDArray[np.uint8], volume: Volume) -> list[Row]:
+    """One network with each runtime."""
+    rows = []
+    with tempfile.TemporaryDirectory() as models:
+        package = package_of(folder, Path(models))
+        for runtime in RUNTIMES:
+            began = time.monotonic()
+            got = segment(volume, package, Networks(Device(runtime)), lambda *_: None).label_map.labels
+            seconds = time.monotonic() - began
+            differ = int(np.sum(got != expected))
+            dice = least_dice(got, expected)
+            rows.append(Row(image, folder.name, runtime, got.size, differ, dice, seconds))
+            print(rows[-1].text, flush=True)
+    return rows
+
+
+def least_dice(got: NDArray[np.uint8], expected: NDArray[np.uint8]) -> float:
+    """Dice of the class that agrees least."""
+    values = [value for value in np.unique(expected) if value]
+    both = [np.sum((got == value) & (expected == value)) for value in values]
+    sizes = [np.sum(got == value) + np.sum(expected == value) for value in values]
+    return float(min(2 * shared / size for shared, size in zip(both, sizes, strict=True)))
+
+
+def compare(work: Path) -> list[Row]:
+    """Every network on every image whose original has spoken."""
+    rows = []
+    for folder in sorted(path.parent for path in work.glob("*/image.pkl")):
+        image, spacings = pickle.loads((folder / "image.pkl").read_bytes())
+        said = {**np.load(folder / "v1.npz"), **np.load(folder / "v2.npz")}
+        for name, (z, y, x) in spacings.items():
+            grid = Grid(image.shape[::-1], np.diag([x, y, z, 1.0]), "1.2.3")
+            volume = Volume(image.transpose(2, 1, 0), grid)
+            expected = said[f"{name}.labels"].transpose(2, 1, 0)
+            rows += compared(folder.name.replace("_", " "), folder / name, expected, volume)
+    return rows
+
+
+def write_table(rows: list[Row]) -> None:
+    """Puts the table into docs/models.md between its marks."""
+    head = (
+        "| image | network | runtime | voxels that differ | same | least Dice of a class | s |\n"
+        "| --- | --- | --- | --- | --- | --- | --- |\n"
+    )
+    before, rest = DOCUMENT.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    table = head + "".join(f"{row.text}\n" for row in rows)
+    DOCUMENT.write_text(f"{before}{BEGIN}{table}{END}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    """Either half."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", choices=("make", "compare"))
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--full", action="store_true", help="FracSegNet's own number of features")
+    asked = parser.parse_args()
+    if asked.what == "make":
+        make(asked.work, asked.data, asked.full)
+    else:
+        write_table(compare(asked.work))
+
+
+if __name__ == "__main__":
+    main()

@@ -21,6 +21,7 @@ from training.bone_patches import BoneSubject
 from training.bone_sets import bone_layer, bone_set_subject, only_file
 from training.phantom import Structure, pelvis_labels, phantom_ct
 from training.recipe import NetworkRecipe, Recipe
+from training.shape_variation import bones_between
 from training.subjects import (
     Subject,
     bounding_box,
@@ -92,17 +93,21 @@ class Sources:
         ]
 
     def bones(self) -> list[BoneSubject]:
-        """Single bones for the fracture network: real ones with texture, label maps' without."""
+        """Single bones for the fracture network: real ones with texture, label maps' and mixed without."""
         tables = self.recipe.sources
-        found: list[BoneSubject] = []
+        kinds: dict[str, list[BoneSubject]] = {}
         for row in tables["bone_sets"]:
-            for suffix in row["bones"]:
+            for suffix, kind in row["bones"].items():
                 load = partial(real_bone, self.data / row["folder"], suffix)
-                found.append(self.kept(f"bone {BONE_SPACING_MM} {row} {suffix}", load))
-        patterns = tables["fracture_bones"]["patterns"]
+                bone = self.kept(f"bone {BONE_SPACING_MM} {row} {suffix}", load)
+                kinds.setdefault(kind, []).append(bone)
+        patterns, each = tables["fracture_bones"]["patterns"], tables["fracture_bones"].get("between", 0)
         for row in tables["label_maps"]:
-            found.extend(self.kept(f"bones {row} {patterns}", partial(self.label_map_bones, row, patterns)))
-        return found
+            for bone in self.kept(f"bones {row} {patterns}", partial(self.label_map_bones, row, patterns)):
+                kinds.setdefault(bone.name.removeprefix(f"{row['path']} "), []).append(bone)
+        names = [bone.name for bones in kinds.values() for bone in bones]
+        mixed = self.kept(f"between {each} {BONE_SPACING_MM} {names}", partial(bones_between, kinds, each))
+        return [*(bone for bones in kinds.values() for bone in bones), *mixed]
 
     def phantom_bones(self) -> list[BoneSubject]:
         """The bones of procedural CTs with their texture, those of every second one intact."""

@@ -72,8 +72,10 @@ def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress
     where, region = where[(slice(None), *box.slices)], coarse.grid.crop(box)
     plane = sides_plane(where, region, package.coarse, package)
     grid = isotropic_grid(region, package.fine.spacing_mm)
-    outlines = outline(resampled, where, region, grid, networks, progress)
-    bones = bone_regions(outlines, grid, package.fine, package, plane)
+    bones = bone_regions(
+        # Held by nobody, as it is the largest array of all
+        outline(resampled, where, region, grid, networks, progress), grid, package.fine, package, plane
+    )
     if not bones:
         raise not_found(package)
     on_source = (outlined(resampled.source, bone, package.outline) for bone in bones)

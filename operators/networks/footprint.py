@@ -13,8 +13,8 @@ from operators.networks.architectures import build
 
 BYTES = {"bf16": 2, "f32": 4}
 GB = 1e9
-# More than any network here holds of one voxel of its patch (two layers of 64 channels at full resolution take
-# 128): with room for so many nothing need be counted, which takes a second and 77 MB of libraries
+# More than any network here holds of one voxel of its patch (two layers of 64 channels at full resolution
+# take 128): with room for so many nothing need be counted, which takes a second and 77 MB of libraries
 AMPLE_VALUES = 1024
 
 

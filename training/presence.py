@@ -12,7 +12,7 @@ from operators.errors import UnsuitableError
 from operators.imaging.anatomy import BoneRegion
 from operators.imaging.confidence import log_odds
 from operators.imaging.packages import FracturePackage
-from operators.imaging.resampling import interpolate_scalar
+from operators.imaging.resampling import interpolate_mask
 from operators.imaging.volume import Box, Grid, LabelMap, Volume
 from operators.networks.registry import Networks
 from operators.pipeline import resample, segment_anatomy
@@ -96,7 +96,7 @@ def is_there(bone: BoneRegion, truth: LabelMap | None) -> bool:
     if truth is None:
         return False
     true = np.isin(truth.labels, list(bone.label.values))
-    there = interpolate_scalar(true.astype(np.float32), truth.grid, bone.grid, 0.0) > 0.5
+    there = interpolate_mask(true, truth.grid, bone.grid)
     found = bone.margin > 0
     both_mm3 = float((found & there).sum()) * bone.grid.voxel_volume_mm3
     found_mm3 = float(found.sum()) * bone.grid.voxel_volume_mm3

@@ -6,6 +6,7 @@ at hand there is no covariance to speak of, so what varies is what varies betwee
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -43,42 +44,41 @@ def between(first: BoneSubject, second: BoneSubject, share: float, name: str) ->
     Both lie as in the body, so they are laid over each other by their centres and their extents along the
     axes; the extents are mixed too (in the logarithm). Voxels as coarse as the coarser bone's.
     """
-    centres, extents = zip(*(placed(bone) for bone in (first, second)), strict=True)
-    extent = extents[0] ** (1 - share) * extents[1] ** share
+    bones, weights = (first, second), (1 - share, share)
+    places = [placed(bone) for bone in bones]
+    extent = places[0].extent ** (1 - share) * places[1].extent ** share
+    scales = [extent / place.extent for place in places]
     spacing_mm = np.maximum(first.spacing_mm, second.spacing_mm)
-    scales = [extent / own for own in extents]
-    low, high = room((first, second), centres, scales)
+    # Coordinates of the new bone are mm from the common centre
+    low = np.min([(p.low - p.centre) * scale for p, scale in zip(places, scales, strict=True)], axis=0)
+    high = np.max([(p.high - p.centre) * scale for p, scale in zip(places, scales, strict=True)], axis=0)
     shape = tuple(int(n) for n in np.ceil((high - low) / spacing_mm) + 1 + 2 * MARGIN)
     low = low - MARGIN * spacing_mm
     inside = np.zeros(shape, np.float32)
-    for bone, centre, scale, weight in zip(
-        (first, second), centres, scales, (1 - share, share), strict=True
-    ):
-        # Index of this bone's voxel for each voxel of the new one, whose coordinates are mm from the centre
+    for bone, place, scale, weight in zip(bones, places, scales, weights, strict=True):
+        # Which voxel of this bone belongs to each voxel of the new one
         step = spacing_mm / scale / bone.spacing_mm
-        start = (low / scale + centre) / bone.spacing_mm
+        start = (low / scale + place.centre) / bone.spacing_mm
         taken = ndimage.affine_transform(signed_mm(bone), step, start, shape, order=1, mode="nearest")
         inside += np.float32(weight * scale.mean()) * taken
     mask = np.clip(0.5 + inside / np.float32(2 * spacing_mm.mean()), 0, 1).astype(np.float32)
     return BoneSubject(name, (mask >= 0.5).astype(np.uint8), mask, None, spacing_mm)
 
 
-def placed(bone: BoneSubject) -> tuple[Vector, Vector]:
-    """Centre and standard deviation in mm of a bone's voxels, from its array's first voxel."""
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Where a bone's voxels lie, in mm from its array's first voxel: mean, standard deviation, box."""
+
+    centre: Vector
+    extent: Vector
+    low: Vector
+    high: Vector
+
+
+def placed(bone: BoneSubject) -> Placed:
+    """See Placed."""
     voxels = np.argwhere(bone.mask >= 0.5) * bone.spacing_mm
-    return voxels.mean(axis=0), voxels.std(axis=0)
-
-
-def room(
-    bones: tuple[BoneSubject, ...], centres: tuple[Vector, ...], scales: list[Vector]
-) -> tuple[Vector, Vector]:
-    """The box in mm about the common centre that holds all bones at their new extents."""
-    ends = []
-    for bone, centre, scale in zip(bones, centres, scales, strict=True):
-        voxels = np.argwhere(bone.mask >= 0.5) * bone.spacing_mm
-        ends.append([(edge - centre) * scale for edge in (voxels.min(axis=0), voxels.max(axis=0))])
-    low, high = np.array(ends).transpose(1, 0, 2)
-    return low.min(axis=0), high.max(axis=0)
+    return Placed(voxels.mean(axis=0), voxels.std(axis=0), voxels.min(axis=0), voxels.max(axis=0))
 
 
 def signed_mm(bone: BoneSubject) -> Array:

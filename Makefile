@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 PEER   ?= .venv-bench
 DATA   ?= ../shared/data
 
-.PHONY: help setup tools demo test check bench references parity accuracy comparison clean
+.PHONY: help setup tools demo test check bench references parity accuracy lock image image-test comparison clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /	/' | expand -t 12
@@ -77,6 +77,27 @@ parity: $(READY) $(PEER)/.ready  ## Published networks against nnU-Net itself on
 # HELD_OUT="001=MODELS 002=MODELS" adds networks that never saw those patients
 accuracy: $(READY)  ## What the networks do on real and simulated CTs: docs/accuracy.md and the model cards
 	$(BIN)/python -m benchmarks.accuracy --data $(DATA) --held-out $(HELD_OUT)
+
+# TORCH_WHEELS: a page or folder with torch's wheels for CPUs, which PyPI has not
+TORCH_WHEELS ?= https://download.pytorch.org/whl/cpu/torch/
+LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_36 \
+	--only-binary :all: --generate-hashes --no-header --no-annotate --upgrade
+# Holoscan needs it for tensors on a GPU only
+CUDA_ONLY := cupy-cuda13x cuda-python cuda-bindings cuda-core cuda-pathfinder
+
+lock: $(READY)  ## Pin the images' wheels with their hashes
+	$(LOCK) --find-links $(TORCH_WHEELS) requirements.txt deploy/image/cpu.in \
+	-o deploy/image/requirements.cpu.lock $(addprefix --no-emit-package ,$(CUDA_ONLY))
+	$(LOCK) requirements.txt -o deploy/image/requirements.cuda.lock
+	$(LOCK) deploy/image/tools.in -o deploy/image/tools.lock
+
+# TOOL: docker, podman or buildah; VARIANT: cpu or cuda; IMAGE_ARGS: more arguments of the tool, such as
+# a mirror's pip.conf (--volume) or another base (--build-arg BASE_IMAGE=...)
+TAG     ?= osteon
+VARIANT ?= cpu
+image: $(READY)  ## Build the container image
+	$(BIN)/osteon package --tag $(TAG) $(addprefix --tool ,$(TOOL)) --variant $(VARIANT) -- \
+	--build-arg TORCH_WHEELS=$(TORCH_WHEELS) $(IMAGE_ARGS)
 
 comparison: $(READY)  ## Short trainings, one for each way that was weighed; their table in docs/training.md
 	$(BIN)/python -m training.comparison --data $(DATA)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
+from app.map_cli import COMMANDS, config_app
 from app.models_cli import models_app
 from operators.errors import OsteonError, UsageError
 
@@ -32,6 +33,9 @@ app = new_app(
 )
 
 app.command(models_app)
+app.command(config_app)
+for name, command in COMMANDS.items():
+    app.command(name=name)(command)
 
 Output = Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder for results")]
 Models = Annotated[Path | None, Parameter(name=["--models", "-m"], help="Folder of model packages")]

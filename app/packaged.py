@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -19,10 +20,15 @@ def run(
     log_level: Annotated[str, Parameter(name=["--log_level", "-l"], help="Accepted; errors are logged")] = "",
 ) -> int:
     """Segment every suitable series; paths not given come from HOLOSCAN_* or MONAI_* variables."""
+    from app.map.mercure import write_result
     from app.run_command import run_command
 
     del workdir, log_level
-    return run_command(None, False, input=input, output=output, models=model)
+    try:
+        return run_command(None, False, input=input, output=output, models=model)
+    finally:
+        if results := os.environ.get("MERCURE_OUT_DIR"):
+            write_result(Path(results))
 
 
 def main(arguments: list[str]) -> None:

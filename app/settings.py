@@ -7,28 +7,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     YamlConfigSettingsSource,
 )
 from yaml import YAMLError
 
+from app.map.conventions import told
 from app.node.configuration import NodeSettings
 from operators.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 SOFTWARE_VERSION = version("osteon")
-
-
-def named(name: str, *others: str) -> AliasChoices:
-    """A setting's own variable, and those of MAP runners; a bare INPUT or DEVICE belongs to others.
-
-    HOLOSCAN_* is what version 1 of the MAP specification sets, MONAI_* what version 0 did.
-    """
-    return AliasChoices(f"OSTEON_{name.upper()}", *others)
 
 
 class SegSettings(BaseModel):
@@ -46,52 +40,30 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix="OSTEON_", yaml_config_section="osteon",
-        populate_by_name=True, env_nested_delimiter="__", nested_model_default_partial_update=True,
+        env_nested_delimiter="__", nested_model_default_partial_update=True,
     )
 
-    input: Path | None = Field(
-        None,
-        description="Read where none is named",
-        validation_alias=named("input", "HOLOSCAN_INPUT_PATH", "MONAI_INPUTPATH"),
-    )
-    output: Path | None = Field(
-        None,
-        description="Written where none is named",
-        validation_alias=named("output", "HOLOSCAN_OUTPUT_PATH", "MONAI_OUTPUTPATH"),
-    )
-    models: Path = Field(
-        Path("models"),
-        description="Folder of model packages",
-        validation_alias=named("models", "HOLOSCAN_MODEL_PATH", "MONAI_MODELPATH"),
-    )
+    input: Path | None = Field(None, description="Read where none is named")
+    output: Path | None = Field(None, description="Written where none is named")
+    models: Path = Field(Path("models"), description="Folder of model packages")
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where the networks run; auto takes a GPU if there is one",
-        validation_alias=named("device"),
+        "auto", description="Where the networks run; auto takes a GPU if there is one"
     )
     runtime: Literal["auto", "openvino", "torch"] = Field(
-        "auto", description="What runs them; auto takes torch on a GPU, OpenVINO on a CPU",
-        validation_alias=named("runtime"),
+        "auto", description="What runs them; auto takes torch on a GPU, OpenVINO on a CPU"
     )
     precision: Literal["auto", "f32", "bf16"] = Field(
-        "auto", description="Their arithmetic; auto leaves it to the package, mode and processor",
-        validation_alias=named("precision"),
+        "auto", description="Their arithmetic; auto leaves it to the package, mode and processor"
     )
     mode: Literal["exact", "fast"] = Field(
-        "exact", description="How published networks are run: as the original, or in fewer, unmirrored tiles",
-        validation_alias=named("mode"),
+        "exact", description="How published networks are run: as the original, or in fewer, unmirrored tiles"
     )
-    threads: int = Field(
-        0, ge=0, description="CPU threads of the networks, 0 for all", validation_alias=named("threads")
-    )
+    threads: int = Field(0, ge=0, description="CPU threads of the networks, 0 for all")
     files: tuple[Literal["stl", "ply", "glb", "nifti"], ...] = Field(
-        (), description="Surfaces and label maps beside the DICOM results", validation_alias=named("files")
+        (), description="Surfaces and label maps beside the DICOM results"
     )
-    seg: SegSettings = Field(
-        SegSettings(), description="The DICOM SEG that is written", validation_alias=named("seg")
-    )
-    node: NodeSettings = Field(
-        NodeSettings(), description="The PACS node, `osteon serve`", validation_alias=named("node")
-    )
+    seg: SegSettings = Field(SegSettings(), description="The DICOM SEG that is written")
+    node: NodeSettings = Field(NodeSettings(), description="The PACS node, `osteon serve`")
 
     @classmethod
     def settings_customise_sources(
@@ -102,15 +74,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, environment, app.yaml."""
+        """Arguments, what a platform says, environment, app.yaml."""
         del dotenv_settings, file_secret_settings
+        platform = InitSettingsSource(settings_cls, told(os.environ))
         named_file = os.environ.get("HOLOSCAN_CONFIG_PATH")
         path = Path(named_file) if named_file else ROOT / "app.yaml"
         if named_file and not path.is_file():
             raise UsageError(f"expected a configuration file at HOLOSCAN_CONFIG_PATH, got {path}")
         if not path.is_file():
-            return init_settings, env_settings
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=path)
+            return init_settings, platform, env_settings
+        return init_settings, platform, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=path)
 
 
 def read_settings(**given: Any) -> Settings:
@@ -119,7 +92,7 @@ def read_settings(**given: Any) -> Settings:
         settings = Settings(**{key: value for key, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"]).removeprefix("OSTEON_").lower()
+        name = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"setting {name}: {first['msg']}, got {first['input']!r}") from error
     except (YAMLError, KeyError, TypeError, ValueError) as error:
         got = " ".join(str(error).split())

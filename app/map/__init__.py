@@ -1,0 +1,1 @@
+"""The MONAI Application Package: its manifests, its entry point, and building and running its image."""

@@ -1,0 +1,110 @@
+"""`osteon exec`, `package`, `show`, `extract`, `validate` and `run-map`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from pathlib import PurePosixPath as At
+from typing import Any
+
+from app.map import layout
+from app.map.checking import extracted, faults
+from app.map.entry import seconds
+from app.map.manifests import configuration, manifests
+from app.map.supervision import supervised
+from app.map.tools import Container, Mount, build_words, run_container, tool_named
+from app.settings import ROOT
+from operators.errors import OutputError, UsageError
+
+
+def exec_command(folder: Path, arguments: dict[str, Path | str | None]) -> int:
+    """Runs the application in `folder` as `monai-deploy exec` did; its exit code."""
+    main = folder / "__main__.py" if folder.is_dir() else folder
+    if not main.is_file():
+        raise UsageError(f"expected an application's folder with __main__.py, or a file, got {folder}")
+    given = [word for name, value in arguments.items() if value for word in (f"--{name}", str(value))]
+    limit = seconds(os.environ.get("HOLOSCAN_TIMEOUT") or 0)
+    return supervised([sys.executable, "-u", str(folder), *given], os.environ, limit)
+
+
+def package_command(tag: str, tool: str | None, variant: str, more: list[str]) -> int:
+    """Builds the image of this checkout."""
+    revision = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    told = configuration(ROOT)["application"]
+    arguments = {
+        "VARIANT": variant, "GPUS": str(int(variant == "cuda")), "VERSION": told["version"],
+        "REVISION": revision.stdout.strip(),
+    }  # fmt: skip
+    words = build_words(tool_named(tool), tag, ROOT, arguments, more)
+    return OutputError.exit_code if subprocess.run(words, check=False).returncode else 0
+
+
+def run_map_command(image: str, input: Path, output: Path, models: Path | None, tool: str | None) -> int:
+    """Runs a package as a container without network, its input read-only; its exit code."""
+    output.mkdir(parents=True, exist_ok=True)
+    mounts = [Mount(input, str(layout.INPUT)), Mount(output, str(layout.OUTPUT), writable=True)]
+    if models is not None:
+        mounts.append(Mount(models, str(layout.MODELS)))
+    gpus = shutil.which("nvidia-smi") is not None
+    return run_container(tool_named(tool), Container(image, (), mounts, gpus=gpus))
+
+
+def show_command(name: str, tool: str | None) -> int:
+    """Prints the manifests of an image, or those that a folder's image will have."""
+    if not Path(name).is_dir():
+        return run_container(tool_named(tool), Container(name, ("show",)))
+    for path, manifest in manifests_of(Path(name)).items():
+        print(f"{f' {path} ':=^70}")
+        print(json.dumps(manifest, indent=2))
+    return 0
+
+
+def extract_command(name: str, output: Path, tool: str | None) -> int:
+    """Copies application, manifests, models and documents of an image or a folder to `output`."""
+    output.mkdir(parents=True, exist_ok=True)
+    if not Path(name).is_dir():
+        export = Mount(output, str(layout.EXPORT), writable=True)
+        return run_container(tool_named(tool), Container(name, ("extract",), [export]))
+    folder = Path(name)
+    for path, manifest in manifests_of(folder).items():
+        target = output / layout.EXTRACTED[At(path)]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    shutil.copytree(folder / "models", output / "models", dirs_exist_ok=True)
+    return 0
+
+
+def validate_command(name: str, tool: str | None) -> int:
+    """Says what of a package breaks the specification; usage's exit code where something does."""
+    if Path(name).is_dir():
+        found = faults(manifests_of(Path(name)))
+    else:
+        with tempfile.TemporaryDirectory() as place:
+            found = faults(image_manifests(name, tool_named(tool), Path(place)))
+    for fault in found:
+        print(fault)
+    if not found:
+        print(f"{name}: a MONAI Application Package of both generations")
+    return UsageError.exit_code if found else 0
+
+
+def manifests_of(folder: Path) -> dict[str, Any]:
+    """Those that were extracted from an image, or those that are made for an application's folder."""
+    return extracted(folder) or manifests(folder, folder / "models")
+
+
+def image_manifests(image: str, tool: str, place: Path) -> dict[str, Any]:
+    """All four. Raises UsageError where the image has no entry point of ours."""
+    (place / "config").mkdir()
+    export = Mount(place, str(layout.EXPORT), writable=True)
+    code = run_container(tool, Container(image, ("extract",), [export]))
+    if code:
+        raise UsageError(f"expected an image whose entry point knows extract, {image} answered {code}")
+    return extracted(place)

@@ -1,0 +1,86 @@
+"""The schema of app.yaml, which editors complete, and what is wrong in one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from app.settings import ROOT, Settings
+from operators.errors import UsageError
+
+SCHEMA = ROOT / "app.schema.json"
+# Numbers with a unit of Kubernetes' resource quantities, as the MAP specification wants them
+MEMORY = r"^\d+(\.\d+)?[KMGT]i$"
+Formats = list[Literal["file"]]
+
+
+class Application(BaseModel):
+    """What the package says of itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str = Field(min_length=1, description="Name of the package")
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+", description="Semantic version")
+    timeout: int = Field(0, ge=0, description="Seconds that a run may take; 0 for no limit")
+    formats_in: Formats = Field(alias="inputFormats", description="What is read")
+    formats_out: Formats = Field(alias="outputFormats", description="What is written")
+    cli_formats_in: Formats = Field([], alias="input-formats", description="For holoscan-cli 4.2")
+    cli_formats_out: Formats = Field([], alias="output-formats", description="For holoscan-cli 4.2")
+
+
+class Resources(BaseModel):
+    """What a platform is asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cpu: float = Field(1, gt=0, description="Processor cores")
+    gpu: int = Field(0, ge=0, description="GPUs")
+    memory: str = Field("1Gi", pattern=MEMORY, description="Main memory")
+    gpu_memory: str = Field("0Gi", pattern=MEMORY, alias="gpuMemory", description="Memory of the GPU")
+    shared_memory: str = Field("64Mi", pattern=MEMORY, alias="sharedMemory", description="Shared memory")
+
+
+class Unread(BaseModel):
+    """Takes every key that Settings knows, and none of its sources."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def file_model() -> type[BaseModel]:
+    """The whole file; the section osteon is that of Settings, read from nowhere but the file."""
+    fields: dict[str, Any] = {
+        name: (field.annotation, field) for name, field in Settings.model_fields.items()
+    }
+    section = create_model("Osteon", __base__=Unread, __doc__=Settings.__doc__, **fields)
+    sections: dict[str, Any] = {
+        "application": (Application, ...),
+        "resources": (Resources, ...),
+        "osteon": (section, ...),
+    }
+    return create_model("Configuration", __base__=Unread, __doc__="Osteon's app.yaml.", **sections)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of app.yaml."""
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return dialect | file_model().model_json_schema(by_alias=True)
+
+
+def faults(path: Path) -> list[str]:
+    """A sentence for everything wrong in an app.yaml. Raises UsageError where it cannot be read at all."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        got = " ".join(str(error).split())
+        raise UsageError(f"expected a configuration file at {path}, got: {got}") from error
+    try:
+        file_model().model_validate(content)
+    except ValidationError as error:
+        return [
+            f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}, got {fault['input']!r}"
+            for fault in error.errors()
+        ]
+    return []

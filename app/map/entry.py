@@ -1,0 +1,155 @@
+"""The image's entry point: `show`, `env`, `extract`, `health` and `help`, a command of osteon, else the run.
+
+The words are those of holoscan-cli's entry point /var/holoscan/tools. It returns the application's own exit
+code, which that one does not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from app.map import layout
+from app.map.supervision import supervised
+from operators.errors import OsteonError, OutputError, UsageError
+
+HELP = f"""{layout.ENTRY_POINT} [COMMAND] [ARGUMENTS]
+
+  show [app|pkg]   print the manifests
+  env              print the environment
+  extract          copy application, manifests, models and documents to {layout.EXPORT}, or what of
+                   them has a folder there: app, config, models, docs
+  health           0 while this container works
+  help             this text
+  serve, check, jobs, send, models, config
+                   commands of osteon: see `COMMAND --help`
+  anything else    runs the application with these arguments: -i IN -o OUT -m MODELS
+
+Exit codes: 0 done, 1 a defect, 2 usage, 3 nothing suitable, 4 unreadable input, 5 model, 6 output or
+delivery, 124 time limit (HOLOSCAN_TIMEOUT, seconds), 128 and the number of the signal that ended it
+"""
+COMMANDS = frozenset({"serve", "check", "jobs", "send", "models", "config"})
+# Of the manifests in the image: what is extracted, and where it lies
+PARTS = {"app": "HOLOSCAN_APPLICATION", "models": "HOLOSCAN_MODEL_PATH", "docs": "HOLOSCAN_DOCS_PATH"}
+CONFIG = ("HOLOSCAN_APP_MANIFEST_PATH", "HOLOSCAN_PKG_MANIFEST_PATH", "HOLOSCAN_CONFIG_PATH")
+HEALTH_S = 5.0
+INIT_COMMAND = Path("/proc/1/cmdline")
+
+
+def enter(arguments: list[str], given: Mapping[str, str]) -> int:
+    """The exit code of what `arguments` ask for, in the environment that was `given`."""
+    environment = layout.ENVIRONMENT | dict(given)
+    word = arguments[0] if arguments else ""
+    if word == "show":
+        return show(arguments[1:], environment)
+    if word == "extract":
+        return extract(environment, Path(layout.EXPORT))
+    if word == "env":
+        print("\n".join(f"{name}={value}" for name, value in sorted(environment.items())))
+        return 0
+    if word == "help":
+        print(HELP)
+        return 0
+    if word == "health":
+        return health(environment)
+    return run(arguments, environment)
+
+
+def run(arguments: list[str], environment: dict[str, str]) -> int:
+    """The application, or another command of osteon; only the application has a time limit."""
+    if arguments and arguments[0] in COMMANDS:
+        os.execvpe("osteon", ["osteon", *arguments], environment)
+    manifest = read_manifest(environment["HOLOSCAN_APP_MANIFEST_PATH"])
+    command = json.loads(manifest["command"])
+    limit = environment.get("HOLOSCAN_TIMEOUT") or environment.get("MONAI_TIMEOUT") or manifest["timeout"]
+    return supervised([*command, *arguments], environment, seconds(limit))
+
+
+def seconds(text: str | int) -> float:
+    """A time limit. Raises UsageError."""
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = -1.0
+    if limit < 0:
+        raise UsageError(f"expected HOLOSCAN_TIMEOUT in seconds, 0 for none, got {text!r}")
+    return limit
+
+
+def read_manifest(path: str) -> dict[str, str]:
+    """Raises UsageError where there is none."""
+    try:
+        manifest: dict[str, str] = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"expected a manifest at {path}, got: {error}") from error
+    return manifest
+
+
+def show(names: list[str], environment: dict[str, str]) -> int:
+    """Prints app.json, pkg.json or both."""
+    paths = {"app": environment[CONFIG[0]], "pkg": environment[CONFIG[1]]}
+    for name in [name for name in names if name in paths] or list(paths):
+        print(f"{f' {name}.json ':=^70}")
+        print(json.dumps(read_manifest(paths[name]), indent=2))
+    return 0
+
+
+def extract(environment: dict[str, str], export: Path) -> int:
+    """Copies the parts that have a folder in `export`, or all. Raises UsageError, OutputError."""
+    if not export.is_dir():
+        raise UsageError(f"expected a folder mounted at {export}")
+    known = ("config", *PARTS)
+    wanted = [name for name in known if (export / name).is_dir()] or known
+    try:
+        for name in wanted:
+            (export / name).mkdir(exist_ok=True)
+            copy(name, environment, export / name)
+    except OSError as error:
+        raise OutputError(f"expected a folder that can be written at {export}, got: {error}") from error
+    return 0
+
+
+def copy(name: str, environment: dict[str, str], target: Path) -> None:
+    """One part; a package without models or documents has none to copy."""
+    if name == "config":
+        for variable in CONFIG:
+            shutil.copyfile(environment[variable], target / Path(environment[variable]).name)
+        for manifest in (layout.APP_MANIFEST_0, layout.PKG_MANIFEST_0):
+            old = target.parent / layout.EXTRACTED[manifest]
+            old.parent.mkdir(exist_ok=True)
+            shutil.copyfile(manifest, old)
+    elif (source := Path(environment[PARTS[name]])).is_dir():
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, target, dirs_exist_ok=True, copy_function=shutil.copyfile, ignore=ignored)
+
+
+def health(environment: dict[str, str]) -> int:
+    """A node is asked; a run lives as long as its container does."""
+    if b"serve" not in INIT_COMMAND.read_bytes().split(b"\0"):
+        return 0
+    port = environment.get("OSTEON_NODE__HTTP_PORT", "9112")
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/health", timeout=HEALTH_S) as answer:
+            return int(answer.status != 200)
+    except (URLError, OSError):
+        return 1
+
+
+def main() -> None:
+    """The program /var/holoscan/tools."""
+    try:
+        code = enter(sys.argv[1:], os.environ)
+    except OsteonError as error:
+        print(f"osteon: {error}", file=sys.stderr)
+        code = error.exit_code
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

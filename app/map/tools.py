@@ -1,0 +1,107 @@
+"""The programs that build and run images, as command lines."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.map import layout
+from operators.errors import UsageError
+
+TOOLS = ("docker", "podman", "buildah")
+# OCI images have no health check; docker's format has
+FORMAT = {"buildah": ("--format", "docker"), "podman": ("--format", "docker")}
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder of this machine in the container."""
+
+    folder: Path
+    place: str
+    writable: bool = False
+
+    @property
+    def text(self) -> str:
+        """As all three programs take it."""
+        return f"{self.folder.resolve()}:{self.place}:{'rw' if self.writable else 'ro'}"
+
+
+@dataclass(frozen=True)
+class Container:
+    """What is to run: an image, its arguments, folders and variables."""
+
+    image: str
+    arguments: Sequence[str]
+    mounts: Sequence[Mount] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    gpus: bool = False
+
+
+def tool_named(name: str | None) -> str:
+    """That program, or the first that is installed. Raises UsageError."""
+    found = [tool for tool in ([name] if name else TOOLS) if shutil.which(tool)]
+    if not found:
+        raise UsageError(f"expected {name or 'one of ' + ', '.join(TOOLS)} to be installed, found none")
+    return found[0]
+
+
+def build_words(
+    tool: str, tag: str, folder: Path, arguments: Mapping[str, str], more: Sequence[str]
+) -> list[str]:
+    """The command that builds the image of the application in `folder`."""
+    values = options("--build-arg", arguments)
+    return [tool, "build", *FORMAT.get(tool, ()), *values, *more, "--tag", tag, str(folder)]
+
+
+def options(name: str, values: Mapping[str, str]) -> list[str]:
+    """That option once for each value."""
+    return [word for key, value in values.items() for word in (name, f"{key}={value}")]
+
+
+def run_container(tool: str, container: Container) -> int:
+    """Runs it to its end without a network; its exit code."""
+    if tool != "buildah":
+        return subprocess.run(run_words(tool, container), check=False).returncode
+    with working_container(container.image) as name:
+        return subprocess.run(buildah_words(name, container), check=False).returncode
+
+
+def run_words(tool: str, container: Container) -> list[str]:
+    """docker's and podman's: nothing can be written but what is mounted so, and /tmp."""
+    mounts = [word for mount in container.mounts for word in ("--volume", mount.text)]
+    variables = options("--env", container.environment)
+    # Results belong to whoever runs it; holoscan wants a stack of 32 MB
+    user = ("--user", f"{os.getuid()}:{os.getgid()}", "--ulimit", "stack=33554432")
+    gpus = ("--gpus", "all") if container.gpus else ()
+    closed = ("--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL")
+    return [tool, "run", *closed, *user, *gpus, *mounts, *variables, container.image, *container.arguments]
+
+
+def buildah_words(name: str, container: Container) -> list[str]:
+    """buildah has neither the image's entry point nor a read-only root; chroot needs no daemon."""
+    mounts = [word for mount in container.mounts for word in ("--volume", mount.text)]
+    variables = options("--env", container.environment)
+    ways = ("--isolation", "chroot", "--user", f"{os.getuid()}:{os.getgid()}")
+    words = (str(layout.ENTRY_POINT), *container.arguments)
+    return ["buildah", "run", *ways, *mounts, *variables, name, "--", *words]
+
+
+@contextmanager
+def working_container(image: str) -> Iterator[str]:
+    """buildah's container of an image, removed afterwards. Raises UsageError where there is no such image."""
+    name = f"osteon-{uuid.uuid4().hex[:8]}"
+    words = ["buildah", "from", "--pull-never", "--name", name, image]
+    made = subprocess.run(words, capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise UsageError(f"expected an image {image}, buildah says: {made.stderr.strip()}")
+    try:
+        yield name
+    finally:
+        subprocess.run(["buildah", "rm", name], stdout=subprocess.DEVNULL, check=False)

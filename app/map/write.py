@@ -1,0 +1,40 @@
+"""What the image's last step makes: manifests, folders, and the names that version 0 has for them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from app.map import layout
+from app.map.manifests import manifests
+
+
+def write(root: Path, user: int, gpus: int) -> None:
+    """Under `root`, for the container's `user`, who may write results and logs where nothing is mounted."""
+    application, models = within(root, layout.APPLICATION), within(root, layout.MODELS)
+    for path, manifest in manifests(application, models, gpus).items():
+        file = root / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    for place in (layout.INPUT, layout.OUTPUT, layout.LOGS):
+        folder = within(root, place)
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chown(folder, user, user)
+    for name, target in layout.LINKS.items():
+        within(root, name).symlink_to(target)
+
+
+def within(root: Path, place: os.PathLike[str]) -> Path:
+    """A path of the image under another root."""
+    return root / str(place).lstrip("/")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--user", type=int, required=True)
+    parser.add_argument("--gpus", type=int, default=0)
+    told = parser.parse_args()
+    write(told.root, told.user, told.gpus)

@@ -1,0 +1,96 @@
+"""The commands of the MONAI Application Package, with the arguments of `monai-deploy` where it had them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+Input = Annotated[Path, Parameter(name=["--input", "-i"], help="Folder or file of DICOM")]
+Output = Annotated[Path, Parameter(name=["--output", "-o"], help="Folder for results")]
+Models = Annotated[
+    Path | None, Parameter(name=["--models", "--model", "-m"], help="Folder of model packages")
+]
+Tool = Annotated[
+    Literal["docker", "podman", "buildah"] | None,
+    Parameter(help="What builds and runs images; the first that is installed unless given"),
+]
+
+
+def exec_(
+    folder: Path, /, *, input: Input, output: Output, models: Models = None,
+    workdir: Annotated[Path | None, Parameter(name=["--workdir", "-w"], help="Folder to work in")] = None,
+    log_level: Annotated[str | None, Parameter(name=["--log-level", "-l"], help="DEBUG to CRITICAL")] = None,
+) -> int:
+    """Run the MONAI Deploy application in FOLDER, as `monai-deploy exec` did."""
+    from app.map.command import exec_command
+
+    given = {"input": input, "output": output, "model": models, "workdir": workdir, "log_level": log_level}
+    return exec_command(folder, given)
+
+
+def package(
+    *more: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    tag: Annotated[str, Parameter(name=["--tag", "-t"])], tool: Tool = None,
+    variant: Literal["cpu", "cuda"] = "cpu",
+) -> int:
+    """Build the image of this application; what follows `--` goes to the tool."""
+    from app.map.command import package_command
+
+    return package_command(tag, tool, variant, list(more))
+
+
+def run_map(
+    image: str, /, *, input: Input, output: Output, models: Models = None, tool: Tool = None
+) -> int:
+    """Run the package IMAGE as a container without network, its input read-only."""
+    from app.map.command import run_map_command
+
+    return run_map_command(image, input, output, models, tool)
+
+
+def show(image_or_folder: str, /, *, tool: Tool = None) -> int:
+    """Print the manifests of an image, or those that a folder's image will have."""
+    from app.map.command import show_command
+
+    return show_command(image_or_folder, tool)
+
+
+def extract(image_or_folder: str, /, *, output: Output, tool: Tool = None) -> int:
+    """Copy application, manifests, models and documents out of an image or a folder."""
+    from app.map.command import extract_command
+
+    return extract_command(image_or_folder, output, tool)
+
+
+def validate(image_or_folder: str, /, *, tool: Tool = None) -> int:
+    """Say what of a package does not keep to the specification of MONAI Application Packages."""
+    from app.map.command import validate_command
+
+    return validate_command(image_or_folder, tool)
+
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "exec": exec_, "package": package, "run-map": run_map, "show": show, "extract": extract,
+    "validate": validate,
+}  # fmt: skip
+
+config_app = App(name="config", help="The configuration file: check, schema.")
+
+
+@config_app.command
+def check(file: Path | None = None, /) -> int:
+    """Say everything that is wrong in app.yaml, or in FILE."""
+    from app.map.config_command import check_command
+
+    return check_command(file)
+
+
+@config_app.command
+def schema(*, write: Annotated[bool, Parameter(negative="")] = False) -> int:
+    """Print the JSON schema of app.yaml, with which editors complete it; --write keeps it beside app.yaml."""
+    from app.map.config_command import schema_command
+
+    return schema_command(write)

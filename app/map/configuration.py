@@ -50,14 +50,14 @@ class Unread(BaseModel):
 
 
 def file_model() -> type[BaseModel]:
-    """The whole file; the section osteon is that of Settings, read from nowhere but the file."""
+    """The whole file. A node's needs the section osteon alone, which is that of Settings."""
     fields: dict[str, Any] = {
         name: (field.annotation, field) for name, field in Settings.model_fields.items()
     }
     section = create_model("Osteon", __base__=Unread, __doc__=Settings.__doc__, **fields)
     sections: dict[str, Any] = {
-        "application": (Application, ...),
-        "resources": (Resources, ...),
+        "application": (Application | None, None),
+        "resources": (Resources | None, None),
         "osteon": (section, ...),
     }
     return create_model("Configuration", __base__=Unread, __doc__="Osteon's app.yaml.", **sections)

@@ -13,6 +13,8 @@ MODELS = At("/opt/holoscan/models")
 DOCS = At("/opt/holoscan/docs")
 WORK = At("/var/holoscan")
 INPUT, OUTPUT, LOGS = WORK / "input", WORK / "output", WORK / "logs"
+# The node's; app.yaml names it where a node is deployed
+DATA = At("/var/lib/osteon")
 CONFIGURATION = WORK / "app.yaml"
 ENTRY_POINT = WORK / "tools"
 EXPORT = At("/var/run/holoscan/export")

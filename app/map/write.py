@@ -12,13 +12,13 @@ from app.map.manifests import manifests
 
 
 def write(root: Path, user: int, gpus: int) -> None:
-    """Under `root`, for the container's `user`, who may write results and logs where nothing is mounted."""
+    """Under `root`, for the container's `user`, who may write results, logs and a node's data."""
     application, models = within(root, layout.APPLICATION), within(root, layout.MODELS)
     for path, manifest in manifests(application, models, gpus).items():
         file = root / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    for place in (layout.INPUT, layout.OUTPUT, layout.LOGS):
+    for place in (layout.INPUT, layout.OUTPUT, layout.LOGS, layout.DATA):
         folder = within(root, place)
         folder.mkdir(parents=True, exist_ok=True)
         os.chown(folder, user, user)

@@ -90,7 +90,7 @@ def test_a_missing_manifest_is_named(made: dict[str, Any]) -> None:
 
 
 def test_holoscan_cli_finds_what_it_reads_in_app_yaml() -> None:
-    """The keys that version 4.2.0 reads (holoscan_cli/packager/config_reader.py); `make image-test` asks it."""
+    """The keys that version 4.2.0 reads (its packager/config_reader.py); `make image-test` asks it itself."""
     told = yaml.safe_load((ROOT / "app.yaml").read_text(encoding="utf-8"))
     application = told["application"]
     assert application["title"] == "Osteon"

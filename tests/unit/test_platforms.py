@@ -91,7 +91,7 @@ REFUSED = {"result": None, "code": "other_modality", "sentence": "expected CT, g
 
 
 @pytest.mark.parametrize(("fragments", "asked"), [((0, 0), False), ((1, 2), True)])
-def test_mercure_is_asked_to_notify_where_a_bone_is_in_pieces(fragments: tuple[int, ...], asked: bool) -> None:
+def test_mercure_is_asked_to_notify_of_bones_in_pieces(fragments: tuple[int, ...], asked: bool) -> None:
     said = result_of(report(segmented(*fragments), REFUSED))["__mercure_notification"]
     assert said["requested"] is asked
     assert said["text"] == "Not for diagnosis.\nTwo bones.\nother_modality: expected CT, got MR"

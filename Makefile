@@ -99,6 +99,14 @@ image: $(READY)  ## Build the container image
 	$(BIN)/osteon package --tag $(TAG) $(addprefix --tool ,$(TOOL)) --variant $(VARIANT) -- \
 	--build-arg TORCH_WHEELS=$(TORCH_WHEELS) $(IMAGE_ARGS)
 
+# buildah's storage and way to run, where there is no daemon: BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
+image-test: $(READY)  ## Run the image that buildah built: not root, read-only, without a network; then its node
+	@command -v bwrap >/dev/null || apt-get install -y -q bubblewrap
+	test -d build/peers || { $(BIN)/python -m pip download --quiet --no-deps --dest build/peers \
+	docker-compose==1.29.2 && $(BIN)/python -m pip install --quiet --no-deps --target build/peers/holoscan \
+	holoscan-cli==4.2.0; }
+	OSTEON_IMAGE=$(TAG) $(BIN)/python -m pytest -q -s tests/image/checks.py tests/image/node_checks.py
+
 comparison: $(READY)  ## Short trainings, one for each way that was weighed; their table in docs/training.md
 	$(BIN)/python -m training.comparison --data $(DATA)
 

@@ -141,11 +141,10 @@ def test_extract_copies_all_that_is_in_it(image: Image, out: Path) -> None:
 
 def test_mercure_runs_the_command_of_version_0_as_it_does(image: Image, ct: Path, out: Path) -> None:
     command = json.loads((image.root / "etc/monai/app.json").read_text())["command"]
-    variables = {f"{name}_DIR": f"/tmp/{place}" for name, place in (("MERCURE_IN", "data"), ("MERCURE_OUT", "output"))}
     line = words(
         image, shlex.split(command), read={"/tmp/data": ct}, written={"/tmp/output": out}, user=0,
-        **variables, MONAI_INPUTPATH="/tmp/data", MONAI_OUTPUTPATH="/tmp/output",
-        HOLOSCAN_INPUT_PATH="/tmp/data", HOLOSCAN_OUTPUT_PATH="/tmp/output",
+        MERCURE_IN_DIR="/tmp/data", MERCURE_OUT_DIR="/tmp/output", MONAI_INPUTPATH="/tmp/data",
+        MONAI_OUTPUTPATH="/tmp/output", HOLOSCAN_INPUT_PATH="/tmp/data", HOLOSCAN_OUTPUT_PATH="/tmp/output",
     )  # fmt: skip
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

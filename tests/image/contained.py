@@ -38,7 +38,6 @@ def buildah(*words: str) -> str:
 def mounted(name: str) -> Iterator[Image]:
     """An image of buildah's storage."""
     told = json.loads(buildah("inspect", "--type", "image", name))["OCIv1"]["config"]
-    (row,) = json.loads(buildah("images", "--json", name))
     container = buildah("from", "--pull-never", name).strip()
     try:
         root = Path(buildah("mount", container).strip())
@@ -48,12 +47,12 @@ def mounted(name: str) -> Iterator[Image]:
         )
     finally:
         buildah("rm", container)
-    assert row
 
 
 def tree_bytes(folder: Path) -> int:
     """As it lies unpacked."""
-    return int(subprocess.run(["du", "-sb", folder], check=True, capture_output=True, text=True).stdout.split()[0])
+    said = subprocess.run(["du", "-sb", folder], check=True, capture_output=True, text=True).stdout
+    return int(said.split()[0])
 
 
 def words(
@@ -68,14 +67,15 @@ def words(
         mounts += ["--bind", str(folder), place]
     given = dict(image.environment) | {name: str(value) for name, value in variables.items()}
     environment = [word for name, value in given.items() for word in ("--setenv", name, value)]
-    root = ("--ro-bind", str(image.root), "/", "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp")
+    root = ("--ro-bind", str(image.root), "/", "--proc", "/proc", "--dev", "/dev")
+    scratch = ("--perms", "1777", "--tmpfs", "/tmp")
     apart = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", *(() if network else ("--unshare-net",)))
     # Needed to become another user; gone with it
     change = ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
     become = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--no-new-privs")
     return [
-        "bwrap", *root, *mounts, *apart, *change, "--die-with-parent", "--chdir", "/var/holoscan", "--clearenv",
-        *environment, "--", *become, *map(str, command),
+        "bwrap", *root, *scratch, *mounts, *apart, *change, "--die-with-parent", "--chdir", "/var/holoscan",
+        "--clearenv", *environment, "--", *become, *map(str, command),
     ]  # fmt: skip
 
 

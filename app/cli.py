@@ -205,10 +205,10 @@ def send(peer: str, /, *paths: Path, to: Peers = None) -> int:
 
 @app.command
 def jobs(
-    action: Literal["list", "show", "retry", "cancel"] = "list", job_id: str | None = None, /, *,
+    action: Literal["list", "show", "retry", "cancel", "delete"] = "list", job_id: str | None = None, /, *,
     data: Data = None, database: Database = None, json_: Json = False,
 ) -> int:
-    """What became of every study; begin one again, or end it."""
+    """What became of every study; begin one again, end it, or forget it and all that came of it."""
     from app.node.command import jobs_command, node_settings
 
     return jobs_command(node_settings({"data": data, "database": database}), action, job_id, json_)

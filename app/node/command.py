@@ -42,8 +42,8 @@ def peer_of(text: str) -> dict[str, Any]:
 
 
 def jobs_command(settings: Settings, action: str, job_id: str | None, as_json: bool) -> int:
-    """list, show, retry, cancel."""
-    from app.node import jobs
+    """list, show, retry, cancel, delete."""
+    from app.node import jobs, retention
     from app.node.database import connected, prepare_database
 
     prepare_database(settings.node)
@@ -53,6 +53,9 @@ def jobs_command(settings: Settings, action: str, job_id: str | None, as_json: b
         return 0
     if job_id is None:
         raise UsageError(f"expected the id of a job: osteon jobs {action} ID")
+    if action == "delete":
+        retention.forget(settings.node, client, job_id)
+        return 0
     if action == "retry":
         jobs.retry(client, job_id, settings.node.data)
     if action == "cancel":

@@ -14,8 +14,9 @@ from app.node.commitment import answer_path, transaction_of
 from app.node.configuration import NodeSettings
 from app.node.database import REPORT
 from app.node.job import job_folder
-from app.node.jobs import JobState, list_jobs
+from app.node.jobs import ENDS, JobState, list_jobs, require_job
 from app.node.study_folder import content_of
+from operators.errors import UsageError
 
 log = structlog.get_logger()
 
@@ -35,6 +36,15 @@ def sweep(settings: NodeSettings, client: DBOSClient, now_ms: float) -> int:
 def is_done(jobs: list[JobState], oldest_ms: float) -> bool:
     """Whether all that was ever made of a study has ended well, long ago."""
     return all(job.state in REMOVABLE and job.completed_ms < oldest_ms for job in jobs)
+
+
+def forget(settings: NodeSettings, client: DBOSClient, job_id: str) -> None:
+    """Removes the whole study of a job at once. Raises UsageError where it has not come to its end."""
+    study = require_job(client, job_id).study_instance_uid
+    jobs = [job for job in list_jobs(client) if job.study_instance_uid == study]
+    if not all(job.state in ENDS for job in jobs) or not remove(settings, client, jobs):
+        raise UsageError(f"expected a study that has come to its end, {job_id} has not; cancel it first")
+    shutil.rmtree(settings.data / "conflicts" / study, ignore_errors=True)
 
 
 def remove(settings: NodeSettings, client: DBOSClient, jobs: list[JobState]) -> bool:

@@ -15,9 +15,10 @@ from app.node.database import connected, prepare_database
 from app.node.dispatcher import Dispatcher
 from app.node.inbox import Inbox
 from app.node.job import EPOCH_S, job_folder, priority
-from app.node.jobs import JobState, list_jobs
-from app.node.retention import is_done, remove
+from app.node.jobs import JobState, cancel, list_jobs
+from app.node.retention import forget, is_done, remove
 from app.node.watched_folder import WatchedFolder
+from operators.errors import UsageError
 from tests import phantoms
 from tests.integration.node_cases import node_settings
 from tests.integration.reading_cases import setting
@@ -111,6 +112,22 @@ def test_removal_takes_everything_of_a_study(node: Node) -> None:
     node.receive()
     node.dispatcher.tick(61)
     assert node.dispatcher.tick(91) == 1
+
+
+def test_a_person_can_have_a_study_forgotten_that_has_ended(node: Node) -> None:
+    node.receive()
+    node.dispatcher.tick(0)
+    node.dispatcher.tick(30)
+    (job,) = list_jobs(node.client)
+    conflict = node.settings.data / "conflicts" / STUDY / "1.2.3.abc.dcm"
+    conflict.parent.mkdir(parents=True)
+    conflict.touch()
+    with pytest.raises(UsageError, match="has not; cancel it first"):
+        forget(node.settings, node.client, job.job_id)
+    cancel(node.client, job.job_id)
+    forget(node.settings, node.client, job.job_id)
+    assert node.states() == []
+    assert list(node.settings.data.rglob("*.dcm")) == []
 
 
 def test_results_that_a_pacs_routes_back_make_no_new_job_and_go_with_their_study(node: Node) -> None:

@@ -65,6 +65,9 @@ def test_workers_are_scaled_by_the_queue_that_the_node_fills() -> None:
     (trigger,) = scaled["spec"]["triggers"]
     assert f"queue_name = '{STUDIES}'" in trigger["metadata"]["query"]
     (login,) = objects("TriggerAuthentication")
+    (made,) = objects("Kustomization")[0]["secretGenerator"]
+    assert made["options"]["disableNameSuffixHash"]
+    assert login["spec"]["secretTargetRef"][0]["name"] == made["name"]
     assert trigger["authenticationRef"]["name"] == login["metadata"]["name"]
 
 

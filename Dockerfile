@@ -11,10 +11,12 @@ FROM ${BASE_IMAGE} AS packages
 ARG VARIANT=cpu
 # A page or a folder with torch's wheels for CPUs, which PyPI has not
 ARG TORCH_WHEELS=https://download.pytorch.org/whl/cpu/torch/
-COPY deploy/image/requirements.${VARIANT}.lock deploy/image/lean.py /build/
+COPY deploy/image/requirements.${VARIANT}.lock deploy/image/cuda_runtime.py \
+     deploy/image/lean.py /build/
 RUN ["python3", "-m", "venv", "/opt/osteon"]
 RUN /opt/osteon/bin/python -m pip install --no-cache-dir --no-compile --no-deps --only-binary :all: \
     --require-hashes --find-links "${TORCH_WHEELS}" --requirement "/build/requirements.${VARIANT}.lock"
+RUN ["/opt/osteon/bin/python", "/build/cuda_runtime.py"]
 RUN ["/opt/osteon/bin/python", "/build/lean.py"]
 
 # --- The application, and what is in the image: a CycloneDX list and the licences

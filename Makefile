@@ -17,6 +17,7 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --editable '.[dev,train]'
+	$(BIN)/python deploy/image/cuda_runtime.py
 	touch $@
 
 setup: $(READY)  ## Make the virtual environment

@@ -83,7 +83,7 @@ COPY __main__.py app.yaml app.schema.json requirements.txt /opt/holoscan/app/
 COPY app.yaml /var/holoscan/
 COPY README.md LICENSE docs /opt/holoscan/docs/
 COPY models /opt/holoscan/models
-RUN ["useradd", "--uid", "10001", "--home-dir", "/tmp", "--no-create-home", "--shell", "/usr/sbin/nologin", "osteon"]
+RUN ["/usr/sbin/useradd", "--uid", "10001", "--home-dir", "/tmp", "--no-create-home", "--shell", "/usr/sbin/nologin", "osteon"]
 RUN python -m app.map.write / --user 10001 --gpus "${GPUS}"
 WORKDIR /var/holoscan
 USER 10001:10001

@@ -1,7 +1,7 @@
 """Puts CUDA's runtime library where Holoscan looks for it; run once with the environment's own Python.
 
-The wheel holoscan-cu13 4.6.0 loads libcudart.so.13 even where there is no GPU, asks for no package that has it,
-and looks beside its own libraries only (readelf: RUNPATH $ORIGIN). nvidia-cuda-runtime has it.
+The wheel holoscan-cu13 4.6.0 loads libcudart.so.13 even without a GPU, asks for no package that has it, and
+looks beside its own libraries only (readelf: RUNPATH $ORIGIN). nvidia-cuda-runtime has it.
 """
 
 from __future__ import annotations

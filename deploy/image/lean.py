@@ -13,7 +13,8 @@ from pathlib import Path
 # Folders and files below site-packages; a run and a node were tried without them
 UNNEEDED = (
     # Headers, tests and programs of torch for building extensions
-    "torch/include", "torch/test", "torch/bin/*[tT]est*", "torch/bin/protoc*", "torch/share", "torch/lib/*_test.so",
+    "torch/include", "torch/test", "torch/bin/*[tT]est*", "torch/bin/protoc*", "torch/share",
+    "torch/lib/*_test.so",
     # OpenVINO: devices that are not used, and readers of formats that are not read
     "openvino/libs/libopenvino_intel_gpu_plugin.so", "openvino/libs/cache.json",
     "openvino/libs/libopenvino_intel_npu_plugin.so", "openvino/libs/libopenvino_jax_frontend.so.*",

@@ -29,7 +29,7 @@ RUN --mount=type=bind,from=packages,source=/opt/osteon,target=/opt/osteon \
     /opt/tools/bin/cyclonedx-py environment --output-reproducible --spec-version 1.6 \
     --output-file /build/sbom.json /opt/osteon/bin/python
 RUN --mount=type=bind,from=packages,source=/opt/osteon,target=/opt/osteon \
-    /opt/tools/bin/pip-licenses --python=/opt/osteon/bin/python --format=markdown --with-urls --from=mixed \
+    /opt/tools/bin/pip-licenses --python=/opt/osteon/bin/python --format=markdown --with-urls --with-system --from=mixed \
     --output-file=/build/licences.md
 COPY pyproject.toml README.md LICENSE requirements.txt /build/osteon/
 COPY app /build/osteon/app

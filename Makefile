@@ -104,7 +104,7 @@ image: $(READY)  ## Build the container image
 image-test: $(READY)  ## Run the image that buildah built: not root, read-only, without a network; then its node
 	@command -v bwrap >/dev/null || apt-get install -y -q bubblewrap
 	test -d build/peers || { $(BIN)/python -m pip download --quiet --no-deps --dest build/peers \
-	docker-compose==1.29.2 && $(BIN)/python -m pip install --quiet --no-deps --target build/peers/holoscan \
+	docker-compose==1.29.2 && $(BIN)/python -m pip install --quiet --target build/peers/holoscan \
 	holoscan-cli==4.2.0; }
 	OSTEON_IMAGE=$(TAG) $(BIN)/python -m pytest -q -s tests/image/checks.py tests/image/node_checks.py
 

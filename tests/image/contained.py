@@ -68,7 +68,7 @@ def words(
     given = dict(image.environment) | {name: str(value) for name, value in variables.items()}
     environment = [word for name, value in given.items() for word in ("--setenv", name, value)]
     root = ("--ro-bind", str(image.root), "/", "--proc", "/proc", "--dev", "/dev")
-    scratch = ("--perms", "1777", "--tmpfs", "/tmp")
+    scratch = ("--perms", "1777", "--tmpfs", "/tmp", "--perms", "1777", "--tmpfs", "/dev/shm")
     apart = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", *(() if network else ("--unshare-net",)))
     # Needed to become another user; gone with it
     change = ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")

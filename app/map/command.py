@@ -70,7 +70,7 @@ def extract_command(name: str, output: Path, tool: str | None) -> int:
     """Copies application, manifests, models and documents of an image or a folder to `output`."""
     output.mkdir(parents=True, exist_ok=True)
     if not Path(name).is_dir():
-        export = Mount(output, str(layout.EXPORT), writable=True)
+        export = Mount(output, str(layout.EXPORT_MOUNT), writable=True)
         return run_container(tool_named(tool), Container(name, ("extract",), [export]))
     folder = Path(name)
     for path, manifest in manifests_of(folder).items():
@@ -103,7 +103,7 @@ def manifests_of(folder: Path) -> dict[str, Any]:
 def image_manifests(image: str, tool: str, place: Path) -> dict[str, Any]:
     """All four. Raises UsageError where the image has no entry point of ours."""
     (place / "config").mkdir()
-    export = Mount(place, str(layout.EXPORT), writable=True)
+    export = Mount(place, str(layout.EXPORT_MOUNT), writable=True)
     code = run_container(tool, Container(image, ("extract",), [export]))
     if code:
         raise UsageError(f"expected an image whose entry point knows extract, {image} answered {code}")

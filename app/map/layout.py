@@ -18,6 +18,8 @@ DATA = At("/var/lib/osteon")
 CONFIGURATION = WORK / "app.yaml"
 ENTRY_POINT = WORK / "tools"
 EXPORT = At("/var/run/holoscan/export")
+# The same, /var/run being a link: buildah 1.28 would follow that out of its container
+EXPORT_MOUNT = At("/run/holoscan/export")
 APP_MANIFEST, PKG_MANIFEST = At("/etc/holoscan/app.json"), At("/etc/holoscan/pkg.json")
 APP_MANIFEST_0, PKG_MANIFEST_0 = At("/etc/monai/app.json"), At("/etc/monai/pkg.json")
 
@@ -29,8 +31,8 @@ EXTRACTED = {
     PKG_MANIFEST_0: "config/monai/pkg.json",
 }
 
-# The folders that version 0 names are those of version 1
-LINKS = {At("/opt/monai"): At("/opt/holoscan"), At("/var/monai"): WORK}
+# The folders that version 0 names are those of version 1; relative, so that no tool leaves the image by them
+LINKS = {At("/opt/monai"): "holoscan", At("/var/monai"): "holoscan"}
 
 COMMAND = ("python3", "-u", str(APPLICATION))
 

@@ -131,9 +131,9 @@ def test_the_other_words_of_the_entry_point_end_with_0(image: Image, word: str) 
 
 
 def test_extract_copies_all_that_is_in_it(image: Image, out: Path) -> None:
-    # An engine makes the place where it mounts; /var/run is a link to /run
-    (image.root / "run/holoscan/export").mkdir(parents=True)
-    code, said = called(image, "extract", written={"/run/holoscan/export": out})
+    # An engine makes the place where it mounts
+    (image.root / str(layout.EXPORT_MOUNT).lstrip("/")).mkdir(parents=True)
+    code, said = called(image, "extract", written={str(layout.EXPORT_MOUNT): out})
     assert code == 0, said
     assert {path.name for path in out.iterdir()} == {"app", "config", "docs", "models"}
     (out / "config").chmod(0o755)

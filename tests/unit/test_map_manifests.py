@@ -115,8 +115,9 @@ def test_the_image_has_the_manifests_and_folders_of_both_generations(tmp_path: P
     write(tmp_path, user=10001, gpus=0)
     assert json.loads((tmp_path / "etc/monai/app.json").read_text())["command"] == "/var/holoscan/tools"
     assert (tmp_path / "var/holoscan/output").stat().st_uid == 10001
-    assert (tmp_path / "opt/monai").readlink() == Path("/opt/holoscan")
-    assert (tmp_path / "var/monai").readlink() == Path("/var/holoscan")
+    for name in ("opt/monai", "var/monai"):
+        assert (tmp_path / name).readlink() == Path("holoscan")
+        assert (tmp_path / name).is_dir()
 
 
 def test_the_dockerfile_sets_the_variables_of_both_generations() -> None:

@@ -37,13 +37,15 @@ def hospital(tmp_path: Path) -> Iterator[tuple[Orthanc, Served]]:
         )  # fmt: skip
         with (tmp_path / "node.log").open("wb") as log:
             node.process = subprocess.Popen(line, stdout=log, stderr=log)
-        began = time.monotonic()
-        until(node.is_well, 180)
-        print(f"\nthe node is ready after {time.monotonic() - began:.1f} s")
-        yield pacs, node
-        node.process.terminate()
-        node.process.wait(60)
-        pacs.stop()
+        try:
+            began = time.monotonic()
+            until(node.is_well, 180)
+            print(f"\nthe node is ready after {time.monotonic() - began:.1f} s")
+            yield pacs, node
+        finally:
+            node.process.terminate()
+            node.process.wait(60)
+            pacs.stop()
 
 
 def test_a_routed_study_comes_back(hospital: tuple[Orthanc, Served], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from operators.dicom.atomic_file import write_whole
 from operators.imaging.measurements import SegmentMeasurements
 from operators.imaging.packages import Code, ModelPackage
-from operators.imaging.segmentation import Contact, Segment, Segmentation
+from operators.imaging.segmentation import Contact, Flag, Segment, Segmentation
 from operators.imaging.summary import summary
 
 SCHEMA = "osteon-report/1"
@@ -103,6 +103,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "pictures": list(record.pictures),
         "result_sop_instance_uid": record.result_sop_instance_uid,
         "segments": _segments(made) if made else [],
+        "flags": [_flag(flag) for flag in made.flags] if made else [],
         "summary": list(summary(made)) if made else [],
         **({"contacts": [_contact(contact) for contact in made.contacts]} if made and made.contacts else {}),
         "networks": [asdict(way) for way in made.ways] if made else [],
@@ -163,6 +164,10 @@ def _contact(contact: Contact) -> dict[str, Any]:
         "fragments": list(contact.fragments),
         "probability": round(contact.probability, 4),
     }
+
+
+def _flag(flag: Flag) -> dict[str, Any]:
+    return {"code": flag.code, "sentence": flag.sentence, "segments": list(flag.values)}
 
 
 def _code(code: Code | None) -> dict[str, str] | None:

@@ -27,6 +27,7 @@ from operators.imaging.packages import (
     FragmentRules,
     ModelPackage,
     OutlineRules,
+    QualityRules,
     SideRules,
 )
 
@@ -83,7 +84,7 @@ def package_of(table: dict[str, Any], folder: Path) -> ModelPackage:
 
 def fracture_package_of(table: dict[str, Any], folder: Path) -> FracturePackage:
     """A package of Osteon's own chain, which has [networks.*]."""
-    tables = ("accepts", "confidence", "fragments", "labels", "networks", "outline", "sides")
+    tables = ("accepts", "confidence", "fragments", "labels", "networks", "outline", "quality", "sides")
     texts = {key: value for key, value in table.items() if key not in tables}
     networks = tuples(table["networks"]).items()
     parts: dict[str, Any] = {name: network_of(name, row, folder) for name, row in networks}
@@ -93,6 +94,7 @@ def fracture_package_of(table: dict[str, Any], folder: Path) -> FracturePackage:
         "fragments": plain(FragmentRules(**tuples(table["fragments"])), "fragments"),
         "labels": tuple(label_of(row) for row in table["labels"]),
         "outline": plain(OutlineRules(**table["outline"]), "outline") if "outline" in table else None,
+        "quality": plain(QualityRules(**tuples(table.get("quality", {}))), "quality"),
         "sides": plain(SideRules(**tuples(table.get("sides", {}))), "sides"),
     }
     package = plain_package(FracturePackage(folder=folder, **parts, **texts))

@@ -68,7 +68,7 @@ def run_folder(
     chosen = [outcome for outcome in outcomes if isinstance(outcome, Selection)]
     codes = [EXIT_UNSUITABLE] * (not chosen)
     for number, selection in enumerate(chosen):
-        job = Job(number, selection, found, packages, output, settings, made_at)
+        job = Job(number, selection, found, packages, output, settings, made_at, page=True)
         record, code = run_job(job, show, graph)
         records.append(record)
         codes.append(code)
@@ -107,6 +107,7 @@ def remove_former(output: Path) -> None:
         rows = [row for row in former["series"] if row["result"]]
         names = [name for row in rows for name in (row["result"], row.get("measurements")) if name]
         names += [str(name) for row in rows for key in (FILES, PICTURES) for name in row.get(key, ())]
+        names += [row["page"] for row in rows if row.get("page")]
     except (OSError, ValueError, KeyError, TypeError):
         return
     previews = [row["result"].replace("segmentation", "preview").replace(".dcm", ".png") for row in rows]
@@ -133,8 +134,7 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
     clock = StageClock(show)
     record = record_of(job.selection)
     try:
-        segmentation = graph(job, clock)
-        files = exported(segmentation, job, clock)
+        return replace(finished(record, job, clock, graph), stages=tuple(clock.records)), EXIT_DONE
     except Exception as error:
         named = error if isinstance(error, OsteonError) else shortage(error)
         if named is not None:
@@ -144,12 +144,29 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
         log.error("series_failed", series_instance_uid=uid, traceback=traceback.format_exc())
         text = "a defect of Osteon's own; the log has the traceback"
         return replace(record, code="defect", sentence=text, stages=tuple(clock.records)), EXIT_DEFECT
+
+
+def finished(record: SeriesRecord, job: Job, clock: StageClock, graph: Graph) -> SeriesRecord:
+    """The record of a series with everything that was made of it."""
+    segmentation = graph(job, clock)
     done = replace(
         record, segmentation=segmentation, result=job.file("segmentation", ".dcm"),
-        measurements=job.file("measurements", ".dcm"), stages=tuple(clock.records), files=files,
+        measurements=job.file("measurements", ".dcm"), files=exported(segmentation, job, clock),
         pictures=captures(job),
     )  # fmt: skip
-    return done, EXIT_DONE
+    return replace(done, page=written_page(done, job, clock)) if job.page else done
+
+
+def written_page(record: SeriesRecord, job: Job, clock: StageClock) -> str:
+    """The HTML report, of what was written before it; its name in the output folder."""
+    from app.page.writer import write_page
+
+    name, preview = job.file("report", ".html"), job.file("preview", ".png")
+    with clock.measured("page"):
+        files = [job.output / file for file in (preview, *record.pictures)]
+        there = [file for file in files if file.is_file()]
+        write_page(record, job.output / name, there, job.made_at, SOFTWARE_VERSION)
+    return name
 
 
 def captures(job: Job) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ STACK_BYTES = 32 * 1024 * 1024
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One selected series, and what is needed to segment it."""
+    """One selected series, and what is needed to segment it; with a `page` a person is to look at it here."""
 
     number: int
     selection: Selection
@@ -39,6 +39,7 @@ class Job:
     settings: Settings
     made_at: datetime
     revision: int = 1
+    page: bool = False
 
     def file(self, name: str, suffix: str) -> str:
         """The name of a result: the first series' has no number."""

@@ -18,6 +18,7 @@ from operators.dicom.seg_check import ResultName, require_identity, unlike
 from operators.dicom.series import Frame, Series
 from operators.errors import UnsuitableError
 from operators.imaging.fracture_pictures import FracturePicture
+from operators.imaging.surface_view import Picture
 from operators.imaging.volume import Grid
 
 SERIES_NUMBER = 9700  # behind the report's
@@ -97,6 +98,12 @@ def reference(frame: Frame, series: Series) -> Dataset:
     if frame.frame_number is not None:
         item.ReferencedFrameNumber = frame.frame_number
     return item
+
+
+def read_picture(path: Path) -> tuple[Picture, str]:
+    """RGB (rows, columns, 3) of a picture that Osteon wrote, and what it says of itself."""
+    dataset = dcmread(path)
+    return dataset.pixel_array, str(dataset.ImageComments)
 
 
 def check_picture(path: Path, series: Series) -> ResultName:

@@ -87,7 +87,7 @@ class OsteonApplication(Application):
         )
         self.add_flow(select, captures, {("selection", "selection")})
         self.add_flow(resample, captures, {("resampled", "resampled")})
-        self.add_flow(fracture, captures, {("segmentation", "segmentation")})
+        self.add_flow(measure, captures, {("measured", "measured")})
 
 
 def run_graph(work: Work) -> Segmentation:

@@ -34,7 +34,7 @@ class SeriesRecord:
 
     `segmentation`, `result` and `measurements` (names in the output folder of the SEG and of the
     structured report) are None where nothing was made; `files` are those
-    for people, `pictures` the secondary captures, `page` the HTML report.
+    for people, `pictures` and `turntable` the secondary captures, `page` the HTML report.
     """
 
     study_instance_uid: str
@@ -52,6 +52,7 @@ class SeriesRecord:
     measurements: str | None = None
     files: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
+    turntable: tuple[str, ...] = ()
     page: str | None = None
 
 
@@ -102,6 +103,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "measurements": record.measurements,
         "files": list(record.files),
         "pictures": list(record.pictures),
+        "turntable": list(record.turntable),
         "page": record.page,
         "result_sop_instance_uid": record.result_sop_instance_uid,
         "segments": _segments(made) if made else [],

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from app.report import SELECTED, SeriesRecord, StageRecord, report, write_report
-from app.series_job import PICTURES, Graph, Job, graph_of
+from app.series_job import PICTURES, TURNTABLE, Graph, Job, graph_of
 from app.settings import SOFTWARE_VERSION, Settings
 from app.stage_clock import Show, StageClock
 from operators.dicom.scan import UnreadableFile, require_series, scan
@@ -28,6 +28,7 @@ log = structlog.get_logger()
 EXIT_DONE, EXIT_DEFECT, EXIT_UNSUITABLE = 0, 1, 3
 REPORT = "report.json"
 FILES = "files"
+FOLDERS = (FILES, PICTURES, TURNTABLE)
 LIBRARIES = ("monai-deploy-app-sdk", "torch", "openvino", "highdicom", "pydicom")
 
 
@@ -106,7 +107,7 @@ def remove_former(output: Path) -> None:
         former = json.loads((output / REPORT).read_text(encoding="utf-8"))
         rows = [row for row in former["series"] if row["result"]]
         names = [name for row in rows for name in (row["result"], row.get("measurements")) if name]
-        names += [str(name) for row in rows for key in (FILES, PICTURES) for name in row.get(key, ())]
+        names += [str(name) for row in rows for key in FOLDERS for name in row.get(key, ())]
         names += [row["page"] for row in rows if row.get("page")]
     except (OSError, ValueError, KeyError, TypeError):
         return
@@ -119,7 +120,7 @@ def remove_former(output: Path) -> None:
 def is_result(name: str) -> bool:
     """Whether a name that a report gives can be that of a result: a report may say anything."""
     parts = Path(name).parts
-    nested = len(parts) == 2 and parts[0].startswith((FILES, PICTURES))
+    nested = len(parts) == 2 and parts[0].startswith(FOLDERS)
     return (len(parts) == 1 or nested) and not {"/", ".."} & set(parts)
 
 
@@ -152,7 +153,7 @@ def finished(record: SeriesRecord, job: Job, clock: StageClock, graph: Graph) ->
     done = replace(
         record, segmentation=segmentation, result=job.file("segmentation", ".dcm"),
         measurements=job.file("measurements", ".dcm"), files=exported(segmentation, job, clock),
-        pictures=captures(job),
+        pictures=captures(job, PICTURES), turntable=captures(job, TURNTABLE),
     )  # fmt: skip
     return replace(done, page=written_page(done, job, clock)) if job.page else done
 
@@ -169,9 +170,9 @@ def written_page(record: SeriesRecord, job: Job, clock: StageClock) -> str:
     return name
 
 
-def captures(job: Job) -> tuple[str, ...]:
-    """The secondary captures that the graph has written; their names in the output folder."""
-    folder = job.output / job.file(PICTURES, "")
+def captures(job: Job, name: str) -> tuple[str, ...]:
+    """The secondary captures of a kind that the graph has written; their names in the output folder."""
+    folder = job.output / job.file(name, "")
     return tuple(f"{folder.name}/{path.name}" for path in sorted(folder.glob("*.dcm")))
 
 

@@ -23,7 +23,7 @@ from operators.memory import keep_large_arrays_apart
 if TYPE_CHECKING:
     from operators.networks.registry import Networks
 
-PICTURES = "pictures"
+PICTURES, TURNTABLE = "pictures", "turntable"
 STACK_BYTES = 32 * 1024 * 1024
 
 
@@ -94,8 +94,9 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
 
     targets = Targets(
         job.output / job.file("segmentation", ".dcm"), job.output / job.file("measurements", ".dcm"),
-        job.output / job.file("preview", ".png"), job.output / job.file(PICTURES, ""), job.made_at,
-        SOFTWARE_VERSION, job.revision, job.settings.seg.profile,
+        job.output / job.file("preview", ".png"), job.output / job.file(PICTURES, ""),
+        job.output / job.file(TURNTABLE, ""), job.made_at, SOFTWARE_VERSION, job.revision,
+        job.settings.seg.profile,
     )  # fmt: skip
     return run_graph(Work(job.scan, job.packages, job.number, networks, targets, clock))
 

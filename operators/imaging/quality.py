@@ -113,7 +113,10 @@ def around_all(boxes: Iterable[tuple[slice, ...]]) -> Box:
 
 def is_cut(bone: WholeBone, segmentation: Segmentation, volume: Volume) -> bool:
     """Whether the bone goes on beyond the scan's border, or beyond the circle that was reconstructed."""
-    mask = np.isin(segmentation.label_map.labels[bone.box.slices], bone.values)
+    labels = segmentation.label_map.labels
+    own = np.zeros(np.iinfo(labels.dtype).max + 1, bool)
+    own[list(bone.values)] = True
+    mask = own[labels[bone.box.slices]]
     area_mm2 = area_on_border_mm2(mask, bone.box, volume.grid) + area_on_circle_mm2(mask, bone.box, volume)
     return area_mm2 >= CUT_MM2
 

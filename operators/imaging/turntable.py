@@ -17,8 +17,9 @@ from operators.imaging.surface_view import Colour, Picture, shaded
 VIEWS = 12
 SIDE, MARGIN = 400, 10  # pixels: about a voxel of a pelvis each
 BACKGROUND: Colour = (0, 0, 0)
-# Faces longer than so many pixels are cut up: what single pixels then still see through is closed
-LONGEST = 1.6
+# Faces longer than so many pixels are cut up: middles then lie in rows two thirds of it apart, less than a
+# pixel; what single pixels still see through is closed
+LONGEST = 1.4
 # Pixels: as much farther than all four neighbours is a hole, not the surface's slope
 HOLE = 2.0
 # PS3.3 C.7.6.1.1.1: along each axis of LPS, and against

@@ -19,6 +19,7 @@ from operators.imaging.package_parts import (
     network_of,
     plain,
     plain_package,
+    quality_of,
     tuples,
 )
 from operators.imaging.packages import (
@@ -27,7 +28,6 @@ from operators.imaging.packages import (
     FragmentRules,
     ModelPackage,
     OutlineRules,
-    QualityRules,
     SideRules,
 )
 
@@ -94,7 +94,7 @@ def fracture_package_of(table: dict[str, Any], folder: Path) -> FracturePackage:
         "fragments": plain(FragmentRules(**tuples(table["fragments"])), "fragments"),
         "labels": tuple(label_of(row) for row in table["labels"]),
         "outline": plain(OutlineRules(**table["outline"]), "outline") if "outline" in table else None,
-        "quality": plain(QualityRules(**tuples(table.get("quality", {}))), "quality"),
+        "quality": quality_of(table),
         "sides": plain(SideRules(**tuples(table.get("sides", {}))), "sides"),
     }
     package = plain_package(FracturePackage(folder=folder, **parts, **texts))

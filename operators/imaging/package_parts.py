@@ -77,6 +77,11 @@ def label_of(row: dict[str, Any]) -> Label:
     return plain(Label(**values), where)
 
 
+def quality_of(table: dict[str, Any]) -> QualityRules:
+    """The [quality] table of a package, if it has one."""
+    return plain(QualityRules(**tuples(table.get("quality", {}))), "quality")
+
+
 def check_values(labels: Iterable[Label]) -> None:
     """Raises ValueError where two labels share a value, or a side is neither left nor right."""
     taken: set[int] = set()

@@ -192,6 +192,8 @@ def test_shipped_packages_say_what_is_plausible_and_a_wrong_range_is_refused() -
     assert all(label.plausible_ml and label.plausible_mm for label in made.labels)
     assert made.quality.thickest_mm > 0
     table = tomllib.loads((folder / "package.toml").read_text(encoding="utf-8"))
+    with pytest.raises(TypeError, match="thickest"):
+        package_of(table | {"quality": {"thickest": 3.0}}, folder)
     table["labels"][0]["plausible_ml"] = [410.0, 85.0]
     with pytest.raises(ValueError, match="a least and a greatest size"):
         package_of(table, folder)

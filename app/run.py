@@ -13,7 +13,8 @@ from pathlib import Path
 import structlog
 
 from app.report import SELECTED, SeriesRecord, StageRecord, report, write_report
-from app.series_job import PICTURES, TURNTABLE, Graph, Job, graph_of
+from app.series_job import Graph, Job, graph_of
+from app.series_results import FOLDERS, finished
 from app.settings import SOFTWARE_VERSION, Settings
 from app.stage_clock import Show, StageClock
 from operators.dicom.scan import UnreadableFile, require_series, scan
@@ -21,14 +22,11 @@ from operators.dicom.selection import Refusal, Selection, select
 from operators.errors import ModelError, OsteonError, OutputError, UnreadableError, UsageError, shortage
 from operators.imaging.package_file import read_packages, refuse_draft
 from operators.imaging.packages import ModelPackage
-from operators.imaging.segmentation import Segmentation
 
 log = structlog.get_logger()
 
 EXIT_DONE, EXIT_DEFECT, EXIT_UNSUITABLE = 0, 1, 3
 REPORT = "report.json"
-FILES = "files"
-FOLDERS = (FILES, PICTURES, TURNTABLE)
 LIBRARIES = ("monai-deploy-app-sdk", "torch", "openvino", "highdicom", "pydicom")
 
 
@@ -145,48 +143,6 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
         log.error("series_failed", series_instance_uid=uid, traceback=traceback.format_exc())
         text = "a defect of Osteon's own; the log has the traceback"
         return replace(record, code="defect", sentence=text, stages=tuple(clock.records)), EXIT_DEFECT
-
-
-def finished(record: SeriesRecord, job: Job, clock: StageClock, graph: Graph) -> SeriesRecord:
-    """The record of a series with everything that was made of it."""
-    segmentation = graph(job, clock)
-    done = replace(
-        record, segmentation=segmentation, result=job.file("segmentation", ".dcm"),
-        measurements=job.file("measurements", ".dcm"), files=exported(segmentation, job, clock),
-        pictures=captures(job, PICTURES), turntable=captures(job, TURNTABLE),
-    )  # fmt: skip
-    return replace(done, page=written_page(done, job, clock)) if job.page else done
-
-
-def written_page(record: SeriesRecord, job: Job, clock: StageClock) -> str:
-    """The HTML report, of what was written before it; its name in the output folder."""
-    from app.page.writer import write_page
-
-    name, preview = job.file("report", ".html"), job.file("preview", ".png")
-    with clock.measured("page"):
-        files = [job.output / file for file in (preview, *record.pictures)]
-        there = [file for file in files if file.is_file()]
-        write_page(record, job.output / name, there, job.made_at, SOFTWARE_VERSION)
-    return name
-
-
-def captures(job: Job, name: str) -> tuple[str, ...]:
-    """The secondary captures of a kind that the graph has written; their names in the output folder."""
-    folder = job.output / job.file(name, "")
-    return tuple(f"{folder.name}/{path.name}" for path in sorted(folder.glob("*.dcm")))
-
-
-def exported(segmentation: Segmentation, job: Job, clock: StageClock) -> tuple[str, ...]:
-    """The files for people, in a folder of their own; their names in the output folder."""
-    if not job.settings.files:
-        return ()
-    from app.export_files import parts_of, write_files
-
-    folder = job.file(FILES, "")
-    with clock.measured("files"):
-        parts = parts_of(segmentation)
-        names = write_files(segmentation.label_map, parts, job.settings.files, job.output / folder)
-    return tuple(f"{folder}/{name}" for name in names)
 
 
 def record_of(outcome: Selection | Refusal) -> SeriesRecord:

@@ -176,8 +176,9 @@ def low_confidence(bone: WholeBone) -> Iterator[Flag]:
         said = "broken" if first.fragment else "no fracture outlined"
         text = f"{bone.name}: {said}, though a fracture has a probability of {broken:.0%}."
         yield Flag(DOUBTFUL, text, bone.values)
-    for segment in bone.segments:
-        own = segment.fragment_probability
-        if own is not None and own < LIKELY:
-            text = f"{bone.name}: fragment {segment.fragment} has a probability of only {own:.0%}."
-            yield Flag(DOUBTFUL, text, (segment.value,))
+    own = {each: each.fragment_probability for each in bone.segments}
+    weak = {each: share for each, share in own.items() if share is not None and share < LIKELY}
+    if weak:
+        listed = ", ".join(f"fragment {each.fragment} ({share:.0%})" for each, share in weak.items())
+        text = f"{bone.name}: {listed} less likely than not a piece of its own."
+        yield Flag(DOUBTFUL, text, tuple(each.value for each in weak))

@@ -171,6 +171,7 @@ def test_a_fragment_of_low_confidence_is_flagged_and_its_neighbours_are_not() ->
     assert flags(labels, first, second, THERE) == ()
     (flag,) = flags(labels, first, replace(second, fragment_probability=0.45), THERE)
     assert (flag.code, flag.values) == (DOUBTFUL, (12,))
+    assert flag.sentence == "Hip, left: fragment 2 (45%) less likely than not a piece of its own."
 
 
 def test_nothing_is_said_where_a_package_says_no_limits_and_has_no_calibration() -> None:

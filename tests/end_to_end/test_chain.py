@@ -71,6 +71,7 @@ def test_the_report_says_what_was_done_with_what_and_for_how_long(packaged_run: 
     assert all(segment["volume_ml"] > 0 for segment in series["segments"])
     assert all(len(network["sha256"]) == 64 for model in report["models"] for network in model["networks"])
     assert "Phantom" not in json.dumps(report)
+    assert "Phantom" not in (packaged_run.output / series["page"]).read_text(encoding="utf-8")
 
 
 def test_the_preview_is_a_picture(packaged_run: Finished) -> None:

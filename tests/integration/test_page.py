@@ -181,6 +181,24 @@ def test_keys_turn_and_zoom_and_begin_anew(page: Page) -> None:
     assert page.run("window.scrollY") == above
 
 
+def test_the_mouse_turns_and_the_wheel_zooms(page: Page) -> None:
+    page.run("document.getElementById('view').scrollIntoView()")
+    seen = [view(page)]
+    held = {"x": 300, "y": 300, "button": "left", "buttons": 1}
+    page.ask("Input.dispatchMouseEvent", type="mousePressed", **held)
+    page.ask("Input.dispatchMouseEvent", type="mouseMoved", **(held | {"x": 200}))
+    page.ask("Input.dispatchMouseEvent", type="mouseReleased", **(held | {"x": 200}))
+    seen.append(view(page))
+    page.run("window.before = document.getElementById('view').toDataURL(); 0")
+    page.ask("Input.dispatchMouseEvent", type="mouseWheel", x=300, y=300, deltaX=0, deltaY=-100)
+    # A wheel's event may come some frames later
+    page.wait_for("document.getElementById('view').toDataURL() !== window.before")
+    seen.append(view(page))
+    assert np.abs(seen[1] - seen[0]).max() > 50
+    background = seen[0][0, 0]
+    assert (seen[2] != background).any(axis=-1).sum() > (seen[1] != background).any(axis=-1).sum()
+
+
 def test_tab_reaches_every_switch_and_space_switches_a_fragment_off_and_on(page: Page) -> None:
     reached = []
     for _ in range(14):

@@ -24,6 +24,14 @@ def name_source_frames(dataset: Dataset, series: Series) -> None:
     _name_instances(dataset, series)
 
 
+def named_places(dataset: Dataset, series: Series) -> list[int]:
+    """The place among the series' frames that each frame of `dataset` was made from."""
+    places = {(frame.sop_instance_uid, frame.frame_number): n for n, frame in enumerate(series.frames)}
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    sources = [group.DerivationImageSequence[0].SourceImageSequence[0] for group in groups]
+    return [places[str(each.ReferencedSOPInstanceUID), each.get("ReferencedFrameNumber")] for each in sources]
+
+
 def _name_instances(dataset: Dataset, series: Series) -> None:
     instances = sorted({frame.sop_instance_uid for frame in series.frames})
     dataset.SourceImageSequence = [_reference(series, uid) for uid in instances]

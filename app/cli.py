@@ -37,8 +37,8 @@ Output = Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder 
 Models = Annotated[Path | None, Parameter(name=["--models", "-m"], help="Folder of model packages")]
 Package = Annotated[str | None, Parameter(name="--package", help="Use this package only")]
 Formats = Annotated[
-    list[Literal["stl", "ply", "glb", "nifti"]] | None,
-    Parameter(name="--files", negative="", help="Also write surfaces and label maps, in each format given"),
+    list[Literal["stl", "ply", "glb", "nifti", "rtstruct"]] | None,
+    Parameter(name="--files", negative="", help="Also surfaces, label maps, contours, in each format given"),
 ]
 Device = Annotated[str | None, Parameter(help="Where networks run: auto, cpu, cuda")]
 Runtime = Annotated[str | None, Parameter(help="What runs them: auto, openvino, torch")]

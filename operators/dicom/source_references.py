@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydicom.dataset import Dataset
 
-from operators.dicom.series import Series
+from operators.dicom.series import Frame, Series
 from operators.dicom.source_headers import stand_in_uid
 
 
@@ -30,6 +30,19 @@ def named_places(dataset: Dataset, series: Series) -> list[int]:
     groups = dataset.PerFrameFunctionalGroupsSequence
     sources = [group.DerivationImageSequence[0].SourceImageSequence[0] for group in groups]
     return [places[str(each.ReferencedSOPInstanceUID), each.get("ReferencedFrameNumber")] for each in sources]
+
+
+def nearest(series: Series, k: int) -> Frame:
+    """The original slice that is shown."""
+    return min(series.frames, key=lambda frame: abs(frame.k - k))
+
+
+def reference(frame: Frame, series: Series) -> Dataset:
+    """One original slice (PS3.3 10.3)."""
+    item = _reference(series, frame.sop_instance_uid)
+    if frame.frame_number is not None:
+        item.ReferencedFrameNumber = frame.frame_number
+    return item
 
 
 def _name_instances(dataset: Dataset, series: Series) -> None:

@@ -28,7 +28,7 @@ from operators.dicom.seg_encoding import encoded_groups, write_frames
 from operators.dicom.seg_frames import bit_frames, labelled_slices, planes, values_present
 from operators.dicom.segment_descriptions import segment_description
 from operators.dicom.source_headers import slice_headers
-from operators.dicom.source_references import name_source_frames, named_places
+from operators.dicom.source_references import name_sources, named_places
 from operators.errors import UnsuitableError
 from operators.imaging.segmentation import Segment, Segmentation
 from operators.imaging.volume import Grid
@@ -112,7 +112,6 @@ def make_seg(
     headers = slice_headers(series, header, grid)
     dataset = DicomSegmentation(
         source_images=[headers[n] for n in places],
-        further_source_images=[each for n, each in enumerate(headers) if n not in set(places)],
         pixel_array=voxels,
         segmentation_type=profile.upper(),
         segment_descriptions=[
@@ -129,7 +128,7 @@ def make_seg(
         **_content(making.made_at),
     )
     copy_identity(header, dataset)
-    name_source_frames(dataset, series)
+    name_sources(dataset, series)
     mark(dataset, making)
     _name_dimensions(dataset, making.uid("dimensions", *identity))
     return dataset

@@ -79,7 +79,9 @@ def test_the_preview_is_a_picture(packaged_run: Finished) -> None:
     assert picture.std() > 10
 
 
-@pytest.mark.parametrize("name", ["segmentation.dcm", "measurements.dcm", "pictures/1.dcm", "key-objects.dcm"])
+@pytest.mark.parametrize(
+    "name", ["segmentation.dcm", "measurements.dcm", "pictures/1.dcm", "key-objects.dcm"]
+)
 def test_what_is_sent_has_no_errors_for_dciodvfy(packaged_run: Finished, name: str) -> None:
     assert (packaged_run.output / name).is_file()
     command = [str(Path(sys.executable).parent / "dciodvfy"), str(packaged_run.output / name)]

@@ -15,8 +15,8 @@ from pynetdicom.events import Event
 
 from app.node.configuration import NodeSettings, Peer
 from app.node.job import Json
-from app.node.sender import attempt
 from app.node.segmenting import sha256_of
+from app.node.sender import attempt
 from operators.dicom.instance_identity import read_outgoing
 from operators.dicom.key_object_writer import write_key_objects
 from operators.dicom.picture_writer import write_pictures
@@ -100,7 +100,8 @@ def sent(job: tuple[Path, list[Json]], port: int, **given: Any) -> tuple[Any, Si
     peer = Peer(name="pacs", ae_title="PACS", host="127.0.0.1", port=port, receives=True, **given)
     settings, trail = NodeSettings(network_s=2, data=data, peers=(peer,)), Silent()
     delivery = {
-        "job_id": "1.2.1-1", "peer": "pacs", "files": [each for each in files if each["kind"] in peer.results],
+        "job_id": "1.2.1-1", "peer": "pacs",
+        "files": [each for each in files if each["kind"] in peer.results],
         "instead": [each for each in files if each["kind"] in peer.stand_ins],
     }  # fmt: skip
     return attempt(delivery, settings, trail), trail
@@ -160,7 +161,7 @@ def test_where_no_form_is_taken_or_none_is_wanted_the_delivery_fails(
     results: tuple[Path, list[Json]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pacs("sr kos", monkeypatch) as (port, _):
-        outcome, trail = sent(results, port)
+        outcome, _ = sent(results, port)
         assert (outcome.state, outcome.code) == ("failed", "no_presentation_context")
     with pacs("sr sc", monkeypatch) as (port, got):
         outcome, _ = sent(results, port, instead=())

@@ -87,7 +87,10 @@ def series(folder: Path, /, *, models: Models = None, package: Package = None, j
 
 @app.command
 def export(seg: Path, /, *, output: Output = None, files: Formats = None) -> int:
-    """Write a DICOM SEG as surfaces (STL, PLY, glTF) and label map (NIfTI); all of them unless given."""
+    """Write a DICOM SEG as surfaces (STL, PLY, glTF) and label map (NIfTI); all of them unless given.
+
+    With --files rtstruct also one of Osteon's own as RT Structure Set.
+    """
     from app.export_command import export_command
 
     return export_command(seg, output, None if files is None else list(files))

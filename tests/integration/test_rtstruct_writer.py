@@ -15,8 +15,11 @@ from pydicom.dataset import Dataset
 from scipy import ndimage
 from skimage.draw import polygon2mask
 
+from app.cli import app, execute
 from operators.dicom.result_check import check_result
 from operators.dicom.rtstruct_writer import write_structures
+from operators.dicom.seg_making import read_making
+from operators.dicom.seg_writer import write_seg
 from operators.dicom.series import Series
 from operators.errors import OutputError, UnsuitableError
 from operators.imaging.segmentation import Segmentation
@@ -130,3 +133,31 @@ def test_structures_of_another_patient_never_leave(tmp_path: Path) -> None:
     assert check_result(path, series(grid())).sop_instance_uid == uid
     with pytest.raises(OutputError, match="PatientID"):
         check_result(path, replace(series(grid()), header=header(PatientID="P2")))
+
+
+@pytest.mark.parametrize("source", [series(grid()), multi_frame(grid())], ids=["slices", "multi-frame"])
+def test_a_seg_of_ours_is_exported_as_the_structures_that_were_made_with_it(
+    tmp_path: Path, source: Series
+) -> None:
+    beside = written(tmp_path, MADE, source)
+    seg = write_seg(MADE, making(MADE, source), tmp_path / "seg.dcm")
+    with pytest.raises(SystemExit) as ended:
+        execute(app, ["export", str(seg), "-o", str(tmp_path / "out"), "--files", "rtstruct"])
+    assert ended.value.code == 0
+    path = tmp_path / "out" / "structures.dcm"
+    check_result(path, source)
+    again = dcmread(path)
+    for keyword in ("ROIContourSequence", "RTROIObservationsSequence"):
+        assert [item.to_json_dict() for item in again[keyword].value] == [
+            item.to_json_dict() for item in beside[keyword].value
+        ]
+    assert again.SeriesDescription.endswith("contours, series 9000 (AI, not for diagnosis)")
+    assert again.DeviceUID == beside.DeviceUID
+
+
+def test_a_seg_of_another_maker_is_not_exported_as_structures(tmp_path: Path) -> None:
+    dataset = dcmread(write_seg(MADE, making(MADE, series(grid())), tmp_path / "seg.dcm"))
+    dataset.Manufacturer = "another"
+    dataset.save_as(tmp_path / "seg.dcm")
+    with pytest.raises(UnsuitableError, match="a SEG that Osteon wrote"):
+        read_making(tmp_path / "seg.dcm")

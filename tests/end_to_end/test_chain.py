@@ -68,6 +68,7 @@ def test_the_report_says_what_was_done_with_what_and_for_how_long(packaged_run: 
         "select", "read", "resample", "anatomy", "fractures", "write", "preview", "measure", "report",
         "pictures", "stand-ins",
     }  # fmt: skip
+    assert series["others"] == {"kos": "key-objects.dcm", "rtstruct": "structures.dcm"}
     assert all(segment["volume_ml"] > 0 for segment in series["segments"])
     assert all(len(network["sha256"]) == 64 for model in report["models"] for network in model["networks"])
     assert "Phantom" not in json.dumps(report)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.node.configuration import Peer
+from app.node.configuration import Peer, StandIn
 from app.node.destination import Outgoing, Refused
 
 SEG = "seg"
+Make = Callable[[StandIn], Sequence[Outgoing]]
 Store = Callable[[Sequence[Outgoing]], list[Refused]]
 
 
@@ -20,17 +21,17 @@ class Delivered:
     sentence: str = ""
 
 
-def delivered(files: Sequence[Outgoing], instead: Sequence[Outgoing], peer: Peer, store: Store) -> Delivered:
-    """Stores `files`; where a SEG is refused for good, the first kind of `instead` that is taken as a whole.
+def delivered(files: Sequence[Outgoing], make: Make, peer: Peer, store: Store) -> Delivered:
+    """Stores `files`; where a SEG is refused for good, the first form of it that the peer takes as a whole.
 
-    What else is refused is said. Raises TransientError, or OutputError where the peer has taken no form of
-    the segmentation, or nothing at all.
+    `make` gives the files of a form, none where there is none of it. What else is refused is said. Raises
+    TransientError, or OutputError where the peer has taken no form of the segmentation, or nothing at all.
     """
     refused = store(files)
     gone = {each.file for each in refused}
     taken = [file for file in files if file not in gone]
     segs = [each for each in refused if each.file.kind == SEG]
-    stand_ins = in_its_place(instead, peer, store) if segs else []
+    stand_ins = in_its_place(make, peer, store) if segs else []
     if segs and not stand_ins:
         raise segs[0].error
     if not taken and not stand_ins:
@@ -38,10 +39,10 @@ def delivered(files: Sequence[Outgoing], instead: Sequence[Outgoing], peer: Peer
     return Delivered((*taken, *stand_ins), sentence_of(refused, stand_ins, peer))
 
 
-def in_its_place(instead: Sequence[Outgoing], peer: Peer, store: Store) -> list[Outgoing]:
+def in_its_place(make: Make, peer: Peer, store: Store) -> Sequence[Outgoing]:
     """The files of the first kind that the peer takes, in the order that it is set to; none of any."""
-    for kind in peer.instead:
-        files = [file for file in instead if file.kind == kind]
+    for kind in peer.stand_ins:
+        files = make(kind)
         if files and not store(files):
             return files
     return []

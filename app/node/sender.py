@@ -13,7 +13,7 @@ from app.node import stow_destination
 from app.node.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail, Participant
 from app.node.commitment import ask, report_owed, require_committed, transaction_of
 from app.node.configuration import NodeSettings, Peer, StandIn
-from app.node.delivery import SEG, delivered
+from app.node.delivery import delivered
 from app.node.destination import Outgoing, Refused
 from app.node.inbox import Inbox
 from app.node.job import Json, job_folder
@@ -44,7 +44,7 @@ def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
     peer, job_id = destination(delivery["peer"], settings), delivery["job_id"]
     files = [outgoing(each, job_id, settings) for each in delivery["files"]]
     captures = [outgoing(each, job_id, settings) for each in delivery.get("captures", ())]
-    make = partial(stand_ins, files, captures)
+    make = partial(stand_ins, captures)
     done = delivered(files, make, peer, lambda some: store(some, peer, settings))
     if peer.commitment:
         ask(list(done.files), peer, settings, transaction_of(delivery))
@@ -52,14 +52,14 @@ def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
     return Attempt("delivered", NOT_TAKEN if done.sentence else "", done.sentence, len(done.files))
 
 
-def stand_ins(files: Sequence[Outgoing], captures: Sequence[Outgoing], kind: StandIn) -> list[Outgoing]:
-    """The SEGs of `files` in another form, made when a peer turns out to need it. Raises OutputError."""
+def stand_ins(captures: Sequence[Outgoing], kind: StandIn, segs: Sequence[Outgoing]) -> list[Outgoing]:
+    """SEGs in another form, made when a peer turns out to need it. Raises OutputError."""
     if kind == "sc":
         return list(captures)
     from operators.dicom.stand_ins import stand_in  # brings highdicom, which others need not hold
 
     made = []
-    for seg in (file for file in files if file.kind == SEG):
+    for seg in segs:
         path = seg.path.with_name(f"{kind}-of-{seg.path.name}")
         name = stand_in(kind, seg.path, path)
         names = (name.sop_class_uid, name.sop_instance_uid, name.transfer_syntax_uid)

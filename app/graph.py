@@ -73,6 +73,7 @@ class OsteonApplication(Application):
         self.add_flow(anatomy, fracture, {("anatomy", "anatomy")})
         self.add_flow(fracture, seg, {("segmentation", "segmentation")})
         self.add_flow(select, seg, {("selection", "selection")})
+        self.add_flow(resample, measure, {("resampled", "resampled")})
         self.add_flow(fracture, measure, {("segmentation", "segmentation")})
         self.add_flow(measure, self.report, {("measured", "measured")})
         self.add_flow(select, self.report, {("selection", "selection")})
@@ -87,7 +88,7 @@ class OsteonApplication(Application):
         )
         self.add_flow(select, captures, {("selection", "selection")})
         self.add_flow(resample, captures, {("resampled", "resampled")})
-        self.add_flow(fracture, captures, {("segmentation", "segmentation")})
+        self.add_flow(measure, captures, {("measured", "measured")})
         if work.targets.stand_ins:
             stand_ins = StandInWriterOperator(
                 self, name="stand_in_writer", targets=work.targets, stages=work.stages

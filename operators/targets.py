@@ -22,6 +22,7 @@ class Targets:
     measurements: Path
     preview: Path
     pictures: Path
+    turntable: Path
     key_objects: Path
     made_at: datetime
     software_version: str

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
 Role = Literal["receive", "segment", "send"]
 Urgency = Literal["urgent", "normal", "low"]
-Result = Literal["seg", "sr", "sc", "kos", "labelmap", "rtstruct"]
+Result = Literal["seg", "sr", "sc", "turntable", "kos", "labelmap", "rtstruct"]
 StandIn = Literal["labelmap", "rtstruct", "sc"]
 
 
@@ -46,8 +46,8 @@ class Peer(Frozen):
     tls: bool = Field(False, description="Is spoken to by TLS")
     results: tuple[Result, ...] = Field(
         ("seg", "sr"), min_length=1,
-        description="What is sent: seg(mentation), sr (report), sc (pictures), kos (key slices), labelmap, "
-        "rtstruct",
+        description="What is sent: seg(mentation), sr (report), sc (pictures), turntable (the bones from all "
+        "around), kos (key slices), labelmap, rtstruct",
     )
     instead: tuple[StandIn, ...] = Field(
         ("labelmap", "rtstruct", "sc"), description="What one that refuses the SEG gets: the first it takes"

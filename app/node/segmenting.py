@@ -66,7 +66,7 @@ class Segmenter:
         prepare_output(folder.output)
         work = Job(
             number, decided.selections[number], decided.scan, self.packages, folder.output,
-            self.settings, datetime.fromisoformat(job.made_at), job.revision, self.stand_ins,
+            self.settings, datetime.fromisoformat(job.made_at), job.revision, stand_ins=self.stand_ins,
         )
         record, code = run_job(work, silent, self.graph)
         if code == TransientError.exit_code:
@@ -85,7 +85,12 @@ class Segmenter:
         try:
             name = check_seg(work.output / seg, record.segmentation, series)
             of_report = check_report(work.output / report, name.sop_instance_uid, series)
-            pictures = {each: check_picture(work.output / each, series) for each in record.pictures}
+            captures = {"sc": record.pictures, "turntable": record.turntable}
+            pictures = [
+                result_of(kind, each, work, check_picture(work.output / each, series))
+                for kind, files in captures.items()
+                for each in files
+            ]
             others = [
                 result_of(kind, name, work, self._checked(kind, work.output / name, record, series))
                 for kind, name in record.others
@@ -99,7 +104,7 @@ class Segmenter:
             "files": [
                 result_of("seg", seg, work, name),
                 result_of("sr", report, work, of_report),
-                *(result_of("sc", each, work, its_name) for each, its_name in pictures.items()),
+                *pictures,
                 *others,
             ],
             "seconds": {stage.name: round(stage.seconds, 3) for stage in record.stages},

@@ -19,7 +19,7 @@ from operators.dicom.source_references import nearest
 from operators.imaging.fracture_pictures import FracturePicture
 from operators.imaging.packages import Code
 
-SERIES_NUMBER = 9800  # behind the pictures'
+SERIES_NUMBER = 9900  # behind the pictures'
 OF_INTEREST = Code("113000", "DCM", "Of Interest")  # PS3.16 CID 7010
 
 

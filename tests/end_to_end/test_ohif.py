@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.label_files import read_label_map
 from operators.dicom.scan import scan
 from operators.dicom.seg_writer import write_seg
 from operators.dicom.series import Series
@@ -21,6 +22,7 @@ from tests import phantoms
 from tests.browser import chromium
 from tests.integration.node_processes import DICOM_WEB, Orthanc
 from tests.integration.seg_cases import bone, making, package
+from tests.integration.test_round_trip import LABELS, RIGHT, assert_came_back
 from tests.ohif_page import Viewer
 from tests.ohif_server import ROOT, served
 
@@ -29,11 +31,29 @@ SCREENSHOTS = ROOT / "build" / "screenshots" / "ohif"
 SEGMENTS = (
     replace(bone(11, fragment=1), rgb=(230, 60, 60)),
     replace(bone(12, fragment=2), rgb=(60, 200, 60)),
-    replace(bone(21), rgb=(80, 120, 255)),
+    replace(
+        bone(21, laterality=RIGHT), bone="right_hip_bone", label="Right hip bone", rgb=(80, 120, 255)
+    ),
 )
 GREY = 8.0  # of 255: a tint below this is none
 ALIKE = 0.98  # cosine of the angle between a tint and its segment's
 DRAWN_S = 15.0
+# A reader splits the first fragment at column 15, names the new piece, and stores the result in the PACS
+SPLIT_AND_STORE = """(async () => {
+  const service = window.services.segmentationService;
+  const [{segmentationId, representationData}] = service.getSegmentations();
+  service.addSegment(segmentationId, {segmentIndex: 4, label: 'Left hip bone, fragment'});
+  for (const imageId of representationData.Labelmap.imageIds) {
+    const {columns, voxelManager} = window.cornerstone.cache.getImage(imageId);
+    voxelManager.getScalarData().forEach((value, n) => {
+      if (value === 1 && n % columns < 15) voxelManager.setAtIndex(n, 4);
+    });
+  }
+  const options = {SeriesDescription: 'edited', SeriesNumber: 300};
+  const made = window.commandsManager.runCommand('generateSegmentation', {segmentationId, options});
+  const where = {dataSource: 'orthanc', defaultFileName: 'edited.dcm'};
+  await window.commandsManager.runCommand('createStoreFunction', where)(made.dataset, {});
+})()"""
 
 
 @dataclass(frozen=True)
@@ -157,3 +177,19 @@ def drawn(
             break
         time.sleep(0.1)
     assert not len(wrong), f"at {position_lps_mm} {len(wrong)} voxels, the first {wrong[:5].tolist()}"
+
+
+def test_a_seg_that_ohif_edited_and_stored_comes_back_with_its_meaning(
+    hospital: Hospital, tmp_path: Path
+) -> None:
+    case = replace(CASES[0], name="edited")
+    series, truth = stored(hospital.pacs, case, len(CASES) + 1, tmp_path)
+    hospital.viewer.open_seg(series.study_instance_uid)
+    hospital.viewer.page.run(SPLIT_AND_STORE)
+    (edited,) = (each for each in hospital.pacs.segs() if each["SeriesDescription"] == "edited")
+    (found,) = hospital.pacs.post("tools/lookup", edited["SOPInstanceUID"].encode())
+    path = tmp_path / "edited.dcm"
+    path.write_bytes(hospital.pacs.file(found["ID"]))
+    expected = truth.labels.copy()
+    expected[:15][expected[:15] == 11] = 13
+    assert_came_back(read_label_map(path, LABELS), truth.grid, expected)

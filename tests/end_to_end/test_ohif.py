@@ -20,9 +20,9 @@ from operators.imaging.segmentation import Segmentation
 from operators.imaging.volume import LabelMap
 from tests import phantoms
 from tests.browser import chromium
-from tests.integration.node_processes import DICOM_WEB, Orthanc
+from tests.integration.node_processes import DICOM_WEB, Orthanc, until
+from tests.integration.round_trip_cases import LABELS, RIGHT, assert_came_back
 from tests.integration.seg_cases import bone, making, package
-from tests.integration.test_round_trip import LABELS, RIGHT, assert_came_back
 from tests.ohif_page import Viewer
 from tests.ohif_server import ROOT, served
 
@@ -53,6 +53,11 @@ SPLIT_AND_STORE = """(async () => {
   const made = window.commandsManager.runCommand('generateSegmentation', {segmentationId, options});
   const where = {dataSource: 'orthanc', defaultFileName: 'edited.dcm'};
   await window.commandsManager.runCommand('createStoreFunction', where)(made.dataset, {});
+})()"""
+
+DOWNLOAD_CONTOURS = """(async () => {
+  const [{segmentationId}] = window.services.segmentationService.getSegmentations();
+  await window.commandsManager.runCommand('downloadRTSS', {segmentationId});
 })()"""
 
 
@@ -159,10 +164,10 @@ def test_every_voxel_has_the_colour_of_its_segment(hospital: Hospital, case: Cas
     series, truth = stored(hospital.pacs, case, study, tmp_path)
     names = hospital.viewer.open_seg(series.study_instance_uid)
     assert names == [segment.label for segment in SEGMENTS]
-    for frame in series.frames[4::4]:
+    for frame in (series.frames[n] for n in (4, 12, 16, 8)):
         expected = truth.labels[:, :, round(frame.k)]
         drawn(hospital.viewer, frame.position_lps_mm, truth, expected)
-        hospital.viewer.keep(SCREENSHOTS / f"{case.name}_{round(frame.k):02d}.png")
+    hospital.viewer.keep(SCREENSHOTS / f"{case.name}.png")
 
 
 def drawn(
@@ -193,3 +198,17 @@ def test_a_seg_that_ohif_edited_and_stored_comes_back_with_its_meaning(
     expected = truth.labels.copy()
     expected[:15][expected[:15] == 11] = 13
     assert_came_back(read_label_map(path, LABELS), truth.grid, expected)
+
+
+def test_contours_that_ohif_made_of_a_seg_come_back_with_their_meaning(
+    hospital: Hospital, tmp_path: Path
+) -> None:
+    case = replace(CASES[0], name="contours")
+    series, truth = stored(hospital.pacs, case, len(CASES) + 2, tmp_path)
+    hospital.viewer.open_seg(series.study_instance_uid)
+    hospital.viewer.page.ask("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    hospital.viewer.page.run(DOWNLOAD_CONTOURS)
+    (path,) = until(lambda: list(tmp_path.glob("rtss*.dcm")))
+    expected = truth.labels.copy()
+    expected[40, 10, 12] = 0  # OHIF draws nothing around a single voxel
+    assert_came_back(read_label_map(path, LABELS, series.grid), truth.grid, expected)

@@ -51,6 +51,7 @@ bench: $(READY) $(PEER)/.ready tools  ## Speed and memory, each as a ratio again
 	$(BIN)/python -m benchmarks.chain --peer $(PEER)/bin/python
 	$(BIN)/python -m benchmarks.published --peer $(PEER)/bin/python
 	ulimit -s 32768; $(BIN)/python -m benchmarks.reading
+	$(BIN)/python -m benchmarks.seg
 	$(BIN)/python -m benchmarks.receive
 	$(BIN)/python -m benchmarks.node
 

@@ -1,4 +1,4 @@
-"""`osteon export`: segments as surfaces and label maps."""
+"""`osteon export`: segments as surfaces and label maps, and a SEG of Osteon's own as contours."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from rich.console import Console
 
 from app.export_files import FORMATS, parts_of_file, write_files
 from operators.dicom.rtstruct_reader import referenced_series
+from operators.dicom.rtstruct_writer import write_structures
 from operators.dicom.scan import scan
 from operators.dicom.seg_files import is_rtstruct
+from operators.dicom.seg_making import read_making
 from operators.errors import UsageError
 from operators.imaging.volume import Grid
+
+STRUCTURES = "rtstruct"
 
 
 def export_command(
@@ -22,8 +26,12 @@ def export_command(
         raise UsageError("expected a file with segments and an output folder; try: osteon export SEG -o OUT")
     grid = grid_of(segments, images) if images and is_rtstruct(segments) else None
     label_map, parts = parts_of_file(segments, grid)
-    for name in write_files(label_map, parts, formats or list(FORMATS), output):
-        Console().print(str(output / name), highlight=False, soft_wrap=True, markup=False)
+    wanted = [each for each in formats or FORMATS if each in FORMATS]
+    names = [output / name for name in write_files(label_map, parts, wanted, output)]
+    if formats and STRUCTURES in formats:
+        names.append(write_structures(*read_making(segments), output / "structures.dcm"))
+    for name in names:
+        Console().print(str(name), highlight=False, soft_wrap=True, markup=False)
     return 0
 
 

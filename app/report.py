@@ -34,7 +34,8 @@ class SeriesRecord:
 
     `segmentation`, `result` and `measurements` (names in the output folder of the SEG and of the
     structured report) are None where nothing was made; `files` are those
-    for people, `pictures` the secondary captures.
+    for people, `pictures` the secondary captures, `others` a kind and a name each: key objects, and
+    other forms of the segmentation.
     """
 
     study_instance_uid: str
@@ -52,6 +53,7 @@ class SeriesRecord:
     measurements: str | None = None
     files: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
+    others: tuple[tuple[str, str], ...] = ()
 
 
 def report(
@@ -101,6 +103,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "measurements": record.measurements,
         "files": list(record.files),
         "pictures": list(record.pictures),
+        "others": dict(record.others),
         "result_sop_instance_uid": record.result_sop_instance_uid,
         "segments": _segments(made) if made else [],
         "summary": list(summary(made)) if made else [],

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from app.report import SELECTED, SeriesRecord, StageRecord, report, write_report
-from app.series_job import PICTURES, Graph, Job, graph_of
+from app.series_job import KEY_OBJECTS, PICTURES, STAND_INS, Graph, Job, graph_of
 from app.settings import SOFTWARE_VERSION, Settings
 from app.stage_clock import Show, StageClock
 from operators.dicom.scan import UnreadableFile, require_series, scan
@@ -68,7 +68,8 @@ def run_folder(
     chosen = [outcome for outcome in outcomes if isinstance(outcome, Selection)]
     codes = [EXIT_UNSUITABLE] * (not chosen)
     for number, selection in enumerate(chosen):
-        job = Job(number, selection, found, packages, output, settings, made_at)
+        stand_ins = tuple(each for each in settings.files if each in STAND_INS)
+        job = Job(number, selection, found, packages, output, settings, made_at, stand_ins=stand_ins)
         record, code = run_job(job, show, graph)
         records.append(record)
         codes.append(code)
@@ -107,6 +108,7 @@ def remove_former(output: Path) -> None:
         rows = [row for row in former["series"] if row["result"]]
         names = [name for row in rows for name in (row["result"], row.get("measurements")) if name]
         names += [str(name) for row in rows for key in (FILES, PICTURES) for name in row.get(key, ())]
+        names += [str(name) for row in rows for name in row.get("others", {}).values()]
     except (OSError, ValueError, KeyError, TypeError):
         return
     previews = [row["result"].replace("segmentation", "preview").replace(".dcm", ".png") for row in rows]
@@ -147,7 +149,7 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
     done = replace(
         record, segmentation=segmentation, result=job.file("segmentation", ".dcm"),
         measurements=job.file("measurements", ".dcm"), stages=tuple(clock.records), files=files,
-        pictures=captures(job),
+        pictures=captures(job), others=others(job),
     )  # fmt: skip
     return done, EXIT_DONE
 
@@ -158,16 +160,24 @@ def captures(job: Job) -> tuple[str, ...]:
     return tuple(f"{folder.name}/{path.name}" for path in sorted(folder.glob("*.dcm")))
 
 
+def others(job: Job) -> tuple[tuple[str, str], ...]:
+    """What else the graph has written: kinds and names in the output folder."""
+    names = {"kos": job.file(KEY_OBJECTS, ".dcm")}
+    names |= {kind: job.file(STAND_INS[kind], ".dcm") for kind in job.stand_ins}
+    return tuple((kind, name) for kind, name in names.items() if (job.output / name).is_file())
+
+
 def exported(segmentation: Segmentation, job: Job, clock: StageClock) -> tuple[str, ...]:
     """The files for people, in a folder of their own; their names in the output folder."""
-    if not job.settings.files:
+    formats = [each for each in job.settings.files if each not in STAND_INS]
+    if not formats:
         return ()
     from app.export_files import parts_of, write_files
 
     folder = job.file(FILES, "")
     with clock.measured("files"):
         parts = parts_of(segmentation)
-        names = write_files(segmentation.label_map, parts, job.settings.files, job.output / folder)
+        names = write_files(segmentation.label_map, parts, formats, job.output / folder)
     return tuple(f"{folder}/{name}" for name in names)
 
 

@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     threads: int = Field(
         0, ge=0, description="CPU threads of the networks, 0 for all", validation_alias=named("threads")
     )
-    files: tuple[Literal["stl", "ply", "glb", "nifti"], ...] = Field(
+    files: tuple[Literal["stl", "ply", "glb", "nifti", "rtstruct"], ...] = Field(
         (), description="Surfaces and label maps beside the DICOM results", validation_alias=named("files")
     )
     seg: SegSettings = Field(

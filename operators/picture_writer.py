@@ -1,37 +1,25 @@
-"""Draws the fractures on their slices, and writes them as secondary captures."""
+"""Draws the fractures on their slices, writes them as secondary captures, and points to the slices."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
-
+from operators.dicom.key_object_writer import write_key_objects
+from operators.dicom.markings import Making
 from operators.dicom.picture_writer import write_pictures
 from operators.imaging.fracture_pictures import fracture_pictures
-from operators.stages import Stages
-from operators.targets import Targets
+from operators.imaging.segmentation import Segmentation
+from operators.result_writer import ResultWriterOperator
 
 
-class PictureWriterOperator(Operator):
-    """In: `selection`, `resampled`, `segmentation`. No fracture, no file."""
+class PictureWriterOperator(ResultWriterOperator):
+    """No fracture, no file."""
 
-    def __init__(
-        self, fragment: Fragment, *args: Any, targets: Targets, stages: Stages, **kwargs: Any
-    ) -> None:
-        self.targets, self.stages = targets, stages
-        super().__init__(fragment, *args, **kwargs)
+    inputs, stage = ("segmentation", "resampled"), "pictures"
 
-    def setup(self, spec: OperatorSpec) -> None:
-        """Ports."""
-        spec.input("selection")
-        spec.input("resampled")
-        spec.input("segmentation")
-
-    def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
-        """A file for each picture."""
-        selection, segmentation = op_input.receive("selection"), op_input.receive("segmentation")
-        resampled = op_input.receive("resampled")
-        with self.stages.measured("pictures"):
-            making = self.targets.making(selection.series, segmentation)
-            pictures = fracture_pictures(resampled.source, segmentation)
-            write_pictures(pictures, making, self.targets.pictures)
+    def write(self, making: Making, segmentation: Segmentation, *others: Any) -> None:
+        """A file for each picture, and one that names their slices."""
+        (resampled,) = others
+        pictures = fracture_pictures(resampled.source, segmentation)
+        write_pictures(pictures, making, self.targets.pictures)
+        write_key_objects(pictures, making, self.targets.key_objects)

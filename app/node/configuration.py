@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
 Role = Literal["receive", "segment", "send"]
 Urgency = Literal["urgent", "normal", "low"]
-Result = Literal["seg", "sr", "sc"]
+Result = Literal["seg", "sr", "sc", "kos", "labelmap", "rtstruct"]
+StandIn = Literal["labelmap", "rtstruct", "sc"]
 
 
 class Frozen(BaseModel):
@@ -44,7 +45,12 @@ class Peer(Frozen):
     commitment: bool = Field(False, description="It is asked to commit to what it was sent")
     tls: bool = Field(False, description="Is spoken to by TLS")
     results: tuple[Result, ...] = Field(
-        ("seg", "sr"), min_length=1, description="What is sent: the segmentation, the report, pictures"
+        ("seg", "sr"), min_length=1,
+        description="What is sent: seg(mentation), sr (report), sc (pictures), kos (key slices), labelmap, "
+        "rtstruct",
+    )
+    instead: tuple[StandIn, ...] = Field(
+        ("labelmap", "rtstruct", "sc"), description="What one that refuses the SEG gets: the first it takes"
     )
 
     @field_validator("ae_title")
@@ -68,6 +74,13 @@ class Peer(Frozen):
     def address(self) -> str:
         """Of the machine that results go to."""
         return self.host or urlsplit(self.stow).hostname or ""
+
+
+    @property
+    def stand_ins(self) -> tuple[StandIn, ...]:
+        """What may go in the place of the SEG, if it is to get one."""
+        wanted = self.instead if "seg" in self.results else ()
+        return tuple(kind for kind in wanted if kind not in self.results)
 
 
 class Rule(Frozen):

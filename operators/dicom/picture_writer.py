@@ -7,15 +7,15 @@ from pathlib import Path
 
 from highdicom.sc import SCImage
 from pydicom import dcmread
-from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, TM
 
 from operators.dicom.atomic_file import write_whole
 from operators.dicom.headers import READ_ERRORS
 from operators.dicom.identity import copy_identity, decoded
 from operators.dicom.markings import MANUFACTURER, NOT_FOR_DIAGNOSIS, Making, equipment, mark
-from operators.dicom.seg_check import ResultName, require_identity, unlike
-from operators.dicom.series import Frame, Series
+from operators.dicom.result_check import ResultName, checked, unlike
+from operators.dicom.series import Series
+from operators.dicom.source_references import nearest, reference
 from operators.errors import UnsuitableError
 from operators.imaging.fracture_pictures import FracturePicture
 from operators.imaging.volume import Grid
@@ -84,21 +84,6 @@ def grid_of(series: Series) -> Grid:
     return series.grid
 
 
-def nearest(series: Series, k: int) -> Frame:
-    """The original slice that is shown."""
-    return min(series.frames, key=lambda frame: abs(frame.k - k))
-
-
-def reference(frame: Frame, series: Series) -> Dataset:
-    """PS3.3 10.3."""
-    item = Dataset()
-    item.ReferencedSOPClassUID = series.sop_class_uid
-    item.ReferencedSOPInstanceUID = frame.sop_instance_uid
-    if frame.frame_number is not None:
-        item.ReferencedFrameNumber = frame.frame_number
-    return item
-
-
 def check_picture(path: Path, series: Series) -> ResultName:
     """Raises OutputError where the file cannot be read back, or is of another patient or study."""
     try:
@@ -108,7 +93,4 @@ def check_picture(path: Path, series: Series) -> ResultName:
         raise unlike("a picture that can be read back", "one that cannot") from error
     if not complete:
         raise unlike("all pixels of a picture", "fewer")
-    require_identity(dataset, decoded(series.header))
-    return ResultName(
-        str(dataset.SOPClassUID), str(dataset.SOPInstanceUID), str(dataset.file_meta.TransferSyntaxUID)
-    )
+    return checked(dataset, series)

@@ -76,7 +76,6 @@ PASSING = {"full": [0xA700], "aborting": [aborts], "hanging": [hangs], "well": [
 FOR_GOOD = {
     "not-understanding": "peer_refused",
     "without-context": "no_presentation_context",
-    "without-reports": "no_presentation_context",
 }
 
 

@@ -1,0 +1,60 @@
+"""What goes to one peer: the results that it is to get, or another form of a SEG that it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.node.configuration import Peer
+from app.node.destination import Outgoing, Refused
+
+SEG = "seg"
+Store = Callable[[Sequence[Outgoing]], list[Refused]]
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What the peer has taken, and a sentence of what it has not; empty where it has taken all."""
+
+    files: tuple[Outgoing, ...]
+    sentence: str = ""
+
+
+def delivered(files: Sequence[Outgoing], instead: Sequence[Outgoing], peer: Peer, store: Store) -> Delivered:
+    """Stores `files`; where a SEG is refused for good, the first kind of `instead` that is taken as a whole.
+
+    What else is refused is said. Raises TransientError, or OutputError where the peer has taken no form of
+    the segmentation, or nothing at all.
+    """
+    refused = store(files)
+    gone = {each.file for each in refused}
+    taken = [file for file in files if file not in gone]
+    segs = [each for each in refused if each.file.kind == SEG]
+    stand_ins = in_its_place(instead, peer, store) if segs else []
+    if segs and not stand_ins:
+        raise segs[0].error
+    if not taken and not stand_ins:
+        raise refused[0].error
+    return Delivered((*taken, *stand_ins), sentence_of(refused, stand_ins, peer))
+
+
+def in_its_place(instead: Sequence[Outgoing], peer: Peer, store: Store) -> list[Outgoing]:
+    """The files of the first kind that the peer takes, in the order that it is set to; none of any."""
+    for kind in peer.instead:
+        files = [file for file in instead if file.kind == kind]
+        if files and not store(files):
+            return files
+    return []
+
+
+def sentence_of(refused: Sequence[Refused], stand_ins: Sequence[Outgoing], peer: Peer) -> str:
+    """For people, who look for what did not arrive."""
+    kinds = dict.fromkeys(each.file.kind for each in refused)
+    said = [f"{kind} ({each_code(refused, kind)})" for kind in kinds]
+    placed = f"; {stand_ins[0].kind} went in the place of {SEG}" if stand_ins else ""
+    return f"not taken by {peer.name}: {', '.join(said)}{placed}" if said else ""
+
+
+def each_code(refused: Sequence[Refused], kind: str) -> str:
+    """Why a kind was refused."""
+    return next(each.error.code for each in refused if each.file.kind == kind)

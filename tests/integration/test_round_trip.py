@@ -11,6 +11,7 @@ from pydicom import dcmread
 
 from app.cli import app, execute
 from app.label_files import read_label_map
+from operators.dicom.rtstruct_writer import write_structures
 from operators.dicom.scan import scan
 from operators.dicom.seg_writer import write_seg
 from operators.dicom.series import Series
@@ -50,6 +51,12 @@ def own_seg(series: Series, path: Path, **options: str) -> Path:
 def test_its_own_seg_has_the_packages_values_again(series: Series, tmp_path: Path, profile: str) -> None:
     path = own_seg(series, tmp_path / "seg.dcm", profile=profile)
     assert_came_back(read_label_map(path, LABELS), series.grid)
+
+
+def test_its_own_rtstruct_has_the_packages_values_again(series: Series, tmp_path: Path) -> None:
+    made = Segmentation(LabelMap(labels_drawn(), series.grid), SEGMENTS, package())
+    path = write_structures(made, making(made, series), tmp_path / "structures.dcm")
+    assert_came_back(read_label_map(path, LABELS, series.grid), series.grid)
 
 
 def test_a_seg_of_dcmqi_in_another_order_is_known_by_codes_and_by_names(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.node.configuration import Peer
+from app.node.configuration import Peer, StandIn
 from app.node.destination import Outgoing, Refused
 
 SEG = "seg"
+Make = Callable[[StandIn, Sequence[Outgoing]], Sequence[Outgoing]]
 Store = Callable[[Sequence[Outgoing]], list[Refused]]
 
 
@@ -20,28 +21,30 @@ class Delivered:
     sentence: str = ""
 
 
-def delivered(files: Sequence[Outgoing], instead: Sequence[Outgoing], peer: Peer, store: Store) -> Delivered:
-    """Stores `files`; where a SEG is refused for good, the first kind of `instead` that is taken as a whole.
+def delivered(files: Sequence[Outgoing], make: Make, peer: Peer, store: Store) -> Delivered:
+    """Stores `files`; where a SEG is refused for good, the first form of it that the peer takes as a whole.
 
-    What else is refused is said. Raises TransientError, or OutputError where the peer has taken no form of
-    the segmentation, or nothing at all.
+    `make` gives the files of a form of some SEGs, none where there is none of it. What else is refused is
+    said. Raises TransientError, or OutputError where the peer takes no form of the segmentation, or nothing.
     """
     refused = store(files)
-    gone = {each.file for each in refused}
+    gone = [each.file for each in refused]
     taken = [file for file in files if file not in gone]
-    segs = [each for each in refused if each.file.kind == SEG]
-    stand_ins = in_its_place(instead, peer, store) if segs else []
+    segs = [file for file in gone if file.kind == SEG]
+    stand_ins = in_their_place(segs, make, peer, store) if segs else []
     if segs and not stand_ins:
-        raise segs[0].error
+        raise next(each.error for each in refused if each.file.kind == SEG)
     if not taken and not stand_ins:
         raise refused[0].error
     return Delivered((*taken, *stand_ins), sentence_of(refused, stand_ins, peer))
 
 
-def in_its_place(instead: Sequence[Outgoing], peer: Peer, store: Store) -> list[Outgoing]:
+def in_their_place(
+    segs: Sequence[Outgoing], make: Make, peer: Peer, store: Store
+) -> Sequence[Outgoing]:
     """The files of the first kind that the peer takes, in the order that it is set to; none of any."""
-    for kind in peer.instead:
-        files = [file for file in instead if file.kind == kind]
+    for kind in peer.stand_ins:
+        files = make(kind, segs)
         if files and not store(files):
             return files
     return []

@@ -49,7 +49,7 @@ class Segmenter:
     def __init__(self, settings: Settings, packages: tuple[ModelPackage, ...], graph: Graph) -> None:
         self.settings, self.packages, self.graph = settings, packages, graph
         self.latest: tuple[str, Decided] | None = None
-        wanted = {kind for peer in settings.node.destinations for kind in (*peer.results, *peer.stand_ins)}
+        wanted = {kind for peer in settings.node.destinations for kind in peer.results}
         self.stand_ins = tuple(kind for kind in STAND_INS if kind in wanted)
 
     def decide(self, values: Json) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
@@ -11,7 +12,7 @@ from app.node import destination as c_store
 from app.node import stow_destination
 from app.node.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail, Participant
 from app.node.commitment import ask, report_owed, require_committed, transaction_of
-from app.node.configuration import NodeSettings, Peer
+from app.node.configuration import NodeSettings, Peer, StandIn
 from app.node.delivery import delivered
 from app.node.destination import Outgoing, Refused
 from app.node.inbox import Inbox
@@ -42,12 +43,28 @@ def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
     """Stores, and asks for commitment where the peer offers it."""
     peer, job_id = destination(delivery["peer"], settings), delivery["job_id"]
     files = [outgoing(each, job_id, settings) for each in delivery["files"]]
-    instead = [outgoing(each, job_id, settings) for each in delivery.get("instead", ())]
-    done = delivered(files, instead, peer, lambda some: store(some, peer, settings))
+    captures = [outgoing(each, job_id, settings) for each in delivery.get("captures", ())]
+    make = partial(stand_ins, captures)
+    done = delivered(files, make, peer, lambda some: store(some, peer, settings))
     if peer.commitment:
         ask(list(done.files), peer, settings, transaction_of(delivery))
     log.info("delivered", job=job_id, peer=peer.name, instances=len(done.files), but=done.sentence)
     return Attempt("delivered", NOT_TAKEN if done.sentence else "", done.sentence, len(done.files))
+
+
+def stand_ins(captures: Sequence[Outgoing], kind: StandIn, segs: Sequence[Outgoing]) -> list[Outgoing]:
+    """SEGs in another form, made when a peer turns out to need it. Raises OutputError."""
+    if kind == "sc":
+        return list(captures)
+    from operators.dicom.stand_ins import stand_in  # brings highdicom, which others need not hold
+
+    made = []
+    for seg in segs:
+        path = seg.path.with_name(f"{kind}-of-{seg.path.name}")
+        name = stand_in(kind, seg.path, path)
+        names = (name.sop_class_uid, name.sop_instance_uid, name.transfer_syntax_uid)
+        made.append(Outgoing(path, *names, kind))
+    return made
 
 
 def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list[Refused]:

@@ -141,7 +141,7 @@ def hand_over(job: Json, outcome: Json, settings: NodeSettings) -> None:
                 "job_id": job["job_id"],
                 "peer": peer.name,
                 "files": [file for file in files if file["kind"] in peer.results],
-                "instead": [file for file in files if file["kind"] in peer.stand_ins],
+                "captures": [file for file in files if file["kind"] == "sc"],
             },
         )
 

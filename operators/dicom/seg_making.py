@@ -24,6 +24,8 @@ from operators.imaging.volume import Grid
 
 # As `markings.parameters` writes them
 WEIGHTS = re.compile(r"(\w+) sha256\W+([0-9a-f]{64})")
+# As `Making.description` does
+SOURCE_NUMBER = re.compile(r", series (\d+)")
 NOTHING_ACCEPTED = Acceptance((), (), (), 0, 0.0, 0.0, 0.0)
 
 
@@ -49,11 +51,11 @@ def read_making(path: Path) -> tuple[Segmentation, Making]:
     dataset = dcmread(path, stop_before_pixels=True)
     if dataset.get("Manufacturer") != MANUFACTURER:
         raise UnsuitableError("expected a SEG that Osteon wrote, got another's", code="not_own")
-    package = package_of(dataset)
-    making = Making(
-        series_of(dataset, label_map.grid), package, made_at(dataset), str(dataset.SoftwareVersions[0]),
-        revision=int(dataset.SeriesNumber) - SERIES_NUMBER + 1,
-    )  # fmt: skip
+    package, revision = package_of(dataset), int(dataset.SeriesNumber) - SERIES_NUMBER + 1
+    number = SOURCE_NUMBER.search(str(dataset.SeriesDescription))
+    dataset.SeriesNumber = number[1] if number else None  # the source's, as in the source's own header
+    series, version = series_of(dataset, label_map.grid), str(dataset.SoftwareVersions[0])
+    making = Making(series, package, made_at(dataset), version, revision)
     return Segmentation(label_map, tuple(map(segment_of, infos)), package), making
 
 

@@ -102,7 +102,7 @@ def sent(job: tuple[Path, list[Json]], port: int, **given: Any) -> tuple[Any, Si
     delivery = {
         "job_id": "1.2.1-1", "peer": "pacs",
         "files": [each for each in files if each["kind"] in peer.results],
-        "instead": [each for each in files if each["kind"] in peer.stand_ins],
+        "captures": [each for each in files if each["kind"] == "sc"],
     }  # fmt: skip
     return attempt(delivery, settings, trail), trail
 

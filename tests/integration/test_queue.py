@@ -101,14 +101,14 @@ def test_each_destination_gets_the_results_that_it_takes(tmp_path: Path) -> None
     sent: dict[str, tuple[list[str], ...]] = {}
 
     def attempt(delivery: Json) -> Attempt:
-        kinds = ([file["kind"] for file in delivery[key]] for key in ("files", "instead"))
+        kinds = ([file["kind"] for file in delivery[key]] for key in ("files", "captures"))
         sent[delivery["peer"]] = tuple(kinds)
         return replace(DELIVERED, code="not_taken", sentence=f"{delivery['peer']} takes no sr")
 
     with worked_off(here.settings, Told(), attempt):
         until(lambda: states(here) == ["delivered"])
         (job,) = list_jobs(here.client)
-    assert sent == {"pacs": (["seg", "sr"], ["sc"]), "archive": (["seg", "sc"], [])}
+    assert sent == {"pacs": (["seg", "sr"], ["sc"]), "archive": (["seg", "sc"], ["sc"])}
     assert job.code == "not_taken"
     assert sorted(job.sentence.split("; ")) == ["archive takes no sr", "pacs takes no sr"]
 

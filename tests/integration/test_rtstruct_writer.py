@@ -135,7 +135,12 @@ def test_structures_of_another_patient_never_leave(tmp_path: Path) -> None:
         check_result(path, replace(series(grid()), header=header(PatientID="P2")))
 
 
-@pytest.mark.parametrize("source", [series(grid()), multi_frame(grid())], ids=["slices", "multi-frame"])
+NAMED = header(SpecificCharacterSet="ISO_IR 192", PatientName="山田^太郎", StudyID=None, SeriesNumber=4)
+
+
+@pytest.mark.parametrize(
+    "source", [series(grid(), NAMED), multi_frame(grid())], ids=["slices", "multi-frame"]
+)
 def test_a_seg_of_ours_is_exported_as_the_structures_that_were_made_with_it(
     tmp_path: Path, source: Series
 ) -> None:
@@ -151,7 +156,8 @@ def test_a_seg_of_ours_is_exported_as_the_structures_that_were_made_with_it(
         assert [item.to_json_dict() for item in again[keyword].value] == [
             item.to_json_dict() for item in beside[keyword].value
         ]
-    assert again.SeriesDescription.endswith("contours, series 9000 (AI, not for diagnosis)")
+    assert again.SeriesDescription == beside.SeriesDescription
+    assert again.SeriesNumber == 9100
 
 
 def test_a_seg_of_another_maker_is_not_exported_as_structures(tmp_path: Path) -> None:

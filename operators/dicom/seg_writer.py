@@ -128,6 +128,9 @@ def make_seg(
         **_content(making.made_at),
     )
     copy_identity(header, dataset)
+    # PixelPaddingValue says what is background (Supplement 243); highdicom makes it a segment too, and OHIF
+    # 3.13.2 then shifts all colours by one
+    dataset.SegmentSequence = [item for item in dataset.SegmentSequence if item.SegmentNumber > 0]
     name_sources(dataset, series)
     mark(dataset, making)
     _name_dimensions(dataset, making.uid("dimensions", *identity))

@@ -62,7 +62,7 @@ def test_sixty_fragments_are_sixty_segments_in_every_result(tmp_path: Path) -> N
         labels[i : i + 2, j : j + 2, k : k + 2] = value
     made = results(tmp_path, numbered(labels, of), of)
     assert len(made["seg.dcm"].SegmentSequence) == len(made["rtstruct.dcm"].StructureSetROISequence) == 60
-    assert len(made["labelmap.dcm"].SegmentSequence) == 61  # and the background
+    assert len(made["labelmap.dcm"].SegmentSequence) == 60
     assert errors(tmp_path, ["seg.dcm", "sr.dcm", "rtstruct.dcm", "kos.dcm"]) == []
 
 

@@ -67,7 +67,8 @@ def make_seg(segmentation: Segmentation, making: Making, profile: str) -> DicomS
         **_content(making.made_at),
     )
     copy_identity(header, dataset)
-    # highdicom describes a label map's background too; OHIF 3.13.2 then shifts all colours by one segment
+    # PixelPaddingValue says what is background (Supplement 243); highdicom makes it a segment too, and OHIF
+    # 3.13.2 then shifts all colours by one
     dataset.SegmentSequence = [item for item in dataset.SegmentSequence if item.SegmentNumber > 0]
     name_source_frames(dataset, series)
     mark(dataset, making)

@@ -17,6 +17,7 @@ from operators.errors import ModelError, UsageError
 from operators.imaging.packages import NetworkSpec
 from operators.memory import memory_bytes, return_freed_memory
 from operators.networks.architectures import build
+from operators.networks.exact_norms import with_exact_norms
 from operators.networks.footprint import require_memory
 from operators.networks.nnunet_architectures import strides_of
 from operators.networks.weights import fill, load_weights
@@ -83,6 +84,8 @@ class OpenVinoRuntime:
 
     def __init__(self, network: nn.Module, spec: NetworkSpec, device: Device) -> None:
         model = converted(network, spec)
+        if device.precision == "f32":
+            model = with_exact_norms(model)
         self.shape = (1, spec.inputs, *spec.patch)
         options: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
         if device.threads:

@@ -141,7 +141,10 @@ class TorchRuntime:
         self.precision = device.precision or ("bf16" if self.device.type == "cuda" else "f32")
         if device.threads:
             torch.set_num_threads(device.threads)
-        self.network = network.to(self.device).to(memory_format=CHANNELS_LAST[spec.dimensions])
+        self.network = network.to(self.device)
+        if self.device.type == "cuda":
+            # On a CPU sums would be taken in another order than the originals take them
+            self.network = self.network.to(memory_format=CHANNELS_LAST[spec.dimensions])
 
     def __call__(self, patch: Array) -> Array:
         """See Runtime."""

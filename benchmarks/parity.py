@@ -3,10 +3,9 @@
     python -m benchmarks.parity make WORK --data DATA [--full]    folders of networks, images
     python -m benchmarks.parity compare WORK                      after the originals: table, docs/models.md
 
-`make parity` runs both and the originals in between. Shapes, spacings and patches of the first two networks
-are FracSegNet's, their weights those of a minute's training (benchmarks/parity_networks.py); the others' are
-made up. The first two have a quarter of its features, so that all of it takes minutes; with --full all of
-them, which takes hours.
+`make parity` runs both and the originals in between. Weights are made up; shapes, spacings and patches of the
+first two are FracSegNet's. They have a quarter of its features, so that all of it takes minutes; with --full
+all of them, which takes hours.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import pickle
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.cases.patients import patient_scan
-from benchmarks.parity_networks import V1, V2, full_size, states_of, write_trained
 from operators.chains import segment
 from operators.direct import run_stage
 from operators.imaging.package_file import PACKAGE_FILE, read_package
@@ -38,10 +36,43 @@ from operators.networks.imports.label_tables import ANATOMY, row_of
 from operators.networks.imports.published import Wanted
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
-from tests.made_nnunet import write_v2
+from tests.made_nnunet import Case, write_v2
+from tests.made_nnunet_v1 import write_v1
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.uint8]
+CUBES, FIRST_FLAT, LAST_FLAT = ((3, 3, 3),) * 6, (1, 2, 2), (1, 2, 1)
+FIVE = {"background": 0, **{f"class_{number}": number for number in range(1, 5)}}
+SIX_STAGES = {"kernels": CUBES, "blocks": (2,) * 6, "decoder_blocks": (2,) * 5, "mirrored": None}
+FRACTURE = Case(
+    "fracsegnet_fracture", features=(8, 16, 32, 64, 128, 256), spacing=(0.807, 0.801, 0.807),
+    patch=(112, 192, 112), strides=((1, 1, 1), *((2, 2, 2),) * 4, LAST_FLAT), **SIX_STAGES,
+)
+ANATOMY_LOW = Case(
+    "fracsegnet_anatomy_low", features=(8, 16, 32, 64, 128, 256), spacing=(1.773, 1.732, 1.732),
+    patch=(96, 160, 128), strides=((1, 1, 1), FIRST_FLAT, *((2, 2, 2),) * 4), labels=FIVE, **SIX_STAGES,
+)
+ANATOMY_CASCADE = replace(
+    ANATOMY_LOW, name="fracsegnet_anatomy", spacing=(0.8, 0.781, 0.781), before=ANATOMY_LOW
+)
+V1 = (FRACTURE, ANATOMY_CASCADE)
+V2 = (
+    Case("plain", features=(8, 16, 32), spacing=(1.2, 1.2, 1.2), patch=(64, 64, 64), mirrored=None),
+    Case(
+        "residual_regions", "ResidualEncoderUNet", features=(8, 16, 32), blocks=(1, 2, 2),
+        decoder_blocks=(1, 1), spacing=(1.5, 1.5, 1.5), patch=(64, 64, 64), scheme="ZScoreNormalization",
+        masked=True, mirrored=None, regions=(1, 2), labels={"background": 0, "whole": [1, 2], "core": [2]},
+    ),
+    Case(
+        "slices", features=(8, 16, 32), kernels=((3, 3),) * 3, strides=((1, 1), (2, 2), (2, 2)),
+        spacing=(0.9, 0.9), patch=(128, 128), mirrored=None,
+    ),
+    Case(
+        "thick_network", features=(8, 16, 32), kernels=((1, 3, 3), (3, 3, 3), (3, 3, 3)), folds=2,
+        strides=((1, 1, 1), (1, 2, 2), (2, 2, 2)), spacing=(3.5, 1.0, 1.0), patch=(24, 96, 96), mirrored=None,
+    ),
+)
+FRACSEGNETS_FEATURES = {FRACTURE.name: (32, 64, 128, 256, 320, 320), "": (30, 60, 120, 240, 320, 320)}
 # Voxels around the bone, and of the block that is cut out of the semi-real CT
 MARGIN, BLOCK = 10, (140, 200, 200)
 RUNTIMES = ("torch", "openvino")
@@ -86,16 +117,21 @@ def images_of(data: Path, work: Path) -> Iterator[tuple[str, Image, tuple[float,
 
 def make(work: Path, data: Path, full: bool) -> None:
     """Folders of every network and the images, as the scripts of tests/ read them."""
-    cases, states = tuple(full_size(case) if full else case for case in V1), None
     for name, image, spacing in images_of(data, work / "series"):
         folder = work / name.replace(" ", "_")
-        states = states or states_of(cases, image, spacing)
         for case in V2:
             write_v2(case, folder / case.name)
-        for case in cases:
-            write_trained(case, states, folder / case.name)
+        for case in V1:
+            write_v1(full_size(case) if full else case, folder / case.name)
         spacings = {case.name: spacing for case in (*V1, *V2)}
         (folder / "image.pkl").write_bytes(pickle.dumps((np.ascontiguousarray(image), spacings)))
+
+
+def full_size(case: Case) -> Case:
+    """With as many features as FracSegNet has."""
+    features = FRACSEGNETS_FEATURES.get(case.name, FRACSEGNETS_FEATURES[""])
+    before = case.before and full_size(case.before)
+    return replace(case, features=features, before=before)
 
 
 def package_of(folder: Path, models: Path) -> DirectPackage:

@@ -16,7 +16,7 @@ from operators.imaging.outlines import OutlinedBone
 from operators.imaging.packages import Code, FracturePackage
 from operators.imaging.resampling import covering_box, interpolate_scalar
 from operators.imaging.segmentation import Contact, Segment, Segmentation
-from operators.imaging.volume import Box, Grid, LabelMap
+from operators.imaging.volume import Box, Grid, LabelMap, slabs
 
 Array = NDArray[np.float32]
 
@@ -74,11 +74,14 @@ def nearest_fragments(
     winner = np.ones(block.shape, np.uint8)
     if count <= 1:
         return winner, 0
-    best = np.zeros(block.shape, np.float32)
     winner[...] = 0
-    for value, own in enumerate(ndimage.find_objects(fragments, min(count, most)), start=1):
-        if own is not None:
-            compete(value, padded_box(own, bone.grid.shape), bone, block, winner, best)
+    boxes = ndimage.find_objects(fragments, min(count, most))
+    for slab in slabs(block.shape):
+        best = np.zeros(slab.shape, np.float32)
+        for value, own in enumerate(boxes, start=1):
+            if own is not None:
+                box = padded_box(own, bone.grid.shape)
+                compete(value, box, bone, block.crop(slab), winner[slab.slices], best)
     lost = inside & (winner == 0)
     if lost.any():
         winner[lost] = nearest_winner(winner, lost, block.spacing_mm)
@@ -128,7 +131,7 @@ def segments_of(
 ) -> list[Segment]:
     """What each label value of one bone is; values that no voxel of the source grid got are left out."""
     label = bone.outline.region.label
-    counts = np.bincount(labels[bone.outline.box.slices].ravel(), minlength=256)
+    counts = np.bincount(labels[bone.outline.box.slices][bone.outline.inside], minlength=256)
     values = [value for value in label.values if counts[value]]
     whole = len(values) == 1
     ml = source.voxel_volume_mm3 / 1000

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import SimpleITK
 from numpy.typing import NDArray
 
-from operators.imaging.volume import Box, Grid, Volume
+from operators.imaging.volume import Box, Grid, Volume, slabs
 
 AIR_HU = -1024
 
@@ -91,8 +93,9 @@ def interpolate_mask(
 ) -> NDArray[np.bool_]:
     """A mask on another grid: where linear interpolation gives more than a half; False outside."""
     image = SimpleITK.GetImageFromArray(mask.astype(np.uint8).transpose(2, 1, 0))
-    moved = moved_image(image, source, target, 0.0, SimpleITK.sitkLinear)
-    inside: NDArray[np.bool_] = np.ascontiguousarray(array_of(moved) > 0.5)
+    inside = np.empty(target.shape, np.bool_)
+    for slab, moved in moved_slabs(image, source, target, 0.0, SimpleITK.sitkLinear):
+        np.greater(moved, 0.5, out=inside[slab.slices])
     return inside
 
 
@@ -100,26 +103,31 @@ def interpolate(
     image: SimpleITK.Image, source: Grid, target: Grid, outside: float, how: int
 ) -> NDArray[np.float32]:
     """An image in index space of `source` on `target`, float32 (I, J, K)."""
-    moved = moved_image(image, source, target, outside, how)
-    return array_of(moved).astype(np.float32, order="C")
+    whole = np.empty(target.shape, np.float32)
+    for slab, moved in moved_slabs(image, source, target, outside, how):
+        whole[slab.slices] = moved
+    return whole
 
 
-def moved_image(
+def moved_slabs(
     image: SimpleITK.Image, source: Grid, target: Grid, outside: float, how: int
-) -> SimpleITK.Image:
-    """An image in index space of `source` in that of `target`, float32.
+) -> Iterator[tuple[Box, NDArray[np.float32]]]:
+    """An image in index space of `source` in that of `target`, float32: where each slab lies, and its voxels.
 
-    The affines go into the transform and not into the image, as ITK's directions cannot shear.
+    In slabs, as ITK's image and an array of it would both be there. The affines go into the transform
+    and not into the image, as ITK's directions cannot shear.
     """
     matrix = source.lps_to_ijk @ target.ijk_to_lps
     transform = SimpleITK.AffineTransform(3)
     transform.SetMatrix(matrix[:3, :3].ravel().tolist())
     transform.SetTranslation(matrix[:3, 3].tolist())
-    reference = [int(n) for n in target.shape]
-    index_space = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), ())
-    return SimpleITK.Resample(
-        image, reference, transform, how, *index_space, float(outside), SimpleITK.sitkFloat32
-    )
+    for slab in slabs(target.shape):
+        start, size = [float(n) for n in slab.start], [int(n) for n in slab.shape]
+        index_space = (start, (1.0, 1.0, 1.0), ())
+        moved = SimpleITK.Resample(
+            image, size, transform, how, *index_space, float(outside), SimpleITK.sitkFloat32
+        )
+        yield slab, array_of(moved)
 
 
 def array_of(image: SimpleITK.Image) -> NDArray[np.float32]:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
+# 8 MB of float32: far below the arrays of a run, far above what a call for each slab costs
+SLAB_VOXELS = 1 << 21
+
 
 def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
     """A view of `array` that refuses writes."""
@@ -91,6 +94,14 @@ class Box:
 
     def __iter__(self) -> Iterator[slice]:
         return iter(self.slices)
+
+
+def slabs(shape: tuple[int, ...]) -> Iterator[Box]:
+    """Blocks across the last axis that together fill a grid of `shape`, thin enough to hold arrays of."""
+    i, j, last = shape
+    thickness = max(SLAB_VOXELS // (i * j), 1)
+    for k in range(0, last, thickness):
+        yield Box((0, 0, k), (i, j, min(k + thickness, last)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,11 +12,12 @@ BLOOD_HU = (30.0, 80.0)
 class FractureRules:
     """Shares are of the cases in which the thing can happen at all.
 
-    `smallest_mm3` is the smallest piece that the chain reports (FragmentRules.minimum_mm3); the share
-    of intact bones is that of the first training, the others were set so that each kind is met often.
+    `smallest_mm3` is the smallest piece that the chain reports (FragmentRules.minimum_mm3); the others
+    were set so that each kind is met often. Even a broken bone has more intact voxels than others: with
+    0.45 of the bones intact, networks saw fewer fractures of unseen patients.
     """
 
-    intact: float = 0.45
+    intact: float = 0.25
     most_cuts: int = 4
     most_fragments: int = 10
     smallest_mm3: float = 200.0

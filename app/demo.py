@@ -44,6 +44,6 @@ def run_demo(output: Path, coarser: float, seed: int) -> int:
         segmentation, truth = output / "segmentation.dcm", output / "truth.nii.gz"
         show(run_evaluation(segmentation, truth, labels, output / "evaluation"), console)
     console.print(f"\nCT: {series}")
-    console.print(f"Results: {output} (segmentation.dcm, measurements.dcm, preview.png, report.json)")
+    console.print(f"Results: {output} (open report.html; segmentation.dcm, measurements.dcm for a PACS)")
     console.print(f"Comparison: {output / 'evaluation'}")
     return outcome.exit_code

@@ -72,6 +72,7 @@ class OsteonApplication(Application):
         self.add_flow(anatomy, fracture, {("anatomy", "anatomy")})
         self.add_flow(fracture, seg, {("segmentation", "segmentation")})
         self.add_flow(select, seg, {("selection", "selection")})
+        self.add_flow(resample, measure, {("resampled", "resampled")})
         self.add_flow(fracture, measure, {("segmentation", "segmentation")})
         self.add_flow(measure, self.report, {("measured", "measured")})
         self.add_flow(select, self.report, {("selection", "selection")})
@@ -86,7 +87,7 @@ class OsteonApplication(Application):
         )
         self.add_flow(select, captures, {("selection", "selection")})
         self.add_flow(resample, captures, {("resampled", "resampled")})
-        self.add_flow(fracture, captures, {("segmentation", "segmentation")})
+        self.add_flow(measure, captures, {("measured", "measured")})
 
 
 def run_graph(work: Work) -> Segmentation:

@@ -12,7 +12,7 @@ from typing import Any
 from operators.dicom.atomic_file import write_whole
 from operators.imaging.measurements import SegmentMeasurements
 from operators.imaging.packages import Code, ModelPackage
-from operators.imaging.segmentation import Contact, Segment, Segmentation
+from operators.imaging.segmentation import Contact, Flag, Segment, Segmentation
 from operators.imaging.summary import summary
 
 SCHEMA = "osteon-report/1"
@@ -34,7 +34,7 @@ class SeriesRecord:
 
     `segmentation`, `result` and `measurements` (names in the output folder of the SEG and of the
     structured report) are None where nothing was made; `files` are those
-    for people, `pictures` the secondary captures.
+    for people, `pictures` and `turntable` the secondary captures, `page` the HTML report.
     """
 
     study_instance_uid: str
@@ -52,6 +52,8 @@ class SeriesRecord:
     measurements: str | None = None
     files: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
+    turntable: tuple[str, ...] = ()
+    page: str | None = None
 
 
 def report(
@@ -101,8 +103,11 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "measurements": record.measurements,
         "files": list(record.files),
         "pictures": list(record.pictures),
+        "turntable": list(record.turntable),
+        "page": record.page,
         "result_sop_instance_uid": record.result_sop_instance_uid,
         "segments": _segments(made) if made else [],
+        "flags": [_flag(flag) for flag in made.flags] if made else [],
         "summary": list(summary(made)) if made else [],
         **({"contacts": [_contact(contact) for contact in made.contacts]} if made and made.contacts else {}),
         "networks": [asdict(way) for way in made.ways] if made else [],
@@ -163,6 +168,10 @@ def _contact(contact: Contact) -> dict[str, Any]:
         "fragments": list(contact.fragments),
         "probability": round(contact.probability, 4),
     }
+
+
+def _flag(flag: Flag) -> dict[str, Any]:
+    return {"code": flag.code, "sentence": flag.sentence, "segments": list(flag.values)}
 
 
 def _code(code: Code | None) -> dict[str, str] | None:

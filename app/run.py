@@ -13,7 +13,8 @@ from pathlib import Path
 import structlog
 
 from app.report import SELECTED, SeriesRecord, StageRecord, report, write_report
-from app.series_job import PICTURES, Graph, Job, graph_of
+from app.series_job import Graph, Job, graph_of
+from app.series_results import FOLDERS, finished
 from app.settings import SOFTWARE_VERSION, Settings
 from app.stage_clock import Show, StageClock
 from operators.dicom.scan import UnreadableFile, require_series, scan
@@ -21,13 +22,11 @@ from operators.dicom.selection import Refusal, Selection, select
 from operators.errors import ModelError, OsteonError, OutputError, UnreadableError, UsageError, shortage
 from operators.imaging.package_file import read_packages, refuse_draft
 from operators.imaging.packages import ModelPackage
-from operators.imaging.segmentation import Segmentation
 
 log = structlog.get_logger()
 
 EXIT_DONE, EXIT_DEFECT, EXIT_UNSUITABLE = 0, 1, 3
 REPORT = "report.json"
-FILES = "files"
 LIBRARIES = ("monai-deploy-app-sdk", "torch", "openvino", "highdicom", "pydicom")
 
 
@@ -68,7 +67,7 @@ def run_folder(
     chosen = [outcome for outcome in outcomes if isinstance(outcome, Selection)]
     codes = [EXIT_UNSUITABLE] * (not chosen)
     for number, selection in enumerate(chosen):
-        job = Job(number, selection, found, packages, output, settings, made_at)
+        job = Job(number, selection, found, packages, output, settings, made_at, page=True)
         record, code = run_job(job, show, graph)
         records.append(record)
         codes.append(code)
@@ -106,7 +105,8 @@ def remove_former(output: Path) -> None:
         former = json.loads((output / REPORT).read_text(encoding="utf-8"))
         rows = [row for row in former["series"] if row["result"]]
         names = [name for row in rows for name in (row["result"], row.get("measurements")) if name]
-        names += [str(name) for row in rows for key in (FILES, PICTURES) for name in row.get(key, ())]
+        names += [str(name) for row in rows for key in FOLDERS for name in row.get(key, ())]
+        names += [row["page"] for row in rows if row.get("page")]
     except (OSError, ValueError, KeyError, TypeError):
         return
     previews = [row["result"].replace("segmentation", "preview").replace(".dcm", ".png") for row in rows]
@@ -118,7 +118,7 @@ def remove_former(output: Path) -> None:
 def is_result(name: str) -> bool:
     """Whether a name that a report gives can be that of a result: a report may say anything."""
     parts = Path(name).parts
-    nested = len(parts) == 2 and parts[0].startswith((FILES, PICTURES))
+    nested = len(parts) == 2 and parts[0].startswith(FOLDERS)
     return (len(parts) == 1 or nested) and not {"/", ".."} & set(parts)
 
 
@@ -133,8 +133,7 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
     clock = StageClock(show)
     record = record_of(job.selection)
     try:
-        segmentation = graph(job, clock)
-        files = exported(segmentation, job, clock)
+        return replace(finished(record, job, clock, graph), stages=tuple(clock.records)), EXIT_DONE
     except Exception as error:
         named = error if isinstance(error, OsteonError) else shortage(error)
         if named is not None:
@@ -144,31 +143,6 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
         log.error("series_failed", series_instance_uid=uid, traceback=traceback.format_exc())
         text = "a defect of Osteon's own; the log has the traceback"
         return replace(record, code="defect", sentence=text, stages=tuple(clock.records)), EXIT_DEFECT
-    done = replace(
-        record, segmentation=segmentation, result=job.file("segmentation", ".dcm"),
-        measurements=job.file("measurements", ".dcm"), stages=tuple(clock.records), files=files,
-        pictures=captures(job),
-    )  # fmt: skip
-    return done, EXIT_DONE
-
-
-def captures(job: Job) -> tuple[str, ...]:
-    """The secondary captures that the graph has written; their names in the output folder."""
-    folder = job.output / job.file(PICTURES, "")
-    return tuple(f"{folder.name}/{path.name}" for path in sorted(folder.glob("*.dcm")))
-
-
-def exported(segmentation: Segmentation, job: Job, clock: StageClock) -> tuple[str, ...]:
-    """The files for people, in a folder of their own; their names in the output folder."""
-    if not job.settings.files:
-        return ()
-    from app.export_files import parts_of, write_files
-
-    folder = job.file(FILES, "")
-    with clock.measured("files"):
-        parts = parts_of(segmentation)
-        names = write_files(segmentation.label_map, parts, job.settings.files, job.output / folder)
-    return tuple(f"{folder}/{name}" for name in names)
 
 
 def record_of(outcome: Selection | Refusal) -> SeriesRecord:

@@ -23,13 +23,13 @@ from operators.memory import keep_large_arrays_apart
 if TYPE_CHECKING:
     from operators.networks.registry import Networks
 
-PICTURES = "pictures"
+PICTURES, TURNTABLE = "pictures", "turntable"
 STACK_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One selected series, and what is needed to segment it."""
+    """One selected series, and what is needed to segment it; with a `page` a person is to look at it here."""
 
     number: int
     selection: Selection
@@ -39,6 +39,7 @@ class Job:
     settings: Settings
     made_at: datetime
     revision: int = 1
+    page: bool = False
 
     def file(self, name: str, suffix: str) -> str:
         """The name of a result: the first series' has no number."""
@@ -93,8 +94,9 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
 
     targets = Targets(
         job.output / job.file("segmentation", ".dcm"), job.output / job.file("measurements", ".dcm"),
-        job.output / job.file("preview", ".png"), job.output / job.file(PICTURES, ""), job.made_at,
-        SOFTWARE_VERSION, job.revision, job.settings.seg.profile,
+        job.output / job.file("preview", ".png"), job.output / job.file(PICTURES, ""),
+        job.output / job.file(TURNTABLE, ""), job.made_at, SOFTWARE_VERSION, job.revision,
+        job.settings.seg.profile,
     )  # fmt: skip
     return run_graph(Work(job.scan, job.packages, job.number, networks, targets, clock))
 

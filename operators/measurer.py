@@ -1,4 +1,4 @@
-"""Measures what was segmented."""
+"""Measures what was segmented, and says what may be wrong with it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.imaging.measuring import measured
+from operators.imaging.quality import judged
 from operators.stages import Stages
 
 
 class MeasurerOperator(Operator):
-    """In: `segmentation`. Out: `measured`, the same with its measurements."""
+    """In: `resampled`, `segmentation`. Out: `measured`, the same with its measurements and flags."""
 
     def __init__(self, fragment: Fragment, *args: Any, stages: Stages, **kwargs: Any) -> None:
         self.stages = stages
@@ -19,11 +20,13 @@ class MeasurerOperator(Operator):
 
     def setup(self, spec: OperatorSpec) -> None:
         """Ports."""
+        spec.input("resampled")
         spec.input("segmentation")
         spec.output("measured")
 
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
         """One segmentation."""
+        resampled, segmentation = op_input.receive("resampled"), op_input.receive("segmentation")
         with self.stages.measured("measure"):
-            found = measured(op_input.receive("segmentation"))
+            found = judged(measured(segmentation), resampled.source)
         op_output.emit(found, "measured")

@@ -19,6 +19,7 @@ class Targets:
     measurements: Path
     preview: Path
     pictures: Path
+    turntable: Path
     made_at: datetime
     software_version: str
     revision: int = 1

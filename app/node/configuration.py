@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
 Role = Literal["receive", "segment", "send"]
 Urgency = Literal["urgent", "normal", "low"]
-Result = Literal["seg", "sr", "sc"]
+Result = Literal["seg", "sr", "sc", "turntable"]
 
 
 class Frozen(BaseModel):
@@ -44,7 +44,8 @@ class Peer(Frozen):
     commitment: bool = Field(False, description="It is asked to commit to what it was sent")
     tls: bool = Field(False, description="Is spoken to by TLS")
     results: tuple[Result, ...] = Field(
-        ("seg", "sr"), min_length=1, description="What is sent: the segmentation, the report, pictures"
+        ("seg", "sr"), min_length=1,
+        description="What is sent: the segmentation, the report, pictures, the bones from all around",
     )
 
     @field_validator("ae_title")

@@ -82,7 +82,14 @@ class Segmenter:
         try:
             name = check_seg(work.output / seg, record.segmentation, series)
             of_report = check_report(work.output / report, name.sop_instance_uid, series)
-            pictures = {each: check_picture(work.output / each, series) for each in record.pictures}
+            captures: dict[Result, tuple[str, ...]] = {
+                "sc": record.pictures, "turntable": record.turntable
+            }  # fmt: skip
+            pictures = [
+                result_of(kind, each, work, check_picture(work.output / each, series))
+                for kind, files in captures.items()
+                for each in files
+            ]
         except OutputError as error:
             log.error("verification_failed", series_instance_uid=record.series_instance_uid)
             return refused(error.code, str(error), record) | {"state": "failed"}
@@ -92,7 +99,7 @@ class Segmenter:
             "files": [
                 result_of("seg", seg, work, name),
                 result_of("sr", report, work, of_report),
-                *(result_of("sc", each, work, its_name) for each, its_name in pictures.items()),
+                *pictures,
             ],
             "seconds": {stage.name: round(stage.seconds, 3) for stage in record.stages},
         }

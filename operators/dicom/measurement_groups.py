@@ -17,11 +17,11 @@ from pydicom.dataset import Dataset
 
 from operators.dicom.coded_concepts import ARTIFICIAL_INTELLIGENCE, concept
 from operators.dicom.markings import MANUFACTURER, Making, parameters
-from operators.dicom.measurement_items import count_item, segment_items
+from operators.dicom.measurement_items import certainty_items, count_item, flag_item, segment_items
 from operators.dicom.segment_descriptions import tracking_identifier
 from operators.imaging.measurements import SegmentMeasurements
 from operators.imaging.packages import Code
-from operators.imaging.segmentation import Segment
+from operators.imaging.segmentation import Flag, Segment
 
 # SNOMED CT: the finding; the morphology 72704001 is what a SEG's segment is
 FRACTURE_OF_BONE = Code("125605004", "SCT", "Fracture of bone")
@@ -29,11 +29,12 @@ FRACTURE_OF_BONE = Code("125605004", "SCT", "Fracture of bone")
 
 @dataclass(frozen=True, eq=False)
 class MeasuredSegment:
-    """A segment, what was measured of it, and its number in the SEG."""
+    """A segment, what was measured of it, its number in the SEG, and what may be wrong with it."""
 
     segment: Segment
     row: SegmentMeasurements
     number: int
+    flags: tuple[Flag, ...] = ()
 
 
 def segment_group(
@@ -51,7 +52,8 @@ def segment_group(
         finding_type=concept(segment.type),
         finding_sites=[site(segment)],
         algorithm_id=algorithm_of(making),
-        measurements=segment_items(found.row),
+        measurements=[*segment_items(found.row), *certainty_items(segment)],
+        qualitative_evaluations=[flag_item(flag) for flag in found.flags] or None,
     )  # fmt: skip
 
 

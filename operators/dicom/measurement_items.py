@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from highdicom.sr import Measurement, MeasurementProperties
+from highdicom.sr import Measurement, MeasurementProperties, QualitativeEvaluation
 from pydicom.dataset import Dataset
 
 from operators.dicom.coded_concepts import concept
 from operators.imaging.measurements import Displacement, Gap, Measured, SegmentMeasurements
 from operators.imaging.packages import Code
+from operators.imaging.quality import MEANINGS
+from operators.imaging.segmentation import Flag, Segment
 
 # For what has no code: DICOM's, SNOMED CT's and IBSI's were searched as far as pydicom 3.0.2 holds them
 PRIVATE = "99OSTEON"
@@ -19,6 +21,9 @@ DIAMETER = Code("L0JK", "IBSI", "Maximum 3D Diameter of a Mesh")
 DISTANCE = Code("121206", "DCM", "Distance")
 ROTATION = Code("rotation", PRIVATE, "Rotation against the main fragment")
 TRANSLATION = Code("translation", PRIVATE, "Translation against the main fragment")
+# PS3.16 CID 6048; annex D
+CERTAINTY = Code("111012", "DCM", "Certainty of Finding")
+QUALITY = Code("111052", "DCM", "Quality Finding")
 FRAGMENT_COUNT = Code("fragments", PRIVATE, "Number of fragments")
 
 # PS3.16 CID 7474; CID 7464
@@ -26,6 +31,7 @@ VOXEL_SUM = Code("126030", "DCM", "Sum of segmented voxel volumes")
 MESH = Code("mesh", PRIVATE, "Smoothed marching cubes surface")
 FACES = Code("faces", PRIVATE, "Between facing fracture surfaces, along their normals")
 MIRROR = Code("mirror", PRIVATE, "Surface fit to the mirrored intact other side")
+CALIBRATED = Code("calibrated", PRIVATE, "Networks' log-odds, scaled to frequencies (Platt)")
 COUNT = Code("count", PRIVATE, "Count of segments")
 MEAN = Code("373098007", "SCT", "Mean")
 GREATEST = Code("56851009", "SCT", "Maximum")
@@ -33,6 +39,7 @@ P95 = Code("371889001", "SCT", "Ninety-fifth percentile")
 
 MM3, MM2, MM = (Code(unit, "UCUM", unit) for unit in ("mm3", "mm2", "mm"))
 DEGREE = Code("deg", "UCUM", "degree")
+PERCENT = Code("%", "UCUM", "percent")
 FRAGMENTS = Code("{fragments}", "UCUM", "fragments")
 
 
@@ -45,6 +52,20 @@ def segment_items(row: SegmentMeasurements) -> list[Measurement]:
         *(gap_items(row.gap) if row.gap else ()),
         *(displacement_items(row.displacement) if row.displacement else ()),
     ]
+
+
+def certainty_items(segment: Segment) -> list[Measurement]:
+    """That a bone is there, or that a fragment is a piece of its own; nothing where it is not calibrated."""
+    whole = segment.fragment is None
+    probability = segment.bone_probability if whole else segment.fragment_probability
+    if probability is None:
+        return []
+    return [number(CERTAINTY, Measured(probability * 100), PERCENT, CALIBRATED, digits=0)]
+
+
+def flag_item(flag: Flag) -> QualitativeEvaluation:
+    """What may be wrong, as a code; the sentence is part of the summary."""
+    return QualitativeEvaluation(concept(QUALITY), concept(Code(flag.code, PRIVATE, MEANINGS[flag.code])))
 
 
 def gap_items(gap: Gap) -> list[Measurement]:

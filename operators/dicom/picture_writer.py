@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,15 +19,37 @@ from operators.dicom.seg_check import ResultName, require_identity, unlike
 from operators.dicom.series import Frame, Series
 from operators.errors import UnsuitableError
 from operators.imaging.fracture_pictures import FracturePicture
+from operators.imaging.surface_view import Picture
+from operators.imaging.turntable import DIRECTIONS, View, letters, right_of
 from operators.imaging.volume import Grid
 
-SERIES_NUMBER = 9700  # behind the report's
-DIRECTIONS = (("L", "R"), ("P", "A"), ("H", "F"))  # PS3.3 C.7.6.1.1.1: along each axis of LPS, and against
+
+@dataclass(frozen=True)
+class Kind:
+    """A series of pictures: its name in UIDs, its number, and its description for people."""
+
+    name: str
+    series_number: int
+    description: str
+
+
+# Behind the report's
+PICTURES = Kind("picture", 9700, "pictures")
+TURNTABLE = Kind("turntable", 9800, "from all around")
 
 
 def write_pictures(pictures: tuple[FracturePicture, ...], making: Making, folder: Path) -> list[Path]:
     """One Secondary Capture Image (PS3.3 A.8.1) for each, alone in `folder`; raises OutputError."""
-    made = [make_picture(picture, making, number) for number, picture in enumerate(pictures, start=1)]
+    return write_alone([make_picture(picture, making, n) for n, picture in enumerate(pictures, 1)], folder)
+
+
+def write_turntable(views: tuple[View, ...], making: Making, folder: Path) -> list[Path]:
+    """The same for the views from all around."""
+    return write_alone([make_view(view, making, number) for number, view in enumerate(views, 1)], folder)
+
+
+def write_alone(made: list[SCImage], folder: Path) -> list[Path]:
+    """Numbered files, and no others beside them."""
     for former in folder.glob("*.dcm"):
         former.unlink()
     return [
@@ -35,36 +58,53 @@ def write_pictures(pictures: tuple[FracturePicture, ...], making: Making, folder
     ]
 
 
+def make_view(view: View, making: Making, number: int) -> SCImage:
+    """A view, not yet written; its rows run to the right of whoever looks, its columns down."""
+    orientation = letters(right_of(view.degrees)), "F"
+    dataset = secondary_capture(view.rgb, making, TURNTABLE, number, orientation)
+    where = f"Surfaces from {view.degrees} degrees, from the front towards the left"
+    dataset.ImageComments = f"{where}. {NOT_FOR_DIAGNOSIS}."
+    return dataset
+
+
 def make_picture(picture: FracturePicture, making: Making, number: int) -> SCImage:
     """A picture, not yet written; the same input gives the same UIDs."""
-    series = making.series
-    header = decoded(series.header)
+    orientation = patient_orientation(grid_of(making.series))
+    dataset = secondary_capture(picture.rgb, making, PICTURES, number, orientation)
+    dataset.ImageComments = f"{picture.title}. {NOT_FOR_DIAGNOSIS}."
+    dataset.SourceImageSequence = [reference(nearest(making.series, picture.k), making.series)]
+    return dataset
+
+
+def secondary_capture(
+    rgb: Picture, making: Making, kind: Kind, number: int, orientation: tuple[str, str]
+) -> SCImage:
+    """RGB (rows, columns, 3) as an image of a series of that kind; rows and columns run to `orientation`."""
     own = {key: value for key, value in equipment(making).items() if key != "manufacturer"}
     dataset = SCImage(
-        pixel_array=picture.rgb,
+        pixel_array=rgb,
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
-        patient_orientation=patient_orientation(grid_of(series)),
-        study_instance_uid=series.study_instance_uid,
-        series_instance_uid=making.uid("picture series"),
-        series_number=making.series_number(SERIES_NUMBER),
-        series_description=making.description("pictures"),
-        sop_instance_uid=making.uid("picture", str(number)),
+        patient_orientation=(orientation[0][0], orientation[1][0]),
+        study_instance_uid=making.series.study_instance_uid,
+        series_instance_uid=making.uid(f"{kind.name} series"),
+        series_number=making.series_number(kind.series_number),
+        series_description=making.description(kind.description),
+        sop_instance_uid=making.uid(kind.name, str(number)),
         instance_number=number,
         manufacturer=MANUFACTURER,
         specific_character_set="ISO_IR 192",
         **own,
     )
-    copy_identity(header, dataset)
+    dataset.PatientOrientation = list(orientation)  # highdicom takes one letter for each
+    copy_identity(decoded(making.series.header), dataset)
     mark(dataset, making)
     day, hour = DA(making.made_at.date()), TM(making.made_at.time().replace(tzinfo=None))
     dataset.DateOfSecondaryCapture = dataset.ContentDate = dataset.SeriesDate = day
     dataset.TimeOfSecondaryCapture = dataset.ContentTime = dataset.SeriesTime = hour
-    dataset.Laterality = ""  # type 2C (PS3.3 C.7.3.1): a slice may show both sides
+    dataset.Laterality = ""  # type 2C (PS3.3 C.7.3.1): a picture may show both sides
     dataset.BurnedInAnnotation = "YES"
-    dataset.ImageComments = f"{picture.title}. {NOT_FOR_DIAGNOSIS}."
-    dataset.SourceImageSequence = [reference(nearest(series, picture.k), series)]
     return dataset
 
 
@@ -97,6 +137,12 @@ def reference(frame: Frame, series: Series) -> Dataset:
     if frame.frame_number is not None:
         item.ReferencedFrameNumber = frame.frame_number
     return item
+
+
+def read_picture(path: Path) -> tuple[Picture, str]:
+    """RGB (rows, columns, 3) of a picture that Osteon wrote, and what it says of itself."""
+    dataset = dcmread(path)
+    return dataset.pixel_array, str(dataset.ImageComments)
 
 
 def check_picture(path: Path, series: Series) -> ResultName:

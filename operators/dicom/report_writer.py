@@ -29,7 +29,7 @@ from operators.dicom.measurement_groups import MeasuredSegment, bone_group, segm
 from operators.dicom.measurement_items import PRIVATE
 from operators.dicom.segment_descriptions import tracking_identifier
 from operators.imaging.packages import Code
-from operators.imaging.segmentation import Segmentation
+from operators.imaging.segmentation import Flag, Segmentation
 from operators.imaging.summary import summary
 
 SERIES_NUMBER = 9500  # behind the SEG's
@@ -105,8 +105,14 @@ def measured_segments(segmentation: Segmentation, making: Making, seg: Dataset) 
     for segment in segmentation.segments:
         number = numbers.get(making.tracking_uid(tracking_identifier(segment)))
         if number is not None and segment.value in rows:
-            found.append(MeasuredSegment(segment, rows[segment.value], number))
+            flags = tuple(flag for flag in segmentation.flags if segment.value in flag.values)
+            found.append(MeasuredSegment(segment, rows[segment.value], number, one_of_each(flags)))
     return found
+
+
+def one_of_each(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
+    """One flag of a code: the report says what kind of doubt there is, the summary says all of it."""
+    return tuple({flag.code: flag for flag in flags}.values())
 
 
 def observer(making: Making) -> ObservationContext:

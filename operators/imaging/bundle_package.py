@@ -14,6 +14,7 @@ from operators.imaging.package_parts import (
     network_of,
     plain,
     plain_package,
+    quality_of,
     tuples,
 )
 from operators.imaging.packages import Acceptance
@@ -31,7 +32,7 @@ def bundle_package_of(table: dict[str, Any], folder: Path) -> BundlePackage:
     Raises KeyError, TypeError or ValueError for what does not fit, ModelError where a code is not
     filled in yet.
     """
-    tables = ("accepts", "labels", "network", "steps", "tiling", "outcome", "origin")
+    tables = ("accepts", "labels", "network", "steps", "tiling", "outcome", "origin", "quality")
     texts = {key: value for key, value in tuples(table).items() if key not in tables}
     require_codes(table["labels"], folder)
     package = plain_package(
@@ -44,6 +45,7 @@ def bundle_package_of(table: dict[str, Any], folder: Path) -> BundlePackage:
             tiling=plain(Tiling(**tuples(table["tiling"])), "tiling"),
             outcome=plain(Outcome(**without(table["outcome"], "values")), "outcome"),
             outputs=tuple(table["outcome"]["values"]),
+            quality=quality_of(table),
             origin=plain(Origin(**tuples(table["origin"])), "origin"),
             **texts,
         )

@@ -18,6 +18,7 @@ from operators.imaging.package_parts import (
     network_of,
     plain,
     plain_package,
+    quality_of,
     tuples,
 )
 from operators.imaging.packages import Acceptance, Label
@@ -33,7 +34,7 @@ def direct_package_of(table: dict[str, Any], folder: Path) -> DirectPackage:
     Raises KeyError, TypeError or ValueError for what does not fit, ModelError where a code is not
     filled in yet.
     """
-    tables = ("accepts", "labels", "network", "folds", "recipe", "previous", "origin")
+    tables = ("accepts", "labels", "network", "folds", "recipe", "previous", "origin", "quality")
     texts = {key: value for key, value in table.items() if key not in tables}
     require_codes(table["labels"], folder)
     package = plain_package(
@@ -42,6 +43,7 @@ def direct_package_of(table: dict[str, Any], folder: Path) -> DirectPackage:
             accepts=plain(Acceptance(**tuples(table["accepts"])), "accepts"),
             labels=tuple(direct_label(row) for row in table["labels"]),
             stages=stages_of(table, folder),
+            quality=quality_of(table),
             origin=plain(Origin(**tuples(table["origin"])), "origin"),
             **texts,
         )

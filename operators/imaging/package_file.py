@@ -19,6 +19,7 @@ from operators.imaging.package_parts import (
     network_of,
     plain,
     plain_package,
+    quality_of,
     tuples,
 )
 from operators.imaging.packages import (
@@ -83,7 +84,7 @@ def package_of(table: dict[str, Any], folder: Path) -> ModelPackage:
 
 def fracture_package_of(table: dict[str, Any], folder: Path) -> FracturePackage:
     """A package of Osteon's own chain, which has [networks.*]."""
-    tables = ("accepts", "confidence", "fragments", "labels", "networks", "outline", "sides")
+    tables = ("accepts", "confidence", "fragments", "labels", "networks", "outline", "quality", "sides")
     texts = {key: value for key, value in table.items() if key not in tables}
     networks = tuples(table["networks"]).items()
     parts: dict[str, Any] = {name: network_of(name, row, folder) for name, row in networks}
@@ -93,6 +94,7 @@ def fracture_package_of(table: dict[str, Any], folder: Path) -> FracturePackage:
         "fragments": plain(FragmentRules(**tuples(table["fragments"])), "fragments"),
         "labels": tuple(label_of(row) for row in table["labels"]),
         "outline": plain(OutlineRules(**table["outline"]), "outline") if "outline" in table else None,
+        "quality": quality_of(table),
         "sides": plain(SideRules(**tuples(table.get("sides", {}))), "sides"),
     }
     package = plain_package(FracturePackage(folder=folder, **parts, **texts))

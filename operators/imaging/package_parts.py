@@ -20,6 +20,7 @@ from operators.imaging.packages import (
     NetworkSpec,
     Normalisation,
     OutlineRules,
+    QualityRules,
     SideRules,
 )
 from operators.imaging.recipes import Origin, Recipe, Resampling
@@ -30,7 +31,7 @@ PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {
 
 Part = TypeVar(
     "Part", Acceptance, Code, Confidence, FragmentRules, Label, NetworkSpec, Normalisation, Origin, Outcome,
-    OutlineRules, Recipe, Resampling, SideRules, Tiling,
+    OutlineRules, QualityRules, Recipe, Resampling, SideRules, Tiling,
 )
 Package = TypeVar("Package", bound=ModelPackage)
 
@@ -76,6 +77,11 @@ def label_of(row: dict[str, Any]) -> Label:
     return plain(Label(**values), where)
 
 
+def quality_of(table: dict[str, Any]) -> QualityRules:
+    """The [quality] table of a package, if it has one."""
+    return plain(QualityRules(**tuples(table.get("quality", {}))), "quality")
+
+
 def check_values(labels: Iterable[Label]) -> None:
     """Raises ValueError where two labels share a value, or a side is neither left nor right."""
     taken: set[int] = set()
@@ -85,6 +91,9 @@ def check_values(labels: Iterable[Label]) -> None:
         taken |= set(label.values)
         if label.laterality is not None and label.laterality.value not in SIDES:
             raise ValueError(f"labels.{label.name}.laterality: expected one of {SIDES}")
+        for limits in (label.plausible_ml, label.plausible_mm):
+            if limits and (len(limits) != 2 or not 0 < limits[0] < limits[1]):
+                raise ValueError(f"labels.{label.name}: expected a least and a greatest size, got {limits}")
 
 
 def plain(part: Part, where: str) -> Part:

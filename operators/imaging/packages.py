@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from operators.imaging.confidence import UNCALIBRATED, Confidence
@@ -72,7 +72,8 @@ class Label:
 
     An intact bone takes `first_value`; fragments take `first_value`, `first_value + 1`, ... up to
     `last_value`. `classes` names the network classes that make it; `minimum_ml` is the least
-    volume that counts as having been found.
+    volume that counts as having been found. `plausible_ml` and `plausible_mm` are the least and the
+    greatest volume and diameter that the whole bone can have; nothing is said of them where empty.
     """
 
     name: str
@@ -86,6 +87,8 @@ class Label:
     fine_class: str
     coarse_class: str
     minimum_ml: float
+    plausible_ml: tuple[float, ...] = ()
+    plausible_mm: tuple[float, ...] = ()
 
     @property
     def values(self) -> range:
@@ -146,8 +149,20 @@ class SideRules:
 
 
 @dataclass(frozen=True)
+class QualityRules:
+    """When a result is flagged; a limit of 0 is none.
+
+    `thickest_mm`: slices farther apart are too thick; `greatest_ratio` of the volumes of a left and a
+    right bone.
+    """
+
+    thickest_mm: float = 0.0
+    greatest_ratio: float = 0.0
+
+
+@dataclass(frozen=True)
 class ModelPackage:
-    """What every package says: what it accepts, its labels, its networks."""
+    """What every package says: what it accepts, its labels, its networks, when its results are flagged."""
 
     name: str
     version: str
@@ -156,6 +171,7 @@ class ModelPackage:
     accepts: Acceptance
     labels: tuple[Label, ...]
     folder: Path
+    quality: QualityRules = field(default=QualityRules(), kw_only=True)
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:

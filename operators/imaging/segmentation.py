@@ -46,6 +46,15 @@ class Contact:
 
 
 @dataclass(frozen=True)
+class Flag:
+    """Why a result may be wrong: `code` is a row of quality.MEANINGS, `values` the segments it holds for."""
+
+    code: str
+    sentence: str
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Way:
     """How a network was run, for the record.
 
@@ -66,7 +75,7 @@ class Segmentation:
     """Segments on the source grid, and the package that made them.
 
     `contacts` between fragments are empty where the package has no calibration of them; `ways` where
-    a path does not say how its networks were run; `measurements` until they are made.
+    a path does not say how its networks were run; `measurements` and `flags` until they are made.
     """
 
     label_map: LabelMap
@@ -76,3 +85,4 @@ class Segmentation:
     contacts: tuple[Contact, ...] = ()
     ways: tuple[Way, ...] = ()
     measurements: tuple[SegmentMeasurements, ...] = ()
+    flags: tuple[Flag, ...] = ()

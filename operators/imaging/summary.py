@@ -10,9 +10,11 @@ NOTICE = "Found by an algorithm, not checked by a person. For research, not for 
 
 
 def summary(segmentation: Segmentation) -> tuple[str, ...]:
-    """A sentence for each bone, and what to hold of them."""
+    """A sentence for each bone, what may be wrong with them, and what to hold of them."""
     bones = groupby(segmentation.segments, key=lambda segment: segment.bone)
-    return (*(sentence(list(group), segmentation) for _, group in bones), *segmentation.warnings, NOTICE)
+    flags = (flag.sentence for flag in segmentation.flags)
+    found = (sentence(list(group), segmentation) for _, group in bones)
+    return (*found, *flags, *segmentation.warnings, NOTICE)
 
 
 def sentence(segments: list[Segment], segmentation: Segmentation) -> str:

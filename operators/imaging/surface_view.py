@@ -30,12 +30,23 @@ def front_and_back(labels: Labels, colours: Picture, background: Colour) -> tupl
 
 def _view(labels: Labels, bone: NDArray[np.float32], colours: Picture, background: Colour) -> Picture:
     depth, cover = _first_surface(bone)
-    shade, highlight = _shading(_normals(bone, depth))
+    picture = shaded(colours[_seen_labels(labels)], _normals(bone, depth), depth, cover, background)
+    return picture.swapaxes(0, 1)[::-1]
+
+
+def shaded(
+    rgb: Picture, normals: NDArray[np.float32], depth: NDArray[Any], cover: NDArray[np.float32],
+    background: Colour,
+) -> Picture:
+    """Pixels (..., 3) of a surface with outer unit `normals` (..., 3) to the right, away and up.
+
+    `depth` (...) grows away from the viewer; `cover` (...) is how much of a pixel is covered, 0..1.
+    """
+    shade, highlight = _shading(normals)
     near = 1 - FAR * _relative(depth, cover > 0)
-    rgb = colours[_seen_labels(labels)] / 255.0
-    lit = np.clip(rgb * (shade * near)[..., None] + (highlight * near)[..., None], 0, 1)
+    lit = np.clip(rgb / 255.0 * (shade * near)[..., None] + (highlight * near)[..., None], 0, 1)
     picture = lit * cover[..., None] + np.array(background) / 255.0 * (1 - cover[..., None])
-    return np.rint(picture * 255).astype(np.uint8).swapaxes(0, 1)[::-1]
+    return np.rint(picture * 255).astype(np.uint8)
 
 
 def _first_surface(bone: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
@@ -67,7 +78,7 @@ def _shading(normals: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray
     return np.float32(AMBIENT) + np.float32(DIFFUSE) * lambert, np.float32(HIGHLIGHT) * shine
 
 
-def _relative(depth: NDArray[np.intp], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _relative(depth: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
     near, far = (depth[seen].min(), depth[seen].max()) if seen.any() else (0, 1)
     return np.clip((depth - near) / max(far - near, 1), 0, 1).astype(np.float32)
 

@@ -66,11 +66,12 @@ def test_the_report_says_what_was_done_with_what_and_for_how_long(packaged_run: 
     assert series["decision"] == "selected"
     assert {stage["name"] for stage in series["stages"]} == {
         "select", "read", "resample", "anatomy", "fractures", "write", "preview", "measure", "report",
-        "pictures",
+        "pictures", "page",
     }  # fmt: skip
     assert all(segment["volume_ml"] > 0 for segment in series["segments"])
     assert all(len(network["sha256"]) == 64 for model in report["models"] for network in model["networks"])
     assert "Phantom" not in json.dumps(report)
+    assert "Phantom" not in (packaged_run.output / series["page"]).read_text(encoding="utf-8")
 
 
 def test_the_preview_is_a_picture(packaged_run: Finished) -> None:
@@ -79,7 +80,10 @@ def test_the_preview_is_a_picture(packaged_run: Finished) -> None:
     assert picture.std() > 10
 
 
-@pytest.mark.parametrize("name", ["segmentation.dcm", "measurements.dcm", "pictures/1.dcm"])
+RESULTS = ("segmentation.dcm", "measurements.dcm", "pictures/1.dcm", "turntable/1.dcm", "turntable/12.dcm")
+
+
+@pytest.mark.parametrize("name", RESULTS)
 def test_what_is_sent_has_no_errors_for_dciodvfy(packaged_run: Finished, name: str) -> None:
     assert (packaged_run.output / name).is_file()
     command = [str(Path(sys.executable).parent / "dciodvfy"), str(packaged_run.output / name)]

@@ -12,10 +12,11 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from operators.dicom.picture_writer import check_picture, write_pictures
+from operators.dicom.picture_writer import check_picture, read_picture, write_pictures, write_turntable
 from operators.dicom.series import Series
 from operators.errors import OutputError
 from operators.imaging.fracture_pictures import FracturePicture
+from operators.imaging.turntable import View
 from tests.integration.seg_cases import blobs, bone, grid, header, making, multi_frame, segmentation, series
 from tests.integration.test_seg_identity import stored
 
@@ -26,7 +27,11 @@ PICTURES = (FracturePicture(PIXELS, 2, "Left hip bone, slice 3"), FracturePictur
 
 
 def written(folder: Path, source: Series, revision: int = 1) -> list[Dataset]:
-    paths = write_pictures(PICTURES, making(MADE, source, revision=revision), folder)
+    return valid(write_pictures(PICTURES, making(MADE, source, revision=revision), folder))
+
+
+def valid(paths: list[Path]) -> list[Dataset]:
+    """As they are read back, once dciodvfy has found no error."""
     for path in paths:
         done = subprocess.run([BINARIES / "dciodvfy", path], capture_output=True, text=True, check=False)
         assert "SCImage" in done.stderr
@@ -87,6 +92,28 @@ def test_the_same_input_gives_the_same_files_and_a_shorter_result_leaves_none_be
     write_pictures(PICTURES[:1], making(MADE, series(grid())), tmp_path)
     assert (tmp_path / "1.dcm").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["1.dcm"]
+
+
+def test_views_from_all_around_are_a_series_of_their_own_in_their_order(tmp_path: Path) -> None:
+    views = tuple(View(PIXELS[::step], degrees) for step, degrees in ((1, 0), (-1, 30), (1, 270)))
+    paths = write_turntable(views, making(MADE, series(grid())), tmp_path / "turntable")
+    front, next_view, right = valid(paths)
+    np.testing.assert_array_equal(front.pixel_array, PIXELS)
+    orientations = [list(view.PatientOrientation) for view in (front, next_view, right)]
+    assert orientations == [["L", "F"], ["LP", "F"], ["A", "F"]]
+    assert [view.InstanceNumber for view in (front, next_view, right)] == [1, 2, 3]
+    assert "30 degrees" in next_view.ImageComments
+    picture, _ = written(tmp_path / "pictures", series(grid()))
+    assert front.SeriesInstanceUID == next_view.SeriesInstanceUID != picture.SeriesInstanceUID
+    assert front.SOPInstanceUID != picture.SOPInstanceUID
+    assert front.SeriesNumber > picture.SeriesNumber
+
+
+def test_a_picture_can_be_read_back_with_what_it_shows(tmp_path: Path) -> None:
+    written(tmp_path, series(grid()))
+    pixels, title = read_picture(tmp_path / "1.dcm")
+    np.testing.assert_array_equal(pixels, PIXELS)
+    assert title.startswith("Left hip bone, slice 3")
 
 
 def test_a_picture_of_another_patient_or_without_its_pixels_never_leaves(tmp_path: Path) -> None:

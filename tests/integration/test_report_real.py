@@ -11,14 +11,21 @@ import pytest
 from pydicom import dcmread
 
 from app.label_files import read_nifti
+from app.page.writer import write_page
+from app.report import SeriesRecord
+from operators.dicom.picture_writer import write_pictures, write_turntable
 from operators.dicom.report_check import check_report
 from operators.dicom.report_writer import write_report
 from operators.dicom.seg_writer import write_seg
+from operators.imaging.fracture_pictures import fracture_pictures
 from operators.imaging.measuring import measured
-from operators.imaging.packages import Code
+from operators.imaging.package_file import read_package
+from operators.imaging.packages import Code, ModelPackage
+from operators.imaging.quality import judged
 from operators.imaging.segmentation import Segment, Segmentation
-from operators.imaging.volume import LabelMap
-from tests.integration.seg_cases import LEFT, bone, making, package, series
+from operators.imaging.turntable import turntable
+from operators.imaging.volume import LabelMap, Volume
+from tests.integration.seg_cases import LEFT, MADE_AT, bone, making, package, series
 from tests.integration.test_report_writer import errors
 from tests.unit.test_meshes import assert_closed
 
@@ -41,18 +48,42 @@ def outlined(folder: Path) -> Segmentation:
     broken = [bone(11, fragment=1), bone(13, fragment=2, laterality=LEFT)]
     other = replace(bone(21, laterality=RIGHT), bone="right_hip_bone")
     segments: tuple[Segment, ...] = (sacrum, *broken, other)
-    return Segmentation(LabelMap(labels, grid), segments, package())
+    return Segmentation(LabelMap(labels, grid), segments, shipped())
+
+
+def shipped() -> ModelPackage:
+    """The package of tests with what the shipped one says of quality, its labels by the names used here."""
+    known = read_package(Path(__file__).resolve().parents[2] / "models" / "pelvis" / "package.toml")
+    names = {"hip_left": "left_hip_bone", "hip_right": "right_hip_bone"}
+    labels = tuple(replace(label, name=names.get(label.name, label.name)) for label in known.labels)
+    return replace(package(), labels=labels, quality=known.quality)
+
+
+def record_of(made: Segmentation) -> SeriesRecord:
+    return SeriesRecord(
+        "1.2.1", "1.2.2", "", "CT", 274, "selected", "segmented", segmentation=made,
+        result="segmentation.dcm", measurements="measurements.dcm",
+    )  # fmt: skip
 
 
 @pytest.mark.real_data
-def test_a_whole_pelvis_is_measured_and_reported_in_seconds_with_closed_surfaces(tmp_path: Path) -> None:
+def test_a_whole_pelvis_is_measured_reported_and_drawn_in_seconds(tmp_path: Path) -> None:
     made = outlined(DATA)
     source = series(made.label_map.grid)
+    volume = Volume(np.where(made.label_map.labels > 0, 500, 40).astype(np.int16), made.label_map.grid)
     seg = write_seg(made, making(made, source), tmp_path / "segmentation.dcm")
     began_s = time.process_time()
-    found = measured(made)
+    found = judged(measured(made), volume)
     path = write_report(found, making(made, source), seg, tmp_path / "measurements.dcm")
+    pictures = write_pictures(fracture_pictures(volume, found), making(found, source), tmp_path / "pictures")
+    views = write_turntable(turntable(found), making(found, source), tmp_path / "turntable")
     assert time.process_time() - began_s < 5
+    began_s = time.process_time()
+    page = write_page(record_of(found), tmp_path / "report.html", pictures, MADE_AT, "0.1.0")
+    assert time.process_time() - began_s < 1
+    assert page.stat().st_size < 5_000_000
+    assert len(views) == 12
+    assert found.flags == ()
     for row in found.measurements:
         assert_closed(row.mesh)
         assert row.mesh.volume_mm3 == pytest.approx(row.volume_mm3.value, rel=0.02)

@@ -20,20 +20,26 @@ from operators.dicom.report_writer import write_report
 from operators.dicom.seg_writer import write_seg
 from operators.errors import OutputError
 from operators.imaging.measuring import measured
-from operators.imaging.segmentation import Segmentation
+from operators.imaging.segmentation import Flag, Segmentation
 from tests.integration.node_cases import system_tool
 from tests.integration.seg_cases import blobs, bone, grid, header, making, multi_frame, segmentation, series
 from tests.integration.test_seg_identity import stored
 
 BINARIES = Path(sys.executable).parent
+FLAGS = (
+    Flag("metal", "Hip, left: 0.4 ml of metal.", (11, 12)),
+    Flag("low_confidence", "Hip, left: fragment 2 has a probability of only 45%.", (12,)),
+    Flag("low_confidence", "Hip, left: found with a probability of only 40%.", (11, 12)),
+)
 
 
 def made() -> Segmentation:
     labels = blobs()
     labels[1:3, 6:8, 1:4] = 21
     other = replace(bone(21, laterality=None), bone="middle_bone", label="Middle bone")
+    other = replace(other, bone_probability=0.914)
     found = segmentation(labels, grid(), bone(11, fragment=1), bone(12, fragment=2), other)
-    return measured(found)
+    return replace(measured(found), flags=FLAGS)
 
 
 def written(folder: Path, shared: Making | None = None, profile: str = "binary") -> tuple[Dataset, Dataset]:
@@ -105,6 +111,28 @@ def test_a_broken_bone_has_its_number_of_fragments_and_the_study_a_summary(tmp_p
     text = report.ContentSequence[-1].TextValue
     assert "Hip, left: 2 fragments" in text
     assert "Not" not in text or "not for diagnosis" in text
+
+
+def test_what_may_be_wrong_is_coded_at_its_segment_and_told_in_the_summary(tmp_path: Path) -> None:
+    report, _ = written(tmp_path)
+    found = [
+        [each.value for each in group.get_qualitative_evaluations() if each.name.value == "111052"]
+        for group in groups(report)
+    ]
+    twice = ["metal", "low_confidence"]
+    assert [[each.value for each in values] for values in found] == [twice, twice, []]
+    assert found[0][0].meaning == "Metal beside the bone"
+    text = report.ContentSequence[-1].TextValue
+    assert all(flag.sentence in text for flag in FLAGS)
+    assert errors(tmp_path / "measurements.dcm") == []
+
+
+def test_a_calibrated_probability_is_a_certainty_in_percent_and_no_other_is_said(tmp_path: Path) -> None:
+    report, _ = written(tmp_path)
+    certain = [[each for each in group.get_measurements() if each.name.value == "111012"]
+               for group in groups(report)]
+    assert [len(each) for each in certain] == [0, 0, 1]
+    assert (certain[2][0].value, certain[2][0].unit.value) == (91, "%")
 
 
 def test_the_report_is_marked_like_the_seg_and_says_that_nobody_has_verified_it(tmp_path: Path) -> None:

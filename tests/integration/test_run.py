@@ -89,7 +89,7 @@ def test_a_segmented_series_has_its_record_result_and_stages(tmp_path: Path) -> 
     assert outcome.exit_code == 0
     assert (record.code, record.result) == ("selected", "segmentation.dcm")
     assert record.segmentation is MADE
-    assert [stage.name for stage in record.stages] == ["anatomy"]
+    assert [stage.name for stage in record.stages] == ["anatomy", "page"]
     assert written(tmp_path)["exit_code"] == 0
     assert [stage["name"] for stage in written(tmp_path)["stages"]] == ["scan"]
     assert "segmentation.dcm" in shown(outcome)

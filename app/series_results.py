@@ -1,0 +1,56 @@
+"""What is made of one series beside its DICOM results, and its record with all of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.report import SeriesRecord
+from app.series_job import PICTURES, TURNTABLE, Graph, Job
+from app.settings import SOFTWARE_VERSION
+from app.stage_clock import StageClock
+from operators.imaging.segmentation import Segmentation
+
+FILES = "files"
+FOLDERS = (FILES, PICTURES, TURNTABLE)
+
+
+def finished(record: SeriesRecord, job: Job, clock: StageClock, graph: Graph) -> SeriesRecord:
+    """The record of a series with everything that was made of it."""
+    segmentation = graph(job, clock)
+    done = replace(
+        record, segmentation=segmentation, result=job.file("segmentation", ".dcm"),
+        measurements=job.file("measurements", ".dcm"), files=exported(segmentation, job, clock),
+        pictures=captures(job, PICTURES), turntable=captures(job, TURNTABLE),
+    )  # fmt: skip
+    return replace(done, page=written_page(done, job, clock)) if job.page else done
+
+
+def written_page(record: SeriesRecord, job: Job, clock: StageClock) -> str:
+    """The HTML report, of what was written before it; its name in the output folder."""
+    from app.page.writer import write_page
+
+    name, preview = job.file("report", ".html"), job.file("preview", ".png")
+    with clock.measured("page"):
+        files = [job.output / file for file in (preview, *record.pictures)]
+        there = [file for file in files if file.is_file()]
+        write_page(record, job.output / name, there, job.made_at, SOFTWARE_VERSION)
+    return name
+
+
+def captures(job: Job, name: str) -> tuple[str, ...]:
+    """The secondary captures of a kind that the graph has written; their names in the output folder."""
+    folder = job.output / job.file(name, "")
+    return tuple(f"{folder.name}/{path.name}" for path in sorted(folder.glob("*.dcm")))
+
+
+def exported(segmentation: Segmentation, job: Job, clock: StageClock) -> tuple[str, ...]:
+    """The files for people, in a folder of their own; their names in the output folder."""
+    if not job.settings.files:
+        return ()
+    from app.export_files import parts_of, write_files
+
+    folder = job.file(FILES, "")
+    with clock.measured("files"):
+        parts = parts_of(segmentation)
+        names = write_files(segmentation.label_map, parts, job.settings.files, job.output / folder)
+    return tuple(f"{folder}/{name}" for name in names)

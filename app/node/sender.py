@@ -44,7 +44,7 @@ def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
     peer, job_id = destination(delivery["peer"], settings), delivery["job_id"]
     files = [outgoing(each, job_id, settings) for each in delivery["files"]]
     captures = [outgoing(each, job_id, settings) for each in delivery.get("captures", ())]
-    make = partial(stand_ins, captures)
+    make = partial(stand_ins, peer, captures)
     done = delivered(files, make, peer, lambda some: store(some, peer, settings))
     if peer.commitment:
         ask(list(done.files), peer, settings, transaction_of(delivery))
@@ -52,7 +52,9 @@ def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
     return Attempt("delivered", NOT_TAKEN if done.sentence else "", done.sentence, len(done.files))
 
 
-def stand_ins(captures: Sequence[Outgoing], kind: StandIn, segs: Sequence[Outgoing]) -> list[Outgoing]:
+def stand_ins(
+    peer: Peer, captures: Sequence[Outgoing], kind: StandIn, segs: Sequence[Outgoing]
+) -> list[Outgoing]:
     """SEGs in another form, made when a peer turns out to need it. Raises OutputError."""
     if kind == "sc":
         return list(captures)
@@ -60,7 +62,8 @@ def stand_ins(captures: Sequence[Outgoing], kind: StandIn, segs: Sequence[Outgoi
 
     made = []
     for seg in segs:
-        path = seg.path.with_name(f"{kind}-of-{seg.path.name}")
+        # A file of its own: deliveries to several peers go on at once
+        path = seg.path.with_name(f"{peer.name}-{kind}-of-{seg.path.name}")
         name = stand_in(kind, seg.path, path)
         names = (name.sop_class_uid, name.sop_instance_uid, name.transfer_syntax_uid)
         made.append(Outgoing(path, *names, kind))

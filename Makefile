@@ -22,13 +22,14 @@ $(READY): requirements.txt pyproject.toml
 
 setup: $(READY)  ## Make the virtual environment
 
-# What the tests need of the system: a PACS, DCMTK's senders, PostgreSQL, a browser. Debian's names.
-tools:  ## Install Orthanc, DCMTK, PostgreSQL, Chromium, openssl and a C compiler where one is missing (Debian, needs root)
+# What the tests need of the system: a PACS, DCMTK's senders, PostgreSQL, a browser, another maker of RTSTRUCT
+tools:  ## Install Orthanc, DCMTK, PostgreSQL, Chromium, plastimatch, openssl, a C compiler if missing (Debian, needs root)
 	@test -f /usr/share/orthanc/plugins/libOrthancDicomWeb.so && test -x /usr/bin/storescu \
 	&& command -v openssl >/dev/null && command -v cc >/dev/null && command -v chromium >/dev/null \
+	&& command -v plastimatch >/dev/null \
 	&& ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
 	|| { apt-get update -q && DEBIAN_FRONTEND=noninteractive \
-	apt-get install -y -q orthanc orthanc-dicomweb dcmtk postgresql chromium openssl gcc libc6-dev; }
+	apt-get install -y -q orthanc orthanc-dicomweb dcmtk postgresql chromium plastimatch openssl gcc libc6-dev; }
 
 demo: $(READY)  ## Make a CT of a fractured pelvis, segment it, show the result
 	$(BIN)/osteon demo
@@ -51,6 +52,7 @@ bench: $(READY) $(PEER)/.ready tools  ## Speed and memory, each as a ratio again
 	$(BIN)/python -m benchmarks.chain --peer $(PEER)/bin/python
 	$(BIN)/python -m benchmarks.published --peer $(PEER)/bin/python
 	ulimit -s 32768; $(BIN)/python -m benchmarks.reading
+	$(BIN)/python -m benchmarks.seg
 	$(BIN)/python -m benchmarks.receive
 	$(BIN)/python -m benchmarks.node
 

@@ -41,8 +41,8 @@ Output = Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder 
 Models = Annotated[Path | None, Parameter(name=["--models", "-m"], help="Folder of model packages")]
 Package = Annotated[str | None, Parameter(name="--package", help="Use this package only")]
 Formats = Annotated[
-    list[Literal["stl", "ply", "glb", "nifti"]] | None,
-    Parameter(name="--files", negative="", help="Also write surfaces and label maps, in each format given"),
+    list[Literal["stl", "ply", "glb", "nifti", "rtstruct"]] | None,
+    Parameter(name="--files", negative="", help="Also surfaces, label maps, contours, in each format given"),
 ]
 Device = Annotated[str | None, Parameter(help="Where networks run: auto, cpu, cuda")]
 Runtime = Annotated[str | None, Parameter(help="What runs them: auto, openvino, torch")]
@@ -90,11 +90,17 @@ def series(folder: Path, /, *, models: Models = None, package: Package = None, j
 
 
 @app.command
-def export(seg: Path, /, *, output: Output = None, files: Formats = None) -> int:
-    """Write a DICOM SEG as surfaces (STL, PLY, glTF) and label map (NIfTI); all of them unless given."""
+def export(
+    segments: Path, /, *, output: Output = None, files: Formats = None,
+    images: Annotated[Path | None, Parameter(help="Folder of the CT that an RTSTRUCT was drawn on")] = None,
+) -> int:
+    """Write a SEG, RTSTRUCT or named NIfTI as surfaces and label map; all of them unless given.
+
+    With --files rtstruct also a SEG of Osteon's own as RT Structure Set.
+    """
     from app.export_command import export_command
 
-    return export_command(seg, output, None if files is None else list(files))
+    return export_command(segments, output, None if files is None else list(files), images)
 
 
 @app.command
@@ -102,7 +108,7 @@ def evaluate(
     prediction: Path, truth: Path, /, *, output: Output = None, models: Models = None,
     package: Package = None, json_: Json = False,
 ) -> int:
-    """Compare PREDICTION with TRUTH: DICOM SEG, NIfTI, or folders of either."""
+    """Compare PREDICTION with TRUTH: DICOM SEG or RTSTRUCT, NIfTI, NRRD, or folders of them."""
     from app.evaluate_command import evaluate_command
 
     return evaluate_command(prediction, truth, output, models, package, json_)

@@ -12,8 +12,8 @@ from app.case_pairing import Pair, pairs
 from app.case_result import CaseResult
 from app.evaluation_picture import write_worst_slice
 from app.evaluation_report import write_json
-from app.label_files import read_label_map
-from operators.dicom.seg_files import is_seg
+from app.label_files import Labelled, read_label_map
+from operators.dicom.seg_files import is_rtstruct, is_seg
 from operators.imaging import evaluation
 from operators.imaging.figures import Bone
 from operators.imaging.packages import Label
@@ -54,8 +54,7 @@ def aligned(prediction: LabelMap, truth: LabelMap) -> tuple[LabelMap, tuple[str,
 
 
 def _run_pair(pair: Pair, labels: Sequence[Label], out: Path | None) -> CaseResult:
-    prediction, read_notes = read_label_map(pair.prediction, labels)
-    truth, true_notes = read_label_map(pair.truth, labels)
+    (prediction, read_notes), (truth, true_notes) = _read_pair(pair, labels)
     if is_seg(pair.truth):
         # A SEG leaves out empty slices: its extent is not how far its author looked.
         truth = widened(truth, prediction)
@@ -66,6 +65,15 @@ def _run_pair(pair: Pair, labels: Sequence[Label], out: Path | None) -> CaseResu
         return result
     picture = write_worst_slice(prediction, truth, result.figures, out / f"{pair.name}.png")
     return replace(result, picture=picture)
+
+
+def _read_pair(pair: Pair, labels: Sequence[Label]) -> tuple[Labelled, Labelled]:
+    """An RTSTRUCT has no voxels of its own: it is read on the other's grid."""
+    if is_rtstruct(pair.truth):
+        prediction = read_label_map(pair.prediction, labels)
+        return prediction, read_label_map(pair.truth, labels, prediction[0].grid)
+    truth = read_label_map(pair.truth, labels)
+    return read_label_map(pair.prediction, labels, truth[0].grid), truth
 
 
 def _volume_ml(label_map: LabelMap) -> float:

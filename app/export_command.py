@@ -1,4 +1,4 @@
-"""`osteon export`: a DICOM SEG as surfaces and label maps."""
+"""`osteon export`: segments as surfaces and label maps, and a SEG of Osteon's own as contours."""
 
 from __future__ import annotations
 
@@ -6,15 +6,39 @@ from pathlib import Path
 
 from rich.console import Console
 
-from app.export_files import FORMATS, parts_of_seg, write_files
+from app.export_files import FORMATS, parts_of_file, write_files
+from operators.dicom.rtstruct_reader import referenced_series
+from operators.dicom.rtstruct_writer import write_structures
+from operators.dicom.scan import scan
+from operators.dicom.seg_files import is_rtstruct
+from operators.dicom.seg_making import read_making
 from operators.errors import UsageError
+from operators.imaging.volume import Grid
+
+STRUCTURES = "rtstruct"
 
 
-def export_command(seg: Path, output: Path | None, formats: list[str] | None) -> int:
-    """Writes the files, and says which. Raises UsageError without a file or a folder."""
-    if not seg.is_file() or output is None:
-        raise UsageError("expected a DICOM SEG and an output folder; try: osteon export SEG -o OUT")
-    label_map, parts = parts_of_seg(seg)
-    for name in write_files(label_map, parts, formats or list(FORMATS), output):
-        Console().print(str(output / name), highlight=False, soft_wrap=True, markup=False)
+def export_command(
+    segments: Path, output: Path | None, formats: list[str] | None, images: Path | None = None
+) -> int:
+    """Writes the files, and says which; `images` is the folder of an RTSTRUCT's CT. Raises UsageError."""
+    if not segments.is_file() or output is None:
+        raise UsageError("expected a file with segments and an output folder; try: osteon export SEG -o OUT")
+    grid = grid_of(segments, images) if images and is_rtstruct(segments) else None
+    label_map, parts = parts_of_file(segments, grid)
+    wanted = [each for each in formats or FORMATS if each in FORMATS]
+    names = [output / name for name in write_files(label_map, parts, wanted, output)]
+    if formats and STRUCTURES in formats:
+        names.append(write_structures(*read_making(segments), output / "structures.dcm"))
+    for name in names:
+        Console().print(str(name), highlight=False, soft_wrap=True, markup=False)
     return 0
+
+
+def grid_of(rtstruct: Path, images: Path) -> Grid:
+    """Of the series that the contours were drawn on; raises UsageError where the folder does not hold it."""
+    uid = referenced_series(rtstruct)
+    grids = [each.grid for each in scan(images).series if each.series_instance_uid == uid and each.grid]
+    if len(grids) != 1:
+        raise UsageError(f"expected the series {uid} in {images}, got {len(grids)} volumes of it")
+    return grids[0]

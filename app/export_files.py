@@ -11,14 +11,13 @@ import numpy as np
 import trimesh
 from scipy import ndimage
 
-from app.label_files import write_nifti
+from app.label_files import read_named, write_nifti
 from operators.dicom.atomic_file import write_whole
-from operators.dicom.seg_reader import read_seg
 from operators.dicom.segment_descriptions import tracking_identifier
 from operators.errors import OutputError, UnsuitableError
 from operators.imaging.meshes import Mesh, mesh_of
 from operators.imaging.segmentation import Segmentation
-from operators.imaging.volume import Box, LabelMap
+from operators.imaging.volume import Box, Grid, LabelMap
 
 # 80 bytes of which readers take no notice, but for 3D Slicer, which reads the space there
 STL_HEADER = b"SPACE=LPS;UNIT=mm Osteon, for research, not for diagnosis".ljust(80)
@@ -48,12 +47,15 @@ def parts_of(segmentation: Segmentation) -> tuple[Part, ...]:
     )
 
 
-def parts_of_seg(path: Path) -> tuple[LabelMap, tuple[Part, ...]]:
-    """Of a DICOM SEG, Osteon's or another's. Raises UnreadableError, or UnsuitableError for an empty one."""
-    label_map, infos = read_seg(path)
+def parts_of_file(path: Path, grid: Grid | None = None) -> tuple[LabelMap, tuple[Part, ...]]:
+    """Of a file that names its segments, Osteon's or another's; an RTSTRUCT needs its images' grid.
+
+    Raises UnreadableError, UsageError, or UnsuitableError for one without voxels.
+    """
+    label_map, infos = read_named(path, grid)
     boxes = ndimage.find_objects(label_map.labels)
     parts = []
-    for info in infos:
+    for info in infos or ():
         if info.value <= len(boxes) and boxes[info.value - 1] is not None:
             i, j, k = boxes[info.value - 1]
             block = Box((i.start, j.start, k.start), (i.stop, j.stop, k.stop))
@@ -61,7 +63,9 @@ def parts_of_seg(path: Path) -> tuple[LabelMap, tuple[Part, ...]]:
             name = info.bone if info.fragment is None else f"{info.bone} fragment {info.fragment}"
             parts.append(Part(info.value, name, info.label, info.rgb, mesh))
     if not parts:
-        raise UnsuitableError("expected a SEG with at least one voxel, got none", code="nothing_found")
+        raise UnsuitableError(
+            "expected a named segment with at least one voxel, got none", code="nothing_found"
+        )
     return label_map, tuple(parts)
 
 

@@ -21,6 +21,7 @@ from operators.resampler import ResamplerOperator
 from operators.seg_writer import SegWriterOperator
 from operators.series_selector import SeriesSelectorOperator
 from operators.stages import Stages
+from operators.stand_in_writer import StandInWriterOperator
 from operators.targets import Targets
 
 
@@ -88,6 +89,12 @@ class OsteonApplication(Application):
         self.add_flow(select, captures, {("selection", "selection")})
         self.add_flow(resample, captures, {("resampled", "resampled")})
         self.add_flow(measure, captures, {("measured", "measured")})
+        if work.targets.stand_ins:
+            stand_ins = StandInWriterOperator(
+                self, name="stand_in_writer", targets=work.targets, stages=work.stages
+            )
+            self.add_flow(select, stand_ins, {("selection", "selection")})
+            self.add_flow(fracture, stand_ins, {("segmentation", "segmentation")})
 
 
 def run_graph(work: Work) -> Segmentation:

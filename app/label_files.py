@@ -1,4 +1,8 @@
-"""Reads label maps from files: NIfTI, MetaImage and NRRD, or DICOM SEG, with the package's values."""
+"""Reads label maps and their meaning from files: DICOM SEG and RTSTRUCT, NIfTI, MetaImage and NRRD.
+
+One door, `read_named`, with one function for each format behind it; `read_label_map` gives what it
+read the package's values. Edited files are welcome: what a segment is, is found by `segment_values`.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +16,46 @@ import SimpleITK
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
-from operators.dicom.seg_files import is_seg
+from app.segment_names import named_segments, names_beside, names_within
+from operators.dicom.rtstruct_reader import read_rtstruct
+from operators.dicom.seg_files import is_rtstruct, is_seg
 from operators.dicom.seg_reader import SegmentInfo, read_seg
-from operators.errors import UnreadableError, UnsuitableError
+from operators.dicom.segment_values import values_of
+from operators.errors import UnreadableError, UsageError
 from operators.imaging.packages import Label
 from operators.imaging.volume import Grid, LabelMap
 
 # NIfTI's world is RAS (nifti1.h, "+x = Right ... +y = Anterior"), ours is LPS.
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+Named = tuple[LabelMap, tuple[SegmentInfo, ...] | None]
+Labelled = tuple[LabelMap, tuple[str, ...]]
 
 
-def read_label_map(path: Path, labels: Sequence[Label]) -> tuple[LabelMap, tuple[str, ...]]:
-    """Label values by the package's convention, and notes of what did not fit it."""
+def read_label_map(path: Path, labels: Sequence[Label], grid: Grid | None = None) -> Labelled:
+    """Label values by the package's convention, and notes of what did not fit it.
+
+    `grid` is that of the images, which an RTSTRUCT needs. A file that names nothing has the package's
+    values already. Raises UnsuitableError where a segment's meaning cannot be told, UnreadableError.
+    """
+    label_map, segments = read_named(path, grid)
+    if segments is None:
+        return label_map, _unknown_values(label_map, labels)
+    values = values_of(segments, labels)
+    left_out = [segment.label for segment in segments if segment.value not in values]
+    notes = (f"segments of no bone of the package left out: {', '.join(left_out)}",) if left_out else ()
+    return _with_values(label_map, values), notes
+
+
+def read_named(path: Path, grid: Grid | None = None) -> Named:
+    """Labels as they are numbered in the file, and what it says each is; None where it says nothing."""
     read = READERS.get(_suffix(path.name))
-    if read is None:
-        return read_labelled_seg(path, labels)
-    label_map = read(path)
-    return label_map, _unknown_values(label_map, labels)
+    if read is not None:
+        return read(path)
+    if not is_rtstruct(path):
+        return read_seg(path)
+    if grid is None:
+        raise UsageError("expected the images that an RTSTRUCT was drawn on, got the RTSTRUCT alone")
+    return read_rtstruct(path, grid)
 
 
 def write_nifti(label_map: LabelMap, path: Path) -> None:
@@ -39,8 +66,8 @@ def write_nifti(label_map: LabelMap, path: Path) -> None:
 
 
 def is_label_file(path: Path) -> bool:
-    """Whether the file is of a kind that can hold a label map; of DICOM only a SEG is."""
-    return path.is_file() and (_suffix(path.name) in READERS or is_seg(path))
+    """Whether the file is of a kind that can hold a label map; of DICOM a SEG or RTSTRUCT."""
+    return path.is_file() and (_suffix(path.name) in READERS or is_seg(path) or is_rtstruct(path))
 
 
 def stem(name: str) -> str:
@@ -49,42 +76,41 @@ def stem(name: str) -> str:
     return name[: len(name) - len(suffix)]
 
 
-def read_labelled_seg(path: Path, labels: Sequence[Label]) -> tuple[LabelMap, tuple[str, ...]]:
-    """A SEG's segments, found by their bone's code and side, under the package's values."""
-    label_map, segments = read_seg(path)
-    values = package_values(segments, labels)
+def _with_values(label_map: LabelMap, values: dict[int, int]) -> LabelMap:
     table = np.zeros(max([int(label_map.labels.max()), *values]) + 1, dtype=np.uint16)
     table[list(values)] = list(values.values())
-    left_out = sorted({segment.value for segment in segments} - set(values))
-    notes = (f"segments of no bone of the package left out: {left_out}",) if left_out else ()
-    return LabelMap(unsigned(table[label_map.labels]), label_map.grid), notes
-
-
-def package_values(segments: Sequence[SegmentInfo], labels: Sequence[Label]) -> dict[int, int]:
-    """Segment number to label value; a bone's fragments take its values in their order."""
-    values: dict[int, int] = {}
-    for label in labels:
-        own = sorted((s for s in segments if _names(s, label)), key=lambda s: (s.fragment or 0, s.value))
-        if len(own) > len(label.values):
-            raise UnsuitableError(f"expected at most {len(label.values)} fragments of a bone, got {len(own)}")
-        values |= {segment.value: value for segment, value in zip(own, label.values, strict=False)}
-    return values
-
-
-def _names(segment: SegmentInfo, label: Label) -> bool:
-    side = segment.laterality and segment.laterality.value
-    return segment.region.value == label.type.value and side == (label.laterality and label.laterality.value)
+    return LabelMap(unsigned(table[label_map.labels]), label_map.grid)
 
 
 def _unknown_values(label_map: LabelMap, labels: Sequence[Label]) -> tuple[str, ...]:
-    flat = label_map.labels.ravel(order="K")
-    present = np.flatnonzero(np.bincount(flat[flat > 0]))
-    unknown = sorted(set(present.tolist()) - {value for label in labels for value in label.values})
+    unknown = sorted(set(_present(label_map)) - {value for label in labels for value in label.values})
     return (f"values of no bone of the package left out: {unknown}",) if unknown else ()
+
+
+def _present(label_map: LabelMap) -> list[int]:
+    flat = label_map.labels.ravel(order="K")
+    return [int(value) for value in np.flatnonzero(np.bincount(flat[flat > 0]))]
 
 
 def _suffix(name: str) -> str:
     return next((suffix for suffix in READERS if name.lower().endswith(suffix)), "")
+
+
+def read_named_nifti(path: Path) -> Named:
+    """NIfTI keeps no names; BIDS's table beside it does."""
+    label_map = read_nifti(path)
+    names = names_beside(path.with_name(f"{stem(path.name)}.tsv"))
+    return label_map, named_segments(_present(label_map), names)
+
+
+def read_named_itk(path: Path) -> Named:
+    """MetaImage or NRRD, in which 3D Slicer keeps names."""
+    try:
+        image: Any = SimpleITK.ReadImage(str(path))
+    except RuntimeError as error:
+        raise UnreadableError(f"expected a label map that ITK reads, got {path.suffix}") from error
+    label_map = _of_itk(image)
+    return label_map, named_segments(_present(label_map), names_within(image))
 
 
 def read_nifti(path: Path) -> LabelMap:
@@ -97,12 +123,8 @@ def read_nifti(path: Path) -> LabelMap:
     return LabelMap(unsigned(values), Grid(_volume_shape(values), RAS_TO_LPS @ image.affine))
 
 
-def read_itk(path: Path) -> LabelMap:
-    """MetaImage or NRRD: ITK's world is LPS, its arrays come out as (k, j, i)."""
-    try:
-        image: Any = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        raise UnreadableError(f"expected a label map that ITK reads, got {path.suffix}") from error
+def _of_itk(image: Any) -> LabelMap:
+    """ITK's world is LPS, its arrays come out as (k, j, i)."""
     values = SimpleITK.GetArrayFromImage(image).transpose()
     affine = np.eye(4)
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
@@ -121,11 +143,11 @@ def unsigned(values: NDArray[Any]) -> NDArray[np.uint8] | NDArray[np.uint16]:
     return whole
 
 
-READERS: dict[str, Callable[[Path], LabelMap]] = {
-    ".nii": read_nifti,
-    ".nii.gz": read_nifti,
-    ".mha": read_itk,
-    ".nrrd": read_itk,
+READERS: dict[str, Callable[[Path], Named]] = {
+    ".nii": read_named_nifti,
+    ".nii.gz": read_named_nifti,
+    ".mha": read_named_itk,
+    ".nrrd": read_named_itk,
 }
 
 

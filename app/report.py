@@ -34,7 +34,8 @@ class SeriesRecord:
 
     `segmentation`, `result` and `measurements` (names in the output folder of the SEG and of the
     structured report) are None where nothing was made; `files` are those
-    for people, `pictures` and `turntable` the secondary captures, `page` the HTML report.
+    for people, `pictures` and `turntable` the secondary captures, `page` the HTML report, `others` a kind
+    and a name each: key objects, and other forms of the segmentation.
     """
 
     study_instance_uid: str
@@ -54,6 +55,7 @@ class SeriesRecord:
     pictures: tuple[str, ...] = ()
     turntable: tuple[str, ...] = ()
     page: str | None = None
+    others: tuple[tuple[str, str], ...] = ()
 
 
 def report(
@@ -105,6 +107,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "pictures": list(record.pictures),
         "turntable": list(record.turntable),
         "page": record.page,
+        "others": dict(record.others),
         "result_sop_instance_uid": record.result_sop_instance_uid,
         "segments": _segments(made) if made else [],
         "flags": [_flag(flag) for flag in made.flags] if made else [],

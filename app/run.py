@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from app.report import SELECTED, SeriesRecord, StageRecord, report, write_report
-from app.series_job import Graph, Job, graph_of
+from app.series_job import STAND_INS, Graph, Job, graph_of
 from app.series_results import FOLDERS, finished
 from app.settings import SOFTWARE_VERSION, Settings
 from app.stage_clock import Show, StageClock
@@ -67,7 +67,10 @@ def run_folder(
     chosen = [outcome for outcome in outcomes if isinstance(outcome, Selection)]
     codes = [EXIT_UNSUITABLE] * (not chosen)
     for number, selection in enumerate(chosen):
-        job = Job(number, selection, found, packages, output, settings, made_at, page=True)
+        stand_ins = tuple(each for each in settings.files if each in STAND_INS)
+        job = Job(
+            number, selection, found, packages, output, settings, made_at, page=True, stand_ins=stand_ins
+        )
         record, code = run_job(job, show, graph)
         records.append(record)
         codes.append(code)
@@ -106,6 +109,7 @@ def remove_former(output: Path) -> None:
         rows = [row for row in former["series"] if row["result"]]
         names = [name for row in rows for name in (row["result"], row.get("measurements")) if name]
         names += [str(name) for row in rows for key in FOLDERS for name in row.get(key, ())]
+        names += [str(name) for row in rows for name in row.get("others", {}).values()]
         names += [row["page"] for row in rows if row.get("page")]
     except (OSError, ValueError, KeyError, TypeError):
         return

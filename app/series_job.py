@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from operators.networks.registry import Networks
 
 PICTURES, TURNTABLE = "pictures", "turntable"
+KEY_OBJECTS = "key-objects"
+# Forms of the segmentation beside the SEG: rows of the stand-ins' table, and their files' names
+STAND_INS = {"labelmap": "labelmap", "rtstruct": "structures"}
 STACK_BYTES = 32 * 1024 * 1024
 
 
@@ -40,6 +43,7 @@ class Job:
     made_at: datetime
     revision: int = 1
     page: bool = False
+    stand_ins: tuple[str, ...] = ()
 
     def file(self, name: str, suffix: str) -> str:
         """The name of a result: the first series' has no number."""
@@ -95,8 +99,9 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
     targets = Targets(
         job.output / job.file("segmentation", ".dcm"), job.output / job.file("measurements", ".dcm"),
         job.output / job.file("preview", ".png"), job.output / job.file(PICTURES, ""),
-        job.output / job.file(TURNTABLE, ""), job.made_at, SOFTWARE_VERSION, job.revision,
-        job.settings.seg.profile,
+        job.output / job.file(TURNTABLE, ""), job.output / job.file(KEY_OBJECTS, ".dcm"), job.made_at,
+        SOFTWARE_VERSION, job.revision, job.settings.seg.profile,
+        tuple((kind, job.output / job.file(STAND_INS[kind], ".dcm")) for kind in job.stand_ins),
     )  # fmt: skip
     return run_graph(Work(job.scan, job.packages, job.number, networks, targets, clock))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.report import SeriesRecord
-from app.series_job import PICTURES, TURNTABLE, Graph, Job
+from app.series_job import KEY_OBJECTS, PICTURES, STAND_INS, TURNTABLE, Graph, Job
 from app.settings import SOFTWARE_VERSION
 from app.stage_clock import StageClock
 from operators.imaging.segmentation import Segmentation
@@ -20,7 +20,7 @@ def finished(record: SeriesRecord, job: Job, clock: StageClock, graph: Graph) ->
     done = replace(
         record, segmentation=segmentation, result=job.file("segmentation", ".dcm"),
         measurements=job.file("measurements", ".dcm"), files=exported(segmentation, job, clock),
-        pictures=captures(job, PICTURES), turntable=captures(job, TURNTABLE),
+        pictures=captures(job, PICTURES), turntable=captures(job, TURNTABLE), others=others(job),
     )  # fmt: skip
     return replace(done, page=written_page(done, job, clock)) if job.page else done
 
@@ -43,14 +43,22 @@ def captures(job: Job, name: str) -> tuple[str, ...]:
     return tuple(f"{folder.name}/{path.name}" for path in sorted(folder.glob("*.dcm")))
 
 
+def others(job: Job) -> tuple[tuple[str, str], ...]:
+    """What else the graph has written: kinds and names in the output folder."""
+    names = {"kos": job.file(KEY_OBJECTS, ".dcm")}
+    names |= {kind: job.file(STAND_INS[kind], ".dcm") for kind in job.stand_ins}
+    return tuple((kind, name) for kind, name in names.items() if (job.output / name).is_file())
+
+
 def exported(segmentation: Segmentation, job: Job, clock: StageClock) -> tuple[str, ...]:
     """The files for people, in a folder of their own; their names in the output folder."""
-    if not job.settings.files:
+    formats = [each for each in job.settings.files if each not in STAND_INS]
+    if not formats:
         return ()
     from app.export_files import parts_of, write_files
 
     folder = job.file(FILES, "")
     with clock.measured("files"):
         parts = parts_of(segmentation)
-        names = write_files(segmentation.label_map, parts, job.settings.files, job.output / folder)
+        names = write_files(segmentation.label_map, parts, formats, job.output / folder)
     return tuple(f"{folder}/{name}" for name in names)

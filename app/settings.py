@@ -59,7 +59,7 @@ class Settings(BaseSettings):
         "exact", description="How published networks are run: as the original, or in fewer, unmirrored tiles"
     )
     threads: int = Field(0, ge=0, description="CPU threads of the networks, 0 for all")
-    files: tuple[Literal["stl", "ply", "glb", "nifti"], ...] = Field(
+    files: tuple[Literal["stl", "ply", "glb", "nifti", "rtstruct"], ...] = Field(
         (), description="Surfaces and label maps beside the DICOM results"
     )
     seg: SegSettings = Field(SegSettings(), description="The DICOM SEG that is written")

@@ -2,9 +2,8 @@
 
     python -m benchmarks.made_fracture FOLDER
 
-Random weights leave most voxels between two classes, where any rounding turns them; so it is trained for a
-minute or two on 32x32x32 voxels at a time to tell the rim of a made-up bone (within 3 mm of its surface) from
-its inside. FOLDER becomes one of nnU-Net v2 that the original and `osteon models import` read alike.
+It is trained for a minute or two to tell the rim of a made-up bone (within 3 mm of its surface) from its
+inside. FOLDER becomes one of nnU-Net v2 that the original and `osteon models import` read alike.
 """
 
 from __future__ import annotations
@@ -18,10 +17,11 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from benchmarks.short_training import as_read, trained
 from operators.imaging.recipes import Resampling
-from operators.imaging.zoom import new_shape, zoomed
+from operators.imaging.zoom import zoomed
 from operators.networks.architectures import build
-from tests.made_nnunet import MEASURES, Case, architecture_of, v2_names, write_v2
+from tests.made_nnunet import Case, architecture_of, v2_names, write_v2
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -40,8 +40,7 @@ CASE = Case(
 # Of air around the masked bone, as FracSegNet blanks it
 BLANK_HU = -1000
 RIM_MM = 3.0
-CROP_MM = (247, 166, 186)
-SIDE, STEPS = 32, 60
+CROP_MM, SPACING_MM = (247, 166, 186), (1.0, 1.0, 1.0)
 
 
 def bone_crop() -> tuple[NDArray[np.int16], Labels]:
@@ -71,50 +70,17 @@ def blade(a: Array, b: Array, c: Array, half_axes_mm: tuple[float, float, float]
 def examples() -> tuple[Array, Labels]:
     """The crop as the network reads it, and what it is to say."""
     hu, where = bone_crop()
-    shape = new_shape(hu.shape, (1.0, 1.0, 1.0), CASE.spacing)
-    image = zoomed(hu.astype(np.float32), shape, None, Resampling(3))
-    low, high = MEASURES["percentile_00_5"], MEASURES["percentile_99_5"]
-    image = (np.clip(image, low, high) - MEASURES["mean"]) / MEASURES["std"]
-    return image.astype(np.float32), zoomed(where, shape, None, Resampling(0)).astype(np.uint8)
-
-
-def trained(seed: int = 0) -> dict[str, torch.Tensor]:
-    """Weights after STEPS steps of AdamW on cross-entropy."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    name, arguments = architecture_of(CASE)
-    network = build(name, **arguments).train()
-    adam = torch.optim.AdamW(network.parameters(), 1e-3)
-    falling = torch.optim.lr_scheduler.OneCycleLR(adam, 2e-3, total_steps=STEPS)
-    image, truth = examples()
-    for step in range(STEPS):
-        patch, labels = drawn(image, truth, rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = network(patch)
-        loss = torch.nn.functional.cross_entropy(logits.float(), labels)
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
-        falling.step()
-        if step % 10 == 0 or step == STEPS - 1:
-            print(f"step {step}: cross-entropy {loss.item():.3f}", flush=True)
-    return network.state_dict()
-
-
-def drawn(image: Array, truth: Labels, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """A cube around some voxel of the bone."""
-    voxel = rng.choice(np.argwhere(truth[::4, ::4, ::4] > 0)) * 4 + rng.integers(-8, 9, 3)
-    starts = np.clip(voxel - SIDE // 2, 0, np.array(image.shape) - SIDE)
-    cube = tuple(slice(start, start + SIDE) for start in starts)
-    labels = truth[cube][None].astype(np.int64)
-    return torch.from_numpy(image[cube][None, None].copy()), torch.from_numpy(labels)
+    _, read = as_read(CASE, hu, SPACING_MM)
+    return read, zoomed(where, read.shape, None, Resampling(0)).astype(np.uint8)
 
 
 def made_folder(folder: Path) -> Path:
     """The folder of nnU-Net v2, made where it is not there yet."""
     if not (folder / "plans.json").is_file():
         began = time.monotonic()
-        state = v2_names(CASE, trained())
+        name, arguments = architecture_of(CASE)
+        image, truth = examples()
+        state = v2_names(CASE, trained(build(name, **arguments), image[None], truth))
         write_v2(CASE, folder)
         path = folder / "fold_0" / "checkpoint_final.pth"
         content = torch.load(path, weights_only=False)

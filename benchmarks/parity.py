@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import nibabel
@@ -24,8 +25,10 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy.cases.patients import patient_scan
 from operators.chains import segment
+from operators.direct import run_stage
 from operators.imaging.package_file import PACKAGE_FILE, read_package
-from operators.imaging.packages import ModelPackage
+from operators.imaging.preparation import prepare
+from operators.imaging.recipes import DirectPackage
 from operators.imaging.volume import Grid, Volume
 from operators.networks.imports.formats import read_published
 from operators.networks.imports.install import NewPackage, install
@@ -37,6 +40,7 @@ from tests.made_nnunet import Case, write_v2
 from tests.made_nnunet_v1 import write_v1
 
 Image = NDArray[np.float32]
+Labels = NDArray[np.uint8]
 CUBES, FIRST_FLAT, LAST_FLAT = ((3, 3, 3),) * 6, (1, 2, 2), (1, 2, 1)
 FIVE = {"background": 0, **{f"class_{number}": number for number in range(1, 5)}}
 SIX_STAGES = {"kernels": CUBES, "blocks": (2,) * 6, "decoder_blocks": (2,) * 5, "mirrored": None}
@@ -130,7 +134,7 @@ def full_size(case: Case) -> Case:
     return replace(case, features=features, before=before)
 
 
-def package_of(folder: Path, models: Path) -> ModelPackage:
+def package_of(folder: Path, models: Path) -> DirectPackage:
     """What `osteon models import` makes of a folder; the labels' meanings are not looked at."""
     cascade = next(folder.glob("3d_cascade_fullres/*/*"), folder)
     model = read_published(cascade, Wanted())
@@ -140,26 +144,46 @@ def package_of(folder: Path, models: Path) -> ModelPackage:
         for name, value in model.values.items()
     ]
     new = NewPackage(folder.name, folder.name, rows, "LPS")
-    return read_package(install(model, new, models) / PACKAGE_FILE)
+    package = read_package(install(model, new, models) / PACKAGE_FILE)
+    assert isinstance(package, DirectPackage)
+    return package
 
 
-def compared(image: str, folder: Path, expected: NDArray[np.uint8], volume: Volume) -> list[Row]:
-    """One network with each runtime."""
-    rows = []
+def compared(image: str, folder: Path, said: dict[str, Labels], volume: Volume) -> list[Row]:
+    """One network with each runtime; a cascade's last stage by itself, too, after the original's first."""
+    rows, expected = [], said[f"{folder.name}.labels"].transpose(2, 1, 0)
+    before = said.get(f"{folder.name}.before")
     with tempfile.TemporaryDirectory() as models:
         package = package_of(folder, Path(models))
         for runtime in RUNTIMES:
-            began = time.monotonic()
-            got = segment(volume, package, Networks(Device(runtime)), lambda *_: None).label_map.labels
-            seconds = time.monotonic() - began
-            differ = int(np.sum(got != expected))
-            dice = least_dice(got, expected)
-            rows.append(Row(image, folder.name, runtime, got.size, differ, dice, seconds))
-            print(rows[-1].text, flush=True)
+            networks = Networks(Device(runtime))
+            ways = {folder.name: partial(every_stage, volume, package, networks)}
+            if before is not None:
+                given = np.ascontiguousarray(before.transpose(2, 1, 0))
+                ways[f"{folder.name}, last stage"] = partial(last_stage, volume, package, networks, given)
+            for name, run in ways.items():
+                began = time.monotonic()
+                got = run()
+                seconds, dice = time.monotonic() - began, least_dice(got, expected)
+                differ = int(np.sum(got != expected))
+                rows.append(Row(image, name, runtime, got.size, differ, dice, seconds))
+                print(rows[-1].text, flush=True)
     return rows
 
 
-def least_dice(got: NDArray[np.uint8], expected: NDArray[np.uint8]) -> float:
+def every_stage(volume: Volume, package: DirectPackage, networks: Networks) -> Labels:
+    """What a package makes of a volume, as `osteon run` does it."""
+    return segment(volume, package, networks, lambda *_: None).label_map.labels
+
+
+def last_stage(volume: Volume, package: DirectPackage, networks: Networks, before: Labels) -> Labels:
+    """What the last stage of a cascade makes of the labels (I, J, K) of the one before."""
+    stage = package.stages[-1]
+    prepared = prepare(volume, stage, before)
+    return run_stage(prepared, stage, networks, None, lambda _: None)[0].labels
+
+
+def least_dice(got: Labels, expected: Labels) -> float:
     """Dice of the class that agrees least."""
     values = [value for value in np.unique(expected) if value]
     both = [np.sum((got == value) & (expected == value)) for value in values]
@@ -176,8 +200,7 @@ def compare(work: Path) -> list[Row]:
         for name, (z, y, x) in spacings.items():
             grid = Grid(image.shape[::-1], np.diag([x, y, z, 1.0]), "1.2.3")
             volume = Volume(image.transpose(2, 1, 0), grid)
-            expected = said[f"{name}.labels"].transpose(2, 1, 0)
-            rows += compared(folder.name.replace("_", " "), folder / name, expected, volume)
+            rows += compared(folder.name.replace("_", " "), folder / name, said, volume)
     return rows
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.made_fracture import bone_crop, made_folder
+from benchmarks.made_fracture import SPACING_MM, bone_crop, made_folder
 from benchmarks.measured import Measured, measured
 from operators.imaging.package_file import PACKAGE_FILE
 from operators.networks.imports.formats import read_published
@@ -68,7 +68,7 @@ def fracture(work: Path, peer: Path) -> None:
     """One bone."""
     folder, volume = made_folder(work / "fracture"), work / "bone.npz"
     if not volume.is_file():
-        np.savez(volume, hu=bone_crop()[0], spacing=(1.0, 1.0, 1.0))
+        np.savez(volume, hu=bone_crop()[0], spacing=SPACING_MM)
     compared("one bone, a network of FracSegNet's size", folder, volume, peer)
 
 

@@ -4,36 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
-
+from operators.dicom.markings import Making
 from operators.dicom.report_writer import write_report
 from operators.imaging.segmentation import Segmentation
-from operators.stages import Stages
-from operators.targets import Targets
+from operators.result_writer import ResultWriterOperator
 
 
-class ReportWriterOperator(Operator):
-    """In: `selection`, `measured`, `seg` (its path). What was reported stays in `segmentation`."""
+class ReportWriterOperator(ResultWriterOperator):
+    """`seg` is the SEG's path. What was reported stays in `segmentation`."""
 
+    inputs, stage = ("measured", "seg"), "report"
     segmentation: Segmentation | None = None
 
-    def __init__(
-        self, fragment: Fragment, *args: Any, targets: Targets, stages: Stages, **kwargs: Any
-    ) -> None:
-        self.targets, self.stages = targets, stages
-        super().__init__(fragment, *args, **kwargs)
-
-    def setup(self, spec: OperatorSpec) -> None:
-        """Ports."""
-        spec.input("selection")
-        spec.input("measured")
-        spec.input("seg")
-
-    def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
+    def write(self, making: Making, segmentation: Segmentation, *others: Any) -> None:
         """One file."""
-        selection, segmentation = op_input.receive("selection"), op_input.receive("measured")
-        seg = op_input.receive("seg")
-        with self.stages.measured("report"):
-            making = self.targets.making(selection.series, segmentation)
-            write_report(segmentation, making, seg, self.targets.measurements)
+        (seg,) = others
+        write_report(segmentation, making, seg, self.targets.measurements)
         self.segmentation = segmentation

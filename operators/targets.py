@@ -13,17 +13,22 @@ from operators.imaging.segmentation import Segmentation
 
 @dataclass(frozen=True)
 class Targets:
-    """`seg_profile` is a row of the SEG writer's table; a `revision` above 1 replaces earlier results."""
+    """`seg_profile` is a row of the SEG writer's table; a `revision` above 1 replaces earlier results.
+
+    `stand_ins` are forms of the segmentation for those that take no SEG: rows of the stand-in writer's table.
+    """
 
     seg: Path
     measurements: Path
     preview: Path
     pictures: Path
     turntable: Path
+    key_objects: Path
     made_at: datetime
     software_version: str
     revision: int = 1
     seg_profile: str = "binary"
+    stand_ins: tuple[tuple[str, Path], ...] = ()
 
     def making(self, series: Series, made: Segmentation) -> Making:
         """What all DICOM results of a series share."""

@@ -84,7 +84,8 @@ def send_command(settings: Settings, peer_name: str, paths: list[Path]) -> int:
     peer = destination(peer_name, settings.node)
     files = [path for given in paths for path in (sorted(given.rglob("*")) if given.is_dir() else [given])]
     named = [Outgoing(path, *read_outgoing(path)) for path in files if path.is_file()]
-    store(named, peer, settings.node)
+    for refused in store(named, peer, settings.node):
+        raise refused.error
     print(f"{len(named)} instances delivered to {peer.name}")
     return 0
 

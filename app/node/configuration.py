@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
 Role = Literal["receive", "segment", "send"]
 Urgency = Literal["urgent", "normal", "low"]
-Result = Literal["seg", "sr", "sc", "turntable"]
+Result = Literal["seg", "sr", "sc", "turntable", "kos", "labelmap", "rtstruct"]
+StandIn = Literal["labelmap", "rtstruct", "sc"]
 
 
 class Frozen(BaseModel):
@@ -45,7 +46,11 @@ class Peer(Frozen):
     tls: bool = Field(False, description="Is spoken to by TLS")
     results: tuple[Result, ...] = Field(
         ("seg", "sr"), min_length=1,
-        description="What is sent: the segmentation, the report, pictures, the bones from all around",
+        description="What is sent: seg(mentation), sr (report), sc (pictures), turntable (the bones from all "
+        "around), kos (key slices), labelmap, rtstruct",
+    )
+    instead: tuple[StandIn, ...] = Field(
+        ("labelmap", "rtstruct", "sc"), description="What one that refuses the SEG gets: the first it takes"
     )
 
     @field_validator("ae_title")
@@ -69,6 +74,13 @@ class Peer(Frozen):
     def address(self) -> str:
         """Of the machine that results go to."""
         return self.host or urlsplit(self.stow).hostname or ""
+
+
+    @property
+    def stand_ins(self) -> tuple[StandIn, ...]:
+        """What may go in the place of the SEG, if it is to get one."""
+        wanted = self.instead if "seg" in self.results else ()
+        return tuple(kind for kind in wanted if kind not in self.results)
 
 
 class Rule(Frozen):

@@ -32,19 +32,36 @@ class Outgoing:
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
+    kind: str = ""
 
 
-def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> None:
-    """All files in one association. Raises TransientError (may work later) or OutputError (never will)."""
+@dataclass(frozen=True)
+class Refused:
+    """A file that a peer will never take, and why."""
+
+    file: Outgoing
+    error: OutputError
+
+
+def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list[Refused]:
+    """All files in one association; those that the peer will never take. Raises TransientError."""
     _config.STORE_SEND_CHUNKED_DATASET = True
     contexts = sorted({(file.sop_class_uid, file.transfer_syntax_uid) for file in files})
-    association = associated(peer, settings, contexts)
+    try:
+        association = associated(peer, settings, contexts)
+    except OutputError as error:
+        return [Refused(file, error) for file in files]
+    refused = []
     try:
         for file in files:
-            require_context(association, file, peer)
-            store_one(association, file, peer)
+            try:
+                require_context(association, file, peer)
+                store_one(association, file, peer)
+            except OutputError as error:
+                refused.append(Refused(file, error))
     finally:
         end(association)
+    return refused
 
 
 def echo(peer: Peer, settings: NodeSettings) -> None:

@@ -24,7 +24,7 @@ UNDER_WAY = {"ENQUEUED": "queued", "DELAYED": "queued", "PENDING": "running"}
 
 @dataclass(frozen=True)
 class JobState:
-    """`code` and `sentence` say why it was refused or failed, or what a delivery waits for."""
+    """`code` and `sentence` say why it was refused or failed, or what a peer has not taken."""
 
     job_id: str
     state: str
@@ -99,7 +99,9 @@ def delivery_state(job: JobState, deliveries: list[Any]) -> JobState:
         for state, code, sentence in ends:
             if state == wanted:
                 return replace(job, state=state, code=code, sentence=sentence)
-    return replace(job, state="delivered")
+    said = [(code, sentence) for _, code, sentence in ends if sentence]
+    code = said[0][0] if said else ""
+    return replace(job, state="delivered", code=code, sentence="; ".join(sentence for _, sentence in said))
 
 
 def end_of_delivery(row: Any) -> tuple[str, str, str]:

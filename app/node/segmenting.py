@@ -9,7 +9,6 @@ from pathlib import Path
 
 import structlog
 
-from app.node.configuration import Result
 from app.node.job import JobFolder, Json, StudyJob, job_folder
 from app.report import SeriesRecord
 from app.run import (
@@ -19,14 +18,16 @@ from app.run import (
     record_of_refusal,
     run_job,
 )
-from app.series_job import Graph, Job
+from app.series_job import STAND_INS, Graph, Job
 from app.settings import Settings
 from app.stage_clock import silent
 from operators.dicom.picture_writer import check_picture
 from operators.dicom.report_check import check_report
+from operators.dicom.result_check import ResultName, check_result
 from operators.dicom.scan import Scan, require_series, scan
-from operators.dicom.seg_check import ResultName, check_seg
+from operators.dicom.seg_check import check_seg
 from operators.dicom.selection import Refusal, Selection, select
+from operators.dicom.series import Series
 from operators.errors import OutputError, TransientError
 from operators.imaging.packages import ModelPackage
 
@@ -48,6 +49,8 @@ class Segmenter:
     def __init__(self, settings: Settings, packages: tuple[ModelPackage, ...], graph: Graph) -> None:
         self.settings, self.packages, self.graph = settings, packages, graph
         self.latest: tuple[str, Decided] | None = None
+        wanted = {kind for peer in settings.node.destinations for kind in peer.results}
+        self.stand_ins = tuple(kind for kind in STAND_INS if kind in wanted)
 
     def decide(self, values: Json) -> Json:
         """Which series are segmented, and why the others are not."""
@@ -63,7 +66,7 @@ class Segmenter:
         prepare_output(folder.output)
         work = Job(
             number, decided.selections[number], decided.scan, self.packages, folder.output,
-            self.settings, datetime.fromisoformat(job.made_at), job.revision,
+            self.settings, datetime.fromisoformat(job.made_at), job.revision, stand_ins=self.stand_ins,
         )
         record, code = run_job(work, silent, self.graph)
         if code == TransientError.exit_code:
@@ -82,13 +85,15 @@ class Segmenter:
         try:
             name = check_seg(work.output / seg, record.segmentation, series)
             of_report = check_report(work.output / report, name.sop_instance_uid, series)
-            captures: dict[Result, tuple[str, ...]] = {
-                "sc": record.pictures, "turntable": record.turntable
-            }  # fmt: skip
+            captures = {"sc": record.pictures, "turntable": record.turntable}
             pictures = [
                 result_of(kind, each, work, check_picture(work.output / each, series))
                 for kind, files in captures.items()
                 for each in files
+            ]
+            others = [
+                result_of(kind, name, work, self._checked(kind, work.output / name, record, series))
+                for kind, name in record.others
             ]
         except OutputError as error:
             log.error("verification_failed", series_instance_uid=record.series_instance_uid)
@@ -100,9 +105,17 @@ class Segmenter:
                 result_of("seg", seg, work, name),
                 result_of("sr", report, work, of_report),
                 *pictures,
+                *others,
             ],
             "seconds": {stage.name: round(stage.seconds, 3) for stage in record.stages},
         }
+
+    def _checked(self, kind: str, path: Path, record: SeriesRecord, series: Series) -> ResultName:
+        """The name of a result beside SEG, report and pictures. Raises OutputError."""
+        if kind == "labelmap":
+            assert record.segmentation is not None
+            return check_seg(path, record.segmentation, series)
+        return check_result(path, series)
 
     def _folder(self, job: StudyJob) -> JobFolder:
         return job_folder(self.settings.node.data, job.job_id)
@@ -134,7 +147,7 @@ def refused(code: str, sentence: str, record: SeriesRecord) -> Json:
     }
 
 
-def result_of(kind: Result, file: str, work: Job, name: ResultName) -> Json:
+def result_of(kind: str, file: str, work: Job, name: ResultName) -> Json:
     """A verified file of the output folder, as it is handed over to be sent."""
     return {"kind": kind, "file": file, "sha256": sha256_of(work.output / file), **asdict(name)}
 

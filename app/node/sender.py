@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
@@ -11,8 +12,9 @@ from app.node import destination as c_store
 from app.node import stow_destination
 from app.node.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail, Participant
 from app.node.commitment import ask, report_owed, require_committed, transaction_of
-from app.node.configuration import NodeSettings, Peer
-from app.node.destination import Outgoing
+from app.node.configuration import NodeSettings, Peer, StandIn
+from app.node.delivery import delivered
+from app.node.destination import Outgoing, Refused
 from app.node.inbox import Inbox
 from app.node.job import Json, job_folder
 from app.node.segmenting import sha256_of
@@ -20,6 +22,9 @@ from app.node.workflow import Attempt
 from operators.errors import OsteonError, OutputError, TransientError
 
 log = structlog.get_logger()
+
+# The code of a delivery of which the peer has not taken everything
+NOT_TAKEN = "not_taken"
 
 
 def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attempt:
@@ -30,33 +35,55 @@ def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attemp
         who = Participant(peer.ae_title, peer.address, DESTINATION, False)
         study = delivery["job_id"].rpartition("-")[0]
         result = SUCCEEDED if outcome.state == "delivered" else FAILED
-        trail.delivered(who, study, len(delivery["files"]), result)
+        trail.delivered(who, study, outcome.instances or len(delivery["files"]), result)
     return outcome
 
 
-def deliver(delivery: Json, settings: NodeSettings) -> None:
+def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
     """Stores, and asks for commitment where the peer offers it."""
-    peer = destination(delivery["peer"], settings)
-    files = [outgoing(each, delivery["job_id"], settings) for each in delivery["files"]]
-    store(files, peer, settings)
+    peer, job_id = destination(delivery["peer"], settings), delivery["job_id"]
+    files = [outgoing(each, job_id, settings) for each in delivery["files"]]
+    captures = [outgoing(each, job_id, settings) for each in delivery.get("captures", ())]
+    make = partial(stand_ins, peer, captures)
+    done = delivered(files, make, peer, lambda some: store(some, peer, settings))
     if peer.commitment:
-        ask(files, peer, settings, transaction_of(delivery))
-    log.info("delivered", job=delivery["job_id"], peer=peer.name, instances=len(files))
+        ask(list(done.files), peer, settings, transaction_of(delivery))
+    log.info("delivered", job=job_id, peer=peer.name, instances=len(done.files), but=done.sentence)
+    return Attempt("delivered", NOT_TAKEN if done.sentence else "", done.sentence, len(done.files))
 
 
-def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> None:
-    """In the way that the peer wants. Raises TransientError or OutputError."""
+def stand_ins(
+    peer: Peer, captures: Sequence[Outgoing], kind: StandIn, segs: Sequence[Outgoing]
+) -> list[Outgoing]:
+    """SEGs in another form, made when a peer turns out to need it. Raises OutputError."""
+    if kind == "sc":
+        return list(captures)
+    from operators.dicom.stand_ins import stand_in  # brings highdicom, which others need not hold
+
+    made = []
+    for seg in segs:
+        # A file of its own: deliveries to several peers go on at once
+        path = seg.path.with_name(f"{peer.name}-{kind}-of-{seg.path.name}")
+        name = stand_in(kind, seg.path, path)
+        names = (name.sop_class_uid, name.sop_instance_uid, name.transfer_syntax_uid)
+        made.append(Outgoing(path, *names, kind))
+    return made
+
+
+def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list[Refused]:
+    """In the way that the peer wants; what it will never take. Raises TransientError."""
     way = stow_destination if peer.stow else c_store
-    way.store(files, peer, settings)
+    return way.store(files, peer, settings)
 
 
 def confirm(delivery: Json, settings: NodeSettings) -> Attempt:
     """Whether the peer has committed to what it was sent, if it is one that does."""
 
-    def look() -> None:
+    def look() -> Attempt:
         peer = destination(delivery["peer"], settings)
         if peer.commitment:
             require_committed(peer, settings, transaction_of(delivery))
+        return Attempt("delivered")
 
     return named(delivery["job_id"], delivery["peer"], look)
 
@@ -64,19 +91,20 @@ def confirm(delivery: Json, settings: NodeSettings) -> Attempt:
 def report(owed: Json, settings: NodeSettings, inbox: Inbox) -> Attempt:
     """One try to tell a peer what it asked to be committed to."""
 
-    def tell() -> None:
+    def tell() -> Attempt:
         peer = next((peer for peer in settings.sources if peer.name == owed["peer"] and peer.host), None)
         if peer is None:
             raise OutputError("expected the peer in the settings, it is gone", code="no_destination")
         report_owed(owed, peer, settings, inbox)
+        return Attempt("delivered")
 
     return named(owed["transaction_uid"], owed["peer"], tell)
 
 
-def named(job: str, peer: str, step: Callable[[], None]) -> Attempt:
+def named(job: str, peer: str, step: Callable[[], Attempt]) -> Attempt:
     """The edge of a delivery: whatever goes wrong ends with a name."""
     try:
-        step()
+        return step()
     except TransientError as error:
         log.warning("delivery_postponed", job=job, peer=peer, code=error.code)
         return Attempt("transient", error.code, str(error))
@@ -86,7 +114,6 @@ def named(job: str, peer: str, step: Callable[[], None]) -> Attempt:
     except Exception:
         log.error("delivery_failed", job=job, peer=peer, traceback=traceback.format_exc())
         return Attempt("failed", "defect", "a defect of Osteon's own; the log has the traceback")
-    return Attempt("delivered")
 
 
 def destination(name: str, settings: NodeSettings) -> Peer:
@@ -102,4 +129,5 @@ def outgoing(file: Json, job_id: str, settings: NodeSettings) -> Outgoing:
     path = job_folder(settings.data, job_id).output / file["file"]
     if not path.is_file() or sha256_of(path) != file["sha256"]:
         raise OutputError("expected the result as it was verified, it is gone or altered", code="altered")
-    return Outgoing(path, file["sop_class_uid"], file["sop_instance_uid"], file["transfer_syntax_uid"])
+    names = (file["sop_class_uid"], file["sop_instance_uid"], file["transfer_syntax_uid"])
+    return Outgoing(path, *names, file["kind"])

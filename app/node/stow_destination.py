@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 
 from app.node.configuration import NodeSettings, Peer
-from app.node.destination import Outgoing, require_stored
-from app.node.stow_response import FAILED, FAILURE_REASON, OTHER_FAILURES
+from app.node.destination import Outgoing, Refused, require_stored
+from app.node.stow_response import FAILED, FAILURE_REASON, OTHER_FAILURES, SOP_INSTANCE
 from app.node.tls import client_context
 from operators.errors import OutputError, TransientError
 
@@ -24,8 +24,8 @@ READ_BYTES = 1 << 20
 NOBODYS = "2.25.0"
 
 
-def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> None:
-    """All files in one request. Raises TransientError (may work later) or OutputError (never will)."""
+def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list[Refused]:
+    """All files in one request; those that the peer will never take. Raises TransientError."""
     boundary = uuid.uuid4().hex
     head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
     end = f"--{boundary}--\r\n".encode()
@@ -36,13 +36,14 @@ def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> None
         "Accept": "application/dicom+json",
     }
     answer = asked("POST", peer, settings, headers=headers, content=_body(files, head, end))
-    if answer.status_code not in ANSWERED:
-        raise OutputError(_got(answer, peer), code="peer_refused")
-    reasons = _failure_reasons(answer, peer)
-    for status in reasons:
-        require_stored(status, peer)
-    if not reasons and answer.status_code == 409:
-        raise OutputError(_got(answer, peer), code="peer_refused")
+    try:
+        failed = _failed(answer, peer)
+    except OutputError as error:
+        return [Refused(file, error) for file in files]
+    errors = {uid: _refusal(status, peer) for uid, status in failed}
+    unnamed = errors.get("")
+    found = [(file, errors.get(file.sop_instance_uid, unnamed)) for file in files]
+    return [Refused(file, refusal) for file, refusal in found if refusal]
 
 
 def echo(peer: Peer, settings: NodeSettings) -> None:
@@ -76,16 +77,37 @@ def _body(files: Sequence[Outgoing], head: bytes, end: bytes) -> Iterator[bytes]
     yield end
 
 
-def _failure_reasons(answer: httpx.Response, peer: Peer) -> list[int]:
-    """The statuses of instances that were not stored (PS3.18 I.2)."""
+def _failed(answer: httpx.Response, peer: Peer) -> list[tuple[str, int]]:
+    """Instance and status of what was not stored (PS3.18 I.2); '' where it is not named.
+
+    Raises OutputError where nothing was.
+    """
+    if answer.status_code not in ANSWERED:
+        raise OutputError(_got(answer, peer), code="peer_refused")
     if answer.status_code == 200:
         return []
     try:
         content = answer.json()
         items = [item for key in (FAILED, OTHER_FAILURES) for item in content.get(key, {}).get("Value", ())]
-        return [int(item[FAILURE_REASON]["Value"][0]) for item in items]
+        failed = [(_named(item), int(item[FAILURE_REASON]["Value"][0])) for item in items]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise OutputError(_got(answer, peer) + " and no DICOM JSON", code="peer_refused") from error
+    if not failed and answer.status_code == 409:
+        raise OutputError(_got(answer, peer), code="peer_refused")
+    return failed
+
+
+def _named(item: dict[str, Any]) -> str:
+    return str(item[SOP_INSTANCE]["Value"][0]) if SOP_INSTANCE in item else ""
+
+
+def _refusal(status: int, peer: Peer) -> OutputError | None:
+    """None for what is stored all the same. Raises TransientError."""
+    try:
+        require_stored(status, peer)
+    except OutputError as error:
+        return error
+    return None
 
 
 def _got(answer: httpx.Response, peer: Peer) -> str:

@@ -48,6 +48,7 @@ class Attempt:
     state: str
     code: str = ""
     sentence: str = ""
+    instances: int = 0
 
 
 def define_segmenting(
@@ -140,6 +141,7 @@ def hand_over(job: Json, outcome: Json, settings: NodeSettings) -> None:
                 "job_id": job["job_id"],
                 "peer": peer.name,
                 "files": [file for file in files if file["kind"] in peer.results],
+                "captures": [file for file in files if file["kind"] == "sc"],
             },
         )
 
@@ -169,7 +171,8 @@ def define_delivering(
             sent = repeated(partial(attempt_once, delivery), settings.delivery_limit_s)
             if sent["state"] != "delivered":
                 return sent
-            return repeated(partial(confirm_once, delivery), settings.commitment_s)
+            confirmed = repeated(partial(confirm_once, delivery), settings.commitment_s)
+            return sent if confirmed["state"] == "delivered" else confirmed
 
     return deliver
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from highdicom.sc import SCImage
 from pydicom import dcmread
-from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, TM
 
 from operators.dicom.atomic_file import write_whole
 from operators.dicom.headers import READ_ERRORS
 from operators.dicom.identity import copy_identity, decoded
 from operators.dicom.markings import MANUFACTURER, NOT_FOR_DIAGNOSIS, Making, equipment, mark
-from operators.dicom.seg_check import ResultName, require_identity, unlike
-from operators.dicom.series import Frame, Series
+from operators.dicom.result_check import ResultName, checked, unlike
+from operators.dicom.series import Series
+from operators.dicom.source_references import nearest, reference
 from operators.errors import UnsuitableError
 from operators.imaging.fracture_pictures import FracturePicture
 from operators.imaging.surface_view import Picture
@@ -124,21 +124,6 @@ def grid_of(series: Series) -> Grid:
     return series.grid
 
 
-def nearest(series: Series, k: int) -> Frame:
-    """The original slice that is shown."""
-    return min(series.frames, key=lambda frame: abs(frame.k - k))
-
-
-def reference(frame: Frame, series: Series) -> Dataset:
-    """PS3.3 10.3."""
-    item = Dataset()
-    item.ReferencedSOPClassUID = series.sop_class_uid
-    item.ReferencedSOPInstanceUID = frame.sop_instance_uid
-    if frame.frame_number is not None:
-        item.ReferencedFrameNumber = frame.frame_number
-    return item
-
-
 def read_picture(path: Path) -> tuple[Picture, str]:
     """RGB (rows, columns, 3) of a picture that Osteon wrote, and what it says of itself."""
     dataset = dcmread(path)
@@ -154,7 +139,4 @@ def check_picture(path: Path, series: Series) -> ResultName:
         raise unlike("a picture that can be read back", "one that cannot") from error
     if not complete:
         raise unlike("all pixels of a picture", "fewer")
-    require_identity(dataset, decoded(series.header))
-    return ResultName(
-        str(dataset.SOPClassUID), str(dataset.SOPInstanceUID), str(dataset.file_meta.TransferSyntaxUID)
-    )
+    return checked(dataset, series)

@@ -9,8 +9,7 @@ from pydicom.dataset import Dataset
 
 from operators.dicom.attributes import items
 from operators.dicom.headers import READ_ERRORS
-from operators.dicom.identity import decoded
-from operators.dicom.seg_check import ResultName, require_identity, unlike
+from operators.dicom.result_check import ResultName, checked, unlike
 from operators.dicom.series import Series
 
 
@@ -23,10 +22,7 @@ def check_report(path: Path, seg_sop_instance_uid: str, series: Series) -> Resul
         raise unlike("a report that can be read back", "one that cannot") from error
     if named != {seg_sop_instance_uid}:
         raise unlike("references to the SEG beside it alone", f"{len(named)} instances")
-    require_identity(dataset, decoded(series.header))
-    return ResultName(
-        str(dataset.SOPClassUID), str(dataset.SOPInstanceUID), str(dataset.file_meta.TransferSyntaxUID)
-    )
+    return checked(dataset, series)
 
 
 def referenced(item: Dataset) -> set[str]:

@@ -117,6 +117,11 @@ def one_of_each(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
 
 def observer(making: Making) -> ObservationContext:
     """A device, which changes with the weights."""
+    return ObservationContext(observer_device_context=observer_device(making))
+
+
+def observer_device(making: Making) -> ObserverContext:
+    """The algorithm as the one who observed."""
     device = DeviceObserverIdentifyingAttributes(
         uid=device_uid(making.package),
         name=making.package.algorithm_name[:LONG_STRING],
@@ -124,7 +129,7 @@ def observer(making: Making) -> ObservationContext:
         model_name=making.package.algorithm_name[:LONG_STRING],
         serial_number=weights_serial(making.package),
     )
-    return ObservationContext(observer_device_context=ObserverContext(codes.DCM.Device, device))
+    return ObserverContext(codes.DCM.Device, device)
 
 
 def settle(dataset: Comprehensive3DSR, made_at: datetime) -> None:

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
-from pydicom.dataset import Dataset
 
-from operators.dicom.attributes import text
 from operators.dicom.headers import READ_ERRORS
-from operators.dicom.identity import decoded
+from operators.dicom.result_check import ResultName, checked, unlike
 from operators.dicom.seg_reader import read_seg_on
 from operators.dicom.series import Series
-from operators.errors import OutputError, UnreadableError
+from operators.errors import UnreadableError
 from operators.imaging.segmentation import Segmentation
-
-# PS3.3 C.7.1.1, C.7.2.1: whose images these are, and which study.
-IDENTITY = (
-    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex",
-    "StudyInstanceUID", "StudyID", "StudyDate", "StudyTime", "AccessionNumber",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class ResultName:
-    """What a peer must be told of a result before it is sent."""
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    transfer_syntax_uid: str
 
 
 def check_seg(path: Path, segmentation: Segmentation, series: Series) -> ResultName:
@@ -45,10 +27,7 @@ def check_seg(path: Path, segmentation: Segmentation, series: Series) -> ResultN
     if not np.array_equal(got, expected):
         count = int(np.count_nonzero(got != expected))
         raise unlike("the labels that were written", f"{count} voxels that differ")
-    require_identity(header, decoded(series.header))
-    return ResultName(
-        str(header.SOPClassUID), str(header.SOPInstanceUID), str(header.file_meta.TransferSyntaxUID)
-    )
+    return checked(header, series)
 
 
 def expected_labels(segmentation: Segmentation, series: Series) -> NDArray[np.uint8]:
@@ -63,15 +42,3 @@ def expected_labels(segmentation: Segmentation, series: Series) -> NDArray[np.ui
     expected = np.zeros(labels.shape, dtype=np.uint8)
     expected[:, :, slices] = numbers[labels[:, :, slices]]
     return expected
-
-
-def require_identity(result: Dataset, source: Dataset) -> None:
-    """Raises OutputError where the result belongs to another patient or study than its source."""
-    different = [word for word in IDENTITY if text((result,), word) != text((source,), word)]
-    if different:
-        raise unlike("the patient and study of the source", f"another {', '.join(different)}")
-
-
-def unlike(expected: str, got: str) -> OutputError:
-    """A result that must never leave."""
-    return OutputError(f"expected {expected} in the result, got {got}", code="verification_failed")

@@ -1,4 +1,4 @@
-"""Tells DICOM SEG files from all others."""
+"""Tells DICOM files that hold segments from all others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import RTStructureSetStorage
 
 # PS3.4 B.5: Segmentation Storage and Label Map Segmentation Storage.
 SEG_SOP_CLASS_UIDS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
@@ -13,8 +14,17 @@ SEG_SOP_CLASS_UIDS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.6
 
 def is_seg(path: Path) -> bool:
     """Whether the file is a DICOM instance of one of the label-carrying SEG classes."""
+    return _sop_class_uid(path) in SEG_SOP_CLASS_UIDS
+
+
+def is_rtstruct(path: Path) -> bool:
+    """Whether the file is a DICOM RT Structure Set."""
+    return _sop_class_uid(path) == RTStructureSetStorage
+
+
+def _sop_class_uid(path: Path) -> str:
     try:
         dataset = dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
     except (InvalidDicomError, OSError, EOFError):
-        return False
-    return dataset.get("SOPClassUID") in SEG_SOP_CLASS_UIDS
+        return ""
+    return str(dataset.get("SOPClassUID", ""))

@@ -18,7 +18,7 @@ from operators.dicom.seg_geometry import Placement, placement_of, placement_on
 from operators.dicom.segment_descriptions import bone_and_fragment, side_of
 from operators.errors import UnreadableError
 from operators.imaging.packages import Code
-from operators.imaging.volume import Grid, LabelMap
+from operators.imaging.volume import Grid, LabelMap, Scalar
 
 NO_COLOUR = (200, 200, 200)  # a light grey, for a SEG that recommends none
 
@@ -40,7 +40,10 @@ class SegmentInfo:
 
 
 def read_seg(path: Path) -> tuple[LabelMap, tuple[SegmentInfo, ...]]:
-    """Labels on the evenly spaced grid of the frames present, and the segments; raises UnreadableError."""
+    """Labels on the evenly spaced grid of the frames present, and the segments.
+
+    Raises UnreadableError, also where segments overlap: no rule says whose a voxel would be.
+    """
     dataset = _read(path)
     return _label_map(dataset, placement_of(dataset)), segments_of(dataset)
 
@@ -95,9 +98,22 @@ def _label_map(dataset: Dataset, placement: Placement) -> LabelMap:
     highest = max(int(item.SegmentNumber) for item in dataset.SegmentSequence)
     planes = np.zeros(placement.grid.shape[::-1], dtype=np.uint8 if highest < 256 else np.uint16)
     frames = FRAMES[dataset.SegmentationType](dataset)
+    labelled = 0
     for k, frame in zip(placement.slices, frames, strict=True):
         np.copyto(planes[k], frame, where=frame > 0, casting="unsafe")
-    return LabelMap(planes.T, placement.grid)
+        labelled += int(np.count_nonzero(frame))
+    return LabelMap(without_overlap(planes, labelled).T, placement.grid)
+
+
+def without_overlap(planes: NDArray[Scalar], labelled: int) -> NDArray[Scalar]:
+    """`planes`, into which so many voxels were written; raises UnreadableError where some met."""
+    met = labelled - int(np.count_nonzero(planes))
+    if met:
+        raise UnreadableError(
+            f"expected segments that do not overlap, got {met} voxels in more than one",
+            code="overlapping_segments",
+        )
+    return planes
 
 
 def _binary_frames(dataset: Dataset) -> Iterator[NDArray[np.unsignedinteger]]:

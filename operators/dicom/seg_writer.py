@@ -1,64 +1,125 @@
-"""Writes a Segmentation as a DICOM SEG on the original slices of its series."""
+"""Writes a Segmentation as a DICOM SEG on the original slices of its series.
+
+highdicom makes the object with one voxel a slice, so that all it decides is its own; `seg_encoding.py`
+writes the frames of all segments from the one that it made for each slice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from highdicom.seg import Segmentation as DicomSegmentation
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.pixels import as_pixel_options, get_encoder
 from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
 from operators.dicom.atomic_file import write_whole
 from operators.dicom.identity import copy_identity, decoded
 from operators.dicom.markings import NOT_FOR_DIAGNOSIS, Making, equipment, mark
+from operators.dicom.seg_encoding import encoded_groups, write_frames
+from operators.dicom.seg_frames import bit_frames, labelled_slices, planes, values_present
 from operators.dicom.segment_descriptions import segment_description
-from operators.dicom.series import Series
 from operators.dicom.source_headers import slice_headers
-from operators.dicom.source_references import name_source_frames
+from operators.dicom.source_references import name_sources, named_places
 from operators.errors import UnsuitableError
 from operators.imaging.segmentation import Segment, Segmentation
-from operators.imaging.volume import LabelMap
+from operators.imaging.volume import Grid
 
 SERIES_NUMBER = 9000  # high, so that it sorts after the scanner's own series
-# PS3.3 C.8.20.2: one bit a voxel and segment opens everywhere; one value a voxel is smaller, but needs
-# viewers that know Label Map Segmentation Storage. Of its compressions dcmqi 1.5.7 reads RLE alone.
-PROFILES = {"binary": "BINARY", "labelmap": "LABELMAP"}
-Planes = NDArray[np.unsignedinteger[Any]]
+Write = Callable[[BinaryIO], object]
 
 
 def write_seg(segmentation: Segmentation, making: Making, path: Path, *, profile: str = "binary") -> Path:
     """Writes a SEG (PS3.3 A.51); `profile` is a row of PROFILES. Raises OutputError, or UnsuitableError."""
-    dataset = make_seg(segmentation, making, profile)
-    return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
+    return write_whole(path, PROFILES[profile](segmentation, making))
 
 
-def make_seg(segmentation: Segmentation, making: Making, profile: str) -> DicomSegmentation:
-    """The SEG of `segmentation`, not yet written; the same input gives the same UIDs."""
+def _binary(segmentation: Segmentation, making: Making) -> Write:
+    """One bit a voxel and segment."""
+    label_map = segmentation.label_map
+    slices = labelled_slices(label_map, making.series)
+    frames = bit_frames(label_map, slices, [segment.value for segment in segmentation.segments])
+    segments = _present(segmentation.segments, frames)
+    places = sorted({frame.place for own in frames.values() for frame in own})
+    dataset, order = _template(segments, places, making, label_map.grid, "binary")
+    groups = dict(zip(order, encoded_groups(dataset), strict=True))
+    del dataset.PerFrameFunctionalGroupsSequence, dataset.PixelData
+    rank = {place: n for n, place in enumerate(order)}
+    ordered = [sorted(frames[segment.value], key=lambda each: rank[each.place]) for segment in segments]
+    return partial(write_frames, template=dataset, groups=groups, frames=ordered)
+
+
+def _label_map(segmentation: Segmentation, making: Making) -> Write:
+    """One value a voxel."""
+    label_map = segmentation.label_map
+    slices = labelled_slices(label_map, making.series)
+    segments = _present(segmentation.segments, values_present(label_map, slices))
+    dataset, order = _template(segments, list(slices), making, label_map.grid, "labelmap")
+    numbers = np.zeros(np.iinfo(label_map.labels.dtype).max + 1, f"u{dataset.BitsAllocated // 8}")
+    numbers[[segment.value for segment in segments]] = np.arange(1, len(segments) + 1)
+    # By name: GDCM, which would come first, aborts the process on frames of odd size (3.2.6)
+    encode = partial(get_encoder(RLELossless).encode, encoding_plugin="pylibjpeg")
+    options = as_pixel_options(dataset, number_of_frames=1)
+    in_order = planes(label_map, [slices[place] for place in order])
+    dataset.PixelData = encapsulate([encode(numbers[plane], **options) for plane in in_order])
+    dataset["PixelData"].is_undefined_length, dataset["PixelData"].VR = True, "OB"  # PS3.5 A.4
+    dataset.file_meta.TransferSyntaxUID = RLELossless
+    return partial(dataset.save_as, enforce_file_format=True)
+
+
+# PS3.3 C.8.20.2: one bit a voxel and segment opens everywhere; one value a voxel is smaller, but needs
+# viewers that know Label Map Segmentation Storage. Of its compressions dcmqi 1.5.7 reads RLE alone.
+PROFILES: dict[str, Callable[[Segmentation, Making], Write]] = {"binary": _binary, "labelmap": _label_map}
+
+
+def _present(segments: Sequence[Segment], values: Container[int]) -> tuple[Segment, ...]:
+    """Those that have voxels; their places are their numbers. Raises UnsuitableError where none has."""
+    present = tuple(segment for segment in segments if segment.value in values)
+    if not present:
+        raise UnsuitableError("expected at least one labelled voxel, got none", code="nothing_found")
+    return present
+
+
+def _template(
+    segments: Sequence[Segment], places: list[int], making: Making, grid: Grid, profile: str
+) -> tuple[DicomSegmentation, list[int]]:
+    """A SEG of `grid` whose segment 1 is on each of the slices at `places`, and in which order they are."""
+    voxels = np.ones((len(places), 1, 1), np.uint8)
+    dataset = make_seg(voxels, segments, places, making, replace(grid, shape=(1, 1, grid.shape[2])), profile)
+    dataset.Columns, dataset.Rows = grid.shape[:2]
+    return dataset, named_places(dataset, making.series)
+
+
+def make_seg(
+    voxels: NDArray[np.uint8], segments: Sequence[Segment], places: list[int], making: Making, grid: Grid,
+    profile: str = "binary",
+) -> DicomSegmentation:
+    """highdicom's SEG of `voxels` (N, rows, columns), which hold segment numbers on the slices at `places`.
+
+    Not compressed; `grid` is that of the voxels; the same input gives the same UIDs.
+    """
     series = making.series
     identity = [] if profile == "binary" else [profile]
-    instance_uid = making.uid("instance", *identity)
-    planes, filled = _labelled_planes(segmentation.label_map, series)
-    segments = _segments_present(planes, segmentation.segments)
-    _number_segments(planes, segments)
     header = decoded(series.header)
-    headers = slice_headers(series, header, segmentation.label_map.grid)
+    headers = slice_headers(series, header, grid)
     dataset = DicomSegmentation(
-        source_images=[headers[n] for n in filled],
-        further_source_images=[h for n, h in enumerate(headers) if n not in set(filled)],
-        pixel_array=planes,
-        segmentation_type=PROFILES[profile],
+        source_images=[headers[n] for n in places],
+        pixel_array=voxels,
+        segmentation_type=profile.upper(),
         segment_descriptions=[
             segment_description(number, segment, making)
             for number, segment in enumerate(segments, start=1)
         ],
         series_instance_uid=making.uid("series", *identity),
-        sop_instance_uid=instance_uid,
+        sop_instance_uid=making.uid("instance", *identity),
         series_number=making.series_number(SERIES_NUMBER),
         series_description=making.description("segments"),
         instance_number=1,
@@ -67,37 +128,13 @@ def make_seg(segmentation: Segmentation, making: Making, profile: str) -> DicomS
         **_content(making.made_at),
     )
     copy_identity(header, dataset)
-    name_source_frames(dataset, series)
+    # PixelPaddingValue says what is background (Supplement 243); highdicom makes it a segment too, and OHIF
+    # 3.13.2 then shifts all colours by one
+    dataset.SegmentSequence = [item for item in dataset.SegmentSequence if item.SegmentNumber > 0]
+    name_sources(dataset, series)
     mark(dataset, making)
-    _settle(dataset, making.uid("dimensions", *identity))
+    _name_dimensions(dataset, making.uid("dimensions", *identity))
     return dataset
-
-
-def _labelled_planes(label_map: LabelMap, series: Series) -> tuple[Planes, list[int]]:
-    """The original slices (N, rows, columns) that hold a label, and their places among the frames."""
-    labels = label_map.labels
-    labelled: NDArray[np.bool_] = np.any(labels, axis=(0, 1))
-    indices = [min(max(round(frame.k), 0), len(labelled) - 1) for frame in series.frames]
-    filled = [n for n, k in enumerate(indices) if labelled[k]]
-    if not filled:
-        raise UnsuitableError("expected at least one labelled voxel, got none", code="nothing_found")
-    planes = np.empty((len(filled), *labels.shape[1::-1]), dtype=labels.dtype)
-    for j in range(labels.shape[1]):
-        planes[:, j, :] = labels[:, j, [indices[n] for n in filled]].T
-    return planes, filled
-
-
-def _segments_present(planes: Planes, segments: Sequence[Segment]) -> tuple[Segment, ...]:
-    return tuple(segment for segment in segments if np.any(planes == segment.value))
-
-
-def _number_segments(planes: Planes, segments: Sequence[Segment]) -> None:
-    """Replaces each label value by its segment number in place, 1 to n (PS3.3 C.8.20.2)."""
-    numbers = np.zeros(np.iinfo(planes.dtype).max + 1, dtype=planes.dtype)
-    for number, segment in enumerate(segments, start=1):
-        numbers[segment.value] = number
-    for plane in planes:
-        plane[...] = numbers[plane]
 
 
 def _content(made_at: datetime) -> dict[str, Any]:
@@ -114,14 +151,8 @@ def _content(made_at: datetime) -> dict[str, Any]:
     }
 
 
-def _settle(dataset: DicomSegmentation, dimensions: UID) -> None:
-    """Replaces what highdicom took from chance, and its padding; compresses what is worth it."""
-    size = -(-dataset.NumberOfFrames * dataset.Rows * dataset.Columns // 8)
-    if dataset.SegmentationType == "LABELMAP":
-        # By name: GDCM, which would come first, aborts the process on frames of odd size (3.2.6)
-        dataset.compress(RLELossless, encoding_plugin="pylibjpeg", generate_instance_uid=False)
-    elif size % 2:
-        dataset.PixelData = dataset.PixelData[:size] + b"\0"  # PS3.5 8.1.1; highdicom 0.28 pads with "0"
+def _name_dimensions(dataset: DicomSegmentation, uid: UID) -> None:
+    """Replaces what highdicom took from chance."""
     organizations: list[Dataset] = [*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence]
     for item in organizations:
-        item.DimensionOrganizationUID = dimensions
+        item.DimensionOrganizationUID = uid

@@ -62,10 +62,13 @@ def side_of(description: Dataset) -> Dataset | None:
     for item in description.get("AnatomicRegionSequence") or ():
         if item.get("AnatomicRegionModifierSequence"):
             return Dataset(item.AnatomicRegionModifierSequence[0])
-    for item in description.SegmentedPropertyTypeCodeSequence:
-        if item.get("SegmentedPropertyTypeModifierCodeSequence"):
-            return Dataset(item.SegmentedPropertyTypeModifierCodeSequence[0])
-    return None
+    return side_of_type(description.SegmentedPropertyTypeCodeSequence[0])
+
+
+def side_of_type(code: Dataset) -> Dataset | None:
+    """The modifier of a type's code."""
+    modifiers = code.get("SegmentedPropertyTypeModifierCodeSequence")
+    return Dataset(modifiers[0]) if modifiers else None
 
 
 def _add_side(description: SegmentDescription, segment: Segment) -> None:

@@ -51,14 +51,15 @@ def _shared_header(series: Series, header: Dataset, grid: Grid) -> Dataset:
     shared.SOPClassUID = CTImageStorage if many else series.sop_class_uid
     shared.StudyInstanceUID = series.study_instance_uid
     shared.SeriesInstanceUID = series.series_instance_uid
-    shared.FrameOfReferenceUID = _frame_of_reference_uid(series, header, grid)
+    shared.FrameOfReferenceUID = frame_of_reference_uid(series, header, grid)
     shared.PositionReferenceIndicator = header.get("PositionReferenceIndicator") or ""
     shared.Columns, shared.Rows = grid.shape[:2]
     _add_geometry(shared, series, header, grid)
     return shared
 
 
-def _frame_of_reference_uid(series: Series, header: Dataset, grid: Grid) -> str:
+def frame_of_reference_uid(series: Series, header: Dataset, grid: Grid) -> str:
+    """The source's own, else one that is the same for the same series."""
     given = grid.frame_of_reference_uid or header.get("FrameOfReferenceUID")
     return str(given or derived_uid("frame of reference", series.series_instance_uid))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import SimpleITK
 from numpy.typing import NDArray
 
 
@@ -12,6 +11,9 @@ def distance_mm(mask: NDArray[np.bool_], spacing_mm: tuple[float, ...]) -> NDArr
 
     Infinite where nothing is outside. Exact (Maurer et al. 2003).
     """
+    # Takes 94 MB, which a package of a published network, read by the same code, does without
+    import SimpleITK
+
     if mask.all():
         return np.full(mask.shape, np.inf, np.float32)
     outside = SimpleITK.GetImageFromArray((~mask).astype(np.uint8).transpose(2, 1, 0))

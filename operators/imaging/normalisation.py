@@ -7,13 +7,15 @@ and its precision, so that the same image gives the same numbers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from operators.imaging.packages import NetworkSpec
 
-Array = NDArray[np.float32]
+# Single or double precision; what comes out has that of what went in
+Array = NDArray[Any]
 Mask = NDArray[np.bool_] | None
 EPSILON = 1e-8
 # Schemes that need to know nothing of an image but the voxel

@@ -60,7 +60,7 @@ def prepare(volume: Volume, stage: Stage, before: Labels | None = None) -> Prepa
     content = turned[box]
     guide = None if before is None else guide_of(turn.apply(before), content, box, recipe)
     if not recipe.normalise_first:
-        image = normalise(resampled(content, spacing_mm, network_mm, recipe), spec)
+        image = normalised_after(resampled(content, spacing_mm, network_mm, recipe), spec)
     elif spec.normalisation.scheme in POINTWISE:
         def read(plane: NDArray[np.generic]) -> Array:
             return normalise(single(plane), spec)
@@ -130,6 +130,15 @@ def resampled(
     """The image, each plane as `read` makes it, at the network's spacing."""
     shape = new_shape(image.shape, spacing_mm, wanted_mm)
     return zoomed(image, shape, separate_axis(spacing_mm, wanted_mm, recipe.image), recipe.image, read)
+
+
+def normalised_after(image: Array, spec: NetworkSpec) -> Array:
+    """A resampled image, in its place; CT in double precision, as numpy has version 1 do it since 2.0."""
+    if spec.normalisation.scheme not in POINTWISE:
+        return normalise(image, spec)
+    for plane in image:
+        plane[...] = normalise(plane.astype(np.float64), spec)
+    return image
 
 
 def sigmoid(logits: NDArray[np.floating]) -> Array:

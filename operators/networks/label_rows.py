@@ -1,7 +1,7 @@
 """From what a network says of its own voxels, row by row, to labels of the scan's own: nothing is held whole.
 
-Outputs are interpolated one by one in single precision and rounded to the answer's own, as nnU-Net keeps
-them; then the greatest wins, the first of those that share it.
+Outputs are interpolated one by one, rounded to the answer's own precision, as nnU-Net keeps them; then the
+greatest wins, the first of those that share it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from operators.imaging.preparation import Prepared
 from operators.imaging.recipes import Recipe
 from operators.imaging.zoom import separate_axis
+from operators.networks.averages import AVERAGES
 
 Counts = NDArray[np.int64]
 
@@ -40,7 +41,7 @@ class Line:
     def stretched(self, plane: torch.Tensor) -> torch.Tensor:
         """A plane interpolated along its first axis: whole rows are copied, which is quick."""
         low, high = plane.index_select(0, self.low), plane.index_select(0, self.high)
-        return low.lerp_(high, self.share[:, None])
+        return low.lerp_(high, self.share[:, None].to(plane.dtype))
 
 
 @dataclass(eq=False)
@@ -81,7 +82,8 @@ def label_source(
     lines = lines_of(prepared, recipe)
     certainties, counts = Certainties(recipe), np.zeros(256, np.int64)
     choose = regions if recipe.regions else winners
-    for number, row in enumerate(source_rows(certainties.seeing(answers), lines[0])):
+    between = AVERAGES[recipe.averaged].between
+    for number, row in enumerate(source_rows(certainties.seeing(answers), lines[0], between)):
         labels = kept[choose(row, lines[1:], recipe).numpy()]
         counts += np.bincount(labels.ravel(), minlength=256)
         into[number] = labels
@@ -103,21 +105,23 @@ def line_of(before: int, after: int, order: int) -> Line:
     """scipy's places in grid mode with the edge repeated: the nearest (order 0) or between two (order 1)."""
     places = np.clip(before / after * (np.arange(after) + 0.5) - 0.5, 0, before - 1)
     low = np.floor(places if order else places + 0.5).astype(np.int64)
-    share = (places - low if order else 0 * places).astype(np.float32)
+    share = places - low if order else 0 * places
     high = np.minimum(low + (share > 0), before - 1)
     return Line(torch.from_numpy(low), torch.from_numpy(high), torch.from_numpy(share))
 
 
-def source_rows(answers: Iterable[torch.Tensor], line: Line) -> Iterator[torch.Tensor]:
+def source_rows(
+    answers: Iterable[torch.Tensor], line: Line, between: torch.dtype
+) -> Iterator[torch.Tensor]:
     """The scan's rows (classes, j, k) along the first axis; within them still the network's voxels."""
-    places = list(zip(line.low.tolist(), line.high.tolist(), line.share, strict=True))
+    places = list(zip(line.low.tolist(), line.high.tolist(), line.share.tolist(), strict=True))
     first, last = 0, torch.empty(0)
     for rows in answers:
         until = first + rows.shape[1]
         while places and places[0][1] < until:
             low, high, share = places.pop(0)
-            before = (rows[:, low - first] if low >= first else last).float()
-            yield torch.lerp(before, rows[:, high - first].float(), share) if share else before
+            before = (rows[:, low - first] if low >= first else last).to(between)
+            yield torch.lerp(before, rows[:, high - first].to(between), share) if share else before
         if until > first:
             first, last = until, rows[:, -1].clone()
 
@@ -127,7 +131,7 @@ def at_source(plane: torch.Tensor, lines: Sequence[Line], recipe: Recipe) -> tor
     down, along = lines
     wide = along.stretched(plane.t().contiguous()).t().contiguous()
     full = down.stretched(wide)
-    return full.half().float() if recipe.averaged == "logits" else full
+    return full.to(AVERAGES[recipe.averaged].kind).float()
 
 
 def winners(row: torch.Tensor, lines: Sequence[Line], recipe: Recipe) -> torch.Tensor:

@@ -1,14 +1,14 @@
 """A published network over a volume, tile by tile; rows that no further tile reaches are given away at once.
 
 Version 2 of nnU-Net averages logits in half precision, version 1 probabilities in single precision; tiles
-are added in the original's order, so that the exact tiling gives its very sums.
+and mirror images are added in the original's order, so that the exact tiling gives its very sums.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -17,20 +17,15 @@ from scipy import ndimage
 
 from operators.imaging.channels import Channels
 from operators.imaging.recipes import Stage
+from operators.networks.averages import AVERAGES
 from operators.networks.runtimes import Runtime
-from operators.networks.sliding_window import pad_to_patch, softmax
+from operators.networks.sliding_window import pad_to_patch
 from operators.networks.tilings import Tiling, tile_at, whole
 
 Array = NDArray[np.float32]
-Become = Callable[[Array], Array]
 Progress = Callable[[float], None]
 Run = Callable[[Array], Array]
 
-# What is averaged: its precision, the greatest weight of a tile's Gaussian, what each output becomes
-AVERAGES: dict[str, tuple[torch.dtype, float, Become]] = {
-    "logits": (torch.float16, 10.0, lambda logits: logits),
-    "probabilities": (torch.float32, 1.0, softmax),
-}
 # A logit without doubt: e to the power of 10 to one
 SURE = 10.0
 # Rows that are given away at once: few, as they are held twice
@@ -89,13 +84,16 @@ class Sums:
     """Weighted answers of as many rows as a tile has, and their weights."""
 
     def __init__(self, stage: Stage, shape: Sequence[int], tiling: Tiling) -> None:
-        kind, top, _ = AVERAGES[stage.recipe.averaged]
+        average = AVERAGES[stage.recipe.averaged]
+        kind = average.kind
         # Half precision ends at 65504: what several folds add to is weighed less
         share = len(stage.folds) if tiling.folds_together else 1
         self.stage, self.patch = stage, tiling.patch
         self.total = torch.zeros((len(stage.spec.classes), tiling.patch[0], *shape[1:]), dtype=kind)
         self.weight = torch.zeros((tiling.patch[0], *shape[1:]), dtype=kind)
-        self.gauss = gaussian(tiling.patch, top / share, tiling.least, kind)
+        self.gauss = gaussian(tiling.patch, average.top / share, tiling.least, kind)
+        if len(tiling.corners) == 1 and not average.lone:
+            self.gauss.fill_(1)
 
     def add(self, corner: Sequence[int], found: Array) -> None:
         """One tile's answer (classes, ...)."""
@@ -137,7 +135,7 @@ def mean(answers: list[torch.Tensor]) -> torch.Tensor:
 
 def background(stage: Stage, shape: tuple[int, ...]) -> torch.Tensor:
     """What a network would say where there is nothing (classes, ...)."""
-    recipe, kind = stage.recipe, AVERAGES[stage.recipe.averaged][0]
+    recipe, kind = stage.recipe, AVERAGES[stage.recipe.averaged].kind
     if recipe.regions:
         return torch.full((len(stage.spec.classes), *shape), -SURE, dtype=kind)
     nothing = torch.zeros((len(stage.spec.classes), *shape), dtype=kind)
@@ -154,15 +152,15 @@ def padded_to(channels: Channels, patch: tuple[int, ...]) -> tuple[Channels, tup
 
 def mirrored(run: Run, tile: Array, stage: Stage, tiling: Tiling) -> Array:
     """The mean answer (classes, ...) over a tile (channels, I, J, K) and its mirror images along all axes."""
-    become, axes = AVERAGES[stage.recipe.averaged][2], tiling.mirror_axes
+    average = AVERAGES[stage.recipe.averaged]
     flat = tile.reshape(len(tile), *tile.shape[-stage.spec.dimensions :])
-    if not axes:
-        return become(run(flat))
-    total = np.array(become(run(flat)))
-    sets = [some for count in range(1, len(axes) + 1) for some in combinations(axes, count)]
+    if not tiling.mirror_axes:
+        return average.become(run(flat))
+    total = np.array(average.become(run(flat)))
+    sets = average.mirrors(tiling.mirror_axes)
     for some in sets:
         flipped = tuple(axis + 1 for axis in some)
-        answer = become(run(np.ascontiguousarray(np.flip(flat, flipped))))
+        answer = average.become(run(np.ascontiguousarray(np.flip(flat, flipped))))
         total += np.flip(answer, flipped)
     total /= len(sets) + 1
     return total

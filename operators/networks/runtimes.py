@@ -17,6 +17,7 @@ from operators.errors import ModelError, UsageError
 from operators.imaging.packages import NetworkSpec
 from operators.memory import memory_bytes, return_freed_memory
 from operators.networks.architectures import build
+from operators.networks.exact_norms import with_exact_norms
 from operators.networks.footprint import require_memory
 from operators.networks.nnunet_architectures import strides_of
 from operators.networks.weights import fill, load_weights
@@ -83,6 +84,8 @@ class OpenVinoRuntime:
 
     def __init__(self, network: nn.Module, spec: NetworkSpec, device: Device) -> None:
         model = converted(network, spec)
+        if device.precision == "f32":
+            model = with_exact_norms(model)
         self.shape = (1, spec.inputs, *spec.patch)
         options: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
         if device.threads:
@@ -138,7 +141,10 @@ class TorchRuntime:
         self.precision = device.precision or ("bf16" if self.device.type == "cuda" else "f32")
         if device.threads:
             torch.set_num_threads(device.threads)
-        self.network = network.to(self.device).to(memory_format=CHANNELS_LAST[spec.dimensions])
+        self.network = network.to(self.device)
+        if self.device.type == "cuda":
+            # On a CPU sums would be taken in another order than the originals take them
+            self.network = self.network.to(memory_format=CHANNELS_LAST[spec.dimensions])
 
     def __call__(self, patch: Array) -> Array:
         """See Runtime."""

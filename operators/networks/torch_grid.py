@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from monai.networks.layers import AffineTransform
 from numpy.typing import NDArray
 from torch.nn.functional import affine_grid
 
@@ -32,7 +31,9 @@ def moved(image: Float, matrix: NDArray[np.floating], shape: tuple[int, ...], ne
 
 
 def turned(image: Float, matrix: NDArray[np.floating], shape: tuple[int, ...], nearest: bool) -> Float:
-    """The same for a matrix that turns or shears, by MONAI itself."""
+    """The same for a matrix that turns or shears, by MONAI itself, which is slow to import."""
+    from monai.networks.layers import AffineTransform
+
     transform = AffineTransform(
         mode="nearest" if nearest else "bilinear", padding_mode="border", align_corners=False
     )

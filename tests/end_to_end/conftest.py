@@ -41,11 +41,14 @@ def phantom_series(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path
 
 @pytest.fixture(scope="session")
 def packaged_run(phantom_series: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """`python <folder> -i IN -o OUT -m MODELS`."""
+    """`python <folder> -i IN -o OUT -m MODELS`, with contours."""
     series, truth = phantom_series
     output = tmp_path_factory.mktemp("packaged")
     command = [sys.executable, str(ROOT), "-i", str(series), "-o", str(output), "-m", str(ROOT / "models")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=output.parent)
+    given = {**os.environ, "OSTEON_FILES": '["rtstruct"]'}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=output.parent, env=given
+    )
     return Finished(series, truth, output, done.returncode, done.stderr)
 
 

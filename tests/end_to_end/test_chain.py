@@ -66,8 +66,9 @@ def test_the_report_says_what_was_done_with_what_and_for_how_long(packaged_run: 
     assert series["decision"] == "selected"
     assert {stage["name"] for stage in series["stages"]} == {
         "select", "read", "resample", "anatomy", "fractures", "write", "preview", "measure", "report",
-        "pictures", "page",
+        "pictures", "page", "stand-ins",
     }  # fmt: skip
+    assert series["others"] == {"kos": "key-objects.dcm", "rtstruct": "structures.dcm"}
     assert all(segment["volume_ml"] > 0 for segment in series["segments"])
     assert all(len(network["sha256"]) == 64 for model in report["models"] for network in model["networks"])
     assert "Phantom" not in json.dumps(report)
@@ -80,7 +81,10 @@ def test_the_preview_is_a_picture(packaged_run: Finished) -> None:
     assert picture.std() > 10
 
 
-RESULTS = ("segmentation.dcm", "measurements.dcm", "pictures/1.dcm", "turntable/1.dcm", "turntable/12.dcm")
+RESULTS = (
+    "segmentation.dcm", "measurements.dcm", "pictures/1.dcm", "turntable/1.dcm", "turntable/12.dcm",
+    "key-objects.dcm", "structures.dcm",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", RESULTS)

@@ -181,6 +181,11 @@ class Orthanc:
         """Of its REST API."""
         return fetched(f"http://127.0.0.1:{self.http_port}/{path}", content, "POST")
 
+    def file(self, instance: str) -> bytes:
+        """An instance as it is stored, by Orthanc's name of it."""
+        with urlopen(f"http://127.0.0.1:{self.http_port}/instances/{instance}/file", timeout=10) as answer:
+            return bytes(answer.read())
+
     def upload(self, folder: Path) -> None:
         """Every file of a folder."""
         for path in sorted(folder.rglob("*.dcm")):

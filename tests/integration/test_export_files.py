@@ -12,7 +12,7 @@ import pytest
 import trimesh
 
 from app.cli import app, execute
-from app.export_files import FORMATS, parts_of, parts_of_seg, write_files
+from app.export_files import FORMATS, parts_of, parts_of_file, write_files
 from app.label_files import read_nifti
 from app.run import run_folder
 from app.settings import Settings
@@ -102,7 +102,7 @@ def test_a_seg_is_exported_by_a_command_with_its_colours_and_names(tmp_path: Pat
         "bones_dseg.nii.gz", "bones_dseg.tsv",
     ]  # fmt: skip
     assert_closed_around(trimesh.load_mesh(tmp_path / "out" / "2-left_hip_bone_fragment_2.ply"), 12)
-    _, (_, second) = parts_of_seg(seg)
+    _, (_, second) = parts_of_file(seg)
     np.testing.assert_allclose(second.rgb, (10, 200, 30), atol=1)
 
 

@@ -76,7 +76,6 @@ PASSING = {"full": [0xA700], "aborting": [aborts], "hanging": [hangs], "well": [
 FOR_GOOD = {
     "not-understanding": "peer_refused",
     "without-context": "no_presentation_context",
-    "without-reports": "no_presentation_context",
 }
 
 
@@ -91,6 +90,7 @@ def hospital(tmp_path: Path) -> Iterator[tuple[Served, dict[str, Pacs], Orthanc]
     orthanc = Orthanc(tmp_path / "pacs").start(Plugins=[DICOM_WEB])
     address = f"http://127.0.0.1:{orthanc.http_port}/dicom-web"
     web = {"name": "web", "ae_title": "WEB", "stow": address, "receives": True}
+    web |= {"results": ["seg", "sr", "rtstruct", "labelmap"]}
     peers = (CT1.model_dump(mode="json"), web, *(each.as_peer() for each in pacs.values()))
     node = Served(tmp_path, peers, network_s=1.0)
     with ExitStack() as stack:
@@ -118,7 +118,9 @@ def test_every_destination_comes_to_its_own_end(tmp_path: Path, monkeypatch: pyt
         assert {name for name, state in states.items() if state == "failed"} == set(FOR_GOOD)
         assert set(states.values()) == {"failed", "delivered"}
         assert (job.state, job.code) == ("failed", FOR_GOOD[next(n for n in states if n in FOR_GOOD)])
-        (seg,) = orthanc.segs()
+        # Of the SEG there is a label map too, which is of the same modality
+        seg, _ = sorted(orthanc.segs(), key=lambda each: each["SOPClassUID"])
+        assert len(orthanc.results("RTSTRUCT")) == len(orthanc.results("SR")) == 1
         got = {name: each.stored for name, each in pacs.items()}
         without = {"not-understanding", "without-context"}
         assert got == {name: [] if name in without else [seg["SOPInstanceUID"]] for name in pacs}

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -97,15 +98,19 @@ def test_each_destination_gets_the_results_that_it_takes(tmp_path: Path) -> None
     archive = PACS.model_copy(update={"name": "archive", "results": ("seg", "sc")})
     here = Node(tmp_path, peers=(PACS, archive), rules=RULES, retention_s=0)
     arrives(here, 1, "pelvis", NOON)
-    sent: dict[str, list[str]] = {}
+    sent: dict[str, tuple[list[str], ...]] = {}
 
     def attempt(delivery: Json) -> Attempt:
-        sent[delivery["peer"]] = [file["kind"] for file in delivery["files"]]
-        return DELIVERED
+        kinds = ([file["kind"] for file in delivery[key]] for key in ("files", "captures"))
+        sent[delivery["peer"]] = tuple(kinds)
+        return replace(DELIVERED, code="not_taken", sentence=f"{delivery['peer']} takes no sr")
 
     with worked_off(here.settings, Told(), attempt):
         until(lambda: states(here) == ["delivered"])
-    assert sent == {"pacs": ["seg", "sr"], "archive": ["seg", "sc"]}
+        (job,) = list_jobs(here.client)
+    assert sent == {"pacs": (["seg", "sr"], ["sc"]), "archive": (["seg", "sc"], ["sc"])}
+    assert job.code == "not_taken"
+    assert sorted(job.sentence.split("; ")) == ["archive takes no sr", "pacs takes no sr"]
 
 
 def full() -> Json:

@@ -8,7 +8,8 @@ import numpy as np
 import pydicom
 import pytest
 
-from operators.dicom.seg_check import ResultName, check_seg
+from operators.dicom.result_check import ResultName
+from operators.dicom.seg_check import check_seg
 from operators.dicom.seg_writer import write_seg
 from operators.errors import OutputError
 from operators.imaging.segmentation import Segmentation

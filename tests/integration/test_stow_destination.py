@@ -89,10 +89,12 @@ def answering(status: int, body: Any = None) -> Iterator[Peer]:
 
 
 def failure(files: list[Outgoing], peer: Peer) -> tuple[type[OsteonError], str]:
-    with pytest.raises(OsteonError) as raised:
-        store(files, peer, SETTINGS)
-    assert peer.stow not in str(raised.value)
-    return type(raised.value), raised.value.code
+    try:
+        got: OsteonError = store(files, peer, SETTINGS)[0].error
+    except OsteonError as error:
+        got = error
+    assert peer.stow not in str(got)
+    return type(got), got.code
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 408, 429, 500, 502, 503])
@@ -125,11 +127,18 @@ def test_the_reason_of_each_instance_counts(
             assert failure(files, peer)[0] is kind
 
 
+def test_only_the_instance_that_is_named_counts_as_refused(files: list[Outgoing]) -> None:
+    answer = refused(0x0122)
+    answer["00081198"]["Value"][0]["00081155"] = {"vr": "UI", "Value": [files[1].sop_instance_uid]}
+    with answering(202, answer) as peer:
+        assert [each.file for each in store(files, peer, SETTINGS)] == [files[1]]
+
+
 def test_a_duplicate_is_stored_already_and_an_answer_that_says_nothing_is_no_success(
     files: list[Outgoing],
 ) -> None:
     with answering(409, refused(0x0111)) as peer:
-        store(files, peer, SETTINGS)
+        assert store(files, peer, SETTINGS) == []
     with answering(202, ["nothing"]) as peer:
         assert failure(files, peer) == (OutputError, "peer_refused")
 

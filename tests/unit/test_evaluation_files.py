@@ -17,8 +17,9 @@ from app.case_pairing import pairs
 from app.evaluation import evaluate, run_evaluation
 from app.evaluation_picture import in_truth_colours
 from app.evaluation_report import show, summary
-from app.label_files import package_values, read_label_map, read_nifti
+from app.label_files import read_label_map, read_nifti
 from operators.dicom.seg_reader import SegmentInfo
+from operators.dicom.segment_values import values_of
 from operators.errors import UnreadableError, UnsuitableError, UsageError
 from operators.imaging.packages import Code, Label
 from operators.imaging.regridding import onto_grid, widened
@@ -121,15 +122,19 @@ def test_segments_take_their_bones_values_by_code_and_side_and_fragments_in_orde
         segment(1, RIGHT, None),
         segment(2, LEFT, 2),
         segment(3, LEFT, 1),
-        segment(4, None, None),
         segment(5, LEFT, None, lesion),
     )
-    assert package_values(segments, LABELS) == {3: 1, 2: 2, 1: 4}
+    assert values_of(segments, LABELS) == {3: 1, 2: 2, 1: 4}
+
+
+def test_a_segment_of_a_paired_bone_without_its_side_is_refused_and_not_guessed() -> None:
+    with pytest.raises(UnsuitableError, match="expected segments of left, right"):
+        values_of([segment(4, None, None)], LABELS)
 
 
 def test_more_fragments_than_a_bone_has_values_are_refused() -> None:
     with pytest.raises(UnsuitableError):
-        package_values([segment(n, LEFT, n) for n in range(1, 5)], LABELS)
+        values_of([segment(n, LEFT, n) for n in range(1, 5)], LABELS)
 
 
 def test_folders_are_paired_by_name_whatever_the_kind_of_file(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from monai.networks.nets.dynunet import DynUNet
 from monai.networks.utils import pixelshuffle, pixelunshuffle
 from torch import nn
 
-from operators.networks.architectures import SUBPIXELS, SubpixelUNet
+from operators.networks.own_unets import SUBPIXELS, SubpixelUNet
 
 LEVELS = 2
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from operators.networks.architectures import SubpixelUNet
+from operators.networks.own_unets import SubpixelUNet
 from training.checkpoints import State, resume, save, state_of
 from training.comparison.deep_supervision import SupervisedUNet
 from training.comparison.encodings import ENCODINGS

@@ -13,6 +13,7 @@ import yaml
 from operators.errors import UsageError
 from operators.imaging.bundles import Tiling
 from operators.imaging.recipes import Origin
+from operators.networks.architectures import maker_of
 from operators.networks.imports.bundle_config import BundleConfig
 from operators.networks.imports.bundle_outcomes import outcome_of
 from operators.networks.imports.bundle_transforms import class_name, require, steps_of
@@ -25,7 +26,7 @@ from operators.networks.imports.published import (
     reading,
     unsupported,
 )
-from operators.networks.monai_architectures import MONAI_ARCHITECTURES
+from operators.networks.monai_architectures import CLASSES, MONAI_ARCHITECTURES
 from operators.networks.weights import distinct
 
 INFERENCE = ("inference.json", "inference.yaml", "inference.yml")
@@ -88,9 +89,9 @@ def network_of(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     target = str(given["_target_"])
     architecture = f"monai_{class_name(target, 'monai.networks.nets.').lower()}"
     if architecture not in MONAI_ARCHITECTURES:
-        classes = ", ".join(row.__name__ for row in MONAI_ARCHITECTURES.values())
-        unsupported(f"expected a network of MONAI's {classes}, got {target}", "architecture_unknown")
-    known = inspect.signature(MONAI_ARCHITECTURES[architecture]).parameters
+        known_names = ", ".join(CLASSES)
+        unsupported(f"expected a network of MONAI's {known_names}, got {target}", "architecture_unknown")
+    known = inspect.signature(maker_of(architecture)).parameters
     arguments = {}
     for key, value in given.items():
         if key in {"_target_", "_desc_", *FORMER.get(architecture, ())}:

@@ -1,0 +1,124 @@
+"""How fast a large DICOM SEG is written, and how much memory it takes, beside highdicom's own constructor.
+
+    python -m benchmarks.seg [--slices 1000] [--repeats 3]
+
+512 x 512 voxels a slice, 30 segments. Each turn is a process of its own, ours and highdicom's in turns;
+seconds are the processor's, memory is the highest above what there was with the label array. A small SEG
+before it loads highdicom's tables (half a second, 100 MB), once for a process. highdicom is given its array
+of segment numbers ready made, whose time and memory are not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from operators.dicom.seg_writer import make_seg, write_seg
+from operators.imaging.segmentation import Segmentation
+from tests.integration.seg_cases import bone, grid, making, segmentation, series
+
+SEGMENTS, LONG, WIDE = 30, 174, 90  # of each segment: slices, and voxels in a slice's rows and columns
+
+
+def main() -> None:
+    """Prints the medians and their ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--slices", type=int, default=1000)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--way", choices=WAYS)
+    arguments = parser.parse_args()
+    if arguments.way:
+        print(*one(arguments.way, arguments.slices))
+        return
+    turns: dict[str, list[list[float]]] = {way: [] for way in WAYS}
+    for _ in range(arguments.repeats):
+        for way, found in turns.items():
+            command = [sys.executable, "-m", "benchmarks.seg", "--way", way]
+            command += ["--slices", str(arguments.slices)]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            found.append([float(number) for number in done.stdout.split()])
+    medians = {
+        way: [statistics.median(column) for column in zip(*found, strict=True)]
+        for way, found in turns.items()
+    }
+    for way, (seconds, memory, size) in medians.items():
+        ratio = seconds / medians["highdicom"][0]
+        print(f"{way}: {seconds:.2f} s ({ratio:.2f}), {memory:.0f} MB above the labels, {size:.1f} MB in all")
+
+
+def made_up(slices: int) -> Segmentation:
+    """Thirty blocks, each with a hollow, somewhere in the volume."""
+    labels, random = np.zeros((512, 512, slices), np.uint8), np.random.default_rng(0)
+    for value in range(1, SEGMENTS + 1):
+        i, j = random.integers(60, 350, 2)
+        k = random.integers(0, max(slices - LONG, 1))
+        labels[i : i + WIDE, j : j + WIDE, k : k + LONG] = value
+        labels[i + 30 : i + 60, j + 30 : j + 60, k : k + LONG] = 0
+    segments = [bone(value, fragment=value) for value in range(1, SEGMENTS + 1)]
+    return segmentation(labels, grid(labels.shape), *segments)
+
+
+def small() -> Segmentation:
+    """One voxel."""
+    return segmentation(np.ones((8, 1, 1), np.uint8), grid((8, 1, 1)), bone(1))
+
+
+def one(way: str, slices: int) -> tuple[float, float, float]:
+    """Seconds, megabytes above the labels, and megabytes written."""
+    made = made_up(slices)
+    with tempfile.TemporaryDirectory() as folder:
+        ours(small(), Path(folder) / "seg.dcm")
+        seconds, memory = WAYS[way](made, Path(folder) / "seg.dcm")
+        return seconds, memory, (Path(folder) / "seg.dcm").stat().st_size / 1e6
+
+
+def measured(write: Callable[[], object]) -> tuple[float, float]:
+    """Processor seconds, and how much higher the highest memory is."""
+    before, began = peak_mb(), time.process_time()
+    write()
+    return time.process_time() - began, peak_mb() - before
+
+
+def peak_mb() -> float:
+    """Of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000
+
+
+def ours(made: Segmentation, path: Path, profile: str = "binary") -> tuple[float, float]:
+    """From the label array."""
+    shared = making(made, series(made.label_map.grid))
+    return measured(lambda: write_seg(made, shared, path, profile=profile))
+
+
+def label_map(made: Segmentation, path: Path) -> tuple[float, float]:
+    """The smaller profile."""
+    return ours(made, path, "labelmap")
+
+
+def highdicom(made: Segmentation, path: Path) -> tuple[float, float]:
+    """From its array of segment numbers (slices, rows, columns)."""
+    shared = making(made, series(made.label_map.grid))
+    voxels = np.ascontiguousarray(made.label_map.labels.T)
+    places = np.flatnonzero(voxels.any(axis=(1, 2))).tolist()
+    voxels = voxels[places]
+
+    def write() -> None:
+        dataset = make_seg(voxels, made.segments, places, shared, made.label_map.grid)
+        dataset.save_as(path, enforce_file_format=True)
+
+    return measured(write)
+
+
+WAYS = {"binary": ours, "labelmap": label_map, "highdicom": highdicom}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""How nnU-Net's two versions average what a network says of a tile, its mirror images and its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Axes = tuple[int, ...]
+
+
+def probabilities(logits: Array) -> Array:
+    """Over the first axis, in the original's arithmetic."""
+    shares: Array = torch.softmax(torch.from_numpy(logits), 0).numpy()
+    return shares
+
+
+def by_count(axes: Axes) -> list[Axes]:
+    """Every set of axes to mirror: single ones, pairs, all."""
+    return [some for count in range(1, len(axes) + 1) for some in combinations(axes, count)]
+
+
+def by_number(axes: Axes) -> list[Axes]:
+    """The same counted in binary, the last axis changing first."""
+    bits = list(enumerate(reversed(axes)))
+    return [tuple(axis for bit, axis in bits if number >> bit & 1) for number in range(1, 1 << len(axes))]
+
+
+@dataclass(frozen=True)
+class Average:
+    """What is averaged: its precision, that of interpolation, the greatest weight of a tile's Gaussian.
+
+    `become` makes it of what a network says. `mirrors` are the axes that are mirrored together, in order.
+    `lone`: a single tile has a Gaussian, too. The original interpolates in double precision always; of
+    what is rounded to a half, single precision leaves the same.
+    """
+
+    kind: torch.dtype
+    between: torch.dtype
+    top: float
+    become: Callable[[Array], Array]
+    mirrors: Callable[[Axes], list[Axes]]
+    lone: bool
+
+
+AVERAGES = {
+    "logits": Average(torch.float16, torch.float32, 10.0, lambda logits: logits, by_count, True),
+    "probabilities": Average(torch.float32, torch.float64, 1.0, probabilities, by_number, False),
+}

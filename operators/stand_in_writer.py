@@ -1,0 +1,21 @@
+"""Writes the segmentation in other forms, for those that take no SEG."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from operators.dicom.markings import Making
+from operators.dicom.stand_ins import FORMS
+from operators.imaging.segmentation import Segmentation
+from operators.result_writer import ResultWriterOperator
+
+
+class StandInWriterOperator(ResultWriterOperator):
+    """The forms that are asked for."""
+
+    inputs, stage = ("segmentation",), "stand-ins"
+
+    def write(self, making: Making, segmentation: Segmentation, *others: Any) -> None:
+        """A file for each."""
+        for form, path in self.targets.stand_ins:
+            FORMS[form](segmentation, making, path)

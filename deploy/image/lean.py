@@ -35,7 +35,7 @@ IMPORTED = (
     "skimage.segmentation", "highdicom", "pydicom", "pynetdicom", "gdcm", "pylibjpeg", "openjpeg", "rle",
     "jpeg_ls", "safetensors.torch", "nibabel", "trimesh", "PIL.Image", "cyclopts", "rich.progress",
     "structlog", "pydantic_settings", "yaml", "jsonschema", "httpx", "dbos", "fastapi", "uvicorn", "psycopg",
-    "prometheus_client", "sqlalchemy",
+    "prometheus_client", "sqlalchemy", "jinja2", "fast_simplification",
 )  # fmt: skip
 
 

@@ -25,6 +25,9 @@ COPY deploy/image/tools.lock /build/
 RUN ["python3", "-m", "venv", "/opt/tools"]
 RUN ["/opt/tools/bin/python", "-m", "pip", "install", "--no-cache-dir", "--no-deps", "--only-binary", ":all:", \
      "--require-hashes", "--requirement", "/build/tools.lock"]
+# buildah 1.28 does not see that what it mounts has changed; with these files it does
+ARG VARIANT=cpu
+COPY deploy/image/requirements.${VARIANT}.lock deploy/image/lean.py /build/
 RUN --mount=type=bind,from=packages,source=/opt/osteon,target=/opt/osteon \
     /opt/tools/bin/cyclonedx-py environment --output-reproducible --spec-version 1.6 \
     --output-file /build/sbom.json /opt/osteon/bin/python

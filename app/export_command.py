@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from app.export_files import FORMATS, parts_of_file, write_files
+from app.series_job import STAND_INS
 from operators.dicom.rtstruct_reader import referenced_series
 from operators.dicom.rtstruct_writer import write_structures
 from operators.dicom.scan import scan
@@ -29,7 +30,7 @@ def export_command(
     wanted = [each for each in formats or FORMATS if each in FORMATS]
     names = [output / name for name in write_files(label_map, parts, wanted, output)]
     if formats and STRUCTURES in formats:
-        names.append(write_structures(*read_making(segments), output / "structures.dcm"))
+        names.append(write_structures(*read_making(segments), output / f"{STAND_INS[STRUCTURES]}.dcm"))
     for name in names:
         Console().print(str(name), highlight=False, soft_wrap=True, markup=False)
     return 0

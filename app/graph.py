@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from monai.deploy.conditions import CountCondition
-from monai.deploy.core import Application
+from monai.deploy.core import Application, Operator
 
 from operators.anatomy_segmenter import AnatomySegmenterOperator
 from operators.dicom.scan import Scan
@@ -46,55 +46,35 @@ class OsteonApplication(Application):
 
     def compose(self) -> None:
         """The operators and their flows."""
-        work = self.work
+        work, stages, targets = self.work, self.work.stages, self.work.targets
         select = SeriesSelectorOperator(
-            self,
-            CountCondition(self, 1),
-            name="series_selector",
-            scan=work.scan,
-            packages=work.packages,
-            number=work.number,
-            stages=work.stages,
+            self, CountCondition(self, 1), name="series_selector", scan=work.scan, packages=work.packages,
+            number=work.number, stages=stages,
         )
-        resample = ResamplerOperator(self, name="resampler", stages=work.stages)
-        anatomy = AnatomySegmenterOperator(
-            self, name="anatomy_segmenter", networks=work.networks, stages=work.stages
-        )
-        fracture = FractureSegmenterOperator(
-            self, name="fracture_segmenter", networks=work.networks, stages=work.stages
-        )
-        seg = SegWriterOperator(self, name="seg_writer", targets=work.targets, stages=work.stages)
-        measure = MeasurerOperator(self, name="measurer", stages=work.stages)
-        self.report = ReportWriterOperator(
-            self, name="report_writer", targets=work.targets, stages=work.stages
-        )
-        self.add_flow(select, resample, {("selection", "selection")})
-        self.add_flow(resample, anatomy, {("resampled", "resampled")})
-        self.add_flow(anatomy, fracture, {("anatomy", "anatomy")})
-        self.add_flow(fracture, seg, {("segmentation", "segmentation")})
-        self.add_flow(select, seg, {("selection", "selection")})
-        self.add_flow(resample, measure, {("resampled", "resampled")})
-        self.add_flow(fracture, measure, {("segmentation", "segmentation")})
-        self.add_flow(measure, self.report, {("measured", "measured")})
-        self.add_flow(select, self.report, {("selection", "selection")})
-        self.add_flow(seg, self.report, {("seg", "seg")})
-        picture = PreviewWriterOperator(
-            self, name="preview_writer", path=work.targets.preview, stages=work.stages
-        )
-        self.add_flow(resample, picture, {("resampled", "resampled")})
-        self.add_flow(fracture, picture, {("segmentation", "segmentation")})
-        captures = PictureWriterOperator(
-            self, name="picture_writer", targets=work.targets, stages=work.stages
-        )
-        self.add_flow(select, captures, {("selection", "selection")})
-        self.add_flow(resample, captures, {("resampled", "resampled")})
-        self.add_flow(measure, captures, {("measured", "measured")})
-        if work.targets.stand_ins:
-            stand_ins = StandInWriterOperator(
-                self, name="stand_in_writer", targets=work.targets, stages=work.stages
-            )
-            self.add_flow(select, stand_ins, {("selection", "selection")})
-            self.add_flow(fracture, stand_ins, {("segmentation", "segmentation")})
+        resample = ResamplerOperator(self, name="resampler", stages=stages)
+        nets = work.networks
+        anatomy = AnatomySegmenterOperator(self, name="anatomy_segmenter", networks=nets, stages=stages)
+        fracture = FractureSegmenterOperator(self, name="fracture_segmenter", networks=nets, stages=stages)
+        measure = MeasurerOperator(self, name="measurer", stages=stages)
+        seg = SegWriterOperator(self, name="seg_writer", targets=targets, stages=stages)
+        preview = PreviewWriterOperator(self, name="preview_writer", path=targets.preview, stages=stages)
+        report = ReportWriterOperator(self, name="report_writer", targets=targets, stages=stages)
+        pictures = PictureWriterOperator(self, name="picture_writer", targets=targets, stages=stages)
+        self.report = report
+        flows: list[tuple[Operator, str, tuple[Operator, ...]]] = [
+            (select, "selection", (resample, seg, report, pictures)),
+            (resample, "resampled", (anatomy, measure, preview, pictures)),
+            (anatomy, "anatomy", (fracture,)),
+            (fracture, "segmentation", (seg, measure, preview)),
+            (measure, "measured", (report, pictures)),
+            (seg, "seg", (report,)),
+        ]
+        if targets.stand_ins:
+            stand_ins = StandInWriterOperator(self, name="stand_in_writer", targets=targets, stages=stages)
+            flows += [(select, "selection", (stand_ins,)), (fracture, "segmentation", (stand_ins,))]
+        for source, port, takers in flows:
+            for taker in takers:
+                self.add_flow(source, taker, {(port, port)})
 
 
 def run_graph(work: Work) -> Segmentation:

@@ -75,7 +75,6 @@ class Peer(Frozen):
         """Of the machine that results go to."""
         return self.host or urlsplit(self.stow).hostname or ""
 
-
     @property
     def stand_ins(self) -> tuple[StandIn, ...]:
         """What may go in the place of the SEG, if it is to get one."""

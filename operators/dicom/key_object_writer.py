@@ -7,7 +7,6 @@ from pathlib import Path
 
 from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
 from pydicom.dataset import Dataset
-from pydicom.valuerep import DA, TM
 
 from operators.dicom.atomic_file import write_whole
 from operators.dicom.coded_concepts import concept
@@ -61,8 +60,9 @@ def make_key_objects(pictures: tuple[FracturePicture, ...], making: Making) -> K
     )
     copy_identity(header, dataset)
     mark(dataset, making)
-    dataset.ContentDate = dataset.SeriesDate = DA(making.made_at.date())
-    dataset.ContentTime = dataset.SeriesTime = TM(making.made_at.time().replace(tzinfo=None))
+    day, hour = making.day_and_hour
+    dataset.ContentDate = dataset.SeriesDate = day
+    dataset.ContentTime = dataset.SeriesTime = hour
     return dataset
 
 

@@ -41,6 +41,11 @@ class Making:
     revision: int = 1
     ways: tuple[Way, ...] = ()
 
+    @property
+    def day_and_hour(self) -> tuple[DA, TM]:
+        """When the results were made, as DICOM writes it where no time zone is said."""
+        return DA(self.made_at.date()), TM(self.made_at.time().replace(tzinfo=None))
+
     @cached_property
     def origin(self) -> str:
         """The same for the same source, weights and versions; raises UnsuitableError without UIDs."""
@@ -119,8 +124,7 @@ def device_uid(package: ModelPackage) -> UID:
 
 def mark(dataset: SOPClass, making: Making) -> None:
     """Adds the algorithm as contributing equipment, and replaces what highdicom took from the clock."""
-    dataset.InstanceCreationDate = DA(making.made_at.date())
-    dataset.InstanceCreationTime = TM(making.made_at.time().replace(tzinfo=None))
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = making.day_and_hour
     dataset.ContentQualification = "RESEARCH"
     dataset.DeviceUID = device_uid(making.package)
     items = dataset.ContributingEquipmentSequence

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from highdicom.sc import SCImage
 from pydicom import dcmread
-from pydicom.valuerep import DA, TM
 
 from operators.dicom.atomic_file import write_whole
 from operators.dicom.headers import READ_ERRORS
@@ -100,7 +99,7 @@ def secondary_capture(
     dataset.PatientOrientation = list(orientation)  # highdicom takes one letter for each
     copy_identity(decoded(making.series.header), dataset)
     mark(dataset, making)
-    day, hour = DA(making.made_at.date()), TM(making.made_at.time().replace(tzinfo=None))
+    day, hour = making.day_and_hour
     dataset.DateOfSecondaryCapture = dataset.ContentDate = dataset.SeriesDate = day
     dataset.TimeOfSecondaryCapture = dataset.ContentTime = dataset.SeriesTime = hour
     dataset.Laterality = ""  # type 2C (PS3.3 C.7.3.1): a picture may show both sides

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +18,6 @@ from highdicom.sr import (
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.valuerep import DA, TM
 
 from operators.dicom.atomic_file import write_whole
 from operators.dicom.coded_concepts import concept
@@ -63,7 +61,7 @@ def make_report(segmentation: Segmentation, making: Making, seg: Dataset) -> Com
     )
     copy_identity(header, dataset)
     mark(dataset, making)
-    settle(dataset, making.made_at)
+    settle(dataset, making)
     return dataset
 
 
@@ -132,9 +130,9 @@ def observer_device(making: Making) -> ObserverContext:
     return ObserverContext(codes.DCM.Device, device)
 
 
-def settle(dataset: Comprehensive3DSR, made_at: datetime) -> None:
+def settle(dataset: Comprehensive3DSR, making: Making) -> None:
     """Replaces what highdicom took from the clock, and says whose the private codes are (PS3.3 8.3)."""
-    day, hour = DA(made_at.date()), TM(made_at.time().replace(tzinfo=None))
+    day, hour = making.day_and_hour
     dataset.ContentDate = dataset.SeriesDate = day
     dataset.ContentTime = dataset.SeriesTime = hour
     dataset.CodingSchemeIdentificationSequence = [scheme(PRIVATE, "Osteon's own codes")]

@@ -15,7 +15,6 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage
-from pydicom.valuerep import DA, TM
 from scipy import ndimage
 
 from operators.dicom.atomic_file import write_whole
@@ -121,7 +120,7 @@ def contours_of(segmentation: Segmentation, series: Series) -> dict[int, list[Co
 
 def say_what_it_is(dataset: StructureSet, making: Making) -> None:
     """Label, dates, and that nobody has approved it."""
-    day, hour = DA(making.made_at.date()), TM(making.made_at.time().replace(tzinfo=None))
+    day, hour = making.day_and_hour
     dataset.SeriesDate = dataset.StructureSetDate = day
     dataset.SeriesTime = dataset.StructureSetTime = hour
     dataset.StructureSetLabel = LABEL

@@ -184,12 +184,17 @@ def drawn(
     assert not len(wrong), f"at {position_lps_mm} {len(wrong)} voxels, the first {wrong[:5].tolist()}"
 
 
+def opened(hospital: Hospital, name: str, study: int, folder: Path) -> tuple[Series, LabelMap]:
+    """A plain series of a patient of that name with its SEG, both shown by OHIF."""
+    series, truth = stored(hospital.pacs, replace(CASES[0], name=name), study, folder)
+    hospital.viewer.open_seg(series.study_instance_uid)
+    return series, truth
+
+
 def test_a_seg_that_ohif_edited_and_stored_comes_back_with_its_meaning(
     hospital: Hospital, tmp_path: Path
 ) -> None:
-    case = replace(CASES[0], name="edited")
-    series, truth = stored(hospital.pacs, case, len(CASES) + 1, tmp_path)
-    hospital.viewer.open_seg(series.study_instance_uid)
+    _, truth = opened(hospital, "edited", len(CASES) + 1, tmp_path)
     hospital.viewer.page.run(SPLIT_AND_STORE)
     (edited,) = (each for each in hospital.pacs.segs() if each["SeriesDescription"] == "edited")
     (found,) = hospital.pacs.post("tools/lookup", edited["SOPInstanceUID"].encode())
@@ -203,9 +208,7 @@ def test_a_seg_that_ohif_edited_and_stored_comes_back_with_its_meaning(
 def test_contours_that_ohif_made_of_a_seg_come_back_with_their_meaning(
     hospital: Hospital, tmp_path: Path
 ) -> None:
-    case = replace(CASES[0], name="contours")
-    series, truth = stored(hospital.pacs, case, len(CASES) + 2, tmp_path)
-    hospital.viewer.open_seg(series.study_instance_uid)
+    series, truth = opened(hospital, "contours", len(CASES) + 2, tmp_path)
     hospital.viewer.page.ask("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
     hospital.viewer.page.run(DOWNLOAD_CONTOURS)
     (path,) = until(lambda: list(tmp_path.glob("rtss*.dcm")))

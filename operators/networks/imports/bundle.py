@@ -47,8 +47,9 @@ def inference_file(folder: Path) -> Path | None:
 def read_bundle(folder: Path, wanted: Wanted) -> PublishedBundle:
     """The model of a bundle. Raises ModelError."""
     path = inference_file(folder)
-    if path is None or wanted.folds or wanted.previous is not None:
-        raise UsageError("expected no --fold and no --previous for a bundle, which has one network")
+    if path is None or wanted != Wanted(checkpoint=wanted.checkpoint):
+        said = "expected no --fold, --previous or --no-mirroring for a bundle, which has one network"
+        raise UsageError(said)
     with reading(f"{folder.name}/configs"):
         text = path.read_text(encoding="utf-8")
         table = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)

@@ -62,7 +62,8 @@ def read_nnunet_v1(folder: Path, wanted: Wanted) -> PublishedModel:
         dimensions = len(patch)
         scheme, window_hu = normalisation_of(plans)
         classes = ("background", *(f"class_{number}" for number in range(1, int(plans["num_classes"]) + 1)))
-        mirrored = () if NO_MIRRORING.search(trainer) else tuple(range(dimensions))
+        still = NO_MIRRORING.search(trainer) or not wanted.mirroring
+        mirrored = () if still else tuple(range(dimensions))
         model = PublishedModel(
             origin=Origin("nnU-Net v1", folder.parent.name, folder.parent.parent.name, trainer),
             architecture="nnunet_plain",
@@ -81,7 +82,7 @@ def read_nnunet_v1(folder: Path, wanted: Wanted) -> PublishedModel:
     if beside is None:
         require_no_previous(wanted, trainer)
         return model
-    previous = read_nnunet_v1(previous_folder(wanted, beside), Wanted(wanted.folds))
+    previous = read_nnunet_v1(previous_folder(wanted, beside), wanted.others)
     # predict.py stretches the whole label map over the cropped image, never slice by slice
     stretched = replace(model, recipe=replace(model.recipe, guide_cropped=False))
     return joined(stretched, previous, Resampling(1, separate="never"))

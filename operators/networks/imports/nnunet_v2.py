@@ -55,7 +55,8 @@ def read_nnunet_v2(folder: Path, wanted: Wanted) -> PublishedModel:
         classes, values, regions = outputs_of(dataset)
         architecture, arguments = network_of(configuration)
         scheme, window_hu = normalisation_of(plans, configuration)
-        mirrored = tuple(int(axis) for axis in first.get("inference_allowed_mirroring_axes") or ())
+        axes = first.get("inference_allowed_mirroring_axes") or () if wanted.mirroring else ()
+        mirrored = tuple(int(axis) for axis in axes)
         model = PublishedModel(
             origin=Origin("nnU-Net v2", str(plans["dataset_name"]), name, str(first["trainer_name"])),
             architecture=architecture,
@@ -75,7 +76,7 @@ def read_nnunet_v2(folder: Path, wanted: Wanted) -> PublishedModel:
         require_no_previous(wanted, name)
         return model
     beside, guide = before
-    return joined(model, read_nnunet_v2(previous_folder(wanted, beside), Wanted(wanted.folds)), guide)
+    return joined(model, read_nnunet_v2(previous_folder(wanted, beside), wanted.others), guide)
 
 
 def stage_before(folder: Path, configuration: dict[str, Any]) -> tuple[Path, Resampling] | None:

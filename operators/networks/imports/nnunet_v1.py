@@ -11,6 +11,7 @@ from typing import Any
 from operators.imaging.packages import Normalisation
 from operators.imaging.recipes import Origin, Recipe, Resampling
 from operators.networks.imports.pickles import read_checkpoint, read_pickle
+from operators.networks.imports.postprocessing import largest_of_v1
 from operators.networks.imports.published import (
     WHOLE_RANGE_HU,
     PublishedModel,
@@ -76,6 +77,7 @@ def read_nnunet_v1(folder: Path, wanted: Wanted) -> PublishedModel:
             classes=classes,
             values={name: number for number, name in enumerate(classes) if number},
             checkpoints=checkpoints,
+            largest=largest_of_v1(folder, range(1, len(classes))),
             weights=partial(weights_of, last=int(plans["conv_per_stage"]) - 1),
         )
         beside = sibling(folder, former_trainer(about)) if CASCADE in trainer else None

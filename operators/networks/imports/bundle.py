@@ -129,7 +129,9 @@ def formats_of(metadata: dict[str, Any], side: str) -> dict[str, Any]:
 def outputs_of(metadata: dict[str, Any], channels: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Names of the channels and what they write; without a background the first writes 1."""
     formats = formats_of(metadata, "outputs").values()
-    said: dict[str, Any] = next((each.get("channel_def", {}) for each in formats), {})
+    # Some call it label_def
+    first_format: dict[str, Any] = next(iter(formats), {})
+    said = first_format.get("channel_def") or first_format.get("label_def") or {}
     names = tuple(str(said.get(str(number), f"class_{number}")) for number in range(channels))
     if len(set(names)) < channels or set(said) - {str(number) for number in range(channels)}:
         raise ValueError(f"expected names of their own for {channels} channels, got {said}")

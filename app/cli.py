@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import signal
 import sys
@@ -237,6 +239,8 @@ def main() -> None:
 
 def execute(application: App, arguments: list[str] | None) -> None:
     """Runs a command and exits with its published code (operators/errors.py); tracebacks are for defects."""
+    # At its end Python would search through all that the libraries made, for a second and a half
+    atexit.register(gc.freeze)
     try:
         code = application(arguments, exit_on_error=False, result_action="return_value")
     except OsteonError as error:

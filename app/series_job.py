@@ -19,6 +19,7 @@ from operators.dicom.selection import Selection
 from operators.imaging.packages import ModelPackage
 from operators.imaging.segmentation import Segmentation
 from operators.memory import keep_large_arrays_apart
+from operators.monai_import import import_monai_alone
 
 if TYPE_CHECKING:
     from operators.networks.registry import Networks
@@ -73,6 +74,7 @@ def loaded_graph(settings: Settings, packages: tuple[ModelPackage, ...]) -> Grap
     networks = networks_of(settings)
     for spec in (spec for package in packages for spec in package.networks):
         networks.get(spec)
+    import_monai_alone()
     import_module("app.graph")  # takes seconds, which the first study need not wait for
     return lambda job, clock: run_in_graph(job, clock, networks)
 
@@ -93,6 +95,7 @@ def networks_of(settings: Settings) -> Networks:
 def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentation:
     """The graph for one series, and the preview beside its SEG."""
     os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
+    import_monai_alone()
     from app.graph import Work, run_graph
     from operators.targets import Targets
 

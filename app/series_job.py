@@ -33,7 +33,10 @@ STACK_BYTES = 32 * 1024 * 1024
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One selected series, and what is needed to segment it; with a `page` a person is to look at it here."""
+    """One selected series, and what is needed to segment it; with a `page` a person is to look at it here.
+
+    `stand_ins` and `turntable` are made where somebody wants them.
+    """
 
     number: int
     selection: Selection
@@ -45,6 +48,7 @@ class Job:
     revision: int = 1
     page: bool = False
     stand_ins: tuple[str, ...] = ()
+    turntable: bool = True
 
     def file(self, name: str, suffix: str) -> str:
         """The name of a result: the first series' has no number."""
@@ -102,8 +106,9 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
     targets = Targets(
         job.output / job.file("segmentation", ".dcm"), job.output / job.file("measurements", ".dcm"),
         job.output / job.file("preview", ".png"), job.output / job.file(PICTURES, ""),
-        job.output / job.file(TURNTABLE, ""), job.output / job.file(KEY_OBJECTS, ".dcm"), job.made_at,
-        SOFTWARE_VERSION, job.revision, job.settings.seg.profile,
+        job.output / job.file(TURNTABLE, "") if job.turntable else None,
+        job.output / job.file(KEY_OBJECTS, ".dcm"), job.made_at, SOFTWARE_VERSION, job.revision,
+        job.settings.seg.profile,
         tuple((kind, job.output / job.file(STAND_INS[kind], ".dcm")) for kind in job.stand_ins),
     )  # fmt: skip
     return run_graph(Work(job.scan, job.packages, job.number, networks, targets, clock))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from app.cli import app, execute
+from app.cli import app
+from app.command_line import execute
 from operators.dicom.seg_reader import read_seg_on
 from tests import phantoms
 from tests.arranged_cases import FRACTURE

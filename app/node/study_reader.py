@@ -1,0 +1,104 @@
+"""Reads one study after the other in a process of its own: a study may cost it its life, not the worker."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import resource
+import threading
+from dataclasses import dataclass
+from math import prod
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle, send_handle
+from pathlib import Path
+
+import numpy as np
+
+from app.node.process import die_with_parent
+from operators.dicom.pixels import read_volume, require_readable
+from operators.dicom.scan import Scan, scan
+from operators.dicom.selection import Selection, select
+from operators.errors import OsteonError
+from operators.imaging.packages import ModelPackage
+from operators.imaging.volume import Volume
+
+# Of a volume; beside it the reader may take so much again, and what decoders need
+STORED = np.dtype(np.int16)
+BESIDE_BYTES = 512_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class ReadStudy:
+    """A study as it was read, and the volume of its first suitable series if it has not too many voxels."""
+
+    job_id: str
+    scan: Scan
+    volume: Volume | None = None
+
+
+def read_studies(
+    asked: Connection, worker_id: int, packages: tuple[ModelPackage, ...], limit_bytes: int
+) -> None:
+    """Answers each (job's id, folder) with what was read, as `taken_from` takes it; never returns."""
+    threading.Thread(target=die_with_parent, daemon=True).start()
+    limit_memory(2 * limit_bytes + BESIDE_BYTES)
+    while True:
+        job_id, folder = asked.recv()
+        try:
+            answer(asked, worker_id, job_id, read_study(folder, packages, limit_bytes))
+        except OsteonError:
+            # What is wrong with it the worker finds out and says by itself
+            asked.send((job_id, None, None))
+
+
+def limit_memory(more_bytes: int) -> None:
+    """From here on the process takes no more than so much."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    most = pages * mmap.PAGESIZE + more_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def read_study(
+    folder: Path, packages: tuple[ModelPackage, ...], limit_bytes: int
+) -> tuple[Scan, Volume | None]:
+    """Headers, and pixels of the first suitable series if they are few enough. Raises OsteonError."""
+    found = scan(folder)
+    suitable = [each.series for each in select(found, packages) if isinstance(each, Selection)]
+    if not suitable:
+        return found, None
+    few = prod(require_readable(suitable[0]).shape) * STORED.itemsize <= limit_bytes
+    return found, read_volume(suitable[0]) if few else None
+
+
+def answer(
+    asked: Connection, worker_id: int, job_id: str, found: tuple[Scan, Volume | None]
+) -> None:
+    """Hands a study over; its voxels lie in memory without a name, which goes with those who hold it."""
+    read, volume = found
+    asked.send((job_id, read, None if volume is None else volume.grid))
+    if volume is None:
+        return
+    handle = os.memfd_create("volume")
+    try:
+        os.truncate(handle, volume.hu.size * STORED.itemsize)
+        with mmap.mmap(handle, 0) as memory:
+            into = np.frombuffer(memory, STORED).reshape(volume.hu.shape[::-1])
+            np.copyto(into, volume.hu.transpose())
+            del into
+        send_handle(asked, handle, worker_id)
+    finally:
+        os.close(handle)
+
+
+def taken_from(answered: Connection) -> ReadStudy | None:
+    """The next study that was read; None for one that could not be. Raises EOFError, OSError."""
+    job_id, found, grid = answered.recv()
+    if grid is None:
+        return None if found is None else ReadStudy(job_id, found)
+    handle = recv_handle(answered)
+    try:
+        memory = mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
+    finally:
+        os.close(handle)
+    hu = np.frombuffer(memory, STORED).reshape(grid.shape[::-1]).transpose()
+    return ReadStudy(job_id, found, Volume(hu, grid))

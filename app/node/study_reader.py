@@ -20,11 +20,13 @@ from operators.dicom.scan import Scan, scan
 from operators.dicom.selection import Selection, select
 from operators.errors import OsteonError
 from operators.imaging.packages import ModelPackage
-from operators.imaging.volume import Volume
+from operators.imaging.volume import Grid, Volume
 
 # Of a volume; beside it the reader may take so much again, and what decoders need
 STORED = np.dtype(np.int16)
 BESIDE_BYTES = 512_000_000
+# A tenth of the weight that the worker's threads have (Linux halves it about every three steps)
+BEHIND = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +41,15 @@ class ReadStudy:
 def read_studies(
     asked: Connection, worker_id: int, packages: tuple[ModelPackage, ...], limit_bytes: int
 ) -> None:
-    """Answers each (job's id, folder) with what was read, as `taken_from` takes it; never returns."""
+    """Answers each (job's id, folder) with what was read; never returns."""
     threading.Thread(target=die_with_parent, daemon=True).start()
     limit_memory(2 * limit_bytes + BESIDE_BYTES)
+    # It reads when the networks leave a core idle: they have the study in hand
+    os.nice(BEHIND)
     while True:
         job_id, folder = asked.recv()
         try:
-            answer(asked, worker_id, job_id, read_study(folder, packages, limit_bytes))
+            hand_over(asked, worker_id, job_id, read_study(folder, packages, limit_bytes))
         except OsteonError:
             # What is wrong with it the worker finds out and says by itself
             asked.send((job_id, None, None))
@@ -60,33 +64,38 @@ def limit_memory(more_bytes: int) -> None:
 
 def read_study(
     folder: Path, packages: tuple[ModelPackage, ...], limit_bytes: int
-) -> tuple[Scan, Volume | None]:
-    """Headers, and pixels of the first suitable series if they are few enough. Raises OsteonError."""
+) -> tuple[Scan, Grid | None, int]:
+    """Headers, and pixels of the first suitable series if they are few enough: their grid and where they lie.
+
+    Raises OsteonError.
+    """
     found = scan(folder)
     suitable = [each.series for each in select(found, packages) if isinstance(each, Selection)]
-    if not suitable:
-        return found, None
-    few = prod(require_readable(suitable[0]).shape) * STORED.itemsize <= limit_bytes
-    return found, read_volume(suitable[0]) if few else None
+    if not suitable or prod(require_readable(suitable[0]).shape) * STORED.itemsize > limit_bytes:
+        return found, None, 0
+    volume = read_volume(suitable[0])
+    return found, volume.grid, kept(volume)
 
 
-def answer(
-    asked: Connection, worker_id: int, job_id: str, found: tuple[Scan, Volume | None]
-) -> None:
-    """Hands a study over; its voxels lie in memory without a name, which goes with those who hold it."""
-    read, volume = found
-    asked.send((job_id, read, None if volume is None else volume.grid))
-    if volume is None:
-        return
+def kept(volume: Volume) -> int:
+    """The handle of its voxels in memory without a name, which goes with those who hold it."""
     handle = os.memfd_create("volume")
-    try:
-        os.truncate(handle, volume.hu.size * STORED.itemsize)
-        with mmap.mmap(handle, 0) as memory:
-            into = np.frombuffer(memory, STORED).reshape(volume.hu.shape[::-1])
-            np.copyto(into, volume.hu.transpose())
-            del into
+    os.truncate(handle, volume.hu.size * STORED.itemsize)
+    with mmap.mmap(handle, 0) as memory:
+        into = np.frombuffer(memory, STORED).reshape(volume.hu.shape[::-1])
+        np.copyto(into, volume.hu.transpose())
+        del into
+    return handle
+
+
+def hand_over(
+    asked: Connection, worker_id: int, job_id: str, read: tuple[Scan, Grid | None, int]
+) -> None:
+    """A study to the worker, as `taken_from` takes it."""
+    found, grid, handle = read
+    asked.send((job_id, found, grid))
+    if grid is not None:
         send_handle(asked, handle, worker_id)
-    finally:
         os.close(handle)
 
 

@@ -22,7 +22,7 @@ LEAST_VALUES = 1 << 24
 
 
 def with_split_convolutions(model: openvino.Model, least_values: int = LEAST_VALUES) -> openvino.Model:
-    """`model`, whose shapes are fixed, without large copies of joined features that only a convolution reads."""
+    """`model`, of fixed shapes, without large copies of features that only a convolution reads joined."""
     for node in model.get_ordered_ops():
         if node.get_type_name() == "Convolution" and reads_joined(node, least_values):
             node.output(0).replace(reduce(opset14.add, parts(node)).output(0))

@@ -21,6 +21,7 @@ from operators.networks.exact_norms import with_exact_norms
 from operators.networks.footprint import require_memory
 from operators.networks.nnunet_architectures import strides_of
 from operators.networks.openvino_graph import drawn
+from operators.networks.split_convolutions import with_split_convolutions
 from operators.networks.weights import fill, load_weights
 
 Array = NDArray[np.float32]
@@ -84,7 +85,7 @@ class OpenVinoRuntime:
     name = "openvino"
 
     def __init__(self, network: nn.Module, spec: NetworkSpec, device: Device) -> None:
-        model = converted(network, spec)
+        model = with_split_convolutions(converted(network, spec))
         if device.precision == "f32":
             model = with_exact_norms(model)
         self.shape = (1, spec.inputs, *spec.patch)

@@ -2,26 +2,28 @@
 
     python -m benchmarks.made_fracture FOLDER
 
-It is trained for a minute or two to tell the rim of a made-up bone (within 3 mm of its surface) from its
-inside. FOLDER becomes one of nnU-Net v2 that the original and `osteon models import` read alike.
+It is trained on made-up bones of two blades that cross, with a crack between them, to tell one blade from the
+other by how it lies: what is far from a surface needs to be seen from afar. The last steps have the whole
+patch, as norms are of what is in it. FOLDER becomes one of nnU-Net v2 that the original and
+`osteon models import` read alike.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from benchmarks.short_training import as_read, trained
+from benchmarks.short_training import Example, Phase, as_read, put, trained
 from operators.imaging.recipes import Resampling
 from operators.imaging.zoom import zoomed
 from operators.networks.architectures import build
-from tests.made_nnunet import Case, architecture_of, v2_names, write_v2
+from tests.made_nnunet import Case, architecture_of, write_v2
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -39,53 +41,61 @@ CASE = Case(
 )
 # Of air around the masked bone, as FracSegNet blanks it
 BLANK_HU = -1000
-RIM_MM = 3.0
+RIM_MM, CRACK_MM, CRACK_HU = 3.0, 0.75, 40
 CROP_MM, SPACING_MM = (247, 166, 186), (1.0, 1.0, 1.0)
+# The bone that is compared, and those that the network learns from
+COMPARED, LEARNT = 1, range(2, 8)
+PHASES = (Phase((64, 64, 64), 900, 2e-3), Phase(CASE.patch, 20, 5e-4))
 
 
-def bone_crop() -> tuple[NDArray[np.int16], Labels]:
-    """HU (z, y, x) at 1 mm of a made-up bone in a box of CROP_MM, blanked around it; 1 rim, 2 inside.
+def bone_crop(seed: int = COMPARED) -> tuple[NDArray[np.int16], Labels]:
+    """HU (z, y, x) at 1 mm of a made-up bone in a box of CROP_MM, blanked around it; 1 upper blade, 2 lower.
 
-    Two blades that cross as those of a hip bone do: ellipsoids, each turned in a plane of its own.
+    The blades cross as those of a hip bone do: ellipsoids, each turned in a plane of its own.
     """
+    rng = np.random.default_rng(seed)
     axes = np.ogrid[: CROP_MM[0], : CROP_MM[1], : CROP_MM[2]]
     z, y, x = (axis - n / 2 for axis, n in zip(axes, CROP_MM, strict=True))
-    upper = blade(z - 40, (y + x) / 2**0.5, (y - x) / 2**0.5, (82.0, 95.0, 18.0))
-    lower = blade(z + 45, (y - x) / 2**0.5, (y + x) / 2**0.5, (78.0, 80.0, 22.0))
+    turns = np.pi / 4 * np.array([1, -1]) + rng.uniform(-0.3, 0.3, 2)
+    sizes = np.array([(82.0, 85.0, 18.0), (78.0, 80.0, 22.0)]) * rng.uniform(0.85, 1.1, (2, 3))
+    upper, lower = (
+        blade(z - middle, np.cos(turn) * y + np.sin(turn) * x, np.cos(turn) * x - np.sin(turn) * y, size)
+        for middle, turn, size in zip((40, -45), turns, sizes, strict=True)
+    )
     depth_mm = np.maximum(upper, lower)
-    rough = ndimage.gaussian_filter(np.random.default_rng(1).normal(0, 1, CROP_MM).astype(np.float32), 1.5)
-    bone = depth_mm > 0
-    where = (bone.astype(np.uint8) + (depth_mm > RIM_MM)).astype(np.uint8)
-    hu = np.select([where == 2, where == 1], [250 + 900 * rough, 900 + 900 * rough], BLANK_HU)
-    return hu.astype(np.int16), where
+    rough = ndimage.gaussian_filter(rng.normal(0, 1, CROP_MM).astype(np.float32), 1.5)
+    places = [depth_mm <= 0, np.abs(upper - lower) < CRACK_MM, depth_mm <= RIM_MM]
+    hu = np.select(places, [BLANK_HU, CRACK_HU, 900 + 900 * rough], 250 + 900 * rough)
+    return hu.astype(np.int16), np.select([depth_mm <= 0, upper > lower], [0, 1], 2).astype(np.uint8)
 
 
-def blade(a: Array, b: Array, c: Array, half_axes_mm: tuple[float, float, float]) -> Array:
+def blade(a: Array, b: Array, c: Array, half_axes_mm: NDArray[np.float64]) -> Array:
     """How deep in an ellipsoid, in mm about its thin axis."""
     radius = sum((n / m) ** 2 for n, m in zip((a, b, c), half_axes_mm, strict=True)) ** 0.5
     depth: Array = ((1 - radius) * half_axes_mm[2]).astype(np.float32)
     return depth
 
 
-def examples() -> tuple[Array, Labels]:
-    """The crop as the network reads it, and what it is to say."""
-    hu, where = bone_crop()
-    _, read = as_read(CASE, hu, SPACING_MM)
-    return read, zoomed(where, read.shape, None, Resampling(0)).astype(np.uint8)
+def example(case: Case, seed: int) -> Example:
+    """A bone as a case's network reads it, and what it is to say."""
+    hu, where = bone_crop(seed)
+    read = as_read(case, hu, SPACING_MM)
+    return read[None], zoomed(where, read.shape, None, Resampling(0)).astype(np.uint8)
 
 
 def made_folder(folder: Path) -> Path:
-    """The folder of nnU-Net v2, made where it is not there yet."""
-    if not (folder / "plans.json").is_file():
+    """The folder of nnU-Net v2, made where it is not there yet; FOLDER.part until training is done."""
+    if not folder.is_dir():
         began = time.monotonic()
         name, arguments = architecture_of(CASE)
-        image, truth = examples()
-        state = v2_names(CASE, trained(build(name, **arguments), image[None], truth))
-        write_v2(CASE, folder)
-        path = folder / "fold_0" / "checkpoint_final.pth"
-        content = torch.load(path, weights_only=False)
-        torch.save(content | {"network_weights": state}, path)
-        print(f"trained in {time.monotonic() - began:.0f} s")
+        examples = [example(CASE, seed) for seed in LEARNT]
+        part = folder.with_name(f"{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        write_v2(CASE, part)
+        for state in trained(build(name, **arguments), examples, PHASES):
+            put(state, CASE, part)
+            print(f"trained for {time.monotonic() - began:.0f} s", flush=True)
+        part.rename(folder)
     return folder
 
 

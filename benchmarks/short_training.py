@@ -1,9 +1,14 @@
-"""A network trained for a minute or two, so that what it says is steady: a yardstick, not a segmenter.
+"""A network trained for half an hour, so that what it says is steady: a yardstick, not a segmenter.
 
-Made-up weights leave most voxels between two classes, where any rounding turns them.
+Made-up weights, and those of a minute's training, leave most voxels between two classes, where any rounding
+turns them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,48 +17,75 @@ from torch import nn
 
 from operators.imaging.recipes import Resampling
 from operators.imaging.zoom import new_shape, zoomed
-from tests.made_nnunet import MEASURES, Case
+from tests.made_nnunet import MEASURES, Case, v2_names
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 State = dict[str, torch.Tensor]
-# Cubes of so many voxels: the least that leaves FracSegNet's coarsest features more than one voxel
-SIDE, STEPS, RATE = 32, 60, 2e-3
+# Channels (C, I, J, K) as the network reads them, and what it is to say
+Example = tuple[Array, Labels]
 # nnU-Net's own bound of the gradient's norm
 LARGEST_GRADIENT = 12.0
 
 
-def as_read(case: Case, hu: NDArray[np.number], spacing_mm: tuple[float, ...]) -> tuple[Array, Array]:
-    """HU (z, y, x) at the spacing of a case's network, and the same as the network reads it."""
+@dataclass(frozen=True)
+class Phase:
+    """So many steps of AdamW on blocks of one size; the rate rises to `rate` and falls to nothing."""
+
+    sides: tuple[int, ...]
+    steps: int
+    rate: float
+
+
+def as_read(case: Case, hu: NDArray[np.number], spacing_mm: tuple[float, ...]) -> Array:
+    """HU (z, y, x) as a case's network reads it."""
     near = zoomed(hu.astype(np.float32), new_shape(hu.shape, spacing_mm, case.spacing), None, Resampling(3))
     clipped = np.clip(near, MEASURES["percentile_00_5"], MEASURES["percentile_99_5"])
-    return near, ((clipped - MEASURES["mean"]) / MEASURES["std"]).astype(np.float32)
+    return ((clipped - MEASURES["mean"]) / MEASURES["std"]).astype(np.float32)
 
 
-def trained(network: nn.Module, image: Array, truth: Labels, steps: int = STEPS) -> State:
-    """Weights after some steps of AdamW; `image` (channels, I, J, K) as the network reads it."""
+def trained(network: nn.Module, examples: Sequence[Example], phases: Sequence[Phase]) -> Iterator[State]:
+    """Weights after each phase."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    adam = torch.optim.AdamW(network.train().parameters(), RATE)
-    falling = torch.optim.lr_scheduler.OneCycleLR(adam, RATE, total_steps=steps)
-    for step in range(steps):
-        cube, labels = drawn(image, truth, rng)
-        # Single precision: with norms of four voxels half of it ends in numbers that are none
-        loss = nn.functional.cross_entropy(network(cube), labels)
+    for phase in phases:
+        train(network.train(), examples, phase, rng)
+        yield network.eval().state_dict()
+
+
+def train(network: nn.Module, examples: Sequence[Example], phase: Phase, rng: np.random.Generator) -> None:
+    """One phase, a block a step."""
+    adam = torch.optim.AdamW(network.parameters(), phase.rate)
+    rate = torch.optim.lr_scheduler.OneCycleLR(adam, phase.rate, total_steps=phase.steps)
+    losses = []
+    for step in range(1, phase.steps + 1):
+        block, labels = drawn(*examples[rng.integers(len(examples))], phase.sides, rng)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(block)
+        loss = nn.functional.cross_entropy(logits.float(), labels)
         adam.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
         adam.step()
-        falling.step()
-        if step % 10 == 0 or step == steps - 1:
-            print(f"step {step}: cross-entropy {loss.item():.3f}", flush=True)
-    return network.eval().state_dict()
+        rate.step()
+        losses.append(loss.item())
+        if step % 10 == 0 or step == phase.steps:
+            print(f"{phase.sides}, step {step}: cross-entropy {np.mean(losses[-10:]):.4f}", flush=True)
 
 
-def drawn(image: Array, truth: Labels, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """A cube around some voxel that is not background."""
+def drawn(
+    channels: Array, truth: Labels, sides: Sequence[int], rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A block around some voxel that is not background."""
     voxel = rng.choice(np.argwhere(truth[::4, ::4, ::4] > 0)) * 4 + rng.integers(-8, 9, 3)
-    starts = np.clip(voxel - SIDE // 2, 0, np.array(truth.shape) - SIDE)
-    cube = tuple(slice(start, start + SIDE) for start in starts)
-    labels = truth[cube][None].astype(np.int64)
-    return torch.from_numpy(image[(slice(None), *cube)][None].copy()), torch.from_numpy(labels)
+    starts = np.clip(voxel - np.array(sides) // 2, 0, np.array(truth.shape) - sides)
+    block = tuple(slice(start, start + side) for start, side in zip(starts, sides, strict=True))
+    labels = truth[block][None].astype(np.int64)
+    return torch.from_numpy(channels[(slice(None), *block)][None].copy()), torch.from_numpy(labels)
+
+
+def put(state: State, case: Case, folder: Path) -> None:
+    """Trained weights into the folder that `write_v2` made of a case."""
+    path = folder / "fold_0" / "checkpoint_final.pth"
+    content = torch.load(path, weights_only=False)
+    torch.save(content | {"network_weights": v2_names(case, state)}, path)

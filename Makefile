@@ -39,7 +39,12 @@ check: $(READY)  ## Lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(READY) tools  ## All tests
+# The last packager of MONAI Deploy, in a folder of its own: the SDK brings a newer one that does not package
+HOLOSCAN_CLI := build/peers/holoscan
+$(HOLOSCAN_CLI): | $(READY)
+	$(BIN)/python -m pip install --quiet --target $@ holoscan-cli==4.2.0
+
+test: $(READY) $(HOLOSCAN_CLI) tools  ## All tests
 	$(BIN)/python -m pytest -q
 
 # The peer has an environment of its own: its pins are not ours.
@@ -105,9 +110,8 @@ image: $(READY)  ## Build the container image
 # buildah's storage and way to run, where there is no daemon: BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
 image-test: $(READY)  ## Run the image that buildah built: not root, read-only, without a network; then its node
 	@command -v bwrap >/dev/null || apt-get install -y -q bubblewrap
-	test -d build/peers || { $(BIN)/python -m pip download --quiet --no-deps --dest build/peers \
-	docker-compose==1.29.2 && $(BIN)/python -m pip install --quiet --target build/peers/holoscan \
-	holoscan-cli==4.2.0; }
+	test -e build/peers/docker_compose* || $(BIN)/python -m pip download --quiet --no-deps --dest build/peers \
+	docker-compose==1.29.2
 	OSTEON_IMAGE=$(TAG) $(BIN)/python -m pytest -q -s tests/image/checks.py tests/image/node_checks.py
 
 comparison: $(READY)  ## Short trainings, one for each way that was weighed; their table in docs/training.md

@@ -109,10 +109,11 @@ image: $(READY)  ## Build the container image
 
 # buildah's storage and way to run, where there is no daemon: BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
 image-test: $(READY)  ## Run the image that buildah built: not root, read-only, without a network; then its node
-	@command -v bwrap >/dev/null || apt-get install -y -q bubblewrap
+	@command -v bwrap >/dev/null && command -v podman >/dev/null || apt-get install -y -q bubblewrap podman
 	test -e build/peers/docker_compose* || $(BIN)/python -m pip download --quiet --no-deps --dest build/peers \
 	docker-compose==1.29.2
-	OSTEON_IMAGE=$(TAG) $(BIN)/python -m pytest -q -s tests/image/checks.py tests/image/node_checks.py
+	OSTEON_IMAGE=$(TAG) $(BIN)/python -m pytest -q -s tests/image/checks.py tests/image/node_checks.py \
+	tests/image/engine_checks.py
 
 comparison: $(READY)  ## Short trainings, one for each way that was weighed; their table in docs/training.md
 	$(BIN)/python -m training.comparison --data $(DATA)

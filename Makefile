@@ -69,6 +69,7 @@ references: $(READY) $(PEER)/.ready  ## What nnU-Net itself says of the made-up 
 	$(PEER)/bin/python tests/nnunet_references.py build/nnunet/models tests/references/nnunet_v2.npz
 	PYTHONPATH=build/nnunet/v1 $(PEER)/bin/python tests/nnunet_v1_references.py \
 	build/nnunet/models tests/references/nnunet_v1.npz
+	PYTHONPATH=build/nnunet/v1 $(PEER)/bin/python tests/largest_references.py tests/references/largest.npz
 
 # FULL=--full takes FracSegNet's own number of features, and hours
 parity: $(READY) $(PEER)/.ready  ## Published networks against nnU-Net itself on real bones: the table in docs/models.md

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import Parameter
 
+from app.command_line import execute, new_app
 from app.map_cli import COMMANDS, config_app
 from app.models_cli import models_app
-from operators.errors import OsteonError, UsageError
-
-
-def new_app(name: str, text: str) -> App:
-    """A command line whose functions return exit codes."""
-    return App(name=name, help=text, version=software_version)
-
-
-def software_version() -> str:
-    """Asked for only by --version."""
-    from app.settings import SOFTWARE_VERSION
-
-    return SOFTWARE_VERSION
-
 
 app = new_app(
     "osteon",
@@ -49,7 +34,6 @@ Runtime = Annotated[str | None, Parameter(help="What runs them: auto, openvino, 
 Precision = Annotated[str | None, Parameter(help="Their arithmetic: auto, f32, bf16")]
 Mode = Annotated[str | None, Parameter(help="Published networks: exact as the original, or fast")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON")]
-
 
 PEER_HELP = "NAME=AETITLE may send; NAME=AETITLE@HOST:PORT, or @http(s)-address, also receives results"
 
@@ -233,17 +217,3 @@ def check(
 def main() -> None:
     """The console script."""
     execute(app, None)
-
-
-def execute(application: App, arguments: list[str] | None) -> None:
-    """Runs a command and exits with its published code (operators/errors.py); tracebacks are for defects."""
-    try:
-        code = application(arguments, exit_on_error=False, result_action="return_value")
-    except OsteonError as error:
-        print(f"osteon: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except CycloptsError:
-        sys.exit(UsageError.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
-    sys.exit(code if isinstance(code, int) else 0)

@@ -33,7 +33,8 @@ def show(name: str, /, *, models: Models = None, json_: Json = False) -> int:
 def import_(
     folder: Path, /, *, name: str | None = None, title: str | None = None, labels: str | None = None,
     fold: Annotated[list[str] | None, Parameter(negative="")] = None, checkpoint: str | None = None,
-    orientation: str | None = None, previous: Path | None = None, models: Models = None,
+    orientation: str | None = None, previous: Path | None = None, fractures: Path | None = None,
+    mirroring: bool = True, models: Models = None,
 ) -> int:
     """Make a package of the model in FOLDER (nnU-Net v1 or v2, MONAI bundle). Nothing of it is executed.
 
@@ -46,10 +47,14 @@ def import_(
     checkpoint: File of each fold, or in a bundle's models folder; else the final one.
     orientation: Directions of the training images' x, y, z, such as LPS or RAS.
     previous: Folder of a cascade's stage before; else the one beside it that its plans name.
+    fractures: Folder of a network that splits each bone of the one in FOLDER, cut out of the CT.
+    mirroring: Mirror images as the checkpoints allow; else not, as with nnU-Net's --disable_tta.
     """
-    from app.models_command import ImportOptions, import_command
+    from app.models_import import ImportOptions, import_command
 
-    options = ImportOptions(name, title, labels, tuple(fold or ()), checkpoint, orientation, previous)
+    options = ImportOptions(
+        name, title, labels, tuple(fold or ()), checkpoint, orientation, previous, fractures, mirroring
+    )
     return import_command(folder, options, models)
 
 

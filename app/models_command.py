@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app.settings import read_settings
 from operators.errors import ModelError, OsteonError, UsageError
-from operators.imaging.orientation import is_orientation
 from operators.imaging.package_file import DRAFT_FILE, PACKAGE_FILE, read_package
 from operators.imaging.packages import Code, Label, ModelPackage, NetworkSpec
-from operators.networks.imports.formats import read_published
-from operators.networks.imports.install import NewPackage, install, verify
-from operators.networks.imports.label_tables import best_table, label_rows, named_table, plain_name
-from operators.networks.imports.published import Published, PublishedModel, Wanted
+from operators.networks.imports.install import verify
 
 DONE = 0
-
-
-@dataclass(frozen=True)
-class ImportOptions:
-    """Arguments of `osteon models import`; what is not given is found out."""
-
-    name: str | None = None
-    title: str | None = None
-    labels: str | None = None
-    folds: tuple[str, ...] = ()
-    checkpoint: str | None = None
-    orientation: str | None = None
-    previous: Path | None = None
 
 
 def list_command(models: Path | None, as_json: bool) -> int:
@@ -109,49 +91,6 @@ def label_row(label: Label) -> dict[str, str]:
 def code_text(code: Code) -> str:
     """Scheme and value."""
     return f"{code.scheme} {code.value}"
-
-
-def import_command(folder: Path, options: ImportOptions, models: Path | None) -> int:
-    """A published model becomes a package, or a draft of one where labels have no codes."""
-    if not folder.is_dir():
-        raise UsageError(f"expected a folder with a published model, got {folder}")
-    if options.orientation is not None and not is_orientation(options.orientation):
-        raise UsageError(f"expected an orientation such as LPS or RAS, got {options.orientation}")
-    model = read_published(folder, Wanted(options.folds, options.checkpoint, options.previous))
-    table = named_table(options.labels) if options.labels else best_table(model.values)
-    rows = label_rows(model.values, table, by_value=options.labels is not None)
-    known = any(row["type"]["value"] for row in rows)
-    orientation = orientation_of(model, options.orientation, table.orientation if known else None)
-    name = options.name or plain_name(model.origin.dataset)
-    new = NewPackage(name, options.title or model.origin.dataset, rows, orientation)
-    target = install(model, new, read_settings(models=models).models)
-    return said(new, target)
-
-
-def orientation_of(model: Published, asked: str | None, tables: str | None) -> str:
-    """How the training images lay: as asked, as the table of labels knows, as the model says by itself.
-
-    Raises UsageError where one is asked of a model whose steps turn the image themselves.
-    """
-    if isinstance(model, PublishedModel):
-        return asked or tables or model.recipe.orientation
-    if asked is not None:
-        raise UsageError("expected no --orientation for a bundle, which says it itself")
-    return ""
-
-
-def said(new: NewPackage, target: Path) -> int:
-    """Tells what was made; a draft is no package yet."""
-    if new.complete:
-        print(f"{new.name}: installed in {target}")
-        return DONE
-    empty = sum(not row["type"]["value"] for row in new.labels)
-    print(
-        f"osteon: {new.name}: {empty} of {len(new.labels)} labels have no code yet; fill them in in "
-        f"{target / DRAFT_FILE}, then: osteon models verify {new.name}",
-        file=sys.stderr,
-    )
-    return ModelError.exit_code
 
 
 def verify_command(name: str | None, models: Path | None) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from app.cli import execute, new_app
+from app.command_line import execute, new_app
 
 
 def run(

@@ -19,6 +19,7 @@ from operators.dicom.selection import Selection
 from operators.imaging.packages import ModelPackage
 from operators.imaging.segmentation import Segmentation
 from operators.memory import keep_large_arrays_apart
+from operators.monai_import import import_monai_alone
 
 if TYPE_CHECKING:
     from operators.networks.registry import Networks
@@ -32,7 +33,10 @@ STACK_BYTES = 32 * 1024 * 1024
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One selected series, and what is needed to segment it; with a `page` a person is to look at it here."""
+    """One selected series, and what is needed to segment it; with a `page` a person is to look at it here.
+
+    `stand_ins` and `turntable` are made where somebody wants them.
+    """
 
     number: int
     selection: Selection
@@ -44,6 +48,7 @@ class Job:
     revision: int = 1
     page: bool = False
     stand_ins: tuple[str, ...] = ()
+    turntable: bool = True
 
     def file(self, name: str, suffix: str) -> str:
         """The name of a result: the first series' has no number."""
@@ -73,6 +78,7 @@ def loaded_graph(settings: Settings, packages: tuple[ModelPackage, ...]) -> Grap
     networks = networks_of(settings)
     for spec in (spec for package in packages for spec in package.networks):
         networks.get(spec)
+    import_monai_alone()
     import_module("app.graph")  # takes seconds, which the first study need not wait for
     return lambda job, clock: run_in_graph(job, clock, networks)
 
@@ -93,14 +99,16 @@ def networks_of(settings: Settings) -> Networks:
 def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentation:
     """The graph for one series, and the preview beside its SEG."""
     os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
+    import_monai_alone()
     from app.graph import Work, run_graph
     from operators.targets import Targets
 
     targets = Targets(
         job.output / job.file("segmentation", ".dcm"), job.output / job.file("measurements", ".dcm"),
         job.output / job.file("preview", ".png"), job.output / job.file(PICTURES, ""),
-        job.output / job.file(TURNTABLE, ""), job.output / job.file(KEY_OBJECTS, ".dcm"), job.made_at,
-        SOFTWARE_VERSION, job.revision, job.settings.seg.profile,
+        job.output / job.file(TURNTABLE, "") if job.turntable else None,
+        job.output / job.file(KEY_OBJECTS, ".dcm"), job.made_at, SOFTWARE_VERSION, job.revision,
+        job.settings.seg.profile,
         tuple((kind, job.output / job.file(STAND_INS[kind], ".dcm")) for kind in job.stand_ins),
     )  # fmt: skip
     return run_graph(Work(job.scan, job.packages, job.number, networks, targets, clock))

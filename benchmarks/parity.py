@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy.cases.patients import patient_scan
 from operators.chains import segment
-from operators.direct import run_stage
 from operators.imaging.package_file import PACKAGE_FILE, read_package
 from operators.imaging.preparation import prepare
 from operators.imaging.recipes import DirectPackage
@@ -34,6 +33,7 @@ from operators.networks.imports.formats import read_published
 from operators.networks.imports.install import NewPackage, install
 from operators.networks.imports.label_tables import ANATOMY, row_of
 from operators.networks.imports.published import Wanted
+from operators.networks.published_stages import run_stage
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from tests.made_nnunet import Case, write_v2

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from operators import bundled, direct, pipeline
+from operators import arranged, bundled, direct, pipeline
 from operators.imaging.bundles import BundlePackage
 from operators.imaging.packages import FracturePackage, ModelPackage
-from operators.imaging.recipes import DirectPackage
+from operators.imaging.recipes import ArrangedPackage, DirectPackage
 from operators.imaging.segmentation import Segmentation
 from operators.imaging.volume import Volume
 from operators.networks.registry import Networks
@@ -32,6 +32,7 @@ class Chain:
 CHAINS: dict[type[ModelPackage], Chain] = {
     FracturePackage: Chain(pipeline.resample, pipeline.segment_anatomy, pipeline.segment_fractures),
     DirectPackage: Chain(direct.prepare, direct.answer, direct.deliver),
+    ArrangedPackage: Chain(direct.prepare, direct.answer, arranged.split),
     BundlePackage: Chain(bundled.prepare, bundled.answer, bundled.deliver),
 }
 

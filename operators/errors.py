@@ -46,6 +46,10 @@ class OutputError(OsteonError):
     exit_code = 6
 
 
+class UnwritableError(OutputError):
+    """A file could not be written, for want of room, say: whoever can wait may try again."""
+
+
 class UsageError(OsteonError):
     """The command was called with something it does not take."""
 

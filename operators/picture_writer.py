@@ -24,4 +24,5 @@ class PictureWriterOperator(ResultWriterOperator):
         pictures = fracture_pictures(resampled.source, segmentation)
         write_pictures(pictures, making, self.targets.pictures)
         write_key_objects(pictures, making, self.targets.key_objects)
-        write_turntable(turntable(segmentation), making, self.targets.turntable)
+        if self.targets.turntable is not None:
+            write_turntable(turntable(segmentation), making, self.targets.turntable)

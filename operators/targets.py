@@ -15,14 +15,15 @@ from operators.imaging.segmentation import Segmentation
 class Targets:
     """`seg_profile` is a row of the SEG writer's table; a `revision` above 1 replaces earlier results.
 
-    `stand_ins` are forms of the segmentation for those that take no SEG: rows of the stand-in writer's table.
+    Without a `turntable` there are no views from all around. `stand_ins` are forms of the segmentation for
+    those that take no SEG: rows of the stand-in writer's table.
     """
 
     seg: Path
     measurements: Path
     preview: Path
     pictures: Path
-    turntable: Path
+    turntable: Path | None
     key_objects: Path
     made_at: datetime
     software_version: str

@@ -54,6 +54,7 @@ class Bundle:
     names: tuple[str, ...] = ("background", "sacrum", "hip_left")
     values: dict[str, Any] = field(default_factory=dict)
     as_yaml: bool = False
+    names_key: str = "channel_def"
 
     def __str__(self) -> str:
         return self.name
@@ -91,7 +92,7 @@ BUNDLES = (
          {"_target_": "CropForegroundd", "keys": ["image"], "source_key": "image", "mode": ["minimum"]},
          {"_target_": "CastToTyped", "keys": "image", "dtype": "$torch.float32"}],
         window(24, 24, 12, overlap=0.75), [SOFTMAX, inverted(False), ARGMAX, SAVE],
-        values={"spatial_size": [24, 24, 12], "output_channels": 3}, as_yaml=True,
+        values={"spatial_size": [24, 24, 12], "output_channels": 3}, as_yaml=True, names_key="label_def",
     ),
     # Regions, and a norm with arguments
     Bundle(
@@ -106,6 +107,25 @@ BUNDLES = (
         names=("sacrum", "hip_left"),
     ),
 )
+
+COMMON = {"spatial_dims": 3, "in_channels": 1, "out_channels": 3}
+# The other networks of the table, each with what the Model Zoo has around it most
+OTHER_NETWORKS = (
+    {"_target_": "SegResNetDS", **COMMON, "init_filters": 4, "blocks_down": [1, 1, 2], "dsdepth": 2},
+    {"_target_": "AttentionUnet", **COMMON, "channels": [4, 8, 12], "strides": [2, 2]},
+    {"_target_": "VNet", **COMMON, "dropout_prob_down": 0.5, "act": "elu"},
+    {"_target_": "UNETR", **COMMON, "img_size": 32, "feature_size": 4, "hidden_size": 24,
+     "mlp_dim": 32, "num_heads": 4, "proj_type": "conv"},
+    # As swin_unetr_btcv_segmentation, whose img_size MONAI no longer has
+    {"_target_": "SwinUNETR", **COMMON, "img_size": 64, "feature_size": 12, "use_checkpoint": False},
+)
+OTHERS = tuple(
+    Bundle(network["_target_"].lower(), network, [*LOAD, TURN, spaced(1.5, 1.4, 1.8), RANGE],
+           window(*[network.get("img_size", 32)] * 3), [SOFTMAX, inverted(False), ARGMAX, SAVE])
+    for network in OTHER_NETWORKS
+)
+# Arguments of former releases of MONAI
+FORMER = {"SwinUNETR": {"img_size"}}
 
 
 def configuration(bundle: Bundle) -> dict[str, Any]:
@@ -126,9 +146,11 @@ def configuration(bundle: Bundle) -> dict[str, Any]:
 def network_of(bundle: Bundle) -> torch.nn.Module:
     """MONAI's network with made-up weights."""
     given = {"spatial_dims": 3, "out_channels": len(bundle.names)}
-    arguments = {key: given.get(key, value) for key, value in bundle.network.items() if key != "_target_"}
+    name = bundle.network["_target_"].rpartition(".")[2]
+    left_out = {"_target_", *FORMER.get(name, ())}
+    arguments = {key: given.get(key, value) for key, value in bundle.network.items() if key not in left_out}
     torch.manual_seed(0)
-    network: torch.nn.Module = getattr(nets, bundle.network["_target_"].rpartition(".")[2])(**arguments)
+    network: torch.nn.Module = getattr(nets, name)(**arguments)
     state = network.state_dict()
     named = {name: made_tensor(name, tuple(tensor.shape), 0) for name, tensor in state.items()
              if tensor.is_floating_point() and "running" not in name and tensor.ndim > 1}
@@ -148,7 +170,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> Path:
         "version": "0.1.0", "monai_version": "1.2.0", "name": f"Made {bundle.name}",
         "network_data_format": {
             "inputs": {"image": {"modality": "CT", "num_channels": 1, "channel_def": {"0": "image"}}},
-            "outputs": {"pred": {"num_channels": len(channels), "channel_def": channels}},
+            "outputs": {"pred": {"num_channels": len(channels), bundle.names_key: channels}},
         },
     }
     (folder / "configs" / "metadata.json").write_text(json.dumps(metadata))

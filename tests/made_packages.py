@@ -130,8 +130,8 @@ def bone_weights(outputs: int) -> bytes:
     """The same, with an output that is the first class after the background everywhere."""
     network = build("plain_unet", dimensions=3, outputs=outputs, filters=FILTERS)
     weights = network.state_dict()
-    weights["output_block.conv.conv.weight"].zero_()
-    weights["output_block.conv.conv.bias"].copy_(torch.eye(outputs)[1] * 9)
+    weights["decoder.head.weight"].zero_()
+    weights["decoder.head.bias"].copy_(torch.eye(outputs)[1] * 9)
     return saved(network)
 
 

@@ -18,7 +18,7 @@ from app.run import (
     record_of_refusal,
     run_job,
 )
-from app.series_job import STAND_INS, Graph, Job
+from app.series_job import STAND_INS, TURNTABLE, Graph, Job
 from app.settings import Settings
 from app.stage_clock import silent
 from operators.dicom.picture_writer import check_picture
@@ -51,6 +51,7 @@ class Segmenter:
         self.latest: tuple[str, Decided] | None = None
         wanted = {kind for peer in settings.node.destinations for kind in peer.results}
         self.stand_ins = tuple(kind for kind in STAND_INS if kind in wanted)
+        self.turntable = TURNTABLE in wanted
 
     def decide(self, values: Json) -> Json:
         """Which series are segmented, and why the others are not."""
@@ -66,7 +67,8 @@ class Segmenter:
         prepare_output(folder.output)
         work = Job(
             number, decided.selections[number], decided.scan, self.packages, folder.output,
-            self.settings, datetime.fromisoformat(job.made_at), job.revision, stand_ins=self.stand_ins,
+            self.settings, datetime.fromisoformat(job.made_at), job.revision,
+            stand_ins=self.stand_ins, turntable=self.turntable,
         )
         record, code = run_job(work, silent, self.graph)
         if code == TransientError.exit_code:
@@ -85,7 +87,7 @@ class Segmenter:
         try:
             name = check_seg(work.output / seg, record.segmentation, series)
             of_report = check_report(work.output / report, name.sop_instance_uid, series)
-            captures = {"sc": record.pictures, "turntable": record.turntable}
+            captures = {"sc": record.pictures, TURNTABLE: record.turntable}
             pictures = [
                 result_of(kind, each, work, check_picture(work.output / each, series))
                 for kind, files in captures.items()

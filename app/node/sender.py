@@ -19,7 +19,7 @@ from app.node.inbox import Inbox
 from app.node.job import Json, job_folder
 from app.node.segmenting import sha256_of
 from app.node.workflow import Attempt
-from operators.errors import OsteonError, OutputError, TransientError
+from operators.errors import OsteonError, OutputError, TransientError, UnwritableError
 
 log = structlog.get_logger()
 
@@ -105,7 +105,7 @@ def named(job: str, peer: str, step: Callable[[], Attempt]) -> Attempt:
     """The edge of a delivery: whatever goes wrong ends with a name."""
     try:
         return step()
-    except TransientError as error:
+    except (TransientError, UnwritableError) as error:
         log.warning("delivery_postponed", job=job, peer=peer, code=error.code)
         return Attempt("transient", error.code, str(error))
     except OsteonError as error:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from operators.errors import OutputError
+from operators.errors import UnwritableError
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> Path:
-    """Calls `write` on a temporary neighbour of `path`, which then takes its place; raises OutputError."""
+    """Calls `write` on a temporary neighbour of `path`, then in its place; raises UnwritableError."""
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -23,7 +23,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> Path:
         sync_path(path.parent)
     except OSError as error:
         _remove(part)
-        raise OutputError(
+        raise UnwritableError(
             f"expected a folder that can be written to for {path.name}, got: {error.strerror or error}"
         ) from error
     return path

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from operators.imaging.colours import fragment_colour
 from operators.imaging.confidence import Confidence, calibrated, log_odds
 from operators.imaging.fragments import Fragments
 from operators.imaging.outlines import OutlinedBone
-from operators.imaging.packages import Code, FracturePackage
+from operators.imaging.packages import FracturePackage
 from operators.imaging.resampling import covering_box, interpolate_scalar
 from operators.imaging.segmentation import Contact, Segment, Segmentation
+from operators.imaging.segments import segment_of
 from operators.imaging.volume import Box, Grid, LabelMap, slabs
 
 Array = NDArray[np.float32]
-
-# PS3.16 CID 7150 and SNOMED CT: a fragment is a lesion whose type is the morphology "Fracture"
-LESION = Code("49755003", "SCT", "Morphologically Abnormal Structure")
-FRACTURE = Code("72704001", "SCT", "Fracture")
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +132,7 @@ def segments_of(
     whole = len(values) == 1
     ml = source.voxel_volume_mm3 / 1000
     return [
-        segment_of(bone, value, None if whole else n, float(counts[value] * ml), package)
+        fragment_of(bone, value, None if whole else n, float(counts[value] * ml), package)
         for n, value in enumerate(values, start=1)
     ]
 
@@ -153,26 +149,17 @@ def contacts_of(bone: FracturedBone, shown: list[Segment], confidence: Confidenc
     return found
 
 
-def segment_of(
+def fragment_of(
     bone: FracturedBone, value: int, fragment: int | None, volume_ml: float, package: FracturePackage
 ) -> Segment:
-    """An intact bone is an anatomical structure; a fragment is a fracture in the bone's region."""
-    whole, label, found = fragment is None, bone.outline.region.label, bone.fragments
-    confidence = package.confidence
-    own = None if whole else calibrated(confidence.contact, found.own(value - label.first_value + 1))
-    return Segment(
-        value=value,
-        bone=label.name,
-        label=label.meaning if whole else f"{label.meaning} fragment {fragment}",
-        fragment=fragment,
-        category=label.category if whole else LESION,
-        type=label.type if whole else FRACTURE,
-        region=label.type,
-        laterality=label.laterality,
-        rgb=label.rgb if fragment is None else fragment_colour(package.labels, label.name, fragment),
-        volume_ml=volume_ml,
-        confidence=bone.outline.region.confidence,
-        bone_probability=calibrated(confidence.bone, log_odds(bone.outline.region.confidence)),
+    """One segment with its calibrated probabilities."""
+    label, found, confidence = bone.outline.region.label, bone.fragments, package.confidence
+    sure = bone.outline.region.confidence
+    number = value - label.first_value + 1
+    own = None if fragment is None else calibrated(confidence.contact, found.own(number))
+    return replace(
+        segment_of(label, package.labels, value, fragment, volume_ml, sure),
+        bone_probability=calibrated(confidence.bone, log_odds(sure)),
         fracture_probability=calibrated(confidence.fracture, found.fractured),
         fragment_probability=own,
     )

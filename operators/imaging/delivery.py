@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.errors import UnsuitableError
-from operators.imaging.packages import Label, ModelPackage
-from operators.imaging.segmentation import Segment, Segmentation, Way
+from operators.imaging.packages import ModelPackage
+from operators.imaging.segmentation import Segmentation, Way
+from operators.imaging.segments import segment_of
 from operators.imaging.volume import Grid, LabelMap
 
 Labels = NDArray[np.uint8]
@@ -26,30 +27,18 @@ def delivery(
     """
     ml = grid.voxel_volume_mm3 / 1000
     segments = tuple(
-        segment_of(label, float(counts[value] * ml), sure.get(value, 0.0))
+        segment_of(label, package.labels, value, None, float(counts[value] * ml), sure.get(value, 0.0))
         for label in package.labels
         if counts[value := label.first_value]
     )
     if not segments:
-        raise UnsuitableError(
-            f"no {package.title} found: expected at least one of the package's labels in the scan",
-            code="anatomy_not_found",
-        )
+        raise not_found(package)
     return Segmentation(LabelMap(labels, grid), segments, package, ways=ways)
 
 
-def segment_of(label: Label, volume_ml: float, confidence: float) -> Segment:
-    """A whole bone or organ."""
-    return Segment(
-        value=label.first_value,
-        bone=label.name,
-        label=label.meaning,
-        fragment=None,
-        category=label.category,
-        type=label.type,
-        region=label.type,
-        laterality=label.laterality,
-        rgb=label.rgb,
-        volume_ml=volume_ml,
-        confidence=confidence,
+def not_found(package: ModelPackage) -> UnsuitableError:
+    """The refusal of a CT without any of the package's labels."""
+    return UnsuitableError(
+        f"no {package.title} found: expected at least one of the package's labels in the scan",
+        code="anatomy_not_found",
     )

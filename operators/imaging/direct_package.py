@@ -1,6 +1,7 @@
 """Reads a package whose network's classes are its labels: [network], [[folds]], [recipe], [[labels]].
 
-The stage before it, if there is one, stands in [previous.network], [[previous.folds]], [previous.recipe].
+[[largest]] is its post-processing. The stage before it, if there is one, stands in [previous.network],
+[[previous.folds]], [previous.recipe]; a network that splits its bones in [fracture], [fracture.network], ...
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from operators.errors import ModelError
-from operators.imaging.orientation import is_orientation
+from operators.imaging.largest import Largest
 from operators.imaging.package_parts import (
     check_network,
     check_values,
@@ -22,10 +23,19 @@ from operators.imaging.package_parts import (
     tuples,
 )
 from operators.imaging.packages import Acceptance, Label
-from operators.imaging.recipes import DirectPackage, Origin, Recipe, Resampling, Stage
+from operators.imaging.recipes import (
+    ArrangedPackage,
+    Arrangement,
+    DirectPackage,
+    Origin,
+    Recipe,
+    Resampling,
+    Stage,
+)
+from operators.imaging.stage_check import check_stage
 
-SEPARATE = ("auto", "always", "never")
-AVERAGED = ("logits", "probabilities")
+# The tables of a stage
+STAGE = ("network", "folds", "recipe", "largest", "previous")
 
 
 def direct_package_of(table: dict[str, Any], folder: Path) -> DirectPackage:
@@ -34,22 +44,40 @@ def direct_package_of(table: dict[str, Any], folder: Path) -> DirectPackage:
     Raises KeyError, TypeError or ValueError for what does not fit, ModelError where a code is not
     filled in yet.
     """
-    tables = ("accepts", "labels", "network", "folds", "recipe", "previous", "origin", "quality")
-    texts = {key: value for key, value in table.items() if key not in tables}
     require_codes(table["labels"], folder)
-    package = plain_package(
-        DirectPackage(
-            folder=folder,
-            accepts=plain(Acceptance(**tuples(table["accepts"])), "accepts"),
-            labels=tuple(direct_label(row) for row in table["labels"]),
-            stages=stages_of(table, folder),
-            quality=quality_of(table),
-            origin=plain(Origin(**tuples(table["origin"])), "origin"),
-            **texts,
-        )
-    )
+    made = DirectPackage(**common_parts(table, folder), labels=tuple(map(direct_label, table["labels"])))
+    package = plain_package(made)
     check(package)
     return package
+
+
+def arranged_package_of(table: dict[str, Any], folder: Path) -> ArrangedPackage:
+    """The same with a network that splits the bones."""
+    require_codes(table["labels"], folder)
+    fracture, rows = table["fracture"], table["labels"]
+    rules = {key: value for key, value in fracture.items() if key not in STAGE}
+    made = ArrangedPackage(
+        **common_parts(table, folder), labels=tuple(map(arranged_label, rows)),
+        bones=tuple(row["value"] for row in rows), fracture=stages_of(fracture, folder),
+        arrangement=plain(Arrangement(**tuples(rules)), "fracture"),
+    )
+    package = plain_package(made)
+    check(package)
+    check_arrangement(package)
+    return package
+
+
+def common_parts(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """All parts of a DirectPackage but its labels."""
+    tables = {"accepts", "labels", "origin", "quality", "fracture", *STAGE}
+    return {
+        "folder": folder,
+        "accepts": plain(Acceptance(**tuples(table["accepts"])), "accepts"),
+        "stages": stages_of(table, folder),
+        "quality": quality_of(table),
+        "origin": plain(Origin(**tuples(table["origin"])), "origin"),
+        **{key: value for key, value in table.items() if key not in tables},
+    }
 
 
 def stages_of(table: dict[str, Any], folder: Path) -> tuple[Stage, ...]:
@@ -67,9 +95,9 @@ def stage_of(row: dict[str, Any], folder: Path, before: Stage | None) -> Stage:
         raise ValueError("expected at least one fold")
     for spec in folds:
         check_network(spec)
-    stage = Stage(folds, recipe_of(row["recipe"]))
-    check_recipe(stage)
-    check_resampling(stage.recipe)
+    largest = tuple(plain(Largest(**tuples(rule)), "largest") for rule in row.get("largest", ()))
+    stage = Stage(folds, recipe_of(row["recipe"]), largest=largest)
+    check_stage(stage)
     return replace(stage, guide_values=guide_values_of(stage, before))
 
 
@@ -98,8 +126,19 @@ def recipe_of(row: dict[str, Any]) -> Recipe:
 
 def direct_label(row: dict[str, Any]) -> Label:
     """One [[labels]] table with the value that the network's output writes."""
+    return delivered_label(row, row["value"], row["value"])
+
+
+def arranged_label(row: dict[str, Any]) -> Label:
+    """The same with the first and the last value of the bone's fragments; equal ones leave it whole."""
+    first, last = row["fragments"]
+    return delivered_label({key: entry for key, entry in row.items() if key != "fragments"}, first, last)
+
+
+def delivered_label(row: dict[str, Any], first: int, last: int) -> Label:
+    """One [[labels]] table, which is delivered as these values."""
     named = {key: entry for key, entry in row.items() if key != "value"}
-    values = {"first_value": row["value"], "last_value": row["value"], "minimum_ml": 0.0}
+    values = {"first_value": first, "last_value": last, "minimum_ml": 0.0}
     return label_of(named | values | {"coarse_class": row["name"], "fine_class": row["name"]})
 
 
@@ -121,36 +160,15 @@ def check(package: DirectPackage) -> None:
         raise ValueError("expected at least one label")
     check_values(package.labels)
     written = set(package.stages[-1].values.values())
-    for label in package.labels:
-        if label.first_value not in written:
-            raise ValueError(f"labels.{label.name}.value: expected one that the network writes, got "
-                             f"{label.first_value}")
+    for label, value in zip(package.labels, package.written, strict=True):
+        if value not in written:
+            raise ValueError(f"labels.{label.name}.value: expected one that the network writes, got {value}")
 
 
-def check_recipe(stage: Stage) -> None:
-    """Raises ValueError for what is no way to prepare an image."""
-    recipe, spec = stage.recipe, stage.spec
-    if recipe.regions and len(recipe.regions) != len(spec.classes):
-        raise ValueError(f"recipe.regions: expected one value for each of {len(spec.classes)} classes")
-    if not is_orientation(recipe.orientation):
-        raise ValueError(f"recipe.orientation: expected three directions such as LPS, got "
-                         f"{recipe.orientation!r}")
-    if sorted(recipe.transpose) != [0, 1, 2]:
-        raise ValueError(f"recipe.transpose: expected an order of 0, 1, 2, got {recipe.transpose}")
-    if not 0 < recipe.step <= 1:
-        raise ValueError(f"recipe.step: expected more than 0 and at most 1, got {recipe.step}")
-    if recipe.averaged not in AVERAGED:
-        raise ValueError(f"recipe.averaged: expected one of {AVERAGED}, got {recipe.averaged!r}")
-    if set(recipe.mirror_axes) - set(range(spec.dimensions)):
-        raise ValueError(f"recipe.mirror_axes: expected axes of {spec.dimensions}, got {recipe.mirror_axes}")
-
-
-def check_resampling(recipe: Recipe) -> None:
-    """Raises ValueError for splines that there are not."""
-    if max(recipe.output.order, recipe.output.order_across) > 1:
-        raise ValueError(f"recipe.output: expected orders 0 or 1, got {recipe.output}")
-    if recipe.guide.order_across:
-        raise ValueError(f"recipe.guide.order_across: expected 0, got {recipe.guide.order_across}")
-    for way in (recipe.image, recipe.output, recipe.guide):
-        if way.separate not in SEPARATE or not 0 <= way.order <= 5 or not 0 <= way.order_across <= 5:
-            raise ValueError(f"recipe: expected orders of 0..5 and separate of {SEPARATE}, got {way}")
+def check_arrangement(package: ArrangedPackage) -> None:
+    """Raises ValueError where the bones and the network that splits them do not fit each other."""
+    if len(set(package.bones)) < len(package.bones):
+        raise ValueError(f"labels: expected a value of its own for each bone, got {package.bones}")
+    known = package.fracture[-1].values
+    if set(package.arrangement.pieces) - set(known):
+        raise ValueError(f"fracture.pieces: expected some of {list(known)}, got {package.arrangement.pieces}")

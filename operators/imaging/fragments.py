@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log10
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from operators.imaging.slivers import slivers
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint16]
+Number = TypeVar("Number", bound=np.integer)
 
 # Valleys whose rim is lower than this are noise of the distance, not a place of their own
 SHALLOW_MM = 1.0
@@ -169,7 +171,7 @@ def relief(evidence: FractureEvidence, rules: FragmentRules) -> Array:
     return CONTACT_MM * evidence.contact[evidence.bone] - smooth[evidence.bone]
 
 
-def large_enough(labels: Labels, smallest: float) -> NDArray[np.bool_]:
+def large_enough(labels: NDArray[np.integer], smallest: float) -> NDArray[np.bool_]:
     """Which labels (V,) have at least as many voxels; the largest always."""
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
@@ -177,7 +179,7 @@ def large_enough(labels: Labels, smallest: float) -> NDArray[np.bool_]:
     return large
 
 
-def with_nearest(labels: Labels, kept: NDArray[np.bool_]) -> Labels:
+def with_nearest(labels: NDArray[Number], kept: NDArray[np.bool_]) -> NDArray[Number]:
     """Gives the voxels of labels that are not `kept` (V,) to the nearest that is."""
     there = labels > 0
     given_away = there & ~kept[labels]
@@ -192,7 +194,7 @@ def with_nearest(labels: Labels, kept: NDArray[np.bool_]) -> Labels:
     return result
 
 
-def by_size(labels: Labels, count: int) -> Labels:
+def by_size(labels: NDArray[np.integer], count: int) -> Labels:
     """For each of `count` labels its number from the largest down, 1, 2, ...; 0 for what is not there."""
     sizes = np.bincount(labels.ravel(), minlength=count)
     sizes[0] = 0

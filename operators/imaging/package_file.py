@@ -10,7 +10,7 @@ from typing import Any
 from operators.errors import ModelError
 from operators.imaging.bundle_package import bundle_package_of
 from operators.imaging.confidence import Confidence
-from operators.imaging.direct_package import direct_package_of
+from operators.imaging.direct_package import arranged_package_of, direct_package_of
 from operators.imaging.fragments import STRATEGIES
 from operators.imaging.package_parts import (
     check_network,
@@ -107,6 +107,7 @@ def fracture_package_of(table: dict[str, Any], folder: Path) -> FracturePackage:
 # Which table of package.toml tells which kind of package it is
 READERS: dict[str, Callable[[dict[str, Any], Path], ModelPackage]] = {
     "steps": bundle_package_of,
+    "fracture": arranged_package_of,
     "network": direct_package_of,
     "networks": fracture_package_of,
 }

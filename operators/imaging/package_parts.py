@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from operators.imaging.anatomy import SIDES
 from operators.imaging.bundles import Outcome, Tiling
 from operators.imaging.confidence import Confidence
+from operators.imaging.largest import Largest
 from operators.imaging.normalisation import SCHEMES
 from operators.imaging.packages import (
     Acceptance,
@@ -23,15 +24,15 @@ from operators.imaging.packages import (
     QualityRules,
     SideRules,
 )
-from operators.imaging.recipes import Origin, Recipe, Resampling
+from operators.imaging.recipes import Arrangement, Origin, Recipe, Resampling
 
 PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {
     "str": str, "int": int, "float": (int, float), "bool": bool,
 }
 
 Part = TypeVar(
-    "Part", Acceptance, Code, Confidence, FragmentRules, Label, NetworkSpec, Normalisation, Origin, Outcome,
-    OutlineRules, QualityRules, Recipe, Resampling, SideRules, Tiling,
+    "Part", Acceptance, Arrangement, Code, Confidence, FragmentRules, Label, Largest, NetworkSpec,
+    Normalisation, Origin, Outcome, OutlineRules, QualityRules, Recipe, Resampling, SideRules, Tiling,
 )
 Package = TypeVar("Package", bound=ModelPackage)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations, groupby
+from itertools import groupby, permutations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
+from operators.imaging.anatomy import SIDES
 from operators.imaging.measurements import SegmentMeasurements
 from operators.imaging.meshes import farthest_pair
 from operators.imaging.packages import Label
@@ -18,13 +20,14 @@ from operators.imaging.summary import bone_name
 from operators.imaging.volume import Box, Volume
 
 CUT, METAL, THICK = "cut_by_field_of_view", "metal", "thick_slices"
-IMPLAUSIBLE, DOUBTFUL = "implausible_size", "low_confidence"
+IMPLAUSIBLE, DOUBTFUL, SIDES_SWAPPED = "implausible_size", "low_confidence", "sides_swapped"
 MEANINGS = {
     CUT: "Bone cut by the field of view",
     METAL: "Metal beside the bone",
     THICK: "Slices too far apart",
     IMPLAUSIBLE: "Implausible volume or shape",
     DOUBTFUL: "Low confidence",
+    SIDES_SWAPPED: "Left and right may be swapped",
 }
 
 # As much bone on the border of the scan: the rim of a crest that ends there is less
@@ -68,8 +71,18 @@ class WholeBone:
     @property
     def diameter_mm(self) -> float:
         """Between its two farthest points, fragments as they lie."""
-        one, other = farthest_pair(np.concatenate([row.mesh.vertices_lps[::STEP] for row in self.rows]))
+        one, other = farthest_pair(self.points_lps)
         return float(np.linalg.norm(one - other))
+
+    @property
+    def to_left_mm(self) -> float:
+        """How far its surface lies to the patient's left, in the mean."""
+        return float(self.points_lps[:, 0].mean())
+
+    @property
+    def points_lps(self) -> NDArray[np.float32]:
+        """Points (N, 3) of its surface, in mm."""
+        return np.concatenate([row.mesh.vertices_lps[::STEP] for row in self.rows])
 
 
 def judged(segmentation: Segmentation, volume: Volume) -> Segmentation:
@@ -83,6 +96,7 @@ def judged(segmentation: Segmentation, volume: Volume) -> Segmentation:
         *thick_slices(segmentation, package.quality.thickest_mm),
         *(flag for bone in bones for flag in implausible(bone, bone in whole)),
         *uneven_sides(whole, package.quality.greatest_ratio),
+        *swapped_sides(bones),
         *(flag for bone in bones for flag in low_confidence(bone)),
     )
     return replace(segmentation, flags=flags)
@@ -153,17 +167,34 @@ def implausible(bone: WholeBone, whole: bool) -> Iterator[Flag]:
             yield Flag(IMPLAUSIBLE, text, bone.values)
 
 
+def pairs(bones: list[WholeBone]) -> Iterator[tuple[WholeBone, WholeBone]]:
+    """A bone of the left side and the same of the right."""
+    for left, right in permutations(bones, 2):
+        a, b = left.segments[0], right.segments[0]
+        if a.region == b.region and (side_of(a), side_of(b)) == ("left", "right"):
+            yield left, right
+
+
+def side_of(segment: Segment) -> str | None:
+    """'left', 'right' or None."""
+    return SIDES.get(segment.laterality.value) if segment.laterality else None
+
+
 def uneven_sides(bones: list[WholeBone], greatest_ratio: float) -> Iterator[Flag]:
     """A left and a right bone of very different volumes; no ratio, no flag."""
-    for one, other in combinations(bones, 2):
-        a, b = one.segments[0], other.segments[0]
-        paired = a.region == b.region and None not in (a.laterality, b.laterality)
-        if not (greatest_ratio and paired and a.laterality != b.laterality):
-            continue
+    for one, other in pairs(bones):
         ratio = max(one.volume_ml, other.volume_ml) / min(one.volume_ml, other.volume_ml)
-        if ratio > greatest_ratio:
+        if 0 < greatest_ratio < ratio:
             text = f"{one.name} and {other.name}: one has {ratio:.1f} times the volume of the other."
             yield Flag(IMPLAUSIBLE, text, one.values + other.values)
+
+
+def swapped_sides(bones: list[WholeBone]) -> Iterator[Flag]:
+    """A left bone that lies to the patient's right of its counterpart: a network read the image mirrored."""
+    for left, right in pairs(bones):
+        if left.to_left_mm < right.to_left_mm:
+            text = f"{left.name} lies to the right of {right.name}: left and right may be swapped."
+            yield Flag(SIDES_SWAPPED, text, left.values + right.values)
 
 
 def low_confidence(bone: WholeBone) -> Iterator[Flag]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from operators.imaging.largest import Largest
 from operators.imaging.packages import ModelPackage, NetworkSpec
 
 
@@ -50,12 +51,14 @@ class Recipe:
 class Stage:
     """One published network with its recipe; `folds` are averaged.
 
-    `guide_values` are the labels of the stage before that it reads, each as one channel.
+    `guide_values` are the labels of the stage before that it reads, each as one channel. `largest` is done
+    to its labels, in this order.
     """
 
     folds: tuple[NetworkSpec, ...]
     recipe: Recipe
     guide_values: tuple[int, ...] = ()
+    largest: tuple[Largest, ...] = ()
 
     @property
     def spec(self) -> NetworkSpec:
@@ -88,6 +91,47 @@ class DirectPackage(ModelPackage):
     origin: Origin
 
     @property
+    def written(self) -> tuple[int, ...]:
+        """What the last stage writes of each label."""
+        return tuple(label.first_value for label in self.labels)
+
+    @property
     def networks(self) -> tuple[NetworkSpec, ...]:
         """See ModelPackage."""
         return tuple(spec for stage in self.stages for spec in stage.folds)
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """How a bone is cut out for a network of fractures, and what that network's answer means.
+
+    All that is not the bone becomes `blank_hu`. Each class is a fragment; of those named in `pieces` each
+    component is one. Fragments under `minimum_mm3` go to the nearest other.
+    """
+
+    blank_hu: float = 0.0
+    pieces: tuple[str, ...] = ()
+    minimum_mm3: float = 0.0
+
+
+@dataclass(frozen=True)
+class ArrangedPackage(DirectPackage):
+    """An anatomy network whose bones a second one splits: `stages` find them, `fracture` reads one at a time.
+
+    `bones` are the values that the anatomy network writes of each label. A label with one value is
+    delivered whole.
+    """
+
+    bones: tuple[int, ...]
+    fracture: tuple[Stage, ...]
+    arrangement: Arrangement
+
+    @property
+    def written(self) -> tuple[int, ...]:
+        """See DirectPackage."""
+        return self.bones
+
+    @property
+    def networks(self) -> tuple[NetworkSpec, ...]:
+        """See ModelPackage."""
+        return super().networks + tuple(spec for stage in self.fracture for spec in stage.folds)

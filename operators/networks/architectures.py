@@ -9,27 +9,30 @@ from typing import Any
 from torch import nn
 
 from operators.errors import ModelError
+from operators.monai_import import import_monai
 from operators.networks.monai_architectures import MONAI_ARCHITECTURES
 from operators.networks.nnunet_architectures import NNUNET_ARCHITECTURES
+from operators.networks.own_unets import SubpixelUNet, plain_unet
 
-# Imported when one is first wanted: MONAI takes 3 s and 300 MB, which nnU-Net's networks do without
-NEED_MONAI = {
-    "plain_unet": "operators.networks.own_unets:plain_unet",
-    "subpixel_unet": "operators.networks.own_unets:SubpixelUNet",
-    **MONAI_ARCHITECTURES,
+OWN: dict[str, Callable[..., nn.Module]] = {
+    "plain_unet": plain_unet,
+    "subpixel_unet": SubpixelUNet,
+    **NNUNET_ARCHITECTURES,
 }
 
 
 def maker_of(architecture: str) -> Callable[..., nn.Module]:
     """What builds it. Raises ModelError for a name that does not exist."""
-    if architecture in NNUNET_ARCHITECTURES:
-        return NNUNET_ARCHITECTURES[architecture]
-    if architecture not in NEED_MONAI:
-        known = ", ".join((*NEED_MONAI, *NNUNET_ARCHITECTURES))
+    if architecture in OWN:
+        return OWN[architecture]
+    if architecture not in MONAI_ARCHITECTURES:
+        known = ", ".join((*OWN, *MONAI_ARCHITECTURES))
         raise ModelError(
             f"expected one of the architectures {known}, got {architecture!r}", code="architecture_unknown"
         )
-    maker: Callable[..., nn.Module] = resolve_name(NEED_MONAI[architecture])
+    # When one is first wanted: MONAI takes 3 s and 300 MB, which the others do without
+    import_monai()
+    maker: Callable[..., nn.Module] = resolve_name(MONAI_ARCHITECTURES[architecture])
     return maker
 
 

@@ -40,7 +40,7 @@ def unet(
     inputs: int = 1, decoder_kernels: Sequence[Sides] = (), bias: bool = True, upsampling_bias: bool = True,
     head_bias: bool = True, norm: str = "instance", norm_eps: float = 1e-5, norm_affine: bool = True,
     activation: str = "leaky_relu", slope: float = 0.01,
-) -> nn.Module:
+) -> NnUNet:
     """A U-Net; lists have one entry a stage, finest first, those of the decoder one less, coarsest first.
 
     Raises ValueError where the lists do not fit together.

@@ -20,6 +20,8 @@ from operators.networks.architectures import build
 from operators.networks.exact_norms import with_exact_norms
 from operators.networks.footprint import require_memory
 from operators.networks.nnunet_architectures import strides_of
+from operators.networks.openvino_graph import drawn
+from operators.networks.split_convolutions import with_split_convolutions
 from operators.networks.weights import fill, load_weights
 
 Array = NDArray[np.float32]
@@ -83,7 +85,7 @@ class OpenVinoRuntime:
     name = "openvino"
 
     def __init__(self, network: nn.Module, spec: NetworkSpec, device: Device) -> None:
-        model = converted(network, spec)
+        model = with_split_convolutions(converted(network, spec))
         if device.precision == "f32":
             model = with_exact_norms(model)
         self.shape = (1, spec.inputs, *spec.patch)
@@ -110,18 +112,24 @@ class OpenVinoRuntime:
 
 
 def converted(network: nn.Module, spec: NetworkSpec) -> openvino.Model:
-    """The network for patches of its own size, traced and frozen first.
+    """The network for patches of its own size; traced where it has layers that cannot be drawn."""
+    shape = (1, spec.inputs, *spec.patch)
+    return drawn(network, shape) or traced(network, shape, traced_sides(spec))
+
+
+def traced(network: nn.Module, shape: tuple[int, ...], sides: tuple[int, ...]) -> openvino.Model:
+    """The network for patches of `shape`, traced with a patch of `sides` and frozen first.
 
     OpenVINO's own tracing gives the same, but loads libraries for 150 MB to do it. No tensor's size is
     written into nnU-Net's networks, so that tracing a small patch gives them for any.
     """
-    example = torch.zeros(1, spec.inputs, *traced_sides(spec))
+    example = torch.zeros(1, shape[1], *sides)
     with warnings.catch_warnings(), torch.no_grad():
         # The shapes that tracing fixes in other networks are those of the patch, which never changes
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
-        traced = torch.jit.freeze(torch.jit.trace(network, example, check_trace=False))
-        return openvino.convert_model(traced, example_input=example, input=[1, spec.inputs, *spec.patch])
+        frozen = torch.jit.freeze(torch.jit.trace(network, example, check_trace=False))
+        return openvino.convert_model(frozen, example_input=example, input=list(shape))
 
 
 def traced_sides(spec: NetworkSpec) -> tuple[int, ...]:

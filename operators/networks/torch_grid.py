@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import affine_grid
 
+from operators.monai_import import import_monai
+
 Double = NDArray[np.float64]
 Float = NDArray[np.float32]
 
@@ -32,6 +34,7 @@ def moved(image: Float, matrix: NDArray[np.floating], shape: tuple[int, ...], ne
 
 def turned(image: Float, matrix: NDArray[np.floating], shape: tuple[int, ...], nearest: bool) -> Float:
     """The same for a matrix that turns or shears, by MONAI itself, which is slow to import."""
+    import_monai()
     from monai.networks.layers import AffineTransform
 
     transform = AffineTransform(

@@ -7,7 +7,8 @@ Dropout is left out: it does nothing while a network runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -25,8 +26,8 @@ NORMS: dict[str, dict[int, Callable[..., nn.Module]]] = {
     "none": {2: nn.Identity, 3: nn.Identity},
 }
 ACTIVATIONS: dict[str, Callable[[float], nn.Module]] = {
-    "leaky_relu": lambda slope: nn.LeakyReLU(slope),
-    "relu": lambda _: nn.ReLU(),
+    "leaky_relu": lambda slope: nn.LeakyReLU(slope, inplace=True),
+    "relu": lambda _: nn.ReLU(inplace=True),
 }
 
 
@@ -181,12 +182,18 @@ class Decoder(nn.Module):
 
     def forward(self, found: list[torch.Tensor]) -> torch.Tensor:
         """Logits (N, outputs, ...) from the features of the encoder's stages."""
+        # Those of the coarser stages are not kept
+        (finest,) = deque(self.features(found), maxlen=1)
+        logits: torch.Tensor = self.head(finest)
+        return logits
+
+    def features(self, found: list[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """Those of every stage, coarsest first, from those of the encoder's."""
         image = found[-1]
         skips = reversed(found[:-1])
         for up, stage, skip in zip(self.transpconvs, self.stages, skips, strict=True):
             image = stage(torch.cat((up(image), skip), 1))
-        logits: torch.Tensor = self.head(image)
-        return logits
+            yield image
 
 
 class NnUNet(nn.Module):

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from app.cli import app, execute
+from app.cli import app
+from app.command_line import execute
 from operators.dicom.seg_reader import read_seg_on
 from tests import phantoms
+from tests.arranged_cases import FRACTURE
 from tests.integration.test_published_models import REFERENCES, axial
 from tests.made_nnunet import CASES, Case, made_image, write_v2
+from tests.made_nnunet_v1 import V1_CASES, write_v1
 
 PLAIN = CASES[0]
 CASCADE = next(case for case in CASES if case.name == "cascade")
@@ -52,3 +55,29 @@ def test_an_imported_network_writes_the_originals_labels_as_a_seg(
     segment = dcmread(out / "segmentation.dcm").SegmentSequence[0]
     (algorithm,) = segment.SegmentationAlgorithmIdentificationSequence
     assert f"{networks[-1]}=torch f32 exact tiles 16x16x16 overlap 0.50" in algorithm.AlgorithmParameters
+
+
+def test_two_published_networks_give_bones_and_fragments_as_seg_report_and_page(tmp_path: Path) -> None:
+    case = V1_CASES[0]
+    anatomy, models, out = write_v1(case, tmp_path / "anatomy"), tmp_path / "models", tmp_path / "out"
+    fracture = write_v1(FRACTURE, tmp_path / "fracture")
+    volume = axial(case, made_image())
+    phantoms.write_ct(tmp_path / "in", volume.hu, volume.grid.ijk_to_lps)
+    command = ("models", "import", anatomy, "--fractures", fracture, "--labels", "ctpelvic1k")
+    assert ran(*command, "--name", "made", "-m", models) == 0
+    assert ran("run", tmp_path / "in", "-o", out, "-m", models, "--runtime", "torch", "--quiet") == 0
+    read = read_seg_on(out / "segmentation.dcm", volume.grid)
+    segments = {item.SegmentLabel: item for item in dcmread(out / "segmentation.dcm").SegmentSequence}
+    fragment = segments["Right hip bone fragment 1"]
+    assert fragment.SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Fracture"
+    assert fragment.AnatomicRegionSequence[0].CodeMeaning == "Hip"
+    # The anatomy's labels, as the original has them: no bone goes where another one is
+    original = REFERENCES[f"{case.name}.labels"].transpose(2, 1, 0)
+    for bone, other in ((1, "Right hip bone"), (2, "Sacrum")):
+        values = [item.SegmentNumber for label, item in segments.items() if label.startswith(other)]
+        assert values
+        assert not np.isin(read.labels[original == bone], values).any()
+    (series,) = json.loads((out / "report.json").read_text(encoding="utf-8"))["series"]
+    assert [run["network"] for run in series["networks"]] == ["fold_0", "fold_1", "fracture_fold_0"]
+    for name in ("measurements.dcm", "preview.png", "report.html"):
+        assert (out / name).is_file()

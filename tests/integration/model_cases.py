@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.cli import app, execute
+from app.cli import app
+from app.command_line import execute
 
 
 def ran(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:

@@ -23,7 +23,7 @@ from operators.networks.imports.published import Wanted
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from tests.label_agreement import assert_labels_of_original
-from tests.made_bundles import BUNDLES, Bundle, network_of, write_bundle
+from tests.made_bundles import BUNDLES, OTHERS, Bundle, network_of, write_bundle
 from tests.made_nnunet import made_image
 
 AFFINES = {
@@ -79,6 +79,7 @@ def flat(channels: NDArray[np.float32]) -> NDArray[np.uint8]:
 CASES = [
     *((bundle, affine, "torch") for bundle in BUNDLES for affine in ("turned", "straight", "sheared")),
     *((bundle, "turned", "openvino") for bundle in BUNDLES[:2]),
+    *((bundle, "turned", "torch") for bundle in OTHERS),
 ]
 
 

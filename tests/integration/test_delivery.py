@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from operators.dicom.seg_writer import write_seg
 from operators.imaging.fracture_pictures import FracturePicture
 from operators.imaging.measuring import measured
 from tests.integration.seg_cases import blobs, bone, grid, making, segmentation, series
+from tests.integration.small_disk import fill, small_disk
 from tests.integration.test_destination import storescp
 
 CLASSES = {
@@ -136,6 +138,20 @@ def test_one_that_refuses_the_seg_gets_the_first_form_that_it_takes(
     assert outcome.sentence.startswith("not taken by pacs: seg (no_presentation_context)")
     assert outcome.sentence.endswith(f"{gets[-1]} went in the place of seg")
     assert (got, trail.counts) == (gets, [len(gets)])
+
+
+def test_a_disk_that_is_full_when_another_form_is_made_costs_time_only(
+    results: tuple[Path, list[Json]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, files = results
+    with small_disk(tmp_path / "disk", 8) as disk, pacs("labelmap sr", monkeypatch) as (port, got):
+        shutil.copytree(data / "jobs", disk / "jobs")
+        ballast = fill(disk)
+        outcome, _ = sent((disk, files), port)
+        assert (outcome.state, outcome.code) == ("transient", "output")
+        ballast.unlink()
+        outcome, _ = sent((disk, files), port)
+    assert (outcome.state, outcome.code, got[-1]) == ("delivered", "not_taken", "labelmap")
 
 
 @pytest.mark.parametrize(("takes", "refuses"), [("seg", ""), ("seg sr", "sr")])

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from app.cli import app, execute
+from app.cli import app
+from app.command_line import execute
 from app.export_files import FORMATS, parts_of, parts_of_file, write_files
 from app.label_files import read_nifti
 from app.run import run_folder

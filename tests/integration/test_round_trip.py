@@ -9,7 +9,8 @@ import pytest
 import SimpleITK
 from pydicom import dcmread
 
-from app.cli import app, execute
+from app.cli import app
+from app.command_line import execute
 from app.label_files import read_label_map
 from operators.dicom.rtstruct_writer import write_structures
 from operators.dicom.scan import scan

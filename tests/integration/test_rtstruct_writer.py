@@ -15,7 +15,8 @@ from pydicom.dataset import Dataset
 from scipy import ndimage
 from skimage.draw import polygon2mask
 
-from app.cli import app, execute
+from app.cli import app
+from app.command_line import execute
 from operators.dicom.result_check import check_result
 from operators.dicom.rtstruct_writer import write_structures
 from operators.dicom.seg_making import read_making

@@ -9,12 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from operators.imaging.anatomy import BoneRegion
-from operators.imaging.assembly import FRACTURE, LESION, FracturedBone, assemble
+from operators.imaging.assembly import FracturedBone, assemble
 from operators.imaging.confidence import Confidence
 from operators.imaging.fragments import Fragments
 from operators.imaging.outlines import OutlinedBone, outlined
 from operators.imaging.packages import Label
 from operators.imaging.segmentation import Segmentation
+from operators.imaging.segments import FRACTURE, LESION
 from operators.imaging.volume import Grid, Volume
 from tests.made_packages import centred_affine, made_package, positions
 from tests.phantoms import Affine, all_orientations, oblique_affine, tilted_affine

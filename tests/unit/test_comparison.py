@@ -64,7 +64,9 @@ def test_a_supervised_network_begins_as_the_plain_one_and_answers_as_it() -> Non
     plain = build("subpixel_unet", dimensions=3, outputs=3, filters=(4, 4, 8, 8))
     supervised = SupervisedUNet(plain, 3, (4, 4, 8, 8))
     image = torch.rand(1, 1, 32, 32, 32, generator=torch.Generator().manual_seed(0))
-    assert supervised(image).shape == (1, 1 + LEVELS, 3, 32, 32, 32)
+    heads = supervised(image)
+    assert heads.shape == (1, 1 + LEVELS, 3, 32, 32, 32)
+    assert torch.equal(heads[:, 0], plain(image))
     assert torch.equal(supervised.eval()(image), plain.eval()(image))
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-from monai.networks.nets.dynunet import DynUNet
-from monai.networks.utils import pixelshuffle, pixelunshuffle
 from torch import nn
 
-from operators.networks.own_unets import SUBPIXELS, SubpixelUNet
+from operators.networks.own_unets import SUBPIXELS, SubpixelUNet, gathered, spread
+from operators.networks.unets import CONVOLUTIONS
 
 LEVELS = 2
 
@@ -17,28 +16,18 @@ class SupervisedUNet(nn.Module):
 
     def __init__(self, plain: SubpixelUNet, outputs: int, filters: tuple[int, ...]) -> None:
         super().__init__()
-        self.dimensions = plain.dimensions
+        self.unet = plain.unet
+        head = CONVOLUTIONS[plain.dimensions]
         block = SUBPIXELS**plain.dimensions
-        self.unet = DynUNet(
-            spatial_dims=plain.dimensions,
-            in_channels=block,
-            out_channels=block * outputs,
-            kernel_size=[3] * len(filters),
-            strides=[1] + [2] * (len(filters) - 1),
-            upsample_kernel_size=[2] * (len(filters) - 1),
-            filters=list(filters),
-            norm_name=("INSTANCE", {"affine": True}),
-            act_name=("leakyrelu", {"inplace": True, "negative_slope": 0.01}),
-            deep_supervision=True,
-            deep_supr_num=LEVELS,
-        )
-        self.unet.load_state_dict(plain.unet.state_dict(), strict=False)
+        self.heads = nn.ModuleList(head(filters[level], block * outputs, 1) for level in range(1, 1 + LEVELS))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """See the class."""
-        blocks = self.unet(pixelunshuffle(image, self.dimensions, SUBPIXELS))
+        encoder, decoder = self.unet.encoder, self.unet.decoder
+        *coarser, finest = decoder.features(encoder(gathered(image)))
+        answer = decoder.head(finest)
         if not self.training:
-            answer: torch.Tensor = pixelshuffle(blocks, self.dimensions, SUBPIXELS)
-            return answer
-        heads = [pixelshuffle(head, self.dimensions, SUBPIXELS) for head in blocks.unbind(1)]
-        return torch.stack(heads, dim=1)
+            return spread(answer)
+        others = [head(features) for head, features in zip(self.heads, reversed(coarser), strict=False)]
+        larger = [nn.functional.interpolate(other, answer.shape[2:]) for other in others]
+        return torch.stack([spread(head) for head in (answer, *larger)], dim=1)

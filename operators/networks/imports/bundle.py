@@ -47,8 +47,9 @@ def inference_file(folder: Path) -> Path | None:
 def read_bundle(folder: Path, wanted: Wanted) -> PublishedBundle:
     """The model of a bundle. Raises ModelError."""
     path = inference_file(folder)
-    if path is None or wanted.folds or wanted.previous is not None:
-        raise UsageError("expected no --fold and no --previous for a bundle, which has one network")
+    if path is None or wanted != Wanted(checkpoint=wanted.checkpoint):
+        said = "expected no --fold, --previous or --no-mirroring for a bundle, which has one network"
+        raise UsageError(said)
     with reading(f"{folder.name}/configs"):
         text = path.read_text(encoding="utf-8")
         table = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
@@ -128,7 +129,9 @@ def formats_of(metadata: dict[str, Any], side: str) -> dict[str, Any]:
 def outputs_of(metadata: dict[str, Any], channels: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Names of the channels and what they write; without a background the first writes 1."""
     formats = formats_of(metadata, "outputs").values()
-    said: dict[str, Any] = next((each.get("channel_def", {}) for each in formats), {})
+    # Some call it label_def
+    first_format: dict[str, Any] = next(iter(formats), {})
+    said = first_format.get("channel_def") or first_format.get("label_def") or {}
     names = tuple(str(said.get(str(number), f"class_{number}")) for number in range(channels))
     if len(set(names)) < channels or set(said) - {str(number) for number in range(channels)}:
         raise ValueError(f"expected names of their own for {channels} channels, got {said}")

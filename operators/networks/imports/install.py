@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from safetensors.torch import save
 
 from operators.errors import ModelError, OutputError, UsageError
 from operators.imaging.package_file import DRAFT_FILE, PACKAGE_FILE, read_package
 from operators.imaging.packages import ModelPackage
 from operators.networks.architectures import build
-from operators.networks.imports.published import (
-    WHOLE_RANGE_HU,
-    Published,
-    PublishedBundle,
-    PublishedModel,
-    State,
-)
+from operators.networks.imports.package_tables import Table, model_tables
+from operators.networks.imports.published import Published
 from operators.networks.imports.toml_text import table_text
 from operators.networks.weights import fill, load_weights
 
@@ -40,7 +31,6 @@ ACCEPTS = {
     "maximum_slice_spacing_mm": 6.0,
     "maximum_pixel_spacing_mm": 3.0,
 }
-Table = tuple[str, Mapping[str, Any]]
 DRAFT_NOTE = """\
 # A draft: some labels have no code yet. Fill in type.value and type.meaning of each (SNOMED CT), add
 # laterality where there is a side, or take out rows that need not be delivered; then:
@@ -100,83 +90,12 @@ def require_name(name: str) -> str:
 
 
 def write(model: Published, new: NewPackage, folder: Path) -> None:
-    """Weights and package file; one fold is held at a time."""
-    text = package_text(model, new, TABLES[type(model)](model, new, folder))
+    """Weights and package file."""
+    text = package_text(model, new, model_tables(model, new.orientation, folder))
     name = PACKAGE_FILE if new.complete else DRAFT_FILE
     (folder / name).write_text(text, encoding="utf-8")
     if new.complete:
         read_package(folder / name)
-
-
-def nnunet_tables(model: Any, new: NewPackage, folder: Path) -> list[Table]:
-    """The tables of a PublishedModel and of the stage before it, after their weights were written."""
-    before = [] if model.previous is None else stage_tables(model.previous, "previous", new, folder)
-    return [*stage_tables(model, "", new, folder), *before]
-
-
-def bundle_tables(model: Any, _: NewPackage, folder: Path) -> list[Table]:
-    """The tables of a PublishedBundle, after its weights were written."""
-    (name, checkpoint), = model.checkpoints.items()
-    weights = {
-        "name": name, "weights": f"{name}.safetensors",
-        "sha256": write_weights(model, checkpoint, folder / name),
-    }
-    steps = [("[[steps]]", {"name": step.name, **step.arguments}) for step in model.steps]
-    scheme = {"window_hu": WHOLE_RANGE_HU, "normalisation": {"scheme": "none"}}
-    return [
-        ("[network]", network_row(model) | weights | scheme), *steps, ("[tiling]", asdict(model.tiling)),
-        ("[outcome]", asdict(model.outcome) | {"values": model.outputs}),
-    ]
-
-
-# How each kind of published model is written
-TABLES: dict[type[Published], Callable[[Any, NewPackage, Path], list[Table]]] = {
-    PublishedModel: nnunet_tables,
-    PublishedBundle: bundle_tables,
-}
-
-
-def stage_tables(model: PublishedModel, prefix: str, new: NewPackage, folder: Path) -> list[Table]:
-    """The tables of one stage, after its weights were written."""
-    dot, line = (f"{prefix}.", f"{prefix}_") if prefix else ("", "")
-    folds = [
-        {
-            "name": f"{line}{name}",
-            "weights": f"{line}{name}.safetensors",
-            "sha256": write_weights(model, path, folder / f"{line}{name}"),
-        }
-        for name, path in model.checkpoints.items()
-    ]
-    network = network_row(model) | {
-        "window_hu": model.window_hu,
-        "guide": model.guide,
-        "normalisation": asdict(model.normalisation),
-    }
-    return [
-        (f"[{dot}network]", network), (f"[{dot}recipe]", recipe_row(model, new.orientation)),
-        *((f"[[{dot}folds]]", fold) for fold in folds),
-    ]
-
-
-def write_weights(model: Published, checkpoint: Path, stem: Path) -> str:
-    """One fold's tensors as safetensors; its SHA-256. Raises ModelError where they do not fit."""
-    tensors = model.weights(checkpoint)
-    require_fit(model, tensors, f"{checkpoint.parent.name}/{checkpoint.name}")
-    content = save({name: tensor.contiguous().clone() for name, tensor in tensors.items()})
-    stem.with_suffix(".safetensors").write_bytes(content)
-    return hashlib.sha256(content).hexdigest()
-
-
-def require_fit(model: Published, tensors: State, name: str) -> None:
-    """Raises ModelError where the tensors are not exactly those of the architecture."""
-    try:
-        fill(build(model.architecture, **model.arguments), tensors)
-    except RuntimeError as error:
-        raise ModelError(
-            f"expected the weights of {model.architecture} as the plans have it in {name}, got others: "
-            f"{str(error).splitlines()[0]}",
-            code="weights_do_not_fit",
-        ) from error
 
 
 def package_text(model: Published, new: NewPackage, stages: list[Table]) -> str:
@@ -188,25 +107,6 @@ def package_text(model: Published, new: NewPackage, stages: list[Table]) -> str:
     ]
     note = "" if new.complete else DRAFT_NOTE.format(name=new.name)
     return note + "\n".join(table_text(heading, rows) for heading, rows in tables)
-
-
-def network_row(model: Published) -> dict[str, Any]:
-    """[network], as far as all kinds have it."""
-    return {
-        "architecture": model.architecture,
-        "arguments": model.arguments,
-        "spacing_mm": model.spacing_mm,
-        "patch": model.patch,
-        "classes": model.classes,
-        # The original's arithmetic on a CPU, for the same labels
-        "precision": "f32",
-    }
-
-
-def recipe_row(model: PublishedModel, orientation: str) -> dict[str, Any]:
-    """[recipe]; how labels come in is said where there are any."""
-    row = asdict(model.recipe) | {"orientation": orientation}
-    return row if model.guide else {key: row[key] for key in row if not key.startswith("guide")}
 
 
 def verify(folder: Path) -> ModelPackage:

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def read_table(path: Path) -> LabelTable:
         entries = dict(table["labels"])
         for entry in entries.values():
             row_of("", 1, entry)
+            span_of(entry)
         return LabelTable(str(table.get("title", path.stem)), str(table.get("orientation", "LPS")), entries)
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
@@ -89,6 +91,30 @@ def label_rows(values: Mapping[str, int], table: LabelTable, by_value: bool) -> 
         entry = table.find(name, value, by_value) or unknown
         rows.append(row_of(entry["name"], value, entry))
     return rows
+
+
+def with_fragments(rows: list[dict[str, Any]], table: LabelTable) -> list[dict[str, Any]]:
+    """The same rows with the values of each bone's fragments; a bone that has none in the table has one.
+
+    Raises UsageError where no bone is to be split.
+    """
+    spans = {row["name"]: span_of(table.entries.get(row["name"], {})) for row in rows}
+    taken = [value for span in spans.values() for value in span]
+    if not taken:
+        raise UsageError(
+            "expected a table of labels that says which bones have fragments (fragments = [first, last]), "
+            f"{table.title} has none of {', '.join(spans)}; give one by --labels"
+        )
+    free = count(max(taken) + 1)
+    return [row | {"fragments": spans[row["name"]] or [next(free)] * 2} for row in rows]
+
+
+def span_of(entry: Mapping[str, Any]) -> list[int]:
+    """The first and the last value of a bone's fragments; nothing for one that is not split."""
+    if "fragments" not in entry:
+        return []
+    first, last = entry["fragments"]
+    return [int(first), int(last)]
 
 
 def row_of(name: str, value: int, entry: Mapping[str, Any]) -> dict[str, Any]:

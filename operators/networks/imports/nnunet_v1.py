@@ -11,6 +11,7 @@ from typing import Any
 from operators.imaging.packages import Normalisation
 from operators.imaging.recipes import Origin, Recipe, Resampling
 from operators.networks.imports.pickles import read_checkpoint, read_pickle
+from operators.networks.imports.postprocessing import largest_of_v1
 from operators.networks.imports.published import (
     WHOLE_RANGE_HU,
     PublishedModel,
@@ -62,7 +63,8 @@ def read_nnunet_v1(folder: Path, wanted: Wanted) -> PublishedModel:
         dimensions = len(patch)
         scheme, window_hu = normalisation_of(plans)
         classes = ("background", *(f"class_{number}" for number in range(1, int(plans["num_classes"]) + 1)))
-        mirrored = () if NO_MIRRORING.search(trainer) else tuple(range(dimensions))
+        still = NO_MIRRORING.search(trainer) or not wanted.mirroring
+        mirrored = () if still else tuple(range(dimensions))
         model = PublishedModel(
             origin=Origin("nnU-Net v1", folder.parent.name, folder.parent.parent.name, trainer),
             architecture="nnunet_plain",
@@ -75,13 +77,14 @@ def read_nnunet_v1(folder: Path, wanted: Wanted) -> PublishedModel:
             classes=classes,
             values={name: number for number, name in enumerate(classes) if number},
             checkpoints=checkpoints,
+            largest=largest_of_v1(folder, range(1, len(classes))),
             weights=partial(weights_of, last=int(plans["conv_per_stage"]) - 1),
         )
         beside = sibling(folder, former_trainer(about)) if CASCADE in trainer else None
     if beside is None:
         require_no_previous(wanted, trainer)
         return model
-    previous = read_nnunet_v1(previous_folder(wanted, beside), Wanted(wanted.folds))
+    previous = read_nnunet_v1(previous_folder(wanted, beside), wanted.others)
     # predict.py stretches the whole label map over the cropped image, never slice by slice
     stretched = replace(model, recipe=replace(model.recipe, guide_cropped=False))
     return joined(stretched, previous, Resampling(1, separate="never"))

@@ -12,6 +12,7 @@ from operators.imaging.packages import Normalisation
 from operators.imaging.recipes import Origin, Recipe, Resampling
 from operators.networks.imports.nnunet_v2_network import network_of, tensors_of
 from operators.networks.imports.pickles import read_checkpoint
+from operators.networks.imports.postprocessing import largest_of_v2
 from operators.networks.imports.published import (
     WHOLE_RANGE_HU,
     PublishedModel,
@@ -55,7 +56,8 @@ def read_nnunet_v2(folder: Path, wanted: Wanted) -> PublishedModel:
         classes, values, regions = outputs_of(dataset)
         architecture, arguments = network_of(configuration)
         scheme, window_hu = normalisation_of(plans, configuration)
-        mirrored = tuple(int(axis) for axis in first.get("inference_allowed_mirroring_axes") or ())
+        axes = first.get("inference_allowed_mirroring_axes") or () if wanted.mirroring else ()
+        mirrored = tuple(int(axis) for axis in axes)
         model = PublishedModel(
             origin=Origin("nnU-Net v2", str(plans["dataset_name"]), name, str(first["trainer_name"])),
             architecture=architecture,
@@ -69,13 +71,16 @@ def read_nnunet_v2(folder: Path, wanted: Wanted) -> PublishedModel:
             values=values,
             checkpoints=checkpoints,
             weights=weights_of,
+            largest=largest_of_v2(folder, checkpoints, values.values()),
         )
         before = stage_before(folder, configuration)
     if before is None:
         require_no_previous(wanted, name)
         return model
     beside, guide = before
-    return joined(model, read_nnunet_v2(previous_folder(wanted, beside), Wanted(wanted.folds)), guide)
+    previous = read_nnunet_v2(previous_folder(wanted, beside), wanted.others)
+    # Its predictor never applies post-processing by itself: the stage before goes on as it is
+    return joined(model, replace(previous, largest=()), guide)
 
 
 def stage_before(folder: Path, configuration: dict[str, Any]) -> tuple[Path, Resampling] | None:

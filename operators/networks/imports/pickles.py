@@ -38,6 +38,11 @@ def array_of_buffer(
     return flat.reshape(shape, order=order)
 
 
+def remove_all_but_largest_component_from_segmentation(*_: object) -> NoReturn:
+    """nnU-Net's function, which its post-processing.pkl names and nothing here calls."""
+    raise pickle.UnpicklingError("expected the name of a function, got a call of it")
+
+
 # What a pickle may name beside the plain containers, numbers and texts, which need no name. numpy 1
 # called its module numpy.core.
 ALLOWED: dict[str, Callable[..., object]] = {
@@ -59,6 +64,8 @@ ALLOWED: dict[str, Callable[..., object]] = {
     "numpy._core.multiarray._reconstruct": multiarray._reconstruct,
     "numpy.core.numeric._frombuffer": array_of_buffer,
     "numpy._core.numeric._frombuffer": array_of_buffer,
+    "nnunetv2.postprocessing.remove_connected_components.remove_all_but_largest_component_from_segmentation":
+        remove_all_but_largest_component_from_segmentation,
 }
 # torch's own reader asks for the types of numpy's dtypes too; what it allows by itself is tensors,
 # storages and OrderedDict

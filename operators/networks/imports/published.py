@@ -13,6 +13,7 @@ import yaml
 
 from operators.errors import ModelError, UsageError
 from operators.imaging.bundles import Outcome, Step, Tiling
+from operators.imaging.largest import Largest
 from operators.imaging.packages import Normalisation
 from operators.imaging.recipes import Origin, Recipe, Resampling
 
@@ -49,14 +50,17 @@ class Published:
 class PublishedModel(Published):
     """A network of nnU-Net.
 
-    A cascade has its stage before as `previous`, and reads the classes of it that `guide` names.
+    A cascade has its stage before as `previous`, and reads the classes of it that `guide` names. `fracture`
+    splits its bones.
     """
 
     window_hu: tuple[float, float]
     normalisation: Normalisation
     recipe: Recipe
     guide: tuple[str, ...] = ()
+    largest: tuple[Largest, ...] = ()
     previous: PublishedModel | None = None
+    fracture: PublishedModel | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,6 +80,12 @@ class Wanted:
     folds: tuple[str, ...] = ()
     checkpoint: str | None = None
     previous: Path | None = None
+    mirroring: bool = True
+
+    @property
+    def others(self) -> Wanted:
+        """What is asked of the networks that go with it."""
+        return Wanted(self.folds, mirroring=self.mirroring)
 
 
 def fold_files(folder: Path, checkpoint: str, wanted: tuple[str, ...]) -> dict[str, Path]:

@@ -1,0 +1,119 @@
+"""MONAI's Model Zoo: its bundles' own configurations with made-up weights, in Osteon and in MONAI itself.
+
+    python -m benchmarks.zoo FOLDER [NAME ...]      FOLDER: a checkout of Project-MONAI/model-zoo
+
+The checkout has no weights: where a bundle can be read, MONAI builds its network as the configuration has it,
+with random weights, and the labels of both are compared on a small image. A row a bundle, for docs/models.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import torch
+from monai.bundle import ConfigParser
+from monai.data import MetaTensor
+from monai.transforms import Compose
+from numpy.typing import NDArray
+
+from operators.chains import segment
+from operators.errors import ModelError
+from operators.imaging.package_file import PACKAGE_FILE, read_package
+from operators.imaging.volume import Grid, Volume
+from operators.networks.architectures import build
+from operators.networks.imports.bundle import inference_file, read_bundle
+from operators.networks.imports.install import NewPackage, install
+from operators.networks.imports.label_tables import row_of
+from operators.networks.imports.published import PublishedBundle, Wanted
+from operators.networks.registry import Networks
+from operators.networks.runtimes import Device
+
+BONE = {"meaning": "Bone", "type": {"value": "272673000", "scheme": "SCT", "meaning": "Bone"}}
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*")
+    asked = parser.parse_args()
+    there = sorted(path.parents[1] for path in asked.folder.glob("models/*/configs/metadata.json"))
+    for bundle in there:
+        if bundle.name in (asked.names or [bundle.name]) and inference_file(bundle) is not None:
+            with tempfile.TemporaryDirectory() as work:
+                print(f"| {bundle.name} | {outcome(bundle, Path(work))} |", flush=True)
+
+
+def outcome(bundle: Path, work: Path) -> str:
+    """What became of one bundle."""
+    folder = work / bundle.name
+    shutil.copytree(bundle, folder, ignore=lambda *_: ["models"])
+    try:
+        return compared(folder, work)
+    except ModelError as error:
+        return f"refused ({error.code}): {str(error)[:120]}"
+
+
+def compared(folder: Path, work: Path) -> str:
+    """Imported, run, and compared with MONAI."""
+    (folder / "models").mkdir()
+    weights = folder / "models" / "made.pt"
+    weights.touch()
+    model = read_bundle(folder, Wanted(checkpoint=weights.name))
+    torch.manual_seed(0)
+    network = build(model.architecture, **model.arguments).eval()
+    torch.save(network.state_dict(), weights)
+    volume = made_volume()
+    began = time.monotonic()
+    labels = of_osteon(model, volume, work)
+    took_s = time.monotonic() - began
+    expected = of_monai(folder, network, volume, work)
+    millions = sum(tensor.numel() for tensor in network.parameters()) / 1e6
+    differ = int(np.sum(labels != expected))
+    return (
+        f"{model.architecture.removeprefix('monai_')}, {millions:.1f} M weights, {len(model.values)} labels: "
+        f"{differ} of {labels.size:,} voxels differ, {len(np.unique(labels))} values, {took_s:.0f} s"
+    )
+
+
+def made_volume() -> Volume:
+    """A smooth image with noise, slices of 3 mm."""
+    rng = np.random.default_rng(4)
+    hu = np.kron(rng.normal(50, 200, (5, 6, 5)), np.ones((9, 8, 7))) + rng.normal(0, 30, (45, 48, 35))
+    grid = Grid(hu.shape, np.diag([-2.0, -1.9, 3.0, 1.0]), "1.2.3")
+    return Volume(np.rint(hu).astype(np.float32), grid)
+
+
+def of_osteon(model: PublishedBundle, volume: Volume, work: Path) -> NDArray[np.uint8]:
+    """As `osteon models import` and `osteon run` do it."""
+    rows = [row_of(f"label_{value}", value, BONE) for value in model.values.values()]
+    path = install(model, NewPackage("made", "Made", rows, ""), work / "models") / PACKAGE_FILE
+    return segment(volume, read_package(path), Networks(Device("torch")), lambda *_: None).label_map.labels
+
+
+def of_monai(folder: Path, network: torch.nn.Module, volume: Volume, work: Path) -> NDArray[np.uint8]:
+    """MONAI's transforms, inferer and network."""
+    file, ras = work / "scan.nii", np.diag([-1.0, -1.0, 1.0, 1.0]) @ volume.grid.ijk_to_lps
+    nibabel.save(nibabel.Nifti1Image(volume.hu, ras), file)
+    path = inference_file(folder)
+    # ITK is not there, and reads the same of a NIfTI
+    path.write_text(path.read_text().replace("ITKReader", "NibabelReader"))
+    parser = ConfigParser()
+    parser.read_config(path)
+    data = parser.get_parsed_content("preprocessing")({"image": str(file)})
+    with torch.no_grad():
+        answer = parser.get_parsed_content("inferer")(data["image"][None], network)
+    given = {"image": data["image"], "pred": MetaTensor(answer[0])}
+    transforms = parser.get_parsed_content("postprocessing").transforms
+    kept = [each for each in transforms if type(each).__name__ != "SaveImaged"]
+    return np.asarray(Compose(kept)(given)["pred"])[0].astype(np.uint8)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""MONAI Deploy comes without the rest of MONAI, which can still be had afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+GRAPH = """
+import sys
+from operators.monai_import import import_monai_alone
+import_monai_alone()
+import app.graph
+print(sorted(name for name in ("monai.deploy", "monai.networks", "monai.transforms") if name in sys.modules))
+"""
+BUNDLE = (
+    GRAPH
+    + """
+from operators.networks.architectures import build
+print(type(build("monai_unet", spatial_dims=3, in_channels=1, out_channels=2, channels=(4, 8),
+                 strides=(2,))).__name__)
+"""
+)
+
+
+def lines(script: str) -> list[str]:
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_the_graph_loads_monai_deploy_and_nothing_else_of_monai() -> None:
+    assert lines(GRAPH) == ["['monai.deploy']"]
+
+
+def test_a_bundles_network_is_built_after_that() -> None:
+    assert lines(BUNDLE)[-1] == "UNet"

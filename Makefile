@@ -7,10 +7,10 @@ READY  := $(VENV)/.ready
 PEER   ?= .venv-bench
 DATA   ?= ../shared/data
 
-.PHONY: help setup tools demo test check bench references parity accuracy lock image image-test comparison clean
+.PHONY: help setup tools demo test check bench references parity accuracy lock image image-test image-again comparison clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /	/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /	/' | expand -t 12
 
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -115,6 +115,10 @@ image-test: $(READY)  ## Run the image that buildah built: not root, read-only, 
 	docker-compose==1.29.2
 	OSTEON_IMAGE=$(TAG) $(BIN)/python -m pytest -q -s tests/image/checks.py tests/image/node_checks.py \
 	tests/image/engine_checks.py
+
+image-again: $(READY)  ## Build the image once more from nothing: it holds the same
+	$(MAKE) image TAG=$(TAG)-again IMAGE_ARGS="$(IMAGE_ARGS) --no-cache"
+	OSTEON_IMAGE=$(TAG) OSTEON_AGAIN=$(TAG)-again $(BIN)/python -m pytest -q -s tests/image/same_checks.py
 
 comparison: $(READY)  ## Short trainings, one for each way that was weighed; their table in docs/training.md
 	$(BIN)/python -m training.comparison --data $(DATA)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from monai.deploy.conditions import CountCondition
@@ -9,9 +10,11 @@ from monai.deploy.core import Application, Operator
 
 from operators.anatomy_segmenter import AnatomySegmenterOperator
 from operators.dicom.scan import Scan
+from operators.dicom.series import Series
 from operators.fracture_segmenter import FractureSegmenterOperator
 from operators.imaging.packages import ModelPackage
 from operators.imaging.segmentation import Segmentation
+from operators.imaging.volume import Volume
 from operators.measurer import MeasurerOperator
 from operators.networks.registry import Networks
 from operators.picture_writer import PictureWriterOperator
@@ -35,6 +38,7 @@ class Work:
     networks: Networks
     targets: Targets
     stages: Stages
+    read: Callable[[Series], Volume]
 
 
 class OsteonApplication(Application):
@@ -51,7 +55,7 @@ class OsteonApplication(Application):
             self, CountCondition(self, 1), name="series_selector", scan=work.scan, packages=work.packages,
             number=work.number, stages=stages,
         )
-        resample = ResamplerOperator(self, name="resampler", stages=stages)
+        resample = ResamplerOperator(self, name="resampler", stages=stages, read=work.read)
         nets = work.networks
         anatomy = AnatomySegmenterOperator(self, name="anatomy_segmenter", networks=nets, stages=stages)
         fracture = FractureSegmenterOperator(self, name="fracture_segmenter", networks=nets, stages=stages)

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 
 from app.settings import SOFTWARE_VERSION, Settings
 from app.stage_clock import StageClock
+from operators.dicom.pixels import read_volume
 from operators.dicom.scan import Scan
 from operators.dicom.selection import Selection
+from operators.dicom.series import Series
 from operators.imaging.packages import ModelPackage
 from operators.imaging.segmentation import Segmentation
+from operators.imaging.volume import Volume
 from operators.memory import keep_large_arrays_apart
 from operators.monai_import import import_monai_alone
 
@@ -35,7 +38,7 @@ STACK_BYTES = 32 * 1024 * 1024
 class Job:
     """One selected series, and what is needed to segment it; with a `page` a person is to look at it here.
 
-    `stand_ins` and `turntable` are made where somebody wants them.
+    `stand_ins` and `turntable` are made where somebody wants them; `read` gives a series' volume.
     """
 
     number: int
@@ -49,6 +52,7 @@ class Job:
     page: bool = False
     stand_ins: tuple[str, ...] = ()
     turntable: bool = True
+    read: Callable[[Series], Volume] = read_volume
 
     def file(self, name: str, suffix: str) -> str:
         """The name of a result: the first series' has no number."""
@@ -111,7 +115,7 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
         job.settings.seg.profile,
         tuple((kind, job.output / job.file(STAND_INS[kind], ".dcm")) for kind in job.stand_ins),
     )  # fmt: skip
-    return run_graph(Work(job.scan, job.packages, job.number, networks, targets, clock))
+    return run_graph(Work(job.scan, job.packages, job.number, networks, targets, clock, job.read))
 
 
 def allow_deep_stack() -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.chains import chain_of
-from operators.dicom.pixels import read_volume
+from operators.dicom.series import Series
+from operators.imaging.volume import Volume
 from operators.stages import Stages
 
 
 class ResamplerOperator(Operator):
     """In: `selection`. Out: `resampled`."""
 
-    def __init__(self, fragment: Fragment, *args: Any, stages: Stages, **kwargs: Any) -> None:
-        self.stages = stages
+    def __init__(
+        self, fragment: Fragment, *args: Any, stages: Stages, read: Callable[[Series], Volume], **kwargs: Any
+    ) -> None:
+        self.stages, self.read = stages, read
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
@@ -27,7 +31,7 @@ class ResamplerOperator(Operator):
         """One volume."""
         selection = op_input.receive("selection")
         with self.stages.measured("read"):
-            volume = read_volume(selection.series)
+            volume = self.read(selection.series)
         with self.stages.measured("resample"):
             resampled = chain_of(selection.package).resample(volume, selection.package)
         op_output.emit(resampled, "resampled")

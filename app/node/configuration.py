@@ -112,6 +112,9 @@ class NodeSettings(Frozen):
     quiet_s: float = Field(30, ge=0, description="A study is complete so long after its last instance")
     forced_s: float = Field(3600, gt=0, description="At most so long after its first one")
     study_limit_s: float = Field(3600, gt=0, description="Time that the segmentation of one study may take")
+    read_ahead_mb: int = Field(
+        512, ge=0, description="The next study is read meanwhile where its voxels take no more; 0: never"
+    )
     crash_limit: int = Field(12, ge=1, description="A study over which workers die more often has failed")
     delivery_limit_s: float = Field(3 * 86400, gt=0, description="How long a delivery is tried again")
     commitment_s: float = Field(86400, gt=0, description="How long a peer may take to commit to a result")

@@ -97,6 +97,7 @@ def worker_part(
     from dbos import DBOS
 
     from app.node.database import STUDIES, executor_configuration
+    from app.node.next_study import reading_ahead
     from app.node.segmenting import Segmenter
     from app.node.workflow import SEGMENT, define_segmenting
     from app.series_job import loaded_graph
@@ -104,7 +105,8 @@ def worker_part(
 
     packages = read_packages(settings.models)
     in_hand = InHand()
-    segmenter = Segmenter(settings, packages, loaded_graph(settings, packages))
+    ahead = reading_ahead(settings.node, packages, settings.node.read_ahead_mb * MEGABYTE)
+    segmenter = Segmenter(settings, packages, loaded_graph(settings, packages), ahead)
     limited = TimeLimited(
         segmenter, settings.node, in_hand, deadline, metrics.stage_seconds(), metrics.step_seconds()
     )

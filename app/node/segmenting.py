@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import structlog
 
 from app.node.job import JobFolder, Json, StudyJob, job_folder
+from app.node.next_study import NextStudy
+from app.node.study_reader import ReadStudy
 from app.report import SeriesRecord
 from app.run import (
     EXIT_DEFECT,
@@ -22,6 +25,7 @@ from app.series_job import STAND_INS, TURNTABLE, Graph, Job
 from app.settings import Settings
 from app.stage_clock import silent
 from operators.dicom.picture_writer import check_picture
+from operators.dicom.pixels import read_volume
 from operators.dicom.report_check import check_report
 from operators.dicom.result_check import ResultName, check_result
 from operators.dicom.scan import Scan, require_series, scan
@@ -30,24 +34,35 @@ from operators.dicom.selection import Refusal, Selection, select
 from operators.dicom.series import Series
 from operators.errors import OutputError, TransientError
 from operators.imaging.packages import ModelPackage
+from operators.imaging.volume import Volume
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, eq=False)
 class Decided:
-    """A scanned study, and what is to be done with its series."""
+    """A scanned study, what is to be done with its series, and the first one's volume if it is there."""
 
     scan: Scan
     selections: tuple[Selection, ...]
     refusals: tuple[SeriesRecord, ...]
+    volumes: list[Volume]
+
+    def read(self, series: Series) -> Volume:
+        """The volume of a series; that of the first one is given away if it was read before."""
+        if self.volumes and series is self.selections[0].series:
+            return self.volumes.pop()
+        return read_volume(series)
 
 
 class Segmenter:
-    """The steps of one worker; `graph` has its networks loaded."""
+    """The steps of one worker; `graph` has its networks loaded, `ahead` reads the study that comes next."""
 
-    def __init__(self, settings: Settings, packages: tuple[ModelPackage, ...], graph: Graph) -> None:
-        self.settings, self.packages, self.graph = settings, packages, graph
+    def __init__(
+        self, settings: Settings, packages: tuple[ModelPackage, ...], graph: Graph,
+        ahead: NextStudy | None = None,
+    ) -> None:
+        self.settings, self.packages, self.graph, self.ahead = settings, packages, graph, ahead
         self.latest: tuple[str, Decided] | None = None
         wanted = {kind for peer in settings.node.destinations for kind in peer.results}
         self.stand_ins = tuple(kind for kind in STAND_INS if kind in wanted)
@@ -68,9 +83,10 @@ class Segmenter:
         work = Job(
             number, decided.selections[number], decided.scan, self.packages, folder.output,
             self.settings, datetime.fromisoformat(job.made_at), job.revision,
-            stand_ins=self.stand_ins, turntable=self.turntable,
+            stand_ins=self.stand_ins, turntable=self.turntable, read=decided.read,
         )
-        record, code = run_job(work, silent, self.graph)
+        with self.ahead.meanwhile() if self.ahead else nullcontext():
+            record, code = run_job(work, silent, self.graph)
         if code == TransientError.exit_code:
             raise TransientError(record.sentence, code=record.code)
         if code != EXIT_DONE or record.segmentation is None or record.result is None:
@@ -123,20 +139,22 @@ class Segmenter:
         return job_folder(self.settings.node.data, job.job_id)
 
     def _decided(self, job: StudyJob) -> Decided:
-        """Scanned once for all steps of a job, and again after a crash."""
+        """Scanned once for all steps of a job, and again after a crash; or before, while another was run."""
         if self.latest is None or self.latest[0] != job.job_id:
-            self.latest = (job.job_id, decide(self._folder(job).input, self.packages))
+            before = self.ahead.taken(job.job_id) if self.ahead else None
+            found = before or ReadStudy(job.job_id, scan(self._folder(job).input))
+            self.latest = (job.job_id, decide(found, self.packages))
         return self.latest[1]
 
 
-def decide(folder: Path, packages: tuple[ModelPackage, ...]) -> Decided:
+def decide(study: ReadStudy, packages: tuple[ModelPackage, ...]) -> Decided:
     """Raises UnreadableError for a study without any readable series."""
-    found = scan(folder)
+    found = study.scan
     require_series(found)
     outcomes = select(found, packages)
     chosen = tuple(outcome for outcome in outcomes if isinstance(outcome, Selection))
     records = tuple(record_of_refusal(outcome) for outcome in outcomes if isinstance(outcome, Refusal))
-    return Decided(found, chosen, records)
+    return Decided(found, chosen, records, [study.volume] if study.volume and chosen else [])
 
 
 def refused(code: str, sentence: str, record: SeriesRecord) -> Json:

@@ -1,0 +1,113 @@
+"""What it brings to read the next study while the networks are over the present one: two in a row, both ways.
+
+    python -m benchmarks.ahead [--models FOLDER] [--pairs 2] [--uncompressed]
+
+Each pair is segmented by a worker's own steps, with and without, in turns, in one process with its networks
+loaded. The CT is a made-up one of 512 x 512, stored in JPEG-LS, which takes long to decode, or as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from pydicom import dcmread
+from pydicom.uid import JPEGLSLossless
+
+from app.node.configuration import NodeSettings
+from app.node.job import StudyJob, job_folder
+from app.node.next_study import NextStudy
+from app.node.segmenting import Segmenter
+from app.series_job import loaded_graph
+from app.settings import Settings, read_settings
+from operators.imaging.package_file import read_packages
+from training.phantom import phantom_ct, write_series
+
+LIMIT_BYTES = 512_000_000
+FIRST, SECOND = "1.1-1", "1.2-1"
+
+
+class Known(NextStudy):
+    """The second study waits while the first is in hand."""
+
+    waiting = ""
+
+    def look(self) -> None:
+        """See NextStudy."""
+        self.queued = lambda: self.waiting
+        super().look()
+
+
+def main() -> None:
+    """Prints seconds of the pairs, both ways."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--models", type=Path)
+    parser.add_argument("--pairs", type=int, default=2)
+    parser.add_argument("--uncompressed", action="store_true", help="a CT that is not compressed, too")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        for compressed in (True, False) if asked.uncompressed else (True,):
+            settings = read_settings(models=asked.models)
+            measure(Path(temporary) / str(compressed), settings, asked.pairs, compressed)
+
+
+def measure(data: Path, given: Settings, pairs: int, compressed: bool) -> None:
+    """One way of storing."""
+    write_studies(data, compressed)
+    settings = given.model_copy(update={"node": NodeSettings(data=data)})
+    packages = read_packages(settings.models)
+    graph = loaded_graph(settings, packages)
+    ahead = Known(data, packages, LIMIT_BYTES, str)
+    ways = {
+        "without": Segmenter(settings, packages, graph), "with": Segmenter(settings, packages, graph, ahead),
+    }
+    # The first of all is slower
+    one(ways["without"], FIRST)
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(pairs):
+        for name, segmenter in ways.items():
+            began = time.perf_counter()
+            for job_id in (FIRST, SECOND):
+                ahead.waiting = SECOND if job_id == FIRST else ""
+                one(segmenter, job_id)
+            seconds[name].append(time.perf_counter() - began)
+    medians = {name: statistics.median(each) for name, each in seconds.items()}
+    print(
+        f"{'JPEG-LS' if compressed else 'uncompressed'}: two studies without {medians['without']:.2f} s, "
+        f"with {medians['with']:.2f} s, {medians['without'] / medians['with']:.3f} times as fast; {seconds}",
+        flush=True,
+    )
+    if ahead.reader:
+        ahead.reader.ended()
+
+
+def one(segmenter: Segmenter, job_id: str) -> None:
+    """One study through a worker's steps."""
+    job = StudyJob(job_id, job_id.partition("-")[0], 1, "2026-01-01T00:00:00", "CT1", 0).as_json()
+    if segmenter.ahead and segmenter.ahead.waiting:
+        segmenter.ahead.look()
+    segmenter.decide(job)
+    done = segmenter.segment(job, 0)
+    assert done["state"] == "segmented", done
+
+
+def write_studies(data: Path, compressed: bool) -> None:
+    """The same CT twice, as two jobs have it."""
+    phantom = phantom_ct(np.random.default_rng(3), (0.8, 0.8, 1.0))
+    folder = job_folder(data, FIRST).input
+    write_series(phantom.ct, folder)
+    if compressed:
+        for path in folder.iterdir():
+            dataset = dcmread(path)
+            dataset.compress(JPEGLSLossless)
+            dataset.save_as(path)
+    shutil.copytree(folder, job_folder(data, SECOND).input)
+
+
+if __name__ == "__main__":
+    main()

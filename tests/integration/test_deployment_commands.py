@@ -59,7 +59,8 @@ def test_osteon_takes_it(words: list[str]) -> None:
 
 @pytest.mark.parametrize("words", MAKE, ids=" ".join)
 def test_make_takes_it(words: list[str]) -> None:
-    done = subprocess.run(["make", "--dry-run", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    line = ["make", "--dry-run", *words]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -16,6 +16,7 @@ import pydicom
 import pytest
 import yaml
 from jsonschema import Draft7Validator
+from pydicom.misc import is_dicom
 
 from app.map import layout
 from app.map.checking import faults
@@ -78,6 +79,9 @@ def test_the_result_is_that_of_osteon_run(image: Image, ct: Path, out: Path, tmp
     ours, theirs = (pydicom.dcmread(folder / "segmentation.dcm") for folder in (out, tmp_path / "plain"))
     assert ours.SOPInstanceUID == theirs.SOPInstanceUID
     assert ours.PixelData == theirs.PixelData
+    # MONAI Deploy Express exports what is named so
+    results = [path for path in out.rglob("*") if path.is_file()]
+    assert all(is_dicom(path) == (path.suffix == ".dcm") and path.suffix for path in results)
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     stages = {stage["name"]: stage["seconds"] for stage in report["series"][0]["stages"]}
     peak_mb = max(stage["peak_rss_mb"] for stage in report["series"][0]["stages"])

@@ -124,6 +124,7 @@ OTHERS = tuple(
            window(*[network.get("img_size", 32)] * 3), [SOFTMAX, inverted(False), ARGMAX, SAVE])
     for network in OTHER_NETWORKS
 )
+MOST_MADE = 1_000_000
 # Arguments of former releases of MONAI
 FORMER = {"SwinUNETR": {"img_size"}}
 
@@ -153,7 +154,9 @@ def network_of(bundle: Bundle) -> torch.nn.Module:
     network: torch.nn.Module = getattr(nets, name)(**arguments)
     state = network.state_dict()
     named = {name: made_tensor(name, tuple(tensor.shape), 0) for name, tensor in state.items()
-             if tensor.is_floating_point() and "running" not in name and tensor.ndim > 1}
+             if tensor.is_floating_point() and "running" not in name and tensor.ndim > 1
+             # Of large ones torch's own are as good, and made in no time
+             and tensor.numel() < MOST_MADE}
     network.load_state_dict(named, strict=False)
     return network.eval()
 

@@ -68,7 +68,9 @@ def delivered(
     return segment(volume, package, KnowingNetworks(), lambda *_: None)
 
 
-def test_one_package_holds_both_networks_and_says_which_bones_are_split(package: ArrangedPackage) -> None:
+def test_one_package_holds_both_networks_and_says_which_bones_are_split(
+    package: ArrangedPackage, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert [spec.name for spec in package.networks] == ["previous_fold_0", "fold_0", "fracture_fold_0"]
     assert {label.name: label.values for label in package.labels} == {
         "sacrum": range(1, 11), "hip_right": range(21, 31), "hip_left": range(11, 21),
@@ -76,6 +78,10 @@ def test_one_package_holds_both_networks_and_says_which_bones_are_split(package:
     }
     assert package.bones == (1, 2, 3, 4)
     assert package.arrangement == Arrangement(0.0, (), 0.0)
+    code, said = ran(capsys, "models", "verify", "made", "--models", package.folder.parent)
+    assert (code, "3 networks, 4 labels" in said) == (0, True)
+    (package.folder / "fracture_fold_0.safetensors").write_bytes(b"other")
+    assert ran(capsys, "models", "verify", "made", "--models", package.folder.parent)[0] == 5
 
 
 def values_of(bones: Labels, fragments: Labels) -> Labels:

@@ -27,10 +27,11 @@ RUN ["/opt/tools/bin/python", "-m", "pip", "install", "--no-cache-dir", "--no-de
      "--require-hashes", "--requirement", "/build/tools.lock"]
 # buildah 1.28 does not see that what it mounts has changed; with these files it does
 ARG VARIANT=cpu
-COPY deploy/image/requirements.${VARIANT}.lock deploy/image/lean.py /build/
+COPY deploy/image/requirements.${VARIANT}.lock deploy/image/lean.py deploy/image/debian.py /build/
 RUN --mount=type=bind,from=packages,source=/opt/osteon,target=/opt/osteon \
     /opt/tools/bin/cyclonedx-py environment --output-reproducible --spec-version 1.6 \
     --output-file /build/sbom.json /opt/osteon/bin/python
+RUN ["python3", "/build/debian.py", "/build/sbom.json"]
 RUN --mount=type=bind,from=packages,source=/opt/osteon,target=/opt/osteon \
     /opt/tools/bin/pip-licenses --python=/opt/osteon/bin/python --format=markdown --with-urls --with-system --from=mixed \
     --output-file=/build/licences.md

@@ -7,10 +7,10 @@ READY  := $(VENV)/.ready
 PEER   ?= .venv-bench
 DATA   ?= ../shared/data
 
-.PHONY: help setup tools demo test check bench references parity accuracy lock image image-test comparison clean
+.PHONY: help setup tools demo test check bench references parity accuracy lock image image-test image-again comparison clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /	/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /	/' | expand -t 12
 
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -39,7 +39,12 @@ check: $(READY)  ## Lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(READY) tools  ## All tests
+# The last packager of MONAI Deploy, in a folder of its own: the SDK brings a newer one that does not package
+HOLOSCAN_CLI := build/peers/holoscan
+$(HOLOSCAN_CLI): | $(READY)
+	$(BIN)/python -m pip install --quiet --target $@ holoscan-cli==4.2.0
+
+test: $(READY) $(HOLOSCAN_CLI) tools  ## All tests
 	$(BIN)/python -m pytest -q
 
 # The peer has an environment of its own: its pins are not ours.
@@ -105,11 +110,15 @@ image: $(READY)  ## Build the container image
 
 # buildah's storage and way to run, where there is no daemon: BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
 image-test: $(READY)  ## Run the image that buildah built: not root, read-only, without a network; then its node
-	@command -v bwrap >/dev/null || apt-get install -y -q bubblewrap
-	test -d build/peers || { $(BIN)/python -m pip download --quiet --no-deps --dest build/peers \
-	docker-compose==1.29.2 && $(BIN)/python -m pip install --quiet --target build/peers/holoscan \
-	holoscan-cli==4.2.0; }
-	OSTEON_IMAGE=$(TAG) $(BIN)/python -m pytest -q -s tests/image/checks.py tests/image/node_checks.py
+	@command -v bwrap >/dev/null && command -v podman >/dev/null || apt-get install -y -q bubblewrap podman
+	test -e build/peers/docker_compose* || $(BIN)/python -m pip download --quiet --no-deps --dest build/peers \
+	docker-compose==1.29.2
+	OSTEON_IMAGE=$(TAG) $(BIN)/python -m pytest -q -s tests/image/checks.py tests/image/node_checks.py \
+	tests/image/engine_checks.py
+
+image-again: $(READY)  ## Build the image once more from nothing: it holds the same
+	$(MAKE) image TAG=$(TAG)-again IMAGE_ARGS="$(IMAGE_ARGS) --no-cache"
+	OSTEON_IMAGE=$(TAG) OSTEON_AGAIN=$(TAG)-again $(BIN)/python -m pytest -q -s tests/image/same_checks.py
 
 comparison: $(READY)  ## Short trainings, one for each way that was weighed; their table in docs/training.md
 	$(BIN)/python -m training.comparison --data $(DATA)

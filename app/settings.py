@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +21,8 @@ from app.node.configuration import NodeSettings
 from operators.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
-SOFTWARE_VERSION = version("osteon")
+# pyproject.toml takes it from here: a packaged folder runs where nothing of it is installed
+SOFTWARE_VERSION = "0.1.0"
 
 
 class SegSettings(BaseModel):

@@ -7,8 +7,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+import yaml
 
+from app.settings import ROOT
 from tests import phantoms
 from tests.integration.node_cases import storescu
 from tests.integration.node_processes import Orthanc, Served, free_port, until
@@ -118,14 +121,25 @@ def test_a_machine_that_never_comes_back_leaves_its_study_to_another(
         lost.start(within=named("lost"))
         send(receiver, tmp_path / "ct", STUDIES + 1)
         until(lambda: "running" in states(receiver))
+        assert workers_asked_for(server) == 1
         lost.kill()
         other.start(within=named("other"))
         until(lambda: set(states(receiver)) == {"delivered"}, 120)
         assert "work_given_back" in other.log()
+        assert workers_asked_for(server) == 0
         assert len(pacs.segs()) == before + 1
     finally:
         for node in (receiver, lost, other):
             node.end()
+
+
+def workers_asked_for(server: Server) -> int:
+    """What KEDA is told by its query in deploy/kubernetes."""
+    documents = yaml.safe_load_all((ROOT / "deploy/kubernetes/keda.yaml").read_text(encoding="utf-8"))
+    (scaled,) = (each for each in documents if each["kind"] == "ScaledObject")
+    with psycopg.connect(server.url) as connection:
+        ((count,),) = connection.execute(scaled["spec"]["triggers"][0]["metadata"]["query"]).fetchall()
+    return int(count)
 
 
 def named(host: str) -> tuple[str, ...]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from app.map import layout
 from app.map.configuration import faults
@@ -43,6 +46,41 @@ def test_kubernetes_takes_its_objects(version: str) -> None:
                 kubernetes_validate.validate(document, version, strict=True)
                 checked += 1
     assert checked == 8
+
+
+KEDA = json.loads((ROOT / "tests/references/keda.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("kind", ["ScaledObject", "TriggerAuthentication"])
+def test_keda_takes_its_objects(kind: str) -> None:
+    (found,) = objects(kind)
+    assert list(Draft202012Validator(KEDA).iter_errors(found)) == []
+
+
+KEDA_BREAKS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no target": lambda spec: spec.pop("scaleTargetRef"),
+    "a number that is no text": lambda spec: spec["triggers"][0]["metadata"].update(targetQueryValue=1),
+    "a key that it does not know": lambda spec: spec.update(minReplicas=0),
+    "fewer than none": lambda spec: spec.update(minReplicaCount=-1),
+}
+
+
+@pytest.mark.parametrize("name", KEDA_BREAKS)
+def test_kedas_schema_finds_what_is_wrong(name: str) -> None:
+    (found,) = copy.deepcopy(objects("ScaledObject"))
+    KEDA_BREAKS[name](found["spec"])
+    assert len(list(Draft202012Validator(KEDA).iter_errors(found))) == 1
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_kubernetes_takes_the_autoscaler_that_keda_makes(version: str) -> None:
+    """KEDA hands its `behavior` on as it is."""
+    (scaled,) = objects("ScaledObject")
+    target = scaled["spec"]["scaleTargetRef"]
+    behavior = scaled["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    spec = {"scaleTargetRef": target, "maxReplicas": scaled["spec"]["maxReplicaCount"], "behavior": behavior}
+    made = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "spec": spec}
+    kubernetes_validate.validate(made | {"metadata": {"name": "osteon"}}, version, strict=True)
 
 
 def test_every_pod_runs_without_root_on_a_read_only_root() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 
 from app.map import layout
@@ -87,17 +86,6 @@ def test_what_breaks_the_specification_is_named(made: dict[str, Any], name: str)
 def test_a_missing_manifest_is_named(made: dict[str, Any]) -> None:
     found = faults({path: manifest for path, manifest in made.items() if path != PKG_0})
     assert found == [f"{PKG_0}: expected a manifest, got none"]
-
-
-def test_holoscan_cli_finds_what_it_reads_in_app_yaml() -> None:
-    """The keys that version 4.2.0 reads (its packager/config_reader.py); `make image-test` asks it itself."""
-    told = yaml.safe_load((ROOT / "app.yaml").read_text(encoding="utf-8"))
-    application = told["application"]
-    assert application["title"] == "Osteon"
-    assert application["input-formats"] == application["inputFormats"]
-    assert application["output-formats"] == application["outputFormats"]
-    assert {"cpu", "gpu", "memory"} <= set(told["resources"])
-    assert (ROOT / "__main__.py").is_file()
 
 
 def test_a_folder_without_app_yaml_or_models_is_refused(tmp_path: Path) -> None:

@@ -57,8 +57,7 @@ def parts_of_file(path: Path, grid: Grid | None = None) -> tuple[LabelMap, tuple
     parts = []
     for info in infos or ():
         if info.value <= len(boxes) and boxes[info.value - 1] is not None:
-            i, j, k = boxes[info.value - 1]
-            block = Box((i.start, j.start, k.start), (i.stop, j.stop, k.stop))
+            block = Box.of(boxes[info.value - 1])
             mesh = mesh_of(label_map.labels[block.slices] == info.value, label_map.grid.crop(block))
             name = info.bone if info.fragment is None else f"{info.bone} fragment {info.fragment}"
             parts.append(Part(info.value, name, info.label, info.rgb, mesh))

@@ -82,8 +82,7 @@ def loaded_graph(settings: Settings, packages: tuple[ModelPackage, ...]) -> Grap
     networks = networks_of(settings)
     for spec in (spec for package in packages for spec in package.networks):
         networks.get(spec)
-    import_monai_alone()
-    import_module("app.graph")  # takes seconds, which the first study need not wait for
+    import_graph()  # takes seconds, which the first study need not wait for
     return lambda job, clock: run_in_graph(job, clock, networks)
 
 
@@ -100,10 +99,16 @@ def networks_of(settings: Settings) -> Networks:
     return Networks(device, settings.mode)
 
 
+def import_graph() -> None:
+    """`app.graph`, without what MONAI would bring with it."""
+    import_monai_alone()
+    import_module("app.graph")
+
+
 def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentation:
     """The graph for one series, and the preview beside its SEG."""
     os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
-    import_monai_alone()
+    import_graph()
     from app.graph import Work, run_graph
     from operators.targets import Targets
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from operators.imaging.recipes import ArrangedPackage
 from operators.imaging.segmentation import Segment, Segmentation, Way
 from operators.imaging.segments import segment_of
 from operators.imaging.volume import Box, LabelMap
-from operators.networks.published_stages import run_stages
+from operators.networks.published_stages import part_of, run_stages
 from operators.networks.registry import Networks
 
 Progress = Callable[[str, float], None]
@@ -51,10 +52,8 @@ def split(anatomy: Anatomy, networks: Networks, progress: Progress) -> Segmentat
     warnings: list[str] = []
     ways, bones = list(anatomy.ways), found_bones(anatomy)
     for number, bone in enumerate(bones):
-        def step(done: float, n: int = number) -> None:
-            progress("fracture", (n + done) / len(bones))
-
-        fragmented = None if len(bone.label.values) == 1 else fragments_of(bone, anatomy, networks, step)
+        here = part_of(partial(progress, "fracture"), number, len(bones))
+        fragmented = None if len(bone.label.values) == 1 else fragments_of(bone, anatomy, networks, here)
         warnings += deliver(bone, fragmented, anatomy, labels)
         segments += segments_of(bone, fragmented, anatomy, labels)
         ways += fragmented.ways if fragmented else ()
@@ -69,19 +68,13 @@ def found_bones(anatomy: Anatomy) -> list[FoundBone]:
     package = anatomy.package
     boxes = dict(enumerate(ndimage.find_objects(anatomy.found.labels), start=1))
     bones = [
-        FoundBone(label, own, box_of(boxes[own]))
+        FoundBone(label, own, Box.of(boxes[own]))
         for label, own in zip(package.labels, package.bones, strict=True)
         if boxes.get(own)
     ]
     if not bones:
         raise not_found(package)
     return bones
-
-
-def box_of(sides: tuple[slice, ...]) -> Box:
-    """scipy's slices as a box."""
-    i, j, k = sides
-    return Box((i.start, j.start, k.start), (i.stop, j.stop, k.stop))
 
 
 def fragments_of(

@@ -136,8 +136,8 @@ def bone_weights(outputs: int) -> bytes:
 
 
 def saved(network: nn.Module) -> bytes:
-    """Safetensors of a network; copies, as MONAI's names some of its weights twice."""
-    return save({name: weights.clone() for name, weights in network.state_dict().items()})
+    """Safetensors of a network."""
+    return save(network.state_dict())
 
 
 def positions(shape: tuple[int, ...], ijk_to_lps: NDArray[np.float64]) -> NDArray[np.float64]:

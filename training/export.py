@@ -16,7 +16,7 @@ from operators.errors import ModelError, UsageError
 from operators.imaging.package_file import PACKAGE_FILE, read_package
 from operators.imaging.packages import NetworkSpec
 from operators.networks.architectures import build
-from operators.networks.weights import distinct, fill
+from operators.networks.weights import fill
 from training.checkpoints import Weights, best_weights, read
 
 
@@ -31,7 +31,7 @@ def export(checkpoint: Path, package_folder: Path, network: str) -> str:
     trained = json.loads(kept["network"])
     require_same_network(trained, spec)
     arguments = {**spec.arguments, "filters": trained["filters"]}
-    weights = distinct(best_weights(kept))
+    weights = best_weights(kept)
     require_fitting(weights, spec, arguments)
     content = save({name: tensor.half().contiguous() for name, tensor in weights.items()})
     write_whole(spec.weights, lambda file: file.write(content))

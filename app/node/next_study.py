@@ -104,7 +104,7 @@ class NextStudy:
     def _ask(self, job_id: str) -> None:
         self.reader = self.reader or started(self.packages, self.limit_bytes)
         try:
-            self.reader.pipe.send((job_id, job_folder(self.data, job_id).input))
+            self.reader.pipe.send(job_folder(self.data, job_id).input)
             self.reader.job_id = job_id
         except OSError:
             self._ended()

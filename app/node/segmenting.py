@@ -142,7 +142,7 @@ class Segmenter:
         """Scanned once for all steps of a job, and again after a crash; or before, while another was run."""
         if self.latest is None or self.latest[0] != job.job_id:
             before = self.ahead.taken(job.job_id) if self.ahead else None
-            found = before or ReadStudy(job.job_id, scan(self._folder(job).input))
+            found = before or ReadStudy(scan(self._folder(job).input))
             self.latest = (job.job_id, decide(found, self.packages))
         return self.latest[1]
 

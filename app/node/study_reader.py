@@ -33,7 +33,6 @@ BEHIND = 10
 class ReadStudy:
     """A study as it was read, and the volume of its first suitable series if it has not too many voxels."""
 
-    job_id: str
     scan: Scan
     volume: Volume | None = None
 
@@ -41,18 +40,18 @@ class ReadStudy:
 def read_studies(
     asked: Connection, worker_id: int, packages: tuple[ModelPackage, ...], limit_bytes: int
 ) -> None:
-    """Answers each (job's id, folder) with what was read; never returns."""
+    """Answers each folder with what was read; never returns."""
     threading.Thread(target=die_with_parent, daemon=True).start()
     limit_memory(2 * limit_bytes + BESIDE_BYTES)
     # It reads when the networks leave a core idle: they have the study in hand
     os.nice(BEHIND)
     while True:
-        job_id, folder = asked.recv()
+        folder = asked.recv()
         try:
-            hand_over(asked, worker_id, job_id, read_study(folder, packages, limit_bytes))
+            hand_over(asked, worker_id, read_study(folder, packages, limit_bytes))
         except OsteonError:
             # What is wrong with it the worker finds out and says by itself
-            asked.send((job_id, None, None))
+            asked.send((None, None))
 
 
 def limit_memory(more_bytes: int) -> None:
@@ -88,12 +87,10 @@ def kept(volume: Volume) -> int:
     return handle
 
 
-def hand_over(
-    asked: Connection, worker_id: int, job_id: str, read: tuple[Scan, Grid | None, int]
-) -> None:
+def hand_over(asked: Connection, worker_id: int, read: tuple[Scan, Grid | None, int]) -> None:
     """A study to the worker, as `taken_from` takes it."""
     found, grid, handle = read
-    asked.send((job_id, found, grid))
+    asked.send((found, grid))
     if grid is not None:
         send_handle(asked, handle, worker_id)
         os.close(handle)
@@ -101,13 +98,13 @@ def hand_over(
 
 def taken_from(answered: Connection) -> ReadStudy | None:
     """The next study that was read; None for one that could not be. Raises EOFError, OSError."""
-    job_id, found, grid = answered.recv()
+    found, grid = answered.recv()
     if grid is None:
-        return None if found is None else ReadStudy(job_id, found)
+        return None if found is None else ReadStudy(found)
     handle = recv_handle(answered)
     try:
         memory = mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
     finally:
         os.close(handle)
     hu = np.frombuffer(memory, STORED).reshape(grid.shape[::-1]).transpose()
-    return ReadStudy(job_id, found, Volume(hu, grid))
+    return ReadStudy(found, Volume(hu, grid))

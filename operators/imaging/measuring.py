@@ -40,9 +40,7 @@ def measured(segmentation: Segmentation) -> Segmentation:
 
 def measured_segment(label_map: LabelMap, value: int, box: tuple[slice, ...]) -> SegmentMeasurements:
     """What can be said of one segment by itself."""
-    i, j, k = box
-    block = Box((i.start, j.start, k.start), (i.stop, j.stop, k.stop))
-    grid = label_map.grid.crop(block)
+    grid = label_map.grid.crop(Box.of(box))
     mask = label_map.labels[box] == value
     mesh = mesh_of(mask, grid)
     area_mm2 = mesh.area_mm2

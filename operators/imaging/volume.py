@@ -80,6 +80,12 @@ class Box:
     start: tuple[int, int, int]
     stop: tuple[int, int, int]
 
+    @classmethod
+    def of(cls, slices: tuple[slice, ...]) -> Box:
+        """The block that three slices without steps take, as scipy's find_objects has them."""
+        i, j, k = slices
+        return cls((i.start, j.start, k.start), (i.stop, j.stop, k.stop))
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Voxels along each axis."""

@@ -23,7 +23,7 @@ from operators.networks.unets import (
     NnUNet,
     ResidualBlock,
     ResidualStack,
-)  # fmt: skip
+)
 
 # Batch and channels come before an image's axes
 LEADING = 2

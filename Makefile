@@ -71,17 +71,18 @@ references: $(READY) $(PEER)/.ready  ## What nnU-Net itself says of the made-up 
 	build/nnunet/models tests/references/nnunet_v1.npz
 	PYTHONPATH=build/nnunet/v1 $(PEER)/bin/python tests/largest_references.py tests/references/largest.npz
 
-# FULL=--full takes FracSegNet's own number of features, and hours
+# FULL=--full: only FracSegNet's two, with its own number of features; an hour or two
+PARITY := build/parity$(FULL)
 parity: $(READY) $(PEER)/.ready  ## Published networks against nnU-Net itself on real bones: the table in docs/models.md
-	rm -rf build/parity
-	$(BIN)/python -m benchmarks.parity make build/parity --data $(DATA) $(FULL)
+	rm -rf $(PARITY)
+	$(BIN)/python -m benchmarks.parity make $(PARITY) --data $(DATA) $(FULL)
 	$(PEER)/bin/python -m pip install --quiet --no-deps --upgrade --target build/nnunet/v1 nnunet==1.7.1
 	for image in real_bone semi-real_CT; do \
 	PYTHONPATH=build/nnunet/v1 $(PEER)/bin/python tests/nnunet_v1_references.py \
-	build/parity/$$image build/parity/$$image/v1.npz labels && \
+	$(PARITY)/$$image $(PARITY)/$$image/v1.npz labels && \
 	$(PEER)/bin/python tests/nnunet_references.py \
-	build/parity/$$image build/parity/$$image/v2.npz labels || exit 1; done
-	$(BIN)/python -m benchmarks.parity compare build/parity
+	$(PARITY)/$$image $(PARITY)/$$image/v2.npz labels || exit 1; done
+	$(BIN)/python -m benchmarks.parity compare $(PARITY) $(FULL)
 
 # HELD_OUT="001=MODELS 002=MODELS" adds networks that never saw those patients
 accuracy: $(READY)  ## What the networks do on real and simulated CTs: docs/accuracy.md and the model cards

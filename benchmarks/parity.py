@@ -1,11 +1,11 @@
 """Published networks in Osteon against the originals, nnU-Net v1 and v2, on real bones and a semi-real CT.
 
-    python -m benchmarks.parity make WORK --data DATA [--full]    folders of networks, images
-    python -m benchmarks.parity compare WORK                      after the originals: table, docs/models.md
+    python -m benchmarks.parity make WORK --data DATA [--full]                 folders of networks, images
+    python -m benchmarks.parity compare WORK [--full] [--runtimes auto torch]  after the originals: the table
 
 `make parity` runs both and the originals in between. Weights are made up; shapes, spacings and patches of the
 first two are FracSegNet's. They have a quarter of its features, so that all of it takes minutes; with --full
-all of them, which takes hours.
+only those two are made, with all features, which takes an hour or two. The tables stand in docs/models.md.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ import argparse
 import pickle
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import nibabel
@@ -26,14 +25,12 @@ from numpy.typing import NDArray
 from benchmarks.accuracy.cases.patients import patient_scan
 from operators.chains import segment
 from operators.imaging.package_file import PACKAGE_FILE, read_package
-from operators.imaging.preparation import prepare
 from operators.imaging.recipes import DirectPackage
 from operators.imaging.volume import Grid, Volume
 from operators.networks.imports.formats import read_published
 from operators.networks.imports.install import NewPackage, install
 from operators.networks.imports.label_tables import ANATOMY, row_of
 from operators.networks.imports.published import Wanted
-from operators.networks.published_stages import run_stage
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from tests.made_nnunet import Case, write_v2
@@ -75,8 +72,9 @@ V2 = (
 FRACSEGNETS_FEATURES = {FRACTURE.name: (32, 64, 128, 256, 320, 320), "": (30, 60, 120, 240, 320, 320)}
 # Voxels around the bone, and of the block that is cut out of the semi-real CT
 MARGIN, BLOCK = 10, (140, 200, 200)
-RUNTIMES = ("torch", "openvino")
-BEGIN, END = "<!-- parity -->\n", "<!-- /parity -->\n"
+RUNTIMES = ("auto", "torch")
+MARKS = ("<!-- parity -->\n", "<!-- /parity -->\n")
+FULL_MARKS = ("<!-- parity in full -->\n", "<!-- /parity in full -->\n")
 DOCUMENT = Path(__file__).parents[1] / "docs" / "models.md"
 
 
@@ -119,11 +117,12 @@ def make(work: Path, data: Path, full: bool) -> None:
     """Folders of every network and the images, as the scripts of tests/ read them."""
     for name, image, spacing in images_of(data, work / "series"):
         folder = work / name.replace(" ", "_")
-        for case in V2:
+        v1, v2 = (tuple(map(full_size, V1)), ()) if full else (V1, V2)
+        for case in v2:
             write_v2(case, folder / case.name)
-        for case in V1:
-            write_v1(full_size(case) if full else case, folder / case.name)
-        spacings = {case.name: spacing for case in (*V1, *V2)}
+        for case in v1:
+            write_v1(case, folder / case.name)
+        spacings = {case.name: spacing for case in (*v1, *v2)}
         (folder / "image.pkl").write_bytes(pickle.dumps((np.ascontiguousarray(image), spacings)))
 
 
@@ -149,38 +148,22 @@ def package_of(folder: Path, models: Path) -> DirectPackage:
     return package
 
 
-def compared(image: str, folder: Path, said: dict[str, Labels], volume: Volume) -> list[Row]:
-    """One network with each runtime; a cascade's last stage by itself, too, after the original's first."""
-    rows, expected = [], said[f"{folder.name}.labels"].transpose(2, 1, 0)
-    before = said.get(f"{folder.name}.before")
+def compared(
+    image: str, folder: Path, expected: Labels, volume: Volume, runtimes: Sequence[str]
+) -> list[Row]:
+    """One network with each of these runtimes, as `osteon run` runs it."""
+    rows = []
     with tempfile.TemporaryDirectory() as models:
         package = package_of(folder, Path(models))
-        for runtime in RUNTIMES:
-            networks = Networks(Device(runtime))
-            ways = {folder.name: partial(every_stage, volume, package, networks)}
-            if before is not None:
-                given = np.ascontiguousarray(before.transpose(2, 1, 0))
-                ways[f"{folder.name}, last stage"] = partial(last_stage, volume, package, networks, given)
-            for name, run in ways.items():
-                began = time.monotonic()
-                got = run()
-                seconds, dice = time.monotonic() - began, least_dice(got, expected)
-                differ = int(np.sum(got != expected))
-                rows.append(Row(image, name, runtime, got.size, differ, dice, seconds))
-                print(rows[-1].text, flush=True)
+        for runtime in runtimes:
+            began = time.monotonic()
+            found = segment(volume, package, Networks(Device(runtime)), lambda *_: None)
+            seconds, got = time.monotonic() - began, found.label_map.labels
+            ran = ", ".join(dict.fromkeys(way.runtime for way in found.ways))
+            differ = int(np.sum(got != expected))
+            rows.append(Row(image, folder.name, ran, got.size, differ, least_dice(got, expected), seconds))
+            print(rows[-1].text, flush=True)
     return rows
-
-
-def every_stage(volume: Volume, package: DirectPackage, networks: Networks) -> Labels:
-    """What a package makes of a volume, as `osteon run` does it."""
-    return segment(volume, package, networks, lambda *_: None).label_map.labels
-
-
-def last_stage(volume: Volume, package: DirectPackage, networks: Networks, before: Labels) -> Labels:
-    """What the last stage of a cascade makes of the labels (I, J, K) of the one before."""
-    stage = package.stages[-1]
-    prepared = prepare(volume, stage, before)
-    return run_stage(prepared, stage, networks, None, lambda _: None)[0].labels
 
 
 def least_dice(got: Labels, expected: Labels) -> float:
@@ -191,7 +174,7 @@ def least_dice(got: Labels, expected: Labels) -> float:
     return float(min(2 * shared / size for shared, size in zip(both, sizes, strict=True)))
 
 
-def compare(work: Path) -> list[Row]:
+def compare(work: Path, runtimes: Sequence[str]) -> list[Row]:
     """Every network on every image whose original has spoken."""
     rows = []
     for folder in sorted(path.parent for path in work.glob("*/image.pkl")):
@@ -200,20 +183,22 @@ def compare(work: Path) -> list[Row]:
         for name, (z, y, x) in spacings.items():
             grid = Grid(image.shape[::-1], np.diag([x, y, z, 1.0]), "1.2.3")
             volume = Volume(image.transpose(2, 1, 0), grid)
-            rows += compared(folder.name.replace("_", " "), folder / name, said, volume)
+            expected = said[f"{name}.labels"].transpose(2, 1, 0)
+            rows += compared(folder.name.replace("_", " "), folder / name, expected, volume, runtimes)
     return rows
 
 
-def write_table(rows: list[Row]) -> None:
-    """Puts the table into docs/models.md between its marks."""
+def write_table(rows: list[Row], marks: tuple[str, str]) -> None:
+    """Puts the table into docs/models.md between these marks."""
     head = (
         "| image | network | runtime | voxels that differ | same | least Dice of a class | s |\n"
         "| --- | --- | --- | --- | --- | --- | --- |\n"
     )
-    before, rest = DOCUMENT.read_text(encoding="utf-8").split(BEGIN)
-    after = rest.split(END)[1]
+    begin, end = marks
+    before, rest = DOCUMENT.read_text(encoding="utf-8").split(begin)
+    after = rest.split(end)[1]
     table = head + "".join(f"{row.text}\n" for row in rows)
-    DOCUMENT.write_text(f"{before}{BEGIN}{table}{END}{after}", encoding="utf-8")
+    DOCUMENT.write_text(f"{before}{begin}{table}{end}{after}", encoding="utf-8")
 
 
 def main() -> None:
@@ -223,11 +208,12 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--full", action="store_true", help="FracSegNet's own number of features")
+    parser.add_argument("--runtimes", nargs="+", choices=("auto", "openvino", "torch"), default=RUNTIMES)
     asked = parser.parse_args()
     if asked.what == "make":
         make(asked.work, asked.data, asked.full)
     else:
-        write_table(compare(asked.work))
+        write_table(compare(asked.work, asked.runtimes), FULL_MARKS if asked.full else MARKS)
 
 
 if __name__ == "__main__":

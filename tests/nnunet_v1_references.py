@@ -138,12 +138,10 @@ def main() -> None:
             continue
         labels = None
         for folder in stages:
-            before, labels = labels, labels_of(folder, image, spacing, labels)
+            labels = labels_of(folder, image, spacing, labels)
         found |= {f"{name}.labels": labels}
         if "labels" not in sys.argv[3:]:
             found |= {f"{name}.logits": logits_of(folder, image)}
-        elif before is not None:
-            found |= {f"{name}.before": before}
         print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
     np.savez_compressed(out, **found)
 

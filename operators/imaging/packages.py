@@ -38,8 +38,8 @@ class NetworkSpec:
     `patch` is in voxels of `spacing_mm`; `window_hu` is clipped by the schemes of normalisation
     that clip, and mapped to 0..1 by the scheme "window"; `classes` names each output channel, the
     first is background. `guide` names the classes of the coarse network whose probabilities it
-    reads beside the image. `precision` is the arithmetic that the weights ask for; empty leaves it
-    to the runtime.
+    reads beside the image. `precision` is the arithmetic that the weights ask for, `runtime` the one
+    that has to do it in float32 on a CPU; empty leaves it to the runtime, and to the device.
     """
 
     name: str
@@ -54,6 +54,7 @@ class NetworkSpec:
     guide: tuple[str, ...] = ()
     normalisation: Normalisation = Normalisation()
     precision: str = ""
+    runtime: str = ""
 
     @property
     def inputs(self) -> int:

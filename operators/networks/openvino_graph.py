@@ -54,9 +54,9 @@ def sequence(*names: str) -> Callable[[Any, openvino.Output], openvino.Output]:
 
 
 def values(tensor: torch.Tensor, *ones: int) -> openvino.Node:
-    """A constant; with `ones` a tensor (C) becomes (1, C, 1, ...), as each channel has one value."""
+    """A constant where the tensor lies; with `ones` (C) becomes (1, C, 1, ...), one value a channel."""
     array = tensor.detach().float().numpy()
-    return opset14.constant(array.reshape(1, -1, *ones) if ones else array)
+    return opset14.constant(array.reshape(1, -1, *ones) if ones else array, shared_memory=True)
 
 
 def convolution(module: Any, image: openvino.Output) -> openvino.Output:

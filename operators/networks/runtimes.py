@@ -71,6 +71,13 @@ class Device:
         """Whether torch runs networks on a GPU."""
         return self.where != "cpu" and torch.cuda.is_available()
 
+    def asked_by(self, spec: NetworkSpec) -> Device:
+        """With what is left open here as a network asks for it."""
+        asked = replace(self, precision=self.precision or spec.precision)
+        if self.is_cuda or (asked.runtime, asked.precision) != ("auto", "f32"):
+            return asked
+        return replace(asked, runtime=spec.runtime or asked.runtime)
+
     @property
     def chosen(self) -> str:
         """The runtime's name: torch where a GPU is to be used, OpenVINO else."""
@@ -175,17 +182,21 @@ RUNTIMES: dict[str, Callable[[nn.Module, NetworkSpec, Device], Runtime]] = {
 
 def load_network(spec: NetworkSpec, device: Device) -> Runtime:
     """The network of `spec` with its checked weights. Raises ModelError."""
-    if device.chosen not in RUNTIMES:
-        raise ModelError(f"expected one of the runtimes {', '.join(RUNTIMES)}, got {device.chosen!r}")
-    if not device.is_cuda:
+    asked = device.asked_by(spec)
+    if asked.chosen not in RUNTIMES:
+        raise ModelError(f"expected one of the runtimes {', '.join(RUNTIMES)}, got {asked.chosen!r}")
+    if not asked.is_cuda:
         require_memory(spec, memory_bytes())
-    network = build(spec.architecture, **spec.arguments)
+    network, weights = build(spec.architecture, **spec.arguments), load_weights(spec.weights, spec.sha256)
     try:
-        fill(network, load_weights(spec.weights, spec.sha256))
+        # OpenVINO makes what it runs with of its own. Torch has a copy that lies as the originals' do, as
+        # where a tensor begins can decide the order of sums
+        fill(network, weights.tensors, shared=asked.chosen == "openvino")
     except RuntimeError as error:
         raise ModelError(
             f"expected weights of {spec.architecture} {spec.arguments}, got others in {spec.weights.name}",
             code="weights_do_not_fit",
         ) from error
-    asked = replace(device, precision=device.precision or spec.precision)
-    return RUNTIMES[device.chosen](network.eval(), spec, asked)
+    runtime = RUNTIMES[asked.chosen](network.eval(), spec, asked)
+    weights.rest()
+    return runtime

@@ -51,10 +51,10 @@ class Tiling:
     folds_together: bool
 
     def spec(self, spec: NetworkSpec) -> NetworkSpec:
-        """A fold as these tiles ask for it; in the fast mode the runtime chooses the arithmetic."""
+        """A fold as these tiles ask for it; in the fast mode the device chooses runtime and arithmetic."""
         if self.mode == "exact":
             return spec
-        return replace(spec, patch=self.patch[-spec.dimensions :], precision="")
+        return replace(spec, patch=self.patch[-spec.dimensions :], precision="", runtime="")
 
     def layer(self, row: int) -> list[Corner]:
         """Tiles that begin in a row."""

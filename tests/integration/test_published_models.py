@@ -88,3 +88,24 @@ def test_the_fast_mode_finds_the_same_classes_and_says_how_it_ran(case: Case, tm
     assert {segment.value for segment in result.segments} == {1, 2}
     assert [way.network for way in result.ways] == [spec.name for spec in package.networks]
     assert {(way.runtime, way.tiling, way.overlap) for way in result.ways} == {("torch", "fast", 0.25)}
+
+
+@pytest.mark.parametrize(
+    ("device", "mode", "runtimes"),
+    [
+        (Device(threads=1), "exact", {"torch", "openvino"}),
+        (Device("openvino", threads=1), "exact", {"openvino"}),
+        (Device(threads=1), "fast", {"openvino"}),
+    ],
+)
+@pytest.mark.parametrize("case", [case for case in ALL if case.before], ids=lambda case: case.name)
+def test_what_a_cascade_reads_of_its_first_stage_has_the_originals_sums_where_it_is_to_be_exact(
+    case: Case, device: Device, mode: str, runtimes: set[str], tmp_path: Path
+) -> None:
+    package = read_package(installed(case, tmp_path) / "package.toml")
+    result = segment(axial(case, made_image()), package, Networks(device, mode), lambda *_: None)
+    ran = {way.network.startswith("previous_"): way.runtime for way in result.ways}
+    assert set(ran.values()) == runtimes
+    assert ran[False] == "openvino"
+    if mode == "exact":
+        assert_labels_of_original(result, REFERENCES[f"{case.name}.labels"].transpose(2, 1, 0))

@@ -35,7 +35,7 @@ def test_an_export_is_accepted_by_the_package_and_changes_one_line_of_it(tmp_pat
     spec = read_package(file).coarse
     assert spec.sha256 == sha256
     network = build(spec.architecture, **spec.arguments)
-    fill(network, load_weights(spec.weights, spec.sha256))
+    fill(network, load_weights(spec.weights, spec.sha256).tensors)
     loaded = network.state_dict()
     expected = torch.load(run.checkpoint, weights_only=True)["average"]
     assert all(torch.allclose(loaded[name], expected[name], atol=1e-3) for name in expected)
@@ -46,7 +46,7 @@ def test_a_second_export_replaces_the_first(tmp_path: Path) -> None:
     for steps in (1, 2):
         export(train(tiny_run(tmp_path, steps=steps)), models / "box", "coarse")
         spec = read_package(models / "box" / PACKAGE_FILE).coarse
-        assert load_weights(spec.weights, spec.sha256)
+        assert load_weights(spec.weights, spec.sha256).tensors
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_package_follows_a_network_that_was_trained_larger(tmp_path: Path) -> 
     export(train(replace(run, network=run.network.on("cuda"))), models / "box", "fracture")
     spec = read_package(models / "box" / PACKAGE_FILE).fracture
     assert spec.arguments["filters"] == [4, 8, 16]
-    fill(build(spec.architecture, **spec.arguments), load_weights(spec.weights, spec.sha256))
+    fill(build(spec.architecture, **spec.arguments), load_weights(spec.weights, spec.sha256).tensors)
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "models").glob("*/package.toml")), ids=folder_name)

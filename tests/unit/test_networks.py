@@ -102,6 +102,24 @@ def test_a_gpu_is_taken_unless_the_cpu_is_asked_for(monkeypatch: pytest.MonkeyPa
         Device("openvino", where="cuda").require()
 
 
+@pytest.mark.parametrize(
+    ("device", "asked", "chosen"),
+    [
+        (Device(), "torch", "torch"),
+        (Device(), "", "openvino"),
+        (Device(precision="f32"), "torch", "torch"),
+        (Device(precision="bf16"), "torch", "openvino"),
+        (Device("openvino"), "torch", "openvino"),
+        (Device("torch"), "", "torch"),
+    ],
+)
+def test_a_runtime_that_a_network_asks_for_is_taken_in_single_precision_unless_another_is_wanted(
+    spec: NetworkSpec, device: Device, asked: str, chosen: str
+) -> None:
+    assert device.asked_by(replace(spec, precision="f32", runtime=asked)).chosen == chosen
+    assert device.asked_by(replace(spec, precision="", runtime="")).runtime == device.runtime
+
+
 @pytest.mark.parametrize("architecture", ["plain_unet", "subpixel_unet"])
 def test_openvino_and_torch_agree(spec: NetworkSpec, architecture: str) -> None:
     arguments = {"dimensions": 3, "outputs": 3, "filters": FILTERS}

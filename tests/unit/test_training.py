@@ -141,7 +141,7 @@ def options(tmp_path: Path, **changes: object) -> TrainOptions:
 def test_the_train_command_trains_and_installs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train_command("box", options(tmp_path)) == 0
     spec = read_package(tmp_path / "models" / "box" / PACKAGE_FILE).coarse
-    assert load_weights(spec.weights, spec.sha256)
+    assert load_weights(spec.weights, spec.sha256).tensors
     assert spec.sha256 in capsys.readouterr().out
 
 

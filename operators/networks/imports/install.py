@@ -119,7 +119,7 @@ def verify(folder: Path) -> ModelPackage:
     for spec in package.networks:
         network = build(spec.architecture, **spec.arguments)
         try:
-            fill(network, load_weights(spec.weights, spec.sha256))
+            fill(network, load_weights(spec.weights, spec.sha256).tensors)
         except RuntimeError as error:
             raise ModelError(
                 f"expected weights of {spec.architecture} in {spec.weights.name}, got others",

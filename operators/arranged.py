@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.direct import Answered
+from operators.ahead import ahead
+from operators.direct import Answered, PreparedScan
 from operators.imaging.arrangement import Pieces, cut_out, pieces_of, place
 from operators.imaging.delivery import not_found
 from operators.imaging.packages import Label
@@ -51,9 +52,11 @@ def split(anatomy: Anatomy, networks: Networks, progress: Progress) -> Segmentat
     segments: list[Segment] = []
     warnings: list[str] = []
     ways, bones = list(anatomy.ways), found_bones(anatomy)
-    for number, bone in enumerate(bones):
+    # The next bone is cut out and resampled while the networks are over the present one
+    blocks = ahead(block_of(bone, anatomy) for bone in bones)
+    for number, (bone, block) in enumerate(zip(bones, blocks, strict=True)):
         here = part_of(partial(progress, "fracture"), number, len(bones))
-        fragmented = None if len(bone.label.values) == 1 else fragments_of(bone, anatomy, networks, here)
+        fragmented = None if block is None else fragments_of(bone, block, networks, here)
         warnings += deliver(bone, fragmented, anatomy, labels)
         segments += segments_of(bone, fragmented, anatomy, labels)
         ways += fragmented.ways if fragmented else ()
@@ -77,19 +80,27 @@ def found_bones(anatomy: Anatomy) -> list[FoundBone]:
     return bones
 
 
-def fragments_of(
-    bone: FoundBone, anatomy: Anatomy, networks: Networks, progress: Callable[[float], None]
-) -> Fragmented | None:
-    """What the network says of one bone, cut out of the CT; None where there is nothing to be read."""
+def block_of(bone: FoundBone, anatomy: Anatomy) -> PreparedScan[ArrangedPackage] | None:
+    """One bone, cut out of the CT; None where it is not to be split, or there is nothing to be read."""
     package = anatomy.package
+    if len(bone.label.values) == 1:
+        return None
     mask = anatomy.found.labels[bone.box.slices] == bone.own
     block = cut_out(anatomy.source, bone.box, mask, package.arrangement.blank_hu)
-    if not block.hu.any():
-        return None
-    stages, values = package.fracture, package.fracture[-1].values
-    first = prepare(block, stages[0])
-    found, ways = run_stages(block, first, stages, networks, tuple(values.values()), progress)
-    most, voxel_mm3 = len(bone.label.values), block.grid.voxel_volume_mm3
+    return PreparedScan(block, prepare(block, package.fracture[0]), package) if block.hu.any() else None
+
+
+def fragments_of(
+    bone: FoundBone, block: PreparedScan[ArrangedPackage], networks: Networks,
+    progress: Callable[[float], None],
+) -> Fragmented:
+    """What the network says of one bone."""
+    package, stages = block.package, block.package.fracture
+    values = stages[-1].values
+    found, ways = run_stages(
+        block.source, block.prepared, stages, networks, tuple(values.values()), progress
+    )
+    most, voxel_mm3 = len(bone.label.values), block.source.grid.voxel_volume_mm3
     pieces = pieces_of(found.labels, values, package.arrangement, voxel_mm3, most)
     return Fragmented(pieces, found.certainties, ways)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from operators.ahead import ahead
 from operators.errors import UnsuitableError
 from operators.imaging.anatomy import bone_regions, grown_box, region_of_interest, sides_plane
 from operators.imaging.assembly import FracturedBone, assemble
@@ -47,6 +48,16 @@ class Anatomy:
     source: Volume
     bones: tuple[OutlinedBone, ...]
     package: FracturePackage
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A bone as the fracture network reads it: HU, where it is, and where other bones are, on `grid`."""
+
+    hu: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    others: NDArray[np.bool_]
+    grid: Grid
 
 
 def segment(volume: Volume, package: FracturePackage, networks: Networks, progress: Progress) -> Segmentation:
@@ -127,32 +138,39 @@ def not_found(package: FracturePackage) -> UnsuitableError:
 def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) -> Segmentation:
     """The fragments of each bone, and all of them on the source grid.
 
-    One bone is split while the network reads the next: the one takes a core, the other all.
+    While the network reads a bone, the next is cut out and the one before is split: each takes a core.
     """
+    blocks = ahead(block_of(anatomy, bone) for bone in anatomy.bones)
     with ThreadPoolExecutor(max_workers=1) as splitting:
         waiting = []
-        for number, bone in enumerate(anatomy.bones):
+        for number, (bone, block) in enumerate(zip(anatomy.bones, blocks, strict=True)):
             def step(stage: str, done: float, n: int = number) -> None:
                 progress(stage, (n + done) / len(anatomy.bones))
 
-            evidence, grid = fracture_evidence(anatomy, bone, networks, step)
-            waiting.append((bone, splitting.submit(split, evidence, anatomy.package.fragments), grid))
-            del evidence
+            evidence = fracture_evidence(block, anatomy.package, networks, step)
+            waiting.append((bone, splitting.submit(split, evidence, anatomy.package.fragments), block.grid))
+            del evidence, block
         fractured = tuple(FracturedBone(bone, found.result(), grid) for bone, found, grid in waiting)
     ways = networks.ways(anatomy.package.networks, "own", Window().overlap)
     return replace(assemble(anatomy.source.grid, fractured, anatomy.package), ways=ways)
 
 
-def fracture_evidence(
-    anatomy: Anatomy, bone: OutlinedBone, networks: Networks, progress: Progress
-) -> tuple[FractureEvidence, Grid]:
-    """What the network says of one bone, cut out of the CT and blanked around, and on which grid."""
-    package, region = anatomy.package, bone.region
-    grid, mask = bone_mask(anatomy, bone, package.fracture.spacing_mm)
+def block_of(anatomy: Anatomy, bone: OutlinedBone) -> Block:
+    """One bone, cut out of the CT and blanked around."""
+    region = bone.region
+    grid, mask = bone_mask(anatomy, bone, anatomy.package.fracture.spacing_mm)
     hu = np.where(near(mask, grid), resample_hu(anatomy.source, grid).hu, np.float32(BLANK_HU))
-    (contact,) = run_network(networks, package, "fracture", hu, mask, progress, keep=(CONTACT,))
-    others = interpolate_mask(region.others, region.grid, grid)
-    return FractureEvidence(mask, others, contact, grid.spacing_mm[0]), grid
+    return Block(hu, mask, interpolate_mask(region.others, region.grid, grid), grid)
+
+
+def fracture_evidence(
+    block: Block, package: FracturePackage, networks: Networks, progress: Progress
+) -> FractureEvidence:
+    """What the network says of one bone."""
+    (contact,) = run_network(
+        networks, package, "fracture", block.hu, block.mask, progress, keep=(CONTACT,)
+    )
+    return FractureEvidence(block.mask, block.others, contact, block.grid.spacing_mm[0])
 
 
 def bone_mask(

@@ -64,7 +64,7 @@ def database(node: NodeSettings) -> Finding:
     try:
         prepare_database(node)
         connected(node).list_workflows(limit=1)
-    except TransientError as error:
+    except OsteonError as error:
         return Finding(error.exit_code, f"database: {error}; is its URL right, is it running?")
     return Finding(0, f"database: {'PostgreSQL' if node.database else 'SQLite'} answers")
 

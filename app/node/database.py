@@ -6,22 +6,25 @@ import logging
 import sqlite3
 from typing import Any
 
+import psycopg
 from dbos import DBOS, DBOSClient, DBOSConfig
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.node.configuration import NodeSettings
-from operators.errors import TransientError
+from operators.errors import TransientError, UsageError
 
 APPLICATION = "osteon"
 # The steps' names and order; work begun under another version is not gone on with.
 WORKFLOW_VERSION = "1"
+# PostgreSQL's name of the encoding that the tables' texts need
+UTF8 = "UTF8"
 STUDIES = "studies"
 # The workflow that tells a peer what is on the disk
 REPORT = "report_commitment"
 
 
 def prepare_database(settings: NodeSettings) -> None:
-    """Makes or updates its tables. Raises TransientError where it does not answer.
+    """Makes or updates its tables. Raises TransientError where it does not answer, UsageError as below.
 
     SQLite gets a write-ahead log: one flush for each commit instead of three, and readers never wait.
     """
@@ -30,10 +33,23 @@ def prepare_database(settings: NodeSettings) -> None:
         settings.data.mkdir(parents=True, exist_ok=True)
         with sqlite3.connect(settings.data / "osteon.sqlite") as connection:
             connection.execute("PRAGMA journal_mode=WAL")
+    else:
+        require_utf8(settings.database)
     try:
         DBOS.migrate(settings.database_url)
     except (SQLAlchemyError, OSError) as error:
         raise unavailable(error) from error
+
+
+def require_utf8(url: str) -> None:
+    """Raises UsageError for a PostgreSQL database of another encoding, whose texts come back as bytes."""
+    try:
+        with psycopg.connect(url) as connection:
+            encoding = connection.info.parameter_status("server_encoding")
+    except psycopg.Error:
+        return  # making its tables says why it does not answer
+    if encoding != UTF8:
+        raise UsageError(f"expected a PostgreSQL database with the encoding {UTF8}, got {encoding}")
 
 
 def executor_configuration(settings: NodeSettings, executor_id: str) -> DBOSConfig:

@@ -11,7 +11,10 @@ import psycopg
 import pytest
 import yaml
 
+from app.node.configuration import NodeSettings
+from app.node.database import prepare_database
 from app.settings import ROOT
+from operators.errors import UsageError
 from tests import phantoms
 from tests.integration.node_cases import storescu
 from tests.integration.node_processes import Orthanc, Served, free_port, until
@@ -69,6 +72,17 @@ def pacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
     orthanc = Orthanc(tmp_path_factory.mktemp("pacs")).start()
     yield orthanc
     orthanc.stop()
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_of_another_encoding_is_refused_with_a_sentence(
+    server: Server, tmp_path: Path, encoding: str
+) -> None:
+    options = ("-h", "127.0.0.1", "-p", server.port, "-E", encoding, "-T", "template0", "--locale=C")
+    as_postgres("createdb", *options, encoding.lower())
+    url = server.url.replace("/osteon", f"/{encoding.lower()}")
+    with pytest.raises(UsageError, match=f"with the encoding UTF8, got {encoding}"):
+        prepare_database(NodeSettings(data=tmp_path, database=url))
 
 
 def machine(server: Server, pacs: Orthanc, root: Path, data: Path, **given: object) -> Served:

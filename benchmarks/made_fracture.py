@@ -45,7 +45,9 @@ RIM_MM, CRACK_MM, CRACK_HU = 3.0, 0.75, 40
 CROP_MM, SPACING_MM = (247, 166, 186), (1.0, 1.0, 1.0)
 # The bone that is compared, and those that the network learns from
 COMPARED, LEARNT = 1, range(2, 8)
-PHASES = (Phase((64, 64, 64), 900, 2e-3), Phase(CASE.patch, 120, 1e-3))
+PHASES = (
+    Phase((64, 64, 64), 900, 2e-3), Phase(CASE.patch, 120, 1e-3), Phase(CASE.patch, 90, 1e-3),
+)
 
 
 def bone_crop(seed: int = COMPARED) -> tuple[NDArray[np.int16], Labels]:

@@ -6,6 +6,7 @@ repeated, and gives the same objects with the same UIDs.
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -111,9 +112,15 @@ def repeated(step: Callable[[], Json], patience_s: float) -> Json:
         if waited_s >= patience_s:
             return outcome | {"state": "failed"}
         log.warning("postponed", code=outcome["code"], pause_s=pause_s)
-        DBOS.sleep(pause_s)
+        pause(pause_s)
         waited_s, pause_s = waited_s + pause_s, min(2 * pause_s, LONGEST_PAUSE_S)
     return outcome
+
+
+def pause(seconds: float) -> None:
+    """Not made again once it is over. DBOS's own lasts until a time of day, and the clock may be set back."""
+    # By the name of DBOS's own, so that work begun with that goes on
+    DBOS.run_step({"name": "DBOS.sleep"}, time.sleep, seconds)
 
 
 def summed_up(series: list[Json]) -> Json:

@@ -36,11 +36,16 @@ def node(clock: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
     library, source = clock.with_name("clock.so"), Path(__file__).with_name("jumping_clock.c")
     subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     try:
-        served.start(LD_PRELOAD=str(library), CLOCK_OFFSET=str(clock))
+        started(served, clock)
         yield served, pacs
     finally:
         served.kill()
         pacs.stop()
+
+
+def started(served: Served, clock: Path) -> Served:
+    """With the clock that jumps."""
+    return served.start(LD_PRELOAD=str(clock.with_name("clock.so")), CLOCK_OFFSET=str(clock))
 
 
 def send(served: Served, folder: Path, study: int, keep: range = range(16)) -> None:
@@ -83,3 +88,20 @@ def test_a_locked_database_holds_up_no_sender_and_loses_nothing(
     until(lambda: states(served) == ["delivered"] * 3, 120)
     assert len(pacs.segs()) == 3
     assert served.is_well()
+
+
+def test_a_clock_set_back_while_the_node_is_down_keeps_no_result(
+    node: tuple[Served, Orthanc], clock: Path, tmp_path: Path
+) -> None:
+    served, pacs = node
+    pacs.stop()
+    before = served.log().count("delivery_postponed")
+    send(served, tmp_path / "4", 4)
+    until(lambda: served.log().count("delivery_postponed") > before, 120)
+    served.kill()
+    clock.write_text(f"{-400 * DAY_S}")
+    pacs.start()
+    started(served, clock)
+    until(lambda: states(served) == ["delivered"] * 4, 120)
+    assert len(pacs.segs()) == 4
+    clock.write_text("0")

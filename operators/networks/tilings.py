@@ -95,8 +95,11 @@ def whole(shape: Sequence[int]) -> Slices:
 
 
 def spread(n: int, side: int, step: float) -> list[int]:
-    """Starts of evenly spread tiles, at most `step` apart; one for what is smaller than a tile."""
-    count = max(ceil((n - side) / step), 0) + 1
+    """Starts of evenly spread tiles, at most `step` apart; one for what is smaller than a tile.
+
+    No two are the same: slices, whose tiles are one voxel thick, have one start each.
+    """
+    count = max(ceil((n - side) / max(step, 1)), 0) + 1
     apart = (n - side) / (count - 1) if count > 1 else 0
     return [round(apart * number) for number in range(count)]
 

@@ -158,3 +158,20 @@ def test_a_guide_is_cut_with_the_image(corner: tuple[int, ...]) -> None:
     said(run, Channels(image, labels, (1,)), "fast")
     assert all(patch.shape[0] == 2 for patch in run.seen)
     assert all(np.array_equal(patch[1], patch[0] == BONE) for patch in run.seen)
+
+
+@pytest.mark.parametrize("mode", sorted(TILINGS))
+@settings(max_examples=30, deadline=None)
+@given(shape=SHAPES, seed=st.integers(0, 99))
+def test_no_tile_is_run_twice(mode: str, shape: tuple[int, ...], seed: int) -> None:
+    flat = replace(SPEC, arguments={"strides": ((1, 1), (2, 2))}, spacing_mm=(1.0, 1.0), patch=(16, 24))
+    for spec in (SPEC, flat):
+        tiling = TILINGS[mode](bodied(shape, seed), replace(STAGE, folds=(spec,)))
+        assert len(set(tiling.corners)) == len(tiling.corners)
+        assert len(set(tiling.rows)) == len(tiling.rows)
+
+
+def test_a_network_of_slices_runs_each_of_them_once() -> None:
+    flat = replace(SPEC, spacing_mm=(1.0, 1.0), patch=(16, 24))
+    tiling = exact_tiling(Channels(np.zeros((9, 16, 24), np.float32)), replace(STAGE, folds=(flat,)))
+    assert tiling.corners == tuple((number, 0, 0) for number in range(9))

@@ -14,7 +14,7 @@ from operators.networks.runtimes import Device, Runtime
 
 Clock = Callable[[], float]
 # The first run takes memory and chooses kernels; the least of the others is the machine's own
-RUNS = 3
+RUNS = 10
 # A matrix of this side keeps all cores busy for long enough to be measured, 137 GFLOP
 SIDE = 4096
 TYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}

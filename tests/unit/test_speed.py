@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from operators.networks.runtimes import Device
-from operators.networks.speed import matrix_gflop_s, patch_gflop, patch_seconds
+from operators.networks.speed import RUNS, matrix_gflop_s, patch_gflop, patch_seconds
 from tests.made_packages import made_package
 
 SPEC = made_package().fracture
@@ -50,11 +50,12 @@ def test_twice_the_patch_is_twice_the_work() -> None:
 
 def test_the_first_run_does_not_count_and_the_fastest_of_the_others_does() -> None:
     run = Counting()
-    assert patch_seconds(run, SPEC, Ticking(0.5, 3.0, 2.0, 4.0)) == 2.0
-    assert run.shapes == [(1, *SPEC.patch)] * 4
+    others_s = (3.0, 2.0, *[4.0] * (RUNS - 2))
+    assert patch_seconds(run, SPEC, Ticking(0.5, *others_s)) == 2.0
+    assert run.shapes == [(1, *SPEC.patch)] * (1 + RUNS)
 
 
 def test_a_matrix_product_counts_additions_and_multiplications(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("operators.networks.speed.SIDE", 100)
-    clock = Ticking(9.0, 0.5, 0.5, 0.5)
+    clock = Ticking(9.0, *[0.5] * RUNS)
     assert matrix_gflop_s("bf16", Device(where="cpu"), clock) == pytest.approx(2 * 100**3 / 1e9 / 0.5)

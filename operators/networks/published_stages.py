@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 
+from operators.ahead import ahead
 from operators.imaging.largest import keep_largest
 from operators.imaging.preparation import Prepared, prepare
 from operators.imaging.recipes import Stage
@@ -47,6 +48,9 @@ def run_stage(
     folds = [tiling.spec(spec) for spec in stage.folds]
     runs = [networks.get(spec) for spec in folds]
     rows = answers(runs, prepared.channels, stage, tiling, progress)
+    if networks.device.is_cuda:
+        # Labels are made of rows while the GPU is over the next; on a CPU both would want all cores
+        rows = ahead(rows)
     # Components are of all labels, those too that nobody asked for
     found = label_source(rows, prepared, stage.recipe, None if stage.largest else values)
     networks.rest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from operators.networks.imports.install import NewPackage, install
 from operators.networks.imports.label_tables import label_rows, named_table
 from operators.networks.imports.published import PublishedModel, Wanted
 from operators.networks.registry import Networks
-from operators.networks.runtimes import Device
+from operators.networks.runtimes import Device, TorchRuntime
 from tests.label_agreement import assert_labels_of_original
 from tests.made_nnunet import CASES, Case, made_image, write_v2
 from tests.made_nnunet_v1 import V1_CASES, write_v1
@@ -109,3 +110,27 @@ def test_what_a_cascade_reads_of_its_first_stage_has_the_originals_sums_where_it
     assert ran[False] == "openvino"
     if mode == "exact":
         assert_labels_of_original(result, REFERENCES[f"{case.name}.labels"].transpose(2, 1, 0))
+
+
+@pytest.mark.parametrize("case", [case for case in ALL if case.name in ("plain", "cascade")],
+                         ids=lambda case: case.name)
+def test_labels_made_while_the_next_rows_are_run_are_the_same(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = read_package(installed(case, tmp_path) / "package.toml")
+    networks = Networks(Device("torch", threads=1))
+    runs = [networks.get(spec) for spec in package.networks]
+    assert runs
+    threads: set[str] = set()
+    run = TorchRuntime.__call__
+
+    def watched(runtime: TorchRuntime, patch: np.ndarray) -> np.ndarray:
+        threads.add(threading.current_thread().name.split("_")[0])
+        return run(runtime, patch)
+
+    monkeypatch.setattr(TorchRuntime, "__call__", watched)
+    # The networks are loaded and stay on the CPU
+    monkeypatch.setattr(Device, "is_cuda", True)
+    result = segment(axial(case, made_image()), package, networks, lambda *_: None)
+    assert threads == {"ahead"}
+    assert_labels_of_original(result, REFERENCES[f"{case.name}.labels"].transpose(2, 1, 0))

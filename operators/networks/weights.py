@@ -25,7 +25,7 @@ from operators.errors import ModelError
 LENGTH_BYTES = 8
 METADATA = "__metadata__"
 # What reading other bytes as safetensors can raise
-MALFORMED = (ValueError, TypeError, LookupError, AttributeError)
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RuntimeError)
 DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
     "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8,
@@ -112,11 +112,10 @@ def tensors_of(content: mmap.mmap) -> dict[str, torch.Tensor]:
 
 def tensor_of(content: mmap.mmap, begin: int, about: dict[str, Any]) -> torch.Tensor:
     """One of them; `begin`: where tensors begin."""
-    shape = about["shape"]
-    there = torch.frombuffer(
-        content, dtype=DTYPES[about["dtype"]], count=prod(shape), offset=begin + about["data_offsets"][0]
-    )
-    return there.reshape(shape)
+    shape, kind, (low, high) = about["shape"], DTYPES[about["dtype"]], about["data_offsets"]
+    if low < 0 or high - low != prod(shape) * kind.itemsize:
+        raise ValueError(f"expected {shape} values of {about['dtype']}, got bytes {low} to {high}")
+    return torch.frombuffer(content, dtype=kind, count=prod(shape), offset=begin + low).reshape(shape)
 
 
 def distinct(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

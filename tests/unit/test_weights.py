@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import tempfile
 from hashlib import sha256
@@ -109,6 +110,34 @@ def test_resting_takes_them_out_of_memory_and_loses_nothing(tmp_path: Path) -> N
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     assert torch.equal(weights.tensors["large"], large)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt > faults
+
+
+def described(**about: object) -> bytes:
+    """A file of eight bytes whose one tensor is described like this."""
+    header = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} | about}).encode()
+    return len(header).to_bytes(8, "little") + header + bytes(8)
+
+
+BAD_TENSORS = [
+    described(**about)
+    for about in (
+        {"shape": [-2]}, {"shape": [10**30]}, {"shape": "2"}, {"shape": [3]}, {"data_offsets": [-8, 0]},
+        {"data_offsets": [10**30, 0]}, {"data_offsets": []}, {"data_offsets": None}, {"dtype": "F3"},
+    )
+]  # fmt: skip
+DEEP = b"[" * 10**5
+
+
+def test_a_described_tensor_is_read(tmp_path: Path) -> None:
+    found = load_weights(*written(tmp_path / "w.safetensors", described())).tensors
+    assert torch.equal(found["a"], torch.zeros(2))
+
+
+@pytest.mark.parametrize("content", [*BAD_TENSORS, len(DEEP).to_bytes(8, "little") + DEEP])
+def test_bad_descriptions_are_refused(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(ModelError, match="expected safetensors in") as error:
+        load_weights(*written(tmp_path / "w.safetensors", content))
+    assert error.value.code == "weights_do_not_fit"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A network trained for half an hour, so that what it says is steady: a yardstick, not a segmenter.
+"""A network trained for an hour, so that what it says is steady: a yardstick, not a segmenter.
 
 Made-up weights, and those of a minute's training, leave most voxels between two classes, where any rounding
 turns them.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
-END = object()
 
 
 def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
@@ -17,7 +17,12 @@ def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
     """
     source = iter(items)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") as maker:
-        coming = maker.submit(next, source, END)
-        while (item := coming.result()) is not END:
-            coming = maker.submit(next, source, END)
-            yield item  # type: ignore[misc]
+        coming = maker.submit(following, source)
+        while one := coming.result():
+            coming = maker.submit(following, source)
+            yield from one
+
+
+def following(source: Iterator[Item]) -> list[Item]:
+    """The next item; an empty list at the end."""
+    return list(islice(source, 1))

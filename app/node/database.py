@@ -24,7 +24,7 @@ REPORT = "report_commitment"
 
 
 def prepare_database(settings: NodeSettings) -> None:
-    """Makes or updates its tables. Raises TransientError where it does not answer, UsageError as below.
+    """Makes or updates its tables. Raises TransientError where it does not answer, see also require_utf8.
 
     SQLite gets a write-ahead log: one flush for each commit instead of three, and readers never wait.
     """

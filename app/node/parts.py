@@ -85,7 +85,7 @@ def teller() -> Callable[[Received], None]:
         size.inc(received.size)
         if outcome not in ("stored", "duplicate"):
             uid = received.instance.sop_instance_uid if received.instance else ""
-            log.warning("instance_not_stored", outcome=outcome, sop_instance_uid=uid)
+            log.warning("instance_not_stored", outcome=outcome, code=received.code, sop_instance_uid=uid)
 
     return tell
 

@@ -49,6 +49,7 @@ class Received:
     outcome: Outcome | None
     instance: Instance | None
     size: int
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ class Reception(DIMSEServiceProvider):
         self.incoming = None
         incoming.flush(self.store.has_room)
         size = incoming.file.tell() if incoming.file else 0
-        instance, outcome = self._stored(incoming)
+        instance, outcome, code = self._stored(incoming)
         if outcome is None:
             incoming.drop()
         status = SUCCESS if incoming.status is None else incoming.status
@@ -187,27 +188,29 @@ class Reception(DIMSEServiceProvider):
             self.images[instance.study_instance_uid] += 1
         peer = self.assoc.requestor
         self.store.tell(
-            Received(peer.ae_title, str(peer.address), status, outcome, instance, size)
+            Received(peer.ae_title, str(peer.address), status, outcome, instance, size, code)
         )
         self._answer(incoming, status)
 
-    def _stored(self, incoming: Incoming) -> tuple[Instance | None, Outcome | None]:
+    def _stored(self, incoming: Incoming) -> tuple[Instance | None, Outcome | None, str]:
+        """Which instance it is, what became of it, and the code of the reason why it was not stored."""
         try:
             path = incoming.closed()
             if path is None:
-                return None, None
+                return None, None, ""
             instance = read_instance(path, incoming.begun)
             request = incoming.request
             said = (request.sop_class_uid, request.sop_instance_uid)
             if (instance.sop_class_uid, instance.sop_instance_uid) != said:
                 incoming.status = NOT_THE_SOP_CLASS
-                return instance, None
-            return instance, self.store.inbox.commit(path, instance)
-        except UnreadableError:
+                return instance, None, "other_instance"
+            return instance, self.store.inbox.commit(path, instance), ""
+        except UnreadableError as error:
             incoming.status = CANNOT_UNDERSTAND
+            return None, None, error.code
         except OSError:
             incoming.status = OUT_OF_RESOURCES
-        return None, None
+        return None, None, "disk"
 
     def _answer(self, incoming: Incoming, status: int) -> None:
         content = store_response(incoming.request, status, with_uids=status != INVALID_INSTANCE)

@@ -6,6 +6,7 @@ Studies are named by UID; patients are not, so that the file may be read by thos
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +24,9 @@ TRANSFERRED = ("110104", "DICOM Instances Transferred")
 STARTED, STOPPED = ("110120", "Application Start"), ("110121", "Application Stop")
 SOURCE, DESTINATION = ("110153", "Source Role ID"), ("110152", "Destination Role ID")
 STUDY = ("110180", "Study Instance UID")
-SUCCEEDED, FAILED = 0, 8
+SECURITY_ALERT, NODE_AUTHENTICATION = ("110113", "Security Alert"), ("110126", "Node Authentication")
+NODE_ID = ("110182", "Node ID")
+SUCCEEDED, MINOR_FAILURE, FAILED = 0, 4, 8
 # PS3.15 A.5.2.2: what an address is
 MACHINE_NAME, IP_ADDRESS = "1", "2"
 
@@ -60,6 +63,26 @@ class AuditTrail:
         """A result went to a peer, or did not."""
         us = Participant(self.ae_title, "", SOURCE, True)
         self._transfer("R", outcome, us, peer, {study_instance_uid: instances})
+
+    def rejected(
+        self, calling_ae: str, called_ae: str, address: str, reason: str, held_back: int = 0
+    ) -> None:
+        """A stranger was turned away, and `held_back` before of whom nothing is written (PS3.15 A.5.3.11)."""
+        event = self._event(SECURITY_ALERT, "E", MINOR_FAILURE, NODE_AUTHENTICATION)
+        self._participant(event, Participant(self.ae_title, "", ("110150", "Application"), False))
+        self._participant(event, Participant(calling_ae, address, SOURCE, True))
+        self._source(event)
+        item = ElementTree.SubElement(
+            event, "ParticipantObjectIdentification", ParticipantObjectID=address or "unknown",
+            ParticipantObjectTypeCode="2", ParticipantObjectTypeCodeRole="13",
+        )  # fmt: skip
+        coded(item, "ParticipantObjectIDTypeCode", NODE_ID)
+        text = f"association with {called_ae} rejected: {reason}; {held_back} more since the last message"
+        ElementTree.SubElement(
+            item, "ParticipantObjectDetail", type="Alert Description",
+            value=b64encode(text.encode()).decode(),
+        )  # fmt: skip
+        self._append(event)
 
     def _transfer(
         self, action: str, outcome: int, source: Participant, target: Participant, images: Mapping[str, int]

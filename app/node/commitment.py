@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import structlog
+from pydicom.dataset import Dataset
 from pynetdicom import build_role, evt
 from pynetdicom.association import Association
+from pynetdicom.dsutils import decode
 from pynetdicom.events import Event, EventHandlerType
 
 from app.node.configuration import NodeSettings, Peer
@@ -33,7 +36,9 @@ from operators.dicom.commitment import (
     request_of,
     sorted_by_presence,
 )
-from operators.errors import OsteonError, OutputError, TransientError
+from operators.dicom.element_walk import Encoding, require_few_elements
+from operators.dicom.headers import READ_ERRORS
+from operators.errors import OsteonError, OutputError, TransientError, UnreadableError
 
 log = structlog.get_logger()
 
@@ -41,6 +46,8 @@ log = structlog.get_logger()
 PUSH_MODEL, PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 IMPLICIT = "1.2.840.10008.1.2"
 REQUEST, ALL_COMMITTED, SOME_MISSING = 1, 1, 2
+# With their items: 50,000 instances
+MAXIMUM_ELEMENTS = 250_000
 # PS3.7 C: statuses of N-ACTION and N-EVENT-REPORT
 SUCCESS, PROCESSING_FAILURE, INVALID_ARGUMENT, NOT_AUTHORISED = 0x0000, 0x0110, 0x0115, 0x0124
 
@@ -64,7 +71,7 @@ class CommitmentService:
         calling_ae = event.assoc.requestor.ae_title.strip()
         peer = next((p for p in self.settings.sources if p.ae_title == calling_ae and p.host), None)
         try:
-            request = read_commitment(event.action_information)
+            request = read_commitment(information(event, event.request.ActionInformation))
         except OsteonError:
             return INVALID_ARGUMENT, None
         try:
@@ -72,6 +79,8 @@ class CommitmentService:
                 self.owe(owed_to(peer, request))
                 return SUCCESS, None
         except OsteonError:
+            return PROCESSING_FAILURE, None
+        if not event.assoc.dimse.reports.acquire(blocking=False):
             return PROCESSING_FAILURE, None
         threading.Thread(target=self.report, args=(event.assoc, request), daemon=True).start()
         return SUCCESS, None
@@ -82,13 +91,15 @@ class CommitmentService:
             send_report(asked, request, self.inbox)
         except (OsteonError, RuntimeError, ValueError):
             log.warning("commitment_not_reported", transaction_uid=request.transaction_uid)
+        finally:
+            asked.dimse.reports.release()
 
     def reported(self, event: Event) -> tuple[int, None]:
         """Keeps what a peer says of a request of ours; nobody else is believed."""
         if not self._is_asked(event.assoc.requestor.ae_title.strip()):
             return NOT_AUTHORISED, None
         try:
-            answer = read_commitment(event.event_information)
+            answer = read_commitment(information(event, event.request.EventInformation))
         except OsteonError:
             return INVALID_ARGUMENT, None
         content = {"missing": [named.sop_instance_uid for named in answer.missing]}
@@ -98,6 +109,19 @@ class CommitmentService:
 
     def _is_asked(self, calling_ae: str) -> bool:
         return any(peer.commitment and peer.ae_title == calling_ae for peer in self.settings.destinations)
+
+
+def information(event: Event, content: BytesIO | None) -> Dataset:
+    """The data set of a request, once it is known that to decode it costs little. Raises UnreadableError."""
+    if content is None:
+        raise UnreadableError("expected a request with a data set, got one without")
+    syntax = event.context.transfer_syntax
+    encoding = Encoding(not syntax.is_implicit_VR, big_endian=not syntax.is_little_endian)
+    require_few_elements(content.getvalue(), encoding, MAXIMUM_ELEMENTS)
+    try:
+        return decode(content, syntax.is_implicit_VR, syntax.is_little_endian)
+    except READ_ERRORS as error:
+        raise UnreadableError("expected a readable data set, got a damaged one") from error
 
 
 def owed_to(peer: Peer, request: Commitment) -> Json:

@@ -15,6 +15,7 @@ from multiprocessing.synchronize import Event as ProcessEvent
 import structlog
 
 from app.node import metrics
+from app.node.admission import RejectionTeller, told_seldom
 from app.node.audit import SOURCE, AuditTrail, Participant
 from app.node.configuration import NodeSettings
 from app.node.inbox import Inbox
@@ -42,7 +43,8 @@ def listener_part(settings: Settings, ready: ProcessEvent, stop: threading.Event
     inbox = Inbox(node.data, "listener")
     inbox.recover()
     store = Store(inbox, node.minimum_free_mb * MEGABYTE, teller(), received_by(settings))
-    listener = Listener(node, store, partial(owe_report, node))
+    rejected = RejectionTeller(metrics.rejections(), audit_trail(settings), told_seldom())
+    listener = Listener(node, store, partial(owe_report, node), rejected)
     thread = threading.Thread(target=listener.serve, daemon=True)
     thread.start()
     begin(ready)

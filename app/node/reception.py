@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -35,8 +36,10 @@ COMMAND, LAST = 1, 2
 MAXIMUM_COMMAND_BYTES = 1 << 16
 # How often an association's thread looks whether its peer has been silent for too long.
 IDLE_S = 0.25
-# A storage commitment request of 50,000 instances is about this long.
+# A storage commitment request of 50,000 instances is about this long; all that is unanswered counts together.
 MAXIMUM_MESSAGE_BYTES = 16 << 20
+MAXIMUM_UNANSWERED = 16
+MAXIMUM_REPORTS = 4
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,9 @@ class Reception(DIMSEServiceProvider):
         super().__init__(association)
         self.store = store
         self.command = bytearray()
-        self.other_bytes = 0
+        self.unanswered = Unanswered()
+        # How many storage commitment reports may go to the peer at once
+        self.reports = threading.BoundedSemaphore(MAXIMUM_REPORTS)
         self.incoming: Incoming | None = None
         self.images: Counter[str] = Counter()
 
@@ -129,9 +134,10 @@ class Reception(DIMSEServiceProvider):
             self.incoming.take(fragment[1:])
             if control & LAST:
                 self._finish(self.incoming)
+        elif self.message is None:
+            raise UnreadableError("expected a command before its data, got data alone")
         else:
-            self.other_bytes += len(fragment)
-            require_length(self.other_bytes, MAXIMUM_MESSAGE_BYTES)
+            self.unanswered.add_bytes(len(fragment))
             self._pass_on(context_id, bytes(fragment))
 
     def _receive_command(self, context_id: int, fragment: memoryview, last: bool) -> None:
@@ -140,13 +146,21 @@ class Reception(DIMSEServiceProvider):
         if not last:
             return
         content, self.command = bytes(self.command), bytearray()
+        if self.message is not None:
+            raise UnreadableError("expected the data of the last command, got another command")
         request = store_request(parsed(content))
-        self.other_bytes = 0
         if request is None:
+            self.unanswered.add(len(content))
             self._pass_on(context_id, bytes((COMMAND | LAST,)) + content)
         else:
             self.drop()
             self.incoming = self._begin(Incoming(context_id, request))
+
+    def send_msg(self, primitive: Any, context_id: int) -> None:
+        """As pynetdicom; an answer makes room for the next request."""
+        if primitive.MessageIDBeingRespondedTo is not None:
+            self.unanswered.answer()
+        super().send_msg(primitive, context_id)
 
     def _pass_on(self, context_id: int, fragment: bytes) -> None:
         primitive = P_DATA()
@@ -215,6 +229,38 @@ class Reception(DIMSEServiceProvider):
     def _answer(self, incoming: Incoming, status: int) -> None:
         content = store_response(incoming.request, status, with_uids=status != INVALID_INSTANCE)
         self.dul.send_fragment(incoming.context_id, bytes((COMMAND | LAST,)) + content)
+
+
+class Unanswered:
+    """Messages of one association that pynetdicom holds, and their bytes: what a peer can have it pile up.
+
+    No honest peer has more than one under way: nobody negotiates more (PS3.7 D.3.3.3). Answers to requests of
+    ours count until the next request of the peer's is answered.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.messages = self.bytes = 0
+
+    def add(self, length: int) -> None:
+        """A message whose command has so many bytes. Raises UnreadableError for one too many."""
+        with self.lock:
+            self.messages += 1
+            if self.messages > MAXIMUM_UNANSWERED:
+                raise UnreadableError(f"expected at most {MAXIMUM_UNANSWERED} messages at once, got more")
+        self.add_bytes(length)
+
+    def add_bytes(self, length: int) -> None:
+        """Data of the last message. Raises UnreadableError for too much."""
+        with self.lock:
+            self.bytes += length
+            require_length(self.bytes, MAXIMUM_MESSAGE_BYTES)
+
+    def answer(self) -> None:
+        """One of them is answered; their bytes are free when all are."""
+        with self.lock:
+            self.messages = max(0, self.messages - 1)
+            self.bytes = self.bytes if self.messages else 0
 
 
 def require_length(length: int, maximum: int) -> None:

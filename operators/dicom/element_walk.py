@@ -142,6 +142,20 @@ class ElementWalk:
             )
 
 
+def require_few_elements(content: bytes, encoding: Encoding, maximum: int) -> None:
+    """Raises UnreadableError where a data set has more elements and items, those within one another included.
+
+    For data sets that a library will decode with an object each: it steps into sequences and items, not over
+    them, as they are one after the other however they are nested.
+    """
+    walk, at = ElementWalk(bytes_reader(content), encoding, ScanLimits(elements=maximum)), 0
+    item = b"\xff\xfe\xe0\x00" if encoding.big_endian else b"\xfe\xff\x00\xe0"
+    while element := walk.head(at):
+        is_open = element.length == UNDEFINED or element.vr == b"SQ" or element.tag >> 16 == _DELIMITERS
+        is_sequence = is_open or content[element.start : element.start + 4] == item
+        at = element.start if is_sequence else element.start + element.length
+
+
 def is_vr(content: bytes) -> bool:
     """Whether two bytes look like a value representation."""
     return len(content) == 2 and content.isalpha() and content.isupper()

@@ -42,7 +42,8 @@ def with_standard_head(source: Path, target: BinaryIO, sender: str = "") -> None
     with source.open("rb") as file:
         meta = read_meta_group(file_reader(file.fileno()))
         source_ae = sender or title_of(meta.text(SOURCE))
-        target.write(file_head(*(meta.text(tag) for tag in (SOP_CLASS, SOP_INSTANCE, SYNTAX)), source_ae))
+        sop_class_uid, sop_instance_uid = meta.text(SOP_CLASS), meta.text(SOP_INSTANCE)
+        target.write(file_head(sop_class_uid, sop_instance_uid, meta.text(SYNTAX), source_ae))
         file.seek(meta.end)
         shutil.copyfileobj(file, target)
 

@@ -80,8 +80,6 @@ class CommitmentService:
                 return SUCCESS, None
         except OsteonError:
             return PROCESSING_FAILURE, None
-        if not event.assoc.dimse.reports.acquire(blocking=False):
-            return PROCESSING_FAILURE, None
         threading.Thread(target=self.report, args=(event.assoc, request), daemon=True).start()
         return SUCCESS, None
 
@@ -91,8 +89,6 @@ class CommitmentService:
             send_report(asked, request, self.inbox)
         except (OsteonError, RuntimeError, ValueError):
             log.warning("commitment_not_reported", transaction_uid=request.transaction_uid)
-        finally:
-            asked.dimse.reports.release()
 
     def reported(self, event: Event) -> tuple[int, None]:
         """Keeps what a peer says of a request of ours; nobody else is believed."""

@@ -71,6 +71,7 @@ class NodeDul(DULServiceProvider):
     def __init__(self, association: Association, receiver: FragmentReceiver, admission: Admission) -> None:
         super().__init__(association)
         self.receiver, self.admission = receiver, admission
+        self.is_invalid = False
         self.to_user_queue = WakingQueue(receiver.msg_queue)
 
     def run_reactor(self) -> None:
@@ -113,7 +114,7 @@ class NodeDul(DULServiceProvider):
         Raises OSError where the peer hangs up in the midst of it.
         """
         assert self.socket is not None
-        if self.state_machine.current_state == CLOSING:
+        if self.is_invalid or self.state_machine.current_state == CLOSING:
             if not self.socket.discard():
                 self.event_queue.put(CLOSED)
         elif len(header) < PDU_HEADER_BYTES:
@@ -121,10 +122,10 @@ class NodeDul(DULServiceProvider):
         elif header[0] in ENDS and pdu_length(header) == END_BYTES:
             super()._read_pdu_data()
         elif self.state_machine.current_state not in BEFORE_REQUEST:
-            self.event_queue.put(INVALID)
+            self._end_as_invalid()
         elif header[0] != A_ASSOCIATE_RQ or pdu_length(header) < HEAD_BYTES - PDU_HEADER_BYTES:
             self.admission.tell(Rejected(AssociationRequest("", "", self._address), Reason.MALFORMED))
-            self.event_queue.put(INVALID)
+            self._end_as_invalid()
         else:
             self._receive_request(pdu_length(header))
 
@@ -138,11 +139,16 @@ class NodeDul(DULServiceProvider):
             return
         self.admission.tell(Rejected(request, reason))
         if reason not in ANSWERS:
-            self.event_queue.put(INVALID)
+            self._end_as_invalid()
             return
         self.socket.send(struct.pack(">BBLBBBB", A_ASSOCIATE_RJ, 0, 4, 0, *ANSWERS[reason]))
         self.socket.hear_out(FAREWELL_S)
         self.event_queue.put(CLOSED)
+
+    def _end_as_invalid(self) -> None:
+        """What still comes is thrown away until the state machine, which lags behind, has ended it."""
+        self.is_invalid = True
+        self.event_queue.put(INVALID)
 
     def _excess(self, length: int) -> Reason | None:
         """Why a peer's request is not decoded, if it is not."""

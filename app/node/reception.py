@@ -39,7 +39,6 @@ IDLE_S = 0.25
 # A storage commitment request of 50,000 instances is about this long; all that is unanswered counts together.
 MAXIMUM_MESSAGE_BYTES = 16 << 20
 MAXIMUM_UNANSWERED = 16
-MAXIMUM_REPORTS = 4
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,6 @@ class Reception(DIMSEServiceProvider):
         self.store = store
         self.command = bytearray()
         self.unanswered = Unanswered()
-        # How many storage commitment reports may go to the peer at once
-        self.reports = threading.BoundedSemaphore(MAXIMUM_REPORTS)
         self.incoming: Incoming | None = None
         self.images: Counter[str] = Counter()
 

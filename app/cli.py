@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -57,6 +56,7 @@ def series(folder: Path, /, *, models: Models = None, package: Package = None, j
     """Say what is in FOLDER, what would be run or refused, and why; runs no network."""
     from rich.console import Console
 
+    from app.printable import printable_json
     from app.run import require_input
     from app.series_listing import render, rows_of
     from app.settings import read_settings
@@ -67,7 +67,7 @@ def series(folder: Path, /, *, models: Models = None, package: Package = None, j
     found = scan(folder)
     rows = rows_of(found, read_packages(read_settings(models=models).models), package)
     if json_:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        print(printable_json(rows))
     else:
         render(rows, Console(), found.unreadable)
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import traceback
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from app.library_messages import frames_of
 from app.report import SELECTED, SeriesRecord, StageRecord, report, write_report
 from app.series_job import STAND_INS, Graph, Job, graph_of
 from app.series_results import FOLDERS, finished
@@ -144,7 +144,7 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
             failed = replace(record, code=named.code, sentence=str(named), stages=tuple(clock.records))
             return failed, named.exit_code
         uid = record.series_instance_uid
-        log.error("series_failed", series_instance_uid=uid, traceback=traceback.format_exc())
+        log.error("series_failed", series_instance_uid=uid, traceback=frames_of(error))
         text = "a defect of Osteon's own; the log has the traceback"
         return replace(record, code="defect", sentence=text, stages=tuple(clock.records)), EXIT_DEFECT
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from app.printable import shown
 from operators.dicom.scan import Scan, UnreadableFile, require_series, scan
 from operators.dicom.selection import Outcome, Refusal, Selection, select
 from operators.imaging.packages import ModelPackage
@@ -53,10 +53,10 @@ def render(rows: Iterable[Row], console: Console, unreadable: Sequence[Unreadabl
     """The rows as a table, and below it the files that could not be read."""
     table = Table("series", "modality", "slices", "size", "spacing", "outcome", title="Series")
     for row in rows:
-        table.add_row(*map(escape, _cells(row)))
+        table.add_row(*map(shown, _cells(row)))
     console.print(table)
     for file in unreadable:
-        console.print(escape(f"unreadable: {file.path}: {file.reason}"))
+        console.print(shown(f"unreadable: {file.path}: {file.reason}"))
 
 
 def _cells(row: Row) -> tuple[str, ...]:

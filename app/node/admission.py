@@ -81,7 +81,7 @@ class RejectionTeller:
         if held_back is not None:
             log_rejected(rejected, held_back)
             request = rejected.request
-            titles = printable(request.calling_ae), printable(request.called_ae)
+            titles = shown_title(request.calling_ae), shown_title(request.called_ae)
             self.trail.rejected(*titles, request.address, rejected.reason.value, held_back)
 
 
@@ -89,9 +89,14 @@ def log_rejected(rejected: Rejected, held_back: int = 0) -> None:
     """Who asked whom, from where, and why not; `held_back`: how many more of which there is no line."""
     request = rejected.request
     log.warning(
-        "association_rejected", reason=rejected.reason.value, calling_ae=printable(request.calling_ae),
-        called_ae=printable(request.called_ae), address=request.address, not_logged_before=held_back,
+        "association_rejected", reason=rejected.reason.value, calling_ae=shown_title(request.calling_ae),
+        called_ae=shown_title(request.called_ae), address=request.address, not_logged_before=held_back,
     )  # fmt: skip
+
+
+def shown_title(title: str) -> str:
+    """In one line."""
+    return printable(title, keep="")
 
 
 def told_seldom(now_s: Callable[[], float] = time.monotonic) -> RateLimit:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from app.printable import printable_json, shown
 from app.settings import Settings, read_settings
 from operators.errors import UsageError
 
@@ -60,18 +59,18 @@ def jobs_command(settings: Settings, action: str, job_id: str | None, as_json: b
         jobs.retry(client, job_id, settings.node.data)
     if action == "cancel":
         jobs.cancel(client, job_id)
-    print(json.dumps(asdict(jobs.require_job(client, job_id)), indent=2))
+    print(printable_json(asdict(jobs.require_job(client, job_id))))
     return 0
 
 
 def show_jobs(found: list[Any], as_json: bool) -> None:
     """A line a job."""
     if as_json:
-        print(json.dumps([asdict(job) for job in found], indent=2))
+        print(printable_json([asdict(job) for job in found]))
         return
     table = Table("job", "since", "state", "reason")
     for job in found:
-        table.add_row(job.job_id, job.created_at, job.state, escape(job.sentence))
+        table.add_row(job.job_id, job.created_at, job.state, shown(job.sentence))
     Console().print(table)
 
 
@@ -97,6 +96,6 @@ def check_command(settings: Settings) -> int:
     console, worst = Console(), 0
     for finding in findings(settings):
         mark = "[green]well[/]" if finding.code == 0 else "[red]ill[/] "
-        console.print(f"{mark} {escape(finding.sentence)}", highlight=False, soft_wrap=True)
+        console.print(f"{mark} {shown(finding.sentence)}", highlight=False, soft_wrap=True)
         worst = max(worst, finding.code)
     return worst

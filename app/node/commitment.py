@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from pydicom.dataset import Dataset
 from pynetdicom import build_role, evt
 from pynetdicom.association import Association
-from pynetdicom.dsutils import decode
 from pynetdicom.events import Event, EventHandlerType
 
 from app.node.configuration import NodeSettings, Peer
@@ -31,13 +29,12 @@ from operators.dicom.atomic_file import write_whole
 from operators.dicom.commitment import (
     Commitment,
     Named,
-    read_commitment,
+    decoded_commitment,
     report_of,
     request_of,
     sorted_by_presence,
 )
-from operators.dicom.element_walk import Encoding, require_few_elements
-from operators.dicom.headers import READ_ERRORS
+from operators.dicom.element_walk import Encoding
 from operators.errors import OsteonError, OutputError, TransientError, UnreadableError
 
 log = structlog.get_logger()
@@ -46,8 +43,6 @@ log = structlog.get_logger()
 PUSH_MODEL, PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 IMPLICIT = "1.2.840.10008.1.2"
 REQUEST, ALL_COMMITTED, SOME_MISSING = 1, 1, 2
-# With their items: 50,000 instances
-MAXIMUM_ELEMENTS = 250_000
 # PS3.7 C: statuses of N-ACTION and N-EVENT-REPORT
 SUCCESS, PROCESSING_FAILURE, INVALID_ARGUMENT, NOT_AUTHORISED = 0x0000, 0x0110, 0x0115, 0x0124
 
@@ -71,7 +66,7 @@ class CommitmentService:
         calling_ae = event.assoc.requestor.ae_title.strip()
         peer = next((p for p in self.settings.sources if p.ae_title == calling_ae and p.host), None)
         try:
-            request = read_commitment(information(event, event.request.ActionInformation))
+            request = information(event, event.request.ActionInformation)
         except OsteonError:
             return INVALID_ARGUMENT, None
         try:
@@ -95,7 +90,7 @@ class CommitmentService:
         if not self._is_asked(event.assoc.requestor.ae_title.strip()):
             return NOT_AUTHORISED, None
         try:
-            answer = read_commitment(information(event, event.request.EventInformation))
+            answer = information(event, event.request.EventInformation)
         except OsteonError:
             return INVALID_ARGUMENT, None
         content = {"missing": [named.sop_instance_uid for named in answer.missing]}
@@ -107,17 +102,13 @@ class CommitmentService:
         return any(peer.commitment and peer.ae_title == calling_ae for peer in self.settings.destinations)
 
 
-def information(event: Event, content: BytesIO | None) -> Dataset:
-    """The data set of a request, once it is known that to decode it costs little. Raises UnreadableError."""
+def information(event: Event, content: BytesIO | None) -> Commitment:
+    """What a request says, once it is known that to decode it costs little. Raises UnreadableError."""
     if content is None:
         raise UnreadableError("expected a request with a data set, got one without")
     syntax = event.context.transfer_syntax
     encoding = Encoding(not syntax.is_implicit_VR, big_endian=not syntax.is_little_endian)
-    require_few_elements(content.getvalue(), encoding, MAXIMUM_ELEMENTS)
-    try:
-        return decode(content, syntax.is_implicit_VR, syntax.is_little_endian)
-    except READ_ERRORS as error:
-        raise UnreadableError("expected a readable data set, got a damaged one") from error
+    return decoded_commitment(content.getvalue(), encoding)
 
 
 def owed_to(peer: Peer, request: Commitment) -> Json:

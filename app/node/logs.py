@@ -7,6 +7,8 @@ import sys
 
 import structlog
 
+from app.library_messages import silence_libraries
+
 
 def configure_logs(part: str) -> None:
     """For one process; `part` names it in every line."""
@@ -22,5 +24,5 @@ def configure_logs(part: str) -> None:
     )
     structlog.contextvars.bind_contextvars(part=part)
     logging.getLogger().setLevel(logging.ERROR)
-    # Warnings of pydicom quote values, which may be a patient's
-    logging.captureWarnings(True)
+    log = structlog.get_logger()
+    silence_libraries(lambda event, values: log.warning(event, **values))

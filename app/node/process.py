@@ -15,6 +15,8 @@ from typing import Any
 
 import structlog
 
+from app.library_messages import frames_of
+
 log = structlog.get_logger()
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -82,13 +84,18 @@ def run_part(name: str, target: Callable[..., None], ready: ProcessEvent, argume
     threading.Thread(target=die_with_parent, daemon=True).start()
     configure_logs(name)
     threading.excepthook = log_failed_thread
-    target(*arguments, ready, stop)
+    try:
+        target(*arguments, ready, stop)
+    except Exception as error:
+        log.error("part_failed", traceback=frames_of(error))
+        os._exit(1)
     os._exit(0)
 
 
 def log_failed_thread(failed: threading.ExceptHookArgs) -> None:
     """A broken association, for instance, ends its own threads and no others."""
-    log.warning("thread_ended", error=failed.exc_type.__name__, text=str(failed.exc_value))
+    trace = frames_of(failed.exc_value) if failed.exc_value else ""
+    log.warning("thread_ended", error=failed.exc_type.__name__, traceback=trace)
 
 
 def end_with_thread(failed: threading.ExceptHookArgs) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 
+from app.library_messages import frames_of
 from app.node.command_set import parsed, store_request, store_response
 from app.node.inbox import Inbox, Outcome
 from app.node.incoming import (
@@ -96,8 +96,8 @@ class Reception(DIMSEServiceProvider):
         except UnreadableError as error:
             log.warning("association_failed", reason=str(error))
             self._fail()
-        except Exception:
-            log.error("association_failed", traceback=traceback.format_exc())
+        except Exception as error:
+            log.error("association_failed", traceback=frames_of(error))
             self._fail()
 
     def flush(self) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
 
+from app.library_messages import frames_of
 from app.node import destination as c_store
 from app.node import stow_destination
 from app.node.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail, Participant
@@ -111,8 +111,8 @@ def named(job: str, peer: str, step: Callable[[], Attempt]) -> Attempt:
     except OsteonError as error:
         log.error("delivery_failed", job=job, peer=peer, code=error.code)
         return Attempt("failed", error.code, str(error))
-    except Exception:
-        log.error("delivery_failed", job=job, peer=peer, traceback=traceback.format_exc())
+    except Exception as error:
+        log.error("delivery_failed", job=job, peer=peer, traceback=frames_of(error))
         return Attempt("failed", "defect", "a defect of Osteon's own; the log has the traceback")
 
 

@@ -7,7 +7,6 @@ repeated, and gives the same objects with the same UIDs.
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from typing import Protocol
 import structlog
 from dbos import DBOS
 
+from app.library_messages import frames_of
 from app.node.configuration import NodeSettings
 from app.node.database import REPORT, delivery_queue
 from app.node.job import Json
@@ -91,7 +91,7 @@ def named_end(job: Json, step: Callable[[], Json]) -> Json:
         named = error if isinstance(error, OsteonError) else shortage(error)
         if named is not None:
             return ended(named)
-        log.error("study_failed", job=job["job_id"], traceback=traceback.format_exc())
+        log.error("study_failed", job=job["job_id"], traceback=frames_of(error))
         return {"state": "failed", "code": "defect", "sentence": "a defect of Osteon's own; see the log"}
 
 

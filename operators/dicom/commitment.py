@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
 
 from operators.dicom.attributes import is_uid, items, text
+from operators.dicom.element_walk import Encoding, require_few_elements
+from operators.dicom.headers import READ_ERRORS
 from operators.errors import UnreadableError
 
+# With their items: 50,000 instances
+MAXIMUM_ELEMENTS = 250_000
 # PS3.3 C.14.1.1
 NO_SUCH_INSTANCE = 0x0112
 
@@ -29,6 +35,16 @@ class Commitment:
     transaction_uid: str
     instances: tuple[Named, ...]
     missing: tuple[Named, ...] = ()
+
+
+def decoded_commitment(content: bytes, encoding: Encoding) -> Commitment:
+    """Of an encoded data set, if that has few enough elements to be decoded. Raises UnreadableError."""
+    require_few_elements(content, encoding, MAXIMUM_ELEMENTS)
+    try:
+        dataset = read_dataset(BytesIO(content), not encoding.explicit, not encoding.big_endian)
+    except READ_ERRORS as error:
+        raise UnreadableError("expected a readable data set, got a damaged one") from error
+    return read_commitment(dataset)
 
 
 def read_commitment(dataset: Dataset) -> Commitment:

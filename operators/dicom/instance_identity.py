@@ -6,7 +6,6 @@ most); what cannot be identified within the bounds is refused with its reason.
 
 from __future__ import annotations
 
-import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from operators.dicom.attributes import is_uid
+from operators.dicom.attributes import is_code_string, is_uid
 from operators.dicom.element_scan import LIMITS, Values, elements, scan_data_set, scan_elements
 from operators.dicom.element_walk import Encoding, ReadAt, bytes_reader, file_reader, is_vr
 from operators.dicom.meta_group import (
@@ -55,8 +54,6 @@ _META_GROUP_BYTES = GROUP.to_bytes(2, "little")
 _INFLATED_BYTES = 1 << 20
 _HEAD_BYTES = 1 << 14
 _SIMPLE = {ImplicitVRLittleEndian: False, ExplicitVRLittleEndian: True}
-# PS3.5 6.2: a code string
-_CODE = re.compile(r"[A-Z0-9 _]{1,16}")
 
 
 @dataclass(frozen=True)
@@ -167,16 +164,11 @@ def _instance(values: Values, meta: MetaGroup) -> Instance:
         _required_uid(said("SeriesInstanceUID"), "SeriesInstanceUID"),
         _required_uid(said("SOPInstanceUID"), "SOPInstanceUID"),
         _required_uid(said("SOPClassUID"), "SOPClassUID"),
-        modality_of(said("Modality")),
+        said("Modality") if is_code_string(said("Modality")) else "",
         _description(values, "StudyDescription"),
         _description(values, "SeriesDescription"),
         title_of(meta.text(SOURCE)),
     )
-
-
-def modality_of(value: str) -> str:
-    """A code string (PS3.5 6.2), or '' for what is none: it is shown, logged and stored."""
-    return value if _CODE.fullmatch(value) else ""
 
 
 def _description(values: Values, keyword: str) -> str:

@@ -1,8 +1,8 @@
-"""What libraries say by warnings, loggers and exceptions without what they quote: that may be a patient's name.
+"""What libraries say by warnings, loggers and exceptions, without what they quote, which may be a name.
 
 pydicom, for one, puts the value of an attribute that it dislikes into a warning, and into a record of its
-logger, which Python prints to stderr where nobody has asked for it; `int("DOE^JOHN")` puts it into the message
-of an exception. What is told here is the category, the module and the line; of exceptions types and frames.
+logger, which Python prints to stderr where nobody has asked for it; `int("DOE^JOHN")` puts it into the
+message of an exception. Told here are category, module and line; of exceptions types and frames.
 """
 
 from __future__ import annotations

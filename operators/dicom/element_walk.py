@@ -20,6 +20,8 @@ LONG_VRS = frozenset(
 UNDEFINED = 0xFFFFFFFF
 # PS3.5 7.5: item, its end, and the end of a sequence
 _ITEM, _ITEM_END, _SEQUENCE_END, _DELIMITERS = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD, 0xFFFE
+# Codes of the errors that say so
+OVER_LIMITS = frozenset(("too_many_elements", "too_deep"))
 _HEAD_BYTES, _LONG_HEAD_BYTES = 8, 12
 _WINDOW_BYTES = 1 << 12
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import os
-import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,27 +15,31 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_dataset, read_file_meta_info
 from pydicom.tag import BaseTag
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from operators.dicom.attributes import VALUE_ERRORS, text, uid
+from operators.dicom.attributes import VALUE_ERRORS, text, uid, whole
+from operators.dicom.element_walk import OVER_LIMITS, ElementWalk, Encoding, ReadAt, file_reader, is_vr
+from operators.dicom.inflation import (
+    HEADER_LIMITS,
+    MAXIMUM_INFLATED_BYTES,
+    PIXEL_HEAD_BYTES,
+    header_bytes,
+    inflated,
+)
+from operators.dicom.meta_group import SYNTAX, MetaGroup, read_meta_group
 from operators.dicom.pixel_element import PixelElement, locate
 from operators.dicom.quick_header import quick_dataset
 from operators.errors import UnreadableError
 
 # PS3.10 7.1: 128 bytes of preamble, then "DICM"; the file meta group starts at 132.
 _MAGIC, _MAGIC_AT, _META_AT = b"DICM", 128, 132
-# (0002,0000) UL, length 4: its value is the length of the rest of the group.
-_GROUP_LENGTH = b"\x02\x00\x00\x00UL\x04\x00"
 # A data set without file meta begins with group 0008 in little or big endian (PS3.5 7.1).
+_PIXEL_DATA = 0x7FE00010
 _BARE_STARTS = (b"\x08\x00", b"\x00\x08")
 # Enough for nearly every header of one slice; what is longer is read by pydicom.
 _HEAD_BYTES = 1 << 14
 # PS3.3 F.3: the SOP class of a DICOMDIR.
 DICOMDIR = "1.2.840.10008.1.3.10"
-# 8000 frames of 512 x 512: what an inflated file may hold before it counts as a bomb.
-MAXIMUM_INFLATED_BYTES = 2**32
-# What is inflated at a time, and how much of it is kept to find the header in
-_PART_BYTES, _INFLATED_HEAD_BYTES = 1 << 22, 1 << 26
 # What pydicom raises on files that are not what they claim to be; anything else is our defect.
 READ_ERRORS = (InvalidDicomError, zlib.error, MemoryError, *VALUE_ERRORS)
 
@@ -78,16 +81,53 @@ def _read(file: BinaryIO, head: bytes, path: Path) -> Header | None:
         dataset, pixels_at = quick
         file.seek(pixels_at)
     else:
+        _require_few_elements(file_reader(file.fileno()))
         dataset = dcmread(file, stop_before_pixels=True, force=True)
     return _header(dataset, file, os.fstat(file.fileno()).st_size)
 
 
+def _require_few_elements(read_at: ReadAt) -> None:
+    """Raises UnreadableError for a header of which pydicom would make more objects than any image needs.
+
+    Sequences of known length it decodes only when they are asked for. All else that is amiss is its to say.
+    """
+    bare = read_at(_MAGIC_AT, len(_MAGIC)) != _MAGIC
+    try:
+        meta = MetaGroup({}, 0) if bare else read_meta_group(read_at)
+        explicit = is_vr(read_at(meta.end + 4, 2))
+        walk = ElementWalk(
+            read_at, Encoding(explicit, meta.text(SYNTAX) == ExplicitVRBigEndian), HEADER_LIMITS
+        )
+        at = meta.end
+        while (element := walk.head(at)) and element.tag < _PIXEL_DATA:
+            at = walk.behind(element)
+    except UnreadableError as error:
+        if error.code in OVER_LIMITS:
+            raise
+
+
 def _read_deflated(path: Path) -> Header | None:
-    head, size = _inflated_head(path)
-    file = io.BytesIO(head)
-    dataset = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_at_pixels)
-    dataset.file_meta = read_file_meta_info(path)
-    return _header(dataset, file, size)
+    """The header is inflated alone, and the pixels as far as rows, columns and frames go, but not kept."""
+    with inflated(path) as stream:
+        head = header_bytes(stream)
+        file = io.BytesIO(head)
+        dataset = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_at_pixels)
+        dataset.file_meta = read_file_meta_info(path)
+        present = stream.reaches(file.tell() + PIXEL_HEAD_BYTES + _pixel_bytes(dataset))
+    # What lies behind the pixels that are wanted is nobody's: it counts as there
+    return _header(dataset, file, MAXIMUM_INFLATED_BYTES if present else stream.position)
+
+
+def _pixel_bytes(dataset: Dataset) -> int:
+    """How many the header announces; 0 where it does not."""
+    sources = (dataset,)
+    try:
+        frames = whole(sources, "NumberOfFrames", 1) or 1
+        samples = whole(sources, "SamplesPerPixel", 1) or 1
+        bits = [whole(sources, keyword, 0) or 0 for keyword in ("Rows", "Columns", "BitsAllocated")]
+    except UnreadableError:
+        return 0
+    return max(0, frames * samples * math.prod(bits) // 8)
 
 
 def _header(dataset: Dataset, file: BinaryIO, size: int) -> Header | None:
@@ -106,36 +146,4 @@ def _header(dataset: Dataset, file: BinaryIO, size: int) -> Header | None:
 
 
 def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-    return int(tag) == 0x7FE00010
-
-
-def inflate(path: Path) -> bytes:
-    """The data set of a deflated file (PS3.5 A.5), without its file meta."""
-    return b"".join(_inflated(path))
-
-
-def _inflated_head(path: Path) -> tuple[bytes, int]:
-    """As much of a deflated data set as a header may take, and the size of all of it."""
-    head, size = bytearray(), 0
-    for part in _inflated(path):
-        size += len(part)
-        if len(head) < _INFLATED_HEAD_BYTES:
-            head += part
-    return bytes(head), size
-
-
-def _inflated(path: Path) -> Iterator[bytes]:
-    content = path.read_bytes()
-    if content[_META_AT : _META_AT + 8] != _GROUP_LENGTH:
-        raise UnreadableError("expected a file meta group with its length, got none")
-    (length,) = struct.unpack_from("<I", content, _META_AT + 8)
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    waiting, size = content[_META_AT + 12 + length :], 0
-    while waiting:
-        part = inflater.decompress(waiting, _PART_BYTES)
-        waiting, size = inflater.unconsumed_tail, size + len(part)
-        if size > MAXIMUM_INFLATED_BYTES:
-            raise UnreadableError(f"expected at most {MAXIMUM_INFLATED_BYTES} inflated bytes, got more")
-        yield part
-    if not inflater.eof:
-        raise UnreadableError("expected a whole file, got a deflated one that is cut short")
+    return int(tag) == _PIXEL_DATA

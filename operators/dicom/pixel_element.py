@@ -13,6 +13,8 @@ from operators.errors import UnreadableError
 _PIXEL_DATA = (0x7FE0, 0x0010)
 _ITEM, _DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 _UNDEFINED = 0xFFFFFFFF
+# 512 x 512 x 8192 is the largest CT that is read; each frame may be in a few fragments
+MAXIMUM_FRAMES, MAXIMUM_FRAGMENTS = 1 << 16, 1 << 17
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,18 @@ def _whole(span: Span, size: int) -> Span:
     return span
 
 
+def _require_few(count: int, maximum: int, what: str) -> None:
+    if count > maximum:
+        raise UnreadableError(f"expected at most {maximum} {what}, got more", code="too_large")
+
+
 def _encapsulated(file: BinaryIO, size: int) -> PixelElement:
     spans = _fragments(file, size)
     if not spans:
         raise UnreadableError("expected encapsulated pixel data, got none", code="truncated_file")
     file.seek(spans[0].offset)
     count = spans[0].length // 4
+    _require_few(count, MAXIMUM_FRAMES, "frames")
     table = struct.unpack(f"<{count}I", file.read(4 * count))
     return PixelElement(table=table, fragments=spans[1:])
 
@@ -75,6 +83,7 @@ def _fragments(file: BinaryIO, size: int) -> tuple[Span, ...]:
             break
         if (group, element) != _ITEM:
             raise UnreadableError("expected an item of pixel data, got something else")
+        _require_few(len(spans), MAXIMUM_FRAGMENTS, "fragments of pixel data")
         spans.append(_whole(Span(file.tell(), length), size))
         file.seek(length, 1)
     return tuple(spans)
@@ -82,6 +91,7 @@ def _fragments(file: BinaryIO, size: int) -> tuple[Span, ...]:
 
 def frame_spans(element: PixelElement, frames: int, frame_bytes: int) -> tuple[tuple[Span, ...], ...]:
     """The bytes of each frame; `frame_bytes` is the size of an uncompressed one."""
+    _require_few(frames, MAXIMUM_FRAMES, "frames")
     if element.native is None:
         return _fragments_by_frame(element, frames)
     if element.native.length < frames * frame_bytes:

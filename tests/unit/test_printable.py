@@ -30,7 +30,7 @@ def test_all_that_is_shown_is_printable(text: str) -> None:
     console.print(shown(text), soft_wrap=True, highlight=False)
     written = console.file.getvalue()  # type: ignore[attr-defined]
     assert all(each.isprintable() or each == "\n" for each in written)
-    assert written.strip() == printable(text).strip()
+    assert not text.isalnum() or text in written
 
 
 VALUES = st.recursive(

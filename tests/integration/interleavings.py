@@ -1,7 +1,8 @@
 """Runs actors step by step over every interleaving; a step is one call of the operating system.
 
 The code under test is the real one, on a real folder. Each actor is a thread that stops before each call of
-`os` or `fcntl.flock`, until the explorer lets it go on, lets the call fail, or ends all as kill -9 does.
+`os`, `fcntl.flock` or `time.sleep`, until the explorer lets it go on, lets the call fail, or ends it as
+kill -9 does.
 Two histories that led to the same folder, and in which each actor saw the same, have the same future, so
 each such state is visited once.
 """
@@ -15,6 +16,7 @@ import re
 import shutil
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
@@ -22,11 +24,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-CALLS = ("open", "link", "rename", "replace", "unlink", "mkdir", "rmdir", "fsync", "stat", "listdir", "scandir")
+CALLS = (
+    "open", "link", "rename", "replace", "unlink", "mkdir", "rmdir", "fsync", "stat", "listdir", "scandir",
+)  # fmt: skip
 # What a disk may answer that is full or broken, by call
 FAILING = {"link": errno.ENOSPC, "rename": errno.ENOSPC, "mkdir": errno.ENOSPC, "fsync": errno.EIO,
            "unlink": errno.EIO, "open": errno.EIO}  # fmt: skip
-GO, FAIL = "go", "fail"
+GO, FAIL, KILL = "go", "fail", "kill"
 # Actor and what becomes of its next call
 Decision = tuple[int, str]
 RANDOM = re.compile(r"[0-9a-f]{12,32}")
@@ -87,6 +91,7 @@ class Actor:
         self.is_done = self.is_killed = False
         self.outcome: Any = None
         self.opened: set[int] = set()
+        self.refused: tuple[int, int] | None = None
         self.thread = threading.Thread(target=self._main, daemon=True)
 
     def start(self) -> None:
@@ -111,15 +116,15 @@ class Actor:
                 os.close(descriptor)
 
     def is_blocked(self) -> bool:
-        """Whether it waits for a lock that another one holds."""
-        name, values = self.call
-        if name != "flock" or values[1] & fcntl.LOCK_UN == fcntl.LOCK_UN:
+        """Whether it waits for a lock that another one still holds."""
+        if self.call[0] != "sleep" or self.refused is None:
             return False
+        descriptor, operation = self.refused
         try:
-            REAL["flock"](values[0], values[1] | fcntl.LOCK_NB)
+            REAL["flock"](descriptor, operation)
         except BlockingIOError:
             return True
-        REAL["flock"](values[0], fcntl.LOCK_UN)
+        REAL["flock"](descriptor, fcntl.LOCK_UN)
         return False
 
     def _main(self) -> None:
@@ -157,16 +162,23 @@ class Actor:
             raise OSError(FAILING[name], "injected")
         if name == "fsync":
             return self.disk.sync(values[0])
+        if name == "sleep":
+            return None
+        if name == "flock":
+            self.refused = values
         result = REAL[name](*values, **named)
         if name == "open":
             self.opened.add(result)
         return result
 
     def _seen(self, result: Any) -> Any:
-        return (stat.S_IFMT(result.st_mode), Inode(result.st_ino)) if isinstance(result, os.stat_result) else None
+        if not isinstance(result, os.stat_result):
+            return None
+        return stat.S_IFMT(result.st_mode), Inode(result.st_ino)
 
 
-REAL: dict[str, Callable[..., Any]] = {name: getattr(os, name) for name in CALLS} | {"flock": fcntl.flock}
+MODULES: dict[str, Any] = {name: os for name in CALLS} | {"flock": fcntl, "sleep": time}
+REAL: dict[str, Callable[..., Any]] = {name: getattr(module, name) for name, module in MODULES.items()}
 CLOSE = os.close
 
 
@@ -190,15 +202,15 @@ def close(descriptor: int) -> None:
 @contextmanager
 def instrumentation() -> Iterator[None]:
     """Every module that calls `os.name` calls these."""
-    for name in REAL:
-        setattr(fcntl if name == "flock" else os, name, instrumented(name))
+    for name, module in MODULES.items():
+        setattr(module, name, instrumented(name))
     os.close = close
     try:
         yield
     finally:
         os.close = CLOSE
-        for name, call in REAL.items():
-            setattr(fcntl if name == "flock" else os, name, call)
+        for name, module in MODULES.items():
+            setattr(module, name, REAL[name])
 
 
 class Scene:
@@ -212,12 +224,21 @@ class Scene:
         """What each actor does."""
         raise NotImplementedError
 
-    def may_fail(self, actor: int) -> bool:
-        """Whether calls of that actor fail in some histories."""
-        return actor == 0
+    @property
+    def failing(self) -> tuple[int, ...]:
+        """Actors whose calls fail in some histories."""
+        return (0,)
+
+    @property
+    def mortal(self) -> tuple[int, ...]:
+        """Actors whose process is killed in some histories, while the others go on."""
+        return ()
+
+    def killed(self, actor: int) -> None:
+        """An actor's process has gone."""
 
     def check_end(self, failed: bool) -> None:
-        """Asserts what must hold when all actors have ended; `failed`: a call was made to fail."""
+        """Asserts what must hold when all actors have ended; `failed`: a call failed, or one was killed."""
 
     def check_crash(self, power: bool) -> None:
         """Asserts what must hold after a crash, that of the machine too where `power`."""
@@ -262,7 +283,7 @@ class Explorer:
 
     def _visit(self, history: tuple[Decision, ...]) -> list[tuple[Decision, ...]]:
         with self._replayed(history) as scene:
-            failed = any(decision == FAIL for _, decision in history)
+            failed = any(decision != GO for _, decision in history)
             key = (tuple(tuple(actor.trace) for actor in scene.actors), self._folder(scene), failed)
             key = self._numbered(key)
             if key in self.visited:
@@ -288,9 +309,9 @@ class Explorer:
         going = [(n, GO) for n in able]
         if failed:
             return going
-        return going + [
-            (n, FAIL) for n in able if scene.may_fail(n) and scene.actors[n].call[0] in FAILING
-        ]
+        failing = [n for n in able if n in scene.failing and scene.actors[n].call[0] in FAILING]
+        killed = [n for n in able if n in scene.mortal]
+        return [*going, *((n, FAIL) for n in failing), *((n, KILL) for n in killed)]
 
     @contextmanager
     def _replayed(self, history: tuple[Decision, ...]) -> Iterator[Scene]:
@@ -301,7 +322,11 @@ class Explorer:
         for actor in scene.actors:
             actor.start()
         for n, decision in history:
-            scene.actors[n].step(decision)
+            if decision == KILL:
+                scene.actors[n].kill()
+                scene.killed(n)
+            else:
+                scene.actors[n].step(decision)
         try:
             yield scene
         except AssertionError as error:

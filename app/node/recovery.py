@@ -24,10 +24,13 @@ def recover(root: Path) -> int:
 
 
 def unsettled(incoming: Path, study: str = "") -> list[str]:
-    """Names of files that may have their final names but are not durable there, for all that is known."""
+    """Names of files that may have their final names but are not durable there, for all that is known.
+
+    Of one study, or of all. A study of which there are such files is not complete.
+    """
     return [
         final_of(path.name)[2]
-        for folder in receivers(incoming)
+        for folder in (receivers(incoming) if incoming.is_dir() else ())
         for path in folder.glob(f"{study or '*'}_*{WHOLE}")
         if is_pending(path) and (not is_alive(folder) or is_locked(path))
     ]

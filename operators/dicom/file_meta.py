@@ -20,6 +20,8 @@ _COPIED = (
     "MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID",
     "SourceApplicationEntityTitle",
 )  # fmt: skip
+# PS3.5 6.2: of an AE title
+AE_LENGTH = 16
 _META_AT = 144  # PS3.10 7.1: where the group length element ends
 _PREAMBLE = bytes(128) + b"DICM"
 _VERSION = b"\x02\x00\x01\x00OB\0\0\x02\0\0\0\0\x01"
@@ -35,7 +37,7 @@ def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: st
             _element(0x0010, b"UI", _uid(transfer_syntax_uid)),
             _element(0x0012, b"UI", _uid(IMPLEMENTATION_CLASS_UID)),
             _element(0x0013, b"SH", _padded(IMPLEMENTATION_VERSION, b" ")),
-            _element(0x0016, b"AE", _padded(source_ae, b" ")),
+            _element(0x0016, b"AE", _padded(source_ae[:AE_LENGTH], b" ")),
         )
     )
     return _PREAMBLE + _element(0x0000, b"UL", struct.pack("<I", len(elements))) + elements

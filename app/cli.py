@@ -174,6 +174,7 @@ def serve(
     network_s: float | None = None, grace_s: float | None = None, commitment_s: float | None = None,
     crash_limit: int | None = None, lost_s: float | None = None, audit: Path | None = None,
     watch: Path | None = None, watch_settled_s: float | None = None, stow: bool | None = None,
+    mount: Path | None = None,
 ) -> int:
     """Stand beside a PACS: receive studies, segment them, deliver the results. app.yaml says the rest."""
     given = locals()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from app.node import destination, stow_destination
 from app.node.configuration import NodeSettings
+from app.node.data_folder import DataFolderError, require_usable
 from app.node.database import connected, prepare_database
 from app.node.inbox import Inbox
 from app.node.parts import MEGABYTE
@@ -47,12 +48,15 @@ def models(settings: Settings) -> Finding:
 
 
 def disk(node: NodeSettings) -> Finding:
-    """Room above the watermark."""
+    """Room above the watermark, on the disk that is to be there."""
     try:
+        require_usable(node)
         free_mb = Inbox(node.data, "check").free_bytes() // MEGABYTE
     except OSError as error:
         text = f"disk: expected a folder that can be written at {node.data}, got: {error.strerror}"
         return Finding(OutputError.exit_code, text)
+    except DataFolderError as error:
+        return Finding(error.exit_code, f"disk: {error}")
     if free_mb < node.minimum_free_mb:
         text = f"disk: expected {node.minimum_free_mb} MB free, got {free_mb}; C-STORE is answered A700"
         return Finding(OutputError.exit_code, text)

@@ -102,6 +102,9 @@ class NodeSettings(Frozen):
     http_host: str = Field("127.0.0.1", description="Address of health, metrics and STOW-RS")
     http_port: int = Field(9112, ge=0, le=65535, description="Port of health, metrics and STOW-RS")
     data: Path = Field(Path("data"), description="Folder for everything received and made")
+    mount: Path | None = Field(
+        None, description="Mount point without whose disk the node does not start; empty: any folder will do"
+    )
     database: str = Field("", description="URL of PostgreSQL; empty: SQLite in the data folder")
     peers: tuple[Peer, ...] = Field((), description="Who may send, and who receives")
     rules: tuple[Rule, ...] = Field((), description="The first that fits a study counts")

@@ -13,6 +13,7 @@ from app.node.completeness import Content, Patience, Waiting, is_complete, rule_
 from app.node.configuration import NodeSettings, Rule
 from app.node.database import STUDIES
 from app.node.job import StudyJob, job_folder, priority, take_in
+from app.node.recovery import unsettled
 from app.node.study_folder import StudyFolders
 from app.node.workflow import SEGMENT
 
@@ -46,6 +47,8 @@ class Dispatcher:
         self.waiting[study] = waiting = seen(self.waiting.get(study), fingerprint, now_s)
         rule = rule_for(self.settings.rules, content.series, content.series[0].source_ae)
         if not is_complete(waiting, content, rule, self.patience, now_s):
+            return False
+        if unsettled(self.settings.data / "incoming", study):  # a power loss would tear the job's link too
             return False
         self._queue(study, content, rule)
         del self.waiting[study]

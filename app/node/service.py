@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.node import metrics
 from app.node.audit import STARTED, STOPPED
+from app.node.data_folder import DataFolder, DataFolderError, Problem
 from app.node.database import connected, prepare_database
 from app.node.dispatcher import Dispatcher
 from app.node.inbox import Inbox
@@ -41,6 +42,8 @@ log = structlog.get_logger()
 TICK_S = 0.2
 Look = Callable[[], object]
 SWEEP_S = 60.0
+# How often it is asked whether the data folder is still the same
+FOLDER_S = 1.0
 
 
 class Node:
@@ -50,6 +53,7 @@ class Node:
         self.settings, self.node = settings, settings.node
         self.stopping = threading.Event()
         self.next_sweep_s = 0.0
+        self.problem: Problem | None = None
         workers: list[Part] = [self.worker(n) for n in range(self.node.workers)]
         by_role = {
             "receive": [Part("listener", listener_part, (settings,))],
@@ -67,14 +71,19 @@ class Node:
     @property
     def ill(self) -> list[str]:
         """Parts that do not work now."""
-        return [part.name for part in self.parts if not part.is_well]
+        ill = [part.name for part in self.parts if not part.is_well]
+        return ill if self.problem is None else [*ill, self.problem.code]
 
     def run(self) -> None:
-        """Until it is told to stop."""
-        self.node.data.mkdir(parents=True, exist_ok=True)
+        """Until it is told to stop. Raises DataFolderError where another node has the data folder."""
+        folder = DataFolder(self.node, datetime.now().astimezone())
         allow_deep_stack()
         metrics.use_folder(self.node.data / "metrics" / os.uname().nodename)
         prepare_database(self.node)
+        folder.remember()
+        threading.Thread(target=self.watch_data_folder, args=(folder,), daemon=True).start()
+        if "receive" in self.node.roles:
+            Inbox(self.node.data).recover()
         for part in self.parts:
             part.start(now_s())
         client = connected(self.node)
@@ -89,6 +98,22 @@ class Node:
         self.stop()
         trail.application(STOPPED)
         web.should_exit = True
+
+    def watch_data_folder(self, folder: DataFolder) -> None:
+        """Ends the node, with exit code 6, when its data folder is not the one that it started with.
+
+        In a thread of its own, so that nothing that waits for a disk or a database holds it up. Instances are
+        safe until then: `Inbox.commit` succeeds only where the final name leads to the file.
+        """
+        while not self.stopping.wait(FOLDER_S):
+            before, self.problem = self.problem, folder.problem()
+            if self.problem is not None and self.problem != before:
+                log.error(self.problem.code, sentence=self.problem.sentence)
+            if self.problem is not None and self.problem.is_final:
+                for part in self.parts:
+                    if part.process is not None:
+                        part.process.kill()
+                os._exit(DataFolderError.exit_code)
 
     def looks(self, client: DBOSClient) -> list[Look]:
         """What the machine that receives does again and again."""

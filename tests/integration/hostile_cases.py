@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from app.node.inbox import Inbox, content_hash
+from app.node.inbox import Inbox
+from app.node.pending_file import content_hash
 from tests import phantoms
 from tests.integration.node_cases import Running, storescu
 from tests.integration.node_processes import until

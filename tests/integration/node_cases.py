@@ -60,7 +60,7 @@ class Running:
 
     def left_over(self) -> list[Path]:
         """Files of instances that are neither stored nor gone."""
-        return list(self.inbox.incoming.iterdir())
+        return self.inbox.unfinished()
 
 
 @contextmanager

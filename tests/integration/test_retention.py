@@ -86,6 +86,19 @@ def test_late_slices_supersede_the_job_that_has_not_begun(node: Node) -> None:
     assert node.states() == ["superseded", "queued"]
 
 
+def test_a_study_waits_for_an_instance_that_is_not_durable_yet(tmp_path: Path) -> None:
+    node = Node(tmp_path, rules=(Rule(modality="CT", complete_images=4),))
+    node.receive()
+    (path,) = [path for path in (node.settings.data / "inbox").rglob("*.dcm")][:1]
+    killed = node.settings.data / "incoming" / "machine-listener-1"
+    killed.mkdir()
+    pending = f"{STUDY}_{path.parent.name}_{path.name}_{path.stat().st_size}_0123456789abcdef.whole"
+    os.link(path, killed / pending)
+    assert [node.dispatcher.tick(now_s) for now_s in (0, 5000)] == [0, 0]
+    assert Inbox(node.settings.data).recover() == 1
+    assert node.dispatcher.tick(5001) == 1
+
+
 def test_a_count_queues_at_once(tmp_path: Path) -> None:
     node = Node(tmp_path, rules=(Rule(modality="CT", complete_images=4),))
     node.receive()

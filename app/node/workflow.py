@@ -17,7 +17,7 @@ import structlog
 from dbos import DBOS
 
 from app.node.configuration import NodeSettings
-from app.node.database import REPORT, delivery_queue
+from app.node.database import REPORT, WORKFLOW_VERSION, delivery_queue
 from app.node.job import Json
 from app.node.orphans import Running
 from operators.errors import OsteonError, OutputError, TransientError, UnsuitableError, shortage
@@ -143,6 +143,7 @@ def hand_over(job: Json, outcome: Json, settings: NodeSettings) -> None:
                 "workflow_name": DELIVER,
                 "queue_name": delivery_queue(peer.name),
                 "workflow_id": delivery_id(job["job_id"], peer.name),
+                "app_version": WORKFLOW_VERSION,
             },
             {
                 "job_id": job["job_id"],

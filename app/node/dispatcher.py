@@ -127,7 +127,7 @@ class Dispatcher:
 
 def tell(study: str, error: Exception, pause_s: float) -> None:
     """Which study is not queued for now, and why."""
-    named = error if isinstance(error, OsteonError) else shortage(error)
+    named = shortage(error) or (error if isinstance(error, OsteonError) else None)
     if named is not None:
         said = {"code": named.code}
     elif isinstance(error, OSError):

@@ -67,7 +67,7 @@ class Loop:
         return True
 
     def _tell(self, error: Exception) -> None:
-        short = error if isinstance(error, TransientError) else shortage(error)
+        short = shortage(error) or (error if isinstance(error, TransientError) else None)
         if short is not None:
             log.error("look_postponed", look=self.name, code=short.code)
         elif isinstance(error, (SQLAlchemyError, OSError)):

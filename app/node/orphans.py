@@ -17,6 +17,7 @@ from dbos import DBOS, WorkflowStatus
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.node.database import WORKFLOW_VERSION
+from operators.errors import shortage
 
 log = structlog.get_logger()
 
@@ -41,6 +42,12 @@ class Running:
         except SQLAlchemyError as error:
             # As an outcome it would end the study; the next process goes on after the last finished step.
             log.error("database_failed", workflow=workflow_id, error=type(error).__name__)
+            os._exit(1)
+        except Exception as error:
+            if (short := shortage(error)) is None:
+                raise
+            # Between two steps, where no step can name it
+            log.error("workflow_cut_off", workflow=workflow_id, code=short.code)
             os._exit(1)
         finally:
             self.ids.discard(workflow_id)

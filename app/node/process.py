@@ -149,7 +149,7 @@ def run_part(
 
 def failed(error: Exception, reason: Any) -> int:
     """The exit code; says why in the log, and to the node in `reason`."""
-    named = error if isinstance(error, OsteonError) else shortage(error)
+    named = shortage(error) or (error if isinstance(error, OsteonError) else None)
     if named is None:
         log.error("part_failed", code="defect", traceback=traceback.format_exc())
         return 1

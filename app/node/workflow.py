@@ -88,7 +88,7 @@ def named_end(job: Json, step: Callable[[], Json]) -> Json:
     try:
         return step()
     except Exception as error:
-        named = error if isinstance(error, OsteonError) else shortage(error)
+        named = shortage(error) or (error if isinstance(error, OsteonError) else None)
         if named is not None:
             return ended(named)
         log.error("study_failed", job=job["job_id"], traceback=traceback.format_exc())

@@ -15,8 +15,10 @@ NO_MEMORY_WORDS = (
     "CUDA out of memory",  # torch, c10/cuda/CUDACachingAllocator.cpp (not seen)
     # glibc, elf/dl-load.c and its neighbours: a shared library that finds no room
     "failed to map segment from shared object", "cannot map zero-fill pages",
-    "cannot change memory protections", "cannot allocate", "cannot create TLS data structures", "cannot create shared object descriptor",
-    "Cannot allocate memory", "Resource temporarily unavailable",  # strerror of ENOMEM and EAGAIN
+    "cannot change memory protections", "cannot allocate", "cannot create TLS data structures",
+    "cannot create shared object descriptor",
+    # strerror of ENOMEM and EAGAIN
+    "Cannot allocate memory", "Resource temporarily unavailable",
 )  # fmt: skip
 NO_FILES_WORDS = ("Too many open files",)  # strerror of EMFILE, and of ENFILE with "in system"
 NO_MEMORY_NUMBERS, NO_FILES_NUMBERS = (errno.ENOMEM, errno.EAGAIN), (errno.EMFILE, errno.ENFILE)

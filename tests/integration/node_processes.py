@@ -73,11 +73,16 @@ class Served:
         content = {"osteon": {"models": str(self.models), "node": self.node.model_dump(mode="json")}}
         self.configuration.write_text(json.dumps(content), encoding="utf-8")
 
-    def start(self, wait: bool = True, within: Sequence[str] = (), **environment: str) -> Served:
-        """In a group of its own, so that all of it can be killed at once; `within` another command."""
+    def start(
+        self, wait: bool = True, within: Sequence[str] = (), before: str = "", **environment: str
+    ) -> Served:
+        """In a group of its own, so that all of it can be killed at once; `within` another command.
+
+        `before`: a program that is run first in its first process.
+        """
         with (self.root / "node.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*within, sys.executable, "-c", "from app.cli import main; main()", "serve"],
+                [*within, sys.executable, "-c", f"{before}\nfrom app.cli import main; main()", "serve"],
                 env={**os.environ, "HOLOSCAN_CONFIG_PATH": str(self.configuration), **environment},
                 stderr=log, stdout=log, start_new_session=True,
             )  # fmt: skip

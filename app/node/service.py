@@ -9,7 +9,6 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
 
 import structlog
 from dbos import DBOSClient
@@ -51,6 +50,8 @@ class Node:
         self.settings, self.node = settings, settings.node
         self.stop_signal = StopSignal(self.end_at_once)
         self.turned_s, self.is_ready = now_s(), False
+        # Connects when it is used
+        self.client: DBOSClient = connected(self.node, lazy=True)
         self.disk = Disk(self.node.data, self.node.minimum_free_mb * MEGABYTE)
         workers: list[Part] = [self.worker(n) for n in range(self.node.workers)]
         by_role = {
@@ -68,11 +69,6 @@ class Node:
         deadline = Deadline()
         arguments = (self.settings, executor_name("worker", number), deadline)
         return Worker(f"worker-{number}", worker_part, arguments, data=self.node.data, deadline=deadline)
-
-    @cached_property
-    def client(self) -> DBOSClient:
-        """Connects when it is used, and never waits long."""
-        return connected(self.node, lazy=True)
 
     def _loops(self) -> list[Loop]:
         found = [

@@ -163,7 +163,8 @@ def test_a_forwarded_address_is_believed_from_named_proxies_only(tmp_path: Path)
     [
         ("localhost", 200), ("LOCALHOST:9112", 200), ("127.0.0.1:9112", 200), ("[::1]:9112", 200),
         ("192.0.2.1", 200), ("osteon.hospital", 200), ("osteon.hospital.", 200), ("evil.example", 421),
-        ("127.0.0.1.evil.example", 421), ("localhost.evil.example", 421), ("osteon.hospital@evil.example", 421), ("", 421), ("[", 421),
+        ("127.0.0.1.evil.example", 421), ("localhost.evil.example", 421),
+        ("osteon.hospital@evil.example", 421), ("", 421), ("[", 421),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -11,9 +11,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.synchronize import Event as ProcessEvent
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -139,6 +140,9 @@ def run_part(
     signal.signal(signal.SIGTERM, stop)
     threading.Thread(target=die_with_parent, daemon=True).start()
     configure_logs(name)
+    # What `ps -o comm` shows
+    with suppress(OSError):
+        Path("/proc/self/comm").write_text(name)
     threading.excepthook = log_failed_thread
     try:
         target(*arguments, Life(ready, heartbeat, stop))

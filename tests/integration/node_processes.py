@@ -118,9 +118,11 @@ class Served:
         return jobs if sum(job.state in ENDS for job in jobs) >= count else []
 
     def part(self, name: str) -> int:
-        """The process id of a part, found by its port or its place among the children."""
+        """The process id of a part, by the name that it gives itself; of workers the first."""
+        assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(children[["listener", "sender", "worker"].index(name) + 1])
+        named = {Path(f"/proc/{child}/comm").read_text().strip(): int(child) for child in children}
+        return named[name if name != "worker" else "worker-0"]
 
     def kill(self) -> None:
         """kill -9 of everything at once."""

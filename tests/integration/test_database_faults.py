@@ -28,7 +28,10 @@ class Database(Server):
 
     def processes(self) -> list[psutil.Process]:
         """The first one and its children."""
-        first = psutil.Process(int((self.folder / "db" / "postmaster.pid").read_text().split()[0]))
+        named = self.folder / "db" / "postmaster.pid"
+        if not named.exists():
+            return []
+        first = psutil.Process(int(named.read_text().split()[0]))
         return [first, *first.children(recursive=True)]
 
     def hang(self) -> None:
@@ -46,8 +49,8 @@ class Database(Server):
 def database() -> Iterator[Database]:
     running = Database()
     yield running
-    running.wake()
-    running.stop()
+    if running.processes():
+        running.stop()
     shutil.rmtree(running.folder)
 
 

@@ -121,7 +121,8 @@ def assert_all_delivered(running: Served, pacs: Orthanc, studies: int, version: 
     until(lambda: [job.state for job in running.jobs()] == ["delivered"] * studies, 180)
     found = Counter(seg["StudyInstanceUID"] for seg in pacs.segs())
     assert found == {f"{phantoms.UID_ROOT}.{study + 1}": 1 for study in range(studies)}
-    assert {row.app_version for row in (*rows(running, SEGMENT)[-2:], rows(running, DELIVER)[-1])} == {version}
+    latest = (*rows(running, SEGMENT)[-2:], rows(running, DELIVER)[-1])
+    assert {row.app_version for row in latest} == {version}
 
 
 def test_an_update_and_the_way_back_lose_and_double_nothing(

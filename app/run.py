@@ -139,7 +139,7 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
     try:
         return replace(finished(record, job, clock, graph), stages=tuple(clock.records)), EXIT_DONE
     except Exception as error:
-        named = error if isinstance(error, OsteonError) else shortage(error)
+        named = shortage(error) or (error if isinstance(error, OsteonError) else None)
         if named is not None:
             failed = replace(record, code=named.code, sentence=str(named), stages=tuple(clock.records))
             return failed, named.exit_code

@@ -10,8 +10,8 @@ from app.node import destination, stow_destination
 from app.node.configuration import NodeSettings
 from app.node.data_folder import DataFolderError, require_usable
 from app.node.database import connected, prepare_database
+from app.node.disk import MEGABYTE
 from app.node.inbox import Inbox
-from app.node.parts import MEGABYTE
 from app.series_job import networks_of
 from app.settings import Settings
 from operators.errors import ModelError, OsteonError, OutputError, TransientError

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.node.configuration import Rule
+from app.node.patterns import is_found, is_named
 from operators.dicom.instance_identity import Instance
 
 
@@ -62,10 +62,8 @@ def is_complete(waiting: Waiting, content: Content, rule: Rule, patience: Patien
 
 def has_series(series: Sequence[Instance], patterns: Sequence[str]) -> bool:
     """Whether there are patterns, and each is found in the description of a series."""
-    return bool(patterns) and all(
-        any(re.search(pattern, each.series_description, re.IGNORECASE) for each in series)
-        for pattern in patterns
-    )
+    described = [each.series_description for each in series]
+    return bool(patterns) and all(is_found(pattern, described) for pattern in patterns)
 
 
 def rule_for(rules: Sequence[Rule], series: Sequence[Instance], calling_ae: str) -> Rule:
@@ -75,9 +73,9 @@ def rule_for(rules: Sequence[Rule], series: Sequence[Instance], calling_ae: str)
 
 def fits(rule: Rule, series: Sequence[Instance], calling_ae: str) -> bool:
     """Whether everything that a rule names is found."""
-    described = (text for each in series for text in (each.series_description, each.study_description))
+    described = [text for each in series for text in (each.series_description, each.study_description)]
     return (
-        rule.calling_ae in ("", calling_ae)
-        and (not rule.modality or any(each.modality == rule.modality for each in series))
-        and (not rule.description or any(re.search(rule.description, d, re.IGNORECASE) for d in described))
+        (not rule.calling_ae or is_named(rule.calling_ae, calling_ae))
+        and (not rule.modality or any(is_named(rule.modality, each.modality) for each in series))
+        and (not rule.description or is_found(rule.description, described))
     )

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from app.node.patterns import checked_pattern
+
 # PS3.5 6.2, AE: at most 16 characters of the default repertoire, no backslash, no control characters.
 AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
 Role = Literal["receive", "segment", "send"]
@@ -85,12 +87,24 @@ class Peer(Frozen):
 class Rule(Frozen):
     """What to do with studies of a kind; every pattern given must be found (regular expressions)."""
 
-    calling_ae: str = Field("", description="AE title that sent the study")
-    modality: str = Field("", description="Modality of any of its series")
-    description: str = Field("", description="Study or series description")
+    calling_ae: str = Field("", description="AE title that sent the study: itself, or a pattern of all of it")
+    modality: str = Field("", description="Modality of any of its series: itself, or a pattern of all of it")
+    description: str = Field("", description="Pattern found in a study or series description")
     urgency: Urgency = Field("normal", description="Urgent ones go first, without starving the rest")
     complete_images: int = Field(0, ge=0, description="Complete at once with so many images")
-    complete_series: tuple[str, ...] = Field((), description="Complete at once when each of these was found")
+    complete_series: tuple[str, ...] = Field(
+        (), description="Complete at once when each of these patterns was found in a series description"
+    )
+
+    @field_validator("calling_ae", "modality", "description")
+    @classmethod
+    def _a_pattern(cls, value: str) -> str:
+        return checked_pattern(value)
+
+    @field_validator("complete_series")
+    @classmethod
+    def _patterns(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(checked_pattern(value) for value in values)
 
 
 class NodeSettings(Frozen):
@@ -112,6 +126,15 @@ class NodeSettings(Frozen):
     watch: Path | None = Field(None, description="Folder whose DICOM files are taken in like sent ones")
     watch_settled_s: float = Field(5, ge=0, description="A file there is taken when it was the same so long")
     stow: bool = Field(False, description="Take instances by STOW-RS on the HTTP port")
+    http_names: tuple[str, ...] = Field(
+        (), description="Host names by which the HTTP port is called, beside localhost and IP addresses"
+    )
+    http_proxies: tuple[str, ...] = Field(
+        (), description="IP addresses of proxies whose X-Forwarded-For is believed; empty: of nobody"
+    )
+    http_connections: int = Field(
+        128, ge=8, le=4096, description="HTTP connections at once; the longest silent one makes room"
+    )
     quiet_s: float = Field(30, ge=0, description="A study is complete so long after its last instance")
     forced_s: float = Field(3600, gt=0, description="At most so long after its first one")
     study_limit_s: float = Field(3600, gt=0, description="Time that the segmentation of one study may take")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
+import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,8 +17,14 @@ from app.node.configuration import NodeSettings
 from operators.errors import TransientError, UsageError
 
 APPLICATION = "osteon"
-# The steps' names and order; work begun under another version is not gone on with.
+# The steps' names and order; work begun under another version is begun again (versions.py).
 WORKFLOW_VERSION = "1"
+# How long a connection may take to be made, and how soon one to a machine that is gone is given up. A server
+# that merely hangs keeps its connections: whoever supervises does not wait on them (loops.py).
+TIMES = {
+    "connect_timeout": "5", "keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+}  # fmt: skip
 # PostgreSQL's name of the encoding that the tables' texts need
 UTF8 = "UTF8"
 STUDIES = "studies"
@@ -29,16 +38,25 @@ def prepare_database(settings: NodeSettings) -> None:
     SQLite gets a write-ahead log: one flush for each commit instead of three, and readers never wait.
     """
     logging.getLogger("dbos").setLevel(logging.ERROR)
-    if not settings.database:
-        settings.data.mkdir(parents=True, exist_ok=True)
-        with sqlite3.connect(settings.data / "osteon.sqlite") as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-    else:
-        require_utf8(settings.database)
     try:
-        DBOS.migrate(settings.database_url)
-    except (SQLAlchemyError, OSError) as error:
+        if settings.database:
+            require_utf8(timely_url(settings))
+        else:
+            settings.data.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(settings.data / "osteon.sqlite")) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+        DBOS.migrate(timely_url(settings))
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise unavailable(error) from error
+
+
+def timely_url(settings: NodeSettings) -> str:
+    """The URL of the database, with time limits for PostgreSQL where it has none of its own."""
+    if not settings.database:
+        return settings.database_url
+    url = sa.make_url(settings.database)
+    limits = {name: value for name, value in TIMES.items() if name not in url.query}
+    return url.update_query_dict(limits).render_as_string(hide_password=False)
 
 
 def require_utf8(url: str) -> None:
@@ -52,23 +70,40 @@ def require_utf8(url: str) -> None:
         raise UsageError(f"expected a PostgreSQL database with the encoding {UTF8}, got {encoding}")
 
 
-def executor_configuration(settings: NodeSettings, executor_id: str) -> DBOSConfig:
+def executor_configuration(
+    settings: NodeSettings, executor_id: str, version: str = WORKFLOW_VERSION
+) -> DBOSConfig:
     """For a process that works off jobs; the same name takes up its own work again after a crash."""
     return {
         "name": APPLICATION,
-        "system_database_url": settings.database_url,
-        "application_version": WORKFLOW_VERSION,
+        "system_database_url": timely_url(settings),
+        "application_version": version,
         "executor_id": executor_id,
         "log_level": "ERROR",
         "console_log_level": "ERROR",
     }
 
 
-def connected(settings: NodeSettings) -> DBOSClient:
-    """For a process that only adds jobs and looks at them. Raises TransientError."""
+def connected(settings: NodeSettings, lazy: bool = False) -> DBOSClient:
+    """For a process that only adds jobs and looks at them; `lazy`: it connects when it is first used.
+
+    Raises TransientError; SQLAlchemyError where the database does not answer later.
+    """
     try:
-        return DBOSClient(system_database_url=settings.database_url, application_name=APPLICATION)
+        return DBOSClient(
+            system_database_url=timely_url(settings), application_name=APPLICATION, lazy=lazy,
+            retry_connection_errors=False,
+        )  # fmt: skip
     except (SQLAlchemyError, OSError) as error:
+        raise unavailable(error) from error
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Raises TransientError where the database does not answer."""
+    try:
+        yield
+    except SQLAlchemyError as error:
         raise unavailable(error) from error
 
 
@@ -92,7 +127,14 @@ def enqueue_report(settings: NodeSettings, owed: dict[str, Any]) -> None:
     """Keeps a report until its peer has taken it. Raises TransientError where the database does not."""
     client = connected(settings)
     try:
-        client.enqueue({"workflow_name": REPORT, "queue_name": report_queue(owed["peer"])}, owed)
+        client.enqueue(
+            {
+                "workflow_name": REPORT,
+                "queue_name": report_queue(owed["peer"]),
+                "app_version": WORKFLOW_VERSION,
+            },
+            owed,
+        )
     except SQLAlchemyError as error:
         raise unavailable(error) from error
     finally:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from multiprocessing.synchronize import Event as ProcessEvent
 
 import structlog
 
@@ -18,9 +17,12 @@ from app.node import metrics
 from app.node.admission import RejectionTeller, told_seldom
 from app.node.audit import SOURCE, AuditTrail, Participant
 from app.node.configuration import NodeSettings
+from app.node.disk import MEGABYTE
+from app.node.heartbeat import Life
 from app.node.inbox import Inbox
 from app.node.job import Json
-from app.node.orphans import Orphans, Running
+from app.node.orphans import LOOK_S, Orphans, Running
+from app.node.ports import bound
 from app.node.process import InHand, end_with_thread
 from app.node.reception import Received, Store
 from app.node.time_limit import Deadline, TimeLimited
@@ -32,11 +34,11 @@ log = structlog.get_logger()
 # study, a delivery goes beside the next segmentation, a report has time.
 STUDIES_POLL_S, DELIVERIES_POLL_S, REPORTS_POLL_S = 0.02, 0.1, 0.5
 DELIVERIES_AT_ONCE = 2
-MEGABYTE = 1_000_000
+LOOK_SILENT_S = 60.0
 
 
-def listener_part(settings: Settings, ready: ProcessEvent, stop: threading.Event) -> None:
-    """Receives."""
+def listener_part(settings: Settings, life: Life) -> None:
+    """Receives. Raises PortError, or UsageError for certificates that cannot be read."""
     from app.node.listener import Listener
 
     node = settings.node
@@ -44,12 +46,15 @@ def listener_part(settings: Settings, ready: ProcessEvent, stop: threading.Event
     inbox.recover()
     store = Store(inbox, node.minimum_free_mb * MEGABYTE, teller(), received_by(settings))
     rejected = RejectionTeller(metrics.rejections(), audit_trail(settings), told_seldom())
-    listener = Listener(node, store, partial(owe_report, node), rejected)
-    thread = threading.Thread(target=listener.serve, daemon=True)
+    make = partial(Listener, node, store, partial(owe_report, node), rejected)
+    listener = bound(make, node.host, node.port)
+    # socketserver calls it at each turn of the loop that accepts connections
+    listener.server.service_actions = life.heartbeat.beat
+    thread = threading.Thread(target=listener.serve, name="accept", daemon=True)
     thread.start()
-    begin(ready)
+    begin(life)
     log.info("listening", port=listener.port, ae_title=node.ae_title)
-    stop.wait()
+    life.until_stopped([thread], beats=False)
     listener.stop(node.grace_s)
 
 
@@ -93,12 +98,12 @@ def teller() -> Callable[[Received], None]:
 
 
 def worker_part(
-    settings: Settings, executor_id: str, deadline: Deadline, ready: ProcessEvent, stop: threading.Event
+    settings: Settings, executor_id: str, deadline: Deadline, life: Life
 ) -> None:
     """Segments studies, one at a time, with its networks loaded."""
     from dbos import DBOS
 
-    from app.node.database import STUDIES, executor_configuration
+    from app.node.database import STUDIES, answering, executor_configuration
     from app.node.next_study import reading_ahead
     from app.node.segmenting import Segmenter
     from app.node.workflow import SEGMENT, define_segmenting
@@ -116,19 +121,21 @@ def worker_part(
     running = Running()
     define_segmenting(settings.node, limited, running)
     DBOS.listen_queues([STUDIES])
-    DBOS.launch()
-    DBOS.register_queue(STUDIES, worker_concurrency=1, polling_interval_sec=STUDIES_POLL_S)
-    begin(ready)
+    with answering():
+        DBOS.launch()
+        DBOS.register_queue(STUDIES, worker_concurrency=1, polling_interval_sec=STUDIES_POLL_S)
+    loops = queue_loops(settings.node, executor_id, [SEGMENT], running)
+    begin(life)
     log.info("worker_ready", executor=executor_id, packages=[package.name for package in packages])
-    orphans(settings.node, executor_id, [SEGMENT], running).look_until(stop, now_s)
+    life.until_stopped(loops)
     in_hand.wait(settings.node.grace_s)
 
 
-def sender_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop: threading.Event) -> None:
+def sender_part(settings: Settings, executor_id: str, life: Life) -> None:
     """Delivers, and reports what was committed to."""
     from dbos import DBOS
 
-    from app.node.database import REPORT, delivery_queue, executor_configuration, report_queue
+    from app.node.database import REPORT, answering, delivery_queue, executor_configuration, report_queue
     from app.node.sender import attempt, confirm, report
     from app.node.workflow import DELIVER, Attempt, define_delivering, define_reporting
 
@@ -147,25 +154,50 @@ def sender_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop:
     polls_s = {delivery_queue(peer.name): DELIVERIES_POLL_S for peer in node.destinations}
     polls_s |= {report_queue(peer.name): REPORTS_POLL_S for peer in node.sources if peer.host}
     DBOS.listen_queues(list(polls_s))
-    DBOS.launch()
-    for queue, poll_s in polls_s.items():
-        DBOS.register_queue(queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=poll_s)
-    begin(ready)
-    orphans(node, executor_id, [DELIVER, REPORT], running).look_until(stop, now_s)
+    with answering():
+        DBOS.launch()
+        for queue, poll_s in polls_s.items():
+            DBOS.register_queue(queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=poll_s)
+    loops = queue_loops(node, executor_id, [DELIVER, REPORT], running)
+    begin(life)
+    life.until_stopped(loops)
     in_hand.wait(min(node.grace_s, node.network_s))
 
 
-def begin(ready: ProcessEvent) -> None:
+def begin(life: Life) -> None:
     """What has been loaded lives as long as the process: the garbage collector need not look at it again."""
     gc.collect()
     gc.freeze()
-    ready.set()
+    life.heartbeat.beat()
+    life.ready.set()
 
 
-def orphans(node: NodeSettings, executor_id: str, workflows: list[str], running: Running) -> Orphans:
-    """What looks after the work of this process, and of machines that are gone."""
+def queue_loops(
+    node: NodeSettings, executor_id: str, workflows: list[str], running: Running
+) -> list[threading.Thread]:
+    """Looks after the work of this process, of machines that are gone, and of other versions.
+
+    Gives the threads without which the process is deaf.
+    """
+    from app.node.database import WORKFLOW_VERSION
+    from app.node.loops import Loop
+    from app.node.versions import QueuedWork
+
     threading.excepthook = end_with_thread
-    return Orphans(executor_id, workflows, running, node.data / "signs", node.lost_s)
+    abandoned = Orphans(executor_id, workflows, running, node.data / "signs", node.lost_s)
+    queued = QueuedWork(node, workflows, WORKFLOW_VERSION)
+    loops = [
+        Loop("abandoned-work", lambda: abandoned.look(now_s()), LOOK_S, LOOK_SILENT_S),
+        Loop("queued-work", queued.adopt, LOOK_S, LOOK_SILENT_S),
+    ]
+    for loop in loops:
+        loop.start()
+    return [*(loop.thread for loop in loops), *polling_threads()]
+
+
+def polling_threads() -> list[threading.Thread]:
+    """DBOS's own, which sees to it that work is taken from the queues; by its function's name."""
+    return [thread for thread in threading.enumerate() if thread.name.endswith("(queue_thread)")]
 
 
 def executor_name(role: str, number: int = 0) -> str:

@@ -19,7 +19,7 @@ from app.node.inbox import Inbox
 from app.node.job import Json, job_folder
 from app.node.segmenting import sha256_of
 from app.node.workflow import Attempt
-from operators.errors import OsteonError, OutputError, TransientError, UnwritableError
+from operators.errors import OsteonError, OutputError, TransientError, UnwritableError, shortage
 
 log = structlog.get_logger()
 
@@ -112,6 +112,9 @@ def named(job: str, peer: str, step: Callable[[], Attempt]) -> Attempt:
         log.error("delivery_failed", job=job, peer=peer, code=error.code)
         return Attempt("failed", error.code, str(error))
     except Exception as error:
+        if (short := shortage(error)) is not None:
+            log.warning("delivery_postponed", job=job, peer=peer, code=short.code)
+            return Attempt("transient", short.code, str(short))
         log.error("delivery_failed", job=job, peer=peer, traceback=frames_of(error))
         return Attempt("failed", "defect", "a defect of Osteon's own; the log has the traceback")
 

@@ -17,7 +17,7 @@ from dbos import DBOS
 
 from app.library_messages import frames_of
 from app.node.configuration import NodeSettings
-from app.node.database import REPORT, delivery_queue
+from app.node.database import REPORT, WORKFLOW_VERSION, delivery_queue
 from app.node.job import Json
 from app.node.orphans import Running
 from operators.errors import OsteonError, OutputError, TransientError, UnsuitableError, shortage
@@ -88,7 +88,7 @@ def named_end(job: Json, step: Callable[[], Json]) -> Json:
     try:
         return step()
     except Exception as error:
-        named = error if isinstance(error, OsteonError) else shortage(error)
+        named = shortage(error) or (error if isinstance(error, OsteonError) else None)
         if named is not None:
             return ended(named)
         log.error("study_failed", job=job["job_id"], traceback=frames_of(error))
@@ -143,6 +143,7 @@ def hand_over(job: Json, outcome: Json, settings: NodeSettings) -> None:
                 "workflow_name": DELIVER,
                 "queue_name": delivery_queue(peer.name),
                 "workflow_id": delivery_id(job["job_id"], peer.name),
+                "app_version": WORKFLOW_VERSION,
             },
             {
                 "job_id": job["job_id"],

@@ -14,16 +14,10 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event, EventHandlerType
 
 from app.node.configuration import NodeSettings, Peer
-from app.node.destination import (
-    MAXIMUM_PDU_BYTES,
-    Outgoing,
-    associated,
-    end,
-    requesting_entity,
-    tls_of,
-)
+from app.node.destination import Outgoing, associated, end, requested
 from app.node.inbox import Inbox
 from app.node.job import Json
+from app.node.requestor import Requestor
 from operators.dicom.atomic_file import write_whole
 from operators.dicom.commitment import (
     Commitment,
@@ -130,13 +124,9 @@ def send_report(association: Association, request: Commitment, inbox: Inbox) -> 
 
 def reporting(peer: Peer, settings: NodeSettings) -> Association:
     """An association in which we are the provider. Raises TransientError."""
-    entity = requesting_entity(settings)
+    entity = Requestor(settings.ae_title, settings.network_s)
     entity.add_requested_context(PUSH_MODEL, IMPLICIT)
-    role = build_role(PUSH_MODEL, scp_role=True)
-    association = entity.associate(
-        peer.host, peer.port, ae_title=peer.ae_title, max_pdu=MAXIMUM_PDU_BYTES, ext_neg=[role],
-        tls_args=tls_of(peer, settings),
-    )  # fmt: skip
+    association = requested(entity, peer, settings, [build_role(PUSH_MODEL, scp_role=True)])
     if not association.is_established:
         raise TransientError(f"expected {peer.name} to take a storage commitment report", code="unreachable")
     return association

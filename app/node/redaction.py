@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
-
-from pydantic import AfterValidator
+from typing import Any
 
 HIDDEN = "***"
 # User and password of a URL (RFC 3986 3.2.1), in whatever text; not every @ or / in a password is escaped
 _USER_INFO = re.compile(r"(?<=://)[^\s'\"@]*[^\s'\"]*@")
-# Kinds of pydantic's errors whose input is a whole structure, or under a name that nobody knows
-_STRUCTURAL = frozenset(("extra_forbidden", "value_error", "missing"))
+# What libpq takes instead, in a URL's query or in a connection string
+_PARAMETER = re.compile(r"(password\s*=\s*)[^\s&'\"]+")
 # Names of settings that may hold a password
 _SECRET = frozenset(("database", "stow"))
 
@@ -41,7 +39,17 @@ def revealed(text: str) -> str:
 
 def redacted(text: str) -> str:
     """A text in which no URL has a user or password."""
-    return _USER_INFO.sub(f"{HIDDEN}@", text) if "://" in text else text
+    if "://" in text:
+        text = _USER_INFO.sub(f"{HIDDEN}@", text)
+    return _PARAMETER.sub(rf"\1{HIDDEN}", text) if "password" in text else text
+
+
+def yaml_fault(error: Exception) -> str:
+    """What is wrong in a YAML file, and where; PyYAML's own text quotes the line."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return redacted(" ".join(str(error).split()))
+    return f"{redacted(str(getattr(error, 'problem', '')))} in line {mark.line + 1}, column {mark.column + 1}"
 
 
 def got(fault: dict[str, Any]) -> str:
@@ -50,9 +58,8 @@ def got(fault: dict[str, Any]) -> str:
     `fault` is one of pydantic's.
     """
     value, names = fault["input"], {str(part) for part in fault["loc"]}
-    if fault["type"] in _STRUCTURAL or isinstance(value, dict) or names & _SECRET:
+    is_misspelt = fault["type"] == "extra_forbidden" and "node" in names
+    if names & _SECRET or is_misspelt or not isinstance(value, str | int | float | None):
         return ""
     return f", got {redacted(repr(value))}"
 
-
-Secret = Annotated[str, AfterValidator(SecretUrl)]

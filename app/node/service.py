@@ -17,6 +17,7 @@ from app.node import metrics
 from app.node.audit import STARTED, STOPPED
 from app.node.database import connected, prepare_database
 from app.node.dispatcher import Dispatcher
+from app.node.ignored import ignored_settings
 from app.node.inbox import Inbox
 from app.node.logs import configure_logs
 from app.node.parts import (
@@ -138,6 +139,8 @@ def serve(settings: Settings) -> int:
     node = Node(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: node.stopping.set())
+    for sentence in ignored_settings(settings.node):
+        log.warning("setting_ignored", sentence=sentence)
     if not settings.node.sources:
         log.warning("no_peers", sentence="no peer may send to this node: name one in app.yaml or by --peer")
     began = time.monotonic()

@@ -8,9 +8,10 @@ import signal
 import sys
 from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, CycloptsPanel
 
 from app.library_messages import silence_libraries
+from app.node.redaction import redacted
 from app.printable import printable
 from operators.errors import OsteonError, UsageError
 
@@ -33,9 +34,12 @@ def execute(application: App, arguments: list[str] | None) -> None:
     atexit.register(gc.freeze)
     silence_libraries(say_defect)
     try:
-        code = application(arguments, exit_on_error=False, result_action="return_value")
+        code = application(
+            arguments, exit_on_error=False, result_action="return_value",
+            error_formatter=lambda error: CycloptsPanel(redacted(str(error))),
+        )  # fmt: skip
     except OsteonError as error:
-        print(f"osteon: {printable(str(error))}", file=sys.stderr)
+        print(f"osteon: {printable(redacted(str(error)))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except CycloptsError:
         sys.exit(UsageError.exit_code)

@@ -18,6 +18,7 @@ from yaml import YAMLError
 
 from app.map.conventions import told
 from app.node.configuration import NodeSettings
+from app.node.redaction import got, yaml_fault
 from operators.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +41,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix="OSTEON_", yaml_config_section="osteon",
-        env_nested_delimiter="__", nested_model_default_partial_update=True,
+        env_nested_delimiter="__", nested_model_default_partial_update=True, hide_input_in_errors=True,
     )
 
     input: Path | None = Field(None, description="Read where none is named")
@@ -93,10 +94,10 @@ def read_settings(**given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"setting {name}: {first['msg']}, got {first['input']!r}") from error
+        raise UsageError(f"setting {name}: {first['msg']}{got(dict(first))}") from error
     except (YAMLError, KeyError, TypeError, ValueError) as error:
-        got = " ".join(str(error).split())
-        raise UsageError(f"expected a configuration file with a section osteon, got: {got}") from error
+        text = f"expected a configuration file with a section osteon, got: {yaml_fault(error)}"
+        raise UsageError(text) from error
     return settings.model_copy(update={"models": models_folder(settings.models)})
 
 

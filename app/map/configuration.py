@@ -8,6 +8,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from app.node.ignored import ignored_settings
+from app.node.redaction import got, yaml_fault
 from app.settings import ROOT, Settings
 from operators.errors import UsageError
 
@@ -74,13 +76,13 @@ def faults(path: Path) -> list[str]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        got = " ".join(str(error).split())
-        raise UsageError(f"expected a configuration file at {path}, got: {got}") from error
+        text = f"expected a configuration file at {path}, got: {yaml_fault(error)}"
+        raise UsageError(text) from error
     try:
-        file_model().model_validate(content)
+        section: Any = file_model().model_validate(content)
     except ValidationError as error:
         return [
-            f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}, got {fault['input']!r}"
+            f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}{got(dict(fault))}"
             for fault in error.errors()
         ]
-    return []
+    return ignored_settings(section.osteon.node)

@@ -11,6 +11,7 @@ from app.node.configuration import NodeSettings
 from app.node.data_folder import DataFolderError, require_usable
 from app.node.database import connected, prepare_database
 from app.node.disk import MEGABYTE
+from app.node.ignored import ignored_settings
 from app.node.inbox import Inbox
 from app.series_job import networks_of
 from app.settings import Settings
@@ -27,12 +28,13 @@ class Finding:
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """Models, disk, database, ports, peers."""
+    """Models, disk, database, ports, peers, settings."""
     yield models(settings)
     yield disk(settings.node)
     yield database(settings.node)
     yield port(settings.node)
     yield from peers(settings.node)
+    yield from (Finding(2, f"settings: {sentence}") for sentence in ignored_settings(settings.node))
 
 
 def models(settings: Settings) -> Finding:

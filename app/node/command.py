@@ -35,7 +35,9 @@ def peer_of(text: str) -> dict[str, Any]:
     """A peer from the command line. Raises UsageError."""
     found = PEER.fullmatch(text)
     if not found:
-        raise UsageError(f"expected a peer as NAME=AETITLE[@HOST:PORT or @http...], got {text!r}")
+        # What follows the first @ may hold a password
+        begun = text.partition("@")[0]
+        raise UsageError(f"expected a peer as NAME=AETITLE[@HOST:PORT or @http...], got {begun!r} and more")
     values = {key: value for key, value in found.groupdict().items() if value}
     return values | {"receives": bool(found["host"] or found["stow"])}
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from app.node.patterns import checked_pattern
+from app.node.redaction import SecretUrl, revealed
 
 # PS3.5 6.2, AE: at most 16 characters of the default repertoire, no backslash, no control characters.
 AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
@@ -17,12 +18,14 @@ Role = Literal["receive", "segment", "send"]
 Urgency = Literal["urgent", "normal", "low"]
 Result = Literal["seg", "sr", "sc", "turntable", "kos", "labelmap", "rtstruct"]
 StandIn = Literal["labelmap", "rtstruct", "sc"]
+# A URL that may hold a password, which no message shows
+Secret = Annotated[str, AfterValidator(SecretUrl)]
 
 
 class Frozen(BaseModel):
     """Values that never change and have no other names than these."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class TlsFiles(Frozen):
@@ -43,7 +46,9 @@ class Peer(Frozen):
     sends: bool = Field(True, description="May send to this node")
     receives: bool = Field(False, description="Results are sent to it")
     addresses: tuple[str, ...] = Field((), description="IP addresses that may use the AE title; empty: any")
-    stow: str = Field("", pattern=r"^(https?://\S+[^/])?$", description="STOW-RS instead of C-STORE: http...")
+    stow: Secret = Field(
+        "", pattern=r"^(https?://\S+[^/])?$", description="STOW-RS instead of C-STORE: http..."
+    )
     commitment: bool = Field(False, description="It is asked to commit to what it was sent")
     tls: bool = Field(False, description="Is spoken to by TLS")
     results: tuple[Result, ...] = Field(
@@ -62,6 +67,15 @@ class Peer(Frozen):
             raise ValueError("expected an AE title of 1 to 16 characters")
         return value.strip()
 
+    @field_validator("stow")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        if value and not is_web_address(revealed(value)):
+            raise ValueError(
+                "expected http(s)://[USER:PASSWORD@]HOST[:PORT][/PATH] with %2F for / and %40 for @ in names"
+            )
+        return value
+
     @model_validator(mode="after")
     def _reachable(self) -> Peer:
         if self.receives and not (self.host or self.stow):
@@ -70,12 +84,14 @@ class Peer(Frozen):
             raise ValueError(f"expected a host for {self.name}, which is asked to commit by DICOM")
         if self.commitment and not self.sends:
             raise ValueError(f"expected sends: true for {self.name}, as its commitment comes to this node")
+        if self.tls and self.stow and not revealed(self.stow).startswith("https:"):
+            raise ValueError(f"expected an address with https: for {self.name}, which has tls: true")
         return self
 
     @property
     def address(self) -> str:
         """Of the machine that results go to."""
-        return self.host or urlsplit(self.stow).hostname or ""
+        return self.host or urlsplit(revealed(self.stow)).hostname or ""
 
     @property
     def stand_ins(self) -> tuple[StandIn, ...]:
@@ -119,7 +135,7 @@ class NodeSettings(Frozen):
     mount: Path | None = Field(
         None, description="Mount point without whose disk the node does not start; empty: any folder will do"
     )
-    database: str = Field("", description="URL of PostgreSQL; empty: SQLite in the data folder")
+    database: Secret = Field("", description="URL of PostgreSQL; empty: SQLite in the data folder")
     peers: tuple[Peer, ...] = Field((), description="Who may send, and who receives")
     rules: tuple[Rule, ...] = Field((), description="The first that fits a study counts")
     tls: TlsFiles | None = Field(None, description="Certificates; with them the listener speaks TLS only")
@@ -173,7 +189,27 @@ class NodeSettings(Frozen):
     @property
     def database_url(self) -> str:
         """PostgreSQL, or the file in the data folder."""
-        return self.database or f"sqlite:///{(self.data / 'osteon.sqlite').resolve()}"
+        return revealed(self.database) or f"sqlite:///{(self.data / 'osteon.sqlite').resolve()}"
+
+    @field_validator("database")
+    @classmethod
+    def _a_database(cls, value: str) -> str:
+        if value and not is_database_address(revealed(value)):
+            raise ValueError(
+                "expected postgresql://[USER:PASSWORD@]HOST[:PORT]/NAME with %2F for / and %40 for @ in names"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _certificates_for_tls(self) -> NodeSettings:
+        """Nothing that is to be encrypted goes out as plain text."""
+        named = [peer.name for peer in self.peers if peer.tls]
+        if named and self.tls is None:
+            raise ValueError(
+                f"expected the setting tls with certificate, key and authority, as {', '.join(named)} has "
+                "tls: true; got none"
+            )
+        return self
 
     @model_validator(mode="after")
     def _distinct_names(self) -> NodeSettings:
@@ -181,3 +217,23 @@ class NodeSettings(Frozen):
         if len(set(names)) != len(names):
             raise ValueError("expected peers with different names")
         return self
+
+
+def is_web_address(text: str) -> bool:
+    """Whether it can be read in one way only: an unescaped / or # in a password would end the host."""
+    try:
+        parts = urlsplit(text)
+        known = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return known and not (parts.query or parts.fragment) and "@" not in parts.path
+
+
+def is_database_address(text: str) -> bool:
+    """Whether it names PostgreSQL, and can be read in one way only."""
+    try:
+        parts = urlsplit(text)
+        known = parts.port != 0
+    except ValueError:
+        return False
+    return known and parts.scheme.split("+")[0] in ("postgres", "postgresql") and "@" not in parts.path

@@ -10,12 +10,13 @@ from pathlib import Path
 import structlog
 from dbos import DBOSClient
 
-from app.node.commitment import answer_path, transaction_of
+from app.node.commitment import transaction_of
 from app.node.configuration import NodeSettings
 from app.node.database import REPORT
 from app.node.job import job_folder
 from app.node.jobs import ENDS, JobState, list_jobs, require_job
 from app.node.study_folder import content_of
+from app.node.transactions import forget_transaction
 from operators.errors import UsageError
 
 log = structlog.get_logger()
@@ -62,7 +63,7 @@ def remove(settings: NodeSettings, client: DBOSClient, jobs: list[JobState]) -> 
     ids = [job.job_id for job in jobs]
     client.delete_workflows([*ids, *(f"{job.job_id}>{name}" for job in jobs for name, _ in job.deliveries)])
     for job_id, name in ((job.job_id, name) for job in jobs for name, _ in job.deliveries):
-        answer_path(settings.data, transaction_of({"job_id": job_id, "peer": name})).unlink(missing_ok=True)
+        forget_transaction(settings.data, transaction_of({"job_id": job_id, "peer": name}))
     for path in (trash, *(job_folder(settings.data, job_id).root for job_id in ids)):
         shutil.rmtree(path, ignore_errors=True)
     log.info("study_removed", study_instance_uid=study)

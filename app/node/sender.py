@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -29,7 +30,7 @@ NOT_TAKEN = "not_taken"
 
 def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attempt:
     """One try, and what became of it, also for the audit trail."""
-    outcome = named(delivery["job_id"], delivery["peer"], lambda: deliver(delivery, settings))
+    outcome = named(delivery["job_id"], delivery["peer"], lambda: deliver_alone(delivery, settings))
     peer = next((peer for peer in settings.destinations if peer.name == delivery["peer"]), None)
     if outcome.state != "transient" and peer is not None:
         who = Participant(peer.ae_title, peer.address, DESTINATION, False)
@@ -37,6 +38,23 @@ def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attemp
         result = SUCCEEDED if outcome.state == "delivered" else FAILED
         trail.delivered(who, study, outcome.instances or len(delivery["files"]), result)
     return outcome
+
+
+def deliver_alone(delivery: Json, settings: NodeSettings) -> Attempt:
+    """Unless it is under way: of a job that was cancelled and begun again, or of a machine that lives still.
+
+    Raises TransientError then. The lock goes with the process that holds it, however that ends.
+    """
+    folder = job_folder(settings.data, delivery["job_id"]).root
+    if not folder.is_dir():
+        return deliver(delivery, settings)
+    with (folder / f"{delivery['peer']}.lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            text = f"expected to be the only one that delivers to {delivery['peer']}, another does too"
+            raise TransientError(text, code="under_way") from error
+        return deliver(delivery, settings)
 
 
 def deliver(delivery: Json, settings: NodeSettings) -> Attempt:

@@ -20,6 +20,7 @@ from app.node.database import connected, prepare_database
 from app.node.disk import MEGABYTE, Disk
 from app.node.dispatcher import Dispatcher
 from app.node.heartbeat import StopSignal
+from app.node.ignored import ignored_settings
 from app.node.inbox import Inbox
 from app.node.logs import configure_logs
 from app.node.loops import Loop
@@ -267,6 +268,8 @@ def serve(settings: Settings) -> int:
     node = Node(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, node.stop_signal)
+    for sentence in ignored_settings(settings.node):
+        log.warning("setting_ignored", sentence=sentence)
     if not settings.node.sources:
         log.warning("no_peers", sentence="no peer may send to this node: name one in app.yaml or by --peer")
     try:

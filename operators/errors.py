@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+# How Python begins its sentences on the arguments of a call
+CALL = re.compile(r"^[\w.]*\w\(\) ")
 # CPython's own words (Modules/_threadmodule.c); a thread is refused where its stack finds no room
 NO_THREAD = "can't start new thread"
 
@@ -69,3 +73,17 @@ def shortage(error: Exception) -> TransientError | None:
     if isinstance(error, MemoryError) or (type(error) is RuntimeError and str(error) == NO_THREAD):
         return TransientError("expected enough memory, there was none left", code="out_of_memory")
     return None
+
+
+def reason(error: BaseException) -> str:
+    """What a library's error says, for a sentence of ours: without the names of its types and functions."""
+    if isinstance(error, KeyError):
+        return f"the key {error.args[0]!r} is missing" if error.args else "a key is missing"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    if isinstance(error, EOFError):
+        return "it ends too early"
+    text = " ".join(CALL.sub("", str(error)).split())
+    return text.replace("keyword argument", "key").replace("positional arguments", "keys") or "it is malformed"

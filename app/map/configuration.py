@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from app.configuration_file import line_of
 from app.settings import ROOT, Settings
 from operators.errors import UsageError
 
@@ -79,8 +80,12 @@ def faults(path: Path) -> list[str]:
     try:
         file_model().model_validate(content)
     except ValidationError as error:
-        return [
-            f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}, got {fault['input']!r}"
-            for fault in error.errors()
-        ]
+        return [fault_text(path, dict(fault)) for fault in error.errors()]
     return []
+
+
+def fault_text(path: Path, fault: dict[str, Any]) -> str:
+    """The setting, what was expected and what came, and the line where there is one."""
+    line = line_of(path, fault["loc"])
+    place = f" (line {line})" if line else ""
+    return f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}, got {fault['input']!r}{place}"

@@ -22,14 +22,14 @@ PEER = re.compile(
 
 
 def node_settings(
-    given: dict[str, Any], peers: list[str] | None = None, **others: Any
+    given: dict[str, Any], peers: list[str] | None = None, config: Path | None = None, **others: Any
 ) -> Settings:
-    """Settings with what the command line says of the node; peers are added to those of app.yaml."""
+    """Settings with what the command line says of the node; peers are added to those of the file."""
     node = {key: value for key, value in given.items() if value is not None}
     if peers:
-        known = [peer.model_dump() for peer in read_settings().node.peers]
+        known = [peer.model_dump() for peer in read_settings(config).node.peers]
         node["peers"] = (*known, *map(peer_of, peers))
-    return read_settings(node=node or None, **others)
+    return read_settings(config, node=node or None, **others)
 
 
 def peer_of(text: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import structlog
 from dbos import DBOSClient
@@ -132,9 +133,10 @@ class Node:
             part.end(max(0.0, deadline_s - now_s()))
 
 
-def serve(settings: Settings) -> int:
-    """The command."""
+def serve(settings: Settings, configuration: Path | None = None) -> int:
+    """The command; `configuration` is the file that the settings were read from."""
     configure_logs("node")
+    log.info("settings_read", file=str(configuration.resolve()) if configuration else "")
     node = Node(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: node.stopping.set())

@@ -204,13 +204,25 @@ def send(peer: str, /, *paths: Path, to: Peers = None, config: Config = None) ->
 
 @app.command
 def jobs(
-    action: Literal["list", "show", "retry", "cancel", "delete"] = "list", job_id: str | None = None, /, *,
-    data: Data = None, database: Database = None, json_: Json = False,
+    action: Literal["list", "show", "retry", "cancel", "delete", "send-now"] = "list",
+    job_id: str | None = None, /, *,
+    accession: Annotated[bool, Parameter(negative="", help="List accession numbers, from the files")] = False,
+    data: Data = None, database: Database = None, config: Config = None, json_: Json = False,
 ) -> int:
-    """What became of every study; begin one again, end it, or forget it and all that came of it."""
+    """What became of every study, and what to do with one.
+
+    list, show; retry begins a failed job again, cancel ends one, send-now ends the pause of one that is
+    postponed, delete forgets a study and all that came of it.
+
+    Parameters
+    ----------
+    action: What to do.
+    job_id: A job's id: the short one of the list, or any beginning or end that no other job has.
+    """
     from app.node.command import jobs_command, node_settings
 
-    return jobs_command(node_settings({"data": data, "database": database}), action, job_id, json_)
+    node = node_settings({"data": data, "database": database}, config=config)
+    return jobs_command(node, action, job_id, json_, accession)
 
 
 @app.command

@@ -85,5 +85,5 @@ def reason(error: BaseException) -> str:
         return "it is no text in UTF-8"
     if isinstance(error, EOFError):
         return "it ends too early"
-    text = " ".join(CALL.sub("", str(error)).split())
-    return text.replace("keyword argument", "key").replace("positional arguments", "keys") or "it is malformed"
+    text = " ".join(CALL.sub("", str(error)).split()) or "it is malformed"
+    return text.replace("keyword argument", "key").replace("positional arguments", "keys")

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from app.node.job_names import named_job, short_ids
 from app.settings import Settings, read_settings
 from operators.errors import UsageError
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient
+
+    from app.node.jobs import JobState
 
 # NAME=AETITLE, for a destination NAME=AETITLE@HOST:PORT or NAME=AETITLE@http(s)://ADDRESS
 PEER = re.compile(
@@ -41,38 +48,81 @@ def peer_of(text: str) -> dict[str, Any]:
     return values | {"receives": bool(found["host"] or found["stow"])}
 
 
-def jobs_command(settings: Settings, action: str, job_id: str | None, as_json: bool) -> int:
-    """list, show, retry, cancel, delete."""
+def jobs_command(
+    settings: Settings, action: str, name: str | None, as_json: bool, accession: bool = False
+) -> int:
+    """list, show, retry, cancel, delete, send-now. Raises UsageError for an unknown or ambiguous `name`."""
     from app.node import jobs, retention
     from app.node.database import connected, prepare_database
 
+    if action != "list" and name is None:
+        raise UsageError(f"expected the id of a job: osteon jobs {action} ID")
+    if action == "list" and name is not None:
+        raise UsageError(f"expected no id for list; try: osteon jobs show {name}")
     prepare_database(settings.node)
     client = connected(settings.node)
-    if action == "list":
-        show_jobs(jobs.list_jobs(client), as_json)
+    if name is None:
+        show_list(settings, client, as_json, accession)
         return 0
-    if job_id is None:
-        raise UsageError(f"expected the id of a job: osteon jobs {action} ID")
+    data, job_id = settings.node.data, named_job(name, jobs.job_ids(client))
     if action == "delete":
         retention.forget(settings.node, client, job_id)
+        print(f"{job_id}: its study, results and jobs are removed")
+        return 0
+    if action == "send-now":
+        for sentence in jobs.send_now(client, job_id, data):
+            print(sentence)
         return 0
     if action == "retry":
-        jobs.retry(client, job_id, settings.node.data)
+        jobs.retry(client, job_id, data)
     if action == "cancel":
         jobs.cancel(client, job_id)
-    print(json.dumps(asdict(jobs.require_job(client, job_id)), indent=2))
+    show_one(settings, client, job_id, as_json)
     return 0
 
 
-def show_jobs(found: list[Any], as_json: bool) -> None:
-    """A line a job."""
+def show_list(settings: Settings, client: DBOSClient, as_json: bool, accession: bool) -> None:
+    """All jobs, oldest first; accession numbers are read from the studies' files, where they are asked for."""
+    from app.node.jobs import list_jobs
+    from app.node.jobs_screen import show_jobs
+
+    found = list_jobs(client, detailed=True)
+    numbers = {job.job_id: accession_of(settings, job.job_id) for job in found} if accession else {}
+    names = short_ids(job.job_id for job in found)
     if as_json:
-        print(json.dumps([asdict(job) for job in found], indent=2))
+        print(json.dumps([json_of(job, names, numbers) for job in found], indent=2))
         return
-    table = Table("job", "since", "state", "reason")
-    for job in found:
-        table.add_row(job.job_id, job.created_at, job.state, escape(job.sentence))
-    Console().print(table)
+    show_jobs(found, names, numbers, Console(), datetime.now().astimezone())
+
+
+def show_one(settings: Settings, client: DBOSClient, job_id: str, as_json: bool) -> None:
+    """One job, with what its files say."""
+    from app.node.job import job_folder
+    from app.node.jobs import job_ids, list_jobs
+    from app.node.jobs_screen import show_job
+
+    (job,) = list_jobs(client, [job_id], detailed=True)
+    names, number = short_ids(job_ids(client)), accession_of(settings, job_id)
+    if as_json:
+        print(json.dumps(json_of(job, names, {job_id: number}), indent=2))
+        return
+    folder = job_folder(settings.node.data, job_id).root
+    show_job(job, names[job_id], number, str(folder), Console(), datetime.now().astimezone())
+
+
+def json_of(job: JobState, names: Mapping[str, str], accessions: Mapping[str, str]) -> dict[str, Any]:
+    """Everything that is known of a job."""
+    values = asdict(job) | {"short_id": names[job.job_id], "study_instance_uid": job.study_instance_uid}
+    number = accessions.get(job.job_id)
+    return values if number is None else values | {"accession_number": number}
+
+
+def accession_of(settings: Settings, job_id: str) -> str:
+    """From a file of the job: the database holds nothing of an order or a patient."""
+    from app.node.job import job_folder
+    from operators.dicom.accession import accession_number
+
+    return accession_number(job_folder(settings.node.data, job_id).input)
 
 
 def send_command(settings: Settings, peer_name: str, paths: list[Path]) -> int:

@@ -20,6 +20,7 @@ from operators.errors import UsageError
 if TYPE_CHECKING:
     from dbos import DBOSClient
 
+    from app.node.configuration import NodeSettings
     from app.node.jobs import JobState
 
 # NAME=AETITLE, for a destination NAME=AETITLE@HOST:PORT or NAME=AETITLE@http(s)://ADDRESS
@@ -52,8 +53,8 @@ def jobs_command(
     settings: Settings, action: str, name: str | None, as_json: bool, accession: bool = False
 ) -> int:
     """list, show, retry, cancel, delete, send-now. Raises UsageError for an unknown or ambiguous `name`."""
-    from app.node import jobs, retention
     from app.node.database import connected, prepare_database
+    from app.node.jobs import job_ids
 
     if action != "list" and name is None:
         raise UsageError(f"expected the id of a job: osteon jobs {action} ID")
@@ -64,25 +65,30 @@ def jobs_command(
     if name is None:
         show_list(settings, client, as_json, accession)
         return 0
-    data, job_id = settings.node.data, named_job(name, jobs.job_ids(client))
-    if action == "delete":
-        retention.forget(settings.node, client, job_id)
-        print(f"{job_id}: its study, results and jobs are removed")
-        return 0
-    if action == "send-now":
-        for sentence in jobs.send_now(client, job_id, data):
-            print(sentence)
-        return 0
-    if action == "retry":
-        jobs.retry(client, job_id, data)
-    if action == "cancel":
-        jobs.cancel(client, job_id)
-    show_one(settings, client, job_id, as_json)
+    job_id = named_job(name, job_ids(client))
+    if do(settings.node, client, action, job_id):
+        show_one(settings, client, job_id, as_json)
     return 0
 
 
+def do(node: NodeSettings, client: DBOSClient, action: str, job_id: str) -> bool:
+    """What is asked for one job; whether the job is to be shown then. Raises UsageError."""
+    from app.node import jobs, retention
+
+    if action == "delete":
+        retention.forget(node, client, job_id)
+        print(f"{job_id}: its study, results and jobs are removed")
+    elif action == "send-now":
+        print("\n".join(jobs.send_now(client, job_id, node.data)))
+    elif action == "retry":
+        jobs.retry(client, job_id, node.data)
+    elif action == "cancel":
+        jobs.cancel(client, job_id)
+    return action in ("show", "retry", "cancel")
+
+
 def show_list(settings: Settings, client: DBOSClient, as_json: bool, accession: bool) -> None:
-    """All jobs, oldest first; accession numbers are read from the studies' files, where they are asked for."""
+    """All jobs, oldest first; accession numbers are read from files, where they are asked for."""
     from app.node.jobs import list_jobs
     from app.node.jobs_screen import show_jobs
 

@@ -70,10 +70,10 @@ def columns(values: Sequence[str]) -> str:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Lines of at most `width`; no word is cut unless it fills more than one."""
+    """Lines of at most `width`, unless a word is longer: UIDs are copied."""
     return textwrap.wrap(
         text, max(width, NARROWEST), initial_indent=INDENT, subsequent_indent=INDENT + "  ",
-        break_on_hyphens=False,
+        break_on_hyphens=False, break_long_words=False,
     )
 
 
@@ -146,7 +146,7 @@ def show_job(job: JobState, name: str, accession: str, folder: str, console: Con
     state, age, took, sender, images = cells(job, now)
     rows = {
         "job": job.job_id, "short": name, "study": job.study_instance_uid, "state": state,
-        "reason": with_code(job.sentence, job.code) + tried(job.attempts, job.next_attempt, now),
+        "reason": reason_of(job, now),
         "accession": printable(accession) or "none",
         "from": f"{sender}, {images} images, version {job.revision}",
         "queued": f"{datetime.fromisoformat(job.created_at).astimezone(now.tzinfo):%F %T}, {age} ago",
@@ -159,10 +159,17 @@ def show_job(job: JobState, name: str, accession: str, folder: str, console: Con
         say_row(console, "to", destination_text(each, now))
 
 
+def reason_of(job: JobState, now: datetime) -> str:
+    """Of its state; '' where the destinations say it."""
+    if any(each.sentence for each in job.destinations):
+        return ""
+    return with_code(job.sentence, job.code) + tried(job.attempts, job.next_attempt, now)
+
+
 def say_row(console: Console, heading: str, value: str) -> None:
     """Heading and value; on a terminal what is long goes on below itself."""
     head = f"{heading:<10}"
     width = max(console.width, NARROWEST) if console.is_terminal else 10**6
     for line in textwrap.wrap(value, width, initial_indent=head, subsequent_indent=" " * 10,
-                              break_on_hyphens=False):  # fmt: skip
+                              break_on_hyphens=False, break_long_words=False):  # fmt: skip
         say(console, line)

@@ -67,7 +67,8 @@ def test_a_named_file_that_is_none_is_said(
 def test_a_wrong_setting_is_said_with_its_file_and_line(
     monkeypatch: pytest.MonkeyPatch, here: Path
 ) -> None:
-    peers = "    peers:\n      - {name: pacs, ae_title: PACS}\n      - {name: ct1, ae_title: CT1,\n        port: 0}\n"
+    peers = "    peers:\n      - {name: pacs, ae_title: PACS}\n"
+    peers += "      - {name: ct1, ae_title: CT1,\n        port: 0}\n"
     (here / "app.yaml").write_text(f"osteon:\n  node:\n{peers}", encoding="utf-8")
     with pytest.raises(UsageError, match=r"^app\.yaml, line 6: setting node\.peers\.1\.port: .* got 0$"):
         read_settings()

@@ -181,11 +181,14 @@ def serve(
     given = locals()
     ways = {key: given.pop(key) for key in ("config", "models", "device", "runtime", "precision", "mode")}
     del given["peer"]
-    from app.node.command import node_settings
-    from app.node.service import serve as serve_node
+    from app.node.command import node_settings, require_packages
     from app.settings import file_in_use
 
-    return serve_node(node_settings(given, peer, **ways), file_in_use(config))
+    settings = node_settings(given, peer, **ways)
+    require_packages(settings)
+    from app.node.service import serve as serve_node
+
+    return serve_node(settings, file_in_use(config))
 
 
 @app.command

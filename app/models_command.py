@@ -23,7 +23,7 @@ DONE = 0
 
 
 def list_command(as_json: bool, config: Path | None, models: Path | None) -> int:
-    """A line a package: whether it can be used, and if not, why. Raises ModelError without a folder."""
+    """A line a package: whether it can be used, and if not, why. Raises ModelError where there are none."""
     folder = require_models(read_settings(config, models=models).models)
     rows = [listed(path) for path in package_files(folder)]
     if as_json:
@@ -171,7 +171,7 @@ def require_packages(folder: Path) -> list[Path]:
 
 def package_file(models: Path, name: str) -> Path:
     """A package's file or draft. Raises UsageError for an unknown name, ModelError without a folder."""
-    known = {path.parent.name: path for path in package_files(require_models(models))}
+    known = {path.parent.name: path for path in require_packages(models)}
     if name not in known:
-        raise UsageError(f"expected one of the packages {', '.join(known) or 'none'}, got {name!r}")
+        raise UsageError(f"expected one of the packages {', '.join(known)}, got {name!r}")
     return known[name]

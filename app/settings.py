@@ -138,5 +138,6 @@ def validated_settings(file: Path | None, given: dict[str, Any]) -> Settings:
 
 
 def models_folder(models: Path) -> Path:
-    """A relative folder that is not here is looked for beside the application."""
-    return models if models.is_absolute() or models.exists() else ROOT / models
+    """A relative folder that is not here is taken from beside the application, if it is there."""
+    beside = ROOT / models
+    return beside if not models.is_absolute() and not models.exists() and beside.is_dir() else models

@@ -38,6 +38,9 @@ class TrainOptions:
 def train_command(package: str, options: TrainOptions) -> int:
     """Trains a package's networks, one after the other, and installs each when it is done."""
     folder = recipe_folder(package, options.config, options.models)
+    start = options.start_from
+    if start is not None and not start.is_file():
+        raise UsageError(f"expected a checkpoint or safetensors at --start-from, {start} is no file")
     with training_display(Console(stderr=True)) as tell:
         tell("load", None, "libraries")
         for line in trained(package, folder, options, tell):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from app.configuration_file import line_of
 from app.settings import ROOT, Settings
-from operators.errors import UsageError
+from operators.errors import UsageError, reason
 
 SCHEMA = ROOT / "app.schema.json"
 # Numbers with a unit of Kubernetes' resource quantities, as the MAP specification wants them
@@ -75,8 +75,7 @@ def faults(path: Path) -> list[str]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        got = " ".join(str(error).split())
-        raise UsageError(f"expected a configuration file at {path}, got: {got}") from error
+        raise UsageError(f"expected a configuration file at {path}, got: {reason(error)}") from error
     try:
         file_model().model_validate(content)
     except ValidationError as error:
@@ -86,6 +85,8 @@ def faults(path: Path) -> list[str]:
 
 def fault_text(path: Path, fault: dict[str, Any]) -> str:
     """The setting, what was expected and what came, and the line where there is one."""
+    if not fault["loc"]:
+        return f"file: expected sections, the section osteon among them, got {fault['input']!r}"
     line = line_of(path, fault["loc"])
     place = f" (line {line})" if line else ""
-    return f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}, got {fault['input']!r}{place}"
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}, got {fault['input']!r}{place}"

@@ -20,7 +20,7 @@ from operators.errors import UsageError
 if TYPE_CHECKING:
     from dbos import DBOSClient
 
-    from app.node.configuration import NodeSettings
+    from app.node.configuration import NodeSettings, Peer
     from app.node.jobs import JobState
 
 # NAME=AETITLE, for a destination NAME=AETITLE@HOST:PORT or NAME=AETITLE@http(s)://ADDRESS
@@ -60,6 +60,7 @@ def jobs_command(
         raise UsageError(f"expected the id of a job: osteon jobs {action} ID")
     if action == "list" and name is not None:
         raise UsageError(f"expected no id for list; try: osteon jobs show {name}")
+    require_node(settings.node)
     prepare_database(settings.node)
     client = connected(settings.node)
     if name is None:
@@ -69,6 +70,21 @@ def jobs_command(
     if do(settings.node, client, action, job_id):
         show_one(settings, client, job_id, as_json)
     return 0
+
+
+def require_node(node: NodeSettings) -> None:
+    """Raises UsageError where there is no data folder: one of a wrong name is not to be made."""
+    if not node.data.is_dir():
+        got = "which is a file" if node.data.exists() else "which does not exist"
+        raise UsageError(f"expected the data folder of a node at --data, got {node.data}, {got}")
+
+
+def require_packages(settings: Settings) -> None:
+    """Raises ModelError where this machine is to segment and no package can be read."""
+    from operators.imaging.package_file import read_packages
+
+    if "segment" in settings.node.roles:
+        read_packages(settings.models)
 
 
 def do(node: NodeSettings, client: DBOSClient, action: str, job_id: str) -> bool:
@@ -134,16 +150,36 @@ def accession_of(settings: Settings, job_id: str) -> str:
 def send_command(settings: Settings, peer_name: str, paths: list[Path]) -> int:
     """Sends DICOM files to a destination."""
     from app.node.destination import Outgoing
-    from app.node.sender import destination, store
+    from app.node.sender import store
     from operators.dicom.instance_identity import read_outgoing
 
-    peer = destination(peer_name, settings.node)
-    files = [path for given in paths for path in (sorted(given.rglob("*")) if given.is_dir() else [given])]
-    named = [Outgoing(path, *read_outgoing(path)) for path in files if path.is_file()]
+    peer = named_destination(peer_name, settings.node)
+    named = [Outgoing(path, *read_outgoing(path)) for path in files_of(paths)]
     for refused in store(named, peer, settings.node):
         raise refused.error
     print(f"{len(named)} instances delivered to {peer.name}")
     return 0
+
+
+def named_destination(name: str, node: NodeSettings) -> Peer:
+    """Raises UsageError where no destination is called so."""
+    known = {peer.name: peer for peer in node.destinations}
+    if name not in known:
+        names = ", ".join(known) or "none is set: name one by --peer NAME=AETITLE@HOST:PORT"
+        raise UsageError(f"expected one of the destinations ({names}), got {name!r}")
+    return known[name]
+
+
+def files_of(paths: list[Path]) -> list[Path]:
+    """Every file that is named, or below a folder that is. Raises UsageError where there is none."""
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"expected DICOM files or folders, {path} does not exist")
+    files = [path for given in paths for path in (sorted(given.rglob("*")) if given.is_dir() else [given])]
+    found = [path for path in files if path.is_file()]
+    if not found:
+        raise UsageError(f"expected DICOM files, got {'empty folders' if paths else 'none'}")
+    return found
 
 
 def check_command(settings: Settings) -> int:

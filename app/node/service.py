@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.node import metrics
 from app.node.audit import STARTED, STOPPED
-from app.node.database import connected, prepare_database
+from app.node.database import connected, make_data_folder, prepare_database
 from app.node.dispatcher import Dispatcher
 from app.node.inbox import Inbox
 from app.node.logs import configure_logs
@@ -72,7 +72,7 @@ class Node:
 
     def run(self) -> None:
         """Until it is told to stop."""
-        self.node.data.mkdir(parents=True, exist_ok=True)
+        make_data_folder(self.node.data)
         allow_deep_stack()
         metrics.use_folder(self.node.data / "metrics" / os.uname().nodename)
         prepare_database(self.node)

@@ -62,7 +62,9 @@ def segments_of(dataset: Dataset) -> tuple[SegmentInfo, ...]:
 def _read(path: Path) -> Dataset:
     try:
         dataset = dcmread(path)
-    except (InvalidDicomError, OSError, EOFError) as error:
+    except InvalidDicomError as error:
+        raise UnreadableError(f"expected a DICOM SEG at {path.name}, got a file that is no DICOM") from error
+    except (OSError, EOFError) as error:
         raise UnreadableError(f"expected a DICOM SEG at {path.name}, got: {reason(error)}") from error
     kind = dataset.get("SegmentationType")
     if kind not in FRAMES:

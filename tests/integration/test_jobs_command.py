@@ -43,7 +43,7 @@ from tests.integration.queue_cases import Told, worked_off
 from tests.integration.test_jobs_command import DOWN
 from tests.integration.test_queue import node
 
-pauses.FIRST_PAUSE_S = float(sys.argv[2])
+pauses.FIRST_PAUSE_S = pauses.LONGEST_PAUSE_S = float(sys.argv[2])
 if sys.argv[3] == "former":
     pauses.pause = lambda _, seconds: DBOS.run_step({"name": "DBOS.sleep"}, time.sleep, seconds) or seconds
 with worked_off(node(Path(sys.argv[1])).settings, Told(), lambda _: DOWN):
@@ -154,10 +154,13 @@ def test_a_request_outlives_a_kill(tmp_path: Path) -> None:
         until(lambda: states(here) == ["delivered"])
 
 
-def test_work_that_began_with_the_former_pauses_goes_on(tmp_path: Path) -> None:
+def test_work_that_began_with_the_former_pauses_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.node.pauses.LONGEST_PAUSE_S", 0.2)
     here = node(tmp_path)
     arrives(here, 1, "pelvis", NOON)
-    killed(tmp_path, 0.05, "former", lambda: (job := postponed(here)) and job.destinations[0].attempts > 2)
+    killed(tmp_path, 0.2, "former", lambda: (job := postponed(here)) and job.destinations[0].attempts > 2)
     answers = [DOWN, DELIVERED]
     with worked_off(here.settings, Told(), lambda _: answers.pop(0)):
         until(lambda: states(here) == ["delivered"])

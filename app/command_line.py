@@ -17,7 +17,7 @@ from operators.errors import OsteonError, OutputError, UsageError
 
 def new_app(name: str, text: str) -> App:
     """A command line whose functions return exit codes."""
-    return App(name=name, help=text, version=software_version)
+    return App(name=name, help=text, version=software_version, suppress_keyboard_interrupt=False)
 
 
 def software_version() -> str:
@@ -41,6 +41,9 @@ def execute(application: App, arguments: list[str] | None) -> None:
         # Who read the output, such as `head`, has enough; Python would complain of it at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+    except SystemExit as ended:
+        # rich ends a command so when its output is closed
+        sys.exit(128 + signal.SIGPIPE if ended.code == 1 else ended.code)
     except (OsteonError, CycloptsError, KeyboardInterrupt, OSError) as error:
         code, sentence = ending(error)
         print(f"osteon: {sentence}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Every command with what it cannot take: one sentence that says what was expected and what came, and a code."""
+"""Every command with what it cannot take: one sentence on what was expected and what came, and a code."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ CASES = [
     ("run text -o file.txt/x", 6, "got file.txt/x: Not a directory"),
     ("run text -o out --package nobody", 2, "expected one of the packages pelvis, got 'nobody'"),
     ("run text -o out -m empty", 5, "expected a folder of model packages"),
-    ("run text -o out -m broken", 5, "expected a model package in one/package.toml, could not read it: the key"),
-    ("run text -o out -m toml", 5, "could not read it: Invalid value (at line 1"),
+    ("run text -o out -m broken", 5, "expected a model package in one/package.toml, could not read it: "),
+    ("run text -o out -m toml", 5, "could not read it: Invalid value (at "),
     ("run text -o out --files xyz", 2, 'Invalid value "xyz" for --files. Choose from: "stl"'),
-    ("run text -o out --config none", 2, "expected a configuration file at --config, got none, which does not"),
+    ("run text -o out --config none", 2, "expected a configuration file at --config, got none, which "),
     ("run text -o out --config empty", 2, "got empty, which is a folder"),
     ("run text -o out --config broken.yaml", 2, "with a section osteon at broken.yaml, got: while parsing"),
     ("run text -o out --config wrong.yaml", 2, "wrong.yaml, line 1: setting threads: "),
@@ -54,10 +54,10 @@ CASES = [
     ("evaluate file.txt file.txt", 4, "expected a DICOM SEG at file.txt, got a file that is no DICOM"),
     ("evaluate broken.nii.gz broken.nii.gz", 4, "expected a NIfTI label map at broken.nii.gz, got: "),
     ("evaluate file.txt file.txt --package nobody", 2, "expected one of the packages pelvis, got 'nobody'"),
-    ("train nobody --data empty", 2, "expected a recipe nobody/training.toml in the models folder, found none"),
+    ("train nobody --data empty", 2, "expected a recipe nobody/training.toml in the models folder"),
     ("train pelvis --data none", 2, "in the data folder, found none"),
     ("train pelvis --data file.txt", 2, "in the data folder, found none"),
-    ("train pelvis --data empty --network nobody", 2, "expected one of the networks coarse, fine, fracture, got"),
+    ("train pelvis --data empty --network nobody", 2, "expected one of the networks coarse, fine, "),
     ("train pelvis --data empty --start-from none", 2, "at --start-from, none is no file"),
     ("train pelvis --data empty --runs file.txt", 6, "expected file.txt to be readable and writable"),
     ("train pelvis", 2, "parameter --data requires an argument"),
@@ -70,7 +70,7 @@ CASES = [
     ("serve --peer x", 2, "expected a peer as NAME=AETITLE[@HOST:PORT or @http...], got 'x'"),
     ("serve --models empty", 5, "expected a folder of model packages"),
     ("send nobody file.txt", 2, "expected one of the destinations (none is set"),
-    ("send pacs none --peer pacs=PACS@127.0.0.1:1", 2, "expected DICOM files or folders, none does not exist"),
+    ("send pacs none --peer pacs=PACS@127.0.0.1:1", 2, "expected DICOM files or folders, none does not"),
     ("send pacs empty --peer pacs=PACS@127.0.0.1:1", 2, "expected DICOM files, got empty folders"),
     ("send pacs file.txt --peer pacs=PACS@127.0.0.1:1", 4, "expected a DICOM file, file.txt is none"),
     ("jobs bogus", 2, 'Invalid value "bogus" for ACTION'),
@@ -101,7 +101,7 @@ CASES = [
     ("run-map x -i text -o out -m none", 2, "expected a folder of model packages, got none"),
     ("run-map x -i text -o out", 2, "to be installed for the image x"),
     ("show none", 2, "to be installed for the image none, which is no folder here, found none"),
-    ("show empty", 2, "expected an app.yaml with the sections application and resources in empty, got: No such"),
+    ("show empty", 2, "expected an app.yaml with the sections application and resources in empty, got: "),
     ("extract none -o out", 2, "to be installed for the image none"),
     ("extract empty -o out", 2, "expected an app.yaml"),
     (f"extract {ROOT} -o file.txt", 6, "expected an output folder that can be written, got file.txt"),
@@ -184,7 +184,8 @@ def test_a_broken_package_is_listed_with_its_reason_beside_the_others(
     cut, lacking, other, well = said.splitlines()
     assert code == 0
     assert f"broken  expected {size} bytes of weights at cut/{weights.name}, got {size - 4}" in cut
-    assert re.search(r"broken  expected weights at lacking/\w+\.safetensors, found none \(and 2 more\)", lacking)
+    assert re.search(r"broken  expected weights at lacking/\w+\.safetensors, found none", lacking)
+    assert lacking.endswith(" (and 2 more)")
     assert "broken  expected a model package in other/package.toml, could not read it: Invalid value" in other
     assert " ready " in well
 
@@ -193,7 +194,8 @@ def osteon(*words: str, **environment: str | None) -> subprocess.CompletedProces
     """A process of its own; None takes a variable away."""
     values = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     known = {name: value for name, value in values.items() if value is not None}
-    return subprocess.run([*OSTEON, *words], env=known, capture_output=True, text=True, check=False, timeout=600)
+    command = [*OSTEON, *words]
+    return subprocess.run(command, env=known, capture_output=True, text=True, check=False, timeout=600)
 
 
 @pytest.mark.parametrize(

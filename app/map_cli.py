@@ -81,11 +81,14 @@ config_app = App(name="config", help="The configuration file: check, schema.")
 
 
 @config_app.command
-def check(file: Path | None = None, /) -> int:
-    """Say everything that is wrong in app.yaml, or in FILE."""
+def check(
+    file: Path | None = None, /, *,
+    config: Annotated[Path | None, Parameter(name="--config", help="The same as FILE")] = None,
+) -> int:
+    """Say which configuration file is read and everything that is wrong in it, or in FILE."""
     from app.map.config_command import check_command
 
-    return check_command(file)
+    return check_command(file or config)
 
 
 @config_app.command

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -21,10 +22,10 @@ from app.stage_clock import Show, silent
 from operators.errors import UsageError
 
 
-def run_command(package: str | None, quiet: bool, **given: Any) -> int:
-    """Runs over a folder; settings not `given` come from the environment or app.yaml."""
+def run_command(package: str | None, quiet: bool, config: Path | None = None, **given: Any) -> int:
+    """Runs over a folder; settings not `given` come from the environment or the configuration file."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    settings = read_settings(**given)
+    settings = read_settings(config, **given)
     if settings.input is None or settings.output is None:
         missing = "input folder" if settings.input is None else "output folder (-o OUT)"
         raise UsageError(f"expected an {missing}, got none; try: osteon run IN -o OUT")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 
 # In whose words a shortage comes where it is no MemoryError and has no number; each was seen under RLIMIT_AS
@@ -22,6 +23,9 @@ NO_MEMORY_WORDS = (
 )  # fmt: skip
 NO_FILES_WORDS = ("Too many open files",)  # strerror of EMFILE, and of ENFILE with "in system"
 NO_MEMORY_NUMBERS, NO_FILES_NUMBERS = (errno.ENOMEM, errno.EAGAIN), (errno.EMFILE, errno.ENFILE)
+
+# How Python begins its sentences on the arguments of a call
+CALL = re.compile(r"^[\w.]*\w\(\) ")
 
 
 class OsteonError(Exception):
@@ -111,3 +115,15 @@ def says(error: BaseException, numbers: tuple[int, ...], words: tuple[str, ...])
     kind = type(error)
     tells = kind in (RuntimeError, ImportError, OSError) or kind.__name__ == "OutOfMemoryError"
     return tells and any(each in str(error) for each in words)
+def reason(error: BaseException) -> str:
+    """What a library's error says, for a sentence of ours: without the names of its types and functions."""
+    if isinstance(error, KeyError):
+        return f"the key {error.args[0]!r} is missing" if error.args else "a key is missing"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    if isinstance(error, EOFError):
+        return "it ends too early"
+    text = " ".join(CALL.sub("", str(error)).split()) or "it is malformed"
+    return text.replace("keyword argument", "key").replace("positional arguments", "keys")

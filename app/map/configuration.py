@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from app.configuration_file import line_of
 from app.node.ignored import ignored_settings
 from app.node.redaction import got, yaml_fault
 from app.settings import ROOT, Settings
@@ -81,8 +82,14 @@ def faults(path: Path) -> list[str]:
     try:
         section: Any = file_model().model_validate(content)
     except ValidationError as error:
-        return [
-            f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}{got(dict(fault))}"
-            for fault in error.errors()
-        ]
+        return [fault_text(path, dict(fault)) for fault in error.errors()]
     return ignored_settings(section.osteon.node)
+
+
+def fault_text(path: Path, fault: dict[str, Any]) -> str:
+    """The setting, what was expected and what came, and the line where there is one."""
+    if not fault["loc"]:
+        return "file: expected sections, the section osteon among them, got something else"
+    line = line_of(path, fault["loc"])
+    place = f" (line {line})" if line else ""
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}{got(fault)}{place}"

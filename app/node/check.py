@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from app.node.ignored import ignored_settings
 from app.node.inbox import Inbox
 from app.series_job import networks_of
 from app.settings import Settings
-from operators.errors import ModelError, OsteonError, OutputError, TransientError
+from operators.errors import OsteonError, OutputError, TransientError, UsageError
 from operators.imaging.package_file import read_packages
+
+URL_HINT = "; is its URL (`database`) right, is it running?"
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ def models(settings: Settings) -> Finding:
         for spec in (spec for package in packages for spec in package.networks):
             networks.get(spec)
     except OsteonError as error:
-        return Finding(ModelError.exit_code, f"models: {error}; name their folder with --models")
+        hint = "; name their folder with --models" if error.code == "no_packages" else ""
+        return Finding(error.exit_code, f"models: {error}{hint}")
     return Finding(0, f"models: {', '.join(package.name for package in packages)}")
 
 
@@ -71,7 +75,7 @@ def database(node: NodeSettings) -> Finding:
         prepare_database(node)
         connected(node).list_workflows(limit=1)
     except OsteonError as error:
-        return Finding(error.exit_code, f"database: {error}; is its URL right, is it running?")
+        return Finding(error.exit_code, f"database: {error}{URL_HINT if node.database else ''}")
     return Finding(0, f"database: {'PostgreSQL' if node.database else 'SQLite'} answers")
 
 
@@ -81,15 +85,27 @@ def port(node: NodeSettings) -> Finding:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((node.host, node.port))
-        except OSError:
-            return Finding(0, f"port {node.port}: in use, by this node if it is running")
+        except OSError as error:
+            return bound(node, error)
     return Finding(0, f"port {node.port}: free; the node is not running")
+
+
+def bound(node: NodeSettings, error: OSError) -> Finding:
+    """What a port that cannot be listened on means."""
+    if error.errno == errno.EADDRINUSE:
+        return Finding(0, f"port {node.port}: in use, by this node if it is running")
+    if error.errno == errno.EACCES:
+        text = f"port {node.port}: expected the right to listen on it, got none; set `port` above 1023"
+        return Finding(UsageError.exit_code, text)
+    text = f"expected `host` to be an address of this machine, got {node.host}: {error.strerror}"
+    return Finding(UsageError.exit_code, f"port {node.port}: {text}")
 
 
 def peers(node: NodeSettings) -> Iterator[Finding]:
     """C-ECHO, or a word by HTTP, to each destination; who may send."""
     if not node.sources:
-        yield Finding(2, "peers: none may send; name one under `peers` in app.yaml or with --peer")
+        hint = "name one in app.yaml under osteon, node, peers, or with --peer"
+        yield Finding(UsageError.exit_code, f"peers: none may send; {hint}")
     for peer in node.destinations:
         try:
             (stow_destination if peer.stow else destination).echo(peer, node)

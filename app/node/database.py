@@ -6,15 +6,16 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from app.node.configuration import NodeSettings
-from operators.errors import TransientError, UsageError
+from operators.errors import OutputError, TransientError, UsageError
 
 APPLICATION = "osteon"
 # The steps' names and order; work begun under another version is begun again (versions.py).
@@ -38,13 +39,12 @@ def prepare_database(settings: NodeSettings) -> None:
     SQLite gets a write-ahead log: one flush for each commit instead of three, and readers never wait.
     """
     logging.getLogger("dbos").setLevel(logging.ERROR)
+    make_data_folder(settings.data)
+    if settings.database:
+        require_utf8(timely_url(settings))
+    else:
+        write_ahead(settings.data / "osteon.sqlite")
     try:
-        if settings.database:
-            require_utf8(timely_url(settings))
-        else:
-            settings.data.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(settings.data / "osteon.sqlite")) as connection:
-                connection.execute("PRAGMA journal_mode=WAL")
         DBOS.migrate(timely_url(settings))
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise unavailable(error) from error
@@ -57,6 +57,25 @@ def timely_url(settings: NodeSettings) -> str:
     url = sa.make_url(settings.database)
     limits = {name: value for name, value in TIMES.items() if name not in url.query}
     return url.update_query_dict(limits).render_as_string(hide_password=False)
+
+
+def make_data_folder(folder: Path) -> None:
+    """Raises OutputError where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"expected a data folder that can be written, got {folder}: {error.strerror}"
+        raise OutputError(text, code="output_unwritable") from error
+
+
+def write_ahead(path: Path) -> None:
+    """Gives SQLite its log. Raises OutputError where the file cannot be written, or is another's."""
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.Error as error:
+        text = f"expected the database of jobs at {path}, got: {error}"
+        raise OutputError(text, code="database_unavailable") from error
 
 
 def require_utf8(url: str) -> None:
@@ -109,7 +128,7 @@ def answering() -> Iterator[None]:
 
 def unavailable(error: Exception) -> TransientError:
     """The database does not answer; its own message may hold a password."""
-    got = type(error).__name__
+    got = "no connection" if isinstance(error, OperationalError) else "another database's answer"
     return TransientError(f"expected the database of jobs to answer, got {got}", code="database_unavailable")
 
 

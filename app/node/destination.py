@@ -25,6 +25,8 @@ STORED = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
 PASSING = (range(0xA700, 0xA800), range(0x0213, 0x0214), range(0x0110, 0x0111))
 # PS3.7 9.3.1: message IDs are 16 bits
 LARGEST_ID = 0xFFFF
+# PS3.8 9.3.4, source and reason of a rejection; all reasons of the source "service provider (presentation)"
+CALLING_UNKNOWN, CALLED_UNKNOWN, BUSY = (1, 3), (1, 7), 3
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def associated(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str,
         answer = association.acceptor.primitive
         raise TransientError(
             f"expected {peer.name} to accept an association of {settings.ae_title}, it was rejected "
-            f"(source {answer.result_source}, reason {answer.diagnostic}): is the AE title known there?",
+            f"(source {answer.result_source}, reason {answer.diagnostic}): "
+            f"{rejection_hint((answer.result_source, answer.diagnostic), peer, settings)}",
             code="association_rejected",
         )
     raise unreachable(peer)
@@ -126,6 +129,18 @@ def unreachable(peer: Peer) -> TransientError:
         f"expected {peer.name} at {peer.host}:{peer.port} to {spoken}: is it running there?",
         code="unreachable",
     )
+
+
+def rejection_hint(reason: tuple[int, int], peer: Peer, settings: NodeSettings) -> str:
+    """What to look after (PS3.8 9.3.4), ours and theirs by name."""
+    ours, theirs = settings.ae_title, peer.ae_title
+    if reason == CALLING_UNKNOWN:
+        return f"it does not know {ours}, this node's title (setting ae_title): enter it in {peer.name}"
+    if reason == CALLED_UNKNOWN:
+        return f"it is not called {theirs}: correct ae_title of the peer {peer.name} here"
+    if reason[0] == BUSY:
+        return "it is busy, or takes no more associations"
+    return f"does it know {ours}, this node's title, and is it called {theirs}?"
 
 
 def tls_of(peer: Peer, settings: NodeSettings) -> tuple[SSLContext, str] | None:

@@ -43,8 +43,12 @@ def forget(settings: NodeSettings, client: DBOSClient, job_id: str) -> None:
     """Removes the whole study of a job at once. Raises UsageError where it has not come to its end."""
     study = require_job(client, job_id).study_instance_uid
     jobs = [job for job in list_jobs(client) if job.study_instance_uid == study]
-    if not all(job.state in ENDS for job in jobs) or not remove(settings, client, jobs):
-        raise UsageError(f"expected a study that has come to its end, {job_id} has not; cancel it first")
+    for job in jobs:
+        if job.state not in ENDS:
+            text = f"expected a study that has come to its end, {job.job_id} has not; cancel it first"
+            raise UsageError(text)
+    if not remove(settings, client, jobs):
+        raise UsageError("expected a study that is complete, more of it came that has no job yet")
     shutil.rmtree(settings.data / "conflicts" / study, ignore_errors=True)
 
 

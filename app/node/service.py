@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import structlog
 from dbos import DBOSClient
@@ -262,9 +263,13 @@ def first_made(make: Callable[[], Callable[[], object]]) -> Callable[[], object]
     return turn
 
 
-def serve(settings: Settings) -> int:
-    """The command. Raises OsteonError where the node cannot begin, or cannot go on."""
+def serve(settings: Settings, configuration: Path | None = None) -> int:
+    """The command; `configuration` is the file that the settings were read from.
+
+    Raises OsteonError where the node cannot begin, or cannot go on.
+    """
     configure_logs("node")
+    log.info("settings_read", file=str(configuration.resolve()) if configuration else "")
     node = Node(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, node.stop_signal)

@@ -6,16 +6,17 @@ repeated, and gives the same objects with the same UIDs.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import structlog
 from dbos import DBOS
 
 from app.library_messages import frames_of
+from app.node import pauses
 from app.node.configuration import NodeSettings
 from app.node.database import REPORT, WORKFLOW_VERSION, delivery_queue
 from app.node.job import Json
@@ -25,7 +26,6 @@ from operators.errors import OsteonError, OutputError, TransientError, Unsuitabl
 log = structlog.get_logger()
 
 SEGMENT, DELIVER = "segment_study", "deliver_result"
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 600.0
 # A full disk, say, may be mended meanwhile; other studies wait.
 SEGMENT_PATIENCE_S = 600.0
 
@@ -71,11 +71,13 @@ def define_segmenting(
             return segmented(job)
 
     def segmented(job: Json) -> Json:
-        plan = repeated(partial(decide, job), SEGMENT_PATIENCE_S)
+        plan = repeated(partial(decide, job), SEGMENT_PATIENCE_S, settings.data)
         if plan["state"] != "decided":
             return plan
         numbers = range(plan["selected"])
-        series = [repeated(partial(segment, job, n), SEGMENT_PATIENCE_S) for n in numbers]
+        series = [
+            repeated(partial(segment, job, n), SEGMENT_PATIENCE_S, settings.data) for n in numbers
+        ]
         outcome = summed_up([*series, *plan["refusals"]])
         hand_over(job, outcome, settings)
         return outcome
@@ -105,22 +107,19 @@ def ended(error: OsteonError) -> Json:
     return {"state": state, "code": error.code, "sentence": str(error)}
 
 
-def repeated(step: Callable[[], Json], patience_s: float) -> Json:
-    """Repeats a step, after ever longer pauses, until its outcome is not transient or patience ends."""
-    waited_s, pause_s = 0.0, FIRST_PAUSE_S
+def repeated(step: Callable[[], Json], patience_s: float, data: Path) -> Json:
+    """Repeats a step, after ever longer pauses, until its outcome is not transient or patience ends.
+
+    Who looks after the node may end a pause by a file in the folder `data` (`pauses.end_pause`).
+    """
+    waited_s, pause_s = 0.0, pauses.FIRST_PAUSE_S
     while (outcome := step())["state"] == "transient":
         if waited_s >= patience_s:
             return outcome | {"state": "failed"}
         log.warning("postponed", code=outcome["code"], pause_s=pause_s)
-        pause(pause_s)
-        waited_s, pause_s = waited_s + pause_s, min(2 * pause_s, LONGEST_PAUSE_S)
+        waited_s += pauses.pause(data, pause_s)
+        pause_s = pauses.pause_after(pause_s)
     return outcome
-
-
-def pause(seconds: float) -> None:
-    """Not made again once it is over. DBOS's own lasts until a time of day, and the clock may be set back."""
-    # By the name of DBOS's own, so that work begun with that goes on
-    DBOS.run_step({"name": "DBOS.sleep"}, time.sleep, seconds)
 
 
 def summed_up(series: list[Json]) -> Json:
@@ -176,10 +175,10 @@ def define_delivering(
     @DBOS.workflow(name=DELIVER, max_recovery_attempts=None)
     def deliver(delivery: Json) -> Json:
         with running.this():
-            sent = repeated(partial(attempt_once, delivery), settings.delivery_limit_s)
+            sent = repeated(partial(attempt_once, delivery), settings.delivery_limit_s, settings.data)
             if sent["state"] != "delivered":
                 return sent
-            confirmed = repeated(partial(confirm_once, delivery), settings.commitment_s)
+            confirmed = repeated(partial(confirm_once, delivery), settings.commitment_s, settings.data)
             return sent if confirmed["state"] == "delivered" else confirmed
 
     return deliver
@@ -197,6 +196,6 @@ def define_reporting(
     @DBOS.workflow(name=REPORT, max_recovery_attempts=None)
     def report_commitment(owed: Json) -> Json:
         with running.this():
-            return repeated(partial(report_once, owed), settings.commitment_s)
+            return repeated(partial(report_once, owed), settings.commitment_s, settings.data)
 
     return report_commitment

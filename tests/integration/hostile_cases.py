@@ -38,4 +38,4 @@ def assert_serves(node: Running, tmp_path: Path) -> None:
     assert code == 0, text
     folder = node.inbox.studies / f"{phantoms.UID_ROOT}.9"
     assert len(list(folder.rglob("*.dcm"))) == len(paths)
-    until(lambda: node.left_over() == [], 10)
+    until(lambda: node.left_over() == [])

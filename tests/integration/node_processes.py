@@ -46,7 +46,7 @@ def until(true: Callable[[], Any], within_s: float = 60.0) -> Any:
 def fetched(url: str, content: bytes | None = None, method: str = "GET") -> Any:
     """The JSON, or text, at an address; None where nothing answers."""
     try:
-        with urlopen(Request(url, data=content, method=method), timeout=10) as answer:
+        with urlopen(Request(url, data=content, method=method), timeout=START_S) as answer:
             text = answer.read().decode()
     except HTTPError:
         return None
@@ -139,7 +139,7 @@ class Served:
         """The exit code after SIGTERM."""
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(START_S)
 
 
 class Orthanc:
@@ -171,7 +171,7 @@ class Orthanc:
                 [system_tool("Orthanc"), str(path)], stdout=log, stderr=log,
                 env={**os.environ, "TCP_NODELAY": "1"},
             )  # fmt: skip
-        until(lambda: self.get("system"), 30)
+        until(lambda: self.get("system"), START_S)
         return self
 
     def stop(self) -> None:

@@ -138,7 +138,7 @@ def out_of_order(_: Any) -> None:
 def test_a_report_that_nobody_takes_is_kept_over_restarts_and_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.node.workflow.FIRST_PAUSE_S", 0.2)
+    monkeypatch.setattr("app.node.pauses.FIRST_PAUSE_S", 0.2)
     port, peer, tries, trying = free_port(), Peerside(), list[Attempt](), Lock()
     settings = node_settings(tmp_path / "data", peers=(listens(port),), network_s=2.0)
     prepare_database(settings)

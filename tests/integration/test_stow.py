@@ -58,7 +58,7 @@ def served(data: Path, **settings: Any) -> Iterator[Web]:
     web = Web(data, **settings)
     thread = threading.Thread(target=web.server.run)
     thread.start()
-    until(lambda: web.server.started, 20)
+    until(lambda: web.server.started)
     try:
         yield web
     finally:

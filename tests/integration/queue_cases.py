@@ -12,7 +12,7 @@ from app.node.configuration import NodeSettings
 from app.node.database import STUDIES, delivery_queue, executor_configuration, report_queue
 from app.node.job import Json
 from app.node.orphans import Running
-from app.node.workflow import Attempt, define_delivering, define_reporting, define_segmenting
+from app.node.workflow import Attempt, Segments, define_delivering, define_reporting, define_segmenting
 
 FILES = [{"kind": kind, "file": f"{kind}.dcm"} for kind in ("seg", "sr", "sc")]
 SEGMENTED: Json = {"state": "segmented", "code": "", "sentence": "", "files": FILES}
@@ -39,7 +39,7 @@ class Told:
 
 @contextmanager
 def worked_off(
-    settings: NodeSettings, segmenter: Told, attempt: Callable[[Json], Attempt] | None = None,
+    settings: NodeSettings, segmenter: Segments, attempt: Callable[[Json], Attempt] | None = None,
     report: Callable[[Json], Attempt] = lambda _: DELIVERED,
 ) -> Iterator[None]:
     """Studies, commitment reports, and deliveries where there is an `attempt`, one at a time."""

@@ -28,7 +28,7 @@ from operators.dicom.instance_identity import Instance, read_instance
 from tests import phantoms
 from tests.integration.crash_points import Scenario
 from tests.integration.node_cases import node_settings
-from tests.integration.queue_cases import DELIVERED, Told, worked_off
+from tests.integration.queue_cases import DELIVERED, SEGMENTED, worked_off
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 CENTURY_MS = 100 * 365 * 86400 * 1000
@@ -208,6 +208,18 @@ class Sweeping(Queueing):
         assert states(root) == []
 
 
+class OneSeries:
+    """A segmenter of studies of one series, which knows nothing of what was done before it was started."""
+
+    def decide(self, values: Json) -> Json:
+        """One series."""
+        return {"state": "decided", "selected": 1, "refusals": [], "job": values["job_id"]}
+
+    def segment(self, values: Json, number: int) -> Json:
+        """A result."""
+        return SEGMENTED | {"job": values["job_id"], "number": number}
+
+
 class Delivering(Queueing):
     """A study from its queue to its destination, by the real workflows."""
 
@@ -221,7 +233,7 @@ class Delivering(Queueing):
                 sent.write(f"{delivery['job_id']} {[file['file'] for file in delivery['files']]}\n")
             return DELIVERED
 
-        with worked_off(settings(root), Told(), attempt):
+        with worked_off(settings(root), OneSeries(), attempt):
             until(lambda: states(root) == ["delivered"])
 
     def recover(self, root: Path) -> None:

@@ -25,6 +25,7 @@ from app.node.workflow import (
     DELIVER,
     SEGMENT,
     Attempt,
+    Segments,
     define_delivering,
     define_reporting,
     define_segmenting,
@@ -55,7 +56,7 @@ class Told:
 
 @contextmanager
 def worked_off(
-    settings: NodeSettings, segmenter: Told, attempt: Callable[[Json], Attempt] | None = None,
+    settings: NodeSettings, segmenter: Segments, attempt: Callable[[Json], Attempt] | None = None,
     report: Callable[[Json], Attempt] = lambda _: DELIVERED, version: str = WORKFLOW_VERSION,
 ) -> Iterator[None]:
     """Studies, commitment reports, and deliveries where there is an `attempt`, one at a time."""

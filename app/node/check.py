@@ -14,7 +14,7 @@ from app.node.inbox import Inbox
 from app.node.parts import MEGABYTE
 from app.series_job import networks_of
 from app.settings import Settings
-from operators.errors import ModelError, OsteonError, OutputError, TransientError
+from operators.errors import ModelError, OsteonError, OutputError
 from operators.imaging.package_file import read_packages
 
 
@@ -90,5 +90,5 @@ def peers(node: NodeSettings) -> Iterator[Finding]:
         try:
             (stow_destination if peer.stow else destination).echo(peer, node)
             yield Finding(0, f"peer {peer.name}: answers {'by HTTP' if peer.stow else 'C-ECHO'}")
-        except TransientError as error:
+        except OsteonError as error:
             yield Finding(error.exit_code, f"peer {peer.name}: {error}")

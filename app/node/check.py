@@ -16,7 +16,7 @@ from app.node.ignored import ignored_settings
 from app.node.inbox import Inbox
 from app.series_job import networks_of
 from app.settings import Settings
-from operators.errors import OsteonError, OutputError, TransientError, UsageError
+from operators.errors import OsteonError, OutputError, UsageError
 from operators.imaging.package_file import read_packages
 
 URL_HINT = "; is its URL (`database`) right, is it running?"
@@ -110,5 +110,5 @@ def peers(node: NodeSettings) -> Iterator[Finding]:
         try:
             (stow_destination if peer.stow else destination).echo(peer, node)
             yield Finding(0, f"peer {peer.name}: answers {'by HTTP' if peer.stow else 'C-ECHO'}")
-        except TransientError as error:
+        except OsteonError as error:
             yield Finding(error.exit_code, f"peer {peer.name}: {error}")

@@ -108,6 +108,7 @@ class RequestorDimse(DIMSEServiceProvider):
         self.silence_s = silence_s
         self.message: DIMSEMessage | None = None
         self.asked_id: int | None = None
+        self.asked_s = 0.0
         self.received_bytes = 0
 
     @property
@@ -117,7 +118,7 @@ class RequestorDimse(DIMSEServiceProvider):
 
     def send_msg(self, primitive: Any, context_id: int) -> None:
         """Queues it; an answer counts from now on."""
-        self.asked_id = primitive.MessageID
+        self.asked_id, self.asked_s = primitive.MessageID, time.monotonic()
         super().send_msg(primitive, context_id)
 
     def get_msg(self, block: bool = False) -> Any:
@@ -165,8 +166,9 @@ class RequestorDimse(DIMSEServiceProvider):
 
     @property
     def _silent_s(self) -> float:
-        connection = self.dul.socket
-        return connection.silent_s if isinstance(connection, RequestorSocket) else self.silence_s
+        """Of a peer that was asked nothing before it is no silence."""
+        connection, asked_s = self.dul.socket, time.monotonic() - self.asked_s
+        return min(connection.silent_s, asked_s) if isinstance(connection, RequestorSocket) else asked_s
 
 
 class SteadyTimer(Timer):

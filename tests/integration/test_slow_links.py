@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +25,7 @@ from app.node.destination import Outgoing
 from app.node.inbox import content_hash
 from app.node.tls import server_context
 from operators.errors import TransientError
-from tests.integration.ill_servers import Talk, ill_server
+from tests.integration.ill_servers import Talk, association_accept, ill_server, response, take_file
 from tests.integration.slow_link import large_file, slow_link
 from tests.integration.test_ill_web_servers import END, OK, take_request, web
 from tests.integration.test_stow import served
@@ -153,3 +156,38 @@ def test_a_server_may_think_for_a_time_limit_after_the_last_byte(large: Outgoing
             stow_destination.store([large], web(link.port), settings())
         thinking.set()
     assert raised.value.code == "no_answer"
+
+
+@pytest.mark.parametrize("maximum_pdu", [16384, 0])
+def test_a_large_file_is_never_in_memory(tmp_path: Path, maximum_pdu: int) -> None:
+    """Nor where the peer takes PDUs of any length."""
+
+    def meet(talk: Talk) -> None:
+        talk.hear_pdu()
+        talk.say(association_accept(maximum_pdu))
+        threading.Event().wait(1)  # time enough to read the whole file
+        take_file(talk)
+        talk.say(response())
+        talk.hear_pdu()
+
+    with ill_server(meet) as server:
+        assert sent_alone(pacs(server.port), large_file(tmp_path / "large.dcm", 24)) < 16
+
+
+def test_nor_by_http(tmp_path: Path) -> None:
+    def meet(talk: Talk) -> None:
+        take_request(talk)
+        talk.say(OK, END)
+
+    with ill_server(meet) as server:
+        assert sent_alone(web(server.port), large_file(tmp_path / "large.dcm", 24)) < 16
+
+
+def sent_alone(peer: Peer, file: Outgoing) -> float:
+    """Megabytes that a process of its own took for it."""
+    module = "tests.integration.sending_process"
+    command = [sys.executable, "-m", module, peer.model_dump_json(), str(file.path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    found = json.loads(done.stdout)
+    assert found["refused"] == []
+    return float(found["grown_mb"])

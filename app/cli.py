@@ -47,7 +47,13 @@ def run(
     files: Formats = None, config: Config = None,
     quiet: Annotated[bool, Parameter(negative="", help="Say nothing but errors")] = False,
 ) -> int:
-    """Segment every suitable series in FOLDER; write DICOM SEG, SR and pictures, and report.json."""
+    """Segment every suitable series in FOLDER; write DICOM SEG, SR and pictures, and report.json.
+
+    Parameters
+    ----------
+    folder
+        Folder or file of DICOM.
+    """
     from app.run_command import run_command
 
     ways = {"device": device, "runtime": runtime, "precision": precision, "mode": mode, "files": files}
@@ -59,7 +65,13 @@ def series(
     folder: Path, /, *, models: Models = None, package: Package = None, config: Config = None,
     json_: Json = False,
 ) -> int:
-    """Say what is in FOLDER, what would be run or refused, and why; runs no network."""
+    """Say what is in FOLDER, what would be run or refused, and why; runs no network.
+
+    Parameters
+    ----------
+    folder
+        Folder or file of DICOM.
+    """
     from app.series_listing import series_command
 
     return series_command(folder, package, json_, config, models)
@@ -73,6 +85,11 @@ def export(
     """Write a SEG, RTSTRUCT or named NIfTI as surfaces and label map; all of them unless given.
 
     With --files rtstruct also a SEG of Osteon's own as RT Structure Set.
+
+    Parameters
+    ----------
+    segments
+        DICOM SEG, RTSTRUCT, or NIfTI with its labels' names.
     """
     from app.export_command import export_command
 
@@ -84,7 +101,15 @@ def evaluate(
     prediction: Path, truth: Path, /, *, output: Output = None, models: Models = None,
     package: Package = None, config: Config = None, json_: Json = False,
 ) -> int:
-    """Compare PREDICTION with TRUTH: DICOM SEG or RTSTRUCT, NIfTI, NRRD, or folders of them."""
+    """Compare PREDICTION with TRUTH: DICOM SEG or RTSTRUCT, NIfTI, NRRD, or folders of them.
+
+    Parameters
+    ----------
+    prediction
+        File or folder that is to be judged.
+    truth
+        File or folder that is right.
+    """
     from app.evaluate_command import evaluate_command
 
     return evaluate_command(prediction, truth, output, package, json_, config, models)
@@ -100,15 +125,26 @@ def train(
 
     Parameters
     ----------
-    data: Folder that the recipe's paths are relative to.
-    network: Train this network only.
-    runs: Folder for checkpoints and logs.
-    steps: Train for so many steps instead of the recipe's.
-    minutes: Let the learning rate fall to its end within this time.
-    workers: Processes that simulate.
-    seed: Seed of simulation and of the first weights.
-    start_from: A checkpoint, or a package's safetensors, whose weights to begin with.
-    calibration_cases: Simulated bones for `osteon calibrate`, which ends a training; 0 leaves it out.
+    package
+        Name of a package that has a training.toml.
+    data
+        Folder that the recipe's paths are relative to.
+    network
+        Train this network only.
+    runs
+        Folder for checkpoints and logs.
+    steps
+        Train for so many steps instead of the recipe's.
+    minutes
+        Let the learning rate fall to its end within this time.
+    workers
+        Processes that simulate.
+    seed
+        Seed of simulation and of the first weights.
+    start_from
+        A checkpoint, or a package's safetensors, whose weights to begin with.
+    calibration_cases
+        Simulated bones for `osteon calibrate`, which ends a training; 0 leaves it out.
     """
     from app.train_command import TrainOptions, train_command
 
@@ -130,11 +166,18 @@ def calibrate(
 
     Parameters
     ----------
-    data: Folder that the recipe's paths are relative to.
-    runs: Folder whose cache holds loaded subjects.
-    cases: Simulated bones; the decision is fitted on three fifths, the probabilities on the others.
-    seed: Seed of the simulation.
-    keep_decision: Fit the probabilities alone, of decisions as they are made now.
+    package
+        Name of a package whose networks are trained.
+    data
+        Folder that the recipe's paths are relative to.
+    runs
+        Folder whose cache holds loaded subjects.
+    cases
+        Simulated bones; the decision is fitted on three fifths, the probabilities on the others.
+    seed
+        Seed of the simulation.
+    keep_decision
+        Fit the probabilities alone, of decisions as they are made now.
     """
     from app.calibrate_command import calibrate_command
 
@@ -149,9 +192,12 @@ def demo(
 
     Parameters
     ----------
-    output: Folder for the CT, the results and the comparison.
-    coarser: Multiplies the sides of the voxels; 1 gives 512x512x274.
-    seed: Another seed gives other fractures, and other UIDs.
+    output
+        Folder for the CT, the results and the comparison.
+    coarser
+        Multiplies the sides of the voxels; 1 gives 512x512x274.
+    seed
+        Another seed gives other fractures, and other UIDs.
     """
     from app.demo import run_demo
 
@@ -178,7 +224,57 @@ def serve(
     mount: Path | None = None,
     config: Config = None,
 ) -> int:
-    """Stand beside a PACS: receive studies, segment them, deliver the results. app.yaml says the rest."""
+    """Stand beside a PACS: receive studies, segment them, deliver the results. app.yaml says the rest.
+
+    Parameters
+    ----------
+    ae_title
+        This node's AE title.
+    host
+        Address to listen on.
+    port
+        DICOM port.
+    http_host
+        Address of health, metrics and STOW-RS.
+    http_port
+        Port of health, metrics and STOW-RS.
+    quiet_s
+        A study is complete so long after its last instance.
+    forced_s
+        At most so long after its first one.
+    study_limit_s
+        Time that the segmentation of one study may take.
+    retention_s
+        Delivered and refused studies are kept so long.
+    delivery_limit_s
+        How long a delivery is tried again.
+    minimum_free_mb
+        Below it nothing is taken; C-STORE answers A700.
+    workers
+        Processes that segment.
+    maximum_associations
+        Served at once.
+    maximum_pdu_bytes
+        Largest PDU that peers may send.
+    network_s
+        A peer silent for so long is dropped.
+    grace_s
+        Time for the work in hand when stopping.
+    commitment_s
+        How long a peer may take to commit to a result.
+    crash_limit
+        A study over which workers die more often has failed.
+    lost_s
+        Work of a machine that gave no sign of life for so long goes to the others.
+    audit
+        File of the audit trail; else audit.xml in the data folder.
+    watch
+        Folder whose DICOM files are taken in like sent ones.
+    watch_settled_s
+        A file there is taken when it was the same so long.
+    stow
+        Take instances by STOW-RS on the HTTP port.
+    """
     given = locals()
     ways = {key: given.pop(key) for key in ("config", "models", "device", "runtime", "precision", "mode")}
     del given["peer"]
@@ -198,8 +294,10 @@ def send(peer: str, /, *paths: Path, to: Peers = None, config: Config = None) ->
 
     Parameters
     ----------
-    peer: Name of the destination.
-    paths: Files, or folders with all that is below them.
+    peer
+        Name of the destination.
+    paths
+        Files, or folders with all that is below them.
     """
     from app.node.command import node_settings, send_command
 
@@ -220,8 +318,10 @@ def jobs(
 
     Parameters
     ----------
-    action: What to do.
-    job_id: A job's id: the short one of the list, or any beginning or end that no other job has.
+    action
+        What to do.
+    job_id
+        A job's id: the short one of the list, or any beginning or end that no other job has.
     """
     from app.node.command import jobs_command, node_settings
 

@@ -26,7 +26,13 @@ def list_(*, models: Models = None, config: Config = None, json_: Json = False) 
 
 @models_app.command
 def show(name: str, /, *, models: Models = None, config: Config = None, json_: Json = False) -> int:
-    """One package: networks, what they read, labels with their codes."""
+    """One package: networks, what they read, labels with their codes.
+
+    Parameters
+    ----------
+    name
+        Name of a package.
+    """
     from app.models_command import show_command
 
     return show_command(name, json_, config, models)
@@ -43,15 +49,26 @@ def import_(
 
     Parameters
     ----------
-    name: What the package is to be called; else the data set's name.
-    title: How results name it.
-    labels: A known table of labels (ctpelvic1k, totalsegmentator) or a file like them.
-    fold: Take these folds only; else all there are.
-    checkpoint: File of each fold, or in a bundle's models folder; else the final one.
-    orientation: Directions of the training images' x, y, z, such as LPS or RAS.
-    previous: Folder of a cascade's stage before; else the one beside it that its plans name.
-    fractures: Folder of a network that splits each bone of the one in FOLDER, cut out of the CT.
-    mirroring: Mirror images as the checkpoints allow; else not, as with nnU-Net's --disable_tta.
+    folder
+        Folder of the published model.
+    name
+        What the package is to be called; else the data set's name.
+    title
+        How results name it.
+    labels
+        A known table of labels (ctpelvic1k, totalsegmentator) or a file like them.
+    fold
+        Take these folds only; else all there are.
+    checkpoint
+        File of each fold, or in a bundle's models folder; else the final one.
+    orientation
+        Directions of the training images' x, y, z, such as LPS or RAS.
+    previous
+        Folder of a cascade's stage before; else the one beside it that its plans name.
+    fractures
+        Folder of a network that splits each bone of the one in FOLDER, cut out of the CT.
+    mirroring
+        Mirror images as the checkpoints allow; else not, as with nnU-Net's --disable_tta.
     """
     from app.models_import import ImportOptions, import_command
 
@@ -63,7 +80,13 @@ def import_(
 
 @models_app.command
 def verify(name: str | None = None, /, *, models: Models = None, config: Config = None) -> int:
-    """Check files, checksums, labels and networks of one package or of all; a filled-in draft becomes one."""
+    """Check files, checksums, labels and networks of one package or of all; a filled-in draft becomes one.
+
+    Parameters
+    ----------
+    name
+        Name of a package; all of them unless given.
+    """
     from app.models_command import verify_command
 
     return verify_command(name, config, models)
@@ -78,9 +101,14 @@ def bench(
 
     Parameters
     ----------
-    device: Where they run: auto, cpu, cuda.
-    runtime: What runs them: auto, openvino, torch.
-    precision: Their arithmetic: auto, f32, bf16.
+    name
+        Name of a package; all of them unless given.
+    device
+        Where they run: auto, cpu, cuda.
+    runtime
+        What runs them: auto, openvino, torch.
+    precision
+        Their arithmetic: auto, f32, bf16.
     """
     from app.models_bench import bench_command
 

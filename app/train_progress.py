@@ -47,7 +47,7 @@ class Bars:
         if stage not in self.tasks:
             for task in self.tasks.values():
                 self.bars.stop_task(task)
-            self.tasks[stage] = self.bars.add_task(stage, total=None)
+            self.tasks[stage] = self.bars.add_task(stage, total=None, text="")
         total = None if done is None else 1.0
         self.bars.update(self.tasks[stage], total=total, completed=done or 0.0, text=escape(text))
 

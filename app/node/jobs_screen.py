@@ -47,7 +47,9 @@ def block(
     head = columns((name, *cells(job, now), to_text(job)))
     remarks = list(said(job, accession, now))
     if len(head) > width:
-        head, remarks = columns((name, *cells(job, now), "")), [f"to {to_text(job)}", *remarks]
+        head = columns((name, *cells(job, now), ""))
+        named = any(not done(each) for each in job.destinations)
+        remarks = remarks if named else [f"to {to_text(job)}", *remarks]
     yield head.rstrip()
     for remark in remarks:
         yield from wrapped(remark, width)
@@ -103,13 +105,18 @@ def said(job: JobState, accession: str | None, now: datetime) -> Iterator[str]:
     """Accession number, the reason of the state, and what each destination has that has not taken all."""
     if accession is not None:
         yield f"accession number {printable(accession) or 'none'}"
-    told = [each for each in job.destinations if each.state != "delivered" or each.sentence]
+    told = [each for each in job.destinations if not done(each)]
     if job.sentence and not told:
         yield with_code(job.sentence, job.code) + tried(job.attempts, job.next_attempt, now)
     for each in told:
         yield destination_text(each, now)
     if told:
         yield from (f"{each.peer}: delivered" for each in job.destinations if each not in told)
+
+
+def done(each: DeliveryState) -> bool:
+    """Whether a destination has taken all, and there is nothing more to be said of it."""
+    return each.state == "delivered" and not each.sentence
 
 
 def destination_text(each: DeliveryState, now: datetime) -> str:

@@ -195,10 +195,14 @@ def send(peer: str, /, *paths: Path, to: Peers = None) -> int:
 
 @app.command
 def jobs(
-    action: Literal["list", "show", "retry", "cancel", "delete"] = "list", job_id: str | None = None, /, *,
+    action: Literal["list", "show", "retry", "cancel", "delete", "accept", "dismiss"] = "list",
+    job_id: str | None = None, /, *,
     data: Data = None, database: Database = None, json_: Json = False,
 ) -> int:
-    """What became of every study; begin one again, end it, or forget it and all that came of it."""
+    """What became of every study; begin one again, end it, or forget it and all that came of it.
+
+    A conflict is decided: accept uses the versions of instances that came later, dismiss keeps the former.
+    """
     from app.node.command import jobs_command, node_settings
 
     return jobs_command(node_settings({"data": data, "database": database}), action, job_id, json_)

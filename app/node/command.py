@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,11 @@ def peer_of(text: str) -> dict[str, Any]:
 
 
 def jobs_command(settings: Settings, action: str, job_id: str | None, as_json: bool) -> int:
-    """list, show, retry, cancel, delete."""
+    """list, show, retry, cancel, delete, accept, dismiss."""
     from app.node import jobs, retention
+    from app.node.audit import DECISIONS
     from app.node.database import connected, prepare_database
+    from app.node.parts import audit_trail
 
     prepare_database(settings.node)
     client = connected(settings.node)
@@ -54,12 +57,15 @@ def jobs_command(settings: Settings, action: str, job_id: str | None, as_json: b
     if job_id is None:
         raise UsageError(f"expected the id of a job: osteon jobs {action} ID")
     if action == "delete":
-        retention.forget(settings.node, client, job_id)
+        retention.forget(settings.node, client, job_id, audit_trail(settings), getuser())
         return 0
     if action == "retry":
         jobs.retry(client, job_id, settings.node.data)
     if action == "cancel":
         jobs.cancel(client, job_id)
+    if action in DECISIONS:
+        settled = jobs.settle(client, job_id, action)
+        audit_trail(settings).changed(settled.study_instance_uid, 0, DECISIONS[action], getuser())
     print(json.dumps(asdict(jobs.require_job(client, job_id)), indent=2))
     return 0
 

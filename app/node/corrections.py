@@ -49,7 +49,10 @@ DECISIONS_S = 1.0
 
 
 class Corrections:
-    """Looks at `conflicts` like the dispatcher at the inbox; a study is judged when it is quiet."""
+    """Looks at `conflicts` like the dispatcher at the inbox; a study is judged when it is quiet.
+
+    `corrected` holds the studies of which other versions have been brought into use.
+    """
 
     def __init__(self, settings: NodeSettings, client: DBOSClient, trail: AuditTrail) -> None:
         self.settings, self.client, self.trail, self.data = settings, client, trail, settings.data
@@ -58,17 +61,24 @@ class Corrections:
         self.judged: dict[str, tuple[str, str, bool]] = {}
         self.open = {row.conflict_id for row in rows(client, only_open=True)}
         self.next_decisions_s = 0.0
+        self.corrected: set[str] = set()
 
     def tick(self, contents: Mapping[str, Content], now_s: float) -> frozenset[str]:
-        """Brings into use what is to be used; the studies of which other versions come at the moment."""
+        """Brings into use what is to be used; the studies that are to wait for the next look.
+
+        Of these other versions come at the moment, or they are not any more what they were at this look.
+        """
+        before = set(self.corrected)
         for study in unfinished(self.data):
+            self.corrected.add(study)
             with moving_files(self.data):
                 finish(self.data, study)
         self._carry_out_decisions(now_s)
         found = studies_in_conflict(self.data)
         self.waiting = {study: each for study, each in self.waiting.items() if study in found}
         self.judged = {study: each for study, each in self.judged.items() if study in found}
-        return frozenset(study for study in found if self._guarded(study, contents, now_s))
+        waits = {study for study in found if self._guarded(study, contents, now_s)}
+        return frozenset(waits | (self.corrected - before))
 
     def _guarded(self, study: str, contents: Mapping[str, Content], now_s: float) -> bool:
         """A study that is removed while it is looked at, or cannot be read, holds up no other."""
@@ -139,6 +149,7 @@ class Corrections:
         carry_out(self.data, Correction(study, keywords, swaps))
         log.info("corrected", study_instance_uid=study, instances=len(swaps), attributes=keywords)
         self.trail.changed(study, len(swaps), CORRECTED)
+        self.corrected.add(study)
 
     def _open(self, study: str, conflicts: Sequence[Conflict]) -> None:
         """Puts conflicts to a person, unless the same were decided; those that are no more are closed."""
@@ -185,8 +196,9 @@ class Corrections:
                     self._accept(row)
                 elif row.decision == "dismiss":
                     set_aside(self.data, row.study, map(Version, row.versions))
-            if row.decision in ("accept", "dismiss"):
-                close(self.client, row.conflict_id, row.decision)
+            left = {version.name for version in conflicting(self.data, row.study)}
+            if row.decision or not left.intersection(row.versions):
+                close(self.client, row.conflict_id, row.decision or "superseded")
                 self.open.discard(row.conflict_id)
                 log.info("decided", job=row.conflict_id, decision=row.decision)
 
@@ -206,6 +218,7 @@ class Corrections:
             keywords = self._keywords(row.study, readable)
             names = tuple(version.name for version in unwanted)
             carry_out(self.data, Correction(row.study, keywords, swaps, names))
+            self.corrected.add(row.study)
         else:
             set_aside(self.data, row.study, unwanted)
 

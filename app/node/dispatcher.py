@@ -92,6 +92,10 @@ class Dispatcher:
         if fingerprint in self.queued.get(study, ()) and self._is_still_there(study, fingerprint):
             self.waiting.pop(study, None)
             return False
+        if study in self.corrections.corrected and study not in self.waiting:
+            # That nothing more came was waited for already
+            self.waiting[study] = Waiting(now_s, now_s - self.patience.quiet_s, fingerprint)
+        self.corrections.corrected.discard(study)
         self.waiting[study] = waiting = seen(self.waiting.get(study), fingerprint, now_s)
         rule = rule_for(self.settings.rules, content.series, content.series[0].source_ae)
         if not is_complete(waiting, content, rule, self.patience, now_s):

@@ -21,10 +21,11 @@ from dbos import DBOSClient
 from app.node.commitment import answer_path, transaction_of
 from app.node.database import REPORT
 from app.node.decisions import CONFLICT
+from app.node.inbox import same_content
 from app.node.job import job_folder
 from app.node.study_folder import names_below, new_images, read_study
 from app.node.study_lock import LOCK, TRASH, moving_files
-from app.node.versions import CONFLICTS, REPLACED
+from app.node.versions import CONFLICTS, REPLACED, version_name
 from app.node.workflow import SEGMENT
 from operators.dicom.atomic_file import sync_path, write_whole
 
@@ -166,14 +167,14 @@ def bring_back(data: Path, study: str) -> None:
     trash = data / TRASH / study
     for name in MOVED:
         if (trash / name).is_dir():
-            put_back(trash / name, data / name / study)
-    if any(trash.iterdir()):
-        put_back(trash, data / "inbox" / study)  # as earlier versions of Osteon left it
+            put_back(trash / name, data / name / study, data / CONFLICTS / study)
+    if any(trash.iterdir()):  # as earlier versions of Osteon left it
+        put_back(trash, data / "inbox" / study, data / CONFLICTS / study)
     else:
         trash.rmdir()
 
 
-def put_back(trash: Path, folder: Path) -> None:
+def put_back(trash: Path, folder: Path, conflicts: Path) -> None:
     """Also into a folder that a new instance has made meanwhile."""
     with suppress(OSError):  # fails where something is there
         trash.rename(folder)
@@ -181,10 +182,23 @@ def put_back(trash: Path, folder: Path) -> None:
         return
     for name in sorted(names_below(trash)):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):
+        try:
             os.link(trash / name, folder / name)
+        except FileExistsError:
+            put_before(trash / name, folder / name, conflicts)
     sync_tree(folder)
     shutil.rmtree(trash)
+
+
+def put_before(first: Path, later: Path, conflicts: Path) -> None:
+    """Of two versions of an instance the first is in use, and the later is in conflict with it."""
+    if same_content(first, later):
+        return
+    conflicts.mkdir(exist_ok=True)
+    with suppress(FileExistsError):
+        os.link(later, conflicts / version_name(later.stem, later))
+    sync_tree(conflicts)
+    first.replace(later)
 
 
 def sync_tree(folder: Path) -> None:

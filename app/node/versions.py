@@ -82,8 +82,13 @@ def versions_in(folder: Path) -> list[Version]:
 
 def swap_of(data: Path, study: str, path: str, version: Version) -> Swap:
     """Reads the instance in use, of whose content its later name is made. Raises OSError."""
-    digest = content_hash(data / "inbox" / study / path)[:HASH_LETTERS]
-    return Swap(path, version.name, f"{version.sop_instance_uid}.{digest}.dcm")
+    former = version_name(version.sop_instance_uid, data / "inbox" / study / path)
+    return Swap(path, version.name, former)
+
+
+def version_name(sop_instance_uid: str, path: Path) -> str:
+    """As the inbox names a version. Raises OSError."""
+    return f"{sop_instance_uid}.{content_hash(path)[:HASH_LETTERS]}.dcm"
 
 
 def carry_out(data: Path, correction: Correction) -> None:

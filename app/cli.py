@@ -306,7 +306,7 @@ def send(peer: str, /, *paths: Path, to: Peers = None, config: Config = None) ->
 
 @app.command
 def jobs(
-    action: Literal["list", "show", "retry", "cancel", "delete", "send-now"] = "list",
+    action: Literal["list", "show", "retry", "cancel", "delete", "send-now", "accept", "dismiss"] = "list",
     job_id: str | None = None, /, *,
     accession: Annotated[bool, Parameter(negative="", help="List accession numbers, from the files")] = False,
     data: Data = None, database: Database = None, config: Config = None, json_: Json = False,
@@ -314,7 +314,8 @@ def jobs(
     """What became of every study, and what to do with one.
 
     list, show; retry begins a failed job again, cancel ends one, send-now ends the pause of one that is
-    postponed, delete forgets a study and all that came of it.
+    postponed, delete forgets a study and all that came of it. A conflict is decided: accept uses the versions
+    of instances that came later, dismiss keeps the former.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ def peer_of(text: str) -> dict[str, Any]:
 def jobs_command(
     settings: Settings, action: str, name: str | None, as_json: bool, accession: bool = False
 ) -> int:
-    """list, show, retry, cancel, delete, send-now. Raises UsageError for an unknown or ambiguous `name`."""
+    """What is asked for all jobs, or for one. Raises UsageError for an unknown or ambiguous `name`."""
     from app.node.database import connected, prepare_database
     from app.node.jobs import job_ids
 
@@ -68,7 +69,7 @@ def jobs_command(
         show_list(settings, client, as_json, accession)
         return 0
     job_id = named_job(name, job_ids(client))
-    if do(settings.node, client, action, job_id):
+    if do(settings, client, action, job_id):
         show_one(settings, client, job_id, as_json)
     return 0
 
@@ -88,20 +89,26 @@ def require_packages(settings: Settings) -> None:
         read_packages(settings.models)
 
 
-def do(node: NodeSettings, client: DBOSClient, action: str, job_id: str) -> bool:
+def do(settings: Settings, client: DBOSClient, action: str, job_id: str) -> bool:
     """What is asked for one job; whether the job is to be shown then. Raises UsageError."""
     from app.node import jobs, retention
+    from app.node.audit import DECISIONS
+    from app.node.parts import audit_trail
 
+    data = settings.node.data
     if action == "delete":
-        retention.forget(node, client, job_id)
+        retention.forget(settings.node, client, job_id, audit_trail(settings), getuser())
         print(f"{job_id}: its study, results and jobs are removed")
     elif action == "send-now":
-        print("\n".join(jobs.send_now(client, job_id, node.data)))
+        print("\n".join(jobs.send_now(client, job_id, data)))
     elif action == "retry":
-        jobs.retry(client, job_id, node.data)
+        jobs.retry(client, job_id, data)
     elif action == "cancel":
         jobs.cancel(client, job_id)
-    return action in ("show", "retry", "cancel")
+    elif action in DECISIONS:
+        settled = jobs.settle(client, job_id, action)
+        audit_trail(settings).changed(settled.study_instance_uid, 0, DECISIONS[action], getuser())
+    return action not in ("delete", "send-now")
 
 
 def show_list(settings: Settings, client: DBOSClient, as_json: bool, accession: bool) -> None:

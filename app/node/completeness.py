@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from app.node.configuration import Rule
 from app.node.patterns import is_found, is_named
@@ -13,15 +14,22 @@ from operators.dicom.instance_identity import Instance
 
 @dataclass(frozen=True)
 class Content:
-    """What of a study is in the inbox: instance paths below it, and one instance of each series."""
+    """What of a study is in the inbox: instance paths below it, and one instance of each series.
+
+    `images` are those of `names` that a segmentation could be made of; `corrections` counts how often
+    instances were replaced by later versions of the same UIDs.
+    """
 
     names: tuple[str, ...]
     series: tuple[Instance, ...]
+    images: tuple[str, ...] = ()
+    corrections: int = 0
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """The same for the same instances."""
-        return hashlib.sha256("\n".join(self.names).encode()).hexdigest()[:16]
+        """The same for the same images; where there are none, for the same instances."""
+        version = [f"correction {self.corrections}"] if self.corrections else []
+        return hashlib.sha256("\n".join((*(self.images or self.names), *version)).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

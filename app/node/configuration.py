@@ -162,6 +162,10 @@ class NodeSettings(Frozen):
     commitment_s: float = Field(86400, gt=0, description="How long a peer may take to commit to a result")
     retention_s: float = Field(7 * 86400, ge=0, description="Delivered and refused studies are kept so long")
     minimum_free_mb: int = Field(2000, ge=0, description="Below it nothing is taken; C-STORE answers A700")
+    notice_url: Secret = Field(
+        "", pattern=r"^(https?://\S+)?$",
+        description="Is told by HTTP POST of corrections, conflicts and failed jobs; empty: nobody",
+    )
     audit: Path | None = Field(None, description="File of the audit trail; else audit.xml in the data folder")
     maximum_associations: int = Field(64, ge=1, description="Served at once")
     maximum_pdu_bytes: int = Field(262144, ge=4096, le=1 << 20, description="Largest PDU that peers may send")

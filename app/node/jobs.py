@@ -1,9 +1,9 @@
-"""The state of every study, put together from its segmentation and its deliveries."""
+"""The state of every study, put together from its segmentation, its deliveries and its conflicts."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,14 +13,21 @@ from dbos import DBOSClient
 
 from app.node.attempts import attempts_of
 from app.node.database import STUDIES, delivery_queue
+from app.node.decisions import CONFLICT, decide, outcome_of
 from app.node.job import StudyJob, job_folder
 from app.node.pauses import end_pause, forget_request
 from app.node.workflow import DELIVER, SEGMENT
 from operators.errors import UsageError
 
-# Every state that a study can be in; the last five are ends.
-STATES = ("queued", "running", "delivering", "delivered", "refused", "failed", "cancelled", "superseded")
-ENDS = frozenset(STATES[3:])
+# Every state that a job can be in, then those of a conflict; all but the first four are ends.
+STATES = (
+    "queued", "running", "delivering", "conflict", "delivered", "refused", "failed", "cancelled",
+    "superseded", "accepted", "dismissed",
+)  # fmt: skip
+ENDS = frozenset(STATES[4:])
+# Of a job whose results are of patient or study data that were corrected since
+FORMER_DATA = "former_patient_data"
+MOVED = "moved"
 UNDER_WAY = {"ENQUEUED": "queued", "DELAYED": "queued", "PENDING": "running"}
 
 
@@ -51,6 +58,7 @@ class JobState:
     code: str = ""
     sentence: str = ""
     created_at: str = ""
+    created_ms: int = 0
     completed_ms: int = 0
     deliveries: tuple[tuple[str, str], ...] = ()
     begun_ms: int = 0
@@ -78,10 +86,16 @@ def list_jobs(
     for row in client.list_workflows(name=DELIVER, workflow_id_prefix=prefix, load_input=False):
         delivered[row.workflow_id.split(">")[0]].append(row)
     latest = {row.workflow_id.rpartition("-")[0]: row.workflow_id for row in rows}
-    jobs = [superseded(state_of(row, delivered[row.workflow_id]), latest) for row in rows]
-    if not detailed:
-        return jobs
-    return [detail(client, *each, delivered[each[0].job_id]) for each in zip(jobs, rows, strict=True)]
+    jobs = [
+        with_later(superseded(state_of(row, delivered[row.workflow_id]), latest), row.attributes or {})
+        for row in rows
+    ]
+    if detailed:
+        jobs = [detail(client, *each, delivered[each[0].job_id]) for each in zip(jobs, rows, strict=True)]
+    conflicts = client.list_workflows(
+        name=CONFLICT, workflow_ids=wanted, load_input=False, load_output=False
+    )
+    return sorted([*jobs, *map(conflict_state, conflicts)], key=lambda job: job.created_ms)
 
 
 def detail(client: DBOSClient, job: JobState, row: Any, deliveries: list[Any]) -> JobState:
@@ -114,6 +128,14 @@ def destination_of(client: DBOSClient, row: Any) -> DeliveryState:
     return DeliveryState(peer, "queued" if state == "delivering" else state, code, sentence)
 
 
+def conflict_state(row: Any) -> JobState:
+    """A conflict, listed like a job."""
+    return JobState(
+        row.workflow_id, **outcome_of(row), created_at=iso(row.created_at), created_ms=row.created_at or 0,
+        completed_ms=row.completed_at or row.updated_at or 0,
+    )  # fmt: skip
+
+
 def superseded(job: JobState, latest: dict[str, str]) -> JobState:
     """A cancelled job whose study has a later one was not cancelled by a person."""
     if job.state == "cancelled" and latest[job.study_instance_uid] != job.job_id:
@@ -121,12 +143,30 @@ def superseded(job: JobState, latest: dict[str, str]) -> JobState:
     return job
 
 
+def with_later(job: JobState, said: Mapping[str, Any]) -> JobState:
+    """With what came of the study's patient data after the job: `said` are the attributes of its row."""
+    if "moved_to" in said and job.state in ENDS:
+        text = f"{said['moved']} of its instances came again in study {said['moved_to']}"
+        job = replace(job, code=job.code or MOVED, sentence="; ".join(filter(None, (job.sentence, text))))
+    if "replaced_by" not in said:
+        return job
+    words = ", ".join(said["keywords"])
+    went = [name for name, state in job.deliveries if state == "delivered"]
+    if went:
+        text = f"its results at {', '.join(went)} stand under the former {words}"
+        return replace(job, code=FORMER_DATA, sentence=f"{text}; {said['replaced_by']} replaces it")
+    if job.state == "superseded":
+        text = f"{words} were corrected before a result was delivered; {said['replaced_by']} replaces it"
+        return replace(job, code=FORMER_DATA, sentence=text)
+    return job
+
+
 def state_of(row: Any, deliveries: list[Any]) -> JobState:
     """One job."""
     job = JobState(
-        row.workflow_id, "running", created_at=iso(row.created_at), completed_ms=row.completed_at or 0,
-        begun_ms=row.dequeued_at or 0,
-    )
+        row.workflow_id, "running", created_at=iso(row.created_at), created_ms=row.created_at or 0,
+        completed_ms=row.completed_at or 0, begun_ms=row.dequeued_at or 0,
+    )  # fmt: skip
     if row.status in UNDER_WAY:
         return replace(job, state=UNDER_WAY[row.status])
     if row.status != "SUCCESS":
@@ -182,8 +222,8 @@ def iso(epoch_ms: int | None) -> str:
 
 
 def job_ids(client: DBOSClient) -> list[str]:
-    """Of all jobs, oldest first."""
-    rows = client.list_workflows(name=SEGMENT, load_input=False, load_output=False)
+    """Of all jobs and conflicts."""
+    rows = client.list_workflows(name=[SEGMENT, CONFLICT], load_input=False, load_output=False)
     return [row.workflow_id for row in rows]
 
 
@@ -214,6 +254,8 @@ def cancel(client: DBOSClient, job_id: str) -> None:
     job = require_job(client, job_id)
     if job.state in ENDS:
         raise UsageError(f"expected a job that has not ended; this one is {job.state}")
+    if job.state == "conflict":
+        raise UsageError("expected a job, got a conflict: `osteon jobs accept` or `osteon jobs dismiss`")
     open_ones = [f"{job_id}>{name}" for name, state in job.deliveries if state == "delivering"] or [job_id]
     client.cancel_workflows(open_ones)
 
@@ -259,3 +301,13 @@ def ended_pause(client: DBOSClient, row: Any, data: Path) -> str:
     end_pause(data, row.workflow_id, tried.pause_step)
     name = row.workflow_id.partition(">")[2] or "segmentation"
     return f"{name}: is tried now, after {tried.count} attempts (last: {tried.sentence})"
+def settle(client: DBOSClient, job_id: str, decision: str) -> JobState:
+    """Says whether a conflict's versions are used or not; carried out at the node's next look.
+
+    Raises UsageError for what is no conflict that waits for a decision.
+    """
+    job = require_job(client, job_id)
+    if job.state != "conflict":
+        raise UsageError(f"expected a conflict that waits for a decision; this one is {job.state}")
+    decide(client, job_id, decision)
+    return require_job(client, job_id)

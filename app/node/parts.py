@@ -132,12 +132,20 @@ def worker_part(
 
 
 def sender_part(settings: Settings, executor_id: str, life: Life) -> None:
-    """Delivers, and reports what was committed to."""
+    """Delivers, reports what was committed to, and sends notices."""
     from dbos import DBOS
 
     from app.node.database import REPORT, answering, delivery_queue, executor_configuration, report_queue
-    from app.node.sender import attempt, confirm, report
-    from app.node.workflow import DELIVER, Attempt, define_delivering, define_reporting
+    from app.node.notices import NOTICES_QUEUE
+    from app.node.sender import attempt, confirm, notify, report
+    from app.node.workflow import (
+        DELIVER,
+        NOTICE,
+        Attempt,
+        define_delivering,
+        define_notifying,
+        define_reporting,
+    )
 
     node, in_hand, running, counter = settings.node, InHand(), Running(), metrics.deliveries()
 
@@ -151,14 +159,16 @@ def sender_part(settings: Settings, executor_id: str, life: Life) -> None:
     define_delivering(node, counted, lambda delivery: confirm(delivery, node), running)
     inbox = Inbox(node.data, "sender")
     define_reporting(node, lambda owed: report(owed, node, inbox), running)
+    define_notifying(node, lambda notice: notify(notice, node), running)
     polls_s = {delivery_queue(peer.name): DELIVERIES_POLL_S for peer in node.destinations}
     polls_s |= {report_queue(peer.name): REPORTS_POLL_S for peer in node.sources if peer.host}
+    polls_s |= {NOTICES_QUEUE: REPORTS_POLL_S} if node.notice_url else {}
     DBOS.listen_queues(list(polls_s))
     with answering():
         DBOS.launch()
         for queue, poll_s in polls_s.items():
             DBOS.register_queue(queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=poll_s)
-    loops = queue_loops(node, executor_id, [DELIVER, REPORT], running)
+    loops = queue_loops(node, executor_id, [DELIVER, REPORT, NOTICE], running)
     begin(life)
     life.until_stopped(loops)
     in_hand.wait(min(node.grace_s, node.network_s))

@@ -135,8 +135,8 @@ def settled_file(name: str, folder: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def same_content(one: int, other: int) -> bool:
-    """Whether two open DICOM files hold the same data set, whoever wrote their file meta."""
+def same_content(one: Path | int, other: Path | int) -> bool:
+    """Whether two DICOM files hold the same data set, whoever wrote their file meta."""
     with reading(one) as first, reading(other) as second:
         return all(a == b for a, b in zip_longest(_blocks(first), _blocks(second)))
 

@@ -11,7 +11,7 @@ _USER_INFO = re.compile(r"(?<=://)[^\s'\"@]*[^\s'\"]*@")
 # What libpq takes instead, in a URL's query or in a connection string
 _PARAMETER = re.compile(r"(password\s*=\s*)[^\s&'\"]+")
 # Names of settings that may hold a password
-_SECRET = frozenset(("database", "stow"))
+_SECRET = frozenset(("database", "notice_url", "stow"))
 
 
 class SecretUrl(str):

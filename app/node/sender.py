@@ -18,6 +18,8 @@ from app.node.delivery import delivered
 from app.node.destination import Outgoing, Refused
 from app.node.inbox import Inbox
 from app.node.job import Json, job_folder
+from app.node.jobs import FORMER_DATA
+from app.node.notices import post
 from app.node.segmenting import sha256_of
 from app.node.workflow import Attempt
 from operators.errors import OsteonError, OutputError, TransientError, UnwritableError, shortage
@@ -30,6 +32,9 @@ NOT_TAKEN = "not_taken"
 
 def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attempt:
     """One try, and what became of it, also for the audit trail."""
+    if job_folder(settings.data, delivery["job_id"]).former.exists():
+        log.warning("delivery_cancelled", job=delivery["job_id"], peer=delivery["peer"], code=FORMER_DATA)
+        return Attempt("cancelled", FORMER_DATA, "patient or study data were corrected before it was sent")
     outcome = named(delivery["job_id"], delivery["peer"], lambda: deliver_alone(delivery, settings))
     peer = next((peer for peer in settings.destinations if peer.name == delivery["peer"]), None)
     if outcome.state != "transient" and peer is not None:
@@ -117,6 +122,11 @@ def report(owed: Json, settings: NodeSettings, inbox: Inbox) -> Attempt:
         return Attempt("delivered")
 
     return named(owed["transaction_uid"], owed["peer"], tell)
+
+
+def notify(notice: Json, settings: NodeSettings) -> Attempt:
+    """One try to tell `notice_url`."""
+    return named(notice["job_id"], "notice_url", lambda: post(notice, settings))
 
 
 def named(job: str, peer: str, step: Callable[[], Attempt]) -> Attempt:

@@ -1,4 +1,4 @@
-"""The durable workflows: one study is segmented, and each result goes to each destination.
+"""The durable workflows: one study is segmented, each result goes to each destination, notices are sent.
 
 A step that is done is never done again, whatever is killed between steps; a step that is cut off is
 repeated, and gives the same objects with the same UIDs.
@@ -25,9 +25,11 @@ from operators.errors import OsteonError, OutputError, TransientError, Unsuitabl
 
 log = structlog.get_logger()
 
-SEGMENT, DELIVER = "segment_study", "deliver_result"
+SEGMENT, DELIVER, NOTICE = "segment_study", "deliver_result", "send_notice"
 # A full disk, say, may be mended meanwhile; other studies wait.
 SEGMENT_PATIENCE_S = 600.0
+# What nobody has taken for so long would be no news
+NOTICE_PATIENCE_S = 86400.0
 
 
 class Segments(Protocol):
@@ -199,3 +201,20 @@ def define_reporting(
             return repeated(partial(report_once, owed), settings.commitment_s, settings.data)
 
     return report_commitment
+
+
+def define_notifying(
+    settings: NodeSettings, send: Callable[[Json], Attempt], running: Running
+) -> Callable[[Json], Json]:
+    """Makes this process one that sends notices; to be called before DBOS is launched."""
+
+    @DBOS.step(name="notify")
+    def notify_once(notice: Json) -> Json:
+        return vars(send(notice))
+
+    @DBOS.workflow(name=NOTICE, max_recovery_attempts=None)
+    def send_notice(notice: Json) -> Json:
+        with running.this():
+            return repeated(partial(notify_once, notice), NOTICE_PATIENCE_S, settings.data)
+
+    return send_notice

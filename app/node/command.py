@@ -75,8 +75,8 @@ def jobs_command(
 
 
 def require_node(node: NodeSettings) -> None:
-    """Raises UsageError where there is no data folder: one of a wrong name is not to be made."""
-    if not node.data.is_dir():
+    """Raises UsageError where the folder that holds the jobs is not there: a wrong name makes none."""
+    if not node.database and not node.data.is_dir():
         got = "which is a file" if node.data.exists() else "which does not exist"
         raise UsageError(f"expected the data folder of a node at --data, got {node.data}, {got}")
 

@@ -35,6 +35,8 @@ class RequestorSocket(AssociationSocket):
         limit_s = self.assoc.connection_timeout
         try:
             assert self.socket is not None
+            # A command and its data set are two writes: each file would wait for a delayed acknowledgement
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.socket.settimeout(limit_s)
             self.socket.connect(primitive.address_info.as_tuple)
             self.peer = PeerConnection(self.socket, self.silence_s)

@@ -24,8 +24,9 @@ NO_MEMORY_WORDS = (
 NO_FILES_WORDS = ("Too many open files",)  # strerror of EMFILE, and of ENFILE with "in system"
 NO_MEMORY_NUMBERS, NO_FILES_NUMBERS = (errno.ENOMEM, errno.EAGAIN), (errno.EMFILE, errno.ENFILE)
 
-# How Python begins its sentences on the arguments of a call
-CALL = re.compile(r"^[\w.]*\w\(\) ")
+# How Python begins its sentences on the arguments of a call: the function's name, then parentheses
+CALL = re.compile(r"^[\w.]*?(\w+)\(\) ")
+NO_MAPPING = re.compile(r"^[\w.]*?(\w+)\(\) argument after \*\* must be a mapping, not (\w+)$")
 
 
 class OsteonError(Exception):
@@ -115,6 +116,8 @@ def says(error: BaseException, numbers: tuple[int, ...], words: tuple[str, ...])
     kind = type(error)
     tells = kind in (RuntimeError, ImportError, OSError) or kind.__name__ == "OutOfMemoryError"
     return tells and any(each in str(error) for each in words)
+
+
 def reason(error: BaseException) -> str:
     """What a library's error says, for a sentence of ours: without the names of its types and functions."""
     if isinstance(error, KeyError):
@@ -125,5 +128,7 @@ def reason(error: BaseException) -> str:
         return "it is no text in UTF-8"
     if isinstance(error, EOFError):
         return "it ends too early"
+    if found := NO_MAPPING.match(str(error)):
+        return f"{found[1]} is a {found[2]}, where keys with values are expected"
     text = " ".join(CALL.sub("", str(error)).split()) or "it is malformed"
     return text.replace("keyword argument", "key").replace("positional arguments", "keys")

@@ -5,17 +5,19 @@ Each notice is a durable workflow of the sender; a notice that was sent is not s
 
 from __future__ import annotations
 
+import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import httpx
 from dbos import DBOSClient
 
 from app.node.configuration import NodeSettings
 from app.node.database import WORKFLOW_VERSION
+from app.node.http_client import ask
+from app.node.http_stream import HttpLimits
 from app.node.job import Json
 from app.node.jobs import JobState
-from app.node.redaction import revealed
 from app.node.workflow import NOTICE, Attempt
 from operators.errors import OutputError, TransientError
 
@@ -29,6 +31,8 @@ EVENTS: Mapping[str, str] = {
 }
 LONGEST_SENTENCE = 1000
 NOTICE_S = 10.0
+# Of the head of an answer, of which the status alone counts
+ANSWER_BYTES = 1 << 16
 # Who takes too many, or is not there for the moment; as 5xx does, that passes
 PASSING = frozenset((408, 425, 429))
 
@@ -87,16 +91,13 @@ def post(notice: Json, settings: NodeSettings) -> Attempt:
     """One try. Of the answer nothing but the status is read. Raises TransientError or OutputError."""
     if not settings.notice_url:
         raise OutputError("expected a notice_url in the settings, it is gone", code="no_destination")
-    try:
-        with (
-            httpx.Client(timeout=min(NOTICE_S, settings.network_s), trust_env=False) as client,
-            client.stream("POST", revealed(settings.notice_url), json=notice) as answer,
-        ):
-            status = answer.status_code
-    except httpx.TransportError as error:
-        # Not the address: it may hold a password
-        got = type(error).__name__
-        raise TransientError(f"expected notice_url to answer, got {got}", code="unreachable") from error
+    limits = HttpLimits(min(NOTICE_S, settings.network_s), min(NOTICE_S, settings.network_s), ANSWER_BYTES)
+    content, headers = json.dumps(notice).encode(), {"Content-Type": "application/json"}
+    headers["Content-Length"] = str(len(content))
+    trusted = ssl.create_default_context()
+    status = ask(
+        "POST", settings.notice_url, "notice_url", trusted, limits, headers, content, status_alone=True
+    ).status
     if 200 <= status < 300:
         return Attempt("delivered")
     text = f"expected notice_url to take a notice, got HTTP status {status}"

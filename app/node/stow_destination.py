@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import ssl
 import uuid
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote, urlsplit
-
-import httpcore
 
 from app.node.configuration import NodeSettings, Peer
 from app.node.destination import Outgoing, Refused, require_stored
-from app.node.http_stream import HttpLimits, LimitedBackend
+from app.node.http_client import Answer, ask
+from app.node.http_stream import HttpLimits
 from app.node.redaction import revealed
 from app.node.stow_response import FAILED, FAILURE_REASON, OTHER_FAILURES, SOP_INSTANCE
 from app.node.tls import client_context, tls_files
@@ -31,17 +28,8 @@ READ_BYTES = 1 << 20
 ANSWER_BYTES, ANSWER_BYTES_OF_FILE = 1 << 20, 1 << 11
 # RFC 9110 8.4.1; servers compress also where they are asked not to
 COMPRESSED = frozenset(("gzip", "x-gzip", "deflate"))
-SENT_ALWAYS = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "osteon"}
 # PS3.5 B.2: a UID made of a UUID, here of none; no study has it
 NOBODYS = "2.25.0"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Of a server, whole."""
-
-    status: int
-    content: bytes
 
 
 def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list[Refused]:
@@ -78,39 +66,17 @@ def asked(
 ) -> Answer:
     """What the peer says; every wait has an end, redirects are not followed. Raises TransientError."""
     limits = HttpLimits(settings.network_s, min(settings.network_s, 30), most_bytes)
-    pool = httpcore.ConnectionPool(trusted(peer, settings), network_backend=LimitedBackend(limits))
-    address, authorization = address_of(peer)
-    said = {**headers, **SENT_ALWAYS, **authorization}
-    try:
-        with pool, pool.stream(
-            method, f"{address}/{target}", headers=list(said.items()), content=content
-        ) as response:
-            answer = Answer(response.status, response.read())
-            encoding = _header(response, b"content-encoding")
-    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-        # Not the address: it may hold a password.
-        text = f"expected {peer.name} to answer by HTTP, got {type(error).__name__}: is it running there?"
-        code = "unreachable" if isinstance(error, httpcore.ConnectError) else "no_answer"
-        raise TransientError(text, code=code) from error
+    # A formatted address would lack its password
+    url = f"{revealed(peer.stow)}/{target}"
+    answer = ask(method, url, peer.name, trusted(peer, settings), limits, headers, content)
     if answer.status in PASSING or answer.status >= 500:
         raise TransientError(_got(answer, peer), code=f"http_{answer.status}")
-    return Answer(answer.status, inflated(answer.content, encoding, most_bytes))
+    return replace(answer, content=inflated(answer.content, answer.encoding, most_bytes))
 
 
 def trusted(peer: Peer, settings: NodeSettings) -> ssl.SSLContext:
     """By this node's certificates where the peer is set to `tls`, else by the system's authorities."""
     return client_context(tls_files(peer, settings)) if peer.tls else ssl.create_default_context()
-
-
-def address_of(peer: Peer) -> tuple[str, dict[str, str]]:
-    """Where the peer is, and what its user and password make of the headers (RFC 7617)."""
-    parts = urlsplit(revealed(peer.stow))
-    place, user, password = parts.netloc.rpartition("@")[2], parts.username, parts.password
-    address = f"{parts.scheme}://{place}{parts.path}"
-    if user is None:
-        return address, {}
-    pair = f"{unquote(user)}:{unquote(password or '')}".encode()
-    return address, {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
 def inflated(content: bytes, encoding: str, most_bytes: int) -> bytes:
@@ -123,11 +89,6 @@ def inflated(content: bytes, encoding: str, most_bytes: int) -> bytes:
     except zlib.error:
         return b""
     return plain if inflater.eof else b""
-
-
-def _header(response: httpcore.Response, name: bytes) -> str:
-    values = [value for key, value in response.headers if key.lower() == name]
-    return b",".join(values).decode("ascii", "replace").strip().lower()
 
 
 def _body(files: Sequence[Outgoing], head: bytes, end: bytes) -> Iterator[bytes]:

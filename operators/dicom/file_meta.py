@@ -15,8 +15,6 @@ from operators.errors import UnreadableError
 # PS3.7 D.3.3.2: identifies the implementation; 2.25 and a UUID (PS3.5 B.2).
 IMPLEMENTATION_CLASS_UID = "2.25.263416371573152735110463098164287043347"
 IMPLEMENTATION_VERSION = "OSTEON"
-# PS3.5 6.2: of an AE title
-AE_LENGTH = 16
 _PREAMBLE = bytes(128) + b"DICM"
 _VERSION = b"\x02\x00\x01\x00OB\0\0\x02\0\0\0\0\x01"
 
@@ -31,7 +29,7 @@ def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: st
             _element(0x0010, b"UI", _uid(transfer_syntax_uid)),
             _element(0x0012, b"UI", _uid(IMPLEMENTATION_CLASS_UID)),
             _element(0x0013, b"SH", _padded(IMPLEMENTATION_VERSION, b" ")),
-            _element(0x0016, b"AE", _padded(source_ae[:AE_LENGTH], b" ")),
+            _element(0x0016, b"AE", _padded(source_ae, b" ")),
         )
     )
     return _PREAMBLE + _element(0x0000, b"UL", struct.pack("<I", len(elements))) + elements

@@ -73,7 +73,7 @@ def hook() -> Iterator[Hook]:
 def worked_off_notices(settings: NodeSettings) -> None:
     """As the sender does."""
     DBOS(config=executor_configuration(settings, "test"))
-    define_notifying(lambda notice: notify(notice, settings), Running())
+    define_notifying(settings, lambda notice: notify(notice, settings), Running())
     DBOS.listen_queues([NOTICES_QUEUE])
     DBOS.launch()
     DBOS.register_queue(NOTICES_QUEUE, worker_concurrency=1, polling_interval_sec=0.04)

@@ -82,7 +82,7 @@ def worked_off_notices(settings: NodeSettings) -> None:
 def test_each_event_is_told_once_and_names_no_patient(
     hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.node.workflow.FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr("app.node.pauses.FIRST_PAUSE_S", 0.05)
     hook.statuses = [503, 429]
     node = Node(tmp_path, quiet_s=30, notice_url=hook.url)
     sent(node)

@@ -18,7 +18,7 @@ from app.node.configuration import NodeSettings
 from operators.errors import OutputError, TransientError, UsageError
 
 APPLICATION = "osteon"
-# The steps' names and order; work begun under another version is begun again (versions.py).
+# The steps' names and order; work begun under another version is begun again (queued_work.py).
 WORKFLOW_VERSION = "1"
 # How long a connection may take to be made, and how soon one to a machine that is gone is given up. A server
 # that merely hangs keeps its connections: whoever supervises does not wait on them (loops.py).

@@ -191,7 +191,7 @@ def queue_loops(
     """
     from app.node.database import WORKFLOW_VERSION
     from app.node.loops import Loop
-    from app.node.versions import QueuedWork
+    from app.node.queued_work import QueuedWork
 
     threading.excepthook = end_with_thread
     abandoned = Orphans(executor_id, workflows, running, node.data / "signs", node.lost_s)

@@ -20,7 +20,7 @@ from app.node.database import (
 from app.node.job import Json
 from app.node.loops import Loop
 from app.node.orphans import Running
-from app.node.versions import QueuedWork
+from app.node.queued_work import QueuedWork
 from app.node.workflow import (
     DELIVER,
     SEGMENT,

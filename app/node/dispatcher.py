@@ -21,6 +21,7 @@ from app.node.instance_index import InstanceIndex
 from app.node.instance_versions import corrected_keywords
 from app.node.job import JobFolder, StudyJob, job_folder, priority, take_in
 from app.node.jobs import MOVED, JobState
+from app.node.moved_series import KEYWORD, moved_series
 from app.node.notices import Notice, announce
 from app.node.recovery import unsettled
 from app.node.removal import recover
@@ -120,12 +121,14 @@ class Dispatcher:
         job_id = f"{study}-{content.fingerprint}"
         if job_id in earlier.ids or not self._is_news(study, content, earlier):
             return False
+        moved = moved_series(self._study(study), content.images)
+        names = tuple(name for name in content.names if name.partition("/")[0] not in moved)
         job = StudyJob(
-            job_id, study, len(earlier.rows) + 1, now.isoformat(), content.series[0].source_ae,
-            len(content.names),
-        )  # fmt: skip
-        take_in(job_folder(self.settings.data, job_id), self._study(study), content.names)
+            job_id, study, len(earlier.rows) + 1, now.isoformat(), content.series[0].source_ae, len(names)
+        )
+        take_in(job_folder(self.settings.data, job_id), self._study(study), names)
         keywords = corrected_keywords(self.settings.data, study, earlier.corrections)
+        keywords += (KEYWORD,) if moved else ()
         self._supersede(earlier, job_id, keywords)
         self._enqueue(job, priority(now.timestamp(), rule.urgency), content.corrections)
         log.info("study_queued", job=job_id, images=job.images, revision=job.revision)

@@ -33,7 +33,7 @@ _PATIENT_GROUPS = frozenset((0x0010, 0x0012, 0x0032, 0x0038))
 # What voxels, their places and their meaning depend on: acquisition, relationship, image, frames
 _IMAGE_GROUPS = frozenset((0x0018, 0x0020, 0x0028, 0x5200, 0x7FE0))
 _IMAGE = {int(Tag(keyword)) for keyword in ("SOPClassUID", "ImageType", "Modality")}
-# Attributes of these groups that change nothing of it: how an image is shown, by whom it was handled
+# Attributes of these groups that change nothing of it: how it is shown, who handled it, where it is filed
 _NO_MATTER = {
     int(Tag(keyword))
     for keyword in (
@@ -41,7 +41,7 @@ _NO_MATTER = {
         "RecognizableVisualFeatures", "ContributingEquipmentSequence", "DeviceSerialNumber",
         "SoftwareVersions", "DeviceUID", "DateOfLastCalibration", "TimeOfLastCalibration", "ImageComments",
         "NumberOfStudyRelatedInstances", "NumberOfSeriesRelatedInstances", "NumberOfStudyRelatedSeries",
-        "ImagesInAcquisition",
+        "ImagesInAcquisition", "StudyInstanceUID", "SeriesInstanceUID",
     )
 }  # fmt: skip
 _PIXEL_DATA = 0x7FE00010

@@ -375,3 +375,49 @@ def test_without_an_address_no_notice_is_queued(tmp_path: Path) -> None:
     sent(node, RIGHT)
     quiet(node, 100)
     assert node.client.list_workflows(queue_name=NOTICES_QUEUE) == []
+
+
+def in_series(uid: str, edit: phantoms.Edit | None = None) -> phantoms.Edit:
+    """The same instances with another series' UID."""
+
+    def changed(dataset: Dataset, k: int) -> None:
+        dataset.SeriesInstanceUID = uid
+        if edit:
+            edit(dataset, k)
+
+    return changed
+
+
+def test_a_series_whose_uid_was_corrected_takes_the_place_of_the_former(node: Node) -> None:
+    sent(node)
+    quiet(node, 0)
+    sent(node, in_series("1.2.3", RIGHT))
+    assert quiet(node, 100) == 1
+    old, new = jobs(node)
+    assert (old.state, old.code) == ("superseded", "former_patient_data")
+    assert old.sentence.startswith("SeriesInstanceUID were corrected")
+    assert patients_of_job(node, new.job_id) == ["RIGHT"]
+    assert len(contents(node)) == 8
+    assert (quiet(node, 1000), len(jobs(node))) == (0, 2)
+    node.again()
+    assert (quiet(node, 2000), len(jobs(node))) == (0, 2)
+
+
+def test_other_images_under_the_same_uids_in_another_series_are_segmented_beside_the_first(
+    node: Node,
+) -> None:
+    sent(node)
+    quiet(node, 0)
+    sent(node, in_series("1.2.3", brighter))
+    assert quiet(node, 100) == 1
+    folder = job_folder(node.settings.data, jobs(node)[-1].job_id).input
+    assert len(list(folder.rglob("*.dcm"))) == 8
+
+
+def test_a_part_of_a_series_in_another_one_leaves_the_series_whole(node: Node) -> None:
+    sent(node)
+    quiet(node, 0)
+    sent(node, in_series("1.2.3"), keep=[0, 1])
+    assert quiet(node, 100) == 1
+    folder = job_folder(node.settings.data, jobs(node)[-1].job_id).input
+    assert len(list(folder.rglob("*.dcm"))) == 6

@@ -20,6 +20,7 @@ SCENARIOS = {
     "queueing": (1, 7, 15),
     "queueing late slices": (1, 7, 15),
     "starting": (1, 2, 5),
+    "sweeping": (1, 7, 5),
     "delivering": (17, NEVER, 5),
 }
 

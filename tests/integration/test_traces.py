@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from app.node.commitment import answer_path, owed_to, transaction_of
+from app.node.commitment import owed_to, transaction_of
 from app.node.configuration import NodeSettings, Peer
 from app.node.database import enqueue_report
 from app.node.jobs import cancel, list_jobs, settle
 from app.node.retention import forget, sweep
+from app.node.transactions import keep_answer, open_transaction
 from operators.dicom.commitment import Commitment, Named
 from tests import phantoms
 from tests.integration.node_processes import until
@@ -70,9 +71,8 @@ def report(node: Node) -> None:
     enqueue_report(settings, owed_to(PACS, Commitment("1.2.3", named)))
     until(lambda: node.client.list_workflows(name="report_commitment", status="SUCCESS"))
     delivery: dict[str, Any] = {"job_id": jobs(node)[-1].job_id, "peer": "pacs"}
-    answer = answer_path(settings.data, transaction_of(delivery))
-    answer.parent.mkdir(exist_ok=True)
-    answer.write_text("{}")
+    transaction = open_transaction(settings.data, transaction_of(delivery), "pacs", [named[0]])
+    keep_answer(settings.data, transaction.answered(Commitment(transaction.uid, named)))
 
 
 def test_a_person_removes_everything(node: Node) -> None:

@@ -190,7 +190,6 @@ MORE_SCENES = {
     "three": (scene((SAME, SAME, OTHER)), False, 9000),
     "equal, one killed": (scene((SAME, SAME), kind=WithRecovery), False, 9000),
     "two, moved": (scene((SAME, SAME), kind=WithRetention), False, 1000),
-    "other, one killed": (scene((SAME, OTHER), kind=WithRecovery), False, 1000),
 }
 if os.environ.get("OSTEON_TEST_INTERLEAVINGS") == "all":
     SCENES |= MORE_SCENES

@@ -145,7 +145,7 @@ class Inbox:
 
         Begins again where the name was taken back by who had it, or where retention moved its folder away.
         """
-        failed = OSError(errno.EAGAIN, "expected a final name, it changed hands again and again")
+        failed = OSError(errno.EBUSY, "expected a final name, it changed hands again and again")
         for _ in range(TRIES):
             try:
                 if found := self._offered(pending, place):
@@ -195,6 +195,8 @@ class Inbox:
 
     def _make_folder(self, path: Path) -> None:
         """Never the data folder itself, which may be a disk that is not there."""
+        # A new folder may have the inode of one that was removed
+        self.durable_folders.pop(path, None)
         top = self.studies if self.studies in path.parents else self.conflicts
         for name in path.relative_to(top).parts:
             top /= name

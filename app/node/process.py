@@ -108,7 +108,7 @@ class Part:
             self.start(now_s)
 
     def _ended(self, now_s: float) -> None:
-        reason = json.loads(self.reason.value or b"{}")
+        reason = reason_of(self.reason.value)
         log.error("part_ended", name=self.name, exit_code=self.process.exitcode, code=reason.get("code", ""))
         if reason.get("is_lasting") and not self.began_well:
             raise PartError(f"{self.name}: {reason['sentence']}", reason["code"], self.process.exitcode)
@@ -159,9 +159,19 @@ def failed(error: Exception, reason: Any) -> int:
         return 1
     log.error("part_failed", code=named.code, sentence=str(named))
     is_lasting = not isinstance(named, TransientError)
-    content = {"code": named.code, "sentence": str(named)[: REASON_BYTES // 4], "is_lasting": is_lasting}
-    reason.value = json.dumps(content).encode()[: REASON_BYTES - 1]
+    content = {"code": named.code, "sentence": str(named), "is_lasting": is_lasting}
+    while len(encoded := json.dumps(content).encode()) >= REASON_BYTES:
+        content["sentence"] = content["sentence"][: len(content["sentence"]) // 2]
+    reason.value = encoded
     return named.exit_code
+
+
+def reason_of(content: bytes) -> dict[str, Any]:
+    """What a part said before it ended; nothing where it was killed while it said it."""
+    try:
+        return dict(json.loads(content or b"{}"))
+    except ValueError:
+        return {}
 
 
 def log_failed_thread(failed: threading.ExceptHookArgs) -> None:

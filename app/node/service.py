@@ -164,7 +164,7 @@ class Node:
                 prepare_database(self.node)
                 assert self.folder is not None
                 self.folder.remember()
-                if "receive" in self.node.roles:
+                if "receive" in self.node.roles or self.node.stow:
                     Inbox(self.node.data).recover()
             except Exception as error:
                 errors.append(error)
@@ -228,7 +228,10 @@ class Node:
             self.end_at_once(DataFolderError.exit_code)
 
     def stop(self) -> None:
-        """The listener first, so that nothing comes in; then the others, each with its work in hand."""
+        """The listener first, then the others, each with its work in hand.
+
+        HTTP goes on meanwhile, so that health answers; what STOW-RS takes is queued at the next start.
+        """
         log.info("stopping")
         for loop in self.loops:
             loop.stopping.set()

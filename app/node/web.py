@@ -118,9 +118,8 @@ def stow_store(node: Node) -> Store:
     from app.node.disk import MEGABYTE
     from app.node.parts import received_by, teller
 
-    inbox = Inbox(node.node.data, "stow")
-    inbox.recover()
-    return Store(inbox, node.node.minimum_free_mb * MEGABYTE, teller(), received_by(node.settings))
+    inbox, minimum_free_bytes = Inbox(node.node.data, "stow"), node.node.minimum_free_mb * MEGABYTE
+    return Store(inbox, minimum_free_bytes, teller(), received_by(node.settings))
 
 
 def server_of(app: ASGIApp, settings: NodeSettings) -> uvicorn.Server:

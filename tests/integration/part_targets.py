@@ -18,6 +18,10 @@ def lasting(_: Life) -> None:
     raise ModelError("expected a package, there is none")
 
 
+def long_winded(_: Life) -> None:
+    raise ModelError("ü" * 5000)
+
+
 def passing(_: Life) -> None:
     raise TransientError("expected the database to answer", code="database_unavailable")
 

@@ -48,6 +48,16 @@ def test_what_will_not_pass_ends_the_node_with_its_code_and_sentence(begun: Call
     assert part.restarts == 0
 
 
+def test_a_reason_of_any_length_reaches_the_node(begun: Callable[[Any], Part]) -> None:
+    part = begun(targets.long_winded)
+    with pytest.raises(PartError, match="part: ü+$"):
+        looked_after(part, lambda: False)
+
+
+def test_a_reason_that_was_cut_off_says_nothing() -> None:
+    assert process.reason_of(b'{"code": "mod') == process.reason_of(b"") == {}
+
+
 @pytest.mark.parametrize("target", [targets.passing, targets.short, targets.defect])
 def test_what_may_pass_is_tried_again(begun: Callable[[Any], Part], target: Any) -> None:
     part = begun(target)

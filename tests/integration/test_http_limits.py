@@ -198,7 +198,7 @@ def test_one_request_brings_so_many_instances_and_no_more(
     with served(tmp_path / "data") as server:
         assert server.post(body(*[b"x"] * 3)).status_code == 409
         assert server.post(body(*[b"x"] * 4)).status_code == 413
-        assert list(server.inbox.incoming.iterdir()) == []
+        assert server.inbox.unfinished() == []
 
 
 def test_a_body_for_which_there_is_no_room_is_not_read_to_its_end(
@@ -207,7 +207,7 @@ def test_a_body_for_which_there_is_no_room_is_not_read_to_its_end(
     monkeypatch.setattr(stow, "MOST_REFUSED_BYTES", 1 << 20)
     with served(tmp_path / "data", minimum_free_mb=10**9) as server:
         assert server.post(body(bytes(4 << 20))).status_code == 413
-        assert list(server.inbox.incoming.iterdir()) == []
+        assert server.inbox.unfinished() == []
 
 
 def test_what_follows_the_last_instance_is_not_read(tmp_path: Path) -> None:

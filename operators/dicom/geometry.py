@@ -7,7 +7,7 @@ so every grid is right-handed whatever the order of the slices was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,7 +122,8 @@ def _without(order: Order, straight: NDArray[np.bool_]) -> Order:
         raise UnfitError(
             f"expected slices along a straight line, got {off} beside it", code="irregular_position"
         )
-    return order.only(straight)
+    warning = f"slices beside the line of the others are left out: {off}"
+    return replace(order, warnings=(*order.warnings, warning)).only(straight)
 
 
 def _layout(stack: Stack, sequence: NDArray[np.intp], order: Order) -> Layout:

@@ -7,7 +7,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,9 +16,10 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_dataset, read_file_meta_info
 from pydicom.tag import BaseTag
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from operators.dicom.attributes import VALUE_ERRORS, text, uid
+from operators.dicom.encoding import NATIVE, FileMeta, file_meta, found_encoding
 from operators.dicom.pixel_element import PixelElement, locate
 from operators.dicom.quick_header import quick_dataset
 from operators.errors import UnreadableError
@@ -27,8 +28,10 @@ from operators.errors import UnreadableError
 _MAGIC, _MAGIC_AT, _META_AT = b"DICM", 128, 132
 # (0002,0000) UL, length 4: its value is the length of the rest of the group.
 _GROUP_LENGTH = b"\x02\x00\x00\x00UL\x04\x00"
-# A data set without file meta begins with group 0008 in little or big endian (PS3.5 7.1).
+# A data set without file meta begins with group 0008 in little or big endian (PS3.5 7.1); a file
+# without preamble, as DCMTK and pydicom read it too, with group 0002 in explicit VR little endian.
 _BARE_STARTS = (b"\x08\x00", b"\x00\x08")
+_META_STARTS = (b"\x02\x00\x00\x00UL", b"\x02\x00\x01\x00OB", b"\x02\x00\x02\x00UI")
 # Enough for nearly every header of one slice; what is longer is read by pydicom.
 _HEAD_BYTES = 1 << 14
 # PS3.3 F.3: the SOP class of a DICOMDIR.
@@ -43,18 +46,22 @@ READ_ERRORS = (InvalidDicomError, zlib.error, MemoryError, *VALUE_ERRORS)
 
 @dataclass(frozen=True, eq=False)
 class Header:
-    """A data set without pixels, and where in the (inflated) file its pixels are, or what is amiss there."""
+    """A data set without pixels, and where in the (inflated) file its pixels are, or what is amiss there.
+
+    `transfer_syntax_uid` is the one that the bytes are in; `note` says where the file meta names another.
+    """
 
     dataset: Dataset
     transfer_syntax_uid: str
     pixels: PixelElement | None
     damage: UnreadableError | None = None
+    note: str = ""
 
 
 def read_header(path: Path) -> Header | None:
     """None for a file that is no DICOM instance (a DICOMDIR too). Raises UnreadableError."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             head = file.read(_HEAD_BYTES)
             if not _looks_like_dicom(head):
                 return None
@@ -64,8 +71,18 @@ def read_header(path: Path) -> Header | None:
         raise UnreadableError("expected a DICOM file, got one whose header is damaged") from error
 
 
+def opened(path: Path) -> BinaryIO:
+    """The file, to be read. Raises UnreadableError with the reason of the operating system."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise UnreadableError(
+            f"expected a file that can be opened, got: {error.strerror}", code="file_not_opened"
+        ) from error
+
+
 def _looks_like_dicom(head: bytes) -> bool:
-    if head[_MAGIC_AT:_META_AT] == _MAGIC:
+    if head[_MAGIC_AT:_META_AT] == _MAGIC or head[:6] in _META_STARTS:
         return True
     return head[:2] in _BARE_STARTS and len(head) > 8 and (head[4:6].isalpha() or head[5:8] == b"\0\0\0")
 
@@ -77,9 +94,27 @@ def _read(file: BinaryIO, head: bytes, path: Path) -> Header | None:
     if quick:
         dataset, pixels_at = quick
         file.seek(pixels_at)
-    else:
-        dataset = dcmread(file, stop_before_pixels=True, force=True)
+        return _header(dataset, file, os.fstat(file.fileno()).st_size)
+    begin = _META_AT if head[_MAGIC_AT:_META_AT] == _MAGIC else 0
+    meta = file_meta(head, begin) if begin or head[:6] in _META_STARTS else None
+    if meta and found_encoding(head, meta):
+        return _read_mislabelled(file, head, meta)
+    dataset = dcmread(file, stop_before_pixels=True, force=True)
     return _header(dataset, file, os.fstat(file.fileno()).st_size)
+
+
+def _read_mislabelled(file: BinaryIO, head: bytes, meta: FileMeta) -> Header | None:
+    """A data set that is not encoded as its file meta says, read as it is encoded."""
+    found = found_encoding(head, meta)
+    assert found is not None
+    file.seek(meta.end)
+    dataset = read_dataset(file, found.implicit, found.little_endian, stop_when=_at_pixels)
+    dataset.file_meta = meta.dataset
+    header = _header(dataset, file, os.fstat(file.fileno()).st_size)
+    if header is None or header.pixels is None or header.pixels.native is None:
+        return header
+    note = f"the file meta says {meta.syntax.name}, the data set is in {found.uid.name} and is read as such"
+    return replace(header, transfer_syntax_uid=str(found.uid), note=note)
 
 
 def _read_deflated(path: Path) -> Header | None:
@@ -102,11 +137,25 @@ def _header(dataset: Dataset, file: BinaryIO, size: int) -> Header | None:
         pixels = locate(file, size, implicit=bool(implicit), little_endian=little is not False)
     except UnreadableError as damage:
         return Header(dataset, str(syntax), None, damage)
-    return Header(dataset, str(syntax), pixels)
+    return _checked(Header(dataset, str(syntax), pixels))
+
+
+def _checked(header: Header) -> Header:
+    """With the transfer syntax that the pixel data are in: compressed ones have no length (PS3.5 A.4)."""
+    if header.pixels is None:
+        return header
+    compressed = header.pixels.native is None
+    if compressed and header.transfer_syntax_uid in NATIVE:
+        text = "expected uncompressed pixel data, as the transfer syntax says, got compressed ones"
+        return replace(header, pixels=None, damage=UnreadableError(text, code="other_transfer_syntax"))
+    if compressed or header.transfer_syntax_uid in NATIVE:
+        return header
+    note = "the transfer syntax says that pixel data are compressed, they are not and are read as such"
+    return replace(header, transfer_syntax_uid=ExplicitVRLittleEndian, note=note)
 
 
 def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-    return int(tag) == 0x7FE00010
+    return int(tag) in (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
 
 def inflate(path: Path) -> bytes:

@@ -11,6 +11,8 @@ from operators.errors import UnreadableError
 
 # PS3.6: Pixel Data; PS3.5 7.5: Item and Sequence Delimitation Item.
 _PIXEL_DATA = (0x7FE0, 0x0010)
+# PS3.3 C.7.6.24, C.7.6.25: no CT has them by the standard, and what their values mean is not said.
+_FLOAT_PIXELS = {(0x7FE0, 0x0008): "Float Pixel Data", (0x7FE0, 0x0009): "Double Float Pixel Data"}
 _ITEM, _DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 _UNDEFINED = 0xFFFFFFFF
 
@@ -33,10 +35,13 @@ class PixelElement:
 
 
 def locate(file: BinaryIO, size: int, *, implicit: bool, little_endian: bool) -> PixelElement | None:
-    """The pixel data that begin where `file` stands; None where there are none."""
+    """The pixel data that begin where `file` stands; None where there are none. Raises UnreadableError."""
     order = "<" if little_endian else ">"
     start = file.read(12)
-    if len(start) < 8 or struct.unpack_from(f"{order}HH", start) != _PIXEL_DATA:
+    tag = struct.unpack_from(f"{order}HH", start) if len(start) >= 8 else None
+    if tag in _FLOAT_PIXELS:
+        raise UnreadableError(f"expected Pixel Data, got {_FLOAT_PIXELS[tag]}", code="float_pixels")
+    if tag != _PIXEL_DATA:
         return None
     length_at = 4 if implicit else 8
     (length,) = struct.unpack_from(f"{order}I", start.ljust(12, b"\0"), length_at)

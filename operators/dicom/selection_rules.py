@@ -9,9 +9,9 @@ from functools import cache
 from pydicom.sr.codedict import codes
 
 from operators.dicom.attributes import hint
+from operators.dicom.kinds import is_localizer
 from operators.dicom.pixels import require_readable
 from operators.dicom.series import Series
-from operators.dicom.splitting import is_localizer
 from operators.errors import UnreadableError
 from operators.imaging.packages import ModelPackage
 

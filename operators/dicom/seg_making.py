@@ -86,7 +86,8 @@ def series_of(dataset: Dataset, grid: Grid) -> Series:
         series_instance_uid=uid((source,), "SeriesInstanceUID"),
         sop_class_uid=uid((source.ReferencedInstanceSequence[0],), "ReferencedSOPClassUID"),
         modality="", description="", body_part="", orientation=(), rows=grid.shape[1], columns=grid.shape[0],
-        frames=frames_of(dataset, series_by_instance(dataset)), grid=grid, fault=None, frame_of_reference_uid=grid.frame_of_reference_uid,
+        frames=frames_of(dataset, series_by_instance(dataset)), grid=grid, fault=None,
+        frame_of_reference_uid=grid.frame_of_reference_uid,
         image_type=(), kernel="", slice_thickness_mm=0.0, transfer_syntax_uid="", part="", warnings=(),
         header=dataset,
     )  # fmt: skip

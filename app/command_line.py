@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import logging
 import signal
 import sys
 
@@ -24,8 +25,18 @@ def software_version() -> str:
     return SOFTWARE_VERSION
 
 
+def silence_libraries() -> None:
+    """Keeps Python's warnings off stderr: those of pydicom quote values, which may be a patient's.
+
+    What they tell of an input stands among its own warnings.
+    """
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").propagate = False
+
+
 def execute(application: App, arguments: list[str] | None) -> None:
     """Runs a command and exits with its published code (operators/errors.py); tracebacks are for defects."""
+    silence_libraries()
     # At its end Python would search through all that the libraries made, for a second and a half
     atexit.register(gc.freeze)
     try:

@@ -198,6 +198,7 @@ def record_of(outcome: Selection | Refusal) -> SeriesRecord:
         code=SELECTED,
         sentence="segmented",
         warnings=tuple(series.warnings),
+        other_series=series.other_series,
     )
 
 

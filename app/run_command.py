@@ -18,6 +18,7 @@ from app.report import SELECTED, SeriesRecord
 from app.run import RunOutcome, run_folder
 from app.settings import read_settings
 from app.stage_clock import Show, silent
+from operators.dicom.scan import told
 from operators.errors import UsageError
 
 
@@ -64,8 +65,8 @@ def show_outcome(outcome: RunOutcome, console: Console) -> None:
             say(console, f"[yellow]{record.code}[/] {escape(f'{title(record)}: {record.sentence}')}")
         for warning in (*record.warnings, *(record.segmentation.warnings if record.segmentation else ())):
             say(console, f"  [dim]{escape(warning)}[/]")
-    for file in outcome.unreadable:
-        say(console, f"[yellow]{file.code}[/] {escape(f'{file.path}: {file.reason}')}")
+    for file, name in told(outcome.unreadable):
+        say(console, f"[yellow]{file.code}[/] {escape(f'{name}: {file.reason}')}")
 
 
 def say(console: Console, markup: str) -> None:

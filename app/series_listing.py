@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from operators.dicom.scan import Scan, UnreadableFile, require_series, scan
+from operators.dicom.scan import Scan, UnreadableFile, require_series, scan, told
 from operators.dicom.selection import Outcome, Refusal, Selection, select
 from operators.imaging.packages import ModelPackage
 
@@ -34,6 +34,7 @@ def _row(outcome: Outcome) -> Row:
     return {
         "study_instance_uid": series.study_instance_uid,
         "series_instance_uid": series.series_instance_uid,
+        "other_series": list(series.other_series),
         "part": series.part,
         "modality": series.modality,
         "description": series.description,
@@ -55,8 +56,8 @@ def render(rows: Iterable[Row], console: Console, unreadable: Sequence[Unreadabl
     for row in rows:
         table.add_row(*map(escape, _cells(row)))
     console.print(table)
-    for file in unreadable:
-        console.print(escape(f"unreadable: {file.path}: {file.reason}"))
+    for file, name in told(unreadable):
+        console.print(escape(f"unreadable: {name}: {file.reason}"))
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -83,8 +83,11 @@ def _by_value(
     most = max(map(len, positions))
     for attribute in BY_VALUE:
         groups = list(_grouped(planes, attribute).values())
-        if len(groups) == most and _tells_apart(positions, attribute):
-            return _following(groups, depth_mm, attribute.name) or _labelled(groups, attribute.name)
+        if len(groups) < most or not _tells_apart(positions, attribute):
+            continue
+        following = _following(groups, depth_mm, attribute.name)
+        if following or len(groups) == most:
+            return following or _labelled(groups, attribute.name)
     return []
 
 

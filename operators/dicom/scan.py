@@ -70,6 +70,17 @@ def scan(folder: Path, readers: int = READERS) -> Scan:
     return Scan(all_series(planes, _damaged(unreadable)), unreadable, len(others), tuple(kinds.most_common()))
 
 
+def told(unreadable: Sequence[UnreadableFile]) -> list[tuple[UnreadableFile, str]]:
+    """One file of each reason, and what to call all that have it, in the order of the first ones."""
+    reasons: dict[str, list[UnreadableFile]] = {}
+    for file in unreadable:
+        reasons.setdefault(file.reason, []).append(file)
+    return [
+        (files[0], files[0].path if len(files) == 1 else f"{len(files)} files, such as {files[0].path}")
+        for files in reasons.values()
+    ]
+
+
 def require_series(found: Scan) -> None:
     """Raises UnreadableError for a folder that holds no series, saying what it holds instead."""
     if found.series:

@@ -93,6 +93,11 @@ class Series:
         """How many DICOM instances the frames come from."""
         return len({frame.sop_instance_uid for frame in self.frames})
 
+    @property
+    def other_series(self) -> tuple[str, ...]:
+        """SeriesInstanceUIDs of further DICOM series that frames come from: they are one scan."""
+        return tuple(uid for uid in self.frames_by_series() if uid != self.series_instance_uid)
+
     def frames_by_series(self) -> dict[str, list[Frame]]:
         """The frames of each SeriesInstanceUID, the Series' own first: a scan may have come under several."""
         uids: dict[str, list[Frame]] = {self.series_instance_uid: []}

@@ -24,6 +24,7 @@ IN_PLANE_TOLERANCE_PIXELS = 0.5
 ASIDE_SHARE = 0.1
 # Direction cosines are written with 6 decimals or more; 0.01 allows scanners that write 2.
 COSINE_TOLERANCE = 0.01
+ONE_SLICE = ("one_slice", "expected several slices, got one")
 # Below this angle the slices' drift over 300 mm stays within a pixel of 0.5 mm.
 TILT_DEGREES = 0.1
 
@@ -94,7 +95,7 @@ def _plane_fault(stack: Stack) -> tuple[str, str] | None:
     if min(stack.spacing_mm) <= 0:
         return "missing_spacing", "expected PixelSpacing above 0, got 0 or less"
     if len(stack.origins) < 2:
-        return "one_slice", "expected several slices, got one"
+        return ONE_SLICE
     return None
 
 

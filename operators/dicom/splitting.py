@@ -29,10 +29,12 @@ class Part:
 
 def split(planes: Sequence[Plane]) -> list[Part]:
     """All parts; every plane is in exactly one, exact duplicates counted once."""
-    shared = _under_one_uid(planes)
+    ordered = sorted(planes, key=lambda plane: plane.order)
+    double = len(ordered) - len({plane.order for plane in ordered})
+    shared = _under_one_uid(ordered) if double else None
     if shared:
-        return [_faulty(planes, "", shared)]
-    unique, warnings = _without_duplicates(planes)
+        return [_faulty(ordered, "", shared)]
+    unique, warnings = _without_duplicates(ordered) if double else (ordered, ())
     unique, of_frames = in_one_frame(unique)
     kinds = by_kind(unique)
     names = ", ".join(differing(kinds))
@@ -94,8 +96,7 @@ def _without_duplicates(planes: Sequence[Plane]) -> tuple[list[Plane], tuple[str
     for plane in ordered:
         unique.setdefault(plane.order, plane)
     double = len(ordered) - len(unique)
-    warning = f"{double} images were there more than once and are counted once"
-    return list(unique.values()), (warning,) if double else ()
+    return list(unique.values()), (f"{double} images were there more than once and are counted once",)
 
 
 def _unlocated(planes: Sequence[Plane], label: str) -> Part:

@@ -241,6 +241,20 @@ def test_one_scan_under_several_series_is_read_as_one(tmp_path: Path, number: Ca
         assert frame.series_instance_uid == f"1.2.3.{number(k)}"
 
 
+def test_slices_that_came_as_a_series_each_are_one_scan(tmp_path: Path) -> None:
+    phantoms.write_ct(tmp_path, LONG, AFFINE, edit=series_uid(lambda k: 1 + k))
+    series = only(scan(tmp_path))
+    assert_right_by_value(series)
+    assert len(series.other_series) == 39
+    assert warned(series, "one scan under 40 Series Instance UIDs")
+
+
+@pytest.mark.parametrize("keep", [range(5), [0, 1, 2, 3, 4, 9, 11, 12, 20, 21, 22, 30]])
+def test_single_slices_that_make_no_scan_stay_apart(tmp_path: Path, keep: list[int]) -> None:
+    phantoms.write_ct(tmp_path, LONG, AFFINE, edit=series_uid(lambda k: 1 + k), keep=keep)
+    assert [len(series.frames) for series in scan(tmp_path).series] == [1] * len(keep)
+
+
 @pytest.mark.parametrize(
     "attributes",
     [

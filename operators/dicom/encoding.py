@@ -10,6 +10,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.tag import BaseTag
 from pydicom.uid import (
     UID,
+    AllTransferSyntaxes,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -22,6 +23,8 @@ from operators.dicom.element_scan import elements
 NATIVE = frozenset(
     (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
 )
+# Those whose pixel data are compressed. A private one may keep them in any way.
+COMPRESSED = frozenset(AllTransferSyntaxes) - NATIVE
 _META_END = 0x00030000
 # The first group of an image's data set (PS3.6); read in the other byte order it is 0x0800.
 _FIRST_GROUPS = (0x0008, 0x0010)
@@ -89,7 +92,7 @@ def found_encoding(head: bytes, meta: FileMeta) -> Encoding | None:
 
 
 def said_by(syntax: UID) -> Encoding | None:
-    """The encoding that a transfer syntax prescribes; None where no transfer syntax is named."""
-    if not syntax:
+    """The encoding that a transfer syntax prescribes; None where none is named, or one that is not known."""
+    if syntax not in NATIVE | COMPRESSED:
         return None
     return Encoding(syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian)

@@ -19,7 +19,7 @@ from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from operators.dicom.attributes import VALUE_ERRORS, text, uid
-from operators.dicom.encoding import NATIVE, FileMeta, file_meta, found_encoding
+from operators.dicom.encoding import COMPRESSED, NATIVE, FileMeta, file_meta, found_encoding
 from operators.dicom.pixel_element import PixelElement, locate
 from operators.dicom.quick_header import quick_dataset
 from operators.errors import UnreadableError
@@ -146,9 +146,9 @@ def _checked(header: Header) -> Header:
         return header
     compressed = header.pixels.native is None
     if compressed and header.transfer_syntax_uid in NATIVE:
-        text = "expected uncompressed pixel data, as the transfer syntax says, got compressed ones"
+        text = "expected a transfer syntax that says how pixel data are compressed, got one for uncompressed"
         return replace(header, pixels=None, damage=UnreadableError(text, code="other_transfer_syntax"))
-    if compressed or header.transfer_syntax_uid in NATIVE:
+    if compressed or header.transfer_syntax_uid not in COMPRESSED:
         return header
     note = "the transfer syntax says that pixel data are compressed, they are not and are read as such"
     return replace(header, transfer_syntax_uid=ExplicitVRLittleEndian, note=note)

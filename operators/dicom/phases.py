@@ -138,11 +138,16 @@ def _labelled(
 
 
 def _repeats(positions: list[list[Plane]]) -> list[Phase]:
-    """The first slice at each position in one part, the few others in further ones."""
+    """The first slice at each position in one part, the few others in further ones.
+
+    Those of one position that was looked at again and again, to see contrast medium come, are one part.
+    """
     first, *others = _ranked(positions, (ACQUISITION, ACQUIRED, INSTANCE))
     count = sum(map(len, others))
     warning = f"{count} slices repeat the position of another and are left out"
-    rest = [Phase(planes, f"repeated slices {n}") for n, planes in enumerate(others, 1)]
+    stacks = [planes for planes in others if len(planes) > 1]
+    single = tuple(plane for planes in others if len(planes) == 1 for plane in planes)
+    rest = [Phase(planes, f"repeated slices {n}") for n, planes in enumerate([*stacks, single], 1) if planes]
     return [Phase(first, "", (warning,)), *rest]
 
 

@@ -121,23 +121,33 @@ def _missing(plane: Plane) -> tuple[str, str]:
 
 def _located_parts(planes: Sequence[Plane], label: str) -> list[Part]:
     stack = stack_of(planes)
-    if len(planes) > 1 and np.ptp(stack.origins, axis=0).max() <= SAME_POSITION_MM:
-        text = f"expected a position of its own for each of {len(planes)} images, got one for all"
-        return [_faulty(planes, label, ("one_position", text))]
+    if _at_one_position(stack):
+        return [_faulty(planes, label, _one_position(len(planes)))]
     depths = dict(zip((plane.order for plane in planes), stack.depths_mm.tolist(), strict=True))
     phases = separate(planes, lambda plane: depths[plane.order])
     return [part for phase in phases for part in _phase_parts(phase, label)]
 
 
+def _at_one_position(stack: Stack) -> bool:
+    return len(stack.origins) > 1 and bool(np.ptp(stack.origins, axis=0).max() <= SAME_POSITION_MM)
+
+
+def _one_position(images: int) -> tuple[str, str]:
+    text = f"expected a position of its own for each of {images} images, got one for all"
+    return "one_position", text
+
+
 def _phase_parts(phase: Phase, label: str) -> list[Part]:
     """The phase, and the slices that lie off its grid as parts of their own."""
     stack = stack_of(phase.planes)
+    named = ", ".join(filter(None, (label, phase.label)))
+    if _at_one_position(stack):
+        return [_faulty(phase.planes, named, _one_position(len(phase.planes)))]
     layout = lay_out(stack)
     if layout.fault and layout.fault[0] == "missing_slices":
         runs = _runs(phase, stack)
         if runs:
             return [part for run in runs for part in _phase_parts(run, label)]
-    named = ", ".join(filter(None, (label, phase.label)))
     warnings = (*phase.warnings, *spread(phase.planes), *layout.warnings)
     part = Part(phase.planes, layout, named, warnings)
     if not layout.aside:

@@ -119,7 +119,18 @@ def test_compressed_pixels_under_an_uncompressed_syntax_are_refused_as_such(tmp_
         with_syntax(path, b"1.2.840.10008.1.2.1")
     error = refusal_of(tmp_path)
     assert error.code == "other_transfer_syntax"
-    assert "expected uncompressed pixel data, as the transfer syntax says, got compressed ones" in str(error)
+    assert "says how pixel data are compressed, got one for uncompressed" in str(error)
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_a_private_transfer_syntax_is_not_guessed_at(tmp_path: Path, implicit: bool) -> None:
+    """GE's is implicit VR little endian with pixels in big endian."""
+    for path in phantoms.write_ct(tmp_path, HU, AFFINE):
+        written_as(path, implicit=implicit, little_endian=True)
+        with_syntax(path, b"1.2.840.113619.5.2")
+    with pytest.raises(UnreadableError) as caught:
+        read_volume(only(scan(tmp_path)))
+    assert caught.value.code == "unsupported_transfer_syntax"
 
 
 def test_different_images_under_one_uid_are_refused_once(tmp_path: Path) -> None:
@@ -134,6 +145,19 @@ def test_images_at_one_position_are_refused_once(tmp_path: Path) -> None:
     code, text = fault_of(tmp_path)
     assert code == "one_position"
     assert text == "expected a position of its own for each of 10 images, got one for all"
+
+
+def test_one_position_that_is_looked_at_again_and_again_is_one_part(tmp_path: Path) -> None:
+    phantoms.write_ct(tmp_path, HU, AFFINE)
+    for n in range(20):
+        again = setting(SOPInstanceUID=f"1.2.3.{n + 1}", InstanceNumber=100 + n)
+        phantoms.write_ct(tmp_path / str(n), HU, AFFINE, keep=[4], edit=again)
+    main, repeated = scan(tmp_path).series
+    assert np.array_equal(read_volume(main).hu, HU)
+    assert "20 slices repeat the position of another and are left out" in main.warnings
+    assert (repeated.part, len(repeated.frames)) == ("repeated slices 1", 20)
+    assert repeated.fault is not None
+    assert repeated.fault.code == "one_position"
 
 
 def frames_in_one_image(path: Path, *, groups: bool) -> None:

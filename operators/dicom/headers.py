@@ -132,9 +132,9 @@ def _header(dataset: Dataset, file: BinaryIO, size: int) -> Header | None:
     if len(dataset) == 0:
         raise UnreadableError("expected a DICOM file, got one that ends within its header")
     syntax = uid((meta,), "TransferSyntaxUID") or ImplicitVRLittleEndian
-    implicit, little = dataset.original_encoding
+    _, little = dataset.original_encoding
     try:
-        pixels = locate(file, size, implicit=bool(implicit), little_endian=little is not False)
+        pixels = locate(file, size, little_endian=little is not False)
     except UnreadableError as damage:
         return Header(dataset, str(syntax), None, damage)
     return _checked(Header(dataset, str(syntax), pixels))

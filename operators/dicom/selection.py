@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from operators.dicom.rivals import are_rivals
+from operators.dicom.rivals import stands_for
 from operators.dicom.scan import Scan
 from operators.dicom.selection_rules import RULES, Reason, names_other_region
 from operators.dicom.series import Series
@@ -175,7 +175,7 @@ def _in_order(ranked: Sequence[Series], package: ModelPackage) -> dict[int, Outc
     chosen: list[Series] = []
     outcomes: dict[int, Outcome] = {}
     for place, each in enumerate(ranked):
-        better = tuple(other for other in ranked[:place] if are_rivals(each, other))
+        better = tuple(other for other in ranked[:place] if stands_for(other, each))
         best = next((other for other in better if other in chosen), None)
         if best is None:
             chosen.append(each)

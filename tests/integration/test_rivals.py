@@ -12,7 +12,7 @@ from app.run import run_folder
 from app.series_job import Job
 from app.settings import Settings
 from app.stage_clock import StageClock, silent
-from operators.dicom.rivals import shared_part
+from operators.dicom.rivals import box_mm, shared_mm
 from operators.dicom.scan import scan
 from operators.dicom.selection import candidates, select
 from operators.errors import ModelError, OutputError, UnreadableError, UnsuitableError
@@ -151,9 +151,27 @@ Turn = Callable[[np.ndarray], np.ndarray]
 @pytest.mark.parametrize(
     "turn", [lambda a: a, lambda a: a[[1, 2, 0, 3]], lambda a: a @ np.diag([-1, 1, 1, 1])]
 )
-def test_the_shared_part_is_measured_in_patient_space(turn: Turn) -> None:
+def test_boxes_are_compared_in_patient_space(turn: Turn) -> None:
     still, moved = np.eye(4), np.eye(4)
     moved[:3, 3] = (0, 5, 5)
-    one, other = Grid((10, 10, 10), turn(still)), Grid((10, 10, 10), turn(moved))
-    assert shared_part(one, one) == pytest.approx(1)
-    assert shared_part(one, other) == pytest.approx(0.25)
+    one, other = box_mm(Grid((10, 10, 10), turn(still))), box_mm(Grid((10, 10, 10), turn(moved)))
+    assert sorted(shared_mm(one, one)) == pytest.approx([10, 10, 10])
+    assert sorted(shared_mm(one, other)) == pytest.approx([5, 5, 10])
+
+
+def test_a_thin_series_of_one_side_does_not_stand_for_both(tmp_path: Path) -> None:
+    write(tmp_path, 1, SliceThickness=5)
+    affine = phantoms.axial_affine((3.0, 3.0, 3.0), (0, 0, 0))
+    half = phantoms.position_volume((7, 16, 16), affine)
+    phantoms.write_ct(tmp_path, half, affine, series=2)
+    found = candidates(select(scan(tmp_path), [package()]))
+    assert [each.better for each in found] == [(), ()]
+
+
+def test_a_thin_series_of_both_sides_stands_for_one_of_either(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    affine = phantoms.axial_affine((3.0, 3.0, 3.0), (0, 0, 0))
+    half = phantoms.position_volume((7, 16, 16), affine)
+    phantoms.write_ct(tmp_path, half, affine, series=2, edit=setting(SliceThickness=5))
+    found = candidates(select(scan(tmp_path), [package()]))
+    assert [each.better for each in found] == [(), (0,)]

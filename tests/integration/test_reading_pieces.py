@@ -1,6 +1,5 @@
 """Pieces of one scan are read as one; where they are not, what is left out is said."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +8,8 @@ from pydicom.dataset import Dataset
 
 from operators.dicom.pixels import read_volume
 from operators.dicom.scan import scan
-from operators.dicom.series import Series
 from tests import phantoms
-from tests.integration.reading_cases import AFFINE, HU, assert_right_by_value, only
-
-LONG = phantoms.position_volume((8, 6, 40), AFFINE)
-
-
-def warned(series: Series, text: str) -> bool:
-    return any(text in warning for warning in series.warnings)
+from tests.integration.reading_cases import AFFINE, HU, LONG, assert_right_by_value, only, warned
 
 
 def turned(angle: float) -> list[float]:
@@ -140,151 +132,6 @@ def test_slices_of_another_patient_under_the_same_series_are_kept_apart_and_coun
     first, second = scan(tmp_path).series
     assert (first.part, second.part) == ("part 1 of 2 by patient id", "part 2 of 2 by patient id")
     assert warned(first, "5 other slices under this SeriesInstanceUID differ in patient id")
-
-
-def write_passes(
-    folder: Path, *passes: range, attribute: str = "AcquisitionNumber", shift_mm: float = 0
-) -> None:
-    """Each pass shows its slices of LONG; the second is shifted along z."""
-    for n, places in enumerate(passes):
-        affine = AFFINE.copy()
-        affine[2, 3] += shift_mm * n
-
-        def edit(dataset: Dataset, k: int, n: int = n) -> None:
-            dataset.SOPInstanceUID, dataset.InstanceNumber = f"1.2.3.{n + 1}.{k + 1}", 100 * n + k
-            setattr(dataset, attribute, str(n + 1))
-
-        phantoms.write_ct(
-            folder / str(n), phantoms.position_volume((8, 6, 40), affine), affine, keep=places, edit=edit
-        )
-
-
-@pytest.mark.parametrize(
-    ("passes", "left_out"),
-    [
-        ((range(24), range(16, 40)), 8),
-        ((range(30), range(8, 40)), 22),
-        ((range(18), range(12, 30), range(24, 40)), 12),
-    ],
-)
-def test_passes_that_overlap_are_one_volume_and_what_is_left_out_is_said(
-    tmp_path: Path, passes: tuple[range, ...], left_out: int
-) -> None:
-    write_passes(tmp_path, *passes)
-    whole, *rest = scan(tmp_path).series
-    assert (whole.part, len(whole.frames)) == ("", 40)
-    assert_right_by_value(whole)
-    assert warned(whole, f"{len(passes)} passes by acquisition number that follow each other are read as one")
-    assert warned(whole, f"{left_out} slices where they overlap are left out")
-    assert sum(len(series.frames) for series in rest) == left_out
-
-
-def test_passes_meet_in_the_middle_of_their_overlap(tmp_path: Path) -> None:
-    write_passes(tmp_path, range(24), range(16, 40))
-    whole, _ = scan(tmp_path).series
-    passes = [int(frame.sop_instance_uid.split(".")[3]) for frame in whole.frames]
-    assert passes == [1] * 20 + [2] * 20
-
-
-def test_passes_that_lie_between_each_other_where_they_overlap_are_not_mixed(tmp_path: Path) -> None:
-    write_passes(tmp_path, range(24), range(16, 39), shift_mm=1.5)
-    whole, _ = scan(tmp_path).series
-    passes = [int(frame.sop_instance_uid.split(".")[3]) for frame in whole.frames]
-    assert passes == sorted(passes)
-    assert_right_by_value(whole, tolerance_hu=1.1)
-
-
-def test_a_pass_that_shows_all_that_another_shows_is_a_phase_of_its_own(tmp_path: Path) -> None:
-    write_passes(tmp_path, range(40), range(10, 30))
-    first, second = scan(tmp_path).series
-    assert (first.part, len(first.frames)) == ("phase 1 of 2", 40)
-    assert (second.part, len(second.frames)) == ("phase 2 of 2", 20)
-
-
-def test_passes_of_different_kernels_are_not_one(tmp_path: Path) -> None:
-    write_passes(tmp_path, range(24), range(16, 40), attribute="ConvolutionKernel")
-    first, second = scan(tmp_path).series
-    assert (len(first.frames), len(second.frames)) == (24, 24)
-
-
-def series_uid(number: Callable[[int], int], **attributes: object) -> phantoms.Edit:
-    """Slice k belongs to series `number(k)`; the second has other attributes too."""
-
-    def edit(dataset: Dataset, k: int) -> None:
-        dataset.SeriesInstanceUID = f"1.2.3.{number(k)}"
-        for keyword, value in attributes.items() if number(k) == 2 else ():
-            setattr(dataset, keyword, value)
-
-    return edit
-
-
-def halves(k: int) -> int:
-    return 1 if k < 18 else 2
-
-
-def odd_and_even(k: int) -> int:
-    return 1 + k % 2
-
-
-@pytest.mark.parametrize(
-    "number", [halves, odd_and_even, lambda k: 1 + k // 10, lambda k: 2 - (k >= 18)]
-)
-def test_one_scan_under_several_series_is_read_as_one(tmp_path: Path, number: Callable[[int], int]) -> None:
-    phantoms.write_ct(tmp_path, LONG, AFFINE, edit=series_uid(number, SeriesNumber=7))
-    series = only(scan(tmp_path))
-    assert_right_by_value(series)
-    uids = {f"1.2.3.{number(k)}" for k in range(40)}
-    assert {series.series_instance_uid, *series.other_series} == uids
-    assert warned(series, f"one scan under {len(uids)} Series Instance UIDs, read as one")
-    for frame in series.frames:
-        k = round((frame.position_lps_mm[2] - AFFINE[2, 3]) / 3)
-        assert frame.series_instance_uid == f"1.2.3.{number(k)}"
-
-
-def test_slices_that_came_as_a_series_each_are_one_scan(tmp_path: Path) -> None:
-    phantoms.write_ct(tmp_path, LONG, AFFINE, edit=series_uid(lambda k: 1 + k))
-    series = only(scan(tmp_path))
-    assert_right_by_value(series)
-    assert len(series.other_series) == 39
-    assert warned(series, "one scan under 40 Series Instance UIDs")
-
-
-@pytest.mark.parametrize("keep", [range(5), [0, 1, 2, 3, 4, 9, 11, 12, 20, 21, 22, 30]])
-def test_single_slices_that_make_no_scan_stay_apart(tmp_path: Path, keep: list[int]) -> None:
-    phantoms.write_ct(tmp_path, LONG, AFFINE, edit=series_uid(lambda k: 1 + k), keep=keep)
-    assert [len(series.frames) for series in scan(tmp_path).series] == [1] * len(keep)
-
-
-@pytest.mark.parametrize(
-    "attributes",
-    [
-        {"FrameOfReferenceUID": "1.2.9"},
-        {"ConvolutionKernel": "Br64"},
-        {"BodyPartExamined": "ABDOMEN"},
-        {"KVP": 80},
-        {"ImageType": ["DERIVED", "SECONDARY", "AXIAL"]},
-        {"PixelSpacing": [0.9, 0.9]},
-        {"StudyInstanceUID": "1.2.7"},
-        {"PatientID": "OTHER"},
-        {"SliceThickness": 2},
-    ],
-)
-def test_series_that_differ_are_not_one_scan(tmp_path: Path, attributes: dict[str, object]) -> None:
-    phantoms.write_ct(tmp_path, LONG, AFFINE, edit=series_uid(halves, **attributes))
-    assert sorted(len(series.frames) for series in scan(tmp_path).series) == [18, 22]
-
-
-@pytest.mark.parametrize("gap_mm", [0.0, 1.5, 4.5, 6.0, 60.0])
-def test_series_that_do_not_continue_each_other_are_not_one_scan(tmp_path: Path, gap_mm: float) -> None:
-    """3 mm apart the second would continue the first."""
-
-    def edit(dataset: Dataset, k: int) -> None:
-        if k >= 20:
-            dataset.SeriesInstanceUID = "1.2.3"
-            dataset.ImagePositionPatient[2] += gap_mm - 3
-
-    phantoms.write_ct(tmp_path, LONG, AFFINE, edit=edit)
-    assert [len(series.frames) for series in scan(tmp_path).series] == [20, 20]
 
 
 def test_where_the_distance_varies_each_stretch_is_read(tmp_path: Path) -> None:

@@ -50,14 +50,10 @@ def join_pieces(pieces: Sequence[Piece]) -> list[Piece]:
         return list(pieces)
     pieces = _with_singles_joined(pieces)
     waiting = [piece for piece in pieces if _may_join(piece)]
-    joined: list[Piece] = []
-    for piece in sorted(waiting, key=_beginning):
-        near = next((n for n, other in enumerate(joined) if _are_near(other, piece)), None)
-        union = None if near is None else _union(joined[near], piece)
-        if near is None or union is None:
-            joined.append(piece)
-        else:
-            joined[near] = union
+    groups: dict[tuple[object, ...], list[Piece]] = {}
+    for piece in waiting:
+        groups.setdefault(_common(piece), []).append(piece)
+    joined = [piece for group in groups.values() for piece in _joined(group)]
     settled = set(map(id, waiting))
     place = {id(piece): n for n, piece in enumerate(pieces)}
     found = [*(piece for piece in pieces if id(piece) not in settled), *joined]
@@ -129,19 +125,29 @@ def _extent_mm(grid: Grid) -> tuple[float, float, float]:
     return first_mm, first_mm + (grid.shape[2] - 1) * step_mm, step_mm
 
 
-def _beginning(piece: Piece) -> tuple[SeriesKey, float]:
-    return replace(piece.key, series_instance_uid=""), _extent_mm(_grid(piece))[0]
+def _common(piece: Piece) -> tuple[object, ...]:
+    """What pieces of one scan have in common without tolerance."""
+    grid = _grid(piece)
+    return replace(piece.key, series_instance_uid=""), grid.frame_of_reference_uid, grid.shape[:2]
+
+
+def _joined(group: Sequence[Piece]) -> list[Piece]:
+    """Each piece with the first before it that it is one scan with."""
+    found: list[Piece] = []
+    for piece in sorted(group, key=lambda each: (_extent_mm(_grid(each))[0], each.key)):
+        near = next((n for n, other in enumerate(found) if _are_near(other, piece)), None)
+        union = None if near is None else _union(found[near], piece)
+        if near is None or union is None:
+            found.append(piece)
+        else:
+            found[near] = union
+    return found
 
 
 def _are_near(one: Piece, other: Piece) -> bool:
     """A quick look before all slices are laid out together; `one` begins first."""
-    first, second = _grid(one), _grid(other)
-    if replace(one.key, series_instance_uid="") != replace(other.key, series_instance_uid=""):
-        return False
-    if (first.frame_of_reference_uid, first.shape[:2]) != (second.frame_of_reference_uid, second.shape[:2]):
-        return False
-    _, end_mm, step_mm = _extent_mm(first)
-    behind = (_extent_mm(second)[0] - end_mm) / step_mm
+    _, end_mm, step_mm = _extent_mm(_grid(one))
+    behind = (_extent_mm(_grid(other))[0] - end_mm) / step_mm
     if behind > LONGEST_STEP or (behind <= 0 and abs(behind - round(behind)) < BETWEEN):
         return False
     planes = one.part.planes[0], other.part.planes[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,6 +53,7 @@ def shared_mm(one: Box, other: Box) -> NDArray[np.float64]:
     return np.clip(np.minimum(one[1], other[1]) - np.maximum(one[0], other[0]), 0, None)
 
 
+@lru_cache(maxsize=1024)
 def box_mm(grid: Grid) -> Box:
     """The lowest and the highest LPS coordinates (3,) of any voxel, to its edge."""
     corners = np.array(np.meshgrid(*((-0.5, n - 0.5) for n in grid.shape), indexing="ij")).reshape(3, -1)

@@ -58,6 +58,8 @@ bench: $(READY) $(PEER)/.ready tools  ## Speed and memory, each as a ratio again
 	$(BIN)/python -m benchmarks.published --peer $(PEER)/bin/python
 	ulimit -s 32768; $(BIN)/python -m benchmarks.reading
 	$(BIN)/python -m benchmarks.seg
+	$(BIN)/python -m benchmarks.reporting
+	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.receive
 	$(BIN)/python -m benchmarks.node
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
-import logging
+import os
 import signal
 import sys
+from io import TextIOWrapper
+from typing import Any
 
 from cyclopts import App, CycloptsError
 
-from operators.errors import OsteonError, UsageError
+from app.library_messages import silence_libraries
+from app.node.redaction import redacted
+from app.printable import printable
+from operators.errors import OsteonError, OutputError, UsageError
 
 
 def new_app(name: str, text: str) -> App:
     """A command line whose functions return exit codes."""
-    return App(name=name, help=text, version=software_version)
+    return App(name=name, help=text, version=software_version, suppress_keyboard_interrupt=False)
 
 
 def software_version() -> str:
@@ -25,27 +31,46 @@ def software_version() -> str:
     return SOFTWARE_VERSION
 
 
-def silence_libraries() -> None:
-    """Keeps Python's warnings off stderr: those of pydicom quote values, which may be a patient's.
-
-    What they tell of an input stands among its own warnings.
-    """
-    logging.captureWarnings(True)
-    logging.getLogger("py.warnings").propagate = False
-
-
 def execute(application: App, arguments: list[str] | None) -> None:
     """Runs a command and exits with its published code (operators/errors.py); tracebacks are for defects."""
-    silence_libraries()
     # At its end Python would search through all that the libraries made, for a second and a half
     atexit.register(gc.freeze)
+    silence_libraries(say_defect)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that knows few letters shows ? for others
+            stream.reconfigure(errors="replace")
     try:
-        code = application(arguments, exit_on_error=False, result_action="return_value")
-    except OsteonError as error:
-        print(f"osteon: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except CycloptsError:
-        sys.exit(UsageError.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+        code = application(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read the output, such as `head`, has enough; Python would complain of it at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    except SystemExit as ended:
+        # rich ends a command so when its output is closed
+        sys.exit(128 + signal.SIGPIPE if ended.code == 1 else ended.code)
+    except (OsteonError, CycloptsError, KeyboardInterrupt, OSError) as error:
+        code, sentence = ending(error)
+        print(f"osteon: {printable(redacted(sentence))}", file=sys.stderr)
+        sys.exit(code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def ending(error: BaseException) -> tuple[int, str]:
+    """Exit code and sentence of what ended a command; raises it again where it is a defect."""
+    if isinstance(error, OsteonError):
+        return error.exit_code, str(error)
+    if isinstance(error, CycloptsError):
+        return UsageError.exit_code, f"{' '.join(str(error).split())} See --help"
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + signal.SIGINT, "interrupted"
+    if isinstance(error, OSError) and (error.filename is not None or error.errno == errno.ENOSPC):
+        place = error.filename or "the disk"
+        return OutputError.exit_code, f"expected {place} to be readable and writable, got: {error.strerror}"
+    raise error
+
+
+def say_defect(event: str, values: dict[str, Any]) -> None:
+    """Of what libraries say only what ends the command or a thread of it comes to the terminal."""
+    if "traceback" in values:
+        print(f"osteon: a {event} of Osteon's own\n{values['traceback']}", file=sys.stderr, end="")

@@ -11,31 +11,40 @@ from rich.console import Console
 from app.evaluation import run_evaluation
 from app.evaluation_report import show
 from app.label_files import write_nifti
-from app.run import run_folder
+from app.run import prepare_output, run_folder
 from app.run_command import progress_display, show_outcome
 from app.settings import read_settings
+from operators.errors import UsageError
 from operators.imaging.package_file import read_packages
 
 FULL_SPACING_MM = (0.8, 0.8, 1.0)
+# Coarser ones are refused: slices are then thicker than a package reads
+COARSEST = 6.0
 
 
-def run_demo(output: Path, coarser: float, seed: int) -> int:
+def run_demo(output: Path, coarser: float, seed: int, config: Path | None = None) -> int:
     """Makes a CT, segments it, compares with the truth, prints where the results are.
 
     `coarser` multiplies the voxels' sides; 1 gives 512x512x274.
     """
     from training.phantom import phantom_ct, write_series
 
-    console = Console()
+    if not 0.5 <= coarser <= COARSEST or seed < 0:
+        expected = f"--coarser of 0.5 to {COARSEST:g} and --seed of 0 or more"
+        raise UsageError(f"expected {expected}, got {coarser:g} and {seed}")
+    settings = read_settings(config)
+    prepare_output(output)
+    console, progress = Console(), Console(stderr=True)
     spacing = tuple(step * coarser for step in FULL_SPACING_MM)
-    console.print("Drawing the phantom's fractured bones and scanning them ...")
+    progress.print("Drawing the phantom's fractured bones and scanning them ...")
     phantom = phantom_ct(np.random.default_rng(seed), (spacing[0], spacing[1], spacing[2]))
     series = output / "ct"
+    for earlier in series.glob("slice_*.dcm"):  # a coarser CT has fewer slices, and UIDs of its own
+        earlier.unlink()
     write_series(phantom.ct, series)
     write_nifti(phantom.truth, output / "truth.nii.gz")
     del phantom
-    settings = read_settings()
-    with progress_display(console) as display:
+    with progress_display(progress) as display:
         outcome = run_folder(series, output, settings, None, datetime.now().astimezone(), display)
     show_outcome(outcome, console)
     labels = [label for package in read_packages(settings.models) for label in package.labels]

@@ -14,10 +14,11 @@ from operators.imaging.package_file import read_packages
 
 
 def evaluate_command(
-    prediction: Path, truth: Path, output: Path | None, models: Path | None, package: str | None, json_: bool
+    prediction: Path, truth: Path, output: Path | None, package: str | None, json_: bool,
+    config: Path | None, models: Path | None,
 ) -> int:
     """Compares two files or folders; results also go to `output`, where one is named."""
-    packages = named_packages(read_packages(read_settings(models=models).models), package)
+    packages = named_packages(read_packages(read_settings(config, models=models).models), package)
     labels = tuple(label for chosen in packages for label in chosen.labels)
     results = run_evaluation(prediction, truth, labels, output)
     if json_:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import binary_erosion, find_objects
 from scipy.optimize import linear_sum_assignment
 
-from operators.errors import OutputError
+from operators.errors import OutputError, reason
 from operators.imaging.figures import CaseFigures
 from operators.imaging.volume import LabelMap
 
@@ -48,7 +48,7 @@ def write_worst_slice(prediction: LabelMap, truth: LabelMap, figures: CaseFigure
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
     except OSError as error:
-        raise OutputError(f"expected to write a picture, got {type(error).__name__}") from error
+        raise OutputError(f"expected to write a picture to {path}, got: {reason(error)}") from error
     return path
 
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.case_result import CaseResult
-from operators.errors import OutputError
+from operators.errors import OutputError, reason
 from operators.imaging.figures import Agreement, BoneFigures, CaseFigures
 
 
@@ -118,7 +118,7 @@ def write_json(results: Sequence[CaseResult], path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(as_json(results), encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"expected to write the evaluation, got {type(error).__name__}") from error
+        raise OutputError(f"expected to write the evaluation to {path}, got: {reason(error)}") from error
 
 
 def _case(result: CaseResult) -> dict[str, object]:

@@ -21,7 +21,7 @@ from operators.dicom.rtstruct_reader import read_rtstruct
 from operators.dicom.seg_files import is_rtstruct, is_seg
 from operators.dicom.seg_reader import SegmentInfo, read_seg
 from operators.dicom.segment_values import values_of
-from operators.errors import UnreadableError, UsageError
+from operators.errors import UnreadableError, UsageError, reason
 from operators.imaging.packages import Label
 from operators.imaging.volume import Grid, LabelMap
 
@@ -119,7 +119,7 @@ def read_nifti(path: Path) -> LabelMap:
         image: Any = nibabel.load(path)
         values = np.asanyarray(image.dataobj)
     except (OSError, ValueError, ImageFileError) as error:
-        raise UnreadableError(f"expected a NIfTI label map, got {type(error).__name__}") from error
+        raise UnreadableError(f"expected a NIfTI label map at {path.name}, got: {reason(error)}") from error
     return LabelMap(unsigned(values), Grid(_volume_shape(values), RAS_TO_LPS @ image.affine))
 
 

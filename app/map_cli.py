@@ -24,7 +24,13 @@ def exec_(
     workdir: Annotated[Path | None, Parameter(name=["--workdir", "-w"], help="Folder to work in")] = None,
     log_level: Annotated[str | None, Parameter(name=["--log-level", "-l"], help="DEBUG to CRITICAL")] = None,
 ) -> int:
-    """Run the MONAI Deploy application in FOLDER, as `monai-deploy exec` did."""
+    """Run the MONAI Deploy application in FOLDER, as `monai-deploy exec` did.
+
+    Parameters
+    ----------
+    folder
+        Folder of the application, with __main__.py.
+    """
     from app.map.command import exec_command
 
     given = {"input": input, "output": output, "model": models, "workdir": workdir, "log_level": log_level}
@@ -36,7 +42,17 @@ def package(
     tag: Annotated[str, Parameter(name=["--tag", "-t"])], tool: Tool = None,
     variant: Literal["cpu", "cuda"] = "cpu",
 ) -> int:
-    """Build the image of this application; what follows `--` goes to the tool."""
+    """Build the image of this application; what follows `--` goes to the tool.
+
+    Parameters
+    ----------
+    more
+        Options for the tool.
+    tag
+        Name of the image.
+    variant
+        cpu, or cuda for GPUs.
+    """
     from app.map.command import package_command
 
     return package_command(tag, tool, variant, list(more))
@@ -45,28 +61,52 @@ def package(
 def run_map(
     image: str, /, *, input: Input, output: Output, models: Models = None, tool: Tool = None
 ) -> int:
-    """Run the package IMAGE as a container without network, its input read-only."""
+    """Run the package IMAGE as a container without network, its input read-only.
+
+    Parameters
+    ----------
+    image
+        Name of an image that is here.
+    """
     from app.map.command import run_map_command
 
     return run_map_command(image, input, output, models, tool)
 
 
 def show(image_or_folder: str, /, *, tool: Tool = None) -> int:
-    """Print the manifests of an image, or those that a folder's image will have."""
+    """Print the manifests of an image, or those that a folder's image will have.
+
+    Parameters
+    ----------
+    image_or_folder
+        Name of an image, or folder of an application.
+    """
     from app.map.command import show_command
 
     return show_command(image_or_folder, tool)
 
 
 def extract(image_or_folder: str, /, *, output: Output, tool: Tool = None) -> int:
-    """Copy application, manifests, models and documents out of an image or a folder."""
+    """Copy application, manifests, models and documents out of an image or a folder.
+
+    Parameters
+    ----------
+    image_or_folder
+        Name of an image, or folder of an application.
+    """
     from app.map.command import extract_command
 
     return extract_command(image_or_folder, output, tool)
 
 
 def validate(image_or_folder: str, /, *, tool: Tool = None) -> int:
-    """Say what of a package does not keep to the specification of MONAI Application Packages."""
+    """Say what of a package does not keep to the specification of MONAI Application Packages.
+
+    Parameters
+    ----------
+    image_or_folder
+        Name of an image, or folder of an application.
+    """
     from app.map.command import validate_command
 
     return validate_command(image_or_folder, tool)
@@ -81,16 +121,31 @@ config_app = App(name="config", help="The configuration file: check, schema.")
 
 
 @config_app.command
-def check(file: Path | None = None, /) -> int:
-    """Say everything that is wrong in app.yaml, or in FILE."""
+def check(
+    file: Path | None = None, /, *,
+    config: Annotated[Path | None, Parameter(name="--config", help="The same as FILE")] = None,
+) -> int:
+    """Say which configuration file is read and everything that is wrong in it, or in FILE.
+
+    Parameters
+    ----------
+    file
+        Configuration file; the one that counts here unless given.
+    """
     from app.map.config_command import check_command
 
-    return check_command(file)
+    return check_command(file or config)
 
 
 @config_app.command
 def schema(*, write: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """Print the JSON schema of app.yaml, with which editors complete it; --write keeps it beside app.yaml."""
+    """Print the JSON schema of app.yaml, with which editors complete it; --write keeps it beside app.yaml.
+
+    Parameters
+    ----------
+    write
+        Write it beside app.yaml instead.
+    """
     from app.map.config_command import schema_command
 
     return schema_command(write)

@@ -7,17 +7,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app.models_command import DONE, package_file, package_files
+from app.models_command import DONE, package_file, require_packages
 from app.series_job import networks_of
 from app.settings import Settings, read_settings
 from operators.imaging.package_file import read_package
 from operators.imaging.packages import NetworkSpec
 
 
-def bench_command(name: str | None, **given: Any) -> int:
-    """A line for each network of one package or of every package."""
-    settings = read_settings(**given)
-    files = [package_file(settings.models, name)] if name else package_files(settings.models)
+def bench_command(name: str | None, config: Path | None = None, **given: Any) -> int:
+    """A line for each network of one package or of every package. Raises ModelError for none."""
+    settings = read_settings(config, **given)
+    files = [package_file(settings.models, name)] if name else require_packages(settings.models)
     for path in files:
         bench(path, settings)
     return DONE

@@ -38,7 +38,9 @@ class ImportOptions:
     mirroring: bool = True
 
 
-def import_command(folder: Path, options: ImportOptions, models: Path | None) -> int:
+def import_command(
+    folder: Path, options: ImportOptions, config: Path | None, models: Path | None
+) -> int:
     """A published model becomes a package, or a draft of one where labels have no codes."""
     if options.orientation is not None and not is_orientation(options.orientation):
         raise UsageError(f"expected an orientation such as LPS or RAS, got {options.orientation}")
@@ -51,7 +53,7 @@ def import_command(folder: Path, options: ImportOptions, models: Path | None) ->
     orientation = orientation_of(model, options.orientation, table.orientation if known else None)
     name = options.name or plain_name(model.origin.dataset)
     new = NewPackage(name, options.title or model.origin.dataset, rows, orientation)
-    target = install(model, new, read_settings(models=models).models)
+    target = install(model, new, read_settings(config, models=models).models)
     return said(new, target)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from app.library_messages import frames_of
 from app.report import SELECTED, SeriesRecord, StageRecord, report, write_report
 from app.series_job import STAND_INS, Graph, Job, graph_of
 from app.series_results import FOLDERS, finished
@@ -176,12 +176,12 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
     try:
         return replace(finished(record, job, clock, graph), stages=tuple(clock.records)), EXIT_DONE
     except Exception as error:
-        named = error if isinstance(error, OsteonError) else shortage(error)
+        named = shortage(error) or (error if isinstance(error, OsteonError) else None)
         if named is not None:
             failed = replace(record, code=named.code, sentence=str(named), stages=tuple(clock.records))
             return failed, named.exit_code
         uid = record.series_instance_uid
-        log.error("series_failed", series_instance_uid=uid, traceback=traceback.format_exc())
+        log.error("series_failed", series_instance_uid=uid, traceback=frames_of(error))
         text = "a defect of Osteon's own; the log has the traceback"
         return replace(record, code="defect", sentence=text, stages=tuple(clock.records)), EXIT_DEFECT
 

@@ -6,14 +6,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import structlog
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from app.printable import shown
 from app.report import SELECTED, SeriesRecord
 from app.run import RunOutcome, run_folder
 from app.settings import read_settings
@@ -22,10 +23,10 @@ from operators.dicom.scan import told
 from operators.errors import UsageError
 
 
-def run_command(package: str | None, quiet: bool, **given: Any) -> int:
-    """Runs over a folder; settings not `given` come from the environment or app.yaml."""
+def run_command(package: str | None, quiet: bool, config: Path | None = None, **given: Any) -> int:
+    """Runs over a folder; settings not `given` come from the environment or the configuration file."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    settings = read_settings(**given)
+    settings = read_settings(config, **given)
     if settings.input is None or settings.output is None:
         missing = "input folder" if settings.input is None else "output folder (-o OUT)"
         raise UsageError(f"expected an {missing}, got none; try: osteon run IN -o OUT")
@@ -60,13 +61,13 @@ def show_outcome(outcome: RunOutcome, console: Console) -> None:
     for record in outcome.series:
         if record.segmentation is not None:
             console.print(segments_table(record))
-            say(console, f"[bold green]{record.result}[/] in {escape(str(outcome.output))}")
+            say(console, f"[bold green]{record.result}[/] in {shown(str(outcome.output))}")
         else:
-            say(console, f"[yellow]{record.code}[/] {escape(f'{title(record)}: {record.sentence}')}")
+            say(console, f"[yellow]{record.code}[/] {shown(f'{title(record)}: {record.sentence}')}")
         for warning in (*record.warnings, *(record.segmentation.warnings if record.segmentation else ())):
-            say(console, f"  [dim]{escape(warning)}[/]")
+            say(console, f"  [dim]{shown(warning)}[/]")
     for file, name in told(outcome.unreadable):
-        say(console, f"[yellow]{file.code}[/] {escape(f'{name}: {file.reason}')}")
+        say(console, f"[yellow]{file.code}[/] {shown(f'{name}: {file.reason}')}")
 
 
 def say(console: Console, markup: str) -> None:
@@ -76,13 +77,13 @@ def say(console: Console, markup: str) -> None:
 
 def segments_table(record: SeriesRecord) -> Table:
     """The segments of one series."""
-    table = Table(title=escape(title(record)), title_justify="left")
+    table = Table(title=shown(title(record)), title_justify="left")
     for heading in ("segment", "volume", "confidence"):
         table.add_column(heading, justify="left" if heading == "segment" else "right")
     segmentation = record.segmentation
     for segment in segmentation.segments if segmentation else ():
         colour = "#{:02x}{:02x}{:02x}".format(*segment.rgb)
-        name = f"[{colour}]■[/] {escape(segment.label)}"
+        name = f"[{colour}]■[/] {shown(segment.label)}"
         table.add_row(name, f"{segment.volume_ml:.1f} ml", f"{segment.confidence:.2f}")
     return table
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from app.printable import printable, printable_json, shown
 from operators.dicom.scan import Scan, UnreadableFile, require_series, scan, told
 from operators.dicom.selection import Outcome, Refusal, Selection, select
 from operators.imaging.packages import ModelPackage
@@ -50,28 +50,64 @@ def _row(outcome: Outcome) -> Row:
     }
 
 
-def render(rows: Iterable[Row], console: Console, unreadable: Sequence[UnreadableFile] = ()) -> None:
-    """The rows as a table, and below it the files that could not be read."""
-    table = Table("series", "modality", "slices", "size", "spacing", "outcome", title="Series")
+def series_command(
+    folder: Path, package: str | None, as_json: bool, config: Path | None, models: Path | None
+) -> int:
+    """Prints what is in a folder. Raises UsageError, UnreadableError, ModelError."""
+    from app.run import require_input
+    from app.settings import read_settings
+    from operators.imaging.package_file import read_packages
+
+    require_input(folder)
+    packages = read_packages(read_settings(config, models=models).models)
+    found = scan(folder)
+    rows = rows_of(found, packages, package)
+    if as_json:
+        print(printable_json(rows))
+    else:
+        render(rows, Console(), found.unreadable)
+    return 0
+
+
+def render(rows: Sequence[Row], console: Console, unreadable: Sequence[UnreadableFile] = ()) -> None:
+    """A table on a terminal, else a line a series; then the files that could not be read."""
+    lines = [f"unreadable: {name}: {file.reason}" for file, name in told(unreadable)]
+    if console.is_terminal:
+        console.print(series_table(rows))
+    else:
+        lines = [": ".join((name(row), ", ".join(images(row)), *outcomes(row))) for row in rows] + lines
+    for line in lines:
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def series_table(rows: Iterable[Row]) -> Table:
+    """Three columns, which find room in 80 characters."""
+    table = Table(title="Series", show_lines=True)
+    table.add_column("series", ratio=3, overflow="fold")
+    table.add_column("images", no_wrap=True)
+    table.add_column("outcome", ratio=4, overflow="fold")
     for row in rows:
-        table.add_row(*map(escape, _cells(row)))
-    console.print(table)
-    for file, name in told(unreadable):
-        console.print(escape(f"unreadable: {name}: {file.reason}"))
+        cells = (name(row), "\n".join(images(row)), "\n".join(outcomes(row)))
+        table.add_row(*map(shown, cells))
+    return table
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    spacing_mm = row["spacing_mm"]
-    return (
-        "\n".join(filter(None, (row["description"] or row["series_instance_uid"], row["part"]))),
-        row["modality"],
-        str(row["slices"]),
-        f"{row['columns']} x {row['rows']}",
-        " x ".join(f"{step:.2f}" for step in spacing_mm) + " mm" if spacing_mm else "",
-        "\n".join((_outcome(row), *row["warnings"])),
-    )
+def name(row: Row) -> str:
+    """What a person knows a series by."""
+    return " ".join(filter(None, (row["description"] or row["series_instance_uid"], row["part"])))
 
 
-def _outcome(row: Row) -> str:
+def images(row: Row) -> Iterator[str]:
+    """Modality and number, size, spacing."""
+    count = "1 slice" if row["slices"] == 1 else f"{row['slices']} slices"
+    yield f"{row['modality']}, {count}"
+    yield f"{row['columns']} x {row['rows']}"
+    if row["spacing_mm"]:
+        yield " x ".join(f"{step:.2f}" for step in row["spacing_mm"]) + " mm"
+
+
+def outcomes(row: Row) -> Iterator[str]:
+    """The package, or why there is none, and what may be wrong."""
     refusal = row["refusal"]
-    return f"refused: {refusal['text']} ({refusal['code']})" if refusal else str(row["package"])
+    yield f"refused: {refusal['text']} ({refusal['code']})" if refusal else f"package {row['package']}"
+    yield from row["warnings"]

@@ -1,8 +1,9 @@
-"""Settings: the only reader of the environment and of app.yaml."""
+"""Settings: the only reader of the environment and of the configuration file."""
 
 from __future__ import annotations
 
 import os
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,17 +13,22 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     YamlConfigSettingsSource,
 )
 from yaml import YAMLError
 
+from app.configuration_file import SECTION, configuration_file, line_of, value_at
 from app.map.conventions import told
 from app.node.configuration import NodeSettings
+from app.node.redaction import got, yaml_fault
 from operators.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 # pyproject.toml takes it from here: a packaged folder runs where nothing of it is installed
 SOFTWARE_VERSION = "0.1.0"
+# Of the settings that are being read: pydantic makes the sources itself, and hands them no argument of ours
+_given_file: ContextVar[Path | None] = ContextVar("given_file", default=None)
 
 
 class SegSettings(BaseModel):
@@ -40,7 +46,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix="OSTEON_", yaml_config_section="osteon",
-        env_nested_delimiter="__", nested_model_default_partial_update=True,
+        env_nested_delimiter="__", nested_model_default_partial_update=True, hide_input_in_errors=True,
     )
 
     input: Path | None = Field(None, description="Read where none is named")
@@ -74,32 +80,64 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, what a platform says, environment, app.yaml."""
+        """Arguments, what a platform says, environment, configuration file."""
         del dotenv_settings, file_secret_settings
         platform = InitSettingsSource(settings_cls, told(os.environ))
-        named_file = os.environ.get("HOLOSCAN_CONFIG_PATH")
-        path = Path(named_file) if named_file else ROOT / "app.yaml"
-        if named_file and not path.is_file():
-            raise UsageError(f"expected a configuration file at HOLOSCAN_CONFIG_PATH, got {path}")
-        if not path.is_file():
+        path = file_in_use(_given_file.get())
+        if path is None:
             return init_settings, platform, env_settings
         return init_settings, platform, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=path)
 
 
-def read_settings(**given: Any) -> Settings:
-    """Settings with what was `given` (None: not given). Raises UsageError for a wrong value."""
+def file_in_use(config: Path | None = None) -> Path | None:
+    """The configuration file that counts, `config` being the one of the command line. Raises UsageError."""
+    return configuration_file(config, os.environ, Path(), ROOT)
+
+
+def read_settings(config: Path | None = None, **given: Any) -> Settings:
+    """Settings with what was `given` (None: not given), and of the file `config` where one is named.
+
+    Raises UsageError for a wrong value, with the file and the line that it stands in.
+    """
+    file = file_in_use(config)
+    chosen = _given_file.set(file)
+    try:
+        return validated_settings(file, given)
+    except UsageError as error:
+        raise UsageError(f"{place_of(file, error.__cause__)}{error}") from error
+    finally:
+        _given_file.reset(chosen)
+
+
+def place_of(file: Path | None, cause: BaseException | None) -> str:
+    """File and line of a wrong setting; '' for one that stands elsewhere."""
+    if file is None or not isinstance(cause, ValidationError):
+        return ""
+    first = cause.errors()[0]
+    location = (SECTION, *first["loc"])
+    line = line_of(file, location)
+    is_of_file = line is not None and value_at(file, location) == first["input"]
+    return f"{file}, line {line}: " if is_of_file else ""
+
+
+def validated_settings(file: Path | None, given: dict[str, Any]) -> Settings:
+    """The settings of all sources. Raises UsageError for the first wrong value."""
     try:
         settings = Settings(**{key: value for key, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"setting {name}: {first['msg']}, got {first['input']!r}") from error
-    except (YAMLError, KeyError, TypeError, ValueError) as error:
-        got = " ".join(str(error).split())
-        raise UsageError(f"expected a configuration file with a section osteon, got: {got}") from error
+        raise UsageError(f"setting {name}: {first['msg']}{got(dict(first))}") from error
+    except SettingsError as error:
+        # pydantic's own words name the field, and not its value
+        raise UsageError(f"expected JSON in OSTEON_ variables that hold lists, got: {error}") from error
+    except (YAMLError, OSError, KeyError, TypeError, ValueError) as error:
+        text = f"expected a configuration file with a section {SECTION} at {file}, got: {yaml_fault(error)}"
+        raise UsageError(text) from error
     return settings.model_copy(update={"models": models_folder(settings.models)})
 
 
 def models_folder(models: Path) -> Path:
-    """A relative folder that is not here is looked for beside the application."""
-    return models if models.is_absolute() or models.exists() else ROOT / models
+    """A relative folder that is not here is taken from beside the application, if it is there."""
+    beside = ROOT / models
+    return beside if not models.is_absolute() and not models.exists() and beside.is_dir() else models

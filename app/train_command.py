@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.console import Console
+
 from app.settings import SOFTWARE_VERSION, read_settings
+from app.train_progress import training_display
 from operators.errors import UsageError
+from training.progress import Tell
 
 RECIPE_FILE = "training.toml"
 
@@ -27,17 +32,30 @@ class TrainOptions:
     seed: int
     start_from: Path | None
     calibration_cases: int = 0
+    config: Path | None = None
 
 
 def train_command(package: str, options: TrainOptions) -> int:
     """Trains a package's networks, one after the other, and installs each when it is done."""
+    folder = recipe_folder(package, options.config, options.models)
+    start = options.start_from
+    if start is not None and not start.is_file():
+        raise UsageError(f"expected a checkpoint or safetensors at --start-from, {start} is no file")
+    with training_display(Console(stderr=True)) as tell:
+        tell("load", None, "libraries")
+        for line in trained(package, folder, options, tell):
+            print(line, flush=True)
+    return 0
+
+
+def trained(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
+    """Sentences on what was made, each as soon as it is. Raises UsageError for an unknown network."""
     from training.calibration import calibrate
     from training.device import training_device
     from training.installation import train_and_install
     from training.recipe import read_recipe
     from training.runs import TrainingRun
 
-    folder = recipe_folder(package, options.models)
     recipe = read_recipe(folder / RECIPE_FILE)
     names = [options.network] if options.network else list(recipe.networks)
     for name in names:
@@ -49,12 +67,12 @@ def train_command(package: str, options: TrainOptions) -> int:
             options.steps, options.start_from, options.minutes,
             datetime.now(UTC).isoformat(timespec="seconds"), software(),
         )
-        installed = train_and_install(run, folder)
-        print(f"{name}: trained, installed in {package} with SHA-256 {installed.sha256}")
-        print(f"{name}: its training is described in {installed.report.parent.name}/{installed.report.name}")
+        installed = train_and_install(run, folder, tell)
+        yield f"{name}: trained, installed in {package} with SHA-256 {installed.sha256}"
+        yield f"{name}: its training is described in {installed.report.parent.name}/{installed.report.name}"
     if options.calibration_cases and complete(folder):
-        print(calibrate(folder, recipe, options.data, run.cache, options.calibration_cases, run.seed))
-    return 0
+        cases, seed = options.calibration_cases, options.seed
+        yield calibrate(folder, recipe, options.data, options.runs / "cache", cases, seed, tell=tell)
 
 
 def software() -> str:
@@ -75,9 +93,9 @@ def complete(folder: Path) -> bool:
     return all(network.weights.is_file() for network in read_package(folder / PACKAGE_FILE).networks)
 
 
-def recipe_folder(package: str, models: Path | None) -> Path:
+def recipe_folder(package: str, config: Path | None, models: Path | None) -> Path:
     """The folder of a package that has a recipe. Raises UsageError."""
-    folder = read_settings(models=models).models / package
+    folder = read_settings(config, models=models).models / package
     if not (folder / RECIPE_FILE).is_file():
         raise UsageError(f"expected a recipe {package}/{RECIPE_FILE} in the models folder, found none")
     return folder

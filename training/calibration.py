@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from training.decisions import (
 )
 from training.export import set_table, set_value
 from training.presence import bones_present
+from training.progress import CALIBRATE, Tell, silent
 from training.recipe import Recipe
 from training.reliability import Scored, cross_fitted, platt, reliability, scored
 from training.reliability_card import write_card
@@ -35,7 +37,7 @@ Row = tuple[float, bool, int]
 
 def calibrate(
     package_folder: Path, recipe: Recipe, data: Path, cache: Path, cases: int, seed: int,
-    keep_decision: bool = False,
+    keep_decision: bool = False, tell: Tell = silent,
 ) -> str:
     """Fits decision (unless it is to be kept) and confidence of an installed package; says what was found.
 
@@ -46,22 +48,32 @@ def calibrate(
     to_fit = cases * 3 // 5
     package = read_fracture_package(package_folder / PACKAGE_FILE)
     networks = Networks(Device())
-    bones = Sources(recipe, data, cache).bones()
+    bones = Sources(recipe, data, cache, tell).bones()
     network, spec = networks.get(package.fracture), package.fracture
     fit = simulated_bones(np.random.default_rng([seed, 1]), bones, to_fit, spec, network)
     others = simulated_bones(np.random.default_rng([seed, 2]), bones, cases - to_fit, spec, network)
-    fit_bones, held_out = list(fit), list(others)
+    fit_bones, held_out = told(fit, to_fit, "the decision", tell), told(others, cases - to_fit, "odds", tell)
     rules, said = package.fragments, "fracture_logit kept as asked"
     if not keep_decision:
         rules, said = with_decision(package_folder, rules, fit_bones, held_out)
     rows = fracture_rows(held_out, rules)
     bodies, negatives = calibration_bodies(recipe, data)
+    tell(CALIBRATE, None, f"which bones are there: {bodies} procedural bodies, {len(negatives)} CTs without")
     rows["bone"] = bones_present(package, networks, bodies, negatives, seed)
     fitted_on = (
         f"{cases - to_fit} simulated bones, {bodies} procedural bodies, as many without bones, and "
         f"{len(negatives)} CTs without the anatomy"
     )
     return "\n".join([said, *with_confidence(package_folder, rows, fitted_on)])
+
+
+def told(bones: Iterator[SimulatedBone], count: int, what: str, tell: Tell) -> list[SimulatedBone]:
+    """The bones, told of one by one; some of `count` may come to nothing."""
+    found = []
+    for number, bone in enumerate(bones, start=1):
+        tell(CALIBRATE, number / count, f"{what}: bone {number} of {count}")
+        found.append(bone)
+    return found
 
 
 def with_decision(

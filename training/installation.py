@@ -9,6 +9,7 @@ import torch
 
 from training.checkpoints import read
 from training.export import export, network_spec
+from training.progress import Tell, silent
 from training.report import carry_history, report_file, write_report
 from training.runs import TrainingRun
 from training.trainer import train
@@ -22,11 +23,11 @@ class Installed:
     report: Path
 
 
-def train_and_install(run: TrainingRun, package_folder: Path) -> Installed:
+def train_and_install(run: TrainingRun, package_folder: Path, tell: Tell = silent) -> Installed:
     """Raises ModelError or UsageError before the first step where the package could not take the network."""
     weights = network_spec(package_folder, run.network.name).weights
     carry_history(run)
-    checkpoint = train(run)
+    checkpoint = train(run, tell)
     sha256 = export(checkpoint, package_folder, run.network.name)
     write_report(run, weights, sha256, read(checkpoint, torch.device("cpu"))["progress"])
     return Installed(sha256, report_file(weights))

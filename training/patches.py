@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from training.bone_patches import BONE_POSE, BoneSubject, bone_patch, by_kind
 from training.fracturing import FractureRules
 from training.guides import GuideRules, drawn_guide
+from training.progress import Tell, silent
 from training.recipe import NetworkRecipe, Recipe
 from training.sampling import Array, Pose
 from training.simulated_ct import Sample, centre_spots, draw_centre, simulate
@@ -25,9 +26,11 @@ Patch = tuple[torch.Tensor, torch.Tensor]
 class Patches(IterableDataset[Patch]):
     """Patches (1 + guides, I, J, K) float32 in 0..1 and targets (I, J, K) int64, for ever."""
 
-    def __init__(self, network: NetworkRecipe, recipe: Recipe, data: Path, cache: Path, seed: int) -> None:
+    def __init__(
+        self, network: NetworkRecipe, recipe: Recipe, data: Path, cache: Path, seed: int, tell: Tell = silent
+    ) -> None:
         self.network = network
-        self.sources = Sources(recipe, data, cache)
+        self.sources = Sources(recipe, data, cache, tell)
         self.seed = seed
 
     def __iter__(self) -> Iterator[Patch]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from operators.errors import ModelError
+from operators.errors import ModelError, reason
 
 SIDES = ("_left", "_right")
 # What a network may have otherwise on a kind of device
@@ -98,7 +98,7 @@ def read_recipe(path: Path) -> Recipe:
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"expected a training recipe in {path.parent.name}/{path.name}, could not read it: "
-            f"{type(error).__name__} {error}",
+            f"{reason(error)}",
             code="recipe_unreadable",
         ) from error
 

@@ -20,6 +20,7 @@ from scipy import ndimage
 from training.bone_patches import BoneSubject
 from training.bone_sets import bone_layer, bone_set_subject, only_file
 from training.phantom import Structure, pelvis_labels, phantom_ct
+from training.progress import PREPARE, Tell, kind_of, silent
 from training.recipe import NetworkRecipe, Recipe
 from training.shape_variation import bones_between
 from training.subjects import (
@@ -49,6 +50,7 @@ class Sources:
     recipe: Recipe
     data: Path
     cache: Path
+    tell: Tell = silent
 
     def anatomy(self, network: NetworkRecipe) -> list[Subject]:
         """The subjects that an anatomy network learns from, at its spacing or 1.5 mm."""
@@ -133,7 +135,9 @@ class Sources:
         path = self.cache / (hashlib.sha256(f"{FORMAT} {key}".encode()).hexdigest()[:24] + ".pickle")
         if path.exists():
             kept: Loaded = pickle.loads(path.read_bytes())
+            self.tell(PREPARE, None, f"{kind_of(key)} from the cache")
             return kept
+        self.tell(PREPARE, None, kind_of(key))
         loaded = load()
         # Workers and trainings beside each other fill one cache.
         part = path.with_suffix(f".{os.getpid()}.part")

@@ -19,6 +19,7 @@ from training.checkpoints import State, resume, save, starting_weights, state_of
 from training.device import has_bfloat16, training_device
 from training.losses import TrainingLoss
 from training.patches import Patch, Patches, loader
+from training.progress import TRAIN, VALIDATE, WAIT, Tell, silent
 from training.recipe import NetworkRecipe, Recipe, ValidationRules
 from training.runs import TrainingRun, facts
 from training.validation import Watched, dice_of_classes
@@ -49,21 +50,25 @@ class Session:
         return self.state.progress.share_done(planned, self.state.step, fall_steps)
 
 
-def train(run: TrainingRun) -> Path:
+def train(run: TrainingRun, tell: Tell = silent) -> Path:
     """Trains until the recipe's steps, the time or the patience are over; returns the checkpoint's path."""
     session = begin(run)
     rules, state = run.recipe.validation, session.state
     patches = Patches(run.network, run.recipe, run.data, run.cache, run.seed + 1000 * state.step + 1)
-    watched = validation_sets(run)
+    watched = validation_sets(run, tell)
     done = session.share_done
+    tell(WAIT, None, "for the first simulated patches")
     for image, target in loader(patches, run.workers, run.network.batch):
         if done >= 1:
             break
         set_learning_rate(state.optimiser, run.network.learning_rate, done)
         session.window.append(one_step(session, image, target))
         done = session.share_done
+        tell(TRAIN, min(done, 1.0), f"step {state.step} of {run.total}, loss {session.window[-1]:.3f}")
         if rules and (state.step % rules.every == 0 or done >= 1):
-            keep(session, validate(session, watched, rules))
+            read = validate(session, watched, rules)
+            tell(VALIDATE, None, f"step {state.step}: score {read['score']:.4f}")
+            keep(session, read)
         elif state.step % KEEP_EVERY == 0:
             keep(session, {})
     if session.window or not run.checkpoint.exists():
@@ -134,12 +139,12 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, highest: float, done: fl
         group["lr"] = rate
 
 
-def validation_sets(run: TrainingRun) -> dict[str, list[Patch]]:
+def validation_sets(run: TrainingRun, tell: Tell = silent) -> dict[str, list[Patch]]:
     """The patches to watch, by the name of their set; the first set decides."""
     rules = run.recipe.validation
     if rules is None:
         return {}
-    watched = Watched(run.network, run.recipe, run.data, run.cache)
+    watched = Watched(run.network, run.recipe, run.data, run.cache, tell)
     return {"simulated": watched.simulated(rules), "real": watched.real(rules)}
 
 

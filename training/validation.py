@@ -20,6 +20,7 @@ from operators.pipeline import BAND_MM
 from training.bone_patches import OUTSIDE_HU, BoneSubject
 from training.fracturing import contact_target
 from training.patches import Patch, Patches, as_tensors
+from training.progress import PREPARE, Tell, silent
 from training.recipe import NetworkRecipe, Recipe, ValidationRules
 from training.simulated_ct import Sample
 from training.sources import Sources
@@ -43,6 +44,7 @@ class Watched:
     recipe: Recipe
     data: Path
     cache: Path
+    tell: Tell = silent
 
     def simulated(self, rules: ValidationRules) -> list[Patch]:
         """Patches of the training's own simulation, from a seed that it never uses."""
@@ -57,11 +59,14 @@ class Watched:
 
     def drawn(self, network: NetworkRecipe, recipe: Recipe, rules: ValidationRules) -> Iterator[Patch]:
         """The first patches of a stream such as training draws from."""
-        return islice(iter(Patches(network, recipe, self.data, self.cache, SEED)), rules.patches)
+        patches = Patches(network, recipe, self.data, self.cache, SEED, self.tell)
+        for number, patch in enumerate(islice(iter(patches), rules.patches), start=1):
+            self.tell(PREPARE, number / rules.patches, f"validation patch {number} of {rules.patches}")
+            yield patch
 
     def read_bones(self, network: NetworkRecipe, recipe: Recipe, rules: ValidationRules) -> Iterator[Patch]:
         """Patches of the bone sets' bones as they are, those with the most contact first."""
-        bones = Sources(recipe, self.data, self.cache).bones()
+        bones = Sources(recipe, self.data, self.cache, self.tell).bones()
         tiles = [sample for bone in bones for sample in bone_tiles(bone, network)]
         tiles.sort(key=lambda sample: np.count_nonzero(sample.target == CONTACT), reverse=True)
         return (as_tensors(sample, network.window_hu) for sample in tiles[: rules.patches])
@@ -72,7 +77,7 @@ class Watched:
         """What was drawn once for these sources and this network's patches."""
         network = {key: value for key, value in asdict(self.network).items() if key not in NOT_OF_PATCHES}
         key = json.dumps([name, network, self.recipe.sources, rules.patches, rules.real], sort_keys=True)
-        store = Sources(self.recipe, self.data, self.cache)
+        store = Sources(self.recipe, self.data, self.cache, self.tell)
         stored = store.kept(f"validation {key}", lambda: [packed(patch) for patch in draw()])
         return [unpacked(patch) for patch in stored]
 

@@ -17,7 +17,7 @@ from app.map.checking import extracted, faults
 from app.map.entry import seconds
 from app.map.manifests import configuration, manifests
 from app.map.supervision import supervised
-from app.map.tools import Container, Mount, build_words, run_container, tool_named
+from app.map.tools import Container, Mount, build_words, require_image, run_container, tool_named
 from app.settings import ROOT
 from operators.errors import OutputError, UsageError
 
@@ -34,32 +34,46 @@ def exec_command(folder: Path, arguments: dict[str, Path | str | None]) -> int:
 
 def package_command(tag: str, tool: str | None, variant: str, more: list[str]) -> int:
     """Builds the image of this checkout."""
-    revision = subprocess.run(
-        ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
+    program = tool_named(tool)
     told = configuration(ROOT)["application"]
     arguments = {
         "VARIANT": variant, "GPUS": str(int(variant == "cuda")), "VERSION": told["version"],
-        "REVISION": revision.stdout.strip(),
+        "REVISION": revision(),
     }  # fmt: skip
-    words = build_words(tool_named(tool), tag, ROOT, arguments, more)
-    return OutputError.exit_code if subprocess.run(words, check=False).returncode else 0
+    words = build_words(program, tag, ROOT, arguments, more)
+    code = subprocess.run(words, check=False).returncode
+    if code:
+        raise OutputError(f"expected {program} to build {tag}, it ended with {code}; it says why above")
+    return 0
+
+
+def revision() -> str:
+    """The commit of this checkout; '' where there is none, or no git."""
+    words = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:
+        return ""
 
 
 def run_map_command(image: str, input: Path, output: Path, models: Path | None, tool: str | None) -> int:
     """Runs a package as a container without network, its input read-only; its exit code."""
-    output.mkdir(parents=True, exist_ok=True)
+    if not input.exists():
+        raise UsageError(f"expected an input folder or file, {input} does not exist")
+    require_models(models)
+    program = image_tool(image, tool)
+    make_folder(output)
     mounts = [Mount(input, str(layout.INPUT)), Mount(output, str(layout.OUTPUT), writable=True)]
     if models is not None:
         mounts.append(Mount(models, str(layout.MODELS)))
     gpus = shutil.which("nvidia-smi") is not None
-    return run_container(tool_named(tool), Container(image, (), mounts, gpus=gpus))
+    return run_container(program, Container(image, (), mounts, gpus=gpus))
 
 
 def show_command(name: str, tool: str | None) -> int:
     """Prints the manifests of an image, or those that a folder's image will have."""
     if not Path(name).is_dir():
-        return run_container(tool_named(tool), Container(name, ("show",)))
+        return run_container(image_tool(name, tool), Container(name, ("show",)))
     for path, manifest in manifests_of(Path(name)).items():
         print(f"{f' {path} ':=^70}")
         print(json.dumps(manifest, indent=2))
@@ -68,12 +82,15 @@ def show_command(name: str, tool: str | None) -> int:
 
 def extract_command(name: str, output: Path, tool: str | None) -> int:
     """Copies application, manifests, models and documents of an image or a folder to `output`."""
-    output.mkdir(parents=True, exist_ok=True)
     if not Path(name).is_dir():
+        program = image_tool(name, tool)
+        make_folder(output)
         export = Mount(output, str(layout.EXPORT_MOUNT), writable=True)
-        return run_container(tool_named(tool), Container(name, ("extract",), [export]))
+        return run_container(program, Container(name, ("extract",), [export]))
     folder = Path(name)
-    for path, manifest in manifests_of(folder).items():
+    found = manifests_of(folder)
+    make_folder(output)
+    for path, manifest in found.items():
         target = output / layout.EXTRACTED[At(path)]
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
@@ -87,12 +104,34 @@ def validate_command(name: str, tool: str | None) -> int:
         found = faults(manifests_of(Path(name)))
     else:
         with tempfile.TemporaryDirectory() as place:
-            found = faults(image_manifests(name, tool_named(tool), Path(place)))
+            found = faults(image_manifests(name, image_tool(name, tool), Path(place)))
     for fault in found:
         print(fault)
     if not found:
         print(f"{name}: a MONAI Application Package of both generations")
     return UsageError.exit_code if found else 0
+
+
+def image_tool(image: str, tool: str | None) -> str:
+    """What runs an image that is here. Raises UsageError where nothing does, or there is no such image."""
+    program = tool_named(tool, f" for the image {image}, which is no folder here")
+    require_image(program, image)
+    return program
+
+
+def require_models(folder: Path | None) -> None:
+    """Raises UsageError where a folder of models is named and is none."""
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"expected a folder of model packages, got {folder}, which is none")
+
+
+def make_folder(output: Path) -> None:
+    """Raises OutputError where it cannot be."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"expected an output folder that can be written, got {output}: {error.strerror}"
+        raise OutputError(text, code="output_unwritable") from error
 
 
 def manifests_of(folder: Path) -> dict[str, Any]:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
+from app.configuration_file import FILE_NAME
 from app.map.configuration import SCHEMA, faults, schema
-from app.settings import ROOT
+from app.settings import file_in_use
 from operators.errors import UsageError
 
 
 def check_command(path: Path | None) -> int:
-    """Prints every fault; usage's exit code where there is one."""
-    file = path or Path(os.environ.get("HOLOSCAN_CONFIG_PATH") or ROOT / "app.yaml")
+    """Prints which file is read, and every fault in it; usage's exit code where there is one."""
+    file = path or file_in_use()
+    if file is None:
+        raise UsageError(f"expected {FILE_NAME} here or beside the application, got none")
     found = faults(file)
+    print(f"{file.resolve()}: {f'{len(found)} wrong' if found else 'nothing wrong'}")
     for fault in found:
-        print(fault)
-    if not found:
-        print(f"{file}: nothing wrong")
+        print(f"  {fault}")
     return UsageError.exit_code if found else 0
 
 

@@ -8,6 +8,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from app.configuration_file import line_of
+from app.node.ignored import ignored_settings
+from app.node.redaction import got, yaml_fault
 from app.settings import ROOT, Settings
 from operators.errors import UsageError
 
@@ -74,13 +77,19 @@ def faults(path: Path) -> list[str]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        got = " ".join(str(error).split())
-        raise UsageError(f"expected a configuration file at {path}, got: {got}") from error
+        text = f"expected a configuration file at {path}, got: {yaml_fault(error)}"
+        raise UsageError(text) from error
     try:
-        file_model().model_validate(content)
+        section: Any = file_model().model_validate(content)
     except ValidationError as error:
-        return [
-            f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}, got {fault['input']!r}"
-            for fault in error.errors()
-        ]
-    return []
+        return [fault_text(path, dict(fault)) for fault in error.errors()]
+    return ignored_settings(section.osteon.node)
+
+
+def fault_text(path: Path, fault: dict[str, Any]) -> str:
+    """The setting, what was expected and what came, and the line where there is one."""
+    if not fault["loc"]:
+        return "file: expected sections, the section osteon among them, got something else"
+    line = line_of(path, fault["loc"])
+    place = f" (line {line})" if line else ""
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}{got(fault)}{place}"

@@ -17,7 +17,7 @@ from urllib.request import urlopen
 
 from app.map import layout
 from app.map.supervision import supervised
-from operators.errors import OsteonError, OutputError, UsageError
+from operators.errors import OsteonError, OutputError, UsageError, reason
 
 HELP = f"""{layout.ENTRY_POINT} [COMMAND] [ARGUMENTS]
 
@@ -87,7 +87,7 @@ def read_manifest(path: str) -> dict[str, str]:
     try:
         manifest: dict[str, str] = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"expected a manifest at {path}, got: {error}") from error
+        raise UsageError(f"expected a manifest at {path}, got: {reason(error)}") from error
     return manifest
 
 
@@ -111,7 +111,8 @@ def extract(environment: dict[str, str], export: Path) -> int:
             (export / name).mkdir(exist_ok=True)
             copy(name, environment, export / name)
     except OSError as error:
-        raise OutputError(f"expected a folder that can be written at {export}, got: {error}") from error
+        text = f"expected a folder that can be written at {export}, got: {reason(error)}"
+        raise OutputError(text) from error
     return 0
 
 

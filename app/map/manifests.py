@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from app.map import layout
-from operators.errors import UsageError
+from operators.errors import UsageError, reason
 from operators.imaging.package_file import PACKAGE_FILE, read_packages
 
 # Of the manifests' format: what holoscan-cli 4.2.0 and monai-deploy-app-sdk 0.5.1 write
@@ -43,7 +43,7 @@ def configuration(folder: Path) -> Json:
         return {name: told[name] for name in ("application", "resources")}
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         text = f"expected an app.yaml with the sections application and resources in {folder}"
-        raise UsageError(f"{text}, got: {error}") from error
+        raise UsageError(f"{text}, got: {reason(error)}") from error
 
 
 def models_of(folder: Path) -> Iterator[tuple[str, str, str]]:

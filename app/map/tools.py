@@ -44,12 +44,23 @@ class Container:
     gpus: bool = False
 
 
-def tool_named(name: str | None) -> str:
-    """That program, or the first that is installed. Raises UsageError."""
+def tool_named(name: str | None, purpose: str = "") -> str:
+    """That program, or the first that is installed. Raises UsageError, which tells what it is for."""
     found = [tool for tool in ([name] if name else TOOLS) if shutil.which(tool)]
     if not found:
-        raise UsageError(f"expected {name or 'one of ' + ', '.join(TOOLS)} to be installed, found none")
+        wanted = name or f"one of {', '.join(TOOLS)}"
+        raise UsageError(f"expected {wanted} to be installed{purpose}, found none")
     return found[0]
+
+
+def require_image(tool: str, image: str) -> None:
+    """Raises UsageError where the program knows no such image, or does not answer; in its own last words."""
+    question = ["inspect", "--type", "image"] if tool == "buildah" else ["image", "inspect"]
+    words = [tool, *question, image]
+    asked = subprocess.run(words, capture_output=True, text=True, check=False)
+    if asked.returncode:
+        said = (asked.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise UsageError(f"expected an image {image} that is here already, {tool} says: {said}")
 
 
 def build_words(

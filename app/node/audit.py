@@ -6,6 +6,7 @@ Studies are named by UID; patients are not, so that the file may be read by thos
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,10 +21,23 @@ log = structlog.get_logger()
 # PS3.16 CID 400, 402, 404 and PS3.15 A.5.3
 APPLICATION_ACTIVITY = ("110100", "Application Activity")
 TRANSFERRED = ("110104", "DICOM Instances Transferred")
+ACCESSED = ("110103", "DICOM Instances Accessed")
+STUDY_DELETED = ("110105", "DICOM Study Deleted")
 STARTED, STOPPED = ("110120", "Application Start"), ("110121", "Application Stop")
 SOURCE, DESTINATION = ("110153", "Source Role ID"), ("110152", "Destination Role ID")
 STUDY = ("110180", "Study Instance UID")
-SUCCEEDED, FAILED = 0, 8
+SECURITY_ALERT, NODE_AUTHENTICATION = ("110113", "Security Alert"), ("110126", "Node Authentication")
+NODE_ID = ("110182", "Node ID")
+SUCCEEDED, MINOR_FAILURE, FAILED = 0, 4, 8
+# What was done to a study's instances, in no scheme of DICOM's
+OWN_SCHEME = "99OSTEON"
+CORRECTED = ("correction", "Later versions are used")
+DECISIONS = {
+    "accept": ("accept", "Later versions are to be used"),
+    "dismiss": ("dismiss", "Former versions are to be kept"),
+}
+# PS3.16 8: the DICOM controlled terminology
+DCM = "DCM"
 # PS3.15 A.5.2.2: what an address is
 MACHINE_NAME, IP_ADDRESS = "1", "2"
 
@@ -61,6 +75,47 @@ class AuditTrail:
         us = Participant(self.ae_title, "", SOURCE, True)
         self._transfer("R", outcome, us, peer, {study_instance_uid: instances})
 
+    def rejected(
+        self, calling_ae: str, called_ae: str, address: str, reason: str, held_back: int = 0
+    ) -> None:
+        """A stranger was turned away, and `held_back` before of whom nothing is written (PS3.15 A.5.3.11)."""
+        event = self._event(SECURITY_ALERT, "E", MINOR_FAILURE, NODE_AUTHENTICATION)
+        self._participant(event, Participant(self.ae_title, "", ("110150", "Application"), False))
+        self._participant(event, Participant(calling_ae, address, SOURCE, True))
+        self._source(event)
+        item = ElementTree.SubElement(
+            event, "ParticipantObjectIdentification", ParticipantObjectID=address or "unknown",
+            ParticipantObjectTypeCode="2", ParticipantObjectTypeCodeRole="13",
+        )  # fmt: skip
+        coded(item, "ParticipantObjectIDTypeCode", NODE_ID)
+        text = f"association with {called_ae} rejected: {reason}; {held_back} more since the last message"
+        ElementTree.SubElement(
+            item, "ParticipantObjectDetail", type="Alert Description",
+            value=b64encode(text.encode()).decode(),
+        )  # fmt: skip
+        self._append(event)
+
+    def changed(self, study_instance_uid: str, instances: int, kind: tuple[str, str], who: str = "") -> None:
+        """Versions of so many instances were exchanged, or `who` decided that they are to be, or not."""
+        event = self._event(ACCESSED, "U", SUCCEEDED, kind, OWN_SCHEME)
+        self._acting(event, who)
+        self._study(event, study_instance_uid, instances)
+        self._append(event)
+
+    def deleted(self, study_instance_uid: str, who: str = "") -> None:
+        """A study was removed with all that was made of it, by `who` or because it was old."""
+        event = self._event(STUDY_DELETED, "D", SUCCEEDED)
+        self._acting(event, who)
+        self._study(event, study_instance_uid)
+        self._append(event)
+
+    def _acting(self, event: ElementTree.Element, who: str) -> None:
+        """This node, at the wish of a user of this machine where there is one."""
+        if who:
+            ElementTree.SubElement(event, "ActiveParticipant", UserID=who, UserIsRequestor="true")
+        self._participant(event, Participant(self.ae_title, "", ("110150", "Application"), not who))
+        self._source(event)
+
     def _transfer(
         self, action: str, outcome: int, source: Participant, target: Participant, images: Mapping[str, int]
     ) -> None:
@@ -69,17 +124,22 @@ class AuditTrail:
         self._participant(event, target)
         self._source(event)
         for study, count in images.items():
-            item = ElementTree.SubElement(
-                event, "ParticipantObjectIdentification", ParticipantObjectID=study,
-                ParticipantObjectTypeCode="2", ParticipantObjectTypeCodeRole="3",
-            )  # fmt: skip
-            coded(item, "ParticipantObjectIDTypeCode", STUDY)
-            description = ElementTree.SubElement(item, "ParticipantObjectDescription")
-            ElementTree.SubElement(description, "SOPClass", NumberOfInstances=str(count))
+            self._study(event, study, count)
         self._append(event)
 
+    def _study(self, event: ElementTree.Element, study: str, count: int = 0) -> None:
+        item = ElementTree.SubElement(
+            event, "ParticipantObjectIdentification", ParticipantObjectID=study,
+            ParticipantObjectTypeCode="2", ParticipantObjectTypeCodeRole="3",
+        )  # fmt: skip
+        coded(item, "ParticipantObjectIDTypeCode", STUDY)
+        if count:
+            description = ElementTree.SubElement(item, "ParticipantObjectDescription")
+            ElementTree.SubElement(description, "SOPClass", NumberOfInstances=str(count))
+
     def _event(
-        self, what: tuple[str, str], action: str, outcome: int, kind: tuple[str, str] | None = None
+        self, what: tuple[str, str], action: str, outcome: int, kind: tuple[str, str] | None = None,
+        scheme: str = DCM,
     ) -> ElementTree.Element:
         message = ElementTree.Element("AuditMessage")
         event = ElementTree.SubElement(
@@ -88,7 +148,7 @@ class AuditTrail:
         )  # fmt: skip
         coded(event, "EventID", what)
         if kind is not None:
-            coded(event, "EventTypeCode", kind)
+            coded(event, "EventTypeCode", kind, scheme)
         return message
 
     def _source(self, message: ElementTree.Element) -> None:
@@ -127,8 +187,8 @@ def is_ip(address: str) -> bool:
     return True
 
 
-def coded(parent: ElementTree.Element, name: str, code: tuple[str, str]) -> None:
-    """A coded value of the DICOM controlled terminology."""
+def coded(parent: ElementTree.Element, name: str, code: tuple[str, str], scheme: str = DCM) -> None:
+    """A coded value, of the DICOM controlled terminology unless another scheme is named."""
     ElementTree.SubElement(
-        parent, name, {"csd-code": code[0], "codeSystemName": "DCM", "originalText": code[1]}
+        parent, name, {"csd-code": code[0], "codeSystemName": scheme, "originalText": code[1]}
     )

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.node import destination, stow_destination
 from app.node.configuration import NodeSettings
+from app.node.data_folder import DataFolderError, require_usable
 from app.node.database import connected, prepare_database
+from app.node.disk import MEGABYTE
+from app.node.ignored import ignored_settings
 from app.node.inbox import Inbox
-from app.node.parts import MEGABYTE
 from app.series_job import networks_of
 from app.settings import Settings
-from operators.errors import ModelError, OsteonError, OutputError, TransientError
+from operators.errors import OsteonError, OutputError, UsageError
 from operators.imaging.package_file import read_packages
+
+URL_HINT = "; is its URL (`database`) right, is it running?"
 
 
 @dataclass(frozen=True)
@@ -26,12 +31,13 @@ class Finding:
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """Models, disk, database, ports, peers."""
+    """Models, disk, database, ports, peers, settings."""
     yield models(settings)
     yield disk(settings.node)
     yield database(settings.node)
     yield port(settings.node)
     yield from peers(settings.node)
+    yield from (Finding(2, f"settings: {sentence}") for sentence in ignored_settings(settings.node))
 
 
 def models(settings: Settings) -> Finding:
@@ -42,17 +48,21 @@ def models(settings: Settings) -> Finding:
         for spec in (spec for package in packages for spec in package.networks):
             networks.get(spec)
     except OsteonError as error:
-        return Finding(ModelError.exit_code, f"models: {error}; name their folder with --models")
+        hint = "; name their folder with --models" if error.code == "no_packages" else ""
+        return Finding(error.exit_code, f"models: {error}{hint}")
     return Finding(0, f"models: {', '.join(package.name for package in packages)}")
 
 
 def disk(node: NodeSettings) -> Finding:
-    """Room above the watermark."""
+    """Room above the watermark, on the disk that is to be there."""
     try:
+        require_usable(node)
         free_mb = Inbox(node.data, "check").free_bytes() // MEGABYTE
     except OSError as error:
         text = f"disk: expected a folder that can be written at {node.data}, got: {error.strerror}"
         return Finding(OutputError.exit_code, text)
+    except DataFolderError as error:
+        return Finding(error.exit_code, f"disk: {error}")
     if free_mb < node.minimum_free_mb:
         text = f"disk: expected {node.minimum_free_mb} MB free, got {free_mb}; C-STORE is answered A700"
         return Finding(OutputError.exit_code, text)
@@ -65,7 +75,7 @@ def database(node: NodeSettings) -> Finding:
         prepare_database(node)
         connected(node).list_workflows(limit=1)
     except OsteonError as error:
-        return Finding(error.exit_code, f"database: {error}; is its URL right, is it running?")
+        return Finding(error.exit_code, f"database: {error}{URL_HINT if node.database else ''}")
     return Finding(0, f"database: {'PostgreSQL' if node.database else 'SQLite'} answers")
 
 
@@ -75,18 +85,30 @@ def port(node: NodeSettings) -> Finding:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((node.host, node.port))
-        except OSError:
-            return Finding(0, f"port {node.port}: in use, by this node if it is running")
+        except OSError as error:
+            return bound(node, error)
     return Finding(0, f"port {node.port}: free; the node is not running")
+
+
+def bound(node: NodeSettings, error: OSError) -> Finding:
+    """What a port that cannot be listened on means."""
+    if error.errno == errno.EADDRINUSE:
+        return Finding(0, f"port {node.port}: in use, by this node if it is running")
+    if error.errno == errno.EACCES:
+        text = f"port {node.port}: expected the right to listen on it, got none; set `port` above 1023"
+        return Finding(UsageError.exit_code, text)
+    text = f"expected `host` to be an address of this machine, got {node.host}: {error.strerror}"
+    return Finding(UsageError.exit_code, f"port {node.port}: {text}")
 
 
 def peers(node: NodeSettings) -> Iterator[Finding]:
     """C-ECHO, or a word by HTTP, to each destination; who may send."""
     if not node.sources:
-        yield Finding(2, "peers: none may send; name one under `peers` in app.yaml or with --peer")
+        hint = "name one in app.yaml under osteon, node, peers, or with --peer"
+        yield Finding(UsageError.exit_code, f"peers: none may send; {hint}")
     for peer in node.destinations:
         try:
             (stow_destination if peer.stow else destination).echo(peer, node)
             yield Finding(0, f"peer {peer.name}: answers {'by HTTP' if peer.stow else 'C-ECHO'}")
-        except TransientError as error:
+        except OsteonError as error:
             yield Finding(error.exit_code, f"peer {peer.name}: {error}")

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from app.node.configuration import Rule
+from app.node.patterns import is_found, is_named
 from operators.dicom.instance_identity import Instance
 
 
 @dataclass(frozen=True)
 class Content:
-    """What of a study is in the inbox: instance paths below it, and one instance of each series."""
+    """What of a study is in the inbox: instance paths below it, and one instance of each series.
+
+    `images` are those of `names` that a segmentation could be made of; `corrections` counts how often
+    instances were replaced by later versions of the same UIDs.
+    """
 
     names: tuple[str, ...]
     series: tuple[Instance, ...]
+    images: tuple[str, ...] = ()
+    corrections: int = 0
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """The same for the same instances."""
-        return hashlib.sha256("\n".join(self.names).encode()).hexdigest()[:16]
+        """The same for the same images; where there are none, for the same instances."""
+        version = [f"correction {self.corrections}"] if self.corrections else []
+        return hashlib.sha256("\n".join((*(self.images or self.names), *version)).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -62,10 +70,8 @@ def is_complete(waiting: Waiting, content: Content, rule: Rule, patience: Patien
 
 def has_series(series: Sequence[Instance], patterns: Sequence[str]) -> bool:
     """Whether there are patterns, and each is found in the description of a series."""
-    return bool(patterns) and all(
-        any(re.search(pattern, each.series_description, re.IGNORECASE) for each in series)
-        for pattern in patterns
-    )
+    described = [each.series_description for each in series]
+    return bool(patterns) and all(is_found(pattern, described) for pattern in patterns)
 
 
 def rule_for(rules: Sequence[Rule], series: Sequence[Instance], calling_ae: str) -> Rule:
@@ -75,9 +81,9 @@ def rule_for(rules: Sequence[Rule], series: Sequence[Instance], calling_ae: str)
 
 def fits(rule: Rule, series: Sequence[Instance], calling_ae: str) -> bool:
     """Whether everything that a rule names is found."""
-    described = (text for each in series for text in (each.series_description, each.study_description))
+    described = [text for each in series for text in (each.series_description, each.study_description)]
     return (
-        rule.calling_ae in ("", calling_ae)
-        and (not rule.modality or any(each.modality == rule.modality for each in series))
-        and (not rule.description or any(re.search(rule.description, d, re.IGNORECASE) for d in described))
+        (not rule.calling_ae or is_named(rule.calling_ae, calling_ae))
+        and (not rule.modality or any(is_named(rule.modality, each.modality) for each in series))
+        and (not rule.description or is_found(rule.description, described))
     )

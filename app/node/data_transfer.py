@@ -14,6 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 from pynetdicom.dul import DULServiceProvider
 
+from app.node.admission import ANSWERS, Admission, Reason, Rejected
+from app.node.association_request import (
+    HEAD_BYTES,
+    MAXIMUM_REQUEST_BYTES,
+    AssociationRequest,
+    request_of,
+    require_bounded,
+    with_spaces,
+)
 from operators.errors import UnreadableError
 
 if TYPE_CHECKING:
@@ -23,8 +32,16 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# PS3.8 9.3.1, 9.3.5: PDU header, type P-DATA-TF; state "ready for data transfer"
-PDU_HEADER_BYTES, P_DATA_TF, READY = 6, 0x04, "Sta6"
+# PS3.8 9.3.1: PDU header, types; those of release and abort are always 4 bytes long
+PDU_HEADER_BYTES, A_ASSOCIATE_RQ, A_ASSOCIATE_RJ, P_DATA_TF = 6, 0x01, 0x03, 0x04
+ENDS, END_BYTES = frozenset((0x05, 0x06, 0x07)), 4
+# PS3.8 9.2.1: awaiting a request, or idle, which a connection is until its first event is dealt with; ready
+# for data transfer; awaiting the close of the connection
+BEFORE_REQUEST, READY, CLOSING = frozenset(("Sta1", "Sta2")), "Sta6", "Sta13"
+# PS3.8 9.2.2: the connection is closed; an invalid PDU came
+CLOSED, INVALID = "Evt17", "Evt19"
+# How long one that was rejected may take to read that and to close the connection
+FAREWELL_S = 1.0
 # Wakes whoever waits for a request that will never come; pynetdicom takes it for a time-out.
 NOTHING_MORE = None
 # PS3.8 9.3.5.1: length, then a presentation context, then the value with its control header
@@ -51,9 +68,10 @@ class NodeDul(DULServiceProvider):
 
     socket: NodeSocket | None
 
-    def __init__(self, association: Association, receiver: FragmentReceiver) -> None:
+    def __init__(self, association: Association, receiver: FragmentReceiver, admission: Admission) -> None:
         super().__init__(association)
-        self.receiver = receiver
+        self.receiver, self.admission = receiver, admission
+        self.is_invalid = False
         self.to_user_queue = WakingQueue(receiver.msg_queue)
 
     def run_reactor(self) -> None:
@@ -80,15 +98,78 @@ class NodeDul(DULServiceProvider):
             try:
                 header = self.socket.seen(PDU_HEADER_BYTES)
                 if not self._is_data(header):
-                    super()._read_pdu_data()
+                    self._receive_control(header)
                     return
                 self._receive_data(header)
             except OSError:
-                self.event_queue.put("Evt17")
+                self.event_queue.put(CLOSED)
                 return
             self._idle_timer.restart()
             if self._is_wanted() or not self.socket.ready:
                 return
+
+    def _receive_control(self, header: bytes) -> None:
+        """Lets pynetdicom decode what may come now and is small; all else is invalid without a look at it.
+
+        Raises OSError where the peer hangs up in the midst of it.
+        """
+        assert self.socket is not None
+        if self.is_invalid or self.state_machine.current_state == CLOSING:
+            if not self.socket.discard():
+                self.event_queue.put(CLOSED)
+        elif len(header) < PDU_HEADER_BYTES:
+            self.event_queue.put(CLOSED)
+        elif header[0] in ENDS and pdu_length(header) == END_BYTES:
+            super()._read_pdu_data()
+        elif self.state_machine.current_state not in BEFORE_REQUEST:
+            self._end_as_invalid()
+        elif header[0] != A_ASSOCIATE_RQ or pdu_length(header) < HEAD_BYTES - PDU_HEADER_BYTES:
+            self.admission.tell(Rejected(AssociationRequest("", "", self._address), Reason.MALFORMED))
+            self._end_as_invalid()
+        else:
+            self._receive_request(pdu_length(header))
+
+    def _receive_request(self, length: int) -> None:
+        """Strangers are turned away for the first bytes of their request; the rest is not looked at."""
+        assert self.socket is not None
+        request = request_of(self.socket.seen(HEAD_BYTES), self._address)
+        reason = self.admission.refusal(request) or self._excess(length)
+        if reason is None:
+            super()._read_pdu_data()
+            return
+        self.admission.tell(Rejected(request, reason))
+        if reason not in ANSWERS:
+            self._end_as_invalid()
+            return
+        self.socket.send(struct.pack(">BBLBBBB", A_ASSOCIATE_RJ, 0, 4, 0, *ANSWERS[reason]))
+        self.socket.hear_out(FAREWELL_S)
+        self.event_queue.put(CLOSED)
+
+    def _end_as_invalid(self) -> None:
+        """What still comes is thrown away until the state machine, which lags behind, has ended it."""
+        self.is_invalid = True
+        self.event_queue.put(INVALID)
+
+    def _excess(self, length: int) -> Reason | None:
+        """Why a peer's request is not decoded, if it is not."""
+        assert self.socket is not None
+        if length > MAXIMUM_REQUEST_BYTES:
+            return Reason.TOO_LARGE
+        try:
+            require_bounded(self.socket.seen(PDU_HEADER_BYTES + length))
+        except UnreadableError as error:
+            return Reason.TOO_LARGE if error.code == "request_too_large" else Reason.MALFORMED
+        return None
+
+    def _decode_pdu(self, bytestream: bytearray) -> tuple[Any, str]:
+        """As pynetdicom, which takes titles padded with NUL for invalid ones."""
+        return super()._decode_pdu(
+            bytearray(with_spaces(bytestream)) if bytestream[0] == A_ASSOCIATE_RQ else bytestream
+        )
+
+    @property
+    def _address(self) -> str:
+        return str(self.assoc.requestor.address)
 
     def _is_data(self, header: bytes) -> bool:
         whole = len(header) == PDU_HEADER_BYTES
@@ -100,7 +181,7 @@ class NodeDul(DULServiceProvider):
     def _receive_data(self, header: bytes) -> None:
         """Raises OSError where the peer hangs up in the midst of it."""
         assert self.socket is not None
-        (length,) = struct.unpack_from(">L", header, 2)
+        length = pdu_length(header)
         with self.socket.taken(PDU_HEADER_BYTES + length) as pdu:
             if len(pdu) < PDU_HEADER_BYTES + length:
                 raise ConnectionError("expected a whole PDU, got a part")
@@ -113,7 +194,12 @@ class NodeDul(DULServiceProvider):
         assert self.socket is not None
         ahead = self.socket.ahead
         header = ahead.seen(PDU_HEADER_BYTES)
-        return self._is_data(header) and len(ahead) >= PDU_HEADER_BYTES + int.from_bytes(header[2:], "big")
+        return self._is_data(header) and len(ahead) >= PDU_HEADER_BYTES + pdu_length(header)
+
+
+def pdu_length(header: bytes) -> int:
+    """What follows the header, as that says."""
+    return int.from_bytes(header[2:PDU_HEADER_BYTES], "big")
 
 
 class WakingQueue(queue.Queue[Any]):

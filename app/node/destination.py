@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLContext
+from typing import Any
 
-from pynetdicom import AE, _config
+from pynetdicom import _config
 from pynetdicom.association import Association
 
 from app.node.configuration import NodeSettings, Peer
-from app.node.tls import client_context
-from operators.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from app.node.requestor import SMALLEST_SENT_BYTES, Requestor
+from app.node.requestor_socket import MAXIMUM_PDU_BYTES
+from app.node.tls import client_context, tls_files
 from operators.errors import OutputError, TransientError
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -21,7 +23,10 @@ VERIFICATION = "1.2.840.10008.1.1"
 STORED = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
 # Out of resources; resource limitation; processing failure: may pass
 PASSING = (range(0xA700, 0xA800), range(0x0213, 0x0214), range(0x0110, 0x0111))
-MAXIMUM_PDU_BYTES = 131072
+# PS3.7 9.3.1: message IDs are 16 bits
+LARGEST_ID = 0xFFFF
+# PS3.8 9.3.4, source and reason of a rejection; all reasons of the source "service provider (presentation)"
+CALLING_UNKNOWN, CALLED_UNKNOWN, BUSY = (1, 3), (1, 7), 3
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,10 @@ def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list
         return [Refused(file, error) for file in files]
     refused = []
     try:
-        for file in files:
+        for number, file in enumerate(files):
             try:
                 require_context(association, file, peer)
-                store_one(association, file, peer)
+                store_one(association, file, peer, 1 + number % LARGEST_ID)
             except OutputError as error:
                 refused.append(Refused(file, error))
     finally:
@@ -77,13 +82,10 @@ def echo(peer: Peer, settings: NodeSettings) -> None:
 
 def associated(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str, str]]) -> Association:
     """An open association. Raises TransientError, or OutputError where the peer takes no such objects."""
-    entity = requesting_entity(settings)
+    entity = Requestor(settings.ae_title, settings.network_s)
     for sop_class_uid, transfer_syntax_uid in contexts:
         entity.add_requested_context(sop_class_uid, transfer_syntax_uid)
-    association = entity.associate(
-        peer.host, peer.port, ae_title=peer.ae_title, max_pdu=MAXIMUM_PDU_BYTES,
-        tls_args=tls_of(peer, settings),
-    )  # fmt: skip
+    association = requested(entity, peer, settings)
     if association.is_established:
         return association
     if association.rejected_contexts:
@@ -92,28 +94,58 @@ def associated(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str,
         answer = association.acceptor.primitive
         raise TransientError(
             f"expected {peer.name} to accept an association of {settings.ae_title}, it was rejected "
-            f"(source {answer.result_source}, reason {answer.diagnostic}): is the AE title known there?",
+            f"(source {answer.result_source}, reason {answer.diagnostic}): "
+            f"{rejection_hint((answer.result_source, answer.diagnostic), peer, settings)}",
             code="association_rejected",
         )
-    raise TransientError(
-        f"expected {peer.name} at {peer.host}:{peer.port} to answer, got none: is it running there?",
+    raise unreachable(peer)
+
+
+def requested(
+    entity: Requestor, peer: Peer, settings: NodeSettings, ext_neg: Sequence[Any] = ()
+) -> Association:
+    """What became of a request to associate. Raises TransientError for a name without an address."""
+    try:
+        association = entity.associate(
+            peer.host, peer.port, ae_title=peer.ae_title, max_pdu=MAXIMUM_PDU_BYTES, ext_neg=list(ext_neg),
+            tls_args=tls_of(peer, settings),
+        )  # fmt: skip
+    except OSError as error:
+        raise unreachable(peer) from error
+    taken = association.acceptor.maximum_length if association.is_established else 0
+    if 0 < (taken or 0) < SMALLEST_SENT_BYTES:
+        end(association)
+        raise TransientError(
+            f"expected {peer.name} to take PDUs of {SMALLEST_SENT_BYTES} bytes at least, got {taken}",
+            code="small_pdu",
+        )
+    return association
+
+
+def unreachable(peer: Peer) -> TransientError:
+    """Nobody there, or nobody who speaks DICOM, or TLS where that is set."""
+    spoken = "answer by TLS, got no agreement" if peer.tls else "answer, got none"
+    return TransientError(
+        f"expected {peer.name} at {peer.host}:{peer.port} to {spoken}: is it running there?",
         code="unreachable",
     )
 
 
+def rejection_hint(reason: tuple[int, int], peer: Peer, settings: NodeSettings) -> str:
+    """What to look after (PS3.8 9.3.4), ours and theirs by name."""
+    ours, theirs = settings.ae_title, peer.ae_title
+    if reason == CALLING_UNKNOWN:
+        return f"it does not know {ours}, this node's title (setting ae_title): enter it in {peer.name}"
+    if reason == CALLED_UNKNOWN:
+        return f"it is not called {theirs}: correct ae_title of the peer {peer.name} here"
+    if reason[0] == BUSY:
+        return "it is busy, or takes no more associations"
+    return f"does it know {ours}, this node's title, and is it called {theirs}?"
+
+
 def tls_of(peer: Peer, settings: NodeSettings) -> tuple[SSLContext, str] | None:
-    """What pynetdicom wants to know where the peer is spoken to by TLS."""
-    return (client_context(settings.tls), peer.host) if peer.tls and settings.tls else None
-
-
-def requesting_entity(settings: NodeSettings) -> AE:
-    """This node as a sender; no time-out is endless."""
-    entity = AE(settings.ae_title)
-    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-    entity.implementation_version_name = IMPLEMENTATION_VERSION
-    entity.connection_timeout = entity.acse_timeout = min(settings.network_s, 30)
-    entity.dimse_timeout = entity.network_timeout = settings.network_s
-    return entity
+    """What is spoken to the peer: TLS, or nothing else. Raises UsageError without certificates for it."""
+    return (client_context(tls_files(peer, settings)), peer.host) if peer.tls else None
 
 
 def require_context(association: Association, file: Outgoing, peer: Peer) -> None:
@@ -132,15 +164,16 @@ def no_context(peer: Peer, wanted: tuple[str, str]) -> OutputError:
     )
 
 
-def store_one(association: Association, file: Outgoing, peer: Peer) -> None:
+def store_one(association: Association, file: Outgoing, peer: Peer, message_id: int) -> None:
     """One C-STORE. Raises TransientError or OutputError unless it was stored."""
     try:
-        answer = association.send_c_store(file.path)
+        answer = association.send_c_store(file.path, message_id)
     except RuntimeError as error:  # the peer ended the association before
         raise TransientError(f"expected {peer.name} to keep the association", code="aborted") from error
     if "Status" not in answer:
         raise TransientError(
-            f"expected {peer.name} to answer C-STORE within the time limit, got none", code="no_answer"
+            f"expected {peer.name} to take a file and answer C-STORE within the time limit, it did not",
+            code="no_answer",
         )
     require_stored(int(answer.Status), peer)
 

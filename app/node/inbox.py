@@ -1,32 +1,47 @@
 """Keeps received instances: each is stored whole or not at all, under a name made of its checked UIDs.
 
-inbox/<study>/<series>/<instance>.dcm   what was acknowledged
+inbox/<study>/<series>/<instance>.dcm    what was acknowledged
 conflicts/<study>/<instance>.<hash>.dcm  another content under a UID that is already taken
-incoming/<desk>/                         what a process is receiving, or was when the power went
+incoming/<receiver>/                     what a receiver has in hand, or had when it was killed
+
+Any number of receivers, each a thread or a process, may store the same instance at the same moment. A final
+name is given by `link`, which fails where there is one. Whoever gave it holds the file's lock until the file
+is durable, and takes the name back where it does not become so; the others wait for the lock, and then find
+a durable file to compare theirs with, or a free name. Nobody removes a name that is not provably their own.
 """
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import os
 import shutil
-import uuid
+import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from enum import Enum
-from itertools import zip_longest
 from pathlib import Path
-from typing import BinaryIO
 
+from app.node.file_lock import identity, leads_to
+from app.node.pending_file import (
+    CONFLICT,
+    PART,
+    WHOLE,
+    PendingFile,
+    Place,
+    content_hash,
+    same_content,
+    settled_file,
+)
+from app.node.receiver_folder import ReceiverFolder
+from app.node.recovery import FOLDER, recover, unsettled
 from operators.dicom.atomic_file import sync_path
 from operators.dicom.instance_identity import Instance
 
-PART, WHOLE = ".part", ".whole"
-READ_BYTES = 1 << 20
-# PS3.10 7.1: preamble, "DICM", then the group length element (12 bytes) and the rest of the group.
-LENGTH_AT, META_AT = 140, 144
+# How often a name may change hands, or its folder be removed, while one file is stored
+TRIES = 8
+# Series whose folders are remembered to be durable
+REMEMBERED = 10_000
 
 
 class Outcome(Enum):
@@ -37,56 +52,48 @@ class Outcome(Enum):
     CONFLICT = "conflict"
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where an instance goes, and the folders that must exist for it."""
+class Found(Enum):
+    """What is under a final name after a file was offered for it."""
 
-    folder: Path
-    name: str
-
-    @property
-    def path(self) -> Path:
-        """The final name."""
-        return self.folder / self.name
+    OURS = "ours"
+    EQUAL = "equal"
+    OTHER = "other"
 
 
 class Inbox:
-    """The folders below `root`; `desk` names the process that receives through it."""
+    """The folders below `root`; `receiver` says in names of folders who receives through it."""
 
-    def __init__(self, root: Path, desk: str = "listener") -> None:
-        self.root = root
-        self.studies, self.conflicts = root / "inbox", root / "conflicts"
-        self.incoming = root / "incoming" / f"{os.uname().nodename}-{desk}"
+    def __init__(self, root: Path, receiver: str = "listener") -> None:
+        self.root, self.receiver = root, receiver
+        self.studies, self.conflicts, self.incoming = root / "inbox", root / "conflicts", root / "incoming"
         for folder in (self.studies, self.incoming, self.conflicts):
             folder.mkdir(parents=True, exist_ok=True)
-        self.syncs = ThreadPoolExecutor(thread_name_prefix="sync")
-        self.durable_folders: set[Path] = set()
+        self.syncs: Executor = ThreadPoolExecutor(thread_name_prefix="sync")
+        self.durable_folders: dict[Path, tuple[int, int]] = {}
+        self.own: ReceiverFolder | None = None
+        self.claiming = threading.Lock()
 
     def new_part(self) -> Path:
         """A name for an instance that is still coming."""
-        return self.incoming / f"{uuid.uuid4().hex}{PART}"
+        return self._own_folder() / f"{os.urandom(16).hex()}{PART}"
 
     def commit(self, part: Path, instance: Instance) -> Outcome:
         """Takes a whole file over; when this returns, it has its final name and survives a power loss.
 
         Raises OSError where the disk does not take it; then nothing of it stays.
         """
-        place = self.place(instance)
-        if self._linked(part, place, instance):
-            return Outcome.STORED
         try:
-            if same_content(part, place.path):
-                self._make_durable(place)
-                return Outcome.DUPLICATE
-            self._linked(part, self._conflict(part, instance), instance)
-            return Outcome.CONFLICT
-        finally:
+            pending = PendingFile(part)
+        except OSError:
             part.unlink(missing_ok=True)
+            raise
+        with pending:
+            return self._committed(pending, instance)
 
     def place(self, instance: Instance) -> Place:
         """Its final place."""
-        folder = self.studies / instance.study_instance_uid / instance.series_instance_uid
-        return Place(folder, f"{instance.sop_instance_uid}.dcm")
+        study, series = instance.study_instance_uid, instance.series_instance_uid
+        return Place(self.studies / study / series, f"{instance.sop_instance_uid}.dcm", study, series)
 
     def held(self, sop_instance_uids: Iterable[str]) -> frozenset[str]:
         """Which of these instances are safely here, by one look at the folders."""
@@ -95,106 +102,118 @@ class Inbox:
         for series in self.studies.glob("*/*"):
             with suppress(FileNotFoundError, NotADirectoryError):
                 found |= wanted.intersection(entry.name for entry in os.scandir(series))
+        found.difference_update(unsettled(self.incoming))
         return frozenset(name.removesuffix(".dcm") for name in found)
 
     def free_bytes(self) -> int:
         """What the disk below the inbox still takes."""
         return shutil.disk_usage(self.studies).free
 
+    def unfinished(self) -> list[Path]:
+        """Files that are still coming or being stored, or that a crash left."""
+        return [path for path in self.incoming.rglob("*") if path.suffix in (PART, WHOLE)]
+
     def recover(self) -> int:
-        """Called once before anything is received: clears what a crash left; says how many files."""
-        left = list(self.incoming.iterdir())
-        for path in left:
-            if path.suffix == WHOLE:
-                self._settle(path)
-            path.unlink(missing_ok=True)
-        return len(left)
+        """Clears what receivers left that live no more; says how many files. Raises OSError.
 
-    def _conflict(self, part: Path, instance: Instance) -> Place:
-        name = f"{instance.sop_instance_uid}.{content_hash(part)[:16]}.dcm"
-        return Place(self.conflicts / instance.study_instance_uid, name)
-
-    def _linked(self, part: Path, place: Place, instance: Instance) -> bool:
-        """Gives the file its final name; False where that is taken already.
-
-        The neighbour in `incoming`, whose name tells the final one and the size, stays until the file is
-        durable: whatever a power loss leaves under the final name, `recover` can judge.
+        To be called before anything is received. Others may receive meanwhile.
         """
-        pending = self.incoming / pending_name(place, part.stat().st_size, instance)
-        try:
-            self._make_folders(place.folder)
-            part.rename(pending)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
-        try:
-            os.link(pending, place.path)
-            self._make_durable(place)
-            return True
-        except FileExistsError:
-            pending.rename(part)
-            return False
-        except OSError:
-            place.path.unlink(missing_ok=True)
-            raise
-        finally:
-            pending.unlink(missing_ok=True)
+        return recover(self.root)
 
-    def _make_folders(self, folder: Path) -> None:
-        if folder in self.durable_folders and folder.is_dir():
+    def _own_folder(self) -> Path:
+        with self.claiming:
+            if self.own is None:
+                self.own = ReceiverFolder(self.incoming, self.receiver)
+            return self.own.path
+
+    def _committed(self, pending: PendingFile, instance: Instance) -> Outcome:
+        found = self._offer(pending, self.place(instance))
+        if found is not Found.OTHER:
+            return Outcome.STORED if found is Found.OURS else Outcome.DUPLICATE
+        # The token's name is free; that of the hash may be another's where the disk has altered a file.
+        for version in (content_hash(pending.descriptor)[:16], pending.token):
+            if self._offer(pending, self._conflict(instance, version)) is not Found.OTHER:
+                return Outcome.CONFLICT
+        raise OSError(errno.EEXIST, "expected a free name among the conflicts")
+
+    def _conflict(self, instance: Instance, version: str) -> Place:
+        study = instance.study_instance_uid
+        return Place(self.conflicts / study, f"{instance.sop_instance_uid}.{version}.dcm", study, CONFLICT)
+
+    def _offer(self, pending: PendingFile, place: Place) -> Found:
+        """Says what is durable under a final name: this file, an equal one, or another. Raises OSError.
+
+        Begins again where the name was taken back by who had it, or where retention moved its folder away.
+        """
+        failed = OSError(errno.EAGAIN, "expected a final name, it changed hands again and again")
+        for _ in range(TRIES):
+            try:
+                if found := self._offered(pending, place):
+                    return found
+            except FileNotFoundError as error:
+                failed = error
+        raise failed
+
+    def _offered(self, pending: PendingFile, place: Place) -> Found | None:
+        """One try; None where the name leads to another file by now."""
+        with self._folder(place.folder) as folder:
+            pending.lock()
+            pending.rename_for(place)
+            if not pending.link(folder, place.name):
+                pending.unlock()
+                return self._compared(pending, folder, place)
+            try:
+                self._make_durable(pending.descriptor, folder)
+            except OSError:
+                pending.take_back(folder, place.name)
+                raise
+            return Found.OURS if leads_to(place.path, pending.identity) else None
+
+    def _compared(self, pending: PendingFile, folder: int, place: Place) -> Found | None:
+        """With the file that has the name, made durable by us too: who gave it may have been killed."""
+        with settled_file(place.name, folder) as other:
+            is_equal = same_content(pending.descriptor, other)
+            if is_equal:
+                self._make_durable(other, folder)
+            if not leads_to(place.path, identity(other)):
+                return None
+            return Found.EQUAL if is_equal else Found.OTHER
+
+    @contextmanager
+    def _folder(self, path: Path) -> Iterator[int]:
+        """A durable folder, open. Raises OSError."""
+        try:
+            descriptor = os.open(path, FOLDER)
+        except FileNotFoundError:
+            self._make_folder(path)
+            descriptor = os.open(path, FOLDER)
+        try:
+            self._make_folder_durable(path, identity(descriptor))
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _make_folder(self, path: Path) -> None:
+        """Never the data folder itself, which may be a disk that is not there."""
+        top = self.studies if self.studies in path.parents else self.conflicts
+        for name in path.relative_to(top).parts:
+            top /= name
+            with suppress(FileExistsError):
+                top.mkdir()
+
+    def _make_folder_durable(self, path: Path, number: tuple[int, int]) -> None:
+        if self.durable_folders.get(path) == number:
             return
-        folder.mkdir(parents=True, exist_ok=True)
-        for parent in (folder.parent, folder.parent.parent):
+        for parent in (path.parent, path.parent.parent):
             sync_path(parent)
-        self.durable_folders.add(folder)
+        if len(self.durable_folders) >= REMEMBERED:
+            self.durable_folders.clear()
+        self.durable_folders[path] = number
 
-    def _make_durable(self, place: Place) -> None:
-        """File and folder at once: the disk then needs one flush for both."""
-        folder = self.syncs.submit(sync_path, place.folder)
+    def _make_durable(self, file: int, folder: int) -> None:
+        """Both at once: the disk then needs one flush for them. Raises OSError."""
+        names = self.syncs.submit(os.fsync, folder)
         try:
-            sync_path(place.path)
+            os.fsync(file)
         finally:
-            folder.result()
-
-    def _settle(self, pending: Path) -> None:
-        """Takes back a final name whose file did not become whole."""
-        study, series, name, size = pending.name.removesuffix(WHOLE).split("_")
-        parent = self.conflicts / study if series == "conflict" else self.studies / study / series
-        final = Place(parent, name)
-        if not final.path.exists() or not final.path.samefile(pending):
-            return
-        if final.path.stat().st_size == int(size):
-            self._make_durable(final)
-        else:
-            final.path.unlink()
-
-
-def pending_name(place: Place, size: int, instance: Instance) -> str:
-    """Where the file will go and how long it is, as a file name; UIDs hold no underscore."""
-    conflict = place.name != f"{instance.sop_instance_uid}.dcm"
-    series = "conflict" if conflict else instance.series_instance_uid
-    return f"{instance.study_instance_uid}_{series}_{place.name}_{size}{WHOLE}"
-
-
-def same_content(one: Path, other: Path) -> bool:
-    """Whether two DICOM files hold the same data set, whoever wrote their file meta."""
-    with suppress(FileNotFoundError), one.open("rb") as first, other.open("rb") as second:
-        return all(a == b for a, b in zip_longest(_blocks(first), _blocks(second)))
-    return False
-
-
-def content_hash(path: Path) -> str:
-    """SHA-256 of the data set of a DICOM file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in _blocks(file):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    """The data set behind the file meta group, in blocks."""
-    file.seek(LENGTH_AT)
-    file.seek(META_AT + int.from_bytes(file.read(4), "little"))
-    while block := file.read(READ_BYTES):
-        yield block
+            names.result()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +19,7 @@ Json = dict[str, Any]
 EPOCH_S = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 # How much earlier, or later, than it came a study is treated as having come: nothing starves.
 HEAD_START_S: dict[Urgency, float] = {"urgent": 7200, "normal": 0, "low": -7200}
-TIMED_OUT = "timed-out"
+TIMED_OUT, FORMER, MAKING = "timed-out", "former", "making"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ class JobFolder:
         """Is there when the job took longer than it may."""
         return self.root / TIMED_OUT
 
+    @property
+    def former(self) -> Path:
+        """Is there when patient or study data were corrected: its results must not leave any more."""
+        return self.root / FORMER
+
 
 def job_folder(data: Path, job_id: str) -> JobFolder:
     """Where a job's files are."""
@@ -71,18 +78,35 @@ def job_folder(data: Path, job_id: str) -> JobFolder:
 def take_in(folder: JobFolder, study: Path, names: tuple[str, ...]) -> None:
     """Links a study's instances into the job, all or none; does nothing where that is done already.
 
-    Raises FileNotFoundError where the study is no longer there.
+    Raises FileNotFoundError where the study is no longer there; then nothing of the job is there either.
     """
     if folder.input.exists():
         return
-    making = folder.root / "making"
-    shutil.rmtree(making, ignore_errors=True)
-    for name in names:
-        link = making / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        os.link(study / name, link)
-    making.rename(folder.input)
+    # A name of its own: of two who do the same, one comes first
+    making = folder.root / f"{MAKING}-{uuid.uuid4().hex}"
+    try:
+        for name in names:
+            link = making / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            os.link(study / name, link)
+        make_durable(making)
+        making.rename(folder.input)
+    except OSError:
+        if not folder.input.exists():
+            shutil.rmtree(making, ignore_errors=True)
+            with suppress(OSError):
+                folder.root.rmdir()
+            raise
+    for left in folder.root.glob(f"{MAKING}*"):
+        shutil.rmtree(left, ignore_errors=True)
     sync_path(folder.root)
+    sync_path(folder.root.parent)
+
+
+def make_durable(folder: Path) -> None:
+    """The names in it, and those of its subfolders."""
+    for path in (*(path for path in folder.iterdir() if path.is_dir()), folder):
+        sync_path(path)
 
 
 def priority(arrived_s: float, urgency: Urgency) -> int:

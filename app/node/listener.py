@@ -12,8 +12,10 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
 
+from app.node.admission import ANSWERS, Admission, Reason, Rejected, log_rejected
+from app.node.association_request import AssociationRequest
 from app.node.commitment import PUSH_MODEL, CommitmentService
-from app.node.configuration import NodeSettings, Peer
+from app.node.configuration import NodeSettings
 from app.node.job import Json
 from app.node.reception import Reception, Store
 from app.node.tls import server_context
@@ -23,9 +25,6 @@ from operators.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_V
 log = structlog.get_logger()
 
 VERIFICATION = "1.2.840.10008.1.1"
-# PS3.8 9.3.4: result, source, reason of a rejection
-UNKNOWN_CALLING_AE = (1, 1, 3)
-TOO_MANY = (2, 3, 2)
 POLL_S = 0.1
 # Connections that have not yet asked for an association; the oldest makes room for a new one.
 WAITING = 64
@@ -36,9 +35,12 @@ SPARED_S = 5.0
 class Listener:
     """A running server."""
 
-    def __init__(self, settings: NodeSettings, store: Store, owe: Callable[[Json], None]) -> None:
+    def __init__(
+        self, settings: NodeSettings, store: Store, owe: Callable[[Json], None],
+        rejected: Callable[[Rejected], None] = log_rejected,
+    ) -> None:
         configure_pynetdicom()
-        self.settings, self.store = settings, store
+        self.settings, self.store, self.rejected = settings, store, rejected
         self.commitment = CommitmentService(settings, store.inbox, owe)
         entity = application_entity(settings)
         self.server = entity.make_server(
@@ -52,6 +54,7 @@ class Listener:
             ],
             server_class=NodeServer,
             make_dimse=lambda association: Reception(association, store),
+            admission=Admission(settings, rejected),
             waiting=WAITING,
             pdu_s=settings.network_s,
         )
@@ -75,15 +78,15 @@ class Listener:
             association.abort()
 
     def _admit(self, event: Event) -> None:
-        """Turns away peers that are not known, and more than can be served."""
-        association = event.assoc
-        calling_ae = association.requestor.primitive.calling_ae_title.strip()
-        if not is_known(calling_ae, str(association.requestor.address), self.settings.sources):
-            log.warning("association_rejected", reason="unknown calling AE title or address")
-            reject(association, UNKNOWN_CALLING_AE)
-        elif not self._has_room():
-            log.warning("association_rejected", reason="too many associations")
-            reject(association, TOO_MANY)
+        """Turns away more than can be served; strangers were turned away before."""
+        if not self._has_room():
+            association = event.assoc
+            asked = association.requestor.primitive
+            request = AssociationRequest(
+                asked.called_ae_title, asked.calling_ae_title, str(association.requestor.address)
+            )
+            self.rejected(Rejected(request, Reason.TOO_MANY))
+            reject(association, ANSWERS[Reason.TOO_MANY])
 
     def _has_room(self) -> bool:
         """Where all places are taken, the one whose peer has been silent the longest is given away."""
@@ -121,13 +124,6 @@ def application_entity(settings: NodeSettings) -> AE:
     entity.add_supported_context(VERIFICATION)
     entity.add_supported_context(PUSH_MODEL, scu_role=True, scp_role=True)
     return entity
-
-
-def is_known(calling_ae: str, address: str, sources: tuple[Peer, ...]) -> bool:
-    """Whether a peer of that title, at that address, may send."""
-    return any(
-        peer.ae_title == calling_ae and (not peer.addresses or address in peer.addresses) for peer in sources
-    )
 
 
 def established(server: NodeServer) -> list[Association]:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
+
+from app.library_messages import silence_libraries
+from app.node.redaction import redacted
 
 
 def configure_logs(part: str) -> None:
@@ -15,6 +20,7 @@ def configure_logs(part: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            without_passwords,
             structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
@@ -22,5 +28,10 @@ def configure_logs(part: str) -> None:
     )
     structlog.contextvars.bind_contextvars(part=part)
     logging.getLogger().setLevel(logging.ERROR)
-    # Warnings of pydicom quote values, which may be a patient's
-    logging.captureWarnings(True)
+    log = structlog.get_logger()
+    silence_libraries(lambda event, values: log.warning(event, **values))
+
+
+def without_passwords(_: Any, __: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+    """The last look at what is written: a library's own error may quote an address."""
+    return {key: redacted(value) if isinstance(value, str) else value for key, value in event.items()}

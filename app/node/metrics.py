@@ -31,6 +31,13 @@ def received() -> Counter:
     return Counter("osteon_instances_received", "Instances offered to the node", ["outcome"])
 
 
+def rejections() -> Counter:
+    """Associations that were rejected; the reasons are those of `admission.Reason`."""
+    from prometheus_client import Counter
+
+    return Counter("osteon_associations_rejected", "Associations rejected", ["reason"])
+
+
 def received_bytes() -> Counter:
     """Bytes of those that were whole."""
     from prometheus_client import Counter

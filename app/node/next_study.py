@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.node.configuration import NodeSettings
 from app.node.database import connected
+from app.node.heartbeat import SPAWN
 from app.node.job import job_folder
-from app.node.process import SPAWN
 from app.node.study_reader import ReadStudy, read_studies, taken_from
 from app.node.workflow import SEGMENT
 from operators.imaging.packages import ModelPackage

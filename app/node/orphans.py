@@ -1,20 +1,23 @@
 """Work that nobody does any more goes back to its queue.
 
 DBOS takes a process's own work up when that starts again. It does not where a process goes on without its
-work (no memory for a thread, a database that failed), nor where a machine never comes back.
+work (no memory for a thread, a database that failed), nor where a machine never comes back, nor after an
+update of the workflows.
 """
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
 from dbos import DBOS, WorkflowStatus
 from sqlalchemy.exc import SQLAlchemyError
+
+from app.node.database import WORKFLOW_VERSION
+from operators.errors import shortage
 
 log = structlog.get_logger()
 
@@ -40,6 +43,12 @@ class Running:
             # As an outcome it would end the study; the next process goes on after the last finished step.
             log.error("database_failed", workflow=workflow_id, error=type(error).__name__)
             os._exit(1)
+        except Exception as error:
+            if (short := shortage(error)) is None:
+                raise
+            # Between two steps, where no step can name it
+            log.error("workflow_cut_off", workflow=workflow_id, code=short.code)
+            os._exit(1)
         finally:
             self.ids.discard(workflow_id)
 
@@ -55,10 +64,11 @@ class Orphans:
     """
 
     def __init__(
-        self, executor_id: str, workflows: list[str], running: Running, signs: Path, lost_s: float
+        self, executor_id: str, workflows: list[str], running: Running, signs: Path, lost_s: float,
+        version: str = WORKFLOW_VERSION,
     ) -> None:
         self.executor_id, self.workflows, self.running = executor_id, workflows, running
-        self.signs, self.lost_s = signs, lost_s
+        self.signs, self.lost_s, self.version = signs, lost_s, version
         self.since_s: dict[Case, float] = {}
         signs.mkdir(parents=True, exist_ok=True)
 
@@ -76,14 +86,6 @@ class Orphans:
             DBOS.resume_workflow(row.workflow_id, queue_name=row.queue_name)
         return len(lost)
 
-    def look_until(self, stop: threading.Event, now_s: Callable[[], float]) -> None:
-        """Again and again; where the database or the disk fails, the next look tries again."""
-        while not stop.wait(LOOK_S):
-            try:
-                self.look(now_s())
-            except (SQLAlchemyError, OSError) as error:
-                log.error("look_postponed", error=type(error).__name__)
-
     def _case(self, row: WorkflowStatus) -> Case:
         sign = self.signs / str(row.executor_id)
         latest = sign.stat().st_mtime_ns if sign.exists() else 0
@@ -91,4 +93,7 @@ class Orphans:
         return row.workflow_id, str(row.executor_id), row.dequeued_at or 0 if is_own else latest
 
     def _patience_s(self, row: WorkflowStatus) -> float:
-        return BEGINNING_S if row.executor_id == self.executor_id else self.lost_s
+        if row.executor_id != self.executor_id:
+            return self.lost_s
+        # What an earlier process of this name began under another version is in nobody's hands
+        return BEGINNING_S if row.app_version == self.version else 0.0

@@ -10,16 +10,19 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from multiprocessing.synchronize import Event as ProcessEvent
 
 import structlog
 
 from app.node import metrics
+from app.node.admission import RejectionTeller, told_seldom
 from app.node.audit import SOURCE, AuditTrail, Participant
 from app.node.configuration import NodeSettings
+from app.node.disk import MEGABYTE
+from app.node.heartbeat import Life
 from app.node.inbox import Inbox
 from app.node.job import Json
-from app.node.orphans import Orphans, Running
+from app.node.orphans import LOOK_S, Orphans, Running
+from app.node.ports import bound
 from app.node.process import InHand, end_with_thread
 from app.node.reception import Received, Store
 from app.node.time_limit import Deadline, TimeLimited
@@ -31,23 +34,27 @@ log = structlog.get_logger()
 # study, a delivery goes beside the next segmentation, a report has time.
 STUDIES_POLL_S, DELIVERIES_POLL_S, REPORTS_POLL_S = 0.02, 0.1, 0.5
 DELIVERIES_AT_ONCE = 2
-MEGABYTE = 1_000_000
+LOOK_SILENT_S = 60.0
 
 
-def listener_part(settings: Settings, ready: ProcessEvent, stop: threading.Event) -> None:
-    """Receives."""
+def listener_part(settings: Settings, life: Life) -> None:
+    """Receives. Raises PortError, or UsageError for certificates that cannot be read."""
     from app.node.listener import Listener
 
     node = settings.node
     inbox = Inbox(node.data, "listener")
     inbox.recover()
     store = Store(inbox, node.minimum_free_mb * MEGABYTE, teller(), received_by(settings))
-    listener = Listener(node, store, partial(owe_report, node))
-    thread = threading.Thread(target=listener.serve, daemon=True)
+    rejected = RejectionTeller(metrics.rejections(), audit_trail(settings), told_seldom())
+    make = partial(Listener, node, store, partial(owe_report, node), rejected)
+    listener = bound(make, node.host, node.port)
+    # socketserver calls it at each turn of the loop that accepts connections
+    listener.server.service_actions = life.heartbeat.beat
+    thread = threading.Thread(target=listener.serve, name="accept", daemon=True)
     thread.start()
-    begin(ready)
+    begin(life)
     log.info("listening", port=listener.port, ae_title=node.ae_title)
-    stop.wait()
+    life.until_stopped([thread], beats=False)
     listener.stop(node.grace_s)
 
 
@@ -85,18 +92,18 @@ def teller() -> Callable[[Received], None]:
         size.inc(received.size)
         if outcome not in ("stored", "duplicate"):
             uid = received.instance.sop_instance_uid if received.instance else ""
-            log.warning("instance_not_stored", outcome=outcome, sop_instance_uid=uid)
+            log.warning("instance_not_stored", outcome=outcome, code=received.code, sop_instance_uid=uid)
 
     return tell
 
 
 def worker_part(
-    settings: Settings, executor_id: str, deadline: Deadline, ready: ProcessEvent, stop: threading.Event
+    settings: Settings, executor_id: str, deadline: Deadline, life: Life
 ) -> None:
     """Segments studies, one at a time, with its networks loaded."""
     from dbos import DBOS
 
-    from app.node.database import STUDIES, executor_configuration
+    from app.node.database import STUDIES, answering, executor_configuration
     from app.node.next_study import reading_ahead
     from app.node.segmenting import Segmenter
     from app.node.workflow import SEGMENT, define_segmenting
@@ -114,21 +121,31 @@ def worker_part(
     running = Running()
     define_segmenting(settings.node, limited, running)
     DBOS.listen_queues([STUDIES])
-    DBOS.launch()
-    DBOS.register_queue(STUDIES, worker_concurrency=1, polling_interval_sec=STUDIES_POLL_S)
-    begin(ready)
+    with answering():
+        DBOS.launch()
+        DBOS.register_queue(STUDIES, worker_concurrency=1, polling_interval_sec=STUDIES_POLL_S)
+    loops = queue_loops(settings.node, executor_id, [SEGMENT], running)
+    begin(life)
     log.info("worker_ready", executor=executor_id, packages=[package.name for package in packages])
-    orphans(settings.node, executor_id, [SEGMENT], running).look_until(stop, now_s)
+    life.until_stopped(loops)
     in_hand.wait(settings.node.grace_s)
 
 
-def sender_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop: threading.Event) -> None:
-    """Delivers, and reports what was committed to."""
+def sender_part(settings: Settings, executor_id: str, life: Life) -> None:
+    """Delivers, reports what was committed to, and sends notices."""
     from dbos import DBOS
 
-    from app.node.database import REPORT, delivery_queue, executor_configuration, report_queue
-    from app.node.sender import attempt, confirm, report
-    from app.node.workflow import DELIVER, Attempt, define_delivering, define_reporting
+    from app.node.database import REPORT, answering, delivery_queue, executor_configuration, report_queue
+    from app.node.notices import NOTICES_QUEUE
+    from app.node.sender import attempt, confirm, notify, report
+    from app.node.workflow import (
+        DELIVER,
+        NOTICE,
+        Attempt,
+        define_delivering,
+        define_notifying,
+        define_reporting,
+    )
 
     node, in_hand, running, counter = settings.node, InHand(), Running(), metrics.deliveries()
 
@@ -142,28 +159,55 @@ def sender_part(settings: Settings, executor_id: str, ready: ProcessEvent, stop:
     define_delivering(node, counted, lambda delivery: confirm(delivery, node), running)
     inbox = Inbox(node.data, "sender")
     define_reporting(node, lambda owed: report(owed, node, inbox), running)
+    define_notifying(node, lambda notice: notify(notice, node), running)
     polls_s = {delivery_queue(peer.name): DELIVERIES_POLL_S for peer in node.destinations}
     polls_s |= {report_queue(peer.name): REPORTS_POLL_S for peer in node.sources if peer.host}
+    polls_s |= {NOTICES_QUEUE: REPORTS_POLL_S} if node.notice_url else {}
     DBOS.listen_queues(list(polls_s))
-    DBOS.launch()
-    for queue, poll_s in polls_s.items():
-        DBOS.register_queue(queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=poll_s)
-    begin(ready)
-    orphans(node, executor_id, [DELIVER, REPORT], running).look_until(stop, now_s)
+    with answering():
+        DBOS.launch()
+        for queue, poll_s in polls_s.items():
+            DBOS.register_queue(queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=poll_s)
+    loops = queue_loops(node, executor_id, [DELIVER, REPORT, NOTICE], running)
+    begin(life)
+    life.until_stopped(loops)
     in_hand.wait(min(node.grace_s, node.network_s))
 
 
-def begin(ready: ProcessEvent) -> None:
+def begin(life: Life) -> None:
     """What has been loaded lives as long as the process: the garbage collector need not look at it again."""
     gc.collect()
     gc.freeze()
-    ready.set()
+    life.heartbeat.beat()
+    life.ready.set()
 
 
-def orphans(node: NodeSettings, executor_id: str, workflows: list[str], running: Running) -> Orphans:
-    """What looks after the work of this process, and of machines that are gone."""
+def queue_loops(
+    node: NodeSettings, executor_id: str, workflows: list[str], running: Running
+) -> list[threading.Thread]:
+    """Looks after the work of this process, of machines that are gone, and of other versions.
+
+    Gives the threads without which the process is deaf.
+    """
+    from app.node.database import WORKFLOW_VERSION
+    from app.node.loops import Loop
+    from app.node.queued_work import QueuedWork
+
     threading.excepthook = end_with_thread
-    return Orphans(executor_id, workflows, running, node.data / "signs", node.lost_s)
+    abandoned = Orphans(executor_id, workflows, running, node.data / "signs", node.lost_s)
+    queued = QueuedWork(node, workflows, WORKFLOW_VERSION)
+    loops = [
+        Loop("abandoned-work", lambda: abandoned.look(now_s()), LOOK_S, LOOK_SILENT_S),
+        Loop("queued-work", queued.adopt, LOOK_S, LOOK_SILENT_S),
+    ]
+    for loop in loops:
+        loop.start()
+    return [*(loop.thread for loop in loops), *polling_threads()]
+
+
+def polling_threads() -> list[threading.Thread]:
+    """DBOS's own, which sees to it that work is taken from the queues; by its function's name."""
+    return [thread for thread in threading.enumerate() if thread.name.endswith("(queue_thread)")]
 
 
 def executor_name(role: str, number: int = 0) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-import traceback
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 
+from app.library_messages import frames_of
 from app.node.command_set import parsed, store_request, store_response
 from app.node.inbox import Inbox, Outcome
 from app.node.incoming import (
@@ -35,8 +36,9 @@ COMMAND, LAST = 1, 2
 MAXIMUM_COMMAND_BYTES = 1 << 16
 # How often an association's thread looks whether its peer has been silent for too long.
 IDLE_S = 0.25
-# A storage commitment request of 50,000 instances is about this long.
+# A storage commitment request of 50,000 instances is about this long; all that is unanswered counts together.
 MAXIMUM_MESSAGE_BYTES = 16 << 20
+MAXIMUM_UNANSWERED = 16
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Received:
     outcome: Outcome | None
     instance: Instance | None
     size: int
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Reception(DIMSEServiceProvider):
         super().__init__(association)
         self.store = store
         self.command = bytearray()
-        self.other_bytes = 0
+        self.unanswered = Unanswered()
         self.incoming: Incoming | None = None
         self.images: Counter[str] = Counter()
 
@@ -93,8 +96,8 @@ class Reception(DIMSEServiceProvider):
         except UnreadableError as error:
             log.warning("association_failed", reason=str(error))
             self._fail()
-        except Exception:
-            log.error("association_failed", traceback=traceback.format_exc())
+        except Exception as error:
+            log.error("association_failed", traceback=frames_of(error))
             self._fail()
 
     def flush(self) -> None:
@@ -128,9 +131,10 @@ class Reception(DIMSEServiceProvider):
             self.incoming.take(fragment[1:])
             if control & LAST:
                 self._finish(self.incoming)
+        elif self.message is None:
+            raise UnreadableError("expected a command before its data, got data alone")
         else:
-            self.other_bytes += len(fragment)
-            require_length(self.other_bytes, MAXIMUM_MESSAGE_BYTES)
+            self.unanswered.add_bytes(len(fragment))
             self._pass_on(context_id, bytes(fragment))
 
     def _receive_command(self, context_id: int, fragment: memoryview, last: bool) -> None:
@@ -139,13 +143,21 @@ class Reception(DIMSEServiceProvider):
         if not last:
             return
         content, self.command = bytes(self.command), bytearray()
+        if self.message is not None:
+            raise UnreadableError("expected the data of the last command, got another command")
         request = store_request(parsed(content))
-        self.other_bytes = 0
         if request is None:
+            self.unanswered.add(len(content))
             self._pass_on(context_id, bytes((COMMAND | LAST,)) + content)
         else:
             self.drop()
             self.incoming = self._begin(Incoming(context_id, request))
+
+    def send_msg(self, primitive: Any, context_id: int) -> None:
+        """As pynetdicom; an answer makes room for the next request."""
+        if primitive.MessageIDBeingRespondedTo is not None:
+            self.unanswered.answer()
+        super().send_msg(primitive, context_id)
 
     def _pass_on(self, context_id: int, fragment: bytes) -> None:
         primitive = P_DATA()
@@ -179,7 +191,7 @@ class Reception(DIMSEServiceProvider):
         self.incoming = None
         incoming.flush(self.store.has_room)
         size = incoming.file.tell() if incoming.file else 0
-        instance, outcome = self._stored(incoming)
+        instance, outcome, code = self._stored(incoming)
         if outcome is None:
             incoming.drop()
         status = SUCCESS if incoming.status is None else incoming.status
@@ -187,31 +199,65 @@ class Reception(DIMSEServiceProvider):
             self.images[instance.study_instance_uid] += 1
         peer = self.assoc.requestor
         self.store.tell(
-            Received(peer.ae_title, str(peer.address), status, outcome, instance, size)
+            Received(peer.ae_title, str(peer.address), status, outcome, instance, size, code)
         )
         self._answer(incoming, status)
 
-    def _stored(self, incoming: Incoming) -> tuple[Instance | None, Outcome | None]:
+    def _stored(self, incoming: Incoming) -> tuple[Instance | None, Outcome | None, str]:
+        """Which instance it is, what became of it, and the code of the reason why it was not stored."""
         try:
             path = incoming.closed()
             if path is None:
-                return None, None
+                return None, None, ""
             instance = read_instance(path, incoming.begun)
             request = incoming.request
             said = (request.sop_class_uid, request.sop_instance_uid)
             if (instance.sop_class_uid, instance.sop_instance_uid) != said:
                 incoming.status = NOT_THE_SOP_CLASS
-                return instance, None
-            return instance, self.store.inbox.commit(path, instance)
-        except UnreadableError:
+                return instance, None, "other_instance"
+            return instance, self.store.inbox.commit(path, instance), ""
+        except UnreadableError as error:
             incoming.status = CANNOT_UNDERSTAND
+            return None, None, error.code
         except OSError:
             incoming.status = OUT_OF_RESOURCES
-        return None, None
+        return None, None, "disk"
 
     def _answer(self, incoming: Incoming, status: int) -> None:
         content = store_response(incoming.request, status, with_uids=status != INVALID_INSTANCE)
         self.dul.send_fragment(incoming.context_id, bytes((COMMAND | LAST,)) + content)
+
+
+class Unanswered:
+    """Messages of one association that pynetdicom holds, and their bytes: what a peer can have it pile up.
+
+    No honest peer has more than one under way: nobody negotiates more (PS3.7 D.3.3.3). Answers to requests of
+    ours count until the next request of the peer's is answered.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.messages = self.bytes = 0
+
+    def add(self, length: int) -> None:
+        """A message whose command has so many bytes. Raises UnreadableError for one too many."""
+        with self.lock:
+            self.messages += 1
+            if self.messages > MAXIMUM_UNANSWERED:
+                raise UnreadableError(f"expected at most {MAXIMUM_UNANSWERED} messages at once, got more")
+        self.add_bytes(length)
+
+    def add_bytes(self, length: int) -> None:
+        """Data of the last message. Raises UnreadableError for too much."""
+        with self.lock:
+            self.bytes += length
+            require_length(self.bytes, MAXIMUM_MESSAGE_BYTES)
+
+    def answer(self) -> None:
+        """One of them is answered; their bytes are free when all are."""
+        with self.lock:
+            self.messages = max(0, self.messages - 1)
+            self.bytes = self.bytes if self.messages else 0
 
 
 def require_length(length: int, maximum: int) -> None:

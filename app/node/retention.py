@@ -2,90 +2,91 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import structlog
 from dbos import DBOSClient
 
-from app.node.commitment import answer_path, transaction_of
+from app.node.audit import AuditTrail
 from app.node.configuration import NodeSettings
 from app.node.database import REPORT
-from app.node.job import job_folder
 from app.node.jobs import ENDS, JobState, list_jobs, require_job
-from app.node.study_folder import content_of
+from app.node.notices import announce_failed
+from app.node.removal import Removal, recover, remove_study
+from app.node.workflow import NOTICE
 from operators.errors import UsageError
 
 log = structlog.get_logger()
 
-REMOVABLE = frozenset(("delivered", "refused", "cancelled", "superseded"))
+REMOVABLE = frozenset(("delivered", "refused", "cancelled", "superseded", "accepted", "dismissed"))
 
 
 def sweep(settings: NodeSettings, client: DBOSClient, now_ms: float) -> int:
     """Says how many studies were removed. `now_ms` is of the clock that the database's times are of."""
+    recover(settings.data, client)
+    jobs = list_jobs(client)
+    announce_failed(settings, client, jobs)
     studies: dict[str, list[JobState]] = {}
-    for job in list_jobs(client):
+    for job in jobs:
         studies.setdefault(job.study_instance_uid, []).append(job)
     oldest_ms = now_ms - settings.retention_s * 1000
-    forget_reports(client, oldest_ms)
-    return sum(remove(settings, client, jobs) for jobs in studies.values() if is_done(jobs, oldest_ms))
+    forget_ended(client, oldest_ms)
+    trail = trail_of(settings, datetime.fromtimestamp(now_ms / 1000, UTC))
+    done = [study for study, each in studies.items() if is_done(each, oldest_ms)]
+    return sum(swept(settings, client, studies[study], trail) for study in done)
 
 
-def is_done(jobs: list[JobState], oldest_ms: float) -> bool:
+def swept(settings: NodeSettings, client: DBOSClient, jobs: Sequence[JobState], trail: AuditTrail) -> bool:
+    """A study that cannot be removed now holds up no other; the next sweep tries again."""
+    try:
+        is_gone = remove(settings, client, jobs)
+    except OSError as error:
+        study = jobs[-1].study_instance_uid
+        log.error("removal_postponed", study_instance_uid=study, error=error.strerror)
+        return False
+    if is_gone:
+        trail.deleted(jobs[-1].study_instance_uid)
+    return is_gone
+
+
+def trail_of(settings: NodeSettings, now: datetime) -> AuditTrail:
+    """The audit trail, of one moment."""
+    return AuditTrail(settings.audit or settings.data / "audit.xml", settings.ae_title, lambda: now)
+
+
+def is_done(jobs: Sequence[JobState], oldest_ms: float) -> bool:
     """Whether all that was ever made of a study has ended well, long ago."""
     return all(job.state in REMOVABLE and job.completed_ms < oldest_ms for job in jobs)
 
 
-def forget(settings: NodeSettings, client: DBOSClient, job_id: str) -> None:
+def forget(
+    settings: NodeSettings, client: DBOSClient, job_id: str, trail: AuditTrail | None = None, who: str = ""
+) -> None:
     """Removes the whole study of a job at once. Raises UsageError where it has not come to its end."""
     study = require_job(client, job_id).study_instance_uid
     jobs = [job for job in list_jobs(client) if job.study_instance_uid == study]
-    if not all(job.state in ENDS for job in jobs) or not remove(settings, client, jobs):
-        raise UsageError(f"expected a study that has come to its end, {job_id} has not; cancel it first")
-    shutil.rmtree(settings.data / "conflicts" / study, ignore_errors=True)
+    for job in jobs:
+        if job.state not in ENDS and job.state != "conflict":
+            text = f"expected a study that has come to its end, {job.job_id} has not; cancel it first"
+            raise UsageError(text)
+    if not remove(settings, client, jobs, contested_too=True):
+        raise UsageError("expected a study that is complete, more of it came that has no job yet")
+    if trail is not None:
+        trail.deleted(study, who)
 
 
-def remove(settings: NodeSettings, client: DBOSClient, jobs: list[JobState]) -> bool:
-    """One study: its instances, its results, its jobs; not where more of it came that has no job yet."""
-    study = jobs[-1].study_instance_uid
-    folder, trash = settings.data / "inbox" / study, settings.data / "trash" / study
-    shutil.rmtree(trash, ignore_errors=True)
-    trash.parent.mkdir(exist_ok=True)
-    with suppress(FileNotFoundError):
-        folder.rename(trash)
-    came = set(content_of(trash).names) if trash.exists() else set()
-    if not came <= known(job_folder(settings.data, jobs[-1].job_id).input):
-        put_back(trash, folder)
-        return False
-    ids = [job.job_id for job in jobs]
-    client.delete_workflows([*ids, *(f"{job.job_id}>{name}" for job in jobs for name, _ in job.deliveries)])
-    for job_id, name in ((job.job_id, name) for job in jobs for name, _ in job.deliveries):
-        answer_path(settings.data, transaction_of({"job_id": job_id, "peer": name})).unlink(missing_ok=True)
-    for path in (trash, *(job_folder(settings.data, job_id).root for job_id in ids)):
-        shutil.rmtree(path, ignore_errors=True)
-    log.info("study_removed", study_instance_uid=study)
-    return True
+def remove(
+    settings: NodeSettings, client: DBOSClient, jobs: Sequence[JobState], contested_too: bool = False
+) -> bool:
+    """One study with all that was made of it; not where more of it came that has no job yet."""
+    deliveries = tuple((job.job_id, name) for job in jobs for name, _ in job.deliveries)
+    removal = Removal(jobs[-1].study_instance_uid, tuple(job.job_id for job in jobs), deliveries)
+    return remove_study(settings.data, client, removal, contested_too)
 
 
-def forget_reports(client: DBOSClient, oldest_ms: float) -> None:
-    """Storage commitment reports that came to an end, long ago."""
+def forget_ended(client: DBOSClient, oldest_ms: float) -> None:
+    """Storage commitment reports and notices that came to an end, long ago."""
     ends = ["SUCCESS", "ERROR"]
-    rows = client.list_workflows(name=REPORT, status=ends, load_input=False, load_output=False)
+    rows = client.list_workflows(name=[REPORT, NOTICE], status=ends, load_input=False, load_output=False)
     client.delete_workflows([row.workflow_id for row in rows if (row.completed_at or 0) < oldest_ms])
-
-
-def known(folder: Path) -> set[str]:
-    """Names of the instances of a job."""
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*.dcm")}
-
-
-def put_back(trash: Path, folder: Path) -> None:
-    """Also into a folder that a new instance has made meanwhile."""
-    for path in trash.rglob("*.dcm"):
-        final = folder / path.relative_to(trash)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            os.link(path, final)
-    shutil.rmtree(trash)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
+import fcntl
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
 
+from app.library_messages import frames_of
 from app.node import destination as c_store
 from app.node import stow_destination
 from app.node.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail, Participant
@@ -17,9 +18,11 @@ from app.node.delivery import delivered
 from app.node.destination import Outgoing, Refused
 from app.node.inbox import Inbox
 from app.node.job import Json, job_folder
+from app.node.jobs import FORMER_DATA
+from app.node.notices import post
 from app.node.segmenting import sha256_of
 from app.node.workflow import Attempt
-from operators.errors import OsteonError, OutputError, TransientError, UnwritableError
+from operators.errors import OsteonError, OutputError, TransientError, UnwritableError, shortage
 
 log = structlog.get_logger()
 
@@ -29,7 +32,10 @@ NOT_TAKEN = "not_taken"
 
 def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attempt:
     """One try, and what became of it, also for the audit trail."""
-    outcome = named(delivery["job_id"], delivery["peer"], lambda: deliver(delivery, settings))
+    if job_folder(settings.data, delivery["job_id"]).former.exists():
+        log.warning("delivery_cancelled", job=delivery["job_id"], peer=delivery["peer"], code=FORMER_DATA)
+        return Attempt("cancelled", FORMER_DATA, "patient or study data were corrected before it was sent")
+    outcome = named(delivery["job_id"], delivery["peer"], lambda: deliver_alone(delivery, settings))
     peer = next((peer for peer in settings.destinations if peer.name == delivery["peer"]), None)
     if outcome.state != "transient" and peer is not None:
         who = Participant(peer.ae_title, peer.address, DESTINATION, False)
@@ -37,6 +43,23 @@ def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attemp
         result = SUCCEEDED if outcome.state == "delivered" else FAILED
         trail.delivered(who, study, outcome.instances or len(delivery["files"]), result)
     return outcome
+
+
+def deliver_alone(delivery: Json, settings: NodeSettings) -> Attempt:
+    """Unless it is under way: of a job that was cancelled and begun again, or of a machine that lives still.
+
+    Raises TransientError then. The lock goes with the process that holds it, however that ends.
+    """
+    folder = job_folder(settings.data, delivery["job_id"]).root
+    if not folder.is_dir():
+        return deliver(delivery, settings)
+    with (folder / f"{delivery['peer']}.lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            text = f"expected to be the only one that delivers to {delivery['peer']}, another does too"
+            raise TransientError(text, code="under_way") from error
+        return deliver(delivery, settings)
 
 
 def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
@@ -101,6 +124,11 @@ def report(owed: Json, settings: NodeSettings, inbox: Inbox) -> Attempt:
     return named(owed["transaction_uid"], owed["peer"], tell)
 
 
+def notify(notice: Json, settings: NodeSettings) -> Attempt:
+    """One try to tell `notice_url`."""
+    return named(notice["job_id"], "notice_url", lambda: post(notice, settings))
+
+
 def named(job: str, peer: str, step: Callable[[], Attempt]) -> Attempt:
     """The edge of a delivery: whatever goes wrong ends with a name."""
     try:
@@ -111,8 +139,11 @@ def named(job: str, peer: str, step: Callable[[], Attempt]) -> Attempt:
     except OsteonError as error:
         log.error("delivery_failed", job=job, peer=peer, code=error.code)
         return Attempt("failed", error.code, str(error))
-    except Exception:
-        log.error("delivery_failed", job=job, peer=peer, traceback=traceback.format_exc())
+    except Exception as error:
+        if (short := shortage(error)) is not None:
+            log.warning("delivery_postponed", job=job, peer=peer, code=short.code)
+            return Attempt("transient", short.code, str(short))
+        log.error("delivery_failed", job=job, peer=peer, traceback=frames_of(error))
         return Attempt("failed", "defect", "a defect of Osteon's own; the log has the traceback")
 
 

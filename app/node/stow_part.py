@@ -36,8 +36,8 @@ def part_received(part: Part, store: Store, sender: str, study: str) -> Received
         if study not in ("", instance.study_instance_uid):
             return replace(found, status=NOT_THE_SOP_CLASS)
         return replace(found, status=SUCCESS, outcome=committed(path, instance, store, sender))
-    except UnreadableError:
-        return replace(unknown, status=CANNOT_UNDERSTAND)
+    except UnreadableError as error:
+        return replace(unknown, status=CANNOT_UNDERSTAND, code=error.code)
     except OSError:
         return replace(unknown, status=OUT_OF_RESOURCES)
     finally:

@@ -17,8 +17,9 @@ from typing import Any
 import structlog
 
 from app.node.configuration import NodeSettings
+from app.node.heartbeat import SPAWN
 from app.node.job import JobFolder, Json, job_folder
-from app.node.process import SPAWN, InHand, Part
+from app.node.process import InHand, Part
 from app.node.workflow import Segments
 from operators.errors import OsteonError
 
@@ -55,9 +56,13 @@ class Deadline:
         finally:
             self.process_id.value = 0
 
+    def is_of(self, process_id: int) -> bool:
+        """Whether that process is over a study."""
+        return bool(self.process_id.value == process_id)
+
     def passed(self, process_id: int, now_s: float) -> str:
         """The job over which that process is for too long; '' where it is not."""
-        is_over = self.process_id.value == process_id and now_s > self.until_s.value
+        is_over = self.is_of(process_id) and now_s > self.until_s.value
         return self.job_id.value.decode() if is_over else ""
 
 
@@ -69,13 +74,19 @@ class Worker(Part):
     deadline: Deadline = field(default_factory=Deadline)
 
     def look_after(self, now_s: float) -> None:
-        """As any part, which starts it anew."""
+        """As any part, which starts it anew. Raises OSError where the disk does not take the reason."""
         if self.is_well and (job_id := self.deadline.passed(self.process.pid, now_s)):
             log.error("study_time_limit", job=job_id)
-            job_folder(self.data, job_id).timed_out.touch()
-            self.process.kill()
-            self.process.join()
+            try:
+                job_folder(self.data, job_id).timed_out.touch()
+            finally:
+                self.process.kill()
+                self.process.join()
         super().look_after(now_s)
+
+    def is_stuck(self, now_s: float) -> bool:
+        """Over a study it may be silent until its deadline."""
+        return super().is_stuck(now_s) and not self.deadline.is_of(self.process.pid)
 
 
 class TimeLimited:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from app.node.configuration import TlsFiles
+from app.node.configuration import NodeSettings, Peer, TlsFiles
 from operators.errors import UsageError
 
 # RFC 9325 4.2, which B.12 names: forward secrecy and authenticated encryption; TLS 1.3 has nothing else.
@@ -19,6 +19,15 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
 def client_context(files: TlsFiles) -> ssl.SSLContext:
     """For sending. Peers are known by the authority that signed them, not by host names."""
     return _context(files, ssl.PROTOCOL_TLS_CLIENT)
+
+
+def tls_files(peer: Peer, settings: NodeSettings) -> TlsFiles:
+    """This node's certificates, for a peer with `tls`. Raises UsageError where there are none."""
+    if settings.tls is None:
+        raise UsageError(
+            f"expected the setting `tls` with certificate files, as {peer.name} has tls: true; got none"
+        )
+    return settings.tls
 
 
 def _context(files: TlsFiles, protocol: int) -> ssl.SSLContext:

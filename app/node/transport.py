@@ -18,6 +18,8 @@ from typing import Any
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
+from app.node.admission import Admission, Reason, Rejected
+from app.node.association_request import AssociationRequest
 from app.node.data_transfer import PDU_HEADER_BYTES, NodeDul
 from app.node.read_ahead import ReadAhead
 from app.node.reception import Reception
@@ -75,6 +77,21 @@ class NodeSocket(AssociationSocket):
         self._fill(count)
         return self.ahead.seen(count)
 
+    def discard(self) -> bool:
+        """Throws away what has come; False where the peer has closed the connection."""
+        if self.ahead:
+            self.ahead.taken(len(self.ahead))
+            return True
+        return self.socket is not None and self.socket.recv_into(self.ahead.room(1)) > 0
+
+    def hear_out(self, within_s: float) -> None:
+        """Throws away what comes until the peer closes: a close with data unread takes the answer back."""
+        deadline = time.monotonic() + within_s
+        with suppress(OSError):
+            while time.monotonic() < deadline and self._is_connected:
+                if self.ready and not self.discard():
+                    return
+
     def _fill(self, count: int) -> None:
         """The socket's own time-out is as long, so a slow peer is cut off after twice that at most."""
         if count > MAXIMUM_PDU_BYTES:
@@ -105,13 +122,15 @@ class NodeRequestHandler(RequestHandler):
             self.request = self.server.secured(self.request)
         except OSError:
             self.request.close()
+            stranger = AssociationRequest("", "", str(self.remote.address))
+            self.server.admission.tell(Rejected(stranger, Reason.TLS))
             return
         super().handle()
 
     def _create_association(self) -> Association:
         association = super()._create_association()
         association.dimse = self.server.make_dimse(association)
-        association.dul = NodeDul(association, association.dimse)
+        association.dul = NodeDul(association, association.dimse, self.server.admission)
         # Both are kept in the timers of the service provider, which is another one now
         association.acse_timeout, association.network_timeout = self.ae.acse_timeout, self.ae.network_timeout
         association.set_socket(NodeSocket(association, self.request, self.server.pdu_s))
@@ -126,9 +145,10 @@ class NodeServer(ThreadedAssociationServer):
     request_queue_size = 128
 
     def __init__(
-        self, *arguments: Any, make_dimse: MakeDimse, waiting: int, pdu_s: float, **more: Any
+        self, *arguments: Any, make_dimse: MakeDimse, admission: Admission, waiting: int, pdu_s: float,
+        **more: Any,
     ) -> None:
-        self.make_dimse, self.pdu_s, self.waiting = make_dimse, pdu_s, waiting
+        self.make_dimse, self.admission, self.pdu_s, self.waiting = make_dimse, admission, pdu_s, waiting
         self.waiting_lock = threading.Lock()
         self.admitted: list[Association] = []
         super().__init__(*arguments, request_handler=NodeRequestHandler, **more)

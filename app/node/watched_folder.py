@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-import shutil
+import errno
+import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePath
 
 import structlog
 
 from app.node.inbox import Inbox
+from app.node.shared_folder import (
+    CLAIMED,
+    ChangedError,
+    Names,
+    Version,
+    Walk,
+    move,
+    opened_file,
+    opened_folder,
+    remove,
+)
 from operators.dicom.file_meta import with_standard_head
 from operators.dicom.instance_identity import read_instance
-from operators.errors import UnreadableError
+from operators.errors import UnreadableError, shortage
 
 log = structlog.get_logger()
 
 REFUSED = "refused"
 UNFINISHED = frozenset((".part", ".tmp", ".filepart", ".crdownload"))
 AT_ONCE = 100
-# Size, time of the last change, and since when both are so
-Seen = tuple[int, int, float]
+# A file that cannot be read, or not be removed, is tried again so much later.
+PAUSE_S = 60.0
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class WatchedFolder:
     """A file is taken when it was the same for `settled_s`; what is no DICOM goes to the subfolder `refused`.
 
     Who writes slowly writes under a name with one of the endings that are left alone, and renames. Where
-    the disk has no more than `minimum_free_bytes`, files stay where they are.
+    the disk has no more than `minimum_free_bytes`, files stay where they are. Links and special files are
+    left alone. What goes wrong with one file concerns that file only.
     """
 
     def __init__(
@@ -37,54 +52,113 @@ class WatchedFolder:
     ) -> None:
         self.folder, self.inbox, self.settled_s, self.now_s = folder, inbox, settled_s, now_s
         self.minimum_free_bytes = minimum_free_bytes
-        self.before: dict[Path, Seen] = {}
+        # Since when each file is as it is, and until when one is not tried again
+        self.before: dict[Names, tuple[Version, float]] = {}
+        self.postponed: dict[Names, float] = {}
+        self.ignored: Counter[str] = Counter()
 
     def look(self) -> int:
         """Says how many files were taken; a few at each look, so that the node can see to the rest."""
-        now = {path: self._seen(path) for path in self.folder.rglob("*") if self._counts(path)}
-        still = [path for path, seen in now.items() if self._is_settled(path, seen)]
-        self.before = {path: seen for path, seen in now.items() if seen is not None}
-        return sum(self._take(path) for path in still[:AT_ONCE] if self._has_room())
-
-    def _has_room(self) -> bool:
-        return self.inbox.free_bytes() > self.minimum_free_bytes
-
-    def _counts(self, path: Path) -> bool:
-        names = path.relative_to(self.folder).parts
-        hidden = any(name.startswith(".") for name in names) or path.suffix in UNFINISHED
-        return path.is_file() and not path.is_symlink() and names[0] != REFUSED and not hidden
-
-    def _seen(self, path: Path) -> Seen | None:
-        """None where it has just gone."""
-        with suppress(FileNotFoundError):
-            status, before = path.stat(), self.before.get(path)
-            same = before is not None and before[:2] == (status.st_size, status.st_mtime_ns)
-            return status.st_size, status.st_mtime_ns, before[2] if same and before else self.now_s()
-        return None
-
-    def _is_settled(self, path: Path, seen: Seen | None) -> bool:
-        is_same = seen is not None and self.before.get(path) == seen
-        return is_same and seen is not None and self.now_s() - seen[2] >= self.settled_s
-
-    def _take(self, path: Path) -> bool:
-        part = self.inbox.new_part()
         try:
-            instance = read_instance(path)
-            with part.open("xb") as file:
-                with_standard_head(path, file)
-            self.inbox.commit(part, instance)
-            path.unlink()
-            return True
-        except UnreadableError as error:
-            log.warning("watched_file_refused", code=error.code)
-            self._refuse(path)
+            top = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            self._say_ignored(Counter({f"watched folder: {error.strerror}": 1}))
+            return 0
+        try:
+            return self._take_all(top, self._settled(top))
+        finally:
+            os.close(top)
+
+    def _settled(self, top: int) -> list[tuple[Names, Version]]:
+        """Files that were the same for long enough, and are not postponed."""
+        walk, now_s, before = Walk(counts, Counter()), self.now_s(), self.before
+        now = dict(walk.files(top))
+        self._say_ignored(walk.ignored)
+        same = {names for names, version in now.items() if names in before and before[names][0] == version}
+        self.before = {
+            names: before[names] if names in same else (version, now_s) for names, version in now.items()
+        }
+        self.postponed = {names: s for names, s in self.postponed.items() if names in now and s > now_s}
+        return [
+            (names, version)
+            for names, (version, since_s) in self.before.items()
+            if names in same and names not in self.postponed and now_s - since_s >= self.settled_s
+        ]
+
+    def _take_all(self, top: int, settled: list[tuple[Names, Version]]) -> int:
+        taken = 0
+        for names, version in settled[:AT_ONCE]:
+            if self.inbox.free_bytes() <= self.minimum_free_bytes:
+                break
+            taken += self._take(top, names, version)
+        return taken
+
+    def _take(self, top: int, names: Names, version: Version) -> bool:
+        """The edge of a file: whatever is wrong with it keeps no other one from being taken."""
+        try:
+            with opened_folder(top, names[:-1]) as folder:
+                return self._take_from(top, folder, names, version)
+        except (ChangedError, FileNotFoundError):
+            return False
         except OSError as error:
             log.error("watched_file_postponed", error=error.strerror)
-        finally:
-            part.unlink(missing_ok=True)
+            if error.errno not in FULL:
+                self.postponed[names] = self.now_s() + PAUSE_S
         return False
 
-    def _refuse(self, path: Path) -> None:
-        target = self.folder / REFUSED / path.relative_to(self.folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(path, target)
+    def _take_from(self, top: int, folder: int, names: Names, version: Version) -> bool:
+        """Raises ChangedError, OSError."""
+        try:
+            self._store(folder, names[-1], version)
+        except (ChangedError, OSError):
+            raise
+        except Exception as error:
+            if shortage(error):
+                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from error
+            code = error.code if isinstance(error, UnreadableError) else type(error).__name__
+            log.warning("watched_file_refused", code=code)
+            with refused_folder(top, names[:-1]) as target:
+                move(names[-1], folder, version, target)
+            return False
+        remove(names[-1], folder, version)
+        return True
+
+    def _store(self, folder: int, name: str, version: Version) -> None:
+        """By its descriptor, as its name may lead elsewhere by now."""
+        part = self.inbox.new_part()
+        try:
+            with opened_file(name, folder, version) as descriptor:
+                path = Path(f"/proc/self/fd/{descriptor}")
+                instance = read_instance(path)
+                with part.open("xb") as file:
+                    with_standard_head(path, file)
+            self.inbox.commit(part, instance)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _say_ignored(self, ignored: Counter[str]) -> None:
+        """Once for all looks that find the same."""
+        if ignored != self.ignored:
+            log.warning("watched_entries_ignored", count=dict(ignored))
+        self.ignored = ignored
+
+
+def counts(names: Names) -> bool:
+    """Whether a file or folder of that name is looked at."""
+    name = names[-1]
+    is_hidden = name.startswith(".") and not name.startswith(CLAIMED)
+    return names[0] != REFUSED and not is_hidden and PurePath(name).suffix not in UNFINISHED
+
+
+@contextmanager
+def refused_folder(top: int, names: Names) -> Iterator[int]:
+    """The same subfolder of `refused`; where there is a file or a link in the way, `refused` itself.
+
+    Raises OSError where that is no folder.
+    """
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(opened_folder(top, (REFUSED, *names), make=True))
+        except OSError:
+            folder = stack.enter_context(opened_folder(top, (REFUSED,), make=True))
+        yield folder

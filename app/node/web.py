@@ -3,64 +3,100 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
-from dbos import DBOSClient
 from fastapi import FastAPI, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
-from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import ASGIApp
 
+from app.node.http_guard import RequestGuard
+from app.node.http_limits import HEAD_BYTES, bounded
 from app.node.inbox import Inbox
 from app.node.jobs import STATES, list_jobs
+from app.node.latest import Latest
+from app.node.ports import BACKLOG, bound, http_socket
 from app.node.reception import Store
 from app.node.stow import stow_router
 
 if TYPE_CHECKING:
+    from app.node.configuration import NodeSettings
     from app.node.service import Node
+
+# How long the metrics wait for the database; after that its last numbers are told.
+JOBS_S = 2.0
+WILDCARDS = ("", "0.0.0.0", "::")
 
 
 class NodeCollector(Collector):
     """What is looked up when it is asked for: jobs by state, the disk, parts that ended."""
 
-    def __init__(self, node: Node, client: DBOSClient) -> None:
-        self.node, self.client = node, client
-        self.inbox = Inbox(node.node.data, "web")
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.counts: Latest[Counter[str]] = Latest(self._count, Counter())
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Gauges."""
         yield from self._jobs()
-        yield GaugeMetricFamily("osteon_disk_free_bytes", "Free below the inbox", self.inbox.free_bytes())
+        yield from self._disk()
         restarts = GaugeMetricFamily("osteon_part_restarts", "How often a part ended", labels=["part"])
         for part in self.node.parts:
             restarts.add_metric([part.name], part.restarts)
         yield restarts
+        yield from self._health()
+
+    def _count(self) -> Counter[str]:
+        return Counter(job.state for job in list_jobs(self.node.client))
 
     def _jobs(self) -> Iterator[GaugeMetricFamily]:
-        counts = Counter(job.state for job in list_jobs(self.client))
+        counts = self.counts.value(JOBS_S)
         family = GaugeMetricFamily("osteon_jobs", "Jobs by state", labels=["state"])
         for state in STATES:
             family.add_metric([state], counts[state])
         yield family
 
+    def _disk(self) -> Iterator[GaugeMetricFamily]:
+        disk = self.node.disk
+        if disk.free_bytes is not None:
+            yield GaugeMetricFamily("osteon_disk_free_bytes", "Free below the inbox", disk.free_bytes)
+        least = disk.minimum_free_bytes
+        yield GaugeMetricFamily("osteon_disk_minimum_free_bytes", "Below it nothing is received", least)
 
-def application(node: Node, client: DBOSClient) -> FastAPI:
+    def _health(self) -> Iterator[GaugeMetricFamily]:
+        ill = self.node.ill(time.monotonic())
+        family = GaugeMetricFamily("osteon_ill", "1 for what /health names", labels=["name"])
+        known = [part.name for part in self.node.parts] + [loop.name for loop in self.node.loops]
+        for name in dict.fromkeys([*known, *ill]):
+            family.add_metric([name], name in ill)
+        yield family
+
+
+def application(node: Node) -> FastAPI:
     """The routes."""
     app = FastAPI(title="Osteon", docs_url=None, redoc_url=None, openapi_url=None)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
-    registry.register(NodeCollector(node, client))
+    registry.register(NodeCollector(node))
 
+    # Both read memory only, and need no thread: they answer whatever hangs
     @app.get("/health")
-    def health(response: Response) -> dict[str, object]:
-        ill = node.ill + ([] if answers(client) else ["database"])
+    async def health(response: Response) -> dict[str, object]:
+        ill = node.ill(time.monotonic())
         response.status_code = 503 if ill else 200
-        return {"status": "ill" if ill else "well", "ill": ill}
+        return {"status": "ill" if ill else "well", "ill": ill, "disk": node.disk.figures()}
+
+    @app.get("/live")
+    async def live(response: Response) -> dict[str, object]:
+        is_turning = node.is_turning(time.monotonic())
+        response.status_code = 200 if is_turning else 503
+        return {"status": "well" if is_turning else "ill"}
 
     @app.get("/metrics")
     def metrics() -> Response:
@@ -71,30 +107,56 @@ def application(node: Node, client: DBOSClient) -> FastAPI:
     return app
 
 
+def guarded(app: ASGIApp, settings: NodeSettings) -> ASGIApp:
+    """Behind the checks of host and origin."""
+    own = () if settings.http_host in WILDCARDS else (settings.http_host,)
+    return RequestGuard(app, (*own, *settings.http_names))
+
+
 def stow_store(node: Node) -> Store:
     """The same inbox as the listener's, the same counters, and the same audit trail."""
-    from app.node.parts import MEGABYTE, received_by, teller
+    from app.node.disk import MEGABYTE
+    from app.node.parts import received_by, teller
 
     inbox = Inbox(node.node.data, "stow")
     inbox.recover()
     return Store(inbox, node.node.minimum_free_mb * MEGABYTE, teller(), received_by(node.settings))
 
 
-def answers(client: DBOSClient) -> bool:
-    """Whether the database does."""
-    try:
-        client.list_workflows(limit=1, load_input=False, load_output=False)
-    except SQLAlchemyError:
-        return False
-    return True
+def server_of(app: ASGIApp, settings: NodeSettings) -> uvicorn.Server:
+    """With all limits; addresses that proxies tell are believed from proxies that the settings name."""
+    return uvicorn.Server(uvicorn.Config(
+        guarded(app, settings), log_config=None, access_log=False, lifespan="off", ws="none",
+        proxy_headers=bool(settings.http_proxies), forwarded_allow_ips=list(settings.http_proxies),
+        http=bounded(settings.http_connections), h11_max_incomplete_event_size=HEAD_BYTES, backlog=BACKLOG,
+        server_header=False, timeout_graceful_shutdown=5,
+    ))  # fmt: skip
 
 
-def serve_http(node: Node, client: DBOSClient) -> uvicorn.Server:
-    """In a thread; set `should_exit` to end it."""
-    configuration = uvicorn.Config(
-        application(node, client), host=node.node.http_host, port=node.node.http_port,
-        log_config=None, access_log=False, lifespan="off",
-    )  # fmt: skip
-    server = uvicorn.Server(configuration)
-    threading.Thread(target=server.run, daemon=True).start()
-    return server
+class Web:
+    """The HTTP server, in a thread of its own."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.server: uvicorn.Server | None = None
+        self.thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Raises PortError."""
+        settings = self.node.node
+        host, port = settings.http_host, settings.http_port
+        listening = bound(partial(http_socket, host, port), host, port)
+        self.server = server_of(application(self.node), settings)
+        run = partial(self.server.run, sockets=[listening])
+        self.thread = threading.Thread(target=run, name="http", daemon=True)
+        self.thread.start()
+
+    @property
+    def has_died(self) -> bool:
+        """Whether its thread has ended."""
+        return self.thread is not None and not self.thread.is_alive()
+
+    def stop(self) -> None:
+        """Takes no more requests."""
+        if self.server is not None:
+            self.server.should_exit = True

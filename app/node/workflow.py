@@ -1,4 +1,4 @@
-"""The durable workflows: one study is segmented, and each result goes to each destination.
+"""The durable workflows: one study is segmented, each result goes to each destination, notices are sent.
 
 A step that is done is never done again, whatever is killed between steps; a step that is cut off is
 repeated, and gives the same objects with the same UIDs.
@@ -6,28 +6,30 @@ repeated, and gives the same objects with the same UIDs.
 
 from __future__ import annotations
 
-import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import structlog
 from dbos import DBOS
 
+from app.library_messages import frames_of
+from app.node import pauses
 from app.node.configuration import NodeSettings
-from app.node.database import REPORT, delivery_queue
+from app.node.database import REPORT, WORKFLOW_VERSION, delivery_queue
 from app.node.job import Json
 from app.node.orphans import Running
 from operators.errors import OsteonError, OutputError, TransientError, UnsuitableError, shortage
 
 log = structlog.get_logger()
 
-SEGMENT, DELIVER = "segment_study", "deliver_result"
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 600.0
+SEGMENT, DELIVER, NOTICE = "segment_study", "deliver_result", "send_notice"
 # A full disk, say, may be mended meanwhile; other studies wait.
 SEGMENT_PATIENCE_S = 600.0
+# What nobody has taken for so long would be no news
+NOTICE_PATIENCE_S = 86400.0
 
 
 class Segments(Protocol):
@@ -71,10 +73,12 @@ def define_segmenting(
             return segmented(job)
 
     def segmented(job: Json) -> Json:
-        plan = repeated(partial(decide, job), SEGMENT_PATIENCE_S)
+        plan = repeated(partial(decide, job), SEGMENT_PATIENCE_S, settings.data)
         if plan["state"] != "decided":
             return plan
-        series = in_turn(plan, lambda n: repeated(partial(segment, job, n), SEGMENT_PATIENCE_S))
+        series = in_turn(
+            plan, lambda n: repeated(partial(segment, job, n), SEGMENT_PATIENCE_S, settings.data)
+        )
         outcome = summed_up([*series, *plan["refusals"]])
         hand_over(job, outcome, settings)
         return outcome
@@ -106,10 +110,10 @@ def named_end(job: Json, step: Callable[[], Json]) -> Json:
     try:
         return step()
     except Exception as error:
-        named = error if isinstance(error, OsteonError) else shortage(error)
+        named = shortage(error) or (error if isinstance(error, OsteonError) else None)
         if named is not None:
             return ended(named)
-        log.error("study_failed", job=job["job_id"], traceback=traceback.format_exc())
+        log.error("study_failed", job=job["job_id"], traceback=frames_of(error))
         return {"state": "failed", "code": "defect", "sentence": "a defect of Osteon's own; see the log"}
 
 
@@ -123,22 +127,19 @@ def ended(error: OsteonError) -> Json:
     return {"state": state, "code": error.code, "sentence": str(error)}
 
 
-def repeated(step: Callable[[], Json], patience_s: float) -> Json:
-    """Repeats a step, after ever longer pauses, until its outcome is not transient or patience ends."""
-    waited_s, pause_s = 0.0, FIRST_PAUSE_S
+def repeated(step: Callable[[], Json], patience_s: float, data: Path) -> Json:
+    """Repeats a step, after ever longer pauses, until its outcome is not transient or patience ends.
+
+    Who looks after the node may end a pause by a file in the folder `data` (`pauses.end_pause`).
+    """
+    waited_s, pause_s = 0.0, pauses.FIRST_PAUSE_S
     while (outcome := step())["state"] == "transient":
         if waited_s >= patience_s:
             return outcome | {"state": "failed"}
         log.warning("postponed", code=outcome["code"], pause_s=pause_s)
-        pause(pause_s)
-        waited_s, pause_s = waited_s + pause_s, min(2 * pause_s, LONGEST_PAUSE_S)
+        waited_s += pauses.pause(data, pause_s)
+        pause_s = pauses.pause_after(pause_s)
     return outcome
-
-
-def pause(seconds: float) -> None:
-    """Not made again once it is over. DBOS's own lasts until a time of day, and the clock may be set back."""
-    # By the name of DBOS's own, so that work begun with that goes on
-    DBOS.run_step({"name": "DBOS.sleep"}, time.sleep, seconds)
 
 
 def summed_up(series: list[Json]) -> Json:
@@ -161,6 +162,7 @@ def hand_over(job: Json, outcome: Json, settings: NodeSettings) -> None:
                 "workflow_name": DELIVER,
                 "queue_name": delivery_queue(peer.name),
                 "workflow_id": delivery_id(job["job_id"], peer.name),
+                "app_version": WORKFLOW_VERSION,
             },
             {
                 "job_id": job["job_id"],
@@ -193,10 +195,10 @@ def define_delivering(
     @DBOS.workflow(name=DELIVER, max_recovery_attempts=None)
     def deliver(delivery: Json) -> Json:
         with running.this():
-            sent = repeated(partial(attempt_once, delivery), settings.delivery_limit_s)
+            sent = repeated(partial(attempt_once, delivery), settings.delivery_limit_s, settings.data)
             if sent["state"] != "delivered":
                 return sent
-            confirmed = repeated(partial(confirm_once, delivery), settings.commitment_s)
+            confirmed = repeated(partial(confirm_once, delivery), settings.commitment_s, settings.data)
             return sent if confirmed["state"] == "delivered" else confirmed
 
     return deliver
@@ -214,6 +216,23 @@ def define_reporting(
     @DBOS.workflow(name=REPORT, max_recovery_attempts=None)
     def report_commitment(owed: Json) -> Json:
         with running.this():
-            return repeated(partial(report_once, owed), settings.commitment_s)
+            return repeated(partial(report_once, owed), settings.commitment_s, settings.data)
 
     return report_commitment
+
+
+def define_notifying(
+    settings: NodeSettings, send: Callable[[Json], Attempt], running: Running
+) -> Callable[[Json], Json]:
+    """Makes this process one that sends notices; to be called before DBOS is launched."""
+
+    @DBOS.step(name="notify")
+    def notify_once(notice: Json) -> Json:
+        return vars(send(notice))
+
+    @DBOS.workflow(name=NOTICE, max_recovery_attempts=None)
+    def send_notice(notice: Json) -> Json:
+        with running.this():
+            return repeated(partial(notify_once, notice), NOTICE_PATIENCE_S, settings.data)
+
+    return send_notice

@@ -37,8 +37,8 @@ IMPORTED = (
     "monai.deploy.core", "holoscan", "openvino", "torch", "SimpleITK", "scipy.ndimage", "skimage.measure",
     "skimage.segmentation", "highdicom", "pydicom", "pynetdicom", "gdcm", "pylibjpeg", "openjpeg", "rle",
     "jpeg_ls", "safetensors.torch", "nibabel", "trimesh", "PIL.Image", "cyclopts", "rich.progress",
-    "structlog", "pydantic_settings", "yaml", "jsonschema", "httpx", "dbos", "fastapi", "uvicorn", "psycopg",
-    "prometheus_client", "sqlalchemy", "jinja2", "fast_simplification",
+    "structlog", "pydantic_settings", "yaml", "jsonschema", "httpcore", "dbos", "fastapi", "uvicorn",
+    "psycopg", "prometheus_client", "sqlalchemy", "jinja2", "fast_simplification",
 )  # fmt: skip
 # Of the ELF-64 format, little-endian (System V ABI, chapters 4 and 5): where a header has its numbers
 ELF_64 = b"\x7fELF\x02\x01"

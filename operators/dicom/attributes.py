@@ -43,6 +43,7 @@ _ASCII = frozenset({"AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
 # forbids and scanners write, can harm no path and are let through.
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 UID_LENGTH = 64
+_CODE = re.compile(r"[A-Z0-9 _]{1,16}")
 
 
 def values(sources: Sources, keyword: str) -> tuple[object, ...]:
@@ -97,6 +98,17 @@ def hint(sources: Sources, keyword: str) -> str:
 def words(sources: Sources, keyword: str) -> tuple[str, ...]:
     """All values as strings without padding."""
     return tuple(str(value).strip() for value in values(sources, keyword))
+
+
+def code_string(sources: Sources, keyword: str) -> str:
+    """A code string (PS3.5 6.2), which may be shown and stored; '' for what is none: it may say anything."""
+    found = hint(sources, keyword)
+    return found if is_code_string(found) else ""
+
+
+def is_code_string(value: str) -> bool:
+    """Whether one value holds nothing but capitals, digits, underscores and spaces, at most 16."""
+    return _CODE.fullmatch(value) is not None
 
 
 def uid(sources: Sources, keyword: str) -> str:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
 
-from operators.dicom.attributes import is_uid, items, text
+from operators.dicom.attributes import is_uid, items, text, whole
+from operators.dicom.element_walk import Encoding, require_few_elements
+from operators.dicom.headers import READ_ERRORS
 from operators.errors import UnreadableError
 
-# PS3.3 C.14.1.1
-NO_SUCH_INSTANCE = 0x0112
+# With their items: 50,000 instances
+MAXIMUM_ELEMENTS = 250_000
+# PS3.3 C.14.1.1; 0: none was given
+NO_SUCH_INSTANCE, CLASS_CONFLICT = 0x0112, 0x0119
+REASONS = {
+    0x0110: "processing failure", 0x0112: "no such object instance", 0x0119: "class-instance conflict",
+    0x0122: "SOP class not supported", 0x0131: "duplicate transaction UID", 0x0213: "resource limitation",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,23 +33,42 @@ class Named:
 
 
 @dataclass(frozen=True)
+class Failed:
+    """An instance that nobody is responsible for, and why (0008,1197)."""
+
+    named: Named
+    reason: int
+
+
+@dataclass(frozen=True)
 class Commitment:
-    """A request, or its answer: then `missing` are those that nobody is responsible for."""
+    """A request, or its answer: then it says of which instances somebody is responsible, and of which not."""
 
     transaction_uid: str
     instances: tuple[Named, ...]
-    missing: tuple[Named, ...] = ()
+    failed: tuple[Failed, ...] = ()
+
+
+def decoded_commitment(content: bytes, encoding: Encoding) -> Commitment:
+    """Of an encoded data set, if that has few enough elements to be decoded. Raises UnreadableError."""
+    require_few_elements(content, encoding, MAXIMUM_ELEMENTS)
+    try:
+        dataset = read_dataset(BytesIO(content), not encoding.explicit, not encoding.big_endian)
+    except READ_ERRORS as error:
+        raise UnreadableError("expected a readable data set, got a damaged one") from error
+    return read_commitment(dataset)
 
 
 def read_commitment(dataset: Dataset) -> Commitment:
     """Of a request or a report. Raises UnreadableError for names that are no UIDs."""
     transaction = text((dataset,), "TransactionUID")
     named = _names(items(dataset, "ReferencedSOPSequence"))
-    missing = _names(items(dataset, "FailedSOPSequence"))
-    uids = [transaction, *(uid for each in (*named, *missing) for uid in vars(each).values())]
-    if not all(map(is_uid, uids)):
+    failed = items(dataset, "FailedSOPSequence")
+    failures = tuple(map(Failed, _names(failed), map(_reason, failed)))
+    uids = [uid for each in (*named, *(each.named for each in failures)) for uid in vars(each).values()]
+    if not all(map(is_uid, [transaction, *uids])):
         raise UnreadableError("expected UIDs in a storage commitment, got others", code="invalid_uid")
-    return Commitment(transaction, named, missing)
+    return Commitment(transaction, named, failures)
 
 
 def request_of(commitment: Commitment) -> Dataset:
@@ -56,10 +85,10 @@ def report_of(commitment: Commitment) -> Dataset:
     dataset.TransactionUID = commitment.transaction_uid
     if commitment.instances:
         dataset.ReferencedSOPSequence = [_item(each) for each in commitment.instances]
-    if commitment.missing:
-        dataset.FailedSOPSequence = [_item(each) for each in commitment.missing]
-        for item in dataset.FailedSOPSequence:
-            item.FailureReason = NO_SUCH_INSTANCE
+    if commitment.failed:
+        dataset.FailedSOPSequence = [_item(each.named) for each in commitment.failed]
+        for item, each in zip(dataset.FailedSOPSequence, commitment.failed, strict=True):
+            item.FailureReason = each.reason
     return dataset
 
 
@@ -70,6 +99,19 @@ def _names(found: Iterable[Dataset]) -> tuple[Named, ...]:
     )
 
 
+def _reason(item: Dataset) -> int:
+    """0 where none that can be read is given."""
+    try:
+        return whole((item,), "FailureReason", 0) or 0
+    except UnreadableError:
+        return 0
+
+
+def reason_text(reason: int) -> str:
+    """As people read it, with its code."""
+    return f"{reason:04X}H {REASONS.get(reason, 'of its own')}" if reason else "no reason given"
+
+
 def _item(named: Named) -> Dataset:
     item = Dataset()
     item.ReferencedSOPClassUID = named.sop_class_uid
@@ -77,11 +119,14 @@ def _item(named: Named) -> Dataset:
     return item
 
 
-def sorted_by_presence(request: Commitment, present: Sequence[bool]) -> Commitment:
-    """The answer to a request, instance by instance."""
-    pairs = list(zip(request.instances, present, strict=True))
+def answer_of(request: Commitment, held: Mapping[str, Collection[str]]) -> Commitment:
+    """The answer to a request; `held` gives the SOP classes under which an instance is here."""
+    failures = tuple(
+        Failed(named, CLASS_CONFLICT if held.get(named.sop_instance_uid) else NO_SUCH_INSTANCE)
+        for named in request.instances
+        if named.sop_class_uid not in held.get(named.sop_instance_uid, ())
+    )
+    gone = {each.named for each in failures}
     return Commitment(
-        request.transaction_uid,
-        tuple(named for named, here in pairs if here),
-        tuple(named for named, here in pairs if not here),
+        request.transaction_uid, tuple(each for each in request.instances if each not in gone), failures
     )

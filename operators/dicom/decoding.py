@@ -18,7 +18,8 @@ from operators.dicom.series import StoredPixels
 from operators.errors import UnreadableError
 
 Stored = NDArray[Any]
-Inflate = Callable[[Path], bytes]
+# The bytes of a span of a deflated data set
+Inflate = Callable[[Path, Span], bytes]
 
 # PS3.5 annex A: transfer syntaxes whose pixels lie there as they are, and their byte order.
 _BYTE_ORDER = {
@@ -48,6 +49,11 @@ _PLUGIN = {
 _DECODE_ERRORS = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, EOFError, struct.error)
 
 
+# A compressed frame is hardly longer than the pixels in it. Runs of RLE (PS3.5 G.3) make 64 bytes of one,
+# which pydicom counts afterwards: a frame may cost 128 times its pixels and no more.
+LARGEST_SHARE, LARGEST_HEAD_BYTES = 2, 1 << 16
+
+
 def supported(transfer_syntax_uid: str) -> bool:
     """Whether frames in this transfer syntax can be decoded."""
     plugin = _PLUGIN.get(transfer_syntax_uid)
@@ -65,7 +71,8 @@ def decode(path: Path, pixels: StoredPixels, inflated: Inflate) -> Stored:
     kind = "i" if pixels.signed else "u"
     dtype = np.dtype(f"{order}{kind}{pixels.bits_allocated // 8}")
     if pixels.transfer_syntax_uid == DEFLATED:
-        flat = np.frombuffer(inflated(path), dtype, pixels.rows * pixels.columns, span.offset)
+        content = inflated(path, span)[: pixels.rows * pixels.columns * dtype.itemsize]
+        flat = np.frombuffer(content[: len(content) // dtype.itemsize * dtype.itemsize], dtype)
     else:
         flat = np.fromfile(path, dtype, pixels.rows * pixels.columns, offset=span.offset)
     if flat.size != pixels.rows * pixels.columns:
@@ -79,14 +86,26 @@ def _bytes(path: Path, span: Span) -> bytes:
         return file.read(span.length)
 
 
-def _decoded(pixels: StoredPixels, content: bytes) -> Stored:
-    decoder = get_decoder(pixels.transfer_syntax_uid)
-    size = encoded_size(content) or (pixels.rows, pixels.columns)
-    if size != (pixels.rows, pixels.columns):
+def _require_size(content: bytes, pixels: StoredPixels) -> None:
+    """Raises UnreadableError for a stream that would be decoded to more than the header says."""
+    expected = (pixels.rows, pixels.columns, pixels.samples)
+    size = encoded_size(content) or expected
+    if size != expected:
         raise UnreadableError(
-            f"expected {pixels.rows} rows of {pixels.columns} pixels, got {size[0]} of {size[1]}",
+            f"expected {pixels.rows} rows of {pixels.columns} pixels, got {size[0]} of {size[1]}"
+            f" in {size[2]} components",
             code="damaged_pixels",
         )
+    most = LARGEST_SHARE * pixels.rows * pixels.columns * pixels.bits_allocated // 8 + LARGEST_HEAD_BYTES
+    if len(content) > most:
+        raise UnreadableError(
+            f"expected a compressed frame of at most {most} bytes, got {len(content)}", code="damaged_pixels"
+        )
+
+
+def _decoded(pixels: StoredPixels, content: bytes) -> Stored:
+    decoder = get_decoder(pixels.transfer_syntax_uid)
+    _require_size(content, pixels)
     options: dict[str, Any] = {
         "decoding_plugin": _PLUGIN[pixels.transfer_syntax_uid],
         "rows": pixels.rows,

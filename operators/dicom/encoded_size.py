@@ -1,12 +1,16 @@
-"""The size that a compressed frame announces itself, so that no decoder allocates more than was agreed."""
+"""The size that a compressed frame announces itself, so that no decoder allocates more than was agreed.
+
+Rows, columns, and components: 16,384 of them (ISO/IEC 15444-1 A.5.1) make a frame of any size a large one.
+"""
 
 from __future__ import annotations
 
 import struct
 
-# ISO/IEC 15444-1 A.4.1, A.5.1: SOC then SIZ; SIZ gives the grid's extent and the image's offset in it.
+# ISO/IEC 15444-1 A.4.1, A.5.1: SOC then SIZ; SIZ gives the grid's extent, the image's offset in it, and
+# the number of components.
 _JPEG_2000 = b"\xff\x4f\xff\x51"
-_SIZ = struct.Struct(">8x4I")
+_SIZ = struct.Struct(">8x4I16xH")
 # A JP2 file puts boxes before the code stream; its header is far shorter than this.
 _BOXES = 4096
 # ITU-T T.81 table B.1: start of image, and frame headers C0 to CF but for DHT, JPG and DAC;
@@ -14,9 +18,12 @@ _BOXES = 4096
 _SOI = b"\xff\xd8"
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 
+# Rows, columns, components
+EncodedSize = tuple[int, int, int]
 
-def encoded_size(content: bytes) -> tuple[int, int] | None:
-    """Rows and columns; None for a stream that does not say, as RLE, or that is damaged."""
+
+def encoded_size(content: bytes) -> EncodedSize | None:
+    """None for a stream that does not say, as RLE, or that is damaged."""
     try:
         if content[:2] == _SOI:
             return _jpeg_size(content)
@@ -26,17 +33,17 @@ def encoded_size(content: bytes) -> tuple[int, int] | None:
         return None
 
 
-def _jpeg_2000_size(content: bytes, start: int) -> tuple[int, int]:
-    right, bottom, left, top = _SIZ.unpack_from(content, start)
-    return bottom - top, right - left
+def _jpeg_2000_size(content: bytes, start: int) -> EncodedSize:
+    right, bottom, left, top, components = _SIZ.unpack_from(content, start)
+    return bottom - top, right - left, components
 
 
-def _jpeg_size(content: bytes) -> tuple[int, int] | None:
+def _jpeg_size(content: bytes) -> EncodedSize | None:
     at = len(_SOI)
     while content[at : at + 1] == b"\xff":
         marker, length = struct.unpack_from(">xBH", content, at)
         if marker in _FRAME_HEADERS:
-            rows, columns = struct.unpack_from(">HH", content, at + 5)
-            return rows, columns
+            rows, columns, components = struct.unpack_from(">HHB", content, at + 5)
+            return rows, columns, components
         at += 2 + length
     return None

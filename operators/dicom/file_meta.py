@@ -7,20 +7,14 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-from pydicom.filereader import read_file_meta_info
-
-from operators.dicom.attributes import UID_LENGTH, hint, is_uid
-from operators.dicom.headers import READ_ERRORS
+from operators.dicom.attributes import UID_LENGTH, is_uid
+from operators.dicom.element_walk import file_reader
+from operators.dicom.meta_group import SOP_CLASS, SOP_INSTANCE, SOURCE, SYNTAX, read_meta_group, title_of
 from operators.errors import UnreadableError
 
 # PS3.7 D.3.3.2: identifies the implementation; 2.25 and a UUID (PS3.5 B.2).
 IMPLEMENTATION_CLASS_UID = "2.25.263416371573152735110463098164287043347"
 IMPLEMENTATION_VERSION = "OSTEON"
-_COPIED = (
-    "MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID",
-    "SourceApplicationEntityTitle",
-)  # fmt: skip
-_META_AT = 144  # PS3.10 7.1: where the group length element ends
 _PREAMBLE = bytes(128) + b"DICM"
 _VERSION = b"\x02\x00\x01\x00OB\0\0\x02\0\0\0\0\x01"
 
@@ -45,16 +39,12 @@ def with_standard_head(source: Path, target: BinaryIO, sender: str = "") -> None
     """Copies a DICOM file with a file meta group as the node writes it, which names `sender` as its source
     or, where that is empty, whom the file names. Raises UnreadableError.
     """
-    try:
-        meta = read_file_meta_info(source)
-        names = [hint((meta,), keyword) for keyword in _COPIED]
-        start = _META_AT + int(meta.FileMetaInformationGroupLength)
-    except READ_ERRORS as error:
-        raise UnreadableError("expected a DICOM file with its file meta group, got none") from error
-    sop_class_uid, sop_instance_uid, syntax, source_ae = names
-    target.write(file_head(sop_class_uid, sop_instance_uid, syntax, sender or source_ae))
     with source.open("rb") as file:
-        file.seek(start)
+        meta = read_meta_group(file_reader(file.fileno()))
+        source_ae = sender or title_of(meta.text(SOURCE))
+        sop_class_uid, sop_instance_uid = meta.text(SOP_CLASS), meta.text(SOP_INSTANCE)
+        target.write(file_head(sop_class_uid, sop_instance_uid, meta.text(SYNTAX), source_ae))
+        file.seek(meta.end)
         shutil.copyfileobj(file, target)
 
 

@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import io
+import math
 import os
-import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from pydicom import dcmread
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_dataset, read_file_meta_info
+from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from operators.dicom.attributes import VALUE_ERRORS, text, uid
-from operators.dicom.encoding import COMPRESSED, NATIVE, FileMeta, file_meta, found_encoding
-from operators.dicom.pixel_element import PixelElement, locate
+from operators.dicom.attributes import VALUE_ERRORS, text, uid, whole
+from operators.dicom.element_walk import OVER_LIMITS, ElementWalk, Encoding, ReadAt, file_reader, is_vr
+from operators.dicom.encoding import (
+    COMPRESSED,
+    FIRST_BYTES,
+    NATIVE,
+    encoding_of,
+    said_by,
+    uncompressed_syntax,
+)
+from operators.dicom.inflation import (
+    HEADER_LIMITS,
+    MAXIMUM_INFLATED_BYTES,
+    PIXEL_HEAD_BYTES,
+    header_bytes,
+    inflated,
+)
+from operators.dicom.meta_group import SYNTAX, MetaGroup, find_meta_group
+from operators.dicom.pixel_element import PIXEL_TAGS, PixelElement, locate
 from operators.dicom.quick_header import quick_dataset
 from operators.errors import UnreadableError
 
 # PS3.10 7.1: 128 bytes of preamble, then "DICM"; the file meta group starts at 132.
 _MAGIC, _MAGIC_AT, _META_AT = b"DICM", 128, 132
-# (0002,0000) UL, length 4: its value is the length of the rest of the group.
-_GROUP_LENGTH = b"\x02\x00\x00\x00UL\x04\x00"
 # A data set without file meta begins with group 0008 in little or big endian (PS3.5 7.1); a file
 # without preamble, as DCMTK and pydicom read it too, with group 0002 in explicit VR little endian.
 _BARE_STARTS = (b"\x08\x00", b"\x00\x08")
@@ -36,10 +48,6 @@ _META_STARTS = (b"\x02\x00\x00\x00UL", b"\x02\x00\x01\x00OB", b"\x02\x00\x02\x00
 _HEAD_BYTES = 1 << 14
 # PS3.3 F.3: the SOP class of a DICOMDIR.
 DICOMDIR = "1.2.840.10008.1.3.10"
-# 8000 frames of 512 x 512: what an inflated file may hold before it counts as a bomb.
-MAXIMUM_INFLATED_BYTES = 2**32
-# What is inflated at a time, and how much of it is kept to find the header in
-_PART_BYTES, _INFLATED_HEAD_BYTES = 1 << 22, 1 << 26
 # What pydicom raises on files that are not what they claim to be; anything else is our defect.
 READ_ERRORS = (InvalidDicomError, zlib.error, MemoryError, *VALUE_ERRORS)
 
@@ -89,40 +97,81 @@ def _looks_like_dicom(head: bytes) -> bool:
 
 def _read(file: BinaryIO, head: bytes, path: Path) -> Header | None:
     if DeflatedExplicitVRLittleEndian.encode() in head:
-        return _read_deflated(path)
+        return _read_deflated(file, path)
     quick = quick_dataset(head)
     if quick:
         dataset, pixels_at = quick
         file.seek(pixels_at)
-        return _header(dataset, file, os.fstat(file.fileno()).st_size)
-    begin = _META_AT if head[_MAGIC_AT:_META_AT] == _MAGIC else 0
-    meta = file_meta(head, begin) if begin or head[:6] in _META_STARTS else None
-    if meta and found_encoding(head, meta):
-        return _read_mislabelled(file, head, meta)
-    dataset = dcmread(file, stop_before_pixels=True, force=True)
-    return _header(dataset, file, os.fstat(file.fileno()).st_size)
+        return _header(dataset, file, _size(file))
+    return _read_by_pydicom(file, file_reader(file.fileno()))
 
 
-def _read_mislabelled(file: BinaryIO, head: bytes, meta: FileMeta) -> Header | None:
-    """A data set that is not encoded as its file meta says, read as it is encoded."""
-    found = found_encoding(head, meta)
-    assert found is not None
+def _read_by_pydicom(file: BinaryIO, read_at: ReadAt) -> Header | None:
+    """A data set in the encoding that it has, whatever its file meta says.
+
+    The walk and pydicom go by one encoding: what the one counts is what the other makes objects of.
+    """
+    meta = find_meta_group(read_at)
+    syntax = UID(meta.text(SYNTAX))
+    encoding, said = encoding_of(read_at(meta.end, FIRST_BYTES), syntax), said_by(syntax)
+    _require_few_elements(read_at, meta.end, encoding)
     file.seek(meta.end)
-    dataset = read_dataset(file, found.implicit, found.little_endian, stop_when=_at_pixels)
-    dataset.file_meta = meta.dataset
-    header = _header(dataset, file, os.fstat(file.fileno()).st_size)
-    if header is None or header.pixels is None or header.pixels.native is None:
+    dataset = read_dataset(file, not encoding.explicit, not encoding.big_endian, stop_when=_at_pixels)
+    dataset.file_meta = _file_meta(read_at, meta)
+    header = _header(dataset, file, _size(file))
+    if header is None or header.pixels is None or header.pixels.native is None or said in (None, encoding):
         return header
-    note = f"the file meta says {meta.syntax.name}, the data set is in {found.uid.name} and is read as such"
-    return replace(header, transfer_syntax_uid=str(found.uid), note=note)
+    found = uncompressed_syntax(encoding)
+    note = f"the file meta says {syntax.name}, the data set is in {found.name} and is read as such"
+    return replace(header, transfer_syntax_uid=str(found), note=note)
 
 
-def _read_deflated(path: Path) -> Header | None:
-    head, size = _inflated_head(path)
-    file = io.BytesIO(head)
-    dataset = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_at_pixels)
-    dataset.file_meta = read_file_meta_info(path)
-    return _header(dataset, file, size)
+def _require_few_elements(read_at: ReadAt, at: int, encoding: Encoding) -> None:
+    """Raises UnreadableError for a header of which pydicom would make more objects than any image needs.
+
+    Sequences of known length it decodes only when they are asked for. All else that is amiss is its to say.
+    """
+    walk = ElementWalk(read_at, encoding, HEADER_LIMITS)
+    try:
+        while (element := walk.head(at)) and element.tag not in PIXEL_TAGS:
+            at = walk.behind(element)
+    except UnreadableError as error:
+        if error.code in OVER_LIMITS:
+            raise
+
+
+def _file_meta(read_at: ReadAt, meta: MetaGroup) -> FileMetaDataset:
+    content = read_at(meta.begin, meta.end - meta.begin)
+    return FileMetaDataset(read_dataset(io.BytesIO(content), not is_vr(content[4:6]), True))
+
+
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _read_deflated(source: BinaryIO, path: Path) -> Header | None:
+    """The header is inflated alone, and the pixels as far as rows, columns and frames go, but not kept."""
+    read_at = file_reader(source.fileno())
+    with inflated(path) as stream:
+        head = header_bytes(stream)
+        file = io.BytesIO(head)
+        dataset = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_at_pixels)
+        dataset.file_meta = _file_meta(read_at, find_meta_group(read_at))
+        present = stream.reaches(file.tell() + PIXEL_HEAD_BYTES + _pixel_bytes(dataset))
+    # What lies behind the pixels that are wanted is nobody's: it counts as there
+    return _header(dataset, file, MAXIMUM_INFLATED_BYTES if present else stream.position)
+
+
+def _pixel_bytes(dataset: Dataset) -> int:
+    """How many the header announces; 0 where it does not."""
+    sources = (dataset,)
+    try:
+        frames = whole(sources, "NumberOfFrames", 1) or 1
+        samples = whole(sources, "SamplesPerPixel", 1) or 1
+        bits = [whole(sources, keyword, 0) or 0 for keyword in ("Rows", "Columns", "BitsAllocated")]
+    except UnreadableError:
+        return 0
+    return max(0, frames * samples * math.prod(bits) // 8)
 
 
 def _header(dataset: Dataset, file: BinaryIO, size: int) -> Header | None:
@@ -131,10 +180,11 @@ def _header(dataset: Dataset, file: BinaryIO, size: int) -> Header | None:
         return None
     if len(dataset) == 0:
         raise UnreadableError("expected a DICOM file, got one that ends within its header")
-    syntax = uid((meta,), "TransferSyntaxUID") or ImplicitVRLittleEndian
-    _, little = dataset.original_encoding
+    implicit, little = dataset.original_encoding
+    encoding = Encoding(not implicit, little is False)
+    syntax = uid((meta,), "TransferSyntaxUID") or uncompressed_syntax(encoding)
     try:
-        pixels = locate(file, size, little_endian=little is not False)
+        pixels = locate(file, size, little_endian=little is not False, native=syntax in NATIVE)
     except UnreadableError as damage:
         return Header(dataset, str(syntax), None, damage)
     return _checked(Header(dataset, str(syntax), pixels))
@@ -142,49 +192,11 @@ def _header(dataset: Dataset, file: BinaryIO, size: int) -> Header | None:
 
 def _checked(header: Header) -> Header:
     """With the transfer syntax that the pixel data are in: compressed ones have no length (PS3.5 A.4)."""
-    if header.pixels is None:
-        return header
-    compressed = header.pixels.native is None
-    if compressed and header.transfer_syntax_uid in NATIVE:
-        text = "expected a transfer syntax that says how pixel data are compressed, got one for uncompressed"
-        return replace(header, pixels=None, damage=UnreadableError(text, code="other_transfer_syntax"))
-    if compressed or header.transfer_syntax_uid not in COMPRESSED:
+    if header.pixels is None or header.pixels.native is None or header.transfer_syntax_uid not in COMPRESSED:
         return header
     note = "the transfer syntax says that pixel data are compressed, they are not and are read as such"
     return replace(header, transfer_syntax_uid=ExplicitVRLittleEndian, note=note)
 
 
 def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-    return int(tag) in (0x7FE00008, 0x7FE00009, 0x7FE00010)
-
-
-def inflate(path: Path) -> bytes:
-    """The data set of a deflated file (PS3.5 A.5), without its file meta."""
-    return b"".join(_inflated(path))
-
-
-def _inflated_head(path: Path) -> tuple[bytes, int]:
-    """As much of a deflated data set as a header may take, and the size of all of it."""
-    head, size = bytearray(), 0
-    for part in _inflated(path):
-        size += len(part)
-        if len(head) < _INFLATED_HEAD_BYTES:
-            head += part
-    return bytes(head), size
-
-
-def _inflated(path: Path) -> Iterator[bytes]:
-    content = path.read_bytes()
-    if content[_META_AT : _META_AT + 8] != _GROUP_LENGTH:
-        raise UnreadableError("expected a file meta group with its length, got none")
-    (length,) = struct.unpack_from("<I", content, _META_AT + 8)
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    waiting, size = content[_META_AT + 12 + length :], 0
-    while waiting:
-        part = inflater.decompress(waiting, _PART_BYTES)
-        waiting, size = inflater.unconsumed_tail, size + len(part)
-        if size > MAXIMUM_INFLATED_BYTES:
-            raise UnreadableError(f"expected at most {MAXIMUM_INFLATED_BYTES} inflated bytes, got more")
-        yield part
-    if not inflater.eof:
-        raise UnreadableError("expected a whole file, got a deflated one that is cut short")
+    return int(tag) in PIXEL_TAGS

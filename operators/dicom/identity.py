@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from copy import deepcopy
 
@@ -10,7 +11,9 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, CTImageStorage
 
+from operators.dicom.attributes import hint
 from operators.dicom.series import Series
+from operators.dicom.versions import EXAMINATION, PATIENT
 from operators.imaging.packages import ModelPackage
 
 # PS3.6: identifying, patient, clinical trial, acquisition, relationship, image, study, visit.
@@ -23,6 +26,9 @@ KEPT_SEQUENCES = (
     "DeidentificationMethodCodeSequence",
     "IssuerOfAccessionNumberSequence",
 )
+
+# PS3.3 C.7.3.1, 10.5: of which paired part of the body a series is, or an image
+SIDE = ("Laterality", "ImageLaterality")
 
 # Type 2 in the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present, perhaps empty.
 REQUIRED_PERHAPS_EMPTY = (
@@ -49,6 +55,17 @@ def fingerprint(series: Series, package: ModelPackage, software_version: str) ->
     instances = sorted(f"{frame.sop_instance_uid} {frame.frame_number or 1}" for frame in series.frames)
     weights = [network.sha256 for network in package.networks]
     return "\n".join((package.name, package.version, software_version, *weights, *instances))
+
+
+def side_of(header: Dataset) -> str:
+    """Left or right, where the source says it."""
+    return next(filter(None, (hint((header,), keyword) for keyword in SIDE)), "")
+
+
+def whose(header: Dataset) -> str:
+    """A checksum of patient, examination and side: results of corrected data are other objects."""
+    texts = [hint((decoded(header),), keyword) for keyword in (*PATIENT, *EXAMINATION, *SIDE)]
+    return hashlib.sha256("\n".join(texts).encode("utf-8", "replace")).hexdigest()
 
 
 def weights_serial(package: ModelPackage) -> str:
@@ -84,3 +101,5 @@ def copy_identity(source: Dataset, result: SOPClass) -> None:
     for keyword in REQUIRED_PERHAPS_EMPTY:
         if keyword not in source:
             setattr(result, keyword, "")
+    if side := side_of(source):
+        result.Laterality = side

@@ -1,29 +1,42 @@
-"""Which study, series and instance a file belongs to, read from its first attributes and no further."""
+"""Which study, series and instance a file belongs to, read from its first attributes and no further.
+
+What that may cost is bounded, whatever the file holds (`ScanLimits`; a deflated one is inflated to 1 MB at
+most); what cannot be identified within the bounds is refused with its reason.
+"""
 
 from __future__ import annotations
 
-import io
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset, read_file_meta_info, read_partial
-from pydicom.tag import BaseTag, Tag
+from pydicom.charset import python_encoding
+from pydicom.tag import Tag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     RLELossless,
 )
 
-from operators.dicom.attributes import hint, is_uid, uid
-from operators.dicom.element_scan import scan_elements
-from operators.dicom.headers import READ_ERRORS
+from operators.dicom.attributes import is_code_string, is_uid
+from operators.dicom.element_scan import LIMITS, Values, elements, scan_data_set, scan_elements
+from operators.dicom.element_walk import Encoding, ReadAt, bytes_reader, file_reader, is_vr
+from operators.dicom.meta_group import (
+    GROUP,
+    SOP_CLASS,
+    SOP_INSTANCE,
+    SOURCE,
+    SYNTAX,
+    MetaGroup,
+    read_meta_group,
+    title_of,
+)
 from operators.errors import UnreadableError
 
 _KEYWORDS = (
+    "SpecificCharacterSet",
     "SOPClassUID",
     "SOPInstanceUID",
     "Modality",
@@ -32,24 +45,24 @@ _KEYWORDS = (
     "StudyInstanceUID",
     "SeriesInstanceUID",
 )
-_TAGS = [Tag(keyword) for keyword in _KEYWORDS]
-_WANTED = {int(tag): keyword for tag, keyword in zip(_TAGS, _KEYWORDS, strict=True)}
-_LAST = max(_TAGS)
+_TAGS = {keyword: int(Tag(keyword)) for keyword in _KEYWORDS}
+_WANTED = frozenset(_TAGS.values())
 # PS3.10 7.1: preamble, "DICM" and the group length, whose value counts from _META_AT.
 _LENGTH_AT, _META_AT = 140, 144
-_SYNTAX, _SOURCE = 0x00020010, 0x00020016
-# Nothing comes between the last element of the file meta group and this; it only ends the search.
-_META_WANTED = frozenset((_SYNTAX, _SOURCE))
+_META_GROUP_BYTES = GROUP.to_bytes(2, "little")
 # The attributes lie near the start; a stream that inflates to more before they come is no image.
 _INFLATED_BYTES = 1 << 20
 _HEAD_BYTES = 1 << 14
-Attributes = dict[str, str]
 _SIMPLE = {ImplicitVRLittleEndian: False, ExplicitVRLittleEndian: True}
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One DICOM instance by name; every UID may become part of a path."""
+    """One DICOM instance by name; every UID may become part of a path.
+
+    `modality` is a code string and `source_ae` an AE title, or ''. The descriptions are a stranger's words:
+    they are compared with the patterns of rules, and are neither stored nor shown.
+    """
 
     study_instance_uid: str
     series_instance_uid: str
@@ -67,31 +80,55 @@ def read_instance(path: Path, begun: bytes = b"") -> Instance:
     `begun` is how the file begins, where that is known already.
     """
     try:
-        found = (_quickly(begun) if begun else None) or _from_file(path)
-    except READ_ERRORS as error:
-        raise UnreadableError("expected a DICOM data set, got one that is damaged") from error
-    return _instance(*found)
+        return (_quickly(begun) if begun else None) or _from_file(path)
+    except OSError as error:
+        raise UnreadableError("expected a file that can be read, got none") from error
 
 
-def _from_file(path: Path) -> tuple[Attributes, str]:
-    with path.open("rb") as file:
-        return _quickly(file.read(_HEAD_BYTES)) or _in_full(file, path)
+def read_outgoing(path: Path) -> tuple[str, str, str]:
+    """SOP class, SOP instance and transfer syntax UID of a file. Raises UnreadableError."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            meta = read_meta_group(file_reader(file.fileno()))
+    except (UnreadableError, OSError) as error:
+        raise UnreadableError(f"expected a DICOM file, {path.name} is none") from error
+    return (
+        _required_uid(meta.text(SOP_CLASS), "MediaStorageSOPClassUID"),
+        _required_uid(meta.text(SOP_INSTANCE), "MediaStorageSOPInstanceUID"),
+        _required_uid(meta.text(SYNTAX), "TransferSyntaxUID"),
+    )
 
 
-def _quickly(head: bytes) -> tuple[Attributes, str] | None:
-    """The attributes and the sender's title; None for what must be read in full."""
-    length = int.from_bytes(head[_LENGTH_AT:_META_AT], "little")
-    start = _META_AT + length
-    # The first tag of the data set ends the search in the file meta group.
-    meta = scan_elements(head[_META_AT : start + 8], explicit=True, wanted=_META_WANTED)
-    syntax = "" if meta is None else meta.get(_SYNTAX, b"").decode("ascii", "replace").rstrip("\0")
+def _from_file(path: Path) -> Instance:
+    with path.open("rb", buffering=0) as file:
+        return _quickly(file.read(_HEAD_BYTES)) or _in_full(file_reader(file.fileno()))
+
+
+def _quickly(head: bytes) -> Instance | None:
+    """None for what must be read by `_in_full`."""
+    meta = _quick_meta(head)
+    syntax = meta.text(SYNTAX) if meta else ""
     if meta is None or (syntax not in _SIMPLE and not _is_encapsulated(syntax)):
         return None
-    values = scan_elements(head[start:], explicit=_SIMPLE.get(syntax, True), wanted=frozenset(_WANTED))
-    if values is None:
+    explicit = _SIMPLE.get(syntax, True) and is_vr(head[meta.end + 4 : meta.end + 6])
+    values = scan_elements(head[meta.end :], explicit=explicit, wanted=_WANTED)
+    return None if values is None else _instance(values, meta)
+
+
+def _quick_meta(head: bytes) -> MetaGroup | None:
+    """As `read_meta_group`; None where the group's length is not that of its elements, or too long."""
+    end = _META_AT + int.from_bytes(head[_LENGTH_AT:_META_AT], "little")
+    if end > len(head) or head[end : end + 2] == _META_GROUP_BYTES:
         return None
-    found = {_WANTED[tag]: value.decode("utf-8", "replace").rstrip(" \0") for tag, value in values.items()}
-    return found, meta.get(_SOURCE, b"").decode("ascii", "replace").strip()
+    values: dict[int, str] = {}
+    for tag, _, start, at in elements(head[:end] + bytes(12), explicit=True, at=_META_AT):
+        if start > end:
+            return MetaGroup(values, end) if values else None
+        if at > end or tag >> 16 != GROUP:
+            return None
+        if tag in (SYNTAX, SOURCE):
+            values[tag] = head[start:at].decode("ascii", "replace").strip(" \0")
+    return None
 
 
 def _is_encapsulated(syntax: str) -> bool:
@@ -99,58 +136,54 @@ def _is_encapsulated(syntax: str) -> bool:
     return syntax.startswith("1.2.840.10008.1.2.4.") or syntax == RLELossless
 
 
-def _in_full(file: BinaryIO, path: Path) -> tuple[Attributes, str]:
-    meta = read_file_meta_info(path)
-    file.seek(0)
-    found = _first_attributes(file, meta)
-    attributes = {keyword: hint((found,), keyword) for keyword in _KEYWORDS}
-    return attributes, hint((meta,), "SourceApplicationEntityTitle")
+def _in_full(read_at: ReadAt) -> Instance:
+    meta = read_meta_group(read_at)
+    start, syntax = meta.end, meta.text(SYNTAX)
+    if syntax == DeflatedExplicitVRLittleEndian:
+        read_at, start = bytes_reader(_inflated_head(read_at(start, _INFLATED_BYTES))), 0
+    # Some say explicit and write implicit VRs (pydicom looks at the first element too)
+    explicit = syntax != ImplicitVRLittleEndian and is_vr(read_at(start + 4, 2))
+    encoding = Encoding(explicit, big_endian=syntax == ExplicitVRBigEndian)
+    return _instance(scan_data_set(read_at, start, encoding, _WANTED), meta)
 
 
-def read_outgoing(path: Path) -> tuple[str, str, str]:
-    """SOP class, SOP instance and transfer syntax UID of a file. Raises UnreadableError."""
+def _inflated_head(content: bytes) -> bytes:
     try:
-        meta = read_file_meta_info(path)
-    except READ_ERRORS as error:
-        raise UnreadableError(f"expected a DICOM file, {path.name} is none") from error
-    keywords = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
-    found = {keyword: hint((meta,), keyword) for keyword in keywords}
-    sop_class_uid, sop_instance_uid, syntax = (_required(found, keyword) for keyword in keywords)
-    return sop_class_uid, sop_instance_uid, syntax
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, _INFLATED_BYTES)
+    except zlib.error as error:
+        raise UnreadableError("expected a deflated data set, got one that is damaged") from error
 
 
-def _first_attributes(file: BinaryIO, meta: Dataset) -> Dataset:
-    if uid((meta,), "TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-        return _deflated(file, meta)
-    return read_partial(file, stop_when=_past_the_last, specific_tags=_TAGS)
+def _instance(values: Values, meta: MetaGroup) -> Instance:
+    def said(keyword: str) -> str:
+        """Of what says nothing but digits and capitals in any character set."""
+        return values.get(_TAGS[keyword], b"").decode("ascii", "replace").strip(" \0")
 
-
-def _deflated(file: BinaryIO, meta: Dataset) -> Dataset:
-    file.seek(_META_AT + int(meta.FileMetaInformationGroupLength))
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    inflated = io.BytesIO(inflater.decompress(file.read(_INFLATED_BYTES), _INFLATED_BYTES))
-    return read_dataset(inflated, False, True, stop_when=_past_the_last, specific_tags=_TAGS)
-
-
-def _past_the_last(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-    return tag > _LAST
-
-
-def _instance(found: Attributes, source_ae: str) -> Instance:
     return Instance(
-        _required(found, "StudyInstanceUID"),
-        _required(found, "SeriesInstanceUID"),
-        _required(found, "SOPInstanceUID"),
-        _required(found, "SOPClassUID"),
-        found.get("Modality", ""),
-        found.get("StudyDescription", ""),
-        found.get("SeriesDescription", ""),
-        source_ae,
+        _required_uid(said("StudyInstanceUID"), "StudyInstanceUID"),
+        _required_uid(said("SeriesInstanceUID"), "SeriesInstanceUID"),
+        _required_uid(said("SOPInstanceUID"), "SOPInstanceUID"),
+        _required_uid(said("SOPClassUID"), "SOPClassUID"),
+        said("Modality") if is_code_string(said("Modality")) else "",
+        _description(values, "StudyDescription"),
+        _description(values, "SeriesDescription"),
+        title_of(meta.text(SOURCE)),
     )
 
 
-def _required(found: Attributes, keyword: str) -> str:
-    value = found.get(keyword, "").rstrip("\0")
+def _description(values: Values, keyword: str) -> str:
+    """In the data set's character set, as far as Python knows it; '' for one longer than any may be."""
+    value = values.get(_TAGS[keyword], b"")
+    if len(value) > LIMITS.value_bytes:
+        return ""
+    named = values.get(_TAGS["SpecificCharacterSet"], b"")[:64].decode("ascii", "replace").split("\\")
+    known = [python_encoding[name.strip(" \0")] for name in named if name.strip(" \0") in python_encoding]
+    # Without a character set UTF-8 is the most frequent of those that are used nevertheless
+    encoding = known[-1] if any(name.strip(" \0") for name in named) and known else "utf-8"
+    return value.decode(encoding, "replace").strip(" \0")
+
+
+def _required_uid(value: str, keyword: str) -> str:
     if not value:
         raise UnreadableError(f"expected a {keyword}, got none", code="missing_uid")
     if not is_uid(value):

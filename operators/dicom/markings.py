@@ -14,7 +14,7 @@ from pydicom.valuerep import DA, DT, TM
 
 from operators.dicom.attributes import hint
 from operators.dicom.coded_concepts import ARTIFICIAL_INTELLIGENCE, PROCESSING_EQUIPMENT, concept
-from operators.dicom.identity import derived_uid, fingerprint, weights_serial
+from operators.dicom.identity import derived_uid, fingerprint, weights_serial, whose
 from operators.dicom.series import Series
 from operators.errors import UnsuitableError
 from operators.imaging.packages import ModelPackage
@@ -48,13 +48,13 @@ class Making:
 
     @cached_property
     def origin(self) -> str:
-        """The same for the same source, weights and versions; raises UnsuitableError without UIDs."""
+        """The same for the same source, patient and versions; raises UnsuitableError without UIDs."""
         if not (self.series.study_instance_uid and self.series.series_instance_uid):
             raise UnsuitableError(
                 "expected a study and a series instance UID, got an empty one", code="missing_uid"
             )
         made = fingerprint(self.series, self.package, self.software_version)
-        made = "\n".join((made, *map(str, self.ways)))
+        made = "\n".join((made, whose(self.series.header), *map(str, self.ways)))
         return made if self.revision == 1 else f"{made}\nrevision {self.revision}"
 
     def uid(self, *parts: str) -> UID:

@@ -102,7 +102,8 @@ def secondary_capture(
     day, hour = making.day_and_hour
     dataset.DateOfSecondaryCapture = dataset.ContentDate = dataset.SeriesDate = day
     dataset.TimeOfSecondaryCapture = dataset.ContentTime = dataset.SeriesTime = hour
-    dataset.Laterality = ""  # type 2C (PS3.3 C.7.3.1): a picture may show both sides
+    if "Laterality" not in dataset:
+        dataset.Laterality = ""  # type 2C (PS3.3 C.7.3.1): a picture may show both sides
     dataset.BurnedInAnnotation = "YES"
     return dataset
 

@@ -15,8 +15,13 @@ _PIXEL_DATA = (0x7FE0, 0x0010)
 _EXPLICIT_VRS = (b"OB", b"OW", b"UN")
 # PS3.3 C.7.6.24, C.7.6.25: no CT has them by the standard, and what their values mean is not said.
 _FLOAT_PIXELS = {(0x7FE0, 0x0008): "Float Pixel Data", (0x7FE0, 0x0009): "Double Float Pixel Data"}
+# Whichever of them comes first ends a header.
+PIXEL_TAGS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
+FIRST_PIXEL_TAG = min(PIXEL_TAGS)
 _ITEM, _DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 _UNDEFINED = 0xFFFFFFFF
+# 512 x 512 x 8192 is the largest CT that is read; each frame may be in a few fragments
+MAXIMUM_FRAMES, MAXIMUM_FRAGMENTS = 1 << 16, 1 << 17
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,10 @@ class PixelElement:
     fragments: tuple[Span, ...] = ()
 
 
-def locate(file: BinaryIO, size: int, *, little_endian: bool) -> PixelElement | None:
+def locate(file: BinaryIO, size: int, *, little_endian: bool, native: bool) -> PixelElement | None:
     """The pixel data that begin where `file` stands; None where there are none. Raises UnreadableError.
 
+    `native` says that the transfer syntax leaves them as they are: then they have a length (PS3.5 A.4).
     Whether the VR is written the bytes say themselves: read as an implicit length, it would be odd.
     """
     order = "<" if little_endian else ">"
@@ -53,6 +59,9 @@ def locate(file: BinaryIO, size: int, *, little_endian: bool) -> PixelElement | 
     offset = file.seek(length_at + 4 - len(start), 1)
     if length != _UNDEFINED:
         return PixelElement(native=_whole(Span(offset, length), size))
+    if native:
+        text = "expected a transfer syntax that says how pixel data are compressed, got one for uncompressed"
+        raise UnreadableError(text, code="other_transfer_syntax")
     return _encapsulated(file, size)
 
 
@@ -65,12 +74,18 @@ def _whole(span: Span, size: int) -> Span:
     return span
 
 
+def _require_few(count: int, maximum: int, what: str) -> None:
+    if count > maximum:
+        raise UnreadableError(f"expected at most {maximum} {what}, got more", code="too_large")
+
+
 def _encapsulated(file: BinaryIO, size: int) -> PixelElement:
     spans = _fragments(file, size)
     if not spans:
         raise UnreadableError("expected encapsulated pixel data, got none", code="truncated_file")
     file.seek(spans[0].offset)
     count = spans[0].length // 4
+    _require_few(count, MAXIMUM_FRAMES, "frames")
     table = struct.unpack(f"<{count}I", file.read(4 * count))
     return PixelElement(table=table, fragments=spans[1:])
 
@@ -85,6 +100,7 @@ def _fragments(file: BinaryIO, size: int) -> tuple[Span, ...]:
             break
         if (group, element) != _ITEM:
             raise UnreadableError("expected an item of pixel data, got something else")
+        _require_few(len(spans), MAXIMUM_FRAGMENTS, "fragments of pixel data")
         spans.append(_whole(Span(file.tell(), length), size))
         file.seek(length, 1)
     return tuple(spans)
@@ -92,6 +108,7 @@ def _fragments(file: BinaryIO, size: int) -> tuple[Span, ...]:
 
 def frame_spans(element: PixelElement, frames: int, frame_bytes: int) -> tuple[tuple[Span, ...], ...]:
     """The bytes of each frame; `frame_bytes` is the size of an uncompressed one."""
+    _require_few(frames, MAXIMUM_FRAMES, "frames")
     if element.native is None:
         return _fragments_by_frame(element, frames)
     if element.native.length < frames * frame_bytes:

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from operators.dicom.decoding import Inflate, decode, supported
-from operators.dicom.headers import inflate
 from operators.dicom.hounsfield import to_hu
+from operators.dicom.inflation import inflated_span
+from operators.dicom.pixel_element import Span
 from operators.dicom.series import Fault, Frame, Series, StoredPixels
 from operators.errors import UnreadableError
 from operators.imaging.volume import Grid, Volume
@@ -38,11 +41,37 @@ def read_volume(series: Series, workers: int = 4) -> Volume:
     """(I, J, K) int16 on the grid of `series`, I fastest as slices are stored. Raises UnreadableError."""
     grid = require_readable(series)
     planes = np.empty(grid.shape[::-1], dtype=np.int16)
-    reader = _Reader(series, planes, lru_cache(maxsize=workers)(inflate))
+    reader = _Reader(series, planes, _inflate(series.frames, workers))
     with ThreadPoolExecutor(workers) as pool:
         for _ in pool.map(reader.fill, range(0, len(planes), RUN)):
             pass
     return Volume(planes.transpose(), grid)
+
+
+def _inflate(frames: Sequence[Frame], workers: int) -> Inflate:
+    """Inflates a slice by itself; those of a multi-frame instance are inflated once and kept together."""
+    together: dict[Path, Span] = {}
+    for frame in frames:
+        if frame.frame_number is not None and frame.pixels is not None:
+            (span,) = frame.pixels.spans[:1] or (Span(0, 0),)
+            known = together.get(frame.path, span)
+            start, end = min(span.offset, known.offset), max(_end(span), _end(known))
+            together[frame.path] = Span(start, end - start)
+    kept, lock = lru_cache(maxsize=workers)(inflated_span), Lock()
+
+    def inflate(path: Path, span: Span) -> bytes:
+        if path not in together:
+            return inflated_span(path, span)
+        start = span.offset - together[path].offset
+        with lock:  # else each thread would inflate all of it
+            content = kept(path, together[path])
+        return content[start : start + span.length]
+
+    return inflate
+
+
+def _end(span: Span) -> int:
+    return span.offset + span.length
 
 
 def require_readable(series: Series) -> Grid:

@@ -73,7 +73,7 @@ def series_key(header: Header) -> SeriesKey:
         attributes.uid(sources, "StudyInstanceUID"),
         attributes.uid(sources, "SeriesInstanceUID"),
         _identity(header, "SOPClassUID", "MediaStorageSOPClassUID"),
-        attributes.text(sources, "Modality"),
+        attributes.code_string(sources, "Modality"),
         attributes.text(sources, "PatientID"),
     )
 

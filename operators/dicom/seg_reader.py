@@ -16,7 +16,7 @@ from pydicom.errors import InvalidDicomError
 from operators.dicom.coded_concepts import code_of
 from operators.dicom.seg_geometry import Placement, placement_of, placement_on
 from operators.dicom.segment_descriptions import bone_and_fragment, side_of
-from operators.errors import UnreadableError
+from operators.errors import UnreadableError, reason
 from operators.imaging.packages import Code
 from operators.imaging.volume import Grid, LabelMap, Scalar
 
@@ -62,8 +62,10 @@ def segments_of(dataset: Dataset) -> tuple[SegmentInfo, ...]:
 def _read(path: Path) -> Dataset:
     try:
         dataset = dcmread(path)
-    except (InvalidDicomError, OSError, EOFError) as error:
-        raise UnreadableError(f"expected a DICOM SEG at {path.name}, got: {type(error).__name__}") from error
+    except InvalidDicomError as error:
+        raise UnreadableError(f"expected a DICOM SEG at {path.name}, got a file that is no DICOM") from error
+    except (OSError, EOFError) as error:
+        raise UnreadableError(f"expected a DICOM SEG at {path.name}, got: {reason(error)}") from error
     kind = dataset.get("SegmentationType")
     if kind not in FRAMES:
         raise UnreadableError(f"expected a BINARY or LABELMAP segmentation, got {kind or 'none'}")

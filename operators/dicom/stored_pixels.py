@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydicom.uid import UID
 
-from operators.dicom.attributes import Sources, decimal, required, text, whole
+from operators.dicom.attributes import Sources, code_string, decimal, required, whole
 from operators.dicom.headers import Header
 from operators.dicom.pixel_element import Span, frame_spans
 from operators.dicom.series import StoredPixels
@@ -44,7 +44,7 @@ def stored_pixels(sources: Sources, transfer_syntax_uid: str, spans: tuple[Span,
         rows=required(sources, "Rows"),
         columns=required(sources, "Columns"),
         samples=whole(sources, "SamplesPerPixel", 1) or 1,
-        photometric=text(sources, "PhotometricInterpretation"),
+        photometric=code_string(sources, "PhotometricInterpretation"),
         bits_allocated=bits_allocated,
         bits_stored=whole(sources, "BitsStored", bits_allocated) or bits_allocated,
         signed=signed,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from operators.errors import ModelError
+from operators.errors import ModelError, reason
 from operators.imaging.bundle_package import bundle_package_of
 from operators.imaging.confidence import Confidence
 from operators.imaging.direct_package import arranged_package_of, direct_package_of
@@ -63,7 +63,7 @@ def read_package(path: Path) -> ModelPackage:
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"expected a model package in {path.parent.name}/{path.name}, could not read it: "
-            f"{type(error).__name__} {error}",
+            f"{reason(error)}",
             code="package_unreadable",
         ) from error
 

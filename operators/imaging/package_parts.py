@@ -39,6 +39,8 @@ Package = TypeVar("Package", bound=ModelPackage)
 
 def network_of(name: str, row: dict[str, Any], folder: Path) -> NetworkSpec:
     """One [networks.NAME] table; the weights' path is relative to the package's folder."""
+    if not isinstance(row["weights"], str):
+        raise ValueError(f"expected weights as the name of a file, got {row['weights']!r}")
     values = tuples(row) | {"weights": folder / row["weights"]}
     where = f"networks.{name}"
     if "normalisation" in row:

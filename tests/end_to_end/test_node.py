@@ -171,7 +171,7 @@ def test_the_commands_say_what_became_of_every_job(hospital: tuple[Orthanc, Serv
     listed = json.loads(osteon(node, "jobs", "list", "--json").stdout)
     assert {job["state"] for job in listed} <= {"delivered", "refused"}
     refused = next(job for job in listed if job["state"] == "refused")
-    shown = json.loads(osteon(node, "jobs", "show", refused["job_id"]).stdout)
+    shown = json.loads(osteon(node, "jobs", "show", refused["short_id"], "--json").stdout)
     assert shown["sentence"] == refused["sentence"]
     assert osteon(node, "jobs", "cancel", refused["job_id"]).returncode == 2
     assert osteon(node, "jobs", "show", "nothing").returncode == 2

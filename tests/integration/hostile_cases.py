@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from app.node.inbox import Inbox, content_hash
+from app.node.inbox import Inbox
+from app.node.pending_file import content_hash
 from tests import phantoms
 from tests.integration.node_cases import Running, storescu
 from tests.integration.node_processes import until
@@ -37,4 +38,4 @@ def assert_serves(node: Running, tmp_path: Path) -> None:
     assert code == 0, text
     folder = node.inbox.studies / f"{phantoms.UID_ROOT}.9"
     assert len(list(folder.rglob("*.dcm"))) == len(paths)
-    until(lambda: node.left_over() == [], 10)
+    until(lambda: node.left_over() == [])

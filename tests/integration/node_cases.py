@@ -20,6 +20,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
 
+from app.node.admission import Rejected
 from app.node.configuration import NodeSettings, Peer
 from app.node.inbox import Inbox
 from app.node.job import Json
@@ -44,7 +45,8 @@ class Running:
         self.associations: list[Counter[str]] = []
         store = Store(self.inbox, settings.minimum_free_mb * 1_000_000, self.told.append, self.ended)
         self.owed: list[Json] = []
-        self.listener = Listener(settings, store, self.owed.append)
+        self.rejected: list[Rejected] = []
+        self.listener = Listener(settings, store, self.owed.append, self.rejected.append)
         self.port = self.listener.port
 
     def ended(self, calling_ae: str, address: str, images: Counter[str]) -> None:
@@ -58,7 +60,7 @@ class Running:
 
     def left_over(self) -> list[Path]:
         """Files of instances that are neither stored nor gone."""
-        return list(self.inbox.incoming.iterdir())
+        return self.inbox.unfinished()
 
 
 @contextmanager

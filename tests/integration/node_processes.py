@@ -46,7 +46,7 @@ def until(true: Callable[[], Any], within_s: float = 60.0) -> Any:
 def fetched(url: str, content: bytes | None = None, method: str = "GET") -> Any:
     """The JSON, or text, at an address; None where nothing answers."""
     try:
-        with urlopen(Request(url, data=content, method=method), timeout=10) as answer:
+        with urlopen(Request(url, data=content, method=method), timeout=START_S) as answer:
             text = answer.read().decode()
     except HTTPError:
         return None
@@ -73,11 +73,16 @@ class Served:
         content = {"osteon": {"models": str(self.models), "node": self.node.model_dump(mode="json")}}
         self.configuration.write_text(json.dumps(content), encoding="utf-8")
 
-    def start(self, wait: bool = True, within: Sequence[str] = (), **environment: str) -> Served:
-        """In a group of its own, so that all of it can be killed at once; `within` another command."""
+    def start(
+        self, wait: bool = True, within: Sequence[str] = (), before: str = "", **environment: str
+    ) -> Served:
+        """In a group of its own, so that all of it can be killed at once; `within` another command.
+
+        `before`: a program that is run first in its first process.
+        """
         with (self.root / "node.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*within, sys.executable, "-c", "from app.cli import main; main()", "serve"],
+                [*within, sys.executable, "-c", f"{before}\nfrom app.cli import main; main()", "serve"],
                 env={**os.environ, "HOLOSCAN_CONFIG_PATH": str(self.configuration), **environment},
                 stderr=log, stdout=log, start_new_session=True,
             )  # fmt: skip
@@ -113,9 +118,11 @@ class Served:
         return jobs if sum(job.state in ENDS for job in jobs) >= count else []
 
     def part(self, name: str) -> int:
-        """The process id of a part, found by its port or its place among the children."""
+        """The process id of a part, by the name that it gives itself; of workers the first."""
+        assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(children[["listener", "sender", "worker"].index(name) + 1])
+        named = {Path(f"/proc/{child}/comm").read_text().strip(): int(child) for child in children}
+        return named[name if name != "worker" else "worker-0"]
 
     def kill(self) -> None:
         """kill -9 of everything at once."""
@@ -132,7 +139,7 @@ class Served:
         """The exit code after SIGTERM."""
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(START_S)
 
 
 class Orthanc:
@@ -164,7 +171,7 @@ class Orthanc:
                 [system_tool("Orthanc"), str(path)], stdout=log, stderr=log,
                 env={**os.environ, "TCP_NODELAY": "1"},
             )  # fmt: skip
-        until(lambda: self.get("system"), 30)
+        until(lambda: self.get("system"), START_S)
         return self
 
     def stop(self) -> None:

@@ -9,10 +9,27 @@ from dataclasses import dataclass, field
 from dbos import DBOS
 
 from app.node.configuration import NodeSettings
-from app.node.database import STUDIES, delivery_queue, executor_configuration, report_queue
+from app.node.database import (
+    REPORT,
+    STUDIES,
+    WORKFLOW_VERSION,
+    delivery_queue,
+    executor_configuration,
+    report_queue,
+)
 from app.node.job import Json
+from app.node.loops import Loop
 from app.node.orphans import Running
-from app.node.workflow import Attempt, define_delivering, define_reporting, define_segmenting
+from app.node.queued_work import QueuedWork
+from app.node.workflow import (
+    DELIVER,
+    SEGMENT,
+    Attempt,
+    Segments,
+    define_delivering,
+    define_reporting,
+    define_segmenting,
+)
 
 FILES = [{"kind": kind, "file": f"{kind}.dcm"} for kind in ("seg", "sr", "sc")]
 SEGMENTED: Json = {"state": "segmented", "code": "", "sentence": "", "files": FILES}
@@ -39,11 +56,11 @@ class Told:
 
 @contextmanager
 def worked_off(
-    settings: NodeSettings, segmenter: Told, attempt: Callable[[Json], Attempt] | None = None,
-    report: Callable[[Json], Attempt] = lambda _: DELIVERED,
+    settings: NodeSettings, segmenter: Segments, attempt: Callable[[Json], Attempt] | None = None,
+    report: Callable[[Json], Attempt] = lambda _: DELIVERED, version: str = WORKFLOW_VERSION,
 ) -> Iterator[None]:
     """Studies, commitment reports, and deliveries where there is an `attempt`, one at a time."""
-    DBOS(config=executor_configuration(settings, "test"))
+    DBOS(config=executor_configuration(settings, "test", version))
     define_reporting(settings, report, Running())
     queues = [STUDIES, *(report_queue(peer.name) for peer in settings.sources)]
     define_segmenting(settings, segmenter, Running())
@@ -51,10 +68,13 @@ def worked_off(
         define_delivering(settings, attempt, lambda _: DELIVERED, Running())
         queues += [delivery_queue(peer.name) for peer in settings.destinations]
     DBOS.listen_queues(queues)
+    adopting = Loop("queued-work", QueuedWork(settings, [SEGMENT, DELIVER, REPORT], version).adopt, 0.1, 60)
     DBOS.launch()
     try:
         for queue in queues:
             DBOS.register_queue(queue, worker_concurrency=1, polling_interval_sec=0.04)
+        adopting.start()
         yield
     finally:
+        adopting.stopping.set()
         DBOS.destroy(destroy_registry=True)

@@ -66,6 +66,7 @@ def test_a_clock_that_jumps_neither_cuts_a_study_nor_keeps_a_result(
     send(served, tmp_path / "rest", 1, range(8, 16))
     until(lambda: states(served) == ["delivering"], 120)
     until(lambda: "delivery_postponed" in served.log())
+    assert f'"file": "{served.configuration}", "event": "settings_read"' in served.log()
     clock.write_text(f"{-400 * DAY_S}")
     send(served, tmp_path / "next", 2)
     until(lambda: states(served) == ["delivering"] * 2, 120)

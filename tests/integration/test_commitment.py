@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import queue
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
-from pynetdicom import AE, build_role, evt
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 
 from app.node.configuration import Peer
@@ -31,6 +30,7 @@ from tests.integration.queue_cases import DELIVERED, Told, worked_off
 PUSH_MODEL, INSTANCE, CT = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1", "1.2.840.10008.5.1.4.1.1.2"
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((16, 16, 3), AFFINE)
+MR = "1.2.840.10008.5.1.4.1.1.4"
 TRANSACTION, STRANGE_UID = "1.2.3.99", "1.2.3.4.5"
 WAIT_S = 20.0
 
@@ -80,13 +80,15 @@ def reached(peer: Peerside, port: int = 0) -> Iterator[int]:
     server.shutdown()
 
 
-def ask(association: Association, uids: list[str], transaction: str = TRANSACTION) -> int:
+def ask(
+    association: Association, uids: list[str], transaction: str = TRANSACTION, sop_class_uid: str = CT
+) -> int:
     request = Dataset()
     request.TransactionUID = transaction
     request.ReferencedSOPSequence = []
     for uid in uids:
         item = Dataset()
-        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = CT, uid
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class_uid, uid
         request.ReferencedSOPSequence.append(item)
     status, _ = association.send_n_action(request, 1, PUSH_MODEL, INSTANCE)
     return int(status.Status)
@@ -136,7 +138,7 @@ def out_of_order(_: Any) -> None:
 def test_a_report_that_nobody_takes_is_kept_over_restarts_and_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.node.workflow.FIRST_PAUSE_S", 0.2)
+    monkeypatch.setattr("app.node.pauses.FIRST_PAUSE_S", 0.2)
     port, peer, tries, trying = free_port(), Peerside(), list[Attempt](), Lock()
     settings = node_settings(tmp_path / "data", peers=(listens(port),), network_s=2.0)
     prepare_database(settings)
@@ -193,29 +195,15 @@ def test_many_instances_are_answered_in_one_report(tmp_path: Path) -> None:
         assert (kind, committed, len(failed)) == (2, [], 5000)
 
 
-def told_by(node: Running, calling: str) -> int:
-    """The status of a report that nothing is missing of TRANSACTION."""
-    entity = AE(calling)
-    entity.add_requested_context(PUSH_MODEL)
-    role = build_role(PUSH_MODEL, scp_role=True)
-    association = entity.associate("127.0.0.1", node.port, ae_title="OSTEON", ext_neg=[role])
-    assert association.is_established
-    information = Dataset()
-    information.TransactionUID = TRANSACTION
-    status, _ = association.send_n_event_report(information, 1, PUSH_MODEL, INSTANCE)
-    association.release()
-    return int(status.Status)
-
-
-def test_only_a_peer_that_was_asked_is_believed(tmp_path: Path) -> None:
-    pacs = Peer(name="pacs", ae_title="PACS", host="127.0.0.1", receives=True, commitment=True)
-    peers = (pacs, Peer(name="ct1", ae_title="CT1"))
-    answer = tmp_path / "commitments" / f"{TRANSACTION}.json"
-    with listening(node_settings(tmp_path, peers=peers)) as node:
-        assert told_by(node, "CT1") == 0x0124
-        assert not answer.exists()
-        assert told_by(node, "PACS") == 0x0000
-        assert json.loads(answer.read_text()) == {"missing": []}
+def test_an_instance_under_another_class_is_not_committed_to(tmp_path: Path) -> None:
+    with listening(node_settings(tmp_path / "data")) as node:
+        first, *others = sent(node, tmp_path / "in")
+        peer = Peerside()
+        with asking(node, peer) as association:
+            assert ask(association, [first, STRANGE_UID], sop_class_uid=MR) == 0x0000
+            assert peer.told() == (2, [], [(first, 0x0119), (STRANGE_UID, 0x0112)])
+            assert ask(association, others) == 0x0000
+            assert peer.told() == (1, others, [])
 
 
 def test_a_peer_whose_commitment_could_not_come_in_is_no_valid_setting() -> None:

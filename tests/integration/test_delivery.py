@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 from pynetdicom import AE, _config, evt
-from pynetdicom.events import Event
+from pynetdicom.events import Event as StoreEvent
 
 from app.node.configuration import NodeSettings, Peer
 from app.node.job import Json
@@ -74,7 +76,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Json]]
 
 
 @contextmanager
-def pacs(kinds: str, monkeypatch: pytest.MonkeyPatch, refuses: str = "") -> Iterator[tuple[int, list[str]]]:
+def pacs(
+    kinds: str, monkeypatch: pytest.MonkeyPatch, refuses: str = "",
+    meanwhile: Callable[[Any], None] = lambda _: None,
+) -> Iterator[tuple[int, list[str]]]:
     """Takes associations for some kinds alone, and answers C-STORE of `refuses` with an error."""
     # A listener of ours in the same process lets pynetdicom's servers take every class
     monkeypatch.setattr(_config, "UNRESTRICTED_STORAGE_SERVICE", False)
@@ -82,7 +87,8 @@ def pacs(kinds: str, monkeypatch: pytest.MonkeyPatch, refuses: str = "") -> Iter
     for kind in kinds.split():
         entity.add_supported_context(CLASSES[kind], [ExplicitVRLittleEndian, RLELossless])
 
-    def answer(event: Event) -> int:
+    def answer(event: StoreEvent) -> int:
+        meanwhile(event)
         kind = KINDS[event.request.AffectedSOPClassUID]
         if kind in refuses.split():
             return 0x0122  # PS3.7 C.5.6: SOP class not supported
@@ -182,6 +188,26 @@ def test_where_no_form_is_taken_or_none_is_wanted_the_delivery_fails(
     with pacs("sr sc", monkeypatch) as (port, got):
         outcome, _ = sent(results, port, instead=())
         assert (outcome.state, got) == ("failed", ["sr"])
+
+
+def test_a_delivery_that_is_under_way_is_not_begun_twice(
+    results: tuple[Path, list[Json]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `osteon jobs cancel` and `retry`, or by a machine that was taken for lost."""
+    came, may_go_on = Event(), Event()
+
+    def slowly(_: Any) -> None:
+        came.set()
+        assert may_go_on.wait(30)
+
+    with pacs("seg sr", monkeypatch, meanwhile=slowly) as (port, got), ThreadPoolExecutor() as pool:
+        first = pool.submit(sent, results, port)
+        assert came.wait(30)
+        second, _ = sent(results, port)
+        may_go_on.set()
+        assert (second.state, second.code) == ("transient", "under_way")
+        assert (first.result()[0].state, got) == ("delivered", ["seg", "sr"])
+        assert sent(results, port)[0].state == "delivered"
 
 
 def test_dcmtks_server_takes_each_form(results: tuple[Path, list[Json]], tmp_path: Path) -> None:

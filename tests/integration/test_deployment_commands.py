@@ -81,6 +81,7 @@ def test_those_that_need_neither_images_nor_a_container_run(
 ) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("OSTEON_NODE__DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
     schema = (ROOT / "app.schema.json").read_bytes()
     places = {"FOLDER": str(tmp_path / "extracted"), "IMAGE": ".", "FILE": "app.yaml"}
     runnable = {"show", "validate", "extract", "config", "jobs list"}

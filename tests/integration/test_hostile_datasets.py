@@ -55,6 +55,7 @@ def test_fuzzed_data_sets_are_refused_or_kept_as_they_came(tmp_path: Path) -> No
 @pytest.mark.parametrize("which", ["study", "series", "uid"])
 def test_uids_that_are_paths_are_refused(tmp_path: Path, which: str, uid: str) -> None:
     with listening(node_settings(tmp_path / "data")) as node:
+        node.inbox.new_part()  # the listener's folder, which its first instance makes
         before = sorted(tmp_path.rglob("*"))
         with connected(node.port) as wire:
             wire.associated().say(*store(f"{UID}.1.1", ct(**{which: uid})))

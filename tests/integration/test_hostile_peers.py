@@ -59,7 +59,7 @@ def test_garbage_ends_its_own_association_and_no_other(tmp_path: Path) -> None:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda content: attack(node.port, content), attacks))
         assert_serves(node, tmp_path)
-        until(lambda: not node.listener.server.active_associations, 20)
+        until(lambda: not node.listener.server.active_associations)
 
 
 def test_a_pdu_that_announces_4_gb_takes_no_memory(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_of_an_instance_that_ends_half_way_nothing_stays(tmp_path: Path, how: st
     with listening(node_settings(tmp_path / "data")) as node:
         with connected(node.port) as wire:
             wire.associated().say(*half)
-            until(node.left_over, 10)
+            until(node.left_over)
             if how == "resets":
                 wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             elif how == "aborts":
@@ -86,7 +86,7 @@ def test_of_an_instance_that_ends_half_way_nothing_stays(tmp_path: Path, how: st
             elif how == "begins another one":
                 wire.say(*store(f"{UID}.1.2", ct(f"{UID}.1.2")))
                 assert wire.status() == SUCCESS
-        until(lambda: node.left_over() == [], 10)
+        until(lambda: node.left_over() == [])
         assert node.stored() == ([f"{UID}.1.2.dcm"] if how == "begins another one" else [])
         assert_serves(node, tmp_path)
 
@@ -122,7 +122,7 @@ def test_a_silent_association_ends_when_its_time_is_over(tmp_path: Path) -> None
     with listening(node_settings(tmp_path / "data", network_s=0.5)) as node, connected(node.port) as wire:
         wire.associated()
         assert wire.heard()[0] in (0, 7)
-        until(lambda: not node.listener.server.active_associations, 10)
+        until(lambda: not node.listener.server.active_associations)
 
 
 def test_a_peer_that_drips_is_dropped_in_time(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -61,13 +60,18 @@ class Pacs:
         }  # fmt: skip
 
 
+# PS3.8 9.2: the association is established and ready for data
+TRANSFER = "Sta6"
+
+
 def aborts(event: Event) -> int:
     event.assoc.abort()
     return 0xC000
 
 
-def hangs(_: Event) -> int:
-    time.sleep(3)  # longer than the node waits; the answer then comes on a dead association
+def hangs(event: Event) -> int:
+    """Answers when the node has given up, on a dead association."""
+    until(lambda: event.assoc.dul.state_machine.current_state != TRANSFER, 600)
     return 0xC000
 
 

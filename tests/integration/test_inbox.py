@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pydicom
@@ -34,7 +35,7 @@ def test_who_sent_an_instance_does_not_make_it_another_one(tmp_path: Path) -> No
     assert inbox.commit(part(inbox, b"ab"), INSTANCE) is Outcome.CONFLICT
     assert inbox.place(INSTANCE).path.read_bytes().endswith(b"abc")
     assert len(list(inbox.conflicts.rglob("*.dcm"))) == 2
-    assert not list(inbox.incoming.iterdir())
+    assert not inbox.unfinished()
 
 
 def test_held_knows_what_is_stored(tmp_path: Path) -> None:
@@ -44,32 +45,65 @@ def test_held_knows_what_is_stored(tmp_path: Path) -> None:
     assert inbox.held(["1.2.3.4", "1.2.3.5", "../../x"]) == {"1.2.3.4"}
 
 
-def interrupted(inbox: Inbox, size: int) -> tuple[Path, Path]:
+def interrupted(inbox: Inbox, size: int, token: str) -> tuple[Path, Path]:
     """What a crash leaves between the final name and the answer: the file, cut to `size` bytes."""
     final = inbox.place(INSTANCE)
     final.folder.mkdir(parents=True)
-    pending = inbox.incoming / f"1.2_1.2.3_1.2.3.4.dcm_{len(b'whole')}.whole"
+    receiver = inbox.incoming / "machine-listener"
+    receiver.mkdir()
+    pending = receiver / f"1.2_1.2.3_1.2.3.4.dcm_{len(b'whole')}{token}.whole"
     pending.write_bytes(b"whole")
     os.link(pending, final.path)
     os.truncate(pending, size)
     return pending, final.path
 
 
+@pytest.mark.parametrize("token", ["", "_0123456789abcdef"], ids=["of older versions", "of this one"])
 @pytest.mark.parametrize(("size", "kept"), [(5, True), (4, False), (0, False)])
-def test_after_a_power_loss_whole_files_stay_and_torn_ones_go(tmp_path: Path, size: int, kept: bool) -> None:
-    pending, final = interrupted(Inbox(tmp_path), size)
+def test_after_a_power_loss_whole_files_stay_and_torn_ones_go(
+    tmp_path: Path, size: int, kept: bool, token: str
+) -> None:
+    pending, final = interrupted(Inbox(tmp_path), size, token)
     inbox = Inbox(tmp_path)
+    assert inbox.held(["1.2.3.4"]) == frozenset()
     assert inbox.recover() == 1
     assert (pending.exists(), final.exists()) == (False, kept)
+    assert inbox.held(["1.2.3.4"]) == ({"1.2.3.4"} if kept else frozenset())
+    assert {path.name for path in inbox.incoming.iterdir()} == {"recovery.lock"}
 
 
-def test_half_received_files_go_when_the_node_starts_again(tmp_path: Path) -> None:
+def test_half_received_files_go_when_their_receiver_lives_no_more(tmp_path: Path) -> None:
     inbox = Inbox(tmp_path)
-    part(inbox)
-    (inbox.incoming / "1.2_1.2.3_1.2.3.4.dcm_5.whole").write_bytes(b"whole")
-    assert inbox.recover() == 2
-    assert not list(inbox.incoming.iterdir())
+    pending = part(inbox).with_name("1.2_1.2.3_1.2.3.4.dcm_5.whole")
+    pending.write_bytes(b"whole")
+    assert Inbox(tmp_path).recover() == 0
+    assert len(inbox.unfinished()) == 2
+    inbox.own = None  # as its process ends
+    assert Inbox(tmp_path).recover() == 2
+    assert not list(inbox.incoming.glob("*/"))
     assert not list(inbox.studies.rglob("*.dcm"))
+
+
+def test_what_a_person_laid_into_a_receivers_folder_keeps_no_node_from_starting(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path)
+    part(inbox).with_name("notes.whole").touch()
+    part(inbox).with_name("notes.txt").touch()
+    inbox.own = None
+    assert Inbox(tmp_path).recover() == 2
+    assert {path.name for path in inbox.incoming.rglob("notes*")} == {"notes.whole", "notes.txt"}
+
+
+def test_nothing_is_acknowledged_into_a_data_folder_that_was_swapped(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path / "data")
+    inbox.commit(part(inbox), INSTANCE)
+    before = part(inbox, b"another")
+    (tmp_path / "data").rename(tmp_path / "old")
+    Inbox(tmp_path / "data")
+    with pytest.raises(FileNotFoundError):
+        inbox.commit(before, replace(INSTANCE, sop_instance_uid="1.2.3.5"))
+    with pytest.raises(FileNotFoundError):
+        part(inbox)
+    assert not list((tmp_path / "data").rglob("*.dcm"))
 
 
 def test_a_full_disk_is_answered_and_what_was_acknowledged_stays(tmp_path: Path) -> None:

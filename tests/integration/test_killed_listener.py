@@ -57,7 +57,7 @@ def test_a_killed_listener_has_what_it_promised_and_nothing_half(tmp_path: Path)
 def assert_kept(inbox: Inbox, sender: Sender) -> None:
     """All that was promised is there after a restart, and all that is there is whole."""
     inbox.recover()
-    assert not list(inbox.incoming.iterdir())
+    assert not inbox.unfinished()
     found = {path.stem: path for path in (inbox.studies / sender.study).rglob("*.dcm")}
     assert set(sender.promised) <= set(found)
     for uid, path in found.items():

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 import app.node.segmenting
+from app.node.heartbeat import SPAWN
 from app.node.job import StudyJob, job_folder
 from app.node.next_study import NextStudy
-from app.node.process import SPAWN
 from app.node.segmenting import Segmenter
 from app.node.study_reader import ReadStudy
 from app.series_job import Job

@@ -136,7 +136,7 @@ def boneless() -> Json:
 def test_a_reason_that_passes_is_waited_out_and_one_that_stays_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcomes: list[Callable[[], Json]], end: tuple[str, str]
 ) -> None:
-    monkeypatch.setattr("app.node.workflow.FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr("app.node.pauses.FIRST_PAUSE_S", 0.05)
     monkeypatch.setattr("app.node.workflow.SEGMENT_PATIENCE_S", 0.2)
     here, left = node(tmp_path), iter(outcomes)
     arrives(here, 1, "pelvis", NOON)

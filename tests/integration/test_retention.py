@@ -27,6 +27,7 @@ AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((16, 16, 4), AFFINE)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 STUDY = f"{phantoms.UID_ROOT}.1"
+SEG, COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.88.33"
 
 
 class Node:
@@ -86,6 +87,19 @@ def test_late_slices_supersede_the_job_that_has_not_begun(node: Node) -> None:
     assert node.states() == ["superseded", "queued"]
 
 
+def test_a_study_waits_for_an_instance_that_is_not_durable_yet(tmp_path: Path) -> None:
+    node = Node(tmp_path, rules=(Rule(modality="CT", complete_images=4),))
+    node.receive()
+    (path,) = [path for path in (node.settings.data / "inbox").rglob("*.dcm")][:1]
+    killed = node.settings.data / "incoming" / "machine-listener-1"
+    killed.mkdir()
+    pending = f"{STUDY}_{path.parent.name}_{path.name}_{path.stat().st_size}_0123456789abcdef.whole"
+    os.link(path, killed / pending)
+    assert [node.dispatcher.tick(now_s) for now_s in (0, 5000)] == [0, 0]
+    assert Inbox(node.settings.data).recover() == 1
+    assert node.dispatcher.tick(5001) == 1
+
+
 def test_a_count_queues_at_once(tmp_path: Path) -> None:
     node = Node(tmp_path, rules=(Rule(modality="CT", complete_images=4),))
     node.receive()
@@ -134,7 +148,8 @@ def test_results_that_a_pacs_routes_back_make_no_new_job_and_go_with_their_study
     node.receive()
     node.dispatcher.tick(0)
     node.dispatcher.tick(30)
-    phantoms.write_ct(node.watch, HU, AFFINE, keep=[0], series=9, edit=setting(Modality="SEG"))
+    edit = setting(Modality="SEG", SOPClassUID=SEG)
+    phantoms.write_ct(node.watch, HU, AFFINE, keep=[0], series=9, edit=edit)
     node.folder.look()
     assert node.folder.look() == 1
     assert [node.dispatcher.tick(now_s) for now_s in (31, 100)] == [0, 0]
@@ -143,7 +158,8 @@ def test_results_that_a_pacs_routes_back_make_no_new_job_and_go_with_their_study
 
 
 def test_a_study_of_nothing_but_derived_objects_has_a_job_that_says_so(node: Node) -> None:
-    phantoms.write_ct(node.watch, HU, AFFINE, keep=[0], edit=setting(Modality="SR"))
+    edit = setting(Modality="SR", SOPClassUID=COMPREHENSIVE_SR)
+    phantoms.write_ct(node.watch, HU, AFFINE, keep=[0], edit=edit)
     node.folder.look()
     node.folder.look()
     assert [node.dispatcher.tick(now_s) for now_s in (0, 30)] == [0, 1]

@@ -113,7 +113,8 @@ def test_a_defect_ends_named_with_its_traceback_in_the_log_and_not_in_the_report
     assert outcome.exit_code == 1
     assert [record.code for record in outcome.series] == ["defect", "selected"]
     assert "secret" not in json.dumps(written(tmp_path)) + shown(outcome)
-    assert "ZeroDivisionError: secret" in logs[0]["traceback"]
+    assert "ZeroDivisionError" in logs[0]["traceback"]
+    assert "secret" not in logs[0]["traceback"]
     assert logs[0]["series_instance_uid"] == outcome.series[0].series_instance_uid
 
 

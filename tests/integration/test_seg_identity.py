@@ -127,3 +127,21 @@ def test_two_parts_of_one_instance_get_different_uids(tmp_path: Path) -> None:
         for each in (source, part)
     }
     assert len(uids) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"PatientID": "other"}, {"PatientName": "Other^Name"}, {"AccessionNumber": "9"}, {"Laterality": "L"}],
+)
+def test_results_of_corrected_data_are_other_objects(tmp_path: Path, change: dict[str, str]) -> None:
+    """An archive that has the former ones would keep them: a UID names one content."""
+    before = written(tmp_path / "before.dcm", header())
+    after = written(tmp_path / "after.dcm", header(**change))
+    assert before.SOPInstanceUID != after.SOPInstanceUID
+    assert before.SeriesInstanceUID != after.SeriesInstanceUID
+
+
+@pytest.mark.parametrize("keyword", ["Laterality", "ImageLaterality"])
+def test_a_result_is_of_the_sources_side(tmp_path: Path, keyword: str) -> None:
+    assert written(tmp_path / "seg.dcm", header(**{keyword: "R"})).Laterality == "R"
+    assert "Laterality" not in written(tmp_path / "plain.dcm", header())

@@ -56,3 +56,15 @@ def test_listing_loads_no_networks_library() -> None:
     root = Path(__file__).parents[2]
     shown = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"
+
+
+def test_a_terminal_of_80_columns_shows_every_word(tmp_path: Path) -> None:
+    edit = setting(SeriesDescription="CT pelvis 1.0 mm bone kernel, reconstructed for surgery")
+    phantoms.write_ct(tmp_path, HU, AFFINE, edit=edit, keep=[n for n in range(10) if n != 4])
+    output = StringIO()
+    console = Console(file=output, width=80, force_terminal=True, color_system=None)
+    render(list_series(tmp_path, [package(minimum_slices=50)]), console)
+    lines = output.getvalue().splitlines()
+    words = {word for line in lines for word in line.replace("│", " ").split()}
+    assert max(map(len, lines)) <= 80
+    assert {"reconstructed", "surgery", "(too_few_slices)", "CT,", "9", "slices", "3.00", "mm"} <= words

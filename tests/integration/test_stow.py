@@ -58,7 +58,7 @@ def served(data: Path, **settings: Any) -> Iterator[Web]:
     web = Web(data, **settings)
     thread = threading.Thread(target=web.server.run)
     thread.start()
-    until(lambda: web.server.started, 20)
+    until(lambda: web.server.started)
     try:
         yield web
     finally:
@@ -89,7 +89,7 @@ def test_a_series_is_stored_and_each_instance_is_named(tmp_path: Path) -> None:
         for path in web.stored():
             assert pydicom.dcmread(path) == pydicom.dcmread(sent[path.stem])
         assert web.ended == [("STOW-RS", "127.0.0.1", Counter({STUDY: 3}))]
-        assert not list(web.inbox.incoming.iterdir())
+        assert not web.inbox.unfinished()
 
 
 def test_what_came_by_c_store_before_is_the_same_instance(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_bodies_that_are_no_multipart_are_refused_and_leave_nothing(tmp_path: Pa
         assert web.post(body(good)[:-4000]).status_code == 400
         assert web.post(body(good), "studies/../../x").status_code == 404
         assert web.post(body(good), "studies/1..2").status_code == 400
-        assert web.stored() == list(web.inbox.incoming.iterdir()) == []
+        assert web.stored() == web.inbox.unfinished() == []
 
 
 def test_below_the_watermark_the_answer_is_to_come_again(tmp_path: Path) -> None:

@@ -23,13 +23,17 @@ def item(kind: int, content: bytes) -> bytes:
     return struct.pack(">BBH", kind, 0, len(content)) + content
 
 
-def association_request(syntax: str = EXPLICIT, calling: str = "CT1", sop_class: str = CT) -> bytes:
-    """A-ASSOCIATE-RQ for one storage class."""
-    context = item(0x20, b"\x01\0\0\0" + item(0x30, sop_class.encode()) + item(0x40, syntax.encode()))
-    user = item(0x50, item(0x51, struct.pack(">L", 16384)) + item(0x52, b"1.2.3"))
-    titles = b"OSTEON".ljust(16) + calling.encode().ljust(16) + bytes(32)
+def association_request(
+    syntax: str = EXPLICIT, calling: str = "CT1", sop_class: str = CT, called: str = "OSTEON",
+    padding: bytes = b" ", contexts: int = 1, more: bytes = b"", users: bytes = b"",
+) -> bytes:  # fmt: skip
+    """A-ASSOCIATE-RQ for one storage class; `more` items, and `users`, sub-items of the user information."""
+    syntaxes = item(0x30, sop_class.encode()) + item(0x40, syntax.encode())
+    context = b"".join(item(0x20, bytes((2 * n % 256 + 1, 0, 0, 0)) + syntaxes) for n in range(contexts))
+    user = item(0x50, item(0x51, struct.pack(">L", 16384)) + item(0x52, b"1.2.3") + users)
+    titles = called.encode().ljust(16, padding) + calling.encode().ljust(16, padding) + bytes(32)
     application = item(0x10, b"1.2.840.10008.3.1.1.1")
-    return pdu(1, struct.pack(">HH", 1, 0) + titles + application + context + user)
+    return pdu(1, struct.pack(">HH", 1, 0) + titles + application + context + more + user)
 
 
 def element(number: int, value: bytes) -> bytes:

@@ -111,7 +111,7 @@ BROKEN_CASCADES = {
     "a stage before that nobody reads": ('guide = ["bone"]', "guide = []", "network.guide"),
     "a stage before under another name": ("[previous.", "[former.", "network.guide"),
     "no room for the guide": ("outputs = 2 }", "outputs = 2, inputs = 1 }", "networks.fold_0"),
-    "a stage before without weights": ('"previous_fold_0.safetensors"', "7", "TypeError"),
+    "a stage before without weights": ('"previous_fold_0.safetensors"', "7", "weights as the name of a file"),
     "labels mixed across slices": (
         "regions = []", "regions = []\nguide = { order = 1, order_across = 1, separate = \"auto\" }",
         "recipe.guide.order_across",

@@ -26,7 +26,7 @@ print(type(build("monai_unet", spatial_dims=3, in_channels=1, out_channels=2, ch
 
 def lines(script: str) -> list[str]:
     command = [sys.executable, "-c", script]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 

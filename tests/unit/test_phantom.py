@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +159,23 @@ def test_a_name_fixes_the_uids_and_each_slice_has_its_own(tmp_path: Path, five_s
     assert uids[0] == uids[1]
     assert not set(uids[0]) & set(uids[2])
     assert len(set(uids[0])) == 5
+
+
+def test_the_same_images_have_the_same_uids_and_others_have_other_ones(
+    tmp_path: Path, five_slices: Volume
+) -> None:
+    hu = five_slices.hu.copy()
+    hu[0, 0, 0] += 1
+    moved = np.array(five_slices.grid.ijk_to_lps)
+    moved[0, 3] += 1
+    grid = replace(five_slices.grid, ijk_to_lps=moved)
+    volumes = (five_slices, five_slices, Volume(hu, five_slices.grid), Volume(five_slices.hu, grid))
+    uids = []
+    for number, volume in enumerate(volumes):
+        paths = write_series(volume, tmp_path / str(number))
+        headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in paths]
+        names = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SOPInstanceUID")
+        uids.append({header[name].value for header in headers for name in names})
+    assert uids[0] == uids[1]
+    assert uids[0].isdisjoint(uids[2] | uids[3])
+    assert uids[2].isdisjoint(uids[3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,14 @@ _UID_PREFIX = "2.25."
 _STORED_ZERO_HU = 1024
 
 
-def write_series(ct: Volume, folder: Path, name: str = "phantom") -> tuple[Path, ...]:
-    """Files of a CT Image series in the order of the slices; the same name gives the same UIDs.
+def write_series(ct: Volume, folder: Path, name: str = "") -> tuple[Path, ...]:
+    """Files of a CT Image series in the order of the slices.
 
-    The third axis of the grid must be perpendicular to the other two (PS3.3 C.7.6.2, CT Image).
+    The same `name` gives the same UIDs; without one the same voxels on the same grid do, and others other
+    ones. The third axis of the grid must be perpendicular to the other two (PS3.3 C.7.6.2, CT Image).
     """
     folder.mkdir(parents=True, exist_ok=True)
+    name = name or content_name(ct)
     shared = {**_patient_and_study(name), **_series(name), **_image(ct.grid)}
     paths = []
     for k in range(ct.grid.shape[2]):
@@ -28,6 +31,13 @@ def write_series(ct: Volume, folder: Path, name: str = "phantom") -> tuple[Path,
         _slice(ct, k, shared, name).save_as(path, enforce_file_format=True)
         paths.append(path)
     return tuple(paths)
+
+
+def content_name(ct: Volume) -> str:
+    """A digest of voxels and grid: what UIDs may name (PS3.5 B) is these images and no others."""
+    digest = hashlib.sha256(np.ascontiguousarray(ct.hu).data)
+    digest.update(repr((ct.grid.shape, ct.grid.ijk_to_lps.tolist())).encode())
+    return digest.hexdigest()
 
 
 def _uid(name: str, part: str) -> str:

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from operators.errors import UsageError
+from operators.errors import UsageError, reason
 
 TABLES = Path(__file__).with_name("labels")
 # PS3.16 CID 7150; sides of CID 244
@@ -60,7 +60,7 @@ def read_table(path: Path) -> LabelTable:
         return LabelTable(str(table.get("title", path.stem)), str(table.get("orientation", "LPS")), entries)
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
-            f"expected a table of labels in {path.name}, could not read it: {type(error).__name__} {error}"
+            f"expected a table of labels in {path.name}, could not read it: {reason(error)}"
         ) from error
 
 

@@ -15,7 +15,7 @@ import torch
 from numpy._core import multiarray
 from numpy.typing import NDArray
 
-from operators.errors import ModelError
+from operators.errors import ModelError, reason
 
 NUMBERS = "?bhilqBHILQefd"
 
@@ -110,7 +110,7 @@ def forbidden(file: str, name: str) -> NoReturn:
 def unreadable(file: str, error: Exception) -> NoReturn:
     """Raises ModelError for a file that is damaged or something else."""
     raise ModelError(
-        f"expected a pickle or checkpoint in {file}, could not read it: {type(error).__name__}",
+        f"expected a pickle or checkpoint in {file}, could not read it: {reason(error)}",
         code="pickle_unreadable",
     ) from error
 

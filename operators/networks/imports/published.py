@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import torch
 import yaml
 
-from operators.errors import ModelError, UsageError
+from operators.errors import ModelError, UsageError, reason
 from operators.imaging.bundles import Outcome, Step, Tiling
 from operators.imaging.largest import Largest
 from operators.imaging.packages import Normalisation
@@ -172,6 +172,6 @@ def reading(name: str) -> Iterator[None]:
     except MALFORMED as error:
         raise ModelError(
             f"expected a published model's plans or configuration in {name}, could not read them: "
-            f"{type(error).__name__} {error}",
+            f"{reason(error)}",
             code="plans_unreadable",
         ) from error

@@ -1,0 +1,100 @@
+"""What libraries say by warnings, loggers and exceptions, without what they quote, which may be a name.
+
+pydicom, for one, puts the value of an attribute that it dislikes into a warning, and into a record of its
+logger, which Python prints to stderr where nobody has asked for it; `int("DOE^JOHN")` puts it into the
+message of an exception. Told here are category, module and line; of exceptions types and frames.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+# Event, and what of it is no value of a data set
+Tell = Callable[[str, dict[str, Any]], None]
+
+
+def frames_of(error: BaseException) -> str:
+    """A traceback of types and frames, those of causes too, without any message."""
+    return "".join(_frames(traceback.TracebackException.from_exception(error)))
+
+
+def _frames(error: traceback.TracebackException) -> list[str]:
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    lines = [*_frames(before), "the above was followed by\n"] if before else []
+    for each in error.exceptions or ():
+        lines += _frames(each)
+    kind = error.exc_type
+    name = f"{kind.__module__}.{kind.__qualname__}" if kind else "unknown"
+    return [*lines, *error.stack.format(), f"{name}\n"]
+
+
+def silence_libraries(tell: Tell) -> None:
+    """Has warnings, records of libraries' loggers from ERROR on and unhandled exceptions told by `tell` only.
+
+    Each place in a library's code is told of once; what comes from there again says nothing new.
+    """
+    once = _Once(tell)
+
+    def show_warning(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int,  # noqa: ARG001
+        file: TextIO | None = None, line: str | None = None,  # noqa: ARG001
+    ) -> None:  # fmt: skip
+        place = {"category": category.__name__, "module": module_of(filename), "line": lineno}
+        once("library_warning", place)
+
+    def show_defect(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+        tell("defect", {"traceback": frames_of(error)})
+
+    logging.captureWarnings(False)
+    warnings.showwarning = show_warning
+    logging.getLogger().handlers = [_Handler(once)]
+    # DBOS adds a handler of its own, which prints messages, only where there is none
+    logging.getLogger("dbos").handlers = [_Handler(once)]
+    logging.getLogger("dbos").propagate = False
+    sys.excepthook = show_defect
+    sys.unraisablehook = lambda failed: once("unraisable", {"error": failed.exc_type.__name__})
+    threading.excepthook = lambda failed: tell("thread_ended", {"error": failed.exc_type.__name__})
+
+
+def module_of(filename: str) -> str:
+    """The package and module of a file, without the folders above the packages."""
+    parts = Path(filename).with_suffix("").parts
+    installed = [n + 1 for n, part in enumerate(parts) if part in ("site-packages", "dist-packages")]
+    return ".".join(parts[max(installed, default=-2) :])
+
+
+class _Once:
+    """Tells of each place once, and of so many places at most."""
+
+    MOST = 1000
+
+    def __init__(self, tell: Tell) -> None:
+        self.tell, self.told = tell, set[str]()
+
+    def __call__(self, event: str, values: dict[str, Any]) -> None:
+        key = f"{event} {values}"
+        if key not in self.told and len(self.told) < self.MOST:
+            self.told.add(key)
+            self.tell(event, values)
+
+
+class _Handler(logging.Handler):
+    """Of records it tells where they come from."""
+
+    def __init__(self, once: _Once) -> None:
+        super().__init__(logging.ERROR)
+        self.once = once
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Never raises: its values are those of the library's code."""
+        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
+        place = {"logger": record.name, "level": record.levelname, "line": record.lineno, "error": error}
+        self.once("library_message", place)

@@ -1,0 +1,49 @@
+"""Whether the disk below the data folder is above its watermark."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+log = structlog.get_logger()
+
+MEGABYTE = 1_000_000
+# While the disk stays below the watermark, the log says so again after this time.
+REMINDER_S = 600.0
+
+
+class Disk:
+    """What the last look at it found."""
+
+    def __init__(
+        self, folder: Path, minimum_free_bytes: int, now_s: Callable[[], float] = time.monotonic,
+        free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    ) -> None:
+        self.folder, self.minimum_free_bytes = folder, minimum_free_bytes
+        self.now_s, self.read_free = now_s, free_bytes
+        self.free_bytes: int | None = None
+        self.told_s: float | None = None
+
+    @property
+    def is_low(self) -> bool:
+        """Whether nothing is received; the same comparison as `Store.has_room`."""
+        return self.free_bytes is not None and self.free_bytes <= self.minimum_free_bytes
+
+    def look(self) -> None:
+        """Reads what is free, and says in the log what changed. Raises OSError."""
+        self.free_bytes = self.read_free(self.folder)
+        if self.is_low and (self.told_s is None or self.now_s() - self.told_s >= REMINDER_S):
+            self.told_s = self.now_s()
+            log.error("disk_low", sentence="nothing is received, C-STORE answers A700", **self.figures())
+        elif not self.is_low and self.told_s is not None:
+            self.told_s = None
+            log.warning("disk_has_room", **self.figures())
+
+    def figures(self) -> dict[str, int | None]:
+        """For people."""
+        free_mb = None if self.free_bytes is None else self.free_bytes // MEGABYTE
+        return {"free_mb": free_mb, "minimum_free_mb": self.minimum_free_bytes // MEGABYTE}

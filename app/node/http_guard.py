@@ -1,0 +1,79 @@
+"""Who may speak to the HTTP port from a browser: only by the node's own names, and from no other web page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+log = structlog.get_logger()
+
+# RFC 9110 9.2.1: methods that change nothing
+SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
+FORBIDDEN, MISDIRECTED = 403, 421
+SENTENCES = {
+    FORBIDDEN: "expected a request from no other origin",
+    MISDIRECTED: "expected a name of the node as host; `http_names` lists more of them",
+}
+LOCALHOST = "localhost"
+
+
+class RequestGuard:
+    """Refuses requests for another host (421), and changes that a web page of another origin asks for (403).
+
+    A name that somebody else's server resolves to this address (DNS rebinding) makes a browser take the node
+    for a part of that server's site; IP addresses and the node's own names cannot be so used.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        self.app, self.names = app, frozenset(name.lower().rstrip(".") for name in (LOCALHOST, *names))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As an ASGI application."""
+        status = self.refusal(scope) if scope["type"] == "http" else 0
+        if not status:
+            await self.app(scope, receive, send)
+            return
+        log.warning("http_refused", status=status)
+        await PlainTextResponse(SENTENCES[status], status, {"Connection": "close"})(scope, receive, send)
+
+    def refusal(self, scope: Scope) -> int:
+        """The status of a refusal, or 0."""
+        hosts = _values(scope, b"host")
+        if len(hosts) != 1 or not self.is_own(hosts[0]):
+            return MISDIRECTED
+        origins = _values(scope, b"origin")
+        is_foreign = any(_netloc(origin) != hosts[0].lower() for origin in origins)
+        return FORBIDDEN if is_foreign and scope["method"] not in SAFE else 0
+
+    def is_own(self, host: str) -> bool:
+        """Whether a Host header names this node: its names and any IP address, whatever the port."""
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+        except ValueError:
+            return False
+        return name in self.names or _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _values(scope: Scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
+def _netloc(origin: str) -> str:
+    """Host and port of an origin; '' for one that hides (`null`) or is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""

@@ -1,0 +1,38 @@
+"""A value that is looked up anew when it is asked for, or the last one where that takes too long."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import structlog
+
+log = structlog.get_logger()
+
+Value = TypeVar("Value")
+
+
+class Latest(Generic[Value]):
+    """One look at a time, in a thread that may hang without keeping anybody from ending."""
+
+    def __init__(self, look: Callable[[], Value], first: Value) -> None:
+        self.look, self.known = look, first
+        self.lock = threading.Lock()
+        self.thread: threading.Thread | None = None
+
+    def value(self, within_s: float) -> Value:
+        """The newest that there is within this time."""
+        with self.lock:
+            if self.thread is None or not self.thread.is_alive():
+                self.thread = threading.Thread(target=self._look, name="latest", daemon=True)
+                self.thread.start()
+            thread = self.thread
+        thread.join(within_s)
+        return self.known
+
+    def _look(self) -> None:
+        try:
+            self.known = self.look()
+        except Exception as error:
+            log.warning("value_unread", error=type(error).__name__)

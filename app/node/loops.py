@@ -1,0 +1,76 @@
+"""What the node looks at again and again, each in its own thread: one that fails or hangs stops no other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.library_messages import frames_of
+from operators.errors import TransientError, shortage
+
+log = structlog.get_logger()
+
+LONGEST_PAUSE_S = 10.0
+
+
+class Loop:
+    """Calls `turn` every `pause_s`, after longer pauses while it fails.
+
+    `silent_s`: a turn that takes longer counts as one that hangs.
+    """
+
+    def __init__(
+        self, name: str, turn: Callable[[], object], pause_s: float, silent_s: float,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name, self.turn, self.pause_s, self.silent_s, self.now_s = name, turn, pause_s, silent_s, now_s
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.run, name=name, daemon=True)
+        self.turned_s, self.failures, self.has_turned = now_s(), 0, False
+
+    def start(self) -> None:
+        """Raises RuntimeError where there is no room for a thread."""
+        self.turned_s = self.now_s()
+        self.thread.start()
+
+    @property
+    def has_died(self) -> bool:
+        """Whether its thread has come to an end that nobody asked for."""
+        return self.thread.ident is not None and not self.thread.is_alive() and not self.stopping.is_set()
+
+    @property
+    def is_well(self) -> bool:
+        """Turning, and its last turn did what it should."""
+        is_silent = self.now_s() - self.turned_s > self.silent_s
+        return self.has_turned and self.failures == 0 and self.thread.is_alive() and not is_silent
+
+    def run(self) -> None:
+        """Until it is told to stop."""
+        pause_s = 0.0
+        while not self.stopping.wait(pause_s):
+            self.turned_s = self.now_s()
+            self.failures = 0 if self.attempt() else self.failures + 1
+            self.turned_s, self.has_turned = self.now_s(), True
+            pause_s = min(self.pause_s * 2 ** min(self.failures, 10), max(self.pause_s, LONGEST_PAUSE_S))
+
+    def attempt(self) -> bool:
+        """One turn; whatever goes wrong in it, the next one tries again. Says whether it went well."""
+        try:
+            self.turn()
+        except Exception as error:
+            self._tell(error)
+            return False
+        return True
+
+    def _tell(self, error: Exception) -> None:
+        short = shortage(error) or (error if isinstance(error, TransientError) else None)
+        if short is not None:
+            log.error("look_postponed", look=self.name, code=short.code)
+        elif isinstance(error, (SQLAlchemyError, OSError)):
+            log.error("look_postponed", look=self.name, error=type(error).__name__)
+        else:
+            log.error("look_failed", look=self.name, code="defect", traceback=frames_of(error))

@@ -1,0 +1,63 @@
+"""Ports to listen on; what is wrong with one is said in a sentence."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from operators.errors import OsteonError, OutputError
+
+# A node that was killed leaves its port within moments, with its last process.
+PATIENCE_S, POLL_S = 5.0, 0.1
+# uvicorn accepts so many connections before it looks at any: they are open together.
+BACKLOG = 64
+REASONS = {
+    errno.EADDRINUSE: "another program listens there, a node that runs already, say",
+    errno.EACCES: "ports below 1024 want the right to bind them (CAP_NET_BIND_SERVICE)",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+}
+Bound = TypeVar("Bound")
+
+
+class PortError(OutputError):
+    """A port cannot be listened on, and that will not pass by itself."""
+
+    code = "port"
+
+
+def bound(
+    bind: Callable[[], Bound], host: str, port: int, now_s: Callable[[], float] = time.monotonic
+) -> Bound:
+    """What `bind` gives, tried for some seconds while the port is in use. Raises PortError."""
+    deadline_s = now_s() + PATIENCE_S
+    while True:
+        try:
+            return bind()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and now_s() < deadline_s:
+                time.sleep(POLL_S)
+                continue
+            named = port_error(error, host, port)
+            if named is None:
+                raise
+            raise named from error
+
+
+def port_error(error: OSError, host: str, port: int) -> OsteonError | None:
+    """None for what may pass, such as a lack of file descriptors."""
+    if isinstance(error, socket.gaierror):
+        reason = "the name of this address cannot be resolved"
+    elif error.errno in REASONS:
+        reason = REASONS[error.errno]
+    else:
+        return None
+    return PortError(f"expected to listen on {host}:{port}: {reason}")
+
+
+def http_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)

@@ -1,0 +1,28 @@
+"""How often something is told that strangers can provoke, so that they cannot fill a disk with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+
+class RateLimit:
+    """A token bucket: `burst` at once, then one every `pause_s`; what it holds back is counted."""
+
+    def __init__(self, burst: int, pause_s: float, now_s: Callable[[], float]) -> None:
+        self.burst, self.pause_s, self.now_s = burst, pause_s, now_s
+        self.lock = threading.Lock()
+        self.tokens, self.at_s, self.held_back = float(burst), now_s(), 0
+
+    def passed(self) -> int | None:
+        """How many were held back since the last one that passed; None for one that is held back."""
+        with self.lock:
+            now_s = self.now_s()
+            self.tokens = min(float(self.burst), self.tokens + (now_s - self.at_s) / self.pause_s)
+            self.at_s = now_s
+            if self.tokens < 1:
+                self.held_back += 1
+                return None
+            self.tokens -= 1
+            held_back, self.held_back = self.held_back, 0
+            return held_back

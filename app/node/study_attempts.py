@@ -1,0 +1,68 @@
+"""The edge of a look at one study: what goes wrong in it is tried again later, and concerns no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.library_messages import frames_of
+from operators.errors import OsteonError, shortage
+
+log = structlog.get_logger()
+
+# Before a study is looked at again over which a look failed
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 300.0
+
+
+@dataclass(frozen=True)
+class Failed:
+    """When a study is looked at again, and how long it waits if that fails too."""
+
+    again_s: float
+    pause_s: float
+
+
+class StudyAttempts:
+    """Looks at studies, after ever longer pauses while they fail; `event` names a failure in the log."""
+
+    def __init__(self, event: str) -> None:
+        self.event = event
+        self.failed: dict[str, Failed] = {}
+
+    def attempt(self, study: str, look: Callable[[], bool], now_s: float) -> bool:
+        """What `look` gives; False where it fails, or failed just before.
+
+        Raises SQLAlchemyError: without the database nothing can be done for any study.
+        """
+        before = self.failed.get(study, Failed(0.0, FIRST_PAUSE_S))
+        if now_s < before.again_s:
+            return False
+        try:
+            outcome = look()
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            self.failed[study] = Failed(now_s + before.pause_s, min(2 * before.pause_s, LONGEST_PAUSE_S))
+            tell(self.event, study, error, before.pause_s)
+            return False
+        self.failed.pop(study, None)
+        return outcome
+
+    def forget_all_but(self, kept: Collection[str]) -> None:
+        """Studies that are gone."""
+        self.failed = {study: each for study, each in self.failed.items() if study in kept}
+
+
+def tell(event: str, study: str, error: Exception, pause_s: float) -> None:
+    """Which study waits, and why."""
+    named = shortage(error) or (error if isinstance(error, OsteonError) else None)
+    if named is not None:
+        said = {"code": named.code}
+    elif isinstance(error, OSError):
+        said = {"code": "file", "error": type(error).__name__, "text": str(error.strerror)}
+    else:
+        said = {"code": "defect", "traceback": frames_of(error)}
+    log.error(event, study_instance_uid=study, pause_s=pause_s, **said)

@@ -1,0 +1,91 @@
+"""Processor seconds from labels to report, pictures and page, beside SimpleITK's label statistics.
+
+    python -m benchmarks.reporting [--data ../shared/data/pelvis/001] [--repeats 3]
+
+The bones of a real pelvis, as an expert has outlined them. The peer measures the same labels with
+LabelShapeStatisticsImageFilter (volume, surface, moments, no diameters), in the same process, in turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import SimpleITK
+
+from app.page.writer import write_page
+from operators.dicom.picture_writer import write_pictures, write_turntable
+from operators.dicom.report_writer import write_report
+from operators.dicom.seg_writer import write_seg
+from operators.imaging.fracture_pictures import fracture_pictures
+from operators.imaging.measuring import measured
+from operators.imaging.quality import judged
+from operators.imaging.segmentation import Segmentation
+from operators.imaging.turntable import turntable
+from operators.imaging.volume import Volume
+from tests.integration.seg_cases import MADE_AT, making, series
+from tests.integration.test_report_real import DATA, outlined, record_of
+
+
+def main() -> None:
+    """Prints the medians and their ratios to the peer's."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    made = outlined(arguments.data)
+    turns: dict[str, list[float]] = {}
+    for _ in range(arguments.repeats):
+        turns.setdefault("SimpleITK", []).append(processor_s(lambda: peer(made)))
+        with tempfile.TemporaryDirectory() as folder:
+            for name, seconds in stages(made, Path(folder)).items():
+                turns.setdefault(name, []).append(seconds)
+    medians = {name: statistics.median(found) for name, found in turns.items()}
+    for name, seconds in medians.items():
+        print(f"{name}: {seconds:.2f} s ({seconds / medians['SimpleITK']:.2f})")
+
+
+def peer(made: Segmentation) -> None:
+    """Every label's statistics."""
+    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(made.label_map.labels.transpose(2, 1, 0)))
+    statistics_of = SimpleITK.LabelShapeStatisticsImageFilter()
+    statistics_of.ComputeFeretDiameterOff()
+    statistics_of.Execute(image)
+
+
+def stages(made: Segmentation, folder: Path) -> dict[str, float]:
+    """Processor seconds of each."""
+    source = series(made.label_map.grid)
+    volume = Volume(np.where(made.label_map.labels > 0, 500, 40).astype(np.int16), made.label_map.grid)
+    seg = write_seg(made, making(made, source), folder / "segmentation.dcm")
+    found: list[Segmentation] = []
+    seconds = {"measurements": processor_s(lambda: found.append(judged(measured(made), volume)))}
+    of = making(found[0], source)
+
+    def pictures() -> None:
+        write_pictures(fracture_pictures(volume, found[0]), of, folder / "pictures")
+        write_turntable(turntable(found[0]), of, folder / "turntable")
+
+    report = folder / "measurements.dcm"
+    seconds["report"] = processor_s(lambda: write_report(found[0], of, seg, report))
+    seconds["pictures"] = processor_s(pictures)
+    names = sorted((folder / "pictures").glob("*"))
+    page = folder / "report.html"
+    seconds["page"] = processor_s(lambda: write_page(record_of(found[0]), page, names, MADE_AT, "0.1.0"))
+    return seconds
+
+
+def processor_s(work: Callable[[], object]) -> float:
+    """What it takes of the processor."""
+    began_s = time.process_time()
+    work()
+    return time.process_time() - began_s
+
+
+if __name__ == "__main__":
+    main()

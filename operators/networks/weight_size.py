@@ -1,0 +1,41 @@
+"""Whether a file of weights is there and whole, told by its header alone: nothing is hashed or loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+# Of the safetensors format: the header's length comes first, in so many bytes
+LENGTH_BYTES = 8
+METADATA = "__metadata__"
+# The reference reader's limit (safetensors, MAX_HEADER_SIZE)
+LONGEST_HEADER = 100_000_000
+
+
+def size_fault(path: Path) -> str:
+    """What is wrong with a file of weights, as one sentence; '' where its size is what its header says."""
+    name = f"{path.parent.name}/{path.name}"
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            expected = stated_bytes(file.read(LENGTH_BYTES), file.read)
+    except FileNotFoundError:
+        return f"expected weights at {name}, found none"
+    except OSError as error:
+        return f"expected weights at {name}, could not read them: {error.strerror}"
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return f"expected safetensors at {name}, got a file of {size} bytes that is none"
+    if size != expected:
+        return f"expected {expected} bytes of weights at {name}, got {size}: the file is not complete"
+    return ""
+
+
+def stated_bytes(length: bytes, read: Any) -> int:
+    """The size of the file that a header describes. Raises ValueError and its like for another file."""
+    header_bytes = int.from_bytes(length, "little")
+    if len(length) < LENGTH_BYTES or not 0 < header_bytes <= LONGEST_HEADER:
+        raise ValueError("expected the length of a header")
+    header = json.loads(read(header_bytes))
+    ends = [about["data_offsets"][1] for name, about in header.items() if name != METADATA]
+    return LENGTH_BYTES + header_bytes + int(max(ends, default=0))

@@ -1,0 +1,366 @@
+"""Runs actors step by step over every interleaving; a step is one call of the operating system.
+
+The code under test is the real one, on a real folder. Each actor is a thread that stops before each call of
+`os`, `fcntl.flock` or `time.sleep`, until the explorer lets it go on, lets the call fail, or ends it as
+kill -9 does.
+Two histories that led to the same folder, and in which each actor saw the same, have the same future, so
+each such state is visited once.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+CALLS = (
+    "open", "link", "rename", "replace", "unlink", "mkdir", "rmdir", "fsync", "stat", "listdir", "scandir",
+)  # fmt: skip
+# What a disk may answer that is full or broken, by call
+FAILING = {"link": errno.ENOSPC, "rename": errno.ENOSPC, "mkdir": errno.ENOSPC, "fsync": errno.EIO,
+           "unlink": errno.EIO, "open": errno.EIO}  # fmt: skip
+GO, FAIL, KILL = "go", "fail", "kill"
+# Actor and what becomes of its next call
+Decision = tuple[int, str]
+RANDOM = re.compile(r"[0-9a-f]{12,32}")
+LOCAL = threading.local()
+
+
+class Inode(int):
+    """A number that differs from history to history."""
+
+
+class Killed(BaseException):
+    """Nothing may happen any more: not a kind of Exception, so that nobody handles it."""
+
+
+class Inline(Executor):
+    """Does at once what it is given, in the thread of the actor."""
+
+    def submit(self, call: Callable[..., Any], /, *values: Any, **named: Any) -> Future[Any]:  # type: ignore[override]
+        """A future that is done."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(call(*values, **named))
+        except OSError as error:
+            future.set_exception(error)
+        return future
+
+
+@dataclass
+class Disk:
+    """Which inodes are durable: a power loss tears the others. One whose sync failed is lost for good."""
+
+    synced: set[int] = field(default_factory=set)
+    lost: set[int] = field(default_factory=set)
+
+    def sync(self, descriptor: int) -> None:
+        """Instead of a flush, which has nothing to show here."""
+        self.synced.add(os.fstat(descriptor).st_ino)
+
+    def fail(self, descriptor: int) -> None:
+        """The kernel drops what it could not write, and later syncs succeed without it."""
+        inode = os.fstat(descriptor).st_ino
+        if inode not in self.synced:
+            self.lost.add(inode)
+
+    def is_durable(self, inode: int) -> bool:
+        """Whether a power loss leaves it whole."""
+        return inode in self.synced and inode not in self.lost
+
+
+class Actor:
+    """A thread that stops before each call."""
+
+    def __init__(self, run: Callable[[], Any], disk: Disk, root: Path) -> None:
+        self.run, self.disk, self.root = run, disk, root
+        self.go, self.stopped = threading.Semaphore(0), threading.Semaphore(0)
+        self.decision, self.trace = GO, []  # type: ignore[var-annotated]
+        self.call: tuple[str, tuple[Any, ...]] = ("", ())
+        self.is_done = self.is_killed = False
+        self.outcome: Any = None
+        self.opened: set[int] = set()
+        self.refused: tuple[int, int] | None = None
+        self.thread = threading.Thread(target=self._main, daemon=True)
+
+    def start(self) -> None:
+        """Until its first call."""
+        self.thread.start()
+        self.stopped.acquire()
+
+    def step(self, decision: str) -> None:
+        """One call, until the next one or its end."""
+        self.decision = decision
+        self.go.release()
+        self.stopped.acquire()
+
+    def kill(self) -> None:
+        """As kill -9: no call is made any more, and the kernel closes what is open."""
+        self.is_killed = True
+        if not self.is_done:
+            self.step(GO)
+        self.thread.join()
+        for descriptor in self.opened:
+            with suppress(OSError):
+                os.close(descriptor)
+
+    def is_blocked(self) -> bool:
+        """Whether it waits for a lock that another one still holds."""
+        if self.call[0] != "sleep" or self.refused is None:
+            return False
+        descriptor, operation = self.refused
+        try:
+            REAL["flock"](descriptor, operation)
+        except BlockingIOError:
+            return True
+        REAL["flock"](descriptor, fcntl.LOCK_UN)
+        return False
+
+    def _main(self) -> None:
+        LOCAL.actor = self
+        try:
+            self.outcome = self.run()
+        except Killed:
+            self.outcome = Killed
+        except Exception as error:
+            self.outcome = error
+        self.is_done = True
+        self.stopped.release()
+
+    def perform(self, name: str, values: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """What the instrumented functions call."""
+        if self.is_killed:
+            raise Killed
+        self.call = (name, values)
+        self.stopped.release()
+        self.go.acquire()
+        if self.is_killed:
+            raise Killed
+        try:
+            result = self._performed(name, values, named)
+        except OSError as error:
+            self.trace.append((name, error.errno, self.decision))
+            raise
+        self.trace.append((name, self._seen(result), self.decision))
+        return result
+
+    def _performed(self, name: str, values: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        if self.decision == FAIL:
+            if name == "fsync":
+                self.disk.fail(values[0])
+            raise OSError(FAILING[name], "injected")
+        if name == "fsync":
+            return self.disk.sync(values[0])
+        if name == "sleep":
+            return None
+        if name == "flock":
+            self.refused = values
+        result = REAL[name](*values, **named)
+        if name == "open":
+            self.opened.add(result)
+        return result
+
+    def _seen(self, result: Any) -> Any:
+        if not isinstance(result, os.stat_result):
+            return None
+        return stat.S_IFMT(result.st_mode), Inode(result.st_ino)
+
+
+MODULES: dict[str, Any] = {name: os for name in CALLS} | {"flock": fcntl, "sleep": time}
+REAL: dict[str, Callable[..., Any]] = {name: getattr(module, name) for name, module in MODULES.items()}
+CLOSE = os.close
+
+
+def instrumented(name: str) -> Callable[..., Any]:
+    """Stops actors, and nobody else."""
+
+    def call(*values: Any, **named: Any) -> Any:
+        actor = getattr(LOCAL, "actor", None)
+        return REAL[name](*values, **named) if actor is None else actor.perform(name, values, named)
+
+    return call
+
+
+def close(descriptor: int) -> None:
+    """Never a step: nobody but the lock's waiters can tell."""
+    if actor := getattr(LOCAL, "actor", None):
+        actor.opened.discard(descriptor)
+    CLOSE(descriptor)
+
+
+@contextmanager
+def instrumentation() -> Iterator[None]:
+    """Every module that calls `os.name` calls these."""
+    for name, module in MODULES.items():
+        setattr(module, name, instrumented(name))
+    os.close = close
+    try:
+        yield
+    finally:
+        os.close = CLOSE
+        for name, module in MODULES.items():
+            setattr(module, name, REAL[name])
+
+
+class Scene:
+    """A fresh folder and the actors on it, made anew for each history; a subclass says which."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.disk = root, Disk()
+        self.actors = [Actor(run, self.disk, root) for run in self.parts()]
+
+    def parts(self) -> list[Callable[[], Any]]:
+        """What each actor does."""
+        raise NotImplementedError
+
+    @property
+    def failing(self) -> tuple[int, ...]:
+        """Actors whose calls fail in some histories."""
+        return (0,)
+
+    @property
+    def mortal(self) -> tuple[int, ...]:
+        """Actors whose process is killed in some histories, while the others go on."""
+        return ()
+
+    def killed(self, actor: int) -> None:
+        """An actor's process has gone."""
+
+    def check_end(self, failed: bool) -> None:
+        """Asserts what must hold when all actors have ended; `failed`: a call failed, or one was killed."""
+
+    def check_crash(self, power: bool) -> None:
+        """Asserts what must hold after a crash, that of the machine too where `power`."""
+
+    def tear(self) -> None:
+        """Cuts every file in half that is not durable, as a power loss may."""
+        for path in files(self.root):
+            if path.suffix != ".lock" and not self.disk.is_durable(path.stat().st_ino):
+                os.truncate(path, path.stat().st_size // 2)
+
+
+def files(root: Path) -> list[Path]:
+    """All of them."""
+    return [path for path in root.rglob("*") if path.is_file()]
+
+
+@dataclass
+class Explored:
+    """How much was tried."""
+
+    states: int = 0
+    ends: int = 0
+    crashes: int = 0
+
+
+class Explorer:
+    """Visits every state of a scene once."""
+
+    def __init__(self, root: Path, make: Callable[[Path], Scene], crash: bool = True) -> None:
+        self.root, self.make, self.crash = root, make, crash
+        self.visited: set[Any] = set()
+        self.found = Explored()
+        self.turn = 0
+
+    def explore(self) -> Explored:
+        """Depth first; each state is reached by repeating its history."""
+        with instrumentation():
+            waiting: list[tuple[Decision, ...]] = [()]
+            while waiting:
+                waiting += self._visit(waiting.pop())
+        return self.found
+
+    def _visit(self, history: tuple[Decision, ...]) -> list[tuple[Decision, ...]]:
+        with self._replayed(history) as scene:
+            failed = any(decision != GO for _, decision in history)
+            key = (tuple(tuple(actor.trace) for actor in scene.actors), self._folder(scene), failed)
+            key = self._numbered(key)
+            if key in self.visited:
+                return []
+            self.visited.add(key)
+            self.found.states += 1
+            following = self._following(scene, failed)
+            if all(actor.is_done for actor in scene.actors):
+                self.found.ends += 1
+                scene.check_end(failed)
+            else:
+                assert following, f"expected no deadlock, got one after {history}"
+        if self.crash:
+            for power in (False, True):
+                with self._replayed(history) as scene:
+                    self._kill(scene)
+                    self.found.crashes += 1
+                    scene.check_crash(power)
+        return [(*history, decision) for decision in following]
+
+    def _following(self, scene: Scene, failed: bool) -> list[Decision]:
+        able = [n for n, actor in enumerate(scene.actors) if not actor.is_done and not actor.is_blocked()]
+        going = [(n, GO) for n in able]
+        if failed:
+            return going
+        failing = [n for n in able if n in scene.failing and scene.actors[n].call[0] in FAILING]
+        killed = [n for n in able if n in scene.mortal]
+        return [*going, *((n, FAIL) for n in failing), *((n, KILL) for n in killed)]
+
+    @contextmanager
+    def _replayed(self, history: tuple[Decision, ...]) -> Iterator[Scene]:
+        self.turn += 1
+        root = self.root / str(self.turn)
+        root.mkdir()
+        scene = self.make(root)
+        for actor in scene.actors:
+            actor.start()
+        for n, decision in history:
+            if decision == KILL:
+                scene.actors[n].kill()
+                scene.killed(n)
+            else:
+                scene.actors[n].step(decision)
+        try:
+            yield scene
+        except AssertionError as error:
+            error.add_note(f"after {[(n, decision) for n, decision in history]}")
+            error.add_note(str([[step[0] for step in actor.trace] for actor in scene.actors]))
+            raise
+        finally:
+            self._kill(scene)
+            shutil.rmtree(root)
+
+    def _kill(self, scene: Scene) -> None:
+        for actor in scene.actors:
+            if not actor.is_killed:
+                actor.kill()
+
+    def _folder(self, scene: Scene) -> tuple[Any, ...]:
+        found = [(path, path.stat()) for path in scene.root.rglob("*")]
+        return tuple(
+            sorted(
+                (RANDOM.sub("*", str(path.relative_to(scene.root))), Inode(status.st_ino), status.st_size)
+                for path, status in found
+                if path.is_file()
+            )
+        )
+
+    def _numbered(self, key: Any) -> Any:
+        """Inodes by the order in which they occur: each history has others."""
+        numbers: dict[int, int] = {}
+
+        def walk(value: Any) -> Any:
+            if isinstance(value, tuple):
+                return tuple(walk(each) for each in value)
+            if isinstance(value, Inode):
+                return numbers.setdefault(value, len(numbers))
+            return value
+
+        return walk(key)

@@ -1,0 +1,120 @@
+"""Random histories of a study: versions, parts of them, decisions, restarts, removals, in any order."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.node.decisions import rows
+from app.node.inbox import Outcome, content_hash
+from app.node.jobs import cancel, settle
+from app.node.retention import sweep
+from tests import phantoms
+from tests.integration.reading_cases import setting
+from tests.integration.study_cases import contents, jobs, sent
+from tests.integration.test_corrections import brighter
+from tests.integration.test_retention import STUDY, Node
+
+HISTORIES = int(os.environ.get("OSTEON_TEST_HISTORIES", "40"))
+CENTURY_MS = 100 * 365 * 86400 * 1000
+VERSIONS: dict[str, phantoms.Edit | None] = {
+    "first": None, "right": setting(PatientID="RIGHT"), "third": setting(PatientID="THIRD"),
+    "side": setting(Laterality="R"), "brighter": brighter, "same": setting(InstitutionName="x"),
+}  # fmt: skip
+PARTS = (range(4), range(4), range(4), range(2), range(2, 4), [1])
+
+
+class History:
+    """A node and its clock; `kept` are hashes of contents that were acknowledged and not removed since."""
+
+    def __init__(self, node: Node, chance: random.Random) -> None:
+        self.node, self.chance, self.now_s = node, chance, 0.0
+        self.kept: set[str] = set()
+
+    def send(self) -> None:
+        edit = self.chance.choice(list(VERSIONS.values()))
+        part, series = self.chance.choice(PARTS), self.chance.choice((1, 1, 1, 2))
+        outcomes = sent(self.node, edit, keep=part, series=series)
+        assert set(outcomes) <= set(Outcome)
+        self.kept |= contents(self.node)
+
+    def look(self) -> None:
+        self.now_s += self.chance.choice((1, 31, 31, 31, 700))
+        self.node.dispatcher.tick(self.now_s)
+
+    def decide(self) -> None:
+        waiting = [job for job in jobs(self.node) if job.state == "conflict"]
+        if waiting:
+            decision = self.chance.choice(("accept", "dismiss"))
+            settle(self.node.client, self.chance.choice(waiting).job_id, decision)
+
+    def restart(self) -> None:
+        self.node.again()
+
+    def end(self) -> None:
+        for job in jobs(self.node):
+            if job.state == "queued" and self.chance.random() < 0.5:
+                cancel(self.node.client, job.job_id)
+
+    def sweep(self) -> None:
+        if sweep(self.node.settings, self.node.client, CENTURY_MS):
+            self.kept = set()
+
+    def step(self) -> str:
+        """One event; nothing that was acknowledged goes by it."""
+        events: list[Callable[[], None]] = [
+            self.send, self.send, self.look, self.look, self.look, self.decide, self.restart, self.end,
+            self.sweep,
+        ]  # fmt: skip
+        event = self.chance.choice(events)
+        event()
+        assert self.kept <= contents(self.node), event.__name__
+        return event.__name__
+
+    def settle(self) -> None:
+        """Nothing more comes, and a person decides whatever is asked."""
+        for _ in range(12):
+            self.now_s += 700
+            self.node.dispatcher.tick(self.now_s)
+            for job in jobs(self.node):
+                if job.state == "conflict":
+                    settle(self.node.client, job.job_id, "accept")
+
+
+def hashes(folder: Path) -> set[str]:
+    """Of the instances below it."""
+    return {content_hash(path) for path in folder.rglob("*.dcm")}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("template")
+    Node(root, quiet_s=30, forced_s=600, retention_s=0).client.destroy()
+    return root
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
+def test_no_version_is_lost_and_the_last_job_is_of_what_is_in_use(
+    template: Path, tmp_path: Path, seed: int
+) -> None:
+    shutil.copytree(template, tmp_path / "node")
+    node = Node(tmp_path / "node", quiet_s=30, forced_s=600, retention_s=0)
+    history = History(node, random.Random(seed))
+    steps = [history.step() for _ in range(25)]
+    history.settle()
+    inbox = node.settings.data / "inbox" / STUDY
+    assert history.kept <= contents(node), steps
+    assert not [row for row in rows(node.client, only_open=True)], steps
+    assert not list((node.settings.data / "conflicts").rglob("*.dcm")), steps
+    made = [job for job in jobs(node) if job.state in ("queued", "cancelled", "superseded")]
+    segmented = [job for job in made if (node.settings.data / "jobs" / job.job_id).exists()]
+    if inbox.exists() and segmented:
+        folders = (node.settings.data / "jobs").iterdir()
+        latest = max(folders, key=lambda each: (each / "in").stat().st_ctime_ns)
+        assert hashes(latest) == hashes(inbox), steps
+    node.client.destroy()

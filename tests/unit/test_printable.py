@@ -1,0 +1,51 @@
+"""What comes from outside steers no terminal, whatever it holds."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from app.printable import printable, printable_json, shown
+
+HARMFUL = [
+    "\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "\r", "\x08", "\x00", "\x7f", "\u202etxt.exe", "\u2066",
+    "\u200b", "\u2028", "\ud800", "\ufeff",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HARMFUL)
+def test_what_steers_a_terminal_is_escaped(text: str) -> None:
+    assert printable(f"CT {text} Hüfte 骨").isprintable()
+    assert "Hüfte 骨" in printable(f"CT {text} Hüfte 骨")
+
+
+@given(st.text())
+def test_all_that_is_shown_is_printable(text: str) -> None:
+    console = Console(file=io.StringIO(), force_terminal=False, width=10_000)
+    console.print(shown(text), soft_wrap=True, highlight=False)
+    written = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(each.isprintable() or each == "\n" for each in written)
+    assert not text.isalnum() or text in written
+
+
+VALUES = st.recursive(
+    st.text() | st.integers(), lambda below: st.lists(below) | st.dictionaries(st.text(), below)
+)
+
+
+@given(VALUES)
+def test_json_is_printable_and_says_the_same(value: object) -> None:
+    text = printable_json(value)
+    assert all(each.isprintable() or each == "\n" for each in text)
+    assert json.loads(text) == value
+
+
+def test_markup_stays_text() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(shown("[bold red]CT[/] [link=http://x]y[/link]"))
+    assert console.file.getvalue().strip() == "[bold red]CT[/] [link=http://x]y[/link]"  # type: ignore[attr-defined]

@@ -36,7 +36,7 @@ from operators.dicom.inflation import (
 from operators.dicom.meta_group import SYNTAX, MetaGroup, find_meta_group
 from operators.dicom.pixel_element import PIXEL_TAGS, PixelElement, locate
 from operators.dicom.quick_header import quick_dataset
-from operators.errors import UnreadableError
+from operators.errors import UnreadableError, shortage
 
 # PS3.10 7.1: 128 bytes of preamble, then "DICM"; the file meta group starts at 132.
 _MAGIC, _MAGIC_AT, _META_AT = b"DICM", 128, 132
@@ -67,7 +67,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header | None:
-    """None for a file that is no DICOM instance (a DICOMDIR too). Raises UnreadableError."""
+    """None for a file that is no DICOM instance (a DICOMDIR too). Raises UnreadableError, TransientError."""
     try:
         with opened(path) as file:
             head = file.read(_HEAD_BYTES)
@@ -80,13 +80,12 @@ def read_header(path: Path) -> Header | None:
 
 
 def opened(path: Path) -> BinaryIO:
-    """The file, to be read. Raises UnreadableError with the reason of the operating system."""
+    """The file, to be read. Raises UnreadableError with the system's reason, TransientError."""
     try:
         return path.open("rb")
     except OSError as error:
-        raise UnreadableError(
-            f"expected a file that can be opened, got: {error.strerror}", code="file_not_opened"
-        ) from error
+        text = f"expected a file that can be opened, got: {error.strerror}"
+        raise shortage(error) or UnreadableError(text, code="file_not_opened") from error
 
 
 def _looks_like_dicom(head: bytes) -> bool:

@@ -62,7 +62,9 @@ def _group(read_at: ReadAt, begin: int, *, explicit: bool) -> MetaGroup:
     while (element := walk.head(at)) and element.tag >> 16 == GROUP and (element.vr or not explicit):
         at = walk.behind(element)
         if at > begin + MAXIMUM_META_BYTES:
-            raise UnreadableError(f"expected a file meta group within {MAXIMUM_META_BYTES} bytes, got more")
+            raise UnreadableError(
+                f"expected a file meta group within {MAXIMUM_META_BYTES} bytes, got more", code="too_large"
+            )
         if element.tag in _KEPT and element.length != UNDEFINED:
             value = head[element.start - begin :][: min(element.length, _LIMITS.value_bytes)]
             values[element.tag] = value.decode("ascii", "replace").strip(" \0")

@@ -14,7 +14,7 @@ from operators.dicom.other_files import kind_of
 from operators.dicom.planes import Plane, SeriesKey, planes_of, series_key
 from operators.dicom.series import Series
 from operators.dicom.series_parts import all_series
-from operators.errors import OsteonError, UnreadableError
+from operators.errors import OsteonError, TransientError, UnreadableError, shortage
 
 # Header reading waits for the disk more than for the processor; 4 keep a network share busy.
 READERS = 4
@@ -55,7 +55,7 @@ class Scan:
 
 
 def scan(folder: Path, readers: int = READERS) -> Scan:
-    """The series of a folder and its subfolders, or of one file. Raises UnreadableError.
+    """The series of a folder and its subfolders, or of one file. Raises UnreadableError, TransientError.
 
     Links are followed; a folder that several lead to is read once.
     """
@@ -130,6 +130,9 @@ def _walk(folder: Path, closed: list[UnreadableFile]) -> Iterator[Path]:
     """Every file's path, through links too; each folder once, so that no link leads round in a circle."""
 
     def on_error(error: OSError) -> None:
+        short = shortage(error)
+        if short is not None:
+            raise short from error
         name = _printable(Path(os.path.relpath(error.filename, folder)))
         reason = f"expected a folder that can be listed, got: {error.strerror}"
         closed.append(UnreadableFile(name, reason, "folder_not_opened"))
@@ -163,6 +166,8 @@ def _read_file(file: _File) -> list[Plane] | UnreadableFile | OtherFile:
             return OtherFile(file.name, kind_of(file.path))
         key = series_key(header)
         return planes_of(header, key, file.path, file.name)
+    except TransientError:
+        raise  # else a slice would be left out that another look has
     except OsteonError as error:
         return UnreadableFile(file.name, str(error), error.code, key.series_instance_uid)
 

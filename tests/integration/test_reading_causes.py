@@ -1,11 +1,14 @@
 """What cannot be read is refused once, with its cause; what can be read for certain is read."""
 
 import gzip
+import os
+import resource
 import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -20,7 +23,7 @@ from pydicom.uid import CTImageStorage
 from operators.dicom.headers import opened
 from operators.dicom.pixels import read_volume
 from operators.dicom.scan import require_series, scan, told
-from operators.errors import UnreadableError
+from operators.errors import TransientError, UnreadableError
 from tests import phantoms
 from tests.integration.reading_cases import AFFINE, HU, LARGER, only, setting
 
@@ -233,6 +236,28 @@ def test_a_file_that_the_system_does_not_open_says_why(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError, match="can be opened, got: No such file") as caught:
         opened(tmp_path / "gone")
     assert caught.value.code == "file_not_opened"
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """No file can be opened meanwhile by this process."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("part", ["", "1_000.dcm"])
+def test_no_slice_is_left_out_for_lack_of_file_descriptors(tmp_path: Path, part: str) -> None:
+    phantoms.write_ct(tmp_path, HU, AFFINE)
+    assert (tmp_path / part).exists()
+    with no_more_files(), pytest.raises(TransientError) as caught:
+        scan(tmp_path / part)
+    assert caught.value.code == "out_of_files"
 
 
 def test_files_of_one_reason_are_told_in_one_line(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def export_command(
 def grid_of(rtstruct: Path, images: Path) -> Grid:
     """Of the series that the contours were drawn on; raises UsageError where the folder does not hold it."""
     uid = referenced_series(rtstruct)
-    grids = [each.grid for each in scan(images).series if each.series_instance_uid == uid and each.grid]
+    grids = [each.grid for each in scan(images).series if uid in each.frames_by_series() and each.grid]
     if len(grids) != 1:
         raise UsageError(f"expected the series {uid} in {images}, got {len(grids)} volumes of it")
     return grids[0]

@@ -30,7 +30,7 @@ from operators.targets import Targets
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What one run of the graph is to do: the `number`-th suitable series of a scanned folder."""
+    """What one run of the graph is to do: the `number`-th candidate of a scanned folder."""
 
     scan: Scan
     packages: tuple[ModelPackage, ...]

@@ -35,7 +35,8 @@ class SeriesRecord:
     `segmentation`, `result` and `measurements` (names in the output folder of the SEG and of the
     structured report) are None where nothing was made; `files` are those
     for people, `pictures` and `turntable` the secondary captures, `page` the HTML report, `others` a kind
-    and a name each: key objects, and other forms of the segmentation.
+    and a name each: key objects, and other forms of the segmentation. `other_series` are further
+    SeriesInstanceUIDs under which parts of the same scan came.
     """
 
     study_instance_uid: str
@@ -56,6 +57,7 @@ class SeriesRecord:
     turntable: tuple[str, ...] = ()
     page: str | None = None
     others: tuple[tuple[str, str], ...] = ()
+    other_series: tuple[str, ...] = ()
 
 
 def report(
@@ -93,6 +95,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
     return {
         "study_instance_uid": record.study_instance_uid,
         "series_instance_uid": record.series_instance_uid,
+        "other_series": list(record.other_series),
         "part": record.part,
         "modality": record.modality,
         "slices": record.slices,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -18,8 +19,25 @@ from app.series_results import FOLDERS, finished
 from app.settings import SOFTWARE_VERSION, Settings
 from app.stage_clock import Show, StageClock
 from operators.dicom.scan import UnreadableFile, require_series, scan
-from operators.dicom.selection import Refusal, Selection, select
-from operators.errors import ModelError, OsteonError, OutputError, UnreadableError, UsageError, shortage
+from operators.dicom.selection import (
+    Candidate,
+    Outcome,
+    Refusal,
+    Reserve,
+    Selection,
+    candidates,
+    passed_over,
+    select,
+)
+from operators.errors import (
+    ModelError,
+    OsteonError,
+    OutputError,
+    UnreadableError,
+    UnsuitableError,
+    UsageError,
+    shortage,
+)
 from operators.imaging.package_file import read_packages, refuse_draft
 from operators.imaging.packages import ModelPackage
 
@@ -63,20 +81,39 @@ def run_folder(
         write_summary(nothing, made_at, clock.records)
     require_series(found)
     outcomes = select(found, packages, package_name)
-    records = [record_of_refusal(outcome) for outcome in outcomes if isinstance(outcome, Refusal)]
-    chosen = [outcome for outcome in outcomes if isinstance(outcome, Selection)]
-    codes = [EXIT_UNSUITABLE] * (not chosen)
-    for number, selection in enumerate(chosen):
-        stand_ins = tuple(each for each in settings.files if each in STAND_INS)
+    stand_ins = tuple(each for each in settings.files if each in STAND_INS)
+    records = refused_outright(outcomes)
+    codes: dict[int, int] = {}
+    chosen = candidates(outcomes)
+    for number, candidate in enumerate(chosen):
+        best = segmented_before(candidate, codes)
+        if best is not None:
+            records.append(record_of_passed_over(candidate, chosen[best]))
+            continue
         job = Job(
-            number, selection, found, packages, output, settings, made_at, page=True, stand_ins=stand_ins
-        )
-        record, code = run_job(job, show, graph)
+            number, candidate.selection, found, packages, output, settings, made_at, page=True,
+            stand_ins=stand_ins,
+        )  # fmt: skip
+        record, codes[number] = run_job(job, show, graph)
         records.append(record)
-        codes.append(code)
-    outcome = RunOutcome(tuple(records), exit_code(codes), output, found.unreadable)
+    outcome = RunOutcome(tuple(records), exit_code(list(codes.values())), output, found.unreadable)
     write_summary(outcome, made_at, clock.records)
     return outcome
+
+
+def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:
+    """The records of series that are no candidates."""
+    refusals = (each for each in outcomes if isinstance(each, Refusal) and not isinstance(each, Reserve))
+    return [record_of_refusal(refusal) for refusal in refusals]
+
+
+def segmented_before(candidate: Candidate, codes: Mapping[int, int]) -> int | None:
+    """The number of a better candidate that makes this one needless; `codes` are the exit codes so far.
+
+    One that can never be segmented, for it shows no such anatomy or its pixels are damaged, does not.
+    """
+    unsuitable = (UnsuitableError.exit_code, UnreadableError.exit_code)
+    return next((n for n in candidate.better if n in codes and codes[n] not in unsuitable), None)
 
 
 def named_packages(packages: tuple[ModelPackage, ...], name: str | None) -> tuple[ModelPackage, ...]:
@@ -161,7 +198,14 @@ def record_of(outcome: Selection | Refusal) -> SeriesRecord:
         code=SELECTED,
         sentence="segmented",
         warnings=tuple(series.warnings),
+        other_series=series.other_series,
     )
+
+
+def record_of_passed_over(candidate: Candidate, best: Candidate) -> SeriesRecord:
+    """The record of a candidate whose better one was segmented."""
+    code, sentence = passed_over(best.name)
+    return replace(record_of(candidate.selection), code=code, sentence=sentence)
 
 
 def record_of_refusal(refusal: Refusal) -> SeriesRecord:

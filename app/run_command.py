@@ -19,6 +19,7 @@ from app.report import SELECTED, SeriesRecord
 from app.run import RunOutcome, run_folder
 from app.settings import read_settings
 from app.stage_clock import Show, silent
+from operators.dicom.scan import told
 from operators.errors import UsageError
 
 
@@ -65,8 +66,8 @@ def show_outcome(outcome: RunOutcome, console: Console) -> None:
             say(console, f"[yellow]{record.code}[/] {shown(f'{title(record)}: {record.sentence}')}")
         for warning in (*record.warnings, *(record.segmentation.warnings if record.segmentation else ())):
             say(console, f"  [dim]{shown(warning)}[/]")
-    for file in outcome.unreadable:
-        say(console, f"[yellow]{file.code}[/] {shown(f'{file.path}: {file.reason}')}")
+    for file, name in told(outcome.unreadable):
+        say(console, f"[yellow]{file.code}[/] {shown(f'{name}: {file.reason}')}")
 
 
 def say(console: Console, markup: str) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.printable import printable, printable_json, shown
-from operators.dicom.scan import Scan, UnreadableFile, require_series, scan
+from operators.dicom.scan import Scan, UnreadableFile, require_series, scan, told
 from operators.dicom.selection import Outcome, Refusal, Selection, select
 from operators.imaging.packages import ModelPackage
 
@@ -34,6 +34,7 @@ def _row(outcome: Outcome) -> Row:
     return {
         "study_instance_uid": series.study_instance_uid,
         "series_instance_uid": series.series_instance_uid,
+        "other_series": list(series.other_series),
         "part": series.part,
         "modality": series.modality,
         "description": series.description,
@@ -70,7 +71,7 @@ def series_command(
 
 def render(rows: Sequence[Row], console: Console, unreadable: Sequence[UnreadableFile] = ()) -> None:
     """A table on a terminal, else a line a series; then the files that could not be read."""
-    lines = [f"unreadable: {file.path}: {file.reason}" for file in unreadable]
+    lines = [f"unreadable: {name}: {file.reason}" for file, name in told(unreadable)]
     if console.is_terminal:
         console.print(series_table(rows))
     else:

@@ -7,13 +7,13 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.dicom.scan import Scan
-from operators.dicom.selection import Selection, select
+from operators.dicom.selection import candidates, select
 from operators.imaging.packages import ModelPackage
 from operators.stages import Stages
 
 
 class SeriesSelectorOperator(Operator):
-    """Out: `selection`, the `number`-th of the series that the packages accept."""
+    """Out: `selection`, that of the `number`-th candidate of the packages."""
 
     def __init__(
         self,
@@ -35,6 +35,5 @@ class SeriesSelectorOperator(Operator):
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
         """One selection."""
         with self.stages.measured("select"):
-            outcomes = select(self.scan, self.packages)
-            chosen = [outcome for outcome in outcomes if isinstance(outcome, Selection)]
-        op_output.emit(chosen[self.number], "selection")
+            found = candidates(select(self.scan, self.packages))
+        op_output.emit(found[self.number].selection, "selection")

@@ -159,11 +159,17 @@ def failed(error: Exception, reason: Any) -> int:
         return 1
     log.error("part_failed", code=named.code, sentence=str(named))
     is_lasting = not isinstance(named, TransientError)
-    content = {"code": named.code, "sentence": str(named), "is_lasting": is_lasting}
-    while len(encoded := json.dumps(content).encode()) >= REASON_BYTES:
-        content["sentence"] = content["sentence"][: len(content["sentence"]) // 2]
-    reason.value = encoded
+    reason.value = encoded_reason(named.code, str(named), is_lasting)
     return named.exit_code
+
+
+def encoded_reason(code: str, sentence: str, is_lasting: bool) -> bytes:
+    """As much of the sentence as there is room for."""
+    content = {"code": code, "sentence": sentence, "is_lasting": is_lasting}
+    encoded = json.dumps(content).encode()
+    if len(encoded) < REASON_BYTES:
+        return encoded
+    return encoded_reason(code, sentence[: len(sentence) // 2], is_lasting)
 
 
 def reason_of(content: bytes) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from operators.errors import reason
+
 HIDDEN = "***"
 # User and password of a URL (RFC 3986 3.2.1), in whatever text; not every @ or / in a password is escaped
 _USER_INFO = re.compile(r"(?<=://)[^\s'\"@]*[^\s'\"]*@")
@@ -48,7 +50,7 @@ def yaml_fault(error: Exception) -> str:
     """What is wrong in a YAML file, and where; PyYAML's own text quotes the line."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
-        return redacted(" ".join(str(error).split()))
+        return redacted(reason(error))
     return f"{redacted(str(getattr(error, 'problem', '')))} in line {mark.line + 1}, column {mark.column + 1}"
 
 

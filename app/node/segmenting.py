@@ -18,7 +18,7 @@ from app.run import (
     EXIT_DEFECT,
     EXIT_DONE,
     prepare_output,
-    record_of_refusal,
+    refused_outright,
     run_job,
 )
 from app.series_job import STAND_INS, TURNTABLE, Graph, Job
@@ -30,7 +30,7 @@ from operators.dicom.report_check import check_report
 from operators.dicom.result_check import ResultName, check_result
 from operators.dicom.scan import Scan, require_series, scan
 from operators.dicom.seg_check import check_seg
-from operators.dicom.selection import Refusal, Selection, select
+from operators.dicom.selection import Candidate, candidates, passed_over, select
 from operators.dicom.series import Series
 from operators.errors import OutputError, TransientError
 from operators.imaging.packages import ModelPackage
@@ -44,13 +44,13 @@ class Decided:
     """A scanned study, what is to be done with its series, and the first one's volume if it is there."""
 
     scan: Scan
-    selections: tuple[Selection, ...]
+    candidates: tuple[Candidate, ...]
     refusals: tuple[SeriesRecord, ...]
     volumes: list[Volume]
 
     def read(self, series: Series) -> Volume:
         """The volume of a series; that of the first one is given away if it was read before."""
-        if self.volumes and series is self.selections[0].series:
+        if self.volumes and series is self.candidates[0].selection.series:
             return self.volumes.pop()
         return read_volume(series)
 
@@ -69,10 +69,15 @@ class Segmenter:
         self.turntable = TURNTABLE in wanted
 
     def decide(self, values: Json) -> Json:
-        """Which series are segmented, and why the others are not."""
+        """Which series are looked at, in which order, and why the others are not."""
         decided = self._decided(StudyJob.of(values))
         refusals = [refused(record.code, record.sentence, record) for record in decided.refusals]
-        return {"state": "decided", "selected": len(decided.selections), "refusals": refusals}
+        return {
+            "state": "decided",
+            "selected": len(decided.candidates),
+            "candidates": [listed(candidate) for candidate in decided.candidates],
+            "refusals": refusals,
+        }
 
     def segment(self, values: Json, number: int) -> Json:
         """One series: its verified result, or why there is none. Raises TransientError."""
@@ -81,7 +86,7 @@ class Segmenter:
         decided = self._decided(job)
         prepare_output(folder.output)
         work = Job(
-            number, decided.selections[number], decided.scan, self.packages, folder.output,
+            number, decided.candidates[number].selection, decided.scan, self.packages, folder.output,
             self.settings, datetime.fromisoformat(job.made_at), job.revision,
             stand_ins=self.stand_ins, turntable=self.turntable, read=decided.read,
         )
@@ -152,9 +157,19 @@ def decide(study: ReadStudy, packages: tuple[ModelPackage, ...]) -> Decided:
     found = study.scan
     require_series(found)
     outcomes = select(found, packages)
-    chosen = tuple(outcome for outcome in outcomes if isinstance(outcome, Selection))
-    records = tuple(record_of_refusal(outcome) for outcome in outcomes if isinstance(outcome, Refusal))
+    chosen = candidates(outcomes)
+    records = tuple(refused_outright(outcomes))
     return Decided(found, chosen, records, [study.volume] if study.volume and chosen else [])
+
+
+def listed(candidate: Candidate) -> Json:
+    """What the workflow must know of a candidate; `rivals` is said of those that it makes needless."""
+    code, sentence = passed_over(candidate.name)
+    return {
+        "series_instance_uid": candidate.selection.series.series_instance_uid,
+        "better": list(candidate.better),
+        "rivals": {"code": code, "sentence": sentence},
+    }
 
 
 def refused(code: str, sentence: str, record: SeriesRecord) -> Json:

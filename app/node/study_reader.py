@@ -17,7 +17,7 @@ import numpy as np
 from app.node.process import die_with_parent
 from operators.dicom.pixels import read_volume, require_readable
 from operators.dicom.scan import Scan, scan
-from operators.dicom.selection import Selection, select
+from operators.dicom.selection import candidates, select
 from operators.errors import OsteonError
 from operators.imaging.packages import ModelPackage
 from operators.imaging.volume import Grid, Volume
@@ -69,7 +69,7 @@ def read_study(
     Raises OsteonError.
     """
     found = scan(folder)
-    suitable = [each.series for each in select(found, packages) if isinstance(each, Selection)]
+    suitable = [each.selection.series for each in candidates(select(found, packages))]
     if not suitable or prod(require_readable(suitable[0]).shape) * STORED.itemsize > limit_bytes:
         return found, None, 0
     volume = read_volume(suitable[0])

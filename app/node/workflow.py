@@ -76,15 +76,33 @@ def define_segmenting(
         plan = repeated(partial(decide, job), SEGMENT_PATIENCE_S, settings.data)
         if plan["state"] != "decided":
             return plan
-        numbers = range(plan["selected"])
-        series = [
-            repeated(partial(segment, job, n), SEGMENT_PATIENCE_S, settings.data) for n in numbers
-        ]
+        series = in_turn(
+            plan, lambda n: repeated(partial(segment, job, n), SEGMENT_PATIENCE_S, settings.data)
+        )
         outcome = summed_up([*series, *plan["refusals"]])
         hand_over(job, outcome, settings)
         return outcome
 
     return segment_study
+
+
+def in_turn(plan: Json, segment: Callable[[int], Json]) -> list[Json]:
+    """The outcome of every candidate: one is passed over where a better one was not refused.
+
+    Its rivals are looked at only where a series can never be segmented, for it shows no such anatomy, say.
+    """
+    # A plan from before there were candidates has none
+    candidates = plan.get("candidates") or [{"better": []}] * plan["selected"]
+    outcomes: list[Json] = []
+    for number, candidate in enumerate(candidates):
+        best = next((n for n in candidate["better"] if outcomes[n]["state"] != "refused"), None)
+        outcomes.append(segment(number) if best is None else needless(candidate, candidates[best]))
+    return outcomes
+
+
+def needless(candidate: Json, best: Json) -> Json:
+    """A series that was not looked at, as a better one shows the same."""
+    return {"state": "refused", "series_instance_uid": candidate["series_instance_uid"], **best["rivals"]}
 
 
 def named_end(job: Json, step: Callable[[], Json]) -> Json:

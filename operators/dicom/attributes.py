@@ -173,10 +173,28 @@ def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
     return tuple(item for item in values((dataset,), keyword) if isinstance(item, Dataset))
 
 
+# Where a CT's functional groups keep what is read here (PS3.3 C.7.6.16.2, C.8.15.3), last what a converted
+# image has no macro for. All else in a group is private, or speaks of other images than its frame.
+_MACROS: dict[int, str] = {int(Tag(keyword)): keyword for keyword in (
+    "FrameContentSequence",
+    "PlanePositionSequence",
+    "PlaneOrientationSequence",
+    "PixelMeasuresSequence",
+    "PixelValueTransformationSequence",
+    "CTImageFrameTypeSequence",
+    "CTReconstructionSequence",
+    "CTXRayDetailsSequence",
+    "CardiacSynchronizationSequence",
+    "TemporalPositionSequence",
+    "FrameAnatomySequence",
+    "UnassignedPerFrameConvertedAttributesSequence",
+    "UnassignedSharedConvertedAttributesSequence",
+)}  # fmt: skip
+_MACRO_PLACES = {tag: place for place, tag in enumerate(_MACROS)}
+
+
 def macros(group: Dataset) -> list[Dataset]:
-    """The first item of every sequence in a functional group; no more are read here."""
-    try:
-        sequences = [element.value for element in group if element.VR == "SQ"]
-        return [sequence[0] for sequence in sequences if len(sequence)]
-    except VALUE_ERRORS as error:
-        raise UnreadableError("expected readable functional groups, got malformed ones") from error
+    """The first item of each macro of a functional group; private sequences and references are none."""
+    present = sorted(_MACRO_PLACES.keys() & group.keys(), key=_MACRO_PLACES.__getitem__)
+    found = (items(group, _MACROS[tag]) for tag in present)
+    return [macro[0] for macro in found if macro]

@@ -7,7 +7,7 @@ so every grid is right-handed whatever the order of the slices was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ IN_PLANE_TOLERANCE_PIXELS = 0.5
 ASIDE_SHARE = 0.1
 # Direction cosines are written with 6 decimals or more; 0.01 allows scanners that write 2.
 COSINE_TOLERANCE = 0.01
+ONE_SLICE = ("one_slice", "expected several slices, got one")
 # Below this angle the slices' drift over 300 mm stays within a pixel of 0.5 mm.
 TILT_DEGREES = 0.1
 
@@ -94,7 +95,7 @@ def _plane_fault(stack: Stack) -> tuple[str, str] | None:
     if min(stack.spacing_mm) <= 0:
         return "missing_spacing", "expected PixelSpacing above 0, got 0 or less"
     if len(stack.origins) < 2:
-        return "one_slice", "expected several slices, got one"
+        return ONE_SLICE
     return None
 
 
@@ -122,7 +123,8 @@ def _without(order: Order, straight: NDArray[np.bool_]) -> Order:
         raise UnfitError(
             f"expected slices along a straight line, got {off} beside it", code="irregular_position"
         )
-    return order.only(straight)
+    warning = f"slices beside the line of the others are left out: {off}"
+    return replace(order, warnings=(*order.warnings, warning)).only(straight)
 
 
 def _layout(stack: Stack, sequence: NDArray[np.intp], order: Order) -> Layout:

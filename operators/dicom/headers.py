@@ -6,19 +6,26 @@ import io
 import math
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from pydicom import dcmread
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_dataset, read_file_meta_info
+from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from operators.dicom.attributes import VALUE_ERRORS, text, uid, whole
 from operators.dicom.element_walk import OVER_LIMITS, ElementWalk, Encoding, ReadAt, file_reader, is_vr
+from operators.dicom.encoding import (
+    COMPRESSED,
+    FIRST_BYTES,
+    NATIVE,
+    encoding_of,
+    said_by,
+    uncompressed_syntax,
+)
 from operators.dicom.inflation import (
     HEADER_LIMITS,
     MAXIMUM_INFLATED_BYTES,
@@ -26,16 +33,17 @@ from operators.dicom.inflation import (
     header_bytes,
     inflated,
 )
-from operators.dicom.meta_group import SYNTAX, MetaGroup, read_meta_group
-from operators.dicom.pixel_element import PixelElement, locate
+from operators.dicom.meta_group import SYNTAX, MetaGroup, find_meta_group
+from operators.dicom.pixel_element import PIXEL_TAGS, PixelElement, locate
 from operators.dicom.quick_header import quick_dataset
-from operators.errors import UnreadableError
+from operators.errors import UnreadableError, shortage
 
 # PS3.10 7.1: 128 bytes of preamble, then "DICM"; the file meta group starts at 132.
 _MAGIC, _MAGIC_AT, _META_AT = b"DICM", 128, 132
-# A data set without file meta begins with group 0008 in little or big endian (PS3.5 7.1).
-_PIXEL_DATA = 0x7FE00010
+# A data set without file meta begins with group 0008 in little or big endian (PS3.5 7.1); a file
+# without preamble, as DCMTK and pydicom read it too, with group 0002 in explicit VR little endian.
 _BARE_STARTS = (b"\x08\x00", b"\x00\x08")
+_META_STARTS = (b"\x02\x00\x00\x00UL", b"\x02\x00\x01\x00OB", b"\x02\x00\x02\x00UI")
 # Enough for nearly every header of one slice; what is longer is read by pydicom.
 _HEAD_BYTES = 1 << 14
 # PS3.3 F.3: the SOP class of a DICOMDIR.
@@ -46,18 +54,22 @@ READ_ERRORS = (InvalidDicomError, zlib.error, MemoryError, *VALUE_ERRORS)
 
 @dataclass(frozen=True, eq=False)
 class Header:
-    """A data set without pixels, and where in the (inflated) file its pixels are, or what is amiss there."""
+    """A data set without pixels, and where in the (inflated) file its pixels are, or what is amiss there.
+
+    `transfer_syntax_uid` is the one that the bytes are in; `note` says where the file meta names another.
+    """
 
     dataset: Dataset
     transfer_syntax_uid: str
     pixels: PixelElement | None
     damage: UnreadableError | None = None
+    note: str = ""
 
 
 def read_header(path: Path) -> Header | None:
-    """None for a file that is no DICOM instance (a DICOMDIR too). Raises UnreadableError."""
+    """None for a file that is no DICOM instance (a DICOMDIR too). Raises UnreadableError, TransientError."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             head = file.read(_HEAD_BYTES)
             if not _looks_like_dicom(head):
                 return None
@@ -67,52 +79,83 @@ def read_header(path: Path) -> Header | None:
         raise UnreadableError("expected a DICOM file, got one whose header is damaged") from error
 
 
+def opened(path: Path) -> BinaryIO:
+    """The file, to be read. Raises UnreadableError with the system's reason, TransientError."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        text = f"expected a file that can be opened, got: {error.strerror}"
+        raise shortage(error) or UnreadableError(text, code="file_not_opened") from error
+
+
 def _looks_like_dicom(head: bytes) -> bool:
-    if head[_MAGIC_AT:_META_AT] == _MAGIC:
+    if head[_MAGIC_AT:_META_AT] == _MAGIC or head[:6] in _META_STARTS:
         return True
     return head[:2] in _BARE_STARTS and len(head) > 8 and (head[4:6].isalpha() or head[5:8] == b"\0\0\0")
 
 
 def _read(file: BinaryIO, head: bytes, path: Path) -> Header | None:
     if DeflatedExplicitVRLittleEndian.encode() in head:
-        return _read_deflated(path)
+        return _read_deflated(file, path)
     quick = quick_dataset(head)
     if quick:
         dataset, pixels_at = quick
         file.seek(pixels_at)
-    else:
-        _require_few_elements(file_reader(file.fileno()))
-        dataset = dcmread(file, stop_before_pixels=True, force=True)
-    return _header(dataset, file, os.fstat(file.fileno()).st_size)
+        return _header(dataset, file, _size(file))
+    return _read_by_pydicom(file, file_reader(file.fileno()))
 
 
-def _require_few_elements(read_at: ReadAt) -> None:
+def _read_by_pydicom(file: BinaryIO, read_at: ReadAt) -> Header | None:
+    """A data set in the encoding that it has, whatever its file meta says.
+
+    The walk and pydicom go by one encoding: what the one counts is what the other makes objects of.
+    """
+    meta = find_meta_group(read_at)
+    syntax = UID(meta.text(SYNTAX))
+    encoding, said = encoding_of(read_at(meta.end, FIRST_BYTES), syntax), said_by(syntax)
+    _require_few_elements(read_at, meta.end, encoding)
+    file.seek(meta.end)
+    dataset = read_dataset(file, not encoding.explicit, not encoding.big_endian, stop_when=_at_pixels)
+    dataset.file_meta = _file_meta(read_at, meta)
+    header = _header(dataset, file, _size(file))
+    if header is None or header.pixels is None or header.pixels.native is None or said in (None, encoding):
+        return header
+    found = uncompressed_syntax(encoding)
+    note = f"the file meta says {syntax.name}, the data set is in {found.name} and is read as such"
+    return replace(header, transfer_syntax_uid=str(found), note=note)
+
+
+def _require_few_elements(read_at: ReadAt, at: int, encoding: Encoding) -> None:
     """Raises UnreadableError for a header of which pydicom would make more objects than any image needs.
 
     Sequences of known length it decodes only when they are asked for. All else that is amiss is its to say.
     """
-    bare = read_at(_MAGIC_AT, len(_MAGIC)) != _MAGIC
+    walk = ElementWalk(read_at, encoding, HEADER_LIMITS)
     try:
-        meta = MetaGroup({}, 0) if bare else read_meta_group(read_at)
-        explicit = is_vr(read_at(meta.end + 4, 2))
-        walk = ElementWalk(
-            read_at, Encoding(explicit, meta.text(SYNTAX) == ExplicitVRBigEndian), HEADER_LIMITS
-        )
-        at = meta.end
-        while (element := walk.head(at)) and element.tag < _PIXEL_DATA:
+        while (element := walk.head(at)) and element.tag not in PIXEL_TAGS:
             at = walk.behind(element)
     except UnreadableError as error:
         if error.code in OVER_LIMITS:
             raise
 
 
-def _read_deflated(path: Path) -> Header | None:
+def _file_meta(read_at: ReadAt, meta: MetaGroup) -> FileMetaDataset:
+    content = read_at(meta.begin, meta.end - meta.begin)
+    return FileMetaDataset(read_dataset(io.BytesIO(content), not is_vr(content[4:6]), True))
+
+
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _read_deflated(source: BinaryIO, path: Path) -> Header | None:
     """The header is inflated alone, and the pixels as far as rows, columns and frames go, but not kept."""
+    read_at = file_reader(source.fileno())
     with inflated(path) as stream:
         head = header_bytes(stream)
         file = io.BytesIO(head)
         dataset = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_at_pixels)
-        dataset.file_meta = read_file_meta_info(path)
+        dataset.file_meta = _file_meta(read_at, find_meta_group(read_at))
         present = stream.reaches(file.tell() + PIXEL_HEAD_BYTES + _pixel_bytes(dataset))
     # What lies behind the pixels that are wanted is nobody's: it counts as there
     return _header(dataset, file, MAXIMUM_INFLATED_BYTES if present else stream.position)
@@ -136,14 +179,23 @@ def _header(dataset: Dataset, file: BinaryIO, size: int) -> Header | None:
         return None
     if len(dataset) == 0:
         raise UnreadableError("expected a DICOM file, got one that ends within its header")
-    syntax = uid((meta,), "TransferSyntaxUID") or ImplicitVRLittleEndian
     implicit, little = dataset.original_encoding
+    encoding = Encoding(not implicit, little is False)
+    syntax = uid((meta,), "TransferSyntaxUID") or uncompressed_syntax(encoding)
     try:
-        pixels = locate(file, size, implicit=bool(implicit), little_endian=little is not False)
+        pixels = locate(file, size, little_endian=little is not False, native=syntax in NATIVE)
     except UnreadableError as damage:
         return Header(dataset, str(syntax), None, damage)
-    return Header(dataset, str(syntax), pixels)
+    return _checked(Header(dataset, str(syntax), pixels))
+
+
+def _checked(header: Header) -> Header:
+    """With the transfer syntax that the pixel data are in: compressed ones have no length (PS3.5 A.4)."""
+    if header.pixels is None or header.pixels.native is None or header.transfer_syntax_uid not in COMPRESSED:
+        return header
+    note = "the transfer syntax says that pixel data are compressed, they are not and are read as such"
+    return replace(header, transfer_syntax_uid=ExplicitVRLittleEndian, note=note)
 
 
 def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-    return int(tag) == _PIXEL_DATA
+    return int(tag) in PIXEL_TAGS

@@ -19,8 +19,8 @@ from operators.dicom.element_walk import (
     bytes_reader,
     file_reader,
 )
-from operators.dicom.meta_group import read_meta_group
-from operators.dicom.pixel_element import Span
+from operators.dicom.meta_group import find_meta_group
+from operators.dicom.pixel_element import FIRST_PIXEL_TAG, Span
 from operators.errors import UnreadableError
 
 # 8000 frames of 512 x 512: what may be asked of a file before it counts as a bomb.
@@ -28,7 +28,6 @@ MAXIMUM_INFLATED_BYTES = 2**32
 # Longer is no header of an image: 10,000 frames take 20 MB
 MAXIMUM_HEADER_BYTES = 1 << 26
 _FIRST_HEADER_BYTES = 1 << 16
-_PIXEL_DATA = 0x7FE00010
 # PS3.5 7.1.2: tag, VR, reserved and length of Pixel Data
 PIXEL_HEAD_BYTES = 12
 _READ_BYTES, _PART_BYTES = 1 << 16, 1 << 20
@@ -78,9 +77,9 @@ class InflatedStream:
 
 @contextmanager
 def inflated(path: Path) -> Iterator[InflatedStream]:
-    """The data set of a deflated file. Raises UnreadableError for one without a file meta group."""
+    """The data set of a deflated file. Raises UnreadableError for a file meta group that is none."""
     with path.open("rb") as file:
-        file.seek(read_meta_group(file_reader(file.fileno())).end)
+        file.seek(find_meta_group(file_reader(file.fileno())).end)
         yield InflatedStream(file)
 
 
@@ -107,7 +106,7 @@ def _walked(content: bytes, at: int, whole: bool) -> tuple[int, bool]:
     walk = ElementWalk(bytes_reader(content), Encoding(), HEADER_LIMITS)
     try:
         while element := walk.head(at):
-            if element.tag >= _PIXEL_DATA:
+            if element.tag >= FIRST_PIXEL_TAG:
                 return at, whole or at + PIXEL_HEAD_BYTES <= len(content)
             at = walk.behind(element)
     except UnreadableError as error:

@@ -71,7 +71,8 @@ def slice_of(frame: Frame, series: Series, header: Dataset) -> Dataset:
     item = Dataset()
     for keyword in REQUIRED_PERHAPS_EMPTY:
         setattr(item, keyword, header.get(keyword, ""))
-    item.StudyInstanceUID, item.SeriesInstanceUID = series.study_instance_uid, series.series_instance_uid
+    item.StudyInstanceUID = series.study_instance_uid
+    item.SeriesInstanceUID = frame.series_instance_uid or series.series_instance_uid
     item.SOPClassUID, item.SOPInstanceUID = series.sop_class_uid, frame.sop_instance_uid
     item.Rows = item.Columns = 1  # that it is an image
     return item

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from operators.dicom.element_walk import UNDEFINED, ElementWalk, Encoding, ReadAt, ScanLimits
+from operators.dicom.element_walk import UNDEFINED, ElementWalk, Encoding, ReadAt, ScanLimits, is_vr
 from operators.errors import UnreadableError
 
 _MAGIC, MAGIC_AT, META_AT = b"DICM", 128, 132
@@ -25,10 +25,11 @@ _KEPT = frozenset((SOP_CLASS, SOP_INSTANCE, SYNTAX, SOURCE))
 
 @dataclass(frozen=True)
 class MetaGroup:
-    """Texts by tag, checked by nobody yet, and the offset of the data set in the file."""
+    """Texts by tag, checked by nobody yet, and where in the file the group begins and the data set does."""
 
     values: dict[int, str]
     end: int
+    begin: int = META_AT
 
     def text(self, tag: int) -> str:
         """'' where it is missing."""
@@ -37,21 +38,37 @@ class MetaGroup:
 
 def read_meta_group(read_at: ReadAt) -> MetaGroup:
     """Raises UnreadableError for a file without the group, or with one that is none."""
-    head = read_at(MAGIC_AT, MAXIMUM_META_BYTES)
-    if head[:4] != _MAGIC:
+    if read_at(MAGIC_AT, len(_MAGIC)) != _MAGIC:
         raise UnreadableError("expected a DICOM file, got one without the letters DICM")
-    walk = ElementWalk(lambda at, count: head[at - MAGIC_AT : at - MAGIC_AT + count], Encoding(), _LIMITS)
-    at, values = META_AT, dict[int, str]()
-    while (element := walk.head(at)) and element.tag >> 16 == GROUP and element.vr:
-        at = walk.behind(element)
-        if at > MAGIC_AT + MAXIMUM_META_BYTES:
-            raise UnreadableError(f"expected a file meta group within {MAXIMUM_META_BYTES} bytes, got more")
-        if element.tag in _KEPT and element.length != UNDEFINED:
-            value = head[element.start - MAGIC_AT :][: min(element.length, _LIMITS.value_bytes)]
-            values[element.tag] = value.decode("ascii", "replace").strip(" \0")
-    if at == META_AT:
+    meta = _group(read_at, META_AT, explicit=True)
+    if meta.end == META_AT:
         raise UnreadableError("expected a file meta group, got none")
-    return MetaGroup(values, at)
+    return meta
+
+
+def find_meta_group(read_at: ReadAt) -> MetaGroup:
+    """The same of a file that breaks the rules of it: one that begins with the group, as DCMTK and pydicom
+    read it too, that has none, or one with implicit VRs. Raises UnreadableError for a group that is too long.
+    """
+    begin = META_AT if read_at(MAGIC_AT, len(_MAGIC)) == _MAGIC else 0
+    return _group(read_at, begin, explicit=is_vr(read_at(begin + 4, 2)))
+
+
+def _group(read_at: ReadAt, begin: int, *, explicit: bool) -> MetaGroup:
+    """Empty where there is none at `begin`."""
+    head = read_at(begin, MAXIMUM_META_BYTES)
+    walk = ElementWalk(lambda at, count: head[at - begin : at - begin + count], Encoding(explicit), _LIMITS)
+    at, values = begin, dict[int, str]()
+    while (element := walk.head(at)) and element.tag >> 16 == GROUP and (element.vr or not explicit):
+        at = walk.behind(element)
+        if at > begin + MAXIMUM_META_BYTES:
+            raise UnreadableError(
+                f"expected a file meta group within {MAXIMUM_META_BYTES} bytes, got more", code="too_large"
+            )
+        if element.tag in _KEPT and element.length != UNDEFINED:
+            value = head[element.start - begin :][: min(element.length, _LIMITS.value_bytes)]
+            values[element.tag] = value.decode("ascii", "replace").strip(" \0")
+    return MetaGroup(values, at, begin)
 
 
 def title_of(value: str) -> str:

@@ -6,7 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from operators.dicom.attributes import hint
+from operators.dicom.acquisition import (
+    ACQUIRED,
+    ACQUISITION,
+    CARDIAC,
+    CONTENT,
+    INSTANCE,
+    KERNEL,
+    STACK,
+    TEMPORAL,
+    TYPE,
+    VOLTAGE,
+    Attribute,
+    Value,
+    complete_each_other,
+    value_of,
+)
+from operators.dicom.passes import join_passes
 from operators.dicom.planes import Plane
 
 # Two slices nearer than this are at one position: positions are written with 2 decimals or more.
@@ -16,34 +32,10 @@ REPEATED_SHARE = 0.1
 # Two acquisitions whose ranges overlap by more than this share of the shorter one lie interleaved.
 INTERLEAVED_SHARE = 0.5
 
-Value = tuple[int, float, str, int]
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """A name, and the keywords that may hold it: of the multi-frame functional group first."""
-
-    name: str
-    keywords: tuple[str, ...]
-
-
-# PS3.3 C.7.6.16.2.2, C.7.6.2.1.5, C.7.6.16.2.7, C.8.2.1: what distinguishes phases, surest first.
-_ACQUISITION = Attribute("acquisition number", ("FrameAcquisitionNumber", "AcquisitionNumber"))
-_TEMPORAL = Attribute("temporal position", ("TemporalPositionIndex", "TemporalPositionIdentifier"))
-_CARDIAC = Attribute("cardiac phase", ("NominalPercentageOfCardiacPhase", "TriggerTime"))
-_ACQUIRED = Attribute(
-    "acquisition time", ("FrameAcquisitionDateTime", "AcquisitionDateTime", "AcquisitionTime")
-)
-_CONTENT = Attribute("content time", ("ContentTime",))
-_INSTANCE = Attribute("instance number", ("InstanceNumber",))
-_STACK = Attribute("stack", ("StackID",))
-_TYPE = Attribute("image type", ("FrameType", "ImageType"))
-_VOLTAGE = Attribute("tube voltage", ("KVP",))
-_KERNEL = Attribute("kernel", ("ConvolutionKernel",))
-
-BY_VALUE = (_ACQUISITION, _TEMPORAL, _CARDIAC, _STACK, _TYPE, _VOLTAGE, _KERNEL, _ACQUIRED, _CONTENT)
-BY_ORDER = (_ACQUISITION, _TEMPORAL, _CARDIAC, _ACQUIRED, _CONTENT, _INSTANCE)
-INTERLEAVED_BY = (_ACQUISITION, _TEMPORAL)
+# What distinguishes phases, surest first
+BY_VALUE = (ACQUISITION, TEMPORAL, CARDIAC, STACK, TYPE, VOLTAGE, KERNEL, ACQUIRED, CONTENT)
+BY_ORDER = (ACQUISITION, TEMPORAL, CARDIAC, ACQUIRED, CONTENT, INSTANCE)
+INTERLEAVED_BY = (ACQUISITION, TEMPORAL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +55,7 @@ def separate(planes: Sequence[Plane], depth_mm: Callable[[Plane], float]) -> lis
         return _interleaved(planes, depth_mm) or [Phase(tuple(planes))]
     if sum(len(here) > 1 for here in positions) <= REPEATED_SHARE * len(positions):
         return _repeats(positions)
-    return _by_value(planes, positions, most) or _by_order(positions)
+    return _by_value(planes, positions, depth_mm) or _by_order(positions)
 
 
 def _positions(planes: Sequence[Plane], depth_mm: Callable[[Plane], float]) -> list[list[Plane]]:
@@ -77,19 +69,6 @@ def _positions(planes: Sequence[Plane], depth_mm: Callable[[Plane], float]) -> l
     return positions
 
 
-def value_of(plane: Plane, attribute: Attribute) -> Value:
-    """Comparable: numbers by size and before words; missing first; frames of an instance in order."""
-    number = plane.origin.frame_number or 0 if attribute is _INSTANCE else 0
-    for keyword in attribute.keywords:
-        found = hint(plane.sources, keyword)
-        if found:
-            try:
-                return 1, float(found), "", number
-            except ValueError:
-                return 2, 0.0, found, number
-    return 0, 0.0, "", number
-
-
 def _grouped(planes: Sequence[Plane], attribute: Attribute) -> dict[Value, list[Plane]]:
     groups: dict[Value, list[Plane]] = {}
     for plane in planes:
@@ -97,13 +76,35 @@ def _grouped(planes: Sequence[Plane], attribute: Attribute) -> dict[Value, list[
     return dict(sorted(groups.items()))
 
 
-def _by_value(planes: Sequence[Plane], positions: list[list[Plane]], most: int) -> list[Phase]:
+def _by_value(
+    planes: Sequence[Plane], positions: list[list[Plane]], depth_mm: Callable[[Plane], float]
+) -> list[Phase]:
     """Phases by the first attribute that has one value for each, and repeats none at a position."""
+    most = max(map(len, positions))
     for attribute in BY_VALUE:
-        groups = _grouped(planes, attribute)
-        if len(groups) == most and _tells_apart(positions, attribute):
-            return _labelled([tuple(group) for group in groups.values()], attribute.name)
+        groups = list(_grouped(planes, attribute).values())
+        if len(groups) < most or not _tells_apart(positions, attribute):
+            continue
+        following = _following(groups, depth_mm, attribute.name)
+        if following or len(groups) == most:
+            return following or _labelled(groups, attribute.name)
     return []
+
+
+def _following(
+    groups: Sequence[Sequence[Plane]], depth_mm: Callable[[Plane], float], by: str
+) -> list[Phase]:
+    """Passes that follow each other as one, then what is left out; [] where they do not."""
+    joined = join_passes(groups, depth_mm)
+    if joined is None:
+        return []
+    warning = (
+        f"{joined.count} passes by {by} that follow each other are read as one: "
+        f"{len(joined.left_out)} slices where they overlap are left out"
+    )
+    overlap = [Phase(joined.left_out, "overlap of passes")] if joined.left_out else []
+    others = [Phase(planes, f"other pass {n}") for n, planes in enumerate(joined.others, 1)]
+    return [Phase(joined.kept, "", (warning,)), *overlap, *others]
 
 
 def _tells_apart(positions: list[list[Plane]], attribute: Attribute) -> bool:
@@ -116,7 +117,7 @@ def _by_order(positions: list[list[Plane]]) -> list[Phase]:
         if _tells_apart(positions, attribute):
             return _labelled(_ranked(positions, (attribute,)), f"order of {attribute.name}")
     warning = "slices at the same positions differ in nothing but their UID"
-    return _labelled(_ranked(positions, (_INSTANCE,)), "order of UID", (warning,))
+    return _labelled(_ranked(positions, (INSTANCE,)), "order of UID", (warning,))
 
 
 def _ranked(positions: list[list[Plane]], attributes: Sequence[Attribute]) -> list[tuple[Plane, ...]]:
@@ -127,31 +128,46 @@ def _ranked(positions: list[list[Plane]], attributes: Sequence[Attribute]) -> li
     return [tuple(here[n] for here in ordered if len(here) > n) for n in range(max(map(len, positions)))]
 
 
-def _labelled(groups: Sequence[tuple[Plane, ...]], by: str, warnings: tuple[str, ...] = ()) -> list[Phase]:
+def _labelled(
+    groups: Sequence[Sequence[Plane]], by: str, warnings: tuple[str, ...] = ()
+) -> list[Phase]:
     return [
-        Phase(group, f"phase {n} of {len(groups)}", (f"split into phases by {by}", *warnings))
+        Phase(tuple(group), f"phase {n} of {len(groups)}", (f"split into phases by {by}", *warnings))
         for n, group in enumerate(groups, 1)
     ]
 
 
 def _repeats(positions: list[list[Plane]]) -> list[Phase]:
-    """The first slice at each position in one part, the few others in further ones."""
-    first, *others = _ranked(positions, (_ACQUISITION, _ACQUIRED, _INSTANCE))
+    """The first slice at each position in one part, the few others in further ones.
+
+    Those of one position that was looked at again and again, to see contrast medium come, are one part.
+    """
+    first, *others = _ranked(positions, (ACQUISITION, ACQUIRED, INSTANCE))
     count = sum(map(len, others))
     warning = f"{count} slices repeat the position of another and are left out"
-    rest = [Phase(planes, f"repeated slices {n}") for n, planes in enumerate(others, 1)]
+    stacks = [planes for planes in others if len(planes) > 1]
+    single = tuple(plane for planes in others if len(planes) == 1 for plane in planes)
+    rest = [Phase(planes, f"repeated slices {n}") for n, planes in enumerate([*stacks, single], 1) if planes]
     return [Phase(first, "", (warning,)), *rest]
 
 
 def _interleaved(planes: Sequence[Plane], depth_mm: Callable[[Plane], float]) -> list[Phase]:
-    """Acquisitions that cover one range with slices between each other's; [] where there are none."""
+    """Acquisitions with slices between each other's; [] where there are none, or they are one scan."""
     for attribute in INTERLEAVED_BY:
-        groups = _grouped(planes, attribute)
-        if len(groups) < 2 or min(map(len, groups.values())) < 3:
+        groups = list(_grouped(planes, attribute).values())
+        if len(groups) < 2 or min(map(len, groups)) < 3:
             continue
-        ranges = [sorted(map(depth_mm, group)) for group in groups.values()]
+        ranges = [sorted(map(depth_mm, group)) for group in groups]
+        if not any(_overlap(a, b) > 0 for a, b in combinations(ranges, 2)):
+            continue
+        if complete_each_other(groups, depth_mm):
+            return []
+        following = _following(groups, depth_mm, attribute.name)
+        if following:
+            return following
         if any(_overlap(a, b) > INTERLEAVED_SHARE for a, b in combinations(ranges, 2)):
-            return _labelled([tuple(group) for group in groups.values()], attribute.name)
+            warning = f"{len(planes)} slices in all: those between these are in other parts"
+            return _labelled(groups, attribute.name, (warning,))
     return []
 
 

@@ -11,6 +11,13 @@ from operators.errors import UnreadableError
 
 # PS3.6: Pixel Data; PS3.5 7.5: Item and Sequence Delimitation Item.
 _PIXEL_DATA = (0x7FE0, 0x0010)
+# PS3.5 A.1: of Pixel Data; UN is what writes what it does not know.
+_EXPLICIT_VRS = (b"OB", b"OW", b"UN")
+# PS3.3 C.7.6.24, C.7.6.25: no CT has them by the standard, and what their values mean is not said.
+_FLOAT_PIXELS = {(0x7FE0, 0x0008): "Float Pixel Data", (0x7FE0, 0x0009): "Double Float Pixel Data"}
+# Whichever of them comes first ends a header.
+PIXEL_TAGS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
+FIRST_PIXEL_TAG = min(PIXEL_TAGS)
 _ITEM, _DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 _UNDEFINED = 0xFFFFFFFF
 # 512 x 512 x 8192 is the largest CT that is read; each frame may be in a few fragments
@@ -34,17 +41,27 @@ class PixelElement:
     fragments: tuple[Span, ...] = ()
 
 
-def locate(file: BinaryIO, size: int, *, implicit: bool, little_endian: bool) -> PixelElement | None:
-    """The pixel data that begin where `file` stands; None where there are none."""
+def locate(file: BinaryIO, size: int, *, little_endian: bool, native: bool) -> PixelElement | None:
+    """The pixel data that begin where `file` stands; None where there are none. Raises UnreadableError.
+
+    `native` says that the transfer syntax leaves them as they are: then they have a length (PS3.5 A.4).
+    Whether the VR is written the bytes say themselves: read as an implicit length, it would be odd.
+    """
     order = "<" if little_endian else ">"
     start = file.read(12)
-    if len(start) < 8 or struct.unpack_from(f"{order}HH", start) != _PIXEL_DATA:
+    tag = struct.unpack_from(f"{order}HH", start) if len(start) >= 8 else None
+    if tag in _FLOAT_PIXELS:
+        raise UnreadableError(f"expected Pixel Data, got {_FLOAT_PIXELS[tag]}", code="float_pixels")
+    if tag != _PIXEL_DATA:
         return None
-    length_at = 4 if implicit else 8
+    length_at = 8 if start[4:6] in _EXPLICIT_VRS else 4
     (length,) = struct.unpack_from(f"{order}I", start.ljust(12, b"\0"), length_at)
     offset = file.seek(length_at + 4 - len(start), 1)
     if length != _UNDEFINED:
         return PixelElement(native=_whole(Span(offset, length), size))
+    if native:
+        text = "expected a transfer syntax that says how pixel data are compressed, got one for uncompressed"
+        raise UnreadableError(text, code="other_transfer_syntax")
     return _encapsulated(file, size)
 
 

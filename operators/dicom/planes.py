@@ -44,7 +44,7 @@ class Origin:
 class Plane:
     """One image plane: where it lies (PS3.3 C.7.6.2), None where the header does not say.
 
-    `spacing_mm` is between rows, then between columns, as in PixelSpacing.
+    `spacing_mm` is between rows, then between columns, as in PixelSpacing; `note` is that of its header.
     """
 
     origin: Origin
@@ -58,6 +58,7 @@ class Plane:
     pixels: StoredPixels | None
     sources: Sources
     transfer_syntax_uid: str
+    note: str = ""
 
     @property
     def order(self) -> tuple[str, int]:
@@ -84,7 +85,10 @@ def _identity(header: Header, keyword: str, meta_keyword: str) -> str:
 
 
 def planes_of(header: Header, key: SeriesKey, path: Path, name: str) -> list[Plane]:
-    """One plane for each frame. Raises UnreadableError."""
+    """One plane for each frame; all of an instance without functional groups lie at its one position.
+
+    Raises UnreadableError.
+    """
     sop_instance_uid = _identity(header, "SOPInstanceUID", "MediaStorageSOPInstanceUID")
     if not sop_instance_uid:
         raise UnreadableError("expected a SOPInstanceUID, got none", code="invalid_uid")
@@ -94,9 +98,10 @@ def planes_of(header: Header, key: SeriesKey, path: Path, name: str) -> list[Pla
         raise UnreadableError(f"expected functional groups of {len(spans)} frames, got {len(groups)}")
     shared = [macro for group in attributes.items(header.dataset, _SHARED) for macro in macros(group)]
     planes = []
-    for n in range(max(len(groups), 1)):
+    count = max(len(groups), len(spans), 1)
+    for n in range(count):
         own = macros(groups[n]) if groups else []
-        number = n + 1 if groups else None
+        number = n + 1 if groups or count > 1 else None
         sources = (*own, *shared, header.dataset)
         planes.append(_plane(sources, Origin(path, name, key, sop_instance_uid, number), header, spans, n))
     return planes
@@ -115,4 +120,5 @@ def _plane(sources: Sources, origin: Origin, header: Header, spans: FrameSpans, 
         pixels=stored_pixels(sources, header.transfer_syntax_uid, spans[n]) if spans else None,
         sources=sources,
         transfer_syntax_uid=header.transfer_syntax_uid,
+        note=header.note,
     )

@@ -129,15 +129,21 @@ def say_what_it_is(dataset: StructureSet, making: Making) -> None:
     dataset.OperatorsName = ""
 
 
+def images_of(series_instance_uid: str, frames: Sequence[Frame], series: Series) -> Dataset:
+    """The images of one DICOM series."""
+    images = Dataset()
+    images.SeriesInstanceUID = series_instance_uid
+    images.ContourImageSequence = [reference(frame, series) for frame in frames]
+    return images
+
+
 def frame_of_reference(series: Series, uid: str) -> Dataset:
     """The images that the contours were drawn on."""
-    images = Dataset()
-    images.SeriesInstanceUID = series.series_instance_uid
-    images.ContourImageSequence = [reference(frame, series) for frame in series.frames]
+    named = series.frames_by_series().items()
     study = Dataset()
     study.ReferencedSOPClassUID = DETACHED_STUDY
     study.ReferencedSOPInstanceUID = series.study_instance_uid
-    study.RTReferencedSeriesSequence = [images]
+    study.RTReferencedSeriesSequence = [images_of(uid, frames, series) for uid, frames in named]
     item = Dataset()
     item.FrameOfReferenceUID = uid
     item.RTReferencedStudySequence = [study]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -85,13 +86,23 @@ def series_of(dataset: Dataset, grid: Grid) -> Series:
         series_instance_uid=uid((source,), "SeriesInstanceUID"),
         sop_class_uid=uid((source.ReferencedInstanceSequence[0],), "ReferencedSOPClassUID"),
         modality="", description="", body_part="", orientation=(), rows=grid.shape[1], columns=grid.shape[0],
-        frames=frames_of(dataset), grid=grid, fault=None, frame_of_reference_uid=grid.frame_of_reference_uid,
+        frames=frames_of(dataset, series_by_instance(dataset)), grid=grid, fault=None,
+        frame_of_reference_uid=grid.frame_of_reference_uid,
         image_type=(), kernel="", slice_thickness_mm=0.0, transfer_syntax_uid="", part="", warnings=(),
         header=dataset,
     )  # fmt: skip
 
 
-def frames_of(dataset: Dataset) -> tuple[Frame, ...]:
+def series_by_instance(dataset: Dataset) -> dict[str, str]:
+    """The SeriesInstanceUID of each instance that was segmented: one scan may have come under several."""
+    return {
+        uid((instance,), "ReferencedSOPInstanceUID"): uid((series,), "SeriesInstanceUID")
+        for series in dataset.ReferencedSeriesSequence
+        for instance in series.ReferencedInstanceSequence
+    }
+
+
+def frames_of(dataset: Dataset, series_uids: Mapping[str, str]) -> tuple[Frame, ...]:
     """Each slice once, in their order."""
     frames = {}
     for k, group in zip(placement_of(dataset).slices, dataset.PerFrameFunctionalGroupsSequence, strict=True):
@@ -99,7 +110,10 @@ def frames_of(dataset: Dataset) -> tuple[Frame, ...]:
         number = source.get("ReferencedFrameNumber")
         x, y, z = map(float, group.PlanePositionSequence[0].ImagePositionPatient)
         named = uid((source,), "ReferencedSOPInstanceUID")
-        frames[k] = Frame(Path(), named, None if number is None else int(number), (x, y, z), float(k))
+        frames[k] = Frame(
+            Path(), named, None if number is None else int(number), (x, y, z), float(k),
+            series_instance_uid=series_uids.get(named, ""),
+        )  # fmt: skip
     return tuple(frames[k] for k in sorted(frames))
 
 

@@ -1,4 +1,8 @@
-"""Which series go to which package, and why the others do not."""
+"""Which series go to which package, in which order, and why the others do not.
+
+Headers rank series; what an image shows the networks decide. So a series that ranks below a rival, one that
+shows the same part of the body, is only put behind it: it is read where the rival turns out to show nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from operators.dicom.rivals import stands_for
 from operators.dicom.scan import Scan
-from operators.dicom.selection_rules import RULES, Reason
+from operators.dicom.selection_rules import RULES, Reason, names_other_region
 from operators.dicom.series import Series
 from operators.errors import UsageError
 from operators.imaging.packages import ModelPackage
@@ -18,8 +23,9 @@ REASONS = {
     "other_sop_class": "not of a SOP class that the package reads",
     "localizer": "a scout view",
     "derived_image": "a projection, rendering or map",
-    "other_body_region": "names another region of the body",
+    "shared_uid": "different images under one SOPInstanceUID",
     "missing_position": "no ImagePositionPatient",
+    "one_position": "one ImagePositionPatient for all slices",
     "missing_orientation": "no ImageOrientationPatient",
     "missing_spacing": "no PixelSpacing",
     "bad_orientation": "direction cosines that are not perpendicular unit vectors",
@@ -72,13 +78,37 @@ class Refusal:
     package: ModelPackage | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Reserve(Refusal):
+    """A series that a package reads only if none of `better`, rivals that rank above it, was segmented.
+
+    `place` is its own among those that fit, from the best on.
+    """
+
+    better: tuple[Series, ...] = ()
+    place: int = 0
+
+
 Outcome = Selection | Refusal
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A series that a package may read; `better` are the numbers of the candidates that come before it."""
+
+    selection: Selection
+    better: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The series' UID, and which part of it."""
+        return name_of(self.selection.series)
 
 
 def select(
     scan: Scan, packages: Sequence[ModelPackage], package_name: str | None = None
 ) -> tuple[Outcome, ...]:
-    """An outcome for every series, in the scan's order; a series that two packages chose has two."""
+    """An outcome for every series, in the scan's order; a series that two packages may read has two."""
     offered = _offered(packages, package_name)
     by_package = [_of_package(scan.series, package, offered) for package in offered]
     return tuple(
@@ -98,20 +128,61 @@ def _offered(packages: Sequence[ModelPackage], name: str | None) -> list[ModelPa
     return offered
 
 
+def candidates(outcomes: Sequence[Outcome]) -> tuple[Candidate, ...]:
+    """What is to be read, one after the other: the best of each part of the body, then their rivals by rank.
+
+    A candidate is left out where one of its `better` ones was segmented.
+    """
+    first = [each for each in outcomes if isinstance(each, Selection)]
+    reserves = sorted((each for each in outcomes if isinstance(each, Reserve)), key=lambda each: each.place)
+    found = [Candidate(each) for each in first]
+    numbers = {(id(each.series), each.package.name): n for n, each in enumerate(first)}
+    for number, each in enumerate(reserves, len(first)):
+        assert each.package is not None
+        name = each.package.name
+        better = tuple(sorted(numbers[id(series), name] for series in each.better))
+        found.append(Candidate(Selection(each.series, each.package, each.series.warnings), better))
+        numbers[id(each.series), name] = number
+    return tuple(found)
+
+
+def passed_over(best: str) -> tuple[str, str]:
+    """Code and sentence for a candidate that was left out, for the one of that name was segmented."""
+    return "another_series_chosen", f"expected the best series of the study, which is {best}"
+
+
+def name_of(series: Series) -> str:
+    """The series' UID, and which part of it."""
+    return ", ".join(filter(None, (series.series_instance_uid, series.part)))
+
+
 def _of_package(
     series: Sequence[Series], package: ModelPackage, offered: Sequence[ModelPackage]
 ) -> list[Outcome]:
     """One outcome for each series: the best of those that fit in a study, reasons for the others."""
     reasons = [_reason(each, package, offered) for each in series]
     fitting = [each for each, reason in zip(series, reasons, strict=True) if reason is None]
-    chosen: list[Series] = []
-    for each in sorted(fitting, key=rank):
-        if not any(_rivals(each, other) for other in chosen):
-            chosen.append(each)
+    ranked = sorted(fitting, key=lambda each: (names_other_region(each, package, offered), *rank(each)))
+    ordered = _in_order(ranked, package)
     return [
-        Refusal(each, *reason, package) if reason else _outcome(each, chosen, package)
+        Refusal(each, *reason, package) if reason else ordered[id(each)]
         for each, reason in zip(series, reasons, strict=True)
     ]
+
+
+def _in_order(ranked: Sequence[Series], package: ModelPackage) -> dict[int, Outcome]:
+    """By identity: the best of each part of the body is selected, the others come behind their rivals."""
+    chosen: list[Series] = []
+    outcomes: dict[int, Outcome] = {}
+    for place, each in enumerate(ranked):
+        better = tuple(other for other in ranked[:place] if stands_for(other, each))
+        best = next((other for other in better if other in chosen), None)
+        if best is None:
+            chosen.append(each)
+            outcomes[id(each)] = Selection(each, package, each.warnings)
+        else:
+            outcomes[id(each)] = Reserve(each, *passed_over(name_of(best)), package, better, place)
+    return outcomes
 
 
 def _reason(series: Series, package: ModelPackage, offered: Sequence[ModelPackage]) -> Reason | None:
@@ -142,33 +213,12 @@ def _is_axial(series: Series) -> bool:
     return abs(ix * jy - iy * jx) >= _AXIAL_COSINE
 
 
-def _rivals(one: Series, other: Series) -> bool:
-    """Whether one result is enough for both: one study, and one frame of reference or body region.
-
-    A second frame of reference is mostly a repeated scan of the same region; a series of a region
-    with another name is another scan, worth a result of its own.
-    """
-    if one.study_instance_uid != other.study_instance_uid:
-        return False
-    same_frame = one.frame_of_reference_uid == other.frame_of_reference_uid
-    return same_frame or not one.body_part or not other.body_part or one.body_part == other.body_part
-
-
-def _outcome(series: Series, chosen: Sequence[Series], package: ModelPackage) -> Outcome:
-    if series in chosen:
-        return Selection(series, package, series.warnings)
-    best = next(other for other in chosen if _rivals(series, other))
-    name = ", ".join(filter(None, (best.series_instance_uid, best.part)))
-    text = f"expected the best series of the study, which is {name}"
-    return Refusal(series, "another_series_chosen", text, package)
-
-
 def _settled(series: Series, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The packages that chose a series; else the refusal that got furthest down the rules."""
-    selections: list[Outcome] = [each for each in outcomes if isinstance(each, Selection)]
+    """The packages that may read a series; else the refusal that got furthest down the rules."""
+    readers: list[Outcome] = [each for each in outcomes if isinstance(each, Selection | Reserve)]
     refusals: list[Refusal] = [each for each in outcomes if isinstance(each, Refusal)]
     order = list(REASONS)
     closest = sorted(refusals, key=lambda refusal: -order.index(refusal.code))[:1]
     if not outcomes:
         return [Refusal(series, "no_package", "expected a package that could read it, got none")]
-    return selections or list(closest)
+    return readers or list(closest)

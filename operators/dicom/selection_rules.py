@@ -9,9 +9,9 @@ from functools import cache
 from pydicom.sr.codedict import codes
 
 from operators.dicom.attributes import hint
+from operators.dicom.kinds import is_localizer
 from operators.dicom.pixels import require_readable
 from operators.dicom.series import Series
-from operators.dicom.splitting import is_localizer
 from operators.errors import UnreadableError
 from operators.imaging.packages import ModelPackage
 
@@ -41,7 +41,7 @@ NOT_A_PLANE = frozenset(
         "DOSE_INFO",
     }
 )
-# Parts of a BodyPartExamined that name all of the body: no package is excluded by them.
+# Parts of a BodyPartExamined that name all of the body: no package ranks lower by them.
 _ANY_REGION = ("BODY", "UNKNOWN", "OTHER")
 
 
@@ -77,20 +77,19 @@ def derived(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reas
     return None
 
 
-def body_region(series: Series, package: ModelPackage, packages: Sequence[ModelPackage]) -> Reason | None:
-    """Refuses what clearly names another region; what names none is read, for content decides."""
+def names_other_region(series: Series, package: ModelPackage, packages: Sequence[ModelPackage]) -> bool:
+    """Whether the headers clearly name a region that is not the package's. No rule: it only lowers the rank.
+
+    What is written there is copied from protocols and studies, and often names less than the images show.
+    """
     words = package.accepts.body_parts
     named, source = series.body_part, "body part"
     if not named or any(word in _letters(named) for word in _ANY_REGION):
         named, source = f"{series.description} {hint((series.header,), 'StudyDescription')}", "description"
     if not words or _names(named, words):
-        return None
+        return False
     others = [word for other in packages for word in other.accepts.body_parts]
-    if _names(named, others) or (source == "body part" and _letters(named) in _regions()):
-        known = _letters(named) in _regions()
-        got = f"{source} {series.body_part}" if known else f"{source} of another region"
-        return "other_body_region", f"expected a body region of {package.title}, got the {got}"
-    return None
+    return _names(named, others) or (source == "body part" and _letters(named) in _regions())
 
 
 def _letters(text: str) -> str:
@@ -171,7 +170,6 @@ RULES: tuple[Rule, ...] = (
     sop_class,
     localizer,
     derived,
-    body_region,
     readable,
     slices,
     slice_spacing,

@@ -38,6 +38,7 @@ class Frame:
     """One original slice; `k` is its index on the grid's third axis, whole unless slices are irregular.
 
     `frame_number` counts from 1 within a multi-frame instance, None for a single-frame one.
+    `series_instance_uid` is that of its own series, '' for that of the Series that holds it.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Frame:
     position_lps_mm: tuple[float, float, float]
     k: float
     pixels: StoredPixels | None = None
+    series_instance_uid: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class Series:
     """A DICOM series, or the part of one that makes a volume; `frames` ascend in `k`.
 
     `grid` is that of the volume that `read_volume` returns; None where `fault` says why not.
-    `part` is '' or says which part this is. `header` is one instance's data set without pixels.
+    `part` is '' or says which part this is. `frames` may be of several DICOM series that are one scan.
+    `header` is one instance's data set without pixels.
     """
 
     study_instance_uid: str
@@ -89,3 +92,15 @@ class Series:
     def instances(self) -> int:
         """How many DICOM instances the frames come from."""
         return len({frame.sop_instance_uid for frame in self.frames})
+
+    @property
+    def other_series(self) -> tuple[str, ...]:
+        """SeriesInstanceUIDs of further DICOM series that frames come from: they are one scan."""
+        return tuple(uid for uid in self.frames_by_series() if uid != self.series_instance_uid)
+
+    def frames_by_series(self) -> dict[str, list[Frame]]:
+        """The frames of each SeriesInstanceUID, the Series' own first: a scan may have come under several."""
+        uids: dict[str, list[Frame]] = {self.series_instance_uid: []}
+        for frame in self.frames:
+            uids.setdefault(frame.series_instance_uid or self.series_instance_uid, []).append(frame)
+        return {uid: frames for uid, frames in uids.items() if frames}

@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from operators.dicom.attributes import Sources, decimal, hint, items
+from operators.dicom.kinds import typical
+from operators.dicom.one_scan import Piece, join_pieces
 from operators.dicom.planes import Plane, SeriesKey
 from operators.dicom.series import Fault, Frame, Series
-from operators.dicom.splitting import Part, split
+from operators.dicom.series_groups import grouped
+from operators.dicom.splitting import Part, split, with_warnings
 from operators.errors import UnreadableError
 
-
-def series_of(key: SeriesKey, planes: Sequence[Plane], warnings: tuple[str, ...]) -> list[Series]:
-    """One Series, or several where the DICOM series must be split."""
-    return [_series(key, part, warnings) for part in split(planes)]
+NO_WARNINGS: Mapping[str, Sequence[str]] = {}
 
 
-def _series(key: SeriesKey, part: Part, warnings: tuple[str, ...]) -> Series:
+def all_series(
+    planes: Sequence[Plane], damaged: Mapping[str, Sequence[str]] = NO_WARNINGS
+) -> tuple[Series, ...]:
+    """The Series of all planes: several where a DICOM series must be split, one where two are one scan.
+
+    `damaged` are warnings by SeriesInstanceUID of files that would belong to it and cannot be read.
+    """
+    pieces = [
+        Piece(group.key, with_warnings(_labelled(part, group.label), group.warnings))
+        for group in grouped(planes)
+        for part in split(group.planes)
+    ]
+    return tuple(_series(piece.key, piece.part, damaged) for piece in join_pieces(pieces))
+
+
+def _labelled(part: Part, label: str) -> Part:
+    return replace(part, label=", ".join(filter(None, (label, part.label))))
+
+
+def _series(key: SeriesKey, part: Part, damaged: Mapping[str, Sequence[str]]) -> Series:
     planes = [part.planes[n] for n in part.layout.kept]
-    first = planes[0]
+    first = typical(planes) if planes[0].orientation and part.layout.grid else planes[0]
     fault = _fault(part, first)
+    uids = sorted({plane.origin.key.series_instance_uid for plane in planes})
+    warnings = [text for uid in uids for text in damaged.get(uid, ())]
     return Series(
         study_instance_uid=key.study_instance_uid,
         series_instance_uid=key.series_instance_uid,
@@ -39,7 +62,7 @@ def _series(key: SeriesKey, part: Part, warnings: tuple[str, ...]) -> Series:
         slice_thickness_mm=_thickness_mm(first.sources),
         transfer_syntax_uid=first.transfer_syntax_uid,
         part=part.label,
-        warnings=(*part.warnings, *_rescale_warnings(planes), *warnings),
+        warnings=(*part.warnings, *_notes(planes), *_rescale_warnings(planes), *warnings),
         header=first.sources[-1],
     )
 
@@ -66,6 +89,7 @@ def _frames(planes: Sequence[Plane], k: tuple[float, ...]) -> tuple[Frame, ...]:
             _triple(plane.position or nowhere),
             index,
             plane.pixels,
+            plane.origin.key.series_instance_uid,
         )
         for plane, index in zip(planes, indices, strict=True)
     )
@@ -93,6 +117,11 @@ def _body_part(sources: Sources) -> str:
     except UnreadableError:
         return ""
     return hint(regions[:1], "CodeMeaning").upper()
+
+
+def _notes(planes: Sequence[Plane]) -> tuple[str, ...]:
+    counted = Counter(plane.note for plane in planes if plane.note)
+    return tuple(f"{count} of {len(planes)} slices: {note}" for note, count in counted.items())
 
 
 def _rescale_warnings(planes: Sequence[Plane]) -> tuple[str, ...]:

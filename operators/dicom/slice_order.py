@@ -20,6 +20,8 @@ LONGEST_GAP = 2.5
 MISSING_SHARE = 0.1
 # So few slices off the grid are strays, split off; more, and the stack as a whole is irregular.
 ASIDE_SHARE = 0.1
+# So many gaps in a row that are the same are meant by a protocol, not left by slices that were lost.
+EVEN_GAPS = 3
 # An irregular stack is resampled at its lower quartile gap (most detail is kept) unless that makes
 # more than this many times the slices that there are.
 MOST_PLANES_PER_SLICE = 4
@@ -50,7 +52,10 @@ def order_slices(depths_mm: Array) -> Order:
 
 
 def _regular(depths_mm: Array) -> Order | None:
-    """Whole indices; a few strays put aside, a few slices missing. None where the gaps vary."""
+    """Whole indices; a few strays put aside, a few slices missing. None where the gaps vary.
+
+    A stray is a slice too many: one without which there would be a gap is no stray.
+    """
     spacing_mm = float(np.median(np.diff(depths_mm)))
     forward = _walk(depths_mm, spacing_mm)
     backward = [len(depths_mm) - 1 - n for n in reversed(_walk(-depths_mm[::-1], spacing_mm))]
@@ -62,8 +67,17 @@ def _regular(depths_mm: Array) -> Order | None:
     slope, start = np.polyfit(k, depths_mm[kept], 1)
     if np.abs(depths_mm[kept] - start - slope * k).max() > REGULAR_TOLERANCE * slope:
         return None
+    if aside and _leaves_gap(depths_mm, kept, k, start, slope):
+        return None
     warnings = (f"slices off the grid are left out: {aside}",) if aside else ()
     return _judged(Order(kept, k, int(k[-1]) + 1, warnings))
+
+
+def _leaves_gap(depths_mm: Array, kept: NDArray[np.intp], k: Array, start: float, slope: float) -> bool:
+    """Whether a slice that is not kept lies where the grid has none."""
+    aside = np.delete(depths_mm, kept)
+    places = np.clip(np.rint((aside - start) / slope), 0, k[-1])
+    return not np.isin(places, k).all()
 
 
 def _walk(depths_mm: Array, spacing_mm: float) -> list[int]:
@@ -113,3 +127,34 @@ def _irregular(depths_mm: Array) -> Order:
     )
     k = (depths_mm - depths_mm[0]) * (intervals / extent_mm)
     return Order(np.arange(len(depths_mm)), k, intervals + 1, (warning,))
+
+
+def even_runs(depths_mm: Array) -> list[list[int]]:
+    """Indices of the sorted slices in stretches of even gaps that together are nearly all of them.
+
+    A slice between two stretches belongs to the denser; the few that are in none come last. [] where the
+    stretches' gaps are all alike: then slices are missing between them.
+    """
+    gaps = np.diff(depths_mm)
+    runs = [(start, stop) for start, stop in _even(gaps) if stop - start >= EVEN_GAPS]
+    widths = [float(np.median(gaps[start:stop])) for start, stop in runs]
+    if not widths or max(widths) <= (1 + REGULAR_TOLERANCE) * min(widths):
+        return []
+    owners = np.full(len(depths_mm), -1)
+    for n in sorted(range(len(runs)), key=lambda n: -widths[n]):
+        start, stop = runs[n]
+        owners[start : stop + 1] = n
+    if np.count_nonzero(owners < 0) > ASIDE_SHARE * len(depths_mm):
+        return []
+    found = [np.flatnonzero(owners == n).tolist() for n in (*range(len(runs)), -1)]
+    return [run for run in found if run]
+
+
+def _even(gaps: Array) -> list[tuple[int, int]]:
+    """Half-open ranges of gaps of which each is as wide as the first."""
+    ranges, start = [], 0
+    for n in range(1, len(gaps) + 1):
+        if n == len(gaps) or abs(gaps[n] - gaps[start]) > REGULAR_TOLERANCE * gaps[start]:
+            ranges.append((start, n))
+            start = n
+    return ranges

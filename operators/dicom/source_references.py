@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydicom.dataset import Dataset
 
 from operators.dicom.series import Frame, Series
@@ -11,10 +13,22 @@ from operators.dicom.source_headers import stand_in_uid
 def name_sources(dataset: Dataset, series: Series) -> None:
     """Names every instance of the series, as highdicom would at more cost those that it is shown."""
     _name_frames(dataset, series)
-    instances = dict.fromkeys(frame.sop_instance_uid for frame in series.frames)
-    references = [_reference(series, uid) for uid in instances]
-    dataset.SourceImageSequence = references
-    dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence = references
+    named = {uid: _references(series, frames) for uid, frames in series.frames_by_series().items()}
+    dataset.SourceImageSequence = [reference for references in named.values() for reference in references]
+    dataset.ReferencedSeriesSequence = [_referenced_series(uid, each) for uid, each in named.items()]
+
+
+def _references(series: Series, frames: Sequence[Frame]) -> list[Dataset]:
+    """Each instance once."""
+    instances = dict.fromkeys(frame.sop_instance_uid for frame in frames)
+    return [_reference(series, uid) for uid in instances]
+
+
+def _referenced_series(series_instance_uid: str, references: list[Dataset]) -> Dataset:
+    item = Dataset()
+    item.SeriesInstanceUID = series_instance_uid
+    item.ReferencedInstanceSequence = references
+    return item
 
 
 def _name_frames(dataset: Dataset, series: Series) -> None:

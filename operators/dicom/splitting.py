@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from operators.dicom.attributes import hint
 from operators.dicom.geometry import Layout, Stack, lay_out
-from operators.dicom.phases import Phase, separate
-from operators.dicom.planes import Plane, Vector
+from operators.dicom.kinds import by_kind, differing, in_one_frame, spread, typical
+from operators.dicom.phases import SAME_POSITION_MM, Phase, separate
+from operators.dicom.planes import Plane
+from operators.dicom.slice_order import even_runs
 
-# 0.001 in a direction cosine moves the far corner of a 500 mm image by 0.5 mm, less than a pixel.
-ORIENTATION_TOLERANCE = 1e-3
-# The same at the far corner of 512 pixels.
-SPACING_TOLERANCE_MM = 1e-3
-
-
-class Kind(NamedTuple):
-    """What the slices of one volume must share; the last two are numbers of clusters, -1 for none."""
-
-    frame_of_reference: str
-    matrix_size: tuple[int, int]
-    localizer: bool
-    orientation: int
-    pixel_spacing: int
-    located: bool
+Order = tuple[str, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,67 +29,82 @@ class Part:
 
 def split(planes: Sequence[Plane]) -> list[Part]:
     """All parts; every plane is in exactly one, exact duplicates counted once."""
-    unique, warnings = _without_duplicates(planes)
-    kinds = _by_kind(unique)
-    differing = _differing(kinds)
+    ordered = sorted(planes, key=lambda plane: plane.order)
+    double = len(ordered) - len({plane.order for plane in ordered})
+    shared = _under_one_uid(ordered) if double else None
+    if shared:
+        return [_faulty(ordered, "", shared)]
+    unique, warnings = _without_duplicates(ordered) if double else (ordered, ())
+    unique, of_frames = in_one_frame(unique)
+    kinds = by_kind(unique)
+    names = ", ".join(differing(kinds))
     parts = []
     for n, (kind, members) in enumerate(sorted(kinds.items(), key=lambda pair: pair[0]), 1):
-        label = f"part {n} of {len(kinds)} by {', '.join(differing)}" if differing else ""
-        parts += _located_parts(members, label) if kind.located else [_unlocated(members, label)]
-    return [_with_warnings(part, warnings) for part in parts]
+        label = f"part {n} of {len(kinds)} by {names}" if names else ""
+        others = sum(len(each) for key, each in kinds.items() if key != kind and not key.localizer)
+        found = _located_parts(members, label) if kind.located else [_unlocated(members, label)]
+        parts += [with_warnings(part, _loss(others, names)) for part in found]
+    return [with_warnings(part, (*warnings, *of_frames)) for part in parts]
 
 
-def is_localizer(image_type: Sequence[str]) -> bool:
-    """PS3.3 C.8.2.1.1.1: value 3 of a CT's ImageType."""
-    return "LOCALIZER" in image_type
+def stack_of(planes: Sequence[Plane]) -> Stack:
+    """Where planes of one kind lie, with the orientation and spacing that most of them have."""
+    usual = typical(planes)
+    return Stack(
+        np.array([plane.position for plane in planes], dtype=np.float64),
+        usual.orientation or (),
+        usual.spacing_mm or (),
+        usual.rows,
+        usual.columns,
+        usual.frame_of_reference_uid,
+    )
+
+
+def with_warnings(part: Part, warnings: tuple[str, ...]) -> Part:
+    """The part with more warnings, behind its own."""
+    return replace(part, warnings=(*part.warnings, *warnings))
+
+
+def _loss(others: int, names: str) -> tuple[str, ...]:
+    if not others:
+        return ()
+    return (f"{others} other slices of the series are not in this volume: they differ in {names}",)
+
+
+def _place(plane: Plane) -> tuple[object, ...]:
+    """What copies of one image have in common: where it lies; its number where that is not said."""
+    number = hint(plane.sources, "InstanceNumber") if plane.position is None else ""
+    return plane.position, plane.orientation, plane.rows, plane.columns, number
+
+
+def _under_one_uid(planes: Sequence[Plane]) -> tuple[str, str] | None:
+    """Why images cannot be told apart, so that no result could refer to one of them."""
+    places: dict[Order, set[tuple[object, ...]]] = {}
+    for plane in planes:
+        places.setdefault(plane.order, set()).add(_place(plane))
+    images = sum(len(each) for each in places.values() if len(each) > 1)
+    if not images:
+        return None
+    uids = sum(len(each) > 1 for each in places.values())
+    text = f"expected a SOPInstanceUID of its own for each image, got {uids} for {images} different images"
+    return "shared_uid", text
 
 
 def _without_duplicates(planes: Sequence[Plane]) -> tuple[list[Plane], tuple[str, ...]]:
-    unique: dict[tuple[str, int], Plane] = {}
+    unique: dict[Order, Plane] = {}
     ordered = sorted(planes, key=lambda plane: (plane.order, plane.position or (), repr(plane.pixels)))
     for plane in ordered:
         unique.setdefault(plane.order, plane)
     double = len(ordered) - len(unique)
-    warning = f"{double} images were there more than once and are counted once"
-    return list(unique.values()), (warning,) if double else ()
-
-
-def _by_kind(planes: Iterable[Plane]) -> dict[Kind, list[Plane]]:
-    orientations: list[Vector] = []
-    spacings: list[Vector] = []
-    kinds: dict[Kind, list[Plane]] = {}
-    for plane in planes:
-        kind = Kind(
-            plane.frame_of_reference_uid,
-            (plane.rows, plane.columns),
-            is_localizer(plane.image_type),
-            _cluster(plane.orientation, orientations, ORIENTATION_TOLERANCE),
-            _cluster(plane.spacing_mm, spacings, SPACING_TOLERANCE_MM),
-            None not in (plane.position, plane.orientation, plane.spacing_mm),
-        )
-        kinds.setdefault(kind, []).append(plane)
-    return kinds
-
-
-def _cluster(value: Vector | None, seen: list[Vector], tolerance: float) -> int:
-    """The number of the first value seen that is this one within the tolerance."""
-    if value is None:
-        return -1
-    for n, other in enumerate(seen):
-        if max(abs(a - b) for a, b in zip(value, other, strict=True)) <= tolerance:
-            return n
-    seen.append(value)
-    return len(seen) - 1
-
-
-def _differing(kinds: Iterable[Kind]) -> list[str]:
-    columns = zip(*kinds, strict=True)
-    names = (name.replace("_", " ") for name in Kind._fields)
-    return [name for name, values in zip(names, columns, strict=True) if len(set(values)) > 1]
+    return list(unique.values()), (f"{double} images were there more than once and are counted once",)
 
 
 def _unlocated(planes: Sequence[Plane], label: str) -> Part:
-    return Part(tuple(planes), Layout(kept=tuple(range(len(planes))), fault=_missing(planes[0])), label, ())
+    return _faulty(planes, label, _missing(planes[0]))
+
+
+def _faulty(planes: Sequence[Plane], label: str, fault: tuple[str, str]) -> Part:
+    return Part(tuple(planes), Layout(kept=tuple(range(len(planes))), fault=fault), label, ())
 
 
 def _missing(plane: Plane) -> tuple[str, str]:
@@ -117,29 +120,36 @@ def _missing(plane: Plane) -> tuple[str, str]:
 
 
 def _located_parts(planes: Sequence[Plane], label: str) -> list[Part]:
-    stack = _stack(planes)
+    stack = stack_of(planes)
+    if _at_one_position(stack):
+        return [_faulty(planes, label, _one_position(len(planes)))]
     depths = dict(zip((plane.order for plane in planes), stack.depths_mm.tolist(), strict=True))
     phases = separate(planes, lambda plane: depths[plane.order])
     return [part for phase in phases for part in _phase_parts(phase, label)]
 
 
-def _stack(planes: Sequence[Plane]) -> Stack:
-    first = planes[0]
-    return Stack(
-        np.array([plane.position for plane in planes], dtype=np.float64),
-        first.orientation or (),
-        first.spacing_mm or (),
-        first.rows,
-        first.columns,
-        first.frame_of_reference_uid,
-    )
+def _at_one_position(stack: Stack) -> bool:
+    return len(stack.origins) > 1 and bool(np.ptp(stack.origins, axis=0).max() <= SAME_POSITION_MM)
+
+
+def _one_position(images: int) -> tuple[str, str]:
+    text = f"expected a position of its own for each of {images} images, got one for all"
+    return "one_position", text
 
 
 def _phase_parts(phase: Phase, label: str) -> list[Part]:
     """The phase, and the slices that lie off its grid as parts of their own."""
-    layout = lay_out(_stack(phase.planes))
+    stack = stack_of(phase.planes)
     named = ", ".join(filter(None, (label, phase.label)))
-    part = Part(phase.planes, layout, named, (*phase.warnings, *layout.warnings))
+    if _at_one_position(stack):
+        return [_faulty(phase.planes, named, _one_position(len(phase.planes)))]
+    layout = lay_out(stack)
+    if layout.fault and layout.fault[0] == "missing_slices":
+        runs = _runs(phase, stack)
+        if runs:
+            return [part for run in runs for part in _phase_parts(run, label)]
+    warnings = (*phase.warnings, *spread(phase.planes), *layout.warnings)
+    part = Part(phase.planes, layout, named, warnings)
     if not layout.aside:
         return [part]
     strays = tuple(phase.planes[n] for n in layout.aside)
@@ -147,5 +157,24 @@ def _phase_parts(phase: Phase, label: str) -> list[Part]:
     return [part, *_phase_parts(Phase(strays, "", ()), named)]
 
 
-def _with_warnings(part: Part, warnings: tuple[str, ...]) -> Part:
-    return Part(part.planes, part.layout, part.label, (*part.warnings, *warnings))
+def _runs(phase: Phase, stack: Stack) -> list[Phase]:
+    """Stretches of slices at even distances, where a protocol has several; [] where it has not."""
+    sequence = np.argsort(stack.depths_mm, kind="stable")
+    depths_mm = stack.depths_mm[sequence]
+    runs = even_runs(depths_mm)
+    if not runs:
+        return []
+    said = ", ".join(f"{len(run)} slices {_apart(depths_mm[run])}" for run in runs)
+    warning = f"the distance between slices varies, and each stretch is read apart: {said}"
+    return [
+        Phase(
+            tuple(phase.planes[sequence[n]] for n in run),
+            ", ".join(filter(None, (phase.label, f"stretch {number} of {len(runs)}"))),
+            (*phase.warnings, warning),
+        )
+        for number, run in enumerate(runs, 1)
+    ]
+
+
+def _apart(depths_mm: np.ndarray) -> str:
+    return f"{np.median(np.diff(depths_mm)):.2f} mm apart" if len(depths_mm) > 1 else "by itself"

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from pydicom import dcmread
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
 from operators.dicom.attributes import hint
-from operators.dicom.headers import READ_ERRORS, read_header
-from operators.errors import UnreadableError
+from operators.dicom.headers import READ_ERRORS, Header, read_header
+from operators.dicom.pixel_digest import has_same_pixels
+from operators.errors import TransientError, UnreadableError
 
 # PS3.3 C.7.1.1, C.7.2.1, C.7.3.1: whose images these are, of which examination, and of which side
 PATIENT = ("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex")
@@ -44,7 +42,7 @@ _NO_MATTER = {
         "ImagesInAcquisition", "StudyInstanceUID", "SeriesInstanceUID",
     )
 }  # fmt: skip
-_PIXEL_DATA = 0x7FE00010
+_PIXEL_DATA = Tag("PixelData")
 
 
 @dataclass(frozen=True)
@@ -71,11 +69,8 @@ class Belonging:
 
 
 def belonging(path: Path) -> Belonging:
-    """Raises UnreadableError."""
-    header = read_header(path)
-    if header is None:
-        raise UnreadableError("expected a DICOM instance, got none")
-    dataset = header.dataset
+    """Raises UnreadableError, OSError."""
+    dataset = required_header(path).dataset
     patient, examination, series = (
         checksum(dataset, keywords)
         for keywords in (PATIENT, (*PATIENT, *EXAMINATION), (*PATIENT, *EXAMINATION, *SERIES))
@@ -83,6 +78,19 @@ def belonging(path: Path) -> Belonging:
     return Belonging(
         hint((dataset,), "SeriesInstanceUID"), hint((dataset,), "SOPClassUID"), patient, examination, series
     )
+
+
+def required_header(path: Path) -> Header:
+    """Raises UnreadableError for a file that is no DICOM instance, OSError for one that cannot be opened."""
+    try:
+        header = read_header(path)
+    except (UnreadableError, TransientError) as error:
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from None
+        raise
+    if header is None:
+        raise UnreadableError("expected a DICOM instance, got none")
+    return header
 
 
 def checksum(dataset: Dataset, keywords: tuple[str, ...]) -> str:
@@ -93,10 +101,13 @@ def checksum(dataset: Dataset, keywords: tuple[str, ...]) -> str:
 
 
 def difference(current: Path, other: Path) -> Difference:
-    """What of two versions is not the same. Raises UnreadableError."""
+    """What of two versions is not the same. Raises UnreadableError, OSError."""
+    one, two = required_header(current), required_header(other)
+    first, second = one.dataset, two.dataset
     try:
-        first, second = dcmread(current), dcmread(other)
         tags = [tag for tag in sorted({*first.keys(), *second.keys()}) if not is_same(first, second, tag)]
+        if not has_same_pixels(one, current, two, other):
+            tags.append(_PIXEL_DATA)
     except READ_ERRORS as error:
         raise UnreadableError("expected two versions of an instance, got a damaged one") from error
     return Difference(
@@ -126,8 +137,6 @@ def is_same(first: Dataset, second: Dataset, tag: BaseTag) -> bool:
     """Whether both hold the same value; group lengths are none."""
     if tag.element == 0 or (not is_of_image(tag) and not is_description(tag)):
         return True
-    if tag == _PIXEL_DATA:
-        return has_same_pixels(first, second)
     if tag not in first or tag not in second:
         return False
     one, other = first.get_item(tag), second.get_item(tag)
@@ -139,16 +148,3 @@ def is_same(first: Dataset, second: Dataset, tag: BaseTag) -> bool:
 def has_same_charset(first: Dataset, second: Dataset) -> bool:
     """Whether the same bytes are the same text in both."""
     return bool(first.get("SpecificCharacterSet") == second.get("SpecificCharacterSet"))
-
-
-def has_same_pixels(first: Dataset, second: Dataset) -> bool:
-    """As they are stored; decoded where the transfer syntax is not the same."""
-    if first.file_meta.TransferSyntaxUID == second.file_meta.TransferSyntaxUID:
-        return bool(first.get("PixelData") == second.get("PixelData"))
-    return len(set(digests(first, second))) == 1
-
-
-def digests(*datasets: Dataset) -> Iterator[bytes]:
-    """Of decoded pixels."""
-    for dataset in datasets:
-        yield hashlib.sha256(np.ascontiguousarray(dataset.pixel_array).tobytes()).digest()

@@ -15,6 +15,7 @@ SHAPE = (8, 6, 10)
 LARGER = (40, 33, 4)
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume(SHAPE, AFFINE)
+LONG = phantoms.position_volume((8, 6, 40), AFFINE)
 DATA = Path(__file__).parents[3] / "shared" / "data" / "dicom"
 
 
@@ -30,6 +31,10 @@ def assert_right_by_value(series: Series, tolerance_hu: float = 0.51) -> None:
     expected = phantoms.position_hu(indices @ grid[:3, :3].T + grid[:3, 3])
     assert volume.hu.flags.f_contiguous
     assert np.abs(volume.hu - expected).max() < tolerance_hu
+
+
+def warned(series: Series, text: str) -> bool:
+    return any(text in warning for warning in series.warnings)
 
 
 def setting(**attributes: object) -> phantoms.Edit:

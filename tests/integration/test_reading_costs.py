@@ -13,6 +13,7 @@ import pytest
 from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
+from operators.dicom.element_scan import elements
 from operators.dicom.file_meta import file_head
 from operators.dicom.pixels import read_volume
 from operators.dicom.scan import Scan, scan
@@ -22,6 +23,7 @@ from tests.integration.dataset_bytes import UID, ct, deflated, element, text
 from tests.integration.wire import CT, DEFLATED, EXPLICIT, IMPLICIT
 
 MEGABYTE = 1 << 20
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((64, 64, 4), AFFINE)
 
@@ -98,6 +100,66 @@ def test_a_header_of_elements_without_number_is_not_decoded(tmp_path: Path, synt
     found: list[Scan] = []
     assert peak_bytes(lambda: found.append(scan(path))) < 8 * MEGABYTE
     assert found[0].unreadable[0].code == "too_many_elements"
+
+
+def in_big_endian(content: bytes) -> bytes:
+    """Elements of the helpers here, whose values are texts, or empty and of undefined length."""
+    swapped, at = b"", 0
+    for tag, vr, start, end in elements(content, explicit=True):
+        at, length = start, end - start
+        head = struct.pack(">HH2s", tag >> 16, tag & 0xFFFF, vr)
+        swapped += head + (struct.pack(">HL", 0, length) if vr == b"SQ" else struct.pack(">H", length))
+        if length == 0xFFFFFFFF:
+            return swapped
+        swapped += content[start:end]
+        if end == len(content):
+            return swapped
+    return swapped + content[at:]
+
+
+START = text(0x00080005, "CS", "ISO_IR 100")
+OPEN = element(0x00081140, "SQ", b"", 0xFFFFFFFF)
+ITEMS = struct.pack("<HHL", 0xFFFE, 0xE000, 0) * 600_000
+IMPLICIT_START = struct.pack("<HHL", 0x0008, 0x0005, 10) + b"ISO_IR 100"
+IMPLICIT_OPEN = struct.pack("<HHL", 0x0008, 0x1140, 0xFFFFFFFF)
+BIG = in_big_endian(START + OPEN) + struct.pack(">HHL", 0xFFFE, 0xE000, 0) * 600_000
+PRIVATE = "1.2.840.113619.5.2"
+LONG_META = text(0x00020100, "UI", "1.2.3") + element(0x00020102, "OB", bytes(1 << 17))
+
+
+def head(syntax: str) -> bytes:
+    return file_head(CT, f"{UID}.1.1", syntax, "CT1")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        head(EXPLICIT)[132:] + START + OPEN + ITEMS,
+        head(IMPLICIT)[132:] + IMPLICIT_START + IMPLICIT_OPEN + ITEMS,
+        head(BIG_ENDIAN)[132:] + BIG,
+        head(EXPLICIT) + IMPLICIT_START + IMPLICIT_OPEN + ITEMS,
+        head(IMPLICIT) + START + OPEN + ITEMS,
+        head(BIG_ENDIAN) + START + OPEN + ITEMS,
+        head(EXPLICIT) + BIG,
+        head(EXPLICIT)[132:] + BIG,
+        head(PRIVATE) + START + OPEN + ITEMS,
+        BIG,
+        head(EXPLICIT)[:132] + START + OPEN + ITEMS,
+        head(EXPLICIT) + START + element(0x7FE11010, "OB", b"") + OPEN + ITEMS,
+        head(EXPLICIT) + LONG_META + START + OPEN + ITEMS,
+    ],
+    ids=[
+        "explicit, no preamble", "implicit, no preamble", "big endian, no preamble",
+        "implicit that says explicit", "explicit that says implicit", "little endian that says big",
+        "big endian that says little", "the same without preamble", "private", "bare big endian",
+        "no file meta", "behind the place of pixels", "long file meta",
+    ],
+)  # fmt: skip
+def test_no_way_of_writing_a_header_makes_objects_without_number(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "wide.dcm"
+    path.write_bytes(content)
+    (refused,) = scan(path).unreadable
+    assert refused.code in ("too_many_elements", "too_large")
 
 
 def test_frames_without_number_make_no_objects(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from operators.dicom.scan import scan
-from operators.dicom.selection import REASONS, Outcome, Refusal, Selection, select
+from operators.dicom.selection import REASONS, Outcome, Refusal, Reserve, Selection, select
 from operators.errors import UsageError
 from operators.imaging.packages import Acceptance, FracturePackage, FragmentRules, ModelPackage, NetworkSpec
 from tests import phantoms
@@ -83,8 +83,6 @@ def test_a_suitable_series_is_chosen(tmp_path: Path) -> None:
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "other_sop_class"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localizer"),
         ({"ImageType": ["DERIVED", "SECONDARY", "MIP"]}, "derived_image"),
-        ({"BodyPartExamined": "HEAD"}, "other_body_region"),
-        ({"BodyPartExamined": "NECK"}, "other_body_region"),
         ({"PhotometricInterpretation": "RGB"}, "bad_photometric_interpretation"),
         ({"StudyInstanceUID": ""}, "missing_uid"),
         ({"FrameOfReferenceUID": ""}, "no_frame_of_reference"),
@@ -119,18 +117,24 @@ def test_the_packages_own_limits_hold(tmp_path: Path, limits: dict[str, float], 
 
 
 @pytest.mark.parametrize(
-    "body_part", ["", "PELVIS", "ABDOMENPELVIS", "WHOLEBODY", "PARTIALBODY", "SOMETHING"]
+    "body_part", ["", "PELVIS", "ABDOMENPELVIS", "WHOLEBODY", "PARTIALBODY", "SOMETHING", "COLON", "HEAD"]
 )
-def test_a_body_part_that_names_no_clearly_other_region_is_read(tmp_path: Path, body_part: str) -> None:
+def test_a_series_is_read_whatever_body_part_it_names(tmp_path: Path, body_part: str) -> None:
     phantoms.write_ct(tmp_path, HU, AFFINE, edit=setting(BodyPartExamined=body_part))
     assert len(chosen(tmp_path)) == 1
 
 
-def test_a_series_goes_to_the_package_that_it_names(tmp_path: Path) -> None:
-    phantoms.write_ct(tmp_path, HU, AFFINE, edit=setting(SeriesDescription="CT Neck 1.0"))
-    (outcome,) = outcomes(tmp_path, package(), package("throat", ("NECK",)))
-    assert isinstance(outcome, Selection)
-    assert outcome.package.name == "throat"
+@pytest.mark.parametrize("attributes", [{"SeriesDescription": "CT Neck 1.0"}, {"BodyPartExamined": "COLON"}])
+def test_a_series_that_names_another_region_only_ranks_lower(
+    tmp_path: Path, attributes: dict[str, object]
+) -> None:
+    better = {"SliceThickness": 1, "ConvolutionKernel": "Br64"}
+    phantoms.write_ct(tmp_path, HU, AFFINE, series=1, edit=setting(**attributes, **better))
+    phantoms.write_ct(tmp_path, HU, AFFINE, series=2)
+    found = outcomes(tmp_path, package(), package("throat", ("NECK",)))
+    first, second = (each for each in found if each.package and each.package.name == "trunk")
+    assert isinstance(first, Reserve)
+    assert isinstance(second, Selection)
 
 
 def test_a_series_that_names_no_package_goes_to_all(tmp_path: Path) -> None:
@@ -181,7 +185,7 @@ def test_ranking_prefers_the_better_series(
 
 
 def test_axial_slices_are_preferred_to_coronal_ones(tmp_path: Path) -> None:
-    coronal = np.array([[4.0, 0, 0, 0], [0, 0, 3.0, 0], [0, -4.0, 0, 0], [0, 0, 0, 1]])
+    coronal = np.array([[4.0, 0, 0, -9], [0, 0, 3.0, -7], [0, -4.0, 0, 30], [0, 0, 0, 1]])
     phantoms.write_ct(tmp_path, phantoms.position_volume(SHAPE, coronal), coronal, series=1)
     phantoms.write_ct(tmp_path, HU, AFFINE, series=2)
     assert chosen(tmp_path) == [f"{phantoms.UID_ROOT}.1.2"]
@@ -237,9 +241,8 @@ def test_every_series_has_an_outcome_without_any_package(tmp_path: Path) -> None
 
 
 @pytest.mark.real_data
-def test_real_scans_of_other_regions_are_refused() -> None:
+def test_real_scans_are_refused_for_what_they_are_not_for_what_they_say() -> None:
     codes = [each.code for each in outcomes(DATA, package()) if isinstance(each, Refusal)]
-    assert codes.count("other_body_region") == 1
     assert codes.count("other_modality") == 3
-    assert codes.count("one_slice") == 6
+    assert (codes.count("one_slice"), codes.count("one_position")) == (1, 1)
     assert codes.count("missing_uid") == 1

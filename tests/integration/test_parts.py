@@ -50,7 +50,7 @@ def test_what_will_not_pass_ends_the_node_with_its_code_and_sentence(begun: Call
 
 def test_a_reason_of_any_length_reaches_the_node(begun: Callable[[Any], Part]) -> None:
     part = begun(targets.long_winded)
-    with pytest.raises(PartError, match="part: ü+$"):
+    with pytest.raises(PartError, match=r"part: ü+$"):
         looked_after(part, lambda: False)
 
 

@@ -188,11 +188,12 @@ class Corrections:
         return Conflict(conflict_id, conflict.study, conflict.versions, conflict.code, conflict.sentence)
 
     def _put_to_a_person(self, conflict: Conflict) -> None:
+        """The notice comes first: what a crash cuts off is done again until there is a row."""
+        job = JobState(conflict.conflict_id, "conflict", conflict.code, conflict.sentence)
+        announce(self.settings, self.client, Notice("conflict", job))
         open_conflict(self.client, conflict)
         self.open.add(conflict.conflict_id)
         log.warning("conflict", job=conflict.conflict_id, code=conflict.code)
-        job = JobState(conflict.conflict_id, "conflict", conflict.code, conflict.sentence)
-        announce(self.settings, self.client, Notice("conflict", job))
 
     def _carry_out_decisions(self, now_s: float) -> None:
         if not self.open or now_s < self.next_decisions_s:

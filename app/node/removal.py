@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,14 +20,14 @@ from dbos import DBOSClient
 
 from app.node.commitment import transaction_of
 from app.node.database import REPORT
-from app.node.decisions import CONFLICT
-from app.node.instance_versions import CONFLICTS, REPLACED, version_name
-from app.node.job import job_folder
+from app.node.decisions import rows
+from app.node.instance_versions import CONFLICTS, NEXT, REPLACED, count_corrections, version_name
+from app.node.job import folders_of_study, job_folder
 from app.node.pending_file import same_content
-from app.node.study_folder import names_below, new_images, read_study
+from app.node.study_folder import names_below, read_study
+from app.node.study_jobs import has_new_images, jobs_of_study
 from app.node.study_lock import LOCK, TRASH, moving_files
 from app.node.transactions import forget_transaction
-from app.node.workflow import SEGMENT
 from operators.dicom.atomic_file import sync_path, write_whole
 
 log = structlog.get_logger()
@@ -40,11 +40,16 @@ REPORTED = ["SUCCESS", "ERROR", "CANCELLED"]
 
 @dataclass(frozen=True)
 class Removal:
-    """All that goes with a study, by name: jobs and conflicts, and the jobs' peers that results went to."""
+    """All that goes with a study, by name: jobs and conflicts, and the jobs' peers that results went to.
+
+    `folders` are those of `jobs` and of jobs that a crash kept from being queued, as of the decision: one
+    that is made later is of a study that came anew.
+    """
 
     study: str
     jobs: tuple[str, ...]
     deliveries: tuple[tuple[str, str], ...] = ()
+    folders: tuple[str, ...] = ()
 
 
 def remove_study(data: Path, client: DBOSClient, removal: Removal, contested_too: bool = False) -> bool:
@@ -58,6 +63,7 @@ def remove_study(data: Path, client: DBOSClient, removal: Removal, contested_too
         if has_news(data, client, removal) or (is_contested(data, removal.study) and not contested_too):
             bring_back(data, removal.study)
             return False
+        removal = replace(removal, folders=folders_of_study(data, removal.study))
         text = json.dumps(asdict(removal)).encode()
         write_whole(data / TRASH / f"{removal.study}{DECIDED}", lambda file: file.write(text))
         carry_out(data, client, removal)
@@ -77,17 +83,17 @@ def move_away(data: Path, study: str) -> None:
 
 
 def has_news(data: Path, client: DBOSClient, removal: Removal) -> bool:
-    """Whether the study has another job, or an image that no job has."""
-    rows = client.list_workflows(
-        name=[SEGMENT, CONFLICT], workflow_id_prefix=f"{removal.study}-", load_input=False, load_output=False
-    )
-    if {row.workflow_id for row in rows} - set(removal.jobs):
+    """Whether the study has another job or conflict, or a correction or an image that no job has."""
+    jobs = jobs_of_study(client, removal.study)
+    conflicts = [row.conflict_id for row in rows(client, removal.study)]
+    if {*jobs.ids, *conflicts} - set(removal.jobs) or (data / REPLACED / removal.study / NEXT).exists():
         return True
     folder = data / TRASH / removal.study / "inbox"
     if not folder.is_dir():
         return False
-    inputs = [job_folder(data, job_id).input for job_id in removal.jobs]
-    return bool(new_images(folder, read_study(folder).content, inputs))
+    if count_corrections(data, removal.study) > jobs.corrections:
+        return True
+    return has_new_images(data, folder, read_study(folder).content, jobs.ids)
 
 
 def is_contested(data: Path, study: str) -> bool:
@@ -124,7 +130,8 @@ def removal_of(path: Path) -> Removal:
     """As it was decided."""
     values = json.loads(path.read_text(encoding="utf-8"))
     deliveries = tuple((job, peer) for job, peer in values["deliveries"])
-    return Removal(values["study"], tuple(values["jobs"]), deliveries)
+    jobs = tuple(values["jobs"])
+    return Removal(values["study"], jobs, deliveries, tuple(values.get("folders", jobs)))
 
 
 def carry_out_decided(data: Path, client: DBOSClient, path: Path) -> None:
@@ -138,7 +145,7 @@ def carry_out(data: Path, client: DBOSClient, removal: Removal) -> None:
     forget_rows(client, removal, frozenset(Path(name).stem for name in names_below(trash)))
     for job_id, peer in removal.deliveries:
         forget_transaction(data, transaction_of({"job_id": job_id, "peer": peer}))
-    jobs = [job_folder(data, job_id).root for job_id in removal.jobs]
+    jobs = [job_folder(data, name).root for name in removal.folders]
     for folder in (*jobs, data / REPLACED / removal.study, trash):
         with suppress(FileNotFoundError):
             shutil.rmtree(folder)

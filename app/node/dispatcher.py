@@ -43,7 +43,7 @@ class Dispatcher:
         self.settings, self.client, self.now = settings, client, now
         path = settings.audit or settings.data / "audit.xml"
         self.trail = trail or AuditTrail(path, settings.ae_title, now)
-        recover(settings.data, client)
+        recover(settings.data, client, self.trail)
         self.folders = StudyFolders(settings.data / "inbox")
         self.corrections = Corrections(settings, client, self.trail)
         self.index = InstanceIndex()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,11 +14,15 @@ from dbos import DBOSClient
 
 from app.node import instance_versions
 from app.node.job import job_folder
-from app.node.jobs import cancel, list_jobs
+from app.node.jobs import JobState, cancel, list_jobs, retry
+from app.node.notices import Notice, announce
 from app.node.retention import forget, remove, sweep
+from app.node.workflow import NOTICE
 from operators.errors import UsageError
 from tests.integration.crashes import Crash
-from tests.integration.study_cases import contents, jobs, patients, patients_of_job, quiet, sent
+from tests.integration.node_processes import until
+from tests.integration.queue_cases import Told, worked_off
+from tests.integration.study_cases import audited, contents, jobs, patients, patients_of_job, quiet, sent
 from tests.integration.test_corrections import RIGHT, in_series
 from tests.integration.test_retention import STUDY, Node
 
@@ -173,3 +178,73 @@ def test_a_notice_is_queued_before_what_it_tells_of(tmp_path: Path) -> None:
         sent(node, keep=[0])
         quiet(node, 200)
     assert names == ["send_notice", "segment_study", "send_notice", "decide_conflict"]
+
+
+@pytest.mark.parametrize("removal", [swept, deleted])
+def test_a_removal_that_a_crash_cuts_off_is_in_the_audit_trail(node: Node, removal: Removal) -> None:
+    sent(node)
+    quiet(node, 0)
+    cancelled(node)
+    unlink = Path.unlink
+
+    def crashing(path: Path, missing_ok: bool = False) -> None:
+        if path.parent.name == "trash":
+            raise Crash
+        unlink(path, missing_ok)
+
+    cut_offs = (patch.object(DBOSClient, "delete_workflows", side_effect=Crash),
+                patch.object(Path, "unlink", crashing))
+    for cut_off in cut_offs:
+        with cut_off, suppress(Crash):
+            removal(node) if list_jobs(node.client) else node.again()
+    node.again()
+    assert instances(node) == []
+    # The second crash came behind the message: rather twice than never
+    assert audited(node, "110105") == [STUDY, STUDY]
+
+
+def test_a_failed_job_is_told_of_once_however_old_the_notice_is(tmp_path: Path) -> None:
+    node = Node(tmp_path, quiet_s=0, retention_s=0, notice_url="http://127.0.0.1:1/hook")
+    sent(node)
+    quiet(node, 0)
+    with worked_off(node.settings, Told(lambda: {"state": "failed", "code": "defect", "sentence": "no"})):
+        until(lambda: node.states() == ["failed"])
+    swept(node)
+    (notice,) = node.client.list_workflows(name=NOTICE)
+    end(node, notice.workflow_id)
+    for _ in range(2):
+        swept(node)
+        (row,) = node.client.list_workflows(name=NOTICE)
+        assert (row.workflow_id, row.status) == (notice.workflow_id, "SUCCESS")
+    deleted(node)
+    assert node.client.list_workflows(name=NOTICE) == []
+
+
+def test_a_notice_of_a_job_that_never_came_goes_when_it_is_old(tmp_path: Path) -> None:
+    node = Node(tmp_path, retention_s=0, notice_url="http://127.0.0.1:1/hook")
+    announce(node.settings, node.client, Notice("correction", JobState("1.2-abc", "queued")))
+    end(node, node.client.list_workflows(name=NOTICE)[0].workflow_id)
+    swept(node)
+    assert node.client.list_workflows(name=NOTICE) == []
+
+
+def end(node: Node, workflow_id: str) -> None:
+    """As the sender ends a notice."""
+    with sqlite3.connect(node.settings.data / "osteon.sqlite") as database:
+        database.execute(
+            "update workflow_status set status='SUCCESS', completed_at=1 where workflow_uuid=?",
+            (workflow_id,),
+        )
+    database.close()
+
+
+def test_a_superseded_job_is_not_begun_again(node: Node) -> None:
+    sent(node, keep=range(3))
+    quiet(node, 0)
+    sent(node, RIGHT, keep=range(3))
+    quiet(node, 100)
+    old, new = jobs(node)
+    with pytest.raises(UsageError, match="this one is superseded"):
+        retry(node.client, old.job_id, node.settings.data)
+    (shown,) = list_jobs(node.client, [old.job_id], detailed=True)
+    assert (shown.state, new.state) == ("superseded", "queued")

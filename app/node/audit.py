@@ -100,14 +100,14 @@ class AuditTrail:
         event = self._event(ACCESSED, "U", SUCCEEDED, kind, OWN_SCHEME)
         self._acting(event, who)
         self._study(event, study_instance_uid, instances)
-        self._append(event)
+        self._append(event, is_durable=True)
 
     def deleted(self, study_instance_uid: str, who: str = "") -> None:
         """A study was removed with all that was made of it, by `who` or because it was old."""
         event = self._event(STUDY_DELETED, "D", SUCCEEDED)
         self._acting(event, who)
         self._study(event, study_instance_uid)
-        self._append(event)
+        self._append(event, is_durable=True)
 
     def _acting(self, event: ElementTree.Element, who: str) -> None:
         """This node, at the wish of a user of this machine where there is one."""
@@ -165,13 +165,18 @@ class AuditTrail:
             item.set("NetworkAccessPointTypeCode", IP_ADDRESS if is_ip(who.address) else MACHINE_NAME)
         coded(item, "RoleIDCode", who.role)
 
-    def _append(self, message: ElementTree.Element) -> None:
-        """A disk that is full must not stop the work; the log then says what the trail lacks."""
+    def _append(self, message: ElementTree.Element, is_durable: bool = False) -> None:
+        """A disk that is full must not stop the work; the log then says what the trail lacks.
+
+        What is not said again after a power loss, as it is done by then, is `is_durable`.
+        """
         line = ElementTree.tostring(message, encoding="utf-8") + b"\n"
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 os.write(descriptor, line)
+                if is_durable:
+                    os.fsync(descriptor)
             finally:
                 os.close(descriptor)
         except OSError as error:

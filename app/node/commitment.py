@@ -21,6 +21,7 @@ from app.node.destination import Outgoing, associated, end, requested
 from app.node.inbox import Inbox
 from app.node.job import Json
 from app.node.requestor import Requestor
+from app.node.study_lock import files_in_place, series_in_place
 from app.node.transactions import (
     Transaction,
     find_transaction,
@@ -171,9 +172,22 @@ def reporting(peer: Peer, settings: NodeSettings) -> Association:
 
 
 def held_classes(inbox: Inbox, sop_instance_uids: Iterable[str]) -> dict[str, set[str]]:
-    """The SOP classes of those instances that are safely here; a file that cannot be read is not."""
+    """The SOP classes of those instances that are safely here; a file that cannot be read is not.
+
+    Waits while a study's files are moved: one that is not removed after all is back then. Raises
+    TransientError where the disk does not let it look.
+    """
+    try:
+        with files_in_place(inbox.root):
+            return classes_found(inbox, sop_instance_uids)
+    except OSError as error:
+        raise TransientError("expected a data folder that can be read, got none", code="disk") from error
+
+
+def classes_found(inbox: Inbox, sop_instance_uids: Iterable[str]) -> dict[str, set[str]]:
+    """The same of what is in the inbox now."""
     names, found = {f"{uid}.dcm" for uid in inbox.held(sop_instance_uids)}, dict[str, set[str]]()
-    for series in inbox.studies.glob("*/*") if names else ():
+    for series in series_in_place(inbox.root) if names else ():
         with suppress(OSError):
             for entry in [each for each in os.scandir(series) if each.name in names]:
                 with suppress(OsteonError, OSError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import count
 
@@ -91,7 +92,7 @@ class Corrections:
         """Goes on with a correction that was cut off."""
         self.corrected.add(study)
         with moving_files(self.data):
-            finish(self.data, study)
+            finish(self.data, study, self._tell)
         return True
 
     def _look_at(self, study: str, contents: Mapping[str, Content], now_s: float) -> bool:
@@ -135,7 +136,8 @@ class Corrections:
             if reason is None:
                 self._correct(study, group)
         left = [(group, why) for group, why in verdicts if why and (forced or why[0] != INCOMPLETE)]
-        self._open(study, [conflict_of(study, group, why) for group, why in left])
+        names = frozenset(version.name for version in versions)
+        self._open(study, [conflict_of(study, group, why, names) for group, why in left])
 
     def _verdicts(
         self, study: str, candidates: Sequence[Candidate], content: Content
@@ -154,10 +156,14 @@ class Corrections:
     def _correct(self, study: str, group: Sequence[Candidate]) -> None:
         keywords = tuple(dict.fromkeys(word for each in group for word in each.keywords))
         swaps = tuple(swap_of(self.data, study, each.path, each.version) for each in group)
-        carry_out(self.data, Correction(study, keywords, swaps))
-        log.info("corrected", study_instance_uid=study, instances=len(swaps), attributes=keywords)
-        self.trail.changed(study, len(swaps), CORRECTED)
+        carry_out(self.data, Correction(study, keywords, swaps), self._tell)
         self.corrected.add(study)
+
+    def _tell(self, correction: Correction) -> None:
+        """Of every correction, whoever decided it and whenever it comes to its end."""
+        study, instances = correction.study, len(correction.swaps)
+        log.info("corrected", study_instance_uid=study, instances=instances, attributes=correction.keywords)
+        self.trail.changed(study, instances, CORRECTED)
 
     def _open(self, study: str, conflicts: Sequence[Conflict]) -> None:
         """Puts conflicts to a person, unless the same were decided; those that are no more are closed."""
@@ -185,14 +191,15 @@ class Corrections:
             row = known.get(conflict_id)
             if row is None or row.is_open or row.decision == "dismiss":
                 break
-        return Conflict(conflict_id, conflict.study, conflict.versions, conflict.code, conflict.sentence)
+        return replace(conflict, conflict_id=conflict_id)
 
     def _put_to_a_person(self, conflict: Conflict) -> None:
+        """The notice comes first: what a crash cuts off is done again until there is a row."""
+        job = JobState(conflict.conflict_id, "conflict", conflict.code, conflict.sentence)
+        announce(self.settings, self.client, Notice("conflict", job))
         open_conflict(self.client, conflict)
         self.open.add(conflict.conflict_id)
         log.warning("conflict", job=conflict.conflict_id, code=conflict.code)
-        job = JobState(conflict.conflict_id, "conflict", conflict.code, conflict.sentence)
-        announce(self.settings, self.client, Notice("conflict", job))
 
     def _carry_out_decisions(self, now_s: float) -> None:
         if not self.open or now_s < self.next_decisions_s:
@@ -216,7 +223,10 @@ class Corrections:
         return True
 
     def _accept(self, row: Row) -> None:
-        """The latest version of each instance is used; what else came of these instances is set aside."""
+        """The latest version of each instance is used; what else there was when it was asked is set aside.
+
+        What came after the question was put is none of it, and is judged by itself.
+        """
         left = conflicting(self.data, row.study)
         folder = self.data / CONFLICTS / row.study
         wanted = [version for version in left if version.name in row.versions]
@@ -225,15 +235,22 @@ class Corrections:
             for version in sorted(wanted, key=lambda version: (folder / version.name).stat().st_mtime_ns)
         }
         readable = {v: p for v in latest.values() if (p := self._path_of(row.study, v))}
-        unwanted = [v for v in left if v.sop_instance_uid in latest and v not in readable]
+        asked = [version for version in left if version.name in self._asked_about(row)]
+        unwanted = [v for v in asked if v.sop_instance_uid in latest and v not in readable]
         swaps = tuple(swap_of(self.data, row.study, path, version) for version, path in readable.items())
         if swaps:
             keywords = self._keywords(row.study, readable)
             names = tuple(version.name for version in unwanted)
-            carry_out(self.data, Correction(row.study, keywords, swaps, names))
+            carry_out(self.data, Correction(row.study, keywords, swaps, names), self._tell)
             self.corrected.add(row.study)
         else:
             set_aside(self.data, row.study, unwanted)
+
+    def _asked_about(self, row: Row) -> frozenset[str]:
+        """Versions that a person knew of who decided."""
+        if row.others is not None:
+            return frozenset((*row.versions, *row.others))
+        return frozenset(name for each in rows(self.client, row.study) for name in each.versions)
 
     def _path_of(self, study: str, version: Version) -> str:
         """Of the instance that a version is of, below its study; '' for one that cannot be read."""
@@ -256,9 +273,10 @@ class Corrections:
         return tuple(found)
 
 
-def conflict_of(study: str, group: Sequence[Candidate], why: Verdict) -> Conflict:
-    """Without its name."""
-    return Conflict("", study, tuple(each.version.name for each in group), *why)
+def conflict_of(study: str, group: Sequence[Candidate], why: Verdict, names: frozenset[str]) -> Conflict:
+    """Without its name; `names` are of all versions of which the study is judged."""
+    versions = tuple(each.version.name for each in group)
+    return Conflict("", study, versions, *why, tuple(sorted(names.difference(versions))))
 
 
 def fingerprint_of(versions: Iterable[Version], number: int) -> str:

@@ -27,23 +27,28 @@ SENTENCE_OF: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Conflict:
-    """Names of files in `conflicts` that belong together, and why nobody but a person can decide."""
+    """Names of files in `conflicts` that belong together, and why nobody but a person can decide.
+
+    `others` were there too when the question was put: they are not wanted where these versions are.
+    """
 
     conflict_id: str
     study: str
     versions: tuple[str, ...]
     code: str
     sentence: str
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Row:
-    """A conflict as it stands in the database."""
+    """A conflict as it stands in the database; `others` is None where an earlier version of Osteon put it."""
 
     conflict_id: str
     versions: tuple[str, ...]
     decision: str
     is_open: bool
+    others: tuple[str, ...] | None = None
 
     @property
     def study(self) -> str:
@@ -60,7 +65,7 @@ def open_conflict(client: DBOSClient, conflict: Conflict) -> None:
             "workflow_id": conflict.conflict_id,
             "attributes": {"code": conflict.code, "sentence": conflict.sentence, "decision": ""},
         },
-        {"study": conflict.study, "versions": list(conflict.versions)},
+        {"study": conflict.study, "versions": list(conflict.versions), "others": list(conflict.others)},
     )
 
 
@@ -75,9 +80,10 @@ def rows(client: DBOSClient, study: str | None = None, only_open: bool = False) 
 
 def row_of(row: Any) -> Row:
     """From the database."""
-    versions = row.input["args"][0]["versions"] if row.input else ()
+    asked = row.input["args"][0] if row.input else {"versions": ()}
     decision = str((row.attributes or {}).get("decision", ""))
-    return Row(row.workflow_id, tuple(versions), decision, row.status == "ENQUEUED")
+    others = tuple(asked["others"]) if "others" in asked else None
+    return Row(row.workflow_id, tuple(asked["versions"]), decision, row.status == "ENQUEUED", others)
 
 
 def decide(client: DBOSClient, conflict_id: str, decision: str) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
 from dbos import DBOSClient
@@ -26,31 +24,13 @@ from app.node.notices import Notice, announce
 from app.node.recovery import unsettled
 from app.node.removal import recover
 from app.node.study_attempts import StudyAttempts
-from app.node.study_folder import StudyFolders, new_images
+from app.node.study_folder import StudyFolders
+from app.node.study_jobs import CORRECTIONS, StudyJobs, has_new_images, jobs_of_study
 from app.node.workflow import SEGMENT
 
 log = structlog.get_logger()
 
-# Attribute of a job: how many corrections of its study its instances hold
-CORRECTIONS = "corrections"
 UNDER_WAY = ("ENQUEUED", "DELAYED", "PENDING")
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """The jobs that a study has, oldest first, by their rows."""
-
-    rows: Sequence[Any]
-
-    @property
-    def ids(self) -> list[str]:
-        """Of the jobs."""
-        return [row.workflow_id for row in self.rows]
-
-    @property
-    def corrections(self) -> int:
-        """How many the latest job holds."""
-        return max((int((row.attributes or {}).get(CORRECTIONS, 0)) for row in self.rows), default=0)
 
 
 class Dispatcher:
@@ -63,7 +43,7 @@ class Dispatcher:
         self.settings, self.client, self.now = settings, client, now
         path = settings.audit or settings.data / "audit.xml"
         self.trail = trail or AuditTrail(path, settings.ae_title, now)
-        recover(settings.data, client)
+        recover(settings.data, client, self.trail)
         self.folders = StudyFolders(settings.data / "inbox")
         self.corrections = Corrections(settings, client, self.trail)
         self.index = InstanceIndex()
@@ -129,13 +109,14 @@ class Dispatcher:
         take_in(job_folder(self.settings.data, job_id), self._study(study), names)
         keywords = corrected_keywords(self.settings.data, study, earlier.corrections)
         keywords += (KEYWORD,) if moved else ()
-        self._supersede(earlier, job_id, keywords)
-        self._enqueue(job, priority(now.timestamp(), rule.urgency), content.corrections)
-        log.info("study_queued", job=job_id, images=job.images, revision=job.revision)
+        # All that is told comes before the job is: what a crash cuts off is done again until there is a job
+        self._look_for_moved(study, content)
         if keywords and earlier.rows:
             text = f"{', '.join(keywords)} were corrected; it replaces {earlier.ids[-1]}"
             self._announce("correction", JobState(job_id, "queued", "corrected", text))
-        self._look_for_moved(study, content)
+        self._supersede(earlier, job_id, keywords)
+        self._enqueue(job, priority(now.timestamp(), rule.urgency), content.corrections)
+        log.info("study_queued", job=job_id, images=job.images, revision=job.revision)
         return True
 
     def _enqueue(self, job: StudyJob, place: int, corrections: int) -> None:
@@ -151,20 +132,16 @@ class Dispatcher:
             job.as_json(),
         )
 
-    def _earlier(self, study: str) -> Earlier:
-        rows = self.client.list_workflows(
-            name=SEGMENT, workflow_id_prefix=f"{study}-", load_input=False, load_output=False
-        )
-        return Earlier(rows)
+    def _earlier(self, study: str) -> StudyJobs:
+        return jobs_of_study(self.client, study)
 
-    def _is_news(self, study: str, content: Content, earlier: Earlier) -> bool:
+    def _is_news(self, study: str, content: Content, earlier: StudyJobs) -> bool:
         """Whether there is something that none of the study's jobs has: a correction, an image."""
         if not earlier.rows or content.corrections > earlier.corrections:
             return True
-        inputs = [job_folder(self.settings.data, job_id).input for job_id in earlier.ids]
-        return bool(new_images(self._study(study), content, inputs))
+        return has_new_images(self.settings.data, self._study(study), content, earlier.ids)
 
-    def _supersede(self, earlier: Earlier, job_id: str, keywords: Sequence[str]) -> None:
+    def _supersede(self, earlier: StudyJobs, job_id: str, keywords: Sequence[str]) -> None:
         """An earlier job that has not begun need not begin; one that is done stays as it is.
 
         After a correction one that runs is ended too, and none of them delivers any more: the results are of

@@ -35,6 +35,7 @@ from app.node.pending_file import (
 )
 from app.node.receiver_folder import ReceiverFolder
 from app.node.recovery import FOLDER, recover, unsettled
+from app.node.study_lock import series_in_place
 from operators.dicom.atomic_file import sync_path
 from operators.dicom.instance_identity import Instance
 
@@ -96,10 +97,10 @@ class Inbox:
         return Place(self.studies / study / series, f"{instance.sop_instance_uid}.dcm", study, series)
 
     def held(self, sop_instance_uids: Iterable[str]) -> frozenset[str]:
-        """Which of these instances are safely here, by one look at the folders."""
+        """Which of these instances are safely here, by one look at the folders; see `files_in_place`."""
         wanted = {f"{uid}.dcm" for uid in sop_instance_uids}
         found: set[str] = set()
-        for series in self.studies.glob("*/*"):
+        for series in series_in_place(self.root):
             with suppress(FileNotFoundError, NotADirectoryError):
                 found |= wanted.intersection(entry.name for entry in os.scandir(series))
         found.difference_update(unsettled(self.incoming))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -91,11 +91,11 @@ def version_name(sop_instance_uid: str, path: Path) -> str:
     return f"{sop_instance_uid}.{content_hash(path)[:HASH_LETTERS]}.dcm"
 
 
-def carry_out(data: Path, correction: Correction) -> None:
+def carry_out(data: Path, correction: Correction, tell: Callable[[Correction], None]) -> None:
     """Brings the later versions into use. What it raises, `finish` goes on after. Raises OSError."""
     text = json.dumps(asdict(correction))
     write_whole(data / REPLACED / correction.study / NEXT, lambda file: file.write(text.encode()))
-    finish(data, correction.study)
+    finish(data, correction.study, tell)
 
 
 def unfinished(data: Path) -> list[str]:
@@ -105,8 +105,12 @@ def unfinished(data: Path) -> list[str]:
     return []
 
 
-def finish(data: Path, study: str) -> None:
-    """Goes on with a correction where it was cut off, at whatever point; all of it is done again or done."""
+def finish(data: Path, study: str, tell: Callable[[Correction], None]) -> None:
+    """Goes on with a correction where it was cut off, at whatever point; all of it is done again or done.
+
+    `tell` is called when it is all done and not yet noted as done: twice where a crash comes between, and
+    never not at all.
+    """
     kept = data / REPLACED / study
     correction = correction_of(json.loads((kept / NEXT).read_text(encoding="utf-8")))
     for swap in correction.swaps:
@@ -117,6 +121,7 @@ def finish(data: Path, study: str) -> None:
     for folder in {(data / "inbox" / study / swap.path).parent for swap in correction.swaps}:
         sync_path(folder)
     set_aside(data, study, map(Version, correction.unwanted))
+    tell(correction)
     (kept / NEXT).rename(kept / f"{count_corrections(data, study) + 1}.json")
     sync_path(kept)
     remove_empty(data / CONFLICTS / study)

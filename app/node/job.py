@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
 from contextlib import suppress
@@ -19,6 +20,8 @@ Json = dict[str, Any]
 EPOCH_S = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 # How much earlier, or later, than it came a study is treated as having come: nothing starves.
 HEAD_START_S: dict[Urgency, float] = {"urgent": 7200, "normal": 0, "low": -7200}
+# What the id of a job has behind its study's UID: the fingerprint of its instances
+JOB_SUFFIX = "-[0-9a-f]{16}"
 TIMED_OUT, FORMER, MAKING = "timed-out", "former", "making"
 
 
@@ -73,6 +76,14 @@ class JobFolder:
 def job_folder(data: Path, job_id: str) -> JobFolder:
     """Where a job's files are."""
     return JobFolder(data / "jobs" / job_id)
+
+
+def folders_of_study(data: Path, study: str) -> tuple[str, ...]:
+    """Names of the folders of a study's jobs, those included that a crash kept from being queued."""
+    name = re.compile(re.escape(study) + JOB_SUFFIX)
+    with suppress(FileNotFoundError), os.scandir(data / "jobs") as entries:
+        return tuple(sorted(entry.name for entry in entries if name.fullmatch(entry.name)))
+    return ()
 
 
 def take_in(folder: JobFolder, study: Path, names: tuple[str, ...]) -> None:

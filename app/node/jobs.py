@@ -72,7 +72,7 @@ class JobState:
     @property
     def study_instance_uid(self) -> str:
         """The study."""
-        return self.job_id.rpartition("-")[0]
+        return study_of(self.job_id)
 
 
 def list_jobs(
@@ -85,7 +85,7 @@ def list_jobs(
     delivered: dict[str, list[Any]] = defaultdict(list)
     for row in client.list_workflows(name=DELIVER, workflow_id_prefix=prefix, load_input=False):
         delivered[row.workflow_id.split(">")[0]].append(row)
-    latest = {row.workflow_id.rpartition("-")[0]: row.workflow_id for row in rows}
+    latest = latest_jobs(rows if wanted is None else rows_beside(client, rows))
     jobs = [
         with_later(superseded(state_of(row, delivered[row.workflow_id]), latest), row.attributes or {})
         for row in rows
@@ -96,6 +96,26 @@ def list_jobs(
         name=CONFLICT, workflow_ids=wanted, load_input=False, load_output=False
     )
     return sorted([*jobs, *map(conflict_state, conflicts)], key=lambda job: job.created_ms)
+
+
+def rows_beside(client: DBOSClient, rows: Iterable[Any]) -> list[Any]:
+    """All jobs of the studies of some."""
+    prefixes = sorted({f"{study_of(row.workflow_id)}-" for row in rows})
+    if not prefixes:
+        return []
+    return client.list_workflows(
+        name=SEGMENT, workflow_id_prefix=prefixes, load_input=False, load_output=False
+    )
+
+
+def latest_jobs(rows: Iterable[Any]) -> dict[str, str]:
+    """The last job of each study; rows are oldest first."""
+    return {study_of(row.workflow_id): row.workflow_id for row in rows}
+
+
+def study_of(job_id: str) -> str:
+    """The study of a job or a conflict."""
+    return job_id.rpartition("-")[0]
 
 
 def detail(client: DBOSClient, job: JobState, row: Any, deliveries: list[Any]) -> JobState:

@@ -29,6 +29,8 @@ EVENTS: Mapping[str, str] = {
     "moved": "instances of a study came again in another study",
     "failed": "a job failed",
 }
+# Between the id of a job and its event, in the id of a notice
+EVENT_MARK = "!"
 LONGEST_SENTENCE = 1000
 NOTICE_S = 10.0
 # Of the head of an answer, of which the status alone counts
@@ -47,7 +49,7 @@ class Notice:
     @property
     def workflow_id(self) -> str:
         """The same for the same event."""
-        return f"{self.job.job_id}!{self.event}-{self.job.completed_ms}"
+        return f"{self.job.job_id}{EVENT_MARK}{self.event}-{self.job.completed_ms}"
 
     def as_json(self) -> Json:
         """The body of the request."""
@@ -59,6 +61,11 @@ class Notice:
             "code": self.job.code,
             "sentence": self.job.sentence[:LONGEST_SENTENCE],
         }
+
+
+def job_of(workflow_id: str) -> str:
+    """The job or conflict that a notice tells of, by the notice's id; of another workflow its own id."""
+    return workflow_id.partition(EVENT_MARK)[0]
 
 
 def announce(settings: NodeSettings, client: DBOSClient, notice: Notice) -> None:

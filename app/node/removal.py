@@ -11,28 +11,28 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import structlog
 from dbos import DBOSClient
 
+from app.node.audit import AuditTrail
 from app.node.commitment import transaction_of
 from app.node.database import REPORT
-from app.node.decisions import CONFLICT
-from app.node.instance_versions import CONFLICTS, REPLACED, version_name
-from app.node.job import job_folder
+from app.node.decisions import rows
+from app.node.instance_versions import CONFLICTS, NEXT, REPLACED, count_corrections, version_name
+from app.node.job import folders_of_study, job_folder
 from app.node.pending_file import same_content
-from app.node.study_folder import names_below, new_images, read_study
-from app.node.study_lock import LOCK, TRASH, moving_files
+from app.node.study_folder import names_below, read_study
+from app.node.study_jobs import has_new_images, jobs_of_study
+from app.node.study_lock import DECIDED, LOCK, TRASH, moving_files
 from app.node.transactions import forget_transaction
-from app.node.workflow import SEGMENT
 from operators.dicom.atomic_file import sync_path, write_whole
 
 log = structlog.get_logger()
 
-DECIDED = ".json"
 # Folders that instances come into while their study is being removed: first moved, then judged
 MOVED = ("inbox", CONFLICTS)
 REPORTED = ["SUCCESS", "ERROR", "CANCELLED"]
@@ -40,27 +40,36 @@ REPORTED = ["SUCCESS", "ERROR", "CANCELLED"]
 
 @dataclass(frozen=True)
 class Removal:
-    """All that goes with a study, by name: jobs and conflicts, and the jobs' peers that results went to."""
+    """All that goes with a study, by name: jobs and conflicts, and the jobs' peers that results went to.
+
+    `folders` are those of `jobs` and of jobs that a crash kept from being queued, as of the decision: one
+    that is made later is of a study that came anew. `who` decided it, nobody where the study is old.
+    """
 
     study: str
     jobs: tuple[str, ...]
     deliveries: tuple[tuple[str, str], ...] = ()
+    folders: tuple[str, ...] = ()
+    who: str = ""
 
 
-def remove_study(data: Path, client: DBOSClient, removal: Removal, contested_too: bool = False) -> bool:
+def remove_study(
+    data: Path, client: DBOSClient, removal: Removal, trail: AuditTrail, contested_too: bool = False
+) -> bool:
     """False where anything of the study came that no job has or nobody has decided about: all of it stays.
 
     Versions that are in conflict go too with `contested_too`. Raises OSError; the next `recover` goes on.
     """
     with moving_files(data):
-        recover_all(data, client)
+        recover_all(data, client, trail)
         move_away(data, removal.study)
         if has_news(data, client, removal) or (is_contested(data, removal.study) and not contested_too):
             bring_back(data, removal.study)
             return False
+        removal = replace(removal, folders=folders_of_study(data, removal.study))
         text = json.dumps(asdict(removal)).encode()
         write_whole(data / TRASH / f"{removal.study}{DECIDED}", lambda file: file.write(text))
-        carry_out(data, client, removal)
+        carry_out(data, client, removal, trail)
     return True
 
 
@@ -77,17 +86,17 @@ def move_away(data: Path, study: str) -> None:
 
 
 def has_news(data: Path, client: DBOSClient, removal: Removal) -> bool:
-    """Whether the study has another job, or an image that no job has."""
-    rows = client.list_workflows(
-        name=[SEGMENT, CONFLICT], workflow_id_prefix=f"{removal.study}-", load_input=False, load_output=False
-    )
-    if {row.workflow_id for row in rows} - set(removal.jobs):
+    """Whether the study has another job or conflict, or a correction or an image that no job has."""
+    jobs = jobs_of_study(client, removal.study)
+    conflicts = [row.conflict_id for row in rows(client, removal.study)]
+    if {*jobs.ids, *conflicts} - set(removal.jobs) or (data / REPLACED / removal.study / NEXT).exists():
         return True
     folder = data / TRASH / removal.study / "inbox"
     if not folder.is_dir():
         return False
-    inputs = [job_folder(data, job_id).input for job_id in removal.jobs]
-    return bool(new_images(folder, read_study(folder).content, inputs))
+    if count_corrections(data, removal.study) > jobs.corrections:
+        return True
+    return has_new_images(data, folder, read_study(folder).content, jobs.ids)
 
 
 def is_contested(data: Path, study: str) -> bool:
@@ -95,18 +104,18 @@ def is_contested(data: Path, study: str) -> bool:
     return bool(names_below(data / TRASH / study / CONFLICTS))
 
 
-def recover(data: Path, client: DBOSClient) -> None:
+def recover(data: Path, client: DBOSClient, trail: AuditTrail) -> None:
     """What a crash left of removals: those that were decided are ended, all else comes back."""
     if (data / TRASH).is_dir():
         with moving_files(data):
-            recover_all(data, client)
+            recover_all(data, client, trail)
 
 
-def recover_all(data: Path, client: DBOSClient) -> None:
+def recover_all(data: Path, client: DBOSClient, trail: AuditTrail) -> None:
     """For who has the lock already. A study that cannot be seen to holds up no other."""
     paths = sorted(path for path in (data / TRASH).iterdir() if path.name != LOCK)
     for path in (path for path in paths if path.suffix == DECIDED):
-        guarded(path.stem, partial(carry_out_decided, data, client, path))
+        guarded(path.stem, partial(carry_out_decided, data, client, path, trail))
     for path in (path for path in paths if path.is_dir()):
         if not path.with_name(f"{path.name}{DECIDED}").exists():
             guarded(path.name, partial(bring_back, data, path.name))
@@ -124,26 +133,32 @@ def removal_of(path: Path) -> Removal:
     """As it was decided."""
     values = json.loads(path.read_text(encoding="utf-8"))
     deliveries = tuple((job, peer) for job, peer in values["deliveries"])
-    return Removal(values["study"], tuple(values["jobs"]), deliveries)
+    jobs = tuple(values["jobs"])
+    folders = tuple(values.get("folders", jobs))
+    return Removal(values["study"], jobs, deliveries, folders, values.get("who", ""))
 
 
-def carry_out_decided(data: Path, client: DBOSClient, path: Path) -> None:
+def carry_out_decided(data: Path, client: DBOSClient, path: Path, trail: AuditTrail) -> None:
     """Goes on where it was cut off."""
-    carry_out(data, client, removal_of(path))
+    carry_out(data, client, removal_of(path), trail)
 
 
-def carry_out(data: Path, client: DBOSClient, removal: Removal) -> None:
-    """Removes everything that belongs to a study; may be repeated. The decision goes last."""
+def carry_out(data: Path, client: DBOSClient, removal: Removal, trail: AuditTrail) -> None:
+    """Removes everything that belongs to a study; may be repeated. The decision goes last.
+
+    The audit trail is written just before: a crash between the two has it say so twice, and none never.
+    """
     trash = data / TRASH / removal.study
     forget_rows(client, removal, frozenset(Path(name).stem for name in names_below(trash)))
     for job_id, peer in removal.deliveries:
         forget_transaction(data, transaction_of({"job_id": job_id, "peer": peer}))
-    jobs = [job_folder(data, job_id).root for job_id in removal.jobs]
+    jobs = [job_folder(data, name).root for name in removal.folders]
     for folder in (*jobs, data / REPLACED / removal.study, trash):
         with suppress(FileNotFoundError):
             shutil.rmtree(folder)
         if folder.parent.is_dir():
             sync_path(folder.parent)
+    trail.deleted(removal.study, removal.who)
     trash.with_name(f"{removal.study}{DECIDED}").unlink(missing_ok=True)
     log.info("study_removed", study_instance_uid=removal.study)
 

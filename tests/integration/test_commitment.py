@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,12 +16,16 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 
+from app.node.commitment import held_classes
 from app.node.configuration import Peer
 from app.node.database import REPORT, connected, enqueue_report, prepare_database
 from app.node.inbox import Inbox
+from app.node.removal import bring_back, move_away
 from app.node.retention import sweep
 from app.node.sender import report
+from app.node.study_lock import moving_files
 from app.node.workflow import Attempt
+from operators.dicom.instance_identity import read_instance
 from operators.errors import TransientError
 from tests import phantoms
 from tests.integration.node_cases import Running, listening, node_settings, storescu
@@ -209,3 +214,40 @@ def test_an_instance_under_another_class_is_not_committed_to(tmp_path: Path) -> 
 def test_a_peer_whose_commitment_could_not_come_in_is_no_valid_setting() -> None:
     with pytest.raises(ValueError, match="sends: true"):
         Peer(name="pacs", ae_title="PACS", host="h", receives=True, commitment=True, sends=False)
+
+
+def lay_in(inbox: Inbox, root: Path) -> list[str]:
+    """A study, as a receiver stores it; the UIDs of its instances."""
+    instances = []
+    for path in phantoms.write_ct(root, HU, AFFINE):
+        part = inbox.new_part()
+        part.write_bytes(path.read_bytes())
+        instances.append(read_instance(path))
+        inbox.commit(part, instances[-1])
+    return [instance.sop_instance_uid for instance in instances]
+
+
+def test_a_study_that_is_moved_for_a_moment_is_held(tmp_path: Path) -> None:
+    """Retention looks whether it may go, and brings it back: who asks meanwhile is answered after that."""
+    inbox = Inbox(tmp_path / "data")
+    uids = lay_in(inbox, tmp_path / "ct")
+    (study,) = [path.name for path in inbox.studies.iterdir()]
+    with ThreadPoolExecutor(1) as pool:
+        with moving_files(inbox.root):
+            move_away(inbox.root, study)
+            asked = pool.submit(held_classes, inbox, uids)
+            with suppress(TimeoutError):
+                asked.result(0.2)
+            bring_back(inbox.root, study)
+        assert asked.result(WAIT_S) == {uid: {CT} for uid in uids}
+
+
+def test_a_study_that_a_crash_left_in_the_trash_is_held_until_its_removal_is_decided(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path / "data")
+    uids = lay_in(inbox, tmp_path / "ct")
+    (study,) = [path.name for path in inbox.studies.iterdir()]
+    with moving_files(inbox.root):
+        move_away(inbox.root, study)
+    assert held_classes(inbox, uids) == {uid: {CT} for uid in uids}
+    (inbox.root / "trash" / f"{study}.json").write_text("{}")
+    assert held_classes(inbox, uids) == {}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
+from app.node import instance_versions
 from app.node.configuration import Peer
-from app.node.decisions import CONFLICT
+from app.node.decisions import CONFLICT, rows
 from app.node.inbox import Outcome
 from app.node.job import job_folder
 from app.node.jobs import cancel, settle
@@ -20,6 +23,7 @@ from app.node.sender import attempt
 from app.node.workflow import NOTICE, Attempt
 from operators.errors import UsageError
 from tests import phantoms
+from tests.integration.crashes import Crash, cut_off
 from tests.integration.node_processes import until
 from tests.integration.queue_cases import DELIVERED, Told, worked_off
 from tests.integration.reading_cases import setting
@@ -54,8 +58,8 @@ def inbox(node: Node) -> Path:
 
 
 def notices(node: Node) -> list[str]:
-    rows = node.client.list_workflows(name=NOTICE)
-    return sorted(row.input["args"][0]["event"] for row in rows)
+    found = node.client.list_workflows(name=NOTICE)
+    return sorted(row.input["args"][0]["event"] for row in found)
 
 
 def test_a_correction_of_a_queued_study_supersedes_its_job(node: Node) -> None:
@@ -156,6 +160,10 @@ def test_what_makes_no_difference_to_a_result_makes_no_job(node: Node, edit: pha
     assert quiet(node, 100) == 0
     assert states(node) == [("queued", "")]
     assert len(contents(node)) == 8
+
+
+def darker(dataset: Dataset, _: int) -> None:
+    dataset.PixelData = bytes([255]) * len(dataset.PixelData)
 
 
 def brighter(dataset: Dataset, _: int) -> None:
@@ -316,15 +324,57 @@ def test_three_versions_are_put_to_a_person(node: Node) -> None:
     sent(node, THIRD)
     assert quiet(node, 100) == 0
     assert states(node) == [("queued", ""), *[("conflict", "several_versions")] * 2]
-    rows = node.client.list_workflows(name=CONFLICT)
+    found = node.client.list_workflows(name=CONFLICT)
     by_patient = {
-        patients_of(node, row.input["args"][0]["versions"]): row.workflow_id for row in rows
+        patients_of(node, row.input["args"][0]["versions"]): row.workflow_id for row in found
     }
     settle(node.client, by_patient["THIRD"], "accept")
     assert quiet(node, 200) == 1
     assert patients(inbox(node)) == ["THIRD"]
     assert sorted(state for state, _ in states(node)) == ["accepted", "queued", "superseded", "superseded"]
     assert len(contents(node)) == 12
+
+
+def test_what_came_after_a_question_is_not_decided_with_it(node: Node) -> None:
+    """Also where it is of the same instances, and came before the decision was carried out."""
+    sent(node)
+    quiet(node, 0)
+    sent(node, brighter, keep=[1, 2])
+    quiet(node, 100)
+    question = conflict_of(node)
+    sent(node, darker, keep=[2])
+    settle(node.client, question, "accept")
+    assert quiet(node, 200) == 1
+    assert jobs(node)[-2].state == "accepted"
+    assert jobs(node)[-1].state == "conflict"
+    (left,) = (node.settings.data / "conflicts" / STUDY).iterdir()
+    asked = {row.conflict_id: row.versions for row in rows(node.client)}
+    assert asked[jobs(node)[-1].job_id] == (left.name,)
+    assert left.name not in asked[question]
+    assert len(contents(node)) == 7
+
+
+@pytest.mark.parametrize("number", range(0, 20, 2))
+def test_a_correction_that_a_crash_cuts_off_is_in_the_audit_trail(node: Node, number: int) -> None:
+    sent(node)
+    quiet(node, 0)
+    sent(node, RIGHT)
+    assert cut_off(number, lambda: quiet(node, 100))
+    node.again()
+    quiet(node, 200)
+    assert patients(inbox(node)) == ["RIGHT"]
+    assert audited(node, "110103") == [STUDY]
+
+
+def test_a_crash_behind_the_audit_of_a_correction_has_it_said_twice(node: Node) -> None:
+    sent(node)
+    quiet(node, 0)
+    sent(node, RIGHT)
+    with patch.object(instance_versions, "count_corrections", side_effect=Crash), suppress(Crash):
+        quiet(node, 100)
+    node.again()
+    quiet(node, 200)
+    assert audited(node, "110103") == [STUDY, STUDY]
 
 
 def patients_of(node: Node, versions: list[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from app.node.configuration import NodeSettings
 from app.node.database import executor_configuration
 from app.node.notices import EVENTS, NOTICES_QUEUE, post
 from app.node.orphans import Running
-from app.node.retention import sweep
+from app.node.retention import forget, sweep
 from app.node.sender import notify
 from app.node.workflow import NOTICE, define_notifying
-from operators.errors import OutputError, TransientError
+from operators.errors import OutputError, TransientError, UsageError
 from tests.integration.node_processes import until
 from tests.integration.queue_cases import Told, worked_off
 from tests.integration.study_cases import jobs, quiet, sent
@@ -109,6 +110,9 @@ def test_each_event_is_told_once_and_names_no_patient(
     assert not [word for word in ("RIGHT", "Right", "PHANTOM", "Phantom") if word in str(hook.bodies)]
     assert {body["event"] for body in hook.bodies} < set(EVENTS)
     sweep(node.settings, node.client, CENTURY_MS)
+    assert len(node.client.list_workflows(name=NOTICE)) == 3  # as long as the study: it failed
+    with suppress(UsageError):
+        forget(node.settings, node.client, jobs(node)[0].job_id)
     assert node.client.list_workflows(name=NOTICE) == []
 
 

@@ -25,6 +25,7 @@ from app.node.orphans import LOOK_S, Orphans, Running
 from app.node.ports import bound
 from app.node.process import InHand, end_with_thread
 from app.node.reception import Received, Store
+from app.node.sending_slots import SendingSlots
 from app.node.time_limit import Deadline, TimeLimited
 from app.settings import Settings
 
@@ -33,7 +34,9 @@ log = structlog.get_logger()
 # How often the queues are looked at; each look is a read of the database. The worker waits for its next
 # study, a delivery goes beside the next segmentation, a report has time.
 STUDIES_POLL_S, DELIVERIES_POLL_S, REPORTS_POLL_S = 0.02, 0.1, 0.5
-DELIVERIES_AT_ONCE = 2
+# Deliveries to one peer that are being sent, and those that are under way: most of these wait, for the next
+# try or for the peer's commitment, which may take a day; each takes a thread.
+DELIVERIES_AT_ONCE, DELIVERIES_UNDER_WAY = 2, 128
 LOOK_SILENT_S = 60.0
 
 
@@ -149,8 +152,10 @@ def sender_part(settings: Settings, executor_id: str, life: Life) -> None:
 
     node, in_hand, running, counter = settings.node, InHand(), Running(), metrics.deliveries()
 
+    slots = SendingSlots(DELIVERIES_AT_ONCE)
+
     def counted(delivery: Json) -> Attempt:
-        with in_hand.work():
+        with slots.of(delivery["peer"]), in_hand.work():
             outcome = attempt(delivery, node, audit_trail(settings))
         counter.labels(delivery["peer"], outcome.state).inc()
         return outcome
@@ -167,7 +172,7 @@ def sender_part(settings: Settings, executor_id: str, life: Life) -> None:
     with answering():
         DBOS.launch()
         for queue, poll_s in polls_s.items():
-            DBOS.register_queue(queue, worker_concurrency=DELIVERIES_AT_ONCE, polling_interval_sec=poll_s)
+            DBOS.register_queue(queue, worker_concurrency=DELIVERIES_UNDER_WAY, polling_interval_sec=poll_s)
     loops = queue_loops(node, executor_id, [DELIVER, REPORT, NOTICE], running)
     begin(life)
     life.until_stopped(loops)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
+import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from app.node import destination, stow_destination
 from app.node.configuration import NodeSettings
 from app.node.data_folder import DataFolderError, require_usable
-from app.node.database import connected, prepare_database
+from app.node.database import connected, database_file, prepare_database, require_not_lost
 from app.node.disk import MEGABYTE
 from app.node.ignored import ignored_settings
-from app.node.inbox import Inbox
 from app.series_job import networks_of
 from app.settings import Settings
 from operators.errors import OsteonError, OutputError, UsageError
@@ -57,7 +59,7 @@ def disk(node: NodeSettings) -> Finding:
     """Room above the watermark, on the disk that is to be there."""
     try:
         require_usable(node)
-        free_mb = Inbox(node.data, "check").free_bytes() // MEGABYTE
+        free_mb = free_bytes(node.data) // MEGABYTE
     except OSError as error:
         text = f"disk: expected a folder that can be written at {node.data}, got: {error.strerror}"
         return Finding(OutputError.exit_code, text)
@@ -66,12 +68,26 @@ def disk(node: NodeSettings) -> Finding:
     if free_mb < node.minimum_free_mb:
         text = f"disk: expected {node.minimum_free_mb} MB free, got {free_mb}; C-STORE is answered A700"
         return Finding(OutputError.exit_code, text)
-    return Finding(0, f"disk: {free_mb} MB free")
+    made = "" if node.data.exists() else f"; {node.data} is made when the node starts"
+    return Finding(0, f"disk: {free_mb} MB free{made}")
+
+
+def free_bytes(folder: Path) -> int:
+    """On the disk of a folder that may be yet to be made; makes nothing. Raises OSError."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return shutil.disk_usage(there).free
 
 
 def database(node: NodeSettings) -> Finding:
-    """Its tables can be made and read."""
+    """Its tables can be made and read; a file that is not there yet is left to the node."""
     try:
+        if not node.database and not database_file(node).exists():
+            require_not_lost(node)
+            return Finding(0, "database: SQLite makes its file when the node starts")
         prepare_database(node)
         connected(node).list_workflows(limit=1)
     except OsteonError as error:

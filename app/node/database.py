@@ -43,7 +43,8 @@ def prepare_database(settings: NodeSettings) -> None:
     if settings.database:
         require_utf8(timely_url(settings))
     else:
-        write_ahead(settings.data / "osteon.sqlite")
+        require_not_lost(settings)
+        write_ahead(database_file(settings))
     try:
         DBOS.migrate(timely_url(settings))
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
@@ -66,6 +67,20 @@ def make_data_folder(folder: Path) -> None:
     except OSError as error:
         text = f"expected a data folder that can be written, got {folder}: {error.strerror}"
         raise OutputError(text, code="output_unwritable") from error
+
+
+def database_file(settings: NodeSettings) -> Path:
+    """SQLite's."""
+    return settings.data / "osteon.sqlite"
+
+
+def require_not_lost(settings: NodeSettings) -> None:
+    """Raises OutputError where jobs are there without their database: a new one would know none of them."""
+    path, jobs = database_file(settings), settings.data / "jobs"
+    if path.exists() or not jobs.is_dir() or not any(jobs.iterdir()):
+        return
+    text = f"expected the database of the jobs in {jobs} at {path}, it is gone: restore it"
+    raise OutputError(f"{text}, or move the folder {jobs.name} away to begin anew", code="database_lost")
 
 
 def write_ahead(path: Path) -> None:

@@ -1,0 +1,64 @@
+"""A database or a data folder that is gone is named, and no command makes another one in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.node import check
+from app.node.command import jobs_command
+from app.node.configuration import NodeSettings
+from app.node.database import prepare_database
+from app.settings import read_settings
+from operators.errors import OsteonError, OutputError, UsageError
+
+
+@pytest.fixture
+def lost(tmp_path: Path) -> NodeSettings:
+    """A node's data folder with a job, whose database is gone."""
+    settings = NodeSettings(data=tmp_path / "data")
+    prepare_database(settings)
+    (settings.data / "jobs" / "1.2-0123456789abcdef" / "in").mkdir(parents=True)
+    for path in settings.data.glob("osteon.sqlite*"):
+        path.unlink()
+    return settings
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+def test_a_node_does_not_start_without_the_database_of_its_jobs(lost: NodeSettings) -> None:
+    before = files(lost.data)
+    with pytest.raises(OutputError, match="it is gone: restore it, or move the folder jobs away") as raised:
+        prepare_database(lost)
+    assert (raised.value.code, files(lost.data)) == ("database_lost", before)
+    (lost.data / "jobs").rename(lost.data / "former-jobs")
+    prepare_database(lost)
+
+
+def test_check_names_a_lost_database_and_makes_none(lost: NodeSettings) -> None:
+    before = files(lost.data)
+    finding = check.database(lost)
+    assert finding.code == OutputError.exit_code
+    assert "it is gone" in finding.sentence
+    assert check.disk(lost).code == 0
+    assert files(lost.data) == before
+
+
+def test_check_makes_no_data_folder(tmp_path: Path) -> None:
+    settings = NodeSettings(data=tmp_path / "away" / "data", minimum_free_mb=0)
+    for finding in (check.disk(settings), check.database(settings)):
+        assert finding.code == 0
+        assert "when the node starts" in finding.sentence
+    assert files(tmp_path) == []
+
+
+def test_jobs_says_that_there_is_no_database(lost: NodeSettings, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    cases: list[tuple[Path, type[OsteonError]]] = [(lost.data, OutputError), (tmp_path / "empty", UsageError)]
+    for data, kind in cases:
+        with pytest.raises(kind, match="database"):
+            jobs_command(read_settings(node={"data": data}), "list", None, False)
+        assert not list(data.glob("osteon.sqlite*"))

@@ -20,13 +20,18 @@ _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroup
 
 @dataclass(frozen=True, order=True)
 class SeriesKey:
-    """What all planes of one DICOM series have in common; the patient only keeps mixed-up ones apart."""
+    """What all planes of one DICOM series have in common; the patient only keeps mixed-up ones apart.
+
+    The name counts only where there is no date of birth: people change it, and it is spelled in many ways.
+    """
 
     study_instance_uid: str
     series_instance_uid: str
     sop_class_uid: str
     modality: str
     patient_id: str
+    patient_birth_date: str
+    patient_name: str
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,15 @@ class Plane:
 def series_key(header: Header) -> SeriesKey:
     """Which series a file belongs to. Raises UnreadableError where a UID is malformed."""
     sources = (header.dataset,)
+    birth_date = attributes.text(sources, "PatientBirthDate")
     return SeriesKey(
         attributes.uid(sources, "StudyInstanceUID"),
         attributes.uid(sources, "SeriesInstanceUID"),
         _identity(header, "SOPClassUID", "MediaStorageSOPClassUID"),
         attributes.code_string(sources, "Modality"),
         attributes.text(sources, "PatientID"),
+        birth_date,
+        "" if birth_date else attributes.text(sources, "PatientName").rstrip("^"),
     )
 
 

@@ -20,7 +20,7 @@ from operators.errors import OsteonError, TransientError, UnreadableError, short
 READERS = 4
 # Files that one reader takes at a time: handing them over singly costs a fifth of the time
 BATCH = 16
-NO_SERIES = SeriesKey("", "", "", "", "")
+NO_SERIES = SeriesKey("", "", "", "", "", "", "")
 
 
 @dataclass(frozen=True)

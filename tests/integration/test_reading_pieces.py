@@ -124,14 +124,42 @@ def test_acquisitions_between_each_other_that_are_complete_stay_apart_and_say_so
     assert warned(first, "those between these are in other parts")
 
 
-def test_slices_of_another_patient_under_the_same_series_are_kept_apart_and_counted(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("one", "other", "named"),
+    [
+        ({"PatientID": "PHANTOM"}, {"PatientID": "OTHER"}, "patient id"),
+        (
+            {"PatientBirthDate": "19500101", "PatientName": "A^B"},
+            {"PatientBirthDate": "19600101", "PatientName": "C^D"},
+            "patient birth date",
+        ),
+        (
+            {"PatientBirthDate": "", "PatientName": "A^B"},
+            {"PatientBirthDate": "", "PatientName": "C^D"},
+            "patient name",
+        ),
+    ],
+)
+def test_slices_of_another_patient_under_the_same_series_are_kept_apart_and_counted(
+    tmp_path: Path, one: dict[str, str], other: dict[str, str], named: str
+) -> None:
     def edit(dataset: Dataset, k: int) -> None:
-        dataset.PatientID = "OTHER" if k % 2 else "PHANTOM"
+        dataset.update(one if k % 2 else other)
 
     phantoms.write_ct(tmp_path, HU, AFFINE, edit=edit)
     first, second = scan(tmp_path).series
-    assert (first.part, second.part) == ("part 1 of 2 by patient id", "part 2 of 2 by patient id")
-    assert warned(first, "5 other slices under this SeriesInstanceUID differ in patient id")
+    assert (first.part, second.part) == (f"part 1 of 2 by {named}", f"part 2 of 2 by {named}")
+    assert warned(first, f"5 other slices under this SeriesInstanceUID differ in {named}")
+
+
+def test_one_patient_whose_name_has_changed_is_one(tmp_path: Path) -> None:
+    def edit(dataset: Dataset, k: int) -> None:
+        dataset.PatientBirthDate = "19500101"
+        dataset.PatientName = "A^B" if k % 2 else "C^B"
+
+    phantoms.write_ct(tmp_path, HU, AFFINE, edit=edit)
+    (series,) = scan(tmp_path).series
+    assert len(series.frames) == HU.shape[2]
 
 
 def test_where_the_distance_varies_each_stretch_is_read(tmp_path: Path) -> None:

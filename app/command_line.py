@@ -11,6 +11,7 @@ import sys
 from io import TextIOWrapper
 from typing import Any
 
+import structlog
 from cyclopts import App, CycloptsError
 
 from app.library_messages import silence_libraries
@@ -36,6 +37,8 @@ def execute(application: App, arguments: list[str] | None) -> None:
     # At its end Python would search through all that the libraries made, for a second and a half
     atexit.register(gc.freeze)
     silence_libraries(say_defect)
+    # What a command logs is no output of its own
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that knows few letters shows ? for others
             stream.reconfigure(errors="replace")

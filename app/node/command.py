@@ -146,7 +146,8 @@ def show_one(settings: Settings, client: DBOSClient, job_id: str, as_json: bool)
         print(printable_json(json_of(job, names, {job_id: number})))
         return
     folder = job_folder(settings.node.data, job_id).root
-    show_job(job, names[job_id], number, str(folder), Console(), datetime.now().astimezone())
+    files = str(folder) if folder.is_dir() else ""
+    show_job(job, names[job_id], number, files, Console(), datetime.now().astimezone())
 
 
 def json_of(job: JobState, names: Mapping[str, str], accessions: Mapping[str, str]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ from app.node.notices import Notice, announce
 from app.node.recovery import unsettled
 from app.node.study_attempts import StudyAttempts
 from app.node.study_lock import moving_files
-from app.node.version_judgement import INCOMPLETE, UNREADABLE, Candidate, Kind, Verdict, examine, verdict
+from app.node.version_judgement import UNREADABLE, Candidate, Kind, Verdict, examine, verdict
 from operators.dicom.instance_identity import read_instance
 from operators.dicom.versions import Belonging, belonging, difference
 from operators.errors import UnreadableError
@@ -62,7 +62,7 @@ class Corrections:
         self.settings, self.client, self.trail, self.data = settings, client, trail, settings.data
         self.patience = Patience(settings.quiet_s, settings.forced_s)
         self.waiting: dict[str, Waiting] = {}
-        self.judged: dict[str, tuple[str, str, bool]] = {}
+        self.judged: dict[str, tuple[str, str]] = {}
         self.open = {row.conflict_id for row in rows(client, only_open=True)}
         self.next_decisions_s = 0.0
         self.corrected: set[str] = set()
@@ -110,14 +110,14 @@ class Corrections:
             return True
         if unsettled(self.data / "incoming", study):
             return True
-        key = (known, content.fingerprint, forced)
+        key = (known, content.fingerprint)
         if self.judged.get(study) != key:
             with moving_files(self.data):
-                self._judge(study, versions, content, forced)
+                self._judge(study, versions, content)
             self.judged[study] = key
         return False
 
-    def _judge(self, study: str, versions: Sequence[Version], content: Content, forced: bool) -> None:
+    def _judge(self, study: str, versions: Sequence[Version], content: Content) -> None:
         images = frozenset(content.images)
         former = frozenset(version.name for version in replaced(self.data, study))
         found = defaultdict[Kind, list[Candidate]](list)
@@ -135,7 +135,7 @@ class Corrections:
         for group, reason in verdicts:
             if reason is None:
                 self._correct(study, group)
-        left = [(group, why) for group, why in verdicts if why and (forced or why[0] != INCOMPLETE)]
+        left = [(group, why) for group, why in verdicts if why]
         names = frozenset(version.name for version in versions)
         self._open(study, [conflict_of(study, group, why, names) for group, why in left])
 

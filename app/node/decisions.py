@@ -13,6 +13,8 @@ from dbos import DBOSClient
 
 from app.node.job import Json
 
+# Of the images that belong together only some came again: nobody can bring these into use
+INCOMPLETE = "incomplete_correction"
 CONFLICT, CONFLICTS_QUEUE = "decide_conflict", "conflicts"
 # States of a conflict by what was decided; '' as long as nothing is
 STATE_OF: dict[str, str] = {

@@ -13,7 +13,8 @@ from dbos import DBOSClient
 
 from app.node.attempts import attempts_of
 from app.node.database import STUDIES, delivery_queue
-from app.node.decisions import CONFLICT, decide, outcome_of
+from app.node.decisions import CONFLICT, INCOMPLETE, decide, outcome_of
+from app.node.decisions import rows as conflicts_of
 from app.node.job import StudyJob, job_folder
 from app.node.pauses import end_pause, forget_request
 from app.node.workflow import DELIVER, SEGMENT
@@ -86,12 +87,10 @@ def list_jobs(
     for row in client.list_workflows(name=DELIVER, workflow_id_prefix=prefix, load_input=False):
         delivered[row.workflow_id.split(">")[0]].append(row)
     latest = latest_jobs(rows if wanted is None else rows_beside(client, rows))
-    jobs = [
-        with_later(superseded(state_of(row, delivered[row.workflow_id]), latest), row.attributes or {})
-        for row in rows
-    ]
+    jobs = [superseded(state_of(row, delivered[row.workflow_id]), latest) for row in rows]
     if detailed:
         jobs = [detail(client, *each, delivered[each[0].job_id]) for each in zip(jobs, rows, strict=True)]
+    jobs = [with_later(job, row.attributes or {}) for job, row in zip(jobs, rows, strict=True)]
     conflicts = client.list_workflows(
         name=CONFLICT, workflow_ids=wanted, load_input=False, load_output=False
     )
@@ -175,6 +174,9 @@ def with_later(job: JobState, said: Mapping[str, Any]) -> JobState:
     if went:
         text = f"its results at {', '.join(went)} stand under the former {words}"
         return replace(job, code=FORMER_DATA, sentence=f"{text}; {said['replaced_by']} replaces it")
+    if job.state == "delivering":
+        text = f"{words} were corrected, so its results are not sent; {said['replaced_by']} replaces it"
+        return replace(job, code=FORMER_DATA, sentence=text)
     if job.state == "superseded":
         text = f"{words} were corrected before a result was delivered; {said['replaced_by']} replaces it"
         return replace(job, code=FORMER_DATA, sentence=text)
@@ -329,5 +331,12 @@ def settle(client: DBOSClient, job_id: str, decision: str) -> JobState:
     job = require_job(client, job_id)
     if job.state != "conflict":
         raise UsageError(f"expected a conflict that waits for a decision; this one is {job.state}")
+    if (decision, job.code) == ("accept", INCOMPLETE):
+        text = "a result would show images of two patients; send the others too, or dismiss these"
+        raise UsageError(f"expected all images of a series to have come again, some have not: {text}")
+    open_ones = conflicts_of(client, job.study_instance_uid, only_open=True)
+    rivals = [each.conflict_id for each in open_ones if each.decision == "accept"]
+    if decision == "accept" and rivals:
+        raise UsageError(f"expected one decision at a time, {rivals[0]} is being accepted just now")
     decide(client, job_id, decision)
     return require_job(client, job_id)

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from app.node.completeness import Content
+from app.node.decisions import INCOMPLETE
 from app.node.instance_versions import CONFLICTS, Version
 from operators.dicom.instance_identity import read_instance
 from operators.dicom.versions import Belonging, Difference, belonging, difference
@@ -15,7 +16,6 @@ from operators.errors import UnreadableError
 
 # Code and sentence
 Verdict = tuple[str, str]
-INCOMPLETE = "incomplete_correction"
 CHOICE = "`osteon jobs accept` uses them, `osteon jobs dismiss` keeps those that are in use"
 UNREADABLE = (
     "unreadable_version", f"expected a version of an image that can be read, got a damaged one; {CHOICE}"
@@ -90,7 +90,7 @@ def verdict(
         return "other_image", f"{text} ({', '.join(image)}); {CHOICE}"
     if not is_complete_correction(group, content, read):
         text = f"expected all images of one patient again, {len(group)} came with another"
-        return INCOMPLETE, f"{text} {words}; {CHOICE}"
+        return INCOMPLETE, f"{text} {words}; the others are to come too, or `osteon jobs dismiss`"
     return None
 
 

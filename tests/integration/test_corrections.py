@@ -243,13 +243,13 @@ def test_only_conflicts_are_decided_and_they_are_not_cancelled(node: Node) -> No
         cancel(node.client, conflict_of(node))
 
 
-def test_an_incomplete_correction_waits_and_is_then_put_to_a_person(node: Node) -> None:
+def test_an_incomplete_correction_is_seen_cannot_be_accepted_and_gives_way_to_a_whole_one(node: Node) -> None:
     sent(node)
     quiet(node, 0)
     sent(node, RIGHT, keep=[0, 1])
-    assert quiet(node, 100, looks=19) == 0
-    assert states(node) == [("queued", "")]
-    node.dispatcher.tick(700)
+    assert quiet(node, 100) == 0
+    with pytest.raises(UsageError, match="send the others too, or dismiss these"):
+        settle(node.client, conflict_of(node), "accept")
     assert states(node) == [("queued", ""), ("conflict", "incomplete_correction")]
     sent(node, RIGHT, keep=[2, 3])
     assert quiet(node, 800) == 1

@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 from app.node.decisions import rows
 from app.node.inbox import Outcome, content_hash
-from app.node.jobs import cancel, settle
+from app.node.jobs import cancel, list_jobs, settle
 from app.node.retention import sweep
+from operators.dicom.file_meta import with_standard_head
 from tests import phantoms
 from tests.integration.reading_cases import setting
 from tests.integration.study_cases import contents, jobs, sent
 from tests.integration.test_corrections import brighter
-from tests.integration.test_retention import STUDY, Node
+from tests.integration.test_retention import AFFINE, HU, STUDY, Node
 
 HISTORIES = int(os.environ.get("OSTEON_TEST_HISTORIES", "40"))
 CENTURY_MS = 100 * 365 * 86400 * 1000
@@ -30,18 +31,24 @@ PARTS = (range(4), range(4), range(4), range(2), range(2, 4), [1])
 
 
 class History:
-    """A node and its clock; `kept` are hashes of contents that were acknowledged and not removed since."""
+    """A node and its clock; `kept` are hashes of contents that were acknowledged and not removed since.
+
+    They are known from what was sent, not from where it lies.
+    """
 
     def __init__(self, node: Node, chance: random.Random) -> None:
         self.node, self.chance, self.now_s = node, chance, 0.0
         self.kept: set[str] = set()
 
     def send(self) -> None:
+        """What was sent must be kept, whatever the node says became of it."""
         edit = self.chance.choice(list(VERSIONS.values()))
         part, series = self.chance.choice(PARTS), self.chance.choice((1, 1, 1, 2))
+        offered = offer(self.node.settings.data.parent / "offered", edit, part, series)
         outcomes = sent(self.node, edit, keep=part, series=series)
+        assert len(outcomes) == len(offered)
         assert set(outcomes) <= set(Outcome)
-        self.kept |= contents(self.node)
+        self.kept |= offered
 
     def look(self) -> None:
         self.now_s += self.chance.choice((1, 31, 31, 31, 700))
@@ -62,8 +69,16 @@ class History:
                 cancel(self.node.client, job.job_id)
 
     def sweep(self) -> None:
+        """A study may go when a job has all that is in use, and nothing waits to be judged."""
+        may_go = self.is_all_in_jobs()
         if sweep(self.node.settings, self.node.client, CENTURY_MS):
+            assert may_go, "removed with instances that no job has"
             self.kept = set()
+
+    def is_all_in_jobs(self) -> bool:
+        """By content, and by the files that lie there before the sweep."""
+        data = self.node.settings.data
+        return hashes(data / "inbox") <= hashes(data / "jobs") and not hashes(data / "conflicts")
 
     def step(self) -> str:
         """One event; nothing that was acknowledged goes by it."""
@@ -84,6 +99,18 @@ class History:
             for job in jobs(self.node):
                 if job.state == "conflict":
                     settle(self.node.client, job.job_id, "accept")
+
+
+def offer(folder: Path, edit: phantoms.Edit | None, part: Iterable[int], series: int) -> set[str]:
+    """Hashes of instances as they are stored, with the head that every file in the inbox has."""
+    found = set()
+    for path in phantoms.write_ct(folder, HU, AFFINE, edit=edit, keep=part, series=series):
+        whole = path.with_suffix(".whole")
+        with whole.open("xb") as file:
+            with_standard_head(path, file)
+        found.add(content_hash(whole))
+    shutil.rmtree(folder)
+    return found
 
 
 def hashes(folder: Path) -> set[str]:
@@ -111,10 +138,12 @@ def test_no_version_is_lost_and_the_last_job_is_of_what_is_in_use(
     assert history.kept <= contents(node), steps
     assert not [row for row in rows(node.client, only_open=True)], steps
     assert not list((node.settings.data / "conflicts").rglob("*.dcm")), steps
-    made = [job for job in jobs(node) if job.state in ("queued", "cancelled", "superseded")]
-    segmented = [job for job in made if (node.settings.data / "jobs" / job.job_id).exists()]
-    if inbox.exists() and segmented:
-        folders = (node.settings.data / "jobs").iterdir()
-        latest = max(folders, key=lambda each: (each / "in").stat().st_ctime_ns)
-        assert hashes(latest) == hashes(inbox), steps
+    assert hashes(inbox) == last_job(node), steps
+    assert bool(history.kept) == bool(hashes(inbox)), steps
     node.client.destroy()
+
+
+def last_job(node: Node) -> set[str]:
+    """Hashes of the instances of the study's last job; of none where there is none."""
+    made = [job for job in list_jobs(node.client) if (node.settings.data / "jobs" / job.job_id).exists()]
+    return hashes(node.settings.data / "jobs" / made[-1].job_id) if made else set()

@@ -15,6 +15,7 @@ from app.node.inbox import Outcome, content_hash
 from app.node.jobs import cancel, list_jobs, settle
 from app.node.retention import sweep
 from operators.dicom.file_meta import with_standard_head
+from operators.errors import UsageError
 from tests import phantoms
 from tests.integration.reading_cases import setting
 from tests.integration.study_cases import contents, jobs, sent
@@ -57,8 +58,14 @@ class History:
     def decide(self) -> None:
         waiting = [job for job in jobs(self.node) if job.state == "conflict"]
         if waiting:
-            decision = self.chance.choice(("accept", "dismiss"))
-            settle(self.node.client, self.chance.choice(waiting).job_id, decision)
+            self.answer(self.chance.choice(waiting).job_id, self.chance.choice(("accept", "dismiss")))
+
+    def answer(self, conflict: str, decision: str) -> None:
+        """What cannot be accepted, or not just now, is dismissed."""
+        try:
+            settle(self.node.client, conflict, decision)
+        except UsageError:
+            settle(self.node.client, conflict, "dismiss")
 
     def restart(self) -> None:
         self.node.again()
@@ -98,7 +105,7 @@ class History:
             self.node.dispatcher.tick(self.now_s)
             for job in jobs(self.node):
                 if job.state == "conflict":
-                    settle(self.node.client, job.job_id, "accept")
+                    self.answer(job.job_id, "accept")
 
 
 def offer(folder: Path, edit: phantoms.Edit | None, part: Iterable[int], series: int) -> set[str]:

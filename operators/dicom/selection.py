@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from operators.dicom.hounsfield_header import doubts
 from operators.dicom.scan import Scan
 from operators.dicom.selection_rules import RULES, Reason
 from operators.dicom.series import Series
@@ -18,6 +19,9 @@ REASONS = {
     "other_sop_class": "not of a SOP class that the package reads",
     "localizer": "a scout view",
     "derived_image": "a projection, rendering or map",
+    "rescale_type": "values of another quantity than Hounsfield units",
+    "modality_lut": "values that are looked up in a table",
+    "windowed": "a window of the values, not all of them",
     "other_body_region": "names another region of the body",
     "missing_position": "no ImagePositionPatient",
     "missing_orientation": "no ImageOrientationPatient",
@@ -50,7 +54,7 @@ _THICKNESS_STEP_MM = 0.25
 # the manufacturers' documents: they only break a tie.
 _SHARP_KERNEL = re.compile(r"^(?:[BH][A-Z]?[6-9]\d|BONE|EDGE|Y-?[C-E]\b|D\b|FC3\d)", re.IGNORECASE)
 
-Rank = tuple[bool, bool, int, float, int, bool, str, str]
+Rank = tuple[tuple[int, int], bool, bool, int, float, int, bool, str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,11 +124,15 @@ def _reason(series: Series, package: ModelPackage, offered: Sequence[ModelPackag
 
 
 def rank(series: Series) -> Rank:
-    """Smaller is better: original, axial, thin, long, most slices, sharp; then UID, never a file name."""
+    """Smaller is better: surely HU, original, axial, thin, long, most slices, sharp; then UID.
+
+    A file's name has no part in it.
+    """
     spacing_mm = series.grid.spacing_mm[2] if series.grid else 0.0
     slices = series.grid.shape[2] if series.grid else 0
     kind = tuple(value.upper() for value in series.image_type[:2])
     return (
+        doubts(series),
         kind != ("ORIGINAL", "PRIMARY"),
         not _is_axial(series),
         round(max(spacing_mm, series.slice_thickness_mm) / _THICKNESS_STEP_MM),

@@ -9,6 +9,7 @@ from functools import cache
 from pydicom.sr.codedict import codes
 
 from operators.dicom.attributes import hint
+from operators.dicom.hounsfield_header import Facts, refusal
 from operators.dicom.pixels import require_readable
 from operators.dicom.series import Series
 from operators.dicom.splitting import is_localizer
@@ -75,6 +76,11 @@ def derived(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reas
     if found:
         return "derived_image", f"expected slices in Hounsfield units, got an image of type {found[0]}"
     return None
+
+
+def hounsfield(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
+    """Values of another quantity, as the header says; what it leaves open the image decides when read."""
+    return refusal(Facts.of(series))
 
 
 def body_region(series: Series, package: ModelPackage, packages: Sequence[ModelPackage]) -> Reason | None:
@@ -171,6 +177,7 @@ RULES: tuple[Rule, ...] = (
     sop_class,
     localizer,
     derived,
+    hounsfield,
     body_region,
     readable,
     slices,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from operators.dicom.attributes import Sources, decimal, hint, items
+from operators.dicom.hounsfield_header import facts_of, flags
 from operators.dicom.planes import Plane, SeriesKey
 from operators.dicom.series import Fault, Frame, Series
 from operators.dicom.splitting import Part, split
@@ -96,7 +97,16 @@ def _body_part(sources: Sources) -> str:
 
 
 def _rescale_warnings(planes: Sequence[Plane]) -> tuple[str, ...]:
+    """What the headers leave in doubt of the values; the image decides when it is read."""
+    first = planes[0]
+    pixels = [plane.pixels for plane in planes if plane.pixels]
+    facts = facts_of(first.origin.key.modality, first.image_type, pixels, first.sources[-1])
+    return (*_missing_intercepts(planes), *(note.text for note in flags(facts)))
+
+
+def _missing_intercepts(planes: Sequence[Plane]) -> tuple[str, ...]:
     without = sum(not hint(plane.sources, "RescaleIntercept") for plane in planes if plane.pixels)
     if not without or planes[0].origin.key.modality != "CT":
         return ()
-    return (f"{without} of {len(planes)} slices have no RescaleIntercept: stored values are taken as HU",)
+    taken = "stored values are taken as HU" if without == len(planes) else "the slices beside them decide"
+    return (f"{without} of {len(planes)} slices have no RescaleIntercept: {taken}",)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from operators.dicom.hounsfield_header import CT, Facts, flags
 from operators.dicom.hounsfield_mends import with_pixels
 from operators.dicom.series import Series
 from operators.errors import UnsuitableError
-from operators.imaging.hounsfield_check import Finding, Kind
-from operators.imaging.tissue_peaks import HIGHEST, Histogram
+from operators.imaging.hounsfield_check import Finding, Kind, check_values
+from operators.imaging.tissue_peaks import HIGHEST, Histogram, histogram
 from operators.imaging.value_notes import (
     CONE_BEAM,
     INTERCEPT,
@@ -20,6 +20,7 @@ from operators.imaging.value_notes import (
     WINDOWED,
     Note,
 )
+from operators.imaging.volume import Volume
 
 # Unsigned values that are really negative ones end there; metal seldom passes 3,071 HU
 SATURATED = 0.005
@@ -48,6 +49,24 @@ class Decision:
 def is_checked(series: Series) -> bool:
     """Hounsfield units are a CT's."""
     return series.modality == CT
+
+
+def read_checked(series: Series, read: Callable[[Series], Volume]) -> Volume:
+    """What `read` gives, read again where the image shows how it must be; with notes of what was found.
+
+    Raises UnsuitableError where its values are no Hounsfield units.
+    """
+    volume = read(series)
+    counts = histogram(volume.hu)
+    signed = signed_instead(series, counts)
+    if signed is not None:
+        volume = read(signed)
+        proof = expect_proof(check_values(histogram(volume.hu), _step_hu(signed)))
+        return replace(volume, notes=(proof, *flags(Facts.of(signed))))
+    decision = decide(series, check_values(counts, _step_hu(series)))
+    if decision.again is not None:
+        volume = read(decision.again)
+    return replace(volume, notes=decision.notes)
 
 
 def decide(series: Series, found: Finding) -> Decision:
@@ -101,6 +120,11 @@ def expect_proof(found: Finding) -> Note:
     if found.kind is not Kind.PROVED:
         raise _refused("expected values up to 32767, got higher ones, which as signed ones are no HU", found)
     return Note(SIGNEDNESS, f"Values were read as signed, though said to be unsigned: {found.evidence}.")
+
+
+def _step_hu(series: Series) -> float:
+    """How far the values are apart at least, where all slices have one slope."""
+    return min((abs(frame.pixels.slope) for frame in series.frames if frame.pixels), default=1.0)
 
 
 def _without_intercept(series: Series) -> bool:

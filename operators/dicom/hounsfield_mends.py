@@ -103,14 +103,15 @@ def _complete_intercepts(series: Series, read: ReadFrame) -> Mended:
     trusted, doubtful = _by_trust(series.frames)
     if not trusted or not doubtful:
         return Mended(series)
-    frames = list(series.frames)
+    frames, meant = list(series.frames), tuple(trusted)
     shapes: dict[int, NDArray[np.float64]] = {}
     changed = 0
     for n in sorted(doubtful, key=lambda n: min(abs(n - m) for m in trusted)):
         near = min(trusted, key=lambda m: abs(n - m))
         if near not in shapes:
             shapes[near] = _shape(read(near), frames[near])
-        own, given = frames[n], frames[near].pixels
+        # The image is compared with the slice next to it, the intercept is one that was given
+        own, given = frames[n], frames[min(meant, key=lambda m: abs(n - m))].pixels
         assert own.pixels
         assert given
         other = replace(own, pixels=replace(own.pixels, slope=given.slope, intercept=given.intercept))

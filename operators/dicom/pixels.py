@@ -14,15 +14,12 @@ from numpy.typing import NDArray
 
 from operators.dicom.decoding import Inflate, Stored, decode, supported
 from operators.dicom.hounsfield import to_hu
-from operators.dicom.hounsfield_decision import decide, expect_proof, is_checked, signed_instead
-from operators.dicom.hounsfield_header import Facts, flags
+from operators.dicom.hounsfield_decision import is_checked, read_checked
 from operators.dicom.hounsfield_mends import mend_storage
 from operators.dicom.inflation import inflated_span
 from operators.dicom.pixel_element import Span
 from operators.dicom.series import Fault, Frame, Series, StoredPixels
 from operators.errors import UnreadableError
-from operators.imaging.hounsfield_check import check_values
-from operators.imaging.tissue_peaks import histogram
 from operators.imaging.volume import Grid, Volume
 
 # (rows, columns), and (planes, rows, columns)
@@ -53,17 +50,8 @@ def read_volume(series: Series, workers: int = 4) -> Volume:
         return _read(series, workers)
     reader = _Reader(series, np.empty((0, 0, 0), np.int16), _inflate(series.frames, workers))
     mended = mend_storage(series, reader.stored)
-    volume = _read(mended.series, workers)
-    counts = histogram(volume.hu)
-    signed = signed_instead(mended.series, counts)
-    if signed is not None:
-        volume = _read(signed, workers)
-        proof = expect_proof(check_values(histogram(volume.hu)))
-        return replace(volume, notes=(*mended.notes, proof, *flags(Facts.of(signed))))
-    decision = decide(mended.series, check_values(counts))
-    if decision.again is not None:
-        volume = _read(decision.again, workers)
-    return replace(volume, notes=(*mended.notes, *decision.notes))
+    volume = read_checked(mended.series, lambda each: _read(each, workers))
+    return replace(volume, notes=(*mended.notes, *volume.notes))
 
 
 def _read(series: Series, workers: int) -> Volume:

@@ -29,8 +29,12 @@ USUAL, OTHER = 1024, 1000
 LEAST_VOXELS = 30_000
 # An air peak is no speck, and next to nothing lies beyond it; where it counts as present at all
 LEAST_AIR, BEYOND_AIR, SOME_AIR = 0.01, 0.003, 0.004
+# Where any scale is tried, three peaks of a chance row must not be taken for it
+MUCH_AIR = 0.03
 # Fat and soft tissue of all that is not air: 0.31 and more on real CT, 0.11 in bones by themselves
 LEAST_TISSUE = 0.25
+# Of an air peak, at one value: more is padding, or the background of a mask
+PADDING, NOTHING = 0.8, 0.98
 # Lung, and edges between air and skin, fill the gap between air and fat less than tissues fill theirs
 GAP_SHARE = 0.5
 # (fat - air) / (soft tissue - air): 0.84 to 0.88 on the real CT
@@ -66,18 +70,22 @@ class Finding:
     offset: int = 0
 
 
-def check_values(found: Histogram) -> Finding:
-    """What the image says of its values: the surest finding."""
+def check_values(found: Histogram, step_hu: float = 1.0) -> Finding:
+    """What the image says of its values, which the header has `step_hu` apart: the surest finding."""
     if found.voxels < LEAST_VOXELS:
         return Finding(Kind.UNKNOWN)
-    return next(_findings(found, find_peaks(found)), Finding(Kind.UNKNOWN))
+    return next(_findings(found, step_hu), Finding(Kind.UNKNOWN))
 
 
-def _findings(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
+def _findings(found: Histogram, step_hu: float) -> Iterator[Finding]:
+    peaks = find_peaks(found, step_hu)
     yield from _windowed(found)
-    yield from _stepped(found)
+    if step_hu < STEP / 2:
+        yield from _stepped(found)
+    # Too high by 1000, air lies at water and padding at air; too low, padding at air and air at soft tissue
+    yield from _offsets(found, peaks, 1)
     yield from _proved(found, peaks)
-    yield from _offsets(found, peaks)
+    yield from _offsets(found, peaks, -1)
     yield from _lines(found, peaks)
     yield from _inverted(found, peaks)
     yield from _lighter_than_air(found)
@@ -100,16 +108,14 @@ def _proved(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
         yield Finding(Kind.PROVED, _named(None, fat, soft))
 
 
-def _offsets(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
+def _offsets(found: Histogram, peaks: Sequence[Peak], sign: int) -> Iterator[Finding]:
     """1024, the usual one, unless only 1000 puts the peaks where they belong, or air says so."""
-    for sign in (1, -1):
-        usual, other = (_offset(found, peaks, sign * by) for by in (USUAL, OTHER))
-        if usual and other:
-            air = _air_level(found, AIR + sign * USUAL)
-            by_other = air is not None and abs(air - AIR - sign * OTHER) < abs(air - AIR - sign * USUAL)
-            yield other if by_other else usual
-        elif usual or other:
-            yield usual or other or Finding(Kind.UNKNOWN)
+    usual, other = (_offset(found, peaks, sign * by) for by in (USUAL, OTHER))
+    air = _air_level(found, AIR + sign * USUAL) if usual and other else None
+    by_other = air is not None and abs(air - AIR - sign * OTHER) < abs(air - AIR - sign * USUAL)
+    hit = other if by_other else usual or other
+    if hit:
+        yield hit
 
 
 def _offset(found: Histogram, peaks: Sequence[Peak], by: int) -> Finding | None:
@@ -121,20 +127,22 @@ def _offset(found: Histogram, peaks: Sequence[Peak], by: int) -> Finding | None:
         return None
     if found.share(by - 520, by - 250) > GAP_SHARE * found.share(by - 160, by + 150):
         return None
-    # Padding of -2000 lies below air, and there may be much of it: it is one value, and air is many
-    if by < 0 and found.largest_share(air.value - 30, air.value + 30) > 0.8 * air.share:
+    # Padding of -2000, or the 0 around a bone by itself, is one value; air is many, unless it is cut off
+    one_value = found.largest_share(air.value - 30, air.value + 30) / air.share
+    if one_value > (PADDING if by < 0 else NOTHING) and not (by > 0 and fat and soft):
         return None
     return Finding(Kind.OFFSET, _named(air, fat, soft), by)
 
 
 def _air_level(found: Histogram, near: int) -> float | None:
-    """The median of air, the value at which it is cut off apart; None where air is that value alone."""
+    """Where most of air lies, the value at which it is cut off apart; None where air is that value alone."""
     counts = found.counts[near - 60 - LOWEST : near + 60 - LOWEST].copy()
     everything = counts.sum()
     counts[counts.argmax()] = 0
     if counts.sum() < 0.2 * everything:
         return None
-    return float(np.searchsorted(counts.cumsum(), counts.sum() / 2) + near - 60)
+    # Smoothed by 7: noise of the counts is less than the noise of air
+    return float(np.convolve(counts, np.ones(7), "same").argmax() + near - 60)
 
 
 def _lines(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
@@ -151,7 +159,7 @@ def _lines(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
 def _line(found: Histogram, air: Peak, fat: Peak, soft: Peak) -> Finding | None:
     span = soft.value - air.value
     ratio, slope = (fat.value - air.value) / (span or 1), span / (SOFT - AIR)
-    if not FAT_RATIO[0] <= ratio <= FAT_RATIO[1] or air.share < LEAST_AIR or abs(span) < 100:
+    if not FAT_RATIO[0] <= ratio <= FAT_RATIO[1] or air.share < MUCH_AIR or abs(span) < 100:
         return None
     beyond, reach = _beyond(found, air, span), 40 * abs(slope)
     tissue = sum(found.share(peak.value - reach, peak.value + reach) for peak in (fat, soft))
@@ -172,7 +180,9 @@ def _inverted(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
     if air is None or _beyond(found, air, -1050) > BEYOND_AIR:
         return
     soft = _strongest(peaks, (air.value - (SOFT_HU[1] - AIR), air.value - (FAT_HU[0] - AIR)))
-    if soft and soft.share >= LEAST_TISSUE * found.share(LOWEST, air.value - 150):
+    if soft is None or found.largest_share(soft.value - 30, soft.value + 30) > NOTHING * soft.share:
+        return
+    if soft.share >= LEAST_TISSUE * found.share(LOWEST, air.value - 150):
         yield Finding(Kind.INVERTED, _named(air, None, soft))
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 # Voxels that are counted: a tissue of a hundredth of the image still has 20,000
 SAMPLE_VOXELS = 2_000_000
@@ -65,7 +64,7 @@ class Histogram:
         return float(self.counts[first : last + 1].max(initial=0) / max(self.voxels, 1))
 
 
-def histogram(values: NDArray[np.int16], most_voxels: int = SAMPLE_VOXELS) -> Histogram:
+def histogram(values: NDArray[np.int16] | NDArray[np.float32], most_voxels: int = SAMPLE_VOXELS) -> Histogram:
     """Of a regular sample of an array of any shape."""
     step = max(int(np.ceil((values.size / most_voxels) ** (1 / max(values.ndim, 1)))), 1)
     sample = values[(slice(None, None, step),) * values.ndim]
@@ -73,11 +72,12 @@ def histogram(values: NDArray[np.int16], most_voxels: int = SAMPLE_VOXELS) -> Hi
     return Histogram(np.bincount(shifted, minlength=HIGHEST - LOWEST + 1))
 
 
-def find_peaks(found: Histogram) -> list[Peak]:
-    """All peaks that stand out, from the lowest value on."""
-    from scipy import signal  # takes as long to load as a header of 300 slices to read
+def find_peaks(found: Histogram, step: float = 1.0) -> list[Peak]:
+    """All peaks that stand out, from the lowest value on; values are `step` apart."""
+    from scipy import ndimage, signal  # which listing a folder's series must not wait for
 
-    smooth = ndimage.gaussian_filter1d(found.counts / max(found.voxels, 1), SMOOTHING, mode="constant")
+    shares = found.counts / max(found.voxels, 1)
+    smooth = ndimage.gaussian_filter1d(shares, max(SMOOTHING, step), mode="constant")
     # Padded so that a peak at the border of the range counts too
     padded = np.concatenate(([0.0], smooth, [0.0]))
     places, features = signal.find_peaks(padded, prominence=1e-7)

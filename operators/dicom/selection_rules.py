@@ -70,17 +70,17 @@ def localizer(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Re
     return None
 
 
+def hounsfield(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
+    """Values of another quantity, as the header says; what it leaves open the image decides when read."""
+    return refusal(Facts.of(series))
+
+
 def derived(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
     """Projections, renderings and maps; reformatted planes are only ranked lower."""
     found = sorted(NOT_A_PLANE.intersection(value.upper() for value in series.image_type))
     if found:
         return "derived_image", f"expected slices in Hounsfield units, got an image of type {found[0]}"
     return None
-
-
-def hounsfield(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
-    """Values of another quantity, as the header says; what it leaves open the image decides when read."""
-    return refusal(Facts.of(series))
 
 
 def body_region(series: Series, package: ModelPackage, packages: Sequence[ModelPackage]) -> Reason | None:
@@ -176,8 +176,8 @@ RULES: tuple[Rule, ...] = (
     modality,
     sop_class,
     localizer,
-    derived,
     hounsfield,
+    derived,
     body_region,
     readable,
     slices,

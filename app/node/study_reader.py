@@ -20,6 +20,7 @@ from operators.dicom.scan import Scan, scan
 from operators.dicom.selection import candidates, select
 from operators.errors import OsteonError
 from operators.imaging.packages import ModelPackage
+from operators.imaging.value_notes import Note
 from operators.imaging.volume import Grid, Volume
 
 # Of a volume; beside it the reader may take so much again, and what decoders need
@@ -27,6 +28,8 @@ STORED = np.dtype(np.int16)
 BESIDE_BYTES = 512_000_000
 # A tenth of the weight that the worker's threads have (Linux halves it about every three steps)
 BEHIND = 10
+# Headers; the first volume's grid, its notes, and the handle of its voxels
+Read = tuple[Scan, Grid | None, tuple[Note, ...], int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +54,7 @@ def read_studies(
             hand_over(asked, worker_id, read_study(folder, packages, limit_bytes))
         except OsteonError:
             # What is wrong with it the worker finds out and says by itself
-            asked.send((None, None))
+            asked.send((None, None, ()))
 
 
 def limit_memory(more_bytes: int) -> None:
@@ -63,7 +66,7 @@ def limit_memory(more_bytes: int) -> None:
 
 def read_study(
     folder: Path, packages: tuple[ModelPackage, ...], limit_bytes: int
-) -> tuple[Scan, Grid | None, int]:
+) -> Read:
     """Headers, and pixels of the first suitable series if they are few enough: their grid and where they lie.
 
     Raises OsteonError.
@@ -71,9 +74,9 @@ def read_study(
     found = scan(folder)
     suitable = [each.selection.series for each in candidates(select(found, packages))]
     if not suitable or prod(require_readable(suitable[0]).shape) * STORED.itemsize > limit_bytes:
-        return found, None, 0
+        return found, None, (), 0
     volume = read_volume(suitable[0])
-    return found, volume.grid, kept(volume)
+    return found, volume.grid, volume.notes, kept(volume)
 
 
 def kept(volume: Volume) -> int:
@@ -87,10 +90,10 @@ def kept(volume: Volume) -> int:
     return handle
 
 
-def hand_over(asked: Connection, worker_id: int, read: tuple[Scan, Grid | None, int]) -> None:
+def hand_over(asked: Connection, worker_id: int, read: Read) -> None:
     """A study to the worker, as `taken_from` takes it."""
-    found, grid, handle = read
-    asked.send((found, grid))
+    found, grid, notes, handle = read
+    asked.send((found, grid, notes))
     if grid is not None:
         send_handle(asked, handle, worker_id)
         os.close(handle)
@@ -98,7 +101,7 @@ def hand_over(asked: Connection, worker_id: int, read: tuple[Scan, Grid | None, 
 
 def taken_from(answered: Connection) -> ReadStudy | None:
     """The next study that was read; None for one that could not be. Raises EOFError, OSError."""
-    found, grid = answered.recv()
+    found, grid, notes = answered.recv()
     if grid is None:
         return None if found is None else ReadStudy(found)
     handle = recv_handle(answered)
@@ -107,4 +110,4 @@ def taken_from(answered: Connection) -> ReadStudy | None:
     finally:
         os.close(handle)
     hu = np.frombuffer(memory, STORED).reshape(grid.shape[::-1]).transpose()
-    return ReadStudy(found, Volume(hu, grid))
+    return ReadStudy(found, Volume(hu, grid, notes))

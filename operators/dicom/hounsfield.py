@@ -37,9 +37,9 @@ def _rescaled(values: NDArray[Any], slope: float, intercept: float) -> NDArray[n
 
 
 def _without_overlay(stored: NDArray[Any], pixels: StoredPixels) -> NDArray[Any]:
-    """Without bits above BitsStored, where old files keep overlays (PS3.5 8.1.1, retired)."""
+    """Without bits beside the value, where old files keep overlays (PS3.5 8.1.1, retired)."""
     native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     spare = pixels.bits_allocated - pixels.bits_stored
     if not 0 < spare < pixels.bits_allocated:
         return native
-    return np.asarray((native << spare) >> spare)
+    return np.asarray((native << (spare - pixels.shift)) >> spare)

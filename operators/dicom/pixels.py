@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -12,8 +12,10 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.dicom.decoding import Inflate, decode, supported
+from operators.dicom.decoding import Inflate, Stored, decode, supported
 from operators.dicom.hounsfield import to_hu
+from operators.dicom.hounsfield_decision import is_checked, read_checked
+from operators.dicom.hounsfield_mends import mend_storage
 from operators.dicom.inflation import inflated_span
 from operators.dicom.pixel_element import Span
 from operators.dicom.series import Fault, Frame, Series, StoredPixels
@@ -38,7 +40,22 @@ _PHOTOMETRIC = ("MONOCHROME2", "MONOCHROME1")
 
 
 def read_volume(series: Series, workers: int = 4) -> Volume:
-    """(I, J, K) int16 on the grid of `series`, I fastest as slices are stored. Raises UnreadableError."""
+    """(I, J, K) int16 on the grid of `series`, I fastest as slices are stored.
+
+    A CT's values are checked: its notes say what was mended. Raises UnreadableError, and UnsuitableError
+    where they are no Hounsfield units.
+    """
+    require_readable(series)
+    if not is_checked(series):
+        return _read(series, workers)
+    reader = _Reader(series, np.empty((0, 0, 0), np.int16), _inflate(series.frames, workers))
+    mended = mend_storage(series, reader.stored)
+    volume = read_checked(mended.series, lambda each: _read(each, workers))
+    return replace(volume, notes=(*mended.notes, *volume.notes))
+
+
+def _read(series: Series, workers: int) -> Volume:
+    """Values as the header rescales them."""
     grid = require_readable(series)
     planes = np.empty(grid.shape[::-1], dtype=np.int16)
     reader = _Reader(series, planes, _inflate(series.frames, workers))
@@ -122,12 +139,19 @@ class _Reader:
             self.planes[k] = _mixed([(read(n), weight) for n, weight in weights(self.series.frames, k)])
 
     def _frame(self, n: int) -> Plane:
+        stored = self.stored(n)
+        pixels = self.series.frames[n].pixels
+        assert pixels is not None
+        return to_hu(stored, pixels)
+
+    def stored(self, n: int) -> Stored:
+        """The stored values of the n-th frame. Raises UnreadableError."""
         frame = self.series.frames[n]
         if frame.pixels is None:
             raise UnreadableError("expected pixels, got a frame without", code="no_image")
         place = f"in slice {n + 1} of {len(self.series.frames)}"
         try:
-            return to_hu(decode(frame.path, frame.pixels, self.inflated), frame.pixels)
+            return decode(frame.path, frame.pixels, self.inflated)
         except UnreadableError as error:
             raise UnreadableError(f"{error}, {place}", code=error.code) from error
         except OSError as error:

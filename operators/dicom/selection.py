@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from operators.dicom.hounsfield_header import doubts
 from operators.dicom.rivals import stands_for
 from operators.dicom.scan import Scan
 from operators.dicom.selection_rules import RULES, Reason, names_other_region
@@ -22,6 +23,9 @@ REASONS = {
     "other_modality": "not of a modality that the package reads",
     "other_sop_class": "not of a SOP class that the package reads",
     "localizer": "a scout view",
+    "rescale_type": "values of another quantity than Hounsfield units",
+    "modality_lut": "values that are looked up in a table",
+    "windowed": "a window of the values, not all of them",
     "derived_image": "a projection, rendering or map",
     "shared_uid": "different images under one SOPInstanceUID",
     "missing_position": "no ImagePositionPatient",
@@ -56,7 +60,7 @@ _THICKNESS_STEP_MM = 0.25
 # the manufacturers' documents: they only break a tie.
 _SHARP_KERNEL = re.compile(r"^(?:[BH][A-Z]?[6-9]\d|BONE|EDGE|Y-?[C-E]\b|D\b|FC3\d)", re.IGNORECASE)
 
-Rank = tuple[bool, bool, int, float, int, bool, str, str]
+Rank = tuple[tuple[int, int], bool, bool, int, float, int, bool, str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,11 +195,15 @@ def _reason(series: Series, package: ModelPackage, offered: Sequence[ModelPackag
 
 
 def rank(series: Series) -> Rank:
-    """Smaller is better: original, axial, thin, long, most slices, sharp; then UID, never a file name."""
+    """Smaller is better: surely HU, original, axial, thin, long, most slices, sharp; then UID.
+
+    A file's name has no part in it.
+    """
     spacing_mm = series.grid.spacing_mm[2] if series.grid else 0.0
     slices = series.grid.shape[2] if series.grid else 0
     kind = tuple(value.upper() for value in series.image_type[:2])
     return (
+        doubts(series),
         kind != ("ORIGINAL", "PRIMARY"),
         not _is_axial(series),
         round(max(spacing_mm, series.slice_thickness_mm) / _THICKNESS_STEP_MM),

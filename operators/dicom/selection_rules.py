@@ -9,6 +9,7 @@ from functools import cache
 from pydicom.sr.codedict import codes
 
 from operators.dicom.attributes import hint
+from operators.dicom.hounsfield_header import Facts, refusal
 from operators.dicom.kinds import is_localizer
 from operators.dicom.pixels import require_readable
 from operators.dicom.series import Series
@@ -67,6 +68,11 @@ def localizer(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Re
     if is_localizer(series.image_type):
         return "localizer", "expected slices, got a localizer"
     return None
+
+
+def hounsfield(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
+    """Values of another quantity, as the header says; what it leaves open the image decides when read."""
+    return refusal(Facts.of(series))
 
 
 def derived(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
@@ -169,6 +175,7 @@ RULES: tuple[Rule, ...] = (
     modality,
     sop_class,
     localizer,
+    hounsfield,
     derived,
     readable,
     slices,

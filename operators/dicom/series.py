@@ -31,6 +31,13 @@ class StoredPixels:
     slope: float
     intercept: float
     padding: tuple[int, int] | None
+    # How far above the lowest bit the value lies; HighBit as it is given, None where it is not
+    shift: int = 0
+    high_bit: int | None = None
+    # What makes other values than Hounsfield units of it, or leaves that open (PS3.3 C.11.1)
+    has_intercept: bool = True
+    rescale_type: str = ""
+    has_lut: bool = False
 
 
 @dataclass(frozen=True)

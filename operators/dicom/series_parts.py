@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from operators.dicom.attributes import Sources, decimal, hint, items
+from operators.dicom.hounsfield_header import facts_of, flags
 from operators.dicom.kinds import typical
 from operators.dicom.one_scan import Piece, join_pieces
 from operators.dicom.planes import Plane, SeriesKey
@@ -125,7 +126,16 @@ def _notes(planes: Sequence[Plane]) -> tuple[str, ...]:
 
 
 def _rescale_warnings(planes: Sequence[Plane]) -> tuple[str, ...]:
+    """What the headers leave in doubt of the values; the image decides when it is read."""
+    first = planes[0]
+    pixels = [plane.pixels for plane in planes if plane.pixels]
+    facts = facts_of(first.origin.key.modality, first.image_type, pixels, first.sources[-1])
+    return (*_missing_intercepts(planes), *(note.text for note in flags(facts)))
+
+
+def _missing_intercepts(planes: Sequence[Plane]) -> tuple[str, ...]:
     without = sum(not hint(plane.sources, "RescaleIntercept") for plane in planes if plane.pixels)
     if not without or planes[0].origin.key.modality != "CT":
         return ()
-    return (f"{without} of {len(planes)} slices have no RescaleIntercept: stored values are taken as HU",)
+    taken = "stored values are taken as HU" if without == len(planes) else "the slices beside them decide"
+    return (f"{without} of {len(planes)} slices have no RescaleIntercept: {taken}",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydicom.uid import UID
 
-from operators.dicom.attributes import Sources, code_string, decimal, required, whole
+from operators.dicom.attributes import Sources, code_string, decimal, hint, required, values, whole
 from operators.dicom.headers import Header
 from operators.dicom.pixel_element import Span, frame_spans
 from operators.dicom.series import StoredPixels
@@ -35,7 +35,7 @@ def stored_pixels(sources: Sources, transfer_syntax_uid: str, spans: tuple[Span,
     """How one frame is stored. Raises UnreadableError."""
     bits_allocated = required(sources, "BitsAllocated")
     signed = whole(sources, "PixelRepresentation", 0) == 1
-    slope = decimal(sources, "RescaleSlope")
+    slope, intercept = decimal(sources, "RescaleSlope"), decimal(sources, "RescaleIntercept")
     if slope == 0:
         raise UnreadableError("expected a RescaleSlope other than 0, got 0")
     return StoredPixels(
@@ -49,8 +49,12 @@ def stored_pixels(sources: Sources, transfer_syntax_uid: str, spans: tuple[Span,
         bits_stored=whole(sources, "BitsStored", bits_allocated) or bits_allocated,
         signed=signed,
         slope=1.0 if slope is None else slope,
-        intercept=decimal(sources, "RescaleIntercept") or 0.0,
+        intercept=intercept or 0.0,
         padding=_padding(sources, bits_allocated, signed),
+        high_bit=whole(sources, "HighBit"),
+        has_intercept=intercept is not None,
+        rescale_type=hint(sources, "RescaleType").upper(),
+        has_lut=bool(values(sources, "ModalityLUTSequence")),
     )
 
 

@@ -17,6 +17,7 @@ from operators.imaging.packages import Label
 from operators.imaging.scan_border import area_on_border_mm2, area_on_circle_mm2, grown
 from operators.imaging.segmentation import Flag, Segment, Segmentation
 from operators.imaging.summary import bone_name
+from operators.imaging.value_notes import VALUE_MEANINGS
 from operators.imaging.volume import Box, Volume
 
 CUT, METAL, THICK = "cut_by_field_of_view", "metal", "thick_slices"
@@ -28,6 +29,7 @@ MEANINGS = {
     IMPLAUSIBLE: "Implausible volume or shape",
     DOUBTFUL: "Low confidence",
     SIDES_SWAPPED: "Left and right may be swapped",
+    **VALUE_MEANINGS,
 }
 
 # As much bone on the border of the scan: the rim of a crest that ends there is less
@@ -98,6 +100,7 @@ def judged(segmentation: Segmentation, volume: Volume) -> Segmentation:
         *uneven_sides(whole, package.quality.greatest_ratio),
         *swapped_sides(bones),
         *(flag for bone in bones for flag in low_confidence(bone)),
+        *doubtful_values(segmentation, volume),
     )
     return replace(segmentation, flags=flags)
 
@@ -151,6 +154,12 @@ def thick_slices(segmentation: Segmentation, thickest_mm: float) -> Iterator[Fla
     if 0 < thickest_mm < apart_mm and segmentation.segments:
         text = f"Slices {apart_mm:.1f} mm apart: beyond {thickest_mm:g} mm fractures are missed and feigned."
         yield Flag(THICK, text, tuple(segment.value for segment in segmentation.segments))
+
+
+def doubtful_values(segmentation: Segmentation, volume: Volume) -> Iterator[Flag]:
+    """What was mended or is doubtful in the values of the image; it holds for all that was found in it."""
+    values = tuple(segment.value for segment in segmentation.segments)
+    return (Flag(note.code, note.text, values) for note in volume.notes if values)
 
 
 def implausible(bone: WholeBone, whole: bool) -> Iterator[Flag]:

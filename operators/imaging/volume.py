@@ -9,6 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from operators.imaging.value_notes import Note
+
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 # 8 MB of float32: far below the arrays of a run, far above what a call for each slab costs
@@ -112,10 +114,11 @@ def slabs(shape: tuple[int, ...]) -> Iterator[Box]:
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """A CT: `hu` (I, J, K), Hounsfield units, int16 or float32, on `grid`."""
+    """A CT: `hu` (I, J, K), Hounsfield units, int16 or float32, on `grid`; `notes` say what is doubtful."""
 
     hu: NDArray[np.int16] | NDArray[np.float32]
     grid: Grid
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         if self.hu.shape != self.grid.shape:

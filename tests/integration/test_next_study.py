@@ -28,8 +28,10 @@ from operators.imaging.packages import ModelPackage
 from operators.imaging.volume import Volume
 from operators.stages import Stages
 from tests import phantoms
+from tests.hounsfield_cases import body
 from tests.integration.node_cases import node_settings
 from tests.integration.node_processes import until
+from tests.integration.reading_cases import setting
 from tests.made_packages import write_package
 
 AFFINE = phantoms.axial_affine((2.0, 2.0, 2.0))
@@ -210,3 +212,16 @@ def test_a_worker_reads_the_second_study_while_it_has_the_first_in_hand(
     assert len(here) == 2
     np.testing.assert_array_equal(read[2].hu, read[1].hu)
     ahead.reader.ended()
+
+
+def test_what_was_mended_in_the_values_goes_with_a_volume_that_was_read_before(ahead: Ahead) -> None:
+    folder = job_folder(ahead.data, "job-1").input
+    for path in folder.iterdir():
+        path.unlink()
+    phantoms.write_ct(folder, body(), AFFINE, edit=setting(SeriesDescription="CBCT"))
+    ahead.reads("job-1")
+    found = ahead.taken("job-1")
+    assert found
+    assert found.volume
+    assert [note.code for note in found.volume.notes] == ["cone_beam"]
+    assert found.volume.notes == read_directly(folder).notes

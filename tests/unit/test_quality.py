@@ -12,9 +12,10 @@ import pytest
 from operators.imaging.measuring import measured
 from operators.imaging.package_file import package_of, read_package
 from operators.imaging.packages import Code, Label, QualityRules
-from operators.imaging.quality import CUT, DOUBTFUL, IMPLAUSIBLE, METAL, THICK, judged
+from operators.imaging.quality import CUT, DOUBTFUL, IMPLAUSIBLE, MEANINGS, METAL, THICK, judged
 from operators.imaging.segmentation import Flag, Segment, Segmentation
 from operators.imaging.summary import summary
+from operators.imaging.value_notes import VALUE_MEANINGS, Note
 from operators.imaging.volume import Grid, LabelMap, Volume
 from tests.integration.seg_cases import ANATOMY, BONE, LEFT, bone, package
 
@@ -198,3 +199,13 @@ def test_shipped_packages_say_what_is_plausible_and_a_wrong_range_is_refused() -
     table["labels"][0]["plausible_ml"] = [410.0, 85.0]
     with pytest.raises(ValueError, match="a least and a greatest size"):
         package_of(table, folder)
+
+
+def test_what_is_doubtful_in_the_values_of_the_image_holds_for_all_that_was_found() -> None:
+    labels = two_bones()
+    made = measured(Segmentation(LabelMap(labels, grid()), (HERE, THERE), PACKAGE))
+    notes = tuple(Note(code, f"{code}.") for code in VALUE_MEANINGS)
+    found = judged(made, Volume(scan_of(labels).astype(np.int16), grid(), notes)).flags
+    assert [(flag.code, flag.sentence) for flag in found] == [(note.code, note.text) for note in notes]
+    assert {flag.values for flag in found} == {(HERE.value, THERE.value)}
+    assert VALUE_MEANINGS.items() <= MEANINGS.items()

@@ -1,0 +1,27 @@
+"""What may be amiss with the values of an image, whatever is found in it: codes and meanings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LEFT_ALIGNED, HIGH_BIT, SIGNEDNESS = "left_aligned", "high_bit", "signedness"
+INTERCEPT, RESCALE_TYPE, WINDOWED = "missing_intercept", "rescale_type", "windowed"
+NOT_HOUNSFIELD, CONE_BEAM = "not_hounsfield", "cone_beam"
+VALUE_MEANINGS = {
+    LEFT_ALIGNED: "Values moved to the lowest bits",
+    HIGH_BIT: "High Bit contradicts Bits Stored",
+    SIGNEDNESS: "Values read as signed",
+    INTERCEPT: "Rescale Intercept is missing",
+    RESCALE_TYPE: "Unit of the values is not named",
+    WINDOWED: "Values cut off by a window",
+    NOT_HOUNSFIELD: "Values may be no Hounsfield units",
+    CONE_BEAM: "Cone beam CT",
+}
+
+
+@dataclass(frozen=True)
+class Note:
+    """What was mended or is doubtful in the values of an image: a key of VALUE_MEANINGS, and a sentence."""
+
+    code: str
+    text: str

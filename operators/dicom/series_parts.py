@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from operators.dicom.attributes import Sources, decimal, hint, items
+from operators.dicom.attributes import Sources, decimal, hint, is_unusual, items
 from operators.dicom.planes import Plane, SeriesKey
 from operators.dicom.series import Fault, Frame, Series
 from operators.dicom.splitting import Part, split
 from operators.errors import UnreadableError
+
+# What places and Hounsfield units are made of
+NUMBERS = (
+    "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept",
+    "SliceThickness",
+)  # fmt: skip
 
 
 def series_of(key: SeriesKey, planes: Sequence[Plane], warnings: tuple[str, ...]) -> list[Series]:
@@ -39,7 +45,7 @@ def _series(key: SeriesKey, part: Part, warnings: tuple[str, ...]) -> Series:
         slice_thickness_mm=_thickness_mm(first.sources),
         transfer_syntax_uid=first.transfer_syntax_uid,
         part=part.label,
-        warnings=(*part.warnings, *_rescale_warnings(planes), *warnings),
+        warnings=(*part.warnings, *_rescale_warnings(planes), *_number_warnings(first), *warnings),
         header=first.sources[-1],
     )
 
@@ -93,6 +99,13 @@ def _body_part(sources: Sources) -> str:
     except UnreadableError:
         return ""
     return hint(regions[:1], "CodeMeaning").upper()
+
+
+def _number_warnings(plane: Plane) -> tuple[str, ...]:
+    """Of one slice: whoever writes numbers so does it in all of them."""
+    odd = [keyword for keyword in NUMBERS if is_unusual(plane.sources, keyword)]
+    how = "read by the attributes' own rules although they have a decimal comma or another VR"
+    return (f"{', '.join(odd)}: {how}",) if odd else ()
 
 
 def _rescale_warnings(planes: Sequence[Plane]) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ class PictureWriterOperator(ResultWriterOperator):
             write_pictures(pictures, making, targets.pictures)
         with attempt("kos", targets.key_objects):
             if pictures is None:
-                raise OutputError("expected pictures of the fractures to point to, got none", code="no_picture")
+                raise OutputError("expected pictures to point to, got none", code="no_picture")
             write_key_objects(pictures, making, targets.key_objects)
         if targets.turntable is not None:
             with attempt("turntable", targets.turntable):

@@ -196,7 +196,9 @@ def _number(header: Dataset, keyword: str, vr: str) -> Found | Bad:
 def _items(header: Dataset, row: CopiedAttribute, character_set: CharacterSet) -> Found | Bad:
     """A sequence's items that conform throughout."""
     try:
-        given = header[row.keyword].value
+        alone = Dataset()  # pydicom puts what it has converted into the data set that it is asked of
+        alone[Tag(row.keyword)] = header.get_item(row.keyword)
+        given = alone[row.keyword].value
         found = [_item(item, character_set) for item in given or ()]
     except VALUE_ERRORS:
         return Bad()

@@ -81,9 +81,9 @@ def _add_geometry(shared: Dataset, series: Series, header: Dataset, grid: Grid) 
 def _given(header: Dataset, keyword: str, computed: list[float]) -> list[DSfloat]:
     """The header's own numbers, with all their digits, where they are those of the grid."""
     own = header.get(keyword) or ()
-    if len(own) == len(computed) and np.allclose(np.array(own, float), computed, rtol=SAME_NUMBER, atol=SAME_NUMBER):
-        return list(own)
-    return _decimals(computed)
+    numbers = np.array(own, float)
+    same = numbers.size == len(computed) and np.allclose(numbers, computed, SAME_NUMBER, SAME_NUMBER)
+    return list(own) if same else _decimals(computed)
 
 
 def _decimals(values: list[float]) -> list[DSfloat]:

@@ -28,6 +28,7 @@ UNKNOWN = "no character set of DICOM's, or misspelt"
 # Bytes of one value of the binary VRs that the table has
 _BINARY = {"US": "H", "FD": "d"}
 _PADDING = "\0 "
+_BY_TAG = {Tag(row.keyword): row for row in COPIED_ATTRIBUTES}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +56,7 @@ def conforming_header(header: Dataset) -> ConformingHeader:
     """Copies what results may hold of `header`; raises nothing, whatever that holds."""
     character_set = character_set_of(header)
     copied, notes = Dataset(), [] if character_set.is_known else [(CHARACTER_SET, UNKNOWN)]
-    for row in COPIED_ATTRIBUTES:
-        tag = Tag(row.keyword)
-        if tag not in header:
-            continue
+    for row in (row for tag, row in _BY_TAG.items() if tag in header):
         found = _found(header, row, character_set)
         if isinstance(found, Bad):
             notes.append((row.keyword, row.otherwise.value))

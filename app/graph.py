@@ -59,9 +59,12 @@ class OsteonApplication(Application):
         nets = work.networks
         anatomy = AnatomySegmenterOperator(self, name="anatomy_segmenter", networks=nets, stages=stages)
         fracture = FractureSegmenterOperator(self, name="fracture_segmenter", networks=nets, stages=stages)
-        measure = MeasurerOperator(self, name="measurer", stages=stages)
+        tries = targets.attempts
+        measure = MeasurerOperator(self, name="measurer", attempts=tries, stages=stages)
         seg = SegWriterOperator(self, name="seg_writer", targets=targets, stages=stages)
-        preview = PreviewWriterOperator(self, name="preview_writer", path=targets.preview, stages=stages)
+        preview = PreviewWriterOperator(
+            self, name="preview_writer", path=targets.preview, attempts=tries, stages=stages
+        )
         report = ReportWriterOperator(self, name="report_writer", targets=targets, stages=stages)
         pictures = PictureWriterOperator(self, name="picture_writer", targets=targets, stages=stages)
         self.report = report

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from operators.attempts import MissingResult
 from operators.dicom.atomic_file import write_whole
 from operators.imaging.measurements import SegmentMeasurements
 from operators.imaging.packages import Code, ModelPackage
@@ -36,7 +37,8 @@ class SeriesRecord:
     structured report) are None where nothing was made; `files` are those
     for people, `pictures` and `turntable` the secondary captures, `page` the HTML report, `others` a kind
     and a name each: key objects, and other forms of the segmentation. `other_series` are further
-    SeriesInstanceUIDs under which parts of the same scan came.
+    SeriesInstanceUIDs under which parts of the same scan came; `missing` are results that could not be made,
+    and why.
     """
 
     study_instance_uid: str
@@ -58,6 +60,7 @@ class SeriesRecord:
     page: str | None = None
     others: tuple[tuple[str, str], ...] = ()
     other_series: tuple[str, ...] = ()
+    missing: tuple[MissingResult, ...] = ()
 
 
 def report(
@@ -111,6 +114,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "turntable": list(record.turntable),
         "page": record.page,
         "others": dict(record.others),
+        "missing": [asdict(each) for each in record.missing],
         "result_sop_instance_uid": record.result_sop_instance_uid,
         "segments": _segments(made) if made else [],
         "flags": [_flag(flag) for flag in made.flags] if made else [],

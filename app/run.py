@@ -18,6 +18,7 @@ from app.series_job import STAND_INS, Graph, Job, graph_of
 from app.series_results import FOLDERS, finished
 from app.settings import SOFTWARE_VERSION, Settings
 from app.stage_clock import Show, StageClock
+from operators.dicom.conforming import conforming_header, sentences
 from operators.dicom.scan import UnreadableFile, require_series, scan
 from operators.dicom.selection import (
     Candidate,
@@ -96,7 +97,8 @@ def run_folder(
         )  # fmt: skip
         record, codes[number] = run_job(job, show, graph)
         records.append(record)
-    outcome = RunOutcome(tuple(records), exit_code(list(codes.values())), output, found.unreadable)
+    ends = [*codes.values(), *(OutputError.exit_code for record in records if record.missing)]
+    outcome = RunOutcome(tuple(records), exit_code(ends), output, found.unreadable)
     write_summary(outcome, made_at, clock.records)
     return outcome
 
@@ -173,8 +175,12 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
     """One series through the graph. This is the edge of a job: whatever goes wrong ends here, named."""
     clock = StageClock(show)
     record = record_of(job.selection)
+    notes = sentences(conforming_header(job.selection.series.header).notes)
+    record = replace(record, warnings=(*record.warnings, *notes))
     try:
-        return replace(finished(record, job, clock, graph), stages=tuple(clock.records)), EXIT_DONE
+        done = replace(finished(record, job, clock, graph), stages=tuple(clock.records))
+        log_missing(done, job)
+        return done, EXIT_DONE
     except Exception as error:
         named = shortage(error) or (error if isinstance(error, OsteonError) else None)
         if named is not None:
@@ -184,6 +190,14 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
         log.error("series_failed", series_instance_uid=uid, traceback=frames_of(error))
         text = "a defect of Osteon's own; the log has the traceback"
         return replace(record, code="defect", sentence=text, stages=tuple(clock.records)), EXIT_DEFECT
+
+
+def log_missing(record: SeriesRecord, job: Job) -> None:
+    """The results that could not be made, those of a defect with a traceback."""
+    for each, error in zip(job.attempts.missing, job.attempts.errors, strict=True):
+        told = {"traceback": frames_of(error)} if each.code == "defect" else {}
+        uid = record.series_instance_uid
+        log.error("result_missing", series_instance_uid=uid, kind=each.kind, code=each.code, **told)
 
 
 def record_of(outcome: Selection | Refusal) -> SeriesRecord:

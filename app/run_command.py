@@ -64,6 +64,8 @@ def show_outcome(outcome: RunOutcome, console: Console) -> None:
             say(console, f"[bold green]{record.result}[/] in {shown(str(outcome.output))}")
         else:
             say(console, f"[yellow]{record.code}[/] {shown(f'{title(record)}: {record.sentence}')}")
+        for missing in record.missing:
+            say(console, f"[yellow]{missing.code}[/] {shown(missing)}")
         for warning in (*record.warnings, *(record.segmentation.warnings if record.segmentation else ())):
             say(console, f"  [dim]{shown(warning)}[/]")
     for file, name in told(outcome.unreadable):

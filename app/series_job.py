@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib import import_module
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from app.settings import SOFTWARE_VERSION, Settings
 from app.stage_clock import StageClock
+from operators.attempts import Attempts
 from operators.dicom.pixels import read_volume
 from operators.dicom.scan import Scan
 from operators.dicom.selection import Selection
@@ -38,7 +39,8 @@ STACK_BYTES = 32 * 1024 * 1024
 class Job:
     """One selected series, and what is needed to segment it; with a `page` a person is to look at it here.
 
-    `stand_ins` and `turntable` are made where somebody wants them; `read` gives a series' volume.
+    `stand_ins` and `turntable` are made where somebody wants them; `read` gives a series' volume; `attempts`
+    takes the results that could not be made.
     """
 
     number: int
@@ -53,6 +55,7 @@ class Job:
     stand_ins: tuple[str, ...] = ()
     turntable: bool = True
     read: Callable[[Series], Volume] = read_volume
+    attempts: Attempts = field(default_factory=Attempts)
 
     def file(self, name: str, suffix: str) -> str:
         """The name of a result: the first series' has no number."""
@@ -119,6 +122,7 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
         job.output / job.file(KEY_OBJECTS, ".dcm"), job.made_at, SOFTWARE_VERSION, job.revision,
         job.settings.seg.profile,
         tuple((kind, job.output / job.file(STAND_INS[kind], ".dcm")) for kind in job.stand_ins),
+        job.attempts,
     )  # fmt: skip
     return run_graph(Work(job.scan, job.packages, job.number, networks, targets, clock, job.read))
 

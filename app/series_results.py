@@ -16,13 +16,18 @@ FOLDERS = (FILES, PICTURES, TURNTABLE)
 
 def finished(record: SeriesRecord, job: Job, clock: StageClock, graph: Graph) -> SeriesRecord:
     """The record of a series with everything that was made of it."""
-    segmentation = graph(job, clock)
+    segmentation, attempts = graph(job, clock), job.attempts
     done = replace(
         record, segmentation=segmentation, result=job.file("segmentation", ".dcm"),
-        measurements=job.file("measurements", ".dcm"), files=exported(segmentation, job, clock),
+        measurements=None if attempts.has_failed("sr") else job.file("measurements", ".dcm"),
         pictures=captures(job, PICTURES), turntable=captures(job, TURNTABLE), others=others(job),
     )  # fmt: skip
-    return replace(done, page=written_page(done, job, clock)) if job.page else done
+    with attempts.attempt("files"):
+        done = replace(done, files=exported(segmentation, job, clock))
+    if job.page:
+        with attempts.attempt("page", job.output / job.file("report", ".html")):
+            done = replace(done, page=written_page(done, job, clock))
+    return replace(done, missing=tuple(attempts.missing))
 
 
 def written_page(record: SeriesRecord, job: Job, clock: StageClock) -> str:

@@ -6,16 +6,22 @@ from typing import Any
 
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
+from operators.attempts import Attempts
 from operators.imaging.measuring import measured
 from operators.imaging.quality import judged
 from operators.stages import Stages
 
 
 class MeasurerOperator(Operator):
-    """In: `resampled`, `segmentation`. Out: `measured`, the same with its measurements and flags."""
+    """In: `resampled`, `segmentation`. Out: `measured`, the same with its measurements and flags.
 
-    def __init__(self, fragment: Fragment, *args: Any, stages: Stages, **kwargs: Any) -> None:
-        self.stages = stages
+    What cannot be measured goes on as it is, and there is no report.
+    """
+
+    def __init__(
+        self, fragment: Fragment, *args: Any, attempts: Attempts, stages: Stages, **kwargs: Any
+    ) -> None:
+        self.attempts, self.stages = attempts, stages
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
@@ -27,6 +33,7 @@ class MeasurerOperator(Operator):
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
         """One segmentation."""
         resampled, segmentation = op_input.receive("resampled"), op_input.receive("segmentation")
-        with self.stages.measured("measure"):
+        found = segmentation
+        with self.stages.measured("measure"), self.attempts.attempt("sr"):
             found = judged(measured(segmentation), resampled.source)
         op_output.emit(found, "measured")

@@ -7,7 +7,8 @@ from typing import Any
 from operators.dicom.key_object_writer import write_key_objects
 from operators.dicom.markings import Making
 from operators.dicom.picture_writer import write_pictures, write_turntable
-from operators.imaging.fracture_pictures import fracture_pictures
+from operators.errors import OutputError
+from operators.imaging.fracture_pictures import FracturePicture, fracture_pictures
 from operators.imaging.segmentation import Segmentation
 from operators.imaging.turntable import turntable
 from operators.result_writer import ResultWriterOperator
@@ -21,8 +22,15 @@ class PictureWriterOperator(ResultWriterOperator):
     def write(self, making: Making, segmentation: Segmentation, *others: Any) -> None:
         """A file for each picture and each view, and one that names the pictures' slices."""
         (resampled,) = others
-        pictures = fracture_pictures(resampled.source, segmentation)
-        write_pictures(pictures, making, self.targets.pictures)
-        write_key_objects(pictures, making, self.targets.key_objects)
-        if self.targets.turntable is not None:
-            write_turntable(turntable(segmentation), making, self.targets.turntable)
+        targets, attempt = self.targets, self.targets.attempts.attempt
+        pictures: tuple[FracturePicture, ...] | None = None
+        with attempt("sc", targets.pictures):
+            pictures = fracture_pictures(resampled.source, segmentation)
+            write_pictures(pictures, making, targets.pictures)
+        with attempt("kos", targets.key_objects):
+            if pictures is None:
+                raise OutputError("expected pictures to point to, got none", code="no_picture")
+            write_key_objects(pictures, making, targets.key_objects)
+        if targets.turntable is not None:
+            with attempt("turntable", targets.turntable):
+                write_turntable(turntable(segmentation), making, targets.turntable)

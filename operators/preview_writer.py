@@ -7,6 +7,7 @@ from typing import Any
 
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
+from operators.attempts import Attempts
 from operators.imaging.preview import preview
 from operators.preview_file import write_png
 from operators.stages import Stages
@@ -15,8 +16,10 @@ from operators.stages import Stages
 class PreviewWriterOperator(Operator):
     """In: `resampled`, `segmentation`."""
 
-    def __init__(self, fragment: Fragment, *args: Any, path: Path, stages: Stages, **kwargs: Any) -> None:
-        self.path, self.stages = path, stages
+    def __init__(
+        self, fragment: Fragment, *args: Any, path: Path, attempts: Attempts, stages: Stages, **kwargs: Any
+    ) -> None:
+        self.path, self.attempts, self.stages = path, attempts, stages
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
@@ -27,5 +30,5 @@ class PreviewWriterOperator(Operator):
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
         """One picture."""
         resampled, segmentation = op_input.receive("resampled"), op_input.receive("segmentation")
-        with self.stages.measured("preview"):
+        with self.stages.measured("preview"), self.attempts.attempt("preview", self.path):
             write_png(preview(resampled.source, segmentation.label_map, segmentation.segments), self.path)

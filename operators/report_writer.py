@@ -17,7 +17,9 @@ class ReportWriterOperator(ResultWriterOperator):
     segmentation: Segmentation | None = None
 
     def write(self, making: Making, segmentation: Segmentation, *others: Any) -> None:
-        """One file."""
-        (seg,) = others
-        write_report(segmentation, making, seg, self.targets.measurements)
+        """One file; none of a segmentation that could not be measured."""
+        (seg,), path, attempts = others, self.targets.measurements, self.targets.attempts
+        if not attempts.has_failed("sr"):
+            with attempts.attempt("sr", path):
+                write_report(segmentation, making, seg, path)
         self.segmentation = segmentation

@@ -18,4 +18,5 @@ class StandInWriterOperator(ResultWriterOperator):
     def write(self, making: Making, segmentation: Segmentation, *others: Any) -> None:
         """A file for each."""
         for form, path in self.targets.stand_ins:
-            FORMS[form](segmentation, making, path)
+            with self.targets.attempts.attempt(form, path):
+                FORMS[form](segmentation, making, path)

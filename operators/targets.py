@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from operators.attempts import Attempts
 from operators.dicom.markings import Making
 from operators.dicom.series import Series
 from operators.imaging.segmentation import Segmentation
@@ -16,7 +17,7 @@ class Targets:
     """`seg_profile` is a row of the SEG writer's table; a `revision` above 1 replaces earlier results.
 
     Without a `turntable` there are no views from all around. `stand_ins` are forms of the segmentation for
-    those that take no SEG: rows of the stand-in writer's table.
+    those that take no SEG: rows of the stand-in writer's table. `attempts` takes what could not be made.
     """
 
     seg: Path
@@ -30,6 +31,7 @@ class Targets:
     revision: int = 1
     seg_profile: str = "binary"
     stand_ins: tuple[tuple[str, Path], ...] = ()
+    attempts: Attempts = field(default_factory=Attempts)
 
     def making(self, series: Series, made: Segmentation) -> Making:
         """What all DICOM results of a series share."""

@@ -196,7 +196,15 @@ def state_of(row: Any, deliveries: list[Any]) -> JobState:
     outcome = row.output
     if outcome["state"] != "segmented":
         return replace(job, state=outcome["state"], code=outcome["code"], sentence=outcome["sentence"])
-    return delivery_state(job, deliveries)
+    return with_missing(delivery_state(job, deliveries), outcome)
+
+
+def with_missing(job: JobState, outcome: Mapping[str, str]) -> JobState:
+    """Names the results that could not be made, which nobody waits for."""
+    if not outcome["sentence"]:
+        return job
+    text = "; ".join(filter(None, (job.sentence, outcome["sentence"])))
+    return replace(job, code=job.code or outcome["code"], sentence=text)
 
 
 def unended(job: JobState, status: str) -> JobState:

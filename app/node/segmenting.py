@@ -24,6 +24,7 @@ from app.run import (
 from app.series_job import STAND_INS, TURNTABLE, Graph, Job
 from app.settings import Settings
 from app.stage_clock import silent
+from operators.attempts import missing_result
 from operators.dicom.picture_writer import check_picture
 from operators.dicom.pixels import read_volume
 from operators.dicom.report_check import check_report
@@ -103,42 +104,27 @@ class Segmenter:
         """The names of the SEG, the report on it and the pictures, in the order in which they are sent."""
         assert record.segmentation is not None
         assert record.result is not None
-        assert record.measurements is not None
-        seg, report, series = record.result, record.measurements, work.selection.series
+        seg, series = record.result, work.selection.series
         try:
             name = check_seg(work.output / seg, record.segmentation, series)
-            of_report = check_report(work.output / report, name.sop_instance_uid, series)
-            captures = {"sc": record.pictures, TURNTABLE: record.turntable}
-            pictures = [
-                result_of(kind, each, work, check_picture(work.output / each, series))
-                for kind, files in captures.items()
-                for each in files
-            ]
-            others = [
-                result_of(kind, name, work, self._checked(kind, work.output / name, record, series))
-                for kind, name in record.others
-            ]
         except OutputError as error:
-            log.error("verification_failed", series_instance_uid=record.series_instance_uid)
+            log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind="seg")
             return refused(error.code, str(error), record) | {"state": "failed"}
+        files, missing = [result_of("seg", seg, work, name)], list(record.missing)
+        for kind, file in files_beside(record):
+            try:
+                checked = checked_result(kind, work.output / file, record, series, name)
+                files.append(result_of(kind, file, work, checked))
+            except OutputError as error:
+                log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind=kind)
+                missing.append(missing_result(kind, error))
         return {
             "state": "segmented",
             "series_instance_uid": record.series_instance_uid,
-            "files": [
-                result_of("seg", seg, work, name),
-                result_of("sr", report, work, of_report),
-                *pictures,
-                *others,
-            ],
+            "files": files,
+            "missing": [{"code": each.code, "sentence": str(each)} for each in missing],
             "seconds": {stage.name: round(stage.seconds, 3) for stage in record.stages},
         }
-
-    def _checked(self, kind: str, path: Path, record: SeriesRecord, series: Series) -> ResultName:
-        """The name of a result beside SEG, report and pictures. Raises OutputError."""
-        if kind == "labelmap":
-            assert record.segmentation is not None
-            return check_seg(path, record.segmentation, series)
-        return check_result(path, series)
 
     def _folder(self, job: StudyJob) -> JobFolder:
         return job_folder(self.settings.node.data, job.job_id)
@@ -150,6 +136,28 @@ class Segmenter:
             found = before or ReadStudy(scan(self._folder(job).input))
             self.latest = (job.job_id, decide(found, self.packages))
         return self.latest[1]
+
+
+def files_beside(record: SeriesRecord) -> list[tuple[str, str]]:
+    """Kind and name of each result beside the SEG, in the order in which they are sent."""
+    report = [("sr", record.measurements)] if record.measurements else []
+    captures = {"sc": record.pictures, TURNTABLE: record.turntable}
+    pictures = [(kind, file) for kind, files in captures.items() for file in files]
+    return [*report, *pictures, *record.others]
+
+
+def checked_result(
+    kind: str, path: Path, record: SeriesRecord, series: Series, seg: ResultName
+) -> ResultName:
+    """The name of a result beside the SEG. Raises OutputError."""
+    if kind == "sr":
+        return check_report(path, seg.sop_instance_uid, series)
+    if kind in ("sc", TURNTABLE):
+        return check_picture(path, series)
+    if kind == "labelmap":
+        assert record.segmentation is not None
+        return check_seg(path, record.segmentation, series)
+    return check_result(path, series)
 
 
 def decide(study: ReadStudy, packages: tuple[ModelPackage, ...]) -> Decided:

@@ -143,9 +143,12 @@ def repeated(step: Callable[[], Json], patience_s: float, data: Path) -> Json:
 
 
 def summed_up(series: list[Json]) -> Json:
-    """A study has a result where any series has; else the gravest reason counts."""
+    """A study has a result where any series has, with what is missing; else the gravest reason counts."""
     if any(each["state"] == "segmented" for each in series):
-        return {"state": "segmented", "code": "", "sentence": "", "series": series}
+        missing = [said for each in series for said in each.get("missing", ())]
+        sentence = "; ".join(dict.fromkeys(said["sentence"] for said in missing))
+        code = missing[0]["code"] if missing else ""
+        return {"state": "segmented", "code": code, "sentence": sentence, "series": series}
     worst = next((each for each in series if each["state"] == "failed"), series[0])
     return {key: worst[key] for key in ("state", "code", "sentence")} | {"series": series}
 

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Sequence
 from functools import cache
 
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
@@ -39,10 +40,14 @@ VALUE_ERRORS = (
 # PS3.5 6.1.2.1, 6.2: value representations that know the default character repertoire only.
 _ASCII = frozenset({"AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
 
+# What a careless writer may give such an attribute instead; the tag says which VR is meant
+_OTHER_TEXT = frozenset({"LO", "LT", "SH", "ST", "UC", "UN", "UT"})
+
 # PS3.5 9.1: digits and full stops, at most 64. Components with leading zeros, which the standard
 # forbids and scanners write, can harm no path and are let through.
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 UID_LENGTH = 64
+_DECIMAL_COMMA = re.compile(r" *([+-]?[0-9]*),([0-9]+(?:[eE][+-]?[0-9]+)?) *")
 _CODE = re.compile(r"[A-Z0-9 _]{1,16}")
 
 
@@ -64,7 +69,7 @@ def _values(dataset: Dataset, tag: BaseTag, keyword: str) -> tuple[object, ...]:
     try:
         element = dataset.get_item(tag)
         if isinstance(element, RawDataElement) and element.value is not None:
-            if element.VR in _ASCII:
+            if element.VR in _ASCII or (element.VR in _OTHER_TEXT and _own_vr(tag) in _ASCII):
                 return _ascii_values(element.value)
             if element.VR == "US" and element.is_little_endian:
                 return struct.unpack(f"<{len(element.value) // 2}H", element.value)
@@ -74,6 +79,11 @@ def _values(dataset: Dataset, tag: BaseTag, keyword: str) -> tuple[object, ...]:
         return tuple(value) if isinstance(value, MultiValue | Items | list | tuple) else (value,)
     except VALUE_ERRORS as error:
         raise UnreadableError(f"expected a readable {keyword}, got a malformed one") from error
+
+
+@cache
+def _own_vr(tag: BaseTag) -> str:
+    return dictionary_VR(tag) if dictionary_has_tag(tag) else "UN"
 
 
 def _ascii_values(content: bytes) -> tuple[str, ...]:
@@ -154,12 +164,30 @@ def decimals(sources: Sources, keyword: str, count: int) -> tuple[float, ...] | 
     if not found:
         return None
     try:
-        numbers = tuple(float(str(value)) for value in found)
+        numbers = tuple(float(decimal_point(str(value))) for value in found)
     except ValueError as error:
         raise UnreadableError(f"expected {count} numbers in {keyword}, got something else") from error
     if len(numbers) != count or not all(map(math.isfinite, numbers)):
         raise UnreadableError(f"expected {count} finite numbers in {keyword}, got {len(numbers)} values")
     return numbers
+
+
+def decimal_point(number: str) -> str:
+    """A number whose decimal comma, which can mean nothing else in a DS, is a full stop."""
+    found = _DECIMAL_COMMA.fullmatch(number)
+    return f"{found[1]}.{found[2]}" if found else number
+
+
+def is_unusual(sources: Sources, keyword: str) -> bool:
+    """Whether numbers are read although they have decimal commas, or another VR than the attribute's."""
+    tag = _tag(keyword)
+    for dataset in sources:
+        if tag in dataset:
+            element = dataset.get_item(tag)
+            if element.VR not in (None, _own_vr(tag)):
+                return True
+            return isinstance(element, RawDataElement) and b"," in (element.value or b"")
+    return False
 
 
 def decimal(sources: Sources, keyword: str) -> float | None:

@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from copy import deepcopy
 
 from highdicom.base import SOPClass
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, CTImageStorage
 
 from operators.dicom.attributes import hint
+from operators.dicom.conforming import conforming_header
 from operators.dicom.series import Series
 from operators.dicom.versions import EXAMINATION, PATIENT
 from operators.imaging.packages import ModelPackage
-
-# PS3.6: identifying, patient, clinical trial, acquisition, relationship, image, study, visit.
-KEPT_GROUPS = frozenset((0x0008, 0x0010, 0x0012, 0x0018, 0x0020, 0x0028, 0x0032, 0x0038))
-
-# Sequences that say who the patient is and under which number; others often come damaged from anonymisers.
-KEPT_SEQUENCES = (
-    "IssuerOfPatientIDQualifiersSequence",
-    "OtherPatientIDsSequence",
-    "DeidentificationMethodCodeSequence",
-    "IssuerOfAccessionNumberSequence",
-)
 
 # PS3.3 C.7.3.1, 10.5: of which paired part of the body a series is, or an image
 SIDE = ("Laterality", "ImageLaterality")
@@ -58,13 +46,14 @@ def fingerprint(series: Series, package: ModelPackage, software_version: str) ->
 
 
 def side_of(header: Dataset) -> str:
-    """Left or right, where the source says it."""
+    """Left or right, where the source, `decoded`, says it."""
     return next(filter(None, (hint((header,), keyword) for keyword in SIDE)), "")
 
 
 def whose(header: Dataset) -> str:
     """A checksum of patient, examination and side: results of corrected data are other objects."""
-    texts = [hint((decoded(header),), keyword) for keyword in (*PATIENT, *EXAMINATION, *SIDE)]
+    sources = (decoded(header),)
+    texts = [hint(sources, keyword) for keyword in (*PATIENT, *EXAMINATION, *SIDE)]
     return hashlib.sha256("\n".join(texts).encode("utf-8", "replace")).hexdigest()
 
 
@@ -74,25 +63,13 @@ def weights_serial(package: ModelPackage) -> str:
 
 
 def decoded(header: Dataset) -> Dataset:
-    """A copy of `header`, but for its frames, whose text is decoded with its own SpecificCharacterSet."""
-    copied = Dataset()
-    tags = list(header.keys())
-    copied.update({tag: deepcopy(header[tag]) for tag in tags if tag.group in KEPT_GROUPS})
-    copied.decode()
-    for element in list(copied):
-        if not _worth_copying(element):
-            del copied[element.tag]
+    """What results may hold of `header`: fresh elements, decoded, that conform (see `conforming.py`)."""
+    copied = conforming_header(header).dataset
     if not ("DeidentificationMethod" in copied or "DeidentificationMethodCodeSequence" in copied):
         copied.pop("PatientIdentityRemoved", None)  # PS3.3 C.7.1.1: one of the two must go with it
     copied.SOPInstanceUID = ""
     copied.SOPClassUID = CTImageStorage  # highdicom looks up by it which attributes are the patient's
     return copied
-
-
-def _worth_copying(element: DataElement) -> bool:
-    if element.VR == "SQ":
-        return element.keyword in KEPT_SEQUENCES and bool(element.value)
-    return not element.is_empty or element.keyword in REQUIRED_PERHAPS_EMPTY
 
 
 def copy_identity(source: Dataset, result: SOPClass) -> None:

@@ -39,7 +39,7 @@ def make_key_objects(pictures: tuple[FracturePicture, ...], making: Making) -> K
     frames = list(dict.fromkeys(nearest(series, picture.k) for picture in pictures))
     shown = "; ".join(picture.title for picture in pictures)
     # An instance is named once, and its frames in the reference
-    named = {frame.sop_instance_uid: slice_of(frame, series, header) for frame in frames}
+    named = {frame.sop_instance_uid: slice_of(frame, series) for frame in frames}
     content = KeyObjectSelection(
         document_title=concept(OF_INTEREST),
         referenced_objects=list(named.values()),
@@ -66,11 +66,11 @@ def make_key_objects(pictures: tuple[FracturePicture, ...], making: Making) -> K
     return dataset
 
 
-def slice_of(frame: Frame, series: Series, header: Dataset) -> Dataset:
+def slice_of(frame: Frame, series: Series) -> Dataset:
     """What highdicom must know of a slice."""
     item = Dataset()
     for keyword in REQUIRED_PERHAPS_EMPTY:
-        setattr(item, keyword, header.get(keyword, ""))
+        setattr(item, keyword, "")  # highdicom would parse it; `copy_identity` copies it
     item.StudyInstanceUID = series.study_instance_uid
     item.SeriesInstanceUID = frame.series_instance_uid or series.series_instance_uid
     item.SOPClassUID, item.SOPInstanceUID = series.sop_class_uid, frame.sop_instance_uid

@@ -14,7 +14,7 @@ from pydicom.valuerep import DA, DT, TM
 
 from operators.dicom.attributes import hint
 from operators.dicom.coded_concepts import ARTIFICIAL_INTELLIGENCE, PROCESSING_EQUIPMENT, concept
-from operators.dicom.identity import derived_uid, fingerprint, weights_serial, whose
+from operators.dicom.identity import decoded, derived_uid, fingerprint, weights_serial, whose
 from operators.dicom.series import Series
 from operators.errors import UnsuitableError
 from operators.imaging.packages import ModelPackage
@@ -71,7 +71,7 @@ class Making:
 
     def description(self, what: str) -> str:
         """`what` of which series; the package's title is cut where all would not fit."""
-        number = hint((self.series.header,), "SeriesNumber")
+        number = hint((decoded(self.series.header),), "SeriesNumber")
         of = f", series {number}" if number else ""
         replaced = f", replaces v{self.revision - 1}" if self.revision > 1 else ""
         rest = f" {what}{of}{replaced}{NOTICE}"

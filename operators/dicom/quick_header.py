@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import struct
 
-from pydicom.charset import convert_encodings
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 from pydicom.valuerep import VR
 
+from operators.dicom.character_sets import character_set_of
 from operators.dicom.element_scan import elements
 
 # PS3.10 7.1: 128 bytes of preamble, then "DICM".
@@ -53,5 +53,5 @@ def _dataset(raw: Raw, pixels_at: int) -> tuple[Dataset, int] | None:
         return None
     dataset = Dataset({tag: element for tag, element in raw.items() if tag >= _META_END})
     dataset.file_meta = meta
-    dataset.set_original_encoding(False, True, convert_encodings(dataset.get("SpecificCharacterSet")))
+    dataset.set_original_encoding(False, True, list(character_set_of(dataset).encodings))
     return dataset, pixels_at

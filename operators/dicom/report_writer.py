@@ -48,7 +48,7 @@ def make_report(segmentation: Segmentation, making: Making, seg: Dataset) -> Com
     """The report, not yet written; the same input gives the same UIDs. `seg` is the SEG's header."""
     header = decoded(making.series.header)
     dataset = Comprehensive3DSR(
-        evidence=[evidence_of(seg, header, making)],
+        evidence=[evidence_of(seg, making)],
         content=content_of(segmentation, making, seg),
         series_instance_uid=making.uid("report series"),
         series_number=making.series_number(SERIES_NUMBER),
@@ -65,11 +65,11 @@ def make_report(segmentation: Segmentation, making: Making, seg: Dataset) -> Com
     return dataset
 
 
-def evidence_of(seg: Dataset, header: Dataset, making: Making) -> Dataset:
+def evidence_of(seg: Dataset, making: Making) -> Dataset:
     """What highdicom must know of the SEG: its names, and whose it is."""
     item = Dataset()
     for keyword in REQUIRED_PERHAPS_EMPTY:
-        setattr(item, keyword, header.get(keyword, ""))
+        setattr(item, keyword, "")  # highdicom would parse it; `copy_identity` copies it
     item.StudyInstanceUID = making.series.study_instance_uid
     for keyword in NAMES[:3]:
         item[keyword] = seg[keyword]

@@ -43,6 +43,7 @@ def check_result(path: Path, series: Series) -> ResultName:
 def checked(result: Dataset, series: Series) -> ResultName:
     """The name of a result; raises OutputError where it is of another patient or study than its source."""
     source = decoded(series.header)
+    source.StudyInstanceUID = series.study_instance_uid
     different = [word for word in IDENTITY if text((result,), word) != text((source,), word)]
     if different:
         raise unlike("the patient and study of the source", f"another {', '.join(different)}")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from operators.dicom.attributes import Sources, decimal, hint, items
+from operators.dicom.attributes import Sources, decimal, hint, is_unusual, items
 from operators.dicom.hounsfield_header import facts_of, flags
 from operators.dicom.kinds import typical
 from operators.dicom.one_scan import Piece, join_pieces
@@ -17,6 +17,11 @@ from operators.dicom.splitting import Part, split, with_warnings
 from operators.errors import UnreadableError
 
 NO_WARNINGS: Mapping[str, Sequence[str]] = {}
+# What places and Hounsfield units are made of
+NUMBERS = (
+    "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept",
+    "SliceThickness",
+)  # fmt: skip
 
 
 def all_series(
@@ -63,7 +68,9 @@ def _series(key: SeriesKey, part: Part, damaged: Mapping[str, Sequence[str]]) ->
         slice_thickness_mm=_thickness_mm(first.sources),
         transfer_syntax_uid=first.transfer_syntax_uid,
         part=part.label,
-        warnings=(*part.warnings, *_notes(planes), *_rescale_warnings(planes), *warnings),
+        warnings=(
+            *part.warnings, *_notes(planes), *_rescale_warnings(planes), *_number_warnings(first), *warnings,
+        ),
         header=first.sources[-1],
     )
 
@@ -123,6 +130,13 @@ def _body_part(sources: Sources) -> str:
 def _notes(planes: Sequence[Plane]) -> tuple[str, ...]:
     counted = Counter(plane.note for plane in planes if plane.note)
     return tuple(f"{count} of {len(planes)} slices: {note}" for note, count in counted.items())
+
+
+def _number_warnings(plane: Plane) -> tuple[str, ...]:
+    """Of one slice: whoever writes numbers so does it in all of them."""
+    odd = [keyword for keyword in NUMBERS if is_unusual(plane.sources, keyword)]
+    how = "read by the attributes' own rules although they have a decimal comma or another VR"
+    return (f"{', '.join(odd)}: {how}",) if odd else ()
 
 
 def _rescale_warnings(planes: Sequence[Plane]) -> tuple[str, ...]:

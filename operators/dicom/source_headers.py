@@ -10,12 +10,13 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
 from pydicom.valuerep import DSfloat
 
+from operators.dicom.copied_attributes import EQUIPMENT
 from operators.dicom.identity import REQUIRED_PERHAPS_EMPTY, derived_uid
 from operators.dicom.series import Frame, Series
 from operators.imaging.volume import Grid
 
-EQUIPMENT = ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions")
 COPIED = ("Modality", "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+SAME_NUMBER = 0.01  # mm, or a direction cosine: as much as two decimals can tell (`geometry.py`)
 GRID_TOLERANCE = 0.01  # of a slice: below it a series counts as evenly spaced
 
 
@@ -70,12 +71,20 @@ def _add_geometry(shared: Dataset, series: Series, header: Dataset, grid: Grid) 
     along_row, along_column = (columns[:, :2] / spacing_mm).T
     orientation = [*along_row.round(10), *along_column.round(10)]
     slice_mm = float(abs(np.cross(along_row, along_column) @ columns[:, 2]))
-    shared.ImageOrientationPatient = header.get("ImageOrientationPatient") or _decimals(orientation)
-    shared.PixelSpacing = header.get("PixelSpacing") or _decimals(spacing_mm[::-1])
+    shared.ImageOrientationPatient = _given(header, "ImageOrientationPatient", orientation)
+    shared.PixelSpacing = _given(header, "PixelSpacing", list(spacing_mm[::-1]))
     shared.SliceThickness = header.get("SliceThickness") or DSfloat(slice_mm, auto_format=True)
     if all(abs(frame.k - round(frame.k)) < GRID_TOLERANCE for frame in series.frames):
         shared.SpacingBetweenSlices = DSfloat(slice_mm, auto_format=True)
 
 
-def _decimals(values: list[float] | np.ndarray) -> list[DSfloat]:
+def _given(header: Dataset, keyword: str, computed: list[float]) -> list[DSfloat]:
+    """The header's own numbers, with all their digits, where they are those of the grid."""
+    own = header.get(keyword) or ()
+    numbers = np.array(own, float)
+    same = numbers.size == len(computed) and np.allclose(numbers, computed, SAME_NUMBER, SAME_NUMBER)
+    return list(own) if same else _decimals(computed)
+
+
+def _decimals(values: list[float]) -> list[DSfloat]:
     return [DSfloat(float(value), auto_format=True) for value in values]

@@ -88,12 +88,14 @@ def test_a_name_in_any_script_is_the_same_in_the_result(
     assert name.encode() in (tmp_path / "seg.dcm").read_bytes()
 
 
-def test_values_that_break_the_rules_are_copied_as_they_stand(tmp_path: Path) -> None:
+def test_values_that_break_the_rules_are_rewritten_where_they_are_sure_and_empty_elsewhere(
+    tmp_path: Path,
+) -> None:
     raw = stored(tmp_path, header())
     raw["PatientSex"]._value = "W"
     raw["PatientBirthDate"]._value = "1970.01.02"
     dataset = written(tmp_path / "seg.dcm", raw)
-    assert (dataset.PatientSex, dataset.PatientBirthDate) == ("W", "1970.01.02")
+    assert (dataset.PatientSex, dataset.PatientBirthDate) == ("", "19700102")
 
 
 def test_the_source_header_is_not_changed(tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""Decodes the text of a header by its SpecificCharacterSet, and finds out where that does not fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from pydicom.charset import (
+    CODES_TO_ENCODINGS,
+    STAND_ALONE_ENCODINGS,
+    convert_encodings,
+    decode_bytes,
+    default_encoding,
+    handled_encodings,
+    python_encoding,
+)
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.valuerep import TEXT_VR_DELIMS
+
+CHARACTER_SET = "SpecificCharacterSet"
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_ESCAPE = b"\x1b"
+# After these the first encoding holds again (PS3.5 6.1.2.5.3)
+_DELIMITERS = re.compile(b"[\t\n\f\r]")
+# What stands where Windows has letters of its own, and an escape sequence that means nothing
+_CONTROL_CODES = re.compile("[\x1b\x80-\x9f]")
+_LATIN_1 = (default_encoding, "latin_1")
+# As people misspell the defined terms of PS3.3 C.12.1.1.2
+_MISSPELT = re.compile(r"ISO[ _-]*(2022[ _-]*)?IR[ _-]*(\d+)", re.IGNORECASE)
+_UTF_8 = re.compile(r"UTF[ _-]?8", re.IGNORECASE)
+
+
+class CharacterSet:
+    """The Python `encodings` of a SpecificCharacterSet; not `is_known` where a value is no defined term."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        terms = [_defined_term(value.strip()) for value in values]
+        known = [term for term in terms if term is not None]
+        if len(known) > 1:  # PS3.3 C.12.1.1.2: these stand alone
+            known = known[:1] if known[0] in STAND_ALONE_ENCODINGS else _extensions(known)
+        self.is_known = known == [value.strip() for value in values]
+        self.encodings = convert_encodings(known) if known else [default_encoding]
+
+    def decode(self, content: bytes) -> tuple[str, bool]:
+        """The text, and whether it is in this character set; what cannot be told is REPLACEMENT."""
+        if self._fits(content):
+            return decode_bytes(content, self.encodings, TEXT_VR_DELIMS), True
+        if content.isascii() and _ESCAPE not in content:
+            return content.decode("ascii"), True
+        try:
+            return content.decode("utf-8"), False  # hardly any other text is UTF-8 by chance
+        except UnicodeDecodeError:
+            return self._otherwise(content), False
+
+    def _fits(self, content: bytes) -> bool:
+        """Strictly: `decode_bytes` would warn, and replace characters."""
+        first, *extended = re.split(rb"(?=\x1b)", content)
+        try:
+            if self.encodings[0] == default_encoding and not first.isascii():
+                return False
+            if _has_control_codes(first.decode(self.encodings[0])):
+                return False
+            return all(self._extension_fits(part) for part in extended)
+        except (UnicodeDecodeError, LookupError):
+            return False
+
+    def _extension_fits(self, part: bytes) -> bool:
+        """Whether what follows an escape sequence is in the encoding that it names; raises like `decode`."""
+        length = 4 if part.startswith((b"\x1b$(", b"\x1b$)")) else 3
+        encoding = CODES_TO_ENCODINGS.get(part[:length], "")
+        if encoding not in (*self.encodings, default_encoding):
+            return False
+        if encoding in handled_encodings:  # Python reads the escape sequence itself
+            part.decode(encoding)
+            return True
+        body, *behind = _DELIMITERS.split(part[length:], maxsplit=1)
+        body.decode(encoding)
+        return all(rest.decode(self.encodings[0]) is not None for rest in behind)
+
+    def _otherwise(self, content: bytes) -> str:
+        """By the character set; where that is Latin-1, or none is named, as Windows writes it."""
+        encoding = self.encodings[0]
+        text = content.decode("cp1252" if encoding in _LATIN_1 else encoding, "replace")
+        return _CONTROL_CODES.sub(REPLACEMENT, text)
+
+
+def _has_control_codes(text: str) -> bool:
+    return _CONTROL_CODES.search(text) is not None
+
+
+def character_set_of(header: Dataset) -> CharacterSet:
+    """Of a header, that of DICOM's default repertoire where it names none."""
+    element = header.get_item(CHARACTER_SET)
+    value = "" if element is None or element.value is None else element.value
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    text = "\\".join(map(str, value)) if isinstance(value, MultiValue | list | tuple) else str(value)
+    return _named(text.strip("\0 "))
+
+
+@lru_cache(maxsize=64)
+def _named(text: str) -> CharacterSet:
+    return CharacterSet(text.split("\\") if text else [])
+
+
+def _defined_term(value: str) -> str | None:
+    """A defined term, mended where it is misspelt; None for what is none."""
+    if value in python_encoding:
+        return value
+    if _UTF_8.fullmatch(value):
+        return "ISO_IR 192"
+    if found := _MISSPELT.fullmatch(value):
+        mended = f"{'ISO 2022 IR' if found[1] else 'ISO_IR'} {int(found[2])}"
+        return mended if mended in python_encoding else None
+    return None
+
+
+def _extensions(terms: Sequence[str]) -> list[str]:
+    return [term for term in terms if term not in STAND_ALONE_ENCODINGS]

@@ -157,26 +157,26 @@ def _segment(segment: Segment) -> dict[str, Any]:
         "region": _code(segment.region),
         "laterality": _code(segment.laterality),
         "volume_ml": round(segment.volume_ml, 3),
-        "confidence": round(segment.confidence, 4),
+        "confidence": segment.confidence,
         **_probabilities(segment),
+        "network_mean": round(segment.network_mean, 4),
     }
 
 
 def _probabilities(segment: Segment) -> dict[str, float]:
-    """Calibrated ones alone: what was not calibrated is not said."""
+    """Those of the whole bone, calibrated ones alone: what was not calibrated is not said."""
     known = {
-        "probability": segment.bone_probability,
+        "bone_probability": segment.bone_probability,
         "fracture_probability": segment.fracture_probability,
-        "fragment_probability": segment.fragment_probability,
     }
-    return {name: round(value, 4) for name, value in known.items() if value is not None}
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def _contact(contact: Contact) -> dict[str, Any]:
     return {
         "bone": contact.bone,
         "fragments": list(contact.fragments),
-        "probability": round(contact.probability, 4),
+        "probability": contact.probability,
     }
 
 

@@ -21,6 +21,7 @@ from app.settings import read_settings
 from app.stage_clock import Show, silent
 from operators.dicom.scan import told
 from operators.errors import UsageError
+from operators.imaging.confidence import percent
 
 
 def run_command(package: str | None, quiet: bool, config: Path | None = None, **given: Any) -> int:
@@ -66,10 +67,16 @@ def show_outcome(outcome: RunOutcome, console: Console) -> None:
             say(console, f"[yellow]{record.code}[/] {shown(f'{title(record)}: {record.sentence}')}")
         for missing in record.missing:
             say(console, f"[yellow]{missing.code}[/] {shown(missing)}")
-        for warning in (*record.warnings, *(record.segmentation.warnings if record.segmentation else ())):
-            say(console, f"  [dim]{shown(warning)}[/]")
+        for doubt in (*record.warnings, *doubts_of(record)):
+            say(console, f"  [dim]{shown(doubt)}[/]")
     for file, name in told(outcome.unreadable):
         say(console, f"[yellow]{file.code}[/] {shown(f'{name}: {file.reason}')}")
+
+
+def doubts_of(record: SeriesRecord) -> tuple[str, ...]:
+    """What may be wrong with a result, and what was left out of it."""
+    made = record.segmentation
+    return (*(flag.sentence for flag in made.flags), *made.warnings) if made else ()
 
 
 def say(console: Console, markup: str) -> None:
@@ -86,7 +93,7 @@ def segments_table(record: SeriesRecord) -> Table:
     for segment in segmentation.segments if segmentation else ():
         colour = "#{:02x}{:02x}{:02x}".format(*segment.rgb)
         name = f"[{colour}]■[/] {shown(segment.label)}"
-        table.add_row(name, f"{segment.volume_ml:.1f} ml", f"{segment.confidence:.2f}")
+        table.add_row(name, f"{segment.volume_ml:.1f} ml", percent(segment.confidence))
     return table
 
 

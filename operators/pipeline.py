@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from operators.ahead import ahead
 from operators.errors import UnsuitableError
 from operators.imaging.anatomy import bone_regions, grown_box, region_of_interest, sides_plane
 from operators.imaging.assembly import FracturedBone, assemble
+from operators.imaging.confidence import least_odds
 from operators.imaging.fragments import FractureEvidence, split
+from operators.imaging.left_out import shown_bones
 from operators.imaging.outlines import OutlinedBone, outlined
 from operators.imaging.packages import FracturePackage, NetworkSpec
 from operators.imaging.resampling import interpolate_mask, interpolate_scalar, isotropic_grid, resample_hu
@@ -43,11 +46,12 @@ class Resampled:
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """The bones that were found in a source volume."""
+    """The bones that were found in a source volume, and what was left out of them, in sentences."""
 
     source: Volume
     bones: tuple[OutlinedBone, ...]
     package: FracturePackage
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +91,17 @@ def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress
         # Held by nobody, as it is the largest array of all
         outline(resampled, where, region, grid, networks, progress), grid, package.fine, package, plane
     )
-    if not bones:
+    shown, left_out = shown_bones(bones, package.confidence, partial(hu_on, resampled.source))
+    if not shown:
         raise not_found(package)
-    on_source = (outlined(resampled.source, bone, package.outline) for bone in bones)
-    return Anatomy(resampled.source, tuple(bone for bone in on_source if bone is not None), package)
+    on_source = (outlined(resampled.source, bone, package.outline) for bone in shown)
+    there = tuple(bone for bone in on_source if bone is not None)
+    return Anatomy(resampled.source, there, package, left_out)
+
+
+def hu_on(source: Volume, grid: Grid) -> NDArray[np.float32]:
+    """The volume's Hounsfield units on another grid."""
+    return resample_hu(source, grid).hu.astype(np.float32, copy=False)
 
 
 def outline(
@@ -140,6 +151,7 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
 
     While the network reads a bone, the next is cut out and the one before is split: each takes a core.
     """
+    rules, least = anatomy.package.fragments, least_odds(anatomy.package.confidence.of_fractures)
     blocks = ahead(block_of(anatomy, bone) for bone in anatomy.bones)
     with ThreadPoolExecutor(max_workers=1) as splitting:
         waiting = []
@@ -148,11 +160,12 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
                 progress(stage, (n + done) / len(anatomy.bones))
 
             evidence = fracture_evidence(block, anatomy.package, networks, step)
-            waiting.append((bone, splitting.submit(split, evidence, anatomy.package.fragments), block.grid))
+            waiting.append((bone, splitting.submit(split, evidence, rules, least), block.grid))
             del evidence, block
         fractured = tuple(FracturedBone(bone, found.result(), grid) for bone, found, grid in waiting)
     ways = networks.ways(anatomy.package.networks, "own", Window().overlap)
-    return replace(assemble(anatomy.source.grid, fractured, anatomy.package), ways=ways)
+    made = assemble(anatomy.source.grid, fractured, anatomy.package)
+    return replace(made, ways=ways, warnings=(*anatomy.left_out, *made.warnings))
 
 
 def block_of(anatomy: Anatomy, bone: OutlinedBone) -> Block:

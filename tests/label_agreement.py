@@ -17,4 +17,4 @@ def assert_labels_of_original(result: Segmentation, expected: NDArray[np.uint8])
         both = np.sum((got == value) & (expected == value))
         assert 2 * both / (np.sum(got == value) + np.sum(expected == value)) >= 0.999
     assert {segment.value for segment in result.segments} == {1, 2}
-    assert all(0.3 < segment.confidence <= 1 for segment in result.segments)
+    assert all(0.3 < segment.network_mean <= 1 for segment in result.segments)

@@ -10,7 +10,7 @@ import numpy as np
 
 from operators.errors import UnsuitableError
 from operators.imaging.anatomy import BoneRegion
-from operators.imaging.confidence import log_odds
+from operators.imaging.confidence import UNCALIBRATED, log_odds
 from operators.imaging.packages import FracturePackage
 from operators.imaging.resampling import interpolate_mask
 from operators.imaging.volume import Box, Grid, LabelMap, Volume
@@ -42,7 +42,8 @@ def bones_present(
     package: FracturePackage, networks: Networks, bodies: int, negatives: list[Path], seed: int
 ) -> list[Row]:
     """Score, whether the bone is there, and the CT's number, of every bone found in any of the CTs."""
-    asked = replace(package, accepts=replace(package.accepts, minimum_probability=0.0))
+    anything = replace(package.accepts, minimum_probability=0.0)
+    asked = replace(package, accepts=anything, confidence=UNCALIBRATED)
     rows: list[Row] = []
     for number, cases in enumerate(bodies_and_negatives(bodies, negatives, seed)):
         for case in cases:

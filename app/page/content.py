@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 
+from operators.imaging.confidence import percent
 from operators.imaging.measurements import Measured, SegmentMeasurements
 from operators.imaging.quality import MEANINGS
 from operators.imaging.segmentation import Flag, Segment, Segmentation
@@ -27,6 +28,7 @@ class Row:
     rotation: str
     translation: str
     confidence: str
+    fracture: str
     flags: tuple[str, ...]
 
 
@@ -45,10 +47,10 @@ def rows_of(made: Segmentation) -> list[Row]:
 def broken_bone(segments: list[Segment], flags: tuple[Flag, ...]) -> Row:
     """All fragments of a bone together."""
     first, volume_ml = segments[0], sum(segment.volume_ml for segment in segments)
-    shares = {"bone": first.bone_probability, "broken": first.fracture_probability}
     return Row(
         bone_name(first), "", len(segments), f"{volume_ml:.1f} ml", NONE, NONE, NONE, NONE, NONE,
-        percentages(shares), meanings(flags, {segment.value for segment in segments}),
+        percent(first.bone_probability), percent(first.fracture_probability),
+        meanings(flags, {segment.value for segment in segments}),
     )  # fmt: skip
 
 
@@ -56,8 +58,6 @@ def segment_row(segment: Segment, row: SegmentMeasurements | None, flags: tuple[
     """An intact bone, or a fragment."""
     whole = segment.fragment is None
     name = bone_name(segment) if whole else f"Fragment {segment.fragment}"
-    shares = {"bone": segment.bone_probability, "broken": segment.fracture_probability}
-    known = shares if whole else {"": segment.fragment_probability}
     moved, gap = (row.displacement, row.gap) if row else (None, None)
     return Row(
         name,
@@ -70,7 +70,8 @@ def segment_row(segment: Segment, row: SegmentMeasurements | None, flags: tuple[
         number(Measured(gap.greatest_mm, gap.uncertainty_mm), "mm") if gap else NONE,
         number(moved.rotation_deg, "°") if moved else NONE,
         number(moved.translation_mm, "mm") if moved else NONE,
-        percentages(known),
+        percent(segment.confidence),
+        percent(segment.fracture_probability) if whole else NONE,
         () if not whole else meanings(flags, {segment.value}),
     )  # fmt: skip
 
@@ -84,12 +85,6 @@ def number(measured: Measured, unit: str) -> str:
     """With its error, where there is one."""
     error = f" ± {measured.uncertainty:.1f}" if measured.uncertainty else ""
     return f"{measured.value:.1f}{error} {unit}"
-
-
-def percentages(shares: dict[str, float | None]) -> str:
-    """The calibrated ones."""
-    said = [f"{name} {share:.0%}".strip() for name, share in shares.items() if share is not None]
-    return ", ".join(said) or NONE
 
 
 def meanings(flags: tuple[Flag, ...], values: set[int]) -> tuple[str, ...]:

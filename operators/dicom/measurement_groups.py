@@ -17,7 +17,13 @@ from pydicom.dataset import Dataset
 
 from operators.dicom.coded_concepts import ARTIFICIAL_INTELLIGENCE, concept
 from operators.dicom.markings import MANUFACTURER, Making, parameters
-from operators.dicom.measurement_items import certainty_items, count_item, flag_item, segment_items
+from operators.dicom.measurement_items import (
+    certainty_items,
+    count_item,
+    flag_item,
+    fracture_certainty_items,
+    segment_items,
+)
 from operators.dicom.segment_descriptions import tracking_identifier
 from operators.imaging.measurements import SegmentMeasurements
 from operators.imaging.packages import Code
@@ -60,14 +66,14 @@ def segment_group(
 def bone_group(
     fragments: list[MeasuredSegment], making: Making
 ) -> MeasurementsAndQualitativeEvaluations:
-    """TID 1501: a broken bone and the number of its fragments."""
+    """TID 1501: a broken bone, the number of its fragments, and how sure it is that it is broken."""
     first = fragments[0].segment
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking(first.bone, making),
         finding_type=concept(FRACTURE_OF_BONE),
         finding_sites=[site(first)],
         algorithm_id=algorithm_of(making),
-        measurements=[count_item(len(fragments))],
+        measurements=[count_item(len(fragments)), *fracture_certainty_items(first)],
     )
 
 

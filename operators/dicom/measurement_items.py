@@ -56,8 +56,16 @@ def segment_items(row: SegmentMeasurements) -> list[Measurement]:
 
 def certainty_items(segment: Segment) -> list[Measurement]:
     """That a bone is there, or that a fragment is a piece of its own; nothing where it is not calibrated."""
-    whole = segment.fragment is None
-    probability = segment.bone_probability if whole else segment.fragment_probability
+    return certainty(segment.confidence)
+
+
+def fracture_certainty_items(segment: Segment) -> list[Measurement]:
+    """That a segment's bone is fractured; nothing where it is not calibrated."""
+    return certainty(segment.fracture_probability)
+
+
+def certainty(probability: float | None) -> list[Measurement]:
+    """A stated probability in percent; nothing where none is known."""
     if probability is None:
         return []
     return [number(CERTAINTY, Measured(probability * 100), PERCENT, CALIBRATED, digits=0)]

@@ -121,5 +121,5 @@ def segment_of(info: SegmentInfo) -> Segment:
     """Without what a SEG does not say in numbers."""
     return Segment(
         info.value, info.bone, info.label, info.fragment, info.category, info.type, info.region,
-        info.laterality, info.rgb, volume_ml=0.0, confidence=0.0,
+        info.laterality, info.rgb, volume_ml=0.0, network_mean=0.0,
     )  # fmt: skip

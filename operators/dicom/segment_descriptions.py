@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 
 from operators.dicom.coded_concepts import concept
 from operators.dicom.markings import LONG_STRING, Making, algorithm
+from operators.imaging.confidence import percent
 from operators.imaging.segmentation import Segment
 
 FRAGMENT = " fragment "
@@ -38,12 +39,10 @@ def segment_description(number: int, segment: Segment, making: Making) -> Segmen
 def probabilities(segment: Segment) -> str:
     """What is calibrated of a segment, as a sentence for people: PS3.3 has no attribute for it."""
     known = {
-        "bone present": segment.bone_probability,
-        "bone fractured": segment.fracture_probability,
-        "a fragment of its own": segment.fragment_probability,
+        "Confidence": segment.confidence,
+        "Probability that the bone is fractured": segment.fracture_probability,
     }
-    said = [f"{what} {value:.2f}" for what, value in known.items() if value is not None]
-    return f"Probabilities: {', '.join(said)}" if said else ""
+    return ", ".join(f"{what}: {percent(value)}" for what, value in known.items() if value is not None)
 
 
 def tracking_identifier(segment: Segment) -> str:

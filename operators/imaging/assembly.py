@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from operators.imaging.confidence import Confidence, calibrated, log_odds
+from operators.imaging.confidence import Confidence, log_odds, stated
 from operators.imaging.fragments import Fragments
 from operators.imaging.outlines import OutlinedBone
 from operators.imaging.packages import FracturePackage
@@ -143,7 +143,7 @@ def contacts_of(bone: FracturedBone, shown: list[Segment], confidence: Confidenc
     number = {segment.value - first + 1: segment.fragment for segment in shown}
     found = []
     for (a, b), odds in bone.fragments.contacts.items():
-        one, other, probability = number.get(a), number.get(b), calibrated(confidence.contact, odds)
+        one, other, probability = number.get(a), number.get(b), stated(confidence.contact, odds)
         if one is not None and other is not None and probability is not None:
             found.append(Contact(bone.outline.region.label.name, (one, other), probability))
     return found
@@ -152,14 +152,14 @@ def contacts_of(bone: FracturedBone, shown: list[Segment], confidence: Confidenc
 def fragment_of(
     bone: FracturedBone, value: int, fragment: int | None, volume_ml: float, package: FracturePackage
 ) -> Segment:
-    """One segment with its calibrated probabilities."""
+    """One segment with its probabilities: those by which it was decided that a piece is shown."""
     label, found, confidence = bone.outline.region.label, bone.fragments, package.confidence
     sure = bone.outline.region.confidence
     number = value - label.first_value + 1
-    own = None if fragment is None else calibrated(confidence.contact, found.own(number))
+    own = None if fragment is None else stated(confidence.contact, found.own(number))
     return replace(
         segment_of(label, package.labels, value, fragment, volume_ml, sure),
-        bone_probability=calibrated(confidence.bone, log_odds(sure)),
-        fracture_probability=calibrated(confidence.fracture, found.fractured),
+        bone_probability=stated(confidence.bone, log_odds(sure)),
+        fracture_probability=stated(confidence.of_fractures, found.fractured),
         fragment_probability=own,
     )

@@ -62,17 +62,19 @@ class Fragments:
         return min((odds for pair, odds in self.contacts.items() if fragment in pair), default=self.fractured)
 
 
-def split(evidence: FractureEvidence, rules: FragmentRules) -> Fragments:
-    """The fragments of a bone, each decision with its log-odds."""
-    return STRATEGIES[rules.strategy](evidence, rules)
+def split(evidence: FractureEvidence, rules: FragmentRules, least_odds: float = 0.0) -> Fragments:
+    """The fragments of a bone, each decision with its log-odds; less than `least_odds` parts no two."""
+    return STRATEGIES[rules.strategy](evidence, rules, least_odds)
 
 
-def watershed_and_merge(evidence: FractureEvidence, rules: FragmentRules) -> Fragments:
+def watershed_and_merge(
+    evidence: FractureEvidence, rules: FragmentRules, least_odds: float = 0.0
+) -> Fragments:
     """Basins of the distance to contact surfaces, merged where little contact lies between them.
 
     Components of the interior alone would merge two fragments through any hole in the contact
-    sheet. What speaks for a fracture is the whole face between two basins; those with less than an
-    even chance of one are joined, the least likely first. Basins too small to be a fragment go to a
+    sheet. What speaks for a fracture is the whole face between two basins; those with log-odds below
+    `least_odds` are joined, the least likely first. Basins too small to be a fragment go to a
     neighbour beforehand, so that no voxel of the bone is lost and no crumb is taken for evidence.
     Slivers of another bone, which an outline takes along across a joint, are no fragments either.
     """
@@ -81,29 +83,29 @@ def watershed_and_merge(evidence: FractureEvidence, rules: FragmentRules) -> Fra
         return Fragments(labels, {}, -CERTAIN)
     regions = over_segmented(evidence, rules)
     logit = fracture_logit(rules, evidence.spacing_mm)
-    nearest = joined_below(regions, logit)
+    nearest = joined_below(regions, logit, least_odds)
     apart = alone(regions, logit)
     labels[evidence.bone] = regions.of_voxels() + 1
     kept = large_enough(labels, smallest_voxels(evidence, rules))
     kept &= ~slivers(labels, evidence.others, evidence.spacing_mm)
-    kept[[region + 1 for region, odds in apart.items() if odds < 0]] = False
+    kept[[region + 1 for region, odds in apart.items() if odds < least_odds]] = False
     labels = with_nearest(labels, kept)
     ranks = by_size(labels, len(kept))
-    contacts = contacts_between(regions, logit, ranks) | {
+    contacts = contacts_between(regions, logit, ranks) | contacts_lost(regions, logit, ranks) | {
         (1, int(ranks[region + 1])): odds for region, odds in apart.items() if ranks[region + 1] > 1
     }
-    nearest = max([nearest, *(odds for odds in apart.values() if odds < 0)])
+    nearest = max([nearest, *(odds for odds in apart.values() if odds < least_odds)])
     return Fragments(ranks[labels], contacts, max(contacts.values(), default=nearest))
 
 
-def joined_below(regions: Regions, logit: Callable[[Face, int], float]) -> float:
-    """Joins pieces over faces with less than an even chance of a fracture; the highest of their log-odds."""
+def joined_below(regions: Regions, logit: Callable[[Face, int], float], least_odds: float) -> float:
+    """Joins pieces over faces of log-odds below `least_odds`; the highest of those that were joined."""
     joined = [-CERTAIN]
 
     def may_join(odds: float, _a: int, _b: int) -> bool:
-        if odds < 0:
+        if odds < least_odds:
             joined.append(odds)
-        return odds < 0
+        return odds < least_odds
 
     regions.merge(logit, may_join)
     return max(joined)
@@ -131,6 +133,19 @@ def contacts_between(
         for b, face in row.items()
         if 0 < ranks[a + 1] < ranks[b + 1]
     }
+
+
+def contacts_lost(
+    regions: Regions, logit: Callable[[Face, int], float], ranks: Labels
+) -> dict[tuple[int, int], float]:
+    """The log-odds of fragments that touched only what was given away, by the least of those faces."""
+    found = {}
+    for region, row in regions.faces.items():
+        rank = int(ranks[region + 1])
+        if rank > 1 and row and not any(ranks[other + 1] for other in row):
+            sizes = regions.sizes
+            found[1, rank] = min(logit(face, min(sizes[region], sizes[b])) for b, face in row.items())
+    return found
 
 
 def over_segmented(evidence: FractureEvidence, rules: FragmentRules) -> Regions:
@@ -204,6 +219,6 @@ def by_size(labels: NDArray[np.integer], count: int) -> Labels:
     return table
 
 
-STRATEGIES: dict[str, Callable[[FractureEvidence, FragmentRules], Fragments]] = {
+STRATEGIES: dict[str, Callable[[FractureEvidence, FragmentRules, float], Fragments]] = {
     "watershed_and_merge": watershed_and_merge,
 }

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.imaging.anatomy import SIDES
+from operators.imaging.confidence import percent
 from operators.imaging.measurements import SegmentMeasurements
 from operators.imaging.meshes import farthest_pair
 from operators.imaging.packages import Label
@@ -40,8 +41,9 @@ METAL_HU = 2500
 # The head of a small screw; noise and a few voxels of enamel are less
 METAL_MM3 = 100.0
 AROUND_MM = 10.0
-# What was said is less likely than its opposite
-LIKELY = 0.5
+# A fracture that was not outlined is said from here on, and a piece whose opposite is as likely. Of 60 bones
+# of real and simulated CTs 5 broken ones were left whole, of which 4 reach it, and 27 intact ones: 12 do
+WORTH_SAYING = 0.4
 # So many vertices of a surface are left out between two: they lie a voxel apart
 STEP = 8
 
@@ -207,18 +209,18 @@ def swapped_sides(bones: list[WholeBone]) -> Iterator[Flag]:
 
 
 def low_confidence(bone: WholeBone) -> Iterator[Flag]:
-    """Where the opposite of what is said is likelier; without calibration nothing is."""
+    """What was decided hardly more surely than its opposite; without calibration nothing is.
+
+    What is less likely than not is not shown in the first place.
+    """
     first = bone.segments[0]
-    there, broken = first.bone_probability, first.fracture_probability
-    if there is not None and there < LIKELY:
-        yield Flag(DOUBTFUL, f"{bone.name}: found with a probability of only {there:.0%}.", bone.values)
-    if broken is not None and (broken < LIKELY if first.fragment else broken > LIKELY):
-        said = "broken" if first.fragment else "no fracture outlined"
-        text = f"{bone.name}: {said}, though a fracture has a probability of {broken:.0%}."
+    broken = first.fracture_probability
+    if first.fragment is None and broken is not None and broken >= WORTH_SAYING:
+        text = f"{bone.name}: no fracture outlined, though a fracture has a probability of {percent(broken)}."
         yield Flag(DOUBTFUL, text, bone.values)
-    own = {each: each.fragment_probability for each in bone.segments}
-    weak = {each: share for each, share in own.items() if share is not None and share < LIKELY}
+    sure = {each: each.confidence for each in bone.segments if each.fragment is not None}
+    weak = {each: share for each, share in sure.items() if share is not None and share <= 1 - WORTH_SAYING}
     if weak:
-        listed = ", ".join(f"fragment {each.fragment} ({share:.0%})" for each, share in weak.items())
-        text = f"{bone.name}: {listed} less likely than not a piece of its own."
+        listed = ", ".join(f"fragment {each.fragment} ({percent(share)})" for each, share in weak.items())
+        text = f"{bone.name}: {listed} hardly likelier than not a piece of its own."
         yield Flag(DOUBTFUL, text, tuple(each.value for each in weak))

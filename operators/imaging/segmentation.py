@@ -14,10 +14,11 @@ class Segment:
     """One label value of a Segmentation: an intact bone, or one fragment of a fractured one.
 
     `fragment` is 1 for the largest fragment, then by size; None for an intact bone.
-    `volume_ml` is measured on the source grid; `confidence` is the mean probability that the
-    networks gave to the segment's voxels, in 0..1. Calibrated probabilities, None where the package
-    has no calibration: `bone_probability` that the bone is there, `fracture_probability` that it is
-    fractured, `fragment_probability` that a fragment is a piece of its own (None for an intact bone).
+    `volume_ml` is measured on the source grid; `network_mean` is the mean output of the networks for the
+    segment's voxels, in 0..1, which is no probability of anything. Calibrated probabilities in whole
+    percent, None where the package has no calibration: `bone_probability` that the bone is there,
+    `fracture_probability` that it is fractured, `fragment_probability` that a fragment is a piece of its
+    own (None for an intact bone).
     """
 
     value: int
@@ -30,10 +31,15 @@ class Segment:
     laterality: Code | None
     rgb: tuple[int, int, int]
     volume_ml: float
-    confidence: float
+    network_mean: float
     bone_probability: float | None = None
     fracture_probability: float | None = None
     fragment_probability: float | None = None
+
+    @property
+    def confidence(self) -> float | None:
+        """That what it shows is there: a bone, or a piece of its own. No other number is called so."""
+        return self.bone_probability if self.fragment is None else self.fragment_probability
 
 
 @dataclass(frozen=True)

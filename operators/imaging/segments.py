@@ -15,7 +15,7 @@ FRACTURE = Code("72704001", "SCT", "Fracture")
 
 def segment_of(
     label: Label, labels: Sequence[Label], value: int, fragment: int | None, volume_ml: float,
-    confidence: float,
+    network_mean: float,
 ) -> Segment:
     """A bone of a package that has `labels`; a fragment is a fracture in the bone's region."""
     whole = fragment is None
@@ -30,5 +30,5 @@ def segment_of(
         laterality=label.laterality,
         rgb=label.rgb if fragment is None else fragment_colour(labels, label.name, fragment),
         volume_ml=volume_ml,
-        confidence=confidence,
+        network_mean=network_mean,
     )

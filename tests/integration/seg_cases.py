@@ -49,7 +49,7 @@ def bone(value: int, fragment: int | None = None, laterality: Code | None = LEFT
     return Segment(
         value=value, bone="left_hip_bone", label=f"Left hip bone{f', fragment {fragment}' if broken else ''}",
         fragment=fragment, category=LESION if broken else ANATOMY, type=FRACTURE if broken else BONE,
-        region=BONE, laterality=laterality, rgb=(241, 214, 145), volume_ml=1.0, confidence=0.9,
+        region=BONE, laterality=laterality, rgb=(241, 214, 145), volume_ml=1.0, network_mean=0.9,
     )  # fmt: skip
 
 

@@ -116,7 +116,7 @@ def test_segments_say_which_bone_is_whole_and_which_is_broken(package: ArrangedP
     ]
     sides = [each.laterality and each.laterality.meaning for each in result.segments]
     assert sides == [None, "Right", "Right", "Left", "Left", "Left", None]
-    assert all(each.confidence > 0.9 for each in result.segments)
+    assert all(each.network_mean > 0.9 for each in result.segments)
 
 
 def test_bones_that_the_scan_does_not_show_are_left_out(package: ArrangedPackage) -> None:

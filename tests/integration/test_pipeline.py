@@ -156,7 +156,7 @@ def test_the_segments_say_which_bone_is_whole_and_which_is_broken() -> None:
         (12, "Left bone fragment 2", 2),
         (21, "Right bone", None),
     ]
-    assert all(segment.confidence > 0.9 for segment in result.segments)
+    assert all(segment.network_mean > 0.9 for segment in result.segments)
     assert result.label_map.grid.frame_of_reference_uid == "1.2.3"
     assert result.warnings == ()
 

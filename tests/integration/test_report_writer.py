@@ -37,8 +37,9 @@ def made() -> Segmentation:
     labels = blobs()
     labels[1:3, 6:8, 1:4] = 21
     other = replace(bone(21, laterality=None), bone="middle_bone", label="Middle bone")
-    other = replace(other, bone_probability=0.914)
-    found = segmentation(labels, grid(), bone(11, fragment=1), bone(12, fragment=2), other)
+    other = replace(other, bone_probability=0.91)
+    broken = [replace(bone(10 + n, fragment=n), fracture_probability=0.88) for n in (1, 2)]
+    found = segmentation(labels, grid(), *broken, other)
     return replace(measured(found), flags=FLAGS)
 
 
@@ -107,7 +108,8 @@ def test_a_broken_bone_has_its_number_of_fragments_and_the_study_a_summary(tmp_p
     (group,) = content.get_image_measurement_groups()
     assert group.finding_type.value == "125605004"
     assert group.finding_sites[0].laterality.value == "7771000"
-    assert group.get_measurements()[0].value == 2
+    count, certain = group.get_measurements()
+    assert (count.value, certain.name.value, certain.value, certain.unit.value) == (2, "111012", 88, "%")
     text = report.ContentSequence[-1].TextValue
     assert "Hip, left: 2 fragments" in text
     assert "Not" not in text or "not for diagnosis" in text

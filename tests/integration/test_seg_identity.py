@@ -46,14 +46,14 @@ def test_patient_and_study_are_the_sources_own(tmp_path: Path) -> None:
 def test_calibrated_probabilities_are_said_of_each_segment_and_nothing_where_there_are_none(
     tmp_path: Path,
 ) -> None:
-    sure = replace(bone(11), bone_probability=0.987, fracture_probability=0.04)
+    sure = replace(bone(11), bone_probability=0.99, fracture_probability=0.04)
     piece = replace(bone(12, fragment=1), fracture_probability=0.9, fragment_probability=0.75)
     made = segmentation(blobs(), grid(), sure, piece)
     path = write_seg(made, making(made, series(grid())), tmp_path / "seg.dcm")
     said = [item.SegmentDescription for item in dcmread(path).SegmentSequence]
     assert said == [
-        "Probabilities: bone present 0.99, bone fractured 0.04",
-        "Probabilities: bone fractured 0.90, a fragment of its own 0.75",
+        "Confidence: 99%, Probability that the bone is fractured: 4%",
+        "Confidence: 75%, Probability that the bone is fractured: 90%",
     ]
     assert validator_errors(path) == []
     silent = written(tmp_path / "plain.dcm", header())

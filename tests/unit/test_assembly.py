@@ -82,21 +82,30 @@ def test_a_package_with_a_calibration_says_how_sure_each_decision_is() -> None:
     bone = fractured(3)
     decisions = Fragments(bone.fragments.labels, {(1, 2): 1.0, (2, 3): 3.0}, 1.0)
     made = assemble(GRID, (replace(bone, fragments=decisions),), replace(PACKAGE, confidence=SURE))
-    likely = 1 / (1 + np.exp(-2))
+    likely = round(1 / (1 + np.exp(-2)), 2)
     for segment, own in zip(made.segments, (0.5, 0.5, likely), strict=True):
-        assert segment.bone_probability == pytest.approx(0.8)
-        assert segment.fracture_probability == pytest.approx(likely)
-        assert segment.fragment_probability == pytest.approx(own)
+        assert (segment.bone_probability, segment.fragment_probability) == (0.8, own)
+        assert segment.confidence == own
     assert [(contact.bone, contact.fragments) for contact in made.contacts] == [
         ("side_left", (1, 2)), ("side_left", (2, 3)),
     ]  # fmt: skip
-    assert [contact.probability for contact in made.contacts] == pytest.approx([0.5, likely])
+    assert [contact.probability for contact in made.contacts] == [0.5, likely]
+
+
+def test_a_bone_is_as_surely_fractured_as_its_most_certain_face() -> None:
+    bone = fractured(3)
+    decisions = Fragments(bone.fragments.labels, {(1, 2): 1.0, (2, 3): 3.0}, 3.0)
+    made = assemble(GRID, (replace(bone, fragments=decisions),), replace(PACKAGE, confidence=SURE))
+    assert {segment.fracture_probability for segment in made.segments} == {
+        max(contact.probability for contact in made.contacts)
+    }
 
 
 def test_an_intact_bone_has_no_fragments_probability() -> None:
     (segment,) = assemble(GRID, (fractured(1),), replace(PACKAGE, confidence=SURE)).segments
-    assert segment.fracture_probability == 0.5
+    assert segment.fracture_probability == 0.27
     assert segment.fragment_probability is None
+    assert segment.confidence == segment.bone_probability == 0.8
 
 
 def test_a_package_without_a_calibration_says_no_probability() -> None:
@@ -125,7 +134,7 @@ def test_an_intact_bone_bears_the_bones_codes_and_a_fragment_those_of_a_fracture
         (21, "Right bone", None, RIGHT.category, RIGHT.type, right),
     ]
     assert {segment.region for segment in result.segments} == {LEFT.type}
-    assert [segment.confidence for segment in result.segments] == [0.8, 0.8, 0.9]
+    assert [segment.network_mean for segment in result.segments] == [0.8, 0.8, 0.9]
     assert len({segment.rgb for segment in result.segments}) == 3
     assert result.warnings == ()
 

@@ -156,6 +156,47 @@ def test_the_fragments_cover_exactly_the_bone(seed: int, fill: float, contact_sh
     assert len(sizes) == 1 or sizes.min() >= RULES.minimum_mm3 / 1.2**3
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 100_000), contact_share=st.floats(0.1, 0.9), others_share=st.floats(0, 0.5),
+    least=st.floats(0, 4),
+)
+def test_no_piece_and_no_bone_is_shown_as_fractured_with_lower_odds_than_the_least(
+    seed: int, contact_share: float, others_share: float, least: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    smooth, noise, around = (ndimage.gaussian_filter(rng.random((24, 26, 22)), n) for n in (1.5, 1.0, 1.5))
+    bone = smooth > np.quantile(smooth, 0.5)
+    contact = noise > np.quantile(noise, 1 - contact_share)
+    others = ~bone & (around > np.quantile(around, 1 - others_share))
+    found = split(evidence(bone, contact, others), RULES, least)
+    pieces = int(found.labels.max())
+    assert (found.fractured >= least) == (pieces > 1)
+    assert all(found.own(piece) >= least for piece in range(1, pieces + 1) if pieces > 1)
+    assert max(found.contacts.values(), default=found.fractured) == found.fractured
+
+
+def test_a_fragment_that_only_a_sliver_joined_to_its_bone_keeps_the_odds_of_that_face() -> None:
+    bone = bone_block()
+    contact = np.zeros(SHAPE, bool)
+    contact[24:27], contact[30:33] = True, True
+    others = ~bone
+    others[:25], others[32:] = False, False
+    found = split(evidence(bone, contact, others), RULES)
+    assert found.labels.max() == 2
+    assert found.contacts == {(1, 2): found.own(2)}
+    assert found.own(2) == found.fractured > 0
+
+
+def test_a_higher_least_joins_what_a_lower_one_parts() -> None:
+    seen = evidence(bone_block(), sheet_at(24))
+    odds = split(seen, RULES).fractured
+    assert split(seen, RULES, odds - 0.01).labels.max() == 2
+    joined = split(seen, RULES, odds + 0.01)
+    assert (joined.labels.max(), joined.contacts) == (1, {})
+    assert joined.fractured == odds
+
+
 def test_labels_are_renumbered_from_the_largest_down() -> None:
     labels = np.array([0, 7, 7, 3, 3, 3, 9], np.uint16).reshape(7, 1, 1)
     np.testing.assert_array_equal(by_size(labels, 10)[labels].ravel(), [0, 2, 2, 1, 1, 1, 3])

@@ -30,7 +30,7 @@ def segment(
 ) -> Segment:
     return Segment(
         value=value, bone="b", label=f"Bone {value}", fragment=fragment, category=NO_CODE, type=NO_CODE,
-        region=NO_CODE, laterality=None, rgb=rgb, volume_ml=volume_ml, confidence=1.0,
+        region=NO_CODE, laterality=None, rgb=rgb, volume_ml=volume_ml, network_mean=1.0,
     )  # fmt: skip
 
 

@@ -155,8 +155,8 @@ def test_sides_of_very_different_volumes_are_flagged_together() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"bone_probability": 0.4}, "found with a probability of only 40%"),
         ({"fracture_probability": 0.7}, "no fracture outlined, though a fracture has a probability of 70%"),
+        ({"fracture_probability": 0.4}, "no fracture outlined, though a fracture has a probability of 40%"),
     ],
 )
 def test_an_intact_bone_of_low_confidence_is_flagged(changes: dict[str, float], said: str) -> None:
@@ -165,14 +165,18 @@ def test_an_intact_bone_of_low_confidence_is_flagged(changes: dict[str, float], 
     assert said in flag.sentence
 
 
+def test_an_intact_bone_of_which_a_fracture_is_unlikely_is_not_flagged() -> None:
+    assert flags(two_bones(), replace(HERE, fracture_probability=0.39), THERE) == ()
+
+
 def test_a_fragment_of_low_confidence_is_flagged_and_its_neighbours_are_not() -> None:
     labels = two_bones()
     labels[32:52, 20:40, 20:30] = 12
     first, second = (replace(bone(value, fragment=n), **BROKEN) for n, value in ((1, 11), (2, 12)))
-    assert flags(labels, first, second, THERE) == ()
-    (flag,) = flags(labels, first, replace(second, fragment_probability=0.45), THERE)
+    assert flags(labels, first, replace(second, fragment_probability=0.61), THERE) == ()
+    (flag,) = flags(labels, first, replace(second, fragment_probability=0.6), THERE)
     assert (flag.code, flag.values) == (DOUBTFUL, (12,))
-    assert flag.sentence == "Hip, left: fragment 2 (45%) less likely than not a piece of its own."
+    assert flag.sentence == "Hip, left: fragment 2 (60%) hardly likelier than not a piece of its own."
 
 
 def test_nothing_is_said_where_a_package_says_no_limits_and_has_no_calibration() -> None:

@@ -43,12 +43,13 @@ def test_every_segment_has_its_codes_volume_and_confidence() -> None:
     intact, fragment = content()["series"][0]["segments"]
     assert intact["type"] == {"value": "29836001", "scheme": "SCT", "meaning": "Hip"}
     assert intact["laterality"]["meaning"] == "Left"
-    assert (fragment["fragment"], fragment["volume_ml"], fragment["confidence"]) == (1, 1.0, 0.9)
+    assert (fragment["fragment"], fragment["volume_ml"], fragment["confidence"]) == (1, 1.0, None)
+    assert fragment["network_mean"] == 0.9
 
 
 def test_a_probability_is_said_only_where_it_was_calibrated() -> None:
     plain, sure = records()[0], replace(
-        bone(12, fragment=1), bone_probability=0.98, fracture_probability=0.91234, fragment_probability=0.7
+        bone(12, fragment=1), bone_probability=0.98, fracture_probability=0.91, fragment_probability=0.7
     )  # fmt: skip
     known = replace(segmentation(blobs(), grid(), sure), contacts=(Contact(sure.bone, (1, 2), 0.7),))
     versions = {"osteon": "0.1.0"}
@@ -57,11 +58,12 @@ def test_a_probability_is_said_only_where_it_was_calibrated() -> None:
         for record in (replace(plain, segmentation=known), plain)
     )
     (segment,) = said["segments"]
-    assert (segment["probability"], segment["fracture_probability"]) == (0.98, 0.9123)
-    assert segment["fragment_probability"] == 0.7
+    assert (segment["bone_probability"], segment["fracture_probability"]) == (0.98, 0.91)
+    assert segment["confidence"] == 0.7
     assert said["contacts"] == [{"bone": sure.bone, "fragments": [1, 2], "probability": 0.7}]
     assert "contacts" not in silent
     assert not [key for segment in silent["segments"] for key in segment if "probability" in key]
+    assert [segment["confidence"] for segment in silent["segments"]] == [None, None]
 
 
 def test_models_stages_and_versions_are_named() -> None:

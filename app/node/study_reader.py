@@ -7,6 +7,7 @@ import os
 import resource
 import threading
 from dataclasses import dataclass
+from importlib import import_module
 from math import prod
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
@@ -45,6 +46,8 @@ def read_studies(
 ) -> None:
     """Answers each folder with what was read; never returns."""
     threading.Thread(target=die_with_parent, daemon=True).start()
+    # What the check of a volume's values loads late is no cost of a study
+    import_module("scipy.signal")
     limit_memory(2 * limit_bytes + BESIDE_BYTES)
     # It reads when the networks leave a core idle: they have the study in hand
     os.nice(BEHIND)

@@ -14,7 +14,7 @@ from training.radiograph.metrics import (
     interval,
     sensitivity,
 )
-from training.radiograph.prediction import detections
+from training.radiograph.prediction import Decoding, detections
 
 
 def found(scores: list[float], overlaps: list[list[float]], fractures: int = 1) -> Found:
@@ -78,9 +78,10 @@ def test_detections_are_connected_parts_with_their_highest_value() -> None:
     probabilities[35, 2] = 0.9
     true = np.zeros((40, 30), bool)
     true[5:10, 5:12] = True
-    one, other = detections(probabilities, 0.3)
+    one, other = detections(probabilities, Decoding(0.3))
     assert (one.score, one.peak) == (pytest.approx(0.9), (7, 8))
     assert other.mask.sum() == 50
+    assert detections(probabilities, Decoding(0.3, share=0.5))[0].mask.sum() == 50
     result = compare([one, other], [true])
     assert result.overlaps.ravel().tolist() == pytest.approx([25 / 35, 0])
     assert result.hits.ravel().tolist() == [True, False]

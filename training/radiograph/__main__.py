@@ -1,7 +1,7 @@
 """Trains the radiograph network, or goes on training it.
 
-    python -m training.radiograph --data DATA --runs RUNS [--minutes M] [--last-step N]
-    python -m training.radiograph --data DATA --runs RUNS --finish STEPS
+    python -m training.radiograph --data DATA --runs RUNS [--recipe NAME] [--minutes M] [--last-step N]
+    python -m training.radiograph --data DATA --runs RUNS [--recipe NAME] --finish STEPS
 
 `--finish` works on a copy of the training's state, in RUNS/finished-STEP: its learning rate falls to 0
 over so many steps. The training itself can go on from where it was.
@@ -10,6 +10,7 @@ over so many steps. The training itself can go on from where it was.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 from pathlib import Path
 
@@ -17,12 +18,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from operators.dicom.atomic_file import write_whole
 from training.radiograph.dataset import Radiograph, read_dataset
 from training.radiograph.evaluation import predict_all, quick_metrics
 from training.radiograph.near_copies import usable_for_training
-from training.radiograph.recipe import RECIPE
+from training.radiograph.recipe import RECIPES, Recipe
 from training.radiograph.sampling import Sampler, source_of
-from training.radiograph.trainer import Limits, Trainer
+from training.radiograph.trainer import Limits, Metrics, Trainer
 
 
 def main() -> None:
@@ -31,25 +33,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--data", type=Path, required=True, help="folder with images.csv and fractures.json")
     parser.add_argument("--runs", type=Path, required=True, help="folder for checkpoints and the log")
+    parser.add_argument("--recipe", choices=tuple(RECIPES), default="outlines")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--last-step", type=int, default=10_000_000)
     parser.add_argument("--finish", type=int, metavar="STEPS", help="let the learning rate fall to 0")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    images = read_dataset(arguments.data)
-    dev = [image for image in images if image.split == "dev"]
-    rng = np.random.default_rng(RECIPE.seed)
-    sampler = Sampler([source_of(image, rng) for image in usable_for_training(images)], RECIPE.seed)
     folder = arguments.runs if arguments.finish is None else copy_state(arguments.runs)
-    trainer = Trainer(RECIPE, sampler, folder, lambda network: quick_metrics_of(network, dev))
+    trainer = trainer_of(RECIPES[arguments.recipe], read_dataset(arguments.data), folder)
     last = arguments.last_step if arguments.finish is None else started_at(folder) + arguments.finish
     trainer.run(Limits(last, 60 * arguments.minutes, arguments.finish or 0))
+    if trainer.step >= last:
+        write_metrics(folder, trainer.measure(trainer.averaged()))
 
 
-def quick_metrics_of(network: nn.Module, images: list[Radiograph]) -> dict[str, float]:
-    """Metrics without mirror images."""
-    return quick_metrics(predict_all(network, images, mirrored=False))
+def trainer_of(recipe: Recipe, images: list[Radiograph], folder: Path) -> Trainer:
+    """A training on the training images, measured on the development images."""
+    dev = [image for image in images if image.split == "dev"]
+    rng = np.random.default_rng(recipe.seed)
+    sampler = Sampler([source_of(image, rng) for image in usable_for_training(images)], recipe.seed)
+
+    def measure(network: nn.Module) -> Metrics:
+        return quick_metrics(predict_all(network, dev, recipe.canvas, mirrored=False))
+
+    return Trainer(recipe, sampler, folder, measure)
+
+
+def write_metrics(folder: Path, metrics: Metrics) -> None:
+    """Writes what a training that has come to its end reached."""
+    content = json.dumps(metrics, indent=1).encode()
+    write_whole(folder / "metrics.json", lambda file: file.write(content))
 
 
 def copy_state(runs: Path) -> Path:

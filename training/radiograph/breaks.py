@@ -30,7 +30,7 @@ def draw_break(window: Floats, bone: NDArray[np.bool_], at: tuple[float, float],
     fades = np.exp(-((along / reach) ** 4)).astype(np.float32)
     side = special.expit(across / rng.uniform(0.2, 0.8))
     decay = np.clip(1 - across / rng.uniform(25, 90), 0, 1)
-    step = rng.normal(0, 1, 2) * rng.choice([0.8, 2.0, 4.0])
+    step = rng.normal(0, 1, 2) * rng.choice([1.0, 3.0, 6.0])
     moved = (side * decay * fades)[..., None] * step
     near = (np.abs(across) < rng.uniform(5, 9)) & (np.abs(along) < reach)
     added = line_of(across, fades, rng) * ndimage.gaussian_filter(bone.astype(np.float32), 1)
@@ -61,6 +61,6 @@ def across_bone(window: Floats, at: tuple[float, float]) -> float:
 
 def line_of(across: Floats, fades: Floats, rng: Generator) -> Floats:
     """What a break's line adds to grey values: dark where bone is parted, bright where it overlaps."""
-    depth = rng.uniform(0, 0.12) * (1 if rng.random() < 0.25 else -1)
-    width = rng.uniform(0.6, 2.0)
+    depth = rng.uniform(0.02, 0.25) * (1 if rng.random() < 0.25 else -1)
+    width = rng.uniform(0.8, 2.5)
     return (depth * np.exp(-((across / width) ** 2)) * fades).astype(np.float32)

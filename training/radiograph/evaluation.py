@@ -10,7 +10,7 @@ from torch import nn
 
 from training.radiograph.dataset import Radiograph
 from training.radiograph.metrics import Found, auc, average_precision, balanced_point, compare, sensitivity
-from training.radiograph.prediction import FLIPS, Prediction, detections, predict
+from training.radiograph.prediction import FLIPS, Decoding, Prediction, detections, predict
 
 # A map's pixels above this belong to a fracture; what scores less is not looked at
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5)
@@ -23,14 +23,17 @@ class Case:
     image: Radiograph
     prediction: Prediction
 
-    def found(self, threshold: float) -> Found:
-        """Detections at a threshold beside the outlined fractures."""
-        return compare(detections(self.prediction.probabilities, threshold), self.image.masks())
+    def found(self, decoding: Decoding) -> Found:
+        """Detections beside the outlined fractures."""
+        return compare(detections(self.prediction.probabilities, decoding), self.image.masks())
 
 
-def predict_all(network: nn.Module, images: Sequence[Radiograph], mirrored: bool = True) -> list[Case]:
+def predict_all(
+    network: nn.Module, images: Sequence[Radiograph], canvas: tuple[int, int], mirrored: bool = True
+) -> list[Case]:
     """The network's predictions, of mirror images too or not."""
-    return [Case(image, predict(network, image.pixels, FLIPS if mirrored else FLIPS[:1])) for image in images]
+    flips = FLIPS if mirrored else FLIPS[:1]
+    return [Case(image, predict(network, image.pixels, canvas, flips)) for image in images]
 
 
 def quick_metrics(cases: Sequence[Case]) -> dict[str, float]:
@@ -44,7 +47,7 @@ def quick_metrics(cases: Sequence[Case]) -> dict[str, float]:
         "accuracy": balanced_point(logits, true)[0],
     }
     for threshold in THRESHOLDS:
-        found = [case.found(threshold) for case in cases]
+        found = [case.found(Decoding(threshold)) for case in cases]
         outlined = [one for one, case in zip(found, cases, strict=True) if case.image.fractured]
         metrics[f"mAP50 at {threshold}"] = average_precision(outlined)
         metrics[f"sensitivity at {threshold}"] = sensitivity(found, 0.5)

@@ -110,7 +110,9 @@ def auc(scores: Floats, true: Truth) -> float:
 
 
 def balanced_point(scores: Floats, true: Truth) -> tuple[float, float]:
-    """Accuracy, and the threshold, where sensitivity and specificity are closest to each other."""
+    """Accuracy and threshold where sensitivity is closest to specificity; NaN unless there are both kinds."""
+    if true.all() or not true.any():
+        return float("nan"), float("nan")
     thresholds = np.unique(scores)
     sensitive = np.array([(scores[true] >= t).mean() for t in thresholds])
     specific = np.array([(scores[~true] < t).mean() for t in thresholds])
@@ -124,5 +126,6 @@ def interval(
     """95 % of a metric's values over bootstrap samples of `count` images, given by their indices."""
     rng = np.random.default_rng(seed)
     values = [metric(rng.integers(0, count, count)) for _ in range(draws)]
-    low, high = np.nanquantile(values, (0.025, 0.975))
+    known = [value for value in values if not np.isnan(value)]
+    low, high = np.quantile(known, (0.025, 0.975)) if known else (np.nan, np.nan)
     return float(low), float(high)

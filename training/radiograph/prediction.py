@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,14 @@ class Prediction:
     logit: float
 
 
+@dataclass(frozen=True)
+class Decoding:
+    """How a map becomes fractures: connected pixels above a threshold and above a share of their largest."""
+
+    threshold: float = 0.3
+    share: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class Detection:
     """One fracture found: its pixels, its score from 0 to 1, the pixel (row, column) of the largest one."""
@@ -39,9 +47,12 @@ class Detection:
     peak: tuple[int, int]
 
 
-def predict(network: nn.Module, pixels: Pixels, flips: Sequence[tuple[int, ...]] = FLIPS) -> Prediction:
-    """The mean of what the network says of the image and its mirror images."""
-    canvas, back = on_canvas(pixels)
+def predict(
+    network: nn.Module, pixels: Pixels, size: tuple[int, int] = CANVAS,
+    flips: Sequence[tuple[int, ...]] = FLIPS,
+) -> Prediction:
+    """The mean of what the network says of the image, on a canvas of `size`, and of its mirror images."""
+    canvas, back = on_canvas(pixels, size)
     seen = torch.cat([canvas.flip(axes) if axes else canvas for axes in flips])
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         output: Output = network(seen)
@@ -54,7 +65,7 @@ def predict(network: nn.Module, pixels: Pixels, flips: Sequence[tuple[int, ...]]
 def on_canvas(pixels: Pixels, size: tuple[int, int] = CANVAS) -> tuple[Tensor, Callable[[Tensor], Floats]]:
     """The image upright on a canvas (1, 1, rows, columns), and how a map of it becomes one of the image."""
     lying = pixels.shape[1] > pixels.shape[0]
-    upright = np.ascontiguousarray(np.rot90(pixels) if lying else pixels)
+    upright = np.array(np.rot90(pixels) if lying else pixels)
     image = torch.from_numpy(upright)[None, None].float() / 255
     zoom = canvas_zoom(pixels.shape, size)
     rows, columns = (min(round(n * zoom), m) for n, m in zip(image.shape[2:], size, strict=True))
@@ -69,18 +80,28 @@ def on_canvas(pixels: Pixels, size: tuple[int, int] = CANVAS) -> tuple[Tensor, C
     return canvas, back
 
 
-def detections(probabilities: Floats, threshold: float) -> list[Detection]:
-    """The connected parts of the map above a threshold; each scores its largest probability."""
-    labels, _ = ndimage.label(probabilities > threshold, np.ones((3, 3)))
+def detections(probabilities: Floats, decoding: Decoding) -> list[Detection]:
+    """The fractures of a map of probabilities; each scores its largest one."""
     found = []
-    for label, box in enumerate(ndimage.find_objects(labels), 1):
-        inside = labels[box] == label
-        if inside.sum() < FEWEST_PIXELS:
-            continue
-        values = np.where(inside, probabilities[box], 0)
-        row, column = np.unravel_index(values.argmax(), values.shape)
-        mask = np.zeros(probabilities.shape, bool)
-        mask[box] = inside
-        peak = int(row) + box[0].start, int(column) + box[1].start
-        found.append(Detection(mask, float(values.max()), peak))
+    for inside, box in parts(probabilities > decoding.threshold):
+        peak = float(probabilities[box][inside].max())
+        core = inside & (probabilities[box] >= decoding.share * peak)
+        if core.sum() >= FEWEST_PIXELS:
+            found.append(detection(probabilities, core, box))
     return found
+
+
+def parts(mask: Mask) -> Iterator[tuple[Mask, tuple[slice, slice]]]:
+    """The connected parts of a mask, each inside the box that holds it."""
+    labels, _ = ndimage.label(mask, np.ones((3, 3)))
+    for label, box in enumerate(ndimage.find_objects(labels), 1):
+        yield labels[box] == label, box
+
+
+def detection(probabilities: Floats, inside: Mask, box: tuple[slice, slice]) -> Detection:
+    """A detection from the pixels of a box."""
+    values = np.where(inside, probabilities[box], 0)
+    row, column = np.unravel_index(values.argmax(), values.shape)
+    mask = np.zeros(probabilities.shape, bool)
+    mask[box] = inside
+    return Detection(mask, float(values.max()), (int(row) + box[0].start, int(column) + box[1].start))

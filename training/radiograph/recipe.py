@@ -24,12 +24,14 @@ class Phase:
 class Recipe:
     """Phases one after the other; the last goes on for as long as a training is let.
 
-    Learning rates rise over `warmup_steps` at the start of a phase. `average_decay` is the share that the
-    averaged weights keep at each step.
+    Without a `size` the network is ResNet-18, to compare with. Whole images lie on a `canvas` of rows and
+    columns. Learning rates rise over `warmup_steps` at the start of a phase. `average_decay` is the share
+    that the averaged weights keep at each step.
     """
 
     phases: tuple[Phase, ...]
-    size: NetworkSize = field(default_factory=NetworkSize)
+    size: NetworkSize | None = field(default_factory=NetworkSize)
+    canvas: tuple[int, int] = CANVAS
     warmup_steps: int = 300
     weight_decay: float = 0.03
     average_decay: float = 0.999
@@ -45,8 +47,8 @@ class Recipe:
 
 
 BREAKS = Phase(
-    "breaks", 2400, 2e-3,
-    (Draws(fractures=0, breaks=20, others=12, size=(192, 192), hidden=(0.0, 0.4)),),
+    "breaks", 1600, 2e-3,
+    (Draws(fractures=0, breaks=20, others=12, size=(192, 192), hidden=(0.0, 0.2)),),
     LossWeights(fracture=0.0, drawn_break=1.0, image=0.5, attributes=0.2, texture=0.5),
 )
 FRACTURES = Phase(
@@ -57,4 +59,11 @@ FRACTURES = Phase(
         Draws(fractures=4, breaks=1, others=5, size=CANVAS, whole=True, hidden=(0.0, 0.05)),
     ),
 )
+SMALL_CANVAS = (224, 192)
+CLASSES = Phase(
+    "classes", 100_000, 1e-3,
+    (Draws(fractures=8, breaks=0, others=8, size=SMALL_CANVAS, whole=True),),
+    LossWeights(fracture=0.0, drawn_break=0.0, image=1.0, attributes=0.0, texture=0.0),
+)
 RECIPE = Recipe((BREAKS, FRACTURES))
+RECIPES = {"outlines": RECIPE, "resnet18": Recipe((CLASSES,), None, SMALL_CANVAS)}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from operators.dicom.atomic_file import write_whole
+from training.radiograph.baseline import ResNet18
 from training.radiograph.losses import Batch, loss
 from training.radiograph.network import RadiographNetwork
 from training.radiograph.recipe import Phase, Recipe
@@ -54,7 +55,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.recipe, self.sampler, self.folder = recipe, sampler, folder
         self.measure, self.clock = measure, clock
-        self.network = RadiographNetwork(recipe.size).to(memory_format=torch.channels_last)
+        self.network = build(recipe)
         self.optimiser = torch.optim.AdamW(grouped(self.network, recipe.weight_decay), lr=1e-3)
         self.average: Weights = {k: v.clone() for k, v in self.network.state_dict().items()}
         self.step = 0
@@ -154,11 +155,17 @@ class Trainer:
         self.average, self.step = kept["average"], int(kept["step"])
 
 
-def network_of(weights: Weights, recipe: Recipe) -> RadiographNetwork:
+def build(recipe: Recipe) -> nn.Module:
+    """The recipe's network with random weights."""
+    network = ResNet18() if recipe.size is None else RadiographNetwork(recipe.size)
+    return network.to(memory_format=torch.channels_last)
+
+
+def network_of(weights: Weights, recipe: Recipe) -> nn.Module:
     """A network in evaluation mode."""
-    network = RadiographNetwork(recipe.size)
+    network = build(recipe)
     network.load_state_dict(weights)
-    return network.to(memory_format=torch.channels_last).eval()
+    return network.eval()
 
 
 def grouped(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:

@@ -192,6 +192,12 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(sampler: Sampl
         assert torch.equal(value, second.average[name]), name
 
 
+def test_a_training_that_is_told_to_stop_saves(sampler: Sampler, tmp_path: Path) -> None:
+    run = trainer(sampler, tmp_path)
+    run.run(Limits(9, told=lambda: run.step == 2))
+    assert trainer(sampler, tmp_path).step == 2
+
+
 def test_batch_statistics_are_those_of_whole_images(sampler: Sampler, tmp_path: Path) -> None:
     run = trainer(sampler, tmp_path)
     run.step = 2

@@ -4,7 +4,7 @@
     python -m training.radiograph --data DATA --runs RUNS [--recipe NAME] --finish STEPS
 
 `--finish` works on a copy of the training's state, in RUNS/finished-STEP: its learning rate falls to 0
-over so many steps. The training itself can go on from where it was.
+over so many steps. The training itself can go on from where it was. SIGTERM saves and stops.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +45,9 @@ def main() -> None:
     folder = arguments.runs if arguments.finish is None else copy_state(arguments.runs)
     trainer = trainer_of(RECIPES[arguments.recipe], read_dataset(arguments.data), folder)
     last = arguments.last_step if arguments.finish is None else started_at(folder) + arguments.finish
-    trainer.run(Limits(last, 60 * arguments.minutes, arguments.finish or 0))
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    trainer.run(Limits(last, 60 * arguments.minutes, arguments.finish or 0, stop.is_set))
     if trainer.step >= last:
         write_metrics(folder, trainer.measure(trainer.averaged()))
 

@@ -88,17 +88,26 @@ def read_radiograph(
     """One image, made smaller where it is larger than `longest_pixels`, its outlines with it."""
     with Image.open(folder / row["file"]) as file:
         image = file.convert("L")
-    scale = min(1.0, longest_pixels / max(image.size))
-    if scale < 1:
-        image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BOX)
+    image, scale = shrink(image, longest_pixels)
     return Radiograph(
         name=row["file"],
         split=row["split"],
         pixels=np.asarray(image, np.uint8),
-        outlines=tuple(
-            tuple(np.reshape(polygon, (-1, 2)).astype(np.float64) * scale for polygon in outline)
-            for outline in outlines
-        ),
+        outlines=outlined([[np.reshape(one, (-1, 2)) for one in outline] for outline in outlines], scale),
         fractured=row["fractured"] == "1",
         attributes=tuple(float(row[name]) for name in ATTRIBUTES),
     )
+
+
+def shrink(image: Image.Image, longest_pixels: int) -> tuple[Image.Image, float]:
+    """The image with a longest side of at most so many pixels, and by how much it was scaled."""
+    scale = min(1.0, longest_pixels / max(image.size))
+    if scale == 1:
+        return image, 1.0
+    size = round(image.width * scale), round(image.height * scale)
+    return image.resize(size, Image.Resampling.BOX), scale
+
+
+def outlined(polygons: list[list[Polygon]], scale: float) -> tuple[tuple[Polygon, ...], ...]:
+    """Outlines in pixels of an image that was scaled."""
+    return tuple(tuple(one.astype(np.float64) * scale for one in outline) for outline in polygons)

@@ -31,11 +31,16 @@ Weights = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Limits:
-    """When to stop: after this step, or so many seconds; and how many steps the decay to 0 takes."""
+    """When to stop: after this step, so many seconds, or when told; how many steps the decay to 0 takes."""
 
     last_step: int
     seconds: float = float("inf")
     decay_steps: int = 0
+    told: Callable[[], bool] = lambda: False
+
+    def reached(self, step: int, seconds: float) -> bool:
+        """Whether a training that has come so far stops."""
+        return step >= self.last_step or seconds >= self.seconds or self.told()
 
     def share(self, step: int) -> float:
         """What is left of the learning rate: it falls linearly over the last `decay_steps`."""
@@ -67,7 +72,7 @@ class Trainer:
         """Trains until a limit is reached, and saves."""
         began = saved = self.clock()
         sums: Metrics = {}
-        while self.step < limits.last_step and self.clock() - began < limits.seconds:
+        while not limits.reached(self.step, self.clock() - began):
             for name, value in self.train_step(limits).items():
                 sums[name] = sums.get(name, 0.0) + value
             if self.step % LOG_STEPS == 0:

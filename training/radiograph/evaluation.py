@@ -1,0 +1,54 @@
+"""How good a network is on images that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from training.radiograph.dataset import Radiograph
+from training.radiograph.metrics import Found, auc, average_precision, balanced_point, compare, sensitivity
+from training.radiograph.prediction import FLIPS, Decoding, Prediction, detections, predict
+
+# A map's pixels above this belong to a fracture; what scores less is not looked at
+THRESHOLDS = (0.2, 0.3, 0.4, 0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """An image, what is outlined in it, what a network says of it."""
+
+    image: Radiograph
+    prediction: Prediction
+
+    def found(self, decoding: Decoding) -> Found:
+        """Detections beside the outlined fractures."""
+        return compare(detections(self.prediction.probabilities, decoding), self.image.masks())
+
+
+def predict_all(
+    network: nn.Module, images: Sequence[Radiograph], canvas: tuple[int, int], mirrored: bool = True
+) -> list[Case]:
+    """The network's predictions, of mirror images too or not."""
+    flips = FLIPS if mirrored else FLIPS[:1]
+    return [Case(image, predict(network, image.pixels, canvas, flips)) for image in images]
+
+
+def quick_metrics(cases: Sequence[Case]) -> dict[str, float]:
+    """The metrics that a training logs."""
+    true = np.array([case.image.fractured for case in cases])
+    logits = np.array([case.prediction.logit for case in cases])
+    peaks = np.array([float(case.prediction.probabilities.max()) for case in cases])
+    metrics = {
+        "auc": auc(logits, true),
+        "auc of maps": auc(peaks, true),
+        "accuracy": balanced_point(logits, true)[0],
+    }
+    for threshold in THRESHOLDS:
+        found = [case.found(Decoding(threshold)) for case in cases]
+        outlined = [one for one, case in zip(found, cases, strict=True) if case.image.fractured]
+        metrics[f"mAP50 at {threshold}"] = average_precision(outlined)
+        metrics[f"sensitivity at {threshold}"] = sensitivity(found, 0.5)
+    return metrics

@@ -1,0 +1,57 @@
+"""Views of an image: turned, scaled, mirrored, bent windows, sampled in one interpolation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class View:
+    """A window of `size` (rows, columns) onto an image: where its middle lies and how it is turned.
+
+    `centre` is x, y in pixels of the image; `zoom` is window pixels an image pixel, along and across.
+    """
+
+    centre: tuple[float, float]
+    size: tuple[int, int]
+    angle: float = 0.0
+    zoom: tuple[float, float] = (1.0, 1.0)
+    mirror: bool = False
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """From window offsets to image offsets, (2, 2)."""
+        turn = np.array(
+            [[np.cos(self.angle), -np.sin(self.angle)], [np.sin(self.angle), np.cos(self.angle)]]
+        )
+        return turn @ np.diag([(-1 if self.mirror else 1) / self.zoom[0], 1 / self.zoom[1]])
+
+    def points(self, moved: Floats | None = None) -> Floats:
+        """Of each window pixel its x, y in the image, (rows, columns, 2); `moved` shifts window pixels."""
+        rows, columns = self.size
+        y, x = np.mgrid[:rows, :columns].astype(np.float32)
+        offsets = np.stack([x - (columns - 1) / 2, y - (rows - 1) / 2], -1)
+        if moved is not None:
+            offsets += moved
+        return offsets @ self.matrix.T.astype(np.float32) + np.array(self.centre, np.float32)
+
+    def window_of(self, point: tuple[float, float]) -> tuple[float, float]:
+        """Where an image's point (x, y) lies in the window."""
+        away = np.linalg.solve(self.matrix, np.subtract(point, self.centre))
+        return float(away[0] + (self.size[1] - 1) / 2), float(away[1] + (self.size[0] - 1) / 2)
+
+
+def sample(planes: NDArray[np.uint8], points: Floats) -> Tensor:
+    """Values of (C, rows, columns) planes at points, as (C, H, W) between 0 and 1; 0 outside."""
+    rows, columns = planes.shape[1:]
+    grid = (torch.from_numpy(points) * 2 + 1) / torch.tensor([columns, rows], dtype=torch.float32) - 1
+    image = torch.from_numpy(planes)[None].float() / 255
+    return functional.grid_sample(image, grid[None], mode="bilinear", align_corners=False)[0]

@@ -1,0 +1,131 @@
+"""Metrics of fractures found in images, and of images called fractured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from training.radiograph.dataset import Mask
+from training.radiograph.prediction import Detection
+
+Floats = NDArray[np.float64]
+Truth = NDArray[np.bool_]
+# COCO's: precision is read at so many recalls from 0 to 1
+RECALLS = 101
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What was found in one image, beside what is there.
+
+    `scores` of the detections; `overlaps` (detections, fractures): intersection over union; `hits` of the
+    same shape: whether a detection's peak lies in the box of a fracture.
+    """
+
+    scores: Floats
+    overlaps: Floats
+    hits: Truth
+
+    @property
+    def fractures(self) -> int:
+        """How many fractures there are."""
+        return self.overlaps.shape[1]
+
+
+def compare(detections: Sequence[Detection], fractures: Sequence[Mask]) -> Found:
+    """Detections and true masks of one image."""
+    overlaps = [[overlap(one.mask, mask) for mask in fractures] for one in detections]
+    hits = [[in_box(one.peak, mask) for mask in fractures] for one in detections]
+    shape = (len(detections), len(fractures))
+    return Found(
+        np.array([one.score for one in detections], float),
+        np.array(overlaps, float).reshape(shape),
+        np.array(hits, bool).reshape(shape),
+    )
+
+
+def overlap(one: Mask, other: Mask) -> float:
+    """Intersection over union."""
+    union = np.count_nonzero(one | other)
+    return np.count_nonzero(one & other) / union if union else 0.0
+
+
+def in_box(point: tuple[int, int], mask: Mask) -> bool:
+    """Whether a pixel (row, column) lies in a mask's bounding box."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return bool(len(rows) and rows[0] <= point[0] <= rows[-1] and columns[0] <= point[1] <= columns[-1])
+
+
+def average_precision(images: Sequence[Found], least_overlap: float = 0.5) -> float:
+    """COCO's average precision of masks at one overlap; NaN if there are no fractures."""
+    fractures = sum(image.fractures for image in images)
+    if not fractures:
+        return float("nan")
+    rows = [row for image in images for row in matches(image, least_overlap)]
+    if not rows:
+        return 0.0
+    right = np.array([hit for _, hit in sorted(rows, key=lambda row: -row[0])])
+    recall = np.cumsum(right) / fractures
+    precision = np.cumsum(right) / np.arange(1, len(right) + 1)
+    best = np.maximum.accumulate(precision[::-1])[::-1]
+    at = np.searchsorted(recall, np.linspace(0, 1, RECALLS) - 1e-9)
+    return float(np.append(best, 0)[at].mean())
+
+
+def matches(image: Found, least_overlap: float) -> list[tuple[float, bool]]:
+    """Each detection's score, and whether it is a fracture that none of a higher score has taken."""
+    free = np.ones(image.fractures, bool)
+    rows = []
+    for at in np.argsort(-image.scores, kind="stable"):
+        values = np.where(free, image.overlaps[at], -1)
+        hit = bool(len(values)) and float(values.max()) >= least_overlap
+        if hit:
+            free[values.argmax()] = False
+        rows.append((float(image.scores[at]), hit))
+    return rows
+
+
+def sensitivity(images: Sequence[Found], false_per_image: float) -> float:
+    """The share of fractures hit at the threshold with at most so many false detections an image (FROC)."""
+    scores = np.concatenate([image.scores for image in images])
+    wrong = np.concatenate([~image.hits.any(1) for image in images])
+    allowed = int(false_per_image * len(images))
+    over = np.sort(scores[wrong])[::-1]
+    threshold = over[allowed] if len(over) > allowed else -np.inf
+    hit = sum(int(image.hits[image.scores > threshold].any(0).sum()) for image in images)
+    return hit / max(sum(image.fractures for image in images), 1)
+
+
+def auc(scores: Floats, true: Truth) -> float:
+    """The area under the ROC curve; NaN unless there are both kinds."""
+    positives, negatives = int(true.sum()), int((~true).sum())
+    if not positives or not negatives:
+        return float("nan")
+    ranks = stats.rankdata(scores)[true].sum()
+    return float((ranks - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def balanced_point(scores: Floats, true: Truth) -> tuple[float, float]:
+    """Accuracy and threshold where sensitivity is closest to specificity; NaN unless there are both kinds."""
+    if true.all() or not true.any():
+        return float("nan"), float("nan")
+    thresholds = np.unique(scores)
+    sensitive = np.array([(scores[true] >= t).mean() for t in thresholds])
+    specific = np.array([(scores[~true] < t).mean() for t in thresholds])
+    best = int(np.abs(sensitive - specific).argmin())
+    return float(((scores >= thresholds[best]) == true).mean()), float(thresholds[best])
+
+
+def interval(
+    metric: Callable[[NDArray[np.int64]], float], count: int, draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """95 % of a metric's values over bootstrap samples of `count` images, given by their indices."""
+    rng = np.random.default_rng(seed)
+    values = [metric(rng.integers(0, count, count)) for _ in range(draws)]
+    known = [value for value in values if not np.isnan(value)]
+    low, high = np.quantile(known, (0.025, 0.975)) if known else (np.nan, np.nan)
+    return float(low), float(high)

@@ -1,0 +1,68 @@
+"""What is trained, in which order, with which settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from training.radiograph.losses import LossWeights
+from training.radiograph.network import NetworkSize
+from training.radiograph.sampling import CANVAS, Draws
+
+
+@dataclass(frozen=True)
+class Phase:
+    """So many steps at one learning rate; their batches are drawn in turn."""
+
+    name: str
+    steps: int
+    rate: float
+    draws: tuple[Draws, ...]
+    weights: LossWeights = field(default_factory=LossWeights)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Phases one after the other; the last goes on for as long as a training is let.
+
+    Without a `size` the network is ResNet-18, to compare with. Whole images lie on a `canvas` of rows and
+    columns. Learning rates rise over `warmup_steps` at the start of a phase. `average_decay` is the share
+    that the averaged weights keep at each step.
+    """
+
+    phases: tuple[Phase, ...]
+    size: NetworkSize | None = field(default_factory=NetworkSize)
+    canvas: tuple[int, int] = CANVAS
+    warmup_steps: int = 300
+    weight_decay: float = 0.03
+    average_decay: float = 0.999
+    seed: int = 0
+
+    def at(self, step: int) -> tuple[Phase, int]:
+        """The phase of a step, and how many steps of it are over."""
+        for phase in self.phases[:-1]:
+            if step < phase.steps:
+                return phase, step
+            step -= phase.steps
+        return self.phases[-1], step
+
+
+BREAKS = Phase(
+    "breaks", 800, 2e-3,
+    (Draws(fractures=0, breaks=20, others=12, size=(192, 192), hidden=(0.0, 0.2)),),
+    LossWeights(fracture=0.0, drawn_break=1.0, image=0.5, attributes=0.2, texture=0.5),
+)
+FRACTURES = Phase(
+    "fractures", 1_000_000, 1.5e-3,
+    (
+        *[Draws(fractures=16, breaks=6, others=14, size=(160, 160))] * 3,
+        Draws(fractures=4, breaks=1, others=5, size=CANVAS, whole=True, hidden=(0.0, 0.05)),
+    ),
+)
+SMALL_CANVAS = (224, 192)
+CLASSES = Phase(
+    "classes", 1_000_000, 1e-3,
+    (Draws(fractures=8, breaks=0, others=8, size=SMALL_CANVAS, whole=True),),
+    LossWeights(fracture=0.0, drawn_break=0.0, image=1.0, attributes=0.0, texture=0.0),
+)
+RECIPE = Recipe((BREAKS, FRACTURES))
+RECIPES = {"outlines": RECIPE, "resnet18": Recipe((CLASSES,), None, SMALL_CANVAS)}

@@ -1,0 +1,169 @@
+"""The metrics of a network on the development images, with intervals, as a table.
+
+    python -m training.radiograph.report --data DATA --weights WEIGHTS [--weights MORE] [--out FILE]
+
+WEIGHTS is a training's `state.pt` (its averaged weights) or `average-STEP.pt`; several are averaged in
+their predictions. Decoding and calibration are chosen on other images of the development set than those
+they are scored on (five folds).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from operators.imaging.confidence import log_odds
+from training.radiograph.dataset import read_dataset
+from training.radiograph.evaluation import Case, predict_all
+from training.radiograph.metrics import (
+    Floats,
+    Found,
+    Truth,
+    auc,
+    average_precision,
+    balanced_point,
+    interval,
+    sensitivity,
+)
+from training.radiograph.prediction import Decoding, Prediction
+from training.radiograph.recipe import RECIPES
+from training.radiograph.trainer import Weights, network_of
+from training.reliability import Scored, cross_fitted, reliability
+
+FOLDS = 5
+DECODINGS = tuple(Decoding(t, s) for t, s in product((0.1, 0.2, 0.3, 0.4, 0.5), (0.0, 0.4, 0.55)))
+FALSE_PER_IMAGE = 0.5
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A value and 95 % of its bootstrap samples over images."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+def main() -> None:
+    """Reads the arguments, prints the table."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True, action="append")
+    parser.add_argument("--recipe", choices=tuple(RECIPES), default="outlines")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    images = [image for image in read_dataset(arguments.data) if image.split == "dev"]
+    recipe = RECIPES[arguments.recipe]
+    networks = [network_of(read_weights(path), recipe) for path in arguments.weights]
+    cases = mean_cases([predict_all(network, images, recipe.canvas) for network in networks])
+    rows = metrics(cases)
+    print("\n".join(f"| {one.name} | {one.value:.3f} | {one.low:.3f} to {one.high:.3f} |" for one in rows))
+    if arguments.out:
+        arguments.out.write_text(json.dumps([vars(one) for one in rows], indent=1), encoding="utf-8")
+
+
+def read_weights(path: Path) -> Weights:
+    """The averaged weights of a training's state, or of one of its steps."""
+    kept = torch.load(path, map_location="cpu", weights_only=True)
+    weights: Weights = kept.get("average", kept)
+    return weights
+
+
+def mean_cases(runs: Sequence[Sequence[Case]]) -> list[Case]:
+    """The cases of several networks, their predictions averaged."""
+    return [
+        Case(
+            same[0].image,
+            Prediction(
+                np.mean([case.prediction.probabilities for case in same], 0),
+                float(np.mean([case.prediction.logit for case in same])),
+            ),
+        )
+        for same in zip(*runs, strict=True)
+    ]
+
+
+def metrics(cases: Sequence[Case]) -> list[Metric]:
+    """All metrics of the cases, and those of images without metal."""
+    plain = [case for case in cases if not case.image.hardware]
+    return [*masks(cases), *classes(cases, ""), *classes(plain, ", without metal")]
+
+
+def masks(cases: Sequence[Case]) -> list[Metric]:
+    """Mask mAP50 of fractured images, and sensitivity at a number of false detections an image."""
+    found = cross_decoded(cases)
+    outlined = [one for one, case in zip(found, cases, strict=True) if case.image.fractured]
+    return [
+        metric(
+            "mask mAP50, fractured images",
+            lambda at: average_precision([outlined[k] for k in at]), len(outlined),
+        ),
+        metric(
+            f"sensitivity at {FALSE_PER_IMAGE} false detections an image",
+            lambda at: sensitivity([found[k] for k in at], FALSE_PER_IMAGE), len(found),
+        ),
+    ]
+
+
+def cross_decoded(cases: Sequence[Case]) -> list[Found]:
+    """What is found in each case with the decoding that is best on the other folds."""
+    table = [[case.found(decoding) for case in cases] for decoding in DECODINGS]
+    fold = folds(cases)
+    chosen = [
+        max(table, key=lambda row: average_precision([row[k] for k in np.flatnonzero(fold != part)]))
+        for part in range(FOLDS)
+    ]
+    return [chosen[fold[k]][k] for k in range(len(cases))]
+
+
+def folds(cases: Sequence[Case]) -> Indices:
+    """The fold of each case: runs of consecutive images stay together, as examinations do."""
+    order = np.argsort([case.image.name for case in cases], kind="stable")
+    fold = np.empty(len(cases), np.int64)
+    fold[order] = np.arange(len(cases)) * FOLDS * 4 // len(cases) % FOLDS
+    return fold
+
+
+def classes(cases: Sequence[Case], of: str) -> list[Metric]:
+    """Metrics of images called fractured."""
+    true = np.array([case.image.fractured for case in cases])
+    scores = np.array([image_score(case.prediction) for case in cases])
+    probabilities = cross_fitted(Scored(scores, true, folds(cases)))
+    table: dict[str, Callable[[Indices], float]] = {
+        "AUC": lambda at: auc(scores[at], true[at]),
+        "accuracy at the balanced point": lambda at: balanced_point(scores[at], true[at])[0],
+        "calibration error (ECE)": lambda at: calibration_error(probabilities[at], true[at]),
+    }
+    return [metric(f"{name}{of}", function, len(cases)) for name, function in table.items()]
+
+
+def calibration_error(probabilities: Floats, true: Truth) -> float:
+    """The expected calibration error in ten bins; NaN if no probability is known."""
+    known = ~np.isnan(probabilities)
+    return reliability(probabilities, true).error if known.any() else float("nan")
+
+
+def image_score(prediction: Prediction) -> float:
+    """Log-odds that an image shows a fracture: the mean of the image's and the map's largest."""
+    return (prediction.logit + log_odds(float(prediction.probabilities.max()))) / 2
+
+
+def metric(name: str, of: Callable[[Indices], float], count: int) -> Metric:
+    """A metric of all cases, with its interval."""
+    return Metric(name, of(np.arange(count)), *interval(of, count))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Batches of crops and of whole images, drawn by step number: a training that goes on draws the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.radiograph.bones import bone_mask
+from training.radiograph.breaks import draw_break
+from training.radiograph.dataset import Radiograph
+from training.radiograph.geometry import View, sample
+from training.radiograph.losses import Batch
+from training.radiograph.photometry import covered, expose, hide
+
+# Whole images lie on such a canvas, rows and columns, upright
+CANVAS = (448, 384)
+POINTS = 400
+# Less of a fracture in a crop says neither yes nor no
+FEWEST_PIXELS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """An image ready to be drawn from: (3, rows, columns) of grey values, fractures and bone.
+
+    `bone` and `fracture` are x, y of POINTS random points each, none where there is nothing.
+    """
+
+    planes: NDArray[np.uint8]
+    bone: NDArray[np.int16]
+    fracture: NDArray[np.int16]
+    fractured: bool
+    attributes: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What a batch holds: how many views around fractures, with drawn breaks, of any bones.
+
+    `size` is rows and columns; `whole` views show the whole image. `hidden` is the least and the largest
+    share of squares that are hidden.
+    """
+
+    fractures: int
+    breaks: int
+    others: int
+    size: tuple[int, int] = (224, 224)
+    whole: bool = False
+    hidden: tuple[float, float] = (0.0, 0.1)
+
+
+def source_of(image: Radiograph, rng: Generator) -> Source:
+    """An image with points on its bones and fractures."""
+    mask = image.mask()
+    bone = bone_mask(image.pixels)
+    return Source(
+        planes=np.stack([image.pixels, mask * np.uint8(255), bone * np.uint8(255)]),
+        bone=points_of(bone & ~mask, rng),
+        fracture=points_of(mask, rng),
+        fractured=image.fractured,
+        attributes=image.attributes,
+    )
+
+
+def points_of(mask: NDArray[np.bool_], rng: Generator) -> NDArray[np.int16]:
+    """Random points (x, y) of a mask."""
+    rows, columns = np.nonzero(mask)
+    chosen = rng.integers(0, len(rows), POINTS) if len(rows) else np.zeros(0, int)
+    return np.stack([columns[chosen], rows[chosen]], -1).astype(np.int16)
+
+
+class Sampler:
+    """Draws batches from training images; the same seed and step give the same batch."""
+
+    def __init__(self, sources: Sequence[Source], seed: int) -> None:
+        self.seed = seed
+        self.outlined = [one for one in sources if len(one.fracture)]
+        self.whole = [one for one in sources if not one.fractured and len(one.bone)]
+        self.all = [one for one in sources if len(one.bone)]
+
+    def batch(self, draws: Draws, step: int) -> Batch:
+        """The batch of a step."""
+        rng = np.random.default_rng((self.seed, step))
+        shown = [self.around_fracture(draws, rng) for _ in range(draws.fractures)]
+        shown += [self.with_break(draws, rng) for _ in range(draws.breaks)]
+        shown += [self.of_any(draws, rng) for _ in range(draws.others)]
+        images, maps, labels, attributes = (torch.stack(part) for part in zip(*shown, strict=True))
+        whole = expose(images, rng)
+        hidden = hide(whole.shape, draws.hidden, rng)
+        return Batch(covered(whole, hidden, rng), whole, hidden, maps, labels, attributes)
+
+    def around_fracture(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
+        """A view with a fracture somewhere in it."""
+        source = pick(self.outlined, rng)
+        planes = sample(source.planes, view_of(source, source.fracture, draws, rng).points())
+        return described(source, planes, None)
+
+    def of_any(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
+        """A view of bones: four in five from images without a fracture."""
+        source = pick(self.whole if rng.random() < 0.8 or draws.whole else self.all, rng)
+        planes = sample(source.planes, view_of(source, source.bone, draws, rng).points())
+        return described(source, planes, None)
+
+    def with_break(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
+        """A view of an image without a fracture, with a drawn break."""
+        source = pick(self.whole, rng)
+        view = view_of(source, source.bone, draws, rng)
+        planes = sample(source.planes, view.points())
+        bone = planes[2].numpy() > 0.5
+        places = np.argwhere(inner(bone))
+        if not len(places):
+            return described(source, planes, None)
+        row, column = places[rng.integers(len(places))]
+        drawn = draw_break(planes[0].numpy(), bone, (float(column), float(row)), rng)
+        moved = sample(source.planes, view.points(drawn.moved))
+        moved[0] += torch.from_numpy(drawn.added)
+        return described(source, moved, torch.from_numpy(drawn.mask).float())
+
+
+def inner(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask without what lies near the window's border, on a coarse lattice."""
+    lattice = np.zeros_like(mask)
+    lattice[24:-24:3, 24:-24:3] = mask[24:-24:3, 24:-24:3]
+    return lattice
+
+
+def pick(sources: list[Source], rng: Generator) -> Source:
+    """One of the sources."""
+    return sources[int(rng.integers(len(sources)))]
+
+
+def view_of(source: Source, points: NDArray[np.int16], draws: Draws, rng: Generator) -> View:
+    """A random view: of the whole image, or of a window that shows one of the points."""
+    if draws.whole:
+        return whole_view(source, draws.size, rng)
+    zoom = float(np.exp(rng.normal(0.1, 0.25)))
+    stretch = float(np.exp(rng.normal(0, 0.06)))
+    x, y = points[rng.integers(len(points))]
+    away = rng.uniform(-0.35, 0.35, 2) * draws.size[::-1] / zoom
+    rows, columns = source.planes.shape[1:]
+    return View(
+        (inside(x + away[0], columns, draws.size[1] / zoom), inside(y + away[1], rows, draws.size[0] / zoom)),
+        draws.size, rng.uniform(0, 2 * np.pi),
+        (zoom * stretch, zoom / stretch), bool(rng.random() < 0.5),
+    )
+
+
+def inside(centre: float, length: int, shown: float) -> float:
+    """The centre, moved so that a window of `shown` pixels lies for the most part in the image."""
+    margin = min(0.35 * shown, length / 2)
+    return float(np.clip(centre, margin, length - margin))
+
+
+def whole_view(source: Source, size: tuple[int, int], rng: Generator) -> View:
+    """The image upright on a canvas, a little turned, scaled and moved, perhaps mirrored."""
+    rows, columns = source.planes.shape[1:]
+    zoom = canvas_zoom((rows, columns), size) * float(np.exp(rng.normal(0.02, 0.12)))
+    angle = float(rng.normal(0, 0.15) + rng.choice([0, np.pi]))
+    if columns > rows:
+        angle += np.pi / 2
+    away = rng.normal(0, 0.04, 2) * (columns, rows)
+    centre = (float(columns / 2 + away[0]), float(rows / 2 + away[1]))
+    return View(centre, size, angle, (zoom, zoom), bool(rng.random() < 0.5))
+
+
+def canvas_zoom(shape: tuple[int, int], size: tuple[int, int]) -> float:
+    """The zoom at which an image of `shape` just fits a canvas, upright."""
+    return min(max(size) / max(shape), min(size) / min(shape))
+
+
+def described(source: Source, planes: Tensor, drawn: Tensor | None) -> tuple[Tensor, ...]:
+    """A view's grey values (1, H, W), maps (2, H, W), labels (2,), attributes (A,)."""
+    fracture = (planes[1] > 0.5).float()
+    maps = torch.stack([fracture, torch.zeros_like(fracture) if drawn is None else drawn])
+    labels = torch.tensor([label(float(fracture.sum())), 0.0 if drawn is None else 1.0])
+    if drawn is not None or (source.fractured and not len(source.fracture)):
+        labels[0] = torch.nan
+    return planes[:1], maps, labels, torch.tensor(source.attributes)
+
+
+def label(pixels: float) -> float:
+    """1 if a view shows so many pixels of a fracture, 0 if none, NaN between."""
+    if pixels >= FEWEST_PIXELS:
+        return 1.0
+    return 0.0 if pixels == 0 else float("nan")

@@ -1,0 +1,197 @@
+"""The training loop: goes on where it stopped, keeps averaged weights, measures them from time to time."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from operators.dicom.atomic_file import write_whole
+from training.radiograph.baseline import ResNet18
+from training.radiograph.losses import Batch, loss
+from training.radiograph.network import RadiographNetwork
+from training.radiograph.recipe import Phase, Recipe
+from training.radiograph.sampling import Draws, Sampler
+
+LOG_STEPS = 100
+SAVE_S = 120.0
+MEASURE_STEPS = 1000
+KEEP_STEPS = 4000
+# How fast batch statistics are forgotten
+MOMENTUM = 0.05
+LARGEST_GRADIENT = 2.0
+Metrics = dict[str, float]
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop: after this step, so many seconds, or when told; how many steps the decay to 0 takes."""
+
+    last_step: int
+    seconds: float = float("inf")
+    decay_steps: int = 0
+    told: Callable[[], bool] = lambda: False
+
+    def reached(self, step: int, seconds: float) -> bool:
+        """Whether a training that has come so far stops."""
+        return step >= self.last_step or seconds >= self.seconds or self.told()
+
+    def share(self, step: int) -> float:
+        """What is left of the learning rate: it falls linearly over the last `decay_steps`."""
+        return min(1.0, (self.last_step - step) / self.decay_steps) if self.decay_steps else 1.0
+
+
+class Trainer:
+    """One training in a folder: `state.pt`, `log.jsonl`, and averaged weights of some steps.
+
+    `measure` gives the metrics of a network in evaluation mode. `clock` counts seconds.
+    """
+
+    def __init__(
+        self, recipe: Recipe, sampler: Sampler, folder: Path,
+        measure: Callable[[nn.Module], Metrics], clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.sampler, self.folder = recipe, sampler, folder
+        self.measure, self.clock = measure, clock
+        self.network = build(recipe)
+        self.optimiser = torch.optim.AdamW(grouped(self.network, recipe.weight_decay), lr=1e-3)
+        self.average: Weights = {k: v.clone() for k, v in self.network.state_dict().items()}
+        self.step = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / "state.pt").exists():
+            self.load(folder / "state.pt")
+
+    def run(self, limits: Limits) -> None:
+        """Trains until a limit is reached, and saves."""
+        began = saved = self.clock()
+        sums: Metrics = {}
+        while not limits.reached(self.step, self.clock() - began):
+            for name, value in self.train_step(limits).items():
+                sums[name] = sums.get(name, 0.0) + value
+            if self.step % LOG_STEPS == 0:
+                self.log(mean(sums))
+                sums = {}
+            if self.step % MEASURE_STEPS == 0:
+                self.log({f"dev {k}": v for k, v in self.measure(self.averaged()).items()})
+            if self.clock() - saved > SAVE_S:
+                self.save()
+                saved = self.clock()
+            if self.step % KEEP_STEPS == 0:
+                self.keep_average()
+        self.save()
+
+    def keep_average(self) -> None:
+        """Writes the averaged weights of this step."""
+        write_whole(self.folder / f"average-{self.step}.pt", lambda file: torch.save(self.average, file))
+
+    def train_step(self, limits: Limits) -> Metrics:
+        """One step; the parts of the loss, and seconds."""
+        began = self.clock()
+        torch.manual_seed(hash((self.recipe.seed, self.step)))
+        phase, done = self.recipe.at(self.step)
+        draws = phase.draws[done % len(phase.draws)]
+        self.set_rate(phase, done, limits)
+        set_momentum(self.network, draws, phase)
+        batch = self.sampler.batch(draws, self.step)
+        drawn = self.clock()
+        parts = self.descend(batch, phase)
+        self.step += 1
+        self.update_average()
+        prefix = "whole" if draws.whole else "crop"
+        named = {f"{prefix} {name}": value for name, value in parts.items()}
+        times = {"seconds": self.clock() - began, "seconds drawing": drawn - began}
+        return {**named, f"{prefix} count": 1.0, **times}
+
+    def descend(self, batch: Batch, phase: Phase) -> Metrics:
+        """One step of the optimiser."""
+        self.network.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            output = self.network(batch.seen)
+        total, parts = loss(output, batch, phase.weights)
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
+        self.optimiser.step()
+        return parts
+
+    def set_rate(self, phase: Phase, done: int, limits: Limits) -> None:
+        """The learning rate of a step."""
+        rate = phase.rate * min(1.0, (done + 1) / self.recipe.warmup_steps) * limits.share(self.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+
+    def update_average(self) -> None:
+        """Moves the averaged weights towards the present ones, faster at first."""
+        decay = min(self.recipe.average_decay, (1 + self.step) / (10 + self.step))
+        for name, value in self.network.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.average[name].lerp_(value, 1 - decay)
+
+    def averaged(self) -> nn.Module:
+        """A network of the averaged weights, in evaluation mode."""
+        return network_of(self.average, self.recipe)
+
+    def log(self, row: Metrics) -> None:
+        """One JSON object a line."""
+        line = {"step": self.step, **{name: round(value, 4) for name, value in row.items()}}
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def save(self) -> None:
+        """Writes the state; a kill in between leaves the last whole one."""
+        content = {
+            "network": self.network.state_dict(), "average": self.average,
+            "optimiser": self.optimiser.state_dict(), "step": self.step,
+        }
+        write_whole(self.folder / "state.pt", lambda file: torch.save(content, file))
+
+    def load(self, path: Path) -> None:
+        """Takes over a saved state."""
+        kept = torch.load(path, map_location="cpu", weights_only=True)
+        self.network.load_state_dict(kept["network"])
+        self.optimiser.load_state_dict(kept["optimiser"])
+        self.average, self.step = kept["average"], int(kept["step"])
+
+
+def build(recipe: Recipe) -> nn.Module:
+    """The recipe's network with random weights."""
+    network = ResNet18() if recipe.size is None else RadiographNetwork(recipe.size)
+    return network.to(memory_format=torch.channels_last)
+
+
+def network_of(weights: Weights, recipe: Recipe) -> nn.Module:
+    """A network in evaluation mode."""
+    network = build(recipe)
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def grouped(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Parameters for the optimiser: only kernels decay."""
+    kernels = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def set_momentum(network: nn.Module, draws: Draws, phase: Phase) -> None:
+    """Batch statistics are kept of whole images alone, where a phase has any: so the network will be used."""
+    keep = draws.whole or not any(one.whole for one in phase.draws)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = MOMENTUM if keep else 0.0
+
+
+def mean(sums: Mapping[str, float]) -> Metrics:
+    """Means over the steps of each kind since the last line of the log."""
+    steps = sum(value for name, value in sums.items() if name.endswith("count"))
+    return {
+        name: value / max(sums.get(f"{name.split()[0]} count", steps), 1)
+        for name, value in sums.items() if not name.endswith("count")
+    }

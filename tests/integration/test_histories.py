@@ -82,6 +82,19 @@ class History:
             assert may_go, "removed with instances that no job has"
             self.kept = set()
 
+    def correct(self) -> None:
+        """A whole series comes with other patient data, all jobs end, and what is old is removed."""
+        edit = VERSIONS[self.chance.choice(("right", "third"))]
+        self.kept |= offer(self.node.settings.data.parent / "offered", edit, range(4), 1)
+        sent(self.node, edit)
+        for _ in range(self.chance.choice((1, 2, 3))):
+            self.now_s += 31
+            self.node.dispatcher.tick(self.now_s)
+        for job in jobs(self.node):
+            if job.state == "queued":
+                cancel(self.node.client, job.job_id)
+        self.sweep()
+
     def is_all_in_jobs(self) -> bool:
         """By content, and by the files that lie there before the sweep."""
         data = self.node.settings.data
@@ -91,7 +104,7 @@ class History:
         """One event; nothing that was acknowledged goes by it."""
         events: list[Callable[[], None]] = [
             self.send, self.send, self.look, self.look, self.look, self.decide, self.restart, self.end,
-            self.sweep,
+            self.sweep, self.correct,
         ]  # fmt: skip
         event = self.chance.choice(events)
         event()

@@ -75,19 +75,10 @@ def jobs_command(
 
 
 def require_node(node: NodeSettings) -> None:
-    """Raises UsageError where the folder that holds the jobs is not there: a wrong name makes none.
-
-    Raises OutputError where jobs have lost their database.
-    """
-    from app.node.database import database_file, require_not_lost
-
+    """Raises UsageError where the folder that holds the jobs is not there: a wrong name makes none."""
     if not node.database and not node.data.is_dir():
         got = "which is a file" if node.data.exists() else "which does not exist"
         raise UsageError(f"expected the data folder of a node at --data, got {node.data}, {got}")
-    if not node.database and not database_file(node).exists():
-        require_not_lost(node)
-        text = f"expected the data folder of a node at --data, got {node.data}, which has no database"
-        raise UsageError(f"{text}; osteon serve makes it")
 
 
 def require_packages(settings: Settings) -> None:

@@ -221,8 +221,7 @@ def serve(
     network_s: float | None = None, grace_s: float | None = None, commitment_s: float | None = None,
     crash_limit: int | None = None, lost_s: float | None = None, audit: Path | None = None,
     watch: Path | None = None, watch_settled_s: float | None = None, stow: bool | None = None,
-    mount: Path | None = None,
-    config: Config = None,
+    mount: Path | None = None, config: Config = None,
 ) -> int:
     """Stand beside a PACS: receive studies, segment them, deliver the results. app.yaml says the rest.
 
@@ -274,6 +273,8 @@ def serve(
         A file there is taken when it was the same so long.
     stow
         Take instances by STOW-RS on the HTTP port.
+    mount
+        Mount point without whose disk the node does not start; empty: any folder will do.
     """
     given = locals()
     ways = {key: given.pop(key) for key in ("config", "models", "device", "runtime", "precision", "mode")}

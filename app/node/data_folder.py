@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 
 from app.node.configuration import NodeSettings, Role
-from app.node.file_lock import identity, leads_to, lock, try_lock
+from app.node.file_lock import identity, is_locked, leads_to, lock
 from operators.errors import OutputError
 
 # Who starts at the same moment looks at each lock, which takes it for an instant
@@ -151,11 +151,7 @@ def held(path: Path, holder: Holder) -> int:
 
 def holder_of(path: Path) -> Holder | None:
     """The node that holds a lock now; None where nobody does. Raises OSError."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        return None if try_lock(descriptor, fcntl.LOCK_SH) else written(path)
-    finally:
-        os.close(descriptor)
+    return written(path) if is_locked(path) else None
 
 
 def written(path: Path) -> Holder:

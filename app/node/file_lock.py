@@ -38,6 +38,18 @@ def unlock(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock of a file alone; False where the file has gone. Raises OSError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        return not try_lock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
 def identity(descriptor: int) -> tuple[int, int]:
     """Device and inode of an open file."""
     status = os.fstat(descriptor)

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from app.node.file_lock import identity, lock, try_lock, unlock
+from app.node.file_lock import identity, lock, unlock
 
 PART, WHOLE = ".part", ".whole"
 # Stands for the series in the name of a file that goes to the conflicts
@@ -110,18 +110,6 @@ def final_of(pending: str) -> tuple[str, str, str, int]:
     """
     study, series, name, size, *_ = pending.removesuffix(WHOLE).split("_")
     return study, series, name, int(size)
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a pending file is being made durable; False where it has gone."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return False
-    try:
-        return not try_lock(descriptor, fcntl.LOCK_SH)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from app.node.file_lock import identity, leads_to, lock, try_lock
+from app.node.file_lock import identity, is_locked, leads_to, lock, try_lock
 
 LOCK = ".lock"
 # Another process settles what a crash left; a hundred thousand files take it less.
@@ -58,14 +58,7 @@ def receivers(incoming: Path) -> list[Path]:
 
 def is_alive(folder: Path) -> bool:
     """Whether a receiver's lock is held; that of a receiver of older versions never is."""
-    try:
-        descriptor = os.open(lock_of(folder), os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        return not try_lock(descriptor, fcntl.LOCK_SH)
-    finally:
-        os.close(descriptor)
+    return is_locked(lock_of(folder))
 
 
 @contextmanager

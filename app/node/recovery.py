@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from app.node.file_lock import leads_to
-from app.node.pending_file import CONFLICT, PART, WHOLE, final_of, is_locked, settled_file
+from app.node.file_lock import is_locked, leads_to
+from app.node.pending_file import CONFLICT, PART, WHOLE, final_of, settled_file
 from app.node.receiver_folder import dead_receivers, is_alive, receivers, remove_receiver
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW

@@ -16,6 +16,7 @@ from app.node.commitment import ask, report_owed, require_committed, transaction
 from app.node.configuration import NodeSettings, Peer, StandIn
 from app.node.delivery import delivered
 from app.node.destination import Outgoing, Refused
+from app.node.file_lock import try_lock
 from app.node.inbox import Inbox
 from app.node.job import Json, job_folder
 from app.node.jobs import FORMER_DATA
@@ -54,11 +55,9 @@ def deliver_alone(delivery: Json, settings: NodeSettings) -> Attempt:
     if not folder.is_dir():
         return deliver(delivery, settings)
     with (folder / f"{delivery['peer']}.lock").open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not try_lock(lock.fileno(), fcntl.LOCK_EX):
             text = f"expected to be the only one that delivers to {delivery['peer']}, another does too"
-            raise TransientError(text, code="under_way") from error
+            raise TransientError(text, code="under_way")
         return deliver(delivery, settings)
 
 

@@ -122,10 +122,10 @@ class Inbox:
         return recover(self.root)
 
     def _own_folder(self) -> Path:
-        with self.claiming:
-            if self.own is None:
-                self.own = ReceiverFolder(self.incoming, self.receiver)
-            return self.own.path
+        if self.own is None:
+            with self.claiming:
+                self.own = self.own or ReceiverFolder(self.incoming, self.receiver)
+        return self.own.path
 
     def _committed(self, pending: PendingFile, instance: Instance) -> Outcome:
         found = self._offer(pending, self.place(instance))

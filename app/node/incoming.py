@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.node.command_set import StoreRequest
+from operators.dicom.meta_group import MetaGroup
 
 # PS3.7 C and PS3.4 B.2.3: statuses of C-STORE
 SUCCESS, OUT_OF_RESOURCES, NOT_THE_SOP_CLASS, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xA900, 0xC000
@@ -97,6 +98,7 @@ class Incoming(GrowingFile):
 
     context_id: int
     request: StoreRequest
+    meta: MetaGroup | None = None
 
 
 def write_all(descriptor: int, views: list[memoryview]) -> int:

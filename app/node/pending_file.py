@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from app.node.file_lock import identity, lock, unlock
+from app.node.file_lock import lock, unlock
 
 PART, WHOLE = ".part", ".whole"
 # Stands for the series in the name of a file that goes to the conflicts
@@ -50,10 +49,11 @@ class PendingFile:
     """Open from now on. At the end of the context its name in `incoming` is gone. Raises OSError."""
 
     def __init__(self, part: Path) -> None:
-        self.path, self.token = part, uuid.uuid4().hex[:16]
+        self.path, self.token = part, os.urandom(8).hex()
         # A network file system grants exclusive locks to writers only
         self.descriptor = os.open(part, os.O_RDWR | os.O_NOFOLLOW)
-        self.identity, self.size = identity(self.descriptor), os.fstat(self.descriptor).st_size
+        status = os.fstat(self.descriptor)
+        self.identity, self.size = (status.st_dev, status.st_ino), status.st_size
         self.is_stuck = False
 
     def __enter__(self) -> Self:

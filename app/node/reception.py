@@ -26,7 +26,8 @@ from app.node.incoming import (
     Incoming,
 )
 from operators.dicom.file_meta import file_head
-from operators.dicom.instance_identity import Instance, read_instance
+from operators.dicom.instance_identity import Instance, read_received
+from operators.dicom.meta_group import SOURCE, SYNTAX, MetaGroup
 from operators.errors import UnreadableError
 
 log = structlog.get_logger()
@@ -177,6 +178,7 @@ class Reception(DIMSEServiceProvider):
             incoming.status = OUT_OF_RESOURCES
             return incoming
         incoming.open(self.store.inbox.new_part())
+        incoming.meta = MetaGroup({SYNTAX: syntax, SOURCE: sender}, len(head))
         incoming.take(memoryview(head))
         return incoming
 
@@ -207,9 +209,9 @@ class Reception(DIMSEServiceProvider):
         """Which instance it is, what became of it, and the code of the reason why it was not stored."""
         try:
             path = incoming.closed()
-            if path is None:
+            if path is None or incoming.meta is None:
                 return None, None, ""
-            instance = read_instance(path, incoming.begun)
+            instance = read_received(path, incoming.begun, incoming.meta)
             request = incoming.request
             said = (request.sop_class_uid, request.sop_instance_uid)
             if (instance.sop_class_uid, instance.sop_instance_uid) != said:

@@ -27,8 +27,7 @@ def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: st
             _element(0x0002, b"UI", _uid(sop_class_uid)),
             _element(0x0003, b"UI", _uid(sop_instance_uid)),
             _element(0x0010, b"UI", _uid(transfer_syntax_uid)),
-            _element(0x0012, b"UI", _uid(IMPLEMENTATION_CLASS_UID)),
-            _element(0x0013, b"SH", _padded(IMPLEMENTATION_VERSION, b" ")),
+            _IMPLEMENTATION,
             _element(0x0016, b"AE", _padded(source_ae, b" ")),
         )
     )
@@ -64,3 +63,11 @@ def _uid(value: str) -> bytes:
 def _padded(value: str, padding: bytes) -> bytes:
     content = value.encode("ascii", "replace")
     return content + padding * (len(content) % 2)
+
+
+_IMPLEMENTATION = b"".join(
+    (
+        _element(0x0012, b"UI", _uid(IMPLEMENTATION_CLASS_UID)),
+        _element(0x0013, b"SH", _padded(IMPLEMENTATION_VERSION, b" ")),
+    )
+)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pydicom.charset import python_encoding
@@ -74,15 +75,19 @@ class Instance:
     source_ae: str = ""
 
 
-def read_instance(path: Path, begun: bytes = b"") -> Instance:
-    """Raises UnreadableError for a file without the four UIDs, or with one that is none.
-
-    `begun` is how the file begins, where that is known already.
-    """
+def read_instance(path: Path) -> Instance:
+    """Raises UnreadableError for a file without the four UIDs, or with one that is not valid."""
     try:
-        return (_quickly(begun) if begun else None) or _from_file(path)
+        return _from_file(path)
     except OSError as error:
         raise UnreadableError("expected a file that can be read, got none") from error
+
+
+def read_received(path: Path, begun: bytes, meta: MetaGroup) -> Instance:
+    """Does the same for a file that this process has just written: `begun` holds its first bytes, and `meta`
+    is the file meta group that they begin with.
+    """
+    return _described(begun, meta) or read_instance(path)
 
 
 def read_outgoing(path: Path) -> tuple[str, str, str]:
@@ -107,8 +112,12 @@ def _from_file(path: Path) -> Instance:
 def _quickly(head: bytes) -> Instance | None:
     """None for what must be read by `_in_full`."""
     meta = _quick_meta(head)
-    syntax = meta.text(SYNTAX) if meta else ""
-    if meta is None or (syntax not in _SIMPLE and not _is_encapsulated(syntax)):
+    return None if meta is None else _described(head, meta)
+
+
+def _described(head: bytes, meta: MetaGroup) -> Instance | None:
+    syntax = meta.text(SYNTAX)
+    if syntax not in _SIMPLE and not _is_encapsulated(syntax):
         return None
     explicit = _SIMPLE.get(syntax, True) and is_vr(head[meta.end + 4 : meta.end + 6])
     values = scan_elements(head[meta.end :], explicit=explicit, wanted=_WANTED)
@@ -159,12 +168,13 @@ def _instance(values: Values, meta: MetaGroup) -> Instance:
         """Of what says nothing but digits and capitals in any character set."""
         return values.get(_TAGS[keyword], b"").decode("ascii", "replace").strip(" \0")
 
+    modality = said("Modality")
     return Instance(
         _required_uid(said("StudyInstanceUID"), "StudyInstanceUID"),
         _required_uid(said("SeriesInstanceUID"), "SeriesInstanceUID"),
         _required_uid(said("SOPInstanceUID"), "SOPInstanceUID"),
         _required_uid(said("SOPClassUID"), "SOPClassUID"),
-        said("Modality") if is_code_string(said("Modality")) else "",
+        modality if is_code_string(modality) else "",
         _description(values, "StudyDescription"),
         _description(values, "SeriesDescription"),
         title_of(meta.text(SOURCE)),
@@ -174,13 +184,21 @@ def _instance(values: Values, meta: MetaGroup) -> Instance:
 def _description(values: Values, keyword: str) -> str:
     """In the data set's character set, as far as Python knows it; '' for one longer than any may be."""
     value = values.get(_TAGS[keyword], b"")
-    if len(value) > LIMITS.value_bytes:
+    if not value or len(value) > LIMITS.value_bytes:
         return ""
-    named = values.get(_TAGS["SpecificCharacterSet"], b"")[:64].decode("ascii", "replace").split("\\")
-    known = [python_encoding[name.strip(" \0")] for name in named if name.strip(" \0") in python_encoding]
-    # Without a character set UTF-8 is the most frequent of those that are used nevertheless
-    encoding = known[-1] if any(name.strip(" \0") for name in named) and known else "utf-8"
+    encoding = _encoding(values.get(_TAGS["SpecificCharacterSet"], b"")[:64])
     return value.decode(encoding, "replace").strip(" \0")
+
+
+@lru_cache(maxsize=64)
+def _encoding(character_sets: bytes) -> str:
+    """Python's name of the last character set that it knows.
+
+    UTF-8 stands for a missing one: it is the most frequent of the encodings that are used unnamed.
+    """
+    named = [name.strip(" \0") for name in character_sets.decode("ascii", "replace").split("\\")]
+    known = [python_encoding[name] for name in named if name in python_encoding]
+    return known[-1] if any(named) and known else "utf-8"
 
 
 def _required_uid(value: str, keyword: str) -> str:

@@ -20,8 +20,10 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from operators.dicom.element_walk import file_reader
 from operators.dicom.file_meta import file_head, with_standard_head
-from operators.dicom.instance_identity import read_instance
+from operators.dicom.instance_identity import read_instance, read_received
+from operators.dicom.meta_group import read_meta_group
 from operators.errors import UnreadableError
 from tests.integration.dataset_bytes import UID, ct, deflated, element, nested, text
 from tests.integration.wire import CT, DEFLATED, EXPLICIT, IMPLICIT
@@ -85,7 +87,9 @@ def test_valid_files_are_identified_as_pydicom_reads_them(
     dataset.save_as(path, enforce_file_format=True)
     read = pydicom.dcmread(path)
     found = read_instance(path)
-    assert found == read_instance(path, path.read_bytes()[: 1 << 14])
+    with path.open("rb") as file:
+        meta = read_meta_group(file_reader(file.fileno()))
+    assert found == read_received(path, path.read_bytes()[: 1 << 14], meta)
     assert (found.study_instance_uid, found.series_instance_uid) == (read.StudyInstanceUID, f"{UID}.1")
     assert (found.sop_instance_uid, found.sop_class_uid) == (read.SOPInstanceUID, read.SOPClassUID)
     assert (found.modality, found.source_ae) == ("CT", "CT1")

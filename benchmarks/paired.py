@@ -1,0 +1,67 @@
+"""Figures of this checkout as ratios to those of another one: both are measured in turns, pair by pair.
+
+    git worktree add --detach ../before COMMIT
+    python -m benchmarks.paired --against ../before --figure 'CPU ([0-9.]+) ms' benchmarks/receive_cost.py
+    python -m benchmarks.paired --against ../before --figure "own ([0-9]+) ms" -m benchmarks.node --studies 30
+
+What follows the options is given to Python in each checkout, whose modules it imports; a file is this
+checkout's. The first group of each pattern is a figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Prints medians, the median ratio of the pairs, and the range of the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--against", type=Path, required=True, metavar="FOLDER", help="the other checkout")
+    parser.add_argument("--pairs", type=int, default=6, help="how often each is measured")
+    parser.add_argument("--figure", action="append", required=True, help="a pattern; may be given repeatedly")
+    parser.add_argument("program", nargs=argparse.REMAINDER, help="arguments of Python")
+    arguments = parser.parse_args()
+    other = arguments.against.resolve()
+    pairs: list[tuple[list[float], list[float]]] = []
+    for pair in range(arguments.pairs):
+        # Which goes first alternates, so that neither always finds what the other has warmed or worn
+        order = (other, HERE) if pair % 2 == 0 else (HERE, other)
+        figures = {tree: measure(tree, arguments.program, arguments.figure) for tree in order}
+        pairs.append((figures[other], figures[HERE]))
+    for column, pattern in enumerate(arguments.figure):
+        report(pattern, [(before[column], after[column]) for before, after in pairs])
+
+
+def measure(tree: Path, program: list[str], patterns: list[str]) -> list[float]:
+    """The figures of one run. Raises SystemExit with its output where one is missing."""
+    own = [str(HERE / each) if (HERE / each).is_file() and each.endswith(".py") else each for each in program]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    done = subprocess.run(
+        [sys.executable, *own], cwd=tree, env=environment, capture_output=True, text=True, check=False
+    )
+    found = [re.search(pattern, done.stdout) for pattern in patterns]
+    if done.returncode or not all(found):
+        raise SystemExit(f"expected {patterns} from {program}, got:\n{done.stdout}{done.stderr}")
+    return [float(match[1]) for match in found if match]
+
+
+def report(pattern: str, pairs: list[tuple[float, float]]) -> None:
+    """One line for a figure."""
+    before, after = (statistics.median(values) for values in zip(*pairs, strict=True))
+    ratios = [now / then for then, now in pairs]
+    print(
+        f"{pattern}: {before:g} -> {after:g}, ratio {statistics.median(ratios):.3f} "
+        f"({min(ratios):.3f} to {max(ratios):.3f}, {len(pairs)} pairs)"
+    )
+
+
+if __name__ == "__main__":
+    main()

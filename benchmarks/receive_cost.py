@@ -1,0 +1,82 @@
+"""What one received instance costs the listener: CPU time, and the rate from one sender.
+
+Run by `benchmarks.paired`, which compares two checkouts; the modules are those of the one it runs in. On ext4
+the rate falls from run to run: each new file looks past all inodes that were deleted in the last minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from tests import phantoms
+from tests.integration.node_cases import system_tool
+
+LISTEN = """
+import sys
+from pathlib import Path
+from tests.integration.node_cases import listening, node_settings
+with listening(node_settings(Path(sys.argv[1]))) as running:
+    print(running.port, flush=True)
+    sys.stdin.read()
+"""
+
+
+def main() -> None:
+    """Prints both figures; the first sending warms the caches and is not measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--slices", type=int, default=274, help="instances of a series")
+    parser.add_argument("--series", type=int, default=4, help="series that are measured")
+    parser.add_argument("--data", type=Path, help="folder on the disk to be measured")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.data) as temporary:
+        measure(Path(temporary), arguments.slices, arguments.series)
+
+
+def measure(root: Path, slices: int, series: int) -> None:
+    """One association after another."""
+    hu = np.random.default_rng(0).integers(-1000, 1000, (512, 512, 1), dtype=np.int16)
+    for study in range(series + 1):
+        volume = np.repeat(hu, slices, axis=2)
+        phantoms.write_ct(root / "ct" / str(study), volume, phantoms.axial_affine(), study=study + 1)
+    os.sync()
+    with subprocess.Popen(
+        [sys.executable, "-c", LISTEN, str(root / "node")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        store(port, root / "ct" / "0")
+        before_s, began_s = cpu_s(process.pid), time.monotonic()
+        for study in range(1, series + 1):
+            store(port, root / "ct" / str(study))
+        count, took_s = series * slices, time.monotonic() - began_s
+        print(f"CPU {1000 * (cpu_s(process.pid) - before_s) / count:.4f} ms an instance")
+        print(f"rate {count / took_s:.1f} instances a second")
+
+
+def store(port: int, folder: Path) -> None:
+    """Sends a series over one association."""
+    command = [
+        system_tool("storescu"), "-aet", "CT1", "-aec", "OSTEON", "-pdu", "131072", "+sd",
+        "127.0.0.1", str(port), str(folder),
+    ]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "TCP_NODELAY": "1"})
+
+
+def cpu_s(process: int) -> float:
+    """User and system time so far."""
+    times = psutil.Process(process).cpu_times()
+    return float(times.user + times.system)
+
+
+if __name__ == "__main__":
+    main()

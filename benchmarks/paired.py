@@ -1,10 +1,10 @@
 """Figures of this checkout as ratios to those of another one: both are measured in turns, pair by pair.
 
     git worktree add --detach ../before COMMIT
-    python -m benchmarks.paired --against ../before --figure 'CPU ([0-9.]+) ms' benchmarks/receive_cost.py
-    python -m benchmarks.paired --against ../before --figure "own ([0-9]+) ms" -m benchmarks.node --studies 30
+    python -m benchmarks.paired --against ../before --figure 'CPU ([0-9.]+) ms' -- benchmarks/receive_cost.py
+    python -m benchmarks.paired --against ../before --figure "own ([0-9]+) ms" -- -m benchmarks.node
 
-What follows the options is given to Python in each checkout, whose modules it imports; a file is this
+What follows `--` is given to Python in each checkout, whose modules it imports; a file is this
 checkout's. The first group of each pattern is a figure.
 """
 
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--against", type=Path, required=True, metavar="FOLDER", help="the other checkout")
     parser.add_argument("--pairs", type=int, default=6, help="how often each is measured")
     parser.add_argument("--figure", action="append", required=True, help="a pattern; may be given repeatedly")
-    parser.add_argument("program", nargs=argparse.REMAINDER, help="arguments of Python")
+    parser.add_argument("program", nargs="+", help="arguments of Python")
     arguments = parser.parse_args()
     other = arguments.against.resolve()
     pairs: list[tuple[list[float], list[float]]] = []

@@ -94,10 +94,16 @@ def write_ahead(path: Path) -> None:
 
 
 def require_utf8(url: str) -> None:
-    """Raises UsageError for a PostgreSQL database of another encoding, whose texts come back as bytes."""
+    """Raises UsageError for a PostgreSQL database of another encoding, whose texts come back as bytes.
+
+    Raises TransientError for a server that takes connections and does not answer: each further try would
+    wait as long again.
+    """
     try:
         with psycopg.connect(url) as connection:
             encoding = connection.info.parameter_status("server_encoding")
+    except psycopg.errors.ConnectionTimeout as error:
+        raise unavailable(error) from error
     except psycopg.Error:
         return  # making its tables says why it does not answer
     if encoding != UTF8:
@@ -143,7 +149,8 @@ def answering() -> Iterator[None]:
 
 def unavailable(error: Exception) -> TransientError:
     """The database does not answer; its own message may hold a password."""
-    got = "no connection" if isinstance(error, OperationalError) else "another database's answer"
+    unreachable = isinstance(error, OperationalError | psycopg.OperationalError)
+    got = "no connection" if unreachable else "another database's answer"
     return TransientError(f"expected the database of jobs to answer, got {got}", code="database_unavailable")
 
 

@@ -58,7 +58,8 @@ def block(
 def plain_line(job: JobState, accession: str | None, now: datetime) -> str:
     """All of it in one line, with the whole id first."""
     state, age, took, sender, images = cells(job, now)
-    parts = [job.job_id, state, f"age {age}", f"took {took}", f"from {sender}", f"{images} images"]
+    parts = [job.job_id, state, f"age {age}", f"took {took}"]
+    parts += [f"from {sender}", f"{images} images"] if job.revision else []
     return "; ".join([*parts, f"to {to_text(job)}", *said(job, accession, now)])
 
 
@@ -85,7 +86,8 @@ def cells(job: JobState, now: datetime) -> tuple[str, ...]:
     age = duration(now.timestamp() - datetime.fromisoformat(job.created_at).timestamp())
     end_ms = job.completed_ms if job.state in ENDS and job.completed_ms else now_ms
     took = duration((end_ms - job.begun_ms) / 1000) if job.begun_ms else "-"
-    return job.state, age, took, printable(job.calling_ae) or "-", str(job.images)
+    images = str(job.images) if job.revision else "-"
+    return job.state, age, took, printable(job.calling_ae) or "-", images
 
 
 def duration(seconds: float) -> str:
@@ -155,7 +157,7 @@ def show_job(job: JobState, name: str, accession: str, folder: str, console: Con
         "job": job.job_id, "short": name, "study": job.study_instance_uid, "state": state,
         "reason": reason_of(job, now),
         "accession": printable(accession) or "none",
-        "from": f"{sender}, {images} images, version {job.revision}",
+        "from": f"{sender}, {images} images, version {job.revision}" if job.revision else "",
         "queued": f"{datetime.fromisoformat(job.created_at).astimezone(now.tzinfo):%F %T}, {age} ago",
         "took": took, "files": folder,
     }  # fmt: skip

@@ -101,7 +101,7 @@ class WatchedFolder:
         except (ChangedError, FileNotFoundError):
             return False
         except OSError as error:
-            log.error("watched_file_postponed", error=error.strerror)
+            log.error("watched_file_postponed", error=reason_of(error))
             if error.errno not in FULL:
                 self.postponed[names] = self.now_s() + PAUSE_S
         return False
@@ -143,6 +143,18 @@ class WatchedFolder:
         self.ignored = ignored
 
 
+class ObstacleError(OSError):
+    """The place for refused files cannot be used."""
+
+
+def reason_of(error: OSError) -> str:
+    """What the log says; file names are a stranger's and stay out of it."""
+    if isinstance(error, ObstacleError):
+        text = f"expected a folder for refused files named {REFUSED!r} in the watched folder"
+        return f"{text}, got: {error.strerror}"
+    return error.strerror or type(error).__name__
+
+
 def counts(names: Names) -> bool:
     """Whether a file or folder of that name is looked at."""
     name = names[-1]
@@ -154,11 +166,14 @@ def counts(names: Names) -> bool:
 def refused_folder(top: int, names: Names) -> Iterator[int]:
     """The same subfolder of `refused`; where there is a file or a link in the way, `refused` itself.
 
-    Raises OSError where that is no folder.
+    Raises ObstacleError where that is not a folder that can be opened.
     """
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(opened_folder(top, (REFUSED, *names), make=True))
         except OSError:
-            folder = stack.enter_context(opened_folder(top, (REFUSED,), make=True))
+            try:
+                folder = stack.enter_context(opened_folder(top, (REFUSED,), make=True))
+            except OSError as error:
+                raise ObstacleError(error.errno, error.strerror) from error
         yield folder

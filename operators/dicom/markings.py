@@ -70,12 +70,21 @@ class Making:
         return first + self.revision - 1
 
     def description(self, what: str) -> str:
-        """`what` of which series; the package's title is cut where all would not fit."""
+        """`what` of which series; the package's title loses its last words where all would not fit."""
         number = hint((decoded(self.series.header),), "SeriesNumber")
         of = f", series {number}" if number else ""
         replaced = f", replaces v{self.revision - 1}" if self.revision > 1 else ""
-        rest = f" {what}{of}{replaced}{NOTICE}"
-        return (self.package.title[: LONG_STRING - len(rest)] + rest)[:LONG_STRING]
+        rest = f"{what}{of}{replaced}{NOTICE}"
+        title = whole_words(self.package.title, LONG_STRING - len(rest) - 1)
+        return f"{title} {rest}".strip()[:LONG_STRING]
+
+
+def whole_words(text: str, length: int) -> str:
+    """As many of the first words as fit."""
+    words = text.split()
+    while words and len(" ".join(words)) > length:
+        words.pop()
+    return " ".join(words)
 
 
 def algorithm(making: Making) -> AlgorithmIdentificationSequence:

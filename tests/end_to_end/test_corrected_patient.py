@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
-from pydicom.dataset import Dataset
-from pydicom.uid import SecondaryCaptureImageStorage
 
+from operators.dicom.key_object_writer import write_key_objects
+from operators.dicom.picture_writer import write_pictures, write_turntable
+from operators.dicom.scan import scan
+from operators.imaging.turntable import View
 from tests import phantoms
 from tests.integration.node_processes import Orthanc, Served, fetched, until
+from tests.integration.seg_cases import making
+from tests.integration.test_picture_writer import MADE, PICTURES, PIXELS
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)
@@ -61,13 +66,12 @@ another = Another()
 
 
 def pictures(folder: Path, turn: int) -> Path:
-    """Three secondary captures of the study, such as are made of fractures."""
-
-    def edit(dataset: Dataset, k: int) -> None:
-        dataset.SOPClassUID, dataset.Modality = SecondaryCaptureImageStorage, "OT"
-        dataset.SOPInstanceUID = f"{STUDY}.97.{turn}.{k}"
-
-    phantoms.write_ct(folder, HU, AFFINE, series=97, keep=range(3), edit=edit)
+    """What is made of fractures: two pictures, a turntable of one view, and a key object selection."""
+    (series,) = scan(folder.parent / "ct").series
+    named = replace(making(MADE, series), revision=turn)
+    write_pictures(PICTURES, named, folder / "pictures")
+    write_turntable((View(PIXELS, 0),), named, folder / "turntable")
+    write_key_objects(PICTURES, named, folder / "key-objects.dcm")
     return folder
 
 
@@ -108,7 +112,8 @@ def test_results_come_back_three_times_and_then_the_patient_is_corrected(
         pacs.upload(pictures(tmp_path / f"pictures{turn}", turn))
         routed(pacs, node)
         assert jobs_of_study(node) == [("delivered", "")]
-        assert instances(pacs) == stored + another.number - 1 + 3 * turn
+        assert instances(pacs) == stored + another.number - 1 + 4 * turn
+        assert len(pacs.results("KO")) == turn
     corrected(pacs, tmp_path / "corrected")
     pacs.route(STUDY)
     until(lambda: jobs_of_study(node) == [("delivered", "former_patient_data"), ("delivered", "")], 120)

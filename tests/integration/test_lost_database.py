@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from app.node.command import jobs_command
 from app.node.configuration import NodeSettings
 from app.node.database import prepare_database
 from app.settings import read_settings
-from operators.errors import OutputError
+from operators.errors import OutputError, TransientError
 
 
 @pytest.fixture
@@ -59,3 +60,23 @@ def test_jobs_names_a_lost_database_and_makes_none(lost: NodeSettings) -> None:
     with pytest.raises(OutputError, match="it is gone"):
         jobs_command(read_settings(node={"data": lost.data}), "list", None, False)
     assert not list(lost.data.glob("osteon.sqlite*"))
+
+
+@pytest.mark.parametrize("command", ["jobs", "check"])
+def test_a_database_that_takes_connections_and_says_nothing_is_waited_for_once(
+    tmp_path: Path, command: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        # Two seconds are the least that libpq takes
+        url = f"postgresql://osteon@127.0.0.1:{silent.getsockname()[1]}/osteon?connect_timeout=2"
+        settings = read_settings(node={"data": tmp_path, "database": url})
+        if command == "check":
+            finding = check.database(settings.node)
+            assert (finding.code, "got no connection" in finding.sentence) == (TransientError.exit_code, True)
+        else:
+            with pytest.raises(TransientError, match="to answer, got no connection"):
+                jobs_command(settings, "list", None, False)
+        silent.setblocking(False)
+        silent.accept()
+        with pytest.raises(BlockingIOError):
+            silent.accept()

@@ -73,6 +73,21 @@ def test_the_series_says_what_it_is_of_which_series_and_that_it_is_not_for_diagn
     assert written(tmp_path).SeriesDescription == "Bones and fragments segments (AI, not for diagnosis)"
 
 
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("made-up bones of all kinds", "made-up segments"), ("", "segments"), ("bones   ", "bones segments"),
+        ("extraordinarily long", "segments"),
+    ],
+)  # fmt: skip
+def test_a_title_that_is_cut_or_left_out_leaves_one_space(title: str, text: str) -> None:
+    source = series(grid(), header(SeriesNumber=1))
+    made = replace(making(MADE, source), revision=10)
+    described = replace(made, package=replace(made.package, title=title)).description("segments")
+    assert described == f"{text}, series 1, replaces v9 (AI, not for diagnosis)"
+    assert len(described) <= 64
+
+
 def test_a_long_label_is_cut_to_what_dicom_allows(tmp_path: Path) -> None:
     made = segmentation(blobs(), grid(), replace(bone(11), label="Left " + "very " * 30 + "long bone"))
     path = write_seg(made, making(made, series(grid())), tmp_path / "seg.dcm")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
+from structlog.testing import capture_logs
 
 from app.node.inbox import Inbox
 from app.node.watched_folder import AT_ONCE, PAUSE_S, WatchedFolder
@@ -116,9 +116,18 @@ def test_a_link_in_the_place_of_refused_moves_nothing_out_of_the_folder(watch: W
     (elsewhere / "letter.txt").write_text("another one's")
     (watch.path / "refused").symlink_to(elsewhere)
     (watch.path / "letter.txt").write_text("no DICOM")
-    assert [watch.look(6) for _ in range(3)] == [0, 0, 0]
+    with capture_logs() as said:
+        assert [watch.look(6) for _ in range(3)] == [0, 0, 0]
+    (postponed,) = [each for each in said if each["event"] == "watched_file_postponed"]
+    assert "folder for refused files named 'refused'" in postponed["error"]
+    assert "letter" not in postponed["error"]
     assert [path.read_text() for path in elsewhere.iterdir()] == ["another one's"]
     assert (watch.path / "letter.txt").read_text() == "no DICOM"
+    (watch.path / "refused").unlink()
+    (watch.path / "refused").write_text("a file in its place")
+    with capture_logs() as said:
+        watch.look(PAUSE_S + 1)
+    assert "folder for refused files" in next(each["error"] for each in said if "error" in each)
     (watch.path / "refused").unlink()
     assert [watch.look(PAUSE_S + 1), watch.look(6)] == [0, 0]
     assert (watch.path / "refused" / "letter.txt").read_text() == "no DICOM"
@@ -167,7 +176,7 @@ def test_special_files_are_left_alone_and_hold_up_nothing(watch: Watch, file: Pa
     with socket.socket(socket.AF_UNIX) as unix:
         unix.bind(str(watch.path / "b-socket.dcm"))
         shutil.copy(file, watch.path / "c.dcm")
-        with structlog.testing.capture_logs() as said:
+        with capture_logs() as said:
             assert [watch.look(6), watch.look(6), watch.look(6)] == [0, 1, 0]
     assert [each["count"] for each in said if each["event"] == "watched_entries_ignored"] == [{"special": 2}]
     assert len(list(watch.path.iterdir())) == 2
@@ -266,7 +275,7 @@ def test_what_is_wrong_with_one_file_concerns_that_file_only(watch: Watch, file:
     (watch.path / "long.dcm").write_bytes(head[:-12] + long_title)
     (watch.path / os.fsdecode(b"\xff\xfe.txt")).write_text("a name that is no UTF-8")
     shutil.copy(file, watch.path / "z.dcm")
-    with structlog.testing.capture_logs() as said:
+    with capture_logs() as said:
         for _ in range(8):
             watch.look(6)
     refused = len(list((watch.path / "refused").iterdir()))
@@ -288,7 +297,7 @@ def test_files_that_cannot_be_taken_hold_up_no_others_and_are_said_once(
         subprocess.run(["chattr", "+i", watch.path / f"a{n}.dcm"], check=True)
     (other,) = phantoms.write_ct(watch.path / "z", HU, AFFINE, keep=[1])
     try:
-        with structlog.testing.capture_logs() as said:
+        with capture_logs() as said:
             assert sum(watch.look(6) for _ in range(4)) == 1
         assert [each["event"] for each in said] == ["watched_file_postponed"] * 3
         assert not other.exists()
@@ -311,6 +320,6 @@ def test_folders_that_nest_for_ever_are_left_alone(watch: Watch, file: Path) -> 
     deep.mkdir(parents=True)
     shutil.copy(file, deep / "a.dcm")
     shutil.copy(file, watch.path / "z.dcm")
-    with structlog.testing.capture_logs() as said:
+    with capture_logs() as said:
         assert [watch.look(6), watch.look(6)] == [0, 1]
     assert [each["count"] for each in said] == [{"too_deep": 1}]

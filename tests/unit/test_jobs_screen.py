@@ -81,6 +81,17 @@ def test_one_job_is_shown_with_its_whole_id_and_files() -> None:
         assert part in " ".join(text.split())
 
 
+def test_of_a_conflict_nothing_is_said_that_is_not_known() -> None:
+    text = "expected the same patient's images, got another's"
+    conflict = JobState(f"{STUDY}-1234", "conflict", "patient", text, NOW.isoformat())
+    output = StringIO()
+    show_job(conflict, "1234", "", "", Console(file=output, width=80), NOW)
+    assert "from" not in output.getvalue()
+    assert "images, version" not in output.getvalue()
+    (line,) = shown(80, jobs=(replace(conflict, job_id=IDS[2]),))[1:2]
+    assert line.split()[-2:] == ["-", "-"] or line.split()[-1] == "-"
+
+
 @pytest.mark.parametrize(
     ("text", "index"),
     [("3fa9c1d", 0), ("3fa9c1d2e4b5a697", 0), ("ffff", 1), ("00", 2), ("1.2.9", 2), (IDS[1], 1), ("0aa", 2)],

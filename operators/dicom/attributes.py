@@ -40,6 +40,9 @@ VALUE_ERRORS = (
 # PS3.5 6.1.2.1, 6.2: value representations that know the default character repertoire only.
 _ASCII = frozenset({"AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
 
+# In these, bytes of the default repertoire mean the same in every character set, but for escape sequences.
+_SHORT_TEXT = frozenset({"LO", "SH"})
+_ESCAPE = 0x1B
 # What a careless writer may give such an attribute instead; the tag says which VR is meant
 _OTHER_TEXT = frozenset({"LO", "LT", "SH", "ST", "UC", "UN", "UT"})
 
@@ -70,6 +73,8 @@ def _values(dataset: Dataset, tag: BaseTag, keyword: str) -> tuple[object, ...]:
         element = dataset.get_item(tag)
         if isinstance(element, RawDataElement) and element.value is not None:
             if element.VR in _ASCII or (element.VR in _OTHER_TEXT and _own_vr(tag) in _ASCII):
+                return _ascii_values(element.value)
+            if element.VR in _SHORT_TEXT and element.value.isascii() and _ESCAPE not in element.value:
                 return _ascii_values(element.value)
             if element.VR == "US" and element.is_little_endian:
                 return struct.unpack(f"<{len(element.value) // 2}H", element.value)
@@ -141,6 +146,8 @@ def whole(sources: Sources, keyword: str, default: int | None = None) -> int | N
         return default
     try:
         (value,) = found
+        if type(value) is int:
+            return value
         number = float(str(value))
         if number != int(number):
             raise ValueError(keyword)

@@ -48,6 +48,8 @@ _META_STARTS = (b"\x02\x00\x00\x00UL", b"\x02\x00\x01\x00OB", b"\x02\x00\x02\x00
 _HEAD_BYTES = 1 << 14
 # PS3.3 F.3: the SOP class of a DICOMDIR.
 DICOMDIR = "1.2.840.10008.1.3.10"
+_PIXEL_TAG_BYTES = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
+_UNDEFINED_LENGTH = b"\xff" * 4
 # What pydicom raises on files that are not what they claim to be; anything else is our defect.
 READ_ERRORS = (InvalidDicomError, zlib.error, MemoryError, *VALUE_ERRORS)
 
@@ -102,18 +104,20 @@ def _read(file: BinaryIO, head: bytes, path: Path) -> Header | None:
         dataset, pixels_at = quick
         file.seek(pixels_at)
         return _header(dataset, file, _size(file))
-    return _read_by_pydicom(file, file_reader(file.fileno()))
+    return _read_by_pydicom(file, head)
 
 
-def _read_by_pydicom(file: BinaryIO, read_at: ReadAt) -> Header | None:
+def _read_by_pydicom(file: BinaryIO, head: bytes) -> Header | None:
     """A data set in the encoding that it has, whatever its file meta says.
 
     The walk and pydicom go by one encoding: what the one counts is what the other makes objects of.
     """
+    read_at = file_reader(file.fileno())
     meta = find_meta_group(read_at)
     syntax = UID(meta.text(SYNTAX))
     encoding, said = encoding_of(read_at(meta.end, FIRST_BYTES), syntax), said_by(syntax)
-    _require_few_elements(read_at, meta.end, encoding)
+    if not _has_few_elements(head, _size(file)):
+        _require_few_elements(read_at, meta.end, encoding)
     file.seek(meta.end)
     dataset = read_dataset(file, not encoding.explicit, not encoding.big_endian, stop_when=_at_pixels)
     dataset.file_meta = _file_meta(read_at, meta)
@@ -123,6 +127,16 @@ def _read_by_pydicom(file: BinaryIO, read_at: ReadAt) -> Header | None:
     found = uncompressed_syntax(encoding)
     note = f"the file meta says {syntax.name}, the data set is in {found.name} and is read as such"
     return replace(header, transfer_syntax_uid=str(found), note=note)
+
+
+def _has_few_elements(head: bytes, size: int) -> bool:
+    """Whether a file cannot hold too many elements, nor its header sequences nested too deep.
+
+    Each element takes eight bytes at least; only sequences of undefined length are stepped into.
+    """
+    ends_here = any(tag in head for tag in _PIXEL_TAG_BYTES)
+    sequences = head.count(_UNDEFINED_LENGTH)
+    return size < 8 * HEADER_LIMITS.elements and ends_here and sequences < HEADER_LIMITS.depth
 
 
 def _require_few_elements(read_at: ReadAt, at: int, encoding: Encoding) -> None:

@@ -16,7 +16,10 @@ from operators.dicom.element_scan import elements
 # PS3.10 7.1: 128 bytes of preamble, then "DICM".
 _MAGIC, _MAGIC_AT, _META_AT = b"DICM", 128, 132
 _PIXEL_DATA, _META_END = 0x7FE00010, 0x00030000
-_NOT_PLAIN = frozenset((ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian))
+_TRANSFER_SYNTAX = BaseTag(0x00020010)
+_NOT_PLAIN = frozenset(
+    uid.encode() for uid in (ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
+)
 _VRS = {vr.value.encode(): vr.value for vr in VR if len(vr.value) == 2}
 
 Raw = dict[BaseTag, RawDataElement]
@@ -30,28 +33,28 @@ def quick_dataset(head: bytes) -> tuple[Dataset, int] | None:
     """
     if head[_MAGIC_AT:_META_AT] != _MAGIC:
         return None
+    meta: Raw = {}
     raw: Raw = {}
-    begin = _META_AT
+    begin, size = _META_AT, len(head)
     try:
-        for tag, vr, start, end in elements(head, explicit=True, at=_META_AT):
-            if tag == _PIXEL_DATA:
-                return _dataset(raw, begin)
-            if end > len(head):
+        for number, vr, start, end in elements(head, explicit=True, at=_META_AT):
+            if number == _PIXEL_DATA:
+                return _dataset(meta, raw, begin)
+            if end > size:
                 return None
-            raw[BaseTag(tag)] = RawDataElement(
-                BaseTag(tag), _VRS[vr], end - start, head[start:end], start, False, True
-            )
+            tag, group = BaseTag(number), meta if number < _META_END else raw
+            group[tag] = RawDataElement(tag, _VRS[vr], end - start, head[start:end], start, False, True)
             begin = end
     except (struct.error, KeyError):
         return None
     return None
 
 
-def _dataset(raw: Raw, pixels_at: int) -> tuple[Dataset, int] | None:
-    meta = FileMetaDataset({tag: element for tag, element in raw.items() if tag < _META_END})
-    if "TransferSyntaxUID" not in meta or meta.TransferSyntaxUID in _NOT_PLAIN:
+def _dataset(meta: Raw, raw: Raw, pixels_at: int) -> tuple[Dataset, int] | None:
+    syntax = meta.get(_TRANSFER_SYNTAX)
+    if syntax is None or syntax.value is None or syntax.value.strip(b" \0") in _NOT_PLAIN:
         return None
-    dataset = Dataset({tag: element for tag, element in raw.items() if tag >= _META_END})
-    dataset.file_meta = meta
+    dataset = Dataset(raw)
+    dataset.file_meta = FileMetaDataset(meta)
     dataset.set_original_encoding(False, True, list(character_set_of(dataset).encodings))
     return dataset, pixels_at

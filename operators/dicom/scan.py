@@ -150,6 +150,8 @@ def _walk(folder: Path, closed: list[UnreadableFile]) -> Iterator[Path]:
 
 def _printable(path: Path) -> str:
     name = path.as_posix().encode("utf-8", "replace").decode()
+    if name.isprintable():
+        return name
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 

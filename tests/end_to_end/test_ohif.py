@@ -71,6 +71,7 @@ class Case:
     keep: tuple[int, ...] | None = None
     edit: Callable[[Any, int], None] | None = None
     options: dict[str, str] = field(default_factory=dict)
+    shown: tuple[int, ...] = (4, 12, 16, 8)
 
 
 def shuffled(dataset: Any, k: int) -> None:
@@ -79,6 +80,12 @@ def shuffled(dataset: Any, k: int) -> None:
 
 def feet_first(dataset: Any, _: int) -> None:
     dataset.PatientPosition = "FFS"
+
+
+def in_two_series(dataset: Any, k: int) -> None:
+    """One scan whose upper half came under a Series Instance UID of its own."""
+    if k >= 10:
+        dataset.SeriesInstanceUID += ".2"
 
 
 AXIAL = phantoms.axial_affine((1.5, 1.5, 3.0), (-45.0, -37.0, 10.0))
@@ -91,6 +98,8 @@ CASES = (
     Case("feet_first", AXIAL @ np.diag([-1.0, 1.0, -1.0, 1.0]), edit=feet_first),
     Case("columns_no_multiple_of_8", AXIAL, shape=(57, 48, 20)),
     Case("label_map", AXIAL, options={"profile": "labelmap"}),
+    # OHIF shows a SEG over the first series that it refers to, and no other one
+    Case("two_series", AXIAL, edit=in_two_series, shown=(12, 16, 11, 18)),
     Case("label_map_of_an_odd_matrix", AXIAL, shape=(57, 51, 20), options={"profile": "labelmap"}),
 )
 
@@ -164,7 +173,7 @@ def test_every_voxel_has_the_colour_of_its_segment(hospital: Hospital, case: Cas
     series, truth = stored(hospital.pacs, case, study, tmp_path)
     names = hospital.viewer.open_seg(series.study_instance_uid)
     assert names == [segment.label for segment in SEGMENTS]
-    for frame in (series.frames[n] for n in (4, 12, 16, 8)):
+    for frame in (series.frames[n] for n in case.shown):
         expected = truth.labels[:, :, round(frame.k)]
         drawn(hospital.viewer, frame.position_lps_mm, truth, expected)
     hospital.viewer.keep(SCREENSHOTS / f"{case.name}.png")

@@ -19,10 +19,13 @@ from operators.errors import ModelError, OutputError, UnreadableError, Unsuitabl
 from operators.imaging.segmentation import Segmentation
 from operators.imaging.volume import Grid
 from tests import phantoms
+from tests.hounsfield_cases import FAULTS, body
 from tests.integration.reading_cases import setting
 from tests.integration.seg_cases import MADE_AT
+from tests.integration.test_hounsfield_reading import stored_as
 from tests.integration.test_run import MADE, Graph
 from tests.integration.test_selection import package
+from tests.made_packages import write_package
 from tests.unit.training_cases import write_models
 
 SHAPE = (16, 16, 16)
@@ -93,6 +96,25 @@ def test_pixels_that_are_damaged_hide_no_good_series(tmp_path: Path) -> None:
     write(tmp_path / "in", 2)
     damaged = UnreadableError("expected decodable pixels, got damaged ones", code="damaged_pixels")
     assert run(tmp_path, shows(2, failing=damaged)) == (0, {"1": "damaged_pixels", "2": "selected"})
+
+
+def test_values_that_are_no_hounsfield_units_hide_no_good_series(tmp_path: Path) -> None:
+    """Only its image shows that the better series is inverted."""
+    affine = phantoms.axial_affine((3.0, 3.0, 3.0))
+    inverted = stored_as(FAULTS["inverted"][0], "<i2", RescaleIntercept=0)
+
+    def better(dataset: Dataset, k: int) -> None:
+        inverted(dataset, k)
+        dataset.SliceThickness = 2
+
+    phantoms.write_ct(tmp_path / "in", body(), affine, series=1, edit=better)
+    phantoms.write_ct(tmp_path / "in", body(), affine, series=2, edit=setting(SliceThickness=3))
+    write_package(tmp_path / "models" / "bones", sees_bone=True)
+    settings = Settings(models=tmp_path / "models")
+    outcome = run_folder(tmp_path / "in", tmp_path / "out", settings, None, MADE_AT, silent)
+    codes = {record.series_instance_uid.split(".")[-1]: record.code for record in outcome.series}
+    assert codes == {"1": "not_hounsfield", "2": "selected"}
+    assert outcome.exit_code == 0
 
 
 @pytest.mark.parametrize("error", [ModelError("x"), OutputError("x"), ZeroDivisionError("x")])

@@ -57,7 +57,7 @@ LABEL org.opencontainers.image.title="Osteon" \
       org.opencontainers.image.base.name="${BASE_IMAGE}" \
       org.monai.deploy.app-sdk="4.0.0" \
       org.nvidia.holoscan="4.6.0"
-# Names of version 1 of the specification, then those of version 0; app/map/layout.py has the same
+# Names of version 1 of the specification, then those of version 0; app/platform_layout.py has the same
 ENV HOLOSCAN_APPLICATION=/opt/holoscan/app \
     HOLOSCAN_INPUT_PATH=/var/holoscan/input \
     HOLOSCAN_OUTPUT_PATH=/var/holoscan/output \

@@ -66,7 +66,7 @@ bench: $(READY) $(PEER)/.ready tools  ## Speed and memory, each as a ratio again
 # Version 1 pins libraries of its time, which it does not need for what is run here
 references: $(READY) $(PEER)/.ready  ## What nnU-Net itself says of the made-up models; kept in tests/references
 	rm -rf build/nnunet
-	$(BIN)/python -m tests.made_nnunet_v1 build/nnunet/models
+	$(BIN)/python -m tests.support.made_nnunet_v1 build/nnunet/models
 	$(PEER)/bin/python -m pip install --quiet --no-deps --target build/nnunet/v1 nnunet==1.7.1
 	$(PEER)/bin/python tests/nnunet_references.py build/nnunet/models tests/references/nnunet_v2.npz
 	PYTHONPATH=build/nnunet/v1 $(PEER)/bin/python tests/nnunet_v1_references.py \
@@ -124,7 +124,7 @@ image-again: $(READY)  ## Build the image once more from nothing: it holds the s
 	OSTEON_IMAGE=$(TAG) OSTEON_AGAIN=$(TAG)-again $(BIN)/python -m pytest -q -s tests/image/same_checks.py
 
 comparison: $(READY)  ## Short trainings, one for each way that was weighed; their table in docs/training.md
-	$(BIN)/python -m training.comparison --data $(DATA)
+	$(BIN)/python -m research.comparison --data $(DATA)
 
 clean:  ## Remove what was built
 	rm -rf $(VENV) $(PEER) build out

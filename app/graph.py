@@ -9,23 +9,23 @@ from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application, Operator
 
 from operators.anatomy_segmenter import AnatomySegmenterOperator
-from operators.dicom.scan import Scan
-from operators.dicom.series import Series
+from operators.dicom.headers.series import Series
+from operators.dicom.read.scan import Scan
 from operators.fracture_segmenter import FractureSegmenterOperator
-from operators.imaging.packages import ModelPackage
-from operators.imaging.segmentation import Segmentation
-from operators.imaging.volume import Volume
+from operators.geometry.volume import Volume
 from operators.measurer import MeasurerOperator
 from operators.networks.registry import Networks
-from operators.picture_writer import PictureWriterOperator
-from operators.preview_writer import PreviewWriterOperator
-from operators.report_writer import ReportWriterOperator
+from operators.packages.packages import ModelPackage
+from operators.progress import Stages
 from operators.resampler import ResamplerOperator
+from operators.result_paths import Targets
 from operators.seg_writer import SegWriterOperator
+from operators.segmentation.segmentation import Segmentation
 from operators.series_selector import SeriesSelectorOperator
-from operators.stages import Stages
-from operators.stand_in_writer import StandInWriterOperator
-from operators.targets import Targets
+from operators.writers.fallback_writer import StandInWriterOperator
+from operators.writers.picture_writer import PictureWriterOperator
+from operators.writers.preview_writer import PreviewWriterOperator
+from operators.writers.report_writer import ReportWriterOperator
 
 
 @dataclass(frozen=True, eq=False)

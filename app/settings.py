@@ -19,9 +19,9 @@ from pydantic_settings import (
 from yaml import YAMLError
 
 from app.configuration_file import SECTION, configuration_file, line_of, value_at
-from app.map.conventions import told
-from app.node.configuration import NodeSettings
-from app.node.redaction import got, yaml_fault
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.redaction import got, yaml_fault
+from app.platform_conventions import told
 from operators.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent

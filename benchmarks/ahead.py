@@ -19,14 +19,14 @@ import numpy as np
 from pydicom import dcmread
 from pydicom.uid import JPEGLSLossless
 
-from app.node.configuration import NodeSettings
-from app.node.job import StudyJob, job_folder
-from app.node.next_study import NextStudy
-from app.node.segmenting import Segmenter
-from app.series_job import loaded_graph
+from app.node.queue.job import StudyJob, job_folder
+from app.node.segment.next_study import NextStudy
+from app.node.segment.segmenting import Segmenter
+from app.node.settings.configuration import NodeSettings
+from app.run.series_job import loaded_graph
 from app.settings import Settings, read_settings
-from operators.imaging.package_file import read_packages
-from training.phantom import phantom_ct, write_series
+from operators.package_files.package_reader import read_packages
+from training.phantoms import phantom_ct, write_series
 
 LIMIT_BYTES = 512_000_000
 FIRST, SECOND = "1.1-1", "1.2-1"

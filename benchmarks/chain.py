@@ -21,8 +21,8 @@ from rich.table import Table
 
 from benchmarks.measured import Measured, measured
 from benchmarks.published import SMALL
-from tests.made_nnunet import write_v2
-from training.phantom import phantom_ct, write_series
+from tests.support.made_nnunet import write_v2
+from training.phantoms import phantom_ct, write_series
 
 
 def main() -> None:
@@ -58,7 +58,7 @@ def run_chain(series: Path, work: Path) -> Measured:
     command = [
         sys.executable,
         "-c",
-        "from app.cli import main; main()",
+        "from app.cli.commands import main; main()",
         "run",
         str(series),
         "-o",
@@ -69,8 +69,8 @@ def run_chain(series: Path, work: Path) -> Measured:
 
 def run_peer(python: Path, series: Path, work: Path) -> Measured:
     """nnU-Net's predictor over the same voxels."""
-    from operators.dicom.pixels import read_volume
-    from operators.dicom.scan import scan
+    from operators.dicom.pixels.volume_reader import read_volume
+    from operators.dicom.read.scan import scan
 
     volume = read_volume(scan(series).series[0])
     np.savez(work / "volume.npz", hu=volume.hu.transpose(2, 1, 0), spacing=volume.grid.spacing_mm[::-1])

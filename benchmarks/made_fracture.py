@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmarks.short_training import Example, Phase, as_read, put, trained
-from operators.imaging.recipes import Resampling
-from operators.imaging.zoom import zoomed
-from operators.networks.architectures import build
-from tests.made_nnunet import Case, architecture_of, write_v2
+from operators.networks.architectures.architecture_table import build
+from operators.nnunet.zoom import zoomed
+from operators.packages.plans import Resampling
+from tests.support.made_nnunet import Case, architecture_of, write_v2
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint8]

@@ -23,18 +23,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.cases.patients import patient_scan
-from operators.chains import segment
-from operators.imaging.package_file import PACKAGE_FILE, read_package
-from operators.imaging.recipes import DirectPackage
-from operators.imaging.volume import Grid, Volume
-from operators.networks.imports.formats import read_published
-from operators.networks.imports.install import NewPackage, install
-from operators.networks.imports.label_tables import ANATOMY, row_of
-from operators.networks.imports.published import Wanted
+from operators.geometry.volume import Grid, Volume
+from operators.importing.formats import read_published
+from operators.importing.install import NewPackage, install
+from operators.importing.label_tables import ANATOMY, row_of
+from operators.importing.published import Wanted
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
-from tests.made_nnunet import Case, write_v2
-from tests.made_nnunet_v1 import write_v1
+from operators.package_files.package_reader import PACKAGE_FILE, read_package
+from operators.packages.plans import DirectPackage
+from operators.pipelines.pipeline_table import segment
+from tests.support.made_nnunet import Case, write_v2
+from tests.support.made_nnunet_v1 import write_v1
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.uint8]

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 
 from benchmarks.made_fracture import SPACING_MM, bone_crop, made_folder
 from benchmarks.measured import Measured, measured
-from operators.imaging.package_file import PACKAGE_FILE
-from operators.networks.imports.formats import read_published
-from operators.networks.imports.install import NewPackage, install
-from operators.networks.imports.label_tables import row_of
-from operators.networks.imports.published import Wanted
-from tests.made_nnunet import Case, write_v2
+from operators.importing.formats import read_published
+from operators.importing.install import NewPackage, install
+from operators.importing.label_tables import row_of
+from operators.importing.published import Wanted
+from operators.package_files.package_reader import PACKAGE_FILE
+from tests.support.made_nnunet import Case, write_v2
 
 SMALL = Case(
     "small", features=(16, 32, 64, 128, 160), kernels=((3, 3, 3),) * 5, blocks=(2,) * 5,

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from operators import direct
-from operators.imaging.package_file import read_package
-from operators.imaging.packages import NetworkSpec
-from operators.imaging.volume import Grid, Volume
+from operators.geometry.volume import Grid, Volume
 from operators.memory import keep_large_arrays_apart
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device, Runtime
+from operators.package_files.package_reader import read_package
+from operators.packages.packages import NetworkSpec
+from operators.pipelines import nnunet as direct
 
 
 class Instant(Networks):

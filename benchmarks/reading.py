@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from operators.dicom.pixels import read_volume
-from operators.dicom.scan import scan
+from operators.dicom.pixels.volume_reader import read_volume
+from operators.dicom.read.scan import scan
 
 Reader = Callable[[Path], NDArray[np.generic]]
 

@@ -25,15 +25,15 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from app.node.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings, Peer
 from app.settings import Settings
-from tests import phantoms
-from tests.integration.node_cases import system_tool
-from tests.integration.node_processes import Orthanc, free_port, until
+from tests.support import phantoms
+from tests.support.node_cases import system_tool
+from tests.support.node_processes import Orthanc, free_port, until
 
 LISTEN = """
 import sys, multiprocessing, threading
-from app.node.parts import listener_part
+from app.node.service.parts import listener_part
 from app.settings import Settings
 settings = Settings.model_validate_json(sys.argv[1])
 listener_part(settings, multiprocessing.Event(), threading.Event())

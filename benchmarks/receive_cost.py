@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from tests import phantoms
-from tests.integration.node_cases import system_tool
+from tests.support import phantoms
+from tests.support.node_cases import system_tool
 
 LISTEN = """
 import sys
 from pathlib import Path
-from tests.integration.node_cases import listening, node_settings
+from tests.support.node_cases import listening, node_settings
 with listening(node_settings(Path(sys.argv[1]))) as running:
     print(running.port, flush=True)
     sys.stdin.read()

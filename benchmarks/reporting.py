@@ -18,18 +18,18 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
-from app.page.writer import write_page
-from operators.dicom.picture_writer import write_pictures, write_turntable
-from operators.dicom.report_writer import write_report
-from operators.dicom.seg_writer import write_seg
-from operators.imaging.fracture_pictures import fracture_pictures
-from operators.imaging.measuring import measured
-from operators.imaging.quality import judged
-from operators.imaging.segmentation import Segmentation
-from operators.imaging.turntable import turntable
-from operators.imaging.volume import Volume
-from tests.integration.seg_cases import MADE_AT, making, series
-from tests.integration.test_report_real import DATA, outlined, record_of
+from app.run.html.writer import write_page
+from operators.dicom.capture.secondary_captures import write_pictures, write_turntable
+from operators.dicom.seg.seg_writer import write_seg
+from operators.dicom.sr.report_writer import write_report
+from operators.geometry.volume import Volume
+from operators.measure.flags import judged
+from operators.measure.measuring import measured
+from operators.render.fracture_pictures import fracture_pictures
+from operators.render.turntable import turntable
+from operators.segmentation.segmentation import Segmentation
+from tests.support.seg_cases import MADE_AT, making, series
+from tests.unit.app.run.test_report_real import DATA, outlined, record_of
 
 
 def main() -> None:

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from operators.dicom.seg_writer import make_seg, write_seg
-from operators.imaging.segmentation import Segmentation
-from tests.integration.seg_cases import bone, grid, making, segmentation, series
+from operators.dicom.seg.seg_writer import make_seg, write_seg
+from operators.segmentation.segmentation import Segmentation
+from tests.support.seg_cases import bone, grid, making, segmentation, series
 
 SEGMENTS, LONG, WIDE = 30, 174, 90  # of each segment: slices, and voxels in a slice's rows and columns
 

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from operators.imaging.recipes import Resampling
-from operators.imaging.zoom import new_shape, zoomed
-from tests.made_nnunet import MEASURES, Case, v2_names
+from operators.nnunet.zoom import new_shape, zoomed
+from operators.packages.plans import Resampling
+from tests.support.made_nnunet import MEASURES, Case, v2_names
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint8]

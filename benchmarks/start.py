@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 BARE = "from cyclopts import App; app = App(); app.command(lambda: 0, name='x'); app(['--help'])"
-OURS = "from app.cli import main; import sys; sys.argv = ['osteon', '--help']; main()"
+OURS = "from app.cli.commands import main; import sys; sys.argv = ['osteon', '--help']; main()"
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -22,17 +22,17 @@ from monai.data import MetaTensor
 from monai.transforms import Compose
 from numpy.typing import NDArray
 
-from operators.chains import segment
 from operators.errors import ModelError
-from operators.imaging.package_file import PACKAGE_FILE, read_package
-from operators.imaging.volume import Grid, Volume
-from operators.networks.architectures import build
-from operators.networks.imports.bundle import inference_file, read_bundle
-from operators.networks.imports.install import NewPackage, install
-from operators.networks.imports.label_tables import row_of
-from operators.networks.imports.published import PublishedBundle, Wanted
+from operators.geometry.volume import Grid, Volume
+from operators.importing.bundle import inference_file, read_bundle
+from operators.importing.install import NewPackage, install
+from operators.importing.label_tables import row_of
+from operators.importing.published import PublishedBundle, Wanted
+from operators.networks.architectures.architecture_table import build
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
+from operators.package_files.package_reader import PACKAGE_FILE, read_package
+from operators.pipelines.pipeline_table import segment
 
 BONE = {"meaning": "Bone", "type": {"value": "272673000", "scheme": "SCT", "meaning": "Bone"}}
 

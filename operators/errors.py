@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 # In whose words a shortage comes where it is no MemoryError and has no number; each was seen under RLIMIT_AS
-# or RLIMIT_NOFILE (tests/integration/test_shortages.py) unless it says otherwise.
+# or RLIMIT_NOFILE (tests/service/operators/test_shortages.py) unless it says otherwise.
 NO_MEMORY_WORDS = (
     "can't start new thread",  # CPython, Modules/_threadmodule.c: no room for a stack, or too many
     "std::bad_alloc",  # C++: OpenVINO, ITK

@@ -6,9 +6,9 @@ from typing import Any
 
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
-from operators.chains import chain_of
 from operators.networks.registry import Networks
-from operators.stages import Stages
+from operators.pipelines.pipeline_table import chain_of
+from operators.progress import Stages
 
 
 class FractureSegmenterOperator(Operator):

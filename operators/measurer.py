@@ -7,9 +7,9 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.attempts import Attempts
-from operators.imaging.measuring import measured
-from operators.imaging.quality import judged
-from operators.stages import Stages
+from operators.measure.flags import judged
+from operators.measure.measuring import measured
+from operators.progress import Stages
 
 
 class MeasurerOperator(Operator):

@@ -7,10 +7,10 @@ from typing import Any
 
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
-from operators.chains import chain_of
-from operators.dicom.series import Series
-from operators.imaging.volume import Volume
-from operators.stages import Stages
+from operators.dicom.headers.series import Series
+from operators.geometry.volume import Volume
+from operators.pipelines.pipeline_table import chain_of
+from operators.progress import Stages
 
 
 class ResamplerOperator(Operator):

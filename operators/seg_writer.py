@@ -6,10 +6,10 @@ from typing import Any
 
 from monai.deploy.core import ExecutionContext, InputContext, OperatorSpec, OutputContext
 
-from operators.dicom.markings import Making
-from operators.dicom.seg_writer import write_seg
-from operators.imaging.segmentation import Segmentation
-from operators.result_writer import ResultWriterOperator
+from operators.dicom.provenance.provenance import Making
+from operators.dicom.seg.seg_writer import write_seg
+from operators.segmentation.segmentation import Segmentation
+from operators.writers.result_writer import ResultWriterOperator
 
 
 class SegWriterOperator(ResultWriterOperator):

@@ -6,10 +6,10 @@ from typing import Any
 
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
-from operators.dicom.scan import Scan
-from operators.dicom.selection import candidates, select
-from operators.imaging.packages import ModelPackage
-from operators.stages import Stages
+from operators.dicom.read.scan import Scan
+from operators.dicom.select.selection import candidates, select
+from operators.packages.packages import ModelPackage
+from operators.progress import Stages
 
 
 class SeriesSelectorOperator(Operator):

@@ -2,7 +2,8 @@
 
     PYTHONPATH=V1 python tests/largest_references.py OUT.npz
 
-Imports nothing of Osteon. What each case of CASES is in Osteon's words stands in tests/unit/test_largest.py.
+Imports nothing of Osteon. The tests of `largest_component` say what each case of CASES
+is in Osteon's words.
 """
 
 import os

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from operators.dicom.atomic_file import write_whole
+from operators.dicom.elements.atomic_file import write_whole
 from operators.errors import ModelError, UsageError
-from operators.imaging.package_file import PACKAGE_FILE, read_package
-from operators.imaging.packages import NetworkSpec
-from operators.networks.architectures import build
+from operators.networks.architectures.architecture_table import build
 from operators.networks.weights import fill
-from training.checkpoints import Weights, best_weights, read
+from operators.package_files.package_reader import PACKAGE_FILE, read_package
+from operators.packages.packages import NetworkSpec
+from training.loop.checkpoints import Weights, best_weights, read
 
 
 def export(checkpoint: Path, package_folder: Path, network: str) -> str:

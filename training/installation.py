@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
-from training.checkpoints import read
 from training.export import export, network_spec
+from training.loop.checkpoints import read
+from training.loop.report import carry_history, report_file, write_report
+from training.loop.runs import TrainingRun
+from training.loop.trainer import train
 from training.progress import Tell, silent
-from training.report import carry_history, report_file, write_report
-from training.runs import TrainingRun
-from training.trainer import train
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from app.map import layout
+from app import platform_layout as layout
 
 SCHEMAS = Path(__file__).parent / "schemas"
 OF = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from pathlib import PurePosixPath as At
 from typing import Any
 
-from app.map import layout
+from app import platform_layout as layout
 from app.map.checking import extracted, faults
 from app.map.entry import seconds
 from app.map.manifests import configuration, manifests

@@ -9,8 +9,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from app.configuration_file import line_of
-from app.node.ignored import ignored_settings
-from app.node.redaction import got, yaml_fault
+from app.node.settings.ignored import ignored_settings
+from app.node.settings.redaction import got, yaml_fault
 from app.settings import ROOT, Settings
 from operators.errors import UsageError
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from app.map import layout
+from app import platform_layout as layout
 from app.map.supervision import supervised
 from operators.errors import OsteonError, OutputError, UsageError, reason
 

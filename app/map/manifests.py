@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from app.map import layout
+from app import platform_layout as layout
 from operators.errors import UsageError, reason
-from operators.imaging.package_file import PACKAGE_FILE, read_packages
+from operators.package_files.package_reader import PACKAGE_FILE, read_packages
 
 # Of the manifests' format: what holoscan-cli 4.2.0 and monai-deploy-app-sdk 0.5.1 write
 API_VERSION, API_VERSION_0 = "1.0.0", "0.1.0"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from app.report import write_report
+from app.run.report import write_report
 
 RESULT = "result.json"
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.map import layout
+from app import platform_layout as layout
 from operators.errors import UsageError
 
 TOOLS = ("docker", "podman", "buildah")

@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from app.map import layout
+from app import platform_layout as layout
 from app.map.manifests import manifests
 
 

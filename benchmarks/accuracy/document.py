@@ -40,9 +40,9 @@ panel and writes this page, its plots and its pictures; nothing here is written 
 DEFINITIONS = f"""\
 Patients are three, so the mean says little: each one's figures are below. The verdict is that of the patients
 whom the networks never saw, and of all runs for sides and negatives. Fragments are matched as PENGWIN 2024
-does it (`operators/imaging/evaluation.py`); HD95 and ASSD of fragments are means over all true fragments
-of fractured bones, and one that was missed costs its own size. Merges, splits and false fragments are
-counted as `osteon evaluate` counts them. Left and right are confused in a bone of which more than
+does it (`operators/evaluation/case_evaluation.py`); HD95 and ASSD of fragments are means over all true
+fragments of fractured bones, and one that was missed costs its own size. Merges, splits and false fragments
+are counted as `osteon evaluate` counts them. Left and right are confused in a bone of which more than
 {CONFUSED_SHARE:.0%} of the voxels that were found bear the other side's name; "wrong side" is the greatest
 such share of a bone. "Left whole" is the fragment IoU had no bone been split at all."""
 PATIENTS = """\

@@ -9,7 +9,7 @@ from benchmarks.accuracy.figures import CONFUSED_SHARE
 from benchmarks.accuracy.rows import Row
 from benchmarks.accuracy.tables import case_name, plain
 
-# Panoptic quality's threshold, at which a fragment counts as found (operators/imaging/overlaps.py)
+# Panoptic quality's threshold, at which a fragment counts as found (operators/evaluation/overlaps.py)
 FOUND_IOU = 0.5
 
 

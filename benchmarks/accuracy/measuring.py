@@ -11,10 +11,10 @@ from benchmarks.accuracy.cases.patients import PATIENTS, series_folder, truth_fi
 from benchmarks.accuracy.cases.running import SEGMENTED, run_case, run_through_files
 from benchmarks.accuracy.rows import Key, Rows
 from operators.errors import UsageError
-from operators.imaging.package_file import PACKAGE_FILE, read_fracture_package
-from operators.imaging.packages import FracturePackage
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
+from operators.package_files.package_reader import PACKAGE_FILE, read_fracture_package
+from operators.packages.packages import FracturePackage
 
 ANATOMY = "pelvis"
 

@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from app.evaluation_picture import PALETTE
+from app.evaluation.evaluation_picture import PALETTE
 from benchmarks.accuracy import figures
 from benchmarks.accuracy.figures import Aim
 from benchmarks.accuracy.rows import Row

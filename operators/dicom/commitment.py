@@ -9,9 +9,9 @@ from io import BytesIO
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
-from operators.dicom.attributes import is_uid, items, text, whole
-from operators.dicom.element_walk import Encoding, require_few_elements
-from operators.dicom.headers import READ_ERRORS
+from operators.dicom.elements.attributes import is_uid, items, text, whole
+from operators.dicom.elements.element_walk import Encoding, require_few_elements
+from operators.dicom.headers.headers import READ_ERRORS
 from operators.errors import UnreadableError
 
 # With their items: 50,000 instances

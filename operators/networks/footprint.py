@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from operators.errors import ModelError
-from operators.imaging.packages import NetworkSpec
-from operators.networks.architectures import build
+from operators.networks.architectures.architecture_table import build
+from operators.packages.packages import NetworkSpec
 
 BYTES = {"bf16": 2, "f32": 4}
 GB = 1e9

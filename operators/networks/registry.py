@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from operators.imaging.packages import NetworkSpec
-from operators.imaging.segmentation import Way
 from operators.networks.runtimes import Device, Runtime, load_network
+from operators.packages.packages import NetworkSpec
+from operators.segmentation.segmentation import Way
 
 
 class Networks:

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from operators.errors import ModelError, UsageError
-from operators.imaging.packages import NetworkSpec
 from operators.memory import memory_bytes, return_freed_memory
-from operators.networks.architectures import build
-from operators.networks.exact_norms import with_exact_norms
+from operators.networks.architectures.architecture_table import build
+from operators.networks.architectures.nnunet_architectures import strides_of
+from operators.networks.fast_openvino.exact_norms import with_exact_norms
+from operators.networks.fast_openvino.openvino_graph import drawn
+from operators.networks.fast_openvino.split_convolutions import with_split_convolutions
 from operators.networks.footprint import require_memory
-from operators.networks.nnunet_architectures import strides_of
-from operators.networks.openvino_graph import drawn
-from operators.networks.split_convolutions import with_split_convolutions
 from operators.networks.weights import fill, load_weights
+from operators.packages.packages import NetworkSpec
 
 Array = NDArray[np.float32]
 

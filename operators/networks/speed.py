@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from operators.imaging.packages import NetworkSpec
-from operators.networks.architectures import build
+from operators.networks.architectures.architecture_table import build
 from operators.networks.runtimes import Device, Runtime
+from operators.packages.packages import NetworkSpec
 
 Clock = Callable[[], float]
 # The first run takes memory and chooses kernels; the least of the others is the machine's own

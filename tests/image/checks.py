@@ -18,14 +18,14 @@ import yaml
 from jsonschema import Draft7Validator
 from pydicom.misc import is_dicom
 
-from app.map import layout
+from app import platform_layout as layout
 from app.map.checking import faults
 from app.map.manifests import manifests
 from app.settings import ROOT, SOFTWARE_VERSION
-from tests import phantoms
 from tests.image.contained import IMAGE, Image, called, mounted, words
-from tests.integration.reading_cases import setting
-from training.phantom import phantom_ct, write_series
+from tests.support import phantoms
+from tests.support.reading_cases import setting
+from training.phantoms import phantom_ct, write_series
 
 IN, OUT, MODELS = str(layout.INPUT), str(layout.OUTPUT), str(layout.MODELS)
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))

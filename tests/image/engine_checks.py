@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.map import layout
+from app import platform_layout as layout
 from app.map.manifests import manifests
 from app.settings import ROOT
-from tests import phantoms
 from tests.image.contained import IMAGE, USER
-from tests.integration.reading_cases import setting
-from training.phantom import phantom_ct, write_series
+from tests.support import phantoms
+from tests.support.reading_cases import setting
+from training.phantoms import phantom_ct, write_series
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 # A test's machine may have no cgroups for containers, and no right to raise limits

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.node.jobs import ENDS
+from app.node.queue.jobs import ENDS
 from tests.image.contained import IMAGE, USER, mounted, words
-from tests.integration.node_processes import Orthanc, Served, until
-from training.phantom import phantom_ct, write_series
+from tests.support.node_processes import Orthanc, Served, until
+from training.phantoms import phantom_ct, write_series
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ print(sorted(name for name in ("monai.deploy", "monai.networks", "monai.transfor
 BUNDLE = (
     GRAPH
     + """
-from operators.networks.architectures import build
+from operators.networks.architectures.architecture_table import build
 print(type(build("monai_unet", spatial_dims=3, in_channels=1, out_channels=2, channels=(4, 8),
                  strides=(2,))).__name__)
 """

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from operators.dicom.atomic_file import write_whole
+from operators.dicom.elements.atomic_file import write_whole
 from training.radiograph.dataset import Radiograph, read_dataset
 from training.radiograph.evaluation import predict_all, quick_metrics
 from training.radiograph.near_copies import usable_for_training

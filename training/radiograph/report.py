@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from operators.imaging.confidence import log_odds
+from operators.packages.confidence import log_odds
+from training.calibrate.reliability import Scored, cross_fitted, reliability
 from training.radiograph.dataset import read_dataset
 from training.radiograph.evaluation import Case, predict_all
 from training.radiograph.metrics import (
@@ -36,7 +37,6 @@ from training.radiograph.metrics import (
 from training.radiograph.prediction import Decoding, Prediction
 from training.radiograph.recipe import RECIPES
 from training.radiograph.trainer import Weights, network_of
-from training.reliability import Scored, cross_fitted, reliability
 
 FOLDS = 5
 DECODINGS = tuple(Decoding(t, s) for t, s in product((0.1, 0.2, 0.3, 0.4, 0.5), (0.0, 0.4, 0.55)))

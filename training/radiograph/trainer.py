@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from operators.dicom.atomic_file import write_whole
+from operators.dicom.elements.atomic_file import write_whole
 from training.radiograph.baseline import ResNet18
 from training.radiograph.losses import Batch, loss
 from training.radiograph.network import RadiographNetwork

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from benchmarks.accuracy.cases.scan import Scan, axis_along, cropped, scan_of
-from operators.imaging.volume import Box, Grid
+from operators.geometry.volume import Box, Grid
 
 # In voxels of the image plane: neighbours share their noise after a soft reconstruction filter.
 NOISE_WIDTH = 0.6

@@ -9,8 +9,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from operators.imaging.package_file import PACKAGE_FILE
-from operators.imaging.packages import FracturePackage
+from operators.package_files.package_reader import PACKAGE_FILE
+from operators.packages.packages import FracturePackage
 
 ROOT = Path(__file__).resolve().parents[3]
 # Whatever can change a figure; documents and their tables are none of it.

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from benchmarks.accuracy.cases.degradations import HIGHEST_HU, stored_hu
 from benchmarks.accuracy.cases.scan import Scan, axis_along, scan_of
-from operators.imaging.volume import Grid
+from operators.geometry.volume import Grid
 
 Field = NDArray[np.float32]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from app.label_files import RAS_TO_LPS
+from app.files.label_files import RAS_TO_LPS
 from benchmarks.accuracy.cases.patients import series_volume
 from benchmarks.accuracy.cases.scan import Scan, scan_of
 from benchmarks.accuracy.cases.simulated import boneless_scan
-from operators.imaging.volume import Grid
+from operators.geometry.volume import Grid
 
 DICOM_SERIES = ("siemens_ct_thorax_20", "ge_ct_head_tilted")
 BONELESS_BODIES = 2

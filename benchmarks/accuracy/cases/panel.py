@@ -15,7 +15,7 @@ from benchmarks.accuracy.cases.patients import PATIENTS, patient_scan
 from benchmarks.accuracy.cases.scan import Scan
 from benchmarks.accuracy.cases.simulated import FRACTURES, simulated_scan
 from benchmarks.accuracy.cases.turns import mirrored, stored, turned
-from operators.imaging.packages import Label
+from operators.packages.packages import Label
 
 SHIPPED = "shipped"
 Build = Callable[[], Scan]

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.label_files import read_nifti
+from app.files.label_files import read_nifti
 from benchmarks.accuracy.cases.scan import Scan
-from operators.dicom.pixels import read_volume
-from operators.dicom.scan import scan as scan_folder
-from operators.imaging.regridding import onto_grid
-from operators.imaging.volume import Volume
+from operators.dicom.pixels.volume_reader import read_volume
+from operators.dicom.read.scan import scan as scan_folder
+from operators.geometry.regridding import onto_grid
+from operators.geometry.volume import Volume
 
 PATIENTS = ("001", "002", "003")
 BODY_SEED = "7"

@@ -11,21 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from app.evaluation import aligned, evaluate
-from app.evaluation_picture import write_worst_slice
+from app.evaluation.comparison import aligned, evaluate
+from app.evaluation.evaluation_picture import write_worst_slice
 from benchmarks.accuracy.cases.panel import Case
 from benchmarks.accuracy.cases.scan import Scan
 from benchmarks.accuracy.cases.sides import wrong_side_shares
 from benchmarks.accuracy.rows import Row, picture_name
-from operators import pipeline
+from operators.bones.anatomy import largest_cluster
 from operators.errors import UnsuitableError
-from operators.imaging.anatomy import largest_cluster
-from operators.imaging.packages import FracturePackage
-from operators.imaging.segmentation import Segment
-from operators.imaging.volume import LabelMap, Volume
+from operators.geometry.volume import LabelMap, Volume
 from operators.networks.registry import Networks
+from operators.packages.packages import FracturePackage
+from operators.pipelines import coarse_to_fine as pipeline
+from operators.segmentation.segmentation import Segment
 
-OSTEON = (sys.executable, "-c", "from app.cli import main; main()")
+OSTEON = (sys.executable, "-c", "from app.cli.commands import main; main()")
 SEGMENTED = "segmented"
 
 

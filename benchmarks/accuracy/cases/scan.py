@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.imaging.volume import Box, Grid, LabelMap, Volume
+from operators.geometry.volume import Box, Grid, LabelMap, Volume
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.cases.turns import other_side
-from operators.imaging.packages import Label
+from operators.packages.packages import Label
 
 
 def wrong_side_shares(

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.accuracy.cases.scan import Scan, scan_of
-from training.phantom import Structure, boneless_ct, phantom_ct
-from training.phantom.fractures import LEFT_ALA, LEFT_PUBIS, LEFT_WING, Cut, Fractures, Plane, jittered
+from training.phantoms import Structure, boneless_ct, phantom_ct
+from training.phantoms.fractures import LEFT_ALA, LEFT_PUBIS, LEFT_WING, Cut, Fractures, Plane, jittered
 
 # Training draws from single numbers; a pair of numbers is none of them (numpy's SeedSequence).
 SEED = 907

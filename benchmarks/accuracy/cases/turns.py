@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from benchmarks.accuracy.cases.scan import Scan, axis_along, scan_of
-from operators.imaging.packages import Label
-from operators.imaging.volume import Grid
+from operators.geometry.volume import Grid
+from operators.packages.packages import Label
 
 
 def turned(scan: Scan, axis: str, degrees: float) -> Scan:

@@ -1,0 +1,38 @@
+"""The arguments of a MONAI Deploy application, as `monai-deploy exec` and MAP runners give them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from app.cli.command_line import execute, new_app
+
+
+def run(
+    *,
+    input: Annotated[Path | None, Parameter(name=["--input", "-i"], help="Folder or file of DICOM")] = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder for results")] = None,
+    model: Annotated[Path | None, Parameter(name=["--model", "-m"], help="Folder of model packages")] = None,
+    workdir: Annotated[Path | None, Parameter(name=["--workdir", "-w"], help="Accepted; not needed")] = None,
+    log_level: Annotated[str, Parameter(name=["--log_level", "-l"], help="Accepted; errors are logged")] = "",
+) -> int:
+    """Segment every suitable series; paths not given come from HOLOSCAN_* or MONAI_* variables."""
+    from app.cli.run_command import run_command
+    from app.map.mercure import write_result
+
+    del workdir, log_level
+    try:
+        return run_command(None, False, input=input, output=output, models=model)
+    finally:
+        if results := os.environ.get("MERCURE_OUT_DIR"):
+            write_result(Path(results))
+
+
+def main(arguments: list[str]) -> None:
+    """Runs, and exits with the published code."""
+    application = new_app("osteon", "DICOM series in, DICOM SEG of bones and fracture fragments out.")
+    application.default(run)
+    execute(application, arguments)

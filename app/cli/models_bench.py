@@ -1,0 +1,49 @@
+"""`osteon models bench`: what an installed package's networks take on this machine."""
+
+from __future__ import annotations
+
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+from app.cli.models_command import DONE, package_file, require_packages
+from app.run.series_job import networks_of
+from app.settings import Settings, read_settings
+from operators.package_files.package_reader import read_package
+from operators.packages.packages import NetworkSpec
+
+
+def bench_command(name: str | None, config: Path | None = None, **given: Any) -> int:
+    """A line for each network of one package or of every package. Raises ModelError for none."""
+    settings = read_settings(config, **given)
+    files = [package_file(settings.models, name)] if name else require_packages(settings.models)
+    for path in files:
+        bench(path, settings)
+    return DONE
+
+
+def bench(path: Path, settings: Settings) -> None:
+    """The networks of a package that differ in more than their weights."""
+    package = read_package(path)
+    print(f"{package.name} {package.version}", flush=True)
+    kinds = {(spec.architecture, str(spec.arguments), spec.patch): spec for spec in package.networks}
+    for spec in kinds.values():
+        print(f"  network {spec.name}: {measured(spec, settings)}", flush=True)
+
+
+def measured(spec: NetworkSpec, settings: Settings) -> str:
+    """What one network takes; memory is the most that the process ever had."""
+    from operators.networks.speed import matrix_gflop_s, patch_gflop, patch_seconds
+
+    networks = networks_of(settings)
+    run = networks.get(spec)
+    seconds, gflop = patch_seconds(run, spec, time.perf_counter), patch_gflop(spec)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000
+    networks.rest()
+    share = gflop / seconds / matrix_gflop_s(run.precision, networks.device, time.perf_counter)
+    patch = "x".join(map(str, spec.patch))
+    return (
+        f"{run.name} {run.precision}, a patch of {patch} in {seconds:.3f} s, {gflop:.1f} GFLOP: "
+        f"{gflop / seconds:.0f} GFLOP/s, {share:.0%} of a matrix product's; peak {peak_mb:.0f} MB"
+    )

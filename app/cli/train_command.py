@@ -1,0 +1,101 @@
+"""`osteon train`."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from app.cli.train_progress import training_display
+from app.settings import SOFTWARE_VERSION, read_settings
+from operators.errors import UsageError
+from training.progress import Tell
+
+RECIPE_FILE = "training.toml"
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What the command line gave; see `osteon train --help`."""
+
+    data: Path
+    network: str | None
+    runs: Path
+    models: Path | None
+    steps: int | None
+    minutes: float | None
+    workers: int
+    seed: int
+    start_from: Path | None
+    calibration_cases: int = 0
+    config: Path | None = None
+
+
+def train_command(package: str, options: TrainOptions) -> int:
+    """Trains a package's networks, one after the other, and installs each when it is done."""
+    folder = recipe_folder(package, options.config, options.models)
+    start = options.start_from
+    if start is not None and not start.is_file():
+        raise UsageError(f"expected a checkpoint or safetensors at --start-from, {start} is no file")
+    with training_display(Console(stderr=True)) as tell:
+        tell("load", None, "libraries")
+        for line in trained(package, folder, options, tell):
+            print(line, flush=True)
+    return 0
+
+
+def trained(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
+    """Sentences on what was made, each as soon as it is. Raises UsageError for an unknown network."""
+    from training.calibrate.calibration import calibrate
+    from training.device import training_device
+    from training.installation import train_and_install
+    from training.loop.runs import TrainingRun
+    from training.recipe import read_recipe
+
+    recipe = read_recipe(folder / RECIPE_FILE)
+    names = [options.network] if options.network else list(recipe.networks)
+    for name in names:
+        if name not in recipe.networks:
+            raise UsageError(f"expected one of the networks {', '.join(recipe.networks)}, got {name!r}")
+        network = recipe.networks[name].on(training_device().type)
+        run = TrainingRun(
+            recipe, network, options.data, options.runs, options.seed, options.workers,
+            options.steps, options.start_from, options.minutes,
+            datetime.now(UTC).isoformat(timespec="seconds"), software(),
+        )
+        installed = train_and_install(run, folder, tell)
+        yield f"{name}: trained, installed in {package} with SHA-256 {installed.sha256}"
+        yield f"{name}: its training is described in {installed.report.parent.name}/{installed.report.name}"
+    if options.calibration_cases and complete(folder):
+        cases, seed = options.calibration_cases, options.seed
+        yield calibrate(folder, recipe, options.data, options.runs / "cache", cases, seed, tell=tell)
+
+
+def software() -> str:
+    """Version, and the commit where this is a checkout."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return SOFTWARE_VERSION
+    return f"{SOFTWARE_VERSION} {asked.stdout.strip()}".strip()
+
+
+def complete(folder: Path) -> bool:
+    """Whether all weights of a package are there: probabilities are those of the whole chain."""
+    from operators.package_files.package_reader import PACKAGE_FILE, read_package
+
+    return all(network.weights.is_file() for network in read_package(folder / PACKAGE_FILE).networks)
+
+
+def recipe_folder(package: str, config: Path | None, models: Path | None) -> Path:
+    """The folder of a package that has a recipe. Raises UsageError."""
+    folder = read_settings(config, models=models).models / package
+    if not (folder / RECIPE_FILE).is_file():
+        raise UsageError(f"expected a recipe {package}/{RECIPE_FILE} in the models folder, found none")
+    return folder

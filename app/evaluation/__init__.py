@@ -1,0 +1,1 @@
+"""`osteon evaluate`: predictions against ground truth."""

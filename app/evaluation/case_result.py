@@ -1,0 +1,18 @@
+"""What `osteon evaluate` found for one pair of label maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from operators.evaluation.metrics import CaseFigures
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """The figures of one pair, what had to be done to compare them, and the picture if drawn."""
+
+    name: str
+    figures: CaseFigures
+    notes: tuple[str, ...] = ()
+    picture: Path | None = None

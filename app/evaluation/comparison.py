@@ -1,0 +1,80 @@
+"""`osteon evaluate PREDICTION TRUTH`: compares each pair of label maps and writes what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from app.evaluation.case_pairing import Pair, pairs
+from app.evaluation.case_result import CaseResult
+from app.evaluation.evaluation_picture import write_worst_slice
+from app.evaluation.evaluation_report import write_json
+from app.files.label_files import Labelled, read_label_map
+from operators.dicom.seg.seg_files import is_rtstruct, is_seg
+from operators.evaluation import case_evaluation as evaluation
+from operators.evaluation.metrics import Bone
+from operators.geometry.regridding import onto_grid, widened
+from operators.geometry.volume import LabelMap
+from operators.packages.packages import Label
+
+# Programs that write the same scan's grid differ by float32's rounding of its origin.
+SAME_GRID_MM = 0.05
+
+
+def run_evaluation(
+    prediction: Path, truth: Path, labels: Sequence[Label], out: Path | None = None
+) -> list[CaseResult]:
+    """Every pair of two files or folders; `out` takes evaluation.json and a picture of each pair."""
+    results = [_run_pair(pair, labels, out) for pair in pairs(prediction, truth)]
+    if out is not None:
+        write_json(results, out / "evaluation.json")
+    return results
+
+
+def evaluate(
+    prediction: LabelMap, truth: LabelMap, labels: Sequence[Label], name: str = "case"
+) -> CaseResult:
+    """One case whose values follow the package; the prediction is brought onto the truth's grid."""
+    prediction, notes = aligned(prediction, truth)
+    bones = [Bone(label.name, label.values) for label in labels]
+    steps_mm = truth.grid.ijk_to_lps[:3, :3]
+    return CaseResult(name, evaluation.evaluate(prediction.labels, truth.labels, steps_mm, bones), notes)
+
+
+def aligned(prediction: LabelMap, truth: LabelMap) -> tuple[LabelMap, tuple[str, ...]]:
+    """The prediction on the truth's grid, and a note if it had to be moved there."""
+    if prediction.grid.same_as(truth.grid, SAME_GRID_MM):
+        return prediction, ()
+    moved = onto_grid(prediction, truth.grid)
+    change = f"{_volume_ml(prediction):.1f} ml became {_volume_ml(moved):.1f} ml"
+    return moved, (f"prediction brought onto the truth's grid by nearest neighbour: {change}",)
+
+
+def _run_pair(pair: Pair, labels: Sequence[Label], out: Path | None) -> CaseResult:
+    (prediction, read_notes), (truth, true_notes) = _read_pair(pair, labels)
+    if is_seg(pair.truth):
+        # A SEG leaves out empty slices: its extent is not how far its author looked.
+        truth = widened(truth, prediction)
+    prediction, moved_notes = aligned(prediction, truth)
+    result = evaluate(prediction, truth, labels, pair.name)
+    result = replace(result, notes=(*pair.notes, *read_notes, *true_notes, *moved_notes))
+    if out is None:
+        return result
+    picture = write_worst_slice(prediction, truth, result.figures, out / f"{pair.name}.png")
+    return replace(result, picture=picture)
+
+
+def _read_pair(pair: Pair, labels: Sequence[Label]) -> tuple[Labelled, Labelled]:
+    """An RTSTRUCT has no voxels of its own: it is read on the other's grid."""
+    if is_rtstruct(pair.truth):
+        prediction = read_label_map(pair.prediction, labels)
+        return prediction, read_label_map(pair.truth, labels, prediction[0].grid)
+    truth = read_label_map(pair.truth, labels)
+    return read_label_map(pair.prediction, labels, truth[0].grid), truth
+
+
+def _volume_ml(label_map: LabelMap) -> float:
+    return float(np.count_nonzero(label_map.labels) * label_map.grid.voxel_volume_mm3 / 1000)

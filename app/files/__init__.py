@@ -1,0 +1,1 @@
+"""Label maps and surfaces as files for people and other programs."""

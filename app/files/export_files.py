@@ -1,0 +1,157 @@
+"""Results as files for people and other programs: surfaces in the patient's LPS mm, label maps in RAS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from scipy import ndimage
+
+from app.files.label_files import read_named, write_nifti
+from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.seg.segment_descriptions import tracking_identifier
+from operators.errors import OutputError, UnsuitableError
+from operators.geometry.meshes import Mesh, mesh_of
+from operators.geometry.volume import Box, Grid, LabelMap
+from operators.segmentation.segmentation import Segmentation
+
+# 80 bytes of which readers take no notice, but for 3D Slicer, which reads the space there
+STL_HEADER = b"SPACE=LPS;UNIT=mm Osteon, for research, not for diagnosis".ljust(80)
+NOTICE = "For research, not for diagnosis"
+# glTF 2.0, 3.4: metres, Y up, Z forward; the patient's left is X, so head is Y and front is Z
+LPS_TO_GLTF = np.array([[1.0, 0, 0, 0], [0, 0, 1.0, 0], [0, -1.0, 0, 0], [0, 0, 0, 1000.0]]) / 1000.0
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A bone or fragment: its value in the label map, its name for files and people, its surface."""
+
+    value: int
+    name: str
+    label: str
+    rgb: tuple[int, int, int]
+    mesh: Mesh
+
+
+def parts_of(segmentation: Segmentation) -> tuple[Part, ...]:
+    """Of what was measured."""
+    meshes = {row.value: row.mesh for row in segmentation.measurements}
+    return tuple(
+        Part(segment.value, tracking_identifier(segment), segment.label, segment.rgb, meshes[segment.value])
+        for segment in segmentation.segments
+        if segment.value in meshes
+    )
+
+
+def parts_of_file(path: Path, grid: Grid | None = None) -> tuple[LabelMap, tuple[Part, ...]]:
+    """Of a file that names its segments, Osteon's or another's; an RTSTRUCT needs its images' grid.
+
+    Raises UnreadableError, UsageError, or UnsuitableError for one without voxels.
+    """
+    label_map, infos = read_named(path, grid)
+    boxes = ndimage.find_objects(label_map.labels)
+    parts = []
+    for info in infos or ():
+        if info.value <= len(boxes) and boxes[info.value - 1] is not None:
+            block = Box.of(boxes[info.value - 1])
+            mesh = mesh_of(label_map.labels[block.slices] == info.value, label_map.grid.crop(block))
+            name = info.bone if info.fragment is None else f"{info.bone} fragment {info.fragment}"
+            parts.append(Part(info.value, name, info.label, info.rgb, mesh))
+    if not parts:
+        raise UnsuitableError(
+            "expected a named segment with at least one voxel, got none", code="nothing_found"
+        )
+    return label_map, tuple(parts)
+
+
+def write_files(
+    label_map: LabelMap, parts: Sequence[Part], formats: Sequence[str], folder: Path
+) -> tuple[str, ...]:
+    """Writes every format (rows of FORMATS) into the folder; the files' names. Raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return tuple(path.name for each in formats for path in FORMATS[each](label_map, parts, folder))
+    except OSError as error:
+        raise OutputError(f"expected a folder that can be written, got {folder}: {error.strerror}") from error
+
+
+def write_stl(label_map: LabelMap, parts: Sequence[Part], folder: Path) -> list[Path]:
+    """One file a part; the format knows no colours."""
+    del label_map
+    return [
+        written(folder / f"{file_stem(part)}.stl", STL_HEADER + surface(part).export(file_type="stl")[80:])
+        for part in parts
+    ]
+
+
+def write_ply(label_map: LabelMap, parts: Sequence[Part], folder: Path) -> list[Path]:
+    """One file a part, coloured."""
+    del label_map
+    return [
+        written(folder / f"{file_stem(part)}.ply", surface(part).export(file_type="ply")) for part in parts
+    ]
+
+
+def write_glb(label_map: LabelMap, parts: Sequence[Part], folder: Path) -> list[Path]:
+    """One glTF file of all parts, named and coloured, upright; its vertices are in LPS mm all the same."""
+    del label_map
+    scene = trimesh.Scene(metadata={"notice": NOTICE})
+    for part in parts:
+        scene.add_geometry(
+            painted(part), node_name=part.label, geom_name=file_stem(part), transform=LPS_TO_GLTF
+        )
+    return [written(folder / "bones.glb", scene.export(file_type="glb"))]
+
+
+def write_label_map(label_map: LabelMap, parts: Sequence[Part], folder: Path) -> list[Path]:
+    """NIfTI, and what each value means in BIDS's table (dseg.tsv)."""
+    image, table = folder / "bones_dseg.nii.gz", folder / "bones_dseg.tsv"
+    write_nifti(label_map, image)
+    rows = [f"{part.value}\t{plain(part.label)}\t#{bytes(part.rgb).hex()}\n" for part in parts]
+    return [image, written(table, "".join(["index\tname\tcolor\n", *rows]).encode())]
+
+
+FORMATS: dict[str, Callable[[LabelMap, Sequence[Part], Path], list[Path]]] = {
+    "stl": write_stl,
+    "ply": write_ply,
+    "glb": write_glb,
+    "nifti": write_label_map,
+}
+
+
+def surface(part: Part) -> trimesh.Trimesh:
+    """As trimesh holds it, its vertices as they are."""
+    colours = np.array([[*part.rgb, 255]] * len(part.mesh.vertices_lps), np.uint8)
+    return trimesh.Trimesh(
+        part.mesh.vertices_lps, part.mesh.faces, vertex_colors=colours, process=False, validate=False
+    )
+
+
+def painted(part: Part) -> trimesh.Trimesh:
+    """The same with one material of its colour, which is smaller than a colour for each vertex."""
+    material = trimesh.visual.material.PBRMaterial(
+        name=part.label, baseColorFactor=[*part.rgb, 255], metallicFactor=0.0, roughnessFactor=0.8
+    )
+    visual = trimesh.visual.TextureVisuals(material=material)
+    return trimesh.Trimesh(
+        part.mesh.vertices_lps, part.mesh.faces, visual=visual, process=False, validate=False
+    )
+
+
+def file_stem(part: Part) -> str:
+    """A name that no other part has, of what every file system takes; a SEG of others may say anything."""
+    return f"{part.value}-{re.sub(r'[^A-Za-z0-9-]+', '_', part.name).strip('_')[:60]}"
+
+
+def plain(label: str) -> str:
+    """A label as one cell of a table."""
+    return " ".join(label.split())
+
+
+def written(path: Path, content: bytes) -> Path:
+    """Whole or not at all."""
+    return write_whole(path, lambda file: file.write(content))

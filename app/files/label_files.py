@@ -1,0 +1,158 @@
+"""Reads label maps and their meaning from files: DICOM SEG and RTSTRUCT, NIfTI, MetaImage and NRRD.
+
+One door, `read_named`, with one function for each format behind it; `read_label_map` gives what it
+read the package's values. Edited files are welcome: what a segment is, is found by `segment_values`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import SimpleITK
+from nibabel.filebasedimages import ImageFileError
+from numpy.typing import NDArray
+
+from app.files.segment_names import named_segments, names_beside, names_within
+from operators.dicom.rtstruct.rtstruct_reader import read_rtstruct
+from operators.dicom.seg.seg_files import is_rtstruct, is_seg
+from operators.dicom.seg.seg_reader import SegmentInfo, read_seg
+from operators.dicom.seg.value_mapping import values_of
+from operators.errors import UnreadableError, UsageError, reason
+from operators.geometry.volume import Grid, LabelMap
+from operators.packages.packages import Label
+
+# NIfTI's world is RAS (nifti1.h, "+x = Right ... +y = Anterior"), ours is LPS.
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+Named = tuple[LabelMap, tuple[SegmentInfo, ...] | None]
+Labelled = tuple[LabelMap, tuple[str, ...]]
+
+
+def read_label_map(path: Path, labels: Sequence[Label], grid: Grid | None = None) -> Labelled:
+    """Label values by the package's convention, and notes of what did not fit it.
+
+    `grid` is that of the images, which an RTSTRUCT needs. A file that names nothing has the package's
+    values already. Raises UnsuitableError where a segment's meaning cannot be told, UnreadableError.
+    """
+    label_map, segments = read_named(path, grid)
+    if segments is None:
+        return label_map, _unknown_values(label_map, labels)
+    values = values_of(segments, labels)
+    left_out = [segment.label for segment in segments if segment.value not in values]
+    notes = (f"segments of no bone of the package left out: {', '.join(left_out)}",) if left_out else ()
+    return _with_values(label_map, values), notes
+
+
+def read_named(path: Path, grid: Grid | None = None) -> Named:
+    """Labels as they are numbered in the file, and what it says each is; None where it says nothing."""
+    read = READERS.get(_suffix(path.name))
+    if read is not None:
+        return read(path)
+    if not is_rtstruct(path):
+        return read_seg(path)
+    if grid is None:
+        raise UsageError("expected the images that an RTSTRUCT was drawn on, got the RTSTRUCT alone")
+    return read_rtstruct(path, grid)
+
+
+def write_nifti(label_map: LabelMap, path: Path) -> None:
+    """A label map as NIfTI, whose world is RAS."""
+    affine = RAS_TO_LPS @ label_map.grid.ijk_to_lps
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(np.asarray(label_map.labels), affine), path)
+
+
+def is_label_file(path: Path) -> bool:
+    """Whether the file is of a kind that can hold a label map; of DICOM a SEG or RTSTRUCT."""
+    return path.is_file() and (_suffix(path.name) in READERS or is_seg(path) or is_rtstruct(path))
+
+
+def stem(name: str) -> str:
+    """The name without the suffix of its kind."""
+    suffix = _suffix(name) or (".dcm" if name.lower().endswith(".dcm") else "")
+    return name[: len(name) - len(suffix)]
+
+
+def _with_values(label_map: LabelMap, values: dict[int, int]) -> LabelMap:
+    table = np.zeros(max([int(label_map.labels.max()), *values]) + 1, dtype=np.uint16)
+    table[list(values)] = list(values.values())
+    return LabelMap(unsigned(table[label_map.labels]), label_map.grid)
+
+
+def _unknown_values(label_map: LabelMap, labels: Sequence[Label]) -> tuple[str, ...]:
+    unknown = sorted(set(_present(label_map)) - {value for label in labels for value in label.values})
+    return (f"values of no bone of the package left out: {unknown}",) if unknown else ()
+
+
+def _present(label_map: LabelMap) -> list[int]:
+    flat = label_map.labels.ravel(order="K")
+    return [int(value) for value in np.flatnonzero(np.bincount(flat[flat > 0]))]
+
+
+def _suffix(name: str) -> str:
+    return next((suffix for suffix in READERS if name.lower().endswith(suffix)), "")
+
+
+def read_named_nifti(path: Path) -> Named:
+    """NIfTI keeps no names; BIDS's table beside it does."""
+    label_map = read_nifti(path)
+    names = names_beside(path.with_name(f"{stem(path.name)}.tsv"))
+    return label_map, named_segments(_present(label_map), names)
+
+
+def read_named_itk(path: Path) -> Named:
+    """MetaImage or NRRD, in which 3D Slicer keeps names."""
+    try:
+        image: Any = SimpleITK.ReadImage(str(path))
+    except RuntimeError as error:
+        raise UnreadableError(f"expected a label map that ITK reads, got {path.suffix}") from error
+    label_map = _of_itk(image)
+    return label_map, named_segments(_present(label_map), names_within(image))
+
+
+def read_nifti(path: Path) -> LabelMap:
+    """Label values as they stand; the array's axes are left as stored."""
+    try:
+        image: Any = nibabel.load(path)
+        values = np.asanyarray(image.dataobj)
+    except (OSError, ValueError, ImageFileError) as error:
+        raise UnreadableError(f"expected a NIfTI label map at {path.name}, got: {reason(error)}") from error
+    return LabelMap(unsigned(values), Grid(_volume_shape(values), RAS_TO_LPS @ image.affine))
+
+
+def _of_itk(image: Any) -> LabelMap:
+    """ITK's world is LPS, its arrays come out as (k, j, i)."""
+    values = SimpleITK.GetArrayFromImage(image).transpose()
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return LabelMap(unsigned(values), Grid(_volume_shape(values), affine))
+
+
+def unsigned(values: NDArray[Any]) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """The same whole numbers as uint8, or uint16 where they need it."""
+    low, high = values.min(), values.max()
+    if low < 0 or high > np.iinfo(np.uint16).max:
+        raise UnreadableError(f"expected label values in 0..65535, got {low}..{high}")
+    whole = values.astype(np.uint8) if high < 256 else values.astype(np.uint16)
+    if values.dtype.kind == "f" and not np.array_equal(whole, values):
+        raise UnreadableError("expected whole numbers as labels, got fractions")
+    return whole
+
+
+READERS: dict[str, Callable[[Path], Named]] = {
+    ".nii": read_named_nifti,
+    ".nii.gz": read_named_nifti,
+    ".mha": read_named_itk,
+    ".nrrd": read_named_itk,
+}
+
+
+def _volume_shape(values: NDArray[Any]) -> tuple[int, int, int]:
+    if values.ndim != 3:
+        raise UnreadableError(f"expected a label map of three dimensions, got {values.ndim}")
+    i, j, k = values.shape
+    return i, j, k

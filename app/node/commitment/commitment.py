@@ -1,0 +1,256 @@
+"""Storage commitment, both ways: peers ask us, and we ask those that results were sent to."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pynetdicom import build_role, evt
+from pynetdicom.association import Association
+from pynetdicom.events import Event, EventHandlerType
+
+from app.node.commitment.transactions import (
+    Transaction,
+    find_transaction,
+    keep_answer,
+    open_transaction,
+    read_transaction,
+)
+from app.node.peers.destination import Outgoing, associated, end, requested
+from app.node.peers.requestor import Requestor
+from app.node.queue.job import Json
+from app.node.settings.configuration import NodeSettings, Peer
+from app.node.storage.inbox import Inbox
+from app.node.storage.study_lock import files_in_place, series_in_place
+from operators.dicom.commitment import (
+    Commitment,
+    Named,
+    answer_of,
+    decoded_commitment,
+    reason_text,
+    report_of,
+    request_of,
+)
+from operators.dicom.elements.element_walk import Encoding
+from operators.dicom.elements.instance_identity import read_outgoing
+from operators.errors import OsteonError, OutputError, TransientError, UnreadableError
+
+log = structlog.get_logger()
+
+# PS3.4 J.3: the class, its well-known instance, the action, and the two events
+PUSH_MODEL, PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
+IMPLICIT = "1.2.840.10008.1.2"
+REQUEST, ALL_COMMITTED, SOME_MISSING = 1, 1, 2
+# PS3.7 C: statuses of N-ACTION and N-EVENT-REPORT
+SUCCESS, PROCESSING_FAILURE, INVALID_ARGUMENT, NOT_AUTHORISED = 0x0000, 0x0110, 0x0115, 0x0124
+# PS3.3 C.14.1.1: a processing failure, no such instance (yet), a UID used twice, and no resources
+PASSING = frozenset((0x0110, 0x0112, 0x0131, 0x0213))
+
+
+class CommitmentService:
+    """The listener's part: answers requests, and keeps the answers to our own.
+
+    `owe` keeps a report until its peer has taken it, or raises OsteonError.
+    """
+
+    def __init__(self, settings: NodeSettings, inbox: Inbox, owe: Callable[[Json], None]) -> None:
+        self.settings, self.inbox, self.owe = settings, inbox, owe
+        self.keeping = threading.Lock()
+
+    @property
+    def handlers(self) -> list[EventHandlerType]:
+        """For the listener."""
+        return [(evt.EVT_N_ACTION, self.requested), (evt.EVT_N_EVENT_REPORT, self.reported)]
+
+    def requested(self, event: Event) -> tuple[int, None]:
+        """Answers at once; the report comes later, to where the peer listens or else on its association."""
+        calling_ae = event.assoc.requestor.ae_title.strip()
+        peer = next((p for p in self.settings.sources if p.ae_title == calling_ae and p.host), None)
+        try:
+            request = information(event, event.request.ActionInformation)
+        except OsteonError:
+            return INVALID_ARGUMENT, None
+        try:
+            if peer is not None:
+                self.owe(owed_to(peer, request))
+                return SUCCESS, None
+        except OsteonError:
+            return PROCESSING_FAILURE, None
+        threading.Thread(target=self.report, args=(event.assoc, request), daemon=True).start()
+        return SUCCESS, None
+
+    def report(self, asked: Association, request: Commitment) -> None:
+        """To a peer whose address is not known; it may ask again."""
+        try:
+            send_report(asked, request, self.inbox)
+        except (OsteonError, RuntimeError, ValueError):
+            log.warning("commitment_not_reported", transaction_uid=request.transaction_uid)
+
+    def reported(self, event: Event) -> tuple[int, None]:
+        """Keeps what a peer says of a request of ours; nobody else is believed, and nothing else is kept."""
+        names = self._asked(event.assoc.requestor.ae_title.strip())
+        if not names:
+            return NOT_AUTHORISED, None
+        try:
+            answer = information(event, event.request.EventInformation)
+        except OsteonError:
+            return INVALID_ARGUMENT, None
+        try:
+            return self._kept(answer, names), None
+        except OsteonError:
+            return PROCESSING_FAILURE, None
+
+    def _kept(self, answer: Commitment, names: frozenset[str]) -> int:
+        """Raises OsteonError where the disk does not take it."""
+        with self.keeping:
+            transaction = find_transaction(self.settings.data, answer.transaction_uid)
+            if transaction is None or transaction.peer not in names:
+                log.warning("commitment_not_asked_for", transaction_uid=answer.transaction_uid)
+                return INVALID_ARGUMENT if transaction is None else NOT_AUTHORISED
+            told = transaction.answered(answer)
+            if told != transaction:
+                keep_answer(self.settings.data, told)
+        return SUCCESS
+
+    def _asked(self, calling_ae: str) -> frozenset[str]:
+        """Names of the peers of that title which are asked to commit."""
+        peers = self.settings.destinations
+        return frozenset(peer.name for peer in peers if peer.commitment and peer.ae_title == calling_ae)
+
+
+def information(event: Event, content: BytesIO | None) -> Commitment:
+    """What a request says, once it is known that to decode it costs little. Raises UnreadableError."""
+    if content is None:
+        raise UnreadableError("expected a request with a data set, got one without")
+    syntax = event.context.transfer_syntax
+    encoding = Encoding(not syntax.is_implicit_VR, big_endian=not syntax.is_little_endian)
+    return decoded_commitment(content.getvalue(), encoding)
+
+
+def owed_to(peer: Peer, request: Commitment) -> Json:
+    """A report as it stands in the database."""
+    instances = [[named.sop_class_uid, named.sop_instance_uid] for named in request.instances]
+    return {"peer": peer.name, "transaction_uid": request.transaction_uid, "instances": instances}
+
+
+def report_owed(owed: Json, peer: Peer, settings: NodeSettings, inbox: Inbox) -> None:
+    """Tells a peer that listens what is on the disk by now. Raises TransientError."""
+    instances = tuple(Named(*named) for named in owed["instances"])
+    association = reporting(peer, settings)
+    try:
+        send_report(association, Commitment(owed["transaction_uid"], instances), inbox)
+    except (RuntimeError, ValueError) as error:  # the peer ended the association, or took no such context
+        raise TransientError(f"expected {peer.name} to keep the association", code="aborted") from error
+    finally:
+        end(association)
+
+
+def send_report(association: Association, request: Commitment, inbox: Inbox) -> None:
+    """N-EVENT-REPORT of which instances are held. Raises TransientError where it was not taken."""
+    answer = answer_of(request, held_classes(inbox, [named.sop_instance_uid for named in request.instances]))
+    kind = SOME_MISSING if answer.failed else ALL_COMMITTED
+    told: Any = association.send_n_event_report(report_of(answer), kind, PUSH_MODEL, PUSH_MODEL_INSTANCE)[0]
+    if "Status" not in told or told.Status != SUCCESS:
+        raise TransientError("expected the peer to take a storage commitment report", code="no_answer")
+
+
+def reporting(peer: Peer, settings: NodeSettings) -> Association:
+    """An association in which we are the provider. Raises TransientError."""
+    entity = Requestor(settings.ae_title, settings.network_s)
+    entity.add_requested_context(PUSH_MODEL, IMPLICIT)
+    association = requested(entity, peer, settings, [build_role(PUSH_MODEL, scp_role=True)])
+    if not association.is_established:
+        raise TransientError(f"expected {peer.name} to take a storage commitment report", code="unreachable")
+    return association
+
+
+def held_classes(inbox: Inbox, sop_instance_uids: Iterable[str]) -> dict[str, set[str]]:
+    """The SOP classes of those instances that are safely here; a file that cannot be read is not.
+
+    Waits while a study's files are moved: one that is not removed after all is back then. Raises
+    TransientError where the disk does not let it look.
+    """
+    try:
+        with files_in_place(inbox.root):
+            return classes_found(inbox, sop_instance_uids)
+    except OSError as error:
+        raise TransientError("expected a data folder that can be read, got none", code="disk") from error
+
+
+def classes_found(inbox: Inbox, sop_instance_uids: Iterable[str]) -> dict[str, set[str]]:
+    """The same of what is in the inbox now."""
+    names, found = {f"{uid}.dcm" for uid in inbox.held(sop_instance_uids)}, dict[str, set[str]]()
+    for series in series_in_place(inbox.root) if names else ():
+        with suppress(OSError):
+            for entry in [each for each in os.scandir(series) if each.name in names]:
+                with suppress(OsteonError, OSError):
+                    found.setdefault(Path(entry).stem, set()).add(read_outgoing(Path(entry))[0])
+    return found
+
+
+def transaction_of(delivery: Json) -> str:
+    """What its transaction UIDs begin with: the same for the same delivery."""
+    from operators.dicom.provenance.identity import (
+        derived_uid,  # brings highdicom, which the listener needs not hold
+    )
+
+    return str(derived_uid("commitment", delivery["job_id"], delivery["peer"]))
+
+
+def ask(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings, delivery_uid: str) -> None:
+    """N-ACTION, as a new attempt. Raises TransientError, or OutputError where none is offered."""
+    named = [Named(file.sop_class_uid, file.sop_instance_uid) for file in files]
+    request(open_transaction(settings.data, delivery_uid, peer.name, named), peer, settings)
+
+
+def request(transaction: Transaction, peer: Peer, settings: NodeSettings) -> None:
+    """Raises TransientError, or OutputError."""
+    association = associated(peer, settings, [(PUSH_MODEL, IMPLICIT)])
+    try:
+        information = request_of(Commitment(transaction.uid, transaction.asked))
+        answer: Any = association.send_n_action(information, REQUEST, PUSH_MODEL, PUSH_MODEL_INSTANCE)[0]
+        if "Status" not in answer or answer.Status != SUCCESS:
+            got = f"status 0x{answer.Status:04X}" if "Status" in answer else "no answer"
+            raise TransientError(
+                f"expected {peer.name} to take a commitment request, got {got}", code="no_commitment"
+            )
+    except RuntimeError as error:  # the peer ended the association before
+        raise TransientError(f"expected {peer.name} to keep the association", code="aborted") from error
+    finally:
+        end(association)
+
+
+def require_committed(peer: Peer, settings: NodeSettings, delivery_uid: str) -> None:
+    """Raises TransientError while not all is answered, OutputError where the peer is not responsible.
+
+    Where all that failed may pass, it is asked again, for all instances.
+    """
+    transaction = read_transaction(settings.data, delivery_uid)
+    if transaction is None:
+        raise TransientError(f"expected {peer.name} to commit to the result, none yet", code="uncommitted")
+    if transaction.is_committed:
+        return
+    text = sentence_of(transaction, peer)
+    if not all(reason in PASSING for reason in transaction.failed.values()):
+        raise OutputError(text, code="not_committed")
+    if not transaction.open_uids:
+        request(open_transaction(settings.data, delivery_uid, peer.name, transaction.asked), peer, settings)
+        text += "; it is asked again"
+    raise TransientError(text, code="uncommitted")
+
+
+def sentence_of(transaction: Transaction, peer: Peer) -> str:
+    """How many instances lack, and why; for people."""
+    reasons = Counter(map(reason_text, transaction.failed.values()))
+    found = [f"{len(transaction.committed - set(transaction.failed))} committed"]
+    found += [f"{count} failed ({reason})" for reason, count in reasons.items()]
+    found += [f"{len(transaction.open_uids)} not answered"] if transaction.open_uids else []
+    asked = len(transaction.asked)
+    return f"expected {peer.name} to commit to {asked} instances, got {', '.join(found)}"

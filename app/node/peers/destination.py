@@ -1,0 +1,194 @@
+"""Sends files to one peer by C-STORE, and says what became of each try."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from ssl import SSLContext
+from typing import Any
+
+from pynetdicom import _config
+from pynetdicom.association import Association
+
+from app.node.peers.requestor import SMALLEST_SENT_BYTES, Requestor
+from app.node.peers.requestor_socket import MAXIMUM_PDU_BYTES
+from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.tls import client_context, tls_files
+from operators.errors import OutputError, TransientError
+
+VERIFICATION = "1.2.840.10008.1.1"
+# PS3.4 B.2.3 and PS3.7 C: success, warnings with which the instance was stored, and a duplicate: what
+# carries our UID is what we sent before
+STORED = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
+# Out of resources; resource limitation; processing failure: may pass
+PASSING = (range(0xA700, 0xA800), range(0x0213, 0x0214), range(0x0110, 0x0111))
+# PS3.7 9.3.1: message IDs are 16 bits
+LARGEST_ID = 0xFFFF
+# PS3.8 9.3.4, source and reason of a rejection; all reasons of the source "service provider (presentation)"
+CALLING_UNKNOWN, CALLED_UNKNOWN, BUSY = (1, 3), (1, 7), 3
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A verified file, by the names that a peer must be told first."""
+
+    path: Path
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file that a peer will never take, and why."""
+
+    file: Outgoing
+    error: OutputError
+
+
+def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list[Refused]:
+    """All files in one association; those that the peer will never take. Raises TransientError."""
+    _config.STORE_SEND_CHUNKED_DATASET = True
+    contexts = sorted({(file.sop_class_uid, file.transfer_syntax_uid) for file in files})
+    try:
+        association = associated(peer, settings, contexts)
+    except OutputError as error:
+        return [Refused(file, error) for file in files]
+    refused = []
+    try:
+        for number, file in enumerate(files):
+            try:
+                require_context(association, file, peer)
+                store_one(association, file, peer, 1 + number % LARGEST_ID)
+            except OutputError as error:
+                refused.append(Refused(file, error))
+    finally:
+        end(association)
+    return refused
+
+
+def echo(peer: Peer, settings: NodeSettings) -> None:
+    """Raises TransientError where the peer does not answer a C-ECHO."""
+    association = associated(peer, settings, [(VERIFICATION, "1.2.840.10008.1.2")])
+    try:
+        answer = association.send_c_echo()
+        if "Status" not in answer or answer.Status != 0:
+            raise TransientError(f"expected {peer.name} to answer C-ECHO, got none", code="no_answer")
+    finally:
+        end(association)
+
+
+def associated(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str, str]]) -> Association:
+    """An open association. Raises TransientError, or OutputError where the peer takes no such objects."""
+    entity = Requestor(settings.ae_title, settings.network_s)
+    for sop_class_uid, transfer_syntax_uid in contexts:
+        entity.add_requested_context(sop_class_uid, transfer_syntax_uid)
+    association = requested(entity, peer, settings)
+    if association.is_established:
+        return association
+    if association.rejected_contexts:
+        raise no_context(peer, contexts[0])
+    if association.is_rejected:
+        answer = association.acceptor.primitive
+        raise TransientError(
+            f"expected {peer.name} to accept an association of {settings.ae_title}, it was rejected "
+            f"(source {answer.result_source}, reason {answer.diagnostic}): "
+            f"{rejection_hint((answer.result_source, answer.diagnostic), peer, settings)}",
+            code="association_rejected",
+        )
+    raise unreachable(peer)
+
+
+def requested(
+    entity: Requestor, peer: Peer, settings: NodeSettings, ext_neg: Sequence[Any] = ()
+) -> Association:
+    """What became of a request to associate. Raises TransientError for a name without an address."""
+    try:
+        association = entity.associate(
+            peer.host, peer.port, ae_title=peer.ae_title, max_pdu=MAXIMUM_PDU_BYTES, ext_neg=list(ext_neg),
+            tls_args=tls_of(peer, settings),
+        )  # fmt: skip
+    except OSError as error:
+        raise unreachable(peer) from error
+    taken = association.acceptor.maximum_length if association.is_established else 0
+    if 0 < (taken or 0) < SMALLEST_SENT_BYTES:
+        end(association)
+        raise TransientError(
+            f"expected {peer.name} to take PDUs of {SMALLEST_SENT_BYTES} bytes at least, got {taken}",
+            code="small_pdu",
+        )
+    return association
+
+
+def unreachable(peer: Peer) -> TransientError:
+    """Nobody there, or nobody who speaks DICOM, or TLS where that is set."""
+    spoken = "answer by TLS, got no agreement" if peer.tls else "answer, got none"
+    return TransientError(
+        f"expected {peer.name} at {peer.host}:{peer.port} to {spoken}: is it running there?",
+        code="unreachable",
+    )
+
+
+def rejection_hint(reason: tuple[int, int], peer: Peer, settings: NodeSettings) -> str:
+    """What to look after (PS3.8 9.3.4), ours and theirs by name."""
+    ours, theirs = settings.ae_title, peer.ae_title
+    if reason == CALLING_UNKNOWN:
+        return f"it does not know {ours}, this node's title (setting ae_title): enter it in {peer.name}"
+    if reason == CALLED_UNKNOWN:
+        return f"it is not called {theirs}: correct ae_title of the peer {peer.name} here"
+    if reason[0] == BUSY:
+        return "it is busy, or takes no more associations"
+    return f"does it know {ours}, this node's title, and is it called {theirs}?"
+
+
+def tls_of(peer: Peer, settings: NodeSettings) -> tuple[SSLContext, str] | None:
+    """What is spoken to the peer: TLS, or nothing else. Raises UsageError without certificates for it."""
+    return (client_context(tls_files(peer, settings)), peer.host) if peer.tls else None
+
+
+def require_context(association: Association, file: Outgoing, peer: Peer) -> None:
+    """Raises OutputError where the peer does not take such objects at all."""
+    accepted = {(cx.abstract_syntax, cx.transfer_syntax[0]) for cx in association.accepted_contexts}
+    if (file.sop_class_uid, file.transfer_syntax_uid) not in accepted:
+        raise no_context(peer, (file.sop_class_uid, file.transfer_syntax_uid))
+
+
+def no_context(peer: Peer, wanted: tuple[str, str]) -> OutputError:
+    """The peer does not take such objects: another try would end the same."""
+    return OutputError(
+        f"expected {peer.name} to accept SOP class {wanted[0]} in transfer syntax {wanted[1]}, it does not; "
+        "what is sent to it is its setting `results`",
+        code="no_presentation_context",
+    )
+
+
+def store_one(association: Association, file: Outgoing, peer: Peer, message_id: int) -> None:
+    """One C-STORE. Raises TransientError or OutputError unless it was stored."""
+    try:
+        answer = association.send_c_store(file.path, message_id)
+    except RuntimeError as error:  # the peer ended the association before
+        raise TransientError(f"expected {peer.name} to keep the association", code="aborted") from error
+    if "Status" not in answer:
+        raise TransientError(
+            f"expected {peer.name} to take a file and answer C-STORE within the time limit, it did not",
+            code="no_answer",
+        )
+    require_stored(int(answer.Status), peer)
+
+
+def require_stored(status: int, peer: Peer) -> None:
+    """Raises TransientError or OutputError for a status with which an instance was not stored."""
+    if status in STORED:
+        return
+    got = f"expected {peer.name} to store the result, got status 0x{status:04X}"
+    if any(status in passing for passing in PASSING):
+        raise TransientError(got, code="peer_out_of_resources")
+    raise OutputError(got, code="peer_refused")
+
+
+def end(association: Association) -> None:
+    """Releases what is open still."""
+    if association.is_established:
+        association.release()

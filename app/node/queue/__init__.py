@@ -1,0 +1,1 @@
+"""Complete studies become durable jobs; what state each job is in."""

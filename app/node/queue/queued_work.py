@@ -1,0 +1,60 @@
+"""Work that was queued, or begun, under another version of the workflows is done by the version that runs.
+
+DBOS gives a queued workflow only to a process of the workflow's own version; without one, only to the version
+that was registered last. After an update, or back, it would wait for ever. Reads and writes the tables that
+DBOS documents (workflow_status, operation_outputs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+import structlog
+
+from app.node.queue.database import APPLICATION, timely_url
+from app.node.settings.configuration import NodeSettings
+
+log = structlog.get_logger()
+
+OTHERS = (
+    "status = 'ENQUEUED' AND name IN :names"
+    " AND (application_version IS NULL OR application_version <> :version)"
+    " AND (application_name IS NULL OR application_name = :application)"
+)
+
+
+class QueuedWork:
+    """The queued workflows of some names; `version` is that of this process."""
+
+    def __init__(self, settings: NodeSettings, workflows: Sequence[str], version: str) -> None:
+        url = sa.make_url(timely_url(settings))
+        is_sqlite = url.drivername.startswith("sqlite")
+        schema, driver = ("", url.drivername) if is_sqlite else ("dbos.", "postgresql+psycopg")
+        self.engine = sa.create_engine(url.set(drivername=driver), pool_size=1, pool_pre_ping=True)
+        self.values = {"names": list(workflows), "version": version, "application": APPLICATION}
+        self.look = self._text(f"SELECT 1 FROM {schema}workflow_status WHERE {OTHERS} LIMIT 1")
+        self.take = self._text(
+            f"UPDATE {schema}workflow_status SET application_version = :version WHERE {OTHERS} "
+            "RETURNING workflow_uuid"
+        )
+        self.forget = sa.text(f"DELETE FROM {schema}operation_outputs WHERE workflow_uuid = :workflow")
+
+    def _text(self, statement: str) -> sa.TextClause:
+        return sa.text(statement).bindparams(sa.bindparam("names", expanding=True))
+
+    def adopt(self) -> int:
+        """Makes it this version's; what was begun begins again. Says how many. Raises SQLAlchemyError.
+
+        The steps of another version may have other names and another order. Repeated, they give the same
+        objects with the same UIDs.
+        """
+        with self.engine.connect() as connection:
+            if connection.execute(self.look, self.values).first() is None:
+                return 0
+        with self.engine.begin() as connection:
+            found = [row[0] for row in connection.execute(self.take, self.values)]
+            for workflow in found:
+                connection.execute(self.forget, {"workflow": workflow})
+        log.info("work_adopted", workflows=len(found), version=self.values["version"])
+        return len(found)

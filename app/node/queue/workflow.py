@@ -1,0 +1,241 @@
+"""The durable workflows: one study is segmented, each result goes to each destination, notices are sent.
+
+A step that is done is never done again, whatever is killed between steps; a step that is cut off is
+repeated, and gives the same objects with the same UIDs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+from dbos import DBOS
+
+from app.library_messages import frames_of
+from app.node.queue import pauses
+from app.node.queue.abandoned import Running
+from app.node.queue.database import REPORT, WORKFLOW_VERSION, delivery_queue
+from app.node.queue.job import Json
+from app.node.settings.configuration import NodeSettings
+from operators.errors import OsteonError, OutputError, TransientError, UnsuitableError, shortage
+
+log = structlog.get_logger()
+
+SEGMENT, DELIVER, NOTICE = "segment_study", "deliver_result", "send_notice"
+# A full disk, say, may be mended meanwhile; other studies wait.
+SEGMENT_PATIENCE_S = 600.0
+# What nobody has taken for so long would be no news
+NOTICE_PATIENCE_S = 86400.0
+
+
+class Segments(Protocol):
+    """The steps of a worker (`segmenting.Segmenter`)."""
+
+    def decide(self, values: Json) -> Json:
+        """Which series are segmented."""
+        ...
+
+    def segment(self, values: Json, number: int) -> Json:
+        """One series."""
+        ...
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What became of one try to deliver: `state` is delivered, failed, or transient."""
+
+    state: str
+    code: str = ""
+    sentence: str = ""
+    instances: int = 0
+
+
+def define_segmenting(
+    settings: NodeSettings, segmenter: Segments, running: Running
+) -> Callable[[Json], Json]:
+    """Makes this process one that segments studies; to be called before DBOS is launched."""
+
+    @DBOS.step(name="decide")
+    def decide(job: Json) -> Json:
+        return named_end(job, lambda: segmenter.decide(job))
+
+    @DBOS.step(name="segment")
+    def segment(job: Json, number: int) -> Json:
+        return named_end(job, lambda: segmenter.segment(job, number))
+
+    @DBOS.workflow(name=SEGMENT, max_recovery_attempts=settings.crash_limit)
+    def segment_study(job: Json) -> Json:
+        with running.this():
+            return segmented(job)
+
+    def segmented(job: Json) -> Json:
+        plan = repeated(partial(decide, job), SEGMENT_PATIENCE_S, settings.data)
+        if plan["state"] != "decided":
+            return plan
+        series = in_turn(
+            plan, lambda n: repeated(partial(segment, job, n), SEGMENT_PATIENCE_S, settings.data)
+        )
+        outcome = summed_up([*series, *plan["refusals"]])
+        hand_over(job, outcome, settings)
+        return outcome
+
+    return segment_study
+
+
+def in_turn(plan: Json, segment: Callable[[int], Json]) -> list[Json]:
+    """The outcome of every candidate: one is passed over where a better one was not refused.
+
+    Its rivals are looked at only where a series can never be segmented, for it shows no such anatomy, say.
+    """
+    # A plan from before there were candidates has none
+    candidates = plan.get("candidates") or [{"better": []}] * plan["selected"]
+    outcomes: list[Json] = []
+    for number, candidate in enumerate(candidates):
+        best = next((n for n in candidate["better"] if outcomes[n]["state"] != "refused"), None)
+        outcomes.append(segment(number) if best is None else needless(candidate, candidates[best]))
+    return outcomes
+
+
+def needless(candidate: Json, best: Json) -> Json:
+    """A series that was not looked at, as a better one shows the same."""
+    return {"state": "refused", "series_instance_uid": candidate["series_instance_uid"], **best["rivals"]}
+
+
+def named_end(job: Json, step: Callable[[], Json]) -> Json:
+    """The edge of a job: whatever goes wrong in a step ends it with a name."""
+    try:
+        return step()
+    except Exception as error:
+        named = shortage(error) or (error if isinstance(error, OsteonError) else None)
+        if named is not None:
+            return ended(named)
+        log.error("study_failed", job=job["job_id"], traceback=frames_of(error))
+        return {"state": "failed", "code": "defect", "sentence": "a defect of Osteon's own; see the log"}
+
+
+def ended(error: OsteonError) -> Json:
+    """What can never be segmented is refused; what may pass, such as a full disk, is transient."""
+    families: tuple[tuple[type[OsteonError], str], ...] = (
+        (UnsuitableError, "refused"), (TransientError, "transient"), (OutputError, "transient"),
+        (OsteonError, "failed"),
+    )  # fmt: skip
+    state = next(name for family, name in families if isinstance(error, family))
+    return {"state": state, "code": error.code, "sentence": str(error)}
+
+
+def repeated(step: Callable[[], Json], patience_s: float, data: Path) -> Json:
+    """Repeats a step, after ever longer pauses, until its outcome is not transient or patience ends.
+
+    Who looks after the node may end a pause by a file in the folder `data` (`pauses.end_pause`).
+    """
+    waited_s, pause_s = 0.0, pauses.FIRST_PAUSE_S
+    while (outcome := step())["state"] == "transient":
+        if waited_s >= patience_s:
+            return outcome | {"state": "failed"}
+        log.warning("postponed", code=outcome["code"], pause_s=pause_s)
+        waited_s += pauses.pause(data, pause_s)
+        pause_s = pauses.pause_after(pause_s)
+    return outcome
+
+
+def summed_up(series: list[Json]) -> Json:
+    """A study has a result where any series has, with what is missing; else the gravest reason counts."""
+    if any(each["state"] == "segmented" for each in series):
+        missing = [said for each in series for said in each.get("missing", ())]
+        sentence = "; ".join(dict.fromkeys(said["sentence"] for said in missing))
+        code = missing[0]["code"] if missing else ""
+        return {"state": "segmented", "code": code, "sentence": sentence, "series": series}
+    worst = next((each for each in series if each["state"] == "failed"), series[0])
+    return {key: worst[key] for key in ("state", "code", "sentence")} | {"series": series}
+
+
+def hand_over(job: Json, outcome: Json, settings: NodeSettings) -> None:
+    """Queues a delivery to every destination; the same ones again where this is repeated."""
+    segmented = [each for each in outcome.get("series", ()) if each["state"] == "segmented"]
+    files = [file for each in segmented for file in each["files"]]
+    if not files:
+        return
+    for peer in settings.destinations:
+        DBOS.enqueue_workflow_with_options(
+            {
+                "workflow_name": DELIVER,
+                "queue_name": delivery_queue(peer.name),
+                "workflow_id": delivery_id(job["job_id"], peer.name),
+                "app_version": WORKFLOW_VERSION,
+            },
+            {
+                "job_id": job["job_id"],
+                "peer": peer.name,
+                "files": [file for file in files if file["kind"] in peer.results],
+                "captures": [file for file in files if file["kind"] == "sc"],
+            },
+        )
+
+
+def delivery_id(job_id: str, peer_name: str) -> str:
+    """Begins with the job's, so that all of a job are found together."""
+    return f"{job_id}>{peer_name}"
+
+
+def define_delivering(
+    settings: NodeSettings, attempt: Callable[[Json], Attempt], confirm: Callable[[Json], Attempt],
+    running: Running,
+) -> Callable[[Json], Json]:
+    """Makes this process one that delivers; to be called before DBOS is launched."""
+
+    @DBOS.step(name="attempt")
+    def attempt_once(delivery: Json) -> Json:
+        return vars(attempt(delivery))
+
+    @DBOS.step(name="confirm")
+    def confirm_once(delivery: Json) -> Json:
+        return vars(confirm(delivery))
+
+    @DBOS.workflow(name=DELIVER, max_recovery_attempts=None)
+    def deliver(delivery: Json) -> Json:
+        with running.this():
+            sent = repeated(partial(attempt_once, delivery), settings.delivery_limit_s, settings.data)
+            if sent["state"] != "delivered":
+                return sent
+            confirmed = repeated(partial(confirm_once, delivery), settings.commitment_s, settings.data)
+            return sent if confirmed["state"] == "delivered" else confirmed
+
+    return deliver
+
+
+def define_reporting(
+    settings: NodeSettings, report: Callable[[Json], Attempt], running: Running
+) -> Callable[[Json], Json]:
+    """Makes this process one that reports storage commitment; to be called before DBOS is launched."""
+
+    @DBOS.step(name="report")
+    def report_once(owed: Json) -> Json:
+        return vars(report(owed))
+
+    @DBOS.workflow(name=REPORT, max_recovery_attempts=None)
+    def report_commitment(owed: Json) -> Json:
+        with running.this():
+            return repeated(partial(report_once, owed), settings.commitment_s, settings.data)
+
+    return report_commitment
+
+
+def define_notifying(
+    settings: NodeSettings, send: Callable[[Json], Attempt], running: Running
+) -> Callable[[Json], Json]:
+    """Makes this process one that sends notices; to be called before DBOS is launched."""
+
+    @DBOS.step(name="notify")
+    def notify_once(notice: Json) -> Json:
+        return vars(send(notice))
+
+    @DBOS.workflow(name=NOTICE, max_recovery_attempts=None)
+    def send_notice(notice: Json) -> Json:
+        with running.this():
+            return repeated(partial(notify_once, notice), NOTICE_PATIENCE_S, settings.data)
+
+    return send_notice

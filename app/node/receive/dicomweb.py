@@ -1,0 +1,173 @@
+"""STOW-RS (PS3.18 10.5): instances by HTTP, through the same inbox as those by C-STORE."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from ipaddress import ip_address
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+
+from app.node.receive.dicomweb_part import Part, part_received
+from app.node.receive.dicomweb_response import response_json
+from app.node.receive.incoming import OUT_OF_RESOURCES, SUCCESS
+from app.node.receive.reception import Received, Store
+from app.node.settings.configuration import NodeSettings
+from operators.dicom.elements.attributes import is_uid
+
+log = structlog.get_logger()
+
+MULTIPART, DICOM, DICOM_JSON = b"multipart/related", b"application/dicom", "application/dicom+json"
+# What came by way of this machine itself, such as a proxy or a script, and from no peer
+LOCAL_AE = "STOW-RS"
+BAD_REQUEST, FORBIDDEN, CONFLICT, TOO_LARGE, UNSUPPORTED = 400, 403, 409, 413, 415
+OK, ACCEPTED, UNAVAILABLE = 200, 202, 503
+# Requests that are received at once; the others are to come again (503), so that health has its place.
+AT_ONCE = 16
+# Instances of one request; a CT of the whole body has some thousands.
+MOST_PARTS = 20_000
+# What is thrown away of one request for which there is no room, before it is ended.
+MOST_REFUSED_BYTES = 256 << 20
+RETRY_AFTER_S = 10
+
+
+def stow_router(settings: NodeSettings, store: Store) -> APIRouter:
+    """The two resources that instances can be sent to."""
+    router, places = APIRouter(), asyncio.Semaphore(AT_ONCE)
+
+    async def received(request: Request, study: str = "") -> Response:
+        if places.locked():
+            return Response(status_code=UNAVAILABLE, headers={"Retry-After": str(RETRY_AFTER_S)})
+        async with places:
+            return await stored(request, settings, store, study)
+
+    @router.post("/studies")
+    async def any_study(request: Request) -> Response:
+        return await received(request)
+
+    @router.post("/studies/{study}")
+    async def one_study(request: Request, study: str) -> Response:
+        if not is_uid(study):
+            return Response(status_code=BAD_REQUEST)
+        return await received(request, study)
+
+    return router
+
+
+async def stored(request: Request, settings: NodeSettings, store: Store, study: str = "") -> Response:
+    """Stores each part as it comes; the answer says of every one what became of it."""
+    address = request.client.host if request.client else ""
+    sender = sender_at(address, settings)
+    if sender is None:
+        log.warning("stow_refused", reason="no peer may send from this address")
+        return Response(status_code=FORBIDDEN)
+    boundary = dicom_boundary(request.headers.get("content-type", ""))
+    if boundary is None:
+        return Response(status_code=UNSUPPORTED)
+    parts = Parts(boundary, store, sender, study)
+    try:
+        await parts.read(request.stream())
+    except (FormParserError, ClientDisconnect):
+        return Response(status_code=BAD_REQUEST)
+    except TooLargeError:
+        log.warning("stow_refused", reason="too many instances, or no room for all that comes")
+        return Response(status_code=TOO_LARGE, headers={"Connection": "close"})
+    finally:
+        await run_in_threadpool(parts.end, address)
+    return JSONResponse(response_json(parts.received), status_of(parts.received), media_type=DICOM_JSON)
+
+
+class TooLargeError(Exception):
+    """More than one request may bring."""
+
+
+class Parts:
+    """The body of one request, in a thread that may wait for the disk."""
+
+    def __init__(self, boundary: bytes, store: Store, sender: str, study: str) -> None:
+        self.store, self.sender, self.study = store, sender, study
+        self.received: list[Received] = []
+        self.part: Part | None = None
+        self.refused_bytes = 0
+        self.parser = MultipartParser(
+            boundary,
+            {"on_part_begin": self._begin, "on_part_data": self._data, "on_part_end": self._finish},
+        )
+
+    async def read(self, chunks: AsyncIterator[bytes]) -> None:
+        """All of it. Raises FormParserError for what is no whole multipart body, and TooLargeError."""
+        async for chunk in chunks:
+            await run_in_threadpool(self.parser.write, chunk)
+            if self.parser.state is MultipartState.END:
+                return
+        self.parser.finalize()
+        if self.part is not None:
+            raise FormParserError("expected a last boundary, got none")
+
+    def end(self, address: str) -> None:
+        """Forgets a part that did not come to its end, and tells what came."""
+        if self.part is not None:
+            self.part.drop()
+        images = Counter(
+            each.instance.study_instance_uid
+            for each in self.received
+            if each.status == SUCCESS and each.instance is not None
+        )
+        if images:
+            self.store.ended(self.sender, address, images)
+
+    def _begin(self) -> None:
+        if len(self.received) >= MOST_PARTS:
+            raise TooLargeError
+        self.part = Part(self.store)
+
+    def _data(self, content: bytes, start: int, end: int) -> None:
+        assert self.part is not None
+        self.part.grow(memoryview(content)[start:end], self.store.has_room)
+        self.refused_bytes += end - start if self.part.status is not None else 0
+        if self.refused_bytes > MOST_REFUSED_BYTES:
+            raise TooLargeError
+
+    def _finish(self) -> None:
+        assert self.part is not None
+        received = part_received(self.part, self.store, self.sender, self.study)
+        self.part = None
+        self.store.tell(received)
+        self.received.append(received)
+
+
+def sender_at(address: str, settings: NodeSettings) -> str | None:
+    """AE title of the peer whose address it is; this machine itself may send; None for all others."""
+    for peer in settings.sources:
+        if address in peer.addresses:
+            return peer.ae_title
+    try:
+        return LOCAL_AE if ip_address(address).is_loopback else None
+    except ValueError:
+        return None
+
+
+def dicom_boundary(content_type: str) -> bytes | None:
+    """None where the body is no multipart/related of DICOM files."""
+    kind, options = parse_options_header(content_type)
+    is_dicom = kind == MULTIPART and options.get(b"type", DICOM).lower() == DICOM
+    return options.get(b"boundary") or None if is_dicom else None
+
+
+def status_of(received: list[Received]) -> int:
+    """PS3.18 10.5.3.2: all, some, or none."""
+    statuses = {each.status for each in received}
+    if not statuses:
+        return BAD_REQUEST
+    if statuses == {OUT_OF_RESOURCES}:
+        return UNAVAILABLE
+    if statuses == {SUCCESS}:
+        return OK
+    return ACCEPTED if SUCCESS in statuses else CONFLICT

@@ -1,0 +1,61 @@
+"""One DICOM file of a STOW-RS request on its way into the inbox."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from app.node.receive.incoming import (
+    CANNOT_UNDERSTAND,
+    NOT_THE_SOP_CLASS,
+    OUT_OF_RESOURCES,
+    SUCCESS,
+    GrowingFile,
+)
+from app.node.receive.reception import Received, Store
+from app.node.storage.inbox import Outcome
+from operators.dicom.elements.file_meta import with_standard_head
+from operators.dicom.elements.instance_identity import Instance, read_instance
+from operators.errors import UnreadableError
+
+
+class Part(GrowingFile):
+    """A file that grows; refused at once where there is no room."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        if store.has_room():
+            self.open(store.inbox.new_part())
+        else:
+            self.refuse(OUT_OF_RESOURCES)
+
+
+def part_received(part: Part, store: Store, sender: str, study: str) -> Received:
+    """Stores a whole part and says what became of it; `study`: the only one that is wanted, if any."""
+    unknown = Received(sender, "", part.status or CANNOT_UNDERSTAND, None, None, 0)
+    try:
+        path = part.closed()
+        if path is None:
+            return unknown
+        instance = read_instance(path)
+        found = replace(unknown, instance=instance, size=path.stat().st_size)
+        if study not in ("", instance.study_instance_uid):
+            return replace(found, status=NOT_THE_SOP_CLASS)
+        return replace(found, status=SUCCESS, outcome=committed(path, instance, store, sender))
+    except UnreadableError as error:
+        return replace(unknown, status=CANNOT_UNDERSTAND, code=error.code)
+    except OSError:
+        return replace(unknown, status=OUT_OF_RESOURCES)
+    finally:
+        part.drop()
+
+
+def committed(path: Path, instance: Instance, store: Store, sender: str) -> Outcome:
+    """Takes it over with a file meta group of ours, as one that came by C-STORE has. Raises as `commit`."""
+    copy = store.inbox.new_part()
+    try:
+        with copy.open("xb") as file:
+            with_standard_head(path, file, sender)
+        return store.inbox.commit(copy, instance)
+    finally:
+        copy.unlink(missing_ok=True)

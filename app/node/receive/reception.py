@@ -1,0 +1,268 @@
+"""Receives C-STORE: each data set goes to the disk as its fragments come, and is answered from the disk."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.pdu_primitives import P_DATA
+
+from app.library_messages import frames_of
+from app.node.receive.command_set import parsed, store_request, store_response
+from app.node.receive.incoming import (
+    CANNOT_UNDERSTAND,
+    INVALID_INSTANCE,
+    NOT_THE_SOP_CLASS,
+    OUT_OF_RESOURCES,
+    SUCCESS,
+    Incoming,
+)
+from app.node.storage.inbox import Inbox, Outcome
+from operators.dicom.elements.file_meta import file_head
+from operators.dicom.elements.instance_identity import Instance, read_received
+from operators.dicom.elements.meta_group import SOURCE, SYNTAX, MetaGroup
+from operators.errors import UnreadableError
+
+log = structlog.get_logger()
+
+# PS3.8 E.2: message control header
+COMMAND, LAST = 1, 2
+MAXIMUM_COMMAND_BYTES = 1 << 16
+# How often an association's thread looks whether its peer has been silent for too long.
+IDLE_S = 0.25
+# A storage commitment request of 50,000 instances is about this long; all that is unanswered counts together.
+MAXIMUM_MESSAGE_BYTES = 16 << 20
+MAXIMUM_UNANSWERED = 16
+
+
+@dataclass(frozen=True)
+class Received:
+    """What the log, the audit and the metrics are told of one C-STORE."""
+
+    calling_ae: str
+    address: str
+    status: int
+    outcome: Outcome | None
+    instance: Instance | None
+    size: int
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where instances go, how much room must stay, and who is told."""
+
+    inbox: Inbox
+    minimum_free_bytes: int
+    tell: Callable[[Received], None]
+    ended: Callable[[str, str, Counter[str]], None]
+
+    def has_room(self) -> bool:
+        """Whether the watermark is not reached."""
+        return self.inbox.free_bytes() > self.minimum_free_bytes
+
+
+class Reception(DIMSEServiceProvider):
+    """The messages of one association: C-STORE is handled here, all others by pynetdicom."""
+
+    def __init__(self, association: Association, store: Store) -> None:
+        super().__init__(association)
+        self.store = store
+        self.command = bytearray()
+        self.unanswered = Unanswered()
+        self.incoming: Incoming | None = None
+        self.images: Counter[str] = Counter()
+
+    def get_msg(self, block: bool = False) -> tuple[Any, Any]:
+        """Sleeps where pynetdicom would ask a thousand times a second whether something has come."""
+        if block:
+            return super().get_msg(block=True)
+        try:
+            return self.msg_queue.get(timeout=IDLE_S)
+        except queue.Empty:
+            return None, None
+
+    def receive_fragments(self, fragments: Iterator[tuple[int, memoryview]]) -> None:
+        """The edge of an association: whatever goes wrong in it ends it, and no other."""
+        try:
+            for context_id, fragment in fragments:
+                self._receive_fragment(context_id, fragment)
+        except UnreadableError as error:
+            log.warning("association_failed", reason=str(error))
+            self._fail()
+        except Exception as error:
+            log.error("association_failed", traceback=frames_of(error))
+            self._fail()
+
+    def flush(self) -> None:
+        """Writes what came; the views that were received are not valid any more afterwards."""
+        if self.incoming is not None:
+            self.incoming.flush(self.store.has_room)
+
+    def _fail(self) -> None:
+        self.drop()
+        self.dul.event_queue.put("Evt19")
+
+    def drop(self) -> None:
+        """Forgets an instance that did not come to its end."""
+        if self.incoming is not None:
+            self.incoming.drop()
+            self.incoming = None
+
+    def end(self) -> None:
+        """The association is over: what came of it is told once."""
+        self.drop()
+        images, self.images = self.images, Counter()
+        if images:
+            peer = self.assoc.requestor
+            self.store.ended(peer.ae_title, str(peer.address), images)
+
+    def _receive_fragment(self, context_id: int, fragment: memoryview) -> None:
+        control = fragment[0]
+        if control & COMMAND:
+            self._receive_command(context_id, fragment, last=bool(control & LAST))
+        elif self.incoming is not None:
+            self.incoming.take(fragment[1:])
+            if control & LAST:
+                self._finish(self.incoming)
+        elif self.message is None:
+            raise UnreadableError("expected a command before its data, got data alone")
+        else:
+            self.unanswered.add_bytes(len(fragment))
+            self._pass_on(context_id, bytes(fragment))
+
+    def _receive_command(self, context_id: int, fragment: memoryview, last: bool) -> None:
+        self.command += fragment[1:]
+        require_length(len(self.command), MAXIMUM_COMMAND_BYTES)
+        if not last:
+            return
+        content, self.command = bytes(self.command), bytearray()
+        if self.message is not None:
+            raise UnreadableError("expected the data of the last command, got another command")
+        request = store_request(parsed(content))
+        if request is None:
+            self.unanswered.add(len(content))
+            self._pass_on(context_id, bytes((COMMAND | LAST,)) + content)
+        else:
+            self.drop()
+            self.incoming = self._begin(Incoming(context_id, request))
+
+    def send_msg(self, primitive: Any, context_id: int) -> None:
+        """As pynetdicom; an answer makes room for the next request."""
+        if primitive.MessageIDBeingRespondedTo is not None:
+            self.unanswered.answer()
+        super().send_msg(primitive, context_id)
+
+    def _pass_on(self, context_id: int, fragment: bytes) -> None:
+        primitive = P_DATA()
+        primitive.presentation_data_value_list = [[context_id, fragment]]
+        super().receive_primitive(primitive)
+
+    def _begin(self, incoming: Incoming) -> Incoming:
+        """Opens the file; where that cannot be, the data set is received and thrown away."""
+        syntax, request = self._transfer_syntax(incoming.context_id), incoming.request
+        try:
+            sender = self.assoc.requestor.ae_title
+            head = file_head(request.sop_class_uid, request.sop_instance_uid, syntax, sender)
+        except UnreadableError:
+            incoming.status = INVALID_INSTANCE
+            return incoming
+        if not self.store.has_room():
+            incoming.status = OUT_OF_RESOURCES
+            return incoming
+        incoming.open(self.store.inbox.new_part())
+        incoming.meta = MetaGroup({SYNTAX: syntax, SOURCE: sender}, len(head))
+        incoming.take(memoryview(head))
+        return incoming
+
+    def _transfer_syntax(self, context_id: int) -> str:
+        context = self.assoc._accepted_cx.get(context_id)
+        if context is None:
+            raise UnreadableError("expected a presentation context that was accepted, got another one")
+        return str(context.transfer_syntax[0])
+
+    def _finish(self, incoming: Incoming) -> None:
+        """Stores, answers, and tells; nothing is answered with success that is not on the disk."""
+        self.incoming = None
+        incoming.flush(self.store.has_room)
+        size = incoming.file.tell() if incoming.file else 0
+        instance, outcome, code = self._stored(incoming)
+        if outcome is None:
+            incoming.drop()
+        status = SUCCESS if incoming.status is None else incoming.status
+        if instance is not None and outcome is not None:
+            self.images[instance.study_instance_uid] += 1
+        peer = self.assoc.requestor
+        self.store.tell(
+            Received(peer.ae_title, str(peer.address), status, outcome, instance, size, code)
+        )
+        self._answer(incoming, status)
+
+    def _stored(self, incoming: Incoming) -> tuple[Instance | None, Outcome | None, str]:
+        """Which instance it is, what became of it, and the code of the reason why it was not stored."""
+        try:
+            path = incoming.closed()
+            if path is None or incoming.meta is None:
+                return None, None, ""
+            instance = read_received(path, incoming.begun, incoming.meta)
+            request = incoming.request
+            said = (request.sop_class_uid, request.sop_instance_uid)
+            if (instance.sop_class_uid, instance.sop_instance_uid) != said:
+                incoming.status = NOT_THE_SOP_CLASS
+                return instance, None, "other_instance"
+            return instance, self.store.inbox.commit(path, instance), ""
+        except UnreadableError as error:
+            incoming.status = CANNOT_UNDERSTAND
+            return None, None, error.code
+        except OSError:
+            incoming.status = OUT_OF_RESOURCES
+        return None, None, "disk"
+
+    def _answer(self, incoming: Incoming, status: int) -> None:
+        content = store_response(incoming.request, status, with_uids=status != INVALID_INSTANCE)
+        self.dul.send_fragment(incoming.context_id, bytes((COMMAND | LAST,)) + content)
+
+
+class Unanswered:
+    """Messages of one association that pynetdicom holds, and their bytes: what a peer can have it pile up.
+
+    No honest peer has more than one under way: nobody negotiates more (PS3.7 D.3.3.3). Answers to requests of
+    ours count until the next request of the peer's is answered.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.messages = self.bytes = 0
+
+    def add(self, length: int) -> None:
+        """A message whose command has so many bytes. Raises UnreadableError for one too many."""
+        with self.lock:
+            self.messages += 1
+            if self.messages > MAXIMUM_UNANSWERED:
+                raise UnreadableError(f"expected at most {MAXIMUM_UNANSWERED} messages at once, got more")
+        self.add_bytes(length)
+
+    def add_bytes(self, length: int) -> None:
+        """Data of the last message. Raises UnreadableError for too much."""
+        with self.lock:
+            self.bytes += length
+            require_length(self.bytes, MAXIMUM_MESSAGE_BYTES)
+
+    def answer(self) -> None:
+        """One of them is answered; their bytes are free when all are."""
+        with self.lock:
+            self.messages = max(0, self.messages - 1)
+            self.bytes = self.bytes if self.messages else 0
+
+
+def require_length(length: int, maximum: int) -> None:
+    """Raises UnreadableError for a message that no honest peer sends."""
+    if length > maximum:
+        raise UnreadableError(f"expected a message of at most {maximum} bytes, got more")

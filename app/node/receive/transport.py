@@ -1,0 +1,201 @@
+"""Sockets of the listener: limits on what a peer may keep us busy with, TLS off the accept loop.
+
+pynetdicom's own reads in blocks of 4 KB, polls every millisecond, takes a PDU of any length, and lets
+one silent TLS client hold up all others.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from pynetdicom.association import Association
+from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+
+from app.node.receive.admission import Admission, Reason, Rejected
+from app.node.receive.association_request import AssociationRequest
+from app.node.receive.data_transfer import PDU_HEADER_BYTES, NodeDul
+from app.node.receive.read_ahead import ReadAhead
+from app.node.receive.reception import Reception
+
+# How long to wait for data before looking whether there is something to send: a busy peer gets answers
+# at once, and a hundred idle ones cost nothing.
+BUSY_WAIT_S, IDLE_WAIT_S, BUSY_S = 0.005, 0.1, 1.0
+# With its header. An A-ASSOCIATE-RQ with 128 contexts of many transfer syntaxes stays far below this.
+MAXIMUM_PDU_BYTES = (1 << 20) + PDU_HEADER_BYTES
+RECEIVE_BUFFER_BYTES = 1 << 20
+HANDSHAKE_S = 10.0
+
+
+class NodeSocket(AssociationSocket):
+    """Waits in `select` instead of sleeping, reads whole PDUs, and gives up on slow or huge ones."""
+
+    def __init__(self, association: Association, client_socket: socket.socket, pdu_s: float) -> None:
+        super().__init__(association, client_socket=client_socket)
+        self.pdu_s, self.heard_s = pdu_s, time.monotonic()
+        self.ahead = ReadAhead()
+
+    @property
+    def idle_s(self) -> float:
+        """How long the peer has been silent."""
+        return time.monotonic() - self.heard_s
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to read, waiting a little for it."""
+        connection = self.socket
+        if connection is None or not self._is_connected:
+            return False
+        if self.ahead or (isinstance(connection, ssl.SSLSocket) and connection.pending()):
+            return True
+        wait_s = BUSY_WAIT_S if self.idle_s < BUSY_S else IDLE_WAIT_S
+        try:
+            poll = select.poll()
+            poll.register(connection, select.POLLIN)
+            return bool(poll.poll(1000 * wait_s))
+        except (OSError, ValueError):
+            self.event_queue.put("Evt17")
+            return False
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Exactly so many bytes, fewer where the peer hung up; raises OSError for too many or too slow."""
+        return bytearray(self.taken(nr_bytes))
+
+    def taken(self, count: int) -> memoryview:
+        """The same without a copy; valid until the next call."""
+        self._fill(count)
+        return self.ahead.taken(count)
+
+    def seen(self, count: int) -> bytes:
+        """The same, but they stay for the next one who asks."""
+        self._fill(count)
+        return self.ahead.seen(count)
+
+    def discard(self) -> bool:
+        """Throws away what has come; False where the peer has closed the connection."""
+        if self.ahead:
+            self.ahead.taken(len(self.ahead))
+            return True
+        return self.socket is not None and self.socket.recv_into(self.ahead.room(1)) > 0
+
+    def hear_out(self, within_s: float) -> None:
+        """Throws away what comes until the peer closes: a close with data unread takes the answer back."""
+        deadline = time.monotonic() + within_s
+        with suppress(OSError):
+            while time.monotonic() < deadline and self._is_connected:
+                if self.ready and not self.discard():
+                    return
+
+    def _fill(self, count: int) -> None:
+        """The socket's own time-out is as long, so a slow peer is cut off after twice that at most."""
+        if count > MAXIMUM_PDU_BYTES:
+            raise OSError(f"expected a PDU of at most {MAXIMUM_PDU_BYTES} bytes, got {count}")
+        deadline = time.monotonic() + self.pdu_s
+        while len(self.ahead) < count:
+            if time.monotonic() >= deadline or self.socket is None:
+                raise TimeoutError(f"expected a whole PDU within {self.pdu_s} s")
+            came = self.socket.recv_into(self.ahead.room(count))
+            if came == 0:
+                break
+            self.ahead.came(came)
+        self.heard_s = time.monotonic()
+
+
+MakeDimse = Callable[[Association], Reception]
+
+
+class NodeRequestHandler(RequestHandler):
+    """One connection, in a thread of its own: the TLS handshake, then an association."""
+
+    server: NodeServer
+    request: socket.socket
+
+    def handle(self) -> None:
+        """Starts the association, unless the peer cannot speak TLS."""
+        try:
+            self.request = self.server.secured(self.request)
+        except OSError:
+            self.request.close()
+            stranger = AssociationRequest("", "", str(self.remote.address))
+            self.server.admission.tell(Rejected(stranger, Reason.TLS))
+            return
+        super().handle()
+
+    def _create_association(self) -> Association:
+        association = super()._create_association()
+        association.dimse = self.server.make_dimse(association)
+        association.dul = NodeDul(association, association.dimse, self.server.admission)
+        # Both are kept in the timers of the service provider, which is another one now
+        association.acse_timeout, association.network_timeout = self.ae.acse_timeout, self.ae.network_timeout
+        association.set_socket(NodeSocket(association, self.request, self.server.pdu_s))
+        self.server.admit(association)
+        return association
+
+
+class NodeServer(ThreadedAssociationServer):
+    """Accepts connections; the oldest one that never asked for an association makes room for a new one."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(
+        self, *arguments: Any, make_dimse: MakeDimse, admission: Admission, waiting: int, pdu_s: float,
+        **more: Any,
+    ) -> None:
+        self.make_dimse, self.admission, self.pdu_s, self.waiting = make_dimse, admission, pdu_s, waiting
+        self.waiting_lock = threading.Lock()
+        self.admitted: list[Association] = []
+        super().__init__(*arguments, request_handler=NodeRequestHandler, **more)
+        self.ae._servers.append(self)  # as AE.start_server does, and as `shutdown` expects
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """A connection that answers at once (no Nagle); TLS comes later, in its own thread."""
+        assert self.socket is not None
+        connection, address = self.socket.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.settimeout(self.pdu_s)
+        return connection, address
+
+    def secured(self, connection: socket.socket) -> socket.socket:
+        """The connection after its TLS handshake, or as it is; raises OSError, also for one that drips."""
+        if self.ssl_context is None:
+            return connection
+        secured = self.ssl_context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        limit = threading.Timer(min(self.pdu_s, HANDSHAKE_S), cut, (secured,))
+        limit.daemon = True
+        limit.start()
+        try:
+            secured.do_handshake()
+        finally:
+            limit.cancel()
+        return secured
+
+    def admit(self, association: Association) -> None:
+        """Drops the oldest silent connection where too many wait."""
+        with self.waiting_lock:
+            self.admitted = [each for each in self.admitted if is_silent(each)]
+            surplus = self.admitted[: max(0, len(self.admitted) + 1 - self.waiting)]
+            self.admitted.append(association)
+        for each in surplus:
+            each.dul.event_queue.put("Evt17")
+            if each.dul.socket is not None:
+                each.dul.socket.close()
+
+
+def cut(connection: ssl.SSLSocket) -> None:
+    """Ends a connection under whoever waits for it; its own `shutdown` would take TLS away in the midst."""
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def is_silent(association: Association) -> bool:
+    """Connected, but nothing was asked for."""
+    return association.requestor.primitive is None and not association._kill

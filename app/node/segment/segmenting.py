@@ -1,0 +1,201 @@
+"""What a worker does with one study: decides, segments, verifies. Each function is a durable step."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from app.node.queue.job import JobFolder, Json, StudyJob, job_folder
+from app.node.segment.next_study import NextStudy
+from app.node.segment.study_reader import ReadStudy
+from app.run.folder import (
+    EXIT_DEFECT,
+    EXIT_DONE,
+    prepare_output,
+    refused_outright,
+    run_job,
+)
+from app.run.report import SeriesRecord
+from app.run.series_job import STAND_INS, TURNTABLE, Graph, Job
+from app.run.stage_clock import silent
+from app.settings import Settings
+from operators.attempts import missing_result
+from operators.dicom.capture.secondary_captures import check_picture
+from operators.dicom.headers.series import Series
+from operators.dicom.pixels.volume_reader import read_volume
+from operators.dicom.provenance.result_check import ResultName, check_result
+from operators.dicom.read.scan import Scan, require_series, scan
+from operators.dicom.seg.seg_check import check_seg
+from operators.dicom.select.selection import Candidate, candidates, passed_over, select
+from operators.dicom.sr.report_check import check_report
+from operators.errors import OutputError, TransientError
+from operators.geometry.volume import Volume
+from operators.packages.packages import ModelPackage
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """A scanned study, what is to be done with its series, and the first one's volume if it is there."""
+
+    scan: Scan
+    candidates: tuple[Candidate, ...]
+    refusals: tuple[SeriesRecord, ...]
+    volumes: list[Volume]
+
+    def read(self, series: Series) -> Volume:
+        """The volume of a series; that of the first one is given away if it was read before."""
+        if self.volumes and series is self.candidates[0].selection.series:
+            return self.volumes.pop()
+        return read_volume(series)
+
+
+class Segmenter:
+    """The steps of one worker; `graph` has its networks loaded, `ahead` reads the study that comes next."""
+
+    def __init__(
+        self, settings: Settings, packages: tuple[ModelPackage, ...], graph: Graph,
+        ahead: NextStudy | None = None,
+    ) -> None:
+        self.settings, self.packages, self.graph, self.ahead = settings, packages, graph, ahead
+        self.latest: tuple[str, Decided] | None = None
+        wanted = {kind for peer in settings.node.destinations for kind in peer.results}
+        self.stand_ins = tuple(kind for kind in STAND_INS if kind in wanted)
+        self.turntable = TURNTABLE in wanted
+
+    def decide(self, values: Json) -> Json:
+        """Which series are looked at, in which order, and why the others are not."""
+        decided = self._decided(StudyJob.of(values))
+        refusals = [refused(record.code, record.sentence, record) for record in decided.refusals]
+        return {
+            "state": "decided",
+            "selected": len(decided.candidates),
+            "candidates": [listed(candidate) for candidate in decided.candidates],
+            "refusals": refusals,
+        }
+
+    def segment(self, values: Json, number: int) -> Json:
+        """One series: its verified result, or why there is none. Raises TransientError."""
+        job = StudyJob.of(values)
+        folder = self._folder(job)
+        decided = self._decided(job)
+        prepare_output(folder.output)
+        work = Job(
+            number, decided.candidates[number].selection, decided.scan, self.packages, folder.output,
+            self.settings, datetime.fromisoformat(job.made_at), job.revision,
+            stand_ins=self.stand_ins, turntable=self.turntable, read=decided.read,
+        )
+        with self.ahead.meanwhile() if self.ahead else nullcontext():
+            record, code = run_job(work, silent, self.graph)
+        if code == TransientError.exit_code:
+            raise TransientError(record.sentence, code=record.code)
+        if code != EXIT_DONE or record.segmentation is None or record.result is None:
+            state = "failed" if code in (EXIT_DEFECT, 5) else "refused"
+            return refused(record.code, record.sentence, record) | {"state": state}
+        return self._verified(record, work)
+
+    def _verified(self, record: SeriesRecord, work: Job) -> Json:
+        """The names of the SEG, the report on it and the pictures, in the order in which they are sent."""
+        assert record.segmentation is not None
+        assert record.result is not None
+        seg, series = record.result, work.selection.series
+        try:
+            name = check_seg(work.output / seg, record.segmentation, series)
+        except OutputError as error:
+            log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind="seg")
+            return refused(error.code, str(error), record) | {"state": "failed"}
+        files, missing = [result_of("seg", seg, work, name)], list(record.missing)
+        for kind, file in files_beside(record):
+            try:
+                checked = checked_result(kind, work.output / file, record, series, name)
+                files.append(result_of(kind, file, work, checked))
+            except OutputError as error:
+                log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind=kind)
+                missing.append(missing_result(kind, error))
+        return {
+            "state": "segmented",
+            "series_instance_uid": record.series_instance_uid,
+            "files": files,
+            "missing": [{"code": each.code, "sentence": str(each)} for each in missing],
+            "seconds": {stage.name: round(stage.seconds, 3) for stage in record.stages},
+        }
+
+    def _folder(self, job: StudyJob) -> JobFolder:
+        return job_folder(self.settings.node.data, job.job_id)
+
+    def _decided(self, job: StudyJob) -> Decided:
+        """Scanned once for all steps of a job, and again after a crash; or before, while another was run."""
+        if self.latest is None or self.latest[0] != job.job_id:
+            before = self.ahead.taken(job.job_id) if self.ahead else None
+            found = before or ReadStudy(scan(self._folder(job).input))
+            self.latest = (job.job_id, decide(found, self.packages))
+        return self.latest[1]
+
+
+def files_beside(record: SeriesRecord) -> list[tuple[str, str]]:
+    """Kind and name of each result beside the SEG, in the order in which they are sent."""
+    report = [("sr", record.measurements)] if record.measurements else []
+    captures = {"sc": record.pictures, TURNTABLE: record.turntable}
+    pictures = [(kind, file) for kind, files in captures.items() for file in files]
+    return [*report, *pictures, *record.others]
+
+
+def checked_result(
+    kind: str, path: Path, record: SeriesRecord, series: Series, seg: ResultName
+) -> ResultName:
+    """The name of a result beside the SEG. Raises OutputError."""
+    if kind == "sr":
+        return check_report(path, seg.sop_instance_uid, series)
+    if kind in ("sc", TURNTABLE):
+        return check_picture(path, series)
+    if kind == "labelmap":
+        assert record.segmentation is not None
+        return check_seg(path, record.segmentation, series)
+    return check_result(path, series)
+
+
+def decide(study: ReadStudy, packages: tuple[ModelPackage, ...]) -> Decided:
+    """Raises UnreadableError for a study without any readable series."""
+    found = study.scan
+    require_series(found)
+    outcomes = select(found, packages)
+    chosen = candidates(outcomes)
+    records = tuple(refused_outright(outcomes))
+    return Decided(found, chosen, records, [study.volume] if study.volume and chosen else [])
+
+
+def listed(candidate: Candidate) -> Json:
+    """What the workflow must know of a candidate; `rivals` is said of those that it makes needless."""
+    code, sentence = passed_over(candidate.name)
+    return {
+        "series_instance_uid": candidate.selection.series.series_instance_uid,
+        "better": list(candidate.better),
+        "rivals": {"code": code, "sentence": sentence},
+    }
+
+
+def refused(code: str, sentence: str, record: SeriesRecord) -> Json:
+    """A series without a result."""
+    return {
+        "state": "refused",
+        "series_instance_uid": record.series_instance_uid,
+        "code": code,
+        "sentence": sentence,
+    }
+
+
+def result_of(kind: str, file: str, work: Job, name: ResultName) -> Json:
+    """A verified file of the output folder, as it is handed over to be sent."""
+    return {"kind": kind, "file": file, "sha256": sha256_of(work.output / file), **asdict(name)}
+
+
+def sha256_of(path: Path) -> str:
+    """What the sender compares before it sends."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,130 @@
+"""No study holds up the others for ever: the node ends a worker that is over one for too long.
+
+Native code can be ended in no other way, and a worker that hangs could not end itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from app.node.queue.job import JobFolder, Json, job_folder
+from app.node.queue.workflow import Segments
+from app.node.settings.configuration import NodeSettings
+from app.node.watch.heartbeat import SPAWN
+from app.node.watch.process import InHand, Part
+from operators.errors import OsteonError
+
+log = structlog.get_logger()
+
+# A job's id is a UID (64), a hyphen and a fingerprint (16).
+JOB_ID_BYTES = 128
+
+
+class StudyError(OsteonError):
+    """The study took longer, or cost more, than it may."""
+
+    code = "time_limit"
+
+
+class Deadline:
+    """Until when a worker may be busy with which study: memory that it shares with the node.
+
+    Without a lock, which a killed worker would keep.
+    """
+
+    def __init__(self) -> None:
+        self.process_id = SPAWN.RawValue(ctypes.c_int)
+        self.until_s = SPAWN.RawValue(ctypes.c_double)
+        self.job_id = SPAWN.RawArray(ctypes.c_char, JOB_ID_BYTES)
+
+    @contextmanager
+    def of(self, job_id: str, until_s: float) -> Iterator[None]:
+        """For a step of a job; `until_s` is of the clock that never jumps and that all processes share."""
+        self.job_id.value, self.until_s.value = job_id.encode(), until_s
+        self.process_id.value = os.getpid()
+        try:
+            yield
+        finally:
+            self.process_id.value = 0
+
+    def is_of(self, process_id: int) -> bool:
+        """Whether that process is over a study."""
+        return bool(self.process_id.value == process_id)
+
+    def passed(self, process_id: int, now_s: float) -> str:
+        """The job over which that process is for too long; '' where it is not."""
+        is_over = self.is_of(process_id) and now_s > self.until_s.value
+        return self.job_id.value.decode() if is_over else ""
+
+
+@dataclass
+class Worker(Part):
+    """A worker, ended when its deadline has passed; the next one then fails the job with its reason."""
+
+    data: Path = Path()
+    deadline: Deadline = field(default_factory=Deadline)
+
+    def look_after(self, now_s: float) -> None:
+        """As any part, which starts it anew. Raises OSError where the disk does not take the reason."""
+        if self.is_well and (job_id := self.deadline.passed(self.process.pid, now_s)):
+            log.error("study_time_limit", job=job_id)
+            try:
+                job_folder(self.data, job_id).timed_out.touch()
+            finally:
+                self.process.kill()
+                self.process.join()
+        super().look_after(now_s)
+
+    def is_stuck(self, now_s: float) -> bool:
+        """Over a study it may be silent until its deadline."""
+        return super().is_stuck(now_s) and not self.deadline.is_of(self.process.pid)
+
+
+class TimeLimited:
+    """A segmenter whose every study has a deadline."""
+
+    def __init__(
+        self, inner: Segments, settings: NodeSettings, in_hand: InHand, deadline: Deadline,
+        stage_seconds: Any, step_seconds: Any,
+    ) -> None:
+        self.inner, self.settings, self.in_hand, self.deadline = inner, settings, in_hand, deadline
+        self.stage_seconds, self.step_seconds = stage_seconds, step_seconds
+        self.begun_s: tuple[str, float] = ("", 0.0)
+
+    def decide(self, values: Json) -> Json:
+        """As the inner one. Raises StudyError, here and in `segment`, where the time is over."""
+        with self.limited(values["job_id"]), self.step_seconds.labels("decide").time():
+            return self.inner.decide(values)
+
+    def segment(self, values: Json, number: int) -> Json:
+        """As the inner one; stages are counted."""
+        with self.limited(values["job_id"]), self.step_seconds.labels("segment").time():
+            result = self.inner.segment(values, number)
+        for stage, took_s in result.get("seconds", {}).items():
+            self.stage_seconds.labels(stage).observe(took_s)
+        return result
+
+    @contextmanager
+    def limited(self, job_id: str) -> Iterator[None]:
+        """A step of a job; the time of all its steps counts together."""
+        require_time(job_folder(self.settings.data, job_id), self.settings.study_limit_s)
+        if self.begun_s[0] != job_id:
+            self.begun_s = (job_id, time.monotonic())
+        until_s = self.begun_s[1] + self.settings.study_limit_s
+        with self.in_hand.work(), self.deadline.of(job_id, until_s):
+            yield
+
+
+def require_time(folder: JobFolder, limit_s: float) -> None:
+    """Raises StudyError where a worker was ended over that job."""
+    if folder.timed_out.exists():
+        raise StudyError(f"expected the study to be segmented within {limit_s:.0f} s, it took longer")

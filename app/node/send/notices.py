@@ -1,0 +1,113 @@
+"""Tells a person's system by HTTP what it would have to look for: a small JSON, without patient data.
+
+Each notice is a durable workflow of the sender; a notice that was sent is not sent again.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dbos import DBOSClient
+
+from app.node.peers.http_client import ask
+from app.node.peers.http_stream import HttpLimits
+from app.node.queue.database import WORKFLOW_VERSION
+from app.node.queue.job import Json
+from app.node.queue.jobs import JobState
+from app.node.queue.workflow import NOTICE, Attempt
+from app.node.settings.configuration import NodeSettings
+from operators.errors import OutputError, TransientError
+
+NOTICES_QUEUE = "notices"
+# The events that there are, for people
+EVENTS: Mapping[str, str] = {
+    "correction": "patient or study data of a study were corrected, and a new job is made",
+    "conflict": "other versions of instances came, of which a person must decide",
+    "moved": "instances of a study came again in another study",
+    "failed": "a job failed",
+}
+# Between the id of a job and its event, in the id of a notice
+EVENT_MARK = "!"
+LONGEST_SENTENCE = 1000
+NOTICE_S = 10.0
+# Of the head of an answer, of which the status alone counts
+ANSWER_BYTES = 1 << 16
+# Who takes too many, or is not there for the moment; as 5xx does, that passes
+PASSING = frozenset((408, 425, 429))
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What happened to a job or a conflict."""
+
+    event: str
+    job: JobState
+
+    @property
+    def workflow_id(self) -> str:
+        """The same for the same event."""
+        return f"{self.job.job_id}{EVENT_MARK}{self.event}-{self.job.completed_ms}"
+
+    def as_json(self) -> Json:
+        """The body of the request."""
+        return {
+            "event": self.event,
+            "job_id": self.job.job_id,
+            "study_instance_uid": self.job.study_instance_uid,
+            "state": self.job.state,
+            "code": self.job.code,
+            "sentence": self.job.sentence[:LONGEST_SENTENCE],
+        }
+
+
+def job_of(workflow_id: str) -> str:
+    """The job or conflict that a notice tells of, by the notice's id; of another workflow its own id."""
+    return workflow_id.partition(EVENT_MARK)[0]
+
+
+def announce(settings: NodeSettings, client: DBOSClient, notice: Notice) -> None:
+    """Queues it where somebody wants notices; once, however often it is called."""
+    if settings.notice_url:
+        client.enqueue(
+            {
+                "workflow_name": NOTICE,
+                "queue_name": NOTICES_QUEUE,
+                "workflow_id": notice.workflow_id,
+                "app_version": WORKFLOW_VERSION,
+            },
+            notice.as_json(),
+        )
+
+
+def announce_failed(settings: NodeSettings, client: DBOSClient, jobs: list[JobState]) -> None:
+    """Jobs that failed and were not announced yet."""
+    failed = [Notice("failed", job) for job in jobs if job.state == "failed"]
+    if not settings.notice_url or not failed:
+        return
+    rows = client.list_workflows(name=NOTICE, load_input=False, load_output=False)
+    known = {row.workflow_id for row in rows}
+    for notice in failed:
+        if notice.workflow_id not in known:
+            announce(settings, client, notice)
+
+
+def post(notice: Json, settings: NodeSettings) -> Attempt:
+    """One try. Of the answer nothing but the status is read. Raises TransientError or OutputError."""
+    if not settings.notice_url:
+        raise OutputError("expected a notice_url in the settings, it is gone", code="no_destination")
+    limits = HttpLimits(min(NOTICE_S, settings.network_s), min(NOTICE_S, settings.network_s), ANSWER_BYTES)
+    content, headers = json.dumps(notice).encode(), {"Content-Type": "application/json"}
+    headers["Content-Length"] = str(len(content))
+    trusted = ssl.create_default_context()
+    status = ask(
+        "POST", settings.notice_url, "notice_url", trusted, limits, headers, content, status_alone=True
+    ).status
+    if 200 <= status < 300:
+        return Attempt("delivered")
+    text = f"expected notice_url to take a notice, got HTTP status {status}"
+    if status in PASSING or status >= 500:
+        raise TransientError(text, code=f"http_{status}")
+    raise OutputError(text, code=f"http_{status}")

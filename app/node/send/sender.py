@@ -1,0 +1,163 @@
+"""Delivers a job's results to one destination."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import structlog
+
+from app.library_messages import frames_of
+from app.node.commitment.commitment import ask, report_owed, require_committed, transaction_of
+from app.node.peers import destination as c_store
+from app.node.peers.destination import Outgoing, Refused
+from app.node.queue.job import Json, job_folder
+from app.node.queue.jobs import FORMER_DATA
+from app.node.queue.workflow import Attempt
+from app.node.segment.segmenting import sha256_of
+from app.node.send import dicomweb_destination as stow_destination
+from app.node.send.delivery import delivered
+from app.node.send.notices import post
+from app.node.settings.configuration import NodeSettings, Peer, StandIn
+from app.node.storage.file_lock import try_lock
+from app.node.storage.inbox import Inbox
+from app.node.watch.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail, Participant
+from operators.errors import OsteonError, OutputError, TransientError, UnwritableError, shortage
+
+log = structlog.get_logger()
+
+# The code of a delivery of which the peer has not taken everything
+NOT_TAKEN = "not_taken"
+
+
+def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attempt:
+    """One try, and what became of it, also for the audit trail."""
+    if job_folder(settings.data, delivery["job_id"]).former.exists():
+        log.warning("delivery_cancelled", job=delivery["job_id"], peer=delivery["peer"], code=FORMER_DATA)
+        return Attempt("cancelled", FORMER_DATA, "patient or study data were corrected before it was sent")
+    outcome = named(delivery["job_id"], delivery["peer"], lambda: deliver_alone(delivery, settings))
+    peer = next((peer for peer in settings.destinations if peer.name == delivery["peer"]), None)
+    if outcome.state != "transient" and peer is not None:
+        who = Participant(peer.ae_title, peer.address, DESTINATION, False)
+        study = delivery["job_id"].rpartition("-")[0]
+        result = SUCCEEDED if outcome.state == "delivered" else FAILED
+        trail.delivered(who, study, outcome.instances or len(delivery["files"]), result)
+    return outcome
+
+
+def deliver_alone(delivery: Json, settings: NodeSettings) -> Attempt:
+    """Unless it is under way: of a job that was cancelled and begun again, or of a machine that lives still.
+
+    Raises TransientError then. The lock goes with the process that holds it, however that ends.
+    """
+    folder = job_folder(settings.data, delivery["job_id"]).root
+    if not folder.is_dir():
+        return deliver(delivery, settings)
+    with (folder / f"{delivery['peer']}.lock").open("wb") as lock:
+        if not try_lock(lock.fileno(), fcntl.LOCK_EX):
+            text = f"expected to be the only one that delivers to {delivery['peer']}, another does too"
+            raise TransientError(text, code="under_way")
+        return deliver(delivery, settings)
+
+
+def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
+    """Stores, and asks for commitment where the peer offers it."""
+    peer, job_id = destination(delivery["peer"], settings), delivery["job_id"]
+    files = [outgoing(each, job_id, settings) for each in delivery["files"]]
+    captures = [outgoing(each, job_id, settings) for each in delivery.get("captures", ())]
+    make = partial(stand_ins, peer, captures)
+    done = delivered(files, make, peer, lambda some: store(some, peer, settings))
+    if peer.commitment:
+        ask(list(done.files), peer, settings, transaction_of(delivery))
+    log.info("delivered", job=job_id, peer=peer.name, instances=len(done.files), but=done.sentence)
+    return Attempt("delivered", NOT_TAKEN if done.sentence else "", done.sentence, len(done.files))
+
+
+def stand_ins(
+    peer: Peer, captures: Sequence[Outgoing], kind: StandIn, segs: Sequence[Outgoing]
+) -> list[Outgoing]:
+    """SEGs in another form, made when a peer turns out to need it. Raises OutputError."""
+    if kind == "sc":
+        return list(captures)
+    from operators.dicom.fallback_encodings import stand_in  # brings highdicom, which others need not hold
+
+    made = []
+    for seg in segs:
+        # A file of its own: deliveries to several peers go on at once
+        path = seg.path.with_name(f"{peer.name}-{kind}-of-{seg.path.name}")
+        name = stand_in(kind, seg.path, path)
+        names = (name.sop_class_uid, name.sop_instance_uid, name.transfer_syntax_uid)
+        made.append(Outgoing(path, *names, kind))
+    return made
+
+
+def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list[Refused]:
+    """In the way that the peer wants; what it will never take. Raises TransientError."""
+    way = stow_destination if peer.stow else c_store
+    return way.store(files, peer, settings)
+
+
+def confirm(delivery: Json, settings: NodeSettings) -> Attempt:
+    """Whether the peer has committed to what it was sent, if it is one that does."""
+
+    def look() -> Attempt:
+        peer = destination(delivery["peer"], settings)
+        if peer.commitment:
+            require_committed(peer, settings, transaction_of(delivery))
+        return Attempt("delivered")
+
+    return named(delivery["job_id"], delivery["peer"], look)
+
+
+def report(owed: Json, settings: NodeSettings, inbox: Inbox) -> Attempt:
+    """One try to tell a peer what it asked to be committed to."""
+
+    def tell() -> Attempt:
+        peer = next((peer for peer in settings.sources if peer.name == owed["peer"] and peer.host), None)
+        if peer is None:
+            raise OutputError("expected the peer in the settings, it is gone", code="no_destination")
+        report_owed(owed, peer, settings, inbox)
+        return Attempt("delivered")
+
+    return named(owed["transaction_uid"], owed["peer"], tell)
+
+
+def notify(notice: Json, settings: NodeSettings) -> Attempt:
+    """One try to tell `notice_url`."""
+    return named(notice["job_id"], "notice_url", lambda: post(notice, settings))
+
+
+def named(job: str, peer: str, step: Callable[[], Attempt]) -> Attempt:
+    """The edge of a delivery: whatever goes wrong ends with a name."""
+    try:
+        return step()
+    except (TransientError, UnwritableError) as error:
+        log.warning("delivery_postponed", job=job, peer=peer, code=error.code)
+        return Attempt("transient", error.code, str(error))
+    except OsteonError as error:
+        log.error("delivery_failed", job=job, peer=peer, code=error.code)
+        return Attempt("failed", error.code, str(error))
+    except Exception as error:
+        if (short := shortage(error)) is not None:
+            log.warning("delivery_postponed", job=job, peer=peer, code=short.code)
+            return Attempt("transient", short.code, str(short))
+        log.error("delivery_failed", job=job, peer=peer, traceback=frames_of(error))
+        return Attempt("failed", "defect", "a defect of Osteon's own; the log has the traceback")
+
+
+def destination(name: str, settings: NodeSettings) -> Peer:
+    """The peer as it is set today. Raises OutputError where it is no longer there."""
+    for peer in settings.destinations:
+        if peer.name == name:
+            return peer
+    raise OutputError(f"expected a destination {name} in the settings, there is none", code="no_destination")
+
+
+def outgoing(file: Json, job_id: str, settings: NodeSettings) -> Outgoing:
+    """A result that is still what was verified. Raises OutputError."""
+    path = job_folder(settings.data, job_id).output / file["file"]
+    if not path.is_file() or sha256_of(path) != file["sha256"]:
+        raise OutputError("expected the result as it was verified, it is gone or altered", code="altered")
+    names = (file["sop_class_uid"], file["sop_instance_uid"], file["transfer_syntax_uid"])
+    return Outgoing(path, *names, file["kind"])

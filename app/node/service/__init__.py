@@ -1,0 +1,1 @@
+"""`osteon serve`: its processes, and its HTTP port."""

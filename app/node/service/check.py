@@ -1,0 +1,131 @@
+"""`osteon check`: everything that a node needs, tried out; what is ill comes with how to mend it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.node.peers import destination
+from app.node.queue.database import connected, database_file, prepare_database, require_not_lost
+from app.node.send import dicomweb_destination as stow_destination
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.ignored import ignored_settings
+from app.node.storage.data_folder import DataFolderError, require_usable
+from app.node.storage.disk import MEGABYTE
+from app.run.series_job import networks_of
+from app.settings import Settings
+from operators.errors import OsteonError, OutputError, UsageError
+from operators.package_files.package_reader import read_packages
+
+URL_HINT = "; is its URL (`database`) right, is it running?"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`code` is 0 for what is well, else the exit code of its kind."""
+
+    code: int
+    sentence: str
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Models, disk, database, ports, peers, settings."""
+    yield models(settings)
+    yield disk(settings.node)
+    yield database(settings.node)
+    yield port(settings.node)
+    yield from peers(settings.node)
+    yield from (Finding(2, f"settings: {sentence}") for sentence in ignored_settings(settings.node))
+
+
+def models(settings: Settings) -> Finding:
+    """Every network is loaded once."""
+    try:
+        packages = read_packages(settings.models)
+        networks = networks_of(settings)
+        for spec in (spec for package in packages for spec in package.networks):
+            networks.get(spec)
+    except OsteonError as error:
+        hint = "; name their folder with --models" if error.code == "no_packages" else ""
+        return Finding(error.exit_code, f"models: {error}{hint}")
+    return Finding(0, f"models: {', '.join(package.name for package in packages)}")
+
+
+def disk(node: NodeSettings) -> Finding:
+    """Room above the watermark, on the disk that is to be there."""
+    try:
+        require_usable(node)
+        free_mb = free_bytes(node.data) // MEGABYTE
+    except OSError as error:
+        text = f"disk: expected a folder that can be written at {node.data}, got: {error.strerror}"
+        return Finding(OutputError.exit_code, text)
+    except DataFolderError as error:
+        return Finding(error.exit_code, f"disk: {error}")
+    if free_mb < node.minimum_free_mb:
+        text = f"disk: expected {node.minimum_free_mb} MB free, got {free_mb}; C-STORE is answered A700"
+        return Finding(OutputError.exit_code, text)
+    made = "" if node.data.exists() else f"; {node.data} is made when the node starts"
+    return Finding(0, f"disk: {free_mb} MB free{made}")
+
+
+def free_bytes(folder: Path) -> int:
+    """On the disk of a folder that may be yet to be made; makes nothing. Raises OSError."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return shutil.disk_usage(there).free
+
+
+def database(node: NodeSettings) -> Finding:
+    """Its tables can be made and read; a file that is not there yet is left to the node."""
+    try:
+        if not node.database and not database_file(node).exists():
+            require_not_lost(node)
+            return Finding(0, "database: SQLite makes its file when the node starts")
+        prepare_database(node)
+        connected(node).list_workflows(limit=1)
+    except OsteonError as error:
+        return Finding(error.exit_code, f"database: {error}{URL_HINT if node.database else ''}")
+    return Finding(0, f"database: {'PostgreSQL' if node.database else 'SQLite'} answers")
+
+
+def port(node: NodeSettings) -> Finding:
+    """Whether the node listens already, or could."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((node.host, node.port))
+        except OSError as error:
+            return bound(node, error)
+    return Finding(0, f"port {node.port}: free; the node is not running")
+
+
+def bound(node: NodeSettings, error: OSError) -> Finding:
+    """What a port that cannot be listened on means."""
+    if error.errno == errno.EADDRINUSE:
+        return Finding(0, f"port {node.port}: in use, by this node if it is running")
+    if error.errno == errno.EACCES:
+        text = f"port {node.port}: expected the right to listen on it, got none; set `port` above 1023"
+        return Finding(UsageError.exit_code, text)
+    text = f"expected `host` to be an address of this machine, got {node.host}: {error.strerror}"
+    return Finding(UsageError.exit_code, f"port {node.port}: {text}")
+
+
+def peers(node: NodeSettings) -> Iterator[Finding]:
+    """C-ECHO, or a word by HTTP, to each destination; who may send."""
+    if not node.sources:
+        hint = "name one in app.yaml under osteon, node, peers, or with --peer"
+        yield Finding(UsageError.exit_code, f"peers: none may send; {hint}")
+    for peer in node.destinations:
+        try:
+            (stow_destination if peer.stow else destination).echo(peer, node)
+            yield Finding(0, f"peer {peer.name}: answers {'by HTTP' if peer.stow else 'C-ECHO'}")
+        except OsteonError as error:
+            yield Finding(error.exit_code, f"peer {peer.name}: {error}")

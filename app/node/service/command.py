@@ -1,0 +1,204 @@
+"""The node's commands: what the command line gives becomes settings, and the outcome is shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from getpass import getuser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from app.node.queue.job_names import named_job, short_ids
+from app.printable import printable_json, shown
+from app.settings import Settings, read_settings
+from operators.errors import UsageError
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient
+
+    from app.node.queue.jobs import JobState
+    from app.node.settings.configuration import NodeSettings, Peer
+
+# NAME=AETITLE, for a destination NAME=AETITLE@HOST:PORT or NAME=AETITLE@http(s)://ADDRESS
+PEER = re.compile(
+    r"(?P<name>[a-z0-9-]+)=(?P<ae_title>[^@]+)(@((?P<stow>https?://.+)|(?P<host>[^:]+):(?P<port>\d+)))?"
+)
+
+
+def node_settings(
+    given: dict[str, Any], peers: list[str] | None = None, config: Path | None = None, **others: Any
+) -> Settings:
+    """Settings with what the command line says of the node; peers are added to those of the file."""
+    node = {key: value for key, value in given.items() if value is not None}
+    if peers:
+        known = [peer.model_dump() for peer in read_settings(config).node.peers]
+        node["peers"] = (*known, *map(peer_of, peers))
+    return read_settings(config, node=node or None, **others)
+
+
+def peer_of(text: str) -> dict[str, Any]:
+    """A peer from the command line. Raises UsageError."""
+    found = PEER.fullmatch(text)
+    if not found:
+        # What follows the first @ may hold a password
+        begun = text.partition("@")[0]
+        raise UsageError(f"expected a peer as NAME=AETITLE[@HOST:PORT or @http...], got {begun!r} and more")
+    values = {key: value for key, value in found.groupdict().items() if value}
+    return values | {"receives": bool(found["host"] or found["stow"])}
+
+
+def jobs_command(
+    settings: Settings, action: str, name: str | None, as_json: bool, accession: bool = False
+) -> int:
+    """What is asked for all jobs, or for one. Raises UsageError for an unknown or ambiguous `name`."""
+    from app.node.queue.database import connected, prepare_database
+    from app.node.queue.jobs import job_ids
+
+    if action != "list" and name is None:
+        raise UsageError(f"expected the id of a job: osteon jobs {action} ID")
+    if action == "list" and name is not None:
+        raise UsageError(f"expected no id for list; try: osteon jobs show {name}")
+    require_node(settings.node)
+    prepare_database(settings.node)
+    client = connected(settings.node)
+    if name is None:
+        show_list(settings, client, as_json, accession)
+        return 0
+    job_id = named_job(name, job_ids(client))
+    if do(settings, client, action, job_id):
+        show_one(settings, client, job_id, as_json)
+    return 0
+
+
+def require_node(node: NodeSettings) -> None:
+    """Raises UsageError where the folder that holds the jobs is not there: a wrong name makes none."""
+    if not node.database and not node.data.is_dir():
+        got = "which is a file" if node.data.exists() else "which does not exist"
+        raise UsageError(f"expected the data folder of a node at --data, got {node.data}, {got}")
+
+
+def require_packages(settings: Settings) -> None:
+    """Raises ModelError where this machine is to segment and no package can be read."""
+    from operators.package_files.package_reader import read_packages
+
+    if "segment" in settings.node.roles:
+        read_packages(settings.models)
+
+
+def do(settings: Settings, client: DBOSClient, action: str, job_id: str) -> bool:
+    """What is asked for one job; whether the job is to be shown then. Raises UsageError."""
+    from app.node.queue import jobs
+    from app.node.service.parts import audit_trail
+    from app.node.studies import retention
+    from app.node.watch.audit import DECISIONS
+
+    data = settings.node.data
+    if action == "delete":
+        retention.forget(settings.node, client, job_id, audit_trail(settings), getuser())
+        print(f"{job_id}: its study, results and jobs are removed")
+    elif action == "send-now":
+        print("\n".join(jobs.send_now(client, job_id, data)))
+    elif action == "retry":
+        jobs.retry(client, job_id, data)
+    elif action == "cancel":
+        jobs.cancel(client, job_id)
+    elif action in DECISIONS:
+        settled = jobs.settle(client, job_id, action)
+        audit_trail(settings).changed(settled.study_instance_uid, 0, DECISIONS[action], getuser())
+    return action not in ("delete", "send-now")
+
+
+def show_list(settings: Settings, client: DBOSClient, as_json: bool, accession: bool) -> None:
+    """All jobs, oldest first; accession numbers are read from files, where they are asked for."""
+    from app.node.queue.jobs import list_jobs
+    from app.node.queue.jobs_screen import show_jobs
+
+    found = list_jobs(client, detailed=True)
+    numbers = {job.job_id: accession_of(settings, job.job_id) for job in found} if accession else {}
+    names = short_ids(job.job_id for job in found)
+    if as_json:
+        print(printable_json([json_of(job, names, numbers) for job in found]))
+        return
+    show_jobs(found, names, numbers, Console(), datetime.now().astimezone())
+
+
+def show_one(settings: Settings, client: DBOSClient, job_id: str, as_json: bool) -> None:
+    """One job, with what its files say."""
+    from app.node.queue.job import job_folder
+    from app.node.queue.jobs import job_ids, list_jobs
+    from app.node.queue.jobs_screen import show_job
+
+    (job,) = list_jobs(client, [job_id], detailed=True)
+    names, number = short_ids(job_ids(client)), accession_of(settings, job_id)
+    if as_json:
+        print(printable_json(json_of(job, names, {job_id: number})))
+        return
+    folder = job_folder(settings.node.data, job_id).root
+    files = str(folder) if folder.is_dir() else ""
+    show_job(job, names[job_id], number, files, Console(), datetime.now().astimezone())
+
+
+def json_of(job: JobState, names: Mapping[str, str], accessions: Mapping[str, str]) -> dict[str, Any]:
+    """Everything that is known of a job."""
+    values = asdict(job) | {"short_id": names[job.job_id], "study_instance_uid": job.study_instance_uid}
+    number = accessions.get(job.job_id)
+    return values if number is None else values | {"accession_number": number}
+
+
+def accession_of(settings: Settings, job_id: str) -> str:
+    """From a file of the job: the database holds nothing of an order or a patient."""
+    from app.node.queue.job import job_folder
+    from operators.dicom.headers.accession import accession_number
+
+    return accession_number(job_folder(settings.node.data, job_id).input)
+
+
+def send_command(settings: Settings, peer_name: str, paths: list[Path]) -> int:
+    """Sends DICOM files to a destination."""
+    from app.node.peers.destination import Outgoing
+    from app.node.send.sender import store
+    from operators.dicom.elements.instance_identity import read_outgoing
+
+    peer = named_destination(peer_name, settings.node)
+    named = [Outgoing(path, *read_outgoing(path)) for path in files_of(paths)]
+    for refused in store(named, peer, settings.node):
+        raise refused.error
+    print(f"{len(named)} instances delivered to {peer.name}")
+    return 0
+
+
+def named_destination(name: str, node: NodeSettings) -> Peer:
+    """Raises UsageError where no destination is called so."""
+    known = {peer.name: peer for peer in node.destinations}
+    if name not in known:
+        names = ", ".join(known) or "none is set: name one by --peer NAME=AETITLE@HOST:PORT"
+        raise UsageError(f"expected one of the destinations ({names}), got {name!r}")
+    return known[name]
+
+
+def files_of(paths: list[Path]) -> list[Path]:
+    """Every file that is named, or below a folder that is. Raises UsageError where there is none."""
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"expected DICOM files or folders, {path} does not exist")
+    files = [path for given in paths for path in (sorted(given.rglob("*")) if given.is_dir() else [given])]
+    found = [path for path in files if path.is_file()]
+    if not found:
+        raise UsageError(f"expected DICOM files, got {'empty folders' if paths else 'none'}")
+    return found
+
+
+def check_command(settings: Settings) -> int:
+    """Says of everything the node needs whether it is well, and how to mend what is not."""
+    from app.node.service.check import findings
+
+    console, worst = Console(), 0
+    for finding in findings(settings):
+        mark = "[green]well[/]" if finding.code == 0 else "[red]ill[/] "
+        console.print(f"{mark} {shown(finding.sentence)}", highlight=False, soft_wrap=True)
+        worst = max(worst, finding.code)
+    return worst

@@ -1,0 +1,292 @@
+"""`osteon serve`: starts the parts, queues complete studies, looks after the parts, stops them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+from dbos import DBOSClient
+
+from app.library_messages import frames_of
+from app.node.queue.database import connected, prepare_database
+from app.node.receive.watched_folder import WatchedFolder
+from app.node.segment.time_limit import Deadline, Worker
+from app.node.service.parts import audit_trail, executor_name, listener_part, now_s, sender_part, worker_part
+from app.node.service.web import Web
+from app.node.settings.ignored import ignored_settings
+from app.node.storage.data_folder import DataFolder, DataFolderError, Problem
+from app.node.storage.disk import MEGABYTE, Disk
+from app.node.storage.inbox import Inbox
+from app.node.studies.dispatcher import Dispatcher
+from app.node.studies.retention import sweep
+from app.node.watch import metrics
+from app.node.watch.audit import STARTED, STOPPED
+from app.node.watch.heartbeat import StopSignal
+from app.node.watch.logs import configure_logs
+from app.node.watch.loops import Loop
+from app.node.watch.process import Part, PartError
+from app.run.series_job import allow_deep_stack
+from app.settings import Settings
+from operators.errors import OsteonError, OutputError, shortage
+
+log = structlog.get_logger()
+
+TICK_S = 0.2
+SWEEP_S, STATE_S = 60.0, 2.0
+# How often it is asked whether the data folder is still the same
+FOLDER_S, FOLDER_SILENT_S = 1.0, 30.0
+# A turn that takes longer hangs: it makes jobs, takes 100 files, removes old studies, or reads a number
+DISPATCH_SILENT_S, WATCH_SILENT_S, SWEEP_SILENT_S, STATE_SILENT_S = 60.0, 300.0, 600.0, 6.0
+# Longer than between two turns of the supervising loop, unless the whole node stood still
+STOOD_STILL_S = 5.0
+KILLED = 128 + signal.SIGTERM
+
+
+class Node:
+    """All parts of a running node. The main thread waits for nobody: what may hang has its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.node = settings, settings.node
+        self.stop_signal = StopSignal(self.end_at_once)
+        self.turned_s, self.is_ready = now_s(), False
+        # Connects when it is used
+        self.client: DBOSClient = connected(self.node, lazy=True)
+        self.folder: DataFolder | None = None
+        self.problem: Problem | None = None
+        self.disk = Disk(self.node.data, self.node.minimum_free_mb * MEGABYTE)
+        workers: list[Part] = [self.worker(n) for n in range(self.node.workers)]
+        by_role = {
+            "receive": [Part("listener", listener_part, (settings,))],
+            "send": [Part("sender", sender_part, (settings, executor_name("sender")))],
+            "segment": workers,
+        }
+        self.parts = [part for role, parts in by_role.items() if role in self.node.roles for part in parts]
+        # A study is either made a job or removed, never both at once
+        self.studies = threading.Lock()
+        self.loops = self._loops()
+
+    def worker(self, number: int) -> Worker:
+        """One that segments."""
+        deadline = Deadline()
+        arguments = (self.settings, executor_name("worker", number), deadline)
+        return Worker(f"worker-{number}", worker_part, arguments, data=self.node.data, deadline=deadline)
+
+    def _loops(self) -> list[Loop]:
+        found = [
+            Loop("data_folder", self.watch_data_folder, FOLDER_S, FOLDER_SILENT_S),
+            Loop("disk", self.disk.look, STATE_S, STATE_SILENT_S),
+            Loop("database", self._ask_database, STATE_S, STATE_SILENT_S),
+        ]
+        if "receive" not in self.node.roles:
+            return found
+        found += [
+            Loop("dispatcher", first_made(self._dispatch), TICK_S, DISPATCH_SILENT_S),
+            Loop("retention", self._sweep, SWEEP_S, SWEEP_SILENT_S),
+        ]
+        if self.node.watch is not None:
+            found.append(Loop("watch", first_made(self._watch), TICK_S, WATCH_SILENT_S))
+        return found
+
+    def _ask_database(self) -> None:
+        self.client.list_workflows(limit=1, load_input=False, load_output=False)
+
+    def _dispatch(self) -> Callable[[], object]:
+        dispatcher = Dispatcher(self.node, self.client, lambda: datetime.now().astimezone())
+
+        def turn() -> int:
+            with self.studies:
+                return dispatcher.tick(now_s())
+
+        return turn
+
+    def _sweep(self) -> int:
+        with self.studies:
+            return sweep(self.node, self.client, time.time() * 1000)
+
+    def _watch(self) -> Callable[[], object]:
+        assert self.node.watch is not None
+        return WatchedFolder(
+            self.node.watch, Inbox(self.node.data, "watch"), self.node.watch_settled_s,
+            minimum_free_bytes=self.node.minimum_free_mb * MEGABYTE,
+        ).look  # fmt: skip
+
+    def ill(self, now_s: float) -> list[str]:
+        """Names of what does not work now; reads memory only."""
+        names = [part.name for part in self.parts if not part.is_well or part.is_silent(now_s)]
+        names += [loop.name for loop in self.loops if not loop.is_well]
+        if self.problem is not None:
+            names.append(self.problem.code)
+        if self.disk.is_low and "disk" not in names:
+            names.append("disk")
+        return names if self.is_turning(now_s) else ["node", *names]
+
+    def is_turning(self, now_s: float) -> bool:
+        """Whether the supervising loop does."""
+        return now_s - self.turned_s < 2 * STOOD_STILL_S
+
+    def run(self) -> None:
+        """Until it is told to stop. Raises OsteonError where it cannot begin, or cannot go on."""
+        began_s, web = now_s(), Web(self)
+        allow_deep_stack()
+        try:
+            self.prepare_folder()
+            web.start()
+            if self.prepare():
+                self.supervise(web, began_s)
+        finally:
+            self.stop()
+            web.stop()
+
+    def prepare_folder(self) -> None:
+        """Raises OutputError where the data folder does not take files, or where another node has it."""
+        try:
+            self.folder = DataFolder(self.node, datetime.now().astimezone())
+            metrics.use_folder(self.node.data / "metrics" / os.uname().nodename)
+        except OSError as error:
+            text = f"expected to write into the data folder {self.node.data}, got: {error.strerror}"
+            raise OutputError(text) from error
+
+    def prepare(self) -> bool:
+        """Makes the database's tables, and clears what a crash left in the inbox.
+
+        False where it was told to stop meanwhile. Raises OsteonError.
+        """
+        errors: list[Exception] = []
+
+        def make() -> None:
+            try:
+                prepare_database(self.node)
+                assert self.folder is not None
+                self.folder.remember()
+                if "receive" in self.node.roles or self.node.stow:
+                    Inbox(self.node.data).recover()
+            except Exception as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=make, name="prepare", daemon=True)
+        thread.start()
+        while thread.is_alive() and not self.stop_signal.wait(TICK_S / 4):
+            self.turned_s = now_s()
+        if errors:
+            raise errors[0]
+        return not self.stop_signal.came
+
+    def supervise(self, web: Web, began_s: float) -> None:
+        """Starts everything and looks after it."""
+        for loop in self.loops:
+            loop.start()
+        trail = audit_trail(self.settings)
+        trail.application(STARTED)
+        while True:
+            self.turn(web)
+            if not self.is_ready and not self.ill(now_s()):
+                self.is_ready = True
+                log.info("ready", seconds=round(now_s() - began_s, 1))
+            if self.stop_signal.wait(TICK_S):
+                break
+        trail.application(STOPPED)
+
+    def turn(self, web: Web) -> None:
+        """One look at every part. Raises PartError for what cannot go on."""
+        if now_s() - self.turned_s > STOOD_STILL_S:
+            for part in self.parts:
+                part.heartbeat.beat()
+        self.turned_s = now_s()
+        for part in self.parts:
+            self.look_after(part)
+        dead = [loop.name for loop in self.loops if loop.has_died] + ["http"] * web.has_died
+        if dead:
+            raise PartError(f"expected the threads of the node to go on, got no sign of {dead}", "defect", 1)
+
+    def look_after(self, part: Part) -> None:
+        """Starts a part again that ended; where there is no room for a process, the next turn tries."""
+        try:
+            part.look_after(now_s())
+        except PartError:
+            raise
+        except Exception as error:
+            short = shortage(error)
+            said = {"code": short.code} if short else {"traceback": frames_of(error)}
+            log.error("part_not_started", name=part.name, **said)
+
+    def watch_data_folder(self) -> None:
+        """Ends the node, with exit code 6, when its data folder is not the one that it started with.
+
+        Instances are safe until then: `Inbox.commit` succeeds only where the final name leads to the file.
+        """
+        assert self.folder is not None
+        before, self.problem = self.problem, self.folder.problem()
+        if self.problem is not None and self.problem != before:
+            log.error(self.problem.code, sentence=self.problem.sentence)
+        if self.problem is not None and self.problem.is_final:
+            self.end_at_once(DataFolderError.exit_code)
+
+    def stop(self) -> None:
+        """The listener first, then the others, each with its work in hand.
+
+        HTTP goes on meanwhile, so that health answers; what STOW-RS takes is queued at the next start.
+        """
+        log.info("stopping")
+        for loop in self.loops:
+            loop.stopping.set()
+        for part in self.parts:
+            if part.is_alive:
+                # What is not ready has nothing in hand, and may hang
+                (part.process.terminate if part.is_well else part.process.kill)()
+        deadline_s = now_s() + self.node.grace_s + 5
+        for part in self.parts:
+            part.end(max(0.0, deadline_s - now_s()))
+        for loop in self.loops:
+            if loop.thread.is_alive():
+                loop.thread.join(TICK_S)
+
+    def end_at_once(self, code: int = KILLED) -> None:
+        """By the second SIGTERM, say: nothing acknowledged is lost, as by a power loss."""
+        for part in self.parts:
+            if part.process is not None and part.process.pid is not None:
+                part.process.kill()
+        os._exit(code)
+
+
+def first_made(make: Callable[[], Callable[[], object]]) -> Callable[[], object]:
+    """Calls what `make` gives, which is made with the first call that has no error."""
+    made: list[Callable[[], object]] = []
+
+    def turn() -> object:
+        if not made:
+            made.append(make())
+        return made[0]()
+
+    return turn
+
+
+def serve(settings: Settings, configuration: Path | None = None) -> int:
+    """The command; `configuration` is the file that the settings were read from.
+
+    Raises OsteonError where the node cannot begin, or cannot go on.
+    """
+    configure_logs("node")
+    log.info("settings_read", file=str(configuration.resolve()) if configuration else "")
+    node = Node(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, node.stop_signal)
+    for sentence in ignored_settings(settings.node):
+        log.warning("setting_ignored", sentence=sentence)
+    if not settings.node.sources:
+        log.warning("no_peers", sentence="no peer may send to this node: name one in app.yaml or by --peer")
+    try:
+        node.run()
+    except OsteonError as error:
+        log.error("node_ended", code=error.code, sentence=str(error))
+        raise
+    except Exception as error:
+        if (short := shortage(error)) is None:
+            raise
+        raise short from error
+    return 0

@@ -1,0 +1,161 @@
+"""Health and metrics over HTTP, on the loopback address unless set otherwise."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import uvicorn
+from fastapi import FastAPI, Response
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp
+
+from app.node.queue.jobs import STATES, list_jobs
+from app.node.queue.latest import Latest
+from app.node.receive.dicomweb import stow_router
+from app.node.receive.reception import Store
+from app.node.service.http_guard import RequestGuard
+from app.node.service.http_limits import HEAD_BYTES, bounded
+from app.node.settings.ports import BACKLOG, bound, http_socket
+from app.node.storage.inbox import Inbox
+
+if TYPE_CHECKING:
+    from app.node.service.supervisor import Node
+    from app.node.settings.configuration import NodeSettings
+
+# How long the metrics wait for the database; after that its last numbers are told.
+JOBS_S = 2.0
+WILDCARDS = ("", "0.0.0.0", "::")
+
+
+class NodeCollector(Collector):
+    """What is looked up when it is asked for: jobs by state, the disk, parts that ended."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.counts: Latest[Counter[str]] = Latest(self._count, Counter())
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Gauges."""
+        yield from self._jobs()
+        yield from self._disk()
+        restarts = GaugeMetricFamily("osteon_part_restarts", "How often a part ended", labels=["part"])
+        for part in self.node.parts:
+            restarts.add_metric([part.name], part.restarts)
+        yield restarts
+        yield from self._health()
+
+    def _count(self) -> Counter[str]:
+        return Counter(job.state for job in list_jobs(self.node.client))
+
+    def _jobs(self) -> Iterator[GaugeMetricFamily]:
+        counts = self.counts.value(JOBS_S)
+        family = GaugeMetricFamily("osteon_jobs", "Jobs by state", labels=["state"])
+        for state in STATES:
+            family.add_metric([state], counts[state])
+        yield family
+
+    def _disk(self) -> Iterator[GaugeMetricFamily]:
+        disk = self.node.disk
+        if disk.free_bytes is not None:
+            yield GaugeMetricFamily("osteon_disk_free_bytes", "Free below the inbox", disk.free_bytes)
+        least = disk.minimum_free_bytes
+        yield GaugeMetricFamily("osteon_disk_minimum_free_bytes", "Below it nothing is received", least)
+
+    def _health(self) -> Iterator[GaugeMetricFamily]:
+        ill = self.node.ill(time.monotonic())
+        family = GaugeMetricFamily("osteon_ill", "1 for what /health names", labels=["name"])
+        known = [part.name for part in self.node.parts] + [loop.name for loop in self.node.loops]
+        for name in dict.fromkeys([*known, *ill]):
+            family.add_metric([name], name in ill)
+        yield family
+
+
+def application(node: Node) -> FastAPI:
+    """The routes."""
+    app = FastAPI(title="Osteon", docs_url=None, redoc_url=None, openapi_url=None)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    registry.register(NodeCollector(node))
+
+    # Both read memory only, and need no thread: they answer whatever hangs
+    @app.get("/health")
+    async def health(response: Response) -> dict[str, object]:
+        ill = node.ill(time.monotonic())
+        response.status_code = 503 if ill else 200
+        return {"status": "ill" if ill else "well", "ill": ill, "disk": node.disk.figures()}
+
+    @app.get("/live")
+    async def live(response: Response) -> dict[str, object]:
+        is_turning = node.is_turning(time.monotonic())
+        response.status_code = 200 if is_turning else 503
+        return {"status": "well" if is_turning else "ill"}
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
+
+    if node.node.stow:
+        app.include_router(stow_router(node.node, stow_store(node)))
+    return app
+
+
+def guarded(app: ASGIApp, settings: NodeSettings) -> ASGIApp:
+    """Behind the checks of host and origin."""
+    own = () if settings.http_host in WILDCARDS else (settings.http_host,)
+    return RequestGuard(app, (*own, *settings.http_names))
+
+
+def stow_store(node: Node) -> Store:
+    """The same inbox as the listener's, the same counters, and the same audit trail."""
+    from app.node.service.parts import received_by, teller
+    from app.node.storage.disk import MEGABYTE
+
+    inbox, minimum_free_bytes = Inbox(node.node.data, "stow"), node.node.minimum_free_mb * MEGABYTE
+    return Store(inbox, minimum_free_bytes, teller(), received_by(node.settings))
+
+
+def server_of(app: ASGIApp, settings: NodeSettings) -> uvicorn.Server:
+    """With all limits; addresses that proxies tell are believed from proxies that the settings name."""
+    return uvicorn.Server(uvicorn.Config(
+        guarded(app, settings), log_config=None, access_log=False, lifespan="off", ws="none",
+        proxy_headers=bool(settings.http_proxies), forwarded_allow_ips=list(settings.http_proxies),
+        http=bounded(settings.http_connections), h11_max_incomplete_event_size=HEAD_BYTES, backlog=BACKLOG,
+        server_header=False, timeout_graceful_shutdown=5,
+    ))  # fmt: skip
+
+
+class Web:
+    """The HTTP server, in a thread of its own."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.server: uvicorn.Server | None = None
+        self.thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Raises PortError."""
+        settings = self.node.node
+        host, port = settings.http_host, settings.http_port
+        listening = bound(partial(http_socket, host, port), host, port)
+        self.server = server_of(application(self.node), settings)
+        run = partial(self.server.run, sockets=[listening])
+        self.thread = threading.Thread(target=run, name="http", daemon=True)
+        self.thread.start()
+
+    @property
+    def has_died(self) -> bool:
+        """Whether its thread has ended."""
+        return self.thread is not None and not self.thread.is_alive()
+
+    def stop(self) -> None:
+        """Takes no more requests."""
+        if self.server is not None:
+            self.server.should_exit = True

@@ -1,0 +1,1 @@
+"""What a site sets of its node, checked when it is read."""

@@ -1,0 +1,1 @@
+"""The data folder: received instances, who may change them, when they go."""

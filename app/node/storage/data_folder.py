@@ -1,0 +1,202 @@
+"""The data folder belongs to one node in each role, and stays the folder that the node started with.
+
+A node holds a lock of the operating system for each of its roles on a file in `locks`: `receive` once for the
+whole folder, as two receivers would queue each study twice; `segment` and `send` once for each machine, as
+their work is kept under the machine's name. The files tell who holds them. With PostgreSQL several machines
+may share the folder; SQLite serves the processes of one machine only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from app.node.settings.configuration import NodeSettings, Role
+from app.node.storage.file_lock import identity, is_locked, leads_to, lock
+from operators.errors import OutputError
+
+# Who starts at the same moment looks at each lock, which takes it for an instant
+PATIENCE_S = 1.0
+SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
+
+
+class DataFolderError(OutputError):
+    """The node must not work with that data folder, or no longer."""
+
+    code = "data_folder"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`is_final`: what the node has open is not what others see, so it must end."""
+
+    code: str
+    sentence: str
+    is_final: bool
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A node that holds a lock; what a lock file tells."""
+
+    machine: str
+    process: int
+    database: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"the node with process {self.process} on {self.machine} (since {self.since}, {self.database})"
+
+
+UNKNOWN = Holder("an unknown machine", 0, "", "an unknown time")
+
+
+class DataFolder:
+    """A node's hold on its data folder, from now until `release` or the end of its process.
+
+    Raises DataFolderError where another node has the folder, or where it cannot be used.
+    """
+
+    def __init__(self, node: NodeSettings, started: datetime) -> None:
+        require_usable(node)
+        self.node = node
+        database, since = POSTGRESQL if node.database else SQLITE, started.isoformat(timespec="seconds")
+        self.holder = Holder(os.uname().nodename, os.getpid(), database, since)
+        self.locks: dict[Path, int] = {}
+        self.known: dict[Path, tuple[int, int]] = {}
+        try:
+            self._hold()
+        except OSError as error:
+            self.release()
+            raise unusable(node.data, error) from error
+        except DataFolderError:
+            self.release()
+            raise
+
+    def remember(self) -> None:
+        """What `problem` compares with; to be called when the database has been made."""
+        paths = [self.node.data, *self.locks]
+        if not self.node.database:
+            paths.append(self.node.data / "osteon.sqlite")
+        self.known = {path: identity_of(path) for path in paths}
+
+    def problem(self) -> Problem | None:
+        """What is wrong with the folder now; None where it is the one of the node's start, and well."""
+        try:
+            for path, known in self.known.items():
+                if not path.exists() or identity_of(path) != known:
+                    return replaced(path, self.node.data)
+            for descriptor in self.locks.values():
+                os.utime(descriptor)  # written, so that a disk that takes no more is noticed
+        except (FileNotFoundError, NotADirectoryError):
+            return replaced(self.node.data, self.node.data)
+        except OSError as error:
+            sentence = f"expected a data folder that can be written to, got: {error.strerror}"
+            return Problem("data_folder_unwritable", sentence, is_final=False)
+        return None
+
+    def release(self) -> None:
+        """Gives the locks back."""
+        for descriptor in self.locks.values():
+            os.close(descriptor)
+        self.locks = {}
+
+    def _hold(self) -> None:
+        folder = self.node.data / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in (folder / name for name in lock_names(self.node.roles, self.holder.machine)):
+            self.locks[path] = held(path, self.holder)
+        for other in self._others(folder):
+            if self.holder.database != other.database:
+                raise in_use(self.node.data, other, "whose nodes share one database")
+            if other.database == SQLITE and self.holder.machine != other.machine:
+                raise in_use(self.node.data, other, "of one machine, as SQLite serves one only")
+
+    def _others(self, folder: Path) -> Iterator[Holder]:
+        """Nodes that hold other locks of the folder."""
+        for path in folder.iterdir():
+            if path not in self.locks and (holder := holder_of(path)):
+                yield holder
+
+
+def lock_names(roles: tuple[Role, ...], machine: str) -> list[str]:
+    """The locks of a node with these roles."""
+    return [role if role == "receive" else f"{role}-{machine}" for role in sorted(set(roles))]
+
+
+def held(path: Path, holder: Holder) -> int:
+    """The lock, with the holder written into it. Raises DataFolderError where another has it, OSError."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            lock(descriptor, fcntl.LOCK_EX, PATIENCE_S)
+        except TimeoutError:
+            os.close(descriptor)
+            role = path.name.partition("-")[0]
+            purpose = f"that no other node has the role {role} in"
+            raise in_use(path.parent.parent, written(path), purpose) from None
+        if leads_to(path, identity(descriptor)):
+            break
+        os.close(descriptor)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
+    return descriptor
+
+
+def holder_of(path: Path) -> Holder | None:
+    """The node that holds a lock now; None where nobody does. Raises OSError."""
+    return written(path) if is_locked(path) else None
+
+
+def written(path: Path) -> Holder:
+    """What a lock file tells; it is written just after the lock was taken."""
+    with suppress(OSError, ValueError, TypeError):
+        return Holder(**json.loads(path.read_text(encoding="utf-8")))
+    return UNKNOWN
+
+
+def in_use(data: Path, holder: Holder, purpose: str) -> DataFolderError:
+    """Says who has the folder."""
+    sentence = f"expected a data folder {purpose}, {data} is held by {holder}"
+    return DataFolderError(sentence, code="data_folder_in_use")
+
+
+def require_usable(node: NodeSettings) -> None:
+    """Raises DataFolderError for a disk that is not mounted, and a watched folder that overlaps the data."""
+    if node.mount is not None and not os.path.ismount(node.mount):
+        sentence = f"expected a disk mounted at {node.mount}, there is none; mount it and start again"
+        raise DataFolderError(sentence, code="not_mounted")
+    if node.watch is not None and overlap(node.data, node.watch):
+        sentence = f"expected a watched folder apart from the data folder, got {node.watch} and {node.data}"
+        raise DataFolderError(sentence, code="watched_data_folder")
+
+
+def overlap(one: Path, other: Path) -> bool:
+    """Whether one folder is the other one, or lies in it, also by way of links."""
+    first, second = one.resolve(), other.resolve()
+    return first == second or first in second.parents or second in first.parents
+
+
+def unusable(data: Path, error: OSError) -> DataFolderError:
+    """The file system does not do what the node needs."""
+    sentence = f"expected a data folder at {data} that can be written to and locked, got: {error.strerror}"
+    return DataFolderError(sentence, code="data_folder_unusable")
+
+
+def replaced(path: Path, data: Path) -> Problem:
+    """Another file or folder, or none, has that name."""
+    name = "data folder" if path == data else f"file {path.name} of the data folder"
+    sentence = f"expected the {name} that the node started with, it is gone or another one; the node ends"
+    return Problem("data_folder_replaced", sentence, is_final=True)
+
+
+def identity_of(path: Path) -> tuple[int, int]:
+    """Device and inode. Raises OSError."""
+    status = path.stat()
+    return status.st_dev, status.st_ino

@@ -1,0 +1,82 @@
+"""Judges what receivers left behind that were killed, or whose machine lost its power."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from app.node.storage.file_lock import is_locked, leads_to
+from app.node.storage.pending_file import CONFLICT, PART, WHOLE, final_of, settled_file
+from app.node.storage.receiver_folder import dead_receivers, is_alive, receivers, remove_receiver
+
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+def recover(root: Path) -> int:
+    """Clears what is left by receivers that live no more; says how many files. Raises OSError.
+
+    A final name stays where its file is whole, and is taken back where it is torn.
+    """
+    with dead_receivers(root / "incoming") as dead:
+        return sum(clear(folder, root) for folder in dead)
+
+
+def unsettled(incoming: Path, study: str = "") -> list[str]:
+    """Names of files that may have their final names but are not durable there, for all that is known.
+
+    Of one study, or of all. A study of which there are such files is not complete.
+    """
+    return [
+        final_of(path.name)[2]
+        for folder in (receivers(incoming) if incoming.is_dir() else ())
+        for path in folder.glob(f"{study or '*'}_*{WHOLE}")
+        if is_pending(path) and (not is_alive(folder) or is_locked(path))
+    ]
+
+
+def clear(receiver: Path, root: Path) -> int:
+    """The folder of one receiver; says how many files it held."""
+    left = [path for path in receiver.iterdir() if path.suffix == PART or is_pending(path)]
+    for path in left:
+        if path.suffix == WHOLE:
+            settle(path, root)
+        path.unlink(missing_ok=True)
+    remove_receiver(receiver)
+    return len(left)
+
+
+def is_pending(path: Path) -> bool:
+    """Whether its name tells a final one; what else lies there is none of ours."""
+    try:
+        final_of(path.name)
+    except ValueError:
+        return False
+    return path.suffix == WHOLE
+
+
+def settle(pending: Path, root: Path) -> None:
+    """Makes its final name durable, or takes it back where the file did not become whole. Raises OSError."""
+    study, series, name, size = final_of(pending.name)
+    parent = root / "conflicts" / study if series == CONFLICT else root / "inbox" / study / series
+    with suppress(FileNotFoundError), opened(parent) as folder:
+        status = pending.stat()
+        if not leads_to(name, (status.st_dev, status.st_ino), folder):
+            return
+        if status.st_size != size:
+            os.unlink(name, dir_fd=folder)
+            return
+        with settled_file(name, folder) as file:
+            os.fsync(file)
+            os.fsync(folder)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[int]:
+    """A folder's descriptor: it stays the same folder when another gets its name. Raises OSError."""
+    descriptor = os.open(folder, FOLDER)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

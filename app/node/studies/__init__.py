@@ -1,0 +1,1 @@
+"""Studies in the inbox: complete, queued, kept, removed."""

@@ -1,0 +1,189 @@
+"""Looks at the inbox and queues the studies that are complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import structlog
+from dbos import DBOSClient
+
+from app.node.queue.completeness import Content, Patience, Waiting, is_complete, rule_for, seen
+from app.node.queue.database import STUDIES, WORKFLOW_VERSION
+from app.node.queue.job import JobFolder, StudyJob, job_folder, priority, take_in
+from app.node.queue.jobs import MOVED, JobState
+from app.node.queue.study_attempts import StudyAttempts
+from app.node.queue.workflow import SEGMENT
+from app.node.send.notices import Notice, announce
+from app.node.settings.configuration import NodeSettings, Rule
+from app.node.storage.recovery import unsettled
+from app.node.studies.removal import recover
+from app.node.studies.study_folder import StudyFolders
+from app.node.studies.study_jobs import CORRECTIONS, StudyJobs, has_new_images, jobs_of_study
+from app.node.versions.corrections import Corrections
+from app.node.versions.instance_index import InstanceIndex
+from app.node.versions.instance_versions import corrected_keywords
+from app.node.versions.moved_series import KEYWORD, moved_series
+from app.node.watch.audit import AuditTrail
+
+log = structlog.get_logger()
+
+UNDER_WAY = ("ENQUEUED", "DELAYED", "PENDING")
+
+
+class Dispatcher:
+    """`queued` holds fingerprints of a study that need no job: there is one, or nothing can be segmented."""
+
+    def __init__(
+        self, settings: NodeSettings, client: DBOSClient, now: Callable[[], datetime],
+        trail: AuditTrail | None = None,
+    ) -> None:
+        self.settings, self.client, self.now = settings, client, now
+        path = settings.audit or settings.data / "audit.xml"
+        self.trail = trail or AuditTrail(path, settings.ae_title, now)
+        recover(settings.data, client, self.trail)
+        self.folders = StudyFolders(settings.data / "inbox")
+        self.corrections = Corrections(settings, client, self.trail)
+        self.index = InstanceIndex()
+        self.patience = Patience(settings.quiet_s, settings.forced_s)
+        self.waiting: dict[str, Waiting] = {}
+        self.attempts = StudyAttempts("study_postponed")
+        self.queued: dict[str, set[str]] = {}
+        for status in client.list_workflows(name=SEGMENT, load_input=False, load_output=False):
+            study, _, fingerprint = status.workflow_id.rpartition("-")
+            self.queued.setdefault(study, set()).add(fingerprint)
+
+    def tick(self, now_s: float) -> int:
+        """Queues what is complete; says how many. `now_s` is of a clock that never jumps."""
+        found = self.folders.look()
+        self._forget_all_but(found)
+        on_hold = self.corrections.tick(found, now_s)
+        return sum(
+            self.attempts.attempt(study, partial(self._look_at, study, content, now_s), now_s)
+            for study, content in found.items()
+            if study not in on_hold
+        )
+
+    def _look_at(self, study: str, content: Content, now_s: float) -> bool:
+        fingerprint = content.fingerprint
+        if fingerprint in self.queued.get(study, ()) and self._is_still_there(study, fingerprint):
+            self.waiting.pop(study, None)
+            return False
+        if study in self.corrections.corrected and study not in self.waiting:
+            # That nothing more came was waited for already
+            self.waiting[study] = Waiting(now_s, now_s - self.patience.quiet_s, fingerprint)
+        self.corrections.corrected.discard(study)
+        self.waiting[study] = waiting = seen(self.waiting.get(study), fingerprint, now_s)
+        rule = rule_for(self.settings.rules, content.series, content.series[0].source_ae)
+        if not is_complete(waiting, content, rule, self.patience, now_s):
+            return False
+        if unsettled(self.settings.data / "incoming", study):  # a power loss would tear the job's link too
+            return False
+        is_queued = self._queue(study, content, rule)
+        self.queued.setdefault(study, set()).add(fingerprint)
+        del self.waiting[study]
+        return is_queued
+
+    def _is_still_there(self, study: str, fingerprint: str) -> bool:
+        """False where a study was removed, and has come again, between two looks."""
+        if study not in self.folders.changed:
+            return True
+        if f"{study}-{fingerprint}" in self._earlier(study).ids:
+            return True
+        self.queued[study].discard(fingerprint)
+        return False
+
+    def _queue(self, study: str, content: Content, rule: Rule) -> bool:
+        """False where nothing came that a segmentation could be made of, or it has a job."""
+        earlier, now = self._earlier(study), self.now()
+        job_id = f"{study}-{content.fingerprint}"
+        if job_id in earlier.ids or not self._is_news(study, content, earlier):
+            return False
+        moved = moved_series(self._study(study), content.images)
+        names = tuple(name for name in content.names if name.partition("/")[0] not in moved)
+        job = StudyJob(
+            job_id, study, len(earlier.rows) + 1, now.isoformat(), content.series[0].source_ae, len(names)
+        )
+        take_in(job_folder(self.settings.data, job_id), self._study(study), names)
+        keywords = corrected_keywords(self.settings.data, study, earlier.corrections)
+        keywords += (KEYWORD,) if moved else ()
+        # All that is told comes before the job is: what a crash cuts off is done again until there is a job
+        self._look_for_moved(study, content)
+        if keywords and earlier.rows:
+            text = f"{', '.join(keywords)} were corrected; it replaces {earlier.ids[-1]}"
+            self._announce("correction", JobState(job_id, "queued", "corrected", text))
+        self._supersede(earlier, job_id, keywords)
+        self._enqueue(job, priority(now.timestamp(), rule.urgency), content.corrections)
+        log.info("study_queued", job=job_id, images=job.images, revision=job.revision)
+        return True
+
+    def _enqueue(self, job: StudyJob, place: int, corrections: int) -> None:
+        self.client.enqueue(
+            {
+                "workflow_name": SEGMENT,
+                "queue_name": STUDIES,
+                "workflow_id": job.job_id,
+                "priority": place,
+                "app_version": WORKFLOW_VERSION,
+                "attributes": {CORRECTIONS: corrections},
+            },
+            job.as_json(),
+        )
+
+    def _earlier(self, study: str) -> StudyJobs:
+        return jobs_of_study(self.client, study)
+
+    def _is_news(self, study: str, content: Content, earlier: StudyJobs) -> bool:
+        """Whether there is something that none of the study's jobs has: a correction, an image."""
+        if not earlier.rows or content.corrections > earlier.corrections:
+            return True
+        return has_new_images(self.settings.data, self._study(study), content, earlier.ids)
+
+    def _supersede(self, earlier: StudyJobs, job_id: str, keywords: Sequence[str]) -> None:
+        """An earlier job that has not begun need not begin; one that is done stays as it is.
+
+        After a correction one that runs is ended too, and none of them delivers any more: the results are of
+        the wrong patient. The mark for the sender comes first, so that none slips through.
+        """
+        ending = UNDER_WAY if keywords else ("ENQUEUED",)
+        for row in earlier.rows:
+            if keywords:
+                mark(job_folder(self.settings.data, row.workflow_id))
+                said = {"replaced_by": job_id, "keywords": list(keywords)}
+                self.client.update_workflow_attributes(row.workflow_id, said, merge=True)
+            if row.status in ending:
+                self.client.cancel_workflow(row.workflow_id)
+
+    def _look_for_moved(self, study: str, content: Content) -> None:
+        """Images that are in another study too: a PACS has split or merged studies that have results."""
+        self.index.add_missing(self.folders.contents)
+        for other, shared in self.index.shared(study, content.images).items():
+            latest = self._earlier(other).ids[-1:]
+            for job_id in latest:
+                said = {"moved_to": study, "moved": shared}
+                self.client.update_workflow_attributes(job_id, said, merge=True)
+                log.warning("instances_moved", job=job_id, study_instance_uid=study, instances=shared)
+                text = f"{shared} of its instances came again in study {study}"
+                self._announce(MOVED, JobState(job_id, MOVED, MOVED, text))
+
+    def _announce(self, event: str, job: JobState) -> None:
+        announce(self.settings, self.client, Notice(event, job))
+
+    def _forget_all_but(self, kept: Collection[str]) -> None:
+        """A study that retention removed is a new one when it comes again."""
+        if gone := [study for study in self.queued if study not in kept]:
+            self.queued = {study: prints for study, prints in self.queued.items() if study in kept}
+            self.index.forget(gone)
+        self.waiting = {study: each for study, each in self.waiting.items() if study in kept}
+        self.attempts.forget_all_but(kept)
+
+    def _study(self, study: str) -> Path:
+        return self.settings.data / "inbox" / study
+
+
+def mark(folder: JobFolder) -> None:
+    """Its results must not leave any more."""
+    if folder.root.is_dir():
+        folder.former.touch()

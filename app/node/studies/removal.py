@@ -1,0 +1,224 @@
+"""Removes a study in two phases, so that it is there or gone whatever cuts the removal off.
+
+trash/<study>/inbox, trash/<study>/conflicts   its instances, out of the way; they come back unless
+trash/<study>.json                             the removal is decided: then all that it names goes
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import structlog
+from dbos import DBOSClient
+
+from app.node.commitment.commitment import transaction_of
+from app.node.commitment.transactions import forget_transaction
+from app.node.queue.database import REPORT
+from app.node.queue.decisions import rows
+from app.node.queue.job import folders_of_study, job_folder
+from app.node.storage.pending_file import same_content
+from app.node.storage.study_lock import DECIDED, LOCK, TRASH, moving_files
+from app.node.studies.study_folder import names_below, read_study
+from app.node.studies.study_jobs import has_new_images, jobs_of_study
+from app.node.versions.instance_versions import CONFLICTS, NEXT, REPLACED, count_corrections, version_name
+from app.node.watch.audit import AuditTrail
+from operators.dicom.elements.atomic_file import sync_path, write_whole
+
+log = structlog.get_logger()
+
+# Folders that instances come into while their study is being removed: first moved, then judged
+MOVED = ("inbox", CONFLICTS)
+REPORTED = ["SUCCESS", "ERROR", "CANCELLED"]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """All that goes with a study, by name: jobs and conflicts, and the jobs' peers that results went to.
+
+    `folders` are those of `jobs` and of jobs that a crash kept from being queued, as of the decision: one
+    that is made later is of a study that came anew. `who` decided it, nobody where the study is old.
+    """
+
+    study: str
+    jobs: tuple[str, ...]
+    deliveries: tuple[tuple[str, str], ...] = ()
+    folders: tuple[str, ...] = ()
+    who: str = ""
+
+
+def remove_study(
+    data: Path, client: DBOSClient, removal: Removal, trail: AuditTrail, contested_too: bool = False
+) -> bool:
+    """False where anything of the study came that no job has or nobody has decided about: all of it stays.
+
+    Versions that are in conflict go too with `contested_too`. Raises OSError; the next `recover` goes on.
+    """
+    with moving_files(data):
+        recover_all(data, client, trail)
+        move_away(data, removal.study)
+        if has_news(data, client, removal) or (is_contested(data, removal.study) and not contested_too):
+            bring_back(data, removal.study)
+            return False
+        removal = replace(removal, folders=folders_of_study(data, removal.study))
+        text = json.dumps(asdict(removal)).encode()
+        write_whole(data / TRASH / f"{removal.study}{DECIDED}", lambda file: file.write(text))
+        carry_out(data, client, removal, trail)
+    return True
+
+
+def move_away(data: Path, study: str) -> None:
+    """From here on what comes of the study makes folders of its own."""
+    trash = data / TRASH / study
+    trash.mkdir(exist_ok=True)
+    for name in MOVED:
+        with suppress(FileNotFoundError):
+            (data / name / study).rename(trash / name)
+            sync_path(data / name)
+    sync_path(trash)
+    sync_path(trash.parent)
+
+
+def has_news(data: Path, client: DBOSClient, removal: Removal) -> bool:
+    """Whether the study has another job or conflict, or a correction or an image that no job has."""
+    jobs = jobs_of_study(client, removal.study)
+    conflicts = [row.conflict_id for row in rows(client, removal.study)]
+    if {*jobs.ids, *conflicts} - set(removal.jobs) or (data / REPLACED / removal.study / NEXT).exists():
+        return True
+    folder = data / TRASH / removal.study / "inbox"
+    if not folder.is_dir():
+        return False
+    if count_corrections(data, removal.study) > jobs.corrections:
+        return True
+    return has_new_images(data, folder, read_study(folder).content, jobs.ids)
+
+
+def is_contested(data: Path, study: str) -> bool:
+    """Whether other versions of its instances came of which nothing is decided."""
+    return bool(names_below(data / TRASH / study / CONFLICTS))
+
+
+def recover(data: Path, client: DBOSClient, trail: AuditTrail) -> None:
+    """What a crash left of removals: those that were decided are ended, all else comes back."""
+    if (data / TRASH).is_dir():
+        with moving_files(data):
+            recover_all(data, client, trail)
+
+
+def recover_all(data: Path, client: DBOSClient, trail: AuditTrail) -> None:
+    """For who has the lock already. A study that cannot be seen to holds up no other."""
+    paths = sorted(path for path in (data / TRASH).iterdir() if path.name != LOCK)
+    for path in (path for path in paths if path.suffix == DECIDED):
+        guarded(path.stem, partial(carry_out_decided, data, client, path, trail))
+    for path in (path for path in paths if path.is_dir()):
+        if not path.with_name(f"{path.name}{DECIDED}").exists():
+            guarded(path.name, partial(bring_back, data, path.name))
+
+
+def guarded(study: str, step: Callable[[], None]) -> None:
+    """The next look tries again what the disk does not let be done now."""
+    try:
+        step()
+    except OSError as error:
+        log.error("removal_postponed", study_instance_uid=study, error=error.strerror)
+
+
+def removal_of(path: Path) -> Removal:
+    """As it was decided."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    deliveries = tuple((job, peer) for job, peer in values["deliveries"])
+    jobs = tuple(values["jobs"])
+    folders = tuple(values.get("folders", jobs))
+    return Removal(values["study"], jobs, deliveries, folders, values.get("who", ""))
+
+
+def carry_out_decided(data: Path, client: DBOSClient, path: Path, trail: AuditTrail) -> None:
+    """Goes on where it was cut off."""
+    carry_out(data, client, removal_of(path), trail)
+
+
+def carry_out(data: Path, client: DBOSClient, removal: Removal, trail: AuditTrail) -> None:
+    """Removes everything that belongs to a study; may be repeated. The decision goes last.
+
+    The audit trail is written just before: a crash between the two has it say so twice, and none never.
+    """
+    trash = data / TRASH / removal.study
+    forget_rows(client, removal, frozenset(Path(name).stem for name in names_below(trash)))
+    for job_id, peer in removal.deliveries:
+        forget_transaction(data, transaction_of({"job_id": job_id, "peer": peer}))
+    jobs = [job_folder(data, name).root for name in removal.folders]
+    for folder in (*jobs, data / REPLACED / removal.study, trash):
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+        if folder.parent.is_dir():
+            sync_path(folder.parent)
+    trail.deleted(removal.study, removal.who)
+    trash.with_name(f"{removal.study}{DECIDED}").unlink(missing_ok=True)
+    log.info("study_removed", study_instance_uid=removal.study)
+
+
+def forget_rows(client: DBOSClient, removal: Removal, instances: frozenset[str]) -> None:
+    """Jobs, deliveries, conflicts and notices, whose names begin with a job's; ended reports on instances."""
+    ids = [] if not removal.jobs else [
+        row.workflow_id
+        for row in client.list_workflows(
+            workflow_id_prefix=list(removal.jobs), load_input=False, load_output=False
+        )
+    ]  # fmt: skip
+    for row in client.list_workflows(name=REPORT, status=REPORTED, load_output=False):
+        owed = row.input["args"][0] if row.input else {"instances": ()}
+        if any(named[1] in instances for named in owed["instances"]):
+            ids.append(row.workflow_id)
+    client.delete_workflows(ids)
+
+
+def bring_back(data: Path, study: str) -> None:
+    """Nothing goes from the trash before it is back."""
+    trash = data / TRASH / study
+    for name in MOVED:
+        if (trash / name).is_dir():
+            put_back(trash / name, data / name / study, data / CONFLICTS / study)
+    if any(trash.iterdir()):  # as earlier versions of Osteon left it
+        put_back(trash, data / "inbox" / study, data / CONFLICTS / study)
+    else:
+        trash.rmdir()
+
+
+def put_back(trash: Path, folder: Path, conflicts: Path) -> None:
+    """Also into a folder that a new instance has made meanwhile."""
+    with suppress(OSError):  # fails where something is there
+        trash.rename(folder)
+        sync_path(folder.parent)
+        return
+    for name in sorted(names_below(trash)):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(trash / name, folder / name)
+        except FileExistsError:
+            put_before(trash / name, folder / name, conflicts)
+    sync_tree(folder)
+    shutil.rmtree(trash)
+
+
+def put_before(first: Path, later: Path, conflicts: Path) -> None:
+    """Of two versions of an instance the first is in use, and the later is in conflict with it."""
+    if same_content(first, later):
+        return
+    conflicts.mkdir(exist_ok=True)
+    with suppress(FileExistsError):
+        os.link(later, conflicts / version_name(later.stem, later))
+    sync_tree(conflicts)
+    first.replace(later)
+
+
+def sync_tree(folder: Path) -> None:
+    """The names in a folder, in its subfolders, and its own."""
+    subfolders: Sequence[Path] = [path for path in folder.iterdir() if path.is_dir()]
+    for path in (*subfolders, folder, folder.parent):
+        sync_path(path)

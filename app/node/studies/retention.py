@@ -1,0 +1,100 @@
+"""Removes what is done and old. What was not delivered, unless it was refused or cancelled, stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+from dbos import DBOSClient
+
+from app.node.queue.database import REPORT
+from app.node.queue.jobs import ENDS, JobState, list_jobs, require_job
+from app.node.queue.workflow import NOTICE
+from app.node.send.notices import announce_failed, job_of
+from app.node.settings.configuration import NodeSettings
+from app.node.studies.removal import Removal, recover, remove_study
+from app.node.watch.audit import AuditTrail
+from operators.errors import UsageError
+
+log = structlog.get_logger()
+
+REMOVABLE = frozenset(("delivered", "refused", "cancelled", "superseded", "accepted", "dismissed"))
+
+
+def sweep(settings: NodeSettings, client: DBOSClient, now_ms: float) -> int:
+    """Says how many studies were removed. `now_ms` is of the clock that the database's times are of."""
+    trail = trail_of(settings, datetime.fromtimestamp(now_ms / 1000, UTC))
+    recover(settings.data, client, trail)
+    jobs = list_jobs(client)
+    announce_failed(settings, client, jobs)
+    studies: dict[str, list[JobState]] = {}
+    for job in jobs:
+        studies.setdefault(job.study_instance_uid, []).append(job)
+    oldest_ms = now_ms - settings.retention_s * 1000
+    forget_ended(client, jobs, oldest_ms)
+    done = [study for study, each in studies.items() if is_done(each, oldest_ms)]
+    return sum(swept(settings, client, studies[study], trail) for study in done)
+
+
+def swept(settings: NodeSettings, client: DBOSClient, jobs: Sequence[JobState], trail: AuditTrail) -> bool:
+    """A study that cannot be removed now holds up no other; the next sweep tries again."""
+    try:
+        return remove(settings, client, jobs, trail=trail)
+    except OSError as error:
+        study = jobs[-1].study_instance_uid
+        log.error("removal_postponed", study_instance_uid=study, error=error.strerror)
+        return False
+
+
+def trail_of(settings: NodeSettings, now: datetime) -> AuditTrail:
+    """The audit trail, of one moment."""
+    return AuditTrail(audit_path(settings), settings.ae_title, lambda: now)
+
+
+def audit_path(settings: NodeSettings) -> Path:
+    """Where the audit trail is."""
+    return settings.audit or settings.data / "audit.xml"
+
+
+def is_done(jobs: Sequence[JobState], oldest_ms: float) -> bool:
+    """Whether all that was ever made of a study has ended well, long ago."""
+    return all(job.state in REMOVABLE and job.completed_ms < oldest_ms for job in jobs)
+
+
+def forget(
+    settings: NodeSettings, client: DBOSClient, job_id: str, trail: AuditTrail | None = None, who: str = ""
+) -> None:
+    """Removes the whole study of a job at once. Raises UsageError where it has not come to its end."""
+    study = require_job(client, job_id).study_instance_uid
+    jobs = [job for job in list_jobs(client) if job.study_instance_uid == study]
+    for job in jobs:
+        if job.state not in ENDS and job.state != "conflict":
+            text = f"expected a study that has come to its end, {job.job_id} has not; cancel it first"
+            raise UsageError(text)
+    if not remove(settings, client, jobs, contested_too=True, trail=trail, who=who):
+        raise UsageError("expected a study that is complete, more of it came that has no job yet")
+
+
+def remove(
+    settings: NodeSettings, client: DBOSClient, jobs: Sequence[JobState], contested_too: bool = False,
+    trail: AuditTrail | None = None, who: str = "",
+) -> bool:
+    """One study with all that was made of it; not where more of it came that has no job yet."""
+    deliveries = tuple((job.job_id, name) for job in jobs for name, _ in job.deliveries)
+    removal = Removal(jobs[-1].study_instance_uid, tuple(job.job_id for job in jobs), deliveries, who=who)
+    trail = trail or AuditTrail(audit_path(settings), settings.ae_title, lambda: datetime.now(UTC))
+    return remove_study(settings.data, client, removal, trail, contested_too)
+
+
+def forget_ended(client: DBOSClient, jobs: Sequence[JobState], oldest_ms: float) -> None:
+    """Storage commitment reports and notices that came to an end, long ago.
+
+    The notice of a job stays as long as the job: its row says that nobody need be told again.
+    """
+    kept = {job.job_id for job in jobs}
+    ends = ["SUCCESS", "ERROR"]
+    rows = client.list_workflows(name=[REPORT, NOTICE], status=ends, load_input=False, load_output=False)
+    old = [row.workflow_id for row in rows if (row.completed_at or 0) < oldest_ms]
+    client.delete_workflows([row_id for row_id in old if job_of(row_id) not in kept])

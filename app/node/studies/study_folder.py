@@ -1,0 +1,155 @@
+"""What of a study lies in the inbox, looked up again only where something changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.node.queue.completeness import Content
+from app.node.versions.instance_versions import count_corrections
+from operators.dicom.elements.image_classes import is_acquired, is_segmentable
+from operators.dicom.elements.instance_identity import Instance, read_instance
+from operators.errors import UnreadableError
+
+Stamp = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SeriesFolder:
+    """A series: its instances' paths below the study, one that stands for it, and what was read to choose it.
+
+    An image that could be segmented stands for its series wherever there is one.
+    """
+
+    paths: tuple[str, ...]
+    instance: Instance
+    read: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A study's folders and their times when its content was read.
+
+    Within the same few milliseconds a file system gives the same time twice: what has just changed is not
+    `settled`, and is read once more.
+    """
+
+    folders: tuple[Path, ...]
+    stamp: Stamp
+    settled: bool
+    series: Mapping[str, SeriesFolder]
+    content: Content
+
+
+class StudyFolders:
+    """The studies of an inbox; `changed` are those that the latest look found other than the one before."""
+
+    def __init__(self, studies: Path) -> None:
+        self.studies = studies
+        self.known: dict[str, Seen] = {}
+        self.changed: frozenset[str] = frozenset()
+
+    @property
+    def contents(self) -> dict[str, Content]:
+        """As of the latest look."""
+        return {study: each.content for study, each in self.known.items()}
+
+    def look(self) -> dict[str, Content]:
+        """Every study with at least one instance, by its UID."""
+        found: dict[str, Seen] = {}
+        with os.scandir(self.studies) as entries:
+            names = [entry.name for entry in entries if entry.is_dir()]
+        for name in names:
+            if (now := self._seen(name)) and now.content.names:
+                found[name] = now
+        before = self.known
+        changed = (name for name, now in found.items() if name in before and before[name].stamp != now.stamp)
+        self.known, self.changed = found, frozenset(changed)
+        return self.contents
+
+    def _seen(self, study: str) -> Seen | None:
+        before = self.known.get(study)
+        try:
+            if before is not None and before.settled and stamp(before.folders) == before.stamp:
+                return before
+            return read_study(self.studies / study, before)
+        except (FileNotFoundError, NotADirectoryError):  # removed while it was looked at
+            return None
+
+
+def read_study(folder: Path, before: Seen | None = None) -> Seen:
+    """A study as it stands now. Raises FileNotFoundError where it goes meanwhile."""
+    known = before.series if before else {}
+    names = sorted(path.name for path in folder.iterdir())
+    folders = (folder, *(folder / name for name in names))
+    now = stamp(folders)
+    found = {name: read_series(folder, name, known.get(name)) for name in names}
+    series = {name: each for name, each in found.items() if each is not None}
+    corrections = count_corrections(folder.parent.parent, folder.name)
+    settled = before is not None and before.stamp == now
+    return Seen(folders, now, settled, series, content_of(list(series.values()), corrections))
+
+
+def content_of(series: list[SeriesFolder], corrections: int = 0) -> Content:
+    """What counts of a study: the images of its patient; where there are none, all that there is."""
+    counted = [each for each in series if is_acquired(each.instance.sop_class_uid)] or series
+    images = [each for each in counted if is_segmentable(each.instance.sop_class_uid)]
+    names = tuple(path for each in counted for path in each.paths)
+    paths = names if images == counted else tuple(path for each in images for path in each.paths)
+    return Content(names, tuple(each.instance for each in counted), paths, corrections)
+
+
+def read_series(study: Path, name: str, before: SeriesFolder | None) -> SeriesFolder | None:
+    """A series as it stands now; None for an empty folder. Files are read until one can be segmented."""
+    with os.scandir(study / name) as entries:
+        paths = tuple(sorted([f"{name}/{entry.name}" for entry in entries]))
+    if before is not None and before.paths == paths:
+        return before
+    instance, read = (before.instance, set(before.read)) if before else (None, set[str]())
+    for path in (path for path in paths if path not in read):
+        if instance is not None and is_segmentable(instance.sop_class_uid):
+            break
+        instance = better(instance, described(study.name, name, study / path))
+        read.add(path)
+    return None if instance is None else SeriesFolder(paths, instance, frozenset(read))
+
+
+def better(one: Instance | None, other: Instance) -> Instance:
+    """Which of two stands for their series."""
+    if one is None or is_segmentable(other.sop_class_uid):
+        return other
+    return other if is_acquired(other.sop_class_uid) and not is_acquired(one.sop_class_uid) else one
+
+
+def new_images(study: Path, content: Content, inputs: Sequence[Path]) -> list[str]:
+    """Images of a study that a segmentation could be made of, and that none of the jobs' folders holds."""
+    known = {name for folder in inputs for name in names_below(folder)}
+    missing = [name for name in content.images if name not in known]
+    return [name for name in missing if is_segmentable(kind_of(study, name))]
+
+
+def kind_of(study: Path, name: str) -> str:
+    """SOP class of an instance; '' where it has become unreadable."""
+    series, _, file = name.partition("/")
+    return described(study.name, series, study / name).sop_class_uid if file else ""
+
+
+def names_below(folder: Path) -> list[str]:
+    """Instances of a study's or a job's folder, as `Content` names them; () where it is not there."""
+    start = len(str(folder)) + 1
+    return [f"{parent}/{name}"[start:] for parent, _, names in os.walk(folder) for name in names]
+
+
+def stamp(folders: tuple[Path, ...]) -> Stamp:
+    """Changes whenever an instance is added. Raises FileNotFoundError."""
+    return tuple([folder.stat().st_mtime_ns for folder in folders])
+
+
+def described(study: str, series: str, path: Path) -> Instance:
+    """What an instance says of its series; UIDs alone where it has become unreadable."""
+    try:
+        return read_instance(path)
+    except UnreadableError:
+        return Instance(study, series, path.stem, "")

@@ -1,0 +1,1 @@
+"""Instances that come again under the same UID with other content."""

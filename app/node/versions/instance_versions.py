@@ -1,0 +1,200 @@
+"""Several versions of one instance: which is used, and where the others are kept until their study goes.
+
+inbox/<study>/<series>/<instance>.dcm      the version in use
+conflicts/<study>/<instance>.<hash>.dcm    another one that came, of which nothing is decided yet
+replaced/<study>/<instance>.<hash>.dcm     one that was in use before, or that is not wanted
+replaced/<study>/next.json                 a correction that is being carried out
+replaced/<study>/<number>.json             the corrections that were
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from app.node.queue.job import Json
+from app.node.storage.pending_file import content_hash
+from operators.dicom.elements.atomic_file import sync_path, write_whole
+
+CONFLICTS, REPLACED = "conflicts", "replaced"
+NEXT = "next.json"
+HASH_LETTERS = 16
+
+
+@dataclass(frozen=True)
+class Version:
+    """A file of `conflicts` or `replaced` by its name."""
+
+    name: str
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """The instance."""
+        return self.name.removesuffix(".dcm").rpartition(".")[0]
+
+
+@dataclass(frozen=True)
+class Swap:
+    """The instance `path` below its study's inbox gives way to `version`, and is kept as `former`."""
+
+    path: str
+    version: str
+    former: str
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Later versions of some instances of a study; `keywords` are the attributes that differ."""
+
+    study: str
+    keywords: tuple[str, ...]
+    swaps: tuple[Swap, ...]
+    unwanted: tuple[str, ...] = ()
+
+
+def studies_in_conflict(data: Path) -> list[str]:
+    """Those of which other versions came."""
+    with suppress(FileNotFoundError), os.scandir(data / CONFLICTS) as entries:
+        return [entry.name for entry in entries if entry.is_dir()]
+    return []
+
+
+def conflicting(data: Path, study: str) -> list[Version]:
+    """What came under UIDs that are taken, oldest name first."""
+    return versions_in(data / CONFLICTS / study)
+
+
+def replaced(data: Path, study: str) -> list[Version]:
+    """What is not in use any more, or never was."""
+    return versions_in(data / REPLACED / study)
+
+
+def versions_in(folder: Path) -> list[Version]:
+    """Every version in a folder, which need not be there."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        return [Version(name) for name in sorted(entry.name for entry in entries) if name.endswith(".dcm")]
+    return []
+
+
+def swap_of(data: Path, study: str, path: str, version: Version) -> Swap:
+    """Reads the instance in use, of whose content its later name is made. Raises OSError."""
+    former = version_name(version.sop_instance_uid, data / "inbox" / study / path)
+    return Swap(path, version.name, former)
+
+
+def version_name(sop_instance_uid: str, path: Path) -> str:
+    """As the inbox names a version. Raises OSError."""
+    return f"{sop_instance_uid}.{content_hash(path)[:HASH_LETTERS]}.dcm"
+
+
+def carry_out(data: Path, correction: Correction, tell: Callable[[Correction], None]) -> None:
+    """Brings the later versions into use. What it raises, `finish` goes on after. Raises OSError."""
+    text = json.dumps(asdict(correction))
+    write_whole(data / REPLACED / correction.study / NEXT, lambda file: file.write(text.encode()))
+    finish(data, correction.study, tell)
+
+
+def unfinished(data: Path) -> list[str]:
+    """Studies of which a correction was begun."""
+    with suppress(FileNotFoundError), os.scandir(data / REPLACED) as entries:
+        return [entry.name for entry in entries if Path(entry.path, NEXT).exists()]
+    return []
+
+
+def finish(data: Path, study: str, tell: Callable[[Correction], None]) -> None:
+    """Goes on with a correction where it was cut off, at whatever point; all of it is done again or done.
+
+    `tell` is called when it is all done and not yet noted as done: twice where a crash comes between, and
+    never not at all.
+    """
+    kept = data / REPLACED / study
+    correction = correction_of(json.loads((kept / NEXT).read_text(encoding="utf-8")))
+    for swap in correction.swaps:
+        keep(data, study, swap)
+    sync_path(kept)
+    for swap in correction.swaps:
+        bring_in(data, study, swap)
+    for folder in {(data / "inbox" / study / swap.path).parent for swap in correction.swaps}:
+        sync_path(folder)
+    set_aside(data, study, map(Version, correction.unwanted))
+    tell(correction)
+    (kept / NEXT).rename(kept / f"{count_corrections(data, study) + 1}.json")
+    sync_path(kept)
+    remove_empty(data / CONFLICTS / study)
+
+
+def keep(data: Path, study: str, swap: Swap) -> None:
+    """The instance that is in use gets a second name; not where the later version is in its place already."""
+    current = data / "inbox" / study / swap.path
+    if (data / CONFLICTS / study / swap.version).exists() and current.exists():
+        with suppress(FileExistsError):
+            os.link(current, data / REPLACED / study / swap.former)
+
+
+def bring_in(data: Path, study: str, swap: Swap) -> None:
+    """The later version takes the name that is in use."""
+    final = data / "inbox" / study / swap.path
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        (data / CONFLICTS / study / swap.version).replace(final)
+
+
+def correction_of(values: Json) -> Correction:
+    """As `carry_out` wrote it."""
+    swaps = tuple(Swap(**each) for each in values["swaps"])
+    return Correction(values["study"], tuple(values["keywords"]), swaps, tuple(values["unwanted"]))
+
+
+def count_corrections(data: Path, study: str) -> int:
+    """How many were carried out."""
+    return len(corrections_of(data, study))
+
+
+def corrections_of(data: Path, study: str) -> list[Path]:
+    """Their records, first to last."""
+    with suppress(FileNotFoundError), os.scandir(data / REPLACED / study) as entries:
+        numbers = [entry.name.removesuffix(".json") for entry in entries if entry.name.endswith(".json")]
+        return [data / REPLACED / study / f"{n}.json" for n in sorted(int(n) for n in numbers if n.isdigit())]
+    return []
+
+
+def corrected_keywords(data: Path, study: str, since: int) -> tuple[str, ...]:
+    """Attributes that corrections after the first `since` ones changed."""
+    found: dict[str, None] = {}
+    for path in corrections_of(data, study)[since:]:
+        found |= dict.fromkeys(json.loads(path.read_text(encoding="utf-8"))["keywords"])
+    return tuple(found)
+
+
+def set_aside(data: Path, study: str, versions: Iterable[Version]) -> None:
+    """Keeps versions that are not brought into use, until the study goes. Raises OSError."""
+    kept = data / REPLACED / study
+    kept.mkdir(parents=True, exist_ok=True)
+    for version in versions:
+        with suppress(FileNotFoundError):
+            (data / CONFLICTS / study / version.name).replace(kept / version.name)
+    sync_path(kept)
+    sync_path(kept.parent)
+    remove_empty(data / CONFLICTS / study)
+
+
+def put_in(data: Path, study: str, path: str, version: Version) -> None:
+    """A version whose instance has gone meanwhile is the instance now. Raises OSError."""
+    final = data / "inbox" / study / path
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.link(data / CONFLICTS / study / version.name, final)
+        sync_path(final.parent)
+        sync_path(final.parent.parent)
+        (data / CONFLICTS / study / version.name).unlink()
+    remove_empty(data / CONFLICTS / study)
+
+
+def remove_empty(folder: Path) -> None:
+    """A folder that something has come into meanwhile stays."""
+    with suppress(OSError):
+        folder.rmdir()

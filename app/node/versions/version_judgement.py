@@ -1,0 +1,112 @@
+"""What a version of an instance is: a correction, of no matter, or one for a person to judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from app.node.queue.completeness import Content
+from app.node.queue.decisions import INCOMPLETE
+from app.node.versions.instance_versions import CONFLICTS, Version
+from operators.dicom.elements.instance_identity import read_instance
+from operators.dicom.pixels.version_differences import Belonging, Difference, belonging, difference
+from operators.errors import UnreadableError
+
+# Code and sentence
+Verdict = tuple[str, str]
+CHOICE = "`osteon jobs accept` uses them, `osteon jobs dismiss` keeps those that are in use"
+UNREADABLE = (
+    "unreadable_version", f"expected a version of an image that can be read, got a damaged one; {CHOICE}"
+)  # fmt: skip
+NOTHING, NOBODYS = Difference((), ()), Belonging("", "", "", "", "")
+
+
+class Kind(Enum):
+    """What of a version is to be seen to.
+
+    The instance of a stray is gone: it was removed with its study while the version came.
+    """
+
+    CANDIDATE = "candidate"
+    NO_MATTER = "makes no difference"
+    UNREADABLE = "unreadable"
+    STRAY = "stray"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A version, the instance below its study that it is of, whose it is, and what is different.
+
+    `is_former`: it was in use before, or a person did not want it.
+    """
+
+    version: Version
+    kind: Kind
+    path: str = ""
+    belonging: Belonging = NOBODYS
+    difference: Difference = NOTHING
+    is_former: bool = False
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """All that is different."""
+        return (*self.difference.image, *self.difference.description)
+
+
+def examine(
+    data: Path, study: str, version: Version, images: frozenset[str], former: frozenset[str]
+) -> Candidate:
+    """Compares a version with the instance in use, where that is one of `images`. Raises OSError."""
+    file = data / CONFLICTS / study / version.name
+    try:
+        instance = read_instance(file)
+        path = f"{instance.series_instance_uid}/{version.sop_instance_uid}.dcm"
+        current = data / "inbox" / study / path
+        if not current.exists():
+            return Candidate(version, Kind.STRAY, path)
+        found = difference(current, file) if path in images else NOTHING
+        kind = Kind.CANDIDATE if found.image or found.description else Kind.NO_MATTER
+        return Candidate(version, kind, path, belonging(file), found, version.name in former)
+    except UnreadableError:
+        return Candidate(version, Kind.UNREADABLE)
+
+
+def verdict(
+    group: Sequence[Candidate], several: bool, content: Content, read: Callable[[str], Belonging]
+) -> Verdict | None:
+    """Code and sentence of why a person must decide; None for a correction."""
+    words = ", ".join(dict.fromkeys(word for each in group for word in each.keywords))
+    if any(each.is_former for each in group):
+        text = f"expected later versions, {len(group)} instances came again as they were before a correction"
+        return "former_version", f"{text} ({words}); {CHOICE}"
+    if several or len({each.path for each in group}) < len(group):
+        text = "expected one later version of each image, got several"
+        return "several_versions", f"{text} ({words}); {CHOICE}"
+    image = dict.fromkeys(word for each in group for word in each.difference.image)
+    if image:
+        text = f"expected the same images under UIDs that are taken, {len(group)} are others"
+        return "other_image", f"{text} ({', '.join(image)}); {CHOICE}"
+    if not is_complete_correction(group, content, read):
+        text = f"expected all images of one patient again, {len(group)} came with another"
+        return INCOMPLETE, f"{text} {words}; the others are to come too, or `osteon jobs dismiss`"
+    return None
+
+
+def is_complete_correction(
+    group: Sequence[Candidate], content: Content, read: Callable[[str], Belonging]
+) -> bool:
+    """Whether all images of the series that are touched then belong together, and all to one patient."""
+    swapped = {each.path for each in group}
+    touched = {each.belonging.series_instance_uid: set[str]() for each in group}
+    for each in group:
+        touched[each.belonging.series_instance_uid].add(each.belonging.series)
+    patient, others = group[0].belonging.patient, dict[str, str]()
+    for path in content.images:
+        series = path.partition("/")[0]
+        if series in touched and path not in swapped and read(path).series not in touched[series]:
+            return False
+        if series not in touched:
+            others.setdefault(series, path)
+    return all(read(path).patient == patient for path in others.values())

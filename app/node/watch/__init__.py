@@ -1,0 +1,1 @@
+"""What an administrator sees: logs, audit trail, metrics, notices, checks."""

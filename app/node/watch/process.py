@@ -1,0 +1,225 @@
+"""The node's processes: each can be killed without harm, and dies with the one that started it."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.synchronize import Event as ProcessEvent
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from app.library_messages import frames_of
+from app.node.watch.heartbeat import SPAWN, Heartbeat, Life, StopSignal
+from operators.errors import OsteonError, TransientError, shortage
+
+log = structlog.get_logger()
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+# A process that lived so long was well; the next failure is a new one.
+WELL_S = 60.0
+# After what silence a process is ill, and after what it is ended and started again: native code may keep all
+# other threads of a process waiting for seconds.
+SILENT_S, STUCK_S = 15.0, 60.0
+REASON_BYTES = 2000
+
+
+class PartError(OsteonError):
+    """A part cannot begin, and will not the next time either."""
+
+    def __init__(self, text: str, code: str, exit_code: int) -> None:
+        super().__init__(text, code=code)
+        self.exit_code = exit_code
+
+
+@dataclass
+class Part:
+    """A child process that is started again whenever it ends."""
+
+    name: str
+    target: Callable[..., None]
+    arguments: tuple[Any, ...]
+    ready: ProcessEvent = field(default_factory=SPAWN.Event)
+    process: Any = None
+    started_s: float = 0.0
+    pause_s: float = FIRST_PAUSE_S
+    restarts: int = -1
+    began_well: bool = False
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    reason: Any = field(default_factory=lambda: SPAWN.RawArray(ctypes.c_char, REASON_BYTES))
+
+    def start(self, now_s: float) -> None:
+        """Starts it; `ready` is set when it can work. Raises OSError where there is no room for it."""
+        self.ready.clear()
+        self.heartbeat.beat()
+        self.reason.value = b""
+        # Whatever becomes of it, this was a try: the next one waits for the pause
+        self.started_s, self.restarts, self.process = now_s, self.restarts + 1, None
+        process = SPAWN.Process(
+            target=run_part,
+            args=(self.name, self.target, self.ready, self.heartbeat, self.reason, self.arguments),
+            name=self.name,
+        )
+        process.start()
+        self.process = process
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether there is a process."""
+        return self.process is not None and bool(self.process.is_alive())
+
+    @property
+    def is_well(self) -> bool:
+        """Running, and ready for work."""
+        return self.is_alive and self.ready.is_set()
+
+    def is_silent(self, now_s: float, longest_s: float = SILENT_S) -> bool:
+        """Whether it was ready and has given no sign of life for so long."""
+        return self.is_well and self.heartbeat.age_s(now_s) > longest_s
+
+    def is_stuck(self, now_s: float) -> bool:
+        """Whether it is to be ended for its silence."""
+        return self.is_silent(now_s, STUCK_S)
+
+    def look_after(self, now_s: float) -> None:
+        """Starts it again where it ended, each time after a longer pause while it keeps failing.
+
+        Raises PartError where it could not begin for a reason that will not pass.
+        """
+        if self.is_stuck(now_s):
+            log.error("part_stuck", name=self.name)
+            self.process.kill()
+            self.process.join()
+        if self.is_alive:
+            self.began_well = self.began_well or self.ready.is_set()
+            return
+        if self.process is not None:
+            self._ended(now_s)
+        if self.restarts < 0 or now_s - self.started_s >= self.pause_s:
+            self.start(now_s)
+
+    def _ended(self, now_s: float) -> None:
+        reason = reason_of(self.reason.value)
+        log.error("part_ended", name=self.name, exit_code=self.process.exitcode, code=reason.get("code", ""))
+        if reason.get("is_lasting") and not self.began_well:
+            raise PartError(f"{self.name}: {reason['sentence']}", reason["code"], self.process.exitcode)
+        if now_s - self.started_s > WELL_S:
+            self.pause_s = FIRST_PAUSE_S
+        else:
+            self.pause_s = min(2 * self.pause_s, LONGEST_PAUSE_S)
+        self.process = None
+
+    def end(self, within_s: float) -> None:
+        """Asks it to finish what is in hand; kills it when that takes too long."""
+        if not self.is_alive:
+            return
+        self.process.join(within_s)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def run_part(
+    name: str, target: Callable[..., None], ready: ProcessEvent, heartbeat: Heartbeat, reason: Any,
+    arguments: tuple[Any, ...],
+) -> None:
+    """The main function of every child."""
+    from app.node.watch.logs import configure_logs
+
+    stop = StopSignal()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, stop)
+    threading.Thread(target=die_with_parent, daemon=True).start()
+    configure_logs(name)
+    # What `ps -o comm` shows
+    with suppress(OSError):
+        Path("/proc/self/comm").write_text(name)
+    threading.excepthook = log_failed_thread
+    try:
+        target(*arguments, Life(ready, heartbeat, stop))
+    except Exception as error:
+        os._exit(failed(error, reason))
+    os._exit(0)
+
+
+def failed(error: Exception, reason: Any) -> int:
+    """The exit code; says why in the log, and to the node in `reason`."""
+    named = shortage(error) or (error if isinstance(error, OsteonError) else None)
+    if named is None:
+        log.error("part_failed", code="defect", traceback=frames_of(error))
+        return 1
+    log.error("part_failed", code=named.code, sentence=str(named))
+    is_lasting = not isinstance(named, TransientError)
+    reason.value = encoded_reason(named.code, str(named), is_lasting)
+    return named.exit_code
+
+
+def encoded_reason(code: str, sentence: str, is_lasting: bool) -> bytes:
+    """As much of the sentence as there is room for."""
+    content = {"code": code, "sentence": sentence, "is_lasting": is_lasting}
+    encoded = json.dumps(content).encode()
+    if len(encoded) < REASON_BYTES:
+        return encoded
+    return encoded_reason(code, sentence[: len(sentence) // 2], is_lasting)
+
+
+def reason_of(content: bytes) -> dict[str, Any]:
+    """What a part said before it ended; nothing where it was killed while it said it."""
+    try:
+        return dict(json.loads(content or b"{}"))
+    except ValueError:
+        return {}
+
+
+def log_failed_thread(failed: threading.ExceptHookArgs) -> None:
+    """A broken association, for instance, ends its own threads and no others."""
+    trace = frames_of(failed.exc_value) if failed.exc_value else ""
+    log.warning("thread_ended", error=failed.exc_type.__name__, traceback=trace)
+
+
+def end_with_thread(failed: threading.ExceptHookArgs) -> None:
+    """A process that works off a queue is deaf without its threads; the next one goes on where it was."""
+    log_failed_thread(failed)
+    os._exit(1)
+
+
+def die_with_parent() -> None:
+    """No part outlives the node, however that ended: its port and its jobs must be free for the next."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+class InHand:
+    """Counts what a process is doing, so that it can stop between two pieces of work."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.lock = threading.Lock()
+
+    @contextmanager
+    def work(self) -> Iterator[None]:
+        """A piece of work."""
+        with self.lock:
+            self.count += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.count -= 1
+
+    def wait(self, within_s: float) -> None:
+        """Until nothing is in hand, or the time is over."""
+        deadline = time.monotonic() + within_s
+        while self.count and time.monotonic() < deadline:
+            time.sleep(0.05)

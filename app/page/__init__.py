@@ -1,1 +1,0 @@
-"""The HTML report: one file for people, which needs no network."""

@@ -1,0 +1,1 @@
+"""A folder of images in, results and report.json out."""

@@ -1,0 +1,252 @@
+"""Runs the graph over every suitable series of a folder and says what became of each."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+
+from app.library_messages import frames_of
+from app.run.report import SELECTED, SeriesRecord, StageRecord, report, write_report
+from app.run.series_job import STAND_INS, Graph, Job, graph_of
+from app.run.series_results import FOLDERS, finished
+from app.run.stage_clock import Show, StageClock
+from app.settings import SOFTWARE_VERSION, Settings
+from operators.dicom.provenance.conforming import conforming_header, sentences
+from operators.dicom.read.scan import UnreadableFile, require_series, scan
+from operators.dicom.select.selection import (
+    Candidate,
+    Outcome,
+    Refusal,
+    Reserve,
+    Selection,
+    candidates,
+    passed_over,
+    select,
+)
+from operators.errors import (
+    ModelError,
+    OsteonError,
+    OutputError,
+    UnreadableError,
+    UnsuitableError,
+    UsageError,
+    shortage,
+)
+from operators.package_files.package_reader import read_packages, refuse_draft
+from operators.packages.packages import ModelPackage
+
+log = structlog.get_logger()
+
+EXIT_DONE, EXIT_DEFECT, EXIT_UNSUITABLE = 0, 1, 3
+REPORT = "report.json"
+LIBRARIES = ("monai-deploy-app-sdk", "torch", "openvino", "highdicom", "pydicom")
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """Every series' record, the exit code, where the results are, and files that belong to no series."""
+
+    series: tuple[SeriesRecord, ...]
+    exit_code: int
+    output: Path
+    unreadable: tuple[UnreadableFile, ...] = ()
+
+
+def run_folder(
+    folder: Path, output: Path, settings: Settings, package_name: str | None, made_at: datetime,
+    show: Show, graph: Graph | None = None,
+) -> RunOutcome:
+    """Segments what can be segmented in `folder`; results and report.json go to `output`.
+
+    Raises OsteonError where nothing at all can be done: no input, no models, nowhere to write.
+    """
+    require_input(folder)
+    if package_name is not None:
+        refuse_draft(settings.models, package_name)
+    packages = named_packages(read_packages(settings.models), package_name)
+    graph = graph or graph_of(settings)
+    prepare_output(output)
+    remove_former(output)
+    clock = StageClock(show)
+    with clock.measured("scan"):
+        found = scan(folder)
+    if not found.series:
+        nothing = RunOutcome((), UnreadableError.exit_code, output, found.unreadable)
+        write_summary(nothing, made_at, clock.records)
+    require_series(found)
+    outcomes = select(found, packages, package_name)
+    stand_ins = tuple(each for each in settings.files if each in STAND_INS)
+    records = refused_outright(outcomes)
+    codes: dict[int, int] = {}
+    chosen = candidates(outcomes)
+    for number, candidate in enumerate(chosen):
+        best = segmented_before(candidate, codes)
+        if best is not None:
+            records.append(record_of_passed_over(candidate, chosen[best]))
+            continue
+        job = Job(
+            number, candidate.selection, found, packages, output, settings, made_at, page=True,
+            stand_ins=stand_ins,
+        )  # fmt: skip
+        record, codes[number] = run_job(job, show, graph)
+        records.append(record)
+    ends = [*codes.values(), *(OutputError.exit_code for record in records if record.missing)]
+    outcome = RunOutcome(tuple(records), exit_code(ends), output, found.unreadable)
+    write_summary(outcome, made_at, clock.records)
+    return outcome
+
+
+def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:
+    """The records of series that are no candidates."""
+    refusals = (each for each in outcomes if isinstance(each, Refusal) and not isinstance(each, Reserve))
+    return [record_of_refusal(refusal) for refusal in refusals]
+
+
+def segmented_before(candidate: Candidate, codes: Mapping[int, int]) -> int | None:
+    """The number of a better candidate that makes this one needless; `codes` are the exit codes so far.
+
+    One that can never be segmented, for it shows no such anatomy or its pixels are damaged, does not.
+    """
+    unsuitable = (UnsuitableError.exit_code, UnreadableError.exit_code)
+    return next((n for n in candidate.better if n in codes and codes[n] not in unsuitable), None)
+
+
+def named_packages(packages: tuple[ModelPackage, ...], name: str | None) -> tuple[ModelPackage, ...]:
+    """All packages, or the one of that name. Raises UsageError where there is none."""
+    chosen = tuple(package for package in packages if name in (None, package.name))
+    if not chosen:
+        known = ", ".join(package.name for package in packages)
+        raise UsageError(f"expected one of the packages {known}, got {name!r}")
+    return chosen
+
+
+def prepare_output(output: Path) -> None:
+    """Makes the folder. Raises OutputError where results could not be written to it."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        probe = output / ".osteon-writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"expected an output folder that can be written, got {output}: {error.strerror}",
+            code="output_unwritable",
+        ) from error
+
+
+def remove_former(output: Path) -> None:
+    """Removes what a former run left in the same folder, so that no result of another input stays there."""
+    try:
+        former = json.loads((output / REPORT).read_text(encoding="utf-8"))
+        rows = [row for row in former["series"] if row["result"]]
+        names = [name for row in rows for name in (row["result"], row.get("measurements")) if name]
+        names += [str(name) for row in rows for key in FOLDERS for name in row.get(key, ())]
+        names += [str(name) for row in rows for name in row.get("others", {}).values()]
+        names += [row["page"] for row in rows if row.get("page")]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    previews = [row["result"].replace("segmentation", "preview").replace(".dcm", ".png") for row in rows]
+    for name in (REPORT, *names, *previews):
+        if is_result(name):
+            (output / name).unlink(missing_ok=True)
+
+
+def is_result(name: str) -> bool:
+    """Whether a name that a report gives can be that of a result: a report may say anything."""
+    parts = Path(name).parts
+    nested = len(parts) == 2 and parts[0].startswith(FOLDERS)
+    return (len(parts) == 1 or nested) and not {"/", ".."} & set(parts)
+
+
+def require_input(folder: Path) -> None:
+    """Raises UsageError where there is nothing at that path."""
+    if not folder.exists():
+        raise UsageError(f"expected an input folder or file, {folder} does not exist")
+
+
+def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
+    """One series through the graph. This is the edge of a job: whatever goes wrong ends here, named."""
+    clock = StageClock(show)
+    record = record_of(job.selection)
+    notes = sentences(conforming_header(job.selection.series.header).notes)
+    record = replace(record, warnings=(*record.warnings, *notes))
+    try:
+        done = replace(finished(record, job, clock, graph), stages=tuple(clock.records))
+        log_missing(done, job)
+        return done, EXIT_DONE
+    except Exception as error:
+        named = shortage(error) or (error if isinstance(error, OsteonError) else None)
+        if named is not None:
+            failed = replace(record, code=named.code, sentence=str(named), stages=tuple(clock.records))
+            return failed, named.exit_code
+        uid = record.series_instance_uid
+        log.error("series_failed", series_instance_uid=uid, traceback=frames_of(error))
+        text = "a defect of Osteon's own; the log has the traceback"
+        return replace(record, code="defect", sentence=text, stages=tuple(clock.records)), EXIT_DEFECT
+
+
+def log_missing(record: SeriesRecord, job: Job) -> None:
+    """The results that could not be made, those of a defect with a traceback."""
+    for each, error in zip(job.attempts.missing, job.attempts.errors, strict=True):
+        told = {"traceback": frames_of(error)} if each.code == "defect" else {}
+        uid = record.series_instance_uid
+        log.error("result_missing", series_instance_uid=uid, kind=each.kind, code=each.code, **told)
+
+
+def record_of(outcome: Selection | Refusal) -> SeriesRecord:
+    """The record of a series that was selected, nothing done to it yet."""
+    series = outcome.series
+    return SeriesRecord(
+        study_instance_uid=series.study_instance_uid,
+        series_instance_uid=series.series_instance_uid,
+        part=series.part,
+        modality=series.modality,
+        slices=len(series.frames),
+        code=SELECTED,
+        sentence="segmented",
+        warnings=tuple(series.warnings),
+        other_series=series.other_series,
+    )
+
+
+def record_of_passed_over(candidate: Candidate, best: Candidate) -> SeriesRecord:
+    """The record of a candidate whose better one was segmented."""
+    code, sentence = passed_over(best.name)
+    return replace(record_of(candidate.selection), code=code, sentence=sentence)
+
+
+def record_of_refusal(refusal: Refusal) -> SeriesRecord:
+    """The record of a series that was not selected."""
+    return replace(record_of(refusal), code=refusal.code, sentence=refusal.text)
+
+
+def exit_code(codes: list[int]) -> int:
+    """One code for all series: a defect, an output or a model that failed first; then done if any was."""
+    for grave in (EXIT_DEFECT, OutputError.exit_code, ModelError.exit_code):
+        if grave in codes:
+            return grave
+    if EXIT_DONE in codes:
+        return EXIT_DONE
+    return UnreadableError.exit_code if UnreadableError.exit_code in codes else EXIT_UNSUITABLE
+
+
+def write_summary(outcome: RunOutcome, made_at: datetime, stages: list[StageRecord]) -> None:
+    """report.json."""
+    versions = {"osteon": SOFTWARE_VERSION, "python": platform.python_version()}
+    versions |= {name: version(name) for name in LIBRARIES}
+    content = report(
+        outcome.series,
+        made_at=made_at,
+        software_versions=versions,
+        exit_code=outcome.exit_code,
+        stages=stages,
+        unreadable=[{"path": f.path, "code": f.code, "sentence": f.reason} for f in outcome.unreadable],
+    )
+    write_report(content, outcome.output / REPORT)

@@ -1,0 +1,79 @@
+"""Writes the HTML report of one series."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+
+from app.run.html.content import rows_of
+from app.run.html.surfaces import drawn_parts, three_js
+from app.run.report import SeriesRecord
+from operators.dicom.capture.secondary_captures import read_picture
+from operators.dicom.elements.atomic_file import write_whole
+from operators.segmentation.segmentation import Segmentation
+from operators.segmentation.summary import NOTICE, summary
+
+HERE = Path(__file__).parent
+# More make the file too large; all of them go to the PACS
+MOST_PICTURES = 12
+JPEG_QUALITY = 85
+OVERVIEW = "Cuts through the bones, and the bones from front and back"
+
+
+def write_page(
+    record: SeriesRecord, path: Path, pictures: Sequence[Path], made_at: datetime, version: str
+) -> Path:
+    """One file that asks for no other, `pictures` (PNG or DICOM) within it.
+
+    Raises OutputError; ValueError for a record without result.
+    """
+    if record.segmentation is None:
+        raise ValueError("expected a series with a result, got one without")
+    text = page_of(record, record.segmentation, pictures, made_at, version)
+    return write_whole(path, lambda file: file.write(text.encode()))
+
+
+def page_of(
+    record: SeriesRecord, made: Segmentation, pictures: Sequence[Path], made_at: datetime, version: str
+) -> str:
+    """The text of the page; whatever came from a file or a package is escaped."""
+    templates = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
+    shown, left_out = pictures[:MOST_PICTURES], len(pictures[MOST_PICTURES:])
+    return templates.get_template("report.html").render(
+        record=record, made=made, package=made.package, rows=rows_of(made), summary=findings(made),
+        parts=drawn_parts(made), pictures=[embedded(path) for path in shown], left_out=left_out,
+        made_at=made_at.isoformat(sep=" ", timespec="seconds"), version=version,
+        style=own("report.css"), script=own("view.js"), three=Markup(three_js()),
+    )  # fmt: skip
+
+
+def findings(made: Segmentation) -> list[str]:
+    """The summary less what stands in the page by itself."""
+    elsewhere = {NOTICE, *(flag.sentence for flag in made.flags)}
+    return [sentence for sentence in summary(made) if sentence not in elsewhere]
+
+
+def own(name: str) -> Markup:
+    """A file of this folder as it is."""
+    return Markup((HERE / name).read_text(encoding="utf-8"))
+
+
+def embedded(path: Path) -> dict[str, Any]:
+    """The overview, or a picture of a fracture, as JPEG within the page, and what it shows."""
+    if path.suffix == ".dcm":
+        pixels, title = read_picture(path)
+    else:
+        pixels, title = np.asarray(Image.open(path)), OVERVIEW
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="JPEG", quality=JPEG_QUALITY)
+    data = base64.b64encode(file.getvalue()).decode()
+    return {"title": title, "data": data, "width": pixels.shape[1], "height": pixels.shape[0]}

@@ -1,0 +1,210 @@
+"""report.json: what became of every series, with what, and at what cost. No patient data but UIDs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from operators.attempts import MissingResult
+from operators.dicom.elements.atomic_file import write_whole
+from operators.packages.packages import Code, ModelPackage
+from operators.segmentation.measurements import SegmentMeasurements
+from operators.segmentation.segmentation import Contact, Flag, Segment, Segmentation
+from operators.segmentation.summary import summary
+
+SCHEMA = "osteon-report/1"
+SELECTED = "selected"
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What one stage took; `peak_rss_mb` is the process's highest resident memory at its end."""
+
+    name: str
+    seconds: float
+    peak_rss_mb: float
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesRecord:
+    """What became of one series: `code` is "selected" or a refusal's, `sentence` says why.
+
+    `segmentation`, `result` and `measurements` (names in the output folder of the SEG and of the
+    structured report) are None where nothing was made; `files` are those
+    for people, `pictures` and `turntable` the secondary captures, `page` the HTML report, `others` a kind
+    and a name each: key objects, and other forms of the segmentation. `other_series` are further
+    SeriesInstanceUIDs under which parts of the same scan came; `missing` are results that could not be made,
+    and why.
+    """
+
+    study_instance_uid: str
+    series_instance_uid: str
+    part: str
+    modality: str
+    slices: int
+    code: str
+    sentence: str
+    warnings: tuple[str, ...] = ()
+    segmentation: Segmentation | None = None
+    result: str | None = None
+    result_sop_instance_uid: str | None = None
+    stages: tuple[StageRecord, ...] = ()
+    measurements: str | None = None
+    files: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
+    turntable: tuple[str, ...] = ()
+    page: str | None = None
+    others: tuple[tuple[str, str], ...] = ()
+    other_series: tuple[str, ...] = ()
+    missing: tuple[MissingResult, ...] = ()
+
+
+def report(
+    series: Sequence[SeriesRecord],
+    *,
+    made_at: datetime,
+    software_versions: dict[str, str],
+    exit_code: int,
+    stages: Sequence[StageRecord] = (),
+    unreadable: Sequence[dict[str, str]] = (),
+) -> dict[str, Any]:
+    """Everything as plain JSON; `stages` belong to no single series, `unreadable` are files of no use."""
+    return {
+        "schema": SCHEMA,
+        "made_at": made_at.isoformat(),
+        "notice": "For research. Not for diagnosis.",
+        "exit_code": exit_code,
+        "software": dict(software_versions),
+        "stages": [_stage(stage) for stage in stages],
+        "series": [_series(record) for record in series],
+        "unreadable": list(unreadable),
+        "models": _models(series),
+    }
+
+
+def write_report(content: dict[str, Any], path: Path) -> Path:
+    """Writes UTF-8 JSON, whole or not at all; raises OutputError."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return write_whole(path, lambda file: file.write(text.encode()))
+
+
+def _series(record: SeriesRecord) -> dict[str, Any]:
+    made = record.segmentation
+    warnings = (*record.warnings, *(made.warnings if made else ()))
+    return {
+        "study_instance_uid": record.study_instance_uid,
+        "series_instance_uid": record.series_instance_uid,
+        "other_series": list(record.other_series),
+        "part": record.part,
+        "modality": record.modality,
+        "slices": record.slices,
+        "decision": "selected" if record.code == SELECTED else "refused",
+        "code": record.code,
+        "sentence": record.sentence,
+        "warnings": list(warnings),
+        "model": made.package.name if made else None,
+        "result": record.result,
+        "measurements": record.measurements,
+        "files": list(record.files),
+        "pictures": list(record.pictures),
+        "turntable": list(record.turntable),
+        "page": record.page,
+        "others": dict(record.others),
+        "missing": [asdict(each) for each in record.missing],
+        "result_sop_instance_uid": record.result_sop_instance_uid,
+        "segments": _segments(made) if made else [],
+        "flags": [_flag(flag) for flag in made.flags] if made else [],
+        "summary": list(summary(made)) if made else [],
+        **({"contacts": [_contact(contact) for contact in made.contacts]} if made and made.contacts else {}),
+        "networks": [asdict(way) for way in made.ways] if made else [],
+        "stages": [_stage(stage) for stage in record.stages],
+    }
+
+
+def _segments(made: Segmentation) -> list[dict[str, Any]]:
+    rows = {row.value: row for row in made.measurements}
+    return [_segment(segment) | _measurements(rows.get(segment.value)) for segment in made.segments]
+
+
+def _measurements(row: SegmentMeasurements | None) -> dict[str, Any]:
+    """What was measured, without the surface itself."""
+    if row is None:
+        return {}
+    parts = {"volume_mm3": row.volume_mm3, "area_mm2": row.area_mm2, "diameter_mm": row.diameter_mm}
+    numbers = {name: _rounded(asdict(part)) for name, part in parts.items()}
+    gap = {"gap": _rounded(asdict(row.gap))} if row.gap else {}
+    moved = row.displacement
+    turned = {name: _rounded(part) for name, part in asdict(moved).items()} if moved else {}
+    return {"measurements": numbers | gap | ({"displacement": turned} if turned else {})}
+
+
+def _rounded(numbers: dict[str, float | None]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in numbers.items() if value is not None}
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    return {
+        "value": segment.value,
+        "label": segment.label,
+        "bone": segment.bone,
+        "fragment": segment.fragment,
+        "category": _code(segment.category),
+        "type": _code(segment.type),
+        "region": _code(segment.region),
+        "laterality": _code(segment.laterality),
+        "volume_ml": round(segment.volume_ml, 3),
+        "confidence": segment.confidence,
+        **_probabilities(segment),
+        "network_mean": round(segment.network_mean, 4),
+    }
+
+
+def _probabilities(segment: Segment) -> dict[str, float]:
+    """Those of the whole bone, calibrated ones alone: what was not calibrated is not said."""
+    known = {
+        "bone_probability": segment.bone_probability,
+        "fracture_probability": segment.fracture_probability,
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _contact(contact: Contact) -> dict[str, Any]:
+    return {
+        "bone": contact.bone,
+        "fragments": list(contact.fragments),
+        "probability": contact.probability,
+    }
+
+
+def _flag(flag: Flag) -> dict[str, Any]:
+    return {"code": flag.code, "sentence": flag.sentence, "segments": list(flag.values)}
+
+
+def _code(code: Code | None) -> dict[str, str] | None:
+    return None if code is None else asdict(code)
+
+
+def _stage(stage: StageRecord) -> dict[str, Any]:
+    return {
+        "name": stage.name,
+        "seconds": round(stage.seconds, 3),
+        "peak_rss_mb": round(stage.peak_rss_mb, 1),
+    }
+
+
+def _models(series: Sequence[SeriesRecord]) -> list[dict[str, Any]]:
+    used = {r.segmentation.package.name: r.segmentation.package for r in series if r.segmentation}
+    return [_model(package) for package in used.values()]
+
+
+def _model(package: ModelPackage) -> dict[str, Any]:
+    return {
+        "name": package.name,
+        "version": package.version,
+        "algorithm": package.algorithm_name,
+        "networks": [{"name": n.name, "sha256": n.sha256} for n in package.networks],
+    }

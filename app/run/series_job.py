@@ -1,0 +1,135 @@
+"""One series through the MONAI Deploy graph, with networks that stay loaded."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.run.stage_clock import StageClock
+from app.settings import SOFTWARE_VERSION, Settings
+from operators.attempts import Attempts
+from operators.dicom.headers.series import Series
+from operators.dicom.pixels.volume_reader import read_volume
+from operators.dicom.read.scan import Scan
+from operators.dicom.select.selection import Selection
+from operators.geometry.volume import Volume
+from operators.memory import keep_large_arrays_apart
+from operators.monai_import import import_monai_alone
+from operators.packages.packages import ModelPackage
+from operators.segmentation.segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from operators.networks.registry import Networks
+
+PICTURES, TURNTABLE = "pictures", "turntable"
+KEY_OBJECTS = "key-objects"
+# Forms of the segmentation beside the SEG: rows of the stand-ins' table, and their files' names
+STAND_INS = {"labelmap": "labelmap", "rtstruct": "structures"}
+STACK_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One selected series, and what is needed to segment it; with a `page` a person is to look at it here.
+
+    `stand_ins` and `turntable` are made where somebody wants them; `read` gives a series' volume; `attempts`
+    takes the results that could not be made.
+    """
+
+    number: int
+    selection: Selection
+    scan: Scan
+    packages: tuple[ModelPackage, ...]
+    output: Path
+    settings: Settings
+    made_at: datetime
+    revision: int = 1
+    page: bool = False
+    stand_ins: tuple[str, ...] = ()
+    turntable: bool = True
+    read: Callable[[Series], Volume] = read_volume
+    attempts: Attempts = field(default_factory=Attempts)
+
+    def file(self, name: str, suffix: str) -> str:
+        """The name of a result: the first series' has no number."""
+        return f"{name}{'' if self.number == 0 else f'-{self.number + 1}'}{suffix}"
+
+
+Graph = Callable[[Job, StageClock], Segmentation]
+
+
+def graph_of(settings: Settings) -> Graph:
+    """The MONAI Deploy graph; its networks are loaded with the first job and kept for the next ones.
+
+    Raises ModelError where there is no GPU and one is asked for.
+    """
+
+    @cache
+    def networks() -> Networks:
+        return networks_of(settings)
+
+    if settings.device == "cuda":
+        networks()  # that there is no GPU is said before anything is read
+    return lambda job, clock: run_in_graph(job, clock, networks())
+
+
+def loaded_graph(settings: Settings, packages: tuple[ModelPackage, ...]) -> Graph:
+    """The same with every network of `packages` loaded already. Raises ModelError."""
+    networks = networks_of(settings)
+    for spec in (spec for package in packages for spec in package.networks):
+        networks.get(spec)
+    import_graph()  # takes seconds, which the first study need not wait for
+    return lambda job, clock: run_in_graph(job, clock, networks)
+
+
+def networks_of(settings: Settings) -> Networks:
+    """No networks yet, and the device that will run them. Raises ModelError where that is not there."""
+    allow_deep_stack()
+    keep_large_arrays_apart()
+    from operators.networks.registry import Networks
+    from operators.networks.runtimes import Device
+
+    precision = "" if settings.precision == "auto" else settings.precision
+    device = Device(settings.runtime, settings.threads, precision, settings.device)
+    device.require()
+    return Networks(device, settings.mode)
+
+
+def import_graph() -> None:
+    """`app.graph`, without what MONAI would bring with it."""
+    import_monai_alone()
+    import_module("app.graph")
+
+
+def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentation:
+    """The graph for one series, and the preview beside its SEG."""
+    os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
+    import_graph()
+    from app.graph import Work, run_graph
+    from operators.result_paths import Targets
+
+    targets = Targets(
+        job.output / job.file("segmentation", ".dcm"), job.output / job.file("measurements", ".dcm"),
+        job.output / job.file("preview", ".png"), job.output / job.file(PICTURES, ""),
+        job.output / job.file(TURNTABLE, "") if job.turntable else None,
+        job.output / job.file(KEY_OBJECTS, ".dcm"), job.made_at, SOFTWARE_VERSION, job.revision,
+        job.settings.seg.profile,
+        tuple((kind, job.output / job.file(STAND_INS[kind], ".dcm")) for kind in job.stand_ins),
+        job.attempts,
+    )  # fmt: skip
+    return run_graph(Work(job.scan, job.packages, job.number, networks, targets, clock, job.read))
+
+
+def allow_deep_stack() -> None:
+    """Holoscan wants a stack of 32 MB, most systems give 8."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    unlimited = resource.RLIM_INFINITY
+    if soft != unlimited and soft < STACK_BYTES and (hard == unlimited or hard >= STACK_BYTES):
+        resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, hard))

@@ -1,0 +1,113 @@
+"""Lists the series of a folder and what would become of each, without reading any pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from app.printable import printable, printable_json, shown
+from operators.dicom.read.scan import Scan, UnreadableFile, require_series, scan, told
+from operators.dicom.select.selection import Outcome, Refusal, Selection, select
+from operators.packages.packages import ModelPackage
+
+Row = dict[str, Any]
+
+
+def list_series(folder: Path, packages: Sequence[ModelPackage], package_name: str | None = None) -> list[Row]:
+    """A row for each outcome of each series, ready for JSON. Raises UnreadableError, UsageError."""
+    return rows_of(scan(folder), packages, package_name)
+
+
+def rows_of(found: Scan, packages: Sequence[ModelPackage], package_name: str | None = None) -> list[Row]:
+    """The same of a folder that was already scanned."""
+    require_series(found)
+    return [_row(outcome) for outcome in select(found, packages, package_name)]
+
+
+def _row(outcome: Outcome) -> Row:
+    series, grid = outcome.series, outcome.series.grid
+    refusal = {"code": outcome.code, "text": outcome.text} if isinstance(outcome, Refusal) else None
+    return {
+        "study_instance_uid": series.study_instance_uid,
+        "series_instance_uid": series.series_instance_uid,
+        "other_series": list(series.other_series),
+        "part": series.part,
+        "modality": series.modality,
+        "description": series.description,
+        "instances": series.instances,
+        "slices": len(series.frames),
+        "rows": series.rows,
+        "columns": series.columns,
+        "spacing_mm": [round(step, 6) for step in grid.spacing_mm] if grid else None,
+        "ijk_to_lps": grid.ijk_to_lps.tolist() if grid and refusal is None else None,
+        "package": outcome.package.name if isinstance(outcome, Selection) else None,
+        "refusal": refusal,
+        "warnings": list(series.warnings),
+    }
+
+
+def series_command(
+    folder: Path, package: str | None, as_json: bool, config: Path | None, models: Path | None
+) -> int:
+    """Prints what is in a folder. Raises UsageError, UnreadableError, ModelError."""
+    from app.run.folder import require_input
+    from app.settings import read_settings
+    from operators.package_files.package_reader import read_packages
+
+    require_input(folder)
+    packages = read_packages(read_settings(config, models=models).models)
+    found = scan(folder)
+    rows = rows_of(found, packages, package)
+    if as_json:
+        print(printable_json(rows))
+    else:
+        render(rows, Console(), found.unreadable)
+    return 0
+
+
+def render(rows: Sequence[Row], console: Console, unreadable: Sequence[UnreadableFile] = ()) -> None:
+    """A table on a terminal, else a line a series; then the files that could not be read."""
+    lines = [f"unreadable: {name}: {file.reason}" for file, name in told(unreadable)]
+    if console.is_terminal:
+        console.print(series_table(rows))
+    else:
+        lines = [": ".join((name(row), ", ".join(images(row)), *outcomes(row))) for row in rows] + lines
+    for line in lines:
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def series_table(rows: Iterable[Row]) -> Table:
+    """Three columns, which find room in 80 characters."""
+    table = Table(title="Series", show_lines=True)
+    table.add_column("series", ratio=3, overflow="fold")
+    table.add_column("images", no_wrap=True)
+    table.add_column("outcome", ratio=4, overflow="fold")
+    for row in rows:
+        cells = (name(row), "\n".join(images(row)), "\n".join(outcomes(row)))
+        table.add_row(*map(shown, cells))
+    return table
+
+
+def name(row: Row) -> str:
+    """What a person knows a series by."""
+    return " ".join(filter(None, (row["description"] or row["series_instance_uid"], row["part"])))
+
+
+def images(row: Row) -> Iterator[str]:
+    """Modality and number, size, spacing."""
+    count = "1 slice" if row["slices"] == 1 else f"{row['slices']} slices"
+    yield f"{row['modality']}, {count}"
+    yield f"{row['columns']} x {row['rows']}"
+    if row["spacing_mm"]:
+        yield " x ".join(f"{step:.2f}" for step in row["spacing_mm"]) + " mm"
+
+
+def outcomes(row: Row) -> Iterator[str]:
+    """The package, or why there is none, and what may be wrong."""
+    refusal = row["refusal"]
+    yield f"refused: {refusal['text']} ({refusal['code']})" if refusal else f"package {row['package']}"
+    yield from row["warnings"]

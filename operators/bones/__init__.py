@@ -1,0 +1,1 @@
+"""From class probabilities to bones: pure functions on arrays."""

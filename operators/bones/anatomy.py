@@ -1,0 +1,181 @@
+"""From class probabilities to bones: which voxels belong to which, on which side, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from operators.bones.sides import MidlinePlane, midline_plane, plane_of_pairs
+from operators.geometry.distance import distance_mm
+from operators.geometry.volume import Box, Grid
+from operators.packages.packages import FracturePackage, Label, NetworkSpec
+
+Array = NDArray[np.float32]
+PIECE_DISTANCE_MM = 25.0
+# Room around a bone: fragments stay whole, and its probability falls off within
+AROUND_MM = 8.0
+# SNOMED CT (PS3.16 CID 244)
+SIDES = {"7771000": "left", "24028007": "right"}
+
+
+@dataclass(frozen=True, eq=False)
+class BoneRegion:
+    """One bone. `margin` (I, J, K) float32 on `grid`: its probability less the best other class's.
+
+    Positive inside. Margins of two bones never add up to more than 0 at one place, so that linear
+    interpolation of each on its own gives bones that do not overlap. `others` (I, J, K): where a bone
+    of another class is. `rivals`: where another bone is likelier than this one, bone or not.
+    """
+
+    label: Label
+    margin: Array
+    others: NDArray[np.bool_]
+    rivals: NDArray[np.bool_]
+    grid: Grid
+    confidence: float
+
+
+def region_of_interest(
+    probabilities: Array, spec: NetworkSpec, package: FracturePackage, margin_mm: float
+) -> Box | None:
+    """The box that holds what the coarse network calls the package's bones, grown by `margin_mm`.
+
+    None where there are none, or where the network is less sure of them than the package asks for.
+    """
+    wanted = [spec.classes.index(label.coarse_class) for label in package.labels]
+    found = np.isin(probabilities.argmax(axis=0), wanted)
+    found = largest_cluster(found, spec.spacing_mm[0])
+    sure = probabilities[wanted].max(axis=0)[found].mean() if found.any() else 0.0
+    if sure < package.accepts.minimum_probability:
+        return None
+    return grown_box(found, margin_mm, spec.spacing_mm)
+
+
+def largest_cluster(found: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.bool_]:
+    """The greatest group of pieces less than 25 mm apart: strays far away are no part of it."""
+    reach = int(np.ceil(PIECE_DISTANCE_MM / 2 / spacing_mm))
+    near = ndimage.maximum_filter(found, size=2 * reach + 1)
+    clusters, count = ndimage.label(near)
+    if count <= 1:
+        return found
+    sizes = ndimage.sum_labels(found, clusters, np.arange(1, count + 1))
+    cluster: NDArray[np.bool_] = found & (clusters == 1 + int(np.argmax(sizes)))
+    return cluster
+
+
+def grown_box(mask: NDArray[np.bool_], margin_mm: float, spacing_mm: tuple[float, ...]) -> Box | None:
+    """The box of a mask, grown on all sides as far as the array reaches; None for an empty mask."""
+    if not mask.any():
+        return None
+    start, stop = [], []
+    for axis, spacing in enumerate(spacing_mm):
+        there = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        grow = int(np.ceil(margin_mm / spacing))
+        start.append(max(int(there[0]) - grow, 0))
+        stop.append(min(int(there[-1]) + 1 + grow, mask.shape[axis]))
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def sides_plane(
+    probabilities: Array, grid: Grid, spec: NetworkSpec, package: FracturePackage
+) -> MidlinePlane | None:
+    """The plane between left and right: by the network's sides, or by geometry where it is blind to them."""
+    winner = probabilities.argmax(axis=0)
+    classes = {side: side_classes(package, side) for side in ("left", "right", None)}
+    middle = cloud(winner, grid, spec, classes[None] | set(package.sides.middle))
+    if classes["left"] & classes["right"]:
+        paired = cloud(winner, grid, spec, classes["left"] | classes["right"])
+        lateral = cloud(winner, grid, spec, set(package.sides.lateral))
+        return plane_of_pairs(paired, middle, lateral)
+    left, right = (cloud(winner, grid, spec, classes[side]) for side in ("left", "right"))
+    return midline_plane(left, right, middle)
+
+
+def side_classes(package: FracturePackage, side: str | None) -> set[str]:
+    """The coarse classes of the package's bones of one side."""
+    return {label.coarse_class for label in package.labels if side_of(label) == side}
+
+
+def cloud(winner: NDArray[np.intp], grid: Grid, spec: NetworkSpec, names: set[str]) -> NDArray[np.float64]:
+    """Centres in mm (N, 3) of all voxels that went to the classes `names`."""
+    ijk = np.argwhere(np.isin(winner, [spec.classes.index(name) for name in names]))
+    points: NDArray[np.float64] = ijk @ grid.ijk_to_lps[:3, :3].T + grid.ijk_to_lps[:3, 3]
+    return points
+
+
+def side_of(label: Label) -> str | None:
+    """'left', 'right' or None, from the label's laterality."""
+    if label.laterality is None:
+        return None
+    return SIDES[label.laterality.value]
+
+
+def bone_regions(
+    probabilities: Array, grid: Grid, spec: NetworkSpec, package: FracturePackage, plane: MidlinePlane | None
+) -> tuple[BoneRegion, ...]:
+    """The package's bones in the fine network's probabilities (classes, I, J, K) on `grid`."""
+    left = None if plane is None else plane.left_of(grid.ijk_to_lps, grid.shape)
+    found = (bone_region(probabilities, grid, spec, label, left) for label in package.labels)
+    return tuple(region for region in found if region is not None)
+
+
+def bone_region(
+    probabilities: Array, grid: Grid, spec: NetworkSpec, label: Label, left: NDArray[np.bool_] | None
+) -> BoneRegion | None:
+    """One bone, or None where less of it was found than the package asks for, or its side is unknown."""
+    own = spec.classes.index(label.fine_class)
+    # A class that beats all others has at least its even share
+    around = grown_box(probabilities[own] * len(spec.classes) >= 1, AROUND_MM, grid.spacing_mm)
+    if around is None:
+        return None
+    near, grid = probabilities[(slice(None), *around.slices)], grid.crop(around)
+    others = best_of(near, set(range(1, len(near))) - {own})
+    margin = near[own] - np.maximum(others, near[0])
+    rivals = others >= near[own]
+    side = side_of(label)
+    if side is not None:
+        elsewhere = True if left is None else left[around.slices] != (side == "left")
+        margin, rivals = np.where(elsewhere, np.float32(-1), margin), rivals | elsewhere
+    kept = without_strays(margin > 0, grid)
+    box = grown_box(kept, AROUND_MM, grid.spacing_mm)
+    if box is None or kept.sum() * grid.voxel_volume_mm3 < label.minimum_ml * 1000:
+        return None
+    margin = np.where(kept | (margin <= 0), margin, -margin)
+    confidence = float(near[own][kept].mean())
+    others = others > np.maximum(near[0], near[own])
+    own_box = np.ascontiguousarray(margin[box.slices])
+    return BoneRegion(
+        label, own_box, others[box.slices].copy(), rivals[box.slices].copy(), grid.crop(box), confidence
+    )
+
+
+def best_of(probabilities: Array, numbers: Iterable[int]) -> Array:
+    """The highest probability among some classes."""
+    best = np.zeros(probabilities.shape[1:], np.float32)
+    for number in numbers:
+        np.maximum(best, probabilities[number], out=best)
+    return best
+
+
+def without_strays(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
+    """The mask less pieces under 0.1 ml, and less small ones over 25 mm from the greatest.
+
+    Displaced fragments stay: they lie near, or they are large (a tenth of the greatest piece).
+    """
+    pieces, count = ndimage.label(mask)
+    if count <= 1:
+        return mask
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    main = int(np.argmax(sizes))
+    candidates = [p for p in range(1, count + 1) if sizes[p] * grid.voxel_volume_mm3 >= 100]
+    large = {p for p in candidates if sizes[p] >= 0.1 * sizes[main]}
+    distance = distance_mm(pieces != main, grid.spacing_mm)
+    near = ndimage.minimum(distance, pieces, candidates) if candidates else []
+    close = {p for p, d in zip(candidates, near, strict=True) if d <= PIECE_DISTANCE_MM}
+    kept: NDArray[np.bool_] = np.isin(pieces, sorted(large | close | {main}))
+    return kept

@@ -1,0 +1,118 @@
+"""What networks found but is not shown: bones less likely there than not, far pieces that are no bone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from operators.bones.anatomy import BoneRegion
+from operators.geometry.volume import Grid
+from operators.packages.confidence import LIKELY, Confidence, log_odds, percent, stated
+
+Mask = NDArray[np.bool_]
+Hounsfield = NDArray[np.float32]
+HounsfieldOn = Callable[[Grid], Hounsfield]
+
+# Beyond what an outline can lose between a fragment and its bone: three voxels of the fine network
+FAR_MM = 5.0
+# Cortex and what the scanner's blur adds to it
+CORTEX_MM = 2.4
+# Measured on 55 vessels, kidneys and loops of bowel with contrast medium (a CT with slices of 5 mm), and on
+# 27 true fragments of real and simulated CTs: inside, the interquartile range of contrast medium is mostly
+# 0.08 to 0.2 of the median, of balls cut out of bones 0.25 and more in 95 of 100; the shell of the fragments
+# is brighter than their inside by 100 HU and more, that of contrast medium is darker
+UNIFORM_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class FarPiece:
+    """A piece that was left out, and how far from its bone it lies."""
+
+    volume_ml: float
+    distance_mm: float
+
+    @property
+    def sentence(self) -> str:
+        """As it is said of the bone."""
+        return (
+            f"a piece of {self.volume_ml:.1f} ml, {self.distance_mm:.0f} mm from the bone, "
+            "is as uniform as contrast medium or darker than bone: left out."
+        )
+
+
+def shown_bones(
+    bones: Sequence[BoneRegion], confidence: Confidence, hu_on: HounsfieldOn
+) -> tuple[tuple[BoneRegion, ...], tuple[str, ...]]:
+    """The bones as they are shown, and what is said of all that is not; `hu_on` gives the HU of a grid."""
+    shown, said = [], []
+    for bone in bones:
+        chance = stated(confidence.bone, log_odds(bone.confidence))
+        if chance is not None and chance < LIKELY:
+            said.append(f"{bone.label.meaning}: less likely there than not ({percent(chance)}), left out.")
+            continue
+        kept, pieces = without_mimics(bone, hu_on)
+        shown.append(kept)
+        said.extend(f"{bone.label.meaning}: {piece.sentence}" for piece in pieces)
+    return tuple(shown), tuple(said)
+
+
+def without_mimics(
+    region: BoneRegion, hu_on: HounsfieldOn
+) -> tuple[BoneRegion, tuple[FarPiece, ...]]:
+    """The bone less the far pieces that do not look like bone, and those."""
+    pieces, count = ndimage.label(region.margin > 0)
+    far = dict(far_pieces(pieces, region.grid.spacing_mm)) if count > 1 else {}
+    if not far:
+        return region, ()
+    hu, main = hu_on(region.grid), largest(pieces)
+    median_hu = float(np.median(hu[pieces == main]))
+    gone = [piece for piece in far if not looks_like_bone(hu, pieces == piece, median_hu, region.grid)]
+    ml = region.grid.voxel_volume_mm3 / 1000
+    left_out = tuple(FarPiece(float((pieces == piece).sum()) * ml, far[piece]) for piece in gone)
+    margin = np.where(np.isin(pieces, gone) & (pieces > 0), -region.margin, region.margin)
+    return replace(region, margin=margin), left_out
+
+
+def far_pieces(
+    pieces: NDArray[np.integer], spacing_mm: tuple[float, ...]
+) -> Iterator[tuple[int, float]]:
+    """The pieces (1, 2, ...) that lie farther than FAR_MM from the largest, and their distances in mm."""
+    main = largest(pieces)
+    tree = cKDTree(surface_mm(pieces == main, spacing_mm))
+    for piece in range(1, int(pieces.max()) + 1):
+        if piece != main:
+            distance_mm = float(tree.query(surface_mm(pieces == piece, spacing_mm))[0].min())
+            if distance_mm > FAR_MM:
+                yield piece, distance_mm
+
+
+def largest(pieces: NDArray[np.integer]) -> int:
+    """The number of the largest piece."""
+    return int(np.bincount(pieces[pieces > 0]).argmax())
+
+
+def surface_mm(mask: Mask, spacing_mm: tuple[float, ...]) -> NDArray[np.float64]:
+    """The mask's outermost voxels (N, 3), in mm."""
+    found: NDArray[np.float64] = np.argwhere(mask & ~ndimage.binary_erosion(mask)) * np.array(spacing_mm)
+    return found
+
+
+def looks_like_bone(hu: Hounsfield, piece: Mask, median_hu: float, grid: Grid) -> bool:
+    """Whether a piece is as bright as its bone somewhere, and has a cortex or a texture inside.
+
+    Contrast medium is bright too, but it fills what it is in evenly, and the scanner's blur makes its rim
+    darker than its inside. `median_hu` is the bone's. A piece without an inside goes by brightness alone.
+    """
+    if np.percentile(hu[piece], 95) < median_hu:
+        return False
+    core = ndimage.binary_erosion(piece, iterations=max(1, round(CORTEX_MM / min(grid.spacing_mm))))
+    if not core.any():
+        return True
+    low, middle, high = np.percentile(hu[core], [25, 50, 75])
+    shell_hu = float(hu[piece & ~ndimage.binary_erosion(piece)].mean())
+    return bool(shell_hu >= middle or high - low > UNIFORM_SHARE * abs(middle))

@@ -1,0 +1,161 @@
+"""Left and right by geometry: one plane between the two sides of a body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operators.bones.symmetry import mirror_plane
+
+LEFT = np.array([1.0, 0.0, 0.0])
+MAXIMUM_TURN_DEG = 40.0
+SEEN_SHARE = 0.1
+# The widest paired bone of the real patients at hand reached 154 mm from side to side
+WIDEST_BONE_MM = 180.0
+VALLEY_MM, VALLEY_STEP_MM = 8.0, 1.0
+# A valley further off the plane of symmetry is a fracture, or the narrow waist of a bone
+VALLEY_REACH_MM = 8.0
+# Each plane across the line between the sides parts them better for the next
+TURNS = 4
+# The plane of symmetry runs through the joint between the two, where more voxels may lie than in the waist
+# of a bone beside it; one that a cut scan led astray runs through far more. Of 709 clouds (two real pelves,
+# two procedural, turned by up to 30 degrees, whole and cut) 106 had over 5 % of a bone on the wrong side with
+# 2, 172 with 1 and 100 with 2.5; of the 52 whole ones none, 13 and none.
+SYMMETRY_CUTS = 2.0
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class MidlinePlane:
+    """Points with `normal` . lps > `offset_mm` lie on the left; the normal points to the left."""
+
+    normal: NDArray[np.float64]
+    offset_mm: float
+
+    def height_mm(self, points_lps: Points) -> NDArray[np.float64]:
+        """How far points (N, 3) lie to the left of the plane."""
+        return points_lps @ self.normal - self.offset_mm
+
+    def left_of(self, ijk_to_lps: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """For every voxel of a grid, whether its centre lies on the left."""
+        along = self.normal @ ijk_to_lps[:3, :3]
+        grids = np.ogrid[tuple(slice(0, n) for n in shape)]
+        height = sum(g * a for g, a in zip(grids, along, strict=True))
+        left: NDArray[np.bool_] = height > self.offset_mm - self.normal @ ijk_to_lps[:3, 3]
+        return left
+
+
+def midline_plane(
+    left_lps: NDArray[np.float64], right_lps: NDArray[np.float64], middle_lps: NDArray[np.float64]
+) -> MidlinePlane | None:
+    """The plane that best parts voxels called left, voxels called right, each (N, 3) in mm.
+
+    Both sides: across the line between the two, kept within 40 degrees of the patient's left.
+    One side only: a sagittal plane through the unpaired bones, or else the sagittal plane that
+    leaves the fewest voxels on the wrong side. None where nothing was found.
+    """
+    several = len(left_lps) + len(right_lps)
+    if both_seen(left_lps, right_lps):
+        return discriminant(left_lps, right_lps)
+    if len(middle_lps):
+        return MidlinePlane(LEFT, float(np.median(middle_lps[:, 0])))
+    return MidlinePlane(LEFT, cut(left_lps[:, 0], right_lps[:, 0])) if several else None
+
+
+def plane_of_pairs(paired_lps: Points, middle_lps: Points, lateral_lps: Points) -> MidlinePlane | None:
+    """The plane between the two of a pair, each voxel (N, 3) in mm, where nothing tells them apart.
+
+    The body's plane of symmetry where both are seen, moved to where the fewest voxels of the pair lie,
+    unless it cuts over twice as many voxels as a plane across the line between the two sides: a scan that
+    cuts the body askew has a symmetry of its own. Else what `parted` and `midline_plane` make of one. None
+    where nothing tells the side.
+    """
+    left, right = parted(paired_lps, middle_lps, lateral_lps)
+    if not both_seen(left, right):
+        return midline_plane(left, right, middle_lps)
+
+    def voxels_cut(plane: MidlinePlane) -> int:
+        return int(np.sum(np.abs(plane.height_mm(paired_lps)) < VALLEY_MM / 2))
+
+    normal, offset = mirror_plane(np.concatenate([paired_lps, middle_lps]))
+    symmetric = MidlinePlane(normal, valley(paired_lps @ normal, offset))
+    across = min(planes_across(paired_lps, left, right), key=voxels_cut)
+    return symmetric if voxels_cut(symmetric) <= SYMMETRY_CUTS * voxels_cut(across) else across
+
+
+def planes_across(paired_lps: Points, left_lps: Points, right_lps: Points) -> list[MidlinePlane]:
+    """Planes across the line between the two sides, each parting the pair anew by the one before."""
+    planes = [discriminant(left_lps, right_lps)]
+    for _ in range(TURNS):
+        on_left = planes[-1].height_mm(paired_lps) > 0
+        planes.append(discriminant(paired_lps[on_left], paired_lps[~on_left]))
+    return planes
+
+
+def both_seen(left_lps: Points, right_lps: Points) -> bool:
+    """Whether each side holds enough of all voxels to be more than strays of the other."""
+    several = len(left_lps) + len(right_lps)
+    return bool(several) and min(len(left_lps), len(right_lps)) / several > SEEN_SHARE
+
+
+def valley(heights: NDArray[np.float64], about: float) -> float:
+    """The height near `about` around which the fewest voxels lie: there the two of a pair meet."""
+    offsets = np.arange(about - VALLEY_REACH_MM, about + VALLEY_REACH_MM + VALLEY_STEP_MM, VALLEY_STEP_MM)
+    ordered = np.sort(heights)
+    half = VALLEY_MM / 2
+    within = np.searchsorted(ordered, offsets + half) - np.searchsorted(ordered, offsets - half)
+    return float(np.mean(offsets[within == within.min()]))
+
+
+def parted(paired_lps: Points, middle_lps: Points, lateral_lps: Points) -> tuple[Points, Points]:
+    """Voxels (N, 3) in mm of bones that come in pairs, as those of the left and those of the right.
+
+    By the bones of the midline where they are seen. Without them, a cloud wider than one bone can
+    be is two, parted in its middle; a single bone lies on the side on which its lateral neighbour
+    is further out. With nothing to tell, both are empty: a side is never guessed.
+    """
+    x = paired_lps[:, 0]
+    if len(x) == 0:
+        return paired_lps, paired_lps
+    if len(middle_lps):
+        left = x > np.median(middle_lps[:, 0])
+    elif np.ptp(np.percentile(x, (1, 99))) > WIDEST_BONE_MM:
+        left = x > np.percentile(x, (1, 99)).mean()
+    elif len(lateral_lps):
+        left = np.full(len(x), np.median(lateral_lps[:, 0]) > np.median(x))
+    else:
+        return paired_lps[:0], paired_lps[:0]
+    return paired_lps[left], paired_lps[~left]
+
+
+def towards_left(left_lps: Points, right_lps: Points) -> NDArray[np.float64]:
+    """Unit vector from right to left between the medians; the patient's left where they lie askew."""
+    normal: NDArray[np.float64] = np.median(left_lps, axis=0) - np.median(right_lps, axis=0)
+    normal /= np.linalg.norm(normal)
+    return LEFT if normal @ LEFT < np.cos(np.radians(MAXIMUM_TURN_DEG)) else normal
+
+
+def discriminant(left_lps: NDArray[np.float64], right_lps: NDArray[np.float64]) -> MidlinePlane:
+    """The plane between two clouds; medians, as some voxels bear the wrong side."""
+    normal = towards_left(left_lps, right_lps)
+    left, right = left_lps @ normal, right_lps @ normal
+    between = cut(left, right)
+    left_part, right_part = left[left > between], right[right <= between]
+    if not (len(left_part) and len(right_part)):
+        return MidlinePlane(normal, float(np.median(left) + np.median(right)) / 2)
+    return MidlinePlane(normal, float((np.percentile(left_part, 3) + np.percentile(right_part, 97)) / 2))
+
+
+def cut(left_mm: NDArray[np.float64], right_mm: NDArray[np.float64]) -> float:
+    """The height with the fewest voxels on the wrong side; infinite where all are of one side."""
+    heights = np.concatenate([left_mm, right_mm])
+    order = np.argsort(heights, kind="stable")
+    steps = np.where(order < len(left_mm), 1, -1)
+    heights = np.array([-np.inf, *heights[order], np.inf])
+    wrong = np.concatenate([[0], np.cumsum(steps)])
+    wrong[heights[:-1] == heights[1:]] = len(heights)
+    best = int(np.argmin(wrong))
+    low, high = heights[best], heights[best + 1]
+    return float((low + high) / 2)

@@ -1,0 +1,1 @@
+"""Secondary captures and key object selections."""

@@ -1,0 +1,87 @@
+"""Points a PACS to the original slices that show each fracture best: a key object selection."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
+from pydicom.dataset import Dataset
+
+from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.headers.series import Frame, Series
+from operators.dicom.provenance.coded_concepts import concept
+from operators.dicom.provenance.identity import REQUIRED_PERHAPS_EMPTY, copy_identity, decoded
+from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Making, equipment, mark
+from operators.dicom.provenance.source_references import nearest
+from operators.dicom.sr.report_writer import observer_device
+from operators.packages.packages import Code
+from operators.render.fracture_pictures import FracturePicture
+
+SERIES_NUMBER = 9900  # behind the pictures'
+OF_INTEREST = Code("113000", "DCM", "Of Interest")  # PS3.16 CID 7010
+
+
+def write_key_objects(pictures: tuple[FracturePicture, ...], making: Making, path: Path) -> None:
+    """Writes a Key Object Selection Document (PS3.3 A.35.4) of the slices of `pictures`; none, no file.
+
+    Raises OutputError.
+    """
+    path.unlink(missing_ok=True)
+    if pictures:
+        dataset = make_key_objects(pictures, making)
+        write_whole(path, partial(dataset.save_as, enforce_file_format=True))
+
+
+def make_key_objects(pictures: tuple[FracturePicture, ...], making: Making) -> KeyObjectSelectionDocument:
+    """The document, not yet written; the same input gives the same UIDs."""
+    series, header = making.series, decoded(making.series.header)
+    frames = list(dict.fromkeys(nearest(series, picture.k) for picture in pictures))
+    shown = "; ".join(picture.title for picture in pictures)
+    # An instance is named once, and its frames in the reference
+    named = {frame.sop_instance_uid: slice_of(frame, series) for frame in frames}
+    content = KeyObjectSelection(
+        document_title=concept(OF_INTEREST),
+        referenced_objects=list(named.values()),
+        observer_device_context=observer_device(making),
+        description=f"{shown}. {NOT_FOR_DIAGNOSIS}.",
+    )
+    name_frames(content[0], frames)
+    dataset = KeyObjectSelectionDocument(
+        evidence=list(named.values()),
+        content=content,
+        series_instance_uid=making.uid("key object series"),
+        series_number=making.series_number(SERIES_NUMBER),
+        series_description=making.description("key slices"),
+        sop_instance_uid=making.uid("key objects"),
+        instance_number=1,
+        specific_character_set="ISO_IR 192",
+        **equipment(making),
+    )
+    copy_identity(header, dataset)
+    mark(dataset, making)
+    day, hour = making.day_and_hour
+    dataset.ContentDate = dataset.SeriesDate = day
+    dataset.ContentTime = dataset.SeriesTime = hour
+    return dataset
+
+
+def slice_of(frame: Frame, series: Series) -> Dataset:
+    """What highdicom must know of a slice."""
+    item = Dataset()
+    for keyword in REQUIRED_PERHAPS_EMPTY:
+        setattr(item, keyword, "")  # highdicom would parse it; `copy_identity` copies it
+    item.StudyInstanceUID = series.study_instance_uid
+    item.SeriesInstanceUID = frame.series_instance_uid or series.series_instance_uid
+    item.SOPClassUID, item.SOPInstanceUID = series.sop_class_uid, frame.sop_instance_uid
+    item.Rows = item.Columns = 1  # that it is an image
+    return item
+
+
+def name_frames(content: Dataset, frames: list[Frame]) -> None:
+    """Puts the frame numbers of a multi-frame source into the references (PS3.3 10.3)."""
+    for item in content.ContentSequence:
+        for reference in item.get("ReferencedSOPSequence", ()):
+            own = [each for each in frames if each.sop_instance_uid == reference.ReferencedSOPInstanceUID]
+            if own[0].frame_number is not None:
+                reference.ReferencedFrameNumber = [each.frame_number for each in own]

@@ -1,0 +1,142 @@
+"""Writes pictures as DICOM secondary captures, for workstations that show no SEG."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from highdicom.sc import SCImage
+from pydicom import dcmread
+
+from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.headers.headers import READ_ERRORS
+from operators.dicom.headers.series import Series
+from operators.dicom.provenance.identity import copy_identity, decoded
+from operators.dicom.provenance.provenance import MANUFACTURER, NOT_FOR_DIAGNOSIS, Making, equipment, mark
+from operators.dicom.provenance.result_check import ResultName, checked, unlike
+from operators.dicom.provenance.source_references import nearest, reference
+from operators.errors import UnsuitableError
+from operators.geometry.volume import Grid
+from operators.render.fracture_pictures import FracturePicture
+from operators.render.surface_view import Picture
+from operators.render.turntable import DIRECTIONS, View, letters, right_of
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A series of pictures: its name in UIDs, its number, and its description for people."""
+
+    name: str
+    series_number: int
+    description: str
+
+
+# Behind the report's
+PICTURES = Kind("picture", 9700, "pictures")
+TURNTABLE = Kind("turntable", 9800, "from all around")
+
+
+def write_pictures(pictures: tuple[FracturePicture, ...], making: Making, folder: Path) -> list[Path]:
+    """One Secondary Capture Image (PS3.3 A.8.1) for each, alone in `folder`; raises OutputError."""
+    return write_alone([make_picture(picture, making, n) for n, picture in enumerate(pictures, 1)], folder)
+
+
+def write_turntable(views: tuple[View, ...], making: Making, folder: Path) -> list[Path]:
+    """The same for the views from all around."""
+    return write_alone([make_view(view, making, number) for number, view in enumerate(views, 1)], folder)
+
+
+def write_alone(made: list[SCImage], folder: Path) -> list[Path]:
+    """Numbered files, and no others beside them."""
+    for former in folder.glob("*.dcm"):
+        former.unlink()
+    return [
+        write_whole(folder / f"{number}.dcm", partial(dataset.save_as, enforce_file_format=True))
+        for number, dataset in enumerate(made, start=1)
+    ]
+
+
+def make_view(view: View, making: Making, number: int) -> SCImage:
+    """A view, not yet written; its rows run to the right of whoever looks, its columns down."""
+    orientation = letters(right_of(view.degrees)), "F"
+    dataset = secondary_capture(view.rgb, making, TURNTABLE, number, orientation)
+    where = f"Surfaces from {view.degrees} degrees, from the front towards the left"
+    dataset.ImageComments = f"{where}. {NOT_FOR_DIAGNOSIS}."
+    return dataset
+
+
+def make_picture(picture: FracturePicture, making: Making, number: int) -> SCImage:
+    """A picture, not yet written; the same input gives the same UIDs."""
+    orientation = patient_orientation(grid_of(making.series))
+    dataset = secondary_capture(picture.rgb, making, PICTURES, number, orientation)
+    dataset.ImageComments = f"{picture.title}. {NOT_FOR_DIAGNOSIS}."
+    dataset.SourceImageSequence = [reference(nearest(making.series, picture.k), making.series)]
+    return dataset
+
+
+def secondary_capture(
+    rgb: Picture, making: Making, kind: Kind, number: int, orientation: tuple[str, str]
+) -> SCImage:
+    """RGB (rows, columns, 3) as an image of a series of that kind; rows and columns run to `orientation`."""
+    own = {key: value for key, value in equipment(making).items() if key != "manufacturer"}
+    dataset = SCImage(
+        pixel_array=rgb,
+        photometric_interpretation="RGB",
+        bits_allocated=8,
+        coordinate_system="PATIENT",
+        patient_orientation=(orientation[0][0], orientation[1][0]),
+        study_instance_uid=making.series.study_instance_uid,
+        series_instance_uid=making.uid(f"{kind.name} series"),
+        series_number=making.series_number(kind.series_number),
+        series_description=making.description(kind.description),
+        sop_instance_uid=making.uid(kind.name, str(number)),
+        instance_number=number,
+        manufacturer=MANUFACTURER,
+        specific_character_set="ISO_IR 192",
+        **own,
+    )
+    dataset.PatientOrientation = list(orientation)  # highdicom takes one letter for each
+    copy_identity(decoded(making.series.header), dataset)
+    mark(dataset, making)
+    day, hour = making.day_and_hour
+    dataset.DateOfSecondaryCapture = dataset.ContentDate = dataset.SeriesDate = day
+    dataset.TimeOfSecondaryCapture = dataset.ContentTime = dataset.SeriesTime = hour
+    if "Laterality" not in dataset:
+        dataset.Laterality = ""  # type 2C (PS3.3 C.7.3.1): a picture may show both sides
+    dataset.BurnedInAnnotation = "YES"
+    return dataset
+
+
+def patient_orientation(grid: Grid) -> tuple[str, str]:
+    """Where rows and columns of a slice run, by the nearest of the patient's axes."""
+    names = []
+    for step in (grid.ijk_to_lps[:3, 0], grid.ijk_to_lps[:3, 1]):
+        axis = int(abs(step).argmax())
+        names.append(DIRECTIONS[axis][0 if step[axis] > 0 else 1])
+    return names[0], names[1]
+
+
+def grid_of(series: Series) -> Grid:
+    """Of a series that was read."""
+    if series.grid is None:
+        raise UnsuitableError("expected a series on a grid, got one without", code="no_grid")
+    return series.grid
+
+
+def read_picture(path: Path) -> tuple[Picture, str]:
+    """RGB (rows, columns, 3) of a picture that Osteon wrote, and what it says of itself."""
+    dataset = dcmread(path)
+    return dataset.pixel_array, str(dataset.ImageComments)
+
+
+def check_picture(path: Path, series: Series) -> ResultName:
+    """Raises OutputError where the file cannot be read back, or is of another patient or study."""
+    try:
+        dataset = dcmread(path)
+        complete = len(dataset.PixelData) >= dataset.Rows * dataset.Columns * 3
+    except READ_ERRORS as error:
+        raise unlike("a picture that can be read back", "one that cannot") from error
+    if not complete:
+        raise unlike("all pixels of a picture", "fewer")
+    return checked(dataset, series)

@@ -1,0 +1,28 @@
+"""Other forms of a segmentation, for those that take no SEG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from operators.dicom.provenance.provenance import Making
+from operators.dicom.provenance.result_check import ResultName, check_result
+from operators.dicom.rtstruct.rtstruct_writer import write_structures
+from operators.dicom.seg.reencode import read_making
+from operators.dicom.seg.seg_writer import write_seg
+from operators.segmentation.segmentation import Segmentation
+
+FORMS: dict[str, Callable[[Segmentation, Making, Path], Path]] = {
+    "labelmap": partial(write_seg, profile="labelmap"),
+    "rtstruct": write_structures,
+}
+
+
+def stand_in(form: str, seg: Path, path: Path) -> ResultName:
+    """Writes one of Osteon's own SEGs in another form, a row of FORMS; the same SEG gives the same file.
+
+    Raises OutputError, UnreadableError, or UnsuitableError for a SEG of another's.
+    """
+    segmentation, making = read_making(seg)
+    return check_result(FORMS[form](segmentation, making, path), making.series)

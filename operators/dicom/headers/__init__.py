@@ -1,0 +1,1 @@
+"""The header of one file, and the image planes that it describes."""

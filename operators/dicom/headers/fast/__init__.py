@@ -1,0 +1,1 @@
+"""Replaces pydicom's header parser for plain headers."""

@@ -1,0 +1,132 @@
+"""What the headers say of each image plane, single-frame or multi-frame alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from operators.dicom.elements import attributes
+from operators.dicom.elements.attributes import Sources, macros
+from operators.dicom.headers.headers import Header
+from operators.dicom.headers.series import StoredPixels
+from operators.dicom.headers.stored_pixels import FrameSpans, spans_of, stored_pixels
+from operators.errors import UnreadableError
+
+Vector = tuple[float, ...]
+
+# PS3.3 C.7.6.16: macros of a multi-frame image that a frame may override.
+_SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
+
+
+@dataclass(frozen=True, order=True)
+class SeriesKey:
+    """What all planes of one DICOM series have in common; the patient only keeps mixed-up ones apart.
+
+    The name counts only where there is no date of birth: people change it, and it is spelled in many ways.
+    """
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    modality: str
+    patient_id: str
+    patient_birth_date: str
+    patient_name: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whence a plane comes; `name` is its file, relative to the folder that was read."""
+
+    path: Path
+    name: str
+    key: SeriesKey
+    sop_instance_uid: str
+    frame_number: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """One image plane: where it lies (PS3.3 C.7.6.2), None where the header does not say.
+
+    `spacing_mm` is between rows, then between columns, as in PixelSpacing; `note` is that of its header.
+    """
+
+    origin: Origin
+    frame_of_reference_uid: str
+    position: Vector | None
+    orientation: Vector | None
+    spacing_mm: Vector | None
+    rows: int
+    columns: int
+    image_type: tuple[str, ...]
+    pixels: StoredPixels | None
+    sources: Sources
+    transfer_syntax_uid: str
+    note: str = ""
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """A stable order that rests on nothing but the planes' own identity."""
+        return self.origin.sop_instance_uid, self.origin.frame_number or 0
+
+
+def series_key(header: Header) -> SeriesKey:
+    """Which series a file belongs to. Raises UnreadableError where a UID is malformed."""
+    sources = (header.dataset,)
+    birth_date = attributes.text(sources, "PatientBirthDate")
+    return SeriesKey(
+        attributes.uid(sources, "StudyInstanceUID"),
+        attributes.uid(sources, "SeriesInstanceUID"),
+        _identity(header, "SOPClassUID", "MediaStorageSOPClassUID"),
+        attributes.code_string(sources, "Modality"),
+        attributes.text(sources, "PatientID"),
+        birth_date,
+        "" if birth_date else attributes.text(sources, "PatientName").rstrip("^"),
+    )
+
+
+def _identity(header: Header, keyword: str, meta_keyword: str) -> str:
+    return attributes.uid((header.dataset,), keyword) or attributes.uid(
+        (header.dataset.file_meta,), meta_keyword
+    )
+
+
+def planes_of(header: Header, key: SeriesKey, path: Path, name: str) -> list[Plane]:
+    """One plane for each frame; all of an instance without functional groups lie at its one position.
+
+    Raises UnreadableError.
+    """
+    sop_instance_uid = _identity(header, "SOPInstanceUID", "MediaStorageSOPInstanceUID")
+    if not sop_instance_uid:
+        raise UnreadableError("expected a SOPInstanceUID, got none", code="invalid_uid")
+    spans = spans_of(header, key.sop_class_uid)
+    groups = attributes.items(header.dataset, _PER_FRAME)
+    if groups and spans and len(groups) != len(spans):
+        raise UnreadableError(f"expected functional groups of {len(spans)} frames, got {len(groups)}")
+    shared = [macro for group in attributes.items(header.dataset, _SHARED) for macro in macros(group)]
+    planes = []
+    count = max(len(groups), len(spans), 1)
+    for n in range(count):
+        own = macros(groups[n]) if groups else []
+        number = n + 1 if groups or count > 1 else None
+        sources = (*own, *shared, header.dataset)
+        planes.append(_plane(sources, Origin(path, name, key, sop_instance_uid, number), header, spans, n))
+    return planes
+
+
+def _plane(sources: Sources, origin: Origin, header: Header, spans: FrameSpans, n: int) -> Plane:
+    return Plane(
+        origin=origin,
+        frame_of_reference_uid=attributes.uid(sources, "FrameOfReferenceUID"),
+        position=attributes.decimals(sources, "ImagePositionPatient", 3),
+        orientation=attributes.decimals(sources, "ImageOrientationPatient", 6),
+        spacing_mm=attributes.decimals(sources, "PixelSpacing", 2),
+        rows=attributes.whole(sources, "Rows", 0) or 0,
+        columns=attributes.whole(sources, "Columns", 0) or 0,
+        image_type=attributes.words(sources, "FrameType") or attributes.words(sources, "ImageType"),
+        pixels=stored_pixels(sources, header.transfer_syntax_uid, spans[n]) if spans else None,
+        sources=sources,
+        transfer_syntax_uid=header.transfer_syntax_uid,
+        note=header.note,
+    )

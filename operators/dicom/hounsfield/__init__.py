@@ -1,0 +1,1 @@
+"""Whether and how stored values are Hounsfield units."""

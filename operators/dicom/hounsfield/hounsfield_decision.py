@@ -1,0 +1,152 @@
+"""What becomes of a series whose image was checked: accepted, mended, flagged or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from operators.dicom.headers.series import Series
+from operators.dicom.hounsfield.hounsfield_header import CT, Facts, flags
+from operators.dicom.hounsfield.hounsfield_mends import with_pixels
+from operators.errors import UnsuitableError
+from operators.geometry.value_notes import (
+    CONE_BEAM,
+    INTERCEPT,
+    NOT_HOUNSFIELD,
+    RESCALE_TYPE,
+    SIGNEDNESS,
+    WINDOWED,
+    Note,
+)
+from operators.geometry.volume import Volume
+from operators.intensities.hounsfield_check import Finding, Kind, check_values
+from operators.intensities.tissue_peaks import HIGHEST, Histogram, histogram
+
+# Unsigned values that are really negative ones end there; metal seldom passes 3,071 HU
+SATURATED = 0.005
+OFFSETS = (1024, 1000, -1024, -1000)
+# What is refused in these words
+REFUSED = {
+    Kind.INVERTED: "expected air to be the lowest value, got an inverted image",
+    Kind.SCALED: "expected values in steps of 1 HU, got others",
+    Kind.EIGHT_BITS: "expected values from air to bone, got those of a window",
+}
+FLAGGED = {
+    Kind.CUT_OFF: (WINDOWED, "Values were cut off by a window"),
+    Kind.LIGHTER: (NOT_HOUNSFIELD, "The image has values below those of air"),
+    Kind.NO_NEGATIVE: (NOT_HOUNSFIELD, "The image shows neither air nor fat nor noise around 0 HU"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """`again` is the series as it must be read instead, None where its values stay as they are."""
+
+    notes: tuple[Note, ...] = ()
+    again: Series | None = None
+
+
+def is_checked(series: Series) -> bool:
+    """Hounsfield units are a CT's."""
+    return series.modality == CT
+
+
+def read_checked(series: Series, read: Callable[[Series], Volume]) -> Volume:
+    """What `read` gives, read again where the image shows how it must be; with notes of what was found.
+
+    Raises UnsuitableError where its values are no Hounsfield units.
+    """
+    volume = read(series)
+    counts = histogram(volume.hu)
+    signed = signed_instead(series, counts)
+    if signed is not None:
+        volume = read(signed)
+        proof = expect_proof(check_values(histogram(volume.hu), _step_hu(signed)))
+        return replace(volume, notes=(proof, *flags(Facts.of(signed))))
+    decision = decide(series, check_values(counts, _step_hu(series)))
+    if decision.again is not None:
+        volume = read(decision.again)
+    return replace(volume, notes=decision.notes)
+
+
+def decide(series: Series, found: Finding) -> Decision:
+    """By what the image shows and what the header leaves open. Raises UnsuitableError."""
+    doubts = flags(Facts.of(series))
+    if found.kind is Kind.PROVED or any(note.code == CONE_BEAM for note in doubts):
+        return Decision(doubts)
+    if found.kind is Kind.OFFSET and found.offset in OFFSETS:
+        return Decision((*doubts, _moved(found)), _moved_series(series, found.offset))
+    _require_possible(found)
+    _require_shown(found, doubts, _without_intercept(series))
+    if _without_intercept(series) and found.kind is Kind.UNKNOWN:
+        text = "Slices have no RescaleIntercept, and the image does not show whether their values are HU."
+        return Decision((*doubts, Note(INTERCEPT, text)))
+    return Decision((*doubts, *_flagged(found)))
+
+
+def _require_possible(found: Finding) -> None:
+    """Raises UnsuitableError where the image shows that its values are no Hounsfield units."""
+    if found.kind is Kind.OFFSET:
+        raise _refused(f"expected air at -1000 HU, got all values {found.offset} too high", found)
+    if found.kind in REFUSED:
+        code = WINDOWED if found.kind is Kind.EIGHT_BITS else NOT_HOUNSFIELD
+        raise _refused(REFUSED[found.kind], found, code)
+
+
+def _require_shown(found: Finding, doubts: Sequence[Note], lacking: bool) -> None:
+    """Raises UnsuitableError where the header names no Hounsfield units, and the image shows none."""
+    if any(note.code == RESCALE_TYPE for note in doubts):
+        raise _refused(
+            "expected Hounsfield units, got a RescaleType that does not name them, and an image that does "
+            "not show them", found, RESCALE_TYPE,
+        )  # fmt: skip
+    if found.kind is Kind.NO_NEGATIVE and lacking:
+        raise _refused("expected a RescaleIntercept, got none, and no value below 0", found, INTERCEPT)
+
+
+def signed_instead(series: Series, found: Histogram) -> Series | None:
+    """The series read as signed, where many unsigned values are so high that they must be negative ones."""
+    full = all(
+        p is not None and not p.signed and p.bits_stored == p.bits_allocated == 16
+        for p in (frame.pixels for frame in series.frames)
+    )
+    if not full or found.share(HIGHEST, HIGHEST) < SATURATED:
+        return None
+    return with_pixels(series, lambda pixels: replace(pixels, signed=True))
+
+
+def expect_proof(found: Finding) -> Note:
+    """The flag of values that were read as signed. Raises UnsuitableError where they prove no better."""
+    if found.kind is not Kind.PROVED:
+        raise _refused("expected values up to 32767, got higher ones, which as signed ones are no HU", found)
+    return Note(SIGNEDNESS, f"Values were read as signed, though said to be unsigned: {found.evidence}.")
+
+
+def _step_hu(series: Series) -> float:
+    """How far the values are apart at least, where all slices have one slope."""
+    return min((abs(frame.pixels.slope) for frame in series.frames if frame.pixels), default=1.0)
+
+
+def _without_intercept(series: Series) -> bool:
+    return any(frame.pixels and not frame.pixels.has_intercept for frame in series.frames)
+
+
+def _moved_series(series: Series, offset: int) -> Series:
+    return with_pixels(series, lambda p: replace(p, intercept=p.intercept - offset, has_intercept=True))
+
+
+def _moved(found: Finding) -> Note:
+    way = "high" if found.offset > 0 else "low"
+    text = f"All values were {abs(found.offset)} HU too {way} and were put right: {found.evidence}."
+    return Note(INTERCEPT, text)
+
+
+def _flagged(found: Finding) -> tuple[Note, ...]:
+    if found.kind not in FLAGGED:
+        return ()
+    code, text = FLAGGED[found.kind]
+    return (Note(code, f"{text}: {found.evidence}."),)
+
+
+def _refused(text: str, found: Finding, code: str = NOT_HOUNSFIELD) -> UnsuitableError:
+    return UnsuitableError(f"{text} ({found.evidence})" if found.evidence else text, code=code)

@@ -1,0 +1,232 @@
+"""The table of what a CT's header says against Hounsfield units, and what follows from it.
+
+What the header refuses is no matter of opinion: it names another quantity, or says that values are looked up.
+All else is a flag, and the image decides (`hounsfield_decision.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydicom.dataset import Dataset
+
+from operators.dicom.elements.attributes import hint
+from operators.dicom.headers.series import Series, StoredPixels
+from operators.geometry.value_notes import CONE_BEAM, RESCALE_TYPE, WINDOWED, Note
+
+CT = "CT"
+# PS3.3 C.8.2.1.1.1, value 4 of a multi-energy CT's Image Type: all but VMI, which is in Hounsfield units.
+# Then words known in use, which come as value 3 or later; the list may be too short.
+MAPS = frozenset(
+    {
+        "MAT_SPECIFIC", "MAT_REMOVED", "MAT_FRACTIONAL", "MAT_MODIFIED", "MAT_VALUE_BASED",
+        "EFF_ATOMIC_NUM", "ELECTRON_DENSITY",
+        "IODINE", "IODINE_MAP", "VNC", "VNCA", "VIRTUAL_NON_CONTRAST", "VIRTUAL NON CONTRAST",
+        "Z_EFF", "ZEFF", "Z_EFFECTIVE", "Z EFFECTIVE", "RHO_Z", "FAT_FRACTION",
+    }
+)  # fmt: skip
+# PS3.3 C.11.1.1.2: defined terms of other quantities; HU_MOD, of which materials were taken away, loses bone
+OTHER_UNITS = {
+    "OD": "optical density",
+    "MGML": "mg/ml of a material",
+    "Z_EFF": "effective atomic number",
+    "ED": "electron density",
+    "EDW": "electron density against water",
+    "HU_MOD": "modified Hounsfield units",
+    "PCT": "per cent",
+}
+# From air to cortical bone there are more
+LEAST_SPAN_HU = 1000
+# 8 bits across the whole range make steps of 16 HU: fracture lines are lost between them
+COARSEST_STEP_HU = 4
+# Names of cone beam devices and their series, as known in use; the standard has no attribute for them
+_CONE_BEAM = re.compile(
+    r"\bCBCT\b|CONE.?BEAM|\bXVI\b|ON.?BOARD IMAGER|\bO.?ARM\b|ARCADIS|CIOS SPIN|VISION RFD|PROMAX|I-?CAT\b|"
+    r"NEWTOM|ACCUITOMO|VERAVIEW|ORTHOPHOS|GALILEOS|\bONSIGHT\b|PLANMED VERITY|LOOP-?X",
+    re.IGNORECASE,
+)
+_NAMES = ("ManufacturerModelName", "SeriesDescription", "ProtocolName")
+# What a description calls a map; it only lowers the rank
+_NAMES_MAP = re.compile(
+    r"IODINE|\bVNC|VIRTUAL.?(?:NON|UN)|Z.?EFF|EFFECTIVE.?(?:Z|ATOMIC)|ELECTRON.?DENS|\bRHO\b|CALCIUM|URIC|"
+    r"\bPBV\b|\((?:WATER|FAT|HAP)\)",
+    re.IGNORECASE,
+)
+_KEV = re.compile(r"(\d{2,3}) ?KEV", re.IGNORECASE)
+# Where a virtual monoenergetic image looks like one of 120 kV
+_LIKE_120_KV_KEV = 70
+
+
+class Outcome(StrEnum):
+    """What a rule does: a refusal ends the series, a flag goes with the result."""
+
+    REFUSED = "refused"
+    FLAGGED = "flagged"
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """What the rules look at; `header` is one instance's data set, or its part that holds for all frames."""
+
+    modality: str
+    image_type: tuple[str, ...]
+    pixels: frozenset[StoredPixels]
+    header: Dataset
+
+    @classmethod
+    def of(cls, series: Series) -> Facts:
+        """Those of a series."""
+        pixels = (frame.pixels for frame in series.frames if frame.pixels)
+        return cls(series.modality, series.image_type, _kinds(pixels), series.header)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`find` says what speaks against Hounsfield units, '' for nothing; `sentence` has a place for it."""
+
+    attribute: str
+    find: Callable[[Facts], str]
+    outcome: Outcome
+    code: str
+    sentence: str
+    source: str
+
+
+def refusal(facts: Facts) -> tuple[str, str] | None:
+    """Code and sentence of the first rule that refuses a CT."""
+    found = _found(facts, Outcome.REFUSED)
+    return next(((note.code, note.text) for note in found), None)
+
+
+def flags(facts: Facts) -> tuple[Note, ...]:
+    """What the header leaves in doubt of a CT that it does not refuse."""
+    return tuple(_found(facts, Outcome.FLAGGED))
+
+
+def doubts(series: Series) -> tuple[int, int]:
+    """For the rank of series, smaller is better: doubtful values, then how far from 120 kV an image is."""
+    facts = Facts.of(series)
+    missing = any(not pixels.has_intercept for pixels in facts.pixels)
+    named = bool(_NAMES_MAP.search(hint((series.header,), "SeriesDescription")))
+    doubtful = series.modality == CT and (named or missing or bool(flags(facts)))
+    return int(doubtful), _from_120_kv(series)
+
+
+def _from_120_kv(series: Series) -> int:
+    kev = hint((series.header,), "MonoenergeticEnergyEquivalent")
+    found = _KEV.search(series.description)
+    text = kev or (found[1] if found else "")
+    try:
+        return round(abs(float(text) - _LIKE_120_KV_KEV)) if text else 0
+    except (ValueError, OverflowError):
+        return 0
+
+
+def _kinds(pixels: Iterable[StoredPixels]) -> frozenset[StoredPixels]:
+    """One frame of each way of storing."""
+    kinds = {
+        (p.bits_allocated, p.bits_stored, p.high_bit, p.slope, p.has_intercept, p.rescale_type, p.has_lut): p
+        for p in pixels
+    }
+    return frozenset(kinds.values())
+
+
+def facts_of(
+    modality: str, image_type: Sequence[str], pixels: Iterable[StoredPixels], header: Dataset
+) -> Facts:
+    """Those of planes that are no series yet."""
+    return Facts(modality, tuple(image_type), _kinds(pixels), header)
+
+
+def _found(facts: Facts, outcome: Outcome) -> Iterable[Note]:
+    if facts.modality != CT:
+        return
+    for rule in RULES:
+        found = rule.find(facts) if rule.outcome is outcome else ""
+        if found:
+            yield Note(rule.code, rule.sentence.format(found))
+
+
+def _map(facts: Facts) -> str:
+    return next((value for value in map(str.upper, facts.image_type[2:]) if value in MAPS), "")
+
+
+def _other_unit(facts: Facts) -> str:
+    return next((OTHER_UNITS[p.rescale_type] for p in facts.pixels if p.rescale_type in OTHER_UNITS), "")
+
+
+def _open_unit(facts: Facts) -> str:
+    """'US' is the standard's word for an unspecified unit; words that it does not know mean as little."""
+    given = {pixels.rescale_type for pixels in facts.pixels} - OTHER_UNITS.keys() - {"", "HU"}
+    named = {"US": "unspecified"}
+    return next((named.get(value, "a unit that the standard does not know") for value in sorted(given)), "")
+
+
+def _lookup(facts: Facts) -> str:
+    return "a Modality LUT Sequence" if any(pixels.has_lut for pixels in facts.pixels) else ""
+
+
+def _span_hu(pixels: StoredPixels) -> float:
+    return abs(pixels.slope) * float(2**pixels.bits_stored - 1)
+
+
+def _narrow(facts: Facts) -> str:
+    least = min((pixels for pixels in facts.pixels), key=_span_hu, default=None)
+    if least is None or _span_hu(least) >= LEAST_SPAN_HU:
+        return ""
+    return f"{least.bits_stored} bits in steps of {abs(least.slope):g}"
+
+
+def _coarse(facts: Facts) -> str:
+    coarse = [p for p in facts.pixels if p.bits_stored <= 8 and abs(p.slope) > COARSEST_STEP_HU]
+    return f"{abs(coarse[0].slope):.1f}" if coarse else ""
+
+
+def _negative(facts: Facts) -> str:
+    return f"{min(p.slope for p in facts.pixels):g}" if any(p.slope < 0 for p in facts.pixels) else ""
+
+
+def _cone_beam(facts: Facts) -> str:
+    names = (hint((facts.header,), keyword) for keyword in _NAMES)
+    return "cone beam" if any(_CONE_BEAM.search(name) for name in names) else ""
+
+
+# In this order: the first refusal is the one that is told.
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "ImageType, value 3 and on", _map, Outcome.REFUSED, "derived_image",
+        "expected slices in Hounsfield units, got an image of type {}", "PS3.3 C.8.2.1.1.1, C.8.15.2.1.1.5",
+    ),
+    Rule(
+        "RescaleType", _other_unit, Outcome.REFUSED, RESCALE_TYPE,
+        "expected Hounsfield units, got {}, as RescaleType says", "PS3.3 C.11.1.1.2, C.8.2.1",
+    ),
+    Rule(
+        "ModalityLUTSequence", _lookup, Outcome.REFUSED, "modality_lut",
+        "expected RescaleSlope and RescaleIntercept, got {}, which a CT has not", "PS3.3 C.8.2.1, C.11.1",
+    ),
+    Rule(
+        "BitsStored, RescaleSlope", _narrow, Outcome.REFUSED, WINDOWED,
+        f"expected values from air to bone, {LEAST_SPAN_HU} HU at least, got {{}}: a window of a CT",
+        "measured: air -1000 HU, cortical bone up to 2,000 HU",
+    ),
+    Rule(
+        "RescaleType", _open_unit, Outcome.FLAGGED, RESCALE_TYPE,
+        "RescaleType names no Hounsfield units, but {}.", "PS3.3 C.11.1.1.2",
+    ),
+    Rule(
+        "BitsStored, RescaleSlope", _coarse, Outcome.FLAGGED, WINDOWED,
+        "8 bits a voxel: values are {} HU apart, which hides fine lines.", "PS3.3 C.8.2.1: 12 to 16 bits",
+    ),
+    Rule(
+        "RescaleSlope", _negative, Outcome.FLAGGED, "not_hounsfield",
+        "RescaleSlope is negative: {}.", "PS3.3 C.11.1.1.1",
+    ),
+    Rule(
+        "ManufacturerModelName, SeriesDescription, ProtocolName", _cone_beam, Outcome.FLAGGED, CONE_BEAM,
+        "The image is of {} CT, whose values are only about Hounsfield units.", "names known in use",
+    ),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Stored pixel data, decoded."""

@@ -1,0 +1,125 @@
+"""One frame's stored values, from whichever transfer syntax it is in."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.encaps import encapsulate
+from pydicom.pixels.decoders.base import get_decoder
+
+from operators.dicom.elements.pixel_element import Span
+from operators.dicom.headers.series import StoredPixels
+from operators.dicom.pixels.encoded_size import encoded_size
+from operators.errors import UnreadableError
+
+Stored = NDArray[Any]
+# The bytes of a span of a deflated data set
+Inflate = Callable[[Path, Span], bytes]
+
+# PS3.5 annex A: transfer syntaxes whose pixels lie there as they are, and their byte order.
+_BYTE_ORDER = {
+    "1.2.840.10008.1.2": "<",
+    "1.2.840.10008.1.2.1": "<",
+    "1.2.840.10008.1.2.1.99": "<",
+    "1.2.840.10008.1.2.2": ">",
+}
+DEFLATED = "1.2.840.10008.1.2.1.99"
+# Which pydicom plug-in decodes the rest: permissively licensed ones only (pylibjpeg-libjpeg is GPL).
+_PLUGIN = {
+    "1.2.840.10008.1.2.4.50": "gdcm",
+    "1.2.840.10008.1.2.4.51": "gdcm",
+    "1.2.840.10008.1.2.4.57": "gdcm",
+    "1.2.840.10008.1.2.4.70": "gdcm",
+    "1.2.840.10008.1.2.4.80": "pyjpegls",
+    "1.2.840.10008.1.2.4.81": "pyjpegls",
+    "1.2.840.10008.1.2.4.90": "pylibjpeg",
+    "1.2.840.10008.1.2.4.91": "pylibjpeg",
+    "1.2.840.10008.1.2.4.201": "pylibjpeg",
+    "1.2.840.10008.1.2.4.202": "pylibjpeg",
+    "1.2.840.10008.1.2.4.203": "pylibjpeg",
+    # A damaged stream makes pylibjpeg-rle panic past every `except Exception`.
+    "1.2.840.10008.1.2.5": "pydicom",
+}
+# What the decoders raise on a broken stream.
+_DECODE_ERRORS = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, EOFError, struct.error)
+
+
+# A compressed frame is hardly longer than the pixels in it. Runs of RLE (PS3.5 G.3) make 64 bytes of one,
+# which pydicom counts afterwards: a frame may cost 128 times its pixels and no more.
+LARGEST_SHARE, LARGEST_HEAD_BYTES = 2, 1 << 16
+
+
+def supported(transfer_syntax_uid: str) -> bool:
+    """Whether frames in this transfer syntax can be decoded."""
+    plugin = _PLUGIN.get(transfer_syntax_uid)
+    if plugin is None:
+        return transfer_syntax_uid in _BYTE_ORDER
+    return plugin in get_decoder(transfer_syntax_uid).available_plugins
+
+
+def decode(path: Path, pixels: StoredPixels, inflated: Inflate) -> Stored:
+    """(rows, columns) of stored values. Raises UnreadableError."""
+    order = _BYTE_ORDER.get(pixels.transfer_syntax_uid)
+    if order is None:
+        return _decoded(pixels, b"".join(_bytes(path, span) for span in pixels.spans))
+    (span,) = pixels.spans
+    kind = "i" if pixels.signed else "u"
+    dtype = np.dtype(f"{order}{kind}{pixels.bits_allocated // 8}")
+    if pixels.transfer_syntax_uid == DEFLATED:
+        content = inflated(path, span)[: pixels.rows * pixels.columns * dtype.itemsize]
+        flat = np.frombuffer(content[: len(content) // dtype.itemsize * dtype.itemsize], dtype)
+    else:
+        flat = np.fromfile(path, dtype, pixels.rows * pixels.columns, offset=span.offset)
+    if flat.size != pixels.rows * pixels.columns:
+        raise UnreadableError("expected as many pixels as announced, got fewer", code="truncated_file")
+    return flat.reshape(pixels.rows, pixels.columns)
+
+
+def _bytes(path: Path, span: Span) -> bytes:
+    with path.open("rb") as file:
+        file.seek(span.offset)
+        return file.read(span.length)
+
+
+def _require_size(content: bytes, pixels: StoredPixels) -> None:
+    """Raises UnreadableError for a stream that would be decoded to more than the header says."""
+    expected = (pixels.rows, pixels.columns, pixels.samples)
+    size = encoded_size(content) or expected
+    if size != expected:
+        raise UnreadableError(
+            f"expected {pixels.rows} rows of {pixels.columns} pixels, got {size[0]} of {size[1]}"
+            f" in {size[2]} components",
+            code="damaged_pixels",
+        )
+    most = LARGEST_SHARE * pixels.rows * pixels.columns * pixels.bits_allocated // 8 + LARGEST_HEAD_BYTES
+    if len(content) > most:
+        raise UnreadableError(
+            f"expected a compressed frame of at most {most} bytes, got {len(content)}", code="damaged_pixels"
+        )
+
+
+def _decoded(pixels: StoredPixels, content: bytes) -> Stored:
+    decoder = get_decoder(pixels.transfer_syntax_uid)
+    _require_size(content, pixels)
+    options: dict[str, Any] = {
+        "decoding_plugin": _PLUGIN[pixels.transfer_syntax_uid],
+        "rows": pixels.rows,
+        "columns": pixels.columns,
+        "samples_per_pixel": 1,
+        "number_of_frames": 1,
+        "bits_allocated": pixels.bits_allocated,
+        "bits_stored": pixels.bits_stored,
+        "pixel_representation": int(pixels.signed),
+        "photometric_interpretation": pixels.photometric,
+        "pixel_keyword": "PixelData",
+    }
+    try:
+        values, _ = decoder.as_array(encapsulate([content]), index=0, raw=True, **options)
+    except _DECODE_ERRORS as error:
+        raise UnreadableError("expected decodable pixels, got damaged ones", code="damaged_pixels") from error
+    return np.asarray(values)

@@ -1,0 +1,148 @@
+"""What every result says of its making: by which algorithm, of which series, and that it is for research."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from highdicom import AlgorithmIdentificationSequence, ContributingEquipment
+from highdicom.base import SOPClass
+from pydicom.uid import UID
+from pydicom.valuerep import DA, DT, TM
+
+from operators.dicom.elements.attributes import hint
+from operators.dicom.headers.series import Series
+from operators.dicom.provenance.coded_concepts import ARTIFICIAL_INTELLIGENCE, PROCESSING_EQUIPMENT, concept
+from operators.dicom.provenance.identity import decoded, derived_uid, fingerprint, weights_serial, whose
+from operators.errors import UnsuitableError
+from operators.packages.packages import ModelPackage
+from operators.segmentation.segmentation import Way
+
+LONG_STRING = 64  # characters in a value of VR LO (PS3.5 6.2)
+NOTICE = " (AI, not for diagnosis)"
+NOT_FOR_DIAGNOSIS = "For research, not for diagnosis"
+MANUFACTURER = "Osteon"
+
+
+@dataclass(frozen=True, eq=False)
+class Making:
+    """What decides the UIDs and the markings of all results that are made of one series together.
+
+    A `revision` above 1 replaces an earlier result, which the series' number and description say;
+    `ways` is how the networks were run.
+    """
+
+    series: Series
+    package: ModelPackage
+    made_at: datetime
+    software_version: str
+    revision: int = 1
+    ways: tuple[Way, ...] = ()
+
+    @property
+    def day_and_hour(self) -> tuple[DA, TM]:
+        """When the results were made, as DICOM writes it where no time zone is said."""
+        return DA(self.made_at.date()), TM(self.made_at.time().replace(tzinfo=None))
+
+    @cached_property
+    def origin(self) -> str:
+        """The same for the same source, patient and versions; raises UnsuitableError without UIDs."""
+        if not (self.series.study_instance_uid and self.series.series_instance_uid):
+            raise UnsuitableError(
+                "expected a study and a series instance UID, got an empty one", code="missing_uid"
+            )
+        made = fingerprint(self.series, self.package, self.software_version)
+        made = "\n".join((made, whose(self.series.header), *map(str, self.ways)))
+        return made if self.revision == 1 else f"{made}\nrevision {self.revision}"
+
+    def uid(self, *parts: str) -> UID:
+        """A UID of these results alone."""
+        return derived_uid(*parts, self.origin)
+
+    def tracking_uid(self, tracking_identifier: str) -> UID:
+        """Names one bone or fragment in all results."""
+        return self.uid("tracking", tracking_identifier)
+
+    def series_number(self, first: int) -> int:
+        """Revisions count up, so that the last one sorts behind."""
+        return first + self.revision - 1
+
+    def description(self, what: str) -> str:
+        """`what` of which series; the package's title loses its last words where all would not fit."""
+        number = hint((decoded(self.series.header),), "SeriesNumber")
+        of = f", series {number}" if number else ""
+        replaced = f", replaces v{self.revision - 1}" if self.revision > 1 else ""
+        rest = f"{what}{of}{replaced}{NOTICE}"
+        title = whole_words(self.package.title, LONG_STRING - len(rest) - 1)
+        return f"{title} {rest}".strip()[:LONG_STRING]
+
+
+def whole_words(text: str, length: int) -> str:
+    """As many of the first words as fit."""
+    words = text.split()
+    while words and len(" ".join(words)) > length:
+        words.pop()
+    return " ".join(words)
+
+
+def algorithm(making: Making) -> AlgorithmIdentificationSequence:
+    """Name, version, the checksum of each network's weights and how it was run (PS3.3 10.16)."""
+    package = making.package
+    return AlgorithmIdentificationSequence(
+        name=package.algorithm_name[:LONG_STRING],
+        family=concept(ARTIFICIAL_INTELLIGENCE),
+        version=package.version,
+        source=MANUFACTURER,
+        parameters=parameters(making),
+    )
+
+
+def parameters(making: Making) -> dict[str, str]:
+    """For people: AlgorithmParameters has no form of its own."""
+    weights = {f"{network.name} sha256": network.sha256 for network in making.package.networks}
+    return weights | {way.network: way_text(way) for way in making.ways}
+
+
+def way_text(way: Way) -> str:
+    """How a network was run."""
+    tile = "x".join(map(str, way.tile))
+    return f"{way.runtime} {way.precision} {way.tiling} tiles {tile} overlap {way.overlap:.2f}"
+
+
+def equipment(making: Making) -> dict[str, Any]:
+    """Who made it, by the names of highdicom's arguments for images."""
+    return {
+        "manufacturer": MANUFACTURER,
+        "manufacturer_model_name": making.package.algorithm_name[:LONG_STRING],
+        "software_versions": versions(making),
+        "device_serial_number": weights_serial(making.package),
+    }
+
+
+def versions(making: Making) -> list[str]:
+    """Of the program and of the package."""
+    return [making.software_version, f"{making.package.name} {making.package.version}"[:LONG_STRING]]
+
+
+def device_uid(package: ModelPackage) -> UID:
+    """The algorithm as a device (PS3.3 C.7.5.1): another one for other weights."""
+    return derived_uid("device", package.name, package.version, weights_serial(package))
+
+
+def mark(dataset: SOPClass, making: Making) -> None:
+    """Adds the algorithm as contributing equipment, and replaces what highdicom took from the clock."""
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = making.day_and_hour
+    dataset.ContentQualification = "RESEARCH"
+    dataset.DeviceUID = device_uid(making.package)
+    items = dataset.ContributingEquipmentSequence
+    items[-1].ContributionDateTime = DT(making.made_at)
+    own = ContributingEquipment(
+        purpose_of_reference=concept(PROCESSING_EQUIPMENT),
+        contribution_datetime=DT(making.made_at),
+        contribution_description=f"Segmentation and measurement. {NOT_FOR_DIAGNOSIS}.",
+        **equipment(making),
+    )
+    own.DeviceUID = device_uid(making.package)
+    items.insert(0, own)

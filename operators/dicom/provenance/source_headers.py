@@ -1,0 +1,90 @@
+"""One small header for each original slice: what highdicom has to know of a source image.
+
+A frame of a multi-frame instance stands in as an image of its own; `source_references.py` names it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage
+from pydicom.valuerep import DSfloat
+
+from operators.dicom.headers.series import Frame, Series
+from operators.dicom.provenance.copied_attributes import EQUIPMENT
+from operators.dicom.provenance.identity import REQUIRED_PERHAPS_EMPTY, derived_uid
+from operators.geometry.volume import Grid
+
+COPIED = ("Modality", "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+SAME_NUMBER = 0.01  # mm, or a direction cosine: as much as two decimals can tell (`geometry.py`)
+GRID_TOLERANCE = 0.01  # of a slice: below it a series counts as evenly spaced
+
+
+def slice_headers(series: Series, header: Dataset, grid: Grid) -> list[Dataset]:
+    """A header for each frame of `series`, in its order; `header` is the series' own, decoded."""
+    shared = _shared_header(series, header, grid)
+    return [_slice_header(shared, frame) for frame in series.frames]
+
+
+def stand_in_uid(frame: Frame) -> str:
+    """The instance UID; where one instance holds many frames, a UID of the frame alone."""
+    if frame.frame_number is None:
+        return frame.sop_instance_uid
+    return str(derived_uid("frame", frame.sop_instance_uid, str(frame.frame_number)))
+
+
+def _slice_header(shared: Dataset, frame: Frame) -> Dataset:
+    header = Dataset()
+    header.update(shared)
+    header.SOPInstanceUID = stand_in_uid(frame)
+    header.ImagePositionPatient = [DSfloat(x, auto_format=True) for x in frame.position_lps_mm]
+    return header
+
+
+def _shared_header(series: Series, header: Dataset, grid: Grid) -> Dataset:
+    shared = Dataset()
+    for keyword in (*EQUIPMENT, *COPIED):
+        if keyword in header:
+            shared[keyword] = header[keyword]
+    for keyword in REQUIRED_PERHAPS_EMPTY:
+        setattr(shared, keyword, "")
+    many = series.frames[0].frame_number is not None
+    shared.SOPClassUID = CTImageStorage if many else series.sop_class_uid
+    shared.StudyInstanceUID = series.study_instance_uid
+    shared.SeriesInstanceUID = series.series_instance_uid
+    shared.FrameOfReferenceUID = frame_of_reference_uid(series, header, grid)
+    shared.PositionReferenceIndicator = header.get("PositionReferenceIndicator") or ""
+    shared.Columns, shared.Rows = grid.shape[:2]
+    _add_geometry(shared, series, header, grid)
+    return shared
+
+
+def frame_of_reference_uid(series: Series, header: Dataset, grid: Grid) -> str:
+    """The source's own, else one that is the same for the same series."""
+    given = grid.frame_of_reference_uid or header.get("FrameOfReferenceUID")
+    return str(given or derived_uid("frame of reference", series.series_instance_uid))
+
+
+def _add_geometry(shared: Dataset, series: Series, header: Dataset, grid: Grid) -> None:
+    columns = grid.ijk_to_lps[:3, :3]
+    spacing_mm = np.linalg.norm(columns[:, :2], axis=0)
+    along_row, along_column = (columns[:, :2] / spacing_mm).T
+    orientation = [*along_row.round(10), *along_column.round(10)]
+    slice_mm = float(abs(np.cross(along_row, along_column) @ columns[:, 2]))
+    shared.ImageOrientationPatient = _given(header, "ImageOrientationPatient", orientation)
+    shared.PixelSpacing = _given(header, "PixelSpacing", list(spacing_mm[::-1]))
+    shared.SliceThickness = header.get("SliceThickness") or DSfloat(slice_mm, auto_format=True)
+    if all(abs(frame.k - round(frame.k)) < GRID_TOLERANCE for frame in series.frames):
+        shared.SpacingBetweenSlices = DSfloat(slice_mm, auto_format=True)
+
+
+def _given(header: Dataset, keyword: str, computed: list[float]) -> list[DSfloat]:
+    """The header's own numbers, with all their digits, where they are those of the grid."""
+    own = header.get(keyword) or ()
+    numbers = np.array(own, float)
+    same = numbers.size == len(computed) and np.allclose(numbers, computed, SAME_NUMBER, SAME_NUMBER)
+    return list(own) if same else _decimals(computed)
+
+
+def _decimals(values: list[float]) -> list[DSfloat]:
+    return [DSfloat(float(value), auto_format=True) for value in values]

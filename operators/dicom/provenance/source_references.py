@@ -1,0 +1,74 @@
+"""References to the source: its instances, and its frames, which highdicom was shown as single slices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydicom.dataset import Dataset
+
+from operators.dicom.headers.series import Frame, Series
+from operators.dicom.provenance.source_headers import stand_in_uid
+
+
+def name_sources(dataset: Dataset, series: Series) -> None:
+    """Names every instance of the series, as highdicom would at more cost those that it is shown."""
+    _name_frames(dataset, series)
+    named = {uid: _references(series, frames) for uid, frames in series.frames_by_series().items()}
+    dataset.SourceImageSequence = [reference for references in named.values() for reference in references]
+    dataset.ReferencedSeriesSequence = [_referenced_series(uid, each) for uid, each in named.items()]
+
+
+def _references(series: Series, frames: Sequence[Frame]) -> list[Dataset]:
+    """Each instance once."""
+    instances = dict.fromkeys(frame.sop_instance_uid for frame in frames)
+    return [_reference(series, uid) for uid in instances]
+
+
+def _referenced_series(series_instance_uid: str, references: list[Dataset]) -> Dataset:
+    item = Dataset()
+    item.SeriesInstanceUID = series_instance_uid
+    item.ReferencedInstanceSequence = references
+    return item
+
+
+def _name_frames(dataset: Dataset, series: Series) -> None:
+    """Puts instance and frame number (PS3.3 10.3) where the stand-in UIDs of `slice_headers` are."""
+    if series.frames[0].frame_number is None:
+        return
+    frames = {stand_in_uid(frame): frame for frame in series.frames}
+    for group in dataset.PerFrameFunctionalGroupsSequence:
+        source = group.DerivationImageSequence[0].SourceImageSequence[0]
+        if "ReferencedFrameNumber" in source:
+            continue  # highdicom has the segments of one slice share the item
+        frame = frames[source.ReferencedSOPInstanceUID]
+        source.ReferencedSOPClassUID = series.sop_class_uid
+        source.ReferencedSOPInstanceUID = frame.sop_instance_uid
+        source.ReferencedFrameNumber = frame.frame_number
+
+
+def named_places(dataset: Dataset, series: Series) -> list[int]:
+    """The place among the series' frames that each frame of `dataset` was made from."""
+    places = {(frame.sop_instance_uid, frame.frame_number): n for n, frame in enumerate(series.frames)}
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    sources = [group.DerivationImageSequence[0].SourceImageSequence[0] for group in groups]
+    return [places[str(each.ReferencedSOPInstanceUID), each.get("ReferencedFrameNumber")] for each in sources]
+
+
+def nearest(series: Series, k: int) -> Frame:
+    """The original slice that is shown."""
+    return min(series.frames, key=lambda frame: abs(frame.k - k))
+
+
+def reference(frame: Frame, series: Series) -> Dataset:
+    """One original slice (PS3.3 10.3)."""
+    item = _reference(series, frame.sop_instance_uid)
+    if frame.frame_number is not None:
+        item.ReferencedFrameNumber = frame.frame_number
+    return item
+
+
+def _reference(series: Series, sop_instance_uid: str) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = series.sop_class_uid
+    item.ReferencedSOPInstanceUID = sop_instance_uid
+    return item

@@ -1,0 +1,1 @@
+"""From the headers of a folder to image series on regular grids."""

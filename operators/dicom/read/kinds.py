@@ -1,0 +1,147 @@
+"""What the slices of one volume must share, with as much difference as headers of one scan may have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operators.dicom.headers.planes import Plane, Vector
+
+# Noise in direction cosines of one scan reaches 0.002 in files that are about; 0.005 are 0.3 degrees, and
+# stacks that are meant to be different, such as radial ones, differ by a degree or more.
+ORIENTATION_TOLERANCE = 5e-3
+# PixelSpacing of 0.9765625 is also written 0.98, with two decimals.
+SPACING_TOLERANCE = 4e-3
+# Differences above these are told: at the far corner of 512 pixels of 0.8 mm they make half a pixel.
+TOLD_COSINE, TOLD_SPACING_MM = 1e-3, 1e-3
+# A frame of reference of fewer slices than these is no scan, but an anonymiser's new UID for each file.
+SLICES_OF_A_FRAME = 3
+
+Alike = Callable[[Vector, Vector], bool]
+
+
+class Kind(NamedTuple):
+    """What the slices of one volume share; the last but one are numbers of clusters, -1 for none."""
+
+    frame_of_reference: str
+    matrix_size: tuple[int, int]
+    localizer: bool
+    orientation: int
+    pixel_spacing: int
+    located: bool
+
+
+def is_localizer(image_type: Sequence[str]) -> bool:
+    """PS3.3 C.8.2.1.1.1: value 3 of a CT's ImageType."""
+    return "LOCALIZER" in image_type
+
+
+def by_kind(planes: Sequence[Plane]) -> dict[Kind, list[Plane]]:
+    """The planes of each kind, in their order."""
+    orientations = clusters((plane.orientation for plane in planes), _same_orientation)
+    spacings = clusters((plane.spacing_mm for plane in planes), _same_spacing)
+    kinds: dict[Kind, list[Plane]] = {}
+    for plane in planes:
+        kind = Kind(
+            plane.frame_of_reference_uid,
+            (plane.rows, plane.columns),
+            is_localizer(plane.image_type),
+            orientations[plane.orientation],
+            spacings[plane.spacing_mm],
+            None not in (plane.position, plane.orientation, plane.spacing_mm),
+        )
+        kinds.setdefault(kind, []).append(plane)
+    return kinds
+
+
+def differing(kinds: Iterable[Kind]) -> list[str]:
+    """The names of what is not the same in all kinds."""
+    columns = zip(*kinds, strict=True)
+    names = (name.replace("_", " ") for name in Kind._fields)
+    return [name for name, values in zip(names, columns, strict=True) if len(set(values)) > 1]
+
+
+def clusters(values: Iterable[Vector | None], alike: Alike) -> dict[Vector | None, int]:
+    """The number of each value's cluster, whose leader is a value that more planes have; -1 for None."""
+    counted = Counter(values)
+    ordered = sorted((v for v in counted if v is not None), key=lambda value: (-counted[value], value))
+    leaders: list[Vector] = []
+    numbers: dict[Vector | None, int] = {None: -1}
+    for value in ordered:
+        number = next((n for n, leader in enumerate(leaders) if alike(value, leader)), len(leaders))
+        if number == len(leaders):
+            leaders.append(value)
+        numbers[value] = number
+    return numbers
+
+
+def _same_orientation(one: Vector, other: Vector) -> bool:
+    return max(abs(a - b) for a, b in zip(one, other, strict=True)) <= ORIENTATION_TOLERANCE
+
+
+def _same_spacing(one: Vector, other: Vector) -> bool:
+    return all(abs(a - b) <= SPACING_TOLERANCE * abs(b) for a, b in zip(one, other, strict=True))
+
+
+def in_one_frame(planes: Sequence[Plane]) -> tuple[list[Plane], tuple[str, ...]]:
+    """With one frame of reference for slices that have none, or each its own; and a warning where so.
+
+    The images of a series share one (PS3.3 C.7.4.1). Several that hold a stack each are left as they are.
+    """
+    counted = Counter(plane.frame_of_reference_uid for plane in planes)
+    without = counted.pop("", 0)
+    if len(counted) == 1 and without:
+        warning = f"{without} of {len(planes)} slices name no frame of reference: that of the others is taken"
+        return _with_frame(planes, next(iter(counted))), (warning,)
+    if len(counted) > 1 and len(planes) < SLICES_OF_A_FRAME * len(counted):
+        first = min(planes, key=lambda plane: (not plane.frame_of_reference_uid, plane.order))
+        warning = f"{len(planes)} slices name {len(counted)} frames of reference: that of one is taken"
+        return _with_frame(planes, first.frame_of_reference_uid), (warning,)
+    return list(planes), ()
+
+
+def _with_frame(planes: Sequence[Plane], uid: str) -> list[Plane]:
+    return [replace(plane, frame_of_reference_uid=uid) for plane in planes]
+
+
+def typical(planes: Sequence[Plane]) -> Plane:
+    """The plane whose orientation and spacing are nearest to the median of all."""
+    first = planes[0]
+    if all((each.orientation, each.spacing_mm) == (first.orientation, first.spacing_mm) for each in planes):
+        return first
+    away = _from_median(planes, lambda plane: plane.orientation).max(axis=1)
+    away += _from_median(planes, lambda plane: plane.spacing_mm).max(axis=1)
+    return planes[int(away.argmin())]
+
+
+def spread(planes: Sequence[Plane]) -> tuple[str, ...]:
+    """Warnings of direction cosines and pixel spacings that differ by more than rounding."""
+    first = planes[0]
+    if all((each.orientation, each.spacing_mm) == (first.orientation, first.spacing_mm) for each in planes):
+        return ()
+    cosine = float(np.ptp(_array(planes, lambda plane: plane.orientation), axis=0).max())
+    spacing_mm = float(np.ptp(_array(planes, lambda plane: plane.spacing_mm), axis=0).max())
+    warnings = []
+    if cosine > TOLD_COSINE:
+        warnings.append(
+            f"direction cosines differ from slice to slice by up to {cosine:.4f}: the median's are taken"
+        )
+    if spacing_mm > TOLD_SPACING_MM:
+        warnings.append(
+            f"pixel spacings differ from slice to slice by up to {spacing_mm:.4f} mm: the median is taken"
+        )
+    return tuple(warnings)
+
+
+def _from_median(planes: Sequence[Plane], of: Callable[[Plane], Vector | None]) -> NDArray[np.float64]:
+    values = _array(planes, of)
+    return np.asarray(np.abs(values - np.median(values, axis=0)))
+
+
+def _array(planes: Sequence[Plane], of: Callable[[Plane], Vector | None]) -> NDArray[np.float64]:
+    return np.array([of(plane) for plane in planes], dtype=np.float64)

@@ -1,0 +1,184 @@
+"""Finds the image series of a folder from the headers of its files."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from operators.dicom.elements.other_files import kind_of
+from operators.dicom.headers.headers import read_header
+from operators.dicom.headers.planes import Plane, SeriesKey, planes_of, series_key
+from operators.dicom.headers.series import Series
+from operators.dicom.read.series_parts import all_series
+from operators.errors import OsteonError, TransientError, UnreadableError, shortage
+
+# Header reading waits for the disk more than for the processor; 4 keep a network share busy.
+READERS = 4
+# Files that one reader takes at a time: handing them over singly costs a fifth of the time
+BATCH = 16
+NO_SERIES = SeriesKey("", "", "", "", "", "", "")
+
+
+@dataclass(frozen=True)
+class UnreadableFile:
+    """A DICOM file that cannot be used: its path in the folder, why, and its series where known."""
+
+    path: str
+    reason: str
+    code: str
+    series_instance_uid: str = ""
+
+
+@dataclass(frozen=True)
+class OtherFile:
+    """A file that is no DICOM instance; `kind` is what it is, '' where that is not known."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Scan:
+    """All series of a folder; every file is in a series, unreadable, or counted as another file.
+
+    `other_kinds` are the other files' kinds that are known, each with its count, most frequent first.
+    """
+
+    series: tuple[Series, ...]
+    unreadable: tuple[UnreadableFile, ...]
+    other_files: int
+    other_kinds: tuple[tuple[str, int], ...] = ()
+
+
+def scan(folder: Path, readers: int = READERS) -> Scan:
+    """The series of a folder and its subfolders, or of one file. Raises UnreadableError, TransientError.
+
+    Links are followed; a folder that several lead to is read once.
+    """
+    files, closed = _files(folder)
+    with ThreadPoolExecutor(readers) as pool:
+        batches = pool.map(_read_files, (files[n : n + BATCH] for n in range(0, len(files), BATCH)))
+        found = [content for batch in batches for content in batch]
+    planes = [plane for planes in found if isinstance(planes, list) for plane in planes]
+    unreadable = (*closed, *(file for file in found if isinstance(file, UnreadableFile)))
+    others = [file for file in found if isinstance(file, OtherFile)]
+    kinds = Counter(file.kind for file in others if file.kind)
+    return Scan(all_series(planes, _damaged(unreadable)), unreadable, len(others), tuple(kinds.most_common()))
+
+
+def told(unreadable: Sequence[UnreadableFile]) -> list[tuple[UnreadableFile, str]]:
+    """One file of each reason, and what to call all that have it, in the order of the first ones."""
+    reasons: dict[str, list[UnreadableFile]] = {}
+    for file in unreadable:
+        reasons.setdefault(file.reason, []).append(file)
+    return [
+        (files[0], files[0].path if len(files) == 1 else f"{len(files)} files, such as {files[0].path}")
+        for files in reasons.values()
+    ]
+
+
+def require_series(found: Scan) -> None:
+    """Raises UnreadableError for a folder that holds no series, saying what it holds instead."""
+    if found.series:
+        return
+    if found.unreadable:
+        first = found.unreadable[0]
+        raise UnreadableError(
+            f"expected readable DICOM files, got {len(found.unreadable)} unreadable: "
+            f"{first.path}: {first.reason}",
+            code=first.code,
+        )
+    if found.other_files:
+        named = ", ".join(f"{count} times {kind}" if count > 1 else kind for kind, count in found.other_kinds)
+        got = f"{found.other_files} others{': ' if named else ''}{named}"
+        raise UnreadableError(f"expected DICOM files, got {got}", code="no_dicom")
+    raise UnreadableError("expected DICOM files, got an empty folder", code="empty_folder")
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    name: str
+
+
+def _files(folder: Path) -> tuple[list[_File], list[UnreadableFile]]:
+    """The files in their order, and what cannot be looked into. Raises UnreadableError."""
+    if folder.is_file():
+        return [_File(folder, folder.name)], []
+    if not folder.is_dir():
+        raise UnreadableError("expected a folder or a file, got a path where nothing is", code="no_input")
+    closed: list[UnreadableFile] = []
+    files = []
+    for path in _walk(folder, closed):
+        name = _printable(path.relative_to(folder))
+        try:
+            if path.is_file():
+                files.append(_File(path, name))
+            elif path.is_symlink() and not path.exists():
+                closed.append(UnreadableFile(name, "expected a file, got a link to nothing", "broken_link"))
+        except OSError as error:
+            reason = f"expected a file that can be reached, got: {error.strerror}"
+            closed.append(UnreadableFile(name, reason, "file_not_opened"))
+    return sorted(files, key=lambda file: file.name), sorted(closed, key=lambda file: file.path)
+
+
+def _walk(folder: Path, closed: list[UnreadableFile]) -> Iterator[Path]:
+    """Every file's path, through links too; each folder once, so that no link leads round in a circle."""
+
+    def on_error(error: OSError) -> None:
+        short = shortage(error)
+        if short is not None:
+            raise short from error
+        name = _printable(Path(os.path.relpath(error.filename, folder)))
+        reason = f"expected a folder that can be listed, got: {error.strerror}"
+        closed.append(UnreadableFile(name, reason, "folder_not_opened"))
+
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=on_error):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        yield from (Path(parent) / name for name in names)
+
+
+def _printable(path: Path) -> str:
+    name = path.as_posix().encode("utf-8", "replace").decode()
+    if name.isprintable():
+        return name
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+def _read_files(files: Sequence[_File]) -> list[list[Plane] | UnreadableFile | OtherFile]:
+    return [_read_file(file) for file in files]
+
+
+def _read_file(file: _File) -> list[Plane] | UnreadableFile | OtherFile:
+    """The planes of a file, or what it is that has none."""
+    key = NO_SERIES
+    try:
+        header = read_header(file.path)
+        if header is None:
+            return OtherFile(file.name, kind_of(file.path))
+        key = series_key(header)
+        return planes_of(header, key, file.path, file.name)
+    except TransientError:
+        raise  # else a slice would be left out that another look has
+    except OsteonError as error:
+        return UnreadableFile(file.name, str(error), error.code, key.series_instance_uid)
+
+
+def _damaged(unreadable: Sequence[UnreadableFile]) -> dict[str, list[str]]:
+    """Warnings by series, one for each file that would belong to it."""
+    warnings: dict[str, list[str]] = {}
+    for file in unreadable:
+        if file.series_instance_uid:
+            text = f"{file.path} is left out: {file.reason}"
+            warnings.setdefault(file.series_instance_uid, []).append(text)
+    return warnings

@@ -1,0 +1,155 @@
+"""Makes Series of the planes that the headers of one DICOM series describe."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from operators.dicom.elements.attributes import Sources, decimal, hint, is_unusual, items
+from operators.dicom.headers.planes import Plane, SeriesKey
+from operators.dicom.headers.series import Fault, Frame, Series
+from operators.dicom.hounsfield.hounsfield_header import facts_of, flags
+from operators.dicom.read.kinds import typical
+from operators.dicom.read.one_scan import Piece, join_pieces
+from operators.dicom.read.series_groups import grouped
+from operators.dicom.read.splitting import Part, split, with_warnings
+from operators.errors import UnreadableError
+
+NO_WARNINGS: Mapping[str, Sequence[str]] = {}
+# What places and Hounsfield units are made of
+NUMBERS = (
+    "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept",
+    "SliceThickness",
+)  # fmt: skip
+
+
+def all_series(
+    planes: Sequence[Plane], damaged: Mapping[str, Sequence[str]] = NO_WARNINGS
+) -> tuple[Series, ...]:
+    """The Series of all planes: several where a DICOM series must be split, one where two are one scan.
+
+    `damaged` are warnings by SeriesInstanceUID of files that would belong to it and cannot be read.
+    """
+    pieces = [
+        Piece(group.key, with_warnings(_labelled(part, group.label), group.warnings))
+        for group in grouped(planes)
+        for part in split(group.planes)
+    ]
+    return tuple(_series(piece.key, piece.part, damaged) for piece in join_pieces(pieces))
+
+
+def _labelled(part: Part, label: str) -> Part:
+    return replace(part, label=", ".join(filter(None, (label, part.label))))
+
+
+def _series(key: SeriesKey, part: Part, damaged: Mapping[str, Sequence[str]]) -> Series:
+    planes = [part.planes[n] for n in part.layout.kept]
+    first = typical(planes) if planes[0].orientation and part.layout.grid else planes[0]
+    fault = _fault(part, first)
+    uids = sorted({plane.origin.key.series_instance_uid for plane in planes})
+    warnings = [text for uid in uids for text in damaged.get(uid, ())]
+    return Series(
+        study_instance_uid=key.study_instance_uid,
+        series_instance_uid=key.series_instance_uid,
+        sop_class_uid=key.sop_class_uid,
+        modality=key.modality,
+        description=hint(first.sources, "SeriesDescription"),
+        body_part=_body_part(first.sources),
+        orientation=first.orientation or (),
+        rows=first.rows,
+        columns=first.columns,
+        frames=_frames(planes, part.layout.k),
+        grid=None if fault else part.layout.grid,
+        fault=fault,
+        frame_of_reference_uid=first.frame_of_reference_uid,
+        image_type=first.image_type,
+        kernel=hint(first.sources, "ConvolutionKernel"),
+        slice_thickness_mm=_thickness_mm(first.sources),
+        transfer_syntax_uid=first.transfer_syntax_uid,
+        part=part.label,
+        warnings=(
+            *part.warnings, *_notes(planes), *_rescale_warnings(planes), *_number_warnings(first), *warnings,
+        ),
+        header=first.sources[-1],
+    )
+
+
+def _fault(part: Part, first: Plane) -> Fault | None:
+    if part.layout.fault:
+        return Fault(*part.layout.fault)
+    if not first.frame_of_reference_uid:
+        # A SEG lies in its source's frame of reference (PS3.3 C.8.20.2), and none is invented here.
+        return Fault("no_frame_of_reference", "expected a FrameOfReferenceUID, got none")
+    if first.pixels is None:
+        return Fault("no_image", "expected images, got instances without pixels")
+    return None
+
+
+def _frames(planes: Sequence[Plane], k: tuple[float, ...]) -> tuple[Frame, ...]:
+    nowhere = (float("nan"),) * 3
+    indices = k or tuple(map(float, range(len(planes))))
+    return tuple(
+        Frame(
+            plane.origin.path,
+            plane.origin.sop_instance_uid,
+            plane.origin.frame_number,
+            _triple(plane.position or nowhere),
+            index,
+            plane.pixels,
+            plane.origin.key.series_instance_uid,
+        )
+        for plane, index in zip(planes, indices, strict=True)
+    )
+
+
+def _triple(position: tuple[float, ...]) -> tuple[float, float, float]:
+    x, y, z = position
+    return x, y, z
+
+
+def _thickness_mm(sources: Sources) -> float:
+    try:
+        return decimal(sources, "SliceThickness") or 0.0
+    except UnreadableError:
+        return 0.0
+
+
+def _body_part(sources: Sources) -> str:
+    """BodyPartExamined, or what AnatomicRegionSequence means (PS3.3 10.5), in capitals."""
+    named = hint(sources, "BodyPartExamined")
+    if named:
+        return named.upper()
+    try:
+        regions = [item for dataset in sources for item in items(dataset, "AnatomicRegionSequence")]
+    except UnreadableError:
+        return ""
+    return hint(regions[:1], "CodeMeaning").upper()
+
+
+def _notes(planes: Sequence[Plane]) -> tuple[str, ...]:
+    counted = Counter(plane.note for plane in planes if plane.note)
+    return tuple(f"{count} of {len(planes)} slices: {note}" for note, count in counted.items())
+
+
+def _number_warnings(plane: Plane) -> tuple[str, ...]:
+    """Of one slice: whoever writes numbers so does it in all of them."""
+    odd = [keyword for keyword in NUMBERS if is_unusual(plane.sources, keyword)]
+    how = "read by the attributes' own rules although they have a decimal comma or another VR"
+    return (f"{', '.join(odd)}: {how}",) if odd else ()
+
+
+def _rescale_warnings(planes: Sequence[Plane]) -> tuple[str, ...]:
+    """What the headers leave in doubt of the values; the image decides when it is read."""
+    first = planes[0]
+    pixels = [plane.pixels for plane in planes if plane.pixels]
+    facts = facts_of(first.origin.key.modality, first.image_type, pixels, first.sources[-1])
+    return (*_missing_intercepts(planes), *(note.text for note in flags(facts)))
+
+
+def _missing_intercepts(planes: Sequence[Plane]) -> tuple[str, ...]:
+    without = sum(not hint(plane.sources, "RescaleIntercept") for plane in planes if plane.pixels)
+    if not without or planes[0].origin.key.modality != "CT":
+        return ()
+    taken = "stored values are taken as HU" if without == len(planes) else "the slices beside them decide"
+    return (f"{without} of {len(planes)} slices have no RescaleIntercept: {taken}",)

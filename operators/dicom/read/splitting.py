@@ -1,0 +1,180 @@
+"""Splits the planes of one DICOM series into stacks, each of which is one volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from operators.dicom.elements.attributes import hint
+from operators.dicom.headers.planes import Plane
+from operators.dicom.read.geometry import Layout, Stack, lay_out
+from operators.dicom.read.kinds import by_kind, differing, in_one_frame, spread, typical
+from operators.dicom.read.phases import SAME_POSITION_MM, Phase, separate
+from operators.dicom.read.slice_order import even_runs
+
+Order = tuple[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One volume's planes and their layout; `label` is '' for a series that is one volume."""
+
+    planes: tuple[Plane, ...]
+    layout: Layout
+    label: str
+    warnings: tuple[str, ...]
+
+
+def split(planes: Sequence[Plane]) -> list[Part]:
+    """All parts; every plane is in exactly one, exact duplicates counted once."""
+    ordered = sorted(planes, key=lambda plane: plane.order)
+    double = len(ordered) - len({plane.order for plane in ordered})
+    shared = _under_one_uid(ordered) if double else None
+    if shared:
+        return [_faulty(ordered, "", shared)]
+    unique, warnings = _without_duplicates(ordered) if double else (ordered, ())
+    unique, of_frames = in_one_frame(unique)
+    kinds = by_kind(unique)
+    names = ", ".join(differing(kinds))
+    parts = []
+    for n, (kind, members) in enumerate(sorted(kinds.items(), key=lambda pair: pair[0]), 1):
+        label = f"part {n} of {len(kinds)} by {names}" if names else ""
+        others = sum(len(each) for key, each in kinds.items() if key != kind and not key.localizer)
+        found = _located_parts(members, label) if kind.located else [_unlocated(members, label)]
+        parts += [with_warnings(part, _loss(others, names)) for part in found]
+    return [with_warnings(part, (*warnings, *of_frames)) for part in parts]
+
+
+def stack_of(planes: Sequence[Plane]) -> Stack:
+    """Where planes of one kind lie, with the orientation and spacing that most of them have."""
+    usual = typical(planes)
+    return Stack(
+        np.array([plane.position for plane in planes], dtype=np.float64),
+        usual.orientation or (),
+        usual.spacing_mm or (),
+        usual.rows,
+        usual.columns,
+        usual.frame_of_reference_uid,
+    )
+
+
+def with_warnings(part: Part, warnings: tuple[str, ...]) -> Part:
+    """The part with more warnings, behind its own."""
+    return replace(part, warnings=(*part.warnings, *warnings))
+
+
+def _loss(others: int, names: str) -> tuple[str, ...]:
+    if not others:
+        return ()
+    return (f"{others} other slices of the series are not in this volume: they differ in {names}",)
+
+
+def _place(plane: Plane) -> tuple[object, ...]:
+    """What copies of one image have in common: where it lies; its number where that is not said."""
+    number = hint(plane.sources, "InstanceNumber") if plane.position is None else ""
+    return plane.position, plane.orientation, plane.rows, plane.columns, number
+
+
+def _under_one_uid(planes: Sequence[Plane]) -> tuple[str, str] | None:
+    """Why images cannot be told apart, so that no result could refer to one of them."""
+    places: dict[Order, set[tuple[object, ...]]] = {}
+    for plane in planes:
+        places.setdefault(plane.order, set()).add(_place(plane))
+    images = sum(len(each) for each in places.values() if len(each) > 1)
+    if not images:
+        return None
+    uids = sum(len(each) > 1 for each in places.values())
+    text = f"expected a SOPInstanceUID of its own for each image, got {uids} for {images} different images"
+    return "shared_uid", text
+
+
+def _without_duplicates(planes: Sequence[Plane]) -> tuple[list[Plane], tuple[str, ...]]:
+    unique: dict[Order, Plane] = {}
+    ordered = sorted(planes, key=lambda plane: (plane.order, plane.position or (), repr(plane.pixels)))
+    for plane in ordered:
+        unique.setdefault(plane.order, plane)
+    double = len(ordered) - len(unique)
+    return list(unique.values()), (f"{double} images were there more than once and are counted once",)
+
+
+def _unlocated(planes: Sequence[Plane], label: str) -> Part:
+    return _faulty(planes, label, _missing(planes[0]))
+
+
+def _faulty(planes: Sequence[Plane], label: str, fault: tuple[str, str]) -> Part:
+    return Part(tuple(planes), Layout(kept=tuple(range(len(planes))), fault=fault), label, ())
+
+
+def _missing(plane: Plane) -> tuple[str, str]:
+    if plane.rows == 0 or plane.pixels is None:
+        return "no_image", "expected images, got instances without pixels"
+    wanted = {
+        "ImagePositionPatient": ("missing_position", plane.position),
+        "ImageOrientationPatient": ("missing_orientation", plane.orientation),
+        "PixelSpacing": ("missing_spacing", plane.spacing_mm),
+    }
+    keyword, code = next((name, code) for name, (code, value) in wanted.items() if value is None)
+    return code, f"expected {keyword}, got none"
+
+
+def _located_parts(planes: Sequence[Plane], label: str) -> list[Part]:
+    stack = stack_of(planes)
+    if _at_one_position(stack):
+        return [_faulty(planes, label, _one_position(len(planes)))]
+    depths = dict(zip((plane.order for plane in planes), stack.depths_mm.tolist(), strict=True))
+    phases = separate(planes, lambda plane: depths[plane.order])
+    return [part for phase in phases for part in _phase_parts(phase, label)]
+
+
+def _at_one_position(stack: Stack) -> bool:
+    return len(stack.origins) > 1 and bool(np.ptp(stack.origins, axis=0).max() <= SAME_POSITION_MM)
+
+
+def _one_position(images: int) -> tuple[str, str]:
+    text = f"expected a position of its own for each of {images} images, got one for all"
+    return "one_position", text
+
+
+def _phase_parts(phase: Phase, label: str) -> list[Part]:
+    """The phase, and the slices that lie off its grid as parts of their own."""
+    stack = stack_of(phase.planes)
+    named = ", ".join(filter(None, (label, phase.label)))
+    if _at_one_position(stack):
+        return [_faulty(phase.planes, named, _one_position(len(phase.planes)))]
+    layout = lay_out(stack)
+    if layout.fault and layout.fault[0] == "missing_slices":
+        runs = _runs(phase, stack)
+        if runs:
+            return [part for run in runs for part in _phase_parts(run, label)]
+    warnings = (*phase.warnings, *spread(phase.planes), *layout.warnings)
+    part = Part(phase.planes, layout, named, warnings)
+    if not layout.aside:
+        return [part]
+    strays = tuple(phase.planes[n] for n in layout.aside)
+    named = ", ".join(filter(None, (named, "slices off the grid")))
+    return [part, *_phase_parts(Phase(strays, "", ()), named)]
+
+
+def _runs(phase: Phase, stack: Stack) -> list[Phase]:
+    """Stretches of slices at even distances, where a protocol has several; [] where it has not."""
+    sequence = np.argsort(stack.depths_mm, kind="stable")
+    depths_mm = stack.depths_mm[sequence]
+    runs = even_runs(depths_mm)
+    if not runs:
+        return []
+    said = ", ".join(f"{len(run)} slices {_apart(depths_mm[run])}" for run in runs)
+    warning = f"the distance between slices varies, and each stretch is read apart: {said}"
+    return [
+        Phase(
+            tuple(phase.planes[sequence[n]] for n in run),
+            ", ".join(filter(None, (phase.label, f"stretch {number} of {len(runs)}"))),
+            (*phase.warnings, warning),
+        )
+        for number, run in enumerate(runs, 1)
+    ]
+
+
+def _apart(depths_mm: np.ndarray) -> str:
+    return f"{np.median(np.diff(depths_mm)):.2f} mm apart" if len(depths_mm) > 1 else "by itself"

@@ -1,0 +1,1 @@
+"""RT Structure Sets (PS3.3 A.19)."""

@@ -1,0 +1,198 @@
+"""Writes a Segmentation as an RT Structure Set: closed contours on the original slices of its series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from highdicom.base import SOPClass
+from numpy.typing import NDArray
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage
+from scipy import ndimage
+
+from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.headers.series import Frame, Series
+from operators.dicom.provenance.coded_concepts import concept
+from operators.dicom.provenance.identity import copy_identity, decoded
+from operators.dicom.provenance.provenance import (
+    LONG_STRING,
+    NOT_FOR_DIAGNOSIS,
+    Making,
+    algorithm,
+    equipment,
+    mark,
+)
+from operators.dicom.provenance.source_headers import frame_of_reference_uid
+from operators.dicom.provenance.source_references import reference
+from operators.dicom.seg.seg_frames import labelled_slices, planes
+from operators.dicom.seg.segment_descriptions import tracking_identifier
+from operators.errors import UnsuitableError
+from operators.geometry.contours import closed_outlines
+from operators.segmentation.segmentation import Segment, Segmentation
+
+SERIES_NUMBER = 9100  # behind the SEG's, before the report's
+LABEL = "BONES"
+SHORT_STRING = 16  # characters in a value of VR SH (PS3.5 6.2)
+# PS3.4 B.5: retired, and what RT objects name a study by all the same (PS3.3 C.8.8.5)
+DETACHED_STUDY = "1.2.840.10008.3.1.2.3.1"
+CONTOUR_DATA = Tag(0x3006, 0x0050)
+
+
+class StructureSet(SOPClass):
+    """highdicom has no class of its own for it."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(sop_class_uid=RTStructureSetStorage, modality="RTSTRUCT", **given)
+        self._add_contributing_equipment(None)
+
+
+@dataclass(frozen=True, eq=False)
+class Contour:
+    """A closed outline (N, 3), LPS in mm, on one of the series' frames."""
+
+    points_lps: NDArray[np.float64]
+    frame: Frame
+
+
+def write_structures(segmentation: Segmentation, making: Making, path: Path) -> Path:
+    """Writes an RT Structure Set (PS3.3 A.19). Raises OutputError, or UnsuitableError for no voxel at all."""
+    dataset = make_structures(segmentation, making)
+    return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
+
+
+def make_structures(segmentation: Segmentation, making: Making) -> StructureSet:
+    """The structure set, not yet written; the same input gives the same UIDs."""
+    series = making.series
+    header = decoded(series.header)
+    contours = contours_of(segmentation, series)
+    segments = [segment for segment in segmentation.segments if contours[segment.value]]
+    if not segments:
+        raise UnsuitableError("expected at least one labelled voxel, got none", code="nothing_found")
+    dataset = StructureSet(
+        study_instance_uid=series.study_instance_uid,
+        series_instance_uid=making.uid("series", "structures"),
+        series_number=making.series_number(SERIES_NUMBER),
+        series_description=making.description("contours"),
+        sop_instance_uid=making.uid("instance", "structures"),
+        instance_number=1,
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        specific_character_set="ISO_IR 192",
+        **equipment(making),
+    )
+    copy_identity(header, dataset)
+    mark(dataset, making)
+    say_what_it_is(dataset, making)
+    place = frame_of_reference_uid(series, header, segmentation.label_map.grid)
+    dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = place, ""
+    dataset.ReferencedFrameOfReferenceSequence = [frame_of_reference(series, place)]
+    numbered = list(enumerate(segments, start=1))
+    dataset.StructureSetROISequence = [region(n, segment, making, place) for n, segment in numbered]
+    dataset.ROIContourSequence = [
+        contour_item(n, segment, contours[segment.value], series) for n, segment in numbered
+    ]
+    dataset.RTROIObservationsSequence = [observation(n, segment) for n, segment in numbered]
+    return dataset
+
+
+def contours_of(segmentation: Segmentation, series: Series) -> dict[int, list[Contour]]:
+    """The outlines of each value, slice by slice."""
+    label_map = segmentation.label_map
+    columns = label_map.grid.ijk_to_lps[:3, :2]
+    slices = labelled_slices(label_map, series)
+    found: dict[int, list[Contour]] = {segment.value: [] for segment in segmentation.segments}
+    for place, plane in zip(slices, planes(label_map, list(slices.values())), strict=True):
+        frame = series.frames[place]
+        for value, box in enumerate(ndimage.find_objects(plane), start=1):
+            if box is not None and value in found:
+                start = [box[0].start, box[1].start]
+                for outline in closed_outlines(plane[box] == value):
+                    points = (outline + start)[:, ::-1] @ columns.T + frame.position_lps_mm
+                    found[value].append(Contour(points, frame))
+    return found
+
+
+def say_what_it_is(dataset: StructureSet, making: Making) -> None:
+    """Label, dates, and that nobody has approved it."""
+    day, hour = making.day_and_hour
+    dataset.SeriesDate = dataset.StructureSetDate = day
+    dataset.SeriesTime = dataset.StructureSetTime = hour
+    dataset.StructureSetLabel = LABEL
+    dataset.StructureSetDescription = NOT_FOR_DIAGNOSIS
+    dataset.ApprovalStatus = "UNAPPROVED"
+    dataset.OperatorsName = ""
+
+
+def images_of(series_instance_uid: str, frames: Sequence[Frame], series: Series) -> Dataset:
+    """The images of one DICOM series."""
+    images = Dataset()
+    images.SeriesInstanceUID = series_instance_uid
+    images.ContourImageSequence = [reference(frame, series) for frame in frames]
+    return images
+
+
+def frame_of_reference(series: Series, uid: str) -> Dataset:
+    """The images that the contours were drawn on."""
+    named = series.frames_by_series().items()
+    study = Dataset()
+    study.ReferencedSOPClassUID = DETACHED_STUDY
+    study.ReferencedSOPInstanceUID = series.study_instance_uid
+    study.RTReferencedSeriesSequence = [images_of(uid, frames, series) for uid, frames in named]
+    item = Dataset()
+    item.FrameOfReferenceUID = uid
+    item.RTReferencedStudySequence = [study]
+    return item
+
+
+def region(number: int, segment: Segment, making: Making, frame_of_reference_uid: str) -> Dataset:
+    """A bone or fragment, and what drew it."""
+    item = Dataset()
+    item.ROINumber = number
+    item.ReferencedFrameOfReferenceUID = frame_of_reference_uid
+    item.ROIName = segment.label[:LONG_STRING]
+    item.ROIDescription = tracking_identifier(segment)
+    item.ROIGenerationAlgorithm = "AUTOMATIC"
+    item.ROIGenerationDescription = making.package.algorithm_name[:LONG_STRING]
+    item.ROIDerivationAlgorithmIdentificationSequence = algorithm(making)
+    return item
+
+
+def contour_item(number: int, segment: Segment, contours: Sequence[Contour], series: Series) -> Dataset:
+    """A region's contours, in its colour."""
+    item = Dataset()
+    item.ROIDisplayColor = list(segment.rgb)
+    item.ReferencedROINumber = number
+    item.ContourSequence = [one_contour(n, each, series) for n, each in enumerate(contours, start=1)]
+    return item
+
+
+def one_contour(number: int, contour: Contour, series: Series) -> Dataset:
+    """One polygon on one slice."""
+    item = Dataset()
+    item.ContourImageSequence = [reference(contour.frame, series)]
+    item.ContourGeometricType = "CLOSED_PLANAR"
+    item.NumberOfContourPoints = len(contour.points_lps)
+    item.ContourNumber = number
+    # As bytes: pydicom would make an object of each of a million numbers
+    text = "\\".join(f"{value:.3f}" for value in contour.points_lps.ravel().tolist()).encode()
+    text += b" " * (len(text) % 2)
+    item[CONTOUR_DATA] = RawDataElement(CONTOUR_DATA, "DS", len(text), text, 0, False, True)
+    return item
+
+
+def observation(number: int, segment: Segment) -> Dataset:
+    """What a region is, in the same codes as in the SEG."""
+    kind = concept(segment.type)
+    item = Dataset()
+    item.ObservationNumber = item.ReferencedROINumber = number
+    item.ROIObservationLabel = segment.label[:SHORT_STRING]
+    item.SegmentedPropertyCategoryCodeSequence = [concept(segment.category)]
+    item.RTROIIdentificationCodeSequence = [kind]
+    item.RTROIInterpretedType, item.ROIInterpreter = "", ""
+    return item

@@ -1,0 +1,1 @@
+"""DICOM Segmentation (PS3.3 A.51)."""

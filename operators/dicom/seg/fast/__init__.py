@@ -1,0 +1,1 @@
+"""Replaces highdicom's and pydicom's writing of frames."""

@@ -1,0 +1,125 @@
+"""Of what and by what one of Osteon's own SEGs was made: enough to write it in another form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.valuerep import DA, TM
+
+from operators.dicom.elements.attributes import uid
+from operators.dicom.headers.series import Frame, Series
+from operators.dicom.provenance.provenance import MANUFACTURER, Making
+from operators.dicom.seg.seg_geometry import placement_of
+from operators.dicom.seg.seg_reader import SegmentInfo, read_seg
+from operators.dicom.seg.seg_writer import SERIES_NUMBER
+from operators.errors import UnsuitableError
+from operators.geometry.volume import Grid
+from operators.packages.packages import Acceptance, ModelPackage, NetworkSpec
+from operators.segmentation.segmentation import Segment, Segmentation
+
+# As `markings.parameters` writes them
+WEIGHTS = re.compile(r"(\w+) sha256\W+([0-9a-f]{64})")
+# As `Making.description` does
+SOURCE_NUMBER = re.compile(r", series (\d+)")
+NOTHING_ACCEPTED = Acceptance((), (), (), 0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class PackageOfSeg(ModelPackage):
+    """A package of which no more is known than its names and its weights' checksums."""
+
+    weights: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def networks(self) -> tuple[NetworkSpec, ...]:
+        """Names and checksums alone."""
+        return tuple(
+            NetworkSpec(name, "", {}, Path(), sha256, (), (), (0.0, 0.0), ()) for name, sha256 in self.weights
+        )
+
+
+def read_making(path: Path) -> tuple[Segmentation, Making]:
+    """The segmentation of a SEG, without volumes, and its making. Raises UnreadableError, or UnsuitableError
+    for a SEG that is not Osteon's: who drew it, and by what, would have to be invented.
+    """
+    label_map, infos = read_seg(path)
+    dataset = dcmread(path, stop_before_pixels=True)
+    if dataset.get("Manufacturer") != MANUFACTURER:
+        raise UnsuitableError("expected a SEG that Osteon wrote, got another's", code="not_own")
+    package, revision = package_of(dataset), int(dataset.SeriesNumber) - SERIES_NUMBER + 1
+    number = SOURCE_NUMBER.search(str(dataset.SeriesDescription))
+    dataset.SeriesNumber = number[1] if number else None  # the source's, as in the source's own header
+    series, version = series_of(dataset, label_map.grid), str(dataset.SoftwareVersions[0])
+    making = Making(series, package, made_at(dataset), version, revision)
+    return Segmentation(label_map, tuple(map(segment_of, infos)), package), making
+
+
+def package_of(dataset: Dataset) -> PackageOfSeg:
+    """What the SEG says of its algorithm."""
+    algorithm = dataset.SegmentSequence[-1].SegmentationAlgorithmIdentificationSequence[0]
+    return PackageOfSeg(
+        name=str(dataset.SoftwareVersions[1]).partition(" ")[0],
+        version=str(algorithm.AlgorithmVersion),
+        title=str(dataset.SeriesDescription).partition(" segments")[0],
+        algorithm_name=str(algorithm.AlgorithmName),
+        accepts=NOTHING_ACCEPTED, labels=(), folder=Path(),
+        weights=tuple(WEIGHTS.findall(str(algorithm.get("AlgorithmParameters", "")))),
+    )  # fmt: skip
+
+
+def made_at(dataset: Dataset) -> datetime:
+    """When the SEG was made."""
+    return datetime.combine(DA(dataset.ContentDate), TM(dataset.ContentTime))
+
+
+def series_of(dataset: Dataset, grid: Grid) -> Series:
+    """The source, of which a SEG names those slices that hold a segment."""
+    source = dataset.ReferencedSeriesSequence[0]
+    return Series(
+        study_instance_uid=uid((dataset,), "StudyInstanceUID"),
+        series_instance_uid=uid((source,), "SeriesInstanceUID"),
+        sop_class_uid=uid((source.ReferencedInstanceSequence[0],), "ReferencedSOPClassUID"),
+        modality="", description="", body_part="", orientation=(), rows=grid.shape[1], columns=grid.shape[0],
+        frames=frames_of(dataset, series_by_instance(dataset)), grid=grid, fault=None,
+        frame_of_reference_uid=grid.frame_of_reference_uid,
+        image_type=(), kernel="", slice_thickness_mm=0.0, transfer_syntax_uid="", part="", warnings=(),
+        header=dataset,
+    )  # fmt: skip
+
+
+def series_by_instance(dataset: Dataset) -> dict[str, str]:
+    """The SeriesInstanceUID of each instance that was segmented: one scan may have come under several."""
+    return {
+        uid((instance,), "ReferencedSOPInstanceUID"): uid((series,), "SeriesInstanceUID")
+        for series in dataset.ReferencedSeriesSequence
+        for instance in series.ReferencedInstanceSequence
+    }
+
+
+def frames_of(dataset: Dataset, series_uids: Mapping[str, str]) -> tuple[Frame, ...]:
+    """Each slice once, in their order."""
+    frames = {}
+    for k, group in zip(placement_of(dataset).slices, dataset.PerFrameFunctionalGroupsSequence, strict=True):
+        source = group.DerivationImageSequence[0].SourceImageSequence[0]
+        number = source.get("ReferencedFrameNumber")
+        x, y, z = map(float, group.PlanePositionSequence[0].ImagePositionPatient)
+        named = uid((source,), "ReferencedSOPInstanceUID")
+        frames[k] = Frame(
+            Path(), named, None if number is None else int(number), (x, y, z), float(k),
+            series_instance_uid=series_uids.get(named, ""),
+        )  # fmt: skip
+    return tuple(frames[k] for k in sorted(frames))
+
+
+def segment_of(info: SegmentInfo) -> Segment:
+    """Without what a SEG does not say in numbers."""
+    return Segment(
+        info.value, info.bone, info.label, info.fragment, info.category, info.type, info.region,
+        info.laterality, info.rgb, volume_ml=0.0, network_mean=0.0,
+    )  # fmt: skip

@@ -1,0 +1,158 @@
+"""Writes a Segmentation as a DICOM SEG on the original slices of its series.
+
+highdicom makes the object with one voxel a slice, so that all it decides is its own; `seg_encoding.py`
+writes the frames of all segments from the one that it made for each slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from highdicom.seg import Segmentation as DicomSegmentation
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.pixels import as_pixel_options, get_encoder
+from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
+
+from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.provenance.identity import copy_identity, decoded
+from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Making, equipment, mark
+from operators.dicom.provenance.source_headers import slice_headers
+from operators.dicom.provenance.source_references import name_sources, named_places
+from operators.dicom.seg.fast.seg_encoding import encoded_groups, write_frames
+from operators.dicom.seg.seg_frames import bit_frames, labelled_slices, planes, values_present
+from operators.dicom.seg.segment_descriptions import segment_description
+from operators.errors import UnsuitableError
+from operators.geometry.volume import Grid
+from operators.segmentation.segmentation import Segment, Segmentation
+
+SERIES_NUMBER = 9000  # high, so that it sorts after the scanner's own series
+Write = Callable[[BinaryIO], object]
+
+
+def write_seg(segmentation: Segmentation, making: Making, path: Path, *, profile: str = "binary") -> Path:
+    """Writes a SEG (PS3.3 A.51); `profile` is a row of PROFILES. Raises OutputError, or UnsuitableError."""
+    return write_whole(path, PROFILES[profile](segmentation, making))
+
+
+def _binary(segmentation: Segmentation, making: Making) -> Write:
+    """One bit a voxel and segment."""
+    label_map = segmentation.label_map
+    slices = labelled_slices(label_map, making.series)
+    frames = bit_frames(label_map, slices, [segment.value for segment in segmentation.segments])
+    segments = _present(segmentation.segments, frames)
+    places = sorted({frame.place for own in frames.values() for frame in own})
+    dataset, order = _template(segments, places, making, label_map.grid, "binary")
+    groups = dict(zip(order, encoded_groups(dataset), strict=True))
+    del dataset.PerFrameFunctionalGroupsSequence, dataset.PixelData
+    rank = {place: n for n, place in enumerate(order)}
+    ordered = [sorted(frames[segment.value], key=lambda each: rank[each.place]) for segment in segments]
+    return partial(write_frames, template=dataset, groups=groups, frames=ordered)
+
+
+def _label_map(segmentation: Segmentation, making: Making) -> Write:
+    """One value a voxel."""
+    label_map = segmentation.label_map
+    slices = labelled_slices(label_map, making.series)
+    segments = _present(segmentation.segments, values_present(label_map, slices))
+    dataset, order = _template(segments, list(slices), making, label_map.grid, "labelmap")
+    numbers = np.zeros(np.iinfo(label_map.labels.dtype).max + 1, f"u{dataset.BitsAllocated // 8}")
+    numbers[[segment.value for segment in segments]] = np.arange(1, len(segments) + 1)
+    # By name: GDCM, which would come first, aborts the process on frames of odd size (3.2.6)
+    encode = partial(get_encoder(RLELossless).encode, encoding_plugin="pylibjpeg")
+    options = as_pixel_options(dataset, number_of_frames=1)
+    in_order = planes(label_map, [slices[place] for place in order])
+    dataset.PixelData = encapsulate([encode(numbers[plane], **options) for plane in in_order])
+    dataset["PixelData"].is_undefined_length, dataset["PixelData"].VR = True, "OB"  # PS3.5 A.4
+    dataset.file_meta.TransferSyntaxUID = RLELossless
+    return partial(dataset.save_as, enforce_file_format=True)
+
+
+# PS3.3 C.8.20.2: one bit a voxel and segment opens everywhere; one value a voxel is smaller, but needs
+# viewers that know Label Map Segmentation Storage. Of its compressions dcmqi 1.5.7 reads RLE alone.
+PROFILES: dict[str, Callable[[Segmentation, Making], Write]] = {"binary": _binary, "labelmap": _label_map}
+
+
+def _present(segments: Sequence[Segment], values: Container[int]) -> tuple[Segment, ...]:
+    """Those that have voxels; their places are their numbers. Raises UnsuitableError where none has."""
+    present = tuple(segment for segment in segments if segment.value in values)
+    if not present:
+        raise UnsuitableError("expected at least one labelled voxel, got none", code="nothing_found")
+    return present
+
+
+def _template(
+    segments: Sequence[Segment], places: list[int], making: Making, grid: Grid, profile: str
+) -> tuple[DicomSegmentation, list[int]]:
+    """A SEG of `grid` whose segment 1 is on each of the slices at `places`, and in which order they are."""
+    voxels = np.ones((len(places), 1, 1), np.uint8)
+    dataset = make_seg(voxels, segments, places, making, replace(grid, shape=(1, 1, grid.shape[2])), profile)
+    dataset.Columns, dataset.Rows = grid.shape[:2]
+    return dataset, named_places(dataset, making.series)
+
+
+def make_seg(
+    voxels: NDArray[np.uint8], segments: Sequence[Segment], places: list[int], making: Making, grid: Grid,
+    profile: str = "binary",
+) -> DicomSegmentation:
+    """highdicom's SEG of `voxels` (N, rows, columns), which hold segment numbers on the slices at `places`.
+
+    Not compressed; `grid` is that of the voxels; the same input gives the same UIDs.
+    """
+    series = making.series
+    identity = [] if profile == "binary" else [profile]
+    header = decoded(series.header)
+    headers = slice_headers(series, header, grid)
+    dataset = DicomSegmentation(
+        source_images=[headers[n] for n in places],
+        pixel_array=voxels,
+        segmentation_type=profile.upper(),
+        segment_descriptions=[
+            segment_description(number, segment, making)
+            for number, segment in enumerate(segments, start=1)
+        ],
+        series_instance_uid=making.uid("series", *identity),
+        sop_instance_uid=making.uid("instance", *identity),
+        series_number=making.series_number(SERIES_NUMBER),
+        series_description=making.description("segments"),
+        instance_number=1,
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        **equipment(making),
+        **_content(making.made_at),
+    )
+    copy_identity(header, dataset)
+    # PixelPaddingValue says what is background (Supplement 243); highdicom makes it a segment too, and OHIF
+    # 3.13.2 then shifts all colours by one
+    dataset.SegmentSequence = [item for item in dataset.SegmentSequence if item.SegmentNumber > 0]
+    name_sources(dataset, series)
+    mark(dataset, making)
+    _name_dimensions(dataset, making.uid("dimensions", *identity))
+    return dataset
+
+
+def _content(made_at: datetime) -> dict[str, Any]:
+    day, hour = made_at.date(), made_at.time().replace(tzinfo=None)
+    return {
+        "content_description": NOT_FOR_DIAGNOSIS,
+        "content_creator_name": "Osteon^Automatic",
+        "content_label": "BONES",
+        "content_date": day,
+        "content_time": hour,
+        "series_date": day,
+        "series_time": hour,
+        "specific_character_set": "ISO_IR 192",
+    }
+
+
+def _name_dimensions(dataset: DicomSegmentation, uid: UID) -> None:
+    """Replaces what highdicom took from chance."""
+    organizations: list[Dataset] = [*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence]
+    for item in organizations:
+        item.DimensionOrganizationUID = uid

@@ -1,0 +1,232 @@
+"""Which series go to which package, in which order, and why the others do not.
+
+Headers rank series; what an image shows the networks decide. So a series that ranks below a rival, one that
+shows the same part of the body, is only put behind it: it is read where the rival turns out to show nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from operators.dicom.headers.series import Series
+from operators.dicom.hounsfield.hounsfield_header import doubts
+from operators.dicom.read.scan import Scan
+from operators.dicom.select.rivals import stands_for
+from operators.dicom.select.selection_rules import RULES, Reason, names_other_region
+from operators.errors import UsageError
+from operators.packages.packages import ModelPackage
+
+# All codes that a refusal can have, for the reader of a log.
+REASONS = {
+    "other_modality": "not of a modality that the package reads",
+    "other_sop_class": "not of a SOP class that the package reads",
+    "localizer": "a scout view",
+    "rescale_type": "values of another quantity than Hounsfield units",
+    "modality_lut": "values that are looked up in a table",
+    "windowed": "a window of the values, not all of them",
+    "derived_image": "a projection, rendering or map",
+    "shared_uid": "different images under one SOPInstanceUID",
+    "missing_position": "no ImagePositionPatient",
+    "one_position": "one ImagePositionPatient for all slices",
+    "missing_orientation": "no ImageOrientationPatient",
+    "missing_spacing": "no PixelSpacing",
+    "bad_orientation": "direction cosines that are not perpendicular unit vectors",
+    "no_frame_of_reference": "no FrameOfReferenceUID",
+    "no_image": "no pixels",
+    "one_slice": "a single slice",
+    "missing_slices": "more slices missing than may be interpolated",
+    "irregular_spacing": "slices at uneven distances",
+    "irregular_position": "slices beside each other rather than behind each other",
+    "too_large": "more voxels than can be held",
+    "bad_photometric_interpretation": "colour, or an unknown kind of grey",
+    "bad_bits_allocated": "pixels of an unknown size",
+    "unsupported_transfer_syntax": "compressed in a way that cannot be read",
+    "too_few_slices": "fewer slices than the package needs",
+    "slices_too_far_apart": "slices too far apart for the package",
+    "pixels_too_large": "pixels too large for the package",
+    "extent_too_small": "less of the body than the package needs",
+    "missing_uid": "no study or series UID",
+    "another_series_chosen": "a better series of the same study was chosen",
+    "no_package": "no package to offer it to",
+}
+# A slice normal within 45 degrees of the patient's long axis makes an axial stack.
+_AXIAL_COSINE = 0.7
+# Slice thicknesses that differ by less than this count as alike, so that coverage decides.
+_THICKNESS_STEP_MM = 0.25
+# Edge-enhancing kernels, which show thin fracture lines: Siemens B/H/Br/Hr/Bl 60 and above, GE
+# BONE and EDGE, Philips YC to YE and D, Canon FC30 to FC39. Names as known in use, not checked against
+# the manufacturers' documents: they only break a tie.
+_SHARP_KERNEL = re.compile(r"^(?:[BH][A-Z]?[6-9]\d|BONE|EDGE|Y-?[C-E]\b|D\b|FC3\d)", re.IGNORECASE)
+
+Rank = tuple[tuple[int, int], bool, bool, int, float, int, bool, str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """A series that a package will read."""
+
+    series: Series
+    package: ModelPackage
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Refusal:
+    """A series that no package reads: `code` is a key of REASONS; `package` the one that came closest."""
+
+    series: Series
+    code: str
+    text: str
+    package: ModelPackage | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Reserve(Refusal):
+    """A series that a package reads only if none of `better`, rivals that rank above it, was segmented.
+
+    `place` is its own among those that fit, from the best on.
+    """
+
+    better: tuple[Series, ...] = ()
+    place: int = 0
+
+
+Outcome = Selection | Refusal
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A series that a package may read; `better` are the numbers of the candidates that come before it."""
+
+    selection: Selection
+    better: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The series' UID, and which part of it."""
+        return name_of(self.selection.series)
+
+
+def select(
+    scan: Scan, packages: Sequence[ModelPackage], package_name: str | None = None
+) -> tuple[Outcome, ...]:
+    """An outcome for every series, in the scan's order; a series that two packages may read has two."""
+    offered = _offered(packages, package_name)
+    by_package = [_of_package(scan.series, package, offered) for package in offered]
+    return tuple(
+        outcome
+        for n, series in enumerate(scan.series)
+        for outcome in _settled(series, [outcomes[n] for outcomes in by_package])
+    )
+
+
+def _offered(packages: Sequence[ModelPackage], name: str | None) -> list[ModelPackage]:
+    if name is None:
+        return list(packages)
+    offered = [package for package in packages if package.name == name]
+    if not offered:
+        known = ", ".join(sorted(package.name for package in packages))
+        raise UsageError(f"expected a package of {known or 'none'}, got {name}", code="no_such_package")
+    return offered
+
+
+def candidates(outcomes: Sequence[Outcome]) -> tuple[Candidate, ...]:
+    """What is to be read, one after the other: the best of each part of the body, then their rivals by rank.
+
+    A candidate is left out where one of its `better` ones was segmented.
+    """
+    first = [each for each in outcomes if isinstance(each, Selection)]
+    reserves = sorted((each for each in outcomes if isinstance(each, Reserve)), key=lambda each: each.place)
+    found = [Candidate(each) for each in first]
+    numbers = {(id(each.series), each.package.name): n for n, each in enumerate(first)}
+    for number, each in enumerate(reserves, len(first)):
+        assert each.package is not None
+        name = each.package.name
+        better = tuple(sorted(numbers[id(series), name] for series in each.better))
+        found.append(Candidate(Selection(each.series, each.package, each.series.warnings), better))
+        numbers[id(each.series), name] = number
+    return tuple(found)
+
+
+def passed_over(best: str) -> tuple[str, str]:
+    """Code and sentence for a candidate that was left out, for the one of that name was segmented."""
+    return "another_series_chosen", f"expected the best series of the study, which is {best}"
+
+
+def name_of(series: Series) -> str:
+    """The series' UID, and which part of it."""
+    return ", ".join(filter(None, (series.series_instance_uid, series.part)))
+
+
+def _of_package(
+    series: Sequence[Series], package: ModelPackage, offered: Sequence[ModelPackage]
+) -> list[Outcome]:
+    """One outcome for each series: the best of those that fit in a study, reasons for the others."""
+    reasons = [_reason(each, package, offered) for each in series]
+    fitting = [each for each, reason in zip(series, reasons, strict=True) if reason is None]
+    ranked = sorted(fitting, key=lambda each: (names_other_region(each, package, offered), *rank(each)))
+    ordered = _in_order(ranked, package)
+    return [
+        Refusal(each, *reason, package) if reason else ordered[id(each)]
+        for each, reason in zip(series, reasons, strict=True)
+    ]
+
+
+def _in_order(ranked: Sequence[Series], package: ModelPackage) -> dict[int, Outcome]:
+    """By identity: the best of each part of the body is selected, the others come behind their rivals."""
+    chosen: list[Series] = []
+    outcomes: dict[int, Outcome] = {}
+    for place, each in enumerate(ranked):
+        better = tuple(other for other in ranked[:place] if stands_for(other, each))
+        best = next((other for other in better if other in chosen), None)
+        if best is None:
+            chosen.append(each)
+            outcomes[id(each)] = Selection(each, package, each.warnings)
+        else:
+            outcomes[id(each)] = Reserve(each, *passed_over(name_of(best)), package, better, place)
+    return outcomes
+
+
+def _reason(series: Series, package: ModelPackage, offered: Sequence[ModelPackage]) -> Reason | None:
+    found = (rule(series, package, offered) for rule in RULES)
+    return next((reason for reason in found if reason), None)
+
+
+def rank(series: Series) -> Rank:
+    """Smaller is better: surely HU, original, axial, thin, long, most slices, sharp; then UID.
+
+    A file's name has no part in it.
+    """
+    spacing_mm = series.grid.spacing_mm[2] if series.grid else 0.0
+    slices = series.grid.shape[2] if series.grid else 0
+    kind = tuple(value.upper() for value in series.image_type[:2])
+    return (
+        doubts(series),
+        kind != ("ORIGINAL", "PRIMARY"),
+        not _is_axial(series),
+        round(max(spacing_mm, series.slice_thickness_mm) / _THICKNESS_STEP_MM),
+        -round(spacing_mm * slices, 1),
+        -slices,
+        not _SHARP_KERNEL.match(series.kernel),
+        series.series_instance_uid,
+        series.part,
+    )
+
+
+def _is_axial(series: Series) -> bool:
+    """The normal's third component, of the direction cosines' cross product."""
+    ix, iy, _, jx, jy, _ = series.orientation
+    return abs(ix * jy - iy * jx) >= _AXIAL_COSINE
+
+
+def _settled(series: Series, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The packages that may read a series; else the refusal that got furthest down the rules."""
+    readers: list[Outcome] = [each for each in outcomes if isinstance(each, Selection | Reserve)]
+    refusals: list[Refusal] = [each for each in outcomes if isinstance(each, Refusal)]
+    order = list(REASONS)
+    closest = sorted(refusals, key=lambda refusal: -order.index(refusal.code))[:1]
+    if not outcomes:
+        return [Refusal(series, "no_package", "expected a package that could read it, got none")]
+    return readers or list(closest)

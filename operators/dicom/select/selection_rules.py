@@ -1,0 +1,186 @@
+"""The table of rules by which a package takes a series or refuses it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from pydicom.sr.codedict import codes
+
+from operators.dicom.elements.attributes import hint
+from operators.dicom.headers.series import Series
+from operators.dicom.hounsfield.hounsfield_header import Facts, refusal
+from operators.dicom.pixels.volume_reader import require_readable
+from operators.dicom.read.kinds import is_localizer
+from operators.errors import UnreadableError
+from operators.packages.packages import ModelPackage
+
+# A rule says why it refuses, as a code and a sentence, or None.
+Reason = tuple[str, str]
+Rule = Callable[[Series, ModelPackage, Sequence[ModelPackage]], Reason | None]
+
+# Images whose pixels are no longer a plane's Hounsfield units: values 3 and on of ImageType
+# (PS3.3 C.7.6.1.1.2); the words are those known in use, not a published list, and may be too few.
+NOT_A_PLANE = frozenset(
+    {
+        "MIP",
+        "MINIP",
+        "MAX_IP",
+        "MIN_IP",
+        "PROJECTION IMAGE",
+        "MEAN_IP",
+        "VOLUME RENDER",
+        "SURFACE RENDER",
+        "VRT",
+        "SSD",
+        "SCREEN SAVE",
+        "SCREEN CAPTURE",
+        "PERFUSION",
+        "SUBTRACTION",
+        "EVALUATION",
+        "DOSE_INFO",
+    }
+)
+# Parts of a BodyPartExamined that name all of the body: no package ranks lower by them.
+_ANY_REGION = ("BODY", "UNKNOWN", "OTHER")
+
+
+def modality(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
+    """The package's modalities."""
+    wanted = package.accepts.modalities
+    if series.modality in wanted:
+        return None
+    return "other_modality", f"expected modality {' or '.join(wanted)}, got {series.modality or 'none'}"
+
+
+def sop_class(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
+    """The package's SOP classes."""
+    wanted = package.accepts.sop_class_uids
+    if series.sop_class_uid in wanted:
+        return None
+    got = series.sop_class_uid or "none"
+    return "other_sop_class", f"expected SOP class {' or '.join(wanted)}, got {got}"
+
+
+def localizer(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
+    """Scout views show one projection."""
+    if is_localizer(series.image_type):
+        return "localizer", "expected slices, got a localizer"
+    return None
+
+
+def hounsfield(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
+    """Values of another quantity, as the header says; what it leaves open the image decides when read."""
+    return refusal(Facts.of(series))
+
+
+def derived(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
+    """Projections, renderings and maps; reformatted planes are only ranked lower."""
+    found = sorted(NOT_A_PLANE.intersection(value.upper() for value in series.image_type))
+    if found:
+        return "derived_image", f"expected slices in Hounsfield units, got an image of type {found[0]}"
+    return None
+
+
+def names_other_region(series: Series, package: ModelPackage, packages: Sequence[ModelPackage]) -> bool:
+    """Whether the headers clearly name a region that is not the package's. No rule: it only lowers the rank.
+
+    What is written there is copied from protocols and studies, and often names less than the images show.
+    """
+    words = package.accepts.body_parts
+    named, source = series.body_part, "body part"
+    if not named or any(word in _letters(named) for word in _ANY_REGION):
+        named, source = f"{series.description} {hint((series.header,), 'StudyDescription')}", "description"
+    if not words or _names(named, words):
+        return False
+    others = [word for other in packages for word in other.accepts.body_parts]
+    return _names(named, others) or (source == "body part" and _letters(named) in _regions())
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^A-Z0-9]", "", text.upper())
+
+
+def _names(text: str, words: Sequence[str]) -> bool:
+    """Terms such as CHESTABDOMEN are written without spaces, so a part of the text is enough."""
+    return any(_letters(word) in _letters(text) for word in words)
+
+
+@cache
+def _regions() -> frozenset[str]:
+    """DICOM's terms of body regions (PS3.16 CID 4031, as pydicom holds it), as bare capitals."""
+    return frozenset(_letters(keyword) for keyword in codes.CID4031.trait_names() if keyword[0].isupper())
+
+
+def identity(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
+    """A result must name its study and series, and no identity is ever invented."""
+    if series.study_instance_uid and series.series_instance_uid:
+        return None
+    return "missing_uid", "expected a StudyInstanceUID and a SeriesInstanceUID, got none"
+
+
+def readable(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
+    """A grid, and pixels that can be decoded."""
+    try:
+        require_readable(series)
+    except UnreadableError as error:
+        return error.code, str(error)
+    return None
+
+
+def slices(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
+    """Enough of them."""
+    least = package.accepts.minimum_slices
+    if len(series.frames) >= least:
+        return None
+    return "too_few_slices", f"expected at least {least} slices, got {len(series.frames)}"
+
+
+def slice_spacing(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
+    """Thin enough for the networks."""
+    most, got = package.accepts.maximum_slice_spacing_mm, _spacing_mm(series)[2]
+    if got <= most:
+        return None
+    return "slices_too_far_apart", f"expected slices at most {most:g} mm apart, got {got:.2f} mm"
+
+
+def pixel_spacing(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
+    """Fine enough for the networks."""
+    most, got = package.accepts.maximum_pixel_spacing_mm, max(_spacing_mm(series)[:2])
+    if got <= most:
+        return None
+    return "pixels_too_large", f"expected pixels of at most {most:g} mm, got {got:.2f} mm"
+
+
+def extent(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
+    """Enough of the body along every axis."""
+    shape = series.grid.shape if series.grid else (0, 0, 0)
+    least, got = package.accepts.minimum_extent_mm, _least_extent_mm(shape, _spacing_mm(series))
+    if got >= least:
+        return None
+    return "extent_too_small", f"expected at least {least:g} mm along each axis, got {got:.1f} mm"
+
+
+def _least_extent_mm(shape: Sequence[int], spacing_mm: Sequence[float]) -> float:
+    return min(n * step for n, step in zip(shape, spacing_mm, strict=True))
+
+
+def _spacing_mm(series: Series) -> tuple[float, float, float]:
+    return series.grid.spacing_mm if series.grid else (0.0, 0.0, 0.0)
+
+
+# In this order: the first reason is the one that is told.
+RULES: tuple[Rule, ...] = (
+    modality,
+    sop_class,
+    localizer,
+    hounsfield,
+    derived,
+    readable,
+    slices,
+    slice_spacing,
+    pixel_spacing,
+    extent,
+    identity,
+)

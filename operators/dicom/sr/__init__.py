@@ -1,0 +1,1 @@
+"""DICOM structured reports (PS3.16 TID 1500)."""

@@ -1,0 +1,124 @@
+"""Measurements as items of a structured report (PS3.16 TID 300, 1419): name, value, unit, method, error."""
+
+from __future__ import annotations
+
+from highdicom.sr import Measurement, MeasurementProperties, QualitativeEvaluation
+from pydicom.dataset import Dataset
+
+from operators.dicom.provenance.coded_concepts import concept
+from operators.measure.flags import MEANINGS
+from operators.packages.packages import Code
+from operators.segmentation.measurements import Displacement, Gap, Measured, SegmentMeasurements
+from operators.segmentation.segmentation import Flag, Segment
+
+# For what has no code: DICOM's, SNOMED CT's and IBSI's were searched as far as pydicom 3.0.2 holds them
+PRIVATE = "99OSTEON"
+VOLUME = Code("118565006", "SCT", "Volume")
+# Image Biomarker Standardisation Initiative, PS3.16 CID 7477
+AREA = Code("C0JK", "IBSI", "Surface Area of Mesh")
+DIAMETER = Code("L0JK", "IBSI", "Maximum 3D Diameter of a Mesh")
+# PS3.16 CID 7470
+DISTANCE = Code("121206", "DCM", "Distance")
+ROTATION = Code("rotation", PRIVATE, "Rotation against the main fragment")
+TRANSLATION = Code("translation", PRIVATE, "Translation against the main fragment")
+# PS3.16 CID 6048; annex D
+CERTAINTY = Code("111012", "DCM", "Certainty of Finding")
+QUALITY = Code("111052", "DCM", "Quality Finding")
+FRAGMENT_COUNT = Code("fragments", PRIVATE, "Number of fragments")
+
+# PS3.16 CID 7474; CID 7464
+VOXEL_SUM = Code("126030", "DCM", "Sum of segmented voxel volumes")
+MESH = Code("mesh", PRIVATE, "Smoothed marching cubes surface")
+FACES = Code("faces", PRIVATE, "Between facing fracture surfaces, along their normals")
+MIRROR = Code("mirror", PRIVATE, "Surface fit to the mirrored intact other side")
+CALIBRATED = Code("calibrated", PRIVATE, "Networks' log-odds, scaled to frequencies (Platt)")
+COUNT = Code("count", PRIVATE, "Count of segments")
+MEAN = Code("373098007", "SCT", "Mean")
+GREATEST = Code("56851009", "SCT", "Maximum")
+P95 = Code("371889001", "SCT", "Ninety-fifth percentile")
+
+MM3, MM2, MM = (Code(unit, "UCUM", unit) for unit in ("mm3", "mm2", "mm"))
+DEGREE = Code("deg", "UCUM", "degree")
+PERCENT = Code("%", "UCUM", "percent")
+FRAGMENTS = Code("{fragments}", "UCUM", "fragments")
+
+
+def segment_items(row: SegmentMeasurements) -> list[Measurement]:
+    """All that was measured of one segment."""
+    return [
+        number(VOLUME, row.volume_mm3, MM3, VOXEL_SUM, digits=1),
+        number(AREA, row.area_mm2, MM2, MESH, digits=1),
+        number(DIAMETER, row.diameter_mm, MM, MESH),
+        *(gap_items(row.gap) if row.gap else ()),
+        *(displacement_items(row.displacement) if row.displacement else ()),
+    ]
+
+
+def certainty_items(segment: Segment) -> list[Measurement]:
+    """That a bone is there, or that a fragment is a piece of its own; nothing where it is not calibrated."""
+    return certainty(segment.confidence)
+
+
+def fracture_certainty_items(segment: Segment) -> list[Measurement]:
+    """That a segment's bone is fractured; nothing where it is not calibrated."""
+    return certainty(segment.fracture_probability)
+
+
+def certainty(probability: float | None) -> list[Measurement]:
+    """A stated probability in percent; nothing where none is known."""
+    if probability is None:
+        return []
+    return [number(CERTAINTY, Measured(probability * 100), PERCENT, CALIBRATED, digits=0)]
+
+
+def flag_item(flag: Flag) -> QualitativeEvaluation:
+    """What may be wrong, as a code; the sentence is part of the summary."""
+    return QualitativeEvaluation(concept(QUALITY), concept(Code(flag.code, PRIVATE, MEANINGS[flag.code])))
+
+
+def gap_items(gap: Gap) -> list[Measurement]:
+    """Between a fragment and the others of its bone."""
+    values = {MEAN: gap.mean_mm, P95: gap.p95_mm, GREATEST: gap.greatest_mm}
+    return [
+        number(DISTANCE, Measured(value, gap.uncertainty_mm), MM, FACES, derivation)
+        for derivation, value in values.items()
+    ]
+
+
+def displacement_items(moved: Displacement) -> list[Measurement]:
+    """Of a main fragment."""
+    return [
+        number(ROTATION, moved.rotation_deg, DEGREE, MIRROR, digits=1),
+        number(TRANSLATION, moved.translation_mm, MM, MIRROR),
+    ]
+
+
+def count_item(fragments: int) -> Measurement:
+    """How many fragments a bone has."""
+    return number(FRAGMENT_COUNT, Measured(fragments), FRAGMENTS, COUNT)
+
+
+def number(
+    name: Code, measured: Measured, unit: Code, method: Code, derivation: Code | None = None, digits: int = 2
+) -> Measurement:
+    """One number with its method and, where there is one, its error in both directions."""
+    error = None if measured.uncertainty is None else round(measured.uncertainty, digits)
+    item = Measurement(
+        name=concept(name),
+        value=round(measured.value, digits),
+        unit=concept(unit),
+        derivation=None if derivation is None else concept(derivation),
+        method=concept(method),
+        properties=None if error is None else MeasurementProperties(
+            upper_measurement_uncertainty=error, lower_measurement_uncertainty=error
+        ),
+    )  # fmt: skip
+    for part in item[0].get("ContentSequence", ()):
+        give_unit(part, unit)
+    return item
+
+
+def give_unit(part: Dataset, unit: Code) -> None:
+    """An error is in the unit of its number; highdicom 0.28 says "no units"."""
+    for value in part.get("MeasuredValueSequence", ()):
+        value.MeasurementUnitsCodeSequence = [concept(unit)]

@@ -1,0 +1,154 @@
+"""Writes what was measured as a DICOM structured report that refers to the segments of a SEG."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+from highdicom.sr import (
+    Comprehensive3DSR,
+    DeviceObserverIdentifyingAttributes,
+    MeasurementReport,
+    ObservationContext,
+    ObserverContext,
+    RelationshipTypeValues,
+    TextContentItem,
+)
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+
+from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.provenance.coded_concepts import concept
+from operators.dicom.provenance.identity import REQUIRED_PERHAPS_EMPTY, copy_identity, decoded, weights_serial
+from operators.dicom.provenance.provenance import (
+    LONG_STRING,
+    MANUFACTURER,
+    Making,
+    device_uid,
+    equipment,
+    mark,
+)
+from operators.dicom.seg.segment_descriptions import tracking_identifier
+from operators.dicom.sr.measurement_groups import MeasuredSegment, bone_group, segment_group
+from operators.dicom.sr.measurement_items import PRIVATE
+from operators.packages.packages import Code
+from operators.segmentation.segmentation import Flag, Segmentation
+from operators.segmentation.summary import summary
+
+SERIES_NUMBER = 9500  # behind the SEG's
+# PS3.16 CID 7021; CID 100; annex D
+TITLE = Code("126000", "DCM", "Imaging Measurement Report")
+PROCEDURE = Code("25045-6", "LN", "CT unspecified body region")
+SUMMARY = Code("121111", "DCM", "Summary")
+NAMES = ["SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SegmentSequence"]
+
+
+def write_report(segmentation: Segmentation, making: Making, seg: Path, path: Path) -> Path:
+    """Writes a Comprehensive 3D SR (PS3.3 A.35.13, TID 1500) on the file `seg`; raises OutputError."""
+    dataset = make_report(segmentation, making, dcmread(seg, stop_before_pixels=True, specific_tags=NAMES))
+    return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
+
+
+def make_report(segmentation: Segmentation, making: Making, seg: Dataset) -> Comprehensive3DSR:
+    """The report, not yet written; the same input gives the same UIDs. `seg` is the SEG's header."""
+    header = decoded(making.series.header)
+    dataset = Comprehensive3DSR(
+        evidence=[evidence_of(seg, making)],
+        content=content_of(segmentation, making, seg),
+        series_instance_uid=making.uid("report series"),
+        series_number=making.series_number(SERIES_NUMBER),
+        series_description=making.description("measures"),
+        sop_instance_uid=making.uid("report"),
+        instance_number=1,
+        is_complete=True,
+        specific_character_set="ISO_IR 192",
+        **equipment(making),
+    )
+    copy_identity(header, dataset)
+    mark(dataset, making)
+    settle(dataset, making)
+    return dataset
+
+
+def evidence_of(seg: Dataset, making: Making) -> Dataset:
+    """What highdicom must know of the SEG: its names, and whose it is."""
+    item = Dataset()
+    for keyword in REQUIRED_PERHAPS_EMPTY:
+        setattr(item, keyword, "")  # highdicom would parse it; `copy_identity` copies it
+    item.StudyInstanceUID = making.series.study_instance_uid
+    for keyword in NAMES[:3]:
+        item[keyword] = seg[keyword]
+    return item
+
+
+def content_of(segmentation: Segmentation, making: Making, seg: Dataset) -> MeasurementReport:
+    """Who measured, one group for each segment and each broken bone, and a summary in words."""
+    found = measured_segments(segmentation, making, seg)
+    bones = [list(group) for _, group in groupby(found, key=lambda each: each.segment.bone)]
+    report = MeasurementReport(
+        observation_context=observer(making),
+        procedure_reported=concept(PROCEDURE),
+        title=concept(TITLE),
+        imaging_measurements=[
+            *(segment_group(each, making, seg) for each in found),
+            *(bone_group(bone, making) for bone in bones if bone[0].segment.fragment is not None),
+        ],
+    )
+    said = "\n".join(summary(segmentation))
+    text = TextContentItem(concept(SUMMARY), said, RelationshipTypeValues.CONTAINS)
+    report[0].ContentSequence.append(text)
+    return report
+
+
+def measured_segments(segmentation: Segmentation, making: Making, seg: Dataset) -> list[MeasuredSegment]:
+    """Those that the SEG holds and that were measured, each with its number there."""
+    numbers = {item.get("TrackingUID"): int(item.SegmentNumber) for item in seg.SegmentSequence}
+    rows = {row.value: row for row in segmentation.measurements}
+    found = []
+    for segment in segmentation.segments:
+        number = numbers.get(making.tracking_uid(tracking_identifier(segment)))
+        if number is not None and segment.value in rows:
+            flags = tuple(flag for flag in segmentation.flags if segment.value in flag.values)
+            found.append(MeasuredSegment(segment, rows[segment.value], number, one_of_each(flags)))
+    return found
+
+
+def one_of_each(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
+    """One flag of a code: the report says what kind of doubt there is, the summary says all of it."""
+    return tuple({flag.code: flag for flag in flags}.values())
+
+
+def observer(making: Making) -> ObservationContext:
+    """A device, which changes with the weights."""
+    return ObservationContext(observer_device_context=observer_device(making))
+
+
+def observer_device(making: Making) -> ObserverContext:
+    """The algorithm as the one who observed."""
+    device = DeviceObserverIdentifyingAttributes(
+        uid=device_uid(making.package),
+        name=making.package.algorithm_name[:LONG_STRING],
+        manufacturer_name=MANUFACTURER,
+        model_name=making.package.algorithm_name[:LONG_STRING],
+        serial_number=weights_serial(making.package),
+    )
+    return ObserverContext(codes.DCM.Device, device)
+
+
+def settle(dataset: Comprehensive3DSR, making: Making) -> None:
+    """Replaces what highdicom took from the clock, and says whose the private codes are (PS3.3 8.3)."""
+    day, hour = making.day_and_hour
+    dataset.ContentDate = dataset.SeriesDate = day
+    dataset.ContentTime = dataset.SeriesTime = hour
+    dataset.CodingSchemeIdentificationSequence = [scheme(PRIVATE, "Osteon's own codes")]
+
+
+def scheme(designator: str, name: str) -> Dataset:
+    """A coding scheme that no registry knows."""
+    item = Dataset()
+    item.CodingSchemeDesignator = designator
+    item.CodingSchemeName = name
+    item.CodingSchemeResponsibleOrganization = MANUFACTURER
+    return item

@@ -1,0 +1,1 @@
+"""Metrics of a label map against a ground truth."""

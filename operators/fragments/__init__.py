@@ -1,0 +1,1 @@
+"""From the probability of contact surface to fragments."""

@@ -1,0 +1,64 @@
+"""A bone cut out of a CT for a network of fractures, and that network's classes as fragments of the bone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from operators.fragments.watershed import by_size, large_enough, with_nearest
+from operators.geometry.volume import Box, Volume
+from operators.packages.plans import Arrangement
+
+Labels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """Fragments 1, 2, ... of one bone, by falling size, in `labels` (I, J, K); 0 is none.
+
+    `classes` are what the network wrote of each, the largest first; `beyond` more than fit went to others.
+    """
+
+    labels: NDArray[np.uint16]
+    classes: tuple[int, ...]
+    beyond: int
+
+
+def cut_out(volume: Volume, box: Box, bone: NDArray[np.bool_], blank_hu: float) -> Volume:
+    """The block `box` of a CT, blank where `bone` (I, J, K of the block) is not."""
+    hu = volume.hu[box.slices]
+    return Volume(np.where(bone, hu, hu.dtype.type(blank_hu)), volume.grid.crop(box))
+
+
+def pieces_of(
+    answer: Labels, values: Mapping[str, int], rules: Arrangement, voxel_mm3: float, most: int
+) -> Pieces:
+    """At most `most` fragments, from what the network wrote (I, J, K); `values` are those of its classes."""
+    numbered, made_of = np.zeros(answer.shape, np.int32), [0]
+    for name, value in values.items():
+        there = answer == value
+        parts, count = ndimage.label(there) if name in rules.pieces else (there, int(there.any()))
+        numbered[there] = parts[there] + (len(made_of) - 1)
+        made_of += [value] * count
+    joined = with_nearest(numbered, large_enough(numbered, rules.minimum_mm3 / voxel_mm3))
+    ranks = by_size(joined, len(made_of))
+    beyond = max(int(ranks.max()) - most, 0)
+    if beyond:
+        joined = with_nearest(joined, ranks <= most)
+        ranks = by_size(joined, len(made_of))
+    order = np.argsort(ranks, kind="stable")[np.count_nonzero(ranks == 0) :]
+    return Pieces(ranks[joined], tuple(made_of[number] for number in order), beyond)
+
+
+def place(labels: Labels, pieces: Pieces, anatomy: Labels, own: int, first: int) -> None:
+    """Writes fragments as `first`, `first + 1`, ... into the block `labels`, in its place.
+
+    Where the network goes beyond the bone, which has the value `own` in `anatomy`, another bone keeps its
+    voxels, and so does what was written before.
+    """
+    free = (labels == 0) & ((anatomy == own) | (anatomy == 0)) & (pieces.labels > 0)
+    labels[free] = (pieces.labels + (first - 1))[free].astype(np.uint8)

@@ -1,0 +1,165 @@
+"""Puts the fragments of all bones onto the source grid and says what each is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from operators.bones.outlines import OutlinedBone
+from operators.fragments.watershed import Fragments
+from operators.geometry.resampling import covering_box, interpolate_scalar
+from operators.geometry.volume import Box, Grid, LabelMap, slabs
+from operators.packages.confidence import Confidence, log_odds, stated
+from operators.packages.packages import FracturePackage
+from operators.segmentation.segmentation import Contact, Segment, Segmentation
+from operators.segmentation.segments import segment_of
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class FracturedBone:
+    """A bone and its fragments on `grid`."""
+
+    outline: OutlinedBone
+    fragments: Fragments
+    grid: Grid
+
+
+def assemble(source: Grid, bones: tuple[FracturedBone, ...], package: FracturePackage) -> Segmentation:
+    """All bones as one label map on the source grid; only bone-sized blocks are interpolated."""
+    labels = np.zeros(source.shape, np.uint8)
+    warnings: list[str] = []
+    for bone in bones:
+        warnings.extend(place(labels, source, bone))
+    labels_read = LabelMap(labels, source)
+    segments, contacts = [], []
+    for bone in bones:
+        shown = segments_of(bone, labels, source, package)
+        segments.extend(shown)
+        contacts.extend(contacts_of(bone, shown, package.confidence))
+    return Segmentation(labels_read, tuple(segments), package, tuple(warnings), tuple(contacts))
+
+
+def place(labels: NDArray[np.uint8], source: Grid, bone: FracturedBone) -> list[str]:
+    """Writes one bone into `labels`; returns warnings."""
+    box, inside, label = bone.outline.box, bone.outline.inside, bone.outline.region.label
+    values = label.values
+    winners, dropped = nearest_fragments(bone, source.crop(box), inside, len(values))
+    part = labels[box.slices]
+    part[inside] = (winners + (values.start - 1))[inside].astype(np.uint8)
+    if not dropped:
+        return []
+    return [f"{label.meaning}: {dropped} more fragments than the {len(values)} that can be told apart"]
+
+
+def nearest_fragments(
+    bone: FracturedBone, block: Grid, inside: NDArray[np.bool_], most: int
+) -> tuple[NDArray[np.uint8], int]:
+    """For each voxel of `block` the fragment (1, 2, ...) whose interpolated indicator is highest.
+
+    Voxels of the bone that no indicator reaches take the nearest fragment. Fragments beyond
+    `most` are given to their nearest kept one; their number is returned.
+    """
+    fragments = bone.fragments.labels
+    count = int(fragments.max())
+    winner = np.ones(block.shape, np.uint8)
+    if count <= 1:
+        return winner, 0
+    winner[...] = 0
+    boxes = ndimage.find_objects(fragments, min(count, most))
+    for slab in slabs(block.shape):
+        best = np.zeros(slab.shape, np.float32)
+        for value, own in enumerate(boxes, start=1):
+            if own is not None:
+                box = padded_box(own, bone.grid.shape)
+                compete(value, box, bone, block.crop(slab), winner[slab.slices], best)
+    lost = inside & (winner == 0)
+    if lost.any():
+        winner[lost] = nearest_winner(winner, lost, block.spacing_mm)
+    return winner, max(count - most, 0)
+
+
+def nearest_winner(
+    winner: NDArray[np.uint8], lost: NDArray[np.bool_], spacing_mm: tuple[float, ...]
+) -> NDArray[np.uint8] | int:
+    """For each lost voxel the winner that lies nearest; 1 where there is none nearby.
+
+    They lie at the bone's rim, within two voxels of a fragment: a distance map of the whole block
+    would be the greatest array of a run.
+    """
+    nearby = ndimage.binary_dilation(lost, iterations=6) & (winner > 0)
+    if not nearby.any():
+        return 1
+    _, index = cKDTree(np.argwhere(nearby) * spacing_mm).query(np.argwhere(lost) * spacing_mm)
+    found: NDArray[np.uint8] = winner[nearby][index]
+    return found
+
+
+def compete(
+    value: int, own: Box, bone: FracturedBone, block: Grid, winner: NDArray[np.uint8], best: Array
+) -> None:
+    """Where the indicator of a fragment, which lies in the box `own`, is above `best`, it is the winner."""
+    grid = bone.grid.crop(own)
+    reached = covering_box(block, grid)
+    if reached is None:
+        return
+    there = (bone.fragments.labels[own.slices] == value).astype(np.float32)
+    indicator = interpolate_scalar(there, grid, block.crop(reached), 0.0)
+    won, before = winner[reached.slices], best[reached.slices]
+    better = indicator > before
+    won[better], before[better] = value, indicator[better]
+
+
+def padded_box(box: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
+    """A box with one voxel more on all sides, within `shape`: to there its indicator falls to 0."""
+    start = [max(side.start - 1, 0) for side in box]
+    stop = [min(side.stop + 1, n) for side, n in zip(box, shape, strict=True)]
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def segments_of(
+    bone: FracturedBone, labels: NDArray[np.uint8], source: Grid, package: FracturePackage
+) -> list[Segment]:
+    """What each label value of one bone is; values that no voxel of the source grid got are left out."""
+    label = bone.outline.region.label
+    counts = np.bincount(labels[bone.outline.box.slices][bone.outline.inside], minlength=256)
+    values = [value for value in label.values if counts[value]]
+    whole = len(values) == 1
+    ml = source.voxel_volume_mm3 / 1000
+    return [
+        fragment_of(bone, value, None if whole else n, float(counts[value] * ml), package)
+        for n, value in enumerate(values, start=1)
+    ]
+
+
+def contacts_of(bone: FracturedBone, shown: list[Segment], confidence: Confidence) -> list[Contact]:
+    """The faces between the fragments that are shown, where the package has a calibration of them."""
+    first = bone.outline.region.label.first_value
+    number = {segment.value - first + 1: segment.fragment for segment in shown}
+    found = []
+    for (a, b), odds in bone.fragments.contacts.items():
+        one, other, probability = number.get(a), number.get(b), stated(confidence.contact, odds)
+        if one is not None and other is not None and probability is not None:
+            found.append(Contact(bone.outline.region.label.name, (one, other), probability))
+    return found
+
+
+def fragment_of(
+    bone: FracturedBone, value: int, fragment: int | None, volume_ml: float, package: FracturePackage
+) -> Segment:
+    """One segment with its probabilities: those by which it was decided that a piece is shown."""
+    label, found, confidence = bone.outline.region.label, bone.fragments, package.confidence
+    sure = bone.outline.region.confidence
+    number = value - label.first_value + 1
+    own = None if fragment is None else stated(confidence.contact, found.own(number))
+    return replace(
+        segment_of(label, package.labels, value, fragment, volume_ml, sure),
+        bone_probability=stated(confidence.bone, log_odds(sure)),
+        fracture_probability=stated(confidence.of_fractures, found.fractured),
+        fragment_probability=own,
+    )

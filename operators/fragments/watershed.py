@@ -1,0 +1,224 @@
+"""Fracture fragments of one bone, from the probability of contact surface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log10
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from operators.bones.slivers import slivers
+from operators.fragments.region_graph import Face, Regions, basins, voxel_graph
+from operators.geometry.distance import distance_mm
+from operators.packages.confidence import CERTAIN
+from operators.packages.packages import FragmentRules
+
+Array = NDArray[np.float32]
+Labels = NDArray[np.uint16]
+Number = TypeVar("Number", bound=np.integer)
+
+# Valleys whose rim is lower than this are noise of the distance, not a place of their own
+SHALLOW_MM = 1.0
+# Over which the depth is smoothed, a little more than a voxel, whose steps it hides
+SMOOTH_MM = 1.2
+# A certain contact surface stands as high as a place this far from one is deep
+CONTACT_MM = 6.0
+
+
+@dataclass(frozen=True, eq=False)
+class FractureEvidence:
+    """What the fracture network says of one bone, arrays (I, J, K) on one isotropic grid.
+
+    `bone` is the bone's mask, `others` that of the bones around it; `contact` is the probability of a
+    surface between two fragments.
+    """
+
+    bone: NDArray[np.bool_]
+    others: NDArray[np.bool_]
+    contact: Array
+    spacing_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class Fragments:
+    """Fragments of one bone: `labels` (I, J, K) 1, 2, ... by falling size, 0 outside; 1 alone if intact.
+
+    All in log-odds: `contacts`, that a fracture parts two fragments (the lower number first) that touch,
+    or one that touches none from the largest; `fractured`, that the bone is fractured at all: the
+    highest of `contacts`, or of what was joined where there are none.
+    """
+
+    labels: Labels
+    contacts: dict[tuple[int, int], float]
+    fractured: float
+
+    def own(self, fragment: int) -> float:
+        """Log-odds that a fragment is a piece of its own: those of its least certain contact."""
+        return min((odds for pair, odds in self.contacts.items() if fragment in pair), default=self.fractured)
+
+
+def split(evidence: FractureEvidence, rules: FragmentRules, least_odds: float = 0.0) -> Fragments:
+    """The fragments of a bone, each decision with its log-odds; less than `least_odds` parts no two."""
+    return STRATEGIES[rules.strategy](evidence, rules, least_odds)
+
+
+def watershed_and_merge(
+    evidence: FractureEvidence, rules: FragmentRules, least_odds: float = 0.0
+) -> Fragments:
+    """Basins of the distance to contact surfaces, merged where little contact lies between them.
+
+    Components of the interior alone would merge two fragments through any hole in the contact
+    sheet. What speaks for a fracture is the whole face between two basins; those with log-odds below
+    `least_odds` are joined, the least likely first. Basins too small to be a fragment go to a
+    neighbour beforehand, so that no voxel of the bone is lost and no crumb is taken for evidence.
+    Slivers of another bone, which an outline takes along across a joint, are no fragments either.
+    """
+    labels = np.zeros(evidence.bone.shape, np.uint16)
+    if not evidence.bone.any():
+        return Fragments(labels, {}, -CERTAIN)
+    regions = over_segmented(evidence, rules)
+    logit = fracture_logit(rules, evidence.spacing_mm)
+    nearest = joined_below(regions, logit, least_odds)
+    apart = alone(regions, logit)
+    labels[evidence.bone] = regions.of_voxels() + 1
+    kept = large_enough(labels, smallest_voxels(evidence, rules))
+    kept &= ~slivers(labels, evidence.others, evidence.spacing_mm)
+    kept[[region + 1 for region, odds in apart.items() if odds < least_odds]] = False
+    labels = with_nearest(labels, kept)
+    ranks = by_size(labels, len(kept))
+    contacts = contacts_between(regions, logit, ranks) | contacts_lost(regions, logit, ranks) | {
+        (1, int(ranks[region + 1])): odds for region, odds in apart.items() if ranks[region + 1] > 1
+    }
+    nearest = max([nearest, *(odds for odds in apart.values() if odds < least_odds)])
+    return Fragments(ranks[labels], contacts, max(contacts.values(), default=nearest))
+
+
+def joined_below(regions: Regions, logit: Callable[[Face, int], float], least_odds: float) -> float:
+    """Joins pieces over faces of log-odds below `least_odds`; the highest of those that were joined."""
+    joined = [-CERTAIN]
+
+    def may_join(odds: float, _a: int, _b: int) -> bool:
+        if odds < least_odds:
+            joined.append(odds)
+        return odds < least_odds
+
+    regions.merge(logit, may_join)
+    return max(joined)
+
+
+def alone(regions: Regions, logit: Callable[[Face, int], float]) -> dict[int, float]:
+    """The log-odds of pieces that touch no other, the largest left out.
+
+    Each is judged as if a face of certain contact, as wide as itself, parted it from the largest: what
+    no such face could part is a crumb of the outline.
+    """
+    largest = max(regions.sizes, key=lambda region: regions.sizes[region])
+    lone = [region for region, row in regions.faces.items() if not row and region != largest]
+    wide = {region: max(round(regions.sizes[region] ** (2 / 3)), 1) for region in lone}
+    return {region: logit(Face(wide[region], wide[region]), regions.sizes[region]) for region in lone}
+
+
+def contacts_between(
+    regions: Regions, logit: Callable[[Face, int], float], ranks: Labels
+) -> dict[tuple[int, int], float]:
+    """The log-odds of each face between two fragments; `ranks` (V,) are those of the regions' labels."""
+    return {
+        (int(ranks[a + 1]), int(ranks[b + 1])): logit(face, min(regions.sizes[a], regions.sizes[b]))
+        for a, row in regions.faces.items()
+        for b, face in row.items()
+        if 0 < ranks[a + 1] < ranks[b + 1]
+    }
+
+
+def contacts_lost(
+    regions: Regions, logit: Callable[[Face, int], float], ranks: Labels
+) -> dict[tuple[int, int], float]:
+    """The log-odds of fragments that touched only what was given away, by the least of those faces."""
+    found = {}
+    for region, row in regions.faces.items():
+        rank = int(ranks[region + 1])
+        if rank > 1 and row and not any(ranks[other + 1] for other in row):
+            sizes = regions.sizes
+            found[1, rank] = min(logit(face, min(sizes[region], sizes[b])) for b, face in row.items())
+    return found
+
+
+def over_segmented(evidence: FractureEvidence, rules: FragmentRules) -> Regions:
+    """Basins of the relief that could be fragments, more of them than there are, with the contact between."""
+    graph = voxel_graph(evidence.bone)
+    basin = basins(graph, relief(evidence, rules), SHALLOW_MM)
+    regions = Regions(graph, basin, evidence.contact[evidence.bone])
+    regions.absorb(smallest_voxels(evidence, rules))
+    return regions
+
+
+def smallest_voxels(evidence: FractureEvidence, rules: FragmentRules) -> float:
+    """How many voxels the smallest fragment has."""
+    return rules.minimum_mm3 / evidence.spacing_mm**3
+
+
+def fracture_logit(rules: FragmentRules, spacing_mm: float) -> Callable[[Face, int], float]:
+    """The log-odds that what two pieces share is a fracture; see FragmentRules."""
+    bias, of_contact, of_volume, of_area = rules.fracture_logit
+
+    def logit(face: Face, smaller_voxels: int) -> float:
+        contact, volume, area = face_features(face, smaller_voxels, spacing_mm)
+        return bias + of_contact * contact + of_volume * volume + of_area * area
+
+    return logit
+
+
+def face_features(face: Face, smaller_voxels: int, spacing_mm: float) -> tuple[float, float, float]:
+    """Mean contact; decimal logarithms of the smaller piece's mm3 and of the face's mm2."""
+    return face.mean, log10(smaller_voxels * spacing_mm**3), log10(face.size * spacing_mm**2)
+
+
+def relief(evidence: FractureEvidence, rules: FragmentRules) -> Array:
+    """Heights (N,) of the bone's voxels: ridges along contact surfaces, valleys far from them."""
+    core = evidence.bone & (evidence.contact < rules.seed_probability)
+    depth = distance_mm(core, (evidence.spacing_mm,) * 3)
+    smooth: Array = ndimage.gaussian_filter(depth, SMOOTH_MM / evidence.spacing_mm)
+    return CONTACT_MM * evidence.contact[evidence.bone] - smooth[evidence.bone]
+
+
+def large_enough(labels: NDArray[np.integer], smallest: float) -> NDArray[np.bool_]:
+    """Which labels (V,) have at least as many voxels; the largest always."""
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    large: NDArray[np.bool_] = sizes >= min(smallest, sizes.max())
+    return large
+
+
+def with_nearest(labels: NDArray[Number], kept: NDArray[np.bool_]) -> NDArray[Number]:
+    """Gives the voxels of labels that are not `kept` (V,) to the nearest that is."""
+    there = labels > 0
+    given_away = there & ~kept[labels]
+    if not given_away.any():
+        return labels
+    # The nearest voxel of a set is one of its surface: few to search, where a transform would read all
+    taking = there & ~given_away
+    surface = np.argwhere(taking & ~ndimage.binary_erosion(taking))
+    _, nearest = cKDTree(surface).query(np.argwhere(given_away))
+    result = labels.copy()
+    result[given_away] = labels[tuple(surface[nearest].T)]
+    return result
+
+
+def by_size(labels: NDArray[np.integer], count: int) -> Labels:
+    """For each of `count` labels its number from the largest down, 1, 2, ...; 0 for what is not there."""
+    sizes = np.bincount(labels.ravel(), minlength=count)
+    sizes[0] = 0
+    order = [v for v in np.argsort(-sizes, kind="stable") if sizes[v]]
+    table = np.zeros(len(sizes), np.uint16)
+    table[order] = np.arange(1, len(order) + 1)
+    return table
+
+
+STRATEGIES: dict[str, Callable[[FractureEvidence, FragmentRules, float], Fragments]] = {
+    "watershed_and_merge": watershed_and_merge,
+}

@@ -1,0 +1,1 @@
+"""Grids, volumes and label maps in patient space."""

@@ -1,0 +1,141 @@
+"""Images and label maps on a grid in patient space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operators.geometry.value_notes import Note
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+# 8 MB of float32: far below the arrays of a run, far above what a call for each slab costs
+SLAB_VOXELS = 1 << 21
+
+
+def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    """A view of `array` that refuses writes."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where the voxels of an array lie.
+
+    `ijk_to_lps` is 4x4, float64, and takes a voxel's array index (its centre) to patient
+    coordinates in mm, x to the patient's left, y to posterior, z to superior (PS3.3 C.7.6.2.1.1).
+    Its axes need not be perpendicular: a tilted gantry gives a sheared grid.
+    """
+
+    shape: tuple[int, int, int]
+    ijk_to_lps: NDArray[np.float64]
+    frame_of_reference_uid: str = ""
+
+    def __post_init__(self) -> None:
+        affine = np.array(self.ijk_to_lps, dtype=np.float64)
+        if affine.shape != (4, 4) or not np.isfinite(affine).all():
+            raise ValueError(f"expected a finite 4x4 affine, got {affine!r}")
+        if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+            raise ValueError("expected an affine with three independent axes, got a degenerate one")
+        object.__setattr__(self, "ijk_to_lps", read_only(affine))
+        object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between neighbouring voxel centres along each array axis."""
+        i, j, k = np.linalg.norm(self.ijk_to_lps[:3, :3], axis=0)
+        return float(i), float(j), float(k)
+
+    @property
+    def voxel_volume_mm3(self) -> float:
+        """Volume of one voxel; the determinant, so that it holds for sheared grids."""
+        return float(abs(np.linalg.det(self.ijk_to_lps[:3, :3])))
+
+    @property
+    def lps_to_ijk(self) -> NDArray[np.float64]:
+        """4x4, patient mm to array index."""
+        return np.linalg.inv(self.ijk_to_lps).astype(np.float64)
+
+    def crop(self, box: Box) -> Grid:
+        """The grid of the voxels inside `box`."""
+        moved = self.ijk_to_lps.copy()
+        moved[:3, 3] = (self.ijk_to_lps @ np.array([*box.start, 1.0]))[:3]
+        return Grid(box.shape, moved, self.frame_of_reference_uid)
+
+    def same_as(self, other: Grid, tolerance_mm: float = 1e-3) -> bool:
+        """Whether both grids put every voxel at the same place."""
+        return self.shape == other.shape and np.allclose(
+            self.ijk_to_lps, other.ijk_to_lps, rtol=0, atol=tolerance_mm / max(self.shape)
+        )
+
+
+@dataclass(frozen=True)
+class Box:
+    """A block of voxels: `start` inclusive, `stop` exclusive, in array indices."""
+
+    start: tuple[int, int, int]
+    stop: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, slices: tuple[slice, ...]) -> Box:
+        """The block that three slices without steps take, as scipy's find_objects has them."""
+        i, j, k = slices
+        return cls((i.start, j.start, k.start), (i.stop, j.stop, k.stop))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along each axis."""
+        i, j, k = (b - a for a, b in zip(self.start, self.stop, strict=True))
+        return i, j, k
+
+    @property
+    def slices(self) -> tuple[slice, slice, slice]:
+        """For indexing an array with this box."""
+        i, j, k = (slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
+        return i, j, k
+
+    def __iter__(self) -> Iterator[slice]:
+        return iter(self.slices)
+
+
+def slabs(shape: tuple[int, ...]) -> Iterator[Box]:
+    """Blocks across the last axis that together fill a grid of `shape`, thin enough to hold arrays of."""
+    i, j, last = shape
+    thickness = max(SLAB_VOXELS // (i * j), 1)
+    for k in range(0, last, thickness):
+        yield Box((0, 0, k), (i, j, min(k + thickness, last)))
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A CT: `hu` (I, J, K), Hounsfield units, int16 or float32, on `grid`; `notes` say what is doubtful."""
+
+    hu: NDArray[np.int16] | NDArray[np.float32]
+    grid: Grid
+    notes: tuple[Note, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.hu.shape != self.grid.shape:
+            raise ValueError(f"expected an array of {self.grid.shape}, got {self.hu.shape}")
+        object.__setattr__(self, "hu", read_only(self.hu))
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMap:
+    """`labels` (I, J, K), unsigned integers, 0 is background, on `grid`."""
+
+    labels: NDArray[np.uint8] | NDArray[np.uint16]
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        if self.labels.shape != self.grid.shape:
+            raise ValueError(f"expected an array of {self.grid.shape}, got {self.labels.shape}")
+        if self.labels.dtype.kind != "u":
+            raise ValueError(f"expected unsigned labels, got {self.labels.dtype}")
+        object.__setattr__(self, "labels", read_only(self.labels))

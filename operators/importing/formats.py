@@ -1,0 +1,38 @@
+"""Which published formats are read: a table of how each is known and read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from operators.errors import ModelError
+from operators.importing.bundle import is_bundle, read_bundle
+from operators.importing.nnunet_v1 import is_nnunet_v1, read_nnunet_v1
+from operators.importing.nnunet_v2 import is_nnunet_v2, read_nnunet_v2
+from operators.importing.published import Published, Wanted
+
+Reader = Callable[[Path, Wanted], Published]
+
+FORMATS: dict[str, tuple[Callable[[Path], bool], Reader]] = {
+    "nnU-Net v2 (plans.json, dataset.json)": (is_nnunet_v2, read_nnunet_v2),
+    "nnU-Net v1 (plans.pkl)": (is_nnunet_v1, read_nnunet_v1),
+    "a MONAI bundle (configs/metadata.json, configs/inference.json)": (is_bundle, read_bundle),
+}
+
+
+def read_published(folder: Path, wanted: Wanted) -> Published:
+    """The model in a folder. Raises ModelError for a folder that holds none."""
+    for known, read in FORMATS.values():
+        if known(folder):
+            return read(folder, wanted)
+    inner = sorted(path.name for path in below(folder) if any(known(path) for known, _ in FORMATS.values()))
+    hint = f"; there is one in its folder {inner[0]}" if inner else ""
+    raise ModelError(
+        f"expected a folder of {' or '.join(FORMATS)}, got {folder.name} with none of them{hint}",
+        code="no_model",
+    )
+
+
+def below(folder: Path) -> list[Path]:
+    """The folders in a folder."""
+    return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []

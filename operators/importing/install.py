@@ -1,0 +1,130 @@
+"""Writes a published model as a package, whole or not at all, and checks packages that are there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from operators.errors import ModelError, OutputError, UsageError
+from operators.importing.package_tables import Table, model_tables
+from operators.importing.published import Published
+from operators.importing.toml_text import table_text
+from operators.networks.architectures.architecture_table import build
+from operators.networks.weights import fill, load_weights
+from operators.package_files.package_reader import DRAFT_FILE, PACKAGE_FILE, read_package
+from operators.packages.packages import ModelPackage
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+# CT Image Storage and Enhanced CT Image Storage (PS3.4 B.5)
+CT_STORAGE = ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1"]
+# The plans do not say what a model may be asked to read: any region, and what is a volume at all
+ACCEPTS = {
+    "modalities": ["CT"],
+    "sop_class_uids": CT_STORAGE,
+    "body_parts": [],
+    "minimum_slices": 5,
+    "minimum_extent_mm": 20.0,
+    "maximum_slice_spacing_mm": 6.0,
+    "maximum_pixel_spacing_mm": 3.0,
+}
+DRAFT_NOTE = """\
+# A draft: some labels have no code yet. Fill in type.value and type.meaning of each (SNOMED CT), add
+# laterality where there is a side, or take out rows that need not be delivered; then:
+#   osteon models verify {name}
+"""
+
+
+@dataclass(frozen=True)
+class NewPackage:
+    """What a package is to be called, and what its labels are."""
+
+    name: str
+    title: str
+    labels: list[dict[str, Any]]
+    orientation: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether every label has a code."""
+        return all(row["type"]["value"] for row in self.labels)
+
+
+def install(model: Published, new: NewPackage, models: Path) -> Path:
+    """The folder of the new package below `models`, which takes its place in one rename.
+
+    Raises UsageError for a name that is taken or none, ModelError for weights that do not fit,
+    OutputError where the folder cannot be written.
+    """
+    target = models / require_name(new.name)
+    if target.exists():
+        raise UsageError(f"expected a name that is free, {new.name} is there already; give another by --name")
+    part = None
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=".import-", dir=models))
+        # One level deeper than packages are looked for
+        made = part / new.name
+        made.mkdir()
+        write(model, new, made)
+        made.rename(target)
+    except OSError as error:
+        raise OutputError(
+            f"expected a models folder that can be written, got {models}: {error.strerror}",
+            code="output_unwritable",
+        ) from error
+    finally:
+        if part is not None:
+            shutil.rmtree(part, ignore_errors=True)
+    return target
+
+
+def require_name(name: str) -> str:
+    """A name that may become a folder."""
+    if not NAME.fullmatch(name):
+        raise UsageError(f"expected a name of a-z, 0-9, - and _, got {name!r}; give one by --name")
+    return name
+
+
+def write(model: Published, new: NewPackage, folder: Path) -> None:
+    """Weights and package file."""
+    text = package_text(model, new, model_tables(model, new.orientation, folder))
+    name = PACKAGE_FILE if new.complete else DRAFT_FILE
+    (folder / name).write_text(text, encoding="utf-8")
+    if new.complete:
+        read_package(folder / name)
+
+
+def package_text(model: Published, new: NewPackage, stages: list[Table]) -> str:
+    """package.toml."""
+    head = {"name": new.name, "version": "1", "title": new.title, "algorithm_name": new.title[:64]}
+    tables: list[Table] = [
+        ("", head), ("[origin]", asdict(model.origin)), ("[accepts]", ACCEPTS), *stages,
+        *(("[[labels]]", row) for row in new.labels),
+    ]
+    note = "" if new.complete else DRAFT_NOTE.format(name=new.name)
+    return note + "\n".join(table_text(heading, rows) for heading, rows in tables)
+
+
+def verify(folder: Path) -> ModelPackage:
+    """The package of a folder after its file, labels and every network were checked.
+
+    A draft whose labels are filled in becomes a package. Raises ModelError.
+    """
+    draft = folder / DRAFT_FILE
+    package = read_package(draft if draft.is_file() else folder / PACKAGE_FILE)
+    for spec in package.networks:
+        network = build(spec.architecture, **spec.arguments)
+        try:
+            fill(network, load_weights(spec.weights, spec.sha256).tensors)
+        except RuntimeError as error:
+            raise ModelError(
+                f"expected weights of {spec.architecture} in {spec.weights.name}, got others",
+                code="weights_do_not_fit",
+            ) from error
+    if draft.is_file():
+        draft.rename(folder / PACKAGE_FILE)
+    return package

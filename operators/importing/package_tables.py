@@ -1,0 +1,131 @@
+"""The tables of package.toml that say what a published model is; its weights are written by the way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+
+from operators.errors import ModelError
+from operators.importing.published import (
+    WHOLE_RANGE_HU,
+    Published,
+    PublishedBundle,
+    PublishedModel,
+    State,
+)
+from operators.networks.architectures.architecture_table import build
+from operators.networks.weights import fill
+from operators.packages.plans import Arrangement
+
+Table = tuple[str, Mapping[str, Any]]
+
+
+def model_tables(model: Published, orientation: str, folder: Path) -> list[Table]:
+    """All of them, after the weights were written to `folder`; one fold is held at a time."""
+    return TABLES[type(model)](model, orientation, folder)
+
+
+def nnunet_tables(
+    model: PublishedModel, orientation: str, folder: Path, place: tuple[str, ...] = ()
+) -> list[Table]:
+    """Those of an nnU-Net, of the stage before it, of the network that splits its bones; below `place`."""
+    tables = stage_tables(model, place, orientation, folder)
+    if model.previous is not None:
+        tables += nnunet_tables(model.previous, orientation, folder, (*place, "previous"))
+    if model.fracture is not None:
+        below = (*place, "fracture")
+        tables.append((f"[{'.'.join(below)}]", asdict(Arrangement())))
+        tables += nnunet_tables(model.fracture, orientation, folder, below)
+    return tables
+
+
+def bundle_tables(model: PublishedBundle, _: str, folder: Path) -> list[Table]:
+    """The tables of a PublishedBundle, after its weights were written."""
+    (name, checkpoint), = model.checkpoints.items()
+    weights = {
+        "name": name, "weights": f"{name}.safetensors",
+        "sha256": write_weights(model, checkpoint, folder / name),
+    }
+    steps = [("[[steps]]", {"name": step.name, **step.arguments}) for step in model.steps]
+    scheme = {"window_hu": WHOLE_RANGE_HU, "normalisation": {"scheme": "none"}}
+    return [
+        ("[network]", network_row(model) | weights | scheme), *steps, ("[tiling]", asdict(model.tiling)),
+        ("[outcome]", asdict(model.outcome) | {"values": model.outputs}),
+    ]
+
+
+# How each kind of published model is written
+TABLES: dict[type[Published], Callable[[Any, str, Path], list[Table]]] = {
+    PublishedModel: nnunet_tables,
+    PublishedBundle: bundle_tables,
+}
+
+
+def stage_tables(
+    model: PublishedModel, place: tuple[str, ...], orientation: str, folder: Path
+) -> list[Table]:
+    """The tables of one stage, after its weights were written."""
+    dot, line = ("".join(f"{word}{mark}" for word in place) for mark in "._")
+    folds = [
+        {
+            "name": f"{line}{name}",
+            "weights": f"{line}{name}.safetensors",
+            "sha256": write_weights(model, path, folder / f"{line}{name}"),
+        }
+        for name, path in model.checkpoints.items()
+    ]
+    network = network_row(model) | {
+        "window_hu": model.window_hu,
+        "guide": model.guide,
+        "normalisation": asdict(model.normalisation),
+    }
+    return [
+        (f"[{dot}network]", network), (f"[{dot}recipe]", recipe_row(model, orientation)),
+        *((f"[[{dot}folds]]", fold) for fold in folds),
+        *((f"[[{dot}largest]]", asdict(rule)) for rule in model.largest),
+    ]
+
+
+def write_weights(model: Published, checkpoint: Path, stem: Path) -> str:
+    """One fold's tensors as safetensors; its SHA-256. Raises ModelError where they do not fit."""
+    tensors = model.weights(checkpoint)
+    require_fit(model, tensors, f"{checkpoint.parent.name}/{checkpoint.name}")
+    content = save({name: tensor.contiguous().clone() for name, tensor in tensors.items()})
+    stem.with_suffix(".safetensors").write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def require_fit(model: Published, tensors: State, name: str) -> None:
+    """Raises ModelError where the tensors are not exactly those of the architecture."""
+    try:
+        fill(build(model.architecture, **model.arguments), tensors)
+    except RuntimeError as error:
+        raise ModelError(
+            f"expected the weights of {model.architecture} as the plans have it in {name}, got others: "
+            f"{str(error).splitlines()[0]}",
+            code="weights_do_not_fit",
+        ) from error
+
+
+def network_row(model: Published) -> dict[str, Any]:
+    """[network], as far as all kinds have it."""
+    return {
+        "architecture": model.architecture,
+        "arguments": model.arguments,
+        "spacing_mm": model.spacing_mm,
+        "patch": model.patch,
+        "classes": model.classes,
+        # The original's arithmetic on a CPU, for the same labels
+        "precision": "f32",
+    }
+
+
+def recipe_row(model: PublishedModel, orientation: str) -> dict[str, Any]:
+    """[recipe]; how labels come in is said where there are any."""
+    row = asdict(model.recipe) | {"orientation": orientation}
+    return row if model.guide else {key: row[key] for key in row if not key.startswith("guide")}

@@ -1,0 +1,1 @@
+"""Intensities of a CT: whether they are Hounsfield units, how networks read them."""

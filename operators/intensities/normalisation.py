@@ -1,0 +1,76 @@
+"""Intensities as networks read them: the table that package.toml's `scheme` is looked up in.
+
+The schemes but "window" are nnU-Net v2's (preprocessing/normalization), in its order of operations
+and its precision, so that the same image gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operators.packages.packages import NetworkSpec
+
+# Single or double precision; what comes out has that of what went in
+Array = NDArray[Any]
+Mask = NDArray[np.bool_] | None
+EPSILON = 1e-8
+# Schemes that need to know nothing of an image but the voxel
+POINTWISE = ("window", "ct", "none")
+
+
+def normalise(image: Array, spec: NetworkSpec, mask: Mask = None) -> Array:
+    """`image` (...), which may be overwritten, as `spec` reads it; `mask`: where it is not empty."""
+    return SCHEMES[spec.normalisation.scheme](image, spec, mask)
+
+
+def window(image: Array, spec: NetworkSpec, _: Mask) -> Array:
+    """Clipped to the window and mapped to 0..1."""
+    low, high = spec.window_hu
+    scaled: Array = np.subtract(image, np.float32(low), dtype=np.float32)
+    scaled /= np.float32(high - low)
+    return np.clip(scaled, 0, 1, out=scaled)
+
+
+def ct(image: Array, spec: NetworkSpec, _: Mask) -> Array:
+    """Clipped to the window; mean and deviation of the training's foreground taken out."""
+    np.clip(image, *spec.window_hu, out=image)
+    image -= spec.normalisation.mean
+    image /= max(spec.normalisation.std, EPSILON)
+    return image
+
+
+def z_score(image: Array, spec: NetworkSpec, mask: Mask) -> Array:
+    """Its own mean and deviation taken out, of the whole image or of where it is not empty."""
+    if spec.normalisation.masked and mask is not None:
+        inside = image[mask]
+        image[mask] = (inside - inside.mean()) / max(inside.std(), EPSILON)
+        return image
+    mean, std = image.mean(), image.std()
+    image -= mean
+    image /= max(std, EPSILON)
+    return image
+
+
+def rescale_to_01(image: Array, _: NetworkSpec, __: Mask) -> Array:
+    """From its least to its greatest value."""
+    image -= image.min()
+    image /= np.clip(image.max(), EPSILON, None)
+    return image
+
+
+def unchanged(image: Array, _: NetworkSpec, __: Mask) -> Array:
+    """As it is."""
+    return image
+
+
+SCHEMES: dict[str, Callable[[Array, NetworkSpec, Mask], Array]] = {
+    "window": window,
+    "ct": ct,
+    "z_score": z_score,
+    "rescale_to_01": rescale_to_01,
+    "none": unchanged,
+}

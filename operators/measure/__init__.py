@@ -1,0 +1,1 @@
+"""Measurements of segments, and what may be wrong with a result."""

@@ -1,0 +1,112 @@
+"""Measures every segment of a segmentation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from operators.bones.symmetry import mirror_plane
+from operators.geometry.meshes import Mesh, farthest_pair, mesh_of
+from operators.geometry.volume import Box, Grid, LabelMap
+from operators.measure.fracture_faces import FractureFaces, fracture_faces, gap_of
+from operators.measure.mirrored_side import displacement, mirrored
+from operators.segmentation.measurements import Displacement, Measured, SegmentMeasurements
+from operators.segmentation.segmentation import Segment, Segmentation
+
+# Of the bone's volume: smaller pieces have too little surface to be fitted to the other side
+MAIN_SHARE = 0.1
+PLANE_POINTS = 20000
+
+Found = list[tuple[Segment, SegmentMeasurements]]
+
+
+def measured(segmentation: Segmentation) -> Segmentation:
+    """The same with its measurements; segments without voxels have none."""
+    label_map = segmentation.label_map
+    boxes = ndimage.find_objects(label_map.labels)
+    found: Found = []
+    for segment in segmentation.segments:
+        box = boxes[segment.value - 1] if segment.value <= len(boxes) else None
+        if box is not None:
+            found.append((segment, measured_segment(label_map, segment.value, box)))
+    bones = [list(group) for _, group in groupby(found, key=lambda each: each[0].bone)]
+    rows = [row for bone in bones for row in measured_bone(bone, found, label_map)]
+    return replace(segmentation, measurements=tuple(rows))
+
+
+def measured_segment(label_map: LabelMap, value: int, box: tuple[slice, ...]) -> SegmentMeasurements:
+    """What can be said of one segment by itself."""
+    grid = label_map.grid.crop(Box.of(box))
+    mask = label_map.labels[box] == value
+    mesh = mesh_of(mask, grid)
+    area_mm2 = mesh.area_mm2
+    one, other = farthest_pair(mesh.vertices_lps)
+    diameter_mm = float(np.linalg.norm(one - other))
+    return SegmentMeasurements(
+        value,
+        Measured(int(mask.sum()) * grid.voxel_volume_mm3, area_mm2 * grid.voxel_volume_mm3 ** (1 / 3) / 2),
+        Measured(area_mm2),
+        Measured(diameter_mm, extent_mm((one - other) / diameter_mm, grid)),
+        mesh,
+    )
+
+
+def extent_mm(direction: NDArray[np.float64], grid: Grid) -> float:
+    """A voxel's extent along a unit vector (LPS): twice the error of an end that is known to half a voxel."""
+    return float(np.abs(direction @ grid.ijk_to_lps[:3, :3]).sum())
+
+
+def measured_bone(bone: Found, found: Found, label_map: LabelMap) -> list[SegmentMeasurements]:
+    """The rows of one bone's fragments, with gaps and displacements."""
+    rows = [row for _, row in bone]
+    if len(rows) < 2:
+        return rows
+    faces = fracture_faces([row.mesh for row in rows], label_map.grid)
+    moved = displacements(bone, faces, found, label_map)
+    return [
+        replace(row, gap=gap_of(row.mesh, own, label_map.grid), displacement=moved.get(row.value))
+        for row, own in zip(rows, faces, strict=True)
+    ]
+
+
+def displacements(
+    bone: Found, faces: list[FractureFaces], found: Found, label_map: LabelMap
+) -> dict[int, Displacement]:
+    """By label value, of main fragments but the largest; none where the other side is not intact."""
+    intact = other_side(bone[0][0], found)
+    whole_mm3 = sum(row.volume_mm3.value for _, row in bone)
+    outer = {row.value: outer_points(row.mesh, own) for (_, row), own in zip(bone, faces, strict=True)}
+    rows = sorted((row for _, row in bone), key=lambda row: -row.volume_mm3.value)
+    main = [row for row in rows if row.volume_mm3.value >= MAIN_SHARE * whole_mm3]
+    if intact is None or len(main) < 2 or not all(len(outer[row.value]) for row in main):
+        return {}
+    template = mirrored(intact.mesh.vertices_lps.astype(np.float64), *plane_of(label_map))
+    moved = {row.value: displacement(outer[main[0].value], outer[row.value], template) for row in main[1:]}
+    return {value: each for value, each in moved.items() if each is not None}
+
+
+def other_side(segment: Segment, found: Found) -> SegmentMeasurements | None:
+    """The intact bone of the same kind on the other side."""
+    for other, row in found:
+        paired = other.laterality is not None and segment.laterality is not None
+        if paired and other.region == segment.region and other.laterality != segment.laterality:
+            return row if other.fragment is None else None
+    return None
+
+
+def outer_points(mesh: Mesh, faces: FractureFaces) -> NDArray[np.float64]:
+    """Vertices (N, 3) that lie on no fracture: only they are part of the whole bone's surface."""
+    return mesh.vertices_lps[~faces.is_face].astype(np.float64)
+
+
+def plane_of(label_map: LabelMap) -> tuple[NDArray[np.float64], float]:
+    """Normal and offset in mm of the plane in which what is labelled mirrors itself best."""
+    share = np.count_nonzero(label_map.labels) / PLANE_POINTS
+    step = max(int(share ** (1 / 3)), 1)
+    some = np.argwhere(label_map.labels[::step, ::step, ::step]) * step
+    affine = label_map.grid.ijk_to_lps
+    return mirror_plane(some @ affine[:3, :3].T + affine[:3, 3])

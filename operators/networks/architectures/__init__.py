@@ -1,0 +1,1 @@
+"""Network architectures, by the name that a package gives."""

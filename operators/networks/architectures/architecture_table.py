@@ -1,0 +1,47 @@
+"""Networks by name: the table that package.toml's `architecture` is looked up in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pkgutil import resolve_name
+from typing import Any
+
+from torch import nn
+
+from operators.errors import ModelError
+from operators.monai_import import import_monai
+from operators.networks.architectures.monai_architectures import MONAI_ARCHITECTURES
+from operators.networks.architectures.nnunet_architectures import NNUNET_ARCHITECTURES
+from operators.networks.architectures.own_unets import SubpixelUNet, plain_unet
+
+OWN: dict[str, Callable[..., nn.Module]] = {
+    "plain_unet": plain_unet,
+    "subpixel_unet": SubpixelUNet,
+    **NNUNET_ARCHITECTURES,
+}
+
+
+def maker_of(architecture: str) -> Callable[..., nn.Module]:
+    """What builds it. Raises ModelError for a name that does not exist."""
+    if architecture in OWN:
+        return OWN[architecture]
+    if architecture not in MONAI_ARCHITECTURES:
+        known = ", ".join((*OWN, *MONAI_ARCHITECTURES))
+        raise ModelError(
+            f"expected one of the architectures {known}, got {architecture!r}", code="architecture_unknown"
+        )
+    # When one is first wanted: MONAI takes 3 s and 300 MB, which the others do without
+    import_monai()
+    maker: Callable[..., nn.Module] = resolve_name(MONAI_ARCHITECTURES[architecture])
+    return maker
+
+
+def build(architecture: str, **arguments: Any) -> nn.Module:
+    """A network with random weights. Raises ModelError for a name or arguments that do not exist."""
+    make = maker_of(architecture)
+    try:
+        return make(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"expected arguments of {architecture}, got {arguments}: {error}", code="architecture_arguments"
+        ) from error

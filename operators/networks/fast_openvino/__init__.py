@@ -1,0 +1,1 @@
+"""Replacements of OpenVINO's conversion and of some of its layers."""

@@ -1,0 +1,1 @@
+"""MONAI bundles: steps before and after the network."""

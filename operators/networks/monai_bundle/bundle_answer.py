@@ -1,0 +1,144 @@
+"""A bundle's network over a prepared image, and its outputs as labels of the scan's own voxels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from operators.networks.monai_bundle.bundle_steps import Prepared
+from operators.networks.windows.bundle_window import Progress, Run, slabs
+from operators.networks.windows.sliding_window import softmax
+from operators.nnunet.preprocessing import sigmoid
+from operators.packages.monai_bundle import BundlePackage, Outcome
+
+Array = NDArray[np.float32]
+Labels = NDArray[np.uint8]
+
+
+def shares(outputs: Array) -> Array:
+    """Probabilities of outputs that exclude each other, beside them."""
+    return softmax(outputs.copy())
+
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "softmax": shares,
+    "sigmoid": sigmoid,
+    "none": lambda outputs: outputs,
+}
+# What the probability of an output is
+CERTAINTIES = {"greatest": shares, "threshold": sigmoid}
+# Where a slab lies, its outputs (classes, I, J, K), its labels (I, J, K)
+Row = tuple[slice, Array, Labels]
+
+
+@dataclass(eq=False)
+class Certainty:
+    """The mean probability of each value where it won, gathered slab by slab."""
+
+    sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(256))
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
+
+    def add(self, outputs: Array, values: Labels, outcome: Outcome) -> None:
+        """Counts what the network's outputs (classes, ...) say of the `values` that they became."""
+        sure = CERTAINTIES[outcome.decision](outputs).max(axis=0)
+        self.sums += np.bincount(values.ravel(), weights=sure.ravel(), minlength=256)
+        self.counts += np.bincount(values.ravel(), minlength=256)
+
+    def means(self) -> dict[int, float]:
+        """Of those values that won anywhere, 0 to 1."""
+        seen = np.flatnonzero(self.counts)
+        return {int(value): float(self.sums[value] / self.counts[value]) for value in seen}
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """Labels (I, J, K) of the scan's voxels; how many have each value, and how sure the network is of it."""
+
+    labels: Labels
+    counts: NDArray[np.int64]
+    certainties: dict[int, float]
+
+
+def answer(run: Run, prepared: Prepared, package: BundlePackage, progress: Progress) -> Answer:
+    """The network over the image, decided before or after the way back to the scan."""
+    outcome, certainty = package.outcome, Certainty()
+    said = slabs(run, prepared.image, package.network, package.tiling, progress)
+    rows = (activated(where, outputs, package, certainty) for where, outputs in said)
+    found = (decided_first if outcome.decided_first else decided_last)(rows, prepared, package)
+    for value in outcome.largest:
+        keep_largest(found, value, outcome.connected)
+    delivered = np.isin(np.arange(256), [label.first_value for label in package.labels])
+    # Plane by plane, as numpy counts in eight bytes a voxel
+    counts = np.sum([np.bincount(plane.ravel(), minlength=256) for plane in found], axis=0)
+    found *= delivered.astype(np.uint8)[found]
+    return Answer(found, counts * delivered, certainty.means())
+
+
+def activated(where: slice, outputs: Array, package: BundlePackage, certainty: Certainty) -> Row:
+    """A slab after its activation, and its labels, whose certainties are counted by the way."""
+    active = ACTIVATIONS[package.outcome.activation](outputs)
+    labels = decided(active, package)
+    certainty.add(outputs, labels, package.outcome)
+    return where, active, labels
+
+
+def decided_first(rows: Iterable[Row], prepared: Prepared, package: BundlePackage) -> Labels:
+    """Labels at the network's voxels, then at the scan's; outputs are held slab by slab only."""
+    del package
+    labels = np.zeros(prepared.image.shape, np.float32)
+    for where, _, found in rows:
+        labels[where] = found
+    return prepared.back(labels, True).astype(np.uint8)
+
+
+def decided_last(rows: Iterable[Row], prepared: Prepared, package: BundlePackage) -> Labels:
+    """All outputs at the network's voxels; each goes to the scan's on its own."""
+    whole = np.empty((len(package.outputs), *prepared.image.shape), np.float32)
+    for where, active, _ in rows:
+        whole[:, where] = active
+    nearest = package.outcome.nearest
+    return decided((prepared.back(channel, nearest) for channel in whole), package)
+
+
+def decided(channels: Iterable[Array], package: BundlePackage) -> Labels:
+    """The value of each voxel (I, J, K), from one output after the other."""
+    return DECISIONS[package.outcome.decision](zip(package.outputs, channels, strict=True), package.outcome)
+
+
+def greatest(channels: Iterator[tuple[int, Array]], _: Outcome) -> Labels:
+    """The value of the greatest output, of the first of equal ones."""
+    value, first = next(channels)
+    best, labels = first.copy(), np.full(first.shape, value, np.uint8)
+    for value, channel in channels:
+        better = channel > best
+        labels[better], best[better] = value, channel[better]
+    return labels
+
+
+def threshold(channels: Iterator[tuple[int, Array]], outcome: Outcome) -> Labels:
+    """The value of the last output that reaches the threshold, else 0."""
+    value, first = next(channels)
+    labels = np.where(first >= outcome.threshold, value, 0).astype(np.uint8)
+    for value, channel in channels:
+        labels[channel >= outcome.threshold] = value
+    return labels
+
+
+# What `decision` of an outcome may say
+DECISIONS: dict[str, Callable[[Iterator[tuple[int, Array]], Outcome], Labels]] = {
+    "greatest": greatest,
+    "threshold": threshold,
+}
+
+
+def keep_largest(labels: Labels, value: int, connected: int) -> None:
+    """Takes all components of a value but the largest out of `labels`; of equal ones the last stays."""
+    parts, count = ndimage.label(labels == value, ndimage.generate_binary_structure(3, connected))
+    if count > 1:
+        sizes = np.bincount(parts.ravel())
+        sizes[0] = 0
+        labels[(parts > 0) & (parts != np.argsort(sizes)[::-1][0])] = 0

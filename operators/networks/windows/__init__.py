@@ -1,0 +1,1 @@
+"""Sliding windows: networks over volumes, tile by tile."""

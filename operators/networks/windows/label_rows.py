@@ -1,0 +1,166 @@
+"""From what a network says of its own voxels, row by row, to labels of the scan's own: nothing is held whole.
+
+Outputs are interpolated one by one, rounded to the answer's own precision, as nnU-Net keeps them; then the
+greatest wins, the first of those that share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from operators.networks.windows.averages import AVERAGES
+from operators.nnunet.preprocessing import Prepared
+from operators.nnunet.zoom import separate_axis
+from operators.packages.plans import Recipe
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Labels (I, J, K) of the scan's own voxels, how many have each value, how certain it is."""
+
+    labels: NDArray[np.uint8]
+    counts: Counts
+    certainties: dict[int, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Between which two of the network's voxels each of the scan's lies along an axis; the second's share."""
+
+    low: torch.Tensor
+    high: torch.Tensor
+    share: torch.Tensor
+
+    def stretched(self, plane: torch.Tensor) -> torch.Tensor:
+        """A plane interpolated along its first axis: whole rows are copied, which is quick."""
+        low, high = plane.index_select(0, self.low), plane.index_select(0, self.high)
+        return low.lerp_(high, self.share[:, None].to(plane.dtype))
+
+
+@dataclass(eq=False)
+class Certainties:
+    """For each value that wins anywhere, its mean probability there."""
+
+    recipe: Recipe
+    sums: torch.Tensor = field(default_factory=lambda: torch.zeros(256, dtype=torch.float64))
+    counts: torch.Tensor = field(default_factory=lambda: torch.zeros(256, dtype=torch.int64))
+
+    def seeing(self, answers: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """The same answers, seen on their way."""
+        for rows in answers:
+            for row in rows.unbind(1):
+                self.add(*winning(row.float(), self.recipe))
+            yield rows
+
+    def add(self, values: torch.Tensor, sure: torch.Tensor) -> None:
+        """Voxels and their probabilities."""
+        self.sums += torch.bincount(values.ravel(), weights=sure.ravel().double(), minlength=256)
+        self.counts += torch.bincount(values.ravel(), minlength=256)
+
+    def table(self) -> dict[int, float]:
+        """By value."""
+        won = torch.nonzero(self.counts).ravel().tolist()
+        return {value: float(self.sums[value] / self.counts[value]) for value in won}
+
+
+def label_source(
+    answers: Iterable[torch.Tensor], prepared: Prepared, recipe: Recipe, values: Sequence[int] | None
+) -> Found:
+    """Labels from a network's answers (classes, rows, J, K); only these `values` are kept, or all."""
+    kept = np.arange(256, dtype=np.uint8)
+    if values is not None:
+        kept[~np.isin(kept, values)] = 0
+    source = np.zeros([prepared.turned_shape[axis] for axis in np.argsort(prepared.turn.axes)], np.uint8)
+    into = prepared.turn.apply(source)[prepared.box]
+    lines = lines_of(prepared, recipe)
+    certainties, counts = Certainties(recipe), np.zeros(256, np.int64)
+    choose = regions if recipe.regions else winners
+    between = AVERAGES[recipe.averaged].between
+    for number, row in enumerate(source_rows(certainties.seeing(answers), lines[0], between)):
+        labels = kept[choose(row, lines[1:], recipe).numpy()]
+        counts += np.bincount(labels.ravel(), minlength=256)
+        into[number] = labels
+    return Found(source, counts, certainties.table())
+
+
+def lines_of(prepared: Prepared, recipe: Recipe) -> list[Line]:
+    """Each axis; across slices that are resampled apart in an order of its own."""
+    apart = separate_axis(prepared.network_mm, prepared.spacing_mm, recipe.output)
+    sides = zip(prepared.channels.image.shape, prepared.box_shape, strict=True)
+    output = recipe.output
+    return [
+        line_of(before, after, output.order_across if axis == apart else output.order)
+        for axis, (before, after) in enumerate(sides)
+    ]
+
+
+def line_of(before: int, after: int, order: int) -> Line:
+    """scipy's places in grid mode with the edge repeated: the nearest (order 0) or between two (order 1)."""
+    places = np.clip(before / after * (np.arange(after) + 0.5) - 0.5, 0, before - 1)
+    low = np.floor(places if order else places + 0.5).astype(np.int64)
+    share = places - low if order else 0 * places
+    high = np.minimum(low + (share > 0), before - 1)
+    return Line(torch.from_numpy(low), torch.from_numpy(high), torch.from_numpy(share))
+
+
+def source_rows(
+    answers: Iterable[torch.Tensor], line: Line, between: torch.dtype
+) -> Iterator[torch.Tensor]:
+    """The scan's rows (classes, j, k) along the first axis; within them still the network's voxels."""
+    places = list(zip(line.low.tolist(), line.high.tolist(), line.share.tolist(), strict=True))
+    first, last = 0, torch.empty(0)
+    for rows in answers:
+        until = first + rows.shape[1]
+        while places and places[0][1] < until:
+            low, high, share = places.pop(0)
+            before = (rows[:, low - first] if low >= first else last).to(between)
+            yield torch.lerp(before, rows[:, high - first].to(between), share) if share else before
+        if until > first:
+            first, last = until, rows[:, -1].clone()
+
+
+def at_source(plane: torch.Tensor, lines: Sequence[Line], recipe: Recipe) -> torch.Tensor:
+    """One output of a row (j, k) at the scan's voxels (J, K), rounded to the answer's precision."""
+    down, along = lines
+    wide = along.stretched(plane.t().contiguous()).t().contiguous()
+    full = down.stretched(wide)
+    return full.to(AVERAGES[recipe.averaged].kind).float()
+
+
+def winners(row: torch.Tensor, lines: Sequence[Line], recipe: Recipe) -> torch.Tensor:
+    """The class with the highest value; the first of those that share it."""
+    best = at_source(row[0], lines, recipe)
+    labels = torch.zeros(best.shape, dtype=torch.uint8)
+    for value, plane in enumerate(row[1:], start=1):
+        here = at_source(plane, lines, recipe)
+        labels.masked_fill_(here > best, value)
+        torch.maximum(best, here, out=best)
+    return labels
+
+
+def regions(row: torch.Tensor, lines: Sequence[Line], recipe: Recipe) -> torch.Tensor:
+    """Each output's value where its probability is above a half, later ones over earlier ones."""
+    labels = torch.zeros(len(lines[0].low), len(lines[1].low), dtype=torch.uint8)
+    for value, plane in zip(recipe.regions, row, strict=True):
+        labels.masked_fill_(torch.sigmoid(at_source(plane, lines, recipe)) > 0.5, value)
+    return labels
+
+
+def winning(logits: torch.Tensor, recipe: Recipe) -> tuple[torch.Tensor, torch.Tensor]:
+    """The value of each voxel of a row (classes, J, K), and its probability."""
+    if not recipe.regions:
+        shares = torch.softmax(logits, 0) if recipe.averaged == "logits" else logits
+        sure, values = shares.max(0)
+        return values, sure
+    values = torch.zeros(logits.shape[1:], dtype=torch.int64)
+    sure = torch.zeros(logits.shape[1:])
+    for value, share in zip(recipe.regions, torch.sigmoid(logits), strict=True):
+        values[share > 0.5], sure[share > 0.5] = value, share[share > 0.5]
+    return values, sure

@@ -1,0 +1,130 @@
+"""A network over a volume, tile by tile, only where there is something to find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operators.intensities.normalisation import normalise
+from operators.packages.packages import NetworkSpec
+
+Array = NDArray[np.float32]
+Scalar = TypeVar("Scalar", bound=np.generic)
+Start = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Least share of a tile that it has in common with its neighbour, along each axis."""
+
+    overlap: float = 0.3
+
+
+def predict(
+    run: Callable[[Array], Array],
+    hu: Array,
+    spec: NetworkSpec,
+    window: Window,
+    wanted: NDArray[np.bool_] | None = None,
+    progress: Callable[[float], None] = lambda _: None,
+    guide: NDArray[np.uint8] | None = None,
+    keep: Sequence[str] = (),
+) -> Array:
+    """Probabilities (classes, I, J, K), float32, of a volume (I, J, K) in HU.
+
+    Of the classes to `keep`, in their order, or of all. Tiles without any `wanted` voxel are not run: there
+    the background (the first class) has probability 1.
+    A `guide` (channels, I, J, K), 255 for certainty, goes in beside the image.
+    Overlapping tiles are averaged with Gaussian weights (Isensee et al. 2021).
+    """
+    padded, offset = pad_to_patch(normalise(hu, spec), spec.patch)
+    needed = None if wanted is None else pad_to_patch(wanted, spec.patch)[0]
+    guides = [pad_to_patch(channel, spec.patch)[0] for channel in (() if guide is None else guide)]
+    kept = [spec.classes.index(name) for name in keep or spec.classes]
+    total = np.zeros((len(kept), *padded.shape), np.float32)
+    weight = np.zeros(padded.shape, np.float32)
+    gauss = gaussian(spec.patch)
+    weighted = np.empty_like(gauss)
+    starts = list(tile_starts(padded.shape, spec.patch, window))
+    if needed is not None:
+        starts = [start for start in starts if tile(needed, start, spec.patch).any()]
+    for done, start in enumerate(starts, start=1):
+        probabilities = softmax(run(inputs(tile(padded, start, spec.patch), guides, start)))
+        for number, into in zip(kept, total, strict=True):
+            tile(into, start, spec.patch)[...] += np.multiply(probabilities[number], gauss, out=weighted)
+        tile(weight, start, spec.patch)[...] += gauss
+        progress(done / len(starts))
+    inner = tuple(slice(o, o + n) for o, n in zip(offset, hu.shape, strict=True))
+    return normalised(total[(slice(None), *inner)], weight[inner], kept)
+
+
+def inputs(image: Array, guides: list[NDArray[np.uint8]], start: Start) -> Array:
+    """One tile as the network reads it: the image, and its guides where there are any."""
+    if not guides:
+        return image
+    whole = np.empty((1 + len(guides), *image.shape), np.float32)
+    whole[0] = image
+    for channel, into in zip(guides, whole[1:], strict=True):
+        np.divide(tile(channel, start, image.shape), np.float32(255), out=into)
+    return whole
+
+
+def pad_to_patch(
+    array: NDArray[Scalar], patch: tuple[int, ...]
+) -> tuple[NDArray[Scalar], tuple[int, ...]]:
+    """Zeros around an array that is smaller than a patch, and how many stand before it."""
+    missing = [max(p - n, 0) for n, p in zip(array.shape, patch, strict=True)]
+    before = tuple(m // 2 for m in missing)
+    if not any(missing):
+        return array, before
+    return np.pad(array, [(b, m - b) for b, m in zip(before, missing, strict=True)]), before
+
+
+def tile_starts(shape: tuple[int, ...], patch: tuple[int, ...], window: Window) -> Iterator[Start]:
+    """Corners of as few evenly spread tiles as keep the overlap."""
+    axes = []
+    for n, p in zip(shape, patch, strict=True):
+        steps = int(np.ceil((n - p) / (p * (1 - window.overlap)))) if n > p else 0
+        axes.append([round(i * (n - p) / steps) if steps else 0 for i in range(steps + 1)])
+    yield from product(axes[0], axes[1], axes[2])
+
+
+def tile_slices(start: Start, patch: tuple[int, ...]) -> tuple[slice, ...]:
+    """The voxels of the tile that starts at `start`."""
+    return tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
+
+
+def tile(array: NDArray[Scalar], start: Start, patch: tuple[int, ...]) -> NDArray[Scalar]:
+    """The part of `array` in a tile, a view."""
+    return array[tile_slices(start, patch)]
+
+
+def gaussian(patch: tuple[int, ...]) -> Array:
+    """Weights that fall to the tile's edge; sigma an eighth of the tile, as nnU-Net has it."""
+    weight = np.ones((), np.float32)
+    for n in patch:
+        along = np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / (n / 8)) ** 2)
+        weight = np.multiply.outer(weight, along.astype(np.float32))
+    return np.maximum(weight, np.float32(1e-3))
+
+
+def softmax(logits: Array) -> Array:
+    """Probabilities over the first axis, in place of the logits: a tile needs no new arrays."""
+    logits -= logits.max(axis=0)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=0)
+    return logits
+
+
+def normalised(total: Array, weight: Array, classes: list[int]) -> Array:
+    """Weighted means, in place of both; where no tile ran, all background (class 0)."""
+    empty = weight == 0
+    weight[empty] = 1
+    total /= weight
+    total[:, empty] = np.equal(classes, 0)[:, None]
+    return total

@@ -1,0 +1,159 @@
+"""Where the tiles of a published network lie: as nnU-Net lays them, or fewer of them of another size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import ceil, prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operators.intensities.normalisation import normalise
+from operators.networks.architectures.nnunet_architectures import strides_of
+from operators.nnunet.channels import Channels
+from operators.packages.packages import NetworkSpec
+from operators.packages.plans import Stage
+
+Array = NDArray[np.float32]
+Corner = tuple[int, ...]
+Slices = tuple[slice, ...]
+
+# Share of a tile that it has in common with its neighbour in the fast mode: twice the sigma of its weights
+OVERLAP = 0.25
+# As Osteon's own chain has it
+LEAST_WEIGHT = 1e-3
+# A side may be half or twice of what the network was trained with: norms are of what is in the tile
+LEAST, MOST = 0.5, 2.0
+# Air and what is in it ends below, lungs and fat begin above
+BODY_HU = -500.0
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Tiles of `patch` at `corners` in the `box` of an image, which is padded where a tile is larger.
+
+    `rows` are all starts along the first axis, also where no tile is run. `mirror_axes` are mirrored and
+    averaged. `least`: the weight that no voxel of a tile goes below, as a share of the greatest; 0 for the
+    original's, which half precision hardly holds in a tile's corners. `folds_together`: folds share one
+    sum; else each has its own, as the original rounds.
+    """
+
+    mode: str
+    patch: tuple[int, ...]
+    box: Slices
+    rows: tuple[int, ...]
+    corners: tuple[Corner, ...]
+    overlap: float
+    least: float
+    mirror_axes: tuple[int, ...]
+    folds_together: bool
+
+    def spec(self, spec: NetworkSpec) -> NetworkSpec:
+        """A fold as these tiles ask for it; in the fast mode the device chooses runtime and arithmetic."""
+        if self.mode == "exact":
+            return spec
+        return replace(spec, patch=self.patch[-spec.dimensions :], precision="", runtime="")
+
+    def layer(self, row: int) -> list[Corner]:
+        """Tiles that begin in a row."""
+        return [corner for corner in self.corners if corner[0] == row]
+
+
+def exact_tiling(channels: Channels, stage: Stage) -> Tiling:
+    """nnU-Net's: of the trained size, evenly spread, at most `step` of a patch apart."""
+    shape, patch, recipe = channels.image.shape, patch_of(stage.spec), stage.recipe
+    starts = [spread(n, side, side * recipe.step) for n, side in zip(shape, patch, strict=True)]
+    corners = tuple(product(*starts))
+    overlap, mirrored = 1 - recipe.step, recipe.mirror_axes
+    return Tiling("exact", patch, whole(shape), tuple(starts[0]), corners, overlap, 0.0, mirrored, False)
+
+
+def fast_tiling(channels: Channels, stage: Stage) -> Tiling:
+    """As few voxels as possible, where the body is; not mirrored."""
+    body = body_of(channels.image, stage.spec)
+    box = box_of(body)
+    inside = body[box]
+    patch = fast_patch(inside.shape, stage.spec)
+    starts = [spread(n, side, side * (1 - OVERLAP)) for n, side in zip(inside.shape, patch, strict=True)]
+    corners = tuple(corner for corner in product(*starts) if inside[tile_at(corner, patch)].any())
+    return Tiling("fast", patch, box, tuple(starts[0]), corners, OVERLAP, LEAST_WEIGHT, (), True)
+
+
+TILINGS: dict[str, Callable[[Channels, Stage], Tiling]] = {"exact": exact_tiling, "fast": fast_tiling}
+
+
+def patch_of(spec: NetworkSpec) -> tuple[int, ...]:
+    """The trained patch; a network of two dimensions goes over the slices of the first axis."""
+    return (1,) * (3 - spec.dimensions) + spec.patch
+
+
+def whole(shape: Sequence[int]) -> Slices:
+    """All of an image."""
+    return tuple(slice(0, n) for n in shape)
+
+
+def spread(n: int, side: int, step: float) -> list[int]:
+    """Starts of evenly spread tiles, at most `step` apart; one for what is smaller than a tile.
+
+    No two are the same: slices, whose tiles are one voxel thick, have one start each.
+    """
+    count = max(ceil((n - side) / max(step, 1)), 0) + 1
+    apart = (n - side) / (count - 1) if count > 1 else 0
+    return [round(apart * number) for number in range(count)]
+
+
+def tile_at(corner: Sequence[int], patch: Sequence[int]) -> Slices:
+    """The voxels of a tile."""
+    return tuple(slice(start, start + side) for start, side in zip(corner, patch, strict=True))
+
+
+def body_of(image: Array, spec: NetworkSpec) -> NDArray[np.bool_]:
+    """Where there is more than air; everywhere where intensities do not tell."""
+    low = spec.window_hu[0]
+    if spec.normalisation.scheme not in ("ct", "window"):
+        return np.ones(image.shape, np.bool_)
+    bound = normalise(np.array([max(BODY_HU, low)], np.float32), spec)[0]
+    body: NDArray[np.bool_] = image > bound
+    return body if body.any() else np.ones(image.shape, np.bool_)
+
+
+def box_of(body: NDArray[np.bool_]) -> Slices:
+    """The least box that holds all of it."""
+    axes = range(body.ndim)
+    lines = [np.flatnonzero(body.any(axis=tuple(o for o in axes if o != axis))) for axis in axes]
+    return tuple(slice(int(line[0]), int(line[-1]) + 1) for line in lines)
+
+
+def fast_patch(shape: Sequence[int], spec: NetworkSpec) -> tuple[int, ...]:
+    """The tile with which the fewest voxels are run, of all that take no more memory than the patch.
+
+    Its sides are multiples of the network's strides; the patch itself where those are not known.
+    """
+    patch, known = patch_of(spec), strides_of(spec)
+    if known is None:
+        return patch
+    strides = (1,) * (3 - spec.dimensions) + known
+    rows = zip(shape, patch, strides, strict=True)
+    sides = [list(candidates(n, side, stride)) for n, side, stride in rows]
+    fitting = [tile for tile in product(*sides) if prod(tile) <= prod(patch)]
+    return min(fitting, key=lambda tile: (voxels_run(shape, tile), -min(tile)), default=patch)
+
+
+def candidates(n: int, side: int, stride: int) -> Iterator[int]:
+    """Sides that a tile may have along one axis; no more than it takes to cover it alone."""
+    if side == 1:
+        yield 1
+        return
+    enough = ceil(n / stride) * stride
+    least, most = ceil(side * LEAST / stride) * stride, int(side * MOST)
+    for length in range(least, most + 1, stride):
+        if length <= max(enough, least):
+            yield length
+
+
+def voxels_run(shape: Sequence[int], tile: Sequence[int]) -> int:
+    """What a tile costs over an image."""
+    rows = zip(shape, tile, strict=True)
+    return prod(tile) * prod(len(spread(n, side, side * (1 - OVERLAP))) for n, side in rows)

@@ -1,0 +1,1 @@
+"""Preprocessing and postprocessing of nnU-Net's networks."""

@@ -1,0 +1,198 @@
+"""What a model package says: one anatomy as data. `operators.package_files` reads it from disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from operators.packages.confidence import UNCALIBRATED, Confidence
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept (PS3.3 8.8): value, coding scheme, meaning."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What is done to intensities; `scheme` is a row of the table in `normalisation.py`.
+
+    `mean` and `std` are of the training's foreground, for schemes that use them; `masked`: only
+    where the image is not zero.
+    """
+
+    scheme: str = "window"
+    mean: float = 0.0
+    std: float = 1.0
+    masked: bool = False
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """One network: what it is, where its weights are, and what it reads.
+
+    `patch` is in voxels of `spacing_mm`; `window_hu` is clipped by the schemes of normalisation
+    that clip, and mapped to 0..1 by the scheme "window"; `classes` names each output channel, the
+    first is background. `guide` names the classes of the coarse network whose probabilities it
+    reads beside the image. `precision` is the arithmetic that the weights ask for, `runtime` the one
+    that has to do it in float32 on a CPU; empty leaves it to the runtime, and to the device.
+    """
+
+    name: str
+    architecture: str
+    arguments: dict[str, object]
+    weights: Path
+    sha256: str
+    spacing_mm: tuple[float, ...]
+    patch: tuple[int, ...]
+    window_hu: tuple[float, float]
+    classes: tuple[str, ...]
+    guide: tuple[str, ...] = ()
+    normalisation: Normalisation = Normalisation()
+    precision: str = ""
+    runtime: str = ""
+
+    @property
+    def inputs(self) -> int:
+        """Channels that it reads: the image and its guide."""
+        return 1 + len(self.guide)
+
+    @property
+    def dimensions(self) -> int:
+        """2 or 3, from the spacing."""
+        return len(self.spacing_mm)
+
+
+@dataclass(frozen=True)
+class Label:
+    """A bone that the package delivers, and the values kept for it and its fragments.
+
+    An intact bone takes `first_value`; fragments take `first_value`, `first_value + 1`, ... up to
+    `last_value`. `classes` names the network classes that make it; `minimum_ml` is the least
+    volume that counts as having been found. `plausible_ml` and `plausible_mm` are the least and the
+    greatest volume and diameter that the whole bone can have; nothing is said of them where empty.
+    """
+
+    name: str
+    meaning: str
+    first_value: int
+    last_value: int
+    category: Code
+    type: Code
+    laterality: Code | None
+    rgb: tuple[int, int, int]
+    fine_class: str
+    coarse_class: str
+    minimum_ml: float
+    plausible_ml: tuple[float, ...] = ()
+    plausible_mm: tuple[float, ...] = ()
+
+    @property
+    def values(self) -> range:
+        """All values that this bone may use."""
+        return range(self.first_value, self.last_value + 1)
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """Which series a package reads; each limit is one row of the table of selection rules.
+
+    `body_parts` are the terms of BodyPartExamined (PS3.16 annex L) that may hold the anatomy: a
+    series that names another region is refused, one that names none is read. The anatomy counts as
+    found where the coarse network's mean probability of what it found is `minimum_probability`.
+    """
+
+    modalities: tuple[str, ...]
+    sop_class_uids: tuple[str, ...]
+    body_parts: tuple[str, ...]
+    minimum_slices: int
+    minimum_extent_mm: float
+    maximum_slice_spacing_mm: float
+    maximum_pixel_spacing_mm: float
+    minimum_probability: float = 0.0
+
+
+@dataclass(frozen=True)
+class FragmentRules:
+    """How fragments are told apart; `strategy` is a row of the table in `operators.fragments.watershed`.
+
+    `fracture_logit` makes the log-odds that two pieces are parted by a fracture: a constant, and
+    factors of the mean contact over their face, of the decimal logarithm of the smaller piece's
+    volume (mm3), and of that of the face (mm2). `seed_probability`: contact that parts basins.
+    """
+
+    strategy: str
+    minimum_mm3: float
+    seed_probability: float
+    fracture_logit: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class OutlineRules:
+    """Where a bone ends: at `edge` (0 to 1) of the way from soft tissue's HU to the cortex's."""
+
+    edge: float
+
+
+@dataclass(frozen=True)
+class SideRules:
+    """Classes of the coarse network that tell the sides where it is blind to them.
+
+    `middle` lie on the midline; `lateral` lie further out than the paired bones.
+    """
+
+    middle: tuple[str, ...] = ()
+    lateral: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class QualityRules:
+    """When a result is flagged; a limit of 0 is none.
+
+    `thickest_mm`: slices farther apart are too thick; `greatest_ratio` of the volumes of a left and a
+    right bone.
+    """
+
+    thickest_mm: float = 0.0
+    greatest_ratio: float = 0.0
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """What every package says: what it accepts, its labels, its networks, when its results are flagged."""
+
+    name: str
+    version: str
+    title: str
+    algorithm_name: str
+    accepts: Acceptance
+    labels: tuple[Label, ...]
+    folder: Path
+    quality: QualityRules = field(default=QualityRules(), kw_only=True)
+
+    @property
+    def networks(self) -> tuple[NetworkSpec, ...]:
+        """All networks, in the order in which they run."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class FracturePackage(ModelPackage):
+    """One anatomy in Osteon's own chain: bones found, outlined, split into fragments."""
+
+    coarse: NetworkSpec
+    fine: NetworkSpec
+    fracture: NetworkSpec
+    fragments: FragmentRules
+    sides: SideRules = SideRules()
+    confidence: Confidence = UNCALIBRATED
+    outline: OutlineRules | None = None
+
+    @property
+    def networks(self) -> tuple[NetworkSpec, ...]:
+        """See ModelPackage."""
+        return self.coarse, self.fine, self.fracture

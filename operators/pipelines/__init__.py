@@ -1,0 +1,1 @@
+"""The image path of each kind of package, as plain calls."""

@@ -1,0 +1,65 @@
+"""The image path of a published network as plain calls: its classes are the labels, nothing is split.
+
+The network's answer is never there as a whole: finished rows become labels at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from operators.geometry.volume import Volume
+from operators.networks.registry import Networks
+from operators.networks.windows.label_rows import Found
+from operators.networks.windows.nnunet_stages import run_stages
+from operators.nnunet.label_segmentation import delivery
+from operators.nnunet.preprocessing import Prepared
+from operators.nnunet.preprocessing import prepare as prepare_volume
+from operators.packages.plans import DirectPackage
+from operators.segmentation.segmentation import Segmentation, Way
+
+Progress = Callable[[str, float], None]
+Package = TypeVar("Package", bound=DirectPackage)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedScan(Generic[Package]):
+    """A source volume, and the same as the first stage reads it."""
+
+    source: Volume
+    prepared: Prepared
+    package: Package
+
+
+@dataclass(frozen=True, eq=False)
+class Answered(Generic[Package]):
+    """What the last stage found in a scan, and how each network was run."""
+
+    source: Volume
+    found: Found
+    ways: tuple[Way, ...]
+    package: Package
+
+
+def prepare(volume: Volume, package: Package) -> PreparedScan[Package]:
+    """Raises UnsuitableError for a scan of nothing but zeros."""
+    return PreparedScan(volume, prepare_volume(volume, package.stages[0]), package)
+
+
+def answer(scan: PreparedScan[Package], networks: Networks, progress: Progress) -> Answered[Package]:
+    """Every stage over the scan, each with the labels that the one before gave."""
+    package = scan.package
+    found, ways = run_stages(
+        scan.source, scan.prepared, package.stages, networks, package.written,
+        lambda done: progress("network", done),
+    )
+    return Answered(scan.source, found, ways, package)
+
+
+def deliver(answered: Answered[DirectPackage], networks: Networks, progress: Progress) -> Segmentation:
+    """The segments of the source grid. Raises UnsuitableError where there are none."""
+    del networks
+    progress("labels", 1.0)
+    found, grid = answered.found, answered.source.grid
+    return delivery(found.labels, found.counts, found.certainties, grid, answered.package, answered.ways)

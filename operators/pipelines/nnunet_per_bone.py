@@ -1,0 +1,136 @@
+"""A published network of fractures behind a published anatomy network, as plain calls: bone by bone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from operators.fragments.arrangement import Pieces, cut_out, pieces_of, place
+from operators.geometry.volume import Box, LabelMap
+from operators.networks.registry import Networks
+from operators.networks.windows.nnunet_stages import part_of, run_stages
+from operators.nnunet.label_segmentation import not_found
+from operators.nnunet.preprocessing import prepare
+from operators.packages.packages import Label
+from operators.packages.plans import ArrangedPackage
+from operators.pipelines.nnunet import Answered, PreparedScan
+from operators.prefetch import ahead
+from operators.segmentation.segmentation import Segment, Segmentation, Way
+from operators.segmentation.segments import segment_of
+
+Progress = Callable[[str, float], None]
+Labels = NDArray[np.uint8]
+Anatomy = Answered[ArrangedPackage]
+
+
+@dataclass(frozen=True, eq=False)
+class FoundBone:
+    """A bone, the value `own` that the anatomy network wrote of it, and its block of the scan."""
+
+    label: Label
+    own: int
+    box: Box
+
+
+@dataclass(frozen=True, eq=False)
+class Fragmented:
+    """What the network of fractures made of a bone, and how it was run."""
+
+    pieces: Pieces
+    certainties: dict[int, float]
+    ways: tuple[Way, ...]
+
+
+def split(anatomy: Anatomy, networks: Networks, progress: Progress) -> Segmentation:
+    """The fragments of each bone that the anatomy network found. Raises UnsuitableError without a bone."""
+    labels = np.zeros_like(anatomy.found.labels)
+    segments: list[Segment] = []
+    warnings: list[str] = []
+    ways, bones = list(anatomy.ways), found_bones(anatomy)
+    # The next bone is cut out and resampled while the networks are over the present one
+    blocks = ahead(block_of(bone, anatomy) for bone in bones)
+    for number, (bone, block) in enumerate(zip(bones, blocks, strict=True)):
+        here = part_of(partial(progress, "fracture"), number, len(bones))
+        fragmented = None if block is None else fragments_of(bone, block, networks, here)
+        warnings += deliver(bone, fragmented, anatomy, labels)
+        segments += segments_of(bone, fragmented, anatomy, labels)
+        ways += fragmented.ways if fragmented else ()
+    package, grid = anatomy.package, anatomy.source.grid
+    return Segmentation(
+        LabelMap(labels, grid), tuple(segments), package, tuple(warnings), ways=tuple(dict.fromkeys(ways))
+    )
+
+
+def found_bones(anatomy: Anatomy) -> list[FoundBone]:
+    """In the order of the package's labels. Raises UnsuitableError where there are none."""
+    package = anatomy.package
+    boxes = dict(enumerate(ndimage.find_objects(anatomy.found.labels), start=1))
+    bones = [
+        FoundBone(label, own, Box.of(boxes[own]))
+        for label, own in zip(package.labels, package.bones, strict=True)
+        if boxes.get(own)
+    ]
+    if not bones:
+        raise not_found(package)
+    return bones
+
+
+def block_of(bone: FoundBone, anatomy: Anatomy) -> PreparedScan[ArrangedPackage] | None:
+    """One bone, cut out of the CT; None where it is not to be split, or there is nothing to be read."""
+    package = anatomy.package
+    if len(bone.label.values) == 1:
+        return None
+    mask = anatomy.found.labels[bone.box.slices] == bone.own
+    block = cut_out(anatomy.source, bone.box, mask, package.arrangement.blank_hu)
+    return PreparedScan(block, prepare(block, package.fracture[0]), package) if block.hu.any() else None
+
+
+def fragments_of(
+    bone: FoundBone, block: PreparedScan[ArrangedPackage], networks: Networks,
+    progress: Callable[[float], None],
+) -> Fragmented:
+    """What the network says of one bone."""
+    package, stages = block.package, block.package.fracture
+    values = stages[-1].values
+    found, ways = run_stages(
+        block.source, block.prepared, stages, networks, tuple(values.values()), progress
+    )
+    most, voxel_mm3 = len(bone.label.values), block.source.grid.voxel_volume_mm3
+    pieces = pieces_of(found.labels, values, package.arrangement, voxel_mm3, most)
+    return Fragmented(pieces, found.certainties, ways)
+
+
+def deliver(bone: FoundBone, fragmented: Fragmented | None, anatomy: Anatomy, labels: Labels) -> list[str]:
+    """Writes a bone into `labels`, without fragments as the anatomy network has it; returns warnings."""
+    part, own = labels[bone.box.slices], anatomy.found.labels[bone.box.slices]
+    name, first = bone.label.meaning, bone.label.first_value
+    if fragmented is None or not fragmented.pieces.classes:
+        part[(own == bone.own) & (part == 0)] = first
+        said = f"{name}: no fragment found in it, the whole bone is as the anatomy network outlines it"
+        return [said] if len(bone.label.values) > 1 else []
+    place(part, fragmented.pieces, own, bone.own, first)
+    beyond, most = fragmented.pieces.beyond, len(bone.label.values)
+    return [f"{name}: {beyond} more fragments than the {most} that can be told apart"] if beyond else []
+
+
+def segments_of(
+    bone: FoundBone, fragmented: Fragmented | None, anatomy: Anatomy, labels: Labels
+) -> list[Segment]:
+    """What each value of one bone is; values that no voxel got are left out."""
+    label, package = bone.label, anatomy.package
+    counts = np.bincount(labels[bone.box.slices].ravel(), minlength=256)
+    values = [value for value in label.values if counts[value]]
+    whole, ml = len(values) == 1, anatomy.source.grid.voxel_volume_mm3 / 1000
+    sure = dict.fromkeys(label.values, anatomy.found.certainties.get(bone.own, 0.0))
+    if fragmented:
+        made_of = enumerate(fragmented.pieces.classes, start=label.first_value)
+        sure |= {value: fragmented.certainties.get(one, 0.0) for value, one in made_of}
+    return [
+        segment_of(label, package.labels, value, None if whole else n, float(counts[value] * ml), sure[value])
+        for n, value in enumerate(values, start=1)
+    ]

@@ -1,0 +1,1 @@
+"""What a run found: segments, their names, colours and summary."""

@@ -1,0 +1,63 @@
+"""Colours of fragments: far apart from each other and from the whole bones, as an eye sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operators.packages.packages import Label
+
+Colour = tuple[int, int, int]
+Colours = NDArray[np.float64]
+
+STEP = 15  # of 255: 18 steps a channel, far finer than the colours will lie apart
+# Seen over a CT, which is grey: neither near black or white, nor near grey (CIELab)
+LIGHTNESS, LEAST_CHROMA = (45.0, 95.0), 40.0
+# Of CIELab's axes: lightness counts less, because the bone shows through an overlay with its own
+WEIGHTS = np.array([0.7, 1.0, 1.0])
+# IEC 61966-2-1: sRGB to CIE XYZ under D65, and D65's white
+SRGB_TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
+WHITE_XYZ = np.array([0.95047, 1.0, 1.08883])
+
+
+def fragment_colour(labels: Sequence[Label], bone: str, fragment: int) -> Colour:
+    """The colour of the n-th fragment of a package's bone; the same for the same labels."""
+    bones = [label for label in labels if fragment <= len(label.values)]
+    before = sum(min(len(label.values), fragment - 1) for label in labels)
+    place = before + [label.name for label in bones].index(bone)
+    return _palette(tuple(label.rgb for label in labels), sum(len(label.values) for label in labels))[place]
+
+
+@cache
+def _palette(bones: tuple[Colour, ...], count: int) -> tuple[Colour, ...]:
+    """`count` colours, each the farthest from the bones' and all before it: the first are the clearest."""
+    steps = np.arange(0, 256, STEP)
+    colours = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    lab = cielab(colours)
+    chroma = np.hypot(lab[:, 1], lab[:, 2])
+    usable = (lab[:, 0] >= LIGHTNESS[0]) & (lab[:, 0] <= LIGHTNESS[1]) & (chroma >= LEAST_CHROMA)
+    colours, lab = colours[usable], lab[usable] * WEIGHTS
+    away = np.linalg.norm(lab[:, None] - (cielab(np.array(bones)) * WEIGHTS)[None], axis=2).min(axis=1)
+    chosen = []
+    for _ in range(count):
+        farthest = int(away.argmax())
+        red, green, blue = colours[farthest].tolist()
+        chosen.append((red, green, blue))
+        away = np.minimum(away, np.linalg.norm(lab - lab[farthest], axis=1))
+    return tuple(chosen)
+
+
+def cielab(rgb: NDArray[np.int64]) -> Colours:
+    """CIELab (..., 3) of sRGB in 0..255 (IEC 61966-2-1, CIE 15)."""
+    share = rgb / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    relative = linear @ SRGB_TO_XYZ.T / WHITE_XYZ
+    x, y, z = np.moveaxis(
+        np.where(relative > (6 / 29) ** 3, np.cbrt(relative), relative / (3 * (6 / 29) ** 2) + 4 / 29), -1, 0
+    )
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)

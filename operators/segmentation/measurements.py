@@ -1,0 +1,52 @@
+"""What is measured of bones and fragments, each number with its uncertainty where one can be given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from operators.geometry.meshes import Mesh
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number and the greatest error that voxels or fits make likely; None where none can be given.
+
+    It says nothing of whether the right voxels were labelled.
+    """
+
+    value: float
+    uncertainty: float | None = None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Distances in mm from a fragment's fracture faces, along their normals, to the faces opposite.
+
+    `uncertainty_mm` holds for each of the three.
+    """
+
+    mean_mm: float
+    p95_mm: float
+    greatest_mm: float
+    uncertainty_mm: float
+
+
+@dataclass(frozen=True)
+class Displacement:
+    """How a fragment has moved against its bone's main one, by the mirrored intact other side."""
+
+    rotation_deg: Measured
+    translation_mm: Measured
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentMeasurements:
+    """Of the segment with the label `value`; `gap` and `displacement` are None where there are none."""
+
+    value: int
+    volume_mm3: Measured
+    area_mm2: Measured
+    diameter_mm: Measured
+    mesh: Mesh
+    gap: Gap | None = None
+    displacement: Displacement | None = None

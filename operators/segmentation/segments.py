@@ -1,0 +1,34 @@
+"""What a segment is, from the label of its bone: an anatomical structure, or a fragment of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from operators.packages.packages import Code, Label
+from operators.segmentation.colours import fragment_colour
+from operators.segmentation.segmentation import Segment
+
+# PS3.16 CID 7150 and SNOMED CT: a fragment is a lesion whose type is the morphology "Fracture"
+LESION = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+FRACTURE = Code("72704001", "SCT", "Fracture")
+
+
+def segment_of(
+    label: Label, labels: Sequence[Label], value: int, fragment: int | None, volume_ml: float,
+    network_mean: float,
+) -> Segment:
+    """A bone of a package that has `labels`; a fragment is a fracture in the bone's region."""
+    whole = fragment is None
+    return Segment(
+        value=value,
+        bone=label.name,
+        label=label.meaning if whole else f"{label.meaning} fragment {fragment}",
+        fragment=fragment,
+        category=label.category if whole else LESION,
+        type=label.type if whole else FRACTURE,
+        region=label.type,
+        laterality=label.laterality,
+        rgb=label.rgb if fragment is None else fragment_colour(labels, label.name, fragment),
+        volume_ml=volume_ml,
+        network_mean=network_mean,
+    )

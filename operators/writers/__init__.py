@@ -1,0 +1,1 @@
+"""MONAI operators that write results."""

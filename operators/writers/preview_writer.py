@@ -1,0 +1,34 @@
+"""Draws what was found over the CT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
+
+from operators.attempts import Attempts
+from operators.progress import Stages
+from operators.render.preview import preview
+from operators.writers.preview_file import write_png
+
+
+class PreviewWriterOperator(Operator):
+    """In: `resampled`, `segmentation`."""
+
+    def __init__(
+        self, fragment: Fragment, *args: Any, path: Path, attempts: Attempts, stages: Stages, **kwargs: Any
+    ) -> None:
+        self.path, self.attempts, self.stages = path, attempts, stages
+        super().__init__(fragment, *args, **kwargs)
+
+    def setup(self, spec: OperatorSpec) -> None:
+        """Ports."""
+        spec.input("resampled")
+        spec.input("segmentation")
+
+    def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
+        """One picture."""
+        resampled, segmentation = op_input.receive("resampled"), op_input.receive("segmentation")
+        with self.stages.measured("preview"), self.attempts.attempt("preview", self.path):
+            write_png(preview(resampled.source, segmentation.label_map, segmentation.segments), self.path)

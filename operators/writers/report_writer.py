@@ -1,0 +1,25 @@
+"""Writes the measurements as a structured report on the SEG."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from operators.dicom.provenance.provenance import Making
+from operators.dicom.sr.report_writer import write_report
+from operators.segmentation.segmentation import Segmentation
+from operators.writers.result_writer import ResultWriterOperator
+
+
+class ReportWriterOperator(ResultWriterOperator):
+    """`seg` is the SEG's path. What was reported stays in `segmentation`."""
+
+    inputs, stage = ("measured", "seg"), "report"
+    segmentation: Segmentation | None = None
+
+    def write(self, making: Making, segmentation: Segmentation, *others: Any) -> None:
+        """One file; none of a segmentation that could not be measured."""
+        (seg,), path, attempts = others, self.targets.measurements, self.targets.attempts
+        if not attempts.has_failed("sr"):
+            with attempts.attempt("sr", path):
+                write_report(segmentation, making, seg, path)
+        self.segmentation = segmentation

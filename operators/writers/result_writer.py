@@ -1,0 +1,42 @@
+"""What the writers of DICOM results have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
+
+from operators.dicom.provenance.provenance import Making
+from operators.progress import Stages
+from operators.result_paths import Targets
+from operators.segmentation.segmentation import Segmentation
+
+
+class ResultWriterOperator(Operator):
+    """In: `selection` and `inputs`, of which the first is a segmentation. It is measured as `stage`."""
+
+    inputs: ClassVar[tuple[str, ...]]
+    stage: ClassVar[str]
+
+    def __init__(
+        self, fragment: Fragment, *args: Any, targets: Targets, stages: Stages, **kwargs: Any
+    ) -> None:
+        self.targets, self.stages = targets, stages
+        super().__init__(fragment, *args, **kwargs)
+
+    def setup(self, spec: OperatorSpec) -> None:
+        """Ports."""
+        for name in ("selection", *self.inputs):
+            spec.input(name)
+
+    def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
+        """What came in, and what is said of its making, to `write`."""
+        selection = op_input.receive("selection")
+        segmentation, *others = (op_input.receive(name) for name in self.inputs)
+        with self.stages.measured(self.stage):
+            self.write(self.targets.making(selection.series, segmentation), segmentation, *others)
+
+    @abstractmethod
+    def write(self, making: Making, segmentation: Segmentation, *others: Any) -> None:
+        """The files."""

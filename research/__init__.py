@@ -1,0 +1,1 @@
+"""Experiments behind decisions; nothing of the product imports them."""

@@ -1,0 +1,76 @@
+"""The comparison behind docs/training.md.
+
+    python -m research.comparison --package MODELS/PACKAGE --data DATA [--runs runs/comparison]
+
+Trains every variant that is not there yet, measures it, and writes the table. Resumable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from research.comparison.encodings import ENCODINGS
+from research.comparison.scoring import reading, score
+from research.comparison.short_run import Place, train
+from research.comparison.sizes import size_rows
+from research.comparison.table import HEAD, put_table, table_row
+from research.comparison.variants import STEPS, Variant, network_recipe, variants
+from research.comparison.yardstick import test_bones, tuning_bones
+from training.recipe import read_recipe
+
+
+def main() -> None:
+    """Reads the arguments, runs what is missing, writes the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--package", type=Path, default=Path("models/pelvis"))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, default=Path("runs/comparison"))
+    parser.add_argument("--page", type=Path, default=Path("docs/training.md"))
+    parser.add_argument("--tables", action="store_true", help="only write what was measured so far")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    place = Place(read_recipe(arguments.package / "training.toml"), arguments.data, arguments.runs)
+    wanted = variants(place.recipe)
+    for variant in [] if arguments.tables else wanted:
+        result = place.folder / f"{variant.file}.json"
+        if not result.exists():
+            result.write_text(json.dumps(measured(variant, place), indent=1), encoding="utf-8")
+            print(f"{variant.name}: measured", flush=True)
+    write_tables(arguments.page, place, wanted)
+
+
+def write_tables(page: Path, place: Place, wanted: list[Variant]) -> None:
+    """What was measured so far, and the sizes."""
+    results = [place.folder / f"{variant.file}.json" for variant in wanted]
+    read = [json.loads(file.read_text(encoding="utf-8")) for file in results if file.exists()]
+    whole = [score(bone, bone.outline.astype(np.uint16)) for bone in test_bones(place)]
+    unseparated = {"variant": {"name": "bones left whole"}, "scores": [asdict(one) for one in whole]}
+    put_table(page, "comparison", [HEAD, *map(table_row, [unseparated, *read])])
+    network = network_recipe(wanted[0], place.recipe, ENCODINGS["contact"].classes)
+    put_table(page, "sizes", list(size_rows(network)))
+
+
+def measured(variant: Variant, place: Place) -> dict[str, object]:
+    """Trains and reads: what the table is made of."""
+    model = train(variant, place)
+    network = network_recipe(variant, place.recipe, ENCODINGS[variant.encoding].classes)
+    bones = [bone for bone in test_bones(place) if bone.patient not in variant.real]
+    began = time.monotonic()
+    found = reading(model, network, tuning_bones(place), bones)
+    return {
+        "variant": asdict(variant),
+        "steps": STEPS,
+        "reading_s": round(time.monotonic() - began, 1),
+        **asdict(found),
+    }
+
+
+if __name__ == "__main__":
+    main()

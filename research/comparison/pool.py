@@ -1,0 +1,83 @@
+"""The patches that every short training of a comparison sees, in the same order: drawn once, kept on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.recipe import Recipe
+from training.simulate.bone_patches import BONE_POSE, BoneSubject, by_kind, fractured_bone, scanned
+from training.simulate.fracturing import FractureRules
+from training.simulate.sources import Sources
+
+# A variant's patch is cropped out of these
+SIDE = 64
+# Truly fractured bones, other real ones, shapes of label maps, phantoms; the recipe's shares where
+# there are real ones, else shapes and phantoms alone
+WITH_REAL = (0.3, 0.275, 0.275, 0.15)
+SIMULATED = (0.0, 0.0, 0.7, 0.3)
+
+
+@dataclass(frozen=True)
+class PoolRules:
+    """What a pool holds: the spacing, the folders of real bones that may be seen, how many patches."""
+
+    spacing_mm: float
+    real: tuple[str, ...]
+    patches: int
+
+    @property
+    def name(self) -> str:
+        """The pool's file name without its ending."""
+        return "_".join([f"{self.spacing_mm}mm", *(Path(folder).name for folder in self.real)])
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """`hu` (N, 64, 64, 64) float16, `contact` and `fragments` (N, 64, 64, 64) uint8."""
+
+    hu: NDArray[np.float16]
+    contact: NDArray[np.uint8]
+    fragments: NDArray[np.uint8]
+
+
+def pool(rules: PoolRules, recipe: Recipe, data: Path, folder: Path) -> Pool:
+    """The pool, drawn now if it is not on disk."""
+    path = folder / "pools" / rules.name
+    if not (path / "done").exists():
+        draw(rules, recipe, data, folder, path)
+    return Pool(*(np.load(path / f"{part}.npy", mmap_mode="r") for part in ("hu", "contact", "fragments")))
+
+
+def draw(rules: PoolRules, recipe: Recipe, data: Path, folder: Path, path: Path) -> None:
+    """Fills a pool; each patch from its own seed, so that half a pool is no other pool."""
+    path.mkdir(parents=True, exist_ok=True)
+    groups, shares = bone_groups(rules, recipe, data, folder)
+    shape = (rules.patches, SIDE, SIDE, SIDE)
+    made = Pool(
+        np.lib.format.open_memmap(path / "hu.npy", "w+", np.float16, shape),
+        np.lib.format.open_memmap(path / "contact.npy", "w+", np.uint8, shape),
+        np.lib.format.open_memmap(path / "fragments.npy", "w+", np.uint8, shape),
+    )
+    for number in range(rules.patches):
+        rng = np.random.default_rng([17, number])
+        group = groups[int(rng.choice(len(groups), p=shares))]
+        subject = group[int(rng.integers(len(group)))]
+        bone = fractured_bone(rng, subject, shape[1:], rules.spacing_mm, BONE_POSE, FractureRules())
+        sample = scanned(rng, bone, rules.spacing_mm)
+        made.hu[number], made.contact[number] = sample.hu, sample.target
+        made.fragments[number] = bone.fragments
+    (path / "done").touch()
+
+
+def bone_groups(
+    rules: PoolRules, recipe: Recipe, data: Path, folder: Path
+) -> tuple[list[list[BoneSubject]], tuple[float, ...]]:
+    """Bones by kind, and how often each kind comes."""
+    rows = [row for row in recipe.sources["bone_sets"] if row["folder"] in rules.real]
+    sources = Sources(replace(recipe, sources={**recipe.sources, "bone_sets": rows}), data, folder / "cache")
+    groups = [*by_kind(sources.bones()), sources.phantom_bones()]
+    return groups, WITH_REAL if rows else SIMULATED

@@ -1,0 +1,91 @@
+"""Trains one variant: few steps, for all variants the same patches in the same order; resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from operators.networks.architectures.own_unets import SubpixelUNet
+from research.comparison.deep_supervision import SupervisedUNet
+from research.comparison.encodings import ENCODINGS
+from research.comparison.losses import LOSSES, Loss
+from research.comparison.pool import SIDE as POOL_SIDE
+from research.comparison.pool import Pool, PoolRules, pool
+from research.comparison.variants import PATCHES, SIDE, STEPS, Variant, network_recipe
+from training.device import has_bfloat16
+from training.loop.checkpoints import State, resume, save, state_of
+from training.loop.runs import TrainingRun
+from training.loop.trainer import new_state, set_learning_rate
+from training.recipe import Recipe
+from training.simulate.patches import Patch, as_tensors
+from training.simulate.simulated_ct import Sample
+
+KEEP_EVERY = 200
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a comparison reads and writes."""
+
+    recipe: Recipe
+    data: Path
+    folder: Path
+
+
+def train(variant: Variant, place: Place) -> nn.Module:
+    """The variant's network after its steps, ready to be asked."""
+    encoding = ENCODINGS[variant.encoding]
+    network = network_recipe(variant, place.recipe, encoding.classes)
+    run = TrainingRun(place.recipe, network, place.data, place.folder / "trainings", variant.seed)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(variant.seed)
+    state = resume(run.checkpoint, first_state(run, variant), CPU)
+    seen = pool(PoolRules(variant.spacing_mm, variant.real, PATCHES), place.recipe, place.data, place.folder)
+    half, loss = has_bfloat16(CPU, network), LOSSES[variant.loss](encoding.class_weights)
+    for image, target in patches(seen, variant, network.window_hu, state.step):
+        set_learning_rate(state.optimiser, network.learning_rate, state.step / STEPS)
+        step(state, loss, image[None], target[None], half)
+        if state.step % KEEP_EVERY == 0:
+            save(run.checkpoint, state, network)
+    return state.model.eval()
+
+
+def first_state(run: TrainingRun, variant: Variant) -> State:
+    """The random start, the same for every variant of a seed and a size."""
+    state = new_state(run, CPU)
+    if variant.loss == "deep_supervision" and isinstance(state.model, SubpixelUNet):
+        model = SupervisedUNet(state.model, len(run.network.classes), variant.filters)
+        return state_of(model)
+    return state
+
+
+def patches(seen: Pool, variant: Variant, window_hu: tuple[float, float], done: int) -> Iterator[Patch]:
+    """The pool's patches from number `done` on, in the seed's order, cropped, half of them mirrored."""
+    rng = np.random.default_rng(variant.seed)
+    order = np.concatenate([rng.permutation(PATCHES) for _ in range(STEPS // PATCHES)])
+    mirror, corner = rng.random(STEPS) < 0.5, rng.integers(POOL_SIDE - SIDE + 1, size=(STEPS, 3))
+    encoding = ENCODINGS[variant.encoding]
+    for number in range(done, STEPS):
+        at, turn = order[number], -1 if mirror[number] else 1
+        crop = tuple(slice(start, start + SIDE) for start in corner[number])
+        target = encoding.encode(seen.fragments[at], seen.contact[at])[crop]
+        hu = seen.hu[at][crop].astype(np.float32)
+        yield as_tensors(Sample(hu[::turn], target[::turn].copy()), window_hu)
+
+
+def step(state: State, loss: Loss, image: torch.Tensor, target: torch.Tensor, half: bool) -> None:
+    """One step as the trainer takes it, with the variant's loss."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        logits = state.model(image.to(memory_format=torch.channels_last_3d))
+    value = loss(logits.float(), target, state.step / STEPS)
+    state.optimiser.zero_grad()
+    value.backward()
+    nn.utils.clip_grad_norm_(state.model.parameters(), 5.0)
+    state.optimiser.step()
+    state.step += 1

@@ -1,0 +1,113 @@
+"""What the variants are measured on: bones that none of them saw, real fractures and simulated ones."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from operators.pipelines.coarse_to_fine import BAND_MM
+from research.comparison.short_run import Place
+from training.simulate.bone_patches import OUTSIDE_HU, BoneSubject
+from training.simulate.fracturing import Bone, FractureRules, fracture
+from training.simulate.fracturing.bone import with_nearest
+from training.simulate.sources import BONE_SPACING_MM, real_bone, scanned_phantom
+
+SIMULATED_EACH = 1
+MUSCLE_HU = 40.0
+# Gaps up to twice this belong to the outline: an anatomy network runs over them
+CLOSING_MM = 2.4
+TUNING_SEEDS = (3001, 3002)
+
+
+@dataclass(frozen=True, eq=False)
+class TestBone:
+    """`hu` (I, J, K) int16 with all but the bone blanked, its true `fragments` and its `outline`.
+
+    `patient` is the folder that it comes from; `kind` is real, simulated or intact.
+    """
+
+    name: str
+    patient: str
+    kind: str
+    hu: NDArray[np.int16]
+    fragments: NDArray[np.uint8]
+    outline: NDArray[np.bool_]
+    spacing_mm: float
+
+
+def test_bones(place: Place) -> list[TestBone]:
+    """Bones of the recipe's patients: as they are, and the intact ones broken anew."""
+    return kept(place.folder / "test_bones.pickle", lambda: list(made_test_bones(place)))
+
+
+def tuning_bones(place: Place) -> list[TestBone]:
+    """Bones of phantoms on which each variant's threshold is chosen."""
+    return kept(place.folder / "tuning_bones.pickle", lambda: list(made_tuning_bones()))
+
+
+def kept(path: Path, make: Any) -> list[TestBone]:
+    """What was made before, or is made now. Only files of our own making are read."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_bytes(pickle.dumps(make()))
+        part.rename(path)
+    bones: list[TestBone] = pickle.loads(path.read_bytes())
+    return bones
+
+
+def made_test_bones(place: Place) -> Iterator[TestBone]:
+    """See test_bones."""
+    for row in place.recipe.sources["bone_sets"]:
+        for suffix in row["bones"]:
+            name, patient = f"{row['folder']} {suffix}", row["folder"]
+            bone = in_muscle(real_bone(place.data / patient, suffix))
+            fractured = len(np.unique(bone.fragments)) > 2
+            yield test_bone(name, patient, "real" if fractured else "intact", bone, BONE_SPACING_MM)
+            for number in range(0 if fractured else SIMULATED_EACH):
+                broken = certainly_broken(np.random.default_rng([23, number]), bone, BONE_SPACING_MM)
+                yield test_bone(f"{name} {number}", patient, "simulated", broken, BONE_SPACING_MM)
+
+
+def made_tuning_bones() -> Iterator[TestBone]:
+    """See tuning_bones; every second phantom is intact, and broken here."""
+    for seed in TUNING_SEEDS:
+        for subject in scanned_phantom(seed):
+            spacing_mm = float(subject.spacing_mm[0])
+            bone = in_muscle(subject)
+            if seed % 2 == 0:
+                bone = certainly_broken(np.random.default_rng([29, seed]), bone, spacing_mm)
+            yield test_bone(subject.name, "phantom", "tuning", bone, spacing_mm)
+
+
+def in_muscle(subject: BoneSubject) -> Bone:
+    """A bone with its true fragments, muscle around."""
+    inside = subject.mask >= 0.5
+    hu = np.where(inside, np.asarray(subject.hu, np.float32), np.float32(MUSCLE_HU))
+    return Bone(hu, with_nearest(subject.fragments * inside, inside))
+
+
+def certainly_broken(rng: np.random.Generator, bone: Bone, spacing_mm: float) -> Bone:
+    """The bone with a simulated fracture that parts it."""
+    while True:
+        broken = fracture(rng, bone, spacing_mm, FractureRules(intact=0.0))
+        if len(np.unique(broken.fragments)) > 2:
+            return broken
+
+
+def test_bone(name: str, patient: str, kind: str, bone: Bone, spacing_mm: float) -> TestBone:
+    """The bone as the chain would show it with a true outline."""
+    whole = bone.fragments > 0
+    steps = round(CLOSING_MM / spacing_mm)
+    closed = ndimage.binary_closing(np.pad(whole, steps), iterations=steps)
+    outline = whole | closed[(slice(steps, -steps),) * 3]
+    near = ndimage.distance_transform_edt(~outline, sampling=spacing_mm) <= BAND_MM
+    hu = np.where(near, bone.hu, OUTSIDE_HU).astype(np.int16)
+    return TestBone(name, patient, kind, hu, bone.fragments, outline, spacing_mm)

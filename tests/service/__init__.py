@@ -1,0 +1,1 @@
+"""Tests with sockets, processes, PostgreSQL, Orthanc or a browser."""

@@ -1,0 +1,54 @@
+"""A node makes the forms of a result that some destination is set to get, and no others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.node.queue.job import StudyJob, job_folder
+from app.node.segment.segmenting import Segmenter
+from app.node.settings.configuration import Peer
+from app.run.series_job import Job
+from app.settings import Settings
+from operators.errors import UnsuitableError
+from operators.package_files.package_reader import read_package
+from operators.progress import Stages
+from operators.segmentation.segmentation import Segmentation
+from tests.support import phantoms
+from tests.support.made_packages import write_package
+from tests.support.node_cases import node_settings
+
+AFFINE = phantoms.axial_affine((2.0, 2.0, 2.0))
+HU = phantoms.position_volume((96, 96, 32), AFFINE)
+
+
+@pytest.mark.parametrize(
+    ("results", "wanted"),
+    [
+        (("seg", "sr"), ((), False)),
+        (("seg", "turntable"), ((), True)),
+        (("seg", "labelmap", "rtstruct"), (("labelmap", "rtstruct"), False)),
+    ],
+)
+def test_only_what_is_sent_is_made(
+    tmp_path: Path, results: tuple[str, ...], wanted: tuple[tuple[str, ...], bool]
+) -> None:
+    peer = Peer.model_validate(
+        {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": 104, "receives": True}
+        | {"results": results}
+    )
+    settings = Settings(node=node_settings(tmp_path, peers=(peer,)))
+    job = StudyJob("1.2-1", "1.2", 1, "2026-01-01T00:00:00", "CT1", HU.shape[2])
+    phantoms.write_ct(job_folder(tmp_path, job.job_id).input, HU, AFFINE)
+    asked: list[Job] = []
+
+    def graph(work: Job, _: Stages) -> Segmentation:
+        asked.append(work)
+        raise UnsuitableError("expected nothing")
+
+    package = read_package(write_package(tmp_path / "models" / "bones"))
+    segmenter = Segmenter(settings, (package,), graph)
+    assert segmenter.decide(job.as_json())["selected"] == 1
+    segmenter.segment(job.as_json(), 0)
+    assert [(work.stand_ins, work.turntable) for work in asked] == [wanted]

@@ -1,0 +1,95 @@
+"""The whole chain, as a user and as a MAP runner call it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+
+from app.evaluation.comparison import run_evaluation
+from app.settings import ROOT
+from operators.dicom.pixels.volume_reader import read_volume
+from operators.dicom.read.scan import scan
+from operators.dicom.seg.seg_reader import read_seg_on
+from operators.dicom.select.selection import Selection, select
+from operators.networks.registry import Networks
+from operators.networks.runtimes import Device
+from operators.package_files.package_reader import read_packages
+from operators.pipelines import coarse_to_fine as pipeline
+from tests.service.end_to_end.conftest import Finished
+
+
+def silent(step: str, done: float) -> None:
+    """Shows nothing."""
+
+
+def test_the_packaged_folder_runs_and_ends_with_0(packaged_run: Finished) -> None:
+    assert packaged_run.returncode == 0, packaged_run.errors
+    assert "Traceback" not in packaged_run.errors
+
+
+def test_the_graph_gives_exactly_the_labels_of_the_plain_path(packaged_run: Finished) -> None:
+    packages = read_packages(ROOT / "models")
+    (selection,) = (s for s in select(scan(packaged_run.series), packages) if isinstance(s, Selection))
+    volume = read_volume(selection.series)
+    plain = pipeline.segment(volume, selection.package, Networks(Device()), silent)
+    delivered = read_seg_on(packaged_run.output / "segmentation.dcm", volume.grid)
+    numbers = {0: 0} | {s.value: n for n, s in enumerate(plain.segments, start=1)}
+    table = np.array([numbers.get(value, 255) for value in range(256)], np.uint8)
+    np.testing.assert_array_equal(delivered.labels, table[plain.label_map.labels])
+
+
+def test_paths_from_the_environment_give_the_same_result(
+    packaged_run: Finished, environment_run: Finished
+) -> None:
+    assert environment_run.returncode == 0, environment_run.errors
+    ours, theirs = (pydicom.dcmread(r.output / "segmentation.dcm") for r in (packaged_run, environment_run))
+    assert ours.SOPInstanceUID == theirs.SOPInstanceUID
+    assert ours.PixelData == theirs.PixelData
+
+
+def test_the_fractures_of_the_phantom_are_found(packaged_run: Finished) -> None:
+    labels = [label for package in read_packages(ROOT / "models") for label in package.labels]
+    (result,) = run_evaluation(packaged_run.output / "segmentation.dcm", packaged_run.truth, labels)
+    assert result.figures.anatomy.iou > 0.5
+
+
+def test_the_report_says_what_was_done_with_what_and_for_how_long(packaged_run: Finished) -> None:
+    report = json.loads((packaged_run.output / "report.json").read_text())
+    (series,) = report["series"]
+    assert series["decision"] == "selected"
+    assert {stage["name"] for stage in series["stages"]} == {
+        "select", "read", "resample", "anatomy", "fractures", "write", "preview", "measure", "report",
+        "pictures", "page", "stand-ins",
+    }  # fmt: skip
+    assert series["others"] == {"kos": "key-objects.dcm", "rtstruct": "structures.dcm"}
+    assert all(segment["volume_ml"] > 0 for segment in series["segments"])
+    assert all(len(network["sha256"]) == 64 for model in report["models"] for network in model["networks"])
+    assert "Phantom" not in json.dumps(report)
+    assert "Phantom" not in (packaged_run.output / series["page"]).read_text(encoding="utf-8")
+
+
+def test_the_preview_is_a_picture(packaged_run: Finished) -> None:
+    picture = np.asarray(Image.open(packaged_run.output / "preview.png"))
+    assert picture.shape[2] == 3
+    assert picture.std() > 10
+
+
+RESULTS = (
+    "segmentation.dcm", "measurements.dcm", "pictures/1.dcm", "turntable/1.dcm", "turntable/12.dcm",
+    "key-objects.dcm", "structures.dcm",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_what_is_sent_has_no_errors_for_dciodvfy(packaged_run: Finished, name: str) -> None:
+    assert (packaged_run.output / name).is_file()
+    command = [str(Path(sys.executable).parent / "dciodvfy"), str(packaged_run.output / name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")]

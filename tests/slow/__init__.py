@@ -1,0 +1,1 @@
+"""Crashes, interleavings, stress and fuzzing."""

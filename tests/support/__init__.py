@@ -1,0 +1,1 @@
+"""What tests share: phantoms, made-up models, servers."""

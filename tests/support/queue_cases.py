@@ -1,0 +1,80 @@
+"""The real queues, worked off in this process by a segmenter and a sender that do as they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from dbos import DBOS
+
+from app.node.queue.abandoned import Running
+from app.node.queue.database import (
+    REPORT,
+    STUDIES,
+    WORKFLOW_VERSION,
+    delivery_queue,
+    executor_configuration,
+    report_queue,
+)
+from app.node.queue.job import Json
+from app.node.queue.queued_work import QueuedWork
+from app.node.queue.workflow import (
+    DELIVER,
+    SEGMENT,
+    Attempt,
+    Segments,
+    define_delivering,
+    define_reporting,
+    define_segmenting,
+)
+from app.node.settings.configuration import NodeSettings
+from app.node.watch.loops import Loop
+
+FILES = [{"kind": kind, "file": f"{kind}.dcm"} for kind in ("seg", "sr", "sc")]
+SEGMENTED: Json = {"state": "segmented", "code": "", "sentence": "", "files": FILES}
+DELIVERED = Attempt("delivered")
+
+
+@dataclass
+class Told:
+    """A segmenter whose every study has one series, which ends as `outcome` says; knows what it did."""
+
+    outcome: Callable[[], Json] = lambda: SEGMENTED
+    studies: list[str] = field(default_factory=list)
+
+    def decide(self, values: Json) -> Json:
+        """One series."""
+        self.studies.append(values["study_instance_uid"])
+        return {"state": "decided", "selected": 1, "refusals": []}
+
+    def segment(self, values: Json, number: int) -> Json:
+        """As it was told."""
+        assert (values["study_instance_uid"], number) == (self.studies[-1], 0)
+        return self.outcome()
+
+
+@contextmanager
+def worked_off(
+    settings: NodeSettings, segmenter: Segments, attempt: Callable[[Json], Attempt] | None = None,
+    report: Callable[[Json], Attempt] = lambda _: DELIVERED, version: str = WORKFLOW_VERSION,
+) -> Iterator[None]:
+    """Studies, commitment reports, and deliveries where there is an `attempt`, one at a time."""
+    DBOS(config=executor_configuration(settings, "test", version))
+    define_reporting(settings, report, Running())
+    queues = [STUDIES, *(report_queue(peer.name) for peer in settings.sources)]
+    define_segmenting(settings, segmenter, Running())
+    if attempt is not None:
+        define_delivering(settings, attempt, lambda _: DELIVERED, Running())
+        queues += [delivery_queue(peer.name) for peer in settings.destinations]
+    DBOS.listen_queues(queues)
+    adopting = Loop("queued-work", QueuedWork(settings, [SEGMENT, DELIVER, REPORT], version).adopt, 0.1, 60)
+    DBOS.launch()
+    try:
+        for queue in queues:
+            DBOS.register_queue(queue, worker_concurrency=1, polling_interval_sec=0.04)
+        adopting.start()
+        yield
+    finally:
+        adopting.stopping.set()
+        DBOS.destroy(destroy_registry=True)

@@ -1,0 +1,41 @@
+"""Sends one file to a peer, and prints what became of it and how much memory that took beyond what was there.
+
+    python -m tests.support.sending_process PEER_AS_JSON FILE
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from app.node.peers import destination
+from app.node.peers.destination import Outgoing
+from app.node.send import dicomweb_destination as stow_destination
+from app.node.settings.configuration import NodeSettings, Peer
+from operators.dicom.elements.instance_identity import read_outgoing
+
+STATUS = Path("/proc/self/status")
+
+
+def kilobytes(name: str) -> int:
+    """VmRSS: memory now; VmHWM: the most there was."""
+    found = re.search(rf"{name}:\s+(\d+)", STATUS.read_text())
+    assert found
+    return int(found[1])
+
+
+def main(peer: Peer, path: Path) -> None:
+    """Prints JSON."""
+    file = Outgoing(path, *read_outgoing(path))
+    before = kilobytes("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # proc(5): begins VmHWM anew
+    way = stow_destination if peer.stow else destination
+    refused = way.store([file], peer, NodeSettings(network_s=20))
+    grown_mb = (kilobytes("VmHWM") - before) / 1000
+    print(json.dumps({"refused": [each.error.code for each in refused], "grown_mb": grown_mb}))
+
+
+if __name__ == "__main__":
+    main(Peer.model_validate_json(sys.argv[1]), Path(sys.argv[2]))

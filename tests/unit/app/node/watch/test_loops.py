@@ -1,0 +1,105 @@
+"""A look that fails is repeated, one that hangs is seen, and neither stops another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from app.node.service.supervisor import first_made
+from app.node.watch.loops import Loop
+from operators.errors import TransientError
+from tests.support.node_processes import until
+
+ERRORS = (
+    KeyError("a rule"), ValueError("no pattern"), MemoryError(), RuntimeError("can't start new thread"),
+    OSError(5, "I/O error"), OperationalError("", {}, Exception()), TransientError("later"), AssertionError(),
+    RecursionError(),
+)  # fmt: skip
+
+
+@contextmanager
+def turning(turn: Callable[[], object], silent_s: float = 60.0, **more: object) -> Iterator[Loop]:
+    loop = Loop("look", turn, 0.01, silent_s, **more)
+    loop.start()
+    try:
+        yield loop
+    finally:
+        loop.stopping.set()
+        loop.thread.join(10)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_whatever_a_look_raises_the_next_one_comes(error: Exception) -> None:
+    left, calm = [error, error], threading.Event()
+
+    def turn() -> None:
+        if left:
+            raise left.pop()
+        calm.set()
+
+    with turning(turn) as loop:
+        assert calm.wait(10)
+        until(lambda: loop.is_well, 10)
+        assert not loop.has_died
+
+
+def test_a_look_that_fails_for_ever_is_not_well_and_waits_longer_each_time() -> None:
+    turns: list[int] = []
+
+    def turn() -> None:
+        turns.append(1)
+        raise ValueError
+
+    with turning(turn) as loop:
+        until(lambda: loop.failures >= 3, 10)
+        assert not loop.is_well
+        assert not loop.has_died
+        assert len(turns) < 12
+
+
+def test_a_look_that_hangs_is_not_well_until_it_goes_on() -> None:
+    gate, clock = threading.Event(), [0.0]
+    with turning(gate.wait, silent_s=5.0, now_s=lambda: clock[0]) as loop:
+        until(lambda: loop.thread.is_alive(), 10)
+        clock[0] = 6.0
+        assert not loop.is_well
+        gate.set()
+        until(lambda: loop.is_well, 10)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_loop_whose_thread_has_died_is_named() -> None:
+    def turn() -> None:
+        raise SystemExit
+
+    with turning(turn) as loop:
+        until(lambda: loop.has_died, 10)
+        assert not loop.is_well
+
+
+def test_one_that_was_told_to_stop_has_not_died() -> None:
+    with turning(lambda: None) as loop:
+        until(lambda: loop.is_well, 10)
+        loop.stopping.set()
+        loop.thread.join(10)
+        assert not loop.has_died
+
+
+def test_what_a_look_needs_is_made_with_the_first_call_that_can() -> None:
+    made: list[int] = []
+
+    def make() -> Callable[[], int]:
+        made.append(1)
+        if len(made) == 1:
+            raise OperationalError("", {}, Exception())
+        return lambda: 7
+
+    turn = first_made(make)
+    with pytest.raises(OperationalError):
+        turn()
+    assert [turn(), turn()] == [7, 7]
+    assert len(made) == 2

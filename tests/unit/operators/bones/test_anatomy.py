@@ -1,0 +1,181 @@
+"""From class probabilities to bones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from operators.bones.anatomy import (
+    bone_regions,
+    largest_cluster,
+    region_of_interest,
+    sides_plane,
+    without_strays,
+)
+from operators.bones.sides import MidlinePlane
+from operators.geometry.resampling import interpolate_scalar
+from operators.geometry.volume import Grid
+from tests.support.made_packages import COARSE, FINE, centred_affine, made_package, positions
+
+PACKAGE = made_package()
+SHAPE = (40, 36, 32)
+GRID = Grid(SHAPE, centred_affine(np.eye(3) * 2, SHAPE))
+MIDLINE = MidlinePlane(np.array([1.0, 0.0, 0.0]), 0.0)
+X_MM = positions(SHAPE, GRID.ijk_to_lps)[..., 0]
+
+
+def probabilities(classes: tuple[str, ...], blocks: dict[str, NDArray[np.bool_]]) -> NDArray[np.float32]:
+    """0.9 for a class in its block, 0.9 for background elsewhere."""
+    values = np.full((len(classes), *SHAPE), 0.1 / (len(classes) - 1), np.float32)
+    background = np.ones(SHAPE, bool)
+    for name, block in blocks.items():
+        values[classes.index(name)][block] = 0.9
+        background &= ~block
+    values[0][background] = 0.9
+    return values
+
+
+def block(start: tuple[int, int, int], stop: tuple[int, int, int]) -> NDArray[np.bool_]:
+    mask = np.zeros(SHAPE, bool)
+    mask[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))] = True
+    return mask
+
+
+SIDES = block((4, 8, 8), (36, 18, 18))
+MIDDLE = block((16, 20, 8), (24, 28, 18))
+
+
+def test_one_class_for_both_sides_becomes_two_bones_at_the_plane() -> None:
+    found = bone_regions(
+        probabilities(FINE, {"side": SIDES, "middle": MIDDLE}), GRID, PACKAGE.fine, PACKAGE, MIDLINE
+    )
+    assert [bone.label.name for bone in found] == ["middle", "side_left", "side_right"]
+    for bone, expected in zip(found, (MIDDLE, SIDES & (X_MM > 0), SIDES & (X_MM < 0)), strict=True):
+        at = interpolate_scalar(bone.margin, bone.grid, GRID, -1.0) > 0
+        np.testing.assert_array_equal(at, expected)
+        assert bone.confidence == pytest.approx(0.9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), shift=st.tuples(*[st.floats(-1, 1)] * 3), turn=st.floats(-0.5, 0.5))
+def test_no_two_bones_overlap_after_interpolation(
+    seed: int, shift: tuple[float, float, float], turn: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    coarse = rng.random((3, 5, 5, 5), np.float32)
+    logits = np.kron(coarse, np.ones((1, 8, 8, 8), np.float32))[:, :40, :36, :32] * 6
+    values = np.exp(logits + rng.random(logits.shape, np.float32))
+    values /= values.sum(axis=0)
+    plane = MidlinePlane(np.array([np.cos(turn), np.sin(turn), 0.0]), 3.0)
+    package = replace(PACKAGE, labels=tuple(replace(label, minimum_ml=0.0) for label in PACKAGE.labels))
+    affine = centred_affine(np.eye(3) * 1.3 + 0.2, (60, 60, 50))
+    affine[:3, 3] += shift
+    target = Grid((60, 60, 50), affine)
+    taken = np.zeros(target.shape, int)
+    for bone in bone_regions(values, GRID, package.fine, package, plane):
+        taken += interpolate_scalar(bone.margin, bone.grid, target, -1.0) > 0
+    assert taken.max() <= 1
+
+
+def test_a_missing_bone_gives_none() -> None:
+    found = bone_regions(
+        probabilities(FINE, {"side": SIDES & (X_MM > 0)}), GRID, PACKAGE.fine, PACKAGE, MIDLINE
+    )
+    assert [bone.label.name for bone in found] == ["side_left"]
+
+
+def test_less_of_a_bone_than_the_package_asks_for_gives_none() -> None:
+    small = block((16, 20, 8), (20, 24, 15))
+    values = probabilities(FINE, {"middle": small})
+    assert bone_regions(values, GRID, PACKAGE.fine, PACKAGE, MIDLINE) == ()
+    enough = block((16, 20, 8), (21, 25, 14))
+    values = probabilities(FINE, {"middle": enough})
+    assert len(bone_regions(values, GRID, PACKAGE.fine, PACKAGE, MIDLINE)) == 1
+
+
+def test_no_bone_is_made_where_its_side_is_unknown() -> None:
+    found = bone_regions(
+        probabilities(FINE, {"side": SIDES, "middle": MIDDLE}), GRID, PACKAGE.fine, PACKAGE, None
+    )
+    assert [bone.label.name for bone in found] == ["middle"]
+
+
+def test_no_bone_is_made_of_nothing_where_the_package_asks_for_no_volume() -> None:
+    package = replace(PACKAGE, labels=(replace(PACKAGE.labels[0], minimum_ml=0.0),))
+    assert bone_regions(probabilities(FINE, {}), GRID, package.fine, package, MIDLINE) == ()
+
+
+def test_strays_are_dropped_and_near_or_large_pieces_stay() -> None:
+    shape = (90, 30, 30)
+    grid = Grid(shape, np.diag([2.0, 2.0, 2.0, 1.0]))
+    pieces = {
+        "main": (slice(0, 20), slice(0, 20), slice(0, 20)),
+        "near chip": (slice(25, 28), slice(5, 8), slice(5, 8)),
+        "near speck": (slice(25, 27), slice(12, 14), slice(12, 14)),
+        "far small": (slice(45, 50), slice(0, 5), slice(0, 5)),
+        "far large": (slice(60, 70), slice(0, 10), slice(0, 10)),
+    }
+    mask = np.zeros(shape, bool)
+    for piece in pieces.values():
+        mask[piece] = True
+    kept = without_strays(mask, grid)
+    assert {name for name, piece in pieces.items() if kept[piece].any()} == {"main", "near chip", "far large"}
+    assert not (kept & ~mask).any()
+
+
+def test_a_stray_that_was_dropped_is_no_bone_in_the_margin_either() -> None:
+    stray = block((36, 32, 28), (38, 34, 30))
+    values = probabilities(FINE, {"middle": block((2, 2, 2), (14, 14, 14)) | stray})
+    bone = bone_regions(values, GRID, PACKAGE.fine, PACKAGE, MIDLINE)[0]
+    assert not (interpolate_scalar(bone.margin, bone.grid, GRID, -1.0) > 0)[stray].any()
+
+
+def test_the_greatest_cluster_is_kept_with_the_pieces_near_it() -> None:
+    found = np.zeros((60, 20, 20), bool)
+    found[0:8, 0:8, 0:8] = True
+    found[12:16, 0:4, 0:4] = True
+    found[50:57, 0:8, 0:8] = True
+    kept = largest_cluster(found, 4.0)
+    expected = found.copy()
+    expected[40:] = False
+    np.testing.assert_array_equal(kept, expected)
+
+
+def test_the_region_of_interest_holds_the_bones_and_a_margin() -> None:
+    values = probabilities(COARSE, {"middle": MIDDLE})
+    spec = replace(PACKAGE.coarse, spacing_mm=(2.0, 2.0, 2.0))
+    box = region_of_interest(values, spec, PACKAGE, 8.0)
+    assert box is not None
+    assert (box.start, box.stop) == ((12, 16, 4), (28, 32, 22))
+    wide = region_of_interest(values, spec, PACKAGE, 500.0)
+    assert wide is not None
+    assert wide.shape == SHAPE
+
+
+def test_there_is_no_region_of_interest_where_no_bone_was_found() -> None:
+    assert region_of_interest(probabilities(COARSE, {}), PACKAGE.coarse, PACKAGE, 8.0) is None
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_what_the_network_is_not_sure_of_is_not_found(share: float) -> None:
+    values = probabilities(COARSE, {"middle": MIDDLE})
+    values = np.where(MIDDLE, share * values + (1 - share) / len(COARSE), values).astype(np.float32)
+    asked = replace(PACKAGE, accepts=replace(PACKAGE.accepts, minimum_probability=0.8))
+    box = region_of_interest(values, PACKAGE.coarse, asked, 8.0)
+    assert (box is not None) == (share == 0.9)
+    assert region_of_interest(values, PACKAGE.coarse, PACKAGE, 8.0) is not None
+
+
+def test_the_plane_between_the_sides_comes_from_the_coarse_classes() -> None:
+    left, right = block((24, 8, 8), (36, 18, 18)), block((4, 8, 8), (12, 18, 18))
+    values = probabilities(COARSE, {"side_left": left, "side_right": right})
+    plane = sides_plane(values, GRID, PACKAGE.coarse, PACKAGE)
+    assert plane is not None
+    at = plane.left_of(GRID.ijk_to_lps, SHAPE)
+    assert at[left].all()
+    assert not at[right].any()

@@ -1,0 +1,75 @@
+"""A drawn network gives the numbers of the traced one, and what cannot be drawn is traced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import openvino
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from operators.networks.architectures.architecture_table import build
+from operators.networks.fast_openvino.openvino_graph import drawn
+from operators.networks.runtimes import traced
+
+STAGES: dict[str, Any] = {
+    "features": (4, 6, 8), "kernels": ((1, 3, 3), (3, 3, 3), (3, 3, 3)), "blocks": (1, 2, 2),
+    "strides": ((1, 1, 1), (1, 2, 2), (2, 2, 2)), "decoder_blocks": (2, 1), "outputs": 3, "inputs": 2,
+}  # fmt: skip
+FLAT: dict[str, Any] = {**STAGES, "kernels": ((3, 3),) * 3, "strides": ((1, 1), (2, 2), (2, 2))}
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "plain": ("nnunet_plain", {"dimensions": 3, **STAGES}),
+    "residual": ("nnunet_residual", {"dimensions": 3, **STAGES}),
+    "slices": ("nnunet_plain", {"dimensions": 2, **FLAT}),
+    "batch norm": ("nnunet_plain", {"dimensions": 3, **STAGES, "norm": "batch", "activation": "relu"}),
+    "batch norm of slices": ("nnunet_residual", {"dimensions": 2, **FLAT, "norm": "batch"}),
+    "no norm": ("nnunet_plain", {"dimensions": 3, **STAGES, "norm": "none"}),
+    "norms without weights": ("nnunet_plain", {"dimensions": 3, **STAGES, "norm_affine": False}),
+    "no biases": (
+        "nnunet_plain",
+        {"dimensions": 3, **STAGES, "bias": False, "upsampling_bias": False, "head_bias": False},
+    ),
+    "subpixels": ("subpixel_unet", {"dimensions": 3, "inputs": 2, "outputs": 3, "filters": (4, 6, 8)}),
+    "subpixels of slices": ("subpixel_unet", {"dimensions": 2, "inputs": 2, "outputs": 3, "filters": (4, 6)}),
+}
+SIDES = (16, 24, 32)
+# Of the largest number: both orders of a sum in single precision
+ROUNDING = 16 * float(np.finfo(np.float32).eps)
+
+
+def answer(model: openvino.Model, image: torch.Tensor) -> NDArray[np.float32]:
+    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    found: NDArray[np.float32] = openvino.Core().compile_model(model, "CPU", options)([image.numpy()])[0]
+    return found
+
+
+def randomised(network: nn.Module) -> nn.Module:
+    """Norms, too, whose weights are all one in a new network."""
+    for tensor in network.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.rand_like(tensor) - 0.3 if tensor.dim() > 1 else torch.rand_like(tensor) + 0.1)
+    return network.eval()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_drawn_and_traced_say_the_same(name: str) -> None:
+    torch.manual_seed(0)
+    architecture, arguments = NETWORKS[name]
+    network = randomised(build(architecture, **arguments))
+    image = torch.rand(1, 2, *SIDES[: arguments["dimensions"]])
+    shape = tuple(image.shape)
+    model = drawn(network, shape)
+    assert model is not None
+    expected = answer(traced(network, shape, shape[2:]), image)
+    np.testing.assert_allclose(answer(model, image), expected, rtol=0, atol=ROUNDING * abs(expected).max())
+    with torch.no_grad():
+        np.testing.assert_allclose(
+            answer(model, image), network(image).numpy(), rtol=0, atol=1e-4 * abs(expected).max()
+        )
+
+
+def test_a_network_with_other_layers_is_not_drawn() -> None:
+    assert drawn(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Softplus()), (1, 1, 8, 8)) is None

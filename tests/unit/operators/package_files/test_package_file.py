@@ -1,0 +1,155 @@
+"""Packages are read whole or refused with what was wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from operators.bones.anatomy import side_of
+from operators.errors import ModelError
+from operators.package_files.package_reader import read_fracture_package, read_package, read_packages
+from operators.packages.confidence import Confidence
+from tests.support.made_packages import package_text
+
+SHIPPED = Path(__file__).parents[4] / "models"
+
+
+def written(folder: Path, text: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "package.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_shipped_packages_are_read() -> None:
+    packages = {package.name: package for package in read_packages(SHIPPED)}
+    assert {path.parent.name for path in SHIPPED.glob("*/package.toml")} == set(packages)
+    labels = packages["pelvis"].labels
+    assert [(label.first_value, label.last_value) for label in labels] == [(1, 10), (11, 20), (21, 30)]
+    assert [side_of(label) for label in labels] == [None, "left", "right"]
+    assert [spec.name for spec in packages["pelvis"].networks] == ["coarse", "fine", "fracture"]
+
+
+def test_the_weights_lie_in_the_packages_folder(tmp_path: Path) -> None:
+    package = read_package(written(tmp_path / "bones", package_text()))
+    assert package.fine.weights == tmp_path / "bones" / "fine.safetensors"
+    assert package.fine.spacing_mm == (2.0, 2.0, 2.0)
+    assert package.fine.dimensions == 3
+
+
+def test_a_package_without_a_calibration_is_read_as_one_without(tmp_path: Path) -> None:
+    plain = read_fracture_package(written(tmp_path / "plain", package_text()))
+    assert plain.confidence == Confidence()
+    told = package_text() + '\n[confidence]\nfracture = [0.5, 1.5]\nfitted_on = "a test"\n'
+    sure = read_fracture_package(written(tmp_path / "sure", told))
+    assert sure.confidence == Confidence(fracture=(0.5, 1.5), fitted_on="a test")
+
+
+BROKEN = {
+    "a calibration of one number": (
+        "[fragments]",
+        "[confidence]\nbone = [1.0]\n[fragments]",
+        "confidence.bone: expected a constant and a factor",
+    ),
+    "a calibration that falls": (
+        "[fragments]",
+        "[confidence]\nbone = [1.0, -1.0]\n[fragments]",
+        "confidence.bone: expected a constant and a factor",
+    ),
+    "no toml at all": ("[accepts]", "[accepts", "package.toml"),
+    "a missing table": ("[accepts]", "[excepts]", "accepts"),
+    "a missing text": ('title = "made-up bones"\n', "", "title"),
+    "a text of another type": (
+        'version = "1.2.3"',
+        "version = 1.2",
+        "package.version: expected str, got 1.2",
+    ),
+    "an unknown key": ("minimum_slices = 2", "minimum_slices = 2\nmaximum_slices = 9", "maximum_slices"),
+    "an unknown key at the top": ('name = "bones"', 'name = "bones"\ncolour = "red"', "colour"),
+    "a missing key": ("minimum_slices = 2\n", "", "minimum_slices"),
+    "a number that is a text": (
+        "minimum_slices = 2",
+        'minimum_slices = "two"',
+        "accepts.minimum_slices: expected int, got 'two'",
+    ),
+    "a list that is a text": ('["TRUNK"]', '"TRUNK"', "accepts.body_parts"),
+    "a missing network": ("[networks.fracture]", "[networks.fragment]", "fragment"),
+    "a network without weights": ('weights = "fine.safetensors"\n', "", "weights"),
+    "a patch of two sides": ("patch = [16, 16, 16]", "patch = [16, 16]", "networks.coarse.*patch"),
+    "a spacing of nothing": ("[4.0, 4.0, 4.0]", "[0.0, 4.0, 4.0]", "networks.coarse.*spacing_mm"),
+    "a window upside down": ("[-1000.0, 1000.0]", "[1000.0, -1000.0]", "networks.coarse.window_hu"),
+    "a guide of classes that there are not": (
+        'weights = "fine.safetensors"',
+        'weights = "fine.safetensors"\nguide = ["skull"]',
+        "networks.fine.guide: expected classes of coarse",
+    ),
+    "a guide without inputs for it": (
+        "arguments = { dimensions = 3, outputs = 3",
+        'guide = ["middle"]\narguments = { dimensions = 3, inputs = 1, outputs = 3',
+        "networks.fine: expected one input",
+    ),
+    "a decision without all its factors": (
+        "fracture_logit = [-4.0, 10.0, 0.0, 0.0]",
+        "fracture_logit = [-4.0, 10.0]",
+        "fragments.fracture_logit: expected a constant and three factors",
+    ),
+    "fewer outputs than classes": ("outputs = 4", "outputs = 3", "networks.coarse.*outputs"),
+    "other fracture classes": ('"interior", "contact"', '"contact", "interior"', "networks.fracture.classes"),
+    "an unknown strategy": ("watershed_and_merge", "coin_toss", "fragments.strategy.*coin_toss"),
+    "values that overlap": ("first_value = 11", "first_value = 10", "labels.side_left"),
+    "values upside down": ("last_value = 30", "last_value = 20", "labels.side_right"),
+    "values beyond a byte": ("last_value = 30", "last_value = 300", "labels.side_right"),
+    "the value of the background": ("first_value = 1\n", "first_value = 0\n", "labels.middle"),
+    "a class that the fine network lacks": (
+        'fine_class = "middle"',
+        'fine_class = "ear"',
+        "labels.middle.*ear",
+    ),
+    "a class that the coarse network lacks": ('coarse_class = "middle"', 'coarse_class = "ear"', "ear"),
+    "a side that is neither": ("7771000", "51440002", "labels.side_left.laterality"),
+    "a code without its scheme": (', scheme = "SCT", meaning = "Left"', ', meaning = "Left"', "scheme"),
+    "a code that is a text": ('{ value = "7771000", scheme = "SCT", meaning = "Left" }', '"left"', "Code"),
+    "a label's number that is a text": (
+        "minimum_ml = 1.0",
+        'minimum_ml = "some"',
+        "labels.middle.minimum_ml",
+    ),
+    "labels that are no list": ("[[labels]]", "[labels]", "."),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_package_is_refused_with_what_was_wrong(tmp_path: Path, what: str) -> None:
+    right, wrong, named = BROKEN[what]
+    text = package_text()
+    assert right in text
+    path = written(tmp_path / "bones", text.replace(right, wrong, 1))
+    with pytest.raises(ModelError, match=named) as error:
+        read_package(path)
+    assert "bones/package.toml" in str(error.value)
+    assert error.value.code == "package_unreadable"
+
+
+def test_labels_in_one_table_are_refused(tmp_path: Path) -> None:
+    head, _, _ = package_text().partition("[[labels]]")
+    path = written(tmp_path / "bones", head + '[labels]\nname = "middle"\n')
+    with pytest.raises(ModelError, match="expected a table"):
+        read_package(path)
+
+
+def test_a_missing_package_file_is_a_model_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"nowhere/package\.toml"):
+        read_package(tmp_path / "nowhere" / "package.toml")
+
+
+def test_a_folder_without_packages_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as error:
+        read_packages(tmp_path)
+    assert error.value.code == "no_packages"
+
+
+def test_packages_are_read_by_name(tmp_path: Path) -> None:
+    for name in ("wrist", "ankle"):
+        written(tmp_path / name, package_text().replace('name = "bones"', f'name = "{name}"', 1))
+    assert [package.name for package in read_packages(tmp_path)] == ["ankle", "wrist"]

@@ -1,0 +1,73 @@
+"""Which bones were found, and whether they are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from operators.bones.anatomy import BoneRegion
+from operators.geometry.volume import Grid, LabelMap, Volume
+from operators.networks.registry import Networks
+from operators.networks.runtimes import Device
+from operators.package_files.package_reader import read_fracture_package
+from tests.support.made_packages import made_package, write_package
+from training.calibrate import presence
+from training.calibrate.presence import Case, bodies_and_negatives, bones_present, cut, is_there
+
+LABEL = made_package().labels[1]
+SHAPE = (40, 36, 44)
+GRID = Grid(SHAPE, np.diag([2.0, 2.0, 2.0, 1.0]))
+
+
+def body() -> tuple[Volume, LabelMap]:
+    """A block of bone, all of it LABEL's, in soft tissue."""
+    truth = np.zeros(SHAPE, np.uint8)
+    truth[10:30, 10:26, 12:32] = LABEL.first_value
+    truth[20:30, 10:26, 12:32] = LABEL.first_value + 1
+    return Volume(np.where(truth > 0, 700, 40).astype(np.int16), GRID), LabelMap(truth, GRID)
+
+
+@pytest.mark.parametrize(("shift", "there"), [(0, True), (4, True), (12, False), (30, False)])
+def test_a_bone_is_there_where_half_of_it_and_of_its_truth_are_one(shift: int, there: bool) -> None:
+    _, truth = body()
+    margin = np.where(np.roll(truth.labels, shift, axis=0) > 0, 0.8, -0.8).astype(np.float32)
+    nowhere = np.zeros(SHAPE, bool)
+    bone = BoneRegion(LABEL, margin, nowhere, nowhere, GRID, 0.9)
+    assert is_there(bone, truth) is there
+    assert is_there(bone, None) is False
+
+
+def test_a_cut_case_keeps_bone_and_truth_together() -> None:
+    ct, truth = body()
+    for seed in range(5):
+        case = cut(np.random.default_rng(seed), ct, truth)
+        assert case.truth is not None
+        assert case.ct.hu.shape[2] >= 14
+        np.testing.assert_array_equal(case.ct.hu > 500, case.truth.labels > 0)
+        corner = case.ct.grid.ijk_to_lps[:3, 3] / 2
+        start = tuple(np.rint(corner).astype(int))
+        assert case.truth.labels[0, 0, 0] == truth.labels[start]
+
+
+def test_a_ct_without_the_anatomy_is_a_case_without_truth(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(np.full((6, 7, 8), 30, np.int16), np.diag([1.0, 1.0, 3.0, 1.0]))
+    nibabel.save(image, tmp_path / "neck.nii.gz")
+    (cases,) = bodies_and_negatives(0, [tmp_path / "neck.nii.gz"], 0)
+    assert [case.truth for case in cases] == [None] * 6
+    assert {case.ct.grid.spacing_mm for case in cases} == {(1.0, 1.0, 3.0)}
+
+
+def test_every_bone_found_is_scored_and_held_against_the_truth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Networks that see the first bone everywhere find it in the body's CT, where another is, and in none."""
+    package = read_fracture_package(write_package(tmp_path / "bones", sees_bone=True))
+    ct, truth = body()
+    cases = [[Case(ct, truth)], [Case(ct, None)]]
+    monkeypatch.setattr(presence, "bodies_and_negatives", lambda *_: iter(cases))
+    rows = bones_present(package, Networks(Device("torch", 1)), 1, [], 0)
+    assert [(there, number) for _, there, number in rows] == [(False, 0), (False, 1)]
+    assert all(score > 3 for score, _, _ in rows)

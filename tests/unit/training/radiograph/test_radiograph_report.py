@@ -1,0 +1,96 @@
+"""The whole command on made-up radiographs, the baseline, and the report of metrics."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.made_radiographs import made_radiograph, write_dataset
+from training.radiograph import __main__ as command
+from training.radiograph import recipe as recipes
+from training.radiograph import report
+from training.radiograph.evaluation import Case
+from training.radiograph.network import NetworkSize
+from training.radiograph.pictures import FOUND, TRUE, picture
+from training.radiograph.prediction import Decoding, Prediction
+from training.radiograph.recipe import Phase, Recipe
+from training.radiograph.sampling import Draws
+
+WHOLE = Draws(fractures=1, breaks=0, others=1, size=(128, 96), whole=True)
+QUICK = Recipe((Phase("only", 9, 1e-3, (WHOLE,)),), NetworkSize((4, 8, 8, 8, 8), (1, 1, 1, 1)), (128, 96), 2)
+
+
+def cases(count: int, right: bool) -> list[Case]:
+    """Images of which every third is fractured, and predictions that are right, or say nothing."""
+    rng = np.random.default_rng(0)
+    made = []
+    for number in range(count):
+        image = made_radiograph(number, number % 3 == 0, "dev")
+        probabilities = np.where(image.mask() & right, 0.8, 0.02).astype(np.float32)
+        score = (2.0 if image.fractured else -2.0) if right else 0.0
+        made.append(Case(image, Prediction(probabilities, score + float(rng.normal(0, 0.5)))))
+    return made
+
+
+def test_right_predictions_score_high_and_empty_ones_by_chance() -> None:
+    good = {one.name: one for one in report.metrics(cases(60, right=True))}
+    assert good["mask mAP50, fractured images"].value == pytest.approx(1)
+    assert good["AUC"].value == 1
+    assert good["sensitivity at 0.5 false detections an image"].value == 1
+    assert good["calibration error (ECE)"].value < 0.1
+    empty = {one.name: one for one in report.metrics(cases(60, right=False))}
+    assert empty["mask mAP50, fractured images"].value == 0
+    assert empty["AUC"].low < 0.5 < empty["AUC"].high
+    assert empty["AUC"].low < empty["AUC"].value < empty["AUC"].high
+
+
+def test_images_with_metal_are_left_out_of_the_second_table() -> None:
+    made = cases(60, right=True)
+    metal = [
+        Case(replace(one.image, attributes=(0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0)), one.prediction)
+        if one.image.fractured else Case(replace(one.image, attributes=(0.0,) * 10), one.prediction)
+        for one in made
+    ]
+    named = {one.name: one for one in report.metrics(metal)}
+    assert named["AUC"].value == 1
+    assert np.isnan(named["AUC, without metal"].value)
+
+
+def test_neighbours_share_a_fold_and_the_folds_are_even() -> None:
+    fold = report.folds(cases(100, right=False))
+    assert np.bincount(fold).tolist() == [20] * 5
+    assert (np.diff(fold) != 0).sum() == 19
+
+
+def test_pictures_show_truth_and_detections() -> None:
+    one = cases(1, right=True)[0]
+    shifted = np.roll(one.prediction.probabilities, 30, 0)
+    image = picture(Case(one.image, Prediction(shifted, 0.0)), Decoding(0.3))
+    assert tuple(image[48, 50]) == TRUE
+    assert tuple(image[78, 50]) == FOUND
+
+
+@pytest.mark.parametrize("name", ["outlines", "resnet18"])
+def test_the_command_trains_goes_on_finishes_and_reports(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = [made_radiograph(20 * n, n % 2 == 0, "dev" if n > 5 else "train") for n in range(12)]
+    data = str(write_dataset(tmp_path / "data", images))
+    runs = tmp_path / "runs"
+    monkeypatch.setitem(recipes.RECIPES, name, QUICK if name == "outlines" else replace(QUICK, size=None))
+    arguments = ["radiograph", "--data", data, "--recipe", name]
+    for more in (["--last-step", "2"], ["--last-step", "3"], ["--finish", "2"]):
+        monkeypatch.setattr("sys.argv", [*arguments, "--runs", str(runs), *more])
+        command.main()
+    assert torch.load(runs / "state.pt")["step"] == 3
+    assert torch.load(runs / "finished-3" / "state.pt")["step"] == 5
+    assert 0 <= json.loads((runs / "finished-3" / "metrics.json").read_text())["auc"] <= 1
+    weights = str(runs / "finished-3" / "state.pt")
+    monkeypatch.setattr("sys.argv", [*arguments, "--weights", weights, "--weights", weights])
+    report.main()
+    assert "| AUC |" in capsys.readouterr().out

@@ -1,0 +1,246 @@
+"""Training on made-up radiographs: what is read, drawn and punished, and how a training goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.support.made_radiographs import made_pixels, made_radiograph, write_dataset
+from training.radiograph.bones import bone_mask
+from training.radiograph.breaks import draw_break
+from training.radiograph.dataset import ATTRIBUTES, read_dataset
+from training.radiograph.geometry import View, sample
+from training.radiograph.losses import LossWeights, loss
+from training.radiograph.near_copies import usable_for_training
+from training.radiograph.network import (
+    BREAK,
+    FRACTURE,
+    NetworkSize,
+    Output,
+    RadiographNetwork,
+    local_contrast,
+)
+from training.radiograph.prediction import on_canvas, predict
+from training.radiograph.recipe import Phase, Recipe
+from training.radiograph.sampling import Draws, Sampler, source_of
+from training.radiograph.trainer import Limits, Trainer
+
+SMALL = NetworkSize((4, 8, 8, 8, 8), (1, 1, 1, 1))
+CROPS = Draws(fractures=2, breaks=1, others=2, size=(96, 96))
+WHOLE = Draws(fractures=1, breaks=0, others=1, size=(128, 96), whole=True)
+RECIPE = Recipe(
+    (
+        Phase("first", 2, 1e-3, (replace(CROPS, fractures=0, breaks=3),)),
+        Phase("second", 8, 1e-3, (CROPS, WHOLE)),
+    ),
+    SMALL, warmup_steps=2,
+)
+
+
+@pytest.fixture(scope="module")
+def sampler() -> Sampler:
+    rng = np.random.default_rng(0)
+    return Sampler([source_of(made_radiograph(n, n % 2 == 0), rng) for n in range(6)], seed=0)
+
+
+def trainer(sampler: Sampler, folder: Path) -> Trainer:
+    torch.set_num_threads(1)
+    return Trainer(RECIPE, sampler, folder, lambda _: {"auc": 0.5})
+
+
+def test_reads_images_and_outlines_where_they_lie(tmp_path: Path) -> None:
+    images = [made_radiograph(1, True), made_radiograph(2, False, "dev")]
+    one, other = read_dataset(write_dataset(tmp_path / "set", images))
+    assert np.abs(one.pixels.astype(int) - images[0].pixels).mean() < 4
+    assert one.mask()[50:60, 40:60].all()
+    assert one.mask().sum() == pytest.approx(25 * 14, rel=0.15)
+    assert (other.split, other.fractured, other.masks()) == ("dev", False, [])
+    assert one.attributes == images[0].attributes
+
+
+def test_larger_images_are_made_smaller_with_their_outlines(tmp_path: Path) -> None:
+    (half,) = read_dataset(write_dataset(tmp_path / "set", [made_radiograph(1, True)]), longest_pixels=60)
+    assert half.pixels.shape == (60, 50)
+    rows, columns = np.nonzero(half.mask())
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == pytest.approx((24, 31, 19, 31.5), abs=1)
+
+
+def test_an_outline_without_an_image_is_an_error(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "set", [made_radiograph(1, True)])
+    (folder / "images.csv").write_text("file,split,fractured\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"IMG0000001\.jpg"):
+        read_dataset(folder)
+
+
+def test_turned_noisy_copies_of_development_images_are_not_trained_on() -> None:
+    rng = np.random.default_rng(5)
+    texture = [np.kron(rng.integers(0, 200, (24, 20)), np.ones((5, 5))) for _ in range(3)]
+    train = [
+        replace(made_radiograph(n, False), pixels=texture[k].astype(np.uint8)) for n, k in ((10, 0), (50, 1))
+    ]
+    copy = np.clip(np.rot90(texture[0])[:, ::-1] * 0.8 + rng.normal(0, 4, (100, 120)) + 20, 0, 255)
+    dev = replace(made_radiograph(30, False, "dev"), pixels=copy.astype(np.uint8))
+    neighbours = [
+        replace(made_radiograph(n, False), pixels=np.rot90(texture[2], k).astype(np.uint8))
+        for n, k in ((11, 0), (12, 1), (13, 2), (29, 3), (33, 0))
+    ]
+    kept = usable_for_training([*train, dev, *neighbours])
+    assert [image.name for image in kept] == ["IMG0000050.jpg", "IMG0000013.jpg", "IMG0000033.jpg"]
+
+
+def test_bone_is_the_bar_and_neither_limb_nor_air() -> None:
+    bone = bone_mask(made_pixels(3, gap=False))
+    columns = np.flatnonzero(bone[60])
+    assert 40 <= columns.min() < columns.max() < 64
+    assert not bone[:, :35].any()
+
+
+def test_an_unturned_view_is_the_image() -> None:
+    pixels = made_pixels(1, gap=True)
+    view = View((49.5, 59.5), (120, 100))
+    assert np.allclose(sample(pixels[None], view.points())[0].numpy() * 255, pixels, atol=0.01)
+
+
+def test_a_views_points_and_window_agree() -> None:
+    view = View((30.0, 70.0), (64, 48), angle=0.7, zoom=(1.3, 0.8), mirror=True)
+    x, y = view.points()[10, 20]
+    assert view.window_of((float(x), float(y))) == pytest.approx((20, 10), abs=1e-3)
+
+
+def test_a_break_stays_near_its_place() -> None:
+    window = (made_pixels(2, gap=False) / 255).astype(np.float32)
+    bone = bone_mask(made_pixels(2, gap=False))
+    drawn = [draw_break(window, bone, (48.0, 60.0), np.random.default_rng(seed)) for seed in range(20)]
+    assert all(one.mask.any() for one in drawn)
+    far = np.zeros(window.shape, bool)
+    far[:15] = far[-15:] = True
+    assert all(not one.mask[far].any() for one in drawn)
+    assert max(float(np.abs(one.added[far]).max()) for one in drawn) < 1e-3
+    assert np.mean([np.abs(one.moved).max() for one in drawn]) > 1
+
+
+def test_the_same_step_draws_the_same_batch(sampler: Sampler) -> None:
+    one, again, other = (sampler.batch(CROPS, step) for step in (5, 5, 6))
+    assert torch.equal(one.seen, again.seen)
+    assert torch.equal(one.maps, again.maps)
+    assert not torch.equal(one.seen, other.seen)
+
+
+def test_labels_of_a_batch_say_what_its_maps_show(sampler: Sampler) -> None:
+    batch = sampler.batch(Draws(fractures=4, breaks=4, others=4, size=(96, 96)), 1)
+    shown = batch.maps.flatten(2).sum(-1)
+    assert (shown[:4, FRACTURE] > 0).all()
+    assert (shown[4:8, BREAK] > 0).sum() >= 3
+    assert torch.isnan(batch.labels[shown[:, BREAK] > 0, FRACTURE]).all()
+    known = ~torch.isnan(batch.labels[:, FRACTURE])
+    assert torch.equal(batch.labels[known, FRACTURE] == 1, shown[known, FRACTURE] >= 40)
+
+
+def test_a_lying_image_stands_upright_on_the_canvas_and_comes_back() -> None:
+    lying = np.ascontiguousarray(made_pixels(1, gap=True, shape=(90, 150)))
+    canvas, back = on_canvas(lying, (128, 96))
+    assert canvas.shape == (1, 1, 128, 96)
+    half = torch.nn.functional.avg_pool2d(canvas, 2)
+    assert np.abs(back(half) * 255 - lying).mean() < 8
+
+
+def outputs(maps: torch.Tensor, image: float) -> Output:
+    coarse = torch.nn.functional.avg_pool2d(maps[:, :2], 4)
+    return Output(maps, coarse, torch.full((len(maps), 2), image), torch.zeros(len(maps), len(ATTRIBUTES)))
+
+
+def test_the_loss_wants_the_fracture_and_is_silent_on_drawn_breaks(sampler: Sampler) -> None:
+    batch = sampler.batch(Draws(fractures=2, breaks=0, others=0, size=(96, 96)), 3)
+    half = torch.nn.functional.avg_pool2d(batch.maps, 2)
+    true = torch.cat([half * 12 - 6, torch.zeros_like(half[:, :1])], 1)
+    weights = LossWeights(texture=0, attributes=0)
+    right, wrong = (loss(outputs(sign * true, sign * 4.0), batch, weights)[0] for sign in (1, -1))
+    assert right < 0.3 * wrong
+    broken = sampler.batch(Draws(fractures=0, breaks=2, others=0, size=(96, 96)), 3)
+    there = torch.nn.functional.avg_pool2d(broken.maps[:, BREAK : BREAK + 1], 2)
+    logits = torch.full((2, 3, 48, 48), -6.0)
+    called = logits.clone()
+    called[:, FRACTURE][there[:, 0] > 0] = 6.0
+    coarse = torch.full((2, 2, 12, 12), -6.0)
+    parts = [
+        loss(outputs(one, 0.0)._replace(coarse=coarse), broken, weights)[1] for one in (logits, called)
+    ]
+    assert parts[0]["fracture"] == pytest.approx(parts[1]["fracture"], abs=1e-6)
+    assert parts[0]["image"] == pytest.approx(parts[1]["image"])
+
+
+def test_a_network_is_blind_to_exposure_alone_in_its_contrast_channel() -> None:
+    image = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(local_contrast(image), local_contrast(0.5 * image + 0.2), atol=0.15)
+
+
+def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(sampler: Sampler, tmp_path: Path) -> None:
+    through = trainer(sampler, tmp_path / "through")
+    through.run(Limits(6))
+    trainer(sampler, tmp_path / "parts").run(Limits(3))
+    second = trainer(sampler, tmp_path / "parts")
+    assert second.step == 3
+    second.run(Limits(6))
+    for name, value in through.network.state_dict().items():
+        assert torch.equal(value, second.network.state_dict()[name]), name
+    for name, value in through.average.items():
+        assert torch.equal(value, second.average[name]), name
+
+
+def test_a_training_that_is_told_to_stop_saves(sampler: Sampler, tmp_path: Path) -> None:
+    run = trainer(sampler, tmp_path)
+    run.run(Limits(9, told=lambda: run.step == 2))
+    assert trainer(sampler, tmp_path).step == 2
+
+
+def test_batch_statistics_are_those_of_whole_images(sampler: Sampler, tmp_path: Path) -> None:
+    run = trainer(sampler, tmp_path)
+    run.step = 2
+    name = "stem.0.1.running_mean"
+    before = run.network.state_dict()[name].clone()
+    run.train_step(Limits(9))
+    assert torch.equal(run.network.state_dict()[name], before)
+    run.train_step(Limits(9))
+    assert not torch.equal(run.network.state_dict()[name], before)
+
+
+def test_the_rate_falls_to_nothing_at_the_end(sampler: Sampler, tmp_path: Path) -> None:
+    run = trainer(sampler, tmp_path)
+    rates = []
+    for step in (5, 6, 8):
+        run.step = step
+        run.train_step(Limits(9, decay_steps=4))
+        rates.append(run.optimiser.param_groups[0]["lr"])
+    assert rates == pytest.approx([1e-3, 0.75e-3, 0.25e-3])
+
+
+def test_a_prediction_has_the_images_shape() -> None:
+    network = RadiographNetwork(SMALL).eval()
+    for shape in ((90, 150), (120, 100)):
+        found = predict(network, made_pixels(1, gap=True, shape=shape))
+        assert found.probabilities.shape == shape
+        assert 0 <= found.probabilities.min() <= found.probabilities.max() <= 1
+        assert np.isfinite(found.logit)
+
+
+def test_the_network_learns_a_gap_from_few_steps(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    easy = Sampler([source_of(made_radiograph(n, n % 2 == 0), rng) for n in range(12)], seed=0)
+    draws = Draws(fractures=4, breaks=0, others=4, size=(96, 96), hidden=(0.0, 0.0))
+    recipe = Recipe((Phase("only", 60, 1e-2, (draws,)),), NetworkSize((8, 8, 16, 16, 16), (1, 1, 1, 1)), 5)
+    run = Trainer(recipe, easy, tmp_path, lambda _: {})
+    first = [run.train_step(Limits(60))["crop fracture"] for _ in range(5)]
+    last = [run.train_step(Limits(60))["crop fracture"] for _ in range(50)][-5:]
+    assert np.mean(last) < 0.75 * np.mean(first)
+
+
+def test_images_are_read_as_grey(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "set", [made_radiograph(1, False)])
+    Image.fromarray(np.stack([made_pixels(1, gap=False)] * 3, -1)).save(folder / "images/IMG0000001.jpg")
+    (image,) = read_dataset(folder)
+    assert image.pixels.shape == (120, 100)

@@ -1,0 +1,61 @@
+"""Recipes: what may stand in them, what is otherwise on a GPU, what is refused and how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from operators.errors import ModelError
+from tests.support.training_cases import RECIPE
+from training.recipe import Recipe, read_recipe
+
+
+def recipe_with(folder: Path, old: str, new: str) -> Recipe:
+    assert old in RECIPE
+    path = folder / "training.toml"
+    path.write_text(RECIPE.replace(old, new), encoding="utf-8")
+    return read_recipe(path)
+
+
+def test_what_is_otherwise_on_a_gpu_is_taken_from_its_table_alone(tmp_path: Path) -> None:
+    made = recipe_with(tmp_path, "steps = 6", "steps = 6")
+    plain = made.networks["fracture"]
+    assert plain.on("cpu") is plain
+    larger = plain.on("cuda")
+    assert (larger.patch, larger.filters, larger.batch) == ((32, 32, 32), (4, 8, 16), 2)
+    assert (larger.steps, larger.spacing_mm, larger.classes) == (plain.steps, plain.spacing_mm, plain.classes)
+    assert made.networks["coarse"].on("cuda") == made.networks["coarse"]
+
+
+def test_what_decides_is_named_by_the_recipe_or_else_all_classes(tmp_path: Path) -> None:
+    made = recipe_with(tmp_path, "steps = 6", "steps = 6")
+    assert made.networks["fracture"].scored == ("contact",)
+    assert made.networks["coarse"].scored == made.networks["coarse"].classes[1:]
+
+
+def test_without_a_validation_table_nothing_is_watched(tmp_path: Path) -> None:
+    start, end = RECIPE.index("[validation]"), RECIPE.index("[classes]")
+    assert recipe_with(tmp_path, RECIPE[start:end], "").validation is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("learning_rate = 3e-3\nnegatives", "learnign_rate = 3e-3\nnegatives", "got learnign_rate"),
+        ("batch = 2", "spacing_mm = 2.0", r"networks.fracture.gpu: .*got spacing_mm"),
+        ("patch = [32, 32, 32]", "patch = [30, 30, 30]", r"steps of 4 voxels .* got \(30, 30, 30\)"),
+        ("scored = [\"contact\"]", "scored = [\"contakt\"]", "interior, contact, got contakt"),
+        ("class_weights = [0.3, 0.6, 2.0]", "class_weights = [0.3]", "3 class_weights, got 1"),
+        ("held_out = [\"009\"]", "held_out = [\"007\"]", "bone_sets: expected no held-out case, got 007"),
+        ("real = [{ folder = \"007\"", "real = [{ folder = \"009\"", "validation.real: .*got 009"),
+        ("patience = 2", "patience = 0", "patience of 1 or more"),
+        ("patience = 2", "patients = 2", "patients"),
+    ],
+)
+def test_a_recipe_that_could_not_be_trained_is_refused_before_anything_is_loaded(
+    tmp_path: Path, old: str, new: str, text: str
+) -> None:
+    with pytest.raises(ModelError, match=r"expected a training recipe in .*/training\.toml") as refused:
+        recipe_with(tmp_path, old, new)
+    assert refused.match(text)

@@ -1,0 +1,1 @@
+"""Calibration of a trained package's decisions and probabilities."""

@@ -1,0 +1,156 @@
+"""What the decoding and its probabilities need of a trained package, fitted and written into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from operators.fragments.watershed import fracture_logit, over_segmented, split
+from operators.networks.registry import Networks
+from operators.networks.runtimes import Device
+from operators.package_files.package_reader import PACKAGE_FILE, read_fracture_package
+from operators.packages.packages import FragmentRules
+from training.calibrate.decisions import (
+    Decision,
+    SimulatedBone,
+    fitted,
+    log_loss,
+    mistakes,
+    oracle_decisions,
+    simulated_bones,
+    truth_counts,
+)
+from training.calibrate.presence import bones_present
+from training.calibrate.reliability import Scored, cross_fitted, platt, reliability, scored
+from training.calibrate.reliability_card import write_card
+from training.export import set_table, set_value
+from training.progress import CALIBRATE, Tell, silent
+from training.recipe import Recipe
+from training.simulate.sources import Sources
+
+MEANINGS = {"bone": "bone present", "fracture": "bone fractured", "contact": "contact is a fracture"}
+Row = tuple[float, bool, int]
+
+
+def calibrate(
+    package_folder: Path, recipe: Recipe, data: Path, cache: Path, cases: int, seed: int,
+    keep_decision: bool = False, tell: Tell = silent,
+) -> str:
+    """Fits decision (unless it is to be kept) and confidence of an installed package; says what was found.
+
+    The odds of a fracture are fitted on three fifths of the `cases`, and taken where they tell more of the
+    others than those that are there; probabilities are fitted on the others, which neither training nor
+    that fit has seen in this form, those of a bone's presence on bodies.
+    """
+    to_fit = cases * 3 // 5
+    package = read_fracture_package(package_folder / PACKAGE_FILE)
+    networks = Networks(Device())
+    bones = Sources(recipe, data, cache, tell).bones()
+    network, spec = networks.get(package.fracture), package.fracture
+    fit = simulated_bones(np.random.default_rng([seed, 1]), bones, to_fit, spec, network)
+    others = simulated_bones(np.random.default_rng([seed, 2]), bones, cases - to_fit, spec, network)
+    fit_bones, held_out = told(fit, to_fit, "the decision", tell), told(others, cases - to_fit, "odds", tell)
+    rules, said = package.fragments, "fracture_logit kept as asked"
+    if not keep_decision:
+        rules, said = with_decision(package_folder, rules, fit_bones, held_out)
+    rows = fracture_rows(held_out, rules)
+    bodies, negatives = calibration_bodies(recipe, data)
+    tell(CALIBRATE, None, f"which bones are there: {bodies} procedural bodies, {len(negatives)} CTs without")
+    rows["bone"] = bones_present(package, networks, bodies, negatives, seed)
+    fitted_on = (
+        f"{cases - to_fit} simulated bones, {bodies} procedural bodies, as many without bones, and "
+        f"{len(negatives)} CTs without the anatomy"
+    )
+    return "\n".join([said, *with_confidence(package_folder, rows, fitted_on)])
+
+
+def told(bones: Iterator[SimulatedBone], count: int, what: str, tell: Tell) -> list[SimulatedBone]:
+    """The bones, told of one by one; some of `count` may come to nothing."""
+    found = []
+    for number, bone in enumerate(bones, start=1):
+        tell(CALIBRATE, number / count, f"{what}: bone {number} of {count}")
+        found.append(bone)
+    return found
+
+
+def with_decision(
+    package_folder: Path, rules: FragmentRules, bones: list[SimulatedBone], held_out: list[SimulatedBone]
+) -> tuple[FragmentRules, str]:
+    """The rules with the better odds, newly fitted ones written into the package, and what was found."""
+    decisions, unseen = decisions_of(bones, rules), decisions_of(held_out, rules)
+    if len({decision.fracture for decision in decisions}) < 2:
+        return rules, f"fracture_logit kept: {len(decisions)} faces, all fractures or none"
+    logit = tuple(round(factor, 2) for factor in fitted(decisions))
+    before, after = (log_loss(unseen, one) if unseen else 0.0 for one in (rules.fracture_logit, logit))
+    compared = f"log loss {after:.3f} on {len(unseen)} faces of other bones, with the former {before:.3f}"
+    if before < after:
+        return rules, f"fracture_logit kept: {compared}"
+    text = ", ".join(f"{factor:.2f}" for factor in logit)
+    set_value(package_folder / PACKAGE_FILE, "fragments", "fracture_logit", f"[{text}]")
+    missed, false = mistakes(decisions, logit)
+    said = f"fracture_logit [{text}] from {len(decisions)} faces: {missed} fractures missed, {false} false"
+    if not missed + false:
+        said += "; warning: the faces are parted without a mistake, the odds rest on the ridge alone"
+    return replace(rules, fracture_logit=logit), f"{said}; {compared}"
+
+
+def decisions_of(bones: list[SimulatedBone], rules: FragmentRules) -> list[Decision]:
+    """The pairs that merging meets on all of the bones."""
+    return [decision for bone in bones for decision in oracle_decisions(bone, rules)]
+
+
+def fracture_rows(bones: list[SimulatedBone], rules: FragmentRules) -> dict[str, list[Row]]:
+    """Scores of bones and of their faces, as the decoding meets them with `rules`."""
+    rows: dict[str, list[Row]] = {"fracture": [], "contact": []}
+    for number, bone in enumerate(bones):
+        least = rules.minimum_mm3 / bone.evidence.spacing_mm**3
+        broken = int((np.bincount(bone.truth)[1:] >= least).sum()) > 1
+        rows["fracture"].append((split(bone.evidence, rules).fractured, broken, number))
+        rows["contact"].extend((odds, parted, number) for odds, parted in contacts_met(bone, rules))
+    return rows
+
+
+def contacts_met(bone: SimulatedBone, rules: FragmentRules) -> list[tuple[float, bool]]:
+    """The odds of every face that the decoding decides on, and whether a fracture is there.
+
+    A face that is met again, after its pieces grew, counts as it was met last.
+    """
+    regions = over_segmented(bone.evidence, rules)
+    of_truth = truth_counts(regions, bone.truth)
+    met: dict[tuple[int, int], tuple[float, bool]] = {}
+
+    def may_join(odds: float, a: int, b: int) -> bool:
+        met[a, b] = odds, bool(of_truth[a].argmax() != of_truth[b].argmax())
+        if odds < 0:
+            of_truth[a] += of_truth[b]
+        return odds < 0
+
+    regions.merge(fracture_logit(rules, bone.evidence.spacing_mm), may_join)
+    return list(met.values())
+
+
+def with_confidence(package_folder: Path, rows: dict[str, list[Row]], fitted_on: str) -> list[str]:
+    """Writes lines, diagram and the card's part; one sentence for each calibration."""
+    found = {name: scored(rows[name]) for name in MEANINGS}
+    lines = {name: platt(one) for name, one in found.items()}
+    known = {name: one for name, one in found.items() if lines[name]}
+    table = {name: f"[{line[0]}, {line[1]}]" for name, line in lines.items() if line}
+    set_table(package_folder / PACKAGE_FILE, "confidence", table | {"fitted_on": f'"{fitted_on}"'})
+    kept = {MEANINGS[name]: reliability(cross_fitted(one), one.true) for name, one in known.items()}
+    write_card(package_folder, kept, fitted_on)
+    return [f"{MEANINGS[name]}: {sentence(found[name], line)}" for name, line in lines.items()]
+
+
+def sentence(found: Scored, line: tuple[float, ...]) -> str:
+    """What was fitted to which cases, or why nothing was."""
+    cases = f"{int(found.true.sum())} so, {int((~found.true).sum())} not"
+    return f"probability from {cases}" if line else f"too few cases ({cases}): no probability is given"
+
+
+def calibration_bodies(recipe: Recipe, data: Path) -> tuple[int, list[Path]]:
+    """How many procedural bodies the recipe sets aside for calibration, and which CTs without the anatomy."""
+    table = recipe.sources.get("calibration", {"bodies": 0, "negatives": []})
+    return table["bodies"], [data / path for path in table["negatives"]]

@@ -1,0 +1,1 @@
+"""The training loop: networks, losses, checkpoints, validation."""

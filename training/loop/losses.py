@@ -1,0 +1,77 @@
+"""Losses: MONAI's Dice with cross-entropy, and one for patches of which only an absence is known."""
+
+from __future__ import annotations
+
+import torch
+from monai.losses import DiceLoss
+
+from training.subjects.subjects import NOT_OURS
+
+# With less smoothing, a few stray voxels of a class that is all but absent cost as much as missing
+# a whole bone, and that noise drowned what was to be learned.
+SMOOTH_VOXELS = 100.0
+
+
+class TrainingLoss:
+    """Dice + cross-entropy; in voxels marked NOT_OURS only the package's own bones are punished.
+
+    `absent` are the classes that may not appear there. Dice counts the classes of the patch alone,
+    unless `dice_of_absent`: many patches lack the rarer bones, and Dice at 0 drove their probability
+    so low that they were never found again. What lies where it should not, cross-entropy punishes.
+    """
+
+    def __init__(
+        self, weights: tuple[float, ...] | None, absent: tuple[int, ...], dice_of_absent: bool = False
+    ) -> None:
+        weight = torch.tensor(weights) if weights else None
+        self.dice = DiceLoss(
+            to_onehot_y=True,
+            softmax=True,
+            include_background=False,
+            batch=True,
+            reduction="none",
+            smooth_nr=SMOOTH_VOXELS,
+            smooth_dr=SMOOTH_VOXELS,
+        )
+        self.cross_entropy = torch.nn.CrossEntropyLoss(weight=weight)
+        self.absent = absent
+        self.dice_of_absent = dice_of_absent
+
+    def to(self, device: torch.device) -> TrainingLoss:
+        """This loss, its class weights on `device`."""
+        self.cross_entropy.to(device)
+        return self
+
+    def __call__(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Logits (N, C, I, J, K) and targets (N, I, J, K); patches partly unknown count one by one."""
+        partly = (target == NOT_OURS).flatten(1).any(dim=1)
+        if not partly.any():
+            return self.of_known(logits, target)
+        each = [self.of_absence(logits[[n]], target[[n]]) for n in torch.nonzero(partly).flatten().tolist()]
+        if not partly.all():
+            each += [self.of_known(logits[~partly], target[~partly])] * int((~partly).sum())
+        return torch.stack(each).mean()
+
+    def of_known(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Dice + cross-entropy where every voxel is known."""
+        entropy: torch.Tensor = self.cross_entropy(logits, target)
+        return self.mean_dice(logits, target) + entropy
+
+    def of_absence(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """What is not ours may be anything but the absent classes; the rest is background."""
+        unknown = target == NOT_OURS
+        allowed = [c for c in range(logits.shape[1]) if c not in self.absent]
+        log_total = torch.logsumexp(logits, dim=1)
+        elsewhere = (log_total - torch.logsumexp(logits[:, allowed], dim=1))[unknown].mean()
+        if unknown.all():
+            return elsewhere
+        background = (log_total - logits[:, 0])[~unknown].mean()
+        return elsewhere + background
+
+    def mean_dice(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Dice loss over the classes that count in this patch; 0 where there are none."""
+        each: torch.Tensor = self.dice(logits, target[:, None]).flatten()
+        if self.dice_of_absent:
+            return each.mean()
+        there = torch.bincount(target.flatten(), minlength=len(each) + 1)[1:] > 0
+        return each[there].sum() / max(int(there.sum()), 1)

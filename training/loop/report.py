@@ -1,0 +1,164 @@
+"""What a network was trained on, by which sessions, at what cost: a file beside its weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from operators.dicom.elements.atomic_file import write_whole
+from training.loop.runs import TrainingRun
+from training.recipe import Recipe
+
+# Tables of a recipe's sources that networks of a kind do not read
+UNREAD = {"fracture": {"negatives"}, "anatomy": {"fracture_bones"}}
+ENERGY = "minutes times watts; watts are stated (training/device.py), not measured"
+
+
+def report_file(weights: Path) -> Path:
+    """Where the report of some weights lies."""
+    return weights.with_suffix(".training.json")
+
+
+def carry_history(run: TrainingRun) -> None:
+    """Takes along what is known of the weights that a training begins with; before its first session."""
+    if run.start_from is None or run.checkpoint.exists():
+        return
+    run.folder.mkdir(parents=True, exist_ok=True)
+    if run.start_from.suffix == ".safetensors":
+        known = report_file(run.start_from)
+        sessions = json.loads(known.read_text(encoding="utf-8"))["sessions"] if known.exists() else []
+    else:
+        sessions = all_sessions(run.start_from)
+    write_json(
+        history_file(run.checkpoint), {"started_from": run.start_from.name, "sessions": sessions}
+    )
+
+
+def history_file(checkpoint: Path) -> Path:
+    """Where a run keeps what happened to its weights before it."""
+    return checkpoint.with_suffix(".history.json")
+
+
+def former(checkpoint: Path) -> dict[str, Any]:
+    """The weights that a training began with and their sessions; none where it began at random."""
+    history = history_file(checkpoint)
+    nothing: dict[str, Any] = {"started_from": None, "sessions": []}
+    return json.loads(history.read_text(encoding="utf-8")) if history.exists() else nothing
+
+
+def all_sessions(checkpoint: Path) -> list[dict[str, Any]]:
+    """The sessions behind a checkpoint, oldest first, those of the weights that it began with included."""
+    return [*former(checkpoint)["sessions"], *sessions_of(checkpoint.with_suffix(".jsonl"))]
+
+
+def sessions_of(log: Path) -> list[dict[str, Any]]:
+    """One row for each process that trained, from a training's log."""
+    if not log.exists():
+        return []
+    sessions: list[dict[str, Any]] = []
+    for text in log.read_text(encoding="utf-8").splitlines():
+        line = json.loads(text)
+        if "began" in line or not sessions:
+            sessions.append({key: line.get(key) for key in FACTS})
+        sessions[-1] |= measured(sessions[-1], line)
+    return sessions
+
+
+FACTS = (
+    "began", "software", "from_step", "seed", "device", "threads", "precision", "watts", "batch", "patch",
+)
+
+
+def measured(session: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
+    """What a line of the log says of the session so far."""
+    hours = line["seconds"] / 3600
+    told = {
+        "to_step": line["step"],
+        "minutes": round(60 * hours, 1),
+        "energy_wh": round(hours * (session["watts"] or 0.0), 1),
+        "loss": line["loss"],
+    }
+    return told | ({"watching_minutes": round(line["watching_s"] / 60, 2)} if "watching_s" in line else {})
+
+
+def write_report(run: TrainingRun, weights: Path, sha256: str, progress: dict[str, Any]) -> dict[str, Any]:
+    """Writes the report beside the weights; `progress` is that of the checkpoint that was installed."""
+    sessions = all_sessions(run.checkpoint)
+    report = {
+        "network": run.network.name,
+        "weights_sha256": sha256,
+        "architecture": run.network.architecture,
+        "filters": run.network.filters,
+        "data": list(data_of(run)),
+        "held_out": run.recipe.sources.get("held_out", []),
+        "validation": validation_of(run, progress),
+        "total": {
+            "steps": sum(one["to_step"] - (one["from_step"] or 0) for one in sessions),
+            "minutes": round(sum(one["minutes"] for one in sessions), 1),
+            "energy_wh": round(sum(one["energy_wh"] for one in sessions), 1),
+            "energy": ENERGY,
+        },
+        "started_from": former(run.checkpoint)["started_from"],
+        "sessions": sessions,
+    }
+    write_json(report_file(weights), report)
+    return report
+
+
+def validation_of(run: TrainingRun, progress: dict[str, Any]) -> dict[str, Any] | None:
+    """The scores of the weights that were installed; the real set is marked where it was trained on too."""
+    rules = run.recipe.validation
+    if rules is None or not progress:
+        return None
+    lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]
+    read = [line for line in lines if line["step"] == progress["best_step"] and "score" in line]
+    best = read[-1] if read else {}
+    trained = {row["folder"] for row in run.recipe.sources["bone_sets"]}
+    return {
+        "step": progress["best_step"],
+        "score": best.get("score"),
+        "scored": run.network.scored,
+        "simulated_patches": rules.patches,
+        "simulated_dice": best.get("simulated"),
+        "real": [{"path": row["folder"], "trained_on_too": row["folder"] in trained} for row in rules.real],
+        "real_dice": best.get("real"),
+        "patience_ended_at": progress["fell_at"],
+    }
+
+
+def data_of(run: TrainingRun) -> Iterator[dict[str, Any]]:
+    """Every path of the recipe's sources that this kind of network reads, with its licence; the phantoms."""
+    tables = {k: v for k, v in run.recipe.sources.items() if k not in UNREAD[run.network.kind]}
+    tables.pop("licences", None)
+    for path in dict.fromkeys(named_paths(tables)):
+        yield {"path": path, **licence_of(path, run.recipe)}
+    phantoms = run.recipe.sources["phantoms"]
+    yield {"path": "training/phantom", "source": "procedural", "licence": "Apache-2.0", "made": phantoms}
+
+
+def named_paths(table: object) -> Iterator[str]:
+    """What stands under `path`, `paths` or `folder`, however deep."""
+    rows = table.items() if isinstance(table, dict) else enumerate(table) if isinstance(table, list) else ()
+    for key, value in rows:
+        if key in ("path", "folder"):
+            yield value
+        elif key == "paths":
+            yield from value
+        else:
+            yield from named_paths(value)
+
+
+def licence_of(path: str, recipe: Recipe) -> dict[str, str]:
+    """Source and licence of the recipe's row that the path lies under."""
+    for row in recipe.sources.get("licences", []):
+        if Path(path).is_relative_to(row["under"]):
+            return {"source": row["source"], "licence": row["licence"]}
+    return {"source": "not stated", "licence": "not stated"}
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes whole or not at all."""
+    text = json.dumps(content, indent=1) + "\n"
+    write_whole(path, lambda file: file.write(text.encode()))

@@ -1,0 +1,190 @@
+"""Trains one network: resumable, watched, with an exponential moving average of the weights."""
+
+from __future__ import annotations
+
+import json
+import time
+from copy import deepcopy
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from operators.networks.architectures.architecture_table import build
+from training.device import has_bfloat16, training_device
+from training.loop.checkpoints import State, resume, save, starting_weights, state_of
+from training.loop.losses import TrainingLoss
+from training.loop.runs import TrainingRun, facts
+from training.loop.validation import Watched, dice_of_classes
+from training.progress import TRAIN, VALIDATE, WAIT, Tell, silent
+from training.recipe import NetworkRecipe, Recipe, ValidationRules
+from training.simulate.patches import Patch, Patches, loader
+
+KEEP_EVERY = 200
+
+
+@dataclass
+class Session:
+    """One process's share of a training."""
+
+    run: TrainingRun
+    state: State
+    device: torch.device
+    loss: TrainingLoss
+    half: bool
+    started: float
+    facts: dict[str, Any]
+    window: list[float] = field(default_factory=list)
+    watching_s: float = 0.0
+
+    @property
+    def share_done(self) -> float:
+        """How much of the training is over."""
+        run, rules = self.run, self.run.recipe.validation
+        planned = run.planned_share(self.state.step, time.monotonic() - self.started)
+        fall_steps = max(rules.fall * run.total, 1.0) if rules else 1.0
+        return self.state.progress.share_done(planned, self.state.step, fall_steps)
+
+
+def train(run: TrainingRun, tell: Tell = silent) -> Path:
+    """Trains until the recipe's steps, the time or the patience are over; returns the checkpoint's path."""
+    session = begin(run)
+    rules, state = run.recipe.validation, session.state
+    patches = Patches(run.network, run.recipe, run.data, run.cache, run.seed + 1000 * state.step + 1)
+    watched = validation_sets(run, tell)
+    done = session.share_done
+    tell(WAIT, None, "for the first simulated patches")
+    for image, target in loader(patches, run.workers, run.network.batch):
+        if done >= 1:
+            break
+        set_learning_rate(state.optimiser, run.network.learning_rate, done)
+        session.window.append(one_step(session, image, target))
+        done = session.share_done
+        tell(TRAIN, min(done, 1.0), f"step {state.step} of {run.total}, loss {session.window[-1]:.3f}")
+        if rules and (state.step % rules.every == 0 or done >= 1):
+            read = validate(session, watched, rules)
+            tell(VALIDATE, None, f"step {state.step}: score {read['score']:.4f}")
+            keep(session, read)
+        elif state.step % KEEP_EVERY == 0:
+            keep(session, {})
+    if session.window or not run.checkpoint.exists():
+        keep(session, {})
+    return run.checkpoint
+
+
+def begin(run: TrainingRun) -> Session:
+    """A new training, or the next session of one that was stopped."""
+    device = training_device()
+    torch.manual_seed(run.seed)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    state = resume(run.checkpoint, new_state(run, device), device)
+    network = run.network
+    absent = absent_classes(run.recipe, network)
+    loss = TrainingLoss(network.class_weights, absent, network.dice_of_absent).to(device)
+    half = has_bfloat16(device, network)
+    return Session(run, state, device, loss, half, time.monotonic(), facts(run, state.step, device, half))
+
+
+def absent_classes(recipe: Recipe, network: NetworkRecipe) -> tuple[int, ...]:
+    """Classes that none of the recipe's negatives shows; others they may."""
+    patterns = recipe.sources["negatives"]["absent"]
+    return tuple(n for n, name in enumerate(network.classes) if any(fnmatch(name, p) for p in patterns))
+
+
+def new_state(run: TrainingRun, device: torch.device) -> State:
+    """A network with random weights, or with those of another training."""
+    model = build(**network_arguments(run.network)).to(device).to(memory_format=torch.channels_last_3d)
+    if run.start_from is not None and not run.checkpoint.exists():
+        start = starting_weights(run.start_from, device)
+        shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+        fitting = {name: tensor for name, tensor in start.items() if shapes.get(name) == tensor.shape}
+        model.load_state_dict(fitting, strict=False)
+    return state_of(model)
+
+
+def network_arguments(network: NetworkRecipe) -> dict[str, Any]:
+    """What `architectures.build` needs for this recipe."""
+    return {
+        "architecture": network.architecture,
+        "dimensions": len(network.patch),
+        "inputs": 1 + len(network.guide),
+        "outputs": len(network.classes),
+        "filters": network.filters,
+    }
+
+
+def one_step(session: Session, image: torch.Tensor, target: torch.Tensor) -> float:
+    """Forward (in bfloat16 where that is right), backward, update, average."""
+    state, device = session.state, session.device
+    with torch.autocast(device.type, torch.bfloat16, enabled=session.half):
+        logits = state.model(image.to(device).to(memory_format=torch.channels_last_3d))
+    value = session.loss(logits.float(), target.to(device))
+    state.optimiser.zero_grad()
+    value.backward()
+    nn.utils.clip_grad_norm_(state.model.parameters(), 5.0)
+    state.optimiser.step()
+    state.average.update_parameters(state.model)
+    state.step += 1
+    return float(value.detach())
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, highest: float, done: float) -> None:
+    """Warm-up over 2 % of the steps, then nnU-Net's polynomial decay."""
+    rate = highest * min(1.0, done / 0.02 + 0.05) * max(1 - done, 0.0) ** 0.9
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def validation_sets(run: TrainingRun, tell: Tell = silent) -> dict[str, list[Patch]]:
+    """The patches to watch, by the name of their set; the first set decides."""
+    rules = run.recipe.validation
+    if rules is None:
+        return {}
+    watched = Watched(run.network, run.recipe, run.data, run.cache, tell)
+    return {"simulated": watched.simulated(rules), "real": watched.real(rules)}
+
+
+def validate(session: Session, sets: dict[str, list[Patch]], rules: ValidationRules) -> dict[str, Any]:
+    """Scores the averaged weights, keeps them where they are the best; what to log of it."""
+    began = time.monotonic()
+    state, network = session.state, session.run.network
+    model = state.average.module.eval()
+    scores = {
+        name: dice_of_classes(model, patches, session.device, session.half)
+        for name, patches in sets.items() if patches
+    }
+    chosen = [network.classes.index(name) - 1 for name in network.scored]
+    score = float(np.nanmean(scores["simulated"][chosen]))
+    state.progress = state.progress.read(score, state.step, session.share_done, rules)
+    if state.progress.best_step == state.step:
+        state.best = deepcopy(model.state_dict())
+    session.watching_s += time.monotonic() - began
+    return {"score": round(score, 4), **{name: named(network, dice) for name, dice in scores.items()}}
+
+
+def named(network: NetworkRecipe, dice: np.ndarray) -> dict[str, float]:
+    """Dice by the class's name, of the classes that the set holds."""
+    pairs = zip(network.classes[1:], dice.tolist(), strict=True)
+    return {name: round(value, 4) for name, value in pairs if not np.isnan(value)}
+
+
+def keep(session: Session, read: dict[str, Any]) -> None:
+    """Writes checkpoint and log; a kill in between leaves the last whole one."""
+    state, run = session.state, session.run
+    save(run.checkpoint, state, run.network)
+    line = {
+        "step": state.step,
+        "loss": round(sum(session.window) / max(len(session.window), 1), 4),
+        "seconds": round(time.monotonic() - session.started, 1),
+        **({"watching_s": round(session.watching_s, 1)} if read else {}),
+        **read,
+        **session.facts,
+    }
+    session.window.clear()
+    session.facts = {}
+    with run.log.open("a", encoding="utf-8") as log:
+        log.write(json.dumps(line) + "\n")

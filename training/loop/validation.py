@@ -1,0 +1,141 @@
+"""What a training is watched with: simulated patches that never change, and real bones apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import nn
+
+from operators.networks.windows.sliding_window import Window, pad_to_patch, tile, tile_starts
+from operators.pipelines.coarse_to_fine import BAND_MM
+from training.progress import PREPARE, Tell, silent
+from training.recipe import NetworkRecipe, Recipe, ValidationRules
+from training.simulate.bone_patches import OUTSIDE_HU, BoneSubject
+from training.simulate.fracturing import contact_target
+from training.simulate.patches import Patch, Patches, as_tensors
+from training.simulate.simulated_ct import Sample
+from training.simulate.sources import Sources
+from training.subjects.subjects import NOT_OURS
+
+# Trainings' seeds count up from 0, far below
+SEED = 987_654_321
+CONTACT = 2
+NOT_OF_PATCHES = {
+    "architecture", "filters", "steps", "learning_rate", "scored", "batch", "class_weights",
+    "dice_of_absent", "gpu",
+}
+Stored = tuple[NDArray[np.float16], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Where a network's validation sets come from and are kept."""
+
+    network: NetworkRecipe
+    recipe: Recipe
+    data: Path
+    cache: Path
+    tell: Tell = silent
+
+    def simulated(self, rules: ValidationRules) -> list[Patch]:
+        """Patches of the training's own simulation, from a seed that it never uses."""
+        return self.kept("simulated", rules, lambda: self.drawn(self.network, self.recipe, rules))
+
+    def real(self, rules: ValidationRules) -> list[Patch]:
+        """Of single bones the true fragments; of bodies real bones in simulated surroundings."""
+        sets = replace(self.recipe, sources={**self.recipe.sources, **real_alone(self.recipe, rules)})
+        draw = self.read_bones if self.network.kind == "fracture" else self.drawn
+        plain = replace(self.network, negatives=0.0, boneless=0.0)
+        return self.kept("real", rules, lambda: draw(plain, sets, rules)) if rules.real else []
+
+    def drawn(self, network: NetworkRecipe, recipe: Recipe, rules: ValidationRules) -> Iterator[Patch]:
+        """The first patches of a stream such as training draws from."""
+        patches = Patches(network, recipe, self.data, self.cache, SEED, self.tell)
+        for number, patch in enumerate(islice(iter(patches), rules.patches), start=1):
+            self.tell(PREPARE, number / rules.patches, f"validation patch {number} of {rules.patches}")
+            yield patch
+
+    def read_bones(self, network: NetworkRecipe, recipe: Recipe, rules: ValidationRules) -> Iterator[Patch]:
+        """Patches of the bone sets' bones as they are, those with the most contact first."""
+        bones = Sources(recipe, self.data, self.cache, self.tell).bones()
+        tiles = [sample for bone in bones for sample in bone_tiles(bone, network)]
+        tiles.sort(key=lambda sample: np.count_nonzero(sample.target == CONTACT), reverse=True)
+        return (as_tensors(sample, network.window_hu) for sample in tiles[: rules.patches])
+
+    def kept(
+        self, name: str, rules: ValidationRules, draw: Callable[[], Iterator[Patch]]
+    ) -> list[Patch]:
+        """What was drawn once for these sources and this network's patches."""
+        network = {key: value for key, value in asdict(self.network).items() if key not in NOT_OF_PATCHES}
+        key = json.dumps([name, network, self.recipe.sources, rules.patches, rules.real], sort_keys=True)
+        store = Sources(self.recipe, self.data, self.cache, self.tell)
+        stored = store.kept(f"validation {key}", lambda: [packed(patch) for patch in draw()])
+        return [unpacked(patch) for patch in stored]
+
+
+def real_alone(recipe: Recipe, rules: ValidationRules) -> dict[str, Any]:
+    """The source tables of the rules' bone sets and nothing else."""
+    return {
+        "bone_sets": list(rules.real),
+        "label_maps": [],
+        "phantoms": {**recipe.sources["phantoms"], "count": 0, "share": 0.0, "scanned": 0},
+        "negatives": {**recipe.sources["negatives"], "paths": []},
+    }
+
+
+def bone_tiles(bone: BoneSubject, network: NetworkRecipe) -> Iterator[Sample]:
+    """A real bone at the network's spacing, blank around as the chain shows it, tile by tile."""
+    zoom = bone.spacing_mm / network.spacing_mm
+    inside = ndimage.zoom(bone.mask, zoom, order=1, grid_mode=True, mode="nearest") >= 0.5
+    fragments = ndimage.zoom(bone.fragments, zoom, order=0, grid_mode=True, mode="nearest")
+    hu = ndimage.zoom(np.asarray(bone.hu, np.float32), zoom, order=1, grid_mode=True, mode="nearest")
+    target = contact_target(np.where(inside, fragments, 0).astype(np.uint8), network.spacing_mm)
+    near = ndimage.distance_transform_edt(target == 0, sampling=network.spacing_mm) <= BAND_MM
+    hu, _ = pad_to_patch(np.where(near, hu, np.float32(OUTSIDE_HU)), network.patch)
+    target, _ = pad_to_patch(target, network.patch)
+    for start in tile_starts(target.shape, network.patch, Window(overlap=0.0)):
+        yield Sample(tile(hu, start, network.patch), tile(target, start, network.patch))
+
+
+def packed(patch: Patch) -> Stored:
+    """A patch in a quarter of the memory; 0..1 is kept to 1/2048."""
+    image, target = patch
+    return image.numpy().astype(np.float16), target.numpy().astype(np.uint8)
+
+
+def unpacked(stored: Stored) -> Patch:
+    """See packed; image and target stay small until they are read."""
+    image, target = stored
+    return torch.from_numpy(image), torch.from_numpy(target)
+
+
+def dice_of_classes(
+    model: nn.Module, patches: list[Patch], device: torch.device, half: bool
+) -> NDArray[np.float64]:
+    """Dice (classes - 1,) over all the patches together; nan for a class that none of them holds."""
+    counts = sum(counted(model, patch, device, half) for patch in patches)
+    common, found, true = np.asarray(counts, np.float64)[:, 1:]
+    result: NDArray[np.float64] = np.where(true > 0, 2 * common / np.maximum(found + true, 1), np.nan)
+    return result
+
+
+def counted(
+    model: nn.Module, patch: Patch, device: torch.device, half: bool
+) -> NDArray[np.int64]:
+    """Voxels (3, classes) that are rightly said, said and true, where the truth is known."""
+    image, target = patch[0][None].to(device).float(), patch[1].long()
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
+        logits = model(image.contiguous(memory_format=torch.channels_last_3d))[0]
+    said, known = logits.argmax(dim=0).cpu(), target != NOT_OURS
+    said, target = said[known], target[known]
+    sides = (said[said == target], said, target)
+    return np.stack([torch.bincount(one, minlength=len(logits)).numpy() for one in sides])

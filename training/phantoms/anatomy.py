@@ -1,0 +1,62 @@
+"""The label map of a made-up pelvis."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operators.geometry.volume import Grid, LabelMap
+from training.phantoms.bones import bones
+from training.phantoms.resample import fine_positions, interpolate
+from training.phantoms.shapes import Solid
+from training.phantoms.soft_tissue import soft_tissue
+from training.phantoms.subject import Subject, grid_at, model_points, random_subject
+
+EXTENT_MM = (430.0, 310.0, 274.0)
+LOWEST_Z_MM = -98.0
+_SOFT_SPACING_MM = 3.0
+
+
+def pelvis_labels(rng: np.random.Generator, spacing_mm: float) -> LabelMap:
+    """A random pelvis with its soft tissue, values of `Structure`, on a cubic LPS grid.
+
+    About 430 x 310 x 274 mm from mid-thigh to L4; +x is the patient's left. `spacing_mm` 1 to 4.
+    """
+    grid = grid_at((spacing_mm,) * 3, EXTENT_MM, LOWEST_Z_MM)
+    return LabelMap(label_array(grid, random_subject(rng)), grid)
+
+
+def label_array(grid: Grid, subject: Subject) -> NDArray[np.uint8]:
+    """The structure at every voxel of the grid."""
+    labels = soft_labels(grid, subject)
+    for bone in bones(model_points(grid, subject)).values():
+        labels[bone.block][bone.distance_mm < 0] = bone.structure
+    return labels
+
+
+def soft_labels(grid: Grid, subject: Subject) -> NDArray[np.uint8]:
+    """The soft tissue at every voxel, drawn at 3 mm and interpolated as distances."""
+    step = max(_SOFT_SPACING_MM, *grid.spacing_mm)
+    extent = [n * s + 2 * step for n, s in zip(grid.shape, grid.spacing_mm, strict=True)]
+    coarse = grid_at((step,) * 3, (extent[0], extent[1], extent[2]), float(grid.ijk_to_lps[2, 3]) - step)
+    positions = fine_positions(coarse, grid)
+    labels = np.zeros(grid.shape, dtype=np.uint8)
+    for solid in soft_tissue(model_points(coarse, subject), subject):
+        _paint(labels, solid, positions)
+    return labels
+
+
+def _paint(labels: NDArray[np.uint8], solid: Solid, positions: list[NDArray[np.float64]]) -> None:
+    """Paint one solid, interpolating only where it lies."""
+    near = solid.distance_mm < 6
+    if not near.any():
+        return
+    block, local = [], []
+    for axis, (position, extent) in enumerate(zip(positions, solid.block, strict=True)):
+        used = np.flatnonzero(near.any(axis=tuple(a for a in range(3) if a != axis))) + extent.start
+        chosen = np.flatnonzero((position >= used[0] - 1) & (position <= used[-1] + 1))
+        if not len(chosen):
+            return
+        block.append(slice(int(chosen[0]), int(chosen[-1]) + 1))
+        local.append(position[chosen] - extent.start)
+    labels[tuple(block)][interpolate(solid.distance_mm, local) < 0] = solid.structure

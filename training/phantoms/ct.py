@@ -1,0 +1,91 @@
+"""The CT of a made-up, fractured pelvis and the fragments that a perfect reader would find in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from operators.geometry.volume import Grid
+from training.phantoms import fractures as fracturing
+from training.phantoms.bones import bones
+from training.phantoms.fractures import Fractures
+from training.phantoms.hounsfield import AIR_HU, SOFT_HU, streaks
+from training.phantoms.rendering import PhantomCT, Piece, overlap, rendered
+from training.phantoms.resample import fine_positions, interpolate
+from training.phantoms.shapes import Field, Solid
+from training.phantoms.soft_tissue import soft_tissue
+from training.phantoms.structures import Structure
+from training.phantoms.subject import Subject, grid_at, model_points, supine_subject
+
+CT_EXTENT_MM = (409.6, 409.6, 274.0)
+LOWEST_Z_MM = -98.0
+BONE_SPACING_MM = 1.5
+SOFT_SPACING_MM = 2.5
+# PENGWIN 2024: 1-10 sacrum, 11-20 left hip bone, 21-30 right hip bone.
+FIRST_VALUE = {Structure.SACRUM: 1, Structure.HIP_LEFT: 11, Structure.HIP_RIGHT: 21}
+
+
+def phantom_ct(
+    rng: np.random.Generator,
+    spacing_mm: tuple[float, float, float] = (0.8, 0.8, 1.0),
+    fractures: Fractures | None = None,
+) -> PhantomCT:
+    """A pelvis from mid-thigh to L4 on a table, about 410 x 410 x 274 mm, LPS, +x to the left.
+
+    `fractures` None gives the default case: left hip bone in three pieces, sacrum in two.
+    """
+    grid = grid_at(spacing_mm, CT_EXTENT_MM, LOWEST_Z_MM)
+    subject = supine_subject(rng)
+    wanted = fracturing.jittered(fracturing.DEFAULT, rng) if fractures is None else fractures
+    bone_grid = _covering(grid, max(BONE_SPACING_MM, min(spacing_mm)))
+    pieces, blood = _pieces(bone_grid, subject, wanted, rng)
+    soft_grid = _covering(grid, max(SOFT_SPACING_MM, *spacing_mm))
+    soft = _soft_hu(soft_grid, subject, rng, [_on(solid, bone_grid, soft_grid) for solid in blood])
+    return rendered(grid, (soft_grid, soft), (bone_grid, pieces), rng)
+
+
+def _covering(grid: Grid, step_mm: float) -> Grid:
+    """A coarse grid with a margin of one voxel round the fine one."""
+    extent = [n * s + 2 * step_mm for n, s in zip(grid.shape, grid.spacing_mm, strict=True)]
+    lowest = float(grid.ijk_to_lps[2, 3]) - step_mm
+    return grid_at((step_mm,) * 3, (extent[0], extent[1], extent[2]), lowest)
+
+
+def _pieces(
+    grid: Grid, subject: Subject, fractures: Fractures, rng: np.random.Generator
+) -> tuple[list[Piece], list[Solid]]:
+    """Every bone or fragment, largest value last, and the blood round the fractures."""
+    points = model_points(grid, subject)
+    pieces: list[Piece] = []
+    blood: list[Solid] = []
+    for structure, bone in bones(points).items():
+        first = FIRST_VALUE.get(structure, 0)
+        if structure not in fractures:
+            pieces.append(Piece(bone, first))
+            continue
+        broken = fracturing.break_bone(bone, fractures[structure], points, grid, rng)
+        pieces += [Piece(solid, first + n) for n, solid in enumerate(broken.pieces)]
+        blood.append(broken.haematoma)
+    return pieces, blood
+
+
+def _on(solid: Solid, source: Grid, target: Grid) -> Solid:
+    """The same solid in a block of another grid."""
+    block, local = overlap(solid, fine_positions(source, target))
+    return replace(solid, block=block, distance_mm=interpolate(solid.distance_mm, local))
+
+
+def _soft_hu(grid: Grid, subject: Subject, rng: np.random.Generator, blood: list[Solid]) -> Field:
+    """HU without bone, edges softened over one voxel."""
+    hu = np.full(grid.shape, np.float32(AIR_HU))
+    for solid in _painted(grid, subject, blood):
+        cover = np.clip(0.5 - solid.distance_mm / np.float32(grid.spacing_mm[0]), 0, 1)
+        hu[solid.block] += cover * (np.float32(SOFT_HU[solid.structure]) - hu[solid.block])
+    return np.where(hu > -140, hu + streaks(grid.shape, rng), hu)
+
+
+def _painted(grid: Grid, subject: Subject, blood: list[Solid]) -> Iterator[Solid]:
+    yield from soft_tissue(model_points(grid, subject), subject)
+    yield from blood

@@ -1,5 +1,0 @@
-"""What a scanner makes of a body: effects by name, and a scan with effects drawn at random."""
-
-from training.scanner.chain import EFFECTS, Effect, hide_unseen, scan
-
-__all__ = ["EFFECTS", "Effect", "hide_unseen", "scan"]

@@ -1,0 +1,1 @@
+"""Simulated patches and scans of subjects."""

@@ -1,0 +1,6 @@
+"""What a simulated body holds: bones, soft tissue, and what lies beside it."""
+
+from training.simulate.body.paint import paint
+from training.simulate.body.sight import Sight, sight
+
+__all__ = ["Sight", "paint", "sight"]

@@ -1,0 +1,87 @@
+"""Bones as CT shows them: a cortex over trabecular bone, or a patient's own texture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from training.sampling import Array, smooth_noise, take
+from training.simulate.body.sight import Sight
+from training.subjects.subjects import Subject
+
+# Of a subject with texture of its own
+OWN_TEXTURE = 0.8
+# A voxel of the network's grid averages over half to all of its width, as resampling averages over
+# half a step and interpolates between the means
+WIDTHS = (0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """What the bones of one person share: `density` 0 (osteoporosis) to 1 (youth), and the cortex."""
+
+    density: float
+    cortex_hu: float
+    cortex_mm: float
+
+
+def skeleton(rng: np.random.Generator) -> Skeleton:
+    """From a child's thin, soft cortex and from osteoporosis to a young man's. Ranges wider than life."""
+    density = float(rng.random())
+    cortex_hu = 400 + 1000 * float(np.clip(density + rng.uniform(-0.3, 0.3), 0, 1))
+    return Skeleton(density, cortex_hu, float(rng.uniform(0.5, 1.0 + 2.2 * density)))
+
+
+def paint_bones(
+    rng: np.random.Generator, subject: Subject, view: Sight, means: Array, soft: Array, frame: Skeleton
+) -> Array:
+    """Bone over soft tissue, each voxel with as much of it as it holds."""
+    width_mm = np.float32(view.spacing_mm * rng.uniform(*WIDTHS))
+    bone = share_inside(view.surface_mm, width_mm)
+    if not bone.any():
+        return soft
+    inner = drawn_texture(rng, view, means, frame, width_mm)
+    if subject.hu is not None and rng.random() < OWN_TEXTURE:
+        inner = own_texture(rng, subject.hu, view, inner)
+    hu: Array = soft + bone * (inner - soft)
+    return hu
+
+
+def share_inside(distance_mm: Array, width_mm: np.float32) -> Array:
+    """The share of a voxel of a width that lies inside of a surface near to its centre."""
+    share: Array = np.clip(distance_mm / width_mm + np.float32(0.5), 0, 1)
+    return share
+
+
+def own_texture(
+    rng: np.random.Generator, own_hu: NDArray[np.int16], view: Sight, elsewhere: Array
+) -> Array:
+    """The patient's own texture with contrast and brightness changed, where there is any."""
+    real = take(own_hu, view.coordinates, 1, 0)
+    gain, offset = rng.uniform(0.7, 1.3), rng.uniform(-60, 60)
+    texture: Array = np.where(real == 0, elsewhere, real * np.float32(gain) + np.float32(offset))
+    return texture
+
+
+def drawn_texture(
+    rng: np.random.Generator, view: Sight, means: Array, frame: Skeleton, width_mm: np.float32
+) -> Array:
+    """Trabecular bone with grain and lumps, the more the denser, under a cortex of uneven thickness."""
+    shape = view.surface_mm.shape
+    grain = rng.standard_normal(shape, dtype=np.float32)
+    grain_mm = rng.uniform(0.5, 1.5)
+    if grain_mm > 0.35 * view.spacing_mm:
+        grain = ndimage.gaussian_filter(grain, grain_mm / view.spacing_mm, truncate=2.0)
+    grain /= grain.std()
+    lumps = smooth_noise(rng, shape, int(rng.integers(6, 20))) * np.float32(rng.uniform(0, 90))
+    marrow = means[view.bones] + lumps + grain * np.float32(rng.uniform(10, 80))
+    uneven = 1 + np.float32(0.3) * smooth_noise(rng, shape, 7)
+    thickness = np.float32(frame.cortex_mm) * np.maximum(uneven, 0.2)
+    cortex = np.float32(frame.cortex_hu) * (1 + np.float32(0.06) * grain)
+    inside = share_inside(view.surface_mm - thickness, width_mm)
+    # A cortex that has any density at all is denser than what it holds
+    texture: Array = marrow + (1 - inside) * np.maximum(cortex - marrow, 0)
+    return texture

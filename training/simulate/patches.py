@@ -1,0 +1,143 @@
+"""An endless stream of simulated patches for one network, made in worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from training.progress import Tell, silent
+from training.recipe import NetworkRecipe, Recipe
+from training.sampling import Array, Pose
+from training.simulate.bone_patches import BONE_POSE, BoneSubject, bone_patch, by_kind
+from training.simulate.fracturing import FractureRules
+from training.simulate.guides import GuideRules, drawn_guide
+from training.simulate.simulated_ct import Sample, centre_spots, draw_centre, simulate
+from training.simulate.sources import Sources
+from training.subjects.subjects import Subject
+
+Patch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Patches(IterableDataset[Patch]):
+    """Patches (1 + guides, I, J, K) float32 in 0..1 and targets (I, J, K) int64, for ever."""
+
+    def __init__(
+        self, network: NetworkRecipe, recipe: Recipe, data: Path, cache: Path, seed: int, tell: Tell = silent
+    ) -> None:
+        self.network = network
+        self.sources = Sources(recipe, data, cache, tell)
+        self.seed = seed
+
+    def __iter__(self) -> Iterator[Patch]:
+        worker = get_worker_info()
+        if worker:
+            torch.set_num_threads(1)
+        rng = np.random.default_rng([self.seed, worker.id if worker else 0])
+        draw = BoneDraw if self.network.kind == "fracture" else AnatomyDraw
+        stream = draw(self.network, self.sources, rng)
+        while True:
+            sample = mirrored(rng, stream.draw(), stream.swaps)
+            yield as_tensors(sample, self.network.window_hu, self.guide(rng, sample))
+
+    def guide(self, rng: np.random.Generator, sample: Sample) -> Array | None:
+        """Made-up probabilities of the classes that the network reads beside the image."""
+        classes = self.network.classes
+        if not self.network.guide:
+            return None
+        drawn = drawn_guide(rng, sample.target, len(classes), self.network.spacing_mm, GuideRules())
+        return drawn[[classes.index(name) - 1 for name in self.network.guide]]
+
+
+# Few scans without the anatomy are at hand: turned and scaled widely, they stand for more
+ANY_POSE = Pose(rotation_deg=40, scale=0.3, bend_mm=12, step_mm=2)
+# A joint's cartilage is 1 to 2 mm thick on either side; label maps of different makers differ by about
+# half a voxel of 1 mm in how wide they draw a bone
+BODY_POSE = Pose(ripple_mm=1.5, joint_mm=2.0, swell_mm=0.4, step_mm=2)
+
+
+class AnatomyDraw:
+    """Draws patches of bodies."""
+
+    def __init__(self, network: NetworkRecipe, sources: Sources, rng: np.random.Generator) -> None:
+        self.network, self.rng = network, rng
+        self.subjects: list[Subject] = sources.anatomy(network)
+        self.negatives = sources.negatives()
+        self.phantoms = sources.phantoms(network)
+        self.phantom_share = sources.recipe.sources["phantoms"]["share"]
+        self.spots = {s.name: centre_spots(rng, s) for s in (*self.subjects, *self.phantoms, *self.negatives)}
+        self.swaps = side_swaps(network.classes)
+
+    def draw(self) -> Sample:
+        """One patch."""
+        pool = self.pool()
+        subject = pool[int(self.rng.integers(len(pool)))]
+        centre = draw_centre(self.rng, subject, self.spots[subject.name], self.network.anywhere)
+        if self.rng.random() < self.network.boneless:
+            subject = replace(subject, boneless=True)
+        pose = ANY_POSE if subject.negative else BODY_POSE
+        return simulate(self.rng, subject, centre, self.network.patch, self.network.spacing_mm, pose)
+
+    def pool(self) -> list[Subject]:
+        """Which kind of subject comes next."""
+        chance = self.rng.random()
+        if chance < self.network.negatives:
+            return self.negatives
+        return self.phantoms if chance > 1 - self.phantom_share else self.subjects
+
+
+class BoneDraw:
+    """Draws patches of single bones with fractures."""
+
+    swaps = np.arange(256)
+
+    def __init__(self, network: NetworkRecipe, sources: Sources, rng: np.random.Generator) -> None:
+        self.network, self.rng = network, rng
+        self.bones: list[BoneSubject] = sources.bones()
+        phantoms = sources.phantom_bones() if network.phantom_bones else []
+        self.pools = (*by_kind(self.bones), phantoms)
+        broken, procedural = network.fractured_bones, network.phantom_bones
+        other = (1 - broken - procedural) / 2
+        self.shares = (broken, other, other, procedural)
+
+    def draw(self) -> Sample:
+        """One patch: of a truly fractured bone, another real one, a label map's shape, or a phantom's."""
+        pool = self.pools[self.rng.choice(len(self.pools), p=self.shares)] or self.bones
+        bone = pool[self.rng.integers(len(pool))]
+        return bone_patch(
+            self.rng, bone, self.network.patch, self.network.spacing_mm, BONE_POSE, FractureRules()
+        )
+
+
+def side_swaps(classes: tuple[str, ...]) -> np.ndarray:
+    """For each class the class of its mirror image; others (such as 254) stay."""
+    table = np.arange(256)
+    for number, name in enumerate(classes):
+        mirror = name.replace("_left", "_R").replace("_right", "_left").replace("_R", "_right")
+        table[number] = classes.index(mirror)
+    return table
+
+
+def mirrored(rng: np.random.Generator, sample: Sample, swaps: np.ndarray) -> Sample:
+    """Half of the patches are mirrored left to right, with the sides of their classes swapped."""
+    if rng.random() < 0.5:
+        return sample
+    return Sample(sample.hu[::-1], swaps[sample.target[::-1]].astype(np.uint8))
+
+
+def as_tensors(sample: Sample, window_hu: tuple[float, float], guide: Array | None = None) -> Patch:
+    """The network's input and target."""
+    low, high = window_hu
+    scaled = np.clip((sample.hu - low) / (high - low), 0, 1).astype(np.float32)[None]
+    image = scaled.copy() if guide is None else np.concatenate([scaled, guide])
+    return torch.from_numpy(image), torch.from_numpy(sample.target.astype(np.int64))
+
+
+def loader(patches: Patches, workers: int, batch: int = 1) -> DataLoader[Patch]:
+    """Batches, made ahead in `workers` processes."""
+    ahead = 4 if workers else None
+    return DataLoader(patches, batch_size=batch, num_workers=workers, prefetch_factor=ahead)

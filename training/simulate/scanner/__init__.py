@@ -1,0 +1,5 @@
+"""What a scanner makes of a body: effects by name, and a scan with effects drawn at random."""
+
+from training.simulate.scanner.chain import EFFECTS, Effect, hide_unseen, scan
+
+__all__ = ["EFFECTS", "Effect", "hide_unseen", "scan"]

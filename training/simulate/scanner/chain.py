@@ -1,0 +1,81 @@
+"""The effects by name, and a scan: which of them come together, how often and how strong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.sampling import Array
+from training.simulate.scanner.artefacts import beam_hardening, motion, rings
+from training.simulate.scanner.kernels import sharp_kernel, smooth_kernel
+from training.simulate.scanner.metal import metal
+from training.simulate.scanner.noise import dose_noise, starvation_streaks
+from training.simulate.scanner.slices import Spacing, thick_slices, tilted_slices
+from training.simulate.scanner.unseen import (
+    UNSEEN_HU,
+    circle_through,
+    field_of_view,
+    plane_through,
+    short_scan,
+)
+
+# Of a patch or a whole volume, axes to left, posterior, superior: (rng, hu, spacing_mm, strength) -> hu
+Effect = Callable[[np.random.Generator, Array, Spacing, float], Array]
+# Twelve bits
+LOWEST_HU, HIGHEST_HU = -1024.0, 3071.0
+
+EFFECTS: dict[str, Effect] = {
+    "metal": metal,
+    "beam_hardening": beam_hardening,
+    "motion": motion,
+    "smooth_kernel": smooth_kernel,
+    "sharp_kernel": sharp_kernel,
+    "dose_noise": dose_noise,
+    "starvation_streaks": starvation_streaks,
+    "rings": rings,
+    "thick_slices": thick_slices,
+    "tilted_slices": tilted_slices,
+    "field_of_view": field_of_view,
+    "short_scan": short_scan,
+}
+
+# In the order in which they come about: chance, effect, and the range of its strength in the effect's
+# own unit. Slices come after noise, since averaging takes noise away. Rare things are met more often
+# than in life, for a network that never saw them fails there.
+SCAN: tuple[tuple[float, str, tuple[float, float]], ...] = (
+    (0.04, "metal", (50, 900)),
+    (0.1, "beam_hardening", (10, 80)),
+    (0.03, "motion", (1, 4)),
+    (0.9, "smooth_kernel", (0.1, 0.9)),
+    (0.25, "sharp_kernel", (0.3, 1.5)),
+    (1.0, "dose_noise", (3, 45)),
+    (0.06, "starvation_streaks", (10, 80)),
+    (0.04, "rings", (5, 30)),
+    (0.3, "thick_slices", (1.0, 5.0)),
+    (0.03, "tilted_slices", (-25, 25)),
+)
+
+UNSEEN = ((0.08, circle_through), (0.12, plane_through))
+
+
+def scan(rng: np.random.Generator, hu: Array, spacing_mm: float) -> Array:
+    """What a scanner makes of it, float32."""
+    spacing = (spacing_mm, spacing_mm, spacing_mm)
+    for chance, name, strengths in SCAN:
+        if rng.random() < chance:
+            hu = EFFECTS[name](rng, hu, spacing, float(rng.uniform(*strengths)))
+    return np.clip(hu, LOWEST_HU, HIGHEST_HU).astype(np.float32, copy=False)
+
+
+def hide_unseen(
+    rng: np.random.Generator, hu: Array, target: NDArray[np.uint8], spacing_mm: float
+) -> tuple[Array, NDArray[np.uint8]]:
+    """Now and then nothing was reconstructed beyond a circle or a plane: no image, no class."""
+    spacing = (spacing_mm, spacing_mm, spacing_mm)
+    for chance, beyond in UNSEEN:
+        if rng.random() < chance:
+            unseen = beyond(rng, hu.shape, spacing)
+            hu, target = np.where(unseen, np.float32(UNSEEN_HU), hu), np.where(unseen, np.uint8(0), target)
+    return hu, target

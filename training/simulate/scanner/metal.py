@@ -1,0 +1,111 @@
+"""Screws, plates and prostheses in and on bone, with the streaks that they cast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from training.sampling import Array, enlarged
+from training.simulate.scanner.artefacts import rotated
+from training.simulate.scanner.slices import Spacing
+
+BONE_HU = 250.0
+# Steel and titanium exceed what twelve bits hold
+METAL_HU = (2200.0, 6000.0)
+RAYS = 5
+# Streaks are as narrow as the metal, and reach as far as the pelvis is wide
+STREAK_MM = 3.0
+FADING_MM = 100.0
+Points = tuple[NDArray[np.float32], ...]
+Point = NDArray[np.float64]
+Implant = Callable[[np.random.Generator, Points, Point], Array]
+
+
+def metal(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
+    """Up to five implants at random places on bone, their streaks `strength` HU strong; none without bone."""
+    spots = np.argwhere(hu[::4, ::4, ::4] > BONE_HU) * 4
+    if len(spots) == 0:
+        return hu
+    grids = np.ogrid[tuple(slice(0, n) for n in hu.shape)]
+    points = tuple((g * step).astype(np.float32) for g, step in zip(grids, spacing_mm, strict=True))
+    width_mm = np.float32(max(spacing_mm))
+    share = np.zeros(hu.shape, np.float32)
+    implant = IMPLANTS[rng.choice(len(IMPLANTS), p=[chance for chance, _ in IMPLANTS])][1]
+    for _ in range(int(rng.integers(1, 6)) if implant is screw else 1):
+        middle_mm = spots[rng.integers(len(spots))] * np.array(spacing_mm)
+        distance = implant(rng, points, middle_mm)
+        np.maximum(share, np.clip(0.5 - distance / width_mm, 0, 1), out=share)
+    with_metal = hu + share * (np.float32(rng.uniform(*METAL_HU)) - hu)
+    return with_metal + streaks(rng, share, spacing_mm, strength)
+
+
+def streaks(rng: np.random.Generator, share: Array, spacing_mm: Spacing, strength: float) -> Array:
+    """Bands dark and bright along rays through metal, most of them dark, strongest near it."""
+    step = max(1, round(STREAK_MM / max(spacing_mm)))
+    coarse = np.ascontiguousarray(ndimage.maximum_filter(share, step)[::step, ::step, ::step])
+    x_mm = (np.arange(coarse.shape[0], dtype=np.float32) * step * spacing_mm[0])[:, None, None]
+    total = np.zeros_like(coarse)
+    for angle in rng.uniform(0, 180, RAYS):
+        turned = rotated(coarse, float(angle))
+        path = turned.sum(axis=0, keepdims=True)
+        middle_mm = (turned * x_mm).sum(axis=0, keepdims=True) / np.maximum(path, np.float32(1e-3))
+        fading = np.exp(-np.abs(x_mm - middle_mm) / np.float32(FADING_MM))
+        band = np.float32(rng.choice([-1.0, -1.0, 0.6])) * (1 - np.exp(-path)) * fading
+        total += rotated(band, -float(angle))
+    result: Array = np.float32(strength) * enlarged(np.clip(total, -1, 1), share.shape, step)
+    return result
+
+
+def screw(rng: np.random.Generator, points: Points, middle_mm: Point) -> Array:
+    """Distance in mm to a screw of 3.5 to 7.3 mm, as used in the pelvis, 30 to 100 mm long."""
+    return rod(points, middle_mm, direction(rng), rng.uniform(15, 50), rng.uniform(1.75, 3.65))
+
+
+def plate(rng: np.random.Generator, points: Points, middle_mm: Point) -> Array:
+    """Distance in mm to a plate of 3.5 mm, 10 mm wide, bent, as for reconstruction."""
+    along, across = direction(rng), direction(rng)
+    across = np.cross(along, across) / np.linalg.norm(np.cross(along, across))
+    normal = np.cross(along, across)
+    u, v, w = (projected(points, middle_mm, axis) for axis in (along, across, normal))
+    w = w + np.float32(rng.uniform(-0.006, 0.006)) * u**2
+    sides = ((u, rng.uniform(20, 60)), (v, 5.0), (w, 1.75))
+    return np.maximum.reduce([np.abs(axis) - np.float32(half) for axis, half in sides])
+
+
+def prosthesis(rng: np.random.Generator, points: Points, middle_mm: Point) -> Array:
+    """Distance in mm to a ball of 28 to 36 mm on a stem of 100 to 160 mm."""
+    radius_mm = rng.uniform(14, 18)
+    squares = [(axis - np.float32(m)) ** 2 for axis, m in zip(points, middle_mm, strict=True)]
+    ball = np.sqrt(squares[0] + squares[1] + squares[2]) - np.float32(radius_mm)
+    axis = np.array([*rng.uniform(-0.7, 0.7, 2), -1.0])
+    axis /= np.linalg.norm(axis)
+    half_mm = rng.uniform(50, 80)
+    return np.minimum(ball, rod(points, middle_mm + axis * half_mm, axis, half_mm, rng.uniform(5, 9)))
+
+
+def rod(points: Points, middle_mm: Point, axis: Point, half_mm: float, radius_mm: float) -> Array:
+    """Distance in mm to a rod with round ends."""
+    t = np.clip(projected(points, middle_mm, axis), -np.float32(half_mm), np.float32(half_mm))
+    away = [p - np.float32(m) - t * np.float32(a) for p, m, a in zip(points, middle_mm, axis, strict=True)]
+    distance: Array = np.sqrt(away[0] ** 2 + away[1] ** 2 + away[2] ** 2) - np.float32(radius_mm)
+    return distance
+
+
+def projected(points: Points, middle_mm: Point, axis: Point) -> Array:
+    """Coordinate in mm of every voxel along an axis through `middle_mm`."""
+    parts = [(p - np.float32(m)) * np.float32(a) for p, m, a in zip(points, middle_mm, axis, strict=True)]
+    result: Array = parts[0] + parts[1] + parts[2]
+    return result
+
+
+def direction(rng: np.random.Generator) -> Point:
+    """A direction, all alike."""
+    axis = rng.standard_normal(3)
+    unit: Point = axis / np.linalg.norm(axis)
+    return unit
+
+
+IMPLANTS: tuple[tuple[float, Implant], ...] = ((0.5, screw), (0.3, plate), (0.2, prosthesis))

@@ -1,0 +1,66 @@
+"""What a scan does not show: beyond the circle that was reconstructed, before its start, after its end."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.sampling import Array
+from training.simulate.scanner.slices import Spacing
+
+# What scanners write where nothing was reconstructed, once clipped to twelve bits
+UNSEEN_HU = -1024.0
+
+
+def field_of_view(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
+    """Blanks what lies beyond a circle of a diameter of `strength` mm, its middle within a tenth of it."""
+    size_mm = np.array([n * step for n, step in zip(hu.shape[:2], spacing_mm[:2], strict=True)])
+    middle_mm = size_mm / 2 + rng.uniform(-0.1, 0.1, 2) * strength
+    return blanked(hu, beyond_circle(hu.shape, spacing_mm, middle_mm, strength / 2))
+
+
+def short_scan(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
+    """Blanks all but `strength` mm of the body's length, from a random level on."""
+    shown = round(strength / spacing_mm[2])
+    start = int(rng.integers(max(hu.shape[2] - shown, 0) + 1))
+    k = np.arange(hu.shape[2])
+    return blanked(hu, np.broadcast_to((k < start) | (k >= start + shown), hu.shape))
+
+
+def blanked(hu: Array, unseen: NDArray[np.bool_]) -> Array:
+    """`hu` with nothing to be seen there."""
+    return np.where(unseen, np.float32(UNSEEN_HU), hu)
+
+
+def beyond_circle(
+    shape: tuple[int, ...], spacing_mm: Spacing, middle_mm: NDArray[np.float64], radius_mm: float
+) -> NDArray[np.bool_]:
+    """Voxels outside of a circle in axes 0 and 1, in every slice."""
+    x, y = (np.arange(n) * step for n, step in zip(shape[:2], spacing_mm[:2], strict=True))
+    away = np.hypot(x[:, None] - middle_mm[0], y[None, :] - middle_mm[1])
+    return np.broadcast_to((away > radius_mm)[:, :, None], shape)
+
+
+def circle_through(
+    rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: Spacing
+) -> NDArray[np.bool_]:
+    """Beyond a circle of 200 to 500 mm whose edge runs through the patch."""
+    size_mm = np.array([n * step for n, step in zip(shape[:2], spacing_mm[:2], strict=True)])
+    radius_mm, angle = rng.uniform(100, 250), rng.uniform(0, 2 * np.pi)
+    edge_mm = size_mm * (0.5 + rng.uniform(0.1, 0.5) * np.array([np.cos(angle), np.sin(angle)]))
+    middle_mm = edge_mm - radius_mm * np.array([np.cos(angle), np.sin(angle)])
+    return beyond_circle(shape, spacing_mm, middle_mm, radius_mm)
+
+
+def plane_through(
+    rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: Spacing
+) -> NDArray[np.bool_]:
+    """Beyond a plane across one axis, mostly the body's: the scan's start or end."""
+    del spacing_mm
+    axis, keep = int(rng.choice(3, p=(0.15, 0.15, 0.7))), float(rng.uniform(0.4, 0.95))
+    index = np.arange(shape[axis]) >= shape[axis] * keep
+    if rng.random() < 0.5:
+        index = index[::-1]
+    line = [1, 1, 1]
+    line[axis] = shape[axis]
+    return np.broadcast_to(index.reshape(line), shape)

@@ -1,0 +1,74 @@
+"""A simulated CT of a patch of a subject: contrast, texture, scanner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.sampling import Array, Pose, patch_coordinates, take
+from training.simulate.body import paint, sight
+from training.simulate.body.sight import classes_of
+from training.simulate.scanner import hide_unseen, scan
+from training.subjects.subjects import Subject
+
+__all__ = ["Sample", "centre_spots", "draw_centre", "scan", "simulate"]
+AIR_HU = -1000.0
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """`hu` (I, J, K) float32 and `target` (I, J, K) uint8 classes."""
+
+    hu: Array
+    target: NDArray[np.uint8]
+
+
+def simulate(
+    rng: np.random.Generator, subject: Subject, centre: NDArray[np.float64], shape: tuple[int, ...],
+    spacing_mm: float, pose: Pose,
+) -> Sample:
+    """One patch of `subject` at `spacing_mm`, posed, painted and scanned at random."""
+    at = patch_coordinates(rng, centre, shape, spacing_mm, subject.spacing_mm, pose)
+    if subject.negative and subject.hu is not None:
+        hu, target = real(rng, subject, subject.hu, at)
+    else:
+        view = sight(rng, subject, at, spacing_mm, pose)
+        hu, target = paint(rng, subject, view), classes_of(view, subject.classes)
+    return Sample(*hide_unseen(rng, scan(rng, hu, spacing_mm), target, spacing_mm))
+
+
+def real(
+    rng: np.random.Generator, subject: Subject, own_hu: NDArray[np.int16], at: Array
+) -> tuple[Array, NDArray[np.uint8]]:
+    """A whole real CT, its bones brighter or darker, and its classes."""
+    hu = take(own_hu, at, 1, AIR_HU)
+    gain = np.float32(rng.uniform(0.7, 1.4))
+    return np.where(hu > 0, hu * gain, hu), subject.classes[take(subject.structures, at, 0, 0)]
+
+
+def draw_centre(
+    rng: np.random.Generator, subject: Subject, spots: NDArray[np.int32], anywhere: float
+) -> NDArray[np.float64]:
+    """A source index: mostly at one of `spots` (N, 3) with a jitter, at times anywhere."""
+    centre: NDArray[np.float64]
+    if len(spots) == 0 or rng.random() < anywhere:
+        centre = rng.uniform(0, 1, 3) * np.array(subject.structures.shape)
+    else:
+        jitter_mm = rng.normal(0, 25, 3)
+        centre = spots[rng.integers(len(spots))] + jitter_mm / subject.spacing_mm
+    return centre
+
+
+def centre_spots(rng: np.random.Generator, subject: Subject, per_class: int = 400) -> NDArray[np.int32]:
+    """Voxels of every class, as many of each, to centre patches on."""
+    found = []
+    targets = subject.targets
+    for value in np.unique(subject.classes):
+        if value == 0:
+            continue
+        voxels = np.argwhere(targets == value)
+        if len(voxels):
+            found.append(voxels[rng.integers(len(voxels), size=per_class)])
+    return np.concatenate(found).astype(np.int32) if found else np.zeros((0, 3), np.int32)

@@ -1,0 +1,197 @@
+"""Loads a recipe's subjects, with a cache on disk: loading takes minutes, training starts often."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from training.phantoms import Structure, pelvis_labels, phantom_ct
+from training.progress import PREPARE, Tell, kind_of, silent
+from training.recipe import NetworkRecipe, Recipe
+from training.simulate.bone_patches import BoneSubject
+from training.simulate.shape_variation import bones_between
+from training.subjects.bone_sets import bone_layer, bone_set_subject, only_file
+from training.subjects.subjects import (
+    Subject,
+    bounding_box,
+    from_structures,
+    label_map_body,
+    label_map_subject,
+    load_lps,
+    negative_subject,
+    signed_distance,
+)
+
+Loaded = TypeVar("Loaded")
+# That of the fracture network
+BONE_SPACING_MM = 0.8
+BODY_SPACING_MM = 1.5
+NEGATIVE_SPACING_MM = 3.0
+# Of what is kept: changes whenever a subject's fields do
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the data lie and where loaded subjects are kept between runs."""
+
+    recipe: Recipe
+    data: Path
+    cache: Path
+    tell: Tell = silent
+
+    def anatomy(self, network: NetworkRecipe) -> list[Subject]:
+        """The subjects that an anatomy network learns from, at its spacing or 1.5 mm."""
+        classes = self.recipe.class_patterns(network)
+        key = str(classes)
+        found: list[Subject] = []
+        for row in self.recipe.sources["label_maps"]:
+            path, names = self.data / row["path"], self.data / row["names"]
+            found.append(self.kept(f"map {row} {key}", partial(label_map_subject, path, names, classes)))
+        for row in self.recipe.sources["bone_sets"]:
+            folder, bones = self.data / row["folder"], row["bones"]
+            # Alone too, so that a socket without a femur stays empty
+            for around in (row["around"], None) if "around" in row else (None,):
+                load = partial(self.bone_set, folder, bones, classes, around)
+                shown = {**row, "around": around}
+                found.append(self.kept(f"set {shown} {key}", load))
+        return found
+
+    def bone_set(
+        self, folder: Path, bones: dict[str, str], classes: dict[str, list[str]],
+        around: dict[str, str] | None,
+    ) -> Subject:
+        """Bones of one patient in the body of a label map, where the recipe names one."""
+        donor = label_map_body(self.data / around["path"], self.data / around["names"]) if around else None
+        made = bone_set_subject(folder, bones, classes, BODY_SPACING_MM, donor)
+        return replace(made, name=f"{folder.name} in a body" if donor else folder.name)
+
+    def phantoms(self, network: NetworkRecipe) -> list[Subject]:
+        """Procedural bodies, each drawn from its own seed."""
+        classes = self.recipe.class_patterns(network)
+        count = self.recipe.sources["phantoms"]["count"]
+        return [
+            self.kept(f"phantom {seed} {classes}", partial(phantom_subject, seed, classes, BODY_SPACING_MM))
+            for seed in range(1000, 1000 + count)
+        ]
+
+    def negatives(self) -> list[Subject]:
+        """Real CTs without the anatomy."""
+        return [
+            self.kept(f"negative {path}", partial(negative_subject, self.data / path, NEGATIVE_SPACING_MM))
+            for path in self.recipe.sources["negatives"]["paths"]
+        ]
+
+    def bones(self) -> list[BoneSubject]:
+        """Single bones for the fracture network: real ones with texture, label maps' and mixed without."""
+        tables = self.recipe.sources
+        kinds: dict[str, list[BoneSubject]] = {}
+        for row in tables["bone_sets"]:
+            for suffix, kind in row["bones"].items():
+                load = partial(real_bone, self.data / row["folder"], suffix)
+                bone = self.kept(f"bone {BONE_SPACING_MM} {row} {suffix}", load)
+                kinds.setdefault(kind, []).append(bone)
+        patterns, each = tables["fracture_bones"]["patterns"], tables["fracture_bones"].get("between", 0)
+        for row in tables["label_maps"]:
+            for bone in self.kept(f"bones {row} {patterns}", partial(self.label_map_bones, row, patterns)):
+                kinds.setdefault(bone.name.removeprefix(f"{row['path']} "), []).append(bone)
+        names = [bone.name for bones in kinds.values() for bone in bones]
+        mixed = self.kept(f"between {each} {BONE_SPACING_MM} {names}", partial(bones_between, kinds, each))
+        return [*(bone for bones in kinds.values() for bone in bones), *mixed]
+
+    def phantom_bones(self) -> list[BoneSubject]:
+        """The bones of procedural CTs with their texture, those of every second one intact."""
+        seeds = range(2000, 2000 + self.recipe.sources["phantoms"]["scanned"])
+        loaded = (self.kept(f"bones {BONE_SPACING_MM} {s}", partial(scanned_phantom, s)) for s in seeds)
+        return [bone for bones in loaded for bone in bones]
+
+    def label_map_bones(self, row: dict[str, str], patterns: list[str]) -> list[BoneSubject]:
+        """Every bone of a label map whose name matches."""
+        names = json.loads((self.data / row["names"]).read_text(encoding="utf-8"))
+        array, spacing = load_lps(self.data / row["path"])
+        chosen = {int(v): n for v, n in names.items() if any(fnmatch(n, p) for p in patterns)}
+        boxes = ndimage.find_objects(array.astype(np.uint8))
+        return [
+            bone_of(f"{row['path']} {name}", array[boxes[value - 1]] == value, spacing)
+            for value, name in chosen.items()
+            if value <= len(boxes) and boxes[value - 1] is not None and (array == value).sum() > 2000
+        ]
+
+    def kept(self, key: str, load: Callable[[], Loaded]) -> Loaded:
+        """What `load` gives, from the cache if it is there. Only files of our own making are read."""
+        self.cache.mkdir(parents=True, exist_ok=True)
+        path = self.cache / (hashlib.sha256(f"{FORMAT} {key}".encode()).hexdigest()[:24] + ".pickle")
+        if path.exists():
+            kept: Loaded = pickle.loads(path.read_bytes())
+            self.tell(PREPARE, None, f"{kind_of(key)} from the cache")
+            return kept
+        self.tell(PREPARE, None, kind_of(key))
+        loaded = load()
+        # Workers and trainings beside each other fill one cache.
+        part = path.with_suffix(f".{os.getpid()}.part")
+        part.write_bytes(pickle.dumps(loaded))
+        part.rename(path)
+        return loaded
+
+
+def phantom_subject(seed: int, classes: dict[str, list[str]], spacing_mm: float) -> Subject:
+    """A procedural body as a label map."""
+    labels = pelvis_labels(np.random.default_rng(seed), spacing_mm).labels
+    names = {int(structure): structure.name.lower() for structure in Structure if structure}
+    plain = from_structures(f"phantom {seed}", labels.astype(np.uint8), names, classes, spacing_mm, 12)
+    return replace(plain, skin=signed_distance(labels > 0, spacing_mm))
+
+
+def scanned_phantom(seed: int) -> list[BoneSubject]:
+    """The bones of one procedural CT at BONE_SPACING_MM, fractured where the seed is odd."""
+    spacing = (BONE_SPACING_MM,) * 3
+    made = phantom_ct(np.random.default_rng(seed), spacing, None if seed % 2 else {})
+    truth = made.truth.labels
+    # PENGWIN's convention: ten values for each bone
+    bones = {int(value - 1) // 10 for value in np.unique(truth) if value}
+    return [
+        textured_bone(
+            f"phantom {seed} {bone}",
+            np.where((truth > 10 * bone) & (truth <= 10 * bone + 10), truth - 10 * bone, 0).astype(np.uint8),
+            made.ct.hu,
+            np.array(spacing),
+        )
+        for bone in sorted(bones)
+    ]
+
+
+def real_bone(folder: Path, suffix: str) -> BoneSubject:
+    """A bone of a masked CT with its true fragments, at BONE_SPACING_MM."""
+    mask, spacing = load_lps(only_file(folder, f"*_{suffix}_mask.nii.gz"))
+    image, _ = load_lps(only_file(folder, f"*_{suffix}.nii.gz"))
+    return textured_bone(f"{folder.name}_{suffix}", mask, image, spacing)
+
+
+def textured_bone(
+    name: str, mask: NDArray[Any], image: NDArray[Any], spacing: NDArray[np.float64]
+) -> BoneSubject:
+    """A bone of a CT, cut out with its fragments (0 outside it), at BONE_SPACING_MM."""
+    box = bounding_box(mask > 0, 8)
+    inside, texture = bone_layer(mask[box] > 0, image[box], spacing, BONE_SPACING_MM)
+    zoom = [b / a for a, b in zip(mask[box].shape, inside.shape, strict=True)]
+    fragments = ndimage.zoom(mask[box].astype(np.uint8), zoom, order=0, grid_mode=True, mode="nearest")
+    return BoneSubject(name, fragments, inside.astype(np.float32), texture, np.full(3, BONE_SPACING_MM))
+
+
+def bone_of(name: str, mask: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> BoneSubject:
+    """A bone of a label map: its shape alone, smoothed to hide the voxels' steps."""
+    padded = np.pad(mask, 8).astype(np.float32)
+    smooth = ndimage.gaussian_filter(padded, 0.7)
+    return BoneSubject(name, (smooth >= 0.5).astype(np.uint8), smooth, None, spacing_mm)

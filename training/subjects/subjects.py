@@ -1,0 +1,171 @@
+"""Training subjects: label maps, masked bones and CTs without the anatomy, brought to one form."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from operators.errors import UsageError
+from training.subjects.surfaces import STEP_MM, Surfaces, bone_surfaces, edt
+from training.subjects.surroundings import Body
+from training.subjects.tissues import Tissue, tissue_of
+
+DEPTH_STEP_MM = STEP_MM
+NOT_OURS = 254
+MAXIMUM_SKIN_MM = 60.0
+# Skin and fat over muscles that label maps name, mm
+LABELLED_MARGIN_MM = 12
+# Above soft tissue and blood: bone, and contrast medium where it is dense
+DENSE_HU = 120
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One body on an array whose axes run to the patient's left, posterior, superior.
+
+    `structures` (uint8) index `tissues` and `classes` (uint8, what is to be learned of each);
+    `surfaces` are those of its bones; `skin` (int8, mm) is positive inside the body; `hu` (int16)
+    holds real bone texture, 0 where there is none. `negative` marks a CT in which none of the
+    package's bones may be found; a `boneless` body is shown without bones, which is another.
+    """
+
+    name: str
+    structures: NDArray[np.uint8]
+    tissues: tuple[Tissue, ...]
+    classes: NDArray[np.uint8]
+    surfaces: Surfaces
+    skin: NDArray[np.int8]
+    spacing_mm: NDArray[np.float64]
+    hu: NDArray[np.int16] | None = None
+    negative: bool = False
+    boneless: bool = False
+
+    @property
+    def targets(self) -> NDArray[np.uint8]:
+        """The class of every voxel."""
+        targets: NDArray[np.uint8] = self.classes[self.structures]
+        return targets
+
+
+def load_lps(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """A NIfTI file as an array along left, posterior, superior, and its spacing in mm."""
+    if not path.is_file():
+        raise UsageError(f"expected {path.parent.name}/{path.name} in the data folder, found none")
+    image = nibabel.as_closest_canonical(nibabel.load(path))
+    array = np.asarray(image.dataobj)[::-1, ::-1, :]
+    return np.ascontiguousarray(array), np.array(image.header.get_zooms()[:3], dtype=np.float64)
+
+
+def resample(array: NDArray[Any], spacing_mm: NDArray[np.float64], to_mm: float, order: int) -> NDArray[Any]:
+    """`array` at an isotropic spacing."""
+    if np.allclose(spacing_mm, to_mm, rtol=0.02):
+        return array
+    result: NDArray[Any] = ndimage.zoom(
+        array, spacing_mm / to_mm, order=order, grid_mode=True, mode="nearest"
+    )
+    return result
+
+
+def skin_distance(inner: NDArray[np.bool_], spacing_mm: float, margin_mm: float) -> NDArray[np.int8]:
+    """Signed distance in mm to a skin drawn `margin_mm` outside a smooth hull of `inner`."""
+    step = 4
+    coarse = inner[::step, ::step, ::step]
+    pad = int(np.ceil(60 / (spacing_mm * step)))
+    padded = np.pad(coarse, [(pad, pad), (pad, pad), (0, 0)])
+    distance = edt(~padded, spacing_mm * step)
+    closed = edt(distance < 45, spacing_mm * step) > 45 - margin_mm
+    signed = edt(closed, spacing_mm * step) - edt(~closed, spacing_mm * step)
+    signed = ndimage.gaussian_filter(signed, 1.0)[pad:-pad, pad:-pad]
+    full = ndimage.zoom(signed, step, order=1)[tuple(slice(0, n) for n in inner.shape)]
+    filled = np.pad(full, [(0, n - m) for n, m in zip(inner.shape, full.shape, strict=True)], mode="edge")
+    return within_skin_range(filled)
+
+
+def signed_distance(inside: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.int8]:
+    """Distance in mm to the surface of `inside`, positive within, to 60 mm at most."""
+    return within_skin_range(edt(inside, spacing_mm) - edt(~inside, spacing_mm))
+
+
+def within_skin_range(distance_mm: NDArray[Any]) -> NDArray[np.int8]:
+    """A signed distance, as far as `Subject.skin` can hold it."""
+    clipped: NDArray[np.int8] = np.clip(distance_mm, -MAXIMUM_SKIN_MM, MAXIMUM_SKIN_MM).astype(np.int8)
+    return clipped
+
+
+def from_structures(
+    name: str,
+    structures: NDArray[np.uint8],
+    names: dict[int, str],
+    classes: dict[str, list[str]],
+    spacing_mm: float,
+    margin_mm: float,
+) -> Subject:
+    """A subject of a label map whose values are named; `classes` maps class to name patterns."""
+    size = max(names) + 1
+    tissues = tuple(tissue_of(names.get(value, "fat")) for value in range(size))
+    lookup = np.zeros(size, np.uint8)
+    for value, structure in names.items():
+        lookup[value] = class_of(structure, classes)
+    bones = np.array([value if tissue.bone else 0 for value, tissue in enumerate(tissues)], np.uint8)
+    return Subject(
+        name=name,
+        structures=structures,
+        tissues=tissues,
+        classes=lookup,
+        surfaces=bone_surfaces(bones[structures], spacing_mm),
+        skin=skin_distance(structures > 0, spacing_mm, margin_mm),
+        spacing_mm=np.full(3, spacing_mm),
+    )
+
+
+def class_of(structure: str, classes: dict[str, list[str]]) -> int:
+    """The number of the class (1, 2, ...) whose patterns match; 0 for none."""
+    for number, patterns in enumerate(classes.values(), start=1):
+        if any(fnmatch(structure, pattern) for pattern in patterns):
+            return number
+    return 0
+
+
+def label_map_body(path: Path, names_file: Path) -> Body:
+    """A whole-body label map with the names of its values, voxels made cubes."""
+    array, spacing = load_lps(path)
+    names = {int(value): name for value, name in json.loads(names_file.read_text(encoding="utf-8")).items()}
+    spacing_mm = float(spacing[0])
+    return Body(resample(array.astype(np.uint8), spacing, spacing_mm, 0), names, spacing_mm)
+
+
+def label_map_subject(path: Path, names_file: Path, classes: dict[str, list[str]]) -> Subject:
+    """A subject of a whole-body label map with a table of its values' names."""
+    body = label_map_body(path, names_file)
+    return from_structures(
+        path.name.split(".")[0], body.structures, body.names, classes, body.spacing_mm, LABELLED_MARGIN_MM
+    )
+
+
+def bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
+    """The block that holds all of `mask`, grown by `margin` voxels."""
+    box = []
+    for axis in range(mask.ndim):
+        there = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
+        box.append(slice(max(int(there[0]) - margin, 0), int(there[-1]) + 1 + margin))
+    return tuple(box)
+
+
+def negative_subject(path: Path, to_mm: float) -> Subject:
+    """A real CT that holds none of the package's bones; what is dense in it is marked as not ours."""
+    array, spacing = load_lps(path)
+    hu = resample(array.astype(np.float32), spacing, to_mm, 1).astype(np.int16)
+    none = np.zeros(hu.shape, np.uint8)
+    return Subject(
+        path.name.split(".")[0], (hu > DENSE_HU).astype(np.uint8), (tissue_of("fat"),) * 2,
+        np.array([0, NOT_OURS], np.uint8), bone_surfaces(none, to_mm), none.astype(np.int8),
+        np.full(3, to_mm), hu, negative=True,
+    )

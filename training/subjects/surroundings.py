@@ -1,0 +1,125 @@
+"""Puts bones that were cut out of a CT into the body of a label map: the body is bent to fit the bones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from training.sampling import enlarged
+from training.subjects.tissues import tissue_of
+
+POINTS = 1500
+# Enough for the fit to stand still: its steps shrink by about a third each time
+ROUNDS = 25
+# The worst matches of each round belong to what the two bodies do not share, such as fractures
+TRUSTED = 0.8
+# The bend follows the bones over these lengths, the large before the small
+BENDS_MM = (40.0, 20.0)
+NEIGHBOURS = 40
+COARSE = 8
+Points = NDArray[np.float64]
+Labels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """A label map along left, posterior, superior, with the names of its values."""
+
+    structures: Labels
+    names: dict[int, str]
+    spacing_mm: float
+
+
+def surrounded(bones: Body, donor: Body, dropped: set[str]) -> Body:
+    """`bones` with the donor's structures around them; the donor's own bones of the same names, and those
+    named in `dropped`, leave connective tissue where the new ones do not cover them.
+    """
+    at = fitted_places(bones, donor)
+    first = max(bones.names) + 1
+    gone = dropped | set(bones.names.values())
+    lookup = np.zeros(256, np.uint8)
+    for value, name in donor.names.items():
+        lookup[value] = 0 if name in gone else first + value
+    around = ndimage.map_coordinates(donor.structures, at, order=0, mode="constant", cval=0)
+    # Two bodies' bones never fit to the millimetre: a voxel of joint space is left between them
+    hard = np.zeros(256, bool)
+    hard[[value for value, name in donor.names.items() if tissue_of(name).bone]] = True
+    around[ndimage.binary_dilation(bones.structures > 0) & hard[around]] = 0
+    structures = np.where(bones.structures > 0, bones.structures, lookup[around])
+    return Body(structures, bones.names | {first + v: n for v, n in donor.names.items()}, bones.spacing_mm)
+
+
+def fitted_places(bones: Body, donor: Body) -> NDArray[np.float32]:
+    """For every voxel of `bones` the donor's index (3, I, J, K) that fits it best."""
+    pairs = [
+        (surface_points(bones, name), cKDTree(surface_points(donor, name)))
+        for name in bones.names.values()
+        if name in donor.names.values()
+    ]
+    affine = fitted_affine(pairs)
+    coarse = tuple(-(-n // COARSE) + 1 for n in bones.structures.shape)
+    nodes = np.stack(np.meshgrid(*(np.arange(n) * COARSE for n in coarse), indexing="ij"), -1).reshape(-1, 3)
+    nodes_mm = nodes * bones.spacing_mm
+    places_mm = moved(affine, nodes_mm)
+    surface = np.concatenate([points for points, _ in pairs])
+    residual = np.zeros_like(surface)
+    for length_mm in BENDS_MM:
+        found, start = [], 0
+        for points, tree in pairs:
+            own = moved(affine, points) + residual[start : start + len(points)]
+            found.append(tree.data[tree.query(own)[1]] - own)
+            start += len(points)
+        offsets = np.concatenate(found)
+        residual += smoothed(surface, offsets, surface, length_mm)
+        places_mm += smoothed(surface, offsets, nodes_mm, length_mm)
+    grids = (places_mm / donor.spacing_mm).astype(np.float32).T.reshape(3, *coarse)
+    return np.stack([enlarged(grid, bones.structures.shape, COARSE) for grid in grids])
+
+
+def surface_points(body: Body, name: str) -> Points:
+    """Places in mm on the surface of a structure, evenly picked."""
+    value = next(value for value, other in body.names.items() if other == name)
+    mask = body.structures == value
+    box = ndimage.find_objects(mask.astype(np.uint8))[0]
+    inside = np.pad(mask[box], 1)
+    shell = np.argwhere(inside & ~ndimage.binary_erosion(inside)) - 1 + [s.start for s in box]
+    step = max(1, len(shell) // POINTS)
+    points: Points = shell[::step] * body.spacing_mm
+    return points
+
+
+def fitted_affine(pairs: list[tuple[Points, cKDTree]]) -> Points:
+    """The affine (4, 3) that brings points onto the surfaces that they are paired with (trimmed ICP,
+    Chetverikov et al. 2002), begun with both clouds' middles and extents.
+    """
+    here = np.concatenate([points for points, _ in pairs])
+    there = np.concatenate([tree.data for _, tree in pairs])
+    scale = there.std(axis=0) / here.std(axis=0)
+    affine = np.vstack([np.diag(scale), there.mean(axis=0) - here.mean(axis=0) * scale])
+    with_one = np.column_stack([here, np.ones(len(here))])
+    for _ in range(ROUNDS):
+        matched = [tree.query(moved(affine, points)) for points, tree in pairs]
+        distance = np.concatenate([m[0] for m in matched])
+        target = np.concatenate([tree.data[m[1]] for m, (_, tree) in zip(matched, pairs, strict=True)])
+        near = distance <= np.quantile(distance, TRUSTED)
+        affine = np.linalg.lstsq(with_one[near], target[near], rcond=None)[0]
+    return affine
+
+
+def moved(affine: Points, points: Points) -> Points:
+    """Points (N, 3) through an affine (4, 3)."""
+    result: Points = points @ affine[:3] + affine[3]
+    return result
+
+
+def smoothed(known: Points, offsets: Points, wanted: Points, length_mm: float) -> Points:
+    """Offsets known at some places, as Gaussian means of the nearest of them at others."""
+    distance, index = cKDTree(known).query(wanted, k=min(NEIGHBOURS, len(known)))
+    # Far from all of them, the nearest still count
+    weight = np.exp(-0.5 * (distance**2 - distance[:, :1] ** 2) / length_mm**2)
+    means: Points = (weight[..., None] * offsets[index]).sum(axis=1) / weight.sum(axis=1, keepdims=True)
+    return means

@@ -19,7 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.events import Event
 
-from app.node.commitment.commitment import commitment
+from app.node.commitment import commitment
 from app.node.peers import destination
 from app.node.peers.destination import Outgoing
 from app.node.send import dicomweb_destination as stow_destination

@@ -124,7 +124,7 @@ image-again: $(READY)  ## Build the image once more from nothing: it holds the s
 	OSTEON_IMAGE=$(TAG) OSTEON_AGAIN=$(TAG)-again $(BIN)/python -m pytest -q -s tests/image/same_checks.py
 
 comparison: $(READY)  ## Short trainings, one for each way that was weighed; their table in docs/training.md
-	$(BIN)/python -m research.comparison --data $(DATA)
+	$(BIN)/python -m research.comparison --package models/pelvis --data $(DATA)
 
 clean:  ## Remove what was built
 	rm -rf $(VENV) $(PEER) build out

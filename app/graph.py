@@ -10,12 +10,11 @@ from monai.deploy.core import Application, Operator
 
 from operators.anatomy_segmenter import AnatomySegmenterOperator
 from operators.dicom.headers.series import Series
-from operators.dicom.read.scan import Scan
+from operators.dicom.select.selection import Selection
 from operators.fracture_segmenter import FractureSegmenterOperator
 from operators.geometry.volume import Volume
 from operators.measurer import MeasurerOperator
 from operators.networks.registry import Networks
-from operators.packages.packages import ModelPackage
 from operators.progress import Stages
 from operators.resampler import ResamplerOperator
 from operators.result_paths import Targets
@@ -30,11 +29,9 @@ from operators.writers.report_writer import ReportWriterOperator
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What one run of the graph is to do: the `number`-th candidate of a scanned folder."""
+    """What one run of the graph is to do."""
 
-    scan: Scan
-    packages: tuple[ModelPackage, ...]
-    number: int
+    selection: Selection
     networks: Networks
     targets: Targets
     stages: Stages
@@ -52,8 +49,7 @@ class OsteonApplication(Application):
         """The operators and their flows."""
         work, stages, targets = self.work, self.work.stages, self.work.targets
         select = SeriesSelectorOperator(
-            self, CountCondition(self, 1), name="series_selector", scan=work.scan, packages=work.packages,
-            number=work.number, stages=stages,
+            self, CountCondition(self, 1), name="series_selector", selection=work.selection, stages=stages
         )
         resample = ResamplerOperator(self, name="resampler", stages=stages, read=work.read)
         nets = work.networks

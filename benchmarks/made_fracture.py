@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from benchmarks.panel import PANEL
 from benchmarks.short_training import Example, Phase, as_read, put, trained
 from operators.networks.architectures.architecture_table import build
 from operators.nnunet.zoom import zoomed
@@ -37,7 +38,7 @@ CASE = Case(
     spacing=(0.807, 0.801, 0.807),
     patch=(112, 192, 112),
     mirrored=None,
-    labels={"background": 0, "sacrum": 1, "hip_left": 2},
+    labels={"background": 0} | {name: n for n, name in enumerate(PANEL.fracture_classes, start=1)},
 )
 # Of air around the masked bone, as FracSegNet blanks it
 BLANK_HU = -1000

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.cases.patients import patient_scan
+from benchmarks.panel import PANEL
 from operators.geometry.volume import Grid, Volume
 from operators.importing.formats import read_published
 from operators.importing.install import NewPackage, install
@@ -100,8 +101,8 @@ class Row:
 
 def images_of(data: Path, work: Path) -> Iterator[tuple[str, Image, tuple[float, ...]]]:
     """Images (z, y, x) in HU with their spacing: a real bone by itself, a block of a semi-real CT."""
-    bone = nibabel.load(data / "pelvis" / "001" / "001_LI.nii.gz")
-    mask = np.asarray(nibabel.load(data / "pelvis" / "001" / "001_LI_mask.nii.gz").dataobj) > 0
+    bone = nibabel.load(data / PANEL.real_bone["image"])
+    mask = np.asarray(nibabel.load(data / PANEL.real_bone["mask"]).dataobj) > 0
     box = tuple(
         slice(max(int(where.min()) - MARGIN, 0), int(where.max()) + MARGIN) for where in np.nonzero(mask)
     )

@@ -73,7 +73,7 @@ def fracture(work: Path, peer: Path) -> None:
 
 
 def small(work: Path, peer: Path) -> None:
-    """A whole pelvis at 2 mm."""
+    """The bones of a whole CT at 2 mm."""
     compared("512x512x274, a small network at 2 mm", folder_of(SMALL, work), whole_ct(work), peer)
 
 
@@ -118,7 +118,7 @@ def folder_of(case: Case, work: Path) -> Path:
 
 def whole_ct(work: Path) -> Path:
     """A body with two bones in it, 512x512x274: what takes time is how much there is, not what it is."""
-    path = work / "pelvis.npz"
+    path = work / "body.npz"
     if not path.is_file():
         y, x = np.ogrid[:512, :512]
         plane = np.full((512, 512), -1000, np.int16)

@@ -1,8 +1,8 @@
 """Processor seconds from labels to report, pictures and page, beside SimpleITK's label statistics.
 
-    python -m benchmarks.reporting [--data ../shared/data/pelvis/001] [--repeats 3]
+    python -m benchmarks.reporting [--data PATIENT] [--repeats 3]
 
-The bones of a real pelvis, as an expert has outlined them. The peer measures the same labels with
+The bones of a real patient, as an expert has outlined them. The peer measures the same labels with
 LabelShapeStatisticsImageFilter (volume, surface, moments, no diameters), in the same process, in turns.
 """
 

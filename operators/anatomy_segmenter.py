@@ -7,7 +7,7 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.networks.registry import Networks
-from operators.pipelines.pipeline_table import chain_of
+from operators.pipelines.several import segment_anatomy
 from operators.progress import Stages
 
 
@@ -29,6 +29,5 @@ class AnatomySegmenterOperator(Operator):
         """One set of bones."""
         resampled = op_input.receive("resampled")
         with self.stages.measured("anatomy"):
-            segment_anatomy = chain_of(resampled.package).segment_anatomy
             anatomy = segment_anatomy(resampled, self.networks, self.stages.progress)
         op_output.emit(anatomy, "anatomy")

@@ -7,7 +7,7 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.networks.registry import Networks
-from operators.pipelines.pipeline_table import chain_of
+from operators.pipelines.several import segment_fractures
 from operators.progress import Stages
 
 
@@ -29,6 +29,5 @@ class FractureSegmenterOperator(Operator):
         """One segmentation."""
         anatomy = op_input.receive("anatomy")
         with self.stages.measured("fractures"):
-            segment_fractures = chain_of(anatomy.package).segment_fractures
             segmentation = segment_fractures(anatomy, self.networks, self.stages.progress)
         op_output.emit(segmentation, "segmentation")

@@ -1,4 +1,4 @@
-"""Reads the pixels of a selection and brings them to the coarse network's spacing."""
+"""Reads the pixels of a selection and brings them to the spacing of each package's first network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator
 
 from operators.dicom.headers.series import Series
 from operators.geometry.volume import Volume
-from operators.pipelines.pipeline_table import chain_of
+from operators.pipelines.several import resample
 from operators.progress import Stages
 
 
@@ -33,5 +33,5 @@ class ResamplerOperator(Operator):
         with self.stages.measured("read"):
             volume = self.read(selection.series)
         with self.stages.measured("resample"):
-            resampled = chain_of(selection.package).resample(volume, selection.package)
+            resampled = resample(volume, selection.packages)
         op_output.emit(resampled, "resampled")

@@ -27,7 +27,7 @@ def run_demo(output: Path, coarser: float, seed: int, config: Path | None = None
 
     `coarser` multiplies the voxels' sides; 1 gives 512x512x274.
     """
-    from training.phantoms import phantom_ct, write_series
+    from training.phantoms import DEMO, write_series
 
     if not 0.5 <= coarser <= COARSEST or seed < 0:
         expected = f"--coarser of 0.5 to {COARSEST:g} and --seed of 0 or more"
@@ -37,7 +37,7 @@ def run_demo(output: Path, coarser: float, seed: int, config: Path | None = None
     console, progress = Console(), Console(stderr=True)
     spacing = tuple(step * coarser for step in FULL_SPACING_MM)
     progress.print("Drawing the phantom's fractured bones and scanning them ...")
-    phantom = phantom_ct(np.random.default_rng(seed), (spacing[0], spacing[1], spacing[2]))
+    phantom = DEMO.ct(np.random.default_rng(seed), (spacing[0], spacing[1], spacing[2]))
     series = output / "ct"
     for earlier in series.glob("slice_*.dcm"):  # a coarser CT has fewer slices, and UIDs of its own
         earlier.unlink()
@@ -47,11 +47,11 @@ def run_demo(output: Path, coarser: float, seed: int, config: Path | None = None
     with progress_display(progress) as display:
         outcome = run_folder(series, output, settings, None, datetime.now().astimezone(), display)
     show_outcome(outcome, console)
-    labels = [label for package in read_packages(settings.models) for label in package.labels]
-    if outcome.exit_code == 0:
+    drawn = [package for package in read_packages(settings.models) if package.name == DEMO.package]
+    if outcome.exit_code == 0 and drawn:
         console.print("\nThe SEG as it was written, against the truth of the made-up fractures:")
         segmentation, truth = output / "segmentation.dcm", output / "truth.nii.gz"
-        show(run_evaluation(segmentation, truth, labels, output / "evaluation"), console)
+        show(run_evaluation(segmentation, truth, drawn[0].labels, output / "evaluation"), console)
     console.print(f"\nCT: {series}")
     console.print(f"Results: {output} (open report.html; segmentation.dcm, measurements.dcm for a PACS)")
     console.print(f"Comparison: {output / 'evaluation'}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION, Settings
 from operators.dicom.provenance.conforming import conforming_header, sentences
 from operators.dicom.read.scan import UnreadableFile, require_series, scan
+from operators.dicom.select.reading_order import in_turn
 from operators.dicom.select.selection import (
     Candidate,
     Outcome,
@@ -29,6 +30,7 @@ from operators.dicom.select.selection import (
     candidates,
     passed_over,
     select,
+    together,
 )
 from operators.errors import (
     ModelError,
@@ -40,6 +42,7 @@ from operators.errors import (
     shortage,
 )
 from operators.package_files.package_reader import read_packages, refuse_draft
+from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage
 
 log = structlog.get_logger()
@@ -83,22 +86,17 @@ def run_folder(
     require_series(found)
     outcomes = select(found, packages, package_name)
     stand_ins = tuple(each for each in settings.files if each in STAND_INS)
-    records = refused_outright(outcomes)
-    codes: dict[int, int] = {}
-    chosen = candidates(outcomes)
-    for number, candidate in enumerate(chosen):
-        best = segmented_before(candidate, codes)
-        if best is not None:
-            records.append(record_of_passed_over(candidate, chosen[best]))
-            continue
-        job = Job(
-            number, candidate.selection, found, packages, output, settings, made_at, page=True,
-            stand_ins=stand_ins,
-        )  # fmt: skip
-        record, codes[number] = run_job(job, show, graph)
-        records.append(record)
-    ends = [*codes.values(), *(OutputError.exit_code for record in records if record.missing)]
-    outcome = RunOutcome(tuple(records), exit_code(ends), output, found.unreadable)
+    chosen, codes = candidates(outcomes), list[int]()
+
+    def segment(number: int, selection: Selection) -> tuple[SeriesRecord, int]:
+        job = Job(number, selection, output, settings, made_at, page=True, stand_ins=stand_ins)
+        record, code = run_job(job, show, graph)
+        codes.append(code)
+        return record, code
+
+    records = [*refused_outright(outcomes), *read_all(chosen, segment)]
+    codes += (OutputError.exit_code for record in records if record.missing)
+    outcome = RunOutcome(tuple(records), exit_code(codes), output, found.unreadable)
     write_summary(outcome, made_at, clock.records)
     return outcome
 
@@ -109,13 +107,30 @@ def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:
     return [record_of_refusal(refusal) for refusal in refusals]
 
 
-def segmented_before(candidate: Candidate, codes: Mapping[int, int]) -> int | None:
-    """The number of a better candidate that makes this one needless; `codes` are the exit codes so far.
+def read_all(
+    chosen: Sequence[Candidate], segment: Callable[[int, Selection], tuple[SeriesRecord, int]]
+) -> list[SeriesRecord]:
+    """The record of each series that was read, then of those that a better one made needless."""
+    records: list[SeriesRecord] = []
+
+    def read(group: list[int]) -> dict[int, bool]:
+        record, code = segment(group[0], together([chosen[each] for each in group]))
+        records.append(record)
+        return {each: counts_as_segmented(chosen[each], record, code) for each in group}
+
+    series = [id(each.selection.series) for each in chosen]
+    needless = in_turn(series, [each.better for each in chosen], read)
+    return records + [record_of_passed_over(chosen[each], chosen[best]) for each, best in needless.items()]
+
+
+def counts_as_segmented(candidate: Candidate, record: SeriesRecord, code: int) -> bool:
+    """Whether a candidate makes those behind it needless.
 
     One that can never be segmented, for it shows no such anatomy or its pixels are damaged, does not.
     """
-    unsuitable = (UnsuitableError.exit_code, UnreadableError.exit_code)
-    return next((n for n in candidate.better if n in codes and codes[n] not in unsuitable), None)
+    if record.segmentation is None:
+        return code not in (UnsuitableError.exit_code, UnreadableError.exit_code)
+    return candidate.selection.package in parts_of(record.segmentation.package)
 
 
 def named_packages(packages: tuple[ModelPackage, ...], name: str | None) -> tuple[ModelPackage, ...]:

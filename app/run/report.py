@@ -11,6 +11,7 @@ from typing import Any
 
 from operators.attempts import MissingResult
 from operators.dicom.elements.atomic_file import write_whole
+from operators.packages.joint import parts_of
 from operators.packages.packages import Code, ModelPackage
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.segmentation import Contact, Flag, Segment, Segmentation
@@ -127,7 +128,16 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
 
 def _segments(made: Segmentation) -> list[dict[str, Any]]:
     rows = {row.value: row for row in made.measurements}
-    return [_segment(segment) | _measurements(rows.get(segment.value)) for segment in made.segments]
+    return [
+        _segment(segment) | _model_of(made, segment) | _measurements(rows.get(segment.value))
+        for segment in made.segments
+    ]
+
+
+def _model_of(made: Segmentation, segment: Segment) -> dict[str, str]:
+    """Which of several packages delivered a segment."""
+    maker = made.package.maker_of(segment.bone)
+    return {} if maker is made.package else {"model": maker.name}
 
 
 def _measurements(row: SegmentMeasurements | None) -> dict[str, Any]:
@@ -197,7 +207,8 @@ def _stage(stage: StageRecord) -> dict[str, Any]:
 
 
 def _models(series: Sequence[SeriesRecord]) -> list[dict[str, Any]]:
-    used = {r.segmentation.package.name: r.segmentation.package for r in series if r.segmentation}
+    made = (record.segmentation.package for record in series if record.segmentation)
+    used = {package.name: package for each in made for package in parts_of(each)}
     return [_model(package) for package in used.values()]
 
 

@@ -17,7 +17,6 @@ from app.settings import SOFTWARE_VERSION, Settings
 from operators.attempts import Attempts
 from operators.dicom.headers.series import Series
 from operators.dicom.pixels.volume_reader import read_volume
-from operators.dicom.read.scan import Scan
 from operators.dicom.select.selection import Selection
 from operators.geometry.volume import Volume
 from operators.memory import keep_large_arrays_apart
@@ -45,8 +44,6 @@ class Job:
 
     number: int
     selection: Selection
-    scan: Scan
-    packages: tuple[ModelPackage, ...]
     output: Path
     settings: Settings
     made_at: datetime
@@ -124,7 +121,7 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
         tuple((kind, job.output / job.file(STAND_INS[kind], ".dcm")) for kind in job.stand_ins),
         job.attempts,
     )  # fmt: skip
-    return run_graph(Work(job.scan, job.packages, job.number, networks, targets, clock, job.read))
+    return run_graph(Work(job.selection, networks, targets, clock, job.read))
 
 
 def allow_deep_stack() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,25 @@ Row = dict[str, Any]
 
 
 def list_series(folder: Path, packages: Sequence[ModelPackage], package_name: str | None = None) -> list[Row]:
-    """A row for each outcome of each series, ready for JSON. Raises UnreadableError, UsageError."""
+    """A row for each series, ready for JSON. Raises UnreadableError, UsageError."""
     return rows_of(scan(folder), packages, package_name)
 
 
 def rows_of(found: Scan, packages: Sequence[ModelPackage], package_name: str | None = None) -> list[Row]:
     """The same of a folder that was already scanned."""
     require_series(found)
-    return [_row(outcome) for outcome in select(found, packages, package_name)]
+    by_series = groupby(select(found, packages, package_name), key=lambda outcome: id(outcome.series))
+    return [_row(list(outcomes)) for _, outcomes in by_series]
 
 
-def _row(outcome: Outcome) -> Row:
+def _row(outcomes: Sequence[Outcome]) -> Row:
+    """What becomes of one series: the packages that read it, else why the first of them does not."""
+    outcome = outcomes[0]
     series, grid = outcome.series, outcome.series.grid
-    refusal = {"code": outcome.code, "text": outcome.text} if isinstance(outcome, Refusal) else None
+    readers = [each.package.name for each in outcomes if isinstance(each, Selection)]
+    refusal = None
+    if isinstance(outcome, Refusal) and not readers:
+        refusal = {"code": outcome.code, "text": outcome.text}
     return {
         "study_instance_uid": series.study_instance_uid,
         "series_instance_uid": series.series_instance_uid,
@@ -44,7 +51,7 @@ def _row(outcome: Outcome) -> Row:
         "columns": series.columns,
         "spacing_mm": [round(step, 6) for step in grid.spacing_mm] if grid else None,
         "ijk_to_lps": grid.ijk_to_lps.tolist() if grid and refusal is None else None,
-        "package": outcome.package.name if isinstance(outcome, Selection) else None,
+        "package": ", ".join(readers) or None,
         "refusal": refusal,
         "warnings": list(series.warnings),
     }

@@ -2,9 +2,9 @@
 
     python -m benchmarks.accuracy [--data DATA [--held-out 001=MODELS 002=MODELS]]
 
-DATA/pelvis holds real fractured bones, masked; DATA/../tools/semi_real_ct.py sets them into a made-up
-body. The shipped networks saw two of the three patients: for those, --held-out names models folders
-(a copy of models/ with other weights) whose networks never saw them. A case is run where its row in
+The patients' folder of DATA holds real fractured bones, masked; DATA/../tools/semi_real_ct.py sets them
+into a made-up body. The shipped networks saw two of the three patients: for those, --held-out names models
+folders (a copy of models/ with other weights) whose networks never saw them. A case is run where its row in
 docs/accuracy/rows was made by other weights or another program; a run that was killed goes on where
 it was. Without --data nothing is run: the documents are written anew from the rows that are there.
 """

@@ -10,6 +10,7 @@ from benchmarks.accuracy.failures import failures
 from benchmarks.accuracy.rows import Row, Rows
 from benchmarks.accuracy.summary import found, unseen_patients
 from benchmarks.accuracy.tables import bone_table, case_name, markdown, number, percent
+from benchmarks.panel import PANEL
 
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 WRITTEN = "Written by `make accuracy`; all of it, with plots and pictures, is in [docs/accuracy.md]({path})."
@@ -17,7 +18,9 @@ WRITTEN = "Written by `make accuracy`; all of it, with plots and pictures, is in
 
 def write_cards(rows: Rows, models: Path) -> None:
     """The blocks of the outlines' card and the fragments' card."""
-    blocks: Mapping[str, Callable[[Rows], str]] = {"pelvis": outline_block, "fracture": fragment_block}
+    blocks: Mapping[str, Callable[[Rows], str]] = {
+        PANEL.outline_card: outline_block, PANEL.fragment_card: fragment_block,
+    }
     for name, block in blocks.items():
         card = models / name / "MODEL_CARD.md"
         card.write_text(with_block(card.read_text(encoding="utf-8"), block(rows)), encoding="utf-8")

@@ -46,7 +46,7 @@ are counted as `osteon evaluate` counts them. Left and right are confused in a b
 {CONFUSED_SHARE:.0%} of the voxels that were found bear the other side's name; "wrong side" is the greatest
 such share of a bone. "Left whole" is the fragment IoU had no bone been split at all."""
 PATIENTS = """\
-Real fractured bones, masked out of the patients' CTs, set into a made-up body without femora and vertebrae.
+Real fractured bones, masked out of the patients' CTs, set into a made-up body that holds no other bones.
 The edge that such a scan shows is that of the mask, which is kind to the outlines: a scanner's is less sharp.
 A patient seen in training says how well the networks remember, not how well they read. A row by other
 networks is of a training without that patient; those weights are too large to be shipped, and the row stays

@@ -10,20 +10,20 @@ from benchmarks.accuracy.cases.panel import DEGRADED_PATIENT, SHIPPED, Case, Sou
 from benchmarks.accuracy.cases.patients import PATIENTS, series_folder, truth_file
 from benchmarks.accuracy.cases.running import SEGMENTED, run_case, run_through_files
 from benchmarks.accuracy.rows import Key, Rows
+from benchmarks.panel import PANEL
 from operators.errors import UsageError
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_fracture_package
 from operators.packages.packages import FracturePackage
 
-ANATOMY = "pelvis"
-
 
 def measure(data: Path, models: Path, held_out: Mapping[str, Path], work: Path, rows: Rows) -> None:
     """Brings `rows` up to date with the weights at hand; rows of weights that are not stay."""
     packages = {SHIPPED: shipped(models)}
     packages |= {name: other_package(folder, packages[SHIPPED]) for name, folder in held_out.items()}
-    source = Source(data, work, packages[SHIPPED].labels, trained_on(models / ANATOMY / "training.toml"))
+    recipe = models / PANEL.package / "training.toml"
+    source = Source(data, work, packages[SHIPPED].labels, trained_on(recipe))
     cases = list(panel(source, sorted(held_out)))
     networks = Networks(Device())
     for number, case in enumerate(cases, start=1):
@@ -32,7 +32,7 @@ def measure(data: Path, models: Path, held_out: Mapping[str, Path], work: Path, 
         if not rows.holds(key, stamp):
             print(f"{number}/{len(cases)} {case.group}: {case.name} ({case.networks})", flush=True)
             row = run_case(case, packages[case.networks], networks, work / "pictures")
-            seen = f"{ANATOMY}/{case.name}" in source.trained_on and case.networks == SHIPPED
+            seen = f"{PANEL.patients}/{case.name}" in source.trained_on and case.networks == SHIPPED
             rows.put(row | {"seen": seen, "made_by": stamp, "made_on": machine()})
     measure_files(source, packages[SHIPPED], rows)
     rows.keep_only([*wanted(cases), FILES])
@@ -40,7 +40,7 @@ def measure(data: Path, models: Path, held_out: Mapping[str, Path], work: Path, 
 
 def shipped(models: Path) -> FracturePackage:
     """The package that the panel judges."""
-    return read_fracture_package(models / ANATOMY / PACKAGE_FILE)
+    return read_fracture_package(models / PANEL.package / PACKAGE_FILE)
 
 
 FILES: Key = ("files", DEGRADED_PATIENT, SHIPPED)

@@ -48,23 +48,47 @@ def region_of_interest(
     """
     wanted = [spec.classes.index(label.coarse_class) for label in package.labels]
     found = np.isin(probabilities.argmax(axis=0), wanted)
-    found = largest_cluster(found, spec.spacing_mm[0])
+    found = KEPT[package.find.keep](found, spec.spacing_mm, package)
     sure = probabilities[wanted].max(axis=0)[found].mean() if found.any() else 0.0
     if sure < package.accepts.minimum_probability:
         return None
     return grown_box(found, margin_mm, spec.spacing_mm)
 
 
-def largest_cluster(found: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.bool_]:
+def largest_cluster(
+    found: NDArray[np.bool_], spacing_mm: tuple[float, ...], package: FracturePackage
+) -> NDArray[np.bool_]:
     """The greatest group of pieces less than 25 mm apart: strays far away are no part of it."""
-    reach = int(np.ceil(PIECE_DISTANCE_MM / 2 / spacing_mm))
-    near = ndimage.maximum_filter(found, size=2 * reach + 1)
-    clusters, count = ndimage.label(near)
-    if count <= 1:
+    del package
+    clusters, sizes = clusters_of(found, spacing_mm)
+    if len(sizes) <= 1:
         return found
-    sizes = ndimage.sum_labels(found, clusters, np.arange(1, count + 1))
     cluster: NDArray[np.bool_] = found & (clusters == 1 + int(np.argmax(sizes)))
     return cluster
+
+
+def all_clusters(
+    found: NDArray[np.bool_], spacing_mm: tuple[float, ...], package: FracturePackage
+) -> NDArray[np.bool_]:
+    """Every group of pieces that holds as much as the least of the package's bones."""
+    clusters, sizes = clusters_of(found, spacing_mm)
+    least_mm3 = 1000 * min(label.minimum_ml for label in package.labels)
+    kept = 1 + np.flatnonzero(sizes * np.prod(spacing_mm) >= least_mm3)
+    large: NDArray[np.bool_] = found & np.isin(clusters, kept)
+    return large
+
+
+# What `find.keep` of package.toml may say
+KEPT = {"largest": largest_cluster, "all": all_clusters}
+
+
+def clusters_of(
+    found: NDArray[np.bool_], spacing_mm: tuple[float, ...]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Groups of pieces less than 25 mm apart: their numbers at each voxel, and how many voxels each has."""
+    reach = int(np.ceil(PIECE_DISTANCE_MM / 2 / spacing_mm[0]))
+    clusters, count = ndimage.label(ndimage.maximum_filter(found, size=2 * reach + 1))
+    return clusters, ndimage.sum_labels(found, clusters, np.arange(1, count + 1))
 
 
 def grown_box(mask: NDArray[np.bool_], margin_mm: float, spacing_mm: tuple[float, ...]) -> Box | None:
@@ -90,7 +114,7 @@ def sides_plane(
     if classes["left"] & classes["right"]:
         paired = cloud(winner, grid, spec, classes["left"] | classes["right"])
         lateral = cloud(winner, grid, spec, set(package.sides.lateral))
-        return plane_of_pairs(paired, middle, lateral)
+        return plane_of_pairs(paired, middle, lateral, package.sides.widest_mm)
     left, right = (cloud(winner, grid, spec, classes[side]) for side in ("left", "right"))
     return midline_plane(left, right, middle)
 

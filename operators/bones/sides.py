@@ -12,8 +12,6 @@ from operators.bones.symmetry import mirror_plane
 LEFT = np.array([1.0, 0.0, 0.0])
 MAXIMUM_TURN_DEG = 40.0
 SEEN_SHARE = 0.1
-# The widest paired bone of the real patients at hand reached 154 mm from side to side
-WIDEST_BONE_MM = 180.0
 VALLEY_MM, VALLEY_STEP_MM = 8.0, 1.0
 # A valley further off the plane of symmetry is a fracture, or the narrow waist of a bone
 VALLEY_REACH_MM = 8.0
@@ -64,7 +62,9 @@ def midline_plane(
     return MidlinePlane(LEFT, cut(left_lps[:, 0], right_lps[:, 0])) if several else None
 
 
-def plane_of_pairs(paired_lps: Points, middle_lps: Points, lateral_lps: Points) -> MidlinePlane | None:
+def plane_of_pairs(
+    paired_lps: Points, middle_lps: Points, lateral_lps: Points, widest_mm: float
+) -> MidlinePlane | None:
     """The plane between the two of a pair, each voxel (N, 3) in mm, where nothing tells them apart.
 
     The body's plane of symmetry where both are seen, moved to where the fewest voxels of the pair lie,
@@ -72,7 +72,7 @@ def plane_of_pairs(paired_lps: Points, middle_lps: Points, lateral_lps: Points) 
     cuts the body askew has a symmetry of its own. Else what `parted` and `midline_plane` make of one. None
     where nothing tells the side.
     """
-    left, right = parted(paired_lps, middle_lps, lateral_lps)
+    left, right = parted(paired_lps, middle_lps, lateral_lps, widest_mm)
     if not both_seen(left, right):
         return midline_plane(left, right, middle_lps)
 
@@ -109,19 +109,21 @@ def valley(heights: NDArray[np.float64], about: float) -> float:
     return float(np.mean(offsets[within == within.min()]))
 
 
-def parted(paired_lps: Points, middle_lps: Points, lateral_lps: Points) -> tuple[Points, Points]:
+def parted(
+    paired_lps: Points, middle_lps: Points, lateral_lps: Points, widest_mm: float
+) -> tuple[Points, Points]:
     """Voxels (N, 3) in mm of bones that come in pairs, as those of the left and those of the right.
 
-    By the bones of the midline where they are seen. Without them, a cloud wider than one bone can
-    be is two, parted in its middle; a single bone lies on the side on which its lateral neighbour
-    is further out. With nothing to tell, both are empty: a side is never guessed.
+    By the bones of the midline where they are seen. Without them, a cloud wider than one bone can be
+    (`widest_mm`) is two, parted in its middle; a single bone lies on the side on which its lateral
+    neighbour is further out. With nothing to tell, both are empty: a side is never guessed.
     """
     x = paired_lps[:, 0]
     if len(x) == 0:
         return paired_lps, paired_lps
     if len(middle_lps):
         left = x > np.median(middle_lps[:, 0])
-    elif np.ptp(np.percentile(x, (1, 99))) > WIDEST_BONE_MM:
+    elif np.ptp(np.percentile(x, (1, 99))) > widest_mm:
         left = x > np.percentile(x, (1, 99)).mean()
     elif len(lateral_lps):
         left = np.full(len(x), np.median(lateral_lps[:, 0]) > np.median(x))

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from operators.fragments.watershed import by_size, large_enough, with_nearest
 from operators.geometry.volume import Box, Volume
+from operators.geometry.volume import Labels as Delivered
 from operators.packages.plans import Arrangement
 
 Labels = NDArray[np.uint8]
@@ -54,11 +55,13 @@ def pieces_of(
     return Pieces(ranks[joined], tuple(made_of[number] for number in order), beyond)
 
 
-def place(labels: Labels, pieces: Pieces, anatomy: Labels, own: int, first: int) -> None:
+def place(
+    labels: Delivered, pieces: Pieces, anatomy: Labels, own: int, first: int
+) -> None:
     """Writes fragments as `first`, `first + 1`, ... into the block `labels`, in its place.
 
     Where the network goes beyond the bone, which has the value `own` in `anatomy`, another bone keeps its
     voxels, and so does what was written before.
     """
     free = (labels == 0) & ((anatomy == own) | (anatomy == 0)) & (pieces.labels > 0)
-    labels[free] = (pieces.labels + (first - 1))[free].astype(np.uint8)
+    labels[free] = (pieces.labels + (first - 1))[free].astype(labels.dtype)

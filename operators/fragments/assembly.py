@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from operators.bones.outlines import OutlinedBone
 from operators.fragments.watershed import Fragments
 from operators.geometry.resampling import covering_box, interpolate_scalar
-from operators.geometry.volume import Box, Grid, LabelMap, slabs
+from operators.geometry.volume import Box, Grid, LabelMap, Labels, background, slabs
 from operators.packages.confidence import Confidence, log_odds, stated
 from operators.packages.packages import FracturePackage
 from operators.segmentation.segmentation import Contact, Segment, Segmentation
@@ -32,7 +32,7 @@ class FracturedBone:
 
 def assemble(source: Grid, bones: tuple[FracturedBone, ...], package: FracturePackage) -> Segmentation:
     """All bones as one label map on the source grid; only bone-sized blocks are interpolated."""
-    labels = np.zeros(source.shape, np.uint8)
+    labels = background(source.shape, package.highest_value)
     warnings: list[str] = []
     for bone in bones:
         warnings.extend(place(labels, source, bone))
@@ -45,13 +45,13 @@ def assemble(source: Grid, bones: tuple[FracturedBone, ...], package: FracturePa
     return Segmentation(labels_read, tuple(segments), package, tuple(warnings), tuple(contacts))
 
 
-def place(labels: NDArray[np.uint8], source: Grid, bone: FracturedBone) -> list[str]:
+def place(labels: Labels, source: Grid, bone: FracturedBone) -> list[str]:
     """Writes one bone into `labels`; returns warnings."""
     box, inside, label = bone.outline.box, bone.outline.inside, bone.outline.region.label
     values = label.values
     winners, dropped = nearest_fragments(bone, source.crop(box), inside, len(values))
     part = labels[box.slices]
-    part[inside] = (winners + (values.start - 1))[inside].astype(np.uint8)
+    part[inside] = winners[inside] + labels.dtype.type(values.start - 1)
     if not dropped:
         return []
     return [f"{label.meaning}: {dropped} more fragments than the {len(values)} that can be told apart"]
@@ -123,11 +123,12 @@ def padded_box(box: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
 
 
 def segments_of(
-    bone: FracturedBone, labels: NDArray[np.uint8], source: Grid, package: FracturePackage
+    bone: FracturedBone, labels: Labels, source: Grid, package: FracturePackage
 ) -> list[Segment]:
     """What each label value of one bone is; values that no voxel of the source grid got are left out."""
     label = bone.outline.region.label
-    counts = np.bincount(labels[bone.outline.box.slices][bone.outline.inside], minlength=256)
+    found = labels[bone.outline.box.slices][bone.outline.inside]
+    counts = np.bincount(found, minlength=label.last_value + 1)
     values = [value for value in label.values if counts[value]]
     whole = len(values) == 1
     ml = source.voxel_volume_mm3 / 1000

@@ -126,11 +126,28 @@ class Volume:
         object.__setattr__(self, "hu", read_only(self.hu))
 
 
+# Of a label map's values: two bytes hold them
+HIGHEST_VALUE = np.iinfo(np.uint16).max
+
+
+Labels = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+def background(shape: tuple[int, ...], highest: int) -> Labels:
+    """Labels of a grid of `shape`, all 0, of the smallest type for values up to `highest`.
+
+    A label map is among the largest arrays of a run.
+    """
+    if highest <= np.iinfo(np.uint8).max:
+        return np.zeros(shape, np.uint8)
+    return np.zeros(shape, np.uint16)
+
+
 @dataclass(frozen=True, eq=False)
 class LabelMap:
     """`labels` (I, J, K), unsigned integers, 0 is background, on `grid`."""
 
-    labels: NDArray[np.uint8] | NDArray[np.uint16]
+    labels: Labels
     grid: Grid
 
     def __post_init__(self) -> None:

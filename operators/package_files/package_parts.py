@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 
 from operators.bones.anatomy import SIDES
 from operators.geometry.largest_component import Largest
+from operators.geometry.volume import HIGHEST_VALUE
 from operators.intensities.normalisation import SCHEMES
 from operators.packages.confidence import Confidence
 from operators.packages.monai_bundle import Outcome, Tiling
 from operators.packages.packages import (
     Acceptance,
     Code,
+    FindRules,
     FragmentRules,
     Label,
     ModelPackage,
@@ -30,8 +32,11 @@ PLAIN_TYPES: dict[str, type | tuple[type, ...]] = {
     "str": str, "int": int, "float": (int, float), "bool": bool,
 }
 
+# Fragments of one bone are counted in a byte
+MOST_FRAGMENTS = 255
+
 Part = TypeVar(
-    "Part", Acceptance, Arrangement, Code, Confidence, FragmentRules, Label, Largest, NetworkSpec,
+    "Part", Acceptance, Arrangement, Code, Confidence, FindRules, FragmentRules, Label, Largest, NetworkSpec,
     Normalisation, Origin, Outcome, OutlineRules, QualityRules, Recipe, Resampling, SideRules, Tiling,
 )
 Package = TypeVar("Package", bound=ModelPackage)
@@ -89,8 +94,10 @@ def check_values(labels: Iterable[Label]) -> None:
     """Raises ValueError where two labels share a value, or a side is neither left nor right."""
     taken: set[int] = set()
     for label in labels:
-        if taken & set(label.values) or not 0 < label.first_value <= label.last_value <= 255:
-            raise ValueError(f"labels.{label.name}: expected values of its own in 1..255, got {label.values}")
+        fits = 0 < label.first_value <= label.last_value <= HIGHEST_VALUE
+        if taken & set(label.values) or not fits or len(label.values) > MOST_FRAGMENTS:
+            text = f"expected values of its own in 1..{HIGHEST_VALUE}, got {label.values}"
+            raise ValueError(f"labels.{label.name}: {text}")
         taken |= set(label.values)
         if label.laterality is not None and label.laterality.value not in SIDES:
             raise ValueError(f"labels.{label.name}.laterality: expected one of {SIDES}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from operators.bones.anatomy import KEPT
 from operators.errors import ModelError, reason
 from operators.fragments.watershed import STRATEGIES
 from operators.package_files.monai_bundle_package import bundle_package_of
@@ -24,6 +25,7 @@ from operators.package_files.package_parts import (
 from operators.packages.confidence import Confidence
 from operators.packages.packages import (
     Acceptance,
+    FindRules,
     FracturePackage,
     FragmentRules,
     ModelPackage,
@@ -84,13 +86,16 @@ def package_of(table: dict[str, Any], folder: Path) -> ModelPackage:
 
 def fracture_package_of(table: dict[str, Any], folder: Path) -> FracturePackage:
     """A package of Osteon's own chain, which has [networks.*]."""
-    tables = ("accepts", "confidence", "fragments", "labels", "networks", "outline", "quality", "sides")
+    tables = (
+        "accepts", "confidence", "find", "fragments", "labels", "networks", "outline", "quality", "sides",
+    )
     texts = {key: value for key, value in table.items() if key not in tables}
     networks = tuples(table["networks"]).items()
     parts: dict[str, Any] = {name: network_of(name, row, folder) for name, row in networks}
     parts |= {
         "accepts": plain(Acceptance(**tuples(table["accepts"])), "accepts"),
         "confidence": plain(Confidence(**tuples(table.get("confidence", {}))), "confidence"),
+        "find": plain(FindRules(**tuples(table.get("find", {}))), "find"),
         "fragments": plain(FragmentRules(**tuples(table["fragments"])), "fragments"),
         "labels": tuple(label_of(row) for row in table["labels"]),
         "outline": plain(OutlineRules(**table["outline"]), "outline") if "outline" in table else None,
@@ -98,6 +103,7 @@ def fracture_package_of(table: dict[str, Any], folder: Path) -> FracturePackage:
         "sides": plain(SideRules(**tuples(table.get("sides", {}))), "sides"),
     }
     package = plain_package(FracturePackage(folder=folder, **parts, **texts))
+    check_rules(package)
     check_networks(package)
     check_labels(package)
     check_confidence(package.confidence)
@@ -113,18 +119,25 @@ READERS: dict[str, Callable[[dict[str, Any], Path], ModelPackage]] = {
 }
 
 
-def check_networks(package: FracturePackage) -> None:
-    """Raises ValueError where a network or a strategy does not fit the package."""
-    strange = {*package.sides.middle, *package.sides.lateral} - set(package.coarse.classes)
-    if strange:
-        raise ValueError(f"sides: expected classes of {package.coarse.name}, got {sorted(strange)}")
-    known = sorted(STRATEGIES)
-    if package.fragments.strategy not in known:
-        raise ValueError(f"fragments.strategy: expected one of {known}, got {package.fragments.strategy!r}")
+def check_rules(package: FracturePackage) -> None:
+    """Raises ValueError for a strategy that is not known, or a number out of its range."""
+    for where, given, known in (
+        ("find.keep", package.find.keep, KEPT),
+        ("fragments.strategy", package.fragments.strategy, STRATEGIES),
+    ):
+        if given not in known:
+            raise ValueError(f"{where}: expected one of {sorted(known)}, got {given!r}")
     if len(package.fragments.fracture_logit) != 4:
         raise ValueError("fragments.fracture_logit: expected a constant and three factors")
     if package.outline is not None and not 0 < package.outline.edge < 1:
         raise ValueError(f"outline.edge: expected a share between 0 and 1, got {package.outline.edge}")
+
+
+def check_networks(package: FracturePackage) -> None:
+    """Raises ValueError where a network does not fit the package."""
+    strange = {*package.sides.middle, *package.sides.lateral} - set(package.coarse.classes)
+    if strange:
+        raise ValueError(f"sides: expected classes of {package.coarse.name}, got {sorted(strange)}")
     if package.fracture.classes != FRACTURE_CLASSES:
         raise ValueError(f"networks.fracture.classes: expected {FRACTURE_CLASSES}")
     for spec in package.networks:

@@ -142,11 +142,25 @@ class OutlineRules:
 class SideRules:
     """Classes of the coarse network that tell the sides where it is blind to them.
 
-    `middle` lie on the midline; `lateral` lie further out than the paired bones.
+    `middle` lie on the midline; `lateral` lie further out than the paired bones. What is wider than
+    `widest_mm` from side to side is a pair, not one bone: the default is for hip bones, of which the widest
+    at hand reached 154 mm.
     """
 
     middle: tuple[str, ...] = ()
     lateral: tuple[str, ...] = ()
+    widest_mm: float = 180.0
+
+
+@dataclass(frozen=True)
+class FindRules:
+    """What of the coarse network's findings is the anatomy.
+
+    `keep` = "largest": the greatest group of pieces less than 25 mm apart, for bones that touch each other;
+    "all": every group as large as the smallest bone, for bones that lie apart.
+    """
+
+    keep: str = "largest"
 
 
 @dataclass(frozen=True)
@@ -179,6 +193,16 @@ class ModelPackage:
         """All networks, in the order in which they run."""
         raise NotImplementedError
 
+    @property
+    def highest_value(self) -> int:
+        """The highest label value that a result can hold."""
+        return max(label.last_value for label in self.labels)
+
+    def maker_of(self, bone: str) -> ModelPackage:
+        """The package that delivers a bone of this one's: itself, unless it stands for several."""
+        del bone
+        return self
+
 
 @dataclass(frozen=True)
 class FracturePackage(ModelPackage):
@@ -189,6 +213,7 @@ class FracturePackage(ModelPackage):
     fracture: NetworkSpec
     fragments: FragmentRules
     sides: SideRules = SideRules()
+    find: FindRules = FindRules()
     confidence: Confidence = UNCALIBRATED
     outline: OutlineRules | None = None
 

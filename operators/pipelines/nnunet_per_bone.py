@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.fragments.arrangement import Pieces, cut_out, pieces_of, place
-from operators.geometry.volume import Box, LabelMap
+from operators.geometry.volume import Box, LabelMap, Labels, background
 from operators.networks.registry import Networks
 from operators.networks.windows.nnunet_stages import part_of, run_stages
 from operators.nnunet.label_segmentation import not_found
@@ -24,7 +23,6 @@ from operators.segmentation.segmentation import Segment, Segmentation, Way
 from operators.segmentation.segments import segment_of
 
 Progress = Callable[[str, float], None]
-Labels = NDArray[np.uint8]
 Anatomy = Answered[ArrangedPackage]
 
 
@@ -48,7 +46,7 @@ class Fragmented:
 
 def split(anatomy: Anatomy, networks: Networks, progress: Progress) -> Segmentation:
     """The fragments of each bone that the anatomy network found. Raises UnsuitableError without a bone."""
-    labels = np.zeros_like(anatomy.found.labels)
+    labels = background(anatomy.found.labels.shape, anatomy.package.highest_value)
     segments: list[Segment] = []
     warnings: list[str] = []
     ways, bones = list(anatomy.ways), found_bones(anatomy)
@@ -123,7 +121,7 @@ def segments_of(
 ) -> list[Segment]:
     """What each value of one bone is; values that no voxel got are left out."""
     label, package = bone.label, anatomy.package
-    counts = np.bincount(labels[bone.box.slices].ravel(), minlength=256)
+    counts = np.bincount(labels[bone.box.slices].ravel(), minlength=label.last_value + 1)
     values = [value for value in label.values if counts[value]]
     whole, ml = len(values) == 1, anatomy.source.grid.voxel_volume_mm3 / 1000
     sure = dict.fromkeys(label.values, anatomy.found.certainties.get(bone.own, 0.0))

@@ -29,7 +29,7 @@ from training.recipe import read_recipe
 def main() -> None:
     """Reads the arguments, runs what is missing, writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--package", type=Path, default=Path("models/pelvis"))
+    parser.add_argument("--package", type=Path, required=True, help="its folder, with a training.toml")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--runs", type=Path, default=Path("runs/comparison"))
     parser.add_argument("--page", type=Path, default=Path("docs/training.md"))

@@ -14,10 +14,11 @@ from scipy import ndimage
 
 from operators.pipelines.coarse_to_fine import BAND_MM
 from research.comparison.short_run import Place
+from training.phantoms import Phantom
 from training.simulate.bone_patches import OUTSIDE_HU, BoneSubject
 from training.simulate.fracturing import Bone, FractureRules, fracture
 from training.simulate.fracturing.bone import with_nearest
-from training.simulate.sources import BONE_SPACING_MM, real_bone, scanned_phantom
+from training.simulate.sources import BONE_SPACING_MM, phantom_of, real_bone, scanned_phantom
 
 SIMULATED_EACH = 1
 MUSCLE_HU = 40.0
@@ -49,7 +50,8 @@ def test_bones(place: Place) -> list[TestBone]:
 
 def tuning_bones(place: Place) -> list[TestBone]:
     """Bones of phantoms on which each variant's threshold is chosen."""
-    return kept(place.folder / "tuning_bones.pickle", lambda: list(made_tuning_bones()))
+    model = phantom_of(place.recipe)
+    return kept(place.folder / "tuning_bones.pickle", lambda: list(made_tuning_bones(model)))
 
 
 def kept(path: Path, make: Any) -> list[TestBone]:
@@ -76,10 +78,10 @@ def made_test_bones(place: Place) -> Iterator[TestBone]:
                 yield test_bone(f"{name} {number}", patient, "simulated", broken, BONE_SPACING_MM)
 
 
-def made_tuning_bones() -> Iterator[TestBone]:
+def made_tuning_bones(model: Phantom) -> Iterator[TestBone]:
     """See tuning_bones; every second phantom is intact, and broken here."""
     for seed in TUNING_SEEDS:
-        for subject in scanned_phantom(seed):
+        for subject in scanned_phantom(model, seed):
             spacing_mm = float(subject.spacing_mm[0])
             bone = in_muscle(subject)
             if seed % 2 == 0:

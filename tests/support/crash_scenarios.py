@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -215,9 +215,9 @@ class OneSeries:
         """One series."""
         return {"state": "decided", "selected": 1, "refusals": [], "job": values["job_id"]}
 
-    def segment(self, values: Json, number: int) -> Json:
+    def segment(self, values: Json, numbers: Sequence[int]) -> Json:
         """A result."""
-        return SEGMENTED | {"job": values["job_id"], "number": number}
+        return SEGMENTED | {"job": values["job_id"], "number": numbers[0]}
 
 
 class Delivering(Queueing):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -48,9 +48,9 @@ class Told:
         self.studies.append(values["study_instance_uid"])
         return {"state": "decided", "selected": 1, "refusals": []}
 
-    def segment(self, values: Json, number: int) -> Json:
+    def segment(self, values: Json, numbers: Sequence[int]) -> Json:
         """As it was told."""
-        assert (values["study_instance_uid"], number) == (self.studies[-1], 0)
+        assert (values["study_instance_uid"], list(numbers)) == (self.studies[-1], [0])
         return self.outcome()
 
 

@@ -23,13 +23,13 @@ from training.calibrate.decisions import (
     simulated_bones,
     truth_counts,
 )
-from training.calibrate.presence import bones_present
+from training.calibrate.presence import Bodies, bones_present
 from training.calibrate.reliability import Scored, cross_fitted, platt, reliability, scored
 from training.calibrate.reliability_card import write_card
 from training.export import set_table, set_value
 from training.progress import CALIBRATE, Tell, silent
 from training.recipe import Recipe
-from training.simulate.sources import Sources
+from training.simulate.sources import Sources, phantom_of
 
 MEANINGS = {"bone": "bone present", "fracture": "bone fractured", "contact": "contact is a fracture"}
 Row = tuple[float, bool, int]
@@ -58,10 +58,11 @@ def calibrate(
         rules, said = with_decision(package_folder, rules, fit_bones, held_out)
     rows = fracture_rows(held_out, rules)
     bodies, negatives = calibration_bodies(recipe, data)
-    tell(CALIBRATE, None, f"which bones are there: {bodies} procedural bodies, {len(negatives)} CTs without")
+    shown = f"{bodies.count} procedural bodies, {len(negatives)} CTs without"
+    tell(CALIBRATE, None, f"which bones are there: {shown}")
     rows["bone"] = bones_present(package, networks, bodies, negatives, seed)
     fitted_on = (
-        f"{cases - to_fit} simulated bones, {bodies} procedural bodies, as many without bones, and "
+        f"{cases - to_fit} simulated bones, {bodies.count} procedural bodies, as many without bones, and "
         f"{len(negatives)} CTs without the anatomy"
     )
     return "\n".join([said, *with_confidence(package_folder, rows, fitted_on)])
@@ -150,7 +151,11 @@ def sentence(found: Scored, line: tuple[float, ...]) -> str:
     return f"probability from {cases}" if line else f"too few cases ({cases}): no probability is given"
 
 
-def calibration_bodies(recipe: Recipe, data: Path) -> tuple[int, list[Path]]:
-    """How many procedural bodies the recipe sets aside for calibration, and which CTs without the anatomy."""
+def calibration_bodies(recipe: Recipe, data: Path) -> tuple[Bodies, list[Path]]:
+    """The procedural bodies that the recipe sets aside for calibration, and the CTs without the anatomy.
+
+    Raises UsageError where bodies are asked for and no model is named.
+    """
     table = recipe.sources.get("calibration", {"bodies": 0, "negatives": []})
-    return table["bodies"], [data / path for path in table["negatives"]]
+    bodies = Bodies(phantom_of(recipe), table["bodies"]) if table["bodies"] else Bodies()
+    return bodies, [data / path for path in table["negatives"]]

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from operators.bones.anatomy import BoneRegion
-from operators.errors import UnsuitableError
+from operators.errors import UnsuitableError, UsageError
 from operators.geometry.resampling import interpolate_mask
 from operators.geometry.volume import Box, Grid, LabelMap, Volume
 from operators.networks.registry import Networks
 from operators.packages.confidence import UNCALIBRATED, log_odds
 from operators.packages.packages import FracturePackage
 from operators.pipelines.coarse_to_fine import resample, segment_anatomy
-from training.phantoms import boneless_ct, phantom_ct
+from training.phantoms import Phantom
 from training.subjects.subjects import load_lps
 
 # Of procedural CTs; the networks read nothing finer
@@ -32,16 +32,41 @@ Row = tuple[float, bool, int]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A CT and the bones that are in it, None where none are."""
+    """A CT and the bones that are in it: `truth` is None where none are, `bones` names its values."""
 
     ct: Volume
     truth: LabelMap | None
+    bones: Mapping[str, range] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """How many procedural bodies of which model; none without a model."""
+
+    model: Phantom | None = None
+    count: int = 0
+
+    def require(self, package: FracturePackage) -> None:
+        """Raises UsageError where the model lacks a bone of the package: it would count as never there."""
+        if self.model is None:
+            return
+        missing = [label.name for label in package.labels if label.name not in self.model.bones]
+        if missing:
+            raise UsageError(
+                f"phantoms.model: expected one that shows {', '.join(missing)} for {package.name}, "
+                f"got one of {', '.join(self.model.bones)}",
+                code="phantom_without_bones",
+            )
 
 
 def bones_present(
-    package: FracturePackage, networks: Networks, bodies: int, negatives: list[Path], seed: int
+    package: FracturePackage, networks: Networks, bodies: Bodies, negatives: list[Path], seed: int
 ) -> list[Row]:
-    """Score, whether the bone is there, and the CT's number, of every bone found in any of the CTs."""
+    """Score, whether the bone is there, and the CT's number, of every bone found in any of the CTs.
+
+    Raises UsageError where the bodies do not show every bone of the package.
+    """
+    bodies.require(package)
     anything = replace(package.accepts, minimum_probability=0.0)
     asked = replace(package, accepts=anything, confidence=UNCALIBRATED)
     rows: list[Row] = []
@@ -51,13 +76,14 @@ def bones_present(
     return rows
 
 
-def bodies_and_negatives(bodies: int, negatives: list[Path], seed: int) -> Iterator[list[Case]]:
+def bodies_and_negatives(bodies: Bodies, negatives: list[Path], seed: int) -> Iterator[list[Case]]:
     """Each body with several fields of view, and a boneless one; then each CT without the anatomy."""
     rng = np.random.default_rng([FIRST_SEED, seed])
-    for _ in range(bodies):
-        made = phantom_ct(rng, SPACING_MM)
-        yield [cut(rng, made.ct, made.truth) for _ in range(CUTS)]
-        yield [Case(boneless_ct(rng), None)]
+    if bodies.model is not None:
+        for _ in range(bodies.count):
+            made = bodies.model.ct(rng, SPACING_MM)
+            yield [replace(cut(rng, made.ct, made.truth), bones=bodies.model.bones) for _ in range(CUTS)]
+            yield [Case(bodies.model.boneless(rng), None)]
     for path in negatives:
         ct = without_anatomy(path)
         yield [cut(rng, ct, None) for _ in range(EMPTY_CUTS)]
@@ -89,14 +115,15 @@ def found_in(case: Case, package: FracturePackage, networks: Networks) -> list[t
     except UnsuitableError:
         return []
     regions = [bone.region for bone in anatomy.bones]
-    return [(log_odds(region.confidence), is_there(region, case.truth)) for region in regions]
+    return [(log_odds(region.confidence), is_there(region, case)) for region in regions]
 
 
-def is_there(bone: BoneRegion, truth: LabelMap | None) -> bool:
+def is_there(bone: BoneRegion, case: Case) -> bool:
     """Whether a bone overlaps its truth by half or more."""
+    truth = case.truth
     if truth is None:
         return False
-    true = np.isin(truth.labels, list(bone.label.values))
+    true = np.isin(truth.labels, list(case.bones[bone.label.name]))
     there = interpolate_mask(true, truth.grid, bone.grid)
     found = bone.margin > 0
     both_mm3 = float((found & there).sum()) * bone.grid.voxel_volume_mm3

@@ -1,10 +1,52 @@
-"""A procedural pelvis: anatomy from signed distances, its CT, its fractures, and its DICOM series."""
+"""Procedural phantoms: anatomy from signed distances, its CT, its fractures, and its DICOM series.
 
+`PHANTOMS` is the table that training.toml's `phantoms.model` is looked up in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from operators.geometry.volume import LabelMap, Volume
 from training.phantoms.anatomy import pelvis_labels
 from training.phantoms.boneless import boneless_ct
-from training.phantoms.ct import phantom_ct
+from training.phantoms.ct import FIRST_VALUE, VALUES_OF_A_BONE, phantom_ct
 from training.phantoms.rendering import PhantomCT
 from training.phantoms.series import write_series
 from training.phantoms.structures import BONES, Structure
 
-__all__ = ["BONES", "PhantomCT", "Structure", "boneless_ct", "pelvis_labels", "phantom_ct", "write_series"]
+__all__ = [
+    "BONES", "DEMO", "PHANTOMS", "Phantom", "PhantomCT", "Structure", "boneless_ct", "pelvis_labels",
+    "phantom_ct", "write_series",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """One model: how its label map, its CT and its boneless body are drawn.
+
+    `structures` names the values of the label map, `bones` the values of each bone and its fragments in the
+    CT's ground truth. `package` is the anatomy whose published numbering that is.
+    """
+
+    package: str
+    labels: Callable[..., LabelMap]
+    ct: Callable[..., PhantomCT]
+    boneless: Callable[..., Volume]
+    structures: Mapping[int, str]
+    bones: Mapping[str, range]
+
+
+PHANTOMS = {
+    "pelvis": Phantom(
+        "pelvis", pelvis_labels, phantom_ct, boneless_ct,
+        {int(structure): structure.name.lower() for structure in Structure if structure},
+        {
+            structure.name.lower(): range(first, first + VALUES_OF_A_BONE)
+            for structure, first in FIRST_VALUE.items()
+        },
+    ),
+}  # fmt: skip
+# What `osteon demo` draws
+DEMO = PHANTOMS["pelvis"]

@@ -24,6 +24,7 @@ LOWEST_Z_MM = -98.0
 BONE_SPACING_MM = 1.5
 SOFT_SPACING_MM = 2.5
 # PENGWIN 2024: 1-10 sacrum, 11-20 left hip bone, 21-30 right hip bone.
+VALUES_OF_A_BONE = 10
 FIRST_VALUE = {Structure.SACRUM: 1, Structure.HIP_LEFT: 11, Structure.HIP_RIGHT: 21}
 
 

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from training.phantoms import Structure, pelvis_labels, phantom_ct
+from operators.errors import UsageError
+from training.phantoms import PHANTOMS, Phantom
 from training.progress import PREPARE, Tell, kind_of, silent
 from training.recipe import NetworkRecipe, Recipe
 from training.simulate.bone_patches import BoneSubject
@@ -39,6 +40,7 @@ Loaded = TypeVar("Loaded")
 BONE_SPACING_MM = 0.8
 BODY_SPACING_MM = 1.5
 NEGATIVE_SPACING_MM = 3.0
+FORMER_MODEL = next(iter(PHANTOMS))
 # Of what is kept: changes whenever a subject's fields do
 FORMAT = 2
 
@@ -81,9 +83,11 @@ class Sources:
     def phantoms(self, network: NetworkRecipe) -> list[Subject]:
         """Procedural bodies, each drawn from its own seed."""
         classes = self.recipe.class_patterns(network)
-        count = self.recipe.sources["phantoms"]["count"]
+        count, model = self.recipe.sources["phantoms"]["count"], phantom_of(self.recipe)
         return [
-            self.kept(f"phantom {seed} {classes}", partial(phantom_subject, seed, classes, BODY_SPACING_MM))
+            self.kept(
+                f"phantom {seed} {classes}", partial(phantom_subject, model, seed, classes, BODY_SPACING_MM)
+            )
             for seed in range(1000, 1000 + count)
         ]
 
@@ -114,7 +118,11 @@ class Sources:
     def phantom_bones(self) -> list[BoneSubject]:
         """The bones of procedural CTs with their texture, those of every second one intact."""
         seeds = range(2000, 2000 + self.recipe.sources["phantoms"]["scanned"])
-        loaded = (self.kept(f"bones {BONE_SPACING_MM} {s}", partial(scanned_phantom, s)) for s in seeds)
+        model = phantom_of(self.recipe)
+        loaded = (
+            self.kept(f"bones {BONE_SPACING_MM} {seed}", partial(scanned_phantom, model, seed))
+            for seed in seeds
+        )
         return [bone for bones in loaded for bone in bones]
 
     def label_map_bones(self, row: dict[str, str], patterns: list[str]) -> list[BoneSubject]:
@@ -146,29 +154,39 @@ class Sources:
         return loaded
 
 
-def phantom_subject(seed: int, classes: dict[str, list[str]], spacing_mm: float) -> Subject:
+def phantom_of(recipe: Recipe) -> Phantom:
+    """Returns the model that a recipe draws. Raises UsageError where it names an unknown one.
+
+    Recipes from before there was a choice name none.
+    """
+    name = recipe.sources.get("phantoms", {}).get("model", FORMER_MODEL)
+    if name not in PHANTOMS:
+        raise UsageError(f"phantoms.model: expected one of {list(PHANTOMS)} in training.toml, got {name!r}")
+    return PHANTOMS[name]
+
+
+def phantom_subject(model: Phantom, seed: int, classes: dict[str, list[str]], spacing_mm: float) -> Subject:
     """A procedural body as a label map."""
-    labels = pelvis_labels(np.random.default_rng(seed), spacing_mm).labels
-    names = {int(structure): structure.name.lower() for structure in Structure if structure}
+    labels = model.labels(np.random.default_rng(seed), spacing_mm).labels
+    names = dict(model.structures)
     plain = from_structures(f"phantom {seed}", labels.astype(np.uint8), names, classes, spacing_mm, 12)
     return replace(plain, skin=signed_distance(labels > 0, spacing_mm))
 
 
-def scanned_phantom(seed: int) -> list[BoneSubject]:
+def scanned_phantom(model: Phantom, seed: int) -> list[BoneSubject]:
     """The bones of one procedural CT at BONE_SPACING_MM, fractured where the seed is odd."""
     spacing = (BONE_SPACING_MM,) * 3
-    made = phantom_ct(np.random.default_rng(seed), spacing, None if seed % 2 else {})
+    made = model.ct(np.random.default_rng(seed), spacing, None if seed % 2 else {})
     truth = made.truth.labels
-    # PENGWIN's convention: ten values for each bone
-    bones = {int(value - 1) // 10 for value in np.unique(truth) if value}
     return [
         textured_bone(
-            f"phantom {seed} {bone}",
-            np.where((truth > 10 * bone) & (truth <= 10 * bone + 10), truth - 10 * bone, 0).astype(np.uint8),
+            f"phantom {seed} {number}",
+            np.where(np.isin(truth, values), truth - (values.start - 1), 0).astype(np.uint8),
             made.ct.hu,
             np.array(spacing),
         )
-        for bone in sorted(bones)
+        for number, values in enumerate(model.bones.values())
+        if np.isin(truth, values).any()
     ]
 
 

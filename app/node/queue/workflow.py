@@ -6,7 +6,7 @@ repeated, and gives the same objects with the same UIDs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from app.node.queue.abandoned import Running
 from app.node.queue.database import REPORT, WORKFLOW_VERSION, delivery_queue
 from app.node.queue.job import Json
 from app.node.settings.configuration import NodeSettings
+from operators.dicom.select.reading_order import in_turn
 from operators.errors import OsteonError, OutputError, TransientError, UnsuitableError, shortage
 
 log = structlog.get_logger()
@@ -39,8 +40,8 @@ class Segments(Protocol):
         """Which series are segmented."""
         ...
 
-    def segment(self, values: Json, number: int) -> Json:
-        """One series."""
+    def segment(self, values: Json, numbers: Sequence[int]) -> Json:
+        """One series, of which these are the candidates."""
         ...
 
 
@@ -64,8 +65,8 @@ def define_segmenting(
         return named_end(job, lambda: segmenter.decide(job))
 
     @DBOS.step(name="segment")
-    def segment(job: Json, number: int) -> Json:
-        return named_end(job, lambda: segmenter.segment(job, number))
+    def segment(job: Json, numbers: list[int]) -> Json:
+        return named_end(job, lambda: segmenter.segment(job, numbers))
 
     @DBOS.workflow(name=SEGMENT, max_recovery_attempts=settings.crash_limit)
     def segment_study(job: Json) -> Json:
@@ -76,8 +77,8 @@ def define_segmenting(
         plan = repeated(partial(decide, job), SEGMENT_PATIENCE_S, settings.data)
         if plan["state"] != "decided":
             return plan
-        series = in_turn(
-            plan, lambda n: repeated(partial(segment, job, n), SEGMENT_PATIENCE_S, settings.data)
+        series = read_all(
+            plan, lambda ns: repeated(partial(segment, job, ns), SEGMENT_PATIENCE_S, settings.data)
         )
         outcome = summed_up([*series, *plan["refusals"]])
         hand_over(job, outcome, settings)
@@ -86,18 +87,20 @@ def define_segmenting(
     return segment_study
 
 
-def in_turn(plan: Json, segment: Callable[[int], Json]) -> list[Json]:
-    """The outcome of every candidate: one is passed over where a better one was not refused.
-
-    Its rivals are looked at only where a series can never be segmented, for it shows no such anatomy, say.
-    """
-    # A plan from before there were candidates has none
+def read_all(plan: Json, segment: Callable[[list[int]], Json]) -> list[Json]:
+    """The outcome of every series that was read, then of those that a better one made needless."""
+    # A plan from before there were candidates has none, one from before series were shared does not name them
     candidates = plan.get("candidates") or [{"better": []}] * plan["selected"]
     outcomes: list[Json] = []
-    for number, candidate in enumerate(candidates):
-        best = next((n for n in candidate["better"] if outcomes[n]["state"] != "refused"), None)
-        outcomes.append(segment(number) if best is None else needless(candidate, candidates[best]))
-    return outcomes
+
+    def read(group: list[int]) -> dict[int, bool]:
+        outcomes.append(outcome := segment(group))
+        found = outcome.get("found", group)
+        return {each: outcome["state"] != "refused" and each in found for each in group}
+
+    series = [candidate.get("series", number) for number, candidate in enumerate(candidates)]
+    passed = in_turn(series, [candidate["better"] for candidate in candidates], read)
+    return outcomes + [needless(candidates[each], candidates[best]) for each, best in passed.items()]
 
 
 def needless(candidate: Json, best: Json) -> Json:

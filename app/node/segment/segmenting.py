@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from app.node.segment.study_reader import ReadStudy
 from app.run.folder import (
     EXIT_DEFECT,
     EXIT_DONE,
+    counts_as_segmented,
     prepare_output,
     refused_outright,
     run_job,
@@ -31,7 +33,7 @@ from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.provenance.result_check import ResultName, check_result
 from operators.dicom.read.scan import Scan, require_series, scan
 from operators.dicom.seg.seg_check import check_seg
-from operators.dicom.select.selection import Candidate, candidates, passed_over, select
+from operators.dicom.select.selection import Candidate, candidates, passed_over, select, together
 from operators.dicom.sr.report_check import check_report
 from operators.errors import OutputError, TransientError
 from operators.geometry.volume import Volume
@@ -80,15 +82,19 @@ class Segmenter:
             "refusals": refusals,
         }
 
-    def segment(self, values: Json, number: int) -> Json:
-        """One series: its verified result, or why there is none. Raises TransientError."""
+    def segment(self, values: Json, numbers: Sequence[int]) -> Json:
+        """One series for some of its candidates: its verified result, or why there is none.
+
+        Raises TransientError.
+        """
         job = StudyJob.of(values)
         folder = self._folder(job)
         decided = self._decided(job)
         prepare_output(folder.output)
+        chosen = {number: decided.candidates[number] for number in numbers}
         work = Job(
-            number, decided.candidates[number].selection, decided.scan, self.packages, folder.output,
-            self.settings, datetime.fromisoformat(job.made_at), job.revision,
+            numbers[0], together(list(chosen.values())), folder.output, self.settings,
+            datetime.fromisoformat(job.made_at), job.revision,
             stand_ins=self.stand_ins, turntable=self.turntable, read=decided.read,
         )
         with self.ahead.meanwhile() if self.ahead else nullcontext():
@@ -98,7 +104,8 @@ class Segmenter:
         if code != EXIT_DONE or record.segmentation is None or record.result is None:
             state = "failed" if code in (EXIT_DEFECT, 5) else "refused"
             return refused(record.code, record.sentence, record) | {"state": state}
-        return self._verified(record, work)
+        found = [n for n, each in chosen.items() if counts_as_segmented(each, record, code)]
+        return self._verified(record, work) | {"found": found}
 
     def _verified(self, record: SeriesRecord, work: Job) -> Json:
         """The names of the SEG, the report on it and the pictures, in the order in which they are sent."""
@@ -175,6 +182,7 @@ def listed(candidate: Candidate) -> Json:
     code, sentence = passed_over(candidate.name)
     return {
         "series_instance_uid": candidate.selection.series.series_instance_uid,
+        "series": candidate.name,
         "better": list(candidate.better),
         "rivals": {"code": code, "sentence": sentence},
     }

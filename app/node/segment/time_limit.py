@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,10 +105,10 @@ class TimeLimited:
         with self.limited(values["job_id"]), self.step_seconds.labels("decide").time():
             return self.inner.decide(values)
 
-    def segment(self, values: Json, number: int) -> Json:
+    def segment(self, values: Json, numbers: Sequence[int]) -> Json:
         """As the inner one; stages are counted."""
         with self.limited(values["job_id"]), self.step_seconds.labels("segment").time():
-            result = self.inner.segment(values, number)
+            result = self.inner.segment(values, numbers)
         for stage, took_s in result.get("seconds", {}).items():
             self.stage_seconds.labels(stage).observe(took_s)
         return result

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.files.label_files import read_nifti
 from benchmarks.accuracy.cases.scan import Scan
+from benchmarks.panel import PANEL
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan as scan_folder
 from operators.geometry.regridding import onto_grid
@@ -24,7 +25,7 @@ def series_folder(data: Path, patient: str, work: Path) -> Path:
         part = truth.with_name("part.nii.gz")
         script = data.parent / "tools" / "semi_real_ct.py"
         folder.mkdir(parents=True, exist_ok=True)
-        case = data / "pelvis" / patient
+        case = data / PANEL.patients / patient
         command = [sys.executable, script, case, folder, "--seed", BODY_SEED, "--labels", part]
         subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
         part.rename(truth)

@@ -17,7 +17,7 @@ from benchmarks.accuracy.cases.panel import Case
 from benchmarks.accuracy.cases.scan import Scan
 from benchmarks.accuracy.cases.sides import wrong_side_shares
 from benchmarks.accuracy.rows import Row, picture_name
-from operators.bones.anatomy import largest_cluster
+from operators.bones.anatomy import KEPT
 from operators.errors import UnsuitableError
 from operators.geometry.volume import LabelMap, Volume
 from operators.networks.registry import Networks
@@ -102,7 +102,9 @@ def surest(volume: Volume, package: FracturePackage, networks: Networks) -> Row:
     coarse = pipeline.resample(volume, package).coarse
     said = pipeline.run_network(networks, package, "coarse", coarse.hu.astype(np.float32), None, quiet)
     wanted = [package.coarse.classes.index(label.coarse_class) for label in package.labels]
-    found = largest_cluster(np.isin(said.argmax(axis=0), wanted), package.coarse.spacing_mm[0])
+    found = KEPT[package.find.keep](
+        np.isin(said.argmax(axis=0), wanted), package.coarse.spacing_mm, package
+    )
     best = said[wanted].max(axis=0)
     mean = float(best[found].mean()) if found.any() else 0.0
     return {"mean": round(mean, 3), "peak": round(float(best.max()), 3)}

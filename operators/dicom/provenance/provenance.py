@@ -18,6 +18,7 @@ from operators.dicom.provenance.coded_concepts import ARTIFICIAL_INTELLIGENCE, P
 from operators.dicom.provenance.identity import decoded, derived_uid, fingerprint, weights_serial, whose
 from operators.errors import UnsuitableError
 from operators.packages.packages import ModelPackage
+from operators.segmentation.merging import ways_of
 from operators.segmentation.segmentation import Way
 
 LONG_STRING = 64  # characters in a value of VR LO (PS3.5 6.2)
@@ -87,22 +88,22 @@ def whole_words(text: str, length: int) -> str:
     return " ".join(words)
 
 
-def algorithm(making: Making) -> AlgorithmIdentificationSequence:
-    """Name, version, the checksum of each network's weights and how it was run (PS3.3 10.16)."""
-    package = making.package
+def algorithm(making: Making, bone: str) -> AlgorithmIdentificationSequence:
+    """What segmented a bone: name, version, each network's checksum and how it was run (PS3.3 10.16)."""
+    package = making.package.maker_of(bone)
     return AlgorithmIdentificationSequence(
         name=package.algorithm_name[:LONG_STRING],
         family=concept(ARTIFICIAL_INTELLIGENCE),
         version=package.version,
         source=MANUFACTURER,
-        parameters=parameters(making),
+        parameters=parameters(making, package),
     )
 
 
-def parameters(making: Making) -> dict[str, str]:
-    """For people: AlgorithmParameters has no form of its own."""
-    weights = {f"{network.name} sha256": network.sha256 for network in making.package.networks}
-    return weights | {way.network: way_text(way) for way in making.ways}
+def parameters(making: Making, package: ModelPackage) -> dict[str, str]:
+    """Of a package that took part, for people: AlgorithmParameters has no form of its own."""
+    weights = {f"{network.name} sha256": network.sha256 for network in package.networks}
+    return weights | {way.network: way_text(way) for way in ways_of(making.ways, package, making.package)}
 
 
 def way_text(way: Way) -> str:

@@ -158,8 +158,8 @@ def region(number: int, segment: Segment, making: Making, frame_of_reference_uid
     item.ROIName = segment.label[:LONG_STRING]
     item.ROIDescription = tracking_identifier(segment)
     item.ROIGenerationAlgorithm = "AUTOMATIC"
-    item.ROIGenerationDescription = making.package.algorithm_name[:LONG_STRING]
-    item.ROIDerivationAlgorithmIdentificationSequence = algorithm(making)
+    item.ROIGenerationDescription = making.package.maker_of(segment.bone).algorithm_name[:LONG_STRING]
+    item.ROIDerivationAlgorithmIdentificationSequence = algorithm(making, segment.bone)
     return item
 
 

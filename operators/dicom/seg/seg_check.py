@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import dcmread
 
 from operators.dicom.headers.headers import READ_ERRORS
@@ -13,6 +12,7 @@ from operators.dicom.headers.series import Series
 from operators.dicom.provenance.result_check import ResultName, checked, unlike
 from operators.dicom.seg.seg_reader import read_seg_on
 from operators.errors import UnreadableError
+from operators.geometry.volume import Labels, background
 from operators.segmentation.segmentation import Segmentation
 
 
@@ -30,15 +30,15 @@ def check_seg(path: Path, segmentation: Segmentation, series: Series) -> ResultN
     return checked(header, series)
 
 
-def expected_labels(segmentation: Segmentation, series: Series) -> NDArray[np.uint8]:
+def expected_labels(segmentation: Segmentation, series: Series) -> Labels:
     """Segment numbers on the slices that the series has; other slices of the grid hold none."""
     labels = segmentation.label_map.labels
     last = labels.shape[2] - 1
     slices = sorted({min(max(round(frame.k), 0), last) for frame in series.frames})
     present = set(np.unique(labels[:, :, slices]).tolist())
     values = [segment.value for segment in segmentation.segments if segment.value in present]
-    numbers = np.zeros(np.iinfo(labels.dtype).max + 1, dtype=np.uint8)
+    numbers = background((np.iinfo(labels.dtype).max + 1,), len(values))
     numbers[values] = np.arange(1, len(values) + 1)
-    expected = np.zeros(labels.shape, dtype=np.uint8)
+    expected = background(labels.shape, len(values))
     expected[:, :, slices] = numbers[labels[:, :, slices]]
     return expected

@@ -23,7 +23,7 @@ def segment_description(number: int, segment: Segment, making: Making) -> Segmen
         segmented_property_category=concept(segment.category),
         segmented_property_type=concept(segment.type),
         algorithm_type="AUTOMATIC",
-        algorithm_identification=algorithm(making),
+        algorithm_identification=algorithm(making, segment.bone),
         tracking_id=tracking_id,
         tracking_uid=making.tracking_uid(tracking_id),
         anatomic_regions=None if segment.region == segment.type else [concept(segment.region)],

@@ -65,11 +65,17 @@ Rank = tuple[tuple[int, int], bool, bool, int, float, int, bool, str, str]
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """A series that a package will read."""
+    """A series that packages will read."""
 
     series: Series
-    package: ModelPackage
+    packages: tuple[ModelPackage, ...]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def package(self) -> ModelPackage:
+        """The one package; of a selection as `select` makes them."""
+        (package,) = self.packages
+        return package
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,9 +151,16 @@ def candidates(outcomes: Sequence[Outcome]) -> tuple[Candidate, ...]:
         assert each.package is not None
         name = each.package.name
         better = tuple(sorted(numbers[id(series), name] for series in each.better))
-        found.append(Candidate(Selection(each.series, each.package, each.series.warnings), better))
+        found.append(Candidate(Selection(each.series, (each.package,), each.series.warnings), better))
         numbers[id(each.series), name] = number
     return tuple(found)
+
+
+def together(candidates: Sequence[Candidate]) -> Selection:
+    """One selection of one series for the packages of several candidates of it."""
+    first = candidates[0].selection
+    packages = tuple(each.selection.package for each in candidates)
+    return Selection(first.series, packages, first.warnings)
 
 
 def passed_over(best: str) -> tuple[str, str]:
@@ -183,7 +196,7 @@ def _in_order(ranked: Sequence[Series], package: ModelPackage) -> dict[int, Outc
         best = next((other for other in better if other in chosen), None)
         if best is None:
             chosen.append(each)
-            outcomes[id(each)] = Selection(each, package, each.warnings)
+            outcomes[id(each)] = Selection(each, (package,), each.warnings)
         else:
             outcomes[id(each)] = Reserve(each, *passed_over(name_of(best)), package, better, place)
     return outcomes

@@ -57,7 +57,7 @@ def segment_group(
         finding_category=concept(segment.category),
         finding_type=concept(segment.type),
         finding_sites=[site(segment)],
-        algorithm_id=algorithm_of(making),
+        algorithm_id=algorithm_of(making, segment.bone),
         measurements=[*segment_items(found.row), *certainty_items(segment)],
         qualitative_evaluations=[flag_item(flag) for flag in found.flags] or None,
     )  # fmt: skip
@@ -72,7 +72,7 @@ def bone_group(
         tracking_identifier=tracking(first.bone, making),
         finding_type=concept(FRACTURE_OF_BONE),
         finding_sites=[site(first)],
-        algorithm_id=algorithm_of(making),
+        algorithm_id=algorithm_of(making, first.bone),
         measurements=[count_item(len(fragments)), *fracture_certainty_items(first)],
     )
 
@@ -88,13 +88,13 @@ def site(segment: Segment) -> FindingSite:
     return FindingSite(concept(segment.region), laterality=side)
 
 
-def algorithm_of(making: Making) -> AlgorithmIdentification:
-    """TID 4019: name and version of what segmented, and the checksums of its weights."""
-    package = making.package
+def algorithm_of(making: Making, bone: str) -> AlgorithmIdentification:
+    """TID 4019: name and version of what segmented a bone, and the checksums of its weights."""
+    package = making.package.maker_of(bone)
     return AlgorithmIdentification(
         name=package.algorithm_name,
         version=package.version,
-        parameters=[f"{name} {value}" for name, value in parameters(making).items()],
+        parameters=[f"{name} {value}" for name, value in parameters(making, package).items()],
         family=concept(ARTIFICIAL_INTELLIGENCE),
         manufacturer=MANUFACTURER,
     )

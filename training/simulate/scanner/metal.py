@@ -60,7 +60,7 @@ def streaks(rng: np.random.Generator, share: Array, spacing_mm: Spacing, strengt
 
 
 def screw(rng: np.random.Generator, points: Points, middle_mm: Point) -> Array:
-    """Distance in mm to a screw of 3.5 to 7.3 mm, as used in the pelvis, 30 to 100 mm long."""
+    """Distance in mm to a screw of 3.5 to 7.3 mm, 30 to 100 mm long."""
     return rod(points, middle_mm, direction(rng), rng.uniform(15, 50), rng.uniform(1.75, 3.65))
 
 

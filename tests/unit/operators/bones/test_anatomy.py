@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from operators.bones.anatomy import (
+    all_clusters,
     bone_regions,
     largest_cluster,
     region_of_interest,
@@ -140,10 +141,20 @@ def test_the_greatest_cluster_is_kept_with_the_pieces_near_it() -> None:
     found[0:8, 0:8, 0:8] = True
     found[12:16, 0:4, 0:4] = True
     found[50:57, 0:8, 0:8] = True
-    kept = largest_cluster(found, 4.0)
+    kept = largest_cluster(found, (4.0, 4.0, 4.0), PACKAGE)
     expected = found.copy()
     expected[40:] = False
     np.testing.assert_array_equal(kept, expected)
+
+
+def test_all_clusters_as_large_as_the_smallest_bone_may_be_kept() -> None:
+    found = np.zeros((60, 20, 20), bool)
+    found[0:8, 0:8, 0:8] = True
+    found[50:57, 0:8, 0:8] = True
+    speck = found.copy()
+    speck[30:32, 10:12, 10:12] = True
+    assert 1000 * PACKAGE.labels[0].minimum_ml > 8 * 64
+    np.testing.assert_array_equal(all_clusters(speck, (4.0, 4.0, 4.0), PACKAGE), found)
 
 
 def test_the_region_of_interest_holds_the_bones_and_a_margin() -> None:

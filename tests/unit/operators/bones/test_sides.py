@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from operators.bones.sides import WIDEST_BONE_MM, MidlinePlane, midline_plane, parted, plane_of_pairs
+from operators.bones.sides import MidlinePlane, midline_plane, parted, plane_of_pairs
+from operators.packages.packages import SideRules
 from tests.support.made_packages import centred_affine, positions
 from tests.support.phantoms import all_orientations, oblique_affine
 
 NOTHING = np.zeros((0, 3))
 X = np.array([1.0, 0.0, 0.0])
+WIDEST_MM = SideRules().widest_mm
 
 
 def turned(points: NDArray[np.float64], degrees: float, axis: str) -> NDArray[np.float64]:
@@ -135,7 +137,7 @@ def test_a_plane_at_infinity_has_all_voxels_on_one_side(offset_mm: float, expect
 def test_pairs_without_sides_are_parted_by_the_bones_of_the_midline() -> None:
     left, right = clouds(np.random.default_rng(9))
     middle = np.random.default_rng(9).uniform([-25, -20, -90], [25, 20, 90], (500, 3))
-    plane = plane_of_pairs(np.concatenate([left, right]), middle, NOTHING)
+    plane = plane_of_pairs(np.concatenate([left, right]), middle, NOTHING, WIDEST_MM)
     assert plane is not None
     assert is_left(plane, left).mean() > 0.98
     assert is_left(plane, right).mean() < 0.02
@@ -143,8 +145,8 @@ def test_pairs_without_sides_are_parted_by_the_bones_of_the_midline() -> None:
 
 def test_a_cloud_wider_than_one_bone_is_two_without_a_midline() -> None:
     left, right = clouds(np.random.default_rng(10))
-    of_left, of_right = parted(np.concatenate([left, right]) + 300 * X, NOTHING, NOTHING)
-    assert np.ptp(np.concatenate([left, right])[:, 0]) > WIDEST_BONE_MM
+    of_left, of_right = parted(np.concatenate([left, right]) + 300 * X, NOTHING, NOTHING, WIDEST_MM)
+    assert np.ptp(np.concatenate([left, right])[:, 0]) > WIDEST_MM
     assert (of_left[:, 0] > 300).mean() > 0.99
     assert (of_right[:, 0] < 300).mean() > 0.99
     assert len(of_left) == pytest.approx(len(left), rel=0.03)
@@ -159,7 +161,7 @@ def test_midline_bones_behind_the_axis_of_a_turned_patient_do_not_mislead(degree
     wing = left[:, 0] > 10 + 50 * (left[:, 2] > 0)
     left, right = left[wing], right[-right[:, 0] > 10 + 50 * (right[:, 2] > 0)]
     left, right = turned(left, degrees, axis), turned(right, degrees, axis)
-    plane = plane_of_pairs(np.concatenate([left, right]), turned(behind, degrees, axis), NOTHING)
+    plane = plane_of_pairs(np.concatenate([left, right]), turned(behind, degrees, axis), NOTHING, WIDEST_MM)
     assert plane is not None
     assert is_left(plane, left).mean() > 0.99
     assert is_left(plane, right).mean() < 0.01
@@ -174,7 +176,7 @@ def test_a_gap_beside_the_midline_is_no_midline(degrees: float) -> None:
     left = left[~gap]
     behind = rng.uniform([-40, 30, 0], [40, 90, 90], size=(800, 3))
     left, right = turned(left, degrees, "z"), turned(right, degrees, "z")
-    plane = plane_of_pairs(np.concatenate([left, right]), turned(behind, degrees, "z"), NOTHING)
+    plane = plane_of_pairs(np.concatenate([left, right]), turned(behind, degrees, "z"), NOTHING, WIDEST_MM)
     assert plane is not None
     assert is_left(plane, left).mean() > 0.98
     assert is_left(plane, right).mean() < 0.02
@@ -186,7 +188,7 @@ def test_a_side_that_was_pushed_up_hardly_tilts_the_plane() -> None:
     left, right = clouds(rng)
     left[:, 2] += 15
     behind = rng.uniform([-40, 30, 0], [40, 90, 90], size=(800, 3))
-    plane = plane_of_pairs(np.concatenate([left, right]), behind, NOTHING)
+    plane = plane_of_pairs(np.concatenate([left, right]), behind, NOTHING, WIDEST_MM)
     assert plane is not None
     assert is_left(plane, left).mean() > 0.98
     assert is_left(plane, right).mean() < 0.02
@@ -195,14 +197,14 @@ def test_a_side_that_was_pushed_up_hardly_tilts_the_plane() -> None:
 @pytest.mark.parametrize("further_out_mm", [60.0, -60.0])
 def test_a_bone_seen_alone_lies_on_the_side_of_its_lateral_neighbour(further_out_mm: float) -> None:
     bone, _ = clouds(np.random.default_rng(11))
-    of_left, of_right = parted(bone, NOTHING, bone[:200] + further_out_mm * X)
+    of_left, of_right = parted(bone, NOTHING, bone[:200] + further_out_mm * X, WIDEST_MM)
     assert (len(of_left), len(of_right)) == ((len(bone), 0) if further_out_mm > 0 else (0, len(bone)))
 
 
 def test_a_side_is_not_guessed() -> None:
     bone, _ = clouds(np.random.default_rng(12))
-    assert [len(side) for side in parted(bone, NOTHING, NOTHING)] == [0, 0]
-    assert [len(side) for side in parted(NOTHING, bone, bone)] == [0, 0]
+    assert [len(side) for side in parted(bone, NOTHING, NOTHING, WIDEST_MM)] == [0, 0]
+    assert [len(side) for side in parted(NOTHING, bone, bone, WIDEST_MM)] == [0, 0]
 
 
 @pytest.mark.parametrize("axis", ["y", "z"])
@@ -221,7 +223,7 @@ def test_the_thin_waist_of_a_bone_is_not_taken_for_the_joint_between_the_sides(
 
     left, right = turned(shaped(left), degrees, axis), turned(shaped(right), degrees, axis)
     behind = turned(rng.uniform([-15, 60, 30], [15, 100, 90], size=(800, 3)), degrees, axis)
-    plane = plane_of_pairs(np.concatenate([left, right]), behind, NOTHING)
+    plane = plane_of_pairs(np.concatenate([left, right]), behind, NOTHING, WIDEST_MM)
     assert plane is not None
     assert is_left(plane, left).mean() > 0.99
     assert is_left(plane, right).mean() < 0.01

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from training.phantoms import PHANTOMS
 from training.simulate.sources import scanned_phantom
 
 
 @pytest.mark.parametrize(("seed", "fragments"), [(2000, [1, 1, 1]), (2001, [2, 3, 1])])
 def test_every_bone_comes_with_its_texture_and_its_fragments(seed: int, fragments: list[int]) -> None:
-    bones = scanned_phantom(seed)
+    bones = scanned_phantom(PHANTOMS["pelvis"], seed)
     assert [len(np.unique(bone.fragments)) - 1 for bone in bones] == fragments
     for bone in bones:
         assert bone.hu is not None

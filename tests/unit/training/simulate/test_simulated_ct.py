@@ -22,7 +22,7 @@ from training.subjects.subjects import (
     load_lps,
     negative_subject,
 )
-from training.subjects.tissues import BONE, MUSCLE, tissue_of
+from training.subjects.tissues import Tissue, tissue_of
 
 CLASSES = ("background", "middle", "wing_left", "wing_right")
 PATTERNS = {"middle": ["sacrum"], "wing_left": ["hip_left"], "wing_right": ["hip_right"]}
@@ -155,7 +155,10 @@ def test_a_subjects_own_texture_is_kept_in_its_bones() -> None:
 
 
 def test_structures_without_a_row_count_as_muscle_and_classes_take_the_first_match() -> None:
-    assert tissue_of("gluteus_maximus_left") == MUSCLE
-    assert tissue_of("vertebrae_L4") == BONE
+    assert tissue_of("gluteus_maximus_left") == Tissue(25, 80)
+    assert tissue_of("vertebrae_L4").bone
+    assert tissue_of("tibia_left") == tissue_of("vertebrae_L4")
+    with pytest.raises(UsageError, match=r"expected a structure that tissues.toml names, got 'xiphoid'"):
+        tissue_of("xiphoid")
     assert class_of("hip_left", PATTERNS) == 2
     assert class_of("colon", PATTERNS) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from dbos import DBOS
 
 from app.node.queue.job import Json, StudyJob, job_folder
 from app.node.queue.jobs import list_jobs
-from app.node.queue.workflow import in_turn
+from app.node.queue.workflow import read_all
 from app.node.segment.segmenting import Segmenter
 from app.run.series_job import Job
 from app.settings import Settings
@@ -46,11 +47,12 @@ def looked_at(plan: Json, *ends: Json) -> tuple[list[int], list[str]]:
     """Which candidates were segmented, and what became of all; each that is looked at takes the next end."""
     asked: list[int] = []
 
-    def segment(number: int) -> Json:
+    def segment(numbers: list[int]) -> Json:
+        (number,) = numbers
         asked.append(number)
         return ends[len(asked) - 1]
 
-    found = in_turn(plan, segment)
+    found = read_all(plan, segment)
     return asked, [each.get("code") or each["state"] for each in found]
 
 
@@ -85,9 +87,10 @@ class Rivals(Told):
         self.studies.append(values["study_instance_uid"])
         return plan_of(candidate(0), candidate(1, 0), candidate(2, 0, 1))
 
-    def segment(self, values: Json, number: int) -> Json:
+    def segment(self, values: Json, numbers: Sequence[int]) -> Json:
         """The second is segmented."""
         assert values["study_instance_uid"] == self.studies[-1]
+        (number,) = numbers
         self.asked.append(number)
         return SEGMENTED if number == 1 else NOT_FOUND
 
@@ -117,7 +120,7 @@ def test_a_study_is_not_found_only_when_each_of_its_series_was_looked_at(tmp_pat
     package = read_package(write_package(tmp_path / "models" / "bones"))
     segmenter = Segmenter(Settings(node=node_settings(tmp_path)), (package,), graph)
     plan = segmenter.decide(job.as_json())
-    outcomes = in_turn(plan, lambda number: segmenter.segment(job.as_json(), number))
+    outcomes = read_all(plan, lambda numbers: segmenter.segment(job.as_json(), numbers))
     assert asked == ["1", "3", "2"]
     assert [each["code"] for each in outcomes] == ["anatomy_not_found"] * 3
     assert plan["refusals"] == []

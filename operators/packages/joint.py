@@ -1,0 +1,98 @@
+"""Several packages over one series: their labels side by side, each value in use once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+from operators.packages.packages import Acceptance, Label, ModelPackage, NetworkSpec, QualityRules
+
+
+@dataclass(frozen=True)
+class JointPackage(ModelPackage):
+    """What `parts` deliver together; see `joined`."""
+
+    parts: tuple[ModelPackage, ...]
+
+    @property
+    def networks(self) -> tuple[NetworkSpec, ...]:
+        """See ModelPackage; a network that two packages share is named once."""
+        found: list[NetworkSpec] = []
+        for part in self.parts:
+            found += [spec for spec in part.networks if spec not in found]
+        return tuple(found)
+
+    def maker_of(self, bone: str) -> ModelPackage:
+        """The part that delivers a bone."""
+        return next(part for part in self.parts if any(label.name == bone for label in part.labels))
+
+
+def joined(packages: Sequence[ModelPackage]) -> ModelPackage:
+    """One package for all that read a series; a single one stays as it is.
+
+    Of a bone that several deliver the first package's counts. Values are allocated anew: the first package
+    keeps its own, those of the others are moved up as far as is needed for each value to be in use once.
+    """
+    if len(packages) == 1:
+        return packages[0]
+    first = packages[0]
+    return JointPackage(
+        name="+".join(package.name for package in packages),
+        version="+".join(package.version for package in packages),
+        title=", ".join(package.title for package in packages),
+        algorithm_name=", ".join(package.algorithm_name for package in packages),
+        accepts=_accepts([package.accepts for package in packages]),
+        labels=tuple(label for labels in allocated(packages) for label in labels.values()),
+        folder=first.folder.parent,
+        quality=_strictest([package.quality for package in packages]),
+        parts=tuple(packages),
+    )
+
+
+def allocated(packages: Sequence[ModelPackage]) -> list[dict[int, Label]]:
+    """The labels of each package in the joint result, by the first value that its own package gives each."""
+    taken: set[str] = set()
+    highest, found = 0, []
+    for package in packages:
+        own = [label for label in package.labels if label.name not in taken]
+        lowest = min((label.first_value for label in own), default=highest + 1)
+        offset = max(highest + 1 - lowest, 0)
+        found.append({label.first_value: moved(label, offset) for label in own})
+        taken |= {label.name for label in own}
+        highest = max([highest, *(label.last_value + offset for label in own)])
+    return found
+
+
+def moved(label: Label, offset: int) -> Label:
+    """The same bone under values that are higher by `offset`."""
+    return replace(
+        label, first_value=label.first_value + offset, last_value=label.last_value + offset
+    )
+
+
+def network_name(part: ModelPackage, network: str) -> str:
+    """What a network is called in a joint result, in which each part may have one of that name."""
+    return f"{part.name}/{network}"
+
+
+def parts_of(package: ModelPackage) -> tuple[ModelPackage, ...]:
+    """The packages that a package stands for."""
+    return package.parts if isinstance(package, JointPackage) else (package,)
+
+
+def _accepts(rules: Sequence[Acceptance]) -> Acceptance:
+    """What all of them read."""
+    return replace(
+        rules[0],
+        body_parts=tuple(dict.fromkeys(part for each in rules for part in each.body_parts)),
+        maximum_slice_spacing_mm=min(each.maximum_slice_spacing_mm for each in rules),
+    )
+
+
+def _strictest(rules: Sequence[QualityRules]) -> QualityRules:
+    """The least limit of each kind; 0 is none."""
+    least = {
+        field.name: min((value for each in rules if (value := getattr(each, field.name))), default=0.0)
+        for field in fields(QualityRules)
+    }
+    return QualityRules(**least)

@@ -1,0 +1,210 @@
+"""Two packages beside each other: one result holds all bones of both, each value in use once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydicom import dcmread
+
+from app.node.queue.job import StudyJob, job_folder
+from app.node.segment.segmenting import Segmenter
+from app.run.folder import run_folder
+from app.run.series_job import graph_of
+from app.run.stage_clock import silent
+from app.settings import Settings
+from operators.dicom.seg.seg_reader import read_seg
+from operators.errors import UnsuitableError
+from operators.geometry.volume import Grid, LabelMap, Volume
+from operators.package_files.package_reader import read_package
+from operators.packages.joint import joined, parts_of
+from operators.packages.packages import FracturePackage, ModelPackage
+from operators.pipelines import several
+from operators.segmentation.merging import merge
+from operators.segmentation.segmentation import Segmentation
+from tests.support import phantoms
+from tests.support.limbs_package import (
+    AFFINE,
+    BREAK_MM,
+    SHAPE,
+    KnowingNetworks,
+    depths_mm,
+    expected_bones,
+    knowing,
+    limbs_ct,
+    write_limbs,
+)
+from tests.support.made_packages import write_package
+from tests.support.node_cases import node_settings
+from tests.support.seg_cases import MADE_AT
+
+U = depths_mm(SHAPE, AFFINE)
+ALL = ["middle", "side_left", "side_right", "plate", "rod_left", "rod_right"]
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> tuple[FracturePackage, FracturePackage]:
+    bones = read_package(write_package(tmp_path / "models" / "bones"))
+    assert isinstance(bones, FracturePackage)
+    return knowing(bones), write_limbs(tmp_path / "models")
+
+
+def volume() -> Volume:
+    return Volume(limbs_ct(), Grid(SHAPE, AFFINE, "1.2.3"))
+
+
+def found_by(*packages: ModelPackage) -> Segmentation:
+    return several.segment(volume(), packages, KnowingNetworks(), lambda *_: None)
+
+
+def assert_right(labels: NDArray[np.unsignedinteger], values: Mapping[str, Sequence[int]]) -> None:
+    """Every voxel that is not at a surface, or at the scan's edge, belongs to its bone."""
+    for bone, mask in expected_bones(U).items():
+        inner = mask.copy()
+        for edge in (-3.1, 3.1):
+            inner &= expected_bones(U + np.float32(edge))[bone]
+        inner[:, [0, 1, -1, -2]] = inner[:, :, [0, 1, -1, -2]] = False
+        assert inner.any()
+        assert np.isin(labels[inner], values[bone]).mean() > 0.99, bone
+
+
+def test_both_rods_of_a_pair_that_lie_apart_are_kept(packages: Sequence[FracturePackage]) -> None:
+    _, limbs = packages
+    made = found_by(limbs)
+    assert {segment.bone for segment in made.segments} == {"plate", "rod_left", "rod_right"}
+    assert made.package is limbs
+
+
+def test_one_result_holds_the_bones_of_both_packages(packages: Sequence[FracturePackage]) -> None:
+    made = found_by(*packages)
+    values = [segment.value for segment in made.segments]
+    assert list(dict.fromkeys(segment.bone for segment in made.segments)) == ALL
+    assert len(set(values)) == len(values)
+    of = {bone: [s.value for s in made.segments if s.bone == bone] for bone in ALL}
+    assert_right(made.label_map.labels, of)
+    # The first package keeps its values; the other's would be the same
+    assert of["middle"] == [1]
+    assert min(min(each) for bone, each in of.items() if bone in ("plate", "rod_left", "rod_right")) > 30
+    assert [made.package.maker_of(bone).name for bone in ALL] == ["bones"] * 3 + ["limbs"] * 3
+    voxels = np.bincount(made.label_map.labels.ravel())
+    assert all(s.volume_ml == pytest.approx(voxels[s.value] * 0.027) for s in made.segments)
+
+
+def test_a_break_is_found_in_its_bone_alone(packages: Sequence[FracturePackage]) -> None:
+    made = found_by(*packages)
+    pieces = [segment for segment in made.segments if segment.fragment is not None]
+    assert {segment.bone for segment in pieces} == {"rod_left"}
+    labels = made.label_map.labels
+    outer = labels[(U > BREAK_MM + 4) & (U < 136) & (labels > 0)]
+    inner = labels[(U < BREAK_MM - 4) & (U > 109) & (labels > 0)]
+    assert len({*np.unique(outer)}) == len({*np.unique(inner)}) == 1
+    assert outer[0] != inner[0]
+
+
+def test_a_package_that_finds_nothing_is_no_refusal_of_the_other(
+    packages: Sequence[FracturePackage]
+) -> None:
+    bones, limbs = packages
+    blind = replace(limbs, accepts=replace(limbs.accepts, minimum_probability=1.1))
+    made = found_by(bones, blind)
+    assert {segment.bone for segment in made.segments} == {"middle", "side_left", "side_right"}
+    assert parts_of(made.package) == (bones,)
+    assert any("no limbs found" in text for text in made.warnings)
+    nothing = replace(bones, accepts=replace(bones.accepts, minimum_probability=1.1))
+    with pytest.raises(UnsuitableError, match=r"no made-up bones found.*; no limbs found") as refused:
+        found_by(nothing, blind)
+    assert refused.value.code == "anatomy_not_found"
+
+
+def test_a_voxel_that_two_claim_goes_to_the_more_certain(packages: Sequence[FracturePackage]) -> None:
+    bones, limbs = packages
+    first, other = found_by(bones), found_by(limbs)
+    grid = first.label_map.grid
+    everywhere = LabelMap(np.full(SHAPE, 1, np.uint8), grid)
+    plate = next(segment for segment in other.segments if segment.bone == "plate")
+    for mean, wins in ((2.0, True), (-0.5, False)):
+        claims = replace(other, label_map=everywhere, segments=(replace(plate, network_mean=mean),))
+        made = merge([first, claims])
+        (of_plate,) = (s for s in made.segments if s.bone == "plate")
+        share = (made.label_map.labels == of_plate.value).mean()
+        assert share == 1.0 if wins else share < 1.0
+        assert {s.bone for s in made.segments} == ({"plate"} if wins else {*ALL[:3], "plate"})
+        assert any("two packages claimed" in text for text in made.warnings)
+
+
+def test_values_are_as_wide_as_they_need_to_be(packages: Sequence[FracturePackage]) -> None:
+    bones, _ = packages
+    crowd = [replace(bones, name=f"b{n}", labels=_renamed(bones, n)) for n in range(10)]
+    made = joined(crowd)
+    values = [value for label in made.labels for value in label.values]
+    assert len(set(values)) == len(values) == 300
+    assert made.highest_value == 300
+    one = replace(crowd[0], labels=tuple(label for package in [made] for label in package.labels[-3:]))
+    assert found_by(one).label_map.labels.dtype == np.uint16
+
+
+def _renamed(package: FracturePackage, number: int) -> tuple[object, ...]:
+    return tuple(replace(label, name=f"{label.name}_{number}") for label in package.labels)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, packages: object, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Of both packages, whose networks know the truth."""
+    del packages
+    networks = KnowingNetworks()
+    monkeypatch.setattr("app.run.series_job.networks_of", lambda _: networks)
+    phantoms.write_ct(tmp_path / "in", limbs_ct(), AFFINE)
+    return Settings(models=tmp_path / "models", node=node_settings(tmp_path / "node"))
+
+
+def test_a_folder_gives_one_seg_whose_segments_say_which_package_made_them(
+    tmp_path: Path, settings: Settings
+) -> None:
+    outcome = run_folder(tmp_path / "in", tmp_path / "out", settings, None, MADE_AT, silent)
+    assert outcome.exit_code == 0
+    assert [path.name for path in (tmp_path / "out").glob("segmentation*.dcm")] == ["segmentation.dcm"]
+    dataset = dcmread(tmp_path / "out" / "segmentation.dcm")
+    makers = {
+        item.TrackingID.split(" ")[0]: item.SegmentationAlgorithmIdentificationSequence[0].AlgorithmName
+        for item in dataset.SegmentSequence
+    }
+    assert makers == {
+        **dict.fromkeys(("middle", "side_left", "side_right"), "Osteon bones"),
+        **dict.fromkeys(("plate", "rod_left", "rod_right"), "Osteon limbs"),
+    }
+    numbers: dict[str, list[int]] = {}
+    for item in dataset.SegmentSequence:
+        numbers.setdefault(item.TrackingID.split(" ")[0], []).append(item.SegmentNumber)
+    label_map, _ = read_seg(tmp_path / "out" / "segmentation.dcm")
+    assert_right(label_map.labels, numbers)
+    (row,) = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["series"]
+    assert row["model"] == "bones+limbs"
+    assert {each["bone"]: each["model"] for each in row["segments"]}["plate"] == "limbs"
+
+
+def test_the_graph_and_the_plain_path_give_the_same_labels(
+    tmp_path: Path, settings: Settings
+) -> None:
+    outcome = run_folder(tmp_path / "in", tmp_path / "out", settings, None, MADE_AT, silent)
+    (record,) = outcome.series
+    assert record.segmentation is not None
+    packages = parts_of(record.segmentation.package)
+    plain = several.segment(volume(), packages, KnowingNetworks(), lambda *_: None)
+    np.testing.assert_array_equal(record.segmentation.label_map.labels, plain.label_map.labels)
+
+
+def test_a_node_hands_over_one_seg_of_both(settings: Settings) -> None:
+    job = StudyJob("1.2-1", "1.2", 1, "2026-01-01T00:00:00", "CT1", SHAPE[2])
+    phantoms.write_ct(job_folder(settings.node.data, job.job_id).input, limbs_ct(), AFFINE)
+    packages = tuple(read_package(path) for path in sorted(settings.models.glob("*/package.toml")))
+    segmenter = Segmenter(settings, packages, graph_of(settings))
+    plan = segmenter.decide(job.as_json())
+    assert [each["series"] for each in plan["candidates"]] == [plan["candidates"][0]["series"]] * 2
+    outcome = segmenter.segment(job.as_json(), [0, 1])
+    assert (outcome["state"], outcome["found"]) == ("segmented", [0, 1])
+    assert [file["kind"] for file in outcome["files"]].count("seg") == 1

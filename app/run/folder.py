@@ -116,21 +116,23 @@ def read_all(
     def read(group: list[int]) -> dict[int, bool]:
         record, code = segment(group[0], together([chosen[each] for each in group]))
         records.append(record)
-        return {each: counts_as_segmented(chosen[each], record, code) for each in group}
+        segmented = segmented_for([chosen[each] for each in group], record, code)
+        return dict(zip(group, segmented, strict=True))
 
     series = [id(each.selection.series) for each in chosen]
     needless = in_turn(series, [each.better for each in chosen], read)
     return records + [record_of_passed_over(chosen[each], chosen[best]) for each, best in needless.items()]
 
 
-def counts_as_segmented(candidate: Candidate, record: SeriesRecord, code: int) -> bool:
-    """Whether a candidate makes those behind it needless.
+def segmented_for(candidates: Sequence[Candidate], record: SeriesRecord, code: int) -> list[bool]:
+    """For each candidate of one series whether it makes those behind it needless.
 
     One that can never be segmented, for it shows no such anatomy or its pixels are damaged, does not.
     """
     if record.segmentation is None:
-        return code not in (UnsuitableError.exit_code, UnreadableError.exit_code)
-    return candidate.selection.package in parts_of(record.segmentation.package)
+        return [code not in (UnsuitableError.exit_code, UnreadableError.exit_code)] * len(candidates)
+    found = parts_of(record.segmentation.package)
+    return [len(candidates) == 1 or each.selection.package in found for each in candidates]
 
 
 def named_packages(packages: tuple[ModelPackage, ...], name: str | None) -> tuple[ModelPackage, ...]:

@@ -17,10 +17,10 @@ from app.node.segment.study_reader import ReadStudy
 from app.run.folder import (
     EXIT_DEFECT,
     EXIT_DONE,
-    counts_as_segmented,
     prepare_output,
     refused_outright,
     run_job,
+    segmented_for,
 )
 from app.run.report import SeriesRecord
 from app.run.series_job import STAND_INS, TURNTABLE, Graph, Job
@@ -104,7 +104,8 @@ class Segmenter:
         if code != EXIT_DONE or record.segmentation is None or record.result is None:
             state = "failed" if code in (EXIT_DEFECT, 5) else "refused"
             return refused(record.code, record.sentence, record) | {"state": state}
-        found = [n for n, each in chosen.items() if counts_as_segmented(each, record, code)]
+        segmented = segmented_for(list(chosen.values()), record, code)
+        found = [number for number, is_found in zip(chosen, segmented, strict=True) if is_found]
         return self._verified(record, work) | {"found": found}
 
     def _verified(self, record: SeriesRecord, work: Job) -> Json:

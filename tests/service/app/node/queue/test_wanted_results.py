@@ -50,5 +50,5 @@ def test_only_what_is_sent_is_made(
     package = read_package(write_package(tmp_path / "models" / "bones"))
     segmenter = Segmenter(settings, (package,), graph)
     assert segmenter.decide(job.as_json())["selected"] == 1
-    segmenter.segment(job.as_json(), 0)
+    segmenter.segment(job.as_json(), [0])
     assert [(work.stand_ins, work.turntable) for work in asked] == [wanted]

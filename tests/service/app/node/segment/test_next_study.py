@@ -201,14 +201,14 @@ def test_a_worker_reads_the_second_study_while_it_has_the_first_in_hand(
     segmenter = Segmenter(Settings(node=node_settings(tmp_path)), packages, graph, ahead)
     for job in jobs:
         assert segmenter.decide(job.as_json())["selected"] == 1
-        segmenter.segment(job.as_json(), 0)
+        segmenter.segment(job.as_json(), [0])
         assert not ahead.busy.is_set()
     assert len(here) == 1
     for job, volume in zip(jobs, read, strict=True):
         expected = read_directly(job_folder(tmp_path, job.job_id).input)
         np.testing.assert_array_equal(volume.hu, expected.hu)
     # Repeated after a crash, say: read again, as it was given away
-    segmenter.segment(jobs[1].as_json(), 0)
+    segmenter.segment(jobs[1].as_json(), [0])
     assert len(here) == 2
     np.testing.assert_array_equal(read[2].hu, read[1].hu)
     ahead.reader.ended()

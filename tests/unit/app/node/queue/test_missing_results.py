@@ -158,7 +158,7 @@ def test_a_node_sends_what_it_has_and_names_what_is_missing(
     job = StudyJob("1.2-1", "1.2", 1, "2026-01-01T00:00:00", "CT1", HU.shape[2])
     phantoms.write_ct(job_folder(tmp_path, job.job_id).input, HU, AFFINE)
     package = read_package(settings.models / "bones" / "package.toml")
-    segmented = Segmenter(node, (package,), graph).segment(job.as_json(), 0)
+    segmented = Segmenter(node, (package,), graph).segment(job.as_json(), [0])
     assert [file["kind"] for file in segmented["files"]] == ["seg", "labelmap"]
     outcome = summed_up([segmented])
     assert (outcome["state"], outcome["code"]) == ("segmented", "unlike")

@@ -88,7 +88,7 @@ def entry_of(node: yaml.Node | None, part: int | str) -> tuple[int, yaml.Node] |
 
 
 def value_at(path: Path, location: Sequence[int | str]) -> object:
-    """What the file says at `location`; None where it says nothing."""
+    """Returns the value at `location` in the file, or None where there is none."""
     try:
         value: object = yaml.safe_load(path.read_text(encoding="utf-8"))
         for part in location:

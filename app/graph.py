@@ -29,7 +29,7 @@ from operators.writers.report_writer import ReportWriterOperator
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What one run of the graph is to do."""
+    """The input of one run of the graph."""
 
     selection: Selection
     networks: Networks

@@ -1,4 +1,4 @@
-"""What libraries say by warnings, loggers and exceptions, without what they quote, which may be a name.
+"""Messages of libraries, from warnings, loggers and exceptions, without the values they quote.
 
 pydicom, for one, puts the value of an attribute that it dislikes into a warning, and into a record of its
 logger, which Python prints to stderr where nobody has asked for it; `int("DOE^JOHN")` puts it into the
@@ -87,7 +87,7 @@ class _Once:
 
 
 class _Handler(logging.Handler):
-    """Of records it tells where they come from."""
+    """Reports the origin of log records, without their text."""
 
     def __init__(self, once: _Once) -> None:
         super().__init__(logging.ERROR)

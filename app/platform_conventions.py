@@ -1,4 +1,4 @@
-"""What each platform tells a container: MAP runners of both generations, MONAI Deploy Express, mercure.
+"""The conventions of each platform: MAP runners of both generations, MONAI Deploy Express, mercure.
 
 An image sets the variables of its specification itself, so a variable counts only where it differs from what
 the image sets: MONAI Deploy Express gives MONAI_INPUTPATH alone, mercure MERCURE_IN_DIR and all others.

@@ -34,5 +34,5 @@ def printable_json(value: Any) -> str:
 
 
 def _escaped(character: str) -> str:
-    """As in a Python literal."""
+    """Escapes a character as in a Python literal."""
     return character.encode("unicode_escape").decode("ascii")

@@ -32,7 +32,7 @@ _given_file: ContextVar[Path | None] = ContextVar("given_file", default=None)
 
 
 class SegSettings(BaseModel):
-    """What a site sets of its DICOM SEG."""
+    """The settings of the DICOM SEG."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +42,7 @@ class SegSettings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """What a person may set: arguments first, then the environment, then app.yaml."""
+    """All settings: arguments first, then the environment, then app.yaml."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix="OSTEON_", yaml_config_section="osteon",

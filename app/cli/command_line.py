@@ -1,4 +1,4 @@
-"""What every command line of Osteon's has in common: its version, its exit codes, its end."""
+"""The parts that all command lines of Osteon share: version, exit codes, and how a command ends."""
 
 from __future__ import annotations
 
@@ -74,6 +74,6 @@ def ending(error: BaseException) -> tuple[int, str]:
 
 
 def say_defect(event: str, values: dict[str, Any]) -> None:
-    """Of what libraries say only what ends the command or a thread of it comes to the terminal."""
+    """Prints a library's log event only where it ends the command or one of its threads."""
     if "traceback" in values:
         print(f"osteon: a {event} of Osteon's own\n{values['traceback']}", file=sys.stderr, end="")

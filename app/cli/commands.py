@@ -312,7 +312,7 @@ def jobs(
     accession: Annotated[bool, Parameter(negative="", help="List accession numbers, from the files")] = False,
     data: Data = None, database: Database = None, config: Config = None, json_: Json = False,
 ) -> int:
-    """What became of every study, and what to do with one.
+    """Show the state of every study, or act on one.
 
     list, show; retry begins a failed job again, cancel ends one, send-now ends the pause of one that is
     postponed, delete forgets a study and all that came of it. A conflict is decided: accept uses the versions

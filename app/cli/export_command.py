@@ -37,7 +37,7 @@ def export_command(
 
 
 def grid_of(rtstruct: Path, images: Path) -> Grid:
-    """Of the series that the contours were drawn on; raises UsageError where the folder does not hold it."""
+    """Returns the grid of the series with the contours. Raises UsageError if the folder lacks it."""
     uid = referenced_series(rtstruct)
     grids = [each.grid for each in scan(images).series if uid in each.frames_by_series() and each.grid]
     if len(grids) != 1:

@@ -33,7 +33,7 @@ def bench(path: Path, settings: Settings) -> None:
 
 
 def measured(spec: NetworkSpec, settings: Settings) -> str:
-    """What one network takes; memory is the most that the process ever had."""
+    """Measures one network and returns a line of text; memory is the peak of the process so far."""
     from operators.networks.speed import matrix_gflop_s, patch_gflop, patch_seconds
 
     networks = networks_of(settings)

@@ -1,4 +1,4 @@
-"""What `osteon models` does: each command reads, calls one function, prints."""
+"""The actions of `osteon models`: each command reads, calls one function, prints."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def show_command(name: str, as_json: bool, config: Path | None, models: Path | N
 
 
 def facts(network: dict[str, Any]) -> Iterator[str]:
-    """What a network reads and gives, in words."""
+    """Yields what a network reads and gives, in words."""
     yield network["architecture"]
     yield f"patches of {times(network['patch'])} at {times(network['spacing_mm'])} mm"
     yield f"normalisation {network['normalisation']}"

@@ -58,7 +58,7 @@ def progress_display(console: Console) -> Iterator[Show]:
 
 
 def show_outcome(outcome: RunOutcome, console: Console) -> None:
-    """What became of every series, and of files that belong to none."""
+    """Prints the outcome of every series, and the files that belong to none."""
     for record in outcome.series:
         if record.segmentation is not None:
             console.print(segments_table(record))
@@ -74,7 +74,7 @@ def show_outcome(outcome: RunOutcome, console: Console) -> None:
 
 
 def doubts_of(record: SeriesRecord) -> tuple[str, ...]:
-    """What may be wrong with a result, and what was left out of it."""
+    """Returns what may be wrong with a result, and what was left out of it."""
     made = record.segmentation
     return (*(flag.sentence for flag in made.flags), *made.warnings) if made else ()
 

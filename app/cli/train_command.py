@@ -20,7 +20,7 @@ RECIPE_FILE = "training.toml"
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What the command line gave; see `osteon train --help`."""
+    """Options of `osteon train`, as the command line gives them."""
 
     data: Path
     network: str | None

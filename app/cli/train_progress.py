@@ -54,7 +54,7 @@ class Bars:
 
 @contextmanager
 def training_display(console: Console, now_s: Callable[[], float] = time.monotonic) -> Iterator[Tell]:
-    """What a training is to be given to tell where it is."""
+    """Yields the callback through which a training reports its progress."""
     if not console.is_terminal:
         yield Lines(console, now_s).tell
         return

@@ -1,4 +1,4 @@
-"""What `osteon evaluate` found for one pair of label maps."""
+"""The result of `osteon evaluate` for one pair of label maps."""
 
 from __future__ import annotations
 

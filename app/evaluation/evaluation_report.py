@@ -1,4 +1,4 @@
-"""What an evaluation shows: a table on the screen, a JSON file, mean and range over the cases."""
+"""Shows an evaluation: a table on the screen, a JSON file, mean and range over the cases."""
 
 from __future__ import annotations
 

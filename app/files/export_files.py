@@ -38,7 +38,7 @@ class Part:
 
 
 def parts_of(segmentation: Segmentation) -> tuple[Part, ...]:
-    """Of what was measured."""
+    """Returns the parts of a segmentation that were measured."""
     meshes = {row.value: row.mesh for row in segmentation.measurements}
     return tuple(
         Part(segment.value, tracking_identifier(segment), segment.label, segment.rgb, meshes[segment.value])
@@ -48,7 +48,7 @@ def parts_of(segmentation: Segmentation) -> tuple[Part, ...]:
 
 
 def parts_of_file(path: Path, grid: Grid | None = None) -> tuple[LabelMap, tuple[Part, ...]]:
-    """Of a file that names its segments, Osteon's or another's; an RTSTRUCT needs its images' grid.
+    """Reads the parts of a file that names its segments, Osteon's or another's; an RTSTRUCT needs `grid`.
 
     Raises UnreadableError, UsageError, or UnsuitableError for one without voxels.
     """
@@ -124,7 +124,7 @@ FORMATS: dict[str, Callable[[LabelMap, Sequence[Part], Path], list[Path]]] = {
 
 
 def surface(part: Part) -> trimesh.Trimesh:
-    """As trimesh holds it, its vertices as they are."""
+    """Returns the part's surface as a trimesh with its vertices unchanged."""
     colours = np.array([[*part.rgb, 255]] * len(part.mesh.vertices_lps), np.uint8)
     return trimesh.Trimesh(
         part.mesh.vertices_lps, part.mesh.faces, vertex_colors=colours, process=False, validate=False
@@ -132,7 +132,7 @@ def surface(part: Part) -> trimesh.Trimesh:
 
 
 def painted(part: Part) -> trimesh.Trimesh:
-    """The same with one material of its colour, which is smaller than a colour for each vertex."""
+    """Returns the surface with one material of its colour, which is smaller than a colour for each vertex."""
     material = trimesh.visual.material.PBRMaterial(
         name=part.label, baseColorFactor=[*part.rgb, 255], metallicFactor=0.0, roughnessFactor=0.8
     )

@@ -133,7 +133,7 @@ def _of_itk(image: Any) -> LabelMap:
 
 
 def unsigned(values: NDArray[Any]) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """The same whole numbers as uint8, or uint16 where they need it."""
+    """Returns whole numbers as uint8, or as uint16 where they need it."""
     low, high = values.min(), values.max()
     if low < 0 or high > np.iinfo(np.uint16).max:
         raise UnreadableError(f"expected label values in 0..65535, got {low}..{high}")

@@ -52,7 +52,7 @@ def names_beside(table: Path) -> Names:
 
 
 def names_within(image: SimpleITK.Image) -> Names:
-    """Of 3D Slicer's segmentation (.seg.nrrd); empty for another NRRD."""
+    """Returns the segment names of a 3D Slicer segmentation (.seg.nrrd); empty for another NRRD."""
     found = {}
     for key in image.GetMetaDataKeys():
         if match := SLICER_NAME.fullmatch(key):

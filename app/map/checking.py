@@ -27,7 +27,7 @@ def faults(manifests: dict[str, Any]) -> list[str]:
 
 
 def wrong(path: str, manifest: Any) -> Iterator[str]:
-    """What of one manifest does not fit its schema."""
+    """Yields the ways in which one manifest breaks its schema."""
     schema = json.loads((SCHEMAS / f"{OF[path]}.json").read_text(encoding="utf-8"))
     for error in Draft202012Validator(schema).iter_errors(manifest):
         yield f"{path}: {error.json_path}: {error.message}"

@@ -113,7 +113,7 @@ def validate_command(name: str, tool: str | None) -> int:
 
 
 def image_tool(image: str, tool: str | None) -> str:
-    """What runs an image that is here. Raises UsageError where nothing does, or there is no such image."""
+    """Returns the tool that can run a local image. Raises UsageError without one, or without the image."""
     program = tool_named(tool, f" for the image {image}, which is no folder here")
     require_image(program, image)
     return program
@@ -135,7 +135,7 @@ def make_folder(output: Path) -> None:
 
 
 def manifests_of(folder: Path) -> dict[str, Any]:
-    """Those that were extracted from an image, or those that are made for an application's folder."""
+    """Returns the manifests of an image, or those made for an application's folder."""
     return extracted(folder) or manifests(folder, folder / "models")
 
 

@@ -21,7 +21,7 @@ Formats = list[Literal["file"]]
 
 
 class Application(BaseModel):
-    """What the package says of itself."""
+    """The package's own description."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,7 +35,7 @@ class Application(BaseModel):
 
 
 class Resources(BaseModel):
-    """What a platform is asked for."""
+    """The resources that a platform is asked for."""
 
     model_config = ConfigDict(extra="forbid")
 

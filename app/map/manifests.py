@@ -37,7 +37,7 @@ def manifests(folder: Path, models: Path, gpus: int = 0) -> dict[str, Json]:
 
 
 def configuration(folder: Path) -> Json:
-    """What app.yaml says of the package. Raises UsageError."""
+    """Returns what app.yaml says of the package. Raises UsageError."""
     try:
         told = yaml.safe_load((folder / "app.yaml").read_text(encoding="utf-8"))
         return {name: told[name] for name in ("application", "resources")}

@@ -1,4 +1,4 @@
-"""What mercure reads of a module's results: result.json, whose text it puts into its notifications."""
+"""The result file that mercure reads: result.json, whose text it puts into its notifications."""
 
 from __future__ import annotations
 

@@ -29,13 +29,13 @@ class Mount:
 
     @property
     def text(self) -> str:
-        """As all three programs take it."""
+        """Returns the mount in the form that all three programs take."""
         return f"{self.folder.resolve()}:{self.place}:{'rw' if self.writable else 'ro'}"
 
 
 @dataclass(frozen=True)
 class Container:
-    """What is to run: an image, its arguments, folders and variables."""
+    """A container to be run: image, arguments, folders and variables."""
 
     image: str
     arguments: Sequence[str]

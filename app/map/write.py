@@ -1,4 +1,4 @@
-"""What the image's last step makes: manifests, folders, and the names that version 0 has for them."""
+"""The last step of building the image: manifests, folders, and the names that version 0 has for them."""
 
 from __future__ import annotations
 

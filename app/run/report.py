@@ -23,7 +23,7 @@ SELECTED = "selected"
 
 @dataclass(frozen=True)
 class StageRecord:
-    """What one stage took; `peak_rss_mb` is the process's highest resident memory at its end."""
+    """The cost of one stage; `peak_rss_mb` is the process's highest resident memory at its end."""
 
     name: str
     seconds: float
@@ -32,7 +32,7 @@ class StageRecord:
 
 @dataclass(frozen=True, eq=False)
 class SeriesRecord:
-    """What became of one series: `code` is "selected" or a refusal's, `sentence` says why.
+    """The outcome of one series: `code` is "selected" or a refusal's, `sentence` says why.
 
     `segmentation`, `result` and `measurements` (names in the output folder of the SEG and of the
     structured report) are None where nothing was made; `files` are those
@@ -141,7 +141,7 @@ def _model_of(made: Segmentation, segment: Segment) -> dict[str, str]:
 
 
 def _measurements(row: SegmentMeasurements | None) -> dict[str, Any]:
-    """What was measured, without the surface itself."""
+    """Returns the measurements, without the surface itself."""
     if row is None:
         return {}
     parts = {"volume_mm3": row.volume_mm3, "area_mm2": row.area_mm2, "diameter_mm": row.diameter_mm}
@@ -174,7 +174,7 @@ def _segment(segment: Segment) -> dict[str, Any]:
 
 
 def _probabilities(segment: Segment) -> dict[str, float]:
-    """Those of the whole bone, calibrated ones alone: what was not calibrated is not said."""
+    """Returns the calibrated probabilities of the whole bone; those without calibration are left out."""
     known = {
         "bone_probability": segment.bone_probability,
         "fracture_probability": segment.fracture_probability,

@@ -78,7 +78,7 @@ def graph_of(settings: Settings) -> Graph:
 
 
 def loaded_graph(settings: Settings, packages: tuple[ModelPackage, ...]) -> Graph:
-    """The same with every network of `packages` loaded already. Raises ModelError."""
+    """Returns the graph with every network of `packages` loaded already. Raises ModelError."""
     networks = networks_of(settings)
     for spec in (spec for package in packages for spec in package.networks):
         networks.get(spec)

@@ -24,14 +24,14 @@ def list_series(folder: Path, packages: Sequence[ModelPackage], package_name: st
 
 
 def rows_of(found: Scan, packages: Sequence[ModelPackage], package_name: str | None = None) -> list[Row]:
-    """The same of a folder that was already scanned."""
+    """Lists the series of a folder that was already scanned."""
     require_series(found)
     by_series = groupby(select(found, packages, package_name), key=lambda outcome: id(outcome.series))
     return [_row(list(outcomes)) for _, outcomes in by_series]
 
 
 def _row(outcomes: Sequence[Outcome]) -> Row:
-    """What becomes of one series: the packages that read it, else why the first of them does not."""
+    """Describes one series: the packages that read it, else why the first of them does not."""
     outcome = outcomes[0]
     series, grid = outcome.series, outcome.series.grid
     readers = [each.package.name for each in outcomes if isinstance(each, Selection)]
@@ -100,7 +100,7 @@ def series_table(rows: Iterable[Row]) -> Table:
 
 
 def name(row: Row) -> str:
-    """What a person knows a series by."""
+    """Returns the name that a person knows a series by."""
     return " ".join(filter(None, (row["description"] or row["series_instance_uid"], row["part"])))
 
 

@@ -1,4 +1,4 @@
-"""What is made of one series beside its DICOM results, and its record with all of them."""
+"""The results of one series beside its DICOM files, and its record with all of them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def captures(job: Job, name: str) -> tuple[str, ...]:
 
 
 def others(job: Job) -> tuple[tuple[str, str], ...]:
-    """What else the graph has written: kinds and names in the output folder."""
+    """Returns the other files that the graph has written: kinds and names in the output folder."""
     names = {"kos": job.file(KEY_OBJECTS, ".dcm")}
     names |= {kind: job.file(STAND_INS[kind], ".dcm") for kind in job.stand_ins}
     return tuple((kind, name) for kind, name in names.items() if (job.output / name).is_file())

@@ -126,7 +126,7 @@ class CommitmentService:
 
 
 def information(event: Event, content: BytesIO | None) -> Commitment:
-    """What a request says, once it is known that to decode it costs little. Raises UnreadableError."""
+    """Decodes a request once it is known that this costs little. Raises UnreadableError."""
     if content is None:
         raise UnreadableError("expected a request with a data set, got one without")
     syntax = event.context.transfer_syntax
@@ -185,7 +185,7 @@ def held_classes(inbox: Inbox, sop_instance_uids: Iterable[str]) -> dict[str, se
 
 
 def classes_found(inbox: Inbox, sop_instance_uids: Iterable[str]) -> dict[str, set[str]]:
-    """The same of what is in the inbox now."""
+    """Returns the SOP classes of those of the instances that are in the inbox now."""
     names, found = {f"{uid}.dcm" for uid in inbox.held(sop_instance_uids)}, dict[str, set[str]]()
     for series in series_in_place(inbox.root) if names else ():
         with suppress(OSError):
@@ -196,7 +196,7 @@ def classes_found(inbox: Inbox, sop_instance_uids: Iterable[str]) -> dict[str, s
 
 
 def transaction_of(delivery: Json) -> str:
-    """What its transaction UIDs begin with: the same for the same delivery."""
+    """Returns the prefix of a delivery's transaction UIDs; it stays the same for the same delivery."""
     from operators.dicom.provenance.identity import (
         derived_uid,  # brings highdicom, which the listener needs not hold
     )

@@ -64,11 +64,11 @@ class PeerConnection:
         return True
 
     def receive(self, at_most: int, deadline_s: float) -> bytes:
-        """What came, b"" at the end. Raises TimeoutError where nothing did in time, or OSError."""
+        """Returns what came, b"" at the end. Raises TimeoutError where nothing came in time, or OSError."""
         return bytes(self._until(deadline_s, lambda: self.socket.recv(at_most), _READ))
 
     def receive_now(self, at_most: int) -> bytes | None:
-        """What has come already, b"" at the end; None where nothing has. Raises OSError."""
+        """Returns what has come already, b"" at the end, None where nothing has. Raises OSError."""
         try:
             return self.socket.recv(at_most)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):

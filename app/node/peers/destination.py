@@ -104,7 +104,7 @@ def associated(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str,
 def requested(
     entity: Requestor, peer: Peer, settings: NodeSettings, ext_neg: Sequence[Any] = ()
 ) -> Association:
-    """What became of a request to associate. Raises TransientError for a name without an address."""
+    """Requests an association and returns it. Raises TransientError for a name without an address."""
     try:
         association = entity.associate(
             peer.host, peer.port, ae_title=peer.ae_title, max_pdu=MAXIMUM_PDU_BYTES, ext_neg=list(ext_neg),
@@ -132,7 +132,7 @@ def unreachable(peer: Peer) -> TransientError:
 
 
 def rejection_hint(reason: tuple[int, int], peer: Peer, settings: NodeSettings) -> str:
-    """What to look after (PS3.8 9.3.4), ours and theirs by name."""
+    """Returns what to check after a rejection (PS3.8 9.3.4), naming both AE titles."""
     ours, theirs = settings.ae_title, peer.ae_title
     if reason == CALLING_UNKNOWN:
         return f"it does not know {ours}, this node's title (setting ae_title): enter it in {peer.name}"
@@ -144,7 +144,7 @@ def rejection_hint(reason: tuple[int, int], peer: Peer, settings: NodeSettings) 
 
 
 def tls_of(peer: Peer, settings: NodeSettings) -> tuple[SSLContext, str] | None:
-    """What is spoken to the peer: TLS, or nothing else. Raises UsageError without certificates for it."""
+    """Returns the TLS context for the peer, None for plain DICOM. Raises UsageError without certificates."""
     return (client_context(tls_files(peer, settings)), peer.host) if peer.tls else None
 
 

@@ -19,7 +19,7 @@ SENT_ALWAYS = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent
 
 @dataclass(frozen=True)
 class Answer:
-    """Of a server, whole; `encoding` is how its content is compressed, "" for not at all."""
+    """A server's answer, whole; `encoding` is how its content is compressed, "" for not at all."""
 
     status: int
     content: bytes
@@ -30,7 +30,7 @@ def ask(
     method: str, url: str, name: str, context: ssl.SSLContext, limits: HttpLimits, headers: dict[str, str],
     content: bytes | Iterator[bytes] | None = None, *, status_alone: bool = False,
 ) -> Answer:
-    """What the server at `url` says, which is called `name` in messages. Raises TransientError.
+    """Asks the server at `url`, called `name` in messages, and returns its answer. Raises TransientError.
 
     With `status_alone` the answer's content is not read.
     """

@@ -102,7 +102,7 @@ class LimitedStream(httpcore.NetworkStream):
         self.peer.cut()
 
     def get_extra_info(self, info: str) -> Any:
-        """What httpcore asks for."""
+        """Returns what httpcore asks for about the connection."""
         known = {"socket": self.peer.socket, "is_readable": self.is_at_end or bool(self.early)}
         return known.get(info)
 

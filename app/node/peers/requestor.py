@@ -166,13 +166,13 @@ class RequestorDimse(DIMSEServiceProvider):
 
     @property
     def _silent_s(self) -> float:
-        """Of a peer that was asked nothing before it is no silence."""
+        """Returns how long the peer has been silent; before a request there is no silence."""
         connection, asked_s = self.dul.socket, time.monotonic() - self.asked_s
         return min(connection.silent_s, asked_s) if isinstance(connection, RequestorSocket) else asked_s
 
 
 class SteadyTimer(Timer):
-    """Of a clock that never jumps."""
+    """A timer that runs on the monotonic clock."""
 
     _began_s = 0.0
     _ended_s: float | None = None

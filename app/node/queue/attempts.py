@@ -23,7 +23,7 @@ class Attempts:
 
 
 def attempts_of(client: DBOSClient, row: Any) -> Attempts:
-    """Of a workflow under way, from the steps that it has recorded."""
+    """Counts the attempts of a workflow under way from the steps that it has recorded."""
     return counted(client.list_workflow_steps(row.workflow_id), row.dequeued_at or 0)
 
 

@@ -14,7 +14,7 @@ from operators.dicom.elements.instance_identity import Instance
 
 @dataclass(frozen=True)
 class Content:
-    """What of a study is in the inbox: instance paths below it, and one instance of each series.
+    """The content of a study in the inbox: instance paths below it, and one instance of each series.
 
     `images` are those of `names` that a segmentation could be made of; `corrections` counts how often
     instances were replaced by later versions of the same UIDs.
@@ -27,7 +27,7 @@ class Content:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The same for the same images; where there are none, for the same instances."""
+        """Identifies the study's images; where there are none, its instances."""
         version = [f"correction {self.corrections}"] if self.corrections else []
         return hashlib.sha256("\n".join((*(self.images or self.names), *version)).encode()).hexdigest()[:16]
 
@@ -50,7 +50,7 @@ class Patience:
 
 
 def seen(waiting: Waiting | None, fingerprint: str, now_s: float) -> Waiting:
-    """What is known of a study after a look at it."""
+    """Returns the state of a study after a look at it."""
     if waiting is None:
         return Waiting(now_s, now_s, fingerprint)
     if waiting.fingerprint == fingerprint:

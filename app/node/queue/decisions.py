@@ -59,7 +59,7 @@ class Row:
 
 
 def open_conflict(client: DBOSClient, conflict: Conflict) -> None:
-    """The same row where it is there already."""
+    """Adds a row for a conflict, unless it is there already."""
     client.enqueue(
         {
             "workflow_name": CONFLICT,

@@ -21,7 +21,7 @@ def short_ids(job_ids: Iterable[str]) -> dict[str, str]:
 
 
 def fingerprint(job_id: str) -> str:
-    """What follows the study's UID."""
+    """Returns the part of a job id behind the study's UID."""
     return job_id.rpartition("-")[2]
 
 

@@ -34,7 +34,7 @@ UNDER_WAY = {"ENQUEUED": "queued", "DELAYED": "queued", "PENDING": "running"}
 
 @dataclass(frozen=True)
 class DeliveryState:
-    """What one destination has of a job: queued, sending, postponed, delivered, failed or cancelled.
+    """The state of a job at one destination: queued, sending, postponed, delivered, failed or cancelled.
 
     `attempts` were made in vain so far; `next_attempt` is the time of the next one of a postponed delivery.
     """
@@ -163,7 +163,7 @@ def superseded(job: JobState, latest: dict[str, str]) -> JobState:
 
 
 def with_later(job: JobState, said: Mapping[str, Any]) -> JobState:
-    """With what came of the study's patient data after the job: `said` are the attributes of its row."""
+    """Adds what came of the study's patient data after the job; `said` are the attributes of its row."""
     if "moved_to" in said and job.state in ENDS:
         text = f"{said['moved']} of its instances came again in study {said['moved_to']}"
         job = replace(job, code=job.code or MOVED, sentence="; ".join(filter(None, (job.sentence, text))))
@@ -252,7 +252,7 @@ def iso(epoch_ms: int | None) -> str:
 
 
 def job_ids(client: DBOSClient) -> list[str]:
-    """Of all jobs and conflicts."""
+    """Returns the ids of all jobs and conflicts."""
     rows = client.list_workflows(name=[SEGMENT, CONFLICT], load_input=False, load_output=False)
     return [row.workflow_id for row in rows]
 
@@ -307,7 +307,7 @@ def send_now(client: DBOSClient, job_id: str, data: Path) -> list[str]:
 
 
 def sent_now(client: DBOSClient, job_id: str, peer_name: str, data: Path) -> list[str]:
-    """The same of one delivery."""
+    """Ends the pause of one delivery and of those before it; returns a sentence for each."""
     own = in_hand(client, DELIVER, f"{job_id}>{peer_name}")
     if own:
         return [ended_pause(client, row, data) for row in own]

@@ -169,7 +169,7 @@ def show_job(job: JobState, name: str, accession: str, folder: str, console: Con
 
 
 def reason_of(job: JobState, now: datetime) -> str:
-    """Of its state; '' where the destinations say it."""
+    """Returns the reason of a job's state; '' where the destinations give it."""
     if any(each.sentence for each in job.destinations):
         return ""
     return with_code(job.sentence, job.code) + tried(job.attempts, job.next_attempt, now)

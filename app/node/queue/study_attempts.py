@@ -33,7 +33,7 @@ class StudyAttempts:
         self.failed: dict[str, Failed] = {}
 
     def attempt(self, study: str, look: Callable[[], bool], now_s: float) -> bool:
-        """What `look` gives; False where it fails, or failed just before.
+        """Returns what `look` returns; False where it fails, or failed just before.
 
         Raises SQLAlchemyError: without the database nothing can be done for any study.
         """

@@ -47,7 +47,7 @@ class Segments(Protocol):
 
 @dataclass(frozen=True)
 class Attempt:
-    """What became of one try to deliver: `state` is delivered, failed, or transient."""
+    """The outcome of one attempt to deliver: `state` is delivered, failed, or transient."""
 
     state: str
     code: str = ""
@@ -121,7 +121,7 @@ def named_end(job: Json, step: Callable[[], Json]) -> Json:
 
 
 def ended(error: OsteonError) -> Json:
-    """What can never be segmented is refused; what may pass, such as a full disk, is transient."""
+    """Maps an error to an end: refused where it can never work, transient where it may pass."""
     families: tuple[tuple[type[OsteonError], str], ...] = (
         (UnsuitableError, "refused"), (TransientError, "transient"), (OutputError, "transient"),
         (OsteonError, "failed"),

@@ -1,1 +1,1 @@
-"""What comes in: C-STORE, STOW-RS and the watched folder, on its way to the inbox."""
+"""The way in: C-STORE, STOW-RS and the watched folder, up to the inbox."""

@@ -53,7 +53,7 @@ class Rejected:
 
 
 class Admission:
-    """What the settings say of who asks."""
+    """Decides from the settings who may open an association."""
 
     def __init__(self, settings: NodeSettings, tell: Callable[[Rejected], None]) -> None:
         self.settings, self.tell = settings, tell

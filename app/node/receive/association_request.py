@@ -35,7 +35,7 @@ class AssociationRequest:
 
 
 def request_of(head: bytes, address: str) -> AssociationRequest:
-    """Of the first HEAD_BYTES of the PDU. Titles are padded with spaces, by old devices with NUL."""
+    """Parses the first HEAD_BYTES of the PDU; titles are padded with spaces, by old devices with NUL."""
     called, calling = (
         head[at : at + TITLE_BYTES].decode("latin-1").strip(PADDING) for at in (CALLED_AT, CALLING_AT)
     )
@@ -43,7 +43,7 @@ def request_of(head: bytes, address: str) -> AssociationRequest:
 
 
 def with_spaces(pdu: bytes | bytearray) -> bytes:
-    """The same PDU with titles padded as the standard has it."""
+    """Returns the PDU with titles padded as the standard requires."""
     request = request_of(bytes(pdu[:HEAD_BYTES]), "")
     titles = (each.encode("latin-1").ljust(TITLE_BYTES) for each in (request.called_ae, request.calling_ae))
     return bytes(pdu[:CALLED_AT]) + b"".join(titles) + bytes(pdu[CALLED_AT + 2 * TITLE_BYTES :])

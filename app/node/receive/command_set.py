@@ -19,7 +19,7 @@ _HEAD = struct.Struct("<HHI")
 
 @dataclass(frozen=True)
 class StoreRequest:
-    """What a C-STORE-RQ says; the UIDs are not checked yet."""
+    """The fields of a C-STORE-RQ; the UIDs are not checked yet."""
 
     message_id: int
     sop_class_uid: str

@@ -54,7 +54,7 @@ class FragmentReceiver(Protocol):
     msg_queue: queue.Queue[Any]
 
     def receive_fragments(self, fragments: Iterator[tuple[int, memoryview]]) -> None:
-        """Of one PDU; never raises."""
+        """Takes the fragments of one PDU; never raises."""
 
     def flush(self) -> None:
         """The fragments must be dealt with now."""
@@ -93,7 +93,7 @@ class NodeDul(DULServiceProvider):
         self.socket.send(struct.pack(">BBL", P_DATA_TF, 0, len(item)) + item)
 
     def _read_pdu_data(self) -> None:
-        """What comes while it comes; ends for whatever is not data, and where there is something to send."""
+        """Reads P-DATA PDUs until another PDU type arrives or a response is pending."""
         while self.socket is not None:
             try:
                 header = self.socket.seen(PDU_HEADER_BYTES)
@@ -146,7 +146,7 @@ class NodeDul(DULServiceProvider):
         self.event_queue.put(CLOSED)
 
     def _end_as_invalid(self) -> None:
-        """What still comes is thrown away until the state machine, which lags behind, has ended it."""
+        """Discards further data until the state machine, which lags behind, has ended the association."""
         self.is_invalid = True
         self.event_queue.put(INVALID)
 
@@ -162,7 +162,7 @@ class NodeDul(DULServiceProvider):
         return None
 
     def _decode_pdu(self, bytestream: bytearray) -> tuple[Any, str]:
-        """As pynetdicom, which takes titles padded with NUL for invalid ones."""
+        """Decodes like pynetdicom, but accepts titles padded with NUL."""
         return super()._decode_pdu(
             bytearray(with_spaces(bytestream)) if bytestream[0] == A_ASSOCIATE_RQ else bytestream
         )
@@ -198,12 +198,12 @@ class NodeDul(DULServiceProvider):
 
 
 def pdu_length(header: bytes) -> int:
-    """What follows the header, as that says."""
+    """Returns the length that the PDU header announces."""
     return int.from_bytes(header[2:PDU_HEADER_BYTES], "big")
 
 
 class WakingQueue(queue.Queue[Any]):
-    """What an association's thread is told; it sleeps on its messages, so these wake it."""
+    """The queue of an association's thread; each item wakes the thread, which sleeps on its messages."""
 
     def __init__(self, messages: queue.Queue[Any]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a STOW-RS request is answered with: the Store Instances Response (PS3.18 I.2) as DICOM JSON (F.2)."""
+"""The answer to a STOW-RS request: the Store Instances Response (PS3.18 I.2) as DICOM JSON (F.2)."""
 
 from __future__ import annotations
 

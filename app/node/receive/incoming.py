@@ -112,7 +112,7 @@ def write_all(descriptor: int, views: list[memoryview]) -> int:
 
 
 def without(views: list[memoryview], count: int) -> list[memoryview]:
-    """What is left behind the first `count` bytes."""
+    """Returns the views without their first `count` bytes."""
     for at, view in enumerate(views):
         if count < len(view):
             return [view[count:], *views[at + 1 :]]

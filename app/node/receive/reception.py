@@ -44,7 +44,7 @@ MAXIMUM_UNANSWERED = 16
 
 @dataclass(frozen=True)
 class Received:
-    """What the log, the audit and the metrics are told of one C-STORE."""
+    """One C-STORE, as log, audit and metrics record it."""
 
     calling_ae: str
     address: str
@@ -155,7 +155,7 @@ class Reception(DIMSEServiceProvider):
             self.incoming = self._begin(Incoming(context_id, request))
 
     def send_msg(self, primitive: Any, context_id: int) -> None:
-        """As pynetdicom; an answer makes room for the next request."""
+        """Sends like pynetdicom; an answer makes room for the next request."""
         if primitive.MessageIDBeingRespondedTo is not None:
             self.unanswered.answer()
         super().send_msg(primitive, context_id)

@@ -41,7 +41,7 @@ class Version:
 
 
 def version_of(status: os.stat_result) -> Version:
-    """Of a file's status."""
+    """Returns the version that a file's status stands for."""
     return Version((status.st_dev, status.st_ino), status.st_size, (status.st_mtime_ns, status.st_ctime_ns))
 
 

@@ -68,12 +68,12 @@ class NodeSocket(AssociationSocket):
         return bytearray(self.taken(nr_bytes))
 
     def taken(self, count: int) -> memoryview:
-        """The same without a copy; valid until the next call."""
+        """Takes `count` bytes without copying; the view is valid until the next call."""
         self._fill(count)
         return self.ahead.taken(count)
 
     def seen(self, count: int) -> bytes:
-        """The same, but they stay for the next one who asks."""
+        """Returns `count` bytes that stay for the next reader."""
         self._fill(count)
         return self.ahead.seen(count)
 

@@ -148,7 +148,7 @@ class ObstacleError(OSError):
 
 
 def reason_of(error: OSError) -> str:
-    """What the log says; file names are a stranger's and stay out of it."""
+    """Returns the text for the log; file names come from outside and stay out of it."""
     if isinstance(error, ObstacleError):
         text = f"expected a folder for refused files named {REFUSED!r} in the watched folder"
         return f"{text}, got: {error.strerror}"
@@ -164,7 +164,7 @@ def counts(names: Names) -> bool:
 
 @contextmanager
 def refused_folder(top: int, names: Names) -> Iterator[int]:
-    """The same subfolder of `refused`; where there is a file or a link in the way, `refused` itself.
+    """Opens the matching subfolder of `refused`, or `refused` itself where a file or a link is in the way.
 
     Raises ObstacleError where that is not a folder that can be opened.
     """

@@ -1,1 +1,1 @@
-"""What a worker does with one study."""
+"""The segmentation of one study by a worker."""

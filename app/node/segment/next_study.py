@@ -129,7 +129,7 @@ def started(packages: tuple[ModelPackage, ...], limit_bytes: int) -> Reader:
 def reading_ahead(
     node: NodeSettings, packages: tuple[ModelPackage, ...], limit_bytes: int
 ) -> NextStudy | None:
-    """What reads the study that comes next, in a thread that looks for it; None where nothing may be read."""
+    """Starts the thread that reads the next study ahead; returns None where nothing may be read."""
     if not limit_bytes:
         return None
     client = connected(node)

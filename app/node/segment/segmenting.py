@@ -1,4 +1,4 @@
-"""What a worker does with one study: decides, segments, verifies. Each function is a durable step."""
+"""The steps of a worker for one study: decide, segment, verify. Each function is a durable step."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def decide(study: ReadStudy, packages: tuple[ModelPackage, ...]) -> Decided:
 
 
 def listed(candidate: Candidate) -> Json:
-    """What the workflow must know of a candidate; `rivals` is said of those that it makes needless."""
+    """Returns a candidate as the workflow records it; `rivals` is said of those that it makes needless."""
     code, sentence = passed_over(candidate.name)
     return {
         "series_instance_uid": candidate.selection.series.series_instance_uid,
@@ -205,6 +205,6 @@ def result_of(kind: str, file: str, work: Job, name: ResultName) -> Json:
 
 
 def sha256_of(path: Path) -> str:
-    """What the sender compares before it sends."""
+    """Returns the SHA-256 that the sender compares before it sends."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

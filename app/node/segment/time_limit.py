@@ -74,7 +74,7 @@ class Worker(Part):
     deadline: Deadline = field(default_factory=Deadline)
 
     def look_after(self, now_s: float) -> None:
-        """As any part, which starts it anew. Raises OSError where the disk does not take the reason."""
+        """Restarts the worker like any part. Raises OSError where the disk does not take the reason."""
         if self.is_well and (job_id := self.deadline.passed(self.process.pid, now_s)):
             log.error("study_time_limit", job=job_id)
             try:
@@ -101,12 +101,12 @@ class TimeLimited:
         self.begun_s: tuple[str, float] = ("", 0.0)
 
     def decide(self, values: Json) -> Json:
-        """As the inner one. Raises StudyError, here and in `segment`, where the time is over."""
+        """Decides within the time limit. Raises StudyError, here and in `segment`, where the time is over."""
         with self.limited(values["job_id"]), self.step_seconds.labels("decide").time():
             return self.inner.decide(values)
 
     def segment(self, values: Json, numbers: Sequence[int]) -> Json:
-        """As the inner one; stages are counted."""
+        """Segments within the time limit and records the seconds of each stage."""
         with self.limited(values["job_id"]), self.step_seconds.labels("segment").time():
             result = self.inner.segment(values, numbers)
         for stage, took_s in result.get("seconds", {}).items():

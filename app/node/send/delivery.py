@@ -1,4 +1,4 @@
-"""What goes to one peer: the results that it is to get, or another form of a SEG that it refuses."""
+"""A delivery's content: the results that a peer gets, or a fallback encoding of a SEG that it refuses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Store = Callable[[Sequence[Outgoing]], list[Refused]]
 
 @dataclass(frozen=True)
 class Delivered:
-    """What the peer has taken, and a sentence of what it has not; empty where it has taken all."""
+    """The instances that a peer has taken, and a sentence about the rest; empty where it took all."""
 
     files: tuple[Outgoing, ...]
     sentence: str = ""

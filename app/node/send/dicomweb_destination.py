@@ -64,7 +64,7 @@ def asked(
     method: str, target: str, peer: Peer, settings: NodeSettings, headers: dict[str, str],
     content: Iterator[bytes] | None = None, most_bytes: int = ANSWER_BYTES,
 ) -> Answer:
-    """What the peer says; every wait has an end, redirects are not followed. Raises TransientError."""
+    """Returns the peer's answer; every wait ends, redirects are not followed. Raises TransientError."""
     limits = HttpLimits(settings.network_s, min(settings.network_s, 30), most_bytes)
     # A formatted address would lack its password
     url = f"{revealed(peer.stow)}/{target}"

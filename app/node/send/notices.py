@@ -41,14 +41,14 @@ PASSING = frozenset((408, 425, 429))
 
 @dataclass(frozen=True)
 class Notice:
-    """What happened to a job or a conflict."""
+    """An event of a job or a conflict."""
 
     event: str
     job: JobState
 
     @property
     def workflow_id(self) -> str:
-        """The same for the same event."""
+        """Identifies the event: equal for equal events."""
         return f"{self.job.job_id}{EVENT_MARK}{self.event}-{self.job.completed_ms}"
 
     def as_json(self) -> Json:

@@ -108,7 +108,7 @@ def port(node: NodeSettings) -> Finding:
 
 
 def bound(node: NodeSettings, error: OSError) -> Finding:
-    """What a port that cannot be listened on means."""
+    """Explains why a port cannot be listened on."""
     if error.errno == errno.EADDRINUSE:
         return Finding(0, f"port {node.port}: in use, by this node if it is running")
     if error.errno == errno.EACCES:

@@ -54,7 +54,7 @@ def peer_of(text: str) -> dict[str, Any]:
 def jobs_command(
     settings: Settings, action: str, name: str | None, as_json: bool, accession: bool = False
 ) -> int:
-    """What is asked for all jobs, or for one. Raises UsageError for an unknown or ambiguous `name`."""
+    """Runs an action on all jobs, or on one. Raises UsageError for an unknown or ambiguous `name`."""
     from app.node.queue.database import connected, prepare_database
     from app.node.queue.jobs import job_ids
 
@@ -90,7 +90,7 @@ def require_packages(settings: Settings) -> None:
 
 
 def do(settings: Settings, client: DBOSClient, action: str, job_id: str) -> bool:
-    """What is asked for one job; whether the job is to be shown then. Raises UsageError."""
+    """Runs an action on one job; returns whether the job is to be shown then. Raises UsageError."""
     from app.node.queue import jobs
     from app.node.service.parts import audit_trail
     from app.node.studies import retention

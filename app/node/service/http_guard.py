@@ -33,7 +33,7 @@ class RequestGuard:
         self.app, self.names = app, frozenset(name.lower().rstrip(".") for name in (LOCALHOST, *names))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As an ASGI application."""
+        """Handles one ASGI request."""
         status = self.refusal(scope) if scope["type"] == "http" else 0
         if not status:
             await self.app(scope, receive, send)

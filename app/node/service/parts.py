@@ -186,7 +186,7 @@ def sender_part(settings: Settings, executor_id: str, life: Life) -> None:
 
 
 def begin(life: Life) -> None:
-    """What has been loaded lives as long as the process: the garbage collector need not look at it again."""
+    """Freezes what is loaded: it lives as long as the process, so the garbage collector can skip it."""
     gc.collect()
     gc.freeze()
     life.heartbeat.beat()
@@ -227,5 +227,5 @@ def executor_name(role: str, number: int = 0) -> str:
 
 
 def now_s() -> float:
-    """Of a clock that never jumps."""
+    """Returns the time of the monotonic clock in seconds."""
     return time.monotonic()

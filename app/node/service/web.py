@@ -36,7 +36,7 @@ WILDCARDS = ("", "0.0.0.0", "::")
 
 
 class NodeCollector(Collector):
-    """What is looked up when it is asked for: jobs by state, the disk, parts that ended."""
+    """Collects what is looked up on demand: jobs by state, the disk, parts that ended."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -114,7 +114,7 @@ def guarded(app: ASGIApp, settings: NodeSettings) -> ASGIApp:
 
 
 def stow_store(node: Node) -> Store:
-    """The same inbox as the listener's, the same counters, and the same audit trail."""
+    """Returns a store with the listener's inbox, counters and audit trail."""
     from app.node.service.parts import received_by, teller
     from app.node.storage.disk import MEGABYTE
 

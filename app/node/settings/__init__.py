@@ -1,1 +1,1 @@
-"""What a site sets of its node, checked when it is read."""
+"""The settings of a node, checked when they are read."""

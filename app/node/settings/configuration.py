@@ -1,4 +1,4 @@
-"""What a site sets of its node: the section `node` of app.yaml."""
+"""The settings of a node: the section `node` of app.yaml."""
 
 from __future__ import annotations
 
@@ -90,18 +90,18 @@ class Peer(Frozen):
 
     @property
     def address(self) -> str:
-        """Of the machine that results go to."""
+        """Returns the address of the machine that results go to."""
         return self.host or urlsplit(revealed(self.stow)).hostname or ""
 
     @property
     def stand_ins(self) -> tuple[StandIn, ...]:
-        """What may go in the place of the SEG, if it is to get one."""
+        """Returns the fallback encodings that may replace the SEG, if the peer is to get one."""
         wanted = self.instead if "seg" in self.results else ()
         return tuple(kind for kind in wanted if kind not in self.results)
 
 
 class Rule(Frozen):
-    """What to do with studies of a kind; every pattern given must be found (regular expressions)."""
+    """A rule for studies of a kind; every pattern given must be found (regular expressions)."""
 
     calling_ae: str = Field("", description="AE title that sent the study: itself, or a pattern of all of it")
     modality: str = Field("", description="Modality of any of its series: itself, or a pattern of all of it")

@@ -31,7 +31,7 @@ class PortError(OutputError):
 def bound(
     bind: Callable[[], Bound], host: str, port: int, now_s: Callable[[], float] = time.monotonic
 ) -> Bound:
-    """What `bind` gives, tried for some seconds while the port is in use. Raises PortError."""
+    """Returns what `bind` returns, retrying for some seconds while the port is in use. Raises PortError."""
     deadline_s = now_s() + PATIENCE_S
     while True:
         try:

@@ -47,7 +47,7 @@ def redacted(text: str) -> str:
 
 
 def yaml_fault(error: Exception) -> str:
-    """What is wrong in a YAML file, and where; PyYAML's own text quotes the line."""
+    """Describes a fault in a YAML file and its place; PyYAML's own text quotes the line."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return redacted(reason(error))
@@ -55,7 +55,7 @@ def yaml_fault(error: Exception) -> str:
 
 
 def got(fault: dict[str, Any]) -> str:
-    """What came in the place of a right setting, for the end of a sentence; "" where it may be a secret.
+    """Returns the wrong value for the end of a sentence; "" where it may be a secret.
 
     `fault` is one of pydantic's.
     """

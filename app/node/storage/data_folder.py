@@ -80,14 +80,14 @@ class DataFolder:
             raise
 
     def remember(self) -> None:
-        """What `problem` compares with; to be called when the database has been made."""
+        """Records the state that `problem` compares with; to be called when the database exists."""
         paths = [self.node.data, *self.locks]
         if not self.node.database:
             paths.append(self.node.data / "osteon.sqlite")
         self.known = {path: identity_of(path) for path in paths}
 
     def problem(self) -> Problem | None:
-        """What is wrong with the folder now; None where it is the one of the node's start, and well."""
+        """Returns what is wrong with the folder now, None where it is the one of the node's start."""
         try:
             for path, known in self.known.items():
                 if not path.exists() or identity_of(path) != known:
@@ -155,7 +155,7 @@ def holder_of(path: Path) -> Holder | None:
 
 
 def written(path: Path) -> Holder:
-    """What a lock file tells; it is written just after the lock was taken."""
+    """Reads the content of a lock file, which is written just after the lock was taken."""
     with suppress(OSError, ValueError, TypeError):
         return Holder(**json.loads(path.read_text(encoding="utf-8")))
     return UNKNOWN

@@ -17,7 +17,7 @@ REMINDER_S = 600.0
 
 
 class Disk:
-    """What the last look at it found."""
+    """The result of the latest look at the disk."""
 
     def __init__(
         self, folder: Path, minimum_free_bytes: int, now_s: Callable[[], float] = time.monotonic,

@@ -46,7 +46,7 @@ REMEMBERED = 10_000
 
 
 class Outcome(Enum):
-    """What became of an instance that was offered."""
+    """The outcome for an instance that was offered."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
@@ -54,7 +54,7 @@ class Outcome(Enum):
 
 
 class Found(Enum):
-    """What is under a final name after a file was offered for it."""
+    """The file under a final name after another was offered for it."""
 
     OURS = "ours"
     EQUAL = "equal"
@@ -107,7 +107,7 @@ class Inbox:
         return frozenset(name.removesuffix(".dcm") for name in found)
 
     def free_bytes(self) -> int:
-        """What the disk below the inbox still takes."""
+        """Returns the free bytes of the disk below the inbox."""
         return shutil.disk_usage(self.studies).free
 
     def unfinished(self) -> list[Path]:

@@ -74,7 +74,7 @@ def dead_receivers(incoming: Path) -> Iterator[list[Path]]:
 
 
 def remove_unused_locks(incoming: Path) -> None:
-    """Of receivers that ended before they had a folder, or whose folder is removed."""
+    """Removes locks of receivers that ended before they had a folder, or whose folder is gone."""
     for path in incoming.glob(f"*-*{LOCK}"):
         with suppress(FileNotFoundError):
             remove_unused(path)

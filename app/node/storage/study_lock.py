@@ -36,7 +36,7 @@ def series_in_place(data: Path) -> Iterator[Path]:
 
 @contextmanager
 def lock(data: Path, kind: int) -> Iterator[None]:
-    """Of one kind, of `fcntl.flock`. Raises OSError."""
+    """Holds the lock in one mode of `fcntl.flock`. Raises OSError."""
     (data / TRASH).mkdir(parents=True, exist_ok=True)
     with (data / TRASH / LOCK).open("w") as file:
         fcntl.flock(file, kind)

@@ -105,7 +105,7 @@ def is_contested(data: Path, study: str) -> bool:
 
 
 def recover(data: Path, client: DBOSClient, trail: AuditTrail) -> None:
-    """What a crash left of removals: those that were decided are ended, all else comes back."""
+    """Settles removals that a crash cut off: decided ones are completed, all else comes back."""
     if (data / TRASH).is_dir():
         with moving_files(data):
             recover_all(data, client, trail)
@@ -130,7 +130,7 @@ def guarded(study: str, step: Callable[[], None]) -> None:
 
 
 def removal_of(path: Path) -> Removal:
-    """As it was decided."""
+    """Reads a removal as it was decided."""
     values = json.loads(path.read_text(encoding="utf-8"))
     deliveries = tuple((job, peer) for job, peer in values["deliveries"])
     jobs = tuple(values["jobs"])
@@ -207,7 +207,7 @@ def put_back(trash: Path, folder: Path, conflicts: Path) -> None:
 
 
 def put_before(first: Path, later: Path, conflicts: Path) -> None:
-    """Of two versions of an instance the first is in use, and the later is in conflict with it."""
+    """Makes the first of two versions the one in use, and the later one a conflict with it."""
     if same_content(first, later):
         return
     conflicts.mkdir(exist_ok=True)

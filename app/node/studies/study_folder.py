@@ -1,4 +1,4 @@
-"""What of a study lies in the inbox, looked up again only where something changed."""
+"""The content of studies in the inbox, looked up again only where something changed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class StudyFolders:
 
     @property
     def contents(self) -> dict[str, Content]:
-        """As of the latest look."""
+        """Returns the contents found by the latest look."""
         return {study: each.content for study, each in self.known.items()}
 
     def look(self) -> dict[str, Content]:
@@ -93,7 +93,7 @@ def read_study(folder: Path, before: Seen | None = None) -> Seen:
 
 
 def content_of(series: list[SeriesFolder], corrections: int = 0) -> Content:
-    """What counts of a study: the images of its patient; where there are none, all that there is."""
+    """Returns the images of the study's patient; where there are none, all instances."""
     counted = [each for each in series if is_acquired(each.instance.sop_class_uid)] or series
     images = [each for each in counted if is_segmentable(each.instance.sop_class_uid)]
     names = tuple(path for each in counted for path in each.paths)
@@ -148,7 +148,7 @@ def stamp(folders: tuple[Path, ...]) -> Stamp:
 
 
 def described(study: str, series: str, path: Path) -> Instance:
-    """What an instance says of its series; UIDs alone where it has become unreadable."""
+    """Describes the series of an instance; by UIDs alone where it has become unreadable."""
     try:
         return read_instance(path)
     except UnreadableError:

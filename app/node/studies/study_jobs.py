@@ -27,7 +27,7 @@ class StudyJobs:
 
     @property
     def ids(self) -> list[str]:
-        """Of the jobs."""
+        """Returns the ids of the jobs."""
         return [row.workflow_id for row in self.rows]
 
     @property

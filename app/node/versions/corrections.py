@@ -160,7 +160,7 @@ class Corrections:
         self.corrected.add(study)
 
     def _tell(self, correction: Correction) -> None:
-        """Of every correction, whoever decided it and whenever it comes to its end."""
+        """Records every correction in the audit trail, whoever decided it and whenever it ends."""
         study, instances = correction.study, len(correction.swaps)
         log.info("corrected", study_instance_uid=study, instances=instances, attributes=correction.keywords)
         self.trail.changed(study, instances, CORRECTED)
@@ -253,7 +253,7 @@ class Corrections:
         return frozenset(name for each in rows(self.client, row.study) for name in each.versions)
 
     def _path_of(self, study: str, version: Version) -> str:
-        """Of the instance that a version is of, below its study; '' for one that cannot be read."""
+        """Returns the instance of a version as a path below its study; '' for an unreadable one."""
         try:
             instance = read_instance(self.data / CONFLICTS / study / version.name)
         except UnreadableError:
@@ -280,6 +280,6 @@ def conflict_of(study: str, group: Sequence[Candidate], why: Verdict, names: fro
 
 
 def fingerprint_of(versions: Iterable[Version], number: int) -> str:
-    """The same for the same versions of the same state of a study."""
+    """Identifies versions and state of a study: equal for equal ones."""
     text = "\n".join((*sorted(version.name for version in versions), str(number)))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

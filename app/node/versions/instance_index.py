@@ -60,5 +60,5 @@ class InstanceIndex:
 
 
 def hashes_of(images: Sequence[str]) -> Hashes:
-    """Of the instances' UIDs, whatever their series."""
+    """Hashes the instances' UIDs, whatever their series."""
     return np.array([hash(image.rpartition("/")[2]) for image in images], np.int64)

@@ -57,19 +57,19 @@ class Correction:
 
 
 def studies_in_conflict(data: Path) -> list[str]:
-    """Those of which other versions came."""
+    """Returns the studies of which other versions came."""
     with suppress(FileNotFoundError), os.scandir(data / CONFLICTS) as entries:
         return [entry.name for entry in entries if entry.is_dir()]
     return []
 
 
 def conflicting(data: Path, study: str) -> list[Version]:
-    """What came under UIDs that are taken, oldest name first."""
+    """Returns the versions that came under UIDs that are taken, oldest name first."""
     return versions_in(data / CONFLICTS / study)
 
 
 def replaced(data: Path, study: str) -> list[Version]:
-    """What is not in use any more, or never was."""
+    """Returns the versions that are no longer in use, or never were."""
     return versions_in(data / REPLACED / study)
 
 
@@ -87,7 +87,7 @@ def swap_of(data: Path, study: str, path: str, version: Version) -> Swap:
 
 
 def version_name(sop_instance_uid: str, path: Path) -> str:
-    """As the inbox names a version. Raises OSError."""
+    """Returns a version's name as the inbox writes it. Raises OSError."""
     return f"{sop_instance_uid}.{content_hash(path)[:HASH_LETTERS]}.dcm"
 
 
@@ -144,7 +144,7 @@ def bring_in(data: Path, study: str, swap: Swap) -> None:
 
 
 def correction_of(values: Json) -> Correction:
-    """As `carry_out` wrote it."""
+    """Reads a correction as `carry_out` wrote it."""
     swaps = tuple(Swap(**each) for each in values["swaps"])
     return Correction(values["study"], tuple(values["keywords"]), swaps, tuple(values["unwanted"]))
 

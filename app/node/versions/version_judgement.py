@@ -1,4 +1,4 @@
-"""What a version of an instance is: a correction, of no matter, or one for a person to judge."""
+"""Judges a version of an instance: a correction, of no matter, or one for a person to decide."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOTHING, NOBODYS = Difference((), ()), Belonging("", "", "", "", "")
 
 
 class Kind(Enum):
-    """What of a version is to be seen to.
+    """The kinds of version that need an action.
 
     The instance of a stray is gone: it was removed with its study while the version came.
     """

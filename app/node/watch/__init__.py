@@ -1,1 +1,1 @@
-"""What an administrator sees: logs, audit trail, metrics, notices, checks."""
+"""Logs, audit trail, metrics, and the processes and loops of a node."""

@@ -152,7 +152,7 @@ class AuditTrail:
         return message
 
     def _source(self, message: ElementTree.Element) -> None:
-        """Whose trail it is; the schema (PS3.15 A.5.1) wants it behind those who took part."""
+        """Adds the audit source, which the schema (PS3.15 A.5.1) wants behind the participants."""
         ElementTree.SubElement(message, "AuditSourceIdentification", AuditSourceID=self.ae_title)
 
     def _participant(self, message: ElementTree.Element, who: Participant) -> None:

@@ -1,4 +1,4 @@
-"""What keeps the node and its processes in touch: heartbeats, and the signal to stop."""
+"""The link between the node and its processes: heartbeats, and the signal to stop."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class StopSignal:
 
 @dataclass(frozen=True)
 class Life:
-    """What a child process tells the node, and what the node tells it."""
+    """The messages between a child process and the node."""
 
     ready: ProcessEvent
     heartbeat: Heartbeat

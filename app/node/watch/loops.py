@@ -1,4 +1,4 @@
-"""What the node looks at again and again, each in its own thread: one that fails or hangs stops no other."""
+"""Repeated looks of the node, each in its own thread: one that fails or hangs stops no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told. Several processes count; their counts meet in files of `metrics_folder`.
+"""Metrics for Prometheus. Several processes count; their counts meet in files of `metrics_folder`.
 
 The folder is named in the environment before prometheus_client is imported, as that wants it.
 """

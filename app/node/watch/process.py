@@ -164,7 +164,7 @@ def failed(error: Exception, reason: Any) -> int:
 
 
 def encoded_reason(code: str, sentence: str, is_lasting: bool) -> bytes:
-    """As much of the sentence as there is room for."""
+    """Encodes a reason, with as much of the sentence as there is room for."""
     content = {"code": code, "sentence": sentence, "is_lasting": is_lasting}
     encoded = json.dumps(content).encode()
     if len(encoded) < REASON_BYTES:
@@ -173,7 +173,7 @@ def encoded_reason(code: str, sentence: str, is_lasting: bool) -> bytes:
 
 
 def reason_of(content: bytes) -> dict[str, Any]:
-    """What a part said before it ended; nothing where it was killed while it said it."""
+    """Reads the reason that a part left before it ended; empty where it was killed while writing."""
     try:
         return dict(json.loads(content or b"{}"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the HTML report says, as plain text in the order in which it stands there."""
+"""The content of the HTML report, as plain text in the order in which it stands there."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def segment_row(segment: Segment, row: SegmentMeasurements | None, flags: tuple[
 
 
 def colour_of(segment: Segment) -> str:
-    """As CSS writes it."""
+    """Returns the segment's colour in CSS notation."""
     return f"#{bytes(segment.rgb).hex()}"
 
 
@@ -88,6 +88,6 @@ def number(measured: Measured, unit: str) -> str:
 
 
 def meanings(flags: tuple[Flag, ...], values: set[int]) -> tuple[str, ...]:
-    """What may be wrong with a bone or one of its fragments, each kind once."""
+    """Returns what may be wrong with a bone or one of its fragments, each kind once."""
     found = (MEANINGS[flag.code] for flag in flags if values & set(flag.values))
     return tuple(dict.fromkeys(found))

@@ -50,7 +50,7 @@ def drawn_part(segment: Segment, mesh: Mesh) -> dict[str, Any]:
 
 
 def packed(numbers: np.ndarray[Any, Any]) -> str:
-    """As text."""
+    """Encodes numbers as text."""
     return base64.b64encode(np.ascontiguousarray(numbers).tobytes()).decode()
 
 

@@ -1,4 +1,4 @@
-"""What it brings to read the next study while the networks are over the present one: two in a row, both ways.
+"""The gain from prefetching: two studies in a row, with and without reading the next one ahead.
 
     python -m benchmarks.ahead [--models FOLDER] [--pairs 2] [--uncompressed]
 
@@ -97,7 +97,7 @@ def one(segmenter: Segmenter, job_id: str) -> None:
 
 
 def write_studies(data: Path, compressed: bool) -> None:
-    """The same CT twice, as two jobs have it."""
+    """Writes the same CT twice, as two jobs have it."""
     phantom = phantom_ct(np.random.default_rng(3), (0.8, 0.8, 1.0))
     folder = job_folder(data, FIRST).input
     write_series(phantom.ct, folder)

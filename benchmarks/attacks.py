@@ -1,4 +1,4 @@
-"""What hostile peers and files cost: seconds of CPU and peak memory, each attack in a process of its own.
+"""The cost of hostile peers and files: CPU seconds and peak memory, each attack in a process of its own.
 
     python -m benchmarks.attacks [--tree FOLDER]
 

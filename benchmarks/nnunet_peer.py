@@ -38,7 +38,7 @@ class Clock:
 
 
 def predicted(predictor: nnUNetPredictor, hu: np.ndarray, spacing: list[float], clock: Clock) -> np.ndarray:
-    """What nnUNetPredictor.predict_single_npy_array does, stage by stage."""
+    """Predicts like nnUNetPredictor.predict_single_npy_array, stage by stage."""
     plans, configuration = predictor.plans_manager, predictor.configuration_manager
     preprocessor = configuration.preprocessor_class(verbose=False)
     data, _, properties = preprocessor.run_case_npy(

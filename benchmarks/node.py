@@ -1,4 +1,4 @@
-"""What small studies take through the whole node, and what the node adds to the segmentation itself.
+"""The time of small studies through the whole node, and the node's own share beside the segmentation.
 
     python -m benchmarks.node [--studies 100] [--data FOLDER]
 

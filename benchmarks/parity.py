@@ -135,7 +135,7 @@ def full_size(case: Case) -> Case:
 
 
 def package_of(folder: Path, models: Path) -> DirectPackage:
-    """What `osteon models import` makes of a folder; the labels' meanings are not looked at."""
+    """Imports a folder like `osteon models import`; the labels' meanings are not looked at."""
     cascade = next(folder.glob("3d_cascade_fullres/*/*"), folder)
     model = read_published(cascade, Wanted())
     code = {"value": "272673000", "scheme": "SCT", "meaning": "Bone"}

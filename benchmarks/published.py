@@ -131,7 +131,7 @@ def whole_ct(work: Path) -> Path:
 
 
 def package_of(folder: Path) -> Path:
-    """The same as a package of Osteon."""
+    """Returns the folder as a package of Osteon."""
     models = folder.parent / "models"
     if not (models / folder.name / PACKAGE_FILE).is_file():
         model = read_published(folder, Wanted())
@@ -181,7 +181,7 @@ def ran(command: list[str], folder: Path) -> Measured:
 
 
 def stages(done: Measured) -> dict[str, list[float]]:
-    """What a program printed last."""
+    """Returns the stages that a program printed last."""
     return json.loads(done.output.strip().splitlines()[-1])
 
 
@@ -191,7 +191,7 @@ def working(done: Measured) -> float:
 
 
 def least_dice(found: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Of all values but the background's."""
+    """Returns the least Dice of all values but the background's."""
     shares = []
     for value in np.union1d(found, other)[1:]:
         here, there = found == value, other == value

@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """What the command line says."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--slices", type=int, default=274, help="instances of a series")
     parser.add_argument("--repeats", type=int, default=5, help="turns of each receiver")

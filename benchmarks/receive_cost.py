@@ -1,4 +1,4 @@
-"""What one received instance costs the listener: CPU time, and the rate from one sender.
+"""The listener's cost of one received instance: CPU time, and the rate from one sender.
 
 Run by `benchmarks.paired`, which compares two checkouts; the modules are those of the one it runs in. On ext4
 the rate falls from run to run: each new file looks past all inodes that were deleted in the last minutes.

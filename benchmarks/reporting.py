@@ -81,7 +81,7 @@ def stages(made: Segmentation, folder: Path) -> dict[str, float]:
 
 
 def processor_s(work: Callable[[], object]) -> float:
-    """What it takes of the processor."""
+    """Returns the processor seconds that `work` takes."""
     began_s = time.process_time()
     work()
     return time.process_time() - began_s

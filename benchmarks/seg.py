@@ -89,7 +89,7 @@ def measured(write: Callable[[], object]) -> tuple[float, float]:
 
 
 def peak_mb() -> float:
-    """Of this process so far."""
+    """Returns the peak memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000
 
 

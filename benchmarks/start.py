@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def processor_s(script: str) -> float:
-    """Of a process that runs it."""
+    """Returns the processor seconds of a process that runs the script."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

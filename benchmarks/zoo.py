@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def outcome(bundle: Path, work: Path) -> str:
-    """What became of one bundle."""
+    """Runs one bundle and returns what became of it."""
     folder = work / bundle.name
     shutil.copytree(bundle, folder, ignore=lambda *_: ["models"])
     try:
@@ -91,7 +91,7 @@ def made_volume() -> Volume:
 
 
 def of_osteon(model: PublishedBundle, volume: Volume, work: Path) -> NDArray[np.uint8]:
-    """As `osteon models import` and `osteon run` do it."""
+    """Segments like `osteon models import` and `osteon run`."""
     rows = [row_of(f"label_{value}", value, BONE) for value in model.values.values()]
     path = install(model, NewPackage("made", "Made", rows, ""), work / "models") / PACKAGE_FILE
     return segment(volume, read_package(path), Networks(Device("torch")), lambda *_: None).label_map.labels

@@ -26,7 +26,7 @@ class MissingResult:
 
 @dataclass(frozen=True, eq=False)
 class Attempts:
-    """What of one series' results could not be made; `errors` are those of `missing`, in their order."""
+    """The results of one series that could not be made; `errors` are those of `missing`, in their order."""
 
     missing: list[MissingResult] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Attempts:
 
 
 def missing_result(kind: str, error: Exception) -> MissingResult:
-    """What an error says of a result."""
+    """Describes a missing result from the error that it ended with."""
     if isinstance(error, OsteonError):
         return MissingResult(kind, error.code, str(error))
     return MissingResult(kind, "defect", DEFECT)

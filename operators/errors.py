@@ -88,7 +88,7 @@ class TransientError(OsteonError):
 
 
 def shortage(error: BaseException) -> TransientError | None:
-    """What the operating system would not give now and may give later: memory, a thread, a process, a file.
+    """Returns a TransientError where the system lacks something for now: memory, a thread, a process, a file.
 
     Also where that is the cause of another error, such as one that takes a file for unreadable.
     """
@@ -119,7 +119,7 @@ def says(error: BaseException, numbers: tuple[int, ...], words: tuple[str, ...])
 
 
 def reason(error: BaseException) -> str:
-    """What a library's error says, for a sentence of ours: without the names of its types and functions."""
+    """Returns a library's error for a sentence of ours: without the names of its types and functions."""
     if isinstance(error, KeyError):
         return f"the key {error.args[0]!r} is missing" if error.args else "a key is missing"
     if isinstance(error, OSError) and error.strerror:

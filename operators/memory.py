@@ -13,7 +13,7 @@ LARGE_BYTES = 1 << 20
 
 
 def memory_bytes(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
-    """What this process may take at most: the machine's memory, or less where a control group says so."""
+    """Returns the memory that this process may use: the machine's, or less under a control group."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([machine, *group_limits(cgroups, own)])
 

@@ -31,7 +31,7 @@ def nothing(*_: object, **__: object) -> Iterator[pkgutil.ModuleInfo]:
 
 
 def import_monai() -> None:
-    """What MONAI's networks and transforms need of each other, whichever of them is wanted then.
+    """Imports all that MONAI's networks and transforms need of each other.
 
     They import each other in circles, which open from this side only.
     """

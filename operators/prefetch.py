@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
-    """The same items in the same order; what making one raises comes when it is its turn.
+    """Yields the items in their order, each made ahead; an error comes when it is its item's turn.
 
     Worth it where both take time and let go of Python's lock, as networks and arrays' arithmetic do.
     """

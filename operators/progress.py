@@ -1,4 +1,4 @@
-"""What a run tells the outside while it goes on: stages begun and ended, and how far they are."""
+"""Observers of a run: stages begun and ended, and how far they are."""
 
 from __future__ import annotations
 

@@ -34,5 +34,5 @@ class Targets:
     attempts: Attempts = field(default_factory=Attempts)
 
     def making(self, series: Series, made: Segmentation) -> Making:
-        """What all DICOM results of a series share."""
+        """Returns the provenance that all DICOM results of a series share."""
         return Making(series, made.package, self.made_at, self.software_version, self.revision, made.ways)

@@ -1,4 +1,4 @@
-"""What a training runs on: the device, its arithmetic, what it is taken to draw."""
+"""The device that a training runs on, its arithmetic, and the power it is taken to draw."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def training_device() -> torch.device:
 
 
 def stated_watts(device: str, threads: int) -> float:
-    """What a training with so many busy threads is taken to draw."""
+    """Returns the watts that a training with so many busy threads is taken to draw."""
     return WATTS_A_THREAD * threads + (WATTS_A_GPU if device == "cuda" else 0.0)
 
 

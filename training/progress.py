@@ -1,4 +1,4 @@
-"""What a training says of where it is; whoever starts it decides how that is shown."""
+"""Progress of a training; whoever starts it decides how that is shown."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def recipe_of(table: dict[str, Any]) -> Recipe:
-    """What a parsed training.toml describes. Raises ValueError where a held-out case is used."""
+    """Reads a parsed training.toml. Raises ValueError where a held-out case is used."""
     networks, watched = table.pop("networks").items(), table.pop("validation", None)
     require_held_out(table, watched or {})
     made = {name: network_recipe(name, row, table["classes"]) for name, row in networks}
@@ -156,7 +156,7 @@ def require_known(where: str, row: dict[str, Any], known: tuple[str, ...] | list
 
 
 def problems(network: NetworkRecipe) -> Iterator[str]:
-    """What would stop a training only after minutes."""
+    """Yields faults that would stop a training only after minutes."""
     step = 2 ** (len(network.filters) - 1)
     if any(side % step for side in network.patch):
         yield f"a patch in steps of {step} voxels for {len(network.filters)} levels, got {network.patch}"

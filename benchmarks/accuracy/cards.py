@@ -64,7 +64,7 @@ def side_sentence(rows: Sequence[Row]) -> str:
 
 
 def negative_sentence(rows: Sequence[Row]) -> str:
-    """What was found where nothing is."""
+    """Returns a sentence on what was found where there is nothing to find."""
     sure = max((row["mean"] for row in rows), default=0.0)
     return (
         f"In {found(rows)} of {len(rows)} scans without these bones something is found;\n"

@@ -141,7 +141,7 @@ def simulated_part(rows: Rows) -> Iterator[str]:
 
 
 def changed_part(rows: Rows) -> Iterator[str]:
-    """What makes a scan worse, and what must not."""
+    """Yields the part on changes that make a scan worse, and on those that must not."""
     simulated = DEGRADED_SIMULATED
     yield f"## Degradations\n\n{DEGRADATIONS.format(patient=DEGRADED_PATIENT, simulated=simulated)}"
     for group, heading in (("degradations", ""), ("positions", f"## Positions\n\n{POSITIONS}")):

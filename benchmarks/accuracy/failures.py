@@ -1,4 +1,4 @@
-"""What went wrong, in words: for the document and the model cards."""
+"""Failures in words, for the document and the model cards."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def failures_of(row: Row) -> Iterator[str]:
 
 
 def bone_failures(bone: dict[str, Any]) -> Iterator[str]:
-    """What became of the fragments of one bone."""
+    """Yields what became of the fragments of one bone."""
     name, fragments = plain(bone["name"]), bone["fragments"]
     missed = [f"{fragment['volume_ml']:.1f}" for fragment in fragments if not fragment["found"]]
     if missed:

@@ -50,7 +50,7 @@ def fragment_iou(rows: Sequence[Row]) -> float | None:
 
 
 def whole_iou(rows: Sequence[Row]) -> float | None:
-    """What `fragment_iou` had been with no bone split at all."""
+    """Returns what `fragment_iou` would be with no bone split at all."""
     return mean(bone["whole_iou"] for bone in fractured(split_rows(rows)))
 
 
@@ -64,12 +64,12 @@ def fragments(measure: str) -> Callable[[Sequence[Row]], float | None]:
 
 
 def false_fragments(rows: Sequence[Row]) -> float | None:
-    """What intact bones were cut into beyond one, a bone."""
+    """Returns the mean number of pieces beyond one that an intact bone was cut into."""
     return mean(bone["false_fragments"] for bone in intact(split_rows(rows)))
 
 
 def merges_and_splits(rows: Sequence[Row]) -> float | None:
-    """Of a fractured bone."""
+    """Returns the mean number of merges and splits of a fractured bone."""
     return mean(bone["merges"] + bone["splits"] for bone in fractured(split_rows(rows)))
 
 
@@ -105,7 +105,7 @@ class Aim:
 
     @property
     def verdict(self) -> str:
-        """Of the unseen patients, or of all runs; what was not measured is not met."""
+        """Returns the verdict on the unseen patients, or on all runs; what was not measured is not met."""
         if self.seen is None:
             return "not measured"
         if self.reaches(self.aim):

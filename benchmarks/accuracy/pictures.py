@@ -53,7 +53,7 @@ def save_small(source: Path, path: Path) -> None:
 
 
 def caption(row: Row) -> str:
-    """What is seen, and how well it was read."""
+    """Returns a caption: the case, and how well it was read."""
     figure = figures.anatomy("iou")([row])
     broken = figures.fragment_iou([row])
     text = f"{row['group']}: {row['case']}, anatomy IoU {figure:.3f}"

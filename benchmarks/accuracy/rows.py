@@ -61,7 +61,7 @@ class Rows:
 
 
 def read_rows(folder: Path) -> Rows:
-    """What a former run left."""
+    """Reads the rows that an earlier run left."""
     rows = Rows(folder)
     for path in sorted(folder.glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():

@@ -108,7 +108,7 @@ def plain(name: str) -> str:
 
 
 def negative_table(rows: Sequence[Row], least: float) -> str:
-    """What was found where nothing is, and how sure the coarse network was."""
+    """Returns the table of what was found where nothing is, with the coarse network's confidence."""
     heading = ("scan", "found", "surest voxel", f"mean of what was taken for bone (found from {least:g})")
     lines = [
         (row["case"], found_text(row), number(row["peak"], 2), number(row["mean"], 2)) for row in rows
@@ -162,7 +162,7 @@ def scan_of(row: Row) -> str:
 
 
 def change_of(row: Row) -> str:
-    """What was done to the scan."""
+    """Returns the change that was made to the scan."""
     return str(row["case"]).split(": ")[1]
 
 

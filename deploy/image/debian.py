@@ -24,7 +24,7 @@ def packages(status: str, vendor: str) -> list[dict[str, str]]:
 
 
 def component(name: str, version: str, kind: str, qualifiers: str = "") -> dict[str, str]:
-    """As CycloneDX 1.6 has it."""
+    """Returns a component in CycloneDX 1.6."""
     url = f"pkg:{kind}/{quote(name, safe='')}@{quote(version, safe='.-_~')}{qualifiers}"
     return {"bom-ref": url, "type": "library", "name": name, "version": version, "purl": url}
 

@@ -76,7 +76,7 @@ def libraries(folder: Path) -> Iterator[Path]:
 
 
 def link_copies(folder: Path) -> None:
-    """Of libraries with the same content one is kept, the others become links to it."""
+    """Replaces libraries of equal content by links to one of them."""
     kept: dict[str, Path] = {}
     for path in sorted(libraries(folder)):
         first = kept.setdefault(hashlib.sha256(path.read_bytes()).hexdigest(), path)

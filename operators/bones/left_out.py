@@ -1,4 +1,4 @@
-"""What networks found but is not shown: bones less likely there than not, far pieces that are no bone."""
+"""Leaves out what networks found but is not shown: bones less likely than not, far pieces without bone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FarPiece:
 
     @property
     def sentence(self) -> str:
-        """As it is said of the bone."""
+        """Returns the sentence about the bone."""
         return (
             f"a piece of {self.volume_ml:.1f} ml, {self.distance_mm:.0f} mm from the bone, "
             "is as uniform as contrast medium or darker than bone: left out."

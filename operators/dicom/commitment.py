@@ -50,7 +50,7 @@ class Commitment:
 
 
 def decoded_commitment(content: bytes, encoding: Encoding) -> Commitment:
-    """Of an encoded data set, if that has few enough elements to be decoded. Raises UnreadableError."""
+    """Decodes a data set if it has few enough elements to be decoded. Raises UnreadableError."""
     require_few_elements(content, encoding, MAXIMUM_ELEMENTS)
     try:
         dataset = read_dataset(BytesIO(content), not encoding.explicit, not encoding.big_endian)
@@ -60,7 +60,7 @@ def decoded_commitment(content: bytes, encoding: Encoding) -> Commitment:
 
 
 def read_commitment(dataset: Dataset) -> Commitment:
-    """Of a request or a report. Raises UnreadableError for names that are no UIDs."""
+    """Reads a request or a report. Raises UnreadableError for names that are no UIDs."""
     transaction = text((dataset,), "TransactionUID")
     named = _names(items(dataset, "ReferencedSOPSequence"))
     failed = items(dataset, "FailedSOPSequence")
@@ -108,7 +108,7 @@ def _reason(item: Dataset) -> int:
 
 
 def reason_text(reason: int) -> str:
-    """As people read it, with its code."""
+    """Returns a failure reason in words, with its code."""
     return f"{reason:04X}H {REASONS.get(reason, 'of its own')}" if reason else "no reason given"
 
 

@@ -125,7 +125,7 @@ def padded_box(box: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
 def segments_of(
     bone: FracturedBone, labels: Labels, source: Grid, package: FracturePackage
 ) -> list[Segment]:
-    """What each label value of one bone is; values that no voxel of the source grid got are left out."""
+    """Describes each label value of one bone; values that no voxel of the source grid got are left out."""
     label = bone.outline.region.label
     found = labels[bone.outline.box.slices][bone.outline.inside]
     counts = np.bincount(found, minlength=label.last_value + 1)

@@ -104,7 +104,7 @@ def flooded(
 
 
 class Face(NamedTuple):
-    """What two regions share: the sum of the evidence over it, and its size in voxel sides."""
+    """The face between two regions: the sum of the evidence over it, and its size in voxel sides."""
 
     total: float
     size: int

@@ -32,7 +32,7 @@ CONTACT_MM = 6.0
 
 @dataclass(frozen=True, eq=False)
 class FractureEvidence:
-    """What the fracture network says of one bone, arrays (I, J, K) on one isotropic grid.
+    """The fracture network's output for one bone, arrays (I, J, K) on one isotropic grid.
 
     `bone` is the bone's mask, `others` that of the bones around it; `contact` is the probability of a
     surface between two fragments.

@@ -31,7 +31,7 @@ def closed_outlines(mask: NDArray[np.bool_]) -> list[Points]:
 
 
 def corners(outline: Points) -> Points:
-    """The same closed outline without points on straight lines."""
+    """Returns the closed outline without points on straight lines."""
     step, following = outline - np.roll(outline, 1, axis=0), np.roll(outline, -1, axis=0) - outline
     bends = np.abs(step[:, 0] * following[:, 1] - step[:, 1] * following[:, 0]) > 1e-9
     return outline[bends]

@@ -14,10 +14,10 @@ Labels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Largest:
-    """Of what has one of `values`, taken as one region, the largest component stays, and those as large.
+    """A rule for voxels with one of `values`, taken as one region: its largest component stays, as do those
+    as large and every other of `kept_mm3` or more.
 
-    So does every other of `kept_mm3` or more. Voxels hang together over `connected` = 1 faces, 2 edges too,
-    3 corners too.
+    Voxels hang together over `connected` = 1 faces, 2 edges too, 3 corners too.
     """
 
     values: tuple[int, ...]

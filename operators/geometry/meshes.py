@@ -41,12 +41,12 @@ class Mesh:
 
     @property
     def area_mm2(self) -> float:
-        """Of all faces."""
+        """Returns the area of all faces."""
         return float(np.linalg.norm(self.crosses, axis=1).sum() / 2)
 
     @property
     def volume_mm3(self) -> float:
-        """Of the inside; negative where the faces are turned inside out."""
+        """Returns the enclosed volume; negative where the faces are turned inside out."""
         corners = self.vertices_lps[self.faces[:, 0]].astype(np.float64)
         return float((corners * self.crosses).sum() / 6)
 

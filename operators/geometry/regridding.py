@@ -26,7 +26,7 @@ def onto_grid(label_map: LabelMap, grid: Grid) -> LabelMap:
 
 
 def widened(label_map: LabelMap, other: LabelMap) -> LabelMap:
-    """The same labels on their grid, carried on until it holds every labelled voxel of `other`."""
+    """Extends the labels' grid until it holds every labelled voxel of `other`."""
     low, high = _reach(other, label_map.grid)
     before = np.maximum(-low, 0)
     after = np.maximum(high - label_map.grid.shape, 0)

@@ -1,4 +1,4 @@
-"""What may be amiss with the values of an image, whatever is found in it: codes and meanings."""
+"""Doubts about the values of an image, whatever is found in it: codes and meanings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VALUE_MEANINGS = {
 
 @dataclass(frozen=True)
 class Note:
-    """What was mended or is doubtful in the values of an image: a key of VALUE_MEANINGS, and a sentence."""
+    """A mend of, or a doubt about, an image's values: a key of VALUE_MEANINGS, and a sentence."""
 
     code: str
     text: str

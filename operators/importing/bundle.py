@@ -81,7 +81,7 @@ def read_bundle(folder: Path, wanted: Wanted) -> PublishedBundle:
 
 
 def name_of(metadata: dict[str, Any], folder: Path) -> str:
-    """What the bundle calls itself."""
+    """Returns the bundle's own name."""
     return str(metadata.get("name") or folder.resolve().name)
 
 
@@ -121,7 +121,7 @@ def require_one_ct(metadata: dict[str, Any], arguments: dict[str, Any]) -> None:
 
 
 def formats_of(metadata: dict[str, Any], side: str) -> dict[str, Any]:
-    """What metadata.json says of the network's inputs or outputs."""
+    """Returns metadata.json's description of the network's inputs or outputs."""
     found: dict[str, Any] = metadata.get("network_data_format", {}).get(side, {})
     return found
 

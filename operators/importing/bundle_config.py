@@ -59,7 +59,7 @@ class BundleConfig:
         return self.followed(value[1:]) if REFERENCE.fullmatch(value) else value
 
     def followed(self, path: str) -> Any:
-        """What a reference such as a::b means."""
+        """Resolves a reference such as a::b."""
         value: Any = self.table
         for part in re.split("::|#", path):
             value = value[int(part)] if isinstance(value, list) else value[part]

@@ -19,7 +19,7 @@ ORDERS = (
 
 
 def outcome_of(transforms: list[Given], values: tuple[int, ...]) -> Outcome:
-    """What becomes of the network's outputs, which write `values`. Raises ModelError for another order."""
+    """Reads the steps after the network, which writes `values`. Raises ModelError for another order."""
     outcome, seen = Outcome("none", connected=3), []
     for name, given in known(transforms, OUTCOMES):
         changed = OUTCOMES[name](given, outcome)

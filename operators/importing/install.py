@@ -40,7 +40,7 @@ DRAFT_NOTE = """\
 
 @dataclass(frozen=True)
 class NewPackage:
-    """What a package is to be called, and what its labels are."""
+    """The name of a new package, and its labels."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""What the classes of a published model are: looked up in tables, or left to be filled in."""
+"""The meanings of a published model's classes: looked up in tables, or left to be filled in."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def label_rows(values: Mapping[str, int], table: LabelTable, by_value: bool) -> 
 
 
 def with_fragments(rows: list[dict[str, Any]], table: LabelTable) -> list[dict[str, Any]]:
-    """The same rows with the values of each bone's fragments; a bone that has none in the table has one.
+    """Adds the values of each bone's fragments to the rows; a bone that has none in the table has one.
 
     Raises UsageError where no bone is to be split.
     """

@@ -150,7 +150,7 @@ def arguments_of(plans: dict[str, Any], stage: dict[str, Any], dimensions: int) 
 
 
 def normalisation_of(plans: dict[str, Any]) -> tuple[Normalisation, tuple[float, float]]:
-    """What is done to intensities, and the window that is clipped."""
+    """Returns the normalisation of intensities, and the window that is clipped."""
     name = plans["normalization_schemes"][0]
     if name not in SCHEMES:
         unsupported(f"expected a normalisation of {list(SCHEMES)}, got {name}", "preprocessing_unsupported")

@@ -160,7 +160,7 @@ def outputs_of(dataset: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, int]
 def normalisation_of(
     plans: dict[str, Any], configuration: dict[str, Any]
 ) -> tuple[Normalisation, tuple[float, float]]:
-    """What is done to intensities, and the window that is clipped."""
+    """Returns the normalisation of intensities, and the window that is clipped."""
     name = configuration["normalization_schemes"][0]
     if name not in SCHEMES:
         unsupported(f"expected a normalisation of {list(SCHEMES)}, got {name}", "preprocessing_unsupported")

@@ -33,7 +33,7 @@ def model_tables(model: Published, orientation: str, folder: Path) -> list[Table
 def nnunet_tables(
     model: PublishedModel, orientation: str, folder: Path, place: tuple[str, ...] = ()
 ) -> list[Table]:
-    """Those of an nnU-Net, of the stage before it, of the network that splits its bones; below `place`."""
+    """Returns the tables of an nnU-Net, of the stage before it, and of the network that splits its bones."""
     tables = stage_tables(model, place, orientation, folder)
     if model.previous is not None:
         tables += nnunet_tables(model.previous, orientation, folder, (*place, "previous"))

@@ -22,7 +22,7 @@ LONGEST = 20_000
 
 
 def largest_of_v1(folder: Path, values: Iterable[int]) -> tuple[Largest, ...]:
-    """What version 1 does to the labels `values` of a trainer's folder; nothing without a file.
+    """Reads version 1's rules for the labels `values` of a trainer's folder; none without a file.
 
     Raises ModelError for one that cannot be read.
     """
@@ -52,7 +52,7 @@ def sizes_of(text: str) -> dict[Any, Any] | None:
 
 
 def largest_of_v2(folder: Path, folds: Iterable[str], values: Iterable[int]) -> tuple[Largest, ...]:
-    """What version 2 found best for a trainer's folder, or for these of its folds; nothing without a file.
+    """Reads version 2's rules for a trainer's folder, or for some of its folds; none without a file.
 
     Raises ModelError for a step that is not known.
     """
@@ -73,7 +73,7 @@ def steps_of_pickle(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def steps_of_table(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """The same, as they are written beside the pickle for people."""
+    """Reads the steps as they are written beside the pickle for people."""
     table = json.loads(path.read_text(encoding="utf-8"))
     return list(zip(table["postprocessing_fns"], table["postprocessing_kwargs"], strict=True))
 

@@ -75,7 +75,7 @@ class PublishedBundle(Published):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of a published folder: folds (none: all), the name of their file, the stage before."""
+    """A request for a published folder: folds (none: all), the name of their file, the stage before."""
 
     folds: tuple[str, ...] = ()
     checkpoint: str | None = None
@@ -84,7 +84,7 @@ class Wanted:
 
     @property
     def others(self) -> Wanted:
-        """What is asked of the networks that go with it."""
+        """Returns the request for the networks that go with it."""
         return Wanted(self.folds, mirroring=self.mirroring)
 
 

@@ -48,7 +48,7 @@ STEP, STEPPED = 8, 0.99
 
 
 class Kind(StrEnum):
-    """What the image says of its values."""
+    """The kinds of finding about an image's values."""
 
     PROVED = "proved"
     UNKNOWN = "unknown"
@@ -63,7 +63,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What the image says, and the figures that show it; `offset` is how much too high all values are."""
+    """A finding about an image's values and its figures; `offset` is how much too high all values are."""
 
     kind: Kind
     evidence: str = ""
@@ -71,7 +71,7 @@ class Finding:
 
 
 def check_values(found: Histogram, step_hu: float = 1.0) -> Finding:
-    """What the image says of its values, which the header has `step_hu` apart: the surest finding."""
+    """Returns the surest finding about an image whose values the header has `step_hu` apart."""
     if found.voxels < LEAST_VOXELS:
         return Finding(Kind.UNKNOWN)
     return next(_findings(found, step_hu), Finding(Kind.UNKNOWN))

@@ -63,7 +63,7 @@ def rescale_to_01(image: Array, _: NetworkSpec, __: Mask) -> Array:
 
 
 def unchanged(image: Array, _: NetworkSpec, __: Mask) -> Array:
-    """As it is."""
+    """Returns the image unchanged."""
     return image
 
 

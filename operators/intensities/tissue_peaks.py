@@ -65,7 +65,7 @@ class Histogram:
 
 
 def histogram(values: NDArray[np.int16] | NDArray[np.float32], most_voxels: int = SAMPLE_VOXELS) -> Histogram:
-    """Of a regular sample of an array of any shape."""
+    """Returns the histogram of a regular sample of an array of any shape."""
     step = max(int(np.ceil((values.size / most_voxels) ** (1 / max(values.ndim, 1)))), 1)
     sample = values[(slice(None, None, step),) * values.ndim]
     shifted = np.ravel(sample, order="K").astype(np.int32) - LOWEST

@@ -1,4 +1,4 @@
-"""What may be wrong with a result, said in the open: each flag with a code, a sentence and its segments."""
+"""Flags for what may be wrong with a result: each with a code, a sentence and its segments."""
 
 from __future__ import annotations
 
@@ -59,17 +59,17 @@ class WholeBone:
 
     @property
     def name(self) -> str:
-        """As the summary calls it."""
+        """Returns the bone's name in the summary."""
         return bone_name(self.segments[0])
 
     @property
     def values(self) -> tuple[int, ...]:
-        """Of its segments."""
+        """Returns the values of its segments."""
         return tuple(segment.value for segment in self.segments)
 
     @property
     def volume_ml(self) -> float:
-        """Of all its fragments."""
+        """Returns the volume of all its fragments."""
         return sum(row.volume_mm3.value for row in self.rows) / 1000
 
     @property
@@ -159,7 +159,7 @@ def thick_slices(segmentation: Segmentation, thickest_mm: float) -> Iterator[Fla
 
 
 def doubtful_values(segmentation: Segmentation, volume: Volume) -> Iterator[Flag]:
-    """What was mended or is doubtful in the values of the image; it holds for all that was found in it."""
+    """Yields a flag for each mend or doubt of the image's values; it holds for all that was found in it."""
     values = tuple(segment.value for segment in segmentation.segments)
     return (Flag(note.code, note.text, values) for note in volume.notes if values)
 
@@ -209,7 +209,7 @@ def swapped_sides(bones: list[WholeBone]) -> Iterator[Flag]:
 
 
 def low_confidence(bone: WholeBone) -> Iterator[Flag]:
-    """What was decided hardly more surely than its opposite; without calibration nothing is.
+    """Yields a flag for a decision hardly surer than its opposite; without calibration there is none.
 
     What is less likely than not is not shown in the first place.
     """

@@ -69,7 +69,7 @@ def facing(one: Mesh, other: Mesh, tree: cKDTree, touching_mm: float) -> tuple[N
 def of_the_fracture(
     mesh: Mesh, vertices: NDArray[np.intp], gaps_mm: Array
 ) -> tuple[NDArray[np.intp], Array]:
-    """Of the facing vertices those in the closest patch, and in patches about as close as that one.
+    """Returns those of the facing vertices in the closest patch, and in patches about as close as that one.
 
     Patches hang together over the mesh's edges; those under a fifth of the largest decide nothing.
     """
@@ -89,7 +89,7 @@ def of_the_fracture(
 
 
 def gap_of(mesh: Mesh, faces: FractureFaces, grid: Grid) -> Gap | None:
-    """Of all of a fragment's faces; each of two faces may be off by half a voxel along the normal."""
+    """Returns the gap over all of a fragment's faces; each of two faces may be off by half a voxel."""
     gaps = faces.gaps_mm[faces.is_face]
     if not len(gaps):
         return None

@@ -25,7 +25,7 @@ Found = list[tuple[Segment, SegmentMeasurements]]
 
 
 def measured(segmentation: Segmentation) -> Segmentation:
-    """The same with its measurements; segments without voxels have none."""
+    """Returns the segmentation with its measurements; segments without voxels have none."""
     label_map = segmentation.label_map
     boxes = ndimage.find_objects(label_map.labels)
     found: Found = []
@@ -39,7 +39,7 @@ def measured(segmentation: Segmentation) -> Segmentation:
 
 
 def measured_segment(label_map: LabelMap, value: int, box: tuple[slice, ...]) -> SegmentMeasurements:
-    """What can be said of one segment by itself."""
+    """Measures one segment by itself."""
     grid = label_map.grid.crop(Box.of(box))
     mask = label_map.labels[box] == value
     mesh = mesh_of(mask, grid)

@@ -19,7 +19,7 @@ PADDING_HU = -900
 
 
 def area_on_border_mm2(mask: Mask, box: Box, grid: Grid) -> float:
-    """Of the bone `mask`, which fills the block `box`, on the first and last voxels of each of the axes."""
+    """Returns the area of the bone `mask`, which fills the block `box`, on the grid's outermost voxels."""
     area_mm2 = 0.0
     for axis, spacing_mm in enumerate(grid.spacing_mm):
         layers = ceil(BORDER_MM / spacing_mm)
@@ -32,7 +32,7 @@ def area_on_border_mm2(mask: Mask, box: Box, grid: Grid) -> float:
 
 
 def area_on_circle_mm2(mask: Mask, box: Box, volume: Volume) -> float:
-    """Of the bone where it meets pixels that are the same padding on every slice."""
+    """Returns the area where the bone meets pixels that are the same padding on every slice."""
     around = grown(box, BORDER_MM, volume.grid)
     i, j, _ = around.slices
     highest = volume.hu[i, j, :].max(axis=2)

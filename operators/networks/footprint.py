@@ -1,4 +1,4 @@
-"""What a network needs of memory at the least, found out without taking any."""
+"""The least memory that a network needs, found out without allocating any."""
 
 from __future__ import annotations
 

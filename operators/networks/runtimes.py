@@ -72,7 +72,7 @@ class Device:
         return self.where != "cpu" and torch.cuda.is_available()
 
     def asked_by(self, spec: NetworkSpec) -> Device:
-        """With what is left open here as a network asks for it."""
+        """Fills unset options of this device from the network's own preferences."""
         asked = replace(self, precision=self.precision or spec.precision)
         if self.is_cuda or (asked.runtime, asked.precision) != ("auto", "f32"):
             return asked

@@ -33,7 +33,7 @@ def moved(image: Float, matrix: NDArray[np.floating], shape: tuple[int, ...], ne
 
 
 def turned(image: Float, matrix: NDArray[np.floating], shape: tuple[int, ...], nearest: bool) -> Float:
-    """The same for a matrix that turns or shears, by MONAI itself, which is slow to import."""
+    """Samples for a matrix that turns or shears, by MONAI itself, which is slow to import."""
     import_monai()
     from monai.networks.layers import AffineTransform
 

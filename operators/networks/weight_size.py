@@ -14,7 +14,7 @@ LONGEST_HEADER = 100_000_000
 
 
 def size_fault(path: Path) -> str:
-    """What is wrong with a file of weights, as one sentence; '' where its size is what its header says."""
+    """Returns a fault of a weights file as one sentence; '' where its size matches its header."""
     name = f"{path.parent.name}/{path.name}"
     try:
         size = path.stat().st_size

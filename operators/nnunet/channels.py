@@ -1,4 +1,4 @@
-"""What a network reads beside the image: the labels of the stage before it, one channel a value."""
+"""The channels that a network reads beside the image: the labels of the stage before it, one each."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ Spacing = tuple[float, ...]
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """What the network reads, and the way back.
+    """A network's input, and the way back to the source.
 
     `box` is the part of the turned source that is not empty; spacings are of turned axes.
     """
@@ -94,7 +94,7 @@ def box_of_content(image: NDArray[np.generic]) -> tuple[slice, ...]:
 
 
 def inside_of(image: NDArray[np.generic], guide: NDArray[np.integer] | None = None) -> NDArray[np.bool_]:
-    """What is not zero, holes filled, and what the stage before saw."""
+    """Returns where the image is not zero, holes filled, and where the stage before saw something."""
     filled: NDArray[np.bool_] = ndimage.binary_fill_holes(image != 0)
     return filled if guide is None else filled | (guide > 0)
 

@@ -90,7 +90,7 @@ class Planes:
         self.low, self.high = np.inf, -np.inf
 
     def between(self, among: slice) -> Double:
-        """Those planes; what lies before them is not asked for again."""
+        """Returns those planes; what lies before them is not asked for again."""
         self.made = {n: plane for n, plane in self.made.items() if n >= among.start}
         for number in range(among.start, among.stop):
             if number not in self.made:
@@ -107,7 +107,7 @@ class Planes:
 
 
 def matrix(before: int, after: int, order: int) -> Double:
-    """What scipy's zoom does along one axis (after, before): its answer to each unit vector."""
+    """Returns scipy's zoom along one axis as a matrix (after, before): its answer to each unit vector."""
     one = np.eye(before)
     if before == after:
         return one
@@ -118,7 +118,7 @@ def matrix(before: int, after: int, order: int) -> Double:
 
 
 def zoomed_labels(labels: Ints, shape: Shape, axis: int | None, how: Resampling) -> Numbers:
-    """The same for labels: no value comes out that did not go in. `how.order_across` is 0."""
+    """Zooms labels: no value comes out that did not go in. `how.order_across` is 0."""
     if labels.shape == shape:
         return labels
     if axis is None:

@@ -52,7 +52,7 @@ def direct_package_of(table: dict[str, Any], folder: Path) -> DirectPackage:
 
 
 def arranged_package_of(table: dict[str, Any], folder: Path) -> ArrangedPackage:
-    """The same with a network that splits the bones."""
+    """Reads a package with a second network that splits the bones."""
     require_codes(table["labels"], folder)
     fracture, rows = table["fracture"], table["labels"]
     rules = {key: value for key, value in fracture.items() if key not in STAGE}
@@ -107,7 +107,7 @@ def stage_of(row: dict[str, Any], folder: Path, before: Stage | None) -> Stage:
 
 
 def guide_values_of(stage: Stage, before: Stage | None) -> tuple[int, ...]:
-    """What the classes of the stage before that a stage reads are in its labels. Raises ValueError."""
+    """Returns the label values of the previous stage's classes that this stage reads. Raises ValueError."""
     values, guide = before.values if before else {}, stage.spec.guide
     if set(guide) - set(values) or bool(guide) != bool(values):
         raise ValueError(f"network.guide: expected some of the classes of [previous], got {guide}")
@@ -135,7 +135,7 @@ def direct_label(row: dict[str, Any]) -> Label:
 
 
 def arranged_label(row: dict[str, Any]) -> Label:
-    """The same with the first and the last value of the bone's fragments; equal ones leave it whole."""
+    """Reads a label with the first and the last value of the bone's fragments; equal ones leave it whole."""
     first, last = row["fragments"]
     return delivered_label({key: entry for key, entry in row.items() if key != "fragments"}, first, last)
 

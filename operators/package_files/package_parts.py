@@ -113,7 +113,7 @@ def plain(part: Part, where: str) -> Part:
 
 
 def plain_package(package: Package) -> Package:
-    """The same for a whole package."""
+    """Returns a whole package, unless a field holds another type than it says; then TypeError."""
     check_types(package, "package")
     return package
 

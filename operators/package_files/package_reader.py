@@ -71,7 +71,7 @@ def read_package(path: Path) -> ModelPackage:
 
 
 def read_fracture_package(path: Path) -> FracturePackage:
-    """The same for a package of Osteon's own chain. Raises ModelError for another."""
+    """Reads a package of the coarse-to-fine pipeline. Raises ModelError for another."""
     package = read_package(path)
     if not isinstance(package, FracturePackage):
         raise ModelError(f"expected a package with coarse, fine and fracture networks, got {package.name}")

@@ -1,1 +1,1 @@
-"""What a model package says, as values."""
+"""The values of a model package."""

@@ -10,7 +10,7 @@ from operators.packages.packages import Acceptance, Label, ModelPackage, Network
 
 @dataclass(frozen=True)
 class JointPackage(ModelPackage):
-    """What `parts` deliver together; see `joined`."""
+    """A package that stands for all of its `parts`; see `joined`."""
 
     parts: tuple[ModelPackage, ...]
 
@@ -64,14 +64,14 @@ def allocated(packages: Sequence[ModelPackage]) -> list[dict[int, Label]]:
 
 
 def moved(label: Label, offset: int) -> Label:
-    """The same bone under values that are higher by `offset`."""
+    """Returns the same bone under values that are higher by `offset`."""
     return replace(
         label, first_value=label.first_value + offset, last_value=label.last_value + offset
     )
 
 
 def network_name(part: ModelPackage, network: str) -> str:
-    """What a network is called in a joint result, in which each part may have one of that name."""
+    """Returns the name of a network in a joint result, in which each part may have one of that name."""
     return f"{part.name}/{network}"
 
 
@@ -81,7 +81,7 @@ def parts_of(package: ModelPackage) -> tuple[ModelPackage, ...]:
 
 
 def _accepts(rules: Sequence[Acceptance]) -> Acceptance:
-    """What all of them read."""
+    """Returns the limits of series that all of them read."""
     return replace(
         rules[0],
         body_parts=tuple(dict.fromkeys(part for each in rules for part in each.body_parts)),

@@ -1,4 +1,4 @@
-"""What a package of a MONAI bundle says: the steps that the image goes through, tiles, decisions."""
+"""A package of a MONAI bundle: the steps that the image goes through, tiles, decisions."""
 
 from __future__ import annotations
 

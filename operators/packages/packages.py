@@ -1,4 +1,4 @@
-"""What a model package says: one anatomy as data. `operators.package_files` reads it from disk."""
+"""A model package: one anatomy as data. `operators.package_files` reads it from disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What is done to intensities; `scheme` is a row of the table in `normalisation.py`.
+    """The normalisation of intensities; `scheme` is a row of the table in `normalisation.py`.
 
     `mean` and `std` are of the training's foreground, for schemes that use them; `masked`: only
     where the image is not zero.
@@ -154,7 +154,7 @@ class SideRules:
 
 @dataclass(frozen=True)
 class FindRules:
-    """What of the coarse network's findings is the anatomy.
+    """The rule by which the coarse network's findings count as the anatomy.
 
     `keep` = "largest": the greatest group of pieces less than 25 mm apart, for bones that touch each other;
     "all": every group as large as the smallest bone, for bones that lie apart.
@@ -177,7 +177,7 @@ class QualityRules:
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """What every package says: what it accepts, its labels, its networks, when its results are flagged."""
+    """The common part of all packages: accepted series, labels, networks, and when results are flagged."""
 
     name: str
     version: str

@@ -1,4 +1,4 @@
-"""What a package of a published network says: its stages, and how an image goes through each."""
+"""A package of an nnU-Net: its stages, and how an image goes through each."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Stage:
 
     @property
     def spec(self) -> NetworkSpec:
-        """What all folds have in common."""
+        """Returns what all folds have in common."""
         return self.folds[0]
 
     @property
@@ -92,7 +92,7 @@ class DirectPackage(ModelPackage):
 
     @property
     def written(self) -> tuple[int, ...]:
-        """What the last stage writes of each label."""
+        """Returns the value that the last stage writes for each label."""
         return tuple(label.first_value for label in self.labels)
 
     @property

@@ -124,7 +124,7 @@ def near_bones(probabilities: NDArray[np.float32], coarse: Grid, fine: Grid) -> 
 def guide_of(
     spec: NetworkSpec, probabilities: NDArray[np.float32], coarse: Grid, fine: Grid, package: FracturePackage
 ) -> NDArray[np.uint8] | None:
-    """What the coarse network said of the classes that `spec` reads (channels, I, J, K), on `fine`.
+    """Returns the coarse probabilities that `spec` reads, (channels, I, J, K) on `fine`.
 
     In steps of 1/255: a quarter of the memory, and finer than the network can tell.
     """
@@ -179,7 +179,7 @@ def block_of(anatomy: Anatomy, bone: OutlinedBone) -> Block:
 def fracture_evidence(
     block: Block, package: FracturePackage, networks: Networks, progress: Progress
 ) -> FractureEvidence:
-    """What the network says of one bone."""
+    """Runs the fracture network over one bone."""
     (contact,) = run_network(
         networks, package, "fracture", block.hu, block.mask, progress, keep=(CONTACT,)
     )

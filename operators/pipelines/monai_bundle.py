@@ -29,7 +29,7 @@ class PreparedScan:
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """What the network found in a scan, on its own voxels, and how it was run."""
+    """The network's answer to a scan, on its own voxels, and how it was run."""
 
     source: Volume
     found: Answer

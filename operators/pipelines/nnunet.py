@@ -34,7 +34,7 @@ class PreparedScan(Generic[Package]):
 
 @dataclass(frozen=True, eq=False)
 class Answered(Generic[Package]):
-    """What the last stage found in a scan, and how each network was run."""
+    """The last stage's answer to a scan, and how each network was run."""
 
     source: Volume
     found: Found

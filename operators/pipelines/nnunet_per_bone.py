@@ -37,7 +37,7 @@ class FoundBone:
 
 @dataclass(frozen=True, eq=False)
 class Fragmented:
-    """What the network of fractures made of a bone, and how it was run."""
+    """The fracture network's answer to one bone, and how it was run."""
 
     pieces: Pieces
     certainties: dict[int, float]
@@ -92,7 +92,7 @@ def fragments_of(
     bone: FoundBone, block: PreparedScan[ArrangedPackage], networks: Networks,
     progress: Callable[[float], None],
 ) -> Fragmented:
-    """What the network says of one bone."""
+    """Runs the fracture network over one bone."""
     package, stages = block.package, block.package.fracture
     values = stages[-1].values
     found, ways = run_stages(
@@ -119,7 +119,7 @@ def deliver(bone: FoundBone, fragmented: Fragmented | None, anatomy: Anatomy, la
 def segments_of(
     bone: FoundBone, fragmented: Fragmented | None, anatomy: Anatomy, labels: Labels
 ) -> list[Segment]:
-    """What each value of one bone is; values that no voxel got are left out."""
+    """Describes each value of one bone; values that no voxel got are left out."""
     label, package = bone.label, anatomy.package
     counts = np.bincount(labels[bone.box.slices].ravel(), minlength=label.last_value + 1)
     values = [value for value in label.values if counts[value]]

@@ -81,7 +81,7 @@ def right_of(degrees: int) -> tuple[float, float, float]:
 
 
 def dots_of(made: Segmentation) -> Dots:
-    """Of all segments, so large that they stay in the picture as they turn."""
+    """Returns points of all segments, sized so that they stay in the picture as they turn."""
     colours = {segment.value: segment.rgb for segment in made.segments}
     corners = np.concatenate([row.mesh.vertices_lps for row in made.measurements])
     middle = (corners.min(axis=0) + corners.max(axis=0)) / 2

@@ -1,1 +1,1 @@
-"""What a run found: segments, their names, colours and summary."""
+"""The result of a run: segments, their names, colours and summary."""

@@ -1,4 +1,4 @@
-"""What is measured of bones and fragments, each number with its uncertainty where one can be given."""
+"""Measurements of bones and fragments, each number with its uncertainty where one can be given."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Displacement:
 
 @dataclass(frozen=True, eq=False)
 class SegmentMeasurements:
-    """Of the segment with the label `value`; `gap` and `displacement` are None where there are none."""
+    """The measurements of the segment with the label `value`; `gap` and `displacement` may be None."""
 
     value: int
     volume_mm3: Measured

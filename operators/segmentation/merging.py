@@ -71,7 +71,7 @@ def _table(made: Segmentation, segments: dict[int, Segment]) -> NDArray[np.uint1
 
 
 def _certainties(segments: Sequence[dict[int, Segment]], highest: int) -> NDArray[np.float32]:
-    """Of each new value; background has less than any."""
+    """Returns the certainty of each new value; background has less than any."""
     certain = np.full(highest + 1, -1, np.float32)
     for each in segments:
         for segment in each.values():

@@ -1,4 +1,4 @@
-"""What a run of the image path found."""
+"""The result of the image path: segments on the source grid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a segment is, from the label of its bone: an anatomical structure, or a fragment of it."""
+"""Makes segments from the labels of bones: an anatomical structure, or a fragment of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the writers of DICOM results have in common."""
+"""The common part of the operators that write DICOM results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ResultWriterOperator(Operator):
             spec.input(name)
 
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
-        """What came in, and what is said of its making, to `write`."""
+        """Passes the inputs and their provenance to `write`."""
         selection = op_input.receive("selection")
         segmentation, *others = (op_input.receive(name) for name in self.inputs)
         with self.stages.measured(self.stage):

@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def write_tables(page: Path, place: Place, wanted: list[Variant]) -> None:
-    """What was measured so far, and the sizes."""
+    """Writes the tables of what was measured so far, and the sizes."""
     results = [place.folder / f"{variant.file}.json" for variant in wanted]
     read = [json.loads(file.read_text(encoding="utf-8")) for file in results if file.exists()]
     whole = [score(bone, bone.outline.astype(np.uint16)) for bone in test_bones(place)]

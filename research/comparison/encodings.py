@@ -1,4 +1,4 @@
-"""What a network is asked for so that fragments can be told apart: contact surfaces, or border and core."""
+"""Encodings of fragments that a network can learn: contact surfaces, or border and core."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SIMULATED = (0.0, 0.0, 0.7, 0.3)
 
 @dataclass(frozen=True)
 class PoolRules:
-    """What a pool holds: the spacing, the folders of real bones that may be seen, how many patches."""
+    """The rules of a pool: the spacing, the folders of real bones that may be seen, how many patches."""
 
     spacing_mm: float
     real: tuple[str, ...]

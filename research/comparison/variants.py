@@ -1,4 +1,4 @@
-"""What is compared: each variant changes one thing of the first."""
+"""The variants that are compared: each changes one thing of the first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the variants are measured on: bones that none of them saw, real fractures and simulated ones."""
+"""The yardstick of the variants: bones that none of them saw, real fractures and simulated ones."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def tuning_bones(place: Place) -> list[TestBone]:
 
 
 def kept(path: Path, make: Any) -> list[TestBone]:
-    """What was made before, or is made now. Only files of our own making are read."""
+    """Returns what was made before, or makes it now. Only files of our own making are read."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")

@@ -1,4 +1,4 @@
-"""What the decoding and its probabilities need of a trained package, fitted and written into it."""
+"""Fits the decoding and the probabilities of a trained package, and writes them into it."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def with_confidence(package_folder: Path, rows: dict[str, list[Row]], fitted_on:
 
 
 def sentence(found: Scored, line: tuple[float, ...]) -> str:
-    """What was fitted to which cases, or why nothing was."""
+    """Returns what was fitted to which cases, or why nothing was."""
     cases = f"{int(found.true.sum())} so, {int((~found.true).sum())} not"
     return f"probability from {cases}" if line else f"too few cases ({cases}): no probability is given"
 

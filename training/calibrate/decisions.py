@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class SimulatedBone:
-    """What the network says of a simulated bone, and the true fragment (N,) of each voxel of its outline."""
+    """The network's output for a simulated bone, and the true fragment (N,) of each voxel of its outline."""
 
     evidence: FractureEvidence
     truth: NDArray[np.uint8]

@@ -23,7 +23,7 @@ AVERAGE_DECAY = 0.999
 
 @dataclass
 class State:
-    """What a checkpoint holds; `best` are the averaged weights of the best validation."""
+    """The content of a checkpoint; `best` are the averaged weights of the best validation."""
 
     model: nn.Module
     average: torch.optim.swa_utils.AveragedModel

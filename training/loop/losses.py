@@ -58,7 +58,7 @@ class TrainingLoss:
         return self.mean_dice(logits, target) + entropy
 
     def of_absence(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """What is not ours may be anything but the absent classes; the rest is background."""
+        """Returns the loss of a patch in which unlabelled voxels may be anything but the absent classes."""
         unknown = target == NOT_OURS
         allowed = [c for c in range(logits.shape[1]) if c not in self.absent]
         log_total = torch.logsumexp(logits, dim=1)

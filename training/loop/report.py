@@ -1,4 +1,4 @@
-"""What a network was trained on, by which sessions, at what cost: a file beside its weights."""
+"""The training report beside a network's weights: data, sessions, and cost."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ FACTS = (
 
 
 def measured(session: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
-    """What a line of the log says of the session so far."""
+    """Returns the session as far as a line of the log describes it."""
     hours = line["seconds"] / 3600
     told = {
         "to_step": line["step"],
@@ -139,7 +139,7 @@ def data_of(run: TrainingRun) -> Iterator[dict[str, Any]]:
 
 
 def named_paths(table: object) -> Iterator[str]:
-    """What stands under `path`, `paths` or `folder`, however deep."""
+    """Yields the values of `path`, `paths` and `folder`, however deep."""
     rows = table.items() if isinstance(table, dict) else enumerate(table) if isinstance(table, list) else ()
     for key, value in rows:
         if key in ("path", "folder"):

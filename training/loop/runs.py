@@ -58,7 +58,7 @@ class TrainingRun:
 
 
 def facts(run: TrainingRun, step: int, device: torch.device, half: bool) -> dict[str, Any]:
-    """What a session runs on, for the log."""
+    """Returns the facts of a session for the log."""
     threads = torch.get_num_threads() + run.workers
     return {
         "began": run.began, "software": run.software, "from_step": step, "seed": run.seed,

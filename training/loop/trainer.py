@@ -107,7 +107,7 @@ def new_state(run: TrainingRun, device: torch.device) -> State:
 
 
 def network_arguments(network: NetworkRecipe) -> dict[str, Any]:
-    """What `architectures.build` needs for this recipe."""
+    """Returns the arguments that `architectures.build` needs for this recipe."""
     return {
         "architecture": network.architecture,
         "dimensions": len(network.patch),

@@ -1,4 +1,4 @@
-"""What a training is watched with: simulated patches that never change, and real bones apart."""
+"""Validation sets of a training: simulated patches that never change, and real bones apart."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Watched:
         return self.kept("simulated", rules, lambda: self.drawn(self.network, self.recipe, rules))
 
     def real(self, rules: ValidationRules) -> list[Patch]:
-        """Of single bones the true fragments; of bodies real bones in simulated surroundings."""
+        """Returns patches of real bones: single ones with true fragments, and in simulated bodies."""
         sets = replace(self.recipe, sources={**self.recipe.sources, **real_alone(self.recipe, rules)})
         draw = self.read_bones if self.network.kind == "fracture" else self.drawn
         plain = replace(self.network, negatives=0.0, boneless=0.0)
@@ -74,7 +74,7 @@ class Watched:
     def kept(
         self, name: str, rules: ValidationRules, draw: Callable[[], Iterator[Patch]]
     ) -> list[Patch]:
-        """What was drawn once for these sources and this network's patches."""
+        """Returns what was drawn once for these sources and this network's patches."""
         network = {key: value for key, value in asdict(self.network).items() if key not in NOT_OF_PATCHES}
         key = json.dumps([name, network, self.recipe.sources, rules.patches, rules.real], sort_keys=True)
         store = Sources(self.recipe, self.data, self.cache, self.tell)

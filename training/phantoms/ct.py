@@ -73,7 +73,7 @@ def _pieces(
 
 
 def _on(solid: Solid, source: Grid, target: Grid) -> Solid:
-    """The same solid in a block of another grid."""
+    """Returns the solid in a block of another grid."""
     block, local = overlap(solid, fine_positions(source, target))
     return replace(solid, block=block, distance_mm=interpolate(solid.distance_mm, local))
 

@@ -9,7 +9,7 @@ from training.phantoms.structures import Structure
 
 
 def mirrored_cut(cut: Cut) -> Cut:
-    """The same cut on the other side; x runs to the left."""
+    """Returns the cut on the other side; x runs to the left."""
     planes = tuple(
         Plane((-x, y, z), (-u, v, w))
         for (x, y, z), (u, v, w) in ((plane.point_mm, plane.normal) for plane in cut.planes)
@@ -19,7 +19,7 @@ def mirrored_cut(cut: Cut) -> Cut:
 
 
 def hairline(cut: Cut) -> Cut:
-    """The same cut with its pieces left nearly where they were."""
+    """Returns the cut with its pieces left nearly where they were."""
     (x, y, z), (a, b, c) = cut.shift_mm, cut.turn_deg
     return replace(cut, shift_mm=(x / 4, y / 4, z / 4), turn_deg=(a / 4, b / 4, c / 4))
 

@@ -49,7 +49,7 @@ DEFAULT: Fractures = {Structure.HIP_LEFT: (LEFT_WING, LEFT_PUBIS), Structure.SAC
 
 
 def jittered(fractures: Fractures, rng: np.random.Generator) -> Fractures:
-    """The same fractures a few mm and degrees elsewhere."""
+    """Returns the fractures a few mm and degrees elsewhere."""
     return {bone: tuple(_jittered(cut, rng) for cut in cuts) for bone, cuts in fractures.items()}
 
 

@@ -26,7 +26,7 @@ class Points:
     z: Field
 
     def mirrored(self) -> Points:
-        """The same places seen from the other side of the body."""
+        """Returns the places seen from the other side of the body."""
         return Points(-self.x, self.y, self.z)
 
     def at(self, box: Block) -> Points:

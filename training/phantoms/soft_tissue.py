@@ -1,4 +1,4 @@
-"""What lies round the bones, as solids to be painted one over the other, from the skin inwards."""
+"""The soft tissue around the bones, as solids to be painted one over the other, from the skin inwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one value of the phantom's anatomy means."""
+"""The values of the phantom's anatomy."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def random_subject(rng: np.random.Generator) -> Subject:
 
 
 def supine_subject(rng: np.random.Generator) -> Subject:
-    """As `random_subject`, lying straight: for pictures."""
+    """Draws a subject like `random_subject`, but lying straight: for pictures."""
     posed = replace(random_subject(rng), tilt_deg=0.0, roll_deg=0.5, turn_deg=-0.8)
     return replace(posed, scale=(1.0, 1.0, 1.0), fat_mm=22.0)
 

@@ -81,7 +81,7 @@ def fractured_bone(
 
 
 def scanned(rng: np.random.Generator, bone: Bone, spacing_mm: float) -> Sample:
-    """What the network is to see of a bone, and what it is to say."""
+    """Returns a bone as the network sees it, and the target."""
     target = contact_target(bone.fragments, spacing_mm)
     hu = scan(rng, bone.hu, spacing_mm)
     return Sample(blank_outside(rng, hu, target > 0, spacing_mm), target)
@@ -117,7 +117,7 @@ def blank_outside(
 
 
 def banded(rng: np.random.Generator, hu: Array, bone: NDArray[np.bool_], spacing_mm: float) -> Array:
-    """What is left of a block, with strays of other bones; half of the outlines err outwards alone."""
+    """Keeps a band around the bone, with strays of other bones; half of the outlines err outwards alone."""
     distance = ndimage.distance_transform_edt(~bone).astype(np.float32) * np.float32(spacing_mm)
     if rng.random() < 0.5:
         distance -= ndimage.distance_transform_edt(bone).astype(np.float32) * np.float32(spacing_mm)

@@ -1,4 +1,4 @@
-"""What a coarse network would have said of a patch, with the faults that such networks have."""
+"""Conditioning channels: a coarse network's output for a patch, with the faults of such networks."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ class Sources:
         ]
 
     def kept(self, key: str, load: Callable[[], Loaded]) -> Loaded:
-        """What `load` gives, from the cache if it is there. Only files of our own making are read."""
+        """Returns what `load` gives, from the cache if it is there. Only files of our own making are read."""
         self.cache.mkdir(parents=True, exist_ok=True)
         path = self.cache / (hashlib.sha256(f"{FORMAT} {key}".encode()).hexdigest()[:24] + ".pickle")
         if path.exists():

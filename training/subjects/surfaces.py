@@ -21,8 +21,8 @@ LEAST_MM = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Surfaces:
-    """Of each voxel, in 0.1 mm, positive inside: the distance to the surface of the nearest bone, and to
-    that of the second nearest; `owner` is the nearest bone's value, 0 where none is near.
+    """Distances of each voxel to the surfaces of the nearest and the second nearest bone, in 0.1 mm, positive
+    inside; `owner` is the nearest bone's value, 0 where none is near.
     """
 
     first: NDArray[np.int8]

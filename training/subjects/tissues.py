@@ -1,4 +1,4 @@
-"""What a CT shows for each kind of tissue; the ranges are data, in `tissues.toml`."""
+"""Tissues and their Hounsfield units in CT; the ranges are data, in `tissues.toml`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the panel is run on: scans with their truth, and what is done to them."""
+"""The panel's cases: scans with their ground truth, and how each is changed."""

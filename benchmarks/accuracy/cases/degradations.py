@@ -1,4 +1,4 @@
-"""What makes a scan worse: thick slices, noise, a field of view that ends inside the bones."""
+"""Degradations of a scan: thick slices, noise, a field of view that ends inside the bones."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def noise(scan: Scan, sd_hu: float) -> Scan:
 
 
 def stored_hu(hu: np.ndarray) -> np.ndarray:
-    """As a scanner stores it."""
+    """Returns Hounsfield units as a scanner stores them."""
     return np.rint(np.clip(hu, LOWEST_HU, HIGHEST_HU)).astype(np.int16)
 
 

@@ -1,4 +1,4 @@
-"""What made a row: the weights, the package and the program, so that a row that no longer holds is redone."""
+"""The origin of a row: weights, package and program, so that a row that no longer holds is redone."""
 
 from __future__ import annotations
 

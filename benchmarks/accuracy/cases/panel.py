@@ -90,7 +90,7 @@ def changed(base: Build, change: Change) -> Scan:
 
 
 def changes_of(labels: Sequence[Label]) -> dict[str, dict[str, Change]]:
-    """What is done to a scan, by group: what may cost nothing at all, and what may."""
+    """Returns the changes of a scan by group: those that may cost nothing at all, and those that may."""
     return {"positions": positions(labels), "degradations": degradations()}
 
 
@@ -109,7 +109,7 @@ def degradations() -> dict[str, Change]:
 
 
 def positions(labels: Sequence[Label]) -> dict[str, Change]:
-    """The same patient stored otherwise, and his mirror image."""
+    """Returns changes that store the same patient otherwise, and the mirror image."""
     return {
         "feet first": partial(stored, backwards=(0, 2)),
         "prone": partial(stored, backwards=(0, 1)),

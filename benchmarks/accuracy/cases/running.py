@@ -39,7 +39,7 @@ class Found:
 
 
 def run_case(case: Case, package: FracturePackage, networks: Networks, pictures: Path) -> Row:
-    """What the chain made of the case; a picture of its worst slice goes to `pictures`."""
+    """Runs the chain over a case; a picture of its worst slice goes to `pictures`."""
     scan = case.build()
     chain = whole_chain if case.fragments else outlines_only
     try:
@@ -55,7 +55,7 @@ def run_case(case: Case, package: FracturePackage, networks: Networks, pictures:
 
 
 def whole_chain(volume: Volume, package: FracturePackage, networks: Networks) -> Found:
-    """As `osteon run` does it."""
+    """Segments a volume as `osteon run` does."""
     segmentation = pipeline.segment(volume, package, networks, quiet)
     return Found(segmentation.label_map, segments=segmentation.segments)
 
@@ -111,7 +111,7 @@ def surest(volume: Volume, package: FracturePackage, networks: Networks) -> Row:
 
 
 def run_through_files(series: Path, truth: Path, out: Path) -> Row:
-    """The same by `osteon run` and `osteon evaluate`, from DICOM to DICOM SEG, in processes of their own."""
+    """Runs `osteon run` and `osteon evaluate` in processes of their own, from DICOM to DICOM SEG."""
     for command in (
         ("run", series, "-o", out),
         ("evaluate", out / "segmentation.dcm", truth, "-o", out / "evaluation"),

@@ -29,7 +29,7 @@ def scan_of(hu: NDArray[np.int16], labels: NDArray[np.uint8], grid: Grid) -> Sca
 
 
 def cropped(scan: Scan, box: Box) -> Scan:
-    """What lies inside the box."""
+    """Returns the part of a scan inside the box."""
     return scan_of(scan.ct.hu[box.slices], scan.truth.labels[box.slices], scan.grid.crop(box))
 
 

@@ -1,4 +1,4 @@
-"""The same scan lying otherwise: turned, stored in another order, or its mirror image."""
+"""Other positions of the same scan: turned, stored in another order, or mirrored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def turned(scan: Scan, axis: str, degrees: float) -> Scan:
 
 
 def stored(scan: Scan, order: Sequence[int] = (0, 1, 2), backwards: Sequence[int] = ()) -> Scan:
-    """The same patient at the same place; the array's axes in another order, some of them backwards.
+    """Returns the same patient at the same place, with the array's axes in another order, some backwards.
 
     `backwards` are axes of the new order. What a position of the patient other than head first,
     supine does to the stored arrays and their headers (PS3.3 C.7.3.1.1.2), and no more.
@@ -68,6 +68,6 @@ def swapped_sides(labels: Sequence[Label]) -> NDArray[np.uint8]:
 
 
 def other_side(label: Label, labels: Sequence[Label]) -> Label | None:
-    """The same bone of the other side; None for a bone that has none."""
+    """Returns the label of the same bone on the other side; None for a bone that has none."""
     same = (other for other in labels if other.type == label.type and other is not label)
     return next((other for other in same if label.laterality and other.laterality), None)

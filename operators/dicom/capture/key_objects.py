@@ -67,7 +67,7 @@ def make_key_objects(pictures: tuple[FracturePicture, ...], making: Making) -> K
 
 
 def slice_of(frame: Frame, series: Series) -> Dataset:
-    """What highdicom must know of a slice."""
+    """Returns the attributes of a slice that highdicom needs."""
     item = Dataset()
     for keyword in REQUIRED_PERHAPS_EMPTY:
         setattr(item, keyword, "")  # highdicom would parse it; `copy_identity` copies it

@@ -43,7 +43,7 @@ def write_pictures(pictures: tuple[FracturePicture, ...], making: Making, folder
 
 
 def write_turntable(views: tuple[View, ...], making: Making, folder: Path) -> list[Path]:
-    """The same for the views from all around."""
+    """Writes one Secondary Capture Image for each view from all around, alone in `folder`."""
     return write_alone([make_view(view, making, number) for number, view in enumerate(views, 1)], folder)
 
 
@@ -118,7 +118,7 @@ def patient_orientation(grid: Grid) -> tuple[str, str]:
 
 
 def grid_of(series: Series) -> Grid:
-    """Of a series that was read."""
+    """Returns the grid of a series that was read."""
     if series.grid is None:
         raise UnsuitableError("expected a series on a grid, got one without", code="no_grid")
     return series.grid

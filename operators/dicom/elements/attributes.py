@@ -92,7 +92,7 @@ def _own_vr(tag: BaseTag) -> str:
 
 
 def _ascii_values(content: bytes) -> tuple[str, ...]:
-    """As pydicom would read them, in a fraction of its time: a header of 40 values in 0.1 ms."""
+    """Splits a value as pydicom does, in a fraction of its time: a header of 40 values in 0.1 ms."""
     stripped = content.decode("ascii").strip(" \0")
     return tuple(stripped.split("\\")) if stripped else ()
 

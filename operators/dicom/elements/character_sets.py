@@ -91,7 +91,7 @@ def _has_control_codes(text: str) -> bool:
 
 
 def character_set_of(header: Dataset) -> CharacterSet:
-    """Of a header, that of DICOM's default repertoire where it names none."""
+    """Returns the character set of a header, DICOM's default repertoire where it names none."""
     element = header.get_item(CHARACTER_SET)
     value = "" if element is None or element.value is None else element.value
     if isinstance(value, bytes):

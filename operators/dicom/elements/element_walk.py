@@ -39,7 +39,7 @@ class Encoding:
 
 @dataclass(frozen=True)
 class ScanLimits:
-    """What a walk may cost: elements and items looked at, sequences in one another, bytes of a wanted value.
+    """The limits of a walk: elements and items looked at, depth of sequences, bytes of a wanted value.
 
     The defaults are a fifth of a second and a few kilobytes; the references of 10,000 images fit in.
     """
@@ -51,7 +51,7 @@ class ScanLimits:
 
 @dataclass(frozen=True, slots=True)
 class ElementHead:
-    """What stands before a value; `length` is UNDEFINED for a sequence that ends with a delimiter."""
+    """The head of an element; `length` is UNDEFINED for a sequence that ends with a delimiter."""
 
     tag: int
     vr: bytes

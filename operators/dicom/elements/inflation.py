@@ -60,7 +60,7 @@ class InflatedStream:
         return b""
 
     def parts(self, stop: int) -> Iterator[bytes]:
-        """What lies before the offset `stop` and was not read yet, in parts."""
+        """Yields what lies before the offset `stop` and was not read yet, in parts."""
         while self.position < stop and (part := self.read(stop - self.position)):
             yield part
 

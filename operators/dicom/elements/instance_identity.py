@@ -125,7 +125,7 @@ def _described(head: bytes, meta: MetaGroup) -> Instance | None:
 
 
 def _quick_meta(head: bytes) -> MetaGroup | None:
-    """As `read_meta_group`; None where the group's length is not that of its elements, or too long."""
+    """Reads like `read_meta_group`; None where the group's length is wrong or too long."""
     end = _META_AT + int.from_bytes(head[_LENGTH_AT:_META_AT], "little")
     if end > len(head) or head[end : end + 2] == _META_GROUP_BYTES:
         return None
@@ -165,7 +165,7 @@ def _inflated_head(content: bytes) -> bytes:
 
 def _instance(values: Values, meta: MetaGroup) -> Instance:
     def said(keyword: str) -> str:
-        """Of what says nothing but digits and capitals in any character set."""
+        """Returns a value of digits and capitals, which read alike in any character set."""
         return values.get(_TAGS[keyword], b"").decode("ascii", "replace").strip(" \0")
 
     modality = said("Modality")

@@ -47,7 +47,7 @@ def read_meta_group(read_at: ReadAt) -> MetaGroup:
 
 
 def find_meta_group(read_at: ReadAt) -> MetaGroup:
-    """The same of a file that breaks the rules of it: one that begins with the group, as DCMTK and pydicom
+    """Finds the group of a file that breaks the rules: one that begins with the group, as DCMTK and pydicom
     read it too, that has none, or one with implicit VRs. Raises UnreadableError for a group that is too long.
     """
     begin = META_AT if read_at(MAGIC_AT, len(_MAGIC)) == _MAGIC else 0

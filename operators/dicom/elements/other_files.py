@@ -1,4 +1,4 @@
-"""What a file is that is no DICOM instance, by its first bytes."""
+"""Names the kind of a file that is no DICOM instance, by its first bytes."""
 
 from __future__ import annotations
 

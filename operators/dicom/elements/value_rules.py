@@ -54,7 +54,7 @@ def is_value(vr: str, value: str) -> bool:
 
 
 def rewritten(vr: str, value: str) -> str | None:
-    """The same value in DICOM's form; None where it is not sure what is meant."""
+    """Returns the value in DICOM's form; None where its meaning is not certain."""
     rule = _REWRITE.get(vr)
     return rule(value.strip()) if rule else None
 

@@ -9,7 +9,7 @@ from pydicom.errors import InvalidDicomError
 
 
 def accession_number(folder: Path) -> str:
-    """Of any one file below `folder`; '' where there is none, or it cannot be read."""
+    """Returns the accession number of any one file below `folder`; '' where there is none."""
     path = next(folder.rglob("*.dcm"), None)
     if path is None:
         return ""

@@ -1,4 +1,4 @@
-"""What the headers say of each image plane, single-frame or multi-frame alike."""
+"""The image planes that headers describe, single-frame or multi-frame alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroup
 
 @dataclass(frozen=True, order=True)
 class SeriesKey:
-    """What all planes of one DICOM series have in common; the patient only keeps mixed-up ones apart.
+    """The values that all planes of one DICOM series share; the patient only keeps mixed-up ones apart.
 
     The name counts only where there is no date of birth: people change it, and it is spelled in many ways.
     """

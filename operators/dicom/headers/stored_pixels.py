@@ -1,4 +1,4 @@
-"""What a header says of how its pixels are stored, checked against the bytes that are there."""
+"""The storage of pixels as a header states it, checked against the bytes that are there."""
 
 from __future__ import annotations
 
@@ -69,6 +69,6 @@ def _padding(sources: Sources, bits_allocated: int, signed: bool) -> tuple[int, 
 
 
 def _as_stored(value: int, bits: int, signed: bool) -> int:
-    """The same bits as a pixel: files give the padding as US for signed pixels and the reverse."""
+    """Reinterprets a value as a pixel: files give the padding as US for signed pixels and the reverse."""
     value %= 1 << bits
     return value - (1 << bits) if signed and value >= 1 << (bits - 1) else value

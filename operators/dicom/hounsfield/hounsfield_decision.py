@@ -1,4 +1,4 @@
-"""What becomes of a series whose image was checked: accepted, mended, flagged or refused."""
+"""Decides on a series whose image was checked: accepted, mended, flagged or refused."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def is_checked(series: Series) -> bool:
 
 
 def read_checked(series: Series, read: Callable[[Series], Volume]) -> Volume:
-    """What `read` gives, read again where the image shows how it must be; with notes of what was found.
+    """Returns what `read` gives, read again where the image shows how it must be; with notes of the findings.
 
     Raises UnsuitableError where its values are no Hounsfield units.
     """
@@ -70,7 +70,7 @@ def read_checked(series: Series, read: Callable[[Series], Volume]) -> Volume:
 
 
 def decide(series: Series, found: Finding) -> Decision:
-    """By what the image shows and what the header leaves open. Raises UnsuitableError."""
+    """Decides by what the image shows and the header leaves open. Raises UnsuitableError."""
     doubts = flags(Facts.of(series))
     if found.kind is Kind.PROVED or any(note.code == CONE_BEAM for note in doubts):
         return Decision(doubts)

@@ -61,7 +61,7 @@ _LIKE_120_KV_KEV = 70
 
 
 class Outcome(StrEnum):
-    """What a rule does: a refusal ends the series, a flag goes with the result."""
+    """The effect of a rule: a refusal ends the series, a flag goes with the result."""
 
     REFUSED = "refused"
     FLAGGED = "flagged"
@@ -69,7 +69,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """What the rules look at; `header` is one instance's data set, or its part that holds for all frames."""
+    """The input of the rules; `header` is one instance's data set, or its part that holds for all frames."""
 
     modality: str
     image_type: tuple[str, ...]
@@ -78,7 +78,7 @@ class Facts:
 
     @classmethod
     def of(cls, series: Series) -> Facts:
-        """Those of a series."""
+        """Collects the facts of a series."""
         pixels = (frame.pixels for frame in series.frames if frame.pixels)
         return cls(series.modality, series.image_type, _kinds(pixels), series.header)
 
@@ -102,7 +102,7 @@ def refusal(facts: Facts) -> tuple[str, str] | None:
 
 
 def flags(facts: Facts) -> tuple[Note, ...]:
-    """What the header leaves in doubt of a CT that it does not refuse."""
+    """Returns what the header leaves in doubt of a CT that it does not refuse."""
     return tuple(_found(facts, Outcome.FLAGGED))
 
 
@@ -137,7 +137,7 @@ def _kinds(pixels: Iterable[StoredPixels]) -> frozenset[StoredPixels]:
 def facts_of(
     modality: str, image_type: Sequence[str], pixels: Iterable[StoredPixels], header: Dataset
 ) -> Facts:
-    """Those of planes that are no series yet."""
+    """Collects the facts of planes that are no series yet."""
     return Facts(modality, tuple(image_type), _kinds(pixels), header)
 
 

@@ -78,7 +78,7 @@ def _decoded(
 
 
 def _bytes(header: Header, path: Path, span: Span) -> Iterator[bytes]:
-    """Of a span of the (inflated) file, in parts."""
+    """Yields the bytes of a span of the (inflated) file, in parts."""
     if header.transfer_syntax_uid == DeflatedExplicitVRLittleEndian:
         with inflated(path) as stream:
             if stream.reaches(span.offset):

@@ -1,4 +1,4 @@
-"""What is different between two versions of one instance: the image, whose it is, or nothing that matters."""
+"""Differences between two versions of one instance: the image, whose it is, or nothing that matters."""
 
 from __future__ import annotations
 
@@ -94,14 +94,14 @@ def required_header(path: Path) -> Header:
 
 
 def checksum(dataset: Dataset, keywords: tuple[str, ...]) -> str:
-    """The same for the same values, however they are encoded."""
+    """Returns a checksum that is equal for equal values, however they are encoded."""
     dataset.decode()
     text = "\n".join(hint((dataset,), keyword) for keyword in keywords)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def difference(current: Path, other: Path) -> Difference:
-    """What of two versions is not the same. Raises UnreadableError, OSError."""
+    """Compares two versions of an instance. Raises UnreadableError, OSError."""
     one, two = required_header(current), required_header(other)
     first, second = one.dataset, two.dataset
     try:

@@ -1,1 +1,1 @@
-"""What results copy from their source, and what they say of their making."""
+"""The attributes that results copy from their source, and their own provenance."""

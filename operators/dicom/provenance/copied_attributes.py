@@ -11,7 +11,7 @@ from enum import Enum
 
 
 class Otherwise(Enum):
-    """What the results hold where a value does not conform to its VR, multiplicity or enumerated values."""
+    """The replacements for a value that does not conform to its VR, multiplicity or enumerated values."""
 
     EMPTY = "empty in the results"  # type 2 (PS3.5 7.4.3): there, without a value
     OMITTED = "left out of the results"  # type 3, or a condition that no longer holds

@@ -1,4 +1,4 @@
-"""Whose images these are, and the UIDs of what is made from them."""
+"""The patient and study of the images, and the UIDs of what is made from them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def derived_uid(*parts: str) -> UID:
 
 
 def fingerprint(series: Series, package: ModelPackage, software_version: str) -> str:
-    """What decides a result: the source's instances, the weights and the versions."""
+    """Returns what decides a result: the source's instances, the weights and the versions."""
     instances = sorted(f"{frame.sop_instance_uid} {frame.frame_number or 1}" for frame in series.frames)
     weights = [network.sha256 for network in package.networks]
     return "\n".join((package.name, package.version, software_version, *weights, *instances))
@@ -63,7 +63,7 @@ def weights_serial(package: ModelPackage) -> str:
 
 
 def decoded(header: Dataset) -> Dataset:
-    """What results may hold of `header`: fresh elements, decoded, that conform (see `conforming.py`)."""
+    """Returns a copy of `header` for results: decoded, with values that conform (see `conforming.py`)."""
     copied = conforming_header(header).dataset
     if not ("DeidentificationMethod" in copied or "DeidentificationMethodCodeSequence" in copied):
         copied.pop("PatientIdentityRemoved", None)  # PS3.3 C.7.1.1: one of the two must go with it

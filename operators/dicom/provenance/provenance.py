@@ -1,4 +1,4 @@
-"""What every result says of its making: by which algorithm, of which series, and that it is for research."""
+"""The provenance of every result: which algorithm, of which series, and that it is for research."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MANUFACTURER = "Osteon"
 
 @dataclass(frozen=True, eq=False)
 class Making:
-    """What decides the UIDs and the markings of all results that are made of one series together.
+    """The provenance that decides the UIDs and markings of all results of one series together.
 
     A `revision` above 1 replaces an earlier result, which the series' number and description say;
     `ways` is how the networks were run.
@@ -49,7 +49,7 @@ class Making:
 
     @cached_property
     def origin(self) -> str:
-        """The same for the same source, patient and versions; raises UnsuitableError without UIDs."""
+        """Equal for equal source, patient and versions. Raises UnsuitableError without UIDs."""
         if not (self.series.study_instance_uid and self.series.series_instance_uid):
             raise UnsuitableError(
                 "expected a study and a series instance UID, got an empty one", code="missing_uid"
@@ -81,7 +81,7 @@ class Making:
 
 
 def whole_words(text: str, length: int) -> str:
-    """As many of the first words as fit."""
+    """Returns as many of the first words as fit."""
     words = text.split()
     while words and len(" ".join(words)) > length:
         words.pop()
@@ -89,7 +89,7 @@ def whole_words(text: str, length: int) -> str:
 
 
 def algorithm(making: Making, bone: str) -> AlgorithmIdentificationSequence:
-    """What segmented a bone: name, version, each network's checksum and how it was run (PS3.3 10.16)."""
+    """Identifies a bone's algorithm: name, version, checksums, how networks were run (PS3.3 10.16)."""
     package = making.package.maker_of(bone)
     return AlgorithmIdentificationSequence(
         name=package.algorithm_name[:LONG_STRING],
@@ -101,7 +101,7 @@ def algorithm(making: Making, bone: str) -> AlgorithmIdentificationSequence:
 
 
 def parameters(making: Making, package: ModelPackage) -> dict[str, str]:
-    """Of a package that took part, for people: AlgorithmParameters has no form of its own."""
+    """Returns a package's parameters for people: AlgorithmParameters has no form of its own."""
     weights = {f"{network.name} sha256": network.sha256 for network in package.networks}
     return weights | {way.network: way_text(way) for way in ways_of(making.ways, package, making.package)}
 
@@ -123,7 +123,7 @@ def equipment(making: Making) -> dict[str, Any]:
 
 
 def versions(making: Making) -> list[str]:
-    """Of the program and of the package."""
+    """Returns the versions of the program and of the package."""
     return [making.software_version, f"{making.package.name} {making.package.version}"[:LONG_STRING]]
 
 

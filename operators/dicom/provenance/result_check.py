@@ -23,7 +23,7 @@ IDENTITY = (
 
 @dataclass(frozen=True)
 class ResultName:
-    """What a peer must be told of a result before it is sent."""
+    """The names of a result that a peer is told before it is sent."""
 
     sop_class_uid: str
     sop_instance_uid: str

@@ -1,4 +1,4 @@
-"""What the slices of one volume must share, with as much difference as headers of one scan may have."""
+"""Groups slices by what those of one volume must share, within the tolerances of one scan's headers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Alike = Callable[[Vector, Vector], bool]
 
 
 class Kind(NamedTuple):
-    """What the slices of one volume share; the last but one are numbers of clusters, -1 for none."""
+    """The values that slices of one volume share; the last but one are numbers of clusters, -1 for none."""
 
     frame_of_reference: str
     matrix_size: tuple[int, int]

@@ -45,7 +45,7 @@ class Piece:
 
 
 def join_pieces(pieces: Sequence[Piece]) -> list[Piece]:
-    """The same, with those that are one scan made one under the key of the largest."""
+    """Joins the pieces that are one scan under the key of the largest; returns the others unchanged."""
     if len(pieces) < 2:
         return list(pieces)
     pieces = _with_singles_joined(pieces)
@@ -126,7 +126,7 @@ def _extent_mm(grid: Grid) -> tuple[float, float, float]:
 
 
 def _common(piece: Piece) -> tuple[object, ...]:
-    """What pieces of one scan have in common without tolerance."""
+    """Returns the values that pieces of one scan share without tolerance."""
     grid = _grid(piece)
     return replace(piece.key, series_instance_uid=""), grid.frame_of_reference_uid, grid.shape[:2]
 

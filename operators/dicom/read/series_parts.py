@@ -133,14 +133,14 @@ def _notes(planes: Sequence[Plane]) -> tuple[str, ...]:
 
 
 def _number_warnings(plane: Plane) -> tuple[str, ...]:
-    """Of one slice: whoever writes numbers so does it in all of them."""
+    """Returns warnings of one slice: whoever writes numbers so does it in all of them."""
     odd = [keyword for keyword in NUMBERS if is_unusual(plane.sources, keyword)]
     how = "read by the attributes' own rules although they have a decimal comma or another VR"
     return (f"{', '.join(odd)}: {how}",) if odd else ()
 
 
 def _rescale_warnings(planes: Sequence[Plane]) -> tuple[str, ...]:
-    """What the headers leave in doubt of the values; the image decides when it is read."""
+    """Returns what the headers leave in doubt of the values; the image decides when it is read."""
     first = planes[0]
     pixels = [plane.pixels for plane in planes if plane.pixels]
     facts = facts_of(first.origin.key.modality, first.image_type, pixels, first.sources[-1])

@@ -72,7 +72,7 @@ def _loss(others: int, names: str) -> tuple[str, ...]:
 
 
 def _place(plane: Plane) -> tuple[object, ...]:
-    """What copies of one image have in common: where it lies; its number where that is not said."""
+    """Returns what copies of one image share: where it lies, or its number where that is not given."""
     number = hint(plane.sources, "InstanceNumber") if plane.position is None else ""
     return plane.position, plane.orientation, plane.rows, plane.columns, number
 

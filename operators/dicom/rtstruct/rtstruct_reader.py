@@ -46,7 +46,7 @@ def referenced_series(path: Path) -> str:
 
 
 def regions_of(dataset: Dataset) -> tuple[SegmentInfo, ...]:
-    """What it says of its regions; those without a contour are left out."""
+    """Returns the described regions; those without a contour are left out."""
     drawn = _by_region(dataset, "ROIContourSequence")
     said = _by_region(dataset, "RTROIObservationsSequence")
     return tuple(
@@ -67,7 +67,7 @@ def _by_region(dataset: Dataset, keyword: str) -> dict[int, Dataset]:
 
 
 def _region(value: int, item: Dataset, drawn: Dataset, said: Dataset) -> SegmentInfo:
-    """Of a region; its description holds the tracking identifier where Osteon wrote it."""
+    """Describes a region; its description holds the tracking identifier where Osteon wrote it."""
     name = str(item.get("ROIName") or "")
     bone, fragment = bone_and_fragment(str(item.get("ROIDescription") or name))
     coded = items(said, "RTROIIdentificationCodeSequence")

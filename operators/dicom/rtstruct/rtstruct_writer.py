@@ -187,7 +187,7 @@ def one_contour(number: int, contour: Contour, series: Series) -> Dataset:
 
 
 def observation(number: int, segment: Segment) -> Dataset:
-    """What a region is, in the same codes as in the SEG."""
+    """Returns the observation of a region, in the same codes as in the SEG."""
     kind = concept(segment.type)
     item = Dataset()
     item.ObservationNumber = item.ReferencedROINumber = number

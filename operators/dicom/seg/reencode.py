@@ -1,4 +1,4 @@
-"""Of what and by what one of Osteon's own SEGs was made: enough to write it in another form."""
+"""Recovers source series, algorithm and segments from an Osteon SEG, for re-encoding."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def read_making(path: Path) -> tuple[Segmentation, Making]:
 
 
 def package_of(dataset: Dataset) -> PackageOfSeg:
-    """What the SEG says of its algorithm."""
+    """Recovers the algorithm that the SEG names."""
     algorithm = dataset.SegmentSequence[-1].SegmentationAlgorithmIdentificationSequence[0]
     return PackageOfSeg(
         name=str(dataset.SoftwareVersions[1]).partition(" ")[0],

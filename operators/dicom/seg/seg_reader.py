@@ -55,7 +55,7 @@ def read_seg_on(path: Path, grid: Grid) -> LabelMap:
 
 
 def segments_of(dataset: Dataset) -> tuple[SegmentInfo, ...]:
-    """What the SEG says of its segments; background (0) of a LABELMAP is left out."""
+    """Returns the described segments; background (0) of a LABELMAP is left out."""
     return tuple(_segment_info(item) for item in dataset.SegmentSequence if int(item.SegmentNumber) > 0)
 
 

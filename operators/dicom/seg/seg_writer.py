@@ -81,7 +81,7 @@ PROFILES: dict[str, Callable[[Segmentation, Making], Write]] = {"binary": _binar
 
 
 def _present(segments: Sequence[Segment], values: Container[int]) -> tuple[Segment, ...]:
-    """Those that have voxels; their places are their numbers. Raises UnsuitableError where none has."""
+    """Returns non-empty segments; index + 1 becomes the Segment Number. Raises UnsuitableError for none."""
     present = tuple(segment for segment in segments if segment.value in values)
     if not present:
         raise UnsuitableError("expected at least one labelled voxel, got none", code="nothing_found")

@@ -1,4 +1,4 @@
-"""What a SEG says of each segment: codes, side, colour, algorithm, tracking."""
+"""Descriptions of a SEG's segments: codes, side, colour, algorithm, tracking."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def segment_description(number: int, segment: Segment, making: Making) -> Segmen
 
 
 def probabilities(segment: Segment) -> str:
-    """What is calibrated of a segment, as a sentence for people: PS3.3 has no attribute for it."""
+    """Returns a segment's calibrated values as a sentence for people: PS3.3 has no attribute for them."""
     known = {
         "Confidence": segment.confidence,
         "Probability that the bone is fractured": segment.fracture_probability,
@@ -51,7 +51,7 @@ def tracking_identifier(segment: Segment) -> str:
 
 
 def bone_and_fragment(tracking_id: str) -> tuple[str, int | None]:
-    """What `tracking_identifier` was made from."""
+    """Splits a tracking identifier into what `tracking_identifier` was made from."""
     bone, found, number = tracking_id.rpartition(FRAGMENT)
     return (bone, int(number)) if found and number.isdecimal() else (tracking_id, None)
 

@@ -64,7 +64,7 @@ def by_tracking_identifier(segment: SegmentInfo, label: Label) -> bool:
 
 
 def by_code_and_side(segment: SegmentInfo, label: Label) -> bool:
-    """What the bone is called by everyone."""
+    """Compares the bone's code and side, which mean the same to everyone."""
     side = segment.laterality and segment.laterality.value
     return segment.region.value == label.type.value and side == (label.laterality and label.laterality.value)
 

@@ -1,4 +1,4 @@
-"""In which order candidates are read, and which of them become needless meanwhile."""
+"""The order in which candidates are read, and which of them become needless meanwhile."""
 
 from __future__ import annotations
 

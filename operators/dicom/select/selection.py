@@ -139,7 +139,7 @@ def _offered(packages: Sequence[ModelPackage], name: str | None) -> list[ModelPa
 
 
 def candidates(outcomes: Sequence[Outcome]) -> tuple[Candidate, ...]:
-    """What is to be read, one after the other: the best of each part of the body, then their rivals by rank.
+    """Returns the candidates in reading order: the best of each part of the body, then their rivals by rank.
 
     A candidate is left out where one of its `better` ones was segmented.
     """

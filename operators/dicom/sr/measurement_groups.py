@@ -78,7 +78,7 @@ def bone_group(
 
 
 def tracking(identifier: str, making: Making) -> TrackingIdentifier:
-    """The same as in the SEG."""
+    """Returns the tracking identifier and UID that the SEG has."""
     return TrackingIdentifier(making.tracking_uid(identifier), identifier)
 
 

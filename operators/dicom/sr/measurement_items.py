@@ -72,7 +72,7 @@ def certainty(probability: float | None) -> list[Measurement]:
 
 
 def flag_item(flag: Flag) -> QualitativeEvaluation:
-    """What may be wrong, as a code; the sentence is part of the summary."""
+    """Returns a flag as a code; its sentence is part of the summary."""
     return QualitativeEvaluation(concept(QUALITY), concept(Code(flag.code, PRIVATE, MEANINGS[flag.code])))
 
 
@@ -86,7 +86,7 @@ def gap_items(gap: Gap) -> list[Measurement]:
 
 
 def displacement_items(moved: Displacement) -> list[Measurement]:
-    """Of a main fragment."""
+    """Returns the displacement of a main fragment as measurements."""
     return [
         number(ROTATION, moved.rotation_deg, DEGREE, MIRROR, digits=1),
         number(TRANSLATION, moved.translation_mm, MM, MIRROR),

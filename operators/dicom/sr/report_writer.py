@@ -73,7 +73,7 @@ def make_report(segmentation: Segmentation, making: Making, seg: Dataset) -> Com
 
 
 def evidence_of(seg: Dataset, making: Making) -> Dataset:
-    """What highdicom must know of the SEG: its names, and whose it is."""
+    """Returns the attributes of the SEG that highdicom needs: its names, and whose it is."""
     item = Dataset()
     for keyword in REQUIRED_PERHAPS_EMPTY:
         setattr(item, keyword, "")  # highdicom would parse it; `copy_identity` copies it
@@ -103,7 +103,7 @@ def content_of(segmentation: Segmentation, making: Making, seg: Dataset) -> Meas
 
 
 def measured_segments(segmentation: Segmentation, making: Making, seg: Dataset) -> list[MeasuredSegment]:
-    """Those that the SEG holds and that were measured, each with its number there."""
+    """Returns the segments that the SEG holds and that were measured, each with its number there."""
     numbers = {item.get("TrackingUID"): int(item.SegmentNumber) for item in seg.SegmentSequence}
     rows = {row.value: row for row in segmentation.measurements}
     found = []

@@ -22,7 +22,7 @@ OWN: dict[str, Callable[..., nn.Module]] = {
 
 
 def maker_of(architecture: str) -> Callable[..., nn.Module]:
-    """What builds it. Raises ModelError for a name that does not exist."""
+    """Returns the class or function that builds it. Raises ModelError for an unknown name."""
     if architecture in OWN:
         return OWN[architecture]
     if architecture not in MONAI_ARCHITECTURES:

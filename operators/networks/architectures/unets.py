@@ -188,7 +188,7 @@ class Decoder(nn.Module):
         return logits
 
     def features(self, found: list[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """Those of every stage, coarsest first, from those of the encoder's."""
+        """Yields the features of every stage, coarsest first, from the encoder's."""
         image = found[-1]
         skips = reversed(found[:-1])
         for up, stage, skip in zip(self.transpconvs, self.stages, skips, strict=True):

@@ -38,7 +38,7 @@ def drawn(network: nn.Module, shape: tuple[int, ...]) -> openvino.Model | None:
 
 
 def layer(module: nn.Module, image: openvino.Output) -> openvino.Output:
-    """What `module` makes of an image (1, C, ...)."""
+    """Returns the output of `module` for an image (1, C, ...)."""
     return LAYERS[type(module)](module, image)
 
 
@@ -113,7 +113,7 @@ def scaled(image: openvino.Output, factor: torch.Tensor, shift: torch.Tensor) ->
 
 
 def leaky_relu(module: Any, image: openvino.Output) -> openvino.Output:
-    """What is negative times the slope."""
+    """Multiplies negative values by the slope."""
     return opset14.prelu(image, opset14.constant(np.array([module.negative_slope], np.float32))).output(0)
 
 

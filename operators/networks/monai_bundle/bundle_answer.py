@@ -49,7 +49,7 @@ class Certainty:
         self.counts += np.bincount(values.ravel(), minlength=256)
 
     def means(self) -> dict[int, float]:
-        """Of those values that won anywhere, 0 to 1."""
+        """Returns the mean, 0 to 1, of each value that won anywhere."""
         seen = np.flatnonzero(self.counts)
         return {int(value): float(self.sums[value] / self.counts[value]) for value in seen}
 

@@ -26,14 +26,14 @@ def by_count(axes: Axes) -> list[Axes]:
 
 
 def by_number(axes: Axes) -> list[Axes]:
-    """The same counted in binary, the last axis changing first."""
+    """Returns the axes counted in binary, the last axis changing first."""
     bits = list(enumerate(reversed(axes)))
     return [tuple(axis for bit, axis in bits if number >> bit & 1) for number in range(1, 1 << len(axes))]
 
 
 @dataclass(frozen=True)
 class Average:
-    """What is averaged: its precision, that of interpolation, the greatest weight of a tile's Gaussian.
+    """The arithmetic of an average: its precision, that of interpolation, the greatest weight of a Gaussian.
 
     `become` makes it of what a network says. `mirrors` are the axes that are mirrored together, in order.
     `lone`: a single tile has a Gaussian, too. The original interpolates in double precision always; of

@@ -22,7 +22,7 @@ LEAST_WEIGHT = 1e-3
 def slabs(
     run: Run, image: Array, spec: NetworkSpec, tiling: Tiling, progress: Progress
 ) -> Iterator[tuple[slice, Array]]:
-    """What the network says (classes, I, J, K), slab by slab along the first axis.
+    """Yields the network's outputs (classes, I, J, K), slab by slab along the first axis.
 
     No more is held than one row of tiles reaches over.
     """
@@ -52,7 +52,7 @@ def slabs(
 
 
 def shifted(array: Array, by: int, axis: int) -> Array:
-    """What lies further than `by` along an axis, zeros behind it."""
+    """Shifts an array along an axis, with zeros behind it."""
     moved = np.zeros_like(array)
     rest = array.shape[axis] - by
     lead = (slice(None),) * axis

@@ -53,7 +53,7 @@ class Certainties:
     counts: torch.Tensor = field(default_factory=lambda: torch.zeros(256, dtype=torch.int64))
 
     def seeing(self, answers: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """The same answers, seen on their way."""
+        """Passes the answers on and gathers their certainties."""
         for rows in answers:
             for row in rows.unbind(1):
                 self.add(*winning(row.float(), self.recipe))

@@ -26,7 +26,7 @@ def run_stages(
     volume: Volume, first: Prepared, stages: Sequence[Stage], networks: Networks, values: Sequence[int],
     progress: Progress,
 ) -> tuple[Found, tuple[Way, ...]]:
-    """What the last stage found on the volume's grid, of these `values` only, and how each network was run.
+    """Runs all stages; returns the labels of `values` on the volume's grid, and how each network was run.
 
     `first` is the volume as the first stage reads it; it can be let go of meanwhile.
     """
@@ -60,7 +60,7 @@ def run_stage(
 
 
 def cleaned(found: Found, stage: Stage, voxel_mm3: float, values: Sequence[int] | None) -> Found:
-    """What is left after the stage's post-processing, one rule after the other."""
+    """Applies the stage's post-processing, one rule after the other."""
     labels = found.labels
     for rule in stage.largest:
         keep_largest(labels, rule, voxel_mm3)

@@ -61,7 +61,7 @@ def nothing(stage: Stage, shape: Sequence[int], begin: int, end: int) -> Iterato
 def rows_of(
     runs: Sequence[Runtime], channels: Channels, stage: Stage, tiling: Tiling, progress: Progress
 ) -> Iterator[torch.Tensor]:
-    """The same within the tiling's box, to which `channels` are cut."""
+    """Yields rows within the tiling's box, to which `channels` are cut."""
     padded, offset = padded_to(channels, tiling.patch)
     shape = padded.image.shape
     inner = [slice(o, o + n) for o, n in zip(offset, channels.image.shape, strict=True)]
@@ -131,7 +131,7 @@ def chunks(begin: int, end: int, rows: int = ROWS) -> Iterator[slice]:
 
 
 def mean(answers: list[torch.Tensor]) -> torch.Tensor:
-    """Of all folds, in their own precision, which may overwrite the first."""
+    """Returns the mean of all folds, in their own precision; it may overwrite the first."""
     total = answers[0]
     for answer in answers[1:]:
         total += answer
@@ -139,7 +139,7 @@ def mean(answers: list[torch.Tensor]) -> torch.Tensor:
 
 
 def background(stage: Stage, shape: tuple[int, ...]) -> torch.Tensor:
-    """What a network would say where there is nothing (classes, ...)."""
+    """Returns the output (classes, ...) that stands for background."""
     recipe, kind = stage.recipe, AVERAGES[stage.recipe.averaged].kind
     if recipe.regions:
         return torch.full((len(stage.spec.classes), *shape), -SURE, dtype=kind)

@@ -71,7 +71,7 @@ def exact_tiling(channels: Channels, stage: Stage) -> Tiling:
 
 
 def fast_tiling(channels: Channels, stage: Stage) -> Tiling:
-    """As few voxels as possible, where the body is; not mirrored."""
+    """Returns the tiling with the fewest voxels where the body is; not mirrored."""
     body = body_of(channels.image, stage.spec)
     box = box_of(body)
     inside = body[box]
@@ -154,6 +154,6 @@ def candidates(n: int, side: int, stride: int) -> Iterator[int]:
 
 
 def voxels_run(shape: Sequence[int], tile: Sequence[int]) -> int:
-    """What a tile costs over an image."""
+    """Returns the voxels that a tile costs over an image."""
     rows = zip(shape, tile, strict=True)
     return prod(tile) * prod(len(spread(n, side, side * (1 - OVERLAP))) for n, side in rows)

@@ -1,4 +1,4 @@
-"""What a simulated body holds: bones, soft tissue, and what lies beside it."""
+"""The content of a simulated body: bones, soft tissue, and what lies beside it."""
 
 from training.simulate.body.paint import paint
 from training.simulate.body.sight import Sight, sight

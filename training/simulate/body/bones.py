@@ -21,7 +21,7 @@ WIDTHS = (0.5, 1.0)
 
 @dataclass(frozen=True)
 class Skeleton:
-    """What the bones of one person share: `density` 0 (osteoporosis) to 1 (youth), and the cortex."""
+    """The values that the bones of one person share: `density` 0 (osteoporosis) to 1 (youth), the cortex."""
 
     density: float
     cortex_hu: float

@@ -1,4 +1,4 @@
-"""What soft tissue may hold and what lies beside a body, each painted into `hu` in place.
+"""Contents of soft tissue and objects beside a body, each painted into `hu` in place.
 
 Every content reads (rng, tissues, sight, hu); CONTENTS says how often each is met. The chances are
 guesses at a trauma ward's mix, higher than life for what is rare.

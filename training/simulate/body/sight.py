@@ -1,4 +1,4 @@
-"""What of a subject lies at each voxel of a posed patch."""
+"""Samples a subject at each voxel of a posed patch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fracture looks like: a gap of blood, a hairline, a dense line of impaction, a haematoma."""
+"""Fracture lines as CT shows them: a gap of blood, a hairline, a dense line of impaction, a haematoma."""
 
 from __future__ import annotations
 

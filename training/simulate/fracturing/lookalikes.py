@@ -1,4 +1,4 @@
-"""What looks like a fracture inside a bone and is none: its target stays interior."""
+"""Mimics of a fracture inside a bone: their target stays interior."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def plate(
 
 
 def scar(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacing_mm: float) -> Array:
-    """What is left of a closed growth plate: one thin, smooth, dense line."""
+    """Adds the scar of a closed growth plate: one thin, smooth, dense line."""
     away = height_mm(rng, drawn_plane(rng, shape), hu.shape, spacing_mm, Roughness(rng.uniform(0.5, 2), 0.25))
     line = np.exp(-((away / np.float32(rng.uniform(0.6, 1.1))) ** 2))
     return np.asarray(hu + np.where(bone, rng.uniform(100, 350) * line, 0), np.float32)

@@ -1,4 +1,4 @@
-"""What touches a bone from outside: the other face of a joint, and spurs of its own."""
+"""Neighbours that touch a bone from outside: the other face of a joint, and spurs of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a scanner makes of a body: effects by name, and a scan with effects drawn at random."""
+"""Effects of a scanner on a body, by name, and a scan with effects drawn at random."""
 
 from training.simulate.scanner.chain import EFFECTS, Effect, hide_unseen, scan
 

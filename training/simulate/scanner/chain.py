@@ -61,7 +61,7 @@ UNSEEN = ((0.08, circle_through), (0.12, plane_through))
 
 
 def scan(rng: np.random.Generator, hu: Array, spacing_mm: float) -> Array:
-    """What a scanner makes of it, float32."""
+    """Returns the body as a scanner shows it, float32."""
     spacing = (spacing_mm, spacing_mm, spacing_mm)
     for chance, name, strengths in SCAN:
         if rng.random() < chance:

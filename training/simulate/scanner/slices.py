@@ -22,7 +22,7 @@ def tilted_slices(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, stre
 def resliced(
     rng: np.random.Generator, hu: Array, spacing_mm: Spacing, thickness_mm: float, slope: float
 ) -> Array:
-    """What is left of `hu` when it went through slices that rise by `slope` along axis 1."""
+    """Passes `hu` through slices that rise by `slope` along axis 1."""
     interval_mm = thickness_mm * float(rng.choice(OVERLAPS))
     start_mm = float(rng.uniform(-interval_mm, 0))
     n, step_mm = hu.shape[2], spacing_mm[2]

@@ -1,4 +1,4 @@
-"""What a scan does not show: beyond the circle that was reconstructed, before its start, after its end."""
+"""Hides what a scan does not show: beyond the reconstructed circle, before its start, after its end."""
 
 from __future__ import annotations
 

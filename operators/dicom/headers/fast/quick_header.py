@@ -26,7 +26,7 @@ Raw = dict[BaseTag, RawDataElement]
 
 
 def quick_dataset(head: bytes) -> tuple[Dataset, int] | None:
-    """What stands before the pixel data of a file that starts with `head`, and where these begin.
+    """Returns the data set before the pixel data of a file that starts with `head`, and their offset.
 
     As pydicom would read it, values not converted yet. None for what pydicom must read itself: not
     explicit VR little endian, an element of undefined length, no pixel data within `head`.

@@ -41,7 +41,7 @@ def encoded_groups(template: Dataset) -> list[bytes]:
 
 
 def of_segment(item: bytes, number: int) -> bytes:
-    """The same slice's item for segment `number`, which is its first dimension index too."""
+    """Returns the slice's item for segment `number`, which is its first dimension index too."""
     if number == 1:
         return item  # where it is the only one, all frames share its number
     changed = bytearray(item)

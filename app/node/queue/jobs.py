@@ -18,6 +18,7 @@ from app.node.queue.decisions import rows as conflicts_of
 from app.node.queue.job import StudyJob, job_folder
 from app.node.queue.pauses import end_pause, forget_request
 from app.node.queue.workflow import DELIVER, SEGMENT
+from app.printable import counted
 from operators.errors import DEFECT, OsteonError, UsageError
 
 # Every state that a job can be in, then those of a conflict; all but the first four are ends.
@@ -330,7 +331,7 @@ def ended_pause(client: DBOSClient, row: Any, data: Path) -> str:
         return ""
     end_pause(data, row.workflow_id, tried.pause_step)
     name = row.workflow_id.partition(">")[2] or "segmentation"
-    return f"{name}: is tried now, after {tried.count} attempts (last: {tried.sentence})"
+    return f"{name}: is tried now, after {counted(tried.count, 'attempt')} (last: {tried.sentence})"
 def settle(client: DBOSClient, job_id: str, decision: str) -> JobState:
     """Says whether a conflict's versions are used or not; carried out at the node's next look.
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from operators.errors import OsteonError, as_osteon_error
+
 # Event, and what of it is no value of a data set
 Tell = Callable[[str, dict[str, Any]], None]
 
@@ -24,6 +26,24 @@ Tell = Callable[[str, dict[str, Any]], None]
 def frames_of(error: BaseException) -> str:
     """A traceback of types and frames, those of causes too, without any message."""
     return "".join(_frames(traceback.TracebackException.from_exception(error)))
+
+
+def defect_values(error: BaseException) -> dict[str, Any]:
+    """Returns what a log entry says of an error that nobody foresaw: the frames of its traceback."""
+    return {"code": OsteonError.code, "traceback": frames_of(error)}
+
+
+def error_values(error: BaseException) -> dict[str, Any]:
+    """Returns what a log entry says of an error: its code, and nothing that quotes a file's content.
+
+    What the file system raised is said in its own words, a defect with the frames of its traceback.
+    """
+    known = as_osteon_error(error)
+    if known is not None:
+        return {"code": known.code}
+    if isinstance(error, OSError):
+        return {"code": "file", "error": type(error).__name__, "text": str(error.strerror)}
+    return defect_values(error)
 
 
 def _frames(error: traceback.TracebackException) -> list[str]:

@@ -33,6 +33,11 @@ def printable_json(value: Any) -> str:
     return "".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Returns a number with what it counts: "1 image", "2 images"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _escaped(character: str) -> str:
     """Escapes a character as in a Python literal."""
     return character.encode("unicode_escape").decode("ascii")

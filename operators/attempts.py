@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from operators.errors import OsteonError, TransientError, UnwritableError, shortage
-
-DEFECT = "a defect of Osteon's own; the log has the traceback"
+from operators.errors import DEFECT, OsteonError, TransientError, UnwritableError, as_osteon_error
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Attempts:
         try:
             yield
         except Exception as error:
-            if shortage(error) or isinstance(error, TransientError | UnwritableError):
+            if isinstance(as_osteon_error(error), TransientError | UnwritableError):
                 raise
             for path in paths:
                 remove(path)

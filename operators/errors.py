@@ -29,6 +29,10 @@ CALL = re.compile(r"^[\w.]*?(\w+)\(\) ")
 NO_MAPPING = re.compile(r"^[\w.]*?(\w+)\(\) argument after \*\* must be a mapping, not (\w+)$")
 
 
+# What is said of an error that is none of ours
+DEFECT = "a defect of Osteon's own; the log has the traceback"
+
+
 class OsteonError(Exception):
     """Base. `code` may leave the machine; the text says what was expected and what was got."""
 
@@ -98,6 +102,11 @@ def shortage(error: BaseException) -> TransientError | None:
         if says(each, NO_FILES_NUMBERS, NO_FILES_WORDS):
             return TransientError("expected to open a file, too many are open", code="out_of_files")
     return None
+
+
+def as_osteon_error(error: BaseException) -> OsteonError | None:
+    """Returns the error in our own terms: a shortage behind it, or itself; None for any other."""
+    return shortage(error) or (error if isinstance(error, OsteonError) else None)
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

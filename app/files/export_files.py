@@ -12,9 +12,9 @@ import trimesh
 from scipy import ndimage
 
 from app.files.label_files import read_named, write_nifti
-from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.elements.atomic_file import make_folder, unwritable_folder, write_whole
 from operators.dicom.seg.segment_descriptions import tracking_identifier
-from operators.errors import OutputError, UnsuitableError
+from operators.errors import UnsuitableError
 from operators.geometry.meshes import Mesh, mesh_of
 from operators.geometry.volume import Box, Grid, LabelMap
 from operators.segmentation.segmentation import Segmentation
@@ -73,10 +73,10 @@ def write_files(
 ) -> tuple[str, ...]:
     """Writes every format (rows of FORMATS) into the folder; the files' names. Raises OutputError."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, "a folder")
         return tuple(path.name for each in formats for path in FORMATS[each](label_map, parts, folder))
     except OSError as error:
-        raise OutputError(f"expected a folder that can be written, got {folder}: {error.strerror}") from error
+        raise unwritable_folder(folder, "a folder", error) from error
 
 
 def write_stl(label_map: LabelMap, parts: Sequence[Part], folder: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from app.map.manifests import configuration, manifests
 from app.map.supervision import supervised
 from app.map.tools import Container, Mount, build_words, require_image, run_container, tool_named
 from app.settings import ROOT
+from operators.dicom.elements.atomic_file import make_folder
 from operators.errors import OutputError, UsageError
 
 
@@ -62,7 +63,7 @@ def run_map_command(image: str, input: Path, output: Path, models: Path | None, 
         raise UsageError(f"expected an input folder or file, {input} does not exist")
     require_models(models)
     program = image_tool(image, tool)
-    make_folder(output)
+    make_folder(output, "an output folder")
     mounts = [Mount(input, str(layout.INPUT)), Mount(output, str(layout.OUTPUT), writable=True)]
     if models is not None:
         mounts.append(Mount(models, str(layout.MODELS)))
@@ -84,12 +85,12 @@ def extract_command(name: str, output: Path, tool: str | None) -> int:
     """Copies application, manifests, models and documents of an image or a folder to `output`."""
     if not Path(name).is_dir():
         program = image_tool(name, tool)
-        make_folder(output)
+        make_folder(output, "an output folder")
         export = Mount(output, str(layout.EXPORT_MOUNT), writable=True)
         return run_container(program, Container(name, ("extract",), [export]))
     folder = Path(name)
     found = manifests_of(folder)
-    make_folder(output)
+    make_folder(output, "an output folder")
     for path, manifest in found.items():
         target = output / layout.EXTRACTED[At(path)]
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -123,15 +124,6 @@ def require_models(folder: Path | None) -> None:
     """Raises UsageError where a folder of models is named and is none."""
     if folder is not None and not folder.is_dir():
         raise UsageError(f"expected a folder of model packages, got {folder}, which is none")
-
-
-def make_folder(output: Path) -> None:
-    """Raises OutputError where it cannot be."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        text = f"expected an output folder that can be written, got {output}: {error.strerror}"
-        raise OutputError(text, code="output_unwritable") from error
 
 
 def manifests_of(folder: Path) -> dict[str, Any]:

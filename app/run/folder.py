@@ -12,12 +12,13 @@ from pathlib import Path
 
 import structlog
 
-from app.library_messages import frames_of
+from app.library_messages import defect_values, frames_of
 from app.run.report import SELECTED, SeriesRecord, StageRecord, report, write_report
 from app.run.series_job import STAND_INS, Graph, Job, graph_of
 from app.run.series_results import FOLDERS, finished
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION, Settings
+from operators.dicom.elements.atomic_file import make_folder, unwritable_folder
 from operators.dicom.provenance.conforming import conforming_header, sentences
 from operators.dicom.read.scan import UnreadableFile, require_series, scan
 from operators.dicom.select.reading_order import in_turn
@@ -33,13 +34,13 @@ from operators.dicom.select.selection import (
     together,
 )
 from operators.errors import (
+    DEFECT,
     ModelError,
-    OsteonError,
     OutputError,
     UnreadableError,
     UnsuitableError,
     UsageError,
-    shortage,
+    as_osteon_error,
 )
 from operators.package_files.package_reader import read_packages, refuse_draft
 from operators.packages.joint import parts_of
@@ -147,15 +148,12 @@ def named_packages(packages: tuple[ModelPackage, ...], name: str | None) -> tupl
 def prepare_output(output: Path) -> None:
     """Makes the folder. Raises OutputError where results could not be written to it."""
     try:
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output, "an output folder")
         probe = output / ".osteon-writable"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise OutputError(
-            f"expected an output folder that can be written, got {output}: {error.strerror}",
-            code="output_unwritable",
-        ) from error
+        raise unwritable_folder(output, "an output folder", error) from error
 
 
 def remove_former(output: Path) -> None:
@@ -199,14 +197,13 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
         log_missing(done, job)
         return done, EXIT_DONE
     except Exception as error:
-        named = shortage(error) or (error if isinstance(error, OsteonError) else None)
-        if named is not None:
-            failed = replace(record, code=named.code, sentence=str(named), stages=tuple(clock.records))
-            return failed, named.exit_code
+        known = as_osteon_error(error)
+        if known is not None:
+            failed = replace(record, code=known.code, sentence=str(known), stages=tuple(clock.records))
+            return failed, known.exit_code
         uid = record.series_instance_uid
-        log.error("series_failed", series_instance_uid=uid, traceback=frames_of(error))
-        text = "a defect of Osteon's own; the log has the traceback"
-        return replace(record, code="defect", sentence=text, stages=tuple(clock.records)), EXIT_DEFECT
+        log.error("series_failed", series_instance_uid=uid, **defect_values(error))
+        return replace(record, code="defect", sentence=DEFECT, stages=tuple(clock.records)), EXIT_DEFECT
 
 
 def log_missing(record: SeriesRecord, job: Job) -> None:

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from operators.errors import ModelError, OutputError, UsageError
+from operators.dicom.elements.atomic_file import make_folder, unwritable_folder
+from operators.errors import ModelError, UsageError
 from operators.importing.package_tables import Table, model_tables
 from operators.importing.published import Published
 from operators.importing.toml_text import table_text
@@ -64,7 +65,7 @@ def install(model: Published, new: NewPackage, models: Path) -> Path:
         raise UsageError(f"expected a name that is free, {new.name} is there already; give another by --name")
     part = None
     try:
-        models.mkdir(parents=True, exist_ok=True)
+        make_folder(models, "a models folder")
         part = Path(tempfile.mkdtemp(prefix=".import-", dir=models))
         # One level deeper than packages are looked for
         made = part / new.name
@@ -72,10 +73,7 @@ def install(model: Published, new: NewPackage, models: Path) -> Path:
         write(model, new, made)
         made.rename(target)
     except OSError as error:
-        raise OutputError(
-            f"expected a models folder that can be written, got {models}: {error.strerror}",
-            code="output_unwritable",
-        ) from error
+        raise unwritable_folder(models, "a models folder", error) from error
     finally:
         if part is not None:
             shutil.rmtree(part, ignore_errors=True)

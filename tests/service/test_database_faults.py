@@ -6,15 +6,18 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
+from app.node.queue.database import prepare_database
 from tests.service.app.node.queue.test_postgres import Server
 from tests.service.app.node.settings.test_supervision import health
+from tests.service.test_command_line import osteon
 from tests.support import phantoms
-from tests.support.node_cases import storescu
+from tests.support.node_cases import node_settings, storescu
 from tests.support.node_processes import Orthanc, Served, until
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
@@ -36,13 +39,17 @@ class Database(Server):
 
     def hang(self) -> None:
         """Keeps its connections, and says nothing."""
-        for process in self.processes():
-            process.send_signal(signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def wake(self) -> None:
         """Goes on."""
+        self.signal(signal.SIGCONT)
+
+    def signal(self, number: int) -> None:
+        """To each process that is there still."""
         for process in self.processes():
-            process.send_signal(signal.SIGCONT)
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +112,22 @@ def test_a_database_that_hangs_or_is_gone_costs_time_only(
     finally:
         database.wake()
         node.end()
+
+
+@pytest.mark.parametrize("words", ["jobs list", "jobs retry 3fa9c1"])
+def test_a_command_says_in_one_sentence_that_the_database_hangs(
+    database: Database, tmp_path: Path, words: str
+) -> None:
+    prepare_database(node_settings(tmp_path, database=database.url))
+    given = {"OSTEON_NODE__DATABASE": database.url, "OSTEON_NODE__DATA": str(tmp_path)}
+    database.hang()
+    try:
+        code, text = osteon(*words.split(), **given)
+    finally:
+        database.wake()
+    lines = [line for line in text.splitlines() if "database" in line]
+    assert (code, len(lines)) == (6, 1)
+    assert "expected the database of jobs to answer, got no connection" in lines[0]
 
 
 def test_a_database_that_hangs_at_the_start_is_named_and_sigterm_is_heard(

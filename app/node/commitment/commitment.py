@@ -29,6 +29,7 @@ from app.node.queue.job import Json
 from app.node.settings.configuration import NodeSettings, Peer
 from app.node.storage.inbox import Inbox
 from app.node.storage.study_lock import files_in_place, series_in_place
+from app.printable import counted
 from operators.dicom.commitment import (
     Commitment,
     Named,
@@ -253,4 +254,4 @@ def sentence_of(transaction: Transaction, peer: Peer) -> str:
     found += [f"{count} failed ({reason})" for reason, count in reasons.items()]
     found += [f"{len(transaction.open_uids)} not answered"] if transaction.open_uids else []
     asked = len(transaction.asked)
-    return f"expected {peer.name} to commit to {asked} instances, got {', '.join(found)}"
+    return f"expected {peer.name} to commit to {counted(asked, 'instance')}, got {', '.join(found)}"

@@ -9,14 +9,13 @@ attempt is known by it, and has no say any more.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from app.node.storage.json_file import read_json, write_json
 from operators.dicom.commitment import Commitment, Named
-from operators.dicom.elements.atomic_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def open_transaction(data: Path, delivery_uid: str, peer: str, asked: Sequence[N
     attempt = 1 + int(_content(path).get("attempt", 0))
     transaction = Transaction(f"{delivery_uid}.{attempt}", attempt, peer, tuple(asked))
     names = [[named.sop_class_uid, named.sop_instance_uid] for named in asked]
-    _write(path, {"transaction_uid": transaction.uid, "attempt": attempt, "peer": peer, "asked": names})
+    write_json(path, {"transaction_uid": transaction.uid, "attempt": attempt, "peer": peer, "asked": names})
     return transaction
 
 
@@ -98,7 +97,7 @@ def keep_answer(data: Path, transaction: Transaction) -> None:
         "transaction_uid": transaction.uid, "committed": sorted(transaction.committed),
         "failed": transaction.failed,
     }  # fmt: skip
-    _write(answer_path(data, delivery_of(transaction.uid)), content)
+    write_json(answer_path(data, delivery_of(transaction.uid)), content)
 
 
 def forget_transaction(data: Path, delivery_uid: str) -> None:
@@ -114,11 +113,6 @@ def delivery_of(transaction_uid: str) -> str:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except FileNotFoundError:
         return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    write_whole(path, lambda file: file.write(json.dumps(content).encode()))

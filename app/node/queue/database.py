@@ -15,6 +15,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from app.node.settings.configuration import NodeSettings
+from operators.dicom.elements.atomic_file import make_folder
 from operators.errors import OutputError, TransientError, UsageError
 
 APPLICATION = "osteon"
@@ -39,7 +40,7 @@ def prepare_database(settings: NodeSettings) -> None:
     SQLite gets a write-ahead log: one flush for each commit instead of three, and readers never wait.
     """
     logging.getLogger("dbos").setLevel(logging.ERROR)
-    make_data_folder(settings.data)
+    make_folder(settings.data, "a data folder")
     if settings.database:
         require_utf8(timely_url(settings))
     else:
@@ -58,15 +59,6 @@ def timely_url(settings: NodeSettings) -> str:
     url = sa.make_url(settings.database)
     limits = {name: value for name, value in TIMES.items() if name not in url.query}
     return url.update_query_dict(limits).render_as_string(hide_password=False)
-
-
-def make_data_folder(folder: Path) -> None:
-    """Raises OutputError where it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        text = f"expected a data folder that can be written, got {folder}: {error.strerror}"
-        raise OutputError(text, code="output_unwritable") from error
 
 
 def database_file(settings: NodeSettings) -> Path:

@@ -18,7 +18,8 @@ from app.node.queue.decisions import rows as conflicts_of
 from app.node.queue.job import StudyJob, job_folder
 from app.node.queue.pauses import end_pause, forget_request
 from app.node.queue.workflow import DELIVER, SEGMENT
-from operators.errors import UsageError
+from app.printable import counted
+from operators.errors import DEFECT, OsteonError, UsageError
 
 # Every state that a job can be in, then those of a conflict; all but the first four are ends.
 STATES = (
@@ -214,7 +215,7 @@ def unended(job: JobState, status: str) -> JobState:
     if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
         sentence = "expected the worker to survive this study, it died over it again and again"
         return replace(job, state="failed", code="worker_died", sentence=sentence)
-    return replace(job, state="failed", code="defect", sentence="a defect of Osteon's own; see the log")
+    return replace(job, state="failed", code=OsteonError.code, sentence=DEFECT)
 
 
 def delivery_state(job: JobState, deliveries: list[Any]) -> JobState:
@@ -243,7 +244,7 @@ def end_of_delivery(row: Any) -> tuple[str, str, str]:
         return row.output["state"], row.output["code"], row.output["sentence"]
     if row.status == "CANCELLED":
         return "cancelled", "cancelled", "cancelled by a person"
-    return "failed", "defect", "a defect of Osteon's own; see the log"
+    return "failed", OsteonError.code, DEFECT
 
 
 def iso(epoch_ms: int | None) -> str:
@@ -330,7 +331,7 @@ def ended_pause(client: DBOSClient, row: Any, data: Path) -> str:
         return ""
     end_pause(data, row.workflow_id, tried.pause_step)
     name = row.workflow_id.partition(">")[2] or "segmentation"
-    return f"{name}: is tried now, after {tried.count} attempts (last: {tried.sentence})"
+    return f"{name}: is tried now, after {counted(tried.count, 'attempt')} (last: {tried.sentence})"
 def settle(client: DBOSClient, job_id: str, decision: str) -> JobState:
     """Says whether a conflict's versions are used or not; carried out at the node's next look.
 

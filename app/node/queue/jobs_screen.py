@@ -8,11 +8,15 @@ from datetime import datetime
 
 from rich.console import Console
 
+from app.node.queue.decisions import INCOMPLETE
 from app.node.queue.jobs import ENDS, DeliveryState, JobState
+from app.printable import counted
+from app.printable import printable as escaped
 
 # Left of what is said about a job, below it
 INDENT = "    "
 HEADINGS = ("JOB", "STATE", "AGE", "TOOK", "FROM", "IMAGES", "TO")
+UNKNOWN = "-"
 WIDTHS = (7, 10, 6, 6, 16, 6, 0)
 UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 NARROWEST = 40
@@ -57,10 +61,14 @@ def block(
 
 def plain_line(job: JobState, accession: str | None, now: datetime) -> str:
     """All of it in one line, with the whole id first."""
-    state, age, took, sender, images = cells(job, now)
-    parts = [job.job_id, state, f"age {age}", f"took {took}"]
-    parts += [f"from {sender}", f"{images} images"] if job.revision else []
-    return "; ".join([*parts, f"to {to_text(job)}", *said(job, accession, now)])
+    state, age, took, sender, _ = cells(job, now)
+    named = {"age": age, "took": took, "from": sender}
+    parts = [f"{name} {value}" for name, value in named.items() if value != UNKNOWN]
+    if job.revision:
+        parts.append(counted(job.images, "image"))
+    if job.destinations:
+        parts.append(f"to {to_text(job)}")
+    return "; ".join([job.job_id, state, *parts, *said(job, accession, now)])
 
 
 def columns(values: Sequence[str]) -> str:
@@ -81,13 +89,16 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def cells(job: JobState, now: datetime) -> tuple[str, ...]:
-    """State, age, duration, calling AE title, number of images."""
+    """State, age, duration, calling AE title, number of images; UNKNOWN where nobody knows.
+
+    A conflict has no revision, and nothing is known of who sent its versions.
+    """
     now_ms = now.timestamp() * 1000
     age = duration(now.timestamp() - datetime.fromisoformat(job.created_at).timestamp())
     end_ms = job.completed_ms if job.state in ENDS and job.completed_ms else now_ms
-    took = duration((end_ms - job.begun_ms) / 1000) if job.begun_ms else "-"
-    images = str(job.images) if job.revision else "-"
-    return job.state, age, took, printable(job.calling_ae) or "-", images
+    took = duration((end_ms - job.begun_ms) / 1000) if job.begun_ms else UNKNOWN
+    images = str(job.images) if job.revision else UNKNOWN
+    return job.state, age, took, printable(job.calling_ae) or UNKNOWN, images
 
 
 def duration(seconds: float) -> str:
@@ -100,7 +111,7 @@ def duration(seconds: float) -> str:
 
 def to_text(job: JobState) -> str:
     """The destinations, by their names."""
-    return ", ".join(each.peer for each in job.destinations) or "-"
+    return ", ".join(each.peer for each in job.destinations) or UNKNOWN
 
 
 def said(job: JobState, accession: str | None, now: datetime) -> Iterator[str]:
@@ -136,7 +147,7 @@ def tried(attempts: int, next_attempt: str, now: datetime) -> str:
     """How often it was tried in vain, and when it is tried again, by the clock on the wall."""
     if not attempts:
         return ""
-    count = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    count = counted(attempts, "attempt")
     if not next_attempt:
         return f"; {count} so far, another is being made"
     at = datetime.fromisoformat(next_attempt)
@@ -146,26 +157,43 @@ def tried(attempts: int, next_attempt: str, now: datetime) -> str:
 
 
 def printable(text: str) -> str:
-    """Without what would move the cursor."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    """Returns the text in one line, with escapes for what would move the cursor."""
+    return escaped(text, keep="")
 
 
 def show_job(job: JobState, name: str, accession: str, folder: str, console: Console, now: datetime) -> None:
     """Everything about one job."""
-    state, age, took, sender, images = cells(job, now)
+    state, age, took, _, _ = cells(job, now)
+    came = f"{datetime.fromisoformat(job.created_at).astimezone(now.tzinfo):%F %T}, {age} ago"
     rows = {
         "job": job.job_id, "short": name, "study": job.study_instance_uid, "state": state,
-        "reason": reason_of(job, now),
-        "accession": printable(accession) or "none",
-        "from": f"{sender}, {images} images, version {job.revision}" if job.revision else "",
-        "queued": f"{datetime.fromisoformat(job.created_at).astimezone(now.tzinfo):%F %T}, {age} ago",
-        "took": took, "files": folder,
+        "reason": reason_of(job, now), **choices(job, name),
+        "accession": printable(accession) or "none", "from": origin(job),
+        "queued" if job.revision else "found": came, "took": took if job.begun_ms else "", "files": folder,
     }  # fmt: skip
     for heading, value in rows.items():
         if value:
             say_row(console, heading, value)
     for each in job.destinations:
         say_row(console, "to", destination_text(each, now))
+
+
+def origin(job: JobState) -> str:
+    """Says who sent how much, and which version of the study's results that makes; '' for a conflict."""
+    if not job.revision:
+        return ""
+    sender = printable(job.calling_ae) or "an unknown sender"
+    return f"{sender}, {counted(job.images, 'image')}, version {job.revision}"
+
+
+def choices(job: JobState, name: str) -> dict[str, str]:
+    """Returns what a person can do about a conflict that nobody has decided, by its heading."""
+    if job.state != "conflict":
+        return {}
+    accept = f"osteon jobs accept {name}: the later versions are used"
+    if job.code == INCOMPLETE:
+        accept = "not before the other images have been sent too"
+    return {"accept": accept, "dismiss": f"osteon jobs dismiss {name}: the former versions are kept"}
 
 
 def reason_of(job: JobState, now: datetime) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from dbos import DBOS
 
 from app.node.queue.job import job_folder
+from app.node.watch.backoff import Backoff
 
 # By the name of DBOS's own, so that work begun with that goes on
 STEP = "DBOS.sleep"
@@ -23,7 +24,7 @@ LOOK_S = 1.0
 
 def pause_after(seconds: float) -> float:
     """The length of the pause that follows one of `seconds`."""
-    return min(2 * seconds, LONGEST_PAUSE_S)
+    return Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S).after(seconds)
 
 
 def pause(data: Path, seconds: float) -> float:

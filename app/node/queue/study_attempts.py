@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.library_messages import frames_of
-from operators.errors import OsteonError, shortage
+from app.library_messages import error_values
+from app.node.watch.backoff import Backoff
 
 log = structlog.get_logger()
 
 # Before a study is looked at again over which a look failed
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 300.0
+BACKOFF = Backoff(2.0, 300.0)
 
 
 @dataclass(frozen=True)
 class Failed:
-    """When a study is looked at again, and how long it waits if that fails too."""
+    """When a study is looked at again, and how long it waits until then."""
 
     again_s: float
     pause_s: float
@@ -37,7 +37,7 @@ class StudyAttempts:
 
         Raises SQLAlchemyError: without the database nothing can be done for any study.
         """
-        before = self.failed.get(study, Failed(0.0, FIRST_PAUSE_S))
+        before = self.failed.get(study, Failed(0.0, 0.0))
         if now_s < before.again_s:
             return False
         try:
@@ -45,8 +45,9 @@ class StudyAttempts:
         except SQLAlchemyError:
             raise
         except Exception as error:
-            self.failed[study] = Failed(now_s + before.pause_s, min(2 * before.pause_s, LONGEST_PAUSE_S))
-            tell(self.event, study, error, before.pause_s)
+            pause_s = BACKOFF.after(before.pause_s)
+            self.failed[study] = Failed(now_s + pause_s, pause_s)
+            log.error(self.event, study_instance_uid=study, pause_s=pause_s, **error_values(error))
             return False
         self.failed.pop(study, None)
         return outcome
@@ -54,15 +55,3 @@ class StudyAttempts:
     def forget_all_but(self, kept: Collection[str]) -> None:
         """Studies that are gone."""
         self.failed = {study: each for study, each in self.failed.items() if study in kept}
-
-
-def tell(event: str, study: str, error: Exception, pause_s: float) -> None:
-    """Which study waits, and why."""
-    named = shortage(error) or (error if isinstance(error, OsteonError) else None)
-    if named is not None:
-        said = {"code": named.code}
-    elif isinstance(error, OSError):
-        said = {"code": "file", "error": type(error).__name__, "text": str(error.strerror)}
-    else:
-        said = {"code": "defect", "traceback": frames_of(error)}
-    log.error(event, study_instance_uid=study, pause_s=pause_s, **said)

@@ -15,14 +15,21 @@ from typing import Protocol
 import structlog
 from dbos import DBOS
 
-from app.library_messages import frames_of
+from app.library_messages import defect_values
 from app.node.queue import pauses
 from app.node.queue.abandoned import Running
 from app.node.queue.database import REPORT, WORKFLOW_VERSION, delivery_queue
 from app.node.queue.job import Json
 from app.node.settings.configuration import NodeSettings
 from operators.dicom.select.reading_order import in_turn
-from operators.errors import OsteonError, OutputError, TransientError, UnsuitableError, shortage
+from operators.errors import (
+    DEFECT,
+    OsteonError,
+    OutputError,
+    TransientError,
+    UnsuitableError,
+    as_osteon_error,
+)
 
 log = structlog.get_logger()
 
@@ -113,11 +120,11 @@ def named_end(job: Json, step: Callable[[], Json]) -> Json:
     try:
         return step()
     except Exception as error:
-        named = shortage(error) or (error if isinstance(error, OsteonError) else None)
-        if named is not None:
-            return ended(named)
-        log.error("study_failed", job=job["job_id"], traceback=frames_of(error))
-        return {"state": "failed", "code": "defect", "sentence": "a defect of Osteon's own; see the log"}
+        known = as_osteon_error(error)
+        if known is not None:
+            return ended(known)
+        log.error("study_failed", job=job["job_id"], **defect_values(error))
+        return {"state": "failed", "code": OsteonError.code, "sentence": DEFECT}
 
 
 def ended(error: OsteonError) -> Json:

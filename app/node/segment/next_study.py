@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.node.queue.database import connected
 from app.node.queue.job import job_folder
+from app.node.queue.jobs import UNDER_WAY
 from app.node.queue.workflow import SEGMENT
 from app.node.segment.study_reader import ReadStudy, read_studies, taken_from
 from app.node.settings.configuration import NodeSettings
@@ -26,8 +27,8 @@ from operators.packages.packages import ModelPackage
 
 log = structlog.get_logger()
 
-# How often the queue is looked at while a study is in hand
-LOOK_S = 0.5
+# How often the queue is looked at while a study is in hand, and how often while none is
+LOOK_S, IDLE_LOOK_S = 0.5, 5.0
 
 
 @dataclass
@@ -52,22 +53,27 @@ class Reader:
 class NextStudy:
     """Reads one study ahead, of at most `limit_bytes`; `queued` says which job comes next, '' for none.
 
-    What was read is taken or thrown away; a study that is not read in time is read by the worker.
+    What was read is taken or thrown away, the latter also when `is_open` says that its job is removed or has
+    ended; a study that is not read in time is read by the worker.
     """
 
     def __init__(
-        self, data: Path, packages: tuple[ModelPackage, ...], limit_bytes: int, queued: Callable[[], str]
+        self, data: Path, packages: tuple[ModelPackage, ...], limit_bytes: int, queued: Callable[[], str],
+        is_open: Callable[[str], bool],
     ) -> None:
         self.data, self.packages, self.limit_bytes, self.queued = data, packages, limit_bytes, queued
+        self.is_open = is_open
         self.lock, self.busy = threading.Lock(), threading.Event()
         self.reader: Reader | None = None
 
     def watch(self) -> None:
         """Looks for the next study whenever one is in hand; for a thread of its own."""
         while True:
-            self.busy.wait()
-            self.look()
-            time.sleep(LOOK_S)
+            if self.busy.wait(IDLE_LOOK_S):
+                self.look()
+                time.sleep(LOOK_S)
+            else:
+                self.forget_ended()
 
     @contextmanager
     def meanwhile(self) -> Iterator[None]:
@@ -86,6 +92,12 @@ class NextStudy:
                 self._ended()
             if job_id and (self.reader is None or self.reader.job_id != job_id):
                 self._ask(job_id)
+
+    def forget_ended(self) -> None:
+        """Gives back the memory of a study that nobody will ask for any more."""
+        with self.lock:
+            if self.reader is not None and self.reader.job_id and not self.is_open(self.reader.job_id):
+                self._ended()
 
     def taken(self, job_id: str) -> ReadStudy | None:
         """The study of that job, where it was read; the memory of any other goes."""
@@ -133,7 +145,9 @@ def reading_ahead(
     if not limit_bytes:
         return None
     client = connected(node)
-    ahead = NextStudy(node.data, packages, limit_bytes, lambda: next_queued(client))
+    ahead = NextStudy(
+        node.data, packages, limit_bytes, lambda: next_queued(client), lambda job_id: is_open(client, job_id)
+    )
     threading.Thread(target=ahead.watch, daemon=True).start()
     return ahead
 
@@ -147,3 +161,13 @@ def next_queued(client: DBOSClient) -> str:
         return ""
     first = min(rows, key=lambda row: (row.priority or 0, row.created_at or 0), default=None)
     return first.workflow_id if first else ""
+
+
+def is_open(client: DBOSClient, job_id: str) -> bool:
+    """Whether a job is still to be segmented; True where nobody can say."""
+    try:
+        rows = client.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
+    except SQLAlchemyError as error:
+        log.warning("queue_unread", error=type(error).__name__)
+        return True
+    return any(row.status in UNDER_WAY for row in rows)

@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from app.library_messages import frames_of
+from app.library_messages import defect_values
 from app.node.commitment.commitment import ask, report_owed, require_committed, transaction_of
 from app.node.peers import destination as c_store
 from app.node.peers.destination import Outgoing, Refused
@@ -23,7 +23,14 @@ from app.node.settings.configuration import NodeSettings, Peer, StandIn
 from app.node.storage.file_lock import try_lock
 from app.node.storage.inbox import Inbox
 from app.node.watch.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail, Participant
-from operators.errors import OsteonError, OutputError, TransientError, UnwritableError, shortage
+from operators.errors import (
+    DEFECT,
+    OsteonError,
+    OutputError,
+    TransientError,
+    UnwritableError,
+    as_osteon_error,
+)
 
 log = structlog.get_logger()
 
@@ -132,18 +139,16 @@ def named(job: str, peer: str, step: Callable[[], Attempt]) -> Attempt:
     """The edge of a delivery: whatever goes wrong ends with a name."""
     try:
         return step()
-    except (TransientError, UnwritableError) as error:
-        log.warning("delivery_postponed", job=job, peer=peer, code=error.code)
-        return Attempt("transient", error.code, str(error))
-    except OsteonError as error:
-        log.error("delivery_failed", job=job, peer=peer, code=error.code)
-        return Attempt("failed", error.code, str(error))
     except Exception as error:
-        if (short := shortage(error)) is not None:
-            log.warning("delivery_postponed", job=job, peer=peer, code=short.code)
-            return Attempt("transient", short.code, str(short))
-        log.error("delivery_failed", job=job, peer=peer, traceback=frames_of(error))
-        return Attempt("failed", "defect", "a defect of Osteon's own; the log has the traceback")
+        known = as_osteon_error(error)
+        if isinstance(known, TransientError | UnwritableError):
+            log.warning("delivery_postponed", job=job, peer=peer, code=known.code)
+            return Attempt("transient", known.code, str(known))
+        if known is not None:
+            log.error("delivery_failed", job=job, peer=peer, code=known.code)
+            return Attempt("failed", known.code, str(known))
+        log.error("delivery_failed", job=job, peer=peer, **defect_values(error))
+        return Attempt("failed", OsteonError.code, DEFECT)
 
 
 def destination(name: str, settings: NodeSettings) -> Peer:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from app.node.queue.job_names import named_job, short_ids
-from app.printable import printable_json, shown
+from app.printable import counted, printable_json, shown
 from app.settings import Settings, read_settings
 from operators.errors import UsageError
 
@@ -128,7 +128,6 @@ def show_list(settings: Settings, client: DBOSClient, as_json: bool, accession: 
 
 def show_one(settings: Settings, client: DBOSClient, job_id: str, as_json: bool) -> None:
     """One job, with what its files say."""
-    from app.node.queue.job import job_folder
     from app.node.queue.jobs import job_ids, list_jobs
     from app.node.queue.jobs_screen import show_job
 
@@ -137,9 +136,17 @@ def show_one(settings: Settings, client: DBOSClient, job_id: str, as_json: bool)
     if as_json:
         print(printable_json(json_of(job, names, {job_id: number})))
         return
-    folder = job_folder(settings.node.data, job_id).root
+    folder = files_of_job(settings.node.data, job)
     files = str(folder) if folder.is_dir() else ""
     show_job(job, names[job_id], number, files, Console(), datetime.now().astimezone())
+
+
+def files_of_job(data: Path, job: JobState) -> Path:
+    """Returns the folder of a job, or the one of the versions that a conflict is about."""
+    from app.node.queue.job import job_folder
+    from app.node.versions.instance_versions import CONFLICTS
+
+    return job_folder(data, job.job_id).root if job.revision else data / CONFLICTS / job.study_instance_uid
 
 
 def json_of(job: JobState, names: Mapping[str, str], accessions: Mapping[str, str]) -> dict[str, Any]:
@@ -150,11 +157,13 @@ def json_of(job: JobState, names: Mapping[str, str], accessions: Mapping[str, st
 
 
 def accession_of(settings: Settings, job_id: str) -> str:
-    """From a file of the job: the database holds nothing of an order or a patient."""
+    """From a file of the job, or of a conflict's study: the database holds nothing of an order."""
     from app.node.queue.job import job_folder
+    from app.node.queue.jobs import study_of
     from operators.dicom.headers.accession import accession_number
 
-    return accession_number(job_folder(settings.node.data, job_id).input)
+    folders = (job_folder(settings.node.data, job_id).input, settings.node.data / "inbox" / study_of(job_id))
+    return next(filter(None, map(accession_number, folders)), "")
 
 
 def send_command(settings: Settings, peer_name: str, paths: list[Path]) -> int:
@@ -167,7 +176,7 @@ def send_command(settings: Settings, peer_name: str, paths: list[Path]) -> int:
     named = [Outgoing(path, *read_outgoing(path)) for path in files_of(paths)]
     for refused in store(named, peer, settings.node):
         raise refused.error
-    print(f"{len(named)} instances delivered to {peer.name}")
+    print(f"{counted(len(named), 'instance')} delivered to {peer.name}")
     return 0
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 from dbos import DBOSClient
 
-from app.library_messages import frames_of
+from app.library_messages import error_values
 from app.node.queue.database import connected, prepare_database
 from app.node.receive.watched_folder import WatchedFolder
 from app.node.segment.time_limit import Deadline, Worker
@@ -67,8 +67,6 @@ class Node:
             "segment": workers,
         }
         self.parts = [part for role, parts in by_role.items() if role in self.node.roles for part in parts]
-        # A study is either made a job or removed, never both at once
-        self.studies = threading.Lock()
         self.loops = self._loops()
 
     def worker(self, number: int) -> Worker:
@@ -99,15 +97,10 @@ class Node:
     def _dispatch(self) -> Callable[[], object]:
         dispatcher = Dispatcher(self.node, self.client, lambda: datetime.now().astimezone())
 
-        def turn() -> int:
-            with self.studies:
-                return dispatcher.tick(now_s())
-
-        return turn
+        return lambda: dispatcher.tick(now_s())
 
     def _sweep(self) -> int:
-        with self.studies:
-            return sweep(self.node, self.client, time.time() * 1000)
+        return sweep(self.node, self.client, time.time() * 1000)
 
     def _watch(self) -> Callable[[], object]:
         assert self.node.watch is not None
@@ -211,9 +204,7 @@ class Node:
         except PartError:
             raise
         except Exception as error:
-            short = shortage(error)
-            said = {"code": short.code} if short else {"traceback": frames_of(error)}
-            log.error("part_not_started", name=part.name, **said)
+            log.error("part_not_started", name=part.name, **error_values(error))
 
     def watch_data_folder(self) -> None:
         """Ends the node, with exit code 6, when its data folder is not the one that it started with.

@@ -14,7 +14,10 @@ DECIDED = ".json"
 
 @contextmanager
 def moving_files(data: Path) -> Iterator[None]:
-    """While files of a study are exchanged, removed or brought back; not to be entered twice."""
+    """While files of a study are made a job, exchanged, removed or brought back; not to be entered twice.
+
+    Held for one study at a time, so that nobody waits for more than that.
+    """
     with lock(data, fcntl.LOCK_EX):
         yield
 

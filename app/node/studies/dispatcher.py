@@ -13,12 +13,13 @@ from dbos import DBOSClient
 from app.node.queue.completeness import Content, Patience, Waiting, is_complete, rule_for, seen
 from app.node.queue.database import STUDIES, WORKFLOW_VERSION
 from app.node.queue.job import JobFolder, StudyJob, job_folder, priority, take_in
-from app.node.queue.jobs import MOVED, JobState
+from app.node.queue.jobs import MOVED, UNDER_WAY, JobState
 from app.node.queue.study_attempts import StudyAttempts
 from app.node.queue.workflow import SEGMENT
 from app.node.send.notices import Notice, announce
 from app.node.settings.configuration import NodeSettings, Rule
 from app.node.storage.recovery import unsettled
+from app.node.storage.study_lock import moving_files
 from app.node.studies.removal import recover
 from app.node.studies.study_folder import StudyFolders
 from app.node.studies.study_jobs import CORRECTIONS, StudyJobs, has_new_images, jobs_of_study
@@ -29,8 +30,6 @@ from app.node.versions.moved_series import KEYWORD, moved_series
 from app.node.watch.audit import AuditTrail
 
 log = structlog.get_logger()
-
-UNDER_WAY = ("ENQUEUED", "DELAYED", "PENDING")
 
 
 class Dispatcher:
@@ -81,7 +80,8 @@ class Dispatcher:
             return False
         if unsettled(self.settings.data / "incoming", study):  # a power loss would tear the job's link too
             return False
-        is_queued = self._queue(study, content, rule)
+        with moving_files(self.settings.data):  # a study is either made a job or removed, never both at once
+            is_queued = self._queue(study, content, rule)
         self.queued.setdefault(study, set()).add(fingerprint)
         del self.waiting[study]
         return is_queued

@@ -6,7 +6,6 @@ trash/<study>.json                             the removal is decided: then all 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -23,13 +22,14 @@ from app.node.commitment.transactions import forget_transaction
 from app.node.queue.database import REPORT
 from app.node.queue.decisions import rows
 from app.node.queue.job import folders_of_study, job_folder
+from app.node.storage.json_file import read_json, write_json
 from app.node.storage.pending_file import same_content
 from app.node.storage.study_lock import DECIDED, LOCK, TRASH, moving_files
 from app.node.studies.study_folder import names_below, read_study
 from app.node.studies.study_jobs import has_new_images, jobs_of_study
 from app.node.versions.instance_versions import CONFLICTS, NEXT, REPLACED, count_corrections, version_name
 from app.node.watch.audit import AuditTrail
-from operators.dicom.elements.atomic_file import sync_path, write_whole
+from operators.dicom.elements.atomic_file import sync_path
 
 log = structlog.get_logger()
 
@@ -67,8 +67,7 @@ def remove_study(
             bring_back(data, removal.study)
             return False
         removal = replace(removal, folders=folders_of_study(data, removal.study))
-        text = json.dumps(asdict(removal)).encode()
-        write_whole(data / TRASH / f"{removal.study}{DECIDED}", lambda file: file.write(text))
+        write_json(data / TRASH / f"{removal.study}{DECIDED}", asdict(removal))
         carry_out(data, client, removal, trail)
     return True
 
@@ -131,7 +130,7 @@ def guarded(study: str, step: Callable[[], None]) -> None:
 
 def removal_of(path: Path) -> Removal:
     """Reads a removal as it was decided."""
-    values = json.loads(path.read_text(encoding="utf-8"))
+    values = read_json(path)
     deliveries = tuple((job, peer) for job, peer in values["deliveries"])
     jobs = tuple(values["jobs"])
     folders = tuple(values.get("folders", jobs))

@@ -9,7 +9,6 @@ replaced/<study>/<number>.json             the corrections that were
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -17,8 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from app.node.queue.job import Json
+from app.node.storage.json_file import read_json, write_json
 from app.node.storage.pending_file import content_hash
-from operators.dicom.elements.atomic_file import sync_path, write_whole
+from operators.dicom.elements.atomic_file import sync_path
 
 CONFLICTS, REPLACED = "conflicts", "replaced"
 NEXT = "next.json"
@@ -93,8 +93,7 @@ def version_name(sop_instance_uid: str, path: Path) -> str:
 
 def carry_out(data: Path, correction: Correction, tell: Callable[[Correction], None]) -> None:
     """Brings the later versions into use. What it raises, `finish` goes on after. Raises OSError."""
-    text = json.dumps(asdict(correction))
-    write_whole(data / REPLACED / correction.study / NEXT, lambda file: file.write(text.encode()))
+    write_json(data / REPLACED / correction.study / NEXT, asdict(correction))
     finish(data, correction.study, tell)
 
 
@@ -112,7 +111,7 @@ def finish(data: Path, study: str, tell: Callable[[Correction], None]) -> None:
     never not at all.
     """
     kept = data / REPLACED / study
-    correction = correction_of(json.loads((kept / NEXT).read_text(encoding="utf-8")))
+    correction = correction_of(read_json(kept / NEXT))
     for swap in correction.swaps:
         keep(data, study, swap)
     sync_path(kept)
@@ -166,7 +165,7 @@ def corrected_keywords(data: Path, study: str, since: int) -> tuple[str, ...]:
     """Attributes that corrections after the first `since` ones changed."""
     found: dict[str, None] = {}
     for path in corrections_of(data, study)[since:]:
-        found |= dict.fromkeys(json.loads(path.read_text(encoding="utf-8"))["keywords"])
+        found |= dict.fromkeys(read_json(path)["keywords"])
     return tuple(found)
 
 

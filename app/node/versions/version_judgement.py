@@ -10,6 +10,7 @@ from pathlib import Path
 from app.node.queue.completeness import Content
 from app.node.queue.decisions import INCOMPLETE
 from app.node.versions.instance_versions import CONFLICTS, Version
+from app.printable import counted
 from operators.dicom.elements.instance_identity import read_instance
 from operators.dicom.pixels.version_differences import Belonging, Difference, belonging, difference
 from operators.errors import UnreadableError
@@ -79,7 +80,8 @@ def verdict(
     """Code and sentence of why a person must decide; None for a correction."""
     words = ", ".join(dict.fromkeys(word for each in group for word in each.keywords))
     if any(each.is_former for each in group):
-        text = f"expected later versions, {len(group)} instances came again as they were before a correction"
+        came = counted(len(group), "instance")
+        text = f"expected later versions, {came} came again as before a correction"
         return "former_version", f"{text} ({words}); {CHOICE}"
     if several or len({each.path for each in group}) < len(group):
         text = "expected one later version of each image, got several"

@@ -9,11 +9,13 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.library_messages import frames_of
-from operators.errors import TransientError, shortage
+from app.library_messages import error_values
+from app.node.watch.backoff import Backoff
+from operators.errors import TransientError, as_osteon_error
 
 log = structlog.get_logger()
 
+# While looks fail
 LONGEST_PAUSE_S = 10.0
 
 
@@ -50,12 +52,12 @@ class Loop:
 
     def run(self) -> None:
         """Until it is told to stop."""
-        pause_s = 0.0
+        pause_s, backoff = 0.0, Backoff(self.pause_s, LONGEST_PAUSE_S)
         while not self.stopping.wait(pause_s):
             self.turned_s = self.now_s()
             self.failures = 0 if self.attempt() else self.failures + 1
             self.turned_s, self.has_turned = self.now_s(), True
-            pause_s = min(self.pause_s * 2 ** min(self.failures, 10), max(self.pause_s, LONGEST_PAUSE_S))
+            pause_s = backoff.after(max(pause_s, self.pause_s)) if self.failures else self.pause_s
 
     def attempt(self) -> bool:
         """One turn; whatever goes wrong in it, the next one tries again. Says whether it went well."""
@@ -67,10 +69,10 @@ class Loop:
         return True
 
     def _tell(self, error: Exception) -> None:
-        short = shortage(error) or (error if isinstance(error, TransientError) else None)
-        if short is not None:
-            log.error("look_postponed", look=self.name, code=short.code)
-        elif isinstance(error, (SQLAlchemyError, OSError)):
-            log.error("look_postponed", look=self.name, error=type(error).__name__)
+        known = as_osteon_error(error)
+        if isinstance(error, SQLAlchemyError):
+            log.error("look_postponed", look=self.name, code="database", error=type(error).__name__)
+        elif isinstance(known, TransientError) or (known is None and isinstance(error, OSError)):
+            log.error("look_postponed", look=self.name, **error_values(error))
         else:
-            log.error("look_failed", look=self.name, code="defect", traceback=frames_of(error))
+            log.error("look_failed", look=self.name, **error_values(error))

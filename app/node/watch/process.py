@@ -18,13 +18,15 @@ from typing import Any
 
 import structlog
 
-from app.library_messages import frames_of
+from app.library_messages import error_values, frames_of
+from app.node.watch.backoff import Backoff
 from app.node.watch.heartbeat import SPAWN, Heartbeat, Life, StopSignal
-from operators.errors import OsteonError, TransientError, shortage
+from operators.errors import OsteonError, TransientError, as_osteon_error
 
 log = structlog.get_logger()
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+# Before a process that ended is started again
+BACKOFF = Backoff(0.5, 30.0)
 # A process that lived so long was well; the next failure is a new one.
 WELL_S = 60.0
 # After what silence a process is ill, and after what it is ended and started again: native code may keep all
@@ -51,7 +53,7 @@ class Part:
     ready: ProcessEvent = field(default_factory=SPAWN.Event)
     process: Any = None
     started_s: float = 0.0
-    pause_s: float = FIRST_PAUSE_S
+    pause_s: float = BACKOFF.first_s
     restarts: int = -1
     began_well: bool = False
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
@@ -112,10 +114,8 @@ class Part:
         log.error("part_ended", name=self.name, exit_code=self.process.exitcode, code=reason.get("code", ""))
         if reason.get("is_lasting") and not self.began_well:
             raise PartError(f"{self.name}: {reason['sentence']}", reason["code"], self.process.exitcode)
-        if now_s - self.started_s > WELL_S:
-            self.pause_s = FIRST_PAUSE_S
-        else:
-            self.pause_s = min(2 * self.pause_s, LONGEST_PAUSE_S)
+        was_well = now_s - self.started_s > WELL_S
+        self.pause_s = BACKOFF.first_s if was_well else BACKOFF.after(self.pause_s)
         self.process = None
 
     def end(self, within_s: float) -> None:
@@ -153,14 +153,13 @@ def run_part(
 
 def failed(error: Exception, reason: Any) -> int:
     """The exit code; says why in the log, and to the node in `reason`."""
-    named = shortage(error) or (error if isinstance(error, OsteonError) else None)
-    if named is None:
-        log.error("part_failed", code="defect", traceback=frames_of(error))
-        return 1
-    log.error("part_failed", code=named.code, sentence=str(named))
-    is_lasting = not isinstance(named, TransientError)
-    reason.value = encoded_reason(named.code, str(named), is_lasting)
-    return named.exit_code
+    known = as_osteon_error(error)
+    log.error("part_failed", **({"sentence": str(known)} if known else {}), **error_values(error))
+    if known is None:
+        return OsteonError.exit_code
+    is_lasting = not isinstance(known, TransientError)
+    reason.value = encoded_reason(known.code, str(known), is_lasting)
+    return known.exit_code
 
 
 def encoded_reason(code: str, sentence: str, is_lasting: bool) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from operators.errors import UnwritableError
+from operators.errors import OutputError, UnwritableError
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> Path:
@@ -27,6 +27,23 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> Path:
             f"expected a folder that can be written to for {path.name}, got: {error.strerror or error}"
         ) from error
     return path
+
+
+def make_folder(folder: Path, purpose: str) -> None:
+    """Makes a folder with those above it, unless it is there; `purpose` is "an output folder", say.
+
+    Raises OutputError with the code output_unwritable.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable_folder(folder, purpose, error) from error
+
+
+def unwritable_folder(folder: Path, purpose: str, error: OSError) -> OutputError:
+    """Returns the error of a folder that takes no files, or is none."""
+    text = f"expected {purpose} that can be written, got {folder}: {error.strerror}"
+    return OutputError(text, code="output_unwritable")
 
 
 def sync_path(path: Path) -> None:

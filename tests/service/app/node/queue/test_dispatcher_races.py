@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,13 @@ import pytest
 from app.node.queue import job as job_module
 from app.node.queue.job import job_folder, take_in
 from app.node.queue.jobs import cancel, list_jobs
+from app.node.service.supervisor import Node as Supervisor
+from app.node.settings.configuration import Rule
+from app.node.storage.study_lock import moving_files
+from app.node.studies import removal as removal_module
 from app.node.studies.dispatcher import Dispatcher
 from app.node.studies.retention import forget, remove
+from app.settings import Settings
 from tests.service.app.node.studies.test_retention import NOW, STUDY, Node
 from tests.support.study_cases import jobs, quiet, sent
 
@@ -132,3 +139,56 @@ def test_a_change_within_the_same_tick_of_the_file_system_is_seen(node: Node) ->
     sent(node, keep=[3])
     os.utime(series, ns=(time_ns, time_ns))
     assert len(node.dispatcher.folders.look()[STUDY].names) == 4
+
+
+def in_thread(work: Callable[[], object]) -> threading.Thread:
+    """Has begun it, and given it time to come as far as it can."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(0.5)
+    return thread
+
+
+def test_no_study_is_made_a_job_while_files_of_a_study_are_moved(node: Node) -> None:
+    sent(node)
+    node.dispatcher.tick(0)
+    with moving_files(node.settings.data):
+        looking = in_thread(lambda: node.dispatcher.tick(30))
+        assert (looking.is_alive(), jobs(node)) == (True, [])
+    looking.join()
+    assert [job.state for job in jobs(node)] == ["queued"]
+
+
+def test_a_late_image_that_is_made_a_job_within_a_removal_keeps_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the judgement that nothing new came, and the decision what goes."""
+    node = Node(tmp_path, rules=(Rule(complete_images=1),))
+    sent(node, keep=range(3))
+    assert node.dispatcher.tick(0) == 1
+    cancel(node.client, jobs(node)[0].job_id)
+    folders, looking = removal_module.folders_of_study, list[threading.Thread]()
+
+    def overtaken(data: Path, study: str) -> tuple[str, ...]:
+        sent(node, keep=[3])
+        looking.append(in_thread(lambda: node.dispatcher.tick(100)))
+        return folders(data, study)
+
+    monkeypatch.setattr(removal_module, "folders_of_study", overtaken)
+    forget(node.settings, node.client, jobs(node)[0].job_id)
+    looking[0].join()
+    (job,) = jobs(node)
+    assert job.state == "queued"
+    assert len(list(job_folder(node.settings.data, job.job_id).input.rglob("*.dcm"))) == 1
+
+
+def test_looks_go_on_while_a_sweep_waits(node: Node) -> None:
+    running = Supervisor(Settings(node=node.settings))
+    look, turns = running._dispatch(), []
+    (node.settings.data / "trash").mkdir(exist_ok=True)
+    with moving_files(node.settings.data):
+        sweeping = in_thread(running._sweep)
+        sent(node)
+        looking = in_thread(lambda: turns.append(look()))
+        assert (sweeping.is_alive(), looking.is_alive(), turns) == (True, False, [0])
+    sweeping.join()

@@ -93,7 +93,7 @@ def test_a_postponed_delivery_says_why_and_goes_when_it_is_told_to(tmp_path: Pat
         assert (code, said.count("\n")) == (0, 1)
         assert "pacs: postponed: expected pacs to answer, got none (unreachable); 1 attempt so far" in said
         code, said = command(here, "send-now", job.job_id[-5:])
-        assert (code, said) == (0, f"pacs: is tried now, after 1 attempts (last: {DOWN.sentence})\n")
+        assert (code, said) == (0, f"pacs: is tried now, after 1 attempt (last: {DOWN.sentence})\n")
         until(lambda: states(here) == ["delivered"])
     code, said = command(here, "send-now", job.job_id)
     assert (code, said) == (2, "osteon: expected a job that is postponed; this one is delivered\n")

@@ -13,8 +13,10 @@ import psutil
 import pytest
 
 import app.node.segment.segmenting
+from app.node.queue.database import STUDIES, connected, prepare_database
 from app.node.queue.job import StudyJob, job_folder
-from app.node.segment.next_study import NextStudy
+from app.node.queue.workflow import SEGMENT
+from app.node.segment.next_study import NextStudy, is_open
 from app.node.segment.segmenting import Segmenter
 from app.node.segment.study_reader import ReadStudy
 from app.node.watch.heartbeat import SPAWN
@@ -48,8 +50,8 @@ class Ahead(NextStudy):
     """Reads what the test says comes next."""
 
     def __init__(self, data: Path, packages: tuple[ModelPackage, ...], limit_bytes: int = ENOUGH) -> None:
-        super().__init__(data, packages, limit_bytes, lambda: self.next)
-        self.next = ""
+        super().__init__(data, packages, limit_bytes, lambda: self.next, lambda job_id: job_id in self.open)
+        self.next, self.open = "", {"job-1", "job-2"}
 
     def reads(self, job_id: str) -> None:
         """Until the study has been read, or the reader has died over it."""
@@ -129,6 +131,36 @@ def test_a_study_that_cannot_be_read_is_left_to_the_worker(ahead: Ahead) -> None
         assert found is None or found.volume is None
     ahead.reads("job-1")
     assert ahead.taken("job-1") is not None
+
+
+def test_the_memory_of_a_study_goes_with_its_job_while_the_worker_has_nothing_in_hand(ahead: Ahead) -> None:
+    ahead.reads("job-1")
+    reader = ahead.process_id
+    ahead.forget_ended()
+    assert psutil.pid_exists(reader)
+    ahead.open.remove("job-1")
+    ahead.forget_ended()
+    assert not psutil.pid_exists(reader)
+    ahead.forget_ended()
+    assert ahead.taken("job-1") is None
+    ahead.reads("job-2")
+    assert ahead.taken("job-2") is not None
+    ahead.forget_ended()
+    assert ahead.reader, "expected a reader that holds nothing to stay"
+
+
+def test_a_job_is_open_until_it_is_cancelled_or_removed(tmp_path: Path) -> None:
+    prepare_database(node_settings(tmp_path))
+    client = connected(node_settings(tmp_path))
+    queued = {"workflow_name": SEGMENT, "queue_name": STUDIES}
+    client.enqueue({**queued, "workflow_id": "1.2-a"}, {})
+    assert is_open(client, "1.2-a")
+    client.cancel_workflow("1.2-a")
+    assert not is_open(client, "1.2-a")
+    client.enqueue({**queued, "workflow_id": "1.2-b"}, {})
+    client.delete_workflows(["1.2-b"])
+    assert not is_open(client, "1.2-b")
+    client.destroy()
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

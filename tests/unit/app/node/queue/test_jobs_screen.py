@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from app.node.queue.attempts import Attempts, counted
+from app.node.queue.decisions import INCOMPLETE
 from app.node.queue.job_names import named_job, short_ids
-from app.node.queue.jobs import DeliveryState, JobState
+from app.node.queue.jobs import STATES, DeliveryState, JobState
 from app.node.queue.jobs_screen import duration, show_job, show_jobs
 from operators.errors import UsageError
 
@@ -53,7 +54,7 @@ def test_a_terminal_shows_everything_and_cuts_nothing(width: int) -> None:
     assert f"pacs: postponed: {UNREACHABLE} (unreachable); 5 attempts so far, the next at 12:01:10" in text
     assert "archive-of-the-whole-university-h: delivered" in text
     assert "expected modality CT, got MR (other_modality)" in text
-    assert "accession number A?[2J-42" in text
+    assert r"accession number A\x1b[2J-42" in text
     assert " 5 h " in text
     assert "…" not in text
 
@@ -63,7 +64,7 @@ def test_elsewhere_each_job_is_one_line_with_its_whole_id(capsys: pytest.Capture
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{JOB.job_id}; delivering; age 5 h; took 90 s; from CT_EMERGENCY_16C; 12345 ")
     assert first.endswith("; archive-of-the-whole-university-h: delivered")
-    assert second.endswith("took 4 s; from CT_EMERGENCY_16C; 12345 images; to -; "
+    assert second.endswith("took 4 s; from CT_EMERGENCY_16C; 12345 images; "
                            "expected modality CT, got MR (other_modality)")  # fmt: skip
 
 
@@ -84,12 +85,44 @@ def test_one_job_is_shown_with_its_whole_id_and_files() -> None:
 def test_of_a_conflict_nothing_is_said_that_is_not_known() -> None:
     text = "expected the same patient's images, got another's"
     conflict = JobState(f"{STUDY}-1234", "conflict", "patient", text, NOW.isoformat())
-    output = StringIO()
-    show_job(conflict, "1234", "", "", Console(file=output, width=80), NOW)
-    assert "from" not in output.getvalue()
-    assert "images, version" not in output.getvalue()
+    text = one(conflict)
+    for heading in ("from", "queued", "took", "files"):
+        assert f"\n{heading} " not in text
+    assert "images, version" not in text
     (line,) = shown(80, jobs=(replace(conflict, job_id=IDS[2]),))[1:2]
     assert line.split()[-2:] == ["-", "-"] or line.split()[-1] == "-"
+
+
+def one(job: JobState, files: str = "") -> str:
+    """`jobs show` of it on a terminal of 80 columns."""
+    output = StringIO()
+    show_job(job, "3fa9c1d", "", files, Console(file=output, width=80, force_terminal=True), NOW)
+    return output.getvalue()
+
+
+def test_of_a_conflict_the_ways_to_decide_are_said_until_it_is_decided() -> None:
+    conflict = JobState(f"{STUDY}-1234", "conflict", "other_image", "PixelData differ", NOW.isoformat())
+    assert "\naccept    osteon jobs accept 3fa9c1d: the later versions are used\n" in one(conflict)
+    assert "\ndismiss   osteon jobs dismiss 3fa9c1d: the former versions are kept\n" in one(conflict)
+    part = one(replace(conflict, code=INCOMPLETE))
+    assert "accept    not before the other images" in part
+    assert "dismiss   osteon jobs dismiss" in part
+    for state in ("accepted", "dismissed", "superseded"):
+        assert "osteon jobs" not in one(replace(conflict, state=state))
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_can_be_read_aloud(state: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line each for what is known, none for what is not, at 80 columns but for ids."""
+    known = JobState(IDS[0], state, "", "", NOW.isoformat(), images=1, revision=1)
+    for job in (known, replace(known, images=0, revision=0), replace(known, images=2, calling_ae="CT1")):
+        rows = one(job).splitlines()
+        assert all(len(row) <= 80 or row.split()[-1] in (job.job_id, job.study_instance_uid) for row in rows)
+        assert not [row for row in rows if row.split()[1] == "-" or " -," in row or "1 images" in row]
+        show_jobs([job], short_ids(IDS), {}, Console(width=80), NOW)
+        line = capsys.readouterr().out
+        assert not {"-", "to -", "from -", "took -", "1 images"} & set(line.strip().split("; "))
+        assert max(map(len, shown(80, jobs=(job,)))) <= 80
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ A patient seen in training says how well the networks remember, not how well the
 networks is of a training without that patient; those weights are too large to be shipped, and the row stays
 as it was measured."""
 SIMULATED = """\
-Procedural CTs of `training/phantom`, always the same ones, of seeds that training does not draw."""
+Procedural CTs of `training/phantoms`, always the same ones, of seeds that training does not draw."""
 FILES = """\
 The rows of this page are made in one process on arrays. Patient {patient} again, from DICOM files to DICOM
 SEG by `osteon run` and `osteon evaluate`: anatomy IoU {anatomy} ({anatomy_here} here), fragment IoU

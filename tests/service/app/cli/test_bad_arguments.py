@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -226,7 +227,11 @@ def test_a_pipe_that_is_closed_ends_it_quietly(words: str) -> None:
 def test_ctrl_c_ends_it_with_130_and_a_word(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     words = ["demo", "--coarser", "2", "--output", str(tmp_path / "demo")]
-    process = subprocess.Popen([*OSTEON, *words], stderr=subprocess.PIPE, env=environment)
+    # A shell that starts the tests in the background has them ignore it, and their children too
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        [*OSTEON, *words], stderr=subprocess.PIPE, env=environment, preexec_fn=heeding
+    )
     until(lambda: (tmp_path / "demo").is_dir(), 120)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=600)[1].decode()

@@ -43,6 +43,12 @@ FAT_RATIO, SLOPE = (0.825, 0.89), (0.93, 1.07)
 LIGHTER_HU, LIGHTER = -1150, 0.05
 # 256 values: from air to bone there are more. And of all voxels at one value: what a window cuts off
 EIGHT_BIT, CUT_BELOW, CUT_ABOVE = 255, 0.02, 5e-5
+# What is cut off is so many times as frequent as the ten values beside it
+SPIKE = 5
+# Cortical bone reaches some 2,000; scanners with 12 bits end at 3,071, where only metal is cut off
+LOWEST_CEILING = 2000
+# More than half at an end of 16 bits is no image
+MOST_AT_ENDS = 0.5
 # Values that are all multiples of this, and a rest: bits that were moved up
 STEP, STEPPED = 8, 0.99
 
@@ -58,16 +64,21 @@ class Kind(StrEnum):
     LIGHTER = "lighter than air"
     EIGHT_BITS = "eight bits"
     CUT_OFF = "cut off"
+    BEYOND_RANGE = "beyond range"
     NO_NEGATIVE = "no negative"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding about an image's values and its figures; `offset` is how much too high all values are."""
+    """A finding about an image's values and its figures; `offset` is how much too high all values are.
+
+    `cut` says at which end values were cut off, although the others prove to be Hounsfield units.
+    """
 
     kind: Kind
     evidence: str = ""
     offset: int = 0
+    cut: str = ""
 
 
 def check_values(found: Histogram, step_hu: float = 1.0) -> Finding:
@@ -79,6 +90,7 @@ def check_values(found: Histogram, step_hu: float = 1.0) -> Finding:
 
 def _findings(found: Histogram, step_hu: float) -> Iterator[Finding]:
     peaks = find_peaks(found, step_hu)
+    yield from _beyond_range(found)
     yield from _windowed(found)
     if step_hu < STEP / 2:
         yield from _stepped(found)
@@ -90,6 +102,7 @@ def _findings(found: Histogram, step_hu: float) -> Iterator[Finding]:
     yield from _inverted(found, peaks)
     yield from _lighter_than_air(found)
     yield from _no_negative(found)
+    yield from _cut_off(found)
 
 
 def _proved(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
@@ -100,12 +113,13 @@ def _proved(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
     first = max((p for p in peaks if p.value > -500), key=lambda peak: peak.prominence, default=None)
     in_place = first is not None and (_inside(first, FAT_HU) or _inside(first, SOFT_HU))
     if in_place and air >= max(SOME_AIR, 1.2 * above_air):
-        yield Finding(Kind.PROVED, _named(None, _strongest(peaks, FAT_HU), _strongest(peaks, SOFT_HU)))
+        named = _named(None, _strongest(peaks, FAT_HU), _strongest(peaks, SOFT_HU))
+        yield Finding(Kind.PROVED, named, cut=_cut_at_one_end(found))
     fat, soft = _strongest(peaks, FAT_ALONE), _strongest(peaks, SOFT_ALONE)
     if not (fat and soft and APART[0] <= soft.value - fat.value <= APART[1]):
         return
     if fat.share + soft.share >= LEAST_TISSUE * (1 - found.share(LOWEST, -900)):
-        yield Finding(Kind.PROVED, _named(None, fat, soft))
+        yield Finding(Kind.PROVED, _named(None, fat, soft), cut=_cut_at_one_end(found))
 
 
 def _offsets(found: Histogram, peaks: Sequence[Peak], sign: int) -> Iterator[Finding]:
@@ -186,15 +200,44 @@ def _inverted(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
         yield Finding(Kind.INVERTED, _named(air, None, soft))
 
 
+def _beyond_range(found: Histogram) -> Iterator[Finding]:
+    """Most values are at an end of what 16 bits hold: the header makes other numbers of them than HU."""
+    at_ends = found.at(LOWEST) + found.at(HIGHEST)
+    if at_ends > MOST_AT_ENDS:
+        yield Finding(Kind.BEYOND_RANGE, f"{at_ends:.0%} of the values at {LOWEST} or {HIGHEST}")
+
+
 def _windowed(found: Histogram) -> Iterator[Finding]:
     low, high = found.lowest, found.highest
     at_low, at_high = found.at(low), found.at(high)
     if high - low <= EIGHT_BIT and at_low >= CUT_BELOW and high > 0:
         yield Finding(Kind.EIGHT_BITS, f"only {high - low + 1} values, {low} to {high}")
         return
-    spike = max(CUT_ABOVE, 5 * found.share(high - 10, high - 1) / 10)
+    spike = max(CUT_ABOVE, SPIKE * found.share(high - 10, high - 1) / 10)
     if low > -900 and low != 0 and at_low >= CUT_BELOW and at_high >= spike:
         yield Finding(Kind.CUT_OFF, f"all below {low} and above {high} is cut off")
+
+
+def _cut_at_one_end(found: Histogram) -> str:
+    """Where values were cut off at one end, '' where they were not.
+
+    What was beyond is at the last value then, beside ordinary ones: a background has none beside it.
+    """
+    low, high = found.lowest, found.highest
+    above_low, below_high = found.share(low + 1, low + 10) / 10, found.share(high - 10, high - 1) / 10
+    if low > -900 and low != 0 and above_low > 0 and found.at(low) >= max(CUT_BELOW, SPIKE * above_low):
+        return f"all below {low} is cut off"
+    bone = SOFT_HU[1] < high < LOWEST_CEILING
+    if bone and below_high > 0 and found.at(high) >= max(CUT_ABOVE, SPIKE * below_high):
+        return f"all above {high} is cut off"
+    return ""
+
+
+def _cut_off(found: Histogram) -> Iterator[Finding]:
+    """Cut off at one end, in an image that proves nothing else."""
+    cut = _cut_at_one_end(found)
+    if cut:
+        yield Finding(Kind.CUT_OFF, cut)
 
 
 def _stepped(found: Histogram) -> Iterator[Finding]:

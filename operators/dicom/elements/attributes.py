@@ -50,6 +50,15 @@ _OTHER_TEXT = frozenset({"LO", "LT", "SH", "ST", "UC", "UN", "UT"})
 # forbids and scanners write, can harm no path and are let through.
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 UID_LENGTH = 64
+# No image has larger numbers there. With them, places and values could not be computed: positions 100 m
+# away, pixels of a metre, values beyond those of any CT stored in 16 bits.
+MOST = {
+    "ImagePositionPatient": 1e5,
+    "PixelSpacing": 1e3,
+    "RescaleSlope": 1e4,
+    "RescaleIntercept": 1e6,
+    "SliceThickness": 1e3,
+}
 _DECIMAL_COMMA = re.compile(r" *([+-]?[0-9]*),([0-9]+(?:[eE][+-]?[0-9]+)?) *")
 _CODE = re.compile(r"[A-Z0-9 _]{1,16}")
 
@@ -170,12 +179,18 @@ def decimals(sources: Sources, keyword: str, count: int) -> tuple[float, ...] | 
     found = values(sources, keyword)
     if not found:
         return None
+    expected = f"expected {'one number' if count == 1 else f'{count} numbers'} in {keyword}"
     try:
         numbers = tuple(float(decimal_point(str(value))) for value in found)
     except ValueError as error:
-        raise UnreadableError(f"expected {count} numbers in {keyword}, got something else") from error
-    if len(numbers) != count or not all(map(math.isfinite, numbers)):
-        raise UnreadableError(f"expected {count} finite numbers in {keyword}, got {len(numbers)} values")
+        raise UnreadableError(f"{expected}, got something else") from error
+    if len(numbers) != count:
+        raise UnreadableError(f"{expected}, got {len(numbers)}")
+    if not all(map(math.isfinite, numbers)):
+        raise UnreadableError(f"{expected}, got one that is not finite")
+    most = MOST.get(keyword, math.inf)
+    if any(abs(number) > most for number in numbers):
+        raise UnreadableError(f"{expected} of at most {most:,.0f}, got {max(map(abs, numbers)):.3g}")
     return numbers
 
 

@@ -10,6 +10,8 @@ from operators.dicom.headers.headers import Header
 from operators.dicom.headers.series import StoredPixels
 from operators.errors import UnreadableError
 
+# With a smaller one, 16 bits hold less than a hundredth of a Hounsfield unit
+LEAST_SLOPE = 1e-7
 FrameSpans = tuple[tuple[Span, ...], ...]
 
 
@@ -36,8 +38,8 @@ def stored_pixels(sources: Sources, transfer_syntax_uid: str, spans: tuple[Span,
     bits_allocated = required(sources, "BitsAllocated")
     signed = whole(sources, "PixelRepresentation", 0) == 1
     slope, intercept = decimal(sources, "RescaleSlope"), decimal(sources, "RescaleIntercept")
-    if slope == 0:
-        raise UnreadableError("expected a RescaleSlope other than 0, got 0")
+    if slope is not None and abs(slope) < LEAST_SLOPE:
+        raise UnreadableError(f"expected a RescaleSlope other than 0, got {slope:.3g}")
     return StoredPixels(
         transfer_syntax_uid=transfer_syntax_uid,
         spans=spans,
@@ -46,7 +48,7 @@ def stored_pixels(sources: Sources, transfer_syntax_uid: str, spans: tuple[Span,
         samples=whole(sources, "SamplesPerPixel", 1) or 1,
         photometric=code_string(sources, "PhotometricInterpretation"),
         bits_allocated=bits_allocated,
-        bits_stored=whole(sources, "BitsStored", bits_allocated) or bits_allocated,
+        bits_stored=min(whole(sources, "BitsStored", bits_allocated) or bits_allocated, bits_allocated),
         signed=signed,
         slope=1.0 if slope is None else slope,
         intercept=intercept or 0.0,

@@ -28,6 +28,7 @@ OFFSETS = (1024, 1000, -1024, -1000)
 # What is refused in these words
 REFUSED = {
     Kind.INVERTED: "expected air to be the lowest value, got an inverted image",
+    Kind.BEYOND_RANGE: "expected Hounsfield units, got values that 16 bits cannot hold",
     Kind.SCALED: "expected values in steps of 1 HU, got others",
     Kind.EIGHT_BITS: "expected values from air to bone, got those of a window",
 }
@@ -73,7 +74,7 @@ def decide(series: Series, found: Finding) -> Decision:
     """Decides by what the image shows and the header leaves open. Raises UnsuitableError."""
     doubts = flags(Facts.of(series))
     if found.kind is Kind.PROVED or any(note.code == CONE_BEAM for note in doubts):
-        return Decision(doubts)
+        return Decision((*doubts, *_cut_off(found)))
     if found.kind is Kind.OFFSET and found.offset in OFFSETS:
         return Decision((*doubts, _moved(found)), _moved_series(series, found.offset))
     _require_possible(found)
@@ -146,6 +147,10 @@ def _flagged(found: Finding) -> tuple[Note, ...]:
         return ()
     code, text = FLAGGED[found.kind]
     return (Note(code, f"{text}: {found.evidence}."),)
+
+
+def _cut_off(found: Finding) -> tuple[Note, ...]:
+    return (Note(WINDOWED, f"Values were cut off: {found.cut}."),) if found.cut else ()
 
 
 def _refused(text: str, found: Finding, code: str = NOT_HOUNSFIELD) -> UnsuitableError:

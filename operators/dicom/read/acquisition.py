@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -53,11 +54,17 @@ def value_of(plane: Plane, attribute: Attribute) -> Value:
     for keyword in attribute.keywords:
         found = hint(plane.sources, keyword)
         if found:
-            try:
-                return 1, float(found), "", number
-            except ValueError:
-                return 2, 0.0, found, number
+            size = _finite(found)
+            return (2, 0.0, found, number) if size is None else (1, size, "", number)
     return 0, 0.0, "", number
+
+
+def _finite(text: str) -> float | None:
+    try:
+        size = float(text)
+    except ValueError:
+        return None
+    return size if math.isfinite(size) else None
 
 
 def acquired_alike(one: Plane, other: Plane) -> bool:

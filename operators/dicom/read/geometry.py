@@ -24,6 +24,8 @@ IN_PLANE_TOLERANCE_PIXELS = 0.5
 ASIDE_SHARE = 0.1
 # Direction cosines are written with 6 decimals or more; 0.01 allows scanners that write 2.
 COSINE_TOLERANCE = 0.01
+# Below a micrometre, which no scanner resolves, axes of a grid are no longer told from zero.
+LEAST_SPACING_MM = 1e-3
 ONE_SLICE = ("one_slice", "expected several slices, got one")
 # Below this angle the slices' drift over 300 mm stays within a pixel of 0.5 mm.
 TILT_DEGREES = 0.1
@@ -72,7 +74,9 @@ class Stack:
 
 def lay_out(stack: Stack) -> Layout:
     """The grid of a stack, or why it has none."""
-    fault = _plane_fault(stack)
+    fault = plane_fault(stack)
+    if fault is None and len(stack.origins) < 2:
+        fault = ONE_SLICE
     if fault:
         return Layout(kept=tuple(range(len(stack.origins))), fault=fault)
     sequence = np.argsort(stack.depths_mm, kind="stable")
@@ -86,16 +90,17 @@ def lay_out(stack: Stack) -> Layout:
     return _layout(stack, sequence, order)
 
 
-def _plane_fault(stack: Stack) -> tuple[str, str] | None:
+def plane_fault(stack: Stack) -> tuple[str, str] | None:
+    """Why the slices' planes cannot be, whatever their positions: a code and a sentence."""
     i, j = np.array(stack.orientation[:3]), np.array(stack.orientation[3:])
-    cosines = np.array([i @ i - 1, j @ j - 1, i @ j])
-    if np.abs(cosines).max() > COSINE_TOLERANCE:
+    usable = np.abs(stack.orientation).max() <= 1 + COSINE_TOLERANCE
+    if not usable or np.abs([i @ i - 1, j @ j - 1, i @ j]).max() > COSINE_TOLERANCE:
         text = "expected two perpendicular unit vectors in ImageOrientationPatient, got others"
         return "bad_orientation", text
-    if min(stack.spacing_mm) <= 0:
-        return "missing_spacing", "expected PixelSpacing above 0, got 0 or less"
-    if len(stack.origins) < 2:
-        return ONE_SLICE
+    least_mm = min(stack.spacing_mm)
+    if least_mm < LEAST_SPACING_MM:
+        text = f"expected PixelSpacing of {LEAST_SPACING_MM:g} mm or more, got {least_mm:.3g} mm"
+        return "missing_spacing", text
     return None
 
 

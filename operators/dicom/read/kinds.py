@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from operators.dicom.headers.planes import Plane, Vector
+from operators.dicom.read.geometry import Stack
 
 # Noise in direction cosines of one scan reaches 0.002 in files that are about; 0.005 are 0.3 degrees, and
 # stacks that are meant to be different, such as radial ones, differ by a degree or more.
@@ -19,8 +19,6 @@ ORIENTATION_TOLERANCE = 5e-3
 SPACING_TOLERANCE = 4e-3
 # Differences above these are told: at the far corner of 512 pixels of 0.8 mm they make half a pixel.
 TOLD_COSINE, TOLD_SPACING_MM = 1e-3, 1e-3
-# A frame of reference of fewer slices than these is no scan, but an anonymiser's new UID for each file.
-SLICES_OF_A_FRAME = 3
 
 Alike = Callable[[Vector, Vector], bool]
 
@@ -33,7 +31,7 @@ class Kind(NamedTuple):
     localizer: bool
     orientation: int
     pixel_spacing: int
-    located: bool
+    position_given: bool
 
 
 def is_localizer(image_type: Sequence[str]) -> bool:
@@ -88,25 +86,17 @@ def _same_spacing(one: Vector, other: Vector) -> bool:
     return all(abs(a - b) <= SPACING_TOLERANCE * abs(b) for a, b in zip(one, other, strict=True))
 
 
-def in_one_frame(planes: Sequence[Plane]) -> tuple[list[Plane], tuple[str, ...]]:
-    """With one frame of reference for slices that have none, or each its own; and a warning where so.
-
-    The images of a series share one (PS3.3 C.7.4.1). Several that hold a stack each are left as they are.
-    """
-    counted = Counter(plane.frame_of_reference_uid for plane in planes)
-    without = counted.pop("", 0)
-    if len(counted) == 1 and without:
-        warning = f"{without} of {len(planes)} slices name no frame of reference: that of the others is taken"
-        return _with_frame(planes, next(iter(counted))), (warning,)
-    if len(counted) > 1 and len(planes) < SLICES_OF_A_FRAME * len(counted):
-        first = min(planes, key=lambda plane: (not plane.frame_of_reference_uid, plane.order))
-        warning = f"{len(planes)} slices name {len(counted)} frames of reference: that of one is taken"
-        return _with_frame(planes, first.frame_of_reference_uid), (warning,)
-    return list(planes), ()
-
-
-def _with_frame(planes: Sequence[Plane], uid: str) -> list[Plane]:
-    return [replace(plane, frame_of_reference_uid=uid) for plane in planes]
+def stack_of(planes: Sequence[Plane]) -> Stack:
+    """Where planes of one kind lie, with the orientation and spacing that most of them have."""
+    usual = typical(planes)
+    return Stack(
+        np.array([plane.position for plane in planes], dtype=np.float64),
+        usual.orientation or (),
+        usual.spacing_mm or (),
+        usual.rows,
+        usual.columns,
+        usual.frame_of_reference_uid,
+    )
 
 
 def typical(planes: Sequence[Plane]) -> Plane:

@@ -21,9 +21,9 @@ import numpy as np
 from operators.dicom.headers.planes import Plane, SeriesKey
 from operators.dicom.read.acquisition import OF_A_SCAN, acquired_alike, complete_each_other, value_of
 from operators.dicom.read.geometry import ONE_SLICE, Layout, lay_out
-from operators.dicom.read.kinds import by_kind
+from operators.dicom.read.kinds import by_kind, stack_of
 from operators.dicom.read.phases import SAME_POSITION_MM
-from operators.dicom.read.splitting import Part, stack_of
+from operators.dicom.read.splitting import Part
 from operators.geometry.volume import Grid
 
 # The next piece begins at most so many slice spacings behind the end of the one before.

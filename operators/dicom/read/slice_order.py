@@ -129,6 +129,13 @@ def _irregular(depths_mm: Array) -> Order:
     return Order(np.arange(len(depths_mm)), k, intervals + 1, (warning,))
 
 
+def longest_stretch(depths_mm: Array) -> NDArray[np.intp]:
+    """Indices of the sorted slices of the longest stretch without a gap that is too wide to be filled."""
+    gaps = np.diff(depths_mm)
+    stretches = np.split(np.arange(len(depths_mm)), np.flatnonzero(gaps > LONGEST_GAP * np.median(gaps)) + 1)
+    return max(stretches, key=len)
+
+
 def even_runs(depths_mm: Array) -> list[list[int]]:
     """Indices of the sorted slices in stretches of even gaps that together are nearly all of them.
 

@@ -9,12 +9,16 @@ import numpy as np
 
 from operators.dicom.elements.attributes import hint
 from operators.dicom.headers.planes import Plane
-from operators.dicom.read.geometry import Layout, Stack, lay_out
-from operators.dicom.read.kinds import by_kind, differing, in_one_frame, spread, typical
+from operators.dicom.read.frames_of_reference import in_one_frame
+from operators.dicom.read.geometry import Layout, Stack, lay_out, plane_fault
+from operators.dicom.read.kinds import by_kind, differing, spread, stack_of
 from operators.dicom.read.phases import SAME_POSITION_MM, Phase, separate
-from operators.dicom.read.slice_order import even_runs
+from operators.dicom.read.rounded_positions import even_out
+from operators.dicom.read.slice_order import ASIDE_SHARE, even_runs, longest_stretch
 
 Order = tuple[str, int]
+# With fewer positions, and more images at each than that, no part is a volume: a slice in motion, mostly.
+FEW_POSITIONS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,22 +46,9 @@ def split(planes: Sequence[Plane]) -> list[Part]:
     for n, (kind, members) in enumerate(sorted(kinds.items(), key=lambda pair: pair[0]), 1):
         label = f"part {n} of {len(kinds)} by {names}" if names else ""
         others = sum(len(each) for key, each in kinds.items() if key != kind and not key.localizer)
-        found = _located_parts(members, label) if kind.located else [_unlocated(members, label)]
+        found = _located_parts(members, label) if kind.position_given else [_unlocated(members, label)]
         parts += [with_warnings(part, _loss(others, names)) for part in found]
     return [with_warnings(part, (*warnings, *of_frames)) for part in parts]
-
-
-def stack_of(planes: Sequence[Plane]) -> Stack:
-    """Where planes of one kind lie, with the orientation and spacing that most of them have."""
-    usual = typical(planes)
-    return Stack(
-        np.array([plane.position for plane in planes], dtype=np.float64),
-        usual.orientation or (),
-        usual.spacing_mm or (),
-        usual.rows,
-        usual.columns,
-        usual.frame_of_reference_uid,
-    )
 
 
 def with_warnings(part: Part, warnings: tuple[str, ...]) -> Part:
@@ -121,33 +112,45 @@ def _missing(plane: Plane) -> tuple[str, str]:
 
 def _located_parts(planes: Sequence[Plane], label: str) -> list[Part]:
     stack = stack_of(planes)
-    if _at_one_position(stack):
-        return [_faulty(planes, label, _one_position(len(planes)))]
+    fault = plane_fault(stack) or _position_fault(stack)
+    if fault:
+        return [_faulty(planes, label, fault)]
+    planes, rounded = even_out(planes, stack)
+    if rounded:
+        stack = stack_of(planes)
     depths = dict(zip((plane.order for plane in planes), stack.depths_mm.tolist(), strict=True))
     phases = separate(planes, lambda plane: depths[plane.order])
-    return [part for phase in phases for part in _phase_parts(phase, label)]
+    return [with_warnings(part, rounded) for phase in phases for part in _phase_parts(phase, label)]
 
 
-def _at_one_position(stack: Stack) -> bool:
-    return len(stack.origins) > 1 and bool(np.ptp(stack.origins, axis=0).max() <= SAME_POSITION_MM)
-
-
-def _one_position(images: int) -> tuple[str, str]:
-    text = f"expected a position of its own for each of {images} images, got one for all"
-    return "one_position", text
+def _position_fault(stack: Stack) -> tuple[str, str] | None:
+    """Why no volumes can be made of many slices: one sentence for all, not one for each of many parts."""
+    images = len(stack.origins)
+    if images < 2:
+        return None
+    if np.ptp(stack.origins, axis=0).max() <= SAME_POSITION_MM:
+        return "one_position", f"expected a position of its own for each of {images} images, got one for all"
+    gaps = np.diff(np.sort(stack.depths_mm)) > SAME_POSITION_MM
+    positions = 1 + int(np.count_nonzero(gaps))
+    if positions == 1:
+        return "irregular_position", f"expected slices one behind the other, got {images} side by side"
+    if positions < FEW_POSITIONS and images > positions * positions:
+        return "few_positions", f"expected a stack of slices, got {images} images at {positions} positions"
+    return None
 
 
 def _phase_parts(phase: Phase, label: str) -> list[Part]:
     """The phase, and the slices that lie off its grid as parts of their own."""
     stack = stack_of(phase.planes)
     named = ", ".join(filter(None, (label, phase.label)))
-    if _at_one_position(stack):
-        return [_faulty(phase.planes, named, _one_position(len(phase.planes)))]
+    fault = _position_fault(stack)
+    if fault:
+        return [_faulty(phase.planes, named, fault)]
     layout = lay_out(stack)
     if layout.fault and layout.fault[0] == "missing_slices":
-        runs = _runs(phase, stack)
-        if runs:
-            return [part for run in runs for part in _phase_parts(run, label)]
+        apart = _runs(phase, stack) or _without_far_ones(phase, stack)
+        if apart:
+            return [part for each in apart for part in _phase_parts(each, label)]
     warnings = (*phase.warnings, *spread(phase.planes), *layout.warnings)
     part = Part(phase.planes, layout, named, warnings)
     if not layout.aside:
@@ -155,6 +158,20 @@ def _phase_parts(phase: Phase, label: str) -> list[Part]:
     strays = tuple(phase.planes[n] for n in layout.aside)
     named = ", ".join(filter(None, (named, "slices off the grid")))
     return [part, *_phase_parts(Phase(strays, "", ()), named)]
+
+
+def _without_far_ones(phase: Phase, stack: Stack) -> list[Phase]:
+    """The stack, and the few slices that lie far from it; [] where it is not so."""
+    sequence = np.argsort(stack.depths_mm, kind="stable")
+    main = longest_stretch(stack.depths_mm[sequence])
+    near = {int(sequence[n]) for n in main}
+    far = tuple(plane for n, plane in enumerate(phase.planes) if n not in near)
+    if not far or len(far) > ASIDE_SHARE * len(phase.planes):
+        return []
+    warning = f"slices far from all others are left out: {len(far)}"
+    rest = ", ".join(filter(None, (phase.label, "slices far from all others")))
+    stack_planes = tuple(plane for n, plane in enumerate(phase.planes) if n in near)
+    return [replace(phase, planes=stack_planes, warnings=(*phase.warnings, warning)), Phase(far, rest, ())]
 
 
 def _runs(phase: Phase, stack: Stack) -> list[Phase]:

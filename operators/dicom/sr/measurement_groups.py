@@ -35,11 +35,15 @@ FRACTURE_OF_BONE = Code("125605004", "SCT", "Fracture of bone")
 
 @dataclass(frozen=True, eq=False)
 class MeasuredSegment:
-    """A segment, what was measured of it, its number in the SEG, and what may be wrong with it."""
+    """A segment, what was measured of it, its number in the SEG, and what may be wrong with it.
+
+    `series_instance_uid` is of the series that it was drawn on.
+    """
 
     segment: Segment
     row: SegmentMeasurements
     number: int
+    series_instance_uid: str
     flags: tuple[Flag, ...] = ()
 
 
@@ -52,7 +56,7 @@ def segment_group(
         tracking_identifier=tracking(tracking_identifier(segment), making),
         referenced_segment=ReferencedSegment(
             seg.SOPClassUID, seg.SOPInstanceUID, found.number,
-            source_series=SourceSeriesForSegmentation(making.series.series_instance_uid),
+            source_series=SourceSeriesForSegmentation(found.series_instance_uid),
         ),
         finding_category=concept(segment.category),
         finding_type=concept(segment.type),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -18,8 +19,10 @@ from highdicom.sr import (
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from scipy import ndimage
 
 from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.headers.series import Series
 from operators.dicom.provenance.coded_concepts import concept
 from operators.dicom.provenance.identity import REQUIRED_PERHAPS_EMPTY, copy_identity, decoded, weights_serial
 from operators.dicom.provenance.provenance import (
@@ -30,9 +33,11 @@ from operators.dicom.provenance.provenance import (
     equipment,
     mark,
 )
+from operators.dicom.provenance.source_references import nearest
 from operators.dicom.seg.segment_descriptions import tracking_identifier
 from operators.dicom.sr.measurement_groups import MeasuredSegment, bone_group, segment_group
 from operators.dicom.sr.measurement_items import PRIVATE
+from operators.geometry.volume import LabelMap
 from operators.packages.packages import Code
 from operators.segmentation.segmentation import Flag, Segmentation
 from operators.segmentation.summary import summary
@@ -106,12 +111,31 @@ def measured_segments(segmentation: Segmentation, making: Making, seg: Dataset) 
     """Returns the segments that the SEG holds and that were measured, each with its number there."""
     numbers = {item.get("TrackingUID"): int(item.SegmentNumber) for item in seg.SegmentSequence}
     rows = {row.value: row for row in segmentation.measurements}
+    sources = series_of_values(segmentation.label_map, making.series)
     found = []
     for segment in segmentation.segments:
         number = numbers.get(making.tracking_uid(tracking_identifier(segment)))
         if number is not None and segment.value in rows:
             flags = tuple(flag for flag in segmentation.flags if segment.value in flag.values)
-            found.append(MeasuredSegment(segment, rows[segment.value], number, one_of_each(flags)))
+            source = sources.get(segment.value, making.series.series_instance_uid)
+            row = rows[segment.value]
+            found.append(MeasuredSegment(segment, row, number, source, one_of_each(flags)))
+    return found
+
+
+def series_of_values(label_map: LabelMap, series: Series) -> dict[int, str]:
+    """The DICOM series that most slices of each label value came under; {} where all came under one.
+
+    TID 1411 has a segment refer to one source series; the SEG refers to each of its images.
+    """
+    if not series.other_series:
+        return {}
+    found: dict[int, str] = {}
+    for value, box in enumerate(ndimage.find_objects(label_map.labels), 1):
+        if box is not None:
+            along = range(box[2].start, box[2].stop)
+            uids = Counter(frame.series_instance_uid for frame in (nearest(series, k) for k in along))
+            found[value] = uids.most_common(1)[0][0] or series.series_instance_uid
     return found
 
 

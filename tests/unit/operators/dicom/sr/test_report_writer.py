@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from operators.dicom.provenance.provenance import Making
 from operators.dicom.seg.seg_writer import write_seg
 from operators.dicom.sr.report_check import check_report
-from operators.dicom.sr.report_writer import write_report
+from operators.dicom.sr.report_writer import series_of_values, write_report
 from operators.errors import OutputError
 from operators.measure.measuring import measured
 from operators.segmentation.segmentation import Flag, Segmentation
@@ -25,6 +25,7 @@ from tests.support.node_cases import system_tool
 from tests.support.seg_cases import blobs, bone, grid, header, making, multi_frame, segmentation, series
 from tests.unit.operators.dicom.seg.test_seg_identity import stored
 
+SOURCE_SERIES = highdicom.sr.CodedConcept("121232", "DCM", "")
 BINARIES = Path(sys.executable).parent
 FLAGS = (
     Flag("metal", "Hip, left: 0.4 ml of metal.", (11, 12)),
@@ -100,6 +101,23 @@ def test_every_number_has_its_unit_its_method_and_its_error_in_the_same_unit(tmp
                     assert unit == each.unit.value
     gaps = [each for each in groups(report)[0].get_measurements() if each.name.value == "121206"]
     assert [each.derivation.value for each in gaps] == ["373098007", "371889001", "56851009"]
+
+
+def test_a_segment_names_the_series_that_it_was_drawn_on(tmp_path: Path) -> None:
+    """One scan that came under two series: the second from slice 4 on."""
+    found = made()
+    whole = series(grid())
+    frames = [replace(each, series_instance_uid="1.2.3.2" if each.k >= 4 else "") for each in whole.frames]
+    scan = replace(whole, frames=tuple(frames))
+    sources = series_of_values(found.label_map, scan)
+    for value, uid in sources.items():
+        planes = np.flatnonzero((found.label_map.labels == value).any(axis=(0, 1)))
+        second = np.mean([frames[k].k >= 4 for k in range(planes[0], planes[-1] + 1)])
+        assert second == 0.5 or uid == ("1.2.3.2" if second > 0.5 else whole.series_instance_uid)
+    assert set(sources) == {segment.value for segment in found.segments}
+    report, _ = written(tmp_path, making(found, scan))
+    named = [group[0].ContentSequence.find(SOURCE_SERIES)[0].UID for group in groups(report)]
+    assert named == [sources[row.value] for row in found.measurements]
 
 
 def test_a_broken_bone_has_its_number_of_fragments_and_the_study_a_summary(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+import sys
 from collections.abc import Sequence
 from functools import cache
 
@@ -59,6 +60,7 @@ MOST = {
     "RescaleIntercept": 1e6,
     "SliceThickness": 1e3,
 }
+_FINITE = sys.float_info.max
 _DECIMAL_COMMA = re.compile(r" *([+-]?[0-9]*),([0-9]+(?:[eE][+-]?[0-9]+)?) *")
 _CODE = re.compile(r"[A-Z0-9 _]{1,16}")
 
@@ -179,19 +181,26 @@ def decimals(sources: Sources, keyword: str, count: int) -> tuple[float, ...] | 
     found = values(sources, keyword)
     if not found:
         return None
-    expected = f"expected {'one number' if count == 1 else f'{count} numbers'} in {keyword}"
     try:
-        numbers = tuple(float(decimal_point(str(value))) for value in found)
-    except ValueError as error:
-        raise UnreadableError(f"{expected}, got something else") from error
+        numbers = tuple([float(decimal_point(str(value))) for value in found])
+    except ValueError:
+        numbers = ()
+    most = MOST.get(keyword, _FINITE)
+    if len(numbers) == count and all([-most <= number <= most for number in numbers]):
+        return numbers
+    raise UnreadableError(_no_numbers(keyword, count, numbers))
+
+
+def _no_numbers(keyword: str, count: int, numbers: tuple[float, ...]) -> str:
+    """What is wrong with values that are not `count` numbers that an image may have."""
+    expected = f"expected {'one number' if count == 1 else f'{count} numbers'} in {keyword}"
+    if not numbers:
+        return f"{expected}, got something else"
     if len(numbers) != count:
-        raise UnreadableError(f"{expected}, got {len(numbers)}")
+        return f"{expected}, got {len(numbers)}"
     if not all(map(math.isfinite, numbers)):
-        raise UnreadableError(f"{expected}, got one that is not finite")
-    most = MOST.get(keyword, math.inf)
-    if any(abs(number) > most for number in numbers):
-        raise UnreadableError(f"{expected} of at most {most:,.0f}, got {max(map(abs, numbers)):.3g}")
-    return numbers
+        return f"{expected}, got one that is not finite"
+    return f"{expected} of at most {MOST[keyword]:,.0f}, got {max(map(abs, numbers)):.3g}"
 
 
 def decimal_point(number: str) -> str:

@@ -23,6 +23,11 @@ from operators.errors import OutputError
 
 # Who starts at the same moment looks at each lock, which takes it for an instant
 PATIENCE_S = 1.0
+# All that a node makes in its data folder: where something else has such a name, it could not work
+FOLDERS = (
+    "inbox", "incoming", "conflicts", "jobs", "replaced", "trash", "commitments", "locks", "metrics", "signs",
+)  # fmt: skip
+FILES = ("audit.xml", "osteon.sqlite")
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 
 
@@ -168,13 +173,34 @@ def in_use(data: Path, holder: Holder, purpose: str) -> DataFolderError:
 
 
 def require_usable(node: NodeSettings) -> None:
-    """Raises DataFolderError for a disk that is not mounted, and a watched folder that overlaps the data."""
+    """Raises DataFolderError for a disk that is not mounted, obstacles, an overlapping watched folder."""
     if node.mount is not None and not os.path.ismount(node.mount):
         sentence = f"expected a disk mounted at {node.mount}, there is none; mount it and start again"
         raise DataFolderError(sentence, code="not_mounted")
     if node.watch is not None and overlap(node.data, node.watch):
         sentence = f"expected a watched folder apart from the data folder, got {node.watch} and {node.data}"
         raise DataFolderError(sentence, code="watched_data_folder")
+    require_no_obstacles(node.data)
+
+
+def require_no_obstacles(data: Path) -> None:
+    """Raises DataFolderError where the node's own files and folders could not be: named here, at the start."""
+    folders = [data, *(data / name for name in FOLDERS)]
+    for path in folders:
+        if os.path.lexists(path) and not path.is_dir():
+            raise obstacle(path, "a folder")
+        if path.is_dir() and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            raise obstacle(path, "a folder that can be read and written")
+    for path in (data / name for name in FILES):
+        if os.path.lexists(path) and not path.is_file():
+            raise obstacle(path, "a file")
+
+
+def obstacle(path: Path, expected: str) -> DataFolderError:
+    """Something is in the way of a file or folder of the node's."""
+    kind = "a folder" if path.is_dir() else "a file" if path.is_file() else "a link to nothing, or a device"
+    sentence = f"expected {expected} at {path}, got {kind}; move it away and start again"
+    return DataFolderError(sentence, code="data_folder_obstacle")
 
 
 def overlap(one: Path, other: Path) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from app.node.queue.database import prepare_database
-from app.node.storage.data_folder import DataFolder, DataFolderError
+from app.node.storage.data_folder import FILES, FOLDERS, DataFolder, DataFolderError
 from tests.support import phantoms
 from tests.support.node_cases import node_settings, storescu
 from tests.support.node_processes import Served, free_port, until
@@ -201,6 +201,26 @@ def test_a_watched_folder_that_overlaps_the_data_is_refused(tmp_path: Path, watc
     with pytest.raises(DataFolderError, match="apart from the data folder"):
         hold(tmp_path / "data", watch=tmp_path / watch)
     hold(tmp_path / "data", watch=tmp_path / "watch").release()
+
+
+@pytest.mark.parametrize("name", ["", *FOLDERS])
+@pytest.mark.parametrize("kind", ["file", "link to nothing"])
+def test_an_obstacle_in_place_of_a_folder_is_named_at_the_start(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    path = tmp_path / "data" / name
+    path.parent.mkdir(exist_ok=True)
+    path.touch() if kind == "file" else path.symlink_to(tmp_path / "nothing")
+    with pytest.raises(DataFolderError, match=f"expected a folder at {path}, got a {kind}") as caught:
+        hold(tmp_path / "data")
+    assert caught.value.code == "data_folder_obstacle"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_obstacle_in_place_of_a_file_is_named_at_the_start(tmp_path: Path, name: str) -> None:
+    (tmp_path / "data" / name).mkdir(parents=True)
+    with pytest.raises(DataFolderError, match="expected a file at .*, got a folder"):
+        hold(tmp_path / "data")
 
 
 @pytest.fixture

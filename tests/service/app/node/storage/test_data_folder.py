@@ -245,6 +245,8 @@ def test_a_second_node_does_not_start_and_the_first_goes_on(served: Served, tmp_
     served.kill()
     second.start()
     assert second.stop() == 0
+    made = {path.name for path in served.node.data.iterdir() if not path.name.startswith("osteon.sqlite-")}
+    assert made <= {*FOLDERS, *FILES}
 
 
 def test_a_node_whose_folder_was_swapped_acknowledges_nothing_more_and_ends(

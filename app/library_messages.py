@@ -64,9 +64,13 @@ def silence_libraries(tell: Tell) -> None:
     once = _Once(tell)
 
     def show_warning(
-        message: Warning | str, category: type[Warning], filename: str, lineno: int,  # noqa: ARG001
-        file: TextIO | None = None, line: str | None = None,  # noqa: ARG001
-    ) -> None:  # fmt: skip
+        message: Warning | str,  # noqa: ARG001
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,  # noqa: ARG001
+        line: str | None = None,  # noqa: ARG001
+    ) -> None:
         place = {"category": category.__name__, "module": module_of(filename), "line": lineno}
         once("library_warning", place)
 

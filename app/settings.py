@@ -45,8 +45,13 @@ class Settings(BaseSettings):
     """All settings: arguments first, then the environment, then app.yaml."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix="OSTEON_", yaml_config_section="osteon",
-        env_nested_delimiter="__", nested_model_default_partial_update=True, hide_input_in_errors=True,
+        frozen=True,
+        extra="forbid",
+        env_prefix="OSTEON_",
+        yaml_config_section="osteon",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        hide_input_in_errors=True,
     )
 
     input: Path | None = Field(None, description="Read where none is named")

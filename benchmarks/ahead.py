@@ -64,7 +64,8 @@ def measure(data: Path, given: Settings, pairs: int, compressed: bool) -> None:
     graph = loaded_graph(settings, packages)
     ahead = Known(data, packages, LIMIT_BYTES, str)
     ways = {
-        "without": Segmenter(settings, packages, graph), "with": Segmenter(settings, packages, graph, ahead),
+        "without": Segmenter(settings, packages, graph),
+        "with": Segmenter(settings, packages, graph, ahead),
     }
     # The first of all is slower
     one(ways["without"], FIRST)

@@ -108,9 +108,13 @@ def main() -> None:
     for name, (program, attack) in ATTACKS.items():
         lines = "\n".join(f"        {line}" for line in attack.splitlines())
         done = subprocess.run(
-            [sys.executable, "-c", program + lines], cwd=tree, capture_output=True, text=True, check=False,
+            [sys.executable, "-c", program + lines],
+            cwd=tree,
+            capture_output=True,
+            text=True,
+            check=False,
             env={**os.environ, "PYTHONPATH": str(tree)},
-        )  # fmt: skip
+        )
         print(f"{name}: {done.stdout.strip() or done.stderr[-200:]}", flush=True)
 
 

@@ -47,7 +47,9 @@ CROP_MM, SPACING_MM = (247, 166, 186), (1.0, 1.0, 1.0)
 # The bone that is compared, and those that the network learns from
 COMPARED, LEARNT = 1, range(2, 8)
 PHASES = (
-    Phase((64, 64, 64), 900, 2e-3), Phase(CASE.patch, 120, 1e-3), Phase(CASE.patch, 90, 1e-3),
+    Phase((64, 64, 64), 900, 2e-3),
+    Phase(CASE.patch, 120, 1e-3),
+    Phase(CASE.patch, 90, 1e-3),
 )
 
 

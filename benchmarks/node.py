@@ -95,10 +95,14 @@ def many(node: Served, pacs: Orthanc, folder: Path, studies: int) -> None:
     run_s = (run_seconds(node) - before_s) / (studies - before)
     assert sender.wait(60) == 0, "expected storescu to send all"
     jobs = until(lambda: node.ended_jobs(len(ALONE) + studies))
-    print(f"{studies} studies and {len(ALONE)} before: {dict(Counter(job.state for job in jobs))}; "
-          f"results of {stored(pacs)} in Orthanc, {deliveries(node)} deliveries")
-    print(f"{took_s:.3f} s each from the first result to the last, of which the run {run_s:.3f} s: "
-          f"the node's own {1000 * (took_s - run_s):.0f} ms")
+    print(
+        f"{studies} studies and {len(ALONE)} before: {dict(Counter(job.state for job in jobs))}; "
+        f"results of {stored(pacs)} in Orthanc, {deliveries(node)} deliveries"
+    )
+    print(
+        f"{took_s:.3f} s each from the first result to the last, of which the run {run_s:.3f} s: "
+        f"the node's own {1000 * (took_s - run_s):.0f} ms"
+    )
     for name in PARTS:
         print(f"memory of the {name}: " + ", ".join(f"{each[name]:.0f}" for each in memory_mb) + " MB")
 

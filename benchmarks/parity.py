@@ -32,7 +32,7 @@ from operators.importing.published import Wanted
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
-from operators.packages.plans import DirectPackage
+from operators.packages.plans import NnUNetPackage
 from operators.pipelines.pipeline_table import segment
 from tests.support.made_nnunet import Case, write_v2
 from tests.support.made_nnunet_v1 import write_v1
@@ -43,12 +43,21 @@ CUBES, FIRST_FLAT, LAST_FLAT = ((3, 3, 3),) * 6, (1, 2, 2), (1, 2, 1)
 FIVE = {"background": 0, **{f"class_{number}": number for number in range(1, 5)}}
 SIX_STAGES = {"kernels": CUBES, "blocks": (2,) * 6, "decoder_blocks": (2,) * 5, "mirrored": None}
 FRACTURE = Case(
-    "fracsegnet_fracture", features=(8, 16, 32, 64, 128, 256), spacing=(0.807, 0.801, 0.807),
-    patch=(112, 192, 112), strides=((1, 1, 1), *((2, 2, 2),) * 4, LAST_FLAT), **SIX_STAGES,
+    "fracsegnet_fracture",
+    features=(8, 16, 32, 64, 128, 256),
+    spacing=(0.807, 0.801, 0.807),
+    patch=(112, 192, 112),
+    strides=((1, 1, 1), *((2, 2, 2),) * 4, LAST_FLAT),
+    **SIX_STAGES,
 )
 ANATOMY_LOW = Case(
-    "fracsegnet_anatomy_low", features=(8, 16, 32, 64, 128, 256), spacing=(1.773, 1.732, 1.732),
-    patch=(96, 160, 128), strides=((1, 1, 1), FIRST_FLAT, *((2, 2, 2),) * 4), labels=FIVE, **SIX_STAGES,
+    "fracsegnet_anatomy_low",
+    features=(8, 16, 32, 64, 128, 256),
+    spacing=(1.773, 1.732, 1.732),
+    patch=(96, 160, 128),
+    strides=((1, 1, 1), FIRST_FLAT, *((2, 2, 2),) * 4),
+    labels=FIVE,
+    **SIX_STAGES,
 )
 ANATOMY_CASCADE = replace(
     ANATOMY_LOW, name="fracsegnet_anatomy", spacing=(0.8, 0.781, 0.781), before=ANATOMY_LOW
@@ -57,17 +66,37 @@ V1 = (FRACTURE, ANATOMY_CASCADE)
 V2 = (
     Case("plain", features=(8, 16, 32), spacing=(1.2, 1.2, 1.2), patch=(64, 64, 64), mirrored=None),
     Case(
-        "residual_regions", "ResidualEncoderUNet", features=(8, 16, 32), blocks=(1, 2, 2),
-        decoder_blocks=(1, 1), spacing=(1.5, 1.5, 1.5), patch=(64, 64, 64), scheme="ZScoreNormalization",
-        masked=True, mirrored=None, regions=(1, 2), labels={"background": 0, "whole": [1, 2], "core": [2]},
+        "residual_regions",
+        "ResidualEncoderUNet",
+        features=(8, 16, 32),
+        blocks=(1, 2, 2),
+        decoder_blocks=(1, 1),
+        spacing=(1.5, 1.5, 1.5),
+        patch=(64, 64, 64),
+        scheme="ZScoreNormalization",
+        masked=True,
+        mirrored=None,
+        regions=(1, 2),
+        labels={"background": 0, "whole": [1, 2], "core": [2]},
     ),
     Case(
-        "slices", features=(8, 16, 32), kernels=((3, 3),) * 3, strides=((1, 1), (2, 2), (2, 2)),
-        spacing=(0.9, 0.9), patch=(128, 128), mirrored=None,
+        "slices",
+        features=(8, 16, 32),
+        kernels=((3, 3),) * 3,
+        strides=((1, 1), (2, 2), (2, 2)),
+        spacing=(0.9, 0.9),
+        patch=(128, 128),
+        mirrored=None,
     ),
     Case(
-        "thick_network", features=(8, 16, 32), kernels=((1, 3, 3), (3, 3, 3), (3, 3, 3)), folds=2,
-        strides=((1, 1, 1), (1, 2, 2), (2, 2, 2)), spacing=(3.5, 1.0, 1.0), patch=(24, 96, 96), mirrored=None,
+        "thick_network",
+        features=(8, 16, 32),
+        kernels=((1, 3, 3), (3, 3, 3), (3, 3, 3)),
+        folds=2,
+        strides=((1, 1, 1), (1, 2, 2), (2, 2, 2)),
+        spacing=(3.5, 1.0, 1.0),
+        patch=(24, 96, 96),
+        mirrored=None,
     ),
 )
 FRACSEGNETS_FEATURES = {FRACTURE.name: (32, 64, 128, 256, 320, 320), "": (30, 60, 120, 240, 320, 320)}
@@ -134,7 +163,7 @@ def full_size(case: Case) -> Case:
     return replace(case, features=features, before=before)
 
 
-def package_of(folder: Path, models: Path) -> DirectPackage:
+def package_of(folder: Path, models: Path) -> NnUNetPackage:
     """Imports a folder like `osteon models import`; the labels' meanings are not looked at."""
     cascade = next(folder.glob("3d_cascade_fullres/*/*"), folder)
     model = read_published(cascade, Wanted())
@@ -145,7 +174,7 @@ def package_of(folder: Path, models: Path) -> DirectPackage:
     ]
     new = NewPackage(folder.name, folder.name, rows, "LPS")
     package = read_package(install(model, new, models) / PACKAGE_FILE)
-    assert isinstance(package, DirectPackage)
+    assert isinstance(package, NnUNetPackage)
     return package
 
 

@@ -31,9 +31,15 @@ from operators.package_files.package_reader import PACKAGE_FILE
 from tests.support.made_nnunet import Case, write_v2
 
 SMALL = Case(
-    "small", features=(16, 32, 64, 128, 160), kernels=((3, 3, 3),) * 5, blocks=(2,) * 5,
-    strides=((1, 1, 1), *((2, 2, 2),) * 4), decoder_blocks=(2,) * 4, spacing=(2.0, 2.0, 2.0),
-    patch=(96, 96, 96), mirrored=None,
+    "small",
+    features=(16, 32, 64, 128, 160),
+    kernels=((3, 3, 3),) * 5,
+    blocks=(2,) * 5,
+    strides=((1, 1, 1), *((2, 2, 2),) * 4),
+    decoder_blocks=(2,) * 4,
+    spacing=(2.0, 2.0, 2.0),
+    patch=(96, 96, 96),
+    mirrored=None,
     labels={"background": 0, **{f"bone_{number}": number for number in range(1, 5)}},
 )
 LARGE = replace(

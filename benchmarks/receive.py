@@ -124,9 +124,18 @@ def set_aside(folder: Path, *, keep: bool = False) -> None:
 def send(folder: Path, port: int) -> None:
     """One association."""
     command = [
-        system_tool("storescu"), "-aet", "CT1", "-aec", "OSTEON", "-pdu", "131072", "+sd",
-        "127.0.0.1", str(port), str(folder),
-    ]  # fmt: skip
+        system_tool("storescu"),
+        "-aet",
+        "CT1",
+        "-aec",
+        "OSTEON",
+        "-pdu",
+        "131072",
+        "+sd",
+        "127.0.0.1",
+        str(port),
+        str(folder),
+    ]
     environment = {**os.environ, "TCP_NODELAY": "1"}
     subprocess.run(command, check=True, capture_output=True, env=environment)
 
@@ -183,8 +192,11 @@ def flood(node: Receiver, process: subprocess.Popen[bytes], series: Sequence[Pat
         sent += len(series) * slices
         family = (listener, *listener.children(recursive=True))
         seen_mb.append(sum(each.memory_info().rss for each in family) / 1e6)
-    print(f"listener's memory after each {len(series) * slices} of {sent}: "
-          + ", ".join(f"{mb:.0f}" for mb in seen_mb) + " MB")
+    print(
+        f"listener's memory after each {len(series) * slices} of {sent}: "
+        + ", ".join(f"{mb:.0f}" for mb in seen_mb)
+        + " MB"
+    )
 
 
 if __name__ == "__main__":

@@ -50,8 +50,11 @@ def measure(root: Path, slices: int, series: int) -> None:
     os.sync()
     with subprocess.Popen(
         [sys.executable, "-c", LISTEN, str(root / "node")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    ) as process:  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
         store(port, root / "ct" / "0")
@@ -66,9 +69,18 @@ def measure(root: Path, slices: int, series: int) -> None:
 def store(port: int, folder: Path) -> None:
     """Sends a series over one association."""
     command = [
-        system_tool("storescu"), "-aet", "CT1", "-aec", "OSTEON", "-pdu", "131072", "+sd",
-        "127.0.0.1", str(port), str(folder),
-    ]  # fmt: skip
+        system_tool("storescu"),
+        "-aet",
+        "CT1",
+        "-aec",
+        "OSTEON",
+        "-pdu",
+        "131072",
+        "+sd",
+        "127.0.0.1",
+        str(port),
+        str(folder),
+    ]
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, "TCP_NODELAY": "1"})
 
 

@@ -59,9 +59,7 @@ def labels(tree: Path, series: Path, output: Path) -> np.ndarray:
     """The segment numbers (I, J, K) that a checkout finds in a series."""
     words = (sys.executable, tree, "-i", series, "-o", output, "-m", tree / "models")
     command, environment = [str(word) for word in words], {**os.environ, "PYTHONPATH": str(tree)}
-    done = subprocess.run(
-        command, cwd=tree, env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{tree} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return np.asarray(read_seg(output / "segmentation.dcm")[0].labels)

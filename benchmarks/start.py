@@ -1,6 +1,6 @@
 """Processor seconds of `osteon --help`, beside a command line of one command made with cyclopts alone.
 
-    python -m benchmarks.start [--repeats 5]
+python -m benchmarks.start [--repeats 5]
 """
 
 from __future__ import annotations

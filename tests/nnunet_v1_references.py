@@ -41,11 +41,28 @@ def network_of(plans: dict, stage: dict, inputs: int) -> Generic_UNet:
     """nnUNetTrainerV2.initialize_network."""
     pools, kernels = stage["pool_op_kernel_sizes"], stage["conv_kernel_sizes"]
     network = Generic_UNet(
-        inputs, plans["base_num_features"], plans["num_classes"] + 1, len(pools),
-        plans["conv_per_stage"], 2, torch.nn.Conv3d, torch.nn.InstanceNorm3d, {"eps": 1e-5, "affine": True},
-        torch.nn.Dropout3d, {"p": 0, "inplace": True}, torch.nn.LeakyReLU,
-        {"negative_slope": 1e-2, "inplace": True}, True, False, lambda x: x, None, pools, kernels,
-        False, True, True,
+        inputs,
+        plans["base_num_features"],
+        plans["num_classes"] + 1,
+        len(pools),
+        plans["conv_per_stage"],
+        2,
+        torch.nn.Conv3d,
+        torch.nn.InstanceNorm3d,
+        {"eps": 1e-5, "affine": True},
+        torch.nn.Dropout3d,
+        {"p": 0, "inplace": True},
+        torch.nn.LeakyReLU,
+        {"negative_slope": 1e-2, "inplace": True},
+        True,
+        False,
+        lambda x: x,
+        None,
+        pools,
+        kernels,
+        False,
+        True,
+        True,
     )
     network.inference_apply_nonlin = softmax_helper
     network.do_ds = False
@@ -61,10 +78,24 @@ def probabilities_of(folder: Path, network: Generic_UNet, data: np.ndarray, patc
     for fold in folds:
         content = torch.load(fold / "model_final_checkpoint.model", weights_only=False)
         network.load_state_dict(content["state_dict"])
-        total = total + network.predict_3D(
-            data, mirrored, (0, 1, 2), True, 0.5, patch, None, True, "constant", {"constant_values": 0},
-            False, False, False,
-        )[1]
+        total = (
+            total
+            + network.predict_3D(
+                data,
+                mirrored,
+                (0, 1, 2),
+                True,
+                0.5,
+                patch,
+                None,
+                True,
+                "constant",
+                {"constant_values": 0},
+                False,
+                False,
+                False,
+            )[1]
+        )
     return total / len(folds)
 
 
@@ -87,7 +118,9 @@ def labels_of(folder: Path, image: np.ndarray, spacing: tuple, before: np.ndarra
     axes = (0, *[axis + 1 for axis in forward])
     properties = {"original_spacing": np.array(spacing)}
     preprocessor = GenericPreprocessor(
-        plans["normalization_schemes"], plans["use_mask_for_norm"], forward,
+        plans["normalization_schemes"],
+        plans["use_mask_for_norm"],
+        forward,
         plans["dataset_properties"]["intensityproperties"],
     )
     data, _, _ = preprocessor.resample_and_normalize(

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import tomlkit
 import torch
 from safetensors.torch import save
+from tomlkit.items import Comment, Whitespace
 
 from operators.dicom.elements.atomic_file import write_whole
 from operators.errors import ModelError, UsageError
@@ -39,13 +41,15 @@ def export(checkpoint: Path, package_folder: Path, network: str) -> str:
     package_file, table = package_folder / PACKAGE_FILE, f"networks.{network}"
     if arguments != spec.arguments:
         set_value(package_file, table, "arguments", inline_table(arguments))
-    set_value(package_file, table, "sha256", f'"{sha256}"')
+    set_value(package_file, table, "sha256", sha256)
     return sha256
 
 
-def inline_table(values: Mapping[str, object]) -> str:
-    """TOML text of numbers and lists of numbers."""
-    return "{ " + ", ".join(f"{key} = {value}" for key, value in values.items()) + " }"
+def inline_table(values: Mapping[str, object]) -> tomlkit.items.InlineTable:
+    """A table on one line."""
+    made = tomlkit.inline_table()
+    made.update(values)
+    return made
 
 
 def network_spec(package_folder: Path, network: str) -> NetworkSpec:
@@ -80,31 +84,38 @@ def require_fitting(weights: Weights, spec: NetworkSpec, arguments: dict[str, An
         ) from error
 
 
-def set_table(package_file: Path, table: str, values: dict[str, str]) -> None:
-    """Puts a [table] of TOML texts in the place of the one that is there, or at the end."""
-    lines = package_file.read_bytes().decode().splitlines(keepends=True)
-    heads = [number for number, line in enumerate(lines) if line.startswith("[")]
-    start = next((n for n in heads if lines[n].split("#")[0].strip() == f"[{table}]"), len(lines))
-    stop = next((n for n in heads if n > start), len(lines))
-    # Comments above the next table are that table's
-    while stop > start and not lines[stop - 1].split("#")[0].strip():
-        stop -= 1
-    ending = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
-    made = [f"[{table}]{ending}", *(f"{key} = {value}{ending}" for key, value in values.items())]
-    gap = [ending] if start == len(lines) else []
-    text = "".join([*lines[:start], *gap, *made, *lines[stop:]])
+def set_table(package_file: Path, table: str, values: Mapping[str, object]) -> None:
+    """Replaces a [table], or appends it; nothing else of the file changes."""
+    document = tomlkit.parse(package_file.read_bytes().decode())
+    if table not in document:
+        document.append(table, tomlkit.table())
+    own: Any = document[table]
+    for key in list(own):
+        del own[key]
+    # What is left are comments, which belong to the table below
+    comments = [item for _, item in own.value.body if isinstance(item, (Comment, Whitespace))]
+    own.value.body.clear()
+    own.update(values)
+    for item in comments:
+        own.add(item)
+    write_document(package_file, document)
+
+
+def set_value(package_file: Path, table: str, key: str, value: object) -> None:
+    """Puts a value for a key that stands in [table]; nothing else of the file changes. Raises ModelError."""
+    document = tomlkit.parse(package_file.read_bytes().decode())
+    own: Any = document
+    for name in table.split("."):
+        own = own.get(name, {})
+    if key not in own:
+        raise ModelError(f"expected a line {key} = ... under [{table}] in {package_file.name}")
+    own[key] = value
+    write_document(package_file, document)
+
+
+def write_document(package_file: Path, document: tomlkit.TOMLDocument) -> None:
+    """Writes the file whole, with the line ends that it had."""
+    text = tomlkit.dumps(document)
+    if "\r\n" in text:
+        text = text.replace("\r\n", "\n").replace("\n", "\r\n")
     write_whole(package_file, lambda file: file.write(text.encode()))
-
-
-def set_value(package_file: Path, table: str, key: str, value: str) -> None:
-    """Puts TOML text for a key that stands in [table]; nothing else of the file changes."""
-    lines = package_file.read_bytes().decode().splitlines(keepends=True)
-    within = ""
-    for number, line in enumerate(lines):
-        within = line.split("#")[0].strip() if line.startswith("[") else within
-        if within == f"[{table}]" and line.split("=")[0].strip() == key:
-            ending = line[len(line.rstrip("\r\n")) :]
-            lines[number] = f"{key} = {value}{ending}"
-            write_whole(package_file, lambda file: file.write("".join(lines).encode()))
-            return
-    raise ModelError(f"expected a line {key} = ... under [{table}] in {package_file.name}")

@@ -11,8 +11,14 @@ from app.cli.train_progress import training_display
 
 
 def calibrate_command(
-    package: str, data: Path, runs: Path, models: Path | None, cases: int, seed: int,
-    keep_decision: bool = False, config: Path | None = None,
+    package: str,
+    data: Path,
+    runs: Path,
+    models: Path | None,
+    cases: int,
+    seed: int,
+    keep_decision: bool = False,
+    config: Path | None = None,
 ) -> int:
     """Fits the decision and the probabilities of a package whose networks are trained."""
     folder = recipe_folder(package, config, models)

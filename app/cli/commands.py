@@ -42,9 +42,18 @@ PEER_HELP = "NAME=AETITLE may send; NAME=AETITLE@HOST:PORT, or @http(s)-address,
 
 @app.command
 def run(
-    folder: Path | None = None, /, *, output: Output = None, models: Models = None, package: Package = None,
-    device: Device = None, runtime: Runtime = None, precision: Precision = None, mode: Mode = None,
-    files: Formats = None, config: Config = None,
+    folder: Path | None = None,
+    /,
+    *,
+    output: Output = None,
+    models: Models = None,
+    package: Package = None,
+    device: Device = None,
+    runtime: Runtime = None,
+    precision: Precision = None,
+    mode: Mode = None,
+    files: Formats = None,
+    config: Config = None,
     quiet: Annotated[bool, Parameter(negative="", help="Say nothing but errors")] = False,
 ) -> int:
     """Segment every suitable series in FOLDER; write DICOM SEG, SR and pictures, and report.json.
@@ -62,7 +71,12 @@ def run(
 
 @app.command
 def series(
-    folder: Path, /, *, models: Models = None, package: Package = None, config: Config = None,
+    folder: Path,
+    /,
+    *,
+    models: Models = None,
+    package: Package = None,
+    config: Config = None,
     json_: Json = False,
 ) -> int:
     """Say what is in FOLDER, what would be run or refused, and why; runs no network.
@@ -79,7 +93,11 @@ def series(
 
 @app.command
 def export(
-    segments: Path, /, *, output: Output = None, files: Formats = None,
+    segments: Path,
+    /,
+    *,
+    output: Output = None,
+    files: Formats = None,
     images: Annotated[Path | None, Parameter(help="Folder of the CT that an RTSTRUCT was drawn on")] = None,
 ) -> int:
     """Write a SEG, RTSTRUCT or named NIfTI as surfaces and label map; all of them unless given.
@@ -98,8 +116,15 @@ def export(
 
 @app.command
 def evaluate(
-    prediction: Path, truth: Path, /, *, output: Output = None, models: Models = None,
-    package: Package = None, config: Config = None, json_: Json = False,
+    prediction: Path,
+    truth: Path,
+    /,
+    *,
+    output: Output = None,
+    models: Models = None,
+    package: Package = None,
+    config: Config = None,
+    json_: Json = False,
 ) -> int:
     """Compare PREDICTION with TRUTH: DICOM SEG or RTSTRUCT, NIfTI, NRRD, or folders of them.
 
@@ -117,9 +142,20 @@ def evaluate(
 
 @app.command
 def train(
-    package: str, /, *, data: Path, network: str | None = None, runs: Path = Path("runs"),
-    models: Models = None, steps: int | None = None, minutes: float | None = None, workers: int = 1,
-    seed: int = 0, start_from: Path | None = None, calibration_cases: int = 100, config: Config = None,
+    package: str,
+    /,
+    *,
+    data: Path,
+    network: str | None = None,
+    runs: Path = Path("runs"),
+    models: Models = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    workers: int = 1,
+    seed: int = 0,
+    start_from: Path | None = None,
+    calibration_cases: int = 100,
+    config: Config = None,
 ) -> int:
     """Train the networks of PACKAGE on simulated CT; goes on where it stopped; installs the weights.
 
@@ -149,16 +185,33 @@ def train(
     from app.cli.train_command import TrainOptions, train_command
 
     options = TrainOptions(
-        data, network, runs, models, steps, minutes, workers, seed, start_from,
-        calibration_cases, config,
+        data,
+        network,
+        runs,
+        models,
+        steps,
+        minutes,
+        workers,
+        seed,
+        start_from,
+        calibration_cases,
+        config,
     )
     return train_command(package, options)
 
 
 @app.command
 def calibrate(
-    package: str, /, *, data: Path, runs: Path = Path("runs"), models: Models = None, cases: int = 100,
-    seed: int = 0, keep_decision: bool = False, config: Config = None,
+    package: str,
+    /,
+    *,
+    data: Path,
+    runs: Path = Path("runs"),
+    models: Models = None,
+    cases: int = 100,
+    seed: int = 0,
+    keep_decision: bool = False,
+    config: Config = None,
 ) -> int:
     """Fit how PACKAGE decides between fracture and none, and its probabilities, on simulated cases.
 
@@ -211,17 +264,40 @@ Peers = Annotated[list[str] | None, Parameter(name="--peer", negative="", help=P
 
 @app.command
 def serve(
-    *, ae_title: str | None = None, host: str | None = None, port: int | None = None,
-    http_host: str | None = None, http_port: int | None = None, data: Data = None, database: Database = None,
-    peer: Peers = None, models: Models = None, device: Device = None, runtime: Runtime = None,
-    precision: Precision = None, mode: Mode = None, quiet_s: float | None = None,
-    forced_s: float | None = None, study_limit_s: float | None = None, retention_s: float | None = None,
-    delivery_limit_s: float | None = None, minimum_free_mb: int | None = None, workers: int | None = None,
-    maximum_associations: int | None = None, maximum_pdu_bytes: int | None = None,
-    network_s: float | None = None, grace_s: float | None = None, commitment_s: float | None = None,
-    crash_limit: int | None = None, lost_s: float | None = None, audit: Path | None = None,
-    watch: Path | None = None, watch_settled_s: float | None = None, stow: bool | None = None,
-    mount: Path | None = None, config: Config = None,
+    *,
+    ae_title: str | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    http_host: str | None = None,
+    http_port: int | None = None,
+    data: Data = None,
+    database: Database = None,
+    peer: Peers = None,
+    models: Models = None,
+    device: Device = None,
+    runtime: Runtime = None,
+    precision: Precision = None,
+    mode: Mode = None,
+    quiet_s: float | None = None,
+    forced_s: float | None = None,
+    study_limit_s: float | None = None,
+    retention_s: float | None = None,
+    delivery_limit_s: float | None = None,
+    minimum_free_mb: int | None = None,
+    workers: int | None = None,
+    maximum_associations: int | None = None,
+    maximum_pdu_bytes: int | None = None,
+    network_s: float | None = None,
+    grace_s: float | None = None,
+    commitment_s: float | None = None,
+    crash_limit: int | None = None,
+    lost_s: float | None = None,
+    audit: Path | None = None,
+    watch: Path | None = None,
+    watch_settled_s: float | None = None,
+    stow: bool | None = None,
+    mount: Path | None = None,
+    config: Config = None,
 ) -> int:
     """Stand beside a PACS: receive studies, segment them, deliver the results. app.yaml says the rest.
 
@@ -308,9 +384,14 @@ def send(peer: str, /, *paths: Path, to: Peers = None, config: Config = None) ->
 @app.command
 def jobs(
     action: Literal["list", "show", "retry", "cancel", "delete", "send-now", "accept", "dismiss"] = "list",
-    job_id: str | None = None, /, *,
+    job_id: str | None = None,
+    /,
+    *,
     accession: Annotated[bool, Parameter(negative="", help="List accession numbers, from the files")] = False,
-    data: Data = None, database: Database = None, config: Config = None, json_: Json = False,
+    data: Data = None,
+    database: Database = None,
+    config: Config = None,
+    json_: Json = False,
 ) -> int:
     """Show the state of every study, or act on one.
 
@@ -333,7 +414,11 @@ def jobs(
 
 @app.command
 def check(
-    *, data: Data = None, database: Database = None, peer: Peers = None, models: Models = None,
+    *,
+    data: Data = None,
+    database: Database = None,
+    peer: Peers = None,
+    models: Models = None,
     config: Config = None,
 ) -> int:
     """Try out models, disk, database and peers; say what is wrong and how to mend it."""

@@ -17,8 +17,13 @@ from operators.packages.packages import Label, ModelPackage
 
 
 def evaluate_command(
-    prediction: Path, truth: Path, output: Path | None, package: str | None, json_: bool,
-    config: Path | None, models: Path | None,
+    prediction: Path,
+    truth: Path,
+    output: Path | None,
+    package: str | None,
+    json_: bool,
+    config: Path | None,
+    models: Path | None,
 ) -> int:
     """Compares two files or folders; results also go to `output`, where one is named."""
     packages = named_packages(read_packages(read_settings(config, models=models).models), package)

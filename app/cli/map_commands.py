@@ -20,7 +20,12 @@ Tool = Annotated[
 
 
 def exec_(
-    folder: Path, /, *, input: Input, output: Output, models: Models = None,
+    folder: Path,
+    /,
+    *,
+    input: Input,
+    output: Output,
+    models: Models = None,
     workdir: Annotated[Path | None, Parameter(name=["--workdir", "-w"], help="Folder to work in")] = None,
     log_level: Annotated[str | None, Parameter(name=["--log-level", "-l"], help="DEBUG to CRITICAL")] = None,
 ) -> int:
@@ -39,7 +44,8 @@ def exec_(
 
 def package(
     *more: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    tag: Annotated[str, Parameter(name=["--tag", "-t"])], tool: Tool = None,
+    tag: Annotated[str, Parameter(name=["--tag", "-t"])],
+    tool: Tool = None,
     variant: Literal["cpu", "cuda"] = "cpu",
 ) -> int:
     """Build the image of this application; what follows `--` goes to the tool.
@@ -58,9 +64,7 @@ def package(
     return package_command(tag, tool, variant, list(more))
 
 
-def run_map(
-    image: str, /, *, input: Input, output: Output, models: Models = None, tool: Tool = None
-) -> int:
+def run_map(image: str, /, *, input: Input, output: Output, models: Models = None, tool: Tool = None) -> int:
     """Run the package IMAGE as a container without network, its input read-only.
 
     Parameters
@@ -122,7 +126,9 @@ config_app = App(name="config", help="The configuration file: check, schema.")
 
 @config_app.command
 def check(
-    file: Path | None = None, /, *,
+    file: Path | None = None,
+    /,
+    *,
     config: Annotated[Path | None, Parameter(name="--config", help="The same as FILE")] = None,
 ) -> int:
     """Say which configuration file is read and everything that is wrong in it, or in FILE.

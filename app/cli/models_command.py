@@ -17,7 +17,8 @@ from operators.errors import ModelError, OsteonError, UsageError
 from operators.importing.install import verify
 from operators.networks.weight_size import size_fault
 from operators.package_files.package_reader import DRAFT_FILE, PACKAGE_FILE, read_package
-from operators.packages.packages import Code, Label, ModelPackage, NetworkSpec
+from operators.packages.packages import Label, ModelPackage, NetworkSpec
+from operators.packages.structures import Code
 
 DONE = 0
 
@@ -121,7 +122,7 @@ def label_row(label: Label) -> dict[str, str]:
     """A label as plain values."""
     values = label.values
     span = f"{values.start}" if len(values) == 1 else f"{values.start}-{values.stop - 1}"
-    parts = (label.type, label.laterality)
+    parts = (label.structure.type, label.structure.laterality)
     return {"values": span, "meaning": label.meaning, "code": " ".join(code_text(p) for p in parts if p)}
 
 

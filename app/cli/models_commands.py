@@ -40,10 +40,20 @@ def show(name: str, /, *, models: Models = None, config: Config = None, json_: J
 
 @models_app.command(name="import")
 def import_(
-    folder: Path, /, *, name: str | None = None, title: str | None = None, labels: str | None = None,
-    fold: Annotated[list[str] | None, Parameter(negative="")] = None, checkpoint: str | None = None,
-    orientation: str | None = None, previous: Path | None = None, fractures: Path | None = None,
-    mirroring: bool = True, models: Models = None, config: Config = None,
+    folder: Path,
+    /,
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    labels: str | None = None,
+    fold: Annotated[list[str] | None, Parameter(negative="")] = None,
+    checkpoint: str | None = None,
+    orientation: str | None = None,
+    previous: Path | None = None,
+    fractures: Path | None = None,
+    mirroring: bool = True,
+    models: Models = None,
+    config: Config = None,
 ) -> int:
     """Make a package of the model in FOLDER (nnU-Net v1 or v2, MONAI bundle). Nothing of it is executed.
 
@@ -94,8 +104,14 @@ def verify(name: str | None = None, /, *, models: Models = None, config: Config 
 
 @models_app.command
 def bench(
-    name: str | None = None, /, *, models: Models = None, device: str | None = None,
-    runtime: str | None = None, precision: str | None = None, config: Config = None,
+    name: str | None = None,
+    /,
+    *,
+    models: Models = None,
+    device: str | None = None,
+    runtime: str | None = None,
+    precision: str | None = None,
+    config: Config = None,
 ) -> int:
     """Measure the networks of one package or of all on this machine: seconds a patch, GFLOP/s, memory.
 

@@ -20,7 +20,7 @@ from operators.importing.label_tables import (
     with_fragments,
 )
 from operators.importing.published import Published, PublishedModel, Wanted
-from operators.package_files.package_reader import DRAFT_FILE
+from operators.package_files.package_reader import DRAFT_FILE, lacks_code
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,7 @@ class ImportOptions:
     mirroring: bool = True
 
 
-def import_command(
-    folder: Path, options: ImportOptions, config: Path | None, models: Path | None
-) -> int:
+def import_command(folder: Path, options: ImportOptions, config: Path | None, models: Path | None) -> int:
     """A published model becomes a package, or a draft of one where labels have no codes."""
     if options.orientation is not None and not is_orientation(options.orientation):
         raise UsageError(f"expected an orientation such as LPS or RAS, got {options.orientation}")
@@ -49,7 +47,7 @@ def import_command(
     rows = label_rows(model.values, table, by_value=options.labels is not None)
     if options.fractures is not None:
         rows = with_fragments(rows, table)
-    known = any(row["type"]["value"] for row in rows)
+    known = not all(lacks_code(row) for row in rows)
     orientation = orientation_of(model, options.orientation, table.orientation if known else None)
     name = options.name or plain_name(model.origin.dataset)
     new = NewPackage(name, options.title or model.origin.dataset, rows, orientation)
@@ -93,7 +91,7 @@ def said(new: NewPackage, target: Path) -> int:
     if new.complete:
         print(f"{new.name}: installed in {target}")
         return DONE
-    empty = sum(not row["type"]["value"] for row in new.labels)
+    empty = sum(map(lacks_code, new.labels))
     print(
         f"osteon: {new.name}: {empty} of {len(new.labels)} labels have no code yet; fill them in in "
         f"{target / DRAFT_FILE}, then: osteon models verify {new.name}",

@@ -63,9 +63,17 @@ def trained(package: str, folder: Path, options: TrainOptions, tell: Tell) -> It
             raise UsageError(f"expected one of the networks {', '.join(recipe.networks)}, got {name!r}")
         network = recipe.networks[name].on(training_device().type)
         run = TrainingRun(
-            recipe, network, options.data, options.runs, options.seed, options.workers,
-            options.steps, options.start_from, options.minutes,
-            datetime.now(UTC).isoformat(timespec="seconds"), software(),
+            recipe,
+            network,
+            options.data,
+            options.runs,
+            options.seed,
+            options.workers,
+            options.steps,
+            options.start_from,
+            options.minutes,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            software(),
         )
         installed = train_and_install(run, folder, tell)
         yield f"{name}: trained, installed in {package} with SHA-256 {installed.sha256}"

@@ -59,8 +59,10 @@ def training_display(console: Console, now_s: Callable[[], float] = time.monoton
         yield Lines(console, now_s).tell
         return
     columns = (
-        TextColumn("{task.description:<9}"), BarColumn(bar_width=20), TimeElapsedColumn(),
+        TextColumn("{task.description:<9}"),
+        BarColumn(bar_width=20),
+        TimeElapsedColumn(),
         TextColumn("{task.fields[text]}"),
-    )  # fmt: skip
+    )
     with Progress(*columns, console=console) as bars:
         yield Bars(bars).tell

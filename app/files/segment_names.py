@@ -12,7 +12,7 @@ import SimpleITK
 from operators.dicom.seg.seg_reader import NO_COLOUR, SegmentInfo
 from operators.dicom.seg.segment_descriptions import bone_and_fragment
 from operators.errors import UnreadableError
-from operators.packages.packages import Code
+from operators.packages.structures import Code
 
 NO_CODE = Code("", "", "")
 # How 3D Slicer writes segments into the header of a NRRD (its developer guide, "Segmentations: file format")

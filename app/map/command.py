@@ -38,9 +38,11 @@ def package_command(tag: str, tool: str | None, variant: str, more: list[str]) -
     program = tool_named(tool)
     told = configuration(ROOT)["application"]
     arguments = {
-        "VARIANT": variant, "GPUS": str(int(variant == "cuda")), "VERSION": told["version"],
+        "VARIANT": variant,
+        "GPUS": str(int(variant == "cuda")),
+        "VERSION": told["version"],
         "REVISION": revision(),
-    }  # fmt: skip
+    }
     words = build_words(program, tag, ROOT, arguments, more)
     code = subprocess.run(words, check=False).returncode
     if code:

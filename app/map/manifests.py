@@ -73,9 +73,13 @@ def app_manifest(application: Json) -> Json:
 def liveness() -> Json:
     """The health check; a network that compiles on a busy machine may keep it waiting for seconds."""
     return {
-        "type": "command", "command": [str(layout.ENTRY_POINT), "health"],
-        "initialDelaySeconds": 30, "periodSeconds": 30, "timeoutSeconds": 10, "failureThreshold": 3,
-    }  # fmt: skip
+        "type": "command",
+        "command": [str(layout.ENTRY_POINT), "health"],
+        "initialDelaySeconds": 30,
+        "periodSeconds": 30,
+        "timeoutSeconds": 10,
+        "failureThreshold": 3,
+    }
 
 
 def pkg_manifest(application: Json, resources: Json, packages: tuple[tuple[str, str, str], ...]) -> Json:

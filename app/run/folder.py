@@ -64,8 +64,13 @@ class RunOutcome:
 
 
 def run_folder(
-    folder: Path, output: Path, settings: Settings, package_name: str | None, made_at: datetime,
-    show: Show, graph: Graph | None = None,
+    folder: Path,
+    output: Path,
+    settings: Settings,
+    package_name: str | None,
+    made_at: datetime,
+    show: Show,
+    graph: Graph | None = None,
 ) -> RunOutcome:
     """Segments what can be segmented in `folder`; results and report.json go to `output`.
 

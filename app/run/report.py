@@ -12,7 +12,8 @@ from typing import Any
 from operators.attempts import MissingResult
 from operators.dicom.elements.atomic_file import write_whole
 from operators.packages.joint import parts_of
-from operators.packages.packages import Code, ModelPackage
+from operators.packages.packages import ModelPackage
+from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.segmentation import Contact, Flag, Segment, Segmentation
 from operators.segmentation.summary import summary

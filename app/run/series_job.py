@@ -113,14 +113,19 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
     from operators.result_paths import Targets
 
     targets = Targets(
-        job.output / job.file("segmentation", ".dcm"), job.output / job.file("measurements", ".dcm"),
-        job.output / job.file("preview", ".png"), job.output / job.file(PICTURES, ""),
+        job.output / job.file("segmentation", ".dcm"),
+        job.output / job.file("measurements", ".dcm"),
+        job.output / job.file("preview", ".png"),
+        job.output / job.file(PICTURES, ""),
         job.output / job.file(TURNTABLE, "") if job.turntable else None,
-        job.output / job.file(KEY_OBJECTS, ".dcm"), job.made_at, SOFTWARE_VERSION, job.revision,
+        job.output / job.file(KEY_OBJECTS, ".dcm"),
+        job.made_at,
+        SOFTWARE_VERSION,
+        job.revision,
         job.settings.seg.profile,
         tuple((kind, job.output / job.file(STAND_INS[kind], ".dcm")) for kind in job.stand_ins),
         job.attempts,
-    )  # fmt: skip
+    )
     return run_graph(Work(job.selection, networks, targets, clock, job.read))
 
 

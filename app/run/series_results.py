@@ -18,10 +18,14 @@ def finished(record: SeriesRecord, job: Job, clock: StageClock, graph: Graph) ->
     """The record of a series with everything that was made of it."""
     segmentation, attempts = graph(job, clock), job.attempts
     done = replace(
-        record, segmentation=segmentation, result=job.file("segmentation", ".dcm"),
+        record,
+        segmentation=segmentation,
+        result=job.file("segmentation", ".dcm"),
         measurements=None if attempts.has_failed("sr") else job.file("measurements", ".dcm"),
-        pictures=captures(job, PICTURES), turntable=captures(job, TURNTABLE), others=others(job),
-    )  # fmt: skip
+        pictures=captures(job, PICTURES),
+        turntable=captures(job, TURNTABLE),
+        others=others(job),
+    )
     with attempts.attempt("files"):
         done = replace(done, files=exported(segmentation, job, clock))
     if job.page:

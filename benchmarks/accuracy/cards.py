@@ -19,7 +19,8 @@ WRITTEN = "Written by `make accuracy`; all of it, with plots and pictures, is in
 def write_cards(rows: Rows, models: Path) -> None:
     """The blocks of the outlines' card and the fragments' card."""
     blocks: Mapping[str, Callable[[Rows], str]] = {
-        PANEL.outline_card: outline_block, PANEL.fragment_card: fragment_block,
+        PANEL.outline_card: outline_block,
+        PANEL.fragment_card: fragment_block,
     }
     for name, block in blocks.items():
         card = models / name / "MODEL_CARD.md"

@@ -14,8 +14,8 @@ from benchmarks.panel import PANEL
 from operators.errors import UsageError
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
-from operators.package_files.package_reader import PACKAGE_FILE, read_fracture_package
-from operators.packages.packages import FracturePackage
+from operators.package_files.package_reader import PACKAGE_FILE, read_coarse_to_fine_package
+from operators.packages.packages import CoarseToFinePackage
 
 
 def measure(data: Path, models: Path, held_out: Mapping[str, Path], work: Path, rows: Rows) -> None:
@@ -38,15 +38,15 @@ def measure(data: Path, models: Path, held_out: Mapping[str, Path], work: Path, 
     rows.keep_only([*wanted(cases), FILES])
 
 
-def shipped(models: Path) -> FracturePackage:
+def shipped(models: Path) -> CoarseToFinePackage:
     """The package that the panel judges."""
-    return read_fracture_package(models / PANEL.package / PACKAGE_FILE)
+    return read_coarse_to_fine_package(models / PANEL.package / PACKAGE_FILE)
 
 
 FILES: Key = ("files", DEGRADED_PATIENT, SHIPPED)
 
 
-def measure_files(source: Source, package: FracturePackage, rows: Rows) -> None:
+def measure_files(source: Source, package: CoarseToFinePackage, rows: Rows) -> None:
     """One patient through DICOM files and the commands that a user calls."""
     stamp = made_by(package)
     if rows.holds(FILES, stamp):
@@ -64,7 +64,7 @@ def wanted(cases: list[Case]) -> list[Key]:
     return [*keys, *(("patients", name, name) for name in PATIENTS)]
 
 
-def other_package(folder: Path, known: FracturePackage) -> FracturePackage:
+def other_package(folder: Path, known: CoarseToFinePackage) -> CoarseToFinePackage:
     """Networks that never saw a patient. Raises UsageError where they are the shipped ones."""
     package = shipped(folder)
     if package.fracture.sha256 == known.fracture.sha256 and package.fine.sha256 == known.fine.sha256:

@@ -24,7 +24,10 @@ TURNS_DEG = (0, 10, 20, 30)
 
 
 def write_plots(
-    bones: Sequence[Row], changed: Sequence[Row], baselines: Mapping[str, Row], aims: Sequence[Aim],
+    bones: Sequence[Row],
+    changed: Sequence[Row],
+    baselines: Mapping[str, Row],
+    aims: Sequence[Aim],
     folder: Path,
 ) -> None:
     """bones.svg and degradations.svg."""

@@ -30,8 +30,11 @@ def summary_table(aims: Sequence[Aim]) -> str:
         heading,
         [
             (
-                aim.name, *(number(limit, aim.digits) for limit in (aim.floor, aim.aim)),
-                number(aim.seen, aim.digits), number(aim.simulated, aim.digits), aim.verdict,
+                aim.name,
+                *(number(limit, aim.digits) for limit in (aim.floor, aim.aim)),
+                number(aim.seen, aim.digits),
+                number(aim.simulated, aim.digits),
+                aim.verdict,
             )
             for aim in aims
         ],
@@ -52,7 +55,8 @@ def case_table(rows: Sequence[Row], first: str = "case") -> str:
     )
     lines = [
         (
-            case_name(row), *(number(figure([row]), digits) for _, figure, digits in columns),
+            case_name(row),
+            *(number(figure([row]), digits) for _, figure, digits in columns),
             percent(figures.worst_side(row)),
         )
         for row in rows
@@ -80,8 +84,15 @@ def weights_name(row: Row) -> str:
 def bone_table(rows: Sequence[Row]) -> str:
     """A line for each bone of each case; fragments, largest first, behind their IoU in their volume."""
     heading = (
-        "case, bone", "IoU", "HD95 mm", "ASSD mm", "fragments: IoU (ml)",
-        "merges", "splits", "false", "wrong side",
+        "case, bone",
+        "IoU",
+        "HD95 mm",
+        "ASSD mm",
+        "fragments: IoU (ml)",
+        "merges",
+        "splits",
+        "false",
+        "wrong side",
     )
     lines = [bone_line(row, bone) for row in rows for bone in row["bones"]]
     return markdown(heading, lines)
@@ -94,7 +105,9 @@ def bone_line(row: Row, bone: dict[str, Any]) -> tuple[str, ...]:
     side = row["wrong_side"].get(bone["name"])
     return (
         f"{case_name(row)}: {plain(bone['name'])}",
-        number(agreement["iou"], 3), number(agreement["hd95_mm"], 2), number(agreement["assd_mm"], 2),
+        number(agreement["iou"], 3),
+        number(agreement["hd95_mm"], 2),
+        number(agreement["assd_mm"], 2),
         ", ".join(parts) if broken else "intact",
         *(str(bone[name]) if broken else NONE for name in ("merges", "splits")),
         NONE if broken else str(bone["false_fragments"]),
@@ -110,9 +123,7 @@ def plain(name: str) -> str:
 def negative_table(rows: Sequence[Row], least: float) -> str:
     """Returns the table of what was found where nothing is, with the coarse network's confidence."""
     heading = ("scan", "found", "surest voxel", f"mean of what was taken for bone (found from {least:g})")
-    lines = [
-        (row["case"], found_text(row), number(row["peak"], 2), number(row["mean"], 2)) for row in rows
-    ]
+    lines = [(row["case"], found_text(row), number(row["peak"], 2), number(row["mean"], 2)) for row in rows]
     return markdown(heading, lines)
 
 
@@ -145,7 +156,9 @@ def degradation_line(change: str, scans: Sequence[str], table: dict[tuple[str, s
         cells += [NONE, NONE] if row is None else [anatomy_text(row), percent(figures.worst_side(row))]
     first = [table[change, scans[0]]] if (change, scans[0]) in table else []
     return [
-        *cells, number(figures.fragment_iou(first), 3), number(figures.false_fragments(first), 2),
+        *cells,
+        number(figures.fragment_iou(first), 3),
+        number(figures.false_fragments(first), 2),
         number(figures.merges_and_splits(first), 2),
     ]
 
@@ -169,7 +182,5 @@ def change_of(row: Row) -> str:
 def weights_table(rows: Sequence[Row]) -> str:
     """Which weights made which patient's row."""
     heading = ("row", "coarse", "fine", "fracture")
-    lines = [
-        (case_name(row), *(f"`{row['made_by'][name][:16]}`" for name in heading[1:])) for row in rows
-    ]
+    lines = [(case_name(row), *(f"`{row['made_by'][name][:16]}`" for name in heading[1:])) for row in rows]
     return markdown(heading, lines)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from operators.bones.anatomy import BoneRegion
+from operators.bones.regions import BoneRegion
 from operators.geometry.volume import Grid
 from operators.packages.confidence import LIKELY, Confidence, log_odds, percent, stated
 
@@ -61,9 +61,7 @@ def shown_bones(
     return tuple(shown), tuple(said)
 
 
-def without_mimics(
-    region: BoneRegion, hu_on: HounsfieldOn
-) -> tuple[BoneRegion, tuple[FarPiece, ...]]:
+def without_mimics(region: BoneRegion, hu_on: HounsfieldOn) -> tuple[BoneRegion, tuple[FarPiece, ...]]:
     """The bone less the far pieces that do not look like bone, and those."""
     pieces, count = ndimage.label(region.margin > 0)
     far = dict(far_pieces(pieces, region.grid.spacing_mm)) if count > 1 else {}
@@ -78,9 +76,7 @@ def without_mimics(
     return replace(region, margin=margin), left_out
 
 
-def far_pieces(
-    pieces: NDArray[np.integer], spacing_mm: tuple[float, ...]
-) -> Iterator[tuple[int, float]]:
+def far_pieces(pieces: NDArray[np.integer], spacing_mm: tuple[float, ...]) -> Iterator[tuple[int, float]]:
     """The pieces (1, 2, ...) that lie farther than FAR_MM from the largest, and their distances in mm."""
     main = largest(pieces)
     tree = cKDTree(surface_mm(pieces == main, spacing_mm))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.bones.anatomy import BoneRegion
+from operators.bones.regions import BoneRegion
 from operators.geometry.resampling import covering_box, interpolate_mask, interpolate_scalar, resample_hu
 from operators.geometry.volume import Box, Grid, Volume
 from operators.packages.packages import OutlineRules

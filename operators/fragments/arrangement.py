@@ -55,9 +55,7 @@ def pieces_of(
     return Pieces(ranks[joined], tuple(made_of[number] for number in order), beyond)
 
 
-def place(
-    labels: Delivered, pieces: Pieces, anatomy: Labels, own: int, first: int
-) -> None:
+def place(labels: Delivered, pieces: Pieces, anatomy: Labels, own: int, first: int) -> None:
     """Writes fragments as `first`, `first + 1`, ... into the block `labels`, in its place.
 
     Where the network goes beyond the bone, which has the value `own` in `anatomy`, another bone keeps its

@@ -10,11 +10,11 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from operators.bones.outlines import OutlinedBone
-from operators.fragments.watershed import Fragments
+from operators.fragments.evidence import Fragments
 from operators.geometry.resampling import covering_box, interpolate_scalar
 from operators.geometry.volume import Box, Grid, LabelMap, Labels, background, slabs
 from operators.packages.confidence import Confidence, log_odds, stated
-from operators.packages.packages import FracturePackage
+from operators.packages.packages import CoarseToFinePackage
 from operators.segmentation.segmentation import Contact, Segment, Segmentation
 from operators.segmentation.segments import segment_of
 
@@ -30,7 +30,7 @@ class FracturedBone:
     grid: Grid
 
 
-def assemble(source: Grid, bones: tuple[FracturedBone, ...], package: FracturePackage) -> Segmentation:
+def assemble(source: Grid, bones: tuple[FracturedBone, ...], package: CoarseToFinePackage) -> Segmentation:
     """All bones as one label map on the source grid; only bone-sized blocks are interpolated."""
     labels = background(source.shape, package.highest_value)
     warnings: list[str] = []
@@ -123,7 +123,7 @@ def padded_box(box: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
 
 
 def segments_of(
-    bone: FracturedBone, labels: Labels, source: Grid, package: FracturePackage
+    bone: FracturedBone, labels: Labels, source: Grid, package: CoarseToFinePackage
 ) -> list[Segment]:
     """Describes each label value of one bone; values that no voxel of the source grid got are left out."""
     label = bone.outline.region.label
@@ -151,7 +151,7 @@ def contacts_of(bone: FracturedBone, shown: list[Segment], confidence: Confidenc
 
 
 def fragment_of(
-    bone: FracturedBone, value: int, fragment: int | None, volume_ml: float, package: FracturePackage
+    bone: FracturedBone, value: int, fragment: int | None, volume_ml: float, package: CoarseToFinePackage
 ) -> Segment:
     """One segment with its probabilities: those by which it was decided that a piece is shown."""
     label, found, confidence = bone.outline.region.label, bone.fragments, package.confidence

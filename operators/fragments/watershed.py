@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import log10
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from operators.bones.slivers import slivers
+from operators.fragments.evidence import FractureEvidence, Fragments
 from operators.fragments.region_graph import Face, Regions, basins, voxel_graph
 from operators.geometry.distance import distance_mm
 from operators.packages.confidence import CERTAIN
@@ -28,43 +28,6 @@ SHALLOW_MM = 1.0
 SMOOTH_MM = 1.2
 # A certain contact surface stands as high as a place this far from one is deep
 CONTACT_MM = 6.0
-
-
-@dataclass(frozen=True, eq=False)
-class FractureEvidence:
-    """The fracture network's output for one bone, arrays (I, J, K) on one isotropic grid.
-
-    `bone` is the bone's mask, `others` that of the bones around it; `contact` is the probability of a
-    surface between two fragments.
-    """
-
-    bone: NDArray[np.bool_]
-    others: NDArray[np.bool_]
-    contact: Array
-    spacing_mm: float
-
-
-@dataclass(frozen=True, eq=False)
-class Fragments:
-    """Fragments of one bone: `labels` (I, J, K) 1, 2, ... by falling size, 0 outside; 1 alone if intact.
-
-    All in log-odds: `contacts`, that a fracture parts two fragments (the lower number first) that touch,
-    or one that touches none from the largest; `fractured`, that the bone is fractured at all: the
-    highest of `contacts`, or of what was joined where there are none.
-    """
-
-    labels: Labels
-    contacts: dict[tuple[int, int], float]
-    fractured: float
-
-    def own(self, fragment: int) -> float:
-        """Log-odds that a fragment is a piece of its own: those of its least certain contact."""
-        return min((odds for pair, odds in self.contacts.items() if fragment in pair), default=self.fractured)
-
-
-def split(evidence: FractureEvidence, rules: FragmentRules, least_odds: float = 0.0) -> Fragments:
-    """The fragments of a bone, each decision with its log-odds; less than `least_odds` parts no two."""
-    return STRATEGIES[rules.strategy](evidence, rules, least_odds)
 
 
 def watershed_and_merge(
@@ -91,9 +54,11 @@ def watershed_and_merge(
     kept[[region + 1 for region, odds in apart.items() if odds < least_odds]] = False
     labels = with_nearest(labels, kept)
     ranks = by_size(labels, len(kept))
-    contacts = contacts_between(regions, logit, ranks) | contacts_lost(regions, logit, ranks) | {
-        (1, int(ranks[region + 1])): odds for region, odds in apart.items() if ranks[region + 1] > 1
-    }
+    contacts = (
+        contacts_between(regions, logit, ranks)
+        | contacts_lost(regions, logit, ranks)
+        | {(1, int(ranks[region + 1])): odds for region, odds in apart.items() if ranks[region + 1] > 1}
+    )
     nearest = max([nearest, *(odds for odds in apart.values() if odds < least_odds)])
     return Fragments(ranks[labels], contacts, max(contacts.values(), default=nearest))
 
@@ -217,8 +182,3 @@ def by_size(labels: NDArray[np.integer], count: int) -> Labels:
     table = np.zeros(len(sizes), np.uint16)
     table[order] = np.arange(1, len(order) + 1)
     return table
-
-
-STRATEGIES: dict[str, Callable[[FractureEvidence, FragmentRules, float], Fragments]] = {
-    "watershed_and_merge": watershed_and_merge,
-}

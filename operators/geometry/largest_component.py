@@ -7,11 +7,13 @@ from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, with_config
 from scipy import ndimage
 
 Labels = NDArray[np.uint8]
 
 
+@with_config(ConfigDict(strict=True, extra="forbid"))
 @dataclass(frozen=True)
 class Largest:
     """A rule for voxels with one of `values`, taken as one region: its largest component stays, as do those

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -87,6 +87,35 @@ class Box:
         """The block that three slices without steps take, as scipy's find_objects has them."""
         i, j, k = slices
         return cls((i.start, j.start, k.start), (i.stop, j.stop, k.stop))
+
+    @classmethod
+    def around(cls, mask: NDArray[np.bool_]) -> Box | None:
+        """The smallest block that holds all of a mask (I, J, K); None for an empty one."""
+        edges = []
+        for axis in range(3):
+            there = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+            if not len(there):
+                return None
+            edges.append(slice(int(there[0]), int(there[-1]) + 1))
+        return cls.of(tuple(edges))
+
+    @classmethod
+    def around_all(cls, boxes: Iterable[Box]) -> Box:
+        """The smallest block that holds all of them."""
+        edges = np.array([(box.start, box.stop) for box in boxes])
+        i, j, k = edges[:, 0].min(axis=0).tolist()
+        to_i, to_j, to_k = edges[:, 1].max(axis=0).tolist()
+        return cls((i, j, k), (to_i, to_j, to_k))
+
+    def grow(self, voxels: Sequence[int], shape: Sequence[int]) -> Box:
+        """Grown by so many voxels on both sides of each axis, as far as an array of `shape` reaches."""
+        i, j, k = (max(start - n, 0) for start, n in zip(self.start, voxels, strict=True))
+        to_i, to_j, to_k = (min(stop + n, m) for stop, n, m in zip(self.stop, voxels, shape, strict=True))
+        return Box((i, j, k), (to_i, to_j, to_k))
+
+    def grow_mm(self, margin_mm: float, spacing_mm: Sequence[float], shape: Sequence[int]) -> Box:
+        """Grown by at least a margin on all sides, as far as an array of `shape` reaches."""
+        return self.grow([int(np.ceil(margin_mm / step)) for step in spacing_mm], shape)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -63,8 +63,12 @@ def read_bundle(folder: Path, wanted: Wanted) -> PublishedBundle:
         spacing: Any = next(step.arguments["mm"] for step in steps if step.name == "spacing")
         weights = weights_file(folder, table, wanted.checkpoint)
         return PublishedBundle(
-            origin=Origin("MONAI bundle", name_of(metadata, folder), str(metadata.get("version", "")),
-                          f"MONAI {metadata.get('monai_version', '')}".strip()),
+            origin=Origin(
+                "MONAI bundle",
+                name_of(metadata, folder),
+                str(metadata.get("version", "")),
+                f"MONAI {metadata.get('monai_version', '')}".strip(),
+            ),
             architecture=architecture,
             arguments=arguments,
             spacing_mm=tuple(spacing),
@@ -113,8 +117,9 @@ def require_one_ct(metadata: dict[str, Any], arguments: dict[str, Any]) -> None:
             f"expected a network of one channel, got {arguments['in_channels']}", "channels_unsupported"
         )
     if arguments["spatial_dims"] != 3:
-        unsupported(f"expected a network of three dimensions, got {arguments['spatial_dims']}",
-                    "architecture_unknown")
+        unsupported(
+            f"expected a network of three dimensions, got {arguments['spatial_dims']}", "architecture_unknown"
+        )
     for image in formats_of(metadata, "inputs").values():
         if str(image.get("modality", "CT")).upper() not in ("CT", "N/A"):
             unsupported(f"expected a network for CT, got one for {image['modality']}", "modality_unsupported")
@@ -155,10 +160,22 @@ def tiling_of(given: dict[str, Any]) -> tuple[tuple[int, ...], Tiling]:
     if class_name(str(given["_target_"]), "monai.inferers.") != "SlidingWindowInferer":
         unsupported(f"expected a SlidingWindowInferer, got {given['_target_']}", "preprocessing_unsupported")
     said = require(
-        "SlidingWindowInferer", {key: given[key] for key in given if key not in ("_target_", "_desc_")},
-        roi_size=None, overlap=0.25, mode={"constant", "gaussian"}, sigma_scale=0.125,
-        padding_mode={"constant", "replicate"}, cval=0.0, sw_batch_size=None, sw_device=None, device=None,
-        progress=None, cache_roi_weight_map=None, cpu_thresh=None, buffer_steps=None, buffer_dim=None,
+        "SlidingWindowInferer",
+        {key: given[key] for key in given if key not in ("_target_", "_desc_")},
+        roi_size=None,
+        overlap=0.25,
+        mode={"constant", "gaussian"},
+        sigma_scale=0.125,
+        padding_mode={"constant", "replicate"},
+        cval=0.0,
+        sw_batch_size=None,
+        sw_device=None,
+        device=None,
+        progress=None,
+        cache_roi_weight_map=None,
+        cpu_thresh=None,
+        buffer_steps=None,
+        buffer_dim=None,
     )
     patch = tuple(int(side) for side in three(said["roi_size"]))
     if min(patch) < 1:

@@ -22,9 +22,17 @@ LONGEST = 500
 UNREAD = {"device", "sw_device", "transform", "output_dir"}
 WRITERS = ("SaveImage", "SaveImaged", "SaveImageD", "SaveImageDict")
 OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.USub: operator.neg, ast.Not: operator.not_,
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.Gt: operator.gt,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.USub: operator.neg,
+    ast.Not: operator.not_,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.Gt: operator.gt,
 }
 TYPES = ("torch", "np", "numpy")
 
@@ -82,6 +90,7 @@ class BundleConfig:
 
     def worked_out(self, node: ast.AST, names: dict[str, str], text: str) -> Any:
         """One node of an expression."""
+
         def inner(part: ast.AST) -> Any:
             return self.worked_out(part, names, text)
 

@@ -13,8 +13,10 @@ from operators.packages.monai_bundle import Outcome
 EVERY = (-1,)
 # Softmax after the way back changes no winner; a sigmoid there would have to come before the threshold
 ORDERS = (
-    ["Activations", "Invert", "AsDiscrete"], ["Activations", "AsDiscrete", "Invert"],
-    ["Invert", "AsDiscrete"], ["AsDiscrete", "Invert"],
+    ["Activations", "Invert", "AsDiscrete"],
+    ["Activations", "AsDiscrete", "Invert"],
+    ["Invert", "AsDiscrete"],
+    ["AsDiscrete", "Invert"],
 )
 
 
@@ -37,8 +39,9 @@ def outcome_of(transforms: list[Given], values: tuple[int, ...]) -> Outcome:
     if outcome.decided_first and not outcome.nearest:
         unsupported("expected labels inverted to the nearest voxel, got mixed", "preprocessing_unsupported")
     if outcome.largest and outcome.decision == "threshold" and len(values) > 1:
-        unsupported("expected the largest component of labels, got it of regions",
-                    "preprocessing_unsupported")
+        unsupported(
+            "expected the largest component of labels, got it of regions", "preprocessing_unsupported"
+        )
     every = tuple(value for value in values if value)
     return replace(outcome, largest=every if outcome.largest == EVERY else outcome.largest)
 
@@ -55,8 +58,16 @@ def activations(given: Given, before: Outcome) -> Outcome:
 def invert(given: Given, before: Outcome) -> Outcome:
     """Invert."""
     said = require(
-        "Invert", given, transform=None, orig_keys=None, orig_meta_keys=None, nearest_interp=True,
-        to_tensor={True, False}, device=None, post_func={None}, support_deprecated={True, False},
+        "Invert",
+        given,
+        transform=None,
+        orig_keys=None,
+        orig_meta_keys=None,
+        nearest_interp=True,
+        to_tensor={True, False},
+        device=None,
+        post_func={None},
+        support_deprecated={True, False},
     )
     return replace(before, nearest=bool(said["nearest_interp"]))
 
@@ -74,8 +85,13 @@ def as_discrete(given: Given, before: Outcome) -> Outcome:
 def keep_largest(given: Given, before: Outcome) -> Outcome:
     """KeepLargestConnectedComponent of each label by itself."""
     said = require(
-        "KeepLargestConnectedComponent", given, applied_labels=None, is_onehot={None, False},
-        independent={True}, connectivity=None, num_components={1},
+        "KeepLargestConnectedComponent",
+        given,
+        applied_labels=None,
+        is_onehot={None, False},
+        independent={True},
+        connectivity=None,
+        num_components={1},
     )
     labels = said["applied_labels"]
     each = EVERY if labels is None else tuple(labels) if isinstance(labels, list) else (labels,)

@@ -70,6 +70,7 @@ def plain_value(value: Any) -> Any:
 
 def nothing(name: str, **allowed: object) -> Callable[[Given], None]:
     """A transform that leaves the image as it is."""
+
     def check(given: Given) -> None:
         require(name, given, **allowed)
 
@@ -87,9 +88,20 @@ def orientation(given: Given) -> Step:
 def spacing(given: Given) -> Step:
     """Spacing, linear; the edge is repeated."""
     said = require(
-        "Spacing", given, pixdim=(), mode={"bilinear"}, padding_mode={"border"}, diagonal={False},
-        align_corners={None, False}, scale_extent={False}, recompute_affine={False}, dtype={"float64"},
-        min_pixdim={None}, max_pixdim={None}, ensure_same_shape={True, False}, lazy={False},
+        "Spacing",
+        given,
+        pixdim=(),
+        mode={"bilinear"},
+        padding_mode={"border"},
+        diagonal={False},
+        align_corners={None, False},
+        scale_extent={False},
+        recompute_affine={False},
+        dtype={"float64"},
+        min_pixdim={None},
+        max_pixdim={None},
+        ensure_same_shape={True, False},
+        lazy={False},
     )
     given_mm = said["pixdim"]
     mm = [float(side) for side in (given_mm if isinstance(given_mm, list) else [given_mm])]
@@ -102,7 +114,13 @@ def spacing(given: Given) -> Step:
 def scale_range(given: Given) -> Step:
     """ScaleIntensityRange."""
     said = require(
-        "ScaleIntensityRange", given, a_min=0.0, a_max=1.0, b_min=None, b_max=None, clip=False,
+        "ScaleIntensityRange",
+        given,
+        a_min=0.0,
+        a_max=1.0,
+        b_min=None,
+        b_max=None,
+        clip=False,
         dtype={"float32"},
     )
     both = [said["b_min"], said["b_max"]]
@@ -116,7 +134,12 @@ def scale_range(given: Given) -> Step:
 def scale(given: Given) -> Step:
     """ScaleIntensity."""
     said = require(
-        "ScaleIntensity", given, minv=0.0, maxv=1.0, factor={None}, channel_wise={True, False},
+        "ScaleIntensity",
+        given,
+        minv=0.0,
+        maxv=1.0,
+        factor={None},
+        channel_wise={True, False},
         dtype={"float32"},
     )
     return Step("scale", {"to": [float(said["minv"]), float(said["maxv"])]})
@@ -125,8 +148,13 @@ def scale(given: Given) -> Step:
 def normalise(given: Given) -> Step:
     """NormalizeIntensity."""
     said = require(
-        "NormalizeIntensity", given, subtrahend=None, divisor=None, nonzero=False,
-        channel_wise={True, False}, dtype={"float32"},
+        "NormalizeIntensity",
+        given,
+        subtrahend=None,
+        divisor=None,
+        nonzero=False,
+        channel_wise={True, False},
+        dtype={"float32"},
     )
     numbers = {"mean": said["subtrahend"], "deviation": said["divisor"]}
     given_numbers = {key: float(plain_value(value)) for key, value in numbers.items() if value is not None}
@@ -136,9 +164,18 @@ def normalise(given: Given) -> Step:
 def crop(given: Given) -> Step:
     """CropForeground; with a margin only where it does not reach beyond the image."""
     said = require(
-        "CropForeground", given, source_key=None, margin=0, allow_smaller=False, k_divisible={1},
-        mode={"constant", "minimum"}, select_fn={None}, channel_indices={None}, lazy={False},
-        start_coord_key=None, end_coord_key=None,
+        "CropForeground",
+        given,
+        source_key=None,
+        margin=0,
+        allow_smaller=False,
+        k_divisible={1},
+        mode={"constant", "minimum"},
+        select_fn={None},
+        channel_indices={None},
+        lazy={False},
+        start_coord_key=None,
+        end_coord_key=None,
     )
     margin = plain_value(said["margin"])
     if not isinstance(margin, int) or (margin and not said["allow_smaller"]):
@@ -149,15 +186,23 @@ def crop(given: Given) -> Step:
 FREE = {"image_only": {True, False}, "dtype": {"float32"}}
 STEPS: dict[str, Callable[[Given], Step | None]] = {
     "LoadImage": nothing(
-        "LoadImage", **FREE, reader={None, "ITKReader", "NibabelReader"}, ensure_channel_first={True, False},
-        simple_keys={True, False}, prune_meta_pattern={None},
+        "LoadImage",
+        **FREE,
+        reader={None, "ITKReader", "NibabelReader"},
+        ensure_channel_first={True, False},
+        simple_keys={True, False},
+        prune_meta_pattern={None},
     ),
     "EnsureChannelFirst": nothing(
         "EnsureChannelFirst", channel_dim={None, "no_channel"}, strict_check={True, False}
     ),
     "AddChannel": nothing("AddChannel"),
     "EnsureType": nothing(
-        "EnsureType", data_type={"tensor"}, dtype={None, "float32"}, device=None, track_meta={None, True},
+        "EnsureType",
+        data_type={"tensor"},
+        dtype={None, "float32"},
+        device=None,
+        track_meta={None, True},
         wrap_sequence={True},
     ),
     "ToTensor": nothing("ToTensor", dtype={None, "float32"}, device=None, track_meta={None, True}),

@@ -9,14 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import tomlkit
+
 from operators.dicom.elements.atomic_file import make_folder, unwritable_folder
 from operators.errors import ModelError, UsageError
 from operators.importing.package_tables import Table, model_tables
 from operators.importing.published import Published
-from operators.importing.toml_text import table_text
 from operators.networks.architectures.architecture_table import build
 from operators.networks.weights import fill, load_weights
-from operators.package_files.package_reader import DRAFT_FILE, PACKAGE_FILE, read_package
+from operators.package_files.package_reader import DRAFT_FILE, PACKAGE_FILE, lacks_code, read_package
 from operators.packages.packages import ModelPackage
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
@@ -51,7 +52,7 @@ class NewPackage:
     @property
     def complete(self) -> bool:
         """Whether every label has a code."""
-        return all(row["type"]["value"] for row in self.labels)
+        return not any(lacks_code(row) for row in self.labels)
 
 
 def install(model: Published, new: NewPackage, models: Path) -> Path:
@@ -96,15 +97,27 @@ def write(model: Published, new: NewPackage, folder: Path) -> None:
         read_package(folder / name)
 
 
-def package_text(model: Published, new: NewPackage, stages: list[Table]) -> str:
+def package_text(model: Published, new: NewPackage, tables: Table) -> str:
     """package.toml."""
     head = {"name": new.name, "version": "1", "title": new.title, "algorithm_name": new.title[:64]}
-    tables: list[Table] = [
-        ("", head), ("[origin]", asdict(model.origin)), ("[accepts]", ACCEPTS), *stages,
-        *(("[[labels]]", row) for row in new.labels),
-    ]
+    content = {"kind": tables["kind"], **head, "origin": asdict(model.origin), "accepts": ACCEPTS}
+    content |= {**tables, "labels": new.labels}
     note = "" if new.complete else DRAFT_NOTE.format(name=new.name)
-    return note + "\n".join(table_text(heading, rows) for heading, rows in tables)
+    return note + tomlkit.dumps({key: compact(value) for key, value in content.items()})
+
+
+def compact(value: Any, depth: int = 1) -> Any:
+    """A value of package.toml with its innermost tables on one line each, which is how people read them."""
+    if isinstance(value, (list, tuple)):
+        return [compact(each, depth) for each in value]
+    if not isinstance(value, dict):
+        return value
+    inner = {key: compact(each, depth + 1) for key, each in value.items()}
+    if depth == 1 or any(isinstance(each, dict) for each in value.values()):
+        return inner
+    line = tomlkit.inline_table()
+    line.update(inner)
+    return line
 
 
 def verify(folder: Path) -> ModelPackage:

@@ -6,20 +6,15 @@ import colorsys
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from operators.errors import UsageError, reason
+from operators.packages.structures import ANATOMY, LATERALITY, read_structures, structure_named
 
 TABLES = Path(__file__).with_name("labels")
-# PS3.16 CID 7150; sides of CID 244
-ANATOMY = {"value": "91723000", "scheme": "SCT", "meaning": "Anatomical Structure"}
-SIDES = {
-    "left": {"value": "7771000", "scheme": "SCT", "meaning": "Left"},
-    "right": {"value": "24028007", "scheme": "SCT", "meaning": "Right"},
-}
 EMPTY = {"value": "", "scheme": "SCT", "meaning": ""}
 # SegmentLabel is LO (PS3.5 6.2)
 LONGEST = 64
@@ -118,17 +113,25 @@ def span_of(entry: Mapping[str, Any]) -> list[int]:
 
 
 def row_of(name: str, value: int, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """One row."""
+    """One row: a structure of structures.toml, or what the entry says of its own.
+
+    Raises ValueError for a structure that is not known.
+    """
+    if "structure" in entry:
+        side = entry.get("side")
+        structure_named(read_structures(), entry["structure"], side)
+        own = {"structure": entry["structure"], **({"side": side} if side else {})}
+        return {"name": name, **own, "value": value}
     meaning = "".join(each for each in entry["meaning"] if each.isprintable() and each != "\\")
     code = {key: str(entry["type"][key]) for key in ("value", "scheme", "meaning")}
-    side = {"laterality": SIDES[entry["side"]]} if "side" in entry else {}
+    laterality = {"laterality": asdict(LATERALITY[entry["side"]])} if "side" in entry else {}
     return {
         "name": name,
         "meaning": meaning[:LONGEST] or name,
         "value": value,
-        "category": dict(entry.get("category", ANATOMY)),
+        "category": dict(entry.get("category", asdict(ANATOMY))),
         "type": code,
-        **side,
+        **laterality,
         "rgb": colour(value),
     }
 

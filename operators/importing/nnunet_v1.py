@@ -113,8 +113,9 @@ def require_known(plans: dict[str, Any], trainer: str) -> None:
             f"expected a network of one channel, got {plans['num_modalities']}", "channels_unsupported"
         )
     if plans["use_mask_for_norm"][0]:
-        unsupported("expected normalisation of the whole image, got a masked one",
-                    "preprocessing_unsupported")
+        unsupported(
+            "expected normalisation of the whole image, got a masked one", "preprocessing_unsupported"
+        )
     if list(plans["all_classes"]) != list(range(1, int(plans["num_classes"]) + 1)):
         raise ValueError(f"expected classes 1, 2, 3, ..., got {list(plans['all_classes'])}")
 

@@ -16,14 +16,28 @@ NETWORKS = {
     "PlainConvUNet": ("nnunet_plain", "n_conv_per_stage"),
     "ResidualEncoderUNet": ("nnunet_residual", "n_blocks_per_stage"),
 }
-NORMS = {"InstanceNorm2d": "instance", "InstanceNorm3d": "instance", "BatchNorm2d": "batch",
-         "BatchNorm3d": "batch"}
+NORMS = {
+    "InstanceNorm2d": "instance",
+    "InstanceNorm3d": "instance",
+    "BatchNorm2d": "batch",
+    "BatchNorm3d": "batch",
+}
 ACTIVATIONS = {"LeakyReLU": "leaky_relu", "ReLU": "relu"}
 # Does nothing while a network runs
 IGNORED = {"n_stages", "dropout_op", "dropout_op_kwargs"}
 READ = {
-    "features_per_stage", "conv_op", "kernel_sizes", "strides", "n_conv_per_stage", "n_blocks_per_stage",
-    "n_conv_per_stage_decoder", "conv_bias", "norm_op", "norm_op_kwargs", "nonlin", "nonlin_kwargs",
+    "features_per_stage",
+    "conv_op",
+    "kernel_sizes",
+    "strides",
+    "n_conv_per_stage",
+    "n_blocks_per_stage",
+    "n_conv_per_stage_decoder",
+    "conv_bias",
+    "norm_op",
+    "norm_op_kwargs",
+    "nonlin",
+    "nonlin_kwargs",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,73 +22,73 @@ from operators.networks.architectures.architecture_table import build
 from operators.networks.weights import fill
 from operators.packages.plans import Arrangement
 
-Table = tuple[str, Mapping[str, Any]]
+Table = dict[str, Any]
 
 
-def model_tables(model: Published, orientation: str, folder: Path) -> list[Table]:
-    """All of them, after the weights were written to `folder`; one fold is held at a time."""
+def model_tables(model: Published, orientation: str, folder: Path) -> Table:
+    """`kind` and all tables, after the weights were written to `folder`; one fold is held at a time."""
     return TABLES[type(model)](model, orientation, folder)
 
 
-def nnunet_tables(
-    model: PublishedModel, orientation: str, folder: Path, place: tuple[str, ...] = ()
-) -> list[Table]:
-    """Returns the tables of an nnU-Net, of the stage before it, and of the network that splits its bones."""
-    tables = stage_tables(model, place, orientation, folder)
-    if model.previous is not None:
-        tables += nnunet_tables(model.previous, orientation, folder, (*place, "previous"))
-    if model.fracture is not None:
-        below = (*place, "fracture")
-        tables.append((f"[{'.'.join(below)}]", asdict(Arrangement())))
-        tables += nnunet_tables(model.fracture, orientation, folder, below)
-    return tables
+def nnunet_tables(model: PublishedModel, orientation: str, folder: Path) -> Table:
+    """Those of an nnU-Net, of the stage before it, and of the network that splits its bones."""
+    kind = "nnunet" if model.fracture is None else "nnunet_per_bone"
+    return {"kind": kind, **stage_tables(model, (), orientation, folder)}
 
 
-def bundle_tables(model: PublishedBundle, _: str, folder: Path) -> list[Table]:
+def bundle_tables(model: PublishedBundle, _: str, folder: Path) -> Table:
     """The tables of a PublishedBundle, after its weights were written."""
-    (name, checkpoint), = model.checkpoints.items()
+    ((name, checkpoint),) = model.checkpoints.items()
     weights = {
-        "name": name, "weights": f"{name}.safetensors",
+        "name": name,
+        "weights": f"{name}.safetensors",
         "sha256": write_weights(model, checkpoint, folder / name),
     }
-    steps = [("[[steps]]", {"name": step.name, **step.arguments}) for step in model.steps]
     scheme = {"window_hu": WHOLE_RANGE_HU, "normalisation": {"scheme": "none"}}
-    return [
-        ("[network]", network_row(model) | weights | scheme), *steps, ("[tiling]", asdict(model.tiling)),
-        ("[outcome]", asdict(model.outcome) | {"values": model.outputs}),
-    ]
+    return {
+        "kind": "monai_bundle",
+        "network": network_row(model) | weights | scheme,
+        "steps": [{"name": step.name, **step.arguments} for step in model.steps],
+        "tiling": asdict(model.tiling),
+        "outcome": asdict(model.outcome) | {"values": model.outputs},
+    }
 
 
 # How each kind of published model is written
-TABLES: dict[type[Published], Callable[[Any, str, Path], list[Table]]] = {
+TABLES: dict[type[Published], Callable[[Any, str, Path], Table]] = {
     PublishedModel: nnunet_tables,
     PublishedBundle: bundle_tables,
 }
 
 
-def stage_tables(
-    model: PublishedModel, place: tuple[str, ...], orientation: str, folder: Path
-) -> list[Table]:
-    """The tables of one stage, after its weights were written."""
-    dot, line = ("".join(f"{word}{mark}" for word in place) for mark in "._")
-    folds = [
-        {
-            "name": f"{line}{name}",
-            "weights": f"{line}{name}.safetensors",
-            "sha256": write_weights(model, path, folder / f"{line}{name}"),
-        }
-        for name, path in model.checkpoints.items()
-    ]
-    network = network_row(model) | {
-        "window_hu": model.window_hu,
-        "guide": model.guide,
-        "normalisation": asdict(model.normalisation),
+def stage_tables(model: PublishedModel, place: tuple[str, ...], orientation: str, folder: Path) -> Table:
+    """The tables of one stage and of those below it, after the weights were written."""
+    line = "".join(f"{word}_" for word in place)
+    tables: Table = {
+        "network": network_row(model)
+        | {
+            "window_hu": model.window_hu,
+            "guide": model.guide,
+            "normalisation": asdict(model.normalisation),
+        },
+        "recipe": recipe_row(model, orientation),
+        "folds": [
+            {
+                "name": f"{line}{name}",
+                "weights": f"{line}{name}.safetensors",
+                "sha256": write_weights(model, path, folder / f"{line}{name}"),
+            }
+            for name, path in model.checkpoints.items()
+        ],
     }
-    return [
-        (f"[{dot}network]", network), (f"[{dot}recipe]", recipe_row(model, orientation)),
-        *((f"[[{dot}folds]]", fold) for fold in folds),
-        *((f"[[{dot}largest]]", asdict(rule)) for rule in model.largest),
-    ]
+    if model.largest:
+        tables["largest"] = [asdict(rule) for rule in model.largest]
+    if model.previous is not None:
+        tables["previous"] = stage_tables(model.previous, (*place, "previous"), orientation, folder)
+    if model.fracture is not None:
+        below = stage_tables(model.fracture, (*place, "fracture"), orientation, folder)
+        tables["fracture"] = asdict(Arrangement()) | below
+    return tables
 
 
 def write_weights(model: Published, checkpoint: Path, stem: Path) -> str:

@@ -28,7 +28,10 @@ def latin_bytes(text: str, encoding: str = "latin1") -> bytes:
 
 
 def array_of_buffer(
-    buffer: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], order: Any,
+    buffer: bytes,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    order: Any,
     axes: tuple[int, ...] | None = None,
 ) -> NDArray[Any]:
     """How protocol 5 writes arrays (numpy's _frombuffer)."""
@@ -36,6 +39,9 @@ def array_of_buffer(
     if order == "K" and axes is not None:
         return flat.reshape(shape).transpose(axes)
     return flat.reshape(shape, order=order)
+
+
+NNUNET_POSTPROCESSING = "nnunetv2.postprocessing.remove_connected_components"
 
 
 def remove_all_but_largest_component_from_segmentation(*_: object) -> NoReturn:
@@ -64,8 +70,9 @@ ALLOWED: dict[str, Callable[..., object]] = {
     "numpy._core.multiarray._reconstruct": multiarray._reconstruct,
     "numpy.core.numeric._frombuffer": array_of_buffer,
     "numpy._core.numeric._frombuffer": array_of_buffer,
-    "nnunetv2.postprocessing.remove_connected_components.remove_all_but_largest_component_from_segmentation":
-        remove_all_but_largest_component_from_segmentation,
+    f"{NNUNET_POSTPROCESSING}.{remove_all_but_largest_component_from_segmentation.__name__}": (
+        remove_all_but_largest_component_from_segmentation
+    ),
 }
 # torch's own reader asks for the types of numpy's dtypes too; what it allows by itself is tensors,
 # storages and OrderedDict
@@ -74,8 +81,18 @@ DTYPES = {type(np.dtype(letter)) for letter in NUMBERS}
 ASKED = re.compile(r"[Uu]nsupported (?:global: )?GLOBAL ([\w.]+)")
 # What opcodes and arguments of a damaged file happen to cause
 DAMAGE = (
-    pickle.UnpicklingError, struct.error, OSError, EOFError, ValueError, TypeError, AttributeError,
-    LookupError, ImportError, RuntimeError, MemoryError, OverflowError,
+    pickle.UnpicklingError,
+    struct.error,
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ImportError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
 )
 
 

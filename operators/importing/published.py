@@ -22,7 +22,14 @@ State = dict[str, torch.Tensor]
 WHOLE_RANGE_HU = (-32768.0, 32767.0)
 # What files with other contents than are expected happen to cause
 MALFORMED = (
-    KeyError, TypeError, ValueError, IndexError, AttributeError, OSError, ArithmeticError, RecursionError,
+    KeyError,
+    TypeError,
+    ValueError,
+    IndexError,
+    AttributeError,
+    OSError,
+    ArithmeticError,
+    RecursionError,
     yaml.YAMLError,
 )
 
@@ -148,7 +155,10 @@ def joined(model: PublishedModel, previous: PublishedModel, resampling: Resampli
         )
     guide = tuple(sorted(previous.values, key=lambda name: previous.values[name]))
     return replace(
-        model, previous=previous, guide=guide, arguments=model.arguments | {"inputs": 1 + len(guide)},
+        model,
+        previous=previous,
+        guide=guide,
+        arguments=model.arguments | {"inputs": 1 + len(guide)},
         recipe=replace(model.recipe, guide=resampling),
     )
 

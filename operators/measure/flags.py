@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby, permutations
 
@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.bones.anatomy import SIDES
 from operators.geometry.meshes import farthest_pair
 from operators.geometry.value_notes import VALUE_MEANINGS
 from operators.geometry.volume import Box, Volume
 from operators.measure.scan_border import area_on_border_mm2, area_on_circle_mm2, grown
 from operators.packages.confidence import percent
 from operators.packages.packages import Label
+from operators.packages.structures import SIDES
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
 from operators.segmentation.summary import bone_name
@@ -116,18 +116,10 @@ def whole_bones(segmentation: Segmentation) -> list[WholeBone]:
     for name, group in groupby(segmentation.segments, key=lambda segment: segment.bone):
         segments = tuple(segment for segment in group if segment.value in rows)
         if segments:
-            box = around_all(boxes[segment.value - 1] for segment in segments)
+            box = Box.around_all(Box.of(boxes[segment.value - 1]) for segment in segments)
             own = tuple(rows[segment.value] for segment in segments)
             found.append(WholeBone(labels.get(name), segments, own, box))
     return found
-
-
-def around_all(boxes: Iterable[tuple[slice, ...]]) -> Box:
-    """The block that holds all of them."""
-    edges = np.array([[(side.start, side.stop) for side in box] for box in boxes])
-    i, j, k = edges[..., 0].min(axis=0).tolist()
-    to_i, to_j, to_k = edges[..., 1].max(axis=0).tolist()
-    return Box((i, j, k), (to_i, to_j, to_k))
 
 
 def is_cut(bone: WholeBone, segmentation: Segmentation, volume: Volume) -> bool:
@@ -166,7 +158,8 @@ def doubtful_values(segmentation: Segmentation, volume: Volume) -> Iterator[Flag
 
 def implausible(bone: WholeBone, whole: bool) -> Iterator[Flag]:
     """Against what the package holds for possible; a bone that is not `whole` may be too small."""
-    ranges = {"ml": bone.label.plausible_ml, "mm": bone.label.plausible_mm} if bone.label else {}
+    known = bone.label.structure if bone.label else None
+    ranges = {"ml": known.plausible_ml, "mm": known.plausible_mm} if known else {}
     for unit, limits in ranges.items():
         if not limits:
             continue

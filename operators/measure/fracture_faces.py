@@ -66,9 +66,7 @@ def facing(one: Mesh, other: Mesh, tree: cKDTree, touching_mm: float) -> tuple[N
     return of_the_fracture(one, near[seen], np.maximum(ahead_mm[seen], 0.0))
 
 
-def of_the_fracture(
-    mesh: Mesh, vertices: NDArray[np.intp], gaps_mm: Array
-) -> tuple[NDArray[np.intp], Array]:
+def of_the_fracture(mesh: Mesh, vertices: NDArray[np.intp], gaps_mm: Array) -> tuple[NDArray[np.intp], Array]:
     """Returns those of the facing vertices in the closest patch, and in patches about as close as that one.
 
     Patches hang together over the mesh's edges; those under a fifth of the largest decide nothing.
@@ -94,6 +92,4 @@ def gap_of(mesh: Mesh, faces: FractureFaces, grid: Grid) -> Gap | None:
     if not len(gaps):
         return None
     extents = np.abs(mesh.normals[faces.is_face] @ grid.ijk_to_lps[:3, :3]).sum(axis=1)
-    return Gap(
-        float(gaps.mean()), float(np.percentile(gaps, 95)), float(gaps.max()), float(extents.mean())
-    )
+    return Gap(float(gaps.mean()), float(np.percentile(gaps, 95)), float(gaps.max()), float(extents.mean()))

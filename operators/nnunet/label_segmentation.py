@@ -18,7 +18,11 @@ Counts = NDArray[np.integer]
 
 
 def delivery(
-    labels: Labels, counts: Counts, sure: Mapping[int, float], grid: Grid, package: ModelPackage,
+    labels: Labels,
+    counts: Counts,
+    sure: Mapping[int, float],
+    grid: Grid,
+    package: ModelPackage,
     ways: tuple[Way, ...],
 ) -> Segmentation:
     """Segments of `labels` (I, J, K), with the voxels of each value and its mean probability.

@@ -62,6 +62,7 @@ def prepare(volume: Volume, stage: Stage, before: Labels | None = None) -> Prepa
     if not recipe.normalise_first:
         image = normalised_after(resampled(content, spacing_mm, network_mm, recipe), spec)
     elif spec.normalisation.scheme in POINTWISE:
+
         def read(plane: NDArray[np.generic]) -> Array:
             return normalise(single(plane), spec)
 

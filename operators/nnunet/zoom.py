@@ -55,9 +55,7 @@ def as_it_is(plane: Numbers) -> Numbers:
     return plane
 
 
-def zoomed(
-    image: Numbers, shape: Shape, axis: int | None, how: Resampling, read: Read = as_it_is
-) -> Single:
+def zoomed(image: Numbers, shape: Shape, axis: int | None, how: Resampling, read: Read = as_it_is) -> Single:
     """An image (I, J, K) with another shape; `axis` as `separate_axis` gives it.
 
     `read` makes each plane of the first axis what is resampled; only some of them are held at once.
@@ -82,9 +80,7 @@ def zoomed(
 class Planes:
     """Planes of an image, resampled within themselves; `apart`: each clipped to its own range."""
 
-    def __init__(
-        self, image: Numbers, inside: list[Double], read: Read, *, apart: bool
-    ) -> None:
+    def __init__(self, image: Numbers, inside: list[Double], read: Read, *, apart: bool) -> None:
         self.image, self.inside, self.read, self.apart = image, inside, read, apart
         self.made: dict[int, Double] = {}
         self.low, self.high = np.inf, -np.inf

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, inf, log
 
+from pydantic import with_config
+
+from operators.packages.structures import STRICT
+
 # Beyond 1 in 3000 nothing here was ever counted, so no score says more
 CERTAIN = 8.0
 # What is less likely than not is not shown. Probabilities are stated in whole percent, and judged as stated
@@ -12,6 +16,7 @@ LIKELY = 0.5
 DIGITS = 2
 
 
+@with_config(STRICT)
 @dataclass(frozen=True)
 class Confidence:
     """How scores become probabilities: for each a constant and a factor, or nothing where none was fitted.

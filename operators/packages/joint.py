@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import ClassVar
 
 from operators.packages.packages import Acceptance, Label, ModelPackage, NetworkSpec, QualityRules
 
@@ -11,6 +12,8 @@ from operators.packages.packages import Acceptance, Label, ModelPackage, Network
 @dataclass(frozen=True)
 class JointPackage(ModelPackage):
     """A package that stands for all of its `parts`; see `joined`."""
+
+    kind: ClassVar[str] = "joint"
 
     parts: tuple[ModelPackage, ...]
 
@@ -65,9 +68,7 @@ def allocated(packages: Sequence[ModelPackage]) -> list[dict[int, Label]]:
 
 def moved(label: Label, offset: int) -> Label:
     """Returns the same bone under values that are higher by `offset`."""
-    return replace(
-        label, first_value=label.first_value + offset, last_value=label.last_value + offset
-    )
+    return replace(label, first_value=label.first_value + offset, last_value=label.last_value + offset)
 
 
 def network_name(part: ModelPackage, network: str) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import with_config
 
 from operators.packages.packages import ModelPackage, NetworkSpec
 from operators.packages.plans import Origin
+from operators.packages.structures import STRICT
 
 Arguments = Mapping[str, object]
 
@@ -30,6 +34,7 @@ class Step:
     arguments: Arguments
 
 
+@with_config(STRICT)
 @dataclass(frozen=True)
 class Tiling:
     """MONAI's sliding window: `overlap` of neighbours along each axis, how tiles are weighted and padded.
@@ -44,6 +49,7 @@ class Tiling:
     fill: float = 0.0
 
 
+@with_config(STRICT)
 @dataclass(frozen=True)
 class Outcome:
     """How the network's outputs become labels.
@@ -65,8 +71,10 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class BundlePackage(ModelPackage):
+class MonaiBundlePackage(ModelPackage):
     """A MONAI bundle whose classes are the labels; `outputs` are the values that its channels write."""
+
+    kind: ClassVar[str] = "monai_bundle"
 
     network: NetworkSpec
     steps: tuple[Step, ...]

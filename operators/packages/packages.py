@@ -1,22 +1,21 @@
-"""A model package: one anatomy as data. `operators.package_files` reads it from disk."""
+"""A model package: one anatomy as data. `operators.package_files` reads it from disk.
+
+Each class that stands for a table of package.toml is read as it is, strictly: no other key, no other type.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
+
+from pydantic import with_config
 
 from operators.packages.confidence import UNCALIBRATED, Confidence
+from operators.packages.structures import STRICT, Structure
 
 
-@dataclass(frozen=True)
-class Code:
-    """A coded concept (PS3.3 8.8): value, coding scheme, meaning."""
-
-    value: str
-    scheme: str
-    meaning: str
-
-
+@with_config(STRICT)
 @dataclass(frozen=True)
 class Normalisation:
     """The normalisation of intensities; `scheme` is a row of the table in `normalisation.py`.
@@ -68,35 +67,55 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True)
-class Label:
-    """A bone that the package delivers, and the values kept for it and its fragments.
+class Detection:
+    """How the coarse-to-fine pipeline finds a structure: the classes of its networks, and the least volume.
 
-    An intact bone takes `first_value`; fragments take `first_value`, `first_value + 1`, ... up to
-    `last_value`. `classes` names the network classes that make it; `minimum_ml` is the least
-    volume that counts as having been found. `plausible_ml` and `plausible_mm` are the least and the
-    greatest volume and diameter that the whole bone can have; nothing is said of them where empty.
+    `instances` is a row of the table in `operators.bones.instances`: which voxels of its class are this one.
     """
 
-    name: str
-    meaning: str
+    coarse_class: str
+    fine_class: str
+    minimum_ml: float
+    instances: str = "by_class"
+
+
+@dataclass(frozen=True)
+class Label:
+    """A structure that the package delivers, and the values kept for it and its fragments.
+
+    An intact bone takes `first_value`; fragments take `first_value`, `first_value + 1`, ... up to
+    `last_value`. Where the network's classes are the labels there is no `detection`.
+    """
+
+    structure: Structure
     first_value: int
     last_value: int
-    category: Code
-    type: Code
-    laterality: Code | None
-    rgb: tuple[int, int, int]
-    fine_class: str
-    coarse_class: str
-    minimum_ml: float
-    plausible_ml: tuple[float, ...] = ()
-    plausible_mm: tuple[float, ...] = ()
+    detection: Detection | None = None
+
+    @property
+    def name(self) -> str:
+        """The structure's name, with its side."""
+        return self.structure.name
+
+    @property
+    def meaning(self) -> str:
+        """What people read."""
+        return self.structure.meaning
 
     @property
     def values(self) -> range:
         """All values that this bone may use."""
         return range(self.first_value, self.last_value + 1)
 
+    @property
+    def found_by(self) -> Detection:
+        """How it is found. Raises ValueError where the network's classes are the labels."""
+        if self.detection is None:
+            raise ValueError(f"expected a label with classes of networks, {self.name} has none")
+        return self.detection
 
+
+@with_config(STRICT)
 @dataclass(frozen=True)
 class Acceptance:
     """Which series a package reads; each limit is one row of the table of selection rules.
@@ -116,9 +135,10 @@ class Acceptance:
     minimum_probability: float = 0.0
 
 
+@with_config(STRICT)
 @dataclass(frozen=True)
 class FragmentRules:
-    """How fragments are told apart; `strategy` is a row of the table in `operators.fragments.watershed`.
+    """How fragments are told apart; `strategy` is a row of FRAGMENTS in `operators.fragments.fragments`.
 
     `fracture_logit` makes the log-odds that two pieces are parted by a fracture: a constant, and
     factors of the mean contact over their face, of the decimal logarithm of the smaller piece's
@@ -131,6 +151,7 @@ class FragmentRules:
     fracture_logit: tuple[float, ...]
 
 
+@with_config(STRICT)
 @dataclass(frozen=True)
 class OutlineRules:
     """Where a bone ends: at `edge` (0 to 1) of the way from soft tissue's HU to the cortex's."""
@@ -138,6 +159,7 @@ class OutlineRules:
     edge: float
 
 
+@with_config(STRICT)
 @dataclass(frozen=True)
 class SideRules:
     """Classes of the coarse network that tell the sides where it is blind to them.
@@ -152,9 +174,10 @@ class SideRules:
     widest_mm: float = 180.0
 
 
+@with_config(STRICT)
 @dataclass(frozen=True)
 class FindRules:
-    """The rule by which the coarse network's findings count as the anatomy.
+    """Which of the coarse network's findings are the anatomy; `keep` is a row of FINDERS.
 
     `keep` = "largest": the greatest group of pieces less than 25 mm apart, for bones that touch each other;
     "all": every group as large as the smallest bone, for bones that lie apart.
@@ -163,6 +186,7 @@ class FindRules:
     keep: str = "largest"
 
 
+@with_config(STRICT)
 @dataclass(frozen=True)
 class QualityRules:
     """When a result is flagged; a limit of 0 is none.
@@ -177,7 +201,12 @@ class QualityRules:
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """The common part of all packages: accepted series, labels, networks, and when results are flagged."""
+    """The common part of all packages: accepted series, labels, networks, and when results are flagged.
+
+    `kind` is a row of the table of pipelines.
+    """
+
+    kind: ClassVar[str] = ""
 
     name: str
     version: str
@@ -205,8 +234,10 @@ class ModelPackage:
 
 
 @dataclass(frozen=True)
-class FracturePackage(ModelPackage):
-    """One anatomy in Osteon's own chain: bones found, outlined, split into fragments."""
+class CoarseToFinePackage(ModelPackage):
+    """One anatomy in the coarse-to-fine pipeline: bones found, outlined, split into fragments."""
+
+    kind: ClassVar[str] = "coarse_to_fine"
 
     coarse: NetworkSpec
     fine: NetworkSpec

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import with_config
 
 from operators.geometry.largest_component import Largest
 from operators.packages.packages import ModelPackage, NetworkSpec
+from operators.packages.structures import STRICT
 
 
+@with_config(STRICT)
 @dataclass(frozen=True)
 class Resampling:
     """Spline orders of resampling, within slices and across them.
@@ -21,6 +26,7 @@ class Resampling:
     separate: str = "auto"
 
 
+@with_config(STRICT)
 @dataclass(frozen=True)
 class Recipe:
     """How the image reaches a published network and how its answer comes back: nnU-Net's plans.
@@ -73,6 +79,7 @@ class Stage:
         return {name: value for value, name in enumerate(self.spec.classes) if value}
 
 
+@with_config(STRICT)
 @dataclass(frozen=True)
 class Origin:
     """Where imported weights came from, for the record: not read by any code."""
@@ -84,8 +91,10 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class DirectPackage(ModelPackage):
+class NnUNetPackage(ModelPackage):
     """A published network whose classes are the labels, after the `stages` that it builds on."""
+
+    kind: ClassVar[str] = "nnunet"
 
     stages: tuple[Stage, ...]
     origin: Origin
@@ -101,6 +110,7 @@ class DirectPackage(ModelPackage):
         return tuple(spec for stage in self.stages for spec in stage.folds)
 
 
+@with_config(STRICT)
 @dataclass(frozen=True)
 class Arrangement:
     """How a bone is cut out for a network of fractures, and what that network's answer means.
@@ -115,12 +125,14 @@ class Arrangement:
 
 
 @dataclass(frozen=True)
-class ArrangedPackage(DirectPackage):
+class NnUNetPerBonePackage(NnUNetPackage):
     """An anatomy network whose bones a second one splits: `stages` find them, `fracture` reads one at a time.
 
     `bones` are the values that the anatomy network writes of each label. A label with one value is
     delivered whole.
     """
+
+    kind: ClassVar[str] = "nnunet_per_bone"
 
     bones: tuple[int, ...]
     fracture: tuple[Stage, ...]
@@ -128,7 +140,7 @@ class ArrangedPackage(DirectPackage):
 
     @property
     def written(self) -> tuple[int, ...]:
-        """See DirectPackage."""
+        """See NnUNetPackage."""
         return self.bones
 
     @property

@@ -11,18 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.bones.anatomy import bone_regions, grown_box, region_of_interest, sides_plane
+from operators.bones.find import region_of_interest
 from operators.bones.left_out import shown_bones
 from operators.bones.outlines import OutlinedBone, outlined
+from operators.bones.regions import bone_regions, sides_plane
 from operators.errors import UnsuitableError
 from operators.fragments.assembly import FracturedBone, assemble
-from operators.fragments.watershed import FractureEvidence, split
+from operators.fragments.evidence import FractureEvidence
+from operators.fragments.fragments import split
 from operators.geometry.resampling import interpolate_mask, interpolate_scalar, isotropic_grid, resample_hu
-from operators.geometry.volume import Grid, Volume
+from operators.geometry.volume import Box, Grid, Volume
 from operators.networks.registry import Networks
 from operators.networks.windows.sliding_window import Window, predict
 from operators.packages.confidence import least_odds
-from operators.packages.packages import FracturePackage, NetworkSpec
+from operators.packages.packages import CoarseToFinePackage, NetworkSpec
 from operators.prefetch import ahead
 from operators.segmentation.segmentation import Segmentation
 
@@ -41,7 +43,7 @@ class Resampled:
 
     source: Volume
     coarse: Volume
-    package: FracturePackage
+    package: CoarseToFinePackage
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ class Anatomy:
 
     source: Volume
     bones: tuple[OutlinedBone, ...]
-    package: FracturePackage
+    package: CoarseToFinePackage
     left_out: tuple[str, ...] = ()
 
 
@@ -64,14 +66,16 @@ class Block:
     grid: Grid
 
 
-def segment(volume: Volume, package: FracturePackage, networks: Networks, progress: Progress) -> Segmentation:
+def segment(
+    volume: Volume, package: CoarseToFinePackage, networks: Networks, progress: Progress
+) -> Segmentation:
     """CT to Segmentation. Raises UnsuitableError where the package's anatomy is not in the CT."""
     resampled = resample(volume, package)
     anatomy = segment_anatomy(resampled, networks, progress)
     return segment_fractures(anatomy, networks, progress)
 
 
-def resample(volume: Volume, package: FracturePackage) -> Resampled:
+def resample(volume: Volume, package: CoarseToFinePackage) -> Resampled:
     """The volume at the coarse network's spacing, axes to left, posterior, superior."""
     grid = isotropic_grid(volume.grid, package.coarse.spacing_mm)
     return Resampled(volume, resample_hu(volume, grid), package)
@@ -89,7 +93,11 @@ def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress
     grid = isotropic_grid(region, package.fine.spacing_mm)
     bones = bone_regions(
         # Held by nobody, as it is the largest array of all
-        outline(resampled, where, region, grid, networks, progress), grid, package.fine, package, plane
+        outline(resampled, where, region, grid, networks, progress),
+        grid,
+        package.fine,
+        package,
+        plane,
     )
     shown, left_out = shown_bones(bones, package.confidence, partial(hu_on, resampled.source))
     if not shown:
@@ -105,7 +113,11 @@ def hu_on(source: Volume, grid: Grid) -> NDArray[np.float32]:
 
 
 def outline(
-    resampled: Resampled, where: NDArray[np.float32], region: Grid, grid: Grid, networks: Networks,
+    resampled: Resampled,
+    where: NDArray[np.float32],
+    region: Grid,
+    grid: Grid,
+    networks: Networks,
     progress: Progress,
 ) -> NDArray[np.float32]:
     """Class probabilities of the fine network on `grid`; `where` are the coarse one's, on `region`."""
@@ -122,7 +134,11 @@ def near_bones(probabilities: NDArray[np.float32], coarse: Grid, fine: Grid) -> 
 
 
 def guide_of(
-    spec: NetworkSpec, probabilities: NDArray[np.float32], coarse: Grid, fine: Grid, package: FracturePackage
+    spec: NetworkSpec,
+    probabilities: NDArray[np.float32],
+    coarse: Grid,
+    fine: Grid,
+    package: CoarseToFinePackage,
 ) -> NDArray[np.uint8] | None:
     """Returns the coarse probabilities that `spec` reads, (channels, I, J, K) on `fine`.
 
@@ -137,7 +153,7 @@ def guide_of(
     return guide
 
 
-def not_found(package: FracturePackage) -> UnsuitableError:
+def not_found(package: CoarseToFinePackage) -> UnsuitableError:
     """The refusal of a CT without the anatomy."""
     return UnsuitableError(
         f"no {package.title} found: expected at least one of "
@@ -156,6 +172,7 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
     with ThreadPoolExecutor(max_workers=1) as splitting:
         waiting = []
         for number, (bone, block) in enumerate(zip(anatomy.bones, blocks, strict=True)):
+
             def step(stage: str, done: float, n: int = number) -> None:
                 progress(stage, (n + done) / len(anatomy.bones))
 
@@ -177,12 +194,10 @@ def block_of(anatomy: Anatomy, bone: OutlinedBone) -> Block:
 
 
 def fracture_evidence(
-    block: Block, package: FracturePackage, networks: Networks, progress: Progress
+    block: Block, package: CoarseToFinePackage, networks: Networks, progress: Progress
 ) -> FractureEvidence:
     """Runs the fracture network over one bone."""
-    (contact,) = run_network(
-        networks, package, "fracture", block.hu, block.mask, progress, keep=(CONTACT,)
-    )
+    (contact,) = run_network(networks, package, "fracture", block.hu, block.mask, progress, keep=(CONTACT,))
     return FractureEvidence(block.mask, block.others, contact, block.grid.spacing_mm[0])
 
 
@@ -192,8 +207,11 @@ def bone_mask(
     """The bone at `spacing_mm`, on a grid no larger than what the network is to be shown."""
     grid = isotropic_grid(bone.region.grid, spacing_mm)
     mask = interpolate_mask(bone.inside, anatomy.source.grid.crop(bone.box), grid)
-    box = grown_box(mask, BAND_MM, grid.spacing_mm)
-    return (grid, mask) if box is None else (grid.crop(box), mask[box.slices].copy())
+    box = Box.around(mask)
+    if box is None:
+        return grid, mask
+    box = box.grow_mm(BAND_MM, grid.spacing_mm, mask.shape)
+    return grid.crop(box), mask[box.slices].copy()
 
 
 def near(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
@@ -207,7 +225,7 @@ def near(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
 
 def run_network(
     networks: Networks,
-    package: FracturePackage,
+    package: CoarseToFinePackage,
     name: str,
     hu: NDArray[np.float32],
     wanted: NDArray[np.bool_] | None,

@@ -12,7 +12,7 @@ from operators.networks.monai_bundle.bundle_steps import Prepared
 from operators.networks.monai_bundle.bundle_steps import prepare as prepare_volume
 from operators.networks.registry import Networks
 from operators.nnunet.label_segmentation import delivery
-from operators.packages.monai_bundle import BundlePackage
+from operators.packages.monai_bundle import MonaiBundlePackage
 from operators.segmentation.segmentation import Segmentation, Way
 
 Progress = Callable[[str, float], None]
@@ -24,7 +24,7 @@ class PreparedScan:
 
     source: Volume
     prepared: Prepared
-    package: BundlePackage
+    package: MonaiBundlePackage
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +34,10 @@ class Answered:
     source: Volume
     found: Answer
     ways: tuple[Way, ...]
-    package: BundlePackage
+    package: MonaiBundlePackage
 
 
-def prepare(volume: Volume, package: BundlePackage) -> PreparedScan:
+def prepare(volume: Volume, package: MonaiBundlePackage) -> PreparedScan:
     """Raises UnsuitableError for a scan of which nothing is left."""
     return PreparedScan(volume, prepare_volume(volume, package.steps), package)
 

@@ -16,11 +16,11 @@ from operators.networks.windows.nnunet_stages import run_stages
 from operators.nnunet.label_segmentation import delivery
 from operators.nnunet.preprocessing import Prepared
 from operators.nnunet.preprocessing import prepare as prepare_volume
-from operators.packages.plans import DirectPackage
+from operators.packages.plans import NnUNetPackage
 from operators.segmentation.segmentation import Segmentation, Way
 
 Progress = Callable[[str, float], None]
-Package = TypeVar("Package", bound=DirectPackage)
+Package = TypeVar("Package", bound=NnUNetPackage)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +51,17 @@ def answer(scan: PreparedScan[Package], networks: Networks, progress: Progress) 
     """Every stage over the scan, each with the labels that the one before gave."""
     package = scan.package
     found, ways = run_stages(
-        scan.source, scan.prepared, package.stages, networks, package.written,
+        scan.source,
+        scan.prepared,
+        package.stages,
+        networks,
+        package.written,
         lambda done: progress("network", done),
     )
     return Answered(scan.source, found, ways, package)
 
 
-def deliver(answered: Answered[DirectPackage], networks: Networks, progress: Progress) -> Segmentation:
+def deliver(answered: Answered[NnUNetPackage], networks: Networks, progress: Progress) -> Segmentation:
     """The segments of the source grid. Raises UnsuitableError where there are none."""
     del networks
     progress("labels", 1.0)

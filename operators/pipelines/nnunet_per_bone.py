@@ -16,14 +16,14 @@ from operators.networks.windows.nnunet_stages import part_of, run_stages
 from operators.nnunet.label_segmentation import not_found
 from operators.nnunet.preprocessing import prepare
 from operators.packages.packages import Label
-from operators.packages.plans import ArrangedPackage
+from operators.packages.plans import NnUNetPerBonePackage
 from operators.pipelines.nnunet import Answered, PreparedScan
 from operators.prefetch import ahead
 from operators.segmentation.segmentation import Segment, Segmentation, Way
 from operators.segmentation.segments import segment_of
 
 Progress = Callable[[str, float], None]
-Anatomy = Answered[ArrangedPackage]
+Anatomy = Answered[NnUNetPerBonePackage]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ def found_bones(anatomy: Anatomy) -> list[FoundBone]:
     return bones
 
 
-def block_of(bone: FoundBone, anatomy: Anatomy) -> PreparedScan[ArrangedPackage] | None:
+def block_of(bone: FoundBone, anatomy: Anatomy) -> PreparedScan[NnUNetPerBonePackage] | None:
     """One bone, cut out of the CT; None where it is not to be split, or there is nothing to be read."""
     package = anatomy.package
     if len(bone.label.values) == 1:
@@ -89,15 +89,15 @@ def block_of(bone: FoundBone, anatomy: Anatomy) -> PreparedScan[ArrangedPackage]
 
 
 def fragments_of(
-    bone: FoundBone, block: PreparedScan[ArrangedPackage], networks: Networks,
+    bone: FoundBone,
+    block: PreparedScan[NnUNetPerBonePackage],
+    networks: Networks,
     progress: Callable[[float], None],
 ) -> Fragmented:
     """Runs the fracture network over one bone."""
     package, stages = block.package, block.package.fracture
     values = stages[-1].values
-    found, ways = run_stages(
-        block.source, block.prepared, stages, networks, tuple(values.values()), progress
-    )
+    found, ways = run_stages(block.source, block.prepared, stages, networks, tuple(values.values()), progress)
     most, voxel_mm3 = len(bone.label.values), block.source.grid.voxel_volume_mm3
     pieces = pieces_of(found.labels, values, package.arrangement, voxel_mm3, most)
     return Fragmented(pieces, found.certainties, ways)

@@ -8,9 +8,9 @@ from typing import Any
 
 from operators.geometry.volume import Volume
 from operators.networks.registry import Networks
-from operators.packages.monai_bundle import BundlePackage
-from operators.packages.packages import FracturePackage, ModelPackage
-from operators.packages.plans import ArrangedPackage, DirectPackage
+from operators.packages.monai_bundle import MonaiBundlePackage
+from operators.packages.packages import CoarseToFinePackage, ModelPackage
+from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage
 from operators.pipelines import coarse_to_fine as pipeline
 from operators.pipelines import monai_bundle as bundled
 from operators.pipelines import nnunet as direct
@@ -33,10 +33,10 @@ class Chain:
 
 
 CHAINS: dict[type[ModelPackage], Chain] = {
-    FracturePackage: Chain(pipeline.resample, pipeline.segment_anatomy, pipeline.segment_fractures),
-    DirectPackage: Chain(direct.prepare, direct.answer, direct.deliver),
-    ArrangedPackage: Chain(direct.prepare, direct.answer, arranged.split),
-    BundlePackage: Chain(bundled.prepare, bundled.answer, bundled.deliver),
+    CoarseToFinePackage: Chain(pipeline.resample, pipeline.segment_anatomy, pipeline.segment_fractures),
+    NnUNetPackage: Chain(direct.prepare, direct.answer, direct.deliver),
+    NnUNetPerBonePackage: Chain(direct.prepare, direct.answer, arranged.split),
+    MonaiBundlePackage: Chain(bundled.prepare, bundled.answer, bundled.deliver),
 }
 
 

@@ -74,9 +74,7 @@ def segment(
     return segment_fractures(anatomy, networks, progress)
 
 
-def advanced(
-    series: SeriesParts, step: Callable[[Part, Progress], Any], progress: Progress
-) -> SeriesParts:
+def advanced(series: SeriesParts, step: Callable[[Part, Progress], Any], progress: Progress) -> SeriesParts:
     """Each package one step further. Raises UnsuitableError where none is left."""
     parts: list[Part] = []
     for number, part in enumerate(series.parts):

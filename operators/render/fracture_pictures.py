@@ -50,9 +50,7 @@ def fracture_pictures(volume: Volume, segmentation: Segmentation) -> tuple[Fract
     )
 
 
-def best_slice(
-    labels: Labels, box: tuple[slice, ...], segment: Segment, segments: Sequence[Segment]
-) -> int:
+def best_slice(labels: Labels, box: tuple[slice, ...], segment: Segment, segments: Sequence[Segment]) -> int:
     """Where the fragment, which lies in `box`, faces its bone's others over the most voxels.
 
     Where it is largest if nowhere.

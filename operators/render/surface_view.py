@@ -35,7 +35,10 @@ def _view(labels: Labels, bone: NDArray[np.float32], colours: Picture, backgroun
 
 
 def shaded(
-    rgb: Picture, normals: NDArray[np.float32], depth: NDArray[Any], cover: NDArray[np.float32],
+    rgb: Picture,
+    normals: NDArray[np.float32],
+    depth: NDArray[Any],
+    cover: NDArray[np.float32],
     background: Colour,
 ) -> Picture:
     """Pixels (..., 3) of a surface with outer unit `normals` (..., 3) to the right, away and up.

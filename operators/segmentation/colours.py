@@ -30,7 +30,9 @@ def fragment_colour(labels: Sequence[Label], bone: str, fragment: int) -> Colour
     bones = [label for label in labels if fragment <= len(label.values)]
     before = sum(min(len(label.values), fragment - 1) for label in labels)
     place = before + [label.name for label in bones].index(bone)
-    return _palette(tuple(label.rgb for label in labels), sum(len(label.values) for label in labels))[place]
+    return _palette(
+        tuple(label.structure.rgb for label in labels), sum(len(label.values) for label in labels)
+    )[place]
 
 
 @cache

@@ -37,11 +37,13 @@ def merge(made: Sequence[Segmentation]) -> Segmentation:
     )
     bones = {segment.bone for segment in shown}
     return Segmentation(
-        LabelMap(labels, grid), shown, package,
+        LabelMap(labels, grid),
+        shown,
+        package,
         warnings=(*(text for each in made for text in each.warnings), *_said(claimed, ml)),
         contacts=tuple(face for each in made for face in each.contacts if face.bone in bones),
         ways=tuple(_named_way(way, each.package) for each in made for way in each.ways),
-    )  # fmt: skip
+    )
 
 
 def _labels_of(made: Sequence[Segmentation]) -> list[dict[str, int]]:

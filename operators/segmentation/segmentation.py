@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from operators.geometry.volume import LabelMap
-from operators.packages.packages import Code, ModelPackage
+from operators.packages.packages import ModelPackage
+from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from operators.packages.packages import Code, Label
+from operators.packages.packages import Label
+from operators.packages.structures import Code
 from operators.segmentation.colours import fragment_colour
 from operators.segmentation.segmentation import Segment
 
@@ -14,7 +15,11 @@ FRACTURE = Code("72704001", "SCT", "Fracture")
 
 
 def segment_of(
-    label: Label, labels: Sequence[Label], value: int, fragment: int | None, volume_ml: float,
+    label: Label,
+    labels: Sequence[Label],
+    value: int,
+    fragment: int | None,
+    volume_ml: float,
     network_mean: float,
 ) -> Segment:
     """A bone of a package that has `labels`; a fragment is a fracture in the bone's region."""
@@ -24,11 +29,11 @@ def segment_of(
         bone=label.name,
         label=label.meaning if whole else f"{label.meaning} fragment {fragment}",
         fragment=fragment,
-        category=label.category if whole else LESION,
-        type=label.type if whole else FRACTURE,
-        region=label.type,
-        laterality=label.laterality,
-        rgb=label.rgb if fragment is None else fragment_colour(labels, label.name, fragment),
+        category=label.structure.category if whole else LESION,
+        type=label.structure.type if whole else FRACTURE,
+        region=label.structure.type,
+        laterality=label.structure.laterality,
+        rgb=label.structure.rgb if fragment is None else fragment_colour(labels, label.name, fragment),
         volume_ml=volume_ml,
         network_mean=network_mean,
     )

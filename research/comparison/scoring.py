@@ -73,8 +73,15 @@ def network_spec(network: NetworkRecipe) -> NetworkSpec:
     """The variant as the chain reads it."""
     dimensions = len(network.patch)
     return NetworkSpec(
-        network.name, network.architecture, {}, Path(), "", (network.spacing_mm,) * dimensions, network.patch,
-        network.window_hu, network.classes,
+        network.name,
+        network.architecture,
+        {},
+        Path(),
+        "",
+        (network.spacing_mm,) * dimensions,
+        network.patch,
+        network.window_hu,
+        network.classes,
     )
 
 
@@ -82,6 +89,10 @@ def score(bone: TestBone, found: Labels) -> Score:
     """Each true fragment against the predicted one that fits it best, within the true bone."""
     pairs = overlap(bone.fragments, np.where(bone.fragments > 0, found, 0))
     return Score(
-        bone.name, bone.patient, bone.kind, float(pairs.iou.max(axis=1).mean()),
-        len(pairs.truth_values), len(pairs.prediction_values),
+        bone.name,
+        bone.patient,
+        bone.kind,
+        float(pairs.iou.max(axis=1).mean()),
+        len(pairs.truth_values),
+        len(pairs.prediction_values),
     )

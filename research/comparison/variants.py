@@ -53,8 +53,15 @@ def network_recipe(variant: Variant, recipe: Recipe, classes: tuple[str, ...]) -
     """The variant as the trainer knows it; window, learning rate and architecture as in the recipe."""
     like = next(network for network in recipe.networks.values() if network.kind == "fracture")
     return NetworkRecipe(
-        name=variant.file, kind="fracture", classes=classes, spacing_mm=variant.spacing_mm,
-        patch=(SIDE,) * 3, window_hu=like.window_hu, architecture=like.architecture,
-        filters=variant.filters, steps=STEPS, learning_rate=like.learning_rate,
+        name=variant.file,
+        kind="fracture",
+        classes=classes,
+        spacing_mm=variant.spacing_mm,
+        patch=(SIDE,) * 3,
+        window_hu=like.window_hu,
+        architecture=like.architecture,
+        filters=variant.filters,
+        steps=STEPS,
+        learning_rate=like.learning_rate,
         scored=classes[2:],
     )

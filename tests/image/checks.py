@@ -147,10 +147,18 @@ def test_extract_copies_all_that_is_in_it(image: Image, out: Path) -> None:
 def test_mercure_runs_the_command_of_version_0_as_it_does(image: Image, ct: Path, out: Path) -> None:
     command = json.loads((image.root / "etc/monai/app.json").read_text())["command"]
     line = words(
-        image, shlex.split(command), read={"/tmp/data": ct}, written={"/tmp/output": out}, user=0,
-        MERCURE_IN_DIR="/tmp/data", MERCURE_OUT_DIR="/tmp/output", MONAI_INPUTPATH="/tmp/data",
-        MONAI_OUTPUTPATH="/tmp/output", HOLOSCAN_INPUT_PATH="/tmp/data", HOLOSCAN_OUTPUT_PATH="/tmp/output",
-    )  # fmt: skip
+        image,
+        shlex.split(command),
+        read={"/tmp/data": ct},
+        written={"/tmp/output": out},
+        user=0,
+        MERCURE_IN_DIR="/tmp/data",
+        MERCURE_OUT_DIR="/tmp/output",
+        MONAI_INPUTPATH="/tmp/data",
+        MONAI_OUTPUTPATH="/tmp/output",
+        HOLOSCAN_INPUT_PATH="/tmp/data",
+        HOLOSCAN_OUTPUT_PATH="/tmp/output",
+    )
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert {"segmentation.dcm", "result.json"} <= {path.name for path in out.iterdir()}
@@ -162,9 +170,12 @@ def test_monai_deploy_express_runs_its_workflows_command(image: Image, out: Path
     variables = {name.removeprefix("env_"): value for name, value in task.items() if name.startswith("env_")}
     phantoms.write_ct(tmp_path / "in", HU, AFFINE, edit=setting(Modality="MR"))
     line = words(
-        image, [*task["entrypoint"].split(","), task["command"]], read={IN: tmp_path / "in"},
-        written={OUT: out}, **variables,
-    )  # fmt: skip
+        image,
+        [*task["entrypoint"].split(","), task["command"]],
+        read={IN: tmp_path / "in"},
+        written={OUT: out},
+        **variables,
+    )
     assert subprocess.run(line, capture_output=True, check=False).returncode == 3
     assert [path.name for path in out.iterdir()] == ["report.json"]
 

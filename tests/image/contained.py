@@ -56,8 +56,13 @@ def tree_bytes(folder: Path) -> int:
 
 
 def words(
-    image: Image, command: Sequence[object], *, read: Mapping[str, Path] | None = None,
-    written: Mapping[str, Path] | None = None, network: bool = False, user: int = USER,
+    image: Image,
+    command: Sequence[object],
+    *,
+    read: Mapping[str, Path] | None = None,
+    written: Mapping[str, Path] | None = None,
+    network: bool = False,
+    user: int = USER,
     **variables: object,
 ) -> list[str]:
     """The command line that runs `command` in the image; folders by their place in it."""
@@ -74,14 +79,29 @@ def words(
     change = ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
     become = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--no-new-privs")
     return [
-        "bwrap", *root, *scratch, *mounts, *apart, *change, "--die-with-parent", "--chdir", "/var/holoscan",
-        "--clearenv", *environment, "--", *become, *map(str, command),
-    ]  # fmt: skip
+        "bwrap",
+        *root,
+        *scratch,
+        *mounts,
+        *apart,
+        *change,
+        "--die-with-parent",
+        "--chdir",
+        "/var/holoscan",
+        "--clearenv",
+        *environment,
+        "--",
+        *become,
+        *map(str, command),
+    ]
 
 
 def called(
-    image: Image, *arguments: object, read: Mapping[str, Path] | None = None,
-    written: Mapping[str, Path] | None = None, **variables: object,
+    image: Image,
+    *arguments: object,
+    read: Mapping[str, Path] | None = None,
+    written: Mapping[str, Path] | None = None,
+    **variables: object,
 ) -> tuple[int, str]:
     """Exit code of the entry point with these arguments, and all it said."""
     line = words(image, [*image.entry_point, *arguments], read=read, written=written, **variables)

@@ -32,9 +32,12 @@ def hospital(tmp_path: Path) -> Iterator[tuple[Orthanc, Served]]:
     pacs.start(node.port)
     with mounted(IMAGE) as image:
         line = words(
-            image, [*image.entry_point, "serve"], read={"/var/holoscan/app.yaml": node.configuration},
-            written={"/var/lib/osteon": data}, network=True,
-        )  # fmt: skip
+            image,
+            [*image.entry_point, "serve"],
+            read={"/var/holoscan/app.yaml": node.configuration},
+            written={"/var/lib/osteon": data},
+            network=True,
+        )
         with (tmp_path / "node.log").open("wb") as log:
             node.process = subprocess.Popen(line, stdout=log, stderr=log)
         try:

@@ -41,15 +41,21 @@ def attack(port: int, content: bytes) -> None:
 def garbage(chance: random.Random) -> bytes:
     """Noise, PDUs of noise, and damaged conversations."""
     talk = association_request() + b"".join(store(f"{UID}.1.1", ct(), 300))
-    return chance.choice((
-        lambda: chance.randbytes(chance.randint(0, 200)),
-        lambda: pdu(chance.randrange(10), chance.randbytes(chance.randint(0, 200))),
-        lambda: pdu(chance.randrange(1, 8), b"short", chance.choice((0, 4, 70_000, 0x7FFFFFFF, 0xFFFFFFFF))),
-        lambda: mutated(association_request(), chance),
-        lambda: association_request() + mutated(talk[len(association_request()) :], chance),
-        lambda: association_request() + data(chance.randbytes(50), chance.randrange(4), chance.randrange(5)),
-        lambda: association_request() * 2 + pdu(5, bytes(4)) + pdu(4, b""),
-    ))()  # fmt: skip
+    return chance.choice(
+        (
+            lambda: chance.randbytes(chance.randint(0, 200)),
+            lambda: pdu(chance.randrange(10), chance.randbytes(chance.randint(0, 200))),
+            lambda: pdu(
+                chance.randrange(1, 8), b"short", chance.choice((0, 4, 70_000, 0x7FFFFFFF, 0xFFFFFFFF))
+            ),
+            lambda: mutated(association_request(), chance),
+            lambda: association_request() + mutated(talk[len(association_request()) :], chance),
+            lambda: (
+                association_request() + data(chance.randbytes(50), chance.randrange(4), chance.randrange(5))
+            ),
+            lambda: association_request() * 2 + pdu(5, bytes(4)) + pdu(4, b""),
+        )
+    )()
 
 
 def test_garbage_ends_its_own_association_and_no_other(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import NetworkSpec
-from operators.packages.plans import ArrangedPackage
+from operators.packages.plans import NnUNetPerBonePackage
 from tests.support.made_nnunet import MEASURES, Case
 from tests.support.made_nnunet_v1 import write_v1
 from tests.support.model_cases import ran
@@ -68,10 +68,10 @@ def imported(
     return code, said, folder / "models" / "made" / "package.toml"
 
 
-def arranged(folder: Path, capsys: pytest.CaptureFixture[str]) -> ArrangedPackage:
+def arranged(folder: Path, capsys: pytest.CaptureFixture[str]) -> NnUNetPerBonePackage:
     """The package of both networks."""
     code, said, path = imported(folder, capsys)
     assert (code, said.startswith("made: installed")) == (0, True)
     package = read_package(path)
-    assert isinstance(package, ArrangedPackage)
+    assert isinstance(package, NnUNetPerBonePackage)
     return package

@@ -63,8 +63,10 @@ class Page:
 
     def wait_for(self, script: str) -> None:
         """Until the expression holds, looked at before each new frame."""
-        self.run(f"new Promise(done => {{ const look = () => ({script}) ? done() : "
-                 "requestAnimationFrame(look); look(); })")
+        self.run(
+            f"new Promise(done => {{ const look = () => ({script}) ? done() : "
+            "requestAnimationFrame(look); look(); })"
+        )
 
     def press(self, key: str, code: int = 0, text: str = "") -> None:
         """A key by its KeyboardEvent.key; `code` is its Windows key code, which Tab and Space need."""
@@ -74,8 +76,13 @@ class Page:
 
     def resize(self, width: int, height: int) -> None:
         """The window's inside, in pixels."""
-        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
-                 mobile=False)
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
 
     def picture(self, path: Path | None = None) -> np.ndarray:
         """What is seen, RGB (H, W, 3); also kept as a PNG where a path is given."""
@@ -135,9 +142,11 @@ def chromium(profile: Path) -> Iterator[Page]:
     moved = f'exec "$@" 3<&{to_read[0]} 4>&{to_write[1]}'
     process = subprocess.Popen(
         ["bash", "-c", moved, "bash", system_tool("chromium"), *flags],
-        pass_fds=(to_read[0], to_write[1]), start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=(profile.parent / f"{profile.name}.log").open("wb"),
-    )  # fmt: skip
+        pass_fds=(to_read[0], to_write[1]),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=(profile.parent / f"{profile.name}.log").open("wb"),
+    )
     os.close(to_read[0])
     os.close(to_write[1])
     try:

@@ -28,16 +28,32 @@ def text(tag: int, vr: str, value: str) -> bytes:
 
 
 def ct(
-    uid: str = f"{UID}.1.1", *, study: str = UID, series: str = f"{UID}.1", patient: str = "PHANTOM",
-    rows: bytes = struct.pack("<H", 16), rows_vr: str = "US", before: bytes = b"", after: bytes = b"",
-) -> bytes:  # fmt: skip
+    uid: str = f"{UID}.1.1",
+    *,
+    study: str = UID,
+    series: str = f"{UID}.1",
+    patient: str = "PHANTOM",
+    rows: bytes = struct.pack("<H", 16),
+    rows_vr: str = "US",
+    before: bytes = b"",
+    after: bytes = b"",
+) -> bytes:
     """A CT of 16 x 16; `before` lies before the study's UID, `after` behind the pixels."""
-    return b"".join((
-        text(0x00080016, "UI", CT), text(0x00080018, "UI", uid), text(0x00080060, "CS", "CT"), before,
-        text(0x00100020, "LO", patient), text(0x0020000D, "UI", study), text(0x0020000E, "UI", series),
-        element(0x00280010, rows_vr, rows), element(0x00280011, "US", struct.pack("<H", 16)),
-        element(0x7FE00010, "OW", bytes(512)), after,
-    ))  # fmt: skip
+    return b"".join(
+        (
+            text(0x00080016, "UI", CT),
+            text(0x00080018, "UI", uid),
+            text(0x00080060, "CS", "CT"),
+            before,
+            text(0x00100020, "LO", patient),
+            text(0x0020000D, "UI", study),
+            text(0x0020000E, "UI", series),
+            element(0x00280010, rows_vr, rows),
+            element(0x00280011, "US", struct.pack("<H", 16)),
+            element(0x7FE00010, "OW", bytes(512)),
+            after,
+        )
+    )
 
 
 def nested(depth: int) -> bytes:

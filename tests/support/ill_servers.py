@@ -125,19 +125,24 @@ def association_accept(maximum_length: int = 16384) -> bytes:
 def response(field: int = 0x8001, message_id: int = 1, status: int = 0) -> bytes:
     """The PDU of a response without a data set: C-STORE-RSP unless `field` says otherwise."""
     elements = (
-        element(0x0002, b"1.2.840.10008.5.1.4.1.1.2\0") + element(0x0100, struct.pack("<H", field))
-        + element(0x0120, struct.pack("<H", message_id)) + element(0x0800, b"\x01\x01")
+        element(0x0002, b"1.2.840.10008.5.1.4.1.1.2\0")
+        + element(0x0100, struct.pack("<H", field))
+        + element(0x0120, struct.pack("<H", message_id))
+        + element(0x0800, b"\x01\x01")
         + element(0x0900, struct.pack("<H", status))
-    )  # fmt: skip
+    )
     return data(element(0, struct.pack("<L", len(elements))) + elements, COMMAND | LAST)
 
 
 def request(field: int, *more: bytes) -> bytes:
     """The PDU of a request without a data set."""
     elements = (
-        element(0x0002, b"1.2.840.10008.1.1\0") + element(0x0100, struct.pack("<H", field))
-        + element(0x0110, b"\x07\0") + element(0x0800, b"\x01\x01") + b"".join(more)
-    )  # fmt: skip
+        element(0x0002, b"1.2.840.10008.1.1\0")
+        + element(0x0100, struct.pack("<H", field))
+        + element(0x0110, b"\x07\0")
+        + element(0x0800, b"\x01\x01")
+        + b"".join(more)
+    )
     return data(element(0, struct.pack("<L", len(elements))) + elements, COMMAND | LAST)
 
 

@@ -28,8 +28,14 @@ CALLS = (
     "open", "link", "rename", "replace", "unlink", "mkdir", "rmdir", "fsync", "stat", "listdir", "scandir",
 )  # fmt: skip
 # What a disk may answer that is full or broken, by call
-FAILING = {"link": errno.ENOSPC, "rename": errno.ENOSPC, "mkdir": errno.ENOSPC, "fsync": errno.EIO,
-           "unlink": errno.EIO, "open": errno.EIO}  # fmt: skip
+FAILING = {
+    "link": errno.ENOSPC,
+    "rename": errno.ENOSPC,
+    "mkdir": errno.ENOSPC,
+    "fsync": errno.EIO,
+    "unlink": errno.EIO,
+    "open": errno.EIO,
+}
 GO, FAIL, KILL = "go", "fail", "kill"
 # Actor and what becomes of its next call
 Decision = tuple[int, str]

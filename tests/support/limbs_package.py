@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
-from operators.package_files.package_reader import read_fracture_package
-from operators.packages.packages import FracturePackage, NetworkSpec
+from operators.package_files.package_reader import read_coarse_to_fine_package
+from operators.packages.packages import CoarseToFinePackage, NetworkSpec
 from tests.support.made_packages import CLASSES, HEAD, LABEL, LEFT, NETWORK, RIGHT, random_weights
 from tests.support.phantoms import Affine, axial_affine
 
@@ -80,7 +80,7 @@ def breaks(u: Array, classes: tuple[str, ...]) -> Array:
     return np.stack([blank, -contact, contact][: len(classes)]).astype(np.float32) * 3
 
 
-def write_limbs(models: Path) -> FracturePackage:
+def write_limbs(models: Path) -> CoarseToFinePackage:
     """The package's folder below `models`: all that there is of it."""
     folder = models / "limbs"
     folder.mkdir(parents=True)
@@ -103,10 +103,10 @@ def write_limbs(models: Path) -> FracturePackage:
     head = head.replace("Osteon bones", "Osteon limbs") + '\n[find]\nkeep = "all"\n'
     text = "".join((head, *networks, *blind)).replace("patch = [16, 16, 16]", "patch = [40, 40, 40]")
     (folder / "package.toml").write_text(text, encoding="utf-8")
-    return read_fracture_package(folder / "package.toml")
+    return read_coarse_to_fine_package(folder / "package.toml")
 
 
-def knowing(package: FracturePackage) -> FracturePackage:
+def knowing(package: CoarseToFinePackage) -> CoarseToFinePackage:
     """The package with larger voxels and patches, for which it runs in a moment."""
     sizes = {"coarse": 5.0, "fine": 3.0, "fracture": 2.5}
     specs = {

@@ -18,8 +18,15 @@ LOAD = [
     {"_target_": "EnsureChannelFirstd", "keys": "image"},
 ]
 TURN = {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"}
-RANGE = {"_target_": "ScaleIntensityRanged", "keys": "image", "a_min": -350, "a_max": 900, "b_min": 0.0,
-         "b_max": 1.0, "clip": True}
+RANGE = {
+    "_target_": "ScaleIntensityRanged",
+    "keys": "image",
+    "a_min": -350,
+    "a_max": 900,
+    "b_min": 0.0,
+    "b_max": 1.0,
+    "clip": True,
+}
 SOFTMAX = {"_target_": "Activationsd", "keys": "pred", "softmax": True}
 ARGMAX = {"_target_": "AsDiscreted", "keys": "pred", "argmax": True}
 SAVE = {"_target_": "SaveImaged", "keys": "pred", "output_dir": "@output_dir"}
@@ -33,8 +40,14 @@ def spaced(*mm: float) -> dict[str, Any]:
 
 def inverted(nearest: bool) -> dict[str, Any]:
     """Invertd."""
-    return {"_target_": "Invertd", "keys": "pred", "transform": "@preprocessing", "orig_keys": "image",
-            "nearest_interp": nearest, "to_tensor": True}
+    return {
+        "_target_": "Invertd",
+        "keys": "pred",
+        "transform": "@preprocessing",
+        "orig_keys": "image",
+        "nearest_interp": nearest,
+        "to_tensor": True,
+    }
 
 
 def window(*roi: int, **more: object) -> dict[str, Any]:
@@ -60,50 +73,119 @@ class Bundle:
         return self.name
 
 
-UNET = {"_target_": "UNet", "spatial_dims": 3, "in_channels": 1, "out_channels": 3, "channels": [4, 8, 12],
-        "strides": [2, 2], "num_res_units": 2, "norm": "batch"}
+UNET = {
+    "_target_": "UNet",
+    "spatial_dims": 3,
+    "in_channels": 1,
+    "out_channels": 3,
+    "channels": [4, 8, 12],
+    "strides": [2, 2],
+    "num_res_units": 2,
+    "norm": "batch",
+}
 BUNDLES = (
     # As spleen_ct_segmentation
-    Bundle("unet", UNET, [*LOAD, TURN, spaced(1.5, 1.4, 1.8), RANGE], window(16, 16, 16),
-           [SOFTMAX, inverted(False), ARGMAX, SAVE]),
+    Bundle(
+        "unet",
+        UNET,
+        [*LOAD, TURN, spaced(1.5, 1.4, 1.8), RANGE],
+        window(16, 16, 16),
+        [SOFTMAX, inverted(False), ARGMAX, SAVE],
+    ),
     # As wholeBody_ct_segmentation: labels decided first, replicated padding, Gaussian, expressions
     Bundle(
         "segresnet",
-        {"_target_": "SegResNet", "spatial_dims": 3, "in_channels": 1, "out_channels": 3, "init_filters": 8,
-         "blocks_down": [1, 2], "blocks_up": [1], "dropout_prob": 0.2},
-        [*LOAD, {"_target_": "EnsureTyped", "keys": "@image_key"}, TURN,
-         {**spaced(), "pixdim": "@pixdim"},
-         {"_target_": "NormalizeIntensityd", "keys": "@image_key", "nonzero": True},
-         {"_target_": "ScaleIntensityd", "keys": "@image_key", "minv": -1.0, "maxv": 1.0}],
-        window(16, 32, 24, overlap="@displayable_configs#sw_overlap", padding_mode="replicate",
-               mode="gaussian", device=DEVICE),
+        {
+            "_target_": "SegResNet",
+            "spatial_dims": 3,
+            "in_channels": 1,
+            "out_channels": 3,
+            "init_filters": 8,
+            "blocks_down": [1, 2],
+            "blocks_up": [1],
+            "dropout_prob": 0.2,
+        },
+        [
+            *LOAD,
+            {"_target_": "EnsureTyped", "keys": "@image_key"},
+            TURN,
+            {**spaced(), "pixdim": "@pixdim"},
+            {"_target_": "NormalizeIntensityd", "keys": "@image_key", "nonzero": True},
+            {"_target_": "ScaleIntensityd", "keys": "@image_key", "minv": -1.0, "maxv": 1.0},
+        ],
+        window(
+            16,
+            32,
+            24,
+            overlap="@displayable_configs#sw_overlap",
+            padding_mode="replicate",
+            mode="gaussian",
+            device=DEVICE,
+        ),
         [SOFTMAX, ARGMAX, inverted(True), SAVE],
-        values={"displayable_configs": {"highres": True, "sw_overlap": 0.25}, "image_key": "image",
-                "pixdim": "$[2.0, 2.2, 1.0] if @displayable_configs#highres else [3.0, 3.0, 3.0]"},
+        values={
+            "displayable_configs": {"highres": True, "sw_overlap": 0.25},
+            "image_key": "image",
+            "pixdim": "$[2.0, 2.2, 1.0] if @displayable_configs#highres else [3.0, 3.0, 3.0]",
+        },
     ),
     # As pediatric_abdominal_ct_segmentation: YAML, a crop, deep supervision's tensors
     Bundle(
         "dynunet",
-        {"_target_": "monai.networks.nets.DynUNet", "spatial_dims": "$len(@spatial_size)", "in_channels": 1,
-         "out_channels": "@output_channels", "kernel_size": [3, 3, [3, 3, 1]], "filters": [4, 8, 12],
-         "strides": [1, 2, [2, 2, 1]], "upsample_kernel_size": [2, [2, 2, 1]], "norm_name": "instance",
-         "deep_supervision": True, "deep_supr_num": 1, "res_block": True},
-        [*LOAD, {**TURN, "axcodes": "LPS"}, {**spaced(1.0, 1.3, 2.0), "mode": ["bilinear"]}, RANGE,
-         {"_target_": "CropForegroundd", "keys": ["image"], "source_key": "image", "mode": ["minimum"]},
-         {"_target_": "CastToTyped", "keys": "image", "dtype": "$torch.float32"}],
-        window(24, 24, 12, overlap=0.75), [SOFTMAX, inverted(False), ARGMAX, SAVE],
-        values={"spatial_size": [24, 24, 12], "output_channels": 3}, as_yaml=True, names_key="label_def",
+        {
+            "_target_": "monai.networks.nets.DynUNet",
+            "spatial_dims": "$len(@spatial_size)",
+            "in_channels": 1,
+            "out_channels": "@output_channels",
+            "kernel_size": [3, 3, [3, 3, 1]],
+            "filters": [4, 8, 12],
+            "strides": [1, 2, [2, 2, 1]],
+            "upsample_kernel_size": [2, [2, 2, 1]],
+            "norm_name": "instance",
+            "deep_supervision": True,
+            "deep_supr_num": 1,
+            "res_block": True,
+        },
+        [
+            *LOAD,
+            {**TURN, "axcodes": "LPS"},
+            {**spaced(1.0, 1.3, 2.0), "mode": ["bilinear"]},
+            RANGE,
+            {"_target_": "CropForegroundd", "keys": ["image"], "source_key": "image", "mode": ["minimum"]},
+            {"_target_": "CastToTyped", "keys": "image", "dtype": "$torch.float32"},
+        ],
+        window(24, 24, 12, overlap=0.75),
+        [SOFTMAX, inverted(False), ARGMAX, SAVE],
+        values={"spatial_size": [24, 24, 12], "output_channels": 3},
+        as_yaml=True,
+        names_key="label_def",
     ),
     # Regions, and a norm with arguments
     Bundle(
         "basic",
-        {"_target_": "BasicUNet", "spatial_dims": 3, "in_channels": 1, "out_channels": 2,
-         "features": [4, 4, 8, 8, 12, 4], "norm": ["instance", {"affine": True}], "act": "relu"},
-        [*LOAD, TURN, RANGE, spaced(1.9, 1.9, 1.7),
-         {"_target_": "NormalizeIntensityd", "keys": "image", "channel_wise": True}],
+        {
+            "_target_": "BasicUNet",
+            "spatial_dims": 3,
+            "in_channels": 1,
+            "out_channels": 2,
+            "features": [4, 4, 8, 8, 12, 4],
+            "norm": ["instance", {"affine": True}],
+            "act": "relu",
+        },
+        [
+            *LOAD,
+            TURN,
+            RANGE,
+            spaced(1.9, 1.9, 1.7),
+            {"_target_": "NormalizeIntensityd", "keys": "image", "channel_wise": True},
+        ],
         window(32, 32, 32, mode="constant"),
-        [{"_target_": "Activationsd", "keys": "pred", "sigmoid": True}, inverted(True),
-         {"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.5}, SAVE],
+        [
+            {"_target_": "Activationsd", "keys": "pred", "sigmoid": True},
+            inverted(True),
+            {"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.5},
+            SAVE,
+        ],
         names=("sacrum", "hip_left"),
     ),
 )
@@ -114,14 +196,27 @@ OTHER_NETWORKS = (
     {"_target_": "SegResNetDS", **COMMON, "init_filters": 4, "blocks_down": [1, 1, 2], "dsdepth": 2},
     {"_target_": "AttentionUnet", **COMMON, "channels": [4, 8, 12], "strides": [2, 2]},
     {"_target_": "VNet", **COMMON, "dropout_prob_down": 0.5, "act": "elu"},
-    {"_target_": "UNETR", **COMMON, "img_size": 32, "feature_size": 4, "hidden_size": 24,
-     "mlp_dim": 32, "num_heads": 4, "proj_type": "conv"},
+    {
+        "_target_": "UNETR",
+        **COMMON,
+        "img_size": 32,
+        "feature_size": 4,
+        "hidden_size": 24,
+        "mlp_dim": 32,
+        "num_heads": 4,
+        "proj_type": "conv",
+    },
     # As swin_unetr_btcv_segmentation, whose img_size MONAI no longer has
     {"_target_": "SwinUNETR", **COMMON, "img_size": 64, "feature_size": 12, "use_checkpoint": False},
 )
 OTHERS = tuple(
-    Bundle(network["_target_"].lower(), network, [*LOAD, TURN, spaced(1.5, 1.4, 1.8), RANGE],
-           window(*[network.get("img_size", 32)] * 3), [SOFTMAX, inverted(False), ARGMAX, SAVE])
+    Bundle(
+        network["_target_"].lower(),
+        network,
+        [*LOAD, TURN, spaced(1.5, 1.4, 1.8), RANGE],
+        window(*[network.get("img_size", 32)] * 3),
+        [SOFTMAX, inverted(False), ARGMAX, SAVE],
+    )
     for network in OTHER_NETWORKS
 )
 MOST_MADE = 1_000_000
@@ -131,16 +226,25 @@ FORMER = {"SwinUNETR": {"img_size"}}
 
 def configuration(bundle: Bundle) -> dict[str, Any]:
     """inference.json."""
-    loader = {"_target_": "CheckpointLoader", "load_path": "$@bundle_root + '/models/model.pt'",
-              "load_dict": {"model": "@network"}}
+    loader = {
+        "_target_": "CheckpointLoader",
+        "load_path": "$@bundle_root + '/models/model.pt'",
+        "load_dict": {"model": "@network"},
+    }
     compose = {"preprocessing": bundle.before, "postprocessing": bundle.after}
     return {
-        "imports": ["$import glob", "$import os"], "bundle_root": ".",
-        "output_dir": "$@bundle_root + '/eval'", "device": DEVICE,
+        "imports": ["$import glob", "$import os"],
+        "bundle_root": ".",
+        "output_dir": "$@bundle_root + '/eval'",
+        "device": DEVICE,
         "datalist": "$list(sorted(glob.glob(@dataset_dir + '/imagesTs/*.nii.gz')))",
-        **bundle.values, "network_def": bundle.network, "network": "$@network_def.to(@device)",
+        **bundle.values,
+        "network_def": bundle.network,
+        "network": "$@network_def.to(@device)",
         **{name: {"_target_": "Compose", "transforms": rows} for name, rows in compose.items()},
-        "inferer": bundle.inferer, "handlers": [loader], "run": ["$@evaluator.run()"],
+        "inferer": bundle.inferer,
+        "handlers": [loader],
+        "run": ["$@evaluator.run()"],
     }
 
 
@@ -153,10 +257,15 @@ def network_of(bundle: Bundle) -> torch.nn.Module:
     torch.manual_seed(0)
     network: torch.nn.Module = getattr(nets, name)(**arguments)
     state = network.state_dict()
-    named = {name: made_tensor(name, tuple(tensor.shape), 0) for name, tensor in state.items()
-             if tensor.is_floating_point() and "running" not in name and tensor.ndim > 1
-             # Of large ones torch's own are as good, and made in no time
-             and tensor.numel() < MOST_MADE}
+    named = {
+        name: made_tensor(name, tuple(tensor.shape), 0)
+        for name, tensor in state.items()
+        if tensor.is_floating_point()
+        and "running" not in name
+        and tensor.ndim > 1
+        # Of large ones torch's own are as good, and made in no time
+        and tensor.numel() < MOST_MADE
+    }
     network.load_state_dict(named, strict=False)
     return network.eval()
 
@@ -170,7 +279,9 @@ def write_bundle(bundle: Bundle, folder: Path) -> Path:
     (folder / "configs" / name).write_text(yaml.safe_dump(made) if bundle.as_yaml else json.dumps(made))
     channels = {str(number): name for number, name in enumerate(bundle.names)}
     metadata = {
-        "version": "0.1.0", "monai_version": "1.2.0", "name": f"Made {bundle.name}",
+        "version": "0.1.0",
+        "monai_version": "1.2.0",
+        "name": f"Made {bundle.name}",
         "network_data_format": {
             "inputs": {"image": {"modality": "CT", "num_channels": 1, "channel_def": {"0": "image"}}},
             "outputs": {"pred": {"num_channels": len(channels), bundle.names_key: channels}},

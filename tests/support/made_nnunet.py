@@ -69,31 +69,58 @@ CASES = (
     Case("plain"),
     Case("thick_slices", spacing_mm=(5.0, 1.1, 1.0), folds=2, mirrored=(1,)),
     Case(
-        "anisotropic_kernels", kernels=((1, 3, 3), (3, 3, 3), (3, 3, 3)), mirrored=None,
-        strides=((1, 1, 1), (1, 2, 2), (2, 2, 2)), spacing=(4.6, 1.2, 1.3), patch=(8, 24, 16),
+        "anisotropic_kernels",
+        kernels=((1, 3, 3), (3, 3, 3), (3, 3, 3)),
+        mirrored=None,
+        strides=((1, 1, 1), (1, 2, 2), (2, 2, 2)),
+        spacing=(4.6, 1.2, 1.3),
+        patch=(8, 24, 16),
         spacing_mm=(5.0, 1.1, 1.0),
     ),
     Case(
-        "residual_regions", "ResidualEncoderUNet", blocks=(1, 2, 2), decoder_blocks=(1, 1),
-        scheme="ZScoreNormalization", masked=True, mirrored=(0, 2), regions=(1, 2),
+        "residual_regions",
+        "ResidualEncoderUNet",
+        blocks=(1, 2, 2),
+        decoder_blocks=(1, 1),
+        scheme="ZScoreNormalization",
+        masked=True,
+        mirrored=(0, 2),
+        regions=(1, 2),
         labels={"background": 0, "whole": [1, 2], "core": [2]},
     ),
     Case(
-        "slices", kernels=((3, 3),) * 3, strides=((1, 1), (2, 2), (2, 2)), spacing=(1.4, 1.3),
-        patch=(16, 24), mirrored=(0, 1),
+        "slices",
+        kernels=((3, 3),) * 3,
+        strides=((1, 1), (2, 2), (2, 2)),
+        spacing=(1.4, 1.3),
+        patch=(16, 24),
+        mirrored=(0, 1),
     ),
     Case("turned_old_plans", transpose=(2, 0, 1), old_plans=True, mirrored=None, scheme="NoNormalization"),
     Case(
-        "cascade", folds=2, mirrored=(0, 1),
+        "cascade",
+        folds=2,
+        mirrored=(0, 1),
         before=Case("cascade_low", spacing=(2.9, 2.4, 2.2), folds=2, mirrored=(2,)),
     ),
     Case(
-        "cascade_thick_regions", scheme="ZScoreNormalization", masked=True, regions=(1, 2), mirrored=None,
-        labels={"background": 0, "whole": [1, 2], "core": [2]}, spacing_mm=(5.0, 1.1, 1.0),
-        transpose=(1, 0, 2), spacing=(1.2, 3.0, 1.3),
+        "cascade_thick_regions",
+        scheme="ZScoreNormalization",
+        masked=True,
+        regions=(1, 2),
+        mirrored=None,
+        labels={"background": 0, "whole": [1, 2], "core": [2]},
+        spacing_mm=(5.0, 1.1, 1.0),
+        transpose=(1, 0, 2),
+        spacing=(1.2, 3.0, 1.3),
         before=Case(
-            "cascade_thick_low", spacing=(1.9, 5.5, 1.8), mirrored=(0,), regions=(1, 2), transpose=(1, 0, 2),
-            labels={"background": 0, "whole": [1, 2], "core": [2]}, spacing_mm=(5.0, 1.1, 1.0),
+            "cascade_thick_low",
+            spacing=(1.9, 5.5, 1.8),
+            mirrored=(0,),
+            regions=(1, 2),
+            transpose=(1, 0, 2),
+            labels={"background": 0, "whole": [1, 2], "core": [2]},
+            spacing_mm=(5.0, 1.1, 1.0),
         ),
     ),
 )
@@ -113,8 +140,13 @@ def architecture_of(case: Case) -> tuple[str, dict[str, Any]]:
     """Osteon's own words for a case's network."""
     name = {"PlainConvUNet": "nnunet_plain", "ResidualEncoderUNet": "nnunet_residual"}[case.network]
     return name, {
-        "dimensions": case.dimensions, "inputs": case.inputs, "outputs": case.outputs,
-        "features": case.features, "kernels": case.kernels, "strides": case.strides, "blocks": case.blocks,
+        "dimensions": case.dimensions,
+        "inputs": case.inputs,
+        "outputs": case.outputs,
+        "features": case.features,
+        "kernels": case.kernels,
+        "strides": case.strides,
+        "blocks": case.blocks,
         "decoder_blocks": case.decoder_blocks,
     }
 
@@ -161,10 +193,16 @@ def configuration_of(case: Case) -> dict[str, Any]:
     function = "resample_data_or_seg_to_shape"
     after = {"previous_stage": case.before.name} if case.before else {}
     return {
-        **after, "data_identifier": "made", "preprocessor_name": "DefaultPreprocessor", "batch_size": 2,
-        "patch_size": case.patch, "spacing": case.spacing,
-        "normalization_schemes": [case.scheme], "use_mask_for_norm": [case.masked],
-        "resampling_fn_data": function, "resampling_fn_data_kwargs": resampling,
+        **after,
+        "data_identifier": "made",
+        "preprocessor_name": "DefaultPreprocessor",
+        "batch_size": 2,
+        "patch_size": case.patch,
+        "spacing": case.spacing,
+        "normalization_schemes": [case.scheme],
+        "use_mask_for_norm": [case.masked],
+        "resampling_fn_data": function,
+        "resampling_fn_data_kwargs": resampling,
         "resampling_fn_seg": function,
         "resampling_fn_seg_kwargs": {**resampling, "is_seg": True, "order": 1},
         "resampling_fn_probabilities": function,
@@ -178,26 +216,41 @@ def new_architecture(case: Case) -> dict[str, Any]:
     d = case.dimensions
     blocks = "n_conv_per_stage" if case.network == "PlainConvUNet" else "n_blocks_per_stage"
     arguments = {
-        "n_stages": len(case.features), "features_per_stage": case.features,
-        "conv_op": f"torch.nn.modules.conv.Conv{d}d", "kernel_sizes": case.kernels,
-        "strides": case.strides, blocks: case.blocks, "n_conv_per_stage_decoder": case.decoder_blocks,
-        "conv_bias": True, "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{d}d",
-        "norm_op_kwargs": {"eps": 1e-5, "affine": True}, "dropout_op": None, "dropout_op_kwargs": None,
-        "nonlin": "torch.nn.LeakyReLU", "nonlin_kwargs": {"inplace": True},
+        "n_stages": len(case.features),
+        "features_per_stage": case.features,
+        "conv_op": f"torch.nn.modules.conv.Conv{d}d",
+        "kernel_sizes": case.kernels,
+        "strides": case.strides,
+        blocks: case.blocks,
+        "n_conv_per_stage_decoder": case.decoder_blocks,
+        "conv_bias": True,
+        "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{d}d",
+        "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+        "dropout_op": None,
+        "dropout_op_kwargs": None,
+        "nonlin": "torch.nn.LeakyReLU",
+        "nonlin_kwargs": {"inplace": True},
     }
-    return {"architecture": {
-        "network_class_name": f"dynamic_network_architectures.architectures.unet.{case.network}",
-        "arch_kwargs": arguments, "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-    }}
+    return {
+        "architecture": {
+            "network_class_name": f"dynamic_network_architectures.architectures.unet.{case.network}",
+            "arch_kwargs": arguments,
+            "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+        }
+    }
 
 
 def old_architecture(case: Case) -> dict[str, Any]:
     """As plans had it before, and those of many published models have it still."""
     return {
-        "UNet_class_name": case.network, "UNet_base_num_features": case.features[0],
-        "unet_max_num_features": case.features[-1], "n_conv_per_stage_encoder": case.blocks,
-        "n_conv_per_stage_decoder": case.decoder_blocks, "num_pool_per_axis": [2] * case.dimensions,
-        "pool_op_kernel_sizes": case.strides, "conv_kernel_sizes": case.kernels,
+        "UNet_class_name": case.network,
+        "UNet_base_num_features": case.features[0],
+        "unet_max_num_features": case.features[-1],
+        "n_conv_per_stage_encoder": case.blocks,
+        "n_conv_per_stage_decoder": case.decoder_blocks,
+        "num_pool_per_axis": [2] * case.dimensions,
+        "pool_op_kernel_sizes": case.strides,
+        "conv_kernel_sizes": case.kernels,
     }
 
 
@@ -206,9 +259,13 @@ def plans_of(case: Case) -> dict[str, Any]:
     made = configuration_of(case)
     parent = {"batch_size": made.pop("batch_size")}
     return {
-        "dataset_name": DATASET, "plans_name": "nnUNetPlans", "image_reader_writer": "SimpleITKIO",
-        "transpose_forward": case.transpose, "transpose_backward": np.argsort(case.transpose).tolist(),
-        "experiment_planner_used": "ExperimentPlanner", "label_manager": "LabelManager",
+        "dataset_name": DATASET,
+        "plans_name": "nnUNetPlans",
+        "image_reader_writer": "SimpleITKIO",
+        "transpose_forward": case.transpose,
+        "transpose_backward": np.argsort(case.transpose).tolist(),
+        "experiment_planner_used": "ExperimentPlanner",
+        "label_manager": "LabelManager",
         "foreground_intensity_properties_per_channel": {"0": MEASURES},
         "configurations": {"parent": parent, "made": {"inherits_from": "parent", **made}},
     }
@@ -217,8 +274,13 @@ def plans_of(case: Case) -> dict[str, Any]:
 def dataset_of(case: Case) -> dict[str, Any]:
     """dataset.json."""
     order = {"regions_class_order": case.regions} if case.regions else {}
-    return {"labels": case.labels, "channel_names": {"0": "CT"}, "file_ending": ".nii.gz",
-            "numTraining": 1, **order}
+    return {
+        "labels": case.labels,
+        "channel_names": {"0": "CT"},
+        "file_ending": ".nii.gz",
+        "numTraining": 1,
+        **order,
+    }
 
 
 def write_v2(case: Case, folder: Path) -> Path:
@@ -233,11 +295,15 @@ def write_v2(case: Case, folder: Path) -> Path:
         state = v2_names(case, made_state(*architecture_of(case), fold))
         # The keys of nnUNetTrainer.save_checkpoint, with the types that it has there
         content = {
-            "network_weights": state, "optimizer_state": {"state": {}, "param_groups": []},
-            "grad_scaler_state": None, "_best_ema": np.float64(0.5), "current_epoch": 1,
+            "network_weights": state,
+            "optimizer_state": {"state": {}, "param_groups": []},
+            "grad_scaler_state": None,
+            "_best_ema": np.float64(0.5),
+            "current_epoch": 1,
             "logging": {"mean_fg_dice": [np.float64(0.5)], "lrs": [np.float32(0.1)]},
             "init_args": {"configuration": "made", "fold": fold, "device": torch.device("cpu")},
-            "trainer_name": "nnUNetTrainer", "inference_allowed_mirroring_axes": case.mirrored,
+            "trainer_name": "nnUNetTrainer",
+            "inference_allowed_mirroring_axes": case.mirrored,
         }
         torch.save(content, folder / f"fold_{fold}" / "checkpoint_final.pth")
     return folder

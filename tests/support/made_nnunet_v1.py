@@ -22,20 +22,38 @@ from tests.support.made_nnunet import CASES, MEASURES, Case, architecture_of, ma
 V1_CASES = (
     Case("v1_plain", features=(4, 8, 16), folds=2),
     Case(
-        "v1_thick", features=(4, 8, 16), kernels=((1, 3, 3), (3, 3, 3), (3, 1, 3)),
+        "v1_thick",
+        features=(4, 8, 16),
+        kernels=((1, 3, 3), (3, 3, 3), (3, 1, 3)),
         strides=((1, 1, 1), (1, 2, 2), (2, 2, 2)),
-        spacing=(4.6, 1.2, 1.3), patch=(8, 24, 16), spacing_mm=(5.0, 1.1, 1.0), transpose=(0, 2, 1),
+        spacing=(4.6, 1.2, 1.3),
+        patch=(8, 24, 16),
+        spacing_mm=(5.0, 1.1, 1.0),
+        transpose=(0, 2, 1),
     ),
     Case(
-        "v1_cascade", features=(4, 8, 16), folds=2, transpose=(1, 0, 2),
+        "v1_cascade",
+        features=(4, 8, 16),
+        folds=2,
+        transpose=(1, 0, 2),
         before=Case(
-            "v1_low", features=(4, 8, 16), spacing=(2.9, 2.4, 2.2), folds=2, transpose=(1, 0, 2),
+            "v1_low",
+            features=(4, 8, 16),
+            spacing=(2.9, 2.4, 2.2),
+            folds=2,
+            transpose=(1, 0, 2),
         ),
     ),
     Case(
-        "v1_cascade_thick", features=(4, 8, 16), spacing_mm=(5.0, 1.1, 1.0), spacing=(3.5, 1.2, 1.3),
+        "v1_cascade_thick",
+        features=(4, 8, 16),
+        spacing_mm=(5.0, 1.1, 1.0),
+        spacing=(3.5, 1.2, 1.3),
         before=Case(
-            "v1_low", features=(4, 8, 16), spacing=(5.5, 1.9, 1.8), spacing_mm=(5.0, 1.1, 1.0),
+            "v1_low",
+            features=(4, 8, 16),
+            spacing=(5.5, 1.9, 1.8),
+            spacing_mm=(5.0, 1.1, 1.0),
         ),
     ),
 )
@@ -78,12 +96,18 @@ def v1_plans(case: Case) -> dict[str, Any]:
     measures = {name.replace("std", "sd"): np.float64(value) for name, value in MEASURES.items()}
     stages = [stage_of(each) for each in (case.before, case) if each]
     return {
-        "num_stages": len(stages), "num_modalities": 1, "modalities": {0: "CT"},
+        "num_stages": len(stages),
+        "num_modalities": 1,
+        "modalities": {0: "CT"},
         "num_classes": case.outputs - 1,
-        "all_classes": list(range(1, case.outputs)), "base_num_features": case.features[0],
-        "conv_per_stage": 2, "normalization_schemes": OrderedDict({0: "CT"}),
-        "use_mask_for_norm": OrderedDict({0: False}), "transpose_forward": list(case.transpose),
-        "transpose_backward": np.argsort(case.transpose), "plans_per_stage": dict(enumerate(stages)),
+        "all_classes": list(range(1, case.outputs)),
+        "base_num_features": case.features[0],
+        "conv_per_stage": 2,
+        "normalization_schemes": OrderedDict({0: "CT"}),
+        "use_mask_for_norm": OrderedDict({0: False}),
+        "transpose_forward": list(case.transpose),
+        "transpose_backward": np.argsort(case.transpose),
+        "plans_per_stage": dict(enumerate(stages)),
         "dataset_properties": {"intensityproperties": OrderedDict({0: OrderedDict(measures)})},
     }
 
@@ -91,7 +115,9 @@ def v1_plans(case: Case) -> dict[str, Any]:
 def stage_of(case: Case) -> dict[str, Any]:
     """One entry of `plans_per_stage`."""
     return {
-        "batch_size": 2, "patch_size": np.array(case.patch), "current_spacing": np.array(case.spacing),
+        "batch_size": 2,
+        "patch_size": np.array(case.patch),
+        "current_spacing": np.array(case.spacing),
         "pool_op_kernel_sizes": [list(stride) for stride in case.strides[1:]],
         "conv_kernel_sizes": [list(kernel) for kernel in case.kernels],
         "do_dummy_2D_data_aug": False,
@@ -125,8 +151,12 @@ def write_stage(
         state = v1_names(case, made_state(*v1_architecture(case), fold))
         # The keys of NetworkTrainer.save_checkpoint and nnUNetTrainer.save_checkpoint
         content = {
-            "epoch": 1000, "state_dict": state, "optimizer_state_dict": {}, "lr_scheduler_state_dict": None,
-            "plot_stuff": ([np.float64(1)], [], [], []), "best_stuff": (np.float64(0.1), None, None),
+            "epoch": 1000,
+            "state_dict": state,
+            "optimizer_state_dict": {},
+            "lr_scheduler_state_dict": None,
+            "plot_stuff": ([np.float64(1)], [], [], []),
+            "best_stuff": (np.float64(0.1), None, None),
         }
         torch.save(content, file, _use_new_zipfile_serialization=False)
         init = ("plans.pkl", fold, "out", "data", True, stage, True, False, *more, True)

@@ -19,7 +19,7 @@ from torch import nn
 
 from operators.networks.architectures.architecture_table import build
 from operators.package_files.package_reader import package_of
-from operators.packages.packages import FracturePackage
+from operators.packages.packages import CoarseToFinePackage
 
 NETWORK = """
 [networks.{name}]
@@ -34,6 +34,7 @@ classes = {classes}
 """
 
 HEAD = """
+kind = "coarse_to_fine"
 name = "bones"
 version = "1.2.3"
 title = "made-up bones"
@@ -99,7 +100,7 @@ def package_text(sha256: dict[str, str] | None = None) -> str:
     return "".join((HEAD, *networks, *LABELS))
 
 
-def made_package(folder: Path = Path("bones")) -> FracturePackage:
+def made_package(folder: Path = Path("bones")) -> CoarseToFinePackage:
     """The package that `package_text` describes."""
     return package_of(tomllib.loads(package_text()), folder)
 

@@ -32,8 +32,12 @@ def made_radiograph(number: int, fractured: bool, split: str = "train") -> Radio
     outline = (np.array([[38.0, 48], [63, 48], [63, 62], [38, 62]]),)
     attributes = tuple(float(k == number % 4) for k in range(len(ATTRIBUTES)))
     return Radiograph(
-        f"IMG{number:07d}.jpg", split, made_pixels(number, fractured),
-        (outline,) if fractured else (), fractured, attributes,
+        f"IMG{number:07d}.jpg",
+        split,
+        made_pixels(number, fractured),
+        (outline,) if fractured else (),
+        fractured,
+        attributes,
     )
 
 

@@ -40,9 +40,10 @@ def box(low_mm: tuple[float, ...], high_mm: tuple[float, ...]) -> Solid:
 def left_bone(points: Points) -> NDArray[np.bool_]:
     """To the patient's left; no turn and no mirroring maps it onto itself."""
     parts = (
-        ((40.0, 0.0, 0.0), (16.0, 9.0, 28.0)), ((50.0, 12.0, 18.0), (12.0, 16.0, 8.0)),
+        ((40.0, 0.0, 0.0), (16.0, 9.0, 28.0)),
+        ((50.0, 12.0, 18.0), (12.0, 16.0, 8.0)),
         ((32.0, -10.0, -18.0), (9.0, 15.0, 9.0)),
-    )  # fmt: skip
+    )
     inside = [(((points - centre) / radii) ** 2).sum(axis=-1) <= 1 for centre, radii in parts]
     return np.any(inside, axis=0)
 

@@ -87,7 +87,11 @@ def dcmtk(tool: str, *arguments: object, called: str = "OSTEON", calling: str = 
     """Exit code and output of a DCMTK tool."""
     command = [system_tool(tool), "-aet", calling, "-aec", called, *map(str, arguments)]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=120,
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
         env={**os.environ, "TCP_NODELAY": "1"},
     )
     return done.returncode, done.stdout + done.stderr

@@ -64,9 +64,16 @@ class Served:
         if not self.models.exists():
             write_package(self.models / "bones", sees_bone=True)
         values = {
-            "host": "127.0.0.1", "port": free_port(), "http_port": free_port(), "data": str(root / "data"),
-            "peers": peers, "quiet_s": 0.3, "minimum_free_mb": 0, "network_s": 5.0, "grace_s": 10.0,
-        } | node  # fmt: skip
+            "host": "127.0.0.1",
+            "port": free_port(),
+            "http_port": free_port(),
+            "data": str(root / "data"),
+            "peers": peers,
+            "quiet_s": 0.3,
+            "minimum_free_mb": 0,
+            "network_s": 5.0,
+            "grace_s": 10.0,
+        } | node
         self.node = NodeSettings.model_validate(values)
         self.port = self.node.port
         self.process: subprocess.Popen[bytes] | None = None
@@ -85,8 +92,10 @@ class Served:
             self.process = subprocess.Popen(
                 [*within, sys.executable, "-c", f"{before}\n{MAIN}", "serve"],
                 env={**os.environ, "HOLOSCAN_CONFIG_PATH": str(self.configuration), **environment},
-                stderr=log, stdout=log, start_new_session=True,
-            )  # fmt: skip
+                stderr=log,
+                stdout=log,
+                start_new_session=True,
+            )
         if wait:
             until(self.is_well, START_S)
         return self
@@ -155,12 +164,19 @@ class Orthanc:
         """Its settings as a file."""
         root, path = self.root, self.root / "orthanc.json"
         content = {
-            "Name": "PACS", "StorageDirectory": str(root / "store"), "IndexDirectory": str(root / "store"),
-            "HttpPort": self.http_port, "DicomPort": self.port, "DicomAet": "PACS",
-            "AuthenticationEnabled": False, "DicomCheckCalledAet": False, "DicomAlwaysAllowStore": True,
-            "DicomModalities": {"osteon": ["OSTEON", "127.0.0.1", node_port]}, "OverwriteInstances": True,
+            "Name": "PACS",
+            "StorageDirectory": str(root / "store"),
+            "IndexDirectory": str(root / "store"),
+            "HttpPort": self.http_port,
+            "DicomPort": self.port,
+            "DicomAet": "PACS",
+            "AuthenticationEnabled": False,
+            "DicomCheckCalledAet": False,
+            "DicomAlwaysAllowStore": True,
+            "DicomModalities": {"osteon": ["OSTEON", "127.0.0.1", node_port]},
+            "OverwriteInstances": True,
             "Plugins": [],
-        } | changes  # fmt: skip
+        } | changes
         path.write_text(json.dumps(content), encoding="utf-8")
         return path
 
@@ -169,9 +185,11 @@ class Orthanc:
         path = self.configuration(node_port, changes)
         with (self.root / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [system_tool("Orthanc"), str(path)], stdout=log, stderr=log,
+                [system_tool("Orthanc"), str(path)],
+                stdout=log,
+                stderr=log,
                 env={**os.environ, "TCP_NODELAY": "1"},
-            )  # fmt: skip
+            )
         until(lambda: self.get("system"), START_S)
         return self
 

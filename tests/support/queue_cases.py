@@ -56,8 +56,11 @@ class Told:
 
 @contextmanager
 def worked_off(
-    settings: NodeSettings, segmenter: Segments, attempt: Callable[[Json], Attempt] | None = None,
-    report: Callable[[Json], Attempt] = lambda _: DELIVERED, version: str = WORKFLOW_VERSION,
+    settings: NodeSettings,
+    segmenter: Segments,
+    attempt: Callable[[Json], Attempt] | None = None,
+    report: Callable[[Json], Attempt] = lambda _: DELIVERED,
+    version: str = WORKFLOW_VERSION,
 ) -> Iterator[None]:
     """Studies, commitment reports, and deliveries where there is an `attempt`, one at a time."""
     DBOS(config=executor_configuration(settings, "test", version))

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from app.files.label_files import Labelled
 from operators.geometry.volume import Grid, LabelMap
-from operators.packages.packages import Code, Label
+from operators.packages.packages import Label
+from operators.packages.structures import Code
 from tests.support import phantoms
+from tests.support.labels import made_label
 from tests.support.node_cases import system_tool
-from tests.support.seg_cases import ANATOMY, BONE, LEFT, bone, points_mm
+from tests.support.seg_cases import BONE, LEFT, bone, points_mm
 
 RIGHT = Code("24028007", "SCT", "Right")
 TISSUE = {"CodeValue": "85756007", "CodingSchemeDesignator": "SCT", "CodeMeaning": "Tissue"}
@@ -26,7 +28,7 @@ SHAPE, AFFINE = (24, 20, 12), phantoms.axial_affine((1.5, 1.2, 2.5), (-20.0, -10
 
 
 def label(name: str, meaning: str, first: int, side: Code) -> Label:
-    return Label(name, meaning, first, first + 9, ANATOMY, BONE, side, (1, 2, 3), name, name, 1.0)
+    return made_label(name, meaning, first, first + 9, side, type_=BONE)
 
 
 LABELS = (
@@ -82,16 +84,26 @@ def dcmqi_seg(folder: Path, labels: NDArray[np.uint8], segments: list[dict[str, 
     kinds = {"SegmentAlgorithmType": "MANUAL", "recommendedDisplayRGBValue": [1, 200, 3]}
     kinds |= {"SegmentedPropertyCategoryCodeSequence": TISSUE, "SegmentedPropertyTypeCodeSequence": TISSUE}
     said = {
-        "ContentCreatorName": "Reader1", "ClinicalTrialSeriesID": "1", "ClinicalTrialTimePointID": "1",
-        "SeriesDescription": "Segmentation", "SeriesNumber": "300", "InstanceNumber": "1",
+        "ContentCreatorName": "Reader1",
+        "ClinicalTrialSeriesID": "1",
+        "ClinicalTrialTimePointID": "1",
+        "SeriesDescription": "Segmentation",
+        "SeriesNumber": "300",
+        "InstanceNumber": "1",
         "segmentAttributes": [[kinds | segment for segment in segments]],
-    }  # fmt: skip
+    }
     (folder / "meta.json").write_text(json.dumps(said))
     command = [
-        Path(sys.executable).parent / "itkimage2segimage", "--inputImageList", folder / "labels.nrrd",
-        "--inputDICOMDirectory", folder / "ct", "--outputDICOM", folder / "edited.dcm",
-        "--inputMetadata", folder / "meta.json",
-    ]  # fmt: skip
+        Path(sys.executable).parent / "itkimage2segimage",
+        "--inputImageList",
+        folder / "labels.nrrd",
+        "--inputDICOMDirectory",
+        folder / "ct",
+        "--outputDICOM",
+        folder / "edited.dcm",
+        "--inputMetadata",
+        folder / "meta.json",
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return folder / "edited.dcm"
 
@@ -113,9 +125,17 @@ def plastimatch_rtstruct(folder: Path, names: list[str]) -> Path:
     rows = [f"{bit}|255\\0\\0|{name}\n" for bit, name in enumerate(names)]
     (folder / "names.txt").write_text("".join(rows))
     command = [
-        system_tool("plastimatch"), "convert", "--input-ss-img", folder / "labels.nrrd", "--input-ss-list",
-        folder / "names.txt", "--output-dicom", folder / "rt", "--referenced-ct", folder / "ct",
-    ]  # fmt: skip
+        system_tool("plastimatch"),
+        "convert",
+        "--input-ss-img",
+        folder / "labels.nrrd",
+        "--input-ss-list",
+        folder / "names.txt",
+        "--output-dicom",
+        folder / "rt",
+        "--referenced-ct",
+        folder / "ct",
+    ]
     subprocess.run(command, check=True, capture_output=True)
     (path,) = (folder / "rt").glob("rtss*.dcm")
     return path

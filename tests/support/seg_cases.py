@@ -17,12 +17,12 @@ from operators.dicom.provenance.provenance import Making
 from operators.geometry.volume import Grid, LabelMap
 from operators.packages.packages import (
     Acceptance,
-    Code,
-    FracturePackage,
+    CoarseToFinePackage,
     FragmentRules,
     ModelPackage,
     NetworkSpec,
 )
+from operators.packages.structures import Code
 from operators.segmentation.segmentation import Segment, Segmentation
 
 MADE_AT = datetime(2026, 3, 4, 5, 6, 7)
@@ -37,32 +37,60 @@ def package(sha256: str = "ab" * 32) -> ModelPackage:
     network = NetworkSpec("n", "unet", {}, Path("w"), sha256, (1.0,) * 3, (8,) * 3, (0.0, 1.0), ("none",))
     accepts = Acceptance(("CT",), (CTImageStorage,), (), 1, 1.0, 5.0, 5.0)
     rules = FragmentRules("components", 1.0, 0.5, 0.5)
-    return FracturePackage(
-        name="bones", version="1.2.0", title="Bones and fragments", algorithm_name="Osteon bones",
-        accepts=accepts, coarse=network, fine=network, fracture=network, labels=(), fragments=rules,
+    return CoarseToFinePackage(
+        name="bones",
+        version="1.2.0",
+        title="Bones and fragments",
+        algorithm_name="Osteon bones",
+        accepts=accepts,
+        coarse=network,
+        fine=network,
+        fracture=network,
+        labels=(),
+        fragments=rules,
         folder=Path(),
-    )  # fmt: skip
+    )
 
 
 def bone(value: int, fragment: int | None = None, laterality: Code | None = LEFT) -> Segment:
     broken = fragment is not None
     return Segment(
-        value=value, bone="left_hip_bone", label=f"Left hip bone{f', fragment {fragment}' if broken else ''}",
-        fragment=fragment, category=LESION if broken else ANATOMY, type=FRACTURE if broken else BONE,
-        region=BONE, laterality=laterality, rgb=(241, 214, 145), volume_ml=1.0, network_mean=0.9,
-    )  # fmt: skip
+        value=value,
+        bone="left_hip_bone",
+        label=f"Left hip bone{f', fragment {fragment}' if broken else ''}",
+        fragment=fragment,
+        category=LESION if broken else ANATOMY,
+        type=FRACTURE if broken else BONE,
+        region=BONE,
+        laterality=laterality,
+        rgb=(241, 214, 145),
+        volume_ml=1.0,
+        network_mean=0.9,
+    )
 
 
 def header(**changes: Any) -> Dataset:
     """A CT header; an attribute given as None is left out."""
     dataset = Dataset()
     given = {
-        "SOPClassUID": CTImageStorage, "SOPInstanceUID": "1.2.3.1", "StudyInstanceUID": "1.2.1",
-        "SeriesInstanceUID": "1.2.2", "FrameOfReferenceUID": "1.2.4", "Modality": "CT",
-        "PatientName": "Doe^Jane", "PatientID": "P1", "PatientBirthDate": "19700102", "PatientSex": "F",
-        "StudyDate": "20260102", "StudyTime": "101112", "StudyID": "S1", "AccessionNumber": "A1",
-        "ReferringPhysicianName": "Ray^X", "SliceThickness": "2.5", "Manufacturer": "Maker",
-    } | changes  # fmt: skip
+        "SOPClassUID": CTImageStorage,
+        "SOPInstanceUID": "1.2.3.1",
+        "StudyInstanceUID": "1.2.1",
+        "SeriesInstanceUID": "1.2.2",
+        "FrameOfReferenceUID": "1.2.4",
+        "Modality": "CT",
+        "PatientName": "Doe^Jane",
+        "PatientID": "P1",
+        "PatientBirthDate": "19700102",
+        "PatientSex": "F",
+        "StudyDate": "20260102",
+        "StudyTime": "101112",
+        "StudyID": "S1",
+        "AccessionNumber": "A1",
+        "ReferringPhysicianName": "Ray^X",
+        "SliceThickness": "2.5",
+        "Manufacturer": "Maker",
+    } | changes
     for keyword, value in given.items():
         if value is not None:
             setattr(dataset, keyword, value)
@@ -81,15 +109,24 @@ def series(on: Grid, dataset: Dataset | None = None, ks: tuple[float, ...] | Non
     indices = tuple(float(k) for k in range(on.shape[2])) if ks is None else ks
     frames = tuple(
         Frame(
-            path=Path(f"{n}.dcm"), sop_instance_uid=f"1.2.3.{n + 1}", frame_number=None, k=k,
+            path=Path(f"{n}.dcm"),
+            sop_instance_uid=f"1.2.3.{n + 1}",
+            frame_number=None,
+            k=k,
             position_lps_mm=tuple((on.ijk_to_lps @ [0, 0, k, 1])[:3].tolist()),
         )
         for n, k in enumerate(indices)
-    )  # fmt: skip
+    )
     known = {
-        "study_instance_uid": "1.2.1", "series_instance_uid": "1.2.2", "sop_class_uid": CTImageStorage,
-        "modality": "CT", "description": "", "frames": frames, "grid": on, "header": dataset or header(),
-    }  # fmt: skip
+        "study_instance_uid": "1.2.1",
+        "series_instance_uid": "1.2.2",
+        "sop_class_uid": CTImageStorage,
+        "modality": "CT",
+        "description": "",
+        "frames": frames,
+        "grid": on,
+        "header": dataset or header(),
+    }
     return Series(**{field.name: known.get(field.name) for field in fields(Series)})
 
 

@@ -1,6 +1,6 @@
 """Sends one file to a peer, and prints what became of it and how much memory that took beyond what was there.
 
-    python -m tests.support.sending_process PEER_AS_JSON FILE
+python -m tests.support.sending_process PEER_AS_JSON FILE
 """
 
 from __future__ import annotations

@@ -22,8 +22,12 @@ QUIET_S = 30
 
 
 def sent(
-    node: Node, edit: phantoms.Edit | None = None, keep: Iterable[int] = range(4), series: int = 1,
-    study: int = 1, syntax: str = pydicom.uid.ExplicitVRLittleEndian,
+    node: Node,
+    edit: phantoms.Edit | None = None,
+    keep: Iterable[int] = range(4),
+    series: int = 1,
+    study: int = 1,
+    syntax: str = pydicom.uid.ExplicitVRLittleEndian,
 ) -> list[Outcome]:
     """Instances through the inbox, as the listener takes them: what became of each."""
     folder = node.settings.data.parent / "sent"

@@ -24,9 +24,15 @@ def item(kind: int, content: bytes) -> bytes:
 
 
 def association_request(
-    syntax: str = EXPLICIT, calling: str = "CT1", sop_class: str = CT, called: str = "OSTEON",
-    padding: bytes = b" ", contexts: int = 1, more: bytes = b"", users: bytes = b"",
-) -> bytes:  # fmt: skip
+    syntax: str = EXPLICIT,
+    calling: str = "CT1",
+    sop_class: str = CT,
+    called: str = "OSTEON",
+    padding: bytes = b" ",
+    contexts: int = 1,
+    more: bytes = b"",
+    users: bytes = b"",
+) -> bytes:
     """A-ASSOCIATE-RQ for one storage class; `more` items, and `users`, sub-items of the user information."""
     syntaxes = item(0x30, sop_class.encode()) + item(0x40, syntax.encode())
     context = b"".join(item(0x20, bytes((2 * n % 256 + 1, 0, 0, 0)) + syntaxes) for n in range(contexts))
@@ -45,10 +51,12 @@ def store_command(sop_instance_uid: str, sop_class_uid: str = CT, message_id: in
     """C-STORE-RQ."""
     elements = (
         element(0x0002, sop_class_uid.encode())
-        + element(0x0100, b"\x01\0") + element(0x0110, struct.pack("<H", message_id))
-        + element(0x0700, b"\0\0") + element(0x0800, b"\0\0")
+        + element(0x0100, b"\x01\0")
+        + element(0x0110, struct.pack("<H", message_id))
+        + element(0x0700, b"\0\0")
+        + element(0x0800, b"\0\0")
         + element(0x1000, sop_instance_uid.encode())
-    )  # fmt: skip
+    )
     return element(0, struct.pack("<L", len(elements))) + elements
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from operators.fragments.watershed import fracture_logit, over_segmented, split
+from operators.fragments.fragments import split
+from operators.fragments.watershed import fracture_logit, over_segmented
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
-from operators.package_files.package_reader import PACKAGE_FILE, read_fracture_package
+from operators.package_files.package_reader import PACKAGE_FILE, read_coarse_to_fine_package
 from operators.packages.packages import FragmentRules
 from training.calibrate.decisions import (
     Decision,
@@ -36,8 +37,14 @@ Row = tuple[float, bool, int]
 
 
 def calibrate(
-    package_folder: Path, recipe: Recipe, data: Path, cache: Path, cases: int, seed: int,
-    keep_decision: bool = False, tell: Tell = silent,
+    package_folder: Path,
+    recipe: Recipe,
+    data: Path,
+    cache: Path,
+    cases: int,
+    seed: int,
+    keep_decision: bool = False,
+    tell: Tell = silent,
 ) -> str:
     """Fits decision (unless it is to be kept) and confidence of an installed package; says what was found.
 
@@ -46,7 +53,7 @@ def calibrate(
     that fit has seen in this form, those of a bone's presence on bodies.
     """
     to_fit = cases * 3 // 5
-    package = read_fracture_package(package_folder / PACKAGE_FILE)
+    package = read_coarse_to_fine_package(package_folder / PACKAGE_FILE)
     networks = Networks(Device())
     bones = Sources(recipe, data, cache, tell).bones()
     network, spec = networks.get(package.fracture), package.fracture
@@ -90,7 +97,7 @@ def with_decision(
     if before < after:
         return rules, f"fracture_logit kept: {compared}"
     text = ", ".join(f"{factor:.2f}" for factor in logit)
-    set_value(package_folder / PACKAGE_FILE, "fragments", "fracture_logit", f"[{text}]")
+    set_value(package_folder / PACKAGE_FILE, "fragments", "fracture_logit", list(logit))
     missed, false = mistakes(decisions, logit)
     said = f"fracture_logit [{text}] from {len(decisions)} faces: {missed} fractures missed, {false} false"
     if not missed + false:
@@ -138,8 +145,8 @@ def with_confidence(package_folder: Path, rows: dict[str, list[Row]], fitted_on:
     found = {name: scored(rows[name]) for name in MEANINGS}
     lines = {name: platt(one) for name, one in found.items()}
     known = {name: one for name, one in found.items() if lines[name]}
-    table = {name: f"[{line[0]}, {line[1]}]" for name, line in lines.items() if line}
-    set_table(package_folder / PACKAGE_FILE, "confidence", table | {"fitted_on": f'"{fitted_on}"'})
+    table: dict[str, object] = {name: list(line) for name, line in lines.items() if line}
+    set_table(package_folder / PACKAGE_FILE, "confidence", table | {"fitted_on": fitted_on})
     kept = {MEANINGS[name]: reliability(cross_fitted(one), one.true) for name, one in known.items()}
     write_card(package_folder, kept, fitted_on)
     return [f"{MEANINGS[name]}: {sentence(found[name], line)}" for name, line in lines.items()]

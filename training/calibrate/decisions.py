@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
+from operators.fragments.evidence import FractureEvidence
 from operators.fragments.region_graph import Regions
-from operators.fragments.watershed import FractureEvidence, face_features, over_segmented
+from operators.fragments.watershed import face_features, over_segmented
 from operators.networks.runtimes import Runtime
 from operators.networks.windows.sliding_window import Window, predict
 from operators.packages.packages import FragmentRules, NetworkSpec

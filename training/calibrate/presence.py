@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from operators.bones.anatomy import BoneRegion
+from operators.bones.regions import BoneRegion
 from operators.errors import UnsuitableError, UsageError
 from operators.geometry.resampling import interpolate_mask
 from operators.geometry.volume import Box, Grid, LabelMap, Volume
 from operators.networks.registry import Networks
 from operators.packages.confidence import UNCALIBRATED, log_odds
-from operators.packages.packages import FracturePackage
+from operators.packages.packages import CoarseToFinePackage
 from operators.pipelines.coarse_to_fine import resample, segment_anatomy
 from training.phantoms import Phantom
 from training.subjects.subjects import load_lps
@@ -46,7 +46,7 @@ class Bodies:
     model: Phantom | None = None
     count: int = 0
 
-    def require(self, package: FracturePackage) -> None:
+    def require(self, package: CoarseToFinePackage) -> None:
         """Raises UsageError where the model lacks a bone of the package: it would count as never there."""
         if self.model is None:
             return
@@ -60,7 +60,7 @@ class Bodies:
 
 
 def bones_present(
-    package: FracturePackage, networks: Networks, bodies: Bodies, negatives: list[Path], seed: int
+    package: CoarseToFinePackage, networks: Networks, bodies: Bodies, negatives: list[Path], seed: int
 ) -> list[Row]:
     """Score, whether the bone is there, and the CT's number, of every bone found in any of the CTs.
 
@@ -108,7 +108,7 @@ def without_anatomy(path: Path) -> Volume:
     return Volume(array.astype(np.int16), Grid(array.shape, np.diag([*spacing_mm, 1.0])))
 
 
-def found_in(case: Case, package: FracturePackage, networks: Networks) -> list[tuple[float, bool]]:
+def found_in(case: Case, package: CoarseToFinePackage, networks: Networks) -> list[tuple[float, bool]]:
     """The score of each bone that was found, and whether it is there."""
     try:
         anatomy = segment_anatomy(resample(case.ct, package), networks, lambda _stage, _done: None)

@@ -31,9 +31,7 @@ def carry_history(run: TrainingRun) -> None:
         sessions = json.loads(known.read_text(encoding="utf-8"))["sessions"] if known.exists() else []
     else:
         sessions = all_sessions(run.start_from)
-    write_json(
-        history_file(run.checkpoint), {"started_from": run.start_from.name, "sessions": sessions}
-    )
+    write_json(history_file(run.checkpoint), {"started_from": run.start_from.name, "sessions": sessions})
 
 
 def history_file(checkpoint: Path) -> Path:
@@ -67,7 +65,16 @@ def sessions_of(log: Path) -> list[dict[str, Any]]:
 
 
 FACTS = (
-    "began", "software", "from_step", "seed", "device", "threads", "precision", "watts", "batch", "patch",
+    "began",
+    "software",
+    "from_step",
+    "seed",
+    "device",
+    "threads",
+    "precision",
+    "watts",
+    "batch",
+    "patch",
 )
 
 

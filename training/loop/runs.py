@@ -61,7 +61,14 @@ def facts(run: TrainingRun, step: int, device: torch.device, half: bool) -> dict
     """Returns the facts of a session for the log."""
     threads = torch.get_num_threads() + run.workers
     return {
-        "began": run.began, "software": run.software, "from_step": step, "seed": run.seed,
-        "device": device_name(device), "threads": threads, "precision": "bf16" if half else "f32",
-        "watts": stated_watts(device.type, threads), "batch": run.network.batch, "patch": run.network.patch,
+        "began": run.began,
+        "software": run.software,
+        "from_step": step,
+        "seed": run.seed,
+        "device": device_name(device),
+        "threads": threads,
+        "precision": "bf16" if half else "f32",
+        "watts": stated_watts(device.type, threads),
+        "batch": run.network.batch,
+        "patch": run.network.patch,
     }

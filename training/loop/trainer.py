@@ -155,7 +155,8 @@ def validate(session: Session, sets: dict[str, list[Patch]], rules: ValidationRu
     model = state.average.module.eval()
     scores = {
         name: dice_of_classes(model, patches, session.device, session.half)
-        for name, patches in sets.items() if patches
+        for name, patches in sets.items()
+        if patches
     }
     chosen = [network.classes.index(name) - 1 for name in network.scored]
     score = float(np.nanmean(scores["simulated"][chosen]))

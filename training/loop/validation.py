@@ -30,8 +30,15 @@ from training.subjects.subjects import NOT_OURS
 SEED = 987_654_321
 CONTACT = 2
 NOT_OF_PATCHES = {
-    "architecture", "filters", "steps", "learning_rate", "scored", "batch", "class_weights",
-    "dice_of_absent", "gpu",
+    "architecture",
+    "filters",
+    "steps",
+    "learning_rate",
+    "scored",
+    "batch",
+    "class_weights",
+    "dice_of_absent",
+    "gpu",
 }
 Stored = tuple[NDArray[np.float16], NDArray[np.uint8]]
 
@@ -71,9 +78,7 @@ class Watched:
         tiles.sort(key=lambda sample: np.count_nonzero(sample.target == CONTACT), reverse=True)
         return (as_tensors(sample, network.window_hu) for sample in tiles[: rules.patches])
 
-    def kept(
-        self, name: str, rules: ValidationRules, draw: Callable[[], Iterator[Patch]]
-    ) -> list[Patch]:
+    def kept(self, name: str, rules: ValidationRules, draw: Callable[[], Iterator[Patch]]) -> list[Patch]:
         """Returns what was drawn once for these sources and this network's patches."""
         network = {key: value for key, value in asdict(self.network).items() if key not in NOT_OF_PATCHES}
         key = json.dumps([name, network, self.recipe.sources, rules.patches, rules.real], sort_keys=True)
@@ -128,9 +133,7 @@ def dice_of_classes(
     return result
 
 
-def counted(
-    model: nn.Module, patch: Patch, device: torch.device, half: bool
-) -> NDArray[np.int64]:
+def counted(model: nn.Module, patch: Patch, device: torch.device, half: bool) -> NDArray[np.int64]:
     """Voxels (3, classes) that are rightly said, said and true, where the truth is known."""
     image, target = patch[0][None].to(device).float(), patch[1].long()
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):

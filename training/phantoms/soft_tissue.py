@@ -91,7 +91,12 @@ def _muscles(half: Points, flesh: Field) -> Iterator[tuple[Structure, Field]]:
 
 def _psoas(half: Points) -> Field:
     nodes = [
-        (40, 16, 190, 21), (50, 8, 130, 22), (70, -14, 82, 19), (88, -28, 40, 16), (98, -32, 8, 15),
-        (112, -2, -42, 11), (118, 20, -62, 6),
-    ]  # fmt: skip
+        (40, 16, 190, 21),
+        (50, 8, 130, 22),
+        (70, -14, 82, 19),
+        (88, -28, 40, 16),
+        (98, -32, 8, 15),
+        (112, -2, -42, 11),
+        (118, 20, -62, 6),
+    ]
     return chain(half, [(float(x), float(y), float(z), float(r)) for x, y, z, r in nodes])

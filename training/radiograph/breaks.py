@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from scipy import ndimage, special
 
 Floats = NDArray[np.float32]
+
+
 @dataclass(frozen=True, eq=False)
 class Break:
     """A drawn break: how far window pixels are moved (H, W, 2), what is added (H, W), where it is (H, W)."""

@@ -17,7 +17,16 @@ from PIL import Image, ImageDraw
 LONGEST_PIXELS = 454
 # What the network is also taught: columns of images.csv, each 0 or 1
 ATTRIBUTES = (
-    "hand", "leg", "hip", "shoulder", "mixed", "hardware", "multiscan", "frontal", "lateral", "oblique",
+    "hand",
+    "leg",
+    "hip",
+    "shoulder",
+    "mixed",
+    "hardware",
+    "multiscan",
+    "frontal",
+    "lateral",
+    "oblique",
 )
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

@@ -29,9 +29,7 @@ class View:
     @property
     def matrix(self) -> NDArray[np.float64]:
         """From window offsets to image offsets, (2, 2)."""
-        turn = np.array(
-            [[np.cos(self.angle), -np.sin(self.angle)], [np.sin(self.angle), np.cos(self.angle)]]
-        )
+        turn = np.array([[np.cos(self.angle), -np.sin(self.angle)], [np.sin(self.angle), np.cos(self.angle)]])
         return turn @ np.diag([(-1 if self.mirror else 1) / self.zoom[0], 1 / self.zoom[1]])
 
     def points(self, moved: Floats | None = None) -> Floats:

@@ -51,7 +51,8 @@ def loss(output: Output, batch: Batch, weights: LossWeights) -> tuple[Tensor, di
     eighth = functional.max_pool2d(batch.maps, 8)
     known = known_pixels(half), known_pixels(eighth)
     for name, channel, weight in (
-        ("fracture", FRACTURE, weights.fracture), ("break", BREAK, weights.drawn_break),
+        ("fracture", FRACTURE, weights.fracture),
+        ("break", BREAK, weights.drawn_break),
     ):
         fine = map_loss(output.maps[:, channel].float(), half[:, channel], known[0][:, channel])
         coarse = map_loss(output.coarse[:, channel].float(), eighth[:, channel], known[1][:, channel])

@@ -48,7 +48,9 @@ class Detection:
 
 
 def predict(
-    network: nn.Module, pixels: Pixels, size: tuple[int, int] = CANVAS,
+    network: nn.Module,
+    pixels: Pixels,
+    size: tuple[int, int] = CANVAS,
     flips: Sequence[tuple[int, ...]] = FLIPS,
 ) -> Prediction:
     """The mean of what the network says of the image, on a canvas of `size`, and of its mirror images."""

@@ -56,8 +56,11 @@ def read_published(folder: Path, outlines: str = "coco", longest_pixels: int = L
 
 
 def read_image(
-    folder: Path, row: Mapping[str, str], find: Callable[[str, tuple[int, int]], Outlines],
-    splits: Mapping[str, str], longest_pixels: int,
+    folder: Path,
+    row: Mapping[str, str],
+    find: Callable[[str, tuple[int, int]], Outlines],
+    splits: Mapping[str, str],
+    longest_pixels: int,
 ) -> Radiograph:
     """One image; ValueError if it lies in no folder, in both, or not in that of its label."""
     name, fractured = row["image_id"], int(row["fractured"]) > 0
@@ -69,8 +72,11 @@ def read_image(
     polygons = find(name, image.size) if fractured else []
     small, scale = shrink(image, longest_pixels)
     return Radiograph(
-        name=name, split=splits.get(name, "train"), pixels=np.asarray(small, np.uint8),
-        outlines=outlined(polygons, scale), fractured=fractured,
+        name=name,
+        split=splits.get(name, "train"),
+        pixels=np.asarray(small, np.uint8),
+        outlines=outlined(polygons, scale),
+        fractured=fractured,
         attributes=tuple(float(int(row[one]) > 0) for one in ATTRIBUTES),
     )
 

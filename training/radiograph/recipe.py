@@ -47,12 +47,16 @@ class Recipe:
 
 
 BREAKS = Phase(
-    "breaks", 800, 2e-3,
+    "breaks",
+    800,
+    2e-3,
     (Draws(fractures=0, breaks=20, others=12, size=(192, 192), hidden=(0.0, 0.2)),),
     LossWeights(fracture=0.0, drawn_break=1.0, image=0.5, attributes=0.2, texture=0.5),
 )
 FRACTURES = Phase(
-    "fractures", 1_000_000, 1.5e-3,
+    "fractures",
+    1_000_000,
+    1.5e-3,
     (
         *[Draws(fractures=16, breaks=6, others=14, size=(160, 160))] * 3,
         Draws(fractures=4, breaks=1, others=5, size=CANVAS, whole=True, hidden=(0.0, 0.05)),
@@ -60,7 +64,9 @@ FRACTURES = Phase(
 )
 SMALL_CANVAS = (224, 192)
 CLASSES = Phase(
-    "classes", 1_000_000, 1e-3,
+    "classes",
+    1_000_000,
+    1e-3,
     (Draws(fractures=8, breaks=0, others=8, size=SMALL_CANVAS, whole=True),),
     LossWeights(fracture=0.0, drawn_break=0.0, image=1.0, attributes=0.0, texture=0.0),
 )

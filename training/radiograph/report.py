@@ -108,11 +108,13 @@ def masks(cases: Sequence[Case]) -> list[Metric]:
     return [
         metric(
             "mask mAP50, fractured images",
-            lambda at: average_precision([outlined[k] for k in at]), len(outlined),
+            lambda at: average_precision([outlined[k] for k in at]),
+            len(outlined),
         ),
         metric(
             f"sensitivity at {FALSE_PER_IMAGE} false detections an image",
-            lambda at: sensitivity([found[k] for k in at], FALSE_PER_IMAGE), len(found),
+            lambda at: sensitivity([found[k] for k in at], FALSE_PER_IMAGE),
+            len(found),
         ),
     ]
 

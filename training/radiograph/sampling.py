@@ -146,8 +146,10 @@ def view_of(source: Source, points: NDArray[np.int16], draws: Draws, rng: Genera
     rows, columns = source.planes.shape[1:]
     return View(
         (inside(x + away[0], columns, draws.size[1] / zoom), inside(y + away[1], rows, draws.size[0] / zoom)),
-        draws.size, rng.uniform(0, 2 * np.pi),
-        (zoom * stretch, zoom / stretch), bool(rng.random() < 0.5),
+        draws.size,
+        rng.uniform(0, 2 * np.pi),
+        (zoom * stretch, zoom / stretch),
+        bool(rng.random() < 0.5),
     )
 
 

@@ -54,8 +54,12 @@ class Trainer:
     """
 
     def __init__(
-        self, recipe: Recipe, sampler: Sampler, folder: Path,
-        measure: Callable[[nn.Module], Metrics], clock: Callable[[], float] = time.monotonic,
+        self,
+        recipe: Recipe,
+        sampler: Sampler,
+        folder: Path,
+        measure: Callable[[nn.Module], Metrics],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.sampler, self.folder = recipe, sampler, folder
@@ -147,8 +151,10 @@ class Trainer:
     def save(self) -> None:
         """Writes the state; a kill in between leaves the last whole one."""
         content = {
-            "network": self.network.state_dict(), "average": self.average,
-            "optimiser": self.optimiser.state_dict(), "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
         }
         write_whole(self.folder / "state.pt", lambda file: torch.save(content, file))
 
@@ -193,5 +199,6 @@ def mean(sums: Mapping[str, float]) -> Metrics:
     steps = sum(value for name, value in sums.items() if name.endswith("count"))
     return {
         name: value / max(sums.get(f"{name.split()[0]} count", steps), 1)
-        for name, value in sums.items() if not name.endswith("count")
+        for name, value in sums.items()
+        if not name.endswith("count")
     }

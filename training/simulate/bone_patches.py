@@ -59,16 +59,24 @@ def by_kind(bones: list[BoneSubject]) -> tuple[list[BoneSubject], ...]:
 
 
 def bone_patch(
-    rng: np.random.Generator, subject: BoneSubject, shape: tuple[int, ...], spacing_mm: float,
-    pose: Pose, rules: FractureRules,
+    rng: np.random.Generator,
+    subject: BoneSubject,
+    shape: tuple[int, ...],
+    spacing_mm: float,
+    pose: Pose,
+    rules: FractureRules,
 ) -> Sample:
     """One patch with its interior / contact target, everything but the bone blanked out."""
     return scanned(rng, fractured_bone(rng, subject, shape, spacing_mm, pose, rules), spacing_mm)
 
 
 def fractured_bone(
-    rng: np.random.Generator, subject: BoneSubject, shape: tuple[int, ...], spacing_mm: float,
-    pose: Pose, rules: FractureRules,
+    rng: np.random.Generator,
+    subject: BoneSubject,
+    shape: tuple[int, ...],
+    spacing_mm: float,
+    pose: Pose,
+    rules: FractureRules,
 ) -> Bone:
     """A patch of the subject in its pose, with its true fractures or new ones."""
     voxels = np.argwhere(subject.fragments[::3, ::3, ::3] > 0) * 3
@@ -104,9 +112,7 @@ def posed_bone(rng: np.random.Generator, subject: BoneSubject, at: Array, spacin
     return Bone(with_lookalikes(rng, hu, inside, spacing_mm), fragments)
 
 
-def blank_outside(
-    rng: np.random.Generator, hu: Array, bone: NDArray[np.bool_], spacing_mm: float
-) -> Array:
+def blank_outside(rng: np.random.Generator, hu: Array, bone: NDArray[np.bool_], spacing_mm: float) -> Array:
     """Everything further than about 2 mm from a bone outline that errs by up to 1.5 mm is blank."""
     if not bone.any():
         return np.full(hu.shape, OUTSIDE_HU, np.float32)

@@ -26,8 +26,12 @@ class Sample:
 
 
 def simulate(
-    rng: np.random.Generator, subject: Subject, centre: NDArray[np.float64], shape: tuple[int, ...],
-    spacing_mm: float, pose: Pose,
+    rng: np.random.Generator,
+    subject: Subject,
+    centre: NDArray[np.float64],
+    shape: tuple[int, ...],
+    spacing_mm: float,
+    pose: Pose,
 ) -> Sample:
     """One patch of `subject` at `spacing_mm`, posed, painted and scanned at random."""
     at = patch_coordinates(rng, centre, shape, spacing_mm, subject.spacing_mm, pose)

@@ -72,7 +72,10 @@ class Sources:
         return found
 
     def bone_set(
-        self, folder: Path, bones: dict[str, str], classes: dict[str, list[str]],
+        self,
+        folder: Path,
+        bones: dict[str, str],
+        classes: dict[str, list[str]],
         around: dict[str, str] | None,
     ) -> Subject:
         """Bones of one patient in the body of a label map, where the recipe names one."""

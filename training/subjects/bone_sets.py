@@ -28,7 +28,10 @@ AROUND_MM = 60.0
 
 
 def bone_set_subject(
-    folder: Path, bones: dict[str, str], classes: dict[str, list[str]], to_mm: float,
+    folder: Path,
+    bones: dict[str, str],
+    classes: dict[str, list[str]],
+    to_mm: float,
     donor: Body | None = None,
 ) -> Subject:
     """A subject of bones masked out of one patient's CT, in the donor's body or in soft tissue alone."""
@@ -88,7 +91,10 @@ def merged(
 
 
 def bone_layer(
-    mask: NDArray[np.bool_], image: NDArray[Any], spacing_mm: NDArray[np.float64], to_mm: float,
+    mask: NDArray[np.bool_],
+    image: NDArray[Any],
+    spacing_mm: NDArray[np.float64],
+    to_mm: float,
     trusted: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.int16]]:
     """A masked bone at an isotropic spacing, its texture carried 4 mm past its edge.

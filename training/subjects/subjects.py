@@ -165,7 +165,13 @@ def negative_subject(path: Path, to_mm: float) -> Subject:
     hu = resample(array.astype(np.float32), spacing, to_mm, 1).astype(np.int16)
     none = np.zeros(hu.shape, np.uint8)
     return Subject(
-        path.name.split(".")[0], (hu > DENSE_HU).astype(np.uint8), (tissue_of("fat"),) * 2,
-        np.array([0, NOT_OURS], np.uint8), bone_surfaces(none, to_mm), none.astype(np.int8),
-        np.full(3, to_mm), hu, negative=True,
+        path.name.split(".")[0],
+        (hu > DENSE_HU).astype(np.uint8),
+        (tissue_of("fat"),) * 2,
+        np.array([0, NOT_OURS], np.uint8),
+        bone_surfaces(none, to_mm),
+        none.astype(np.int8),
+        np.full(3, to_mm),
+        hu,
+        negative=True,
     )

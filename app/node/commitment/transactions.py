@@ -47,9 +47,10 @@ class Transaction:
         committed = {named.sop_instance_uid for named in report.instances} & asked
         failed = {each.named.sop_instance_uid: each.reason for each in report.failed}
         return replace(
-            self, committed=self.committed | committed,
+            self,
+            committed=self.committed | committed,
             failed=self.failed | {uid: reason for uid, reason in failed.items() if uid in asked},
-        )  # fmt: skip
+        )
 
 
 def request_path(data: Path, delivery_uid: str) -> Path:
@@ -94,9 +95,10 @@ def find_transaction(data: Path, transaction_uid: str) -> Transaction | None:
 def keep_answer(data: Path, transaction: Transaction) -> None:
     """Durable when this returns. Raises UnwritableError."""
     content = {
-        "transaction_uid": transaction.uid, "committed": sorted(transaction.committed),
+        "transaction_uid": transaction.uid,
+        "committed": sorted(transaction.committed),
         "failed": transaction.failed,
-    }  # fmt: skip
+    }
     write_json(answer_path(data, delivery_of(transaction.uid)), content)
 
 

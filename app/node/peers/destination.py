@@ -107,9 +107,13 @@ def requested(
     """Requests an association and returns it. Raises TransientError for a name without an address."""
     try:
         association = entity.associate(
-            peer.host, peer.port, ae_title=peer.ae_title, max_pdu=MAXIMUM_PDU_BYTES, ext_neg=list(ext_neg),
+            peer.host,
+            peer.port,
+            ae_title=peer.ae_title,
+            max_pdu=MAXIMUM_PDU_BYTES,
+            ext_neg=list(ext_neg),
             tls_args=tls_of(peer, settings),
-        )  # fmt: skip
+        )
     except OSError as error:
         raise unreachable(peer) from error
     taken = association.acceptor.maximum_length if association.is_established else 0

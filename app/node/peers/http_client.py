@@ -27,8 +27,15 @@ class Answer:
 
 
 def ask(
-    method: str, url: str, name: str, context: ssl.SSLContext, limits: HttpLimits, headers: dict[str, str],
-    content: bytes | Iterator[bytes] | None = None, *, status_alone: bool = False,
+    method: str,
+    url: str,
+    name: str,
+    context: ssl.SSLContext,
+    limits: HttpLimits,
+    headers: dict[str, str],
+    content: bytes | Iterator[bytes] | None = None,
+    *,
+    status_alone: bool = False,
 ) -> Answer:
     """Asks the server at `url`, called `name` in messages, and returns its answer. Raises TransientError.
 

@@ -38,7 +38,11 @@ class LimitedBackend(httpcore.NetworkBackend):
         self.limits = limits
 
     def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         """Raises ConnectError."""

@@ -64,7 +64,12 @@ class Orphans:
     """
 
     def __init__(
-        self, executor_id: str, workflows: list[str], running: Running, signs: Path, lost_s: float,
+        self,
+        executor_id: str,
+        workflows: list[str],
+        running: Running,
+        signs: Path,
+        lost_s: float,
         version: str = WORKFLOW_VERSION,
     ) -> None:
         self.executor_id, self.workflows, self.running = executor_id, workflows, running
@@ -75,9 +80,7 @@ class Orphans:
     def look(self, now_s: float) -> int:
         """Says how many were given back. `now_s` is of a clock that never jumps."""
         (self.signs / self.executor_id).touch()
-        rows = DBOS.list_workflows(
-            name=self.workflows, status="PENDING", load_input=False, load_output=False
-        )
+        rows = DBOS.list_workflows(name=self.workflows, status="PENDING", load_input=False, load_output=False)
         cases = {self._case(row): row for row in rows if row.workflow_id not in self.running.ids}
         self.since_s = {case: self.since_s.get(case, now_s) for case in cases}
         lost = [row for case, row in cases.items() if now_s - self.since_s[case] >= self._patience_s(row)]

@@ -37,7 +37,10 @@ def counted(steps: Sequence[Mapping[str, Any]], begun_ms: int) -> Attempts:
             ended_ms = max(step["completed_at_epoch_ms"] or 0, begun_ms)
             outcome = step["output"]
             found = Attempts(
-                found.count + 1, outcome["code"], outcome["sentence"], step["function_id"] + 1,
+                found.count + 1,
+                outcome["code"],
+                outcome["sentence"],
+                step["function_id"] + 1,
                 ended_ms + int(pause_s * 1000),
             )
         else:

@@ -123,9 +123,11 @@ def connected(settings: NodeSettings, lazy: bool = False) -> DBOSClient:
     """
     try:
         return DBOSClient(
-            system_database_url=timely_url(settings), application_name=APPLICATION, lazy=lazy,
+            system_database_url=timely_url(settings),
+            application_name=APPLICATION,
+            lazy=lazy,
             retry_connection_errors=False,
-        )  # fmt: skip
+        )
     except (SQLAlchemyError, OSError) as error:
         raise unavailable(error) from error
 

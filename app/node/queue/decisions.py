@@ -74,9 +74,11 @@ def open_conflict(client: DBOSClient, conflict: Conflict) -> None:
 def rows(client: DBOSClient, study: str | None = None, only_open: bool = False) -> list[Row]:
     """All conflicts, or those of a study."""
     found = client.list_workflows(
-        name=CONFLICT, status="ENQUEUED" if only_open else None, load_output=False,
+        name=CONFLICT,
+        status="ENQUEUED" if only_open else None,
+        load_output=False,
         workflow_id_prefix=None if study is None else f"{study}-",
-    )  # fmt: skip
+    )
     return [row_of(each) for each in found]
 
 

@@ -92,9 +92,7 @@ def list_jobs(
     if detailed:
         jobs = [detail(client, *each, delivered[each[0].job_id]) for each in zip(jobs, rows, strict=True)]
     jobs = [with_later(job, row.attributes or {}) for job, row in zip(jobs, rows, strict=True)]
-    conflicts = client.list_workflows(
-        name=CONFLICT, workflow_ids=wanted, load_input=False, load_output=False
-    )
+    conflicts = client.list_workflows(name=CONFLICT, workflow_ids=wanted, load_input=False, load_output=False)
     return sorted([*jobs, *map(conflict_state, conflicts)], key=lambda job: job.created_ms)
 
 
@@ -122,7 +120,10 @@ def detail(client: DBOSClient, job: JobState, row: Any, deliveries: list[Any]) -
     """Who sent it and how much, and what holds it up. Raises SQLAlchemyError."""
     study = StudyJob.of(row.input["args"][0])
     job = replace(
-        job, calling_ae=study.calling_ae, images=study.images, revision=study.revision,
+        job,
+        calling_ae=study.calling_ae,
+        images=study.images,
+        revision=study.revision,
         destinations=tuple(destination_of(client, each) for each in deliveries),
     )
     if row.status == "PENDING":
@@ -151,9 +152,12 @@ def destination_of(client: DBOSClient, row: Any) -> DeliveryState:
 def conflict_state(row: Any) -> JobState:
     """A conflict, listed like a job."""
     return JobState(
-        row.workflow_id, **outcome_of(row), created_at=iso(row.created_at), created_ms=row.created_at or 0,
+        row.workflow_id,
+        **outcome_of(row),
+        created_at=iso(row.created_at),
+        created_ms=row.created_at or 0,
         completed_ms=row.completed_at or row.updated_at or 0,
-    )  # fmt: skip
+    )
 
 
 def superseded(job: JobState, latest: dict[str, str]) -> JobState:
@@ -187,9 +191,13 @@ def with_later(job: JobState, said: Mapping[str, Any]) -> JobState:
 def state_of(row: Any, deliveries: list[Any]) -> JobState:
     """One job."""
     job = JobState(
-        row.workflow_id, "running", created_at=iso(row.created_at), created_ms=row.created_at or 0,
-        completed_ms=row.completed_at or 0, begun_ms=row.dequeued_at or 0,
-    )  # fmt: skip
+        row.workflow_id,
+        "running",
+        created_at=iso(row.created_at),
+        created_ms=row.created_at or 0,
+        completed_ms=row.completed_at or 0,
+        begun_ms=row.dequeued_at or 0,
+    )
     if row.status in UNDER_WAY:
         return replace(job, state=UNDER_WAY[row.status])
     if row.status != "SUCCESS":
@@ -332,6 +340,8 @@ def ended_pause(client: DBOSClient, row: Any, data: Path) -> str:
     end_pause(data, row.workflow_id, tried.pause_step)
     name = row.workflow_id.partition(">")[2] or "segmentation"
     return f"{name}: is tried now, after {counted(tried.count, 'attempt')} (last: {tried.sentence})"
+
+
 def settle(client: DBOSClient, job_id: str, decision: str) -> JobState:
     """Says whether a conflict's versions are used or not; carried out at the node's next look.
 

@@ -23,7 +23,10 @@ NARROWEST = 40
 
 
 def show_jobs(
-    jobs: Sequence[JobState], names: Mapping[str, str], accessions: Mapping[str, str], console: Console,
+    jobs: Sequence[JobState],
+    names: Mapping[str, str],
+    accessions: Mapping[str, str],
+    console: Console,
     now: datetime,
 ) -> None:
     """`names` are the short ids, `accessions` the accession numbers where they were asked for."""
@@ -44,9 +47,7 @@ def say(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True, emoji=False)
 
 
-def block(
-    job: JobState, name: str, accession: str | None, width: int, now: datetime
-) -> Iterator[str]:
+def block(job: JobState, name: str, accession: str | None, width: int, now: datetime) -> Iterator[str]:
     """The line of a job, and below it what there is to be said."""
     head = columns((name, *cells(job, now), to_text(job)))
     remarks = list(said(job, accession, now))
@@ -83,8 +84,12 @@ def columns(values: Sequence[str]) -> str:
 def wrapped(text: str, width: int) -> list[str]:
     """Lines of at most `width`, unless a word is longer: UIDs are copied."""
     return textwrap.wrap(
-        text, max(width, NARROWEST), initial_indent=INDENT, subsequent_indent=INDENT + "  ",
-        break_on_hyphens=False, break_long_words=False,
+        text,
+        max(width, NARROWEST),
+        initial_indent=INDENT,
+        subsequent_indent=INDENT + "  ",
+        break_on_hyphens=False,
+        break_long_words=False,
     )
 
 
@@ -166,11 +171,18 @@ def show_job(job: JobState, name: str, accession: str, folder: str, console: Con
     state, age, took, _, _ = cells(job, now)
     came = f"{datetime.fromisoformat(job.created_at).astimezone(now.tzinfo):%F %T}, {age} ago"
     rows = {
-        "job": job.job_id, "short": name, "study": job.study_instance_uid, "state": state,
-        "reason": reason_of(job, now), **choices(job, name),
-        "accession": printable(accession) or "none", "from": origin(job),
-        "queued" if job.revision else "found": came, "took": took if job.begun_ms else "", "files": folder,
-    }  # fmt: skip
+        "job": job.job_id,
+        "short": name,
+        "study": job.study_instance_uid,
+        "state": state,
+        "reason": reason_of(job, now),
+        **choices(job, name),
+        "accession": printable(accession) or "none",
+        "from": origin(job),
+        "queued" if job.revision else "found": came,
+        "took": took if job.begun_ms else "",
+        "files": folder,
+    }
     for heading, value in rows.items():
         if value:
             say_row(console, heading, value)
@@ -207,6 +219,12 @@ def say_row(console: Console, heading: str, value: str) -> None:
     """Heading and value; on a terminal what is long goes on below itself."""
     head = f"{heading:<10}"
     width = max(console.width, NARROWEST) if console.is_terminal else 10**6
-    for line in textwrap.wrap(value, width, initial_indent=head, subsequent_indent=" " * 10,
-                              break_on_hyphens=False, break_long_words=False):  # fmt: skip
+    for line in textwrap.wrap(
+        value,
+        width,
+        initial_indent=head,
+        subsequent_indent=" " * 10,
+        break_on_hyphens=False,
+        break_long_words=False,
+    ):
         say(console, line)

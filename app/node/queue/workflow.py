@@ -130,9 +130,11 @@ def named_end(job: Json, step: Callable[[], Json]) -> Json:
 def ended(error: OsteonError) -> Json:
     """Maps an error to an end: refused where it can never work, transient where it may pass."""
     families: tuple[tuple[type[OsteonError], str], ...] = (
-        (UnsuitableError, "refused"), (TransientError, "transient"), (OutputError, "transient"),
+        (UnsuitableError, "refused"),
+        (TransientError, "transient"),
+        (OutputError, "transient"),
         (OsteonError, "failed"),
-    )  # fmt: skip
+    )
     state = next(name for family, name in families if isinstance(error, family))
     return {"state": state, "code": error.code, "sentence": str(error)}
 
@@ -192,7 +194,9 @@ def delivery_id(job_id: str, peer_name: str) -> str:
 
 
 def define_delivering(
-    settings: NodeSettings, attempt: Callable[[Json], Attempt], confirm: Callable[[Json], Attempt],
+    settings: NodeSettings,
+    attempt: Callable[[Json], Attempt],
+    confirm: Callable[[Json], Attempt],
     running: Running,
 ) -> Callable[[Json], Json]:
     """Makes this process one that delivers; to be called before DBOS is launched."""

@@ -89,9 +89,13 @@ def log_rejected(rejected: Rejected, held_back: int = 0) -> None:
     """Who asked whom, from where, and why not; `held_back`: how many more of which there is no line."""
     request = rejected.request
     log.warning(
-        "association_rejected", reason=rejected.reason.value, calling_ae=shown_title(request.calling_ae),
-        called_ae=shown_title(request.called_ae), address=request.address, not_logged_before=held_back,
-    )  # fmt: skip
+        "association_rejected",
+        reason=rejected.reason.value,
+        calling_ae=shown_title(request.calling_ae),
+        called_ae=shown_title(request.called_ae),
+        address=request.address,
+        not_logged_before=held_back,
+    )
 
 
 def shown_title(title: str) -> str:

@@ -76,7 +76,8 @@ def _items(content: bytes, at: int, stop: int) -> Iterator[tuple[int, int, int]]
         start = at + ITEM_HEAD_BYTES
         end = start + int.from_bytes(content[at + 2 : start], "big")
         if start > stop or end > stop:
-            raise UnreadableError("expected an association request of whole items, got a wrong length",
-                                  code="malformed")  # fmt: skip
+            raise UnreadableError(
+                "expected an association request of whole items, got a wrong length", code="malformed"
+            )
         yield content[at], start, end
         at = end

@@ -48,9 +48,7 @@ def store_request(command: dict[int, bytes]) -> StoreRequest | None:
         return None
     if _number(command, DATA_SET_TYPE) == NO_DATA_SET:
         raise UnreadableError("expected a C-STORE with a data set, got one without")
-    return StoreRequest(
-        _number(command, MESSAGE_ID), _uid(command, SOP_CLASS), _uid(command, SOP_INSTANCE)
-    )
+    return StoreRequest(_number(command, MESSAGE_ID), _uid(command, SOP_CLASS), _uid(command, SOP_INSTANCE))
 
 
 def store_response(request: StoreRequest, status: int, *, with_uids: bool) -> bytes:

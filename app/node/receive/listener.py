@@ -36,7 +36,10 @@ class Listener:
     """A running server."""
 
     def __init__(
-        self, settings: NodeSettings, store: Store, owe: Callable[[Json], None],
+        self,
+        settings: NodeSettings,
+        store: Store,
+        owe: Callable[[Json], None],
         rejected: Callable[[Rejected], None] = log_rejected,
     ) -> None:
         configure_pynetdicom()

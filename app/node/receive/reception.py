@@ -200,9 +200,7 @@ class Reception(DIMSEServiceProvider):
         if instance is not None and outcome is not None:
             self.images[instance.study_instance_uid] += 1
         peer = self.assoc.requestor
-        self.store.tell(
-            Received(peer.ae_title, str(peer.address), status, outcome, instance, size, code)
-        )
+        self.store.tell(Received(peer.ae_title, str(peer.address), status, outcome, instance, size, code))
         self._answer(incoming, status)
 
     def _stored(self, incoming: Incoming) -> tuple[Instance | None, Outcome | None, str]:

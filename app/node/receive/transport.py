@@ -145,7 +145,12 @@ class NodeServer(ThreadedAssociationServer):
     request_queue_size = 128
 
     def __init__(
-        self, *arguments: Any, make_dimse: MakeDimse, admission: Admission, waiting: int, pdu_s: float,
+        self,
+        *arguments: Any,
+        make_dimse: MakeDimse,
+        admission: Admission,
+        waiting: int,
+        pdu_s: float,
         **more: Any,
     ) -> None:
         self.make_dimse, self.admission, self.pdu_s, self.waiting = make_dimse, admission, pdu_s, waiting

@@ -47,7 +47,11 @@ class WatchedFolder:
     """
 
     def __init__(
-        self, folder: Path, inbox: Inbox, settled_s: float = 0.0, now_s: Callable[[], float] = time.monotonic,
+        self,
+        folder: Path,
+        inbox: Inbox,
+        settled_s: float = 0.0,
+        now_s: Callable[[], float] = time.monotonic,
         minimum_free_bytes: int = 0,
     ) -> None:
         self.folder, self.inbox, self.settled_s, self.now_s = folder, inbox, settled_s, now_s

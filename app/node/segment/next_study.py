@@ -58,7 +58,11 @@ class NextStudy:
     """
 
     def __init__(
-        self, data: Path, packages: tuple[ModelPackage, ...], limit_bytes: int, queued: Callable[[], str],
+        self,
+        data: Path,
+        packages: tuple[ModelPackage, ...],
+        limit_bytes: int,
+        queued: Callable[[], str],
         is_open: Callable[[str], bool],
     ) -> None:
         self.data, self.packages, self.limit_bytes, self.queued = data, packages, limit_bytes, queued

@@ -62,7 +62,10 @@ class Segmenter:
     """The steps of one worker; `graph` has its networks loaded, `ahead` reads the study that comes next."""
 
     def __init__(
-        self, settings: Settings, packages: tuple[ModelPackage, ...], graph: Graph,
+        self,
+        settings: Settings,
+        packages: tuple[ModelPackage, ...],
+        graph: Graph,
         ahead: NextStudy | None = None,
     ) -> None:
         self.settings, self.packages, self.graph, self.ahead = settings, packages, graph, ahead
@@ -93,9 +96,15 @@ class Segmenter:
         prepare_output(folder.output)
         chosen = {number: decided.candidates[number] for number in numbers}
         work = Job(
-            numbers[0], together(list(chosen.values())), folder.output, self.settings,
-            datetime.fromisoformat(job.made_at), job.revision,
-            stand_ins=self.stand_ins, turntable=self.turntable, read=decided.read,
+            numbers[0],
+            together(list(chosen.values())),
+            folder.output,
+            self.settings,
+            datetime.fromisoformat(job.made_at),
+            job.revision,
+            stand_ins=self.stand_ins,
+            turntable=self.turntable,
+            read=decided.read,
         )
         with self.ahead.meanwhile() if self.ahead else nullcontext():
             record, code = run_job(work, silent, self.graph)

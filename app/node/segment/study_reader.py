@@ -67,9 +67,7 @@ def limit_memory(more_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
-def read_study(
-    folder: Path, packages: tuple[ModelPackage, ...], limit_bytes: int
-) -> Read:
+def read_study(folder: Path, packages: tuple[ModelPackage, ...], limit_bytes: int) -> Read:
     """Headers, and pixels of the first suitable series if they are few enough: their grid and where they lie.
 
     Raises OsteonError.

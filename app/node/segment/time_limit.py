@@ -93,8 +93,13 @@ class TimeLimited:
     """A segmenter whose every study has a deadline."""
 
     def __init__(
-        self, inner: Segments, settings: NodeSettings, in_hand: InHand, deadline: Deadline,
-        stage_seconds: Any, step_seconds: Any,
+        self,
+        inner: Segments,
+        settings: NodeSettings,
+        in_hand: InHand,
+        deadline: Deadline,
+        stage_seconds: Any,
+        step_seconds: Any,
     ) -> None:
         self.inner, self.settings, self.in_hand, self.deadline = inner, settings, in_hand, deadline
         self.stage_seconds, self.step_seconds = stage_seconds, step_seconds

@@ -39,9 +39,7 @@ def delivered(files: Sequence[Outgoing], make: Make, peer: Peer, store: Store) -
     return Delivered((*taken, *stand_ins), sentence_of(refused, stand_ins, peer))
 
 
-def in_their_place(
-    segs: Sequence[Outgoing], make: Make, peer: Peer, store: Store
-) -> Sequence[Outgoing]:
+def in_their_place(segs: Sequence[Outgoing], make: Make, peer: Peer, store: Store) -> Sequence[Outgoing]:
     """The files of the first kind that the peer takes, in the order that it is set to; none of any."""
     for kind in peer.stand_ins:
         files = make(kind, segs)

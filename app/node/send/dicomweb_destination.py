@@ -61,8 +61,13 @@ def echo(peer: Peer, settings: NodeSettings) -> None:
 
 
 def asked(
-    method: str, target: str, peer: Peer, settings: NodeSettings, headers: dict[str, str],
-    content: Iterator[bytes] | None = None, most_bytes: int = ANSWER_BYTES,
+    method: str,
+    target: str,
+    peer: Peer,
+    settings: NodeSettings,
+    headers: dict[str, str],
+    content: Iterator[bytes] | None = None,
+    most_bytes: int = ANSWER_BYTES,
 ) -> Answer:
     """Returns the peer's answer; every wait ends, redirects are not followed. Raises TransientError."""
     limits = HttpLimits(settings.network_s, min(settings.network_s, 30), most_bytes)

@@ -100,9 +100,7 @@ def teller() -> Callable[[Received], None]:
     return tell
 
 
-def worker_part(
-    settings: Settings, executor_id: str, deadline: Deadline, life: Life
-) -> None:
+def worker_part(settings: Settings, executor_id: str, deadline: Deadline, life: Life) -> None:
     """Segments studies, one at a time, with its networks loaded."""
     from dbos import DBOS
 

@@ -105,9 +105,11 @@ class Node:
     def _watch(self) -> Callable[[], object]:
         assert self.node.watch is not None
         return WatchedFolder(
-            self.node.watch, Inbox(self.node.data, "watch"), self.node.watch_settled_s,
+            self.node.watch,
+            Inbox(self.node.data, "watch"),
+            self.node.watch_settled_s,
             minimum_free_bytes=self.node.minimum_free_mb * MEGABYTE,
-        ).look  # fmt: skip
+        ).look
 
     def ill(self, now_s: float) -> list[str]:
         """Names of what does not work now; reads memory only."""

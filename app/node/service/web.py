@@ -124,12 +124,22 @@ def stow_store(node: Node) -> Store:
 
 def server_of(app: ASGIApp, settings: NodeSettings) -> uvicorn.Server:
     """With all limits; addresses that proxies tell are believed from proxies that the settings name."""
-    return uvicorn.Server(uvicorn.Config(
-        guarded(app, settings), log_config=None, access_log=False, lifespan="off", ws="none",
-        proxy_headers=bool(settings.http_proxies), forwarded_allow_ips=list(settings.http_proxies),
-        http=bounded(settings.http_connections), h11_max_incomplete_event_size=HEAD_BYTES, backlog=BACKLOG,
-        server_header=False, timeout_graceful_shutdown=5,
-    ))  # fmt: skip
+    return uvicorn.Server(
+        uvicorn.Config(
+            guarded(app, settings),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            proxy_headers=bool(settings.http_proxies),
+            forwarded_allow_ips=list(settings.http_proxies),
+            http=bounded(settings.http_connections),
+            h11_max_incomplete_event_size=HEAD_BYTES,
+            backlog=BACKLOG,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+    )
 
 
 class Web:

@@ -52,7 +52,8 @@ class Peer(Frozen):
     commitment: bool = Field(False, description="It is asked to commit to what it was sent")
     tls: bool = Field(False, description="Is spoken to by TLS")
     results: tuple[Result, ...] = Field(
-        ("seg", "sr"), min_length=1,
+        ("seg", "sr"),
+        min_length=1,
         description="What is sent: seg(mentation), sr (report), sc (pictures), turntable (the bones from all "
         "around), kos (key slices), labelmap, rtstruct",
     )
@@ -163,7 +164,8 @@ class NodeSettings(Frozen):
     retention_s: float = Field(7 * 86400, ge=0, description="Delivered and refused studies are kept so long")
     minimum_free_mb: int = Field(2000, ge=0, description="Below it nothing is taken; C-STORE answers A700")
     notice_url: Secret = Field(
-        "", pattern=r"^(https?://\S+)?$",
+        "",
+        pattern=r"^(https?://\S+)?$",
         description="Is told by HTTP POST of corrections, conflicts and failed jobs; empty: nobody",
     )
     audit: Path | None = Field(None, description="File of the audit trail; else audit.xml in the data folder")

@@ -64,4 +64,3 @@ def got(fault: dict[str, Any]) -> str:
     if names & _SECRET or is_misspelt or not isinstance(value, str | int | float | None):
         return ""
     return f", got {redacted(repr(value))}"
-

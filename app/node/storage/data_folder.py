@@ -184,7 +184,7 @@ def require_usable(node: NodeSettings) -> None:
 
 
 def require_no_obstacles(data: Path) -> None:
-    """Raises DataFolderError where the node's own files and folders could not be: named here, at the start."""
+    """Raises DataFolderError where something stands in place of the node's own files and folders."""
     folders = [data, *(data / name for name in FOLDERS)]
     for path in folders:
         if os.path.lexists(path) and not path.is_dir():

@@ -20,7 +20,10 @@ class Disk:
     """The result of the latest look at the disk."""
 
     def __init__(
-        self, folder: Path, minimum_free_bytes: int, now_s: Callable[[], float] = time.monotonic,
+        self,
+        folder: Path,
+        minimum_free_bytes: int,
+        now_s: Callable[[], float] = time.monotonic,
         free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
     ) -> None:
         self.folder, self.minimum_free_bytes = folder, minimum_free_bytes

@@ -36,7 +36,10 @@ class Dispatcher:
     """`queued` holds fingerprints of a study that need no job: there is one, or nothing can be segmented."""
 
     def __init__(
-        self, settings: NodeSettings, client: DBOSClient, now: Callable[[], datetime],
+        self,
+        settings: NodeSettings,
+        client: DBOSClient,
+        now: Callable[[], datetime],
         trail: AuditTrail | None = None,
     ) -> None:
         self.settings, self.client, self.now = settings, client, now

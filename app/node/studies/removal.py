@@ -164,12 +164,16 @@ def carry_out(data: Path, client: DBOSClient, removal: Removal, trail: AuditTrai
 
 def forget_rows(client: DBOSClient, removal: Removal, instances: frozenset[str]) -> None:
     """Jobs, deliveries, conflicts and notices, whose names begin with a job's; ended reports on instances."""
-    ids = [] if not removal.jobs else [
-        row.workflow_id
-        for row in client.list_workflows(
-            workflow_id_prefix=list(removal.jobs), load_input=False, load_output=False
-        )
-    ]  # fmt: skip
+    ids = (
+        []
+        if not removal.jobs
+        else [
+            row.workflow_id
+            for row in client.list_workflows(
+                workflow_id_prefix=list(removal.jobs), load_input=False, load_output=False
+            )
+        ]
+    )
     for row in client.list_workflows(name=REPORT, status=REPORTED, load_output=False):
         owed = row.input["args"][0] if row.input else {"instances": ()}
         if any(named[1] in instances for named in owed["instances"]):

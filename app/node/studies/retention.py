@@ -78,8 +78,12 @@ def forget(
 
 
 def remove(
-    settings: NodeSettings, client: DBOSClient, jobs: Sequence[JobState], contested_too: bool = False,
-    trail: AuditTrail | None = None, who: str = "",
+    settings: NodeSettings,
+    client: DBOSClient,
+    jobs: Sequence[JobState],
+    contested_too: bool = False,
+    trail: AuditTrail | None = None,
+    who: str = "",
 ) -> bool:
     """One study with all that was made of it; not where more of it came that has no job yet."""
     deliveries = tuple((job.job_id, name) for job in jobs for name, _ in job.deliveries)

@@ -84,15 +84,20 @@ class AuditTrail:
         self._participant(event, Participant(calling_ae, address, SOURCE, True))
         self._source(event)
         item = ElementTree.SubElement(
-            event, "ParticipantObjectIdentification", ParticipantObjectID=address or "unknown",
-            ParticipantObjectTypeCode="2", ParticipantObjectTypeCodeRole="13",
-        )  # fmt: skip
+            event,
+            "ParticipantObjectIdentification",
+            ParticipantObjectID=address or "unknown",
+            ParticipantObjectTypeCode="2",
+            ParticipantObjectTypeCodeRole="13",
+        )
         coded(item, "ParticipantObjectIDTypeCode", NODE_ID)
         text = f"association with {called_ae} rejected: {reason}; {held_back} more since the last message"
         ElementTree.SubElement(
-            item, "ParticipantObjectDetail", type="Alert Description",
+            item,
+            "ParticipantObjectDetail",
+            type="Alert Description",
             value=b64encode(text.encode()).decode(),
-        )  # fmt: skip
+        )
         self._append(event)
 
     def changed(self, study_instance_uid: str, instances: int, kind: tuple[str, str], who: str = "") -> None:
@@ -129,23 +134,33 @@ class AuditTrail:
 
     def _study(self, event: ElementTree.Element, study: str, count: int = 0) -> None:
         item = ElementTree.SubElement(
-            event, "ParticipantObjectIdentification", ParticipantObjectID=study,
-            ParticipantObjectTypeCode="2", ParticipantObjectTypeCodeRole="3",
-        )  # fmt: skip
+            event,
+            "ParticipantObjectIdentification",
+            ParticipantObjectID=study,
+            ParticipantObjectTypeCode="2",
+            ParticipantObjectTypeCodeRole="3",
+        )
         coded(item, "ParticipantObjectIDTypeCode", STUDY)
         if count:
             description = ElementTree.SubElement(item, "ParticipantObjectDescription")
             ElementTree.SubElement(description, "SOPClass", NumberOfInstances=str(count))
 
     def _event(
-        self, what: tuple[str, str], action: str, outcome: int, kind: tuple[str, str] | None = None,
+        self,
+        what: tuple[str, str],
+        action: str,
+        outcome: int,
+        kind: tuple[str, str] | None = None,
         scheme: str = DCM,
     ) -> ElementTree.Element:
         message = ElementTree.Element("AuditMessage")
         event = ElementTree.SubElement(
-            message, "EventIdentification", EventActionCode=action,
-            EventDateTime=self.now().isoformat(timespec="milliseconds"), EventOutcomeIndicator=str(outcome),
-        )  # fmt: skip
+            message,
+            "EventIdentification",
+            EventActionCode=action,
+            EventDateTime=self.now().isoformat(timespec="milliseconds"),
+            EventOutcomeIndicator=str(outcome),
+        )
         coded(event, "EventID", what)
         if kind is not None:
             coded(event, "EventTypeCode", kind, scheme)
@@ -157,9 +172,12 @@ class AuditTrail:
 
     def _participant(self, message: ElementTree.Element, who: Participant) -> None:
         item = ElementTree.SubElement(
-            message, "ActiveParticipant", UserID=who.address or str(os.getpid()),
-            AlternativeUserID=f"AETITLES={who.ae_title}", UserIsRequestor=str(who.is_requestor).lower(),
-        )  # fmt: skip
+            message,
+            "ActiveParticipant",
+            UserID=who.address or str(os.getpid()),
+            AlternativeUserID=f"AETITLES={who.ae_title}",
+            UserIsRequestor=str(who.is_requestor).lower(),
+        )
         if who.address:
             item.set("NetworkAccessPointID", who.address)
             item.set("NetworkAccessPointTypeCode", IP_ADDRESS if is_ip(who.address) else MACHINE_NAME)

@@ -26,7 +26,11 @@ class Loop:
     """
 
     def __init__(
-        self, name: str, turn: Callable[[], object], pause_s: float, silent_s: float,
+        self,
+        name: str,
+        turn: Callable[[], object],
+        pause_s: float,
+        silent_s: float,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.turn, self.pause_s, self.silent_s, self.now_s = name, turn, pause_s, silent_s, now_s

@@ -129,7 +129,11 @@ class Part:
 
 
 def run_part(
-    name: str, target: Callable[..., None], ready: ProcessEvent, heartbeat: Heartbeat, reason: Any,
+    name: str,
+    target: Callable[..., None],
+    ready: ProcessEvent,
+    heartbeat: Heartbeat,
+    reason: Any,
     arguments: tuple[Any, ...],
 ) -> None:
     """The main function of every child."""

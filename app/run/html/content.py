@@ -48,10 +48,19 @@ def broken_bone(segments: list[Segment], flags: tuple[Flag, ...]) -> Row:
     """All fragments of a bone together."""
     first, volume_ml = segments[0], sum(segment.volume_ml for segment in segments)
     return Row(
-        bone_name(first), "", len(segments), f"{volume_ml:.1f} ml", NONE, NONE, NONE, NONE, NONE,
-        percent(first.bone_probability), percent(first.fracture_probability),
+        bone_name(first),
+        "",
+        len(segments),
+        f"{volume_ml:.1f} ml",
+        NONE,
+        NONE,
+        NONE,
+        NONE,
+        NONE,
+        percent(first.bone_probability),
+        percent(first.fracture_probability),
         meanings(flags, {segment.value for segment in segments}),
-    )  # fmt: skip
+    )
 
 
 def segment_row(segment: Segment, row: SegmentMeasurements | None, flags: tuple[Flag, ...]) -> Row:
@@ -64,7 +73,8 @@ def segment_row(segment: Segment, row: SegmentMeasurements | None, flags: tuple[
         colour_of(segment),
         0,
         number(Measured(row.volume_mm3.value / 1000, (row.volume_mm3.uncertainty or 0) / 1000), "ml")
-        if row else f"{segment.volume_ml:.1f} ml",
+        if row
+        else f"{segment.volume_ml:.1f} ml",
         number(row.diameter_mm, "mm") if row else NONE,
         f"{gap.mean_mm:.1f} mm (95 %: {gap.p95_mm:.1f})" if gap else NONE,
         number(Measured(gap.greatest_mm, gap.uncertainty_mm), "mm") if gap else NONE,
@@ -73,7 +83,7 @@ def segment_row(segment: Segment, row: SegmentMeasurements | None, flags: tuple[
         percent(segment.confidence),
         percent(segment.fracture_probability) if whole else NONE,
         () if not whole else meanings(flags, {segment.value}),
-    )  # fmt: skip
+    )
 
 
 def colour_of(segment: Segment) -> str:

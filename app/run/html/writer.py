@@ -49,11 +49,20 @@ def page_of(
     templates = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
     shown, left_out = pictures[:MOST_PICTURES], len(pictures[MOST_PICTURES:])
     return templates.get_template("report.html").render(
-        record=record, made=made, package=made.package, rows=rows_of(made), summary=findings(made),
-        parts=drawn_parts(made), pictures=[embedded(path) for path in shown], left_out=left_out,
-        made_at=made_at.isoformat(sep=" ", timespec="seconds"), version=version,
-        style=own("report.css"), script=own("view.js"), three=Markup(three_js()),
-    )  # fmt: skip
+        record=record,
+        made=made,
+        package=made.package,
+        rows=rows_of(made),
+        summary=findings(made),
+        parts=drawn_parts(made),
+        pictures=[embedded(path) for path in shown],
+        left_out=left_out,
+        made_at=made_at.isoformat(sep=" ", timespec="seconds"),
+        version=version,
+        style=own("report.css"),
+        script=own("view.js"),
+        three=Markup(three_js()),
+    )
 
 
 def findings(made: Segmentation) -> list[str]:

@@ -10,14 +10,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 from operators.package_files.package_reader import PACKAGE_FILE
-from operators.packages.packages import FracturePackage
+from operators.packages.packages import CoarseToFinePackage
 
 ROOT = Path(__file__).resolve().parents[3]
 # Whatever can change a figure; documents and their tables are none of it.
 PROGRAM = ("operators", "training/phantom", "benchmarks/accuracy/cases")
 
 
-def made_by(package: FracturePackage) -> dict[str, str]:
+def made_by(package: CoarseToFinePackage) -> dict[str, str]:
     """SHA-256 of each network's weights, of package.toml and of the program."""
     weights = {spec.name: spec.sha256 for spec in package.networks}
     toml = (package.folder / PACKAGE_FILE).read_bytes()

@@ -17,11 +17,11 @@ from benchmarks.accuracy.cases.panel import Case
 from benchmarks.accuracy.cases.scan import Scan
 from benchmarks.accuracy.cases.sides import wrong_side_shares
 from benchmarks.accuracy.rows import Row, picture_name
-from operators.bones.anatomy import KEPT
+from operators.bones.find import FINDERS
 from operators.errors import UnsuitableError
 from operators.geometry.volume import LabelMap, Volume
 from operators.networks.registry import Networks
-from operators.packages.packages import FracturePackage
+from operators.packages.packages import CoarseToFinePackage
 from operators.pipelines import coarse_to_fine as pipeline
 from operators.segmentation.segmentation import Segment
 
@@ -38,7 +38,7 @@ class Found:
     segments: tuple[Segment, ...] = ()
 
 
-def run_case(case: Case, package: FracturePackage, networks: Networks, pictures: Path) -> Row:
+def run_case(case: Case, package: CoarseToFinePackage, networks: Networks, pictures: Path) -> Row:
     """Runs the chain over a case; a picture of its worst slice goes to `pictures`."""
     scan = case.build()
     chain = whole_chain if case.fragments else outlines_only
@@ -54,13 +54,13 @@ def run_case(case: Case, package: FracturePackage, networks: Networks, pictures:
     return row | judged(case, scan, found, package, pictures)
 
 
-def whole_chain(volume: Volume, package: FracturePackage, networks: Networks) -> Found:
+def whole_chain(volume: Volume, package: CoarseToFinePackage, networks: Networks) -> Found:
     """Segments a volume as `osteon run` does."""
     segmentation = pipeline.segment(volume, package, networks, quiet)
     return Found(segmentation.label_map, segments=segmentation.segments)
 
 
-def outlines_only(volume: Volume, package: FracturePackage, networks: Networks) -> Found:
+def outlines_only(volume: Volume, package: CoarseToFinePackage, networks: Networks) -> Found:
     """Without the fracture network: each bone is left whole."""
     anatomy = pipeline.segment_anatomy(pipeline.resample(volume, package), networks, quiet)
     labels = np.zeros(volume.grid.shape, np.uint8)
@@ -69,7 +69,7 @@ def outlines_only(volume: Volume, package: FracturePackage, networks: Networks) 
     return Found(LabelMap(labels, volume.grid))
 
 
-def judged(case: Case, scan: Scan, found: Found, package: FracturePackage, pictures: Path) -> Row:
+def judged(case: Case, scan: Scan, found: Found, package: CoarseToFinePackage, pictures: Path) -> Row:
     """The figures of the case; where nothing was found, those of an empty answer."""
     nothing = LabelMap(np.zeros(scan.grid.shape, np.uint8), scan.grid)
     prediction, _ = aligned(found.labels or nothing, scan.truth)
@@ -94,15 +94,15 @@ def rounded(value: Any) -> Any:
     return round(float(value), 4) if isinstance(value, float) else value
 
 
-def surest(volume: Volume, package: FracturePackage, networks: Networks) -> Row:
+def surest(volume: Volume, package: CoarseToFinePackage, networks: Networks) -> Row:
     """How sure the coarse network is of what it takes for the package's bones.
 
     `mean` is what the package compares with its least probability, `peak` that of the surest voxel.
     """
     coarse = pipeline.resample(volume, package).coarse
     said = pipeline.run_network(networks, package, "coarse", coarse.hu.astype(np.float32), None, quiet)
-    wanted = [package.coarse.classes.index(label.coarse_class) for label in package.labels]
-    found = KEPT[package.find.keep](
+    wanted = [package.coarse.classes.index(label.found_by.coarse_class) for label in package.labels]
+    found = FINDERS[package.find.keep](
         np.isin(said.argmax(axis=0), wanted), package.coarse.spacing_mm, package
     )
     best = said[wanted].max(axis=0)

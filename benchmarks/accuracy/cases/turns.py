@@ -52,9 +52,7 @@ def mirrored(scan: Scan, labels: Sequence[Label]) -> Scan:
     """The patient's mirror image, left for right: in the truth the sides' names are swapped."""
     axis, _ = axis_along(scan.grid, 0)
     flipped = np.flip(swapped_sides(labels)[scan.truth.labels], axis)
-    return scan_of(
-        np.ascontiguousarray(np.flip(scan.ct.hu, axis)), np.ascontiguousarray(flipped), scan.grid
-    )
+    return scan_of(np.ascontiguousarray(np.flip(scan.ct.hu, axis)), np.ascontiguousarray(flipped), scan.grid)
 
 
 def swapped_sides(labels: Sequence[Label]) -> NDArray[np.uint8]:
@@ -69,5 +67,5 @@ def swapped_sides(labels: Sequence[Label]) -> NDArray[np.uint8]:
 
 def other_side(label: Label, labels: Sequence[Label]) -> Label | None:
     """Returns the label of the same bone on the other side; None for a bone that has none."""
-    same = (other for other in labels if other.type == label.type and other is not label)
-    return next((other for other in same if label.laterality and other.laterality), None)
+    same = (other for other in labels if other.structure.type == label.structure.type and other is not label)
+    return next((other for other in same if label.structure.laterality and other.structure.laterality), None)

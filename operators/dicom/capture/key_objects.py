@@ -15,7 +15,7 @@ from operators.dicom.provenance.identity import REQUIRED_PERHAPS_EMPTY, copy_ide
 from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Making, equipment, mark
 from operators.dicom.provenance.source_references import nearest
 from operators.dicom.sr.report_writer import observer_device
-from operators.packages.packages import Code
+from operators.packages.structures import Code
 from operators.render.fracture_pictures import FracturePicture
 
 SERIES_NUMBER = 9900  # behind the pictures'

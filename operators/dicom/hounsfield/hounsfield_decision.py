@@ -99,8 +99,10 @@ def _require_shown(found: Finding, doubts: Sequence[Note], lacking: bool) -> Non
     if any(note.code == RESCALE_TYPE for note in doubts):
         raise _refused(
             "expected Hounsfield units, got a RescaleType that does not name them, and an image that does "
-            "not show them", found, RESCALE_TYPE,
-        )  # fmt: skip
+            "not show them",
+            found,
+            RESCALE_TYPE,
+        )
     if found.kind is Kind.NO_NEGATIVE and lacking:
         raise _refused("expected a RescaleIntercept, got none, and no value below 0", found, INTERCEPT)
 

@@ -69,8 +69,9 @@ def _align(series: Series, read: ReadFrame) -> Mended:
         return Mended(series, (Note(HIGH_BIT, text),))
     raise UnsuitableError(
         "expected High Bit to be one less than Bits Stored, or values in either the upper or the lower bits, "
-        f"got bits in use above and below in {count}", code=HIGH_BIT,
-    )  # fmt: skip
+        f"got bits in use above and below in {count}",
+        code=HIGH_BIT,
+    )
 
 
 def _shift(pixels: StoredPixels) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 
-from operators.packages.packages import Code
+from operators.packages.structures import Code
 
 # PS3.16 CID 7162 "Surface Processing Algorithm Family"; 123109 there is "Manual Processing".
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")

@@ -91,9 +91,7 @@ def _by_value(
     return []
 
 
-def _following(
-    groups: Sequence[Sequence[Plane]], depth_mm: Callable[[Plane], float], by: str
-) -> list[Phase]:
+def _following(groups: Sequence[Sequence[Plane]], depth_mm: Callable[[Plane], float], by: str) -> list[Phase]:
     """Passes that follow each other as one, then what is left out; [] where they do not."""
     joined = join_passes(groups, depth_mm)
     if joined is None:
@@ -128,9 +126,7 @@ def _ranked(positions: list[list[Plane]], attributes: Sequence[Attribute]) -> li
     return [tuple(here[n] for here in ordered if len(here) > n) for n in range(max(map(len, positions)))]
 
 
-def _labelled(
-    groups: Sequence[Sequence[Plane]], by: str, warnings: tuple[str, ...] = ()
-) -> list[Phase]:
+def _labelled(groups: Sequence[Sequence[Plane]], by: str, warnings: tuple[str, ...] = ()) -> list[Phase]:
     return [
         Phase(tuple(group), f"phase {n} of {len(groups)}", (f"split into phases by {by}", *warnings))
         for n, group in enumerate(groups, 1)

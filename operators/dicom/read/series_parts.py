@@ -69,7 +69,11 @@ def _series(key: SeriesKey, part: Part, damaged: Mapping[str, Sequence[str]]) ->
         transfer_syntax_uid=first.transfer_syntax_uid,
         part=part.label,
         warnings=(
-            *part.warnings, *_notes(planes), *_rescale_warnings(planes), *_number_warnings(first), *warnings,
+            *part.warnings,
+            *_notes(planes),
+            *_rescale_warnings(planes),
+            *_number_warnings(first),
+            *warnings,
         ),
         header=first.sources[-1],
     )

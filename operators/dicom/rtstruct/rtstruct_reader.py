@@ -19,7 +19,7 @@ from operators.dicom.seg.segment_descriptions import bone_and_fragment, side_of_
 from operators.errors import UnreadableError
 from operators.geometry.polygons import filled
 from operators.geometry.volume import Grid, LabelMap
-from operators.packages.packages import Code
+from operators.packages.structures import Code
 
 ON_SLICE = 0.25  # of a slice: a contour farther than this from each of the grid's slices lies between two
 
@@ -75,10 +75,17 @@ def _region(value: int, item: Dataset, drawn: Dataset, said: Dataset) -> Segment
     side = side_of_type(coded[0]) if coded else None
     red, green, blue = drawn.get("ROIDisplayColor") or NO_COLOUR
     return SegmentInfo(
-        value=value, label=name, bone=bone, fragment=fragment, category=kind, type=kind, region=kind,
-        laterality=None if side is None else code_of(side), tracking_uid="",
+        value=value,
+        label=name,
+        bone=bone,
+        fragment=fragment,
+        category=kind,
+        type=kind,
+        region=kind,
+        laterality=None if side is None else code_of(side),
+        tracking_uid="",
         rgb=(int(red), int(green), int(blue)),
-    )  # fmt: skip
+    )
 
 
 def _label_map(dataset: Dataset, grid: Grid) -> LabelMap:

@@ -68,9 +68,11 @@ def package_of(dataset: Dataset) -> PackageOfSeg:
         version=str(algorithm.AlgorithmVersion),
         title=str(dataset.SeriesDescription).partition(" segments")[0],
         algorithm_name=str(algorithm.AlgorithmName),
-        accepts=NOTHING_ACCEPTED, labels=(), folder=Path(),
+        accepts=NOTHING_ACCEPTED,
+        labels=(),
+        folder=Path(),
         weights=tuple(WEIGHTS.findall(str(algorithm.get("AlgorithmParameters", "")))),
-    )  # fmt: skip
+    )
 
 
 def made_at(dataset: Dataset) -> datetime:
@@ -85,12 +87,24 @@ def series_of(dataset: Dataset, grid: Grid) -> Series:
         study_instance_uid=uid((dataset,), "StudyInstanceUID"),
         series_instance_uid=uid((source,), "SeriesInstanceUID"),
         sop_class_uid=uid((source.ReferencedInstanceSequence[0],), "ReferencedSOPClassUID"),
-        modality="", description="", body_part="", orientation=(), rows=grid.shape[1], columns=grid.shape[0],
-        frames=frames_of(dataset, series_by_instance(dataset)), grid=grid, fault=None,
+        modality="",
+        description="",
+        body_part="",
+        orientation=(),
+        rows=grid.shape[1],
+        columns=grid.shape[0],
+        frames=frames_of(dataset, series_by_instance(dataset)),
+        grid=grid,
+        fault=None,
         frame_of_reference_uid=grid.frame_of_reference_uid,
-        image_type=(), kernel="", slice_thickness_mm=0.0, transfer_syntax_uid="", part="", warnings=(),
+        image_type=(),
+        kernel="",
+        slice_thickness_mm=0.0,
+        transfer_syntax_uid="",
+        part="",
+        warnings=(),
         header=dataset,
-    )  # fmt: skip
+    )
 
 
 def series_by_instance(dataset: Dataset) -> dict[str, str]:
@@ -111,15 +125,28 @@ def frames_of(dataset: Dataset, series_uids: Mapping[str, str]) -> tuple[Frame, 
         x, y, z = map(float, group.PlanePositionSequence[0].ImagePositionPatient)
         named = uid((source,), "ReferencedSOPInstanceUID")
         frames[k] = Frame(
-            Path(), named, None if number is None else int(number), (x, y, z), float(k),
+            Path(),
+            named,
+            None if number is None else int(number),
+            (x, y, z),
+            float(k),
             series_instance_uid=series_uids.get(named, ""),
-        )  # fmt: skip
+        )
     return tuple(frames[k] for k in sorted(frames))
 
 
 def segment_of(info: SegmentInfo) -> Segment:
     """Without what a SEG does not say in numbers."""
     return Segment(
-        info.value, info.bone, info.label, info.fragment, info.category, info.type, info.region,
-        info.laterality, info.rgb, volume_ml=0.0, network_mean=0.0,
-    )  # fmt: skip
+        info.value,
+        info.bone,
+        info.label,
+        info.fragment,
+        info.category,
+        info.type,
+        info.region,
+        info.laterality,
+        info.rgb,
+        volume_ml=0.0,
+        network_mean=0.0,
+    )

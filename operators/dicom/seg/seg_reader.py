@@ -18,7 +18,7 @@ from operators.dicom.seg.seg_geometry import Placement, placement_of, placement_
 from operators.dicom.seg.segment_descriptions import bone_and_fragment, side_of
 from operators.errors import UnreadableError, reason
 from operators.geometry.volume import Grid, LabelMap, Scalar
-from operators.packages.packages import Code
+from operators.packages.structures import Code
 
 NO_COLOUR = (200, 200, 200)  # a light grey, for a SEG that recommends none
 

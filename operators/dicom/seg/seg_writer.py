@@ -99,7 +99,11 @@ def _template(
 
 
 def make_seg(
-    voxels: NDArray[np.uint8], segments: Sequence[Segment], places: list[int], making: Making, grid: Grid,
+    voxels: NDArray[np.uint8],
+    segments: Sequence[Segment],
+    places: list[int],
+    making: Making,
+    grid: Grid,
     profile: str = "binary",
 ) -> DicomSegmentation:
     """highdicom's SEG of `voxels` (N, rows, columns), which hold segment numbers on the slices at `places`.
@@ -115,8 +119,7 @@ def make_seg(
         pixel_array=voxels,
         segmentation_type=profile.upper(),
         segment_descriptions=[
-            segment_description(number, segment, making)
-            for number, segment in enumerate(segments, start=1)
+            segment_description(number, segment, making) for number, segment in enumerate(segments, start=1)
         ],
         series_instance_uid=making.uid("series", *identity),
         sop_instance_uid=making.uid("instance", *identity),

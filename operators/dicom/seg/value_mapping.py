@@ -48,7 +48,9 @@ def label_of(segment: SegmentInfo, labels: Sequence[Label]) -> Label | None:
     for rule in RULES:
         if found := [label for label in labels if rule(segment, label)]:
             return found[0]
-    if segment.region.value in UNSPECIFIC or segment.region.value in {label.type.value for label in labels}:
+    if segment.region.value in UNSPECIFIC or segment.region.value in {
+        label.structure.type.value for label in labels
+    }:
         expected = ", ".join(label.meaning for label in labels)
         raise UnsuitableError(
             f"expected segments of {expected}, by tracking identifier, by code and side, or by name, got "
@@ -66,7 +68,8 @@ def by_tracking_identifier(segment: SegmentInfo, label: Label) -> bool:
 def by_code_and_side(segment: SegmentInfo, label: Label) -> bool:
     """Compares the bone's code and side, which mean the same to everyone."""
     side = segment.laterality and segment.laterality.value
-    return segment.region.value == label.type.value and side == (label.laterality and label.laterality.value)
+    own = label.structure.laterality
+    return segment.region.value == label.structure.type.value and side == (own and own.value)
 
 
 def by_name(segment: SegmentInfo, label: Label) -> bool:

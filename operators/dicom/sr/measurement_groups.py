@@ -25,7 +25,7 @@ from operators.dicom.sr.measurement_items import (
     fracture_certainty_items,
     segment_items,
 )
-from operators.packages.packages import Code
+from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.segmentation import Flag, Segment
 
@@ -55,7 +55,9 @@ def segment_group(
     return VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking(tracking_identifier(segment), making),
         referenced_segment=ReferencedSegment(
-            seg.SOPClassUID, seg.SOPInstanceUID, found.number,
+            seg.SOPClassUID,
+            seg.SOPInstanceUID,
+            found.number,
             source_series=SourceSeriesForSegmentation(found.series_instance_uid),
         ),
         finding_category=concept(segment.category),
@@ -64,12 +66,10 @@ def segment_group(
         algorithm_id=algorithm_of(making, segment.bone),
         measurements=[*segment_items(found.row), *certainty_items(segment)],
         qualitative_evaluations=[flag_item(flag) for flag in found.flags] or None,
-    )  # fmt: skip
+    )
 
 
-def bone_group(
-    fragments: list[MeasuredSegment], making: Making
-) -> MeasurementsAndQualitativeEvaluations:
+def bone_group(fragments: list[MeasuredSegment], making: Making) -> MeasurementsAndQualitativeEvaluations:
     """TID 1501: a broken bone, the number of its fragments, and how sure it is that it is broken."""
     first = fragments[0].segment
     return MeasurementsAndQualitativeEvaluations(

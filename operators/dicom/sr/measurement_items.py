@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 
 from operators.dicom.provenance.coded_concepts import concept
 from operators.measure.flags import MEANINGS
-from operators.packages.packages import Code
+from operators.packages.structures import Code
 from operators.segmentation.measurements import Displacement, Gap, Measured, SegmentMeasurements
 from operators.segmentation.segmentation import Flag, Segment
 
@@ -109,10 +109,10 @@ def number(
         unit=concept(unit),
         derivation=None if derivation is None else concept(derivation),
         method=concept(method),
-        properties=None if error is None else MeasurementProperties(
-            upper_measurement_uncertainty=error, lower_measurement_uncertainty=error
-        ),
-    )  # fmt: skip
+        properties=None
+        if error is None
+        else MeasurementProperties(upper_measurement_uncertainty=error, lower_measurement_uncertainty=error),
+    )
     for part in item[0].get("ContentSequence", ()):
         give_unit(part, unit)
     return item

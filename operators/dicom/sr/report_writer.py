@@ -38,7 +38,7 @@ from operators.dicom.seg.segment_descriptions import tracking_identifier
 from operators.dicom.sr.measurement_groups import MeasuredSegment, bone_group, segment_group
 from operators.dicom.sr.measurement_items import PRIVATE
 from operators.geometry.volume import LabelMap
-from operators.packages.packages import Code
+from operators.packages.structures import Code
 from operators.segmentation.segmentation import Flag, Segmentation
 from operators.segmentation.summary import summary
 

@@ -22,7 +22,11 @@ from operators.packages.packages import NetworkSpec
 
 
 def plain_encoder(
-    layers: Layers, inputs: int, features: Sequence[int], kernels: Sequence[Sides], strides: Sequence[Sides],
+    layers: Layers,
+    inputs: int,
+    features: Sequence[int],
+    kernels: Sequence[Sides],
+    strides: Sequence[Sides],
     blocks: Sequence[int],
 ) -> Encoder:
     """Stacks of convolutions."""
@@ -32,7 +36,11 @@ def plain_encoder(
 
 
 def residual_encoder(
-    layers: Layers, inputs: int, features: Sequence[int], kernels: Sequence[Sides], strides: Sequence[Sides],
+    layers: Layers,
+    inputs: int,
+    features: Sequence[int],
+    kernels: Sequence[Sides],
+    strides: Sequence[Sides],
     blocks: Sequence[int],
 ) -> Encoder:
     """A stem at full resolution, then stacks of residual blocks."""
@@ -43,11 +51,25 @@ def residual_encoder(
 
 
 def unet(
-    encoder: Callable[..., Encoder], *, dimensions: int, outputs: int, features: Sequence[int],
-    kernels: Sequence[Sides], strides: Sequence[Sides], blocks: Sequence[int], decoder_blocks: Sequence[int],
-    inputs: int = 1, decoder_kernels: Sequence[Sides] = (), bias: bool = True, upsampling_bias: bool = True,
-    head_bias: bool = True, norm: str = "instance", norm_eps: float = 1e-5, norm_affine: bool = True,
-    activation: str = "leaky_relu", slope: float = 0.01,
+    encoder: Callable[..., Encoder],
+    *,
+    dimensions: int,
+    outputs: int,
+    features: Sequence[int],
+    kernels: Sequence[Sides],
+    strides: Sequence[Sides],
+    blocks: Sequence[int],
+    decoder_blocks: Sequence[int],
+    inputs: int = 1,
+    decoder_kernels: Sequence[Sides] = (),
+    bias: bool = True,
+    upsampling_bias: bool = True,
+    head_bias: bool = True,
+    norm: str = "instance",
+    norm_eps: float = 1e-5,
+    norm_affine: bool = True,
+    activation: str = "leaky_relu",
+    slope: float = 0.01,
 ) -> NnUNet:
     """A U-Net; lists have one entry a stage, finest first, those of the decoder one less, coarsest first.
 
@@ -60,9 +82,7 @@ def unet(
     kernels_back = decoder_kernels or tuple(reversed(kernels[:-1]))
     return NnUNet(
         encoder(layers, inputs, features, kernels, strides, blocks),
-        Decoder(
-            layers, features, strides, kernels_back, decoder_blocks, outputs, upsampling_bias, head_bias
-        ),
+        Decoder(layers, features, strides, kernels_back, decoder_blocks, outputs, upsampling_bias, head_bias),
     )
 
 

@@ -18,10 +18,18 @@ def plain_unet(*, dimensions: int, outputs: int, filters: tuple[int, ...], input
     """
     levels = len(filters)
     return unet(
-        plain_encoder, dimensions=dimensions, inputs=inputs, outputs=outputs, features=filters,
-        kernels=[[3] * dimensions] * levels, strides=[[1] * dimensions, *[[2] * dimensions] * (levels - 1)],
-        blocks=[2] * levels, decoder_blocks=[2] * (levels - 1), bias=False, upsampling_bias=False,
-    )  # fmt: skip
+        plain_encoder,
+        dimensions=dimensions,
+        inputs=inputs,
+        outputs=outputs,
+        features=filters,
+        kernels=[[3] * dimensions] * levels,
+        strides=[[1] * dimensions, *[[2] * dimensions] * (levels - 1)],
+        blocks=[2] * levels,
+        decoder_blocks=[2] * (levels - 1),
+        bias=False,
+        upsampling_bias=False,
+    )
 
 
 class SubpixelUNet(nn.Module):

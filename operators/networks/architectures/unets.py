@@ -65,8 +65,15 @@ class ConvBlock(nn.Module):
     """Convolution, norm, nonlinearity (left out where not `active`)."""
 
     def __init__(
-        self, layers: Layers, inputs: int, outputs: int, kernel: Sides, stride: Sides | int = 1,
-        *, active: bool = True, bias: bool | None = None,
+        self,
+        layers: Layers,
+        inputs: int,
+        outputs: int,
+        kernel: Sides,
+        stride: Sides | int = 1,
+        *,
+        active: bool = True,
+        bias: bool | None = None,
     ) -> None:
         super().__init__()
         padding = [(side - 1) // 2 for side in kernel]
@@ -163,8 +170,15 @@ class Decoder(nn.Module):
     """From the coarsest features back to the finest, and the logits."""
 
     def __init__(
-        self, layers: Layers, features: Sequence[int], strides: Sequence[Sides], kernels: Sequence[Sides],
-        blocks: Sequence[int], outputs: int, upsampling_bias: bool, head_bias: bool,
+        self,
+        layers: Layers,
+        features: Sequence[int],
+        strides: Sequence[Sides],
+        kernels: Sequence[Sides],
+        blocks: Sequence[int],
+        outputs: int,
+        upsampling_bias: bool,
+        head_bias: bool,
     ) -> None:
         super().__init__()
         convolution, transposed = CONVOLUTIONS[layers.dimensions], TRANSPOSED[layers.dimensions]

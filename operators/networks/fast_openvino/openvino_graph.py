@@ -72,9 +72,13 @@ def transposed(module: Any, image: openvino.Output) -> openvino.Output:
     """A transposed convolution, whose strides are its kernel's sides."""
     none = [0] * len(module.stride)
     found = opset14.convolution_backprop_data(
-        image, values(module.weight), list(module.stride), pads_begin=none, pads_end=none,
+        image,
+        values(module.weight),
+        list(module.stride),
+        pads_begin=none,
+        pads_end=none,
         dilations=[1] * len(none),
-    ).output(0)  # fmt: skip
+    ).output(0)
     return biased(found, module)
 
 
@@ -120,9 +124,7 @@ def leaky_relu(module: Any, image: openvino.Output) -> openvino.Output:
 def means(module: Any, image: openvino.Output) -> openvino.Output:
     """Means over blocks."""
     none = [0] * len(module.kernel_size)
-    return opset14.avg_pool(
-        image, list(module.stride), none, none, list(module.kernel_size), False
-    ).output(0)  # fmt: skip
+    return opset14.avg_pool(image, list(module.stride), none, none, list(module.kernel_size), False).output(0)
 
 
 def residual_block(module: ResidualBlock, image: openvino.Output) -> openvino.Output:

@@ -47,7 +47,12 @@ def parts(convolution: openvino.Node) -> Iterator[openvino.Node]:
         end = begin + features.get_shape()[CHANNELS]
         share = opset14.constant(np.ascontiguousarray(weights[:, begin:end]))
         yield opset14.convolution(
-            features, share, about["strides"], about["pads_begin"], about["pads_end"], about["dilations"],
+            features,
+            share,
+            about["strides"],
+            about["pads_begin"],
+            about["pads_end"],
+            about["dilations"],
             about["auto_pad"],
         )
         begin = end

@@ -13,7 +13,7 @@ from operators.networks.monai_bundle.bundle_steps import Prepared
 from operators.networks.windows.bundle_window import Progress, Run, slabs
 from operators.networks.windows.sliding_window import softmax
 from operators.nnunet.preprocessing import sigmoid
-from operators.packages.monai_bundle import BundlePackage, Outcome
+from operators.packages.monai_bundle import MonaiBundlePackage, Outcome
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -63,7 +63,7 @@ class Answer:
     certainties: dict[int, float]
 
 
-def answer(run: Run, prepared: Prepared, package: BundlePackage, progress: Progress) -> Answer:
+def answer(run: Run, prepared: Prepared, package: MonaiBundlePackage, progress: Progress) -> Answer:
     """The network over the image, decided before or after the way back to the scan."""
     outcome, certainty = package.outcome, Certainty()
     said = slabs(run, prepared.image, package.network, package.tiling, progress)
@@ -78,7 +78,7 @@ def answer(run: Run, prepared: Prepared, package: BundlePackage, progress: Progr
     return Answer(found, counts * delivered, certainty.means())
 
 
-def activated(where: slice, outputs: Array, package: BundlePackage, certainty: Certainty) -> Row:
+def activated(where: slice, outputs: Array, package: MonaiBundlePackage, certainty: Certainty) -> Row:
     """A slab after its activation, and its labels, whose certainties are counted by the way."""
     active = ACTIVATIONS[package.outcome.activation](outputs)
     labels = decided(active, package)
@@ -86,7 +86,7 @@ def activated(where: slice, outputs: Array, package: BundlePackage, certainty: C
     return where, active, labels
 
 
-def decided_first(rows: Iterable[Row], prepared: Prepared, package: BundlePackage) -> Labels:
+def decided_first(rows: Iterable[Row], prepared: Prepared, package: MonaiBundlePackage) -> Labels:
     """Labels at the network's voxels, then at the scan's; outputs are held slab by slab only."""
     del package
     labels = np.zeros(prepared.image.shape, np.float32)
@@ -95,7 +95,7 @@ def decided_first(rows: Iterable[Row], prepared: Prepared, package: BundlePackag
     return prepared.back(labels, True).astype(np.uint8)
 
 
-def decided_last(rows: Iterable[Row], prepared: Prepared, package: BundlePackage) -> Labels:
+def decided_last(rows: Iterable[Row], prepared: Prepared, package: MonaiBundlePackage) -> Labels:
     """All outputs at the network's voxels; each goes to the scan's on its own."""
     whole = np.empty((len(package.outputs), *prepared.image.shape), np.float32)
     for where, active, _ in rows:
@@ -104,7 +104,7 @@ def decided_last(rows: Iterable[Row], prepared: Prepared, package: BundlePackage
     return decided((prepared.back(channel, nearest) for channel in whole), package)
 
 
-def decided(channels: Iterable[Array], package: BundlePackage) -> Labels:
+def decided(channels: Iterable[Array], package: MonaiBundlePackage) -> Labels:
     """The value of each voxel (I, J, K), from one output after the other."""
     return DECISIONS[package.outcome.decision](zip(package.outputs, channels, strict=True), package.outcome)
 

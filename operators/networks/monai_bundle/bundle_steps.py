@@ -121,9 +121,7 @@ def crop(before: Prepared, margin: int) -> Prepared:
     return advanced(before, before.image[box.slices], before.grid.crop(box).ijk_to_lps, undo)
 
 
-def scale_range(
-    before: Prepared, low: float, high: float, clip: bool, to: Sequence[float] = ()
-) -> Prepared:
+def scale_range(before: Prepared, low: float, high: float, clip: bool, to: Sequence[float] = ()) -> Prepared:
     """ScaleIntensityRange."""
     image = (before.image - np.float32(low)) / np.float32(high - low)
     if to:

@@ -110,9 +110,7 @@ def line_of(before: int, after: int, order: int) -> Line:
     return Line(torch.from_numpy(low), torch.from_numpy(high), torch.from_numpy(share))
 
 
-def source_rows(
-    answers: Iterable[torch.Tensor], line: Line, between: torch.dtype
-) -> Iterator[torch.Tensor]:
+def source_rows(answers: Iterable[torch.Tensor], line: Line, between: torch.dtype) -> Iterator[torch.Tensor]:
     """The scan's rows (classes, j, k) along the first axis; within them still the network's voxels."""
     places = list(zip(line.low.tolist(), line.high.tolist(), line.share.tolist(), strict=True))
     first, last = 0, torch.empty(0)

@@ -23,7 +23,11 @@ Progress = Callable[[float], None]
 
 
 def run_stages(
-    volume: Volume, first: Prepared, stages: Sequence[Stage], networks: Networks, values: Sequence[int],
+    volume: Volume,
+    first: Prepared,
+    stages: Sequence[Stage],
+    networks: Networks,
+    values: Sequence[int],
     progress: Progress,
 ) -> tuple[Found, tuple[Way, ...]]:
     """Runs all stages; returns the labels of `values` on the volume's grid, and how each network was run.

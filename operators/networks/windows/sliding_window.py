@@ -74,9 +74,7 @@ def inputs(image: Array, guides: list[NDArray[np.uint8]], start: Start) -> Array
     return whole
 
 
-def pad_to_patch(
-    array: NDArray[Scalar], patch: tuple[int, ...]
-) -> tuple[NDArray[Scalar], tuple[int, ...]]:
+def pad_to_patch(array: NDArray[Scalar], patch: tuple[int, ...]) -> tuple[NDArray[Scalar], tuple[int, ...]]:
     """Zeros around an array that is smaller than a patch, and how many stand before it."""
     missing = [max(p - n, 0) for n, p in zip(array.shape, patch, strict=True)]
     before = tuple(m // 2 for m in missing)

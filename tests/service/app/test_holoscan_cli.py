@@ -49,12 +49,18 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     docker.write_text(DOCKER.format(python=sys.executable, kept=str(place / "kept")), encoding="utf-8")
     docker.chmod(0o755)
     done = subprocess.run(
-        [sys.executable, PACKAGER / "bin" / "monai-deploy", *packaging_words()], cwd=place / "osteon",
-        env=os.environ | {
-            "PATH": f"{docker.parent}:{os.environ['PATH']}", "PYTHONPATH": str(PACKAGER), "HOME": str(place),
+        [sys.executable, PACKAGER / "bin" / "monai-deploy", *packaging_words()],
+        cwd=place / "osteon",
+        env=os.environ
+        | {
+            "PATH": f"{docker.parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(PACKAGER),
+            "HOME": str(place),
         },
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Succeeded" in done.stdout
     return place / "kept"
@@ -123,12 +129,18 @@ def test_what_it_puts_into_the_image_runs(kept: Path, tmp_path: Path) -> None:
     phantoms.write_ct(tmp_path / "in", phantoms.position_volume((16, 16, 16), AFFINE), AFFINE)
     command = [sys.executable, *json.loads(manifest(kept, "app.json")["command"])[1:-1], str(kept / "app")]
     folders = {
-        "HOLOSCAN_INPUT_PATH": tmp_path / "in", "HOLOSCAN_OUTPUT_PATH": tmp_path / "out",
-        "HOLOSCAN_MODEL_PATH": tmp_path / "models", "HOLOSCAN_CONFIG_PATH": kept / "app.config",
-    }  # fmt: skip
+        "HOLOSCAN_INPUT_PATH": tmp_path / "in",
+        "HOLOSCAN_OUTPUT_PATH": tmp_path / "out",
+        "HOLOSCAN_MODEL_PATH": tmp_path / "models",
+        "HOLOSCAN_CONFIG_PATH": kept / "app.config",
+    }
     done = subprocess.run(
-        command, env=os.environ | {name: str(folder) for name, folder in folders.items()}, cwd=tmp_path,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        command,
+        env=os.environ | {name: str(folder) for name, folder in folders.items()},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "segmentation.dcm").is_file()

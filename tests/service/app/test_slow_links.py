@@ -98,7 +98,8 @@ def test_a_peer_that_stops_taking_in_the_midst_of_a_file_is_given_up(
 ) -> None:
     context = server_context(certificates) if tls else None
     with (
-        storing(context) as (port, hashes, _), slow_link(port, 20 * MEGABYTE, MEGABYTE) as link,
+        storing(context) as (port, hashes, _),
+        slow_link(port, 20 * MEGABYTE, MEGABYTE) as link,
         pytest.raises(TransientError) as raised,
     ):
         destination.store([large], pacs(link.port, tls), settings(certificates))

@@ -46,16 +46,12 @@ def packaged_run(phantom_series: tuple[Path, Path], tmp_path_factory: pytest.Tem
     output = tmp_path_factory.mktemp("packaged")
     command = [sys.executable, str(ROOT), "-i", str(series), "-o", str(output), "-m", str(ROOT / "models")]
     given = {**os.environ, "OSTEON_FILES": '["rtstruct"]'}
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=output.parent, env=given
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=output.parent, env=given)
     return Finished(series, truth, output, done.returncode, done.stderr)
 
 
 @pytest.fixture(scope="session")
-def environment_run(
-    phantom_series: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Finished:
+def environment_run(phantom_series: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """`osteon run` with nothing but what a MAP runner puts into the environment."""
     series, truth = phantom_series
     output = tmp_path_factory.mktemp("environment")
@@ -66,7 +62,5 @@ def environment_run(
     }
     command = [str(Path(sys.executable).parent / "osteon"), "run"]
     given = {**os.environ, **variables}
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=output.parent, env=given
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=output.parent, env=given)
     return Finished(series, truth, output, done.returncode, done.stderr)

@@ -65,9 +65,19 @@ def test_the_report_says_what_was_done_with_what_and_for_how_long(packaged_run: 
     (series,) = report["series"]
     assert series["decision"] == "selected"
     assert {stage["name"] for stage in series["stages"]} == {
-        "select", "read", "resample", "anatomy", "fractures", "write", "preview", "measure", "report",
-        "pictures", "page", "stand-ins",
-    }  # fmt: skip
+        "select",
+        "read",
+        "resample",
+        "anatomy",
+        "fractures",
+        "write",
+        "preview",
+        "measure",
+        "report",
+        "pictures",
+        "page",
+        "stand-ins",
+    }
     assert series["others"] == {"kos": "key-objects.dcm", "rtstruct": "structures.dcm"}
     assert all(segment["volume_ml"] > 0 for segment in series["segments"])
     assert all(len(network["sha256"]) == 64 for model in report["models"] for network in model["networks"])

@@ -201,5 +201,7 @@ def osteon(node: Served, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", "from app.cli.commands import main; main()", *arguments],
         env={**os.environ, "HOLOSCAN_CONFIG_PATH": str(node.configuration)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )

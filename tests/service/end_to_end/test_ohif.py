@@ -31,9 +31,7 @@ SCREENSHOTS = ROOT / "build" / "screenshots" / "ohif"
 SEGMENTS = (
     replace(bone(11, fragment=1), rgb=(230, 60, 60)),
     replace(bone(12, fragment=2), rgb=(60, 200, 60)),
-    replace(
-        bone(21, laterality=RIGHT), bone="right_hip_bone", label="Right hip bone", rgb=(80, 120, 255)
-    ),
+    replace(bone(21, laterality=RIGHT), bone="right_hip_bone", label="Right hip bone", rgb=(80, 120, 255)),
 )
 GREY = 8.0  # of 255: a tint below this is none
 ALIKE = 0.98  # cosine of the angle between a tint and its segment's

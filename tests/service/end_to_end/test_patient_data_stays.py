@@ -87,8 +87,11 @@ def test_the_command_line_repeats_no_value(study: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from app.cli.commands import main; main()", "run", str(study)]
     done = subprocess.run(
         [*command, "-o", str(tmp_path / "out"), "-m", str(tmp_path / "models")],
-        capture_output=True, check=False, timeout=300, env={**os.environ, "PYTHONWARNINGS": "default"},
-    )  # fmt: skip
+        capture_output=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "PYTHONWARNINGS": "default"},
+    )
     assert_silent("stdout", done.stdout)
     assert_silent("stderr", done.stderr)
     report = (tmp_path / "out" / "report.json").read_bytes()
@@ -105,9 +108,12 @@ def test_the_list_of_series_steers_no_terminal(study: Path, tmp_path: Path) -> N
     command = [sys.executable, "-c", "from app.cli.commands import main; main()", "series", str(study)]
     for more in ([], ["--json"]):
         done = subprocess.run(
-            [*command, "-m", str(tmp_path / "models"), *more], capture_output=True, check=False, timeout=120,
+            [*command, "-m", str(tmp_path / "models"), *more],
+            capture_output=True,
+            check=False,
+            timeout=120,
             env={**os.environ, "COLUMNS": "400"},
-        )  # fmt: skip
+        )
         assert done.returncode == 0
         shown = done.stdout.decode()
         assert all(each.isprintable() or each == "\n" for each in shown)

@@ -63,8 +63,11 @@ FILES = {
 def answer(code: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(code=code)],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     return done.stdout.strip() or done.stderr
 
 

@@ -64,9 +64,7 @@ def test_a_named_file_that_is_none_is_said(
         read_settings(Path(path) if name == "--config" else None)
 
 
-def test_a_wrong_setting_is_said_with_its_file_and_line(
-    monkeypatch: pytest.MonkeyPatch, here: Path
-) -> None:
+def test_a_wrong_setting_is_said_with_its_file_and_line(monkeypatch: pytest.MonkeyPatch, here: Path) -> None:
     peers = "    peers:\n      - {name: pacs, ae_title: PACS}\n"
     peers += "      - {name: ct1, ae_title: CT1,\n        port: 0}\n"
     (here / "app.yaml").write_text(f"osteon:\n  node:\n{peers}", encoding="utf-8")
@@ -93,9 +91,7 @@ def test_a_variable_that_is_no_json_is_not_blamed_on_the_file(monkeypatch: pytes
     assert "app.yaml" not in str(caught.value)
 
 
-def test_a_working_folder_that_is_gone_does_no_harm(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_working_folder_that_is_gone_does_no_harm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()

@@ -37,10 +37,17 @@ def called(command: list[str], folder: Path, **environment: object) -> tuple[int
     clean = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     given = {name: str(value) for name, value in environment.items()}
     done = subprocess.run(
-        command, env=layout.ENVIRONMENT | layout.ENVIRONMENT_0 | clean
-        | {"HOLOSCAN_CONFIG_PATH": str(ROOT / "app.yaml")} | given,
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        command,
+        env=layout.ENVIRONMENT
+        | layout.ENVIRONMENT_0
+        | clean
+        | {"HOLOSCAN_CONFIG_PATH": str(ROOT / "app.yaml")}
+        | given,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     names = sorted(path.name for path in (folder / "out").iterdir()) if (folder / "out").is_dir() else []
     return done.returncode, names, done.stderr
 
@@ -51,10 +58,13 @@ def test_a_runner_of_version_1_calls_the_entry_point(tmp_path: Path, models: Pat
     manifest["command"] = json.dumps([sys.executable, "-u", str(ROOT)])
     (tmp_path / "app.json").write_text(json.dumps(manifest))
     code, names, said = called(
-        [sys.executable, "-m", "app.map.entry"], tmp_path, HOLOSCAN_APP_MANIFEST_PATH=tmp_path / "app.json",
-        HOLOSCAN_INPUT_PATH=tmp_path / "in", HOLOSCAN_OUTPUT_PATH=tmp_path / "out",
+        [sys.executable, "-m", "app.map.entry"],
+        tmp_path,
+        HOLOSCAN_APP_MANIFEST_PATH=tmp_path / "app.json",
+        HOLOSCAN_INPUT_PATH=tmp_path / "in",
+        HOLOSCAN_OUTPUT_PATH=tmp_path / "out",
         HOLOSCAN_MODEL_PATH=models,
-    )  # fmt: skip
+    )
     assert code == 0, said
     assert {"segmentation.dcm", "measurements.dcm", "report.json"} <= set(names)
     assert "result.json" not in names
@@ -70,9 +80,13 @@ def test_monai_deploy_express_gives_a_command_to_a_shell(tmp_path: Path, models:
     phantoms.write_ct(tmp_path / "in", HU, AFFINE, edit=setting(Modality="MR"))
     shell = task["args"]["entrypoint"].split(",")
     code, names, said = called(
-        [*shell, f"{sys.executable} -u {ROOT}"], tmp_path, MONAI_INPUTPATH=f"{tmp_path / 'in'}/",
-        MONAI_OUTPUTPATH=f"{tmp_path / 'out'}/", MONAI_MODELPATH=f"{models}/", MONAI_WORKDIR=f"{tmp_path}/",
-    )  # fmt: skip
+        [*shell, f"{sys.executable} -u {ROOT}"],
+        tmp_path,
+        MONAI_INPUTPATH=f"{tmp_path / 'in'}/",
+        MONAI_OUTPUTPATH=f"{tmp_path / 'out'}/",
+        MONAI_MODELPATH=f"{models}/",
+        MONAI_WORKDIR=f"{tmp_path}/",
+    )
     assert (code, names) == (3, ["report.json"]), said
     assert "expected modality CT, got MR" in said
 
@@ -100,9 +114,7 @@ def test_mercure_gives_a_task_and_reads_its_result(tmp_path: Path, models: Path)
     assert "Not for diagnosis" in result["__mercure_notification"]["text"]
 
 
-def test_exec_takes_the_arguments_of_monai_deploy(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_exec_takes_the_arguments_of_monai_deploy(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Any application's folder; its exit code."""
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "__main__.py").write_text("import sys; print(sys.argv[1:]); sys.exit(3)")

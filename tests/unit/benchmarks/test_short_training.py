@@ -13,7 +13,11 @@ from operators.networks.architectures.architecture_table import build
 from tests.support.made_nnunet import Case, architecture_of, v2_names, write_v2
 
 CASE = Case(
-    "tiny", features=(4, 8), kernels=((3, 3, 3),) * 2, strides=((1, 1, 1), (2, 2, 2)), blocks=(1, 1),
+    "tiny",
+    features=(4, 8),
+    kernels=((3, 3, 3),) * 2,
+    strides=((1, 1, 1), (2, 2, 2)),
+    blocks=(1, 1),
     decoder_blocks=(1,),
 )
 

@@ -58,9 +58,7 @@ def test_a_second_export_replaces_the_first(tmp_path: Path) -> None:
         ("dimensions = 3, outputs = 7", "dimensions = 2, outputs = 7", "expected the weights of subpixel"),
     ],
 )
-def test_weights_of_another_network_are_not_installed(
-    tmp_path: Path, old: str, new: str, text: str
-) -> None:
+def test_weights_of_another_network_are_not_installed(tmp_path: Path, old: str, new: str, text: str) -> None:
     models = write_models(tmp_path / "models")
     file = models / "box" / PACKAGE_FILE
     content = file.read_text(encoding="utf-8").replace(old, new)
@@ -85,7 +83,7 @@ def test_a_checksum_changes_one_line_of_a_shipped_package(tmp_path: Path, file: 
     copy = tmp_path / PACKAGE_FILE
     for name in ("coarse", "fine", "fracture"):
         shutil.copy(file, copy)
-        set_value(copy, f"networks.{name}", "sha256", '"' + "f" * 64 + '"')
+        set_value(copy, f"networks.{name}", "sha256", "f" * 64)
         lines = zip(file.read_bytes().splitlines(), copy.read_bytes().splitlines(), strict=True)
         assert [new for old, new in lines if old != new] == [b'sha256 = "' + b"f" * 64 + b'"']
         assert getattr(read_package(copy), name).sha256 == "f" * 64
@@ -96,8 +94,8 @@ def test_a_checksum_goes_into_its_own_table_only(tmp_path: Path) -> None:
     lines = (b"[networks.a]", b"steps = [1]", b"[networks.b]", b'sha256 = "ab"', b"[x]", b'sha256 = ""', b"")
     file.write_bytes(b"\r\n".join(lines))
     with pytest.raises(ModelError, match=r"under \[networks.a\]"):
-        set_value(file, "networks.a", "sha256", '"ff"')
-    set_value(file, "networks.b", "sha256", '"ff"')
+        set_value(file, "networks.a", "sha256", "ff")
+    set_value(file, "networks.b", "sha256", "ff")
     assert file.read_bytes().splitlines()[3:] == [b'sha256 = "ff"', b"[x]", b'sha256 = ""']
     assert file.read_bytes().count(b"\r\n") == 6
 
@@ -116,14 +114,14 @@ def test_a_shipped_recipe_trains_what_its_package_runs(file: Path) -> None:
     assert not folders & set(made.sources["held_out"])
 
 
-TABLES = 'a = 1\n\n[first]\nx = 1\n\n# Of the second\n[second]\ny = 2\n'
+TABLES = "a = 1\n\n[first]\nx = 1\n\n# Of the second\n[second]\ny = 2\n"
 
 
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        ("first", 'a = 1\n\n[first]\nz = 3\n\n# Of the second\n[second]\ny = 2\n'),
-        ("second", 'a = 1\n\n[first]\nx = 1\n\n# Of the second\n[second]\nz = 3\n'),
+        ("first", "a = 1\n\n[first]\nz = 3\n\n# Of the second\n[second]\ny = 2\n"),
+        ("second", "a = 1\n\n[first]\nx = 1\n\n# Of the second\n[second]\nz = 3\n"),
         ("third", f"{TABLES}\n[third]\nz = 3\n"),
     ],
 )
@@ -131,6 +129,6 @@ def test_a_table_is_put_in_its_place_or_at_the_end(tmp_path: Path, table: str, e
     path = tmp_path / "package.toml"
     for before in (TABLES, TABLES.replace("\n", "\r\n")):
         path.write_bytes(before.encode())
-        set_table(path, table, {"z": "3"})
+        set_table(path, table, {"z": 3})
         assert path.read_bytes().decode().replace("\r\n", "\n") == expected
         assert path.read_bytes().count(b"\r\n") in (0, path.read_bytes().count(b"\n"))

@@ -40,9 +40,11 @@ def test_elsewhere_than_on_a_terminal_lines_are_plain_and_few() -> None:
         tell("prepare", 0.5, "again")
         tell("train", 1.0, "step 4 of 4")
     assert output.getvalue().splitlines() == [
-        "prepare: a label map of a body [red] that is long", "train 25%: step 1 of 4", "prepare 50%: again",
+        "prepare: a label map of a body [red] that is long",
+        "train 25%: step 1 of 4",
+        "prepare 50%: again",
         "train 100%: step 4 of 4",
-    ]  # fmt: skip
+    ]
 
 
 def test_a_terminal_of_80_columns_shows_stage_and_words() -> None:

@@ -33,7 +33,9 @@ def test_the_report_says_what_was_trained_on_and_adds_up(tmp_path: Path) -> None
     assert report["held_out"] == ["009"]
     paths = {row["path"]: row["licence"] for row in report["data"]}
     assert paths == {
-        "boxes.nii.gz": "not stated", "007": "Apache-2.0", "neck.nii.gz": "not stated",
+        "boxes.nii.gz": "not stated",
+        "007": "Apache-2.0",
+        "neck.nii.gz": "not stated",
         "training/phantom": "Apache-2.0",
     }
     (session,) = report["sessions"]

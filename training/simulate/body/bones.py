@@ -56,9 +56,7 @@ def share_inside(distance_mm: Array, width_mm: np.float32) -> Array:
     return share
 
 
-def own_texture(
-    rng: np.random.Generator, own_hu: NDArray[np.int16], view: Sight, elsewhere: Array
-) -> Array:
+def own_texture(rng: np.random.Generator, own_hu: NDArray[np.int16], view: Sight, elsewhere: Array) -> Array:
     """The patient's own texture with contrast and brightness changed, where there is any."""
     real = take(own_hu, view.coordinates, 1, 0)
     gain, offset = rng.uniform(0.7, 1.3), rng.uniform(-60, 60)

@@ -67,5 +67,3 @@ def fat_and_muscle_texture(rng: np.random.Generator, shape: tuple[int, ...]) -> 
     texture = smooth_noise(rng, shape, int(rng.integers(5, 10))) * share
     texture += smooth_noise(rng, shape, int(rng.integers(12, 24))) * (1 - share)
     return texture
-
-

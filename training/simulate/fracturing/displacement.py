@@ -31,7 +31,12 @@ def displace(
 
 
 def place(
-    rng: np.random.Generator, bone: Bone, moved: Bone, value: int, spacing_mm: float, rules: FractureRules,
+    rng: np.random.Generator,
+    bone: Bone,
+    moved: Bone,
+    value: int,
+    spacing_mm: float,
+    rules: FractureRules,
     impacted: bool,
 ) -> None:
     """One fragment of `moved` put elsewhere; less far, or where it was, if it would vanish in others."""

@@ -38,7 +38,12 @@ def suture(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacin
 
 
 def plate(
-    rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacing_mm: float, rough: Roughness,
+    rng: np.random.Generator,
+    hu: Array,
+    bone: Mask,
+    shape: Shape,
+    spacing_mm: float,
+    rough: Roughness,
     thickness_mm: tuple[float, float],
 ) -> Array:
     """Cartilage between dense borders along a surface."""

@@ -79,9 +79,7 @@ def away_mm(height: Array, spacing_mm: float) -> Array:
     return away
 
 
-def distance_along(
-    axis: Vector, from_mm: Vector, shape: tuple[int, ...], spacing_mm: float
-) -> Array:
+def distance_along(axis: Vector, from_mm: Vector, shape: tuple[int, ...], spacing_mm: float) -> Array:
     """How far in mm every voxel lies along `axis` from a point."""
     grids = np.ogrid[tuple(slice(0, n) for n in shape)]
     parts = [
@@ -92,9 +90,7 @@ def distance_along(
     return along
 
 
-def fractal(
-    rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: float, rough: Roughness
-) -> Array:
+def fractal(rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: float, rough: Roughness) -> Array:
     """Noise in mm at several scales."""
     total, height = np.zeros(shape, np.float32), rough.waves_mm
     for wavelength in WAVELENGTHS_MM:

@@ -40,9 +40,7 @@ def resliced(
 OVERLAPS = (0.5, 0.8, 1.0)
 
 
-def slice_weights(
-    n: int, step_mm: float, thickness_mm: float, interval_mm: float, start_mm: float
-) -> Array:
+def slice_weights(n: int, step_mm: float, thickness_mm: float, interval_mm: float, start_mm: float) -> Array:
     """Weights (n, n) of averaging n voxels into slices and interpolating linearly between those."""
     count = int(np.ceil((n * step_mm - start_mm) / interval_mm)) + 2
     slices_mm = start_mm + interval_mm * np.arange(count)

@@ -52,9 +52,7 @@ def circle_through(
     return beyond_circle(shape, spacing_mm, middle_mm, radius_mm)
 
 
-def plane_through(
-    rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: Spacing
-) -> NDArray[np.bool_]:
+def plane_through(rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: Spacing) -> NDArray[np.bool_]:
     """Beyond a plane across one axis, mostly the body's: the scan's start or end."""
     del spacing_mm
     axis, keep = int(rng.choice(3, p=(0.15, 0.15, 0.7))), float(rng.uniform(0.4, 0.95))

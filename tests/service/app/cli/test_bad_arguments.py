@@ -121,10 +121,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir(parents=True)
     (folder / "loop").symlink_to("loop")
     for name, content in {
-        "file.txt": "hello", "text/a.dcm": "no DICOM", "broken.yaml": "osteon: [",
-        "wrong.yaml": "osteon: {threads: -1}", "broken/one/package.toml": 'name = "x"',
-        "toml/one/package.toml": "name = ", "broken.nii.gz": "no gzip",
-    }.items():  # fmt: skip
+        "file.txt": "hello",
+        "text/a.dcm": "no DICOM",
+        "broken.yaml": "osteon: [",
+        "wrong.yaml": "osteon: {threads: -1}",
+        "broken/one/package.toml": 'name = "x"',
+        "toml/one/package.toml": "name = ",
+        "broken.nii.gz": "no gzip",
+    }.items():
         (folder / name).write_text(content, encoding="utf-8")
     return folder
 
@@ -217,9 +221,13 @@ def test_a_pipe_that_is_closed_ends_it_quietly(words: str) -> None:
     os.close(reading)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [*OSTEON, *words.split()], stdout=writing, stderr=subprocess.PIPE, env=environment, check=False,
+        [*OSTEON, *words.split()],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        env=environment,
+        check=False,
         timeout=600,
-    )  # fmt: skip
+    )
     os.close(writing)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
@@ -229,9 +237,7 @@ def test_ctrl_c_ends_it_with_130_and_a_word(tmp_path: Path) -> None:
     words = ["demo", "--coarser", "2", "--output", str(tmp_path / "demo")]
     # A shell that starts the tests in the background has them ignore it, and their children too
     heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(
-        [*OSTEON, *words], stderr=subprocess.PIPE, env=environment, preexec_fn=heeding
-    )
+    process = subprocess.Popen([*OSTEON, *words], stderr=subprocess.PIPE, env=environment, preexec_fn=heeding)
     until(lambda: (tmp_path / "demo").is_dir(), 120)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=600)[1].decode()

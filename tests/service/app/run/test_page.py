@@ -24,7 +24,7 @@ from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.dicom.capture.secondary_captures import write_pictures
 from operators.measure.measuring import measured
-from operators.packages.packages import Code
+from operators.packages.structures import Code
 from operators.render.fracture_pictures import FracturePicture
 from operators.segmentation.segmentation import Flag, Segmentation
 from tests.support import phantoms
@@ -68,9 +68,17 @@ def case() -> Segmentation:
 
 def record(made: Segmentation) -> SeriesRecord:
     return SeriesRecord(
-        "1.2.1", "1.2.2", "", "CT", 60, "selected", "segmented", segmentation=made, result="segmentation.dcm",
+        "1.2.1",
+        "1.2.2",
+        "",
+        "CT",
+        60,
+        "selected",
+        "segmented",
+        segmentation=made,
+        result="segmentation.dcm",
         measurements="measurements.dcm",
-    )  # fmt: skip
+    )
 
 
 def pictures(folder: Path, count: int = 1) -> list[Path]:
@@ -261,7 +269,7 @@ def test_on_paper_there_are_the_view_and_the_table_and_no_switches(page: Page) -
 def test_without_webgl_the_page_says_so_and_the_rest_is_there(page: Page) -> None:
     lost = page.ask(
         "Page.addScriptToEvaluateOnNewDocument", source="HTMLCanvasElement.prototype.getContext = () => null"
-    )  # fmt: skip
+    )
     page.open(page.run("location.href"))
     assert page.run("document.getElementById('no-view').hidden") is False
     assert page.run("document.querySelectorAll('tbody tr').length") == 4

@@ -28,9 +28,10 @@ def commands() -> Iterator[tuple[str, App]]:
 def test_every_argument_has_a_description(words: str) -> None:
     command = dict(commands())[words]
     silent = [
-        argument.name for argument in command.assemble_argument_collection(parse_docstring=True)
+        argument.name
+        for argument in command.assemble_argument_collection(parse_docstring=True)
         if argument.show and not argument.parameter.help
-    ]  # fmt: skip
+    ]
     assert silent == []
     output = StringIO()
     app.help_print(words.split(), console=Console(file=output, width=80))

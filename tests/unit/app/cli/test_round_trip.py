@@ -63,11 +63,15 @@ def test_its_own_rtstruct_has_the_packages_values_again(series: Series, tmp_path
 def test_a_seg_of_dcmqi_in_another_order_is_known_by_codes_and_by_names(
     series: Series, tmp_path: Path
 ) -> None:
-    path = dcmqi_seg(tmp_path, renumbered(v11=3, v12=1, v21=2), [
-        {"labelID": 1, "SegmentLabel": "Left hip bone, fragment 2"},
-        {"labelID": 2, "SegmentLabel": "renamed by its reader"} | hip(RIGHT),
-        {"labelID": 3, "SegmentLabel": "LEFT hip bone fragment 1"},
-    ])  # fmt: skip
+    path = dcmqi_seg(
+        tmp_path,
+        renumbered(v11=3, v12=1, v21=2),
+        [
+            {"labelID": 1, "SegmentLabel": "Left hip bone, fragment 2"},
+            {"labelID": 2, "SegmentLabel": "renamed by its reader"} | hip(RIGHT),
+            {"labelID": 3, "SegmentLabel": "LEFT hip bone fragment 1"},
+        ],
+    )
     assert "TrackingID" not in dcmread(path).SegmentSequence[0]
     assert_came_back(read_label_map(path, LABELS), series.grid)
 
@@ -79,12 +83,16 @@ def test_a_fragment_that_was_split_gets_the_next_free_value_of_its_bone(
     split[3:6][split[3:6] == 11] = 13
     table = np.zeros(256, np.uint8)
     table[[11, 12, 13, 21]] = 2, 3, 1, 4
-    path = dcmqi_seg(tmp_path, table[split], [
-        {"labelID": 1, "SegmentLabel": "Left hip bone, fragment"} | hip(LEFT),
-        {"labelID": 2, "SegmentLabel": "Left hip bone, fragment 1"},
-        {"labelID": 3, "SegmentLabel": "Left hip bone, fragment 2"},
-        {"labelID": 4, "SegmentLabel": "Right hip bone"},
-    ])  # fmt: skip
+    path = dcmqi_seg(
+        tmp_path,
+        table[split],
+        [
+            {"labelID": 1, "SegmentLabel": "Left hip bone, fragment"} | hip(LEFT),
+            {"labelID": 2, "SegmentLabel": "Left hip bone, fragment 1"},
+            {"labelID": 3, "SegmentLabel": "Left hip bone, fragment 2"},
+            {"labelID": 4, "SegmentLabel": "Right hip bone"},
+        ],
+    )
     assert_came_back(read_label_map(path, LABELS), series.grid, split)
 
 
@@ -92,10 +100,14 @@ def test_a_segment_that_nobody_named_is_refused_with_what_was_expected(
     series: Series, tmp_path: Path
 ) -> None:
     assert series.grid
-    path = dcmqi_seg(tmp_path, renumbered(v11=1, v12=2), [
-        {"labelID": 1, "SegmentLabel": "Left hip bone, fragment 1"},
-        {"labelID": 2, "SegmentLabel": "Segment_4"},
-    ])  # fmt: skip
+    path = dcmqi_seg(
+        tmp_path,
+        renumbered(v11=1, v12=2),
+        [
+            {"labelID": 1, "SegmentLabel": "Left hip bone, fragment 1"},
+            {"labelID": 2, "SegmentLabel": "Segment_4"},
+        ],
+    )
     with pytest.raises(UnsuitableError, match=r"expected segments of Left hip.*got 'Segment_4' \(Tissue\)"):
         read_label_map(path, LABELS)
 

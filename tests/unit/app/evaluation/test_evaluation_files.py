@@ -23,7 +23,9 @@ from operators.dicom.seg.value_mapping import values_of
 from operators.errors import UnreadableError, UnsuitableError, UsageError
 from operators.geometry.regridding import onto_grid, widened
 from operators.geometry.volume import Grid, LabelMap
-from operators.packages.packages import Code, Label
+from operators.packages.packages import Label
+from operators.packages.structures import Code
+from tests.support.labels import made_label
 
 ANATOMY, BONE = Code("91723000", "SCT", "Anatomical Structure"), Code("29836001", "SCT", "Hip")
 LEFT, RIGHT = Code("7771000", "SCT", "Left"), Code("24028007", "SCT", "Right")
@@ -31,7 +33,7 @@ AFFINE_RAS = np.diag([-0.8, -0.8, 2.0, 1.0])
 
 
 def label(name: str, first: int, side: Code) -> Label:
-    return Label(name, name, first, first + 2, ANATOMY, BONE, side, (1, 2, 3), name, name, 1.0)
+    return made_label(name, name, first, first + 2, side, type_=BONE)
 
 
 LABELS = (label("left", 1, LEFT), label("right", 4, RIGHT))

@@ -16,14 +16,15 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from app.evaluation.case_pairing import pairs
 from app.evaluation.comparison import run_evaluation
 from app.files.label_files import is_label_file
-from operators.packages.packages import Code, Label
+from operators.packages.structures import Code
+from tests.support.labels import made_label
 
 ANATOMY, LESION = (
     ("91723000", "SCT", "Anatomical Structure"),
     ("49755003", "SCT", "Morphologically Abnormal Structure"),
 )
 FRACTURE, BONE, LEFT = ("72704001", "SCT", "Fracture"), ("29836001", "SCT", "Hip"), ("7771000", "SCT", "Left")
-LABELS = (Label("left", "left", 11, 20, Code(*ANATOMY), Code(*BONE), Code(*LEFT), (1, 2, 3), "l", "l", 1.0),)
+LABELS = (made_label("left", "left", 11, 20, Code(*LEFT), type_=Code(*BONE)),)
 SHAPE = (6, 16, 16)
 
 
@@ -75,9 +76,20 @@ def fragment(number: int, order: int) -> SegmentDescription:
 
 def write(path: Path, slices: list[Dataset], planes: NDArray[np.uint8]) -> Path:
     seg = Segmentation(
-        slices, planes, "BINARY", [fragment(1, 1), fragment(2, 2)], generate_uid(), 2, generate_uid(), 1,
-        "maker", "model", "1", "0", omit_empty_frames=True,
-    )  # fmt: skip
+        slices,
+        planes,
+        "BINARY",
+        [fragment(1, 1), fragment(2, 2)],
+        generate_uid(),
+        2,
+        generate_uid(),
+        1,
+        "maker",
+        "model",
+        "1",
+        "0",
+        omit_empty_frames=True,
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     seg.save_as(path)
     return path

@@ -99,9 +99,11 @@ def test_a_seg_is_exported_by_a_command_with_its_colours_and_names(tmp_path: Pat
         execute(app, ["export", str(seg), "-o", str(tmp_path / "out"), "--files", "ply", "--files", "nifti"])
     assert ended.value.code == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "1-left_hip_bone_fragment_1.ply", "2-left_hip_bone_fragment_2.ply",
-        "bones_dseg.nii.gz", "bones_dseg.tsv",
-    ]  # fmt: skip
+        "1-left_hip_bone_fragment_1.ply",
+        "2-left_hip_bone_fragment_2.ply",
+        "bones_dseg.nii.gz",
+        "bones_dseg.tsv",
+    ]
     assert_closed_around(trimesh.load_mesh(tmp_path / "out" / "2-left_hip_bone_fragment_2.ply"), 12)
     _, (_, second) = parts_of_file(seg)
     np.testing.assert_allclose(second.rgb, (10, 200, 30), atol=1)
@@ -132,8 +134,10 @@ def test_a_run_writes_the_formats_that_are_set_and_the_next_run_removes_them(tmp
         (row,) = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["series"]
         left.append((row["files"], sorted(path.name for path in tmp_path.glob("out/files/*"))))
     assert left[0][0] == [
-        "files/11-left_hip_bone_fragment_1.stl", "files/12-left_hip_bone_fragment_2.stl",
-        "files/bones_dseg.nii.gz", "files/bones_dseg.tsv",
-    ]  # fmt: skip
+        "files/11-left_hip_bone_fragment_1.stl",
+        "files/12-left_hip_bone_fragment_2.stl",
+        "files/bones_dseg.nii.gz",
+        "files/bones_dseg.tsv",
+    ]
     assert [f"files/{name}" for name in left[0][1]] == left[0][0]
     assert left[1] == ([], [])

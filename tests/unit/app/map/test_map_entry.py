@@ -31,11 +31,13 @@ def image(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "app.json").write_text(json.dumps(manifest))
     (tmp_path / "pkg.json").write_text(json.dumps({"models": []}))
     return {
-        "HOLOSCAN_APPLICATION": str(tmp_path / "app"), "HOLOSCAN_MODEL_PATH": str(tmp_path / "models"),
+        "HOLOSCAN_APPLICATION": str(tmp_path / "app"),
+        "HOLOSCAN_MODEL_PATH": str(tmp_path / "models"),
         "HOLOSCAN_APP_MANIFEST_PATH": str(tmp_path / "app.json"),
         "HOLOSCAN_PKG_MANIFEST_PATH": str(tmp_path / "pkg.json"),
-        "HOLOSCAN_CONFIG_PATH": str(tmp_path / "app.yaml"), "HOLOSCAN_DOCS_PATH": str(tmp_path / "docs"),
-    }  # fmt: skip
+        "HOLOSCAN_CONFIG_PATH": str(tmp_path / "app.yaml"),
+        "HOLOSCAN_DOCS_PATH": str(tmp_path / "docs"),
+    }
 
 
 def application(image: dict[str, str], code: str) -> None:
@@ -80,9 +82,7 @@ def test_sigterm_reaches_the_application(image: dict[str, str], tmp_path: Path) 
         f"import pathlib, signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(6))\n"
         f"pathlib.Path({str(ready)!r}).touch()\nsignal.pause()",
     )
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app.map.entry"], env={**os.environ, **image}, cwd=ROOT
-    )
+    process = subprocess.Popen([sys.executable, "-m", "app.map.entry"], env={**os.environ, **image}, cwd=ROOT)
     while not ready.exists():
         assert process.poll() is None
         time.sleep(0.02)
@@ -152,8 +152,12 @@ def test_a_run_is_healthy_and_a_node_that_does_not_answer_is_not(
 def test_a_missing_manifest_is_named_without_a_traceback(tmp_path: Path) -> None:
     environment = os.environ | {"HOLOSCAN_APP_MANIFEST_PATH": str(tmp_path / "none.json")}
     done = subprocess.run(
-        [sys.executable, "-m", "app.map.entry"], env=environment, cwd=ROOT, capture_output=True, text=True,
+        [sys.executable, "-m", "app.map.entry"],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert "expected a manifest at" in done.stderr

@@ -19,11 +19,21 @@ def records() -> list[SeriesRecord]:
     made = segmentation(blobs(), grid(), bone(11), bone(12, fragment=1))
     return [
         SeriesRecord(
-            "1.2.1", "1.2.2", "", "CT", 7, "selected", "A CT that is read.", ("One slice is missing.",),
-            made, "seg.dcm", "2.25.7", (StageRecord("anatomy", 1.23456, 812.34),),
+            "1.2.1",
+            "1.2.2",
+            "",
+            "CT",
+            7,
+            "selected",
+            "A CT that is read.",
+            ("One slice is missing.",),
+            made,
+            "seg.dcm",
+            "2.25.7",
+            (StageRecord("anatomy", 1.23456, 812.34),),
         ),
         SeriesRecord("1.2.1", "1.2.3", "", "CT", 1, "too_few_slices", "Expected 16 slices or more, got 1."),
-    ]  # fmt: skip
+    ]
 
 
 def content() -> dict[str, Any]:
@@ -48,9 +58,12 @@ def test_every_segment_has_its_codes_volume_and_confidence() -> None:
 
 
 def test_a_probability_is_said_only_where_it_was_calibrated() -> None:
-    plain, sure = records()[0], replace(
-        bone(12, fragment=1), bone_probability=0.98, fracture_probability=0.91, fragment_probability=0.7
-    )  # fmt: skip
+    plain, sure = (
+        records()[0],
+        replace(
+            bone(12, fragment=1), bone_probability=0.98, fracture_probability=0.91, fragment_probability=0.7
+        ),
+    )
     known = replace(segmentation(blobs(), grid(), sure), contacts=(Contact(sure.bone, (1, 2), 0.7),))
     versions = {"osteon": "0.1.0"}
     said, silent = (

@@ -20,7 +20,8 @@ from operators.geometry.volume import LabelMap, Volume
 from operators.measure.flags import judged
 from operators.measure.measuring import measured
 from operators.package_files.package_reader import read_package
-from operators.packages.packages import Code, ModelPackage
+from operators.packages.packages import ModelPackage
+from operators.packages.structures import Code
 from operators.render.fracture_pictures import fracture_pictures
 from operators.render.turntable import turntable
 from operators.segmentation.segmentation import Segment, Segmentation
@@ -60,9 +61,17 @@ def shipped() -> ModelPackage:
 
 def record_of(made: Segmentation) -> SeriesRecord:
     return SeriesRecord(
-        "1.2.1", "1.2.2", "", "CT", 274, "selected", "segmented", segmentation=made,
-        result="segmentation.dcm", measurements="measurements.dcm",
-    )  # fmt: skip
+        "1.2.1",
+        "1.2.2",
+        "",
+        "CT",
+        274,
+        "selected",
+        "segmented",
+        segmentation=made,
+        result="segmentation.dcm",
+        measurements="measurements.dcm",
+    )
 
 
 @pytest.mark.real_data

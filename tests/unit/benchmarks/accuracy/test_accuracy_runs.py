@@ -45,9 +45,7 @@ def test_a_scan_whose_bones_were_not_found_gets_figures_and_a_code(
     assert len(list(tmp_path.glob("*.png"))) == 1
 
 
-def test_a_scan_without_bones_says_how_sure_the_network_was(
-    tmp_path: Path, networks: Networks
-) -> None:
+def test_a_scan_without_bones_says_how_sure_the_network_was(tmp_path: Path, networks: Networks) -> None:
     case = Case("negatives", "water", lambda: soft_scan(np.zeros((30, 30, 30), np.uint8)))
     row = run_case(case, PACKAGE, networks, tmp_path)
     assert row["segments"] == []

@@ -10,17 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from operators.bones.anatomy import (
-    all_clusters,
-    bone_regions,
-    largest_cluster,
-    region_of_interest,
-    sides_plane,
-    without_strays,
-)
+from operators.bones.find import all_clusters, largest_cluster, region_of_interest
+from operators.bones.regions import bone_regions, sides_plane, without_strays
 from operators.bones.sides import MidlinePlane
 from operators.geometry.resampling import interpolate_scalar
 from operators.geometry.volume import Grid
+from operators.packages.packages import Label
 from tests.support.made_packages import COARSE, FINE, centred_affine, made_package, positions
 
 PACKAGE = made_package()
@@ -28,6 +23,10 @@ SHAPE = (40, 36, 32)
 GRID = Grid(SHAPE, centred_affine(np.eye(3) * 2, SHAPE))
 MIDLINE = MidlinePlane(np.array([1.0, 0.0, 0.0]), 0.0)
 X_MM = positions(SHAPE, GRID.ijk_to_lps)[..., 0]
+
+
+def without_minimum(label: Label) -> Label:
+    return replace(label, detection=replace(label.found_by, minimum_ml=0.0))
 
 
 def probabilities(classes: tuple[str, ...], blocks: dict[str, NDArray[np.bool_]]) -> NDArray[np.float32]:
@@ -73,7 +72,7 @@ def test_no_two_bones_overlap_after_interpolation(
     values = np.exp(logits + rng.random(logits.shape, np.float32))
     values /= values.sum(axis=0)
     plane = MidlinePlane(np.array([np.cos(turn), np.sin(turn), 0.0]), 3.0)
-    package = replace(PACKAGE, labels=tuple(replace(label, minimum_ml=0.0) for label in PACKAGE.labels))
+    package = replace(PACKAGE, labels=tuple(without_minimum(label) for label in PACKAGE.labels))
     affine = centred_affine(np.eye(3) * 1.3 + 0.2, (60, 60, 50))
     affine[:3, 3] += shift
     target = Grid((60, 60, 50), affine)
@@ -107,7 +106,7 @@ def test_no_bone_is_made_where_its_side_is_unknown() -> None:
 
 
 def test_no_bone_is_made_of_nothing_where_the_package_asks_for_no_volume() -> None:
-    package = replace(PACKAGE, labels=(replace(PACKAGE.labels[0], minimum_ml=0.0),))
+    package = replace(PACKAGE, labels=(without_minimum(PACKAGE.labels[0]),))
     assert bone_regions(probabilities(FINE, {}), GRID, package.fine, package, MIDLINE) == ()
 
 
@@ -153,7 +152,7 @@ def test_all_clusters_as_large_as_the_smallest_bone_may_be_kept() -> None:
     found[50:57, 0:8, 0:8] = True
     speck = found.copy()
     speck[30:32, 10:12, 10:12] = True
-    assert 1000 * PACKAGE.labels[0].minimum_ml > 8 * 64
+    assert 1000 * PACKAGE.labels[0].found_by.minimum_ml > 8 * 64
     np.testing.assert_array_equal(all_clusters(speck, (4.0, 4.0, 4.0), PACKAGE), found)
 
 

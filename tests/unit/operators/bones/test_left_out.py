@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.bones.anatomy import BoneRegion
 from operators.bones.left_out import shown_bones
+from operators.bones.regions import BoneRegion
 from operators.geometry.volume import Grid
 from operators.packages.confidence import UNCALIBRATED, Confidence
 from tests.support.made_packages import made_package

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from operators.bones.anatomy import BoneRegion
 from operators.bones.outlines import outlined
+from operators.bones.regions import BoneRegion
 from operators.geometry.volume import Grid, Volume
 from operators.packages.packages import OutlineRules
 from tests.support.made_packages import centred_affine, made_package, positions

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from operators.bones.anatomy import BoneRegion
 from operators.bones.outlines import OutlinedBone, outlined
+from operators.bones.regions import BoneRegion
 from operators.fragments.assembly import FracturedBone, assemble
-from operators.fragments.watershed import Fragments
+from operators.fragments.evidence import Fragments
 from operators.geometry.volume import Grid, Volume
 from operators.packages.confidence import Confidence
 from operators.packages.packages import Label
@@ -87,8 +87,9 @@ def test_a_package_with_a_calibration_says_how_sure_each_decision_is() -> None:
         assert (segment.bone_probability, segment.fragment_probability) == (0.8, own)
         assert segment.confidence == own
     assert [(contact.bone, contact.fragments) for contact in made.contacts] == [
-        ("side_left", (1, 2)), ("side_left", (2, 3)),
-    ]  # fmt: skip
+        ("side_left", (1, 2)),
+        ("side_left", (2, 3)),
+    ]
     assert [contact.probability for contact in made.contacts] == [0.5, likely]
 
 
@@ -127,13 +128,13 @@ def test_an_intact_bone_bears_the_bones_codes_and_a_fragment_those_of_a_fracture
     )
     intact = FracturedBone(outline(source, RIGHT, far, 0.9), plain((in_bone(LPS) > 0).astype(np.uint16)), far)
     result = assemble(source, (fractured(2, source), intact), PACKAGE)
-    left, right = LEFT.laterality, RIGHT.laterality
+    left, right = LEFT.structure.laterality, RIGHT.structure.laterality
     assert codes(result) == [
         (11, "Left bone fragment 1", 1, LESION, FRACTURE, left),
         (12, "Left bone fragment 2", 2, LESION, FRACTURE, left),
-        (21, "Right bone", None, RIGHT.category, RIGHT.type, right),
+        (21, "Right bone", None, RIGHT.structure.category, RIGHT.structure.type, right),
     ]
-    assert {segment.region for segment in result.segments} == {LEFT.type}
+    assert {segment.region for segment in result.segments} == {LEFT.structure.type}
     assert [segment.network_mean for segment in result.segments] == [0.8, 0.8, 0.9]
     assert len({segment.rgb for segment in result.segments}) == 3
     assert result.warnings == ()

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.fragments.watershed import FractureEvidence, by_size, split
+from operators.fragments.evidence import FractureEvidence
+from operators.fragments.fragments import split
+from operators.fragments.watershed import by_size
 from operators.packages.confidence import CERTAIN
 from operators.packages.packages import FragmentRules
 
@@ -158,7 +160,9 @@ def test_the_fragments_cover_exactly_the_bone(seed: int, fill: float, contact_sh
 
 @settings(max_examples=40, deadline=None)
 @given(
-    seed=st.integers(0, 100_000), contact_share=st.floats(0.1, 0.9), others_share=st.floats(0, 0.5),
+    seed=st.integers(0, 100_000),
+    contact_share=st.floats(0.1, 0.9),
+    others_share=st.floats(0, 0.5),
     least=st.floats(0, 4),
 )
 def test_no_piece_and_no_bone_is_shown_as_fractured_with_lower_odds_than_the_least(

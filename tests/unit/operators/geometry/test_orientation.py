@@ -40,7 +40,9 @@ def test_oblique_axes_go_to_the_nearest_direction() -> None:
     assert sorted(turn.axes) == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("letters", "right"), [("LPS", True), ("RAI", True), ("LRS", False), ("LPSS", False),
-                                                ("", False), ("LPX", False)])
+@pytest.mark.parametrize(
+    ("letters", "right"),
+    [("LPS", True), ("RAI", True), ("LRS", False), ("LPSS", False), ("", False), ("LPX", False)],
+)
 def test_three_different_directions_are_an_orientation(letters: str, right: bool) -> None:
     assert is_orientation(letters) is right

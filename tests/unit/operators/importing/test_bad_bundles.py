@@ -63,84 +63,119 @@ def called(path: Path) -> None:
 
 BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a network of its own": (
-        with_value("network_def", {"_target_": "scripts.net.CrystalBall"}), "architecture_unknown",
+        with_value("network_def", {"_target_": "scripts.net.CrystalBall"}),
+        "architecture_unknown",
         "scripts.net.CrystalBall",
     ),
     "a network by MONAI's name in another library": (
-        with_value("network_def", {"_target_": "elsewhere.UNet"}), "architecture_unknown", "elsewhere.UNet",
+        with_value("network_def", {"_target_": "elsewhere.UNet"}),
+        "architecture_unknown",
+        "elsewhere.UNet",
     ),
     "an argument that MONAI does not have": (
         lambda f: changed(inference(f), lambda c: c["network_def"].update(crystal=1)),
-        "architecture_unknown", "crystal",
+        "architecture_unknown",
+        "crystal",
     ),
     "two channels": (
         lambda f: changed(inference(f), lambda c: c["network_def"].update(in_channels=2)),
-        "channels_unsupported", "got 2",
+        "channels_unsupported",
+        "got 2",
     ),
     "slices": (
         lambda f: changed(inference(f), lambda c: c["network_def"].update(spatial_dims=2)),
-        "architecture_unknown", "three dimensions",
+        "architecture_unknown",
+        "three dimensions",
     ),
     "a network for MR": (
-        lambda f: changed(f / "configs" / "metadata.json", lambda m: m["network_data_format"]["inputs"][
-            "image"].update(modality="MR")), "modality_unsupported", "MR",
+        lambda f: changed(
+            f / "configs" / "metadata.json",
+            lambda m: m["network_data_format"]["inputs"]["image"].update(modality="MR"),
+        ),
+        "modality_unsupported",
+        "MR",
     ),
     "a transform of its own": (
-        lambda f: with_first(f, _target_="scripts.transforms.Magicd"), "preprocessing_unsupported",
+        lambda f: with_first(f, _target_="scripts.transforms.Magicd"),
+        "preprocessing_unsupported",
         "scripts.transforms.Magicd",
     ),
     "an expression that runs": (
         lambda f: with_first(f, a_min="$__import__('os').system('touch called')"),
-        "preprocessing_unsupported", "nothing of a bundle is executed",
+        "preprocessing_unsupported",
+        "nothing of a bundle is executed",
     ),
     "an expression of an attribute": (
-        lambda f: with_first(f, a_min="$(1).__class__"), "preprocessing_unsupported", "__class__",
+        lambda f: with_first(f, a_min="$(1).__class__"),
+        "preprocessing_unsupported",
+        "__class__",
     ),
     "a lambda": (
         with_last(lambda rows: rows.append({"_target_": "Lambdad", "func": "$lambda x: x"})),
-        "preprocessing_unsupported", "lambda x: x",
+        "preprocessing_unsupported",
+        "lambda x: x",
     ),
     "an unusual argument": (
-        lambda f: with_first(f, channel_wise=True), "preprocessing_unsupported", "channel_wise",
+        lambda f: with_first(f, channel_wise=True),
+        "preprocessing_unsupported",
+        "channel_wise",
     ),
     "no spacing": (
         lambda f: changed(inference(f), lambda c: c["preprocessing"]["transforms"].pop(3)),
-        "preprocessing_unsupported", "one Spacing",
+        "preprocessing_unsupported",
+        "one Spacing",
     ),
     "another order after the network": (
-        with_last(lambda rows: rows.reverse()), "preprocessing_unsupported", "in one of the orders",
+        with_last(lambda rows: rows.reverse()),
+        "preprocessing_unsupported",
+        "in one of the orders",
     ),
     "labels that are mixed": (
-        with_last(lambda rows: rows.insert(1, rows.pop(2))), "preprocessing_unsupported", "got mixed",
+        with_last(lambda rows: rows.insert(1, rows.pop(2))),
+        "preprocessing_unsupported",
+        "got mixed",
     ),
     "another inferer": (
-        with_value("inferer", {"_target_": "SimpleInferer"}), "preprocessing_unsupported", "SimpleInferer",
+        with_value("inferer", {"_target_": "SimpleInferer"}),
+        "preprocessing_unsupported",
+        "SimpleInferer",
     ),
     "a patch of the image's size": (
         lambda f: changed(inference(f), lambda c: c["inferer"].update(roi_size=[16, 16, -1])),
-        "preprocessing_unsupported", "expected a patch",
+        "preprocessing_unsupported",
+        "expected a patch",
     ),
     "a reference to itself": (with_value("network_def", "@network_def"), "plans_unreadable", "configs"),
     "a reference to nothing": (with_value("network_def", "@nothing"), "plans_unreadable", "nothing"),
     "no network": (
-        lambda f: changed(inference(f), lambda c: c.pop("network_def")), "plans_unreadable", "configs",
+        lambda f: changed(inference(f), lambda c: c.pop("network_def")),
+        "plans_unreadable",
+        "configs",
     ),
     "a configuration that is no JSON": (
-        lambda f: inference(f).write_text("{"), "plans_unreadable", "configs",
+        lambda f: inference(f).write_text("{"),
+        "plans_unreadable",
+        "configs",
     ),
     "names of other channels": (
-        lambda f: changed(f / "configs" / "metadata.json", lambda m: m["network_data_format"]["outputs"][
-            "pred"]["channel_def"].update({"7": "more"})), "plans_unreadable", "3 channels",
+        lambda f: changed(
+            f / "configs" / "metadata.json",
+            lambda m: m["network_data_format"]["outputs"]["pred"]["channel_def"].update({"7": "more"}),
+        ),
+        "plans_unreadable",
+        "3 channels",
     ),
     "no weights": (lambda f: weights(f).unlink(), "fold_missing", "models/model.pt"),
     "a pickle that calls": (lambda f: called(weights(f)), "pickle_forbidden", "print"),
     "TorchScript": (
         lambda f: torch.jit.save(torch.jit.script(torch.nn.Conv3d(1, 1, 1)), weights(f)),
-        "pickle_unreadable", "model.pt",
+        "pickle_unreadable",
+        "model.pt",
     ),
     "weights of another network": (
         lambda f: changed(inference(f), lambda c: c["network_def"].update(channels=[4, 8, 16])),
-        "weights_do_not_fit", "models/model.pt",
+        "weights_do_not_fit",
+        "models/model.pt",
     ),
 }
 

@@ -68,50 +68,73 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a folder that is no model": (lambda f: (f / "plans.json").unlink(), "no_model", "none of them"),
     "no folds": (lambda f: (f / "fold_0").rename(f / "old"), "fold_missing", "got no folds"),
     "a fold without its weights": (
-        lambda f: checkpoint(f).unlink(), "fold_missing", "fold_0/checkpoint_final.pth",
+        lambda f: checkpoint(f).unlink(),
+        "fold_missing",
+        "fold_0/checkpoint_final.pth",
     ),
     "a pickle that calls": (lambda f: with_code(checkpoint(f)), "pickle_forbidden", "posix.system"),
     "a damaged checkpoint": (
-        lambda f: checkpoint(f).write_bytes(checkpoint(f).read_bytes()[:5000]), "pickle_unreadable",
+        lambda f: checkpoint(f).write_bytes(checkpoint(f).read_bytes()[:5000]),
+        "pickle_unreadable",
         "checkpoint_final.pth",
     ),
     "weights of another network": (
-        lambda f: changed(f / "plans.json", lambda p: inner(p)["architecture"]["arch_kwargs"].update(
-            features_per_stage=[4, 8, 16])), "weights_do_not_fit", "fold_0/checkpoint_final.pth",
+        lambda f: changed(
+            f / "plans.json",
+            lambda p: inner(p)["architecture"]["arch_kwargs"].update(features_per_stage=[4, 8, 16]),
+        ),
+        "weights_do_not_fit",
+        "fold_0/checkpoint_final.pth",
     ),
     "a tensor that is missing": (
-        lambda f: drop_tensor(checkpoint(f)), "weights_do_not_fit", "1 tensors are missing",
+        lambda f: drop_tensor(checkpoint(f)),
+        "weights_do_not_fit",
+        "1 tensors are missing",
     ),
     "an unknown architecture": (
-        lambda f: changed(f / "plans.json", lambda p: inner(p)["architecture"].update(
-            network_class_name="somebody.CrystalBall")), "architecture_unknown", "CrystalBall",
+        lambda f: changed(
+            f / "plans.json",
+            lambda p: inner(p)["architecture"].update(network_class_name="somebody.CrystalBall"),
+        ),
+        "architecture_unknown",
+        "CrystalBall",
     ),
     "an unusual argument": (
-        lambda f: changed(f / "plans.json", lambda p: inner(p)["architecture"]["arch_kwargs"].update(
-            nonlin_first=True)), "architecture_unknown", "nonlin_first",
+        lambda f: changed(
+            f / "plans.json", lambda p: inner(p)["architecture"]["arch_kwargs"].update(nonlin_first=True)
+        ),
+        "architecture_unknown",
+        "nonlin_first",
     ),
     "a cascade without its stage before": (
         lambda f: changed(f / "plans.json", lambda p: inner(p).update(previous_stage="3d_lowres")),
-        "previous_missing", "give it by --previous",
+        "previous_missing",
+        "give it by --previous",
     ),
     "two channels": (
         lambda f: changed(f / "dataset.json", lambda d: d["channel_names"].update({"1": "PET"})),
-        "channels_unsupported", "got 2",
+        "channels_unsupported",
+        "got 2",
     ),
     "an unknown normalisation": (
         lambda f: changed(f / "plans.json", lambda p: inner(p).update(normalization_schemes=["Own"])),
-        "preprocessing_unsupported", "Own",
+        "preprocessing_unsupported",
+        "Own",
     ),
     "an unknown resampling": (
         lambda f: changed(f / "plans.json", lambda p: inner(p).update(resampling_fn_data="own")),
-        "preprocessing_unsupported", "own",
+        "preprocessing_unsupported",
+        "own",
     ),
     "plans without a patch": (
-        lambda f: changed(f / "plans.json", lambda p: inner(p).pop("patch_size")), "plans_unreadable",
+        lambda f: changed(f / "plans.json", lambda p: inner(p).pop("patch_size")),
+        "plans_unreadable",
         "patch_size",
     ),
     "plans that are no JSON": (
-        lambda f: (f / "plans.json").write_text("{"), "plans_unreadable", "plans.json",
+        lambda f: (f / "plans.json").write_text("{"),
+        "plans_unreadable",
+        "plans.json",
     ),
 }
 
@@ -202,16 +225,19 @@ def v1_file(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 BAD_V1: dict[str, tuple[Callable[[Path], object], str]] = {
     "plans that call": (
-        lambda f: (f / "plans.pkl").write_bytes(pickle.dumps({"a": Path("x")})), "pickle_forbidden",
+        lambda f: (f / "plans.pkl").write_bytes(pickle.dumps({"a": Path("x")})),
+        "pickle_forbidden",
     ),
     "a cascade without its stage before": (
-        lambda f: v1_file(f, lambda c: c.update(name="nnUNetTrainerV2CascadeFullRes")), "previous_missing",
+        lambda f: v1_file(f, lambda c: c.update(name="nnUNetTrainerV2CascadeFullRes")),
+        "previous_missing",
     ),
     "another trainer": (lambda f: v1_file(f, lambda c: c.update(name="OwnTrainer")), "architecture_unknown"),
     "no word of its stage": (lambda f: v1_file(f, lambda c: c.pop("init")), "plans_unreadable"),
     "plans that are none": (lambda f: (f / "plans.pkl").write_bytes(b"(lp0"), "pickle_unreadable"),
     "a checkpoint without its pickle": (
-        lambda f: (f / "fold_0" / "model_final_checkpoint.model.pkl").unlink(), "pickle_unreadable",
+        lambda f: (f / "fold_0" / "model_final_checkpoint.model.pkl").unlink(),
+        "pickle_unreadable",
     ),
 }
 

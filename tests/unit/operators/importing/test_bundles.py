@@ -28,9 +28,14 @@ from tests.support.made_nnunet import made_image
 
 AFFINES = {
     # Turned by some degrees, columns to posterior, slices from the top
-    "turned": np.array([
-        [0.0, -0.99, 0.05, 30.0], [1.08, 0.0, 0.1, -20.0], [0.05, 0.08, -2.0, 12.0], [0.0, 0.0, 0.0, 1.0],
-    ]),
+    "turned": np.array(
+        [
+            [0.0, -0.99, 0.05, 30.0],
+            [1.08, 0.0, 0.1, -20.0],
+            [0.05, 0.08, -2.0, 12.0],
+            [0.0, 0.0, 0.0, 1.0],
+        ]
+    ),
     # Spacings that divide those of the networks: many places lie halfway between voxels
     "straight": np.diag([-1.0, 1.1, 2.0, 1.0]),
     "sheared": np.array([[1.0, 0, 0, 5], [0, 1.1, 0.5, 3], [0, 0, 2.0, 1], [0, 0, 0, 1]]),

@@ -120,19 +120,27 @@ BAD_BEFORE: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "it has a stage before, too": (third_stage, "cascade_unsupported", "two stages"),
     "it calls": (lambda low: with_code(checkpoint(low)), "pickle_forbidden", "print"),
     "it has other tensors": (
-        lambda low: drop_tensor(checkpoint(low)), "weights_do_not_fit", "1 tensors are missing",
+        lambda low: drop_tensor(checkpoint(low)),
+        "weights_do_not_fit",
+        "1 tensors are missing",
     ),
 }
 # What is wrong with the cascade's own configuration
 BAD_PLANS: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
     "a stage before that is no name": (
-        lambda own: own.update(previous_stage="../x"), "plans_unreadable", "../x",
+        lambda own: own.update(previous_stage="../x"),
+        "plans_unreadable",
+        "../x",
     ),
     "labels resampled in a way of their own": (
-        lambda own: own.update(resampling_fn_seg="own"), "preprocessing_unsupported", "own",
+        lambda own: own.update(resampling_fn_seg="own"),
+        "preprocessing_unsupported",
+        "own",
     ),
     "labels mixed across slices": (
-        lambda own: own["resampling_fn_seg_kwargs"].update(order_z=1), "preprocessing_unsupported", "order 1",
+        lambda own: own["resampling_fn_seg_kwargs"].update(order_z=1),
+        "preprocessing_unsupported",
+        "order 1",
     ),
 }
 

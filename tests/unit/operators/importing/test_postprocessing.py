@@ -22,7 +22,7 @@ from operators.importing.published import PublishedModel, Wanted
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_package
-from operators.packages.plans import DirectPackage
+from operators.packages.plans import NnUNetPackage
 from operators.pipelines.pipeline_table import segment
 from tests.support.made_nnunet import CASES, made_image, write_v2
 from tests.support.made_nnunet_v1 import V1_CASES, write_v1
@@ -39,7 +39,8 @@ V1: dict[str, tuple[dict[str, Any], list[Largest]]] = {
         [Largest((value,), 1) for value in (1, 2, 3)],
     ),
     "joined_then_each": (
-        {"for_which_classes": [[1, 2], 3, 1]}, [Largest((1, 2), 1), Largest((3,), 1), Largest((1,), 1)],
+        {"for_which_classes": [[1, 2], 3, 1]},
+        [Largest((1, 2), 1), Largest((3,), 1), Largest((1,), 1)],
     ),
     "large_ones_stay": (
         {"for_which_classes": [1, [2, 3]], "min_valid_object_sizes": "{1: 40.0, (2, 3): 100.0}"},
@@ -158,7 +159,7 @@ def test_the_package_says_it_and_its_labels_are_the_originals_so_treated(v1: Pat
     labels = label_rows(model.values, named_table(str(tmp_path / "table.toml")), by_value=True)
     path = install(model, NewPackage("made", "Made", labels[1:], "LPS"), tmp_path / "models") / "package.toml"
     package = read_package(path)
-    assert isinstance(package, DirectPackage)
+    assert isinstance(package, NnUNetPackage)
     assert package.stages[0].largest == (Largest((1, 2), 1, 400.0), Largest((2,), 1, 60.0))
     volume = axial(V1_CASES[0], made_image())
     result = segment(volume, package, Networks(Device("torch", threads=1)), lambda *_: None)
@@ -177,7 +178,7 @@ def test_an_endless_size_is_written_and_read(v1: Path, tmp_path: Path) -> None:
     rows = label_rows(model.values, named_table("ctpelvic1k"), by_value=True)
     path = install(model, NewPackage("made", "Made", rows, "LPS"), tmp_path / "models") / "package.toml"
     package = read_package(path)
-    assert isinstance(package, DirectPackage)
+    assert isinstance(package, NnUNetPackage)
     assert package.stages[0].largest == (Largest((1,), 1, inf),)
     path.write_text(path.read_text().replace("connected = 1", "connected = 4"))
     with pytest.raises(ModelError, match="connected of 1, 2 or 3"):

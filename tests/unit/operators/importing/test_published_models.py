@@ -80,8 +80,9 @@ def test_the_labels_are_those_of_the_original(case: Case, runtime: str, tmp_path
     assert_labels_of_original(result, expected)
 
 
-@pytest.mark.parametrize("case", [case for case in ALL if case.name in ("plain", "slices", "cascade")],
-                         ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [case for case in ALL if case.name in ("plain", "slices", "cascade")], ids=lambda case: case.name
+)
 def test_the_fast_mode_finds_the_same_classes_and_says_how_it_ran(case: Case, tmp_path: Path) -> None:
     package = read_package(installed(case, tmp_path) / "package.toml")
     networks = Networks(Device("torch", threads=1), "fast")
@@ -112,8 +113,9 @@ def test_what_a_cascade_reads_of_its_first_stage_has_the_originals_sums_where_it
         assert_labels_of_original(result, REFERENCES[f"{case.name}.labels"].transpose(2, 1, 0))
 
 
-@pytest.mark.parametrize("case", [case for case in ALL if case.name in ("plain", "cascade")],
-                         ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [case for case in ALL if case.name in ("plain", "cascade")], ids=lambda case: case.name
+)
 def test_labels_made_while_the_next_rows_are_run_are_the_same(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from operators.geometry.volume import LabelMap
 from operators.measure.measuring import measured
 from operators.measure.mirrored_side import displacement
-from operators.packages.packages import Code
+from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.segmentation import Segment, Segmentation
 from operators.segmentation.summary import NOTICE, summary

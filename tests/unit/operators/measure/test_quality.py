@@ -14,10 +14,12 @@ from operators.geometry.volume import Grid, LabelMap, Volume
 from operators.measure.flags import CUT, DOUBTFUL, IMPLAUSIBLE, MEANINGS, METAL, THICK, judged
 from operators.measure.measuring import measured
 from operators.package_files.package_reader import package_of, read_package
-from operators.packages.packages import Code, Label, QualityRules
+from operators.packages.packages import Label, QualityRules
+from operators.packages.structures import Code
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
 from operators.segmentation.summary import summary
-from tests.support.seg_cases import ANATOMY, BONE, LEFT, bone, package
+from tests.support.labels import made_label
+from tests.support.seg_cases import BONE, LEFT, bone, package
 
 RIGHT = Code("24028007", "SCT", "Right")
 SHAPE = (60, 60, 40)
@@ -25,8 +27,9 @@ NOISE = np.random.default_rng(5).normal(0, 10, SHAPE)
 
 
 def label(name: str, first: int, side: Code) -> Label:
-    made = Label(name, name, first, first + 9, ANATOMY, BONE, side, (1, 2, 3), "bone", "bone", 0.0)
-    return replace(made, plausible_ml=(5.0, 20.0), plausible_mm=(25.0, 60.0))
+    made = made_label(name, name, first, first + 9, side, type_=BONE)
+    plausible = replace(made.structure, plausible_ml=(5.0, 20.0), plausible_mm=(25.0, 60.0))
+    return replace(made, structure=plausible)
 
 
 SURE = {"bone_probability": 0.97, "fracture_probability": 0.1}
@@ -195,10 +198,10 @@ def test_the_summary_says_every_flag() -> None:
 def test_shipped_packages_say_what_is_plausible_and_a_wrong_range_is_refused() -> None:
     folder = Path(__file__).resolve().parents[4] / "models" / "pelvis"
     made = read_package(folder / "package.toml")
-    assert all(label.plausible_ml and label.plausible_mm for label in made.labels)
+    assert all(label.structure.plausible_ml and label.structure.plausible_mm for label in made.labels)
     assert made.quality.thickest_mm > 0
     table = tomllib.loads((folder / "package.toml").read_text(encoding="utf-8"))
-    with pytest.raises(TypeError, match="thickest"):
+    with pytest.raises(ValueError, match="thickest"):
         package_of(table | {"quality": {"thickest": 3.0}}, folder)
     table["labels"][0]["plausible_ml"] = [410.0, 85.0]
     with pytest.raises(ValueError, match="a least and a greatest size"):

@@ -28,7 +28,8 @@ def network_for(patch: tuple[int, ...]) -> nn.Module:
     for number in range(DEPTH):
         layers += [
             CONVOLUTIONS[len(patch)](CHANNELS if number else 1, CHANNELS, 3, padding=1),
-            NORMS[len(patch)](CHANNELS, affine=True), nn.LeakyReLU(0.01),
+            NORMS[len(patch)](CHANNELS, affine=True),
+            nn.LeakyReLU(0.01),
         ]
     return nn.Sequential(*layers).eval()
 

@@ -12,7 +12,7 @@ from operators.memory import memory_bytes
 from operators.networks import runtimes
 from operators.networks.footprint import least_bytes
 from operators.networks.runtimes import Device, load_network
-from operators.package_files.package_reader import read_fracture_package
+from operators.package_files.package_reader import read_coarse_to_fine_package
 from operators.packages.packages import NetworkSpec
 from tests.support.made_packages import write_package
 
@@ -21,7 +21,7 @@ from tests.support.made_packages import write_package
 def spec(tmp_path: Path) -> NetworkSpec:
     """A small network: 4, 8 and 8 features on a patch of 16x16x16."""
     write_package(tmp_path / "bones")
-    return read_fracture_package(tmp_path / "bones" / "package.toml").coarse
+    return read_coarse_to_fine_package(tmp_path / "bones" / "package.toml").coarse
 
 
 def test_the_largest_layer_counts(spec: NetworkSpec) -> None:
@@ -46,10 +46,14 @@ def test_a_patch_beyond_any_machine_is_refused_without_taking_memory(spec: Netwo
     assert error.value.code == "memory_too_small"
 
 
-@pytest.mark.parametrize(("line", "file"), [
-    ("0::/one/two", "one/memory.max"), ("5:memory:/one", "memory/one/memory.limit_in_bytes"),
-    ("0::/of/the/machine", "memory.max"),
-])
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("0::/one/two", "one/memory.max"),
+        ("5:memory:/one", "memory/one/memory.limit_in_bytes"),
+        ("0::/of/the/machine", "memory.max"),
+    ],
+)
 def test_a_control_groups_limit_holds(line: str, file: str, tmp_path: Path) -> None:
     own, groups = tmp_path / "cgroup", tmp_path / "groups"
     own.write_text(line + "\n")

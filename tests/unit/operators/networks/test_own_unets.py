@@ -19,10 +19,16 @@ def monai_unet(dimensions: int) -> nn.Module:
     from monai.networks.nets import DynUNet
 
     return DynUNet(
-        dimensions, 2, 3, kernel_size=[3] * 4, strides=[1, 2, 2, 2], upsample_kernel_size=[2] * 3,
-        filters=FILTERS, norm_name=("INSTANCE", {"affine": True}),
+        dimensions,
+        2,
+        3,
+        kernel_size=[3] * 4,
+        strides=[1, 2, 2, 2],
+        upsample_kernel_size=[2] * 3,
+        filters=FILTERS,
+        norm_name=("INSTANCE", {"affine": True}),
         act_name=("leakyrelu", {"negative_slope": 0.01}),
-    )  # fmt: skip
+    )
 
 
 @dimensions
@@ -32,14 +38,18 @@ def test_the_plain_unet_says_what_dynunet_says(dimensions: int) -> None:
     monai = monai_unet(dimensions).eval()
     theirs = {name: value for name, value in monai.state_dict().items() if "skip_layers" not in name}
     parts = {
-        "encoder.stages.0.0.": "input_block.", "encoder.stages.3.0.": "bottleneck.",
-        "encoder.stages.1.0.": "downsamples.0.", "encoder.stages.2.0.": "downsamples.1.",
+        "encoder.stages.0.0.": "input_block.",
+        "encoder.stages.3.0.": "bottleneck.",
+        "encoder.stages.1.0.": "downsamples.0.",
+        "encoder.stages.2.0.": "downsamples.1.",
         "decoder.head.": "output_block.conv.conv.",
         **{f"decoder.transpconvs.{n}.": f"upsamples.{n}.transp_conv.conv." for n in range(3)},
         **{f"decoder.stages.{n}.": f"upsamples.{n}.conv_block." for n in range(3)},
-        "convs.0.conv": "conv1.conv", "convs.1.conv": "conv2.conv",
-        "convs.0.norm": "norm1", "convs.1.norm": "norm2",
-    }  # fmt: skip
+        "convs.0.conv": "conv1.conv",
+        "convs.1.conv": "conv2.conv",
+        "convs.0.norm": "norm1",
+        "convs.1.norm": "norm2",
+    }
     state = {}
     for name in own.state_dict():
         there = name

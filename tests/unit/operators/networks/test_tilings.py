@@ -22,8 +22,17 @@ from operators.packages.plans import Recipe, Resampling, Stage
 Array = NDArray[np.float32]
 ARGUMENTS = {"strides": ((1, 1, 1), (2, 2, 2), (1, 2, 2))}
 SPEC = NetworkSpec(
-    "fold_0", "nnunet_plain", ARGUMENTS, Path("w"), "0", (1.0, 1.0, 1.0), (16, 16, 24), (-350.0, 900.0),
-    ("background", "bone"), normalisation=Normalisation("ct", 100.0, 200.0), precision="f32",
+    "fold_0",
+    "nnunet_plain",
+    ARGUMENTS,
+    Path("w"),
+    "0",
+    (1.0, 1.0, 1.0),
+    (16, 16, 24),
+    (-350.0, 900.0),
+    ("background", "bone"),
+    normalisation=Normalisation("ct", 100.0, 200.0),
+    precision="f32",
 )
 RECIPE = Recipe("LPS", (0, 1, 2), Resampling(3), Resampling(1), mirror_axes=(0, 2))
 STAGE = Stage((SPEC,), RECIPE)

@@ -21,7 +21,7 @@ from operators.nnunet.zoom import (
 )
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import NetworkSpec, Normalisation
-from operators.packages.plans import DirectPackage, Resampling
+from operators.packages.plans import NnUNetPackage, Resampling
 
 TEXT = """
 name = "made"
@@ -98,22 +98,26 @@ BROKEN = {
 
 
 # The stage before, and how its one class comes into the network
-CASCADE = (
-    TEXT.replace('classes = ["background", "bone"]', 'classes = ["background", "bone"]\nguide = ["bone"]')
-    + TEXT[TEXT.index("[network]") : TEXT.index("[[labels]]")]
-    .replace("[network]", "[previous.network]")
-    .replace("[recipe]", "[previous.recipe]")
-    .replace("[[folds]]", "[[previous.folds]]")
-    .replace('"fold_0', '"previous_fold_0')
+CASCADE = TEXT.replace(
+    'classes = ["background", "bone"]', 'classes = ["background", "bone"]\nguide = ["bone"]'
+) + TEXT[TEXT.index("[network]") : TEXT.index("[[labels]]")].replace(
+    "[network]", "[previous.network]"
+).replace("[recipe]", "[previous.recipe]").replace("[[folds]]", "[[previous.folds]]").replace(
+    '"fold_0', '"previous_fold_0'
 )
 BROKEN_CASCADES = {
     "a class that the stage before does not give": ('guide = ["bone"]', 'guide = ["skin"]', "network.guide"),
     "a stage before that nobody reads": ('guide = ["bone"]', "guide = []", "network.guide"),
-    "a stage before under another name": ("[previous.", "[former.", "network.guide"),
+    "a stage before under another name": ("[previous.", "[former.", "former: expected no such key"),
     "no room for the guide": ("outputs = 2 }", "outputs = 2, inputs = 1 }", "networks.fold_0"),
-    "a stage before without weights": ('"previous_fold_0.safetensors"', "7", "weights as the name of a file"),
+    "a stage before without weights": (
+        '"previous_fold_0.safetensors"',
+        "7",
+        "previous_fold_0.weights: expected a text",
+    ),
     "labels mixed across slices": (
-        "regions = []", "regions = []\nguide = { order = 1, order_across = 1, separate = \"auto\" }",
+        "regions = []",
+        'regions = []\nguide = { order = 1, order_across = 1, separate = "auto" }',
         "recipe.guide.order_across",
     ),
 }
@@ -126,9 +130,9 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def made(folder: Path) -> DirectPackage:
+def made(folder: Path) -> NnUNetPackage:
     package = read_package(written(folder, TEXT))
-    assert isinstance(package, DirectPackage)
+    assert isinstance(package, NnUNetPackage)
     return package
 
 
@@ -154,7 +158,7 @@ def test_a_broken_package_is_refused_with_what_was_wrong(tmp_path: Path, what: s
 
 def test_a_cascade_is_read_in_the_order_in_which_it_runs(tmp_path: Path) -> None:
     package = read_package(written(tmp_path, CASCADE))
-    assert isinstance(package, DirectPackage)
+    assert isinstance(package, NnUNetPackage)
     assert [spec.name for spec in package.networks] == ["previous_fold_0", "fold_0"]
     assert [spec.inputs for spec in package.networks] == [1, 2]
     assert [stage.guide_values for stage in package.stages] == [(), (1,)]
@@ -171,7 +175,7 @@ def test_a_broken_cascade_is_refused_with_what_was_wrong(tmp_path: Path, what: s
 
 def test_labels_of_the_stage_before_are_cropped_with_the_image_or_stretched_over_it(tmp_path: Path) -> None:
     package = read_package(written(tmp_path, CASCADE))
-    assert isinstance(package, DirectPackage)
+    assert isinstance(package, NnUNetPackage)
     cropped = package.stages[1]
     whole = replace(cropped, recipe=replace(cropped.recipe, guide_cropped=False))
     volume = Volume(np.array([0, 0, 50, 50], np.int16).reshape(1, 1, 4), Grid((1, 1, 4), np.eye(4)))

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from operators.bones.anatomy import side_of
 from operators.errors import ModelError
-from operators.package_files.package_reader import read_fracture_package, read_package, read_packages
+from operators.package_files.package_reader import read_coarse_to_fine_package, read_package, read_packages
 from operators.packages.confidence import Confidence
 from tests.support.made_packages import package_text
 
@@ -27,7 +26,7 @@ def test_the_shipped_packages_are_read() -> None:
     assert {path.parent.name for path in SHIPPED.glob("*/package.toml")} == set(packages)
     labels = packages["pelvis"].labels
     assert [(label.first_value, label.last_value) for label in labels] == [(1, 10), (11, 20), (21, 30)]
-    assert [side_of(label) for label in labels] == [None, "left", "right"]
+    assert [label.structure.side for label in labels] == [None, "left", "right"]
     assert [spec.name for spec in packages["pelvis"].networks] == ["coarse", "fine", "fracture"]
 
 
@@ -39,10 +38,10 @@ def test_the_weights_lie_in_the_packages_folder(tmp_path: Path) -> None:
 
 
 def test_a_package_without_a_calibration_is_read_as_one_without(tmp_path: Path) -> None:
-    plain = read_fracture_package(written(tmp_path / "plain", package_text()))
+    plain = read_coarse_to_fine_package(written(tmp_path / "plain", package_text()))
     assert plain.confidence == Confidence()
     told = package_text() + '\n[confidence]\nfracture = [0.5, 1.5]\nfitted_on = "a test"\n'
-    sure = read_fracture_package(written(tmp_path / "sure", told))
+    sure = read_coarse_to_fine_package(written(tmp_path / "sure", told))
     assert sure.confidence == Confidence(fracture=(0.5, 1.5), fitted_on="a test")
 
 
@@ -63,7 +62,7 @@ BROKEN = {
     "a text of another type": (
         'version = "1.2.3"',
         "version = 1.2",
-        "package.version: expected str, got 1.2",
+        "version: expected a text, got 1.2",
     ),
     "an unknown key": ("minimum_slices = 2", "minimum_slices = 2\nmaximum_slices = 9", "maximum_slices"),
     "an unknown key at the top": ('name = "bones"', 'name = "bones"\ncolour = "red"', "colour"),
@@ -71,7 +70,7 @@ BROKEN = {
     "a number that is a text": (
         "minimum_slices = 2",
         'minimum_slices = "two"',
-        "accepts.minimum_slices: expected int, got 'two'",
+        "accepts.minimum_slices: expected a whole number, got 'two'",
     ),
     "a list that is a text": ('["TRUNK"]', '"TRUNK"', "accepts.body_parts"),
     "a missing network": ("[networks.fracture]", "[networks.fragment]", "fragment"),
@@ -109,7 +108,11 @@ BROKEN = {
     "a class that the coarse network lacks": ('coarse_class = "middle"', 'coarse_class = "ear"', "ear"),
     "a side that is neither": ("7771000", "51440002", "labels.side_left.laterality"),
     "a code without its scheme": (', scheme = "SCT", meaning = "Left"', ', meaning = "Left"', "scheme"),
-    "a code that is a text": ('{ value = "7771000", scheme = "SCT", meaning = "Left" }', '"left"', "Code"),
+    "a code that is a text": (
+        '{ value = "7771000", scheme = "SCT", meaning = "Left" }',
+        '"left"',
+        "labels.side_left.laterality: expected a table",
+    ),
     "a label's number that is a text": (
         "minimum_ml = 1.0",
         'minimum_ml = "some"',
@@ -134,7 +137,7 @@ def test_a_broken_package_is_refused_with_what_was_wrong(tmp_path: Path, what: s
 def test_labels_in_one_table_are_refused(tmp_path: Path) -> None:
     head, _, _ = package_text().partition("[[labels]]")
     path = written(tmp_path / "bones", head + '[labels]\nname = "middle"\n')
-    with pytest.raises(ModelError, match="expected a table"):
+    with pytest.raises(ModelError, match="labels: expected a list"):
         read_package(path)
 
 

@@ -18,7 +18,7 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.networks.windows.label_rows import Found
 from operators.package_files.package_reader import read_package
-from operators.packages.plans import ArrangedPackage, Arrangement, DirectPackage, Stage
+from operators.packages.plans import Arrangement, NnUNetPackage, NnUNetPerBonePackage, Stage
 from operators.pipelines.nnunet import Answered
 from operators.pipelines.nnunet_per_bone import split
 from operators.pipelines.pipeline_table import segment
@@ -41,7 +41,7 @@ SHAPE = (50, 40, 30)
 
 
 @pytest.fixture
-def package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> ArrangedPackage:
+def package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> NnUNetPerBonePackage:
     """What `osteon models import` makes of both folders."""
     return arranged(tmp_path, capsys)
 
@@ -62,18 +62,20 @@ def truth() -> tuple[Labels, Labels]:
 
 
 def delivered(
-    bones: Labels, fragments: Labels, package: ArrangedPackage, affine: np.ndarray = AFFINE
+    bones: Labels, fragments: Labels, package: NnUNetPerBonePackage, affine: np.ndarray = AFFINE
 ) -> Segmentation:
     volume = Volume(coded(bones, fragments), Grid(bones.shape, affine, "1.2.3"))
     return segment(volume, package, KnowingNetworks(), lambda *_: None)
 
 
 def test_one_package_holds_both_networks_and_says_which_bones_are_split(
-    package: ArrangedPackage, capsys: pytest.CaptureFixture[str]
+    package: NnUNetPerBonePackage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert [spec.name for spec in package.networks] == ["previous_fold_0", "fold_0", "fracture_fold_0"]
     assert {label.name: label.values for label in package.labels} == {
-        "sacrum": range(1, 11), "hip_right": range(21, 31), "hip_left": range(11, 21),
+        "sacrum": range(1, 11),
+        "hip_right": range(21, 31),
+        "hip_left": range(11, 21),
         "lumbar_spine": range(31, 32),
     }
     assert package.bones == (1, 2, 3, 4)
@@ -96,7 +98,7 @@ def values_of(bones: Labels, fragments: Labels) -> Labels:
 @pytest.mark.parametrize("axes", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
 @pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, -1), (-1, -1, -1)])
 def test_bones_and_fragments_are_in_their_place_however_the_scan_lies(
-    axes: tuple[int, ...], signs: tuple[int, ...], package: ArrangedPackage
+    axes: tuple[int, ...], signs: tuple[int, ...], package: NnUNetPerBonePackage
 ) -> None:
     affine, flips = np.eye(4), tuple(slice(None, None, sign) for sign in signs)
     for column, (axis, sign) in enumerate(zip(axes, signs, strict=True)):
@@ -107,19 +109,23 @@ def test_bones_and_fragments_are_in_their_place_however_the_scan_lies(
     assert result.warnings == ()
 
 
-def test_segments_say_which_bone_is_whole_and_which_is_broken(package: ArrangedPackage) -> None:
+def test_segments_say_which_bone_is_whole_and_which_is_broken(package: NnUNetPerBonePackage) -> None:
     result = delivered(*truth(), package)
     assert [(each.value, each.label) for each in result.segments] == [
-        (1, "Sacrum"), (21, "Right hip bone fragment 1"), (22, "Right hip bone fragment 2"),
-        (11, "Left hip bone fragment 1"), (12, "Left hip bone fragment 2"),
-        (13, "Left hip bone fragment 3"), (31, "Lumbar spine"),
+        (1, "Sacrum"),
+        (21, "Right hip bone fragment 1"),
+        (22, "Right hip bone fragment 2"),
+        (11, "Left hip bone fragment 1"),
+        (12, "Left hip bone fragment 2"),
+        (13, "Left hip bone fragment 3"),
+        (31, "Lumbar spine"),
     ]
     sides = [each.laterality and each.laterality.meaning for each in result.segments]
     assert sides == [None, "Right", "Right", "Left", "Left", "Left", None]
     assert all(each.network_mean > 0.9 for each in result.segments)
 
 
-def test_bones_that_the_scan_does_not_show_are_left_out(package: ArrangedPackage) -> None:
+def test_bones_that_the_scan_does_not_show_are_left_out(package: NnUNetPerBonePackage) -> None:
     bones, fragments = truth()
     bones[bones == 2], bones[bones == 4] = 0, 0
     result = delivered(bones, fragments * (bones > 0), package)
@@ -129,7 +135,7 @@ def test_bones_that_the_scan_does_not_show_are_left_out(package: ArrangedPackage
     assert error.value.code == "anatomy_not_found"
 
 
-def test_a_bone_without_any_fragment_is_delivered_whole_and_said(package: ArrangedPackage) -> None:
+def test_a_bone_without_any_fragment_is_delivered_whole_and_said(package: NnUNetPerBonePackage) -> None:
     bones, fragments = truth()
     fragments[bones == 3] = 0
     result = delivered(bones, fragments, package)
@@ -140,7 +146,7 @@ def test_a_bone_without_any_fragment_is_delivered_whole_and_said(package: Arrang
     )
 
 
-def test_left_and_right_that_are_swapped_are_flagged(package: ArrangedPackage) -> None:
+def test_left_and_right_that_are_swapped_are_flagged(package: NnUNetPerBonePackage) -> None:
     bones, fragments = truth()
     for swapped in (False, True):
         given = np.array([0, 1, 3, 2, 4], np.uint8)[bones] if swapped else bones
@@ -150,7 +156,7 @@ def test_left_and_right_that_are_swapped_are_flagged(package: ArrangedPackage) -
         assert [set(flag.values) for flag in said] == [{11, 12, 21, 22, 23}] * swapped
 
 
-def test_separate_pieces_of_a_class_can_be_fragments_of_their_own(package: ArrangedPackage) -> None:
+def test_separate_pieces_of_a_class_can_be_fragments_of_their_own(package: NnUNetPerBonePackage) -> None:
     bones, fragments = truth()
     # Two pieces of class 3, and a crumb
     fragments[42:47, 8:30, 14:24] = 1
@@ -165,7 +171,7 @@ def test_separate_pieces_of_a_class_can_be_fragments_of_their_own(package: Arran
     assert set(np.unique(labels[bones == 3])) == {11, 12, 13, 14}
 
 
-def test_a_bone_is_read_as_the_originals_scripts_have_it(package: ArrangedPackage) -> None:
+def test_a_bone_is_read_as_the_originals_scripts_have_it(package: NnUNetPerBonePackage) -> None:
     """Its whole image, 0 HU but for one label, through the network by itself gives the same fragments."""
     bones, _ = truth()
     hu = np.random.default_rng(6).normal(300, 250, SHAPE).astype(np.int16)
@@ -187,15 +193,18 @@ def test_a_bone_is_read_as_the_originals_scripts_have_it(package: ArrangedPackag
         assert not (said.astype(bool) & ~own & (bones == 0)).any()
 
 
-def alone(package: ArrangedPackage) -> DirectPackage:
+def alone(package: NnUNetPerBonePackage) -> NnUNetPackage:
     """The network of fractures as a package of its own."""
-    common = {field.name: getattr(package, field.name) for field in fields(DirectPackage)}
+    common = {field.name: getattr(package, field.name) for field in fields(NnUNetPackage)}
     bone = package.labels[0]
-    labels = tuple(replace(bone, name=str(n), first_value=n, last_value=n) for n in (1, 2, 3))
-    return DirectPackage(**common | {"stages": package.fracture, "labels": labels})
+    labels = tuple(
+        replace(bone, structure=replace(bone.structure, name=str(n)), first_value=n, last_value=n)
+        for n in (1, 2, 3)
+    )
+    return NnUNetPackage(**common | {"stages": package.fracture, "labels": labels})
 
 
-def test_the_value_around_a_bone_is_the_packages(package: ArrangedPackage) -> None:
+def test_the_value_around_a_bone_is_the_packages(package: NnUNetPerBonePackage) -> None:
     bones, fragments = truth()
     # What is blank is bone of fragment 2 to this network
     other = replace(package, arrangement=Arrangement(blank_hu=BONE_HU - 100 + 2 * FRAGMENT_HU))
@@ -235,8 +244,10 @@ def test_a_table_without_fragments_and_a_folder_without_a_network_install_nothin
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = tmp_path / "table.toml"
-    table.write_text('[labels.bone]\nmeaning = "Bone"\nvalue = 1\n'
-                     'type = { value = "272673000", scheme = "SCT", meaning = "Bone" }\n')
+    table.write_text(
+        '[labels.bone]\nmeaning = "Bone"\nvalue = 1\n'
+        'type = { value = "272673000", scheme = "SCT", meaning = "Bone" }\n'
+    )
     code, said, path = imported(tmp_path, capsys, "--labels", str(table))
     assert (code, "which bones have fragments" in said) == (2, True)
     anatomy = tmp_path / "anatomy" / "3d_cascade_fullres" / "Task901_Made"
@@ -255,7 +266,7 @@ def test_without_mirroring_no_network_mirrors(tmp_path: Path, capsys: pytest.Cap
     code, _, path = imported(tmp_path, capsys, "--labels", "ctpelvic1k", "--no-mirroring")
     package = read_package(path)
     assert code == 0
-    assert isinstance(package, ArrangedPackage)
+    assert isinstance(package, NnUNetPerBonePackage)
     assert {stage.recipe.mirror_axes for stage in (*package.stages, *package.fracture)} == {()}
 
 
@@ -267,7 +278,7 @@ def on_voxels(stage: Stage, spacing_mm: tuple[float, ...]) -> Stage:
 
 
 @pytest.mark.real_data
-def test_true_bones_of_a_patient_come_out_with_their_fragments(package: ArrangedPackage) -> None:
+def test_true_bones_of_a_patient_come_out_with_their_fragments(package: NnUNetPerBonePackage) -> None:
     """Every second voxel of a fractured pelvis; both networks read the truth from the HU."""
     masks = {2: "RI", 3: "LI", 1: "SA"}
     maps = {bone: read_nifti(DATA / f"001_{name}_mask.nii.gz") for bone, name in masks.items()}

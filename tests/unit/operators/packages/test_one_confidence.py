@@ -92,9 +92,7 @@ def test_screen_page_seg_and_report_state_the_same_confidence(results: Results) 
 
 
 def test_page_seg_and_report_state_the_same_probability_of_a_fracture(results: Results) -> None:
-    of_bones = {
-        segment["bone"]: percent(segment["fracture_probability"]) for segment in results.segments
-    }
+    of_bones = {segment["bone"]: percent(segment["fracture_probability"]) for segment in results.segments}
     page = [cell for cell in cells(results.folder / "report.html", 8, headings=True) if cell != "–"]
     assert page == list(of_bones.values())
     seg = dcmread(results.folder / "segmentation.dcm", stop_before_pixels=True)

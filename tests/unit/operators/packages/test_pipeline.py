@@ -20,7 +20,7 @@ from operators.geometry.volume import Box, Grid, Volume
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_package
-from operators.packages.packages import FracturePackage, NetworkSpec, SideRules
+from operators.packages.packages import CoarseToFinePackage, NetworkSpec, SideRules
 from operators.pipelines import coarse_to_fine as pipeline
 from operators.segmentation.segmentation import Segmentation
 from tests.support.made_packages import centred_affine, made_package, positions, write_package
@@ -71,7 +71,7 @@ class KnowingNetworks(Networks):
         return lambda patch: answer((patch * (high - low) + low) / HU_PER_MM, spec.classes)
 
 
-def knowing_package(blind: bool) -> FracturePackage:
+def knowing_package(blind: bool) -> CoarseToFinePackage:
     """`blind`: the coarse network has one class for both sides, as the fine one always has."""
     package = made_package()
     sizes = {"coarse": 5.0, "fine": 3.0, "fracture": 2.5}
@@ -82,7 +82,10 @@ def knowing_package(blind: bool) -> FracturePackage:
     if not blind:
         return replace(package, **specs)
     specs["coarse"] = replace(specs["coarse"], classes=("background", "middle", "side", "lateral"))
-    labels = tuple(replace(label, coarse_class=label.fine_class) for label in package.labels)
+    labels = tuple(
+        replace(label, detection=replace(label.found_by, coarse_class=label.found_by.fine_class))
+        for label in package.labels
+    )
     return replace(package, **specs, labels=labels, sides=SideRules(("middle",), ("lateral",)))
 
 

@@ -23,7 +23,7 @@ from operators.errors import UnsuitableError
 from operators.geometry.volume import Grid, LabelMap, Volume
 from operators.package_files.package_reader import read_package
 from operators.packages.joint import joined, parts_of
-from operators.packages.packages import FracturePackage, ModelPackage
+from operators.packages.packages import CoarseToFinePackage, ModelPackage
 from operators.pipelines import several
 from operators.segmentation.merging import merge
 from operators.segmentation.segmentation import Segmentation
@@ -48,9 +48,9 @@ ALL = ["middle", "side_left", "side_right", "plate", "rod_left", "rod_right"]
 
 
 @pytest.fixture
-def packages(tmp_path: Path) -> tuple[FracturePackage, FracturePackage]:
+def packages(tmp_path: Path) -> tuple[CoarseToFinePackage, CoarseToFinePackage]:
     bones = read_package(write_package(tmp_path / "models" / "bones"))
-    assert isinstance(bones, FracturePackage)
+    assert isinstance(bones, CoarseToFinePackage)
     return knowing(bones), write_limbs(tmp_path / "models")
 
 
@@ -73,14 +73,14 @@ def assert_right(labels: NDArray[np.unsignedinteger], values: Mapping[str, Seque
         assert np.isin(labels[inner], values[bone]).mean() > 0.99, bone
 
 
-def test_both_rods_of_a_pair_that_lie_apart_are_kept(packages: Sequence[FracturePackage]) -> None:
+def test_both_rods_of_a_pair_that_lie_apart_are_kept(packages: Sequence[CoarseToFinePackage]) -> None:
     _, limbs = packages
     made = found_by(limbs)
     assert {segment.bone for segment in made.segments} == {"plate", "rod_left", "rod_right"}
     assert made.package is limbs
 
 
-def test_one_result_holds_the_bones_of_both_packages(packages: Sequence[FracturePackage]) -> None:
+def test_one_result_holds_the_bones_of_both_packages(packages: Sequence[CoarseToFinePackage]) -> None:
     made = found_by(*packages)
     values = [segment.value for segment in made.segments]
     assert list(dict.fromkeys(segment.bone for segment in made.segments)) == ALL
@@ -95,7 +95,7 @@ def test_one_result_holds_the_bones_of_both_packages(packages: Sequence[Fracture
     assert all(s.volume_ml == pytest.approx(voxels[s.value] * 0.027) for s in made.segments)
 
 
-def test_a_break_is_found_in_its_bone_alone(packages: Sequence[FracturePackage]) -> None:
+def test_a_break_is_found_in_its_bone_alone(packages: Sequence[CoarseToFinePackage]) -> None:
     made = found_by(*packages)
     pieces = [segment for segment in made.segments if segment.fragment is not None]
     assert {segment.bone for segment in pieces} == {"rod_left"}
@@ -107,7 +107,7 @@ def test_a_break_is_found_in_its_bone_alone(packages: Sequence[FracturePackage])
 
 
 def test_a_package_that_finds_nothing_is_no_refusal_of_the_other(
-    packages: Sequence[FracturePackage]
+    packages: Sequence[CoarseToFinePackage],
 ) -> None:
     bones, limbs = packages
     blind = replace(limbs, accepts=replace(limbs.accepts, minimum_probability=1.1))
@@ -121,7 +121,7 @@ def test_a_package_that_finds_nothing_is_no_refusal_of_the_other(
     assert refused.value.code == "anatomy_not_found"
 
 
-def test_a_voxel_that_two_claim_goes_to_the_more_certain(packages: Sequence[FracturePackage]) -> None:
+def test_a_voxel_that_two_claim_goes_to_the_more_certain(packages: Sequence[CoarseToFinePackage]) -> None:
     bones, limbs = packages
     first, other = found_by(bones), found_by(limbs)
     grid = first.label_map.grid
@@ -137,7 +137,7 @@ def test_a_voxel_that_two_claim_goes_to_the_more_certain(packages: Sequence[Frac
         assert any("two packages claimed" in text for text in made.warnings)
 
 
-def test_values_are_as_wide_as_they_need_to_be(packages: Sequence[FracturePackage]) -> None:
+def test_values_are_as_wide_as_they_need_to_be(packages: Sequence[CoarseToFinePackage]) -> None:
     bones, _ = packages
     crowd = [replace(bones, name=f"b{n}", labels=_renamed(bones, n)) for n in range(10)]
     made = joined(crowd)
@@ -148,8 +148,10 @@ def test_values_are_as_wide_as_they_need_to_be(packages: Sequence[FracturePackag
     assert found_by(one).label_map.labels.dtype == np.uint16
 
 
-def _renamed(package: FracturePackage, number: int) -> tuple[object, ...]:
-    return tuple(replace(label, name=f"{label.name}_{number}") for label in package.labels)
+def _renamed(package: CoarseToFinePackage, number: int) -> tuple[object, ...]:
+    names = [f"{label.name}_{number}" for label in package.labels]
+    renamed = zip(package.labels, names, strict=True)
+    return tuple(replace(each, structure=replace(each.structure, name=name)) for each, name in renamed)
 
 
 @pytest.fixture
@@ -187,9 +189,7 @@ def test_a_folder_gives_one_seg_whose_segments_say_which_package_made_them(
     assert {each["bone"]: each["model"] for each in row["segments"]}["plate"] == "limbs"
 
 
-def test_the_graph_and_the_plain_path_give_the_same_labels(
-    tmp_path: Path, settings: Settings
-) -> None:
+def test_the_graph_and_the_plain_path_give_the_same_labels(tmp_path: Path, settings: Settings) -> None:
     outcome = run_folder(tmp_path / "in", tmp_path / "out", settings, None, MADE_AT, silent)
     (record,) = outcome.series
     assert record.segmentation is not None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from operators.geometry.patient_view import patient_box
 from operators.geometry.volume import Grid, LabelMap, Volume
-from operators.packages.packages import Code
+from operators.packages.structures import Code
 from operators.render.preview import GAP, TITLE, preview
 from operators.render.surface_view import front_and_back
 from operators.segmentation.segmentation import Segment
@@ -29,9 +29,18 @@ def segment(
     value: int, rgb: tuple[int, int, int], fragment: int | None = None, volume_ml: float = 9.0
 ) -> Segment:
     return Segment(
-        value=value, bone="b", label=f"Bone {value}", fragment=fragment, category=NO_CODE, type=NO_CODE,
-        region=NO_CODE, laterality=None, rgb=rgb, volume_ml=volume_ml, network_mean=1.0,
-    )  # fmt: skip
+        value=value,
+        bone="b",
+        label=f"Bone {value}",
+        fragment=fragment,
+        category=NO_CODE,
+        type=NO_CODE,
+        region=NO_CODE,
+        laterality=None,
+        rgb=rgb,
+        volume_ml=volume_ml,
+        network_mean=1.0,
+    )
 
 
 def bones(axes: NDArray[np.float64], shape: tuple[int, int, int] = (50, 50, 50)) -> LabelMap:

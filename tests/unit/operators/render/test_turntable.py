@@ -66,7 +66,10 @@ def test_each_view_shows_the_patient_as_one_sees_him_from_there() -> None:
 def test_the_nearer_hides_the_farther() -> None:
     wall = {11: box((-20, -30, -20), (20, -26, 20)), 12: box((-10, 0, -10), (10, 20, 10))}
     label_map = drawn(grid_around((90, 90, 80), (1.0, 1.0, 1.0)), wall)
-    front, *_, = turntable(measured(Segmentation(label_map, fragments()[:2], package())))
+    (
+        front,
+        *_,
+    ) = turntable(measured(Segmentation(label_map, fragments()[:2], package())))
     assert len(of_hue(front, RED)) > 1000
     assert len(of_hue(front, GREEN)) == 0
 

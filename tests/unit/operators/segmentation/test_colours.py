@@ -29,7 +29,7 @@ def test_fragments_lie_clearly_apart_from_each_other_and_from_every_whole_bone(
 ) -> None:
     labels = package.labels
     fragments = [fragment_colour(labels, label.name, n + 1) for n in range(most) for label in labels]
-    bones = [label.rgb for label in labels]
+    bones = [label.structure.rgb for label in labels]
     pairs = [*combinations(fragments, 2), *product(fragments, bones)]
     assert min(distance(one, other) for one, other in pairs) >= least
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from operators.fragments.watershed import FractureEvidence, over_segmented, split
-from operators.package_files.package_reader import PACKAGE_FILE, read_fracture_package
+from operators.fragments.evidence import FractureEvidence
+from operators.fragments.fragments import split
+from operators.fragments.watershed import over_segmented
+from operators.package_files.package_reader import PACKAGE_FILE, read_coarse_to_fine_package
 from operators.packages.packages import FragmentRules
 from tests.support.made_packages import write_package
 from tests.support.training_cases import recipe, write_data
@@ -116,7 +118,7 @@ def test_a_fit_without_a_mistake_is_written_with_a_warning(tmp_path: Path) -> No
     path = write_package(tmp_path / "bones")
     rules, said = with_decision(path.parent, RULES, [simulated()], [])
     assert "warning" in said
-    assert read_fracture_package(path).fragments.fracture_logit == rules.fracture_logit
+    assert read_coarse_to_fine_package(path).fragments.fracture_logit == rules.fracture_logit
 
 
 def test_odds_that_tell_less_of_other_bones_than_the_former_ones_are_not_taken(tmp_path: Path) -> None:
@@ -127,15 +129,18 @@ def test_odds_that_tell_less_of_other_bones_than_the_former_ones_are_not_taken(t
     wrong = replace(RULES, fracture_logit=(50.0, -100.0, 0.0, 0.0))
     rules, _ = with_decision(path.parent, wrong, [simulated()], [simulated()])
     assert rules != wrong
-    assert read_fracture_package(path).fragments.fracture_logit == rules.fracture_logit
+    assert read_coarse_to_fine_package(path).fragments.fracture_logit == rules.fracture_logit
 
 
 def test_bones_that_show_no_fracture_leave_the_odds_as_they_were(tmp_path: Path) -> None:
-    path, before = write_package(tmp_path / "bones"), read_fracture_package(tmp_path / "bones" / PACKAGE_FILE)
+    path, before = (
+        write_package(tmp_path / "bones"),
+        read_coarse_to_fine_package(tmp_path / "bones" / PACKAGE_FILE),
+    )
     whole = replace(simulated(), truth=np.ones_like(simulated().truth))
     rules, said = with_decision(path.parent, RULES, [whole], [])
     assert (rules, said.split(":")[0]) == (RULES, "fracture_logit kept")
-    assert read_fracture_package(path) == before
+    assert read_coarse_to_fine_package(path) == before
 
 
 def test_probabilities_are_written_where_cases_were_enough(tmp_path: Path) -> None:
@@ -147,7 +152,7 @@ def test_probabilities_are_written_where_cases_were_enough(tmp_path: Path) -> No
     rows = {"bone": many[:3], "fracture": many, "contact": many}
     for _ in range(2):
         said = with_confidence(path.parent, rows, "made-up scores")
-    confidence = read_fracture_package(path).confidence
+    confidence = read_coarse_to_fine_package(path).confidence
     assert (confidence.bone, confidence.fitted_on) == ((), "made-up scores")
     assert confidence.fracture[1] == pytest.approx(1, abs=0.4)
     assert said[0].startswith("bone present: too few cases")
@@ -162,12 +167,15 @@ def test_calibrating_a_package_fits_what_the_cases_allow_and_draws_the_diagram(
     """Networks with random weights see nothing of use: the decision stays, and no probability is given."""
     monkeypatch.setattr("training.calibrate.decisions.EXTENT_MM", (28.8, 28.8, 28.8))
     path = write_package(tmp_path / "bones", sees_bone=True)
-    before = read_fracture_package(path)
+    before = read_coarse_to_fine_package(path)
     said = calibrate(path.parent, recipe(tmp_path), write_data(tmp_path / "data"), tmp_path / "cache", 4, 0)
     assert [line.split(":")[0] for line in said.splitlines()] == [
-        "fracture_logit kept", "bone present", "bone fractured", "contact is a fracture",
-    ]  # fmt: skip
-    after = read_fracture_package(path)
+        "fracture_logit kept",
+        "bone present",
+        "bone fractured",
+        "contact is a fracture",
+    ]
+    after = read_coarse_to_fine_package(path)
     assert after.fragments == before.fragments
     assert (after.confidence.fracture, after.confidence.contact) == ((), ())
     assert after.confidence.fitted_on.startswith("2 simulated bones, 0 procedural bodies")

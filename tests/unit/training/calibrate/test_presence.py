@@ -8,12 +8,12 @@ import nibabel
 import numpy as np
 import pytest
 
-from operators.bones.anatomy import BoneRegion
+from operators.bones.regions import BoneRegion
 from operators.errors import UsageError
 from operators.geometry.volume import Grid, LabelMap, Volume
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
-from operators.package_files.package_reader import read_fracture_package
+from operators.package_files.package_reader import read_coarse_to_fine_package
 from tests.support.made_packages import made_package, write_package
 from training.calibrate import presence
 from training.calibrate.presence import Bodies, Case, bodies_and_negatives, bones_present, cut, is_there
@@ -70,7 +70,7 @@ def test_every_bone_found_is_scored_and_held_against_the_truth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Networks that see the first bone everywhere find it in the body's CT, where another is, and in none."""
-    package = read_fracture_package(write_package(tmp_path / "bones", sees_bone=True))
+    package = read_coarse_to_fine_package(write_package(tmp_path / "bones", sees_bone=True))
     ct, truth = body()
     cases = [[Case(ct, truth, BONES)], [Case(ct, None)]]
     monkeypatch.setattr(presence, "bodies_and_negatives", lambda *_: iter(cases))
@@ -80,7 +80,7 @@ def test_every_bone_found_is_scored_and_held_against_the_truth(
 
 
 def test_a_package_is_calibrated_on_phantoms_that_show_its_bones(tmp_path: Path) -> None:
-    package = read_fracture_package(write_package(tmp_path / "bones"))
+    package = read_coarse_to_fine_package(write_package(tmp_path / "bones"))
     bodies = Bodies(PHANTOMS["pelvis"], 1)
     with pytest.raises(UsageError, match="expected one that shows middle, side_left, side_right for bones"):
         bones_present(package, Networks(Device("torch", 1)), bodies, [], 0)

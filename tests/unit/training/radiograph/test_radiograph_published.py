@@ -66,7 +66,9 @@ def write_outlines(folder: Path, stems: list[str]) -> None:
 def test_all_forms_of_outlines_give_the_same_fractures(folder: Path, outlines: str) -> None:
     reading = read_published(folder, outlines)
     assert [(one.split, one.fractured) for one in reading.images] == [
-        ("train", True), ("train", False), ("dev", True)
+        ("train", True),
+        ("train", False),
+        ("dev", True),
     ]
     assert reading.problems == ()
     for image in (reading.images[0], reading.images[2]):

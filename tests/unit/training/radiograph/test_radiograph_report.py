@@ -53,7 +53,8 @@ def test_images_with_metal_are_left_out_of_the_second_table() -> None:
     made = cases(60, right=True)
     metal = [
         Case(replace(one.image, attributes=(0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0)), one.prediction)
-        if one.image.fractured else Case(replace(one.image, attributes=(0.0,) * 10), one.prediction)
+        if one.image.fractured
+        else Case(replace(one.image, attributes=(0.0,) * 10), one.prediction)
         for one in made
     ]
     named = {one.name: one for one in report.metrics(metal)}

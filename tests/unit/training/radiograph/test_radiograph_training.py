@@ -38,7 +38,8 @@ RECIPE = Recipe(
         Phase("first", 2, 1e-3, (replace(CROPS, fractures=0, breaks=3),)),
         Phase("second", 8, 1e-3, (CROPS, WHOLE)),
     ),
-    SMALL, warmup_steps=2,
+    SMALL,
+    warmup_steps=2,
 )
 
 
@@ -167,9 +168,7 @@ def test_the_loss_wants_the_fracture_and_is_silent_on_drawn_breaks(sampler: Samp
     called = logits.clone()
     called[:, FRACTURE][there[:, 0] > 0] = 6.0
     coarse = torch.full((2, 2, 12, 12), -6.0)
-    parts = [
-        loss(outputs(one, 0.0)._replace(coarse=coarse), broken, weights)[1] for one in (logits, called)
-    ]
+    parts = [loss(outputs(one, 0.0)._replace(coarse=coarse), broken, weights)[1] for one in (logits, called)]
     assert parts[0]["fracture"] == pytest.approx(parts[1]["fracture"], abs=1e-6)
     assert parts[0]["image"] == pytest.approx(parts[1]["image"])
 

@@ -148,9 +148,7 @@ def test_a_missing_file_is_named_below_the_data_folder(tmp_path: Path) -> None:
 def test_a_subjects_own_texture_is_kept_in_its_bones() -> None:
     subject = body()
     hu = np.where(subject.structures > 0, 900, 0).astype(np.int16)
-    seen = [
-        sample(seed, replace(subject, hu=hu)).hu[subject.targets == 2].mean() for seed in range(6)
-    ]
+    seen = [sample(seed, replace(subject, hu=hu)).hu[subject.targets == 2].mean() for seed in range(6)]
     assert 900 * 0.6 < float(np.median(seen)) < 900 * 1.4
 
 

@@ -59,7 +59,10 @@ class Archive:
         return 0x0000, None
 
     def report(
-        self, committed: Sequence[str] = (), failed: dict[str, int] | None = None, transaction: str = "",
+        self,
+        committed: Sequence[str] = (),
+        failed: dict[str, int] | None = None,
+        transaction: str = "",
         calling: str = "PACS",
     ) -> int:
         """The status that the node answers with."""

@@ -196,5 +196,3 @@ def test_a_host_without_an_address_is_tried_again(files: list[Outgoing]) -> None
     with pytest.raises(TransientError) as raised:
         store(files, nowhere, SETTINGS)
     assert raised.value.code == "unreachable"
-
-

@@ -254,8 +254,10 @@ def test_an_incomplete_correction_is_seen_cannot_be_accepted_and_gives_way_to_a_
     sent(node, RIGHT, keep=[2, 3])
     assert quiet(node, 800) == 1
     assert states(node) == [
-        ("superseded", "former_patient_data"), ("queued", ""), ("superseded", "incomplete_correction"),
-    ]  # fmt: skip
+        ("superseded", "former_patient_data"),
+        ("queued", ""),
+        ("superseded", "incomplete_correction"),
+    ]
     assert patients(inbox(node)) == ["RIGHT"]
 
 
@@ -325,9 +327,7 @@ def test_three_versions_are_put_to_a_person(node: Node) -> None:
     assert quiet(node, 100) == 0
     assert states(node) == [("queued", ""), *[("conflict", "several_versions")] * 2]
     found = node.client.list_workflows(name=CONFLICT)
-    by_patient = {
-        patients_of(node, row.input["args"][0]["versions"]): row.workflow_id for row in found
-    }
+    by_patient = {patients_of(node, row.input["args"][0]["versions"]): row.workflow_id for row in found}
     settle(node.client, by_patient["THIRD"], "accept")
     assert quiet(node, 200) == 1
     assert patients(inbox(node)) == ["THIRD"]

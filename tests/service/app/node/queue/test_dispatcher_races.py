@@ -99,9 +99,7 @@ def test_two_who_look_make_one_job_of_each_revision(node: Node) -> None:
     assert [row.input["args"][0]["revision"] for row in rows] == [1, 2]
 
 
-def test_two_who_take_a_study_in_take_it_in_once(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_who_take_a_study_in_take_it_in_once(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other one ends just before the first."""
     sent(node)
     names = tuple(node.dispatcher.folders.look()[STUDY].names)

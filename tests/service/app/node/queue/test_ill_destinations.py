@@ -55,9 +55,13 @@ class Pacs:
 
     def as_peer(self) -> dict[str, Any]:
         return {
-            "name": self.name, "ae_title": "PACS", "host": "127.0.0.1", "port": self.port, "receives": True,
+            "name": self.name,
+            "ae_title": "PACS",
+            "host": "127.0.0.1",
+            "port": self.port,
+            "receives": True,
             "results": self.results,
-        }  # fmt: skip
+        }
 
 
 # PS3.8 9.2: the association is established and ready for data

@@ -224,9 +224,7 @@ def test_accession_numbers_are_read_from_the_files_and_kept_nowhere(tmp_path: Pa
 
 
 @pytest.mark.parametrize("action", ["show", "retry", "cancel", "delete", "send-now"])
-def test_every_action_takes_a_short_id_and_says_when_it_names_none(
-    tmp_path: Path, action: str
-) -> None:
+def test_every_action_takes_a_short_id_and_says_when_it_names_none(tmp_path: Path, action: str) -> None:
     here = node(tmp_path)
     arrives(here, 1, "pelvis", NOON)
     arrives(here, 2, "pelvis", NOON)

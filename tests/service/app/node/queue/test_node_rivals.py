@@ -38,9 +38,7 @@ def candidate(number: int, *better: int) -> Json:
 
 
 def plan_of(*candidates: Json) -> Json:
-    return {
-        "state": "decided", "selected": len(candidates), "candidates": list(candidates), "refusals": []
-    }  # fmt: skip
+    return {"state": "decided", "selected": len(candidates), "candidates": list(candidates), "refusals": []}
 
 
 def looked_at(plan: Json, *ends: Json) -> tuple[list[int], list[str]]:
@@ -59,8 +57,9 @@ def looked_at(plan: Json, *ends: Json) -> tuple[list[int], list[str]]:
 def test_rivals_are_looked_at_while_series_are_refused_and_no_longer() -> None:
     plan = plan_of(candidate(0), candidate(1, 0), candidate(2, 0, 1), candidate(3, 0, 1, 2))
     assert looked_at(plan, NOT_FOUND, SEGMENTED) == (
-        [0, 1], ["anatomy_not_found", "segmented", "another_series_chosen", "another_series_chosen"],
-    )  # fmt: skip
+        [0, 1],
+        ["anatomy_not_found", "segmented", "another_series_chosen", "another_series_chosen"],
+    )
     assert looked_at(plan, *[NOT_FOUND] * 4) == ([0, 1, 2, 3], ["anatomy_not_found"] * 4)
     assert looked_at(plan, FAILED)[0] == [0]
 

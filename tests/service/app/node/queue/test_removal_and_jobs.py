@@ -192,8 +192,10 @@ def test_a_removal_that_a_crash_cuts_off_is_in_the_audit_trail(node: Node, remov
             raise Crash
         unlink(path, missing_ok)
 
-    cut_offs = (patch.object(DBOSClient, "delete_workflows", side_effect=Crash),
-                patch.object(Path, "unlink", crashing))
+    cut_offs = (
+        patch.object(DBOSClient, "delete_workflows", side_effect=Crash),
+        patch.object(Path, "unlink", crashing),
+    )
     for cut_off in cut_offs:
         with cut_off, suppress(Crash):
             removal(node) if list_jobs(node.client) else node.again()

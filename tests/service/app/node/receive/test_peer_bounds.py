@@ -248,5 +248,3 @@ def test_instances_that_are_begun_again_and_again_are_one_at_a_time(tmp_path: Pa
                 wire.say(data(store_command(f"{UID}.1.{n}"), COMMAND | LAST), data(ct()[:300], 0))
             until(lambda: len(node.left_over()) == 1, 10)
         until(lambda: node.left_over() == [], 10)
-
-

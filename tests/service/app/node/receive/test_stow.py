@@ -37,9 +37,11 @@ class Web:
         self.told: list[Received] = []
         self.ended: list[tuple[str, str, Counter[str]]] = []
         store = Store(
-            self.inbox, self.settings.minimum_free_mb * 1_000_000, self.told.append,
+            self.inbox,
+            self.settings.minimum_free_mb * 1_000_000,
+            self.told.append,
             lambda *what: self.ended.append(what),
-        )  # fmt: skip
+        )
         app = FastAPI()
         app.include_router(stow_router(self.settings, store))
         self.server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_config=None, lifespan="off"))

@@ -104,9 +104,10 @@ def test_each_event_is_told_once_and_names_no_patient(
         DBOS.destroy(destroy_registry=True)
     assert sorted(body["event"] for body in hook.bodies) == ["conflict", "correction", "failed"]
     assert {body["study_instance_uid"] for body in hook.bodies} == {STUDY}
-    assert all(set(body) == {
-        "event", "job_id", "study_instance_uid", "state", "code", "sentence"
-    } for body in hook.bodies)  # fmt: skip
+    assert all(
+        set(body) == {"event", "job_id", "study_instance_uid", "state", "code", "sentence"}
+        for body in hook.bodies
+    )
     assert not [word for word in ("RIGHT", "Right", "PHANTOM", "Phantom") if word in str(hook.bodies)]
     assert {body["event"] for body in hook.bodies} < set(EVENTS)
     sweep(node.settings, node.client, CENTURY_MS)

@@ -49,9 +49,13 @@ def test_results_that_wait_for_a_commitment_hold_up_no_others(
 ) -> None:
     port, segs = archive
     peer = {
-        "name": "archive", "ae_title": "ARCHIVE", "host": "127.0.0.1", "port": port, "receives": True,
+        "name": "archive",
+        "ae_title": "ARCHIVE",
+        "host": "127.0.0.1",
+        "port": port,
+        "receives": True,
         "commitment": True,
-    }  # fmt: skip
+    }
     served = Served(tmp_path, ({"name": "ct1", "ae_title": "CT1"}, peer))
     try:
         served.start()

@@ -174,7 +174,9 @@ def test_another_host_is_refused(web: int, host: str, status: int, method: str) 
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:3000", "file://", "http://["])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://localhost:3000", "file://", "http://["]
+)
 def test_changes_that_another_page_asks_for_are_refused(web: int, origin: str, method: str) -> None:
     address = f"http://127.0.0.1:{web}/"
     assert httpx.request(method, address, headers={"Origin": origin}).status_code == 403

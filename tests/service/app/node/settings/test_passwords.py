@@ -108,9 +108,13 @@ def test_a_file_that_is_no_yaml_is_said_without(
 def osteon(*arguments: str, **environment: str) -> tuple[int, str]:
     """Exit code and all that it printed."""
     done = subprocess.run(
-        [sys.executable, "-c", "from app.cli.commands import main; main()", *arguments], capture_output=True,
-        text=True, check=False, timeout=120, env={**os.environ, **environment},
-    )  # fmt: skip
+        [sys.executable, "-c", "from app.cli.commands import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, **environment},
+    )
     return done.returncode, done.stdout + done.stderr
 
 

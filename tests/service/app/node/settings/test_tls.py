@@ -25,8 +25,21 @@ def openssl(*arguments: object) -> None:
 def authority(folder: Path, name: str) -> Path:
     """Makes NAME.key and NAME.crt, which may sign others."""
     key, certificate = folder / f"{name}.key", folder / f"{name}.crt"
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 2, "-subj", f"/CN={name}",
-            "-keyout", key, "-out", certificate)
+    openssl(
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        2,
+        "-subj",
+        f"/CN={name}",
+        "-keyout",
+        key,
+        "-out",
+        certificate,
+    )
     return certificate
 
 
@@ -34,8 +47,21 @@ def signed(folder: Path, name: str, by: str) -> TlsFiles:
     """A certificate NAME.crt signed by the authority `by`."""
     key, request, certificate = (folder / f"{name}.{suffix}" for suffix in ("key", "csr", "crt"))
     openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
-    openssl("x509", "-req", "-in", request, "-CA", folder / f"{by}.crt", "-CAkey", folder / f"{by}.key",
-            "-CAcreateserial", "-days", 2, "-out", certificate)
+    openssl(
+        "x509",
+        "-req",
+        "-in",
+        request,
+        "-CA",
+        folder / f"{by}.crt",
+        "-CAkey",
+        folder / f"{by}.key",
+        "-CAcreateserial",
+        "-days",
+        2,
+        "-out",
+        certificate,
+    )
     return TlsFiles(certificate=certificate, key=key, authority=folder / f"{by}.crt")
 
 
@@ -101,8 +127,11 @@ def test_old_versions_and_weak_ciphers_are_refused(
         peer = ["-connect", f"127.0.0.1:{node.port}", "-cert", str(ct.certificate), "-key", str(ct.key)]
         done = subprocess.run(
             ["openssl", "s_client", *peer, version, "-cipher", ciphers],
-            input=b"", capture_output=True, check=False, timeout=600,
-        )  # fmt: skip
+            input=b"",
+            capture_output=True,
+            check=False,
+            timeout=600,
+        )
         assert (b"Cipher is (NONE)" not in done.stdout) == served, done.stdout
 
 

@@ -205,9 +205,7 @@ def test_a_watched_folder_that_overlaps_the_data_is_refused(tmp_path: Path, watc
 
 @pytest.mark.parametrize("name", ["", *FOLDERS])
 @pytest.mark.parametrize("kind", ["file", "link to nothing"])
-def test_an_obstacle_in_place_of_a_folder_is_named_at_the_start(
-    tmp_path: Path, name: str, kind: str
-) -> None:
+def test_an_obstacle_in_place_of_a_folder_is_named_at_the_start(tmp_path: Path, name: str, kind: str) -> None:
     path = tmp_path / "data" / name
     path.parent.mkdir(exist_ok=True)
     path.touch() if kind == "file" else path.symlink_to(tmp_path / "nothing")
@@ -219,7 +217,7 @@ def test_an_obstacle_in_place_of_a_folder_is_named_at_the_start(
 @pytest.mark.parametrize("name", FILES)
 def test_an_obstacle_in_place_of_a_file_is_named_at_the_start(tmp_path: Path, name: str) -> None:
     (tmp_path / "data" / name).mkdir(parents=True)
-    with pytest.raises(DataFolderError, match="expected a file at .*, got a folder"):
+    with pytest.raises(DataFolderError, match=r"expected a file at .*, got a folder"):
         hold(tmp_path / "data")
 
 

@@ -77,7 +77,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Json]]
 
 @contextmanager
 def pacs(
-    kinds: str, monkeypatch: pytest.MonkeyPatch, refuses: str = "",
+    kinds: str,
+    monkeypatch: pytest.MonkeyPatch,
+    refuses: str = "",
     meanwhile: Callable[[Any], None] = lambda _: None,
 ) -> Iterator[tuple[int, list[str]]]:
     """Takes associations for some kinds alone, and answers C-STORE of `refuses` with an error."""
@@ -108,10 +110,11 @@ def sent(job: tuple[Path, list[Json]], port: int, **given: Any) -> tuple[Any, Si
     peer = Peer(name="pacs", ae_title="PACS", host="127.0.0.1", port=port, receives=True, **given)
     settings, trail = NodeSettings(network_s=2, data=data, peers=(peer,)), Silent()
     delivery = {
-        "job_id": "1.2.1-1", "peer": "pacs",
+        "job_id": "1.2.1-1",
+        "peer": "pacs",
         "files": [each for each in files if each["kind"] in peer.results],
         "captures": [each for each in files if each["kind"] == "sc"],
-    }  # fmt: skip
+    }
     return attempt(delivery, settings, trail), trail
 
 

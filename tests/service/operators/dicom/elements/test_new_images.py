@@ -78,9 +78,7 @@ def test_new_images_make_a_job_whatever_came_before_them_in_their_series(node: N
 
 
 @pytest.mark.parametrize(("modality", "sop_class"), [*OBJECTS.items(), ("MR", MRImageStorage)])
-def test_a_study_without_an_image_has_one_job_that_says_so(
-    node: Node, modality: str, sop_class: str
-) -> None:
+def test_a_study_without_an_image_has_one_job_that_says_so(node: Node, modality: str, sop_class: str) -> None:
     sent(node, of(sop_class, modality, 1), keep=[0])
     assert quiet(node, 0) == 1
     sent(node, of(sop_class, modality, 2), keep=[0])
@@ -89,9 +87,13 @@ def test_a_study_without_an_image_has_one_job_that_says_so(
 
 def test_no_form_of_a_result_counts_as_an_image() -> None:
     forms = {
-        "seg": SegmentationStorage, "sr": "1.2.840.10008.5.1.4.1.1.88.34", "sc": SecondaryCaptureImageStorage,
-        "turntable": SecondaryCaptureImageStorage, "kos": KeyObjectSelectionDocumentStorage,
-        "labelmap": LABEL_MAP, "rtstruct": RTStructureSetStorage,
-    }  # fmt: skip
+        "seg": SegmentationStorage,
+        "sr": "1.2.840.10008.5.1.4.1.1.88.34",
+        "sc": SecondaryCaptureImageStorage,
+        "turntable": SecondaryCaptureImageStorage,
+        "kos": KeyObjectSelectionDocumentStorage,
+        "labelmap": LABEL_MAP,
+        "rtstruct": RTStructureSetStorage,
+    }
     assert set(forms) == set(Result.__args__)
     assert not [form for form, sop_class in forms.items() if is_segmentable(sop_class)]

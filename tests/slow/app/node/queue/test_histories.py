@@ -103,9 +103,17 @@ class History:
     def step(self) -> str:
         """One event; nothing that was acknowledged goes by it."""
         events: list[Callable[[], None]] = [
-            self.send, self.send, self.look, self.look, self.look, self.decide, self.restart, self.end,
-            self.sweep, self.correct,
-        ]  # fmt: skip
+            self.send,
+            self.send,
+            self.look,
+            self.look,
+            self.look,
+            self.decide,
+            self.restart,
+            self.end,
+            self.sweep,
+            self.correct,
+        ]
         event = self.chance.choice(events)
         event()
         assert self.kept <= contents(self.node), event.__name__

@@ -40,9 +40,7 @@ class Fresh:
         shutil.copytree(self.root / "first", root)
         return Node(root, quiet_s=0, retention_s=0)
 
-    def crashes(
-        self, operation: Change, meanwhile: Change = lambda _: None
-    ) -> Iterator[tuple[int, Node]]:
+    def crashes(self, operation: Change, meanwhile: Change = lambda _: None) -> Iterator[tuple[int, Node]]:
         """A node that started again after each crash of the operation, and what came `meanwhile`."""
         for number in count():
             node = self.node()

@@ -64,8 +64,9 @@ def test_elsewhere_each_job_is_one_line_with_its_whole_id(capsys: pytest.Capture
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{JOB.job_id}; delivering; age 5 h; took 90 s; from CT_EMERGENCY_16C; 12345 ")
     assert first.endswith("; archive-of-the-whole-university-h: delivered")
-    assert second.endswith("took 4 s; from CT_EMERGENCY_16C; 12345 images; "
-                           "expected modality CT, got MR (other_modality)")  # fmt: skip
+    assert second.endswith(
+        "took 4 s; from CT_EMERGENCY_16C; 12345 images; expected modality CT, got MR (other_modality)"
+    )
 
 
 def test_no_jobs_are_said_in_words() -> None:
@@ -154,16 +155,21 @@ def test_short_ids_are_as_long_as_they_have_to_be() -> None:
 def step(number: int, name: str, state: str = "", ended_s: float = 0) -> dict[str, object]:
     output = {"state": state, "code": f"code{number}", "sentence": f"no {number}"} if state else None
     return {
-        "function_id": number, "function_name": name, "output": output,
+        "function_id": number,
+        "function_name": name,
+        "output": output,
         "completed_at_epoch_ms": ended_s * 1000,
-    }  # fmt: skip
+    }
 
 
 def test_tries_are_counted_from_the_steps() -> None:
     steps = [
-        step(1, "attempt", "transient", 10), step(2, "DBOS.sleep"), step(3, "attempt", "transient", 12),
-        step(4, "DBOS.sleep"), step(5, "attempt", "transient", 20),
-    ]  # fmt: skip
+        step(1, "attempt", "transient", 10),
+        step(2, "DBOS.sleep"),
+        step(3, "attempt", "transient", 12),
+        step(4, "DBOS.sleep"),
+        step(5, "attempt", "transient", 20),
+    ]
     assert counted(steps[:1], 0) == Attempts(1, "code1", "no 1", 2, 12_000)
     assert counted(steps[:2], 0) == Attempts(1, "code1", "no 1", 0, 0)
     assert counted(steps, 0) == Attempts(3, "code5", "no 5", 6, 28_000)

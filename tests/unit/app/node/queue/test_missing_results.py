@@ -91,9 +91,14 @@ def test_nothing_is_missing_where_nothing_fails(source: Path, settings: Settings
 
 @pytest.mark.parametrize(("module", "name", "missing"), FAILURES, ids=lambda each: str(each)[-24:])
 def test_the_others_are_made_and_the_missing_one_is_named(
-    source: Path, settings: Settings, graph: Graph, monkeypatch: pytest.MonkeyPatch,
-    module: object, name: str, missing: set[str],
-) -> None:  # fmt: skip
+    source: Path,
+    settings: Settings,
+    graph: Graph,
+    monkeypatch: pytest.MonkeyPatch,
+    module: object,
+    name: str,
+    missing: set[str],
+) -> None:
     monkeypatch.setattr(module, name, fail())
     with capture_logs() as said:
         code, row, output = run(source, settings, graph)
@@ -122,9 +127,13 @@ def test_a_form_of_the_segmentation_that_fails_holds_back_none(
     [(UnwritableError("expected room, got none"), "output"), (MemoryError(), "out_of_memory")],
 )
 def test_what_may_work_later_is_tried_again_as_a_whole(
-    source: Path, settings: Settings, graph: Graph, monkeypatch: pytest.MonkeyPatch,
-    error: Exception, code: str,
-) -> None:  # fmt: skip
+    source: Path,
+    settings: Settings,
+    graph: Graph,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    code: str,
+) -> None:
     monkeypatch.setattr(operators.writers.report_writer, "write_report", fail(error))
     _, row, _ = run(source, settings, graph)
     assert (row["result"], row["code"]) == (None, code)

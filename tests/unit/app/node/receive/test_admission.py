@@ -50,8 +50,10 @@ def test_log_audit_and_metrics_say_who_asked_whom_from_where_and_why_not(tmp_pat
         told.tell(Rejected(EVIL, Reason.CALLING_TITLE))
     (line,) = logs
     assert (line["called_ae"], line["address"], line["reason"]) == (
-        "OSTEON", "192.0.2.9", "unknown_calling_title"
-    )  # fmt: skip
+        "OSTEON",
+        "192.0.2.9",
+        "unknown_calling_title",
+    )
     (message,) = told.messages()
     codes = [each.get("csd-code") for each in message.iter() if each.get("csd-code")]
     assert codes[:2] == ["110113", "110126"]
@@ -99,9 +101,10 @@ def test_no_label_of_the_metrics_is_a_peers_text(tmp_path: Path) -> None:
 )
 def test_who_is_admitted(called: str, calling: str, address: str, reason: Reason | None) -> None:
     peers = (
-        Peer(name="ct1", ae_title="CT1", addresses=("192.0.2.7",)), Peer(name="ct2", ae_title="CT2"),
+        Peer(name="ct1", ae_title="CT1", addresses=("192.0.2.7",)),
+        Peer(name="ct2", ae_title="CT2"),
         Peer(name="dumb", ae_title="DUMB", sends=False),
-    )  # fmt: skip
+    )
     admission = Admission(NodeSettings(peers=peers), lambda _: None)
     assert admission.refusal(AssociationRequest(called, calling, address)) is reason
 

@@ -68,12 +68,19 @@ def test_what_has_no_effect_in_the_node_is_said() -> None:
     assert [sentence.split()[0] for sentence in said] == ["watch_settled_s", "workers"]
 
 
-@pytest.mark.parametrize("peer", [
-    PACS, WEB, PACS | {"tls": True}, WEB | {"tls": True}, {"name": "ct", "ae_title": "CT"},
-    PACS | {"commitment": True, "addresses": ["10.0.0.1"]},
-    WEB | {"host": "h", "commitment": True, "port": 105},
-    {"name": "ct", "ae_title": "CT", "host": "h", "port": 105, "tls": True},
-])
+@pytest.mark.parametrize(
+    "peer",
+    [
+        PACS,
+        WEB,
+        PACS | {"tls": True},
+        WEB | {"tls": True},
+        {"name": "ct", "ae_title": "CT"},
+        PACS | {"commitment": True, "addresses": ["10.0.0.1"]},
+        WEB | {"host": "h", "commitment": True, "port": 105},
+        {"name": "ct", "ae_title": "CT", "host": "h", "port": 105, "tls": True},
+    ],
+)
 def test_what_has_an_effect_is_not(peer: dict[str, Any]) -> None:
     assert ignored_settings(node(peer, tls=TLS)) == []
     saved = node(peer, tls=TLS).model_dump(mode="json")

@@ -80,9 +80,12 @@ def test_the_parts_of_a_message_are_in_the_order_of_the_schema(trail: AuditTrail
     started, received = ([each.tag for each in message] for message in messages(trail))
     assert started == ["EventIdentification", "ActiveParticipant", "AuditSourceIdentification"]
     assert received == [
-        "EventIdentification", "ActiveParticipant", "ActiveParticipant", "AuditSourceIdentification",
+        "EventIdentification",
+        "ActiveParticipant",
+        "ActiveParticipant",
+        "AuditSourceIdentification",
         "ParticipantObjectIdentification",
-    ]  # fmt: skip
+    ]
 
 
 def test_titles_cannot_forge_a_message(trail: AuditTrail) -> None:

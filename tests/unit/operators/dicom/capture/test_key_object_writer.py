@@ -44,8 +44,11 @@ def test_the_slices_that_show_a_fracture_best_are_named_and_nothing_else(tmp_pat
 
 def test_what_it_is_of_is_said_and_that_it_is_not_for_diagnosis(tmp_path: Path) -> None:
     dataset = written(tmp_path, series(grid(), header(SeriesNumber=4)))
-    (text,) = [item.TextValue for item in dataset.ContentSequence if item.ValueType == "TEXT"
-               and item.ConceptNameCodeSequence[0].CodeValue == "113012"]  # fmt: skip
+    (text,) = [
+        item.TextValue
+        for item in dataset.ContentSequence
+        if item.ValueType == "TEXT" and item.ConceptNameCodeSequence[0].CodeValue == "113012"
+    ]
     assert text == "Left hip bone, slice 3; slice 6. For research, not for diagnosis."
     assert dataset.SeriesDescription == "Bones and fragments key slices, series 4 (AI, not for diagnosis)"
 

@@ -60,9 +60,11 @@ def test_the_table_has_every_attribute_that_highdicom_copies() -> None:
     modules = get_iod_module_map()[get_sop_class_iod_map()[CTImageStorage]]
     copied = {
         str(item["keyword"])
-        for module in modules if module["ie"] in ("Patient", "Study")
-        for item in get_module_attribute_map()[module["key"]] if not item["path"]
-    }  # fmt: skip
+        for module in modules
+        if module["ie"] in ("Patient", "Study")
+        for item in get_module_attribute_map()[module["key"]]
+        if not item["path"]
+    }
     plain = {keyword for keyword in copied if dictionary_VR(keyword) != "SQ"}
     assert plain - set(ROWS) == set()
 

@@ -166,9 +166,10 @@ def test_frames_without_number_make_no_objects(tmp_path: Path) -> None:
     """A file of 4 MB with as many frames of one pixel."""
     content = ct(rows=struct.pack("<H", 1)).replace(
         element(0x00280011, "US", struct.pack("<H", 16)),
-        text(0x00280008, "IS", str(4 * MEGABYTE)) + element(0x00280011, "US", struct.pack("<H", 1))
+        text(0x00280008, "IS", str(4 * MEGABYTE))
+        + element(0x00280011, "US", struct.pack("<H", 1))
         + element(0x00280100, "US", struct.pack("<H", 8)),
-    )  # fmt: skip
+    )
     pixels = element(0x7FE00010, "OB", bytes(4 * MEGABYTE))
     content = content.replace(element(0x7FE00010, "OW", bytes(512)), pixels)
     path = tmp_path / "frames.dcm"

@@ -30,9 +30,7 @@ def odd_and_even(k: int) -> int:
     return 1 + k % 2
 
 
-@pytest.mark.parametrize(
-    "number", [halves, odd_and_even, lambda k: 1 + k // 10, lambda k: 2 - (k >= 18)]
-)
+@pytest.mark.parametrize("number", [halves, odd_and_even, lambda k: 1 + k // 10, lambda k: 2 - (k >= 18)])
 def test_one_scan_under_several_series_is_read_as_one(tmp_path: Path, number: Callable[[int], int]) -> None:
     phantoms.write_ct(tmp_path, LONG, AFFINE, edit=series_uid(number, SeriesNumber=7))
     series = only(scan(tmp_path))

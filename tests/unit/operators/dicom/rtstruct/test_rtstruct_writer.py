@@ -89,16 +89,15 @@ def test_holes_islands_and_single_voxels_are_kept(tmp_path: Path, seed: int) -> 
     labels[2:7, 2:7, 2] = 0
     labels[4, 4, 2] = 11
     made = segmentation(labels, grid(labels.shape), bone(11), bone(12, fragment=2))
-    np.testing.assert_array_equal(
-        filled(written(tmp_path, made, series(made.label_map.grid)), made), labels
-    )
+    np.testing.assert_array_equal(filled(written(tmp_path, made, series(made.label_map.grid)), made), labels)
 
 
 def test_every_region_carries_its_name_colour_and_codes(tmp_path: Path) -> None:
     dataset = written(tmp_path, MADE, series(grid(), header(SeriesNumber=4)))
     assert [item.ROIName for item in dataset.StructureSetROISequence] == [
-        "Left hip bone", "Left hip bone, fragment 2",
-    ]  # fmt: skip
+        "Left hip bone",
+        "Left hip bone, fragment 2",
+    ]
     assert list(dataset.ROIContourSequence[0].ROIDisplayColor) == [241, 214, 145]
     intact, fragment = dataset.RTROIObservationsSequence
     assert intact.RTROIIdentificationCodeSequence[0].CodeValue == BONE.value

@@ -28,9 +28,7 @@ def two_series() -> Series:
     """Slices 1 to 4 under the one UID, 5 to 7 under the other."""
     whole = series(grid())
     uids = ["1.2.2"] * 4 + ["1.2.5"] * 3
-    frames = (
-        replace(frame, series_instance_uid=uid) for frame, uid in zip(whole.frames, uids, strict=True)
-    )
+    frames = (replace(frame, series_instance_uid=uid) for frame, uid in zip(whole.frames, uids, strict=True))
     return replace(whole, frames=tuple(frames))
 
 

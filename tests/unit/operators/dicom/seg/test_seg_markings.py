@@ -63,8 +63,9 @@ def test_tracking_uids_differ_by_fragment_and_stay_the_same_when_made_again(tmp_
     assert len(set(uids)) == 2
     assert uids == [segment.TrackingUID for segment in again.SegmentSequence]
     assert [s.TrackingID for s in first.SegmentSequence] == [
-        "left_hip_bone fragment 1", "left_hip_bone fragment 2",
-    ]  # fmt: skip
+        "left_hip_bone fragment 1",
+        "left_hip_bone fragment 2",
+    ]
 
 
 def test_the_series_says_what_it_is_of_which_series_and_that_it_is_not_for_diagnosis(tmp_path: Path) -> None:

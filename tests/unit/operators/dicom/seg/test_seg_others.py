@@ -46,11 +46,20 @@ def test_a_label_map_of_highdicom_is_read_like_a_binary_one(tmp_path: Path) -> N
     binary = highdicom.seg.segread(path)
     volume = binary.get_volume(combine_segments=True)
     converted = highdicom.seg.Segmentation(
-        source_images=[binary], pixel_array=volume, segmentation_type="LABELMAP",
-        segment_descriptions=list(binary.SegmentSequence), series_instance_uid="1.2.9", series_number=1,
-        sop_instance_uid="1.2.9.1", instance_number=1, manufacturer="x", manufacturer_model_name="x",
-        software_versions="x", device_serial_number="x", transfer_syntax_uid="1.2.840.10008.1.2.1",
-    )  # fmt: skip
+        source_images=[binary],
+        pixel_array=volume,
+        segmentation_type="LABELMAP",
+        segment_descriptions=list(binary.SegmentSequence),
+        series_instance_uid="1.2.9",
+        series_number=1,
+        sop_instance_uid="1.2.9.1",
+        instance_number=1,
+        manufacturer="x",
+        manufacturer_model_name="x",
+        software_versions="x",
+        device_serial_number="x",
+        transfer_syntax_uid="1.2.840.10008.1.2.1",
+    )
     converted.save_as(tmp_path / "label_map.dcm")
     ours, _ = read_seg(path)
     theirs, infos = read_seg(tmp_path / "label_map.dcm")

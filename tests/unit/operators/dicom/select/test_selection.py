@@ -10,7 +10,13 @@ import pytest
 from operators.dicom.read.scan import scan
 from operators.dicom.select.selection import REASONS, Outcome, Refusal, Reserve, Selection, select
 from operators.errors import UsageError
-from operators.packages.packages import Acceptance, FracturePackage, FragmentRules, ModelPackage, NetworkSpec
+from operators.packages.packages import (
+    Acceptance,
+    CoarseToFinePackage,
+    FragmentRules,
+    ModelPackage,
+    NetworkSpec,
+)
 from tests.support import phantoms
 from tests.support.reading_cases import setting
 
@@ -37,7 +43,7 @@ def package(
     network = NetworkSpec(
         "none", "none", {}, Path("none"), "", (1.0, 1.0, 1.0), (8, 8, 8), (0.0, 1.0), ("background",)
     )
-    return FracturePackage(
+    return CoarseToFinePackage(
         name=name,
         version="1",
         title=name,

@@ -149,8 +149,9 @@ def test_what_may_be_wrong_is_coded_at_its_segment_and_told_in_the_summary(tmp_p
 
 def test_a_calibrated_probability_is_a_certainty_in_percent_and_no_other_is_said(tmp_path: Path) -> None:
     report, _ = written(tmp_path)
-    certain = [[each for each in group.get_measurements() if each.name.value == "111012"]
-               for group in groups(report)]
+    certain = [
+        [each for each in group.get_measurements() if each.name.value == "111012"] for group in groups(report)
+    ]
     assert [len(each) for each in certain] == [0, 0, 1]
     assert (certain[2][0].value, certain[2][0].unit.value) == (91, "%")
 
@@ -192,8 +193,12 @@ def test_dcmqi_reads_every_group_with_its_measurements(tmp_path: Path) -> None:
     report, seg = written(tmp_path)
     output = tmp_path / "read.json"
     command = [
-        BINARIES / "tid1500reader", "--inputDICOM", tmp_path / "measurements.dcm", "--outputMetadata", output
-    ]  # fmt: skip
+        BINARIES / "tid1500reader",
+        "--inputDICOM",
+        tmp_path / "measurements.dcm",
+        "--outputMetadata",
+        output,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     read = json.loads(output.read_text(encoding="utf-8"))["Measurements"]

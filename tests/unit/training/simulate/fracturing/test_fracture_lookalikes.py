@@ -30,8 +30,11 @@ def drawn(drawing: object, seed: int, bone: Bone | None = None) -> np.ndarray:
     assert callable(drawing)
     bone = bone or block()
     made: np.ndarray = drawing(
-        np.random.default_rng(seed), bone.hu, bone.fragments > 0,
-        shape_of(bone.fragments > 0, SPACING_MM), SPACING_MM,
+        np.random.default_rng(seed),
+        bone.hu,
+        bone.fragments > 0,
+        shape_of(bone.fragments > 0, SPACING_MM),
+        SPACING_MM,
     )
     return made
 

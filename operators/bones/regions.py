@@ -1,4 +1,4 @@
-"""From class probabilities to bones: which voxels belong to which, on which side, and what is missing."""
+"""From class probabilities to bones: which voxels belong to which, and on which side."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from operators.bones.find import PIECE_DISTANCE_MM
+from operators.bones.instances import INSTANCES
 from operators.bones.sides import MidlinePlane, midline_plane, plane_of_pairs
 from operators.geometry.distance import distance_mm
 from operators.geometry.volume import Box, Grid
-from operators.packages.packages import FracturePackage, Label, NetworkSpec
+from operators.packages.packages import CoarseToFinePackage, Label, NetworkSpec
 
 Array = NDArray[np.float32]
-PIECE_DISTANCE_MM = 25.0
 # Room around a bone: fragments stay whole, and its probability falls off within
 AROUND_MM = 8.0
-# SNOMED CT (PS3.16 CID 244)
-SIDES = {"7771000": "left", "24028007": "right"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,73 +38,8 @@ class BoneRegion:
     confidence: float
 
 
-def region_of_interest(
-    probabilities: Array, spec: NetworkSpec, package: FracturePackage, margin_mm: float
-) -> Box | None:
-    """The box that holds what the coarse network calls the package's bones, grown by `margin_mm`.
-
-    None where there are none, or where the network is less sure of them than the package asks for.
-    """
-    wanted = [spec.classes.index(label.coarse_class) for label in package.labels]
-    found = np.isin(probabilities.argmax(axis=0), wanted)
-    found = KEPT[package.find.keep](found, spec.spacing_mm, package)
-    sure = probabilities[wanted].max(axis=0)[found].mean() if found.any() else 0.0
-    if sure < package.accepts.minimum_probability:
-        return None
-    return grown_box(found, margin_mm, spec.spacing_mm)
-
-
-def largest_cluster(
-    found: NDArray[np.bool_], spacing_mm: tuple[float, ...], package: FracturePackage
-) -> NDArray[np.bool_]:
-    """The greatest group of pieces less than 25 mm apart: strays far away are no part of it."""
-    del package
-    clusters, sizes = clusters_of(found, spacing_mm)
-    if len(sizes) <= 1:
-        return found
-    cluster: NDArray[np.bool_] = found & (clusters == 1 + int(np.argmax(sizes)))
-    return cluster
-
-
-def all_clusters(
-    found: NDArray[np.bool_], spacing_mm: tuple[float, ...], package: FracturePackage
-) -> NDArray[np.bool_]:
-    """Every group of pieces that holds as much as the least of the package's bones."""
-    clusters, sizes = clusters_of(found, spacing_mm)
-    least_mm3 = 1000 * min(label.minimum_ml for label in package.labels)
-    kept = 1 + np.flatnonzero(sizes * np.prod(spacing_mm) >= least_mm3)
-    large: NDArray[np.bool_] = found & np.isin(clusters, kept)
-    return large
-
-
-# What `find.keep` of package.toml may say
-KEPT = {"largest": largest_cluster, "all": all_clusters}
-
-
-def clusters_of(
-    found: NDArray[np.bool_], spacing_mm: tuple[float, ...]
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Groups of pieces less than 25 mm apart: their numbers at each voxel, and how many voxels each has."""
-    reach = int(np.ceil(PIECE_DISTANCE_MM / 2 / spacing_mm[0]))
-    clusters, count = ndimage.label(ndimage.maximum_filter(found, size=2 * reach + 1))
-    return clusters, ndimage.sum_labels(found, clusters, np.arange(1, count + 1))
-
-
-def grown_box(mask: NDArray[np.bool_], margin_mm: float, spacing_mm: tuple[float, ...]) -> Box | None:
-    """The box of a mask, grown on all sides as far as the array reaches; None for an empty mask."""
-    if not mask.any():
-        return None
-    start, stop = [], []
-    for axis, spacing in enumerate(spacing_mm):
-        there = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        grow = int(np.ceil(margin_mm / spacing))
-        start.append(max(int(there[0]) - grow, 0))
-        stop.append(min(int(there[-1]) + 1 + grow, mask.shape[axis]))
-    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
-
-
 def sides_plane(
-    probabilities: Array, grid: Grid, spec: NetworkSpec, package: FracturePackage
+    probabilities: Array, grid: Grid, spec: NetworkSpec, package: CoarseToFinePackage
 ) -> MidlinePlane | None:
     """The plane between left and right: by the network's sides, or by geometry where it is blind to them."""
     winner = probabilities.argmax(axis=0)
@@ -119,9 +53,9 @@ def sides_plane(
     return midline_plane(left, right, middle)
 
 
-def side_classes(package: FracturePackage, side: str | None) -> set[str]:
+def side_classes(package: CoarseToFinePackage, side: str | None) -> set[str]:
     """The coarse classes of the package's bones of one side."""
-    return {label.coarse_class for label in package.labels if side_of(label) == side}
+    return {label.found_by.coarse_class for label in package.labels if label.structure.side == side}
 
 
 def cloud(winner: NDArray[np.intp], grid: Grid, spec: NetworkSpec, names: set[str]) -> NDArray[np.float64]:
@@ -131,15 +65,12 @@ def cloud(winner: NDArray[np.intp], grid: Grid, spec: NetworkSpec, names: set[st
     return points
 
 
-def side_of(label: Label) -> str | None:
-    """'left', 'right' or None, from the label's laterality."""
-    if label.laterality is None:
-        return None
-    return SIDES[label.laterality.value]
-
-
 def bone_regions(
-    probabilities: Array, grid: Grid, spec: NetworkSpec, package: FracturePackage, plane: MidlinePlane | None
+    probabilities: Array,
+    grid: Grid,
+    spec: NetworkSpec,
+    package: CoarseToFinePackage,
+    plane: MidlinePlane | None,
 ) -> tuple[BoneRegion, ...]:
     """The package's bones in the fine network's probabilities (classes, I, J, K) on `grid`."""
     left = None if plane is None else plane.left_of(grid.ijk_to_lps, grid.shape)
@@ -151,23 +82,25 @@ def bone_region(
     probabilities: Array, grid: Grid, spec: NetworkSpec, label: Label, left: NDArray[np.bool_] | None
 ) -> BoneRegion | None:
     """One bone, or None where less of it was found than the package asks for, or its side is unknown."""
-    own = spec.classes.index(label.fine_class)
+    own = spec.classes.index(label.found_by.fine_class)
     # A class that beats all others has at least its even share
-    around = grown_box(probabilities[own] * len(spec.classes) >= 1, AROUND_MM, grid.spacing_mm)
+    likely = probabilities[own] * len(spec.classes) >= 1
+    around = Box.around(likely)
     if around is None:
         return None
+    around = around.grow_mm(AROUND_MM, grid.spacing_mm, likely.shape)
     near, grid = probabilities[(slice(None), *around.slices)], grid.crop(around)
     others = best_of(near, set(range(1, len(near))) - {own})
     margin = near[own] - np.maximum(others, near[0])
     rivals = others >= near[own]
-    side = side_of(label)
-    if side is not None:
-        elsewhere = True if left is None else left[around.slices] != (side == "left")
+    elsewhere = INSTANCES[label.found_by.instances](label, None if left is None else left[around.slices])
+    if elsewhere is not None:
         margin, rivals = np.where(elsewhere, np.float32(-1), margin), rivals | elsewhere
     kept = without_strays(margin > 0, grid)
-    box = grown_box(kept, AROUND_MM, grid.spacing_mm)
-    if box is None or kept.sum() * grid.voxel_volume_mm3 < label.minimum_ml * 1000:
+    box = Box.around(kept)
+    if box is None or kept.sum() * grid.voxel_volume_mm3 < label.found_by.minimum_ml * 1000:
         return None
+    box = box.grow_mm(AROUND_MM, grid.spacing_mm, kept.shape)
     margin = np.where(kept | (margin <= 0), margin, -margin)
     confidence = float(near[own][kept].mean())
     others = others > np.maximum(near[0], near[own])

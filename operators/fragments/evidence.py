@@ -1,0 +1,43 @@
+"""What the fracture network says of one bone, and the fragments that are made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Labels = NDArray[np.uint16]
+
+
+@dataclass(frozen=True, eq=False)
+class FractureEvidence:
+    """The fracture network's output for one bone, arrays (I, J, K) on one isotropic grid.
+
+    `bone` is the bone's mask, `others` that of the bones around it; `contact` is the probability of a
+    surface between two fragments.
+    """
+
+    bone: NDArray[np.bool_]
+    others: NDArray[np.bool_]
+    contact: Array
+    spacing_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class Fragments:
+    """Fragments of one bone: `labels` (I, J, K) 1, 2, ... by falling size, 0 outside; 1 alone if intact.
+
+    All in log-odds: `contacts`, that a fracture parts two fragments (the lower number first) that touch,
+    or one that touches none from the largest; `fractured`, that the bone is fractured at all: the
+    highest of `contacts`, or of what was joined where there are none.
+    """
+
+    labels: Labels
+    contacts: dict[tuple[int, int], float]
+    fractured: float
+
+    def own(self, fragment: int) -> float:
+        """Log-odds that a fragment is a piece of its own: those of its least certain contact."""
+        return min((odds for pair, odds in self.contacts.items() if fragment in pair), default=self.fractured)

@@ -1,0 +1,144 @@
+"""The structures that Osteon can name, from structures.toml: identity, pairing, colour and plausible size."""
+
+from __future__ import annotations
+
+import colorsys
+import json
+import tomllib
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, with_config
+
+STRUCTURES_FILE = "structures.toml"
+# The list that ships with Osteon; a models folder may add to it with a list of its own
+BUNDLED = Path(__file__).resolve().parents[2] / "models" / STRUCTURES_FILE
+# A table of TOML has the keys that it may have, and values of their types
+STRICT = ConfigDict(strict=True, extra="forbid")
+
+Validated = TypeVar("Validated")
+Side = Literal["left", "right"]
+Colour = tuple[int, int, int]
+
+
+@with_config(STRICT)
+@dataclass(frozen=True)
+class Code:
+    """A coded concept (PS3.3 8.8): value, coding scheme, meaning."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+# PS3.16 CID 7150 and CID 244
+ANATOMY = Code("91723000", "SCT", "Anatomical Structure")
+LATERALITY: dict[Side, Code] = {
+    "left": Code("7771000", "SCT", "Left"),
+    "right": Code("24028007", "SCT", "Right"),
+}
+SIDES: dict[str, Side] = {code.value: side for side, code in LATERALITY.items()}
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One structure of one side: what DICOM calls it, its colour and its plausible size.
+
+    `plausible_ml` and `plausible_mm` are the least and the greatest volume and diameter that it can have as a
+    whole; nothing is said of them where empty.
+    """
+
+    name: str
+    meaning: str
+    category: Code
+    type: Code
+    laterality: Code | None
+    rgb: Colour
+    plausible_ml: tuple[float, ...] = ()
+    plausible_mm: tuple[float, ...] = ()
+
+    @property
+    def side(self) -> Side | None:
+        """The side that its laterality names."""
+        return None if self.laterality is None else SIDES.get(self.laterality.value)
+
+
+class StructureRow(BaseModel):
+    """One table of structures.toml, of both sides of a paired structure."""
+
+    model_config = STRICT
+
+    meaning: str
+    type: Code
+    category: Code = field(default=ANATOMY)
+    paired: bool = False
+    rgb: Colour | None = None
+    rgb_left: Colour | None = None
+    rgb_right: Colour | None = None
+    plausible_ml: tuple[float, float] | tuple[()] = ()
+    plausible_mm: tuple[float, float] | tuple[()] = ()
+
+    def structure(self, name: str, side: Side | None) -> Structure:
+        """The structure of one side; of a pair without a side both are meant."""
+        colours = {"left": self.rgb_left, "right": self.rgb_right, None: self.rgb}
+        return Structure(
+            name=f"{name}_{side}" if side else name,
+            meaning=sided(self.meaning, side),
+            category=self.category,
+            type=self.type,
+            laterality=LATERALITY[side] if side else None,
+            rgb=colours[side] or self.rgb or pale_colour(f"{name}_{side}"),
+            plausible_ml=self.plausible_ml,
+            plausible_mm=self.plausible_mm,
+        )
+
+
+Structures = Mapping[str, StructureRow]
+
+
+def read_structures(models: Path | None = None) -> Structures:
+    """The structures that ship with Osteon, and those of `models`, which may replace them.
+
+    Raises ValueError (pydantic's and tomllib's own) and OSError.
+    """
+    own = models / STRUCTURES_FILE if models else BUNDLED
+    added = dict(_read(own)) if own != BUNDLED and own.is_file() else {}
+    return {**_read(BUNDLED), **added}
+
+
+def structure_named(structures: Structures, name: str, side: Side | None) -> Structure:
+    """One of the structures. Raises ValueError where there is none of that name, or it has no sides."""
+    row = structures.get(name)
+    if row is None:
+        raise ValueError(f"expected a structure that {STRUCTURES_FILE} names, got {name!r}; add it there")
+    if side and not row.paired:
+        raise ValueError(f"expected no side of {name}, which {STRUCTURES_FILE} does not call paired")
+    return row.structure(name, side)
+
+
+def sided(meaning: str, side: Side | None) -> str:
+    """The meaning with its side before it."""
+    return f"{side.capitalize()} {meaning[0].lower()}{meaning[1:]}" if side else meaning
+
+
+def pale_colour(text: str) -> Colour:
+    """A pale colour, the same for the same text."""
+    red, green, blue = colorsys.hsv_to_rgb(zlib.crc32(text.encode()) % 360 / 360, 0.45, 0.9)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+@cache
+def _read(path: Path) -> Structures:
+    return validated(TypeAdapter(dict[str, StructureRow]), tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def validated(model: TypeAdapter[Validated], table: object) -> Validated:
+    """A parsed TOML document as what it is to be. Raises pydantic's ValidationError.
+
+    By way of JSON, where strictness knows lists as tuples and tables as dataclasses.
+    """
+    return model.validate_json(json.dumps(table, default=str))

@@ -1,6 +1,6 @@
 """What package.toml may say: a model for each kind of package, told apart by `kind`.
 
-Each model is a table of the file; `package` makes the values that the pipelines read. Everything is strict: an
+Each model is a table of the file; `package` makes the values that the pipelines read. All are strict: an
 unknown key or another type is refused. What one table says of another is checked in `package_checks`.
 """
 

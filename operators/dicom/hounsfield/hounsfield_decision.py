@@ -79,9 +79,9 @@ def decide(series: Series, found: Finding) -> Decision:
         return Decision((*doubts, _moved(found)), _moved_series(series, found.offset))
     _require_possible(found)
     _require_shown(found, doubts, _without_intercept(series))
-    if _without_intercept(series) and found.kind is Kind.UNKNOWN:
+    if _without_intercept(series) and found.kind in (Kind.UNKNOWN, Kind.CUT_OFF):
         text = "Slices have no RescaleIntercept, and the image does not show whether their values are HU."
-        return Decision((*doubts, Note(INTERCEPT, text)))
+        return Decision((*doubts, Note(INTERCEPT, text), *_flagged(found)))
     return Decision((*doubts, *_flagged(found)))
 
 

@@ -55,7 +55,10 @@ def shipped() -> ModelPackage:
     """The package of tests with what the shipped one says of quality, its labels by the names used here."""
     known = read_package(Path(__file__).resolve().parents[4] / "models" / "pelvis" / "package.toml")
     names = {"hip_left": "left_hip_bone", "hip_right": "right_hip_bone"}
-    labels = tuple(replace(label, name=names.get(label.name, label.name)) for label in known.labels)
+    labels = tuple(
+        replace(label, structure=replace(label.structure, name=names.get(label.name, label.name)))
+        for label in known.labels
+    )
     return replace(package(), labels=labels, quality=known.quality)
 
 

@@ -12,16 +12,16 @@ from operators.anatomy_segmenter import AnatomySegmenterOperator
 from operators.dicom.headers.series import Series
 from operators.dicom.select.selection import Selection
 from operators.fracture_segmenter import FractureSegmenterOperator
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 from operators.measurer import MeasurerOperator
 from operators.networks.registry import Networks
-from operators.progress import Stages
+from operators.progress import Observer
 from operators.resampler import ResamplerOperator
-from operators.result_paths import Targets
+from operators.result_paths import ResultPaths
 from operators.seg_writer import SegWriterOperator
 from operators.segmentation.segmentation import Segmentation
 from operators.series_selector import SeriesSelectorOperator
-from operators.writers.fallback_writer import StandInWriterOperator
+from operators.writers.fallback_writer import FallbackWriterOperator
 from operators.writers.picture_writer import PictureWriterOperator
 from operators.writers.preview_writer import PreviewWriterOperator
 from operators.writers.report_writer import ReportWriterOperator
@@ -33,9 +33,9 @@ class Work:
 
     selection: Selection
     networks: Networks
-    targets: Targets
-    stages: Stages
-    read: Callable[[Series], Volume]
+    paths: ResultPaths
+    observer: Observer
+    read: Callable[[Series], CtVolume]
 
 
 class OsteonApplication(Application):
@@ -47,22 +47,24 @@ class OsteonApplication(Application):
 
     def compose(self) -> None:
         """The operators and their flows."""
-        work, stages, targets = self.work, self.work.stages, self.work.targets
+        work, observer, paths = self.work, self.work.observer, self.work.paths
         select = SeriesSelectorOperator(
-            self, CountCondition(self, 1), name="series_selector", selection=work.selection, stages=stages
+            self, CountCondition(self, 1), name="series_selector", selection=work.selection, observer=observer
         )
-        resample = ResamplerOperator(self, name="resampler", stages=stages, read=work.read)
+        resample = ResamplerOperator(self, name="resampler", observer=observer, read=work.read)
         nets = work.networks
-        anatomy = AnatomySegmenterOperator(self, name="anatomy_segmenter", networks=nets, stages=stages)
-        fracture = FractureSegmenterOperator(self, name="fracture_segmenter", networks=nets, stages=stages)
-        tries = targets.attempts
-        measure = MeasurerOperator(self, name="measurer", attempts=tries, stages=stages)
-        seg = SegWriterOperator(self, name="seg_writer", targets=targets, stages=stages)
-        preview = PreviewWriterOperator(
-            self, name="preview_writer", path=targets.preview, attempts=tries, stages=stages
+        anatomy = AnatomySegmenterOperator(self, name="anatomy_segmenter", networks=nets, observer=observer)
+        fracture = FractureSegmenterOperator(
+            self, name="fracture_segmenter", networks=nets, observer=observer
         )
-        report = ReportWriterOperator(self, name="report_writer", targets=targets, stages=stages)
-        pictures = PictureWriterOperator(self, name="picture_writer", targets=targets, stages=stages)
+        tries = paths.attempts
+        measure = MeasurerOperator(self, name="measurer", attempts=tries, observer=observer)
+        seg = SegWriterOperator(self, name="seg_writer", paths=paths, observer=observer)
+        preview = PreviewWriterOperator(
+            self, name="preview_writer", path=paths.preview, attempts=tries, observer=observer
+        )
+        report = ReportWriterOperator(self, name="report_writer", paths=paths, observer=observer)
+        pictures = PictureWriterOperator(self, name="picture_writer", paths=paths, observer=observer)
         self.report = report
         flows: list[tuple[Operator, str, tuple[Operator, ...]]] = [
             (select, "selection", (resample, seg, report, pictures)),
@@ -72,9 +74,9 @@ class OsteonApplication(Application):
             (measure, "measured", (report, pictures)),
             (seg, "seg", (report,)),
         ]
-        if targets.stand_ins:
-            stand_ins = StandInWriterOperator(self, name="stand_in_writer", targets=targets, stages=stages)
-            flows += [(select, "selection", (stand_ins,)), (fracture, "segmentation", (stand_ins,))]
+        if paths.fallbacks:
+            fallbacks = FallbackWriterOperator(self, name="stand_in_writer", paths=paths, observer=observer)
+            flows += [(select, "selection", (fallbacks,)), (fracture, "segmentation", (fallbacks,))]
         for source, port, takers in flows:
             for taker in takers:
                 self.add_flow(source, taker, {(port, port)})

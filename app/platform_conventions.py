@@ -25,7 +25,7 @@ VARIABLES = {
 MODULE_SETTINGS = ("device", "runtime", "precision", "mode", "threads", "files", "seg")
 
 
-def told(environment: Mapping[str, str]) -> dict[str, Any]:
+def platform_settings(environment: Mapping[str, str]) -> dict[str, Any]:
     """Settings that a platform gives. Raises UsageError for a mercure task that cannot be read."""
     folders = {name: folder_of(names, environment) for name, names in VARIABLES.items()}
     found: dict[str, Any] = {name: folder for name, folder in folders.items() if folder}

@@ -20,7 +20,7 @@ def printable(text: str, keep: str = "\n") -> str:
     return "".join(each if each.isprintable() or each in keep else _escaped(each) for each in text)
 
 
-def shown(text: object) -> str:
+def printable_text(text: object) -> str:
     """For rich: printable, and no markup."""
     from rich.markup import escape
 

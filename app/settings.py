@@ -21,7 +21,7 @@ from yaml import YAMLError
 from app.configuration_file import SECTION, configuration_file, line_of, value_at
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.redaction import got, yaml_fault
-from app.platform_conventions import told
+from app.platform_conventions import platform_settings
 from operators.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, what a platform says, environment, configuration file."""
         del dotenv_settings, file_secret_settings
-        platform = InitSettingsSource(settings_cls, told(os.environ))
+        platform = InitSettingsSource(settings_cls, platform_settings(os.environ))
         path = file_in_use(_given_file.get())
         if path is None:
             return init_settings, platform, env_settings

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy.cases.patients import patient_scan
 from benchmarks.panel import PANEL
-from operators.geometry.volume import Grid, Volume
+from operators.geometry.volume import CtVolume, Grid
 from operators.importing.formats import read_published
 from operators.importing.install import NewPackage, install
 from operators.importing.label_tables import ANATOMY, row_of
@@ -179,7 +179,7 @@ def package_of(folder: Path, models: Path) -> NnUNetPackage:
 
 
 def compared(
-    image: str, folder: Path, expected: Labels, volume: Volume, runtimes: Sequence[str]
+    image: str, folder: Path, expected: Labels, volume: CtVolume, runtimes: Sequence[str]
 ) -> list[Row]:
     """One network with each of these runtimes, as `osteon run` runs it."""
     rows = []
@@ -189,7 +189,7 @@ def compared(
             began = time.monotonic()
             found = segment(volume, package, Networks(Device(runtime)), lambda *_: None)
             seconds, got = time.monotonic() - began, found.label_map.labels
-            ran = ", ".join(dict.fromkeys(way.runtime for way in found.ways))
+            ran = ", ".join(dict.fromkeys(way.runtime for way in found.network_runs))
             differ = int(np.sum(got != expected))
             rows.append(Row(image, folder.name, ran, got.size, differ, least_dice(got, expected), seconds))
             print(rows[-1].text, flush=True)
@@ -212,7 +212,7 @@ def compare(work: Path, runtimes: Sequence[str]) -> list[Row]:
         said = {**np.load(folder / "v1.npz"), **np.load(folder / "v2.npz")}
         for name, (z, y, x) in spacings.items():
             grid = Grid(image.shape[::-1], np.diag([x, y, z, 1.0]), "1.2.3")
-            volume = Volume(image.transpose(2, 1, 0), grid)
+            volume = CtVolume(image.transpose(2, 1, 0), grid)
             expected = said[f"{name}.labels"].transpose(2, 1, 0)
             rows += compared(folder.name.replace("_", " "), folder / name, expected, volume, runtimes)
     return rows

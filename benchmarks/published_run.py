@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from operators.geometry.volume import Grid, Volume
+from operators.geometry.volume import CtVolume, Grid
 from operators.memory import keep_large_arrays_apart
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device, Runtime
@@ -60,13 +60,13 @@ def main() -> None:
     kind = Instant if arguments.instant else Networks
     networks = kind(Device(precision=arguments.precision), arguments.mode)
     ended("loading")
-    volume = Volume(hu, Grid(hu.shape, np.diag([x, y, z, 1.0]), "1.2.3"))
+    volume = CtVolume(hu, Grid(hu.shape, np.diag([x, y, z, 1.0]), "1.2.3"))
     scan = direct.prepare(volume, package)
     ended("resampling")
-    answered = direct.answer(scan, networks, lambda *_: None)
+    answered = direct.run_networks(scan, networks, lambda *_: None)
     ended("network and export")
     np.savez(arguments.out, labels=answered.found.labels.transpose(2, 1, 0))
-    print("\n".join(map(str, answered.ways)))
+    print("\n".join(map(str, answered.network_runs)))
     print(json.dumps(stages))
 
 

@@ -22,13 +22,13 @@ from app.run.html.writer import write_page
 from operators.dicom.capture.secondary_captures import write_pictures, write_turntable
 from operators.dicom.seg.seg_writer import write_seg
 from operators.dicom.sr.report_writer import write_report
-from operators.geometry.volume import Volume
-from operators.measure.flags import judged
-from operators.measure.measuring import measured
+from operators.geometry.volume import CtVolume
+from operators.measure.flags import flag_result
+from operators.measure.measuring import measure_segments
 from operators.render.fracture_pictures import fracture_pictures
-from operators.render.turntable import turntable
+from operators.render.turntable import draw_turntable
 from operators.segmentation.segmentation import Segmentation
-from tests.support.seg_cases import MADE_AT, making, series
+from tests.support.seg_cases import MADE_AT, provenance, series
 from tests.unit.app.run.test_report_real import DATA, outlined, record_of
 
 
@@ -61,15 +61,15 @@ def peer(made: Segmentation) -> None:
 def stages(made: Segmentation, folder: Path) -> dict[str, float]:
     """Processor seconds of each."""
     source = series(made.label_map.grid)
-    volume = Volume(np.where(made.label_map.labels > 0, 500, 40).astype(np.int16), made.label_map.grid)
-    seg = write_seg(made, making(made, source), folder / "segmentation.dcm")
+    volume = CtVolume(np.where(made.label_map.labels > 0, 500, 40).astype(np.int16), made.label_map.grid)
+    seg = write_seg(made, provenance(made, source), folder / "segmentation.dcm")
     found: list[Segmentation] = []
-    seconds = {"measurements": processor_s(lambda: found.append(judged(measured(made), volume)))}
-    of = making(found[0], source)
+    seconds = {"measurements": processor_s(lambda: found.append(flag_result(measure_segments(made), volume)))}
+    of = provenance(found[0], source)
 
     def pictures() -> None:
         write_pictures(fracture_pictures(volume, found[0]), of, folder / "pictures")
-        write_turntable(turntable(found[0]), of, folder / "turntable")
+        write_turntable(draw_turntable(found[0]), of, folder / "turntable")
 
     report = folder / "measurements.dcm"
     seconds["report"] = processor_s(lambda: write_report(found[0], of, seg, report))

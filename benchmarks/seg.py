@@ -24,7 +24,7 @@ import numpy as np
 
 from operators.dicom.seg.seg_writer import make_seg, write_seg
 from operators.segmentation.segmentation import Segmentation
-from tests.support.seg_cases import bone, grid, making, segmentation, series
+from tests.support.seg_cases import bone, grid, provenance, segmentation, series
 
 SEGMENTS, LONG, WIDE = 30, 174, 90  # of each segment: slices, and voxels in a slice's rows and columns
 
@@ -95,7 +95,7 @@ def peak_mb() -> float:
 
 def ours(made: Segmentation, path: Path, profile: str = "binary") -> tuple[float, float]:
     """From the label array."""
-    shared = making(made, series(made.label_map.grid))
+    shared = provenance(made, series(made.label_map.grid))
     return measured(lambda: write_seg(made, shared, path, profile=profile))
 
 
@@ -106,7 +106,7 @@ def label_map(made: Segmentation, path: Path) -> tuple[float, float]:
 
 def highdicom(made: Segmentation, path: Path) -> tuple[float, float]:
     """From its array of segment numbers (slices, rows, columns)."""
-    shared = making(made, series(made.label_map.grid))
+    shared = provenance(made, series(made.label_map.grid))
     voxels = np.ascontiguousarray(made.label_map.labels.T)
     places = np.flatnonzero(voxels.any(axis=(1, 2))).tolist()
     voxels = voxels[places]

@@ -23,7 +23,7 @@ from monai.transforms import Compose
 from numpy.typing import NDArray
 
 from operators.errors import ModelError
-from operators.geometry.volume import Grid, Volume
+from operators.geometry.volume import CtVolume, Grid
 from operators.importing.bundle import inference_file, read_bundle
 from operators.importing.install import NewPackage, install
 from operators.importing.label_tables import row_of
@@ -82,22 +82,22 @@ def compared(folder: Path, work: Path) -> str:
     )
 
 
-def made_volume() -> Volume:
+def made_volume() -> CtVolume:
     """A smooth image with noise, slices of 3 mm."""
     rng = np.random.default_rng(4)
     hu = np.kron(rng.normal(50, 200, (5, 6, 5)), np.ones((9, 8, 7))) + rng.normal(0, 30, (45, 48, 35))
     grid = Grid(hu.shape, np.diag([-2.0, -1.9, 3.0, 1.0]), "1.2.3")
-    return Volume(np.rint(hu).astype(np.float32), grid)
+    return CtVolume(np.rint(hu).astype(np.float32), grid)
 
 
-def of_osteon(model: PublishedBundle, volume: Volume, work: Path) -> NDArray[np.uint8]:
+def of_osteon(model: PublishedBundle, volume: CtVolume, work: Path) -> NDArray[np.uint8]:
     """Segments like `osteon models import` and `osteon run`."""
     rows = [row_of(f"label_{value}", value, BONE) for value in model.values.values()]
     path = install(model, NewPackage("made", "Made", rows, ""), work / "models") / PACKAGE_FILE
     return segment(volume, read_package(path), Networks(Device("torch")), lambda *_: None).label_map.labels
 
 
-def of_monai(folder: Path, network: torch.nn.Module, volume: Volume, work: Path) -> NDArray[np.uint8]:
+def of_monai(folder: Path, network: torch.nn.Module, volume: CtVolume, work: Path) -> NDArray[np.uint8]:
     """MONAI's transforms, inferer and network."""
     file, ras = work / "scan.nii", np.diag([-1.0, -1.0, 1.0, 1.0]) @ volume.grid.ijk_to_lps
     nibabel.save(nibabel.Nifti1Image(volume.hu, ras), file)

@@ -7,9 +7,9 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.attempts import Attempts
-from operators.measure.flags import judged
-from operators.measure.measuring import measured
-from operators.progress import Stages
+from operators.measure.flags import flag_result
+from operators.measure.measuring import measure_segments
+from operators.progress import Observer
 
 
 class MeasurerOperator(Operator):
@@ -19,9 +19,9 @@ class MeasurerOperator(Operator):
     """
 
     def __init__(
-        self, fragment: Fragment, *args: Any, attempts: Attempts, stages: Stages, **kwargs: Any
+        self, fragment: Fragment, *args: Any, attempts: Attempts, observer: Observer, **kwargs: Any
     ) -> None:
-        self.attempts, self.stages = attempts, stages
+        self.attempts, self.observer = attempts, observer
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
@@ -34,6 +34,6 @@ class MeasurerOperator(Operator):
         """One segmentation."""
         resampled, segmentation = op_input.receive("resampled"), op_input.receive("segmentation")
         found = segmentation
-        with self.stages.measured("measure"), self.attempts.attempt("sr"):
-            found = judged(measured(segmentation), resampled.source)
+        with self.observer.measured("measure"), self.attempts.attempt("sr"):
+            found = flag_result(measure_segments(segmentation), resampled.source)
         op_output.emit(found, "measured")

@@ -10,7 +10,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
+def prefetch(items: Iterable[Item]) -> Generator[Item, None, None]:
     """Yields the items in their order, each made ahead; an error comes when it is its item's turn.
 
     Worth it where both take time and let go of Python's lock, as networks and arrays' arithmetic do.

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 
-class Stages(Protocol):
+class Observer(Protocol):
     """Measures stages and shows progress; made by whoever runs the graph, who has the clock."""
 
     def measured(self, stage: str) -> AbstractContextManager[None]:

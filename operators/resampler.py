@@ -8,18 +8,23 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.dicom.headers.series import Series
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 from operators.pipelines.several import resample
-from operators.progress import Stages
+from operators.progress import Observer
 
 
 class ResamplerOperator(Operator):
     """In: `selection`. Out: `resampled`."""
 
     def __init__(
-        self, fragment: Fragment, *args: Any, stages: Stages, read: Callable[[Series], Volume], **kwargs: Any
+        self,
+        fragment: Fragment,
+        *args: Any,
+        observer: Observer,
+        read: Callable[[Series], CtVolume],
+        **kwargs: Any,
     ) -> None:
-        self.stages, self.read = stages, read
+        self.observer, self.read = observer, read
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
@@ -30,8 +35,8 @@ class ResamplerOperator(Operator):
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
         """One volume."""
         selection = op_input.receive("selection")
-        with self.stages.measured("read"):
+        with self.observer.measured("read"):
             volume = self.read(selection.series)
-        with self.stages.measured("resample"):
+        with self.observer.measured("resample"):
             resampled = resample(volume, selection.packages)
         op_output.emit(resampled, "resampled")

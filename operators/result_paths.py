@@ -8,12 +8,12 @@ from pathlib import Path
 
 from operators.attempts import Attempts
 from operators.dicom.headers.series import Series
-from operators.dicom.provenance.provenance import Making
+from operators.dicom.provenance.provenance import Provenance
 from operators.segmentation.segmentation import Segmentation
 
 
 @dataclass(frozen=True)
-class Targets:
+class ResultPaths:
     """`seg_profile` is a row of the SEG writer's table; a `revision` above 1 replaces earlier results.
 
     Without a `turntable` there are no views from all around. `stand_ins` are forms of the segmentation for
@@ -30,9 +30,11 @@ class Targets:
     software_version: str
     revision: int = 1
     seg_profile: str = "binary"
-    stand_ins: tuple[tuple[str, Path], ...] = ()
+    fallbacks: tuple[tuple[str, Path], ...] = ()
     attempts: Attempts = field(default_factory=Attempts)
 
-    def making(self, series: Series, made: Segmentation) -> Making:
+    def provenance(self, series: Series, made: Segmentation) -> Provenance:
         """Returns the provenance that all DICOM results of a series share."""
-        return Making(series, made.package, self.made_at, self.software_version, self.revision, made.ways)
+        return Provenance(
+            series, made.package, self.made_at, self.software_version, self.revision, made.network_runs
+        )

@@ -6,7 +6,7 @@ from typing import Any
 
 from monai.deploy.core import ExecutionContext, InputContext, OperatorSpec, OutputContext
 
-from operators.dicom.provenance.provenance import Making
+from operators.dicom.provenance.provenance import Provenance
 from operators.dicom.seg.seg_writer import write_seg
 from operators.segmentation.segmentation import Segmentation
 from operators.writers.result_writer import ResultWriterOperator
@@ -25,8 +25,8 @@ class SegWriterOperator(ResultWriterOperator):
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
         """One file."""
         super().compute(op_input, op_output, context)
-        op_output.emit(self.targets.seg, "seg")
+        op_output.emit(self.paths.seg, "seg")
 
-    def write(self, making: Making, segmentation: Segmentation, *others: Any) -> None:
+    def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
         """In the profile that is set."""
-        write_seg(segmentation, making, self.targets.seg, profile=self.targets.seg_profile)
+        write_seg(segmentation, provenance, self.paths.seg, profile=self.paths.seg_profile)

@@ -7,16 +7,16 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.dicom.select.selection import Selection
-from operators.progress import Stages
+from operators.progress import Observer
 
 
 class SeriesSelectorOperator(Operator):
     """Out: `selection`, one series of a folder and the packages that read it."""
 
     def __init__(
-        self, fragment: Fragment, *args: Any, selection: Selection, stages: Stages, **kwargs: Any
+        self, fragment: Fragment, *args: Any, selection: Selection, observer: Observer, **kwargs: Any
     ) -> None:
-        self.selection, self.stages = selection, stages
+        self.selection, self.observer = selection, observer
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
@@ -25,5 +25,5 @@ class SeriesSelectorOperator(Operator):
 
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
         """One selection."""
-        with self.stages.measured("select"):
+        with self.observer.measured("select"):
             op_output.emit(self.selection, "selection")

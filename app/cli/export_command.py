@@ -7,11 +7,11 @@ from pathlib import Path
 from rich.console import Console
 
 from app.files.export_files import FORMATS, parts_of_file, write_files
-from app.run.series_job import STAND_INS
+from app.run.series_job import FALLBACK_FILES
 from operators.dicom.read.scan import scan
 from operators.dicom.rtstruct.rtstruct_reader import referenced_series
 from operators.dicom.rtstruct.rtstruct_writer import write_structures
-from operators.dicom.seg.reencode import read_making
+from operators.dicom.seg.reencode import read_provenance
 from operators.dicom.seg.seg_files import is_rtstruct
 from operators.errors import UsageError
 from operators.geometry.volume import Grid
@@ -30,7 +30,9 @@ def export_command(
     wanted = [each for each in formats or FORMATS if each in FORMATS]
     names = [output / name for name in write_files(label_map, parts, wanted, output)]
     if formats and STRUCTURES in formats:
-        names.append(write_structures(*read_making(segments), output / f"{STAND_INS[STRUCTURES]}.dcm"))
+        names.append(
+            write_structures(*read_provenance(segments), output / f"{FALLBACK_FILES[STRUCTURES]}.dcm")
+        )
     for name in names:
         Console().print(str(name), highlight=False, soft_wrap=True, markup=False)
     return 0

@@ -29,10 +29,10 @@ def bench(path: Path, settings: Settings) -> None:
     print(f"{package.name} {package.version}", flush=True)
     kinds = {(spec.architecture, str(spec.arguments), spec.patch): spec for spec in package.networks}
     for spec in kinds.values():
-        print(f"  network {spec.name}: {measured(spec, settings)}", flush=True)
+        print(f"  network {spec.name}: {measure_speed(spec, settings)}", flush=True)
 
 
-def measured(spec: NetworkSpec, settings: Settings) -> str:
+def measure_speed(spec: NetworkSpec, settings: Settings) -> str:
     """Measures one network and returns a line of text; memory is the peak of the process so far."""
     from operators.networks.speed import matrix_gflop_s, patch_gflop, patch_seconds
 

@@ -26,7 +26,7 @@ DONE = 0
 def list_command(as_json: bool, config: Path | None, models: Path | None) -> int:
     """A line a package: whether it can be used, and if not, why. Raises ModelError where there are none."""
     folder = require_models(read_settings(config, models=models).models)
-    rows = [listed(path) for path in package_files(folder)]
+    rows = [list_packages(path) for path in package_files(folder)]
     if as_json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return DONE
@@ -48,7 +48,7 @@ def show_listed(row: dict[str, str], console: Console) -> None:
     console.print(table)
 
 
-def listed(path: Path) -> dict[str, str]:
+def list_packages(path: Path) -> dict[str, str]:
     """Name, state (ready, draft, broken) and a few words; checksums are for `osteon models verify`."""
     name, is_draft = path.parent.name, path.name == DRAFT_FILE
     try:
@@ -135,10 +135,10 @@ def verify_command(name: str | None, config: Path | None, models: Path | None) -
     """Checks one package or all of them; says what is wrong with each. Raises ModelError for none."""
     folder = read_settings(config, models=models).models
     files = [package_file(folder, name)] if name else require_packages(folder)
-    return max(verified(path.parent) for path in files)
+    return max(verify_package(path.parent) for path in files)
 
 
-def verified(folder: Path) -> int:
+def verify_package(folder: Path) -> int:
     """One package."""
     try:
         package = verify(folder)

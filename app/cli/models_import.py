@@ -52,7 +52,7 @@ def import_command(folder: Path, options: ImportOptions, config: Path | None, mo
     name = options.name or plain_name(model.origin.dataset)
     new = NewPackage(name, options.title or model.origin.dataset, rows, orientation)
     target = install(model, new, read_settings(config, models=models).models)
-    return said(new, target)
+    return import_message(new, target)
 
 
 def model_of(folder: Path, options: ImportOptions) -> Published:
@@ -86,7 +86,7 @@ def orientation_of(model: Published, asked: str | None, tables: str | None) -> s
     return ""
 
 
-def said(new: NewPackage, target: Path) -> int:
+def import_message(new: NewPackage, target: Path) -> int:
     """Tells what was made; a draft is no package yet."""
     if new.complete:
         print(f"{new.name}: installed in {target}")

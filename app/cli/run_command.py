@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from app.printable import shown
+from app.printable import printable_text
 from app.run.folder import RunOutcome, run_folder
 from app.run.report import SELECTED, SeriesRecord
 from app.run.stage_clock import Show, silent
 from app.settings import read_settings
-from operators.dicom.read.scan import told
+from operators.dicom.read.scan import grouped_by_reason
 from operators.errors import UsageError
 from operators.packages.confidence import percent
 
@@ -62,15 +62,15 @@ def show_outcome(outcome: RunOutcome, console: Console) -> None:
     for record in outcome.series:
         if record.segmentation is not None:
             console.print(segments_table(record))
-            say(console, f"[bold green]{record.result}[/] in {shown(str(outcome.output))}")
+            say(console, f"[bold green]{record.result}[/] in {printable_text(str(outcome.output))}")
         else:
-            say(console, f"[yellow]{record.code}[/] {shown(f'{title(record)}: {record.sentence}')}")
+            say(console, f"[yellow]{record.code}[/] {printable_text(f'{title(record)}: {record.sentence}')}")
         for missing in record.missing:
-            say(console, f"[yellow]{missing.code}[/] {shown(missing)}")
+            say(console, f"[yellow]{missing.code}[/] {printable_text(missing)}")
         for doubt in (*record.warnings, *doubts_of(record)):
-            say(console, f"  [dim]{shown(doubt)}[/]")
-    for file, name in told(outcome.unreadable):
-        say(console, f"[yellow]{file.code}[/] {shown(f'{name}: {file.reason}')}")
+            say(console, f"  [dim]{printable_text(doubt)}[/]")
+    for file, name in grouped_by_reason(outcome.unreadable):
+        say(console, f"[yellow]{file.code}[/] {printable_text(f'{name}: {file.reason}')}")
 
 
 def doubts_of(record: SeriesRecord) -> tuple[str, ...]:
@@ -86,13 +86,13 @@ def say(console: Console, markup: str) -> None:
 
 def segments_table(record: SeriesRecord) -> Table:
     """The segments of one series."""
-    table = Table(title=shown(title(record)), title_justify="left")
+    table = Table(title=printable_text(title(record)), title_justify="left")
     for heading in ("segment", "volume", "confidence"):
         table.add_column(heading, justify="left" if heading == "segment" else "right")
     segmentation = record.segmentation
     for segment in segmentation.segments if segmentation else ():
         colour = "#{:02x}{:02x}{:02x}".format(*segment.rgb)
-        name = f"[{colour}]■[/] {shown(segment.label)}"
+        name = f"[{colour}]■[/] {printable_text(segment.label)}"
         table.add_row(name, f"{segment.volume_ml:.1f} ml", percent(segment.confidence))
     return table
 

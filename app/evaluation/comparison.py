@@ -15,8 +15,8 @@ from app.evaluation.evaluation_report import write_json
 from app.files.label_files import Labelled, read_label_map
 from operators.dicom.seg.seg_files import is_rtstruct, is_seg
 from operators.evaluation import case_evaluation as evaluation
-from operators.evaluation.metrics import Bone
-from operators.geometry.regridding import onto_grid, widened
+from operators.evaluation.metrics import BoneMetrics
+from operators.geometry.regridding import onto_grid, widen_box
 from operators.geometry.volume import LabelMap
 from operators.packages.packages import Label
 
@@ -38,13 +38,13 @@ def evaluate(
     prediction: LabelMap, truth: LabelMap, labels: Sequence[Label], name: str = "case"
 ) -> CaseResult:
     """One case whose values follow the package; the prediction is brought onto the truth's grid."""
-    prediction, notes = aligned(prediction, truth)
-    bones = [Bone(label.name, label.values) for label in labels]
+    prediction, notes = align_labels(prediction, truth)
+    bones = [BoneMetrics(label.name, label.values) for label in labels]
     steps_mm = truth.grid.ijk_to_lps[:3, :3]
     return CaseResult(name, evaluation.evaluate(prediction.labels, truth.labels, steps_mm, bones), notes)
 
 
-def aligned(prediction: LabelMap, truth: LabelMap) -> tuple[LabelMap, tuple[str, ...]]:
+def align_labels(prediction: LabelMap, truth: LabelMap) -> tuple[LabelMap, tuple[str, ...]]:
     """The prediction on the truth's grid, and a note if it had to be moved there."""
     if prediction.grid.same_as(truth.grid, SAME_GRID_MM):
         return prediction, ()
@@ -57,8 +57,8 @@ def _run_pair(pair: Pair, labels: Sequence[Label], out: Path | None) -> CaseResu
     (prediction, read_notes), (truth, true_notes) = _read_pair(pair, labels)
     if is_seg(pair.truth):
         # A SEG leaves out empty slices: its extent is not how far its author looked.
-        truth = widened(truth, prediction)
-    prediction, moved_notes = aligned(prediction, truth)
+        truth = widen_box(truth, prediction)
+    prediction, moved_notes = align_labels(prediction, truth)
     result = evaluate(prediction, truth, labels, pair.name)
     result = replace(result, notes=(*pair.notes, *read_notes, *true_notes, *moved_notes))
     if out is None:

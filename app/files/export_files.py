@@ -27,7 +27,7 @@ LPS_TO_GLTF = np.array([[1.0, 0, 0, 0], [0, 0, 1.0, 0], [0, -1.0, 0, 0], [0, 0, 
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class ExportedPart:
     """A bone or fragment: its value in the label map, its name for files and people, its surface."""
 
     value: int
@@ -37,17 +37,19 @@ class Part:
     mesh: Mesh
 
 
-def parts_of(segmentation: Segmentation) -> tuple[Part, ...]:
+def parts_of(segmentation: Segmentation) -> tuple[ExportedPart, ...]:
     """Returns the parts of a segmentation that were measured."""
     meshes = {row.value: row.mesh for row in segmentation.measurements}
     return tuple(
-        Part(segment.value, tracking_identifier(segment), segment.label, segment.rgb, meshes[segment.value])
+        ExportedPart(
+            segment.value, tracking_identifier(segment), segment.label, segment.rgb, meshes[segment.value]
+        )
         for segment in segmentation.segments
         if segment.value in meshes
     )
 
 
-def parts_of_file(path: Path, grid: Grid | None = None) -> tuple[LabelMap, tuple[Part, ...]]:
+def parts_of_file(path: Path, grid: Grid | None = None) -> tuple[LabelMap, tuple[ExportedPart, ...]]:
     """Reads the parts of a file that names its segments, Osteon's or another's; an RTSTRUCT needs `grid`.
 
     Raises UnreadableError, UsageError, or UnsuitableError for one without voxels.
@@ -60,7 +62,7 @@ def parts_of_file(path: Path, grid: Grid | None = None) -> tuple[LabelMap, tuple
             block = Box.of(boxes[info.value - 1])
             mesh = mesh_of(label_map.labels[block.slices] == info.value, label_map.grid.crop(block))
             name = info.bone if info.fragment is None else f"{info.bone} fragment {info.fragment}"
-            parts.append(Part(info.value, name, info.label, info.rgb, mesh))
+            parts.append(ExportedPart(info.value, name, info.label, info.rgb, mesh))
     if not parts:
         raise UnsuitableError(
             "expected a named segment with at least one voxel, got none", code="nothing_found"
@@ -69,7 +71,7 @@ def parts_of_file(path: Path, grid: Grid | None = None) -> tuple[LabelMap, tuple
 
 
 def write_files(
-    label_map: LabelMap, parts: Sequence[Part], formats: Sequence[str], folder: Path
+    label_map: LabelMap, parts: Sequence[ExportedPart], formats: Sequence[str], folder: Path
 ) -> tuple[str, ...]:
     """Writes every format (rows of FORMATS) into the folder; the files' names. Raises OutputError."""
     try:
@@ -79,7 +81,7 @@ def write_files(
         raise unwritable_folder(folder, "a folder", error) from error
 
 
-def write_stl(label_map: LabelMap, parts: Sequence[Part], folder: Path) -> list[Path]:
+def write_stl(label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path) -> list[Path]:
     """One file a part; the format knows no colours."""
     del label_map
     return [
@@ -88,7 +90,7 @@ def write_stl(label_map: LabelMap, parts: Sequence[Part], folder: Path) -> list[
     ]
 
 
-def write_ply(label_map: LabelMap, parts: Sequence[Part], folder: Path) -> list[Path]:
+def write_ply(label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path) -> list[Path]:
     """One file a part, coloured."""
     del label_map
     return [
@@ -96,18 +98,18 @@ def write_ply(label_map: LabelMap, parts: Sequence[Part], folder: Path) -> list[
     ]
 
 
-def write_glb(label_map: LabelMap, parts: Sequence[Part], folder: Path) -> list[Path]:
+def write_glb(label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path) -> list[Path]:
     """One glTF file of all parts, named and coloured, upright; its vertices are in LPS mm all the same."""
     del label_map
     scene = trimesh.Scene(metadata={"notice": NOTICE})
     for part in parts:
         scene.add_geometry(
-            painted(part), node_name=part.label, geom_name=file_stem(part), transform=LPS_TO_GLTF
+            paint_mesh(part), node_name=part.label, geom_name=file_stem(part), transform=LPS_TO_GLTF
         )
     return [written(folder / "bones.glb", scene.export(file_type="glb"))]
 
 
-def write_label_map(label_map: LabelMap, parts: Sequence[Part], folder: Path) -> list[Path]:
+def write_label_map(label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path) -> list[Path]:
     """NIfTI, and what each value means in BIDS's table (dseg.tsv)."""
     image, table = folder / "bones_dseg.nii.gz", folder / "bones_dseg.tsv"
     write_nifti(label_map, image)
@@ -115,7 +117,7 @@ def write_label_map(label_map: LabelMap, parts: Sequence[Part], folder: Path) ->
     return [image, written(table, "".join(["index\tname\tcolor\n", *rows]).encode())]
 
 
-FORMATS: dict[str, Callable[[LabelMap, Sequence[Part], Path], list[Path]]] = {
+FORMATS: dict[str, Callable[[LabelMap, Sequence[ExportedPart], Path], list[Path]]] = {
     "stl": write_stl,
     "ply": write_ply,
     "glb": write_glb,
@@ -123,7 +125,7 @@ FORMATS: dict[str, Callable[[LabelMap, Sequence[Part], Path], list[Path]]] = {
 }
 
 
-def surface(part: Part) -> trimesh.Trimesh:
+def surface(part: ExportedPart) -> trimesh.Trimesh:
     """Returns the part's surface as a trimesh with its vertices unchanged."""
     colours = np.array([[*part.rgb, 255]] * len(part.mesh.vertices_lps), np.uint8)
     return trimesh.Trimesh(
@@ -131,7 +133,7 @@ def surface(part: Part) -> trimesh.Trimesh:
     )
 
 
-def painted(part: Part) -> trimesh.Trimesh:
+def paint_mesh(part: ExportedPart) -> trimesh.Trimesh:
     """Returns the surface with one material of its colour, which is smaller than a colour for each vertex."""
     material = trimesh.visual.material.PBRMaterial(
         name=part.label, baseColorFactor=[*part.rgb, 255], metallicFactor=0.0, roughnessFactor=0.8
@@ -142,7 +144,7 @@ def painted(part: Part) -> trimesh.Trimesh:
     )
 
 
-def file_stem(part: Part) -> str:
+def file_stem(part: ExportedPart) -> str:
     """A name that no other part has, of what every file system takes; a SEG of others may say anything."""
     return f"{part.value}-{re.sub(r'[^A-Za-z0-9-]+', '_', part.name).strip('_')[:60]}"
 

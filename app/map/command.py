@@ -16,7 +16,7 @@ from app import platform_layout as layout
 from app.map.checking import extracted, faults
 from app.map.entry import seconds
 from app.map.manifests import configuration, manifests
-from app.map.supervision import supervised
+from app.map.supervision import run_supervised
 from app.map.tools import Container, Mount, build_words, require_image, run_container, tool_named
 from app.settings import ROOT
 from operators.dicom.elements.atomic_file import make_folder
@@ -30,7 +30,7 @@ def exec_command(folder: Path, arguments: dict[str, Path | str | None]) -> int:
         raise UsageError(f"expected an application's folder with __main__.py, or a file, got {folder}")
     given = [word for name, value in arguments.items() if value for word in (f"--{name}", str(value))]
     limit = seconds(os.environ.get("HOLOSCAN_TIMEOUT") or 0)
-    return supervised([sys.executable, "-u", str(folder), *given], os.environ, limit)
+    return run_supervised([sys.executable, "-u", str(folder), *given], os.environ, limit)
 
 
 def package_command(tag: str, tool: str | None, variant: str, more: list[str]) -> int:

@@ -16,7 +16,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from app import platform_layout as layout
-from app.map.supervision import supervised
+from app.map.supervision import run_supervised
 from operators.errors import OsteonError, OutputError, UsageError, reason
 
 HELP = f"""{layout.ENTRY_POINT} [COMMAND] [ARGUMENTS]
@@ -68,7 +68,7 @@ def run(arguments: list[str], environment: dict[str, str]) -> int:
     manifest = read_manifest(environment["HOLOSCAN_APP_MANIFEST_PATH"])
     command = json.loads(manifest["command"])
     limit = environment.get("HOLOSCAN_TIMEOUT") or environment.get("MONAI_TIMEOUT") or manifest["timeout"]
-    return supervised([*command, *arguments], environment, seconds(limit))
+    return run_supervised([*command, *arguments], environment, seconds(limit))
 
 
 def seconds(text: str | int) -> float:

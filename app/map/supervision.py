@@ -16,7 +16,7 @@ SIGNALLED = 128
 GRACE_S = 10.0
 
 
-def supervised(
+def run_supervised(
     command: Sequence[str], environment: Mapping[str, str], limit_s: float, folder: Path | None = None
 ) -> int:
     """The exit code; EXIT_TIMED_OUT after `limit_s` seconds (0: none). SIGTERM and SIGINT are handed on."""

@@ -14,14 +14,14 @@ import structlog
 
 from app.library_messages import defect_values, frames_of
 from app.run.report import SELECTED, SeriesRecord, StageRecord, report, write_report
-from app.run.series_job import STAND_INS, Graph, Job, graph_of
-from app.run.series_results import FOLDERS, finished
+from app.run.series_job import FALLBACK_FILES, Graph, Job, graph_of
+from app.run.series_results import FOLDERS, segment_and_write
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION, Settings
 from operators.dicom.elements.atomic_file import make_folder, unwritable_folder
 from operators.dicom.provenance.conforming import conforming_header, sentences
 from operators.dicom.read.scan import UnreadableFile, require_series, scan
-from operators.dicom.select.reading_order import in_turn
+from operators.dicom.select.reading_order import read_in_turn
 from operators.dicom.select.selection import (
     Candidate,
     Outcome,
@@ -29,9 +29,9 @@ from operators.dicom.select.selection import (
     Reserve,
     Selection,
     candidates,
+    combine_candidates,
     passed_over,
     select,
-    together,
 )
 from operators.errors import (
     DEFECT,
@@ -91,11 +91,11 @@ def run_folder(
         write_summary(nothing, made_at, clock.records)
     require_series(found)
     outcomes = select(found, packages, package_name)
-    stand_ins = tuple(each for each in settings.files if each in STAND_INS)
+    fallbacks = tuple(each for each in settings.files if each in FALLBACK_FILES)
     chosen, codes = candidates(outcomes), list[int]()
 
     def segment(number: int, selection: Selection) -> tuple[SeriesRecord, int]:
-        job = Job(number, selection, output, settings, made_at, page=True, stand_ins=stand_ins)
+        job = Job(number, selection, output, settings, made_at, page=True, fallbacks=fallbacks)
         record, code = run_job(job, show, graph)
         codes.append(code)
         return record, code
@@ -120,13 +120,13 @@ def read_all(
     records: list[SeriesRecord] = []
 
     def read(group: list[int]) -> dict[int, bool]:
-        record, code = segment(group[0], together([chosen[each] for each in group]))
+        record, code = segment(group[0], combine_candidates([chosen[each] for each in group]))
         records.append(record)
         segmented = segmented_for([chosen[each] for each in group], record, code)
         return dict(zip(group, segmented, strict=True))
 
     series = [id(each.selection.series) for each in chosen]
-    needless = in_turn(series, [each.better for each in chosen], read)
+    needless = read_in_turn(series, [each.better for each in chosen], read)
     return records + [record_of_passed_over(chosen[each], chosen[best]) for each, best in needless.items()]
 
 
@@ -198,7 +198,7 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
     notes = sentences(conforming_header(job.selection.series.header).notes)
     record = replace(record, warnings=(*record.warnings, *notes))
     try:
-        done = replace(finished(record, job, clock, graph), stages=tuple(clock.records))
+        done = replace(segment_and_write(record, job, clock, graph), stages=tuple(clock.records))
         log_missing(done, job)
         return done, EXIT_DONE
     except Exception as error:

@@ -122,7 +122,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "flags": [_flag(flag) for flag in made.flags] if made else [],
         "summary": list(summary(made)) if made else [],
         **({"contacts": [_contact(contact) for contact in made.contacts]} if made and made.contacts else {}),
-        "networks": [asdict(way) for way in made.ways] if made else [],
+        "networks": [asdict(run) for run in made.network_runs] if made else [],
         "stages": [_stage(stage) for stage in record.stages],
     }
 

@@ -18,7 +18,7 @@ from operators.attempts import Attempts
 from operators.dicom.headers.series import Series
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.select.selection import Selection
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 from operators.memory import keep_large_arrays_apart
 from operators.monai_import import import_monai_alone
 from operators.packages.packages import ModelPackage
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PICTURES, TURNTABLE = "pictures", "turntable"
 KEY_OBJECTS = "key-objects"
 # Forms of the segmentation beside the SEG: rows of the stand-ins' table, and their files' names
-STAND_INS = {"labelmap": "labelmap", "rtstruct": "structures"}
+FALLBACK_FILES = {"labelmap": "labelmap", "rtstruct": "structures"}
 STACK_BYTES = 32 * 1024 * 1024
 
 
@@ -49,9 +49,9 @@ class Job:
     made_at: datetime
     revision: int = 1
     page: bool = False
-    stand_ins: tuple[str, ...] = ()
+    fallbacks: tuple[str, ...] = ()
     turntable: bool = True
-    read: Callable[[Series], Volume] = read_volume
+    read: Callable[[Series], CtVolume] = read_volume
     attempts: Attempts = field(default_factory=Attempts)
 
     def file(self, name: str, suffix: str) -> str:
@@ -110,9 +110,9 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
     os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
     import_graph()
     from app.graph import Work, run_graph
-    from operators.result_paths import Targets
+    from operators.result_paths import ResultPaths
 
-    targets = Targets(
+    paths = ResultPaths(
         job.output / job.file("segmentation", ".dcm"),
         job.output / job.file("measurements", ".dcm"),
         job.output / job.file("preview", ".png"),
@@ -123,10 +123,10 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
         SOFTWARE_VERSION,
         job.revision,
         job.settings.seg.profile,
-        tuple((kind, job.output / job.file(STAND_INS[kind], ".dcm")) for kind in job.stand_ins),
+        tuple((kind, job.output / job.file(FALLBACK_FILES[kind], ".dcm")) for kind in job.fallbacks),
         job.attempts,
     )
-    return run_graph(Work(job.selection, networks, targets, clock, job.read))
+    return run_graph(Work(job.selection, networks, paths, clock, job.read))
 
 
 def allow_deep_stack() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app.printable import printable, printable_json, shown
-from operators.dicom.read.scan import Scan, UnreadableFile, require_series, scan, told
+from app.printable import printable, printable_json, printable_text
+from operators.dicom.read.scan import Scan, UnreadableFile, grouped_by_reason, require_series, scan
 from operators.dicom.select.selection import Outcome, Refusal, Selection, select
 from operators.packages.packages import ModelPackage
 
@@ -78,7 +78,7 @@ def series_command(
 
 def render(rows: Sequence[Row], console: Console, unreadable: Sequence[UnreadableFile] = ()) -> None:
     """A table on a terminal, else a line a series; then the files that could not be read."""
-    lines = [f"unreadable: {name}: {file.reason}" for file, name in told(unreadable)]
+    lines = [f"unreadable: {name}: {file.reason}" for file, name in grouped_by_reason(unreadable)]
     if console.is_terminal:
         console.print(series_table(rows))
     else:
@@ -95,7 +95,7 @@ def series_table(rows: Iterable[Row]) -> Table:
     table.add_column("outcome", ratio=4, overflow="fold")
     for row in rows:
         cells = (name(row), "\n".join(images(row)), "\n".join(outcomes(row)))
-        table.add_row(*map(shown, cells))
+        table.add_row(*map(printable_text, cells))
     return table
 
 

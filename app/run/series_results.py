@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.run.report import SeriesRecord
-from app.run.series_job import KEY_OBJECTS, PICTURES, STAND_INS, TURNTABLE, Graph, Job
+from app.run.series_job import FALLBACK_FILES, KEY_OBJECTS, PICTURES, TURNTABLE, Graph, Job
 from app.run.stage_clock import StageClock
 from app.settings import SOFTWARE_VERSION
 from operators.segmentation.segmentation import Segmentation
@@ -14,7 +14,7 @@ FILES = "files"
 FOLDERS = (FILES, PICTURES, TURNTABLE)
 
 
-def finished(record: SeriesRecord, job: Job, clock: StageClock, graph: Graph) -> SeriesRecord:
+def segment_and_write(record: SeriesRecord, job: Job, clock: StageClock, graph: Graph) -> SeriesRecord:
     """The record of a series with everything that was made of it."""
     segmentation, attempts = graph(job, clock), job.attempts
     done = replace(
@@ -27,14 +27,14 @@ def finished(record: SeriesRecord, job: Job, clock: StageClock, graph: Graph) ->
         others=others(job),
     )
     with attempts.attempt("files"):
-        done = replace(done, files=exported(segmentation, job, clock))
+        done = replace(done, files=export_surfaces(segmentation, job, clock))
     if job.page:
         with attempts.attempt("page", job.output / job.file("report", ".html")):
-            done = replace(done, page=written_page(done, job, clock))
+            done = replace(done, page=write_page_file(done, job, clock))
     return replace(done, missing=tuple(attempts.missing))
 
 
-def written_page(record: SeriesRecord, job: Job, clock: StageClock) -> str:
+def write_page_file(record: SeriesRecord, job: Job, clock: StageClock) -> str:
     """The HTML report, of what was written before it; its name in the output folder."""
     from app.run.html.writer import write_page
 
@@ -55,13 +55,13 @@ def captures(job: Job, name: str) -> tuple[str, ...]:
 def others(job: Job) -> tuple[tuple[str, str], ...]:
     """Returns the other files that the graph has written: kinds and names in the output folder."""
     names = {"kos": job.file(KEY_OBJECTS, ".dcm")}
-    names |= {kind: job.file(STAND_INS[kind], ".dcm") for kind in job.stand_ins}
+    names |= {kind: job.file(FALLBACK_FILES[kind], ".dcm") for kind in job.fallbacks}
     return tuple((kind, name) for kind, name in names.items() if (job.output / name).is_file())
 
 
-def exported(segmentation: Segmentation, job: Job, clock: StageClock) -> tuple[str, ...]:
+def export_surfaces(segmentation: Segmentation, job: Job, clock: StageClock) -> tuple[str, ...]:
     """The files for people, in a folder of their own; their names in the output folder."""
-    formats = [each for each in job.settings.files if each not in STAND_INS]
+    formats = [each for each in job.settings.files if each not in FALLBACK_FILES]
     if not formats:
         return ()
     from app.files.export_files import parts_of, write_files

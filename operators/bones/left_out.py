@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from operators.bones.regions import BoneRegion
 from operators.geometry.volume import Grid
-from operators.packages.confidence import LIKELY, Confidence, log_odds, percent, stated
+from operators.packages.confidence import LIKELY, Confidence, log_odds, percent, stated_probability
 
 Mask = NDArray[np.bool_]
 Hounsfield = NDArray[np.float32]
@@ -45,13 +45,13 @@ class FarPiece:
         )
 
 
-def shown_bones(
+def split_off_mimics(
     bones: Sequence[BoneRegion], confidence: Confidence, hu_on: HounsfieldOn
 ) -> tuple[tuple[BoneRegion, ...], tuple[str, ...]]:
     """The bones as they are shown, and what is said of all that is not; `hu_on` gives the HU of a grid."""
     shown, said = [], []
     for bone in bones:
-        chance = stated(confidence.bone, log_odds(bone.confidence))
+        chance = stated_probability(confidence.bone, log_odds(bone.confidence))
         if chance is not None and chance < LIKELY:
             said.append(f"{bone.label.meaning}: less likely there than not ({percent(chance)}), left out.")
             continue

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from operators.bones.regions import BoneRegion
 from operators.geometry.resampling import covering_box, interpolate_mask, interpolate_scalar, resample_hu
-from operators.geometry.volume import Box, Grid, Volume
+from operators.geometry.volume import Box, CtVolume, Grid
 from operators.packages.packages import OutlineRules
 
 Array = NDArray[np.float32]
@@ -49,7 +49,7 @@ class Doubt:
         return Doubt(self.inside, self.sure | (self.inside & ~seen), self.possible & (self.inside | seen))
 
 
-def outlined(source: Volume, region: BoneRegion, rules: OutlineRules | None) -> OutlinedBone | None:
+def outline_bone(source: CtVolume, region: BoneRegion, rules: OutlineRules | None) -> OutlinedBone | None:
     """The bone on the source's voxels; None where the source does not reach it.
 
     Within one voxel of the network its outline is moved to the scan's own edge; without `rules` it
@@ -67,7 +67,7 @@ def outlined(source: Volume, region: BoneRegion, rules: OutlineRules | None) -> 
     doubt = doubt.only_where(cortex - tissue > LEAST_CONTRAST_HU)
     edge_hu = tissue + np.float32(rules.edge) * (cortex - tissue)
     bright = source.hu[box.slices] >= interpolate_scalar(edge_hu, region.grid, block, SOFT_TISSUE_HU[1])
-    return OutlinedBone(region, followed(doubt, bright, region.grid, block), box)
+    return OutlinedBone(region, trace_surface(doubt, bright, region.grid, block), box)
 
 
 def doubt_of(region: BoneRegion) -> Doubt:
@@ -104,7 +104,7 @@ def mean_near(values: Array, where: Mask) -> Array:
     return near
 
 
-def followed(doubt: Doubt, bright: Mask, grid: Grid, block: Grid) -> Mask:
+def trace_surface(doubt: Doubt, bright: Mask, grid: Grid, block: Grid) -> Mask:
     """The bone on `block`: dark voxels in doubt that the outside reaches are none, marrow behind cortex is.
 
     Bright voxels count only where they hang together with the bone: noise and vessels nearby do not.

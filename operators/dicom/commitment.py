@@ -33,7 +33,7 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Failed:
+class FailedInstance:
     """An instance that nobody is responsible for, and why (0008,1197)."""
 
     named: Named
@@ -46,7 +46,7 @@ class Commitment:
 
     transaction_uid: str
     instances: tuple[Named, ...]
-    failed: tuple[Failed, ...] = ()
+    failed: tuple[FailedInstance, ...] = ()
 
 
 def decoded_commitment(content: bytes, encoding: Encoding) -> Commitment:
@@ -64,7 +64,7 @@ def read_commitment(dataset: Dataset) -> Commitment:
     transaction = text((dataset,), "TransactionUID")
     named = _names(items(dataset, "ReferencedSOPSequence"))
     failed = items(dataset, "FailedSOPSequence")
-    failures = tuple(map(Failed, _names(failed), map(_reason, failed)))
+    failures = tuple(map(FailedInstance, _names(failed), map(_reason, failed)))
     uids = [uid for each in (*named, *(each.named for each in failures)) for uid in vars(each).values()]
     if not all(map(is_uid, [transaction, *uids])):
         raise UnreadableError("expected UIDs in a storage commitment, got others", code="invalid_uid")
@@ -122,7 +122,7 @@ def _item(named: Named) -> Dataset:
 def answer_of(request: Commitment, held: Mapping[str, Collection[str]]) -> Commitment:
     """The answer to a request; `held` gives the SOP classes under which an instance is here."""
     failures = tuple(
-        Failed(named, CLASS_CONFLICT if held.get(named.sop_instance_uid) else NO_SUCH_INSTANCE)
+        FailedInstance(named, CLASS_CONFLICT if held.get(named.sop_instance_uid) else NO_SUCH_INSTANCE)
         for named in request.instances
         if named.sop_class_uid not in held.get(named.sop_instance_uid, ())
     )

@@ -6,23 +6,23 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from operators.dicom.provenance.provenance import Making
+from operators.dicom.provenance.provenance import Provenance
 from operators.dicom.provenance.result_check import ResultName, check_result
 from operators.dicom.rtstruct.rtstruct_writer import write_structures
-from operators.dicom.seg.reencode import read_making
+from operators.dicom.seg.reencode import read_provenance
 from operators.dicom.seg.seg_writer import write_seg
 from operators.segmentation.segmentation import Segmentation
 
-FORMS: dict[str, Callable[[Segmentation, Making, Path], Path]] = {
+FALLBACK_ENCODINGS: dict[str, Callable[[Segmentation, Provenance, Path], Path]] = {
     "labelmap": partial(write_seg, profile="labelmap"),
     "rtstruct": write_structures,
 }
 
 
-def stand_in(form: str, seg: Path, path: Path) -> ResultName:
+def write_fallback(form: str, seg: Path, path: Path) -> ResultName:
     """Writes one of Osteon's own SEGs in another form, a row of FORMS; the same SEG gives the same file.
 
     Raises OutputError, UnreadableError, or UnsuitableError for a SEG of another's.
     """
-    segmentation, making = read_making(seg)
-    return check_result(FORMS[form](segmentation, making, path), making.series)
+    segmentation, provenance = read_provenance(seg)
+    return check_result(FALLBACK_ENCODINGS[form](segmentation, provenance, path), provenance.series)

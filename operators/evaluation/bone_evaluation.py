@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.evaluation import overlaps
-from operators.evaluation.metrics import Agreement, Bone, BoneFigures, FragmentFigures
+from operators.evaluation.metrics import Agreement, BoneFigures, BoneMetrics, FragmentFigures
 from operators.evaluation.surface_distance import (
     Mask,
     Points,
@@ -28,7 +28,7 @@ Labels = NDArray[np.uint8] | NDArray[np.uint16]
 class BoneCrop:
     """One bone in both maps, cut to its box; values count from 1 within the bone."""
 
-    bone: Bone
+    bone: BoneMetrics
     truth: Labels
     prediction: Labels
     steps_mm: Points
@@ -87,7 +87,7 @@ def _fragments(crop: BoneCrop, pairs: overlaps.Overlap) -> tuple[FragmentFigures
 
 
 def _fragment(
-    bone: Bone, value: int, match: _Match, volume_ml: float, local_dice: float | None, found: bool
+    bone: BoneMetrics, value: int, match: _Match, volume_ml: float, local_dice: float | None, found: bool
 ) -> FragmentFigures:
     matched = None if match.value is None else bone.values[match.value - 1]
     return FragmentFigures(bone.values[value - 1], matched, volume_ml, match.agreement, local_dice, found)

@@ -21,13 +21,15 @@ from scipy.ndimage import find_objects
 from operators.errors import UnsuitableError
 from operators.evaluation import overlaps
 from operators.evaluation.bone_evaluation import BoneCrop, Labels, evaluate_bone, mean_of_known
-from operators.evaluation.metrics import Agreement, Bone, BoneFigures, CaseFigures
+from operators.evaluation.metrics import Agreement, BoneFigures, BoneMetrics, CaseFigures
 from operators.evaluation.surface_distance import Points
 
 Boxes = list[tuple[slice, ...] | None]
 
 
-def evaluate(prediction: Labels, truth: Labels, steps_mm: Points, bones: Sequence[Bone]) -> CaseFigures:
+def evaluate(
+    prediction: Labels, truth: Labels, steps_mm: Points, bones: Sequence[BoneMetrics]
+) -> CaseFigures:
     """All figures of a case: two label maps on one grid whose array steps are `steps_mm` (3x3)."""
     if prediction.shape != truth.shape:
         raise ValueError(f"expected both maps on one grid, got {prediction.shape} and {truth.shape}")
@@ -38,7 +40,9 @@ def evaluate(prediction: Labels, truth: Labels, steps_mm: Points, bones: Sequenc
     return _case(present, [crop for crop in crops if not crop.truth.any()])
 
 
-def _crops(prediction: Labels, truth: Labels, steps_mm: Points, bones: Sequence[Bone]) -> list[BoneCrop]:
+def _crops(
+    prediction: Labels, truth: Labels, steps_mm: Points, bones: Sequence[BoneMetrics]
+) -> list[BoneCrop]:
     highest = max(bone.values[-1] for bone in bones)
     maps = [(labels, find_objects(labels, max_label=highest)) for labels in (prediction, truth)]
     boxes = {bone: _box([objects for _, objects in maps], bone) for bone in bones}
@@ -49,7 +53,7 @@ def _crops(prediction: Labels, truth: Labels, steps_mm: Points, bones: Sequence[
     ]
 
 
-def _box(maps: Sequence[Boxes], bone: Bone) -> tuple[slice, ...]:
+def _box(maps: Sequence[Boxes], bone: BoneMetrics) -> tuple[slice, ...]:
     """Holds the bone in all maps; empty where none shows it."""
     boxes = [box for objects in maps for box in objects[bone.values[0] - 1 : bone.values[-1]] if box]
     return tuple(
@@ -58,7 +62,7 @@ def _box(maps: Sequence[Boxes], bone: Bone) -> tuple[slice, ...]:
     )
 
 
-def _within(bone: Bone, labels: Labels) -> Labels:
+def _within(bone: BoneMetrics, labels: Labels) -> Labels:
     """The bone's values counted from 1, all else 0."""
     inside = (labels >= bone.values[0]) & (labels <= bone.values[-1])
     return np.where(inside, labels - labels.dtype.type(bone.values[0] - 1), labels.dtype.type(0))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Bone:
+class BoneMetrics:
     """A bone and the label values that it and its fragments may have."""
 
     name: str
@@ -23,7 +23,7 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Detection:
+class DetectionMetrics:
     """Fragments found one to one at IoU >= 0.5; without any prediction precision and F1 are 0."""
 
     true_fragments: int
@@ -57,7 +57,7 @@ class BoneFigures:
     name: str
     anatomy: Agreement
     fragments: tuple[FragmentFigures, ...]
-    detection: Detection
+    detection: DetectionMetrics
     merges: int
     splits: int
     false_fragments: int
@@ -80,7 +80,7 @@ class CaseFigures:
 
     anatomy: Agreement
     fragment: Agreement
-    detection: Detection
+    detection: DetectionMetrics
     merges: int
     splits: int
     false_fragments: int

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from operators.evaluation.metrics import Detection
+from operators.evaluation.metrics import DetectionMetrics
 
 Counts = NDArray[np.int64]
 
@@ -79,12 +79,12 @@ def found(pairs: Overlap) -> NDArray[np.bool_]:
     return hit
 
 
-def detection(true_fragments: int, predicted_fragments: int, found: int) -> Detection:
+def detection(true_fragments: int, predicted_fragments: int, found: int) -> DetectionMetrics:
     """Recall, precision and F1 from counts."""
     recall = found / true_fragments if true_fragments else 0.0
     precision = found / predicted_fragments if predicted_fragments else 0.0
     f1 = 2 * found / (true_fragments + predicted_fragments) if found else 0.0
-    return Detection(true_fragments, predicted_fragments, found, recall, precision, f1)
+    return DetectionMetrics(true_fragments, predicted_fragments, found, recall, precision, f1)
 
 
 def merges(pairs: Overlap) -> int:

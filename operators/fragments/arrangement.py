@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.fragments.watershed import by_size, large_enough, with_nearest
-from operators.geometry.volume import Box, Volume
+from operators.geometry.volume import Box, CtVolume
 from operators.geometry.volume import Labels as Delivered
 from operators.packages.plans import Arrangement
 
@@ -29,10 +29,10 @@ class Pieces:
     beyond: int
 
 
-def cut_out(volume: Volume, box: Box, bone: NDArray[np.bool_], blank_hu: float) -> Volume:
+def cut_out_bone(volume: CtVolume, box: Box, bone: NDArray[np.bool_], blank_hu: float) -> CtVolume:
     """The block `box` of a CT, blank where `bone` (I, J, K of the block) is not."""
     hu = volume.hu[box.slices]
-    return Volume(np.where(bone, hu, hu.dtype.type(blank_hu)), volume.grid.crop(box))
+    return CtVolume(np.where(bone, hu, hu.dtype.type(blank_hu)), volume.grid.crop(box))
 
 
 def pieces_of(
@@ -55,7 +55,7 @@ def pieces_of(
     return Pieces(ranks[joined], tuple(made_of[number] for number in order), beyond)
 
 
-def place(labels: Delivered, pieces: Pieces, anatomy: Labels, own: int, first: int) -> None:
+def write_pieces(labels: Delivered, pieces: Pieces, anatomy: Labels, own: int, first: int) -> None:
     """Writes fragments as `first`, `first + 1`, ... into the block `labels`, in its place.
 
     Where the network goes beyond the bone, which has the value `own` in `anatomy`, another bone keeps its

@@ -13,7 +13,7 @@ from operators.bones.outlines import OutlinedBone
 from operators.fragments.evidence import Fragments
 from operators.geometry.resampling import covering_box, interpolate_scalar
 from operators.geometry.volume import Box, Grid, LabelMap, Labels, background, slabs
-from operators.packages.confidence import Confidence, log_odds, stated
+from operators.packages.confidence import Confidence, log_odds, stated_probability
 from operators.packages.packages import CoarseToFinePackage
 from operators.segmentation.segmentation import Contact, Segment, Segmentation
 from operators.segmentation.segments import segment_of
@@ -30,12 +30,14 @@ class FracturedBone:
     grid: Grid
 
 
-def assemble(source: Grid, bones: tuple[FracturedBone, ...], package: CoarseToFinePackage) -> Segmentation:
+def assemble_segmentation(
+    source: Grid, bones: tuple[FracturedBone, ...], package: CoarseToFinePackage
+) -> Segmentation:
     """All bones as one label map on the source grid; only bone-sized blocks are interpolated."""
     labels = background(source.shape, package.highest_value)
     warnings: list[str] = []
     for bone in bones:
-        warnings.extend(place(labels, source, bone))
+        warnings.extend(write_bone(labels, source, bone))
     labels_read = LabelMap(labels, source)
     segments, contacts = [], []
     for bone in bones:
@@ -45,7 +47,7 @@ def assemble(source: Grid, bones: tuple[FracturedBone, ...], package: CoarseToFi
     return Segmentation(labels_read, tuple(segments), package, tuple(warnings), tuple(contacts))
 
 
-def place(labels: Labels, source: Grid, bone: FracturedBone) -> list[str]:
+def write_bone(labels: Labels, source: Grid, bone: FracturedBone) -> list[str]:
     """Writes one bone into `labels`; returns warnings."""
     box, inside, label = bone.outline.box, bone.outline.inside, bone.outline.region.label
     values = label.values
@@ -144,7 +146,7 @@ def contacts_of(bone: FracturedBone, shown: list[Segment], confidence: Confidenc
     number = {segment.value - first + 1: segment.fragment for segment in shown}
     found = []
     for (a, b), odds in bone.fragments.contacts.items():
-        one, other, probability = number.get(a), number.get(b), stated(confidence.contact, odds)
+        one, other, probability = number.get(a), number.get(b), stated_probability(confidence.contact, odds)
         if one is not None and other is not None and probability is not None:
             found.append(Contact(bone.outline.region.label.name, (one, other), probability))
     return found
@@ -157,10 +159,10 @@ def fragment_of(
     label, found, confidence = bone.outline.region.label, bone.fragments, package.confidence
     sure = bone.outline.region.confidence
     number = value - label.first_value + 1
-    own = None if fragment is None else stated(confidence.contact, found.own(number))
+    own = None if fragment is None else stated_probability(confidence.contact, found.own(number))
     return replace(
         segment_of(label, package.labels, value, fragment, volume_ml, sure),
-        bone_probability=stated(confidence.bone, log_odds(sure)),
-        fracture_probability=stated(confidence.of_fractures, found.fractured),
+        bone_probability=stated_probability(confidence.bone, log_odds(sure)),
+        fracture_probability=stated_probability(confidence.of_fractures, found.fractured),
         fragment_probability=own,
     )

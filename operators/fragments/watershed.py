@@ -46,8 +46,8 @@ def watershed_and_merge(
         return Fragments(labels, {}, -CERTAIN)
     regions = over_segmented(evidence, rules)
     logit = fracture_logit(rules, evidence.spacing_mm)
-    nearest = joined_below(regions, logit, least_odds)
-    apart = alone(regions, logit)
+    nearest = join_below(regions, logit, least_odds)
+    apart = lone_pieces(regions, logit)
     labels[evidence.bone] = regions.of_voxels() + 1
     kept = large_enough(labels, smallest_voxels(evidence, rules))
     kept &= ~slivers(labels, evidence.others, evidence.spacing_mm)
@@ -63,7 +63,7 @@ def watershed_and_merge(
     return Fragments(ranks[labels], contacts, max(contacts.values(), default=nearest))
 
 
-def joined_below(regions: Regions, logit: Callable[[Face, int], float], least_odds: float) -> float:
+def join_below(regions: Regions, logit: Callable[[Face, int], float], least_odds: float) -> float:
     """Joins pieces over faces of log-odds below `least_odds`; the highest of those that were joined."""
     joined = [-CERTAIN]
 
@@ -76,7 +76,7 @@ def joined_below(regions: Regions, logit: Callable[[Face, int], float], least_od
     return max(joined)
 
 
-def alone(regions: Regions, logit: Callable[[Face, int], float]) -> dict[int, float]:
+def lone_pieces(regions: Regions, logit: Callable[[Face, int], float]) -> dict[int, float]:
     """The log-odds of pieces that touch no other, the largest left out.
 
     Each is judged as if a face of certain contact, as wide as itself, parted it from the largest: what

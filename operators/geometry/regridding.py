@@ -25,7 +25,7 @@ def onto_grid(label_map: LabelMap, grid: Grid) -> LabelMap:
     return LabelMap(labels, grid)
 
 
-def widened(label_map: LabelMap, other: LabelMap) -> LabelMap:
+def widen_box(label_map: LabelMap, other: LabelMap) -> LabelMap:
     """Extends the labels' grid until it holds every labelled voxel of `other`."""
     low, high = _reach(other, label_map.grid)
     before = np.maximum(-low, 0)

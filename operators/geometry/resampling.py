@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK
 from numpy.typing import NDArray
 
-from operators.geometry.volume import Box, Grid, Volume, slabs
+from operators.geometry.volume import Box, CtVolume, Grid, slabs
 
 AIR_HU = -1024
 
@@ -47,17 +47,17 @@ def covering_box(grid: Grid, other: Grid, margin: int = 2) -> Box | None:
     return Box((int(start[0]), int(start[1]), int(start[2])), (int(stop[0]), int(stop[1]), int(stop[2])))
 
 
-def resample_hu(volume: Volume, target: Grid) -> Volume:
+def resample_hu(volume: CtVolume, target: Grid) -> CtVolume:
     """`volume` on `target`, float32, linear; finer source voxels are averaged first; air outside."""
     box = covering_box(volume.grid, target, margin=4)
     if box is None:
-        return Volume(np.full(target.shape, AIR_HU, np.float32), target)
+        return CtVolume(np.full(target.shape, AIR_HU, np.float32), target)
     part, grid = volume.hu[box.slices], volume.grid.crop(box)
     factors = shrink_factors(grid, target)
     image = SimpleITK.GetImageFromArray(part.transpose(2, 1, 0))
     if max(factors) > 1:
         image, grid = shrink(image, grid, factors)
-    return Volume(interpolate(image, grid, target, AIR_HU, SimpleITK.sitkLinear), target)
+    return CtVolume(interpolate(image, grid, target, AIR_HU, SimpleITK.sitkLinear), target)
 
 
 def shrink_factors(source: Grid, target: Grid) -> tuple[int, ...]:

@@ -142,7 +142,7 @@ def slabs(shape: tuple[int, ...]) -> Iterator[Box]:
 
 
 @dataclass(frozen=True, eq=False)
-class Volume:
+class CtVolume:
     """A CT: `hu` (I, J, K), Hounsfield units, int16 or float32, on `grid`; `notes` say what is doubtful."""
 
     hu: NDArray[np.int16] | NDArray[np.float32]

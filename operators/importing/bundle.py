@@ -26,8 +26,8 @@ from operators.importing.published import (
 from operators.networks.architectures.architecture_table import maker_of
 from operators.networks.architectures.monai_architectures import CLASSES, MONAI_ARCHITECTURES
 from operators.networks.weights import distinct
-from operators.packages.monai_bundle import Tiling
-from operators.packages.plans import Origin
+from operators.packages.monai_bundle import SlidingWindow
+from operators.packages.plans import WeightsOrigin
 
 INFERENCE = ("inference.json", "inference.yaml", "inference.yml")
 # Arguments that MONAI's present classes no longer have, as they say nothing
@@ -63,7 +63,7 @@ def read_bundle(folder: Path, wanted: Wanted) -> PublishedBundle:
         spacing: Any = next(step.arguments["mm"] for step in steps if step.name == "spacing")
         weights = weights_file(folder, table, wanted.checkpoint)
         return PublishedBundle(
-            origin=Origin(
+            origin=WeightsOrigin(
                 "MONAI bundle",
                 name_of(metadata, folder),
                 str(metadata.get("version", "")),
@@ -155,7 +155,7 @@ def transforms_of(config: BundleConfig, name: str) -> list[dict[str, Any]]:
     return made
 
 
-def tiling_of(given: dict[str, Any]) -> tuple[tuple[int, ...], Tiling]:
+def tiling_of(given: dict[str, Any]) -> tuple[tuple[int, ...], SlidingWindow]:
     """The patch and how patches are laid. Raises ModelError for another inferer than the sliding window."""
     if class_name(str(given["_target_"]), "monai.inferers.") != "SlidingWindowInferer":
         unsupported(f"expected a SlidingWindowInferer, got {given['_target_']}", "preprocessing_unsupported")
@@ -180,7 +180,7 @@ def tiling_of(given: dict[str, Any]) -> tuple[tuple[int, ...], Tiling]:
     patch = tuple(int(side) for side in three(said["roi_size"]))
     if min(patch) < 1:
         unsupported(f"SlidingWindowInferer: expected a patch, got {patch}", "preprocessing_unsupported")
-    return patch, Tiling(
+    return patch, SlidingWindow(
         overlap=tuple(float(share) for share in three(said["overlap"])),
         weights=said.get("mode", "constant"),
         sigma=tuple(float(share) for share in three(said["sigma_scale"])),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from operators.importing.bundle_transforms import Given, known, plain_value, require
 from operators.importing.published import unsupported
-from operators.packages.monai_bundle import Outcome
+from operators.packages.monai_bundle import LabelRules
 
 # KeepLargestConnectedComponent without labels: all of them
 EVERY = (-1,)
@@ -20,9 +20,9 @@ ORDERS = (
 )
 
 
-def outcome_of(transforms: list[Given], values: tuple[int, ...]) -> Outcome:
+def outcome_of(transforms: list[Given], values: tuple[int, ...]) -> LabelRules:
     """Reads the steps after the network, which writes `values`. Raises ModelError for another order."""
-    outcome, seen = Outcome("none", connected=3), []
+    outcome, seen = LabelRules("none", connected=3), []
     for name, given in known(transforms, OUTCOMES):
         changed = OUTCOMES[name](given, outcome)
         if changed is not None:
@@ -46,7 +46,7 @@ def outcome_of(transforms: list[Given], values: tuple[int, ...]) -> Outcome:
     return replace(outcome, largest=every if outcome.largest == EVERY else outcome.largest)
 
 
-def activations(given: Given, before: Outcome) -> Outcome:
+def activations(given: Given, before: LabelRules) -> LabelRules:
     """Activations."""
     said = require("Activations", given, sigmoid=False, softmax=False, other={None}, kind={None})
     if said["sigmoid"] and said["softmax"]:
@@ -55,7 +55,7 @@ def activations(given: Given, before: Outcome) -> Outcome:
     return replace(before, activation=name)
 
 
-def invert(given: Given, before: Outcome) -> Outcome:
+def invert(given: Given, before: LabelRules) -> LabelRules:
     """Invert."""
     said = require(
         "Invert",
@@ -72,7 +72,7 @@ def invert(given: Given, before: Outcome) -> Outcome:
     return replace(before, nearest=bool(said["nearest_interp"]))
 
 
-def as_discrete(given: Given, before: Outcome) -> Outcome:
+def as_discrete(given: Given, before: LabelRules) -> LabelRules:
     """AsDiscrete: the greatest output, or each that reaches a threshold."""
     said = require("AsDiscrete", given, argmax=False, threshold=None, to_onehot={None}, rounding={None})
     if bool(said["argmax"]) == (said["threshold"] is not None):
@@ -82,7 +82,7 @@ def as_discrete(given: Given, before: Outcome) -> Outcome:
     return replace(before, decision="threshold", threshold=float(plain_value(said["threshold"])))
 
 
-def keep_largest(given: Given, before: Outcome) -> Outcome:
+def keep_largest(given: Given, before: LabelRules) -> LabelRules:
     """KeepLargestConnectedComponent of each label by itself."""
     said = require(
         "KeepLargestConnectedComponent",
@@ -98,11 +98,11 @@ def keep_largest(given: Given, before: Outcome) -> Outcome:
     return replace(before, largest=tuple(int(v) for v in each), connected=int(said["connectivity"] or 3))
 
 
-def ignored(_: Given, __: Outcome) -> None:
+def ignored(_: Given, __: LabelRules) -> None:
     """Writes or casts what is ready."""
 
 
-OUTCOMES: dict[str, Callable[[Given, Outcome], Outcome | None]] = {
+OUTCOMES: dict[str, Callable[[Given, LabelRules], LabelRules | None]] = {
     "Activations": activations,
     "Invert": invert,
     "AsDiscrete": as_discrete,

@@ -23,7 +23,7 @@ from operators.importing.published import (
     unsupported,
 )
 from operators.packages.packages import Normalisation
-from operators.packages.plans import Origin, Recipe, Resampling
+from operators.packages.plans import NnUNetPlans, Resampling, WeightsOrigin
 
 CHECKPOINT = "model_final_checkpoint.model"
 # Generic_UNet.MAX_NUM_FILTERS_3D and MAX_FILTERS_2D
@@ -66,7 +66,7 @@ def read_nnunet_v1(folder: Path, wanted: Wanted) -> PublishedModel:
         still = NO_MIRRORING.search(trainer) or not wanted.mirroring
         mirrored = () if still else tuple(range(dimensions))
         model = PublishedModel(
-            origin=Origin("nnU-Net v1", folder.parent.name, folder.parent.parent.name, trainer),
+            origin=WeightsOrigin("nnU-Net v1", folder.parent.name, folder.parent.parent.name, trainer),
             architecture="nnunet_plain",
             arguments=arguments_of(plans, stage, dimensions) | {"inputs": 1, "outputs": len(classes)},
             spacing_mm=tuple(float(mm) for mm in stage["current_spacing"])[-dimensions:],
@@ -162,9 +162,9 @@ def normalisation_of(plans: dict[str, Any]) -> tuple[Normalisation, tuple[float,
     return Normalisation("ct", float(seen["mean"]), float(seen["sd"])), window_hu
 
 
-def recipe_of(plans: dict[str, Any], mirrored: tuple[int, ...]) -> Recipe:
+def recipe_of(plans: dict[str, Any], mirrored: tuple[int, ...]) -> NnUNetPlans:
     """Version 1 resamples before it normalises, and averages probabilities."""
-    return Recipe(
+    return NnUNetPlans(
         orientation="LPS",
         transpose=tuple(int(axis) for axis in plans["transpose_forward"]),
         image=Resampling(3),

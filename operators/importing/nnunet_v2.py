@@ -24,7 +24,7 @@ from operators.importing.published import (
     unsupported,
 )
 from operators.packages.packages import Normalisation
-from operators.packages.plans import Origin, Recipe, Resampling
+from operators.packages.plans import NnUNetPlans, Resampling, WeightsOrigin
 
 CHECKPOINT = "checkpoint_final.pth"
 SCHEMES = {
@@ -59,7 +59,7 @@ def read_nnunet_v2(folder: Path, wanted: Wanted) -> PublishedModel:
         axes = first.get("inference_allowed_mirroring_axes") or () if wanted.mirroring else ()
         mirrored = tuple(int(axis) for axis in axes)
         model = PublishedModel(
-            origin=Origin("nnU-Net v2", str(plans["dataset_name"]), name, str(first["trainer_name"])),
+            origin=WeightsOrigin("nnU-Net v2", str(plans["dataset_name"]), name, str(first["trainer_name"])),
             architecture=architecture,
             arguments=arguments | {"inputs": 1, "outputs": len(classes)},
             spacing_mm=tuple(float(mm) for mm in configuration["spacing"]),
@@ -175,9 +175,9 @@ def normalisation_of(
     return Normalisation("ct", float(seen["mean"]), float(seen["std"])), window_hu
 
 
-def recipe_of(plans: dict[str, Any], configuration: dict[str, Any]) -> Recipe:
+def recipe_of(plans: dict[str, Any], configuration: dict[str, Any]) -> NnUNetPlans:
     """Axes and resampling. The plans do not say how the images lay: as in DICOM, unless one knows better."""
-    return Recipe(
+    return NnUNetPlans(
         orientation="LPS",
         transpose=tuple(int(axis) for axis in plans["transpose_forward"]),
         image=resampling_of(configuration["resampling_fn_data_kwargs"]),

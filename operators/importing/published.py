@@ -13,9 +13,9 @@ import yaml
 
 from operators.errors import ModelError, UsageError, reason
 from operators.geometry.largest_component import Largest
-from operators.packages.monai_bundle import Outcome, Step, Tiling
+from operators.packages.monai_bundle import LabelRules, SlidingWindow, Step
 from operators.packages.packages import Normalisation
-from operators.packages.plans import Origin, Recipe, Resampling
+from operators.packages.plans import NnUNetPlans, Resampling, WeightsOrigin
 
 State = dict[str, torch.Tensor]
 # A window that clips nothing
@@ -42,7 +42,7 @@ class Published:
     as MONAI names them.
     """
 
-    origin: Origin
+    origin: WeightsOrigin
     architecture: str
     arguments: dict[str, Any]
     spacing_mm: tuple[float, ...]
@@ -63,7 +63,7 @@ class PublishedModel(Published):
 
     window_hu: tuple[float, float]
     normalisation: Normalisation
-    recipe: Recipe
+    recipe: NnUNetPlans
     guide: tuple[str, ...] = ()
     largest: tuple[Largest, ...] = ()
     previous: PublishedModel | None = None
@@ -76,8 +76,8 @@ class PublishedBundle(Published):
 
     outputs: tuple[int, ...]
     steps: tuple[Step, ...]
-    tiling: Tiling
-    outcome: Outcome
+    tiling: SlidingWindow
+    outcome: LabelRules
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from scipy import ndimage
 
 from operators.geometry.meshes import farthest_pair
 from operators.geometry.value_notes import VALUE_MEANINGS
-from operators.geometry.volume import Box, Volume
-from operators.measure.scan_border import area_on_border_mm2, area_on_circle_mm2, grown
+from operators.geometry.volume import Box, CtVolume
+from operators.measure.scan_border import area_on_border_mm2, area_on_circle_mm2, grow_box
 from operators.packages.confidence import percent
 from operators.packages.packages import Label
 from operators.packages.structures import SIDES
@@ -89,20 +89,20 @@ class WholeBone:
         return np.concatenate([row.mesh.vertices_lps[::STEP] for row in self.rows])
 
 
-def judged(segmentation: Segmentation, volume: Volume) -> Segmentation:
+def flag_result(segmentation: Segmentation, volume: CtVolume) -> Segmentation:
     """A measured segmentation with its flags; `volume` is the CT that it was made of, on the same grid."""
     package, bones = segmentation.package, whole_bones(segmentation)
     cut = [bone for bone in bones if is_cut(bone, segmentation, volume)]
     whole = [bone for bone in bones if bone not in cut]
     flags = (
         *(Flag(CUT, f"{bone.name}: cut by the border of the scan.", bone.values) for bone in cut),
-        *(flag for bone in bones for flag in metal(bone, volume)),
-        *thick_slices(segmentation, package.quality.thickest_mm),
-        *(flag for bone in bones for flag in implausible(bone, bone in whole)),
-        *uneven_sides(whole, package.quality.greatest_ratio),
-        *swapped_sides(bones),
-        *(flag for bone in bones for flag in low_confidence(bone)),
-        *doubtful_values(segmentation, volume),
+        *(flag for bone in bones for flag in flag_metal(bone, volume)),
+        *flag_thick_slices(segmentation, package.quality.thickest_mm),
+        *(flag for bone in bones for flag in flag_implausible_size(bone, bone in whole)),
+        *flag_uneven_sides(whole, package.quality.greatest_ratio),
+        *flag_swapped_sides(bones),
+        *(flag for bone in bones for flag in flag_low_confidence(bone)),
+        *flag_doubtful_values(segmentation, volume),
     )
     return replace(segmentation, flags=flags)
 
@@ -122,7 +122,7 @@ def whole_bones(segmentation: Segmentation) -> list[WholeBone]:
     return found
 
 
-def is_cut(bone: WholeBone, segmentation: Segmentation, volume: Volume) -> bool:
+def is_cut(bone: WholeBone, segmentation: Segmentation, volume: CtVolume) -> bool:
     """Whether the bone goes on beyond the scan's border, or beyond the circle that was reconstructed."""
     labels = segmentation.label_map.labels
     own = np.zeros(np.iinfo(labels.dtype).max + 1, bool)
@@ -132,9 +132,9 @@ def is_cut(bone: WholeBone, segmentation: Segmentation, volume: Volume) -> bool:
     return area_mm2 >= CUT_MM2
 
 
-def metal(bone: WholeBone, volume: Volume) -> Iterator[Flag]:
+def flag_metal(bone: WholeBone, volume: CtVolume) -> Iterator[Flag]:
     """In the bone or beside it."""
-    block = grown(bone.box, AROUND_MM, volume.grid)
+    block = grow_box(bone.box, AROUND_MM, volume.grid)
     found_mm3 = np.count_nonzero(volume.hu[block.slices] >= METAL_HU) * volume.grid.voxel_volume_mm3
     if found_mm3 >= METAL_MM3:
         found = f"{found_mm3 / 1000:.1f} ml of metal"
@@ -142,7 +142,7 @@ def metal(bone: WholeBone, volume: Volume) -> Iterator[Flag]:
         yield Flag(METAL, text, bone.values)
 
 
-def thick_slices(segmentation: Segmentation, thickest_mm: float) -> Iterator[Flag]:
+def flag_thick_slices(segmentation: Segmentation, thickest_mm: float) -> Iterator[Flag]:
     """Fractures between two slices are not seen."""
     apart_mm = max(segmentation.label_map.grid.spacing_mm)
     if 0 < thickest_mm < apart_mm and segmentation.segments:
@@ -150,13 +150,13 @@ def thick_slices(segmentation: Segmentation, thickest_mm: float) -> Iterator[Fla
         yield Flag(THICK, text, tuple(segment.value for segment in segmentation.segments))
 
 
-def doubtful_values(segmentation: Segmentation, volume: Volume) -> Iterator[Flag]:
+def flag_doubtful_values(segmentation: Segmentation, volume: CtVolume) -> Iterator[Flag]:
     """Yields a flag for each mend or doubt of the image's values; it holds for all that was found in it."""
     values = tuple(segment.value for segment in segmentation.segments)
     return (Flag(note.code, note.text, values) for note in volume.notes if values)
 
 
-def implausible(bone: WholeBone, whole: bool) -> Iterator[Flag]:
+def flag_implausible_size(bone: WholeBone, whole: bool) -> Iterator[Flag]:
     """Against what the package holds for possible; a bone that is not `whole` may be too small."""
     known = bone.label.structure if bone.label else None
     ranges = {"ml": known.plausible_ml, "mm": known.plausible_mm} if known else {}
@@ -171,7 +171,7 @@ def implausible(bone: WholeBone, whole: bool) -> Iterator[Flag]:
             yield Flag(IMPLAUSIBLE, text, bone.values)
 
 
-def pairs(bones: list[WholeBone]) -> Iterator[tuple[WholeBone, WholeBone]]:
+def left_right_pairs(bones: list[WholeBone]) -> Iterator[tuple[WholeBone, WholeBone]]:
     """A bone of the left side and the same of the right."""
     for left, right in permutations(bones, 2):
         a, b = left.segments[0], right.segments[0]
@@ -184,24 +184,24 @@ def side_of(segment: Segment) -> str | None:
     return SIDES.get(segment.laterality.value) if segment.laterality else None
 
 
-def uneven_sides(bones: list[WholeBone], greatest_ratio: float) -> Iterator[Flag]:
+def flag_uneven_sides(bones: list[WholeBone], greatest_ratio: float) -> Iterator[Flag]:
     """A left and a right bone of very different volumes; no ratio, no flag."""
-    for one, other in pairs(bones):
+    for one, other in left_right_pairs(bones):
         ratio = max(one.volume_ml, other.volume_ml) / min(one.volume_ml, other.volume_ml)
         if 0 < greatest_ratio < ratio:
             text = f"{one.name} and {other.name}: one has {ratio:.1f} times the volume of the other."
             yield Flag(IMPLAUSIBLE, text, one.values + other.values)
 
 
-def swapped_sides(bones: list[WholeBone]) -> Iterator[Flag]:
+def flag_swapped_sides(bones: list[WholeBone]) -> Iterator[Flag]:
     """A left bone that lies to the patient's right of its counterpart: a network read the image mirrored."""
-    for left, right in pairs(bones):
+    for left, right in left_right_pairs(bones):
         if left.to_left_mm < right.to_left_mm:
             text = f"{left.name} lies to the right of {right.name}: left and right may be swapped."
             yield Flag(SIDES_SWAPPED, text, left.values + right.values)
 
 
-def low_confidence(bone: WholeBone) -> Iterator[Flag]:
+def flag_low_confidence(bone: WholeBone) -> Iterator[Flag]:
     """Yields a flag for a decision hardly surer than its opposite; without calibration there is none.
 
     What is less likely than not is not shown in the first place.

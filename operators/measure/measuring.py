@@ -13,7 +13,7 @@ from operators.bones.symmetry import mirror_plane
 from operators.geometry.meshes import Mesh, farthest_pair, mesh_of
 from operators.geometry.volume import Box, Grid, LabelMap
 from operators.measure.fracture_faces import FractureFaces, fracture_faces, gap_of
-from operators.measure.mirrored_side import displacement, mirrored
+from operators.measure.mirrored_side import measure_displacement, mirror_points
 from operators.segmentation.measurements import Displacement, Measured, SegmentMeasurements
 from operators.segmentation.segmentation import Segment, Segmentation
 
@@ -24,7 +24,7 @@ PLANE_POINTS = 20000
 Found = list[tuple[Segment, SegmentMeasurements]]
 
 
-def measured(segmentation: Segmentation) -> Segmentation:
+def measure_segments(segmentation: Segmentation) -> Segmentation:
     """Returns the segmentation with its measurements; segments without voxels have none."""
     label_map = segmentation.label_map
     boxes = ndimage.find_objects(label_map.labels)
@@ -32,13 +32,13 @@ def measured(segmentation: Segmentation) -> Segmentation:
     for segment in segmentation.segments:
         box = boxes[segment.value - 1] if segment.value <= len(boxes) else None
         if box is not None:
-            found.append((segment, measured_segment(label_map, segment.value, box)))
+            found.append((segment, measure_segment(label_map, segment.value, box)))
     bones = [list(group) for _, group in groupby(found, key=lambda each: each[0].bone)]
-    rows = [row for bone in bones for row in measured_bone(bone, found, label_map)]
+    rows = [row for bone in bones for row in measure_bone(bone, found, label_map)]
     return replace(segmentation, measurements=tuple(rows))
 
 
-def measured_segment(label_map: LabelMap, value: int, box: tuple[slice, ...]) -> SegmentMeasurements:
+def measure_segment(label_map: LabelMap, value: int, box: tuple[slice, ...]) -> SegmentMeasurements:
     """Measures one segment by itself."""
     grid = label_map.grid.crop(Box.of(box))
     mask = label_map.labels[box] == value
@@ -60,20 +60,20 @@ def extent_mm(direction: NDArray[np.float64], grid: Grid) -> float:
     return float(np.abs(direction @ grid.ijk_to_lps[:3, :3]).sum())
 
 
-def measured_bone(bone: Found, found: Found, label_map: LabelMap) -> list[SegmentMeasurements]:
+def measure_bone(bone: Found, found: Found, label_map: LabelMap) -> list[SegmentMeasurements]:
     """The rows of one bone's fragments, with gaps and displacements."""
     rows = [row for _, row in bone]
     if len(rows) < 2:
         return rows
     faces = fracture_faces([row.mesh for row in rows], label_map.grid)
-    moved = displacements(bone, faces, found, label_map)
+    moved = measure_displacements(bone, faces, found, label_map)
     return [
         replace(row, gap=gap_of(row.mesh, own, label_map.grid), displacement=moved.get(row.value))
         for row, own in zip(rows, faces, strict=True)
     ]
 
 
-def displacements(
+def measure_displacements(
     bone: Found, faces: list[FractureFaces], found: Found, label_map: LabelMap
 ) -> dict[int, Displacement]:
     """By label value, of main fragments but the largest; none where the other side is not intact."""
@@ -84,8 +84,10 @@ def displacements(
     main = [row for row in rows if row.volume_mm3.value >= MAIN_SHARE * whole_mm3]
     if intact is None or len(main) < 2 or not all(len(outer[row.value]) for row in main):
         return {}
-    template = mirrored(intact.mesh.vertices_lps.astype(np.float64), *plane_of(label_map))
-    moved = {row.value: displacement(outer[main[0].value], outer[row.value], template) for row in main[1:]}
+    template = mirror_points(intact.mesh.vertices_lps.astype(np.float64), *plane_of(label_map))
+    moved = {
+        row.value: measure_displacement(outer[main[0].value], outer[row.value], template) for row in main[1:]
+    }
     return {value: each for value, each in moved.items() if each is not None}
 
 

@@ -41,19 +41,19 @@ class Placement:
 STILL = Placement(np.eye(3), np.zeros(3), 0.0)
 
 
-def mirrored(points_lps: Points, normal: Points, offset_mm: float) -> Points:
+def mirror_points(points_lps: Points, normal: Points, offset_mm: float) -> Points:
     """Mirror images of points (N, 3) in the plane `normal` x = `offset_mm`."""
     return points_lps - 2 * np.outer(points_lps @ normal - offset_mm, normal)
 
 
-def displacement(main: Points, fragment: Points, template: Points) -> Displacement | None:
+def measure_displacement(main: Points, fragment: Points, template: Points) -> Displacement | None:
     """How `fragment` has moved against `main`, both surfaces (N, 3) without their fracture faces.
 
     `template` is the surface of the whole bone. None where either does not fit it, or both fit one place.
     """
     tree = cKDTree(template)
-    still = placed(main, tree, STILL)
-    moved = placed(fragment, tree, still)
+    still = place_points(main, tree, STILL)
+    moved = place_points(fragment, tree, still)
     misfit_mm = float(np.hypot(still.misfit_mm, moved.misfit_mm))
     if max(still.misfit_mm, moved.misfit_mm) > WORST_FIT_MM:
         return None
@@ -70,7 +70,7 @@ def displacement(main: Points, fragment: Points, template: Points) -> Displaceme
     )
 
 
-def placed(points: Points, tree: cKDTree, start: Placement) -> Placement:
+def place_points(points: Points, tree: cKDTree, start: Placement) -> Placement:
     """Moves points onto a surface from `start` (iterative closest points, Besl & McKay 1992; trimmed)."""
     some = points[:: max(len(points) // MOST_POINTS, 1)]
     kept = max(int(len(some) * FITTED), 3)
@@ -80,13 +80,13 @@ def placed(points: Points, tree: cKDTree, start: Placement) -> Placement:
         closest = np.argpartition(away_mm, kept - 1)[:kept]
         misfit_mm = float(np.sqrt((away_mm[closest] ** 2).mean()))
         settled = abs(misfit_mm - now.misfit_mm) < SETTLED_MM
-        now = fitted(some[closest], tree.data[nearest[closest]], misfit_mm)
+        now = fit_placement(some[closest], tree.data[nearest[closest]], misfit_mm)
         if settled:
             break
     return now
 
 
-def fitted(points: Points, targets: Points, misfit_mm: float) -> Placement:
+def fit_placement(points: Points, targets: Points, misfit_mm: float) -> Placement:
     """The rigid movement that takes points onto their targets with the least squares (Kabsch 1976)."""
     centre, goal = points.mean(axis=0), targets.mean(axis=0)
     turn, _ = Rotation.align_vectors(targets - goal, points - centre)

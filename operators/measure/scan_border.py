@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.geometry.volume import Box, Grid, Volume
+from operators.geometry.volume import Box, CtVolume, Grid
 
 Mask = NDArray[np.bool_]
 
@@ -31,9 +31,9 @@ def area_on_border_mm2(mask: Mask, box: Box, grid: Grid) -> float:
     return area_mm2
 
 
-def area_on_circle_mm2(mask: Mask, box: Box, volume: Volume) -> float:
+def area_on_circle_mm2(mask: Mask, box: Box, volume: CtVolume) -> float:
     """Returns the area where the bone meets pixels that are the same padding on every slice."""
-    around = grown(box, BORDER_MM, volume.grid)
+    around = grow_box(box, BORDER_MM, volume.grid)
     i, j, _ = around.slices
     highest = volume.hu[i, j, :].max(axis=2)
     padding = (highest <= PADDING_HU) & (highest == volume.hu[i, j, :].min(axis=2))
@@ -45,7 +45,7 @@ def area_on_circle_mm2(mask: Mask, box: Box, volume: Volume) -> float:
     return voxels * volume.grid.voxel_volume_mm3 / side_mm
 
 
-def grown(box: Box, by_mm: float, grid: Grid) -> Box:
+def grow_box(box: Box, by_mm: float, grid: Grid) -> Box:
     """The block and what lies within `by_mm` of it, as far as the grid reaches."""
     steps = [ceil(by_mm / spacing) for spacing in grid.spacing_mm]
     i, j, k = (max(start - step, 0) for start, step in zip(box.start, steps, strict=True))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from operators.networks.runtimes import Device, Runtime, load_network
 from operators.packages.packages import NetworkSpec
-from operators.segmentation.segmentation import Way
+from operators.segmentation.segmentation import NetworkRun
 
 
 class Networks:
@@ -27,11 +27,13 @@ class Networks:
             self.loaded[spec.sha256] = spec, load_network(spec, self.device)
         return self.loaded[spec.sha256][1]
 
-    def ways(self, specs: Sequence[NetworkSpec], tiling: str, overlap: float) -> tuple[Way, ...]:
+    def network_runs(
+        self, specs: Sequence[NetworkSpec], tiling: str, overlap: float
+    ) -> tuple[NetworkRun, ...]:
         """How those of `specs` that are loaded are run."""
         known = [(spec, self.loaded[spec.sha256][1]) for spec in specs if spec.sha256 in self.loaded]
         return tuple(
-            Way(spec.name, run.name, run.precision, tiling, spec.patch, overlap) for spec, run in known
+            NetworkRun(spec.name, run.name, run.precision, tiling, spec.patch, overlap) for spec, run in known
         )
 
     def rest(self) -> None:

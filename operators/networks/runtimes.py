@@ -18,7 +18,7 @@ from operators.memory import memory_bytes, return_freed_memory
 from operators.networks.architectures.architecture_table import build
 from operators.networks.architectures.nnunet_architectures import strides_of
 from operators.networks.fast_openvino.exact_norms import with_exact_norms
-from operators.networks.fast_openvino.openvino_graph import drawn
+from operators.networks.fast_openvino.openvino_graph import build_openvino_model
 from operators.networks.fast_openvino.split_convolutions import with_split_convolutions
 from operators.networks.footprint import require_memory
 from operators.networks.weights import fill, load_weights
@@ -92,7 +92,7 @@ class OpenVinoRuntime:
     name = "openvino"
 
     def __init__(self, network: nn.Module, spec: NetworkSpec, device: Device) -> None:
-        model = with_split_convolutions(converted(network, spec))
+        model = with_split_convolutions(convert_to_openvino(network, spec))
         if device.precision == "f32":
             model = with_exact_norms(model)
         self.shape = (1, spec.inputs, *spec.patch)
@@ -118,10 +118,10 @@ class OpenVinoRuntime:
         return_freed_memory()
 
 
-def converted(network: nn.Module, spec: NetworkSpec) -> openvino.Model:
+def convert_to_openvino(network: nn.Module, spec: NetworkSpec) -> openvino.Model:
     """The network for patches of its own size; traced where it has layers that cannot be drawn."""
     shape = (1, spec.inputs, *spec.patch)
-    return drawn(network, shape) or traced(network, shape, traced_sides(spec))
+    return build_openvino_model(network, shape) or traced(network, shape, traced_sides(spec))
 
 
 def traced(network: nn.Module, shape: tuple[int, ...], sides: tuple[int, ...]) -> openvino.Model:

@@ -73,7 +73,7 @@ def copy_of(path: Path) -> Iterator[BufferedRandom]:
     """
     try:
         with path.open("rb") as original:
-            copy = filled(original)
+            copy = fill_network(original)
     except OSError as error:
         raise ModelError(
             f"expected weights at {path.parent.name}/{path.name}, could not read them: {error.strerror}",
@@ -83,16 +83,16 @@ def copy_of(path: Path) -> Iterator[BufferedRandom]:
         yield copy
 
 
-def filled(original: BinaryIO) -> BufferedRandom:
+def fill_network(original: BinaryIO) -> BufferedRandom:
     """A copy of an open file, at its beginning."""
     try:
-        return copied(original, tempfile.TemporaryFile())
+        return copy_weights(original, tempfile.TemporaryFile())
     except OSError:
         original.seek(0)
-        return copied(original, os.fdopen(os.memfd_create("weights"), "w+b"))
+        return copy_weights(original, os.fdopen(os.memfd_create("weights"), "w+b"))
 
 
-def copied(original: BinaryIO, copy: BufferedRandom) -> BufferedRandom:
+def copy_weights(original: BinaryIO, copy: BufferedRandom) -> BufferedRandom:
     """All of a file in another; that one is closed where this fails."""
     try:
         shutil.copyfileobj(original, copy, 1 << 20)

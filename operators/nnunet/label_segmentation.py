@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 from operators.errors import UnsuitableError
 from operators.geometry.volume import Grid, LabelMap
 from operators.packages.packages import ModelPackage
-from operators.segmentation.segmentation import Segmentation, Way
+from operators.segmentation.segmentation import NetworkRun, Segmentation
 from operators.segmentation.segments import segment_of
 
 Labels = NDArray[np.uint8]
 Counts = NDArray[np.integer]
 
 
-def delivery(
+def segmentation_of_labels(
     labels: Labels,
     counts: Counts,
     sure: Mapping[int, float],
     grid: Grid,
     package: ModelPackage,
-    ways: tuple[Way, ...],
+    network_runs: tuple[NetworkRun, ...],
 ) -> Segmentation:
     """Segments of `labels` (I, J, K), with the voxels of each value and its mean probability.
 
@@ -37,7 +37,7 @@ def delivery(
     )
     if not segments:
         raise not_found(package)
-    return Segmentation(LabelMap(labels, grid), segments, package, ways=ways)
+    return Segmentation(LabelMap(labels, grid), segments, package, network_runs=network_runs)
 
 
 def not_found(package: ModelPackage) -> UnsuitableError:

@@ -14,12 +14,12 @@ from scipy import ndimage
 
 from operators.errors import UnsuitableError
 from operators.geometry.orientation import Turn, turn_to
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 from operators.intensities.normalisation import POINTWISE, normalise
 from operators.nnunet.channels import Channels
 from operators.nnunet.zoom import Read, as_it_is, new_shape, separate_axis, zoomed, zoomed_labels
 from operators.packages.packages import NetworkSpec
-from operators.packages.plans import Recipe, Stage
+from operators.packages.plans import NnUNetPlans, Stage
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -27,7 +27,7 @@ Spacing = tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreprocessedImage:
     """A network's input, and the way back to the source.
 
     `box` is the part of the turned source that is not empty; spacings are of turned axes.
@@ -46,7 +46,7 @@ class Prepared:
         return tuple(side.stop - side.start for side in self.box)
 
 
-def prepare(volume: Volume, stage: Stage, before: Labels | None = None) -> Prepared:
+def preprocess(volume: CtVolume, stage: Stage, before: Labels | None = None) -> PreprocessedImage:
     """`volume` as a stage reads it, with the labels (I, J, K) that the stage before gave, if there is one.
 
     Raises UnsuitableError where it holds zeros only.
@@ -72,7 +72,7 @@ def prepare(volume: Volume, stage: Stage, before: Labels | None = None) -> Prepa
         image = resampled(normalise(single(content), spec, mask), spacing_mm, network_mm, recipe)
     labels = None if guide is None else guide_at(guide, image.shape, spacing_mm, network_mm, recipe)
     channels = Channels(image, labels, stage.guide_values)
-    return Prepared(channels, turn, turned.shape, box, spacing_mm, network_mm)
+    return PreprocessedImage(channels, turn, turned.shape, box, spacing_mm, network_mm)
 
 
 def spacing_of(spec: NetworkSpec, spacing_mm: Spacing) -> Spacing:
@@ -101,7 +101,7 @@ def inside_of(image: NDArray[np.generic], guide: NDArray[np.integer] | None = No
 
 
 def guide_of(
-    turned: NDArray[np.generic], image: NDArray[np.generic], box: tuple[slice, ...], recipe: Recipe
+    turned: NDArray[np.generic], image: NDArray[np.generic], box: tuple[slice, ...], recipe: NnUNetPlans
 ) -> NDArray[np.int16]:
     """Labels of the stage before over the box; -1 outside of the body, a value of its own there."""
     if not recipe.guide_cropped:
@@ -112,7 +112,11 @@ def guide_of(
 
 
 def guide_at(
-    guide: NDArray[np.int16], shape: tuple[int, ...], spacing_mm: Spacing, wanted_mm: Spacing, recipe: Recipe
+    guide: NDArray[np.int16],
+    shape: tuple[int, ...],
+    spacing_mm: Spacing,
+    wanted_mm: Spacing,
+    recipe: NnUNetPlans,
 ) -> Labels:
     """The labels at the network's voxels."""
     axis = separate_axis(spacing_mm, wanted_mm, recipe.guide)
@@ -126,7 +130,11 @@ def single(image: NDArray[np.generic]) -> Array:
 
 
 def resampled(
-    image: NDArray[np.generic], spacing_mm: Spacing, wanted_mm: Spacing, recipe: Recipe, read: Read = as_it_is
+    image: NDArray[np.generic],
+    spacing_mm: Spacing,
+    wanted_mm: Spacing,
+    recipe: NnUNetPlans,
+    read: Read = as_it_is,
 ) -> Array:
     """The image, each plane as `read` makes it, at the network's spacing."""
     shape = new_shape(image.shape, spacing_mm, wanted_mm)

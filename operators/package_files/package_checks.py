@@ -13,7 +13,7 @@ from operators.intensities.normalisation import SCHEMES
 from operators.packages.confidence import Confidence
 from operators.packages.monai_bundle import STEP_ARGUMENTS, MonaiBundlePackage, Step
 from operators.packages.packages import CoarseToFinePackage, Label, ModelPackage, NetworkSpec
-from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, Recipe, Stage
+from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, NnUNetPlans, Stage
 from operators.packages.structures import SIDES
 
 FRACTURE_CLASSES = ("background", "interior", "contact")
@@ -158,7 +158,7 @@ def check_stage(stage: Stage) -> None:
     check_largest(stage.largest)
 
 
-def check_resampling(recipe: Recipe) -> None:
+def check_resampling(recipe: NnUNetPlans) -> None:
     """Spline orders are supported."""
     if max(recipe.output.order, recipe.output.order_across) > 1:
         raise ValueError(f"recipe.output: expected orders 0 or 1, got {recipe.output}")

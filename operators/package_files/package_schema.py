@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from operators.geometry.largest_component import Largest
 from operators.package_files.package_checks import guide_values, require_step
 from operators.packages.confidence import UNCALIBRATED, Confidence
-from operators.packages.monai_bundle import MonaiBundlePackage, Outcome, Step, Tiling
+from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage, SlidingWindow, Step
 from operators.packages.packages import (
     Acceptance,
     CoarseToFinePackage,
@@ -34,9 +34,9 @@ from operators.packages.plans import (
     Arrangement,
     NnUNetPackage,
     NnUNetPerBonePackage,
-    Origin,
-    Recipe,
+    NnUNetPlans,
     Stage,
+    WeightsOrigin,
 )
 from operators.packages.structures import (
     ANATOMY,
@@ -210,7 +210,7 @@ class StageTables(Table):
     network: NetworkTable
     folds: tuple[FoldTable, ...] = Field(min_length=1)
     """Averaged."""
-    recipe: Recipe
+    recipe: NnUNetPlans
     largest: tuple[Largest, ...] = ()
     """Its post-processing."""
     previous: StageTables | None = None
@@ -297,7 +297,7 @@ class NnUNetTables(PackageTables, StageTables):
     """An nnU-Net whose classes are the labels."""
 
     kind: Literal["nnunet"]
-    origin: Origin
+    origin: WeightsOrigin
     labels: tuple[WrittenLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> NnUNetPackage:
@@ -312,7 +312,7 @@ class NnUNetPerBoneTables(PackageTables, StageTables):
     """An nnU-Net of anatomy, whose bones a second one in [fracture] splits one by one."""
 
     kind: Literal["nnunet_per_bone"]
-    origin: Origin
+    origin: WeightsOrigin
     fracture: FractureTables
     labels: tuple[SplitLabelTable, ...] = Field(min_length=1)
 
@@ -351,11 +351,11 @@ class MonaiBundleTables(PackageTables):
     """A MONAI bundle whose classes are the labels."""
 
     kind: Literal["monai_bundle"]
-    origin: Origin
+    origin: WeightsOrigin
     network: NamedNetworkTable
     steps: tuple[dict[str, Any], ...]
     """Preparation of the image: `name` is a row of the table of steps, the rest its arguments."""
-    tiling: Tiling
+    tiling: SlidingWindow
     outcome: OutcomeTable
     labels: tuple[WrittenLabelTable, ...] = Field(min_length=1)
 
@@ -369,7 +369,7 @@ class MonaiBundleTables(PackageTables):
             network=network.spec(network.name, network.weights, network.sha256, folder),
             steps=tuple(map(step_of, self.steps)),
             tiling=self.tiling,
-            outcome=Outcome(**rules),
+            outcome=LabelRules(**rules),
             outputs=self.outcome.values,
             origin=self.origin,
         )

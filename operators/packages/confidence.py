@@ -51,7 +51,7 @@ def log_odds(probability: float) -> float:
     return log(clipped / (1 - clipped))
 
 
-def calibrated(line: tuple[float, ...], score: float) -> float | None:
+def calibrated_probability(line: tuple[float, ...], score: float) -> float | None:
     """The probability that log-odds `score` stand for; None where `line` is empty: nothing was fitted.
 
     Platt's scaling (Platt 1999): `line` is a constant and a factor.
@@ -62,9 +62,9 @@ def calibrated(line: tuple[float, ...], score: float) -> float | None:
     return 1 / (1 + exp(-(constant + factor * min(max(score, -CERTAIN), CERTAIN))))
 
 
-def stated(line: tuple[float, ...], score: float) -> float | None:
+def stated_probability(line: tuple[float, ...], score: float) -> float | None:
     """The calibrated probability as every result states it: in whole percent."""
-    probability = calibrated(line, score)
+    probability = calibrated_probability(line, score)
     return None if probability is None else round(probability, DIGITS)
 
 

@@ -30,7 +30,7 @@ class JointPackage(ModelPackage):
         return next(part for part in self.parts if any(label.name == bone for label in part.labels))
 
 
-def joined(packages: Sequence[ModelPackage]) -> ModelPackage:
+def join_packages(packages: Sequence[ModelPackage]) -> ModelPackage:
     """One package for all that read a series; a single one stays as it is.
 
     Of a bone that several deliver the first package's counts. Values are allocated anew: the first package
@@ -45,14 +45,14 @@ def joined(packages: Sequence[ModelPackage]) -> ModelPackage:
         title=", ".join(package.title for package in packages),
         algorithm_name=", ".join(package.algorithm_name for package in packages),
         accepts=_accepts([package.accepts for package in packages]),
-        labels=tuple(label for labels in allocated(packages) for label in labels.values()),
+        labels=tuple(label for labels in allocate_values(packages) for label in labels.values()),
         folder=first.folder.parent,
         quality=_strictest([package.quality for package in packages]),
         parts=tuple(packages),
     )
 
 
-def allocated(packages: Sequence[ModelPackage]) -> list[dict[int, Label]]:
+def allocate_values(packages: Sequence[ModelPackage]) -> list[dict[int, Label]]:
     """The labels of each package in the joint result, by the first value that its own package gives each."""
     taken: set[str] = set()
     highest, found = 0, []
@@ -60,13 +60,13 @@ def allocated(packages: Sequence[ModelPackage]) -> list[dict[int, Label]]:
         own = [label for label in package.labels if label.name not in taken]
         lowest = min((label.first_value for label in own), default=highest + 1)
         offset = max(highest + 1 - lowest, 0)
-        found.append({label.first_value: moved(label, offset) for label in own})
+        found.append({label.first_value: move_values(label, offset) for label in own})
         taken |= {label.name for label in own}
         highest = max([highest, *(label.last_value + offset for label in own)])
     return found
 
 
-def moved(label: Label, offset: int) -> Label:
+def move_values(label: Label, offset: int) -> Label:
     """Returns the same bone under values that are higher by `offset`."""
     return replace(label, first_value=label.first_value + offset, last_value=label.last_value + offset)
 

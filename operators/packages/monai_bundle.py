@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import with_config
 
 from operators.packages.packages import ModelPackage, NetworkSpec
-from operators.packages.plans import Origin
+from operators.packages.plans import WeightsOrigin
 from operators.packages.structures import STRICT
 
 Arguments = Mapping[str, object]
@@ -36,7 +36,7 @@ class Step:
 
 @with_config(STRICT)
 @dataclass(frozen=True)
-class Tiling:
+class SlidingWindow:
     """MONAI's sliding window: `overlap` of neighbours along each axis, how tiles are weighted and padded.
 
     `sigma` of the Gaussian is in sides of a tile; `padding` is constant (`fill`) or replicate.
@@ -51,7 +51,7 @@ class Tiling:
 
 @with_config(STRICT)
 @dataclass(frozen=True)
-class Outcome:
+class LabelRules:
     """How the network's outputs become labels.
 
     `activation` is softmax, sigmoid or none; each output then goes back to the scan's voxels, linearly or
@@ -78,10 +78,10 @@ class MonaiBundlePackage(ModelPackage):
 
     network: NetworkSpec
     steps: tuple[Step, ...]
-    tiling: Tiling
-    outcome: Outcome
+    tiling: SlidingWindow
+    outcome: LabelRules
     outputs: tuple[int, ...]
-    origin: Origin
+    origin: WeightsOrigin
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:

@@ -28,7 +28,7 @@ class Resampling:
 
 @with_config(STRICT)
 @dataclass(frozen=True)
-class Recipe:
+class NnUNetPlans:
     """How the image reaches a published network and how its answer comes back: nnU-Net's plans.
 
     `orientation` names the patient's directions to which the training images' x, y, z ran (LPS as
@@ -62,7 +62,7 @@ class Stage:
     """
 
     folds: tuple[NetworkSpec, ...]
-    recipe: Recipe
+    recipe: NnUNetPlans
     guide_values: tuple[int, ...] = ()
     largest: tuple[Largest, ...] = ()
 
@@ -81,7 +81,7 @@ class Stage:
 
 @with_config(STRICT)
 @dataclass(frozen=True)
-class Origin:
+class WeightsOrigin:
     """Where imported weights came from, for the record: not read by any code."""
 
     format: str
@@ -97,7 +97,7 @@ class NnUNetPackage(ModelPackage):
     kind: ClassVar[str] = "nnunet"
 
     stages: tuple[Stage, ...]
-    origin: Origin
+    origin: WeightsOrigin
 
     @property
     def written(self) -> tuple[int, ...]:

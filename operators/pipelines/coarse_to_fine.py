@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.bones.find import region_of_interest
-from operators.bones.left_out import shown_bones
-from operators.bones.outlines import OutlinedBone, outlined
+from operators.bones.left_out import split_off_mimics
+from operators.bones.outlines import OutlinedBone, outline_bone
 from operators.bones.regions import bone_regions, sides_plane
 from operators.errors import UnsuitableError
-from operators.fragments.assembly import FracturedBone, assemble
+from operators.fragments.assembly import FracturedBone, assemble_segmentation
 from operators.fragments.evidence import FractureEvidence
 from operators.fragments.fragments import split
 from operators.geometry.resampling import interpolate_mask, interpolate_scalar, isotropic_grid, resample_hu
-from operators.geometry.volume import Box, Grid, Volume
+from operators.geometry.volume import Box, CtVolume, Grid
 from operators.networks.registry import Networks
 from operators.networks.windows.sliding_window import Window, predict
 from operators.packages.confidence import least_odds
 from operators.packages.packages import CoarseToFinePackage, NetworkSpec
-from operators.prefetch import ahead
+from operators.prefetch import prefetch
 from operators.segmentation.segmentation import Segmentation
 
 REGION_MARGIN_MM = 16.0
@@ -41,8 +41,8 @@ Progress = Callable[[str, float], None]
 class Resampled:
     """A source volume, and the same at the coarse network's spacing."""
 
-    source: Volume
-    coarse: Volume
+    source: CtVolume
+    coarse: CtVolume
     package: CoarseToFinePackage
 
 
@@ -50,7 +50,7 @@ class Resampled:
 class Anatomy:
     """The bones that were found in a source volume, and what was left out of them, in sentences."""
 
-    source: Volume
+    source: CtVolume
     bones: tuple[OutlinedBone, ...]
     package: CoarseToFinePackage
     left_out: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class Block:
 
 
 def segment(
-    volume: Volume, package: CoarseToFinePackage, networks: Networks, progress: Progress
+    volume: CtVolume, package: CoarseToFinePackage, networks: Networks, progress: Progress
 ) -> Segmentation:
     """CT to Segmentation. Raises UnsuitableError where the package's anatomy is not in the CT."""
     resampled = resample(volume, package)
@@ -75,7 +75,7 @@ def segment(
     return segment_fractures(anatomy, networks, progress)
 
 
-def resample(volume: Volume, package: CoarseToFinePackage) -> Resampled:
+def resample(volume: CtVolume, package: CoarseToFinePackage) -> Resampled:
     """The volume at the coarse network's spacing, axes to left, posterior, superior."""
     grid = isotropic_grid(volume.grid, package.coarse.spacing_mm)
     return Resampled(volume, resample_hu(volume, grid), package)
@@ -99,15 +99,15 @@ def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress
         package,
         plane,
     )
-    shown, left_out = shown_bones(bones, package.confidence, partial(hu_on, resampled.source))
+    shown, left_out = split_off_mimics(bones, package.confidence, partial(hu_on, resampled.source))
     if not shown:
         raise not_found(package)
-    on_source = (outlined(resampled.source, bone, package.outline) for bone in shown)
+    on_source = (outline_bone(resampled.source, bone, package.outline) for bone in shown)
     there = tuple(bone for bone in on_source if bone is not None)
     return Anatomy(resampled.source, there, package, left_out)
 
 
-def hu_on(source: Volume, grid: Grid) -> NDArray[np.float32]:
+def hu_on(source: CtVolume, grid: Grid) -> NDArray[np.float32]:
     """The volume's Hounsfield units on another grid."""
     return resample_hu(source, grid).hu.astype(np.float32, copy=False)
 
@@ -168,7 +168,7 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
     While the network reads a bone, the next is cut out and the one before is split: each takes a core.
     """
     rules, least = anatomy.package.fragments, least_odds(anatomy.package.confidence.of_fractures)
-    blocks = ahead(block_of(anatomy, bone) for bone in anatomy.bones)
+    blocks = prefetch(block_of(anatomy, bone) for bone in anatomy.bones)
     with ThreadPoolExecutor(max_workers=1) as splitting:
         waiting = []
         for number, (bone, block) in enumerate(zip(anatomy.bones, blocks, strict=True)):
@@ -180,9 +180,9 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
             waiting.append((bone, splitting.submit(split, evidence, rules, least), block.grid))
             del evidence, block
         fractured = tuple(FracturedBone(bone, found.result(), grid) for bone, found, grid in waiting)
-    ways = networks.ways(anatomy.package.networks, "own", Window().overlap)
-    made = assemble(anatomy.source.grid, fractured, anatomy.package)
-    return replace(made, ways=ways, warnings=(*anatomy.left_out, *made.warnings))
+    network_runs = networks.network_runs(anatomy.package.networks, "own", Window().overlap)
+    made = assemble_segmentation(anatomy.source.grid, fractured, anatomy.package)
+    return replace(made, network_runs=network_runs, warnings=(*anatomy.left_out, *made.warnings))
 
 
 def block_of(anatomy: Anatomy, bone: OutlinedBone) -> Block:

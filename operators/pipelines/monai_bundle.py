@@ -5,56 +5,58 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from operators.geometry.volume import Volume
-from operators.networks.monai_bundle.bundle_answer import Answer
-from operators.networks.monai_bundle.bundle_answer import answer as network_answer
-from operators.networks.monai_bundle.bundle_steps import Prepared
+from operators.geometry.volume import CtVolume
+from operators.networks.monai_bundle.bundle_answer import BundleAnswer
+from operators.networks.monai_bundle.bundle_answer import run_bundle as network_answer
+from operators.networks.monai_bundle.bundle_steps import PreparedBundleImage
 from operators.networks.monai_bundle.bundle_steps import prepare as prepare_volume
 from operators.networks.registry import Networks
-from operators.nnunet.label_segmentation import delivery
+from operators.nnunet.label_segmentation import segmentation_of_labels
 from operators.packages.monai_bundle import MonaiBundlePackage
-from operators.segmentation.segmentation import Segmentation, Way
+from operators.segmentation.segmentation import NetworkRun, Segmentation
 
 Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedScan:
+class PreparedBundleScan:
     """A source volume, and the same as the network reads it."""
 
-    source: Volume
-    prepared: Prepared
+    source: CtVolume
+    prepared: PreparedBundleImage
     package: MonaiBundlePackage
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
+class NetworkAnswer:
     """The network's answer to a scan, on its own voxels, and how it was run."""
 
-    source: Volume
-    found: Answer
-    ways: tuple[Way, ...]
+    source: CtVolume
+    found: BundleAnswer
+    network_runs: tuple[NetworkRun, ...]
     package: MonaiBundlePackage
 
 
-def prepare(volume: Volume, package: MonaiBundlePackage) -> PreparedScan:
+def prepare(volume: CtVolume, package: MonaiBundlePackage) -> PreparedBundleScan:
     """Raises UnsuitableError for a scan of which nothing is left."""
-    return PreparedScan(volume, prepare_volume(volume, package.steps), package)
+    return PreparedBundleScan(volume, prepare_volume(volume, package.steps), package)
 
 
-def answer(scan: PreparedScan, networks: Networks, progress: Progress) -> Answered:
+def run_network(scan: PreparedBundleScan, networks: Networks, progress: Progress) -> NetworkAnswer:
     """The network over the scan."""
     package = scan.package
     run = networks.get(package.network)
     found = network_answer(run, scan.prepared, package, lambda done: progress("network", done))
     networks.rest()
-    ways = networks.ways([package.network], "exact", min(package.tiling.overlap))
-    return Answered(scan.source, found, ways, package)
+    network_runs = networks.network_runs([package.network], "exact", min(package.tiling.overlap))
+    return NetworkAnswer(scan.source, found, network_runs, package)
 
 
-def deliver(answered: Answered, networks: Networks, progress: Progress) -> Segmentation:
+def to_segmentation(answered: NetworkAnswer, networks: Networks, progress: Progress) -> Segmentation:
     """The labels on the source grid. Raises UnsuitableError where there are none."""
     del networks
     progress("labels", 1.0)
     found, grid = answered.found, answered.source.grid
-    return delivery(found.labels, found.counts, found.certainties, grid, answered.package, answered.ways)
+    return segmentation_of_labels(
+        found.labels, found.counts, found.certainties, grid, answered.package, answered.network_runs
+    )

@@ -9,15 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 from operators.networks.registry import Networks
-from operators.networks.windows.label_rows import Found
+from operators.networks.windows.label_rows import LabelledScan
 from operators.networks.windows.nnunet_stages import run_stages
-from operators.nnunet.label_segmentation import delivery
-from operators.nnunet.preprocessing import Prepared
-from operators.nnunet.preprocessing import prepare as prepare_volume
+from operators.nnunet.label_segmentation import segmentation_of_labels
+from operators.nnunet.preprocessing import PreprocessedImage
+from operators.nnunet.preprocessing import preprocess as prepare_volume
 from operators.packages.plans import NnUNetPackage
-from operators.segmentation.segmentation import Segmentation, Way
+from operators.segmentation.segmentation import NetworkRun, Segmentation
 
 Progress = Callable[[str, float], None]
 Package = TypeVar("Package", bound=NnUNetPackage)
@@ -27,30 +27,32 @@ Package = TypeVar("Package", bound=NnUNetPackage)
 class PreparedScan(Generic[Package]):
     """A source volume, and the same as the first stage reads it."""
 
-    source: Volume
-    prepared: Prepared
+    source: CtVolume
+    prepared: PreprocessedImage
     package: Package
 
 
 @dataclass(frozen=True, eq=False)
-class Answered(Generic[Package]):
+class NetworkAnswer(Generic[Package]):
     """The last stage's answer to a scan, and how each network was run."""
 
-    source: Volume
-    found: Found
-    ways: tuple[Way, ...]
+    source: CtVolume
+    found: LabelledScan
+    network_runs: tuple[NetworkRun, ...]
     package: Package
 
 
-def prepare(volume: Volume, package: Package) -> PreparedScan[Package]:
+def prepare(volume: CtVolume, package: Package) -> PreparedScan[Package]:
     """Raises UnsuitableError for a scan of nothing but zeros."""
     return PreparedScan(volume, prepare_volume(volume, package.stages[0]), package)
 
 
-def answer(scan: PreparedScan[Package], networks: Networks, progress: Progress) -> Answered[Package]:
+def run_networks(
+    scan: PreparedScan[Package], networks: Networks, progress: Progress
+) -> NetworkAnswer[Package]:
     """Every stage over the scan, each with the labels that the one before gave."""
     package = scan.package
-    found, ways = run_stages(
+    found, network_runs = run_stages(
         scan.source,
         scan.prepared,
         package.stages,
@@ -58,12 +60,16 @@ def answer(scan: PreparedScan[Package], networks: Networks, progress: Progress) 
         package.written,
         lambda done: progress("network", done),
     )
-    return Answered(scan.source, found, ways, package)
+    return NetworkAnswer(scan.source, found, network_runs, package)
 
 
-def deliver(answered: Answered[NnUNetPackage], networks: Networks, progress: Progress) -> Segmentation:
+def to_segmentation(
+    answered: NetworkAnswer[NnUNetPackage], networks: Networks, progress: Progress
+) -> Segmentation:
     """The segments of the source grid. Raises UnsuitableError where there are none."""
     del networks
     progress("labels", 1.0)
     found, grid = answered.found, answered.source.grid
-    return delivery(found.labels, found.counts, found.certainties, grid, answered.package, answered.ways)
+    return segmentation_of_labels(
+        found.labels, found.counts, found.certainties, grid, answered.package, answered.network_runs
+    )

@@ -9,21 +9,21 @@ from functools import partial
 import numpy as np
 from scipy import ndimage
 
-from operators.fragments.arrangement import Pieces, cut_out, pieces_of, place
+from operators.fragments.arrangement import Pieces, cut_out_bone, pieces_of, write_pieces
 from operators.geometry.volume import Box, LabelMap, Labels, background
 from operators.networks.registry import Networks
 from operators.networks.windows.nnunet_stages import part_of, run_stages
 from operators.nnunet.label_segmentation import not_found
-from operators.nnunet.preprocessing import prepare
+from operators.nnunet.preprocessing import preprocess
 from operators.packages.packages import Label
 from operators.packages.plans import NnUNetPerBonePackage
-from operators.pipelines.nnunet import Answered, PreparedScan
-from operators.prefetch import ahead
-from operators.segmentation.segmentation import Segment, Segmentation, Way
+from operators.pipelines.nnunet import NetworkAnswer, PreparedScan
+from operators.prefetch import prefetch
+from operators.segmentation.segmentation import NetworkRun, Segment, Segmentation
 from operators.segmentation.segments import segment_of
 
 Progress = Callable[[str, float], None]
-Anatomy = Answered[NnUNetPerBonePackage]
+Anatomy = NetworkAnswer[NnUNetPerBonePackage]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,26 +41,30 @@ class Fragmented:
 
     pieces: Pieces
     certainties: dict[int, float]
-    ways: tuple[Way, ...]
+    network_runs: tuple[NetworkRun, ...]
 
 
-def split(anatomy: Anatomy, networks: Networks, progress: Progress) -> Segmentation:
+def split_bones(anatomy: Anatomy, networks: Networks, progress: Progress) -> Segmentation:
     """The fragments of each bone that the anatomy network found. Raises UnsuitableError without a bone."""
     labels = background(anatomy.found.labels.shape, anatomy.package.highest_value)
     segments: list[Segment] = []
     warnings: list[str] = []
-    ways, bones = list(anatomy.ways), found_bones(anatomy)
+    network_runs, bones = list(anatomy.network_runs), found_bones(anatomy)
     # The next bone is cut out and resampled while the networks are over the present one
-    blocks = ahead(block_of(bone, anatomy) for bone in bones)
+    blocks = prefetch(block_of(bone, anatomy) for bone in bones)
     for number, (bone, block) in enumerate(zip(bones, blocks, strict=True)):
         here = part_of(partial(progress, "fracture"), number, len(bones))
         fragmented = None if block is None else fragments_of(bone, block, networks, here)
-        warnings += deliver(bone, fragmented, anatomy, labels)
+        warnings += write_bone(bone, fragmented, anatomy, labels)
         segments += segments_of(bone, fragmented, anatomy, labels)
-        ways += fragmented.ways if fragmented else ()
+        network_runs += fragmented.network_runs if fragmented else ()
     package, grid = anatomy.package, anatomy.source.grid
     return Segmentation(
-        LabelMap(labels, grid), tuple(segments), package, tuple(warnings), ways=tuple(dict.fromkeys(ways))
+        LabelMap(labels, grid),
+        tuple(segments),
+        package,
+        tuple(warnings),
+        network_runs=tuple(dict.fromkeys(network_runs)),
     )
 
 
@@ -84,8 +88,8 @@ def block_of(bone: FoundBone, anatomy: Anatomy) -> PreparedScan[NnUNetPerBonePac
     if len(bone.label.values) == 1:
         return None
     mask = anatomy.found.labels[bone.box.slices] == bone.own
-    block = cut_out(anatomy.source, bone.box, mask, package.arrangement.blank_hu)
-    return PreparedScan(block, prepare(block, package.fracture[0]), package) if block.hu.any() else None
+    block = cut_out_bone(anatomy.source, bone.box, mask, package.arrangement.blank_hu)
+    return PreparedScan(block, preprocess(block, package.fracture[0]), package) if block.hu.any() else None
 
 
 def fragments_of(
@@ -97,13 +101,15 @@ def fragments_of(
     """Runs the fracture network over one bone."""
     package, stages = block.package, block.package.fracture
     values = stages[-1].values
-    found, ways = run_stages(block.source, block.prepared, stages, networks, tuple(values.values()), progress)
+    found, network_runs = run_stages(
+        block.source, block.prepared, stages, networks, tuple(values.values()), progress
+    )
     most, voxel_mm3 = len(bone.label.values), block.source.grid.voxel_volume_mm3
     pieces = pieces_of(found.labels, values, package.arrangement, voxel_mm3, most)
-    return Fragmented(pieces, found.certainties, ways)
+    return Fragmented(pieces, found.certainties, network_runs)
 
 
-def deliver(bone: FoundBone, fragmented: Fragmented | None, anatomy: Anatomy, labels: Labels) -> list[str]:
+def write_bone(bone: FoundBone, fragmented: Fragmented | None, anatomy: Anatomy, labels: Labels) -> list[str]:
     """Writes a bone into `labels`, without fragments as the anatomy network has it; returns warnings."""
     part, own = labels[bone.box.slices], anatomy.found.labels[bone.box.slices]
     name, first = bone.label.meaning, bone.label.first_value
@@ -111,7 +117,7 @@ def deliver(bone: FoundBone, fragmented: Fragmented | None, anatomy: Anatomy, la
         part[(own == bone.own) & (part == 0)] = first
         said = f"{name}: no fragment found in it, the whole bone is as the anatomy network outlines it"
         return [said] if len(bone.label.values) > 1 else []
-    place(part, fragmented.pieces, own, bone.own, first)
+    write_pieces(part, fragmented.pieces, own, bone.own, first)
     beyond, most = fragmented.pieces.beyond, len(bone.label.values)
     return [f"{name}: {beyond} more fragments than the {most} that can be told apart"] if beyond else []
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 from operators.networks.registry import Networks
 from operators.packages.monai_bundle import MonaiBundlePackage
 from operators.packages.packages import CoarseToFinePackage, ModelPackage
@@ -21,32 +21,32 @@ Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
-class Chain:
+class Pipeline:
     """The three steps between reading and writing; each takes what the one before gave.
 
     What goes between them has `package`, and `source` after the first step.
     """
 
-    resample: Callable[[Volume, Any], Any]
+    resample: Callable[[CtVolume, Any], Any]
     segment_anatomy: Callable[[Any, Networks, Progress], Any]
     segment_fractures: Callable[[Any, Networks, Progress], Segmentation]
 
 
-CHAINS: dict[type[ModelPackage], Chain] = {
-    CoarseToFinePackage: Chain(pipeline.resample, pipeline.segment_anatomy, pipeline.segment_fractures),
-    NnUNetPackage: Chain(direct.prepare, direct.answer, direct.deliver),
-    NnUNetPerBonePackage: Chain(direct.prepare, direct.answer, arranged.split),
-    MonaiBundlePackage: Chain(bundled.prepare, bundled.answer, bundled.deliver),
+PIPELINES: dict[type[ModelPackage], Pipeline] = {
+    CoarseToFinePackage: Pipeline(pipeline.resample, pipeline.segment_anatomy, pipeline.segment_fractures),
+    NnUNetPackage: Pipeline(direct.prepare, direct.run_networks, direct.to_segmentation),
+    NnUNetPerBonePackage: Pipeline(direct.prepare, direct.run_networks, arranged.split_bones),
+    MonaiBundlePackage: Pipeline(bundled.prepare, bundled.run_network, bundled.to_segmentation),
 }
 
 
-def chain_of(package: ModelPackage) -> Chain:
+def pipeline_of(package: ModelPackage) -> Pipeline:
     """The package's image path."""
-    return CHAINS[type(package)]
+    return PIPELINES[type(package)]
 
 
-def segment(volume: Volume, package: ModelPackage, networks: Networks, progress: Progress) -> Segmentation:
+def segment(volume: CtVolume, package: ModelPackage, networks: Networks, progress: Progress) -> Segmentation:
     """CT to Segmentation. Raises UnsuitableError where the package's anatomy is not in the CT."""
-    chain = chain_of(package)
+    chain = pipeline_of(package)
     anatomy = chain.segment_anatomy(chain.resample(volume, package), networks, progress)
     return chain.segment_fractures(anatomy, networks, progress)

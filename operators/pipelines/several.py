@@ -11,16 +11,16 @@ from functools import partial
 from typing import Any
 
 from operators.errors import UnsuitableError
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 from operators.networks.registry import Networks
 from operators.packages.packages import ModelPackage
-from operators.pipelines.pipeline_table import Progress, chain_of
-from operators.segmentation.merging import merge
+from operators.pipelines.pipeline_table import Progress, pipeline_of
+from operators.segmentation.merging import merge_segmentations
 from operators.segmentation.segmentation import Segmentation
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class PackageProgress:
     """How far one package has come: what its last step gave, or why it goes no further."""
 
     package: ModelPackage
@@ -32,51 +32,53 @@ class Part:
 class SeriesParts:
     """A volume, and how far each package has come with it."""
 
-    source: Volume
-    parts: tuple[Part, ...]
+    source: CtVolume
+    parts: tuple[PackageProgress, ...]
 
 
-def resample(volume: Volume, packages: Sequence[ModelPackage]) -> SeriesParts:
+def resample(volume: CtVolume, packages: Sequence[ModelPackage]) -> SeriesParts:
     """The volume as each package's first network reads it. Raises UnsuitableError where none can."""
 
-    def step(part: Part, _: Progress) -> Any:
-        return chain_of(part.package).resample(volume, part.package)
+    def step(part: PackageProgress, _: Progress) -> Any:
+        return pipeline_of(part.package).resample(volume, part.package)
 
-    return advanced(SeriesParts(volume, tuple(map(Part, packages))), step, lambda *_: None)
+    return advance(SeriesParts(volume, tuple(map(PackageProgress, packages))), step, lambda *_: None)
 
 
 def segment_anatomy(series: SeriesParts, networks: Networks, progress: Progress) -> SeriesParts:
     """The structures that each package finds. Raises UnsuitableError where none finds any."""
 
-    def step(part: Part, here: Progress) -> Any:
-        return chain_of(part.package).segment_anatomy(part.made, networks, here)
+    def step(part: PackageProgress, here: Progress) -> Any:
+        return pipeline_of(part.package).segment_anatomy(part.made, networks, here)
 
-    return advanced(series, step, progress)
+    return advance(series, step, progress)
 
 
 def segment_fractures(series: SeriesParts, networks: Networks, progress: Progress) -> Segmentation:
     """All segments of all packages. Raises UnsuitableError where there are none."""
 
-    def step(part: Part, here: Progress) -> Any:
-        return chain_of(part.package).segment_fractures(part.made, networks, here)
+    def step(part: PackageProgress, here: Progress) -> Any:
+        return pipeline_of(part.package).segment_fractures(part.made, networks, here)
 
-    done = advanced(series, step, progress)
-    made = merge([part.made for part in done.parts if part.refusal is None])
+    done = advance(series, step, progress)
+    made = merge_segmentations([part.made for part in done.parts if part.refusal is None])
     absent = [str(part.refusal) for part in done.parts if part.refusal is not None]
     return replace(made, warnings=(*made.warnings, *absent))
 
 
 def segment(
-    volume: Volume, packages: Sequence[ModelPackage], networks: Networks, progress: Progress
+    volume: CtVolume, packages: Sequence[ModelPackage], networks: Networks, progress: Progress
 ) -> Segmentation:
     """CT to Segmentation. Raises UnsuitableError where it shows nothing that a package delivers."""
     anatomy = segment_anatomy(resample(volume, packages), networks, progress)
     return segment_fractures(anatomy, networks, progress)
 
 
-def advanced(series: SeriesParts, step: Callable[[Part, Progress], Any], progress: Progress) -> SeriesParts:
+def advance(
+    series: SeriesParts, step: Callable[[PackageProgress, Progress], Any], progress: Progress
+) -> SeriesParts:
     """Each package one step further. Raises UnsuitableError where none is left."""
-    parts: list[Part] = []
+    parts: list[PackageProgress] = []
     for number, part in enumerate(series.parts):
         if part.refusal is None:
             here = partial(_part_of, progress, number, len(series.parts))
@@ -87,11 +89,11 @@ def advanced(series: SeriesParts, step: Callable[[Part, Progress], Any], progres
     return SeriesParts(series.source, tuple(parts))
 
 
-def _tried(part: Part, step: Callable[[], Any]) -> Part:
+def _tried(part: PackageProgress, step: Callable[[], Any]) -> PackageProgress:
     try:
-        return Part(part.package, step())
+        return PackageProgress(part.package, step())
     except UnsuitableError as error:
-        return Part(part.package, refusal=error)
+        return PackageProgress(part.package, refusal=error)
 
 
 def _part_of(progress: Progress, number: int, count: int, stage: str, done: float) -> None:

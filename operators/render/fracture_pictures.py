@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from operators.geometry.volume import Volume
-from operators.render.preview import colours_of, cut
+from operators.geometry.volume import CtVolume
+from operators.render.preview import colours_of, cut_plane
 from operators.render.surface_view import Labels, Picture
 from operators.segmentation.segmentation import Segment, Segmentation
 
@@ -33,7 +33,7 @@ class FracturePicture:
     title: str
 
 
-def fracture_pictures(volume: Volume, segmentation: Segmentation) -> tuple[FracturePicture, ...]:
+def fracture_pictures(volume: CtVolume, segmentation: Segmentation) -> tuple[FracturePicture, ...]:
     """One picture for each fragment but a bone's first, fewer where one shows several; none without."""
     labels = segmentation.label_map.labels
     boxes = dict(enumerate(ndimage.find_objects(labels), start=1))
@@ -45,7 +45,7 @@ def fracture_pictures(volume: Volume, segmentation: Segmentation) -> tuple[Fract
             if not any(abs(k - other) <= SAME_SLICES for other in shown):
                 shown[k] = segment.label
     return tuple(
-        FracturePicture(drawn(volume, segmentation, k), k, f"{title}, slice {k + 1}")
+        FracturePicture(draw_picture(volume, segmentation, k), k, f"{title}, slice {k + 1}")
         for k, title in sorted(shown.items())
     )
 
@@ -56,7 +56,7 @@ def best_slice(labels: Labels, box: tuple[slice, ...], segment: Segment, segment
     Where it is largest if nowhere.
     """
     i, j, k = box
-    wide = (widened(i), widened(j), k)
+    wide = (widen_window(i), widen_window(j), k)
     block = labels[wide]
     own = block == segment.value
     values = [each.value for each in segments if each.bone == segment.bone and each is not segment]
@@ -67,7 +67,7 @@ def best_slice(labels: Labels, box: tuple[slice, ...], segment: Segment, segment
     return int(k.start + counts.argmax())
 
 
-def widened(side: slice) -> slice:
+def widen_window(side: slice) -> slice:
     """With room for what the fragment faces."""
     return slice(max(side.start - NEAR_VOXELS, 0), side.stop + NEAR_VOXELS)
 
@@ -79,11 +79,11 @@ def in_slice_cross() -> NDArray[np.bool_]:
     return cross
 
 
-def drawn(volume: Volume, segmentation: Segmentation, k: int) -> Picture:
+def draw_picture(volume: CtVolume, segmentation: Segmentation, k: int) -> Picture:
     """A slice with its segments tinted and outlined, and what each colour is below it."""
     labels = segmentation.label_map.labels[:, :, k]
     colours = colours_of(segmentation.segments, int(labels.max()))
-    image = cut(volume.hu[:, :, k], labels, colours)
+    image = cut_plane(volume.hu[:, :, k], labels, colours)
     there = set(np.unique(labels).tolist())
     legend = [segment for segment in segmentation.segments if segment.value in there]
     return np.concatenate([image, legend_below(legend, image.shape[1])])

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from operators.geometry.patient_view import PatientBox, patient_box
-from operators.geometry.volume import LabelMap, Volume
-from operators.render.surface_view import Labels, Picture, front_and_back
+from operators.geometry.volume import CtVolume, LabelMap
+from operators.render.surface_view import Labels, Picture, draw_front_and_back
 from operators.segmentation.segmentation import Segment
 
 LONGEST = 420  # pixels along the longest side of the patient box
@@ -34,8 +34,8 @@ ENDS = {
 FONT_SIZE, SWATCH = 14, 24
 
 
-def preview(
-    volume: Volume, label_map: LabelMap, segments: Sequence[Segment], longest: int = LONGEST
+def draw_preview(
+    volume: CtVolume, label_map: LabelMap, segments: Sequence[Segment], longest: int = LONGEST
 ) -> Picture:
     """RGB (H, W, 3): the patient's right at the left of the picture, superior (or anterior) up.
 
@@ -51,8 +51,8 @@ def preview(
         plane = box.plane(axis, place_mm[axis])
         hu = plane.sample(volume.hu, volume.grid, order=1, outside=AIR_HU).squeeze(axis)
         labels = plane.sample(label_map.labels, label_map.grid, order=0, outside=0).squeeze(axis)
-        cuts[name] = cut(hu, labels, colours)[:: -1 if axis < SUPERIOR else 1]
-    views = [_enlarged(view, box) for view in front_and_back(solid, colours, BACKGROUND)]
+        cuts[name] = cut_plane(hu, labels, colours)[:: -1 if axis < SUPERIOR else 1]
+    views = [_enlarged(view, box) for view in draw_front_and_back(solid, colours, BACKGROUND)]
     return _sheet([cuts, dict(zip(("Front", "Back"), views, strict=True))], segments, box)
 
 
@@ -82,7 +82,7 @@ def _place_of_interest(labels: Labels, segments: Sequence[Segment]) -> tuple[int
     return x, y, z
 
 
-def cut(hu: NDArray[Any], labels: Labels, colours: Picture) -> Picture:
+def cut_plane(hu: NDArray[Any], labels: Labels, colours: Picture) -> Picture:
     """A cut as it is looked at, from arrays whose second axis runs down or up the picture."""
     low, high = WINDOW_HU
     grey = np.clip((hu - low) / (high - low), 0, 1)[..., None]

@@ -18,7 +18,7 @@ FAR = 0.35  # how much darker the farthest bone is than the nearest
 LIGHT = np.array([-0.35, -0.8, 0.5]) / np.linalg.norm([-0.35, -0.8, 0.5])  # viewer at -y; left, up
 
 
-def front_and_back(labels: Labels, colours: Picture, background: Colour) -> tuple[Picture, Picture]:
+def draw_front_and_back(labels: Labels, colours: Picture, background: Colour) -> tuple[Picture, Picture]:
     """RGB (Z, X, 3) of `labels` (X, Y, Z) from y = 0 and from its other end, z upwards.
 
     `colours` has a row for each label value.

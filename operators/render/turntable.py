@@ -47,18 +47,18 @@ class View:
     degrees: int
 
 
-def turntable(made: Segmentation) -> tuple[View, ...]:
+def draw_turntable(made: Segmentation) -> tuple[View, ...]:
     """Views from all around the patient, who stands upright; none where nothing measured is broken."""
     if not made.measurements or all(segment.fragment is None for segment in made.segments):
         return ()
     dots, legend = dots_of(made), legend_below(made.segments, SIDE)
     return tuple(
-        View(np.concatenate([marked(seen_from(dots, degrees), degrees), legend]), degrees)
+        View(np.concatenate([mark_directions(draw_view(dots, degrees), degrees), legend]), degrees)
         for degrees in range(0, 360, 360 // VIEWS)
     )
 
 
-def marked(rgb: Picture, degrees: int) -> Picture:
+def mark_directions(rgb: Picture, degrees: int) -> Picture:
     """With the letters of where its left and right lie in the patient."""
     sheet = Image.fromarray(rgb)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT_SIZE)
@@ -122,7 +122,7 @@ def middles(count: int) -> list[Array]:
     return [np.array([a, b, count - a - b], np.float32) / np.float32(count) for a, b in found]
 
 
-def seen_from(dots: Dots, degrees: int) -> Picture:
+def draw_view(dots: Dots, degrees: int) -> Picture:
     """The nearest dot of each pixel, shaded; parallel rays."""
     x, y, _ = right_of(degrees)
     turn = np.array([[x, y, 0], [-y, x, 0], [0, 0, 1]], np.float32)  # to the right, away, up
@@ -135,13 +135,13 @@ def seen_from(dots: Dots, degrees: int) -> Picture:
     normals, colours = np.zeros((SIDE * SIDE, 3), np.float32), np.zeros((SIDE * SIDE, 3), np.uint8)
     normals[pixels[nearest]] = dots.normals[towards[nearest]] @ turn.T
     colours[pixels[nearest]] = dots.colours[towards[nearest]]
-    source = closed(depth.reshape(SIDE, SIDE))
+    source = close_surface(depth.reshape(SIDE, SIDE))
     depth, normals, colours = depth[source], normals[source], colours[source]
     cover = np.isfinite(depth).astype(np.float32)
     return shaded(colours, normals, np.where(cover > 0, depth, 0), cover, BACKGROUND)
 
 
-def closed(depth: Array) -> NDArray[np.intp]:
+def close_surface(depth: Array) -> NDArray[np.intp]:
     """For each pixel (rows, columns) the flat index of the one that it shows: for a hole the one above it.
 
     Gaps of one pixel's width stay: a fracture may be such a one.

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.geometry.volume import LabelMap, Labels, background, slabs
-from operators.packages.joint import allocated, joined, network_name
+from operators.packages.joint import allocate_values, join_packages, network_name
 from operators.packages.packages import ModelPackage
-from operators.segmentation.segmentation import Segment, Segmentation, Way
+from operators.segmentation.segmentation import NetworkRun, Segment, Segmentation
 
 
-def merge(made: Sequence[Segmentation]) -> Segmentation:
+def merge_segmentations(made: Sequence[Segmentation]) -> Segmentation:
     """All segments on the one grid; `made` holds at least one, a single one stays as it is.
 
     A bone that several packages deliver is the first one's. A voxel that several segments claim goes to the
@@ -23,7 +23,7 @@ def merge(made: Sequence[Segmentation]) -> Segmentation:
     """
     if len(made) == 1:
         return made[0]
-    package = joined([each.package for each in made])
+    package = join_packages([each.package for each in made])
     segments = [_renumbered(each, labels) for each, labels in zip(made, _labels_of(made), strict=True)]
     tables = [_table(each, moved) for each, moved in zip(made, segments, strict=True)]
     labels, counts, claimed = _painted(made, tables, _certainties(segments, package.highest_value))
@@ -42,7 +42,7 @@ def merge(made: Sequence[Segmentation]) -> Segmentation:
         package,
         warnings=(*(text for each in made for text in each.warnings), *_said(claimed, ml)),
         contacts=tuple(face for each in made for face in each.contacts if face.bone in bones),
-        ways=tuple(_named_way(way, each.package) for each in made for way in each.ways),
+        network_runs=tuple(_named_way(run, each.package) for each in made for run in each.network_runs),
     )
 
 
@@ -51,7 +51,7 @@ def _labels_of(made: Sequence[Segmentation]) -> list[dict[str, int]]:
     packages = [each.package for each in made]
     return [
         {label.name: label.first_value - first for first, label in labels.items()}
-        for labels in allocated(packages)
+        for labels in allocate_values(packages)
     ]
 
 
@@ -108,13 +108,15 @@ def _said(claimed: int, voxel_ml: float) -> list[str]:
     return [f"{claimed * voxel_ml:.1f} ml that two packages claimed went to the more certain segment"]
 
 
-def _named_way(way: Way, package: ModelPackage) -> Way:
-    return replace(way, network=network_name(package, way.network))
+def _named_way(run: NetworkRun, package: ModelPackage) -> NetworkRun:
+    return replace(run, network=network_name(package, run.network))
 
 
-def ways_of(ways: Sequence[Way], part: ModelPackage, package: ModelPackage) -> list[Way]:
+def network_runs_of(
+    network_runs: Sequence[NetworkRun], part: ModelPackage, package: ModelPackage
+) -> list[NetworkRun]:
     """How the networks of one part of a package were run, under their own names."""
     if part is package:
-        return list(ways)
+        return list(network_runs)
     own = {network_name(part, spec.name): spec.name for spec in part.networks}
-    return [replace(way, network=own[way.network]) for way in ways if way.network in own]
+    return [replace(run, network=own[run.network]) for run in network_runs if run.network in own]

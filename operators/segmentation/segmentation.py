@@ -62,7 +62,7 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Way:
+class NetworkRun:
     """How a network was run, for the record.
 
     `tiling`: "exact" as the original's, "fast", or "own" of Osteon's own chain; `tile` in the network's
@@ -90,6 +90,6 @@ class Segmentation:
     package: ModelPackage
     warnings: tuple[str, ...] = ()
     contacts: tuple[Contact, ...] = ()
-    ways: tuple[Way, ...] = ()
+    network_runs: tuple[NetworkRun, ...] = ()
     measurements: tuple[SegmentMeasurements, ...] = ()
     flags: tuple[Flag, ...] = ()

@@ -8,8 +8,8 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.attempts import Attempts
-from operators.progress import Stages
-from operators.render.preview import preview
+from operators.progress import Observer
+from operators.render.preview import draw_preview
 from operators.writers.preview_file import write_png
 
 
@@ -17,9 +17,15 @@ class PreviewWriterOperator(Operator):
     """In: `resampled`, `segmentation`."""
 
     def __init__(
-        self, fragment: Fragment, *args: Any, path: Path, attempts: Attempts, stages: Stages, **kwargs: Any
+        self,
+        fragment: Fragment,
+        *args: Any,
+        path: Path,
+        attempts: Attempts,
+        observer: Observer,
+        **kwargs: Any,
     ) -> None:
-        self.path, self.attempts, self.stages = path, attempts, stages
+        self.path, self.attempts, self.observer = path, attempts, observer
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
@@ -30,5 +36,7 @@ class PreviewWriterOperator(Operator):
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
         """One picture."""
         resampled, segmentation = op_input.receive("resampled"), op_input.receive("segmentation")
-        with self.stages.measured("preview"), self.attempts.attempt("preview", self.path):
-            write_png(preview(resampled.source, segmentation.label_map, segmentation.segments), self.path)
+        with self.observer.measured("preview"), self.attempts.attempt("preview", self.path):
+            write_png(
+                draw_preview(resampled.source, segmentation.label_map, segmentation.segments), self.path
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from operators.dicom.provenance.provenance import Making
+from operators.dicom.provenance.provenance import Provenance
 from operators.dicom.sr.report_writer import write_report
 from operators.segmentation.segmentation import Segmentation
 from operators.writers.result_writer import ResultWriterOperator
@@ -16,10 +16,10 @@ class ReportWriterOperator(ResultWriterOperator):
     inputs, stage = ("measured", "seg"), "report"
     segmentation: Segmentation | None = None
 
-    def write(self, making: Making, segmentation: Segmentation, *others: Any) -> None:
+    def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
         """One file; none of a segmentation that could not be measured."""
-        (seg,), path, attempts = others, self.targets.measurements, self.targets.attempts
+        (seg,), path, attempts = others, self.paths.measurements, self.paths.attempts
         if not attempts.has_failed("sr"):
             with attempts.attempt("sr", path):
-                write_report(segmentation, making, seg, path)
+                write_report(segmentation, provenance, seg, path)
         self.segmentation = segmentation

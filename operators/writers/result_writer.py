@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
-from operators.dicom.provenance.provenance import Making
-from operators.progress import Stages
-from operators.result_paths import Targets
+from operators.dicom.provenance.provenance import Provenance
+from operators.progress import Observer
+from operators.result_paths import ResultPaths
 from operators.segmentation.segmentation import Segmentation
 
 
@@ -20,9 +20,9 @@ class ResultWriterOperator(Operator):
     stage: ClassVar[str]
 
     def __init__(
-        self, fragment: Fragment, *args: Any, targets: Targets, stages: Stages, **kwargs: Any
+        self, fragment: Fragment, *args: Any, paths: ResultPaths, observer: Observer, **kwargs: Any
     ) -> None:
-        self.targets, self.stages = targets, stages
+        self.paths, self.observer = paths, observer
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
@@ -34,9 +34,9 @@ class ResultWriterOperator(Operator):
         """Passes the inputs and their provenance to `write`."""
         selection = op_input.receive("selection")
         segmentation, *others = (op_input.receive(name) for name in self.inputs)
-        with self.stages.measured(self.stage):
-            self.write(self.targets.making(selection.series, segmentation), segmentation, *others)
+        with self.observer.measured(self.stage):
+            self.write(self.paths.provenance(selection.series, segmentation), segmentation, *others)
 
     @abstractmethod
-    def write(self, making: Making, segmentation: Segmentation, *others: Any) -> None:
+    def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
         """The files."""

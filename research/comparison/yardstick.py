@@ -16,7 +16,7 @@ from operators.pipelines.coarse_to_fine import BAND_MM
 from research.comparison.short_run import Place
 from training.phantoms import Phantom
 from training.simulate.bone_patches import OUTSIDE_HU, BoneSubject
-from training.simulate.fracturing import Bone, FractureRules, fracture
+from training.simulate.fracturing import BrokenModel, FractureRules, fracture
 from training.simulate.fracturing.bone import with_nearest
 from training.simulate.sources import BONE_SPACING_MM, phantom_of, real_bone, scanned_phantom
 
@@ -89,14 +89,14 @@ def made_tuning_bones(model: Phantom) -> Iterator[TestBone]:
             yield test_bone(subject.name, "phantom", "tuning", bone, spacing_mm)
 
 
-def in_muscle(subject: BoneSubject) -> Bone:
+def in_muscle(subject: BoneSubject) -> BrokenModel:
     """A bone with its true fragments, muscle around."""
     inside = subject.mask >= 0.5
     hu = np.where(inside, np.asarray(subject.hu, np.float32), np.float32(MUSCLE_HU))
-    return Bone(hu, with_nearest(subject.fragments * inside, inside))
+    return BrokenModel(hu, with_nearest(subject.fragments * inside, inside))
 
 
-def certainly_broken(rng: np.random.Generator, bone: Bone, spacing_mm: float) -> Bone:
+def certainly_broken(rng: np.random.Generator, bone: BrokenModel, spacing_mm: float) -> BrokenModel:
     """The bone with a simulated fracture that parts it."""
     while True:
         broken = fracture(rng, bone, spacing_mm, FractureRules(intact=0.0))
@@ -104,7 +104,7 @@ def certainly_broken(rng: np.random.Generator, bone: Bone, spacing_mm: float) ->
             return broken
 
 
-def test_bone(name: str, patient: str, kind: str, bone: Bone, spacing_mm: float) -> TestBone:
+def test_bone(name: str, patient: str, kind: str, bone: BrokenModel, spacing_mm: float) -> TestBone:
     """The bone as the chain would show it with a true outline."""
     whole = bone.fragments > 0
     steps = round(CLOSING_MM / spacing_mm)

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from dbos import DBOSClient
 
-from app.node.queue.database import connected, prepare_database
+from app.node.queue.database import open_connection, prepare_database
 from app.node.queue.job import Json, job_folder
 from app.node.queue.jobs import cancel, list_jobs
 from app.node.queue.workflow import Attempt
 from app.node.receive.watched_folder import WatchedFolder
 from app.node.settings.configuration import NodeSettings, Peer
 from app.node.storage.data_folder import DataFolder
-from app.node.storage.inbox import Inbox, Outcome
+from app.node.storage.inbox import Inbox, InboxOutcome
 from app.node.storage.pending_file import content_hash
 from app.node.studies.dispatcher import Dispatcher
 from app.node.studies.retention import sweep
@@ -62,7 +62,7 @@ def lay_in(root: Path, keep: range = range(4)) -> None:
 @contextmanager
 def client_of(root: Path) -> Iterator[DBOSClient]:
     """Of the database of jobs."""
-    client = connected(settings(root))
+    client = open_connection(settings(root))
     try:
         yield client
     finally:
@@ -90,12 +90,12 @@ class Receiving:
         for content in self.offers:
             self.say(root, content, self.commit(inbox, content))
 
-    def commit(self, inbox: Inbox, content: bytes) -> Outcome:
+    def commit(self, inbox: Inbox, content: bytes) -> InboxOutcome:
         part = inbox.new_part()
         part.write_bytes(file_head(CT, "1.2.3.4", "1.2.840.10008.1.2", "CT1") + content)
         return inbox.commit(part, Instance("1.2", "1.2.3", "1.2.3.4", CT))
 
-    def say(self, root: Path, content: bytes, outcome: Outcome) -> None:
+    def say(self, root: Path, content: bytes, outcome: InboxOutcome) -> None:
         with (root / "said").open("a") as said:
             said.write(f"{content.decode()} {outcome.value}\n")
 
@@ -111,7 +111,7 @@ class Receiving:
         assert {content.encode()[-3:] for content, _ in said} <= kept <= {b"one", b"her"}
         # The peer sends again what was not answered
         outcomes = [self.commit(inbox, content) for content in self.offers]
-        assert outcomes[1:] == [Outcome.DUPLICATE, Outcome.CONFLICT]
+        assert outcomes[1:] == [InboxOutcome.DUPLICATE, InboxOutcome.CONFLICT]
         folders = Counter(path.parent.parent.name for path in inbox.root.rglob("*.dcm"))
         assert folders == {"1.2": 1, "conflicts": 1}
 

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from app.node.queue.database import connected
+from app.node.queue.database import open_connection
 from app.node.queue.jobs import ENDS, JobState, list_jobs
 from app.node.settings.configuration import NodeSettings, Peer
 from tests.support.made_packages import write_package
@@ -116,7 +116,7 @@ class Served:
 
     def jobs(self) -> list[JobState]:
         """From the database itself."""
-        client = connected(self.node)
+        client = open_connection(self.node)
         try:
             return list_jobs(client)
         finally:

@@ -23,12 +23,12 @@ from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.seg.seg_writer import write_seg
 from operators.dicom.sr.report_check import check_report
 from operators.dicom.sr.report_writer import write_report
-from operators.geometry.volume import Volume
-from operators.measure.measuring import measured
+from operators.geometry.volume import CtVolume
+from operators.measure.measuring import measure_segments
 from operators.render.fracture_pictures import fracture_pictures
 from operators.segmentation.segmentation import Segmentation
 from tests.support import phantoms
-from tests.support.seg_cases import bone, making, segmentation
+from tests.support.seg_cases import bone, provenance, segmentation
 
 BINARIES = Path(sys.executable).parent
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
@@ -62,14 +62,14 @@ def numbered(labels: NDArray[np.uint8], of: Series) -> Segmentation:
 
 def results(folder: Path, made: Segmentation, of: Series) -> dict[str, Dataset]:
     """Every result that there is one of, by its file's name; verified as before it is sent."""
-    made, shared = measured(made), making(made, of)
+    made, shared = measure_segments(made), provenance(made, of)
     seg = write_seg(made, shared, folder / "seg.dcm")
     name = check_seg(seg, made, of)
     check_seg(write_seg(made, shared, folder / "labelmap.dcm", profile="labelmap"), made, of)
     check_report(write_report(made, shared, seg, folder / "sr.dcm"), name.sop_instance_uid, of)
     check_result(write_structures(made, shared, folder / "rtstruct.dcm"), of)
     hu = np.zeros(made.label_map.grid.shape, np.int16)
-    pictures = fracture_pictures(Volume(hu, made.label_map.grid), made)
+    pictures = fracture_pictures(CtVolume(hu, made.label_map.grid), made)
     for path in write_pictures(pictures, shared, folder / "sc"):
         check_picture(path, of)
     write_key_objects(pictures, shared, folder / "kos.dcm")

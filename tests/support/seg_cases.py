@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
 
 from operators.dicom.headers.series import Frame, Series
-from operators.dicom.provenance.provenance import Making
+from operators.dicom.provenance.provenance import Provenance
 from operators.geometry.volume import Grid, LabelMap
 from operators.packages.packages import (
     Acceptance,
@@ -143,8 +143,8 @@ def segmentation(labels: NDArray[np.uint8], on: Grid, *segments: Segment) -> Seg
     return Segmentation(LabelMap(labels, on), segments, package())
 
 
-def making(made: Segmentation, source: Series, version: str = "0.1.0", revision: int = 1) -> Making:
-    return Making(source, made.package, MADE_AT, version, revision, made.ways)
+def provenance(made: Segmentation, source: Series, version: str = "0.1.0", revision: int = 1) -> Provenance:
+    return Provenance(source, made.package, MADE_AT, version, revision, made.network_runs)
 
 
 def blobs(shape: tuple[int, int, int] = (13, 9, 7)) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ import pydicom
 from app.node.queue.decisions import rows
 from app.node.queue.job import job_folder
 from app.node.queue.jobs import JobState, list_jobs
-from app.node.storage.inbox import Inbox, Outcome, content_hash
+from app.node.storage.inbox import Inbox, InboxOutcome, content_hash
 from operators.dicom.elements.file_meta import with_standard_head
 from operators.dicom.elements.instance_identity import read_instance
 from tests.service.app.node.studies.test_retention import AFFINE, HU, Node
@@ -28,7 +28,7 @@ def sent(
     series: int = 1,
     study: int = 1,
     syntax: str = pydicom.uid.ExplicitVRLittleEndian,
-) -> list[Outcome]:
+) -> list[InboxOutcome]:
     """Instances through the inbox, as the listener takes them: what became of each."""
     folder = node.settings.data.parent / "sent"
     paths = phantoms.write_ct(
@@ -39,7 +39,7 @@ def sent(
     return outcomes
 
 
-def committed(node: Node, paths: Iterable[Path]) -> list[Outcome]:
+def committed(node: Node, paths: Iterable[Path]) -> list[InboxOutcome]:
     """Files through the inbox."""
     inbox, outcomes = Inbox(node.settings.data, "test"), []
     for path in paths:

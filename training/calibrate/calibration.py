@@ -17,7 +17,7 @@ from operators.packages.packages import FragmentRules
 from training.calibrate.decisions import (
     Decision,
     SimulatedBone,
-    fitted,
+    fit_decision,
     log_loss,
     mistakes,
     oracle_decisions,
@@ -91,7 +91,7 @@ def with_decision(
     decisions, unseen = decisions_of(bones, rules), decisions_of(held_out, rules)
     if len({decision.fracture for decision in decisions}) < 2:
         return rules, f"fracture_logit kept: {len(decisions)} faces, all fractures or none"
-    logit = tuple(round(factor, 2) for factor in fitted(decisions))
+    logit = tuple(round(factor, 2) for factor in fit_decision(decisions))
     before, after = (log_loss(unseen, one) if unseen else 0.0 for one in (rules.fracture_logit, logit))
     compared = f"log loss {after:.3f} on {len(unseen)} faces of other bones, with the former {before:.3f}"
     if before < after:

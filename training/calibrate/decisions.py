@@ -64,7 +64,7 @@ def simulated_bone(
     shape = tuple(round(extent / spacing_mm) for extent in EXTENT_MM)
     broken = fractured_bone(rng, bone, shape, spacing_mm, BONE_POSE, ODDS_RULES)
     sample = scanned(rng, broken, spacing_mm)
-    outline = outlined(rng, sample.target > 0)
+    outline = outline_simulated(rng, sample.target > 0)
     if not outline.any():
         return None
     (contact,) = predict(network, sample.hu, spec, Window(), outline, keep=(CONTACT,))
@@ -72,7 +72,7 @@ def simulated_bone(
     return SimulatedBone(evidence, nearest_fragment(broken.fragments)[outline])
 
 
-def outlined(rng: np.random.Generator, bone: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def outline_simulated(rng: np.random.Generator, bone: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The bone as an anatomy network outlines it: smooth, gaps closed, a little too large or too small."""
     soft = ndimage.gaussian_filter(ndimage.binary_closing(bone, iterations=1).astype(np.float32), 0.7)
     outline: NDArray[np.bool_] = soft > rng.uniform(0.35, 0.65)
@@ -117,7 +117,7 @@ def truth_counts(regions: Regions, truth: NDArray[np.uint8]) -> NDArray[np.int64
     return counts
 
 
-def fitted(decisions: list[Decision]) -> tuple[float, ...]:
+def fit_decision(decisions: list[Decision]) -> tuple[float, ...]:
     """The constant and the factors of FragmentRules.fracture_logit, by logistic regression with a ridge.
 
     Raises ValueError where there are no fractures, or nothing else.

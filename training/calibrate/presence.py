@@ -11,7 +11,7 @@ import numpy as np
 from operators.bones.regions import BoneRegion
 from operators.errors import UnsuitableError, UsageError
 from operators.geometry.resampling import interpolate_mask
-from operators.geometry.volume import Box, Grid, LabelMap, Volume
+from operators.geometry.volume import Box, CtVolume, Grid, LabelMap
 from operators.networks.registry import Networks
 from operators.packages.confidence import UNCALIBRATED, log_odds
 from operators.packages.packages import CoarseToFinePackage
@@ -31,10 +31,10 @@ Row = tuple[float, bool, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class PresenceCase:
     """A CT and the bones that are in it: `truth` is None where none are, `bones` names its values."""
 
-    ct: Volume
+    ct: CtVolume
     truth: LabelMap | None
     bones: Mapping[str, range] = field(default_factory=dict)
 
@@ -76,20 +76,20 @@ def bones_present(
     return rows
 
 
-def bodies_and_negatives(bodies: Bodies, negatives: list[Path], seed: int) -> Iterator[list[Case]]:
+def bodies_and_negatives(bodies: Bodies, negatives: list[Path], seed: int) -> Iterator[list[PresenceCase]]:
     """Each body with several fields of view, and a boneless one; then each CT without the anatomy."""
     rng = np.random.default_rng([FIRST_SEED, seed])
     if bodies.model is not None:
         for _ in range(bodies.count):
             made = bodies.model.ct(rng, SPACING_MM)
-            yield [replace(cut(rng, made.ct, made.truth), bones=bodies.model.bones) for _ in range(CUTS)]
-            yield [Case(bodies.model.boneless(rng), None)]
+            yield [replace(cut_scan(rng, made.ct, made.truth), bones=bodies.model.bones) for _ in range(CUTS)]
+            yield [PresenceCase(bodies.model.boneless(rng), None)]
     for path in negatives:
         ct = without_anatomy(path)
-        yield [cut(rng, ct, None) for _ in range(EMPTY_CUTS)]
+        yield [cut_scan(rng, ct, None) for _ in range(EMPTY_CUTS)]
 
 
-def cut(rng: np.random.Generator, ct: Volume, truth: LabelMap | None) -> Case:
+def cut_scan(rng: np.random.Generator, ct: CtVolume, truth: LabelMap | None) -> PresenceCase:
     """A part of a CT, down to a third of its length, and with the sides cut off or not."""
     start, stop = [0, 0, 0], list(ct.grid.shape)
     for axis, least in ((0, 0.5), (2, 1 / 3)):
@@ -99,16 +99,18 @@ def cut(rng: np.random.Generator, ct: Volume, truth: LabelMap | None) -> Case:
     box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
     grid = ct.grid.crop(box)
     there = None if truth is None else LabelMap(truth.labels[box.slices], grid)
-    return Case(Volume(ct.hu[box.slices], grid), there)
+    return PresenceCase(CtVolume(ct.hu[box.slices], grid), there)
 
 
-def without_anatomy(path: Path) -> Volume:
+def without_anatomy(path: Path) -> CtVolume:
     """A NIfTI file as a volume, axes to left, posterior, superior."""
     array, spacing_mm = load_lps(path)
-    return Volume(array.astype(np.int16), Grid(array.shape, np.diag([*spacing_mm, 1.0])))
+    return CtVolume(array.astype(np.int16), Grid(array.shape, np.diag([*spacing_mm, 1.0])))
 
 
-def found_in(case: Case, package: CoarseToFinePackage, networks: Networks) -> list[tuple[float, bool]]:
+def found_in(
+    case: PresenceCase, package: CoarseToFinePackage, networks: Networks
+) -> list[tuple[float, bool]]:
     """The score of each bone that was found, and whether it is there."""
     try:
         anatomy = segment_anatomy(resample(case.ct, package), networks, lambda _stage, _done: None)
@@ -118,7 +120,7 @@ def found_in(case: Case, package: CoarseToFinePackage, networks: Networks) -> li
     return [(log_odds(region.confidence), is_there(region, case)) for region in regions]
 
 
-def is_there(bone: BoneRegion, case: Case) -> bool:
+def is_there(bone: BoneRegion, case: PresenceCase) -> bool:
     """Whether a bone overlaps its truth by half or more."""
     truth = case.truth
     if truth is None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from operators.packages.confidence import CERTAIN, calibrated
+from operators.packages.confidence import CERTAIN, calibrated_probability
 
 BINS = 10
 FOLDS = 5
@@ -78,7 +78,7 @@ def cross_fitted(found: Scored) -> Floats:
         out = order % FOLDS == fold
         line = platt(Scored(found.scores[~out], found.true[~out], found.case[~out]))
         for at in np.flatnonzero(out):
-            value = calibrated(line, float(found.scores[at]))
+            value = calibrated_probability(line, float(found.scores[at]))
             probabilities[at] = np.nan if value is None else value
     return probabilities
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from operators.geometry.volume import LabelMap, Volume
+from operators.geometry.volume import CtVolume, LabelMap
 from training.phantoms.anatomy import pelvis_labels
 from training.phantoms.boneless import boneless_ct
 from training.phantoms.ct import FIRST_VALUE, VALUES_OF_A_BONE, phantom_ct
@@ -33,7 +33,7 @@ class Phantom:
     package: str
     labels: Callable[..., LabelMap]
     ct: Callable[..., PhantomCT]
-    boneless: Callable[..., Volume]
+    boneless: Callable[..., CtVolume]
     structures: Mapping[int, str]
     bones: Mapping[str, range]
 

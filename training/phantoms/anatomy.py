@@ -10,7 +10,7 @@ from training.phantoms.bones import bones
 from training.phantoms.resample import fine_positions, interpolate
 from training.phantoms.shapes import Solid
 from training.phantoms.soft_tissue import soft_tissue
-from training.phantoms.subject import Subject, grid_at, model_points, random_subject
+from training.phantoms.subject import PhantomSubject, grid_at, model_points, random_subject
 
 EXTENT_MM = (430.0, 310.0, 274.0)
 LOWEST_Z_MM = -98.0
@@ -26,7 +26,7 @@ def pelvis_labels(rng: np.random.Generator, spacing_mm: float) -> LabelMap:
     return LabelMap(label_array(grid, random_subject(rng)), grid)
 
 
-def label_array(grid: Grid, subject: Subject) -> NDArray[np.uint8]:
+def label_array(grid: Grid, subject: PhantomSubject) -> NDArray[np.uint8]:
     """The structure at every voxel of the grid."""
     labels = soft_labels(grid, subject)
     for bone in bones(model_points(grid, subject)).values():
@@ -34,7 +34,7 @@ def label_array(grid: Grid, subject: Subject) -> NDArray[np.uint8]:
     return labels
 
 
-def soft_labels(grid: Grid, subject: Subject) -> NDArray[np.uint8]:
+def soft_labels(grid: Grid, subject: PhantomSubject) -> NDArray[np.uint8]:
     """The soft tissue at every voxel, drawn at 3 mm and interpolated as distances."""
     step = max(_SOFT_SPACING_MM, *grid.spacing_mm)
     extent = [n * s + 2 * step for n, s in zip(grid.shape, grid.spacing_mm, strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 from training.phantoms.anatomy import pelvis_labels
 from training.phantoms.hounsfield import AIR_HU, SOFT_HU
 from training.phantoms.structures import BONES, Structure
@@ -12,10 +12,10 @@ from training.phantoms.structures import BONES, Structure
 SPACING_MM, NOISE_HU = 1.5, 14.0
 
 
-def boneless_ct(rng: np.random.Generator) -> Volume:
+def boneless_ct(rng: np.random.Generator) -> CtVolume:
     """A CT of 1.5 mm voxels, HU as int16, axes to left, posterior, superior."""
     body = pelvis_labels(rng, SPACING_MM)
     hu_of = {Structure.BACKGROUND: AIR_HU, **dict.fromkeys(BONES, SOFT_HU[Structure.MUSCLE]), **SOFT_HU}
     table = np.array([hu_of[structure] for structure in Structure], np.float32)
     hu = table[body.labels] + rng.standard_normal(body.grid.shape, dtype=np.float32) * np.float32(NOISE_HU)
-    return Volume(np.rint(hu).astype(np.int16), body.grid)
+    return CtVolume(np.rint(hu).astype(np.int16), body.grid)

@@ -12,12 +12,12 @@ from training.phantoms import fractures as fracturing
 from training.phantoms.bones import bones
 from training.phantoms.fractures import Fractures
 from training.phantoms.hounsfield import AIR_HU, SOFT_HU, streaks
-from training.phantoms.rendering import PhantomCT, Piece, overlap, rendered
+from training.phantoms.rendering import PhantomCT, RenderedPiece, overlap, rendered
 from training.phantoms.resample import fine_positions, interpolate
 from training.phantoms.shapes import Field, Solid
 from training.phantoms.soft_tissue import soft_tissue
 from training.phantoms.structures import Structure
-from training.phantoms.subject import Subject, grid_at, model_points, supine_subject
+from training.phantoms.subject import PhantomSubject, grid_at, model_points, supine_subject
 
 CT_EXTENT_MM = (409.6, 409.6, 274.0)
 LOWEST_Z_MM = -98.0
@@ -55,19 +55,19 @@ def _covering(grid: Grid, step_mm: float) -> Grid:
 
 
 def _pieces(
-    grid: Grid, subject: Subject, fractures: Fractures, rng: np.random.Generator
-) -> tuple[list[Piece], list[Solid]]:
+    grid: Grid, subject: PhantomSubject, fractures: Fractures, rng: np.random.Generator
+) -> tuple[list[RenderedPiece], list[Solid]]:
     """Every bone or fragment, largest value last, and the blood round the fractures."""
     points = model_points(grid, subject)
-    pieces: list[Piece] = []
+    pieces: list[RenderedPiece] = []
     blood: list[Solid] = []
     for structure, bone in bones(points).items():
         first = FIRST_VALUE.get(structure, 0)
         if structure not in fractures:
-            pieces.append(Piece(bone, first))
+            pieces.append(RenderedPiece(bone, first))
             continue
         broken = fracturing.break_bone(bone, fractures[structure], points, grid, rng)
-        pieces += [Piece(solid, first + n) for n, solid in enumerate(broken.pieces)]
+        pieces += [RenderedPiece(solid, first + n) for n, solid in enumerate(broken.pieces)]
         blood.append(broken.haematoma)
     return pieces, blood
 
@@ -78,7 +78,7 @@ def _on(solid: Solid, source: Grid, target: Grid) -> Solid:
     return replace(solid, block=block, distance_mm=interpolate(solid.distance_mm, local))
 
 
-def _soft_hu(grid: Grid, subject: Subject, rng: np.random.Generator, blood: list[Solid]) -> Field:
+def _soft_hu(grid: Grid, subject: PhantomSubject, rng: np.random.Generator, blood: list[Solid]) -> Field:
     """HU without bone, edges softened over one voxel."""
     hu = np.full(grid.shape, np.float32(AIR_HU))
     for solid in _painted(grid, subject, blood):
@@ -87,6 +87,6 @@ def _soft_hu(grid: Grid, subject: Subject, rng: np.random.Generator, blood: list
     return np.where(hu > -140, hu + streaks(grid.shape, rng), hu)
 
 
-def _painted(grid: Grid, subject: Subject, blood: list[Solid]) -> Iterator[Solid]:
+def _painted(grid: Grid, subject: PhantomSubject, blood: list[Solid]) -> Iterator[Solid]:
     yield from soft_tissue(model_points(grid, subject), subject)
     yield from blood

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from training.phantoms.fractures import LEFT_ALA, LEFT_PUBIS, LEFT_WING, Cut, Fractures, Plane
+from training.phantoms.fractures import LEFT_ALA, LEFT_PUBIS, LEFT_WING, Cut, FracturePlane, Fractures
 from training.phantoms.structures import Structure
 
 
 def mirrored_cut(cut: Cut) -> Cut:
     """Returns the cut on the other side; x runs to the left."""
     planes = tuple(
-        Plane((-x, y, z), (-u, v, w))
+        FracturePlane((-x, y, z), (-u, v, w))
         for (x, y, z), (u, v, w) in ((plane.point_mm, plane.normal) for plane in cut.planes)
     )
     (x, y, z), (a, b, c) = cut.shift_mm, cut.turn_deg

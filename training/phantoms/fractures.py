@@ -16,7 +16,7 @@ _SPECK_MM = 0.8
 
 
 @dataclass(frozen=True)
-class Plane:
+class FracturePlane:
     """A cutting plane in model space; the piece lies on the side away from `normal`."""
 
     point_mm: Point
@@ -30,7 +30,7 @@ class Cut:
     The piece moves by `shift_mm` (LPS) and turns by `turn_deg` about the LPS axes through its middle.
     """
 
-    planes: tuple[Plane, ...]
+    planes: tuple[FracturePlane, ...]
     shift_mm: Point
     turn_deg: Point = (0.0, 0.0, 0.0)
     rough_mm: float = 1.6
@@ -38,13 +38,13 @@ class Cut:
 
 Fractures = dict[Structure, tuple[Cut, ...]]
 
-LEFT_WING = Cut((Plane((118, 2, 104), (-0.20, 0.84, -0.52)),), (2.6, -3.2, 1.4), (3.0, -2.0, 3.0))
+LEFT_WING = Cut((FracturePlane((118, 2, 104), (-0.20, 0.84, -0.52)),), (2.6, -3.2, 1.4), (3.0, -2.0, 3.0))
 LEFT_PUBIS = Cut(
-    (Plane((47, 0, -20), (1.0, 0.12, 0.10)), Plane((0, 26, 0), (0.0, 1.0, 0.0))),
+    (FracturePlane((47, 0, -20), (1.0, 0.12, 0.10)), FracturePlane((0, 26, 0), (0.0, 1.0, 0.0))),
     (-0.3, -3.0, -2.4),
     (-2.0, 0.0, 1.0),
 )
-LEFT_ALA = Cut((Plane((27, 60, 80), (-1.0, 0.05, -0.10)),), (0.9, -1.2, 2.2), (1.0, 0.0, 0.0))
+LEFT_ALA = Cut((FracturePlane((27, 60, 80), (-1.0, 0.05, -0.10)),), (0.9, -1.2, 2.2), (1.0, 0.0, 0.0))
 DEFAULT: Fractures = {Structure.HIP_LEFT: (LEFT_WING, LEFT_PUBIS), Structure.SACRUM: (LEFT_ALA,)}
 
 
@@ -55,7 +55,7 @@ def jittered(fractures: Fractures, rng: np.random.Generator) -> Fractures:
 
 def _jittered(cut: Cut, rng: np.random.Generator) -> Cut:
     planes = tuple(
-        Plane(_near(plane.point_mm, rng, 2.5), _near(plane.normal, rng, 0.06)) for plane in cut.planes
+        FracturePlane(_near(plane.point_mm, rng, 2.5), _near(plane.normal, rng, 0.06)) for plane in cut.planes
     )
     shift_mm, turn_deg = _near(cut.shift_mm, rng, 0.4), _near(cut.turn_deg, rng, 0.8)
     return replace(cut, planes=planes, shift_mm=shift_mm, turn_deg=turn_deg)
@@ -99,7 +99,7 @@ def _surface(cut: Cut, p: Points, rng: np.random.Generator) -> Field:
     return np.asarray(np.max(np.stack(distances), axis=0), dtype=np.float32)
 
 
-def _distance(plane: Plane, p: Points) -> Field:
+def _distance(plane: FracturePlane, p: Points) -> Field:
     a, b, c = (np.float32(v) for v in np.array(plane.normal) / np.linalg.norm(plane.normal))
     x, y, z = plane.point_mm
     return np.asarray((p.x - x) * a + (p.y - y) * b + (p.z - z) * c, dtype=np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.geometry.volume import Grid, LabelMap, Volume
+from operators.geometry.volume import CtVolume, Grid, LabelMap
 from training.phantoms.hounsfield import AIR_HU, BONE_LOOK, bone_hu, trabecular_tile
 from training.phantoms.resample import fine_positions, interpolate
 from training.phantoms.shapes import Field, Solid
@@ -21,12 +21,12 @@ _NOISE_HU = 14.0
 class PhantomCT:
     """`ct` in HU and `truth` on one grid; truth is 1-10 sacrum, 11-20 left and 21-30 right hip bone."""
 
-    ct: Volume
+    ct: CtVolume
     truth: LabelMap
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class RenderedPiece:
     """A bone or a fragment, the structure it belongs to, and its value in the truth (0: none)."""
 
     solid: Solid
@@ -34,7 +34,7 @@ class Piece:
 
 
 def rendered(
-    grid: Grid, soft: tuple[Grid, Field], hard: tuple[Grid, list[Piece]], rng: np.random.Generator
+    grid: Grid, soft: tuple[Grid, Field], hard: tuple[Grid, list[RenderedPiece]], rng: np.random.Generator
 ) -> PhantomCT:
     """Interpolates everything to the CT's grid, some slices at a time."""
     hu = np.empty(grid.shape, dtype=np.int16)
@@ -50,7 +50,7 @@ def rendered(
         _add_bone(slab, truth[:, :, ks], nearest, hard[1], np.roll(tile, -start, axis=2), z_mm[ks])
         hu[:, :, ks] = np.clip(slab + _noise(slab.shape, rng), -1024, 3071)
     _drop_crumbs(truth)
-    return PhantomCT(Volume(hu, grid), LabelMap(truth, grid))
+    return PhantomCT(CtVolume(hu, grid), LabelMap(truth, grid))
 
 
 def _drop_crumbs(truth: NDArray[np.uint8]) -> None:
@@ -65,7 +65,7 @@ def _drop_crumbs(truth: NDArray[np.uint8]) -> None:
 
 
 def _nearest(
-    pieces: list[Piece], positions: list[NDArray[np.float64]], shape: tuple[int, ...]
+    pieces: list[RenderedPiece], positions: list[NDArray[np.float64]], shape: tuple[int, ...]
 ) -> tuple[Field, NDArray[np.uint8]]:
     """Distance to the nearest piece, up to 1 mm, and which it is."""
     distance = np.ones(shape, dtype=np.float32)
@@ -83,7 +83,7 @@ def _add_bone(
     slab: Field,
     truth: NDArray[np.uint8],
     nearest: tuple[Field, NDArray[np.uint8]],
-    pieces: list[Piece],
+    pieces: list[RenderedPiece],
     tile: NDArray[np.float32],
     z_mm: Field,
 ) -> None:

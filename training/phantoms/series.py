@@ -9,14 +9,14 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from operators.geometry.volume import Grid, Volume
+from operators.geometry.volume import CtVolume, Grid
 
 # Of the range that ISO/ITU-T gives to UUIDs (X.667), so that nobody else's UID can be hit.
 _UID_PREFIX = "2.25."
 _STORED_ZERO_HU = 1024
 
 
-def write_series(ct: Volume, folder: Path, name: str = "") -> tuple[Path, ...]:
+def write_series(ct: CtVolume, folder: Path, name: str = "") -> tuple[Path, ...]:
     """Files of a CT Image series in the order of the slices.
 
     The same `name` gives the same UIDs; without one the same voxels on the same grid do, and others other
@@ -33,7 +33,7 @@ def write_series(ct: Volume, folder: Path, name: str = "") -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def content_name(ct: Volume) -> str:
+def content_name(ct: CtVolume) -> str:
     """A digest of voxels and grid: what UIDs may name (PS3.5 B) is these images and no others."""
     digest = hashlib.sha256(np.ascontiguousarray(ct.hu).data)
     digest.update(repr((ct.grid.shape, ct.grid.ijk_to_lps.tolist())).encode())
@@ -108,7 +108,7 @@ def _image(grid: Grid) -> dict[str, object]:
     }
 
 
-def _slice(ct: Volume, k: int, shared: dict[str, object], name: str) -> Dataset:
+def _slice(ct: CtVolume, k: int, shared: dict[str, object], name: str) -> Dataset:
     ds = Dataset()
     for keyword, value in shared.items():
         setattr(ds, keyword, value)

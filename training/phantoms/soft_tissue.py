@@ -21,7 +21,7 @@ from training.phantoms.shapes import (
     union,
 )
 from training.phantoms.structures import Structure
-from training.phantoms.subject import Subject
+from training.phantoms.subject import PhantomSubject
 
 SKIN_MM = 2.0
 _FASCIA_MM = 1.8
@@ -35,7 +35,7 @@ _CAVITY_HALF_DEPTH = [20.0, 46.0, 58.0, 64.0, 60.0, 50.0, 50.0]
 _CAVITY_Y = [34.0, 28.0, 22.0, 14.0, -4.0, -20.0, -24.0]
 
 
-def soft_tissue(p: Points, subject: Subject) -> Iterator[Solid]:
+def soft_tissue(p: Points, subject: PhantomSubject) -> Iterator[Solid]:
     """Solids in the order of painting; bones are painted after them."""
     half = Points(np.abs(p.x), p.y, p.z)
     everywhere = (slice(0, p.x.shape[0]), slice(0, p.x.shape[1]), slice(0, p.x.shape[2]))
@@ -44,7 +44,7 @@ def soft_tissue(p: Points, subject: Subject) -> Iterator[Solid]:
     yield from organs(p, np.random.default_rng(subject.seed))
 
 
-def _layers(p: Points, half: Points, subject: Subject) -> Iterator[tuple[Structure, Field]]:
+def _layers(p: Points, half: Points, subject: PhantomSubject) -> Iterator[tuple[Structure, Field]]:
     flesh = _flesh(half)
     skin = flesh - np.float32(subject.fat_mm)
     yield Structure.SKIN, skin

@@ -15,7 +15,7 @@ MIDDLE_Y_MM = 15.0
 
 
 @dataclass(frozen=True)
-class Subject:
+class PhantomSubject:
     """One made-up person. Scales are ratios; `waves` are (amplitude mm, phase) of smooth warps."""
 
     scale: tuple[float, float, float]
@@ -27,17 +27,17 @@ class Subject:
     seed: int
 
 
-def random_subject(rng: np.random.Generator) -> Subject:
+def random_subject(rng: np.random.Generator) -> PhantomSubject:
     """Size within about 8 %, proportions within 5 %, pelvic tilt within 10 degrees."""
     size = rng.normal(1.0, 0.035)
     width, depth, height = (float(np.clip(size * rng.normal(1.0, 0.025), 0.88, 1.12)) for _ in range(3))
     tilt, roll, turn = (float(rng.uniform(-a, a)) for a in (9.0, 3.0, 3.0))
     waves = tuple((float(rng.uniform(0.5, 2.2)), float(rng.uniform(0, 2 * np.pi))) for _ in range(6))
     fat = float(rng.uniform(12, 34))
-    return Subject((width, depth, height), tilt, roll, turn, waves, fat, int(rng.integers(2**31)))
+    return PhantomSubject((width, depth, height), tilt, roll, turn, waves, fat, int(rng.integers(2**31)))
 
 
-def supine_subject(rng: np.random.Generator) -> Subject:
+def supine_subject(rng: np.random.Generator) -> PhantomSubject:
     """Draws a subject like `random_subject`, but lying straight: for pictures."""
     posed = replace(random_subject(rng), tilt_deg=0.0, roll_deg=0.5, turn_deg=-0.8)
     return replace(posed, scale=(1.0, 1.0, 1.0), fat_mm=22.0)
@@ -52,7 +52,7 @@ def grid_at(spacing_mm: tuple[float, float, float], extent_mm: Point, lowest_z_m
     return Grid((shape[0], shape[1], shape[2]), affine)
 
 
-def turning(subject: Subject) -> NDArray[np.float64]:
+def turning(subject: PhantomSubject) -> NDArray[np.float64]:
     """3x3, patient mm to model mm, before the waves."""
     a, b, c = np.radians([subject.tilt_deg, subject.roll_deg, subject.turn_deg])
     about_x = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
@@ -61,7 +61,7 @@ def turning(subject: Subject) -> NDArray[np.float64]:
     return np.asarray(np.diag(1 / np.array(subject.scale)) @ about_x @ about_y @ about_z)
 
 
-def model_points(grid: Grid, subject: Subject) -> Points:
+def model_points(grid: Grid, subject: PhantomSubject) -> Points:
     """The model's coordinates of every voxel, warped on every fourth voxel (error under 0.02 mm)."""
     coarse = Grid(
         (-(-grid.shape[0] // 4) + 1, -(-grid.shape[1] // 4) + 1, -(-grid.shape[2] // 4) + 1),
@@ -77,7 +77,7 @@ def model_points(grid: Grid, subject: Subject) -> Points:
     return Points(x, y, z)
 
 
-def _waved(p: Points, subject: Subject) -> Points:
+def _waved(p: Points, subject: PhantomSubject) -> Points:
     """Pushed about by long sine waves (period about 170 mm), so that no two people match."""
     k = np.float32(2 * np.pi / 170)
     w = [(np.float32(a), np.float32(b)) for a, b in subject.waves]

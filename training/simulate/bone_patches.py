@@ -10,10 +10,10 @@ from scipy import ndimage
 
 from training.sampling import Array, Pose, patch_coordinates, smooth_noise, take
 from training.simulate.fracturing import (
-    Bone,
+    BrokenModel,
     FractureRules,
     contact_target,
-    drawn_texture,
+    draw_texture,
     fracture,
     with_foreign_bodies,
     with_lookalikes,
@@ -77,7 +77,7 @@ def fractured_bone(
     spacing_mm: float,
     pose: Pose,
     rules: FractureRules,
-) -> Bone:
+) -> BrokenModel:
     """A patch of the subject in its pose, with its true fractures or new ones."""
     voxels = np.argwhere(subject.fragments[::3, ::3, ::3] > 0) * 3
     centre = voxels[rng.integers(len(voxels))].astype(np.float64) + rng.normal(0, 12, 3) / subject.spacing_mm
@@ -88,14 +88,14 @@ def fractured_bone(
     return with_foreign_bodies(rng, with_neighbours(rng, bone, spacing_mm), spacing_mm)
 
 
-def scanned(rng: np.random.Generator, bone: Bone, spacing_mm: float) -> Sample:
+def scanned(rng: np.random.Generator, bone: BrokenModel, spacing_mm: float) -> Sample:
     """Returns a bone as the network sees it, and the target."""
     target = contact_target(bone.fragments, spacing_mm)
     hu = scan(rng, bone.hu, spacing_mm)
     return Sample(blank_outside(rng, hu, target > 0, spacing_mm), target)
 
 
-def posed_bone(rng: np.random.Generator, subject: BoneSubject, at: Array, spacing_mm: float) -> Bone:
+def posed_bone(rng: np.random.Generator, subject: BoneSubject, at: Array, spacing_mm: float) -> BrokenModel:
     """The bone in its pose, with real or drawn texture, in soft tissue."""
     inside = take(subject.mask, at, 1, 0) >= 0.5
     fragments = np.where(inside, 1, 0).astype(np.uint8)
@@ -107,9 +107,9 @@ def posed_bone(rng: np.random.Generator, subject: BoneSubject, at: Array, spacin
         hu[inside] = texture[inside]
     else:
         box = box_of(inside)
-        hu[box][inside[box]] = drawn_texture(rng, inside[box], spacing_mm)[inside[box]]
+        hu[box][inside[box]] = draw_texture(rng, inside[box], spacing_mm)[inside[box]]
     hu = with_patchy_density(rng, hu, ndimage.binary_erosion(inside, iterations=2))
-    return Bone(with_lookalikes(rng, hu, inside, spacing_mm), fragments)
+    return BrokenModel(with_lookalikes(rng, hu, inside, spacing_mm), fragments)
 
 
 def blank_outside(rng: np.random.Generator, hu: Array, bone: NDArray[np.bool_], spacing_mm: float) -> Array:

@@ -25,7 +25,7 @@ class GuideRules:
     class_missing: float = 0.06
 
 
-def drawn_guide(
+def draw_guide(
     rng: np.random.Generator, target: NDArray[np.uint8], classes: int, spacing_mm: float, rules: GuideRules
 ) -> Array:
     """Probabilities (classes - 1, *target.shape) of all classes but the background.
@@ -35,10 +35,10 @@ def drawn_guide(
     """
     step_mm = POOL * spacing_mm
     pooled = np.stack([mean_of_blocks(target == number) for number in range(1, classes)])
-    at = displaced(rng, pooled.shape[1:], step_mm, rules)
+    at = displace_guide(rng, pooled.shape[1:], step_mm, rules)
     sigma = rng.uniform(*rules.blur_mm) / step_mm
-    soft = np.stack([blurred(take(share, at, 1, 0), sigma) if share.any() else share for share in pooled])
-    soft = misnamed(rng, with_doubt(rng, soft), rules)
+    soft = np.stack([blur_guide(take(share, at, 1, 0), sigma) if share.any() else share for share in pooled])
+    soft = misname_classes(rng, with_doubt(rng, soft), rules)
     zoom = [n / m for n, m in zip(target.shape, soft.shape[1:], strict=True)]
     guide = np.zeros((len(soft), *target.shape), np.float32)
     for share, channel in zip(soft, guide, strict=True):
@@ -55,7 +55,9 @@ def mean_of_blocks(mask: NDArray[np.bool_]) -> Array:
     return share
 
 
-def displaced(rng: np.random.Generator, shape: tuple[int, ...], step_mm: float, rules: GuideRules) -> Array:
+def displace_guide(
+    rng: np.random.Generator, shape: tuple[int, ...], step_mm: float, rules: GuideRules
+) -> Array:
     """Indices (3, *shape) of where each block is taken from."""
     at = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape), indexing="ij"))
     for axis in range(len(shape)):
@@ -64,7 +66,7 @@ def displaced(rng: np.random.Generator, shape: tuple[int, ...], step_mm: float, 
     return at
 
 
-def blurred(share: Array, sigma: float) -> Array:
+def blur_guide(share: Array, sigma: float) -> Array:
     """`share` as seen with large voxels."""
     result: Array = ndimage.gaussian_filter(share, sigma, truncate=3.0)
     return result
@@ -79,7 +81,7 @@ def with_doubt(rng: np.random.Generator, soft: Array) -> Array:
     return result
 
 
-def misnamed(rng: np.random.Generator, soft: Array, rules: GuideRules) -> Array:
+def misname_classes(rng: np.random.Generator, soft: Array, rules: GuideRules) -> Array:
     """Regions given to another class, or to none; now and then a whole class is not seen."""
     soft = soft.copy()
     shape = soft.shape[1:]

@@ -15,7 +15,7 @@ from training.recipe import NetworkRecipe, Recipe
 from training.sampling import Array, Pose
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, bone_patch, by_kind
 from training.simulate.fracturing import FractureRules
-from training.simulate.guides import GuideRules, drawn_guide
+from training.simulate.guides import GuideRules, draw_guide
 from training.simulate.simulated_ct import Sample, centre_spots, draw_centre, simulate
 from training.simulate.sources import Sources
 from training.subjects.subjects import Subject
@@ -49,7 +49,7 @@ class Patches(IterableDataset[Patch]):
         classes = self.network.classes
         if not self.network.guide:
             return None
-        drawn = drawn_guide(rng, sample.target, len(classes), self.network.spacing_mm, GuideRules())
+        drawn = draw_guide(rng, sample.target, len(classes), self.network.spacing_mm, GuideRules())
         return drawn[[classes.index(name) - 1 for name in self.network.guide]]
 
 

@@ -21,7 +21,7 @@ from training.subjects.subjects import (
     load_lps,
     resample,
 )
-from training.subjects.surroundings import Body, surrounded
+from training.subjects.surroundings import Body, surround_with_body
 
 # How much of a donor's body is taken along beyond the bones
 AROUND_MM = 60.0
@@ -46,7 +46,7 @@ def bone_set_subject(
         cut = mask[box] > 0
         inside, texture = bone_layer(cut, image[box], spacing, to_mm, whole_voxels(cut))
         layers.append((np.pad(inside, around), np.pad(texture, around)))
-    structures, hu = merged(layers)
+    structures, hu = merge_bones(layers)
     own = Body(structures, dict(enumerate(bones.values(), start=1)), to_mm)
     if donor:
         return in_donor(folder.name, own, hu, classes, donor)
@@ -60,7 +60,7 @@ def in_donor(
     """The bones with the donor's body around them, as far along the body as either reaches."""
     learned = {class_of(bone, classes) for bone in own.names.values()} - {0}
     dropped = {other for other in donor.names.values() if class_of(other, classes) in learned}
-    body = surrounded(own, donor, dropped)
+    body = surround_with_body(own, donor, dropped)
     reached = np.flatnonzero(body.structures.any(axis=(0, 1)))
     levels = slice(int(reached[0]), int(reached[-1]) + 1)
     structures = np.ascontiguousarray(body.structures[:, :, levels])
@@ -77,7 +77,7 @@ def only_file(folder: Path, pattern: str) -> Path:
     return found[0]
 
 
-def merged(
+def merge_bones(
     layers: list[tuple[NDArray[np.bool_], NDArray[np.int16]]],
 ) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
     """Bones numbered 1, 2, ... in one array, and their texture; a bone's own is never painted over."""

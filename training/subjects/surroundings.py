@@ -34,7 +34,7 @@ class Body:
     spacing_mm: float
 
 
-def surrounded(bones: Body, donor: Body, dropped: set[str]) -> Body:
+def surround_with_body(bones: Body, donor: Body, dropped: set[str]) -> Body:
     """`bones` with the donor's structures around them; the donor's own bones of the same names, and those
     named in `dropped`, leave connective tissue where the new ones do not cover them.
     """

@@ -23,7 +23,7 @@ from app.node.commitment.transactions import (
     open_transaction,
     read_transaction,
 )
-from app.node.peers.destination import Outgoing, associated, end, requested
+from app.node.peers.destination import Outgoing, end, open_association, request_transfer
 from app.node.peers.requestor import Requestor
 from app.node.queue.job import Json
 from app.node.settings.configuration import NodeSettings, Peer
@@ -166,7 +166,7 @@ def reporting(peer: Peer, settings: NodeSettings) -> Association:
     """An association in which we are the provider. Raises TransientError."""
     entity = Requestor(settings.ae_title, settings.network_s)
     entity.add_requested_context(PUSH_MODEL, IMPLICIT)
-    association = requested(entity, peer, settings, [build_role(PUSH_MODEL, scp_role=True)])
+    association = request_transfer(entity, peer, settings, [build_role(PUSH_MODEL, scp_role=True)])
     if not association.is_established:
         raise TransientError(f"expected {peer.name} to take a storage commitment report", code="unreachable")
     return association
@@ -213,7 +213,7 @@ def ask(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings, delivery_
 
 def request(transaction: Transaction, peer: Peer, settings: NodeSettings) -> None:
     """Raises TransientError, or OutputError."""
-    association = associated(peer, settings, [(PUSH_MODEL, IMPLICIT)])
+    association = open_association(peer, settings, [(PUSH_MODEL, IMPLICIT)])
     try:
         information = request_of(Commitment(transaction.uid, transaction.asked))
         answer: Any = association.send_n_action(information, REQUEST, PUSH_MODEL, PUSH_MODEL_INSTANCE)[0]

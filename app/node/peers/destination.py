@@ -53,7 +53,7 @@ def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list
     _config.STORE_SEND_CHUNKED_DATASET = True
     contexts = sorted({(file.sop_class_uid, file.transfer_syntax_uid) for file in files})
     try:
-        association = associated(peer, settings, contexts)
+        association = open_association(peer, settings, contexts)
     except OutputError as error:
         return [Refused(file, error) for file in files]
     refused = []
@@ -71,7 +71,7 @@ def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list
 
 def echo(peer: Peer, settings: NodeSettings) -> None:
     """Raises TransientError where the peer does not answer a C-ECHO."""
-    association = associated(peer, settings, [(VERIFICATION, "1.2.840.10008.1.2")])
+    association = open_association(peer, settings, [(VERIFICATION, "1.2.840.10008.1.2")])
     try:
         answer = association.send_c_echo()
         if "Status" not in answer or answer.Status != 0:
@@ -80,12 +80,12 @@ def echo(peer: Peer, settings: NodeSettings) -> None:
         end(association)
 
 
-def associated(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str, str]]) -> Association:
+def open_association(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str, str]]) -> Association:
     """An open association. Raises TransientError, or OutputError where the peer takes no such objects."""
     entity = Requestor(settings.ae_title, settings.network_s)
     for sop_class_uid, transfer_syntax_uid in contexts:
         entity.add_requested_context(sop_class_uid, transfer_syntax_uid)
-    association = requested(entity, peer, settings)
+    association = request_transfer(entity, peer, settings)
     if association.is_established:
         return association
     if association.rejected_contexts:
@@ -101,7 +101,7 @@ def associated(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str,
     raise unreachable(peer)
 
 
-def requested(
+def request_transfer(
     entity: Requestor, peer: Peer, settings: NodeSettings, ext_neg: Sequence[Any] = ()
 ) -> Association:
     """Requests an association and returns it. Raises TransientError for a name without an address."""

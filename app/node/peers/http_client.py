@@ -18,7 +18,7 @@ SENT_ALWAYS = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """A server's answer, whole; `encoding` is how its content is compressed, "" for not at all."""
 
     status: int
@@ -36,7 +36,7 @@ def ask(
     content: bytes | Iterator[bytes] | None = None,
     *,
     status_alone: bool = False,
-) -> Answer:
+) -> HttpAnswer:
     """Asks the server at `url`, called `name` in messages, and returns its answer. Raises TransientError.
 
     With `status_alone` the answer's content is not read.
@@ -47,7 +47,7 @@ def ask(
     try:
         with pool, pool.stream(method, address, headers=list(said.items()), content=content) as response:
             body = b"" if status_alone else response.read()
-            return Answer(response.status, body, _header(response, b"content-encoding"))
+            return HttpAnswer(response.status, body, _header(response, b"content-encoding"))
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
         # Not the address: it may hold a password.
         text = f"expected {name} to answer by HTTP, got {type(error).__name__}: is it running there?"

@@ -57,7 +57,7 @@ class Running:
 Case = tuple[str, str, int]
 
 
-class Orphans:
+class AbandonedWorkflows:
     """Gives back what its process has lost, and what a machine has that gave no sign of life for `lost_s`.
 
     Signs are times of files in the shared folder; only whether they change counts, so that clocks may differ.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from app.node.settings.configuration import Rule
+from app.node.settings.configuration import RoutingRule
 from app.node.settings.patterns import is_found, is_named
 from operators.dicom.elements.instance_identity import Instance
 
@@ -49,7 +49,7 @@ class Patience:
     forced_s: float
 
 
-def seen(waiting: Waiting | None, fingerprint: str, now_s: float) -> Waiting:
+def count_seen(waiting: Waiting | None, fingerprint: str, now_s: float) -> Waiting:
     """Returns the state of a study after a look at it."""
     if waiting is None:
         return Waiting(now_s, now_s, fingerprint)
@@ -58,7 +58,9 @@ def seen(waiting: Waiting | None, fingerprint: str, now_s: float) -> Waiting:
     return replace(waiting, last_s=now_s, fingerprint=fingerprint)
 
 
-def is_complete(waiting: Waiting, content: Content, rule: Rule, patience: Patience, now_s: float) -> bool:
+def is_complete(
+    waiting: Waiting, content: Content, rule: RoutingRule, patience: Patience, now_s: float
+) -> bool:
     """By its count, its series, quiet, or for having waited long enough."""
     return (
         0 < rule.complete_images <= len(content.names)
@@ -74,12 +76,12 @@ def has_series(series: Sequence[Instance], patterns: Sequence[str]) -> bool:
     return bool(patterns) and all(is_found(pattern, described) for pattern in patterns)
 
 
-def rule_for(rules: Sequence[Rule], series: Sequence[Instance], calling_ae: str) -> Rule:
+def rule_for(rules: Sequence[RoutingRule], series: Sequence[Instance], calling_ae: str) -> RoutingRule:
     """The first rule that fits a study; one that asks for nothing where none does."""
-    return next((rule for rule in rules if fits(rule, series, calling_ae)), Rule())
+    return next((rule for rule in rules if fits(rule, series, calling_ae)), RoutingRule())
 
 
-def fits(rule: Rule, series: Sequence[Instance], calling_ae: str) -> bool:
+def fits(rule: RoutingRule, series: Sequence[Instance], calling_ae: str) -> bool:
     """Whether everything that a rule names is found."""
     described = [text for each in series for text in (each.series_description, each.study_description)]
     return (

@@ -116,7 +116,7 @@ def executor_configuration(
     }
 
 
-def connected(settings: NodeSettings, lazy: bool = False) -> DBOSClient:
+def open_connection(settings: NodeSettings, lazy: bool = False) -> DBOSClient:
     """For a process that only adds jobs and looks at them; `lazy`: it connects when it is first used.
 
     Raises TransientError; SQLAlchemyError where the database does not answer later.
@@ -160,7 +160,7 @@ def report_queue(peer_name: str) -> str:
 
 def enqueue_report(settings: NodeSettings, owed: dict[str, Any]) -> None:
     """Keeps a report until its peer has taken it. Raises TransientError where the database does not."""
-    client = connected(settings)
+    client = open_connection(settings)
     try:
         client.enqueue(
             {

@@ -43,7 +43,7 @@ class Conflict:
 
 
 @dataclass(frozen=True)
-class Row:
+class DecisionRow:
     """A conflict as it stands in the database; `others` is None where an earlier version of Osteon put it."""
 
     conflict_id: str
@@ -71,7 +71,7 @@ def open_conflict(client: DBOSClient, conflict: Conflict) -> None:
     )
 
 
-def rows(client: DBOSClient, study: str | None = None, only_open: bool = False) -> list[Row]:
+def rows(client: DBOSClient, study: str | None = None, only_open: bool = False) -> list[DecisionRow]:
     """All conflicts, or those of a study."""
     found = client.list_workflows(
         name=CONFLICT,
@@ -82,12 +82,12 @@ def rows(client: DBOSClient, study: str | None = None, only_open: bool = False) 
     return [row_of(each) for each in found]
 
 
-def row_of(row: Any) -> Row:
+def row_of(row: Any) -> DecisionRow:
     """From the database."""
     asked = row.input["args"][0] if row.input else {"versions": ()}
     decision = str((row.attributes or {}).get("decision", ""))
     others = tuple(asked["others"]) if "others" in asked else None
-    return Row(row.workflow_id, tuple(asked["versions"]), decision, row.status == "ENQUEUED", others)
+    return DecisionRow(row.workflow_id, tuple(asked["versions"]), decision, row.status == "ENQUEUED", others)
 
 
 def decide(client: DBOSClient, conflict_id: str, decision: str) -> None:

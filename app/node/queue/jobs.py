@@ -88,7 +88,7 @@ def list_jobs(
     for row in client.list_workflows(name=DELIVER, workflow_id_prefix=prefix, load_input=False):
         delivered[row.workflow_id.split(">")[0]].append(row)
     latest = latest_jobs(rows if wanted is None else rows_beside(client, rows))
-    jobs = [superseded(state_of(row, delivered[row.workflow_id]), latest) for row in rows]
+    jobs = [mark_superseded(state_of(row, delivered[row.workflow_id]), latest) for row in rows]
     if detailed:
         jobs = [detail(client, *each, delivered[each[0].job_id]) for each in zip(jobs, rows, strict=True)]
     jobs = [with_later(job, row.attributes or {}) for job, row in zip(jobs, rows, strict=True)]
@@ -160,7 +160,7 @@ def conflict_state(row: Any) -> JobState:
     )
 
 
-def superseded(job: JobState, latest: dict[str, str]) -> JobState:
+def mark_superseded(job: JobState, latest: dict[str, str]) -> JobState:
     """A cancelled job whose study has a later one was not cancelled by a person."""
     if job.state == "cancelled" and latest[job.study_instance_uid] != job.job_id:
         return replace(job, state="superseded", sentence="more instances of the study came")
@@ -201,7 +201,7 @@ def state_of(row: Any, deliveries: list[Any]) -> JobState:
     if row.status in UNDER_WAY:
         return replace(job, state=UNDER_WAY[row.status])
     if row.status != "SUCCESS":
-        return unended(job, row.status)
+        return unfinished_jobs(job, row.status)
     outcome = row.output
     if outcome["state"] != "segmented":
         return replace(job, state=outcome["state"], code=outcome["code"], sentence=outcome["sentence"])
@@ -216,7 +216,7 @@ def with_missing(job: JobState, outcome: Mapping[str, str]) -> JobState:
     return replace(job, code=job.code or outcome["code"], sentence=text)
 
 
-def unended(job: JobState, status: str) -> JobState:
+def unfinished_jobs(job: JobState, status: str) -> JobState:
     """A job that came to no end of its own."""
     if status == "CANCELLED":
         return replace(job, state="cancelled", code="cancelled", sentence="cancelled by a person")

@@ -18,7 +18,7 @@ BACKOFF = Backoff(2.0, 300.0)
 
 
 @dataclass(frozen=True)
-class Failed:
+class AttemptFailed:
     """When a study is looked at again, and how long it waits until then."""
 
     again_s: float
@@ -30,14 +30,14 @@ class StudyAttempts:
 
     def __init__(self, event: str) -> None:
         self.event = event
-        self.failed: dict[str, Failed] = {}
+        self.failed: dict[str, AttemptFailed] = {}
 
     def attempt(self, study: str, look: Callable[[], bool], now_s: float) -> bool:
         """Returns what `look` returns; False where it fails, or failed just before.
 
         Raises SQLAlchemyError: without the database nothing can be done for any study.
         """
-        before = self.failed.get(study, Failed(0.0, 0.0))
+        before = self.failed.get(study, AttemptFailed(0.0, 0.0))
         if now_s < before.again_s:
             return False
         try:
@@ -46,7 +46,7 @@ class StudyAttempts:
             raise
         except Exception as error:
             pause_s = BACKOFF.after(before.pause_s)
-            self.failed[study] = Failed(now_s + pause_s, pause_s)
+            self.failed[study] = AttemptFailed(now_s + pause_s, pause_s)
             log.error(self.event, study_instance_uid=study, pause_s=pause_s, **error_values(error))
             return False
         self.failed.pop(study, None)

@@ -21,7 +21,7 @@ from app.node.queue.abandoned import Running
 from app.node.queue.database import REPORT, WORKFLOW_VERSION, delivery_queue
 from app.node.queue.job import Json
 from app.node.settings.configuration import NodeSettings
-from operators.dicom.select.reading_order import in_turn
+from operators.dicom.select.reading_order import read_in_turn
 from operators.errors import (
     DEFECT,
     OsteonError,
@@ -69,11 +69,11 @@ def define_segmenting(
 
     @DBOS.step(name="decide")
     def decide(job: Json) -> Json:
-        return named_end(job, lambda: segmenter.decide(job))
+        return name_failure(job, lambda: segmenter.decide(job))
 
     @DBOS.step(name="segment")
     def segment(job: Json, numbers: list[int]) -> Json:
-        return named_end(job, lambda: segmenter.segment(job, numbers))
+        return name_failure(job, lambda: segmenter.segment(job, numbers))
 
     @DBOS.workflow(name=SEGMENT, max_recovery_attempts=settings.crash_limit)
     def segment_study(job: Json) -> Json:
@@ -81,13 +81,13 @@ def define_segmenting(
             return segmented(job)
 
     def segmented(job: Json) -> Json:
-        plan = repeated(partial(decide, job), SEGMENT_PATIENCE_S, settings.data)
+        plan = retry_step(partial(decide, job), SEGMENT_PATIENCE_S, settings.data)
         if plan["state"] != "decided":
             return plan
         series = read_all(
-            plan, lambda ns: repeated(partial(segment, job, ns), SEGMENT_PATIENCE_S, settings.data)
+            plan, lambda ns: retry_step(partial(segment, job, ns), SEGMENT_PATIENCE_S, settings.data)
         )
-        outcome = summed_up([*series, *plan["refusals"]])
+        outcome = summarise_outcomes([*series, *plan["refusals"]])
         hand_over(job, outcome, settings)
         return outcome
 
@@ -106,7 +106,7 @@ def read_all(plan: Json, segment: Callable[[list[int]], Json]) -> list[Json]:
         return {each: outcome["state"] != "refused" and each in found for each in group}
 
     series = [candidate.get("series", number) for number, candidate in enumerate(candidates)]
-    passed = in_turn(series, [candidate["better"] for candidate in candidates], read)
+    passed = read_in_turn(series, [candidate["better"] for candidate in candidates], read)
     return outcomes + [needless(candidates[each], candidates[best]) for each, best in passed.items()]
 
 
@@ -115,19 +115,19 @@ def needless(candidate: Json, best: Json) -> Json:
     return {"state": "refused", "series_instance_uid": candidate["series_instance_uid"], **best["rivals"]}
 
 
-def named_end(job: Json, step: Callable[[], Json]) -> Json:
+def name_failure(job: Json, step: Callable[[], Json]) -> Json:
     """The edge of a job: whatever goes wrong in a step ends it with a name."""
     try:
         return step()
     except Exception as error:
         known = as_osteon_error(error)
         if known is not None:
-            return ended(known)
+            return outcome_of_error(known)
         log.error("study_failed", job=job["job_id"], **defect_values(error))
         return {"state": "failed", "code": OsteonError.code, "sentence": DEFECT}
 
 
-def ended(error: OsteonError) -> Json:
+def outcome_of_error(error: OsteonError) -> Json:
     """Maps an error to an end: refused where it can never work, transient where it may pass."""
     families: tuple[tuple[type[OsteonError], str], ...] = (
         (UnsuitableError, "refused"),
@@ -139,7 +139,7 @@ def ended(error: OsteonError) -> Json:
     return {"state": state, "code": error.code, "sentence": str(error)}
 
 
-def repeated(step: Callable[[], Json], patience_s: float, data: Path) -> Json:
+def retry_step(step: Callable[[], Json], patience_s: float, data: Path) -> Json:
     """Repeats a step, after ever longer pauses, until its outcome is not transient or patience ends.
 
     Who looks after the node may end a pause by a file in the folder `data` (`pauses.end_pause`).
@@ -154,7 +154,7 @@ def repeated(step: Callable[[], Json], patience_s: float, data: Path) -> Json:
     return outcome
 
 
-def summed_up(series: list[Json]) -> Json:
+def summarise_outcomes(series: list[Json]) -> Json:
     """A study has a result where any series has, with what is missing; else the gravest reason counts."""
     if any(each["state"] == "segmented" for each in series):
         missing = [said for each in series for said in each.get("missing", ())]
@@ -212,10 +212,10 @@ def define_delivering(
     @DBOS.workflow(name=DELIVER, max_recovery_attempts=None)
     def deliver(delivery: Json) -> Json:
         with running.this():
-            sent = repeated(partial(attempt_once, delivery), settings.delivery_limit_s, settings.data)
+            sent = retry_step(partial(attempt_once, delivery), settings.delivery_limit_s, settings.data)
             if sent["state"] != "delivered":
                 return sent
-            confirmed = repeated(partial(confirm_once, delivery), settings.commitment_s, settings.data)
+            confirmed = retry_step(partial(confirm_once, delivery), settings.commitment_s, settings.data)
             return sent if confirmed["state"] == "delivered" else confirmed
 
     return deliver
@@ -233,7 +233,7 @@ def define_reporting(
     @DBOS.workflow(name=REPORT, max_recovery_attempts=None)
     def report_commitment(owed: Json) -> Json:
         with running.this():
-            return repeated(partial(report_once, owed), settings.commitment_s, settings.data)
+            return retry_step(partial(report_once, owed), settings.commitment_s, settings.data)
 
     return report_commitment
 
@@ -250,6 +250,6 @@ def define_notifying(
     @DBOS.workflow(name=NOTICE, max_recovery_attempts=None)
     def send_notice(notice: Json) -> Json:
         with running.this():
-            return repeated(partial(notify_once, notice), NOTICE_PATIENCE_S, settings.data)
+            return retry_step(partial(notify_once, notice), NOTICE_PATIENCE_S, settings.data)
 
     return send_notice

@@ -81,7 +81,7 @@ class RejectionTeller:
         if held_back is not None:
             log_rejected(rejected, held_back)
             request = rejected.request
-            titles = shown_title(request.calling_ae), shown_title(request.called_ae)
+            titles = printable_title(request.calling_ae), printable_title(request.called_ae)
             self.trail.rejected(*titles, request.address, rejected.reason.value, held_back)
 
 
@@ -91,18 +91,18 @@ def log_rejected(rejected: Rejected, held_back: int = 0) -> None:
     log.warning(
         "association_rejected",
         reason=rejected.reason.value,
-        calling_ae=shown_title(request.calling_ae),
-        called_ae=shown_title(request.called_ae),
+        calling_ae=printable_title(request.calling_ae),
+        called_ae=printable_title(request.called_ae),
         address=request.address,
         not_logged_before=held_back,
     )
 
 
-def shown_title(title: str) -> str:
+def printable_title(title: str) -> str:
     """In one line."""
     return printable(title, keep="")
 
 
-def told_seldom(now_s: Callable[[], float] = time.monotonic) -> RateLimit:
+def log_seldom(now_s: Callable[[], float] = time.monotonic) -> RateLimit:
     """The limit of a node."""
     return RateLimit(TOLD_AT_ONCE, TOLD_EVERY_S, now_s)

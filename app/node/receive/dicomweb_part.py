@@ -13,13 +13,13 @@ from app.node.receive.incoming import (
     GrowingFile,
 )
 from app.node.receive.reception import Received, Store
-from app.node.storage.inbox import Outcome
+from app.node.storage.inbox import InboxOutcome
 from operators.dicom.elements.file_meta import with_standard_head
 from operators.dicom.elements.instance_identity import Instance, read_instance
 from operators.errors import UnreadableError
 
 
-class Part(GrowingFile):
+class MultipartPart(GrowingFile):
     """A file that grows; refused at once where there is no room."""
 
     def __init__(self, store: Store) -> None:
@@ -30,7 +30,7 @@ class Part(GrowingFile):
             self.refuse(OUT_OF_RESOURCES)
 
 
-def part_received(part: Part, store: Store, sender: str, study: str) -> Received:
+def part_received(part: MultipartPart, store: Store, sender: str, study: str) -> Received:
     """Stores a whole part and says what became of it; `study`: the only one that is wanted, if any."""
     unknown = Received(sender, "", part.status or CANNOT_UNDERSTAND, None, None, 0)
     try:
@@ -41,7 +41,7 @@ def part_received(part: Part, store: Store, sender: str, study: str) -> Received
         found = replace(unknown, instance=instance, size=path.stat().st_size)
         if study not in ("", instance.study_instance_uid):
             return replace(found, status=NOT_THE_SOP_CLASS)
-        return replace(found, status=SUCCESS, outcome=committed(path, instance, store, sender))
+        return replace(found, status=SUCCESS, outcome=commit_part(path, instance, store, sender))
     except UnreadableError as error:
         return replace(unknown, status=CANNOT_UNDERSTAND, code=error.code)
     except OSError:
@@ -50,7 +50,7 @@ def part_received(part: Part, store: Store, sender: str, study: str) -> Received
         part.drop()
 
 
-def committed(path: Path, instance: Instance, store: Store, sender: str) -> Outcome:
+def commit_part(path: Path, instance: Instance, store: Store, sender: str) -> InboxOutcome:
     """Takes it over with a file meta group of ours, as one that came by C-STORE has. Raises as `commit`."""
     copy = store.inbox.new_part()
     try:

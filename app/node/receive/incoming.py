@@ -107,11 +107,11 @@ def write_all(descriptor: int, views: list[memoryview]) -> int:
     while views:
         count = os.writev(descriptor, views[:VIEWS_AT_ONCE])
         total += count
-        views = without(views, count)
+        views = remove_element(views, count)
     return total
 
 
-def without(views: list[memoryview], count: int) -> list[memoryview]:
+def remove_element(views: list[memoryview], count: int) -> list[memoryview]:
     """Returns the views without their first `count` bytes."""
     for at, view in enumerate(views):
         if count < len(view):

@@ -24,7 +24,7 @@ from app.node.receive.incoming import (
     SUCCESS,
     Incoming,
 )
-from app.node.storage.inbox import Inbox, Outcome
+from app.node.storage.inbox import Inbox, InboxOutcome
 from operators.dicom.elements.file_meta import file_head
 from operators.dicom.elements.instance_identity import Instance, read_received
 from operators.dicom.elements.meta_group import SOURCE, SYNTAX, MetaGroup
@@ -49,7 +49,7 @@ class Received:
     calling_ae: str
     address: str
     status: int
-    outcome: Outcome | None
+    outcome: InboxOutcome | None
     instance: Instance | None
     size: int
     code: str = ""
@@ -203,7 +203,7 @@ class Reception(DIMSEServiceProvider):
         self.store.tell(Received(peer.ae_title, str(peer.address), status, outcome, instance, size, code))
         self._answer(incoming, status)
 
-    def _stored(self, incoming: Incoming) -> tuple[Instance | None, Outcome | None, str]:
+    def _stored(self, incoming: Incoming) -> tuple[Instance | None, InboxOutcome | None, str]:
         """Which instance it is, what became of it, and the code of the reason why it was not stored."""
         try:
             path = incoming.closed()

@@ -32,7 +32,7 @@ class ChangedError(Exception):
 
 
 @dataclass(frozen=True)
-class Version:
+class FileVersion:
     """A file as it was at one look: any writing, and any other file under its name, makes another one."""
 
     identity: tuple[int, int]
@@ -40,9 +40,11 @@ class Version:
     changed_ns: tuple[int, int]
 
 
-def version_of(status: os.stat_result) -> Version:
+def version_of(status: os.stat_result) -> FileVersion:
     """Returns the version that a file's status stands for."""
-    return Version((status.st_dev, status.st_ino), status.st_size, (status.st_mtime_ns, status.st_ctime_ns))
+    return FileVersion(
+        (status.st_dev, status.st_ino), status.st_size, (status.st_mtime_ns, status.st_ctime_ns)
+    )
 
 
 @dataclass
@@ -55,7 +57,7 @@ class Walk:
     wanted: Callable[[Names], bool]
     ignored: Counter[str]
 
-    def files(self, folder: int, above: Names = ()) -> Iterator[tuple[Names, Version]]:
+    def files(self, folder: int, above: Names = ()) -> Iterator[tuple[Names, FileVersion]]:
         """With their versions. Raises OSError for the topmost folder only."""
         with os.scandir(folder) as entries:
             found = [(entry.name, (*above, entry.name)) for entry in entries]
@@ -64,7 +66,9 @@ class Walk:
                 with suppress(FileNotFoundError):
                     yield from self._below(folder, names, os.stat(name, dir_fd=folder, follow_symlinks=False))
 
-    def _below(self, folder: int, names: Names, status: os.stat_result) -> Iterator[tuple[Names, Version]]:
+    def _below(
+        self, folder: int, names: Names, status: os.stat_result
+    ) -> Iterator[tuple[Names, FileVersion]]:
         if stat.S_ISREG(status.st_mode):
             yield names, version_of(status)
         elif not stat.S_ISDIR(status.st_mode):
@@ -74,7 +78,7 @@ class Walk:
         else:
             yield from self._in_folder(folder, names)
 
-    def _in_folder(self, folder: int, names: Names) -> Iterator[tuple[Names, Version]]:
+    def _in_folder(self, folder: int, names: Names) -> Iterator[tuple[Names, FileVersion]]:
         try:
             with opened_folder(folder, names[-1:]) as below:
                 found = list(self.files(below, names))
@@ -105,7 +109,7 @@ def opened_folder(top: int, names: Names, make: bool = False) -> Iterator[int]:
 
 
 @contextmanager
-def opened_file(name: str, folder: int, version: Version) -> Iterator[int]:
+def opened_file(name: str, folder: int, version: FileVersion) -> Iterator[int]:
     """That version of a file, before and after the context. Raises ChangedError, OSError."""
     descriptor = os.open(name, FILE, dir_fd=folder)
     try:
@@ -116,13 +120,13 @@ def opened_file(name: str, folder: int, version: Version) -> Iterator[int]:
         os.close(descriptor)
 
 
-def require_version(descriptor: int, version: Version) -> None:
+def require_version(descriptor: int, version: FileVersion) -> None:
     """Raises ChangedError for a file that is another one by now."""
     if version_of(os.fstat(descriptor)) != version:
         raise ChangedError
 
 
-def claim(name: str, folder: int, version: Version) -> str:
+def claim(name: str, folder: int, version: FileVersion) -> str:
     """Gives a file a name that nobody else knows, and returns that.
 
     Raises ChangedError where another file had taken the name; that one waits under the new name for the next
@@ -135,12 +139,12 @@ def claim(name: str, folder: int, version: Version) -> str:
     return claimed
 
 
-def remove(name: str, folder: int, version: Version) -> None:
+def remove(name: str, folder: int, version: FileVersion) -> None:
     """That very file, and no other one of its name. Raises ChangedError, OSError."""
     os.unlink(claim(name, folder, version), dir_fd=folder)
 
 
-def move(name: str, folder: int, version: Version, target: int) -> None:
+def move(name: str, folder: int, version: FileVersion, target: int) -> None:
     """Into an open folder, over nothing: where the name is taken, it gets another. Raises as `remove`."""
     claimed = claim(name, folder, version)
     try:

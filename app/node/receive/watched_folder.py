@@ -15,8 +15,8 @@ import structlog
 from app.node.receive.shared_folder import (
     CLAIMED,
     ChangedError,
+    FileVersion,
     Names,
-    Version,
     Walk,
     move,
     opened_file,
@@ -57,7 +57,7 @@ class WatchedFolder:
         self.folder, self.inbox, self.settled_s, self.now_s = folder, inbox, settled_s, now_s
         self.minimum_free_bytes = minimum_free_bytes
         # Since when each file is as it is, and until when one is not tried again
-        self.before: dict[Names, tuple[Version, float]] = {}
+        self.before: dict[Names, tuple[FileVersion, float]] = {}
         self.postponed: dict[Names, float] = {}
         self.ignored: Counter[str] = Counter()
 
@@ -73,7 +73,7 @@ class WatchedFolder:
         finally:
             os.close(top)
 
-    def _settled(self, top: int) -> list[tuple[Names, Version]]:
+    def _settled(self, top: int) -> list[tuple[Names, FileVersion]]:
         """Files that were the same for long enough, and are not postponed."""
         walk, now_s, before = Walk(counts, Counter()), self.now_s(), self.before
         now = dict(walk.files(top))
@@ -89,7 +89,7 @@ class WatchedFolder:
             if names in same and names not in self.postponed and now_s - since_s >= self.settled_s
         ]
 
-    def _take_all(self, top: int, settled: list[tuple[Names, Version]]) -> int:
+    def _take_all(self, top: int, settled: list[tuple[Names, FileVersion]]) -> int:
         taken = 0
         for names, version in settled[:AT_ONCE]:
             if self.inbox.free_bytes() <= self.minimum_free_bytes:
@@ -97,7 +97,7 @@ class WatchedFolder:
             taken += self._take(top, names, version)
         return taken
 
-    def _take(self, top: int, names: Names, version: Version) -> bool:
+    def _take(self, top: int, names: Names, version: FileVersion) -> bool:
         """The edge of a file: whatever is wrong with it keeps no other one from being taken."""
         try:
             with opened_folder(top, names[:-1]) as folder:
@@ -110,7 +110,7 @@ class WatchedFolder:
                 self.postponed[names] = self.now_s() + PAUSE_S
         return False
 
-    def _take_from(self, top: int, folder: int, names: Names, version: Version) -> bool:
+    def _take_from(self, top: int, folder: int, names: Names, version: FileVersion) -> bool:
         """Raises ChangedError, OSError."""
         try:
             self._store(folder, names[-1], version)
@@ -127,7 +127,7 @@ class WatchedFolder:
         remove(names[-1], folder, version)
         return True
 
-    def _store(self, folder: int, name: str, version: Version) -> None:
+    def _store(self, folder: int, name: str, version: FileVersion) -> None:
         """By its descriptor, as its name may lead elsewhere by now."""
         part = self.inbox.new_part()
         try:

@@ -16,11 +16,11 @@ import structlog
 from dbos import DBOSClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.node.queue.database import connected
+from app.node.queue.database import open_connection
 from app.node.queue.job import job_folder
 from app.node.queue.jobs import UNDER_WAY
 from app.node.queue.workflow import SEGMENT
-from app.node.segment.study_reader import ReadStudy, read_studies, taken_from
+from app.node.segment.study_reader import ReadStudy, read_studies, take_volume
 from app.node.settings.configuration import NodeSettings
 from app.node.watch.heartbeat import SPAWN
 from operators.packages.packages import ModelPackage
@@ -111,14 +111,14 @@ class NextStudy:
             try:
                 if self.reader.pipe.poll():
                     self.reader.job_id = ""
-                    return taken_from(self.reader.pipe)
+                    return take_volume(self.reader.pipe)
             except (EOFError, OSError) as error:
                 log.warning("reader_ended", error=type(error).__name__)
             self._ended()
             return None
 
     def _ask(self, job_id: str) -> None:
-        self.reader = self.reader or started(self.packages, self.limit_bytes)
+        self.reader = self.reader or start_next_study(self.packages, self.limit_bytes)
         try:
             self.reader.pipe.send(job_folder(self.data, job_id).input)
             self.reader.job_id = job_id
@@ -131,7 +131,7 @@ class NextStudy:
         self.reader = None
 
 
-def started(packages: tuple[ModelPackage, ...], limit_bytes: int) -> Reader:
+def start_next_study(packages: tuple[ModelPackage, ...], limit_bytes: int) -> Reader:
     """A reader, which ends with this process."""
     ours, its = SPAWN.Pipe()
     process = SPAWN.Process(
@@ -148,7 +148,7 @@ def reading_ahead(
     """Starts the thread that reads the next study ahead; returns None where nothing may be read."""
     if not limit_bytes:
         return None
-    client = connected(node)
+    client = open_connection(node)
     ahead = NextStudy(
         node.data, packages, limit_bytes, lambda: next_queued(client), lambda job_id: is_open(client, job_id)
     )

@@ -23,7 +23,7 @@ from app.run.folder import (
     segmented_for,
 )
 from app.run.report import SeriesRecord
-from app.run.series_job import STAND_INS, TURNTABLE, Graph, Job
+from app.run.series_job import FALLBACK_FILES, TURNTABLE, Graph, Job
 from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.attempts import missing_result
@@ -33,10 +33,10 @@ from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.provenance.result_check import ResultName, check_result
 from operators.dicom.read.scan import Scan, require_series, scan
 from operators.dicom.seg.seg_check import check_seg
-from operators.dicom.select.selection import Candidate, candidates, passed_over, select, together
+from operators.dicom.select.selection import Candidate, candidates, combine_candidates, passed_over, select
 from operators.dicom.sr.report_check import check_report
 from operators.errors import OutputError, TransientError
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 from operators.packages.packages import ModelPackage
 
 log = structlog.get_logger()
@@ -49,9 +49,9 @@ class Decided:
     scan: Scan
     candidates: tuple[Candidate, ...]
     refusals: tuple[SeriesRecord, ...]
-    volumes: list[Volume]
+    volumes: list[CtVolume]
 
-    def read(self, series: Series) -> Volume:
+    def read(self, series: Series) -> CtVolume:
         """The volume of a series; that of the first one is given away if it was read before."""
         if self.volumes and series is self.candidates[0].selection.series:
             return self.volumes.pop()
@@ -71,17 +71,17 @@ class Segmenter:
         self.settings, self.packages, self.graph, self.ahead = settings, packages, graph, ahead
         self.latest: tuple[str, Decided] | None = None
         wanted = {kind for peer in settings.node.destinations for kind in peer.results}
-        self.stand_ins = tuple(kind for kind in STAND_INS if kind in wanted)
+        self.fallbacks = tuple(kind for kind in FALLBACK_FILES if kind in wanted)
         self.turntable = TURNTABLE in wanted
 
     def decide(self, values: Json) -> Json:
         """Which series are looked at, in which order, and why the others are not."""
         decided = self._decided(StudyJob.of(values))
-        refusals = [refused(record.code, record.sentence, record) for record in decided.refusals]
+        refusals = [refuse_series(record.code, record.sentence, record) for record in decided.refusals]
         return {
             "state": "decided",
             "selected": len(decided.candidates),
-            "candidates": [listed(candidate) for candidate in decided.candidates],
+            "candidates": [list_results(candidate) for candidate in decided.candidates],
             "refusals": refusals,
         }
 
@@ -97,12 +97,12 @@ class Segmenter:
         chosen = {number: decided.candidates[number] for number in numbers}
         work = Job(
             numbers[0],
-            together(list(chosen.values())),
+            combine_candidates(list(chosen.values())),
             folder.output,
             self.settings,
             datetime.fromisoformat(job.made_at),
             job.revision,
-            stand_ins=self.stand_ins,
+            fallbacks=self.fallbacks,
             turntable=self.turntable,
             read=decided.read,
         )
@@ -112,7 +112,7 @@ class Segmenter:
             raise TransientError(record.sentence, code=record.code)
         if code != EXIT_DONE or record.segmentation is None or record.result is None:
             state = "failed" if code in (EXIT_DEFECT, 5) else "refused"
-            return refused(record.code, record.sentence, record) | {"state": state}
+            return refuse_series(record.code, record.sentence, record) | {"state": state}
         segmented = segmented_for(list(chosen.values()), record, code)
         found = [number for number, is_found in zip(chosen, segmented, strict=True) if is_found]
         return self._verified(record, work) | {"found": found}
@@ -126,7 +126,7 @@ class Segmenter:
             name = check_seg(work.output / seg, record.segmentation, series)
         except OutputError as error:
             log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind="seg")
-            return refused(error.code, str(error), record) | {"state": "failed"}
+            return refuse_series(error.code, str(error), record) | {"state": "failed"}
         files, missing = [result_of("seg", seg, work, name)], list(record.missing)
         for kind, file in files_beside(record):
             try:
@@ -187,7 +187,7 @@ def decide(study: ReadStudy, packages: tuple[ModelPackage, ...]) -> Decided:
     return Decided(found, chosen, records, [study.volume] if study.volume and chosen else [])
 
 
-def listed(candidate: Candidate) -> Json:
+def list_results(candidate: Candidate) -> Json:
     """Returns a candidate as the workflow records it; `rivals` is said of those that it makes needless."""
     code, sentence = passed_over(candidate.name)
     return {
@@ -198,7 +198,7 @@ def listed(candidate: Candidate) -> Json:
     }
 
 
-def refused(code: str, sentence: str, record: SeriesRecord) -> Json:
+def refuse_series(code: str, sentence: str, record: SeriesRecord) -> Json:
     """A series without a result."""
     return {
         "state": "refused",

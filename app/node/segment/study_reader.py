@@ -21,7 +21,7 @@ from operators.dicom.read.scan import Scan, scan
 from operators.dicom.select.selection import candidates, select
 from operators.errors import OsteonError
 from operators.geometry.value_notes import Note
-from operators.geometry.volume import Grid, Volume
+from operators.geometry.volume import CtVolume, Grid
 from operators.packages.packages import ModelPackage
 
 # Of a volume; beside it the reader may take so much again, and what decoders need
@@ -38,7 +38,7 @@ class ReadStudy:
     """A study as it was read, and the volume of its first suitable series if it has not too many voxels."""
 
     scan: Scan
-    volume: Volume | None = None
+    volume: CtVolume | None = None
 
 
 def read_studies(
@@ -77,10 +77,10 @@ def read_study(folder: Path, packages: tuple[ModelPackage, ...], limit_bytes: in
     if not suitable or prod(require_readable(suitable[0]).shape) * STORED.itemsize > limit_bytes:
         return found, None, (), 0
     volume = read_volume(suitable[0])
-    return found, volume.grid, volume.notes, kept(volume)
+    return found, volume.grid, volume.notes, keep_volume(volume)
 
 
-def kept(volume: Volume) -> int:
+def keep_volume(volume: CtVolume) -> int:
     """The handle of its voxels in memory without a name, which goes with those who hold it."""
     handle = os.memfd_create("volume")
     os.truncate(handle, volume.hu.size * STORED.itemsize)
@@ -100,7 +100,7 @@ def hand_over(asked: Connection, worker_id: int, read: Read) -> None:
         os.close(handle)
 
 
-def taken_from(answered: Connection) -> ReadStudy | None:
+def take_volume(answered: Connection) -> ReadStudy | None:
     """The next study that was read; None for one that could not be. Raises EOFError, OSError."""
     found, grid, notes = answered.recv()
     if grid is None:
@@ -111,4 +111,4 @@ def taken_from(answered: Connection) -> ReadStudy | None:
     finally:
         os.close(handle)
     hu = np.frombuffer(memory, STORED).reshape(grid.shape[::-1]).transpose()
-    return ReadStudy(found, Volume(hu, grid, notes))
+    return ReadStudy(found, CtVolume(hu, grid, notes))

@@ -20,7 +20,7 @@ from app.node.queue.job import JobFolder, Json, job_folder
 from app.node.queue.workflow import Segments
 from app.node.settings.configuration import NodeSettings
 from app.node.watch.heartbeat import SPAWN
-from app.node.watch.process import InHand, Part
+from app.node.watch.process import InHand, ServicePart
 from operators.errors import OsteonError
 
 log = structlog.get_logger()
@@ -67,7 +67,7 @@ class Deadline:
 
 
 @dataclass
-class Worker(Part):
+class Worker(ServicePart):
     """A worker, ended when its deadline has passed; the next one then fails the job with its reason."""
 
     data: Path = Path()

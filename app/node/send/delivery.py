@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.node.peers.destination import Outgoing, Refused
-from app.node.settings.configuration import Peer, StandIn
+from app.node.settings.configuration import FallbackEncoding, Peer
 
 SEG = "seg"
-Make = Callable[[StandIn, Sequence[Outgoing]], Sequence[Outgoing]]
+Make = Callable[[FallbackEncoding, Sequence[Outgoing]], Sequence[Outgoing]]
 Store = Callable[[Sequence[Outgoing]], list[Refused]]
 
 
@@ -21,7 +21,7 @@ class Delivered:
     sentence: str = ""
 
 
-def delivered(files: Sequence[Outgoing], make: Make, peer: Peer, store: Store) -> Delivered:
+def deliver_result(files: Sequence[Outgoing], make: Make, peer: Peer, store: Store) -> Delivered:
     """Stores `files`; where a SEG is refused for good, the first form of it that the peer takes as a whole.
 
     `make` gives the files of a form of some SEGs, none where there is none of it. What else is refused is
@@ -31,28 +31,28 @@ def delivered(files: Sequence[Outgoing], make: Make, peer: Peer, store: Store) -
     gone = [each.file for each in refused]
     taken = [file for file in files if file not in gone]
     segs = [file for file in gone if file.kind == SEG]
-    stand_ins = in_their_place(segs, make, peer, store) if segs else []
-    if segs and not stand_ins:
+    fallbacks = send_fallbacks(segs, make, peer, store) if segs else []
+    if segs and not fallbacks:
         raise next(each.error for each in refused if each.file.kind == SEG)
-    if not taken and not stand_ins:
+    if not taken and not fallbacks:
         raise refused[0].error
-    return Delivered((*taken, *stand_ins), sentence_of(refused, stand_ins, peer))
+    return Delivered((*taken, *fallbacks), sentence_of(refused, fallbacks, peer))
 
 
-def in_their_place(segs: Sequence[Outgoing], make: Make, peer: Peer, store: Store) -> Sequence[Outgoing]:
+def send_fallbacks(segs: Sequence[Outgoing], make: Make, peer: Peer, store: Store) -> Sequence[Outgoing]:
     """The files of the first kind that the peer takes, in the order that it is set to; none of any."""
-    for kind in peer.stand_ins:
+    for kind in peer.fallbacks:
         files = make(kind, segs)
         if files and not store(files):
             return files
     return []
 
 
-def sentence_of(refused: Sequence[Refused], stand_ins: Sequence[Outgoing], peer: Peer) -> str:
+def sentence_of(refused: Sequence[Refused], fallbacks: Sequence[Outgoing], peer: Peer) -> str:
     """For people, who look for what did not arrive."""
     kinds = dict.fromkeys(each.file.kind for each in refused)
     said = [f"{kind} ({each_code(refused, kind)})" for kind in kinds]
-    placed = f"; {stand_ins[0].kind} went in the place of {SEG}" if stand_ins else ""
+    placed = f"; {fallbacks[0].kind} went in the place of {SEG}" if fallbacks else ""
     return f"not taken by {peer.name}: {', '.join(said)}{placed}" if said else ""
 
 

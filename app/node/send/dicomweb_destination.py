@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.node.peers.destination import Outgoing, Refused, require_stored
-from app.node.peers.http_client import Answer, ask
+from app.node.peers.http_client import HttpAnswer, ask
 from app.node.peers.http_stream import HttpLimits
 from app.node.receive.dicomweb_response import FAILED, FAILURE_REASON, OTHER_FAILURES, SOP_INSTANCE
 from app.node.settings.configuration import NodeSettings, Peer
@@ -44,7 +44,7 @@ def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list
         "Accept": "application/dicom+json",
     }
     most_bytes = ANSWER_BYTES + len(files) * ANSWER_BYTES_OF_FILE
-    answer = asked("POST", "studies", peer, settings, headers, _body(files, head, end), most_bytes)
+    answer = request("POST", "studies", peer, settings, headers, _body(files, head, end), most_bytes)
     try:
         failed = _failed(answer, peer)
     except OutputError as error:
@@ -57,10 +57,12 @@ def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list
 
 def echo(peer: Peer, settings: NodeSettings) -> None:
     """Raises TransientError where the peer does not answer by HTTP, or does not let this node in."""
-    asked("GET", f"studies?StudyInstanceUID={NOBODYS}", peer, settings, {"Accept": "application/dicom+json"})
+    request(
+        "GET", f"studies?StudyInstanceUID={NOBODYS}", peer, settings, {"Accept": "application/dicom+json"}
+    )
 
 
-def asked(
+def request(
     method: str,
     target: str,
     peer: Peer,
@@ -68,23 +70,23 @@ def asked(
     headers: dict[str, str],
     content: Iterator[bytes] | None = None,
     most_bytes: int = ANSWER_BYTES,
-) -> Answer:
+) -> HttpAnswer:
     """Returns the peer's answer; every wait ends, redirects are not followed. Raises TransientError."""
     limits = HttpLimits(settings.network_s, min(settings.network_s, 30), most_bytes)
     # A formatted address would lack its password
     url = f"{revealed(peer.stow)}/{target}"
-    answer = ask(method, url, peer.name, trusted(peer, settings), limits, headers, content)
+    answer = ask(method, url, peer.name, trusted_context(peer, settings), limits, headers, content)
     if answer.status in PASSING or answer.status >= 500:
         raise TransientError(_got(answer, peer), code=f"http_{answer.status}")
-    return replace(answer, content=inflated(answer.content, answer.encoding, most_bytes))
+    return replace(answer, content=inflate_bounded(answer.content, answer.encoding, most_bytes))
 
 
-def trusted(peer: Peer, settings: NodeSettings) -> ssl.SSLContext:
+def trusted_context(peer: Peer, settings: NodeSettings) -> ssl.SSLContext:
     """By this node's certificates where the peer is set to `tls`, else by the system's authorities."""
     return client_context(tls_files(peer, settings)) if peer.tls else ssl.create_default_context()
 
 
-def inflated(content: bytes, encoding: str, most_bytes: int) -> bytes:
+def inflate_bounded(content: bytes, encoding: str, most_bytes: int) -> bytes:
     """An answer as it was before it was compressed; b"" for one that is too long, or of another kind."""
     if encoding not in COMPRESSED:
         return content if encoding in ("", "identity") else b""
@@ -106,7 +108,7 @@ def _body(files: Sequence[Outgoing], head: bytes, end: bytes) -> Iterator[bytes]
     yield end
 
 
-def _failed(answer: Answer, peer: Peer) -> list[tuple[str, int]]:
+def _failed(answer: HttpAnswer, peer: Peer) -> list[tuple[str, int]]:
     """Instance and status of what was not stored (PS3.18 I.2); '' where it is not named.
 
     Raises OutputError where nothing was.
@@ -139,6 +141,6 @@ def _refusal(status: int, peer: Peer) -> OutputError | None:
     return None
 
 
-def _got(answer: Answer, peer: Peer) -> str:
+def _got(answer: HttpAnswer, peer: Peer) -> str:
     redirect = ", a redirect, which is not followed" if 300 <= answer.status < 400 else ""
     return f"expected {peer.name} to store the result, got HTTP status {answer.status}{redirect}"

@@ -17,9 +17,9 @@ from app.node.queue.jobs import FORMER_DATA
 from app.node.queue.workflow import Attempt
 from app.node.segment.segmenting import sha256_of
 from app.node.send import dicomweb_destination as stow_destination
-from app.node.send.delivery import delivered
+from app.node.send.delivery import deliver_result
 from app.node.send.notices import post
-from app.node.settings.configuration import NodeSettings, Peer, StandIn
+from app.node.settings.configuration import FallbackEncoding, NodeSettings, Peer
 from app.node.storage.file_lock import try_lock
 from app.node.storage.inbox import Inbox
 from app.node.watch.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail, Participant
@@ -73,27 +73,29 @@ def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
     peer, job_id = destination(delivery["peer"], settings), delivery["job_id"]
     files = [outgoing(each, job_id, settings) for each in delivery["files"]]
     captures = [outgoing(each, job_id, settings) for each in delivery.get("captures", ())]
-    make = partial(stand_ins, peer, captures)
-    done = delivered(files, make, peer, lambda some: store(some, peer, settings))
+    make = partial(fallbacks, peer, captures)
+    done = deliver_result(files, make, peer, lambda some: store(some, peer, settings))
     if peer.commitment:
         ask(list(done.files), peer, settings, transaction_of(delivery))
     log.info("delivered", job=job_id, peer=peer.name, instances=len(done.files), but=done.sentence)
     return Attempt("delivered", NOT_TAKEN if done.sentence else "", done.sentence, len(done.files))
 
 
-def stand_ins(
-    peer: Peer, captures: Sequence[Outgoing], kind: StandIn, segs: Sequence[Outgoing]
+def fallbacks(
+    peer: Peer, captures: Sequence[Outgoing], kind: FallbackEncoding, segs: Sequence[Outgoing]
 ) -> list[Outgoing]:
     """SEGs in another form, made when a peer turns out to need it. Raises OutputError."""
     if kind == "sc":
         return list(captures)
-    from operators.dicom.fallback_encodings import stand_in  # brings highdicom, which others need not hold
+    from operators.dicom.fallback_encodings import (
+        write_fallback,
+    )  # brings highdicom, which others need not hold
 
     made = []
     for seg in segs:
         # A file of its own: deliveries to several peers go on at once
         path = seg.path.with_name(f"{peer.name}-{kind}-of-{seg.path.name}")
-        name = stand_in(kind, seg.path, path)
+        name = write_fallback(kind, seg.path, path)
         names = (name.sop_class_uid, name.sop_instance_uid, name.transfer_syntax_uid)
         made.append(Outgoing(path, *names, kind))
     return made

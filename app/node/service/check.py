@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.node.peers import destination
-from app.node.queue.database import connected, database_file, prepare_database, require_not_lost
+from app.node.queue.database import database_file, open_connection, prepare_database, require_not_lost
 from app.node.send import dicomweb_destination as stow_destination
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.ignored import ignored_settings
@@ -26,24 +26,24 @@ URL_HINT = "; is its URL (`database`) right, is it running?"
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckFinding:
     """`code` is 0 for what is well, else the exit code of its kind."""
 
     code: int
     sentence: str
 
 
-def findings(settings: Settings) -> Iterator[Finding]:
+def findings(settings: Settings) -> Iterator[CheckFinding]:
     """Models, disk, database, ports, peers, settings."""
     yield models(settings)
     yield disk(settings.node)
     yield database(settings.node)
     yield port(settings.node)
     yield from peers(settings.node)
-    yield from (Finding(2, f"settings: {sentence}") for sentence in ignored_settings(settings.node))
+    yield from (CheckFinding(2, f"settings: {sentence}") for sentence in ignored_settings(settings.node))
 
 
-def models(settings: Settings) -> Finding:
+def models(settings: Settings) -> CheckFinding:
     """Every network is loaded once."""
     try:
         packages = read_packages(settings.models)
@@ -52,25 +52,25 @@ def models(settings: Settings) -> Finding:
             networks.get(spec)
     except OsteonError as error:
         hint = "; name their folder with --models" if error.code == "no_packages" else ""
-        return Finding(error.exit_code, f"models: {error}{hint}")
-    return Finding(0, f"models: {', '.join(package.name for package in packages)}")
+        return CheckFinding(error.exit_code, f"models: {error}{hint}")
+    return CheckFinding(0, f"models: {', '.join(package.name for package in packages)}")
 
 
-def disk(node: NodeSettings) -> Finding:
+def disk(node: NodeSettings) -> CheckFinding:
     """Room above the watermark, on the disk that is to be there."""
     try:
         require_usable(node)
         free_mb = free_bytes(node.data) // MEGABYTE
     except OSError as error:
         text = f"disk: expected a folder that can be written at {node.data}, got: {error.strerror}"
-        return Finding(OutputError.exit_code, text)
+        return CheckFinding(OutputError.exit_code, text)
     except DataFolderError as error:
-        return Finding(error.exit_code, f"disk: {error}")
+        return CheckFinding(error.exit_code, f"disk: {error}")
     if free_mb < node.minimum_free_mb:
         text = f"disk: expected {node.minimum_free_mb} MB free, got {free_mb}; C-STORE is answered A700"
-        return Finding(OutputError.exit_code, text)
+        return CheckFinding(OutputError.exit_code, text)
     made = "" if node.data.exists() else f"; {node.data} is made when the node starts"
-    return Finding(0, f"disk: {free_mb} MB free{made}")
+    return CheckFinding(0, f"disk: {free_mb} MB free{made}")
 
 
 def free_bytes(folder: Path) -> int:
@@ -83,20 +83,20 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def database(node: NodeSettings) -> Finding:
+def database(node: NodeSettings) -> CheckFinding:
     """Its tables can be made and read; a file that is not there yet is left to the node."""
     try:
         if not node.database and not database_file(node).exists():
             require_not_lost(node)
-            return Finding(0, "database: SQLite makes its file when the node starts")
+            return CheckFinding(0, "database: SQLite makes its file when the node starts")
         prepare_database(node)
-        connected(node).list_workflows(limit=1)
+        open_connection(node).list_workflows(limit=1)
     except OsteonError as error:
-        return Finding(error.exit_code, f"database: {error}{URL_HINT if node.database else ''}")
-    return Finding(0, f"database: {'PostgreSQL' if node.database else 'SQLite'} answers")
+        return CheckFinding(error.exit_code, f"database: {error}{URL_HINT if node.database else ''}")
+    return CheckFinding(0, f"database: {'PostgreSQL' if node.database else 'SQLite'} answers")
 
 
-def port(node: NodeSettings) -> Finding:
+def port(node: NodeSettings) -> CheckFinding:
     """Whether the node listens already, or could."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -104,28 +104,28 @@ def port(node: NodeSettings) -> Finding:
             probe.bind((node.host, node.port))
         except OSError as error:
             return bound(node, error)
-    return Finding(0, f"port {node.port}: free; the node is not running")
+    return CheckFinding(0, f"port {node.port}: free; the node is not running")
 
 
-def bound(node: NodeSettings, error: OSError) -> Finding:
+def bound(node: NodeSettings, error: OSError) -> CheckFinding:
     """Explains why a port cannot be listened on."""
     if error.errno == errno.EADDRINUSE:
-        return Finding(0, f"port {node.port}: in use, by this node if it is running")
+        return CheckFinding(0, f"port {node.port}: in use, by this node if it is running")
     if error.errno == errno.EACCES:
         text = f"port {node.port}: expected the right to listen on it, got none; set `port` above 1023"
-        return Finding(UsageError.exit_code, text)
+        return CheckFinding(UsageError.exit_code, text)
     text = f"expected `host` to be an address of this machine, got {node.host}: {error.strerror}"
-    return Finding(UsageError.exit_code, f"port {node.port}: {text}")
+    return CheckFinding(UsageError.exit_code, f"port {node.port}: {text}")
 
 
-def peers(node: NodeSettings) -> Iterator[Finding]:
+def peers(node: NodeSettings) -> Iterator[CheckFinding]:
     """C-ECHO, or a word by HTTP, to each destination; who may send."""
     if not node.sources:
         hint = "name one in app.yaml under osteon, node, peers, or with --peer"
-        yield Finding(UsageError.exit_code, f"peers: none may send; {hint}")
+        yield CheckFinding(UsageError.exit_code, f"peers: none may send; {hint}")
     for peer in node.destinations:
         try:
             (stow_destination if peer.stow else destination).echo(peer, node)
-            yield Finding(0, f"peer {peer.name}: answers {'by HTTP' if peer.stow else 'C-ECHO'}")
+            yield CheckFinding(0, f"peer {peer.name}: answers {'by HTTP' if peer.stow else 'C-ECHO'}")
         except OsteonError as error:
-            yield Finding(error.exit_code, f"peer {peer.name}: {error}")
+            yield CheckFinding(error.exit_code, f"peer {peer.name}: {error}")

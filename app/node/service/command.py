@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from app.node.queue.job_names import named_job, short_ids
-from app.printable import counted, printable_json, shown
+from app.printable import counted, printable_json, printable_text
 from app.settings import Settings, read_settings
 from operators.errors import UsageError
 
@@ -55,7 +55,7 @@ def jobs_command(
     settings: Settings, action: str, name: str | None, as_json: bool, accession: bool = False
 ) -> int:
     """Runs an action on all jobs, or on one. Raises UsageError for an unknown or ambiguous `name`."""
-    from app.node.queue.database import connected, prepare_database
+    from app.node.queue.database import open_connection, prepare_database
     from app.node.queue.jobs import job_ids
 
     if action != "list" and name is None:
@@ -64,7 +64,7 @@ def jobs_command(
         raise UsageError(f"expected no id for list; try: osteon jobs show {name}")
     require_node(settings.node)
     prepare_database(settings.node)
-    client = connected(settings.node)
+    client = open_connection(settings.node)
     if name is None:
         show_list(settings, client, as_json, accession)
         return 0
@@ -208,6 +208,6 @@ def check_command(settings: Settings) -> int:
     console, worst = Console(), 0
     for finding in findings(settings):
         mark = "[green]well[/]" if finding.code == 0 else "[red]ill[/] "
-        console.print(f"{mark} {shown(finding.sentence)}", highlight=False, soft_wrap=True)
+        console.print(f"{mark} {printable_text(finding.sentence)}", highlight=False, soft_wrap=True)
         worst = max(worst, finding.code)
     return worst

@@ -13,9 +13,9 @@ from functools import partial
 
 import structlog
 
-from app.node.queue.abandoned import LOOK_S, Orphans, Running
+from app.node.queue.abandoned import LOOK_S, AbandonedWorkflows, Running
 from app.node.queue.job import Json
-from app.node.receive.admission import RejectionTeller, told_seldom
+from app.node.receive.admission import RejectionTeller, log_seldom
 from app.node.receive.reception import Received, Store
 from app.node.segment.time_limit import Deadline, TimeLimited
 from app.node.send.sending_slots import SendingSlots
@@ -48,7 +48,7 @@ def listener_part(settings: Settings, life: Life) -> None:
     inbox = Inbox(node.data, "listener")
     inbox.recover()
     store = Store(inbox, node.minimum_free_mb * MEGABYTE, teller(), received_by(settings))
-    rejected = RejectionTeller(metrics.rejections(), audit_trail(settings), told_seldom())
+    rejected = RejectionTeller(metrics.rejections(), audit_trail(settings), log_seldom())
     make = partial(Listener, node, store, partial(owe_report, node), rejected)
     listener = bound(make, node.host, node.port)
     # socketserver calls it at each turn of the loop that accepts connections
@@ -203,7 +203,7 @@ def queue_loops(
     from app.node.watch.loops import Loop
 
     threading.excepthook = end_with_thread
-    abandoned = Orphans(executor_id, workflows, running, node.data / "signs", node.lost_s)
+    abandoned = AbandonedWorkflows(executor_id, workflows, running, node.data / "signs", node.lost_s)
     queued = QueuedWork(node, workflows, WORKFLOW_VERSION)
     loops = [
         Loop("abandoned-work", lambda: abandoned.look(now_s()), LOOK_S, LOOK_SILENT_S),

@@ -14,7 +14,7 @@ import structlog
 from dbos import DBOSClient
 
 from app.library_messages import error_values
-from app.node.queue.database import connected, prepare_database
+from app.node.queue.database import open_connection, prepare_database
 from app.node.receive.watched_folder import WatchedFolder
 from app.node.segment.time_limit import Deadline, Worker
 from app.node.service.parts import audit_trail, executor_name, listener_part, now_s, sender_part, worker_part
@@ -30,7 +30,7 @@ from app.node.watch.audit import STARTED, STOPPED
 from app.node.watch.heartbeat import StopSignal
 from app.node.watch.logs import configure_logs
 from app.node.watch.loops import Loop
-from app.node.watch.process import Part, PartError
+from app.node.watch.process import PartError, ServicePart
 from app.run.series_job import allow_deep_stack
 from app.settings import Settings
 from operators.errors import OsteonError, OutputError, shortage
@@ -56,14 +56,14 @@ class Node:
         self.stop_signal = StopSignal(self.end_at_once)
         self.turned_s, self.is_ready = now_s(), False
         # Connects when it is used
-        self.client: DBOSClient = connected(self.node, lazy=True)
+        self.client: DBOSClient = open_connection(self.node, lazy=True)
         self.folder: DataFolder | None = None
         self.problem: Problem | None = None
         self.disk = Disk(self.node.data, self.node.minimum_free_mb * MEGABYTE)
-        workers: list[Part] = [self.worker(n) for n in range(self.node.workers)]
+        workers: list[ServicePart] = [self.worker(n) for n in range(self.node.workers)]
         by_role = {
-            "receive": [Part("listener", listener_part, (settings,))],
-            "send": [Part("sender", sender_part, (settings, executor_name("sender")))],
+            "receive": [ServicePart("listener", listener_part, (settings,))],
+            "send": [ServicePart("sender", sender_part, (settings, executor_name("sender")))],
             "segment": workers,
         }
         self.parts = [part for role, parts in by_role.items() if role in self.node.roles for part in parts]
@@ -199,7 +199,7 @@ class Node:
         if dead:
             raise PartError(f"expected the threads of the node to go on, got no sign of {dead}", "defect", 1)
 
-    def look_after(self, part: Part) -> None:
+    def look_after(self, part: ServicePart) -> None:
         """Starts a part again that ended; where there is no room for a process, the next turn tries."""
         try:
             part.look_after(now_s())

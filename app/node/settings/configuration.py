@@ -17,7 +17,7 @@ AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
 Role = Literal["receive", "segment", "send"]
 Urgency = Literal["urgent", "normal", "low"]
 Result = Literal["seg", "sr", "sc", "turntable", "kos", "labelmap", "rtstruct"]
-StandIn = Literal["labelmap", "rtstruct", "sc"]
+FallbackEncoding = Literal["labelmap", "rtstruct", "sc"]
 # A URL that may hold a password, which no message shows
 Secret = Annotated[str, AfterValidator(SecretUrl)]
 
@@ -57,7 +57,7 @@ class Peer(Frozen):
         description="What is sent: seg(mentation), sr (report), sc (pictures), turntable (the bones from all "
         "around), kos (key slices), labelmap, rtstruct",
     )
-    instead: tuple[StandIn, ...] = Field(
+    instead: tuple[FallbackEncoding, ...] = Field(
         ("labelmap", "rtstruct", "sc"), description="What one that refuses the SEG gets: the first it takes"
     )
 
@@ -95,13 +95,13 @@ class Peer(Frozen):
         return self.host or urlsplit(revealed(self.stow)).hostname or ""
 
     @property
-    def stand_ins(self) -> tuple[StandIn, ...]:
+    def fallbacks(self) -> tuple[FallbackEncoding, ...]:
         """Returns the fallback encodings that may replace the SEG, if the peer is to get one."""
         wanted = self.instead if "seg" in self.results else ()
         return tuple(kind for kind in wanted if kind not in self.results)
 
 
-class Rule(Frozen):
+class RoutingRule(Frozen):
     """A rule for studies of a kind; every pattern given must be found (regular expressions)."""
 
     calling_ae: str = Field("", description="AE title that sent the study: itself, or a pattern of all of it")
@@ -138,7 +138,7 @@ class NodeSettings(Frozen):
     )
     database: Secret = Field("", description="URL of PostgreSQL; empty: SQLite in the data folder")
     peers: tuple[Peer, ...] = Field((), description="Who may send, and who receives")
-    rules: tuple[Rule, ...] = Field((), description="The first that fits a study counts")
+    rules: tuple[RoutingRule, ...] = Field((), description="The first that fits a study counts")
     tls: TlsFiles | None = Field(None, description="Certificates; with them the listener speaks TLS only")
     watch: Path | None = Field(None, description="Folder whose DICOM files are taken in like sent ones")
     watch_settled_s: float = Field(5, ge=0, description="A file there is taken when it was the same so long")

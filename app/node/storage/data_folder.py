@@ -96,11 +96,11 @@ class DataFolder:
         try:
             for path, known in self.known.items():
                 if not path.exists() or identity_of(path) != known:
-                    return replaced(path, self.node.data)
+                    return replaced_problem(path, self.node.data)
             for descriptor in self.locks.values():
                 os.utime(descriptor)  # written, so that a disk that takes no more is noticed
         except (FileNotFoundError, NotADirectoryError):
-            return replaced(self.node.data, self.node.data)
+            return replaced_problem(self.node.data, self.node.data)
         except OSError as error:
             sentence = f"expected a data folder that can be written to, got: {error.strerror}"
             return Problem("data_folder_unwritable", sentence, is_final=False)
@@ -116,7 +116,7 @@ class DataFolder:
         folder = self.node.data / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         for path in (folder / name for name in lock_names(self.node.roles, self.holder.machine)):
-            self.locks[path] = held(path, self.holder)
+            self.locks[path] = hold_lock(path, self.holder)
         for other in self._others(folder):
             if self.holder.database != other.database:
                 raise in_use(self.node.data, other, "whose nodes share one database")
@@ -135,7 +135,7 @@ def lock_names(roles: tuple[Role, ...], machine: str) -> list[str]:
     return [role if role == "receive" else f"{role}-{machine}" for role in sorted(set(roles))]
 
 
-def held(path: Path, holder: Holder) -> int:
+def hold_lock(path: Path, holder: Holder) -> int:
     """The lock, with the holder written into it. Raises DataFolderError where another has it, OSError."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -145,7 +145,7 @@ def held(path: Path, holder: Holder) -> int:
             os.close(descriptor)
             role = path.name.partition("-")[0]
             purpose = f"that no other node has the role {role} in"
-            raise in_use(path.parent.parent, written(path), purpose) from None
+            raise in_use(path.parent.parent, read_holder(path), purpose) from None
         if leads_to(path, identity(descriptor)):
             break
         os.close(descriptor)
@@ -156,10 +156,10 @@ def held(path: Path, holder: Holder) -> int:
 
 def holder_of(path: Path) -> Holder | None:
     """The node that holds a lock now; None where nobody does. Raises OSError."""
-    return written(path) if is_locked(path) else None
+    return read_holder(path) if is_locked(path) else None
 
 
-def written(path: Path) -> Holder:
+def read_holder(path: Path) -> Holder:
     """Reads the content of a lock file, which is written just after the lock was taken."""
     with suppress(OSError, ValueError, TypeError):
         return Holder(**json.loads(path.read_text(encoding="utf-8")))
@@ -215,7 +215,7 @@ def unusable(data: Path, error: OSError) -> DataFolderError:
     return DataFolderError(sentence, code="data_folder_unusable")
 
 
-def replaced(path: Path, data: Path) -> Problem:
+def replaced_problem(path: Path, data: Path) -> Problem:
     """Another file or folder, or none, has that name."""
     name = "data folder" if path == data else f"file {path.name} of the data folder"
     sentence = f"expected the {name} that the node started with, it is gone or another one; the node ends"

@@ -45,7 +45,7 @@ TRIES = 8
 REMEMBERED = 10_000
 
 
-class Outcome(Enum):
+class InboxOutcome(Enum):
     """The outcome for an instance that was offered."""
 
     STORED = "stored"
@@ -53,7 +53,7 @@ class Outcome(Enum):
     CONFLICT = "conflict"
 
 
-class Found(Enum):
+class FoundInstance(Enum):
     """The file under a final name after another was offered for it."""
 
     OURS = "ours"
@@ -78,7 +78,7 @@ class Inbox:
         """A name for an instance that is still coming."""
         return self._own_folder() / f"{os.urandom(16).hex()}{PART}"
 
-    def commit(self, part: Path, instance: Instance) -> Outcome:
+    def commit(self, part: Path, instance: Instance) -> InboxOutcome:
         """Takes a whole file over; when this returns, it has its final name and survives a power loss.
 
         Raises OSError where the disk does not take it; then nothing of it stays.
@@ -127,21 +127,21 @@ class Inbox:
                 self.own = self.own or ReceiverFolder(self.incoming, self.receiver)
         return self.own.path
 
-    def _committed(self, pending: PendingFile, instance: Instance) -> Outcome:
+    def _committed(self, pending: PendingFile, instance: Instance) -> InboxOutcome:
         found = self._offer(pending, self.place(instance))
-        if found is not Found.OTHER:
-            return Outcome.STORED if found is Found.OURS else Outcome.DUPLICATE
+        if found is not FoundInstance.OTHER:
+            return InboxOutcome.STORED if found is FoundInstance.OURS else InboxOutcome.DUPLICATE
         # The token's name is free; that of the hash may be another's where the disk has altered a file.
         for version in (content_hash(pending.descriptor)[:16], pending.token):
-            if self._offer(pending, self._conflict(instance, version)) is not Found.OTHER:
-                return Outcome.CONFLICT
+            if self._offer(pending, self._conflict(instance, version)) is not FoundInstance.OTHER:
+                return InboxOutcome.CONFLICT
         raise OSError(errno.EEXIST, "expected a free name among the conflicts")
 
     def _conflict(self, instance: Instance, version: str) -> Place:
         study = instance.study_instance_uid
         return Place(self.conflicts / study, f"{instance.sop_instance_uid}.{version}.dcm", study, CONFLICT)
 
-    def _offer(self, pending: PendingFile, place: Place) -> Found:
+    def _offer(self, pending: PendingFile, place: Place) -> FoundInstance:
         """Says what is durable under a final name: this file, an equal one, or another. Raises OSError.
 
         Begins again where the name was taken back by who had it, or where retention moved its folder away.
@@ -155,7 +155,7 @@ class Inbox:
                 failed = error
         raise failed
 
-    def _offered(self, pending: PendingFile, place: Place) -> Found | None:
+    def _offered(self, pending: PendingFile, place: Place) -> FoundInstance | None:
         """One try; None where the name leads to another file by now."""
         with self._folder(place.folder) as folder:
             pending.lock()
@@ -168,9 +168,9 @@ class Inbox:
             except OSError:
                 pending.take_back(folder, place.name)
                 raise
-            return Found.OURS if leads_to(place.path, pending.identity) else None
+            return FoundInstance.OURS if leads_to(place.path, pending.identity) else None
 
-    def _compared(self, pending: PendingFile, folder: int, place: Place) -> Found | None:
+    def _compared(self, pending: PendingFile, folder: int, place: Place) -> FoundInstance | None:
         """With the file that has the name, made durable by us too: who gave it may have been killed."""
         with settled_file(place.name, folder) as other:
             is_equal = same_content(pending.descriptor, other)
@@ -178,7 +178,7 @@ class Inbox:
                 self._make_durable(other, folder)
             if not leads_to(place.path, identity(other)):
                 return None
-            return Found.EQUAL if is_equal else Found.OTHER
+            return FoundInstance.EQUAL if is_equal else FoundInstance.OTHER
 
     @contextmanager
     def _folder(self, path: Path) -> Iterator[int]:

@@ -25,11 +25,11 @@ class ReceiverFolder:
     """A new folder, which ends with its object or its process. Raises OSError where `incoming` is gone."""
 
     def __init__(self, incoming: Path, receiver: str) -> None:
-        self.path, self.descriptor = claimed(incoming, receiver)
+        self.path, self.descriptor = claim_folder(incoming, receiver)
         weakref.finalize(self, os.close, self.descriptor)
 
 
-def claimed(incoming: Path, receiver: str) -> tuple[Path, int]:
+def claim_folder(incoming: Path, receiver: str) -> tuple[Path, int]:
     """A folder that nobody else has, and its lock.
 
     Whoever recovers may take the lock file of a receiver that has no folder yet for one that is left over.

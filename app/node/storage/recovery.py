@@ -60,7 +60,7 @@ def settle(pending: Path, root: Path) -> None:
     """Makes its final name durable, or takes it back where the file did not become whole. Raises OSError."""
     study, series, name, size = final_of(pending.name)
     parent = root / "conflicts" / study if series == CONFLICT else root / "inbox" / study / series
-    with suppress(FileNotFoundError), opened(parent) as folder:
+    with suppress(FileNotFoundError), open_unsettled(parent) as folder:
         status = pending.stat()
         if not leads_to(name, (status.st_dev, status.st_ino), folder):
             return
@@ -73,7 +73,7 @@ def settle(pending: Path, root: Path) -> None:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[int]:
+def open_unsettled(folder: Path) -> Iterator[int]:
     """A folder's descriptor: it stays the same folder when another gets its name. Raises OSError."""
     descriptor = os.open(folder, FOLDER)
     try:

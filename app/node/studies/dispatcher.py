@@ -10,14 +10,14 @@ from pathlib import Path
 import structlog
 from dbos import DBOSClient
 
-from app.node.queue.completeness import Content, Patience, Waiting, is_complete, rule_for, seen
+from app.node.queue.completeness import Content, Patience, Waiting, count_seen, is_complete, rule_for
 from app.node.queue.database import STUDIES, WORKFLOW_VERSION
 from app.node.queue.job import JobFolder, StudyJob, job_folder, priority, take_in
 from app.node.queue.jobs import MOVED, UNDER_WAY, JobState
 from app.node.queue.study_attempts import StudyAttempts
 from app.node.queue.workflow import SEGMENT
 from app.node.send.notices import Notice, announce
-from app.node.settings.configuration import NodeSettings, Rule
+from app.node.settings.configuration import NodeSettings, RoutingRule
 from app.node.storage.recovery import unsettled
 from app.node.storage.study_lock import moving_files
 from app.node.studies.removal import recover
@@ -77,7 +77,7 @@ class Dispatcher:
             # That nothing more came was waited for already
             self.waiting[study] = Waiting(now_s, now_s - self.patience.quiet_s, fingerprint)
         self.corrections.corrected.discard(study)
-        self.waiting[study] = waiting = seen(self.waiting.get(study), fingerprint, now_s)
+        self.waiting[study] = waiting = count_seen(self.waiting.get(study), fingerprint, now_s)
         rule = rule_for(self.settings.rules, content.series, content.series[0].source_ae)
         if not is_complete(waiting, content, rule, self.patience, now_s):
             return False
@@ -98,7 +98,7 @@ class Dispatcher:
         self.queued[study].discard(fingerprint)
         return False
 
-    def _queue(self, study: str, content: Content, rule: Rule) -> bool:
+    def _queue(self, study: str, content: Content, rule: RoutingRule) -> bool:
         """False where nothing came that a segmentation could be made of, or it has a job."""
         earlier, now = self._earlier(study), self.now()
         job_id = f"{study}-{content.fingerprint}"

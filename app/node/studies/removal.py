@@ -114,13 +114,13 @@ def recover_all(data: Path, client: DBOSClient, trail: AuditTrail) -> None:
     """For who has the lock already. A study that cannot be seen to holds up no other."""
     paths = sorted(path for path in (data / TRASH).iterdir() if path.name != LOCK)
     for path in (path for path in paths if path.suffix == DECIDED):
-        guarded(path.stem, partial(carry_out_decided, data, client, path, trail))
+        guard_removal(path.stem, partial(carry_out_decided, data, client, path, trail))
     for path in (path for path in paths if path.is_dir()):
         if not path.with_name(f"{path.name}{DECIDED}").exists():
-            guarded(path.name, partial(bring_back, data, path.name))
+            guard_removal(path.name, partial(bring_back, data, path.name))
 
 
-def guarded(study: str, step: Callable[[], None]) -> None:
+def guard_removal(study: str, step: Callable[[], None]) -> None:
     """The next look tries again what the disk does not let be done now."""
     try:
         step()
@@ -186,14 +186,14 @@ def bring_back(data: Path, study: str) -> None:
     trash = data / TRASH / study
     for name in MOVED:
         if (trash / name).is_dir():
-            put_back(trash / name, data / name / study, data / CONFLICTS / study)
+            restore_folder(trash / name, data / name / study, data / CONFLICTS / study)
     if any(trash.iterdir()):  # as earlier versions of Osteon left it
-        put_back(trash, data / "inbox" / study, data / CONFLICTS / study)
+        restore_folder(trash, data / "inbox" / study, data / CONFLICTS / study)
     else:
         trash.rmdir()
 
 
-def put_back(trash: Path, folder: Path, conflicts: Path) -> None:
+def restore_folder(trash: Path, folder: Path, conflicts: Path) -> None:
     """Also into a folder that a new instance has made meanwhile."""
     with suppress(OSError):  # fails where something is there
         trash.rename(folder)

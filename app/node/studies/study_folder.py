@@ -111,7 +111,7 @@ def read_series(study: Path, name: str, before: SeriesFolder | None) -> SeriesFo
     for path in (path for path in paths if path not in read):
         if instance is not None and is_segmentable(instance.sop_class_uid):
             break
-        instance = better(instance, described(study.name, name, study / path))
+        instance = better(instance, describe_study(study.name, name, study / path))
         read.add(path)
     return None if instance is None else SeriesFolder(paths, instance, frozenset(read))
 
@@ -133,7 +133,7 @@ def new_images(study: Path, content: Content, inputs: Sequence[Path]) -> list[st
 def kind_of(study: Path, name: str) -> str:
     """SOP class of an instance; '' where it has become unreadable."""
     series, _, file = name.partition("/")
-    return described(study.name, series, study / name).sop_class_uid if file else ""
+    return describe_study(study.name, series, study / name).sop_class_uid if file else ""
 
 
 def names_below(folder: Path) -> list[str]:
@@ -147,7 +147,7 @@ def stamp(folders: tuple[Path, ...]) -> Stamp:
     return tuple([folder.stat().st_mtime_ns for folder in folders])
 
 
-def described(study: str, series: str, path: Path) -> Instance:
+def describe_study(study: str, series: str, path: Path) -> Instance:
     """Describes the series of an instance; by UIDs alone where it has become unreadable."""
     try:
         return read_instance(path)

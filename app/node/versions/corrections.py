@@ -17,8 +17,8 @@ from itertools import count
 import structlog
 from dbos import DBOSClient
 
-from app.node.queue.completeness import Content, Patience, Waiting, seen
-from app.node.queue.decisions import Conflict, Row, close, open_conflict, rows
+from app.node.queue.completeness import Content, Patience, Waiting, count_seen
+from app.node.queue.decisions import Conflict, DecisionRow, close, open_conflict, rows
 from app.node.queue.jobs import JobState
 from app.node.queue.study_attempts import StudyAttempts
 from app.node.send.notices import Notice, announce
@@ -33,14 +33,21 @@ from app.node.versions.instance_versions import (
     conflicting,
     count_corrections,
     finish,
-    put_in,
-    replaced,
+    replace_instance,
     set_aside,
+    store_version,
     studies_in_conflict,
     swap_of,
     unfinished,
 )
-from app.node.versions.version_judgement import UNREADABLE, Candidate, Kind, Verdict, examine, verdict
+from app.node.versions.version_judgement import (
+    UNREADABLE,
+    Verdict,
+    VersionCandidate,
+    VersionKind,
+    examine,
+    verdict,
+)
 from app.node.watch.audit import CORRECTED, AuditTrail
 from operators.dicom.elements.instance_identity import read_instance
 from operators.dicom.pixels.version_differences import Belonging, belonging, difference
@@ -104,7 +111,7 @@ class Corrections:
             return True  # the inbox could not be read at this look
         content = contents.get(study, Content((), ()))
         known = fingerprint_of(versions, count_corrections(self.data, study))
-        self.waiting[study] = waiting = seen(self.waiting.get(study), known, now_s)
+        self.waiting[study] = waiting = count_seen(self.waiting.get(study), known, now_s)
         forced = now_s - waiting.first_s >= self.patience.forced_s
         if not forced and now_s - waiting.last_s < self.patience.quiet_s:
             return True
@@ -119,19 +126,19 @@ class Corrections:
 
     def _judge(self, study: str, versions: Sequence[Version], content: Content) -> None:
         images = frozenset(content.images)
-        former = frozenset(version.name for version in replaced(self.data, study))
-        found = defaultdict[Kind, list[Candidate]](list)
+        former = frozenset(version.name for version in replace_instance(self.data, study))
+        found = defaultdict[VersionKind, list[VersionCandidate]](list)
         for version in versions:
             each = examine(self.data, study, version, images, former)
             found[each.kind].append(each)
-        for stray in found[Kind.STRAY]:
-            put_in(self.data, study, stray.path, stray.version)
-        if without := [each.version for each in found[Kind.NO_MATTER]]:
+        for stray in found[VersionKind.STRAY]:
+            store_version(self.data, study, stray.path, stray.version)
+        if without := [each.version for each in found[VersionKind.NO_MATTER]]:
             log.info("versions_set_aside", study_instance_uid=study, instances=len(without))
             set_aside(self.data, study, without)
-        verdicts = self._verdicts(study, found[Kind.CANDIDATE], content)
-        if found[Kind.UNREADABLE]:
-            verdicts.append((found[Kind.UNREADABLE], UNREADABLE))
+        verdicts = self._verdicts(study, found[VersionKind.CANDIDATE], content)
+        if found[VersionKind.UNREADABLE]:
+            verdicts.append((found[VersionKind.UNREADABLE], UNREADABLE))
         for group, reason in verdicts:
             if reason is None:
                 self._correct(study, group)
@@ -140,10 +147,10 @@ class Corrections:
         self._open(study, [conflict_of(study, group, why, names) for group, why in left])
 
     def _verdicts(
-        self, study: str, candidates: Sequence[Candidate], content: Content
-    ) -> list[tuple[list[Candidate], Verdict | None]]:
+        self, study: str, candidates: Sequence[VersionCandidate], content: Content
+    ) -> list[tuple[list[VersionCandidate], Verdict | None]]:
         """By whose the versions are: why a person must decide, None for a correction."""
-        groups = defaultdict[str, list[Candidate]](list)
+        groups = defaultdict[str, list[VersionCandidate]](list)
         for each in candidates:
             groups[each.belonging.examination].append(each)
 
@@ -153,7 +160,7 @@ class Corrections:
         several = len(groups) > 1
         return [(group, verdict(group, several, content, read)) for group in groups.values()]
 
-    def _correct(self, study: str, group: Sequence[Candidate]) -> None:
+    def _correct(self, study: str, group: Sequence[VersionCandidate]) -> None:
         keywords = tuple(dict.fromkeys(word for each in group for word in each.keywords))
         swaps = tuple(swap_of(self.data, study, each.path, each.version) for each in group)
         carry_out(self.data, Correction(study, keywords, swaps), self._tell)
@@ -182,7 +189,7 @@ class Corrections:
                 close(self.client, row.conflict_id, "superseded")
                 self.open.discard(row.conflict_id)
 
-    def _named(self, conflict: Conflict, known: Mapping[str, Row]) -> Conflict:
+    def _named(self, conflict: Conflict, known: Mapping[str, DecisionRow]) -> Conflict:
         """The row of the same versions that is open or was dismissed, else a new one."""
         corrections = count_corrections(self.data, conflict.study)
         for number in count(corrections << 16):
@@ -208,7 +215,7 @@ class Corrections:
         for row in rows(self.client, only_open=True):
             self.attempts.attempt(row.study, partial(self._carry_out_decision, row), now_s)
 
-    def _carry_out_decision(self, row: Row) -> bool:
+    def _carry_out_decision(self, row: DecisionRow) -> bool:
         """Where there is one, or where the versions are gone."""
         with moving_files(self.data):
             if row.decision == "accept":
@@ -222,7 +229,7 @@ class Corrections:
             log.info("decided", job=row.conflict_id, decision=row.decision)
         return True
 
-    def _accept(self, row: Row) -> None:
+    def _accept(self, row: DecisionRow) -> None:
         """The latest version of each instance is used; what else there was when it was asked is set aside.
 
         What came after the question was put is none of it, and is judged by itself.
@@ -246,7 +253,7 @@ class Corrections:
         else:
             set_aside(self.data, row.study, unwanted)
 
-    def _asked_about(self, row: Row) -> frozenset[str]:
+    def _asked_about(self, row: DecisionRow) -> frozenset[str]:
         """Versions that a person knew of who decided."""
         if row.others is not None:
             return frozenset((*row.versions, *row.others))
@@ -273,7 +280,9 @@ class Corrections:
         return tuple(found)
 
 
-def conflict_of(study: str, group: Sequence[Candidate], why: Verdict, names: frozenset[str]) -> Conflict:
+def conflict_of(
+    study: str, group: Sequence[VersionCandidate], why: Verdict, names: frozenset[str]
+) -> Conflict:
     """Without its name; `names` are of all versions of which the study is judged."""
     versions = tuple(each.version.name for each in group)
     return Conflict("", study, versions, *why, tuple(sorted(names.difference(versions))))

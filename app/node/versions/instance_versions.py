@@ -68,7 +68,7 @@ def conflicting(data: Path, study: str) -> list[Version]:
     return versions_in(data / CONFLICTS / study)
 
 
-def replaced(data: Path, study: str) -> list[Version]:
+def replace_instance(data: Path, study: str) -> list[Version]:
     """Returns the versions that are no longer in use, or never were."""
     return versions_in(data / REPLACED / study)
 
@@ -181,7 +181,7 @@ def set_aside(data: Path, study: str, versions: Iterable[Version]) -> None:
     remove_empty(data / CONFLICTS / study)
 
 
-def put_in(data: Path, study: str, path: str, version: Version) -> None:
+def store_version(data: Path, study: str, path: str, version: Version) -> None:
     """A version whose instance has gone meanwhile is the instance now. Raises OSError."""
     final = data / "inbox" / study / path
     final.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ UNREADABLE = (
 NOTHING, NOBODYS = Difference((), ()), Belonging("", "", "", "", "")
 
 
-class Kind(Enum):
+class VersionKind(Enum):
     """The kinds of version that need an action.
 
     The instance of a stray is gone: it was removed with its study while the version came.
@@ -37,14 +37,14 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Candidate:
+class VersionCandidate:
     """A version, the instance below its study that it is of, whose it is, and what is different.
 
     `is_former`: it was in use before, or a person did not want it.
     """
 
     version: Version
-    kind: Kind
+    kind: VersionKind
     path: str = ""
     belonging: Belonging = NOBODYS
     difference: Difference = NOTHING
@@ -58,7 +58,7 @@ class Candidate:
 
 def examine(
     data: Path, study: str, version: Version, images: frozenset[str], former: frozenset[str]
-) -> Candidate:
+) -> VersionCandidate:
     """Compares a version with the instance in use, where that is one of `images`. Raises OSError."""
     file = data / CONFLICTS / study / version.name
     try:
@@ -66,16 +66,16 @@ def examine(
         path = f"{instance.series_instance_uid}/{version.sop_instance_uid}.dcm"
         current = data / "inbox" / study / path
         if not current.exists():
-            return Candidate(version, Kind.STRAY, path)
+            return VersionCandidate(version, VersionKind.STRAY, path)
         found = difference(current, file) if path in images else NOTHING
-        kind = Kind.CANDIDATE if found.image or found.description else Kind.NO_MATTER
-        return Candidate(version, kind, path, belonging(file), found, version.name in former)
+        kind = VersionKind.CANDIDATE if found.image or found.description else VersionKind.NO_MATTER
+        return VersionCandidate(version, kind, path, belonging(file), found, version.name in former)
     except UnreadableError:
-        return Candidate(version, Kind.UNREADABLE)
+        return VersionCandidate(version, VersionKind.UNREADABLE)
 
 
 def verdict(
-    group: Sequence[Candidate], several: bool, content: Content, read: Callable[[str], Belonging]
+    group: Sequence[VersionCandidate], several: bool, content: Content, read: Callable[[str], Belonging]
 ) -> Verdict | None:
     """Code and sentence of why a person must decide; None for a correction."""
     words = ", ".join(dict.fromkeys(word for each in group for word in each.keywords))
@@ -97,7 +97,7 @@ def verdict(
 
 
 def is_complete_correction(
-    group: Sequence[Candidate], content: Content, read: Callable[[str], Belonging]
+    group: Sequence[VersionCandidate], content: Content, read: Callable[[str], Belonging]
 ) -> bool:
     """Whether all images of the series that are touched then belong together, and all to one patient."""
     swapped = {each.path for each in group}

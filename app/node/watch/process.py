@@ -44,7 +44,7 @@ class PartError(OsteonError):
 
 
 @dataclass
-class Part:
+class ServicePart:
     """A child process that is started again whenever it ends."""
 
     name: str
@@ -151,11 +151,11 @@ def run_part(
     try:
         target(*arguments, Life(ready, heartbeat, stop))
     except Exception as error:
-        os._exit(failed(error, reason))
+        os._exit(report_failure(error, reason))
     os._exit(0)
 
 
-def failed(error: Exception, reason: Any) -> int:
+def report_failure(error: Exception, reason: Any) -> int:
     """The exit code; says why in the log, and to the node in `reason`."""
     known = as_osteon_error(error)
     log.error("part_failed", **({"sentence": str(known)} if known else {}), **error_values(error))

@@ -12,7 +12,7 @@ from benchmarks.panel import PANEL
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan as scan_folder
 from operators.geometry.regridding import onto_grid
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 
 PATIENTS = ("001", "002", "003")
 BODY_SEED = "7"
@@ -37,7 +37,7 @@ def truth_file(work: Path, patient: str) -> Path:
     return work / patient / "truth.nii.gz"
 
 
-def series_volume(folder: Path) -> Volume:
+def series_volume(folder: Path) -> CtVolume:
     """The only series of a folder, as the chain reads it."""
     (series,) = scan_folder(folder).series
     return read_volume(series)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from app.evaluation.comparison import aligned, evaluate
+from app.evaluation.comparison import align_labels, evaluate
 from app.evaluation.evaluation_picture import write_worst_slice
 from benchmarks.accuracy.cases.panel import Case
 from benchmarks.accuracy.cases.scan import Scan
@@ -19,7 +19,7 @@ from benchmarks.accuracy.cases.sides import wrong_side_shares
 from benchmarks.accuracy.rows import Row, picture_name
 from operators.bones.find import FINDERS
 from operators.errors import UnsuitableError
-from operators.geometry.volume import LabelMap, Volume
+from operators.geometry.volume import CtVolume, LabelMap
 from operators.networks.registry import Networks
 from operators.packages.packages import CoarseToFinePackage
 from operators.pipelines import coarse_to_fine as pipeline
@@ -54,13 +54,13 @@ def run_case(case: Case, package: CoarseToFinePackage, networks: Networks, pictu
     return row | judged(case, scan, found, package, pictures)
 
 
-def whole_chain(volume: Volume, package: CoarseToFinePackage, networks: Networks) -> Found:
+def whole_chain(volume: CtVolume, package: CoarseToFinePackage, networks: Networks) -> Found:
     """Segments a volume as `osteon run` does."""
     segmentation = pipeline.segment(volume, package, networks, quiet)
     return Found(segmentation.label_map, segments=segmentation.segments)
 
 
-def outlines_only(volume: Volume, package: CoarseToFinePackage, networks: Networks) -> Found:
+def outlines_only(volume: CtVolume, package: CoarseToFinePackage, networks: Networks) -> Found:
     """Without the fracture network: each bone is left whole."""
     anatomy = pipeline.segment_anatomy(pipeline.resample(volume, package), networks, quiet)
     labels = np.zeros(volume.grid.shape, np.uint8)
@@ -72,7 +72,7 @@ def outlines_only(volume: Volume, package: CoarseToFinePackage, networks: Networ
 def judged(case: Case, scan: Scan, found: Found, package: CoarseToFinePackage, pictures: Path) -> Row:
     """The figures of the case; where nothing was found, those of an empty answer."""
     nothing = LabelMap(np.zeros(scan.grid.shape, np.uint8), scan.grid)
-    prediction, _ = aligned(found.labels or nothing, scan.truth)
+    prediction, _ = align_labels(found.labels or nothing, scan.truth)
     figures = evaluate(prediction, scan.truth, package.labels).figures
     picture = picture_name((case.group, case.name, case.networks))
     write_worst_slice(prediction, scan.truth, figures, pictures / picture)
@@ -94,7 +94,7 @@ def rounded(value: Any) -> Any:
     return round(float(value), 4) if isinstance(value, float) else value
 
 
-def surest(volume: Volume, package: CoarseToFinePackage, networks: Networks) -> Row:
+def surest(volume: CtVolume, package: CoarseToFinePackage, networks: Networks) -> Row:
     """How sure the coarse network is of what it takes for the package's bones.
 
     `mean` is what the package compares with its least probability, `peak` that of the surest voxel.

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.geometry.volume import Box, Grid, LabelMap, Volume
+from operators.geometry.volume import Box, CtVolume, Grid, LabelMap
 
 
 @dataclass(frozen=True, eq=False)
 class Scan:
     """A CT, and on the same grid what a perfect reader finds in it."""
 
-    ct: Volume
+    ct: CtVolume
     truth: LabelMap
 
     @property
@@ -25,7 +25,7 @@ class Scan:
 
 def scan_of(hu: NDArray[np.int16], labels: NDArray[np.uint8], grid: Grid) -> Scan:
     """Both arrays on one grid."""
-    return Scan(Volume(hu, grid), LabelMap(labels, grid))
+    return Scan(CtVolume(hu, grid), LabelMap(labels, grid))
 
 
 def cropped(scan: Scan, box: Box) -> Scan:

@@ -11,8 +11,8 @@ from pydicom.dataset import Dataset
 from operators.dicom.elements.atomic_file import write_whole
 from operators.dicom.headers.series import Frame, Series
 from operators.dicom.provenance.coded_concepts import concept
-from operators.dicom.provenance.identity import REQUIRED_PERHAPS_EMPTY, copy_identity, decoded
-from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Making, equipment, mark
+from operators.dicom.provenance.identity import REQUIRED_PERHAPS_EMPTY, copy_identity, decode_texts
+from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark
 from operators.dicom.provenance.source_references import nearest
 from operators.dicom.sr.report_writer import observer_device
 from operators.packages.structures import Code
@@ -22,20 +22,22 @@ SERIES_NUMBER = 9900  # behind the pictures'
 OF_INTEREST = Code("113000", "DCM", "Of Interest")  # PS3.16 CID 7010
 
 
-def write_key_objects(pictures: tuple[FracturePicture, ...], making: Making, path: Path) -> None:
+def write_key_objects(pictures: tuple[FracturePicture, ...], provenance: Provenance, path: Path) -> None:
     """Writes a Key Object Selection Document (PS3.3 A.35.4) of the slices of `pictures`; none, no file.
 
     Raises OutputError.
     """
     path.unlink(missing_ok=True)
     if pictures:
-        dataset = make_key_objects(pictures, making)
+        dataset = make_key_objects(pictures, provenance)
         write_whole(path, partial(dataset.save_as, enforce_file_format=True))
 
 
-def make_key_objects(pictures: tuple[FracturePicture, ...], making: Making) -> KeyObjectSelectionDocument:
+def make_key_objects(
+    pictures: tuple[FracturePicture, ...], provenance: Provenance
+) -> KeyObjectSelectionDocument:
     """The document, not yet written; the same input gives the same UIDs."""
-    series, header = making.series, decoded(making.series.header)
+    series, header = provenance.series, decode_texts(provenance.series.header)
     frames = list(dict.fromkeys(nearest(series, picture.k) for picture in pictures))
     shown = "; ".join(picture.title for picture in pictures)
     # An instance is named once, and its frames in the reference
@@ -43,24 +45,24 @@ def make_key_objects(pictures: tuple[FracturePicture, ...], making: Making) -> K
     content = KeyObjectSelection(
         document_title=concept(OF_INTEREST),
         referenced_objects=list(named.values()),
-        observer_device_context=observer_device(making),
+        observer_device_context=observer_device(provenance),
         description=f"{shown}. {NOT_FOR_DIAGNOSIS}.",
     )
     name_frames(content[0], frames)
     dataset = KeyObjectSelectionDocument(
         evidence=list(named.values()),
         content=content,
-        series_instance_uid=making.uid("key object series"),
-        series_number=making.series_number(SERIES_NUMBER),
-        series_description=making.description("key slices"),
-        sop_instance_uid=making.uid("key objects"),
+        series_instance_uid=provenance.uid("key object series"),
+        series_number=provenance.series_number(SERIES_NUMBER),
+        series_description=provenance.description("key slices"),
+        sop_instance_uid=provenance.uid("key objects"),
         instance_number=1,
         specific_character_set="ISO_IR 192",
-        **equipment(making),
+        **equipment(provenance),
     )
     copy_identity(header, dataset)
-    mark(dataset, making)
-    day, hour = making.day_and_hour
+    mark(dataset, provenance)
+    day, hour = provenance.day_and_hour
     dataset.ContentDate = dataset.SeriesDate = day
     dataset.ContentTime = dataset.SeriesTime = hour
     return dataset

@@ -12,8 +12,8 @@ from pydicom import dcmread
 from operators.dicom.elements.atomic_file import write_whole
 from operators.dicom.headers.headers import READ_ERRORS
 from operators.dicom.headers.series import Series
-from operators.dicom.provenance.identity import copy_identity, decoded
-from operators.dicom.provenance.provenance import MANUFACTURER, NOT_FOR_DIAGNOSIS, Making, equipment, mark
+from operators.dicom.provenance.identity import copy_identity, decode_texts
+from operators.dicom.provenance.provenance import MANUFACTURER, NOT_FOR_DIAGNOSIS, Provenance, equipment, mark
 from operators.dicom.provenance.result_check import ResultName, checked, unlike
 from operators.dicom.provenance.source_references import nearest, reference
 from operators.errors import UnsuitableError
@@ -24,7 +24,7 @@ from operators.render.turntable import DIRECTIONS, View, letters, right_of
 
 
 @dataclass(frozen=True)
-class Kind:
+class CaptureKind:
     """A series of pictures: its name in UIDs, its number, and its description for people."""
 
     name: str
@@ -33,18 +33,20 @@ class Kind:
 
 
 # Behind the report's
-PICTURES = Kind("picture", 9700, "pictures")
-TURNTABLE = Kind("turntable", 9800, "from all around")
+PICTURES = CaptureKind("picture", 9700, "pictures")
+TURNTABLE = CaptureKind("turntable", 9800, "from all around")
 
 
-def write_pictures(pictures: tuple[FracturePicture, ...], making: Making, folder: Path) -> list[Path]:
+def write_pictures(pictures: tuple[FracturePicture, ...], provenance: Provenance, folder: Path) -> list[Path]:
     """One Secondary Capture Image (PS3.3 A.8.1) for each, alone in `folder`; raises OutputError."""
-    return write_alone([make_picture(picture, making, n) for n, picture in enumerate(pictures, 1)], folder)
+    return write_alone(
+        [make_picture(picture, provenance, n) for n, picture in enumerate(pictures, 1)], folder
+    )
 
 
-def write_turntable(views: tuple[View, ...], making: Making, folder: Path) -> list[Path]:
+def write_turntable(views: tuple[View, ...], provenance: Provenance, folder: Path) -> list[Path]:
     """Writes one Secondary Capture Image for each view from all around, alone in `folder`."""
-    return write_alone([make_view(view, making, number) for number, view in enumerate(views, 1)], folder)
+    return write_alone([make_view(view, provenance, number) for number, view in enumerate(views, 1)], folder)
 
 
 def write_alone(made: list[SCImage], folder: Path) -> list[Path]:
@@ -57,49 +59,49 @@ def write_alone(made: list[SCImage], folder: Path) -> list[Path]:
     ]
 
 
-def make_view(view: View, making: Making, number: int) -> SCImage:
+def make_view(view: View, provenance: Provenance, number: int) -> SCImage:
     """A view, not yet written; its rows run to the right of whoever looks, its columns down."""
     orientation = letters(right_of(view.degrees)), "F"
-    dataset = secondary_capture(view.rgb, making, TURNTABLE, number, orientation)
+    dataset = secondary_capture(view.rgb, provenance, TURNTABLE, number, orientation)
     where = f"Surfaces from {view.degrees} degrees, from the front towards the left"
     dataset.ImageComments = f"{where}. {NOT_FOR_DIAGNOSIS}."
     return dataset
 
 
-def make_picture(picture: FracturePicture, making: Making, number: int) -> SCImage:
+def make_picture(picture: FracturePicture, provenance: Provenance, number: int) -> SCImage:
     """A picture, not yet written; the same input gives the same UIDs."""
-    orientation = patient_orientation(grid_of(making.series))
-    dataset = secondary_capture(picture.rgb, making, PICTURES, number, orientation)
+    orientation = patient_orientation(grid_of(provenance.series))
+    dataset = secondary_capture(picture.rgb, provenance, PICTURES, number, orientation)
     dataset.ImageComments = f"{picture.title}. {NOT_FOR_DIAGNOSIS}."
-    dataset.SourceImageSequence = [reference(nearest(making.series, picture.k), making.series)]
+    dataset.SourceImageSequence = [reference(nearest(provenance.series, picture.k), provenance.series)]
     return dataset
 
 
 def secondary_capture(
-    rgb: Picture, making: Making, kind: Kind, number: int, orientation: tuple[str, str]
+    rgb: Picture, provenance: Provenance, kind: CaptureKind, number: int, orientation: tuple[str, str]
 ) -> SCImage:
     """RGB (rows, columns, 3) as an image of a series of that kind; rows and columns run to `orientation`."""
-    own = {key: value for key, value in equipment(making).items() if key != "manufacturer"}
+    own = {key: value for key, value in equipment(provenance).items() if key != "manufacturer"}
     dataset = SCImage(
         pixel_array=rgb,
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
         patient_orientation=(orientation[0][0], orientation[1][0]),
-        study_instance_uid=making.series.study_instance_uid,
-        series_instance_uid=making.uid(f"{kind.name} series"),
-        series_number=making.series_number(kind.series_number),
-        series_description=making.description(kind.description),
-        sop_instance_uid=making.uid(kind.name, str(number)),
+        study_instance_uid=provenance.series.study_instance_uid,
+        series_instance_uid=provenance.uid(f"{kind.name} series"),
+        series_number=provenance.series_number(kind.series_number),
+        series_description=provenance.description(kind.description),
+        sop_instance_uid=provenance.uid(kind.name, str(number)),
         instance_number=number,
         manufacturer=MANUFACTURER,
         specific_character_set="ISO_IR 192",
         **own,
     )
     dataset.PatientOrientation = list(orientation)  # highdicom takes one letter for each
-    copy_identity(decoded(making.series.header), dataset)
-    mark(dataset, making)
-    day, hour = making.day_and_hour
+    copy_identity(decode_texts(provenance.series.header), dataset)
+    mark(dataset, provenance)
+    day, hour = provenance.day_and_hour
     dataset.DateOfSecondaryCapture = dataset.ContentDate = dataset.SeriesDate = day
     dataset.TimeOfSecondaryCapture = dataset.ContentTime = dataset.SeriesTime = hour
     if "Laterality" not in dataset:

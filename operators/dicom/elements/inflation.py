@@ -76,7 +76,7 @@ class InflatedStream:
 
 
 @contextmanager
-def inflated(path: Path) -> Iterator[InflatedStream]:
+def open_inflated(path: Path) -> Iterator[InflatedStream]:
     """The data set of a deflated file. Raises UnreadableError for a file meta group that is none."""
     with path.open("rb") as file:
         file.seek(find_meta_group(file_reader(file.fileno())).end)
@@ -116,9 +116,9 @@ def _walked(content: bytes, at: int, whole: bool) -> tuple[int, bool]:
     return (len(content), True) if whole else (at, False)
 
 
-def inflated_span(path: Path, span: Span) -> bytes:
+def read_inflated_span(path: Path, span: Span) -> bytes:
     """Some bytes of a deflated data set; fewer where it ends before."""
-    with inflated(path) as stream:
+    with open_inflated(path) as stream:
         if not stream.reaches(span.offset):
             return b""
         return b"".join(stream.parts(span.offset + span.length))

@@ -53,7 +53,7 @@ def is_value(vr: str, value: str) -> bool:
     return _is_valid(vr, value) if rule is None else rule(value)
 
 
-def rewritten(vr: str, value: str) -> str | None:
+def rewrite_value(vr: str, value: str) -> str | None:
     """Returns the value in DICOM's form; None where its meaning is not certain."""
     rule = _REWRITE.get(vr)
     return rule(value.strip()) if rule else None

@@ -38,7 +38,7 @@ from operators.dicom.elements.inflation import (
     MAXIMUM_INFLATED_BYTES,
     PIXEL_HEAD_BYTES,
     header_bytes,
-    inflated,
+    open_inflated,
 )
 from operators.dicom.elements.meta_group import SYNTAX, MetaGroup, find_meta_group
 from operators.dicom.elements.pixel_element import PIXEL_TAGS, PixelElement, locate
@@ -172,7 +172,7 @@ def _size(file: BinaryIO) -> int:
 def _read_deflated(source: BinaryIO, path: Path) -> Header | None:
     """The header is inflated alone, and the pixels as far as rows, columns and frames go, but not kept."""
     read_at = file_reader(source.fileno())
-    with inflated(path) as stream:
+    with open_inflated(path) as stream:
         head = header_bytes(stream)
         file = io.BytesIO(head)
         dataset = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_at_pixels)

@@ -35,7 +35,7 @@ class SeriesKey:
 
 
 @dataclass(frozen=True)
-class Origin:
+class PlaneOrigin:
     """Whence a plane comes; `name` is its file, relative to the folder that was read."""
 
     path: Path
@@ -52,7 +52,7 @@ class Plane:
     `spacing_mm` is between rows, then between columns, as in PixelSpacing; `note` is that of its header.
     """
 
-    origin: Origin
+    origin: PlaneOrigin
     frame_of_reference_uid: str
     position: Vector | None
     orientation: Vector | None
@@ -111,11 +111,13 @@ def planes_of(header: Header, key: SeriesKey, path: Path, name: str) -> list[Pla
         own = macros(groups[n]) if groups else []
         number = n + 1 if groups or count > 1 else None
         sources = (*own, *shared, header.dataset)
-        planes.append(_plane(sources, Origin(path, name, key, sop_instance_uid, number), header, spans, n))
+        planes.append(
+            _plane(sources, PlaneOrigin(path, name, key, sop_instance_uid, number), header, spans, n)
+        )
     return planes
 
 
-def _plane(sources: Sources, origin: Origin, header: Header, spans: FrameSpans, n: int) -> Plane:
+def _plane(sources: Sources, origin: PlaneOrigin, header: Header, spans: FrameSpans, n: int) -> Plane:
     return Plane(
         origin=origin,
         frame_of_reference_uid=attributes.uid(sources, "FrameOfReferenceUID"),

@@ -18,7 +18,7 @@ from operators.geometry.value_notes import (
     WINDOWED,
     Note,
 )
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 from operators.intensities.hounsfield_check import Finding, Kind, check_values
 from operators.intensities.tissue_peaks import HIGHEST, Histogram, histogram
 
@@ -52,14 +52,14 @@ def is_checked(series: Series) -> bool:
     return series.modality == CT
 
 
-def read_checked(series: Series, read: Callable[[Series], Volume]) -> Volume:
+def read_checked(series: Series, read: Callable[[Series], CtVolume]) -> CtVolume:
     """Returns what `read` gives, read again where the image shows how it must be; with notes of the findings.
 
     Raises UnsuitableError where its values are no Hounsfield units.
     """
     volume = read(series)
     counts = histogram(volume.hu)
-    signed = signed_instead(series, counts)
+    signed = read_as_signed(series, counts)
     if signed is not None:
         volume = read(signed)
         proof = expect_proof(check_values(histogram(volume.hu), _step_hu(signed)))
@@ -107,7 +107,7 @@ def _require_shown(found: Finding, doubts: Sequence[Note], lacking: bool) -> Non
         raise _refused("expected a RescaleIntercept, got none, and no value below 0", found, INTERCEPT)
 
 
-def signed_instead(series: Series, found: Histogram) -> Series | None:
+def read_as_signed(series: Series, found: Histogram) -> Series | None:
     """The series read as signed, where many unsigned values are so high that they must be negative ones."""
     full = all(
         p is not None and not p.signed and p.bits_stored == p.bits_allocated == 16

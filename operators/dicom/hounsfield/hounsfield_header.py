@@ -60,7 +60,7 @@ _KEV = re.compile(r"(\d{2,3}) ?KEV", re.IGNORECASE)
 _LIKE_120_KV_KEV = 70
 
 
-class Outcome(StrEnum):
+class RuleOutcome(StrEnum):
     """The effect of a rule: a refusal ends the series, a flag goes with the result."""
 
     REFUSED = "refused"
@@ -84,12 +84,12 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Rule:
+class HeaderRule:
     """`find` says what speaks against Hounsfield units, '' for nothing; `sentence` has a place for it."""
 
     attribute: str
     find: Callable[[Facts], str]
-    outcome: Outcome
+    outcome: RuleOutcome
     code: str
     sentence: str
     source: str
@@ -97,13 +97,13 @@ class Rule:
 
 def refusal(facts: Facts) -> tuple[str, str] | None:
     """Code and sentence of the first rule that refuses a CT."""
-    found = _found(facts, Outcome.REFUSED)
+    found = _found(facts, RuleOutcome.REFUSED)
     return next(((note.code, note.text) for note in found), None)
 
 
 def flags(facts: Facts) -> tuple[Note, ...]:
     """Returns what the header leaves in doubt of a CT that it does not refuse."""
-    return tuple(_found(facts, Outcome.FLAGGED))
+    return tuple(_found(facts, RuleOutcome.FLAGGED))
 
 
 def doubts(series: Series) -> tuple[int, int]:
@@ -141,7 +141,7 @@ def facts_of(
     return Facts(modality, tuple(image_type), _kinds(pixels), header)
 
 
-def _found(facts: Facts, outcome: Outcome) -> Iterable[Note]:
+def _found(facts: Facts, outcome: RuleOutcome) -> Iterable[Note]:
     if facts.modality != CT:
         return
     for rule in RULES:
@@ -195,38 +195,38 @@ def _cone_beam(facts: Facts) -> str:
 
 
 # In this order: the first refusal is the one that is told.
-RULES: tuple[Rule, ...] = (
-    Rule(
-        "ImageType, value 3 and on", _map, Outcome.REFUSED, "derived_image",
+RULES: tuple[HeaderRule, ...] = (
+    HeaderRule(
+        "ImageType, value 3 and on", _map, RuleOutcome.REFUSED, "derived_image",
         "expected slices in Hounsfield units, got an image of type {}", "PS3.3 C.8.2.1.1.1, C.8.15.2.1.1.5",
     ),
-    Rule(
-        "RescaleType", _other_unit, Outcome.REFUSED, RESCALE_TYPE,
+    HeaderRule(
+        "RescaleType", _other_unit, RuleOutcome.REFUSED, RESCALE_TYPE,
         "expected Hounsfield units, got {}, as RescaleType says", "PS3.3 C.11.1.1.2, C.8.2.1",
     ),
-    Rule(
-        "ModalityLUTSequence", _lookup, Outcome.REFUSED, "modality_lut",
+    HeaderRule(
+        "ModalityLUTSequence", _lookup, RuleOutcome.REFUSED, "modality_lut",
         "expected RescaleSlope and RescaleIntercept, got {}, which a CT has not", "PS3.3 C.8.2.1, C.11.1",
     ),
-    Rule(
-        "BitsStored, RescaleSlope", _narrow, Outcome.REFUSED, WINDOWED,
+    HeaderRule(
+        "BitsStored, RescaleSlope", _narrow, RuleOutcome.REFUSED, WINDOWED,
         f"expected values from air to bone, {LEAST_SPAN_HU} HU at least, got {{}}: a window of a CT",
         "measured: air -1000 HU, cortical bone up to 2,000 HU",
     ),
-    Rule(
-        "RescaleType", _open_unit, Outcome.FLAGGED, RESCALE_TYPE,
+    HeaderRule(
+        "RescaleType", _open_unit, RuleOutcome.FLAGGED, RESCALE_TYPE,
         "RescaleType names no Hounsfield units, but {}.", "PS3.3 C.11.1.1.2",
     ),
-    Rule(
-        "BitsStored, RescaleSlope", _coarse, Outcome.FLAGGED, WINDOWED,
+    HeaderRule(
+        "BitsStored, RescaleSlope", _coarse, RuleOutcome.FLAGGED, WINDOWED,
         "8 bits a voxel: values are {} HU apart, which hides fine lines.", "PS3.3 C.8.2.1: 12 to 16 bits",
     ),
-    Rule(
-        "RescaleSlope", _negative, Outcome.FLAGGED, "not_hounsfield",
+    HeaderRule(
+        "RescaleSlope", _negative, RuleOutcome.FLAGGED, "not_hounsfield",
         "RescaleSlope is negative: {}.", "PS3.3 C.11.1.1.1",
     ),
-    Rule(
-        "ManufacturerModelName, SeriesDescription, ProtocolName", _cone_beam, Outcome.FLAGGED, CONE_BEAM,
+    HeaderRule(
+        "ManufacturerModelName, SeriesDescription, ProtocolName", _cone_beam, RuleOutcome.FLAGGED, CONE_BEAM,
         "The image is of {} CT, whose values are only about Hounsfield units.", "names known in use",
     ),
 )  # fmt: skip

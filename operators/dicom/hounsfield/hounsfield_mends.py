@@ -29,21 +29,21 @@ SAME_HU = 200
 
 
 @dataclass(frozen=True, eq=False)
-class Mended:
+class MendedSeries:
     """A series whose frames say how their values are really stored, and what was done to it."""
 
     series: Series
     notes: tuple[Note, ...] = ()
 
 
-def mend_storage(series: Series, read: ReadFrame) -> Mended:
+def mend_storage(series: Series, read: ReadFrame) -> MendedSeries:
     """Bits at another place than BitsStored says, and intercepts that some slices lack.
 
     Nothing is read where the header is consistent. Raises UnsuitableError where the image proves no mend.
     """
     aligned = _align(series, read)
     rescaled = _complete_intercepts(aligned.series, read)
-    return Mended(rescaled.series, aligned.notes + rescaled.notes)
+    return MendedSeries(rescaled.series, aligned.notes + rescaled.notes)
 
 
 def with_pixels(series: Series, change: Callable[[StoredPixels], StoredPixels]) -> Series:
@@ -52,21 +52,21 @@ def with_pixels(series: Series, change: Callable[[StoredPixels], StoredPixels]) 
     return replace(series, frames=tuple(frames))
 
 
-def _align(series: Series, read: ReadFrame) -> Mended:
+def _align(series: Series, read: ReadFrame) -> MendedSeries:
     """PS3.5 8.1.1: High Bit is one less than Bits Stored. Where it is not, the bits in use decide."""
     odd = [n for n, frame in enumerate(series.frames) if frame.pixels and _shift(frame.pixels)]
     if not odd:
-        return Mended(series)
+        return MendedSeries(series)
     picked = sorted({odd[round(n)] for n in np.linspace(0, len(odd) - 1, min(LOOKED_AT, len(odd)))})
     places = {_left(read(n), pixels) for n in picked if (pixels := series.frames[n].pixels)} - {None}
     count = f"{len(odd)} of {len(series.frames)} slices"
     if places == {True}:
         text = f"In {count} the values lie in the upper bits, as High Bit says: they were moved."
         moved = with_pixels(series, lambda pixels: replace(pixels, shift=max(_shift(pixels), 0)))
-        return Mended(moved, (Note(LEFT_ALIGNED, text),))
+        return MendedSeries(moved, (Note(LEFT_ALIGNED, text),))
     if places == {False} or not places:
         text = f"In {count} High Bit does not go with Bits Stored: the values lie in the lowest bits."
-        return Mended(series, (Note(HIGH_BIT, text),))
+        return MendedSeries(series, (Note(HIGH_BIT, text),))
     raise UnsuitableError(
         "expected High Bit to be one less than Bits Stored, or values in either the upper or the lower bits, "
         f"got bits in use above and below in {count}",
@@ -99,11 +99,11 @@ def _left(stored: Stored, pixels: StoredPixels) -> bool | None:
     return above if above or below else None
 
 
-def _complete_intercepts(series: Series, read: ReadFrame) -> Mended:
+def _complete_intercepts(series: Series, read: ReadFrame) -> MendedSeries:
     """The intercept of slices that lack it, or have another one than most, from the slices beside them."""
     trusted, doubtful = _by_trust(series.frames)
     if not trusted or not doubtful:
-        return Mended(series)
+        return MendedSeries(series)
     frames, meant = list(series.frames), tuple(trusted)
     shapes: dict[int, NDArray[np.float64]] = {}
     changed = 0
@@ -125,7 +125,7 @@ def _complete_intercepts(series: Series, read: ReadFrame) -> Mended:
         changed += as_near > as_is
         shapes[n] = _shape(stored, frames[n])
         trusted.append(n)
-    return Mended(replace(series, frames=tuple(frames)), _told(series, doubtful, changed))
+    return MendedSeries(replace(series, frames=tuple(frames)), _told(series, doubtful, changed))
 
 
 def _by_trust(frames: Sequence[Frame]) -> tuple[list[int], list[int]]:

@@ -11,7 +11,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
 from operators.dicom.elements.attributes import hint, required
 from operators.dicom.elements.encoding import NATIVE
-from operators.dicom.elements.inflation import inflated, inflated_span
+from operators.dicom.elements.inflation import open_inflated, read_inflated_span
 from operators.dicom.elements.pixel_element import Span
 from operators.dicom.headers.headers import Header
 from operators.dicom.headers.stored_pixels import FrameSpans, spans_of, stored_pixels
@@ -74,13 +74,13 @@ def _decoded(
 ) -> Iterator[bytes]:
     for spans in frames:
         pixels = stored_pixels((header.dataset,), header.transfer_syntax_uid, spans)
-        yield decode(path, pixels, inflated_span).astype(kind).tobytes()
+        yield decode(path, pixels, read_inflated_span).astype(kind).tobytes()
 
 
 def _bytes(header: Header, path: Path, span: Span) -> Iterator[bytes]:
     """Yields the bytes of a span of the (inflated) file, in parts."""
     if header.transfer_syntax_uid == DeflatedExplicitVRLittleEndian:
-        with inflated(path) as stream:
+        with open_inflated(path) as stream:
             if stream.reaches(span.offset):
                 yield from stream.parts(span.offset + span.length)
         return

@@ -12,7 +12,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.dicom.elements.inflation import inflated_span
+from operators.dicom.elements.inflation import read_inflated_span
 from operators.dicom.elements.pixel_element import Span
 from operators.dicom.headers.series import Fault, Frame, Series, StoredPixels
 from operators.dicom.hounsfield.hounsfield import to_hu
@@ -20,7 +20,7 @@ from operators.dicom.hounsfield.hounsfield_decision import is_checked, read_chec
 from operators.dicom.hounsfield.hounsfield_mends import mend_storage
 from operators.dicom.pixels.decoding import Inflate, Stored, decode, supported
 from operators.errors import UnreadableError
-from operators.geometry.volume import Grid, Volume
+from operators.geometry.volume import CtVolume, Grid
 
 # (rows, columns), and (planes, rows, columns)
 Plane = NDArray[np.int16]
@@ -39,7 +39,7 @@ _BITS_ALLOCATED = (8, 16, 32)
 _PHOTOMETRIC = ("MONOCHROME2", "MONOCHROME1")
 
 
-def read_volume(series: Series, workers: int = 4) -> Volume:
+def read_volume(series: Series, workers: int = 4) -> CtVolume:
     """(I, J, K) int16 on the grid of `series`, I fastest as slices are stored.
 
     A CT's values are checked: its notes say what was mended. Raises UnreadableError, and UnsuitableError
@@ -54,7 +54,7 @@ def read_volume(series: Series, workers: int = 4) -> Volume:
     return replace(volume, notes=(*mended.notes, *volume.notes))
 
 
-def _read(series: Series, workers: int) -> Volume:
+def _read(series: Series, workers: int) -> CtVolume:
     """Values as the header rescales them."""
     grid = require_readable(series)
     planes = np.empty(grid.shape[::-1], dtype=np.int16)
@@ -62,7 +62,7 @@ def _read(series: Series, workers: int) -> Volume:
     with ThreadPoolExecutor(workers) as pool:
         for _ in pool.map(reader.fill, range(0, len(planes), RUN)):
             pass
-    return Volume(planes.transpose(), grid)
+    return CtVolume(planes.transpose(), grid)
 
 
 def _inflate(frames: Sequence[Frame], workers: int) -> Inflate:
@@ -74,11 +74,11 @@ def _inflate(frames: Sequence[Frame], workers: int) -> Inflate:
             known = together.get(frame.path, span)
             start, end = min(span.offset, known.offset), max(_end(span), _end(known))
             together[frame.path] = Span(start, end - start)
-    kept, lock = lru_cache(maxsize=workers)(inflated_span), Lock()
+    kept, lock = lru_cache(maxsize=workers)(read_inflated_span), Lock()
 
     def inflate(path: Path, span: Span) -> bytes:
         if path not in together:
-            return inflated_span(path, span)
+            return read_inflated_span(path, span)
         start = span.offset - together[path].offset
         with lock:  # else each thread would inflate all of it
             content = kept(path, together[path])

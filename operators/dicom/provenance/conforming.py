@@ -18,7 +18,14 @@ from pydicom.tag import Tag
 
 from operators.dicom.elements.attributes import VALUE_ERRORS
 from operators.dicom.elements.character_sets import CHARACTER_SET, REPLACEMENT, CharacterSet, character_set_of
-from operators.dicom.elements.value_rules import FREE_TEXT, PARAGRAPHS, TEXT, is_too_long, is_value, rewritten
+from operators.dicom.elements.value_rules import (
+    FREE_TEXT,
+    PARAGRAPHS,
+    TEXT,
+    is_too_long,
+    is_value,
+    rewrite_value,
+)
 from operators.dicom.provenance.copied_attributes import COPIED_ATTRIBUTES, CopiedAttribute, Otherwise
 
 REWRITTEN, KEPT = "written in DICOM's form in the results", "kept in the results as it stands"
@@ -148,7 +155,9 @@ def _each_conforms(parts: list[str], row: CopiedAttribute, vr: str, note: str) -
     fine = [part if _conforms(part, row, vr) else None for part in parts]
     if None not in fine:
         return Found(_one_or_many(parts), note)
-    written = [rewritten(vr, part) if good is None else good for good, part in zip(fine, parts, strict=True)]
+    written = [
+        rewrite_value(vr, part) if good is None else good for good, part in zip(fine, parts, strict=True)
+    ]
     whole = [part for part in written if part is not None and _conforms(part, row, vr)]
     return Found(_one_or_many(whole), REWRITTEN) if len(whole) == len(parts) else Bad()
 

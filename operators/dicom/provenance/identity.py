@@ -52,7 +52,7 @@ def side_of(header: Dataset) -> str:
 
 def whose(header: Dataset) -> str:
     """A checksum of patient, examination and side: results of corrected data are other objects."""
-    sources = (decoded(header),)
+    sources = (decode_texts(header),)
     texts = [hint(sources, keyword) for keyword in (*PATIENT, *EXAMINATION, *SIDE)]
     return hashlib.sha256("\n".join(texts).encode("utf-8", "replace")).hexdigest()
 
@@ -62,7 +62,7 @@ def weights_serial(package: ModelPackage) -> str:
     return uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(n.sha256 for n in package.networks)).hex
 
 
-def decoded(header: Dataset) -> Dataset:
+def decode_texts(header: Dataset) -> Dataset:
     """Returns a copy of `header` for results: decoded, with values that conform (see `conforming.py`)."""
     copied = conforming_header(header).dataset
     if not ("DeidentificationMethod" in copied or "DeidentificationMethodCodeSequence" in copied):

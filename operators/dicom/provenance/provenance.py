@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -15,11 +15,11 @@ from pydicom.valuerep import DA, DT, TM
 from operators.dicom.elements.attributes import hint
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.coded_concepts import ARTIFICIAL_INTELLIGENCE, PROCESSING_EQUIPMENT, concept
-from operators.dicom.provenance.identity import decoded, derived_uid, fingerprint, weights_serial, whose
+from operators.dicom.provenance.identity import decode_texts, derived_uid, fingerprint, weights_serial, whose
 from operators.errors import UnsuitableError
 from operators.packages.packages import ModelPackage
-from operators.segmentation.merging import ways_of
-from operators.segmentation.segmentation import Way
+from operators.segmentation.merging import network_runs_of
+from operators.segmentation.segmentation import NetworkRun
 
 LONG_STRING = 64  # characters in a value of VR LO (PS3.5 6.2)
 NOTICE = " (AI, not for diagnosis)"
@@ -28,7 +28,7 @@ MANUFACTURER = "Osteon"
 
 
 @dataclass(frozen=True, eq=False)
-class Making:
+class Provenance:
     """The provenance that decides the UIDs and markings of all results of one series together.
 
     A `revision` above 1 replaces an earlier result, which the series' number and description say;
@@ -40,7 +40,7 @@ class Making:
     made_at: datetime
     software_version: str
     revision: int = 1
-    ways: tuple[Way, ...] = ()
+    network_runs: tuple[NetworkRun, ...] = ()
 
     @property
     def day_and_hour(self) -> tuple[DA, TM]:
@@ -55,7 +55,7 @@ class Making:
                 "expected a study and a series instance UID, got an empty one", code="missing_uid"
             )
         made = fingerprint(self.series, self.package, self.software_version)
-        made = "\n".join((made, whose(self.series.header), *map(str, self.ways)))
+        made = "\n".join((made, whose(self.series.header), *map(run_text, self.network_runs)))
         return made if self.revision == 1 else f"{made}\nrevision {self.revision}"
 
     def uid(self, *parts: str) -> UID:
@@ -72,7 +72,7 @@ class Making:
 
     def description(self, what: str) -> str:
         """`what` of which series; the package's title loses its last words where all would not fit."""
-        number = hint((decoded(self.series.header),), "SeriesNumber")
+        number = hint((decode_texts(self.series.header),), "SeriesNumber")
         of = f", series {number}" if number else ""
         replaced = f", replaces v{self.revision - 1}" if self.revision > 1 else ""
         rest = f"{what}{of}{replaced}{NOTICE}"
@@ -88,43 +88,54 @@ def whole_words(text: str, length: int) -> str:
     return " ".join(words)
 
 
-def algorithm(making: Making, bone: str) -> AlgorithmIdentificationSequence:
+def algorithm(provenance: Provenance, bone: str) -> AlgorithmIdentificationSequence:
     """Identifies a bone's algorithm: name, version, checksums, how networks were run (PS3.3 10.16)."""
-    package = making.package.maker_of(bone)
+    package = provenance.package.maker_of(bone)
     return AlgorithmIdentificationSequence(
         name=package.algorithm_name[:LONG_STRING],
         family=concept(ARTIFICIAL_INTELLIGENCE),
         version=package.version,
         source=MANUFACTURER,
-        parameters=parameters(making, package),
+        parameters=parameters(provenance, package),
     )
 
 
-def parameters(making: Making, package: ModelPackage) -> dict[str, str]:
+def parameters(provenance: Provenance, package: ModelPackage) -> dict[str, str]:
     """Returns a package's parameters for people: AlgorithmParameters has no form of its own."""
     weights = {f"{network.name} sha256": network.sha256 for network in package.networks}
-    return weights | {way.network: way_text(way) for way in ways_of(making.ways, package, making.package)}
-
-
-def way_text(way: Way) -> str:
-    """How a network was run."""
-    tile = "x".join(map(str, way.tile))
-    return f"{way.runtime} {way.precision} {way.tiling} tiles {tile} overlap {way.overlap:.2f}"
-
-
-def equipment(making: Making) -> dict[str, Any]:
-    """Who made it, by the names of highdicom's arguments for images."""
-    return {
-        "manufacturer": MANUFACTURER,
-        "manufacturer_model_name": making.package.algorithm_name[:LONG_STRING],
-        "software_versions": versions(making),
-        "device_serial_number": weights_serial(making.package),
+    return weights | {
+        run.network: network_run_text(run)
+        for run in network_runs_of(provenance.network_runs, package, provenance.package)
     }
 
 
-def versions(making: Making) -> list[str]:
+def run_text(run: NetworkRun) -> str:
+    """A network's run in the text that UIDs are made of, which stays as it ever was."""
+    return f"Way({', '.join(f'{field.name}={getattr(run, field.name)!r}' for field in fields(run))})"
+
+
+def network_run_text(run: NetworkRun) -> str:
+    """How a network was run."""
+    tile = "x".join(map(str, run.tile))
+    return f"{run.runtime} {run.precision} {run.tiling} tiles {tile} overlap {run.overlap:.2f}"
+
+
+def equipment(provenance: Provenance) -> dict[str, Any]:
+    """Who made it, by the names of highdicom's arguments for images."""
+    return {
+        "manufacturer": MANUFACTURER,
+        "manufacturer_model_name": provenance.package.algorithm_name[:LONG_STRING],
+        "software_versions": versions(provenance),
+        "device_serial_number": weights_serial(provenance.package),
+    }
+
+
+def versions(provenance: Provenance) -> list[str]:
     """Returns the versions of the program and of the package."""
-    return [making.software_version, f"{making.package.name} {making.package.version}"[:LONG_STRING]]
+    return [
+        provenance.software_version,
+        f"{provenance.package.name} {provenance.package.version}"[:LONG_STRING],
+    ]
 
 
 def device_uid(package: ModelPackage) -> UID:
@@ -132,18 +143,18 @@ def device_uid(package: ModelPackage) -> UID:
     return derived_uid("device", package.name, package.version, weights_serial(package))
 
 
-def mark(dataset: SOPClass, making: Making) -> None:
+def mark(dataset: SOPClass, provenance: Provenance) -> None:
     """Adds the algorithm as contributing equipment, and replaces what highdicom took from the clock."""
-    dataset.InstanceCreationDate, dataset.InstanceCreationTime = making.day_and_hour
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = provenance.day_and_hour
     dataset.ContentQualification = "RESEARCH"
-    dataset.DeviceUID = device_uid(making.package)
+    dataset.DeviceUID = device_uid(provenance.package)
     items = dataset.ContributingEquipmentSequence
-    items[-1].ContributionDateTime = DT(making.made_at)
+    items[-1].ContributionDateTime = DT(provenance.made_at)
     own = ContributingEquipment(
         purpose_of_reference=concept(PROCESSING_EQUIPMENT),
-        contribution_datetime=DT(making.made_at),
+        contribution_datetime=DT(provenance.made_at),
         contribution_description=f"Segmentation and measurement. {NOT_FOR_DIAGNOSIS}.",
-        **equipment(making),
+        **equipment(provenance),
     )
-    own.DeviceUID = device_uid(making.package)
+    own.DeviceUID = device_uid(provenance.package)
     items.insert(0, own)

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from operators.dicom.elements.attributes import text
 from operators.dicom.headers.headers import READ_ERRORS
 from operators.dicom.headers.series import Series
-from operators.dicom.provenance.identity import decoded
+from operators.dicom.provenance.identity import decode_texts
 from operators.errors import OutputError
 
 # PS3.3 C.7.1.1, C.7.2.1: whose images these are, and which study.
@@ -42,7 +42,7 @@ def check_result(path: Path, series: Series) -> ResultName:
 
 def checked(result: Dataset, series: Series) -> ResultName:
     """The name of a result; raises OutputError where it is of another patient or study than its source."""
-    source = decoded(series.header)
+    source = decode_texts(series.header)
     source.StudyInstanceUID = series.study_instance_uid
     different = [word for word in IDENTITY if text((result,), word) != text((source,), word)]
     if different:

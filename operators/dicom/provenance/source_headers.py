@@ -26,7 +26,7 @@ def slice_headers(series: Series, header: Dataset, grid: Grid) -> list[Dataset]:
     return [_slice_header(shared, frame) for frame in series.frames]
 
 
-def stand_in_uid(frame: Frame) -> str:
+def placeholder_uid(frame: Frame) -> str:
     """The instance UID; where one instance holds many frames, a UID of the frame alone."""
     if frame.frame_number is None:
         return frame.sop_instance_uid
@@ -36,7 +36,7 @@ def stand_in_uid(frame: Frame) -> str:
 def _slice_header(shared: Dataset, frame: Frame) -> Dataset:
     header = Dataset()
     header.update(shared)
-    header.SOPInstanceUID = stand_in_uid(frame)
+    header.SOPInstanceUID = placeholder_uid(frame)
     header.ImagePositionPatient = [DSfloat(x, auto_format=True) for x in frame.position_lps_mm]
     return header
 

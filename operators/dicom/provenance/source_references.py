@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydicom.dataset import Dataset
 
 from operators.dicom.headers.series import Frame, Series
-from operators.dicom.provenance.source_headers import stand_in_uid
+from operators.dicom.provenance.source_headers import placeholder_uid
 
 
 def name_sources(dataset: Dataset, series: Series) -> None:
@@ -35,7 +35,7 @@ def _name_frames(dataset: Dataset, series: Series) -> None:
     """Puts instance and frame number (PS3.3 10.3) where the stand-in UIDs of `slice_headers` are."""
     if series.frames[0].frame_number is None:
         return
-    frames = {stand_in_uid(frame): frame for frame in series.frames}
+    frames = {placeholder_uid(frame): frame for frame in series.frames}
     for group in dataset.PerFrameFunctionalGroupsSequence:
         source = group.DerivationImageSequence[0].SourceImageSequence[0]
         if "ReferencedFrameNumber" in source:

@@ -23,7 +23,7 @@ from operators.dicom.read.acquisition import OF_A_SCAN, acquired_alike, complete
 from operators.dicom.read.geometry import ONE_SLICE, Layout, lay_out
 from operators.dicom.read.kinds import by_kind, stack_of
 from operators.dicom.read.phases import SAME_POSITION_MM
-from operators.dicom.read.splitting import Part
+from operators.dicom.read.splitting import SeriesPart
 from operators.geometry.volume import Grid
 
 # The next piece begins at most so many slice spacings behind the end of the one before.
@@ -41,7 +41,7 @@ class Piece:
     """A part of a series, and of which series."""
 
     key: SeriesKey
-    part: Part
+    part: SeriesPart
 
 
 def join_pieces(pieces: Sequence[Piece]) -> list[Piece]:
@@ -98,7 +98,7 @@ def _union_of_singles(group: Sequence[Piece]) -> Piece | None:
     if layout is None or layout.grid is None or layout.grid.shape[2] > len(planes):
         return None
     key = min(piece.key for piece in group)
-    return Piece(key, Part(planes, layout, "", (_under_several(planes), *layout.warnings)))
+    return Piece(key, SeriesPart(planes, layout, "", (_under_several(planes), *layout.warnings)))
 
 
 def _even_layout(planes: Sequence[Plane]) -> Layout | None:
@@ -170,7 +170,7 @@ def _union(one: Piece, other: Piece) -> Piece | None:
     ):
         return None
     larger = max(one, other, key=lambda each: (len(each.part.planes), each.key))
-    return Piece(larger.key, Part(planes, layout, "", _told(one, other, layout.warnings)))
+    return Piece(larger.key, SeriesPart(planes, layout, "", _told(one, other, layout.warnings)))
 
 
 def _told(one: Piece, other: Piece, warnings: tuple[str, ...]) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ class Phase:
     warnings: tuple[str, ...] = ()
 
 
-def separate(planes: Sequence[Plane], depth_mm: Callable[[Plane], float]) -> list[Phase]:
+def separate_phases(planes: Sequence[Plane], depth_mm: Callable[[Plane], float]) -> list[Phase]:
     """One phase where every slice has a position to itself."""
     positions = _positions(planes, depth_mm)
     most = max(map(len, positions))

@@ -70,7 +70,7 @@ def scan(folder: Path, readers: int = READERS) -> Scan:
     return Scan(all_series(planes, _damaged(unreadable)), unreadable, len(others), tuple(kinds.most_common()))
 
 
-def told(unreadable: Sequence[UnreadableFile]) -> list[tuple[UnreadableFile, str]]:
+def grouped_by_reason(unreadable: Sequence[UnreadableFile]) -> list[tuple[UnreadableFile, str]]:
     """One file of each reason, and what to call all that have it, in the order of the first ones."""
     reasons: dict[str, list[UnreadableFile]] = {}
     for file in unreadable:

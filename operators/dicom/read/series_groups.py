@@ -19,7 +19,7 @@ class Group:
     warnings: tuple[str, ...]
 
 
-def grouped(planes: Sequence[Plane]) -> list[Group]:
+def group_planes(planes: Sequence[Plane]) -> list[Group]:
     """The groups in the order of their keys; planes of one UID and several patients are kept apart."""
     by_uid: dict[str, list[Plane]] = {}
     for plane in planes:

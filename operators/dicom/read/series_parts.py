@@ -12,8 +12,8 @@ from operators.dicom.headers.series import Fault, Frame, Series
 from operators.dicom.hounsfield.hounsfield_header import facts_of, flags
 from operators.dicom.read.kinds import typical
 from operators.dicom.read.one_scan import Piece, join_pieces
-from operators.dicom.read.series_groups import grouped
-from operators.dicom.read.splitting import Part, split, with_warnings
+from operators.dicom.read.series_groups import group_planes
+from operators.dicom.read.splitting import SeriesPart, split_series, with_warnings
 from operators.errors import UnreadableError
 
 NO_WARNINGS: Mapping[str, Sequence[str]] = {}
@@ -33,17 +33,17 @@ def all_series(
     """
     pieces = [
         Piece(group.key, with_warnings(_labelled(part, group.label), group.warnings))
-        for group in grouped(planes)
-        for part in split(group.planes)
+        for group in group_planes(planes)
+        for part in split_series(group.planes)
     ]
     return tuple(_series(piece.key, piece.part, damaged) for piece in join_pieces(pieces))
 
 
-def _labelled(part: Part, label: str) -> Part:
+def _labelled(part: SeriesPart, label: str) -> SeriesPart:
     return replace(part, label=", ".join(filter(None, (label, part.label))))
 
 
-def _series(key: SeriesKey, part: Part, damaged: Mapping[str, Sequence[str]]) -> Series:
+def _series(key: SeriesKey, part: SeriesPart, damaged: Mapping[str, Sequence[str]]) -> Series:
     planes = [part.planes[n] for n in part.layout.kept]
     first = typical(planes) if planes[0].orientation and part.layout.grid else planes[0]
     fault = _fault(part, first)
@@ -79,7 +79,7 @@ def _series(key: SeriesKey, part: Part, damaged: Mapping[str, Sequence[str]]) ->
     )
 
 
-def _fault(part: Part, first: Plane) -> Fault | None:
+def _fault(part: SeriesPart, first: Plane) -> Fault | None:
     if part.layout.fault:
         return Fault(*part.layout.fault)
     if not first.frame_of_reference_uid:

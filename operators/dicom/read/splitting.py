@@ -12,7 +12,7 @@ from operators.dicom.headers.planes import Plane
 from operators.dicom.read.frames_of_reference import in_one_frame
 from operators.dicom.read.geometry import Layout, Stack, lay_out, plane_fault
 from operators.dicom.read.kinds import by_kind, differing, spread, stack_of
-from operators.dicom.read.phases import SAME_POSITION_MM, Phase, separate
+from operators.dicom.read.phases import SAME_POSITION_MM, Phase, separate_phases
 from operators.dicom.read.rounded_positions import even_out
 from operators.dicom.read.slice_order import ASIDE_SHARE, even_runs, longest_stretch
 
@@ -22,7 +22,7 @@ FEW_POSITIONS = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class SeriesPart:
     """One volume's planes and their layout; `label` is '' for a series that is one volume."""
 
     planes: tuple[Plane, ...]
@@ -31,7 +31,7 @@ class Part:
     warnings: tuple[str, ...]
 
 
-def split(planes: Sequence[Plane]) -> list[Part]:
+def split_series(planes: Sequence[Plane]) -> list[SeriesPart]:
     """All parts; every plane is in exactly one, exact duplicates counted once."""
     ordered = sorted(planes, key=lambda plane: plane.order)
     double = len(ordered) - len({plane.order for plane in ordered})
@@ -51,7 +51,7 @@ def split(planes: Sequence[Plane]) -> list[Part]:
     return [with_warnings(part, (*warnings, *of_frames)) for part in parts]
 
 
-def with_warnings(part: Part, warnings: tuple[str, ...]) -> Part:
+def with_warnings(part: SeriesPart, warnings: tuple[str, ...]) -> SeriesPart:
     """The part with more warnings, behind its own."""
     return replace(part, warnings=(*part.warnings, *warnings))
 
@@ -90,12 +90,12 @@ def _without_duplicates(planes: Sequence[Plane]) -> tuple[list[Plane], tuple[str
     return list(unique.values()), (f"{double} images were there more than once and are counted once",)
 
 
-def _unlocated(planes: Sequence[Plane], label: str) -> Part:
+def _unlocated(planes: Sequence[Plane], label: str) -> SeriesPart:
     return _faulty(planes, label, _missing(planes[0]))
 
 
-def _faulty(planes: Sequence[Plane], label: str, fault: tuple[str, str]) -> Part:
-    return Part(tuple(planes), Layout(kept=tuple(range(len(planes))), fault=fault), label, ())
+def _faulty(planes: Sequence[Plane], label: str, fault: tuple[str, str]) -> SeriesPart:
+    return SeriesPart(tuple(planes), Layout(kept=tuple(range(len(planes))), fault=fault), label, ())
 
 
 def _missing(plane: Plane) -> tuple[str, str]:
@@ -110,7 +110,7 @@ def _missing(plane: Plane) -> tuple[str, str]:
     return code, f"expected {keyword}, got none"
 
 
-def _located_parts(planes: Sequence[Plane], label: str) -> list[Part]:
+def _located_parts(planes: Sequence[Plane], label: str) -> list[SeriesPart]:
     stack = stack_of(planes)
     fault = plane_fault(stack) or _position_fault(stack)
     if fault:
@@ -119,7 +119,7 @@ def _located_parts(planes: Sequence[Plane], label: str) -> list[Part]:
     if rounded:
         stack = stack_of(planes)
     depths = dict(zip((plane.order for plane in planes), stack.depths_mm.tolist(), strict=True))
-    phases = separate(planes, lambda plane: depths[plane.order])
+    phases = separate_phases(planes, lambda plane: depths[plane.order])
     return [with_warnings(part, rounded) for phase in phases for part in _phase_parts(phase, label)]
 
 
@@ -139,7 +139,7 @@ def _position_fault(stack: Stack) -> tuple[str, str] | None:
     return None
 
 
-def _phase_parts(phase: Phase, label: str) -> list[Part]:
+def _phase_parts(phase: Phase, label: str) -> list[SeriesPart]:
     """The phase, and the slices that lie off its grid as parts of their own."""
     stack = stack_of(phase.planes)
     named = ", ".join(filter(None, (label, phase.label)))
@@ -152,7 +152,7 @@ def _phase_parts(phase: Phase, label: str) -> list[Part]:
         if apart:
             return [part for each in apart for part in _phase_parts(each, label)]
     warnings = (*phase.warnings, *spread(phase.planes), *layout.warnings)
-    part = Part(phase.planes, layout, named, warnings)
+    part = SeriesPart(phase.planes, layout, named, warnings)
     if not layout.aside:
         return [part]
     strays = tuple(phase.planes[n] for n in layout.aside)

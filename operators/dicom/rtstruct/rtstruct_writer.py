@@ -20,11 +20,11 @@ from scipy import ndimage
 from operators.dicom.elements.atomic_file import write_whole
 from operators.dicom.headers.series import Frame, Series
 from operators.dicom.provenance.coded_concepts import concept
-from operators.dicom.provenance.identity import copy_identity, decoded
+from operators.dicom.provenance.identity import copy_identity, decode_texts
 from operators.dicom.provenance.provenance import (
     LONG_STRING,
     NOT_FOR_DIAGNOSIS,
-    Making,
+    Provenance,
     algorithm,
     equipment,
     mark,
@@ -61,39 +61,39 @@ class Contour:
     frame: Frame
 
 
-def write_structures(segmentation: Segmentation, making: Making, path: Path) -> Path:
+def write_structures(segmentation: Segmentation, provenance: Provenance, path: Path) -> Path:
     """Writes an RT Structure Set (PS3.3 A.19). Raises OutputError, or UnsuitableError for no voxel at all."""
-    dataset = make_structures(segmentation, making)
+    dataset = make_structures(segmentation, provenance)
     return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
 
 
-def make_structures(segmentation: Segmentation, making: Making) -> StructureSet:
+def make_structures(segmentation: Segmentation, provenance: Provenance) -> StructureSet:
     """The structure set, not yet written; the same input gives the same UIDs."""
-    series = making.series
-    header = decoded(series.header)
+    series = provenance.series
+    header = decode_texts(series.header)
     contours = contours_of(segmentation, series)
     segments = [segment for segment in segmentation.segments if contours[segment.value]]
     if not segments:
         raise UnsuitableError("expected at least one labelled voxel, got none", code="nothing_found")
     dataset = StructureSet(
         study_instance_uid=series.study_instance_uid,
-        series_instance_uid=making.uid("series", "structures"),
-        series_number=making.series_number(SERIES_NUMBER),
-        series_description=making.description("contours"),
-        sop_instance_uid=making.uid("instance", "structures"),
+        series_instance_uid=provenance.uid("series", "structures"),
+        series_number=provenance.series_number(SERIES_NUMBER),
+        series_description=provenance.description("contours"),
+        sop_instance_uid=provenance.uid("instance", "structures"),
         instance_number=1,
         transfer_syntax_uid=ExplicitVRLittleEndian,
         specific_character_set="ISO_IR 192",
-        **equipment(making),
+        **equipment(provenance),
     )
     copy_identity(header, dataset)
-    mark(dataset, making)
-    say_what_it_is(dataset, making)
+    mark(dataset, provenance)
+    say_what_it_is(dataset, provenance)
     place = frame_of_reference_uid(series, header, segmentation.label_map.grid)
     dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = place, ""
     dataset.ReferencedFrameOfReferenceSequence = [frame_of_reference(series, place)]
     numbered = list(enumerate(segments, start=1))
-    dataset.StructureSetROISequence = [region(n, segment, making, place) for n, segment in numbered]
+    dataset.StructureSetROISequence = [region(n, segment, provenance, place) for n, segment in numbered]
     dataset.ROIContourSequence = [
         contour_item(n, segment, contours[segment.value], series) for n, segment in numbered
     ]
@@ -118,9 +118,9 @@ def contours_of(segmentation: Segmentation, series: Series) -> dict[int, list[Co
     return found
 
 
-def say_what_it_is(dataset: StructureSet, making: Making) -> None:
+def say_what_it_is(dataset: StructureSet, provenance: Provenance) -> None:
     """Label, dates, and that nobody has approved it."""
-    day, hour = making.day_and_hour
+    day, hour = provenance.day_and_hour
     dataset.SeriesDate = dataset.StructureSetDate = day
     dataset.SeriesTime = dataset.StructureSetTime = hour
     dataset.StructureSetLabel = LABEL
@@ -150,7 +150,7 @@ def frame_of_reference(series: Series, uid: str) -> Dataset:
     return item
 
 
-def region(number: int, segment: Segment, making: Making, frame_of_reference_uid: str) -> Dataset:
+def region(number: int, segment: Segment, provenance: Provenance, frame_of_reference_uid: str) -> Dataset:
     """A bone or fragment, and what drew it."""
     item = Dataset()
     item.ROINumber = number
@@ -158,8 +158,8 @@ def region(number: int, segment: Segment, making: Making, frame_of_reference_uid
     item.ROIName = segment.label[:LONG_STRING]
     item.ROIDescription = tracking_identifier(segment)
     item.ROIGenerationAlgorithm = "AUTOMATIC"
-    item.ROIGenerationDescription = making.package.maker_of(segment.bone).algorithm_name[:LONG_STRING]
-    item.ROIDerivationAlgorithmIdentificationSequence = algorithm(making, segment.bone)
+    item.ROIGenerationDescription = provenance.package.maker_of(segment.bone).algorithm_name[:LONG_STRING]
+    item.ROIDerivationAlgorithmIdentificationSequence = algorithm(provenance, segment.bone)
     return item
 
 

@@ -14,7 +14,7 @@ from pydicom.valuerep import DA, TM
 
 from operators.dicom.elements.attributes import uid
 from operators.dicom.headers.series import Frame, Series
-from operators.dicom.provenance.provenance import MANUFACTURER, Making
+from operators.dicom.provenance.provenance import MANUFACTURER, Provenance
 from operators.dicom.seg.seg_geometry import placement_of
 from operators.dicom.seg.seg_reader import SegmentInfo, read_seg
 from operators.dicom.seg.seg_writer import SERIES_NUMBER
@@ -44,7 +44,7 @@ class PackageOfSeg(ModelPackage):
         )
 
 
-def read_making(path: Path) -> tuple[Segmentation, Making]:
+def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
     """The segmentation of a SEG, without volumes, and its making. Raises UnreadableError, or UnsuitableError
     for a SEG that is not Osteon's: who drew it, and by what, would have to be invented.
     """
@@ -56,8 +56,8 @@ def read_making(path: Path) -> tuple[Segmentation, Making]:
     number = SOURCE_NUMBER.search(str(dataset.SeriesDescription))
     dataset.SeriesNumber = number[1] if number else None  # the source's, as in the source's own header
     series, version = series_of(dataset, label_map.grid), str(dataset.SoftwareVersions[0])
-    making = Making(series, package, made_at(dataset), version, revision)
-    return Segmentation(label_map, tuple(map(segment_of, infos)), package), making
+    provenance = Provenance(series, package, made_at(dataset), version, revision)
+    return Segmentation(label_map, tuple(map(segment_of, infos)), package), provenance
 
 
 def package_of(dataset: Dataset) -> PackageOfSeg:

@@ -17,14 +17,14 @@ ON_GRID_MM = 0.1  # a frame's first voxel may lie this far from the grid's, with
 
 
 @dataclass(frozen=True, eq=False)
-class Placement:
+class SegPlacement:
     """A grid (columns, rows, slices), and the slice of each frame in the order of the frames."""
 
     grid: Grid
     slices: tuple[int, ...]
 
 
-def placement_of(dataset: Dataset) -> Placement:
+def placement_of(dataset: Dataset) -> SegPlacement:
     """The evenly spaced grid that the frames themselves span; slices without frames are in it."""
     positions_mm, plane = _positions_mm(dataset), _plane(dataset)
     normal = np.cross(plane[:, 0], plane[:, 1])
@@ -39,10 +39,10 @@ def placement_of(dataset: Dataset) -> Placement:
         affine[:3, 2] = (positions_mm[last] - positions_mm[first]) / slices[last]
     shape = (int(dataset.Columns), int(dataset.Rows), int(slices[last]) + 1)
     grid = Grid(shape, affine, str(dataset.get("FrameOfReferenceUID", "")))
-    return Placement(grid, tuple(int(k) for k in slices))
+    return SegPlacement(grid, tuple(int(k) for k in slices))
 
 
-def placement_on(dataset: Dataset, grid: Grid) -> Placement:
+def placement_on(dataset: Dataset, grid: Grid) -> SegPlacement:
     """The slices of `grid` that the frames lie on; raises UnreadableError where one lies elsewhere."""
     if (dataset.Columns, dataset.Rows) != grid.shape[:2]:
         raise UnreadableError(
@@ -55,7 +55,7 @@ def placement_on(dataset: Dataset, grid: Grid) -> Placement:
     turned = np.abs(_plane(dataset) - grid.ijk_to_lps[:3, :2]) * max(grid.shape[:2])
     if max(off_mm.max(), turned.max()) > ON_GRID_MM or slices.min() < 0 or slices.max() >= grid.shape[2]:
         raise UnreadableError("expected frames that lie on slices of the grid, got frames elsewhere")
-    return Placement(grid, tuple(int(k) for k in slices))
+    return SegPlacement(grid, tuple(int(k) for k in slices))
 
 
 def _positions_mm(dataset: Dataset) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from operators.dicom.provenance.coded_concepts import code_of
-from operators.dicom.seg.seg_geometry import Placement, placement_of, placement_on
+from operators.dicom.seg.seg_geometry import SegPlacement, placement_of, placement_on
 from operators.dicom.seg.segment_descriptions import bone_and_fragment, side_of
 from operators.errors import UnreadableError, reason
 from operators.geometry.volume import Grid, LabelMap, Scalar
@@ -96,7 +96,7 @@ def _colour(item: Dataset) -> tuple[int, int, int]:
     return CIELabColor.from_dicom_value(cielab).to_rgb(clip=True) if cielab else NO_COLOUR
 
 
-def _label_map(dataset: Dataset, placement: Placement) -> LabelMap:
+def _label_map(dataset: Dataset, placement: SegPlacement) -> LabelMap:
     highest = max(int(item.SegmentNumber) for item in dataset.SegmentSequence)
     planes = np.zeros(placement.grid.shape[::-1], dtype=np.uint8 if highest < 256 else np.uint16)
     frames = FRAMES[dataset.SegmentationType](dataset)

@@ -22,8 +22,8 @@ from pydicom.pixels import as_pixel_options, get_encoder
 from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
 from operators.dicom.elements.atomic_file import write_whole
-from operators.dicom.provenance.identity import copy_identity, decoded
-from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Making, equipment, mark
+from operators.dicom.provenance.identity import copy_identity, decode_texts
+from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark
 from operators.dicom.provenance.source_headers import slice_headers
 from operators.dicom.provenance.source_references import name_sources, named_places
 from operators.dicom.seg.fast.seg_encoding import encoded_groups, write_frames
@@ -37,19 +37,21 @@ SERIES_NUMBER = 9000  # high, so that it sorts after the scanner's own series
 Write = Callable[[BinaryIO], object]
 
 
-def write_seg(segmentation: Segmentation, making: Making, path: Path, *, profile: str = "binary") -> Path:
+def write_seg(
+    segmentation: Segmentation, provenance: Provenance, path: Path, *, profile: str = "binary"
+) -> Path:
     """Writes a SEG (PS3.3 A.51); `profile` is a row of PROFILES. Raises OutputError, or UnsuitableError."""
-    return write_whole(path, PROFILES[profile](segmentation, making))
+    return write_whole(path, PROFILES[profile](segmentation, provenance))
 
 
-def _binary(segmentation: Segmentation, making: Making) -> Write:
+def _binary(segmentation: Segmentation, provenance: Provenance) -> Write:
     """One bit a voxel and segment."""
     label_map = segmentation.label_map
-    slices = labelled_slices(label_map, making.series)
+    slices = labelled_slices(label_map, provenance.series)
     frames = bit_frames(label_map, slices, [segment.value for segment in segmentation.segments])
     segments = _present(segmentation.segments, frames)
     places = sorted({frame.place for own in frames.values() for frame in own})
-    dataset, order = _template(segments, places, making, label_map.grid, "binary")
+    dataset, order = _template(segments, places, provenance, label_map.grid, "binary")
     groups = dict(zip(order, encoded_groups(dataset), strict=True))
     del dataset.PerFrameFunctionalGroupsSequence, dataset.PixelData
     rank = {place: n for n, place in enumerate(order)}
@@ -57,12 +59,12 @@ def _binary(segmentation: Segmentation, making: Making) -> Write:
     return partial(write_frames, template=dataset, groups=groups, frames=ordered)
 
 
-def _label_map(segmentation: Segmentation, making: Making) -> Write:
+def _label_map(segmentation: Segmentation, provenance: Provenance) -> Write:
     """One value a voxel."""
     label_map = segmentation.label_map
-    slices = labelled_slices(label_map, making.series)
+    slices = labelled_slices(label_map, provenance.series)
     segments = _present(segmentation.segments, values_present(label_map, slices))
-    dataset, order = _template(segments, list(slices), making, label_map.grid, "labelmap")
+    dataset, order = _template(segments, list(slices), provenance, label_map.grid, "labelmap")
     numbers = np.zeros(np.iinfo(label_map.labels.dtype).max + 1, f"u{dataset.BitsAllocated // 8}")
     numbers[[segment.value for segment in segments]] = np.arange(1, len(segments) + 1)
     # By name: GDCM, which would come first, aborts the process on frames of odd size (3.2.6)
@@ -77,7 +79,7 @@ def _label_map(segmentation: Segmentation, making: Making) -> Write:
 
 # PS3.3 C.8.20.2: one bit a voxel and segment opens everywhere; one value a voxel is smaller, but needs
 # viewers that know Label Map Segmentation Storage. Of its compressions dcmqi 1.5.7 reads RLE alone.
-PROFILES: dict[str, Callable[[Segmentation, Making], Write]] = {"binary": _binary, "labelmap": _label_map}
+PROFILES: dict[str, Callable[[Segmentation, Provenance], Write]] = {"binary": _binary, "labelmap": _label_map}
 
 
 def _present(segments: Sequence[Segment], values: Container[int]) -> tuple[Segment, ...]:
@@ -89,20 +91,22 @@ def _present(segments: Sequence[Segment], values: Container[int]) -> tuple[Segme
 
 
 def _template(
-    segments: Sequence[Segment], places: list[int], making: Making, grid: Grid, profile: str
+    segments: Sequence[Segment], places: list[int], provenance: Provenance, grid: Grid, profile: str
 ) -> tuple[DicomSegmentation, list[int]]:
     """A SEG of `grid` whose segment 1 is on each of the slices at `places`, and in which order they are."""
     voxels = np.ones((len(places), 1, 1), np.uint8)
-    dataset = make_seg(voxels, segments, places, making, replace(grid, shape=(1, 1, grid.shape[2])), profile)
+    dataset = make_seg(
+        voxels, segments, places, provenance, replace(grid, shape=(1, 1, grid.shape[2])), profile
+    )
     dataset.Columns, dataset.Rows = grid.shape[:2]
-    return dataset, named_places(dataset, making.series)
+    return dataset, named_places(dataset, provenance.series)
 
 
 def make_seg(
     voxels: NDArray[np.uint8],
     segments: Sequence[Segment],
     places: list[int],
-    making: Making,
+    provenance: Provenance,
     grid: Grid,
     profile: str = "binary",
 ) -> DicomSegmentation:
@@ -110,33 +114,34 @@ def make_seg(
 
     Not compressed; `grid` is that of the voxels; the same input gives the same UIDs.
     """
-    series = making.series
+    series = provenance.series
     identity = [] if profile == "binary" else [profile]
-    header = decoded(series.header)
+    header = decode_texts(series.header)
     headers = slice_headers(series, header, grid)
     dataset = DicomSegmentation(
         source_images=[headers[n] for n in places],
         pixel_array=voxels,
         segmentation_type=profile.upper(),
         segment_descriptions=[
-            segment_description(number, segment, making) for number, segment in enumerate(segments, start=1)
+            segment_description(number, segment, provenance)
+            for number, segment in enumerate(segments, start=1)
         ],
-        series_instance_uid=making.uid("series", *identity),
-        sop_instance_uid=making.uid("instance", *identity),
-        series_number=making.series_number(SERIES_NUMBER),
-        series_description=making.description("segments"),
+        series_instance_uid=provenance.uid("series", *identity),
+        sop_instance_uid=provenance.uid("instance", *identity),
+        series_number=provenance.series_number(SERIES_NUMBER),
+        series_description=provenance.description("segments"),
         instance_number=1,
         transfer_syntax_uid=ExplicitVRLittleEndian,
-        **equipment(making),
-        **_content(making.made_at),
+        **equipment(provenance),
+        **_content(provenance.made_at),
     )
     copy_identity(header, dataset)
     # PixelPaddingValue says what is background (Supplement 243); highdicom makes it a segment too, and OHIF
     # 3.13.2 then shifts all colours by one
     dataset.SegmentSequence = [item for item in dataset.SegmentSequence if item.SegmentNumber > 0]
     name_sources(dataset, series)
-    mark(dataset, making)
-    _name_dimensions(dataset, making.uid("dimensions", *identity))
+    mark(dataset, provenance)
+    _name_dimensions(dataset, provenance.uid("dimensions", *identity))
     return dataset
 
 

@@ -7,14 +7,14 @@ from highdicom.seg import SegmentDescription
 from pydicom.dataset import Dataset
 
 from operators.dicom.provenance.coded_concepts import concept
-from operators.dicom.provenance.provenance import LONG_STRING, Making, algorithm
+from operators.dicom.provenance.provenance import LONG_STRING, Provenance, algorithm
 from operators.packages.confidence import percent
 from operators.segmentation.segmentation import Segment
 
 FRAGMENT = " fragment "
 
 
-def segment_description(number: int, segment: Segment, making: Making) -> SegmentDescription:
+def segment_description(number: int, segment: Segment, provenance: Provenance) -> SegmentDescription:
     """Segment `number` of a SEG (PS3.3 C.8.20.4)."""
     tracking_id = tracking_identifier(segment)
     description = SegmentDescription(
@@ -23,9 +23,9 @@ def segment_description(number: int, segment: Segment, making: Making) -> Segmen
         segmented_property_category=concept(segment.category),
         segmented_property_type=concept(segment.type),
         algorithm_type="AUTOMATIC",
-        algorithm_identification=algorithm(making, segment.bone),
+        algorithm_identification=algorithm(provenance, segment.bone),
         tracking_id=tracking_id,
-        tracking_uid=making.tracking_uid(tracking_id),
+        tracking_uid=provenance.tracking_uid(tracking_id),
         anatomic_regions=None if segment.region == segment.type else [concept(segment.region)],
         display_color=CIELabColor.from_rgb(*segment.rgb),
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 Read = Callable[[list[int]], Mapping[int, bool]]
 
 
-def in_turn(series: Sequence[Hashable], better: Sequence[Sequence[int]], read: Read) -> dict[int, int]:
+def read_in_turn(series: Sequence[Hashable], better: Sequence[Sequence[int]], read: Read) -> dict[int, int]:
     """Has each candidate read that no better one makes needless; `series` and `better` are those of each.
 
     A candidate is a series for one package; those of one series are read at once, as far as all of their

@@ -157,7 +157,7 @@ def candidates(outcomes: Sequence[Outcome]) -> tuple[Candidate, ...]:
     return tuple(found)
 
 
-def together(candidates: Sequence[Candidate]) -> Selection:
+def combine_candidates(candidates: Sequence[Candidate]) -> Selection:
     """One selection of one series for the packages of several candidates of it."""
     first = candidates[0].selection
     packages = tuple(each.selection.package for each in candidates)

@@ -16,7 +16,7 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 
 from operators.dicom.provenance.coded_concepts import ARTIFICIAL_INTELLIGENCE, concept
-from operators.dicom.provenance.provenance import MANUFACTURER, Making, parameters
+from operators.dicom.provenance.provenance import MANUFACTURER, Provenance, parameters
 from operators.dicom.seg.segment_descriptions import tracking_identifier
 from operators.dicom.sr.measurement_items import (
     certainty_items,
@@ -48,12 +48,12 @@ class MeasuredSegment:
 
 
 def segment_group(
-    found: MeasuredSegment, making: Making, seg: Dataset
+    found: MeasuredSegment, provenance: Provenance, seg: Dataset
 ) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
     """TID 1411: one segment of the SEG, under the same tracking identifier and UID."""
     segment = found.segment
     return VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=tracking(tracking_identifier(segment), making),
+        tracking_identifier=tracking(tracking_identifier(segment), provenance),
         referenced_segment=ReferencedSegment(
             seg.SOPClassUID,
             seg.SOPInstanceUID,
@@ -63,27 +63,29 @@ def segment_group(
         finding_category=concept(segment.category),
         finding_type=concept(segment.type),
         finding_sites=[site(segment)],
-        algorithm_id=algorithm_of(making, segment.bone),
+        algorithm_id=algorithm_of(provenance, segment.bone),
         measurements=[*segment_items(found.row), *certainty_items(segment)],
         qualitative_evaluations=[flag_item(flag) for flag in found.flags] or None,
     )
 
 
-def bone_group(fragments: list[MeasuredSegment], making: Making) -> MeasurementsAndQualitativeEvaluations:
+def bone_group(
+    fragments: list[MeasuredSegment], provenance: Provenance
+) -> MeasurementsAndQualitativeEvaluations:
     """TID 1501: a broken bone, the number of its fragments, and how sure it is that it is broken."""
     first = fragments[0].segment
     return MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=tracking(first.bone, making),
+        tracking_identifier=tracking(first.bone, provenance),
         finding_type=concept(FRACTURE_OF_BONE),
         finding_sites=[site(first)],
-        algorithm_id=algorithm_of(making, first.bone),
+        algorithm_id=algorithm_of(provenance, first.bone),
         measurements=[count_item(len(fragments)), *fracture_certainty_items(first)],
     )
 
 
-def tracking(identifier: str, making: Making) -> TrackingIdentifier:
+def tracking(identifier: str, provenance: Provenance) -> TrackingIdentifier:
     """Returns the tracking identifier and UID that the SEG has."""
-    return TrackingIdentifier(making.tracking_uid(identifier), identifier)
+    return TrackingIdentifier(provenance.tracking_uid(identifier), identifier)
 
 
 def site(segment: Segment) -> FindingSite:
@@ -92,13 +94,13 @@ def site(segment: Segment) -> FindingSite:
     return FindingSite(concept(segment.region), laterality=side)
 
 
-def algorithm_of(making: Making, bone: str) -> AlgorithmIdentification:
+def algorithm_of(provenance: Provenance, bone: str) -> AlgorithmIdentification:
     """TID 4019: name and version of what segmented a bone, and the checksums of its weights."""
-    package = making.package.maker_of(bone)
+    package = provenance.package.maker_of(bone)
     return AlgorithmIdentification(
         name=package.algorithm_name,
         version=package.version,
-        parameters=[f"{name} {value}" for name, value in parameters(making, package).items()],
+        parameters=[f"{name} {value}" for name, value in parameters(provenance, package).items()],
         family=concept(ARTIFICIAL_INTELLIGENCE),
         manufacturer=MANUFACTURER,
     )

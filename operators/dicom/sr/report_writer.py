@@ -24,11 +24,16 @@ from scipy import ndimage
 from operators.dicom.elements.atomic_file import write_whole
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.coded_concepts import concept
-from operators.dicom.provenance.identity import REQUIRED_PERHAPS_EMPTY, copy_identity, decoded, weights_serial
+from operators.dicom.provenance.identity import (
+    REQUIRED_PERHAPS_EMPTY,
+    copy_identity,
+    decode_texts,
+    weights_serial,
+)
 from operators.dicom.provenance.provenance import (
     LONG_STRING,
     MANUFACTURER,
-    Making,
+    Provenance,
     device_uid,
     equipment,
     mark,
@@ -50,55 +55,57 @@ SUMMARY = Code("121111", "DCM", "Summary")
 NAMES = ["SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SegmentSequence"]
 
 
-def write_report(segmentation: Segmentation, making: Making, seg: Path, path: Path) -> Path:
+def write_report(segmentation: Segmentation, provenance: Provenance, seg: Path, path: Path) -> Path:
     """Writes a Comprehensive 3D SR (PS3.3 A.35.13, TID 1500) on the file `seg`; raises OutputError."""
-    dataset = make_report(segmentation, making, dcmread(seg, stop_before_pixels=True, specific_tags=NAMES))
+    dataset = make_report(
+        segmentation, provenance, dcmread(seg, stop_before_pixels=True, specific_tags=NAMES)
+    )
     return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
 
 
-def make_report(segmentation: Segmentation, making: Making, seg: Dataset) -> Comprehensive3DSR:
+def make_report(segmentation: Segmentation, provenance: Provenance, seg: Dataset) -> Comprehensive3DSR:
     """The report, not yet written; the same input gives the same UIDs. `seg` is the SEG's header."""
-    header = decoded(making.series.header)
+    header = decode_texts(provenance.series.header)
     dataset = Comprehensive3DSR(
-        evidence=[evidence_of(seg, making)],
-        content=content_of(segmentation, making, seg),
-        series_instance_uid=making.uid("report series"),
-        series_number=making.series_number(SERIES_NUMBER),
-        series_description=making.description("measures"),
-        sop_instance_uid=making.uid("report"),
+        evidence=[evidence_of(seg, provenance)],
+        content=content_of(segmentation, provenance, seg),
+        series_instance_uid=provenance.uid("report series"),
+        series_number=provenance.series_number(SERIES_NUMBER),
+        series_description=provenance.description("measures"),
+        sop_instance_uid=provenance.uid("report"),
         instance_number=1,
         is_complete=True,
         specific_character_set="ISO_IR 192",
-        **equipment(making),
+        **equipment(provenance),
     )
     copy_identity(header, dataset)
-    mark(dataset, making)
-    settle(dataset, making)
+    mark(dataset, provenance)
+    settle(dataset, provenance)
     return dataset
 
 
-def evidence_of(seg: Dataset, making: Making) -> Dataset:
+def evidence_of(seg: Dataset, provenance: Provenance) -> Dataset:
     """Returns the attributes of the SEG that highdicom needs: its names, and whose it is."""
     item = Dataset()
     for keyword in REQUIRED_PERHAPS_EMPTY:
         setattr(item, keyword, "")  # highdicom would parse it; `copy_identity` copies it
-    item.StudyInstanceUID = making.series.study_instance_uid
+    item.StudyInstanceUID = provenance.series.study_instance_uid
     for keyword in NAMES[:3]:
         item[keyword] = seg[keyword]
     return item
 
 
-def content_of(segmentation: Segmentation, making: Making, seg: Dataset) -> MeasurementReport:
+def content_of(segmentation: Segmentation, provenance: Provenance, seg: Dataset) -> MeasurementReport:
     """Who measured, one group for each segment and each broken bone, and a summary in words."""
-    found = measured_segments(segmentation, making, seg)
+    found = match_segments(segmentation, provenance, seg)
     bones = [list(group) for _, group in groupby(found, key=lambda each: each.segment.bone)]
     report = MeasurementReport(
-        observation_context=observer(making),
+        observation_context=observer(provenance),
         procedure_reported=concept(PROCEDURE),
         title=concept(TITLE),
         imaging_measurements=[
-            *(segment_group(each, making, seg) for each in found),
-            *(bone_group(bone, making) for bone in bones if bone[0].segment.fragment is not None),
+            *(segment_group(each, provenance, seg) for each in found),
+            *(bone_group(bone, provenance) for bone in bones if bone[0].segment.fragment is not None),
         ],
     )
     said = "\n".join(summary(segmentation))
@@ -107,17 +114,17 @@ def content_of(segmentation: Segmentation, making: Making, seg: Dataset) -> Meas
     return report
 
 
-def measured_segments(segmentation: Segmentation, making: Making, seg: Dataset) -> list[MeasuredSegment]:
+def match_segments(segmentation: Segmentation, provenance: Provenance, seg: Dataset) -> list[MeasuredSegment]:
     """Returns the segments that the SEG holds and that were measured, each with its number there."""
     numbers = {item.get("TrackingUID"): int(item.SegmentNumber) for item in seg.SegmentSequence}
     rows = {row.value: row for row in segmentation.measurements}
-    sources = series_of_values(segmentation.label_map, making.series)
+    sources = series_of_values(segmentation.label_map, provenance.series)
     found = []
     for segment in segmentation.segments:
-        number = numbers.get(making.tracking_uid(tracking_identifier(segment)))
+        number = numbers.get(provenance.tracking_uid(tracking_identifier(segment)))
         if number is not None and segment.value in rows:
             flags = tuple(flag for flag in segmentation.flags if segment.value in flag.values)
-            source = sources.get(segment.value, making.series.series_instance_uid)
+            source = sources.get(segment.value, provenance.series.series_instance_uid)
             row = rows[segment.value]
             found.append(MeasuredSegment(segment, row, number, source, one_of_each(flags)))
     return found
@@ -144,26 +151,26 @@ def one_of_each(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
     return tuple({flag.code: flag for flag in flags}.values())
 
 
-def observer(making: Making) -> ObservationContext:
+def observer(provenance: Provenance) -> ObservationContext:
     """A device, which changes with the weights."""
-    return ObservationContext(observer_device_context=observer_device(making))
+    return ObservationContext(observer_device_context=observer_device(provenance))
 
 
-def observer_device(making: Making) -> ObserverContext:
+def observer_device(provenance: Provenance) -> ObserverContext:
     """The algorithm as the one who observed."""
     device = DeviceObserverIdentifyingAttributes(
-        uid=device_uid(making.package),
-        name=making.package.algorithm_name[:LONG_STRING],
+        uid=device_uid(provenance.package),
+        name=provenance.package.algorithm_name[:LONG_STRING],
         manufacturer_name=MANUFACTURER,
-        model_name=making.package.algorithm_name[:LONG_STRING],
-        serial_number=weights_serial(making.package),
+        model_name=provenance.package.algorithm_name[:LONG_STRING],
+        serial_number=weights_serial(provenance.package),
     )
     return ObserverContext(codes.DCM.Device, device)
 
 
-def settle(dataset: Comprehensive3DSR, making: Making) -> None:
+def settle(dataset: Comprehensive3DSR, provenance: Provenance) -> None:
     """Replaces what highdicom took from the clock, and says whose the private codes are (PS3.3 8.3)."""
-    day, hour = making.day_and_hour
+    day, hour = provenance.day_and_hour
     dataset.ContentDate = dataset.SeriesDate = day
     dataset.ContentTime = dataset.SeriesTime = hour
     dataset.CodingSchemeIdentificationSequence = [scheme(PRIVATE, "Osteon's own codes")]

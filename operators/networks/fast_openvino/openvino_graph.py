@@ -29,7 +29,7 @@ from operators.networks.architectures.unets import (
 LEADING = 2
 
 
-def drawn(network: nn.Module, shape: tuple[int, ...]) -> openvino.Model | None:
+def build_openvino_model(network: nn.Module, shape: tuple[int, ...]) -> openvino.Model | None:
     """A model whose input has `shape` (1, inputs, ...); None where it has layers that are not known."""
     if not all(type(module) in LAYERS or isinstance(module, PARTS) for module in network.modules()):
         return None

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.networks.monai_bundle.bundle_steps import Prepared
+from operators.networks.monai_bundle.bundle_steps import PreparedBundleImage
 from operators.networks.windows.bundle_window import Progress, Run, slabs
 from operators.networks.windows.sliding_window import softmax
 from operators.nnunet.preprocessing import sigmoid
-from operators.packages.monai_bundle import MonaiBundlePackage, Outcome
+from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -42,7 +42,7 @@ class Certainty:
     sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(256))
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
 
-    def add(self, outputs: Array, values: Labels, outcome: Outcome) -> None:
+    def add(self, outputs: Array, values: Labels, outcome: LabelRules) -> None:
         """Counts what the network's outputs (classes, ...) say of the `values` that they became."""
         sure = CERTAINTIES[outcome.decision](outputs).max(axis=0)
         self.sums += np.bincount(values.ravel(), weights=sure.ravel(), minlength=256)
@@ -55,7 +55,7 @@ class Certainty:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class BundleAnswer:
     """Labels (I, J, K) of the scan's voxels; how many have each value, and how sure the network is of it."""
 
     labels: Labels
@@ -63,30 +63,36 @@ class Answer:
     certainties: dict[int, float]
 
 
-def answer(run: Run, prepared: Prepared, package: MonaiBundlePackage, progress: Progress) -> Answer:
+def run_bundle(
+    run: Run, prepared: PreparedBundleImage, package: MonaiBundlePackage, progress: Progress
+) -> BundleAnswer:
     """The network over the image, decided before or after the way back to the scan."""
     outcome, certainty = package.outcome, Certainty()
     said = slabs(run, prepared.image, package.network, package.tiling, progress)
-    rows = (activated(where, outputs, package, certainty) for where, outputs in said)
-    found = (decided_first if outcome.decided_first else decided_last)(rows, prepared, package)
+    rows = (activate(where, outputs, package, certainty) for where, outputs in said)
+    found = (decide_before_resampling if outcome.decided_first else decide_after_resampling)(
+        rows, prepared, package
+    )
     for value in outcome.largest:
         keep_largest(found, value, outcome.connected)
     delivered = np.isin(np.arange(256), [label.first_value for label in package.labels])
     # Plane by plane, as numpy counts in eight bytes a voxel
     counts = np.sum([np.bincount(plane.ravel(), minlength=256) for plane in found], axis=0)
     found *= delivered.astype(np.uint8)[found]
-    return Answer(found, counts * delivered, certainty.means())
+    return BundleAnswer(found, counts * delivered, certainty.means())
 
 
-def activated(where: slice, outputs: Array, package: MonaiBundlePackage, certainty: Certainty) -> Row:
+def activate(where: slice, outputs: Array, package: MonaiBundlePackage, certainty: Certainty) -> Row:
     """A slab after its activation, and its labels, whose certainties are counted by the way."""
     active = ACTIVATIONS[package.outcome.activation](outputs)
-    labels = decided(active, package)
+    labels = decide_labels(active, package)
     certainty.add(outputs, labels, package.outcome)
     return where, active, labels
 
 
-def decided_first(rows: Iterable[Row], prepared: Prepared, package: MonaiBundlePackage) -> Labels:
+def decide_before_resampling(
+    rows: Iterable[Row], prepared: PreparedBundleImage, package: MonaiBundlePackage
+) -> Labels:
     """Labels at the network's voxels, then at the scan's; outputs are held slab by slab only."""
     del package
     labels = np.zeros(prepared.image.shape, np.float32)
@@ -95,21 +101,23 @@ def decided_first(rows: Iterable[Row], prepared: Prepared, package: MonaiBundleP
     return prepared.back(labels, True).astype(np.uint8)
 
 
-def decided_last(rows: Iterable[Row], prepared: Prepared, package: MonaiBundlePackage) -> Labels:
+def decide_after_resampling(
+    rows: Iterable[Row], prepared: PreparedBundleImage, package: MonaiBundlePackage
+) -> Labels:
     """All outputs at the network's voxels; each goes to the scan's on its own."""
     whole = np.empty((len(package.outputs), *prepared.image.shape), np.float32)
     for where, active, _ in rows:
         whole[:, where] = active
     nearest = package.outcome.nearest
-    return decided((prepared.back(channel, nearest) for channel in whole), package)
+    return decide_labels((prepared.back(channel, nearest) for channel in whole), package)
 
 
-def decided(channels: Iterable[Array], package: MonaiBundlePackage) -> Labels:
+def decide_labels(channels: Iterable[Array], package: MonaiBundlePackage) -> Labels:
     """The value of each voxel (I, J, K), from one output after the other."""
     return DECISIONS[package.outcome.decision](zip(package.outputs, channels, strict=True), package.outcome)
 
 
-def greatest(channels: Iterator[tuple[int, Array]], _: Outcome) -> Labels:
+def greatest(channels: Iterator[tuple[int, Array]], _: LabelRules) -> Labels:
     """The value of the greatest output, of the first of equal ones."""
     value, first = next(channels)
     best, labels = first.copy(), np.full(first.shape, value, np.uint8)
@@ -119,7 +127,7 @@ def greatest(channels: Iterator[tuple[int, Array]], _: Outcome) -> Labels:
     return labels
 
 
-def threshold(channels: Iterator[tuple[int, Array]], outcome: Outcome) -> Labels:
+def threshold(channels: Iterator[tuple[int, Array]], outcome: LabelRules) -> Labels:
     """The value of the last output that reaches the threshold, else 0."""
     value, first = next(channels)
     labels = np.where(first >= outcome.threshold, value, 0).astype(np.uint8)
@@ -129,7 +137,7 @@ def threshold(channels: Iterator[tuple[int, Array]], outcome: Outcome) -> Labels
 
 
 # What `decision` of an outcome may say
-DECISIONS: dict[str, Callable[[Iterator[tuple[int, Array]], Outcome], Labels]] = {
+DECISIONS: dict[str, Callable[[Iterator[tuple[int, Array]], LabelRules], Labels]] = {
     "greatest": greatest,
     "threshold": threshold,
 }

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from operators.errors import UnsuitableError
 from operators.geometry.orientation import turn_to
-from operators.geometry.volume import Box, Grid, Volume
+from operators.geometry.volume import Box, CtVolume, Grid
 from operators.networks.torch_grid import moved
 from operators.packages.monai_bundle import Step
 
@@ -29,7 +29,7 @@ XYZ = (2, 1, 0)
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreparedBundleImage:
     """An image (I, J, K) on its grid, and what leads back from it, last step first."""
 
     image: Array
@@ -43,15 +43,15 @@ class Prepared:
         return channel
 
 
-def prepare(volume: Volume, steps: Sequence[Step]) -> Prepared:
+def prepare(volume: CtVolume, steps: Sequence[Step]) -> PreparedBundleImage:
     """The volume after all steps. Raises UnsuitableError where nothing is left of it."""
-    prepared = Prepared(volume.hu.astype(np.float32), volume.grid)
+    prepared = PreparedBundleImage(volume.hu.astype(np.float32), volume.grid)
     for step in steps:
         prepared = STEPS[step.name](prepared, **step.arguments)
     return prepared
 
 
-def orientation(before: Prepared, directions: str) -> Prepared:
+def orientation(before: PreparedBundleImage, directions: str) -> PreparedBundleImage:
     """Orientation: axes turned to the directions."""
     turn = turn_to(before.grid, directions, XYZ)
     image = np.ascontiguousarray(turn.apply(before.image))
@@ -65,10 +65,10 @@ def orientation(before: Prepared, directions: str) -> Prepared:
     def undo(channel: Array, _: bool) -> Array:
         return np.ascontiguousarray(turn.undo(channel))
 
-    return advanced(before, image, matrix, undo)
+    return run_step(before, image, matrix, undo)
 
 
-def spacing(before: Prepared, mm: Sequence[float]) -> Prepared:
+def spacing(before: PreparedBundleImage, mm: Sequence[float]) -> PreparedBundleImage:
     """Spacing: the same first voxel, the outermost centres kept inside; linear. Shear is taken out."""
     source = before.grid.ijk_to_lps
     target = np.eye(4)
@@ -83,7 +83,7 @@ def spacing(before: Prepared, mm: Sequence[float]) -> Prepared:
     def undo(channel: Array, nearest: bool) -> Array:
         return moved(channel, inverse, before.grid.shape, nearest)
 
-    return advanced(before, moved(before.image, forward, shape, False), target, undo)
+    return run_step(before, moved(before.image, forward, shape, False), target, undo)
 
 
 def shape_and_origin(
@@ -104,7 +104,7 @@ def shape_and_origin(
     return (i, j, k), centred
 
 
-def crop(before: Prepared, margin: int) -> Prepared:
+def crop(before: PreparedBundleImage, margin: int) -> PreparedBundleImage:
     """CropForeground: the least box of what is above 0, and so many voxels more."""
     boxes = ndimage.find_objects((before.image > 0).astype(np.uint8))
     if not boxes:
@@ -118,10 +118,12 @@ def crop(before: Prepared, margin: int) -> Prepared:
         whole[box.slices] = channel
         return whole
 
-    return advanced(before, before.image[box.slices], before.grid.crop(box).ijk_to_lps, undo)
+    return run_step(before, before.image[box.slices], before.grid.crop(box).ijk_to_lps, undo)
 
 
-def scale_range(before: Prepared, low: float, high: float, clip: bool, to: Sequence[float] = ()) -> Prepared:
+def scale_range(
+    before: PreparedBundleImage, low: float, high: float, clip: bool, to: Sequence[float] = ()
+) -> PreparedBundleImage:
     """ScaleIntensityRange."""
     image = (before.image - np.float32(low)) / np.float32(high - low)
     if to:
@@ -129,7 +131,7 @@ def scale_range(before: Prepared, low: float, high: float, clip: bool, to: Seque
     return replace(before, image=np.clip(image, to[0], to[1]) if clip and to else image)
 
 
-def scale(before: Prepared, to: Sequence[float]) -> Prepared:
+def scale(before: PreparedBundleImage, to: Sequence[float]) -> PreparedBundleImage:
     """ScaleIntensity: from its least and greatest value to others."""
     image = before.image
     least, greatest = image.min(), image.max()
@@ -140,8 +142,8 @@ def scale(before: Prepared, to: Sequence[float]) -> Prepared:
 
 
 def normalise(
-    before: Prepared, nonzero: bool, mean: float | None = None, deviation: float | None = None
-) -> Prepared:
+    before: PreparedBundleImage, nonzero: bool, mean: float | None = None, deviation: float | None = None
+) -> PreparedBundleImage:
     """NormalizeIntensity, of the whole image or of what is not zero."""
     image = before.image.copy()
     inside: Any = image != 0 if nonzero else ...
@@ -154,15 +156,17 @@ def normalise(
     return replace(before, image=image)
 
 
-def advanced(before: Prepared, image: Array, matrix: NDArray[np.float64], undo: Undo) -> Prepared:
+def run_step(
+    before: PreparedBundleImage, image: Array, matrix: NDArray[np.float64], undo: Undo
+) -> PreparedBundleImage:
     """The image after a step that moves voxels."""
     i, j, k = image.shape
     grid = Grid((i, j, k), matrix, before.grid.frame_of_reference_uid)
-    return Prepared(image, grid, (undo, *before.undo))
+    return PreparedBundleImage(image, grid, (undo, *before.undo))
 
 
 # Rows of the names in bundles.STEP_ARGUMENTS
-STEPS: dict[str, Callable[..., Prepared]] = {
+STEPS: dict[str, Callable[..., PreparedBundleImage]] = {
     "orientation": orientation,
     "spacing": spacing,
     "crop": crop,

@@ -9,7 +9,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.packages.monai_bundle import Tiling
+from operators.packages.monai_bundle import SlidingWindow
 from operators.packages.packages import NetworkSpec
 
 Array = NDArray[np.float32]
@@ -20,7 +20,7 @@ LEAST_WEIGHT = 1e-3
 
 
 def slabs(
-    run: Run, image: Array, spec: NetworkSpec, tiling: Tiling, progress: Progress
+    run: Run, image: Array, spec: NetworkSpec, tiling: SlidingWindow, progress: Progress
 ) -> Iterator[tuple[slice, Array]]:
     """Yields the network's outputs (classes, I, J, K), slab by slab along the first axis.
 
@@ -73,7 +73,7 @@ def inside(
         )
 
 
-def padded_to(image: Array, patch: tuple[int, ...], tiling: Tiling) -> tuple[list[int], Array]:
+def padded_to(image: Array, patch: tuple[int, ...], tiling: SlidingWindow) -> tuple[list[int], Array]:
     """How many voxels stand before the image along each axis, and the image with them; a patch at least."""
     missing = [max(side - n, 0) for side, n in zip(patch, image.shape, strict=True)]
     before = [m // 2 for m in missing]
@@ -92,7 +92,7 @@ def starts_along(count: int, side: int, overlap: float) -> list[int]:
     return [min(number * step, count - side) for number in range(steps + 1)]
 
 
-def weights_of(patch: tuple[int, ...], tiling: Tiling) -> Array:
+def weights_of(patch: tuple[int, ...], tiling: SlidingWindow) -> Array:
     """How much each voxel of a tile counts."""
     weights = np.ones((), np.float32)
     if tiling.weights == "constant":

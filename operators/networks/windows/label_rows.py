@@ -14,15 +14,15 @@ import torch
 from numpy.typing import NDArray
 
 from operators.networks.windows.averages import AVERAGES
-from operators.nnunet.preprocessing import Prepared
+from operators.nnunet.preprocessing import PreprocessedImage
 from operators.nnunet.zoom import separate_axis
-from operators.packages.plans import Recipe
+from operators.packages.plans import NnUNetPlans
 
 Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class LabelledScan:
     """Labels (I, J, K) of the scan's own voxels, how many have each value, how certain it is."""
 
     labels: NDArray[np.uint8]
@@ -48,7 +48,7 @@ class Line:
 class Certainties:
     """For each value that wins anywhere, its mean probability there."""
 
-    recipe: Recipe
+    recipe: NnUNetPlans
     sums: torch.Tensor = field(default_factory=lambda: torch.zeros(256, dtype=torch.float64))
     counts: torch.Tensor = field(default_factory=lambda: torch.zeros(256, dtype=torch.int64))
 
@@ -71,8 +71,11 @@ class Certainties:
 
 
 def label_source(
-    answers: Iterable[torch.Tensor], prepared: Prepared, recipe: Recipe, values: Sequence[int] | None
-) -> Found:
+    answers: Iterable[torch.Tensor],
+    prepared: PreprocessedImage,
+    recipe: NnUNetPlans,
+    values: Sequence[int] | None,
+) -> LabelledScan:
     """Labels from a network's answers (classes, rows, J, K); only these `values` are kept, or all."""
     kept = np.arange(256, dtype=np.uint8)
     if values is not None:
@@ -87,10 +90,10 @@ def label_source(
         labels = kept[choose(row, lines[1:], recipe).numpy()]
         counts += np.bincount(labels.ravel(), minlength=256)
         into[number] = labels
-    return Found(source, counts, certainties.table())
+    return LabelledScan(source, counts, certainties.table())
 
 
-def lines_of(prepared: Prepared, recipe: Recipe) -> list[Line]:
+def lines_of(prepared: PreprocessedImage, recipe: NnUNetPlans) -> list[Line]:
     """Each axis; across slices that are resampled apart in an order of its own."""
     apart = separate_axis(prepared.network_mm, prepared.spacing_mm, recipe.output)
     sides = zip(prepared.channels.image.shape, prepared.box_shape, strict=True)
@@ -124,7 +127,7 @@ def source_rows(answers: Iterable[torch.Tensor], line: Line, between: torch.dtyp
             first, last = until, rows[:, -1].clone()
 
 
-def at_source(plane: torch.Tensor, lines: Sequence[Line], recipe: Recipe) -> torch.Tensor:
+def at_source(plane: torch.Tensor, lines: Sequence[Line], recipe: NnUNetPlans) -> torch.Tensor:
     """One output of a row (j, k) at the scan's voxels (J, K), rounded to the answer's precision."""
     down, along = lines
     wide = along.stretched(plane.t().contiguous()).t().contiguous()
@@ -132,7 +135,7 @@ def at_source(plane: torch.Tensor, lines: Sequence[Line], recipe: Recipe) -> tor
     return full.to(AVERAGES[recipe.averaged].kind).float()
 
 
-def winners(row: torch.Tensor, lines: Sequence[Line], recipe: Recipe) -> torch.Tensor:
+def winners(row: torch.Tensor, lines: Sequence[Line], recipe: NnUNetPlans) -> torch.Tensor:
     """The class with the highest value; the first of those that share it."""
     best = at_source(row[0], lines, recipe)
     labels = torch.zeros(best.shape, dtype=torch.uint8)
@@ -143,7 +146,7 @@ def winners(row: torch.Tensor, lines: Sequence[Line], recipe: Recipe) -> torch.T
     return labels
 
 
-def regions(row: torch.Tensor, lines: Sequence[Line], recipe: Recipe) -> torch.Tensor:
+def regions(row: torch.Tensor, lines: Sequence[Line], recipe: NnUNetPlans) -> torch.Tensor:
     """Each output's value where its probability is above a half, later ones over earlier ones."""
     labels = torch.zeros(len(lines[0].low), len(lines[1].low), dtype=torch.uint8)
     for value, plane in zip(recipe.regions, row, strict=True):
@@ -151,7 +154,7 @@ def regions(row: torch.Tensor, lines: Sequence[Line], recipe: Recipe) -> torch.T
     return labels
 
 
-def winning(logits: torch.Tensor, recipe: Recipe) -> tuple[torch.Tensor, torch.Tensor]:
+def winning(logits: torch.Tensor, recipe: NnUNetPlans) -> tuple[torch.Tensor, torch.Tensor]:
     """The value of each voxel of a row (classes, J, K), and its probability."""
     if not recipe.regions:
         shares = torch.softmax(logits, 0) if recipe.averaged == "logits" else logits

@@ -9,44 +9,48 @@ from math import prod
 import numpy as np
 
 from operators.geometry.largest_component import keep_largest
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 from operators.networks.registry import Networks
-from operators.networks.windows.label_rows import Found, label_source
+from operators.networks.windows.label_rows import LabelledScan, label_source
 from operators.networks.windows.nnunet_window import answers
 from operators.networks.windows.tilings import TILINGS
-from operators.nnunet.preprocessing import Prepared, prepare
+from operators.nnunet.preprocessing import PreprocessedImage, preprocess
 from operators.packages.plans import Stage
-from operators.prefetch import ahead
-from operators.segmentation.segmentation import Way
+from operators.prefetch import prefetch
+from operators.segmentation.segmentation import NetworkRun
 
 Progress = Callable[[float], None]
 
 
 def run_stages(
-    volume: Volume,
-    first: Prepared,
+    volume: CtVolume,
+    first: PreprocessedImage,
     stages: Sequence[Stage],
     networks: Networks,
     values: Sequence[int],
     progress: Progress,
-) -> tuple[Found, tuple[Way, ...]]:
+) -> tuple[LabelledScan, tuple[NetworkRun, ...]]:
     """Runs all stages; returns the labels of `values` on the volume's grid, and how each network was run.
 
     `first` is the volume as the first stage reads it; it can be let go of meanwhile.
     """
     kept = [None] * (len(stages) - 1) + [values]
-    found, ways = run_stage(first, stages[0], networks, kept[0], part_of(progress, 0, len(stages)))
+    found, network_runs = run_stage(first, stages[0], networks, kept[0], part_of(progress, 0, len(stages)))
     for number, stage in enumerate(stages[1:], start=1):
-        prepared = prepare(volume, stage, found.labels)
+        prepared = preprocess(volume, stage, found.labels)
         here = part_of(progress, number, len(stages))
         found, these = run_stage(prepared, stage, networks, kept[number], here)
-        ways += these
-    return found, ways
+        network_runs += these
+    return found, network_runs
 
 
 def run_stage(
-    prepared: Prepared, stage: Stage, networks: Networks, values: Sequence[int] | None, progress: Progress
-) -> tuple[Found, tuple[Way, ...]]:
+    prepared: PreprocessedImage,
+    stage: Stage,
+    networks: Networks,
+    values: Sequence[int] | None,
+    progress: Progress,
+) -> tuple[LabelledScan, tuple[NetworkRun, ...]]:
     """All folds of one stage; only these `values` are kept, or all."""
     tiling = TILINGS[networks.mode](prepared.channels, stage)
     folds = [tiling.spec(spec) for spec in stage.folds]
@@ -54,16 +58,18 @@ def run_stage(
     rows = answers(runs, prepared.channels, stage, tiling, progress)
     if networks.device.is_cuda:
         # Labels are made of rows while the GPU is over the next; on a CPU both would want all cores
-        rows = ahead(rows)
+        rows = prefetch(rows)
     # Components are of all labels, those too that nobody asked for
     found = label_source(rows, prepared, stage.recipe, None if stage.largest else values)
     networks.rest()
     if stage.largest:
-        found = cleaned(found, stage, prod(prepared.spacing_mm), values)
-    return found, networks.ways(folds, tiling.mode, tiling.overlap)
+        found = postprocess(found, stage, prod(prepared.spacing_mm), values)
+    return found, networks.network_runs(folds, tiling.mode, tiling.overlap)
 
 
-def cleaned(found: Found, stage: Stage, voxel_mm3: float, values: Sequence[int] | None) -> Found:
+def postprocess(
+    found: LabelledScan, stage: Stage, voxel_mm3: float, values: Sequence[int] | None
+) -> LabelledScan:
     """Applies the stage's post-processing, one rule after the other."""
     labels = found.labels
     for rule in stage.largest:

@@ -18,7 +18,7 @@ from scipy import ndimage
 from operators.networks.runtimes import Runtime
 from operators.networks.windows.averages import AVERAGES
 from operators.networks.windows.sliding_window import pad_to_patch
-from operators.networks.windows.tilings import Tiling, tile_at, whole
+from operators.networks.windows.tilings import TileLayout, tile_at, whole
 from operators.nnunet.channels import Channels
 from operators.packages.plans import Stage
 
@@ -35,7 +35,7 @@ CACHED = 4
 
 
 def answers(
-    runs: Sequence[Runtime], channels: Channels, stage: Stage, tiling: Tiling, progress: Progress
+    runs: Sequence[Runtime], channels: Channels, stage: Stage, tiling: TileLayout, progress: Progress
 ) -> Iterator[torch.Tensor]:
     """The mean of all folds' answers, in order: tensors (classes, rows, J, K) of all rows of the image."""
     shape, box = channels.image.shape, tiling.box
@@ -59,7 +59,7 @@ def nothing(stage: Stage, shape: Sequence[int], begin: int, end: int) -> Iterato
 
 
 def rows_of(
-    runs: Sequence[Runtime], channels: Channels, stage: Stage, tiling: Tiling, progress: Progress
+    runs: Sequence[Runtime], channels: Channels, stage: Stage, tiling: TileLayout, progress: Progress
 ) -> Iterator[torch.Tensor]:
     """Yields rows within the tiling's box, to which `channels` are cut."""
     padded, offset = padded_to(channels, tiling.patch)
@@ -85,7 +85,7 @@ def rows_of(
 class Sums:
     """Weighted answers of as many rows as a tile has, and their weights."""
 
-    def __init__(self, stage: Stage, shape: Sequence[int], tiling: Tiling) -> None:
+    def __init__(self, stage: Stage, shape: Sequence[int], tiling: TileLayout) -> None:
         average = AVERAGES[stage.recipe.averaged]
         kind = average.kind
         # Half precision ends at 65504: what several folds add to is weighed less
@@ -155,7 +155,7 @@ def padded_to(channels: Channels, patch: tuple[int, ...]) -> tuple[Channels, tup
     return replace(channels, image=image, labels=labels), offset
 
 
-def mirrored(run: Run, tile: Array, stage: Stage, tiling: Tiling) -> Array:
+def mirrored(run: Run, tile: Array, stage: Stage, tiling: TileLayout) -> Array:
     """The mean answer (classes, ...) over a tile (channels, I, J, K) and its mirror images along all axes."""
     average = AVERAGES[stage.recipe.averaged]
     flat = tile.reshape(len(tile), *tile.shape[-stage.spec.dimensions :])

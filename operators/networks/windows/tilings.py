@@ -31,7 +31,7 @@ BODY_HU = -500.0
 
 
 @dataclass(frozen=True)
-class Tiling:
+class TileLayout:
     """Tiles of `patch` at `corners` in the `box` of an image, which is padded where a tile is larger.
 
     `rows` are all starts along the first axis, also where no tile is run. `mirror_axes` are mirrored and
@@ -61,16 +61,16 @@ class Tiling:
         return [corner for corner in self.corners if corner[0] == row]
 
 
-def exact_tiling(channels: Channels, stage: Stage) -> Tiling:
+def exact_tiling(channels: Channels, stage: Stage) -> TileLayout:
     """nnU-Net's: of the trained size, evenly spread, at most `step` of a patch apart."""
     shape, patch, recipe = channels.image.shape, patch_of(stage.spec), stage.recipe
     starts = [spread(n, side, side * recipe.step) for n, side in zip(shape, patch, strict=True)]
     corners = tuple(product(*starts))
     overlap, mirrored = 1 - recipe.step, recipe.mirror_axes
-    return Tiling("exact", patch, whole(shape), tuple(starts[0]), corners, overlap, 0.0, mirrored, False)
+    return TileLayout("exact", patch, whole(shape), tuple(starts[0]), corners, overlap, 0.0, mirrored, False)
 
 
-def fast_tiling(channels: Channels, stage: Stage) -> Tiling:
+def fast_tiling(channels: Channels, stage: Stage) -> TileLayout:
     """Returns the tiling with the fewest voxels where the body is; not mirrored."""
     body = body_of(channels.image, stage.spec)
     box = box_of(body)
@@ -78,10 +78,10 @@ def fast_tiling(channels: Channels, stage: Stage) -> Tiling:
     patch = fast_patch(inside.shape, stage.spec)
     starts = [spread(n, side, side * (1 - OVERLAP)) for n, side in zip(inside.shape, patch, strict=True)]
     corners = tuple(corner for corner in product(*starts) if inside[tile_at(corner, patch)].any())
-    return Tiling("fast", patch, box, tuple(starts[0]), corners, OVERLAP, LEAST_WEIGHT, (), True)
+    return TileLayout("fast", patch, box, tuple(starts[0]), corners, OVERLAP, LEAST_WEIGHT, (), True)
 
 
-TILINGS: dict[str, Callable[[Channels, Stage], Tiling]] = {"exact": exact_tiling, "fast": fast_tiling}
+TILINGS: dict[str, Callable[[Channels, Stage], TileLayout]] = {"exact": exact_tiling, "fast": fast_tiling}
 
 
 def patch_of(spec: NetworkSpec) -> tuple[int, ...]:

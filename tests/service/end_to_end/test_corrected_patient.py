@@ -16,7 +16,7 @@ from operators.dicom.read.scan import scan
 from operators.render.turntable import View
 from tests.support import phantoms
 from tests.support.node_processes import Orthanc, Served, fetched, until
-from tests.support.seg_cases import making
+from tests.support.seg_cases import provenance
 from tests.unit.operators.dicom.capture.test_picture_writer import MADE, PICTURES, PIXELS
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
@@ -68,7 +68,7 @@ another = Another()
 def pictures(folder: Path, turn: int) -> Path:
     """What is made of fractures: two pictures, a turntable of one view, and a key object selection."""
     (series,) = scan(folder.parent / "ct").series
-    named = replace(making(MADE, series), revision=turn)
+    named = replace(provenance(MADE, series), revision=turn)
     write_pictures(PICTURES, named, folder / "pictures")
     write_turntable((View(PIXELS, 0),), named, folder / "turntable")
     write_key_objects(PICTURES, named, folder / "key-objects.dcm")

@@ -24,7 +24,7 @@ from tests.support.node_processes import DICOM_WEB, Orthanc, until
 from tests.support.ohif_page import Viewer
 from tests.support.ohif_server import ROOT, served
 from tests.support.round_trip_cases import LABELS, RIGHT, assert_came_back
-from tests.support.seg_cases import bone, making, package
+from tests.support.seg_cases import bone, package, provenance
 
 SCREENSHOTS = ROOT / "build" / "screenshots" / "ohif"
 # Clearly apart in hue, so that a tint tells which segment it is of
@@ -160,7 +160,7 @@ def stored(pacs: Orthanc, case: Case, study: int, folder: Path) -> tuple[Series,
     (series,) = scan(folder / "ct").series
     made = Segmentation(LabelMap(labels_of(case.shape), series.grid), SEGMENTS, package())
     (folder / "seg").mkdir()
-    write_seg(made, making(made, series), folder / "seg" / "seg.dcm", **case.options)
+    write_seg(made, provenance(made, series), folder / "seg" / "seg.dcm", **case.options)
     pacs.upload(folder)
     return series, made.label_map
 

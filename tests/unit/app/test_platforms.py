@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.map.mercure import result_of, write_result
-from app.platform_conventions import told
+from app.platform_conventions import platform_settings
 from app.platform_layout import ENVIRONMENT, ENVIRONMENT_0
 from operators.errors import UsageError
 
@@ -17,7 +17,7 @@ IMAGE = ENVIRONMENT | ENVIRONMENT_0
 
 
 def folders(**given: str) -> tuple[str, str, str]:
-    found = told(IMAGE | given)
+    found = platform_settings(IMAGE | given)
     return found["input"], found["output"], found["models"]
 
 
@@ -26,7 +26,7 @@ def test_an_image_that_is_told_nothing_takes_its_own_folders() -> None:
 
 
 def test_outside_an_image_nothing_is_told() -> None:
-    assert told({"PATH": "/bin"}) == {}
+    assert platform_settings({"PATH": "/bin"}) == {}
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_monai_deploy_express_names_the_folders_of_version_0_with_a_stroke_at_th
 
 def module(folder: Path, task: Any) -> dict[str, Any]:
     (folder / "task.json").write_text(task if isinstance(task, str) else json.dumps(task), encoding="utf-8")
-    return told({"MERCURE_IN_DIR": str(folder)})
+    return platform_settings({"MERCURE_IN_DIR": str(folder)})
 
 
 def test_settings_of_a_mercure_module_are_taken(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from app.printable import printable, printable_json, shown
+from app.printable import printable, printable_json, printable_text
 
 HARMFUL = [
     "\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "\r", "\x08", "\x00", "\x7f", "\u202etxt.exe", "\u2066",
@@ -27,7 +27,7 @@ def test_what_steers_a_terminal_is_escaped(text: str) -> None:
 @given(st.text())
 def test_all_that_is_shown_is_printable(text: str) -> None:
     console = Console(file=io.StringIO(), force_terminal=False, width=10_000)
-    console.print(shown(text), soft_wrap=True, highlight=False)
+    console.print(printable_text(text), soft_wrap=True, highlight=False)
     written = console.file.getvalue()  # type: ignore[attr-defined]
     assert all(each.isprintable() or each == "\n" for each in written)
     assert not text.isalnum() or text in written
@@ -47,5 +47,5 @@ def test_json_is_printable_and_says_the_same(value: object) -> None:
 
 def test_markup_stays_text() -> None:
     console = Console(file=io.StringIO(), width=100)
-    console.print(shown("[bold red]CT[/] [link=http://x]y[/link]"))
+    console.print(printable_text("[bold red]CT[/] [link=http://x]y[/link]"))
     assert console.file.getvalue().strip() == "[bold red]CT[/] [link=http://x]y[/link]"  # type: ignore[attr-defined]

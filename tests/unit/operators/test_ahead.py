@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from operators.prefetch import ahead
+from operators.prefetch import prefetch
 
 WAIT_S = 30
 
 
 def test_the_same_items_come_in_the_same_order() -> None:
-    assert list(ahead(range(5))) == [0, 1, 2, 3, 4]
-    assert list(ahead([None, None])) == [None, None]
-    assert list(ahead(())) == []
+    assert list(prefetch(range(5))) == [0, 1, 2, 3, 4]
+    assert list(prefetch([None, None])) == [None, None]
+    assert list(prefetch(())) == []
 
 
 def test_the_next_one_is_made_while_the_present_one_is_used_and_no_further() -> None:
@@ -26,7 +26,7 @@ def test_the_next_one_is_made_while_the_present_one_is_used_and_no_further() -> 
             event.set()
             yield number
 
-    items = ahead(made())
+    items = prefetch(made())
     assert next(items) == 0
     assert begun[1].wait(WAIT_S)
     assert not begun[2].is_set()
@@ -38,7 +38,7 @@ def test_what_making_one_raises_comes_after_those_before_it() -> None:
         yield 0
         raise MemoryError("no room")
 
-    items = ahead(made())
+    items = prefetch(made())
     assert next(items) == 0
     with pytest.raises(MemoryError, match="no room"):
         next(items)
@@ -52,7 +52,7 @@ def test_nothing_more_is_made_where_the_user_stops() -> None:
             made.append(number)
             yield number
 
-    items = ahead(numbers())
+    items = prefetch(numbers())
     next(items)
     items.close()
     assert len(made) <= 2

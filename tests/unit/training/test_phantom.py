@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.geometry.volume import Box, LabelMap, Volume
+from operators.geometry.volume import Box, CtVolume, LabelMap
 from training.phantoms import BONES, PhantomCT, Structure, pelvis_labels, phantom_ct, write_series
 from training.phantoms.anatomy import EXTENT_MM, LOWEST_Z_MM
 from training.phantoms.bones import bones
@@ -32,10 +32,10 @@ def fractured() -> PhantomCT:
 
 
 @pytest.fixture(scope="module")
-def five_slices(fractured: PhantomCT) -> Volume:
+def five_slices(fractured: PhantomCT) -> CtVolume:
     grid = fractured.ct.grid
     block = Box((0, 0, 40), (grid.shape[0], grid.shape[1], 45))
-    return Volume(fractured.ct.hu[block.slices], grid.crop(block))
+    return CtVolume(fractured.ct.hu[block.slices], grid.crop(block))
 
 
 def volume_ml(label_map: LabelMap, value: int) -> float:
@@ -136,7 +136,9 @@ def test_bone_is_denser_than_flesh_and_flesh_than_air(fractured: PhantomCT) -> N
     assert -150 < np.median(middle) < 150
 
 
-def test_a_series_gives_back_the_affine_and_the_hounsfield_units(tmp_path: Path, five_slices: Volume) -> None:
+def test_a_series_gives_back_the_affine_and_the_hounsfield_units(
+    tmp_path: Path, five_slices: CtVolume
+) -> None:
     paths = write_series(five_slices, tmp_path)
     headers = [pydicom.dcmread(path) for path in paths]
     affine = np.eye(4)
@@ -151,7 +153,7 @@ def test_a_series_gives_back_the_affine_and_the_hounsfield_units(tmp_path: Path,
     assert np.array_equal(stored, five_slices.hu)
 
 
-def test_a_name_fixes_the_uids_and_each_slice_has_its_own(tmp_path: Path, five_slices: Volume) -> None:
+def test_a_name_fixes_the_uids_and_each_slice_has_its_own(tmp_path: Path, five_slices: CtVolume) -> None:
     uids = []
     for folder, name in (("a", "one"), ("b", "one"), ("c", "two")):
         paths = write_series(five_slices, tmp_path / folder, name)
@@ -162,14 +164,14 @@ def test_a_name_fixes_the_uids_and_each_slice_has_its_own(tmp_path: Path, five_s
 
 
 def test_the_same_images_have_the_same_uids_and_others_have_other_ones(
-    tmp_path: Path, five_slices: Volume
+    tmp_path: Path, five_slices: CtVolume
 ) -> None:
     hu = five_slices.hu.copy()
     hu[0, 0, 0] += 1
     moved = np.array(five_slices.grid.ijk_to_lps)
     moved[0, 3] += 1
     grid = replace(five_slices.grid, ijk_to_lps=moved)
-    volumes = (five_slices, five_slices, Volume(hu, five_slices.grid), Volume(five_slices.hu, grid))
+    volumes = (five_slices, five_slices, CtVolume(hu, five_slices.grid), CtVolume(five_slices.hu, grid))
     uids = []
     for number, volume in enumerate(volumes):
         paths = write_series(volume, tmp_path / str(number))

@@ -18,7 +18,7 @@ SKIN_MM = 3.0
 def paint(rng: np.random.Generator, subject: Subject, view: Sight) -> Array:
     """The patch's HU (float32) before a scanner saw it, voxels partly bone at the bones' edges."""
     frame = skeleton(rng)
-    means = drawn_means(rng, subject.tissues, frame)
+    means = draw_means(rng, subject.tissues, frame)
     hu: Array = means[view.structures]
     paint_connective_tissue(rng, subject.tissues, view, hu)
     for chance, content in CONTENTS:
@@ -27,7 +27,7 @@ def paint(rng: np.random.Generator, subject: Subject, view: Sight) -> Array:
     return paint_bones(rng, subject, view, means, hu, frame)
 
 
-def drawn_means(rng: np.random.Generator, tissues: tuple[Tissue, ...], frame: Skeleton) -> Array:
+def draw_means(rng: np.random.Generator, tissues: tuple[Tissue, ...], frame: Skeleton) -> Array:
     """A mean for each structure; those that are drawn together differ by a tenth of their range."""
     shares: dict[str, float] = {"bone": frame.density}
     means = []

@@ -19,7 +19,7 @@ CONTACT_MM = 2.4
 
 
 @dataclass(frozen=True, eq=False)
-class Bone:
+class BrokenModel:
     """A bone on a patch: `hu` float32 everywhere, `fragments` uint8 (0 outside the bone)."""
 
     hu: Array

@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from training.sampling import Array, smooth_noise
-from training.simulate.fracturing.bone import CONTACT_MM, Bone, Labels, Mask, box_of, present, separate
+from training.simulate.fracturing.bone import CONTACT_MM, BrokenModel, Labels, Mask, box_of, present, separate
 from training.simulate.fracturing.displacement import displace
 from training.simulate.fracturing.lines import (
     Line,
-    drawn_line,
+    draw_line,
     gap_at,
     gaping,
     with_gap,
     with_haematoma,
     with_impaction,
 )
-from training.simulate.fracturing.patterns import drawn_plane
+from training.simulate.fracturing.patterns import draw_plane
 from training.simulate.fracturing.rules import FractureRules
 from training.simulate.fracturing.shape import shape_of
-from training.simulate.fracturing.surfaces import Plane, away_mm, drawn_roughness, height_mm
+from training.simulate.fracturing.surfaces import Plane, away_mm, draw_roughness, height_mm
 
 # As far as blood is drawn round a fracture
 MARGIN_MM = 7.0
@@ -40,24 +40,26 @@ class Break:
     away_mm: Array
 
 
-def fracture(rng: np.random.Generator, bone: Bone, spacing_mm: float, rules: FractureRules) -> Bone:
+def fracture(
+    rng: np.random.Generator, bone: BrokenModel, spacing_mm: float, rules: FractureRules
+) -> BrokenModel:
     """`bone` as it is, or broken into up to `rules.most_fragments` pieces and those moved."""
     if rng.random() < rules.intact or not bone.fragments.any():
         return bone
     impacted = bool(rng.random() < rules.impacted)
-    return displace(rng, broken(rng, bone, spacing_mm, rules, impacted), spacing_mm, rules, impacted)
+    return displace(rng, break_bone(rng, bone, spacing_mm, rules, impacted), spacing_mm, rules, impacted)
 
 
-def broken(
-    rng: np.random.Generator, bone: Bone, spacing_mm: float, rules: FractureRules, impacted: bool
-) -> Bone:
+def break_bone(
+    rng: np.random.Generator, bone: BrokenModel, spacing_mm: float, rules: FractureRules, impacted: bool
+) -> BrokenModel:
     """`bone` cut, its pieces in place. Chips lie along the first cut, where the blow fell."""
     chips = int(rng.integers(2, rules.most_fragments)) if rng.random() < rules.comminuted else 0
     for number in range(int(rng.choice(rules.most_cuts, p=weights(rules.most_cuts))) + 1):
-        line = replace(drawn_line(rng, rules), impacted=impacted and number == 0)
-        bone = cut(rng, bone, spacing_mm, rules, line, 0 if number else chips)
+        line = replace(draw_line(rng, rules), impacted=impacted and number == 0)
+        bone = cut_bone(rng, bone, spacing_mm, rules, line, 0 if number else chips)
     smallest = rules.smallest_mm3 / spacing_mm**3
-    return Bone(bone.hu, separate(bone.fragments, smallest, rules.most_fragments))
+    return BrokenModel(bone.hu, separate(bone.fragments, smallest, rules.most_fragments))
 
 
 def weights(n: int) -> NDArray[np.float64]:
@@ -67,9 +69,14 @@ def weights(n: int) -> NDArray[np.float64]:
     return shares
 
 
-def cut(
-    rng: np.random.Generator, bone: Bone, spacing_mm: float, rules: FractureRules, line: Line, chips: int = 0
-) -> Bone:
+def cut_bone(
+    rng: np.random.Generator,
+    bone: BrokenModel,
+    spacing_mm: float,
+    rules: FractureRules,
+    line: Line,
+    chips: int = 0,
+) -> BrokenModel:
     """One fragment broken along one surface, with `chips` beside it; none where no part would be whole."""
     values, sizes = present(bone.fragments)
     value = rng.choice(values, p=sizes / sizes.sum())
@@ -77,12 +84,12 @@ def cut(
     whole = bone.fragments[box] == value
     shape = shape_of(whole, spacing_mm)
     for _ in range(ATTEMPTS):
-        plane = drawn_plane(rng, shape)
-        height = height_mm(rng, plane, whole.shape, spacing_mm, drawn_roughness(rng))
+        plane = draw_plane(rng, shape)
+        height = height_mm(rng, plane, whole.shape, spacing_mm, draw_roughness(rng))
         found = parted(whole, height, plane, spacing_mm)
         if sound(found, rules.smallest_mm3 / spacing_mm**3):
             found = with_chips(rng, found, chips, spacing_mm, rules.smallest_mm3)
-            return opened(rng, bone, box, found, line, spacing_mm)
+            return open_gaps(rng, bone, box, found, line, spacing_mm)
     return bone
 
 
@@ -154,9 +161,14 @@ def cells(
     return away.argmin(axis=1), np.asarray((two[:, 1] - two[:, 0]) / 2, np.float32)
 
 
-def opened(
-    rng: np.random.Generator, bone: Bone, box: tuple[slice, ...], found: Break, line: Line, spacing_mm: float
-) -> Bone:
+def open_gaps(
+    rng: np.random.Generator,
+    bone: BrokenModel,
+    box: tuple[slice, ...],
+    found: Break,
+    line: Line,
+    spacing_mm: float,
+) -> BrokenModel:
     """The parts as fragments of their own, with what shows between them."""
     whole = found.parts > 0
     gap = gap_at(rng, line, whole.shape)
@@ -170,4 +182,4 @@ def opened(
     else:
         hu[box] = with_gap(rng, hu[box], whole, found.away_mm, gap, spacing_mm)
     hu[box] = with_haematoma(rng, hu[box], bone.fragments[box] > 0, found.away_mm)
-    return Bone(hu, fragments)
+    return BrokenModel(hu, fragments)

@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from training.sampling import Array, smooth_noise
-from training.simulate.fracturing.bone import Bone, Box, Mask, box_of, present
+from training.simulate.fracturing.bone import Box, BrokenModel, Mask, box_of, present
 from training.simulate.fracturing.lines import with_lines_between
 from training.simulate.fracturing.rules import BLOOD_HU, FractureRules
 from training.simulate.fracturing.surfaces import unit
@@ -18,13 +18,17 @@ LOST, CRUSHED = 0.03, 0.2
 
 
 def displace(
-    rng: np.random.Generator, bone: Bone, spacing_mm: float, rules: FractureRules, impacted: bool = False
-) -> Bone:
+    rng: np.random.Generator,
+    bone: BrokenModel,
+    spacing_mm: float,
+    rules: FractureRules,
+    impacted: bool = False,
+) -> BrokenModel:
     """All but the largest fragment moved rigidly; half of the time they stay where they broke."""
     values, sizes = present(bone.fragments)
     if len(values) < 2 or rng.random() < rules.undisplaced:
         return bone
-    moved = Bone(bone.hu.copy(), bone.fragments.copy())
+    moved = BrokenModel(bone.hu.copy(), bone.fragments.copy())
     for value in values[np.argsort(-sizes)][1:]:
         place(rng, bone, moved, int(value), spacing_mm, rules, impacted)
     return moved if impacted else with_lines_between(rng, moved)
@@ -32,8 +36,8 @@ def displace(
 
 def place(
     rng: np.random.Generator,
-    bone: Bone,
-    moved: Bone,
+    bone: BrokenModel,
+    moved: BrokenModel,
     value: int,
     spacing_mm: float,
     rules: FractureRules,
@@ -47,7 +51,7 @@ def place(
     size = 1.0 if far else float(rng.beta(1, 2))
     reach_mm = rng.uniform(10, rules.dislocation_mm) if far else rules.shift_mm * size
     turn = Rotation.from_euler("xyz", rng.uniform(-1, 1, 3) * rules.turn_deg * size, degrees=True)
-    shift = drawn_shift(rng, away, impacted) * min(reach_mm, 3.0 if impacted else reach_mm) / spacing_mm
+    shift = draw_shift(rng, away, impacted) * min(reach_mm, 3.0 if impacted else reach_mm) / spacing_mm
     for share in (1.0, 0.5, 0.0):
         part_turn = Rotation.from_rotvec(turn.as_rotvec() * share)
         block = box_of(piece, int(np.ceil(np.abs(shift * share).max() + 4)))
@@ -59,14 +63,14 @@ def place(
     settle(rng, moved, block, there, texture, value)
 
 
-def empty(rng: np.random.Generator, moved: Bone, left: Mask) -> None:
+def empty(rng: np.random.Generator, moved: BrokenModel, left: Mask) -> None:
     """The place that a fragment leaves: blood, with the torn tissue's fat in it."""
     filling = rng.uniform(*BLOOD_HU) + rng.uniform(0, 40) * smooth_noise(rng, left.shape, 9)
     moved.hu[left] = filling[left]
     moved.fragments[left] = 0
 
 
-def outward(moved: Bone, piece: Mask) -> NDArray[np.float64]:
+def outward(moved: BrokenModel, piece: Mask) -> NDArray[np.float64]:
     """From what lies in place already to a fragment."""
     there = moved.fragments[::3, ::3, ::3] > 0
     own = np.argwhere(piece[::3, ::3, ::3])
@@ -77,7 +81,7 @@ def outward(moved: Bone, piece: Mask) -> NDArray[np.float64]:
     return unit(own.mean(axis=0) - close.mean(axis=0))
 
 
-def drawn_shift(rng: np.random.Generator, away: NDArray[np.float64], impacted: bool) -> NDArray[np.float64]:
+def draw_shift(rng: np.random.Generator, away: NDArray[np.float64], impacted: bool) -> NDArray[np.float64]:
     """A direction: into the rest of the bone where it is impacted, else never into it."""
     any_way = unit(rng.standard_normal(3))
     into = float(any_way @ away)
@@ -87,7 +91,7 @@ def drawn_shift(rng: np.random.Generator, away: NDArray[np.float64], impacted: b
 
 
 def carried(
-    bone: Bone, piece: Mask, block: Box, turn: Rotation, shift: NDArray[np.float64]
+    bone: BrokenModel, piece: Mask, block: Box, turn: Rotation, shift: NDArray[np.float64]
 ) -> tuple[Mask, Array]:
     """Where a fragment comes to lie in its block, and its texture; it goes on past the patch's border."""
     own = box_of(piece)
@@ -100,7 +104,7 @@ def carried(
 
 
 def settle(
-    rng: np.random.Generator, moved: Bone, block: Box, there: Mask, texture: Array, value: int
+    rng: np.random.Generator, moved: BrokenModel, block: Box, there: Mask, texture: Array, value: int
 ) -> None:
     """Puts a fragment where nothing is yet; where something is, the two add up to crushed, denser bone."""
     taken = moved.fragments[block] > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from training.sampling import Array, smooth_noise
-from training.simulate.fracturing.bone import Bone, Mask, box_of
+from training.simulate.fracturing.bone import BrokenModel, Mask, box_of
 from training.simulate.fracturing.lookalikes import ROOM
 from training.simulate.fracturing.surfaces import across, direction, distance_along
 
@@ -14,7 +14,7 @@ METAL_HU = (2500.0, 3071.0)
 SCREWED, CEMENTED = 0.04, 0.02
 
 
-def with_foreign_bodies(rng: np.random.Generator, bone: Bone, spacing_mm: float) -> Bone:
+def with_foreign_bodies(rng: np.random.Generator, bone: BrokenModel, spacing_mm: float) -> BrokenModel:
     """Screws in a few bones, cement in fewer."""
     screws = int(rng.integers(1, 4)) if rng.random() < SCREWED else 0
     cement = rng.random() < CEMENTED
@@ -26,7 +26,7 @@ def with_foreign_bodies(rng: np.random.Generator, bone: Bone, spacing_mm: float)
         hu[box] = with_screw(rng, hu[box], there[box], spacing_mm)
     if cement:
         hu[box] = with_cement(rng, hu[box], there[box], spacing_mm)
-    return Bone(hu, bone.fragments)
+    return BrokenModel(hu, bone.fragments)
 
 
 def with_screw(rng: np.random.Generator, hu: Array, bone: Mask, spacing_mm: float) -> Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.sampling import Array, smooth_noise
-from training.simulate.fracturing.bone import Bone, Mask, several_fragments
+from training.simulate.fracturing.bone import BrokenModel, Mask, several_fragments
 from training.simulate.fracturing.rules import BLOOD_HU, FractureRules
 
 # Scanner and network blur halve a line one voxel wide; what is left must stand out of the noise (25 HU)
@@ -28,7 +28,7 @@ class Line:
     impacted: bool = False
 
 
-def drawn_line(rng: np.random.Generator, rules: FractureRules) -> Line:
+def draw_line(rng: np.random.Generator, rules: FractureRules) -> Line:
     """A hairline or a gap."""
     hairline = rng.random() < rules.hairline
     return Line(float(rng.uniform(*(rules.hairline_mm if hairline else rules.gap_mm))))
@@ -57,10 +57,10 @@ def with_gap(
     # Alike whether the surface runs through voxels' centres or between them
     line = np.where(within, np.clip(1 - (away_mm - gap_mm / 2) / (1.25 * spacing_mm), 0, 1), 0)
     least = line * np.minimum(gap_mm / LEAST_GAP_MM, 1)
-    return darkened(rng, hu, there * np.minimum(gap_mm / spacing_mm, 1), filling, least)
+    return darken(rng, hu, there * np.minimum(gap_mm / spacing_mm, 1), filling, least)
 
 
-def darkened(rng: np.random.Generator, hu: Array, share: Array, filling: float, least: Array) -> Array:
+def darken(rng: np.random.Generator, hu: Array, share: Array, filling: float, least: Array) -> Array:
     """A filling's `share` of each voxel mixed in, but dark by `least` times what can be seen.
 
     Fat that is darker than the filling grows brighter instead.
@@ -84,16 +84,16 @@ def with_haematoma(rng: np.random.Generator, hu: Array, bone: Mask, away_mm: Arr
     return np.where(bone, hu, hu + (np.float32(rng.uniform(*BLOOD_HU)) - hu) * share).astype(np.float32)
 
 
-def with_lines_between(rng: np.random.Generator, bone: Bone) -> Bone:
+def with_lines_between(rng: np.random.Generator, bone: BrokenModel) -> BrokenModel:
     """Where two moved fragments touch, a line of blood: what cannot be seen at all cannot be learned."""
     touching = several_fragments(bone.fragments, 3) & (bone.fragments > 0)
     line = touching.astype(np.float32)
-    return Bone(
-        darkened(rng, bone.hu, line * rng.uniform(0.4, 1.0), rng.uniform(*BLOOD_HU), line), bone.fragments
+    return BrokenModel(
+        darken(rng, bone.hu, line * rng.uniform(0.4, 1.0), rng.uniform(*BLOOD_HU), line), bone.fragments
     )
 
 
-def fissured(
+def fissure(
     rng: np.random.Generator, hu: Array, whole: Mask, height: Array, side: Array, spacing_mm: float
 ) -> Array:
     """A fracture that ends inside the bone: a line over a third to 60 % of the section, none beyond.

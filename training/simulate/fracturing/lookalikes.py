@@ -9,8 +9,8 @@ from scipy import ndimage
 
 from training.sampling import Array, smooth_noise
 from training.simulate.fracturing.bone import Mask, box_of
-from training.simulate.fracturing.lines import fissured
-from training.simulate.fracturing.patterns import drawn_plane
+from training.simulate.fracturing.lines import fissure
+from training.simulate.fracturing.patterns import draw_plane
 from training.simulate.fracturing.rules import BLOOD_HU
 from training.simulate.fracturing.shape import Shape, shape_of
 from training.simulate.fracturing.surfaces import (
@@ -19,7 +19,7 @@ from training.simulate.fracturing.surfaces import (
     across,
     direction,
     distance_along,
-    drawn_roughness,
+    draw_roughness,
     height_mm,
 )
 
@@ -47,7 +47,7 @@ def plate(
     thickness_mm: tuple[float, float],
 ) -> Array:
     """Cartilage between dense borders along a surface."""
-    away = np.abs(height_mm(rng, drawn_plane(rng, shape), hu.shape, spacing_mm, rough))
+    away = np.abs(height_mm(rng, draw_plane(rng, shape), hu.shape, spacing_mm, rough))
     half = np.float32(rng.uniform(*thickness_mm) / 2)
     dark = np.clip((half - away) / spacing_mm + 0.5, 0, 1) * min(1.0, 2 * half / spacing_mm)
     border = np.exp(-(((away - half - np.float32(0.8)) / np.float32(rng.uniform(0.7, 1.4))) ** 2))
@@ -58,7 +58,7 @@ def plate(
 
 def scar(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacing_mm: float) -> Array:
     """Adds the scar of a closed growth plate: one thin, smooth, dense line."""
-    away = height_mm(rng, drawn_plane(rng, shape), hu.shape, spacing_mm, Roughness(rng.uniform(0.5, 2), 0.25))
+    away = height_mm(rng, draw_plane(rng, shape), hu.shape, spacing_mm, Roughness(rng.uniform(0.5, 2), 0.25))
     line = np.exp(-((away / np.float32(rng.uniform(0.6, 1.1))) ** 2))
     return np.asarray(hu + np.where(bone, rng.uniform(100, 350) * line, 0), np.float32)
 
@@ -79,7 +79,7 @@ def canal(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacing
 def remnant(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacing_mm: float) -> Array:
     """A line that ends before the cortex and parts nothing: what is left of a disc, seldom with gas."""
     core = ndimage.binary_erosion(bone, iterations=2, border_value=1)
-    height = height_mm(rng, drawn_plane(rng, shape), hu.shape, spacing_mm, drawn_roughness(rng))
+    height = height_mm(rng, draw_plane(rng, shape), hu.shape, spacing_mm, draw_roughness(rng))
     within = np.clip(2 * (smooth_noise(rng, hu.shape, 4) + rng.uniform(-0.5, 0.8)), 0, 1) * core
     line = np.clip(1.5 - np.abs(height) / rng.uniform(0.8, 2.2), 0, 1) * within
     border = np.exp(-((np.abs(height) - 3) ** 2)) * within * rng.uniform(0, 250)
@@ -87,12 +87,12 @@ def remnant(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spaci
     return np.asarray(hu + border + rng.uniform(0.4, 1.0) * line * np.minimum(filling - hu, 0), np.float32)
 
 
-def fissure(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacing_mm: float) -> Array:
+def fissure_line(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacing_mm: float) -> Array:
     """A fracture that does not go through."""
-    plane = drawn_plane(rng, shape)
-    height = height_mm(rng, plane, hu.shape, spacing_mm, drawn_roughness(rng))
+    plane = draw_plane(rng, shape)
+    height = height_mm(rng, plane, hu.shape, spacing_mm, draw_roughness(rng))
     side = distance_along(across(rng, plane.normal), plane.through_mm, hu.shape, spacing_mm)
-    return fissured(rng, hu, bone, height, side, spacing_mm)
+    return fissure(rng, hu, bone, height, side, spacing_mm)
 
 
 Drawing = Callable[[np.random.Generator, Array, Mask, Shape, float], Array]
@@ -105,7 +105,7 @@ LOOKALIKES: dict[Drawing, float] = {
     scar: 0.07,
     canal: 0.1,
     remnant: 0.15,
-    fissure: 0.05,
+    fissure_line: 0.05,
 }
 
 

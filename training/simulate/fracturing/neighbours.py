@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from training.sampling import Array, smooth_noise
-from training.simulate.fracturing.bone import Bone, Box, Labels, Mask
+from training.simulate.fracturing.bone import Box, BrokenModel, Labels, Mask
 from training.simulate.fracturing.foreign import random_place
 from training.simulate.fracturing.surfaces import Vector, direction
 
@@ -30,7 +30,7 @@ class Outside:
     fragment: int
 
 
-def with_neighbours(rng: np.random.Generator, bone: Bone, spacing_mm: float) -> Bone:
+def with_neighbours(rng: np.random.Generator, bone: BrokenModel, spacing_mm: float) -> BrokenModel:
     """In some bones a patch of another across a joint space, in some a spur.
 
     Outlines take slivers of a joint's other face along. No fracture parts them from the bone: half of
@@ -40,14 +40,14 @@ def with_neighbours(rng: np.random.Generator, bone: Bone, spacing_mm: float) -> 
     """
     if not bone.fragments.any():
         return bone
-    made = Bone(bone.hu.copy(), bone.fragments.copy())
+    made = BrokenModel(bone.hu.copy(), bone.fragments.copy())
     for share, draw in ((NEIGHBOURS, add_neighbour), (SPURS, add_spur)):
         if rng.random() < share:
             draw(rng, made, outside(rng, made, spacing_mm), spacing_mm)
     return made
 
 
-def outside(rng: np.random.Generator, bone: Bone, spacing_mm: float) -> Outside:
+def outside(rng: np.random.Generator, bone: BrokenModel, spacing_mm: float) -> Outside:
     """A block round a random place on the surface; what is behind it or at another fragment counts as far."""
     place, outward = surface_place(rng, bone.fragments)
     reach = int(REACH_MM / spacing_mm)
@@ -75,7 +75,7 @@ def surface_place(rng: np.random.Generator, fragments: Labels) -> tuple[np.ndarr
     return (path[max(int(empty[0]) - 1, 0)] if len(empty) else start), way
 
 
-def add_neighbour(rng: np.random.Generator, bone: Bone, around: Outside, spacing_mm: float) -> None:
+def add_neighbour(rng: np.random.Generator, bone: BrokenModel, around: Outside, spacing_mm: float) -> None:
     """Another bone's face with its own cortex, 0.6 to 3.5 mm across a space of cartilage, seldom of gas."""
     shape = around.away_mm.shape
     space = np.clip(rng.uniform(0.6, 3.5) + 0.4 * smooth_noise(rng, shape, 4), 0.4, None)
@@ -92,19 +92,19 @@ def add_neighbour(rng: np.random.Generator, bone: Bone, around: Outside, spacing
     filled = face.mean() + (filling - face.mean()) * np.clip(space / spacing_mm, 0.3, 1)
     hu[joint], hu[other] = filled[joint], face[other]
     if rng.random() < 0.5:
-        taken_along(bone, around, joint | other)
+        take_neighbours_along(bone, around, joint | other)
 
 
-def add_spur(rng: np.random.Generator, bone: Bone, around: Outside, spacing_mm: float) -> None:
+def add_spur(rng: np.random.Generator, bone: BrokenModel, around: Outside, spacing_mm: float) -> None:
     """A dense outgrowth, 3 to 8 mm high, of the bone itself."""
     high = rng.uniform(3, 8) * np.exp(-((around.aside_mm / rng.uniform(4, 8)) ** 2))
     high += 0.3 * spacing_mm * smooth_noise(rng, high.shape, 6)
     spur = (around.away_mm > 0) & (around.away_mm < high)
     dense = rng.uniform(350, 1000) + 60 * rng.standard_normal(high.shape, np.float32)
     bone.hu[around.box][spur] = dense[spur]
-    taken_along(bone, around, spur)
+    take_neighbours_along(bone, around, spur)
 
 
-def taken_along(bone: Bone, around: Outside, also: Mask) -> None:
+def take_neighbours_along(bone: BrokenModel, around: Outside, also: Mask) -> None:
     """Voxels that the bone's outline holds as well."""
     bone.fragments[around.box][also] = around.fragment

@@ -53,7 +53,7 @@ def across(rng: np.random.Generator, axis: Vector) -> Vector:
     return unit(any_way - axis * (any_way @ axis))
 
 
-def drawn_roughness(rng: np.random.Generator) -> Roughness:
+def draw_roughness(rng: np.random.Generator) -> Roughness:
     """Smooth to ragged. Broken bone is a fractal of dimension 2.1 to 2.4: waves of half the length have
     a half to two thirds of the height. Two in five bow, with a radius of 2.5 to 15 cm.
     """

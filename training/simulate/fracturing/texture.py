@@ -9,7 +9,7 @@ from training.sampling import Array, smooth_noise
 from training.simulate.fracturing.bone import Mask
 
 
-def drawn_texture(rng: np.random.Generator, bone: Mask, spacing_mm: float) -> Array:
+def draw_texture(rng: np.random.Generator, bone: Mask, spacing_mm: float) -> Array:
     """A cortex over trabeculae, for the voxels of `bone`.
 
     Ranges of HU as in young, old and osteoporotic bone (cortex 400 to 1600, trabeculae 50 to 400).

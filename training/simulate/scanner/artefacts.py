@@ -34,11 +34,11 @@ def beam_hardening(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, str
     """Darkens by up to `strength` HU what lies between dense things, along rays from side to side."""
     dense, step = coarse_mean(np.clip(hu - DENSE_HU, 0, 1000) / 1000, spacing_mm)
     angle = float(rng.uniform(-30, 30))
-    turned = rotated(dense, angle)
+    turned = rotate(dense, angle)
     path_mm = np.cumsum(turned, axis=0) * step * spacing_mm[0]
     before, after = path_mm - turned * step * spacing_mm[0], path_mm[-1:] - path_mm
     shares = [np.minimum(path / FULL_PATH_MM, 1) for path in (before, after)]
-    dark = rotated(np.sqrt(shares[0] * shares[1]), -angle)
+    dark = rotate(np.sqrt(shares[0] * shares[1]), -angle)
     fine = enlarged(dark, hu.shape, step)
     return np.where(hu > AIR_BELOW_HU, hu - np.float32(strength) * fine, hu)
 
@@ -62,7 +62,7 @@ def coarse_mean(values: Array, spacing_mm: Spacing) -> tuple[Array, int]:
     return np.ascontiguousarray(mean[::step, ::step, ::step]), step
 
 
-def rotated(values: Array, angle_deg: float) -> NDArray[np.float32]:
+def rotate(values: Array, angle_deg: float) -> NDArray[np.float32]:
     """Turned about the body's long axis, in its own frame."""
     turned: NDArray[np.float32] = ndimage.rotate(
         values, angle_deg, axes=(0, 1), reshape=False, order=1, mode="constant"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from training.sampling import Array, enlarged
-from training.simulate.scanner.artefacts import rotated
+from training.simulate.scanner.artefacts import rotate
 from training.simulate.scanner.slices import Spacing
 
 BONE_HU = 250.0
@@ -49,12 +49,12 @@ def streaks(rng: np.random.Generator, share: Array, spacing_mm: Spacing, strengt
     x_mm = (np.arange(coarse.shape[0], dtype=np.float32) * step * spacing_mm[0])[:, None, None]
     total = np.zeros_like(coarse)
     for angle in rng.uniform(0, 180, RAYS):
-        turned = rotated(coarse, float(angle))
+        turned = rotate(coarse, float(angle))
         path = turned.sum(axis=0, keepdims=True)
         middle_mm = (turned * x_mm).sum(axis=0, keepdims=True) / np.maximum(path, np.float32(1e-3))
         fading = np.exp(-np.abs(x_mm - middle_mm) / np.float32(FADING_MM))
         band = np.float32(rng.choice([-1.0, -1.0, 0.6])) * (1 - np.exp(-path)) * fading
-        total += rotated(band, -float(angle))
+        total += rotate(band, -float(angle))
     result: Array = np.float32(strength) * enlarged(np.clip(total, -1, 1), share.shape, step)
     return result
 
@@ -69,7 +69,7 @@ def plate(rng: np.random.Generator, points: Points, middle_mm: Point) -> Array:
     along, across = direction(rng), direction(rng)
     across = np.cross(along, across) / np.linalg.norm(np.cross(along, across))
     normal = np.cross(along, across)
-    u, v, w = (projected(points, middle_mm, axis) for axis in (along, across, normal))
+    u, v, w = (project(points, middle_mm, axis) for axis in (along, across, normal))
     w = w + np.float32(rng.uniform(-0.006, 0.006)) * u**2
     sides = ((u, rng.uniform(20, 60)), (v, 5.0), (w, 1.75))
     return np.maximum.reduce([np.abs(axis) - np.float32(half) for axis, half in sides])
@@ -88,13 +88,13 @@ def prosthesis(rng: np.random.Generator, points: Points, middle_mm: Point) -> Ar
 
 def rod(points: Points, middle_mm: Point, axis: Point, half_mm: float, radius_mm: float) -> Array:
     """Distance in mm to a rod with round ends."""
-    t = np.clip(projected(points, middle_mm, axis), -np.float32(half_mm), np.float32(half_mm))
+    t = np.clip(project(points, middle_mm, axis), -np.float32(half_mm), np.float32(half_mm))
     away = [p - np.float32(m) - t * np.float32(a) for p, m, a in zip(points, middle_mm, axis, strict=True)]
     distance: Array = np.sqrt(away[0] ** 2 + away[1] ** 2 + away[2] ** 2) - np.float32(radius_mm)
     return distance
 
 
-def projected(points: Points, middle_mm: Point, axis: Point) -> Array:
+def project(points: Points, middle_mm: Point, axis: Point) -> Array:
     """Coordinate in mm of every voxel along an axis through `middle_mm`."""
     parts = [(p - np.float32(m)) * np.float32(a) for p, m, a in zip(points, middle_mm, axis, strict=True)]
     result: Array = parts[0] + parts[1] + parts[2]

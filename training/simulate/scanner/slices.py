@@ -11,15 +11,15 @@ Spacing = tuple[float, float, float]
 
 def thick_slices(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
     """Slices of `strength` mm, overlapping by up to half or side by side, on the grid of `hu` again."""
-    return resliced(rng, hu, spacing_mm, strength, 0.0)
+    return reslice(rng, hu, spacing_mm, strength, 0.0)
 
 
 def tilted_slices(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
     """Slices of 1.5 to 5 mm from a gantry tilted by `strength` degrees about the left-right axis."""
-    return resliced(rng, hu, spacing_mm, float(rng.uniform(1.5, 5)), float(np.tan(np.radians(strength))))
+    return reslice(rng, hu, spacing_mm, float(rng.uniform(1.5, 5)), float(np.tan(np.radians(strength))))
 
 
-def resliced(
+def reslice(
     rng: np.random.Generator, hu: Array, spacing_mm: Spacing, thickness_mm: float, slope: float
 ) -> Array:
     """Passes `hu` through slices that rise by `slope` along axis 1."""

@@ -16,7 +16,7 @@ def field_of_view(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, stre
     """Blanks what lies beyond a circle of a diameter of `strength` mm, its middle within a tenth of it."""
     size_mm = np.array([n * step for n, step in zip(hu.shape[:2], spacing_mm[:2], strict=True)])
     middle_mm = size_mm / 2 + rng.uniform(-0.1, 0.1, 2) * strength
-    return blanked(hu, beyond_circle(hu.shape, spacing_mm, middle_mm, strength / 2))
+    return blank_outside(hu, beyond_circle(hu.shape, spacing_mm, middle_mm, strength / 2))
 
 
 def short_scan(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
@@ -24,10 +24,10 @@ def short_scan(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strengt
     shown = round(strength / spacing_mm[2])
     start = int(rng.integers(max(hu.shape[2] - shown, 0) + 1))
     k = np.arange(hu.shape[2])
-    return blanked(hu, np.broadcast_to((k < start) | (k >= start + shown), hu.shape))
+    return blank_outside(hu, np.broadcast_to((k < start) | (k >= start + shown), hu.shape))
 
 
-def blanked(hu: Array, unseen: NDArray[np.bool_]) -> Array:
+def blank_outside(hu: Array, unseen: NDArray[np.bool_]) -> Array:
     """`hu` with nothing to be seen there."""
     return np.where(unseen, np.float32(UNSEEN_HU), hu)
 

@@ -23,14 +23,14 @@ from app.run.report import SeriesRecord
 from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.dicom.capture.secondary_captures import write_pictures
-from operators.measure.measuring import measured
+from operators.measure.measuring import measure_segments
 from operators.packages.structures import Code
 from operators.render.fracture_pictures import FracturePicture
 from operators.segmentation.segmentation import Flag, Segmentation
 from tests.support import phantoms
 from tests.support.browser import Page, chromium
 from tests.support.made_shapes import Points, drawn, grid_around, left_bone, mirrored
-from tests.support.seg_cases import MADE_AT, bone, grid, making, package, series
+from tests.support.seg_cases import MADE_AT, bone, grid, package, provenance, series
 from tests.support.training_cases import write_models
 from tests.unit.app.run.test_run import AFFINE, HU
 
@@ -62,7 +62,7 @@ def case() -> Segmentation:
         replace(bone(12, fragment=2), rgb=BLUE, fragment_probability=0.4, **SURE),
     ]
     other = replace(bone(21, laterality=RIGHT), bone="right_hip_bone", label="Right hip bone", rgb=RED)
-    made = measured(Segmentation(label_map, (*fragments, other), replace(package(), title="pelvis")))
+    made = measure_segments(Segmentation(label_map, (*fragments, other), replace(package(), title="pelvis")))
     return replace(made, flags=(Flag("low_confidence", "Hip, left: fragment 2 is doubtful.", (12,)),))
 
 
@@ -86,7 +86,10 @@ def pictures(folder: Path, count: int = 1) -> list[Path]:
     pixels = np.full((60, 80, 3), 90, np.uint8)
     Image.fromarray(pixels).save(folder / "preview.png")
     shown = tuple(FracturePicture(pixels, 2, f"Left hip bone, slice {n}") for n in range(count))
-    return [folder / "preview.png", *write_pictures(shown, making(MADE, series(grid())), folder / "pictures")]
+    return [
+        folder / "preview.png",
+        *write_pictures(shown, provenance(MADE, series(grid())), folder / "pictures"),
+    ]
 
 
 MADE = case()

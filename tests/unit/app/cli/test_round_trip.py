@@ -34,7 +34,7 @@ from tests.support.round_trip_cases import (
     plastimatch_rtstruct,
     renumbered,
 )
-from tests.support.seg_cases import LEFT, making, package
+from tests.support.seg_cases import LEFT, package, provenance
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def series(tmp_path: Path) -> Series:
 
 def own_seg(series: Series, path: Path, **options: str) -> Path:
     made = Segmentation(LabelMap(labels_drawn(), series.grid), SEGMENTS, package())
-    return write_seg(made, making(made, series), path, **options)
+    return write_seg(made, provenance(made, series), path, **options)
 
 
 @pytest.mark.parametrize("profile", ["binary", "labelmap"])
@@ -56,7 +56,7 @@ def test_its_own_seg_has_the_packages_values_again(series: Series, tmp_path: Pat
 
 def test_its_own_rtstruct_has_the_packages_values_again(series: Series, tmp_path: Path) -> None:
     made = Segmentation(LabelMap(labels_drawn(), series.grid), SEGMENTS, package())
-    path = write_structures(made, making(made, series), tmp_path / "structures.dcm")
+    path = write_structures(made, provenance(made, series), tmp_path / "structures.dcm")
     assert_came_back(read_label_map(path, LABELS, series.grid), series.grid)
 
 

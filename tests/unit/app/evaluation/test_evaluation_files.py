@@ -21,7 +21,7 @@ from app.files.label_files import read_label_map, read_nifti
 from operators.dicom.seg.seg_reader import SegmentInfo
 from operators.dicom.seg.value_mapping import values_of
 from operators.errors import UnreadableError, UnsuitableError, UsageError
-from operators.geometry.regridding import onto_grid, widened
+from operators.geometry.regridding import onto_grid, widen_box
 from operators.geometry.volume import Grid, LabelMap
 from operators.packages.packages import Label
 from operators.packages.structures import Code
@@ -188,7 +188,7 @@ def test_labels_outside_the_grid_are_dropped_and_a_widened_grid_keeps_them() -> 
     whole = LabelMap(broken(), Grid((20, 12, 10), AFFINE_RAS))
     part = LabelMap(np.zeros((4, 12, 3), dtype=np.uint8), _shifted(whole.grid, (4, 0, 5)))
     assert np.count_nonzero(onto_grid(whole, part.grid).labels) < np.count_nonzero(whole.labels)
-    held = onto_grid(whole, widened(part, whole).grid)
+    held = onto_grid(whole, widen_box(part, whole).grid)
     np.testing.assert_array_equal(onto_grid(held, whole.grid).labels, whole.labels)
 
 

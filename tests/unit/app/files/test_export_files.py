@@ -20,16 +20,16 @@ from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import OutputError
-from operators.measure.measuring import measured
+from operators.measure.measuring import measure_segments
 from tests.support import phantoms
-from tests.support.seg_cases import MADE_AT, blobs, bone, grid, making, points_mm, segmentation, series
+from tests.support.seg_cases import MADE_AT, blobs, bone, grid, points_mm, provenance, segmentation, series
 from tests.support.training_cases import write_models
 from tests.unit.app.run.test_run import AFFINE, HU
 
 TURN = np.linalg.qr(np.array([[1.0, 0.2, 0.1], [-0.3, 1.0, 0.2], [0.1, -0.2, 1.0]]))[0]
 ON = grid(axes=TURN * [0.75, 0.5, 2.5])
 GREEN = replace(bone(12, fragment=2), rgb=(10, 200, 30))
-MADE = measured(segmentation(blobs(), ON, bone(11, fragment=1), GREEN))
+MADE = measure_segments(segmentation(blobs(), ON, bone(11, fragment=1), GREEN))
 NAMES = {11: "11-left_hip_bone_fragment_1", 12: "12-left_hip_bone_fragment_2"}
 
 
@@ -94,7 +94,7 @@ def test_a_label_map_is_in_ras_and_its_table_names_every_value(folder: Path) -> 
 
 
 def test_a_seg_is_exported_by_a_command_with_its_colours_and_names(tmp_path: Path) -> None:
-    seg = write_seg(MADE, making(MADE, series(ON)), tmp_path / "seg.dcm")
+    seg = write_seg(MADE, provenance(MADE, series(ON)), tmp_path / "seg.dcm")
     with pytest.raises(SystemExit) as ended:
         execute(app, ["export", str(seg), "-o", str(tmp_path / "out"), "--files", "ply", "--files", "nifti"])
     assert ended.value.code == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.map import entry
-from app.map.supervision import EXIT_TIMED_OUT, supervised
+from app.map.supervision import EXIT_TIMED_OUT, run_supervised
 from app.settings import ROOT
 from operators.errors import OutputError, UsageError
 
@@ -72,7 +72,7 @@ def test_a_time_limit_that_is_none_is_refused(image: dict[str, str], wrong: str)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_an_application_that_a_signal_ends_gives_128_and_its_number(number: signal.Signals) -> None:
     code = f"import os; os.kill(os.getpid(), {int(number)})"
-    assert supervised([sys.executable, "-c", code], os.environ, 0) == 128 + number
+    assert run_supervised([sys.executable, "-c", code], os.environ, 0) == 128 + number
 
 
 def test_sigterm_reaches_the_application(image: dict[str, str], tmp_path: Path) -> None:

@@ -16,16 +16,16 @@ from operators.dicom.capture.secondary_captures import write_pictures, write_tur
 from operators.dicom.seg.seg_writer import write_seg
 from operators.dicom.sr.report_check import check_report
 from operators.dicom.sr.report_writer import write_report
-from operators.geometry.volume import LabelMap, Volume
-from operators.measure.flags import judged
-from operators.measure.measuring import measured
+from operators.geometry.volume import CtVolume, LabelMap
+from operators.measure.flags import flag_result
+from operators.measure.measuring import measure_segments
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import ModelPackage
 from operators.packages.structures import Code
 from operators.render.fracture_pictures import fracture_pictures
-from operators.render.turntable import turntable
+from operators.render.turntable import draw_turntable
 from operators.segmentation.segmentation import Segment, Segmentation
-from tests.support.seg_cases import LEFT, MADE_AT, bone, making, package, series
+from tests.support.seg_cases import LEFT, MADE_AT, bone, package, provenance, series
 from tests.unit.operators.dicom.sr.test_report_writer import errors
 from tests.unit.operators.geometry.test_meshes import assert_closed
 
@@ -81,12 +81,14 @@ def record_of(made: Segmentation) -> SeriesRecord:
 def test_a_whole_pelvis_is_measured_reported_and_drawn(tmp_path: Path) -> None:
     made = outlined(DATA)
     source = series(made.label_map.grid)
-    volume = Volume(np.where(made.label_map.labels > 0, 500, 40).astype(np.int16), made.label_map.grid)
-    seg = write_seg(made, making(made, source), tmp_path / "segmentation.dcm")
-    found = judged(measured(made), volume)
-    path = write_report(found, making(made, source), seg, tmp_path / "measurements.dcm")
-    pictures = write_pictures(fracture_pictures(volume, found), making(found, source), tmp_path / "pictures")
-    views = write_turntable(turntable(found), making(found, source), tmp_path / "turntable")
+    volume = CtVolume(np.where(made.label_map.labels > 0, 500, 40).astype(np.int16), made.label_map.grid)
+    seg = write_seg(made, provenance(made, source), tmp_path / "segmentation.dcm")
+    found = flag_result(measure_segments(made), volume)
+    path = write_report(found, provenance(made, source), seg, tmp_path / "measurements.dcm")
+    pictures = write_pictures(
+        fracture_pictures(volume, found), provenance(found, source), tmp_path / "pictures"
+    )
+    views = write_turntable(draw_turntable(found), provenance(found, source), tmp_path / "turntable")
     page = write_page(record_of(found), tmp_path / "report.html", pictures, MADE_AT, "0.1.0")
     assert page.stat().st_size < 5_000_000
     assert len(views) == 12

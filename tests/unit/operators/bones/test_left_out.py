@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.bones.left_out import shown_bones
+from operators.bones.left_out import split_off_mimics
 from operators.bones.regions import BoneRegion
 from operators.geometry.volume import Grid
 from operators.packages.confidence import UNCALIBRATED, Confidence
@@ -50,7 +50,7 @@ def region(far: Mask, confidence: float = 0.98) -> BoneRegion:
 
 def shown(far: Mask, far_hu: NDArray[np.float64]) -> tuple[Mask, tuple[str, ...]]:
     hu = image(far, far_hu)
-    (bone,), said = shown_bones([region(far)], UNCALIBRATED, lambda _grid: hu)
+    (bone,), said = split_off_mimics([region(far)], UNCALIBRATED, lambda _grid: hu)
     return bone.margin > 0, said
 
 
@@ -92,14 +92,14 @@ def test_the_image_is_read_only_where_there_is_a_far_piece() -> None:
     def unread(_grid: Grid) -> NDArray[np.float32]:
         raise AssertionError("expected no look at the image")
 
-    (bone,), said = shown_bones([region(np.zeros(SHAPE, bool))], UNCALIBRATED, unread)
+    (bone,), said = split_off_mimics([region(np.zeros(SHAPE, bool))], UNCALIBRATED, unread)
     assert (int((bone.margin > 0).sum()), said) == (int(BONE.sum()), ())
 
 
 def test_a_bone_less_likely_there_than_not_is_left_out_and_said() -> None:
     nothing, even = np.zeros(SHAPE, bool), Confidence(bone=(0.0, 1.0))
     pair = [region(nothing, 0.4), replace(region(nothing), confidence=0.5)]
-    bones, said = shown_bones(pair, even, lambda _grid: image(nothing, np.zeros(SHAPE)))
+    bones, said = split_off_mimics(pair, even, lambda _grid: image(nothing, np.zeros(SHAPE)))
     assert [bone.confidence for bone in bones] == [0.5]
     assert said == (f"{LABEL.meaning}: less likely there than not (40%), left out.",)
-    assert len(shown_bones(pair, UNCALIBRATED, lambda _grid: image(nothing, np.zeros(SHAPE)))[0]) == 2
+    assert len(split_off_mimics(pair, UNCALIBRATED, lambda _grid: image(nothing, np.zeros(SHAPE)))[0]) == 2

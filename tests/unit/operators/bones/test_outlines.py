@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from operators.bones.outlines import outlined
+from operators.bones.outlines import outline_bone
 from operators.bones.regions import BoneRegion
-from operators.geometry.volume import Grid, Volume
+from operators.geometry.volume import CtVolume, Grid
 from operators.packages.packages import OutlineRules
 from tests.support.made_packages import centred_affine, made_package, positions
 from tests.support.phantoms import Affine, all_orientations, oblique_affine, tilted_affine
@@ -41,16 +41,16 @@ def region(radius_mm: float, rivals: NDArray[np.bool_] | None = None) -> BoneReg
     return BoneRegion(LABEL, margin, nowhere, nowhere if rivals is None else rivals, NETWORK, 0.9)
 
 
-def scan(grid: Grid, radius_mm: float, marrow_mm: float, noise: float = 20.0) -> Volume:
+def scan(grid: Grid, radius_mm: float, marrow_mm: float, noise: float = 20.0) -> CtVolume:
     """A ball of bone: a bright cortex over marrow that is as dark as the soft tissue around."""
     hu = np.random.default_rng(3).normal(50, noise, grid.shape)
     hu[ball(grid, radius_mm)] += 700
     hu[ball(grid, marrow_mm)] -= 700
-    return Volume(hu.astype(np.int16), grid)
+    return CtVolume(hu.astype(np.int16), grid)
 
 
-def found(volume: Volume, bone: BoneRegion, rules: OutlineRules | None = RULES) -> NDArray[np.bool_]:
-    outline = outlined(volume, bone, rules)
+def found(volume: CtVolume, bone: BoneRegion, rules: OutlineRules | None = RULES) -> NDArray[np.bool_]:
+    outline = outline_bone(volume, bone, rules)
     assert outline is not None
     whole = np.zeros(volume.grid.shape, bool)
     whole[outline.box.slices] = outline.inside
@@ -93,26 +93,26 @@ def test_bright_specks_beside_the_bone_are_none() -> None:
     hu = volume.hu.copy()
     speck = ball(grid, 15.6) & ~ball(grid, 15.2)
     hu[speck & (positions(grid.shape, grid.ijk_to_lps)[..., 0] > 0)] = 600
-    bone = found(Volume(hu, grid), region(14.6))
+    bone = found(CtVolume(hu, grid), region(14.6))
     assert not bone[speck].any()
 
 
 def test_a_dim_bone_is_found_as_well_as_a_bright_one() -> None:
     grid = source_grid()
     volume = scan(grid, 15.0, 11.0, noise=10.0)
-    dim = Volume((50 + (volume.hu - 50) * 0.25).astype(np.int16), grid)
+    dim = CtVolume((50 + (volume.hu - 50) * 0.25).astype(np.int16), grid)
     assert iou(found(dim, region(14.2)), ball(grid, 15.0)) > 0.97
 
 
 def test_without_rules_the_networks_outline_is_kept() -> None:
     grid = source_grid()
-    dark = Volume(np.zeros(grid.shape, np.int16), grid)
+    dark = CtVolume(np.zeros(grid.shape, np.int16), grid)
     assert iou(found(dark, region(15.0), None), ball(grid, 15.0)) > 0.95
 
 
 def test_a_bone_of_one_tissue_throughout_does_not_vanish() -> None:
     grid = source_grid()
-    flat = Volume(np.full(grid.shape, 40, np.int16), grid)
+    flat = CtVolume(np.full(grid.shape, 40, np.int16), grid)
     assert iou(found(flat, region(15.0)), ball(grid, 15.0)) > 0.8
 
 
@@ -132,5 +132,5 @@ def test_two_bones_that_touch_never_overlap(seed: int, turn: float) -> None:
 def test_a_bone_that_the_scan_does_not_reach_has_no_outline() -> None:
     far = np.eye(4)
     far[:3, 3] = 900
-    volume = Volume(np.zeros((8, 8, 8), np.int16), Grid((8, 8, 8), far))
-    assert outlined(volume, region(15.0), RULES) is None
+    volume = CtVolume(np.zeros((8, 8, 8), np.int16), Grid((8, 8, 8), far))
+    assert outline_bone(volume, region(15.0), RULES) is None

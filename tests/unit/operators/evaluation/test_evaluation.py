@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from operators.errors import UnsuitableError
 from operators.evaluation.case_evaluation import evaluate
-from operators.evaluation.metrics import Bone, CaseFigures
+from operators.evaluation.metrics import BoneMetrics, CaseFigures
 
-LEFT, RIGHT = Bone("left", range(1, 11)), Bone("right", range(11, 21))
+LEFT, RIGHT = BoneMetrics("left", range(1, 11)), BoneMetrics("right", range(11, 21))
 BONES = (LEFT, RIGHT)
 CUBE_MM = np.eye(3)
 DATA = Path(__file__).parents[5] / "shared" / "data" / "pelvis"
@@ -225,7 +225,7 @@ def test_real_broken_bones_left_whole_score_a_third_to_a_half() -> None:
         truth[values > 0] = values[values > 0] + offset
         whole[values > 0] = 1 + offset
     steps_mm = maps["SA"].affine[:3, :3]
-    named = [Bone(bone, range(offset + 1, offset + 11)) for bone, offset in FOLDERS.items()]
+    named = [BoneMetrics(bone, range(offset + 1, offset + 11)) for bone, offset in FOLDERS.items()]
     figures = evaluate(whole, truth, steps_mm, named)
     assert figures.anatomy.iou == 1
     assert 0.3 < figures.whole_iou < 0.6

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from operators.bones.outlines import OutlinedBone, outlined
+from operators.bones.outlines import OutlinedBone, outline_bone
 from operators.bones.regions import BoneRegion
-from operators.fragments.assembly import FracturedBone, assemble
+from operators.fragments.assembly import FracturedBone, assemble_segmentation
 from operators.fragments.evidence import Fragments
-from operators.geometry.volume import Grid, Volume
+from operators.geometry.volume import CtVolume, Grid
 from operators.packages.confidence import Confidence
 from operators.packages.packages import Label
 from operators.segmentation.segmentation import Segmentation
@@ -43,7 +43,7 @@ def outline(source: Grid, label: Label, grid: Grid, confidence: float) -> Outlin
     margin = np.clip(in_bone(LPS) / 4, -1, 1).astype(np.float32)
     nowhere = np.zeros(margin.shape, bool)
     region = BoneRegion(label, margin, nowhere, nowhere, grid, confidence)
-    found = outlined(Volume(np.zeros(source.shape, np.int16), source), region, None)
+    found = outline_bone(CtVolume(np.zeros(source.shape, np.int16), source), region, None)
     assert found is not None
     return found
 
@@ -66,7 +66,7 @@ def source_grid(affine: Affine) -> Grid:
 @pytest.mark.parametrize("affine", [*all_orientations(), oblique_affine(), tilted_affine(25.0)])
 def test_fragments_lie_at_their_place_on_a_source_grid_of_any_orientation(affine: Affine) -> None:
     source = source_grid(affine)
-    labels = assemble(source, (fractured(2, source),), PACKAGE).label_map.labels
+    labels = assemble_segmentation(source, (fractured(2, source),), PACKAGE).label_map.labels
     lps = positions(source.shape, source.ijk_to_lps)
     depth, expected = in_bone(lps), np.where(in_bone(lps) > 0, parts(lps, 2) + 10, 0)
     height = lps @ np.array([0.3, 0.2, 1.0])
@@ -81,7 +81,9 @@ SURE = Confidence(bone=(0.0, 1.0), fracture=(0.0, 2.0), contact=(-1.0, 1.0), fit
 def test_a_package_with_a_calibration_says_how_sure_each_decision_is() -> None:
     bone = fractured(3)
     decisions = Fragments(bone.fragments.labels, {(1, 2): 1.0, (2, 3): 3.0}, 1.0)
-    made = assemble(GRID, (replace(bone, fragments=decisions),), replace(PACKAGE, confidence=SURE))
+    made = assemble_segmentation(
+        GRID, (replace(bone, fragments=decisions),), replace(PACKAGE, confidence=SURE)
+    )
     likely = round(1 / (1 + np.exp(-2)), 2)
     for segment, own in zip(made.segments, (0.5, 0.5, likely), strict=True):
         assert (segment.bone_probability, segment.fragment_probability) == (0.8, own)
@@ -96,21 +98,23 @@ def test_a_package_with_a_calibration_says_how_sure_each_decision_is() -> None:
 def test_a_bone_is_as_surely_fractured_as_its_most_certain_face() -> None:
     bone = fractured(3)
     decisions = Fragments(bone.fragments.labels, {(1, 2): 1.0, (2, 3): 3.0}, 3.0)
-    made = assemble(GRID, (replace(bone, fragments=decisions),), replace(PACKAGE, confidence=SURE))
+    made = assemble_segmentation(
+        GRID, (replace(bone, fragments=decisions),), replace(PACKAGE, confidence=SURE)
+    )
     assert {segment.fracture_probability for segment in made.segments} == {
         max(contact.probability for contact in made.contacts)
     }
 
 
 def test_an_intact_bone_has_no_fragments_probability() -> None:
-    (segment,) = assemble(GRID, (fractured(1),), replace(PACKAGE, confidence=SURE)).segments
+    (segment,) = assemble_segmentation(GRID, (fractured(1),), replace(PACKAGE, confidence=SURE)).segments
     assert segment.fracture_probability == 0.27
     assert segment.fragment_probability is None
     assert segment.confidence == segment.bone_probability == 0.8
 
 
 def test_a_package_without_a_calibration_says_no_probability() -> None:
-    made = assemble(GRID, (fractured(2),), PACKAGE)
+    made = assemble_segmentation(GRID, (fractured(2),), PACKAGE)
     assert made.contacts == ()
     for segment in made.segments:
         assert segment.bone_probability is segment.fracture_probability is None
@@ -127,7 +131,7 @@ def test_an_intact_bone_bears_the_bones_codes_and_a_fragment_those_of_a_fracture
         (100, 40, 40), centred_affine(np.eye(3), (100, 40, 40)) + np.outer((30, 0, 0, 0), (0, 0, 0, 1))
     )
     intact = FracturedBone(outline(source, RIGHT, far, 0.9), plain((in_bone(LPS) > 0).astype(np.uint16)), far)
-    result = assemble(source, (fractured(2, source), intact), PACKAGE)
+    result = assemble_segmentation(source, (fractured(2, source), intact), PACKAGE)
     left, right = LEFT.structure.laterality, RIGHT.structure.laterality
     assert codes(result) == [
         (11, "Left bone fragment 1", 1, LESION, FRACTURE, left),
@@ -144,14 +148,14 @@ def test_an_intact_bone_bears_the_bones_codes_and_a_fragment_those_of_a_fracture
     ("label", "values"), [(MIDDLE, {1, 2, 3}), (LEFT, {11, 12, 13}), (RIGHT, {21, 22, 23})]
 )
 def test_values_follow_the_packages_convention(label: Label, values: set[int]) -> None:
-    result = assemble(GRID, (fractured(3, GRID, label),), PACKAGE)
+    result = assemble_segmentation(GRID, (fractured(3, GRID, label),), PACKAGE)
     assert {segment.value for segment in result.segments} == values
     assert set(np.unique(result.label_map.labels)) == {0, *values}
 
 
 def test_volumes_are_those_of_the_source_grids_voxels() -> None:
     source = source_grid(oblique_affine())
-    result = assemble(source, (fractured(2, source),), PACKAGE)
+    result = assemble_segmentation(source, (fractured(2, source),), PACKAGE)
     for segment in result.segments:
         voxels = np.count_nonzero(result.label_map.labels == segment.value)
         assert segment.volume_ml == pytest.approx(voxels * source.voxel_volume_mm3 / 1000)
@@ -164,7 +168,7 @@ def test_more_fragments_than_values_are_said_and_given_to_their_neighbours() -> 
     slabs = np.clip(np.floor(LPS[..., 2] / 1.5) + 8, 1, 14)
     labels = np.where(bone.fragments.labels > 0, slabs, 0).astype(np.uint16)
     many, count = FracturedBone(bone.outline, plain(labels), GRID), int(labels.max())
-    result = assemble(GRID, (many,), PACKAGE)
+    result = assemble_segmentation(GRID, (many,), PACKAGE)
     assert count > 10
     assert result.warnings == (f"Left bone: {count - 10} more fragments than the 10 that can be told apart",)
     labels = result.label_map.labels
@@ -177,5 +181,7 @@ def test_a_bone_keeps_its_voxels_where_no_fragment_reaches_them() -> None:
     corner = np.zeros(SHAPE, np.uint16)
     corner[0, 0, 0], corner[0, 0, 1] = 1, 2
     away = Grid(SHAPE, GRID.ijk_to_lps + np.outer((0, 0, 400, 0), (0, 0, 0, 1)))
-    labels = assemble(GRID, (FracturedBone(bone.outline, plain(corner), away),), PACKAGE).label_map.labels
+    labels = assemble_segmentation(
+        GRID, (FracturedBone(bone.outline, plain(corner), away),), PACKAGE
+    ).label_map.labels
     assert set(np.unique(labels)) == {0, 11}

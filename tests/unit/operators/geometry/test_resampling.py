@@ -17,16 +17,16 @@ from operators.geometry.resampling import (
     resample_hu,
     shrink_factors,
 )
-from operators.geometry.volume import Grid, Volume
+from operators.geometry.volume import CtVolume, Grid
 from tests.support.made_packages import centred_affine, positions
 from tests.support.phantoms import Affine, all_orientations, oblique_affine, position_hu, tilted_affine
 
 SHAPE = (22, 20, 7)
 
 
-def linear_volume(shape: tuple[int, int, int], affine: Affine) -> Volume:
+def linear_volume(shape: tuple[int, int, int], affine: Affine) -> CtVolume:
     """float32, so that no value is rounded."""
-    return Volume(position_hu(positions(shape, affine)).astype(np.float32), Grid(shape, affine, "1.2.3"))
+    return CtVolume(position_hu(positions(shape, affine)).astype(np.float32), Grid(shape, affine, "1.2.3"))
 
 
 def sheared_affine() -> Affine:
@@ -35,7 +35,7 @@ def sheared_affine() -> Affine:
     return affine
 
 
-def within(volume: Volume, lps: NDArray[np.float64], inset: float) -> NDArray[np.bool_]:
+def within(volume: CtVolume, lps: NDArray[np.float64], inset: float) -> NDArray[np.bool_]:
     """Which points lie inside the outermost voxel centres of `volume`, by `inset` voxels."""
     ijk = lps @ volume.grid.lps_to_ijk[:3, :3].T + volume.grid.lps_to_ijk[:3, 3]
     return np.all((ijk >= inset) & (ijk <= np.array(volume.grid.shape) - 1 - inset), axis=-1)
@@ -76,7 +76,7 @@ def test_averaging_finer_voxels_keeps_their_positions(affine: Affine) -> None:
 @pytest.mark.parametrize("voxels", [36, 37, 38, 39, 40, 41])
 def test_the_last_voxels_are_averaged_too_where_the_blocks_do_not_fit(voxels: int) -> None:
     hu = np.full((voxels, 12, 12), 500, np.int16)
-    source = Volume(hu, Grid(hu.shape, np.diag([0.5, 0.5, 0.5, 1.0])))
+    source = CtVolume(hu, Grid(hu.shape, np.diag([0.5, 0.5, 0.5, 1.0])))
     target = Grid((voxels, 1, 1), np.diag([0.5, 4.0, 4.0, 1.0]))
     coarse = Grid((voxels // 8 + 1, 1, 1), np.diag([4.0, 4.0, 4.0, 1.0]))
     assert max(shrink_factors(source.grid, coarse)) == 4
@@ -85,7 +85,7 @@ def test_the_last_voxels_are_averaged_too_where_the_blocks_do_not_fit(voxels: in
 
 
 def test_outside_the_source_there_is_air() -> None:
-    source = Volume(np.zeros((5, 5, 5), np.int16), Grid((5, 5, 5), np.eye(4)))
+    source = CtVolume(np.zeros((5, 5, 5), np.int16), Grid((5, 5, 5), np.eye(4)))
     wide = grid_between(np.full(3, -10.0), np.full(3, 14.0), (1.0, 1.0, 1.0), "")
     moved = resample_hu(source, wide)
     lps = positions(wide.shape, wide.ijk_to_lps)
@@ -94,7 +94,7 @@ def test_outside_the_source_there_is_air() -> None:
 
 
 def test_a_target_that_the_source_does_not_reach_is_all_air() -> None:
-    source = Volume(np.zeros((5, 5, 5), np.int16), Grid((5, 5, 5), np.eye(4)))
+    source = CtVolume(np.zeros((5, 5, 5), np.int16), Grid((5, 5, 5), np.eye(4)))
     far = np.eye(4)
     far[:3, 3] = 500
     assert np.all(resample_hu(source, Grid((3, 4, 5), far)).hu == AIR_HU)
@@ -142,7 +142,7 @@ def test_a_smooth_volume_comes_back_from_the_isotropic_grid(
     shape = (18, 17, 16)
     affine = centred_affine(rotation * np.array(spacing), shape)
     field = 100 * np.sin(positions(shape, affine) @ (2 * np.pi / wave_mm * np.array([0.6, 0.5, 0.62])))
-    source = Volume(field.astype(np.float32), Grid(shape, affine))
+    source = CtVolume(field.astype(np.float32), Grid(shape, affine))
     there = resample_hu(source, isotropic_grid(source.grid, (1.0, 1.0, 1.0)))
     back = resample_hu(there, source.grid)
     inner = (slice(3, -3),) * 3

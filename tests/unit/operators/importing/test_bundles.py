@@ -13,7 +13,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose
 from numpy.typing import NDArray
 
-from operators.geometry.volume import Grid, Volume
+from operators.geometry.volume import CtVolume, Grid
 from operators.importing.formats import read_published
 from operators.importing.install import NewPackage, install
 from operators.importing.label_tables import label_rows, named_table
@@ -42,10 +42,10 @@ AFFINES = {
 }
 
 
-def scan(affine: NDArray[np.float64]) -> Volume:
+def scan(affine: NDArray[np.float64]) -> CtVolume:
     """The made-up image on a grid (4x4, LPS) as a NIfTI's header can say it, in single precision."""
     image = made_image().transpose(2, 1, 0)
-    return Volume(image, Grid(image.shape, affine.astype(np.float32), "1.2.3"))
+    return CtVolume(image, Grid(image.shape, affine.astype(np.float32), "1.2.3"))
 
 
 def package_at(folder: Path, models: Path) -> Path:
@@ -55,7 +55,7 @@ def package_at(folder: Path, models: Path) -> Path:
     return install(model, NewPackage("made", "Made", rows, ""), models) / "package.toml"
 
 
-def of_monai(folder: Path, bundle: Bundle, volume: Volume, file: Path) -> NDArray[np.float32]:
+def of_monai(folder: Path, bundle: Bundle, volume: CtVolume, file: Path) -> NDArray[np.float32]:
     """What MONAI's own transforms, inferer and network make of the scan (channels, I, J, K)."""
     ras = np.diag([-1.0, -1.0, 1.0, 1.0]) @ volume.grid.ijk_to_lps
     nibabel.save(nibabel.Nifti1Image(volume.hu, ras), file)

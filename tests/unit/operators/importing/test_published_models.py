@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from operators.geometry.volume import Grid, Volume
+from operators.geometry.volume import CtVolume, Grid
 from operators.importing.formats import read_published
 from operators.importing.install import NewPackage, install
 from operators.importing.label_tables import label_rows, named_table
@@ -50,10 +50,10 @@ def installed(case: Case, folder: Path) -> Path:
     return install(model, NewPackage("made", "Made", rows, "LPS"), folder / "models")
 
 
-def axial(case: Case, image: NDArray[np.float32]) -> Volume:
+def axial(case: Case, image: NDArray[np.float32]) -> CtVolume:
     """The image as a CT whose columns run to left, posterior, superior."""
     z, y, x = case.spacing_mm
-    return Volume(image.transpose(2, 1, 0), Grid(image.shape[::-1], np.diag([x, y, z, 1.0]), "1.2.3"))
+    return CtVolume(image.transpose(2, 1, 0), Grid(image.shape[::-1], np.diag([x, y, z, 1.0]), "1.2.3"))
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
@@ -88,8 +88,10 @@ def test_the_fast_mode_finds_the_same_classes_and_says_how_it_ran(case: Case, tm
     networks = Networks(Device("torch", threads=1), "fast")
     result = segment(axial(case, made_image()), package, networks, lambda *_: None)
     assert {segment.value for segment in result.segments} == {1, 2}
-    assert [way.network for way in result.ways] == [spec.name for spec in package.networks]
-    assert {(way.runtime, way.tiling, way.overlap) for way in result.ways} == {("torch", "fast", 0.25)}
+    assert [way.network for way in result.network_runs] == [spec.name for spec in package.networks]
+    assert {(way.runtime, way.tiling, way.overlap) for way in result.network_runs} == {
+        ("torch", "fast", 0.25)
+    }
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_what_a_cascade_reads_of_its_first_stage_has_the_originals_sums_where_it
 ) -> None:
     package = read_package(installed(case, tmp_path) / "package.toml")
     result = segment(axial(case, made_image()), package, Networks(device, mode), lambda *_: None)
-    ran = {way.network.startswith("previous_"): way.runtime for way in result.ways}
+    ran = {way.network.startswith("previous_"): way.runtime for way in result.network_runs}
     assert set(ran.values()) == runtimes
     assert ran[False] == "openvino"
     if mode == "exact":

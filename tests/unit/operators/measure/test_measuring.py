@@ -9,8 +9,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from operators.geometry.volume import LabelMap
-from operators.measure.measuring import measured
-from operators.measure.mirrored_side import displacement
+from operators.measure.measuring import measure_segments
+from operators.measure.mirrored_side import measure_displacement
 from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.segmentation import Segment, Segmentation
@@ -23,7 +23,7 @@ TURN_DEG, SHIFT_MM = 7.0, np.array([2.0, -1.0, -5.0])
 
 
 def rows_of(label_map: LabelMap, *segments: Segment) -> list[SegmentMeasurements]:
-    return list(measured(Segmentation(label_map, segments, package())).measurements)
+    return list(measure_segments(Segmentation(label_map, segments, package())).measurements)
 
 
 def two_halves(gap_mm: float, tilt_deg: float = 0.0) -> list[SegmentMeasurements]:
@@ -97,7 +97,7 @@ def broken_and_intact() -> Segmentation:
 
 
 def test_a_main_fragment_has_its_turn_and_its_way_against_the_mirrored_other_side() -> None:
-    made = measured(broken_and_intact())
+    made = measure_segments(broken_and_intact())
     upper, lower, other = made.measurements
     moves = [row.displacement for row in (upper, lower, other) if row.displacement]
     (move,) = moves
@@ -111,15 +111,15 @@ def test_a_piece_that_fits_where_the_main_one_belongs_has_no_displacement() -> N
     points = np.random.default_rng(1).normal(size=(4000, 3))
     ball = points / np.linalg.norm(points, axis=1, keepdims=True) * (20.0, 12.0, 9.0)
     upper = ball[ball[:, 2] > -2]
-    assert displacement(upper, upper[::2] + 0.5, ball) is None
-    assert displacement(upper, ball[ball[:, 2] < -3] + 0.5, ball) is not None
+    assert measure_displacement(upper, upper[::2] + 0.5, ball) is None
+    assert measure_displacement(upper, ball[ball[:, 2] < -3] + 0.5, ball) is not None
 
 
 def test_without_an_intact_other_side_no_displacement_is_told() -> None:
     alone = broken_and_intact()
     broken = replace(alone.segments[2], fragment=1)
     for segments in (alone.segments[:2], (*alone.segments[:2], broken)):
-        made = measured(replace(alone, segments=segments))
+        made = measure_segments(replace(alone, segments=segments))
         assert not [row for row in made.measurements if row.displacement]
 
 
@@ -130,7 +130,7 @@ def test_a_label_without_voxels_and_a_single_voxel_do_no_harm() -> None:
 
 
 def test_the_summary_says_what_was_found_of_every_bone_and_what_it_is_for() -> None:
-    made = measured(broken_and_intact())
+    made = measure_segments(broken_and_intact())
     left, right, notice = summary(made)
     assert left.startswith("Hip, left: 2 fragments of 1.0, 1.0 ml; gaps of up to")
     assert right == "Hip, right: no fracture found, 1 ml."

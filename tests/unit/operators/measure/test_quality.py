@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from operators.geometry.value_notes import VALUE_MEANINGS, Note
-from operators.geometry.volume import Grid, LabelMap, Volume
-from operators.measure.flags import CUT, DOUBTFUL, IMPLAUSIBLE, MEANINGS, METAL, THICK, judged
-from operators.measure.measuring import measured
+from operators.geometry.volume import CtVolume, Grid, LabelMap
+from operators.measure.flags import CUT, DOUBTFUL, IMPLAUSIBLE, MEANINGS, METAL, THICK, flag_result
+from operators.measure.measuring import measure_segments
 from operators.package_files.package_reader import package_of, read_package
 from operators.packages.packages import Label, QualityRules
 from operators.packages.structures import Code
@@ -63,9 +63,9 @@ def flags(
     labels: np.ndarray, *segments: Segment, hu: np.ndarray | None = None, on: Grid | None = None
 ) -> tuple[Flag, ...]:
     on = on or grid()
-    made = measured(Segmentation(LabelMap(labels, on), segments or (HERE, THERE), PACKAGE))
+    made = measure_segments(Segmentation(LabelMap(labels, on), segments or (HERE, THERE), PACKAGE))
     hu = scan_of(labels) if hu is None else hu
-    return judged(made, Volume(hu.astype(np.int16), on)).flags
+    return flag_result(made, CtVolume(hu.astype(np.int16), on)).flags
 
 
 def test_a_clean_case_has_no_flags() -> None:
@@ -186,7 +186,9 @@ def test_nothing_is_said_where_a_package_says_no_limits_and_has_no_calibration()
     labels = two_bones()
     bones = (bone(11), replace(bone(21, laterality=RIGHT), bone="right_hip_bone"))
     made = Segmentation(LabelMap(labels, grid(5.0)), bones, package())
-    assert judged(measured(made), Volume(scan_of(labels).astype(np.int16), grid(5.0))).flags == ()
+    assert (
+        flag_result(measure_segments(made), CtVolume(scan_of(labels).astype(np.int16), grid(5.0))).flags == ()
+    )
 
 
 def test_the_summary_says_every_flag() -> None:
@@ -210,9 +212,9 @@ def test_shipped_packages_say_what_is_plausible_and_a_wrong_range_is_refused() -
 
 def test_what_is_doubtful_in_the_values_of_the_image_holds_for_all_that_was_found() -> None:
     labels = two_bones()
-    made = measured(Segmentation(LabelMap(labels, grid()), (HERE, THERE), PACKAGE))
+    made = measure_segments(Segmentation(LabelMap(labels, grid()), (HERE, THERE), PACKAGE))
     notes = tuple(Note(code, f"{code}.") for code in VALUE_MEANINGS)
-    found = judged(made, Volume(scan_of(labels).astype(np.int16), grid(), notes)).flags
+    found = flag_result(made, CtVolume(scan_of(labels).astype(np.int16), grid(), notes)).flags
     assert [(flag.code, flag.sentence) for flag in found] == [(note.code, note.text) for note in notes]
     assert {flag.values for flag in found} == {(HERE.value, THERE.value)}
     assert VALUE_MEANINGS.items() <= MEANINGS.items()

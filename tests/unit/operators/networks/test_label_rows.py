@@ -8,27 +8,29 @@ import torch
 from numpy.typing import NDArray
 
 from operators.geometry.orientation import Turn
-from operators.networks.windows.label_rows import Found, label_source
+from operators.networks.windows.label_rows import LabelledScan, label_source
 from operators.nnunet.channels import Channels
-from operators.nnunet.preprocessing import Prepared
+from operators.nnunet.preprocessing import PreprocessedImage
 from operators.nnunet.zoom import resized
-from operators.packages.plans import Recipe, Resampling
+from operators.packages.plans import NnUNetPlans, Resampling
 
 INNER, BOX, WHOLE = (9, 8, 7), (13, 6, 15), (16, 8, 15)
 TURN = Turn((2, 0, 1), (True, False, True))
 RNG = np.random.default_rng(5)
 
 
-def prepared(network_mm: tuple[float, ...], spacing_mm: tuple[float, ...]) -> Prepared:
+def prepared(network_mm: tuple[float, ...], spacing_mm: tuple[float, ...]) -> PreprocessedImage:
     box = (slice(2, 15), slice(1, 7), slice(0, 15))
-    return Prepared(Channels(np.zeros(INNER, np.float32)), TURN, WHOLE, box, spacing_mm, network_mm)
+    return PreprocessedImage(Channels(np.zeros(INNER, np.float32)), TURN, WHOLE, box, spacing_mm, network_mm)
 
 
-def recipe(averaged: str = "logits", regions: tuple[int, ...] = ()) -> Recipe:
-    return Recipe("LPS", (0, 1, 2), Resampling(3), Resampling(1), averaged=averaged, regions=regions)
+def recipe(averaged: str = "logits", regions: tuple[int, ...] = ()) -> NnUNetPlans:
+    return NnUNetPlans("LPS", (0, 1, 2), Resampling(3), Resampling(1), averaged=averaged, regions=regions)
 
 
-def found(answer: torch.Tensor, how: Recipe, cuts: list[int], values: list[int] | None = None) -> Found:
+def found(
+    answer: torch.Tensor, how: NnUNetPlans, cuts: list[int], values: list[int] | None = None
+) -> LabelledScan:
     pieces = answer.split(cuts, dim=1)
     return label_source(pieces, prepared((1.0, 1.0, 1.0), (1.0, 1.0, 1.0)), how, values)
 

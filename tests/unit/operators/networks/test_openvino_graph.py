@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from operators.networks.architectures.architecture_table import build
-from operators.networks.fast_openvino.openvino_graph import drawn
+from operators.networks.fast_openvino.openvino_graph import build_openvino_model
 from operators.networks.runtimes import traced
 
 STAGES: dict[str, Any] = {
@@ -61,7 +61,7 @@ def test_drawn_and_traced_say_the_same(name: str) -> None:
     network = randomised(build(architecture, **arguments))
     image = torch.rand(1, 2, *SIDES[: arguments["dimensions"]])
     shape = tuple(image.shape)
-    model = drawn(network, shape)
+    model = build_openvino_model(network, shape)
     assert model is not None
     expected = answer(traced(network, shape, shape[2:]), image)
     np.testing.assert_allclose(answer(model, image), expected, rtol=0, atol=ROUNDING * abs(expected).max())
@@ -72,4 +72,4 @@ def test_drawn_and_traced_say_the_same(name: str) -> None:
 
 
 def test_a_network_with_other_layers_is_not_drawn() -> None:
-    assert drawn(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Softplus()), (1, 1, 8, 8)) is None
+    assert build_openvino_model(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Softplus()), (1, 1, 8, 8)) is None

@@ -12,15 +12,15 @@ from scipy import ndimage
 
 from operators.networks.windows.averages import AVERAGES
 from operators.networks.windows.nnunet_window import Sums, gaussian
-from operators.networks.windows.tilings import Tiling, tile_at, whole
+from operators.networks.windows.tilings import TileLayout, tile_at, whole
 from operators.packages.packages import NetworkSpec
-from operators.packages.plans import Recipe, Resampling, Stage
+from operators.packages.plans import NnUNetPlans, Resampling, Stage
 
 PATCH, SHAPE, CORNERS = (10, 8, 12), (10, 20, 16), ((0, 0, 0), (0, 12, 0), (0, 5, 4))
 SPEC = NetworkSpec(
     "fold_0", "nnunet_plain", {}, Path("w"), "0", (1.0, 1.0, 1.0), PATCH, (-350.0, 900.0), ("air", "bone")
 )
-RECIPE = Recipe("LPS", (0, 1, 2), Resampling(3), Resampling(1))
+RECIPE = NnUNetPlans("LPS", (0, 1, 2), Resampling(3), Resampling(1))
 
 
 @pytest.mark.parametrize("patch", [(12, 19, 11), (1, 24, 16), (1, 1, 1)])
@@ -40,7 +40,7 @@ def test_a_tile_s_weights_are_those_of_a_point_smeared_along_all_axes_at_once(
 @pytest.mark.parametrize("averaged", sorted(AVERAGES))
 def test_what_is_added_a_few_rows_at_a_time_is_rounded_as_whole_tiles_are(averaged: str) -> None:
     stage = Stage((SPEC,), replace(RECIPE, averaged=averaged))
-    tiling = Tiling("exact", PATCH, whole(SHAPE), (0,), CORNERS, 0.5, 0.0, (), False)
+    tiling = TileLayout("exact", PATCH, whole(SHAPE), (0,), CORNERS, 0.5, 0.0, (), False)
     sums, rng = Sums(stage, SHAPE, tiling), np.random.default_rng(1)
     total, weight = torch.zeros_like(sums.total), torch.zeros_like(sums.weight)
     for corner in CORNERS:

@@ -17,7 +17,7 @@ from operators.networks.windows.nnunet_window import answers
 from operators.networks.windows.tilings import TILINGS, exact_tiling, fast_tiling, tile_at, voxels_run
 from operators.nnunet.channels import Channels
 from operators.packages.packages import NetworkSpec, Normalisation
-from operators.packages.plans import Recipe, Resampling, Stage
+from operators.packages.plans import NnUNetPlans, Resampling, Stage
 
 Array = NDArray[np.float32]
 ARGUMENTS = {"strides": ((1, 1, 1), (2, 2, 2), (1, 2, 2))}
@@ -34,7 +34,7 @@ SPEC = NetworkSpec(
     normalisation=Normalisation("ct", 100.0, 200.0),
     precision="f32",
 )
-RECIPE = Recipe("LPS", (0, 1, 2), Resampling(3), Resampling(1), mirror_axes=(0, 2))
+RECIPE = NnUNetPlans("LPS", (0, 1, 2), Resampling(3), Resampling(1), mirror_axes=(0, 2))
 STAGE = Stage((SPEC,), RECIPE)
 AIR, BONE = (-350 - 100) / 200, 2.0
 SHAPES = st.tuples(*[st.integers(1, 70)] * 3)

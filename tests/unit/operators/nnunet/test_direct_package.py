@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from operators.errors import ModelError, UnsuitableError
-from operators.geometry.volume import Grid, Volume
-from operators.nnunet.preprocessing import prepare
+from operators.geometry.volume import CtVolume, Grid
+from operators.nnunet.preprocessing import preprocess
 from operators.nnunet.zoom import (
     new_shape,
     resized,
@@ -178,10 +178,10 @@ def test_labels_of_the_stage_before_are_cropped_with_the_image_or_stretched_over
     assert isinstance(package, NnUNetPackage)
     cropped = package.stages[1]
     whole = replace(cropped, recipe=replace(cropped.recipe, guide_cropped=False))
-    volume = Volume(np.array([0, 0, 50, 50], np.int16).reshape(1, 1, 4), Grid((1, 1, 4), np.eye(4)))
+    volume = CtVolume(np.array([0, 0, 50, 50], np.int16).reshape(1, 1, 4), Grid((1, 1, 4), np.eye(4)))
     before = np.array([1, 1, 0, 0], np.uint8).reshape(1, 1, 4)
     for stage, expected in ((cropped, [0, 0]), (whole, [1, 0])):
-        channels = prepare(volume, stage, before).channels
+        channels = preprocess(volume, stage, before).channels
         assert channels.labels is not None
         assert channels.labels.ravel().tolist() == expected
         np.testing.assert_array_equal(channels.tile((slice(None),) * 3)[1].ravel(), expected)
@@ -194,14 +194,14 @@ def test_a_label_without_a_code_is_refused_by_its_name(tmp_path: Path) -> None:
 
 
 def test_a_scan_of_zeros_is_unsuitable(tmp_path: Path) -> None:
-    empty = Volume(np.zeros((4, 4, 4), np.int16), Grid((4, 4, 4), np.eye(4)))
+    empty = CtVolume(np.zeros((4, 4, 4), np.int16), Grid((4, 4, 4), np.eye(4)))
     with pytest.raises(UnsuitableError):
-        prepare(empty, made(tmp_path).stages[0])
+        preprocess(empty, made(tmp_path).stages[0])
 
 
 def test_normalised_values_are_those_of_the_formula(tmp_path: Path) -> None:
     hu = np.array([-500, 100, 150, 2000], np.int16).reshape(1, 1, 4)
-    image = prepare(Volume(hu, Grid((1, 1, 4), np.eye(4))), made(tmp_path).stages[0]).channels.image
+    image = preprocess(CtVolume(hu, Grid((1, 1, 4), np.eye(4))), made(tmp_path).stages[0]).channels.image
     np.testing.assert_allclose(image.ravel(), [-4, 0, 1, 16])
 
 

@@ -11,16 +11,16 @@ from scipy import ndimage
 
 from app.files.label_files import read_nifti
 from operators.errors import ModelError, UnsuitableError
-from operators.geometry.volume import Grid, Volume
-from operators.measure.flags import SIDES_SWAPPED, judged
-from operators.measure.measuring import measured
+from operators.geometry.volume import CtVolume, Grid
+from operators.measure.flags import SIDES_SWAPPED, flag_result
+from operators.measure.measuring import measure_segments
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
-from operators.networks.windows.label_rows import Found
+from operators.networks.windows.label_rows import LabelledScan
 from operators.package_files.package_reader import read_package
 from operators.packages.plans import Arrangement, NnUNetPackage, NnUNetPerBonePackage, Stage
-from operators.pipelines.nnunet import Answered
-from operators.pipelines.nnunet_per_bone import split
+from operators.pipelines.nnunet import NetworkAnswer
+from operators.pipelines.nnunet_per_bone import split_bones
 from operators.pipelines.pipeline_table import segment
 from operators.segmentation.segmentation import Segmentation
 from tests.support.arranged_cases import (
@@ -64,7 +64,7 @@ def truth() -> tuple[Labels, Labels]:
 def delivered(
     bones: Labels, fragments: Labels, package: NnUNetPerBonePackage, affine: np.ndarray = AFFINE
 ) -> Segmentation:
-    volume = Volume(coded(bones, fragments), Grid(bones.shape, affine, "1.2.3"))
+    volume = CtVolume(coded(bones, fragments), Grid(bones.shape, affine, "1.2.3"))
     return segment(volume, package, KnowingNetworks(), lambda *_: None)
 
 
@@ -151,7 +151,9 @@ def test_left_and_right_that_are_swapped_are_flagged(package: NnUNetPerBonePacka
     for swapped in (False, True):
         given = np.array([0, 1, 3, 2, 4], np.uint8)[bones] if swapped else bones
         result = delivered(given, fragments, package)
-        found = judged(measured(result), Volume(coded(given, fragments), result.label_map.grid)).flags
+        found = flag_result(
+            measure_segments(result), CtVolume(coded(given, fragments), result.label_map.grid)
+        ).flags
         said = [flag for flag in found if flag.code == SIDES_SWAPPED]
         assert [set(flag.values) for flag in said] == [{11, 12, 21, 22, 23}] * swapped
 
@@ -175,14 +177,16 @@ def test_a_bone_is_read_as_the_originals_scripts_have_it(package: NnUNetPerBoneP
     """Its whole image, 0 HU but for one label, through the network by itself gives the same fragments."""
     bones, _ = truth()
     hu = np.random.default_rng(6).normal(300, 250, SHAPE).astype(np.int16)
-    volume, networks = Volume(hu, Grid(SHAPE, AFFINE, "1.2.3")), Networks(Device("torch", threads=1))
-    known = Answered(volume, Found(bones, np.bincount(bones.ravel(), minlength=256), {}), (), package)
-    result = split(known, networks, lambda *_: None)
+    volume, networks = CtVolume(hu, Grid(SHAPE, AFFINE, "1.2.3")), Networks(Device("torch", threads=1))
+    known = NetworkAnswer(
+        volume, LabelledScan(bones, np.bincount(bones.ravel(), minlength=256), {}), (), package
+    )
+    result = split_bones(known, networks, lambda *_: None)
     labels = result.label_map.labels
     # Run three times, and said once
-    assert [way.network for way in result.ways] == ["fracture_fold_0"]
+    assert [way.network for way in result.network_runs] == ["fracture_fold_0"]
     for bone, label in zip(package.bones[:3], package.labels[:3], strict=True):
-        blank = Volume(np.where(bones == bone, hu, np.int16(0)), volume.grid)
+        blank = CtVolume(np.where(bones == bone, hu, np.int16(0)), volume.grid)
         said = segment(blank, alone(package), networks, lambda *_: None).label_map.labels
         sizes = np.bincount(said.ravel(), minlength=4)[1:]
         ranks = np.concatenate([[0], np.argsort(np.argsort(-sizes, kind="stable")) + label.first_value])

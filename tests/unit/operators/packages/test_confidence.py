@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from operators.packages.confidence import CERTAIN, LIKELY, Confidence, least_odds, percent, stated
+from operators.packages.confidence import CERTAIN, LIKELY, Confidence, least_odds, percent, stated_probability
 
 LINES = st.tuples(st.floats(-5, 5), st.floats(0.01, 5))
 
@@ -17,7 +17,7 @@ LINES = st.tuples(st.floats(-5, 5), st.floats(0.01, 5))
 def test_what_is_shown_is_never_stated_as_less_likely_than_not(line: tuple[float, ...], above: float) -> None:
     least = least_odds(line)
     assume(least < inf)
-    assert (stated(line, least + above) or 0) >= LIKELY
+    assert (stated_probability(line, least + above) or 0) >= LIKELY
 
 
 @given(line=LINES, below=st.floats(1e-6, 5))
@@ -26,12 +26,12 @@ def test_what_is_joined_is_stated_as_less_likely_than_not_or_was_joined_by_the_d
 ) -> None:
     least = least_odds(line)
     score = CERTAIN if least == inf else least - below
-    assert (stated(line, score) or 0) < LIKELY or least == 0
+    assert (stated_probability(line, score) or 0) < LIKELY or least == 0
 
 
 def test_without_a_calibration_the_decision_stays_where_it_was_fitted() -> None:
     assert least_odds(()) == 0
-    assert stated((), 3.0) is None
+    assert stated_probability((), 3.0) is None
 
 
 @pytest.mark.parametrize(("constant", "least"), [(1.0, 0.0), (-1.0, inf)])
@@ -42,7 +42,7 @@ def test_a_calibration_that_does_not_listen_shows_all_or_nothing(constant: float
 def test_half_a_percent_below_even_is_stated_and_judged_as_even() -> None:
     line = (0.0, 1.0)
     assert least_odds((-0.4, 0.525)) == pytest.approx(0.7238, abs=1e-4)
-    assert (stated(line, -0.019), stated(line, -0.021)) == (0.5, 0.49)
+    assert (stated_probability(line, -0.019), stated_probability(line, -0.021)) == (0.5, 0.49)
 
 
 def test_pieces_and_their_bone_are_judged_by_one_line() -> None:

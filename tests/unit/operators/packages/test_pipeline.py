@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from operators.errors import UnsuitableError
-from operators.geometry.volume import Box, Grid, Volume
+from operators.geometry.volume import Box, CtVolume, Grid
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_package
@@ -89,14 +89,14 @@ def knowing_package(blind: bool) -> CoarseToFinePackage:
     return replace(package, **specs, labels=labels, sides=SideRules(("middle",), ("lateral",)))
 
 
-def scan(columns: NDArray[np.float64], across: NDArray[np.float64] = ACROSS) -> tuple[Volume, Array]:
+def scan(columns: NDArray[np.float64], across: NDArray[np.float64] = ACROSS) -> tuple[CtVolume, Array]:
     """A CT of a block about 96 mm wide, and `u` at each of its voxels."""
     steps = np.linalg.norm(columns, axis=0)
     i, j, k = (round(float(EXTENT_MM / step)) for step in steps)
     affine = centred_affine(columns, (i, j, k))
     affine[:3, 3] += CENTRE_LPS
     u = ((positions((i, j, k), affine) - CENTRE_LPS) @ across).astype(np.float32)
-    return Volume(u * np.float32(HU_PER_MM), Grid((i, j, k), affine, "1.2.3")), u
+    return CtVolume(u * np.float32(HU_PER_MM), Grid((i, j, k), affine, "1.2.3")), u
 
 
 def expected(u: Array) -> NDArray[np.intp]:
@@ -117,7 +117,7 @@ def clear(u: Array, within_mm: float) -> NDArray[np.bool_]:
     return far & inner & (np.abs(u - BREAK_MM) > 4)
 
 
-def segmented(volume: Volume, blind: bool) -> Segmentation:
+def segmented(volume: CtVolume, blind: bool) -> Segmentation:
     return pipeline.segment(volume, knowing_package(blind), KnowingNetworks(), lambda *_: None)
 
 
@@ -180,13 +180,13 @@ def test_a_scan_that_shows_one_side_only_gives_that_side() -> None:
     volume, u = scan(columns_of(all_orientations()[3]), np.array([1.0, 0.1, 0.1]))
     hidden = np.maximum(volume.hu, np.float32(-12 * HU_PER_MM))
     assert (u < -40).any()
-    result = segmented(Volume(hidden, volume.grid), blind=True)
+    result = segmented(CtVolume(hidden, volume.grid), blind=True)
     assert {segment.value for segment in result.segments} == {1, 11, 12}
 
 
 def test_a_scan_without_the_bones_is_refused_by_its_code() -> None:
     volume, _ = scan(columns_of(all_orientations()[0]))
-    empty = Volume(np.full_like(volume.hu, -900), volume.grid)
+    empty = CtVolume(np.full_like(volume.hu, -900), volume.grid)
     with pytest.raises(UnsuitableError, match=r"made-up bones.*left bone") as error:
         segmented(empty, blind=True)
     assert error.value.code == "anatomy_not_found"
@@ -199,7 +199,7 @@ def test_untrained_networks_give_a_label_map_or_the_refusal(tmp_path: Path, seed
     volume, _ = scan(np.diag([3.0, 3.0, 4.0]))
     box = Box((0, 0, 0), (14, 14, 10))
     small = volume.grid.crop(box)
-    part = Volume(volume.hu[box.slices], small)
+    part = CtVolume(volume.hu[box.slices], small)
     values = {value for label in package.labels for value in label.values}
     refused = ""
     try:

@@ -20,12 +20,12 @@ from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.dicom.seg.seg_reader import read_seg
 from operators.errors import UnsuitableError
-from operators.geometry.volume import Grid, LabelMap, Volume
+from operators.geometry.volume import CtVolume, Grid, LabelMap
 from operators.package_files.package_reader import read_package
-from operators.packages.joint import joined, parts_of
+from operators.packages.joint import join_packages, parts_of
 from operators.packages.packages import CoarseToFinePackage, ModelPackage
 from operators.pipelines import several
-from operators.segmentation.merging import merge
+from operators.segmentation.merging import merge_segmentations
 from operators.segmentation.segmentation import Segmentation
 from tests.support import phantoms
 from tests.support.limbs_package import (
@@ -54,8 +54,8 @@ def packages(tmp_path: Path) -> tuple[CoarseToFinePackage, CoarseToFinePackage]:
     return knowing(bones), write_limbs(tmp_path / "models")
 
 
-def volume() -> Volume:
-    return Volume(limbs_ct(), Grid(SHAPE, AFFINE, "1.2.3"))
+def volume() -> CtVolume:
+    return CtVolume(limbs_ct(), Grid(SHAPE, AFFINE, "1.2.3"))
 
 
 def found_by(*packages: ModelPackage) -> Segmentation:
@@ -129,7 +129,7 @@ def test_a_voxel_that_two_claim_goes_to_the_more_certain(packages: Sequence[Coar
     plate = next(segment for segment in other.segments if segment.bone == "plate")
     for mean, wins in ((2.0, True), (-0.5, False)):
         claims = replace(other, label_map=everywhere, segments=(replace(plate, network_mean=mean),))
-        made = merge([first, claims])
+        made = merge_segmentations([first, claims])
         (of_plate,) = (s for s in made.segments if s.bone == "plate")
         share = (made.label_map.labels == of_plate.value).mean()
         assert share == 1.0 if wins else share < 1.0
@@ -140,7 +140,7 @@ def test_a_voxel_that_two_claim_goes_to_the_more_certain(packages: Sequence[Coar
 def test_values_are_as_wide_as_they_need_to_be(packages: Sequence[CoarseToFinePackage]) -> None:
     bones, _ = packages
     crowd = [replace(bones, name=f"b{n}", labels=_renamed(bones, n)) for n in range(10)]
-    made = joined(crowd)
+    made = join_packages(crowd)
     values = [value for label in made.labels for value in label.values]
     assert len(set(values)) == len(values) == 300
     assert made.highest_value == 300

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 from operators.render.fracture_pictures import FracturePicture, fracture_pictures
 from operators.render.preview import OUTLINE, TINT
 from operators.segmentation.segmentation import Segment, Segmentation
@@ -20,7 +20,7 @@ FIRST, SECOND = replace(bone(11, fragment=1), rgb=RED), replace(bone(12, fragmen
 
 def pictures(labels: np.ndarray, *segments: Segment) -> tuple[FracturePicture, ...]:
     made: Segmentation = segmentation(labels, ON, *segments)
-    return fracture_pictures(Volume(np.full(SHAPE, 450, np.int16), ON), made)
+    return fracture_pictures(CtVolume(np.full(SHAPE, 450, np.int16), ON), made)
 
 
 def two_fragments() -> np.ndarray:

@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from operators.geometry.patient_view import patient_box
-from operators.geometry.volume import Grid, LabelMap, Volume
+from operators.geometry.volume import CtVolume, Grid, LabelMap
 from operators.packages.structures import Code
-from operators.render.preview import GAP, TITLE, preview
-from operators.render.surface_view import front_and_back
+from operators.render.preview import GAP, TITLE, draw_preview
+from operators.render.surface_view import draw_front_and_back
 from operators.segmentation.segmentation import Segment
 
 RED, BLUE, GREEN = (230, 40, 40), (40, 60, 230), (40, 200, 60)
@@ -58,8 +58,8 @@ def bones(axes: NDArray[np.float64], shape: tuple[int, int, int] = (50, 50, 50))
 
 
 def picture_of(label_map: LabelMap, *segments: Segment) -> NDArray[np.uint8]:
-    volume = Volume(np.where(label_map.labels > 0, 500, -50).astype(np.int16), label_map.grid)
-    return preview(volume, label_map, segments, LONGEST)
+    volume = CtVolume(np.where(label_map.labels > 0, 500, -50).astype(np.int16), label_map.grid)
+    return draw_preview(volume, label_map, segments, LONGEST)
 
 
 def middle(picture: NDArray[np.uint8], rgb: tuple[int, int, int]) -> tuple[float, float]:
@@ -111,7 +111,7 @@ def test_the_front_view_shows_what_lies_in_front_and_the_back_view_is_mirrored()
     labels[5:35, 15:20, 5:35] = 1
     labels[22:32, 5:10, 22:32] = 2
     colours = np.array([(0, 0, 0), RED, BLUE], np.uint8)
-    front, back = front_and_back(labels, colours, (0, 0, 0))
+    front, back = draw_front_and_back(labels, colours, (0, 0, 0))
     row, column = middle(front, BLUE)
     assert row < 20 < column
     assert back[..., 2].max() < back[..., 0].max() / 2

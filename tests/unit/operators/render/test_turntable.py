@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from operators.measure.measuring import measured
-from operators.render.turntable import BACKGROUND, SIDE, VIEWS, View, letters, right_of, turntable
+from operators.measure.measuring import measure_segments
+from operators.render.turntable import BACKGROUND, SIDE, VIEWS, View, draw_turntable, letters, right_of
 from operators.segmentation.segmentation import Segment, Segmentation
 from tests.support.made_shapes import box, drawn, grid_around
 from tests.support.seg_cases import bone, package
@@ -32,7 +32,7 @@ def fragments() -> tuple[Segment, ...]:
 @cache
 def views(*segments: Segment) -> tuple[View, ...]:
     label_map = drawn(grid_around((90, 90, 80), (1.0, 1.0, 1.0)), SOLIDS)
-    return turntable(measured(Segmentation(label_map, segments or fragments(), package())))
+    return draw_turntable(measure_segments(Segmentation(label_map, segments or fragments(), package())))
 
 
 def of_hue(view: View, rgb: tuple[int, int, int]) -> np.ndarray:
@@ -69,7 +69,7 @@ def test_the_nearer_hides_the_farther() -> None:
     (
         front,
         *_,
-    ) = turntable(measured(Segmentation(label_map, fragments()[:2], package())))
+    ) = draw_turntable(measure_segments(Segmentation(label_map, fragments()[:2], package())))
     assert len(of_hue(front, RED)) > 1000
     assert len(of_hue(front, GREEN)) == 0
 
@@ -77,7 +77,7 @@ def test_the_nearer_hides_the_farther() -> None:
 @pytest.mark.parametrize("spacing_mm", [(0.8, 0.8, 0.8), (0.8, 0.8, 5.0)])
 def test_nothing_is_seen_through_a_surface(spacing_mm: tuple[float, float, float]) -> None:
     label_map = drawn(grid_around((50, 50, 60), spacing_mm), {11: box((-12, -15, -20), (12, 15, 20))})
-    for view in turntable(measured(Segmentation(label_map, fragments()[:1], package()))):
+    for view in draw_turntable(measure_segments(Segmentation(label_map, fragments()[:1], package()))):
         # Between the letters at both sides
         seen = (view.rgb[:SIDE] != BACKGROUND).any(axis=2)[:, 30:-30]
         np.testing.assert_array_equal(ndimage.binary_fill_holes(seen), seen)
@@ -100,10 +100,10 @@ def test_the_right_of_a_view_is_named_by_where_it_lies_in_the_patient(degrees: i
 def test_intact_bones_and_what_was_not_measured_have_no_views() -> None:
     assert views(bone(11), bone(12)) == ()
     label_map = drawn(grid_around((90, 90, 80), (1.0, 1.0, 1.0)), SOLIDS)
-    assert turntable(Segmentation(label_map, fragments(), package())) == ()
+    assert draw_turntable(Segmentation(label_map, fragments(), package())) == ()
 
 
 def test_a_single_voxel_can_be_shown() -> None:
     labels = drawn(grid_around((5, 5, 5), (1.0, 1.0, 1.0)), {11: box((-0.4,) * 3, (0.4,) * 3)})
-    first, *_ = turntable(measured(Segmentation(labels, fragments()[:1], package())))
+    first, *_ = draw_turntable(measure_segments(Segmentation(labels, fragments()[:1], package())))
     assert len(of_hue(first, RED)) >= 1

@@ -26,10 +26,10 @@ from training.calibrate.calibration import (
 from training.calibrate.decisions import (
     Decision,
     SimulatedBone,
-    fitted,
+    fit_decision,
     mistakes,
     nearest_fragment,
-    outlined,
+    outline_simulated,
     with_oracle,
 )
 
@@ -48,7 +48,7 @@ def decisions(rng: np.random.Generator, count: int, noise: float) -> list[Decisi
 
 def test_the_fit_finds_what_parts_fractures_from_other_faces() -> None:
     rng = np.random.default_rng(0)
-    logit = fitted(decisions(rng, 600, 0.05))
+    logit = fit_decision(decisions(rng, 600, 0.05))
     fresh = decisions(rng, 400, 0.0)
     missed, false = mistakes(fresh, logit)
     assert missed + false < 24
@@ -57,14 +57,14 @@ def test_the_fit_finds_what_parts_fractures_from_other_faces() -> None:
 
 
 def test_a_separable_set_has_a_finite_answer() -> None:
-    logit = fitted([Decision((0.9, 3.0, 2.0), True), Decision((0.1, 3.0, 2.0), False)])
+    logit = fit_decision([Decision((0.9, 3.0, 2.0), True), Decision((0.1, 3.0, 2.0), False)])
     assert np.isfinite(logit).all()
     assert mistakes([Decision((0.9, 3.0, 2.0), True), Decision((0.1, 3.0, 2.0), False)], logit) == (0, 0)
 
 
 def test_a_set_of_fractures_alone_is_refused() -> None:
     with pytest.raises(ValueError, match="one of the two alone"):
-        fitted([Decision((0.9, 3.0, 2.0), True)] * 3)
+        fit_decision([Decision((0.9, 3.0, 2.0), True)] * 3)
 
 
 def broken_bar() -> tuple[FractureEvidence, np.ndarray]:
@@ -85,7 +85,7 @@ def test_the_oracle_joins_all_but_true_fractures_and_notes_both() -> None:
     assert sum(decision.fracture for decision in met) >= 1
     contact = {kind: [d.features[0] for d in met if d.fracture == kind] for kind in (True, False)}
     assert min(contact[True]) > max(contact[False])
-    fit = replace(RULES, fracture_logit=fitted(met))
+    fit = replace(RULES, fracture_logit=fit_decision(met))
     found = split(evidence, fit).labels
     np.testing.assert_array_equal(found > 0, evidence.bone)
     assert found.max() == 2
@@ -93,7 +93,7 @@ def test_the_oracle_joins_all_but_true_fractures_and_notes_both() -> None:
 
 def test_an_outline_is_near_the_bone_and_every_voxel_has_a_nearest_fragment() -> None:
     evidence, truth = broken_bar()
-    outline = outlined(np.random.default_rng(0), evidence.bone)
+    outline = outline_simulated(np.random.default_rng(0), evidence.bone)
     assert 0.8 < (outline & evidence.bone).sum() / (outline | evidence.bone).sum() < 1
     nearest = nearest_fragment(truth)
     assert set(np.unique(nearest)) == {1, 2}

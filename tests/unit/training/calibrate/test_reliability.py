@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.packages.confidence import CERTAIN, calibrated, log_odds
+from operators.packages.confidence import CERTAIN, calibrated_probability, log_odds
 from training.calibrate.reliability import Scored, cross_fitted, platt, reliability, scored
 from training.calibrate.reliability_card import BEGIN, END, diagram, with_section, write_card
 
@@ -38,21 +38,21 @@ def test_an_overconfident_source_comes_out_right() -> None:
 def test_too_few_of_one_kind_give_no_probability(yes: int, no: int) -> None:
     found = scored([(1.0, True, n) for n in range(yes)] + [(-1.0, False, n) for n in range(no)])
     assert platt(found) == ()
-    assert calibrated((), 3.0) is None
+    assert calibrated_probability((), 3.0) is None
     assert np.isnan(cross_fitted(found)).all()
     assert platt(scored([])) == ()
 
 
 def test_scores_that_part_the_set_wholly_stay_short_of_certainty() -> None:
     line = platt(scored([(4.0, True, n) for n in range(20)] + [(-4.0, False, n) for n in range(20, 40)]))
-    assert 0.9 < (calibrated(line, 4.0) or 0) < 0.99
-    assert 0.01 < (calibrated(line, -4.0) or 0) < 0.1
+    assert 0.9 < (calibrated_probability(line, 4.0) or 0) < 0.99
+    assert 0.01 < (calibrated_probability(line, -4.0) or 0) < 0.1
 
 
 def test_scores_that_say_the_opposite_are_not_turned_round() -> None:
     line = platt(scored([(-4.0, True, n) for n in range(20)] + [(4.0, False, n) for n in range(20, 40)]))
     assert line[1] == 0
-    assert calibrated(line, 3.0) == pytest.approx(0.5, abs=0.01)
+    assert calibrated_probability(line, 3.0) == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_case_never_counts_for_itself() -> None:
@@ -75,7 +75,10 @@ def test_bins_count_what_was_said_and_what_was_so() -> None:
 @given(probability=st.floats(0, 1), line=st.tuples(st.floats(-5, 5), st.floats(0, 5)))
 def test_more_odds_never_mean_a_lower_probability(probability: float, line: tuple[float, float]) -> None:
     assert abs(log_odds(probability)) <= CERTAIN + 1e-9
-    low, high = calibrated(line, log_odds(probability)), calibrated(line, log_odds(min(1, probability + 0.1)))
+    low, high = (
+        calibrated_probability(line, log_odds(probability)),
+        calibrated_probability(line, log_odds(min(1, probability + 0.1))),
+    )
     assert low is not None
     assert high is not None
     assert 0 <= low <= high + 1e-12 <= 1 + 1e-12

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from training.simulate.guides import GuideRules, drawn_guide
+from training.simulate.guides import GuideRules, draw_guide
 from training.subjects.subjects import NOT_OURS
 
 FAULTLESS = GuideRules(shift_mm=0, bend_mm=0, blur_mm=(0.5, 0.5), misnamed=0, missing=0, class_missing=0)
@@ -23,7 +23,7 @@ def two_bones() -> NDArray[np.uint8]:
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_a_guide_gives_each_class_a_share_and_the_background_the_rest(seed: int) -> None:
-    guide = drawn_guide(np.random.default_rng(seed), two_bones(), 4, 1.5, GuideRules())
+    guide = draw_guide(np.random.default_rng(seed), two_bones(), 4, 1.5, GuideRules())
     assert guide.shape == (3, 24, 20, 22)
     assert guide.dtype == np.float32
     assert guide.min() >= 0
@@ -32,7 +32,7 @@ def test_a_guide_gives_each_class_a_share_and_the_background_the_rest(seed: int)
 
 def test_a_guide_without_faults_lies_on_the_truth() -> None:
     target = two_bones()
-    guide = drawn_guide(np.random.default_rng(1), target, 3, 1.5, FAULTLESS)
+    guide = draw_guide(np.random.default_rng(1), target, 3, 1.5, FAULTLESS)
     found = np.where(guide.max(axis=0) > 0.5, guide.argmax(axis=0) + 1, 0)
     for value in (1, 2):
         own, seen = target == value, found == value
@@ -42,10 +42,10 @@ def test_a_guide_without_faults_lies_on_the_truth() -> None:
 def test_faults_change_the_guide_as_often_as_the_rules_say() -> None:
     target = two_bones()
     never_seen = GuideRules(0, 0, (0.5, 0.5), misnamed=0, missing=0, class_missing=1)
-    assert not drawn_guide(np.random.default_rng(0), target, 3, 1.5, never_seen).any()
+    assert not draw_guide(np.random.default_rng(0), target, 3, 1.5, never_seen).any()
     swapped = GuideRules(0, 0, (0.5, 0.5), misnamed=1, missing=0, class_missing=0)
     wrong = [
-        (drawn_guide(np.random.default_rng(seed), target, 3, 1.5, swapped)[1][target == 1] > 0.5).any()
+        (draw_guide(np.random.default_rng(seed), target, 3, 1.5, swapped)[1][target == 1] > 0.5).any()
         for seed in range(20)
     ]
     assert 5 < sum(wrong) <= 20
@@ -54,4 +54,4 @@ def test_faults_change_the_guide_as_often_as_the_rules_say() -> None:
 @pytest.mark.parametrize("side", [16, 17])
 def test_voxels_of_unknown_bones_count_as_background(side: int) -> None:
     target = np.full((side, side, side), NOT_OURS, np.uint8)
-    assert not drawn_guide(np.random.default_rng(0), target, 3, 1.5, GuideRules()).any()
+    assert not draw_guide(np.random.default_rng(0), target, 3, 1.5, GuideRules()).any()

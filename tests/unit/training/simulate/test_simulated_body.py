@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from training.sampling import Pose, enlarged, nearest, patch_coordinates, take
 from training.simulate.body import Sight, contents, paint, sight
 from training.simulate.body.bones import paint_bones, skeleton
-from training.simulate.body.paint import drawn_means
+from training.simulate.body.paint import draw_means
 from training.simulate.body.sight import classes_of
 from training.simulate.scanner import EFFECTS
 from training.simulate.simulated_ct import simulate
@@ -136,7 +136,7 @@ def test_a_person_has_all_bones_of_like_density_and_all_vessels_of_like_contrast
     spread, between = [], []
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        means = drawn_means(rng, tissues, skeleton(rng))
+        means = draw_means(rng, tissues, skeleton(rng))
         spread.append(abs(means[0] - means[1]) + abs(means[2] - means[3]))
         between.append(means)
     assert max(spread) < 0.2 * (400 + 430)

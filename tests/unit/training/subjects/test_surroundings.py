@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from training.subjects.bone_sets import bone_set_subject
-from training.subjects.surroundings import Body, surrounded
+from training.subjects.surroundings import Body, surround_with_body
 
 NAMES = {1: "hip_left", 2: "hip_right", 3: "colon", 4: "femur_left", 5: "vertebrae_S1"}
 SHAPE = (80, 60, 70)
@@ -49,7 +49,7 @@ def dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (0.85, 6.0), (1.1, -5.0)])
 def test_a_donor_of_another_size_and_place_is_brought_to_the_bones(scale: float, shift: float) -> None:
     truth = body(scale, shift)
-    made = surrounded(cut_out(truth), Body(body(1.0, 0.0), NAMES, 1.5), set())
+    made = surround_with_body(cut_out(truth), Body(body(1.0, 0.0), NAMES, 1.5), set())
     value = {name: value for value, name in made.names.items()}
     for name, least in (("colon", 0.85), ("femur_left", 0.7)):
         known = next(v for v, n in NAMES.items() if n == name)
@@ -59,7 +59,7 @@ def test_a_donor_of_another_size_and_place_is_brought_to_the_bones(scale: float,
 def test_the_bones_stay_and_the_donors_own_give_way_and_keep_off() -> None:
     truth = body(0.9, 4.0)
     own = cut_out(truth)
-    made = surrounded(own, Body(body(1.0, 0.0), NAMES, 1.5), {"vertebrae_S1"})
+    made = surround_with_body(own, Body(body(1.0, 0.0), NAMES, 1.5), {"vertebrae_S1"})
     assert np.array_equal(np.where(made.structures <= 2, made.structures, 0), own.structures)
     present = [made.names[int(value)] for value in np.unique(made.structures) if value]
     assert present == ["hip_left", "hip_right", "colon", "femur_left"]

@@ -17,7 +17,7 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 
 from app.node.commitment.commitment import held_classes
-from app.node.queue.database import REPORT, connected, enqueue_report, prepare_database
+from app.node.queue.database import REPORT, enqueue_report, open_connection, prepare_database
 from app.node.queue.workflow import Attempt
 from app.node.send.sender import report
 from app.node.settings.configuration import Peer
@@ -166,7 +166,7 @@ def test_a_report_that_nobody_takes_is_kept_over_restarts_and_told_once(
         assert {each.code for each in tries[:-1]} == {"unreachable"}
         with pytest.raises(queue.Empty):
             peer.reports.get(timeout=1.0)
-    client = connected(settings)
+    client = open_connection(settings)
     assert len(client.list_workflows(name=REPORT)) == 1
     assert sweep(settings, client, time.time() * 2000) == 0
     assert client.list_workflows(name=REPORT) == []

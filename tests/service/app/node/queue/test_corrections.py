@@ -19,7 +19,7 @@ from app.node.queue.workflow import NOTICE, Attempt
 from app.node.send.notices import NOTICES_QUEUE
 from app.node.send.sender import attempt
 from app.node.settings.configuration import Peer
-from app.node.storage.inbox import Outcome
+from app.node.storage.inbox import InboxOutcome
 from app.node.versions import instance_versions
 from operators.errors import UsageError
 from tests.service.app.node.studies.test_retention import STUDY, Node
@@ -65,7 +65,7 @@ def notices(node: Node) -> list[str]:
 def test_a_correction_of_a_queued_study_supersedes_its_job(node: Node) -> None:
     sent(node)
     assert quiet(node, 0) == 1
-    assert sent(node, RIGHT) == [Outcome.CONFLICT] * 4
+    assert sent(node, RIGHT) == [InboxOutcome.CONFLICT] * 4
     assert quiet(node, 100) == 1
     old, new = jobs(node)
     assert (old.state, old.code, new.state) == ("superseded", "former_patient_data", "queued")
@@ -156,7 +156,7 @@ def test_what_makes_no_difference_to_a_result_makes_no_job(node: Node, edit: pha
     quiet(node, 0)
     deflated = "1.2.840.10008.1.2.1.99"
     outcomes = sent(node, edit, syntax=EXPLICIT if edit else deflated)
-    assert outcomes == [Outcome.CONFLICT] * 4
+    assert outcomes == [InboxOutcome.CONFLICT] * 4
     assert quiet(node, 100) == 0
     assert states(node) == [("queued", "")]
     assert len(contents(node)) == 8
@@ -309,7 +309,7 @@ def test_a_version_that_was_corrected_comes_again(node: Node) -> None:
     quiet(node, 0)
     sent(node, RIGHT)
     quiet(node, 100)
-    assert sent(node) == [Outcome.CONFLICT] * 4
+    assert sent(node) == [InboxOutcome.CONFLICT] * 4
     assert quiet(node, 200) == 0
     assert states(node)[-1] == ("conflict", "former_version")
     assert patients(inbox(node)) == ["RIGHT"]

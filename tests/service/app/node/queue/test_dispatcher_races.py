@@ -15,7 +15,7 @@ from app.node.queue import job as job_module
 from app.node.queue.job import job_folder, take_in
 from app.node.queue.jobs import cancel, list_jobs
 from app.node.service.supervisor import Node as Supervisor
-from app.node.settings.configuration import Rule
+from app.node.settings.configuration import RoutingRule
 from app.node.storage.study_lock import moving_files
 from app.node.studies import removal as removal_module
 from app.node.studies.dispatcher import Dispatcher
@@ -161,7 +161,7 @@ def test_a_late_image_that_is_made_a_job_within_a_removal_keeps_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the judgement that nothing new came, and the decision what goes."""
-    node = Node(tmp_path, rules=(Rule(complete_images=1),))
+    node = Node(tmp_path, rules=(RoutingRule(complete_images=1),))
     sent(node, keep=range(3))
     assert node.dispatcher.tick(0) == 1
     cancel(node.client, jobs(node)[0].job_id)

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from app.node.queue.abandoned import Orphans, Running
+from app.node.queue.abandoned import AbandonedWorkflows, Running
 from app.node.queue.job import Json
 from app.node.queue.jobs import list_jobs
 from app.node.queue.workflow import SEGMENT, Attempt
-from app.node.settings.configuration import Peer, Rule
+from app.node.settings.configuration import Peer, RoutingRule
 from app.node.studies.dispatcher import Dispatcher
 from app.node.studies.retention import sweep
 from operators.errors import OutputError
@@ -29,9 +29,9 @@ from tests.support.reading_cases import setting
 
 PACS = Peer(name="pacs", ae_title="PACS", host="127.0.0.1", receives=True)
 RULES = (
-    Rule(description="trauma", urgency="urgent", complete_images=1),
-    Rule(description="follow-up", urgency="low", complete_images=1),
-    Rule(complete_images=1),
+    RoutingRule(description="trauma", urgency="urgent", complete_images=1),
+    RoutingRule(description="follow-up", urgency="low", complete_images=1),
+    RoutingRule(complete_images=1),
 )
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CENTURY_MS = 100 * 365 * 86400 * 1000
@@ -159,14 +159,14 @@ def test_work_goes_back_to_its_queue_when_who_had_it_gives_no_sign(tmp_path: Pat
     with worked_off(here.settings, segmenter), opened_at_last(gate):
         until(lambda: segmenter.studies)
         busy.ids.add(list_jobs(here.client)[0].job_id)
-        at_work = Orphans("test", [SEGMENT], busy, signs, 60)
+        at_work = AbandonedWorkflows("test", [SEGMENT], busy, signs, 60)
         assert [at_work.look(now_s) for now_s in (0, 30, 1000)] == [0, 0, 0]
-        other = Orphans("other", [SEGMENT], idle, signs, 60)
+        other = AbandonedWorkflows("other", [SEGMENT], idle, signs, 60)
         assert [other.look(now_s) for now_s in (0, 50)] == [0, 0]
         os.utime(signs / "test", ns=(1, 1))
         assert [other.look(now_s) for now_s in (100, 159)] == [0, 0]
         assert other.look(161) == 1
-        deaf = Orphans("test", [SEGMENT], idle, signs, 60)
+        deaf = AbandonedWorkflows("test", [SEGMENT], idle, signs, 60)
         deaf.look(0)
         gate.set()
         until(lambda: states(here) == ["delivering"])
@@ -184,7 +184,7 @@ def test_work_that_a_process_has_lost_goes_back_to_its_queue(tmp_path: Path) -> 
     segmenter = Told(waits)
     with worked_off(here.settings, segmenter), opened_at_last(gate):
         until(lambda: segmenter.studies)
-        deaf = Orphans("test", [SEGMENT], Running(), here.settings.data / "signs", 60)
+        deaf = AbandonedWorkflows("test", [SEGMENT], Running(), here.settings.data / "signs", 60)
         assert [deaf.look(now_s) for now_s in (0, 19, 21)] == [0, 0, 1]
         gate.set()
         until(lambda: states(here) == ["delivering"])

@@ -13,7 +13,7 @@ from app.run.series_job import Job
 from app.settings import Settings
 from operators.errors import UnsuitableError
 from operators.package_files.package_reader import read_package
-from operators.progress import Stages
+from operators.progress import Observer
 from operators.segmentation.segmentation import Segmentation
 from tests.support import phantoms
 from tests.support.made_packages import write_package
@@ -43,7 +43,7 @@ def test_only_what_is_sent_is_made(
     phantoms.write_ct(job_folder(tmp_path, job.job_id).input, HU, AFFINE)
     asked: list[Job] = []
 
-    def graph(work: Job, _: Stages) -> Segmentation:
+    def graph(work: Job, _: Observer) -> Segmentation:
         asked.append(work)
         raise UnsuitableError("expected nothing")
 
@@ -51,4 +51,4 @@ def test_only_what_is_sent_is_made(
     segmenter = Segmenter(settings, (package,), graph)
     assert segmenter.decide(job.as_json())["selected"] == 1
     segmenter.segment(job.as_json(), [0])
-    assert [(work.stand_ins, work.turntable) for work in asked] == [wanted]
+    assert [(work.fallbacks, work.turntable) for work in asked] == [wanted]

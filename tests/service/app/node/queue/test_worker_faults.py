@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from app.node.queue.database import connected
+from app.node.queue.database import open_connection
 from app.node.queue.jobs import ENDS, JobState
 from app.node.service.command import jobs_command
 from app.settings import Settings
@@ -58,7 +58,7 @@ def job(node: Served, study: int) -> JobState | None:
 
 def at_work(node: Served, study: int, attempt: int = 1) -> int:
     """The worker's process id, once it segments that study, for the first time or again."""
-    client = connected(node.node)
+    client = open_connection(node.node)
 
     def begun() -> bool:
         (row,) = client.list_workflows(workflow_ids=[job(node, study).job_id])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.node.queue.database import connected, enqueue_report
+from app.node.queue.database import enqueue_report, open_connection
 from app.node.queue.job import Json
 from app.node.queue.jobs import list_jobs
 from app.node.queue.workflow import DELIVER, SEGMENT, Attempt
@@ -88,7 +88,7 @@ def served(tmp_path: Path) -> Iterator[tuple[Served, Orthanc]]:
 
 
 def rows(running: Served, name: str) -> list[Any]:
-    client = connected(running.node)
+    client = open_connection(running.node)
     try:
         return client.list_workflows(name=name, load_output=False)
     finally:

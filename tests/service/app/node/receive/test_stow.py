@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from app.node.receive.dicomweb import sender_at, stow_router
 from app.node.receive.reception import Received, Store
-from app.node.storage.inbox import Inbox, Outcome
+from app.node.storage.inbox import Inbox, InboxOutcome
 from tests.support import phantoms
 from tests.support.node_cases import CT1, listening, node_settings, storescu
 from tests.support.node_processes import free_port, until
@@ -100,7 +100,7 @@ def test_what_came_by_c_store_before_is_the_same_instance(tmp_path: Path) -> Non
         assert storescu(node.port, *sorted((tmp_path / "in").iterdir()))[0] == 0
     with served(tmp_path / "data") as web:
         assert web.post(body(*files), f"studies/{STUDY}").status_code == 200
-        assert [told.outcome for told in web.told] == [Outcome.DUPLICATE] * 3
+        assert [told.outcome for told in web.told] == [InboxOutcome.DUPLICATE] * 3
         assert len(web.stored()) == 3
 
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import app.node.segment.segmenting
-from app.node.queue.database import STUDIES, connected, prepare_database
+from app.node.queue.database import STUDIES, open_connection, prepare_database
 from app.node.queue.job import StudyJob, job_folder
 from app.node.queue.workflow import SEGMENT
 from app.node.segment.next_study import NextStudy, is_open
@@ -25,10 +25,10 @@ from app.settings import Settings
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
 from operators.errors import UnsuitableError
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import ModelPackage
-from operators.progress import Stages
+from operators.progress import Observer
 from tests.support import phantoms
 from tests.support.hounsfield_cases import body
 from tests.support.made_packages import write_package
@@ -76,7 +76,7 @@ def ahead(tmp_path: Path, packages: tuple[ModelPackage, ...]) -> Iterator[Ahead]
         made.reader.ended()
 
 
-def read_directly(folder: Path) -> Volume:
+def read_directly(folder: Path) -> CtVolume:
     return read_volume(scan(folder).series[0])
 
 
@@ -151,7 +151,7 @@ def test_the_memory_of_a_study_goes_with_its_job_while_the_worker_has_nothing_in
 
 def test_a_job_is_open_until_it_is_cancelled_or_removed(tmp_path: Path) -> None:
     prepare_database(node_settings(tmp_path))
-    client = connected(node_settings(tmp_path))
+    client = open_connection(node_settings(tmp_path))
     queued = {"workflow_name": SEGMENT, "queue_name": STUDIES}
     client.enqueue({**queued, "workflow_id": "1.2-a"}, {})
     assert is_open(client, "1.2-a")
@@ -218,11 +218,11 @@ def test_a_worker_reads_the_second_study_while_it_has_the_first_in_hand(
         phantoms.write_ct(job_folder(tmp_path, job.job_id).input, HU + number, AFFINE, study=number + 1)
     ahead, read, here = Ahead(tmp_path, packages), [], []
 
-    def counted(series: object) -> Volume:
+    def counted(series: object) -> CtVolume:
         here.append(series)
         return read_volume(series)
 
-    def graph(work: Job, _: Stages) -> None:
+    def graph(work: Job, _: Observer) -> None:
         assert ahead.busy.is_set()
         read.append(work.read(work.selection.series))
         if len(read) == 1:

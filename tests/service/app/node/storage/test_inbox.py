@@ -9,7 +9,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from app.node.storage.inbox import Inbox, Outcome
+from app.node.storage.inbox import Inbox, InboxOutcome
 from operators.dicom.elements.file_meta import file_head
 from operators.dicom.elements.instance_identity import Instance
 from tests.support import phantoms
@@ -29,10 +29,10 @@ def part(inbox: Inbox, content: bytes = b"abc", source: str = "CT1") -> Path:
 
 def test_who_sent_an_instance_does_not_make_it_another_one(tmp_path: Path) -> None:
     inbox = Inbox(tmp_path)
-    assert inbox.commit(part(inbox), INSTANCE) is Outcome.STORED
-    assert inbox.commit(part(inbox, source="CT22"), INSTANCE) is Outcome.DUPLICATE
-    assert inbox.commit(part(inbox, b"abd"), INSTANCE) is Outcome.CONFLICT
-    assert inbox.commit(part(inbox, b"ab"), INSTANCE) is Outcome.CONFLICT
+    assert inbox.commit(part(inbox), INSTANCE) is InboxOutcome.STORED
+    assert inbox.commit(part(inbox, source="CT22"), INSTANCE) is InboxOutcome.DUPLICATE
+    assert inbox.commit(part(inbox, b"abd"), INSTANCE) is InboxOutcome.CONFLICT
+    assert inbox.commit(part(inbox, b"ab"), INSTANCE) is InboxOutcome.CONFLICT
     assert inbox.place(INSTANCE).path.read_bytes().endswith(b"abc")
     assert len(list(inbox.conflicts.rglob("*.dcm"))) == 2
     assert not inbox.unfinished()

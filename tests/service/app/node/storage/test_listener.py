@@ -17,7 +17,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from app.node.storage.inbox import Outcome
+from app.node.storage.inbox import InboxOutcome
 from tests.support import phantoms
 from tests.support.node_cases import associate, dcmtk, listening, node_settings, send, storescu
 from tests.support.reading_cases import setting
@@ -113,7 +113,7 @@ def test_the_same_instance_twice_is_one(tmp_path: Path) -> None:
         assert storescu(node.port, *paths)[0] == 0
         assert storescu(node.port, *paths)[0] == 0
         assert len(node.stored()) == len(paths)
-        assert [told.outcome for told in node.told[-len(paths) :]] == [Outcome.DUPLICATE] * len(paths)
+        assert [told.outcome for told in node.told[-len(paths) :]] == [InboxOutcome.DUPLICATE] * len(paths)
         assert not list(node.inbox.conflicts.rglob("*.dcm"))
 
 
@@ -127,7 +127,11 @@ def test_another_content_under_the_same_uid_is_kept_apart_and_reported(tmp_path:
         (other,) = node.inbox.conflicts.rglob("*.dcm")
         assert pydicom.dcmread(stored) == pydicom.dcmread(first)
         assert pydicom.dcmread(other) == pydicom.dcmread(second)
-        assert [told.outcome for told in node.told] == [Outcome.STORED, Outcome.CONFLICT, Outcome.CONFLICT]
+        assert [told.outcome for told in node.told] == [
+            InboxOutcome.STORED,
+            InboxOutcome.CONFLICT,
+            InboxOutcome.CONFLICT,
+        ]
 
 
 def test_below_the_watermark_the_answer_is_out_of_resources(tmp_path: Path) -> None:

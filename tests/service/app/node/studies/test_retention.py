@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from dbos import DBOSClient
 
-from app.node.queue.database import connected, prepare_database
+from app.node.queue.database import open_connection, prepare_database
 from app.node.queue.job import EPOCH_S, job_folder, priority
 from app.node.queue.jobs import JobState, cancel, list_jobs
 from app.node.receive.watched_folder import WatchedFolder
-from app.node.settings.configuration import NodeSettings, Rule
+from app.node.settings.configuration import NodeSettings, RoutingRule
 from app.node.storage.inbox import Inbox
 from app.node.studies.dispatcher import Dispatcher
 from app.node.studies.retention import forget, is_done, remove
@@ -36,7 +36,7 @@ class Node:
     def __init__(self, root: Path, **given: Any) -> None:
         self.settings: NodeSettings = node_settings(root / "data", **given)
         prepare_database(self.settings)
-        self.client: DBOSClient = connected(self.settings)
+        self.client: DBOSClient = open_connection(self.settings)
         self.watch = root / "watch"
         self.folder = WatchedFolder(self.watch, Inbox(self.settings.data, "watch"))
         self.again()
@@ -88,7 +88,7 @@ def test_late_slices_supersede_the_job_that_has_not_begun(node: Node) -> None:
 
 
 def test_a_study_waits_for_an_instance_that_is_not_durable_yet(tmp_path: Path) -> None:
-    node = Node(tmp_path, rules=(Rule(modality="CT", complete_images=4),))
+    node = Node(tmp_path, rules=(RoutingRule(modality="CT", complete_images=4),))
     node.receive()
     (path,) = [path for path in (node.settings.data / "inbox").rglob("*.dcm")][:1]
     killed = node.settings.data / "incoming" / "machine-listener-1"
@@ -101,7 +101,7 @@ def test_a_study_waits_for_an_instance_that_is_not_durable_yet(tmp_path: Path) -
 
 
 def test_a_count_queues_at_once(tmp_path: Path) -> None:
-    node = Node(tmp_path, rules=(Rule(modality="CT", complete_images=4),))
+    node = Node(tmp_path, rules=(RoutingRule(modality="CT", complete_images=4),))
     node.receive()
     assert node.dispatcher.tick(0) == 1
 

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from app.node.watch import process
-from app.node.watch.process import Part, PartError
+from app.node.watch.process import PartError, ServicePart
 from tests.support import part_targets as targets
 from tests.support.node_processes import until
 
 
 @pytest.fixture
-def begun() -> Iterator[Callable[[Any], Part]]:
-    parts: list[Part] = []
+def begun() -> Iterator[Callable[[Any], ServicePart]]:
+    parts: list[ServicePart] = []
 
-    def begin(target: Any) -> Part:
-        parts.append(Part("part", target, ()))
+    def begin(target: Any) -> ServicePart:
+        parts.append(ServicePart("part", target, ()))
         parts[-1].start(time.monotonic())
         return parts[-1]
 
@@ -32,7 +32,7 @@ def begun() -> Iterator[Callable[[Any], Part]]:
             part.process.join()
 
 
-def looked_after(part: Part, until_true: Callable[[], Any]) -> None:
+def looked_after(part: ServicePart, until_true: Callable[[], Any]) -> None:
     def look() -> Any:
         part.look_after(time.monotonic())
         return until_true()
@@ -40,7 +40,9 @@ def looked_after(part: Part, until_true: Callable[[], Any]) -> None:
     until(look, 60)
 
 
-def test_what_will_not_pass_ends_the_node_with_its_code_and_sentence(begun: Callable[[Any], Part]) -> None:
+def test_what_will_not_pass_ends_the_node_with_its_code_and_sentence(
+    begun: Callable[[Any], ServicePart],
+) -> None:
     part = begun(targets.lasting)
     with pytest.raises(PartError, match="part: expected a package, there is none") as raised:
         looked_after(part, lambda: False)
@@ -48,7 +50,7 @@ def test_what_will_not_pass_ends_the_node_with_its_code_and_sentence(begun: Call
     assert part.restarts == 0
 
 
-def test_a_reason_of_any_length_reaches_the_node(begun: Callable[[Any], Part]) -> None:
+def test_a_reason_of_any_length_reaches_the_node(begun: Callable[[Any], ServicePart]) -> None:
     part = begun(targets.long_winded)
     with pytest.raises(PartError, match=r"part: ü+$"):
         looked_after(part, lambda: False)
@@ -59,12 +61,12 @@ def test_a_reason_that_was_cut_off_says_nothing() -> None:
 
 
 @pytest.mark.parametrize("target", [targets.passing, targets.short, targets.defect])
-def test_what_may_pass_is_tried_again(begun: Callable[[Any], Part], target: Any) -> None:
+def test_what_may_pass_is_tried_again(begun: Callable[[Any], ServicePart], target: Any) -> None:
     part = begun(target)
     looked_after(part, lambda: part.restarts >= 2)
 
 
-def test_once_it_was_well_nothing_gives_a_part_up(begun: Callable[[Any], Part]) -> None:
+def test_once_it_was_well_nothing_gives_a_part_up(begun: Callable[[Any], ServicePart]) -> None:
     part = begun(targets.well)
     looked_after(part, lambda: part.is_well)
     part.process.kill()
@@ -73,13 +75,13 @@ def test_once_it_was_well_nothing_gives_a_part_up(begun: Callable[[Any], Part]) 
     looked_after(part, lambda: part.restarts >= 2)
 
 
-def test_a_part_whose_loop_has_died_ends_and_is_begun_again(begun: Callable[[Any], Part]) -> None:
+def test_a_part_whose_loop_has_died_ends_and_is_begun_again(begun: Callable[[Any], ServicePart]) -> None:
     part = begun(targets.deaf)
     looked_after(part, lambda: part.restarts >= 1)
 
 
 def test_a_part_that_hangs_is_ill_and_then_ended(
-    begun: Callable[[Any], Part], monkeypatch: pytest.MonkeyPatch
+    begun: Callable[[Any], ServicePart], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "STUCK_S", 3.0)
     part = begun(targets.well)
@@ -90,7 +92,7 @@ def test_a_part_that_hangs_is_ill_and_then_ended(
     looked_after(part, lambda: part.is_well and part.process.pid != first)
 
 
-def test_sigterm_ends_a_part_at_once(begun: Callable[[Any], Part]) -> None:
+def test_sigterm_ends_a_part_at_once(begun: Callable[[Any], ServicePart]) -> None:
     part = begun(targets.well)
     until(lambda: part.is_well, 60)
     part.process.terminate()
@@ -98,7 +100,7 @@ def test_sigterm_ends_a_part_at_once(begun: Callable[[Any], Part]) -> None:
     assert part.process.exitcode == 0
 
 
-def test_one_that_does_not_end_is_ended(begun: Callable[[Any], Part]) -> None:
+def test_one_that_does_not_end_is_ended(begun: Callable[[Any], ServicePart]) -> None:
     part = begun(targets.slow_to_end)
     until(lambda: part.is_well, 60)
     part.process.terminate()

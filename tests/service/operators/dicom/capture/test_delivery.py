@@ -26,10 +26,10 @@ from operators.dicom.elements.instance_identity import read_outgoing
 from operators.dicom.rtstruct.rtstruct_writer import write_structures
 from operators.dicom.seg.seg_writer import write_seg
 from operators.dicom.sr.report_writer import write_report
-from operators.measure.measuring import measured
+from operators.measure.measuring import measure_segments
 from operators.render.fracture_pictures import FracturePicture
 from tests.service.app.node.peers.test_destination import storescp
-from tests.support.seg_cases import blobs, bone, grid, making, segmentation, series
+from tests.support.seg_cases import blobs, bone, grid, provenance, segmentation, series
 from tests.support.small_disk import fill, small_disk
 
 CLASSES = {
@@ -55,8 +55,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Json]]
     """A node's data folder with one job's results, and what is known of them."""
     data = tmp_path_factory.mktemp("data")
     folder = data / "jobs" / "1.2.1-1" / "out"
-    made = measured(segmentation(blobs(), grid(), bone(11, fragment=1), bone(12, fragment=2)))
-    shared = making(made, series(grid()))
+    made = measure_segments(segmentation(blobs(), grid(), bone(11, fragment=1), bone(12, fragment=2)))
+    shared = provenance(made, series(grid()))
     pictures = (FracturePicture(np.zeros((20, 13, 3), np.uint8), 2, "Left hip bone"),)
     paths = {
         "seg": write_seg(made, shared, folder / "seg.dcm"),

@@ -12,7 +12,7 @@ import pytest
 
 from app.node.queue.decisions import rows
 from app.node.queue.jobs import cancel, list_jobs, settle
-from app.node.storage.inbox import Outcome, content_hash
+from app.node.storage.inbox import InboxOutcome, content_hash
 from app.node.studies.retention import sweep
 from operators.dicom.elements.file_meta import with_standard_head
 from operators.errors import UsageError
@@ -48,7 +48,7 @@ class History:
         offered = offer(self.node.settings.data.parent / "offered", edit, part, series)
         outcomes = sent(self.node, edit, keep=part, series=series)
         assert len(outcomes) == len(offered)
-        assert set(outcomes) <= set(Outcome)
+        assert set(outcomes) <= set(InboxOutcome)
         self.kept |= offered
 
     def look(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.node.storage.inbox import Inbox, Outcome
+from app.node.storage.inbox import Inbox, InboxOutcome
 from app.node.storage.pending_file import PendingFile, Place
 from app.node.storage.recovery import recover
 from operators.dicom.elements.file_meta import file_head
@@ -60,7 +60,9 @@ class Commits(Scene):
     def check_end(self, failed: bool) -> None:
         for n, actor in enumerate(self.actors[: len(self.contents)]):
             is_victim = failed and n in self.failing
-            assert isinstance(actor.outcome, Outcome) or (is_victim and isinstance(actor.outcome, OSError))
+            assert isinstance(actor.outcome, InboxOutcome) or (
+                is_victim and isinstance(actor.outcome, OSError)
+            )
         self.check_kept(self.contents)
         assert failed or not self.inboxes[0].unfinished()
         assert len({path.stat().st_ino for path in self.stored()}) == len(self.stored())
@@ -85,9 +87,9 @@ class Commits(Scene):
         assert first in (None, *offered)
         assert set(conflicts) <= set(offered)
         for actor, content in zip(self.actors, self.contents, strict=False):
-            if actor.outcome in (Outcome.STORED, Outcome.DUPLICATE):
+            if actor.outcome in (InboxOutcome.STORED, InboxOutcome.DUPLICATE):
                 assert first == content
-            elif actor.outcome is Outcome.CONFLICT:
+            elif actor.outcome is InboxOutcome.CONFLICT:
                 assert content in conflicts
                 assert first not in (None, content)
 
@@ -113,7 +115,7 @@ class WithRecovery(Commits):
         if failed:
             assert self.actors[0].outcome is Killed
             recover(self.root)
-        assert isinstance(self.actors[1].outcome, Outcome)
+        assert isinstance(self.actors[1].outcome, InboxOutcome)
         assert isinstance(self.actors[2].outcome, int)
         self.check_kept(self.contents)
         assert not self.inboxes[0].unfinished()
@@ -137,7 +139,7 @@ class AfterKill(WithRecovery):
         return ()
 
     def check_end(self, failed: bool) -> None:
-        assert self.actors[0].outcome is Outcome.DUPLICATE
+        assert self.actors[0].outcome is InboxOutcome.DUPLICATE
         assert self.actors[1].outcome == 1
         Commits.check_end(self, failed)
 

@@ -17,7 +17,7 @@ import operators.writers.preview_writer
 import operators.writers.report_writer
 from app.node.queue.job import StudyJob, job_folder
 from app.node.queue.jobs import JobState, with_missing
-from app.node.queue.workflow import summed_up
+from app.node.queue.workflow import summarise_outcomes
 from app.node.segment.segmenting import Segmenter
 from app.node.settings.configuration import Peer
 from app.run.folder import run_folder
@@ -47,12 +47,12 @@ def fail(error: Exception = DEFECT) -> Callable[..., Any]:
 # What is broken, and the kinds of result that are missing then
 FAILURES = [
     (operators.writers.report_writer, "write_report", {"sr"}),
-    (operators.measurer, "judged", {"sr"}),
+    (operators.measurer, "flag_result", {"sr"}),
     (operators.writers.picture_writer, "write_pictures", {"sc"}),
     (operators.writers.picture_writer, "fracture_pictures", {"sc", "kos"}),
     (operators.writers.picture_writer, "write_key_objects", {"kos"}),
     (operators.writers.picture_writer, "write_turntable", {"turntable"}),
-    (operators.writers.preview_writer, "preview", {"preview"}),
+    (operators.writers.preview_writer, "draw_preview", {"preview"}),
 ]
 
 
@@ -176,7 +176,7 @@ def test_a_node_sends_what_it_has_and_names_what_is_missing(
     package = read_package(settings.models / "bones" / "package.toml")
     segmented = Segmenter(node, (package,), graph).segment(job.as_json(), [0])
     assert [file["kind"] for file in segmented["files"]] == ["seg", "labelmap"]
-    outcome = summed_up([segmented])
+    outcome = summarise_outcomes([segmented])
     assert (outcome["state"], outcome["code"]) == ("segmented", "unlike")
     said = with_missing(JobState(job.job_id, "delivered"), outcome)
     assert (said.state, said.code) == ("delivered", "unlike")
@@ -184,6 +184,6 @@ def test_a_node_sends_what_it_has_and_names_what_is_missing(
 
 
 def test_a_job_of_an_older_version_has_nothing_missing() -> None:
-    outcome = summed_up([{"state": "segmented", "files": []}])
+    outcome = summarise_outcomes([{"state": "segmented", "files": []}])
     job = JobState("1.2-1", "delivered")
     assert with_missing(job, outcome) is job

@@ -18,7 +18,7 @@ from app.node.receive.admission import (
     Reason,
     Rejected,
     RejectionTeller,
-    told_seldom,
+    log_seldom,
 )
 from app.node.receive.association_request import HEAD_BYTES, AssociationRequest, request_of, with_spaces
 from app.node.settings.configuration import NodeSettings, Peer
@@ -35,7 +35,7 @@ class Told:
         self.now_s, self.registry = 0.0, CollectorRegistry()
         counter = Counter("rejected", "Rejected", ["reason"], registry=self.registry)
         self.trail = AuditTrail(tmp_path / "audit.xml", "OSTEON", lambda: datetime(2026, 1, 2, tzinfo=UTC))
-        self.tell = RejectionTeller(counter, self.trail, told_seldom(lambda: self.now_s))
+        self.tell = RejectionTeller(counter, self.trail, log_seldom(lambda: self.now_s))
 
     def messages(self) -> list[ElementTree.Element]:
         return [ElementTree.fromstring(line) for line in self.trail.path.read_text().splitlines()]

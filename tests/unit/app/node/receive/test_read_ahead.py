@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.node.receive.incoming import VIEWS_AT_ONCE, without, write_all
+from app.node.receive.incoming import VIEWS_AT_ONCE, remove_element, write_all
 from app.node.receive.read_ahead import READ_BYTES, ReadAhead
 
 
@@ -48,4 +48,4 @@ def test_more_views_than_one_write_takes_are_written_in_their_order(tmp_path: Pa
 )
 def test_what_a_short_write_left_is_written_next(count: int, left: bytes) -> None:
     views = [memoryview(b"ab"), memoryview(b""), memoryview(b"cde"), memoryview(b"f")]
-    assert b"".join(without(views, count)) == left
+    assert b"".join(remove_element(views, count)) == left

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from app.map.configuration import faults
 from app.node.peers.destination import tls_of
-from app.node.send.dicomweb_destination import trusted
+from app.node.send.dicomweb_destination import trusted_context
 from app.node.settings.configuration import NodeSettings, Peer, TlsFiles
 from app.node.settings.ignored import ignored_settings
 from operators.errors import UsageError
@@ -38,7 +38,7 @@ def test_tls_over_an_address_without_it_is_no_valid_setting() -> None:
 
 def test_a_peer_with_tls_never_goes_without() -> None:
     """Whatever was checked before."""
-    for peer, make in ((PACS, tls_of), (WEB, trusted)):
+    for peer, make in ((PACS, tls_of), (WEB, trusted_context)):
         with pytest.raises(UsageError, match="has tls: true"):
             make(Peer.model_validate(peer | {"tls": True}), NodeSettings())
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.node.queue.completeness import rule_for
-from app.node.settings.configuration import Rule
+from app.node.settings.configuration import RoutingRule
 from app.node.settings.patterns import LONGEST_PATTERN, is_found, is_named
 from operators.dicom.elements.instance_identity import Instance
 
@@ -24,20 +24,20 @@ ENDLESS = (
 
 @pytest.mark.parametrize("pattern", GOOD)
 def test_ordinary_patterns_are_taken(pattern: str) -> None:
-    assert Rule(calling_ae=pattern, modality=pattern, description=pattern, complete_series=(pattern,))
+    assert RoutingRule(calling_ae=pattern, modality=pattern, description=pattern, complete_series=(pattern,))
 
 
 @pytest.mark.parametrize("pattern", [*NO_PATTERNS, *ENDLESS, "a" * (LONGEST_PATTERN + 1)])
 @pytest.mark.parametrize("field", FIELDS)
 def test_what_is_no_pattern_or_has_no_end_is_refused(field: str, pattern: str) -> None:
     with pytest.raises(ValidationError, match=r"expected a (regular expression|pattern)"):
-        Rule.model_validate({field: pattern})
+        RoutingRule.model_validate({field: pattern})
 
 
 @pytest.mark.parametrize("pattern", ["[", "(a+)+$"])
 def test_one_of_the_series_patterns_is_refused_as_well(pattern: str) -> None:
     with pytest.raises(ValidationError, match="expected a"):
-        Rule(complete_series=("bone", pattern))
+        RoutingRule(complete_series=("bone", pattern))
 
 
 def test_a_text_longer_than_dicom_allows_is_matched_in_its_beginning_only() -> None:
@@ -60,6 +60,9 @@ def test_titles_and_modalities_are_themselves_or_patterns_of_the_whole() -> None
 
 def test_a_rule_fits_by_patterns() -> None:
     series = (Instance("1", "1.1", "1.1.1", "2", "CT", "Trauma", "Bone"),)
-    rules = (Rule(calling_ae="ER-.*", modality="CT|CR", urgency="urgent"), Rule(modality="C", urgency="low"))
+    rules = (
+        RoutingRule(calling_ae="ER-.*", modality="CT|CR", urgency="urgent"),
+        RoutingRule(modality="C", urgency="low"),
+    )
     assert rule_for(rules, series, "ER-7").urgency == "urgent"
-    assert rule_for(rules, series, "WARD") == Rule()
+    assert rule_for(rules, series, "WARD") == RoutingRule()

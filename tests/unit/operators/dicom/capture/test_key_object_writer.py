@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from operators.dicom.capture.key_objects import write_key_objects
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.result_check import check_result
-from tests.support.seg_cases import grid, header, making, multi_frame, series
+from tests.support.seg_cases import grid, header, multi_frame, provenance, series
 from tests.unit.operators.dicom.capture.test_picture_writer import MADE, PICTURES
 from tests.unit.operators.dicom.seg.test_seg_identity import stored
 
@@ -23,7 +23,7 @@ BINARIES = Path(sys.executable).parent
 
 def written(folder: Path, source: Series) -> Dataset:
     path = folder / "key-objects.dcm"
-    write_key_objects(PICTURES, making(MADE, source), path)
+    write_key_objects(PICTURES, provenance(MADE, source), path)
     done = subprocess.run([BINARIES / "dciodvfy", path], capture_output=True, text=True, check=False)
     assert "KeyObjectSelectionDocument" in done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("Error")] == []
@@ -69,7 +69,7 @@ def test_patient_and_study_are_the_sources_own_in_any_script(tmp_path: Path, nam
 
 def test_no_fracture_no_file_and_none_of_a_former_run(tmp_path: Path) -> None:
     written(tmp_path, series(grid()))
-    write_key_objects((), making(MADE, series(grid())), tmp_path / "key-objects.dcm")
+    write_key_objects((), provenance(MADE, series(grid())), tmp_path / "key-objects.dcm")
     assert list(tmp_path.iterdir()) == []
 
 

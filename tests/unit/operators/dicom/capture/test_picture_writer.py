@@ -22,7 +22,7 @@ from operators.dicom.headers.series import Series
 from operators.errors import OutputError
 from operators.render.fracture_pictures import FracturePicture
 from operators.render.turntable import View
-from tests.support.seg_cases import blobs, bone, grid, header, making, multi_frame, segmentation, series
+from tests.support.seg_cases import blobs, bone, grid, header, multi_frame, provenance, segmentation, series
 from tests.unit.operators.dicom.seg.test_seg_identity import stored
 
 BINARIES = Path(sys.executable).parent
@@ -32,7 +32,7 @@ PICTURES = (FracturePicture(PIXELS, 2, "Left hip bone, slice 3"), FracturePictur
 
 
 def written(folder: Path, source: Series, revision: int = 1) -> list[Dataset]:
-    return valid(write_pictures(PICTURES, making(MADE, source, revision=revision), folder))
+    return valid(write_pictures(PICTURES, provenance(MADE, source, revision=revision), folder))
 
 
 def valid(paths: list[Path]) -> list[Dataset]:
@@ -94,14 +94,14 @@ def test_rows_and_columns_say_where_they_run(
 def test_the_same_input_gives_the_same_files_and_a_shorter_result_leaves_none_behind(tmp_path: Path) -> None:
     written(tmp_path, series(grid()))
     before = (tmp_path / "1.dcm").read_bytes()
-    write_pictures(PICTURES[:1], making(MADE, series(grid())), tmp_path)
+    write_pictures(PICTURES[:1], provenance(MADE, series(grid())), tmp_path)
     assert (tmp_path / "1.dcm").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["1.dcm"]
 
 
 def test_views_from_all_around_are_a_series_of_their_own_in_their_order(tmp_path: Path) -> None:
     views = tuple(View(PIXELS[::step], degrees) for step, degrees in ((1, 0), (-1, 30), (1, 270)))
-    paths = write_turntable(views, making(MADE, series(grid())), tmp_path / "turntable")
+    paths = write_turntable(views, provenance(MADE, series(grid())), tmp_path / "turntable")
     front, next_view, right = valid(paths)
     np.testing.assert_array_equal(front.pixel_array, PIXELS)
     orientations = [list(view.PatientOrientation) for view in (front, next_view, right)]

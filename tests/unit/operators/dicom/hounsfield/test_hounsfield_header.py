@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from operators.dicom.hounsfield.hounsfield_header import MAPS, OTHER_UNITS, RULES, Outcome
+from operators.dicom.hounsfield.hounsfield_header import MAPS, OTHER_UNITS, RULES, RuleOutcome
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
 from operators.dicom.select.selection import REASONS, Refusal, Selection, rank, select
@@ -110,7 +110,7 @@ def test_hounsfield_units_are_not_doubted(tmp_path: Path, case: str) -> None:
 
 
 def test_every_row_of_the_table_has_a_case() -> None:
-    codes = {rule.code for rule in RULES if rule.outcome is Outcome.REFUSED}
+    codes = {rule.code for rule in RULES if rule.outcome is RuleOutcome.REFUSED}
     assert codes == {code for _, code in REFUSED.values()}
     assert {rule.code for rule in RULES} - codes | {"windowed", "rescale_type"} == {
         code for _, code in FLAGGED.values()

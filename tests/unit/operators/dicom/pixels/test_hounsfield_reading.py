@@ -12,7 +12,7 @@ from operators.dicom.headers.series import Series
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
 from operators.errors import UnsuitableError
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 from tests.support import phantoms
 from tests.support.hounsfield_cases import FAULTS, Hu, abdomen, body, phantom
 from tests.support.reading_cases import only, removing
@@ -50,7 +50,7 @@ def refused(series: Series) -> UnsuitableError:
     return found.value
 
 
-def codes(volume: Volume) -> list[str]:
+def codes(volume: CtVolume) -> list[str]:
     return [note.code for note in volume.notes]
 
 

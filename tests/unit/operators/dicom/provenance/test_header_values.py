@@ -39,7 +39,7 @@ from tests.support.bad_values import (
     series_with,
 )
 from tests.support.result_cases import results, two_fragments
-from tests.support.seg_cases import blobs, bone, grid, making, segmentation
+from tests.support.seg_cases import blobs, bone, grid, provenance, segmentation
 
 # What is kept although it is too long is warned of by pydicom, which quotes only lengths
 pytestmark = [
@@ -104,7 +104,7 @@ def assert_written(keyword: str, header: Dataset, own: Dataset, folder: Path) ->
     """What the results take of a header can be written; with OSTEON_TEST_HEADERS as a whole SEG."""
     if IS_EVERY_SEG_WRITTEN:
         of = series_with(header)
-        check_seg(write_seg(MADE, making(MADE, of), folder / "seg.dcm"), MADE, of)
+        check_seg(write_seg(MADE, provenance(MADE, of), folder / "seg.dcm"), MADE, of)
         return
     taken = Dataset()
     if keyword in (*EQUIPMENT, *COPIED, *PLACES):
@@ -128,7 +128,7 @@ def test_no_character_set_costs_a_result(tmp_path: Path, name: str) -> None:
     bad = BadValue("Latin-1", None, b"M\xfcller")
     header = header_with(bad, "PatientName", "StudyDescription", character_set=CHARACTER_SETS[name])
     of = series_with(header)
-    path = write_seg(MADE, making(MADE, of), tmp_path / "seg.dcm")
+    path = write_seg(MADE, provenance(MADE, of), tmp_path / "seg.dcm")
     check_seg(path, MADE, of)
     written = dcmread(path)
     assert written.SpecificCharacterSet == "ISO_IR 192"

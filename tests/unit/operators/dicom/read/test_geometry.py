@@ -9,19 +9,19 @@ from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.geometry import Stack, lay_out
 from operators.dicom.read.scan import scan
 from operators.dicom.read.slice_order import UnfitError, order_slices
-from operators.geometry.volume import Volume
+from operators.geometry.volume import CtVolume
 from tests.support import phantoms
 
 SHAPE = (7, 6, 5)
 
 
-def read_back(folder: Path, affine: np.ndarray) -> Volume:
+def read_back(folder: Path, affine: np.ndarray) -> CtVolume:
     phantoms.write_ct(folder, phantoms.position_volume(SHAPE, affine), affine)
     (series,) = scan(folder).series
     return read_volume(series)
 
 
-def worst_hu_error(volume: Volume) -> float:
+def worst_hu_error(volume: CtVolume) -> float:
     """How far any voxel's value is from what belongs where the grid puts it."""
     indices = np.moveaxis(np.indices(volume.hu.shape), 0, -1)
     grid = volume.grid.ijk_to_lps

@@ -22,7 +22,7 @@ from pydicom.uid import CTImageStorage
 
 from operators.dicom.headers.headers import opened
 from operators.dicom.pixels.volume_reader import read_volume
-from operators.dicom.read.scan import require_series, scan, told
+from operators.dicom.read.scan import grouped_by_reason, require_series, scan
 from operators.errors import TransientError, UnreadableError
 from tests.support import phantoms
 from tests.support.reading_cases import AFFINE, HU, LARGER, only, setting
@@ -263,7 +263,7 @@ def test_no_slice_is_left_out_for_lack_of_file_descriptors(tmp_path: Path, part:
 def test_files_of_one_reason_are_told_in_one_line(tmp_path: Path) -> None:
     for path in phantoms.write_ct(tmp_path, HU, AFFINE):
         path.write_bytes(path.read_bytes()[:-30])
-    (line,) = told(scan(tmp_path).unreadable)
+    (line,) = grouped_by_reason(scan(tmp_path).unreadable)
     assert line[1] == "10 files, such as 1_000.dcm"
 
 

@@ -20,7 +20,7 @@ from app.cli.commands import app
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.result_check import check_result
 from operators.dicom.rtstruct.rtstruct_writer import write_structures
-from operators.dicom.seg.reencode import read_making
+from operators.dicom.seg.reencode import read_provenance
 from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import OutputError, UnsuitableError
 from operators.segmentation.segmentation import Segmentation
@@ -31,8 +31,8 @@ from tests.support.seg_cases import (
     bone,
     grid,
     header,
-    making,
     multi_frame,
+    provenance,
     segmentation,
     series,
 )
@@ -43,7 +43,7 @@ MADE = segmentation(blobs(), grid(), bone(11), bone(12, fragment=2))
 
 
 def written(folder: Path, made: Segmentation, source: Series) -> Dataset:
-    path = write_structures(made, making(made, source), folder / "structures.dcm")
+    path = write_structures(made, provenance(made, source), folder / "structures.dcm")
     done = subprocess.run([BINARIES / "dciodvfy", path], capture_output=True, text=True, check=False)
     assert "RTStructureSet" in done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("Error")] == []
@@ -145,7 +145,7 @@ def test_a_seg_of_ours_is_exported_as_the_structures_that_were_made_with_it(
     tmp_path: Path, source: Series
 ) -> None:
     beside = written(tmp_path, MADE, source)
-    seg = write_seg(MADE, making(MADE, source), tmp_path / "seg.dcm")
+    seg = write_seg(MADE, provenance(MADE, source), tmp_path / "seg.dcm")
     with pytest.raises(SystemExit) as ended:
         execute(app, ["export", str(seg), "-o", str(tmp_path / "out"), "--files", "rtstruct"])
     assert ended.value.code == 0
@@ -161,8 +161,8 @@ def test_a_seg_of_ours_is_exported_as_the_structures_that_were_made_with_it(
 
 
 def test_a_seg_of_another_maker_is_not_exported_as_structures(tmp_path: Path) -> None:
-    dataset = dcmread(write_seg(MADE, making(MADE, series(grid())), tmp_path / "seg.dcm"))
+    dataset = dcmread(write_seg(MADE, provenance(MADE, series(grid())), tmp_path / "seg.dcm"))
     dataset.Manufacturer = "another"
     dataset.save_as(tmp_path / "seg.dcm")
     with pytest.raises(UnsuitableError, match="a SEG that Osteon wrote"):
-        read_making(tmp_path / "seg.dcm")
+        read_provenance(tmp_path / "seg.dcm")

@@ -17,7 +17,7 @@ from operators.errors import UnsuitableError
 from operators.segmentation.segmentation import Segmentation
 from tests.support import phantoms
 from tests.support.result_cases import errors, numbered, patients_own, results, source, two_fragments
-from tests.support.seg_cases import bone, grid, making, segmentation, series
+from tests.support.seg_cases import bone, grid, provenance, segmentation, series
 
 EVERY = {"seg.dcm", "labelmap.dcm", "sr.dcm", "rtstruct.dcm", "sc/1.dcm", "kos.dcm"}
 
@@ -39,7 +39,7 @@ def test_nothing_found_makes_no_file(tmp_path: Path) -> None:
     made = segmentation(np.zeros((13, 9, 7), np.uint8), grid(), bone(11))
     for write in (write_seg, write_structures, lambda *given: write_seg(*given, profile="labelmap")):
         with pytest.raises(UnsuitableError, match="at least one labelled voxel"):
-            write(made, making(made, series(grid())), tmp_path / "result.dcm")
+            write(made, provenance(made, series(grid())), tmp_path / "result.dcm")
     assert list(tmp_path.iterdir()) == []
 
 

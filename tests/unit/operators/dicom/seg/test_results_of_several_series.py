@@ -13,10 +13,10 @@ from pydicom.dataset import Dataset
 from operators.dicom.capture.key_objects import write_key_objects
 from operators.dicom.headers.series import Series
 from operators.dicom.rtstruct.rtstruct_writer import write_structures
-from operators.dicom.seg.reencode import read_making
+from operators.dicom.seg.reencode import read_provenance
 from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.seg.seg_writer import write_seg
-from tests.support.seg_cases import blobs, bone, grid, making, segmentation, series
+from tests.support.seg_cases import blobs, bone, grid, provenance, segmentation, series
 from tests.unit.operators.dicom.capture.test_picture_writer import PICTURES
 
 BINARIES = Path(sys.executable).parent
@@ -47,7 +47,7 @@ def named(items: list[Dataset], sequence: str) -> dict[str, list[str]]:
 
 def test_a_seg_names_both_series_and_each_slice_once(tmp_path: Path) -> None:
     source = two_series()
-    path = write_seg(MADE, making(MADE, source), tmp_path / "seg.dcm")
+    path = write_seg(MADE, provenance(MADE, source), tmp_path / "seg.dcm")
     dataset = valid(path)
     assert named(dataset.ReferencedSeriesSequence, "ReferencedInstanceSequence") == EXPECTED
     images = [item.ReferencedSOPInstanceUID for item in dataset.SourceImageSequence]
@@ -56,22 +56,22 @@ def test_a_seg_names_both_series_and_each_slice_once(tmp_path: Path) -> None:
 
 
 def test_a_seg_that_is_read_again_knows_them(tmp_path: Path) -> None:
-    path = write_seg(MADE, making(MADE, two_series()), tmp_path / "seg.dcm")
-    _, again = read_making(path)
+    path = write_seg(MADE, provenance(MADE, two_series()), tmp_path / "seg.dcm")
+    _, again = read_provenance(path)
     found = {frame.sop_instance_uid: frame.series_instance_uid for frame in again.series.frames}
     assert found == {uid: series for series, uids in EXPECTED.items() for uid in uids if uid in found}
     assert set(found.values()) == {"1.2.2", "1.2.5"}
 
 
 def test_contours_name_both(tmp_path: Path) -> None:
-    write_structures(MADE, making(MADE, two_series()), tmp_path / "structures.dcm")
+    write_structures(MADE, provenance(MADE, two_series()), tmp_path / "structures.dcm")
     frame = valid(tmp_path / "structures.dcm").ReferencedFrameOfReferenceSequence[0]
     studies = frame.RTReferencedStudySequence
     assert named(studies[0].RTReferencedSeriesSequence, "ContourImageSequence") == EXPECTED
 
 
 def test_key_objects_name_each_slice_under_its_own(tmp_path: Path) -> None:
-    write_key_objects(PICTURES, making(MADE, two_series()), tmp_path / "key-objects.dcm")
+    write_key_objects(PICTURES, provenance(MADE, two_series()), tmp_path / "key-objects.dcm")
     evidence = valid(tmp_path / "key-objects.dcm").CurrentRequestedProcedureEvidenceSequence[0]
     found = named(evidence.ReferencedSeriesSequence, "ReferencedSOPSequence")
     assert found == {"1.2.2": ["1.2.3.3"], "1.2.5": ["1.2.3.6"]}

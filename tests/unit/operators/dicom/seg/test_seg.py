@@ -26,9 +26,9 @@ from tests.support.seg_cases import (
     blobs,
     bone,
     grid,
-    making,
     multi_frame,
     points_mm,
+    provenance,
     segmentation,
     series,
 )
@@ -46,7 +46,7 @@ def two_fragments(on: Grid) -> Segmentation:
 
 
 def written(folder: Path, made: Segmentation, source: Series, **options: str) -> Path:
-    return write_seg(made, making(made, source), folder / "seg.dcm", **options)
+    return write_seg(made, provenance(made, source), folder / "seg.dcm", **options)
 
 
 def validator_errors(path: Path) -> list[str]:

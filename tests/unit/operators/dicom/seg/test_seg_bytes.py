@@ -14,7 +14,7 @@ from operators.dicom.headers.series import Series
 from operators.dicom.seg.seg_writer import make_seg, write_seg
 from operators.geometry.volume import Grid
 from operators.segmentation.segmentation import Segmentation
-from tests.support.seg_cases import blobs, bone, grid, making, multi_frame, segmentation, series
+from tests.support.seg_cases import blobs, bone, grid, multi_frame, provenance, segmentation, series
 
 TURN = np.linalg.qr(np.array([[1.0, 0.2, 0.1], [-0.3, 1.0, 0.2], [0.1, -0.2, 1.0]]))[0]
 
@@ -28,7 +28,7 @@ def by_highdicom(made: Segmentation, source: Series, path: Path) -> bytes:
     numbers[[segment.value for segment in segments]] = np.arange(1, len(segments) + 1)
     places = [n for n, frame in enumerate(source.frames) if numbers[labels[:, :, round(frame.k)]].any()]
     voxels = np.stack([numbers[labels[:, :, round(source.frames[n].k)]].T for n in places])
-    dataset = make_seg(voxels, segments, places, making(made, source), made.label_map.grid)
+    dataset = make_seg(voxels, segments, places, provenance(made, source), made.label_map.grid)
     size = -(-dataset.NumberOfFrames * dataset.Rows * dataset.Columns // 8)
     if size % 2:
         dataset.PixelData = dataset.PixelData[:size] + b"\0"  # PS3.5 8.1.1; highdicom 0.28 pads with "0"
@@ -39,7 +39,7 @@ def by_highdicom(made: Segmentation, source: Series, path: Path) -> bytes:
 def assert_same_bytes(folder: Path, labels: NDArray[np.uint8], on: Grid, source: Series) -> None:
     values = [value for value in np.unique(labels).tolist() if value]
     made = segmentation(labels, on, *(bone(value, fragment=n) for n, value in enumerate(values, start=1)))
-    written = write_seg(made, making(made, source), folder / "ours.dcm").read_bytes()
+    written = write_seg(made, provenance(made, source), folder / "ours.dcm").read_bytes()
     assert written == by_highdicom(made, source, folder / "theirs.dcm")
 
 

@@ -13,13 +13,13 @@ from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import OutputError
 from operators.segmentation.segmentation import Segmentation
-from tests.support.seg_cases import blobs, bone, grid, making, multi_frame, segmentation, series
+from tests.support.seg_cases import blobs, bone, grid, multi_frame, provenance, segmentation, series
 
 MADE = segmentation(blobs(), grid(), bone(11), bone(12, fragment=1))
 
 
 def written(tmp_path: Path, revision: int = 1) -> Path:
-    return write_seg(MADE, making(MADE, series(grid()), revision=revision), tmp_path / "seg.dcm")
+    return write_seg(MADE, provenance(MADE, series(grid()), revision=revision), tmp_path / "seg.dcm")
 
 
 def test_a_result_as_it_was_written_passes_and_says_its_name(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_result_as_it_was_written_passes_and_says_its_name(tmp_path: Path) -> 
 
 def test_results_of_multi_frame_and_incomplete_series_pass(tmp_path: Path) -> None:
     for source in (multi_frame(grid()), series(grid(), ks=(0.0, 1.0, 2.0, 4.0, 6.0))):
-        path = write_seg(MADE, making(MADE, source), tmp_path / "seg.dcm")
+        path = write_seg(MADE, provenance(MADE, source), tmp_path / "seg.dcm")
         check_seg(path, MADE, source)
 
 

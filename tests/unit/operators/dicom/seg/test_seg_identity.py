@@ -16,9 +16,9 @@ from tests.support.seg_cases import (
     bone,
     grid,
     header,
-    making,
     multi_frame,
     package,
+    provenance,
     segmentation,
     series,
 )
@@ -27,7 +27,7 @@ from tests.unit.operators.dicom.seg.test_seg import validator_errors
 
 def written(path: Path, source_header: Dataset, sha256: str = "ab" * 32, version: str = "0.1.0") -> Dataset:
     made = replace(segmentation(blobs(), grid(), bone(11), bone(12)), package=package(sha256))
-    return dcmread(write_seg(made, making(made, series(grid(), source_header), version), path))
+    return dcmread(write_seg(made, provenance(made, series(grid(), source_header), version), path))
 
 
 def stored(folder: Path, dataset: Dataset) -> Dataset:
@@ -49,7 +49,7 @@ def test_calibrated_probabilities_are_said_of_each_segment_and_nothing_where_the
     sure = replace(bone(11), bone_probability=0.99, fracture_probability=0.04)
     piece = replace(bone(12, fragment=1), fracture_probability=0.9, fragment_probability=0.75)
     made = segmentation(blobs(), grid(), sure, piece)
-    path = write_seg(made, making(made, series(grid())), tmp_path / "seg.dcm")
+    path = write_seg(made, provenance(made, series(grid())), tmp_path / "seg.dcm")
     said = [item.SegmentDescription for item in dcmread(path).SegmentSequence]
     assert said == [
         "Confidence: 99%, Probability that the bone is fractured: 4%",
@@ -125,7 +125,7 @@ def test_two_parts_of_one_instance_get_different_uids(tmp_path: Path) -> None:
     made, source = segmentation(blobs(), grid(), bone(11)), multi_frame(grid())
     part = replace(source, frames=source.frames[:6])
     uids = {
-        dcmread(write_seg(made, making(made, each), tmp_path / "seg.dcm")).SOPInstanceUID
+        dcmread(write_seg(made, provenance(made, each), tmp_path / "seg.dcm")).SOPInstanceUID
         for each in (source, part)
     }
     assert len(uids) == 2

@@ -20,10 +20,10 @@ from tests.support.seg_cases import (
     bone,
     grid,
     header,
-    making,
     multi_frame,
     package,
     points_mm,
+    provenance,
     segmentation,
     series,
 )
@@ -36,7 +36,7 @@ MADE = segmentation(blobs(), grid(), bone(11, fragment=1), bone(12, fragment=2))
 def written(folder: Path, sha256: str = "ab" * 32, **attributes: object) -> Dataset:
     made = replace(MADE, package=package(sha256))
     source = series(grid(), header(**attributes))
-    return dcmread(write_seg(made, making(made, source), folder / "seg.dcm"))
+    return dcmread(write_seg(made, provenance(made, source), folder / "seg.dcm"))
 
 
 def test_the_algorithm_is_named_with_its_version_and_the_checksum_of_its_weights(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_the_series_says_what_it_is_of_which_series_and_that_it_is_not_for_diagn
 )  # fmt: skip
 def test_a_title_that_is_cut_or_left_out_leaves_one_space(title: str, text: str) -> None:
     source = series(grid(), header(SeriesNumber=1))
-    made = replace(making(MADE, source), revision=10)
+    made = replace(provenance(MADE, source), revision=10)
     described = replace(made, package=replace(made.package, title=title)).description("segments")
     assert described == f"{text}, series 1, replaces v9 (AI, not for diagnosis)"
     assert len(described) <= 64
@@ -91,14 +91,14 @@ def test_a_title_that_is_cut_or_left_out_leaves_one_space(title: str, text: str)
 
 def test_a_long_label_is_cut_to_what_dicom_allows(tmp_path: Path) -> None:
     made = segmentation(blobs(), grid(), replace(bone(11), label="Left " + "very " * 30 + "long bone"))
-    path = write_seg(made, making(made, series(grid())), tmp_path / "seg.dcm")
+    path = write_seg(made, provenance(made, series(grid())), tmp_path / "seg.dcm")
     assert len(dcmread(path).SegmentSequence[0].SegmentLabel) <= 64
     assert validator_errors(path) == []
 
 
 @pytest.mark.parametrize("source", [series(grid()), multi_frame(grid())], ids=["slices", "multi-frame"])
 def test_a_label_map_holds_the_same_voxels_in_one_frame_a_slice(tmp_path: Path, source: Series) -> None:
-    shared = making(MADE, source)
+    shared = provenance(MADE, source)
     binary = write_seg(MADE, shared, tmp_path / "binary.dcm")
     path = write_seg(MADE, shared, tmp_path / "labelmap.dcm", profile="labelmap")
     dataset, other = dcmread(path), dcmread(binary)
@@ -116,7 +116,7 @@ def test_a_label_map_holds_the_same_voxels_in_one_frame_a_slice(tmp_path: Path, 
 
 
 def test_dcmqi_reads_a_label_map_voxel_by_voxel(tmp_path: Path) -> None:
-    path = write_seg(MADE, making(MADE, series(grid())), tmp_path / "seg.dcm", profile="labelmap")
+    path = write_seg(MADE, provenance(MADE, series(grid())), tmp_path / "seg.dcm", profile="labelmap")
     for number, segment in enumerate(MADE.segments, start=1):
         expected = points_mm(MADE.label_map, segment.value)
         np.testing.assert_allclose(dcmqi_points_mm(path, tmp_path, number, "1.nrrd"), expected, atol=1e-3)

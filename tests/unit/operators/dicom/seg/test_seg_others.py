@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from operators.dicom.seg.seg_reader import read_seg
 from operators.dicom.seg.seg_writer import write_seg
-from tests.support.seg_cases import blobs, bone, grid, making, points_mm, segmentation, series
+from tests.support.seg_cases import blobs, bone, grid, points_mm, provenance, segmentation, series
 
 SEGIMAGE2ITKIMAGE = Path(sys.executable).parent / "segimage2itkimage"
 TURN = np.linalg.qr(np.array([[1.0, 0.2, 0.1], [-0.3, 1.0, 0.2], [0.1, -0.2, 1.0]]))[0]
@@ -34,7 +34,7 @@ def dcmqi_points_mm(path: Path, folder: Path, number: int, name: str = "") -> ND
 def test_dcmqi_reads_every_voxel_at_its_place(tmp_path: Path, axes: NDArray[np.float64]) -> None:
     on = grid(axes=axes * [0.75, 0.5, 2.5])
     made = segmentation(blobs(), on, bone(11, fragment=1), bone(12, fragment=2))
-    path = write_seg(made, making(made, series(on)), tmp_path / "seg.dcm")
+    path = write_seg(made, provenance(made, series(on)), tmp_path / "seg.dcm")
     for number, segment in enumerate(made.segments, start=1):
         expected = points_mm(made.label_map, segment.value)
         np.testing.assert_allclose(dcmqi_points_mm(path, tmp_path, number), expected, atol=1e-3)
@@ -42,7 +42,7 @@ def test_dcmqi_reads_every_voxel_at_its_place(tmp_path: Path, axes: NDArray[np.f
 
 def test_a_label_map_of_highdicom_is_read_like_a_binary_one(tmp_path: Path) -> None:
     made = segmentation(blobs(), grid(), bone(11, fragment=1), bone(12, fragment=2))
-    path = write_seg(made, making(made, series(grid())), tmp_path / "seg.dcm")
+    path = write_seg(made, provenance(made, series(grid())), tmp_path / "seg.dcm")
     binary = highdicom.seg.segread(path)
     volume = binary.get_volume(combine_segments=True)
     converted = highdicom.seg.Segmentation(

@@ -11,7 +11,7 @@ from pydicom import dcmread
 from operators.dicom.read.scan import scan
 from operators.dicom.seg.seg_reader import read_seg_on
 from operators.dicom.seg.seg_writer import write_seg
-from tests.support.seg_cases import bone, making, segmentation
+from tests.support.seg_cases import bone, provenance, segmentation
 from tests.unit.operators.dicom.seg.test_seg import validator_errors
 
 DATA = Path(__file__).resolve().parents[5].parent / "shared" / "data" / "dicom"
@@ -25,7 +25,7 @@ def test_a_real_tilted_series_gets_a_valid_seg_on_its_own_slices(tmp_path: Path)
     labels[100:140, 120:150, 3:9] = 11
     labels[200:210, 120:150, 5:12] = 12
     made = segmentation(labels, source.grid, bone(11, fragment=1), bone(12, fragment=2))
-    path = write_seg(made, making(made, source), tmp_path / "seg.dcm")
+    path = write_seg(made, provenance(made, source), tmp_path / "seg.dcm")
     assert validator_errors(path) == []
     originals = {
         frame.sop_instance_uid: dcmread(frame.path, stop_before_pixels=True) for frame in source.frames

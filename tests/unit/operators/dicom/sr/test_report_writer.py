@@ -14,15 +14,15 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from operators.dicom.provenance.provenance import Making
+from operators.dicom.provenance.provenance import Provenance
 from operators.dicom.seg.seg_writer import write_seg
 from operators.dicom.sr.report_check import check_report
 from operators.dicom.sr.report_writer import series_of_values, write_report
 from operators.errors import OutputError
-from operators.measure.measuring import measured
+from operators.measure.measuring import measure_segments
 from operators.segmentation.segmentation import Flag, Segmentation
 from tests.support.node_cases import system_tool
-from tests.support.seg_cases import blobs, bone, grid, header, making, multi_frame, segmentation, series
+from tests.support.seg_cases import blobs, bone, grid, header, multi_frame, provenance, segmentation, series
 from tests.unit.operators.dicom.seg.test_seg_identity import stored
 
 SOURCE_SERIES = highdicom.sr.CodedConcept("121232", "DCM", "")
@@ -41,13 +41,15 @@ def made() -> Segmentation:
     other = replace(other, bone_probability=0.91)
     broken = [replace(bone(10 + n, fragment=n), fracture_probability=0.88) for n in (1, 2)]
     found = segmentation(labels, grid(), *broken, other)
-    return replace(measured(found), flags=FLAGS)
+    return replace(measure_segments(found), flags=FLAGS)
 
 
-def written(folder: Path, shared: Making | None = None, profile: str = "binary") -> tuple[Dataset, Dataset]:
+def written(
+    folder: Path, shared: Provenance | None = None, profile: str = "binary"
+) -> tuple[Dataset, Dataset]:
     """The report and the SEG."""
     found = made()
-    shared = shared or making(found, series(grid()))
+    shared = shared or provenance(found, series(grid()))
     seg = write_seg(found, shared, folder / "segmentation.dcm", profile=profile)
     report = write_report(found, shared, seg, folder / "measurements.dcm")
     return dcmread(report), dcmread(seg)
@@ -115,7 +117,7 @@ def test_a_segment_names_the_series_that_it_was_drawn_on(tmp_path: Path) -> None
         second = np.mean([frames[k].k >= 4 for k in range(planes[0], planes[-1] + 1)])
         assert second == 0.5 or uid == ("1.2.3.2" if second > 0.5 else whole.series_instance_uid)
     assert set(sources) == {segment.value for segment in found.segments}
-    report, _ = written(tmp_path, making(found, scan))
+    report, _ = written(tmp_path, provenance(found, scan))
     named = [group[0].ContentSequence.find(SOURCE_SERIES)[0].UID for group in groups(report)]
     assert named == [sources[row.value] for row in found.measurements]
 
@@ -177,13 +179,13 @@ def test_the_same_input_gives_the_same_report(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["山田^太郎", "Люкceмбypг^Анна", "الجزيري^محمد"])
 def test_a_name_in_any_script_is_the_same_in_the_report(tmp_path: Path, name: str) -> None:
     given = header(SpecificCharacterSet="ISO_IR 192", PatientName=name, PatientSex=None)
-    report, _ = written(tmp_path, making(made(), series(grid(), stored(tmp_path, given))))
+    report, _ = written(tmp_path, provenance(made(), series(grid(), stored(tmp_path, given))))
     assert (str(report.PatientName), report.PatientSex) == (name, "")
     assert errors(tmp_path / "measurements.dcm") == []
 
 
 def test_a_multi_frame_source_and_a_later_revision_have_valid_reports(tmp_path: Path) -> None:
-    report, _ = written(tmp_path, making(made(), multi_frame(grid()), revision=2))
+    report, _ = written(tmp_path, provenance(made(), multi_frame(grid()), revision=2))
     assert "replaces v1" in report.SeriesDescription
     assert report.SeriesNumber == 9501
     assert errors(tmp_path / "measurements.dcm") == []

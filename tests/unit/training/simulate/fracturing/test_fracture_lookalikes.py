@@ -19,7 +19,7 @@ from training.simulate.fracturing.lookalikes import (
 )
 from training.simulate.fracturing.neighbours import add_neighbour, add_spur, outside
 from training.simulate.fracturing.shape import shape_of
-from training.simulate.fracturing.texture import drawn_texture, with_patchy_density
+from training.simulate.fracturing.texture import draw_texture, with_patchy_density
 
 SEEDS = range(8)
 INSIDE = block().fragments > 0
@@ -131,7 +131,7 @@ def test_drawn_bone_has_a_cortex_over_marrow_with_grain() -> None:
     depth = ndimage.distance_transform_edt(INSIDE)
     brighter, grain = 0, []
     for seed in SEEDS:
-        hu = drawn_texture(np.random.default_rng(seed), INSIDE, SPACING_MM)
+        hu = draw_texture(np.random.default_rng(seed), INSIDE, SPACING_MM)
         brighter += hu[depth == 1].mean() > hu[depth > 5].mean() + 100
         grain.append((hu - ndimage.gaussian_filter(hu, 2.5))[depth > 5].std())
     assert brighter >= 6

@@ -21,9 +21,9 @@ from tests.support.made_bones import (
 )
 from training.sampling import Pose
 from training.simulate.bone_patches import bone_patch
-from training.simulate.fracturing import Bone, FractureRules, contact_target, fracture
+from training.simulate.fracturing import BrokenModel, FractureRules, contact_target, fracture
 from training.simulate.fracturing.bone import separate
-from training.simulate.fracturing.breaking import broken, cut, parted
+from training.simulate.fracturing.breaking import break_bone, cut_bone, parted
 from training.simulate.fracturing.displacement import displace
 from training.simulate.fracturing.lines import Line, with_lines_between
 from training.simulate.fracturing.surfaces import Plane
@@ -56,7 +56,7 @@ def test_most_broken_bones_have_two_fragments_or_more() -> None:
 
 
 def test_comminuted_bones_reach_ten_fragments_and_none_is_under_a_fifth_of_a_millilitre() -> None:
-    bones = [broken(np.random.default_rng(n), BIG, SPACING_MM, COMMINUTED, False) for n in range(24)]
+    bones = [break_bone(np.random.default_rng(n), BIG, SPACING_MM, COMMINUTED, False) for n in range(24)]
     found = [sizes(bone.fragments) for bone in bones]
     assert max(len(one) for one in found) == 10
     assert min(min(one.values()) for one in found) * SPACING_MM**3 >= 200
@@ -64,7 +64,7 @@ def test_comminuted_bones_reach_ten_fragments_and_none_is_under_a_fifth_of_a_mil
 
 def test_chips_lie_along_one_surface() -> None:
     rng = np.random.default_rng(3)
-    one = cut(rng, BIG, SPACING_MM, RULES, Line(1.0), chips=6)
+    one = cut_bone(rng, BIG, SPACING_MM, RULES, Line(1.0), chips=6)
     chips = [v for v, count in sizes(one.fragments).items() if count < 0.1 * BIG.fragments.sum()]
     assert len(chips) >= 3
     at = np.argwhere(np.isin(one.fragments, chips)) * SPACING_MM
@@ -74,7 +74,7 @@ def test_chips_lie_along_one_surface() -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_fragments_are_connected_and_lie_where_the_bone_was(seed: int) -> None:
     rules = replace(RULES, comminuted=0.5)
-    made = broken(np.random.default_rng(seed), block(), SPACING_MM, rules, False).fragments
+    made = break_bone(np.random.default_rng(seed), block(), SPACING_MM, rules, False).fragments
     assert not made[block().fragments == 0].any()
     for value in sizes(made):
         parts, n = ndimage.label(made == value)
@@ -83,12 +83,14 @@ def test_fragments_are_connected_and_lie_where_the_bone_was(seed: int) -> None:
 
 def test_a_cut_that_would_leave_a_splinter_is_not_made() -> None:
     bone, rules = block(), replace(RULES, smallest_mm3=1e9)
-    assert all(cut(np.random.default_rng(n), bone, SPACING_MM, rules, Line(1.0)) is bone for n in range(5))
+    assert all(
+        cut_bone(np.random.default_rng(n), bone, SPACING_MM, rules, Line(1.0)) is bone for n in range(5)
+    )
 
 
 def test_a_thin_plate_breaks_across_and_not_into_flakes() -> None:
     plate = bone_of(np.pad(np.ones((40, 40, 5), bool), 6))
-    made = [cut(np.random.default_rng(n), plate, SPACING_MM, RULES, Line(0.5)) for n in range(10)]
+    made = [cut_bone(np.random.default_rng(n), plate, SPACING_MM, RULES, Line(0.5)) for n in range(10)]
     contacts = [(contact_target(one.fragments, SPACING_MM) == 2).sum() for one in made]
     assert sum(len(sizes(one.fragments)) > 1 for one in made) >= 7
     assert max(contacts) < 0.6 * plate.fragments.sum()
@@ -107,12 +109,12 @@ def test_a_local_cut_leaves_the_rest_of_the_plane_alone() -> None:
     assert set(np.unique(both.parts[20:])) == {0, 2}
 
 
-def in_two_large_parts(bone: Bone) -> bool:
+def in_two_large_parts(bone: BrokenModel) -> bool:
     counts = sizes(bone.fragments)
     return len(counts) == 2 and min(counts.values()) > 1000
 
 
-def line_and_beside(bone: Bone, before: Bone) -> tuple[float, float]:
+def line_and_beside(bone: BrokenModel, before: BrokenModel) -> tuple[float, float]:
     """Mean HU on the contact's middle, and of the bone away from it."""
     contact = contact_target(bone.fragments, SPACING_MM) == 2
     near = ndimage.maximum_filter(bone.fragments, 3) != 255 - ndimage.maximum_filter(255 - bone.fragments, 3)
@@ -123,7 +125,7 @@ def line_and_beside(bone: Bone, before: Bone) -> tuple[float, float]:
 @pytest.mark.parametrize("gap_mm", [0.3, 0.6, 1.0])
 def test_a_hairline_darkens_what_it_crosses_by_more_than_the_noise(gap_mm: float) -> None:
     for seed in range(8):
-        made = cut(np.random.default_rng(seed), block(), SPACING_MM, RULES, Line(gap_mm))
+        made = cut_bone(np.random.default_rng(seed), block(), SPACING_MM, RULES, Line(gap_mm))
         if in_two_large_parts(made):
             line, beside = line_and_beside(made, block())
             assert beside - line > 50
@@ -132,7 +134,7 @@ def test_a_hairline_darkens_what_it_crosses_by_more_than_the_noise(gap_mm: float
 
 def test_a_gap_holds_blood_and_belongs_to_no_fragment() -> None:
     for seed in range(8):
-        made = cut(np.random.default_rng(seed), block(), SPACING_MM, RULES, Line(4.0))
+        made = cut_bone(np.random.default_rng(seed), block(), SPACING_MM, RULES, Line(4.0))
         gap = (block().fragments > 0) & (made.fragments == 0)
         if gap.any():
             assert made.hu[gap].mean() < 120
@@ -140,24 +142,24 @@ def test_a_gap_holds_blood_and_belongs_to_no_fragment() -> None:
 
 def test_an_impacted_fracture_is_brighter_than_the_bone_beside_it() -> None:
     for seed in range(8):
-        made = cut(np.random.default_rng(seed), block(), SPACING_MM, RULES, Line(0, impacted=True))
+        made = cut_bone(np.random.default_rng(seed), block(), SPACING_MM, RULES, Line(0, impacted=True))
         if in_two_large_parts(made):
             line, beside = line_and_beside(made, block())
             assert line > beside + 80
             assert (contact_target(made.fragments, SPACING_MM) == 2).any()
 
 
-def two_blocks() -> Bone:
+def two_blocks() -> BrokenModel:
     bone = block()
     fragments = bone.fragments.copy()
     fragments[26:][fragments[26:] > 0] = 2
-    return Bone(bone.hu, fragments)
+    return BrokenModel(bone.hu, fragments)
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_displaced_fragments_keep_their_volume_and_the_largest_its_place(seed: int) -> None:
     bone = two_blocks()
-    wide = Bone(np.pad(bone.hu, 12, mode="edge"), np.pad(bone.fragments, 12))
+    wide = BrokenModel(np.pad(bone.hu, 12, mode="edge"), np.pad(bone.fragments, 12))
     rules = replace(RULES, undisplaced=0, dislocated=0)
     moved = displace(np.random.default_rng(seed), wide, SPACING_MM, rules)
     before, after = sizes(wide.fragments), sizes(moved.fragments)
@@ -167,7 +169,7 @@ def test_displaced_fragments_keep_their_volume_and_the_largest_its_place(seed: i
 
 def test_a_few_fragments_are_dislocated_by_centimetres() -> None:
     bone = two_blocks()
-    wide = Bone(np.pad(bone.hu, 30, mode="edge"), np.pad(bone.fragments, 30))
+    wide = BrokenModel(np.pad(bone.hu, 30, mode="edge"), np.pad(bone.fragments, 30))
     rules = replace(RULES, undisplaced=0, dislocated=1)
     far = []
     for seed in range(8):
@@ -190,7 +192,7 @@ def test_an_undisplaced_fracture_stays_where_it_is() -> None:
 
 
 def test_a_line_of_blood_is_drawn_where_fragments_touch_and_nowhere_else() -> None:
-    bone = Bone(np.where(halves() > 0, 700, 40).astype(np.float32), halves())
+    bone = BrokenModel(np.where(halves() > 0, 700, 40).astype(np.float32), halves())
     darkened = with_lines_between(np.random.default_rng(0), bone).hu
     assert (darkened[9:11, 3:9, 3:9] < 500).all()
     away = np.ones(bone.hu.shape, bool)
@@ -226,5 +228,5 @@ def test_a_bone_patch_is_repeatable_and_blank_far_from_the_bone(textured: bool) 
 
 def test_true_fragments_make_a_bone_fractured() -> None:
     assert subject(bone_of(halves() > 0), False).fractured is False
-    assert subject(Bone(block().hu, two_blocks().fragments), False).fractured
+    assert subject(BrokenModel(block().hu, two_blocks().fragments), False).fractured
     assert pieces(halves() > 0) == 1

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from training.simulate.bone_patches import BoneSubject
-from training.simulate.fracturing import Bone
+from training.simulate.fracturing import BrokenModel
 
 SPACING_MM = 1.2
 MARROW_HU = 300.0

@@ -123,7 +123,7 @@ def test_a_form_of_the_segmentation_that_fails_holds_back_none(
     source: Path, settings: Settings, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = OutputError("expected at most 4 GB of frames, got more", code="too_large")
-    monkeypatch.setitem(operators.writers.fallback_writer.FORMS, "rtstruct", fail(error))
+    monkeypatch.setitem(operators.writers.fallback_writer.FALLBACK_ENCODINGS, "rtstruct", fail(error))
     _, row, _ = run(source, settings, graph)
     assert [(each["kind"], each["code"]) for each in row["missing"]] == [("rtstruct", "too_large")]
     assert row["measurements"]

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from tests.support.made_bones import MARROW_HU, SPACING_MM, block, bone_of, sizes
-from training.simulate.fracturing import Bone, contact_target
+from training.simulate.fracturing import BrokenModel, contact_target
 from training.simulate.fracturing.foreign import with_cement, with_screw
 from training.simulate.fracturing.lookalikes import (
     LOOKALIKES,
@@ -25,7 +25,7 @@ SEEDS = range(8)
 INSIDE = block().fragments > 0
 
 
-def drawn(drawing: object, seed: int, bone: Bone | None = None) -> np.ndarray:
+def drawn(drawing: object, seed: int, bone: BrokenModel | None = None) -> np.ndarray:
     """The HU of a block with one of them."""
     assert callable(drawing)
     bone = bone or block()

@@ -9,6 +9,7 @@ from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application, Operator
 
 from operators.anatomy_segmenter import AnatomySegmenterOperator
+from operators.dicom.fallback_encodings import FALLBACK_ENCODINGS
 from operators.dicom.headers.series import Series
 from operators.dicom.select.selection import Selection
 from operators.fracture_segmenter import FractureSegmenterOperator
@@ -61,7 +62,7 @@ class OsteonApplication(Application):
         measure = MeasurerOperator(self, name="measurer", attempts=tries, observer=observer)
         seg = SegWriterOperator(self, name="seg_writer", paths=paths, observer=observer)
         preview = PreviewWriterOperator(
-            self, name="preview_writer", path=paths.preview, attempts=tries, observer=observer
+            self, name="preview_writer", path=paths.files["preview"], attempts=tries, observer=observer
         )
         report = ReportWriterOperator(self, name="report_writer", paths=paths, observer=observer)
         pictures = PictureWriterOperator(self, name="picture_writer", paths=paths, observer=observer)
@@ -74,8 +75,8 @@ class OsteonApplication(Application):
             (measure, "measured", (report, pictures)),
             (seg, "seg", (report,)),
         ]
-        if paths.fallbacks:
-            fallbacks = FallbackWriterOperator(self, name="stand_in_writer", paths=paths, observer=observer)
+        if FALLBACK_ENCODINGS.keys() & paths.files.keys():
+            fallbacks = FallbackWriterOperator(self, name="fallback_writer", paths=paths, observer=observer)
             flows += [(select, "selection", (fallbacks,)), (fracture, "segmentation", (fallbacks,))]
         for source, port, takers in flows:
             for taker in takers:

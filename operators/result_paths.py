@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,23 +15,15 @@ from operators.segmentation.segmentation import Segmentation
 
 @dataclass(frozen=True)
 class ResultPaths:
-    """`seg_profile` is a row of the SEG writer's table; a `revision` above 1 replaces earlier results.
-
-    Without a `turntable` there are no views from all around. `stand_ins` are forms of the segmentation for
-    those that take no SEG: rows of the stand-in writer's table. `attempts` takes what could not be made.
+    """`files` has the file or folder of each kind of result that is wanted; `seg_profile` is a row of the SEG
+    writer's table; a `revision` above 1 replaces earlier results; `attempts` takes what could not be made.
     """
 
-    seg: Path
-    measurements: Path
-    preview: Path
-    pictures: Path
-    turntable: Path | None
-    key_objects: Path
+    files: Mapping[str, Path]
     made_at: datetime
     software_version: str
     revision: int = 1
     seg_profile: str = "binary"
-    fallbacks: tuple[tuple[str, Path], ...] = ()
     attempts: Attempts = field(default_factory=Attempts)
 
     def provenance(self, series: Series, made: Segmentation) -> Provenance:

@@ -25,8 +25,8 @@ class SegWriterOperator(ResultWriterOperator):
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
         """One file."""
         super().compute(op_input, op_output, context)
-        op_output.emit(self.paths.seg, "seg")
+        op_output.emit(self.paths.files["seg"], "seg")
 
     def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
         """In the profile that is set."""
-        write_seg(segmentation, provenance, self.paths.seg, profile=self.paths.seg_profile)
+        write_seg(segmentation, provenance, self.paths.files["seg"], profile=self.paths.seg_profile)

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from app.files.export_files import FORMATS, parts_of_file, write_files
-from app.run.series_job import FALLBACK_FILES
+from app.run.results import RESULTS, RTSTRUCT
 from operators.dicom.read.scan import scan
 from operators.dicom.rtstruct.rtstruct_reader import referenced_series
 from operators.dicom.rtstruct.rtstruct_writer import write_structures
@@ -15,8 +15,6 @@ from operators.dicom.seg.reencode import read_provenance
 from operators.dicom.seg.seg_files import is_rtstruct
 from operators.errors import UsageError
 from operators.geometry.volume import Grid
-
-STRUCTURES = "rtstruct"
 
 
 def export_command(
@@ -29,10 +27,9 @@ def export_command(
     label_map, parts = parts_of_file(segments, grid)
     wanted = [each for each in formats or FORMATS if each in FORMATS]
     names = [output / name for name in write_files(label_map, parts, wanted, output)]
-    if formats and STRUCTURES in formats:
-        names.append(
-            write_structures(*read_provenance(segments), output / f"{FALLBACK_FILES[STRUCTURES]}.dcm")
-        )
+    if formats and RTSTRUCT in formats:
+        row = RESULTS[RTSTRUCT]
+        names.append(write_structures(*read_provenance(segments), output / f"{row.stem}{row.suffix}"))
     for name in names:
         Console().print(str(name), highlight=False, soft_wrap=True, markup=False)
     return 0

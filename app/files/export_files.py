@@ -109,9 +109,11 @@ def write_glb(label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path) 
     return [written(folder / "bones.glb", scene.export(file_type="glb"))]
 
 
-def write_label_map(label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path) -> list[Path]:
+def write_label_map(
+    label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path, name: str = "bones_dseg"
+) -> list[Path]:
     """NIfTI, and what each value means in BIDS's table (dseg.tsv)."""
-    image, table = folder / "bones_dseg.nii.gz", folder / "bones_dseg.tsv"
+    image, table = folder / f"{name}.nii.gz", folder / f"{name}.tsv"
     write_nifti(label_map, image)
     rows = [f"{part.value}\t{plain(part.label)}\t#{bytes(part.rgb).hex()}\n" for part in parts]
     return [image, written(table, "".join(["index\tname\tcolor\n", *rows]).encode())]

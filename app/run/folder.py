@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,10 +14,13 @@ from pathlib import Path
 import structlog
 
 from app.library_messages import defect_values, frames_of
+from app.run.inputs import opened_input, volume_files
 from app.run.report import SELECTED, SeriesRecord, StageRecord, report, write_report
-from app.run.series_job import FALLBACK_FILES, Graph, Job, graph_of
-from app.run.series_results import FOLDERS, segment_and_write
+from app.run.results import FALLBACKS, FILES, PAGE, RESULTS, TURNTABLE, names_in_report
+from app.run.series_job import Graph, Job, graph_of, networks_of
+from app.run.series_results import segment_and_write
 from app.run.stage_clock import Show, StageClock
+from app.run.volume_run import run_volume
 from app.settings import SOFTWARE_VERSION, Settings
 from operators.dicom.elements.atomic_file import make_folder, unwritable_folder
 from operators.dicom.provenance.conforming import conforming_header, sentences
@@ -50,6 +54,8 @@ log = structlog.get_logger()
 
 EXIT_DONE, EXIT_DEFECT, EXIT_UNSUITABLE = 0, 1, 3
 REPORT = "report.json"
+# Of one series where there are several
+RESULT_FOLDER = re.compile(r"(study|series|image)-\d+")
 LIBRARIES = ("monai-deploy-app-sdk", "torch", "openvino", "highdicom", "pydicom")
 
 
@@ -77,6 +83,20 @@ def run_folder(
     Raises OsteonError where nothing at all can be done: no input, no models, nowhere to write.
     """
     require_input(folder)
+    with opened_input(folder) as found:
+        return run_opened(found, output, settings, package_name, made_at, show, graph)
+
+
+def run_opened(
+    folder: Path,
+    output: Path,
+    settings: Settings,
+    package_name: str | None,
+    made_at: datetime,
+    show: Show,
+    graph: Graph | None,
+) -> RunOutcome:
+    """The same, of a folder or file that is no archive."""
     if package_name is not None:
         refuse_draft(settings.models, package_name)
     packages = named_packages(read_packages(settings.models), package_name)
@@ -86,16 +106,34 @@ def run_folder(
     clock = StageClock(show)
     with clock.measured("scan"):
         found = scan(folder)
+    images = [] if found.series else volume_files(folder)
+    if images:
+        networks = networks_of(settings)
+        places = ["" if len(images) == 1 else f"image-{n}/" for n in range(1, len(images) + 1)]
+        done = [
+            run_volume(image, output, place, settings, packages, networks, made_at, show)
+            for image, place in zip(images, places, strict=True)
+        ]
+        outcome = RunOutcome(
+            tuple(record for record, _ in done),
+            exit_code([code for _, code in done]),
+            output,
+            found.unreadable,
+        )
+        write_summary(outcome, made_at, clock.records)
+        return outcome
     if not found.series:
         nothing = RunOutcome((), UnreadableError.exit_code, output, found.unreadable)
         write_summary(nothing, made_at, clock.records)
     require_series(found)
     outcomes = select(found, packages, package_name)
-    fallbacks = tuple(each for each in settings.files if each in FALLBACK_FILES)
+    wanted = (PAGE, TURNTABLE, FILES, *(each for each in settings.files if each in FALLBACKS))
     chosen, codes = candidates(outcomes), list[int]()
+    folders = result_folders(chosen)
 
     def segment(number: int, selection: Selection) -> tuple[SeriesRecord, int]:
-        job = Job(number, selection, output, settings, made_at, page=True, fallbacks=fallbacks)
+        place = folders[number]
+        job = Job(number, selection, output, settings, made_at, wanted=wanted, folder=place)
         record, code = run_job(job, show, graph)
         codes.append(code)
         return record, code
@@ -105,6 +143,27 @@ def run_folder(
     outcome = RunOutcome(tuple(records), exit_code(codes), output, found.unreadable)
     write_summary(outcome, made_at, clock.records)
     return outcome
+
+
+def result_folders(chosen: Sequence[Candidate]) -> list[str]:
+    """The folder below the output of each candidate's results, by study and series.
+
+    '' for all where one series is read, but for rivals, which are read where a better one shows nothing.
+    """
+    first = {id(each.selection.series) for each in chosen if not each.better}
+    if len(first) < 2:
+        return [""] * len(chosen)
+    studies: dict[str, list[int]] = {}
+    for each in chosen:
+        of_study = studies.setdefault(each.selection.series.study_instance_uid, [])
+        if id(each.selection.series) not in of_study:
+            of_study.append(id(each.selection.series))
+    folders = []
+    for each in chosen:
+        uid = each.selection.series.study_instance_uid
+        study = f"study-{list(studies).index(uid) + 1}/" if len(studies) > 1 else ""
+        folders.append(f"{study}series-{studies[uid].index(id(each.selection.series)) + 1}/")
+    return folders
 
 
 def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:
@@ -166,13 +225,11 @@ def remove_former(output: Path) -> None:
     try:
         former = json.loads((output / REPORT).read_text(encoding="utf-8"))
         rows = [row for row in former["series"] if row["result"]]
-        names = [name for row in rows for name in (row["result"], row.get("measurements")) if name]
-        names += [str(name) for row in rows for key in FOLDERS for name in row.get(key, ())]
-        names += [str(name) for row in rows for name in row.get("others", {}).values()]
-        names += [row["page"] for row in rows if row.get("page")]
-    except (OSError, ValueError, KeyError, TypeError):
+        names = [name for row in rows for name in names_in_report(row)]
+        # Reports of former versions do not name it
+        previews = [row["result"].replace("segmentation", "preview").replace(".dcm", ".png") for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
-    previews = [row["result"].replace("segmentation", "preview").replace(".dcm", ".png") for row in rows]
     for name in (REPORT, *names, *previews):
         if is_result(name):
             (output / name).unlink(missing_ok=True)
@@ -180,9 +237,10 @@ def remove_former(output: Path) -> None:
 
 def is_result(name: str) -> bool:
     """Whether a name that a report gives can be that of a result: a report may say anything."""
-    parts = Path(name).parts
-    nested = len(parts) == 2 and parts[0].startswith(FOLDERS)
-    return (len(parts) == 1 or nested) and not {"/", ".."} & set(parts)
+    *folders, file = Path(name).parts
+    stems = tuple(row.stem for row in RESULTS.values())
+    known = all(RESULT_FOLDER.fullmatch(part) or part.startswith(stems) for part in folders)
+    return known and len(folders) <= 3 and file != ".." and "/" not in {*folders, file}
 
 
 def require_input(folder: Path) -> None:

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from app.run.results import (
+    FALLBACKS,
+    FILES,
+    KEY_OBJECTS,
+    NAMES,
+    NIFTI,
+    PAGE,
+    PICTURES,
+    PREVIEW,
+    SEG,
+    SR,
+    TURNTABLE,
+    Names,
+)
 from operators.attempts import MissingResult
 from operators.dicom.elements.atomic_file import write_whole
 from operators.packages.joint import parts_of
@@ -20,6 +34,8 @@ from operators.segmentation.summary import summary
 
 SCHEMA = "osteon-report/1"
 SELECTED = "selected"
+# Under one key of the report
+OTHERS = (KEY_OBJECTS, *FALLBACKS, NAMES)
 
 
 @dataclass(frozen=True)
@@ -35,12 +51,9 @@ class StageRecord:
 class SeriesRecord:
     """The outcome of one series: `code` is "selected" or a refusal's, `sentence` says why.
 
-    `segmentation`, `result` and `measurements` (names in the output folder of the SEG and of the
-    structured report) are None where nothing was made; `files` are those
-    for people, `pictures` and `turntable` the secondary captures, `page` the HTML report, `others` a kind
-    and a name each: key objects, and other forms of the segmentation. `other_series` are further
-    SeriesInstanceUIDs under which parts of the same scan came; `missing` are results that could not be made,
-    and why.
+    `segmentation` is None where nothing was made; `names` are the files of each kind of result (a row of
+    RESULTS), relative to the output folder. `other_series` are further SeriesInstanceUIDs under which parts
+    of the same scan came; `missing` are results that could not be made, and why.
     """
 
     study_instance_uid: str
@@ -52,17 +65,20 @@ class SeriesRecord:
     sentence: str
     warnings: tuple[str, ...] = ()
     segmentation: Segmentation | None = None
-    result: str | None = None
+    names: Names = field(default_factory=dict)
     result_sop_instance_uid: str | None = None
     stages: tuple[StageRecord, ...] = ()
-    measurements: str | None = None
-    files: tuple[str, ...] = ()
-    pictures: tuple[str, ...] = ()
-    turntable: tuple[str, ...] = ()
-    page: str | None = None
-    others: tuple[tuple[str, str], ...] = ()
     other_series: tuple[str, ...] = ()
     missing: tuple[MissingResult, ...] = ()
+
+    def name(self, kind: str) -> str | None:
+        """The file of a kind that has one; None where it was not made."""
+        return next(iter(self.names.get(kind, ())), None)
+
+    @property
+    def result(self) -> str | None:
+        """The SEG; of an image that is no DICOM the label map."""
+        return self.name(SEG) or self.name(NIFTI)
 
 
 def report(
@@ -110,12 +126,13 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "warnings": list(warnings),
         "model": made.package.name if made else None,
         "result": record.result,
-        "measurements": record.measurements,
-        "files": list(record.files),
-        "pictures": list(record.pictures),
-        "turntable": list(record.turntable),
-        "page": record.page,
-        "others": dict(record.others),
+        "measurements": record.name(SR),
+        "files": list(record.names.get(FILES, ())),
+        "pictures": list(record.names.get(PICTURES, ())),
+        "turntable": list(record.names.get(TURNTABLE, ())),
+        "preview": record.name(PREVIEW),
+        "page": record.name(PAGE),
+        "others": {kind: name for kind in OTHERS if (name := record.name(kind))},
         "missing": [asdict(each) for each in record.missing],
         "result_sop_instance_uid": record.result_sop_instance_uid,
         "segments": _segments(made) if made else [],

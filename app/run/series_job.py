@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.run.results import ALWAYS, RESULTS
 from app.run.stage_clock import StageClock
 from app.settings import SOFTWARE_VERSION, Settings
 from operators.attempts import Attempts
@@ -27,19 +28,16 @@ from operators.segmentation.segmentation import Segmentation
 if TYPE_CHECKING:
     from operators.networks.registry import Networks
 
-PICTURES, TURNTABLE = "pictures", "turntable"
-KEY_OBJECTS = "key-objects"
-# Forms of the segmentation beside the SEG: rows of the stand-ins' table, and their files' names
-FALLBACK_FILES = {"labelmap": "labelmap", "rtstruct": "structures"}
 STACK_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One selected series, and what is needed to segment it; with a `page` a person is to look at it here.
+    """One selected series, and what is needed to segment it.
 
-    `stand_ins` and `turntable` are made where somebody wants them; `read` gives a series' volume; `attempts`
-    takes the results that could not be made.
+    `wanted` are kinds of results (rows of RESULTS) beside those that are always made; `folder` is that of its
+    results below `output`, '' for the output folder itself, where results of further series are numbered.
+    `read` gives a series' volume; `attempts` takes the results that could not be made.
     """
 
     number: int
@@ -48,15 +46,25 @@ class Job:
     settings: Settings
     made_at: datetime
     revision: int = 1
-    page: bool = False
-    fallbacks: tuple[str, ...] = ()
-    turntable: bool = True
+    wanted: tuple[str, ...] = ()
+    folder: str = ""
     read: Callable[[Series], CtVolume] = read_volume
     attempts: Attempts = field(default_factory=Attempts)
 
-    def file(self, name: str, suffix: str) -> str:
-        """The name of a result: the first series' has no number."""
-        return f"{name}{'' if self.number == 0 else f'-{self.number + 1}'}{suffix}"
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of results that are made, in the order of the table."""
+        return tuple(kind for kind in RESULTS if kind in ALWAYS or kind in self.wanted)
+
+    def name(self, kind: str) -> str:
+        """The name of a kind's file or folder below the output folder."""
+        row = RESULTS[kind]
+        numbered = self.number > 0 and not self.folder
+        return f"{self.folder}{row.stem}{f'-{self.number + 1}' if numbered else ''}{row.suffix}"
+
+    def path(self, kind: str) -> Path:
+        """Where a kind of result goes."""
+        return self.output / self.name(kind)
 
 
 Graph = Callable[[Job, StageClock], Segmentation]
@@ -112,18 +120,13 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
     from app.graph import Work, run_graph
     from operators.result_paths import ResultPaths
 
+    (job.output / job.folder).mkdir(parents=True, exist_ok=True)
     paths = ResultPaths(
-        job.output / job.file("segmentation", ".dcm"),
-        job.output / job.file("measurements", ".dcm"),
-        job.output / job.file("preview", ".png"),
-        job.output / job.file(PICTURES, ""),
-        job.output / job.file(TURNTABLE, "") if job.turntable else None,
-        job.output / job.file(KEY_OBJECTS, ".dcm"),
+        {kind: job.path(kind) for kind in job.kinds},
         job.made_at,
         SOFTWARE_VERSION,
         job.revision,
         job.settings.seg.profile,
-        tuple((kind, job.output / job.file(FALLBACK_FILES[kind], ".dcm")) for kind in job.fallbacks),
         job.attempts,
     )
     return run_graph(Work(job.selection, networks, paths, clock, job.read))

@@ -17,6 +17,7 @@ class FallbackWriterOperator(ResultWriterOperator):
 
     def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
         """A file for each."""
-        for form, path in self.paths.fallbacks:
+        wanted = {form: self.paths.files[form] for form in FALLBACK_ENCODINGS if form in self.paths.files}
+        for form, path in wanted.items():
             with self.paths.attempts.attempt(form, path):
                 FALLBACK_ENCODINGS[form](segmentation, provenance, path)

@@ -22,15 +22,15 @@ class PictureWriterOperator(ResultWriterOperator):
     def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
         """A file for each picture and each view, and one that names the pictures' slices."""
         (resampled,) = others
-        paths, attempt = self.paths, self.paths.attempts.attempt
+        files, attempt = self.paths.files, self.paths.attempts.attempt
         pictures: tuple[FracturePicture, ...] | None = None
-        with attempt("sc", paths.pictures):
+        with attempt("sc", files["sc"]):
             pictures = fracture_pictures(resampled.source, segmentation)
-            write_pictures(pictures, provenance, paths.pictures)
-        with attempt("kos", paths.key_objects):
+            write_pictures(pictures, provenance, files["sc"])
+        with attempt("kos", files["kos"]):
             if pictures is None:
                 raise OutputError("expected pictures to point to, got none", code="no_picture")
-            write_key_objects(pictures, provenance, paths.key_objects)
-        if paths.turntable is not None:
-            with attempt("turntable", paths.turntable):
-                write_turntable(draw_turntable(segmentation), provenance, paths.turntable)
+            write_key_objects(pictures, provenance, files["kos"])
+        if "turntable" in files:
+            with attempt("turntable", files["turntable"]):
+                write_turntable(draw_turntable(segmentation), provenance, files["turntable"])

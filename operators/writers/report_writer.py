@@ -18,7 +18,7 @@ class ReportWriterOperator(ResultWriterOperator):
 
     def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
         """One file; none of a segmentation that could not be measured."""
-        (seg,), path, attempts = others, self.paths.measurements, self.paths.attempts
+        (seg,), path, attempts = others, self.paths.files["sr"], self.paths.attempts
         if not attempts.has_failed("sr"):
             with attempts.attempt("sr", path):
                 write_report(segmentation, provenance, seg, path)

@@ -13,19 +13,19 @@ SPACING_MM = 1.2
 MARROW_HU = 300.0
 
 
-def bone_of(mask: NDArray[np.bool_], marrow_hu: float = MARROW_HU) -> Bone:
+def bone_of(mask: NDArray[np.bool_], marrow_hu: float = MARROW_HU) -> BrokenModel:
     """One whole bone of even marrow in soft tissue."""
-    return Bone(np.where(mask, marrow_hu, 40).astype(np.float32), mask.astype(np.uint8))
+    return BrokenModel(np.where(mask, marrow_hu, 40).astype(np.float32), mask.astype(np.uint8))
 
 
-def block() -> Bone:
+def block() -> BrokenModel:
     """A block of 32 x 25 x 25 mm."""
     mask = np.zeros((48, 40, 40), bool)
     mask[10:38, 9:30, 9:30] = True
     return bone_of(mask)
 
 
-def dumbbell() -> Bone:
+def dumbbell() -> BrokenModel:
     """Two thick ends and a narrow waist at index 30 of the first axis."""
     i, j, k = np.indices((60, 32, 32))
     mask = (j - 16) ** 2 + (k - 16) ** 2 < (4 + 8 * np.abs((i - 30) / 25)) ** 2
@@ -46,7 +46,7 @@ def sizes(fragments: NDArray[np.uint8]) -> dict[int, int]:
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
-def subject(bone: Bone, textured: bool) -> BoneSubject:
+def subject(bone: BrokenModel, textured: bool) -> BoneSubject:
     """A bone as a source of patches."""
     mask = (bone.fragments > 0).astype(np.float32)
     hu = bone.hu.astype(np.int16) if textured else None

@@ -23,18 +23,17 @@ from app.run.folder import (
     segmented_for,
 )
 from app.run.report import SeriesRecord
-from app.run.series_job import FALLBACK_FILES, TURNTABLE, Graph, Job
+from app.run.results import RESULTS, SEG, Written
+from app.run.series_job import Graph, Job
 from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.attempts import missing_result
-from operators.dicom.capture.secondary_captures import check_picture
 from operators.dicom.headers.series import Series
 from operators.dicom.pixels.volume_reader import read_volume
-from operators.dicom.provenance.result_check import ResultName, check_result
+from operators.dicom.provenance.result_check import ResultName
 from operators.dicom.read.scan import Scan, require_series, scan
 from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.select.selection import Candidate, candidates, combine_candidates, passed_over, select
-from operators.dicom.sr.report_check import check_report
 from operators.errors import OutputError, TransientError
 from operators.geometry.volume import CtVolume
 from operators.packages.packages import ModelPackage
@@ -71,8 +70,7 @@ class Segmenter:
         self.settings, self.packages, self.graph, self.ahead = settings, packages, graph, ahead
         self.latest: tuple[str, Decided] | None = None
         wanted = {kind for peer in settings.node.destinations for kind in peer.results}
-        self.fallbacks = tuple(kind for kind in FALLBACK_FILES if kind in wanted)
-        self.turntable = TURNTABLE in wanted
+        self.wanted = tuple(kind for kind in RESULTS if kind in wanted)
 
     def decide(self, values: Json) -> Json:
         """Which series are looked at, in which order, and why the others are not."""
@@ -102,8 +100,7 @@ class Segmenter:
             self.settings,
             datetime.fromisoformat(job.made_at),
             job.revision,
-            fallbacks=self.fallbacks,
-            turntable=self.turntable,
+            wanted=self.wanted,
             read=decided.read,
         )
         with self.ahead.meanwhile() if self.ahead else nullcontext():
@@ -129,9 +126,9 @@ class Segmenter:
             return refuse_series(error.code, str(error), record) | {"state": "failed"}
         files, missing = [result_of("seg", seg, work, name)], list(record.missing)
         for kind, file in files_beside(record):
+            written = Written(work.output / file, record.segmentation, series, name)
             try:
-                checked = checked_result(kind, work.output / file, record, series, name)
-                files.append(result_of(kind, file, work, checked))
+                files.append(result_of(kind, file, work, check_written(kind, written)))
             except OutputError as error:
                 log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind=kind)
                 missing.append(missing_result(kind, error))
@@ -156,25 +153,16 @@ class Segmenter:
 
 
 def files_beside(record: SeriesRecord) -> list[tuple[str, str]]:
-    """Kind and name of each result beside the SEG, in the order in which they are sent."""
-    report = [("sr", record.measurements)] if record.measurements else []
-    captures = {"sc": record.pictures, TURNTABLE: record.turntable}
-    pictures = [(kind, file) for kind, files in captures.items() for file in files]
-    return [*report, *pictures, *record.others]
+    """Kind and name of each result beside the SEG that may be sent, in the order in which they are sent."""
+    kinds = [kind for kind, row in RESULTS.items() if row.is_sent and kind != SEG]
+    return [(kind, name) for kind in kinds for name in record.names.get(kind, ())]
 
 
-def checked_result(
-    kind: str, path: Path, record: SeriesRecord, series: Series, seg: ResultName
-) -> ResultName:
-    """The name of a result beside the SEG. Raises OutputError."""
-    if kind == "sr":
-        return check_report(path, seg.sop_instance_uid, series)
-    if kind in ("sc", TURNTABLE):
-        return check_picture(path, series)
-    if kind == "labelmap":
-        assert record.segmentation is not None
-        return check_seg(path, record.segmentation, series)
-    return check_result(path, series)
+def check_written(kind: str, written: Written) -> ResultName:
+    """The name of a result that was read again. Raises OutputError."""
+    check = RESULTS[kind].check
+    assert check is not None
+    return check(written)
 
 
 def decide(study: ReadStudy, packages: tuple[ModelPackage, ...]) -> Decided:

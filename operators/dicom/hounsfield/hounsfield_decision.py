@@ -70,6 +70,18 @@ def read_checked(series: Series, read: Callable[[Series], CtVolume]) -> CtVolume
     return replace(volume, notes=decision.notes)
 
 
+def check_volume(volume: CtVolume) -> CtVolume:
+    """Returns an image of which no header says anything, with notes of what it shows.
+
+    Raises UnsuitableError where its values are no Hounsfield units.
+    """
+    found = check_values(histogram(volume.hu))
+    if found.kind is Kind.PROVED:
+        return replace(volume, notes=_cut_off(found))
+    _require_possible(found)
+    return replace(volume, notes=_flagged(found))
+
+
 def decide(series: Series, found: Finding) -> Decision:
     """Decides by what the image shows and the header leaves open. Raises UnsuitableError."""
     doubts = flags(Facts.of(series))

@@ -76,8 +76,7 @@ def record(made: Segmentation) -> SeriesRecord:
         "selected",
         "segmented",
         segmentation=made,
-        result="segmentation.dcm",
-        measurements="measurements.dcm",
+        names={"seg": ("segmentation.dcm",), "sr": ("measurements.dcm",)},
     )
 
 

@@ -28,7 +28,7 @@ def records() -> list[SeriesRecord]:
             "A CT that is read.",
             ("One slice is missing.",),
             made,
-            "seg.dcm",
+            {"seg": ("seg.dcm",)},
             "2.25.7",
             (StageRecord("anatomy", 1.23456, 812.34),),
         ),

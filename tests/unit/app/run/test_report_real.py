@@ -72,8 +72,7 @@ def record_of(made: Segmentation) -> SeriesRecord:
         "selected",
         "segmented",
         segmentation=made,
-        result="segmentation.dcm",
-        measurements="measurements.dcm",
+        names={"seg": ("segmentation.dcm",), "sr": ("measurements.dcm",)},
     )
 
 

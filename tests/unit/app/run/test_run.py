@@ -101,7 +101,7 @@ def test_one_failing_series_leaves_the_others_done(tmp_path: Path) -> None:
     assert outcome.exit_code == 0
     assert [record.code for record in outcome.series] == ["selected", "anatomy_not_found", "selected"]
     results = [record.result for record in outcome.series]
-    assert results == ["segmentation.dcm", None, "segmentation-3.dcm"]
+    assert results == ["study-1/series-1/segmentation.dcm", None, "study-3/series-1/segmentation.dcm"]
     assert [stage.name for stage in outcome.series[1].stages] == ["read"]
     assert outcome.series[1].sentence == "no box found"
 

@@ -165,7 +165,7 @@ def test_a_node_sends_what_it_has_and_names_what_is_missing(
     if where == "made":
         monkeypatch.setattr(operators.writers.report_writer, "write_report", fail(error))
     else:
-        monkeypatch.setattr("app.node.segment.segmenting.check_report", fail(error))
+        monkeypatch.setattr("app.run.results.check_report", fail(error))
     peer = Peer.model_validate(
         {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": 104, "receives": True}
         | {"results": ("seg", "sr", "labelmap")}

@@ -1,0 +1,54 @@
+"""What may be given to be segmented: DICOM, an archive of it, or images in other formats."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.files.volume_files import is_volume_file
+from operators.errors import UnreadableError
+
+# 8,192 slices of 1024 x 1024 with 16 bits: no study is larger
+MOST_BYTES = 16 * 1024**3
+MOST_FILES = 200_000
+
+
+@contextmanager
+def opened_input(path: Path) -> Iterator[Path]:
+    """The folder or file itself; of a zip a temporary folder with its files. Raises UnreadableError."""
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="osteon-") as folder:
+        extract(path, Path(folder))
+        yield Path(folder)
+
+
+def extract(archive: Path, folder: Path) -> None:
+    """Puts the files of a zip below `folder`, wherever their names say they lie. Raises UnreadableError."""
+    try:
+        with zipfile.ZipFile(archive) as file:
+            members = [member for member in file.infolist() if not member.is_dir()]
+            total = sum(member.file_size for member in members)
+            if len(members) > MOST_FILES or total > MOST_BYTES:
+                got = f"{len(members)} of {total / 1024**3:.1f} GB"
+                text = (
+                    f"expected a zip of at most {MOST_FILES} files and {MOST_BYTES // 1024**3} GB, got {got}"
+                )
+                raise UnreadableError(text, code="too_large")
+            for member in members:
+                file.extract(member, folder)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+        # RuntimeError is what zipfile raises for a password
+        got = "an encrypted one" if "password" in str(error) else "a damaged one"
+        raise UnreadableError(f"expected a zip of DICOM files, got {got}", code="bad_archive") from error
+
+
+def volume_files(path: Path) -> list[Path]:
+    """The images in other formats than DICOM: the file itself, or those of a folder and its subfolders."""
+    if path.is_file():
+        return [path] if is_volume_file(path) else []
+    return sorted(each for each in path.rglob("*") if is_volume_file(each))

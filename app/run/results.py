@@ -1,0 +1,108 @@
+"""Every file that a run can write of a series: the table RESULTS, by which they are made and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from operators.dicom.capture.secondary_captures import check_picture
+from operators.dicom.headers.series import Series
+from operators.dicom.provenance.result_check import ResultName, check_result
+from operators.dicom.seg.seg_check import check_seg
+from operators.dicom.sr.report_check import check_report
+from operators.segmentation.segmentation import Segmentation
+
+SEG, SR, PICTURES, TURNTABLE, KEY_OBJECTS = "seg", "sr", "sc", "turntable", "kos"
+LABEL_MAP, RTSTRUCT, PREVIEW, FILES, PAGE = "labelmap", "rtstruct", "preview", "files", "page"
+NIFTI, NAMES = "nifti", "names"
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """A written file, what it shows, its series, and the name of the SEG that it refers to."""
+
+    path: Path
+    segmentation: Segmentation
+    series: Series
+    seg: ResultName | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One kind of result: the stem of its file, or the name of its folder where there is no `suffix`.
+
+    `is_sent`: whether a destination may ask for it; `check` reads it again before it is sent and names it.
+    """
+
+    stem: str
+    suffix: str
+    is_sent: bool = False
+    check: Callable[[Written], ResultName] | None = None
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder of files."""
+        return not self.suffix
+
+
+def _seg(written: Written) -> ResultName:
+    return check_seg(written.path, written.segmentation, written.series)
+
+
+def _report(written: Written) -> ResultName:
+    assert written.seg is not None
+    return check_report(written.path, written.seg.sop_instance_uid, written.series)
+
+
+def _picture(written: Written) -> ResultName:
+    return check_picture(written.path, written.series)
+
+
+def _other(written: Written) -> ResultName:
+    return check_result(written.path, written.series)
+
+
+# By their kinds, in the order in which they are sent: what refers to another goes behind it
+RESULTS: dict[str, Result] = {
+    SEG: Result("segmentation", ".dcm", True, _seg),
+    SR: Result("measurements", ".dcm", True, _report),
+    PICTURES: Result("pictures", "", True, _picture),
+    TURNTABLE: Result("turntable", "", True, _picture),
+    KEY_OBJECTS: Result("key-objects", ".dcm", True, _other),
+    LABEL_MAP: Result("labelmap", ".dcm", True, _seg),
+    RTSTRUCT: Result("structures", ".dcm", True, _other),
+    PREVIEW: Result("preview", ".png"),
+    FILES: Result("files", ""),
+    PAGE: Result("report", ".html"),
+    # Of an image that is no DICOM, in place of the SEG; what each value means
+    NIFTI: Result("segmentation", ".nii.gz"),
+    NAMES: Result("segmentation", ".tsv"),
+}
+# Made of every series; the others where somebody wants them
+ALWAYS = (SEG, SR, PICTURES, KEY_OBJECTS, PREVIEW)
+# Other encodings of the segmentation, for those that take no SEG
+FALLBACKS = (LABEL_MAP, RTSTRUCT)
+
+# Kind and names, relative to the output folder
+Names = dict[str, tuple[str, ...]]
+
+
+def names_of(kinds: Iterable[str], output: Path, name_of: Callable[[str], str]) -> Names:
+    """What there is of each kind below `output`; `name_of` gives the name of a kind's file or folder."""
+    found: Names = {}
+    for kind in kinds:
+        path = output / name_of(kind)
+        files = sorted(each for each in path.glob("*") if each.is_file()) if path.is_dir() else [path]
+        names = tuple(each.relative_to(output).as_posix() for each in files if each.is_file())
+        if names:
+            found[kind] = names
+    return found
+
+
+def names_in_report(row: dict[str, Any]) -> list[str]:
+    """All files that a series' row of report.json names."""
+    single = [row.get(key) for key in ("result", "measurements", "page", "preview")]
+    folders = [name for key in ("files", "pictures", "turntable") for name in row.get(key) or ()]
+    return [str(name) for name in (*single, *folders, *(row.get("others") or {}).values()) if name]

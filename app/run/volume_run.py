@@ -1,0 +1,122 @@
+"""One image that is no DICOM: segmented by the same calls, its results as NIfTI, surfaces and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from app.files.export_files import parts_of, write_files, write_label_map
+from app.files.volume_files import read_volume_file
+from app.library_messages import defect_values
+from app.run.report import SELECTED, SeriesRecord
+from app.run.results import FALLBACKS, FILES, NAMES, NIFTI, PAGE, PREVIEW, RESULTS, names_of
+from app.run.stage_clock import Show, StageClock
+from app.settings import SOFTWARE_VERSION, Settings
+from operators.dicom.elements.atomic_file import make_folder
+from operators.errors import DEFECT, UnsuitableError, as_osteon_error
+from operators.geometry.volume import CtVolume, Grid
+from operators.measure.flags import flag_result
+from operators.measure.measuring import measure_segments
+from operators.packages.packages import ModelPackage
+from operators.segmentation.segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from operators.networks.registry import Networks
+    from operators.pipelines.pipeline_table import Progress
+
+log = structlog.get_logger()
+
+KINDS = (NIFTI, NAMES, PREVIEW, PAGE, FILES)
+
+
+def segment_volume(
+    volume: CtVolume, packages: Sequence[ModelPackage], networks: Networks, progress: Progress
+) -> Segmentation:
+    """The measured and flagged segmentation of a volume, with all packages that accept its grid.
+
+    Raises UnsuitableError where none does, or where it shows nothing that they deliver.
+    """
+    from operators.pipelines.several import segment
+
+    fitting = [package for package in packages if refusal(volume.grid, package) is None]
+    if not fitting:
+        reasons = dict.fromkeys(text for package in packages if (text := refusal(volume.grid, package)))
+        raise UnsuitableError("; ".join(reasons), code="image_not_accepted")
+    return flag_result(measure_segments(segment(volume, fitting, networks, progress)), volume)
+
+
+def refusal(grid: Grid, package: ModelPackage) -> str | None:
+    """Why a package does not read an image with such a grid; None where it does."""
+    limits, step_mm = package.accepts, max(grid.spacing_mm)
+    extent_mm = min(n * step for n, step in zip(grid.shape, grid.spacing_mm, strict=True))
+    if step_mm > limits.maximum_slice_spacing_mm:
+        return f"expected slices at most {limits.maximum_slice_spacing_mm:g} mm apart, got {step_mm:.2f} mm"
+    if extent_mm < limits.minimum_extent_mm:
+        return f"expected at least {limits.minimum_extent_mm:g} mm along each axis, got {extent_mm:.1f} mm"
+    return None
+
+
+def run_volume(
+    image: Path,
+    output: Path,
+    folder: str,
+    settings: Settings,
+    packages: Sequence[ModelPackage],
+    networks: Networks,
+    made_at: datetime,
+    show: Show,
+) -> tuple[SeriesRecord, int]:
+    """One image file; its record and exit code. Results go to `folder` below the output.
+
+    This is the edge of a job: whatever goes wrong ends here, named.
+    """
+    clock, record = StageClock(show), SeriesRecord("", "", image.name, "CT", 0, SELECTED, "segmented")
+    try:
+        with clock.measured("read"):
+            volume = read_volume_file(image)
+        record = replace(record, slices=volume.grid.shape[2])
+        made = segment_volume(volume, packages, networks, clock.progress)
+        record = replace(record, segmentation=made)
+        with clock.measured("write"):
+            write_results(record, made, volume, output / folder, settings, made_at)
+
+        def name_of(kind: str) -> str:
+            return f"{folder}{RESULTS[kind].stem}{RESULTS[kind].suffix}"
+
+        names = names_of(KINDS, output, name_of)
+        return replace(record, names=names, stages=tuple(clock.records)), 0
+    except Exception as error:
+        known = as_osteon_error(error)
+        if known is not None:
+            return replace(record, segmentation=None, code=known.code, sentence=str(known)), known.exit_code
+        log.error("image_failed", **defect_values(error))
+        return replace(record, segmentation=None, code="defect", sentence=DEFECT), 1
+
+
+def write_results(
+    record: SeriesRecord,
+    made: Segmentation,
+    volume: CtVolume,
+    folder: Path,
+    settings: Settings,
+    made_at: datetime,
+) -> None:
+    """The label map as NIfTI with its table of names, surfaces that are asked for, a picture and a page."""
+    from app.run.html.writer import write_page
+    from operators.render.preview import draw_preview
+    from operators.writers.preview_file import write_png
+
+    path = {kind: folder / f"{RESULTS[kind].stem}{RESULTS[kind].suffix}" for kind in KINDS}
+    make_folder(folder, "an output folder")
+    parts = parts_of(made)
+    write_label_map(made.label_map, parts, folder, RESULTS[NIFTI].stem)
+    formats = [each for each in settings.files if each not in (NIFTI, *FALLBACKS)]
+    if formats:
+        write_files(made.label_map, parts, formats, path[FILES])
+    write_png(draw_preview(volume, made.label_map, made.segments), path[PREVIEW])
+    write_page(record, path[PAGE], [path[PREVIEW]], made_at, SOFTWARE_VERSION)

@@ -1,0 +1,47 @@
+"""Osteon as a library: read a CT, segment bones and their fracture fragments, write and evaluate results.
+
+    import osteon
+
+    scan = osteon.read("study/")                         # DICOM, a zip of it, NIfTI, NRRD or MetaImage
+    result = osteon.segment(scan)
+    for segment in result.segments:
+        print(segment.label, round(segment.volume_ml), "ml")
+    result.write_seg("segmentation.dcm")                 # of DICOM only
+    result.write_nifti("segmentation.nii.gz")
+    (case,) = osteon.evaluate("segmentation.nii.gz", "truth.nii.gz")
+    print(case.figures.anatomy.iou)
+
+For research, not for clinical use. Errors are of one family, `OsteonError`, whose text says what was expected
+and what came.
+"""
+
+from __future__ import annotations
+
+from app.settings import SOFTWARE_VERSION
+from operators.errors import (
+    ModelError,
+    OsteonError,
+    OutputError,
+    UnreadableError,
+    UnsuitableError,
+    UsageError,
+)
+from osteon.evaluating import evaluate
+from osteon.reading import Scan, read
+from osteon.segmenting import Result, segment
+
+__version__ = SOFTWARE_VERSION
+__all__ = [
+    "ModelError",
+    "OsteonError",
+    "OutputError",
+    "Result",
+    "Scan",
+    "UnreadableError",
+    "UnsuitableError",
+    "UsageError",
+    "__version__",
+    "evaluate",
+    "read",
+    "segment",
+]

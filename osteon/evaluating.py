@@ -1,0 +1,32 @@
+"""Compares segmentations."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from app.cli.evaluate_command import labels_of
+from app.evaluation.case_result import CaseResult
+from app.evaluation.comparison import run_evaluation
+from app.run.folder import named_packages
+from app.settings import read_settings
+from operators.package_files.package_reader import read_packages
+
+
+def evaluate(
+    prediction: str | PathLike[str],
+    truth: str | PathLike[str],
+    *,
+    package: str | None = None,
+    models: str | PathLike[str] | None = None,
+    output: str | PathLike[str] | None = None,
+) -> list[CaseResult]:
+    """The metrics of a prediction against a ground truth: SEG, RTSTRUCT, NIfTI, NRRD, or folders of them.
+
+    One result for each pair of files; `output` takes evaluation.json and a picture of each. A `package` says
+    which label values mean which bones, where several know different ones. Raises UnreadableError,
+    UnsuitableError, UsageError.
+    """
+    settings = read_settings(models=None if models is None else Path(models))
+    labels = labels_of(named_packages(read_packages(settings.models), package))
+    return run_evaluation(Path(prediction), Path(truth), labels, None if output is None else Path(output))

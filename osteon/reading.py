@@ -1,0 +1,81 @@
+"""Reads a CT from whatever it lies in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.files.volume_files import is_volume_file, read_volume_file
+from app.run.inputs import opened_input
+from app.settings import read_settings
+from operators.dicom.headers.series import Series
+from operators.dicom.pixels.volume_reader import read_volume
+from operators.dicom.read.scan import require_series, scan
+from operators.dicom.select.selection import Refusal, Selection, select
+from operators.errors import UnsuitableError, UsageError
+from operators.geometry.volume import CtVolume
+from operators.package_files.package_reader import read_packages
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """One CT. `volume` has Hounsfield units; `series` is None where it did not come as DICOM."""
+
+    volume: CtVolume
+    series: Series | None = None
+
+    @property
+    def hu(self) -> NDArray[np.int16] | NDArray[np.float32]:
+        """Hounsfield units (I, J, K); read-only."""
+        return self.volume.hu
+
+    @property
+    def ijk_to_lps(self) -> NDArray[np.float64]:
+        """4x4: array index to mm in the patient's space, to the left, posterior and superior."""
+        return self.volume.grid.ijk_to_lps
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Returns what is doubtful in the image, in sentences."""
+        of_series = self.series.warnings if self.series else ()
+        return (*of_series, *(note.text for note in self.volume.notes))
+
+
+def read(
+    path: str | PathLike[str],
+    *,
+    series_instance_uid: str | None = None,
+    models: str | PathLike[str] | None = None,
+) -> Scan:
+    """The CT at `path`: a folder, file or zip of DICOM, or a NIfTI, NRRD or MetaImage file.
+
+    Of several series that with the given UID is read, else the best that a package in `models` accepts.
+    Raises UsageError where nothing is at the path, UnreadableError, and UnsuitableError where no series is a
+    CT that can be segmented, with the reason for each.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise UsageError(f"expected a folder or a file, {place} does not exist")
+    if is_volume_file(place):
+        return Scan(read_volume_file(place))
+    with opened_input(place) as folder:
+        found = scan(folder)
+        require_series(found)
+        settings = read_settings(models=None if models is None else Path(models))
+        outcomes = select(found, read_packages(settings.models))
+        chosen = [
+            each
+            for each in outcomes
+            if series_instance_uid in (None, each.series.series_instance_uid)
+            and (isinstance(each, Selection) or series_instance_uid is not None)
+        ]
+        fitting = [each for each in chosen if each.series.grid is not None]
+        if not fitting:
+            reasons = [each.text for each in outcomes if isinstance(each, Refusal)]
+            raise UnsuitableError("; ".join(dict.fromkeys(reasons)) or "expected such a series, got none")
+        series = fitting[0].series
+        return Scan(read_volume(series), series)

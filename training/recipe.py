@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from operators.errors import ModelError, reason
+from operators.packages.structures import validated
+from operators.validation_messages import first_fault
 
 SIDES = ("_left", "_right")
 # What a network may have otherwise on a kind of device
 DEVICE_TABLES = {"cuda": "gpu"}
-OVERRIDABLE = ("patch", "filters", "batch", "steps", "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class NetworkRecipe:
     """How one network is trained; `classes` names its output channels, background first.
 
     `scored` are the classes whose Dice decides which weights are best. `gpu` holds what is
-    otherwise where there is a GPU: any of OVERRIDABLE.
+    otherwise where there is a GPU.
     """
 
     name: str
@@ -52,34 +55,167 @@ class NetworkRecipe:
         return replace(self, **getattr(self, table)) if table else self
 
 
-@dataclass(frozen=True)
-class ValidationRules:
-    """How a training is watched.
+class Table(BaseModel):
+    """A table of training.toml."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class LabelMapTable(Table):
+    """[[label_maps]]: a whole-body label map."""
+
+    path: str
+    """A NIfTI file below the data folder."""
+    names: str
+    """JSON: what each value is, by the names of structures."""
+
+
+class BoneSetTable(Table):
+    """[[bone_sets]]: bones of one patient, masked out of a CT."""
+
+    folder: str
+    """With one NIfTI file for each bone, below the data folder."""
+    bones: dict[str, str]
+    """Suffix of each file's name, and the structure that it shows."""
+    around: LabelMapTable | None = None
+    """The label map whose body is bent to fit around them."""
+
+
+class NegativesTable(Table):
+    """[negatives]: real CTs, and the classes (patterns) that none of them shows."""
+
+    absent: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+
+class PhantomsTable(Table):
+    """[phantoms]: procedural bodies."""
+
+    model: str = ""
+    """A row of the table of phantoms; recipes from before there was a choice name none."""
+    count: int = 0
+    """How many bodies."""
+    share: float = 0.0
+    """The share of patches that come from them."""
+    scanned: int = 0
+    """Of how many a CT is made for the fracture network."""
+
+
+class FractureBonesTable(Table):
+    """[fracture_bones]: which bones of the label maps the fracture network sees."""
+
+    patterns: tuple[str, ...] = ()
+    between: int = 0
+    """New shapes for every two bones of a kind."""
+
+
+class CalibrationTable(Table):
+    """[calibration]: what the probability of a bone being there is fitted on."""
+
+    bodies: int = 0
+    """Procedural bodies, with seeds of their own."""
+    negatives: tuple[str, ...] = ()
+    """CTs without the anatomy that training never saw."""
+
+
+class LicenceTable(Table):
+    """[[licences]]: where the data come from."""
+
+    under: str
+    """A folder of the data."""
+    source: str
+    licence: str
+
+
+class SourceTables(Table):
+    """What training images are made of; all but `classes` may be left out."""
+
+    classes: dict[str, tuple[str, ...]]
+    """Classes of the anatomy networks, and the structures (patterns) that each holds."""
+    held_out: tuple[str, ...] = ()
+    """Cases that are never trained on or watched."""
+    licences: tuple[LicenceTable, ...] = ()
+    label_maps: tuple[LabelMapTable, ...] = ()
+    bone_sets: tuple[BoneSetTable, ...] = ()
+    negatives: NegativesTable = NegativesTable()
+    phantoms: PhantomsTable = PhantomsTable()
+    fracture_bones: FractureBonesTable = FractureBonesTable()
+    calibration: CalibrationTable = CalibrationTable()
+
+
+class ValidationRules(Table):
+    """[validation]: how a training is watched.
 
     Every `every` steps the averaged weights read `patches` simulated patches that never change.
     After `patience` readings in a row without a better score the learning rate falls to its end
     within the share `fall` of the steps. `real` are bone sets that are read too and decide nothing.
     """
 
-    patches: int
-    every: int
-    patience: int
-    fall: float
-    real: tuple[dict[str, Any], ...] = ()
+    patches: int = Field(ge=1)
+    every: int = Field(ge=1)
+    patience: int = Field(ge=1)
+    fall: float = Field(gt=0, le=1)
+    real: tuple[BoneSetTable, ...] = ()
+
+
+class GpuTable(Table):
+    """[networks.NAME.gpu]: what is otherwise where there is a GPU."""
+
+    patch: tuple[int, ...] = ()
+    filters: tuple[int, ...] = ()
+    batch: int = 1
+    steps: int = 0
+    learning_rate: float = 0.0
+
+
+class NetworkTable(Table):
+    """[networks.NAME]: how one network is trained."""
+
+    kind: Literal["anatomy", "fracture"]
+    sides: bool = True
+    """Whether left and right are classes of their own."""
+    spacing_mm: float = Field(gt=0)
+    patch: tuple[int, ...]
+    window_hu: tuple[float, float]
+    architecture: str
+    filters: tuple[int, ...]
+    steps: int
+    learning_rate: float
+    scored: tuple[str, ...] = ()
+    """Classes whose Dice decides which weights are best; all but the background where left out."""
+    batch: int = 1
+    class_weights: tuple[float, ...] | None = None
+    dice_of_absent: bool = False
+    guide: tuple[str, ...] = ()
+    """Conditioning channels: classes of the coarse network."""
+    anywhere: float = 0.1
+    """Share of patches that lie anywhere in the body."""
+    negatives: float = 0.0
+    boneless: float = 0.0
+    fractured_bones: float = 0.0
+    phantom_bones: float = 0.0
+    gpu: GpuTable = GpuTable()
+
+
+class RecipeFile(SourceTables):
+    """training.toml."""
+
+    networks: dict[str, NetworkTable]
+    validation: ValidationRules | None = None
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Sources and networks of one anatomy; without `validation` the last averaged weights are taken."""
 
-    sources: dict[str, Any]
+    sources: SourceTables
     networks: dict[str, NetworkRecipe]
     validation: ValidationRules | None = None
 
     def class_patterns(self, network: NetworkRecipe) -> dict[str, list[str]]:
         """Class name to structure name patterns, left and right merged for a network blind to sides."""
         merged: dict[str, list[str]] = {name: [] for name in network.classes[1:]}
-        for name, patterns in self.sources["classes"].items():
+        for name, patterns in self.sources.classes.items():
             merged[name if name in merged else without_side(name)].extend(patterns)
         return merged
 
@@ -93,66 +229,54 @@ def without_side(name: str) -> str:
 
 def read_recipe(path: Path) -> Recipe:
     """Reads a training.toml. Raises ModelError where it is not one."""
+    table: dict[str, Any] = {}
     try:
-        return recipe_of(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return recipe_of(table)
+    except (OSError, ValueError) as error:
+        said = first_fault(error, table) if isinstance(error, ValidationError) else reason(error)
         raise ModelError(
-            f"expected a training recipe in {path.parent.name}/{path.name}, could not read it: "
-            f"{reason(error)}",
+            f"expected a training recipe in {path.parent.name}/{path.name}, could not read it: {said}",
             code="recipe_unreadable",
         ) from error
 
 
 def recipe_of(table: dict[str, Any]) -> Recipe:
-    """Reads a parsed training.toml. Raises ValueError where a held-out case is used."""
-    networks, watched = table.pop("networks").items(), table.pop("validation", None)
-    require_held_out(table, watched or {})
-    made = {name: network_recipe(name, row, table["classes"]) for name, row in networks}
-    return Recipe(table, made, validation_rules(watched) if watched else None)
+    """Reads a parsed training.toml.
+
+    Raises pydantic's ValidationError, and ValueError where a held-out case is used.
+    """
+    file = validated(RECIPE_FILE_MODEL, table)
+    require_held_out(file)
+    sources = SourceTables(**{key: getattr(file, key) for key in SourceTables.model_fields})
+    networks = {name: network_recipe(name, row, file.classes) for name, row in file.networks.items()}
+    return Recipe(sources, networks, file.validation)
 
 
-def require_held_out(table: dict[str, Any], watched: dict[str, Any]) -> None:
+def require_held_out(file: RecipeFile) -> None:
     """Raises ValueError where a held-out case is to be trained on or watched."""
-    for where, rows in (("bone_sets", table["bone_sets"]), ("validation.real", watched.get("real", []))):
-        used = {Path(row["folder"]).name for row in rows} & set(table.get("held_out", []))
+    watched = file.validation.real if file.validation else ()
+    for where, rows in (("bone_sets", file.bone_sets), ("validation.real", watched)):
+        used = {Path(row.folder).name for row in rows} & set(file.held_out)
         if used:
             raise ValueError(f"{where}: expected no held-out case, got {', '.join(sorted(used))}")
 
 
-def validation_rules(row: dict[str, Any]) -> ValidationRules:
-    """The [validation] table. Raises ValueError."""
-    rules = ValidationRules(**{**row, "real": tuple(row.get("real", ()))})
-    if min(rules.patches, rules.every, rules.patience) < 1 or not 0 < rules.fall <= 1:
-        raise ValueError("validation: expected patches, every and patience of 1 or more and fall in 0..1")
-    return rules
-
-
-def network_recipe(name: str, row: dict[str, Any], classes: dict[str, list[str]]) -> NetworkRecipe:
-    """One [networks.NAME] table. Raises ValueError."""
-    sides = row.pop("sides", True)
-    if row["kind"] == "fracture":
+def network_recipe(name: str, row: NetworkTable, classes: Mapping[str, Sequence[str]]) -> NetworkRecipe:
+    """One network as it is trained. Raises ValueError."""
+    if row.kind == "fracture":
         names: tuple[str, ...] = ("background", "interior", "contact")
     else:
-        names = ("background", *dict.fromkeys(c if sides else without_side(c) for c in classes))
-    require_known(f"networks.{name}", row, [one.name for one in fields(NetworkRecipe)])
-    require_known(f"networks.{name}.gpu", row.get("gpu", {}), OVERRIDABLE)
-    row = {"scored": names[1:], **frozen(row), "gpu": frozen(row.get("gpu", {}))}
-    network = NetworkRecipe(name=name, classes=names, **row)
+        names = ("background", *dict.fromkeys(c if row.sides else without_side(c) for c in classes))
+    given = {key: getattr(row, key) for key in NetworkTable.model_fields if key not in ("sides", "gpu")}
+    given |= {"scored": row.scored or names[1:], "gpu": row.gpu.model_dump(exclude_unset=True)}
+    network = NetworkRecipe(name=name, classes=names, **given)
     for problem in (*problems(network), *problems(network.on("cuda"))):
         raise ValueError(f"networks.{name}: expected {problem}")
     return network
 
 
-def frozen(row: dict[str, Any]) -> dict[str, Any]:
-    """A TOML table with its arrays as tuples."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
-
-
-def require_known(where: str, row: dict[str, Any], known: tuple[str, ...] | list[str]) -> None:
-    """Raises ValueError where a table has a key that means nothing."""
-    unknown = [key for key in row if key not in known]
-    if unknown:
-        raise ValueError(f"{where}: expected none but {', '.join(known)}, got {', '.join(unknown)}")
+RECIPE_FILE_MODEL = TypeAdapter(RecipeFile)
 
 
 def problems(network: NetworkRecipe) -> Iterator[str]:

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from operators.errors import ModelError, reason
 from operators.package_files.package_checks import check_package
 from operators.package_files.package_schema import PACKAGE_FILE_MODEL, with_kind
-from operators.package_files.validation_messages import first_fault
 from operators.packages.packages import CoarseToFinePackage, ModelPackage
 from operators.packages.structures import Structures, read_structures, validated
+from operators.validation_messages import first_fault
 
 PACKAGE_FILE = "package.toml"
 # A package whose labels have no codes yet; no package until they have

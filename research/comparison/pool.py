@@ -77,7 +77,9 @@ def bone_groups(
     rules: PoolRules, recipe: Recipe, data: Path, folder: Path
 ) -> tuple[list[list[BoneSubject]], tuple[float, ...]]:
     """Bones by kind, and how often each kind comes."""
-    rows = [row for row in recipe.sources["bone_sets"] if row["folder"] in rules.real]
-    sources = Sources(replace(recipe, sources={**recipe.sources, "bone_sets": rows}), data, folder / "cache")
+    rows = tuple(row for row in recipe.sources.bone_sets if row.folder in rules.real)
+    sources = Sources(
+        replace(recipe, sources=recipe.sources.model_copy(update={"bone_sets": rows})), data, folder / "cache"
+    )
     groups = [*by_kind(sources.bones()), sources.phantom_bones()]
     return groups, WITH_REAL if rows else SIMULATED

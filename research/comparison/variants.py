@@ -35,7 +35,7 @@ class Variant:
 
 def variants(recipe: Recipe) -> list[Variant]:
     """All of them, the most wanted first; with real fractures once for each patient of the recipe."""
-    folders = [row["folder"] for row in recipe.sources["bone_sets"]]
+    folders = [row.folder for row in recipe.sources.bone_sets]
     return [
         Variant("base"),
         Variant("base, other seed", seed=1),

@@ -67,9 +67,9 @@ def kept(path: Path, make: Any) -> list[TestBone]:
 
 def made_test_bones(place: Place) -> Iterator[TestBone]:
     """See test_bones."""
-    for row in place.recipe.sources["bone_sets"]:
-        for suffix in row["bones"]:
-            name, patient = f"{row['folder']} {suffix}", row["folder"]
+    for row in place.recipe.sources.bone_sets:
+        for suffix in row.bones:
+            name, patient = f"{row.folder} {suffix}", row.folder
             bone = in_muscle(real_bone(place.data / patient, suffix))
             fractured = len(np.unique(bone.fragments)) > 2
             yield test_bone(name, patient, "real" if fractured else "intact", bone, BONE_SPACING_MM)

@@ -163,6 +163,6 @@ def calibration_bodies(recipe: Recipe, data: Path) -> tuple[Bodies, list[Path]]:
 
     Raises UsageError where bodies are asked for and no model is named.
     """
-    table = recipe.sources.get("calibration", {"bodies": 0, "negatives": []})
-    bodies = Bodies(phantom_of(recipe), table["bodies"]) if table["bodies"] else Bodies()
-    return bodies, [data / path for path in table["negatives"]]
+    table = recipe.sources.calibration
+    bodies = Bodies(phantom_of(recipe), table.bodies) if table.bodies else Bodies()
+    return bodies, [data / path for path in table.negatives]

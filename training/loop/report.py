@@ -99,7 +99,7 @@ def write_report(run: TrainingRun, weights: Path, sha256: str, progress: dict[st
         "architecture": run.network.architecture,
         "filters": run.network.filters,
         "data": list(data_of(run)),
-        "held_out": run.recipe.sources.get("held_out", []),
+        "held_out": list(run.recipe.sources.held_out),
         "validation": validation_of(run, progress),
         "total": {
             "steps": sum(one["to_step"] - (one["from_step"] or 0) for one in sessions),
@@ -122,14 +122,14 @@ def validation_of(run: TrainingRun, progress: dict[str, Any]) -> dict[str, Any] 
     lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]
     read = [line for line in lines if line["step"] == progress["best_step"] and "score" in line]
     best = read[-1] if read else {}
-    trained = {row["folder"] for row in run.recipe.sources["bone_sets"]}
+    trained = {row.folder for row in run.recipe.sources.bone_sets}
     return {
         "step": progress["best_step"],
         "score": best.get("score"),
         "scored": run.network.scored,
         "simulated_patches": rules.patches,
         "simulated_dice": best.get("simulated"),
-        "real": [{"path": row["folder"], "trained_on_too": row["folder"] in trained} for row in rules.real],
+        "real": [{"path": row.folder, "trained_on_too": row.folder in trained} for row in rules.real],
         "real_dice": best.get("real"),
         "patience_ended_at": progress["fell_at"],
     }
@@ -137,17 +137,19 @@ def validation_of(run: TrainingRun, progress: dict[str, Any]) -> dict[str, Any] 
 
 def data_of(run: TrainingRun) -> Iterator[dict[str, Any]]:
     """Every path of the recipe's sources that this kind of network reads, with its licence; the phantoms."""
-    tables = {k: v for k, v in run.recipe.sources.items() if k not in UNREAD[run.network.kind]}
-    tables.pop("licences", None)
+    tables = run.recipe.sources.model_dump(exclude={*UNREAD[run.network.kind], "licences"})
     for path in dict.fromkeys(named_paths(tables)):
         yield {"path": path, **licence_of(path, run.recipe)}
-    phantoms = run.recipe.sources["phantoms"]
+    phantoms = run.recipe.sources.phantoms.model_dump()
     yield {"path": "training/phantom", "source": "procedural", "licence": "Apache-2.0", "made": phantoms}
 
 
 def named_paths(table: object) -> Iterator[str]:
     """Yields the values of `path`, `paths` and `folder`, however deep."""
-    rows = table.items() if isinstance(table, dict) else enumerate(table) if isinstance(table, list) else ()
+    if isinstance(table, (list, tuple)):
+        for row in table:
+            yield from named_paths(row)
+    rows = table.items() if isinstance(table, dict) else ()
     for key, value in rows:
         if key in ("path", "folder"):
             yield value
@@ -159,9 +161,9 @@ def named_paths(table: object) -> Iterator[str]:
 
 def licence_of(path: str, recipe: Recipe) -> dict[str, str]:
     """Source and licence of the recipe's row that the path lies under."""
-    for row in recipe.sources.get("licences", []):
-        if Path(path).is_relative_to(row["under"]):
-            return {"source": row["source"], "licence": row["licence"]}
+    for row in recipe.sources.licences:
+        if Path(path).is_relative_to(row.under):
+            return {"source": row.source, "licence": row.licence}
     return {"source": "not stated", "licence": "not stated"}
 
 

@@ -91,7 +91,7 @@ def begin(run: TrainingRun) -> Session:
 
 def absent_classes(recipe: Recipe, network: NetworkRecipe) -> tuple[int, ...]:
     """Classes that none of the recipe's negatives shows; others they may."""
-    patterns = recipe.sources["negatives"]["absent"]
+    patterns = recipe.sources.negatives.absent
     return tuple(n for n, name in enumerate(network.classes) if any(fnmatch(name, p) for p in patterns))
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +17,14 @@ from torch import nn
 from operators.networks.windows.sliding_window import Window, pad_to_patch, tile, tile_starts
 from operators.pipelines.coarse_to_fine import BAND_MM
 from training.progress import PREPARE, Tell, silent
-from training.recipe import NetworkRecipe, Recipe, ValidationRules
+from training.recipe import (
+    NegativesTable,
+    NetworkRecipe,
+    PhantomsTable,
+    Recipe,
+    SourceTables,
+    ValidationRules,
+)
 from training.simulate.bone_patches import OUTSIDE_HU, BoneSubject
 from training.simulate.fracturing import contact_target
 from training.simulate.patches import Patch, Patches, as_tensors
@@ -59,7 +65,7 @@ class Watched:
 
     def real(self, rules: ValidationRules) -> list[Patch]:
         """Returns patches of real bones: single ones with true fragments, and in simulated bodies."""
-        sets = replace(self.recipe, sources={**self.recipe.sources, **real_alone(self.recipe, rules)})
+        sets = replace(self.recipe, sources=real_alone(self.recipe, rules))
         draw = self.read_bones if self.network.kind == "fracture" else self.drawn
         plain = replace(self.network, negatives=0.0, boneless=0.0)
         return self.kept("real", rules, lambda: draw(plain, sets, rules)) if rules.real else []
@@ -81,20 +87,26 @@ class Watched:
     def kept(self, name: str, rules: ValidationRules, draw: Callable[[], Iterator[Patch]]) -> list[Patch]:
         """Returns what was drawn once for these sources and this network's patches."""
         network = {key: value for key, value in asdict(self.network).items() if key not in NOT_OF_PATCHES}
-        key = json.dumps([name, network, self.recipe.sources, rules.patches, rules.real], sort_keys=True)
+        key = json.dumps(
+            [name, network, self.recipe.sources.model_dump(), rules.model_dump(include={"patches", "real"})],
+            sort_keys=True,
+        )
         store = Sources(self.recipe, self.data, self.cache, self.tell)
         stored = store.kept(f"validation {key}", lambda: [packed(patch) for patch in draw()])
         return [unpacked(patch) for patch in stored]
 
 
-def real_alone(recipe: Recipe, rules: ValidationRules) -> dict[str, Any]:
-    """The source tables of the rules' bone sets and nothing else."""
-    return {
-        "bone_sets": list(rules.real),
-        "label_maps": [],
-        "phantoms": {**recipe.sources["phantoms"], "count": 0, "share": 0.0, "scanned": 0},
-        "negatives": {**recipe.sources["negatives"], "paths": []},
-    }
+def real_alone(recipe: Recipe, rules: ValidationRules) -> SourceTables:
+    """The sources with the rules' bone sets and nothing else."""
+    sources = recipe.sources
+    return sources.model_copy(
+        update={
+            "bone_sets": rules.real,
+            "label_maps": (),
+            "phantoms": PhantomsTable(model=sources.phantoms.model),
+            "negatives": NegativesTable(absent=sources.negatives.absent),
+        }
+    )
 
 
 def bone_tiles(bone: BoneSubject, network: NetworkRecipe) -> Iterator[Sample]:

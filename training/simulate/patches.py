@@ -68,7 +68,7 @@ class AnatomyDraw:
         self.subjects: list[Subject] = sources.anatomy(network)
         self.negatives = sources.negatives()
         self.phantoms = sources.phantoms(network)
-        self.phantom_share = sources.recipe.sources["phantoms"]["share"]
+        self.phantom_share = sources.recipe.sources.phantoms.share
         self.spots = {s.name: centre_spots(rng, s) for s in (*self.subjects, *self.phantoms, *self.negatives)}
         self.swaps = side_swaps(network.classes)
 

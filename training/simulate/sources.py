@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from functools import partial
@@ -20,7 +20,7 @@ from scipy import ndimage
 from operators.errors import UsageError
 from training.phantoms import PHANTOMS, Phantom
 from training.progress import PREPARE, Tell, kind_of, silent
-from training.recipe import NetworkRecipe, Recipe
+from training.recipe import LabelMapTable, NetworkRecipe, Recipe
 from training.simulate.bone_patches import BoneSubject
 from training.simulate.shape_variation import bones_between
 from training.subjects.bone_sets import bone_layer, bone_set_subject, only_file
@@ -56,19 +56,30 @@ class Sources:
 
     def anatomy(self, network: NetworkRecipe) -> list[Subject]:
         """The subjects that an anatomy network learns from, at its spacing or 1.5 mm."""
+        return [*self.subjects("label_map", network), *self.subjects("bone_set", network)]
+
+    def subjects(self, kind: str, network: NetworkRecipe) -> list[Subject]:
+        """All subjects of one kind, a row of SUBJECTS."""
+        return SUBJECTS[kind](self, network)
+
+    def label_maps(self, network: NetworkRecipe) -> list[Subject]:
+        """Whole-body label maps."""
         classes = self.recipe.class_patterns(network)
-        key = str(classes)
-        found: list[Subject] = []
-        for row in self.recipe.sources["label_maps"]:
-            path, names = self.data / row["path"], self.data / row["names"]
-            found.append(self.kept(f"map {row} {key}", partial(label_map_subject, path, names, classes)))
-        for row in self.recipe.sources["bone_sets"]:
-            folder, bones = self.data / row["folder"], row["bones"]
-            # Alone too, so that a socket without a femur stays empty
-            for around in (row["around"], None) if "around" in row else (None,):
-                load = partial(self.bone_set, folder, bones, classes, around)
-                shown = {**row, "around": around}
-                found.append(self.kept(f"set {shown} {key}", load))
+        found = []
+        for row in self.recipe.sources.label_maps:
+            load = partial(label_map_subject, self.data / row.path, self.data / row.names, classes)
+            found.append(self.kept(f"map {row} {classes}", load))
+        return found
+
+    def bone_sets(self, network: NetworkRecipe) -> list[Subject]:
+        """Bones that were masked out of CTs, in a body and alone: a socket without a femur stays empty."""
+        classes = self.recipe.class_patterns(network)
+        found = []
+        for row in self.recipe.sources.bone_sets:
+            for around in (row.around, None) if row.around else (None,):
+                load = partial(self.bone_set, self.data / row.folder, row.bones, classes, around)
+                shown = row.model_copy(update={"around": around})
+                found.append(self.kept(f"set {shown} {classes}", load))
         return found
 
     def bone_set(
@@ -76,17 +87,17 @@ class Sources:
         folder: Path,
         bones: dict[str, str],
         classes: dict[str, list[str]],
-        around: dict[str, str] | None,
+        around: LabelMapTable | None,
     ) -> Subject:
         """Bones of one patient in the body of a label map, where the recipe names one."""
-        donor = label_map_body(self.data / around["path"], self.data / around["names"]) if around else None
+        donor = label_map_body(self.data / around.path, self.data / around.names) if around else None
         made = bone_set_subject(folder, bones, classes, BODY_SPACING_MM, donor)
         return replace(made, name=f"{folder.name} in a body" if donor else folder.name)
 
     def phantoms(self, network: NetworkRecipe) -> list[Subject]:
         """Procedural bodies, each drawn from its own seed."""
         classes = self.recipe.class_patterns(network)
-        count, model = self.recipe.sources["phantoms"]["count"], phantom_of(self.recipe)
+        count, model = self.recipe.sources.phantoms.count, phantom_of(self.recipe)
         return [
             self.kept(
                 f"phantom {seed} {classes}", partial(phantom_subject, model, seed, classes, BODY_SPACING_MM)
@@ -94,33 +105,35 @@ class Sources:
             for seed in range(1000, 1000 + count)
         ]
 
-    def negatives(self) -> list[Subject]:
+    def negatives(self, network: NetworkRecipe | None = None) -> list[Subject]:
         """Real CTs without the anatomy."""
+        del network
         return [
             self.kept(f"negative {path}", partial(negative_subject, self.data / path, NEGATIVE_SPACING_MM))
-            for path in self.recipe.sources["negatives"]["paths"]
+            for path in self.recipe.sources.negatives.paths
         ]
 
     def bones(self) -> list[BoneSubject]:
         """Single bones for the fracture network: real ones with texture, label maps' and mixed without."""
         tables = self.recipe.sources
         kinds: dict[str, list[BoneSubject]] = {}
-        for row in tables["bone_sets"]:
-            for suffix, kind in row["bones"].items():
-                load = partial(real_bone, self.data / row["folder"], suffix)
+        for row in tables.bone_sets:
+            for suffix, kind in row.bones.items():
+                load = partial(real_bone, self.data / row.folder, suffix)
                 bone = self.kept(f"bone {BONE_SPACING_MM} {row} {suffix}", load)
                 kinds.setdefault(kind, []).append(bone)
-        patterns, each = tables["fracture_bones"]["patterns"], tables["fracture_bones"].get("between", 0)
-        for row in tables["label_maps"]:
-            for bone in self.kept(f"bones {row} {patterns}", partial(self.label_map_bones, row, patterns)):
-                kinds.setdefault(bone.name.removeprefix(f"{row['path']} "), []).append(bone)
+        patterns, each = tables.fracture_bones.patterns, tables.fracture_bones.between
+        for table in tables.label_maps:
+            found = self.kept(f"bones {table} {patterns}", partial(self.label_map_bones, table, patterns))
+            for bone in found:
+                kinds.setdefault(bone.name.removeprefix(f"{table.path} "), []).append(bone)
         names = [bone.name for bones in kinds.values() for bone in bones]
         mixed = self.kept(f"between {each} {BONE_SPACING_MM} {names}", partial(bones_between, kinds, each))
         return [*(bone for bones in kinds.values() for bone in bones), *mixed]
 
     def phantom_bones(self) -> list[BoneSubject]:
         """The bones of procedural CTs with their texture, those of every second one intact."""
-        seeds = range(2000, 2000 + self.recipe.sources["phantoms"]["scanned"])
+        seeds = range(2000, 2000 + self.recipe.sources.phantoms.scanned)
         model = phantom_of(self.recipe)
         loaded = (
             self.kept(f"bones {BONE_SPACING_MM} {seed}", partial(scanned_phantom, model, seed))
@@ -128,14 +141,14 @@ class Sources:
         )
         return [bone for bones in loaded for bone in bones]
 
-    def label_map_bones(self, row: dict[str, str], patterns: list[str]) -> list[BoneSubject]:
+    def label_map_bones(self, row: LabelMapTable, patterns: Sequence[str]) -> list[BoneSubject]:
         """Every bone of a label map whose name matches."""
-        names = json.loads((self.data / row["names"]).read_text(encoding="utf-8"))
-        array, spacing = load_lps(self.data / row["path"])
+        names = json.loads((self.data / row.names).read_text(encoding="utf-8"))
+        array, spacing = load_lps(self.data / row.path)
         chosen = {int(v): n for v, n in names.items() if any(fnmatch(n, p) for p in patterns)}
         boxes = ndimage.find_objects(array.astype(np.uint8))
         return [
-            bone_of(f"{row['path']} {name}", array[boxes[value - 1]] == value, spacing)
+            bone_of(f"{row.path} {name}", array[boxes[value - 1]] == value, spacing)
             for value, name in chosen.items()
             if value <= len(boxes) and boxes[value - 1] is not None and (array == value).sum() > 2000
         ]
@@ -157,12 +170,21 @@ class Sources:
         return loaded
 
 
+# Where images of an anatomy come from: a row for each kind of source that a recipe may have
+SUBJECTS: dict[str, Callable[[Sources, NetworkRecipe], list[Subject]]] = {
+    "label_map": Sources.label_maps,
+    "bone_set": Sources.bone_sets,
+    "phantom": Sources.phantoms,
+    "ct_negative": Sources.negatives,
+}
+
+
 def phantom_of(recipe: Recipe) -> Phantom:
     """Returns the model that a recipe draws. Raises UsageError where it names an unknown one.
 
     Recipes from before there was a choice name none.
     """
-    name = recipe.sources.get("phantoms", {}).get("model", FORMER_MODEL)
+    name = recipe.sources.phantoms.model or FORMER_MODEL
     if name not in PHANTOMS:
         raise UsageError(f"phantoms.model: expected one of {list(PHANTOMS)} in training.toml, got {name!r}")
     return PHANTOMS[name]

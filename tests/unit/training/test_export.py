@@ -110,8 +110,8 @@ def test_a_shipped_recipe_trains_what_its_package_runs(file: Path) -> None:
         assert (trained.spacing_mm,) * spec.dimensions == spec.spacing_mm
         assert trained.architecture == spec.architecture
         assert list(trained.filters) == spec.arguments["filters"]
-    folders = {Path(row["folder"]).name for row in made.sources["bone_sets"]}
-    assert not folders & set(made.sources["held_out"])
+    folders = {Path(row.folder).name for row in made.sources.bone_sets}
+    assert not folders & set(made.sources.held_out)
 
 
 TABLES = "a = 1\n\n[first]\nx = 1\n\n# Of the second\n[second]\ny = 2\n"

@@ -42,14 +42,14 @@ def test_without_a_validation_table_nothing_is_watched(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "text"),
     [
-        ("learning_rate = 3e-3\nnegatives", "learnign_rate = 3e-3\nnegatives", "got learnign_rate"),
-        ("batch = 2", "spacing_mm = 2.0", r"networks.fracture.gpu: .*got spacing_mm"),
+        ("learning_rate = 3e-3\nnegatives", "learnign_rate = 3e-3\nnegatives", "networks.coarse.learnign_rate: expected no such key"),
+        ("batch = 2", "spacing_mm = 2.0", "networks.fracture.gpu.spacing_mm: expected no such key"),
         ("patch = [32, 32, 32]", "patch = [30, 30, 30]", r"steps of 4 voxels .* got \(30, 30, 30\)"),
         ('scored = ["contact"]', 'scored = ["contakt"]', "interior, contact, got contakt"),
         ("class_weights = [0.3, 0.6, 2.0]", "class_weights = [0.3]", "3 class_weights, got 1"),
         ('held_out = ["009"]', 'held_out = ["007"]', "bone_sets: expected no held-out case, got 007"),
         ('real = [{ folder = "007"', 'real = [{ folder = "009"', "validation.real: .*got 009"),
-        ("patience = 2", "patience = 0", "patience of 1 or more"),
+        ("patience = 2", "patience = 0", "validation.patience: expected 1 or more, got 0"),
         ("patience = 2", "patients = 2", "patients"),
     ],
 )

@@ -61,7 +61,8 @@ def test_a_training_that_no_longer_learns_stops_and_keeps_its_best_weights(
 
     monkeypatch.setattr(trainer, "dice_of_classes", scored)
     run = tiny_run(tmp_path, steps=16)
-    no_real = replace(run.recipe, validation=replace(run.recipe.validation, real=(), fall=0.25))
+    watched = run.recipe.validation.model_copy(update={"real": (), "fall": 0.25})
+    no_real = replace(run.recipe, validation=watched)
     kept = read(train(replace(run, recipe=no_real)), torch.device("cpu"))
     assert kept["progress"]["best_step"] == 4
     assert kept["progress"]["fell_at"] == 8

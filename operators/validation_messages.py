@@ -51,10 +51,22 @@ def sentence(fault: Mapping[str, Any], table: Mapping[str, Any]) -> str:
     if kind in ("too_short", "too_long"):
         most = context.get("min_length", context.get("max_length"))
         return f"{place}: expected {most} entries, got {context['actual_length']}"
-    expected = EXPECTED.get(kind)
+    expected = EXPECTED.get(kind) or limit(kind, context)
     if expected is None:
         return f"{place}: {fault['msg']}"
     return f"{place}: expected {expected}, got {shown(fault)}"
+
+
+def limit(kind: str, context: Mapping[str, Any]) -> str | None:
+    """What a number that is out of its range may be; None for another fault."""
+    words = {
+        "greater_than_equal": ("ge", "{} or more"),
+        "greater_than": ("gt", "more than {}"),
+        "less_than_equal": ("le", "{} or less"),
+        "less_than": ("lt", "less than {}"),
+    }
+    key, text = words.get(kind, ("", ""))
+    return text.format(context[key]) if key else None
 
 
 def place_of(fault: Mapping[str, Any], table: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from app.cli.evaluate_command import labels_of
+from app.cli.evaluate import labels_of
 from app.evaluation.case_result import CaseResult
 from app.evaluation.comparison import run_evaluation
 from app.run.folder import named_packages

@@ -20,7 +20,7 @@ def run(
     log_level: Annotated[str, Parameter(name=["--log_level", "-l"], help="Accepted; errors are logged")] = "",
 ) -> int:
     """Segment every suitable series; paths not given come from HOLOSCAN_* or MONAI_* variables."""
-    from app.cli.run_command import run_command
+    from app.cli.run import run_command
     from app.map.mercure import write_result
 
     del workdir, log_level

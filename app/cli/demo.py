@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from app.cli.run_command import progress_display, show_outcome
+from app.cli.arguments import Config
+from app.cli.run import progress_display, show_outcome
 from app.evaluation.case_result import CaseResult
 from app.evaluation.comparison import run_evaluation
 from app.evaluation.evaluation_report import show
@@ -55,6 +56,23 @@ def tell_on_the_page(outcome: RunOutcome, said: Sequence[str], output: Path) -> 
     told = tuple(f"The phantom's truth: {sentence}" for sentence in said)
     page = replace(record, warnings=(*record.warnings, *told))
     write_page(page, output / str(record.name(PAGE)), pictures, datetime.now().astimezone(), SOFTWARE_VERSION)
+
+
+def demo(
+    *, output: Path = Path("out/demo"), coarser: float = 1.0, seed: int = 1, config: Config = None
+) -> int:
+    """Make a CT of broken bones, segment it, compare, and say where the pictures are.
+
+    Parameters
+    ----------
+    output
+        Folder for the CT, the results and the comparison.
+    coarser
+        Multiplies the sides of the voxels; 1 gives 512x512x274.
+    seed
+        Another seed gives other fractures, and other UIDs.
+    """
+    return run_demo(output, coarser, seed, config)
 
 
 def run_demo(output: Path, coarser: float, seed: int, config: Path | None = None) -> int:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from app.cli.models_command import DONE, package_file, require_packages
 from app.run.series_job import networks_of
-from app.settings import Settings, read_settings
+from app.settings import Settings
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import NetworkSpec
 
 
-def bench_command(name: str | None, config: Path | None = None, **given: Any) -> int:
-    """A line for each network of one package or of every package. Raises ModelError for none."""
-    settings = read_settings(config, **given)
-    files = [package_file(settings.models, name)] if name else require_packages(settings.models)
+def bench_packages(files: Sequence[Path], settings: Settings) -> None:
+    """A line for each network of each package."""
     for path in files:
-        bench(path, settings)
-    return DONE
+        bench_package(path, settings)
 
 
-def bench(path: Path, settings: Settings) -> None:
+def bench_package(path: Path, settings: Settings) -> None:
     """The networks of a package that differ in more than their weights."""
     package = read_package(path)
     print(f"{package.name} {package.version}", flush=True)

@@ -6,7 +6,6 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.cli.models_command import DONE
 from app.settings import read_settings
 from operators.errors import ModelError, UsageError
 from operators.geometry.orientation import is_orientation
@@ -90,7 +89,7 @@ def import_message(new: NewPackage, target: Path) -> int:
     """Tells what was made; a draft is no package yet."""
     if new.complete:
         print(f"{new.name}: installed in {target}")
-        return DONE
+        return 0
     empty = sum(map(lacks_code, new.labels))
     print(
         f"osteon: {new.name}: {empty} of {len(new.labels)} labels have no code yet; fill them in in "

@@ -42,7 +42,11 @@ def test_without_a_validation_table_nothing_is_watched(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "text"),
     [
-        ("learning_rate = 3e-3\nnegatives", "learnign_rate = 3e-3\nnegatives", "networks.coarse.learnign_rate: expected no such key"),
+        (
+            "learning_rate = 3e-3\nnegatives",
+            "learnign_rate = 3e-3\nnegatives",
+            "networks.coarse.learnign_rate: expected no such key",
+        ),
         ("batch = 2", "spacing_mm = 2.0", "networks.fracture.gpu.spacing_mm: expected no such key"),
         ("patch = [32, 32, 32]", "patch = [30, 30, 30]", r"steps of 4 voxels .* got \(30, 30, 30\)"),
         ('scored = ["contact"]', 'scored = ["contakt"]', "interior, contact, got contakt"),

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from app.cli.commands import app
-from app.cli.map_commands import config_app
-from app.cli.models_commands import models_app
+from app.cli.map import config_app
+from app.cli.models import models_app
 from tests.support.model_cases import ran
 from tests.support.node_processes import until
 from tests.support.training_cases import ROOT
@@ -81,7 +81,7 @@ CASES = [
     ("models list -m none", 5, "expected a folder of model packages, got none, which does not exist"),
     ("models list -m file.txt", 5, "got file.txt, which is a file"),
     ("models show nobody", 2, "expected one of the packages pelvis, got 'nobody'"),
-    ("models show one -m broken", 5, "could not read it: the key 'networks' is missing"),
+    ("models show one -m broken", 5, "could not read it: version: expected a value, the key is missing"),
     ("models import none", 2, "expected a folder with a published model, got none"),
     ("models import empty", 5, "got empty with none of them"),
     ("models import empty --orientation ABC", 2, "expected an orientation such as LPS or RAS, got ABC"),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from importlib import import_module
 from io import StringIO
 
 import pytest
 from cyclopts import App
 from rich.console import Console
 
-from app.cli.commands import app, serve
-from app.cli.map_commands import config_app
-from app.cli.models_commands import models_app
+from app.cli.commands import COMMANDS, app
+from app.cli.map import config_app
+from app.cli.models import models_app
+from app.cli.node import OPTIONS
 from app.node.settings.configuration import NodeSettings
 
 
@@ -39,7 +41,17 @@ def test_every_argument_has_a_description(words: str) -> None:
 
 
 def test_the_nodes_options_say_what_the_settings_say() -> None:
-    text = inspect.getdoc(serve) or ""
-    for name in inspect.signature(serve).parameters:
-        if name in NodeSettings.model_fields and name not in ("data", "database"):
-            assert f"{name}\n    {NodeSettings.model_fields[name].description}.\n" in f"{text}\n", name
+    output = StringIO()
+    app.help_print(["serve"], console=Console(file=output, width=400))
+    text = output.getvalue()
+    for name in OPTIONS:
+        assert f"--{name.replace('_', '-')}" in text
+        assert str(NodeSettings.model_fields[name].description) in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_each_commands_help_begins_with(name: str) -> None:
+    place, text = COMMANDS[name]
+    module, function = place.split(":")
+    documented = inspect.getdoc(getattr(import_module(f"app.cli.{module}"), function)) or ""
+    assert documented.partition("\n\n")[0] == text

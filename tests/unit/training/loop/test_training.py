@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.cli.train_command import TrainOptions, train_command
+from app.cli.train import TrainOptions, train_command
 from operators.errors import ModelError, UsageError
 from operators.networks.weights import load_weights
 from operators.package_files.package_reader import PACKAGE_FILE, read_package

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -115,11 +114,6 @@ def validate(image_or_folder: str, /, *, tool: Tool = None) -> int:
 
     return validate_command(image_or_folder, tool)
 
-
-COMMANDS: dict[str, Callable[..., int]] = {
-    "exec": exec_, "package": package, "run-map": run_map, "show": show, "extract": extract,
-    "validate": validate,
-}  # fmt: skip
 
 config_app = App(name="config", help="The configuration file: check, schema.")
 

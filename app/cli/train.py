@@ -1,4 +1,4 @@
-"""`osteon train`."""
+"""`osteon train` and `osteon calibrate`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,113 @@ from pathlib import Path
 
 from rich.console import Console
 
-from app.cli.train_progress import training_display
+from app.cli.arguments import Config, Models
+from app.cli.train_display import training_display
 from app.settings import SOFTWARE_VERSION, read_settings
 from operators.errors import UsageError
 from training.progress import Tell
 
 RECIPE_FILE = "training.toml"
+
+
+def train(
+    package: str,
+    /,
+    *,
+    data: Path,
+    network: str | None = None,
+    runs: Path = Path("runs"),
+    models: Models = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    workers: int = 1,
+    seed: int = 0,
+    start_from: Path | None = None,
+    calibration_cases: int = 100,
+    config: Config = None,
+) -> int:
+    """Train the networks of PACKAGE on simulated CT; goes on where it stopped; installs the weights.
+
+    Parameters
+    ----------
+    package
+        Name of a package that has a training.toml.
+    data
+        Folder that the recipe's paths are relative to.
+    network
+        Train this network only.
+    runs
+        Folder for checkpoints and logs.
+    steps
+        Train for so many steps instead of the recipe's.
+    minutes
+        Let the learning rate fall to its end within this time.
+    workers
+        Processes that simulate.
+    seed
+        Seed of simulation and of the first weights.
+    start_from
+        A checkpoint, or a package's safetensors, whose weights to begin with.
+    calibration_cases
+        Simulated bones for `osteon calibrate`, which ends a training; 0 leaves it out.
+    """
+    options = TrainOptions(
+        data,
+        network,
+        runs,
+        models,
+        steps,
+        minutes,
+        workers,
+        seed,
+        start_from,
+        calibration_cases,
+        config,
+    )
+    return train_command(package, options)
+
+
+def calibrate(
+    package: str,
+    /,
+    *,
+    data: Path,
+    runs: Path = Path("runs"),
+    models: Models = None,
+    cases: int = 100,
+    seed: int = 0,
+    keep_decision: bool = False,
+    config: Config = None,
+) -> int:
+    """Calibrate PACKAGE's fracture decision and its probabilities on simulated cases.
+
+    Writes them into package.toml, and a reliability diagram beside the model card. Training ends with it.
+
+    Parameters
+    ----------
+    package
+        Name of a package whose networks are trained.
+    data
+        Folder that the recipe's paths are relative to.
+    runs
+        Folder whose cache holds loaded subjects.
+    cases
+        Simulated bones; the decision is fitted on three fifths, the probabilities on the others.
+    seed
+        Seed of the simulation.
+    keep_decision
+        Fit the probabilities alone, of decisions as they are made now.
+    """
+    folder = recipe_folder(package, config, models)
+    with training_display(Console(stderr=True)) as tell:
+        tell("load", None, "libraries")
+        from training.calibrate.calibration import calibrate as fit
+        from training.recipe import read_recipe
+
+        recipe = read_recipe(folder / RECIPE_FILE)
+        said = fit(folder, recipe, data, runs / "cache", cases, seed, keep_decision, tell)
+    print(said)
+    return 0
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`osteon run`: progress on the screen while it goes on, a table when it is over."""
+"""`osteon run` and `osteon series`: folders of images in, results and tables out."""
 
 from __future__ import annotations
 
@@ -7,21 +7,69 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
+from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from app.cli.arguments import Config, Device, Formats, Json, Mode, Models, Output, Package, Precision, Runtime
 from app.printable import printable_text
 from app.run.folder import RunOutcome, run_folder
 from app.run.report import SELECTED, SeriesRecord
+from app.run.series_listing import series_command
 from app.run.stage_clock import Show, silent
 from app.settings import read_settings
 from operators.dicom.read.scan import grouped_by_reason
 from operators.errors import UsageError
 from operators.packages.confidence import percent
+
+
+def run(
+    folder: Path | None = None,
+    /,
+    *,
+    output: Output = None,
+    models: Models = None,
+    package: Package = None,
+    device: Device = None,
+    runtime: Runtime = None,
+    precision: Precision = None,
+    mode: Mode = None,
+    files: Formats = None,
+    config: Config = None,
+    quiet: Annotated[bool, Parameter(negative="", help="Say nothing but errors")] = False,
+) -> int:
+    """Segment every suitable series in FOLDER; write DICOM SEG, SR and pictures, and report.json.
+
+    Parameters
+    ----------
+    folder
+        Folder or file of DICOM.
+    """
+    how = {"device": device, "runtime": runtime, "precision": precision, "mode": mode, "files": files}
+    return run_command(package, quiet, config, input=folder, output=output, models=models, **how)
+
+
+def series(
+    folder: Path,
+    /,
+    *,
+    models: Models = None,
+    package: Package = None,
+    config: Config = None,
+    json_: Json = False,
+) -> int:
+    """Say what is in FOLDER, what would be run or refused, and why; runs no network.
+
+    Parameters
+    ----------
+    folder
+        Folder or file of DICOM.
+    """
+    return series_command(folder, package, json_, config, models)
 
 
 def run_command(package: str | None, quiet: bool, config: Path | None = None, **given: Any) -> int:

@@ -1,4 +1,4 @@
-"""The actions of `osteon models`: each command reads, calls one function, prints."""
+"""`osteon models`: what packages there are, and how published networks become packages."""
 
 from __future__ import annotations
 
@@ -6,21 +6,137 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from app.cli.arguments import Config, Json, Models
 from app.settings import read_settings
 from operators.errors import ModelError, OsteonError, UsageError
-from operators.importing.install import verify
+from operators.importing.install import verify as verify_files
 from operators.networks.weight_size import size_fault
 from operators.package_files.package_reader import DRAFT_FILE, PACKAGE_FILE, read_package
-from operators.packages.packages import Label, ModelPackage, NetworkSpec
-from operators.packages.structures import Code
+from operators.packages.description import describe_package
 
 DONE = 0
+
+models_app = App(name="models", help="Model packages: list, show, import, verify, bench.")
+
+
+@models_app.command(name="list")
+def list_(*, models: Models = None, config: Config = None, json_: Json = False) -> int:
+    """The packages of the models folder, and drafts whose labels are not filled in yet."""
+    return list_command(json_, config, models)
+
+
+@models_app.command
+def show(name: str, /, *, models: Models = None, config: Config = None, json_: Json = False) -> int:
+    """One package: networks, what they read, labels with their codes.
+
+    Parameters
+    ----------
+    name
+        Name of a package.
+    """
+    return show_command(name, json_, config, models)
+
+
+@models_app.command(name="import")
+def import_(
+    folder: Path,
+    /,
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    labels: str | None = None,
+    fold: Annotated[list[str] | None, Parameter(negative="")] = None,
+    checkpoint: str | None = None,
+    orientation: str | None = None,
+    previous: Path | None = None,
+    fractures: Path | None = None,
+    mirroring: bool = True,
+    models: Models = None,
+    config: Config = None,
+) -> int:
+    """Make a package of the model in FOLDER (nnU-Net v1 or v2, MONAI bundle). Nothing of it is executed.
+
+    Parameters
+    ----------
+    folder
+        Folder of the published model.
+    name
+        What the package is to be called; else the data set's name.
+    title
+        How results name it.
+    labels
+        A known table of labels (ctpelvic1k, totalsegmentator) or a file like them.
+    fold
+        Take these folds only; else all there are.
+    checkpoint
+        File of each fold, or in a bundle's models folder; else the final one.
+    orientation
+        Directions of the training images' x, y, z, such as LPS or RAS.
+    previous
+        Folder of a cascade's stage before; else the one beside it that its plans name.
+    fractures
+        Folder of a network that splits each bone of the one in FOLDER, cut out of the CT.
+    mirroring
+        Mirror images as the checkpoints allow; else not, as with nnU-Net's --disable_tta.
+    """
+    from app.cli.models_import import ImportOptions, import_command
+
+    options = ImportOptions(
+        name, title, labels, tuple(fold or ()), checkpoint, orientation, previous, fractures, mirroring
+    )
+    return import_command(folder, options, config, models)
+
+
+@models_app.command
+def verify(name: str | None = None, /, *, models: Models = None, config: Config = None) -> int:
+    """Check files, checksums, labels and networks of one package or of all; a filled-in draft becomes one.
+
+    Parameters
+    ----------
+    name
+        Name of a package; all of them unless given.
+    """
+    return verify_command(name, config, models)
+
+
+@models_app.command
+def bench(
+    name: str | None = None,
+    /,
+    *,
+    models: Models = None,
+    device: str | None = None,
+    runtime: str | None = None,
+    precision: str | None = None,
+    config: Config = None,
+) -> int:
+    """Measure the networks of one package or of all on this machine: seconds a patch, GFLOP/s, memory.
+
+    Parameters
+    ----------
+    name
+        Name of a package; all of them unless given.
+    device
+        Where they run: auto, cpu, cuda.
+    runtime
+        What runs them: auto, openvino, torch.
+    precision
+        Their arithmetic: auto, f32, bf16.
+    """
+    how = {"device": device, "runtime": runtime, "precision": precision}
+    from app.cli.models_bench import bench_packages
+
+    settings = read_settings(config, models=models, **how)
+    files = [package_file(settings.models, name)] if name else require_packages(settings.models)
+    bench_packages(files, settings)
+    return DONE
 
 
 def list_command(as_json: bool, config: Path | None, models: Path | None) -> int:
@@ -68,7 +184,7 @@ def list_packages(path: Path) -> dict[str, str]:
 
 def show_command(name: str, as_json: bool, config: Path | None, models: Path | None) -> int:
     """Everything that a person asks of a package."""
-    about = description(read_package(package_file(read_settings(config, models=models).models, name)))
+    about = describe_package(read_package(package_file(read_settings(config, models=models).models, name)))
     if as_json:
         print(json.dumps(about, indent=2, ensure_ascii=False))
         return DONE
@@ -94,43 +210,6 @@ def times(sides: Sequence[float]) -> str:
     return " x ".join(f"{side:g}" for side in sides)
 
 
-def description(package: ModelPackage) -> dict[str, Any]:
-    """A package as plain values."""
-    return {
-        "name": package.name,
-        "version": package.version,
-        "title": package.title,
-        "networks": [network_row(spec) for spec in package.networks],
-        "labels": [label_row(label) for label in package.labels],
-    }
-
-
-def network_row(spec: NetworkSpec) -> dict[str, Any]:
-    """A network as plain values."""
-    return {
-        "name": spec.name,
-        "architecture": spec.architecture,
-        "spacing_mm": spec.spacing_mm,
-        "patch": spec.patch,
-        "normalisation": spec.normalisation.scheme,
-        "classes": len(spec.classes),
-        "sha256": spec.sha256[:12],
-    }
-
-
-def label_row(label: Label) -> dict[str, str]:
-    """A label as plain values."""
-    values = label.values
-    span = f"{values.start}" if len(values) == 1 else f"{values.start}-{values.stop - 1}"
-    parts = (label.structure.type, label.structure.laterality)
-    return {"values": span, "meaning": label.meaning, "code": " ".join(code_text(p) for p in parts if p)}
-
-
-def code_text(code: Code) -> str:
-    """Scheme and value."""
-    return f"{code.scheme} {code.value}"
-
-
 def verify_command(name: str | None, config: Path | None, models: Path | None) -> int:
     """Checks one package or all of them; says what is wrong with each. Raises ModelError for none."""
     folder = read_settings(config, models=models).models
@@ -141,7 +220,7 @@ def verify_command(name: str | None, config: Path | None, models: Path | None) -
 def verify_package(folder: Path) -> int:
     """One package."""
     try:
-        package = verify(folder)
+        package = verify_files(folder)
     except OsteonError as error:
         print(f"osteon: {error}", file=sys.stderr)
         return error.exit_code

@@ -1,0 +1,24 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+Output = Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder for results")]
+Models = Annotated[Path | None, Parameter(name=["--models", "-m"], help="Folder of model packages")]
+Package = Annotated[str | None, Parameter(name="--package", help="Use this package only")]
+Formats = Annotated[
+    list[Literal["stl", "ply", "glb", "nifti", "rtstruct"]] | None,
+    Parameter(name="--files", negative="", help="Also surfaces, label maps, contours, in each format given"),
+]
+Device = Annotated[str | None, Parameter(help="Where networks run: auto, cpu, cuda")]
+Runtime = Annotated[str | None, Parameter(help="What runs them: auto, openvino, torch")]
+Precision = Annotated[str | None, Parameter(help="Their arithmetic: auto, f32, bf16")]
+Mode = Annotated[str | None, Parameter(help="Published networks: exact as the original, or fast")]
+Config = Annotated[
+    Path | None, Parameter(name="--config", help="Configuration file; else ./app.yaml, or the application's")
+]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON")]

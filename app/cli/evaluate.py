@@ -1,0 +1,107 @@
+"""`osteon evaluate` and `osteon export`: what is done with results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from app.cli.arguments import Config, Formats, Json, Models, Output, Package
+from app.evaluation.comparison import run_evaluation
+from app.evaluation.evaluation_report import as_json, show
+from app.files.export_files import FORMATS, parts_of_file, write_files
+from app.run.folder import named_packages
+from app.run.results import RESULTS, RTSTRUCT
+from app.settings import read_settings
+from operators.dicom.read.scan import scan
+from operators.dicom.rtstruct.rtstruct_reader import referenced_series
+from operators.dicom.rtstruct.rtstruct_writer import write_structures
+from operators.dicom.seg.reencode import read_provenance
+from operators.dicom.seg.seg_files import is_rtstruct
+from operators.errors import UsageError
+from operators.geometry.volume import Grid
+from operators.package_files.package_reader import read_packages
+from operators.packages.packages import Label, ModelPackage
+
+
+def evaluate(
+    prediction: Path,
+    truth: Path,
+    /,
+    *,
+    output: Output = None,
+    models: Models = None,
+    package: Package = None,
+    config: Config = None,
+    json_: Json = False,
+) -> int:
+    """Compare PREDICTION with TRUTH: DICOM SEG or RTSTRUCT, NIfTI, NRRD, or folders of them.
+
+    Parameters
+    ----------
+    prediction
+        File or folder that is to be judged.
+    truth
+        File or folder that is right.
+    """
+    packages = named_packages(read_packages(read_settings(config, models=models).models), package)
+    results = run_evaluation(prediction, truth, labels_of(packages), output)
+    if json_:
+        print(as_json(results))
+    else:
+        show(results, Console())
+    return 0
+
+
+def export(
+    segments: Path,
+    /,
+    *,
+    output: Output = None,
+    files: Formats = None,
+    images: Annotated[Path | None, Parameter(help="Folder of the CT that an RTSTRUCT was drawn on")] = None,
+) -> int:
+    """Write a SEG, RTSTRUCT or named NIfTI as surfaces and label map; all of them unless given.
+
+    With --files rtstruct also a SEG of Osteon's own as RT Structure Set.
+
+    Parameters
+    ----------
+    segments
+        DICOM SEG, RTSTRUCT, or NIfTI with its labels' names.
+    """
+    formats = None if files is None else list(files)
+    if not segments.is_file() or output is None:
+        raise UsageError("expected a file with segments and an output folder; try: osteon export SEG -o OUT")
+    grid = grid_of(segments, images) if images and is_rtstruct(segments) else None
+    label_map, parts = parts_of_file(segments, grid)
+    wanted = [each for each in formats or FORMATS if each in FORMATS]
+    names = [output / name for name in write_files(label_map, parts, wanted, output)]
+    if formats and RTSTRUCT in formats:
+        row = RESULTS[RTSTRUCT]
+        names.append(write_structures(*read_provenance(segments), output / f"{row.stem}{row.suffix}"))
+    for name in names:
+        Console().print(str(name), highlight=False, soft_wrap=True, markup=False)
+    return 0
+
+
+def labels_of(packages: Sequence[ModelPackage]) -> tuple[Label, ...]:
+    """Returns the labels of all packages. Raises UsageError where a value means a bone in each of two."""
+    labels = tuple(label for package in packages for label in package.labels)
+    values = [value for label in labels for value in label.values]
+    if len(set(values)) < len(values):
+        names = ", ".join(package.name for package in packages)
+        raise UsageError(f"expected --package NAME: label values mean different bones in {names}")
+    return labels
+
+
+def grid_of(rtstruct: Path, images: Path) -> Grid:
+    """Returns the grid of the series with the contours. Raises UsageError if the folder lacks it."""
+    uid = referenced_series(rtstruct)
+    grids = [each.grid for each in scan(images).series if uid in each.frames_by_series() and each.grid]
+    if len(grids) != 1:
+        raise UsageError(f"expected the series {uid} in {images}, got {len(grids)} volumes of it")
+    return grids[0]

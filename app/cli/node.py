@@ -1,0 +1,118 @@
+"""The node's commands: serve, send, jobs, check."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, field, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from app.cli.arguments import Config, Device, Json, Mode, Models, Precision, Runtime
+from app.node.settings.configuration import NodeSettings
+
+Data = Annotated[Path | None, Parameter(help="Folder for everything received and made")]
+Database = Annotated[str | None, Parameter(help="URL of PostgreSQL; SQLite in the data folder if not given")]
+PEER_HELP = "NAME=AETITLE may send; NAME=AETITLE@HOST:PORT, or @http(s)-address, also receives results"
+Peers = Annotated[list[str] | None, Parameter(name="--peer", negative="", help=PEER_HELP)]
+# Settings of the node that the command line knows as options; app.yaml knows all of them
+OPTIONS = (
+    "ae_title", "host", "port", "http_host", "http_port", "data", "database", "quiet_s", "forced_s",
+    "study_limit_s", "retention_s", "delivery_limit_s", "minimum_free_mb", "workers", "maximum_associations",
+    "maximum_pdu_bytes", "network_s", "grace_s", "commitment_s", "crash_limit", "lost_s", "audit", "watch",
+    "watch_settled_s", "stow", "mount",
+)  # fmt: skip
+
+
+def option(name: str) -> tuple[str, Any, Any]:
+    """A setting as an option with the setting's own description; None is not given."""
+    setting = NodeSettings.model_fields[name]
+    kind: Any = str if name == "database" else setting.annotation
+    return name, Annotated[kind | None, Parameter(help=f"{setting.description}.")], field(default=None)
+
+
+NodeOptions: Any = make_dataclass("NodeOptions", map(option, OPTIONS), frozen=True)
+# cyclopts takes classes of the standard library for values of their own
+NodeOptions.__module__ = __name__
+
+
+def serve(
+    *,
+    node: Annotated[NodeOptions, Parameter(name="*")] = NodeOptions(),  # noqa: B008 (frozen)
+    peer: Peers = None,
+    models: Models = None,
+    device: Device = None,
+    runtime: Runtime = None,
+    precision: Precision = None,
+    mode: Mode = None,
+    config: Config = None,
+) -> int:
+    """Run the PACS node: receive studies, segment them, deliver the results. app.yaml says the rest."""
+    from app.node.service.command import node_settings, require_packages
+    from app.node.service.supervisor import serve as serve_node
+    from app.settings import file_in_use
+
+    how = {"models": models, "device": device, "runtime": runtime, "precision": precision, "mode": mode}
+    settings = node_settings(asdict(node), peer, config, **how)
+    require_packages(settings)
+    return serve_node(settings, file_in_use(config))
+
+
+def send(peer: str, /, *paths: Path, to: Peers = None, config: Config = None) -> int:
+    """Send DICOM files or folders to the destination PEER of app.yaml, or of --peer.
+
+    Parameters
+    ----------
+    peer
+        Name of the destination.
+    paths
+        Files, or folders with all that is below them.
+    """
+    from app.node.service.command import node_settings, send_command
+
+    return send_command(node_settings({}, to, config=config), peer, list(paths))
+
+
+def jobs(
+    action: Literal["list", "show", "retry", "cancel", "delete", "send-now", "accept", "dismiss"] = "list",
+    job_id: str | None = None,
+    /,
+    *,
+    accession: Annotated[bool, Parameter(negative="", help="List accession numbers, from the files")] = False,
+    data: Data = None,
+    database: Database = None,
+    config: Config = None,
+    json_: Json = False,
+) -> int:
+    """Show the state of every study, or act on one.
+
+    list, show; retry begins a failed job again, cancel ends one, send-now ends the pause of one that is
+    postponed, delete forgets a study and all that came of it. A conflict is decided: accept uses the versions
+    of instances that came later, dismiss keeps the former.
+
+    Parameters
+    ----------
+    action
+        What to do.
+    job_id
+        A job's id: the short one of the list, or any beginning or end that no other job has.
+    """
+    from app.node.service.command import jobs_command, node_settings
+
+    node = node_settings({"data": data, "database": database}, config=config)
+    return jobs_command(node, action, job_id, json_, accession)
+
+
+def check(
+    *,
+    data: Data = None,
+    database: Database = None,
+    peer: Peers = None,
+    models: Models = None,
+    config: Config = None,
+) -> int:
+    """Check models, disk, database and peers; say what is wrong and how to mend it."""
+    from app.node.service.command import check_command, node_settings
+
+    given = {"data": data, "database": database}
+    return check_command(node_settings(given, peer, config=config, models=models))

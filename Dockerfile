@@ -39,6 +39,7 @@ COPY pyproject.toml README.md LICENSE requirements.txt /build/osteon/
 COPY app /build/osteon/app
 COPY operators /build/osteon/operators
 COPY training /build/osteon/training
+COPY osteon /build/osteon/osteon
 RUN ["/opt/tools/bin/python", "-m", "pip", "install", "--no-cache-dir", "--no-deps", "--no-build-isolation", \
      "--target", "/opt/holoscan/app", "/build/osteon"]
 
@@ -47,7 +48,8 @@ FROM ${BASE_IMAGE}
 ARG BASE_IMAGE
 ARG VARIANT=cpu
 ARG GPUS=0
-ARG VERSION=0.1.0
+# Given by `osteon package`, from app/settings.py
+ARG VERSION
 ARG REVISION=
 LABEL org.opencontainers.image.title="Osteon" \
       org.opencontainers.image.description="Segments bones and fracture fragments in CT. Not for clinical use." \

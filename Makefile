@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 PEER   ?= .venv-bench
 DATA   ?= ../shared/data
 
-.PHONY: help setup tools demo test check bench references parity accuracy lock image image-test image-again comparison clean
+.PHONY: help setup tools demo test test-unit check reference bench references parity accuracy lock image image-test image-again comparison clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /	/' | expand -t 12
@@ -34,15 +34,24 @@ tools:  ## Install Orthanc, DCMTK, PostgreSQL, Chromium, plastimatch, openssl, a
 demo: $(READY)  ## Make a CT of a fractured pelvis, segment it, show the result
 	$(BIN)/osteon demo
 
-check: $(READY)  ## Lint, types, import contracts
+check: $(READY)  ## Lint, format, types, import contracts, the reference's pages
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docs/make_reference.py
+
+reference: $(READY)  ## Write docs/reference from the models that read the files
+	$(BIN)/python docs/make_reference.py --write
 
 # The last packager of MONAI Deploy, in a folder of its own: the SDK brings a newer one that does not package
 HOLOSCAN_CLI := build/peers/holoscan
 $(HOLOSCAN_CLI): | $(READY)
 	$(BIN)/python -m pip install --quiet --target $@ holoscan-cli==4.2.0
+
+# One thread each: two processes share the cores
+test-unit: $(READY)  ## The fast tests: no root, no network, no other programs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit
 
 test: $(READY) $(HOLOSCAN_CLI) tools  ## All tests
 	$(BIN)/python -m pytest -q

@@ -23,8 +23,9 @@ from app.node.settings.configuration import NodeSettings
 from app.node.settings.redaction import got, yaml_fault
 from app.platform_conventions import platform_settings
 from operators.errors import UsageError
+from operators.installation import application_folder
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = application_folder()
 # pyproject.toml takes it from here: a packaged folder runs where nothing of it is installed
 SOFTWARE_VERSION = "0.1.0"
 # Of the settings that are being read: pydantic makes the sources itself, and hands them no argument of ours

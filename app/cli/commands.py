@@ -93,6 +93,7 @@ GROUPS = {
 
 for name, (place, text) in {**COMMANDS, **GROUPS}.items():
     app.command(f"app.cli.{place}", name=name, help=text)
+app.register_install_completion_command()
 
 
 def main() -> None:

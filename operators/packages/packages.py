@@ -121,7 +121,7 @@ class Acceptance:
     """Which series a package reads; each limit is one row of the table of selection rules.
 
     `body_parts` are the terms of BodyPartExamined (PS3.16 annex L) that may hold the anatomy: a
-    series that names another region is refused, one that names none is read. The anatomy counts as
+    series that names another region ranks behind the others. The anatomy counts as
     found where the coarse network's mean probability of what it found is `minimum_probability`.
     """
 

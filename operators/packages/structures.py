@@ -14,9 +14,11 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, with_config
 
+from operators.installation import bundled_models
+
 STRUCTURES_FILE = "structures.toml"
 # The list that ships with Osteon; a models folder may add to it with a list of its own
-BUNDLED = Path(__file__).resolve().parents[2] / "models" / STRUCTURES_FILE
+BUNDLED = bundled_models() / STRUCTURES_FILE
 # A table of TOML has the keys that it may have, and values of their types
 STRICT = ConfigDict(strict=True, extra="forbid")
 

@@ -1,0 +1,37 @@
+"""The wheel works outside a checkout: models, app.yaml and the structures lie in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def ran(*command: str | Path, folder: Path) -> str:
+    """What a command prints; the libraries are those of this environment."""
+    libraries = next(path for path in sys.path if path.endswith("site-packages"))
+    environment = {**os.environ, "PYTHONPATH": libraries}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_wheel_brings_its_models_and_its_configuration(tmp_path: Path) -> None:
+    pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation")
+    ran(*pip, "--wheel-dir", tmp_path, ROOT, folder=tmp_path)
+    (wheel,) = tmp_path.glob("osteon-*.whl")
+    ran(sys.executable, "-m", "venv", tmp_path / "venv", folder=tmp_path)
+    installed = tmp_path / "venv" / "bin"
+    install = (installed / "python", "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel)
+    ran(*install, folder=tmp_path)
+    listed = ran(installed / "osteon", "models", "list", folder=tmp_path)
+    assert "ready" in listed
+    code = (
+        "import osteon, operators.packages.structures as s; print(osteon.__file__, len(s.read_structures()))"
+    )
+    place, count = ran(installed / "python", "-c", code, folder=tmp_path).split()
+    assert Path(place).is_relative_to(tmp_path)
+    assert int(count) > 50

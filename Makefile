@@ -51,7 +51,7 @@ $(HOLOSCAN_CLI): | $(READY)
 
 # One thread each: two processes share the cores
 test-unit: $(READY)  ## The fast tests: no root, no network, no other programs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not real_data" tests/unit
 
 test: $(READY) $(HOLOSCAN_CLI) tools  ## All tests
 	$(BIN)/python -m pytest -q

@@ -149,3 +149,21 @@ def test_the_series_that_is_asked_for_is_read(tmp_path: Path, models: Path) -> N
     assert scan.series.series_instance_uid == uid
     with pytest.raises(osteon.UnsuitableError):
         osteon.read(tmp_path / "two", series_instance_uid="1.2.3", models=models)
+
+
+def test_the_example_of_the_readme_runs(
+    tmp_path: Path,
+    study: Path,
+    models: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    del study, models  # they lie where the example looks for them
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    example = readme.partition("```python\n")[2].partition("```")[0]
+    assert "osteon.segment" in example
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "README.md", "exec"), {})
+    assert "ml" in capsys.readouterr().out
+    assert (tmp_path / "segmentation.dcm").is_file()
+    assert (tmp_path / "segmentation.nii.gz").is_file()

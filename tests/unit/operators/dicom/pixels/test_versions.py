@@ -11,12 +11,12 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from operators.dicom.elements.file_meta import file_head
 from operators.dicom.pixels.version_differences import Difference, belonging, difference
 from operators.errors import UnreadableError
+from tests.slow.operators.dicom.read.test_reading_costs import ITEMS, MEGABYTE, OPEN, peak_bytes
 from tests.support import phantoms
 from tests.support.dataset_bytes import UID, ct, deflated
 from tests.support.reading_cases import AFFINE
 from tests.support.wire import CT, EXPLICIT
 from tests.unit.operators.dicom.read.test_reading_causes import with_syntax
-from tests.unit.operators.dicom.read.test_reading_costs import ITEMS, MEGABYTE, OPEN, peak_bytes
 
 SYNTAXES = (
     "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99",

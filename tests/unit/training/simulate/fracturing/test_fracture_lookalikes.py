@@ -12,7 +12,7 @@ from training.simulate.fracturing.foreign import with_cement, with_screw
 from training.simulate.fracturing.lookalikes import (
     LOOKALIKES,
     canal,
-    fissure,
+    fissure_line,
     growth_plate,
     scar,
     with_lookalikes,
@@ -66,7 +66,7 @@ def test_a_growth_plate_crosses_the_bone_dark_between_dense_borders() -> None:
 
 
 def test_a_fissure_darkens_and_does_not_part_the_bone() -> None:
-    made = [drawn(fissure, seed) for seed in SEEDS]
+    made = [drawn(fissure_line, seed) for seed in SEEDS]
     assert sum(hu[INSIDE].min() < MARROW_HU - 60 for hu in made) >= 6
     assert all(pieces_without(hu, MARROW_HU - 30) == 1 for hu in made)
 

@@ -54,7 +54,8 @@ test-unit: $(READY)  ## The fast tests: no root, no network, no other programs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not real_data" tests/unit
 
 test: $(READY) $(HOLOSCAN_CLI) tools  ## All tests
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit
+	$(BIN)/python -m pytest -q tests/service tests/slow --durations=15
 
 # The peer has an environment of its own: its pins are not ours.
 $(PEER)/.ready:

@@ -62,16 +62,16 @@ def measure(data: Path, given: Settings, pairs: int, compressed: bool) -> None:
     settings = given.model_copy(update={"node": NodeSettings(data=data)})
     packages = read_packages(settings.models)
     graph = loaded_graph(settings, packages)
-    ahead = Known(data, packages, LIMIT_BYTES, str)
-    ways = {
+    ahead = Known(data, packages, LIMIT_BYTES, str, lambda _: True)
+    segmenters = {
         "without": Segmenter(settings, packages, graph),
         "with": Segmenter(settings, packages, graph, ahead),
     }
     # The first of all is slower
-    one(ways["without"], FIRST)
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    one(segmenters["without"], FIRST)
+    seconds: dict[str, list[float]] = {name: [] for name in segmenters}
     for _ in range(pairs):
-        for name, segmenter in ways.items():
+        for name, segmenter in segmenters.items():
             began = time.perf_counter()
             for job_id in (FIRST, SECOND):
                 ahead.waiting = SECOND if job_id == FIRST else ""
@@ -90,10 +90,10 @@ def measure(data: Path, given: Settings, pairs: int, compressed: bool) -> None:
 def one(segmenter: Segmenter, job_id: str) -> None:
     """One study through a worker's steps."""
     job = StudyJob(job_id, job_id.partition("-")[0], 1, "2026-01-01T00:00:00", "CT1", 0).as_json()
-    if segmenter.ahead and segmenter.ahead.waiting:
+    if isinstance(segmenter.ahead, Known) and segmenter.ahead.waiting:
         segmenter.ahead.look()
     segmenter.decide(job)
-    done = segmenter.segment(job, 0)
+    done = segmenter.segment(job, [0])
     assert done["state"] == "segmented", done
 
 

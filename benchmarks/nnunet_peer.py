@@ -25,11 +25,11 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 class Clock:
     """Seconds of each stage, and the process's peak memory at its end."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.began = time.monotonic()
-        self.stages = {}
+        self.stages: dict[str, tuple[float, int]] = {}
 
-    def ended(self, stage):
+    def ended(self, stage: str) -> None:
         """The stage since the last one."""
         now = time.monotonic()
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000

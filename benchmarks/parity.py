@@ -15,7 +15,7 @@ import pickle
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import nibabel
@@ -27,12 +27,13 @@ from benchmarks.panel import PANEL
 from operators.geometry.volume import CtVolume, Grid
 from operators.importing.formats import read_published
 from operators.importing.install import NewPackage, install
-from operators.importing.label_tables import ANATOMY, row_of
+from operators.importing.label_tables import row_of
 from operators.importing.published import Wanted
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.plans import NnUNetPackage
+from operators.packages.structures import ANATOMY
 from operators.pipelines.pipeline_table import segment
 from tests.support.made_nnunet import Case, write_v2
 from tests.support.made_nnunet_v1 import write_v1
@@ -169,7 +170,7 @@ def package_of(folder: Path, models: Path) -> NnUNetPackage:
     model = read_published(cascade, Wanted())
     code = {"value": "272673000", "scheme": "SCT", "meaning": "Bone"}
     rows = [
-        row_of(f"class_{value}", value, {"meaning": name, "type": code, "category": ANATOMY})
+        row_of(f"class_{value}", value, {"meaning": name, "type": code, "category": asdict(ANATOMY)})
         for name, value in model.values.items()
     ]
     new = NewPackage(folder.name, folder.name, rows, "LPS")

@@ -59,7 +59,8 @@ def train(network: nn.Module, examples: Sequence[Example], phase: Phase, rng: np
     rate = torch.optim.lr_scheduler.OneCycleLR(adam, phase.rate, total_steps=phase.steps)
     losses = []
     for step in range(1, phase.steps + 1):
-        block, labels = drawn(*examples[rng.integers(len(examples))], phase.sides, rng)
+        hu, truth = examples[int(rng.integers(len(examples)))]
+        block, labels = drawn(hu, truth, phase.sides, rng)
         with torch.autocast("cpu", torch.bfloat16):
             logits = network(block)
         loss = nn.functional.cross_entropy(logits.float(), labels)

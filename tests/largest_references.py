@@ -60,6 +60,7 @@ def main() -> None:
         found[f"v1.{name}"] = kept[0]
     step = remove_all_but_largest_component_from_segmentation
     for name, steps in V2.items():
+        assert isinstance(steps, (list, tuple))
         given = [{"labels_or_regions": each} for each in steps]
         found[f"v2.{name}"] = apply_postprocessing(labels.copy(), [step] * len(steps), given)
     np.savez_compressed(sys.argv[1], **found)

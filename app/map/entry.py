@@ -64,7 +64,7 @@ def enter(arguments: list[str], given: Mapping[str, str]) -> int:
 def run(arguments: list[str], environment: dict[str, str]) -> int:
     """The application, or another command of osteon; only the application has a time limit."""
     if arguments and arguments[0] in COMMANDS:
-        os.execvpe("osteon", ["osteon", *arguments], environment)
+        os.execvpe("osteon", ["osteon", *arguments], environment)  # noqa: S606 (replaces this process)
     manifest = read_manifest(environment["HOLOSCAN_APP_MANIFEST_PATH"])
     command = json.loads(manifest["command"])
     limit = environment.get("HOLOSCAN_TIMEOUT") or environment.get("MONAI_TIMEOUT") or manifest["timeout"]

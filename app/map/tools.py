@@ -91,7 +91,7 @@ def run_words(tool: str, container: Container) -> list[str]:
     # Results belong to whoever runs it; holoscan wants a stack of 32 MB
     user = ("--user", f"{os.getuid()}:{os.getgid()}", "--ulimit", "stack=33554432")
     gpus = ("--gpus", "all") if container.gpus else ()
-    closed = ("--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL")
+    closed = ("--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL")  # noqa: S108 (a path within the container)
     return [tool, "run", *closed, *user, *gpus, *mounts, *variables, container.image, *container.arguments]
 
 

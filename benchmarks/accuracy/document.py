@@ -15,7 +15,6 @@ from benchmarks.accuracy.cases.panel import (
     degradations,
     positions,
 )
-from benchmarks.accuracy.cases.simulated import FRACTURES
 from benchmarks.accuracy.failures import failures
 from benchmarks.accuracy.figures import CONFUSED_SHARE
 from benchmarks.accuracy.pictures import chosen, copy_pictures
@@ -31,6 +30,7 @@ from benchmarks.accuracy.tables import (
     summary_table,
     weights_table,
 )
+from training.phantoms.fracture_cases import FRACTURES
 
 INTRODUCTION = """\
 # Accuracy

@@ -54,7 +54,7 @@ class Killed(BaseException):
 class Inline(Executor):
     """Does at once what it is given, in the thread of the actor."""
 
-    def submit(self, call: Callable[..., Any], /, *values: Any, **named: Any) -> Future[Any]:  # type: ignore[override]
+    def submit(self, call: Callable[..., Any], /, *values: Any, **named: Any) -> Future[Any]:
         """A future that is done."""
         future: Future[Any] = Future()
         try:
@@ -92,7 +92,7 @@ class Actor:
     def __init__(self, run: Callable[[], Any], disk: Disk, root: Path) -> None:
         self.run, self.disk, self.root = run, disk, root
         self.go, self.stopped = threading.Semaphore(0), threading.Semaphore(0)
-        self.decision, self.trace = GO, []  # type: ignore[var-annotated]
+        self.decision, self.trace = GO, []
         self.call: tuple[str, tuple[Any, ...]] = ("", ())
         self.is_done = self.is_killed = False
         self.outcome: Any = None

@@ -211,7 +211,7 @@ OTHER_NETWORKS = (
 )
 OTHERS = tuple(
     Bundle(
-        network["_target_"].lower(),
+        str(network["_target_"]).lower(),
         network,
         [*LOAD, TURN, spaced(1.5, 1.4, 1.8), RANGE],
         window(*[network.get("img_size", 32)] * 3),

@@ -81,7 +81,7 @@ def renumbered(**values: int) -> NDArray[np.uint8]:
 def dcmqi_seg(folder: Path, labels: NDArray[np.uint8], segments: list[dict[str, Any]]) -> Path:
     """What 3D Slicer writes with: a SEG by dcmqi's itkimage2segimage, of segments as its JSON says them."""
     SimpleITK.WriteImage(image(labels), str(folder / "labels.nrrd"))
-    kinds = {"SegmentAlgorithmType": "MANUAL", "recommendedDisplayRGBValue": [1, 200, 3]}
+    kinds: dict[str, Any] = {"SegmentAlgorithmType": "MANUAL", "recommendedDisplayRGBValue": [1, 200, 3]}
     kinds |= {"SegmentedPropertyCategoryCodeSequence": TISSUE, "SegmentedPropertyTypeCodeSequence": TISSUE}
     said = {
         "ContentCreatorName": "Reader1",

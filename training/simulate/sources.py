@@ -158,7 +158,7 @@ class Sources:
         self.cache.mkdir(parents=True, exist_ok=True)
         path = self.cache / (hashlib.sha256(f"{FORMAT} {key}".encode()).hexdigest()[:24] + ".pickle")
         if path.exists():
-            kept: Loaded = pickle.loads(path.read_bytes())
+            kept: Loaded = pickle.loads(path.read_bytes())  # noqa: S301 (files of its own making alone)
             self.tell(PREPARE, None, f"{kind_of(key)} from the cache")
             return kept
         self.tell(PREPARE, None, kind_of(key))

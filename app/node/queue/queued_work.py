@@ -33,12 +33,12 @@ class QueuedWork:
         schema, driver = ("", url.drivername) if is_sqlite else ("dbos.", "postgresql+psycopg")
         self.engine = sa.create_engine(url.set(drivername=driver), pool_size=1, pool_pre_ping=True)
         self.values = {"names": list(workflows), "version": version, "application": APPLICATION}
-        self.look = self._text(f"SELECT 1 FROM {schema}workflow_status WHERE {OTHERS} LIMIT 1")
+        self.look = self._text(f"SELECT 1 FROM {schema}workflow_status WHERE {OTHERS} LIMIT 1")  # noqa: S608 (only constants are put in)
         self.take = self._text(
-            f"UPDATE {schema}workflow_status SET application_version = :version WHERE {OTHERS} "
+            f"UPDATE {schema}workflow_status SET application_version = :version WHERE {OTHERS} "  # noqa: S608 (only constants are put in)
             "RETURNING workflow_uuid"
         )
-        self.forget = sa.text(f"DELETE FROM {schema}operation_outputs WHERE workflow_uuid = :workflow")
+        self.forget = sa.text(f"DELETE FROM {schema}operation_outputs WHERE workflow_uuid = :workflow")  # noqa: S608 (only constants are put in)
 
     def _text(self, statement: str) -> sa.TextClause:
         return sa.text(statement).bindparams(sa.bindparam("names", expanding=True))

@@ -128,7 +128,7 @@ class NodeSettings(Frozen):
     """Everything about receiving, working off and delivering."""
 
     ae_title: str = Field("OSTEON", description="This node's AE title")
-    host: str = Field("0.0.0.0", description="Address to listen on")
+    host: str = Field("0.0.0.0", description="Address to listen on")  # noqa: S104 (stated in the settings and documents)
     port: int = Field(11112, ge=0, le=65535, description="DICOM port")
     http_host: str = Field("127.0.0.1", description="Address of health, metrics and STOW-RS")
     http_port: int = Field(9112, ge=0, le=65535, description="Port of health, metrics and STOW-RS")

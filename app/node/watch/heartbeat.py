@@ -48,6 +48,7 @@ class StopSignal:
         self.again, self.came, self.wakes = again, False, SimpleQueue[None]()
 
     def __call__(self, *_: object) -> None:
+        """Takes the signal; the second one calls `again`."""
         if self.came:
             self.again()
         self.came = True

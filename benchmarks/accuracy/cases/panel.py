@@ -13,9 +13,10 @@ from benchmarks.accuracy.cases.metal import with_metal
 from benchmarks.accuracy.cases.negatives import negatives
 from benchmarks.accuracy.cases.patients import PATIENTS, patient_scan
 from benchmarks.accuracy.cases.scan import Scan
-from benchmarks.accuracy.cases.simulated import FRACTURES, simulated_scan
+from benchmarks.accuracy.cases.simulated import simulated_scan
 from benchmarks.accuracy.cases.turns import mirrored, stored, turned
 from operators.packages.packages import Label
+from training.phantoms.fracture_cases import FRACTURES
 
 SHIPPED = "shipped"
 Build = Callable[[], Scan]

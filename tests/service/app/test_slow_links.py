@@ -25,7 +25,7 @@ from app.node.peers.destination import Outgoing
 from app.node.send import dicomweb_destination as stow_destination
 from app.node.settings.configuration import NodeSettings, Peer, TlsFiles
 from app.node.settings.tls import server_context
-from app.node.storage.inbox import content_hash
+from app.node.storage.pending_file import content_hash
 from operators.errors import TransientError
 from tests.service.app.node.receive.test_stow import served
 from tests.service.app.node.send.test_ill_web_servers import END, OK, take_request, web

@@ -12,7 +12,11 @@ import torch
 from operators.errors import ModelError
 from operators.networks.architectures.architecture_table import build
 from operators.networks.weights import fill, load_weights
-from operators.package_files.package_reader import PACKAGE_FILE, read_package
+from operators.package_files.package_reader import (
+    PACKAGE_FILE,
+    read_coarse_to_fine_package,
+    read_package,
+)
 from tests.support.training_cases import ROOT, tiny_run, write_models
 from training.export import export, set_table, set_value
 from training.loop.trainer import train
@@ -32,7 +36,7 @@ def test_an_export_is_accepted_by_the_package_and_changes_one_line_of_it(tmp_pat
     after = file.read_bytes().splitlines()
     changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
     assert changed == [(b'sha256 = ""', f'sha256 = "{sha256}"'.encode())]
-    spec = read_package(file).coarse
+    spec = read_coarse_to_fine_package(file).coarse
     assert spec.sha256 == sha256
     network = build(spec.architecture, **spec.arguments)
     fill(network, load_weights(spec.weights, spec.sha256).tensors)
@@ -45,7 +49,7 @@ def test_a_second_export_replaces_the_first(tmp_path: Path) -> None:
     models = write_models(tmp_path / "models")
     for steps in (1, 2):
         export(train(tiny_run(tmp_path, steps=steps)), models / "box", "coarse")
-        spec = read_package(models / "box" / PACKAGE_FILE).coarse
+        spec = read_coarse_to_fine_package(models / "box" / PACKAGE_FILE).coarse
         assert load_weights(spec.weights, spec.sha256).tensors
 
 
@@ -73,7 +77,7 @@ def test_a_package_follows_a_network_that_was_trained_larger(tmp_path: Path) -> 
     models = write_models(tmp_path / "models")
     run = tiny_run(tmp_path, "fracture", steps=1)
     export(train(replace(run, network=run.network.on("cuda"))), models / "box", "fracture")
-    spec = read_package(models / "box" / PACKAGE_FILE).fracture
+    spec = read_coarse_to_fine_package(models / "box" / PACKAGE_FILE).fracture
     assert spec.arguments["filters"] == [4, 8, 16]
     fill(build(spec.architecture, **spec.arguments), load_weights(spec.weights, spec.sha256).tensors)
 

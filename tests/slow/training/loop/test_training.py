@@ -17,7 +17,10 @@ import torch
 from app.cli.train import TrainOptions, train_command
 from operators.errors import ModelError, UsageError
 from operators.networks.weights import load_weights
-from operators.package_files.package_reader import PACKAGE_FILE, read_package
+from operators.package_files.package_reader import (
+    PACKAGE_FILE,
+    read_coarse_to_fine_package,
+)
 from tests.support.training_cases import ROOT, recipe, tiny_run, write_data, write_models
 from training.loop.trainer import absent_classes, set_learning_rate, train
 from training.simulate.patches import Patches
@@ -140,7 +143,7 @@ def options(tmp_path: Path, **changes: object) -> TrainOptions:
 
 def test_the_train_command_trains_and_installs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train_command("box", options(tmp_path)) == 0
-    spec = read_package(tmp_path / "models" / "box" / PACKAGE_FILE).coarse
+    spec = read_coarse_to_fine_package(tmp_path / "models" / "box" / PACKAGE_FILE).coarse
     assert load_weights(spec.weights, spec.sha256).tensors
     assert spec.sha256 in capsys.readouterr().out
 

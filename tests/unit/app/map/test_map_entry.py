@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from app import platform_layout
 from app.map import entry
 from app.map.supervision import EXIT_TIMED_OUT, run_supervised
 from app.settings import ROOT
@@ -112,9 +113,9 @@ def test_extract_copies_what_has_a_folder_else_all(
 ) -> None:
     old = tmp_path / "old.json"
     old.write_text("{}")
-    monkeypatch.setattr(entry.layout, "APP_MANIFEST_0", old)
-    monkeypatch.setattr(entry.layout, "PKG_MANIFEST_0", old)
-    monkeypatch.setattr(entry.layout, "EXTRACTED", {old: "config/monai/app.json"})
+    monkeypatch.setattr(platform_layout, "APP_MANIFEST_0", old)
+    monkeypatch.setattr(platform_layout, "PKG_MANIFEST_0", old)
+    monkeypatch.setattr(platform_layout, "EXTRACTED", {old: "config/monai/app.json"})
     some, everything = tmp_path / "some", tmp_path / "everything"
     (some / "models").mkdir(parents=True)
     everything.mkdir()

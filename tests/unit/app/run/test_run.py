@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -91,7 +92,7 @@ def test_a_segmented_series_has_its_record_result_and_stages(tmp_path: Path) -> 
     assert record.segmentation is MADE
     assert [stage.name for stage in record.stages] == ["anatomy", "page"]
     assert written(tmp_path)["exit_code"] == 0
-    assert [stage["name"] for stage in written(tmp_path)["stages"]] == ["scan"]
+    assert [stage["name"] for stage in cast(list[dict[str, str]], written(tmp_path)["stages"])] == ["scan"]
     assert "segmentation.dcm" in shown(outcome)
 
 

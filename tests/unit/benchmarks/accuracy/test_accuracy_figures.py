@@ -12,7 +12,7 @@ from PIL import Image
 from benchmarks.accuracy import cards, figures, pictures
 from benchmarks.accuracy.document import write_document
 from benchmarks.accuracy.failures import failures
-from benchmarks.accuracy.rows import Row, Rows, read_rows
+from benchmarks.accuracy.rows import Row, Rows, picture_name, read_rows
 from benchmarks.accuracy.summary import summary
 from benchmarks.accuracy.tables import case_table, degradation_table, negative_table, summary_table
 
@@ -199,7 +199,7 @@ def test_the_worst_scans_are_shown_first(rows: Rows) -> None:
 def test_pictures_are_small_and_those_of_no_row_are_removed(rows: Rows, tmp_path: Path) -> None:
 
     patient = rows.kept["patients", "003", "shipped"]
-    name = pictures.picture_name(("patients", "003", "shipped"))
+    name = picture_name(("patients", "003", "shipped"))
     source, folder = tmp_path / "drawn", tmp_path / "shown"
     source.mkdir()
     folder.mkdir()

@@ -210,7 +210,10 @@ def test_no_figure_hangs_on_the_numbers_of_fragments_or_the_direction_of_axes(
         np.flip(np.array([0, *n], dtype=np.uint8)[a], axes)
         for n, a in ((numbers, prediction), (true_numbers, truth))
     ]
-    before, after = evaluate(prediction, truth, steps_mm, BONES), evaluate(*renamed, steps_mm, BONES)
+    before, after = (
+        evaluate(prediction, truth, steps_mm, BONES),
+        evaluate(renamed[0], renamed[1], steps_mm, BONES),
+    )
     assert comparable(after) == pytest.approx(comparable(before))
 
 

@@ -12,7 +12,7 @@ import torch
 
 from operators.errors import ModelError
 from operators.importing.formats import read_published
-from operators.importing.published import Wanted
+from operators.importing.published import PublishedModel, Wanted
 from operators.package_files.package_reader import read_package
 from tests.support.made_nnunet import CASES, Case, write_v2
 from tests.support.made_nnunet_v1 import V1_CASES, write_v1
@@ -73,6 +73,7 @@ def test_the_stage_before_may_lie_where_one_says(
 def test_version_1_is_found_by_its_task_and_plans(tmp_path: Path) -> None:
     folder = write_v1(CASCADE_V1, tmp_path)
     model = read_published(folder, Wanted())
+    assert isinstance(model, PublishedModel)
     assert model.previous is not None
     assert (model.previous.origin.configuration, model.previous.guide) == ("3d_lowres", ())
     assert model.guide == ("class_1", "class_2")

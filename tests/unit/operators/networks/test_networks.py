@@ -14,7 +14,7 @@ from operators.errors import ModelError, UsageError
 from operators.networks.architectures.architecture_table import build
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device, load_network
-from operators.package_files.package_reader import read_package
+from operators.package_files.package_reader import read_coarse_to_fine_package, read_package
 from operators.packages.packages import NetworkSpec
 from tests.support.made_packages import FILTERS, random_weights, saved, write_package
 
@@ -24,7 +24,7 @@ OPENVINO = Device("openvino", threads=1, precision="f32")
 
 @pytest.fixture
 def spec(tmp_path: Path) -> NetworkSpec:
-    return read_package(write_package(tmp_path / "bones")).fracture
+    return read_coarse_to_fine_package(write_package(tmp_path / "bones")).fracture
 
 
 def replaced(spec: NetworkSpec, content: bytes) -> NetworkSpec:

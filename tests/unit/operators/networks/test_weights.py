@@ -17,7 +17,7 @@ from safetensors.torch import save
 from operators.errors import ModelError
 from operators.networks.runtimes import Device, Runtime, load_network
 from operators.networks.weights import load_weights
-from operators.package_files.package_reader import read_package
+from operators.package_files.package_reader import read_coarse_to_fine_package
 from operators.packages.packages import NetworkSpec
 from tests.support.made_packages import write_package
 from tests.support.small_disk import fill, small_disk
@@ -34,7 +34,7 @@ LARGE_MB = 64
 
 @pytest.fixture
 def spec(tmp_path: Path) -> NetworkSpec:
-    return read_package(write_package(tmp_path / "bones")).fracture
+    return read_coarse_to_fine_package(write_package(tmp_path / "bones")).fracture
 
 
 def written(path: Path, content: bytes) -> tuple[Path, str]:

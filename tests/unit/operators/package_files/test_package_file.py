@@ -31,7 +31,7 @@ def test_the_shipped_packages_are_read() -> None:
 
 
 def test_the_weights_lie_in_the_packages_folder(tmp_path: Path) -> None:
-    package = read_package(written(tmp_path / "bones", package_text()))
+    package = read_coarse_to_fine_package(written(tmp_path / "bones", package_text()))
     assert package.fine.weights == tmp_path / "bones" / "fine.safetensors"
     assert package.fine.spacing_mm == (2.0, 2.0, 2.0)
     assert package.fine.dimensions == 3

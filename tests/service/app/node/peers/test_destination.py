@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, _config, evt
 from pynetdicom.events import Event
 
@@ -57,7 +58,7 @@ def storescp(folder: Path, *options: str) -> Iterator[Peer]:
 def answering(status: int, sop_class_uid: str = CT) -> Iterator[tuple[Peer, list[str]]]:
     """A server that takes one class and answers every C-STORE with one status."""
     entity, got = AE("PACS"), list[str]()
-    entity.add_supported_context(sop_class_uid, phantoms.ExplicitVRLittleEndian)
+    entity.add_supported_context(sop_class_uid, ExplicitVRLittleEndian)
 
     def answer(event: Event) -> int:
         got.append(event.request.AffectedSOPInstanceUID)

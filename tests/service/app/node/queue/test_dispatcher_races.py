@@ -55,7 +55,7 @@ def test_a_study_that_goes_between_look_and_queue_holds_up_no_other(
             shutil.rmtree(gone, ignore_errors=True)
         link(source, target)
 
-    monkeypatch.setattr(job_module.os, "link", vanishing)
+    monkeypatch.setattr(os, "link", vanishing)
     assert node.dispatcher.tick(30) == 2
     assert sorted(job.study_instance_uid[-1] for job in jobs(node)) == ["1", "3"]
     assert not (node.settings.data / "jobs" / f"{gone.name}").exists()
@@ -78,7 +78,7 @@ def test_a_study_that_cannot_be_linked_holds_up_no_other_and_is_tried_again(
             raise OSError(28, "No space left on device")
         link(source, target)
 
-    monkeypatch.setattr(job_module.os, "link", full)
+    monkeypatch.setattr(os, "link", full)
     assert [node.dispatcher.tick(now_s) for now_s in (30, 31)] == [1, 0]
     monkeypatch.undo()
     assert node.dispatcher.tick(32) == 1
@@ -165,7 +165,7 @@ def test_a_late_image_that_is_made_a_job_within_a_removal_keeps_its_folder(
     sent(node, keep=range(3))
     assert node.dispatcher.tick(0) == 1
     cancel(node.client, jobs(node)[0].job_id)
-    folders, looking = removal_module.folders_of_study, list[threading.Thread]()
+    folders, looking = job_module.folders_of_study, list[threading.Thread]()
 
     def overtaken(data: Path, study: str) -> tuple[str, ...]:
         sent(node, keep=[3])

@@ -171,7 +171,7 @@ def test_a_notice_is_queued_before_what_it_tells_of(tmp_path: Path) -> None:
 
     def noted(client: DBOSClient, options: dict[str, str], *values: object) -> object:
         names.append(options["workflow_name"])
-        return enqueue(client, options, *values)  # type: ignore[arg-type]
+        return enqueue(client, options, *values)
 
     with patch.object(DBOSClient, "enqueue", noted):
         assert quiet(node, 100) == 1

@@ -9,6 +9,7 @@ import pytest
 from app.node.queue.job import StudyJob, job_folder
 from app.node.segment.segmenting import Segmenter
 from app.node.settings.configuration import Peer
+from app.run.results import ALWAYS
 from app.run.series_job import Job
 from app.settings import Settings
 from operators.errors import UnsuitableError
@@ -26,14 +27,12 @@ HU = phantoms.position_volume((96, 96, 32), AFFINE)
 @pytest.mark.parametrize(
     ("results", "wanted"),
     [
-        (("seg", "sr"), ((), False)),
-        (("seg", "turntable"), ((), True)),
-        (("seg", "labelmap", "rtstruct"), (("labelmap", "rtstruct"), False)),
+        (("seg", "sr"), ()),
+        (("seg", "turntable"), ("turntable",)),
+        (("seg", "labelmap", "rtstruct"), ("labelmap", "rtstruct")),
     ],
 )
-def test_only_what_is_sent_is_made(
-    tmp_path: Path, results: tuple[str, ...], wanted: tuple[tuple[str, ...], bool]
-) -> None:
+def test_only_what_is_sent_is_made(tmp_path: Path, results: tuple[str, ...], wanted: tuple[str, ...]) -> None:
     peer = Peer.model_validate(
         {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": 104, "receives": True}
         | {"results": results}
@@ -51,4 +50,5 @@ def test_only_what_is_sent_is_made(
     segmenter = Segmenter(settings, (package,), graph)
     assert segmenter.decide(job.as_json())["selected"] == 1
     segmenter.segment(job.as_json(), [0])
-    assert [(work.fallbacks, work.turntable) for work in asked] == [wanted]
+    (work,) = asked
+    assert tuple(kind for kind in work.kinds if kind not in ALWAYS) == wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydicom.dataset import Dataset
@@ -95,5 +96,5 @@ def test_no_form_of_a_result_counts_as_an_image() -> None:
         "labelmap": LABEL_MAP,
         "rtstruct": RTStructureSetStorage,
     }
-    assert set(forms) == set(Result.__args__)
+    assert set(forms) == set(get_args(Result))
     assert not [form for form, sop_class in forms.items() if is_segmentable(sop_class)]

@@ -12,7 +12,8 @@ import pytest
 
 from app.node.queue.decisions import rows
 from app.node.queue.jobs import cancel, list_jobs, settle
-from app.node.storage.inbox import InboxOutcome, content_hash
+from app.node.storage.inbox import InboxOutcome
+from app.node.storage.pending_file import content_hash
 from app.node.studies.retention import sweep
 from operators.dicom.elements.file_meta import with_standard_head
 from operators.errors import UsageError

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+import operators.dicom.fallback_encodings
 import operators.measurer
-import operators.writers.fallback_writer
 import operators.writers.picture_writer
 import operators.writers.preview_writer
 import operators.writers.report_writer
@@ -89,7 +89,7 @@ def test_nothing_is_missing_where_nothing_fails(source: Path, settings: Settings
     assert (code, row["missing"]) == (0, [])
 
 
-def case_name(value: object) -> str:
+def case_name(value: Any) -> str:
     """The same in every process: the order of a set is not."""
     if isinstance(value, set):
         return " ".join(sorted(value))
@@ -123,7 +123,7 @@ def test_a_form_of_the_segmentation_that_fails_holds_back_none(
     source: Path, settings: Settings, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = OutputError("expected at most 4 GB of frames, got more", code="too_large")
-    monkeypatch.setitem(operators.writers.fallback_writer.FALLBACK_ENCODINGS, "rtstruct", fail(error))
+    monkeypatch.setitem(operators.dicom.fallback_encodings.FALLBACK_ENCODINGS, "rtstruct", fail(error))
     _, row, _ = run(source, settings, graph)
     assert [(each["kind"], each["code"]) for each in row["missing"]] == [("rtstruct", "too_large")]
     assert row["measurements"]

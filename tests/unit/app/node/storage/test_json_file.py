@@ -35,7 +35,7 @@ def test_what_is_no_object_counts_as_empty_and_what_is_no_json_is_an_error(tmp_p
 def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path, make: object) -> None:
     (tmp_path / "data").write_text("a file")
     with pytest.raises((OutputError, UnwritableError), match=r"be written.*(File exists|Not a directory)"):
-        make(tmp_path / "data", "a data folder")  # type: ignore[operator]
+        make(tmp_path / "data", "a data folder")
 
 
 def test_the_purpose_and_the_place_of_a_folder_are_said(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
+import operators.dicom.pixels.decoding
 import operators.dicom.pixels.volume_reader
 from operators.dicom.headers.series import Series
 from operators.dicom.pixels.volume_reader import read_volume
@@ -203,7 +204,7 @@ def test_a_series_without_faults_is_read_once(tmp_path: Path, monkeypatch: pytes
         decoded.append(path)
         return decode(path, *others)
 
-    decode = operators.dicom.pixels.volume_reader.decode
+    decode = operators.dicom.pixels.decoding.decode
     monkeypatch.setattr(operators.dicom.pixels.volume_reader, "decode", counted)
     volume = read_volume(written(tmp_path, lambda *_: None))
     assert volume.notes == ()

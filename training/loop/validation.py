@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import nn
 
-from operators.networks.windows.sliding_window import Window, pad_to_patch, tile, tile_starts
+from operators.networks.windows.layout import pad_to_patch
+from operators.networks.windows.sliding_window import Window, tile, tile_starts
 from operators.pipelines.coarse_to_fine import BAND_MM
 from training.progress import PREPARE, Tell, silent
 from training.recipe import (

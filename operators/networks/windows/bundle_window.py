@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, product
-from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from operators.networks.windows.layout import compute_fixed_steps, compute_importance_map, pad_to_patch
 from operators.packages.monai_bundle import SlidingWindow
 from operators.packages.packages import NetworkSpec
 
 Array = NDArray[np.float32]
 Run = Callable[[Array], Array]
 Progress = Callable[[float], None]
-# Weights below it are raised to it (monai.data.utils.compute_importance_map)
-LEAST_WEIGHT = 1e-3
 
 
 def slabs(
@@ -27,12 +26,15 @@ def slabs(
     No more is held than one row of tiles reaches over.
     """
     patch = spec.patch
-    before, padded = padded_to(image, patch, tiling)
+    how: dict[str, Any] = (
+        {"mode": "edge"} if tiling.padding == "replicate" else {"constant_values": tiling.fill}
+    )
+    padded, before = pad_to_patch(image, patch, **how)
     starts = [
-        starts_along(n, side, share)
+        compute_fixed_steps(n, side, share)
         for n, side, share in zip(padded.shape, patch, tiling.overlap, strict=True)
     ]
-    weights = weights_of(patch, tiling)
+    weights = compute_importance_map(patch, None if tiling.weights == "constant" else tiling.sigma)
     tiles = list(product(*starts))
     total = np.zeros((len(spec.classes), patch[0], *padded.shape[1:]), np.float32)
     weight = np.zeros(total.shape[1:], np.float32)
@@ -71,34 +73,3 @@ def inside(
             slice(low - before[0], high - before[0]),
             slab[(slice(None), slice(low - first, high - first), *sides)],
         )
-
-
-def padded_to(image: Array, patch: tuple[int, ...], tiling: SlidingWindow) -> tuple[list[int], Array]:
-    """How many voxels stand before the image along each axis, and the image with them; a patch at least."""
-    missing = [max(side - n, 0) for side, n in zip(patch, image.shape, strict=True)]
-    before = [m // 2 for m in missing]
-    if not any(missing):
-        return before, image
-    widths = [(b, m - b) for b, m in zip(before, missing, strict=True)]
-    if tiling.padding == "replicate":
-        return before, np.pad(image, widths, mode="edge")
-    return before, np.pad(image, widths, constant_values=tiling.fill)
-
-
-def starts_along(count: int, side: int, overlap: float) -> list[int]:
-    """Where tiles begin along an axis: a fixed step apart, the last moved back to the end."""
-    step = side if side == count else max(int(side * (1 - overlap)), 1)
-    steps = ceil((count - side) / step)
-    return [min(number * step, count - side) for number in range(steps + 1)]
-
-
-def weights_of(patch: tuple[int, ...], tiling: SlidingWindow) -> Array:
-    """How much each voxel of a tile counts."""
-    weights = np.ones((), np.float32)
-    if tiling.weights == "constant":
-        return np.ones(patch, np.float32)
-    for side, sigma in zip(patch, tiling.sigma, strict=True):
-        away = np.arange(side, dtype=np.float32) - np.float32((side - 1) / 2)
-        along = np.exp(away**2 / np.float32(-2 * (side * sigma) ** 2), dtype=np.float32)
-        weights = np.multiply.outer(weights, along)
-    return np.maximum(weights, np.float32(max(weights.min(), LEAST_WEIGHT)))

@@ -13,12 +13,11 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from operators.networks.runtimes import Runtime
 from operators.networks.windows.averages import AVERAGES
-from operators.networks.windows.sliding_window import pad_to_patch
-from operators.networks.windows.tilings import TileLayout, tile_at, whole
+from operators.networks.windows.layout import compute_gaussian, pad_to_patch, tile_slices
+from operators.networks.windows.tilings import TileLayout, whole
 from operators.nnunet.channels import Channels
 from operators.packages.plans import Stage
 
@@ -70,7 +69,7 @@ def rows_of(
     for row, until in pairwise((*tiling.rows, shape[0])):
         for number, run in enumerate(runs):
             for corner in tiling.layer(row):
-                found = mirrored(run, padded.tile(tile_at(corner, tiling.patch)), stage, tiling)
+                found = mirrored(run, padded.tile(tile_slices(corner, tiling.patch)), stage, tiling)
                 sums[number % len(sums)].add((0, *corner[1:]), found)
                 done += 1
                 progress(done / count)
@@ -93,13 +92,13 @@ class Sums:
         self.stage, self.patch = stage, tiling.patch
         self.total = torch.zeros((len(stage.spec.classes), tiling.patch[0], *shape[1:]), dtype=kind)
         self.weight = torch.zeros((tiling.patch[0], *shape[1:]), dtype=kind)
-        self.gauss = gaussian(tiling.patch, average.top / share, tiling.least, kind)
+        self.gauss = compute_gaussian(tiling.patch, average.top / share, tiling.least, kind)
         if len(tiling.corners) == 1 and not average.lone:
             self.gauss.fill_(1)
 
     def add(self, corner: Sequence[int], found: Array) -> None:
         """One tile's answer (classes, ...)."""
-        where = tile_at(corner, self.patch)
+        where = tile_slices(corner, self.patch)
         total, weight = self.total[(slice(None), *where)], self.weight[where]
         answers = torch.from_numpy(found).reshape(-1, *self.patch)
         for rows in chunks(0, self.patch[0], CACHED):
@@ -169,19 +168,3 @@ def mirrored(run: Run, tile: Array, stage: Stage, tiling: TileLayout) -> Array:
         total += np.flip(answer, flipped)
     total /= len(sets) + 1
     return total
-
-
-def gaussian(patch: tuple[int, ...], top: float, least: float, kind: torch.dtype) -> torch.Tensor:
-    """Weights of a tile: a point smeared by an eighth of each side, `top` at most, nowhere 0.
-
-    In single precision, rounded to `kind`: what is added to sums of that kind.
-    """
-    smeared = np.ones(())
-    for side in patch:
-        # A side of one is not smeared
-        point = np.eye(1, side, side // 2)[0]
-        along = ndimage.gaussian_filter1d(point, side / 8, mode="constant") if side > 1 else point
-        smeared = np.multiply.outer(smeared, along)
-    weights = torch.from_numpy(np.maximum(smeared / (smeared.max() / top), least * top)).to(kind)
-    weights[weights == 0] = weights[weights > 0].min()
-    return weights.float()

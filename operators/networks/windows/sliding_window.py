@@ -11,6 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.intensities.normalisation import normalise
+from operators.networks.windows.layout import (
+    compute_centred_gaussian,
+    compute_steps_for_sliding_window,
+    pad_to_patch,
+    tile_slices,
+)
 from operators.packages.packages import NetworkSpec
 
 Array = NDArray[np.float32]
@@ -48,7 +54,7 @@ def predict(
     kept = [spec.classes.index(name) for name in keep or spec.classes]
     total = np.zeros((len(kept), *padded.shape), np.float32)
     weight = np.zeros(padded.shape, np.float32)
-    gauss = gaussian(spec.patch)
+    gauss = compute_centred_gaussian(spec.patch)
     weighted = np.empty_like(gauss)
     starts = list(tile_starts(padded.shape, spec.patch, window))
     if needed is not None:
@@ -74,41 +80,18 @@ def inputs(image: Array, guides: list[NDArray[np.uint8]], start: Start) -> Array
     return whole
 
 
-def pad_to_patch(array: NDArray[Scalar], patch: tuple[int, ...]) -> tuple[NDArray[Scalar], tuple[int, ...]]:
-    """Zeros around an array that is smaller than a patch, and how many stand before it."""
-    missing = [max(p - n, 0) for n, p in zip(array.shape, patch, strict=True)]
-    before = tuple(m // 2 for m in missing)
-    if not any(missing):
-        return array, before
-    return np.pad(array, [(b, m - b) for b, m in zip(before, missing, strict=True)]), before
-
-
 def tile_starts(shape: tuple[int, ...], patch: tuple[int, ...], window: Window) -> Iterator[Start]:
     """Corners of as few evenly spread tiles as keep the overlap."""
-    axes = []
-    for n, p in zip(shape, patch, strict=True):
-        steps = int(np.ceil((n - p) / (p * (1 - window.overlap)))) if n > p else 0
-        axes.append([round(i * (n - p) / steps) if steps else 0 for i in range(steps + 1)])
-    yield from product(axes[0], axes[1], axes[2])
-
-
-def tile_slices(start: Start, patch: tuple[int, ...]) -> tuple[slice, ...]:
-    """The voxels of the tile that starts at `start`."""
-    return tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
+    i, j, k = (
+        compute_steps_for_sliding_window(n, p, p * (1 - window.overlap))
+        for n, p in zip(shape, patch, strict=True)
+    )
+    yield from product(i, j, k)
 
 
 def tile(array: NDArray[Scalar], start: Start, patch: tuple[int, ...]) -> NDArray[Scalar]:
     """The part of `array` in a tile, a view."""
     return array[tile_slices(start, patch)]
-
-
-def gaussian(patch: tuple[int, ...]) -> Array:
-    """Weights that fall to the tile's edge; sigma an eighth of the tile, as nnU-Net has it."""
-    weight = np.ones((), np.float32)
-    for n in patch:
-        along = np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / (n / 8)) ** 2)
-        weight = np.multiply.outer(weight, along.astype(np.float32))
-    return np.maximum(weight, np.float32(1e-3))
 
 
 def softmax(logits: Array) -> Array:

@@ -10,20 +10,24 @@ from math import ceil, prod
 import numpy as np
 from numpy.typing import NDArray
 
+from operators.geometry.volume import Box
 from operators.intensities.normalisation import normalise
 from operators.networks.architectures.nnunet_architectures import strides_of
+from operators.networks.windows.layout import (
+    LEAST_WEIGHT,
+    Slices,
+    compute_steps_for_sliding_window,
+    tile_slices,
+)
 from operators.nnunet.channels import Channels
 from operators.packages.packages import NetworkSpec
 from operators.packages.plans import Stage
 
 Array = NDArray[np.float32]
 Corner = tuple[int, ...]
-Slices = tuple[slice, ...]
 
 # Share of a tile that it has in common with its neighbour in the fast mode: twice the sigma of its weights
 OVERLAP = 0.25
-# As Osteon's own chain has it
-LEAST_WEIGHT = 1e-3
 # A side may be half or twice of what the network was trained with: norms are of what is in the tile
 LEAST, MOST = 0.5, 2.0
 # Air and what is in it ends below, lungs and fat begin above
@@ -64,7 +68,10 @@ class TileLayout:
 def exact_tiling(channels: Channels, stage: Stage) -> TileLayout:
     """nnU-Net's: of the trained size, evenly spread, at most `step` of a patch apart."""
     shape, patch, recipe = channels.image.shape, patch_of(stage.spec), stage.recipe
-    starts = [spread(n, side, side * recipe.step) for n, side in zip(shape, patch, strict=True)]
+    starts = [
+        compute_steps_for_sliding_window(n, side, side * recipe.step)
+        for n, side in zip(shape, patch, strict=True)
+    ]
     corners = tuple(product(*starts))
     overlap, mirrored = 1 - recipe.step, recipe.mirror_axes
     return TileLayout("exact", patch, whole(shape), tuple(starts[0]), corners, overlap, 0.0, mirrored, False)
@@ -73,11 +80,15 @@ def exact_tiling(channels: Channels, stage: Stage) -> TileLayout:
 def fast_tiling(channels: Channels, stage: Stage) -> TileLayout:
     """Returns the tiling with the fewest voxels where the body is; not mirrored."""
     body = body_of(channels.image, stage.spec)
-    box = box_of(body)
+    around = Box.around(body)
+    box = whole(body.shape) if around is None else around.slices
     inside = body[box]
     patch = fast_patch(inside.shape, stage.spec)
-    starts = [spread(n, side, side * (1 - OVERLAP)) for n, side in zip(inside.shape, patch, strict=True)]
-    corners = tuple(corner for corner in product(*starts) if inside[tile_at(corner, patch)].any())
+    starts = [
+        compute_steps_for_sliding_window(n, side, side * (1 - OVERLAP))
+        for n, side in zip(inside.shape, patch, strict=True)
+    ]
+    corners = tuple(corner for corner in product(*starts) if inside[tile_slices(corner, patch)].any())
     return TileLayout("fast", patch, box, tuple(starts[0]), corners, OVERLAP, LEAST_WEIGHT, (), True)
 
 
@@ -94,21 +105,6 @@ def whole(shape: Sequence[int]) -> Slices:
     return tuple(slice(0, n) for n in shape)
 
 
-def spread(n: int, side: int, step: float) -> list[int]:
-    """Starts of evenly spread tiles, at most `step` apart; one for what is smaller than a tile.
-
-    No two are the same: slices, whose tiles are one voxel thick, have one start each.
-    """
-    count = max(ceil((n - side) / max(step, 1)), 0) + 1
-    apart = (n - side) / (count - 1) if count > 1 else 0
-    return [round(apart * number) for number in range(count)]
-
-
-def tile_at(corner: Sequence[int], patch: Sequence[int]) -> Slices:
-    """The voxels of a tile."""
-    return tuple(slice(start, start + side) for start, side in zip(corner, patch, strict=True))
-
-
 def body_of(image: Array, spec: NetworkSpec) -> NDArray[np.bool_]:
     """Where there is more than air; everywhere where intensities do not tell."""
     low = spec.window_hu[0]
@@ -117,13 +113,6 @@ def body_of(image: Array, spec: NetworkSpec) -> NDArray[np.bool_]:
     bound = normalise(np.array([max(BODY_HU, low)], np.float32), spec)[0]
     body: NDArray[np.bool_] = image > bound
     return body if body.any() else np.ones(image.shape, np.bool_)
-
-
-def box_of(body: NDArray[np.bool_]) -> Slices:
-    """The least box that holds all of it."""
-    axes = range(body.ndim)
-    lines = [np.flatnonzero(body.any(axis=tuple(o for o in axes if o != axis))) for axis in axes]
-    return tuple(slice(int(line[0]), int(line[-1]) + 1) for line in lines)
 
 
 def fast_patch(shape: Sequence[int], spec: NetworkSpec) -> tuple[int, ...]:
@@ -156,4 +145,6 @@ def candidates(n: int, side: int, stride: int) -> Iterator[int]:
 def voxels_run(shape: Sequence[int], tile: Sequence[int]) -> int:
     """Returns the voxels that a tile costs over an image."""
     rows = zip(shape, tile, strict=True)
-    return prod(tile) * prod(len(spread(n, side, side * (1 - OVERLAP))) for n, side in rows)
+    return prod(tile) * prod(
+        len(compute_steps_for_sliding_window(n, side, side * (1 - OVERLAP))) for n, side in rows
+    )

@@ -11,8 +11,9 @@ import torch
 from scipy import ndimage
 
 from operators.networks.windows.averages import AVERAGES
-from operators.networks.windows.nnunet_window import Sums, gaussian
-from operators.networks.windows.tilings import TileLayout, tile_at, whole
+from operators.networks.windows.layout import compute_gaussian, tile_slices
+from operators.networks.windows.nnunet_window import Sums
+from operators.networks.windows.tilings import TileLayout, whole
 from operators.packages.packages import NetworkSpec
 from operators.packages.plans import NnUNetPlans, Resampling, Stage
 
@@ -34,7 +35,7 @@ def test_a_tile_s_weights_are_those_of_a_point_smeared_along_all_axes_at_once(
         point = ndimage.gaussian_filter(point, [side / 8 for side in point.shape], mode="constant")
     expected = torch.from_numpy(point / (point.max() / top)).to(kind).reshape(patch)
     expected[expected == 0] = expected[expected > 0].min()
-    assert torch.equal(gaussian(patch, top, 0.0, kind), expected.float())
+    assert torch.equal(compute_gaussian(patch, top, 0.0, kind), expected.float())
 
 
 @pytest.mark.parametrize("averaged", sorted(AVERAGES))
@@ -44,7 +45,7 @@ def test_what_is_added_a_few_rows_at_a_time_is_rounded_as_whole_tiles_are(averag
     sums, rng = Sums(stage, SHAPE, tiling), np.random.default_rng(1)
     total, weight = torch.zeros_like(sums.total), torch.zeros_like(sums.weight)
     for corner in CORNERS:
-        found, where = rng.normal(0, 30, (2, *PATCH)).astype(np.float32), tile_at(corner, PATCH)
+        found, where = rng.normal(0, 30, (2, *PATCH)).astype(np.float32), tile_slices(corner, PATCH)
         sums.add(corner, found)
         total[(slice(None), *where)] += torch.from_numpy(found) * sums.gauss
         weight[where] += sums.gauss

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from operators.networks.windows.layout import tile_slices
 from operators.networks.windows.nnunet_window import answers
-from operators.networks.windows.tilings import TILINGS, exact_tiling, fast_tiling, tile_at, voxels_run
+from operators.networks.windows.tilings import TILINGS, exact_tiling, fast_tiling, voxels_run
 from operators.nnunet.channels import Channels
 from operators.packages.packages import NetworkSpec, Normalisation
 from operators.packages.plans import NnUNetPlans, Resampling, Stage
@@ -75,7 +76,7 @@ def test_fast_tiles_reach_all_of_the_body_with_fewer_voxels_and_no_more_memory(
     tiling = fast_tiling(channels, STAGE)
     reached = np.zeros([max(n, 2 * 24) + 2 * 24 for n in channels.image[tiling.box].shape], bool)
     for corner in tiling.corners:
-        reached[tile_at(corner, tiling.patch)] = True
+        reached[tile_slices(corner, tiling.patch)] = True
     inside = channels.image[tiling.box] > AIR
     assert reached[tuple(slice(0, n) for n in inside.shape)][inside].all()
     assert inside.sum() == (channels.image > AIR).sum()

@@ -62,10 +62,10 @@ class Settings(BaseSettings):
         "auto", description="Where the networks run; auto takes a GPU if there is one"
     )
     runtime: Literal["auto", "openvino", "torch"] = Field(
-        "auto", description="What runs them; auto takes torch on a GPU, OpenVINO on a CPU"
+        "auto", description="Inference runtime; auto takes torch on a GPU, OpenVINO on a CPU"
     )
     precision: Literal["auto", "f32", "bf16"] = Field(
-        "auto", description="Their arithmetic; auto leaves it to the package, mode and processor"
+        "auto", description="Precision; auto leaves it to the package, mode and processor"
     )
     mode: Literal["exact", "fast"] = Field(
         "exact", description="How published networks are run: as the original, or in fewer, unmirrored tiles"

@@ -30,7 +30,7 @@ NO_MAPPING = re.compile(r"^[\w.]*?(\w+)\(\) argument after \*\* must be a mappin
 
 
 # What is said of an error that is none of ours
-DEFECT = "a defect of Osteon's own; the log has the traceback"
+DEFECT = "a defect in Osteon; the log has the traceback"
 
 
 class OsteonError(Exception):
@@ -134,7 +134,7 @@ def reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, UnicodeDecodeError):
-        return "it is no text in UTF-8"
+        return "it is not UTF-8 text"
     if isinstance(error, EOFError):
         return "it ends too early"
     if found := NO_MAPPING.match(str(error)):

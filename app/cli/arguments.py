@@ -14,9 +14,9 @@ Formats = Annotated[
     list[Literal["stl", "ply", "glb", "nifti", "rtstruct"]] | None,
     Parameter(name="--files", negative="", help="Also surfaces, label maps, contours, in each format given"),
 ]
-Device = Annotated[str | None, Parameter(help="Where networks run: auto, cpu, cuda")]
-Runtime = Annotated[str | None, Parameter(help="What runs them: auto, openvino, torch")]
-Precision = Annotated[str | None, Parameter(help="Their arithmetic: auto, f32, bf16")]
+Device = Annotated[str | None, Parameter(help="Device for the networks: auto, cpu, cuda")]
+Runtime = Annotated[str | None, Parameter(help="Inference runtime: auto, openvino, torch")]
+Precision = Annotated[str | None, Parameter(help="Precision: auto, f32, bf16")]
 Mode = Annotated[str | None, Parameter(help="Published networks: exact as the original, or fast")]
 Config = Annotated[
     Path | None, Parameter(name="--config", help="Configuration file; else ./app.yaml, or the application's")

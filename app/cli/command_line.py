@@ -76,4 +76,4 @@ def ending(error: BaseException) -> tuple[int, str]:
 def say_defect(event: str, values: dict[str, Any]) -> None:
     """Prints a library's log event only where it ends the command or one of its threads."""
     if "traceback" in values:
-        print(f"osteon: a {event} of Osteon's own\n{values['traceback']}", file=sys.stderr, end="")
+        print(f"osteon: a {event} in Osteon\n{values['traceback']}", file=sys.stderr, end="")

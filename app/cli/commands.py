@@ -33,7 +33,7 @@ COMMANDS = {
     ),
     "train": (
         "train:train",
-        "Train the networks of PACKAGE on simulated CT; goes on where it stopped; installs the weights.",
+        "Train the networks of PACKAGE on simulated CT, resuming where a run stopped, and install them.",
     ),
     "calibrate": (
         "train:calibrate",
@@ -41,7 +41,7 @@ COMMANDS = {
     ),
     "serve": (
         "node:serve",
-        "Run the PACS node: receive studies, segment them, deliver the results. app.yaml says the rest.",
+        "Run the PACS node: receive studies, segment them, deliver the results. Configured in app.yaml.",
     ),
     "jobs": (
         "node:jobs",
@@ -53,7 +53,7 @@ COMMANDS = {
     ),
     "check": (
         "node:check",
-        "Check models, disk, database and peers; say what is wrong and how to mend it.",
+        "Check models, disk, database and peers; say what is wrong and how to fix it.",
     ),
     "exec": (
         "map:exec_",
@@ -77,7 +77,7 @@ COMMANDS = {
     ),
     "validate": (
         "map:validate",
-        "Say what of a package does not keep to the specification of MONAI Application Packages.",
+        "Check a package against the specification of MONAI Application Packages.",
     ),
 }
 GROUPS = {

@@ -25,7 +25,7 @@ def exec_(
     input: Input,
     output: Output,
     models: Models = None,
-    workdir: Annotated[Path | None, Parameter(name=["--workdir", "-w"], help="Folder to work in")] = None,
+    workdir: Annotated[Path | None, Parameter(name=["--workdir", "-w"], help="Working folder")] = None,
     log_level: Annotated[str | None, Parameter(name=["--log-level", "-l"], help="DEBUG to CRITICAL")] = None,
 ) -> int:
     """Run the MONAI Deploy application in FOLDER, as `monai-deploy exec` did.
@@ -103,7 +103,7 @@ def extract(image_or_folder: str, /, *, output: Output, tool: Tool = None) -> in
 
 
 def validate(image_or_folder: str, /, *, tool: Tool = None) -> int:
-    """Say what of a package does not keep to the specification of MONAI Application Packages.
+    """Check a package against the specification of MONAI Application Packages.
 
     Parameters
     ----------

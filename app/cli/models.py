@@ -126,9 +126,9 @@ def bench(
     device
         Where they run: auto, cpu, cuda.
     runtime
-        What runs them: auto, openvino, torch.
+        Inference runtime: auto, openvino, torch.
     precision
-        Their arithmetic: auto, f32, bf16.
+        Precision: auto, f32, bf16.
     """
     how = {"device": device, "runtime": runtime, "precision": precision}
     from app.cli.models_bench import bench_packages

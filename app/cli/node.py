@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from app.cli.arguments import Config, Device, Json, Mode, Models, Precision, Runtime
 from app.node.settings.configuration import NodeSettings
 
-Data = Annotated[Path | None, Parameter(help="Folder for everything received and made")]
+Data = Annotated[Path | None, Parameter(help="Folder for everything received and produced")]
 Database = Annotated[str | None, Parameter(help="URL of PostgreSQL; SQLite in the data folder if not given")]
 PEER_HELP = "NAME=AETITLE may send; NAME=AETITLE@HOST:PORT, or @http(s)-address, also receives results"
 Peers = Annotated[list[str] | None, Parameter(name="--peer", negative="", help=PEER_HELP)]
@@ -47,7 +47,7 @@ def serve(
     mode: Mode = None,
     config: Config = None,
 ) -> int:
-    """Run the PACS node: receive studies, segment them, deliver the results. app.yaml says the rest."""
+    """Run the PACS node: receive studies, segment them, deliver the results. Configured in app.yaml."""
     from app.node.service.command import node_settings, require_packages
     from app.node.service.supervisor import serve as serve_node
     from app.settings import file_in_use
@@ -111,7 +111,7 @@ def check(
     models: Models = None,
     config: Config = None,
 ) -> int:
-    """Check models, disk, database and peers; say what is wrong and how to mend it."""
+    """Check models, disk, database and peers; say what is wrong and how to fix it."""
     from app.node.service.command import check_command, node_settings
 
     given = {"data": data, "database": database}

@@ -40,7 +40,7 @@ def run(
     mode: Mode = None,
     files: Formats = None,
     config: Config = None,
-    quiet: Annotated[bool, Parameter(negative="", help="Say nothing but errors")] = False,
+    quiet: Annotated[bool, Parameter(negative="", help="Print errors only")] = False,
 ) -> int:
     """Segment every suitable series in FOLDER; write DICOM SEG, SR and pictures, and report.json.
 

@@ -35,7 +35,7 @@ def train(
     calibration_cases: int = 100,
     config: Config = None,
 ) -> int:
-    """Train the networks of PACKAGE on simulated CT; goes on where it stopped; installs the weights.
+    """Train the networks of PACKAGE on simulated CT, resuming where a run stopped, and install them.
 
     Parameters
     ----------

@@ -53,7 +53,9 @@ def split_off_mimics(
     for bone in bones:
         chance = stated_probability(confidence.bone, log_odds(bone.confidence))
         if chance is not None and chance < LIKELY:
-            said.append(f"{bone.label.meaning}: less likely there than not ({percent(chance)}), left out.")
+            said.append(
+                f"{bone.label.meaning}: more likely absent than present ({percent(chance)}), left out."
+            )
             continue
         kept, pieces = without_mimics(bone, hu_on)
         shown.append(kept)

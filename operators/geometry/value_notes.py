@@ -14,7 +14,7 @@ VALUE_MEANINGS = {
     INTERCEPT: "Rescale Intercept is missing",
     RESCALE_TYPE: "Unit of the values is not named",
     WINDOWED: "Values cut off by a window",
-    NOT_HOUNSFIELD: "Values may be no Hounsfield units",
+    NOT_HOUNSFIELD: "Values may not be Hounsfield units",
     CONE_BEAM: "Cone beam CT",
 }
 

@@ -95,7 +95,7 @@ def flag_result(segmentation: Segmentation, volume: CtVolume) -> Segmentation:
     cut = [bone for bone in bones if is_cut(bone, segmentation, volume)]
     whole = [bone for bone in bones if bone not in cut]
     flags = (
-        *(Flag(CUT, f"{bone.name}: cut by the border of the scan.", bone.values) for bone in cut),
+        *(Flag(CUT, f"{bone.name}: cut off by the edge of the scan.", bone.values) for bone in cut),
         *(flag for bone in bones for flag in flag_metal(bone, volume)),
         *flag_thick_slices(segmentation, package.quality.thickest_mm),
         *(flag for bone in bones for flag in flag_implausible_size(bone, bone in whole)),
@@ -138,7 +138,7 @@ def flag_metal(bone: WholeBone, volume: CtVolume) -> Iterator[Flag]:
     found_mm3 = np.count_nonzero(volume.hu[block.slices] >= METAL_HU) * volume.grid.voxel_volume_mm3
     if found_mm3 >= METAL_MM3:
         found = f"{found_mm3 / 1000:.1f} ml of metal"
-        text = f"{bone.name}: {found} in it or beside it; its streaks hide and feign fractures."
+        text = f"{bone.name}: {found} in it or beside it; its streaks can hide or mimic fractures."
         yield Flag(METAL, text, bone.values)
 
 
@@ -146,7 +146,9 @@ def flag_thick_slices(segmentation: Segmentation, thickest_mm: float) -> Iterato
     """Fractures between two slices are not seen."""
     apart_mm = max(segmentation.label_map.grid.spacing_mm)
     if 0 < thickest_mm < apart_mm and segmentation.segments:
-        text = f"Slices {apart_mm:.1f} mm apart: beyond {thickest_mm:g} mm fractures are missed and feigned."
+        text = (
+            f"Slices {apart_mm:.1f} mm apart: beyond {thickest_mm:g} mm fractures may be missed or invented."
+        )
         yield Flag(THICK, text, tuple(segment.value for segment in segmentation.segments))
 
 
@@ -215,5 +217,5 @@ def flag_low_confidence(bone: WholeBone) -> Iterator[Flag]:
     weak = {each: share for each, share in sure.items() if share is not None and share <= 1 - WORTH_SAYING}
     if weak:
         listed = ", ".join(f"fragment {each.fragment} ({percent(share)})" for each, share in weak.items())
-        text = f"{bone.name}: {listed} hardly likelier than not a piece of its own."
+        text = f"{bone.name}: {listed} barely more likely than not to be a separate fragment."
         yield Flag(DOUBTFUL, text, tuple(each.value for each in weak))

@@ -132,7 +132,7 @@ def check_per_bone(package: NnUNetPerBonePackage) -> None:
     for stage in package.fracture:
         check_stage(stage)
     if len(set(package.bones)) < len(package.bones):
-        raise ValueError(f"labels: expected a value of its own for each bone, got {package.bones}")
+        raise ValueError(f"labels: expected a unique value for each bone, got {package.bones}")
     known = package.fracture[-1].values
     if set(package.arrangement.pieces) - set(known):
         raise ValueError(f"fracture.pieces: expected some of {list(known)}, got {package.arrangement.pieces}")

@@ -72,7 +72,7 @@ def require_not_lost(settings: NodeSettings) -> None:
     if path.exists() or not jobs.is_dir() or not any(jobs.iterdir()):
         return
     text = f"expected the database of the jobs in {jobs} at {path}, it is gone: restore it"
-    raise OutputError(f"{text}, or move the folder {jobs.name} away to begin anew", code="database_lost")
+    raise OutputError(f"{text}, or move the folder {jobs.name} away to start over", code="database_lost")
 
 
 def write_ahead(path: Path) -> None:

@@ -221,7 +221,7 @@ def unfinished_jobs(job: JobState, status: str) -> JobState:
     if status == "CANCELLED":
         return replace(job, state="cancelled", code="cancelled", sentence="cancelled by a person")
     if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-        sentence = "expected the worker to survive this study, it died over it again and again"
+        sentence = "expected the worker to survive this study, it died on it repeatedly"
         return replace(job, state="failed", code="worker_died", sentence=sentence)
     return replace(job, state="failed", code=OsteonError.code, sentence=DEFECT)
 

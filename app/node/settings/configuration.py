@@ -33,13 +33,13 @@ class TlsFiles(Frozen):
 
     certificate: Path = Field(description="This node's certificate")
     key: Path = Field(description="Its private key")
-    authority: Path = Field(description="Certificates of those who sign the peers' certificates")
+    authority: Path = Field(description="Certificates of the authorities that sign the peers' certificates")
 
 
 class Peer(Frozen):
     """Another DICOM node: one that may send to this one, or that results go to, or both."""
 
-    name: str = Field(pattern=r"^[a-z0-9-]{1,32}$", description="What it is called here")
+    name: str = Field(pattern=r"^[a-z0-9-]{1,32}$", description="Its name in this file")
     ae_title: str = Field(description="Its AE title")
     host: str = Field("", description="Where it listens; needed for one that receives")
     port: int = Field(104, ge=1, le=65535, description="Its DICOM port")
@@ -49,8 +49,8 @@ class Peer(Frozen):
     stow: Secret = Field(
         "", pattern=r"^(https?://\S+[^/])?$", description="STOW-RS instead of C-STORE: http..."
     )
-    commitment: bool = Field(False, description="It is asked to commit to what it was sent")
-    tls: bool = Field(False, description="Is spoken to by TLS")
+    commitment: bool = Field(False, description="Ask it for storage commitment of what it was sent")
+    tls: bool = Field(False, description="Connect to it by TLS")
     results: tuple[Result, ...] = Field(
         ("seg", "sr"),
         min_length=1,
@@ -58,7 +58,8 @@ class Peer(Frozen):
         "around), kos (key slices), labelmap, rtstruct",
     )
     instead: tuple[FallbackEncoding, ...] = Field(
-        ("labelmap", "rtstruct", "sc"), description="What one that refuses the SEG gets: the first it takes"
+        ("labelmap", "rtstruct", "sc"),
+        description="Sent in place of a SEG that it refuses: the first of these that it accepts",
     )
 
     @field_validator("ae_title")
@@ -107,8 +108,8 @@ class RoutingRule(Frozen):
     calling_ae: str = Field("", description="AE title that sent the study: itself, or a pattern of all of it")
     modality: str = Field("", description="Modality of any of its series: itself, or a pattern of all of it")
     description: str = Field("", description="Pattern found in a study or series description")
-    urgency: Urgency = Field("normal", description="Urgent ones go first, without starving the rest")
-    complete_images: int = Field(0, ge=0, description="Complete at once with so many images")
+    urgency: Urgency = Field("normal", description="Urgent studies go first, without starving the rest")
+    complete_images: int = Field(0, ge=0, description="A study with this many images is complete at once")
     complete_series: tuple[str, ...] = Field(
         (), description="Complete at once when each of these patterns was found in a series description"
     )
@@ -132,50 +133,57 @@ class NodeSettings(Frozen):
     port: int = Field(11112, ge=0, le=65535, description="DICOM port")
     http_host: str = Field("127.0.0.1", description="Address of health, metrics and STOW-RS")
     http_port: int = Field(9112, ge=0, le=65535, description="Port of health, metrics and STOW-RS")
-    data: Path = Field(Path("data"), description="Folder for everything received and made")
+    data: Path = Field(Path("data"), description="Folder for everything received and produced")
     mount: Path | None = Field(
         None, description="Mount point without whose disk the node does not start; empty: any folder will do"
     )
     database: Secret = Field("", description="URL of PostgreSQL; empty: SQLite in the data folder")
     peers: tuple[Peer, ...] = Field((), description="Who may send, and who receives")
-    rules: tuple[RoutingRule, ...] = Field((), description="The first that fits a study counts")
+    rules: tuple[RoutingRule, ...] = Field((), description="The first rule that matches a study applies")
     tls: TlsFiles | None = Field(None, description="Certificates; with them the listener speaks TLS only")
     watch: Path | None = Field(None, description="Folder whose DICOM files are taken in like sent ones")
-    watch_settled_s: float = Field(5, ge=0, description="A file there is taken when it was the same so long")
+    watch_settled_s: float = Field(5, ge=0, description="A file there is taken once unchanged for this long")
     stow: bool = Field(False, description="Take instances by STOW-RS on the HTTP port")
     http_names: tuple[str, ...] = Field(
         (), description="Host names by which the HTTP port is called, beside localhost and IP addresses"
     )
     http_proxies: tuple[str, ...] = Field(
-        (), description="IP addresses of proxies whose X-Forwarded-For is believed; empty: of nobody"
+        (), description="IP addresses of proxies whose X-Forwarded-For is trusted; empty: none"
     )
     http_connections: int = Field(
-        128, ge=8, le=4096, description="HTTP connections at once; the longest silent one makes room"
+        128,
+        ge=8,
+        le=4096,
+        description="Concurrent HTTP connections; the longest idle one is closed to make room",
     )
-    quiet_s: float = Field(30, ge=0, description="A study is complete so long after its last instance")
-    forced_s: float = Field(3600, gt=0, description="At most so long after its first one")
+    quiet_s: float = Field(30, ge=0, description="A study is complete this long after its last instance")
+    forced_s: float = Field(3600, gt=0, description="And at most this long after its first")
     study_limit_s: float = Field(3600, gt=0, description="Time that the segmentation of one study may take")
     read_ahead_mb: int = Field(
         512, ge=0, description="The next study is read meanwhile where its voxels take no more; 0: never"
     )
-    crash_limit: int = Field(12, ge=1, description="A study over which workers die more often has failed")
-    delivery_limit_s: float = Field(3 * 86400, gt=0, description="How long a delivery is tried again")
+    crash_limit: int = Field(
+        12, ge=1, description="A study fails when more workers than this have died on it"
+    )
+    delivery_limit_s: float = Field(3 * 86400, gt=0, description="How long a failed delivery is retried")
     commitment_s: float = Field(86400, gt=0, description="How long a peer may take to commit to a result")
-    retention_s: float = Field(7 * 86400, ge=0, description="Delivered and refused studies are kept so long")
-    minimum_free_mb: int = Field(2000, ge=0, description="Below it nothing is taken; C-STORE answers A700")
+    retention_s: float = Field(
+        7 * 86400, ge=0, description="Delivered and refused studies are kept this long"
+    )
+    minimum_free_mb: int = Field(
+        2000, ge=0, description="With less free space nothing is accepted; C-STORE answers A700"
+    )
     notice_url: Secret = Field(
         "",
         pattern=r"^(https?://\S+)?$",
-        description="Is told by HTTP POST of corrections, conflicts and failed jobs; empty: nobody",
+        description="Receives an HTTP POST about corrections, conflicts and failed jobs; empty: none",
     )
     audit: Path | None = Field(None, description="File of the audit trail; else audit.xml in the data folder")
     maximum_associations: int = Field(64, ge=1, description="Served at once")
     maximum_pdu_bytes: int = Field(262144, ge=4096, le=1 << 20, description="Largest PDU that peers may send")
-    network_s: float = Field(60, gt=0, description="A peer silent for so long is dropped")
-    lost_s: float = Field(
-        300, gt=0, description="Work of a machine that gave no sign of life for so long goes to the others"
-    )
-    grace_s: float = Field(120, ge=0, description="Time for the work in hand when stopping")
+    network_s: float = Field(60, gt=0, description="A peer silent for this long is disconnected")
+    lost_s: float = Field(300, gt=0, description="Work of a machine silent for this long goes to the others")
+    grace_s: float = Field(120, ge=0, description="Time to finish work in progress when stopping")
     roles: tuple[Role, ...] = Field(
         ("receive", "segment", "send"),
         description="What this machine does; with PostgreSQL and a shared data folder several share the work",

@@ -10,18 +10,18 @@ from app.node.settings.configuration import NodeSettings, Peer
 _OF_PEERS: tuple[tuple[str, Callable[[Peer], bool], str], ...] = (
     ("addresses", lambda peer: not peer.sends, "it has sends: false"),
     ("port", lambda peer: not peer.host, "it has no host"),
-    ("results", lambda peer: not peer.receives, "it has not receives: true"),
-    ("instead", lambda peer: not peer.receives, "it has not receives: true"),
-    ("instead", lambda peer: peer.receives and "seg" not in peer.results, "its results have no seg"),
-    ("commitment", lambda peer: not peer.receives, "it has not receives: true"),
-    ("stow", lambda peer: not peer.receives, "it has not receives: true"),
+    ("results", lambda peer: not peer.receives, "it does not have receives: true"),
+    ("instead", lambda peer: not peer.receives, "it does not have receives: true"),
+    ("instead", lambda peer: peer.receives and "seg" not in peer.results, "its results do not include seg"),
+    ("commitment", lambda peer: not peer.receives, "it does not have receives: true"),
+    ("stow", lambda peer: not peer.receives, "it does not have receives: true"),
     ("tls", lambda peer: not (peer.host or peer.stow), "it has no host, so nothing is sent to it"),
-    ("sends", lambda peer: not (peer.sends or peer.receives), "it has not receives: true either"),
+    ("sends", lambda peer: not (peer.sends or peer.receives), "it does not have receives: true either"),
 )
 _OF_NODE: tuple[tuple[str, Callable[[NodeSettings], bool], str], ...] = (
     ("watch_settled_s", lambda node: node.watch is None, "there is no watch"),
-    ("workers", lambda node: "segment" not in node.roles, "roles have no segment"),
-    ("read_ahead_mb", lambda node: "segment" not in node.roles, "roles have no segment"),
+    ("workers", lambda node: "segment" not in node.roles, "roles do not include segment"),
+    ("read_ahead_mb", lambda node: "segment" not in node.roles, "roles do not include segment"),
 )
 
 

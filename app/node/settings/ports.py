@@ -15,8 +15,8 @@ PATIENCE_S, POLL_S = 5.0, 0.1
 # uvicorn accepts so many connections before it looks at any: they are open together.
 BACKLOG = 64
 REASONS = {
-    errno.EADDRINUSE: "another program listens there, a node that runs already, say",
-    errno.EACCES: "ports below 1024 want the right to bind them (CAP_NET_BIND_SERVICE)",
+    errno.EADDRINUSE: "another program, perhaps a running node, listens there",
+    errno.EACCES: "ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE)",
     errno.EADDRNOTAVAIL: "this machine has no such address",
 }
 Bound = TypeVar("Bound")

@@ -133,8 +133,8 @@ def read_as_signed(series: Series, found: Histogram) -> Series | None:
 def expect_proof(found: Finding) -> Note:
     """The flag of values that were read as signed. Raises UnsuitableError where they prove no better."""
     if found.kind is not Kind.PROVED:
-        raise _refused("expected values up to 32767, got higher ones, which as signed ones are no HU", found)
-    return Note(SIGNEDNESS, f"Values were read as signed, though said to be unsigned: {found.evidence}.")
+        raise _refused("expected values up to 32767, got higher ones, which as signed ones are not HU", found)
+    return Note(SIGNEDNESS, f"Values were read as signed, although declared unsigned: {found.evidence}.")
 
 
 def _step_hu(series: Series) -> float:
@@ -152,7 +152,7 @@ def _moved_series(series: Series, offset: int) -> Series:
 
 def _moved(found: Finding) -> Note:
     way = "high" if found.offset > 0 else "low"
-    text = f"All values were {abs(found.offset)} HU too {way} and were put right: {found.evidence}."
+    text = f"All values were {abs(found.offset)} HU too {way} and were corrected: {found.evidence}."
     return Note(INTERCEPT, text)
 
 

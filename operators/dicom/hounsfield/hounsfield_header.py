@@ -206,7 +206,7 @@ RULES: tuple[HeaderRule, ...] = (
     ),
     HeaderRule(
         "ModalityLUTSequence", _lookup, RuleOutcome.REFUSED, "modality_lut",
-        "expected RescaleSlope and RescaleIntercept, got {}, which a CT has not", "PS3.3 C.8.2.1, C.11.1",
+        "expected RescaleSlope and RescaleIntercept, got {}, which no CT has", "PS3.3 C.8.2.1, C.11.1",
     ),
     HeaderRule(
         "BitsStored, RescaleSlope", _narrow, RuleOutcome.REFUSED, WINDOWED,

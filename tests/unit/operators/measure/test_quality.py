@@ -85,7 +85,7 @@ def test_a_bone_that_reaches_the_border_of_the_scan_is_cut_by_it(axis: int, end:
     along[side][:, middle] = wanted
     cut = [flag for flag in flags(labels) if flag.code == CUT]
     assert [flag.values for flag in cut] == [(wanted,)]
-    assert "cut by the border of the scan" in cut[0].sentence
+    assert "cut off by the edge of the scan" in cut[0].sentence
 
 
 def test_a_bone_that_meets_the_circle_of_the_reconstruction_is_cut_by_it() -> None:
@@ -179,7 +179,9 @@ def test_a_fragment_of_low_confidence_is_flagged_and_its_neighbours_are_not() ->
     assert flags(labels, first, replace(second, fragment_probability=0.61), THERE) == ()
     (flag,) = flags(labels, first, replace(second, fragment_probability=0.6), THERE)
     assert (flag.code, flag.values) == (DOUBTFUL, (12,))
-    assert flag.sentence == "Hip, left: fragment 2 (60%) hardly likelier than not a piece of its own."
+    assert (
+        flag.sentence == "Hip, left: fragment 2 (60%) barely more likely than not to be a separate fragment."
+    )
 
 
 def test_nothing_is_said_where_a_package_says_no_limits_and_has_no_calibration() -> None:

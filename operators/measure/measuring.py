@@ -1,8 +1,12 @@
-"""Measures every segment of a segmentation."""
+"""Measures every segment of a segmentation: its size, and for fragments the table MEASUREMENTS.
+
+Each package names the rows that its bones get, as `measurements` of package.toml.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -21,7 +25,18 @@ from operators.segmentation.segmentation import Segment, Segmentation
 MAIN_SHARE = 0.1
 PLANE_POINTS = 20000
 
+Rows = list[SegmentMeasurements]
 Found = list[tuple[Segment, SegmentMeasurements]]
+
+
+@dataclass(frozen=True, eq=False)
+class BrokenBone:
+    """A bone in two or more fragments: they and their fracture faces, and every segment of the scan."""
+
+    fragments: Found
+    faces: list[FractureFaces]
+    all_segments: Found
+    label_map: LabelMap
 
 
 def measure_segments(segmentation: Segmentation) -> Segmentation:
@@ -34,7 +49,7 @@ def measure_segments(segmentation: Segmentation) -> Segmentation:
         if box is not None:
             found.append((segment, measure_segment(label_map, segment.value, box)))
     bones = [list(group) for _, group in groupby(found, key=lambda each: each[0].bone)]
-    rows = [row for bone in bones for row in measure_bone(bone, found, label_map)]
+    rows = [row for bone in bones for row in measure_bone(bone, found, segmentation)]
     return replace(segmentation, measurements=tuple(rows))
 
 
@@ -60,35 +75,52 @@ def extent_mm(direction: NDArray[np.float64], grid: Grid) -> float:
     return float(np.abs(direction @ grid.ijk_to_lps[:3, :3]).sum())
 
 
-def measure_bone(bone: Found, found: Found, label_map: LabelMap) -> list[SegmentMeasurements]:
-    """The rows of one bone's fragments, with gaps and displacements."""
+def measure_bone(bone: Found, found: Found, segmentation: Segmentation) -> Rows:
+    """The rows of one bone: an intact one as it is, fragments with what their package asks for."""
     rows = [row for _, row in bone]
     if len(rows) < 2:
         return rows
-    faces = fracture_faces([row.mesh for row in rows], label_map.grid)
-    moved = measure_displacements(bone, faces, found, label_map)
-    return [
-        replace(row, gap=gap_of(row.mesh, own, label_map.grid), displacement=moved.get(row.value))
-        for row, own in zip(rows, faces, strict=True)
-    ]
+    grid = segmentation.label_map.grid
+    broken = BrokenBone(bone, fracture_faces([row.mesh for row in rows], grid), found, segmentation.label_map)
+    for name in segmentation.package.maker_of(bone[0][0].bone).measurements:
+        rows = MEASUREMENTS[name](broken, rows)
+    return rows
 
 
-def measure_displacements(
-    bone: Found, faces: list[FractureFaces], found: Found, label_map: LabelMap
-) -> dict[int, Displacement]:
+def add_gaps(bone: BrokenBone, rows: Rows) -> Rows:
+    """The gap between each fragment's fracture faces and those of its neighbours."""
+    pairs = zip(rows, bone.faces, strict=True)
+    return [replace(row, gap=gap_of(row.mesh, own, bone.label_map.grid)) for row, own in pairs]
+
+
+def add_displacements(bone: BrokenBone, rows: Rows) -> Rows:
+    """How main fragments are displaced against the largest."""
+    moved = measure_displacements(bone)
+    return [replace(row, displacement=moved.get(row.value)) for row in rows]
+
+
+def measure_displacements(bone: BrokenBone) -> dict[int, Displacement]:
     """By label value, of main fragments but the largest; none where the other side is not intact."""
-    intact = other_side(bone[0][0], found)
-    whole_mm3 = sum(row.volume_mm3.value for _, row in bone)
-    outer = {row.value: outer_points(row.mesh, own) for (_, row), own in zip(bone, faces, strict=True)}
-    rows = sorted((row for _, row in bone), key=lambda row: -row.volume_mm3.value)
+    intact = other_side(bone.fragments[0][0], bone.all_segments)
+    whole_mm3 = sum(row.volume_mm3.value for _, row in bone.fragments)
+    pairs = zip(bone.fragments, bone.faces, strict=True)
+    outer = {row.value: outer_points(row.mesh, own) for (_, row), own in pairs}
+    rows = sorted((row for _, row in bone.fragments), key=lambda row: -row.volume_mm3.value)
     main = [row for row in rows if row.volume_mm3.value >= MAIN_SHARE * whole_mm3]
     if intact is None or len(main) < 2 or not all(len(outer[row.value]) for row in main):
         return {}
-    template = mirror_points(intact.mesh.vertices_lps.astype(np.float64), *plane_of(label_map))
+    template = mirror_points(intact.mesh.vertices_lps.astype(np.float64), *plane_of(bone.label_map))
     moved = {
         row.value: measure_displacement(outer[main[0].value], outer[row.value], template) for row in main[1:]
     }
     return {value: each for value, each in moved.items() if each is not None}
+
+
+# What a package may ask for beside the size; each row fills one field of SegmentMeasurements
+MEASUREMENTS: dict[str, Callable[[BrokenBone, Rows], Rows]] = {
+    "gap": add_gaps,
+    "displacement": add_displacements,
+}
 
 
 def other_side(segment: Segment, found: Found) -> SegmentMeasurements | None:

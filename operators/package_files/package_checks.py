@@ -10,6 +10,7 @@ from operators.geometry.largest_component import Largest
 from operators.geometry.orientation import is_orientation
 from operators.geometry.volume import HIGHEST_VALUE
 from operators.intensities.normalisation import SCHEMES
+from operators.measure.measuring import MEASUREMENTS
 from operators.packages.confidence import Confidence
 from operators.packages.monai_bundle import STEP_ARGUMENTS, MonaiBundlePackage, Step
 from operators.packages.packages import CoarseToFinePackage, Label, ModelPackage, NetworkSpec
@@ -28,6 +29,8 @@ PADDINGS = ("constant", "replicate")
 def check_package(package: ModelPackage) -> None:
     """Checks all that holds for a package of its kind."""
     check_values(package.labels)
+    for name in package.measurements:
+        require_row("measurements", name, MEASUREMENTS)
     for spec in package.networks:
         check_network(spec)
     if isinstance(package, CoarseToFinePackage):

@@ -18,6 +18,7 @@ from operators.package_files.package_checks import guide_values, require_step
 from operators.packages.confidence import UNCALIBRATED, Confidence
 from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage, SlidingWindow, Step
 from operators.packages.packages import (
+    MEASURED,
     Acceptance,
     CoarseToFinePackage,
     Detection,
@@ -257,10 +258,12 @@ class PackageTables(Table):
     """As DICOM results state it."""
     accepts: Acceptance
     quality: QualityRules = QualityRules()
+    measurements: tuple[str, ...] = MEASURED
+    """What is measured of fragments, beside their size."""
 
     def common(self, folder: Path) -> dict[str, Any]:
         """The arguments that every package has."""
-        keys = ("name", "version", "title", "algorithm_name", "accepts", "quality")
+        keys = ("name", "version", "title", "algorithm_name", "accepts", "quality", "measurements")
         return {"folder": folder, **{key: getattr(self, key) for key in keys}}
 
 

@@ -199,11 +199,15 @@ class QualityRules:
     greatest_ratio: float = 0.0
 
 
+# What is measured of fragments where a package does not say
+MEASURED = ("gap", "displacement")
+
+
 @dataclass(frozen=True)
 class ModelPackage:
     """The common part of all packages: accepted series, labels, networks, and when results are flagged.
 
-    `kind` is a row of the table of pipelines.
+    `kind` is a row of the table of pipelines, `measurements` are rows of MEASUREMENTS.
     """
 
     kind: ClassVar[str] = ""
@@ -216,6 +220,7 @@ class ModelPackage:
     labels: tuple[Label, ...]
     folder: Path
     quality: QualityRules = field(default=QualityRules(), kw_only=True)
+    measurements: tuple[str, ...] = field(default=MEASURED, kw_only=True)
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:

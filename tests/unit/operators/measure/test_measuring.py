@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from operators.geometry.volume import LabelMap
-from operators.measure.measuring import measure_segments
+from operators.measure.measuring import MEASUREMENTS, measure_segments
 from operators.measure.mirrored_side import measure_displacement
 from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
@@ -105,6 +105,19 @@ def test_a_main_fragment_has_its_turn_and_its_way_against_the_mirrored_other_sid
     assert move.translation_mm.value == pytest.approx(float(np.linalg.norm(SHIFT_MM)), abs=2.0)
     assert move.translation_mm.uncertainty is not None
     assert move.translation_mm.uncertainty < 1.5
+
+
+@pytest.mark.parametrize("asked", [(), ("gap",), ("displacement",), ("displacement", "gap")])
+def test_a_bone_gets_the_measurements_that_its_package_asks_for(asked: tuple[str, ...]) -> None:
+    scene = broken_and_intact()
+    made = measure_segments(replace(scene, package=replace(scene.package, measurements=asked)))
+    assert any(row.gap for row in made.measurements) == ("gap" in asked)
+    assert any(row.displacement for row in made.measurements) == ("displacement" in asked)
+    assert all(row.volume_mm3.value > 0 for row in made.measurements)
+
+
+def test_all_is_measured_where_a_package_does_not_say() -> None:
+    assert package().measurements == tuple(MEASUREMENTS)
 
 
 def test_a_piece_that_fits_where_the_main_one_belongs_has_no_displacement() -> None:

@@ -66,6 +66,11 @@ BROKEN = {
     ),
     "an unknown key": ("minimum_slices = 2", "minimum_slices = 2\nmaximum_slices = 9", "maximum_slices"),
     "an unknown key at the top": ('name = "bones"', 'name = "bones"\ncolour = "red"', "colour"),
+    "an unknown measurement": (
+        'name = "bones"',
+        'name = "bones"\nmeasurements = ["gap", "beauty"]',
+        "measurements: expected one of .*displacement.*gap.*, got 'beauty'",
+    ),
     "a missing key": ("minimum_slices = 2\n", "", "minimum_slices"),
     "a number that is a text": (
         "minimum_slices = 2",

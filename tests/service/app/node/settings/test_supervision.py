@@ -159,7 +159,10 @@ def test_a_port_that_is_taken_ends_the_node_with_one_sentence(made: Callable[...
         code, said = ended(made(**{name: port}))
     assert code == 6
     assert len(said) == 1
-    assert f"expected to listen on 127.0.0.1:{port}: another program, perhaps a running node, listens there" in said[0]
+    assert (
+        f"expected to listen on 127.0.0.1:{port}: another program, perhaps a running node, listens there"
+        in said[0]
+    )
 
 
 def test_an_address_of_another_machine_ends_the_node_with_one_sentence(made: Callable[..., Served]) -> None:

@@ -133,7 +133,7 @@ def traced(network: nn.Module, shape: tuple[int, ...], sides: tuple[int, ...]) -
     example = torch.zeros(1, shape[1], *sides)
     with warnings.catch_warnings(), torch.no_grad():
         # The shapes that tracing fixes in other networks are those of the patch, which never changes
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         warnings.simplefilter("ignore", DeprecationWarning)
         frozen = torch.jit.freeze(torch.jit.trace(network, example, check_trace=False))
         return openvino.convert_model(frozen, example_input=example, input=list(shape))
@@ -159,7 +159,8 @@ class TorchRuntime:
         self.network = network.to(self.device)
         if self.device.type == "cuda":
             # On a CPU sums would be taken in another order than the originals take them
-            self.network = self.network.to(memory_format=CHANNELS_LAST[spec.dimensions])
+            layout = CHANNELS_LAST[spec.dimensions]
+            self.network = self.network.to(memory_format=layout)  # type: ignore[call-overload]
 
     def __call__(self, patch: Array) -> Array:
         """See Runtime."""

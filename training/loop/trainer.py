@@ -97,7 +97,8 @@ def absent_classes(recipe: Recipe, network: NetworkRecipe) -> tuple[int, ...]:
 
 def new_state(run: TrainingRun, device: torch.device) -> State:
     """A network with random weights, or with those of another training."""
-    model = build(**network_arguments(run.network)).to(device).to(memory_format=torch.channels_last_3d)
+    model = build(**network_arguments(run.network)).to(device)
+    model = model.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     if run.start_from is not None and not run.checkpoint.exists():
         start = starting_weights(run.start_from, device)
         shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}

@@ -89,6 +89,7 @@ class RadiographNetwork(nn.Module):
         self.attributes = nn.Linear(channels[-1], len(ATTRIBUTES))
         self.dropout = nn.Dropout(0.2)
         for head in (self.maps, self.coarse):
+            assert head.bias is not None
             nn.init.constant_(head.bias[:2], -4.0)
 
     def forward(self, x: Tensor) -> Output:

@@ -169,7 +169,7 @@ class Trainer:
 def build(recipe: Recipe) -> nn.Module:
     """The recipe's network with random weights."""
     network = ResNet18() if recipe.size is None else RadiographNetwork(recipe.size)
-    return network.to(memory_format=torch.channels_last)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def network_of(weights: Weights, recipe: Recipe) -> nn.Module:

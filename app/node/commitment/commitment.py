@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from pynetdicom import build_role, evt
 from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import N_ACTION, N_EVENT_REPORT
 from pynetdicom.events import Event, EventHandlerType
 
 from app.node.commitment.transactions import (
@@ -75,7 +76,7 @@ class CommitmentService:
         calling_ae = event.assoc.requestor.ae_title.strip()
         peer = next((p for p in self.settings.sources if p.ae_title == calling_ae and p.host), None)
         try:
-            request = information(event, event.request.ActionInformation)
+            request = information(event, cast(N_ACTION, event.request).ActionInformation)
         except OsteonError:
             return INVALID_ARGUMENT, None
         try:
@@ -100,7 +101,7 @@ class CommitmentService:
         if not names:
             return NOT_AUTHORISED, None
         try:
-            answer = information(event, event.request.EventInformation)
+            answer = information(event, cast(N_EVENT_REPORT, event.request).EventInformation)
         except OsteonError:
             return INVALID_ARGUMENT, None
         try:

@@ -92,10 +92,11 @@ def open_association(peer: Peer, settings: NodeSettings, contexts: Sequence[tupl
         raise no_context(peer, contexts[0])
     if association.is_rejected:
         answer = association.acceptor.primitive
+        source, diagnostic = (answer.result_source, answer.diagnostic) if answer else (None, None)
         raise TransientError(
             f"expected {peer.name} to accept an association of {settings.ae_title}, it was rejected "
-            f"(source {answer.result_source}, reason {answer.diagnostic}): "
-            f"{rejection_hint((answer.result_source, answer.diagnostic), peer, settings)}",
+            f"(source {source}, reason {diagnostic}): "
+            f"{rejection_hint((source, diagnostic), peer, settings)}",
             code="association_rejected",
         )
     raise unreachable(peer)
@@ -135,7 +136,7 @@ def unreachable(peer: Peer) -> TransientError:
     )
 
 
-def rejection_hint(reason: tuple[int, int], peer: Peer, settings: NodeSettings) -> str:
+def rejection_hint(reason: tuple[int | None, int | None], peer: Peer, settings: NodeSettings) -> str:
     """Returns what to check after a rejection (PS3.8 9.3.4), naming both AE titles."""
     ours, theirs = settings.ae_title, peer.ae_title
     if reason == CALLING_UNKNOWN:

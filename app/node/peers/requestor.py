@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import time
 from ssl import SSLContext
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from pynetdicom import AE
@@ -127,7 +127,7 @@ class RequestorDimse(DIMSEServiceProvider):
             try:
                 answer = self.msg_queue.get(block=block, timeout=LOOK_S)
             except queue.Empty:
-                if block and not self.dul.is_over and self._silent_s <= self.silence_s:
+                if block and not cast(RequestorDul, self.dul).is_over and self._silent_s <= self.silence_s:
                     continue
                 return None, None
             self.asked_id = None

@@ -43,7 +43,7 @@ CLOSED, INVALID = "Evt17", "Evt19"
 # How long one that was rejected may take to read that and to close the connection
 FAREWELL_S = 1.0
 # Wakes whoever waits for a request that will never come; pynetdicom takes it for a time-out.
-NOTHING_MORE = None
+NOTHING_MORE: Any = None
 # PS3.8 9.3.5.1: length, then a presentation context, then the value with its control header
 ITEM_LENGTH_BYTES, SMALLEST_ITEM = 4, 2
 

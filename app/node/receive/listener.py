@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from pynetdicom import AE, _config, evt
@@ -17,7 +17,7 @@ from app.node.queue.job import Json
 from app.node.receive.admission import ANSWERS, Admission, Reason, Rejected, log_rejected
 from app.node.receive.association_request import AssociationRequest
 from app.node.receive.reception import Reception, Store
-from app.node.receive.transport import NodeServer
+from app.node.receive.transport import NodeServer, NodeSocket
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.tls import server_context
 from operators.dicom.elements.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
@@ -46,7 +46,7 @@ class Listener:
         self.settings, self.store, self.rejected = settings, store, rejected
         self.commitment = CommitmentService(settings, store.inbox, owe)
         entity = application_entity(settings)
-        self.server = entity.make_server(
+        made = entity.make_server(
             (settings.host, settings.port),
             ssl_context=server_context(settings.tls) if settings.tls else None,
             evt_handlers=[
@@ -61,6 +61,7 @@ class Listener:
             waiting=WAITING,
             pdu_s=settings.network_s,
         )
+        self.server = cast(NodeServer, made)
 
     @property
     def port(self) -> int:
@@ -85,6 +86,7 @@ class Listener:
         if not self._has_room():
             association = event.assoc
             asked = association.requestor.primitive
+            assert asked is not None, "EVT_REQUESTED comes after the request"
             request = AssociationRequest(
                 asked.called_ae_title, asked.calling_ae_title, str(association.requestor.address)
             )
@@ -137,7 +139,7 @@ def established(server: NodeServer) -> list[Association]:
 def idle_s(association: Association) -> float:
     """How long its peer has been silent; 0 for one that is just closing."""
     connection = association.dul.socket
-    return 0.0 if connection is None else float(connection.idle_s)
+    return 0.0 if connection is None else cast(NodeSocket, connection).idle_s
 
 
 def reject(association: Association, answer: tuple[int, int, int]) -> None:

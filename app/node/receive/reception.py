@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from pynetdicom.association import Association
@@ -16,6 +16,7 @@ from pynetdicom.pdu_primitives import P_DATA
 
 from app.library_messages import frames_of
 from app.node.receive.command_set import parsed, store_request, store_response
+from app.node.receive.data_transfer import NodeDul
 from app.node.receive.incoming import (
     CANNOT_UNDERSTAND,
     INVALID_INSTANCE,
@@ -162,7 +163,8 @@ class Reception(DIMSEServiceProvider):
 
     def _pass_on(self, context_id: int, fragment: bytes) -> None:
         primitive = P_DATA()
-        primitive.presentation_data_value_list = [[context_id, fragment]]
+        # pynetdicom takes lists only, whatever its types say
+        primitive.presentation_data_value_list = [[context_id, fragment]]  # type: ignore[list-item]
         super().receive_primitive(primitive)
 
     def _begin(self, incoming: Incoming) -> Incoming:
@@ -225,7 +227,8 @@ class Reception(DIMSEServiceProvider):
 
     def _answer(self, incoming: Incoming, status: int) -> None:
         content = store_response(incoming.request, status, with_uids=status != INVALID_INSTANCE)
-        self.dul.send_fragment(incoming.context_id, bytes((COMMAND | LAST,)) + content)
+        transfer = cast(NodeDul, self.dul)
+        transfer.send_fragment(incoming.context_id, bytes((COMMAND | LAST,)) + content)
 
 
 class Unanswered:

@@ -156,7 +156,8 @@ class NodeServer(ThreadedAssociationServer):
         self.make_dimse, self.admission, self.pdu_s, self.waiting = make_dimse, admission, pdu_s, waiting
         self.waiting_lock = threading.Lock()
         self.admitted: list[Association] = []
-        super().__init__(*arguments, request_handler=NodeRequestHandler, **more)
+        more["request_handler"] = NodeRequestHandler
+        super().__init__(*arguments, **more)
         self.ae._servers.append(self)  # as AE.start_server does, and as `shutdown` expects
 
     def get_request(self) -> tuple[socket.socket, Any]:

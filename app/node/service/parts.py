@@ -52,7 +52,7 @@ def listener_part(settings: Settings, life: Life) -> None:
     make = partial(Listener, node, store, partial(owe_report, node), rejected)
     listener = bound(make, node.host, node.port)
     # socketserver calls it at each turn of the loop that accepts connections
-    listener.server.service_actions = life.heartbeat.beat
+    listener.server.service_actions = life.heartbeat.beat  # type: ignore[method-assign]
     thread = threading.Thread(target=listener.serve, name="accept", daemon=True)
     thread.start()
     begin(life)

@@ -54,7 +54,7 @@ _META_GROUP_BYTES = GROUP.to_bytes(2, "little")
 # The attributes lie near the start; a stream that inflates to more before they come is no image.
 _INFLATED_BYTES = 1 << 20
 _HEAD_BYTES = 1 << 14
-_SIMPLE = {ImplicitVRLittleEndian: False, ExplicitVRLittleEndian: True}
+_SIMPLE: dict[str, bool] = {ImplicitVRLittleEndian: False, ExplicitVRLittleEndian: True}
 
 
 @dataclass(frozen=True)

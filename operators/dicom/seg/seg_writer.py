@@ -18,7 +18,8 @@ from highdicom.seg import Segmentation as DicomSegmentation
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.pixels import as_pixel_options, get_encoder
+from pydicom.pixels.encoders.base import get_encoder
+from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
 from operators.dicom.elements.atomic_file import write_whole

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import MutableMapping
+from typing import cast
 
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
@@ -23,6 +25,8 @@ _NOT_PLAIN = frozenset(
 _VRS = {vr.value.encode(): vr.value for vr in VR if len(vr.value) == 2}
 
 Raw = dict[BaseTag, RawDataElement]
+# As pydicom takes them; only raw ones are put in
+Elements = MutableMapping[BaseTag, DataElement | RawDataElement]
 
 
 def quick_dataset(head: bytes) -> tuple[Dataset, int] | None:
@@ -54,7 +58,7 @@ def _dataset(meta: Raw, raw: Raw, pixels_at: int) -> tuple[Dataset, int] | None:
     syntax = meta.get(_TRANSFER_SYNTAX)
     if syntax is None or syntax.value is None or syntax.value.strip(b" \0") in _NOT_PLAIN:
         return None
-    dataset = Dataset(raw)
-    dataset.file_meta = FileMetaDataset(meta)
+    dataset = Dataset(cast(Elements, raw))
+    dataset.file_meta = FileMetaDataset(cast(Elements, meta))
     dataset.set_original_encoding(False, True, list(character_set_of(dataset).encodings))
     return dataset, pixels_at

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import highdicom
 import pytest
@@ -103,7 +103,9 @@ def test_page_seg_and_report_state_the_same_probability_of_a_fracture(results: R
 
 def certainties(path: Path) -> list[str]:
     """Certainty of Finding in each segment's group of a structured report."""
-    content = highdicom.sr.Comprehensive3DSR.from_dataset(dcmread(path)).content
+    content = cast(
+        highdicom.sr.MeasurementReport, highdicom.sr.Comprehensive3DSR.from_dataset(dcmread(path)).content
+    )
     found = content.get_volumetric_roi_measurement_groups()
     numbers = [number for group in found for number in group.get_measurements()]
     return [f"{number.value:.0f}{number.unit.value}" for number in numbers if number.name.value == "111012"]

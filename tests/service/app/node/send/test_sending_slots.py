@@ -7,13 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, evt
-from pynetdicom.sop_class import (
-    Comprehensive3DSRStorage,
-    SegmentationStorage,
-    StorageCommitmentPushModel,
-)
 
+from app.node.commitment.commitment import PUSH_MODEL
 from app.node.send.sending_slots import SendingSlots
 from app.node.service.parts import DELIVERIES_AT_ONCE
 from tests.support import phantoms
@@ -31,7 +28,7 @@ def archive() -> Iterator[tuple[int, list[str]]]:
     entity, segs = AE("ARCHIVE"), []
     for sop_class in (SegmentationStorage, Comprehensive3DSRStorage):
         entity.add_supported_context(sop_class, ALL_TRANSFER_SYNTAXES)
-    entity.add_supported_context(StorageCommitmentPushModel)
+    entity.add_supported_context(PUSH_MODEL)
 
     def store(event: evt.Event) -> int:
         if event.request.AffectedSOPClassUID == SegmentationStorage:

@@ -191,7 +191,7 @@ def test_a_data_folder_that_takes_no_files_ends_the_node(made: Callable[..., Ser
     (tmp_path / "file").touch()
     code, said = ended(made(data=str(tmp_path / "file")))
     assert (code, len(said)) == (6, 1)
-    assert "expected a data folder" in said[0]
+    assert f"expected a folder at {tmp_path / 'file'}, got a file; move it away" in said[0]
 
 
 def test_ports_below_1024_are_named_with_the_right_they_want() -> None:

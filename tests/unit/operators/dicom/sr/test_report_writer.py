@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import highdicom
 import numpy as np
@@ -56,7 +57,9 @@ def written(
 
 
 def groups(report: Dataset) -> list[highdicom.sr.VolumetricROIMeasurementsAndQualitativeEvaluations]:
-    content = highdicom.sr.Comprehensive3DSR.from_dataset(report).content
+    content = cast(
+        highdicom.sr.MeasurementReport, highdicom.sr.Comprehensive3DSR.from_dataset(report).content
+    )
     return content.get_volumetric_roi_measurement_groups()
 
 
@@ -124,7 +127,9 @@ def test_a_segment_names_the_series_that_it_was_drawn_on(tmp_path: Path) -> None
 
 def test_a_broken_bone_has_its_number_of_fragments_and_the_study_a_summary(tmp_path: Path) -> None:
     report, _ = written(tmp_path)
-    content = highdicom.sr.Comprehensive3DSR.from_dataset(report).content
+    content = cast(
+        highdicom.sr.MeasurementReport, highdicom.sr.Comprehensive3DSR.from_dataset(report).content
+    )
     (group,) = content.get_image_measurement_groups()
     assert group.finding_type.value == "125605004"
     assert group.finding_sites[0].laterality.value == "7771000"

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, with_config
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, with_config
 
+from operators.errors import ModelError, reason
 from operators.installation import bundled_models
+from operators.validation_messages import first_fault
 
 STRUCTURES_FILE = "structures.toml"
 # The list that ships with Osteon; a models folder may add to it with a list of its own
@@ -105,7 +107,7 @@ Structures = Mapping[str, StructureRow]
 def read_structures(models: Path | None = None) -> Structures:
     """The structures that ship with Osteon, and those of `models`, which may replace them.
 
-    Raises ValueError (pydantic's and tomllib's own) and OSError.
+    Raises ModelError where a list cannot be read or holds what is not a structure.
     """
     own = models / STRUCTURES_FILE if models else BUNDLED
     added = dict(_read(own)) if own != BUNDLED and own.is_file() else {}
@@ -135,7 +137,16 @@ def pale_colour(text: str) -> Colour:
 
 @cache
 def _read(path: Path) -> Structures:
-    return validated(TypeAdapter(dict[str, StructureRow]), tomllib.loads(path.read_text(encoding="utf-8")))
+    table: dict[str, Any] = {}
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return validated(TypeAdapter(dict[str, StructureRow]), table)
+    except (OSError, ValueError) as error:
+        said = first_fault(error, table) if isinstance(error, ValidationError) else reason(error)
+        raise ModelError(
+            f"expected structures in {path.parent.name}/{path.name}, could not read them: {said}",
+            code="package_unreadable",
+        ) from error
 
 
 def validated(model: TypeAdapter[Validated], table: object) -> Validated:

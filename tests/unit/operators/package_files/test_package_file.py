@@ -127,6 +127,29 @@ BROKEN = {
 }
 
 
+BROKEN_STRUCTURES = {
+    "no toml at all": ("[scaphoid", "structures.toml, could not read them"),
+    "an unknown key": (
+        '[scaphoid]\nmeaning = "Scaphoid"\nsize = 3\ntype = { value = "1", scheme = "SCT", meaning = "a" }',
+        "structures.toml, could not read them: scaphoid.*size: expected no such key",
+    ),
+    "a missing code": (
+        '[scaphoid]\nmeaning = "Scaphoid"',
+        "scaphoid.type: expected a value, the key is missing",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN_STRUCTURES)
+def test_a_broken_list_of_structures_is_named(tmp_path: Path, what: str) -> None:
+    text, named = BROKEN_STRUCTURES[what]
+    path = written(tmp_path / "bones", package_text())
+    (tmp_path / "structures.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ModelError, match=named) as error:
+        read_package(path)
+    assert error.value.code == "package_unreadable"
+
+
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_broken_package_is_refused_with_what_was_wrong(tmp_path: Path, what: str) -> None:
     right, wrong, named = BROKEN[what]

@@ -18,6 +18,7 @@ from app.node.queue.job import Json
 from app.node.queue.jobs import list_jobs
 from app.node.queue.workflow import DELIVER, SEGMENT, Attempt
 from app.settings import ROOT
+from operators.packages.structures import BUNDLED
 from tests.service.app.node.queue.test_queue import NOON, PACS, arrives, node, states
 from tests.support import phantoms
 from tests.support.node_cases import storescu
@@ -63,6 +64,9 @@ class Release:
         self.folder, self.version = folder, version
         for name in ("app", "operators"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "models").mkdir()
+        shutil.copy(BUNDLED, folder / "models")
+        shutil.copy(ROOT / "app.yaml", folder)
         queue = folder / "app" / "node" / "queue"
         replace(queue / "database.py", r'WORKFLOW_VERSION = "\w+"', f'WORKFLOW_VERSION = "{version}"')
         replace(queue / "workflow.py", r'step\(name="decide"\)', f'step(name="decide_{version}")')

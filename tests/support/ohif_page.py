@@ -29,6 +29,11 @@ SEGMENTS = (
     ".flatMap(each => Object.values(each.segments)).map(each => "
     f"{SERVICES}.segmentationService.getSegmentations()[0].segments[each.segmentIndex].label)"
 )
+# How far from a position the nearest slice of the viewport begins, mm
+NEAREST = """(position => Math.min(...%s.getImageIds().map(id => {
+  const plane = window.cornerstone.metaData.get('imagePlaneModule', id).imagePositionPatient;
+  return Math.hypot(...position.map((x, n) => x - plane[n]));
+})))(%s)"""
 # Goes to the slice at a position, draws it, and says where three voxels of it lie on the canvas
 SHOW = """(async (position, corners) => {
   const viewport = %s;
@@ -62,6 +67,10 @@ class Viewer:
         self.until(YES)
         self.click(YES)
         return list(self.until(f"{SEGMENTS}.length && {SEGMENTS}"))
+
+    def holds(self, position_lps_mm: tuple[float, ...]) -> bool:
+        """Whether a slice of the series that is shown begins there."""
+        return bool(self.page.run(NEAREST % (VIEWPORT, json.dumps(list(position_lps_mm)))) < 0.01)
 
     def slice_at(
         self, position_lps_mm: tuple[float, ...], ij_to_lps: NDArray[np.float64], shape: tuple[int, int]

@@ -53,9 +53,11 @@ $(HOLOSCAN_CLI): | $(READY)
 test-unit: $(READY)  ## The fast tests: no root, no network, no other programs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not real_data" tests/unit
 
+# Slow, but neither by processes of their own nor by the clock
+SIDE_BY_SIDE := tests/slow/operators tests/slow/training
 test: $(READY) $(HOLOSCAN_CLI) tools  ## All tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit
-	$(BIN)/python -m pytest -q tests/service tests/slow --durations=15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest -q tests/service tests/slow $(SIDE_BY_SIDE:%=--ignore=%) --durations=15
 
 # The peer has an environment of its own: its pins are not ours.
 $(PEER)/.ready:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from operators.bones.find import FINDERS
 from operators.fragments.fragments import FRAGMENTS
@@ -10,10 +10,9 @@ from operators.geometry.largest_component import Largest
 from operators.geometry.orientation import is_orientation
 from operators.geometry.volume import HIGHEST_VALUE
 from operators.intensities.normalisation import SCHEMES
-from operators.measure.measuring import MEASUREMENTS
 from operators.packages.confidence import Confidence
 from operators.packages.monai_bundle import STEP_ARGUMENTS, MonaiBundlePackage, Step
-from operators.packages.packages import CoarseToFinePackage, Label, ModelPackage, NetworkSpec
+from operators.packages.packages import MEASURED, CoarseToFinePackage, Label, ModelPackage, NetworkSpec
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, NnUNetPlans, Stage
 from operators.packages.structures import SIDES
 
@@ -30,7 +29,7 @@ def check_package(package: ModelPackage) -> None:
     """Checks all that holds for a package of its kind."""
     check_values(package.labels)
     for name in package.measurements:
-        require_row("measurements", name, MEASUREMENTS)
+        require_row("measurements", name, MEASURED)
     for spec in package.networks:
         check_network(spec)
     if isinstance(package, CoarseToFinePackage):
@@ -88,7 +87,7 @@ def check_coarse_to_fine(package: CoarseToFinePackage) -> None:
     check_confidence(package.confidence)
 
 
-def require_row(where: str, given: str, table: Mapping[str, object]) -> None:
+def require_row(where: str, given: str, table: Collection[str]) -> None:
     """A strategy is a row of its table."""
     if given not in table:
         raise ValueError(f"{where}: expected one of {sorted(table)}, got {given!r}")

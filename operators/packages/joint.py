@@ -11,7 +11,7 @@ from operators.packages.packages import Acceptance, Label, ModelPackage, Network
 
 @dataclass(frozen=True)
 class JointPackage(ModelPackage):
-    """A package that stands for all of its `parts`; see `joined`."""
+    """A package that stands for all of its `parts`; see `join_packages`."""
 
     kind: ClassVar[str] = "joint"
 

@@ -199,7 +199,8 @@ class QualityRules:
     greatest_ratio: float = 0.0
 
 
-# What is measured of fragments where a package does not say
+# The rows of MEASUREMENTS, all of them where a package does not say. Packages are read without the table,
+# as its libraries take 0.2 s to import
 MEASURED = ("gap", "displacement")
 
 

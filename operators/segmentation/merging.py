@@ -42,7 +42,7 @@ def merge_segmentations(made: Sequence[Segmentation]) -> Segmentation:
         package,
         warnings=(*(text for each in made for text in each.warnings), *_said(claimed, ml)),
         contacts=tuple(face for each in made for face in each.contacts if face.bone in bones),
-        network_runs=tuple(_named_way(run, each.package) for each in made for run in each.network_runs),
+        network_runs=tuple(_named_run(run, each.package) for each in made for run in each.network_runs),
     )
 
 
@@ -108,7 +108,7 @@ def _said(claimed: int, voxel_ml: float) -> list[str]:
     return [f"{claimed * voxel_ml:.1f} ml that two packages claimed went to the more certain segment"]
 
 
-def _named_way(run: NetworkRun, package: ModelPackage) -> NetworkRun:
+def _named_run(run: NetworkRun, package: ModelPackage) -> NetworkRun:
     return replace(run, network=network_name(package, run.network))
 
 

@@ -81,7 +81,7 @@ class NetworkRun:
 class Segmentation:
     """Segments on the source grid, and the package that made them.
 
-    `contacts` between fragments are empty where the package has no calibration of them; `ways` where
+    `contacts` between fragments are empty where the package has no calibration of them; `network_runs` where
     a path does not say how its networks were run; `measurements` and `flags` until they are made.
     """
 

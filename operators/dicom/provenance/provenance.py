@@ -32,7 +32,7 @@ class Provenance:
     """The provenance that decides the UIDs and markings of all results of one series together.
 
     A `revision` above 1 replaces an earlier result, which the series' number and description say;
-    `ways` is how the networks were run.
+    `network_runs` is how the networks were run.
     """
 
     series: Series

@@ -23,7 +23,7 @@ from operators.geometry.volume import Grid
 from operators.packages.packages import Acceptance, ModelPackage, NetworkSpec
 from operators.segmentation.segmentation import Segment, Segmentation
 
-# As `markings.parameters` writes them
+# As `provenance.parameters` writes them
 WEIGHTS = re.compile(r"(\w+) sha256\W+([0-9a-f]{64})")
 # As `Making.description` does
 SOURCE_NUMBER = re.compile(r", series (\d+)")

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from operators.errors import ModelError, reason
-from operators.packages.structures import validated
-from operators.validation_messages import first_fault
+from operators.errors import ModelError
+from operators.packages.toml_files import fault_of, validated
 
 SIDES = ("_left", "_right")
 # What a network may have otherwise on a kind of device
@@ -234,7 +233,7 @@ def read_recipe(path: Path) -> Recipe:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         return recipe_of(table)
     except (OSError, ValueError) as error:
-        said = first_fault(error, table) if isinstance(error, ValidationError) else reason(error)
+        said = fault_of(error, table)
         raise ModelError(
             f"expected a training recipe in {path.parent.name}/{path.name}, could not read it: {said}",
             code="recipe_unreadable",

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from operators.errors import ModelError, reason
+from operators.errors import ModelError
 from operators.package_files.package_checks import check_package
 from operators.package_files.package_schema import PACKAGE_FILE_MODEL, with_kind
 from operators.packages.packages import CoarseToFinePackage, ModelPackage
-from operators.packages.structures import Structures, read_structures, validated
-from operators.validation_messages import first_fault
+from operators.packages.structures import Structures, read_structures
+from operators.packages.toml_files import fault_of, validated
 
 PACKAGE_FILE = "package.toml"
 # A package whose labels have no codes yet; no package until they have
@@ -47,7 +45,7 @@ def read_package(path: Path) -> ModelPackage:
         table = with_kind(tomllib.loads(path.read_text(encoding="utf-8")))
         return package_of(table, path.parent, read_structures(path.parent.parent))
     except (OSError, ValueError) as error:
-        said = first_fault(error, table) if isinstance(error, ValidationError) else reason(error)
+        said = fault_of(error, table)
         raise ModelError(
             f"expected a model package in {path.parent.name}/{path.name}, could not read it: {said}",
             code="package_unreadable",

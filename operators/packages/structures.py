@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import colorsys
-import json
 import tomllib
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import BaseModel, ConfigDict, TypeAdapter, with_config
 
-from operators.errors import ModelError, reason
+from operators.errors import ModelError
 from operators.installation import bundled_models
-from operators.validation_messages import first_fault
+from operators.packages.toml_files import fault_of, validated
 
 STRUCTURES_FILE = "structures.toml"
 # The list that ships with Osteon; a models folder may add to it with a list of its own
@@ -24,7 +23,6 @@ BUNDLED = bundled_models() / STRUCTURES_FILE
 # A table of TOML has the keys that it may have, and values of their types
 STRICT = ConfigDict(strict=True, extra="forbid")
 
-Validated = TypeVar("Validated")
 Side = Literal["left", "right"]
 Colour = tuple[int, int, int]
 
@@ -142,16 +140,8 @@ def _read(path: Path) -> Structures:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         return validated(TypeAdapter(dict[str, StructureRow]), table)
     except (OSError, ValueError) as error:
-        said = first_fault(error, table) if isinstance(error, ValidationError) else reason(error)
+        said = fault_of(error, table)
         raise ModelError(
             f"expected structures in {path.parent.name}/{path.name}, could not read them: {said}",
             code="package_unreadable",
         ) from error
-
-
-def validated(model: TypeAdapter[Validated], table: object) -> Validated:
-    """A parsed TOML document as what it is to be. Raises pydantic's ValidationError.
-
-    By way of JSON, where strictness knows lists as tuples and tables as dataclasses.
-    """
-    return model.validate_json(json.dumps(table, default=str))

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import structlog
 
-from app.library_messages import defect_values, frames_of
+from app.library_messages import frames_of
+from app.run.failures import EXIT_DEFECT, record_of_failure
 from app.run.inputs import opened_input, volume_files
 from app.run.report import SELECTED, SeriesRecord, StageRecord, report, write_report
 from app.run.results import FALLBACKS, FILES, PAGE, RESULTS, TURNTABLE, names_in_report
@@ -38,13 +39,11 @@ from operators.dicom.select.selection import (
     select,
 )
 from operators.errors import (
-    DEFECT,
     ModelError,
     OutputError,
     UnreadableError,
     UnsuitableError,
     UsageError,
-    as_osteon_error,
 )
 from operators.package_files.package_reader import read_packages, refuse_draft
 from operators.packages.joint import parts_of
@@ -52,7 +51,7 @@ from operators.packages.packages import ModelPackage
 
 log = structlog.get_logger()
 
-EXIT_DONE, EXIT_DEFECT, EXIT_UNSUITABLE = 0, 1, 3
+EXIT_DONE, EXIT_UNSUITABLE = 0, 3
 REPORT = "report.json"
 # Of one series where there are several
 RESULT_FOLDER = re.compile(r"(study|series|image)-\d+")
@@ -84,10 +83,10 @@ def run_folder(
     """
     require_input(folder)
     with opened_input(folder) as found:
-        return run_opened(found, output, settings, package_name, made_at, show, graph)
+        return run_unpacked(found, output, settings, package_name, made_at, show, graph)
 
 
-def run_opened(
+def run_unpacked(
     folder: Path,
     output: Path,
     settings: Settings,
@@ -96,7 +95,7 @@ def run_opened(
     show: Show,
     graph: Graph | None,
 ) -> RunOutcome:
-    """The same, of a folder or file that is no archive."""
+    """Runs over a folder, or a file that is not an archive; see `run_folder`."""
     if package_name is not None:
         refuse_draft(settings.models, package_name)
     packages = named_packages(read_packages(settings.models), package_name)
@@ -108,25 +107,46 @@ def run_opened(
         found = scan(folder)
     images = [] if found.series else volume_files(folder)
     if images:
-        networks = networks_of(settings)
-        places = ["" if len(images) == 1 else f"image-{n}/" for n in range(1, len(images) + 1)]
-        done = [
-            run_volume(image, output, place, settings, packages, networks, made_at, show)
-            for image, place in zip(images, places, strict=True)
-        ]
-        outcome = RunOutcome(
-            tuple(record for record, _ in done),
-            exit_code([code for _, code in done]),
-            output,
-            found.unreadable,
-        )
-        write_summary(outcome, made_at, clock.records)
-        return outcome
-    if not found.series:
-        nothing = RunOutcome((), UnreadableError.exit_code, output, found.unreadable)
-        write_summary(nothing, made_at, clock.records)
-    require_series(found)
-    outcomes = select(found, packages, package_name)
+        records, code = run_images(images, output, settings, packages, made_at, show)
+    elif found.series:
+        outcomes = select(found, packages, package_name)
+        records, code = run_series(outcomes, output, settings, made_at, show, graph)
+    else:
+        records, code = [], UnreadableError.exit_code
+    outcome = RunOutcome(tuple(records), code, output, found.unreadable)
+    write_summary(outcome, made_at, clock.records)
+    if not records:
+        require_series(found)
+    return outcome
+
+
+def run_images(
+    images: Sequence[Path],
+    output: Path,
+    settings: Settings,
+    packages: Sequence[ModelPackage],
+    made_at: datetime,
+    show: Show,
+) -> tuple[list[SeriesRecord], int]:
+    """The record of each image that is not DICOM, and the exit code; several have a folder each."""
+    networks = networks_of(settings)
+    places = ["" if len(images) == 1 else f"image-{n}/" for n in range(1, len(images) + 1)]
+    done = [
+        run_volume(image, output, place, settings, packages, networks, made_at, show)
+        for image, place in zip(images, places, strict=True)
+    ]
+    return [record for record, _ in done], exit_code([code for _, code in done])
+
+
+def run_series(
+    outcomes: Sequence[Outcome],
+    output: Path,
+    settings: Settings,
+    made_at: datetime,
+    show: Show,
+    graph: Graph,
+) -> tuple[list[SeriesRecord], int]:
+    """The record of each series, first of those that were refused, and the exit code."""
     wanted = (PAGE, TURNTABLE, FILES, *(each for each in settings.files if each in FALLBACKS))
     chosen, codes = candidates(outcomes), list[int]()
     folders = result_folders(chosen)
@@ -140,9 +160,7 @@ def run_opened(
 
     records = [*refused_outright(outcomes), *read_all(chosen, segment)]
     codes += (OutputError.exit_code for record in records if record.missing)
-    outcome = RunOutcome(tuple(records), exit_code(codes), output, found.unreadable)
-    write_summary(outcome, made_at, clock.records)
-    return outcome
+    return records, exit_code(codes)
 
 
 def result_folders(chosen: Sequence[Candidate]) -> list[str]:
@@ -260,13 +278,9 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
         log_missing(done, job)
         return done, EXIT_DONE
     except Exception as error:
-        known = as_osteon_error(error)
-        if known is not None:
-            failed = replace(record, code=known.code, sentence=str(known), stages=tuple(clock.records))
-            return failed, known.exit_code
+        record = replace(record, stages=tuple(clock.records))
         uid = record.series_instance_uid
-        log.error("series_failed", series_instance_uid=uid, **defect_values(error))
-        return replace(record, code="defect", sentence=DEFECT, stages=tuple(clock.records)), EXIT_DEFECT
+        return record_of_failure(record, error, "series_failed", series_instance_uid=uid)
 
 
 def log_missing(record: SeriesRecord, job: Job) -> None:

@@ -42,6 +42,11 @@ class Result:
     check: Callable[[Written], ResultName] | None = None
 
     @property
+    def name(self) -> str:
+        """The name of its file or folder, where a run writes one of it."""
+        return f"{self.stem}{self.suffix}"
+
+    @property
     def is_folder(self) -> bool:
         """Whether it is a folder of files."""
         return not self.suffix
@@ -76,7 +81,7 @@ RESULTS: dict[str, Result] = {
     PREVIEW: Result("preview", ".png"),
     FILES: Result("files", ""),
     PAGE: Result("report", ".html"),
-    # Of an image that is no DICOM, in place of the SEG; what each value means
+    # Of an image that is not DICOM, in place of the SEG; what each value means
     NIFTI: Result("segmentation", ".nii.gz"),
     NAMES: Result("segmentation", ".tsv"),
 }

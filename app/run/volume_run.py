@@ -1,4 +1,4 @@
-"""One image that is no DICOM: segmented by the same calls, its results as NIfTI, surfaces and a picture."""
+"""One image that is not DICOM: segmented by the same calls, its results as NIfTI, surfaces and a picture."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
-
 from app.files.export_files import parts_of, write_files, write_label_map
 from app.files.volume_files import read_volume_file
-from app.library_messages import defect_values
+from app.run.failures import record_of_failure
 from app.run.report import SELECTED, SeriesRecord
 from app.run.results import FALLBACKS, FILES, NAMES, NIFTI, PAGE, PREVIEW, RESULTS, names_of
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION, Settings
 from operators.dicom.elements.atomic_file import make_folder
-from operators.errors import DEFECT, UnsuitableError, as_osteon_error
+from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume, Grid
 from operators.measure.flags import flag_result
 from operators.measure.measuring import measure_segments
@@ -28,8 +26,6 @@ from operators.segmentation.segmentation import Segmentation
 if TYPE_CHECKING:
     from operators.networks.registry import Networks
     from operators.pipelines.pipeline_table import Progress
-
-log = structlog.get_logger()
 
 KINDS = (NIFTI, NAMES, PREVIEW, PAGE, FILES)
 
@@ -84,18 +80,10 @@ def run_volume(
         record = replace(record, segmentation=made)
         with clock.measured("write"):
             write_results(record, made, volume, output / folder, settings, made_at)
-
-        def name_of(kind: str) -> str:
-            return f"{folder}{RESULTS[kind].stem}{RESULTS[kind].suffix}"
-
-        names = names_of(KINDS, output, name_of)
+        names = names_of(KINDS, output, lambda kind: f"{folder}{RESULTS[kind].name}")
         return replace(record, names=names, stages=tuple(clock.records)), 0
     except Exception as error:
-        known = as_osteon_error(error)
-        if known is not None:
-            return replace(record, segmentation=None, code=known.code, sentence=str(known)), known.exit_code
-        log.error("image_failed", **defect_values(error))
-        return replace(record, segmentation=None, code="defect", sentence=DEFECT), 1
+        return record_of_failure(replace(record, segmentation=None), error, "image_failed")
 
 
 def write_results(
@@ -111,7 +99,7 @@ def write_results(
     from operators.render.preview import draw_preview
     from operators.writers.preview_file import write_png
 
-    path = {kind: folder / f"{RESULTS[kind].stem}{RESULTS[kind].suffix}" for kind in KINDS}
+    path = {kind: folder / RESULTS[kind].name for kind in KINDS}
     make_folder(folder, "an output folder")
     parts = parts_of(made)
     write_label_map(made.label_map, parts, folder, RESULTS[NIFTI].stem)

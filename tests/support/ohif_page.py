@@ -29,19 +29,16 @@ SEGMENTS = (
     ".flatMap(each => Object.values(each.segments)).map(each => "
     f"{SERVICES}.segmentationService.getSegmentations()[0].segments[each.segmentIndex].label)"
 )
-# How far from a position the nearest slice of the viewport begins, mm
-NEAREST = """(position => Math.min(...%s.getImageIds().map(id => {
+# How far from a position a slice begins, mm; and the nearest slice of the viewport
+FAR = """(position => id => {
   const plane = window.cornerstone.metaData.get('imagePlaneModule', id).imagePositionPatient;
   return Math.hypot(...position.map((x, n) => x - plane[n]));
-})))(%s)"""
+})"""
+NEAREST = f"(position => Math.min(...%s.getImageIds().map({FAR}(position))))(%s)"
 # Goes to the slice at a position, draws it, and says where three voxels of it lie on the canvas
 SHOW = """(async (position, corners) => {
   const viewport = %s;
-  const far = id => {
-    const plane = window.cornerstone.metaData.get('imagePlaneModule', id).imagePositionPatient;
-    return Math.hypot(...position.map((x, n) => x - plane[n]));
-  };
-  const all = viewport.getImageIds().map(far);
+  const all = viewport.getImageIds().map(%s(position));
   const index = all.indexOf(Math.min(...all));
   await viewport.setImageIdIndex(index);
   viewport.resetCamera();
@@ -78,7 +75,12 @@ class Viewer:
         """(I, J, 3) RGB on the canvas at each voxel's centre of the slice whose first voxel lies there."""
         origin = np.array(position_lps_mm)
         corners = [origin, origin + ij_to_lps[:, 0], origin + ij_to_lps[:, 1]]
-        script = SHOW % (VIEWPORT, json.dumps(origin.tolist()), json.dumps([c.tolist() for c in corners]))
+        script = SHOW % (
+            VIEWPORT,
+            FAR,
+            json.dumps(origin.tolist()),
+            json.dumps([c.tolist() for c in corners]),
+        )
         distance_mm, zero, right, down = self.page.run(script)
         assert distance_mm < 0.01, f"expected the slice at {position_lps_mm}, got {distance_mm} mm off"
         steps = np.array([np.subtract(right, zero), np.subtract(down, zero)])

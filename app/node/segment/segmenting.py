@@ -14,8 +14,8 @@ import structlog
 from app.node.queue.job import JobFolder, Json, StudyJob, job_folder
 from app.node.segment.next_study import NextStudy
 from app.node.segment.study_reader import ReadStudy
+from app.run.failures import EXIT_DEFECT
 from app.run.folder import (
-    EXIT_DEFECT,
     EXIT_DONE,
     prepare_output,
     refused_outright,

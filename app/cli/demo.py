@@ -16,8 +16,9 @@ from app.evaluation.case_result import CaseResult
 from app.evaluation.comparison import run_evaluation
 from app.evaluation.evaluation_report import show
 from app.files.label_files import write_nifti
-from app.run.folder import RunOutcome, prepare_output, run_folder
+from app.run.folder import RunOutcome, run_folder
 from app.run.html.writer import write_page
+from app.run.output_folder import prepare_output
 from app.run.results import PAGE, PICTURES, PREVIEW
 from app.settings import SOFTWARE_VERSION, read_settings
 from operators.errors import UsageError

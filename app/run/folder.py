@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import platform
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,17 +11,23 @@ from pathlib import Path
 
 import structlog
 
-from app.library_messages import frames_of
-from app.run.failures import EXIT_DEFECT, record_of_failure
 from app.run.inputs import opened_input, volume_files
-from app.run.report import SELECTED, SeriesRecord, StageRecord, report, write_report
-from app.run.results import FALLBACKS, FILES, PAGE, RESULTS, TURNTABLE, names_in_report
+from app.run.output_folder import REPORT, prepare_output, remove_former
+from app.run.report import SeriesRecord, StageRecord, report, write_report
+from app.run.results import FALLBACKS, FILES, PAGE, TURNTABLE
 from app.run.series_job import Graph, Job, graph_of, networks_of
+from app.run.series_records import (
+    EXIT_DEFECT,
+    log_missing,
+    record_of,
+    record_of_failure,
+    record_of_passed_over,
+    record_of_refusal,
+)
 from app.run.series_results import segment_and_write
 from app.run.stage_clock import Show, StageClock
 from app.run.volume_run import run_volume
 from app.settings import SOFTWARE_VERSION, Settings
-from operators.dicom.elements.atomic_file import make_folder, unwritable_folder
 from operators.dicom.provenance.conforming import conforming_header, sentences
 from operators.dicom.read.scan import UnreadableFile, require_series, scan
 from operators.dicom.select.reading_order import read_in_turn
@@ -35,7 +39,6 @@ from operators.dicom.select.selection import (
     Selection,
     candidates,
     combine_candidates,
-    passed_over,
     select,
 )
 from operators.errors import (
@@ -52,9 +55,6 @@ from operators.packages.packages import ModelPackage
 log = structlog.get_logger()
 
 EXIT_DONE, EXIT_UNSUITABLE = 0, 3
-REPORT = "report.json"
-# Of one series where there are several
-RESULT_FOLDER = re.compile(r"(study|series|image)-\d+")
 LIBRARIES = ("monai-deploy-app-sdk", "torch", "openvino", "highdicom", "pydicom")
 
 
@@ -227,40 +227,6 @@ def named_packages(packages: tuple[ModelPackage, ...], name: str | None) -> tupl
     return chosen
 
 
-def prepare_output(output: Path) -> None:
-    """Makes the folder. Raises OutputError where results could not be written to it."""
-    try:
-        make_folder(output, "an output folder")
-        probe = output / ".osteon-writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise unwritable_folder(output, "an output folder", error) from error
-
-
-def remove_former(output: Path) -> None:
-    """Removes what a former run left in the same folder, so that no result of another input stays there."""
-    try:
-        former = json.loads((output / REPORT).read_text(encoding="utf-8"))
-        rows = [row for row in former["series"] if row["result"]]
-        names = [name for row in rows for name in names_in_report(row)]
-        # Reports of former versions do not name it
-        previews = [row["result"].replace("segmentation", "preview").replace(".dcm", ".png") for row in rows]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return
-    for name in (REPORT, *names, *previews):
-        if is_result(name):
-            (output / name).unlink(missing_ok=True)
-
-
-def is_result(name: str) -> bool:
-    """Whether a name that a report gives can be that of a result: a report may say anything."""
-    *folders, file = Path(name).parts
-    stems = tuple(row.stem for row in RESULTS.values())
-    known = all(RESULT_FOLDER.fullmatch(part) or part.startswith(stems) for part in folders)
-    return known and len(folders) <= 3 and file != ".." and "/" not in {*folders, file}
-
-
 def require_input(folder: Path) -> None:
     """Raises UsageError where there is nothing at that path."""
     if not folder.exists():
@@ -281,41 +247,6 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
         record = replace(record, stages=tuple(clock.records))
         uid = record.series_instance_uid
         return record_of_failure(record, error, "series_failed", series_instance_uid=uid)
-
-
-def log_missing(record: SeriesRecord, job: Job) -> None:
-    """The results that could not be made, those of a defect with a traceback."""
-    for each, error in zip(job.attempts.missing, job.attempts.errors, strict=True):
-        told = {"traceback": frames_of(error)} if each.code == "defect" else {}
-        uid = record.series_instance_uid
-        log.error("result_missing", series_instance_uid=uid, kind=each.kind, code=each.code, **told)
-
-
-def record_of(outcome: Selection | Refusal) -> SeriesRecord:
-    """The record of a series that was selected, nothing done to it yet."""
-    series = outcome.series
-    return SeriesRecord(
-        study_instance_uid=series.study_instance_uid,
-        series_instance_uid=series.series_instance_uid,
-        part=series.part,
-        modality=series.modality,
-        slices=len(series.frames),
-        code=SELECTED,
-        sentence="segmented",
-        warnings=tuple(series.warnings),
-        other_series=series.other_series,
-    )
-
-
-def record_of_passed_over(candidate: Candidate, best: Candidate) -> SeriesRecord:
-    """The record of a candidate whose better one was segmented."""
-    code, sentence = passed_over(best.name)
-    return replace(record_of(candidate.selection), code=code, sentence=sentence)
-
-
-def record_of_refusal(refusal: Refusal) -> SeriesRecord:
-    """The record of a series that was not selected."""
-    return replace(record_of(refusal), code=refusal.code, sentence=refusal.text)
 
 
 def exit_code(codes: list[int]) -> int:

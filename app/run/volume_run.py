@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from app.files.export_files import parts_of, write_files, write_label_map
 from app.files.volume_files import read_volume_file
-from app.run.failures import record_of_failure
 from app.run.report import SELECTED, SeriesRecord
 from app.run.results import FALLBACKS, FILES, NAMES, NIFTI, PAGE, PREVIEW, RESULTS, names_of
+from app.run.series_records import record_of_failure
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION, Settings
 from operators.dicom.elements.atomic_file import make_folder

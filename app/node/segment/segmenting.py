@@ -14,17 +14,17 @@ import structlog
 from app.node.queue.job import JobFolder, Json, StudyJob, job_folder
 from app.node.segment.next_study import NextStudy
 from app.node.segment.study_reader import ReadStudy
-from app.run.failures import EXIT_DEFECT
 from app.run.folder import (
     EXIT_DONE,
-    prepare_output,
     refused_outright,
     run_job,
     segmented_for,
 )
+from app.run.output_folder import prepare_output
 from app.run.report import SeriesRecord
 from app.run.results import RESULTS, SEG, Written
 from app.run.series_job import Graph, Job
+from app.run.series_records import EXIT_DEFECT
 from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.attempts import missing_result

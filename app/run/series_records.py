@@ -1,0 +1,66 @@
+"""What a run notes of each series or image: selected, refused, passed over, or failed and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from app.library_messages import defect_values, frames_of
+from app.run.report import SELECTED, SeriesRecord
+from app.run.series_job import Job
+from operators.dicom.select.selection import Candidate, Refusal, Selection, passed_over
+from operators.errors import DEFECT, as_osteon_error
+
+log = structlog.get_logger()
+
+EXIT_DEFECT = 1
+
+
+def record_of_failure(
+    record: SeriesRecord, error: Exception, event: str, **where: str
+) -> tuple[SeriesRecord, int]:
+    """The record with the error's code and sentence, and the exit code.
+
+    A defect is logged as `event` with its traceback and `where` it happened.
+    """
+    known = as_osteon_error(error)
+    if known is not None:
+        return replace(record, code=known.code, sentence=str(known)), known.exit_code
+    log.error(event, **where, **defect_values(error))
+    return replace(record, code="defect", sentence=DEFECT), EXIT_DEFECT
+
+
+def record_of(outcome: Selection | Refusal) -> SeriesRecord:
+    """The record of a series that was selected, nothing done to it yet."""
+    series = outcome.series
+    return SeriesRecord(
+        study_instance_uid=series.study_instance_uid,
+        series_instance_uid=series.series_instance_uid,
+        part=series.part,
+        modality=series.modality,
+        slices=len(series.frames),
+        code=SELECTED,
+        sentence="segmented",
+        warnings=tuple(series.warnings),
+        other_series=series.other_series,
+    )
+
+
+def record_of_passed_over(candidate: Candidate, best: Candidate) -> SeriesRecord:
+    """The record of a candidate whose better one was segmented."""
+    code, sentence = passed_over(best.name)
+    return replace(record_of(candidate.selection), code=code, sentence=sentence)
+
+
+def record_of_refusal(refusal: Refusal) -> SeriesRecord:
+    """The record of a series that was not selected."""
+    return replace(record_of(refusal), code=refusal.code, sentence=refusal.text)
+
+
+def log_missing(record: SeriesRecord, job: Job) -> None:
+    """The results that could not be made, those of a defect with a traceback."""
+    for each, error in zip(job.attempts.missing, job.attempts.errors, strict=True):
+        told = {"traceback": frames_of(error)} if each.code == "defect" else {}
+        uid = record.series_instance_uid
+        log.error("result_missing", series_instance_uid=uid, kind=each.kind, code=each.code, **told)

@@ -37,7 +37,7 @@ def first_fault(error: ValidationError, table: Mapping[str, Any]) -> str:
 
 
 def sentence(fault: Mapping[str, Any], table: Mapping[str, Any]) -> str:
-    """One fault."""
+    """Returns one fault as a sentence: place, what was expected, what came."""
     kind, place = fault["type"], place_of(fault, table)
     if kind == "missing":
         return f"{place}: expected a value, the key is missing"
@@ -93,6 +93,6 @@ def value_at(table: Any, part: int | str) -> Any:
 
 
 def shown(fault: Mapping[str, Any]) -> str:
-    """What came, cut short."""
+    """Returns the value that was refused as text, cut to 60 characters."""
     text = repr(fault.get("input"))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -38,7 +38,7 @@ def against_the_truth(result: CaseResult, labels: Sequence[Label]) -> tuple[str,
 
 
 def compared(bone: BoneFigures) -> str:
-    """What the phantom has of one bone, and what is shown of it."""
+    """Says in one sentence whether the fracture of a bone was shown, missed or invented."""
     true, shown = bone.detection.true_fragments, bone.detection.predicted_fragments
     if true == shown == 1:
         return "whole, and shown whole"

@@ -1,4 +1,4 @@
-"""What may be given to be segmented: DICOM, an archive of it, or images in other formats."""
+"""Finds the images in what a run is given: DICOM, a zip of it, or files in other formats."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ Names = dict[str, tuple[str, ...]]
 
 
 def names_of(kinds: Iterable[str], output: Path, name_of: Callable[[str], str]) -> Names:
-    """What there is of each kind below `output`; `name_of` gives the name of a kind's file or folder."""
+    """Returns the files that exist below `output` by kind; `name_of` names the file or folder of a kind."""
     found: Names = {}
     for kind in kinds:
         path = output / name_of(kind)

@@ -1,4 +1,4 @@
-"""What the fracture network says of one bone, and the fragments that are made of it."""
+"""Values of the fragment search: the fracture network's output for one bone, and its fragments."""
 
 from __future__ import annotations
 

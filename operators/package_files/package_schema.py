@@ -67,11 +67,11 @@ class LabelTable(Table):
     side: Side | None = None
     """left or right, of a paired structure."""
     meaning: str = ""
-    """What people read, where there is no `structure`; so are the next five."""
+    """Display name of a label without `structure`; the next five keys describe such a label too."""
     category: Code = ANATOMY
     """PS3.16 CID 7150."""
     type: Code | None = None
-    """What it is; SNOMED CT."""
+    """The structure's code (SNOMED CT)."""
     laterality: Code | None = None
     """PS3.16 CID 244."""
     rgb: Colour | None = None
@@ -112,13 +112,13 @@ class FoundLabelTable(LabelTable):
     first_value: int
     """The label value of the intact bone, or of its first fragment."""
     last_value: int
-    """That of its last fragment."""
+    """The label value of its last fragment."""
     coarse_class: str
     """The class of the coarse network that shows it."""
     fine_class: str
     """The class of the fine network that outlines it."""
     minimum_ml: float
-    """Less of it counts as not found."""
+    """Least volume; a structure with less counts as not found."""
 
     def label(self, structures: Structures) -> Label:
         """The label; a structure with a side is found by its side."""
@@ -157,13 +157,13 @@ class NetworkTable(Table):
     architecture: str
     """A row of the table of architectures."""
     arguments: dict[str, Any]
-    """What the architecture is built with."""
+    """Arguments of the architecture."""
     spacing_mm: tuple[float, ...]
-    """Size of a voxel that the network reads, along each axis."""
+    """Voxel spacing of the network's input, mm along each axis."""
     patch: tuple[int, ...]
     """Voxels of the window that slides over the scan."""
     window_hu: tuple[float, float]
-    """Hounsfield units that are clipped to."""
+    """Range to which Hounsfield units are clipped."""
     classes: tuple[str, ...]
     """One name for each output channel."""
     guide: tuple[str, ...] = ()
@@ -172,7 +172,7 @@ class NetworkTable(Table):
     precision: str = ""
     """f32 where the labels must equal the original's; empty leaves it to the runtime."""
     runtime: str = ""
-    """What has to run it on a CPU; empty leaves it to the settings."""
+    """Runtime that must be used on a CPU; empty leaves it to the settings."""
 
     def spec(self, name: str, weights: str, sha256: str, folder: Path) -> NetworkSpec:
         """The network under a name, with the weights of one fold."""
@@ -186,7 +186,7 @@ class TrainedNetworkTable(NetworkTable):
     weights: str
     """A safetensors file, relative to the package's folder."""
     sha256: str
-    """Of that file."""
+    """SHA-256 of the weights file."""
 
 
 class NamedNetworkTable(TrainedNetworkTable):
@@ -202,7 +202,7 @@ class FoldTable(Table):
     weights: str
     """A safetensors file, relative to the package's folder."""
     sha256: str
-    """Of that file."""
+    """SHA-256 of the weights file."""
 
 
 class StageTables(Table):
@@ -210,10 +210,10 @@ class StageTables(Table):
 
     network: NetworkTable
     folds: tuple[FoldTable, ...] = Field(min_length=1)
-    """Averaged."""
+    """The trained folds; their outputs are averaged."""
     recipe: NnUNetPlans
     largest: tuple[Largest, ...] = ()
-    """Its post-processing."""
+    """Post-processing: values of which only the largest component is kept."""
     previous: StageTables | None = None
 
     def stages(self, folder: Path) -> tuple[Stage, ...]:
@@ -235,11 +235,11 @@ class FractureTables(StageTables):
     """[fracture]: the network that splits the bones of another, and how a bone is cut out for it."""
 
     blank_hu: float = 0.0
-    """Of all that is not the bone."""
+    """Hounsfield units given to everything outside the bone."""
     pieces: tuple[str, ...] = ()
     """Classes of which each component is a fragment."""
     minimum_mm3: float = 0.0
-    """Smaller fragments go to the nearest other."""
+    """Fragments smaller than this are merged into the nearest one."""
 
     def arrangement(self) -> Arrangement:
         """How a bone is cut out, and what the answer means."""
@@ -250,16 +250,16 @@ class PackageTables(Table):
     """The common part of every package.toml."""
 
     name: str
-    """As in --package; the name of its folder."""
+    """The package's name, as --package takes it; also the name of its folder."""
     version: str
     title: str
-    """What it shows, as people call it."""
+    """What the package shows, in plain words."""
     algorithm_name: str
-    """As DICOM results state it."""
+    """Algorithm name that DICOM results state."""
     accepts: Acceptance
     quality: QualityRules = QualityRules()
     measurements: tuple[str, ...] = MEASURED
-    """What is measured of fragments, beside their size."""
+    """Measurements of fragments, besides their size."""
 
     def common(self, folder: Path) -> dict[str, Any]:
         """The arguments that every package has."""
@@ -345,7 +345,7 @@ class OutcomeTable(Table):
     largest: tuple[int, ...] = ()
     """Labels of which only the largest component stays."""
     connected: Literal[1, 2, 3] = 3
-    """Voxels hang together over faces, edges or corners."""
+    """Connectivity of components: 1 over faces, 2 also over edges, 3 also over corners."""
     values: tuple[int, ...]
     """The label value that each output writes."""
 

@@ -41,5 +41,5 @@ def label_row(label: Label) -> dict[str, str]:
 
 
 def code_text(code: Code) -> str:
-    """Scheme and value."""
+    """Returns a code as text: its scheme and value."""
     return f"{code.scheme} {code.value}"

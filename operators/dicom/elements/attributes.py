@@ -192,7 +192,7 @@ def decimals(sources: Sources, keyword: str, count: int) -> tuple[float, ...] | 
 
 
 def _no_numbers(keyword: str, count: int, numbers: tuple[float, ...]) -> str:
-    """What is wrong with values that are not `count` numbers that an image may have."""
+    """Says how an attribute differs from the `count` numbers that are expected of it."""
     expected = f"expected {'one number' if count == 1 else f'{count} numbers'} in {keyword}"
     if not numbers:
         return f"{expected}, got something else"

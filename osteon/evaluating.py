@@ -5,12 +5,10 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from app.cli.evaluate import labels_of
 from app.evaluation.case_result import CaseResult
-from app.evaluation.comparison import run_evaluation
-from app.run.folder import named_packages
+from app.evaluation.comparison import labels_of, run_evaluation
 from app.settings import read_settings
-from operators.package_files.package_reader import read_packages
+from operators.package_files.package_reader import choose_packages
 
 
 def evaluate(
@@ -28,5 +26,5 @@ def evaluate(
     UnsuitableError, UsageError.
     """
     settings = read_settings(models=None if models is None else Path(models))
-    labels = labels_of(named_packages(read_packages(settings.models), package))
+    labels = labels_of(choose_packages(settings.models, package))
     return run_evaluation(Path(prediction), Path(truth), labels, None if output is None else Path(output))

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.files.label_files import write_nifti
-from app.run.folder import named_packages
 from app.run.series_job import networks_of
 from app.run.stage_clock import silent
 from app.run.volume_run import segment_volume
@@ -20,7 +19,7 @@ from app.settings import SOFTWARE_VERSION, read_settings
 from operators.dicom.provenance.provenance import Provenance
 from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import UsageError
-from operators.package_files.package_reader import read_packages
+from operators.package_files.package_reader import choose_packages
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
 from operators.segmentation.summary import summary
 from osteon.reading import Scan
@@ -83,6 +82,6 @@ def segment(
     UnsuitableError where the scan shows nothing that they deliver, ModelError, UsageError.
     """
     settings = read_settings(models=None if models is None else Path(models), device=device)
-    packages = named_packages(read_packages(settings.models), package)
+    packages = choose_packages(settings.models, package)
     made = segment_volume(scan.volume, packages, networks_of(settings), progress)
     return Result(scan, made)

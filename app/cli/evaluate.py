@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +9,9 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from app.cli.arguments import Config, Formats, Json, Models, Output, Package
-from app.evaluation.comparison import run_evaluation
+from app.evaluation.comparison import labels_of, run_evaluation
 from app.evaluation.evaluation_report import as_json, show
 from app.files.export_files import FORMATS, parts_of_file, write_files
-from app.run.folder import named_packages
 from app.run.results import RESULTS, RTSTRUCT
 from app.settings import read_settings
 from operators.dicom.read.scan import scan
@@ -23,8 +21,7 @@ from operators.dicom.seg.reencode import read_provenance
 from operators.dicom.seg.seg_files import is_rtstruct
 from operators.errors import UsageError
 from operators.geometry.volume import Grid
-from operators.package_files.package_reader import read_packages
-from operators.packages.packages import Label, ModelPackage
+from operators.package_files.package_reader import choose_packages
 
 
 def evaluate(
@@ -43,11 +40,11 @@ def evaluate(
     Parameters
     ----------
     prediction
-        File or folder that is to be judged.
+        File or folder to compare.
     truth
-        File or folder that is right.
+        File or folder with the ground truth.
     """
-    packages = named_packages(read_packages(read_settings(config, models=models).models), package)
+    packages = choose_packages(read_settings(config, models=models).models, package)
     results = run_evaluation(prediction, truth, labels_of(packages), output)
     if json_:
         print(as_json(results))
@@ -86,16 +83,6 @@ def export(
     for name in names:
         Console().print(str(name), highlight=False, soft_wrap=True, markup=False)
     return 0
-
-
-def labels_of(packages: Sequence[ModelPackage]) -> tuple[Label, ...]:
-    """Returns the labels of all packages. Raises UsageError where a value means a bone in each of two."""
-    labels = tuple(label for package in packages for label in package.labels)
-    values = [value for label in labels for value in label.values]
-    if len(set(values)) < len(values):
-        names = ", ".join(package.name for package in packages)
-        raise UsageError(f"expected --package NAME: label values mean different bones in {names}")
-    return labels
 
 
 def grid_of(rtstruct: Path, images: Path) -> Grid:

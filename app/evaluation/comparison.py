@@ -14,11 +14,12 @@ from app.evaluation.evaluation_picture import write_worst_slice
 from app.evaluation.evaluation_report import write_json
 from app.files.label_files import Labelled, read_label_map
 from operators.dicom.seg.seg_files import is_rtstruct, is_seg
+from operators.errors import UsageError
 from operators.evaluation import case_evaluation as evaluation
 from operators.evaluation.metrics import BoneMetrics
 from operators.geometry.regridding import onto_grid, widen_box
 from operators.geometry.volume import LabelMap
-from operators.packages.packages import Label
+from operators.packages.packages import Label, ModelPackage
 
 # Programs that write the same scan's grid differ by float32's rounding of its origin.
 SAME_GRID_MM = 0.05
@@ -78,3 +79,13 @@ def _read_pair(pair: Pair, labels: Sequence[Label]) -> tuple[Labelled, Labelled]
 
 def _volume_ml(label_map: LabelMap) -> float:
     return float(np.count_nonzero(label_map.labels) * label_map.grid.voxel_volume_mm3 / 1000)
+
+
+def labels_of(packages: Sequence[ModelPackage]) -> tuple[Label, ...]:
+    """Returns the labels of all packages. Raises UsageError where a value means a bone in each of two."""
+    labels = tuple(label for package in packages for label in package.labels)
+    values = [value for label in labels for value in label.values]
+    if len(set(values)) < len(values):
+        names = ", ".join(package.name for package in packages)
+        raise UsageError(f"expected --package NAME: label values mean different bones in {names}")
+    return labels

@@ -48,7 +48,7 @@ from operators.errors import (
     UnsuitableError,
     UsageError,
 )
-from operators.package_files.package_reader import read_packages, refuse_draft
+from operators.package_files.package_reader import choose_packages, refuse_draft
 from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage
 
@@ -98,7 +98,7 @@ def run_unpacked(
     """Runs over a folder, or a file that is not an archive; see `run_folder`."""
     if package_name is not None:
         refuse_draft(settings.models, package_name)
-    packages = named_packages(read_packages(settings.models), package_name)
+    packages = choose_packages(settings.models, package_name)
     graph = graph or graph_of(settings)
     prepare_output(output)
     remove_former(output)
@@ -216,15 +216,6 @@ def segmented_for(candidates: Sequence[Candidate], record: SeriesRecord, code: i
         return [code not in (UnsuitableError.exit_code, UnreadableError.exit_code)] * len(candidates)
     found = parts_of(record.segmentation.package)
     return [len(candidates) == 1 or each.selection.package in found for each in candidates]
-
-
-def named_packages(packages: tuple[ModelPackage, ...], name: str | None) -> tuple[ModelPackage, ...]:
-    """All packages, or the one of that name. Raises UsageError where there is none."""
-    chosen = tuple(package for package in packages if name in (None, package.name))
-    if not chosen:
-        known = ", ".join(package.name for package in packages)
-        raise UsageError(f"expected one of the packages {known}, got {name!r}")
-    return chosen
 
 
 def require_input(folder: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from operators.errors import ModelError
+from operators.errors import ModelError, UsageError
 from operators.package_files.package_checks import check_package
 from operators.package_files.package_schema import PACKAGE_FILE_MODEL, with_kind
 from operators.packages.packages import CoarseToFinePackage, ModelPackage
@@ -28,6 +28,19 @@ def read_packages(models: Path) -> tuple[ModelPackage, ...]:
             code="no_packages",
         )
     return tuple(read_package(path) for path in files)
+
+
+def choose_packages(models: Path, name: str | None) -> tuple[ModelPackage, ...]:
+    """Every package of a models folder, or the one of that name.
+
+    Raises ModelError where there is none, UsageError where none has the name.
+    """
+    packages = read_packages(models)
+    chosen = tuple(package for package in packages if name in (None, package.name))
+    if not chosen:
+        known = ", ".join(package.name for package in packages)
+        raise UsageError(f"expected one of the packages {known}, got {name!r}")
+    return chosen
 
 
 def refuse_draft(models: Path, name: str) -> None:

@@ -59,11 +59,12 @@ def _fill_gaps(planes: Sequence[Plane]) -> bool:
         return False
     layout = lay_out(stack)
     even = not layout.fault and not layout.aside and np.allclose(layout.k, np.rint(layout.k))
-    depths = dict(zip(map(id, planes), stack.depths_mm.tolist(), strict=True))
-    frames: dict[str, list[Plane]] = {}
-    for plane in planes:
-        frames.setdefault(plane.frame_of_reference_uid, []).append(plane)
-    ranges = [(min(here), max(here)) for here in ([depths[id(p)] for p in each] for each in frames.values())]
+    depths: dict[str, list[float]] = {}
+    firsts: dict[str, Plane] = {}
+    for plane, depth_mm in zip(planes, stack.depths_mm.tolist(), strict=True):
+        depths.setdefault(plane.frame_of_reference_uid, []).append(depth_mm)
+        firsts.setdefault(plane.frame_of_reference_uid, plane)
+    ranges = [(min(each), max(each)) for each in depths.values()]
     between = any(a[0] < b[1] and b[0] < a[1] for a, b in combinations(ranges, 2))
-    firsts = [each[0] for each in frames.values()]
-    return even and between and all(acquired_alike(firsts[0], other) for other in firsts[1:])
+    first, *others = firsts.values()
+    return even and between and all(acquired_alike(first, other) for other in others)

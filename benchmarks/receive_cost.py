@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from benchmarks.receive import send
 from tests.support import phantoms
-from tests.support.node_cases import system_tool
 
 LISTEN = """
 import sys
@@ -57,31 +57,13 @@ def measure(root: Path, slices: int, series: int) -> None:
     ) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
-        store(port, root / "ct" / "0")
+        send(root / "ct" / "0", port)
         before_s, began_s = cpu_s(process.pid), time.monotonic()
         for study in range(1, series + 1):
-            store(port, root / "ct" / str(study))
+            send(root / "ct" / str(study), port)
         count, took_s = series * slices, time.monotonic() - began_s
         print(f"CPU {1000 * (cpu_s(process.pid) - before_s) / count:.4f} ms an instance")
         print(f"rate {count / took_s:.1f} instances a second")
-
-
-def store(port: int, folder: Path) -> None:
-    """Sends a series over one association."""
-    command = [
-        system_tool("storescu"),
-        "-aet",
-        "CT1",
-        "-aec",
-        "OSTEON",
-        "-pdu",
-        "131072",
-        "+sd",
-        "127.0.0.1",
-        str(port),
-        str(folder),
-    ]
-    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "TCP_NODELAY": "1"})
 
 
 def cpu_s(process: int) -> float:

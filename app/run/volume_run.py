@@ -16,6 +16,7 @@ from app.run.series_records import record_of_failure
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION, Settings
 from operators.dicom.elements.atomic_file import make_folder
+from operators.dicom.select.selection_rules import extent_fault, slice_spacing_fault
 from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume, Grid
 from operators.measure.flags import flag_result
@@ -48,13 +49,12 @@ def segment_volume(
 
 def refusal(grid: Grid, package: ModelPackage) -> str | None:
     """Why a package does not read an image with such a grid; None where it does."""
-    limits, step_mm = package.accepts, max(grid.spacing_mm)
-    extent_mm = min(n * step for n, step in zip(grid.shape, grid.spacing_mm, strict=True))
-    if step_mm > limits.maximum_slice_spacing_mm:
-        return f"expected slices at most {limits.maximum_slice_spacing_mm:g} mm apart, got {step_mm:.2f} mm"
-    if extent_mm < limits.minimum_extent_mm:
-        return f"expected at least {limits.minimum_extent_mm:g} mm along each axis, got {extent_mm:.1f} mm"
-    return None
+    limits = package.accepts
+    faults = (
+        slice_spacing_fault(max(grid.spacing_mm), limits.maximum_slice_spacing_mm),
+        extent_fault(grid.shape, grid.spacing_mm, limits.minimum_extent_mm),
+    )
+    return next((sentence for _, sentence in filter(None, faults)), None)
 
 
 def run_volume(

@@ -139,10 +139,14 @@ def slices(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> 
 
 def slice_spacing(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
     """Thin enough for the networks."""
-    most, got = package.accepts.maximum_slice_spacing_mm, _spacing_mm(series)[2]
-    if got <= most:
+    return slice_spacing_fault(_spacing_mm(series)[2], package.accepts.maximum_slice_spacing_mm)
+
+
+def slice_spacing_fault(got_mm: float, most_mm: float) -> Reason | None:
+    """Why slices lie too far apart; None where they do not."""
+    if got_mm <= most_mm:
         return None
-    return "slices_too_far_apart", f"expected slices at most {most:g} mm apart, got {got:.2f} mm"
+    return "slices_too_far_apart", f"expected slices at most {most_mm:g} mm apart, got {got_mm:.2f} mm"
 
 
 def pixel_spacing(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
@@ -156,14 +160,15 @@ def pixel_spacing(series: Series, package: ModelPackage, _: Sequence[ModelPackag
 def extent(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
     """Enough of the body along every axis."""
     shape = series.grid.shape if series.grid else (0, 0, 0)
-    least, got = package.accepts.minimum_extent_mm, _least_extent_mm(shape, _spacing_mm(series))
-    if got >= least:
+    return extent_fault(shape, _spacing_mm(series), package.accepts.minimum_extent_mm)
+
+
+def extent_fault(shape: Sequence[int], spacing_mm: Sequence[float], least_mm: float) -> Reason | None:
+    """Why an image shows too little of the body; None where it shows enough along each axis."""
+    got_mm = min(n * step for n, step in zip(shape, spacing_mm, strict=True))
+    if got_mm >= least_mm:
         return None
-    return "extent_too_small", f"expected at least {least:g} mm along each axis, got {got:.1f} mm"
-
-
-def _least_extent_mm(shape: Sequence[int], spacing_mm: Sequence[float]) -> float:
-    return min(n * step for n, step in zip(shape, spacing_mm, strict=True))
+    return "extent_too_small", f"expected at least {least_mm:g} mm along each axis, got {got_mm:.1f} mm"
 
 
 def _spacing_mm(series: Series) -> tuple[float, float, float]:

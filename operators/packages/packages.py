@@ -208,10 +208,12 @@ MEASURED = ("gap", "displacement")
 class ModelPackage:
     """The common part of all packages: accepted series, labels, networks, and when results are flagged.
 
-    `kind` is a row of the table of pipelines, `measurements` are rows of MEASUREMENTS.
+    `kind` is a row of the table of pipelines, `measurements` are rows of MEASUREMENTS. `reads` is the type of
+    image that its pipeline reads: "volume" (CtVolume) or "projection" (Projection).
     """
 
     kind: ClassVar[str] = ""
+    reads: ClassVar[str] = "volume"
 
     name: str
     version: str

@@ -8,6 +8,7 @@ from operators.geometry.volume import LabelMap
 from operators.packages.packages import ModelPackage
 from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
+from operators.segmentation.radiograph_answer import RadiographAnswer
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class Segmentation:
     """Segments on the source grid, and the package that made them.
 
     `contacts` between fragments are empty where the package has no calibration of them; `network_runs` where
-    a path does not say how its networks were run; `measurements` and `flags` until they are made.
+    a path does not say how its networks were run; `measurements` and `flags` until they are made. `answer` is
+    that to a radiograph, whose segments are its fractures, perhaps none; None for a CT.
     """
 
     label_map: LabelMap
@@ -93,3 +95,4 @@ class Segmentation:
     network_runs: tuple[NetworkRun, ...] = ()
     measurements: tuple[SegmentMeasurements, ...] = ()
     flags: tuple[Flag, ...] = ()
+    answer: RadiographAnswer | None = None

@@ -12,6 +12,9 @@ from pydicom.uid import (
     DigitalXRayImageStorageForProcessing,
     EnhancedCTImageStorage,
     LegacyConvertedEnhancedCTImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
 )
 
 # New instances of these make a job. No result of Osteon's is of any of them.
@@ -28,6 +31,20 @@ SEGMENTABLE = frozenset(
         ),
     )
 )
+# Images of which each is a radiograph of its own, if it is one at all: a secondary capture may be anything
+PROJECTIONS = frozenset(
+    map(
+        str,
+        (
+            ComputedRadiographyImageStorage,
+            DigitalXRayImageStorageForPresentation,
+            DigitalXRayImageStorageForProcessing,
+            SecondaryCaptureImageStorage,
+            MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+            MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+        ),
+    )
+)
 # PS3.6 annex A names the SOP classes with Pixel Data "... Image Storage"; of these, pictures of a screen.
 _IMAGE, _CAPTURE = "Image Storage", "Secondary Capture"
 
@@ -35,6 +52,11 @@ _IMAGE, _CAPTURE = "Image Storage", "Secondary Capture"
 def is_segmentable(sop_class_uid: str) -> bool:
     """Whether a segmentation could be made of an instance of the class."""
     return sop_class_uid in SEGMENTABLE
+
+
+def is_projection(sop_class_uid: str) -> bool:
+    """Whether instances of the class are read as radiographs, one by one."""
+    return sop_class_uid in PROJECTIONS
 
 
 @cache

@@ -1,0 +1,57 @@
+"""A package of radiographs: networks that outline fractures and say whether there is one, and how they decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import with_config
+
+from operators.packages.packages import ModelPackage, NetworkSpec
+from operators.packages.structures import STRICT
+
+
+@with_config(STRICT)
+@dataclass(frozen=True)
+class RadiographDecision:
+    """How the networks' outputs become an answer; all numbers are fitted on images that training never saw.
+
+    `image` and `finding`: constant and factor (Platt 1999) from log-odds to the probability that an image
+    shows a fracture, and that a finding is one. A finding is a connected part of the map above
+    `outline_threshold` and above `outline_share` of its own greatest value, of at least `least_pixels` of the
+    network's canvas. `operating_points` are thresholds of the image's probability by name; a probability
+    within `margin` of the threshold is uncertain. `typical_distance`: features farther from those of the
+    training images than this are of another kind of image. `fitted_on` names the images.
+    """
+
+    image: tuple[float, float]
+    finding: tuple[float, float]
+    outline_threshold: float
+    outline_share: float
+    least_pixels: int
+    operating_points: dict[str, float]
+    margin: float
+    typical_distance: float
+    fitted_on: str = ""
+
+
+@dataclass(frozen=True)
+class RadiographPackage(ModelPackage):
+    """Radiographs: `folds` are networks whose outputs are averaged; they read a canvas of their `patch`.
+
+    `body_parts` and `views` name what the networks recognise.
+    """
+
+    kind: ClassVar[str] = "radiograph"
+    reads: ClassVar[str] = "projection"
+
+    folds: tuple[NetworkSpec, ...]
+    decision: RadiographDecision
+    body_parts: tuple[str, ...]
+    views: tuple[str, ...]
+    mirrored: bool = True
+
+    @property
+    def networks(self) -> tuple[NetworkSpec, ...]:
+        """See ModelPackage."""
+        return self.folds

@@ -18,9 +18,9 @@ Plane = Literal["patient", "detector"]
 class ProjectionSpacing:
     """Distances between pixel centres, in mm, and where they hold.
 
-    `plane` is "patient" where the distances were calibrated to the object (PixelSpacing, or ImagerPixelSpacing
-    divided by EstimatedRadiographicMagnificationFactor), "detector" where they are those of the detector
-    (ImagerPixelSpacing), on which everything looks larger than it is. `source` names the attributes.
+    `plane` is "patient" where the distances were calibrated to the object (PixelSpacing, or
+    ImagerPixelSpacing divided by EstimatedRadiographicMagnificationFactor), "detector" where they are those
+    of the detector (ImagerPixelSpacing), on which everything looks larger than it is. `source` names the attributes.
     Source: PS3.3 10.7.1.3.
     """
 

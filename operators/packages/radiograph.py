@@ -1,4 +1,4 @@
-"""A package of radiographs: networks that outline fractures and say whether there is one, and how they decide."""
+"""A package of radiographs: networks that outline fractures and say whether there is one."""
 
 from __future__ import annotations
 

@@ -43,9 +43,9 @@ class FractureFinding:
 class RadiographAnswer:
     """The answer to one radiograph.
 
-    `probability` that it shows a fracture is calibrated, in whole percent; `operating_point` names the setting,
-    whose `threshold` decides between fracture and none; between `uncertain` (least, greatest) the verdict is
-    uncertain. `laterality` is "left", "right", "both" or "unknown", from the header alone.
+    `probability` that it shows a fracture is calibrated, in whole percent; `operating_point` names the
+    setting, whose `threshold` decides between fracture and none; between `uncertain` (least, greatest) the
+    verdict is uncertain. `laterality` is "left", "right", "both" or "unknown", from the header alone.
     `hardware` is the probability of metal. `heat_map` (rows, columns), 0 to 1, is only for a picture.
     """
 

@@ -43,9 +43,7 @@ def fingerprint(series: Series, package: ModelPackage, software_version: str) ->
     instances = sorted(f"{frame.sop_instance_uid} {frame.frame_number or 1}" for frame in series.frames)
     weights = [network.sha256 for network in package.networks]
     versions = (package.name, package.version, software_version)
-    return "\n".join(
-        (package.name, package.version, software_version, *weights, *package.options, *instances)
-    )
+    return "\n".join((*versions, *weights, *package.options, *instances))
 
 
 def side_of(header: Dataset) -> str:

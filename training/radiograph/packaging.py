@@ -20,8 +20,8 @@ from training.radiograph.recipe import NetworkSize
 from training.radiograph.trainer import Weights
 
 BATCH = 8
-# The share of the mean variance that is mixed into the covariance: fewer images than twice its size would leave
-# it without an inverse of any use
+# The share of the mean variance that is mixed into the covariance: few images would leave it without an
+# inverse of any use
 SHRINKAGE = 0.1
 
 

@@ -14,7 +14,7 @@ from operators.packages.confidence import Confidence
 from operators.packages.monai_bundle import STEP_ARGUMENTS, MonaiBundlePackage, Step
 from operators.packages.packages import MEASURED, CoarseToFinePackage, Label, ModelPackage, NetworkSpec
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, NnUNetPlans, Stage
-from operators.packages.radiograph import RadiographPackage, threshold_of
+from operators.packages.radiograph import OPERATING_POINTS, RadiographPackage
 from operators.packages.structures import SIDES
 
 FRACTURE_CLASSES = ("background", "interior", "contact")
@@ -228,12 +228,9 @@ def check_radiograph(package: RadiographPackage) -> None:
     wrong = {name: value for name, value in shares.items() if not 0 <= value < 1}
     if wrong or min(decision.image[1], decision.finding[1]) < 0:
         raise ValueError(f"decision: expected shares from 0 to 1 and rising factors, got {wrong}")
-    try:
-        threshold_of(decision, package.operating_point)
-    except ValueError as error:
-        names = ", ".join(decision.operating_points)
-        got = package.operating_point
-        raise ValueError(f"operating_point: expected {names} or a number from 0 to 1, got {got!r}") from error
+    if set(decision.operating_points) != set(OPERATING_POINTS):
+        got = ", ".join(decision.operating_points)
+        raise ValueError(f"decision.operating_points: expected {', '.join(OPERATING_POINTS)}, got {got}")
 
 
 def require_step(step: Step) -> None:

@@ -13,7 +13,7 @@ from operators.packages.packages import (
     Acceptance,
     NetworkSpec,
 )
-from operators.packages.radiograph import BALANCED, RadiographDecision, RadiographPackage
+from operators.packages.radiograph import RadiographDecision, RadiographPackage
 from operators.packages.structures import (
     Code,
     Structures,
@@ -88,15 +88,13 @@ class RadiographTables(Table):
     """Those attributes that are views."""
     mirrored: bool = True
     """Whether the means over the four mirror images are taken."""
-    operating_point: str = BALANCED
-    """A key of decision.operating_points, or a number as text, where the settings name none."""
 
     def package(self, folder: Path, structures: Structures) -> RadiographPackage:
         """The package that lies in a folder."""
         del structures
         same = ("name", "version", "title", "algorithm_name", "decision", "attributes", "body_parts", "views")
         return RadiographPackage(
-            **{key: getattr(self, key) for key in (*same, "mirrored", "operating_point")},
+            **{key: getattr(self, key) for key in (*same, "mirrored")},
             accepts=self.accepts.acceptance(),
             labels=(),
             folder=folder,

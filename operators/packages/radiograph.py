@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pydantic import with_config
@@ -11,6 +11,7 @@ from operators.packages.packages import ModelPackage, NetworkSpec
 from operators.packages.structures import STRICT, Code
 
 BALANCED = "balanced"
+OPERATING_POINTS = ("sensitive", BALANCED, "specific")
 # Findings are counted in a byte
 MOST_FINDINGS = 255
 
@@ -58,6 +59,10 @@ class RadiographPackage(ModelPackage):
     views: tuple[str, ...]
     mirrored: bool = True
     operating_point: str = BALANCED
+
+    def at(self, operating_point: str) -> RadiographPackage:
+        """See ModelPackage."""
+        return replace(self, operating_point=operating_point)
 
     @property
     def options(self) -> tuple[str, ...]:

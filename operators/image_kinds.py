@@ -8,21 +8,30 @@ from pathlib import Path
 from typing import Any
 
 from operators.dicom.capture.key_objects import write_key_objects
-from operators.dicom.capture.secondary_captures import check_picture, write_pictures, write_turntable
-from operators.dicom.fallback_encodings import FALLBACK_ENCODINGS
+from operators.dicom.capture.secondary_captures import (
+    check_picture,
+    write_pictures,
+    write_projection_pictures,
+    write_turntable,
+)
+from operators.dicom.fallback_encodings import FALLBACK_ENCODINGS, PROJECTION_ENCODINGS
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.provenance import Provenance
 from operators.dicom.provenance.result_check import ResultName
+from operators.dicom.seg.projection_seg import check_projection_seg, write_projection_seg
 from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.seg.seg_writer import write_seg
-from operators.dicom.sr.report_check import check_report
+from operators.dicom.sr.projection_report import write_projection_report
+from operators.dicom.sr.report_check import check_projection_report, check_report
 from operators.dicom.sr.report_writer import write_report
 from operators.errors import OutputError
 from operators.geometry.volume import CtVolume
 from operators.measure.flags import flag_result
 from operators.measure.measuring import measure_segments
+from operators.measure.projection_flags import measure_and_flag
 from operators.render.fracture_pictures import FracturePicture, fracture_pictures
 from operators.render.preview import draw_preview
+from operators.render.projection_pictures import draw_outlines, projection_pictures
 from operators.render.surface_view import Picture
 from operators.render.turntable import draw_turntable
 from operators.segmentation.segmentation import Segmentation
@@ -66,6 +75,12 @@ def _write_volume_seg(segmentation: Segmentation, provenance: Provenance, path: 
     return write_seg(segmentation, provenance, path, profile=profile)
 
 
+def _write_projection_seg(
+    segmentation: Segmentation, provenance: Provenance, path: Path, profile: str
+) -> Path | None:
+    return write_projection_seg(segmentation, provenance, path, profile=profile)
+
+
 def _write_key_slices(
     pictures: tuple[FracturePicture, ...] | None, provenance: Provenance, path: Path
 ) -> None:
@@ -98,6 +113,20 @@ IMAGE_KINDS: dict[str, ImageKind] = {
         fallbacks=FALLBACK_ENCODINGS,
         check_seg=check_seg,
         check_report=_check_volume_report,
+        check_picture=check_picture,
+    ),
+    "projection": ImageKind(
+        measure_and_flag=measure_and_flag,
+        draw_preview=draw_outlines,
+        draw_pictures=projection_pictures,
+        write_seg=_write_projection_seg,
+        write_report=write_projection_report,
+        write_pictures=write_projection_pictures,
+        write_key_objects=None,  # there is one image, and all results refer to it
+        write_turntable=None,
+        fallbacks=PROJECTION_ENCODINGS,
+        check_seg=check_projection_seg,
+        check_report=check_projection_report,
         check_picture=check_picture,
     ),
 }

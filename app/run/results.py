@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SEG, SR, PICTURES, TURNTABLE, KEY_OBJECTS = "seg", "sr", "sc", "turntable", "kos"
 LABEL_MAP, RTSTRUCT, PREVIEW, FILES, PAGE = "labelmap", "rtstruct", "preview", "files", "page"
-NIFTI, NAMES = "nifti", "names"
+NIFTI, NAMES, MASK = "nifti", "names", "mask"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +91,8 @@ RESULTS: dict[str, Result] = {
     # Of an image that is not DICOM, in place of the SEG; what each value means
     NIFTI: Result("segmentation", ".nii.gz"),
     NAMES: Result("segmentation", ".tsv"),
+    # Of a radiograph that is not DICOM: the label values at the image's own size
+    MASK: Result("mask", ".png"),
 }
 # Made of every series; the others where somebody wants them
 ALWAYS = (SEG, SR, PICTURES, KEY_OBJECTS, PREVIEW)

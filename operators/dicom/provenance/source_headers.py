@@ -55,7 +55,7 @@ def projection_header(series: Series, header: Dataset) -> Dataset:
     return found
 
 
-def patient_orientation(series: Series) -> list[str]:
+def stated_orientation(series: Series) -> list[str]:
     """Towards what the rows and columns of a radiograph run, as its header says it; [] where it does not."""
     found = hint((series.header,), "PatientOrientation").split("\\")
     return found if len(found) == 2 and all(DIRECTION.fullmatch(each) for each in found) else []

@@ -20,7 +20,7 @@ from operators.dicom.headers.series import Series
 from operators.dicom.provenance.identity import decode_texts
 from operators.dicom.provenance.provenance import Provenance
 from operators.dicom.provenance.result_check import ResultName, unlike
-from operators.dicom.provenance.source_headers import patient_orientation, projection_header
+from operators.dicom.provenance.source_headers import projection_header, stated_orientation
 from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.seg.seg_writer import Write, assemble_seg, encode_label_map, segment_numbers
 from operators.segmentation.segmentation import Segment, Segmentation
@@ -60,7 +60,7 @@ def make_projection_seg(
         numbers[np.newaxis], segments, [source], header, provenance, profile, CONTENT_LABEL
     )
     # Type 2C (PS3.3 C.7.6.1): there where no position and orientation in the patient are
-    dataset.PatientOrientation = patient_orientation(provenance.series)
+    dataset.PatientOrientation = stated_orientation(provenance.series)
     if profile == "labelmap":
         return encode_label_map(dataset, [numbers])
     return partial(dataset.save_as, enforce_file_format=True)

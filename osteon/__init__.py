@@ -1,8 +1,8 @@
-"""Osteon as a library: read a CT, segment bones and their fracture fragments, write and evaluate results.
+"""Osteon as a library: read an image, segment bones and fractures, write and evaluate results.
 
     import osteon
 
-    scan = osteon.read("study/")                         # DICOM, a zip of it, NIfTI, NRRD or MetaImage
+    scan = osteon.read("study/")             # DICOM, a zip of it, NIfTI, NRRD, MetaImage; PNG or JPEG
     result = osteon.segment(scan)
     for segment in result.segments:
         print(segment.label, round(segment.volume_ml), "ml")

@@ -1,4 +1,4 @@
-"""Segments a CT and writes what was found."""
+"""Segments a CT or a radiograph and writes what was found."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from app.files.label_files import write_nifti
 from app.packages_in_use import packages_in_use
+from app.run.file_run import segment_image
 from app.run.series_job import networks_of
 from app.run.stage_clock import silent
-from app.run.volume_run import segment_volume
 from app.settings import SOFTWARE_VERSION, read_settings
 from operators.dicom.provenance.provenance import Provenance
-from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import UsageError
+from operators.image_kinds import kind_of
+from operators.segmentation.radiograph_answer import RadiographAnswer
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
 from operators.segmentation.summary import summary
 from osteon.reading import Scan
@@ -48,6 +49,11 @@ class Result:
         return self.segmentation.flags
 
     @property
+    def answer(self) -> RadiographAnswer | None:
+        """The answer to a radiograph: verdict, probability, findings, body part; None for a CT."""
+        return self.segmentation.answer
+
+    @property
     def summary(self) -> tuple[str, ...]:
         """A sentence for each bone, what may be wrong, and what the result is for."""
         return summary(self.segmentation)
@@ -58,14 +64,20 @@ class Result:
         return Path(path)
 
     def write_seg(self, path: str | PathLike[str], *, made_at: datetime | None = None) -> Path:
-        """Writes a DICOM SEG over the series. Raises UsageError for a scan that is no DICOM, OutputError."""
+        """Writes a DICOM SEG over the series.
+
+        Raises UsageError for a scan that is no DICOM or a radiograph without a finding, OutputError.
+        """
         if self.scan.series is None:
             raise UsageError("expected a scan that was read from DICOM, got one without a series")
         moment = made_at or datetime.now().astimezone()
         runs = self.segmentation.network_runs
         package = self.segmentation.package
         provenance = Provenance(self.scan.series, package, moment, SOFTWARE_VERSION, network_runs=runs)
-        return write_seg(self.segmentation, provenance, Path(path))
+        if not self.segments:
+            raise UsageError("expected at least one finding for a SEG, got none")
+        kind_of(self.segmentation).write_seg(self.segmentation, provenance, Path(path), "binary")
+        return Path(path)
 
 
 def segment(
@@ -83,5 +95,5 @@ def segment(
     """
     settings = read_settings(models=None if models is None else Path(models), device=device)
     packages = packages_in_use(settings, package)
-    made = segment_volume(scan.volume, packages, networks_of(settings), progress)
+    made = segment_image(scan.image, packages, networks_of(settings), progress)
     return Result(scan, made)

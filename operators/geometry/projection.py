@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,8 @@ class Projection:
     ViewPosition or what ViewCodeSequence means, `body_part` as in Series, "" likewise. `notes` say what is
     doubtful of the values.
     """
+
+    reads: ClassVar[str] = "projection"
 
     grey: NDArray[np.float32]
     spacing: ProjectionSpacing | None = None

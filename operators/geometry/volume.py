@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,6 +144,8 @@ def slabs(shape: tuple[int, ...]) -> Iterator[Box]:
 @dataclass(frozen=True, eq=False)
 class CtVolume:
     """A CT: `hu` (I, J, K), Hounsfield units, int16 or float32, on `grid`; `notes` say what is doubtful."""
+
+    reads: ClassVar[str] = "volume"
 
     hu: NDArray[np.int16] | NDArray[np.float32]
     grid: Grid

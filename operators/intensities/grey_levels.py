@@ -6,6 +6,7 @@ there are 65,536 at most, instead of its pixels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from operators.errors import UnsuitableError
 
 Array = NDArray[np.float64]
+Response = Callable[[Array], Array]
 
 # A thumbnail shows no fracture line. Detectors have 4,300 pixels a side at most, three that are put together
 # for a whole spine or leg some 10,000; 8192 x 8192 pixels of float32 are 256 MB
@@ -36,8 +38,9 @@ LEAST_BETWEEN = 0.01
 LEAST_SPREAD = 0.1
 # Of 255: rounding of a conversion from YCbCr, and of a lossy compression of equal channels
 COLOUR_TOLERANCE = 3
-# Samples along each side for the search of borders
-SAMPLES = 512
+# Samples along each side for the search of borders, and how often it is repeated within what it found: the
+# border of one side hides the evenness of the other's
+SAMPLES, ROUNDS = 512, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,36 +77,64 @@ def _distance(one: NDArray[np.generic], other: NDArray[np.generic]) -> int:
     return int(np.abs(one.astype(np.int32) - other.astype(np.int32)).max(initial=0))
 
 
-def levels_of(stored: NDArray[np.int32], padded: NDArray[np.bool_] | None = None) -> GreyLevels:
+def unchanged(values: Array) -> Array:
+    """The values themselves: the response of an image that is stored as it looks."""
+    return values
+
+
+def levels_of(
+    stored: NDArray[np.int32], padded: NDArray[np.bool_] | None = None, response: Response = unchanged
+) -> GreyLevels:
     """The levels of what an image (rows, columns) shows: without padding and even borders.
 
-    A border is rows or columns at an edge whose values spread over less than a twentieth of the image's:
-    black or white, of a collimator, a shutter or a film's edge. A border that runs aslant is not found; but
-    percentiles leave out the lowest and the highest level where many pixels have it.
+    `response` makes of values what borders are sought in. A border is rows or columns at an edge that are of
+    one level within a twentieth of the image's spread: black or white, of a collimator, a shutter, a film's
+    edge, or air. A border that runs aslant is not found; but percentiles leave out the lowest and the highest
+    level where many pixels have it.
     """
     lowest = int(stored.min())
     values = np.arange(lowest, int(stored.max()) + 1, dtype=np.int64)
-    box = _shown(stored)
+    box = _shown(stored, response)
     shown = stored[box]
     chosen = shown.ravel() if padded is None else shown[~padded[box]]
     counts = np.bincount(chosen - lowest, minlength=len(values))
     return GreyLevels(values, counts)
 
 
-def _shown(stored: NDArray[np.int32]) -> tuple[slice, slice]:
+def _shown(stored: NDArray[np.int32], response: Response) -> tuple[slice, slice]:
     """The rows and columns between the borders."""
     down, across = (max(1, side // SAMPLES) for side in stored.shape)
-    spread = float(np.ptp(np.percentile(stored[::down, ::across], SPREAD_PERCENTILES)))
-    rows = _between(np.ptp(np.percentile(stored[:, ::across], SPREAD_PERCENTILES, axis=1), axis=0), spread)
-    columns = _between(np.ptp(np.percentile(stored[::down], SPREAD_PERCENTILES, axis=0), axis=0), spread)
+    rows, columns = slice(0, stored.shape[0]), slice(0, stored.shape[1])
+    for _ in range(ROUNDS):
+        before = rows, columns
+        sample = response(stored[rows, columns][::down, ::across].astype(np.float64))
+        least = FLAT_SHARE * float(np.ptp(np.percentile(sample, SPREAD_PERCENTILES)))
+        lines = response(stored[rows, columns][:, ::across].astype(np.float64))
+        rows = _between(lines, rows, least, stored.shape[0])
+        lines = response(stored[rows, columns][::down].astype(np.float64).T)
+        columns = _between(lines, columns, least, stored.shape[1])
+        if (rows, columns) == before:
+            break
     return rows, columns
 
 
-def _between(spreads: Array, spread: float) -> slice:
-    uneven = np.flatnonzero(spreads > FLAT_SHARE * spread)
-    if not len(uneven) or uneven[-1] + 1 - uneven[0] < LEAST_SHOWN * len(spreads):
-        return slice(0, len(spreads))
-    return slice(int(uneven[0]), int(uneven[-1]) + 1)
+def _between(lines: Array, now: slice, least: float, side: int) -> slice:
+    """The lines (N, samples) that lie at `now` without those at both ends that are even and of one level.
+
+    A line along a bone's shaft may be even too, but not of the level of the air or collimator beside it.
+    """
+    low, level, high = np.percentile(lines, (SPREAD_PERCENTILES[0], 50, SPREAD_PERCENTILES[1]), axis=1)
+    even = high - low <= least
+    begin, end = _run(even, level, least), _run(even[::-1], level[::-1], least)
+    if len(lines) - begin - end < LEAST_SHOWN * side:
+        return now
+    return slice(now.start + begin, now.stop - end)
+
+
+def _run(even: NDArray[np.bool_], level: Array, least: float) -> int:
+    """How many lines from the first on are even and of its level."""
+    border = even & (np.abs(level - level[0]) <= least)
+    return len(border) if border.all() else int(border.argmin())
 
 
 def require_contrast(levels: GreyLevels) -> None:

@@ -15,7 +15,7 @@ from pydicom.pixels.processing import convert_color_space
 
 from operators.dicom.elements.pixel_element import Span
 from operators.dicom.headers.series import StoredPixels
-from operators.dicom.pixels.encoded_size import encoded_size
+from operators.dicom.pixels.encoded_size import encoded_size, jpeg_precision
 from operators.errors import UnreadableError
 
 Stored = NDArray[Any]
@@ -30,6 +30,7 @@ _BYTE_ORDER = {
     "1.2.840.10008.1.2.2": ">",
 }
 DEFLATED = "1.2.840.10008.1.2.1.99"
+EXTENDED, EXTENDED_BITS = "1.2.840.10008.1.2.4.51", 12
 # Which pydicom plug-in decodes the rest: permissively licensed ones only (pylibjpeg-libjpeg is GPL).
 _PLUGIN = {
     "1.2.840.10008.1.2.4.50": "gdcm",
@@ -118,6 +119,12 @@ def _require_size(content: bytes, pixels: StoredPixels) -> None:
             f" in {size[2]} components",
             code="damaged_pixels",
         )
+    precision = jpeg_precision(content) or pixels.bits_allocated
+    if precision > pixels.bits_allocated:  # gdcm ends the process over some of these
+        raise UnreadableError(
+            f"expected samples of at most {pixels.bits_allocated} bits, got {precision}",
+            code="damaged_pixels",
+        )
     sample_bytes = pixels.rows * pixels.columns * pixels.samples * pixels.bits_allocated // 8
     most = LARGEST_SHARE * sample_bytes + LARGEST_HEAD_BYTES
     if len(content) > most:
@@ -143,7 +150,34 @@ def _decoded(pixels: StoredPixels, content: bytes, *, raw: bool = True, **more: 
         **more,
     }
     try:
+        if pixels.transfer_syntax_uid == EXTENDED and jpeg_precision(content) == EXTENDED_BITS:
+            return _extended(pixels, content)
         values, _ = decoder.as_array(encapsulate([content]), index=0, raw=raw, **options)
     except _DECODE_ERRORS as error:
         raise UnreadableError("expected decodable pixels, got damaged ones", code="damaged_pixels") from error
     return np.asarray(values)
+
+
+def _extended(pixels: StoredPixels, content: bytes) -> Stored:
+    """JPEG Extended with 12 bits a sample (PS3.5 8.2.1, process 4), of which pydicom asks no decoder.
+
+    gdcm gives the same values as DCMTK.
+    """
+    import gdcm  # imported where it is needed, as pydicom does: few files are in this transfer syntax
+
+    fragment = gdcm.Fragment()
+    fragment.SetByteStringValue(content)
+    fragments = gdcm.SequenceOfFragments.New()
+    fragments.AddFragment(fragment)
+    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    element.SetValue(fragments.__ref__())
+    image = gdcm.Image()
+    image.SetNumberOfDimensions(2)
+    image.SetDimensions((pixels.columns, pixels.rows, 1))
+    image.SetDataElement(element)
+    grey = gdcm.PhotometricInterpretation.GetPIType(pixels.photometric)
+    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(grey))
+    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(EXTENDED)))
+    image.SetPixelFormat(gdcm.PixelFormat(1, 16, EXTENDED_BITS, EXTENDED_BITS - 1, int(pixels.signed)))
+    values = np.frombuffer(image.GetBuffer().encode("utf-8", "surrogateescape"), "<u2")
+    return values.reshape(pixels.rows, pixels.columns)

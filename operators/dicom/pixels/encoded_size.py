@@ -38,12 +38,28 @@ def _jpeg_2000_size(content: bytes, start: int) -> EncodedSize:
     return bottom - top, right - left, components
 
 
+def jpeg_precision(content: bytes) -> int | None:
+    """The bits of a sample of a JPEG or JPEG-LS stream; None for another, or one that is damaged."""
+    try:
+        at = _frame_header(content) if content[:2] == _SOI else None
+        return None if at is None else content[at + 4]
+    except (struct.error, IndexError):
+        return None
+
+
 def _jpeg_size(content: bytes) -> EncodedSize | None:
+    at = _frame_header(content)
+    if at is None:
+        return None
+    rows, columns, components = struct.unpack_from(">HHB", content, at + 5)
+    return rows, columns, components
+
+
+def _frame_header(content: bytes) -> int | None:
     at = len(_SOI)
     while content[at : at + 1] == b"\xff":
         marker, length = struct.unpack_from(">xBH", content, at)
         if marker in _FRAME_HEADERS:
-            rows, columns, components = struct.unpack_from(">HHB", content, at + 5)
-            return rows, columns, components
+            return at
         at += 2 + length
     return None

@@ -18,7 +18,7 @@ from operators.dicom.headers.series import StoredPixels
 from operators.dicom.pixels.lookup_tables import lookup_table
 from operators.errors import UnreadableError
 from operators.geometry.value_notes import LUT_IGNORED, POLARITY, STRETCHED, WINDOW_IGNORED, Note
-from operators.intensities.grey_levels import GreyLevels, is_flat, stretched
+from operators.intensities.grey_levels import GreyLevels, Response, is_flat, stretched, unchanged
 
 Array = NDArray[np.float64]
 
@@ -60,21 +60,26 @@ def is_for_processing(header: Dataset) -> bool:
 
 
 def _of_detector(levels: GreyLevels, pixels: StoredPixels, header: Dataset) -> Presented:
-    """Stored values, made logarithmic where they grow with the intensity itself, then stretched.
+    """Stored values, made logarithmic where they are those of the intensity itself, then stretched.
 
     PixelIntensityRelationship and its sign say what stored values mean (PS3.3 C.8.11.3.1.2): with +1 bone,
     which takes intensity away, is low. Where the sign is missing the photometric interpretation decides.
     """
-    stored = levels.values.astype(np.float64)
-    bone_low = _bone_is_low(pixels, header)
-    if code_string((header,), "PixelIntensityRelationship") == "LIN":
-        low, high = _stored_range(pixels)
-        intensity = stored - low if bone_low else high - stored
-        grey = -np.log(np.maximum(intensity, 1.0))
-    else:
-        grey = -stored if bone_low else stored
     text = "Values are those of the detector: the contrast is chosen from the values."
+    grey = response_of(pixels, header)(levels.values.astype(np.float64))
     return Presented(stretched(grey, levels), (Note(STRETCHED, text),))
+
+
+def response_of(pixels: StoredPixels, header: Dataset) -> Response:
+    """A function that makes of stored values of a detector what looks like an image; else `unchanged`."""
+    if not is_for_processing(header):
+        return unchanged
+    sign = -1 if _bone_is_low(pixels, header) else 1
+    if code_string((header,), "PixelIntensityRelationship") != "LIN":
+        return lambda stored: sign * stored
+    low, high = _stored_range(pixels)
+    dark = low if sign < 0 else high
+    return lambda stored: -np.log(np.maximum(np.abs(stored - dark), 1.0))
 
 
 def _bone_is_low(pixels: StoredPixels, header: Dataset) -> bool:

@@ -14,7 +14,7 @@ from operators.dicom.headers.anatomy import body_part, laterality, view
 from operators.dicom.headers.projection_spacing import projection_spacing
 from operators.dicom.headers.series import Fault, Frame, Series, StoredPixels
 from operators.dicom.pixels.decoding import Stored, decode, decode_colour, supported
-from operators.dicom.pixels.grey_pipeline import present
+from operators.dicom.pixels.grey_pipeline import present, response_of
 from operators.errors import UnreadableError, UnsuitableError, shortage
 from operators.geometry.projection import Projection
 from operators.geometry.value_notes import HIGH_BIT, LEFT_ALIGNED, Note
@@ -48,7 +48,7 @@ def read_projection(series: Series) -> Projection:
     pixels = _as_grey(pixels)
     values, notes = _values(stored, pixels)
     padded = _padding(stored, values, pixels)
-    levels = levels_of(values, padded)
+    levels = levels_of(values, padded, response_of(pixels, series.header))
     require_contrast(levels)
     presented = present(levels, pixels, series.header)
     grey = presented.grey.astype(np.float32)[values - int(levels.values[0])]

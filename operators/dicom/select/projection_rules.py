@@ -71,7 +71,7 @@ def radiograph(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> R
 
     It does where its modality, the source of its data, is that of radiographs and it came from a film or
     through a digital interface; or where it is a scanned film of another modality that the package reads,
-    such as OT, and names a body part. A workstation's capture (WSD) is a picture of a screen, and what names a
+    such as OT, and names a body part. A workstation's capture (WSD) is a picture of a screen; what names a
     source image was made from it.
     """
     if series.sop_class_uid not in CAPTURES:

@@ -1,4 +1,4 @@
-"""A study's findings in plain sentences."""
+"""Summarises a study's findings in plain sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NOTICE = "Found by an algorithm, not checked by a person. For research, not for 
 
 
 def summary(segmentation: Segmentation) -> tuple[str, ...]:
-    """A sentence for each bone, what may be wrong with them, and what to hold of them."""
+    """Returns a sentence for each bone, the flags, the warnings, and the notice."""
     bones = groupby(segmentation.segments, key=lambda segment: segment.bone)
     flags = (flag.sentence for flag in segmentation.flags)
     found = (sentence(list(group), segmentation) for _, group in bones)
@@ -18,7 +18,7 @@ def summary(segmentation: Segmentation) -> tuple[str, ...]:
 
 
 def sentence(segments: list[Segment], segmentation: Segmentation) -> str:
-    """One bone: intact, or its fragments and the widest gap between them."""
+    """Describes one bone: intact, or its fragments and the widest gap between them."""
     first = segments[0]
     name = bone_name(first)
     if first.fragment is None:
@@ -29,13 +29,15 @@ def sentence(segments: list[Segment], segmentation: Segmentation) -> str:
 
 
 def bone_name(segment: Segment) -> str:
-    """With its side."""
+    """Returns the name of a segment's bone with its side."""
     side = "" if segment.laterality is None else f", {segment.laterality.meaning.lower()}"
     return f"{segment.region.meaning}{side}"
 
 
 def widest(segments: list[Segment], segmentation: Segmentation) -> str:
-    """The greatest gap between the fragments of a bone, and the greatest mean of one of them."""
+    """Describes the greatest gap between the fragments of a bone, and the greatest mean gap of one
+    of them.
+    """
     values = {segment.value for segment in segments}
     gaps = [row.gap for row in segmentation.measurements if row.value in values and row.gap]
     if not gaps:

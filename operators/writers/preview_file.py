@@ -1,4 +1,4 @@
-"""preview.png on disk."""
+"""Writes preview.png."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ from operators.dicom.elements.atomic_file import write_whole
 
 
 def write_png(picture: NDArray[np.uint8], path: Path) -> Path:
-    """Writes an RGB picture (H, W, 3), whole or not at all; raises OutputError."""
+    """Writes an RGB picture (H, W, 3) atomically. Raises OutputError."""
     return write_whole(path, lambda file: Image.fromarray(picture).save(file, format="PNG"))

@@ -98,7 +98,7 @@ def far_pieces(pieces: NDArray[np.integer], spacing_mm: tuple[float, ...]) -> It
 
 
 def largest(pieces: NDArray[np.integer]) -> int:
-    """The number of the largest piece."""
+    """Returns the number of the largest piece."""
     return int(np.bincount(pieces[pieces > 0]).argmax())
 
 

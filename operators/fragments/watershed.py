@@ -168,7 +168,7 @@ def large_enough(labels: NDArray[np.integer], smallest: float) -> NDArray[np.boo
 
 
 def with_nearest(labels: NDArray[Number], kept: NDArray[np.bool_]) -> NDArray[Number]:
-    """Gives the voxels of labels that are not `kept` (V,) to the nearest that is."""
+    """Assigns the voxels of labels that are not `kept` (V,) to the nearest kept label."""
     there = labels > 0
     given_away = there & ~kept[labels]
     if not given_away.any():

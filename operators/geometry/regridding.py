@@ -1,4 +1,4 @@
-"""Puts a label map onto another grid, whatever the orientation, extent or shear of either."""
+"""Transfers a label map to another grid, whatever the orientation, extent or shear of either."""
 
 from __future__ import annotations
 

@@ -55,7 +55,10 @@ UNREADABLE = {
         lambda folder: [folder.mkdir(), (folder / "a.dcm").write_bytes(random.Random(1).randbytes(5000))],
         "expected DICOM files, got 1 other file",
     ),
-    "cut short": (cut, "got 16 unreadable: 1_000.dcm: expected 512 bytes of pixel data, got 312: cut short"),
+    "cut short": (
+        cut,
+        "got 16 unreadable: 1_000.dcm: expected 512 bytes of pixel data, got 312: truncated file",
+    ),
     "claims 16 GB": (
         claim_16_gb,
         "expected 17179344900 bytes of pixel data by rows, columns and frames, got 512",

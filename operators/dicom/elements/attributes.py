@@ -150,7 +150,7 @@ def uid(sources: Sources, keyword: str) -> str:
 
 
 def is_uid(value: str) -> bool:
-    """Whether a text is a UID that may safely become part of a path."""
+    """Returns whether a text is a UID that may safely become part of a path."""
     return len(value) <= UID_LENGTH and _UID.fullmatch(value) is not None
 
 

@@ -55,7 +55,7 @@ LARGEST_SHARE, LARGEST_HEAD_BYTES = 2, 1 << 16
 
 
 def supported(transfer_syntax_uid: str) -> bool:
-    """Whether frames in this transfer syntax can be decoded."""
+    """Returns whether frames in this transfer syntax can be decoded."""
     plugin = _PLUGIN.get(transfer_syntax_uid)
     if plugin is None:
         return transfer_syntax_uid in _BYTE_ORDER

@@ -179,7 +179,7 @@ def _read_file(file: _File) -> list[Plane] | UnreadableFile | OtherFile:
 
 
 def _damaged(unreadable: Sequence[UnreadableFile]) -> dict[str, list[str]]:
-    """Warnings by series, one for each file that would belong to it."""
+    """Returns warnings by SeriesInstanceUID, one for each unreadable file of the series."""
     warnings: dict[str, list[str]] = {}
     for file in unreadable:
         if file.series_instance_uid:

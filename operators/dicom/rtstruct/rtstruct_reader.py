@@ -72,7 +72,7 @@ def _by_region(dataset: Dataset, keyword: str) -> dict[int, Dataset]:
 
 
 def _region(value: int, item: Dataset, drawn: Dataset, said: Dataset) -> SegmentInfo:
-    """Describes a region; its description holds the tracking identifier where Osteon wrote it."""
+    """Describes a region; its description holds the tracking identifier if Osteon wrote it."""
     name = str(item.get("ROIName") or "")
     bone, fragment = bone_and_fragment(str(item.get("ROIDescription") or name))
     coded = items(said, "RTROIIdentificationCodeSequence")

@@ -112,7 +112,7 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """The series' UID, and which part of it."""
+        """The series' UID, and its part if it was split."""
         return name_of(self.selection.series)
 
 
@@ -174,7 +174,7 @@ def passed_over(best: str) -> tuple[str, str]:
 
 
 def name_of(series: Series) -> str:
-    """The series' UID, and which part of it."""
+    """Returns the series' UID, and its part if it was split."""
     return ", ".join(filter(None, (series.series_instance_uid, series.part)))
 
 

@@ -62,7 +62,7 @@ def nothing(stage: Stage, shape: Sequence[int], begin: int, end: int) -> Iterato
 def rows_of(
     runs: Sequence[Runtime], channels: Channels, stage: Stage, tiling: TileLayout, progress: Progress
 ) -> Iterator[torch.Tensor]:
-    """Yields rows within the tiling's box, to which `channels` are cut."""
+    """Yields mean outputs of rows within the tiling's box, to which `channels` are cropped."""
     padded, offset = padded_to(channels, tiling.patch)
     shape = padded.image.shape
     inner = [slice(o, o + n) for o, n in zip(offset, channels.image.shape, strict=True)]

@@ -73,7 +73,11 @@ CASES = [
     ("send nobody file.txt", 2, "expected one of the destinations (none is set"),
     ("send pacs none --peer pacs=PACS@127.0.0.1:1", 2, "expected DICOM files or folders, none does not"),
     ("send pacs empty --peer pacs=PACS@127.0.0.1:1", 2, "expected DICOM files, got empty folders"),
-    ("send pacs file.txt --peer pacs=PACS@127.0.0.1:1", 4, "expected a DICOM file, file.txt is none"),
+    (
+        "send pacs file.txt --peer pacs=PACS@127.0.0.1:1",
+        4,
+        "expected a DICOM file, got file.txt, which is not one",
+    ),
     ("jobs bogus", 2, 'Invalid value "bogus" for ACTION'),
     ("jobs show", 2, "expected the id of a job: osteon jobs show ID"),
     ("jobs --data none", 2, "expected the data folder of a node at --data, got none, which does not exist"),
@@ -189,7 +193,7 @@ def test_a_broken_package_is_listed_with_its_reason_beside_the_others(
     cut, lacking, other, well = said.splitlines()
     assert code == 0
     assert f"broken  expected {size} bytes of weights at cut/{weights.name}, got {size - 4}" in cut
-    assert re.search(r"broken  expected weights at lacking/\w+\.safetensors, found none", lacking)
+    assert re.search(r"broken  expected weights at lacking/\w+\.safetensors, got none", lacking)
     assert lacking.endswith(" (and 2 more)")
     assert "broken  expected a model package in other/package.toml, could not read it: Invalid value" in other
     assert " ready " in well

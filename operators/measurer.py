@@ -7,8 +7,7 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.attempts import Attempts
-from operators.measure.flags import flag_result
-from operators.measure.measuring import measure_segments
+from operators.image_kinds import kind_of
 from operators.progress import Observer
 
 
@@ -35,5 +34,5 @@ class MeasurerOperator(Operator):
         resampled, segmentation = op_input.receive("resampled"), op_input.receive("segmentation")
         found = segmentation
         with self.observer.measured("measure"), self.attempts.attempt("sr"):
-            found = flag_result(measure_segments(segmentation), resampled.source)
+            found = kind_of(segmentation).measure_and_flag(resampled.source, segmentation)
         op_output.emit(found, "measured")

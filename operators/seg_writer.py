@@ -7,13 +7,13 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, InputContext, OperatorSpec, OutputContext
 
 from operators.dicom.provenance.provenance import Provenance
-from operators.dicom.seg.seg_writer import write_seg
+from operators.image_kinds import kind_of
 from operators.segmentation.segmentation import Segmentation
 from operators.writers.result_writer import ResultWriterOperator
 
 
 class SegWriterOperator(ResultWriterOperator):
-    """Emits the path of the SEG as `seg`."""
+    """Emits the path of the SEG as `seg`; the file is missing if nothing was found in a radiograph."""
 
     inputs, stage = ("segmentation",), "write"
 
@@ -29,4 +29,6 @@ class SegWriterOperator(ResultWriterOperator):
 
     def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
         """Writes the SEG in the configured profile."""
-        write_seg(segmentation, provenance, self.paths.files["seg"], profile=self.paths.seg_profile)
+        kind_of(segmentation).write_seg(
+            segmentation, provenance, self.paths.files["seg"], self.paths.seg_profile
+        )

@@ -13,6 +13,7 @@ from scipy import ndimage
 from operators.geometry.meshes import farthest_pair
 from operators.geometry.value_notes import VALUE_MEANINGS
 from operators.geometry.volume import Box, CtVolume
+from operators.measure.projection_flags import PROJECTION_MEANINGS
 from operators.measure.scan_border import area_on_border_mm2, area_on_circle_mm2, grow_box
 from operators.packages.confidence import percent
 from operators.packages.packages import Label
@@ -31,6 +32,7 @@ MEANINGS = {
     DOUBTFUL: "Low confidence",
     SIDES_SWAPPED: "Left and right may be swapped",
     **VALUE_MEANINGS,
+    **PROJECTION_MEANINGS,
 }
 
 # Least area of bone on the border of the scan; the rim of a crest that ends there has less

@@ -8,6 +8,7 @@ from operators.geometry.volume import LabelMap
 from operators.packages.packages import ModelPackage
 from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
+from operators.segmentation.radiograph_answer import RadiographAnswer
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Segmentation:
 
     `contacts` between fragments are empty if the package has no calibration for them, `network_runs` if a
     pipeline does not record how its networks were run, `measurements` and `flags` until they are computed.
+    `answer` is the answer to a radiograph, whose segments are its fractures, if any; None for a CT.
     """
 
     label_map: LabelMap
@@ -96,3 +98,4 @@ class Segmentation:
     network_runs: tuple[NetworkRun, ...] = ()
     measurements: tuple[SegmentMeasurements, ...] = ()
     flags: tuple[Flag, ...] = ()
+    answer: RadiographAnswer | None = None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from operators.dicom.fallback_encodings import FALLBACK_ENCODINGS
 from operators.dicom.provenance.provenance import Provenance
+from operators.image_kinds import kind_of
 from operators.segmentation.segmentation import Segmentation
 from operators.writers.result_writer import ResultWriterOperator
 
@@ -17,7 +17,8 @@ class FallbackWriterOperator(ResultWriterOperator):
 
     def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
         """Writes a file for each fallback encoding."""
-        wanted = {form: self.paths.files[form] for form in FALLBACK_ENCODINGS if form in self.paths.files}
+        encodings = kind_of(segmentation).fallbacks
+        wanted = {form: self.paths.files[form] for form in encodings if form in self.paths.files}
         for form, path in wanted.items():
             with self.paths.attempts.attempt(form, path):
-                FALLBACK_ENCODINGS[form](segmentation, provenance, path)
+                encodings[form](segmentation, provenance, path)

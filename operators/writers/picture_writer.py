@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from operators.dicom.capture.key_objects import write_key_objects
-from operators.dicom.capture.secondary_captures import write_pictures, write_turntable
 from operators.dicom.provenance.provenance import Provenance
-from operators.errors import OutputError
-from operators.render.fracture_pictures import FracturePicture, fracture_pictures
-from operators.render.turntable import draw_turntable
+from operators.image_kinds import Pictures, kind_of
 from operators.segmentation.segmentation import Segmentation
 from operators.writers.result_writer import ResultWriterOperator
 
@@ -24,15 +20,14 @@ class PictureWriterOperator(ResultWriterOperator):
         pictures.
         """
         (resampled,) = others
-        files, attempt = self.paths.files, self.paths.attempts.attempt
-        pictures: tuple[FracturePicture, ...] | None = None
+        kind, files, attempt = kind_of(segmentation), self.paths.files, self.paths.attempts.attempt
+        pictures: Pictures | None = None
         with attempt("sc", files["sc"]):
-            pictures = fracture_pictures(resampled.source, segmentation)
-            write_pictures(pictures, provenance, files["sc"])
-        with attempt("kos", files["kos"]):
-            if pictures is None:
-                raise OutputError("expected pictures to point to, got none", code="no_picture")
-            write_key_objects(pictures, provenance, files["kos"])
-        if "turntable" in files:
+            pictures = kind.draw_pictures(resampled.source, segmentation)
+            kind.write_pictures(pictures, provenance, files["sc"])
+        if kind.write_key_objects:
+            with attempt("kos", files["kos"]):
+                kind.write_key_objects(pictures, provenance, files["kos"])
+        if kind.write_turntable and "turntable" in files:
             with attempt("turntable", files["turntable"]):
-                write_turntable(draw_turntable(segmentation), provenance, files["turntable"])
+                kind.write_turntable(segmentation, provenance, files["turntable"])

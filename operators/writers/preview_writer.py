@@ -1,4 +1,4 @@
-"""MONAI operator that draws the segmentation over the CT."""
+"""MONAI operator that draws the segmentation over the image."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.attempts import Attempts
+from operators.image_kinds import kind_of
 from operators.progress import Observer
-from operators.render.preview import draw_preview
 from operators.writers.preview_file import write_png
 
 
@@ -37,6 +37,4 @@ class PreviewWriterOperator(Operator):
         """Draws and writes one picture."""
         resampled, segmentation = op_input.receive("resampled"), op_input.receive("segmentation")
         with self.observer.measured("preview"), self.attempts.attempt("preview", self.path):
-            write_png(
-                draw_preview(resampled.source, segmentation.label_map, segmentation.segments), self.path
-            )
+            write_png(kind_of(segmentation).draw_preview(resampled.source, segmentation), self.path)

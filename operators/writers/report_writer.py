@@ -1,11 +1,11 @@
-"""MONAI operator that writes the measurements as a structured report on the SEG."""
+"""MONAI operator that writes the measurements as a structured report."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from operators.dicom.provenance.provenance import Provenance
-from operators.dicom.sr.report_writer import write_report
+from operators.image_kinds import kind_of
 from operators.segmentation.segmentation import Segmentation
 from operators.writers.result_writer import ResultWriterOperator
 
@@ -23,5 +23,5 @@ class ReportWriterOperator(ResultWriterOperator):
         (seg,), path, attempts = others, self.paths.files["sr"], self.paths.attempts
         if not attempts.has_failed("sr"):
             with attempts.attempt("sr", path):
-                write_report(segmentation, provenance, seg, path)
+                kind_of(segmentation).write_report(segmentation, provenance, seg, path)
         self.segmentation = segmentation

@@ -32,7 +32,6 @@ from operators.dicom.headers.series import Series
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.provenance.result_check import ResultName
 from operators.dicom.read.scan import Scan, require_series, scan
-from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.select.selection import Candidate, candidates, combine_candidates, passed_over, select
 from operators.errors import OutputError, TransientError
 from operators.geometry.volume import CtVolume
@@ -115,16 +114,20 @@ class Segmenter:
         return self._verified(record, work) | {"found": found}
 
     def _verified(self, record: SeriesRecord, work: Job) -> Json:
-        """The names of the SEG, the report on it and the pictures, in the order in which they are sent."""
+        """The names of the SEG, the report on it and the pictures, in the order in which they are sent.
+
+        A radiograph without findings has no SEG.
+        """
         assert record.segmentation is not None
-        assert record.result is not None
-        seg, series = record.result, work.selection.series
-        try:
-            name = check_seg(work.output / seg, record.segmentation, series)
-        except OutputError as error:
-            log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind="seg")
-            return refuse_series(error.code, str(error), record) | {"state": "failed"}
-        files, missing = [result_of("seg", seg, work, name)], list(record.missing)
+        series, seg, name = work.selection.series, record.name(SEG), None
+        files, missing = list[Json](), list(record.missing)
+        if seg is not None:
+            try:
+                name = check_written(SEG, Written(work.output / seg, record.segmentation, series))
+            except OutputError as error:
+                log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind="seg")
+                return refuse_series(error.code, str(error), record) | {"state": "failed"}
+            files.append(result_of(SEG, seg, work, name))
         for kind, file in files_beside(record):
             written = Written(work.output / file, record.segmentation, series, name)
             try:

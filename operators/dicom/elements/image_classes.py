@@ -12,6 +12,9 @@ from pydicom.uid import (
     DigitalXRayImageStorageForProcessing,
     EnhancedCTImageStorage,
     LegacyConvertedEnhancedCTImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
 )
 
 # New instances of these classes create a job. No result of Osteon has one of these classes.
@@ -28,6 +31,20 @@ SEGMENTABLE = frozenset(
         ),
     )
 )
+# Images of which each may be a separate radiograph; a secondary capture may show anything
+PROJECTIONS = frozenset(
+    map(
+        str,
+        (
+            ComputedRadiographyImageStorage,
+            DigitalXRayImageStorageForPresentation,
+            DigitalXRayImageStorageForProcessing,
+            SecondaryCaptureImageStorage,
+            MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+            MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+        ),
+    )
+)
 # PS3.6 annex A names the SOP classes with Pixel Data "... Image Storage"; some of these are screen captures.
 _IMAGE, _CAPTURE = "Image Storage", "Secondary Capture"
 
@@ -35,6 +52,11 @@ _IMAGE, _CAPTURE = "Image Storage", "Secondary Capture"
 def is_segmentable(sop_class_uid: str) -> bool:
     """Returns whether instances of the class can be segmented."""
     return sop_class_uid in SEGMENTABLE
+
+
+def is_projection(sop_class_uid: str) -> bool:
+    """Returns whether instances of the class are read as radiographs, one by one."""
+    return sop_class_uid in PROJECTIONS
 
 
 @cache

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from operators.dicom.elements.image_classes import is_projection
 from operators.dicom.elements.pixel_element import Span
 from operators.geometry.volume import Grid
 
@@ -94,6 +95,14 @@ class Series:
     part: str
     warnings: tuple[str, ...]
     header: Dataset
+
+    @property
+    def is_projection(self) -> bool:
+        """Whether it is one radiograph: a single frame whose `grid` only counts its pixels.
+
+        `grid` is then (columns, rows, 1), without a place in patient space.
+        """
+        return is_projection(self.sop_class_uid)
 
     @property
     def instances(self) -> int:

@@ -72,6 +72,9 @@ def write_structures(segmentation: Segmentation, provenance: Provenance, path: P
 def make_structures(segmentation: Segmentation, provenance: Provenance) -> StructureSet:
     """Returns the structure set without writing it; the same input gives the same UIDs."""
     series = provenance.series
+    if series.is_projection:
+        text = "expected a series in patient space for an RT Structure Set, got a radiograph, which has none"
+        raise UnsuitableError(text, code="no_frame_of_reference")
     header = decode_texts(series.header)
     contours = contours_of(segmentation, series)
     segments = [segment for segment in segmentation.segments if contours[segment.value]]

@@ -23,8 +23,11 @@ def stands_for(better: Series, worse: Series) -> bool:
 
     In one frame of reference, and within one DICOM series, boxes in patient space decide. Otherwise nothing
     relates the two: a second frame of reference is mostly a repeated scan of the same region, and only one
-    that names another region counts as another scan, which gets its own result.
+    that names another region counts as another scan, which gets its own result. No radiograph stands for
+    another, as each is a separate view.
     """
+    if better.is_projection or worse.is_projection:
+        return False
     if better.study_instance_uid != worse.study_instance_uid:
         return False
     related = (

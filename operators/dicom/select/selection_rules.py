@@ -179,7 +179,7 @@ def _spacing_mm(series: Series) -> tuple[float, float, float]:
 
 
 # The order matters: the first reason is the one that is reported.
-RULES: tuple[Rule, ...] = (
+VOLUME_RULES: tuple[Rule, ...] = (
     modality,
     sop_class,
     localizer,

@@ -1,4 +1,4 @@
-"""Reads the pixels of a selection and brings them to the spacing of each package's first network."""
+"""MONAI operator that reads a selection's pixels and resamples them for each package's first network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from operators.progress import Observer
 
 
 class ResamplerOperator(Operator):
-    """In: `selection`. Out: `resampled`."""
+    """Turns the input `selection` into the output `resampled`."""
 
     def __init__(
         self,
@@ -28,12 +28,12 @@ class ResamplerOperator(Operator):
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
-        """Ports."""
+        """Declares the ports."""
         spec.input("selection")
         spec.output("resampled")
 
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
-        """One image."""
+        """Reads and resamples one image and emits it."""
         selection = op_input.receive("selection")
         with self.observer.measured("read"):
             image = self.read(selection.series)

@@ -1,4 +1,4 @@
-"""Other forms of a segmentation, for those that take no SEG."""
+"""Fallback encodings of a segmentation, for a PACS that accepts no SEG."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ ENCODINGS: dict[str, Mapping[str, Callable[[Segmentation, Provenance, Path], Pat
 
 
 def write_fallback(form: str, seg: Path, path: Path) -> ResultName:
-    """Writes one of Osteon's own SEGs in another form, a row of FORMS; the same SEG gives the same file.
+    """Writes one of Osteon's own SEGs in another form, a key of FALLBACK_ENCODINGS; the same SEG gives the
+    same file.
 
-    Raises OutputError, UnreadableError, or UnsuitableError for a SEG of another's.
+    Raises OutputError, UnreadableError, or UnsuitableError for a SEG that Osteon did not write.
     """
     segmentation, provenance = read_provenance(seg)
     ENCODINGS[segmentation.package.reads][form](segmentation, provenance, path)

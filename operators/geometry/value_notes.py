@@ -1,4 +1,4 @@
-"""Doubts about the values of an image, whatever is found in it: codes and meanings."""
+"""Codes and meanings of corrections of, and doubts about, the values of an image."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VALUE_MEANINGS = {
 
 @dataclass(frozen=True)
 class Note:
-    """A mend of, or a doubt about, an image's values: a key of VALUE_MEANINGS, and a sentence."""
+    """A correction of, or a doubt about, an image's values: a key of VALUE_MEANINGS, and a sentence."""
 
     code: str
     text: str

@@ -1,7 +1,7 @@
-"""Whether the values of a CT are Hounsfield units: air, fat, muscle and water lie where they should.
+"""Checks by the positions of air, fat, muscle and water whether the values of a CT are Hounsfield units.
 
-Nothing is lighter than air; from air to soft tissue there are some 1,050 units, from fat to soft tissue 150.
-An image without these peaks (a bone by itself, an inner part of a body) neither proves nor disproves it.
+Nothing is lighter than air; from air to soft tissue there are about 1,050 units, from fat to soft tissue 150.
+An image without these peaks (an isolated bone, an inner part of a body) proves and disproves nothing.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from operators.intensities.tissue_peaks import HIGHEST, LOWEST, WIDEST, Histogra
 
 Band = tuple[int, int]
 
-# Where the peaks lie on the real CT at hand (19 series, 5 makers): air -1000 to -966, -1024 where it is cut
-# off; fat -134 to -81; soft tissue -4 to 92, with contrast medium. Then some 20 on each side.
+# The peaks on available real CTs (19 series, 5 manufacturers): air -1000 to -966, -1024 where it is clipped;
+# fat -134 to -81; soft tissue -4 to 92, with contrast medium. The bands add about 20 on each side.
 AIR_HU, FAT_HU, SOFT_HU = (-1060, -920), (-150, -60), (-30, 120)
 AIR, FAT, SOFT = -1000, -100, 50
-# Where there is no air, fat and soft tissue prove it alone; their distance was 117 to 173
+# Without air, fat and soft tissue prove it alone; their distance was 117 to 173
 FAT_ALONE, SOFT_ALONE, APART = (-135, -70), (-15, 110), (105, 190)
-# Intercepts of scanners, which get lost or are added twice
+# Intercepts of scanners, which are lost or added twice
 USUAL, OTHER = 1024, 1000
-# Fewer voxels make no peaks: thumbnails
+# Fewer voxels, such as those of thumbnails, make no peaks
 LEAST_VOXELS = 30_000
-# An air peak is no speck, and next to nothing lies beyond it; where it counts as present at all
+# Least share of an air peak, greatest share beyond it, and the share from which air counts as present
 LEAST_AIR, BEYOND_AIR, SOME_AIR = 0.01, 0.003, 0.004
-# Where any scale is tried, three peaks of a chance row must not be taken for it
+# Least share of air if any scale is tried, so that three peaks do not match by chance
 MUCH_AIR = 0.03
-# Fat and soft tissue of all that is not air: 0.31 and more on real CT, 0.11 in bones by themselves
+# Share of fat and soft tissue in everything but air: 0.31 or more on real CT, 0.11 in isolated bones
 LEAST_TISSUE = 0.25
-# Of an air peak, at one value: more is padding, or the background of a mask
+# Share of an air peak at one value: more is padding, or the background of a mask
 PADDING, NOTHING = 0.8, 0.98
-# Lung, and edges between air and skin, fill the gap between air and fat less than tissues fill theirs
+# Lung, and edges between air and skin, fill the gap between air and fat less than tissues fill their range
 GAP_SHARE = 0.5
 # (fat - air) / (soft tissue - air): 0.84 to 0.88 on the real CT
 FAT_RATIO, SLOPE = (0.825, 0.89), (0.93, 1.07)
-# Noise and streaks below air were 0.004 of a real CT at most, padding apart
+# Noise and streaks below air had a share of at most 0.004 on real CT, without padding
 LIGHTER_HU, LIGHTER = -1150, 0.05
-# 256 values: from air to bone there are more. And of all voxels at one value: what a window cuts off
+# 256 values do not span air to bone; and the shares of all voxels at one value where a window clips
 EIGHT_BIT, CUT_BELOW, CUT_ABOVE = 255, 0.02, 5e-5
-# What is cut off is so many times as frequent as the ten values beside it
+# A clipped value is this many times as frequent as the ten values beside it
 SPIKE = 5
-# Cortical bone reaches some 2,000; scanners with 12 bits end at 3,071, where only metal is cut off
+# Cortical bone reaches about 2,000; scanners with 12 bits end at 3,071, where only metal is clipped
 LOWEST_CEILING = 2000
-# More than half at an end of 16 bits is no image
+# With more than half of its values at the ends of 16 bits, it is not an image
 MOST_AT_ENDS = 0.5
-# Values that are all multiples of this, and a rest: bits that were moved up
+# Values that are all multiples of this plus a constant: bits that were shifted up
 STEP, STEPPED = 8, 0.99
 
 
@@ -70,9 +70,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding about an image's values and its figures; `offset` is how much too high all values are.
+    """A finding about an image's values, and its evidence; `offset` is by how much all values are too high.
 
-    `cut` says at which end values were cut off, although the others prove to be Hounsfield units.
+    `cut` says at which end values were clipped, although the others prove to be Hounsfield units.
     """
 
     kind: Kind
@@ -82,7 +82,7 @@ class Finding:
 
 
 def check_values(found: Histogram, step_hu: float = 1.0) -> Finding:
-    """Returns the surest finding about an image whose values the header has `step_hu` apart."""
+    """Returns the most certain finding about an image whose values are `step_hu` apart by its header."""
     if found.voxels < LEAST_VOXELS:
         return Finding(Kind.UNKNOWN)
     return next(_findings(found, step_hu), Finding(Kind.UNKNOWN))
@@ -94,7 +94,8 @@ def _findings(found: Histogram, step_hu: float) -> Iterator[Finding]:
     yield from _windowed(found)
     if step_hu < STEP / 2:
         yield from _stepped(found)
-    # Too high by 1000, air lies at water and padding at air; too low, padding at air and air at soft tissue
+    # If values are too high by 1000, air lies at water and padding at air; if too low, padding at air and air
+    # at soft tissue
     yield from _offsets(found, peaks, 1)
     yield from _proved(found, peaks)
     yield from _offsets(found, peaks, -1)
@@ -106,7 +107,9 @@ def _findings(found: Histogram, step_hu: float) -> Iterator[Finding]:
 
 
 def _proved(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
-    """Air, and the most prominent other peak is fat or soft tissue; or both of these without air."""
+    """Proves Hounsfield units by air with fat or soft tissue as the most prominent other peak, or by both
+    without air.
+    """
     if _lighter(found) >= LIGHTER:
         return
     air, above_air = found.share(-1060, -900), found.share(-899, -740)
@@ -123,7 +126,9 @@ def _proved(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
 
 
 def _offsets(found: Histogram, peaks: Sequence[Peak], sign: int) -> Iterator[Finding]:
-    """1024, the usual one, unless only 1000 puts the peaks where they belong, or air says so."""
+    """Finds an offset of 1024, the usual one, unless only 1000 puts the peaks in place, or air decides for
+    it.
+    """
     usual, other = (_offset(found, peaks, sign * by) for by in (USUAL, OTHER))
     air = _air_level(found, AIR + sign * USUAL) if usual and other else None
     by_other = air is not None and abs(air - AIR - sign * OTHER) < abs(air - AIR - sign * USUAL)
@@ -141,7 +146,7 @@ def _offset(found: Histogram, peaks: Sequence[Peak], by: int) -> Finding | None:
         return None
     if found.share(by - 520, by - 250) > GAP_SHARE * found.share(by - 160, by + 150):
         return None
-    # Padding of -2000, or the 0 around a bone by itself, is one value; air is many, unless it is cut off
+    # Padding of -2000, or the 0 around an isolated bone, is one value; air has many, unless it is clipped
     one_value = found.largest_share(air.value - 30, air.value + 30) / air.share
     if one_value > (PADDING if by < 0 else NOTHING) and not (by > 0 and fat and soft):
         return None
@@ -149,18 +154,22 @@ def _offset(found: Histogram, peaks: Sequence[Peak], by: int) -> Finding | None:
 
 
 def _air_level(found: Histogram, near: int) -> float | None:
-    """Where most of air lies, the value at which it is cut off apart; None where air is that value alone."""
+    """Returns where most of air lies, without the value at which it is clipped; None if air is only that
+    value.
+    """
     counts = found.counts[near - 60 - LOWEST : near + 60 - LOWEST].copy()
     everything = counts.sum()
     counts[counts.argmax()] = 0
     if counts.sum() < 0.2 * everything:
         return None
-    # Smoothed by 7: noise of the counts is less than the noise of air
+    # Smoothed by 7, so that the noise of the counts is less than the noise of air
     return float(np.convolve(counts, np.ones(7), "same").argmax() + near - 60)
 
 
 def _lines(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
-    """Air, fat and soft tissue at the distances that they should have, if all were scaled or inverted."""
+    """Finds air, fat and soft tissue at their relative distances, as if all values were scaled or
+    inverted.
+    """
     largest = sorted(peaks, key=lambda peak: -peak.prominence)[:6]
     for air in largest:
         for one, other in combinations([peak for peak in largest if peak is not air], 2):
@@ -182,14 +191,14 @@ def _line(found: Histogram, air: Peak, fat: Peak, soft: Peak) -> Finding | None:
     if slope < 0:
         return Finding(Kind.INVERTED, _named(air, fat, soft))
     if not SLOPE[0] <= slope <= SLOPE[1]:
-        # A dry bone has air where it should be, and humps of its own
+        # A dry bone has air in place, and humps of its own
         return None if _inside(air, AIR_HU) else Finding(Kind.SCALED, _named(air, fat, soft))
     offset = soft.value - SOFT
     return Finding(Kind.OFFSET, _named(air, fat, soft), offset) if abs(offset) > 150 else None
 
 
 def _inverted(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
-    """Air is the highest value there is, and soft tissue lies where it should below it."""
+    """Finds an inverted image: air is the highest value, and soft tissue lies at its distance below it."""
     air = max((peak for peak in peaks if peak.share >= 0.1), key=lambda peak: peak.value, default=None)
     if air is None or _beyond(found, air, -1050) > BEYOND_AIR:
         return
@@ -201,7 +210,9 @@ def _inverted(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
 
 
 def _beyond_range(found: Histogram) -> Iterator[Finding]:
-    """Most values are at an end of what 16 bits hold: the header makes other numbers of them than HU."""
+    """Finds values beyond 16 bits: most lie at an end of the range, as the header does not convert them to
+    HU.
+    """
     at_ends = found.at(LOWEST) + found.at(HIGHEST)
     if at_ends > MOST_AT_ENDS:
         yield Finding(Kind.BEYOND_RANGE, f"{at_ends:.0%} of the values at {LOWEST} or {HIGHEST}")
@@ -215,33 +226,35 @@ def _windowed(found: Histogram) -> Iterator[Finding]:
         return
     spike = max(CUT_ABOVE, SPIKE * found.share(high - 10, high - 1) / 10)
     if low > -900 and low != 0 and at_low >= CUT_BELOW and at_high >= spike:
-        yield Finding(Kind.CUT_OFF, f"all below {low} and above {high} is cut off")
+        yield Finding(Kind.CUT_OFF, f"all values below {low} and above {high} are clipped")
 
 
 def _cut_at_one_end(found: Histogram) -> str:
-    """Where values were cut off at one end, '' where they were not.
+    """Returns at which end values were clipped, '' if they were not.
 
-    What was beyond is at the last value then, beside ordinary ones: a background has none beside it.
+    Clipped values collect at the last value, beside ordinary ones; a background has none beside it.
     """
     low, high = found.lowest, found.highest
     above_low, below_high = found.share(low + 1, low + 10) / 10, found.share(high - 10, high - 1) / 10
     if low > -900 and low != 0 and above_low > 0 and found.at(low) >= max(CUT_BELOW, SPIKE * above_low):
-        return f"all below {low} is cut off"
+        return f"all values below {low} are clipped"
     bone = SOFT_HU[1] < high < LOWEST_CEILING
     if bone and below_high > 0 and found.at(high) >= max(CUT_ABOVE, SPIKE * below_high):
-        return f"all above {high} is cut off"
+        return f"all values above {high} are clipped"
     return ""
 
 
 def _cut_off(found: Histogram) -> Iterator[Finding]:
-    """Cut off at one end, in an image that proves nothing else."""
+    """Finds values clipped at one end, in an image that proves nothing else."""
     cut = _cut_at_one_end(found)
     if cut:
         yield Finding(Kind.CUT_OFF, cut)
 
 
 def _stepped(found: Histogram) -> Iterator[Finding]:
-    """Whether only every eighth value occurs, the most frequent apart, which may be padding, and the ends."""
+    """Finds images in which only every eighth value occurs, apart from the ends and the most frequent values
+    (padding).
+    """
     counts = found.counts.copy()
     counts[np.argpartition(counts, -3)[-3:]] = 0
     counts[[found.lowest - LOWEST, found.highest - LOWEST]] = 0
@@ -258,30 +271,36 @@ def _lighter_than_air(found: Histogram) -> Iterator[Finding]:
 
 
 def _lighter(found: Histogram) -> float:
-    """The part of the image that is lighter than air; padding apart, which is of one value or two."""
+    """Returns the share of the image that is lighter than air, without padding, which has one value
+    or two.
+    """
     counts = found.counts[: LIGHTER_HU - LOWEST]
     return float((counts.sum() - np.sort(counts)[-2:].sum()) / found.voxels)
 
 
 def _no_negative(found: Histogram) -> Iterator[Finding]:
-    """Noise, fat and marrow are below water; around a bone by itself all is 0, and 1 to 50 hardly occur."""
+    """Finds images without negative values. Noise, fat and marrow are below water; around an isolated bone
+    all is 0, and 1 to 50 hardly occur.
+    """
     if found.lowest > 0 or (found.lowest == 0 and found.share(1, 50) > 0.02):
         yield Finding(Kind.NO_NEGATIVE, f"no value below {found.lowest}")
 
 
 def _inside(peak: Peak, band: Band, by: int = 0) -> bool:
-    """Whether a narrow peak lies in a band that is moved `by`."""
+    """Returns whether a narrow peak lies in a band that is shifted by `by`."""
     return band[0] + by <= peak.value <= band[1] + by and peak.width <= WIDEST
 
 
 def _strongest(peaks: Sequence[Peak], band: Band, by: int = 0) -> Peak | None:
-    """The most prominent narrow peak of a band that is moved `by`."""
+    """Returns the most prominent narrow peak in a band that is shifted by `by`; None if there is none."""
     inside = (peak for peak in peaks if _inside(peak, band, by))
     return max(inside, key=lambda peak: peak.prominence, default=None)
 
 
 def _beyond(found: Histogram, air: Peak, span: float) -> float:
-    """The part of the image that is lighter than air, if soft tissue lies `span` from it; padding apart."""
+    """Returns the share of the image lighter than air, if soft tissue lies `span` from it, without
+    padding.
+    """
     away = int(air.value - 0.15 * span)
     low, high = (LOWEST, away) if span > 0 else (away, HIGHEST)
     return found.share(low, high) - found.largest_share(low, high)

@@ -1,4 +1,4 @@
-"""A study's findings in plain sentences."""
+"""Summarises a study's findings in plain sentences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOT_RULED_OUT = "The absence of a finding does not rule out a fracture."
 
 
 def summary(segmentation: Segmentation) -> tuple[str, ...]:
-    """What was found, sentence by sentence, what may be wrong with it, and what to hold of it."""
+    """Returns a sentence for each finding, the flags, the warnings, and the notice."""
     answer = segmentation.answer
     found = answer_sentences(answer) if answer else bone_sentences(segmentation)
     flags = (flag.sentence for flag in segmentation.flags)
@@ -23,13 +23,13 @@ def summary(segmentation: Segmentation) -> tuple[str, ...]:
 
 
 def bone_sentences(segmentation: Segmentation) -> tuple[str, ...]:
-    """A sentence for each bone."""
+    """Returns a sentence for each bone."""
     bones = groupby(segmentation.segments, key=lambda segment: segment.bone)
     return tuple(sentence(list(group), segmentation) for _, group in bones)
 
 
 def answer_sentences(answer: RadiographAnswer) -> tuple[str, ...]:
-    """The verdict on a radiograph, what it shows, and a sentence for each finding."""
+    """Returns the verdict on a radiograph, what it shows, and a sentence for each finding."""
     findings = (
         f"{finding_name(each)}: {percent(each.probability)}, {area(each)}." for each in answer.findings
     )
@@ -37,12 +37,12 @@ def answer_sentences(answer: RadiographAnswer) -> tuple[str, ...]:
 
 
 def verdict_sentence(answer: RadiographAnswer) -> str:
-    """The verdict with its probability, and how many findings were outlined."""
+    """Returns the verdict with its probability, and the number of outlined findings."""
     return f"{verdict_words(answer.verdict, answer.probability, answer.operating_point)} {outlined(answer)}"
 
 
 def verdict_words(verdict: Verdict, probability: float, operating_point: str) -> str:
-    """A verdict as a sentence, and the probability on which it stands."""
+    """Returns a verdict as a sentence, with the probability on which it is based."""
     at = f"{percent(probability)} ({operating_point} operating point)"
     words = {
         Verdict.FRACTURE: f"Fracture: {at}.",
@@ -53,7 +53,7 @@ def verdict_words(verdict: Verdict, probability: float, operating_point: str) ->
 
 
 def outlined(answer: RadiographAnswer) -> str:
-    """How many fractures are outlined in the image."""
+    """Says how many fractures are outlined in the image."""
     count = len(answer.findings)
     if not count:
         return "No finding is outlined."
@@ -61,7 +61,7 @@ def outlined(answer: RadiographAnswer) -> str:
 
 
 def shown(answer: RadiographAnswer) -> str:
-    """What the image shows: body part, side and view."""
+    """Says what the image shows: body part, side and view."""
     side = f", {answer.laterality}" if answer.laterality in ("left", "right") else ""
     part, view = answer.body_part, answer.view
     seen = f"view: {view.name} ({percent(view.probability)})"
@@ -69,19 +69,19 @@ def shown(answer: RadiographAnswer) -> str:
 
 
 def finding_name(finding: FractureFinding) -> str:
-    """The name of a finding, as its segment has it."""
+    """Returns the name of a finding, which is that of its segment."""
     return f"Fracture {finding.value}"
 
 
 def area(finding: FractureFinding) -> str:
-    """The area of a finding, in mm2 where the size of pixels is known."""
+    """Returns the area of a finding, in mm2 if the pixel spacing is known."""
     if finding.area_mm2 is None:
         return f"{finding.area_pixels} pixels"
     return f"{finding.area_mm2:.0f} mm²"
 
 
 def sentence(segments: list[Segment], segmentation: Segmentation) -> str:
-    """One bone: intact, or its fragments and the widest gap between them."""
+    """Describes one bone: intact, or its fragments and the widest gap between them."""
     first = segments[0]
     name = bone_name(first)
     if first.fragment is None:
@@ -92,13 +92,15 @@ def sentence(segments: list[Segment], segmentation: Segmentation) -> str:
 
 
 def bone_name(segment: Segment) -> str:
-    """With its side."""
+    """Returns the name of a segment's bone with its side."""
     side = "" if segment.laterality is None else f", {segment.laterality.meaning.lower()}"
     return f"{segment.region.meaning}{side}"
 
 
 def widest(segments: list[Segment], segmentation: Segmentation) -> str:
-    """The greatest gap between the fragments of a bone, and the greatest mean of one of them."""
+    """Describes the greatest gap between the fragments of a bone, and the greatest mean gap of one
+    of them.
+    """
     values = {segment.value for segment in segments}
     gaps = [row.gap for row in segmentation.measurements if row.value in values and row.gap]
     if not gaps:

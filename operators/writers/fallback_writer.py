@@ -1,4 +1,4 @@
-"""Writes the segmentation in other forms, for those that take no SEG."""
+"""MONAI operator that writes fallback encodings of a segmentation, for a PACS that accepts no SEG."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from operators.writers.result_writer import ResultWriterOperator
 
 
 class FallbackWriterOperator(ResultWriterOperator):
-    """The forms that are asked for."""
+    """Writes the fallback encodings that are requested."""
 
     inputs, stage = ("segmentation",), "stand-ins"
 
     def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
-        """A file for each."""
+        """Writes a file for each fallback encoding."""
         encodings = kind_of(segmentation).fallbacks
         wanted = {form: self.paths.files[form] for form in encodings if form in self.paths.files}
         for form, path in wanted.items():

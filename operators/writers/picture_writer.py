@@ -1,4 +1,4 @@
-"""Draws the fractures on their slices and the bones from all around, and points to the slices."""
+"""MONAI operator that draws fractures on their slices and bones from all sides, and marks the slices."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from operators.writers.result_writer import ResultWriterOperator
 
 
 class PictureWriterOperator(ResultWriterOperator):
-    """No fracture, no file."""
+    """Writes secondary captures, key objects and views; no file if there is no fracture."""
 
     inputs, stage = ("measured", "resampled"), "pictures"
 
     def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
-        """A file for each picture and each view, and one that names the pictures' slices."""
+        """Writes a file for each picture and each view, and one that references the slices of the
+        pictures.
+        """
         (resampled,) = others
         kind, files, attempt = kind_of(segmentation), self.paths.files, self.paths.attempts.attempt
         pictures: Pictures | None = None

@@ -1,4 +1,4 @@
-"""Pictures and label maps of radiographs as PNG on disk."""
+"""Writes pictures, and label maps of radiographs, as PNG files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from operators.segmentation.segmentation import Segmentation
 
 
 def write_png(picture: NDArray[np.uint8], path: Path) -> Path:
-    """Writes an RGB picture (H, W, 3), whole or not at all; raises OutputError."""
+    """Writes an RGB picture (H, W, 3) atomically. Raises OutputError."""
     return write_whole(path, lambda file: Image.fromarray(picture).save(file, format="PNG"))
 
 

@@ -1,4 +1,4 @@
-"""Writes the measurements as a structured report."""
+"""MONAI operator that writes the measurements as a structured report."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from operators.writers.result_writer import ResultWriterOperator
 
 
 class ReportWriterOperator(ResultWriterOperator):
-    """`seg` is the SEG's path. What was reported stays in `segmentation`."""
+    """Writes the report of `measured`; the input `seg` is the SEG's path. The reported segmentation stays in
+    `segmentation`.
+    """
 
     inputs, stage = ("measured", "seg"), "report"
     segmentation: Segmentation | None = None
 
     def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
-        """One file; none of a segmentation that could not be measured."""
+        """Writes one file; none for a segmentation that could not be measured."""
         (seg,), path, attempts = others, self.paths.files["sr"], self.paths.attempts
         if not attempts.has_failed("sr"):
             with attempts.attempt("sr", path):

@@ -1,4 +1,4 @@
-"""One frame's stored values, from whichever transfer syntax it is in."""
+"""Decodes one frame's stored values from any supported transfer syntax."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from operators.dicom.pixels.encoded_size import encoded_size, jpeg_precision
 from operators.errors import UnreadableError
 
 Stored = NDArray[Any]
-# The bytes of a span of a deflated data set
+# Returns the bytes of a span of a deflated data set
 Inflate = Callable[[Path, Span], bytes]
 
-# PS3.5 annex A: transfer syntaxes whose pixels lie there as they are, and their byte order.
+# PS3.5 annex A: transfer syntaxes whose pixels are not compressed, and their byte order.
 _BYTE_ORDER = {
     "1.2.840.10008.1.2": "<",
     "1.2.840.10008.1.2.1": "<",
@@ -31,7 +31,7 @@ _BYTE_ORDER = {
 }
 DEFLATED = "1.2.840.10008.1.2.1.99"
 EXTENDED, EXTENDED_BITS = "1.2.840.10008.1.2.4.51", 12
-# Which pydicom plug-in decodes the rest: permissively licensed ones only (pylibjpeg-libjpeg is GPL).
+# The pydicom plug-ins that decode the others: permissively licensed ones only (pylibjpeg-libjpeg is GPL).
 _PLUGIN = {
     "1.2.840.10008.1.2.4.50": "gdcm",
     "1.2.840.10008.1.2.4.51": "gdcm",
@@ -47,17 +47,17 @@ _PLUGIN = {
     # A damaged stream makes pylibjpeg-rle panic past every `except Exception`.
     "1.2.840.10008.1.2.5": "pydicom",
 }
-# What the decoders raise on a broken stream.
+# The exceptions that the decoders raise for a damaged stream.
 _DECODE_ERRORS = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, EOFError, struct.error)
 
 
-# A compressed frame is hardly longer than the pixels in it. Runs of RLE (PS3.5 G.3) make 64 bytes of one,
-# which pydicom counts afterwards: a frame may cost 128 times its pixels and no more.
+# A compressed frame is rarely longer than its pixels. One byte of RLE (PS3.5 G.3) may expand to 64, and
+# pydicom checks the size only afterwards: a frame may cost at most 128 times its pixels.
 LARGEST_SHARE, LARGEST_HEAD_BYTES = 2, 1 << 16
 
 
 def supported(transfer_syntax_uid: str) -> bool:
-    """Whether frames in this transfer syntax can be decoded."""
+    """Returns whether frames in this transfer syntax can be decoded."""
     plugin = _PLUGIN.get(transfer_syntax_uid)
     if plugin is None:
         return transfer_syntax_uid in _BYTE_ORDER
@@ -65,7 +65,7 @@ def supported(transfer_syntax_uid: str) -> bool:
 
 
 def decode(path: Path, pixels: StoredPixels, inflated: Inflate) -> Stored:
-    """(rows, columns) of stored values. Raises UnreadableError."""
+    """Decodes one frame; returns stored values (rows, columns). Raises UnreadableError."""
     order = _BYTE_ORDER.get(pixels.transfer_syntax_uid)
     if order is None:
         return _decoded(pixels, b"".join(_bytes(path, span) for span in pixels.spans))
@@ -78,7 +78,9 @@ def decode(path: Path, pixels: StoredPixels, inflated: Inflate) -> Stored:
     else:
         flat = np.fromfile(path, dtype, pixels.rows * pixels.columns, offset=span.offset)
     if flat.size != pixels.rows * pixels.columns:
-        raise UnreadableError("expected as many pixels as announced, got fewer", code="truncated_file")
+        raise UnreadableError(
+            "expected as many pixels as the header announces, got fewer", code="truncated_file"
+        )
     return flat.reshape(pixels.rows, pixels.columns)
 
 
@@ -110,12 +112,12 @@ def _bytes(path: Path, span: Span) -> bytes:
 
 
 def _require_size(content: bytes, pixels: StoredPixels) -> None:
-    """Raises UnreadableError for a stream that would be decoded to more than the header says."""
+    """Raises UnreadableError for a stream that would decode to more than the header says."""
     expected = (pixels.rows, pixels.columns, pixels.samples)
     size = encoded_size(content) or expected
     if size != expected:
         raise UnreadableError(
-            f"expected {pixels.rows} rows of {pixels.columns} pixels, got {size[0]} of {size[1]}"
+            f"expected {pixels.rows} rows of {pixels.columns} pixels, got {size[0]} rows of {size[1]}"
             f" in {size[2]} components",
             code="damaged_pixels",
         )

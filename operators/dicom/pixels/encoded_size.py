@@ -1,6 +1,8 @@
-"""The size that a compressed frame announces itself, so that no decoder allocates more than was agreed.
+"""Reads the size that a compressed frame itself announces, so that no decoder allocates more than the header
+allows.
 
-Rows, columns, and components: 16,384 of them (ISO/IEC 15444-1 A.5.1) make a frame of any size a large one.
+The size is rows, columns and components: 16,384 components (ISO/IEC 15444-1 A.5.1) make any frame a large
+one.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ EncodedSize = tuple[int, int, int]
 
 
 def encoded_size(content: bytes) -> EncodedSize | None:
-    """None for a stream that does not say, as RLE, or that is damaged."""
+    """Returns rows, columns and components; None for a stream that does not state them, such as RLE, or is
+    damaged.
+    """
     try:
         if content[:2] == _SOI:
             return _jpeg_size(content)

@@ -1,6 +1,7 @@
-"""One small header for each original slice or radiograph: what highdicom has to know of a source image.
+"""Makes a small header for each original slice or radiograph: all that highdicom needs to know of a source
+image.
 
-A frame of a multi-frame instance stands in as an image of its own; `source_references.py` names it.
+A frame of a multi-frame instance is presented as a separate image; `source_references.py` replaces its UID.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from operators.dicom.provenance.identity import REQUIRED_PERHAPS_EMPTY, derived_
 from operators.geometry.volume import Grid
 
 COPIED = ("Modality", "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
-SAME_NUMBER = 0.01  # mm, or a direction cosine: as much as two decimals can tell (`geometry.py`)
-# PS3.3 C.7.6.1.1.1: towards what rows and columns run, in bipeds
+SAME_NUMBER = 0.01  # mm, or a direction cosine: the precision of two decimals (`geometry.py`)
+# PS3.3 C.7.6.1.1.1: the directions of rows and columns, in bipeds
 DIRECTION = re.compile("[APRLHF]{1,3}")
 GRID_TOLERANCE = 0.01  # of a slice: below it a series counts as evenly spaced
 
 
 def slice_headers(series: Series, header: Dataset, grid: Grid) -> list[Dataset]:
-    """A header for each frame of `series`, in its order; `header` is the series' own, decoded."""
+    """Returns a header for each frame of `series`, in its order; `header` is the series' own, decoded."""
     shared = _shared_header(series, header, grid)
     return [_slice_header(shared, frame) for frame in series.frames]
 
 
 def placeholder_uid(frame: Frame) -> str:
-    """The instance UID; where one instance holds many frames, a UID of the frame alone."""
+    """Returns the instance UID, or a UID for the frame alone if one instance holds many frames."""
     if frame.frame_number is None:
         return frame.sop_instance_uid
     return str(derived_uid("frame", frame.sop_instance_uid, str(frame.frame_number)))
@@ -86,7 +87,7 @@ def _shared_header(series: Series, header: Dataset, grid: Grid) -> Dataset:
 
 
 def frame_of_reference_uid(series: Series, header: Dataset, grid: Grid) -> str:
-    """The source's own, else one that is the same for the same series."""
+    """Returns the source's own frame of reference UID, or a UID derived from the series."""
     given = grid.frame_of_reference_uid or header.get("FrameOfReferenceUID")
     return str(given or derived_uid("frame of reference", series.series_instance_uid))
 
@@ -105,7 +106,7 @@ def _add_geometry(shared: Dataset, series: Series, header: Dataset, grid: Grid) 
 
 
 def _given(header: Dataset, keyword: str, computed: list[float]) -> list[DSfloat]:
-    """The header's own numbers, with all their digits, where they are those of the grid."""
+    """Returns the header's own numbers, with all their digits, if they agree with the grid."""
     own = header.get(keyword) or ()
     numbers = np.array(own, float)
     same = numbers.size == len(computed) and np.allclose(numbers, computed, SAME_NUMBER, SAME_NUMBER)

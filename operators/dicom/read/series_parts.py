@@ -1,4 +1,4 @@
-"""Makes Series of the planes that the headers of one DICOM series describe."""
+"""Makes Series from the planes that the headers of one DICOM series describe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from operators.dicom.read.splitting import SeriesPart, split_series, with_warnin
 from operators.errors import UnreadableError
 
 NO_WARNINGS: Mapping[str, Sequence[str]] = {}
-# What places and Hounsfield units are made of
+# Attributes that determine positions and Hounsfield units
 NUMBERS = (
     "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept",
     "SliceThickness",
@@ -30,10 +30,10 @@ NUMBERS = (
 def all_series(
     planes: Sequence[Plane], damaged: Mapping[str, Sequence[str]] = NO_WARNINGS
 ) -> tuple[Series, ...]:
-    """The Series of all planes: several where a DICOM series must be split, one where two are one scan.
+    """Returns the Series of all planes: several if a DICOM series must be split, one if two are one scan.
 
-    Each radiograph is a Series of its own. `damaged` are warnings by SeriesInstanceUID of files that would
-    belong to it and cannot be read.
+    Each radiograph is a separate Series. `damaged` are warnings, by SeriesInstanceUID, about unreadable files
+    that would belong to the series.
     """
     groups = group_planes(planes)
     pieces = [
@@ -97,7 +97,7 @@ def _fault(part: SeriesPart, first: Plane) -> Fault | None:
     if part.layout.fault:
         return Fault(*part.layout.fault)
     if not first.frame_of_reference_uid:
-        # A SEG lies in its source's frame of reference (PS3.3 C.8.20.2), and none is invented here.
+        # A SEG refers to its source's frame of reference (PS3.3 C.8.20.2), and none is invented here.
         return Fault("no_frame_of_reference", "expected a FrameOfReferenceUID, got none")
     if first.pixels is None:
         return Fault("no_image", "expected images, got instances without pixels")
@@ -139,14 +139,14 @@ def _notes(planes: Sequence[Plane]) -> tuple[str, ...]:
 
 
 def _number_warnings(plane: Plane) -> tuple[str, ...]:
-    """Returns warnings of one slice: whoever writes numbers so does it in all of them."""
+    """Returns warnings for one slice: a writer of unusual numbers writes them in all slices."""
     odd = [keyword for keyword in NUMBERS if is_unusual(plane.sources, keyword)]
-    how = "read by the attributes' own rules although they have a decimal comma or another VR"
+    how = "read as numbers although they have a decimal comma or another VR"
     return (f"{', '.join(odd)}: {how}",) if odd else ()
 
 
 def _rescale_warnings(planes: Sequence[Plane]) -> tuple[str, ...]:
-    """Returns what the headers leave in doubt of the values; the image decides when it is read."""
+    """Returns the doubts that headers leave about the values; the image decides when it is read."""
     first = planes[0]
     pixels = [plane.pixels for plane in planes if plane.pixels]
     facts = facts_of(first.origin.key.modality, first.image_type, pixels, first.sources[-1])

@@ -133,7 +133,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "labels that are mixed": (
         with_last(lambda rows: rows.insert(1, rows.pop(2))),
         "preprocessing_unsupported",
-        "got mixed",
+        "got interpolated ones",
     ),
     "another inferer": (
         with_value("inferer", {"_target_": "SimpleInferer"}),

@@ -56,4 +56,4 @@ def test_nothing_more_is_made_where_the_user_stops() -> None:
     next(items)
     items.close()
     assert len(made) <= 2
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]

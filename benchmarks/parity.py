@@ -222,7 +222,7 @@ def compare(work: Path, runtimes: Sequence[str]) -> list[Row]:
 def write_table(rows: list[Row], marks: tuple[str, str]) -> None:
     """Puts the table into docs/models.md between these marks."""
     head = (
-        "| image | network | runtime | voxels that differ | same | least Dice of a class | s |\n"
+        "| image | network | runtime | voxels that differ | same | lowest Dice of a class | s |\n"
         "| --- | --- | --- | --- | --- | --- | --- |\n"
     )
     begin, end = marks

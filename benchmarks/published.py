@@ -161,7 +161,7 @@ def compared(title: str, folder: Path, volume: Path, peer: Path) -> None:
             f"  {name}: {ours.seconds:.1f} s, {theirs.seconds / ours.seconds:.1f} times; "
             f"{working(theirs) / working(ours):.1f} times without start and loading; "
             f"{ours.peak_rss_mb:.0f} MB, {ours.peak_rss_mb / theirs.peak_rss_mb:.0%}; "
-            f"least Dice to nnU-Net {least_dice(found, truth):.4f}, to exact {least_dice(found, exact):.4f}"
+            f"lowest Dice to nnU-Net {least_dice(found, truth):.4f}, to exact {least_dice(found, exact):.4f}"
         )
         print(f"    {stages(ours)}", flush=True)
 

@@ -13,7 +13,7 @@ from benchmarks.accuracy.tables import bone_table, case_name, markdown, number, 
 from benchmarks.panel import PANEL
 
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
-WRITTEN = "Written by `make accuracy`; all of it, with plots and pictures, is in [docs/accuracy.md]({path})."
+WRITTEN = "Written by `make accuracy`; [docs/accuracy.md]({path}) has all figures, with plots and pictures."
 
 
 def write_cards(rows: Rows, models: Path) -> None:
@@ -46,7 +46,7 @@ def outline_block(rows: Rows) -> str:
     changed = [*rows.of("degradations"), *rows.of("positions")]
     text = [
         WRITTEN.format(path="../../docs/accuracy.md"),
-        "Mean of the bones, and over sets of scans the mean and its range:",
+        "Mean over the bones; for sets of scans, the mean and the range:",
         measure_table(rows, measures),
         side_sentence([*rows.of("patients"), *rows.of("simulated"), *changed]),
         negative_sentence(rows.of("negatives")),
@@ -60,7 +60,7 @@ def side_sentence(rows: Sequence[Row]) -> str:
     share = percent(max(map(figures.worst_side, rows), default=0.0))
     return (
         f"Left and right are confused in {figures.confused(rows)} bones of {len(rows)} runs;\n"
-        f"at most {share} of a bone bears the other side's name."
+        f"at most {share} of a bone carries the other side's name."
     )
 
 
@@ -68,8 +68,8 @@ def negative_sentence(rows: Sequence[Row]) -> str:
     """Returns a sentence on what was found where there is nothing to find."""
     sure = max((row["mean"] for row in rows), default=0.0)
     return (
-        f"In {found(rows)} of {len(rows)} scans without these bones something is found;\n"
-        f"the coarse network is at most {sure:.2f} sure of what it takes for them."
+        f"Something is found in {found(rows)} of {len(rows)} scans without these bones;\n"
+        f"the coarse network's mean probability of a candidate is at most {sure:.2f}."
     )
 
 
@@ -86,9 +86,9 @@ def fragment_block(rows: Rows) -> str:
     lines = failures([*unseen_patients(rows), *rows.of("simulated")])
     text = [
         WRITTEN.format(path="../../docs/accuracy.md"),
-        "Fractured bones with the chain's own outlines, over sets of scans the mean and its range:",
+        "Fractured bones with the pipeline's own outlines; for sets of scans, the mean and the range:",
         measure_table(rows, measures),
-        "Failures seen on patients and simulated CTs that training never saw:",
+        "Failures on patients and simulated CTs that training never saw:",
         "\n".join(f"- {line}" for line in lines) or "None.",
     ]
     return "\n\n".join(text)

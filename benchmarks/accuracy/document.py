@@ -38,39 +38,39 @@ INTRODUCTION = """\
 What the shipped networks do on real and simulated CTs. **Not for clinical use.** `make accuracy` runs the
 panel and writes this page, its plots and its pictures; nothing here is written by hand."""
 DEFINITIONS = f"""\
-Patients are three, so the mean says little: each one's figures are below. The verdict is that of the patients
-whom the networks never saw, and of all runs for sides and negatives. Fragments are matched as PENGWIN 2024
-does it (`operators/evaluation/case_evaluation.py`); HD95 and ASSD of fragments are means over all true
-fragments of fractured bones, and one that was missed costs its own size. Merges, splits and false fragments
-are counted as `osteon evaluate` counts them. Left and right are confused in a bone of which more than
-{CONFUSED_SHARE:.0%} of the voxels that were found bear the other side's name; "wrong side" is the greatest
-such share of a bone. "Left whole" is the fragment IoU had no bone been split at all."""
+There are only three patients, so the mean says little: the figures of each are below. The verdict is
+based on the patients whom the networks never saw, and for sides and negatives on all runs. Fragments are
+matched as in PENGWIN 2024 (`operators/evaluation/case_evaluation.py`); HD95 and ASSD of fragments are
+means over all true fragments of fractured bones, and a missed fragment contributes its own size. Merges,
+splits and false fragments are counted as by `osteon evaluate`. Left and right are confused in a bone if
+more than {CONFUSED_SHARE:.0%} of the voxels that were found carry the other side's name; "wrong side" is
+the largest such share of any bone. "Left whole" is the fragment IoU that would result if no bone were
+split."""
 PATIENTS = """\
-Real fractured bones, masked out of the patients' CTs, set into a made-up body that holds no other bones.
-The edge that such a scan shows is that of the mask, which is kind to the outlines: a scanner's is less sharp.
-A patient seen in training says how well the networks remember, not how well they read. A row by other
-networks is of a training without that patient; those weights are too large to be shipped, and the row stays
-as it was measured."""
+Real fractured bones, cut out of the patients' CTs by a mask and placed in a synthetic body without other
+bones. The edge of a bone in such a scan is that of the mask, which favours the outlines: a real scanner's
+edge is less sharp. A patient seen in training shows how well the networks remember, not how well they
+generalise. A row by other networks is of a training without that patient; those weights are too large to
+be shipped, and the row stays as it was measured."""
 SIMULATED = """\
-Procedural CTs of `training/phantoms`, always the same ones, of seeds that training does not draw."""
+Procedural CTs of `training/phantoms`, always the same ones, with seeds that training does not use."""
 FILES = """\
-The rows of this page are made in one process on arrays. Patient {patient} again, from DICOM files to DICOM
-SEG by `osteon run` and `osteon evaluate`: anatomy IoU {anatomy} ({anatomy_here} here), fragment IoU
+The rows of this page are computed in one process on arrays. Patient {patient} again, from DICOM files to
+DICOM SEG by `osteon run` and `osteon evaluate`: anatomy IoU {anatomy} ({anatomy_here} here), fragment IoU
 {fragments} ({fragments_here} here)."""
 DEGRADATIONS = """\
-One change at a time, to patient {patient} and to one procedural CT ({simulated}). Thick
-slices are means of neighbouring ones, judged on their own grid. Noise comes on top of the scan's own. A cut
-scan ends where a third of the bones' extent is lost. Metal is a plate with three screws on the largest bone,
-with streaks. A turned patient lies askew in the scanner. The procedural CT is run to the bones' outlines
-only."""
+One change at a time, to patient {patient} and to one procedural CT ({simulated}). Thick slices are means
+of neighbouring ones, evaluated on their own grid. Noise is added to the scan's own. A cut scan loses a
+third of the bones' extent. Metal is a plate with three screws on the largest bone, with streaks. A turned
+patient lies at an angle in the scanner. The procedural CT is run only as far as the bones' outlines."""
 POSITIONS = """\
-The same patient as stored by a scanner on which he lay otherwise, or with rows or columns stored backwards:
-nothing but the order of the array and its headers changes, so the figures may change by rounding only. The
-mirror image swaps the patient's sides: left and right must follow."""
+The same patient as stored by a scanner on which he lay differently, or with rows or columns stored
+backwards. Only the order of the array and its headers change, so the figures may change by rounding only.
+The mirror image swaps the patient's sides: left and right must follow."""
 NOT_RUN = "Not run yet."
 NEGATIVES = """\
-Scans that show none of the bones; training saw none of them. All are given straight to the networks, those
-too that `osteon run` would not even select."""
+Scans that show none of the bones, none of them used in training. All are given directly to the networks,
+even those that `osteon run` would not select."""
 
 
 def write_document(rows: Rows, least: float, pictures: Path, path: Path) -> None:
@@ -103,7 +103,7 @@ def not_run(rows: Rows) -> Iterator[str]:
     missing = {group: count - len(rows.of(group)) for group, count in whole.items()}
     text = ", ".join(f"{n} of {whole[group]} {group}" for group, n in missing.items() if n)
     if text:
-        yield f"**The run was cut short; `make accuracy` goes on with it.** Not run yet: {text}."
+        yield f"**The run was interrupted; `make accuracy` resumes it.** Not run yet: {text}."
 
 
 def baselines(rows: Rows) -> dict[str, Row]:
@@ -168,6 +168,7 @@ def failure_part(rows: Rows) -> Iterator[str]:
 
 def picture_part(captions: Mapping[str, str], folder: str) -> Iterator[str]:
     """The slice in which truth (left) and result (right) differ most."""
-    yield "## The worst slices\n\nTruth left, result right, in the axial slice in which they differ most."
+    yield "## The worst slices"
+    yield "Ground truth left, result right, in the axial slice in which they differ most."
     for name, text in captions.items():
         yield f"{text}:\n\n![{text}]({folder}/{name})"

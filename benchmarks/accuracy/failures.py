@@ -19,7 +19,7 @@ def failures(rows: Iterable[Row]) -> list[str]:
 
 
 def failures_of(row: Row) -> Iterator[str]:
-    """Bones missed, cut wrongly or on the wrong side, and bones made up."""
+    """Yields bones that were missed, split wrongly or put on the wrong side, and bones made up."""
     if row["code"] != "segmented":
         yield f"refused ({row['code']})"
         return
@@ -46,4 +46,5 @@ def bone_failures(bone: dict[str, Any]) -> Iterator[str]:
     if bone["splits"] and len(fragments) > 1:
         yield f"{name}: a fragment split"
     if bone["false_fragments"]:
-        yield f"{name}: {bone['false_fragments']} false on an intact bone"
+        count = bone["false_fragments"]
+        yield f"{name}: {count} false fragment{'s' * (count > 1)} on an intact bone"

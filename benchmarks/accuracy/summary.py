@@ -33,7 +33,7 @@ def summary(rows: Rows) -> list[Aim]:
         Aim("false fragments per intact bone", 0.2, 0.0, False, 2, *pair(figures.false_fragments)),
         Aim("merges and splits per fractured bone", 0.5, 0.2, False, 2, *pair(figures.merges_and_splits)),
         Aim(
-            "bones of which left and right are confused, in all runs",
+            "bones with left and right confused, in all runs",
             0,
             0,
             False,

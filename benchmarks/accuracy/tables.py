@@ -122,7 +122,7 @@ def plain(name: str) -> str:
 
 def negative_table(rows: Sequence[Row], least: float) -> str:
     """Returns the table of what was found where nothing is, with the coarse network's confidence."""
-    heading = ("scan", "found", "surest voxel", f"mean of what was taken for bone (found from {least:g})")
+    heading = ("scan", "found", "highest voxel", f"mean over the candidate bones (found from {least:g})")
     lines = [(row["case"], found_text(row), number(row["peak"], 2), number(row["mean"], 2)) for row in rows]
     return markdown(heading, lines)
 

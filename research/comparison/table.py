@@ -11,7 +11,7 @@ from operators.dicom.elements.atomic_file import write_whole
 
 HEAD = (
     "| variant | threshold | real fractures, IoU | simulated ones, IoU | false fragments on intact bones "
-    "| pieces said / true, of broken bones |\n| --- | --- | --- | --- | --- | --- |"
+    "| pieces found / true, of broken bones |\n| --- | --- | --- | --- | --- | --- |"
 )
 
 

@@ -39,8 +39,8 @@ def section(found: Mapping[str, Reliability], fitted_on: str) -> str:
         for name, one in found.items()
     ]
     return (
-        f"Fitted on {fitted_on}.\nEach figure is of cases that its calibration was not fitted on "
-        "(five folds). They are simulated: of real\npatients they say little.\n\n"
+        f"Fitted on {fitted_on}.\nEach figure is measured on cases that its calibration was not fitted on "
+        "(five folds). The\ncases are simulated, so the figures say little about real patients.\n\n"
         "| probability | cases | expected calibration error | Brier score |\n| --- | --- | --- | --- |\n"
         f"{''.join(rows)}\n![Predicted against observed]({FILE})\n"
     )

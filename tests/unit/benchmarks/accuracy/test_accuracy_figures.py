@@ -110,7 +110,7 @@ def test_five_mm_slices_are_judged_on_the_patient(rows: Rows) -> None:
 
 
 def test_one_bone_on_the_wrong_side_in_any_run_is_a_confusion(rows: Rows) -> None:
-    name = "bones of which left and right are confused, in all runs"
+    name = "bones with left and right confused, in all runs"
     assert aims(rows)[name].seen == 0
     rows.put(row("positions", "patient 003: prone", bone("hip_left", 0.9), wrong_side={"hip_left": 0.06}))
     assert aims(rows)[name].seen == 1
@@ -157,7 +157,7 @@ def test_a_degradation_stands_below_the_scan_as_it_is(rows: Rows) -> None:
 
 def test_failures_are_told_in_words(rows: Rows) -> None:
     (text,) = failures([rows.kept["patients", "003", "shipped"]])
-    assert "sacrum: 1 false on an intact bone" in text
+    assert "sacrum: 1 false fragment on an intact bone" in text
     assert "hip left: 1 of 2 fragments missed (9.0 ml); hip left: fragments merged" in text
     assert failures([rows.kept["patients", "001", "shipped"]]) == []
 

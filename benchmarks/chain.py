@@ -19,8 +19,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measured import Measured, measured
-from benchmarks.published import SMALL
+from benchmarks.networks.published import SMALL
+from benchmarks.process_usage import Measured, measured
 from tests.support.made_nnunet import write_v2
 from training.phantoms import phantom_ct, write_series
 
@@ -74,7 +74,7 @@ def run_peer(python: Path, series: Path, work: Path) -> Measured:
 
     volume = read_volume(scan(series).series[0])
     np.savez(work / "volume.npz", hu=volume.hu.transpose(2, 1, 0), spacing=volume.grid.spacing_mm[::-1])
-    script = Path(__file__).parent / "nnunet_peer.py"
+    script = Path(__file__).parent / "networks" / "nnunet_peer.py"
     paths = (script, write_v2(SMALL, work / "small"), work / "volume.npz", work / "labels.npz")
     return measured([str(python), *map(str, paths)], work / "peer.log")
 

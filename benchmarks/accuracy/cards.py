@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.accuracy import figures
+from benchmarks.accuracy import metrics
 from benchmarks.accuracy.failures import failures
 from benchmarks.accuracy.rows import Row, Rows
 from benchmarks.accuracy.summary import found, unseen_patients
@@ -39,9 +39,9 @@ def with_block(card: str, block: str) -> str:
 def outline_block(rows: Rows) -> str:
     """How well bones are outlined, and on which side."""
     measures = {
-        "IoU": (figures.anatomy("iou"), 3),
-        "HD95 mm": (figures.anatomy("hd95_mm"), 2),
-        "ASSD mm": (figures.anatomy("assd_mm"), 2),
+        "IoU": (metrics.anatomy("iou"), 3),
+        "HD95 mm": (metrics.anatomy("hd95_mm"), 2),
+        "ASSD mm": (metrics.anatomy("assd_mm"), 2),
     }
     changed = [*rows.of("degradations"), *rows.of("positions")]
     text = [
@@ -57,9 +57,9 @@ def outline_block(rows: Rows) -> str:
 
 def side_sentence(rows: Sequence[Row]) -> str:
     """Left and right over all runs."""
-    share = percent(max(map(figures.worst_side, rows), default=0.0))
+    share = percent(max(map(metrics.worst_side, rows), default=0.0))
     return (
-        f"Left and right are confused in {figures.confused(rows)} bones of {len(rows)} runs;\n"
+        f"Left and right are confused in {metrics.confused(rows)} bones of {len(rows)} runs;\n"
         f"at most {share} of a bone bears the other side's name."
     )
 
@@ -76,12 +76,12 @@ def negative_sentence(rows: Sequence[Row]) -> str:
 def fragment_block(rows: Rows) -> str:
     """How well bones are split."""
     measures = {
-        "fragment IoU": (figures.fragment_iou, 3),
-        "left whole": (figures.whole_iou, 3),
-        "HD95 mm": (figures.fragments("hd95_mm"), 1),
-        "ASSD mm": (figures.fragments("assd_mm"), 1),
-        "false per intact bone": (figures.false_fragments, 2),
-        "merges + splits per fractured bone": (figures.merges_and_splits, 2),
+        "fragment IoU": (metrics.fragment_iou, 3),
+        "left whole": (metrics.whole_iou, 3),
+        "HD95 mm": (metrics.fragments("hd95_mm"), 1),
+        "ASSD mm": (metrics.fragments("assd_mm"), 1),
+        "false per intact bone": (metrics.false_fragments, 2),
+        "merges + splits per fractured bone": (metrics.merges_and_splits, 2),
     }
     lines = failures([*unseen_patients(rows), *rows.of("simulated")])
     text = [
@@ -94,7 +94,7 @@ def fragment_block(rows: Rows) -> str:
     return "\n\n".join(text)
 
 
-def measure_table(rows: Rows, measures: Mapping[str, tuple[figures.Figure, int]]) -> str:
+def measure_table(rows: Rows, measures: Mapping[str, tuple[metrics.Figure, int]]) -> str:
     """A line for each patient, then mean and range over the simulated and the degraded scans."""
     lines = [[case_name(row), *cells([row], measures)] for row in rows.of("patients")]
     sets = {"simulated CTs": rows.of("simulated"), "degraded scans": rows.of("degradations")}
@@ -102,12 +102,12 @@ def measure_table(rows: Rows, measures: Mapping[str, tuple[figures.Figure, int]]
     return markdown(("patient", *measures), lines)
 
 
-def cells(rows: Sequence[Row], measures: Mapping[str, tuple[figures.Figure, int]]) -> list[str]:
+def cells(rows: Sequence[Row], measures: Mapping[str, tuple[metrics.Figure, int]]) -> list[str]:
     """Each figure over the rows."""
     return [spread(rows, figure, digits) for figure, digits in measures.values()]
 
 
-def spread(rows: Sequence[Row], figure: figures.Figure, digits: int) -> str:
+def spread(rows: Sequence[Row], figure: metrics.Figure, digits: int) -> str:
     """The figure of all rows, and of the lowest and the highest row where there are several."""
     single = [value for row in rows if (value := figure([row])) is not None]
     text = number(figure(rows), digits)

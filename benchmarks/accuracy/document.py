@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from benchmarks.accuracy import figures
+from benchmarks.accuracy import metrics
 from benchmarks.accuracy.cases.panel import (
     DEGRADED_PATIENT,
     DEGRADED_SIMULATED,
@@ -16,7 +16,7 @@ from benchmarks.accuracy.cases.panel import (
     positions,
 )
 from benchmarks.accuracy.failures import failures
-from benchmarks.accuracy.figures import CONFUSED_SHARE
+from benchmarks.accuracy.metrics import CONFUSED_SHARE
 from benchmarks.accuracy.pictures import chosen, copy_pictures
 from benchmarks.accuracy.plots import write_plots
 from benchmarks.accuracy.rows import Row, Rows
@@ -130,7 +130,7 @@ def patient_part(rows: Rows) -> Iterator[str]:
 
 def both(row: Row, suffix: str) -> dict[str, str]:
     """A row's anatomy and fragments."""
-    named = {"anatomy": figures.anatomy("iou"), "fragments": figures.fragment_iou}
+    named = {"anatomy": metrics.anatomy("iou"), "fragments": metrics.fragment_iou}
     return {f"{name}{suffix}": number(figure([row]), 4) for name, figure in named.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from benchmarks.accuracy.figures import CONFUSED_SHARE
+from benchmarks.accuracy.metrics import CONFUSED_SHARE
 from benchmarks.accuracy.rows import Row
 from benchmarks.accuracy.tables import case_name, plain
 

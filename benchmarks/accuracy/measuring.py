@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.accuracy.cases.made_by import machine, made_by
 from benchmarks.accuracy.cases.panel import DEGRADED_PATIENT, SHIPPED, Case, Source, panel, trained_on
 from benchmarks.accuracy.cases.patients import PATIENTS, series_folder, truth_file
+from benchmarks.accuracy.cases.provenance import machine, made_by
 from benchmarks.accuracy.cases.running import SEGMENTED, run_case, run_through_files
 from benchmarks.accuracy.rows import Key, Rows
 from benchmarks.panel import PANEL

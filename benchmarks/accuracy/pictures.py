@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.accuracy import figures
+from benchmarks.accuracy import metrics
 from benchmarks.accuracy.rows import Row, key_of, picture_name
 
 # So many of each group at most, and no file larger: a repository keeps every version of them
@@ -15,7 +15,7 @@ MOST, LARGEST_BYTES = 3, 60_000
 COLOURS = 64
 
 
-def worst(rows: Sequence[Row], figure: figures.Figure) -> list[Row]:
+def worst(rows: Sequence[Row], figure: metrics.Figure) -> list[Row]:
     """The rows with the lowest figure, the lowest first; those without one are left out."""
     known = [(value, row) for row in rows if (value := figure([row])) is not None]
     return [row for _, row in sorted(known, key=lambda pair: pair[0])[:MOST]]
@@ -23,7 +23,7 @@ def worst(rows: Sequence[Row], figure: figures.Figure) -> list[Row]:
 
 def chosen(patients: Sequence[Row], simulated: Sequence[Row], changed: Sequence[Row]) -> list[Row]:
     """All patients whom the networks never saw, and the worst of the others."""
-    return [*patients, *worst(simulated, figures.fragment_iou), *worst(changed, figures.anatomy("iou"))]
+    return [*patients, *worst(simulated, metrics.fragment_iou), *worst(changed, metrics.anatomy("iou"))]
 
 
 def copy_pictures(rows: Sequence[Row], source: Path, folder: Path) -> dict[str, str]:
@@ -54,7 +54,7 @@ def save_small(source: Path, path: Path) -> None:
 
 def caption(row: Row) -> str:
     """Returns a caption: the case, and how well it was read."""
-    figure = figures.anatomy("iou")([row])
-    broken = figures.fragment_iou([row])
+    figure = metrics.anatomy("iou")([row])
+    broken = metrics.fragment_iou([row])
     text = f"{row['group']}: {row['case']}, anatomy IoU {figure:.3f}"
     return text if broken is None else f"{text}, fragment IoU {broken:.3f}"

@@ -10,8 +10,8 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from app.evaluation.evaluation_picture import PALETTE
-from benchmarks.accuracy import figures
-from benchmarks.accuracy.figures import Aim
+from benchmarks.accuracy import metrics
+from benchmarks.accuracy.metrics import Aim
 from benchmarks.accuracy.rows import Row
 from benchmarks.accuracy.tables import case_name, change_of, scan_of
 
@@ -46,7 +46,7 @@ def bones_plot(rows: Sequence[Row], aims: Sequence[Aim]) -> Figure:
     """A point for each bone: its outline, and its fragments where it is fractured."""
     figure = Figure(figsize=(9, 1.6 + 0.28 * len(rows)), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    names = list(dict.fromkeys(bone["name"] for bone in figures.bones_of(rows)))
+    names = list(dict.fromkeys(bone["name"] for bone in metrics.bones_of(rows)))
     for panel, aim in zip(axes, aims[:2], strict=True):
         panel.set_title(aim.name)
         panel.axvline(aim.floor, color="grey", linestyle=":", label="floor")
@@ -107,8 +107,8 @@ def draw_series(
         table = {change_of(row): row for row in rows if scan_of(row) == scan}
         found = {x: base if not change else table.get(change) for x, change in changes.items()}
         for figure, style, name in (
-            (figures.anatomy("iou"), "-o", "anatomy"),
-            (figures.fragment_iou, "--s", "fragments"),
+            (metrics.anatomy("iou"), "-o", "anatomy"),
+            (metrics.fragment_iou, "--s", "fragments"),
         ):
             points = {x: figure([row]) for x, row in found.items() if row is not None}
             known = {x: y for x, y in points.items() if y is not None}
@@ -126,7 +126,7 @@ def draw_others(panel: Any, rows: Sequence[Row], scans: Sequence[str]) -> None:
     for number, scan in enumerate(scans):
         own = [row for row in others if scan_of(row) == scan]
         places = [names.index(change_of(row)) + number * width for row in own]
-        panel.bar(places, [figures.anatomy("iou")([row]) for row in own], width, color=COLOURS[number])
+        panel.bar(places, [metrics.anatomy("iou")([row]) for row in own], width, color=COLOURS[number])
     short = [name.replace("cut at the", "cut:") for name in names]
     panel.set_xticks([n + width / 2 for n in range(len(names))], short, rotation=20)
     panel.set_xlabel("anatomy")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.accuracy import figures
-from benchmarks.accuracy.figures import Aim
+from benchmarks.accuracy import metrics
+from benchmarks.accuracy.metrics import Aim
 from benchmarks.accuracy.rows import Row, Rows
 
 # The aims are the best of PENGWIN 2024 where there is one (anatomy, fragments, distances).
@@ -22,23 +22,23 @@ def summary(rows: Rows) -> list[Aim]:
     positioned = [row for row in every_row(rows) if "wrong_side" in row]
     negatives = rows.of("negatives")
 
-    def pair(figure: figures.Figure) -> tuple[float | None, float | None]:
+    def pair(figure: metrics.Figure) -> tuple[float | None, float | None]:
         return figure(unseen), figure(simulated)
 
     return [
-        Aim("anatomy IoU, mean of the bones", 0.95, 0.981, True, 3, *pair(figures.anatomy("iou"))),
-        Aim("fragment IoU, fractured bones", 0.80, 0.930, True, 3, *pair(figures.fragment_iou)),
-        Aim("HD95 of their fragments, mm", 10.0, 5.9, False, 1, *pair(figures.fragments("hd95_mm"))),
-        Aim("ASSD of their fragments, mm", 3.0, 1.8, False, 1, *pair(figures.fragments("assd_mm"))),
-        Aim("false fragments per intact bone", 0.2, 0.0, False, 2, *pair(figures.false_fragments)),
-        Aim("merges and splits per fractured bone", 0.5, 0.2, False, 2, *pair(figures.merges_and_splits)),
+        Aim("anatomy IoU, mean of the bones", 0.95, 0.981, True, 3, *pair(metrics.anatomy("iou"))),
+        Aim("fragment IoU, fractured bones", 0.80, 0.930, True, 3, *pair(metrics.fragment_iou)),
+        Aim("HD95 of their fragments, mm", 10.0, 5.9, False, 1, *pair(metrics.fragments("hd95_mm"))),
+        Aim("ASSD of their fragments, mm", 3.0, 1.8, False, 1, *pair(metrics.fragments("assd_mm"))),
+        Aim("false fragments per intact bone", 0.2, 0.0, False, 2, *pair(metrics.false_fragments)),
+        Aim("merges and splits per fractured bone", 0.5, 0.2, False, 2, *pair(metrics.merges_and_splits)),
         Aim(
             "bones of which left and right are confused, in all runs",
             0,
             0,
             False,
             0,
-            count(figures.confused(positioned), positioned),
+            count(metrics.confused(positioned), positioned),
             None,
         ),
         Aim(
@@ -56,8 +56,8 @@ def summary(rows: Rows) -> list[Aim]:
             0.93,
             True,
             3,
-            figures.anatomy("iou")(thick_patient),
-            figures.anatomy("iou")(thick_simulated),
+            metrics.anatomy("iou")(thick_patient),
+            metrics.anatomy("iou")(thick_simulated),
         ),
     ]
 

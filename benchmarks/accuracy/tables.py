@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.accuracy import figures
-from benchmarks.accuracy.figures import Aim
+from benchmarks.accuracy import metrics
+from benchmarks.accuracy.metrics import Aim
 from benchmarks.accuracy.rows import Row
 
 NONE = "-"
@@ -44,20 +44,20 @@ def summary_table(aims: Sequence[Aim]) -> str:
 def case_table(rows: Sequence[Row], first: str = "case") -> str:
     """A line for each case."""
     columns = (
-        ("anatomy IoU", figures.anatomy("iou"), 3),
-        ("anatomy HD95 mm", figures.anatomy("hd95_mm"), 1),
-        ("fragment IoU", figures.fragment_iou, 3),
-        ("left whole", figures.whole_iou, 3),
-        ("HD95 mm", figures.fragments("hd95_mm"), 1),
-        ("ASSD mm", figures.fragments("assd_mm"), 1),
-        ("false per intact bone", figures.false_fragments, 2),
-        ("merges + splits per fractured bone", figures.merges_and_splits, 2),
+        ("anatomy IoU", metrics.anatomy("iou"), 3),
+        ("anatomy HD95 mm", metrics.anatomy("hd95_mm"), 1),
+        ("fragment IoU", metrics.fragment_iou, 3),
+        ("left whole", metrics.whole_iou, 3),
+        ("HD95 mm", metrics.fragments("hd95_mm"), 1),
+        ("ASSD mm", metrics.fragments("assd_mm"), 1),
+        ("false per intact bone", metrics.false_fragments, 2),
+        ("merges + splits per fractured bone", metrics.merges_and_splits, 2),
     )
     lines = [
         (
             case_name(row),
             *(number(figure([row]), digits) for _, figure, digits in columns),
-            percent(figures.worst_side(row)),
+            percent(metrics.worst_side(row)),
         )
         for row in rows
     ]
@@ -153,19 +153,19 @@ def degradation_line(change: str, scans: Sequence[str], table: dict[tuple[str, s
     cells = [change]
     for scan in scans:
         row = table.get((change, scan))
-        cells += [NONE, NONE] if row is None else [anatomy_text(row), percent(figures.worst_side(row))]
+        cells += [NONE, NONE] if row is None else [anatomy_text(row), percent(metrics.worst_side(row))]
     first = [table[change, scans[0]]] if (change, scans[0]) in table else []
     return [
         *cells,
-        number(figures.fragment_iou(first), 3),
-        number(figures.false_fragments(first), 2),
-        number(figures.merges_and_splits(first), 2),
+        number(metrics.fragment_iou(first), 3),
+        number(metrics.false_fragments(first), 2),
+        number(metrics.merges_and_splits(first), 2),
     ]
 
 
 def anatomy_text(row: Row) -> str:
     """The mean IoU; a scan that was refused has none."""
-    text = number(figures.anatomy("iou")([row]), 3)
+    text = number(metrics.anatomy("iou")([row]), 3)
     return text if row["code"] == "segmented" else f"{text} ({row['code']})"
 
 

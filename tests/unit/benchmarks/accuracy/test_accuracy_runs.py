@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.accuracy.cases.made_by import made_by
 from benchmarks.accuracy.cases.panel import Case, Source, panel, trained_on
+from benchmarks.accuracy.cases.provenance import made_by
 from benchmarks.accuracy.cases.running import run_case
 from benchmarks.accuracy.cases.scan import Scan, scan_of
 from benchmarks.accuracy.measuring import other_package, shipped

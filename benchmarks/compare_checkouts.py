@@ -1,8 +1,10 @@
 """Figures of this checkout as ratios to those of another one: both are measured in turns, pair by pair.
 
     git worktree add --detach ../before COMMIT
-    python -m benchmarks.paired --against ../before --figure 'CPU ([0-9.]+) ms' -- benchmarks/receive_cost.py
-    python -m benchmarks.paired --against ../before --figure "own ([0-9]+) ms" -- -m benchmarks.node
+    python -m benchmarks.compare_checkouts --against ../before \
+        --figure 'CPU ([0-9.]+) ms' -- benchmarks/node/receive_cost.py
+    python -m benchmarks.compare_checkouts --against ../before \
+        --figure "own ([0-9]+) ms" -- -m benchmarks.node.studies
 
 What follows `--` is given to Python in each checkout, whose modules it imports; a file is this
 checkout's. The first group of each pattern is a figure.

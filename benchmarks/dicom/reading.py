@@ -1,6 +1,6 @@
 """How long the stock operators and ours take to make a volume of one CT series, in one run.
 
-    ulimit -s 32768; python -m benchmarks.reading [--folder DICOM] [--slices 274] [--repeats 5]
+    ulimit -s 32768; python -m benchmarks.dicom.reading [--folder DICOM] [--slices 274] [--repeats 5]
 
 Without a folder it writes a synthetic series of 512 x 512 slices to a temporary one. Both read the
 same files in turns, so that the page cache and the machine's load are the same for both.

@@ -1,7 +1,8 @@
 """The listener's cost of one received instance: CPU time, and the rate from one sender.
 
-Run by `benchmarks.paired`, which compares two checkouts; the modules are those of the one it runs in. On ext4
-the rate falls from run to run: each new file looks past all inodes that were deleted in the last minutes.
+Run by `benchmarks.compare_checkouts`, which compares two checkouts; the modules are those of the one it runs
+in. On ext4 the rate falls from run to run: each new file looks past all inodes that were deleted in the last
+minutes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from benchmarks.receive import send
+from benchmarks.node.receive import send
 from tests.support import phantoms
 
 LISTEN = """

@@ -1,6 +1,7 @@
 """How fast the node and Orthanc take in one CT series over loopback, in one run.
 
-    python -m benchmarks.receive [--slices 274] [--repeats 5] [--senders 8] [--many 5000] [--data FOLDER]
+    python -m benchmarks.node.receive [--slices 274] [--repeats 5] [--senders 8] [--many 5000]
+        [--data FOLDER]
 
 DCMTK's storescu sends (TCP_NODELAY=1, PDUs of 128 KB), to both in turns, so that the disk's and the
 machine's load are the same for both. Both store on the same file system, and both sync each file. Nothing is

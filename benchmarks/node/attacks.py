@@ -1,6 +1,6 @@
 """The cost of hostile peers and files: CPU seconds and peak memory, each attack in a process of its own.
 
-    python -m benchmarks.attacks [--tree FOLDER]
+    python -m benchmarks.node.attacks [--tree FOLDER]
 
 `--tree` measures another checkout, so that two can be compared in one run.
 """

@@ -1,6 +1,6 @@
 """How fast a large DICOM SEG is written, and how much memory it takes, beside highdicom's own constructor.
 
-    python -m benchmarks.seg [--slices 1000] [--repeats 3]
+    python -m benchmarks.dicom.seg [--slices 1000] [--repeats 3]
 
 512 x 512 voxels a slice, 30 segments. Each turn is a process of its own, ours and highdicom's in turns;
 seconds are the processor's, memory is the highest above what there was with the label array. A small SEG
@@ -42,7 +42,7 @@ def main() -> None:
     turns: dict[str, list[list[float]]] = {way: [] for way in WAYS}
     for _ in range(arguments.repeats):
         for way, found in turns.items():
-            command = [sys.executable, "-m", "benchmarks.seg", "--way", way]
+            command = [sys.executable, "-m", "benchmarks.dicom.seg", "--way", way]
             command += ["--slices", str(arguments.slices)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             found.append([float(number) for number in done.stdout.split()])

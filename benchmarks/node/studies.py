@@ -1,6 +1,6 @@
 """The time of small studies through the whole node, and the node's own share beside the segmentation.
 
-    python -m benchmarks.node [--studies 100] [--data FOLDER]
+    python -m benchmarks.node.studies [--studies 100] [--data FOLDER]
 
 A network of a few weights segments studies of 16 small slices; DCMTK sends them, Orthanc takes the results.
 "The run" is what a worker does with a study: scan, segment, write, verify. The rest is the node's own.

@@ -1,6 +1,6 @@
 """The gain from prefetching: two studies in a row, with and without reading the next one ahead.
 
-    python -m benchmarks.ahead [--models FOLDER] [--pairs 2] [--uncompressed]
+    python -m benchmarks.node.prefetch [--models FOLDER] [--pairs 2] [--uncompressed]
 
 Each pair is segmented by a worker's own steps, with and without, in turns, in one process with its networks
 loaded. The CT is a made-up one of 512 x 512, stored in JPEG-LS, which takes long to decode, or as it is.

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.made_fracture import CROP_MM, bone_crop
-from benchmarks.short_training import Phase, put, trained
+from benchmarks.networks.short_training import Phase, put, trained
+from benchmarks.networks.synthetic_fracture import CROP_MM, bone_crop
 from operators.networks.architectures.architecture_table import build
 from tests.support.made_nnunet import Case, architecture_of, v2_names, write_v2
 

@@ -1,7 +1,7 @@
 """Whether this checkout and another one give the same labels, voxel by voxel.
 
     git worktree add --detach ../before COMMIT
-    python -m benchmarks.same_labels --against ../before [--data ../shared/data]
+    python -m benchmarks.compare_labels --against ../before [--data ../shared/data]
 
 Each runs its own packaged folder over a procedural CT and, with DATA, over the patient whom the networks
 never saw; the SEGs are read back and compared.

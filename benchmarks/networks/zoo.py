@@ -1,6 +1,6 @@
 """MONAI's Model Zoo: its bundles' own configurations with made-up weights, in Osteon and in MONAI itself.
 
-    python -m benchmarks.zoo FOLDER [NAME ...]      FOLDER: a checkout of Project-MONAI/model-zoo
+    python -m benchmarks.networks.zoo FOLDER [NAME ...]      FOLDER: a checkout of Project-MONAI/model-zoo
 
 The checkout has no weights: where a bundle can be read, MONAI builds its network as the configuration has it,
 with random weights, and the labels of both are compared on a small image. A row a bundle, for docs/models.md.

@@ -1,6 +1,6 @@
 """A network of FracSegNet's size that says something steady: a yardstick, not a segmenter.
 
-    python -m benchmarks.made_fracture FOLDER
+    python -m benchmarks.networks.synthetic_fracture FOLDER
 
 It is trained on made-up bones of two blades that cross, with a crack between them, to tell one blade from the
 other by how it lies: what is far from a surface needs to be seen from afar. The last steps have the whole
@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from benchmarks.networks.short_training import Example, Phase, as_read, put, trained
 from benchmarks.panel import PANEL
-from benchmarks.short_training import Example, Phase, as_read, put, trained
 from operators.networks.architectures.architecture_table import build
 from operators.nnunet.zoom import zoomed
 from operators.packages.plans import Resampling

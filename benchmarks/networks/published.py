@@ -1,10 +1,10 @@
 """Published networks against nnU-Net v2's own predictor: seconds, memory, whether labels are the same.
 
-    python -m benchmarks.published --peer PYTHON [--only fracture small export large] [--work FOLDER]
+    python -m benchmarks.networks.published --peer PYTHON [--only fracture small export large] [--work FOLDER]
 
 Ratios are of one run, each program in a process of its own, start and loading included, nothing mirrored:
 
-- fracture: a network of FracSegNet's size on one bone (benchmarks/made_fracture.py);
+- fracture: a network of FracSegNet's size on one bone (benchmarks/networks/synthetic_fracture.py);
 - small: five stages from 16 features at 2 mm on 512x512x274, random weights;
 - export: resampling to that network and its answer back to labels, without the network itself;
 - large: the memory that 512x512x1500 and 25 classes take; no peer, which would need far more than there is.
@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.made_fracture import SPACING_MM, bone_crop, made_folder
-from benchmarks.measured import Measured, measured
+from benchmarks.networks.synthetic_fracture import SPACING_MM, bone_crop, made_folder
+from benchmarks.process_usage import Measured, measured
 from operators.importing.formats import read_published
 from operators.importing.install import NewPackage, install
 from operators.importing.label_tables import row_of
@@ -47,7 +47,7 @@ LARGE = replace(
 )
 WHOLE_BODY_SLICES = 1500
 BONE = {"meaning": "Bone", "type": {"value": "272673000", "scheme": "SCT", "meaning": "Bone"}}
-# What is compared: a name, and what published_run is told
+# What is compared: a name, and the arguments of osteon_run
 WAYS = {
     "exact, f32": (),
     "exact, bf16": ("--precision", "bf16"),
@@ -174,7 +174,7 @@ def run_peer(peer: Path, folder: Path, volume: Path) -> Measured:
 
 def run_ours(package: Path, volume: Path, way: tuple[str, ...]) -> Measured:
     """Osteon."""
-    command = [sys.executable, "-m", "benchmarks.published_run", *map(str, (package, volume))]
+    command = [sys.executable, "-m", "benchmarks.networks.osteon_run", *map(str, (package, volume))]
     return ran([*command, str(package / "labels.npz"), *way], package)
 
 

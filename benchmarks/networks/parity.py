@@ -1,7 +1,7 @@
 """Published networks in Osteon against the originals, nnU-Net v1 and v2, on real bones and a semi-real CT.
 
-    python -m benchmarks.parity make WORK --data DATA [--full]                 folders of networks, images
-    python -m benchmarks.parity compare WORK [--full] [--runtimes auto torch]  after the originals: the table
+    python -m benchmarks.networks.parity make WORK --data DATA [--full]
+    python -m benchmarks.networks.parity compare WORK [--full] [--runtimes auto torch]
 
 `make parity` runs both and the originals in between. Weights are made up; shapes, spacings and patches of the
 first two are FracSegNet's. They have a quarter of its features, so that all of it takes minutes; with --full
@@ -106,7 +106,7 @@ MARGIN, BLOCK = 10, (140, 200, 200)
 RUNTIMES = ("auto", "torch")
 MARKS = ("<!-- parity -->\n", "<!-- /parity -->\n")
 FULL_MARKS = ("<!-- parity in full -->\n", "<!-- /parity in full -->\n")
-DOCUMENT = Path(__file__).parents[1] / "docs" / "models.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "models.md"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A published network over a volume in a process of its own, so that its memory can be seen.
 
-    python -m benchmarks.published_run PACKAGE VOLUME.npz OUT.npz [--mode fast] [--precision bf16] [--instant]
+    python -m benchmarks.networks.osteon_run PACKAGE VOLUME.npz OUT.npz
+        [--mode fast] [--precision bf16] [--instant]
 
 VOLUME.npz and OUT.npz as nnunet_peer.py has them. `--instant`: in the network's place stands one that answers
 at once, which leaves resampling and export. Prints the seconds of each stage as JSON.

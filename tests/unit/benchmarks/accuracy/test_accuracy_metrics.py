@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.accuracy import cards, figures, pictures
+from benchmarks.accuracy import cards, metrics, pictures
 from benchmarks.accuracy.document import write_document
 from benchmarks.accuracy.failures import failures
 from benchmarks.accuracy.rows import Row, Rows, picture_name, read_rows
@@ -61,7 +61,7 @@ def rows(tmp_path: Path) -> Rows:
     return kept
 
 
-def aims(rows: Rows) -> dict[str, figures.Aim]:
+def aims(rows: Rows) -> dict[str, metrics.Aim]:
     return {aim.name: aim for aim in summary(rows)}
 
 
@@ -95,12 +95,12 @@ def test_bones_left_whole_on_purpose_say_nothing_of_fragments(rows: Rows) -> Non
     [(0.9496, "met"), (0.9494, "not met"), (0.981, "met, and the aim"), (None, "not measured")],
 )
 def test_a_figure_is_met_when_it_is_written_as_the_floor(seen: float | None, verdict: str) -> None:
-    assert figures.Aim("IoU", 0.95, 0.981, True, 3, seen, None).verdict == verdict
+    assert metrics.Aim("IoU", 0.95, 0.981, True, 3, seen, None).verdict == verdict
 
 
 def test_a_figure_that_shall_be_low_is_met_from_below() -> None:
-    assert figures.Aim("HD95", 10.0, 5.9, False, 1, 10.01, None).verdict == "met"
-    assert figures.Aim("HD95", 10.0, 5.9, False, 1, 10.1, None).verdict == "not met"
+    assert metrics.Aim("HD95", 10.0, 5.9, False, 1, 10.01, None).verdict == "met"
+    assert metrics.Aim("HD95", 10.0, 5.9, False, 1, 10.1, None).verdict == "not met"
 
 
 def test_five_mm_slices_are_judged_on_the_patient(rows: Rows) -> None:
@@ -192,7 +192,7 @@ def test_a_cards_figures_have_ranges(rows: Rows) -> None:
 
 
 def test_the_worst_scans_are_shown_first(rows: Rows) -> None:
-    found = pictures.worst(rows.of("degradations"), figures.anatomy("iou"))
+    found = pictures.worst(rows.of("degradations"), metrics.anatomy("iou"))
     assert [each["case"] for each in found] == ["procedural CT: slices 5 mm", "patient 003: slices 5 mm"]
 
 

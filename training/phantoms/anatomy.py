@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.geometry.volume import Grid, LabelMap
-from training.phantoms.bones import bones
 from training.phantoms.resample import fine_positions, interpolate
 from training.phantoms.shapes import Solid
+from training.phantoms.skeleton.bones import bones
 from training.phantoms.soft_tissue import soft_tissue
 from training.phantoms.subject import PhantomSubject, grid_at, model_points, random_subject
 

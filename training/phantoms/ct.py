@@ -9,12 +9,12 @@ import numpy as np
 
 from operators.geometry.volume import Grid
 from training.phantoms import fractures as fracturing
-from training.phantoms.bones import bones
 from training.phantoms.fractures import Fractures
 from training.phantoms.hounsfield import AIR_HU, SOFT_HU, streaks
 from training.phantoms.rendering import PhantomCT, RenderedPiece, overlap, rendered
 from training.phantoms.resample import fine_positions, interpolate
 from training.phantoms.shapes import Field, Solid
+from training.phantoms.skeleton.bones import bones
 from training.phantoms.soft_tissue import soft_tissue
 from training.phantoms.structures import Structure
 from training.phantoms.subject import PhantomSubject, grid_at, model_points, supine_subject

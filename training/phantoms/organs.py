@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from training.phantoms import hip, spine
 from training.phantoms.shapes import Field, Limits, Point, Points, Solid, block, chain, ellipsoid, sphere
+from training.phantoms.skeleton import hip, spine
 from training.phantoms.structures import Structure
 
 Node = tuple[float, float, float, float]

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from training.phantoms import hip
 from training.phantoms.organs import organs
 from training.phantoms.shapes import (
     Field,
@@ -20,6 +19,7 @@ from training.phantoms.shapes import (
     smooth_union,
     union,
 )
+from training.phantoms.skeleton import hip
 from training.phantoms.structures import Structure
 from training.phantoms.subject import PhantomSubject
 

@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 
-from training.phantoms import profile
 from training.phantoms.shapes import (
     Field,
     Point,
@@ -19,6 +18,7 @@ from training.phantoms.shapes import (
     sphere,
     union,
 )
+from training.phantoms.skeleton import profile
 
 HEAD_CENTRE: Point = (91.0, 2.0, 0.0)
 HEAD_RADIUS_MM = 23.5

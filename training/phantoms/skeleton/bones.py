@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from training.phantoms.femur import femur
-from training.phantoms.hip import hip_bone
-from training.phantoms.sacrum import sacrum
 from training.phantoms.shapes import Block, Field, Limits, Points, Solid
-from training.phantoms.spine import VERTEBRAE, vertebra
+from training.phantoms.skeleton.femur import femur
+from training.phantoms.skeleton.hip import hip_bone
+from training.phantoms.skeleton.sacrum import sacrum
+from training.phantoms.skeleton.spine import VERTEBRAE, vertebra
 from training.phantoms.structures import Structure
 
 _MARGIN_MM = 8.0

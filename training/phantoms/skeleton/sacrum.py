@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.phantoms import profile
 from training.phantoms.shapes import Field, Points, smooth_cut, smooth_union, union
+from training.phantoms.skeleton import profile
 
 _CURVE: list[tuple[float, float]] = [
     (36, 122), (51, 103), (70, 84), (85, 64), (93, 42), (94, 20), (89, 0), (80, -18),

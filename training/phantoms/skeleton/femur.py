@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from training.phantoms.hip import HEAD_CENTRE, HEAD_RADIUS_MM
 from training.phantoms.shapes import Field, Points, chain, ellipsoid, rod, smooth_union, sphere, union
+from training.phantoms.skeleton.hip import HEAD_CENTRE, HEAD_RADIUS_MM
 
 
 def femur(p: Points) -> Field:

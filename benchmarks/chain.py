@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.networks.published import SMALL
-from benchmarks.process_usage import Measured, measured
+from benchmarks.process_usage import ProcessUsage, run_measured
 from tests.support.made_nnunet import write_v2
 from training.phantoms import phantom_ct, write_series
 
@@ -53,7 +53,7 @@ def made_series(work: Path) -> Path:
     return work / "ct"
 
 
-def run_chain(series: Path, work: Path) -> Measured:
+def run_chain(series: Path, work: Path) -> ProcessUsage:
     """`osteon run` as a user calls it."""
     command = [
         sys.executable,
@@ -64,10 +64,10 @@ def run_chain(series: Path, work: Path) -> Measured:
         "-o",
         str(work / "out"),
     ]
-    return measured(command, work / "chain.log")
+    return run_measured(command, work / "chain.log")
 
 
-def run_peer(python: Path, series: Path, work: Path) -> Measured:
+def run_peer(python: Path, series: Path, work: Path) -> ProcessUsage:
     """nnU-Net's predictor over the same voxels."""
     from operators.dicom.pixels.volume_reader import read_volume
     from operators.dicom.read.scan import scan
@@ -76,10 +76,10 @@ def run_peer(python: Path, series: Path, work: Path) -> Measured:
     np.savez(work / "volume.npz", hu=volume.hu.transpose(2, 1, 0), spacing=volume.grid.spacing_mm[::-1])
     script = Path(__file__).parent / "networks" / "nnunet_peer.py"
     paths = (script, write_v2(SMALL, work / "small"), work / "volume.npz", work / "labels.npz")
-    return measured([str(python), *map(str, paths)], work / "peer.log")
+    return run_measured([str(python), *map(str, paths)], work / "peer.log")
 
 
-def show(ours: Measured, report: dict[str, Any]) -> None:
+def show(ours: ProcessUsage, report: dict[str, Any]) -> None:
     """Seconds, memory and the share of each stage."""
     console = Console()
     if ours.returncode != 0:
@@ -97,7 +97,7 @@ def show(ours: Measured, report: dict[str, Any]) -> None:
     console.print(table)
 
 
-def show_ratio(ours: Measured, peer: Measured) -> None:
+def show_ratio(ours: ProcessUsage, peer: ProcessUsage) -> None:
     """The peer's time and memory over ours."""
     console = Console()
     if peer.returncode != 0:

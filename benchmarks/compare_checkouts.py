@@ -2,9 +2,9 @@
 
     git worktree add --detach ../before COMMIT
     python -m benchmarks.compare_checkouts --against ../before \
-        --figure 'CPU ([0-9.]+) ms' -- benchmarks/node/receive_cost.py
+        --metric 'CPU ([0-9.]+) ms' -- benchmarks/node/receive_cost.py
     python -m benchmarks.compare_checkouts --against ../before \
-        --figure "own ([0-9]+) ms" -- -m benchmarks.node.studies
+        --metric "own ([0-9]+) ms" -- -m benchmarks.node.studies
 
 What follows `--` is given to Python in each checkout, whose modules it imports; a file is this
 checkout's. The first group of each pattern is a figure.
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--against", type=Path, required=True, metavar="FOLDER", help="the other checkout")
     parser.add_argument("--pairs", type=int, default=6, help="how often each is measured")
-    parser.add_argument("--figure", action="append", required=True, help="a pattern; may be given repeatedly")
+    parser.add_argument("--metric", action="append", required=True, help="a pattern; may be given repeatedly")
     parser.add_argument("program", nargs="+", help="arguments of Python")
     arguments = parser.parse_args()
     other = arguments.against.resolve()
@@ -36,9 +36,9 @@ def main() -> None:
     for pair in range(arguments.pairs):
         # Which goes first alternates, so that neither always finds what the other has warmed or worn
         order = (other, HERE) if pair % 2 == 0 else (HERE, other)
-        figures = {tree: measure(tree, arguments.program, arguments.figure) for tree in order}
-        pairs.append((figures[other], figures[HERE]))
-    for column, pattern in enumerate(arguments.figure):
+        values = {tree: measure(tree, arguments.program, arguments.metric) for tree in order}
+        pairs.append((values[other], values[HERE]))
+    for column, pattern in enumerate(arguments.metric):
         report(pattern, [(before[column], after[column]) for before, after in pairs])
 
 

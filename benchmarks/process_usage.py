@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Measured:
+class ProcessUsage:
     """Wall seconds and peak resident memory of one finished process."""
 
     seconds: float
@@ -19,7 +19,7 @@ class Measured:
     output: str
 
 
-def measured(command: list[str], log: Path) -> Measured:
+def run_measured(command: list[str], log: Path) -> ProcessUsage:
     """Runs `command`; its output goes to `log`."""
     began = time.monotonic()
     with log.open("wb") as sink:
@@ -27,4 +27,4 @@ def measured(command: list[str], log: Path) -> Measured:
         _, status, usage = os.wait4(process.pid, 0)
     seconds = time.monotonic() - began
     text = log.read_text(encoding="utf-8", errors="replace")
-    return Measured(seconds, usage.ru_maxrss * 1.024 / 1000, os.waitstatus_to_exitcode(status), text)
+    return ProcessUsage(seconds, usage.ru_maxrss * 1.024 / 1000, os.waitstatus_to_exitcode(status), text)

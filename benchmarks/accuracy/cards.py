@@ -94,7 +94,7 @@ def fragment_block(rows: Rows) -> str:
     return "\n\n".join(text)
 
 
-def measure_table(rows: Rows, measures: Mapping[str, tuple[metrics.Figure, int]]) -> str:
+def measure_table(rows: Rows, measures: Mapping[str, tuple[metrics.Metric, int]]) -> str:
     """A line for each patient, then mean and range over the simulated and the degraded scans."""
     lines = [[case_name(row), *cells([row], measures)] for row in rows.of("patients")]
     sets = {"simulated CTs": rows.of("simulated"), "degraded scans": rows.of("degradations")}
@@ -102,13 +102,13 @@ def measure_table(rows: Rows, measures: Mapping[str, tuple[metrics.Figure, int]]
     return markdown(("patient", *measures), lines)
 
 
-def cells(rows: Sequence[Row], measures: Mapping[str, tuple[metrics.Figure, int]]) -> list[str]:
+def cells(rows: Sequence[Row], measures: Mapping[str, tuple[metrics.Metric, int]]) -> list[str]:
     """Each figure over the rows."""
-    return [spread(rows, figure, digits) for figure, digits in measures.values()]
+    return [spread(rows, metric, digits) for metric, digits in measures.values()]
 
 
-def spread(rows: Sequence[Row], figure: metrics.Figure, digits: int) -> str:
+def spread(rows: Sequence[Row], metric: metrics.Metric, digits: int) -> str:
     """The figure of all rows, and of the lowest and the highest row where there are several."""
-    single = [value for row in rows if (value := figure([row])) is not None]
-    text = number(figure(rows), digits)
+    single = [value for row in rows if (value := metric([row])) is not None]
+    text = number(metric(rows), digits)
     return text if len(single) < 2 else f"{text} ({min(single):.{digits}f} to {max(single):.{digits}f})"

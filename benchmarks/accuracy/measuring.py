@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.accuracy.cases.panel import DEGRADED_PATIENT, SHIPPED, Case, Source, panel, trained_on
 from benchmarks.accuracy.cases.patients import PATIENTS, series_folder, truth_file
-from benchmarks.accuracy.cases.provenance import machine, made_by
+from benchmarks.accuracy.cases.provenance import machine, provenance_of
 from benchmarks.accuracy.cases.running import SEGMENTED, run_case, run_through_files
 from benchmarks.accuracy.rows import Key, Rows
 from benchmarks.panel import PANEL
@@ -28,7 +28,7 @@ def measure(data: Path, models: Path, held_out: Mapping[str, Path], work: Path, 
     networks = Networks(Device())
     for number, case in enumerate(cases, start=1):
         key = (case.group, case.name, case.networks)
-        stamp = made_by(packages[case.networks])
+        stamp = provenance_of(packages[case.networks])
         if not rows.holds(key, stamp):
             print(f"{number}/{len(cases)} {case.group}: {case.name} ({case.networks})", flush=True)
             row = run_case(case, packages[case.networks], networks, work / "pictures")
@@ -48,7 +48,7 @@ FILES: Key = ("files", DEGRADED_PATIENT, SHIPPED)
 
 def measure_files(source: Source, package: CoarseToFinePackage, rows: Rows) -> None:
     """One patient through DICOM files and the commands that a user calls."""
-    stamp = made_by(package)
+    stamp = provenance_of(package)
     if rows.holds(FILES, stamp):
         return
     group, patient, networks = FILES

@@ -13,7 +13,7 @@ from benchmarks.accuracy.rows import Row
 CONFUSED_SHARE = 0.05
 
 Bones = list[dict[str, Any]]
-Figure = Callable[[Sequence[Row]], float | None]
+Metric = Callable[[Sequence[Row]], float | None]
 
 
 def bones_of(rows: Iterable[Row]) -> Bones:
@@ -37,7 +37,7 @@ def mean(values: Iterable[float]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def anatomy(measure: str) -> Callable[[Sequence[Row]], float | None]:
+def anatomy(measure: str) -> Metric:
     """Mean over the rows of the mean over their bones."""
     return lambda rows: mean(
         sum(bone["anatomy"][measure] for bone in row["bones"]) / len(row["bones"]) for row in rows
@@ -54,7 +54,7 @@ def whole_iou(rows: Sequence[Row]) -> float | None:
     return mean(bone["whole_iou"] for bone in fractured(split_rows(rows)))
 
 
-def fragments(measure: str) -> Callable[[Sequence[Row]], float | None]:
+def fragments(measure: str) -> Metric:
     """Mean over all true fragments of fractured bones; one that was missed costs its size."""
     return lambda rows: mean(
         fragment["agreement"][measure]

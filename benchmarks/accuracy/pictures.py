@@ -15,9 +15,9 @@ MOST, LARGEST_BYTES = 3, 60_000
 COLOURS = 64
 
 
-def worst(rows: Sequence[Row], figure: metrics.Figure) -> list[Row]:
+def worst(rows: Sequence[Row], metric: metrics.Metric) -> list[Row]:
     """The rows with the lowest figure, the lowest first; those without one are left out."""
-    known = [(value, row) for row in rows if (value := figure([row])) is not None]
+    known = [(value, row) for row in rows if (value := metric([row])) is not None]
     return [row for _, row in sorted(known, key=lambda pair: pair[0])[:MOST]]
 
 
@@ -54,7 +54,7 @@ def save_small(source: Path, path: Path) -> None:
 
 def caption(row: Row) -> str:
     """Returns a caption: the case, and how well it was read."""
-    figure = metrics.anatomy("iou")([row])
-    broken = metrics.fragment_iou([row])
-    text = f"{row['group']}: {row['case']}, anatomy IoU {figure:.3f}"
-    return text if broken is None else f"{text}, fragment IoU {broken:.3f}"
+    outlines = metrics.anatomy("iou")([row])
+    fragments = metrics.fragment_iou([row])
+    text = f"{row['group']}: {row['case']}, anatomy IoU {outlines:.3f}"
+    return text if fragments is None else f"{text}, fragment IoU {fragments:.3f}"

@@ -22,8 +22,8 @@ def summary(rows: Rows) -> list[Aim]:
     positioned = [row for row in every_row(rows) if "wrong_side" in row]
     negatives = rows.of("negatives")
 
-    def pair(figure: metrics.Figure) -> tuple[float | None, float | None]:
-        return figure(unseen), figure(simulated)
+    def pair(metric: metrics.Metric) -> tuple[float | None, float | None]:
+        return metric(unseen), metric(simulated)
 
     return [
         Aim("anatomy IoU, mean of the bones", 0.95, 0.981, True, 3, *pair(metrics.anatomy("iou"))),

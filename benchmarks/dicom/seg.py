@@ -34,25 +34,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--slices", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--way", choices=WAYS)
+    parser.add_argument("--writer", choices=WRITERS)
     arguments = parser.parse_args()
-    if arguments.way:
-        print(*one(arguments.way, arguments.slices))
+    if arguments.writer:
+        print(*one(arguments.writer, arguments.slices))
         return
-    turns: dict[str, list[list[float]]] = {way: [] for way in WAYS}
+    turns: dict[str, list[list[float]]] = {writer: [] for writer in WRITERS}
     for _ in range(arguments.repeats):
-        for way, found in turns.items():
-            command = [sys.executable, "-m", "benchmarks.dicom.seg", "--way", way]
+        for writer, found in turns.items():
+            command = [sys.executable, "-m", "benchmarks.dicom.seg", "--writer", writer]
             command += ["--slices", str(arguments.slices)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             found.append([float(number) for number in done.stdout.split()])
     medians = {
-        way: [statistics.median(column) for column in zip(*found, strict=True)]
-        for way, found in turns.items()
+        writer: [statistics.median(column) for column in zip(*found, strict=True)]
+        for writer, found in turns.items()
     }
-    for way, (seconds, memory, size) in medians.items():
+    for writer, (seconds, memory, size) in medians.items():
         ratio = seconds / medians["highdicom"][0]
-        print(f"{way}: {seconds:.2f} s ({ratio:.2f}), {memory:.0f} MB above the labels, {size:.1f} MB in all")
+        print(
+            f"{writer}: {seconds:.2f} s ({ratio:.2f}), {memory:.0f} MB above the labels, {size:.1f} MB in all"
+        )
 
 
 def made_up(slices: int) -> Segmentation:
@@ -72,12 +74,12 @@ def small() -> Segmentation:
     return segmentation(np.ones((8, 1, 1), np.uint8), grid((8, 1, 1)), bone(1))
 
 
-def one(way: str, slices: int) -> tuple[float, float, float]:
+def one(writer: str, slices: int) -> tuple[float, float, float]:
     """Seconds, megabytes above the labels, and megabytes written."""
     made = made_up(slices)
     with tempfile.TemporaryDirectory() as folder:
         ours(small(), Path(folder) / "seg.dcm")
-        seconds, memory = WAYS[way](made, Path(folder) / "seg.dcm")
+        seconds, memory = WRITERS[writer](made, Path(folder) / "seg.dcm")
         return seconds, memory, (Path(folder) / "seg.dcm").stat().st_size / 1e6
 
 
@@ -118,7 +120,7 @@ def highdicom(made: Segmentation, path: Path) -> tuple[float, float]:
     return measured(write)
 
 
-WAYS = {"binary": ours, "labelmap": label_map, "highdicom": highdicom}
+WRITERS = {"binary": ours, "labelmap": label_map, "highdicom": highdicom}
 
 if __name__ == "__main__":
     main()

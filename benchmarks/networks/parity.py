@@ -190,7 +190,7 @@ def compared(
             began = time.monotonic()
             found = segment(volume, package, Networks(Device(runtime)), lambda *_: None)
             seconds, got = time.monotonic() - began, found.label_map.labels
-            ran = ", ".join(dict.fromkeys(way.runtime for way in found.network_runs))
+            ran = ", ".join(dict.fromkeys(run.runtime for run in found.network_runs))
             differ = int(np.sum(got != expected))
             rows.append(Row(image, folder.name, ran, got.size, differ, least_dice(got, expected), seconds))
             print(rows[-1].text, flush=True)

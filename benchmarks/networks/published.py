@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.networks.synthetic_fracture import SPACING_MM, bone_crop, made_folder
-from benchmarks.process_usage import Measured, measured
+from benchmarks.process_usage import ProcessUsage, run_measured
 from operators.importing.formats import read_published
 from operators.importing.install import NewPackage, install
 from operators.importing.label_tables import row_of
@@ -48,7 +48,7 @@ LARGE = replace(
 WHOLE_BODY_SLICES = 1500
 BONE = {"meaning": "Bone", "type": {"value": "272673000", "scheme": "SCT", "meaning": "Bone"}}
 # What is compared: a name, and the arguments of osteon_run
-WAYS = {
+RUNS = {
     "exact, f32": (),
     "exact, bf16": ("--precision", "bf16"),
     "fast": ("--mode", "fast"),
@@ -75,12 +75,12 @@ def fracture(work: Path, peer: Path) -> None:
     folder, volume = made_folder(work / "fracture"), work / "bone.npz"
     if not volume.is_file():
         np.savez(volume, hu=bone_crop()[0], spacing=SPACING_MM)
-    compared("one bone, a network of FracSegNet's size", folder, volume, peer)
+    compare("one bone, a network of FracSegNet's size", folder, volume, peer)
 
 
 def small(work: Path, peer: Path) -> None:
     """The bones of a whole CT at 2 mm."""
-    compared("512x512x274, a small network at 2 mm", folder_of(SMALL, work), whole_ct(work), peer)
+    compare("512x512x274, a small network at 2 mm", folder_of(SMALL, work), whole_ct(work), peer)
 
 
 def export(work: Path, peer: Path) -> None:
@@ -105,8 +105,8 @@ def large(work: Path, _: Path) -> None:
         hu = np.load(whole_ct(work))["hu"]
         np.savez(volume, hu=np.resize(hu, (WHOLE_BODY_SLICES, *hu.shape[1:])), spacing=(1.0, 0.8, 0.8))
     package = package_of(folder_of(LARGE, work))
-    for name, way in (("exact", ()), ("fast", WAYS["fast"])):
-        ours = run_ours(package, volume, way)
+    for name, options in (("exact", ()), ("fast", RUNS["fast"])):
+        ours = run_ours(package, volume, options)
         print(
             f"512x512x{WHOLE_BODY_SLICES}, 25 classes at 2 mm, {name}: {ours.seconds:.1f} s, "
             f"peak {ours.peak_rss_mb:.0f} MB; {stages(ours)}"
@@ -146,15 +146,15 @@ def package_of(folder: Path) -> Path:
     return models / folder.name
 
 
-def compared(title: str, folder: Path, volume: Path, peer: Path) -> None:
+def compare(title: str, folder: Path, volume: Path, peer: Path) -> None:
     """The peer, and every way against it; line by line, as some take minutes."""
     theirs = run_peer(peer, folder, volume)
     truth = np.load(folder / "labels.npz")["labels"]
     print(f"{title}: nnU-Net v2 {theirs.seconds:.1f} s, {theirs.peak_rss_mb:.0f} MB")
     print(f"    {stages(theirs)}", flush=True)
     package, exact = package_of(folder), truth
-    for name, way in WAYS.items():
-        ours = run_ours(package, volume, way)
+    for name, options in RUNS.items():
+        ours = run_ours(package, volume, options)
         found = np.load(package / "labels.npz")["labels"]
         exact = found if name == "exact, f32" else exact
         print(
@@ -166,32 +166,32 @@ def compared(title: str, folder: Path, volume: Path, peer: Path) -> None:
         print(f"    {stages(ours)}", flush=True)
 
 
-def run_peer(peer: Path, folder: Path, volume: Path) -> Measured:
+def run_peer(peer: Path, folder: Path, volume: Path) -> ProcessUsage:
     """nnU-Net's predictor."""
     script = Path(__file__).parent / "nnunet_peer.py"
-    return ran([str(peer), str(script), str(folder), str(volume), str(folder / "labels.npz")], folder)
+    return run_checked([str(peer), str(script), str(folder), str(volume), str(folder / "labels.npz")], folder)
 
 
-def run_ours(package: Path, volume: Path, way: tuple[str, ...]) -> Measured:
+def run_ours(package: Path, volume: Path, options: tuple[str, ...]) -> ProcessUsage:
     """Osteon."""
     command = [sys.executable, "-m", "benchmarks.networks.osteon_run", *map(str, (package, volume))]
-    return ran([*command, str(package / "labels.npz"), *way], package)
+    return run_checked([*command, str(package / "labels.npz"), *options], package)
 
 
-def ran(command: list[str], folder: Path) -> Measured:
+def run_checked(command: list[str], folder: Path) -> ProcessUsage:
     """A program that is to end well."""
-    done = measured(command, folder / "log.txt")
+    done = run_measured(command, folder / "log.txt")
     if done.returncode != 0:
         sys.exit(f"{command} ended with {done.returncode}: {done.output[-3000:]}")
     return done
 
 
-def stages(done: Measured) -> dict[str, list[float]]:
+def stages(done: ProcessUsage) -> dict[str, list[float]]:
     """Returns the stages that a program printed last."""
     return json.loads(done.output.strip().splitlines()[-1])
 
 
-def working(done: Measured) -> float:
+def working(done: ProcessUsage) -> float:
     """Seconds without the start of the process and loading."""
     return sum(seconds for stage, (seconds, _) in stages(done).items() if stage != "loading")
 

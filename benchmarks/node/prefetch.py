@@ -1,4 +1,4 @@
-"""The gain from prefetching: two studies in a row, with and without reading the next one ahead.
+"""The gain from prefetching: two studies in a row, with and without prefetching the next one.
 
     python -m benchmarks.node.prefetch [--models FOLDER] [--pairs 2] [--uncompressed]
 
@@ -62,10 +62,10 @@ def measure(data: Path, given: Settings, pairs: int, compressed: bool) -> None:
     settings = given.model_copy(update={"node": NodeSettings(data=data)})
     packages = read_packages(settings.models)
     graph = loaded_graph(settings, packages)
-    ahead = Known(data, packages, LIMIT_BYTES, str, lambda _: True)
+    next_study = Known(data, packages, LIMIT_BYTES, str, lambda _: True)
     segmenters = {
         "without": Segmenter(settings, packages, graph),
-        "with": Segmenter(settings, packages, graph, ahead),
+        "with": Segmenter(settings, packages, graph, next_study),
     }
     # The first of all is slower
     one(segmenters["without"], FIRST)
@@ -74,7 +74,7 @@ def measure(data: Path, given: Settings, pairs: int, compressed: bool) -> None:
         for name, segmenter in segmenters.items():
             began = time.perf_counter()
             for job_id in (FIRST, SECOND):
-                ahead.waiting = SECOND if job_id == FIRST else ""
+                next_study.waiting = SECOND if job_id == FIRST else ""
                 one(segmenter, job_id)
             seconds[name].append(time.perf_counter() - began)
     medians = {name: statistics.median(each) for name, each in seconds.items()}
@@ -83,8 +83,8 @@ def measure(data: Path, given: Settings, pairs: int, compressed: bool) -> None:
         f"with {medians['with']:.2f} s, {medians['without'] / medians['with']:.3f} times as fast; {seconds}",
         flush=True,
     )
-    if ahead.reader:
-        ahead.reader.ended()
+    if next_study.reader:
+        next_study.reader.ended()
 
 
 def one(segmenter: Segmenter, job_id: str) -> None:

@@ -16,9 +16,9 @@ UNDEFINED = 0xFFFFFFFF
 
 def element(tag: int, vr: str, value: bytes, length: int | None = None) -> bytes:
     """Explicit VR little endian; `length`: what it says of itself."""
-    told = len(value) if length is None else length
+    stated = len(value) if length is None else length
     head = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr.encode())
-    return head + (struct.pack("<HL", 0, told) if vr in LONG else struct.pack("<H", told)) + value
+    return head + (struct.pack("<HL", 0, stated) if vr in LONG else struct.pack("<H", stated)) + value
 
 
 def text(tag: int, vr: str, value: str) -> bytes:

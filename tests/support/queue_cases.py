@@ -37,7 +37,7 @@ DELIVERED = Attempt("delivered")
 
 
 @dataclass
-class Told:
+class ScriptedSegmenter:
     """A segmenter whose every study has one series, which ends as `outcome` says; knows what it did."""
 
     outcome: Callable[[], Json] = lambda: SEGMENTED

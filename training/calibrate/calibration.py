@@ -59,7 +59,10 @@ def calibrate(
     network, spec = networks.get(package.fracture), package.fracture
     fit = simulated_bones(np.random.default_rng([seed, 1]), bones, to_fit, spec, network)
     others = simulated_bones(np.random.default_rng([seed, 2]), bones, cases - to_fit, spec, network)
-    fit_bones, held_out = told(fit, to_fit, "the decision", tell), told(others, cases - to_fit, "odds", tell)
+    fit_bones, held_out = (
+        with_progress(fit, to_fit, "the decision", tell),
+        with_progress(others, cases - to_fit, "odds", tell),
+    )
     rules, said = package.fragments, "fracture_logit kept as asked"
     if not keep_decision:
         rules, said = with_decision(package_folder, rules, fit_bones, held_out)
@@ -75,7 +78,7 @@ def calibrate(
     return "\n".join([said, *with_confidence(package_folder, rows, fitted_on)])
 
 
-def told(bones: Iterator[SimulatedBone], count: int, what: str, tell: Tell) -> list[SimulatedBone]:
+def with_progress(bones: Iterator[SimulatedBone], count: int, what: str, tell: Tell) -> list[SimulatedBone]:
     """The bones, told of one by one; some of `count` may come to nothing."""
     found = []
     for number, bone in enumerate(bones, start=1):

@@ -81,13 +81,15 @@ FACTS = (
 def measured(session: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
     """Returns the session as far as a line of the log describes it."""
     hours = line["seconds"] / 3600
-    told = {
+    described = {
         "to_step": line["step"],
         "minutes": round(60 * hours, 1),
         "energy_wh": round(hours * (session["watts"] or 0.0), 1),
         "loss": line["loss"],
     }
-    return told | ({"watching_minutes": round(line["watching_s"] / 60, 2)} if "watching_s" in line else {})
+    return described | (
+        {"watching_minutes": round(line["watching_s"] / 60, 2)} if "watching_s" in line else {}
+    )
 
 
 def write_report(run: TrainingRun, weights: Path, sha256: str, progress: dict[str, Any]) -> dict[str, Any]:

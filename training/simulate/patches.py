@@ -14,8 +14,8 @@ from training.progress import Tell, silent
 from training.recipe import NetworkRecipe, Recipe
 from training.sampling import Array, Pose
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, bone_patch, by_kind
+from training.simulate.conditioning import ConditioningRules, draw_conditioning
 from training.simulate.fracturing import FractureRules
-from training.simulate.guides import GuideRules, draw_guide
 from training.simulate.simulated_ct import Sample, centre_spots, draw_centre, simulate
 from training.simulate.sources import Sources
 from training.subjects.subjects import Subject
@@ -42,14 +42,16 @@ class Patches(IterableDataset[Patch]):
         stream = draw(self.network, self.sources, rng)
         while True:
             sample = mirrored(rng, stream.draw(), stream.swaps)
-            yield as_tensors(sample, self.network.window_hu, self.guide(rng, sample))
+            yield as_tensors(sample, self.network.window_hu, self.conditioning(rng, sample))
 
-    def guide(self, rng: np.random.Generator, sample: Sample) -> Array | None:
+    def conditioning(self, rng: np.random.Generator, sample: Sample) -> Array | None:
         """Made-up probabilities of the classes that the network reads beside the image."""
         classes = self.network.classes
         if not self.network.guide:
             return None
-        drawn = draw_guide(rng, sample.target, len(classes), self.network.spacing_mm, GuideRules())
+        drawn = draw_conditioning(
+            rng, sample.target, len(classes), self.network.spacing_mm, ConditioningRules()
+        )
         return drawn[[classes.index(name) - 1 for name in self.network.guide]]
 
 
@@ -129,15 +131,15 @@ def mirrored(rng: np.random.Generator, sample: Sample, swaps: np.ndarray) -> Sam
     return Sample(sample.hu[::-1], swaps[sample.target[::-1]].astype(np.uint8))
 
 
-def as_tensors(sample: Sample, window_hu: tuple[float, float], guide: Array | None = None) -> Patch:
+def as_tensors(sample: Sample, window_hu: tuple[float, float], conditioning: Array | None = None) -> Patch:
     """The network's input and target."""
     low, high = window_hu
     scaled = np.clip((sample.hu - low) / (high - low), 0, 1).astype(np.float32)[None]
-    image = scaled.copy() if guide is None else np.concatenate([scaled, guide])
+    image = scaled.copy() if conditioning is None else np.concatenate([scaled, conditioning])
     return torch.from_numpy(image), torch.from_numpy(sample.target.astype(np.int64))
 
 
 def loader(patches: Patches, workers: int, batch: int = 1) -> DataLoader[Patch]:
     """Batches, made ahead in `workers` processes."""
-    ahead = 4 if workers else None
-    return DataLoader(patches, batch_size=batch, num_workers=workers, prefetch_factor=ahead)
+    prefetched = 4 if workers else None
+    return DataLoader(patches, batch_size=batch, num_workers=workers, prefetch_factor=prefetched)

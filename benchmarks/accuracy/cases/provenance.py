@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = ("operators", "training/phantom", "benchmarks/accuracy/cases")
 
 
-def made_by(package: CoarseToFinePackage) -> dict[str, str]:
+def provenance_of(package: CoarseToFinePackage) -> dict[str, str]:
     """SHA-256 of each network's weights, of package.toml and of the program."""
     weights = {spec.name: spec.sha256 for spec in package.networks}
     toml = (package.folder / PACKAGE_FILE).read_bytes()

@@ -73,14 +73,14 @@ def judged(case: Case, scan: Scan, found: Found, package: CoarseToFinePackage, p
     """The figures of the case; where nothing was found, those of an empty answer."""
     nothing = LabelMap(np.zeros(scan.grid.shape, np.uint8), scan.grid)
     prediction, _ = align_labels(found.labels or nothing, scan.truth)
-    figures = evaluate(prediction, scan.truth, package.labels).figures
+    case_metrics = evaluate(prediction, scan.truth, package.labels).figures
     picture = picture_name((case.group, case.name, case.networks))
-    write_worst_slice(prediction, scan.truth, figures, pictures / picture)
+    write_worst_slice(prediction, scan.truth, case_metrics, pictures / picture)
     sides = wrong_side_shares(prediction.labels, scan.truth.labels, package.labels)
-    return figures_row(asdict(figures)) | {"wrong_side": rounded(sides)}
+    return metrics_row(asdict(case_metrics)) | {"wrong_side": rounded(sides)}
 
 
-def figures_row(detail: dict[str, Any]) -> Row:
+def metrics_row(detail: dict[str, Any]) -> Row:
     """The figures of `osteon evaluate` that the document shows."""
     return rounded({"bones": detail["bones"], "absent_bones": detail["absent_bones"]})
 
@@ -118,7 +118,7 @@ def run_through_files(series: Path, truth: Path, out: Path) -> Row:
     ):
         subprocess.run([*OSTEON, *map(str, command)], check=True)
     content = json.loads((out / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
-    return figures_row(content["cases"][0]["detail"])
+    return metrics_row(content["cases"][0]["detail"])
 
 
 def quiet(step: str, done: float) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy.cases.panel import Case, Source, panel, trained_on
-from benchmarks.accuracy.cases.provenance import made_by
+from benchmarks.accuracy.cases.provenance import provenance_of
 from benchmarks.accuracy.cases.running import run_case
 from benchmarks.accuracy.cases.scan import Scan, scan_of
 from benchmarks.accuracy.measuring import other_package, shipped
@@ -77,7 +77,7 @@ def test_the_shipped_networks_cannot_stand_for_some_that_never_saw_a_patient() -
 
 
 def test_a_row_names_all_that_made_it() -> None:
-    stamp = made_by(PACKAGE)
+    stamp = provenance_of(PACKAGE)
     assert set(stamp) == {"coarse", "fine", "fracture", "package", "program"}
     assert stamp["fine"] == PACKAGE.fine.sha256
     assert {len(value) for value in stamp.values()} == {64}

@@ -14,7 +14,7 @@ POOL = 2
 
 
 @dataclass(frozen=True)
-class GuideRules:
+class ConditioningRules:
     """How wrong a drawn guide is: chances, and lengths in mm."""
 
     shift_mm: float = 2.0
@@ -25,8 +25,12 @@ class GuideRules:
     class_missing: float = 0.06
 
 
-def draw_guide(
-    rng: np.random.Generator, target: NDArray[np.uint8], classes: int, spacing_mm: float, rules: GuideRules
+def draw_conditioning(
+    rng: np.random.Generator,
+    target: NDArray[np.uint8],
+    classes: int,
+    spacing_mm: float,
+    rules: ConditioningRules,
 ) -> Array:
     """Probabilities (classes - 1, *target.shape) of all classes but the background.
 
@@ -35,16 +39,18 @@ def draw_guide(
     """
     step_mm = POOL * spacing_mm
     pooled = np.stack([mean_of_blocks(target == number) for number in range(1, classes)])
-    at = displace_guide(rng, pooled.shape[1:], step_mm, rules)
+    at = displace_channels(rng, pooled.shape[1:], step_mm, rules)
     sigma = rng.uniform(*rules.blur_mm) / step_mm
-    soft = np.stack([blur_guide(take(share, at, 1, 0), sigma) if share.any() else share for share in pooled])
+    soft = np.stack(
+        [blur_channel(take(share, at, 1, 0), sigma) if share.any() else share for share in pooled]
+    )
     soft = misname_classes(rng, with_doubt(rng, soft), rules)
     zoom = [n / m for n, m in zip(target.shape, soft.shape[1:], strict=True)]
-    guide = np.zeros((len(soft), *target.shape), np.float32)
-    for share, channel in zip(soft, guide, strict=True):
+    channels = np.zeros((len(soft), *target.shape), np.float32)
+    for share, channel in zip(soft, channels, strict=True):
         if share.any():
             channel[...] = enlarged(share, zoom)
-    return guide
+    return channels
 
 
 def mean_of_blocks(mask: NDArray[np.bool_]) -> Array:
@@ -55,8 +61,8 @@ def mean_of_blocks(mask: NDArray[np.bool_]) -> Array:
     return share
 
 
-def displace_guide(
-    rng: np.random.Generator, shape: tuple[int, ...], step_mm: float, rules: GuideRules
+def displace_channels(
+    rng: np.random.Generator, shape: tuple[int, ...], step_mm: float, rules: ConditioningRules
 ) -> Array:
     """Indices (3, *shape) of where each block is taken from."""
     at = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape), indexing="ij"))
@@ -66,7 +72,7 @@ def displace_guide(
     return at
 
 
-def blur_guide(share: Array, sigma: float) -> Array:
+def blur_channel(share: Array, sigma: float) -> Array:
     """`share` as seen with large voxels."""
     result: Array = ndimage.gaussian_filter(share, sigma, truncate=3.0)
     return result
@@ -81,7 +87,7 @@ def with_doubt(rng: np.random.Generator, soft: Array) -> Array:
     return result
 
 
-def misname_classes(rng: np.random.Generator, soft: Array, rules: GuideRules) -> Array:
+def misname_classes(rng: np.random.Generator, soft: Array, rules: ConditioningRules) -> Array:
     """Regions given to another class, or to none; now and then a whole class is not seen."""
     soft = soft.copy()
     shape = soft.shape[1:]

@@ -68,7 +68,7 @@ def imported(
     return code, said, folder / "models" / "made" / "package.toml"
 
 
-def arranged(folder: Path, capsys: pytest.CaptureFixture[str]) -> NnUNetPerBonePackage:
+def imported_arrangement(folder: Path, capsys: pytest.CaptureFixture[str]) -> NnUNetPerBonePackage:
     """The package of both networks."""
     code, said, path = imported(folder, capsys)
     assert (code, said.startswith("made: installed")) == (0, True)

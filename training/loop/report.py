@@ -143,7 +143,7 @@ def data_of(run: TrainingRun) -> Iterator[dict[str, Any]]:
     for path in dict.fromkeys(named_paths(tables)):
         yield {"path": path, **licence_of(path, run.recipe)}
     phantoms = run.recipe.sources.phantoms.model_dump()
-    yield {"path": "training/phantom", "source": "procedural", "licence": "Apache-2.0", "made": phantoms}
+    yield {"path": "training/phantoms", "source": "procedural", "licence": "Apache-2.0", "made": phantoms}
 
 
 def named_paths(table: object) -> Iterator[str]:

@@ -14,7 +14,7 @@ from operators.packages.packages import CoarseToFinePackage
 
 ROOT = Path(__file__).resolve().parents[3]
 # Whatever can change a figure; documents and their tables are none of it.
-PROGRAM = ("operators", "training/phantom", "benchmarks/accuracy/cases")
+PROGRAM = ("operators", "training/phantoms", "benchmarks/accuracy/cases")
 
 
 def provenance_of(package: CoarseToFinePackage) -> dict[str, str]:

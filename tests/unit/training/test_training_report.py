@@ -36,7 +36,7 @@ def test_the_report_says_what_was_trained_on_and_adds_up(tmp_path: Path) -> None
         "boxes.nii.gz": "not stated",
         "007": "Apache-2.0",
         "neck.nii.gz": "not stated",
-        "training/phantom": "Apache-2.0",
+        "training/phantoms": "Apache-2.0",
     }
     (session,) = report["sessions"]
     assert (session["from_step"], session["to_step"], session["software"]) == (0, 4, "1.0")

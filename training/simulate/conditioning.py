@@ -1,4 +1,4 @@
-"""Conditioning channels: a coarse network's output for a patch, with the faults of such networks."""
+"""Draws conditioning channels: a coarse network's output for a patch, with its typical errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POOL = 2
 
 @dataclass(frozen=True)
 class ConditioningRules:
-    """How wrong a drawn guide is: chances, and lengths in mm."""
+    """Errors of drawn conditioning channels: chances, and lengths in mm."""
 
     shift_mm: float = 2.0
     bend_mm: float = 3.0
@@ -32,10 +32,10 @@ def draw_conditioning(
     spacing_mm: float,
     rules: ConditioningRules,
 ) -> Array:
-    """Probabilities (classes - 1, *target.shape) of all classes but the background.
+    """Draws probabilities (classes - 1, *target.shape) of all classes but the background.
 
-    `target` holds the true classes; values beyond them count as background. The guide is the truth
-    shifted, bent and blurred as at a coarse spacing, with regions given to a wrong class or to none.
+    `target` holds the true classes; other values count as background. The channels are the ground truth
+    shifted, bent and blurred as at a coarse spacing, with regions assigned to a wrong class or to none.
     """
     step_mm = POOL * spacing_mm
     pooled = np.stack([mean_of_blocks(target == number) for number in range(1, classes)])
@@ -54,7 +54,7 @@ def draw_conditioning(
 
 
 def mean_of_blocks(mask: NDArray[np.bool_]) -> Array:
-    """The share of `mask` in blocks of POOL voxels a side."""
+    """Returns the share of `mask` in blocks of POOL voxels a side."""
     sides = [part for n in mask.shape for part in (n // POOL, POOL)]
     trimmed = mask[tuple(slice(0, n // POOL * POOL) for n in mask.shape)]
     share: Array = trimmed.reshape(sides).mean(axis=tuple(range(1, 2 * mask.ndim, 2)), dtype=np.float32)
@@ -64,7 +64,7 @@ def mean_of_blocks(mask: NDArray[np.bool_]) -> Array:
 def displace_channels(
     rng: np.random.Generator, shape: tuple[int, ...], step_mm: float, rules: ConditioningRules
 ) -> Array:
-    """Indices (3, *shape) of where each block is taken from."""
+    """Returns the source indices (3, *shape) of each block."""
     at = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape), indexing="ij"))
     for axis in range(len(shape)):
         bend = rng.uniform(0, rules.bend_mm) * smooth_noise(rng, shape, 4)
@@ -73,13 +73,13 @@ def displace_channels(
 
 
 def blur_channel(share: Array, sigma: float) -> Array:
-    """`share` as seen with large voxels."""
+    """Blurs `share` as large voxels do."""
     result: Array = ndimage.gaussian_filter(share, sigma, truncate=3.0)
     return result
 
 
 def with_doubt(rng: np.random.Generator, soft: Array) -> Array:
-    """Each class more or less sure from place to place; the sum stays at most 1."""
+    """Varies the confidence in each class from place to place; the sum stays at most 1."""
     strength = rng.uniform(0, 1.5)
     doubted = np.stack([share * np.exp(strength * smooth_noise(rng, share.shape, 4)) for share in soft])
     background = np.maximum(1 - soft.sum(axis=0), 0.02)
@@ -88,7 +88,7 @@ def with_doubt(rng: np.random.Generator, soft: Array) -> Array:
 
 
 def misname_classes(rng: np.random.Generator, soft: Array, rules: ConditioningRules) -> Array:
-    """Regions given to another class, or to none; now and then a whole class is not seen."""
+    """Assigns regions to another class or to none; at times removes a whole class."""
     soft = soft.copy()
     shape = soft.shape[1:]
     if len(soft) > 1 and rng.random() < rules.misnamed:
@@ -104,6 +104,6 @@ def misname_classes(rng: np.random.Generator, soft: Array, rules: ConditioningRu
 
 
 def enlarged(share: Array, zoom: list[float]) -> Array:
-    """Back to the patch's voxels, linear."""
+    """Interpolates linearly to the patch's voxels."""
     result: Array = ndimage.zoom(share, zoom, order=1, grid_mode=True, mode="nearest")
     return result

@@ -1,4 +1,4 @@
-"""An endless stream of simulated patches for one network, made in worker processes."""
+"""An endless stream of simulated patches for one network, drawn in worker processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Patch = tuple[torch.Tensor, torch.Tensor]
 
 
 class Patches(IterableDataset[Patch]):
-    """Patches (1 + guides, I, J, K) float32 in 0..1 and targets (I, J, K) int64, for ever."""
+    """Endless patches (1 + conditioning channels, I, J, K) float32 in 0..1 and targets (I, J, K) int64."""
 
     def __init__(
         self, network: NetworkRecipe, recipe: Recipe, data: Path, cache: Path, seed: int, tell: Tell = silent
@@ -45,7 +45,7 @@ class Patches(IterableDataset[Patch]):
             yield as_tensors(sample, self.network.window_hu, self.conditioning(rng, sample))
 
     def conditioning(self, rng: np.random.Generator, sample: Sample) -> Array | None:
-        """Made-up probabilities of the classes that the network reads beside the image."""
+        """Draws the conditioning channels that the network reads; None if it reads none."""
         classes = self.network.classes
         if not self.network.guide:
             return None
@@ -55,10 +55,10 @@ class Patches(IterableDataset[Patch]):
         return drawn[[classes.index(name) - 1 for name in self.network.guide]]
 
 
-# Few scans without the anatomy are at hand: turned and scaled widely, they stand for more
+# There are few scans without the anatomy: wide rotation and scaling make up for that
 ANY_POSE = Pose(rotation_deg=40, scale=0.3, bend_mm=12, step_mm=2)
-# A joint's cartilage is 1 to 2 mm thick on either side; label maps of different makers differ by about
-# half a voxel of 1 mm in how wide they draw a bone
+# A joint's cartilage is 1 to 2 mm thick on either side; the outlines of label maps from different sources
+# differ by about half a voxel of 1 mm
 BODY_POSE = Pose(ripple_mm=1.5, joint_mm=2.0, swell_mm=0.4, step_mm=2)
 
 
@@ -75,7 +75,7 @@ class AnatomyDraw:
         self.swaps = side_swaps(network.classes)
 
     def draw(self) -> Sample:
-        """One patch."""
+        """Draws one patch."""
         pool = self.pool()
         subject = pool[int(self.rng.integers(len(pool)))]
         centre = draw_centre(self.rng, subject, self.spots[subject.name], self.network.anywhere)
@@ -85,7 +85,7 @@ class AnatomyDraw:
         return simulate(self.rng, subject, centre, self.network.patch, self.network.spacing_mm, pose)
 
     def pool(self) -> list[Subject]:
-        """Which kind of subject comes next."""
+        """Picks the kind of subject to draw from next."""
         chance = self.rng.random()
         if chance < self.network.negatives:
             return self.negatives
@@ -107,7 +107,7 @@ class BoneDraw:
         self.shares = (broken, other, other, procedural)
 
     def draw(self) -> Sample:
-        """One patch: of a truly fractured bone, another real one, a label map's shape, or a phantom's."""
+        """Draws a patch: of a truly fractured bone, another real one, a label map's shape, or a phantom's."""
         pool = self.pools[self.rng.choice(len(self.pools), p=self.shares)] or self.bones
         bone = pool[self.rng.integers(len(pool))]
         return bone_patch(
@@ -116,7 +116,7 @@ class BoneDraw:
 
 
 def side_swaps(classes: tuple[str, ...]) -> np.ndarray:
-    """For each class the class of its mirror image; others (such as 254) stay."""
+    """Returns the class of each class's mirror image; other values (such as 254) stay."""
     table = np.arange(256)
     for number, name in enumerate(classes):
         mirror = name.replace("_left", "_R").replace("_right", "_left").replace("_R", "_right")
@@ -125,14 +125,14 @@ def side_swaps(classes: tuple[str, ...]) -> np.ndarray:
 
 
 def mirrored(rng: np.random.Generator, sample: Sample, swaps: np.ndarray) -> Sample:
-    """Half of the patches are mirrored left to right, with the sides of their classes swapped."""
+    """Mirrors half of the patches left to right, swapping the sides of their classes."""
     if rng.random() < 0.5:
         return sample
     return Sample(sample.hu[::-1], swaps[sample.target[::-1]].astype(np.uint8))
 
 
 def as_tensors(sample: Sample, window_hu: tuple[float, float], conditioning: Array | None = None) -> Patch:
-    """The network's input and target."""
+    """Returns the network's input and target."""
     low, high = window_hu
     scaled = np.clip((sample.hu - low) / (high - low), 0, 1).astype(np.float32)[None]
     image = scaled.copy() if conditioning is None else np.concatenate([scaled, conditioning])
@@ -140,6 +140,6 @@ def as_tensors(sample: Sample, window_hu: tuple[float, float], conditioning: Arr
 
 
 def loader(patches: Patches, workers: int, batch: int = 1) -> DataLoader[Patch]:
-    """Batches, made ahead in `workers` processes."""
+    """Loads batches, prefetched in `workers` processes."""
     prefetched = 4 if workers else None
     return DataLoader(patches, batch_size=batch, num_workers=workers, prefetch_factor=prefetched)

@@ -33,7 +33,7 @@ _JOINTS = (
 
 
 def bones(p: Points) -> dict[Structure, Solid]:
-    """Every bone that the grid shows, none nearer to another than its joint allows."""
+    """Returns every bone within the grid, none nearer to another than its joint allows."""
     drawn: dict[Structure, Solid] = {}
     for structure, draw in _DRAWN_BY.items():
         block = p.block_within(_LIMITS[structure], _MARGIN_MM)
@@ -63,7 +63,7 @@ _DRAWN_BY: dict[Structure, Callable[[Points], Field]] = {
 
 
 def _keep_apart(solid: Solid, other: Solid, gap_mm: float) -> None:
-    """Cut `solid` back in place where it comes nearer than the gap to the other."""
+    """Trims `solid` in place where it comes nearer to the other than the gap."""
     shared = [
         (max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(solid.block, other.block, strict=True)
     ]

@@ -7,7 +7,7 @@ from training.phantoms.skeleton.hip import HEAD_CENTRE, HEAD_RADIUS_MM
 
 
 def femur(p: Points) -> Field:
-    """Distance to the left femur down to mid-shaft; mirror the points for the right one."""
+    """Returns the distance to the left femur down to mid-shaft; mirror the points for the right one."""
     head = sphere(p, HEAD_CENTRE, HEAD_RADIUS_MM)
     x, y, z = HEAD_CENTRE
     neck = rod(p, (x + 6, y + 1, z - 4), (134, 10, -30), 15.5, 17)

@@ -53,7 +53,7 @@ _ILIUM_OUTLINE: list[tuple[float, float]] = [
 
 
 def hip_bone(p: Points) -> Field:
-    """Distance to the left hip bone; mirror the points for the right one."""
+    """Returns the distance to the left hip bone; mirror the points for the right one."""
     bone = union([_ilium(p), _cup(p), _columns(p), _pubis(p), _ischium(p)], 7.0)
     socket = sphere(p, HEAD_CENTRE, HEAD_RADIUS_MM + 2.5)
     notch = rod(p, (92, -2, -6), (88, -14, -52), 14, 12)
@@ -62,7 +62,7 @@ def hip_bone(p: Points) -> Field:
 
 
 def blade_side(p: Points) -> Field:
-    """Signed distance from the ilium's middle surface, positive to lateral."""
+    """Returns the signed distance from the ilium's middle surface, positive laterally."""
     middle = _middle()
     slope_y, slope_z = np.gradient(middle)
     look = profile.lookup(p)
@@ -70,7 +70,7 @@ def blade_side(p: Points) -> Field:
 
 
 def ilium_outline(p: Points) -> Field:
-    """Signed distance to the ilium's outline seen from the side."""
+    """Returns the signed distance to the ilium's outline in lateral view."""
     return profile.lookup(p)(_outline())
 
 

@@ -1,4 +1,4 @@
-"""Quantities that depend on the sagittal plane only, drawn once at 1 mm and looked up for every voxel."""
+"""Drawings in the sagittal plane: computed once at 1 mm, looked up for every voxel."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Lookup:
     index: NDArray[np.float32]
 
     def __call__(self, drawing: Drawing) -> Field:
-        """The drawing's value at every voxel."""
+        """Returns the drawing's value at every voxel."""
         return np.asarray(
             ndimage.map_coordinates(
                 drawing.astype(np.float32), self.index, order=1, mode="nearest", output=np.float32
@@ -32,19 +32,19 @@ class Lookup:
 
 
 def lookup(p: Points) -> Lookup:
-    """Where each voxel lies in the drawings."""
+    """Returns the position of each voxel in the drawings."""
     return Lookup(np.stack([p.y - np.float32(Y_MM[0]), p.z - np.float32(Z_MM[0])]))
 
 
 def from_table(y_mm: list[float], z_mm: list[float], rows_by_z: list[list[float]]) -> Drawing:
-    """A smooth drawing through a table with one row for each z."""
+    """Interpolates a smooth drawing from a table with one row for each z."""
     spline = interpolate.RectBivariateSpline(z_mm, y_mm, rows_by_z, kx=2, ky=2, s=0)
     inside = spline(np.clip(Z_MM, z_mm[0], z_mm[-1]), np.clip(Y_MM, y_mm[0], y_mm[-1]))
     return np.asarray(inside.T)
 
 
 def closed_outline(corners_yz_mm: list[tuple[float, float]]) -> Drawing:
-    """Signed distance to a smooth closed curve through the corners."""
+    """Draws the signed distance to a smooth closed curve through the corners."""
     ring = np.array([*corners_yz_mm, corners_yz_mm[0]])
     spline, _ = interpolate.splprep(ring.T, s=0, per=True)
     curve = np.array(interpolate.splev(np.linspace(0, 1, 800), spline)).T
@@ -55,7 +55,7 @@ def closed_outline(corners_yz_mm: list[tuple[float, float]]) -> Drawing:
 
 
 def _inside(places: Drawing, curve: Drawing) -> NDArray[np.bool_]:
-    """Even-odd rule, one edge at a time."""
+    """Returns which places lie inside a curve, by the even-odd rule."""
     crossed = np.zeros(len(places), dtype=bool)
     y, z = places[:, 0], places[:, 1]
     for (ya, za), (yb, zb) in pairwise(curve):
@@ -66,7 +66,7 @@ def _inside(places: Drawing, curve: Drawing) -> NDArray[np.bool_]:
 
 
 def along_curve(nodes_yz_mm: list[tuple[float, float]]) -> tuple[Drawing, Drawing, Drawing]:
-    """Arc length and signed offset (posterior positive) from a curve, and its nodes' arc lengths, in mm."""
+    """Draws arc length along a curve, signed offset (posterior positive) and arc lengths of its nodes, mm."""
     nodes = np.array(nodes_yz_mm)
     spline, at_node = interpolate.splprep(nodes.T, s=0)
     fine = np.linspace(0, 1, 400)

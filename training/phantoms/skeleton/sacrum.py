@@ -1,4 +1,4 @@
-"""The sacrum with the coccyx, bent along a kyphotic curve."""
+"""The sacrum with the coccyx, along a kyphotic curve."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FORAMINA = [(1.35, 23.0, 5.6), (2.35, 20.5, 5.0), (3.35, 18.0, 4.4), (4.3, 15.0
 
 
 def sacrum(p: Points) -> Field:
-    """Distance to the sacrum, before the sacroiliac joints are cut."""
+    """Returns the distance to the sacrum, before the sacroiliac joints are cut."""
     arc, offset, at_node = profile.along_curve(_CURVE)
     look = profile.lookup(p)
     s, n, x = look(arc), look(offset), np.abs(p.x)
@@ -42,7 +42,7 @@ def _mass(x: Field, n: Field, depth: Field, width: Field) -> Field:
 
 
 def _bodies(x: Field, n: Field, s: Field, depth: Field) -> Field:
-    """The row of vertebral bodies, which stands out in front of the alae, with a ridge at each fused disc."""
+    """Returns the column of vertebral bodies, which protrudes before the alae; each fused disc is a ridge."""
     ridge = np.float32(0.8) * np.cos(s * np.float32(2 * np.pi / 26))
     return np.asarray(np.sqrt((x / 1.55) ** 2 + (n + 1.5) ** 2) - depth * 1.02 - ridge, dtype=np.float32)
 

@@ -19,7 +19,7 @@ DISCS: tuple[tuple[Point, float, float], ...] = (
 
 
 def vertebra(p: Points, centre: Point, tilt_deg: float) -> Field:
-    """Distance to one lumbar vertebra, its canal left open; the tilt is about the x axis."""
+    """Returns the distance to one lumbar vertebra with its canal; the tilt is about the x axis."""
     q = _upright(p, centre, tilt_deg)
     x = np.abs(q.x)
     half = Points(x, q.y, q.z)
@@ -31,14 +31,14 @@ def vertebra(p: Points, centre: Point, tilt_deg: float) -> Field:
 
 
 def disc(p: Points, centre: Point, tilt_deg: float, half_height_mm: float) -> Field:
-    """Distance to an intervertebral disc."""
+    """Returns the distance to an intervertebral disc."""
     q = _upright(p, centre, tilt_deg)
     around = np.sqrt((q.x / 1.42) ** 2 + q.y**2) - np.float32(17.0)
     return smooth_cut(around, np.abs(q.z) - np.float32(half_height_mm), 3.0)
 
 
 def _arch(p: Points) -> Field:
-    """One half of the arch; x is the distance from the middle plane."""
+    """Returns one half of the arch; x is the distance from the median plane."""
     pedicle = rod(p, (14, 12, 4), (17, 27, 3), 6, 6.5)
     transverse = rod(p, (16, 24, 3), (47, 29, 7), 6.5, 4.2)
     facet = rod(p, (17, 33, 15), (15, 37, -17), 5.5, 6.5)

@@ -1,4 +1,4 @@
-"""The figures of the model cards, written between their markers."""
+"""Writes the metrics of the model cards between their markers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WRITTEN = "Written by `make accuracy`; all of it, with plots and pictures, is in
 
 
 def write_cards(rows: Rows, models: Path) -> None:
-    """The blocks of the outlines' card and the fragments' card."""
+    """Writes the blocks of the outlines' card and the fragments' card."""
     blocks: Mapping[str, Callable[[Rows], str]] = {
         PANEL.outline_card: outline_block,
         PANEL.fragment_card: fragment_block,
@@ -28,7 +28,7 @@ def write_cards(rows: Rows, models: Path) -> None:
 
 
 def with_block(card: str, block: str) -> str:
-    """The card with `block` between its markers. Raises ValueError where it has none."""
+    """Returns the card with `block` between its markers. Raises ValueError if it has none."""
     before, begin, rest = card.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
@@ -37,7 +37,7 @@ def with_block(card: str, block: str) -> str:
 
 
 def outline_block(rows: Rows) -> str:
-    """How well bones are outlined, and on which side."""
+    """Returns the block on outlines, sides and negatives."""
     measures = {
         "IoU": (metrics.anatomy("iou"), 3),
         "HD95 mm": (metrics.anatomy("hd95_mm"), 2),
@@ -56,7 +56,7 @@ def outline_block(rows: Rows) -> str:
 
 
 def side_sentence(rows: Sequence[Row]) -> str:
-    """Left and right over all runs."""
+    """Returns a sentence on left and right over all runs."""
     share = percent(max(map(metrics.worst_side, rows), default=0.0))
     return (
         f"Left and right are confused in {metrics.confused(rows)} bones of {len(rows)} runs;\n"
@@ -65,16 +65,16 @@ def side_sentence(rows: Sequence[Row]) -> str:
 
 
 def negative_sentence(rows: Sequence[Row]) -> str:
-    """Returns a sentence on what was found where there is nothing to find."""
+    """Returns a sentence on false positives in negatives."""
     sure = max((row["mean"] for row in rows), default=0.0)
     return (
-        f"In {found(rows)} of {len(rows)} scans without these bones something is found;\n"
-        f"the coarse network is at most {sure:.2f} sure of what it takes for them."
+        f"False positives occur in {found(rows)} of {len(rows)} scans without these bones;\n"
+        f"the coarse network's confidence in them is at most {sure:.2f}."
     )
 
 
 def fragment_block(rows: Rows) -> str:
-    """How well bones are split."""
+    """Returns the block on fragments."""
     measures = {
         "fragment IoU": (metrics.fragment_iou, 3),
         "left whole": (metrics.whole_iou, 3),
@@ -86,7 +86,7 @@ def fragment_block(rows: Rows) -> str:
     lines = failures([*unseen_patients(rows), *rows.of("simulated")])
     text = [
         WRITTEN.format(path="../../docs/accuracy.md"),
-        "Fractured bones with the chain's own outlines, over sets of scans the mean and its range:",
+        "Fractured bones within the predicted outlines, over sets of scans the mean and its range:",
         measure_table(rows, measures),
         "Failures seen on patients and simulated CTs that training never saw:",
         "\n".join(f"- {line}" for line in lines) or "None.",
@@ -95,7 +95,7 @@ def fragment_block(rows: Rows) -> str:
 
 
 def measure_table(rows: Rows, measures: Mapping[str, tuple[metrics.Metric, int]]) -> str:
-    """A line for each patient, then mean and range over the simulated and the degraded scans."""
+    """Returns a table: a row for each patient, then mean and range over simulated and degraded scans."""
     lines = [[case_name(row), *cells([row], measures)] for row in rows.of("patients")]
     sets = {"simulated CTs": rows.of("simulated"), "degraded scans": rows.of("degradations")}
     lines += [[f"{len(some)} {name}", *cells(some, measures)] for name, some in sets.items()]
@@ -103,12 +103,12 @@ def measure_table(rows: Rows, measures: Mapping[str, tuple[metrics.Metric, int]]
 
 
 def cells(rows: Sequence[Row], measures: Mapping[str, tuple[metrics.Metric, int]]) -> list[str]:
-    """Each figure over the rows."""
+    """Returns each metric over the rows."""
     return [spread(rows, metric, digits) for metric, digits in measures.values()]
 
 
 def spread(rows: Sequence[Row], metric: metrics.Metric, digits: int) -> str:
-    """The figure of all rows, and of the lowest and the highest row where there are several."""
+    """Returns the metric over all rows, with the range of single rows where there are several."""
     single = [value for row in rows if (value := metric([row])) is not None]
     text = number(metric(rows), digits)
     return text if len(single) < 2 else f"{text} ({min(single):.{digits}f} to {max(single):.{digits}f})"

@@ -1,4 +1,4 @@
-"""Runs every case of the panel whose row is not there yet."""
+"""Runs every case of the panel without a current row."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from operators.packages.packages import CoarseToFinePackage
 
 
 def measure(data: Path, models: Path, held_out: Mapping[str, Path], work: Path, rows: Rows) -> None:
-    """Brings `rows` up to date with the weights at hand; rows of weights that are not stay."""
+    """Updates `rows` with the given weights; keeps rows of other weights."""
     packages = {SHIPPED: shipped(models)}
     packages |= {name: other_package(folder, packages[SHIPPED]) for name, folder in held_out.items()}
     recipe = models / PANEL.package / "training.toml"
@@ -39,7 +39,7 @@ def measure(data: Path, models: Path, held_out: Mapping[str, Path], work: Path, 
 
 
 def shipped(models: Path) -> CoarseToFinePackage:
-    """The package that the panel judges."""
+    """Reads the package that the panel evaluates."""
     return read_coarse_to_fine_package(models / PANEL.package / PACKAGE_FILE)
 
 
@@ -47,7 +47,7 @@ FILES: Key = ("files", DEGRADED_PATIENT, SHIPPED)
 
 
 def measure_files(source: Source, package: CoarseToFinePackage, rows: Rows) -> None:
-    """One patient through DICOM files and the commands that a user calls."""
+    """Runs one patient through DICOM files and the commands that a user calls."""
     stamp = provenance_of(package)
     if rows.holds(FILES, stamp):
         return
@@ -59,13 +59,13 @@ def measure_files(source: Source, package: CoarseToFinePackage, rows: Rows) -> N
 
 
 def wanted(cases: list[Case]) -> list[Key]:
-    """The keys of the panel's rows; any patient may have one of networks that never saw him."""
+    """Returns the keys of the panel's rows; each patient may have one by networks that never saw them."""
     keys = [(case.group, case.name, case.networks) for case in cases]
     return [*keys, *(("patients", name, name) for name in PATIENTS)]
 
 
 def other_package(folder: Path, known: CoarseToFinePackage) -> CoarseToFinePackage:
-    """Networks that never saw a patient. Raises UsageError where they are the shipped ones."""
+    """Reads networks that never saw a patient. Raises UsageError if they are the shipped ones."""
     package = shipped(folder)
     if package.fracture.sha256 == known.fracture.sha256 and package.fine.sha256 == known.fine.sha256:
         raise UsageError("expected networks trained without the patient, got the shipped ones")

@@ -1,4 +1,4 @@
-"""Figures over rows: what a patient, a set of patients or the whole panel shows."""
+"""Metrics over rows: of a patient, a set of patients, or the whole panel."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from benchmarks.accuracy.rows import Row
 
-# A few voxels of a joint face go to the other side where two bones of a pair touch; more than this
-# share of a bone is no joint face.
+# Where two bones of a pair touch, a few voxels of the joint surface go to the other side; a larger share of a
+# bone than this is a confusion of sides
 CONFUSED_SHARE = 0.05
 
 Bones = list[dict[str, Any]]
@@ -17,45 +17,45 @@ Metric = Callable[[Sequence[Row]], float | None]
 
 
 def bones_of(rows: Iterable[Row]) -> Bones:
-    """Every bone of the truth of all rows."""
+    """Returns every bone of the ground truth of all rows."""
     return [bone for row in rows for bone in row["bones"]]
 
 
 def fractured(bones: Bones) -> Bones:
-    """Bones whose truth has two fragments or more."""
+    """Returns the bones with two true fragments or more."""
     return [bone for bone in bones if len(bone["fragments"]) > 1]
 
 
 def intact(bones: Bones) -> Bones:
-    """Bones whose truth is whole."""
+    """Returns the bones with one true fragment."""
     return [bone for bone in bones if len(bone["fragments"]) == 1]
 
 
 def mean(values: Iterable[float]) -> float | None:
-    """None of nothing."""
+    """Returns the mean; None without values."""
     known = list(values)
     return sum(known) / len(known) if known else None
 
 
 def anatomy(measure: str) -> Metric:
-    """Mean over the rows of the mean over their bones."""
+    """Returns the metric of outlines: mean over rows of the mean over their bones."""
     return lambda rows: mean(
         sum(bone["anatomy"][measure] for bone in row["bones"]) / len(row["bones"]) for row in rows
     )
 
 
 def fragment_iou(rows: Sequence[Row]) -> float | None:
-    """Mean over the fractured bones, in each over its fragments."""
+    """Returns the mean over fractured bones of the mean over their fragments."""
     return mean(bone["fragment_iou"] for bone in fractured(split_rows(rows)))
 
 
 def whole_iou(rows: Sequence[Row]) -> float | None:
-    """Returns what `fragment_iou` would be with no bone split at all."""
+    """Returns the fragment IoU that would result without splitting any bone."""
     return mean(bone["whole_iou"] for bone in fractured(split_rows(rows)))
 
 
 def fragments(measure: str) -> Metric:
-    """Mean over all true fragments of fractured bones; one that was missed costs its size."""
+    """Returns the metric of fragments: mean over all true fragments; a missed one costs its size."""
     return lambda rows: mean(
         fragment["agreement"][measure]
         for bone in fractured(split_rows(rows))
@@ -64,7 +64,7 @@ def fragments(measure: str) -> Metric:
 
 
 def false_fragments(rows: Sequence[Row]) -> float | None:
-    """Returns the mean number of pieces beyond one that an intact bone was cut into."""
+    """Returns the mean number of surplus fragments of an intact bone."""
     return mean(bone["false_fragments"] for bone in intact(split_rows(rows)))
 
 
@@ -74,25 +74,25 @@ def merges_and_splits(rows: Sequence[Row]) -> float | None:
 
 
 def split_rows(rows: Iterable[Row]) -> Bones:
-    """The bones of rows that were not left whole on purpose."""
+    """Returns the bones of rows that include fragments."""
     return bones_of(row for row in rows if row.get("fragments", True))
 
 
 def worst_side(row: Row) -> float:
-    """The greatest share of a bone of the row under its fellow's name."""
+    """Returns the greatest share of a bone of the row that is labelled as the other side."""
     return max(row["wrong_side"].values(), default=0.0)
 
 
 def confused(rows: Iterable[Row]) -> int:
-    """Bones of which more than a joint face bears the other side's name."""
+    """Counts the bones of which more than CONFUSED_SHARE is labelled as the other side."""
     return sum(share > CONFUSED_SHARE for row in rows for share in row["wrong_side"].values())
 
 
 @dataclass(frozen=True)
 class Aim:
-    """A figure of the summary: the floor to be reached, the aim, and how it is computed and written.
+    """A metric of the summary with its floor and aim, and its values on unseen patients and simulated CTs.
 
-    `at_least` tells whether higher is better.
+    `at_least`: higher is better. `digits`: decimal places in the table.
     """
 
     name: str
@@ -105,7 +105,7 @@ class Aim:
 
     @property
     def verdict(self) -> str:
-        """Returns the verdict on the unseen patients, or on all runs; what was not measured is not met."""
+        """Returns whether the value on unseen patients, or on all runs, meets floor and aim."""
         if self.seen is None:
             return "not measured"
         if self.reaches(self.aim):
@@ -113,6 +113,6 @@ class Aim:
         return "met" if self.reaches(self.floor) else "not met"
 
     def reaches(self, limit: float) -> bool:
-        """Whether the figure, as it is written, is as good as the limit."""
+        """Returns whether the value, rounded as in the table, is as good as the limit."""
         seen = round(self.seen or 0.0, self.digits)
         return seen >= limit if self.at_least else seen <= limit

@@ -1,4 +1,4 @@
-"""The floors and aims, and which of them the rows reach."""
+"""The summary: floors and aims of each metric, and the values of the rows."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from benchmarks.accuracy import metrics
 from benchmarks.accuracy.metrics import Aim
 from benchmarks.accuracy.rows import Row, Rows
 
-# The aims are the best of PENGWIN 2024 where there is one (anatomy, fragments, distances).
+# Aims are the best results of PENGWIN 2024 where there is one (anatomy, fragments, distances)
 THICK = "slices 5 mm"
 
 
 def summary(rows: Rows) -> list[Aim]:
-    """Each figure over the patients whom the networks never saw, and over the simulated CTs."""
+    """Returns each metric over the patients whom the networks never saw, and over the simulated CTs."""
     unseen, simulated = unseen_patients(rows), rows.of("simulated")
     thick = [row for row in rows.of("degradations") if row["case"].endswith(THICK)]
     thick_patient, thick_simulated = (
@@ -33,7 +33,7 @@ def summary(rows: Rows) -> list[Aim]:
         Aim("false fragments per intact bone", 0.2, 0.0, False, 2, *pair(metrics.false_fragments)),
         Aim("merges and splits per fractured bone", 0.5, 0.2, False, 2, *pair(metrics.merges_and_splits)),
         Aim(
-            "bones of which left and right are confused, in all runs",
+            "bones with left and right confused, in all runs",
             0,
             0,
             False,
@@ -42,7 +42,7 @@ def summary(rows: Rows) -> list[Aim]:
             None,
         ),
         Aim(
-            "negatives in which something is found",
+            "negatives with false positives",
             0,
             0,
             False,
@@ -63,20 +63,20 @@ def summary(rows: Rows) -> list[Aim]:
 
 
 def unseen_patients(rows: Rows) -> list[Row]:
-    """A row for each patient by networks that never saw him."""
+    """Returns the rows of patients by networks that never saw them."""
     return [row for row in rows.of("patients") if not row["seen"]]
 
 
 def found(negatives: Sequence[Row]) -> int:
-    """In how many of them there is any segment."""
+    """Counts the negatives with any segment."""
     return sum(bool(row["segments"]) for row in negatives)
 
 
 def every_row(rows: Rows) -> list[Row]:
-    """All groups."""
+    """Returns the rows of all groups."""
     return list(rows.kept.values())
 
 
 def count(number: int, rows: Sequence[Row]) -> float | None:
-    """A count over rows; None where there are none."""
+    """Returns a count over rows; None without rows."""
     return float(number) if rows else None

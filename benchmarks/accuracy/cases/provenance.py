@@ -1,4 +1,4 @@
-"""The origin of a row: weights, package and program, so that a row that no longer holds is redone."""
+"""Provenance of a row: weights, package and program, so that an outdated row is measured again."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from operators.package_files.package_reader import PACKAGE_FILE
 from operators.packages.packages import CoarseToFinePackage
 
 ROOT = Path(__file__).resolve().parents[3]
-# Whatever can change a figure; documents and their tables are none of it.
+# Sources that can change a metric, without those of documents and tables
 PROGRAM = ("operators", "training/phantoms", "benchmarks/accuracy/cases")
 
 
 def provenance_of(package: CoarseToFinePackage) -> dict[str, str]:
-    """SHA-256 of each network's weights, of package.toml and of the program."""
+    """Returns the SHA-256 of each network's weights, of package.toml and of the program."""
     weights = {spec.name: spec.sha256 for spec in package.networks}
     toml = (package.folder / PACKAGE_FILE).read_bytes()
     return {**weights, "package": hashlib.sha256(toml).hexdigest(), "program": program_digest()}
@@ -26,7 +26,7 @@ def provenance_of(package: CoarseToFinePackage) -> dict[str, str]:
 
 @cache
 def program_digest() -> str:
-    """SHA-256 over the sources without their comments, as they were when the run began."""
+    """Returns the SHA-256 over the sources without comments, as of the start of the run."""
     digest = hashlib.sha256()
     for folder in PROGRAM:
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -36,7 +36,7 @@ def program_digest() -> str:
 
 
 def machine() -> str:
-    """Processor and versions, in words."""
+    """Returns processor and versions as text."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
     libraries = ", ".join(f"{name} {version(name)}" for name in ("openvino", "numpy", "scipy"))

@@ -1,4 +1,4 @@
-"""The accuracy panel's figures, tables and documents, on rows made up by hand."""
+"""Metrics, tables and documents of the accuracy panel, on hand-written rows."""
 
 from __future__ import annotations
 
@@ -94,11 +94,11 @@ def test_bones_left_whole_on_purpose_say_nothing_of_fragments(rows: Rows) -> Non
     ("seen", "verdict"),
     [(0.9496, "met"), (0.9494, "not met"), (0.981, "met, and the aim"), (None, "not measured")],
 )
-def test_a_figure_is_met_when_it_is_written_as_the_floor(seen: float | None, verdict: str) -> None:
+def test_a_metric_meets_the_floor_that_it_rounds_to(seen: float | None, verdict: str) -> None:
     assert metrics.Aim("IoU", 0.95, 0.981, True, 3, seen, None).verdict == verdict
 
 
-def test_a_figure_that_shall_be_low_is_met_from_below() -> None:
+def test_a_metric_that_should_be_low_is_met_from_below() -> None:
     assert metrics.Aim("HD95", 10.0, 5.9, False, 1, 10.01, None).verdict == "met"
     assert metrics.Aim("HD95", 10.0, 5.9, False, 1, 10.1, None).verdict == "not met"
 
@@ -110,15 +110,15 @@ def test_five_mm_slices_are_judged_on_the_patient(rows: Rows) -> None:
 
 
 def test_one_bone_on_the_wrong_side_in_any_run_is_a_confusion(rows: Rows) -> None:
-    name = "bones of which left and right are confused, in all runs"
+    name = "bones with left and right confused, in all runs"
     assert aims(rows)[name].seen == 0
     rows.put(row("positions", "patient 003: prone", bone("hip_left", 0.9), wrong_side={"hip_left": 0.06}))
     assert aims(rows)[name].seen == 1
-    assert "called the other side's" in failures(rows.of("positions"))[0]
+    assert "labelled as the other side" in failures(rows.of("positions"))[0]
 
 
 def test_anything_found_in_a_negative_counts(rows: Rows) -> None:
-    name = "negatives in which something is found"
+    name = "negatives with false positives"
     assert aims(rows)[name].seen == 0
     pieces = [{"label": f"Sacrum fragment {n}", "ml": 3.6} for n in (1, 2)]
     rows.put(negative("a head", segments=pieces))
@@ -186,7 +186,7 @@ def test_a_cards_block_is_replaced_and_the_rest_stays(rows: Rows) -> None:
         cards.with_block("# none", "x")
 
 
-def test_a_cards_figures_have_ranges(rows: Rows) -> None:
+def test_a_cards_metrics_have_ranges(rows: Rows) -> None:
     rows.put(row("simulated", "another", bone("sacrum", 0.95)))
     assert "| 2 simulated CTs | 0.900 (0.850 to 0.950) |" in cards.outline_block(rows)
 

@@ -1,4 +1,4 @@
-"""The accuracy panel's runs: what they ask for, and what becomes of a scan in which nothing is found."""
+"""Runs of the accuracy panel: which cases they hold, and the row of a scan in which nothing is found."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def soft_scan(labels: np.ndarray) -> Scan:
     return scan_of(np.full(labels.shape, 50, np.int16), labels, Grid(labels.shape, np.diag([4.0, 4, 4, 1])))
 
 
-def test_a_scan_whose_bones_were_not_found_gets_figures_and_a_code(
+def test_a_scan_whose_bones_were_not_found_gets_metrics_and_a_code(
     tmp_path: Path, networks: Networks
 ) -> None:
     labels = np.zeros((30, 30, 30), np.uint8)

@@ -1,9 +1,9 @@
-"""The whole chain on a 512x512x274 CT: seconds, memory, the share of each stage, and a peer's.
+"""Measures the whole pipeline on a 512x512x274 CT: seconds, memory, share of each stage, beside a peer.
 
     python -m benchmarks.chain [--peer PYTHON] [--folder SERIES]
 
-The peer is nnU-Net v2's own predictor with one small network of random weights at 2 mm, over the
-same CT in the same run; PYTHON is that of an environment that holds nnunetv2.
+The peer is nnU-Net v2's own predictor with one small network of random weights at 2 mm, on the same CT in the
+same run; PYTHON is the interpreter of an environment with nnunetv2.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from training.phantoms import phantom_ct, write_series
 
 
 def main() -> None:
-    """Runs both and prints a table."""
+    """Runs Osteon and the peer, and prints a table."""
     arguments = parsed()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -38,23 +38,23 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--peer", type=Path, help="python of an environment with nnunetv2")
-    parser.add_argument("--folder", type=Path, help="a CT series; one is made where none is given")
+    parser.add_argument("--folder", type=Path, help="a CT series; by default a procedural one")
     return parser.parse_args()
 
 
 def made_series(work: Path) -> Path:
-    """A made-up CT of 512x512x274 as DICOM."""
+    """Writes a procedural CT of 512x512x274 as DICOM."""
     write_series(phantom_ct(np.random.default_rng(1)).ct, work / "ct")
     return work / "ct"
 
 
 def run_chain(series: Path, work: Path) -> ProcessUsage:
-    """`osteon run` as a user calls it."""
+    """Runs `osteon run` as a user does."""
     command = [
         sys.executable,
         "-c",
@@ -68,7 +68,7 @@ def run_chain(series: Path, work: Path) -> ProcessUsage:
 
 
 def run_peer(python: Path, series: Path, work: Path) -> ProcessUsage:
-    """nnU-Net's predictor over the same voxels."""
+    """Runs nnU-Net's predictor on the same voxels."""
     from operators.dicom.pixels.volume_reader import read_volume
     from operators.dicom.read.scan import scan
 
@@ -80,7 +80,7 @@ def run_peer(python: Path, series: Path, work: Path) -> ProcessUsage:
 
 
 def show(ours: ProcessUsage, report: dict[str, Any]) -> None:
-    """Seconds, memory and the share of each stage."""
+    """Prints seconds, memory and the share of each stage."""
     console = Console()
     if ours.returncode != 0:
         console.print(ours.output)
@@ -98,7 +98,7 @@ def show(ours: ProcessUsage, report: dict[str, Any]) -> None:
 
 
 def show_ratio(ours: ProcessUsage, peer: ProcessUsage) -> None:
-    """The peer's time and memory over ours."""
+    """Prints the ratio of the peer's time and memory to Osteon's."""
     console = Console()
     if peer.returncode != 0:
         console.print(peer.output[-3000:])

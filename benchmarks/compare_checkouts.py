@@ -1,13 +1,13 @@
-"""Figures of this checkout as ratios to those of another one: both are measured in turns, pair by pair.
+"""Compares metrics of this checkout with those of another one; both are measured in turns, pair by pair.
 
     git worktree add --detach ../before COMMIT
     python -m benchmarks.compare_checkouts --against ../before \
         --metric 'CPU ([0-9.]+) ms' -- benchmarks/node/receive_cost.py
     python -m benchmarks.compare_checkouts --against ../before \
-        --metric "own ([0-9]+) ms" -- -m benchmarks.node.studies
+        --metric "overhead ([0-9]+) ms" -- -m benchmarks.node.studies
 
-What follows `--` is given to Python in each checkout, whose modules it imports; a file is this
-checkout's. The first group of each pattern is a figure.
+The arguments after `--` are passed to Python in each checkout, whose modules it imports; a file is taken from
+this checkout. The first group of each pattern is the metric.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ HERE = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
-    """Prints medians, the median ratio of the pairs, and the range of the ratios."""
+    """Prints the medians, the median ratio of the pairs, and the range of the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--against", type=Path, required=True, metavar="FOLDER", help="the other checkout")
-    parser.add_argument("--pairs", type=int, default=6, help="how often each is measured")
-    parser.add_argument("--metric", action="append", required=True, help="a pattern; may be given repeatedly")
+    parser.add_argument("--pairs", type=int, default=6, help="number of measurements of each checkout")
+    parser.add_argument("--metric", action="append", required=True, help="a regular expression; repeatable")
     parser.add_argument("program", nargs="+", help="arguments of Python")
     arguments = parser.parse_args()
     other = arguments.against.resolve()
     pairs: list[tuple[list[float], list[float]]] = []
     for pair in range(arguments.pairs):
-        # Which goes first alternates, so that neither always finds what the other has warmed or worn
+        # The order alternates, so that neither checkout always profits or suffers from running second
         order = (other, HERE) if pair % 2 == 0 else (HERE, other)
         values = {tree: measure(tree, arguments.program, arguments.metric) for tree in order}
         pairs.append((values[other], values[HERE]))
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def measure(tree: Path, program: list[str], patterns: list[str]) -> list[float]:
-    """The figures of one run. Raises SystemExit with its output where one is missing."""
+    """Returns the metrics of one run. Raises SystemExit with its output if one is missing."""
     own = [str(HERE / each) if (HERE / each).is_file() and each.endswith(".py") else each for each in program]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     done = subprocess.run(
@@ -56,7 +56,7 @@ def measure(tree: Path, program: list[str], patterns: list[str]) -> list[float]:
 
 
 def report(pattern: str, pairs: list[tuple[float, float]]) -> None:
-    """One line for a figure."""
+    """Prints the comparison of one metric."""
     before, after = (statistics.median(values) for values in zip(*pairs, strict=True))
     ratios = [now / then for then, now in pairs]
     print(

@@ -1,10 +1,10 @@
-"""Whether this checkout and another one give the same labels, voxel by voxel.
+"""Compares the labels of this checkout with those of another one, voxel by voxel.
 
     git worktree add --detach ../before COMMIT
     python -m benchmarks.compare_labels --against ../before [--data ../shared/data]
 
-Each runs its own packaged folder over a procedural CT and, with DATA, over the patient whom the networks
-never saw; the SEGs are read back and compared.
+Each checkout runs its own packages on a procedural CT and, with DATA, on the patient whom the networks never
+saw; the SEGs are read back and compared.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SEED = 1
 
 
 def main() -> None:
-    """Prints how many voxels differ in each case; exits with 1 where any does."""
+    """Prints how many voxels differ in each case; exits with 1 if any does."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--against", type=Path, required=True, metavar="FOLDER", help="the other checkout")
     parser.add_argument("--data", type=Path, help="folder with real patients")
@@ -43,12 +43,12 @@ def main() -> None:
             here, there = (labels(tree, series, work / name / which) for which, tree in trees.items())
             count = int(np.count_nonzero(here != there)) if here.shape == there.shape else here.size
             differ += count
-            print(f"{name}: {count} of {here.size} voxels differ, {np.count_nonzero(here)} are of a segment")
+            print(f"{name}: {count} of {here.size} voxels differ, {np.count_nonzero(here)} lie in a segment")
     sys.exit(1 if differ else 0)
 
 
 def cases(work: Path, data: Path | None) -> Iterator[tuple[str, Path]]:
-    """The name of each case and the folder of its series."""
+    """Yields the name of each case and the folder of its series."""
     write_series(DEMO.ct(np.random.default_rng(SEED), SPACING_MM).ct, work / "phantom-ct")
     yield "phantom", work / "phantom-ct"
     if data is not None:
@@ -56,7 +56,7 @@ def cases(work: Path, data: Path | None) -> Iterator[tuple[str, Path]]:
 
 
 def labels(tree: Path, series: Path, output: Path) -> np.ndarray:
-    """The segment numbers (I, J, K) that a checkout finds in a series."""
+    """Returns the segment numbers (I, J, K) that a checkout finds in a series."""
     words = (sys.executable, tree, "-i", series, "-o", output, "-m", tree / "models")
     command, environment = [str(word) for word in words], {**os.environ, "PYTHONPATH": str(tree)}
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)

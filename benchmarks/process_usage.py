@@ -1,4 +1,4 @@
-"""Runs a command and reads its time and peak memory from the operating system."""
+"""Runs a command and measures its time and peak memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ProcessUsage:
-    """Wall seconds and peak resident memory of one finished process."""
+    """Wall clock seconds, peak resident memory, exit code and output of one finished process."""
 
     seconds: float
     peak_rss_mb: float
@@ -20,7 +20,7 @@ class ProcessUsage:
 
 
 def run_measured(command: list[str], log: Path) -> ProcessUsage:
-    """Runs `command`; its output goes to `log`."""
+    """Runs `command` and writes its output to `log`."""
     began = time.monotonic()
     with log.open("wb") as sink:
         process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT)

@@ -1,9 +1,9 @@
-"""How long the stock operators and ours take to make a volume of one CT series, in one run.
+"""Compares how long MONAI Deploy's operators and Osteon take to read a volume from one CT series.
 
     ulimit -s 32768; python -m benchmarks.dicom.reading [--folder DICOM] [--slices 274] [--repeats 5]
 
-Without a folder it writes a synthetic series of 512 x 512 slices to a temporary one. Both read the
-same files in turns, so that the page cache and the machine's load are the same for both.
+Without a folder it writes a synthetic series of 512 x 512 slices to a temporary one. Both read the same files
+in turns, so that page cache and load are the same for both.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Reader = Callable[[Path], NDArray[np.generic]]
 
 
 def main() -> None:
-    """Prints the median and range of each reader, and how many times faster ours is."""
+    """Prints the median and range of each reader, and the ratio of the medians."""
     arguments = parse_arguments()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as temporary:
@@ -51,13 +51,13 @@ def parse_arguments() -> argparse.Namespace:
     """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--folder", type=Path, help="a folder that holds one CT series")
-    parser.add_argument("--slices", type=int, default=274, help="slices of the synthetic series")
-    parser.add_argument("--repeats", type=int, default=5, help="turns of each reader")
+    parser.add_argument("--slices", type=int, default=274, help="number of slices of the synthetic series")
+    parser.add_argument("--repeats", type=int, default=5, help="repeats of each reader")
     return parser.parse_args()
 
 
 def time_in_turns(readers: tuple[Reader, ...], folder: Path, repeats: int) -> list[list[float]]:
-    """Seconds of each repeat, for each reader."""
+    """Returns the seconds of each repeat for each reader."""
     seconds: list[list[float]] = [[] for _ in readers]
     for _ in range(repeats):
         for reader, measured in zip(readers, seconds, strict=True):
@@ -68,7 +68,7 @@ def time_in_turns(readers: tuple[Reader, ...], folder: Path, repeats: int) -> li
 
 
 def stock_reader() -> Reader:
-    """The SDK's loader and series-to-volume operators, called as their own graph calls them."""
+    """Returns a reader of the SDK's loader and series-to-volume operators, called as in the SDK's graph."""
     fragment = Fragment()
     loader = DICOMDataLoaderOperator(fragment, name="loader")
     converter = DICOMSeriesToVolumeOperator(fragment, name="converter")
@@ -83,12 +83,12 @@ def stock_reader() -> Reader:
 
 
 def read_ours(folder: Path) -> NDArray[np.generic]:
-    """Hounsfield units, (I, J, K)."""
+    """Reads Hounsfield units (I, J, K) with Osteon."""
     return read_volume(scan(folder).series[0]).hu
 
 
 def write_series(folder: Path, slices: int) -> Path:
-    """A CT series of noise in 12 bits, one file a slice; returns the folder."""
+    """Writes a CT series of 12-bit noise, one file a slice; returns the folder."""
     generator = np.random.default_rng(0)
     study, series, frame = generate_uid(), generate_uid(), generate_uid()
     for k in range(slices):
@@ -100,7 +100,7 @@ def write_series(folder: Path, slices: int) -> Path:
 
 
 def slice_header(k: int) -> Dataset:
-    """Slice `k` of an axial CT, 0.8 x 0.8 x 1 mm, without pixels and without its series' UIDs."""
+    """Returns the header of slice `k` of an axial CT, 0.8 x 0.8 x 1 mm, without pixels and series UIDs."""
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian

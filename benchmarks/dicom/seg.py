@@ -1,11 +1,11 @@
-"""How fast a large DICOM SEG is written, and how much memory it takes, beside highdicom's own constructor.
+"""Measures time and memory of writing a large DICOM SEG, beside highdicom's own constructor.
 
     python -m benchmarks.dicom.seg [--slices 1000] [--repeats 3]
 
-512 x 512 voxels a slice, 30 segments. Each turn is a process of its own, ours and highdicom's in turns;
-seconds are the processor's, memory is the highest above what there was with the label array. A small SEG
-before it loads highdicom's tables (half a second, 100 MB), once for a process. highdicom is given its array
-of segment numbers ready made, whose time and memory are not counted.
+The SEG has 512 x 512 voxels a slice and 30 segments. Each measurement is a process of its own, Osteon's and
+highdicom's in turns. Seconds are CPU time; memory is the peak above the level with the label array loaded. A
+small SEG is written first, since highdicom loads its tables once per process (half a second, 100 MB).
+highdicom gets its array of segment numbers ready-made, without counting its time and memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from operators.dicom.seg.seg_writer import make_seg, write_seg
 from operators.segmentation.segmentation import Segmentation
 from tests.support.seg_cases import bone, grid, provenance, segmentation, series
 
-SEGMENTS, LONG, WIDE = 30, 174, 90  # of each segment: slices, and voxels in a slice's rows and columns
+SEGMENTS, LONG, WIDE = 30, 174, 90  # LONG slices of a segment, WIDE rows and columns in each
 
 
 def main() -> None:
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def made_up(slices: int) -> Segmentation:
-    """Thirty blocks, each with a hollow, somewhere in the volume."""
+    """Returns thirty hollow blocks at random places of the volume."""
     labels, random = np.zeros((512, 512, slices), np.uint8), np.random.default_rng(0)
     for value in range(1, SEGMENTS + 1):
         i, j = random.integers(60, 350, 2)
@@ -70,12 +70,12 @@ def made_up(slices: int) -> Segmentation:
 
 
 def small() -> Segmentation:
-    """One voxel."""
+    """Returns a segmentation of a single slice."""
     return segmentation(np.ones((8, 1, 1), np.uint8), grid((8, 1, 1)), bone(1))
 
 
 def one(writer: str, slices: int) -> tuple[float, float, float]:
-    """Seconds, megabytes above the labels, and megabytes written."""
+    """Returns seconds, megabytes above the labels, and megabytes written by one writer."""
     made = made_up(slices)
     with tempfile.TemporaryDirectory() as folder:
         ours(small(), Path(folder) / "seg.dcm")
@@ -84,7 +84,7 @@ def one(writer: str, slices: int) -> tuple[float, float, float]:
 
 
 def measured(write: Callable[[], object]) -> tuple[float, float]:
-    """Processor seconds, and how much higher the highest memory is."""
+    """Returns CPU seconds, and the rise of the peak memory in megabytes."""
     before, began = peak_mb(), time.process_time()
     write()
     return time.process_time() - began, peak_mb() - before
@@ -96,18 +96,18 @@ def peak_mb() -> float:
 
 
 def ours(made: Segmentation, path: Path, profile: str = "binary") -> tuple[float, float]:
-    """From the label array."""
+    """Writes with Osteon from the label array."""
     shared = provenance(made, series(made.label_map.grid))
     return measured(lambda: write_seg(made, shared, path, profile=profile))
 
 
 def label_map(made: Segmentation, path: Path) -> tuple[float, float]:
-    """The smaller profile."""
+    """Writes the label map profile with Osteon."""
     return ours(made, path, "labelmap")
 
 
 def highdicom(made: Segmentation, path: Path) -> tuple[float, float]:
-    """From its array of segment numbers (slices, rows, columns)."""
+    """Writes with highdicom from its array of segment numbers (slices, rows, columns)."""
     shared = provenance(made, series(made.label_map.grid))
     voxels = np.ascontiguousarray(made.label_map.labels.T)
     places = np.flatnonzero(voxels.any(axis=(1, 2))).tolist()

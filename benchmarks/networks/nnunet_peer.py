@@ -1,9 +1,10 @@
-"""nnU-Net v2's own predictor with the networks of a folder: a yardstick.
+"""Runs nnU-Net v2's own predictor with the networks of a folder, as the peer of benchmarks.
 
     python nnunet_peer.py FOLDER VOLUME.npz OUT.npz
 
-Runs in an environment with nnunetv2; imports nothing of Osteon. VOLUME.npz holds `hu` (z, y, x) and `spacing`
-(mm, same order); OUT.npz will hold `labels`. Nothing is mirrored. Prints the seconds of each stage as JSON.
+It needs an environment with nnunetv2 and imports nothing of Osteon. VOLUME.npz holds `hu` (z, y, x) and
+`spacing` (mm, same order); OUT.npz will hold `labels`. There is no test-time mirroring. Prints the seconds of
+each stage as JSON.
 """
 
 import json
@@ -30,7 +31,7 @@ class Clock:
         self.stages: dict[str, tuple[float, int]] = {}
 
     def ended(self, stage: str) -> None:
-        """The stage since the last one."""
+        """Records the stage since the previous one."""
         now = time.monotonic()
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000
         self.stages[stage] = (round(now - self.began, 2), round(peak_mb))
@@ -38,7 +39,7 @@ class Clock:
 
 
 def predicted(predictor: nnUNetPredictor, hu: np.ndarray, spacing: list[float], clock: Clock) -> np.ndarray:
-    """Predicts like nnUNetPredictor.predict_single_npy_array, stage by stage."""
+    """Predicts like nnUNetPredictor.predict_single_npy_array and times each stage."""
     plans, configuration = predictor.plans_manager, predictor.configuration_manager
     preprocessor = configuration.preprocessor_class(verbose=False)
     data, _, properties = preprocessor.run_case_npy(

@@ -1,10 +1,10 @@
-"""A published network over a volume in a process of its own, so that its memory can be seen.
+"""Runs a published network on a volume in its own process, so that its memory can be measured.
 
     python -m benchmarks.networks.osteon_run PACKAGE VOLUME.npz OUT.npz
         [--mode fast] [--precision bf16] [--instant]
 
-VOLUME.npz and OUT.npz as nnunet_peer.py has them. `--instant`: in the network's place stands one that answers
-at once, which leaves resampling and export. Prints the seconds of each stage as JSON.
+VOLUME.npz and OUT.npz are those of nnunet_peer.py. `--instant` replaces the network by one that returns a
+constant, which leaves resampling and export. Prints the seconds of each stage as JSON.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from operators.pipelines import nnunet as direct
 
 
 class Instant(Networks):
-    """A network that says the same everywhere."""
+    """A network with a constant output."""
 
     name, precision = "instant", "f32"
 
     def get(self, spec: NetworkSpec) -> Runtime:
-        """Itself, with the answer to a tile of `spec`."""
+        """Returns itself, with the output for a tile of `spec`."""
         shape = (len(spec.classes), *spec.patch)
         self.answer = np.random.default_rng(0).normal(size=shape).astype(np.float32)
         return self
 
     def __call__(self, _: object) -> np.ndarray:
-        """The answer."""
+        """Returns the output."""
         return self.answer
 
 
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("package", "volume", "out"):
         parser.add_argument(name, type=Path)

@@ -1,11 +1,12 @@
-"""Published networks in Osteon against the originals, nnU-Net v1 and v2, on real bones and a semi-real CT.
+"""Compares published networks in Osteon with nnU-Net v1 and v2, on a real bone and a semi-real CT.
 
     python -m benchmarks.networks.parity make WORK --data DATA [--full]
     python -m benchmarks.networks.parity compare WORK [--full] [--runtimes auto torch]
 
-`make parity` runs both and the originals in between. Weights are made up; shapes, spacings and patches of the
-first two are FracSegNet's. They have a quarter of its features, so that all of it takes minutes; with --full
-only those two are made, with all features, which takes an hour or two. The tables stand in docs/models.md.
+`make` writes folders of networks and images; `compare` writes the table after the originals have run. `make
+parity` runs all of it. Weights are synthetic; shapes, spacings and patches of the first two networks are
+FracSegNet's, with a quarter of its features, so that everything takes minutes. With --full only those two
+are written, with all features, which takes an hour or two. The tables are in docs/models.md.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ V2 = (
     ),
 )
 FRACSEGNETS_FEATURES = {FRACTURE.name: (32, 64, 128, 256, 320, 320), "": (30, 60, 120, 240, 320, 320)}
-# Voxels around the bone, and of the block that is cut out of the semi-real CT
+# Margin around the bone, and size of the block cropped from the semi-real CT, voxels
 MARGIN, BLOCK = 10, (140, 200, 200)
 RUNTIMES = ("auto", "torch")
 MARKS = ("<!-- parity -->\n", "<!-- /parity -->\n")
@@ -111,7 +112,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "models.md"
 
 @dataclass(frozen=True)
 class Row:
-    """One network on one image."""
+    """Result of one network on one image."""
 
     image: str
     network: str
@@ -123,14 +124,14 @@ class Row:
 
     @property
     def text(self) -> str:
-        """A line of the table."""
+        """Formats a row of the table."""
         differ = f"{self.differ:,} of {self.voxels / 1e6:.1f} M | {1 - self.differ / self.voxels:.6f}"
         who = f"{self.image} | {self.network} | {self.runtime}"
         return f"| {who} | {differ} | {self.least_dice:.5f} | {self.seconds:.0f} |"
 
 
 def images_of(data: Path, work: Path) -> Iterator[tuple[str, Image, tuple[float, ...]]]:
-    """Images (z, y, x) in HU with their spacing: a real bone by itself, a block of a semi-real CT."""
+    """Yields images (z, y, x) in HU with their spacing: a real bone, and a block of a semi-real CT."""
     bone = nibabel.load(data / PANEL.real_bone["image"])
     mask = np.asarray(nibabel.load(data / PANEL.real_bone["mask"]).dataobj) > 0
     box = tuple(
@@ -145,7 +146,7 @@ def images_of(data: Path, work: Path) -> Iterator[tuple[str, Image, tuple[float,
 
 
 def make(work: Path, data: Path, full: bool) -> None:
-    """Folders of every network and the images, as the scripts of tests/ read them."""
+    """Writes folders of every network and the images, in the form that the scripts in tests/ read."""
     for name, image, spacing in images_of(data, work / "series"):
         folder = work / name.replace(" ", "_")
         v1, v2 = (tuple(map(full_size, V1)), ()) if full else (V1, V2)
@@ -158,14 +159,14 @@ def make(work: Path, data: Path, full: bool) -> None:
 
 
 def full_size(case: Case) -> Case:
-    """With as many features as FracSegNet has."""
+    """Returns the case with as many features as FracSegNet."""
     features = FRACSEGNETS_FEATURES.get(case.name, FRACSEGNETS_FEATURES[""])
     before = case.before and full_size(case.before)
     return replace(case, features=features, before=before)
 
 
 def package_of(folder: Path, models: Path) -> NnUNetPackage:
-    """Imports a folder like `osteon models import`; the labels' meanings are not looked at."""
+    """Imports a folder like `osteon models import`, with placeholder meanings of labels."""
     cascade = next(folder.glob("3d_cascade_fullres/*/*"), folder)
     model = read_published(cascade, Wanted())
     code = {"value": "272673000", "scheme": "SCT", "meaning": "Bone"}
@@ -182,7 +183,7 @@ def package_of(folder: Path, models: Path) -> NnUNetPackage:
 def compared(
     image: str, folder: Path, expected: Labels, volume: CtVolume, runtimes: Sequence[str]
 ) -> list[Row]:
-    """One network with each of these runtimes, as `osteon run` runs it."""
+    """Compares one network under each runtime, run as by `osteon run`."""
     rows = []
     with tempfile.TemporaryDirectory() as models:
         package = package_of(folder, Path(models))
@@ -198,7 +199,7 @@ def compared(
 
 
 def least_dice(got: Labels, expected: Labels) -> float:
-    """Dice of the class that agrees least."""
+    """Returns the least Dice of any class."""
     values = [value for value in np.unique(expected) if value]
     both = [np.sum((got == value) & (expected == value)) for value in values]
     sizes = [np.sum(got == value) + np.sum(expected == value) for value in values]
@@ -206,7 +207,7 @@ def least_dice(got: Labels, expected: Labels) -> float:
 
 
 def compare(work: Path, runtimes: Sequence[str]) -> list[Row]:
-    """Every network on every image whose original has spoken."""
+    """Compares every network on every image for which the original has a result."""
     rows = []
     for folder in sorted(path.parent for path in work.glob("*/image.pkl")):
         image, spacings = pickle.loads((folder / "image.pkl").read_bytes())
@@ -220,7 +221,7 @@ def compare(work: Path, runtimes: Sequence[str]) -> list[Row]:
 
 
 def write_table(rows: list[Row], marks: tuple[str, str]) -> None:
-    """Puts the table into docs/models.md between these marks."""
+    """Writes the table into docs/models.md between the markers."""
     head = (
         "| image | network | runtime | voxels that differ | same | least Dice of a class | s |\n"
         "| --- | --- | --- | --- | --- | --- | --- |\n"
@@ -233,7 +234,7 @@ def write_table(rows: list[Row], marks: tuple[str, str]) -> None:
 
 
 def main() -> None:
-    """Either half."""
+    """Runs `make` or `compare`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", choices=("make", "compare"))
     parser.add_argument("work", type=Path)

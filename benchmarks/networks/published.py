@@ -1,13 +1,13 @@
-"""Published networks against nnU-Net v2's own predictor: seconds, memory, whether labels are the same.
+"""Compares published networks in Osteon with nnU-Net v2's own predictor: seconds, memory, same labels.
 
     python -m benchmarks.networks.published --peer PYTHON [--only fracture small export large] [--work FOLDER]
 
-Ratios are of one run, each program in a process of its own, start and loading included, nothing mirrored:
+Ratios are of one run, each program in its own process including start and loading, without mirroring:
 
 - fracture: a network of FracSegNet's size on one bone (benchmarks/networks/synthetic_fracture.py);
 - small: five stages from 16 features at 2 mm on 512x512x274, random weights;
-- export: resampling to that network and its answer back to labels, without the network itself;
-- large: the memory that 512x512x1500 and 25 classes take; no peer, which would need far more than there is.
+- export: resampling to that network and from its output to labels, without the network itself;
+- large: memory for 512x512x1500 and 25 classes; without the peer, which would need far too much.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LARGE = replace(
 )
 WHOLE_BODY_SLICES = 1500
 BONE = {"meaning": "Bone", "type": {"value": "272673000", "scheme": "SCT", "meaning": "Bone"}}
-# What is compared: a name, and the arguments of osteon_run
+# Runs to compare: a name, and the arguments of osteon_run
 RUNS = {
     "exact, f32": (),
     "exact, bf16": ("--precision", "bf16"),
@@ -57,7 +57,7 @@ RUNS = {
 
 
 def main() -> None:
-    """Runs what is asked for and prints tables."""
+    """Runs the chosen parts and prints their results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def fracture(work: Path, peer: Path) -> None:
-    """One bone."""
+    """Compares on one bone."""
     folder, volume = made_folder(work / "fracture"), work / "bone.npz"
     if not volume.is_file():
         np.savez(volume, hu=bone_crop()[0], spacing=SPACING_MM)
@@ -79,12 +79,12 @@ def fracture(work: Path, peer: Path) -> None:
 
 
 def small(work: Path, peer: Path) -> None:
-    """The bones of a whole CT at 2 mm."""
+    """Compares on the bones of a whole CT at 2 mm."""
     compare("512x512x274, a small network at 2 mm", folder_of(SMALL, work), whole_ct(work), peer)
 
 
 def export(work: Path, peer: Path) -> None:
-    """Resampling and export alone."""
+    """Compares resampling and export alone."""
     folder, volume = folder_of(SMALL, work), whole_ct(work)
     theirs = run_peer(peer, folder, volume)
     ours = run_ours(package_of(folder), volume, ("--instant",))
@@ -99,7 +99,7 @@ def export(work: Path, peer: Path) -> None:
 
 
 def large(work: Path, _: Path) -> None:
-    """Memory of a whole body."""
+    """Measures the memory for a whole body."""
     volume = work / "body.npz"
     if not volume.is_file():
         hu = np.load(whole_ct(work))["hu"]
@@ -117,13 +117,13 @@ PARTS = {"fracture": fracture, "small": small, "export": export, "large": large}
 
 
 def folder_of(case: Case, work: Path) -> Path:
-    """nnU-Net's folder of a case with random weights."""
+    """Returns nnU-Net's folder of a case with random weights, written on first use."""
     folder = work / case.name
     return folder if folder.is_dir() else write_v2(case, folder)
 
 
 def whole_ct(work: Path) -> Path:
-    """A body with two bones in it, 512x512x274: what takes time is how much there is, not what it is."""
+    """Returns a body with two bones, 512x512x274; run time depends on its size, not on its content."""
     path = work / "body.npz"
     if not path.is_file():
         y, x = np.ogrid[:512, :512]
@@ -137,7 +137,7 @@ def whole_ct(work: Path) -> Path:
 
 
 def package_of(folder: Path) -> Path:
-    """Returns the folder as a package of Osteon."""
+    """Returns the folder imported as a package, on first use."""
     models = folder.parent / "models"
     if not (models / folder.name / PACKAGE_FILE).is_file():
         model = read_published(folder, Wanted())
@@ -147,7 +147,7 @@ def package_of(folder: Path) -> Path:
 
 
 def compare(title: str, folder: Path, volume: Path, peer: Path) -> None:
-    """The peer, and every way against it; line by line, as some take minutes."""
+    """Compares every run with the peer and prints each result as it comes."""
     theirs = run_peer(peer, folder, volume)
     truth = np.load(folder / "labels.npz")["labels"]
     print(f"{title}: nnU-Net v2 {theirs.seconds:.1f} s, {theirs.peak_rss_mb:.0f} MB")
@@ -167,19 +167,19 @@ def compare(title: str, folder: Path, volume: Path, peer: Path) -> None:
 
 
 def run_peer(peer: Path, folder: Path, volume: Path) -> ProcessUsage:
-    """nnU-Net's predictor."""
+    """Runs nnU-Net's predictor."""
     script = Path(__file__).parent / "nnunet_peer.py"
     return run_checked([str(peer), str(script), str(folder), str(volume), str(folder / "labels.npz")], folder)
 
 
 def run_ours(package: Path, volume: Path, options: tuple[str, ...]) -> ProcessUsage:
-    """Osteon."""
+    """Runs Osteon."""
     command = [sys.executable, "-m", "benchmarks.networks.osteon_run", *map(str, (package, volume))]
     return run_checked([*command, str(package / "labels.npz"), *options], package)
 
 
 def run_checked(command: list[str], folder: Path) -> ProcessUsage:
-    """A program that is to end well."""
+    """Runs a program; exits with its output if it fails."""
     done = run_measured(command, folder / "log.txt")
     if done.returncode != 0:
         sys.exit(f"{command} ended with {done.returncode}: {done.output[-3000:]}")
@@ -187,17 +187,17 @@ def run_checked(command: list[str], folder: Path) -> ProcessUsage:
 
 
 def stages(done: ProcessUsage) -> dict[str, list[float]]:
-    """Returns the stages that a program printed last."""
+    """Returns the seconds of stages from the last line of a program's output."""
     return json.loads(done.output.strip().splitlines()[-1])
 
 
 def working(done: ProcessUsage) -> float:
-    """Seconds without the start of the process and loading."""
+    """Returns the seconds without process start and loading."""
     return sum(seconds for stage, (seconds, _) in stages(done).items() if stage != "loading")
 
 
 def least_dice(found: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Returns the least Dice of all values but the background's."""
+    """Returns the least Dice of all values but the background."""
     shares = []
     for value in np.union1d(found, other)[1:]:
         here, there = found == value, other == value

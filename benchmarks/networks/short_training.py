@@ -1,7 +1,7 @@
-"""A network trained for an hour, so that what it says is steady: a yardstick, not a segmenter.
+"""Trains a network for about an hour, until its predictions are stable enough to compare runtimes.
 
-Made-up weights, and those of a minute's training, leave most voxels between two classes, where any rounding
-turns them.
+With random weights, or after a minute of training, most voxels lie between two classes, where rounding
+decides.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from tests.support.made_nnunet import MEASURES, Case, v2_names
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 State = dict[str, torch.Tensor]
-# Channels (C, I, J, K) as the network reads them, and what it is to say
+# Input channels (C, I, J, K) and target labels
 Example = tuple[Array, Labels]
-# nnU-Net's own bound of the gradient's norm
+# nnU-Net's limit for the gradient's norm
 LARGEST_GRADIENT = 12.0
 
 
 @dataclass(frozen=True)
 class Phase:
-    """So many steps of AdamW on blocks of one size; the rate rises to `rate` and falls to nothing."""
+    """A number of AdamW steps on blocks of one size; the learning rate rises to `rate` and falls to 0."""
 
     sides: tuple[int, ...]
     steps: int
@@ -38,14 +38,14 @@ class Phase:
 
 
 def as_read(case: Case, hu: NDArray[np.number], spacing_mm: tuple[float, ...]) -> Array:
-    """HU (z, y, x) as a case's network reads it."""
+    """Preprocesses HU (z, y, x) for a case's network."""
     near = zoomed(hu.astype(np.float32), new_shape(hu.shape, spacing_mm, case.spacing), None, Resampling(3))
     clipped = np.clip(near, MEASURES["percentile_00_5"], MEASURES["percentile_99_5"])
     return ((clipped - MEASURES["mean"]) / MEASURES["std"]).astype(np.float32)
 
 
 def trained(network: nn.Module, examples: Sequence[Example], phases: Sequence[Phase]) -> Iterator[State]:
-    """Weights after each phase."""
+    """Yields the weights after each phase."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     for phase in phases:
@@ -54,7 +54,7 @@ def trained(network: nn.Module, examples: Sequence[Example], phases: Sequence[Ph
 
 
 def train(network: nn.Module, examples: Sequence[Example], phase: Phase, rng: np.random.Generator) -> None:
-    """One phase, a block a step."""
+    """Trains one phase, a block per step."""
     adam = torch.optim.AdamW(network.parameters(), phase.rate)
     rate = torch.optim.lr_scheduler.OneCycleLR(adam, phase.rate, total_steps=phase.steps)
     losses = []
@@ -77,7 +77,7 @@ def train(network: nn.Module, examples: Sequence[Example], phase: Phase, rng: np
 def drawn(
     channels: Array, truth: Labels, sides: Sequence[int], rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """A block around some voxel that is not background."""
+    """Draws a block around a random voxel that is not background."""
     voxel = rng.choice(np.argwhere(truth[::4, ::4, ::4] > 0)) * 4 + rng.integers(-8, 9, 3)
     starts = np.clip(voxel - np.array(sides) // 2, 0, np.array(truth.shape) - sides)
     block = tuple(slice(start, start + side) for start, side in zip(starts, sides, strict=True))
@@ -86,7 +86,7 @@ def drawn(
 
 
 def put(state: State, case: Case, folder: Path) -> None:
-    """Trained weights into the folder that `write_v2` made of a case."""
+    """Puts trained weights into the folder that `write_v2` wrote for a case."""
     path = folder / "fold_0" / "checkpoint_final.pth"
     content = torch.load(path, weights_only=False)
     torch.save(content | {"network_weights": v2_names(case, state)}, path)

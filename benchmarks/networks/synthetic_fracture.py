@@ -1,11 +1,11 @@
-"""A network of FracSegNet's size that says something steady: a yardstick, not a segmenter.
+"""Trains a network of FracSegNet's size to stable predictions, as a reference for benchmarks only.
 
     python -m benchmarks.networks.synthetic_fracture FOLDER
 
-It is trained on made-up bones of two blades that cross, with a crack between them, to tell one blade from the
-other by how it lies: what is far from a surface needs to be seen from afar. The last steps have the whole
-patch, as norms are of what is in it. FOLDER becomes one of nnU-Net v2 that the original and
-`osteon models import` read alike.
+It learns from synthetic bones of two crossing blades with a crack between them to distinguish the blades by
+their orientation, which takes a wide receptive field far from a surface. The last steps use the whole patch,
+since instance norms depend on it. FOLDER becomes a model folder of nnU-Net v2 that the original and
+`osteon models import` both read.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ CASE = Case(
     mirrored=None,
     labels={"background": 0} | {name: n for n, name in enumerate(PANEL.fracture_classes, start=1)},
 )
-# Of air around the masked bone, as FracSegNet blanks it
+# Value outside the masked bone, as in FracSegNet
 BLANK_HU = -1000
 RIM_MM, CRACK_MM, CRACK_HU = 3.0, 0.75, 40
 CROP_MM, SPACING_MM = (247, 166, 186), (1.0, 1.0, 1.0)
-# The bone that is compared, and those that the network learns from
+# Seeds of the bone for comparison and of those for training
 COMPARED, LEARNT = 1, range(2, 8)
 PHASES = (
     Phase((64, 64, 64), 900, 2e-3),
@@ -54,9 +54,10 @@ PHASES = (
 
 
 def bone_crop(seed: int = COMPARED) -> tuple[NDArray[np.int16], Labels]:
-    """HU (z, y, x) at 1 mm of a made-up bone in a box of CROP_MM, blanked around it; 1 upper blade, 2 lower.
+    """Draws a synthetic bone, HU (z, y, x) at 1 mm in a box of CROP_MM, blanked outside, and its labels.
 
-    The blades cross as those of a hip bone do: ellipsoids, each turned in a plane of its own.
+    Labels are 1 upper blade, 2 lower blade. The blades are ellipsoids that cross like those of a hip bone,
+    each rotated in its own plane.
     """
     rng = np.random.default_rng(seed)
     axes = np.ogrid[: CROP_MM[0], : CROP_MM[1], : CROP_MM[2]]
@@ -75,21 +76,21 @@ def bone_crop(seed: int = COMPARED) -> tuple[NDArray[np.int16], Labels]:
 
 
 def blade(a: Array, b: Array, c: Array, half_axes_mm: NDArray[np.float64]) -> Array:
-    """How deep in an ellipsoid, in mm about its thin axis."""
+    """Returns the depth inside an ellipsoid, in mm along its thin axis."""
     radius = sum((n / m) ** 2 for n, m in zip((a, b, c), half_axes_mm, strict=True)) ** 0.5
     depth: Array = ((1 - radius) * half_axes_mm[2]).astype(np.float32)
     return depth
 
 
 def example(case: Case, seed: int) -> Example:
-    """A bone as a case's network reads it, and what it is to say."""
+    """Returns a bone preprocessed for a case's network, and its target."""
     hu, where = bone_crop(seed)
     read = as_read(case, hu, SPACING_MM)
     return read[None], zoomed(where, read.shape, None, Resampling(0)).astype(np.uint8)
 
 
 def made_folder(folder: Path) -> Path:
-    """The folder of nnU-Net v2, made where it is not there yet; FOLDER.part until training is done."""
+    """Returns the nnU-Net v2 folder, trained on first use; it is FOLDER.part until training is done."""
     if not folder.is_dir():
         began = time.monotonic()
         name, arguments = architecture_of(CASE)

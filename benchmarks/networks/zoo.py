@@ -1,9 +1,10 @@
-"""MONAI's Model Zoo: its bundles' own configurations with made-up weights, in Osteon and in MONAI itself.
+"""Compares bundles of MONAI's Model Zoo in Osteon and in MONAI itself, with random weights.
 
     python -m benchmarks.networks.zoo FOLDER [NAME ...]      FOLDER: a checkout of Project-MONAI/model-zoo
 
-The checkout has no weights: where a bundle can be read, MONAI builds its network as the configuration has it,
-with random weights, and the labels of both are compared on a small image. A row a bundle, for docs/models.md.
+The checkout has no weights: for each bundle that can be read, MONAI builds the network of its configuration
+with random weights, and the labels of both are compared on a small image. Prints a row for each bundle, for
+docs/models.md.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def main() -> None:
 
 
 def outcome(bundle: Path, work: Path) -> str:
-    """Runs one bundle and returns what became of it."""
+    """Runs one bundle and describes the result."""
     folder = work / bundle.name
     shutil.copytree(bundle, folder, ignore=lambda *_: ["models"])
     try:
@@ -61,7 +62,7 @@ def outcome(bundle: Path, work: Path) -> str:
 
 
 def compared(folder: Path, work: Path) -> str:
-    """Imported, run, and compared with MONAI."""
+    """Imports and runs a bundle, and compares its labels with MONAI's."""
     (folder / "models").mkdir()
     weights = folder / "models" / "made.pt"
     weights.touch()
@@ -83,7 +84,7 @@ def compared(folder: Path, work: Path) -> str:
 
 
 def made_volume() -> CtVolume:
-    """A smooth image with noise, slices of 3 mm."""
+    """Returns a smooth image with noise, slices of 3 mm."""
     rng = np.random.default_rng(4)
     hu = np.kron(rng.normal(50, 200, (5, 6, 5)), np.ones((9, 8, 7))) + rng.normal(0, 30, (45, 48, 35))
     grid = Grid(hu.shape, np.diag([-2.0, -1.9, 3.0, 1.0]), "1.2.3")
@@ -98,11 +99,11 @@ def of_osteon(model: PublishedBundle, volume: CtVolume, work: Path) -> NDArray[n
 
 
 def of_monai(folder: Path, network: torch.nn.Module, volume: CtVolume, work: Path) -> NDArray[np.uint8]:
-    """MONAI's transforms, inferer and network."""
+    """Segments with MONAI's transforms, inferer and network."""
     file, ras = work / "scan.nii", np.diag([-1.0, -1.0, 1.0, 1.0]) @ volume.grid.ijk_to_lps
     nibabel.save(nibabel.Nifti1Image(volume.hu, ras), file)
     path = inference_file(folder)
-    # ITK is not there, and reads the same of a NIfTI
+    # ITK is not installed, and reads the same from a NIfTI file
     path.write_text(path.read_text().replace("ITKReader", "NibabelReader"))
     parser = ConfigParser()
     parser.read_config(path)

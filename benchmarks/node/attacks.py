@@ -1,8 +1,8 @@
-"""The cost of hostile peers and files: CPU seconds and peak memory, each attack in a process of its own.
+"""Measures the cost of hostile peers and files: CPU seconds and peak memory, one process for each attack.
 
     python -m benchmarks.node.attacks [--tree FOLDER]
 
-`--tree` measures another checkout, so that two can be compared in one run.
+`--tree` measures another checkout, for comparison.
 """
 
 from __future__ import annotations
@@ -73,18 +73,18 @@ ATTACKS = {
         "wire.associated()\nsaid = list(store(f'{UID}.1.1', tiny(1_000_000)))\n"
         "with Cost(): wire.say(*said); wire.status()",
     ),
-    "A-ASSOCIATE-RQ of 1 MB from an unknown title": (
+    "A-ASSOCIATE-RQ of 1 MB from an unknown AE title": (
         LISTENER,
         "body = association_request(calling='STRANGER')[6:] "
         "+ item(0x20, bytes(4) + item(0x30, b'1.2') * 8000) * 16\n"
         "with Cost(): wire.say(pdu(1, body)); wire.heard()",
     ),
-    "the same from a known one": (
+    "the same from a known AE title": (
         LISTENER,
         "body = association_request()[6:] + item(0x20, bytes(4) + item(0x30, b'1.2') * 8000) * 16\n"
         "with Cost(): wire.say(pdu(1, body)); wire.heard()",
     ),
-    "500 MB of commands with data that never end": (
+    "500 MB of commands whose data sets never end": (
         LISTENER,
         "wire.associated(sop_class='1.2.840.10008.1.20.1', syntax=IMPLICIT)\n"
         "command = (element_ := __import__('tests.support.wire', fromlist=['element']).element)\n"
@@ -101,7 +101,7 @@ ATTACKS = {
 
 
 def main() -> None:
-    """Prints a line an attack."""
+    """Prints a line for each attack."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--tree", type=Path, default=Path.cwd())
     tree = parser.parse_args().tree

@@ -1,9 +1,9 @@
-"""The gain from prefetching: two studies in a row, with and without prefetching the next one.
+"""Measures the gain from prefetching: two studies in a row, with and without prefetching the second.
 
     python -m benchmarks.node.prefetch [--models FOLDER] [--pairs 2] [--uncompressed]
 
-Each pair is segmented by a worker's own steps, with and without, in turns, in one process with its networks
-loaded. The CT is a made-up one of 512 x 512, stored in JPEG-LS, which takes long to decode, or as it is.
+A worker's own steps segment each pair, with and without in turns, in one process with its networks loaded.
+The CT is a procedural one of 512 x 512, stored in JPEG-LS, which is slow to decode, or uncompressed.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ FIRST, SECOND = "1.1-1", "1.2-1"
 
 
 class Known(NextStudy):
-    """The second study waits while the first is in hand."""
+    """Finds the second study in the queue while the first is being segmented."""
 
     waiting = ""
 
     def look(self) -> None:
-        """See NextStudy."""
+        """Looks for the next study to prefetch."""
         self.queued = lambda: self.waiting
         super().look()
 
 
 def main() -> None:
-    """Prints seconds of the pairs, both ways."""
+    """Prints the seconds of the pairs with and without prefetching."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--models", type=Path)
     parser.add_argument("--pairs", type=int, default=2)
-    parser.add_argument("--uncompressed", action="store_true", help="a CT that is not compressed, too")
+    parser.add_argument("--uncompressed", action="store_true", help="measure an uncompressed CT too")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         for compressed in (True, False) if asked.uncompressed else (True,):
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def measure(data: Path, given: Settings, pairs: int, compressed: bool) -> None:
-    """One way of storing."""
+    """Measures one encoding of the CT and prints medians."""
     write_studies(data, compressed)
     settings = given.model_copy(update={"node": NodeSettings(data=data)})
     packages = read_packages(settings.models)
@@ -67,7 +67,7 @@ def measure(data: Path, given: Settings, pairs: int, compressed: bool) -> None:
         "without": Segmenter(settings, packages, graph),
         "with": Segmenter(settings, packages, graph, next_study),
     }
-    # The first of all is slower
+    # The first run is slower
     one(segmenters["without"], FIRST)
     seconds: dict[str, list[float]] = {name: [] for name in segmenters}
     for _ in range(pairs):
@@ -88,7 +88,7 @@ def measure(data: Path, given: Settings, pairs: int, compressed: bool) -> None:
 
 
 def one(segmenter: Segmenter, job_id: str) -> None:
-    """One study through a worker's steps."""
+    """Runs a worker's steps on one study."""
     job = StudyJob(job_id, job_id.partition("-")[0], 1, "2026-01-01T00:00:00", "CT1", 0).as_json()
     if isinstance(segmenter.ahead, Known) and segmenter.ahead.waiting:
         segmenter.ahead.look()
@@ -98,7 +98,7 @@ def one(segmenter: Segmenter, job_id: str) -> None:
 
 
 def write_studies(data: Path, compressed: bool) -> None:
-    """Writes the same CT twice, as two jobs have it."""
+    """Writes the same CT into the folders of two jobs."""
     phantom = phantom_ct(np.random.default_rng(3), (0.8, 0.8, 1.0))
     folder = job_folder(data, FIRST).input
     write_series(phantom.ct, folder)

@@ -1,12 +1,12 @@
-"""How fast the node and Orthanc take in one CT series over loopback, in one run.
+"""Compares how fast the node and Orthanc receive CT series over loopback.
 
     python -m benchmarks.node.receive [--slices 274] [--repeats 5] [--senders 8] [--many 5000]
         [--data FOLDER]
 
-DCMTK's storescu sends (TCP_NODELAY=1, PDUs of 128 KB), to both in turns, so that the disk's and the
-machine's load are the same for both. Both store on the same file system, and both sync each file. Nothing is
-deleted between turns: ext4 looks past each inode that was deleted in the last minutes for every new file,
-and discards blocks in the midst of other commits.
+DCMTK's storescu sends (TCP_NODELAY=1, PDUs of 128 KB) to both in turns, so that the load of disk and machine
+is the same for both. Both store on the same file system and sync each file. Nothing is deleted between turns:
+for every new file ext4 skips each inode deleted in the last minutes, and it discards blocks during other
+commits.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ listener_part(settings, multiprocessing.Event(), threading.Event())
 
 @dataclass(frozen=True)
 class Receiver:
-    """A server to send to, and how to make it forget what came."""
+    """A server to send to, and the call that empties its store."""
 
     name: str
     port: int
@@ -51,7 +51,7 @@ class Receiver:
 
 
 def main() -> None:
-    """Prints rates in instances a second, ratios, and the listener's memory."""
+    """Prints rates in instances per second, ratios, and the listener's memory."""
     arguments = parse_arguments()
     with tempfile.TemporaryDirectory(dir=arguments.data) as temporary:
         root = Path(temporary)
@@ -71,16 +71,16 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--slices", type=int, default=274, help="instances of a series")
-    parser.add_argument("--repeats", type=int, default=5, help="turns of each receiver")
-    parser.add_argument("--senders", type=int, default=8, help="series that are sent at once")
-    parser.add_argument("--many", type=int, default=5000, help="instances while memory is watched")
+    parser.add_argument("--slices", type=int, default=274, help="number of instances of a series")
+    parser.add_argument("--repeats", type=int, default=5, help="repeats of each receiver")
+    parser.add_argument("--senders", type=int, default=8, help="number of series sent at once")
+    parser.add_argument("--many", type=int, default=5000, help="number of instances to measure memory with")
     parser.add_argument("--data", type=Path, help="folder on the disk to be measured")
     return parser.parse_args()
 
 
 def write_series(folder: Path, slices: int, study: int) -> Path:
-    """Noise of 512 x 512: a slice of 525 KB."""
+    """Writes a series of noise, 512 x 512: 525 KB a slice."""
     hu = np.random.default_rng(study).integers(-1000, 1000, (512, 512, 1), dtype=np.int16)
     volume = np.repeat(hu, slices, axis=2)
     phantoms.write_ct(folder, volume, phantoms.axial_affine(), study=study + 1)
@@ -88,7 +88,7 @@ def write_series(folder: Path, slices: int, study: int) -> Path:
 
 
 def start_listener(root: Path) -> tuple[subprocess.Popen[bytes], Receiver]:
-    """The node's listener alone, as `osteon serve` starts it."""
+    """Starts the node's listener alone, as `osteon serve` does."""
     peer = Peer(name="ct1", ae_title="CT1")
     node = NodeSettings(host="127.0.0.1", port=free_port(), data=root, peers=(peer,), minimum_free_mb=0)
     settings = Settings(node=node)
@@ -101,14 +101,14 @@ def start_listener(root: Path) -> tuple[subprocess.Popen[bytes], Receiver]:
 
 
 def begin_anew(orthanc: Orthanc) -> None:
-    """With an empty store."""
+    """Restarts Orthanc with an empty store."""
     orthanc.stop()
     set_aside(orthanc.root / "store")
     orthanc.start()
 
 
 def set_aside(folder: Path, *, keep: bool = False) -> None:
-    """Moves what is in a folder away, and the folder too unless it is kept; files lose their content."""
+    """Moves a folder's content aside, truncating files, and the folder itself unless `keep`."""
     aside = folder.parent / f"aside-{time.monotonic_ns()}"
     if keep:
         aside.mkdir()
@@ -123,7 +123,7 @@ def set_aside(folder: Path, *, keep: bool = False) -> None:
 
 
 def send(folder: Path, port: int) -> None:
-    """One association."""
+    """Sends a folder in one association."""
     command = [
         system_tool("storescu"),
         "-aet",
@@ -142,7 +142,7 @@ def send(folder: Path, port: int) -> None:
 
 
 def rate(receiver: Receiver, folders: Sequence[Path], slices: int) -> float:
-    """Instances a second, all folders sent at once."""
+    """Returns instances per second, with all folders sent at once."""
     start = time.perf_counter()
     with ThreadPoolExecutor(len(folders)) as pool:
         list(pool.map(lambda folder: send(folder, receiver.port), folders))
@@ -152,7 +152,7 @@ def rate(receiver: Receiver, folders: Sequence[Path], slices: int) -> float:
 
 
 def disk_alone(root: Path, files: int) -> float:
-    """Files of a slice's size that are written and synced in a second: no sender that waits can be faster."""
+    """Returns how many files of a slice's size are written and synced per second, the limit of one sender."""
     content, folder = bytes(525_000), root / "disk"
     folder.mkdir()
     start = time.perf_counter()
@@ -167,7 +167,7 @@ def disk_alone(root: Path, files: int) -> float:
 
 
 def compare(receivers: Sequence[Receiver], series: Sequence[Path], repeats: int) -> None:
-    """In turns, with one sender and with all."""
+    """Compares the receivers in turns, with one sender and with all."""
     slices = len(list(series[0].iterdir()))
     for folders in (series[:1], series):
         rates: dict[str, list[float]] = {receiver.name: [] for receiver in receivers}
@@ -184,7 +184,7 @@ def compare(receivers: Sequence[Receiver], series: Sequence[Path], repeats: int)
 
 
 def flood(node: Receiver, process: subprocess.Popen[bytes], series: Sequence[Path], many: int) -> None:
-    """Memory of the listener, with all its processes, while many instances come from all senders at once."""
+    """Prints the memory of the listener's processes while all senders send many instances."""
     listener = psutil.Process(process.pid)
     slices = len(list(series[0].iterdir()))
     sent, seen_mb = 0, []

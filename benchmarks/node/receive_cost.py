@@ -1,8 +1,7 @@
-"""The listener's cost of one received instance: CPU time, and the rate from one sender.
+"""Measures the listener's cost of one received instance: CPU time, and the rate from one sender.
 
-Run by `benchmarks.compare_checkouts`, which compares two checkouts; the modules are those of the one it runs
-in. On ext4 the rate falls from run to run: each new file looks past all inodes that were deleted in the last
-minutes.
+Meant to be run by `benchmarks.compare_checkouts`; it imports the modules of the checkout that it runs in. On
+ext4 the rate falls from run to run, since each new file skips all inodes deleted in the last minutes.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ with listening(node_settings(Path(sys.argv[1]))) as running:
 
 
 def main() -> None:
-    """Prints both figures; the first sending warms the caches and is not measured."""
+    """Prints CPU time and rate; the first series warms the caches and is not measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--slices", type=int, default=274, help="instances of a series")
-    parser.add_argument("--series", type=int, default=4, help="series that are measured")
+    parser.add_argument("--slices", type=int, default=274, help="number of instances of a series")
+    parser.add_argument("--series", type=int, default=4, help="number of measured series")
     parser.add_argument("--data", type=Path, help="folder on the disk to be measured")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.data) as temporary:
@@ -43,7 +42,7 @@ def main() -> None:
 
 
 def measure(root: Path, slices: int, series: int) -> None:
-    """One association after another."""
+    """Measures one association after another."""
     hu = np.random.default_rng(0).integers(-1000, 1000, (512, 512, 1), dtype=np.int16)
     for study in range(series + 1):
         volume = np.repeat(hu, slices, axis=2)
@@ -68,7 +67,7 @@ def measure(root: Path, slices: int, series: int) -> None:
 
 
 def cpu_s(process: int) -> float:
-    """User and system time so far."""
+    """Returns user and system time of a process so far."""
     times = psutil.Process(process).cpu_times()
     return float(times.user + times.system)
 

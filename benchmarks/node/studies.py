@@ -1,9 +1,9 @@
-"""The time of small studies through the whole node, and the node's own share beside the segmentation.
+"""Measures small studies through the whole node, and the node's overhead beside the segmentation.
 
     python -m benchmarks.node.studies [--studies 100] [--data FOLDER]
 
-A network of a few weights segments studies of 16 small slices; DCMTK sends them, Orthanc takes the results.
-"The run" is what a worker does with a study: scan, segment, write, verify. The rest is the node's own.
+A network with few weights segments studies of 16 small slices; DCMTK sends them, Orthanc takes the results.
+"The run" is a worker's work on a study: scan, segment, write, verify. The rest is the node's overhead.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ HU = phantoms.position_volume((16, 16, 16), AFFINE)
 QUIET_S = 1.0
 PARTS = ("listener", "sender", "worker")
 ALONE = (9001, 9002)
-# What a PACS gets of a study unless it says otherwise: segmentation and report
+# Results of a study that a PACS gets by default: segmentation and report
 RESULTS = 2
-# So often is memory read while many studies go through.
+# Number of memory readings during many studies
 LOOKS = 5
-# A machine that is slow for a while does not end the measurement.
+# Long enough for a machine that is slow for a while
 LONGEST_S = 7200
 
 
 def main() -> None:
-    """Prints seconds and memory."""
+    """Runs the benchmark and prints seconds and memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--studies", type=int, default=100, help="studies that are sent one after another")
+    parser.add_argument("--studies", type=int, default=100, help="number of studies sent one after another")
     parser.add_argument("--data", type=Path, help="folder on the disk to be measured")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.data) as temporary:
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def measure(root: Path, studies: int) -> None:
-    """One study alone, then many one after another."""
+    """Measures one study alone, then many in a row."""
     for study in (*ALONE, *range(1, studies + 1)):
         phantoms.write_ct(root / "ct" / f"{study:04d}", HU, AFFINE, study=study)
     pacs = Orthanc(root / "pacs").start()
@@ -64,7 +64,7 @@ def measure(root: Path, studies: int) -> None:
 
 
 def one_alone(node: Served, pacs: Orthanc, studies: Path) -> None:
-    """From the last acknowledged instance to the result in the PACS; the second study, as nothing is new."""
+    """Measures the time from the last acknowledged instance to the result in the PACS, once warmed up."""
     for number, study in enumerate(ALONE, start=1):
         before_s = run_seconds(node)
         code, text = storescu(node.port, "+sd", studies / str(study))
@@ -74,13 +74,13 @@ def one_alone(node: Served, pacs: Orthanc, studies: Path) -> None:
         took_s, run_s = time.perf_counter() - began, run_seconds(node) - before_s
     print(
         f"one study: results in Orthanc {took_s:.2f} s after the last instance = quiet {QUIET_S:.2f} "
-        f"+ the run {run_s:.2f} + the node's own {took_s - QUIET_S - run_s:.2f}",
+        f"+ the run {run_s:.2f} + the node's overhead {took_s - QUIET_S - run_s:.2f}",
         flush=True,
     )
 
 
 def many(node: Served, pacs: Orthanc, folder: Path, studies: int) -> None:
-    """None lost, none doubled; how much longer each takes than its run; memory meanwhile."""
+    """Measures the overhead and memory of many studies, and whether any is lost or doubled."""
     for study in ALONE:
         (folder / str(study)).rename(folder.parent / str(study))
     command = [system_tool("storescu"), "-aet", "CT1", "-aec", "OSTEON", "+sd", "+r", "127.0.0.1"]
@@ -101,34 +101,34 @@ def many(node: Served, pacs: Orthanc, folder: Path, studies: int) -> None:
     )
     print(
         f"{took_s:.3f} s each from the first result to the last, of which the run {run_s:.3f} s: "
-        f"the node's own {1000 * (took_s - run_s):.0f} ms"
+        f"the node's overhead {1000 * (took_s - run_s):.0f} ms"
     )
     for name in PARTS:
         print(f"memory of the {name}: " + ", ".join(f"{each[name]:.0f}" for each in memory_mb) + " MB")
 
 
 def stored(pacs: Orthanc) -> int:
-    """Studies whose results are in the PACS."""
+    """Counts the studies whose results are in the PACS."""
     return int(pacs.get("statistics")["CountInstances"]) // RESULTS
 
 
 def run_seconds(node: Served) -> float:
-    """Seconds of all runs so far."""
+    """Returns the seconds of all runs so far."""
     return sum(measured(node, r"osteon_step_seconds_sum\{.*\} (.*)"))
 
 
 def deliveries(node: Served) -> int:
-    """How often something was delivered."""
+    """Counts the deliveries."""
     return int(sum(measured(node, r'osteon_deliveries_total\{.*state="delivered".*\} (.*)')))
 
 
 def measured(node: Served, pattern: str) -> list[float]:
-    """Values of the metrics of a kind."""
+    """Returns the values of the metrics that match a pattern."""
     return [float(value) for value in re.findall(f"^{pattern}$", node.metrics(), re.MULTILINE)]
 
 
 def rss_mb(process: int) -> float:
-    """Memory of a process now."""
+    """Returns the current memory of a process."""
     return float(psutil.Process(process).memory_info().rss / 1e6)
 
 

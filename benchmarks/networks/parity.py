@@ -3,10 +3,10 @@
     python -m benchmarks.networks.parity make WORK --data DATA [--full]
     python -m benchmarks.networks.parity compare WORK [--full] [--runtimes auto torch]
 
-`make` writes folders of networks and images; `compare` writes the table after the originals have run. `make
-parity` runs all of it. Weights are synthetic; shapes, spacings and patches of the first two networks are
-FracSegNet's, with a quarter of its features, so that everything takes minutes. With --full only those two
-are written, with all features, which takes an hour or two. The tables are in docs/models.md.
+The first writes folders of networks and images; the second writes the table after the originals have run; the
+Makefile's target `parity` runs all of it. Weights are synthetic; shapes, spacings and patches of the first
+two networks are FracSegNet's, with a quarter of its features, so that everything takes minutes. With --full
+only those two are written, with all features, which takes an hour or two. The tables are in docs/models.md.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def plain(class_weights: tuple[float, ...]) -> Loss:
 
 
 def deeply_supervised(class_weights: tuple[float, ...]) -> Loss:
-    """Returns the product's loss on every head (N, heads, C, I, J, K), each weighted half of the one above."""
+    """Returns the product's loss on every head (N, heads, C, I, J, K), each weighted half of the last."""
     loss = TrainingLoss(class_weights, (), dice_of_absent=True)
 
     def of_heads(logits: torch.Tensor, target: torch.Tensor, _: float) -> torch.Tensor:

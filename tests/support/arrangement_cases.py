@@ -1,4 +1,4 @@
-"""A small arrangement as FracSegNet ships it: an anatomy cascade, and a network that splits its bones."""
+"""A small arrangement like FracSegNet's: an anatomy cascade, and a network that splits its bones."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ Array = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 FIVE = {"background": 0, **{f"class_{number}": number for number in range(1, 5)}}
 FOUR = {"background": 0, **{f"class_{number}": number for number in range(1, 4)}}
-# (z, y, x), that of the scans of tests too, so that what a network says of a voxel is a voxel's label
+# (z, y, x), also the spacing of the tests' scans, so that predictions map to voxels one to one
 SPACING_MM = (2.0, 1.5, 1.5)
 FRACTURE = Case("fracture", features=(4, 8, 16), spacing=SPACING_MM, labels=FOUR)
 LOW = replace(FRACTURE, name="anatomy_low", labels=FIVE)
 ANATOMY = replace(LOW, name="anatomy", before=LOW)
-# HU that the networks here read: the anatomy's class in steps of 200 from 100, the fragment's in steps of 20
+# HU encode the ground truth: the anatomy's class in steps of 200 from 100, the fragment in steps of 20
 SOFT_HU, BONE_HU, FRAGMENT_HU = -300, 200, 20
 
 
 def coded(bones: Labels, fragments: Labels) -> NDArray[np.int16]:
-    """The HU of a scan whose truth is known."""
+    """Returns the HU of a scan that encode its ground truth."""
     hu = BONE_HU * bones.astype(np.int16) - 100 + FRAGMENT_HU * fragments
     return np.where(bones, hu, SOFT_HU).astype(np.int16)
 
 
 class KnowingNetworks(Networks):
-    """Networks that read the truth from the HU of their patch."""
+    """Networks that decode the ground truth from the HU of their patch."""
 
     def __init__(self) -> None:
         super().__init__(Device("torch"))
@@ -60,7 +60,7 @@ class KnowingNetworks(Networks):
 def imported(
     folder: Path, capsys: pytest.CaptureFixture[str], *more: str, anatomy: Case = ANATOMY
 ) -> tuple[int, str, Path]:
-    """Exit code and words of `osteon models import`, and where the package is."""
+    """Runs `osteon models import`; returns exit code, output and the package's folder."""
     first, second = write_v1(anatomy, folder / "anatomy"), write_v1(FRACTURE, folder / "fracture")
     command = ("models", "import", first, "--fractures", second, "--name", "made")
     more = more or ("--labels", "ctpelvic1k")
@@ -69,7 +69,7 @@ def imported(
 
 
 def imported_arrangement(folder: Path, capsys: pytest.CaptureFixture[str]) -> NnUNetPerBonePackage:
-    """The package of both networks."""
+    """Imports both networks as one package."""
     code, said, path = imported(folder, capsys)
     assert (code, said.startswith("made: installed")) == (0, True)
     package = read_package(path)

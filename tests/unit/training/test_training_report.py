@@ -1,4 +1,4 @@
-"""The report beside the weights: what was trained on, by which sessions, at what cost."""
+"""The report beside the weights: training data, sessions and cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmarks' yardstick: bones that differ, and a network that learns what it is shown."""
+"""The synthetic reference network of benchmarks: its bones differ, and it learns its targets."""
 
 from __future__ import annotations
 

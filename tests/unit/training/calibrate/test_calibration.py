@@ -1,4 +1,4 @@
-"""The decision between a fracture and none: fitted on simulated bones."""
+"""Calibration of the decision on fractures, fitted on simulated bones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a coarse network is made to have said in training."""
+"""Conditioning channels drawn for training, with a coarse network's errors."""
 
 from __future__ import annotations
 

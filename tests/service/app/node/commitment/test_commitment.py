@@ -1,4 +1,4 @@
-"""Storage commitment as a provider, asked by pynetdicom's own user side over sockets."""
+"""Storage commitment as SCP, tested with pynetdicom's SCU over sockets."""
 
 from __future__ import annotations
 

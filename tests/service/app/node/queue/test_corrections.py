@@ -1,4 +1,4 @@
-"""Instances that come again with other patient data: a correction is used, else a person is asked."""
+"""Instances that arrive again with other patient data: a correction is applied, or a person is asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`osteon jobs` on the real queue: what holds a job up, and how a person ends a pause."""
+"""`osteon jobs` on the real queue: why a job waits, and how a person ends a pause."""
 
 from __future__ import annotations
 

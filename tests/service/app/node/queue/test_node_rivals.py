@@ -1,4 +1,4 @@
-"""In the node too, a series that shows no anatomy gives way to its rivals, each as a durable step."""
+"""In the node, a series that shows no anatomy gives way to its rivals, each as a durable step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real queue: urgent studies first, nobody starves, and what is not delivered is never removed."""
+"""The real queue: urgent studies first, no starvation, and nothing undelivered is removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study goes only when a job has had all of it, and then nothing of it is left."""
+"""A study is removed only after a job has had all of it, and then completely."""
 
 from __future__ import annotations
 

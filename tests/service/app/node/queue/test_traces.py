@@ -1,4 +1,4 @@
-"""Of a study that was removed nothing is left in data folder and database but the audit trail."""
+"""A removed study leaves no trace in data folder and database except in the audit trail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new version of the workflows, and the way back: what was queued, or begun, is done all the same."""
+"""Upgrade and downgrade of the workflows: queued and started jobs are finished all the same."""
 
 from __future__ import annotations
 

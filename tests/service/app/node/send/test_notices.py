@@ -1,4 +1,4 @@
-"""Notices over HTTP: each event once, without patient data, tried again as long as nobody takes it."""
+"""Notices over HTTP: each event once, without patient data, retried until it is accepted."""
 
 from __future__ import annotations
 

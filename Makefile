@@ -67,13 +67,13 @@ $(PEER)/.ready:
 
 bench: $(READY) $(PEER)/.ready tools  ## Speed and memory, each as a ratio against a named peer in the same run
 	$(BIN)/python -m benchmarks.chain --peer $(PEER)/bin/python
-	$(BIN)/python -m benchmarks.published --peer $(PEER)/bin/python
-	ulimit -s 32768; $(BIN)/python -m benchmarks.reading
-	$(BIN)/python -m benchmarks.seg
+	$(BIN)/python -m benchmarks.networks.published --peer $(PEER)/bin/python
+	ulimit -s 32768; $(BIN)/python -m benchmarks.dicom.reading
+	$(BIN)/python -m benchmarks.dicom.seg
 	$(BIN)/python -m benchmarks.reporting
 	$(BIN)/python -m benchmarks.start
-	$(BIN)/python -m benchmarks.receive
-	$(BIN)/python -m benchmarks.node
+	$(BIN)/python -m benchmarks.node.receive
+	$(BIN)/python -m benchmarks.node.studies
 
 # Version 1 pins old libraries, which the part that runs here does not need
 references: $(READY) $(PEER)/.ready  ## Output of nnU-Net itself for the synthetic models; kept in tests/references
@@ -89,14 +89,14 @@ references: $(READY) $(PEER)/.ready  ## Output of nnU-Net itself for the synthet
 PARITY := build/parity$(FULL)
 parity: $(READY) $(PEER)/.ready  ## Published networks against nnU-Net itself on real bones: the table in docs/models.md
 	rm -rf $(PARITY)
-	$(BIN)/python -m benchmarks.parity make $(PARITY) --data $(DATA) $(FULL)
+	$(BIN)/python -m benchmarks.networks.parity make $(PARITY) --data $(DATA) $(FULL)
 	$(PEER)/bin/python -m pip install --quiet --no-deps --upgrade --target build/nnunet/v1 nnunet==1.7.1
 	for image in real_bone semi-real_CT; do \
 	PYTHONPATH=build/nnunet/v1 $(PEER)/bin/python tests/nnunet_v1_references.py \
 	$(PARITY)/$$image $(PARITY)/$$image/v1.npz labels && \
 	$(PEER)/bin/python tests/nnunet_references.py \
 	$(PARITY)/$$image $(PARITY)/$$image/v2.npz labels || exit 1; done
-	$(BIN)/python -m benchmarks.parity compare $(PARITY) $(FULL)
+	$(BIN)/python -m benchmarks.networks.parity compare $(PARITY) $(FULL)
 
 # HELD_OUT="001=MODELS 002=MODELS" adds networks that never saw these patients
 accuracy: $(READY)  ## Accuracy on real and simulated CTs: docs/accuracy.md and the model cards

@@ -1,4 +1,4 @@
-"""A training recipe: what `models/<anatomy>/training.toml` says, as frozen values."""
+"""The training recipe: `models/<anatomy>/training.toml` as frozen values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from operators.errors import ModelError
 from operators.packages.toml_files import fault_of, validated
 
 SIDES = ("_left", "_right")
-# What a network may have otherwise on a kind of device
+# Tables of settings that replace others on a kind of device, by torch's name of it
 DEVICE_TABLES = {"cuda": "gpu"}
 
 
@@ -22,8 +22,8 @@ DEVICE_TABLES = {"cuda": "gpu"}
 class NetworkRecipe:
     """How one network is trained; `classes` names its output channels, background first.
 
-    `scored` are the classes whose Dice decides which weights are best. `gpu` holds what is
-    otherwise where there is a GPU.
+    `scored` are the classes whose Dice decides which weights are best. `gpu` holds settings that replace
+    others on a GPU.
     """
 
     name: str
@@ -49,7 +49,7 @@ class NetworkRecipe:
     gpu: dict[str, Any] = field(default_factory=dict)
 
     def on(self, device: str) -> NetworkRecipe:
-        """This network as it is trained on a kind of device, as torch names it."""
+        """Returns the recipe for a kind of device, by torch's name of it."""
         table = DEVICE_TABLES.get(device)
         return replace(self, **getattr(self, table)) if table else self
 
@@ -66,22 +66,22 @@ class LabelMapTable(Table):
     path: str
     """A NIfTI file below the data folder."""
     names: str
-    """JSON: what each value is, by the names of structures."""
+    """JSON file: the structure's name for each value."""
 
 
 class BoneSetTable(Table):
-    """[[bone_sets]]: bones of one patient, masked out of a CT."""
+    """[[bone_sets]]: the bones of one patient, masked out of a CT."""
 
     folder: str
-    """With one NIfTI file for each bone, below the data folder."""
+    """A folder below the data folder with one NIfTI file for each bone."""
     bones: dict[str, str]
-    """Suffix of each file's name, and the structure that it shows."""
+    """Structure by suffix of the file's name."""
     around: LabelMapTable | None = None
-    """The label map whose body is bent to fit around them."""
+    """The label map whose body is deformed to fit around the bones."""
 
 
 class NegativesTable(Table):
-    """[negatives]: real CTs, and the classes (patterns) that none of them shows."""
+    """[negatives]: real CTs, and the classes (as patterns) that none of them shows."""
 
     absent: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
@@ -91,13 +91,13 @@ class PhantomsTable(Table):
     """[phantoms]: procedural bodies."""
 
     model: str = ""
-    """A row of the table of phantoms; recipes from before there was a choice name none."""
+    """The phantom, a row of PHANTOMS; recipes older than the choice name none."""
     count: int = 0
-    """How many bodies."""
+    """Number of bodies."""
     share: float = 0.0
-    """The share of patches that come from them."""
+    """Share of patches that show them."""
     scanned: int = 0
-    """Of how many a CT is made for the fracture network."""
+    """Number of bodies of which a CT is drawn for the fracture network."""
 
 
 class FractureBonesTable(Table):
@@ -105,34 +105,34 @@ class FractureBonesTable(Table):
 
     patterns: tuple[str, ...] = ()
     between: int = 0
-    """New shapes for every two bones of a kind."""
+    """Number of new shapes for every two bones of a kind."""
 
 
 class CalibrationTable(Table):
-    """[calibration]: what the probability of a bone being there is fitted on."""
+    """[calibration]: scans for fitting the probability that a bone is present."""
 
     bodies: int = 0
-    """Procedural bodies, with seeds of their own."""
+    """Number of procedural bodies, drawn from seeds that training does not use."""
     negatives: tuple[str, ...] = ()
     """CTs without the anatomy that training never saw."""
 
 
 class LicenceTable(Table):
-    """[[licences]]: where the data come from."""
+    """[[licences]]: source and licence of the data."""
 
     under: str
-    """A folder of the data."""
+    """A folder below the data folder."""
     source: str
     licence: str
 
 
 class SourceTables(Table):
-    """What training images are made of; all but `classes` may be left out."""
+    """The sources of training images; all but `classes` are optional."""
 
     classes: dict[str, tuple[str, ...]]
-    """Classes of the anatomy networks, and the structures (patterns) that each holds."""
+    """Classes of the anatomy networks, and the structures (as patterns) of each."""
     held_out: tuple[str, ...] = ()
-    """Cases that are never trained on or watched."""
+    """Cases that are never used for training or validation."""
     licences: tuple[LicenceTable, ...] = ()
     label_maps: tuple[LabelMapTable, ...] = ()
     bone_sets: tuple[BoneSetTable, ...] = ()
@@ -143,11 +143,11 @@ class SourceTables(Table):
 
 
 class ValidationRules(Table):
-    """[validation]: how a training is watched.
+    """[validation]: validation and early stopping.
 
-    Every `every` steps the averaged weights read `patches` simulated patches that never change.
-    After `patience` readings in a row without a better score the learning rate falls to its end
-    within the share `fall` of the steps. `real` are bone sets that are read too and decide nothing.
+    Every `every` steps the averaged weights are scored on `patches` fixed simulated patches. After
+    `patience` scores in a row without improvement the learning rate decays to its end within the share
+    `fall` of the steps. `real` are bone sets that are scored too and decide nothing.
     """
 
     patches: int = Field(ge=1)
@@ -158,7 +158,7 @@ class ValidationRules(Table):
 
 
 class GpuTable(Table):
-    """[networks.NAME.gpu]: what is otherwise where there is a GPU."""
+    """[networks.NAME.gpu]: settings that replace others on a GPU."""
 
     patch: tuple[int, ...] = ()
     filters: tuple[int, ...] = ()
@@ -172,7 +172,7 @@ class NetworkTable(Table):
 
     kind: Literal["anatomy", "fracture"]
     sides: bool = True
-    """Whether left and right are classes of their own."""
+    """Whether left and right are separate classes."""
     spacing_mm: float = Field(gt=0)
     patch: tuple[int, ...]
     window_hu: tuple[float, float]
@@ -181,14 +181,14 @@ class NetworkTable(Table):
     steps: int
     learning_rate: float
     scored: tuple[str, ...] = ()
-    """Classes whose Dice decides which weights are best; all but the background where left out."""
+    """Classes whose Dice decides which weights are best; by default all but the background."""
     batch: int = 1
     class_weights: tuple[float, ...] | None = None
     dice_of_absent: bool = False
     guide: tuple[str, ...] = ()
     """Conditioning channels: classes of the coarse network."""
     anywhere: float = 0.1
-    """Share of patches that lie anywhere in the body."""
+    """Share of patches at a random place of the body."""
     negatives: float = 0.0
     boneless: float = 0.0
     fractured_bones: float = 0.0
@@ -205,14 +205,14 @@ class RecipeFile(SourceTables):
 
 @dataclass(frozen=True)
 class Recipe:
-    """Sources and networks of one anatomy; without `validation` the last averaged weights are taken."""
+    """Sources and networks of one anatomy; without `validation` the last averaged weights are installed."""
 
     sources: SourceTables
     networks: dict[str, NetworkRecipe]
     validation: ValidationRules | None = None
 
     def class_patterns(self, network: NetworkRecipe) -> dict[str, list[str]]:
-        """Class name to structure name patterns, left and right merged for a network blind to sides."""
+        """Returns the structure patterns of each class, left and right merged for a network without sides."""
         merged: dict[str, list[str]] = {name: [] for name in network.classes[1:]}
         for name, patterns in self.sources.classes.items():
             merged[name if name in merged else without_side(name)].extend(patterns)
@@ -220,14 +220,14 @@ class Recipe:
 
 
 def without_side(name: str) -> str:
-    """`name` without its suffix for left or right."""
+    """Returns `name` without its suffix for left or right."""
     for side in SIDES:
         name = name.removesuffix(side)
     return name
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Reads a training.toml. Raises ModelError where it is not one."""
+    """Reads a training.toml. Raises ModelError if it is invalid."""
     table: dict[str, Any] = {}
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -241,9 +241,9 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def recipe_of(table: dict[str, Any]) -> Recipe:
-    """Reads a parsed training.toml.
+    """Builds a recipe from a parsed training.toml.
 
-    Raises pydantic's ValidationError, and ValueError where a held-out case is used.
+    Raises pydantic's ValidationError, and ValueError if a held-out case is used.
     """
     file = validated(RECIPE_FILE_MODEL, table)
     require_held_out(file)
@@ -253,7 +253,7 @@ def recipe_of(table: dict[str, Any]) -> Recipe:
 
 
 def require_held_out(file: RecipeFile) -> None:
-    """Raises ValueError where a held-out case is to be trained on or watched."""
+    """Raises ValueError if a held-out case is used for training or validation."""
     watched = file.validation.real if file.validation else ()
     for where, rows in (("bone_sets", file.bone_sets), ("validation.real", watched)):
         used = {Path(row.folder).name for row in rows} & set(file.held_out)
@@ -262,7 +262,7 @@ def require_held_out(file: RecipeFile) -> None:
 
 
 def network_recipe(name: str, row: NetworkTable, classes: Mapping[str, Sequence[str]]) -> NetworkRecipe:
-    """One network as it is trained. Raises ValueError."""
+    """Builds the recipe of one network. Raises ValueError if it contradicts itself."""
     if row.kind == "fracture":
         names: tuple[str, ...] = ("background", "interior", "contact")
     else:
@@ -279,7 +279,7 @@ RECIPE_FILE_MODEL = TypeAdapter(RecipeFile)
 
 
 def problems(network: NetworkRecipe) -> Iterator[str]:
-    """Yields faults that would stop a training only after minutes."""
+    """Yields faults that would otherwise stop a training only after minutes."""
     step = 2 ** (len(network.filters) - 1)
     if any(side % step for side in network.patch):
         yield f"a patch in steps of {step} voxels for {len(network.filters)} levels, got {network.patch}"

@@ -1,11 +1,11 @@
-"""docs/accuracy.md, written from the rows."""
+"""Writes docs/accuracy.md from the rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from benchmarks.accuracy import figures
+from benchmarks.accuracy import metrics
 from benchmarks.accuracy.cases.panel import (
     DEGRADED_PATIENT,
     DEGRADED_SIMULATED,
@@ -16,7 +16,7 @@ from benchmarks.accuracy.cases.panel import (
     positions,
 )
 from benchmarks.accuracy.failures import failures
-from benchmarks.accuracy.figures import CONFUSED_SHARE
+from benchmarks.accuracy.metrics import CONFUSED_SHARE
 from benchmarks.accuracy.pictures import chosen, copy_pictures
 from benchmarks.accuracy.plots import write_plots
 from benchmarks.accuracy.rows import Row, Rows
@@ -35,7 +35,7 @@ from training.phantoms.fracture_cases import FRACTURES
 INTRODUCTION = """\
 # Accuracy
 
-What the shipped networks do on real and simulated CTs. **Not for clinical use.** `make accuracy` runs the
+Accuracy of the shipped networks on real and simulated CTs. **Not for clinical use.** `make accuracy` runs the
 panel and writes this page, its plots and its pictures; nothing here is written by hand."""
 DEFINITIONS = f"""\
 There are only three patients, so the mean says little: the figures of each are below. The verdict is
@@ -74,9 +74,9 @@ even those that `osteon run` would not select."""
 
 
 def write_document(rows: Rows, least: float, pictures: Path, path: Path) -> None:
-    """The page at `path`, plots and pictures in the folder of its name.
+    """Writes the page at `path`, and plots and pictures in the folder of its name.
 
-    From the probability `least` on the package takes its bones for found.
+    `least` is the probability from which the package counts its bones as found.
     """
     folder = path.with_suffix("")
     aims = summary(rows)
@@ -93,8 +93,8 @@ def write_document(rows: Rows, least: float, pictures: Path, path: Path) -> None
 
 
 def not_run(rows: Rows) -> Iterator[str]:
-    """A warning where a run was cut short."""
-    # Changes are made to two scans
+    """Yields a warning if the run was interrupted."""
+    # Two scans are changed
     whole = {
         "simulated": len(FRACTURES),
         "degradations": 2 * len(degradations()),
@@ -107,7 +107,7 @@ def not_run(rows: Rows) -> Iterator[str]:
 
 
 def baselines(rows: Rows) -> dict[str, Row]:
-    """The scans that are made worse, as they are, by the name that their changes begin with."""
+    """Returns the unchanged scans by the name that their changes begin with."""
     keys = {
         PATIENT_NAME: ("patients", DEGRADED_PATIENT, SHIPPED),
         SIMULATED_NAME: ("simulated", DEGRADED_SIMULATED, SHIPPED),
@@ -116,7 +116,7 @@ def baselines(rows: Rows) -> dict[str, Row]:
 
 
 def patient_part(rows: Rows) -> Iterator[str]:
-    """Each patient, and the same through files."""
+    """Yields the part on patients, and on one of them through files."""
     patients = rows.of("patients")
     yield f"## Real patients\n\n{PATIENTS}"
     yield case_table(patients, "patient")
@@ -129,19 +129,19 @@ def patient_part(rows: Rows) -> Iterator[str]:
 
 
 def both(row: Row, suffix: str) -> dict[str, str]:
-    """A row's anatomy and fragments."""
-    named = {"anatomy": figures.anatomy("iou"), "fragments": figures.fragment_iou}
-    return {f"{name}{suffix}": number(figure([row]), 4) for name, figure in named.items()}
+    """Returns a row's anatomy and fragment IoU."""
+    named = {"anatomy": metrics.anatomy("iou"), "fragments": metrics.fragment_iou}
+    return {f"{name}{suffix}": number(metric([row]), 4) for name, metric in named.items()}
 
 
 def simulated_part(rows: Rows) -> Iterator[str]:
-    """The simulated test set."""
+    """Yields the part on the simulated test set."""
     yield f"## Simulated CTs\n\n{SIMULATED}"
     yield case_table(rows.of("simulated"), "fractures")
 
 
 def changed_part(rows: Rows) -> Iterator[str]:
-    """Yields the part on changes that make a scan worse, and on those that must not."""
+    """Yields the parts on degradations and on positions."""
     simulated = DEGRADED_SIMULATED
     yield f"## Degradations\n\n{DEGRADATIONS.format(patient=DEGRADED_PATIENT, simulated=simulated)}"
     for group, heading in (("degradations", ""), ("positions", f"## Positions\n\n{POSITIONS}")):
@@ -153,14 +153,14 @@ def changed_part(rows: Rows) -> Iterator[str]:
 
 
 def negative_part(rows: Rows, least: float) -> Iterator[str]:
-    """Where nothing may be found."""
+    """Yields the part on negatives."""
     yield f"## Negatives\n\n{NEGATIVES}"
     yield negative_table(rows.of("negatives"), least)
 
 
 def failure_part(rows: Rows) -> Iterator[str]:
-    """Every failure, the patients seen in training left out; of changed scans those of outlines alone."""
-    yield "## Failures seen"
+    """Yields every failure, except on patients seen in training; for changed scans only those of outlines."""
+    yield "## Failures"
     changed = [{**row, "fragments": False} for row in [*rows.of("degradations"), *rows.of("positions")]]
     lines = failures([*unseen_patients(rows), *rows.of("simulated"), *changed])
     yield "\n".join(f"- {line}" for line in lines) or "None."

@@ -1,11 +1,11 @@
-"""Failures in words, for the document and the model cards."""
+"""Describes failures for the document and the model cards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from benchmarks.accuracy.figures import CONFUSED_SHARE
+from benchmarks.accuracy.metrics import CONFUSED_SHARE
 from benchmarks.accuracy.rows import Row
 from benchmarks.accuracy.tables import case_name, plain
 
@@ -14,7 +14,7 @@ FOUND_IOU = 0.5
 
 
 def failures(rows: Iterable[Row]) -> list[str]:
-    """A sentence for each case with any failure."""
+    """Returns a line for each case with any failure."""
     return [f"{case_name(row)}: {'; '.join(found)}." for row in rows if (found := list(failures_of(row)))]
 
 
@@ -30,13 +30,13 @@ def failures_of(row: Row) -> Iterator[str]:
             yield from bone_failures(bone)
     for name, share in row["wrong_side"].items():
         if share > CONFUSED_SHARE:
-            yield f"{share:.0%} of the {plain(name)} called the other side's"
+            yield f"{share:.0%} of the {plain(name)} labelled as the other side"
     for name in row["absent_bones"]:
-        yield f"{plain(name)} found, which is not in the scan"
+        yield f"{plain(name)} found but not in the scan"
 
 
 def bone_failures(bone: dict[str, Any]) -> Iterator[str]:
-    """Yields what became of the fragments of one bone."""
+    """Yields the failures in the fragments of one bone."""
     name, fragments = plain(bone["name"]), bone["fragments"]
     missed = [f"{fragment['volume_ml']:.1f}" for fragment in fragments if not fragment["found"]]
     if missed:

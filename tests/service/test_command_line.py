@@ -1,4 +1,4 @@
-"""The command line as a user meets it: each bad input ends with one sentence and a published exit code."""
+"""The command line for a user: each bad input ends with one sentence and a documented exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Named sets of fractures of the phantom: what a panel of simulated CTs is made of."""
+"""Named sets of fractures of the phantom, one for each simulated CT of the accuracy panel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from training.phantoms.structures import Structure
 
 
 def mirrored_cut(cut: Cut) -> Cut:
-    """Returns the cut on the other side; x runs to the left."""
+    """Returns the same cut on the other side of the body; x runs to the left."""
     planes = tuple(
         FracturePlane((-x, y, z), (-u, v, w))
         for (x, y, z), (u, v, w) in ((plane.point_mm, plane.normal) for plane in cut.planes)
@@ -19,7 +19,7 @@ def mirrored_cut(cut: Cut) -> Cut:
 
 
 def hairline(cut: Cut) -> Cut:
-    """Returns the cut with its pieces left nearly where they were."""
+    """Returns the cut with hardly any displacement of its pieces."""
     (x, y, z), (a, b, c) = cut.shift_mm, cut.turn_deg
     return replace(cut, shift_mm=(x / 4, y / 4, z / 4), turn_deg=(a / 4, b / 4, c / 4))
 

@@ -1,4 +1,4 @@
-"""A database or a data folder that is gone is named, and no command makes another one in its place."""
+"""A missing database or data folder is reported, and no command creates another one in its place."""
 
 from __future__ import annotations
 

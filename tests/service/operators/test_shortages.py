@@ -1,4 +1,4 @@
-"""A lack of memory, threads, processes or files is waited for, in whatever words a library says so."""
+"""A shortage of memory, threads, processes or files is retried, however a library reports it."""
 
 from __future__ import annotations
 

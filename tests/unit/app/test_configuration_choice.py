@@ -1,4 +1,4 @@
-"""Which configuration file counts: --config, the environment's, ./app.yaml, the application's."""
+"""Precedence of configuration files: --config, the environment's, ./app.yaml, the application's."""
 
 from __future__ import annotations
 

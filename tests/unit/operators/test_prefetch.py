@@ -1,4 +1,4 @@
-"""Items are made one ahead, come in order, and nothing that goes wrong is lost."""
+"""Prefetched items come in order, one in advance, and errors are not lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes: what may stand in them, what is otherwise on a GPU, what is refused and how."""
+"""Recipes: allowed content, GPU settings, and the messages of refusals."""
 
 from __future__ import annotations
 

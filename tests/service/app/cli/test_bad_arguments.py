@@ -1,4 +1,4 @@
-"""Every command with what it cannot take: one sentence on what was expected and what came, and a code."""
+"""Every command with invalid arguments: one sentence on what was expected and what came, and an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published networks give Osteon the labels that nnU-Net itself gives: tests/references has what it said."""
+"""Published networks give the same labels as nnU-Net itself, whose results are in tests/references."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences that tell a person what to do name the right thing: whose title, which setting, which command."""
+"""Hints to users name the right AE title, setting and command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Osteon's results come back from other software with their places and their meaning."""
+"""Results keep their positions and meanings on a round trip through other software."""
 
 from __future__ import annotations
 

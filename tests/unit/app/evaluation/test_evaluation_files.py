@@ -1,4 +1,4 @@
-"""From files to figures: reading, pairing, bringing onto one grid, and what is written."""
+"""Evaluation of files: reading, pairing, alignment to one grid, and the written metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Left is the patient's left, +x in LPS, whatever the array's order and however the patient lies."""
+"""Left is the patient's left, +x in LPS, for any array order and patient position."""
 
 from __future__ import annotations
 

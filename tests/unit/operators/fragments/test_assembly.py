@@ -1,4 +1,4 @@
-"""Fragments on the source grid, and what each of them is called."""
+"""Fragments on the source grid, and their names."""
 
 from __future__ import annotations
 

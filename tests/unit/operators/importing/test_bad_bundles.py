@@ -1,4 +1,4 @@
-"""Bundles that ask for what Osteon does not know: refused by name, nothing executed, nothing installed."""
+"""Unsupported bundles: refused by name, nothing executed, nothing installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad published models: each has its own message and code, and nothing of them is installed or executed."""
+"""Bad published models: each has its own message and code, and nothing is installed or executed."""
 
 from __future__ import annotations
 

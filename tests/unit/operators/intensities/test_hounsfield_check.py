@@ -1,4 +1,4 @@
-"""The check of an image's values: every fault is found, and nothing is said against real Hounsfield units."""
+"""The check of an image's values finds every fault, and accepts real Hounsfield units."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A network that is larger than the memory is refused before it is loaded."""
+"""A network larger than the memory is refused before it is loaded."""
 
 from __future__ import annotations
 

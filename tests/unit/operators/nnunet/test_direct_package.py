@@ -1,4 +1,4 @@
-"""Packages of published networks are read whole or refused with what was wrong."""
+"""Packages of published networks are read completely, or refused with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storage commitment as a user: a result is committed to when each instance is, in answers to it."""
+"""Storage commitment as SCU: a result counts as committed once each of its instances is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study goes only when a job has had all of it, and then nothing of it is left."""
+"""A study is removed only after a job has had all of it, and then completely."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.service.app.node.queue.test_corrections import RIGHT, in_series
 from tests.service.app.node.studies.test_retention import STUDY, Node
 from tests.support.crashes import Crash
 from tests.support.node_processes import until
-from tests.support.queue_cases import Told, worked_off
+from tests.support.queue_cases import ScriptedSegmenter, worked_off
 from tests.support.study_cases import audited, contents, jobs, patients, patients_of_job, quiet, sent
 
 CENTURY_MS = 100 * 365 * 86400 * 1000
@@ -209,7 +209,9 @@ def test_a_failed_job_is_told_of_once_however_old_the_notice_is(tmp_path: Path) 
     node = Node(tmp_path, quiet_s=0, retention_s=0, notice_url="http://127.0.0.1:1/hook")
     sent(node)
     quiet(node, 0)
-    with worked_off(node.settings, Told(lambda: {"state": "failed", "code": "defect", "sentence": "no"})):
+    with worked_off(
+        node.settings, ScriptedSegmenter(lambda: {"state": "failed", "code": "defect", "sentence": "no"})
+    ):
         until(lambda: node.states() == ["failed"])
     swept(node)
     (notice,) = node.client.list_workflows(name=NOTICE)

@@ -1,4 +1,4 @@
-"""Results go out by STOW-RS: to Orthanc's DICOMweb plugin, to our own way in, and to servers that are ill."""
+"""Delivery by STOW-RS: to Orthanc's DICOMweb plugin, to the node's own endpoint, and to faulty servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rejected associations: each is counted, and told as often as a disk can bear."""
+"""Rejected associations: each is counted, and logged only as often as the disk can bear."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a CT or a radiograph from whatever it lies in."""
+"""Reads a CT or a radiograph from DICOM or from other image files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from operators.package_files.package_reader import read_packages
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """One CT or radiograph; `series` is None where it did not come as DICOM."""
+    """One CT or radiograph, and its `series`, None if it was not read from DICOM."""
 
     image: Image
     series: Series | None = None
@@ -38,17 +38,17 @@ class Scan:
 
     @property
     def hu(self) -> NDArray[np.int16] | NDArray[np.float32]:
-        """Hounsfield units (I, J, K); read-only."""
+        """Returns the Hounsfield units (I, J, K), read-only."""
         return self.volume.hu
 
     @property
     def ijk_to_lps(self) -> NDArray[np.float64]:
-        """4x4: array index to mm in the patient's space, to the left, posterior and superior."""
+        """Returns the 4x4 transform from array index to mm in the patient's LPS space."""
         return self.volume.grid.ijk_to_lps
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Returns what is doubtful in the image, in sentences."""
+        """Returns sentences about doubtful properties of the image."""
         of_series = self.series.warnings if self.series else ()
         return (*of_series, *(note.text for note in self.image.notes))
 
@@ -59,11 +59,11 @@ def read(
     series_instance_uid: str | None = None,
     models: str | PathLike[str] | None = None,
 ) -> Scan:
-    """The image at `path`: a folder, file or zip of DICOM, or a NIfTI, NRRD, MetaImage, PNG or JPEG file.
+    """Reads the image at `path`: a folder, file or zip of DICOM, or NIfTI, NRRD, MetaImage, PNG or JPEG.
 
-    Of several series that with the given UID is read, else the best that a package in `models` accepts.
-    Raises UsageError where nothing is at the path, UnreadableError, and UnsuitableError where no series is an
-    image that can be segmented, with the reason for each.
+    Of several series it reads the one with the given UID, otherwise the best one that a package in `models`
+    accepts. Raises UsageError if `path` does not exist, UnreadableError, and UnsuitableError, with the reason
+    for each series, if none is an image that can be segmented.
     """
     place = Path(path)
     if not place.exists():
@@ -85,6 +85,7 @@ def read(
         fitting = [each for each in chosen if each.series.grid is not None]
         if not fitting:
             reasons = [each.text for each in outcomes if isinstance(each, Refusal)]
-            raise UnsuitableError("; ".join(dict.fromkeys(reasons)) or "expected such a series, got none")
+            text = "expected a series with the given UID that can be read, got none"
+            raise UnsuitableError("; ".join(dict.fromkeys(reasons)) or text)
         series = fitting[0].series
         return Scan(read_image(series), series)

@@ -1,4 +1,4 @@
-"""Segments a CT or a radiograph and writes what was found."""
+"""Segments a CT or a radiograph and writes the result."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from osteon.reading import Scan
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What was found in a scan, on the scan's own grid."""
+    """The segmentation of a scan, on the scan's grid."""
 
     scan: Scan
     segmentation: Segmentation
 
     @property
     def labels(self) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """The value of each voxel (I, J, K), 0 for none; read-only."""
+        """Returns the label value of each voxel (I, J, K), 0 for background; read-only."""
         return self.segmentation.label_map.labels
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """Bones and fragments: value, name, codes, volume, probabilities."""
+        """Returns the bones and fragments: value, name, codes, volume, probabilities."""
         return self.segmentation.segments
 
     @property
     def flags(self) -> tuple[Flag, ...]:
-        """Returns why a segment may be wrong, in sentences."""
+        """Returns the reasons why segments may be wrong."""
         return self.segmentation.flags
 
     @property
@@ -55,18 +55,19 @@ class Result:
 
     @property
     def summary(self) -> tuple[str, ...]:
-        """A sentence for each bone, what may be wrong, and what the result is for."""
+        """Returns a sentence for each bone, then what may be wrong and the intended use."""
         return summary(self.segmentation)
 
     def write_nifti(self, path: str | PathLike[str]) -> Path:
-        """Writes the label map as NIfTI."""
+        """Writes the label map as NIfTI and returns its path."""
         write_nifti(self.segmentation.label_map, Path(path))
         return Path(path)
 
     def write_seg(self, path: str | PathLike[str], *, made_at: datetime | None = None) -> Path:
-        """Writes a DICOM SEG over the series.
+        """Writes a DICOM SEG that references the series, and returns its path.
 
-        Raises UsageError for a scan that is no DICOM or a radiograph without a finding, OutputError.
+        Raises OutputError, and UsageError for a scan that was not read from DICOM or a radiograph without a
+        finding.
         """
         if self.scan.series is None:
             raise UsageError("expected a scan that was read from DICOM, got one without a series")
@@ -88,10 +89,10 @@ def segment(
     device: str | None = None,
     progress: Callable[[str, float], None] = silent,
 ) -> Result:
-    """Segments the bones and fragments that the packages in `models` know, or those of one `package`.
+    """Segments the bones and fragments that the packages in `models`, or one `package`, can find.
 
-    `device` is auto, cpu or cuda; `progress` is told each stage and how much of it is done, 0 to 1. Raises
-    UnsuitableError where the scan shows nothing that they deliver, ModelError, UsageError.
+    `device` is auto, cpu or cuda; `progress` is called with each stage and the finished share of it, 0 to 1.
+    Raises UnsuitableError if the scan shows no such bone, ModelError, UsageError.
     """
     settings = read_settings(models=None if models is None else Path(models), device=device)
     packages = packages_in_use(settings, package)

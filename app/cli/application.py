@@ -16,10 +16,10 @@ def run(
     input: Annotated[Path | None, Parameter(name=["--input", "-i"], help="Folder or file of DICOM")] = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder for results")] = None,
     model: Annotated[Path | None, Parameter(name=["--model", "-m"], help="Folder of model packages")] = None,
-    workdir: Annotated[Path | None, Parameter(name=["--workdir", "-w"], help="Accepted; not needed")] = None,
-    log_level: Annotated[str, Parameter(name=["--log_level", "-l"], help="Accepted; errors are logged")] = "",
+    workdir: Annotated[Path | None, Parameter(name=["--workdir", "-w"], help="Accepted and ignored")] = None,
+    log_level: Annotated[str, Parameter(name=["--log_level", "-l"], help="Accepted and ignored")] = "",
 ) -> int:
-    """Segment every suitable series; paths not given come from HOLOSCAN_* or MONAI_* variables."""
+    """Segment every suitable series; paths that are not given come from HOLOSCAN_* or MONAI_* variables."""
     from app.cli.run import run_command
     from app.map.mercure import write_result
 
@@ -32,7 +32,7 @@ def run(
 
 
 def main(arguments: list[str]) -> None:
-    """Runs, and exits with the published code."""
-    application = new_app("osteon", "DICOM series in, DICOM SEG of bones and fracture fragments out.")
+    """Runs the application and exits with its published exit code."""
+    application = new_app("osteon", "Reads DICOM series, writes DICOM SEG of bones and fracture fragments.")
     application.default(run)
     execute(application, arguments)

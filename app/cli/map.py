@@ -1,4 +1,4 @@
-"""The commands of the MONAI Application Package, with the arguments of `monai-deploy` where it had them."""
+"""The commands of the MONAI Application Package; they share the arguments of `monai-deploy`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Models = Annotated[
 ]
 Tool = Annotated[
     Literal["docker", "podman", "buildah"] | None,
-    Parameter(help="What builds and runs images; the first that is installed unless given"),
+    Parameter(help="Program that builds and runs images; default: the first that is installed"),
 ]
 
 
@@ -47,7 +47,7 @@ def package(
     tool: Tool = None,
     variant: Literal["cpu", "cuda"] = "cpu",
 ) -> int:
-    """Build the image of this application; what follows `--` goes to the tool.
+    """Build the image of this application; arguments after `--` go to the tool.
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ def package(
 
 
 def run_map(image: str, /, *, input: Input, output: Output, models: Models = None, tool: Tool = None) -> int:
-    """Run the package IMAGE as a container without network, its input read-only.
+    """Run the package IMAGE as a container without network and with read-only input.
 
     Parameters
     ----------
     image
-        Name of an image that is here.
+        Name of a local image.
     """
     from app.map.command import run_map_command
 
@@ -77,7 +77,7 @@ def run_map(image: str, /, *, input: Input, output: Output, models: Models = Non
 
 
 def show(image_or_folder: str, /, *, tool: Tool = None) -> int:
-    """Print the manifests of an image, or those that a folder's image will have.
+    """Print the manifests of an image, or those that the image of a folder will have.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def show(image_or_folder: str, /, *, tool: Tool = None) -> int:
 
 
 def extract(image_or_folder: str, /, *, output: Output, tool: Tool = None) -> int:
-    """Copy application, manifests, models and documents out of an image or a folder.
+    """Copy the application, manifests, models and documents out of an image or a folder.
 
     Parameters
     ----------
@@ -123,14 +123,14 @@ def check(
     file: Path | None = None,
     /,
     *,
-    config: Annotated[Path | None, Parameter(name="--config", help="The same as FILE")] = None,
+    config: Annotated[Path | None, Parameter(name="--config", help="Same as FILE")] = None,
 ) -> int:
-    """Say which configuration file is read and everything that is wrong in it, or in FILE.
+    """Say which configuration file is read and list every fault in it, or in FILE.
 
     Parameters
     ----------
     file
-        Configuration file; the one that counts here unless given.
+        Configuration file; default: the one that other commands would read here.
     """
     from app.map.config_command import check_command
 
@@ -139,12 +139,12 @@ def check(
 
 @config_app.command
 def schema(*, write: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """Print the JSON schema of app.yaml, with which editors complete it; --write keeps it beside app.yaml.
+    """Print the JSON schema of app.yaml, which editors use for completion; --write saves it beside app.yaml.
 
     Parameters
     ----------
     write
-        Write it beside app.yaml instead.
+        Write the schema beside app.yaml instead of printing it.
     """
     from app.map.config_command import schema_command
 

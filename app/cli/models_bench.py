@@ -1,4 +1,4 @@
-"""`osteon models bench`: what an installed package's networks take on this machine."""
+"""`osteon models bench`: measures the networks of installed packages on this machine."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from operators.packages.packages import NetworkSpec
 
 
 def bench_packages(files: Sequence[Path], settings: Settings) -> None:
-    """A line for each network of each package."""
+    """Measures the networks of each package and prints a line for each."""
     for path in files:
         bench_package(path, settings)
 
 
 def bench_package(path: Path, settings: Settings) -> None:
-    """The networks of a package that differ in more than their weights."""
+    """Measures the networks of a package, one of those that differ in their weights only."""
     package = read_package(path)
     print(f"{package.name} {package.version}", flush=True)
     kinds = {(spec.architecture, str(spec.arguments), spec.patch): spec for spec in package.networks}
@@ -29,7 +29,7 @@ def bench_package(path: Path, settings: Settings) -> None:
 
 
 def measure_speed(spec: NetworkSpec, settings: Settings) -> str:
-    """Measures one network and returns a line of text; memory is the peak of the process so far."""
+    """Measures one network and returns a line of text; the memory is the peak of the process so far."""
     from operators.networks.speed import matrix_gflop_s, patch_gflop, patch_seconds
 
     networks = networks_of(settings)

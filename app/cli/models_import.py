@@ -1,4 +1,4 @@
-"""`osteon models import`: a published model becomes a package."""
+"""`osteon models import`: makes a package of a published model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from operators.package_files.package_reader import DRAFT_FILE, lacks_code
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Arguments of `osteon models import`; what is not given is found out."""
+    """Arguments of `osteon models import`; what is not given is read from the model."""
 
     name: str | None = None
     title: str | None = None
@@ -38,7 +38,7 @@ class ImportOptions:
 
 
 def import_command(folder: Path, options: ImportOptions, config: Path | None, models: Path | None) -> int:
-    """A published model becomes a package, or a draft of one where labels have no codes."""
+    """Makes a package of a published model, or a draft if some labels have no codes."""
     if options.orientation is not None and not is_orientation(options.orientation):
         raise UsageError(f"expected an orientation such as LPS or RAS, got {options.orientation}")
     model = model_of(folder, options)
@@ -55,7 +55,10 @@ def import_command(folder: Path, options: ImportOptions, config: Path | None, mo
 
 
 def model_of(folder: Path, options: ImportOptions) -> Published:
-    """The published model, with the one that splits its bones where one is given. Raises UsageError."""
+    """Returns the published model, with the network that splits its bones if one is given.
+
+    Raises UsageError.
+    """
     wanted = Wanted(options.folds, options.checkpoint, options.previous, options.mirroring)
     model = read_published(require_folder(folder), wanted)
     if options.fractures is None:
@@ -67,33 +70,33 @@ def model_of(folder: Path, options: ImportOptions) -> Published:
 
 
 def require_folder(folder: Path) -> Path:
-    """Raises UsageError where there is none."""
+    """Returns `folder`. Raises UsageError if it is not a folder."""
     if not folder.is_dir():
         raise UsageError(f"expected a folder with a published model, got {folder}")
     return folder
 
 
 def orientation_of(model: Published, asked: str | None, tables: str | None) -> str:
-    """How the training images lay: as asked, as the table of labels knows, as the model says by itself.
+    """Returns the orientation of the training images: the one asked for, the label table's, or the model's.
 
-    Raises UsageError where one is asked of a model whose steps turn the image themselves.
+    Raises UsageError if one is asked for a model whose own steps orient the image.
     """
     if isinstance(model, PublishedModel):
         return asked or tables or model.recipe.orientation
     if asked is not None:
-        raise UsageError("expected no --orientation for a bundle, which says it itself")
+        raise UsageError("expected no --orientation for a bundle, which states its own")
     return ""
 
 
 def import_message(new: NewPackage, target: Path) -> int:
-    """Tells what was made; a draft is no package yet."""
+    """Prints what was made; a draft has the exit code of ModelError, as it is not a package yet."""
     if new.complete:
         print(f"{new.name}: installed in {target}")
         return 0
     empty = sum(map(lacks_code, new.labels))
     print(
-        f"osteon: {new.name}: {empty} of {len(new.labels)} labels have no code yet; fill them in in "
-        f"{target / DRAFT_FILE}, then: osteon models verify {new.name}",
+        f"osteon: {new.name}: {empty} of {len(new.labels)} labels have no code yet; complete "
+        f"{target / DRAFT_FILE}, then run: osteon models verify {new.name}",
         file=sys.stderr,
     )
     return ModelError.exit_code

@@ -35,30 +35,30 @@ def train(
     calibration_cases: int = 100,
     config: Config = None,
 ) -> int:
-    """Train the networks of PACKAGE on simulated CT, resuming where a run stopped, and install them.
+    """Train the networks of PACKAGE on simulated CT, resuming an interrupted run, and install them.
 
     Parameters
     ----------
     package
         Name of a package that has a training.toml.
     data
-        Folder that the recipe's paths are relative to.
+        Folder to which the recipe's paths are relative.
     network
         Train this network only.
     runs
         Folder for checkpoints and logs.
     steps
-        Train for so many steps instead of the recipe's.
+        Number of steps, instead of the recipe's.
     minutes
-        Let the learning rate fall to its end within this time.
+        Time within which the learning rate decays to its final value.
     workers
-        Processes that simulate.
+        Number of processes that simulate.
     seed
-        Seed of simulation and of the first weights.
+        Seed of the simulation and of the initial weights.
     start_from
-        A checkpoint, or a package's safetensors, whose weights to begin with.
+        A checkpoint, or a package's safetensors, with the initial weights.
     calibration_cases
-        Simulated bones for `osteon calibrate`, which ends a training; 0 leaves it out.
+        Simulated bones for the calibration that ends a training (`osteon calibrate`); 0 skips it.
     """
     options = TrainOptions(
         data,
@@ -88,24 +88,24 @@ def calibrate(
     keep_decision: bool = False,
     config: Config = None,
 ) -> int:
-    """Calibrate PACKAGE's fracture decision and its probabilities on simulated cases.
+    """Calibrate the fracture decision and the probabilities of PACKAGE on simulated cases.
 
-    Writes them into package.toml, and a reliability diagram beside the model card. Training ends with it.
+    Writes both into package.toml, and a reliability diagram beside the model card. A training ends with it.
 
     Parameters
     ----------
     package
         Name of a package whose networks are trained.
     data
-        Folder that the recipe's paths are relative to.
+        Folder to which the recipe's paths are relative.
     runs
         Folder whose cache holds loaded subjects.
     cases
-        Simulated bones; the decision is fitted on three fifths, the probabilities on the others.
+        Number of simulated bones; the decision is fitted on three fifths, the probabilities on the rest.
     seed
         Seed of the simulation.
     keep_decision
-        Fit the probabilities alone, of decisions as they are made now.
+        Fit the probabilities only and keep the present decision.
     """
     folder = recipe_folder(package, config, models)
     with training_display(Console(stderr=True)) as tell:
@@ -114,14 +114,14 @@ def calibrate(
         from training.recipe import read_recipe
 
         recipe = read_recipe(folder / RECIPE_FILE)
-        said = fit(folder, recipe, data, runs / "cache", cases, seed, keep_decision, tell)
-    print(said)
+        summary = fit(folder, recipe, data, runs / "cache", cases, seed, keep_decision, tell)
+    print(summary)
     return 0
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Options of `osteon train`, as the command line gives them."""
+    """The options of `osteon train`."""
 
     data: Path
     network: str | None
@@ -137,20 +137,20 @@ class TrainOptions:
 
 
 def train_command(package: str, options: TrainOptions) -> int:
-    """Trains a package's networks, one after the other, and installs each when it is done."""
+    """Trains the networks of a package one after the other, and installs each when it is done."""
     folder = recipe_folder(package, options.config, options.models)
     start = options.start_from
     if start is not None and not start.is_file():
-        raise UsageError(f"expected a checkpoint or safetensors at --start-from, {start} is no file")
+        raise UsageError(f"expected a checkpoint or safetensors at --start-from, {start} is not a file")
     with training_display(Console(stderr=True)) as tell:
         tell("load", None, "libraries")
-        for line in trained(package, folder, options, tell):
+        for line in train_networks(package, folder, options, tell):
             print(line, flush=True)
     return 0
 
 
-def trained(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
-    """Sentences on what was made, each as soon as it is. Raises UsageError for an unknown network."""
+def train_networks(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
+    """Trains the networks and yields a sentence for each result. Raises UsageError for an unknown network."""
     from training.calibrate.calibration import calibrate
     from training.device import training_device
     from training.installation import train_and_install
@@ -185,7 +185,7 @@ def trained(package: str, folder: Path, options: TrainOptions, tell: Tell) -> It
 
 
 def software() -> str:
-    """Version, and the commit where this is a checkout."""
+    """Returns Osteon's version, with the commit if this is a checkout."""
     here = Path(__file__).parent
     command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
@@ -196,14 +196,14 @@ def software() -> str:
 
 
 def complete(folder: Path) -> bool:
-    """Whether all weights of a package are there: probabilities are those of the whole chain."""
+    """Returns whether all weights of a package exist; the calibration needs its whole pipeline."""
     from operators.package_files.package_reader import PACKAGE_FILE, read_package
 
     return all(network.weights.is_file() for network in read_package(folder / PACKAGE_FILE).networks)
 
 
 def recipe_folder(package: str, config: Path | None, models: Path | None) -> Path:
-    """The folder of a package that has a recipe. Raises UsageError."""
+    """Returns the folder of a package that has a recipe. Raises UsageError."""
     folder = read_settings(config, models=models).models / package
     if not (folder / RECIPE_FILE).is_file():
         raise UsageError(f"expected a recipe {package}/{RECIPE_FILE} in the models folder, found none")

@@ -1,4 +1,4 @@
-"""Training's progress on stderr: bars where a person looks on, else plain lines."""
+"""Shows the progress of a training on stderr: bars on a terminal, plain lines otherwise."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from training.progress import Tell
 
-# Plain lines of one stage come no more often
+# Interval between plain lines of one stage
 LINE_EVERY_S = 10.0
 
 
 @dataclass
 class Lines:
-    """A line at the beginning of each stage, then one every `LINE_EVERY_S` while it goes on."""
+    """Prints a line when a stage begins, then one every `LINE_EVERY_S` until it ends."""
 
     console: Console
     now_s: Callable[[], float]
     said_s: dict[str, float] = field(default_factory=dict)
 
     def tell(self, stage: str, done: float | None, text: str) -> None:
-        """Says it, or not yet."""
+        """Prints the progress of a stage unless the last line is too recent."""
         now_s = self.now_s()
         if now_s - self.said_s.get(stage, -LINE_EVERY_S) < LINE_EVERY_S and done != 1:
             return
@@ -37,13 +37,13 @@ class Lines:
 
 @dataclass
 class Bars:
-    """A bar a stage; one of unknown length moves."""
+    """Shows a bar for each stage; one of unknown length pulses."""
 
     bars: Progress
     tasks: dict[str, TaskID] = field(default_factory=dict)
 
     def tell(self, stage: str, done: float | None, text: str) -> None:
-        """Shows it."""
+        """Updates the bar of a stage, and adds it if the stage is new."""
         if stage not in self.tasks:
             for task in self.tasks.values():
                 self.bars.stop_task(task)

@@ -1,4 +1,4 @@
-"""The state of every study, put together from its segmentation, its deliveries and its conflicts."""
+"""The state of every study, derived from its segmentation, its deliveries and its conflicts."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from app.node.queue.workflow import DELIVER, SEGMENT
 from app.printable import counted
 from operators.errors import DEFECT, OsteonError, UsageError
 
-# Every state that a job can be in, then those of a conflict; all but the first four are ends.
+# All states of jobs and conflicts; all but the first four are final.
 STATES = (
     "queued", "running", "delivering", "conflict", "delivered", "refused", "failed", "cancelled",
     "superseded", "accepted", "dismissed",
 )  # fmt: skip
 ENDS = frozenset(STATES[4:])
-# Of a job whose results are of patient or study data that were corrected since
+# Code of a job whose results have patient or study data that were corrected since
 FORMER_DATA = "former_patient_data"
 MOVED = "moved"
 UNDER_WAY = {"ENQUEUED": "queued", "DELAYED": "queued", "PENDING": "running"}
@@ -37,7 +37,7 @@ UNDER_WAY = {"ENQUEUED": "queued", "DELAYED": "queued", "PENDING": "running"}
 class DeliveryState:
     """The state of a job at one destination: queued, sending, postponed, delivered, failed or cancelled.
 
-    `attempts` were made in vain so far; `next_attempt` is the time of the next one of a postponed delivery.
+    `attempts` have failed so far; `next_attempt` is the time of the next one if the delivery is postponed.
     """
 
     peer: str
@@ -50,9 +50,11 @@ class DeliveryState:
 
 @dataclass(frozen=True)
 class JobState:
-    """`code` and `sentence` say why it was refused, failed or postponed, or what a peer has not taken.
+    """The state of a job or a conflict.
 
-    What `detailed` lists alone hold stands last; `begun_ms` is when it was taken from the queue, 0 for never.
+    `code` and `sentence` say why it was refused, failed or postponed, or what a peer has not accepted.
+    `begun_ms` is when the job was taken from the queue, 0 for never. The fields from `calling_ae` on are set
+    in `detailed` lists only.
     """
 
     job_id: str
@@ -73,14 +75,17 @@ class JobState:
 
     @property
     def study_instance_uid(self) -> str:
-        """The study."""
+        """Returns the study's UID."""
         return study_of(self.job_id)
 
 
 def list_jobs(
     client: DBOSClient, job_ids: Iterable[str] | None = None, *, detailed: bool = False
 ) -> list[JobState]:
-    """Oldest first; `detailed` ones cost a read of the inputs, and one for each workflow that is in hand."""
+    """Returns all jobs and conflicts, or those with `job_ids`, oldest first.
+
+    `detailed` also reads the inputs, and makes another query for each running workflow.
+    """
     wanted = None if job_ids is None else list(job_ids)
     rows = client.list_workflows(name=SEGMENT, workflow_ids=wanted, load_input=detailed)
     prefix = None if wanted is None else [f"{job_id}>" for job_id in wanted]
@@ -97,7 +102,7 @@ def list_jobs(
 
 
 def rows_beside(client: DBOSClient, rows: Iterable[Any]) -> list[Any]:
-    """All jobs of the studies of some."""
+    """Returns all jobs of the studies that some jobs belong to."""
     prefixes = sorted({f"{study_of(row.workflow_id)}-" for row in rows})
     if not prefixes:
         return []
@@ -107,17 +112,17 @@ def rows_beside(client: DBOSClient, rows: Iterable[Any]) -> list[Any]:
 
 
 def latest_jobs(rows: Iterable[Any]) -> dict[str, str]:
-    """The last job of each study; rows are oldest first."""
+    """Returns the id of the last job of each study; `rows` are oldest first."""
     return {study_of(row.workflow_id): row.workflow_id for row in rows}
 
 
 def study_of(job_id: str) -> str:
-    """The study of a job or a conflict."""
+    """Returns the study's UID of a job or a conflict."""
     return job_id.rpartition("-")[0]
 
 
 def detail(client: DBOSClient, job: JobState, row: Any, deliveries: list[Any]) -> JobState:
-    """Who sent it and how much, and what holds it up. Raises SQLAlchemyError."""
+    """Adds the sender, the number of images and the reason for a delay. Raises SQLAlchemyError."""
     study = StudyJob.of(row.input["args"][0])
     job = replace(
         job,
@@ -139,7 +144,7 @@ def detail(client: DBOSClient, job: JobState, row: Any, deliveries: list[Any]) -
 
 
 def destination_of(client: DBOSClient, row: Any) -> DeliveryState:
-    """One delivery; only those that a sender has in hand, a few at a time, have their steps read."""
+    """Returns the state of one delivery; steps are read only for the few that are in progress."""
     peer = row.workflow_id.split(">")[1]
     if row.status == "PENDING":
         tried = attempts_of(client, row)
@@ -150,7 +155,7 @@ def destination_of(client: DBOSClient, row: Any) -> DeliveryState:
 
 
 def conflict_state(row: Any) -> JobState:
-    """A conflict, listed like a job."""
+    """Returns the state of a conflict, which is listed like a job."""
     return JobState(
         row.workflow_id,
         **outcome_of(row),
@@ -161,35 +166,35 @@ def conflict_state(row: Any) -> JobState:
 
 
 def mark_superseded(job: JobState, latest: dict[str, str]) -> JobState:
-    """A cancelled job whose study has a later one was not cancelled by a person."""
+    """Marks a cancelled job as superseded if its study has a later job."""
     if job.state == "cancelled" and latest[job.study_instance_uid] != job.job_id:
-        return replace(job, state="superseded", sentence="more instances of the study came")
+        return replace(job, state="superseded", sentence="more instances of the study were received")
     return job
 
 
-def with_later(job: JobState, said: Mapping[str, Any]) -> JobState:
-    """Adds what came of the study's patient data after the job; `said` are the attributes of its row."""
-    if "moved_to" in said and job.state in ENDS:
-        text = f"{said['moved']} of its instances came again in study {said['moved_to']}"
+def with_later(job: JobState, attributes: Mapping[str, Any]) -> JobState:
+    """Adds later corrections of the study's patient data; `attributes` are those of the job's row."""
+    if "moved_to" in attributes and job.state in ENDS:
+        text = f"{attributes['moved']} of its instances were sent again in study {attributes['moved_to']}"
         job = replace(job, code=job.code or MOVED, sentence="; ".join(filter(None, (job.sentence, text))))
-    if "replaced_by" not in said:
+    if "replaced_by" not in attributes:
         return job
-    words = ", ".join(said["keywords"])
-    went = [name for name, state in job.deliveries if state == "delivered"]
-    if went:
-        text = f"its results at {', '.join(went)} stand under the former {words}"
-        return replace(job, code=FORMER_DATA, sentence=f"{text}; {said['replaced_by']} replaces it")
+    words, successor = ", ".join(attributes["keywords"]), attributes["replaced_by"]
+    delivered = [name for name, state in job.deliveries if state == "delivered"]
+    if delivered:
+        text = f"its results at {', '.join(delivered)} have the former {words}"
+        return replace(job, code=FORMER_DATA, sentence=f"{text}; {successor} replaces it")
     if job.state == "delivering":
-        text = f"{words} were corrected, so its results are not sent; {said['replaced_by']} replaces it"
+        text = f"{words} were corrected, so its results are not sent; {successor} replaces it"
         return replace(job, code=FORMER_DATA, sentence=text)
     if job.state == "superseded":
-        text = f"{words} were corrected before a result was delivered; {said['replaced_by']} replaces it"
+        text = f"{words} were corrected before a result was delivered; {successor} replaces it"
         return replace(job, code=FORMER_DATA, sentence=text)
     return job
 
 
 def state_of(row: Any, deliveries: list[Any]) -> JobState:
-    """One job."""
+    """Returns the state of one job."""
     job = JobState(
         row.workflow_id,
         "running",
@@ -209,7 +214,7 @@ def state_of(row: Any, deliveries: list[Any]) -> JobState:
 
 
 def with_missing(job: JobState, outcome: Mapping[str, str]) -> JobState:
-    """Names the results that could not be made, which nobody waits for."""
+    """Adds the results that could not be made; the other results are delivered without them."""
     if not outcome["sentence"]:
         return job
     text = "; ".join(filter(None, (job.sentence, outcome["sentence"])))
@@ -217,19 +222,19 @@ def with_missing(job: JobState, outcome: Mapping[str, str]) -> JobState:
 
 
 def unfinished_jobs(job: JobState, status: str) -> JobState:
-    """A job that came to no end of its own."""
+    """Returns the state of a job that has ended without an outcome."""
     if status == "CANCELLED":
-        return replace(job, state="cancelled", code="cancelled", sentence="cancelled by a person")
+        return replace(job, state="cancelled", code="cancelled", sentence="cancelled by a user")
     if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-        sentence = "expected the worker to survive this study, it died on it repeatedly"
+        sentence = "expected the worker to survive this study, it died repeatedly while processing it"
         return replace(job, state="failed", code="worker_died", sentence=sentence)
     return replace(job, state="failed", code=OsteonError.code, sentence=DEFECT)
 
 
 def delivery_state(job: JobState, deliveries: list[Any]) -> JobState:
-    """Delivered when every destination has it; failed when one never will."""
+    """Returns the state of a job from its deliveries: delivered once all are, failed if one has failed."""
     if not deliveries:
-        sentence = "expected a destination for the result, none is set"
+        sentence = "expected a destination for the result, none is configured"
         return replace(job, state="failed", code="no_destination", sentence=sentence)
     ends = [end_of_delivery(row) for row in deliveries]
     named = tuple((row.workflow_id.split(">")[1], end[0]) for row, end in zip(deliveries, ends, strict=True))
@@ -239,24 +244,24 @@ def delivery_state(job: JobState, deliveries: list[Any]) -> JobState:
         for state, code, sentence in ends:
             if state == wanted:
                 return replace(job, state=state, code=code, sentence=sentence)
-    said = [(code, sentence) for _, code, sentence in ends if sentence]
-    code = said[0][0] if said else ""
-    return replace(job, state="delivered", code=code, sentence="; ".join(sentence for _, sentence in said))
+    remarks = [(code, sentence) for _, code, sentence in ends if sentence]
+    code, sentences = remarks[0][0] if remarks else "", (sentence for _, sentence in remarks)
+    return replace(job, state="delivered", code=code, sentence="; ".join(sentences))
 
 
 def end_of_delivery(row: Any) -> tuple[str, str, str]:
-    """State, code and sentence of one delivery."""
+    """Returns state, code and sentence of one delivery."""
     if row.status in UNDER_WAY:
         return "delivering", "", ""
     if row.status == "SUCCESS":
         return row.output["state"], row.output["code"], row.output["sentence"]
     if row.status == "CANCELLED":
-        return "cancelled", "cancelled", "cancelled by a person"
+        return "cancelled", "cancelled", "cancelled by a user"
     return "failed", OsteonError.code, DEFECT
 
 
 def iso(epoch_ms: int | None) -> str:
-    """A time as people read it."""
+    """Returns a time in ISO 8601 format, in UTC."""
     return datetime.fromtimestamp((epoch_ms or 0) / 1000, UTC).isoformat(timespec="seconds")
 
 
@@ -267,7 +272,7 @@ def job_ids(client: DBOSClient) -> list[str]:
 
 
 def require_job(client: DBOSClient, job_id: str) -> JobState:
-    """Raises UsageError where there is no such job."""
+    """Returns the state of a job. Raises UsageError if there is no such job."""
     found = list_jobs(client, [job_id])
     if not found:
         raise UsageError(f"expected the id of a job, got {job_id!r}; `osteon jobs list` shows them")
@@ -275,7 +280,10 @@ def require_job(client: DBOSClient, job_id: str) -> JobState:
 
 
 def retry(client: DBOSClient, job_id: str, data: Path) -> None:
-    """Begins again what ended without a delivery, with all its time. Raises UsageError for other jobs."""
+    """Restarts a job that ended without a delivery, with its full time limits.
+
+    Raises UsageError for other jobs.
+    """
     job = require_job(client, job_id)
     if job.state not in ("failed", "refused", "cancelled"):
         raise UsageError(f"expected a job that failed, was refused or cancelled; this one is {job.state}")
@@ -284,12 +292,12 @@ def retry(client: DBOSClient, job_id: str, data: Path) -> None:
     job_folder(data, job_id).timed_out.unlink(missing_ok=True)
     for workflow_id, queue in again.items():
         forget_request(data, workflow_id)
-        # Without the queue's name any process would take it, those too that know no such workflow
+        # Without the queue's name any process would take it, even one that does not know the workflow
         client.rewind_workflow(workflow_id, queue_name=queue)
 
 
 def cancel(client: DBOSClient, job_id: str) -> None:
-    """Ends what has not ended. Raises UsageError for other jobs."""
+    """Cancels a job that has not ended. Raises UsageError for other jobs."""
     job = require_job(client, job_id)
     if job.state in ENDS:
         raise UsageError(f"expected a job that has not ended; this one is {job.state}")
@@ -300,59 +308,59 @@ def cancel(client: DBOSClient, job_id: str) -> None:
 
 
 def send_now(client: DBOSClient, job_id: str, data: Path) -> list[str]:
-    """Ends the pauses that hold a job up, also those of deliveries that it waits behind; a sentence for each.
+    """Ends the pauses that delay a job, including those of deliveries queued before it.
 
-    Raises UsageError where nothing is postponed.
+    Returns a sentence for each. Raises UsageError if nothing is postponed.
     """
     job = require_job(client, job_id)
     if job.state == "running":
-        said = [ended_pause(client, row, data) for row in in_hand(client, SEGMENT, job_id)]
+        sentences = [ended_pause(client, row, data) for row in in_progress(client, SEGMENT, job_id)]
     else:
         open_ones = [name for name, state in job.deliveries if state == "delivering"]
-        said = [sentence for name in open_ones for sentence in sent_now(client, job_id, name, data)]
-    if not any(said):
+        sentences = [sentence for name in open_ones for sentence in sent_now(client, job_id, name, data)]
+    if not any(sentences):
         raise UsageError(f"expected a job that is postponed; this one is {job.state}")
-    return [sentence for sentence in said if sentence]
+    return [sentence for sentence in sentences if sentence]
 
 
 def sent_now(client: DBOSClient, job_id: str, peer_name: str, data: Path) -> list[str]:
     """Ends the pause of one delivery and of those before it; returns a sentence for each."""
-    own = in_hand(client, DELIVER, f"{job_id}>{peer_name}")
+    own = in_progress(client, DELIVER, f"{job_id}>{peer_name}")
     if own:
         return [ended_pause(client, row, data) for row in own]
     ahead = client.list_workflows(
         name=DELIVER, status="PENDING", queue_name=delivery_queue(peer_name), load_input=False
     )
     before = [sentence for row in ahead if (sentence := ended_pause(client, row, data))]
-    return [f"{peer_name}: waits in the queue; what is before it goes first", *before] if before else []
+    return [f"{peer_name}: waits in the queue behind other deliveries", *before] if before else []
 
 
-def in_hand(client: DBOSClient, name: str, workflow_id: str) -> list[Any]:
-    """The workflow's row where a process has taken it up, else nothing."""
+def in_progress(client: DBOSClient, name: str, workflow_id: str) -> list[Any]:
+    """Returns the workflow's row if a process is running it, else an empty list."""
     return client.list_workflows(name=name, workflow_ids=[workflow_id], status="PENDING", load_input=False)
 
 
 def ended_pause(client: DBOSClient, row: Any, data: Path) -> str:
-    """Ends the pause of one workflow; '' where it makes none now."""
+    """Ends the pause of one workflow and returns a sentence, or '' if it is not in a pause."""
     tried = attempts_of(client, row)
     if not tried.pause_step:
         return ""
     end_pause(data, row.workflow_id, tried.pause_step)
     name = row.workflow_id.partition(">")[2] or "segmentation"
-    return f"{name}: is tried now, after {counted(tried.count, 'attempt')} (last: {tried.sentence})"
+    return f"{name}: retried now, after {counted(tried.count, 'attempt')} (last: {tried.sentence})"
 
 
 def settle(client: DBOSClient, job_id: str, decision: str) -> JobState:
-    """Says whether a conflict's versions are used or not; carried out at the node's next look.
+    """Records the decision about a conflict, which the node carries out at its next look.
 
-    Raises UsageError for what is no conflict that waits for a decision.
+    Raises UsageError if it is not a conflict that waits for a decision.
     """
     job = require_job(client, job_id)
     if job.state != "conflict":
         raise UsageError(f"expected a conflict that waits for a decision; this one is {job.state}")
     if (decision, job.code) == ("accept", INCOMPLETE):
         text = "a result would show images of two patients; send the others too, or dismiss these"
-        raise UsageError(f"expected all images of a series to have come again, some have not: {text}")
+        raise UsageError(f"expected all images of a series to be sent again, some were not: {text}")
     open_ones = conflicts_of(client, job.study_instance_uid, only_open=True)
     rivals = [each.conflict_id for each in open_ones if each.decision == "accept"]
     if decision == "accept" and rivals:

@@ -1,8 +1,8 @@
-"""Versions of instances that came under UIDs that are taken: brought into use, set aside, or put to a person.
+"""Decides whether later versions of instances are used, set aside, or left to a person.
 
-A PACS that moves a study to another patient sends the same images again with other patient data. Where all
-images of a series come again, show the same, and name one patient, they are a correction: they are used, and
-a new job is made of them. What is anything else waits for a decision.
+A PACS that moves a study to another patient sends the same images again with different patient data. If all
+images of a series are sent again, show the same and name one patient, they are a correction: they replace the
+former ones and lead to a new job. Anything else waits for a decision.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ from operators.errors import UnreadableError
 
 log = structlog.get_logger()
 
-# How often the database is asked whether a person has decided
+# Interval for reading decisions from the database
 DECISIONS_S = 1.0
 
 
 class Corrections:
-    """Looks at `conflicts` like the dispatcher at the inbox; a study is judged when it is quiet.
+    """Watches `conflicts` as the dispatcher watches the inbox; a study is judged after the quiet time.
 
-    `corrected` holds the studies of which other versions have been brought into use.
+    `corrected` holds the studies whose later versions have been put into use.
     """
 
     def __init__(self, settings: NodeSettings, client: DBOSClient, trail: AuditTrail) -> None:
@@ -76,9 +76,9 @@ class Corrections:
         self.attempts = StudyAttempts("conflict_postponed")
 
     def tick(self, contents: Mapping[str, Content], now_s: float) -> frozenset[str]:
-        """Brings into use what is to be used; the studies that are to wait for the next look.
+        """Puts later versions into use as decided, and returns the studies that must wait for the next look.
 
-        Of these other versions come at the moment, or they are not any more what they were at this look.
+        Those are studies whose versions are still arriving, or whose content has just changed.
         """
         before = set(self.corrected)
         for study in unfinished(self.data):
@@ -96,14 +96,14 @@ class Corrections:
         return frozenset(waits | (self.corrected - before))
 
     def _finish(self, study: str) -> bool:
-        """Goes on with a correction that was cut off."""
+        """Continues an interrupted correction."""
         self.corrected.add(study)
         with moving_files(self.data):
-            finish(self.data, study, self._tell)
+            finish(self.data, study, self._record)
         return True
 
     def _look_at(self, study: str, contents: Mapping[str, Content], now_s: float) -> bool:
-        """Whether more is to be waited for before anything of the study is queued."""
+        """Judges a study's versions; returns whether the study must wait before it is queued."""
         versions = conflicting(self.data, study)
         if not versions:
             return False
@@ -149,7 +149,7 @@ class Corrections:
     def _verdicts(
         self, study: str, candidates: Sequence[VersionCandidate], content: Content
     ) -> list[tuple[list[VersionCandidate], Verdict | None]]:
-        """By whose the versions are: why a person must decide, None for a correction."""
+        """Groups versions by the patient they name; for each group the reason to ask a person, or None."""
         groups = defaultdict[str, list[VersionCandidate]](list)
         for each in candidates:
             groups[each.belonging.examination].append(each)
@@ -163,17 +163,17 @@ class Corrections:
     def _correct(self, study: str, group: Sequence[VersionCandidate]) -> None:
         keywords = tuple(dict.fromkeys(word for each in group for word in each.keywords))
         swaps = tuple(swap_of(self.data, study, each.path, each.version) for each in group)
-        carry_out(self.data, Correction(study, keywords, swaps), self._tell)
+        carry_out(self.data, Correction(study, keywords, swaps), self._record)
         self.corrected.add(study)
 
-    def _tell(self, correction: Correction) -> None:
-        """Records every correction in the audit trail, whoever decided it and whenever it ends."""
+    def _record(self, correction: Correction) -> None:
+        """Records a correction in the log and in the audit trail."""
         study, instances = correction.study, len(correction.swaps)
         log.info("corrected", study_instance_uid=study, instances=instances, attributes=correction.keywords)
         self.trail.changed(study, instances, CORRECTED)
 
     def _open(self, study: str, conflicts: Sequence[Conflict]) -> None:
-        """Puts conflicts to a person, unless the same were decided; those that are no more are closed."""
+        """Opens conflicts unless the same were decided already, and closes those that no longer exist."""
         known = {row.conflict_id: row for row in rows(self.client, study)}
         current = set()
         for conflict in conflicts:
@@ -181,7 +181,7 @@ class Corrections:
             current.add(named.conflict_id)
             row = known.get(named.conflict_id)
             if row is None:
-                self._put_to_a_person(named)
+                self._open_one(named)
             elif not row.is_open:
                 set_aside(self.data, study, map(Version, named.versions))
         for row in known.values():
@@ -190,7 +190,7 @@ class Corrections:
                 self.open.discard(row.conflict_id)
 
     def _named(self, conflict: Conflict, known: Mapping[str, DecisionRow]) -> Conflict:
-        """The row of the same versions that is open or was dismissed, else a new one."""
+        """Gives a conflict the id of the same versions' row if that is open or dismissed, else a new id."""
         corrections = count_corrections(self.data, conflict.study)
         for number in count(corrections << 16):
             print_of = fingerprint_of(map(Version, conflict.versions), number)
@@ -200,8 +200,8 @@ class Corrections:
                 break
         return replace(conflict, conflict_id=conflict_id)
 
-    def _put_to_a_person(self, conflict: Conflict) -> None:
-        """The notice comes first: what a crash cuts off is done again until there is a row."""
+    def _open_one(self, conflict: Conflict) -> None:
+        """Opens a conflict after its notice, so that after a crash both are repeated until it is open."""
         job = JobState(conflict.conflict_id, "conflict", conflict.code, conflict.sentence)
         announce(self.settings, self.client, Notice("conflict", job))
         open_conflict(self.client, conflict)
@@ -216,7 +216,7 @@ class Corrections:
             self.attempts.attempt(row.study, partial(self._carry_out_decision, row), now_s)
 
     def _carry_out_decision(self, row: DecisionRow) -> bool:
-        """Where there is one, or where the versions are gone."""
+        """Carries out the decision about a conflict, and closes it if decided or without versions."""
         with moving_files(self.data):
             if row.decision == "accept":
                 self._accept(row)
@@ -230,9 +230,9 @@ class Corrections:
         return True
 
     def _accept(self, row: DecisionRow) -> None:
-        """The latest version of each instance is used; what else there was when it was asked is set aside.
+        """Uses the latest version of each instance, and sets aside the others that the decision covers.
 
-        What came after the question was put is none of it, and is judged by itself.
+        Versions received after the conflict was opened are judged separately.
         """
         left = conflicting(self.data, row.study)
         folder = self.data / CONFLICTS / row.study
@@ -248,19 +248,19 @@ class Corrections:
         if swaps:
             keywords = self._keywords(row.study, readable)
             names = tuple(version.name for version in unwanted)
-            carry_out(self.data, Correction(row.study, keywords, swaps, names), self._tell)
+            carry_out(self.data, Correction(row.study, keywords, swaps, names), self._record)
             self.corrected.add(row.study)
         else:
             set_aside(self.data, row.study, unwanted)
 
     def _asked_about(self, row: DecisionRow) -> frozenset[str]:
-        """Versions that a person knew of who decided."""
+        """Returns the versions that existed when the conflict was opened."""
         if row.others is not None:
             return frozenset((*row.versions, *row.others))
         return frozenset(name for each in rows(self.client, row.study) for name in each.versions)
 
     def _path_of(self, study: str, version: Version) -> str:
-        """Returns the instance of a version as a path below its study; '' for an unreadable one."""
+        """Returns a version's instance as a path below its study, or '' if unreadable or gone."""
         try:
             instance = read_instance(self.data / CONFLICTS / study / version.name)
         except UnreadableError:
@@ -283,12 +283,12 @@ class Corrections:
 def conflict_of(
     study: str, group: Sequence[VersionCandidate], why: Verdict, names: frozenset[str]
 ) -> Conflict:
-    """Without its name; `names` are of all versions of which the study is judged."""
+    """Returns a conflict without an id; `names` are those of all versions of the study."""
     versions = tuple(each.version.name for each in group)
     return Conflict("", study, versions, *why, tuple(sorted(names.difference(versions))))
 
 
 def fingerprint_of(versions: Iterable[Version], number: int) -> str:
-    """Identifies versions and state of a study: equal for equal ones."""
+    """Returns a hash that identifies the versions and the number of corrections of a study."""
     text = "\n".join((*sorted(version.name for version in versions), str(number)))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -158,7 +158,7 @@ def test_a_reason_that_may_pass_is_asked_about_again(archive: Archive, reason: i
     assert archive.report(UIDS[:2], {UIDS[2]: reason}) == 0x0000
     assert archive.look() == "uncommitted"
     assert f"1 failed ({reason:04X}H " in archive.sentence
-    assert archive.sentence.endswith("; it is asked again")
+    assert archive.sentence.endswith("; requested again")
     first, second = archive.asked
     assert first != second
     assert archive.report(UIDS, transaction=first) == UNKNOWN

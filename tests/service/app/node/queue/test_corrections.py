@@ -98,7 +98,7 @@ def test_results_that_were_delivered_are_said_to_stand_under_the_former_data(nod
         until(lambda: states(node) == [("delivered", "former_patient_data"), ("delivered", "")])
     old, new = jobs(node)
     assert old.sentence == (
-        f"its results at pacs stand under the former PatientName, PatientID; {new.job_id} replaces it"
+        f"its results at pacs have the former PatientName, PatientID; {new.job_id} replaces it"
     )
     assert told == [(old.job_id, 1), (new.job_id, 2)]
     assert "RIGHT" not in str(jobs(node)) + (node.settings.data / "audit.xml").read_text()
@@ -392,7 +392,7 @@ def test_a_study_whose_images_come_again_in_another_one_is_named(node: Node) -> 
     old, new = jobs(node)
     cancel(node.client, old.job_id)
     assert new.study_instance_uid == "1.2.3"
-    assert jobs(node)[0].sentence.endswith("4 of its instances came again in study 1.2.3")
+    assert jobs(node)[0].sentence.endswith("4 of its instances were sent again in study 1.2.3")
     assert notices(node) == ["moved"]
 
 

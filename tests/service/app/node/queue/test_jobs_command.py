@@ -93,7 +93,7 @@ def test_a_postponed_delivery_says_why_and_goes_when_it_is_told_to(tmp_path: Pat
         assert (code, said.count("\n")) == (0, 1)
         assert "pacs: postponed: expected pacs to answer, got none (unreachable); 1 attempt so far" in said
         code, said = command(here, "send-now", job.job_id[-5:])
-        assert (code, said) == (0, f"pacs: is tried now, after 1 attempt (last: {DOWN.sentence})\n")
+        assert (code, said) == (0, f"pacs: retried now, after 1 attempt (last: {DOWN.sentence})\n")
         until(lambda: states(here) == ["delivered"])
     code, said = command(here, "send-now", job.job_id)
     assert (code, said) == (2, "osteon: expected a job that is postponed; this one is delivered\n")
@@ -231,7 +231,7 @@ def test_every_action_takes_a_short_id_and_says_when_it_names_none(tmp_path: Pat
     code, said = command(here, action, "zz")
     assert (code, said) == (2, "osteon: expected the id of a job, got 'zz'; `osteon jobs list` shows them\n")
     code, said = command(here, action, phantoms.UID_ROOT)
-    assert (code, "fits 2: " in said) == (2, True)
+    assert (code, "matches 2: " in said) == (2, True)
     job = detailed(here)[0]
     code, said = command(here, action, job.job_id.rpartition("-")[2][:6])
     assert "queued" in said or "has not" in said or "cancelled" in said

@@ -159,7 +159,7 @@ def test_what_is_told_of_a_study_is_told_again_until_it_has_a_job(tmp_path: Path
         node.dispatcher.tick(101)
     assert quiet(node, 1000) == 1
     cancel(node.client, jobs(node)[0].job_id)
-    assert jobs(node)[0].sentence.endswith("4 of its instances came again in study 1.2.3")
+    assert jobs(node)[0].sentence.endswith("4 of its instances were sent again in study 1.2.3")
 
 
 def test_a_notice_is_queued_before_what_it_tells_of(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ class SeriesRecord:
 
     @property
     def result(self) -> str | None:
-        """The SEG; the label map of an image that is no DICOM, the report on a radiograph without findings."""
+        """The SEG; the label map where the image is no DICOM, the report of a radiograph without findings."""
         return self.name(SEG) or self.name(NIFTI) or self.name(MASK) or self.name(SR)
 
 

@@ -228,12 +228,13 @@ def segment_frame(
     numbers = {item.get("TrackingUID"): int(item.SegmentNumber) for item in seg.SegmentSequence}
     if uid not in numbers:
         return None
-    # A binary SEG has a frame for each segment, a label map one for all of them
-    frame = numbers[uid] if seg.SegmentationType == "BINARY" else 1
     source = SourceImageForSegmentation(*source_names(provenance))
-    return ReferencedSegmentationFrame(
-        seg.SOPClassUID, seg.SOPInstanceUID, frame, numbers[uid], source_image=source
-    )
+    own = numbers[uid]
+    found = ReferencedSegmentationFrame(seg.SOPClassUID, seg.SOPInstanceUID, own, own, source_image=source)
+    # One of both (PS3.3 C.18.4): a binary SEG has a frame for each segment, a label map one for all of them
+    needless = "ReferencedSegmentNumber" if seg.SegmentationType == "BINARY" else "ReferencedFrameNumber"
+    del found[0].ReferencedSOPSequence[0][needless]
+    return found
 
 
 def box_region(finding: FractureFinding, provenance: Provenance) -> ImageRegion:

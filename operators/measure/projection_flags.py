@@ -11,6 +11,8 @@ from operators.segmentation.segmentation import Flag, Segmentation
 OTHER_BODY_PART, OTHER_IMAGE_KIND, HARDWARE = "other_body_part", "other_image_kind", "hardware"
 UNKNOWN_SPACING, DETECTOR_SPACING = "unknown_spacing", "detector_spacing"
 SEVERAL_EXPOSURES = "several_exposures"
+# A note with which a reader has said already that there is no spacing
+SPACING_NOTE = "no_spacing"
 PROJECTION_MEANINGS = {
     OTHER_BODY_PART: "Body part outside the training",
     OTHER_IMAGE_KIND: "Unlike the training images",
@@ -29,7 +31,8 @@ def measure_and_flag(projection: Projection, segmentation: Segmentation) -> Segm
     values = tuple(segment.value for segment in segmentation.segments)
     found = {flag.code: flag for flag in segmentation.flags}
     own = [Flag(note.code, note.text, values) for note in projection.notes]
-    own += (Flag(code, text, values) for code, text in spacing_doubts(projection.spacing))
+    if all(note.code != SPACING_NOTE for note in projection.notes):
+        own += (Flag(code, text, values) for code, text in spacing_doubts(projection.spacing))
     new = {flag.code: flag for flag in own if flag.code not in found}
     return replace(segmentation, flags=(*segmentation.flags, *new.values()))
 

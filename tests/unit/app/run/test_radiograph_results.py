@@ -24,7 +24,7 @@ from operators.writers.fallback_writer import FallbackWriterOperator
 from operators.writers.picture_writer import PictureWriterOperator
 from operators.writers.preview_file import write_mask_png, write_png
 from operators.writers.report_writer import ReportWriterOperator
-from tests.support.projection_cases import MADE_AT, ODD, made, projection, provenance, series
+from tests.support.radiograph_result_cases import MADE_AT, ODD, made, projection, provenance, series
 from tests.support.seg_cases import blobs, bone, grid, segmentation
 
 KINDS = ("seg", "sr", "sc", "kos", "turntable", "labelmap", "rtstruct")

@@ -6,7 +6,7 @@ from operators.geometry.value_notes import Note
 from operators.measure.flags import MEANINGS
 from operators.measure.projection_flags import PROJECTION_MEANINGS, measure_and_flag
 from operators.segmentation.segmentation import Flag
-from tests.support.projection_cases import CALIBRATED, ON_DETECTOR, made, projection
+from tests.support.radiograph_result_cases import CALIBRATED, ON_DETECTOR, made, projection
 
 
 def codes(image: object, count: int = 2, flags: tuple[Flag, ...] = ()) -> list[str]:
@@ -25,6 +25,8 @@ def test_a_spacing_that_is_not_the_patients_is_named() -> None:
     assert codes(projection(spacing=CALIBRATED)) == []
     assert codes(projection(spacing=ON_DETECTOR)) == ["detector_spacing"]
     assert codes(projection(spacing=None)) == ["unknown_spacing"]
+    noted = projection(spacing=None, notes=(Note("no_spacing", "The pixels have no size."),))
+    assert codes(noted) == ["no_spacing"]
 
 
 def test_flags_hold_for_the_image_where_nothing_was_found() -> None:

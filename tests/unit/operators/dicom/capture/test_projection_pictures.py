@@ -18,7 +18,7 @@ from operators.render.projection_pictures import (
     projection_pictures,
     shown_size,
 )
-from tests.support.projection_cases import COLOURS, ODD, grey, made, projection, provenance, series
+from tests.support.radiograph_result_cases import COLOURS, ODD, grey, made, projection, provenance, series
 from tests.unit.operators.dicom.capture.test_picture_writer import valid
 
 

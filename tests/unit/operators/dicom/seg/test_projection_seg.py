@@ -24,7 +24,7 @@ from operators.dicom.seg.seg_geometry import placement_of
 from operators.dicom.seg.seg_reader import read_seg, read_seg_on
 from operators.errors import OutputError, UnreadableError, UnsuitableError
 from operators.segmentation.segmentation import Segmentation
-from tests.support.projection_cases import ODD, made, projection, provenance, series
+from tests.support.radiograph_result_cases import ODD, made, projection, provenance, series
 from tests.support.seg_cases import grid
 
 BINARIES = Path(sys.executable).parent

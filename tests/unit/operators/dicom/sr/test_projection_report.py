@@ -20,7 +20,14 @@ from operators.geometry.projection import ProjectionSpacing
 from operators.measure.projection_flags import measure_and_flag
 from operators.segmentation.radiograph_answer import Verdict
 from operators.segmentation.segmentation import Flag
-from tests.support.projection_cases import CALIBRATED, ON_DETECTOR, made, projection, provenance, series
+from tests.support.radiograph_result_cases import (
+    CALIBRATED,
+    ON_DETECTOR,
+    made,
+    projection,
+    provenance,
+    series,
+)
 from tests.unit.operators.dicom.sr.test_report_writer import errors
 
 FRACTURE_OF_BONE = "125605004"

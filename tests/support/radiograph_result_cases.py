@@ -129,7 +129,7 @@ def segment(finding: FractureFinding, laterality: str) -> Segment:
         category=LESION,
         type=FRACTURE,
         region=HAND,
-        laterality=LATERALITY.get(laterality),  # type: ignore[call-overload]
+        laterality=LATERALITY.get(laterality),
         rgb=COLOURS[finding.value - 1],
         volume_ml=0.0,
         network_mean=0.7,

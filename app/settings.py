@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -30,6 +30,9 @@ ROOT = application_folder()
 SOFTWARE_VERSION = "0.1.0"
 # Of the settings that are being read: pydantic makes the sources itself, and hands them no argument of ours
 _given_file: ContextVar[Path | None] = ContextVar("given_file", default=None)
+
+
+OperatingPoint = Literal["sensitive", "balanced", "specific"] | Annotated[float, Field(gt=0, lt=1)]
 
 
 class SegSettings(BaseModel):
@@ -69,6 +72,10 @@ class Settings(BaseSettings):
     )
     mode: Literal["exact", "fast"] = Field(
         "exact", description="How published networks are run: as the original, or in fewer, unmirrored tiles"
+    )
+    operating_point: OperatingPoint = Field(
+        "balanced",
+        description="From which probability on a radiograph is called fractured: a name, or 0 to 1",
     )
     threads: int = Field(0, ge=0, description="CPU threads of the networks, 0 for all")
     files: tuple[Literal["stl", "ply", "glb", "nifti", "rtstruct"], ...] = Field(

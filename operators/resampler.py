@@ -8,7 +8,7 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.dicom.headers.series import Series
-from operators.geometry.volume import CtVolume
+from operators.geometry.projection import Image
 from operators.pipelines.several import resample
 from operators.progress import Observer
 
@@ -21,7 +21,7 @@ class ResamplerOperator(Operator):
         fragment: Fragment,
         *args: Any,
         observer: Observer,
-        read: Callable[[Series], CtVolume],
+        read: Callable[[Series], Image],
         **kwargs: Any,
     ) -> None:
         self.observer, self.read = observer, read
@@ -33,10 +33,10 @@ class ResamplerOperator(Operator):
         spec.output("resampled")
 
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
-        """One volume."""
+        """One image."""
         selection = op_input.receive("selection")
         with self.observer.measured("read"):
-            volume = self.read(selection.series)
+            image = self.read(selection.series)
         with self.observer.measured("resample"):
-            resampled = resample(volume, selection.packages)
+            resampled = resample(image, selection.packages)
         op_output.emit(resampled, "resampled")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.files.label_files import write_nifti
+from app.packages_in_use import packages_in_use
 from app.run.series_job import networks_of
 from app.run.stage_clock import silent
 from app.run.volume_run import segment_volume
@@ -19,7 +20,6 @@ from app.settings import SOFTWARE_VERSION, read_settings
 from operators.dicom.provenance.provenance import Provenance
 from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import UsageError
-from operators.package_files.package_reader import choose_packages
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
 from operators.segmentation.summary import summary
 from osteon.reading import Scan
@@ -82,6 +82,6 @@ def segment(
     UnsuitableError where the scan shows nothing that they deliver, ModelError, UsageError.
     """
     settings = read_settings(models=None if models is None else Path(models), device=device)
-    packages = choose_packages(settings.models, package)
+    packages = packages_in_use(settings, package)
     made = segment_volume(scan.volume, packages, networks_of(settings), progress)
     return Result(scan, made)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from app.packages_in_use import packages_in_use
 from app.run.inputs import opened_input, volume_files
 from app.run.output_folder import REPORT, prepare_output, remove_former
 from app.run.report import SeriesRecord, StageRecord, report, write_report
@@ -48,7 +49,7 @@ from operators.errors import (
     UnsuitableError,
     UsageError,
 )
-from operators.package_files.package_reader import choose_packages, refuse_draft
+from operators.package_files.package_reader import refuse_draft
 from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage
 
@@ -98,7 +99,7 @@ def run_unpacked(
     """Runs over a folder, or a file that is not an archive; see `run_folder`."""
     if package_name is not None:
         refuse_draft(settings.models, package_name)
-    packages = choose_packages(settings.models, package_name)
+    packages = packages_in_use(settings, package_name)
     graph = graph or graph_of(settings)
     prepare_output(output)
     remove_former(output)

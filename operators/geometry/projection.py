@@ -20,8 +20,8 @@ class ProjectionSpacing:
 
     `plane` is "patient" where the distances were calibrated to the object (PixelSpacing, or
     ImagerPixelSpacing divided by EstimatedRadiographicMagnificationFactor), "detector" where they are those
-    of the detector (ImagerPixelSpacing), on which everything looks larger than it is. `source` names the attributes.
-    Source: PS3.3 10.7.1.3.
+    of the detector (ImagerPixelSpacing), on which everything looks larger than it is. `source` names the
+    attributes. Source: PS3.3 10.7.1.3.
     """
 
     between_rows_mm: float

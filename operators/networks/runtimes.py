@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import openvino
@@ -37,6 +37,10 @@ class Runtime(Protocol):
 
     def __call__(self, patch: Array) -> Array:
         """Logits (classes, I, J, K) of a patch (I, J, K), or (inputs, I, J, K), scaled to 0..1."""
+        ...
+
+    def outputs(self, patch: Array) -> tuple[Array, ...]:
+        """All outputs of a network that has several, each without its first axis, of length 1."""
         ...
 
     def rest(self) -> None:
@@ -108,9 +112,19 @@ class OpenVinoRuntime:
 
     def __call__(self, patch: Array) -> Array:
         """See Runtime."""
-        self.request.infer([np.ascontiguousarray(patch).reshape(self.shape)], share_inputs=True)
-        logits: Array = self.request.get_output_tensor(0).data[0]
+        logits: Array = self.infer(patch).get_output_tensor(0).data[0]
         return logits
+
+    def outputs(self, patch: Array) -> tuple[Array, ...]:
+        """See Runtime."""
+        request = self.infer(patch)
+        # Copies, as the next patch is written over them
+        return tuple(request.get_output_tensor(n).data[0].copy() for n in range(len(self.compiled.outputs)))
+
+    def infer(self, patch: Array) -> openvino.InferRequest:
+        """The request after it has run a patch."""
+        self.request.infer([np.ascontiguousarray(patch).reshape(self.shape)], share_inputs=True)
+        return self.request
 
     def rest(self) -> None:
         """See Runtime."""
@@ -164,11 +178,23 @@ class TorchRuntime:
 
     def __call__(self, patch: Array) -> Array:
         """See Runtime."""
+        return self.array(self.run(patch))
+
+    def outputs(self, patch: Array) -> tuple[Array, ...]:
+        """See Runtime."""
+        return tuple(map(self.array, self.run(patch)))
+
+    def run(self, patch: Array) -> Any:
+        """What the network gives of a patch: a tensor, or several."""
         tensor = torch.from_numpy(np.ascontiguousarray(patch)).reshape(self.shape).to(self.device)
         half = self.precision == "bf16"
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            logits = self.network(tensor)
-        array: Array = logits[0].float().cpu().numpy()
+            return self.network(tensor)
+
+    @staticmethod
+    def array(tensor: torch.Tensor) -> Array:
+        """An output without its first axis, in float32."""
+        array: Array = tensor[0].float().cpu().numpy()
         return array
 
     def rest(self) -> None:

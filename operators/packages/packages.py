@@ -235,6 +235,16 @@ class ModelPackage:
         """The highest label value that a result can hold."""
         return max(label.last_value for label in self.labels)
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Settings beside the weights that decide results: another one gives other results new UIDs."""
+        return ()
+
+    def at(self, operating_point: str) -> ModelPackage:
+        """The package at an operating point: itself, unless it decides between yes and no."""
+        del operating_point
+        return self
+
     def maker_of(self, bone: str) -> ModelPackage:
         """The package that delivers a bone of this one's: itself, unless it stands for several."""
         del bone

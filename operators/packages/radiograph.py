@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pydantic import with_config
 
 from operators.packages.packages import ModelPackage, NetworkSpec
-from operators.packages.structures import STRICT
+from operators.packages.structures import STRICT, Code
+
+BALANCED = "balanced"
+OPERATING_POINTS = ("sensitive", BALANCED, "specific")
+# Findings are counted in a byte
+MOST_FINDINGS = 255
 
 
 @with_config(STRICT)
@@ -39,7 +44,9 @@ class RadiographDecision:
 class RadiographPackage(ModelPackage):
     """Radiographs: `folds` are networks whose outputs are averaged; they read a canvas of their `patch`.
 
-    `body_parts` and `views` name what the networks recognise.
+    `attributes` names what the networks recognise, in the order of their outputs; `body_parts` (each with its
+    code) and `views` are some of them. `mirrored`: the means over the four mirror images are taken.
+    `operating_point` is a key of `decision.operating_points`, or a number as text.
     """
 
     kind: ClassVar[str] = "radiograph"
@@ -47,11 +54,40 @@ class RadiographPackage(ModelPackage):
 
     folds: tuple[NetworkSpec, ...]
     decision: RadiographDecision
-    body_parts: tuple[str, ...]
+    attributes: tuple[str, ...]
+    body_parts: dict[str, Code]
     views: tuple[str, ...]
     mirrored: bool = True
+    operating_point: str = BALANCED
+
+    def at(self, operating_point: str) -> RadiographPackage:
+        """See ModelPackage."""
+        return replace(self, operating_point=operating_point)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """See ModelPackage."""
+        return (f"operating point {self.operating_point}",)
+
+    @property
+    def highest_value(self) -> int:
+        """See ModelPackage."""
+        return MOST_FINDINGS
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:
         """See ModelPackage."""
         return self.folds
+
+
+def threshold_of(decision: RadiographDecision, point: str) -> float:
+    """The least probability of a fracture at an operating point: a name, or a number as text.
+
+    Raises ValueError for neither.
+    """
+    if point in decision.operating_points:
+        return decision.operating_points[point]
+    value = float(point)
+    if not 0 < value < 1:
+        raise ValueError(point)
+    return value

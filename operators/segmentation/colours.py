@@ -13,6 +13,8 @@ from operators.packages.packages import Label
 Colour = tuple[int, int, int]
 Colours = NDArray[np.float64]
 
+GREY = (128, 128, 128)
+FINDING_COLOURS = 24
 STEP = 15  # of 255: 18 steps a channel, far finer than the colours will lie apart
 # Seen over a CT, which is grey: neither near black or white, nor near grey (CIELab)
 LIGHTNESS, LEAST_CHROMA = (45.0, 95.0), 40.0
@@ -33,6 +35,11 @@ def fragment_colour(labels: Sequence[Label], bone: str, fragment: int) -> Colour
     return _palette(
         tuple(label.structure.rgb for label in labels), sum(len(label.values) for label in labels)
     )[place]
+
+
+def finding_colour(number: int) -> Colour:
+    """The colour of the n-th finding (from 1) of a radiograph; they repeat after FINDING_COLOURS."""
+    return _palette((GREY,), FINDING_COLOURS)[(number - 1) % FINDING_COLOURS]
 
 
 @cache

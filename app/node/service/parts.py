@@ -108,10 +108,10 @@ def worker_part(settings: Settings, executor_id: str, deadline: Deadline, life: 
     from app.node.queue.workflow import SEGMENT, define_segmenting
     from app.node.segment.next_study import reading_ahead
     from app.node.segment.segmenting import Segmenter
+    from app.packages_in_use import packages_in_use
     from app.run.series_job import loaded_graph
-    from operators.package_files.package_reader import read_packages
 
-    packages = read_packages(settings.models)
+    packages = packages_in_use(settings)
     in_hand = InHand()
     ahead = reading_ahead(settings.node, packages, settings.node.read_ahead_mb * MEGABYTE)
     segmenter = Segmenter(settings, packages, loaded_graph(settings, packages), ahead)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import convert_color_space
 
 from operators.dicom.elements.pixel_element import Span
 from operators.dicom.headers.series import StoredPixels
@@ -80,6 +81,27 @@ def decode(path: Path, pixels: StoredPixels, inflated: Inflate) -> Stored:
     return flat.reshape(pixels.rows, pixels.columns)
 
 
+def decode_colour(path: Path, pixels: StoredPixels, *, planar: bool, inflated: Inflate) -> Stored:
+    """(rows, columns, 3) of red, green and blue, 8 bits each; `planar`: one colour behind the other.
+
+    Raises UnreadableError.
+    """
+    if pixels.transfer_syntax_uid not in _BYTE_ORDER:
+        content = b"".join(_bytes(path, span) for span in pixels.spans)
+        return _decoded(pixels, content, samples_per_pixel=3, planar_configuration=int(planar), raw=False)
+    (span,) = pixels.spans
+    content = inflated(path, span) if pixels.transfer_syntax_uid == DEFLATED else _bytes(path, span)
+    count = pixels.rows * pixels.columns * 3
+    if len(content) < count:
+        raise UnreadableError("expected as many pixels as announced, got fewer", code="truncated_file")
+    flat = np.frombuffer(content[:count], np.uint8)
+    shape = (3, pixels.rows, pixels.columns) if planar else (pixels.rows, pixels.columns, 3)
+    values = flat.reshape(shape).transpose(1, 2, 0) if planar else flat.reshape(shape)
+    if pixels.photometric == "RGB":
+        return values
+    return np.asarray(convert_color_space(values, "YBR_FULL", "RGB"))
+
+
 def _bytes(path: Path, span: Span) -> bytes:
     with path.open("rb") as file:
         file.seek(span.offset)
@@ -96,14 +118,15 @@ def _require_size(content: bytes, pixels: StoredPixels) -> None:
             f" in {size[2]} components",
             code="damaged_pixels",
         )
-    most = LARGEST_SHARE * pixels.rows * pixels.columns * pixels.bits_allocated // 8 + LARGEST_HEAD_BYTES
+    sample_bytes = pixels.rows * pixels.columns * pixels.samples * pixels.bits_allocated // 8
+    most = LARGEST_SHARE * sample_bytes + LARGEST_HEAD_BYTES
     if len(content) > most:
         raise UnreadableError(
             f"expected a compressed frame of at most {most} bytes, got {len(content)}", code="damaged_pixels"
         )
 
 
-def _decoded(pixels: StoredPixels, content: bytes) -> Stored:
+def _decoded(pixels: StoredPixels, content: bytes, *, raw: bool = True, **more: int) -> Stored:
     decoder = get_decoder(pixels.transfer_syntax_uid)
     _require_size(content, pixels)
     options: dict[str, Any] = {
@@ -117,9 +140,10 @@ def _decoded(pixels: StoredPixels, content: bytes) -> Stored:
         "pixel_representation": int(pixels.signed),
         "photometric_interpretation": pixels.photometric,
         "pixel_keyword": "PixelData",
+        **more,
     }
     try:
-        values, _ = decoder.as_array(encapsulate([content]), index=0, raw=True, **options)
+        values, _ = decoder.as_array(encapsulate([content]), index=0, raw=raw, **options)
     except _DECODE_ERRORS as error:
         raise UnreadableError("expected decodable pixels, got damaged ones", code="damaged_pixels") from error
     return np.asarray(values)

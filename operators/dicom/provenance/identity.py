@@ -39,10 +39,11 @@ def derived_uid(*parts: str) -> UID:
 
 
 def fingerprint(series: Series, package: ModelPackage, software_version: str) -> str:
-    """Returns what decides a result: the source's instances, the weights and the versions."""
+    """Returns what decides a result: the source's instances, weights, options and versions."""
     instances = sorted(f"{frame.sop_instance_uid} {frame.frame_number or 1}" for frame in series.frames)
     weights = [network.sha256 for network in package.networks]
-    return "\n".join((package.name, package.version, software_version, *weights, *instances))
+    versions = (package.name, package.version, software_version)
+    return "\n".join((*versions, *weights, *package.options, *instances))
 
 
 def side_of(header: Dataset) -> str:

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from operators.dicom.elements.attributes import Sources, decimal, hint, is_unusual, items
+from operators.dicom.elements.attributes import Sources, decimal, hint, is_unusual
+from operators.dicom.elements.image_classes import is_projection
+from operators.dicom.headers.anatomy import body_part
 from operators.dicom.headers.planes import Plane, SeriesKey
 from operators.dicom.headers.series import Fault, Frame, Series
 from operators.dicom.hounsfield.hounsfield_header import facts_of, flags
 from operators.dicom.read.kinds import typical
 from operators.dicom.read.one_scan import Piece, join_pieces
+from operators.dicom.read.projections import projections_of
 from operators.dicom.read.series_groups import group_planes
 from operators.dicom.read.splitting import SeriesPart, split_series, with_warnings
 from operators.errors import UnreadableError
@@ -29,14 +32,25 @@ def all_series(
 ) -> tuple[Series, ...]:
     """The Series of all planes: several where a DICOM series must be split, one where two are one scan.
 
-    `damaged` are warnings by SeriesInstanceUID of files that would belong to it and cannot be read.
+    Each radiograph is a Series of its own. `damaged` are warnings by SeriesInstanceUID of files that would
+    belong to it and cannot be read.
     """
+    groups = group_planes(planes)
     pieces = [
         Piece(group.key, with_warnings(_labelled(part, group.label), group.warnings))
-        for group in group_planes(planes)
+        for group in groups
+        if not is_projection(group.key.sop_class_uid)
         for part in split_series(group.planes)
     ]
-    return tuple(_series(piece.key, piece.part, damaged) for piece in join_pieces(pieces))
+    volumes = [(piece.key, _series(piece.key, piece.part, damaged)) for piece in join_pieces(pieces)]
+    projections = [
+        (group.key, series)
+        for group in groups
+        if is_projection(group.key.sop_class_uid)
+        for series in projections_of(group, damaged)
+    ]
+    found = sorted((*volumes, *projections), key=lambda pair: pair[0])
+    return tuple(series for _, series in found)
 
 
 def _labelled(part: SeriesPart, label: str) -> SeriesPart:
@@ -55,7 +69,7 @@ def _series(key: SeriesKey, part: SeriesPart, damaged: Mapping[str, Sequence[str
         sop_class_uid=key.sop_class_uid,
         modality=key.modality,
         description=hint(first.sources, "SeriesDescription"),
-        body_part=_body_part(first.sources),
+        body_part=body_part(first.sources),
         orientation=first.orientation or (),
         rows=first.rows,
         columns=first.columns,
@@ -117,18 +131,6 @@ def _thickness_mm(sources: Sources) -> float:
         return decimal(sources, "SliceThickness") or 0.0
     except UnreadableError:
         return 0.0
-
-
-def _body_part(sources: Sources) -> str:
-    """BodyPartExamined, or what AnatomicRegionSequence means (PS3.3 10.5), in capitals."""
-    named = hint(sources, "BodyPartExamined")
-    if named:
-        return named.upper()
-    try:
-        regions = [item for dataset in sources for item in items(dataset, "AnatomicRegionSequence")]
-    except UnreadableError:
-        return ""
-    return hint(regions[:1], "CodeMeaning").upper()
 
 
 def _notes(planes: Sequence[Plane]) -> tuple[str, ...]:

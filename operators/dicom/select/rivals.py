@@ -22,8 +22,11 @@ def stands_for(better: Series, worse: Series) -> bool:
 
     In one frame of reference, and within one DICOM series, boxes in patient space say so. Else nothing
     relates the two: a second frame of reference is mostly a repeated scan of the same region, and only one
-    that names another region counts as another scan, worth a result of its own.
+    that names another region counts as another scan, worth a result of its own. No radiograph stands for
+    another: each is a view of its own.
     """
+    if better.is_projection or worse.is_projection:
+        return False
     if better.study_instance_uid != worse.study_instance_uid:
         return False
     related = (

@@ -13,13 +13,18 @@ from dataclasses import dataclass
 from operators.dicom.headers.series import Series
 from operators.dicom.hounsfield.hounsfield_header import doubts
 from operators.dicom.read.scan import Scan
+from operators.dicom.select.exposures import presentation_of
+from operators.dicom.select.projection_rules import PROJECTION_RULES
 from operators.dicom.select.rivals import stands_for
-from operators.dicom.select.selection_rules import RULES, Reason, names_other_region
+from operators.dicom.select.selection_rules import VOLUME_RULES, Reason, Rule, names_other_region
 from operators.errors import UsageError
 from operators.packages.packages import ModelPackage
 
+# By what the package reads
+RULES: dict[str, tuple[Rule, ...]] = {"volume": VOLUME_RULES, "projection": PROJECTION_RULES}
 # All codes that a refusal can have, for the reader of a log.
 REASONS = {
+    "not_a_projection": "no radiograph",
     "other_modality": "not of a modality that the package reads",
     "other_sop_class": "not of a SOP class that the package reads",
     "localizer": "a scout view",
@@ -44,11 +49,16 @@ REASONS = {
     "bad_photometric_interpretation": "colour, or an unknown kind of grey",
     "bad_bits_allocated": "pixels of an unknown size",
     "unsupported_transfer_syntax": "compressed in a way that cannot be read",
+    "not_a_radiograph": "a picture of something else than a radiograph",
+    "multi_frame": "several images in one instance",
+    "image_size": "more or fewer pixels than a radiograph has",
+    "colour_image": "colours",
     "too_few_slices": "fewer slices than the package needs",
     "slices_too_far_apart": "slices too far apart for the package",
     "pixels_too_large": "pixels too large for the package",
     "extent_too_small": "less of the body than the package needs",
     "missing_uid": "no study or series UID",
+    "other_presentation": "values of a detector of which there is an image for presentation",
     "another_series_chosen": "a better series of the same study was chosen",
     "no_package": "no package to offer it to",
 }
@@ -179,6 +189,10 @@ def _of_package(
 ) -> list[Outcome]:
     """One outcome for each series: the best of those that fit in a study, reasons for the others."""
     reasons = [_reason(each, package, offered) for each in series]
+    presented = [each for each, reason in zip(series, reasons, strict=True) if reason is None]
+    reasons = [
+        reason or _other_presentation(each, presented) for each, reason in zip(series, reasons, strict=True)
+    ]
     fitting = [each for each, reason in zip(series, reasons, strict=True) if reason is None]
     ranked = sorted(fitting, key=lambda each: (names_other_region(each, package, offered), *rank(each)))
     ordered = _in_order(ranked, package)
@@ -204,8 +218,17 @@ def _in_order(ranked: Sequence[Series], package: ModelPackage) -> dict[int, Outc
 
 
 def _reason(series: Series, package: ModelPackage, offered: Sequence[ModelPackage]) -> Reason | None:
-    found = (rule(series, package, offered) for rule in RULES)
+    found = (rule(series, package, offered) for rule in RULES[package.reads])
     return next((reason for reason in found if reason), None)
+
+
+def _other_presentation(series: Series, fitting: Sequence[Series]) -> Reason | None:
+    """Of one exposure the image for presentation is read, not the values of the detector it was made of."""
+    better = presentation_of(series, fitting)
+    if better is None:
+        return None
+    text = f"expected the image for presentation of the exposure, which is {name_of(better)}"
+    return "other_presentation", text
 
 
 def rank(series: Series) -> Rank:
@@ -230,7 +253,9 @@ def rank(series: Series) -> Rank:
 
 
 def _is_axial(series: Series) -> bool:
-    """The normal's third component, of the direction cosines' cross product."""
+    """The normal's third component, of the direction cosines' cross product; a radiograph has none."""
+    if not series.orientation:
+        return False
     ix, iy, _, jx, jy, _ = series.orientation
     return abs(ix * jy - iy * jx) >= _AXIAL_COSINE
 

@@ -176,7 +176,7 @@ def _spacing_mm(series: Series) -> tuple[float, float, float]:
 
 
 # In this order: the first reason is the one that is told.
-RULES: tuple[Rule, ...] = (
+VOLUME_RULES: tuple[Rule, ...] = (
     modality,
     sop_class,
     localizer,

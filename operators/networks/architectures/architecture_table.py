@@ -13,10 +13,12 @@ from operators.monai_import import import_monai
 from operators.networks.architectures.monai_architectures import MONAI_ARCHITECTURES
 from operators.networks.architectures.nnunet_architectures import NNUNET_ARCHITECTURES
 from operators.networks.architectures.own_unets import SubpixelUNet, plain_unet
+from operators.networks.architectures.radiograph_network import RadiographReader
 
 OWN: dict[str, Callable[..., nn.Module]] = {
     "plain_unet": plain_unet,
     "subpixel_unet": SubpixelUNet,
+    "radiograph_reader": RadiographReader,
     **NNUNET_ARCHITECTURES,
 }
 

@@ -1,16 +1,14 @@
-"""The network: a residual encoder, a decoder to half the image's resolution, and an image-level head."""
+"""The network of radiographs: residual encoder, decoder to half the image's resolution, image-level heads."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-from training.radiograph.dataset import ATTRIBUTES
 
 # The maps that the network draws
 FRACTURE, BREAK, TEXTURE = range(3)
@@ -21,25 +19,18 @@ CONTRAST_PIXELS = 24
 HIGHEST = 8
 
 
-@dataclass(frozen=True)
-class NetworkSize:
-    """Channels at 1/2, 1/4, 1/8 ... of the image's resolution, and residual blocks from 1/4 on."""
-
-    channels: tuple[int, ...] = (16, 32, 64, 128, 256)
-    blocks: tuple[int, ...] = (2, 3, 3, 2)
-
-
 class Output(NamedTuple):
     """Logits of N images.
 
     `maps` (N, MAPS, H/2, W/2); `coarse` (N, 2, H/8, W/8): fracture and break; `image` (N, 2): the same
-    for the whole image; `attributes` (N, len(ATTRIBUTES)).
+    for the whole image; `attributes` (N, A); `features` (N, F): the deepest ones' mean, no logits.
     """
 
     maps: Tensor
     coarse: Tensor
     image: Tensor
     attributes: Tensor
+    features: Tensor
 
 
 class ResidualBlock(nn.Module):
@@ -68,17 +59,16 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.S
 class RadiographNetwork(nn.Module):
     """Maps of fractures, and one logit an image, from grey values between 0 and 1.
 
-    Height and width have to be multiples of 32.
+    `channels` at 1/2, 1/4, 1/8 ... of the image's resolution, residual `blocks` from 1/4 on; `attributes` is
+    how many yes-or-no properties of the image it recognises. Height and width have to be multiples of 32.
     """
 
-    def __init__(self, size: NetworkSize | None = None) -> None:
+    def __init__(self, channels: Sequence[int], blocks: Sequence[int], attributes: int) -> None:
         super().__init__()
-        self.size = size or NetworkSize()
-        channels = self.size.channels
         self.stem = nn.Sequential(convolution(2, channels[0], 5, 2), nn.ReLU(inplace=True))
         self.stages = nn.ModuleList(
             nn.Sequential(ResidualBlock(a, b, 2), *(ResidualBlock(b, b) for _ in range(count - 1)))
-            for (a, b), count in zip(pairwise(channels), self.size.blocks, strict=True)
+            for (a, b), count in zip(pairwise(channels), blocks, strict=True)
         )
         self.laterals = nn.ModuleList(convolution(b, a, 1) for a, b in pairwise(channels))
         self.joins = nn.ModuleList(ResidualBlock(a, a) for a in channels[:-1])
@@ -86,7 +76,7 @@ class RadiographNetwork(nn.Module):
         self.coarse = nn.Conv2d(channels[2], 2, 1)
         self.attention = nn.Conv2d(channels[2], 2, 1)
         self.image = nn.ModuleList(nn.Linear(channels[2] + channels[-1] + 2, 1) for _ in range(2))
-        self.attributes = nn.Linear(channels[-1], len(ATTRIBUTES))
+        self.attributes = nn.Linear(channels[-1], attributes)
         self.dropout = nn.Dropout(0.2)
         for head in (self.maps, self.coarse):
             assert head.bias is not None
@@ -106,8 +96,10 @@ class RadiographNetwork(nn.Module):
             if level == 2:
                 at_eighth = y
         coarse = self.coarse(at_eighth)
-        whole = self.dropout(features[-1].mean((2, 3)))
-        return Output(self.maps(y), coarse, self.of_image(at_eighth, coarse, whole), self.attributes(whole))
+        deepest = features[-1].mean((2, 3))
+        whole = self.dropout(deepest)
+        image = self.of_image(at_eighth, coarse, whole)
+        return Output(self.maps(y), coarse, image, self.attributes(whole), deepest)
 
     def of_image(self, features: Tensor, coarse: Tensor, whole: Tensor) -> Tensor:
         """Image-level logits (N, 2) from features at 1/8, their logits, and the deepest features' mean."""
@@ -119,6 +111,34 @@ class RadiographNetwork(nn.Module):
             for k, head in enumerate(self.image)
         ]
         return torch.cat(parts, 1)
+
+
+class RadiographReader(nn.Module):
+    """A trained network with what its training images looked like to it, for use.
+
+    `mean` (F,) and `whitening` (F, F) are of the features of the training images: whitened deviations have a
+    variance of 1 along each axis.
+    """
+
+    def __init__(self, channels: Sequence[int], blocks: Sequence[int], attributes: int) -> None:
+        super().__init__()
+        self.network = RadiographNetwork(channels, blocks, attributes)
+        self.mean: Tensor
+        self.whitening: Tensor
+        self.register_buffer("mean", torch.zeros(channels[-1]))
+        self.register_buffer("whitening", torch.eye(channels[-1]))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Logits of a grey image (N, 1, H, W), and how far it is from the training images.
+
+        The map of fractures (N, 1, H/2, W/2), the image (N, 1), its attributes (N, A), and the root mean
+        square of the whitened deviation of its features (N, 1): about 1 for images like the training's.
+        """
+        output = self.network(x)
+        deviation = (output.features.float() - self.mean) @ self.whitening
+        distance = deviation.square().mean(1, keepdim=True).sqrt()
+        fractures = output.maps[:, FRACTURE : FRACTURE + 1]
+        return fractures, output.image[:, :1], output.attributes, distance
 
 
 def with_local_contrast(x: Tensor) -> Tensor:

@@ -48,7 +48,8 @@ def package(sha256: str = "ab" * 32) -> RadiographPackage:
         decision=RadiographDecision(
             (0.0, 1.0), (0.0, 1.0), 0.5, 0.5, 4, {"balanced": 0.31}, 0.05, 2.0, "made-up images"
         ),
-        body_parts=("hand", "leg", "hip", "shoulder"),
+        attributes=("hand", "hardware", "multiscan", "frontal", "lateral", "oblique"),
+        body_parts={"hand": HAND},
         views=("frontal", "lateral", "oblique"),
     )
 

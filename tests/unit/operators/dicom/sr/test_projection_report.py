@@ -171,6 +171,7 @@ def test_a_side_that_is_unknown_is_not_named(tmp_path: Path) -> None:
     assert "111027" not in dict(said(group))
     content, _ = written(tmp_path, 1, laterality="both", Laterality=None)
     (group,) = content.get_image_measurement_groups()
+    assert group.finding_sites[0].laterality.value == "51440002"
     assert dict(said(group))["111027"] == "51440002"
 
 

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.node.peers.destination import Outgoing
+from app.node.send.sender import fallbacks
+from app.node.settings.configuration import Peer
 from app.run.html.writer import page_of
 from app.run.report import SeriesRecord, report
 from app.run.results import RESULTS, Written, names_in_report
@@ -142,3 +145,15 @@ def test_the_operators_write_each_result_and_name_what_a_radiograph_cannot_have(
             if path.is_file():
                 name = row.check(Written(path, found, source, seg))
                 seg = name if kind == "seg" else seg
+
+
+def test_a_peer_gets_the_next_form_where_a_seg_has_no_rt_structure_set(tmp_path: Path) -> None:
+    found = made(1)
+    path = tmp_path / "segmentation.dcm"
+    kind_of(found).write_seg(found, provenance(found), path, "binary")
+    peer = Peer.model_validate(
+        {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": 104, "receives": True}
+    )
+    segs = [Outgoing(path, "1.2", "1.3", "1.4", "seg")]
+    assert fallbacks(peer, [], "rtstruct", segs) == []
+    assert [each.kind for each in fallbacks(peer, [], "labelmap", segs)] == ["labelmap"]

@@ -25,7 +25,10 @@ VIEWS = {
     "oblique": Code("21114003", "SCT", "Oblique"),
 }
 # PS3.16 CID 244
-SIDES: dict[str, Code] = {**LATERALITY, "both": Code("51440002", "SCT", "Bilateral")}
+SIDES: dict[str, Code] = {
+    **{str(side): code for side, code in LATERALITY.items()},
+    "both": Code("51440002", "SCT", "Bilateral"),
+}
 # PS3.16 annex D
 VIEW, SIDE = Code("111031", "DCM", "Image View"), Code("111027", "DCM", "Image Laterality")
 OPERATING_POINT = Code("operating_point", PRIVATE, "Operating point of the decision")

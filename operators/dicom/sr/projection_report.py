@@ -43,6 +43,7 @@ from operators.dicom.sr.projection_codes import (
 )
 from operators.dicom.sr.report_writer import (
     NAMES,
+    Group,
     anonymous_evidence,
     assemble_content,
     assemble_report,
@@ -98,7 +99,7 @@ def make_projection_report(
     """The report, not yet written; the same input gives the same UIDs. `seg` is the SEG's header, if any."""
     answer = answer_of(segmentation)
     segments = {segment.value: segment for segment in segmentation.segments}
-    groups = [
+    groups: list[Group] = [
         image_group(segmentation, answer, provenance),
         *(
             finding_group(each, segments[each.value], segmentation, provenance, seg)

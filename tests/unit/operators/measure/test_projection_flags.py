@@ -11,7 +11,7 @@ from tests.support.radiograph_result_cases import CALIBRATED, ON_DETECTOR, made,
 
 
 def codes(image: object, count: int = 2, flags: tuple[Flag, ...] = ()) -> list[str]:
-    return [flag.code for flag in measure_and_flag(image, made(count, image, flags=flags)).flags]  # type: ignore[arg-type]
+    return [flag.code for flag in measure_and_flag(image, made(count, image, flags=flags)).flags]
 
 
 def test_the_pipelines_flags_stay_and_notes_are_added() -> None:

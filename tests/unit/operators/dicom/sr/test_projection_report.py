@@ -122,7 +122,7 @@ def test_each_finding_refers_to_its_frame_under_the_same_tracking_uid(tmp_path: 
         assert reference.ReferencedFrameNumber == number
         assert "ReferencedSegmentNumber" not in reference
     found = numbers(groups[1])
-    finding = made(3).answer.findings[1]  # type: ignore[union-attr]
+    finding = made(3).answer.findings[1]
     assert found["111012"] == (62, "%", "calibrated")
     edges = ("first_row", "first_column", "behind_last_row", "behind_last_column")
     assert tuple(found[edge][0] for edge in edges) == finding.box
@@ -131,7 +131,7 @@ def test_each_finding_refers_to_its_frame_under_the_same_tracking_uid(tmp_path: 
 def test_without_a_seg_a_finding_is_a_box_on_the_radiograph(tmp_path: Path) -> None:
     content, _ = written(tmp_path, 1, None, SOPClassUID=DigitalXRayImageStorageForPresentation)
     (group,) = content.get_planar_roi_measurement_groups()
-    top, left, bottom, right = made(1).answer.findings[0].box  # type: ignore[union-attr]
+    top, left, bottom, right = made(1).answer.findings[0].box
     region = group.roi
     assert region.value.min(axis=0).tolist() == [left, top]
     assert region.value.max(axis=0).tolist() == [right, bottom]
@@ -150,7 +150,7 @@ def test_an_area_names_its_plane_or_is_in_pixels(
 ) -> None:
     content, _ = written(tmp_path, 1, spacing=spacing)
     (group,) = content.get_planar_roi_measurement_groups()
-    finding = made(1).answer.findings[0]  # type: ignore[union-attr]
+    finding = made(1).answer.findings[0]
     area = finding.area_pixels * (spacing.pixel_area_mm2 if spacing else 1)
     assert numbers(group)["42798000"] == (pytest.approx(area, abs=0.06), unit, method)
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from operators.geometry.projection import Projection, ProjectionSpacing
+from operators.geometry.value_notes import NO_SPACING
+from operators.radiographs.doubts import HARDWARE, OTHER_BODY_PART, OTHER_IMAGE_KIND, SEVERAL_EXPOSURES
 from operators.segmentation.segmentation import Flag, Segmentation
 
-OTHER_BODY_PART, OTHER_IMAGE_KIND, HARDWARE = "other_body_part", "other_image_kind", "hardware"
 UNKNOWN_SPACING, DETECTOR_SPACING = "unknown_spacing", "detector_spacing"
-SEVERAL_EXPOSURES = "several_exposures"
 PROJECTION_MEANINGS = {
     OTHER_BODY_PART: "Body part outside the training",
     OTHER_IMAGE_KIND: "Unlike the training images",
@@ -29,7 +29,8 @@ def measure_and_flag(projection: Projection, segmentation: Segmentation) -> Segm
     values = tuple(segment.value for segment in segmentation.segments)
     found = {flag.code: flag for flag in segmentation.flags}
     own = [Flag(note.code, note.text, values) for note in projection.notes]
-    own += (Flag(code, text, values) for code, text in spacing_doubts(projection.spacing))
+    if all(note.code != NO_SPACING for note in projection.notes):
+        own += (Flag(code, text, values) for code, text in spacing_doubts(projection.spacing))
     new = {flag.code: flag for flag in own if flag.code not in found}
     return replace(segmentation, flags=(*segmentation.flags, *new.values()))
 

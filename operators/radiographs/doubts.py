@@ -11,7 +11,7 @@ from operators.radiographs.answer import LIKELY, OTHER, NetworkAnswer
 from operators.segmentation.radiograph_answer import RadiographAnswer
 from operators.segmentation.segmentation import Flag
 
-OTHER_BODY_PART, OTHER_IMAGE, HARDWARE = "other_body_part", "other_image_kind", "hardware"
+OTHER_BODY_PART, OTHER_IMAGE_KIND, HARDWARE = "other_body_part", "other_image_kind", "hardware"
 SEVERAL_EXPOSURES = "several_exposures"
 
 
@@ -39,7 +39,7 @@ def reasons(
         yield OTHER_BODY_PART, f"None of the body parts that the networks were trained on: {known}."
     if found.distance > limit:
         yield (
-            OTHER_IMAGE,
+            OTHER_IMAGE_KIND,
             f"Unlike the radiographs that the networks were trained on: {found.distance:.1f} times the usual "
             f"deviation of their features, at most {limit:.1f} expected.",
         )

@@ -164,7 +164,7 @@ def with_margin(image: Picture, lines: Sequence[Line], points: int) -> Picture:
     rows = [
         (text, line, n == 0)
         for line in lines
-        for n, text in enumerate(wrapped(line, font, image.shape[1] - 3 * gap - swatch))
+        for n, text in enumerate(wrapped(line.text, font, image.shape[1] - 3 * gap - swatch))
     ]
     sheet = Image.new("RGB", (image.shape[1], step * len(rows) + 2 * gap), BACKGROUND)
     draw = ImageDraw.Draw(sheet)
@@ -178,10 +178,10 @@ def with_margin(image: Picture, lines: Sequence[Line], points: int) -> Picture:
     return np.concatenate([image, np.asarray(sheet)])
 
 
-def wrapped(line: Line, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
-    """The words of a line in rows that are no wider than `width` pixels, if its words allow it."""
+def wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    """The words of a text in rows that are no wider than `width` pixels, if its words allow it."""
     rows: list[str] = []
-    for word in line.text.split(" "):
+    for word in text.replace("²", "2").split(" "):  # Pillow's font has no raised 2
         longer = f"{rows[-1]} {word}" if rows else word
         if rows and font.getlength(longer) <= width:
             rows[-1] = longer

@@ -28,6 +28,7 @@ from operators.errors import (
     OsteonError,
     OutputError,
     TransientError,
+    UnsuitableError,
     UnwritableError,
     as_osteon_error,
 )
@@ -36,6 +37,8 @@ log = structlog.get_logger()
 
 # The code of a delivery of which the peer has not accepted everything
 NOT_TAKEN = "not_taken"
+# The code with which an encoding refuses what has no place in the patient
+NO_FRAME_OF_REFERENCE = "no_frame_of_reference"
 
 
 def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attempt:
@@ -85,7 +88,10 @@ def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
 def fallbacks(
     peer: Peer, captures: Sequence[Outgoing], kind: FallbackEncoding, segs: Sequence[Outgoing]
 ) -> list[Outgoing]:
-    """Makes fallback encodings of SEGs for a peer that refuses them. Raises OutputError."""
+    """Makes fallback encodings of SEGs for a peer that refuses them; none of a SEG that has no such form.
+
+    Raises OutputError.
+    """
     if kind == "sc":
         return list(captures)
     from operators.dicom.fallback_encodings import (
@@ -96,7 +102,12 @@ def fallbacks(
     for seg in segs:
         # One file per peer, as deliveries to several peers run at once
         path = seg.path.with_name(f"{peer.name}-{kind}-of-{seg.path.name}")
-        name = write_fallback(kind, seg.path, path)
+        try:
+            name = write_fallback(kind, seg.path, path)
+        except UnsuitableError as error:
+            if error.code != NO_FRAME_OF_REFERENCE:
+                raise
+            return []
         names = (name.sop_class_uid, name.sop_instance_uid, name.transfer_syntax_uid)
         made.append(Outgoing(path, *names, kind))
     return made

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from operators.dicom.sr.measurement_items import PRIVATE
+from operators.packages.packages import ModelPackage
+from operators.packages.radiograph import RadiographPackage
 from operators.packages.structures import LATERALITY, Code
 from operators.segmentation.radiograph_answer import Verdict
 
@@ -16,19 +18,6 @@ VERDICTS = {
     Verdict.NO_FRACTURE: Code("272519000", "SCT", "Absent"),
     Verdict.UNCERTAIN: Code("82334004", "SCT", "Indeterminate"),
 }
-# PS3.16 CID 4009 and CID 4031
-BODY_PARTS = {
-    "hand": Code("85562004", "SCT", "Hand"),
-    "wrist": Code("8205005", "SCT", "Wrist"),
-    "forearm": Code("14975008", "SCT", "Forearm"),
-    "elbow": Code("16953009", "SCT", "Elbow joint"),
-    "arm": Code("53120007", "SCT", "Upper limb"),
-    "shoulder": Code("16982005", "SCT", "Shoulder"),
-    "hip": Code("29836001", "SCT", "Hip"),
-    "knee": Code("72696002", "SCT", "Knee"),
-    "leg": Code("61685007", "SCT", "Lower limb"),
-    "foot": Code("56459004", "SCT", "Foot"),
-}
 # PS3.16 CID 4010; CID 501
 VIEWS = {
     "frontal": Code("399033003", "SCT", "frontal"),
@@ -36,7 +25,10 @@ VIEWS = {
     "oblique": Code("21114003", "SCT", "Oblique"),
 }
 # PS3.16 CID 244
-SIDES = {**LATERALITY, "both": Code("51440002", "SCT", "Bilateral")}
+SIDES: dict[str, Code] = {
+    **{str(side): code for side, code in LATERALITY.items()},
+    "both": Code("51440002", "SCT", "Bilateral"),
+}
 # PS3.16 annex D
 VIEW, SIDE = Code("111031", "DCM", "Image View"), Code("111027", "DCM", "Image Laterality")
 OPERATING_POINT = Code("operating_point", PRIVATE, "Operating point of the decision")
@@ -47,3 +39,8 @@ def code_named(name: str, known: dict[str, Code]) -> Code:
     """The code of a name, of Osteon's own where no other is known."""
     value = re.sub(r"\W+", "_", name.strip().lower()) or "unknown"
     return known.get(name, Code(value[:64], PRIVATE, name.strip()[:64] or "unknown"))
+
+
+def body_part_codes(package: ModelPackage) -> dict[str, Code]:
+    """The codes that a package gives to the body parts that it recognises."""
+    return package.body_parts if isinstance(package, RadiographPackage) else {}

@@ -31,7 +31,6 @@ from operators.dicom.sr.measurement_groups import FRACTURE_OF_BONE, algorithm_of
 from operators.dicom.sr.measurement_items import MM2, PERCENT, PRIVATE, certainty, flag_item, number
 from operators.dicom.sr.projection_codes import (
     BODY_PART,
-    BODY_PARTS,
     OPERATING_POINT,
     PROCEDURE,
     SIDE,
@@ -39,10 +38,12 @@ from operators.dicom.sr.projection_codes import (
     VERDICTS,
     VIEW,
     VIEWS,
+    body_part_codes,
     code_named,
 )
 from operators.dicom.sr.report_writer import (
     NAMES,
+    Group,
     anonymous_evidence,
     assemble_content,
     assemble_report,
@@ -51,7 +52,7 @@ from operators.dicom.sr.report_writer import (
 )
 from operators.errors import UnsuitableError
 from operators.measure.projection_flags import DETECTOR_SPACING
-from operators.packages.structures import LATERALITY, Code
+from operators.packages.structures import Code
 from operators.segmentation.measurements import Measured
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
@@ -98,7 +99,7 @@ def make_projection_report(
     """The report, not yet written; the same input gives the same UIDs. `seg` is the SEG's header, if any."""
     answer = answer_of(segmentation)
     segments = {segment.value: segment for segment in segmentation.segments}
-    groups = [
+    groups: list[Group] = [
         image_group(segmentation, answer, provenance),
         *(
             finding_group(each, segments[each.value], segmentation, provenance, seg)
@@ -142,16 +143,11 @@ def image_group(
 
     It has no finding type: where no fracture was found, the group would still be one of a fracture.
     """
-    side = LATERALITY.get(answer.laterality)  # type: ignore[call-overload]
+    codes = body_part_codes(segmentation.package)
     flags = one_of_each(tuple(flag for flag in segmentation.flags if is_of_image(flag, segmentation)))
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking(WHOLE_IMAGE, provenance),
-        finding_sites=[
-            FindingSite(
-                concept(code_named(answer.body_part.name, BODY_PARTS)),
-                laterality=None if side is None else concept(side),
-            )
-        ],
+        finding_sites=sites(answer, codes) or None,
         algorithm_id=algorithm_of(provenance, WHOLE_IMAGE),
         source_images=[SourceImageForMeasurementGroup(*source_names(provenance))],
         measurements=[
@@ -161,18 +157,26 @@ def image_group(
             percentage(VIEW_SHARE, answer.view.probability),
             percentage(HARDWARE_SHARE, answer.hardware),
         ],
-        qualitative_evaluations=[*evaluations(answer), *map(flag_item, flags)],
+        qualitative_evaluations=[*evaluations(answer, codes), *map(flag_item, flags)],
     )
 
 
-def evaluations(answer: RadiographAnswer) -> list[QualitativeEvaluation]:
+def sites(answer: RadiographAnswer, codes: dict[str, Code]) -> list[FindingSite]:
+    """The body part and its side; none where no body part with a code was recognised."""
+    part, side = codes.get(answer.body_part.name), SIDES.get(answer.laterality)
+    if part is None:
+        return []
+    return [FindingSite(concept(part), laterality=None if side is None else concept(side))]
+
+
+def evaluations(answer: RadiographAnswer, codes: dict[str, Code]) -> list[QualitativeEvaluation]:
     """Verdict, operating point, body part, view and side."""
     said = {
         FRACTURE_OF_BONE: VERDICTS[answer.verdict],
         OPERATING_POINT: code_named(answer.operating_point, {}),
-        BODY_PART: code_named(answer.body_part.name, BODY_PARTS),
+        BODY_PART: code_named(answer.body_part.name, codes),
         VIEW: code_named(answer.view.name, VIEWS),
-        SIDE: SIDES.get(answer.laterality),  # type: ignore[call-overload]
+        SIDE: SIDES.get(answer.laterality),
     }
     return [QualitativeEvaluation(concept(name), concept(value)) for name, value in said.items() if value]
 
@@ -228,12 +232,13 @@ def segment_frame(
     numbers = {item.get("TrackingUID"): int(item.SegmentNumber) for item in seg.SegmentSequence}
     if uid not in numbers:
         return None
-    # A binary SEG has a frame for each segment, a label map one for all of them
-    frame = numbers[uid] if seg.SegmentationType == "BINARY" else 1
     source = SourceImageForSegmentation(*source_names(provenance))
-    return ReferencedSegmentationFrame(
-        seg.SOPClassUID, seg.SOPInstanceUID, frame, numbers[uid], source_image=source
-    )
+    own = numbers[uid]
+    found = ReferencedSegmentationFrame(seg.SOPClassUID, seg.SOPInstanceUID, own, own, source_image=source)
+    # One of both (PS3.3 C.18.4): a binary SEG has a frame for each segment, a label map one for all of them
+    needless = "ReferencedSegmentNumber" if seg.SegmentationType == "BINARY" else "ReferencedFrameNumber"
+    del found[0].ReferencedSOPSequence[0][needless]
+    return found
 
 
 def box_region(finding: FractureFinding, provenance: Provenance) -> ImageRegion:

@@ -124,7 +124,7 @@ def content_of(segmentation: Segmentation, provenance: Provenance, seg: Dataset)
     """Who measured, one group for each segment and each broken bone, and a summary in words."""
     found = match_segments(segmentation, provenance, seg)
     bones = [list(group) for _, group in groupby(found, key=lambda each: each.segment.bone)]
-    groups = [
+    groups: list[Group] = [
         *(segment_group(each, provenance, seg) for each in found),
         *(bone_group(bone, provenance) for bone in bones if bone[0].segment.fragment is not None),
     ]

@@ -48,7 +48,8 @@ def package(sha256: str = "ab" * 32) -> RadiographPackage:
         decision=RadiographDecision(
             (0.0, 1.0), (0.0, 1.0), 0.5, 0.5, 4, {"balanced": 0.31}, 0.05, 2.0, "made-up images"
         ),
-        body_parts=("hand", "leg", "hip", "shoulder"),
+        attributes=("hand", "hardware", "multiscan", "frontal", "lateral", "oblique"),
+        body_parts={"hand": HAND},
         views=("frontal", "lateral", "oblique"),
     )
 
@@ -129,7 +130,7 @@ def segment(finding: FractureFinding, laterality: str) -> Segment:
         category=LESION,
         type=FRACTURE,
         region=HAND,
-        laterality=LATERALITY.get(laterality),  # type: ignore[call-overload]
+        laterality=LATERALITY.get(laterality),
         rgb=COLOURS[finding.value - 1],
         volume_ml=0.0,
         network_mean=0.7,

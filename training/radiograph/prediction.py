@@ -55,10 +55,11 @@ def predict(
 ) -> Prediction:
     """The mean of what the network says of the image, on a canvas of `size`, and of its mirror images."""
     canvas, back = on_canvas(pixels, size)
-    seen = torch.cat([canvas.flip(axes) if axes else canvas for axes in flips])
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    device = next(network.parameters()).device
+    seen = torch.cat([canvas.flip(axes) if axes else canvas for axes in flips]).to(device)
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
         output: Output = network(seen)
-    maps = output.maps[:, FRACTURE : FRACTURE + 1].float().sigmoid()
+    maps = output.maps[:, FRACTURE : FRACTURE + 1].float().sigmoid().cpu()
     straight = [one[None].flip(axes) if axes else one[None] for one, axes in zip(maps, flips, strict=True)]
     mean = torch.cat(straight).mean(0, keepdim=True)
     return Prediction(back(mean), float(output.image[:, 0].float().mean()))

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from operators.errors import UsageError, reason
 from training.progress import PREPARE, Tell, silent
 from training.radiograph.dataset import LONGEST_PIXELS, Polygon, Radiograph, outlined, shrink
-from training.radiograph.datasets import layout_of
+from training.radiograph.datasets import Layout, layout_of
 from training.radiograph.datasets.entries import Entry, FaultError, Outlines, Size, read_grey
 from training.radiograph.datasets.folds import folds_of
 from training.radiograph.datasets.groups import Member, Pair, apart, groups_of, number_of
@@ -39,6 +40,8 @@ REASONS = {
 OUTSIDE = 0.01
 # Where a set has no dev images of both kinds, one of so many parts becomes dev
 PARTS = 10
+# Of identical images the one in the first of these is kept
+SPLITS = ("test", "dev", "train")
 READERS = 4
 
 
@@ -98,7 +101,7 @@ def clean(folder: Path, tell: Tell = silent) -> Dataset:
     """
     layout = layout_of(folder)
     tell(PREPARE, 0.0, f"a data set in the layout of {layout.name}")
-    readings, faults = read_all(list(layout.entries(folder)), tell)
+    readings, faults = read_all(listed(layout, folder), tell)
     readings, copies = without_identical(readings)
     members = [reading.member for reading in readings]
     tell(PREPARE, None, f"near copies among {len(members)} images")
@@ -106,6 +109,21 @@ def clean(folder: Path, tell: Tell = silent) -> Dataset:
     dataset = Dataset(layout.name, tuple(members), tuple(alike), (*faults, *copies))
     same = [pair for pair, correlation in alike.items() if correlation >= SAME_EXPOSURE]
     return split_apart(without_contradictions(dataset, same))
+
+
+def listed(layout: Layout, folder: Path) -> list[Entry]:
+    """The images that a set lists. Raises UsageError where its tables hold something else than expected."""
+    try:
+        entries = list(layout.entries(folder))
+    except (ValueError, KeyError) as error:
+        raise UsageError(
+            f"expected tables in the layout of {layout.name}, could not read them: {reason(error)}"
+        ) from error
+    unknown = sorted({entry.split for entry in entries} - set(SPLITS))
+    if unknown or not entries:
+        found = unknown[0] if unknown else "no images"
+        raise UsageError(f"expected images of the splits {', '.join(SPLITS)}, got {found}")
+    return entries
 
 
 def read_all(entries: list[Entry], tell: Tell) -> tuple[list[Reading], list[Exclusion]]:
@@ -202,7 +220,7 @@ def named(images: Sequence[Radiograph], but: Radiograph) -> str:
 
 def preference(image: Radiograph) -> tuple[int, bool, str]:
     """By which of identical images the kept one is chosen: the least."""
-    return ("test", "dev", "train").index(image.split), not image.outlines, image.name
+    return SPLITS.index(image.split), not image.outlines, image.name
 
 
 def without_contradictions(dataset: Dataset, same: Iterable[Pair]) -> Dataset:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from operators.errors import UsageError
 from tests.support.made_radiographs import (
     SHAPE,
     distinct_pixels,
@@ -261,3 +262,17 @@ def test_patients_of_graz_lie_in_one_split(tmp_path: Path) -> None:
         splits.setdefault(member.patient, set()).add(member.image.split)
     assert all(len(each) == 1 for each in splits.values())
     assert len(dataset.members) == 48
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (",train,", ",trian,", "expected images of the splits test, dev, train, got trian"),
+        (",train,0,0,", ",train,0,x,", "expected tables in the layout of Osteon, could not read them"),
+        ("file,split", "file,spilt", "expected the column split in images.csv, found none"),
+    ],
+)
+def test_a_wrong_table_is_refused(own: Path, old: str, new: str, text: str) -> None:
+    change(own / "images.csv", old, new)
+    with pytest.raises(UsageError, match=text):
+        clean(own)

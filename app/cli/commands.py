@@ -33,7 +33,7 @@ COMMANDS = {
     ),
     "train": (
         "train:train",
-        "Train the networks of PACKAGE on simulated CT, resuming where a run stopped, and install them.",
+        "Train the networks of PACKAGE, resuming where a run stopped, and install them.",
     ),
     "calibrate": (
         "train:calibrate",

@@ -124,6 +124,7 @@ class Training:
     def __init__(self, run: RadiographRun, dataset: Dataset) -> None:
         self.run, self.dataset = run, dataset
         self.sources: dict[str, Source] = {}
+        self.measurement: tuple[Trainer, list[Case]] | None = None
 
     def steps(self, folds: int | None) -> Iterator[str]:
         """Trains one network or one for each fold; yields sentences."""
@@ -246,9 +247,12 @@ class Training:
         return (self.run.clock() - began) * len(held) / max(len(some), 1)
 
     def measured(self, trainer: Trainer, images: Sequence[Radiograph]) -> list[Case]:
-        """What the averaged weights say of the images."""
-        self.run.tell(VALIDATE, None, f"{len(images)} images")
-        return predict_all(trainer.averaged(), images, self.run.settings.canvas, mirrored=False)
+        """What the averaged weights of a training that is over say of the images, asked once."""
+        if self.measurement is None or self.measurement[0] is not trainer:
+            self.run.tell(VALIDATE, None, f"{len(images)} images")
+            cases = predict_all(trainer.averaged(), images, self.run.settings.canvas, mirrored=False)
+            self.measurement = trainer, cases
+        return self.measurement[1]
 
     def facts(self, trainer: Trainer, metrics: Metrics) -> dict[str, Any]:
         """What a network was trained on, how long, and what it reached."""

@@ -47,9 +47,10 @@ def quick_metrics(cases: Sequence[Case]) -> dict[str, float]:
         "auc of maps": auc(peaks, true),
         "accuracy": balanced_point(logits, true)[0],
     }
+    known = [case for case in cases if case.image.outlined]
     for threshold in THRESHOLDS:
-        found = [case.found(Decoding(threshold)) for case in cases]
-        outlined = [one for one, case in zip(found, cases, strict=True) if case.image.fractured]
+        found = [case.found(Decoding(threshold)) for case in known]
+        outlined = [one for one, case in zip(found, known, strict=True) if case.image.fractured]
         metrics[f"mAP50 at {threshold}"] = average_precision(outlined)
-        metrics[f"sensitivity at {threshold}"] = sensitivity(found, 0.5)
+        metrics[f"sensitivity at {threshold}"] = sensitivity(found, 0.5) if found else float("nan")
     return metrics

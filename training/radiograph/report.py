@@ -104,6 +104,7 @@ def metrics(cases: Sequence[Case]) -> list[Metric]:
 
 def masks(cases: Sequence[Case]) -> list[Metric]:
     """Mask mAP50 of fractured images, and sensitivity at a number of false detections an image."""
+    cases = [case for case in cases if case.image.outlined]
     found = cross_decoded(cases)
     outlined = [one for one, case in zip(found, cases, strict=True) if case.image.fractured]
     return [

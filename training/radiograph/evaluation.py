@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from torch import nn
@@ -15,6 +16,10 @@ from training.radiograph.prediction import FLIPS, Prediction, predict
 
 # A map's pixels above this belong to a fracture; what scores less is not looked at
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5)
+# What is tried where the best decoding is chosen. Fractures are few pixels that count more in the loss: maps
+# are too high around them, and outlines near the peak fit best
+LEVELS, SHARES = (0.1, 0.2, 0.3, 0.5), (0.0, 0.4, 0.55, 0.65, 0.7, 0.75, 0.8)
+DECODINGS = tuple(Decoding(level, share) for level, share in product(LEVELS, SHARES))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +21,12 @@ from operators.radiographs.answer import NetworkAnswer, image_log_odds
 from operators.radiographs.detections import FEWEST_PIXELS, Decoding, detections
 from training.calibrate.reliability import FEWEST, Scored, platt
 from training.radiograph.dataset import Radiograph
-from training.radiograph.evaluation import Case
+from training.radiograph.evaluation import DECODINGS, Case
 from training.radiograph.metrics import average_precision
 from training.radiograph.prediction import Prediction
 
 Floats = NDArray[np.float64]
 Tell = Callable[[float], None]
-DECODINGS = tuple(Decoding(t, s) for t, s in product((0.1, 0.2, 0.3, 0.4, 0.5), (0.0, 0.4, 0.55)))
 # The line of findings that are never as likely as not
 NEVER = (-CERTAIN, 0.0)
 # The sensitivity of the sensitive operating point, and the specificity of the specific one
@@ -73,7 +71,7 @@ def answer_all(
 def fit_decision(
     before: RadiographDecision, answered: Sequence[Answered], fitted_on: str
 ) -> RadiographDecision:
-    """Fits the decision on images that training never saw. Raises UsageError for too few images.
+    """Fits the decision on images that training never saw, which `require_enough` accepts.
 
     Where too few findings are right, or too few wrong, no finding is ever shown.
     """
@@ -82,12 +80,6 @@ def fit_decision(
     line = platt(Scored(scores, true, np.arange(len(true))))
     decoding = best_decoding(answered)
     findings = finding_line(answered, decoding) or NEVER
-    if len(line) != 2:
-        yes = int(true.sum())
-        raise UsageError(
-            f"expected at least {FEWEST} fractured and {FEWEST} other images to fit the decision on, "
-            f"got {yes} and {len(true) - yes}"
-        )
     probabilities = np.array([calibrated_probability(line, each) for each in scores], float)
     points = operating_points(probabilities, true)
     away = np.abs(probabilities - points["balanced"])
@@ -103,6 +95,16 @@ def fit_decision(
         typical_distance=round(float(np.quantile([each.said.distance for each in answered], TYPICAL)), 3),
         fitted_on=fitted_on,
     )
+
+
+def require_enough(images: Sequence[Radiograph]) -> None:
+    """Raises UsageError for images on which no decision can be fitted."""
+    fractured = sum(image.fractured for image in images)
+    if min(fractured, len(images) - fractured) < FEWEST:
+        raise UsageError(
+            f"expected at least {FEWEST} fractured and {FEWEST} other images to fit the decision on, "
+            f"got {fractured} and {len(images) - fractured}"
+        )
 
 
 def best_decoding(answered: Sequence[Answered]) -> Decoding:

@@ -19,10 +19,10 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.radiograph import RadiographDecision, RadiographPackage
-from training.radiograph.dataset import Radiograph
+from training.radiograph.dataset import ATTRIBUTES, Radiograph
 from training.radiograph.fitting import Tell, answer_all, fit_decision
 from training.radiograph.packaging import reader_of, write_reader
-from training.radiograph.recipe import Recipe
+from training.radiograph.recipe import NetworkSize, Recipe
 from training.radiograph.trainer import Weights
 
 # Where there is no package.toml to name another
@@ -53,9 +53,14 @@ def install(
     else:
         files = dict([write_weights(folder / WEIGHTS_FILE, trained.folds[0])])
     for path, sha256 in files.items():
-        report = json.dumps({"sha256": sha256, **facts}, indent=1).encode()
-        write_whole(path.with_suffix(".training.json"), lambda file, text=report: file.write(text))
+        write_report(path.with_suffix(".training.json"), {"sha256": sha256, **facts})
     return tuple(files.values())
+
+
+def write_report(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes what a network was trained on."""
+    text = json.dumps(content, indent=1).encode()
+    write_whole(path, lambda file: file.write(text))
 
 
 def write_weights(path: Path, weights: Weights) -> tuple[Path, str]:
@@ -87,6 +92,8 @@ def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) 
         sha256 = write_reader(reader, folder / f"{name}.safetensors")
         rows.append(tomlkit.item({"name": name, "weights": f"{name}.safetensors", "sha256": sha256}))
     table["folds"] = rows
+    table["network"]["arguments"] = arguments_of(recipe.size)
+    table["network"]["canvas"] = list(recipe.canvas)
     save_table(table, folder)
     package = package_in(folder)
     answered = answer_all(package, Networks(device), trained.held_out, tell)
@@ -94,6 +101,11 @@ def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) 
     write_decision(table, fit_decision(package.decision, answered, fitted_on))
     save_table(table, folder)
     return package_in(folder)
+
+
+def arguments_of(size: NetworkSize) -> dict[str, Any]:
+    """The arguments of the architecture as package.toml has them."""
+    return {"channels": list(size.channels), "blocks": list(size.blocks), "attributes": len(ATTRIBUTES)}
 
 
 def package_in(folder: Path) -> RadiographPackage:

@@ -21,12 +21,14 @@ import torch
 from operators.dicom.elements.atomic_file import write_whole
 from operators.errors import UsageError
 from operators.networks.runtimes import Device
+from operators.package_files.package_reader import PACKAGE_FILE
 from training.device import device_name, training_device
 from training.progress import PREPARE, VALIDATE, Tell, silent
 from training.radiograph.cross_validation import Fold, FoldResult, content_of, folds_in, known, table_of
 from training.radiograph.dataset import Radiograph
 from training.radiograph.datasets.cleaning import REASONS, Dataset, clean
 from training.radiograph.evaluation import predict_all, quick_metrics
+from training.radiograph.fitting import require_enough
 from training.radiograph.installation import Trained, install
 from training.radiograph.recipe import RECIPES, Recipe
 from training.radiograph.recipe_file import RadiographRecipeFile
@@ -133,6 +135,8 @@ class Training:
     def train_one(self) -> Iterator[str]:
         """A training on the training images, measured on the development images and installed."""
         train, dev = self.dataset.images("train"), self.dataset.images("dev")
+        if (self.run.package / PACKAGE_FILE).is_file():
+            require_enough(dev)
         trainer = self.trainer(self.run.folder / FINISHED, train, dev)
         metrics = self.metrics_of(trainer, dev, self.deadline([trainer.folder]), 1, "train")
         if metrics is None:

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from operators.errors import UsageError, reason
+from operators.radiographs.canvas import LONGEST_PIXELS
 from training.progress import PREPARE, Tell, silent
-from training.radiograph.dataset import LONGEST_PIXELS, Polygon, Radiograph, outlined, shrink
+from training.radiograph.dataset import Polygon, Radiograph, outlined, shrink
 from training.radiograph.datasets import Layout, layout_of
 from training.radiograph.datasets.entries import Entry, FaultError, Outlines, Size, read_grey
 from training.radiograph.datasets.folds import folds_of

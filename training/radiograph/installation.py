@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-import torch
 from safetensors.torch import save
 
 from operators.dicom.elements.atomic_file import write_whole
@@ -21,7 +20,7 @@ from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.radiograph import RadiographDecision, RadiographPackage
 from training.radiograph.dataset import ATTRIBUTES, Radiograph
 from training.radiograph.fitting import Tell, answer_all, fit_decision
-from training.radiograph.packaging import reader_of, write_reader
+from training.radiograph.packaging import half, reader_of, write_reader
 from training.radiograph.recipe import NetworkSize, Recipe
 from training.radiograph.trainer import Weights
 
@@ -68,11 +67,6 @@ def write_weights(path: Path, weights: Weights) -> tuple[Path, str]:
     content = save({name: half(tensor) for name, tensor in weights.items()})
     write_whole(path, lambda file: file.write(content))
     return path, hashlib.sha256(content).hexdigest()
-
-
-def half(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor in half precision if it holds fractions, in memory's order."""
-    return (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
 
 
 def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) -> RadiographPackage:

@@ -115,7 +115,7 @@ def test_a_package_gets_its_networks_and_a_decision(tmp_path: Path, models: Path
     assert fold.sha256 == hashlib.sha256(fold.weights.read_bytes()).hexdigest()
     assert fold.weights.with_suffix(".training.json").is_file()
     network = RadiographReader((16, 32, 64, 128, 256), (2, 3, 3, 2), 10)
-    network.load_state_dict(load_file(fold.weights))
+    network.load_state_dict({name: value.float() for name, value in load_file(fold.weights).items()})
     assert float(network.whitening.abs().sum()) > 0
     decision = package.decision
     assert decision.fitted_on == "13 images that training did not see"

@@ -82,7 +82,7 @@ def test_a_truncated_image_is_named_in_the_others_of_its_series(tmp_path: Path) 
     found = scan(tmp_path)
     assert [file.code for file in found.unreadable] == ["truncated_file"]
     (series,) = found.series
-    assert ["1.dcm is left out" in text for text in series.warnings] == [True]
+    assert ["1.dcm was left out" in text for text in series.warnings] == [True]
 
 
 def test_a_ct_beside_radiographs_is_read_as_without_them(tmp_path: Path) -> None:

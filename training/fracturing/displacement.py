@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from training.fracturing.bone import Box, BrokenModel, Mask, box_of, present
+from training.fracturing.lines import with_lines_between
+from training.fracturing.rules import BLOOD_HU, FractureRules
+from training.fracturing.surfaces import unit
 from training.sampling import Array, smooth_noise
-from training.simulate.fracturing.bone import Box, BrokenModel, Mask, box_of, present
-from training.simulate.fracturing.lines import with_lines_between
-from training.simulate.fracturing.rules import BLOOD_HU, FractureRules
-from training.simulate.fracturing.surfaces import unit
 
 # How much of a fragment may vanish in others: nothing but rounding, or what impaction crushes
 LOST, CRUSHED = 0.03, 0.2

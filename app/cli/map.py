@@ -1,11 +1,17 @@
-"""The commands of the MONAI Application Package, with the arguments of `monai-deploy` where it had them."""
+"""The commands of the MONAI Application Package, with the arguments of `monai-deploy` where it had them.
+
+`main` is the command line of the packaged folder, as `monai-deploy exec` and MAP runners call it.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
+
+from app.cli.command_line import execute, new_app
 
 Input = Annotated[Path, Parameter(name=["--input", "-i"], help="Folder or file of DICOM")]
 Output = Annotated[Path, Parameter(name=["--output", "-o"], help="Folder for results")]
@@ -149,3 +155,30 @@ def schema(*, write: Annotated[bool, Parameter(negative="")] = False) -> int:
     from app.map.config_command import schema_command
 
     return schema_command(write)
+
+
+def run_application(
+    *,
+    input: Annotated[Path | None, Parameter(name=["--input", "-i"], help="Folder or file of DICOM")] = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder for results")] = None,
+    model: Annotated[Path | None, Parameter(name=["--model", "-m"], help="Folder of model packages")] = None,
+    workdir: Annotated[Path | None, Parameter(name=["--workdir", "-w"], help="Accepted; not needed")] = None,
+    log_level: Annotated[str, Parameter(name=["--log_level", "-l"], help="Accepted; errors are logged")] = "",
+) -> int:
+    """Segment every suitable series; paths not given come from HOLOSCAN_* or MONAI_* variables."""
+    from app.cli.run import run_command
+    from app.map.mercure import write_result
+
+    del workdir, log_level
+    try:
+        return run_command(None, False, input=input, output=output, models=model)
+    finally:
+        if results := os.environ.get("MERCURE_OUT_DIR"):
+            write_result(Path(results))
+
+
+def main(arguments: list[str]) -> None:
+    """Runs the application over a folder, and exits with the published code."""
+    application = new_app("osteon", "DICOM series in, DICOM SEG of bones and fracture fragments out.")
+    application.default(run_application)
+    execute(application, arguments)

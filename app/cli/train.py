@@ -1,46 +1,41 @@
-"""`osteon train` and `osteon calibrate`."""
+"""`osteon train` and `osteon calibrate`, and their progress on stderr."""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from app.cli.arguments import Config, Models
-from app.cli.train_display import training_display
 from app.settings import SOFTWARE_VERSION, read_settings
 from operators.errors import UsageError
 from training.progress import Tell
 
+if TYPE_CHECKING:
+    from training.loop.runs import TrainingRun
+    from training.recipe import Recipe
+
 RECIPE_FILE = "training.toml"
+# Plain lines of one stage come no more often
+LINE_EVERY_S = 10.0
 
 
-def train(
-    package: str,
-    /,
-    *,
-    data: Path,
-    network: str | None = None,
-    runs: Path = Path("runs"),
-    models: Models = None,
-    steps: int | None = None,
-    minutes: float | None = None,
-    workers: int = 1,
-    seed: int = 0,
-    start_from: Path | None = None,
-    calibration_cases: int = 100,
-    config: Config = None,
-) -> int:
-    """Train the networks of PACKAGE on simulated CT, resuming where a run stopped, and install them.
+@dataclass(frozen=True)
+class TrainOptions:
+    """Options of `osteon train`.
 
     Parameters
     ----------
-    package
-        Name of a package that has a training.toml.
     data
         Folder that the recipe's paths are relative to.
     network
@@ -60,19 +55,28 @@ def train(
     calibration_cases
         Simulated bones for `osteon calibrate`, which ends a training; 0 leaves it out.
     """
-    options = TrainOptions(
-        data,
-        network,
-        runs,
-        models,
-        steps,
-        minutes,
-        workers,
-        seed,
-        start_from,
-        calibration_cases,
-        config,
-    )
+
+    data: Path
+    network: str | None = None
+    runs: Path = Path("runs")
+    models: Models = None
+    steps: int | None = None
+    minutes: float | None = None
+    workers: int = 1
+    seed: int = 0
+    start_from: Path | None = None
+    calibration_cases: int = 100
+    config: Config = None
+
+
+def train(package: str, /, *, options: Annotated[TrainOptions, Parameter(name="*")]) -> int:
+    """Train the networks of PACKAGE on simulated CT, resuming where a run stopped, and install them.
+
+    Parameters
+    ----------
+    package
+        Name of a package that has a training.toml.
+    """
     return train_command(package, options)
 
 
@@ -119,23 +123,6 @@ def calibrate(
     return 0
 
 
-@dataclass(frozen=True)
-class TrainOptions:
-    """Options of `osteon train`, as the command line gives them."""
-
-    data: Path
-    network: str | None
-    runs: Path
-    models: Path | None
-    steps: int | None
-    minutes: float | None
-    workers: int
-    seed: int
-    start_from: Path | None
-    calibration_cases: int = 0
-    config: Path | None = None
-
-
 def train_command(package: str, options: TrainOptions) -> int:
     """Trains a package's networks, one after the other, and installs each when it is done."""
     folder = recipe_folder(package, options.config, options.models)
@@ -152,36 +139,39 @@ def train_command(package: str, options: TrainOptions) -> int:
 def trained(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
     """Sentences on what was made, each as soon as it is. Raises UsageError for an unknown network."""
     from training.calibrate.calibration import calibrate
-    from training.device import training_device
     from training.installation import train_and_install
-    from training.loop.runs import TrainingRun
     from training.recipe import read_recipe
 
     recipe = read_recipe(folder / RECIPE_FILE)
-    names = [options.network] if options.network else list(recipe.networks)
-    for name in names:
-        if name not in recipe.networks:
-            raise UsageError(f"expected one of the networks {', '.join(recipe.networks)}, got {name!r}")
-        network = recipe.networks[name].on(training_device().type)
-        run = TrainingRun(
-            recipe,
-            network,
-            options.data,
-            options.runs,
-            options.seed,
-            options.workers,
-            options.steps,
-            options.start_from,
-            options.minutes,
-            datetime.now(UTC).isoformat(timespec="seconds"),
-            software(),
-        )
-        installed = train_and_install(run, folder, tell)
+    for name in [options.network] if options.network else list(recipe.networks):
+        installed = train_and_install(training_run(recipe, name, options), folder, tell)
         yield f"{name}: trained, installed in {package} with SHA-256 {installed.sha256}"
         yield f"{name}: its training is described in {installed.report.parent.name}/{installed.report.name}"
     if options.calibration_cases and complete(folder):
         cases, seed = options.calibration_cases, options.seed
         yield calibrate(folder, recipe, options.data, options.runs / "cache", cases, seed, tell=tell)
+
+
+def training_run(recipe: Recipe, name: str, options: TrainOptions) -> TrainingRun:
+    """The training of one network on this machine. Raises UsageError for an unknown network."""
+    from training.device import training_device
+    from training.loop.runs import TrainingRun
+
+    if name not in recipe.networks:
+        raise UsageError(f"expected one of the networks {', '.join(recipe.networks)}, got {name!r}")
+    return TrainingRun(
+        recipe,
+        recipe.networks[name].on(training_device().type),
+        options.data,
+        options.runs,
+        seed=options.seed,
+        workers=options.workers,
+        steps=options.steps,
+        start_from=options.start_from,
+        minutes=options.minutes,
+        began=datetime.now(UTC).isoformat(timespec="seconds"),
+        software=software(),
+    )
 
 
 def software() -> str:
@@ -208,3 +198,54 @@ def recipe_folder(package: str, config: Path | None, models: Path | None) -> Pat
     if not (folder / RECIPE_FILE).is_file():
         raise UsageError(f"expected a recipe {package}/{RECIPE_FILE} in the models folder, found none")
     return folder
+
+
+@dataclass
+class Lines:
+    """A line at the beginning of each stage, then one every `LINE_EVERY_S` while it goes on."""
+
+    console: Console
+    now_s: Callable[[], float]
+    said_s: dict[str, float] = field(default_factory=dict)
+
+    def tell(self, stage: str, done: float | None, text: str) -> None:
+        """Says it, or not yet."""
+        now_s = self.now_s()
+        if now_s - self.said_s.get(stage, -LINE_EVERY_S) < LINE_EVERY_S and done != 1:
+            return
+        self.said_s[stage] = now_s
+        share = "" if done is None else f" {done:.0%}"
+        self.console.print(f"{stage}{share}: {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+@dataclass
+class Bars:
+    """A bar a stage; one of unknown length moves."""
+
+    bars: Progress
+    tasks: dict[str, TaskID] = field(default_factory=dict)
+
+    def tell(self, stage: str, done: float | None, text: str) -> None:
+        """Shows it."""
+        if stage not in self.tasks:
+            for task in self.tasks.values():
+                self.bars.stop_task(task)
+            self.tasks[stage] = self.bars.add_task(stage, total=None, text="")
+        total = None if done is None else 1.0
+        self.bars.update(self.tasks[stage], total=total, completed=done or 0.0, text=escape(text))
+
+
+@contextmanager
+def training_display(console: Console, now_s: Callable[[], float] = time.monotonic) -> Iterator[Tell]:
+    """Yields the callback through which a training reports its progress."""
+    if not console.is_terminal:
+        yield Lines(console, now_s).tell
+        return
+    columns = (
+        TextColumn("{task.description:<9}"),
+        BarColumn(bar_width=20),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[text]}"),
+    )
+    with Progress(*columns, console=console) as bars:
+        yield Bars(bars).tell

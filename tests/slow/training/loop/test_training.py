@@ -137,7 +137,7 @@ def options(tmp_path: Path, **changes: object) -> TrainOptions:
     models = tmp_path / "models"
     if not models.exists():
         write_models(models)
-    plain = TrainOptions(data, "coarse", tmp_path / "runs", models, 2, None, 0, 0, None)
+    plain = TrainOptions(data, "coarse", tmp_path / "runs", models, 2, None, 0, 0, None, 0)
     return replace(plain, **changes)
 
 

@@ -28,7 +28,7 @@ from operators.dicom.elements.instance_identity import Instance, read_instance
 from tests.support import phantoms
 from tests.support.crash_points import Scenario
 from tests.support.node_cases import node_settings
-from tests.support.queue_cases import DELIVERED, SEGMENTED, worked_off
+from tests.support.queue_cases import DELIVERED, SEGMENTED, input_of, worked_off
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 CENTURY_MS = 100 * 365 * 86400 * 1000
@@ -178,7 +178,7 @@ class QueueingLateSlices(Queueing):
         assert states(root) == ["superseded", "queued"]
         assert_taken_in(root, [3, 4])
         with client_of(root) as client:
-            revisions = [row.input["args"][0]["revision"] for row in client.list_workflows()]
+            revisions = [input_of(row)["revision"] for row in client.list_workflows()]
         assert revisions == [1, 2]
 
 

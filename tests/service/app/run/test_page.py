@@ -243,7 +243,9 @@ def test_fragments_can_be_pulled_apart(page: Page) -> None:
 @pytest.mark.parametrize("width", [1200, 360])
 def test_an_accessibility_check_finds_nothing(page: Page, width: int) -> None:
     page.resize(width, 900)
-    axe = Path(find_spec("axe_core_python").origin).parent / "axe.min.js"
+    found = find_spec("axe_core_python")
+    assert found is not None
+    axe = Path(str(found.origin)).parent / "axe.min.js"
     page.run(axe.read_text(encoding="utf-8") + "; 0")
     found = json.loads(page.run("axe.run().then(found => JSON.stringify(found))"))
     assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]] == []

@@ -7,9 +7,9 @@ the middle, a bone of the left side with a fracture across.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from operators.errors import UnsuitableError
 from operators.geometry.volume import Box, CtVolume, Grid
 from operators.networks.registry import Networks
-from operators.networks.runtimes import Device
+from operators.networks.runtimes import Device, Runtime
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import CoarseToFinePackage, NetworkSpec, SideRules
 from operators.pipelines import coarse_to_fine as pipeline
@@ -64,11 +64,11 @@ class KnowingNetworks(Networks):
         super().__init__(Device("torch"))
         self.run: list[str] = []
 
-    def get(self, spec: NetworkSpec) -> Callable[[Array], Array]:
+    def get(self, spec: NetworkSpec) -> Runtime:
         answer = breaks if spec.name == "fracture" else scores
         self.run.append(spec.name)
         low, high = spec.window_hu
-        return lambda patch: answer((patch * (high - low) + low) / HU_PER_MM, spec.classes)
+        return cast(Runtime, lambda patch: answer((patch * (high - low) + low) / HU_PER_MM, spec.classes))
 
 
 def knowing_package(blind: bool) -> CoarseToFinePackage:

@@ -61,6 +61,7 @@ def test_a_training_that_no_longer_learns_stops_and_keeps_its_best_weights(
 
     monkeypatch.setattr(trainer, "dice_of_classes", scored)
     run = tiny_run(tmp_path, steps=16)
+    assert run.recipe.validation is not None
     watched = run.recipe.validation.model_copy(update={"real": (), "fall": 0.25})
     no_real = replace(run.recipe, validation=watched)
     kept = read(train(replace(run, recipe=no_real)), torch.device("cpu"))

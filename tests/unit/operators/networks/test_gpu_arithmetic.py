@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -42,8 +42,9 @@ def test_features_in_a_gpus_order_and_half_the_digits_leave_the_answer(case: Any
     expected = runtime(case, network, sides, "f32")(patch)
     spread = expected.std()
     half = runtime(case, network, sides, "bf16")
-    assert (half.precision, half(patch).dtype) == ("bf16", np.float32)
-    half.network = half.network.to(memory_format=CHANNELS_LAST[len(sides)])
+    assert half.precision == "bf16"
+    assert half(patch).dtype == np.float32
+    half.network = cast(Any, half.network).to(memory_format=CHANNELS_LAST[len(sides)])
     # 8 binary digits a layer, and some layers
     assert np.abs(half(patch) - expected).mean() < 0.05 * spread
     turned = runtime(case, half.network, sides, "f32")

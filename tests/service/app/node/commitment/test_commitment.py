@@ -81,6 +81,7 @@ def reached(peer: Peerside, port: int = 0) -> Iterator[int]:
     entity = AE("CT1")
     entity.add_supported_context(PUSH_MODEL, scu_role=True, scp_role=True)
     server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=peer.handlers)
+    assert server is not None
     yield server.server_address[1]
     server.shutdown()
 

@@ -22,6 +22,7 @@ from app.node.studies.dispatcher import Dispatcher
 from app.node.studies.retention import forget, remove
 from app.settings import Settings
 from tests.service.app.node.studies.test_retention import NOW, STUDY, Node
+from tests.support.queue_cases import input_of
 from tests.support.study_cases import jobs, quiet, sent
 
 
@@ -96,7 +97,7 @@ def test_two_who_look_make_one_job_of_each_revision(node: Node) -> None:
     assert [dispatcher.tick(61) for dispatcher in (other, node.dispatcher)] == [1, 0]
     assert [job.state for job in jobs(node)] == ["superseded", "queued"]
     rows = node.client.list_workflows(name="segment_study")
-    assert [row.input["args"][0]["revision"] for row in rows] == [1, 2]
+    assert [input_of(row)["revision"] for row in rows] == [1, 2]
 
 
 def test_two_who_take_a_study_in_take_it_in_once(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +126,7 @@ def test_revisions_count_again_after_a_removal(node: Node) -> None:
     sent(node)
     assert quiet(node, 200) == 1
     (row,) = node.client.list_workflows(name="segment_study")
-    assert row.input["args"][0]["revision"] == 1
+    assert input_of(row)["revision"] == 1
 
 
 def test_a_change_within_the_same_tick_of_the_file_system_is_seen(node: Node) -> None:

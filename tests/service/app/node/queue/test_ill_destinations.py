@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, _config, evt
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
 from app.node.queue.jobs import JobState
@@ -50,7 +51,8 @@ class Pacs:
         answer = self.answers.pop(0) if self.answers else 0x0000
         status = answer if isinstance(answer, int) else answer(event)
         if status == 0x0000:
-            self.stored.append(event.request.AffectedSOPInstanceUID)
+            assert isinstance(event.request, C_STORE)
+            self.stored.append(str(event.request.AffectedSOPInstanceUID))
         return status
 
     def as_peer(self) -> dict[str, Any]:
@@ -80,7 +82,7 @@ def hangs(event: Event) -> int:
 
 
 # Answers that pass, and those that do not
-PASSING = {"full": [0xA700], "aborting": [aborts], "hanging": [hangs], "well": []}
+PASSING: dict[str, list[Any]] = {"full": [0xA700], "aborting": [aborts], "hanging": [hangs], "well": []}
 FOR_GOOD = {
     "not-understanding": "peer_refused",
     "without-context": "no_presentation_context",

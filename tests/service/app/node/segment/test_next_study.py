@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from dbos import EnqueueOptions
 
 import app.node.segment.segmenting
 from app.node.queue.database import STUDIES, open_connection, prepare_database
@@ -117,6 +118,7 @@ def test_a_larger_study_than_may_be_held_is_read_but_for_its_pixels(ahead: Ahead
     found = small.taken("job-1")
     assert found
     assert (len(found.scan.series), found.volume) == (1, None)
+    assert small.reader is not None
     small.reader.ended()
 
 
@@ -152,7 +154,7 @@ def test_the_memory_of_a_study_goes_with_its_job_while_the_worker_has_nothing_in
 def test_a_job_is_open_until_it_is_cancelled_or_removed(tmp_path: Path) -> None:
     prepare_database(node_settings(tmp_path))
     client = open_connection(node_settings(tmp_path))
-    queued = {"workflow_name": SEGMENT, "queue_name": STUDIES}
+    queued: EnqueueOptions = {"workflow_name": SEGMENT, "queue_name": STUDIES}
     client.enqueue({**queued, "workflow_id": "1.2-a"}, {})
     assert is_open(client, "1.2-a")
     client.cancel_workflow("1.2-a")
@@ -174,6 +176,7 @@ def test_a_reader_that_dies_costs_no_study(when: str, ahead: Ahead) -> None:
     else:
         ahead.reads("job-2")
     os.kill(ahead.process_id, signal.SIGKILL)
+    assert ahead.reader is not None
     ahead.reader.process.join()
     ahead.taken("job-2")
     ahead.reads("job-1")
@@ -243,6 +246,7 @@ def test_a_worker_reads_the_second_study_while_it_has_the_first_in_hand(
     segmenter.segment(jobs[1].as_json(), [0])
     assert len(here) == 2
     np.testing.assert_array_equal(read[2].hu, read[1].hu)
+    assert ahead.reader is not None
     ahead.reader.ended()
 
 

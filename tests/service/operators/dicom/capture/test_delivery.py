@@ -91,13 +91,14 @@ def pacs(
 
     def answer(event: StoreEvent) -> int:
         meanwhile(event)
-        kind = KINDS[event.request.AffectedSOPClassUID]
+        kind = KINDS[str(event.request.AffectedSOPClassUID)]
         if kind in refuses.split():
             return 0x0122  # PS3.7 C.5.6: SOP class not supported
         got.append(kind)
         return 0x0000
 
     server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, answer)])
+    assert server is not None
     try:
         yield server.server_address[1], got
     finally:

@@ -26,7 +26,7 @@ from operators.package_files.package_schema import (
     NnUNetPerBoneTables,
     NnUNetTables,
 )
-from training.recipe import RecipeFile
+from training.recipe_file import RecipeFile
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Made by docs/make_reference.py; edit the models instead. -->\n"

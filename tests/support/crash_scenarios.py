@@ -14,7 +14,8 @@ from dbos import DBOSClient
 
 from app.node.queue.database import open_connection, prepare_database
 from app.node.queue.job import Json, job_folder
-from app.node.queue.jobs import cancel, list_jobs
+from app.node.queue.job_actions import cancel
+from app.node.queue.jobs import list_jobs
 from app.node.queue.workflow import Attempt
 from app.node.receive.watched_folder import WatchedFolder
 from app.node.settings.configuration import NodeSettings, Peer

@@ -16,7 +16,7 @@ from training.loop.checkpoints import best_weights, moving_average, read
 from training.loop.early_stopping import Progress
 from training.loop.trainer import train, validation_sets
 from training.loop.validation import dice_of_classes
-from training.recipe import ValidationRules
+from training.recipe_file import ValidationRules
 from training.subjects.subjects import NOT_OURS
 
 RULES = ValidationRules(patches=2, every=10, patience=2, fall=0.2)

@@ -7,7 +7,8 @@ import pytest
 
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
-from operators.intensities.hounsfield_check import Finding, Kind, check_values
+from operators.intensities.finding import Finding, Kind
+from operators.intensities.hounsfield_check import check_values
 from operators.intensities.tissue_peaks import SAMPLE_VOXELS, find_peaks, histogram
 from tests.support.hounsfield_cases import (
     FAULTS,

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 
 from app.node.queue.decisions import CONFLICT, rows
 from app.node.queue.job import job_folder
-from app.node.queue.jobs import cancel, settle
+from app.node.queue.job_actions import cancel, settle
 from app.node.queue.workflow import NOTICE, Attempt
 from app.node.send.notices import NOTICES_QUEUE
 from app.node.send.sender import attempt

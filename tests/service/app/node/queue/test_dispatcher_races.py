@@ -13,7 +13,8 @@ import pytest
 
 from app.node.queue import job as job_module
 from app.node.queue.job import job_folder, take_in
-from app.node.queue.jobs import cancel, list_jobs
+from app.node.queue.job_actions import cancel
+from app.node.queue.jobs import list_jobs
 from app.node.service.supervisor import Node as Supervisor
 from app.node.settings.configuration import RoutingRule
 from app.node.storage.study_lock import moving_files
@@ -182,12 +183,12 @@ def test_a_late_image_that_is_made_a_job_within_a_removal_keeps_its_folder(
 
 
 def test_looks_go_on_while_a_sweep_waits(node: Node) -> None:
-    running = Supervisor(Settings(node=node.settings))
-    look, turns = running._dispatch(), []
+    loops = {loop.name: loop for loop in Supervisor(Settings(node=node.settings)).loops}
+    turns: list[object] = []
     (node.settings.data / "trash").mkdir(exist_ok=True)
     with moving_files(node.settings.data):
-        sweeping = in_thread(running._sweep)
+        sweeping = in_thread(loops["retention"].turn)
         sent(node)
-        looking = in_thread(lambda: turns.append(look()))
+        looking = in_thread(lambda: turns.append(loops["dispatcher"].turn()))
         assert (sweeping.is_alive(), looking.is_alive(), turns) == (True, False, [0])
     sweeping.join()

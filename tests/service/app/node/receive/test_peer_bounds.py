@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.node.receive.admission import Reason
-from app.node.receive.reception import MAXIMUM_MESSAGE_BYTES, MAXIMUM_UNANSWERED
+from app.node.receive.unanswered import MAXIMUM_MESSAGE_BYTES, MAXIMUM_UNANSWERED
 from app.node.settings.configuration import Peer
 from tests.support.dataset_bytes import UID, ct
 from tests.support.hostile_cases import assert_serves

@@ -12,7 +12,7 @@ from rich.console import Console
 from app.node.queue.attempts import Attempts, counted
 from app.node.queue.decisions import INCOMPLETE
 from app.node.queue.job_names import named_job, short_ids
-from app.node.queue.jobs import STATES, DeliveryState, JobState
+from app.node.queue.job_state import STATES, DeliveryState, JobState
 from app.node.queue.jobs_screen import duration, show_job, show_jobs
 from operators.errors import UsageError
 

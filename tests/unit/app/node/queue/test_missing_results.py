@@ -16,7 +16,7 @@ import operators.writers.picture_writer
 import operators.writers.preview_writer
 import operators.writers.report_writer
 from app.node.queue.job import StudyJob, job_folder
-from app.node.queue.jobs import JobState, with_missing
+from app.node.queue.job_state import JobState, with_missing
 from app.node.queue.workflow import summarise_outcomes
 from app.node.segment.segmenting import Segmenter
 from app.node.settings.configuration import Peer

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from app.node.service.supervisor import first_made
+from app.node.service.background_loops import first_made
 from app.node.watch.loops import Loop
 from operators.errors import TransientError
 from tests.support.node_processes import until

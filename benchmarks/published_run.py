@@ -22,7 +22,8 @@ from operators.memory import keep_large_arrays_apart
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device, Runtime
 from operators.package_files.package_reader import read_package
-from operators.packages.packages import NetworkSpec, NnUNetPackage
+from operators.packages.packages import NetworkSpec
+from operators.packages.plans import NnUNetPackage
 from operators.pipelines import nnunet as direct
 
 

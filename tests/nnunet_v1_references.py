@@ -112,7 +112,7 @@ def exported(
     for each in (spacing, network_spacing):
         if not separate and get_do_separate_z(each):
             separate, axis = True, get_lowres_axis(each)
-    separate = separate and len(axis) == 1
+    separate = separate and axis is not None and len(axis) == 1
     return resample_data_or_seg(softmax, shape, False, axis, 1, separate, order_z=0).argmax(0)
 
 
@@ -180,6 +180,7 @@ def main() -> None:
         labels = None
         for folder in stages:
             labels = labels_of(folder, image, spacing, labels)
+        assert labels is not None
         found |= {f"{name}.labels": labels}
         if "labels" not in sys.argv[3:]:
             found |= {f"{name}.logits": logits_of(folder, image)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +109,7 @@ def write_limbs(models: Path) -> CoarseToFinePackage:
 def knowing(package: CoarseToFinePackage) -> CoarseToFinePackage:
     """The package with larger voxels and patches, for which it runs in a moment."""
     sizes = {"coarse": 5.0, "fine": 3.0, "fracture": 2.5}
-    specs = {
+    specs: dict[str, Any] = {
         spec.name: replace(spec, spacing_mm=(sizes[spec.name],) * 3, patch=(40, 40, 40))
         for spec in package.networks
     }

@@ -71,7 +71,7 @@ def storing(tls: SSLContext | None = None) -> Iterator[tuple[int, list[str], lis
     entity = AE("PACS")
     entity.add_supported_context(CT, ExplicitVRLittleEndian)
     entity.add_supported_context(PUSH_MODEL)
-    handlers = [(evt.EVT_C_STORE, store), (evt.EVT_N_ACTION, ask)]
+    handlers: list[Any] = [(evt.EVT_C_STORE, store), (evt.EVT_N_ACTION, ask)]
     server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers, ssl_context=tls)
     assert server is not None
     try:

@@ -159,6 +159,7 @@ def stored(pacs: Orthanc, case: Case, study: int, folder: Path) -> tuple[Series,
 
     phantoms.write_ct(folder / "ct", hu, case.affine, edit=edit, keep=case.keep, study=study)
     (series,) = scan(folder / "ct").series
+    assert series.grid is not None
     made = Segmentation(LabelMap(labels_of(case.shape), series.grid), SEGMENTS, package())
     (folder / "seg").mkdir()
     write_seg(made, provenance(made, series), folder / "seg" / "seg.dcm", **case.options)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def lower(points: Points) -> np.ndarray:
     return left_bone(points) & (points[..., 2] < -2)
 
 
-SURE = {"bone_probability": 0.98, "fracture_probability": 0.93}
+SURE: dict[str, Any] = {"bone_probability": 0.98, "fracture_probability": 0.93}
 
 
 def case() -> Segmentation:

@@ -231,7 +231,8 @@ def test_the_network_learns_a_gap_from_few_steps(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     easy = Sampler([source_of(made_radiograph(n, n % 2 == 0), rng) for n in range(12)], seed=0)
     draws = Draws(fractures=4, breaks=0, others=4, size=(96, 96), hidden=(0.0, 0.0))
-    recipe = Recipe((Phase("only", 60, 1e-2, (draws,)),), NetworkSize((8, 8, 16, 16, 16), (1, 1, 1, 1)), 5)
+    size = NetworkSize((8, 8, 16, 16, 16), (1, 1, 1, 1))
+    recipe = Recipe((Phase("only", 60, 1e-2, (draws,)),), size, warmup_steps=5)
     run = Trainer(recipe, easy, tmp_path, lambda _: {})
     first = [run.train_step(Limits(60))["crop fracture"] for _ in range(5)]
     last = [run.train_step(Limits(60))["crop fracture"] for _ in range(50)][-5:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,8 +33,8 @@ def label(name: str, first: int, side: Code) -> Label:
     return replace(made, structure=plausible)
 
 
-SURE = {"bone_probability": 0.97, "fracture_probability": 0.1}
-BROKEN = {"bone_probability": 0.97, "fracture_probability": 0.9, "fragment_probability": 0.8}
+SURE: dict[str, Any] = {"bone_probability": 0.97, "fracture_probability": 0.1}
+BROKEN: dict[str, Any] = {"bone_probability": 0.97, "fracture_probability": 0.9, "fragment_probability": 0.8}
 HERE = replace(bone(11), **SURE)
 THERE = replace(bone(21, laterality=RIGHT), bone="right_hip_bone", **SURE)
 PACKAGE = replace(

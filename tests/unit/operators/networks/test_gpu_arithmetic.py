@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -31,7 +32,7 @@ def made(case: Any) -> tuple[torch.nn.Module, tuple[int, ...]]:
 
 def runtime(case: Any, network: torch.nn.Module, patch: tuple[int, ...], precision: str) -> TorchRuntime:
     """As `load_network` makes it, on a CPU."""
-    spec = NetworkSpec(case.name, "", {}, None, "", (1.0,) * len(patch), patch, (0.0, 1.0), ("background",))
+    spec = NetworkSpec(case.name, "", {}, Path(), "", (1.0,) * len(patch), patch, (0.0, 1.0), ("background",))
     return TorchRuntime(network, spec, Device("torch", 1, precision, "cpu"))
 
 

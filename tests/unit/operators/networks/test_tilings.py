@@ -21,7 +21,7 @@ from operators.packages.packages import NetworkSpec, Normalisation
 from operators.packages.plans import NnUNetPlans, Resampling, Stage
 
 Array = NDArray[np.float32]
-ARGUMENTS = {"strides": ((1, 1, 1), (2, 2, 2), (1, 2, 2))}
+ARGUMENTS: dict[str, object] = {"strides": ((1, 1, 1), (2, 2, 2), (1, 2, 2))}
 SPEC = NetworkSpec(
     "fold_0",
     "nnunet_plain",

@@ -47,7 +47,7 @@ class Peerside:
 
     def __init__(self) -> None:
         self.reports: Reports = queue.Queue()
-        self.handlers = [(evt.EVT_N_EVENT_REPORT, self.hear)]
+        self.handlers: list[Any] = [(evt.EVT_N_EVENT_REPORT, self.hear)]
 
     def hear(self, event: Any) -> tuple[int, None]:
         self.reports.put((event.event_type, event.event_information))

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -66,7 +67,7 @@ def answering(status: int, sop_class_uid: str = CT) -> Iterator[tuple[Peer, list
         got.append(str(event.request.AffectedSOPInstanceUID))
         return status
 
-    handlers = [(evt.EVT_C_STORE, answer)]
+    handlers: list[Any] = [(evt.EVT_C_STORE, answer)]
     server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
     assert server is not None
     try:

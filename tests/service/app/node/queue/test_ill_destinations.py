@@ -38,7 +38,7 @@ class Pacs:
         self.entity.add_supported_context(sop_class_uid, ExplicitVRLittleEndian)
 
     def start(self) -> Any:
-        handlers = [(evt.EVT_REQUESTED, self.requested), (evt.EVT_C_STORE, self.store)]
+        handlers: list[Any] = [(evt.EVT_REQUESTED, self.requested), (evt.EVT_C_STORE, self.store)]
         return self.entity.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
 
     def requested(self, event: Event) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from dbos import EnqueueOptions
 from sqlalchemy.engine import Engine
 
 from app.cli.commands import app
@@ -39,7 +40,7 @@ HOUR_S = 3600.0
 UNTIL_KILLED = """
 import sys, time
 from pathlib import Path
-from dbos import DBOS
+from dbos import DBOS, EnqueueOptions, EnqueueOptions
 from app.node.queue import pauses
 from tests.support.queue_cases import Told, worked_off
 from tests.service.app.node.queue.test_jobs_command import DOWN
@@ -194,7 +195,7 @@ def test_the_list_asks_the_database_as_often_for_many_jobs_as_for_one(tmp_path: 
     counts = []
     for number in range(300):
         job = StudyJob(f"1.2.{number}-{number:016x}", f"1.2.{number}", 1, NOON.isoformat(), "CT1", 274)
-        options = {"workflow_name": SEGMENT, "queue_name": "studies", "workflow_id": job.job_id}
+        options = EnqueueOptions(workflow_name=SEGMENT, queue_name="studies", workflow_id=job.job_id)
         here.client.enqueue(options, job.as_json())
         if number in (0, 299):
             sa.event.listen(*asking)

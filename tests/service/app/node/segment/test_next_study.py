@@ -22,14 +22,16 @@ from app.node.segment.segmenting import Segmenter
 from app.node.segment.study_reader import ReadStudy
 from app.node.watch.heartbeat import SPAWN
 from app.run.series_job import Job
+from app.run.stage_clock import StageClock
 from app.settings import Settings
+from operators.dicom.headers.series import Series
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
 from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import ModelPackage
-from operators.progress import Observer
+from operators.segmentation.segmentation import Segmentation
 from tests.support import phantoms
 from tests.support.hounsfield_cases import body
 from tests.support.made_packages import write_package
@@ -208,6 +210,7 @@ def test_the_reader_and_what_it_read_go_with_a_worker_that_is_killed(ahead: Ahea
     worker.start()
     reader = ours.recv()
     assert psutil.pid_exists(reader)
+    assert worker.pid is not None
     os.kill(worker.pid, signal.SIGKILL)
     worker.join()
     until(lambda: not psutil.pid_exists(reader))
@@ -221,11 +224,11 @@ def test_a_worker_reads_the_second_study_while_it_has_the_first_in_hand(
         phantoms.write_ct(job_folder(tmp_path, job.job_id).input, HU + number, AFFINE, study=number + 1)
     ahead, read, here = Ahead(tmp_path, packages), [], []
 
-    def counted(series: object) -> CtVolume:
+    def counted(series: Series) -> CtVolume:
         here.append(series)
         return read_volume(series)
 
-    def graph(work: Job, _: Observer) -> None:
+    def graph(work: Job, _: StageClock) -> Segmentation:
         assert ahead.busy.is_set()
         read.append(work.read(work.selection.series))
         if len(read) == 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage
@@ -37,7 +38,7 @@ def archive() -> Iterator[tuple[int, list[str]]]:
             segs.append(str(event.request.AffectedSOPInstanceUID))
         return 0
 
-    handlers = [(evt.EVT_C_STORE, store), (evt.EVT_N_ACTION, lambda _: (0, None))]
+    handlers: list[Any] = [(evt.EVT_C_STORE, store), (evt.EVT_N_ACTION, lambda _: (0, None))]
     server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
     assert server is not None
     yield server.server_address[1], segs

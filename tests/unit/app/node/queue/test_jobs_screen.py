@@ -23,7 +23,7 @@ POSTPONED = DeliveryState("pacs", "postponed", "unreachable", UNREACHABLE, 5, "2
 ARCHIVE = DeliveryState("archive-of-the-whole-university-h", "delivered")
 JOB = JobState(
     f"{STUDY}-3fa9c1d2e4b5a697", "delivering", "unreachable", f"pacs: {UNREACHABLE}",
-    (NOW - timedelta(hours=5)).isoformat(), 0, (("pacs", "delivering"),),
+    (NOW - timedelta(hours=5)).isoformat(), deliveries=(("pacs", "delivering"),),
     begun_ms=int((NOW.timestamp() - 90) * 1000), calling_ae="CT_EMERGENCY_16C", images=12345, revision=2,
     destinations=(POSTPONED, ARCHIVE),
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -22,7 +23,7 @@ ERRORS = (
 
 
 @contextmanager
-def turning(turn: Callable[[], object], silent_s: float = 60.0, **more: object) -> Iterator[Loop]:
+def turning(turn: Callable[[], object], silent_s: float = 60.0, **more: Any) -> Iterator[Loop]:
     loop = Loop("look", turn, 0.01, silent_s, **more)
     loop.start()
     try:

@@ -3,6 +3,7 @@
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,10 +28,10 @@ DATA = Path(__file__).parents[6] / "shared" / "data" / "dicom"
 
 
 def package(
-    name: str = "trunk", body_parts: tuple[str, ...] = ("PELVIS", "HIP"), **limits: object
+    name: str = "trunk", body_parts: tuple[str, ...] = ("PELVIS", "HIP"), **limits: Any
 ) -> ModelPackage:
     """A package without weights; the limits are those of a small phantom."""
-    defaults = {
+    defaults: dict[str, Any] = {
         "minimum_slices": 5,
         "minimum_extent_mm": 10.0,
         "maximum_slice_spacing_mm": 5.0,
@@ -53,7 +54,7 @@ def package(
         fine=network,
         fracture=network,
         labels=(),
-        fragments=FragmentRules("components", 0.0, 0.5, 0.5),
+        fragments=FragmentRules("components", 0.0, 0.5, (0.5,)),
         folder=Path("none"),
     )
 

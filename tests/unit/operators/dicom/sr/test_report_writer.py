@@ -106,7 +106,11 @@ def test_every_number_has_its_unit_its_method_and_its_error_in_the_same_unit(tmp
                     assert each.unit is not None
                     assert unit == each.unit.value
     gaps = [each for each in groups(report)[0].get_measurements() if each.name.value == "121206"]
-    assert [each.derivation.value for each in gaps] == ["373098007", "371889001", "56851009"]
+    assert [each.derivation and each.derivation.value for each in gaps] == [
+        "373098007",
+        "371889001",
+        "56851009",
+    ]
 
 
 def test_a_segment_names_the_series_that_it_was_drawn_on(tmp_path: Path) -> None:
@@ -202,7 +206,7 @@ def test_a_multi_frame_source_and_a_later_revision_have_valid_reports(tmp_path: 
 def test_dcmqi_reads_every_group_with_its_measurements(tmp_path: Path) -> None:
     report, seg = written(tmp_path)
     output = tmp_path / "read.json"
-    command = [
+    command: list[str | Path] = [
         BINARIES / "tid1500reader",
         "--inputDICOM",
         tmp_path / "measurements.dcm",
@@ -222,7 +226,7 @@ def test_dcmqi_reads_every_group_with_its_measurements(tmp_path: Path) -> None:
 
 def test_dcmtk_prints_the_report(tmp_path: Path) -> None:
     written(tmp_path)
-    command = [system_tool("dsrdump"), tmp_path / "measurements.dcm"]
+    command: list[str | Path] = [system_tool("dsrdump"), tmp_path / "measurements.dcm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for words in ("Imaging Measurement Report", "Volume", "Number of fragments", "not for diagnosis"):

@@ -7,26 +7,20 @@ a new job is made of them. What is anything else waits for a decision.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import count
 
 import structlog
 from dbos import DBOSClient
 
 from app.node.queue.completeness import Content, Patience, Waiting, count_seen
-from app.node.queue.decisions import Conflict, DecisionRow, close, open_conflict, rows
-from app.node.queue.job_state import JobState
+from app.node.queue.decisions import Conflict
 from app.node.queue.study_attempts import StudyAttempts
-from app.node.send.notices import Notice, announce
 from app.node.settings.configuration import NodeSettings
 from app.node.storage.recovery import unsettled
 from app.node.storage.study_lock import moving_files
 from app.node.versions.instance_versions import (
-    CONFLICTS,
     Correction,
     Version,
     carry_out,
@@ -40,6 +34,7 @@ from app.node.versions.instance_versions import (
     swap_of,
     unfinished,
 )
+from app.node.versions.open_conflicts import OpenConflicts, fingerprint_of
 from app.node.versions.version_judgement import (
     UNREADABLE,
     Verdict,
@@ -49,14 +44,9 @@ from app.node.versions.version_judgement import (
     verdict,
 )
 from app.node.watch.audit import CORRECTED, AuditTrail
-from operators.dicom.elements.instance_identity import read_instance
-from operators.dicom.pixels.version_differences import Belonging, belonging, difference
-from operators.errors import UnreadableError
+from operators.dicom.pixels.version_differences import Belonging, belonging
 
 log = structlog.get_logger()
-
-# How often the database is asked whether a person has decided
-DECISIONS_S = 1.0
 
 
 class Corrections:
@@ -70,10 +60,9 @@ class Corrections:
         self.patience = Patience(settings.quiet_s, settings.forced_s)
         self.waiting: dict[str, Waiting] = {}
         self.judged: dict[str, tuple[str, str]] = {}
-        self.open = {row.conflict_id for row in rows(client, only_open=True)}
-        self.next_decisions_s = 0.0
         self.corrected: set[str] = set()
         self.attempts = StudyAttempts("conflict_postponed")
+        self.conflicts = OpenConflicts(settings, client, self.attempts, self._use)
 
     def tick(self, contents: Mapping[str, Content], now_s: float) -> frozenset[str]:
         """Brings into use what is to be used; the studies that are to wait for the next look.
@@ -83,7 +72,7 @@ class Corrections:
         before = set(self.corrected)
         for study in unfinished(self.data):
             self.attempts.attempt(study, partial(self._finish, study), now_s)
-        self._carry_out_decisions(now_s)
+        self.conflicts.carry_out_decisions(now_s)
         found = studies_in_conflict(self.data)
         self.waiting = {study: each for study, each in self.waiting.items() if study in found}
         self.judged = {study: each for study, each in self.judged.items() if study in found}
@@ -144,7 +133,7 @@ class Corrections:
                 self._correct(study, group)
         left = [(group, why) for group, why in verdicts if why]
         names = frozenset(version.name for version in versions)
-        self._open(study, [conflict_of(study, group, why, names) for group, why in left])
+        self.conflicts.put(study, [conflict_of(study, group, why, names) for group, why in left])
 
     def _verdicts(
         self, study: str, candidates: Sequence[VersionCandidate], content: Content
@@ -163,121 +152,17 @@ class Corrections:
     def _correct(self, study: str, group: Sequence[VersionCandidate]) -> None:
         keywords = tuple(dict.fromkeys(word for each in group for word in each.keywords))
         swaps = tuple(swap_of(self.data, study, each.path, each.version) for each in group)
-        carry_out(self.data, Correction(study, keywords, swaps), self._tell)
-        self.corrected.add(study)
+        self._use(Correction(study, keywords, swaps))
+
+    def _use(self, correction: Correction) -> None:
+        carry_out(self.data, correction, self._tell)
+        self.corrected.add(correction.study)
 
     def _tell(self, correction: Correction) -> None:
         """Records every correction in the audit trail, whoever decided it and whenever it ends."""
         study, instances = correction.study, len(correction.swaps)
         log.info("corrected", study_instance_uid=study, instances=instances, attributes=correction.keywords)
         self.trail.changed(study, instances, CORRECTED)
-
-    def _open(self, study: str, conflicts: Sequence[Conflict]) -> None:
-        """Puts conflicts to a person, unless the same were decided; those that are no more are closed."""
-        known = {row.conflict_id: row for row in rows(self.client, study)}
-        current = set()
-        for conflict in conflicts:
-            named = self._named(conflict, known)
-            current.add(named.conflict_id)
-            row = known.get(named.conflict_id)
-            if row is None:
-                self._put_to_a_person(named)
-            elif not row.is_open:
-                set_aside(self.data, study, map(Version, named.versions))
-        for row in known.values():
-            if row.is_open and not row.decision and row.conflict_id not in current:
-                close(self.client, row.conflict_id, "superseded")
-                self.open.discard(row.conflict_id)
-
-    def _named(self, conflict: Conflict, known: Mapping[str, DecisionRow]) -> Conflict:
-        """The row of the same versions that is open or was dismissed, else a new one."""
-        corrections = count_corrections(self.data, conflict.study)
-        for number in count(corrections << 16):
-            print_of = fingerprint_of(map(Version, conflict.versions), number)
-            conflict_id = f"{conflict.study}-{print_of}"
-            row = known.get(conflict_id)
-            if row is None or row.is_open or row.decision == "dismiss":
-                break
-        return replace(conflict, conflict_id=conflict_id)
-
-    def _put_to_a_person(self, conflict: Conflict) -> None:
-        """The notice comes first: what a crash cuts off is done again until there is a row."""
-        job = JobState(conflict.conflict_id, "conflict", conflict.code, conflict.sentence)
-        announce(self.settings, self.client, Notice("conflict", job))
-        open_conflict(self.client, conflict)
-        self.open.add(conflict.conflict_id)
-        log.warning("conflict", job=conflict.conflict_id, code=conflict.code)
-
-    def _carry_out_decisions(self, now_s: float) -> None:
-        if not self.open or now_s < self.next_decisions_s:
-            return
-        self.next_decisions_s = now_s + DECISIONS_S
-        for row in rows(self.client, only_open=True):
-            self.attempts.attempt(row.study, partial(self._carry_out_decision, row), now_s)
-
-    def _carry_out_decision(self, row: DecisionRow) -> bool:
-        """Where there is one, or where the versions are gone."""
-        with moving_files(self.data):
-            if row.decision == "accept":
-                self._accept(row)
-            elif row.decision == "dismiss":
-                set_aside(self.data, row.study, map(Version, row.versions))
-        left = {version.name for version in conflicting(self.data, row.study)}
-        if row.decision or not left.intersection(row.versions):
-            close(self.client, row.conflict_id, row.decision or "superseded")
-            self.open.discard(row.conflict_id)
-            log.info("decided", job=row.conflict_id, decision=row.decision)
-        return True
-
-    def _accept(self, row: DecisionRow) -> None:
-        """The latest version of each instance is used; what else there was when it was asked is set aside.
-
-        What came after the question was put is none of it, and is judged by itself.
-        """
-        left = conflicting(self.data, row.study)
-        folder = self.data / CONFLICTS / row.study
-        wanted = [version for version in left if version.name in row.versions]
-        latest = {
-            version.sop_instance_uid: version
-            for version in sorted(wanted, key=lambda version: (folder / version.name).stat().st_mtime_ns)
-        }
-        readable = {v: p for v in latest.values() if (p := self._path_of(row.study, v))}
-        asked = [version for version in left if version.name in self._asked_about(row)]
-        unwanted = [v for v in asked if v.sop_instance_uid in latest and v not in readable]
-        swaps = tuple(swap_of(self.data, row.study, path, version) for version, path in readable.items())
-        if swaps:
-            keywords = self._keywords(row.study, readable)
-            names = tuple(version.name for version in unwanted)
-            carry_out(self.data, Correction(row.study, keywords, swaps, names), self._tell)
-            self.corrected.add(row.study)
-        else:
-            set_aside(self.data, row.study, unwanted)
-
-    def _asked_about(self, row: DecisionRow) -> frozenset[str]:
-        """Versions that a person knew of who decided."""
-        if row.others is not None:
-            return frozenset((*row.versions, *row.others))
-        return frozenset(name for each in rows(self.client, row.study) for name in each.versions)
-
-    def _path_of(self, study: str, version: Version) -> str:
-        """Returns the instance of a version as a path below its study; '' for an unreadable one."""
-        try:
-            instance = read_instance(self.data / CONFLICTS / study / version.name)
-        except UnreadableError:
-            return ""
-        path = f"{instance.series_instance_uid}/{version.sop_instance_uid}.dcm"
-        return path if (self.data / "inbox" / study / path).exists() else ""
-
-    def _keywords(self, study: str, paths: Mapping[Version, str]) -> tuple[str, ...]:
-        found: dict[str, None] = {}
-        for version, path in paths.items():
-            one, other = self.data / "inbox" / study / path, self.data / CONFLICTS / study / version.name
-            try:
-                words = difference(one, other)
-            except UnreadableError:
-                continue
-            found |= dict.fromkeys((*words.image, *words.description))
-        return tuple(found)
 
 
 def conflict_of(
@@ -286,9 +171,3 @@ def conflict_of(
     """Without its name; `names` are of all versions of which the study is judged."""
     versions = tuple(each.version.name for each in group)
     return Conflict("", study, versions, *why, tuple(sorted(names.difference(versions))))
-
-
-def fingerprint_of(versions: Iterable[Version], number: int) -> str:
-    """Identifies versions and state of a study: equal for equal ones."""
-    text = "\n".join((*sorted(version.name for version in versions), str(number)))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

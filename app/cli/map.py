@@ -11,10 +11,11 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from app.cli.arguments import INPUT, OUTPUT
 from app.cli.command_line import execute, new_app
 
-Input = Annotated[Path, Parameter(name=["--input", "-i"], help="Folder or file of DICOM")]
-Output = Annotated[Path, Parameter(name=["--output", "-o"], help="Folder for results")]
+Input = Annotated[Path, INPUT]
+Output = Annotated[Path, OUTPUT]
 Models = Annotated[
     Path | None, Parameter(name=["--models", "--model", "-m"], help="Folder of model packages")
 ]
@@ -159,8 +160,8 @@ def schema(*, write: Annotated[bool, Parameter(negative="")] = False) -> int:
 
 def run_application(
     *,
-    input: Annotated[Path | None, Parameter(name=["--input", "-i"], help="Folder or file of DICOM")] = None,
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder for results")] = None,
+    input: Annotated[Path | None, INPUT] = None,
+    output: Annotated[Path | None, OUTPUT] = None,
     model: Annotated[Path | None, Parameter(name=["--model", "-m"], help="Folder of model packages")] = None,
     workdir: Annotated[Path | None, Parameter(name=["--workdir", "-w"], help="Accepted; not needed")] = None,
     log_level: Annotated[str, Parameter(name=["--log_level", "-l"], help="Accepted; errors are logged")] = "",

@@ -66,7 +66,7 @@ def main() -> None:
             else:
                 found |= said(root / name, image, spacing)
             print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
-    np.savez_compressed(out, **found)
+    np.savez_compressed(out, allow_pickle=False, **found)
 
 
 if __name__ == "__main__":

@@ -185,7 +185,7 @@ def main() -> None:
         if "labels" not in sys.argv[3:]:
             found |= {f"{name}.logits": logits_of(folder, image)}
         print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
-    np.savez_compressed(out, **found)
+    np.savez_compressed(out, allow_pickle=False, **found)
 
 
 if __name__ == "__main__":

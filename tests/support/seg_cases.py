@@ -127,7 +127,8 @@ def series(on: Grid, dataset: Dataset | None = None, ks: tuple[float, ...] | Non
         "grid": on,
         "header": dataset or header(),
     }
-    return Series(**{field.name: known.get(field.name) for field in fields(Series)})
+    given: dict[str, Any] = {field.name: known.get(field.name) for field in fields(Series)}
+    return Series(**given)
 
 
 def multi_frame(on: Grid) -> Series:

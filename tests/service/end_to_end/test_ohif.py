@@ -183,7 +183,7 @@ def test_every_voxel_has_the_colour_of_its_segment(hospital: Hospital, case: Cas
 
 
 def drawn(
-    viewer: Viewer, position_lps_mm: tuple[float, ...], truth: LabelMap, expected: NDArray[np.uint8]
+    viewer: Viewer, position_lps_mm: tuple[float, ...], truth: LabelMap, expected: NDArray[np.integer]
 ) -> None:
     """Fails where a voxel has not the colour of its segment when the drawing is over."""
     deadline = time.monotonic() + DRAWN_S

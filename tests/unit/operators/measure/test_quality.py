@@ -163,7 +163,7 @@ def test_sides_of_very_different_volumes_are_flagged_together() -> None:
         ({"fracture_probability": 0.4}, "no fracture outlined, though a fracture has a probability of 40%"),
     ],
 )
-def test_an_intact_bone_of_low_confidence_is_flagged(changes: dict[str, float], said: str) -> None:
+def test_an_intact_bone_of_low_confidence_is_flagged(changes: dict[str, Any], said: str) -> None:
     (flag,) = flags(two_bones(), replace(HERE, **changes), THERE)
     assert (flag.code, flag.values) == (DOUBTFUL, (11,))
     assert said in flag.sentence

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -116,7 +117,7 @@ def test_the_exact_mode_mirrors_and_keeps_the_arithmetic_and_the_fast_mode_does_
     assert fast.spec(SPEC).patch == fast.patch
 
 
-def said(run: Echo, channels: Channels, mode: str) -> list[NDArray[np.float16]]:
+def said(run: Echo, channels: Channels, mode: str) -> list[torch.Tensor]:
     return list(answers([run], channels, STAGE, TILINGS[mode](channels, STAGE), lambda _: None))
 
 

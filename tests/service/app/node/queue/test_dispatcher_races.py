@@ -185,6 +185,7 @@ def test_a_late_image_that_is_made_a_job_within_a_removal_keeps_its_folder(
 def test_looks_go_on_while_a_sweep_waits(node: Node) -> None:
     loops = {loop.name: loop for loop in Supervisor(Settings(node=node.settings)).loops}
     turns: list[object] = []
+    assert loops["dispatcher"].turn() == 0
     (node.settings.data / "trash").mkdir(exist_ok=True)
     with moving_files(node.settings.data):
         sweeping = in_thread(loops["retention"].turn)

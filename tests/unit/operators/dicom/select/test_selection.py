@@ -118,7 +118,7 @@ def test_too_few_slices_are_refused(tmp_path: Path, keep: range, code: str) -> N
         ({"minimum_extent_mm": 40.0}, "extent_too_small"),
     ],
 )
-def test_the_packages_own_limits_hold(tmp_path: Path, limits: dict[str, float], code: str) -> None:
+def test_the_packages_own_limits_hold(tmp_path: Path, limits: dict[str, Any], code: str) -> None:
     phantoms.write_ct(tmp_path, HU, AFFINE)
     assert refusal(tmp_path, package(**limits)).code == code
 

@@ -3,13 +3,13 @@
 #   docker build -t osteon .                      or: osteon package -t osteon
 #   docker build -t osteon:cuda --build-arg VARIANT=cuda .
 #
-# docs/deployment.md says how it is run. Wheels are pinned with their hashes: `make lock`.
+# docs/deployment.md says how to run it. Wheels are pinned with their hashes: `make lock`.
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
-# --- The packages: made again only when their lock file changes
+# --- The packages: rebuilt only when their lock file changes
 FROM ${BASE_IMAGE} AS packages
 ARG VARIANT=cpu
-# A page or a folder with torch's wheels for CPUs, which PyPI has not
+# A page or a folder with torch's wheels for CPUs, which PyPI does not have
 ARG TORCH_WHEELS=https://download.pytorch.org/whl/cpu/torch/
 COPY deploy/image/requirements.${VARIANT}.lock deploy/image/cuda_runtime.py \
      deploy/image/lean.py /build/
@@ -19,13 +19,13 @@ RUN /opt/osteon/bin/python -m pip install --no-cache-dir --no-compile --no-deps 
 RUN ["/opt/osteon/bin/python", "/build/cuda_runtime.py"]
 RUN ["/opt/osteon/bin/python", "/build/lean.py"]
 
-# --- The application, and what is in the image: a CycloneDX list and the licences
+# --- The application, the image's SBOM (CycloneDX) and the licences
 FROM ${BASE_IMAGE} AS application
 COPY deploy/image/tools.lock /build/
 RUN ["python3", "-m", "venv", "/opt/tools"]
 RUN ["/opt/tools/bin/python", "-m", "pip", "install", "--no-cache-dir", "--no-deps", "--only-binary", ":all:", \
      "--require-hashes", "--requirement", "/build/tools.lock"]
-# buildah 1.28 does not see that what it mounts has changed; with these files it does
+# buildah 1.28 does not detect changes in mounts; copying these files makes it rebuild
 ARG VARIANT=cpu
 COPY deploy/image/requirements.${VARIANT}.lock deploy/image/lean.py deploy/image/debian.py /build/
 RUN --mount=type=bind,from=packages,source=/opt/osteon,target=/opt/osteon \
@@ -59,7 +59,7 @@ LABEL org.opencontainers.image.title="Osteon" \
       org.opencontainers.image.base.name="${BASE_IMAGE}" \
       org.monai.deploy.app-sdk="4.0.0" \
       org.nvidia.holoscan="4.6.0"
-# Names of version 1 of the specification, then those of version 0; app/platform_layout.py has the same
+# Names of version 1 of the specification, then of version 0; the same as in app/platform_layout.py
 ENV HOLOSCAN_APPLICATION=/opt/holoscan/app \
     HOLOSCAN_INPUT_PATH=/var/holoscan/input \
     HOLOSCAN_OUTPUT_PATH=/var/holoscan/output \

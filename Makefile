@@ -1,4 +1,4 @@
-# Everything a person does with this repository. `make help` lists it.
+# All tasks of this repository; `make help` lists them.
 
 PYTHON ?= python3.11
 VENV   ?= .venv
@@ -22,7 +22,7 @@ $(READY): requirements.txt pyproject.toml
 
 setup: $(READY)  ## Make the virtual environment
 
-# What the tests need of the system: a PACS, DCMTK's senders, PostgreSQL, a browser, another maker of RTSTRUCT
+# System packages for the tests: a PACS, DCMTK's senders, PostgreSQL, a browser, another program that writes RTSTRUCT
 tools:  ## Install Orthanc, DCMTK, PostgreSQL, Chromium, plastimatch, openssl, a C compiler if missing (Debian, needs root)
 	@test -f /usr/share/orthanc/plugins/libOrthancDicomWeb.so && test -x /usr/bin/storescu \
 	&& command -v openssl >/dev/null && command -v cc >/dev/null && command -v chromium >/dev/null \
@@ -31,10 +31,10 @@ tools:  ## Install Orthanc, DCMTK, PostgreSQL, Chromium, plastimatch, openssl, a
 	|| { apt-get update -q && DEBIAN_FRONTEND=noninteractive \
 	apt-get install -y -q orthanc orthanc-dicomweb dcmtk postgresql chromium plastimatch openssl gcc libc6-dev; }
 
-demo: $(READY)  ## Make a CT of a fractured pelvis, segment it, show the result
+demo: $(READY)  ## Simulate a CT of a fractured pelvis, segment it, show the result
 	$(BIN)/osteon demo
 
-check: $(READY)  ## Lint, format, types, import contracts, the reference's pages
+check: $(READY)  ## Lint, format, types, import contracts, the generated reference
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
@@ -44,7 +44,7 @@ check: $(READY)  ## Lint, format, types, import contracts, the reference's pages
 reference: $(READY)  ## Write docs/reference from the models that read the files
 	$(BIN)/python docs/make_reference.py --write
 
-# The last packager of MONAI Deploy, in a folder of its own: the SDK brings a newer one that does not package
+# The last packager of MONAI Deploy, in a folder of its own: the SDK installs a newer version that cannot package
 HOLOSCAN_CLI := build/peers/holoscan
 $(HOLOSCAN_CLI): | $(READY)
 	$(BIN)/python -m pip install --quiet --target $@ holoscan-cli==4.2.0
@@ -53,13 +53,13 @@ $(HOLOSCAN_CLI): | $(READY)
 test-unit: $(READY)  ## The fast tests: no root, no network, no other programs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not real_data" tests/unit
 
-# Slow, but neither by processes of their own nor by the clock
+# Slow tests that neither start processes nor depend on the clock
 SIDE_BY_SIDE := tests/slow/operators tests/slow/training
 test: $(READY) $(HOLOSCAN_CLI) tools  ## All tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit $(SIDE_BY_SIDE)
 	$(BIN)/python -m pytest -q tests/service tests/slow $(SIDE_BY_SIDE:%=--ignore=%) --durations=15
 
-# The peer has an environment of its own: its pins are not ours.
+# The peer has its own environment, because its pins differ from ours.
 $(PEER)/.ready:
 	$(PYTHON) -m venv $(PEER)
 	$(PEER)/bin/python -m pip install --quiet torch==2.13.0 nnunetv2==2.8.1
@@ -67,16 +67,16 @@ $(PEER)/.ready:
 
 bench: $(READY) $(PEER)/.ready tools  ## Speed and memory, each as a ratio against a named peer in the same run
 	$(BIN)/python -m benchmarks.chain --peer $(PEER)/bin/python
-	$(BIN)/python -m benchmarks.published --peer $(PEER)/bin/python
-	ulimit -s 32768; $(BIN)/python -m benchmarks.reading
-	$(BIN)/python -m benchmarks.seg
+	$(BIN)/python -m benchmarks.networks.published --peer $(PEER)/bin/python
+	ulimit -s 32768; $(BIN)/python -m benchmarks.dicom.reading
+	$(BIN)/python -m benchmarks.dicom.seg
 	$(BIN)/python -m benchmarks.reporting
 	$(BIN)/python -m benchmarks.start
-	$(BIN)/python -m benchmarks.receive
-	$(BIN)/python -m benchmarks.node
+	$(BIN)/python -m benchmarks.node.receive
+	$(BIN)/python -m benchmarks.node.studies
 
-# Version 1 pins libraries of its time, which it does not need for what is run here
-references: $(READY) $(PEER)/.ready  ## What nnU-Net itself says of the made-up models; kept in tests/references
+# Version 1 pins old libraries, which the part that runs here does not need
+references: $(READY) $(PEER)/.ready  ## Output of nnU-Net itself for the synthetic models; kept in tests/references
 	rm -rf build/nnunet
 	$(BIN)/python -m tests.support.made_nnunet_v1 build/nnunet/models
 	$(PEER)/bin/python -m pip install --quiet --no-deps --target build/nnunet/v1 nnunet==1.7.1
@@ -85,28 +85,28 @@ references: $(READY) $(PEER)/.ready  ## What nnU-Net itself says of the made-up 
 	build/nnunet/models tests/references/nnunet_v1.npz
 	PYTHONPATH=build/nnunet/v1 $(PEER)/bin/python tests/largest_references.py tests/references/largest.npz
 
-# FULL=--full: only FracSegNet's two, with its own number of features; an hour or two
+# FULL=--full: only FracSegNet's two, with their own number of features; takes an hour or two
 PARITY := build/parity$(FULL)
 parity: $(READY) $(PEER)/.ready  ## Published networks against nnU-Net itself on real bones: the table in docs/models.md
 	rm -rf $(PARITY)
-	$(BIN)/python -m benchmarks.parity make $(PARITY) --data $(DATA) $(FULL)
+	$(BIN)/python -m benchmarks.networks.parity make $(PARITY) --data $(DATA) $(FULL)
 	$(PEER)/bin/python -m pip install --quiet --no-deps --upgrade --target build/nnunet/v1 nnunet==1.7.1
 	for image in real_bone semi-real_CT; do \
 	PYTHONPATH=build/nnunet/v1 $(PEER)/bin/python tests/nnunet_v1_references.py \
 	$(PARITY)/$$image $(PARITY)/$$image/v1.npz labels && \
 	$(PEER)/bin/python tests/nnunet_references.py \
 	$(PARITY)/$$image $(PARITY)/$$image/v2.npz labels || exit 1; done
-	$(BIN)/python -m benchmarks.parity compare $(PARITY) $(FULL)
+	$(BIN)/python -m benchmarks.networks.parity compare $(PARITY) $(FULL)
 
-# HELD_OUT="001=MODELS 002=MODELS" adds networks that never saw those patients
-accuracy: $(READY)  ## What the networks do on real and simulated CTs: docs/accuracy.md and the model cards
+# HELD_OUT="001=MODELS 002=MODELS" adds networks that never saw these patients
+accuracy: $(READY)  ## Accuracy on real and simulated CTs: docs/accuracy.md and the model cards
 	$(BIN)/python -m benchmarks.accuracy --data $(DATA) --held-out $(HELD_OUT)
 
-# TORCH_WHEELS: a page or folder with torch's wheels for CPUs, which PyPI has not
+# TORCH_WHEELS: a page or folder with torch's wheels for CPUs, which PyPI does not have
 TORCH_WHEELS ?= https://download.pytorch.org/whl/cpu/torch/
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_36 \
 	--only-binary :all: --generate-hashes --no-header --no-annotate --upgrade
-# Holoscan needs it for tensors on a GPU only
+# Holoscan needs these only for tensors on a GPU
 CUDA_ONLY := cupy-cuda13x cuda-python cuda-bindings cuda-core cuda-pathfinder
 
 lock: $(READY)  ## Pin the images' wheels with their hashes
@@ -123,20 +123,20 @@ image: $(READY)  ## Build the container image
 	$(BIN)/osteon package --tag $(TAG) $(addprefix --tool ,$(TOOL)) --variant $(VARIANT) -- \
 	--build-arg TORCH_WHEELS=$(TORCH_WHEELS) $(IMAGE_ARGS)
 
-# buildah's storage and way to run, where there is no daemon: BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
-image-test: $(READY)  ## Run the image that buildah built: not root, read-only, without a network; then its node
+# Without a daemon, set buildah's isolation and storage: BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
+image-test: $(READY)  ## Test the image that buildah built: not root, read-only, without a network; then its node
 	@command -v bwrap >/dev/null && command -v podman >/dev/null || apt-get install -y -q bubblewrap podman
 	test -e build/peers/docker_compose* || $(BIN)/python -m pip download --quiet --no-deps --dest build/peers \
 	docker-compose==1.29.2
 	OSTEON_IMAGE=$(TAG) $(BIN)/python -m pytest -q -s tests/image/checks.py tests/image/node_checks.py \
 	tests/image/engine_checks.py
 
-image-again: $(READY)  ## Build the image once more from nothing: it holds the same
+image-again: $(READY)  ## Build the image again from scratch, and check that both are the same
 	$(MAKE) image TAG=$(TAG)-again IMAGE_ARGS="$(IMAGE_ARGS) --no-cache"
 	OSTEON_IMAGE=$(TAG) OSTEON_AGAIN=$(TAG)-again $(BIN)/python -m pytest -q -s tests/image/same_checks.py
 
-comparison: $(READY)  ## Short trainings, one for each way that was weighed; their table in docs/training.md
+comparison: $(READY)  ## Short trainings, one for each variant; their table in docs/training.md
 	$(BIN)/python -m research.comparison --package models/pelvis --data $(DATA)
 
-clean:  ## Remove what was built
+clean:  ## Remove everything that was built
 	rm -rf $(VENV) $(PEER) build out

@@ -1,4 +1,4 @@
-"""Which configuration file counts, and where in it a setting stands."""
+"""Finds the configuration file in use, and the line of a setting in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from operators.errors import UsageError
 
 FILE_NAME = "app.yaml"
 SECTION = "osteon"
-# The nearest to the user first; the image of a MAP always sets the second
+# In order of precedence; the image of a MAP always sets the second
 VARIABLES = ("OSTEON_CONFIG", "HOLOSCAN_CONFIG_PATH")
 SECTION_LINE = re.compile(rf"^[{{\s]*[\"']?{SECTION}[\"']?\s*:", re.MULTILINE)
 
@@ -20,9 +20,10 @@ SECTION_LINE = re.compile(rf"^[{{\s]*[\"']?{SECTION}[\"']?\s*:", re.MULTILINE)
 def configuration_file(
     given: Path | None, environment: Mapping[str, str], folder: Path, application: Path
 ) -> Path | None:
-    """The file that was `given`, else the environment's, else app.yaml of `folder`, else the application's.
+    """Returns the configuration file to read, or None if there is none.
 
-    None where there is none of them. Raises UsageError where one that is named is no file.
+    In order of precedence: the file `given`, the one that an environment variable names, app.yaml in
+    `folder`, app.yaml beside the application. Raises UsageError if a named file is not a file.
     """
     if given is not None:
         return require_file(given, "--config")
@@ -36,7 +37,7 @@ def configuration_file(
 
 
 def require_file(path: Path, name: str) -> Path:
-    """Raises UsageError where `path`, which `name` gave, is no file."""
+    """Returns `path`. Raises UsageError if it is not a file; `name` says which option or variable gave it."""
     if not path.is_file():
         got = "which is a folder" if path.is_dir() else "which does not exist"
         raise UsageError(f"expected a configuration file at {name}, got {path}, {got}")
@@ -44,9 +45,9 @@ def require_file(path: Path, name: str) -> Path:
 
 
 def has_section(path: Path) -> bool:
-    """Whether it is a file for Osteon; another program's app.yaml is left alone.
+    """Returns whether the file has a section for Osteon; the app.yaml of another program is ignored.
 
-    One that cannot be parsed counts where a line of it begins the section: its fault is then named.
+    A file that cannot be parsed counts if one of its lines begins the section, so that its fault is reported.
     """
     if not path.is_file():
         return False
@@ -62,7 +63,7 @@ def has_section(path: Path) -> bool:
 
 
 def line_of(path: Path, location: Sequence[int | str]) -> int | None:
-    """The line, from 1, of the entry at `location` of a YAML file; None where it has none there."""
+    """Returns the line, counted from 1, of the entry at `location` of a YAML file, or None without one."""
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -77,7 +78,7 @@ def line_of(path: Path, location: Sequence[int | str]) -> int | None:
 
 
 def entry_of(node: yaml.Node | None, part: int | str) -> tuple[int, yaml.Node] | None:
-    """Line and value of one entry of a mapping or a sequence."""
+    """Returns the line and the value of one entry of a mapping or a sequence."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if key.value == str(part):
@@ -88,7 +89,7 @@ def entry_of(node: yaml.Node | None, part: int | str) -> tuple[int, yaml.Node] |
 
 
 def value_at(path: Path, location: Sequence[int | str]) -> object:
-    """Returns the value at `location` in the file, or None where there is none."""
+    """Returns the value at `location` in the file, or None if there is none."""
     try:
         value: object = yaml.safe_load(path.read_text(encoding="utf-8"))
         for part in location:

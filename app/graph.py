@@ -13,7 +13,7 @@ from operators.dicom.fallback_encodings import FALLBACK_ENCODINGS
 from operators.dicom.headers.series import Series
 from operators.dicom.select.selection import Selection
 from operators.fracture_segmenter import FractureSegmenterOperator
-from operators.geometry.volume import CtVolume
+from operators.geometry.projection import Image
 from operators.measurer import MeasurerOperator
 from operators.networks.registry import Networks
 from operators.progress import Observer
@@ -36,7 +36,7 @@ class Work:
     networks: Networks
     paths: ResultPaths
     observer: Observer
-    read: Callable[[Series], CtVolume]
+    read: Callable[[Series], Image]
 
 
 class OsteonApplication(Application):

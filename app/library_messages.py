@@ -1,8 +1,8 @@
-"""Messages of libraries, from warnings, loggers and exceptions, without the values they quote.
+"""Reports warnings, log records and exceptions of libraries without the values that their messages quote.
 
-pydicom, for one, puts the value of an attribute that it dislikes into a warning, and into a record of its
-logger, which Python prints to stderr where nobody has asked for it; `int("DOE^JOHN")` puts it into the
-message of an exception. Told here are category, module and line; of exceptions types and frames.
+pydicom, for example, puts the value of an invalid attribute into a warning and a log record, which Python
+prints to stderr by default; `int("DOE^JOHN")` puts it into the message of an exception. Only category, module
+and line are reported, and for exceptions the types and frames.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from typing import Any, TextIO
 
 from operators.errors import OsteonError, as_osteon_error
 
-# Event, and what of it is no value of a data set
+# Takes the name of an event and its values, none of which comes from a data set
 Tell = Callable[[str, dict[str, Any]], None]
 
 
 def frames_of(error: BaseException) -> str:
-    """A traceback of types and frames, those of causes too, without any message."""
+    """Returns a traceback of types and frames, including those of causes, without any message."""
     return "".join(_frames(traceback.TracebackException.from_exception(error)))
 
 
 def defect_values(error: BaseException) -> dict[str, Any]:
-    """Returns what a log entry says of an error that nobody foresaw: the frames of its traceback."""
+    """Returns the log values of an unexpected error: its code and the frames of its traceback."""
     return {"code": OsteonError.code, "traceback": frames_of(error)}
 
 
 def error_values(error: BaseException) -> dict[str, Any]:
-    """Returns what a log entry says of an error: its code, and nothing that quotes a file's content.
+    """Returns the log values of an error: its code, and nothing that quotes a file's content.
 
-    What the file system raised is said in its own words, a defect with the frames of its traceback.
+    An error of the file system adds its own text, an unexpected error the frames of its traceback.
     """
     known = as_osteon_error(error)
     if known is not None:
@@ -57,9 +57,9 @@ def _frames(error: traceback.TracebackException) -> list[str]:
 
 
 def silence_libraries(tell: Tell) -> None:
-    """Has warnings, records of libraries' loggers from ERROR on and unhandled exceptions told by `tell` only.
+    """Sends warnings, log records of level ERROR or above and unhandled exceptions to `tell` only.
 
-    Each place in a library's code is told of once; what comes from there again says nothing new.
+    Each place in a library's code is reported once.
     """
     once = _Once(tell)
 
@@ -80,7 +80,7 @@ def silence_libraries(tell: Tell) -> None:
     logging.captureWarnings(False)
     warnings.showwarning = show_warning
     logging.getLogger().handlers = [_Handler(once)]
-    # DBOS adds a handler of its own, which prints messages, only where there is none
+    # DBOS adds its own handler, which prints messages, only if there is none yet
     logging.getLogger("dbos").handlers = [_Handler(once)]
     logging.getLogger("dbos").propagate = False
     sys.excepthook = show_defect
@@ -89,24 +89,24 @@ def silence_libraries(tell: Tell) -> None:
 
 
 def module_of(filename: str) -> str:
-    """The package and module of a file, without the folders above the packages."""
+    """Returns the dotted name of a module from its file, without the folders above the packages."""
     parts = Path(filename).with_suffix("").parts
     installed = [n + 1 for n, part in enumerate(parts) if part in ("site-packages", "dist-packages")]
     return ".".join(parts[max(installed, default=-2) :])
 
 
 class _Once:
-    """Tells of each place once, and of so many places at most."""
+    """Reports each event once, and at most `MOST` different ones."""
 
     MOST = 1000
 
     def __init__(self, tell: Tell) -> None:
-        self.tell, self.told = tell, set[str]()
+        self.tell, self.seen = tell, set[str]()
 
     def __call__(self, event: str, values: dict[str, Any]) -> None:
         key = f"{event} {values}"
-        if key not in self.told and len(self.told) < self.MOST:
-            self.told.add(key)
+        if key not in self.seen and len(self.seen) < self.MOST:
+            self.seen.add(key)
             self.tell(event, values)
 
 
@@ -118,7 +118,7 @@ class _Handler(logging.Handler):
         self.once = once
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Never raises: its values are those of the library's code."""
+        """Reports one record; never raises, as all values come from the library's code."""
         error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
         place = {"logger": record.name, "level": record.levelname, "line": record.lineno, "error": error}
         self.once("library_message", place)

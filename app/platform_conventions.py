@@ -1,7 +1,7 @@
-"""The conventions of each platform: MAP runners of both generations, MONAI Deploy Express, mercure.
+"""Reads the conventions of each platform: MAP runners of both generations, MONAI Deploy Express, mercure.
 
-An image sets the variables of its specification itself, so a variable counts only where it differs from what
-the image sets: MONAI Deploy Express gives MONAI_INPUTPATH alone, mercure MERCURE_IN_DIR and all others.
+An image sets the variables of its specification itself, so a variable counts only if it differs from what the
+image sets: MONAI Deploy Express sets MONAI_INPUTPATH alone, mercure sets MERCURE_IN_DIR and all others.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from app.platform_layout import ENVIRONMENT, ENVIRONMENT_0
 from operators.errors import UsageError
 
 IMAGE = ENVIRONMENT | ENVIRONMENT_0
-# The nearest to the user first. mercure: its process/process_series.py; it sets no path of models
+# In order of precedence. mercure: its process/process_series.py, which sets no path for models
 VARIABLES = {
     "input": ("OSTEON_INPUT", "HOLOSCAN_INPUT_PATH", "MONAI_INPUTPATH", "MERCURE_IN_DIR"),
     "output": ("OSTEON_OUTPUT", "HOLOSCAN_OUTPUT_PATH", "MONAI_OUTPUTPATH", "MERCURE_OUT_DIR"),
     "models": ("OSTEON_MODELS", "HOLOSCAN_MODEL_PATH", "MONAI_MODELPATH"),
 }
-# What a mercure module's settings may say; the rest is for whoever runs the container
+# The settings that a mercure module may change; all others belong to whoever runs the container
 MODULE_SETTINGS = ("device", "runtime", "precision", "mode", "threads", "files", "seg")
 
 
 def platform_settings(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Settings that a platform gives. Raises UsageError for a mercure task that cannot be read."""
+    """Returns the settings that a platform gives. Raises UsageError if mercure's task cannot be read."""
     folders = {name: folder_of(names, environment) for name, names in VARIABLES.items()}
     found: dict[str, Any] = {name: folder for name, folder in folders.items() if folder}
     if "MERCURE_IN_DIR" in environment:
@@ -35,14 +35,14 @@ def platform_settings(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def folder_of(names: tuple[str, ...], environment: Mapping[str, str]) -> str:
-    """The first that was given; else what the image itself sets; else nothing."""
+    """Returns the first variable that a platform set, else the one that the image sets, else ''."""
     known = [(name, environment[name]) for name in names if environment.get(name)]
     given = [value for name, value in known if value.rstrip("/") != IMAGE.get(name)]
     return next(iter([*given, *(value for _, value in known)]), "")
 
 
 def module_settings(task: Path) -> dict[str, Any]:
-    """The settings that mercure's rule or module gives, in the task that lies beside the images."""
+    """Returns the settings of mercure's rule or module, read from the task file beside the images."""
     if not task.is_file():
         return {}
     try:

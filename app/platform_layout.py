@@ -1,4 +1,4 @@
-"""Where things lie in a MONAI Application Package, in both generations of its specification.
+"""The paths in a MONAI Application Package, for both generations of its specification.
 
 Version 1: Holoscan SDK user guide, "Holoscan Application Package specification" (HAP), which MONAI Deploy's
 guideline monai-application-package.md follows. Version 0: the packager of monai-deploy-app-sdk 0.5.1.
@@ -13,17 +13,17 @@ MODELS = At("/opt/holoscan/models")
 DOCS = At("/opt/holoscan/docs")
 WORK = At("/var/holoscan")
 INPUT, OUTPUT, LOGS = WORK / "input", WORK / "output", WORK / "logs"
-# The node's; app.yaml names it where a node is deployed
+# The node's data folder; the app.yaml of a deployed node names it
 DATA = At("/var/lib/osteon")
 CONFIGURATION = WORK / "app.yaml"
 ENTRY_POINT = WORK / "tools"
 EXPORT = At("/var/run/holoscan/export")
-# The same, /var/run being a link: buildah 1.28 would follow that out of its container
+# EXPORT without the link /var/run, which buildah 1.28 would follow out of its container
 EXPORT_MOUNT = At("/run/holoscan/export")
 APP_MANIFEST, PKG_MANIFEST = At("/etc/holoscan/app.json"), At("/etc/holoscan/pkg.json")
 APP_MANIFEST_0, PKG_MANIFEST_0 = At("/etc/monai/app.json"), At("/etc/monai/pkg.json")
 
-# Where `extract` puts the manifests, in a folder that is named by the platform
+# Where `extract` puts the manifests, relative to the folder that the platform mounts
 EXTRACTED = {
     APP_MANIFEST: "config/app.json",
     PKG_MANIFEST: "config/pkg.json",
@@ -31,7 +31,7 @@ EXTRACTED = {
     PKG_MANIFEST_0: "config/monai/pkg.json",
 }
 
-# The folders that version 0 names are those of version 1; relative, so that no tool leaves the image by them
+# Version 0's folders link to those of version 1; the links are relative, so that they stay within the image
 LINKS = {At("/opt/monai"): "holoscan", At("/var/monai"): "holoscan"}
 
 COMMAND = ("python3", "-u", str(APPLICATION))

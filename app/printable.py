@@ -1,6 +1,6 @@
-"""Texts from outside on their way to a terminal or a log: what could steer either is written as an escape.
+"""Makes text from outside safe to print: characters that could control a terminal or a log become escapes.
 
-All that the commands print of names, descriptions, sentences and files goes through one of these functions.
+Every name, description, sentence and file that a command prints goes through one of these functions.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Any
 
 
 def printable(text: str, keep: str = "\n") -> str:
-    r"""The text with all that prints nothing as an escape such as \x1b, but for the characters of `keep`.
+    r"""Returns the text with every non-printing character, except those in `keep`, as an escape such as \x1b.
 
-    That is what Unicode calls control, format (the bidirectional overrides among them), surrogate and private
+    Non-printing are Unicode's control, format (including bidirectional overrides), surrogate and private-use
     characters, and separators other than the space.
     """
     if text.isprintable():
@@ -21,20 +21,20 @@ def printable(text: str, keep: str = "\n") -> str:
 
 
 def printable_text(text: object) -> str:
-    """For rich: printable, and no markup."""
+    """Returns printable text in which rich finds no markup."""
     from rich.markup import escape
 
     return escape(printable(str(text)))
 
 
 def printable_json(value: Any) -> str:
-    """Indented JSON whose strings hold no character that prints nothing."""
+    """Returns indented JSON in which every non-printing character of a string is escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return "".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text)
 
 
 def counted(number: int, noun: str) -> str:
-    """Returns a number with what it counts: "1 image", "2 images"."""
+    """Returns a number with its noun: "1 image", "2 images"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -26,10 +26,13 @@ from operators.errors import UsageError
 from operators.installation import application_folder
 
 ROOT = application_folder()
-# pyproject.toml takes it from here: a packaged folder runs where nothing of it is installed
+# pyproject.toml reads it from here; a packaged folder also runs without being installed
 SOFTWARE_VERSION = "0.1.0"
-# Of the settings that are being read: pydantic makes the sources itself, and hands them no argument of ours
+# The file of the settings being read: pydantic builds the sources itself and cannot pass it to them
 _given_file: ContextVar[Path | None] = ContextVar("given_file", default=None)
+
+
+OperatingPoint = Literal["sensitive", "balanced", "specific"] | Annotated[float, Field(gt=0, lt=1)]
 
 
 class SegSettings(BaseModel):
@@ -38,7 +41,7 @@ class SegSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     profile: Literal["binary", "labelmap"] = Field(
-        "binary", description="binary opens everywhere; labelmap is smaller, where viewers know it"
+        "binary", description="binary opens everywhere; labelmap is smaller, but fewer viewers can read it"
     )
 
 
@@ -55,24 +58,30 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    input: Path | None = Field(None, description="Read where none is named")
-    output: Path | None = Field(None, description="Written where none is named")
+    input: Path | None = Field(None, description="Input folder, unless the command line names one")
+    output: Path | None = Field(None, description="Output folder, unless the command line names one")
     models: Path = Field(Path("models"), description="Folder of model packages")
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where the networks run; auto takes a GPU if there is one"
+        "auto", description="Where the networks run; auto uses a GPU if there is one"
     )
     runtime: Literal["auto", "openvino", "torch"] = Field(
-        "auto", description="Inference runtime; auto takes torch on a GPU, OpenVINO on a CPU"
+        "auto", description="Inference runtime; auto uses torch on a GPU and OpenVINO on a CPU"
     )
     precision: Literal["auto", "f32", "bf16"] = Field(
-        "auto", description="Precision; auto leaves it to the package, mode and processor"
+        "auto", description="Precision; auto follows the package, the mode and the processor"
     )
     mode: Literal["exact", "fast"] = Field(
-        "exact", description="How published networks are run: as the original, or in fewer, unmirrored tiles"
+        "exact",
+        description="How published networks are run: exact uses the tiles of the original, fast uses fewer "
+        "tiles and no mirroring",
     )
-    threads: int = Field(0, ge=0, description="CPU threads of the networks, 0 for all")
+    operating_point: OperatingPoint = Field(
+        "balanced",
+        description="Least probability at which a radiograph is called fractured: a name, or 0 to 1",
+    )
+    threads: int = Field(0, ge=0, description="CPU threads for the networks; 0 uses all cores")
     files: tuple[Literal["stl", "ply", "glb", "nifti", "rtstruct"], ...] = Field(
-        (), description="Surfaces and label maps beside the DICOM results"
+        (), description="Surfaces, label maps and contours to write in addition to the DICOM results"
     )
     seg: SegSettings = Field(SegSettings(), description="The DICOM SEG that is written")
     node: NodeSettings = Field(NodeSettings(), description="The PACS node, `osteon serve`")
@@ -86,7 +95,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, what a platform says, environment, configuration file."""
+        """Returns the sources by precedence: arguments, platform, environment, configuration file."""
         del dotenv_settings, file_secret_settings
         platform = InitSettingsSource(settings_cls, platform_settings(os.environ))
         path = file_in_use(_given_file.get())
@@ -96,14 +105,15 @@ class Settings(BaseSettings):
 
 
 def file_in_use(config: Path | None = None) -> Path | None:
-    """The configuration file that counts, `config` being the one of the command line. Raises UsageError."""
+    """Returns the configuration file to read; `config` is the command line's. Raises UsageError."""
     return configuration_file(config, os.environ, Path(), ROOT)
 
 
 def read_settings(config: Path | None = None, **given: Any) -> Settings:
-    """Settings with what was `given` (None: not given), and of the file `config` where one is named.
+    """Reads the settings; values `given` as arguments win unless they are None.
 
-    Raises UsageError for a wrong value, with the file and the line that it stands in.
+    `config` names the configuration file to read instead of the default one. Raises UsageError for a wrong
+    value, with its file and line.
     """
     file = file_in_use(config)
     chosen = _given_file.set(file)
@@ -116,7 +126,7 @@ def read_settings(config: Path | None = None, **given: Any) -> Settings:
 
 
 def place_of(file: Path | None, cause: BaseException | None) -> str:
-    """File and line of a wrong setting; '' for one that stands elsewhere."""
+    """Returns the file and the line of a wrong setting, or '' if the setting comes from elsewhere."""
     if file is None or not isinstance(cause, ValidationError):
         return ""
     first = cause.errors()[0]
@@ -127,7 +137,7 @@ def place_of(file: Path | None, cause: BaseException | None) -> str:
 
 
 def validated_settings(file: Path | None, given: dict[str, Any]) -> Settings:
-    """The settings of all sources. Raises UsageError for the first wrong value."""
+    """Returns the settings of all sources. Raises UsageError for the first wrong value."""
     try:
         settings = Settings(**{key: value for key, value in given.items() if value is not None})
     except ValidationError as error:
@@ -135,7 +145,7 @@ def validated_settings(file: Path | None, given: dict[str, Any]) -> Settings:
         name = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"setting {name}: {first['msg']}{got(dict(first))}") from error
     except SettingsError as error:
-        # pydantic's own words name the field, and not its value
+        # pydantic's message names the field but not its value
         raise UsageError(f"expected JSON in OSTEON_ variables that hold lists, got: {error}") from error
     except (YAMLError, OSError, KeyError, TypeError, ValueError) as error:
         text = f"expected a configuration file with a section {SECTION} at {file}, got: {yaml_fault(error)}"
@@ -144,6 +154,6 @@ def validated_settings(file: Path | None, given: dict[str, Any]) -> Settings:
 
 
 def models_folder(models: Path) -> Path:
-    """A relative folder that is not here is taken from beside the application, if it is there."""
+    """Returns the models folder; a relative one that does not exist is looked for beside the application."""
     beside = ROOT / models
     return beside if not models.is_absolute() and not models.exists() and beside.is_dir() else models

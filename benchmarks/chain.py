@@ -1,9 +1,9 @@
-"""The whole chain on a 512x512x274 CT: seconds, memory, the share of each stage, and a peer's.
+"""Measures the whole pipeline on a 512x512x274 CT: seconds, memory, share of each stage, beside a peer.
 
     python -m benchmarks.chain [--peer PYTHON] [--folder SERIES]
 
-The peer is nnU-Net v2's own predictor with one small network of random weights at 2 mm, over the
-same CT in the same run; PYTHON is that of an environment that holds nnunetv2.
+The peer is nnU-Net v2's own predictor with one small network of random weights at 2 mm, on the same CT in the
+same run; PYTHON is the interpreter of an environment with nnunetv2.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measured import Measured, measured
-from benchmarks.published import SMALL
+from benchmarks.networks.published import SMALL
+from benchmarks.process_usage import ProcessUsage, run_measured
 from tests.support.made_nnunet import write_v2
 from training.phantoms import phantom_ct, write_series
 
 
 def main() -> None:
-    """Runs both and prints a table."""
+    """Runs Osteon and the peer, and prints a table."""
     arguments = parsed()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -38,23 +38,23 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--peer", type=Path, help="python of an environment with nnunetv2")
-    parser.add_argument("--folder", type=Path, help="a CT series; one is made where none is given")
+    parser.add_argument("--folder", type=Path, help="a CT series; by default a procedural one")
     return parser.parse_args()
 
 
 def made_series(work: Path) -> Path:
-    """A made-up CT of 512x512x274 as DICOM."""
+    """Writes a procedural CT of 512x512x274 as DICOM."""
     write_series(phantom_ct(np.random.default_rng(1)).ct, work / "ct")
     return work / "ct"
 
 
-def run_chain(series: Path, work: Path) -> Measured:
-    """`osteon run` as a user calls it."""
+def run_chain(series: Path, work: Path) -> ProcessUsage:
+    """Runs `osteon run` as a user does."""
     command = [
         sys.executable,
         "-c",
@@ -64,23 +64,23 @@ def run_chain(series: Path, work: Path) -> Measured:
         "-o",
         str(work / "out"),
     ]
-    return measured(command, work / "chain.log")
+    return run_measured(command, work / "chain.log")
 
 
-def run_peer(python: Path, series: Path, work: Path) -> Measured:
-    """nnU-Net's predictor over the same voxels."""
+def run_peer(python: Path, series: Path, work: Path) -> ProcessUsage:
+    """Runs nnU-Net's predictor on the same voxels."""
     from operators.dicom.pixels.volume_reader import read_volume
     from operators.dicom.read.scan import scan
 
     volume = read_volume(scan(series).series[0])
     np.savez(work / "volume.npz", hu=volume.hu.transpose(2, 1, 0), spacing=volume.grid.spacing_mm[::-1])
-    script = Path(__file__).parent / "nnunet_peer.py"
+    script = Path(__file__).parent / "networks" / "nnunet_peer.py"
     paths = (script, write_v2(SMALL, work / "small"), work / "volume.npz", work / "labels.npz")
-    return measured([str(python), *map(str, paths)], work / "peer.log")
+    return run_measured([str(python), *map(str, paths)], work / "peer.log")
 
 
-def show(ours: Measured, report: dict[str, Any]) -> None:
-    """Seconds, memory and the share of each stage."""
+def show(ours: ProcessUsage, report: dict[str, Any]) -> None:
+    """Prints seconds, memory and the share of each stage."""
     console = Console()
     if ours.returncode != 0:
         console.print(ours.output)
@@ -97,8 +97,8 @@ def show(ours: Measured, report: dict[str, Any]) -> None:
     console.print(table)
 
 
-def show_ratio(ours: Measured, peer: Measured) -> None:
-    """The peer's time and memory over ours."""
+def show_ratio(ours: ProcessUsage, peer: ProcessUsage) -> None:
+    """Prints the ratio of the peer's time and memory to Osteon's."""
     console = Console()
     if peer.returncode != 0:
         console.print(peer.output[-3000:])

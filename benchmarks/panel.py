@@ -1,4 +1,4 @@
-"""Which anatomy and which data the benchmarks run on: `panel.toml`."""
+"""The anatomy and the data that benchmarks run on, read from `panel.toml`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Panel:
-    """The names of a package, of two model cards, and of folders and files below the data folder."""
+    """Names of a package, of two model cards, and of folders and files below the data folder."""
 
     package: str
     outline_card: str

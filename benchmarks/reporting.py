@@ -1,9 +1,9 @@
-"""Processor seconds from labels to report, pictures and page, beside SimpleITK's label statistics.
+"""Measures CPU seconds from labels to report, pictures and page, beside SimpleITK's label statistics.
 
     python -m benchmarks.reporting [--data PATIENT] [--repeats 3]
 
-The bones of a real patient, as an expert has outlined them. The peer measures the same labels with
-LabelShapeStatisticsImageFilter (volume, surface, moments, no diameters), in the same process, in turns.
+The labels are an expert's outlines of a real patient's bones. The peer measures the same labels with
+LabelShapeStatisticsImageFilter (volume, surface, moments, no diameters) in the same process, in turns.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.unit.app.run.test_report_real import DATA, outlined, record_of
 
 
 def main() -> None:
-    """Prints the medians and their ratios to the peer's."""
+    """Prints the medians and their ratios to the peer's median."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--repeats", type=int, default=3)
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def peer(made: Segmentation) -> None:
-    """Every label's statistics."""
+    """Computes every label's statistics with SimpleITK."""
     image = SimpleITK.GetImageFromArray(np.ascontiguousarray(made.label_map.labels.transpose(2, 1, 0)))
     statistics_of = SimpleITK.LabelShapeStatisticsImageFilter()
     statistics_of.ComputeFeretDiameterOff()
@@ -59,7 +59,7 @@ def peer(made: Segmentation) -> None:
 
 
 def stages(made: Segmentation, folder: Path) -> dict[str, float]:
-    """Processor seconds of each."""
+    """Returns the CPU seconds of each stage."""
     source = series(made.label_map.grid)
     volume = CtVolume(np.where(made.label_map.labels > 0, 500, 40).astype(np.int16), made.label_map.grid)
     seg = write_seg(made, provenance(made, source), folder / "segmentation.dcm")
@@ -81,7 +81,7 @@ def stages(made: Segmentation, folder: Path) -> dict[str, float]:
 
 
 def processor_s(work: Callable[[], object]) -> float:
-    """Returns the processor seconds that `work` takes."""
+    """Returns the CPU seconds that `work` takes."""
     began_s = time.process_time()
     work()
     return time.process_time() - began_s

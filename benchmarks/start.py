@@ -1,4 +1,4 @@
-"""Processor seconds of `osteon --help`, beside a command line of one command made with cyclopts alone.
+"""Measures CPU seconds of `osteon --help`, beside a cyclopts command line with a single command.
 
 python -m benchmarks.start [--repeats 5]
 """
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def processor_s(script: str) -> float:
-    """Returns the processor seconds of a process that runs the script."""
+    """Returns the CPU seconds of a process that runs the script."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

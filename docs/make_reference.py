@@ -26,6 +26,7 @@ from operators.package_files.package_schema import (
     NnUNetPerBoneTables,
     NnUNetTables,
 )
+from operators.package_files.radiograph_tables import RadiographTables
 from training.recipe_file import RecipeFile
 
 FOLDER = Path(__file__).parent / "reference"
@@ -49,6 +50,7 @@ def main() -> int:
                 ('kind = "nnunet"', NnUNetTables),
                 ('kind = "nnunet_per_bone"', NnUNetPerBoneTables),
                 ('kind = "monai_bundle"', MonaiBundleTables),
+                ('kind = "radiograph"', RadiographTables),
             ],
         ),
         "training.md": page(

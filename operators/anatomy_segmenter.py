@@ -1,4 +1,4 @@
-"""Finds and outlines the bones."""
+"""MONAI operator that finds and outlines the bones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from operators.progress import Observer
 
 
 class AnatomySegmenterOperator(Operator):
-    """In: `resampled`. Out: `anatomy`."""
+    """Turns the input `resampled` into the output `anatomy`."""
 
     def __init__(
         self, fragment: Fragment, *args: Any, networks: Networks, observer: Observer, **kwargs: Any
@@ -21,12 +21,12 @@ class AnatomySegmenterOperator(Operator):
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
-        """Ports."""
+        """Declares the ports."""
         spec.input("resampled")
         spec.output("anatomy")
 
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
-        """One set of bones."""
+        """Segments the anatomy of one resampled image and emits it."""
         resampled = op_input.receive("resampled")
         with self.observer.measured("anatomy"):
             anatomy = segment_anatomy(resampled, self.networks, self.observer.progress)

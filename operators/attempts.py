@@ -12,7 +12,7 @@ from operators.errors import DEFECT, OsteonError, TransientError, UnwritableErro
 
 @dataclass(frozen=True)
 class MissingResult:
-    """A kind of result that was not made: a code that may leave the machine, and why in words."""
+    """A kind of result that was not made: its code, which may leave the machine, and the reason in words."""
 
     kind: str
     code: str
@@ -24,16 +24,20 @@ class MissingResult:
 
 @dataclass(frozen=True, eq=False)
 class Attempts:
-    """The results of one series that could not be made; `errors` are those of `missing`, in their order."""
+    """Collects the results of one series that could not be made; `errors` holds the exceptions of `missing`,
+    in the same order.
+    """
 
     missing: list[MissingResult] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
 
     @contextmanager
     def attempt(self, kind: str, *paths: Path) -> Iterator[None]:
-        """A block that makes a `kind` of result: whatever it raises is noted, and `paths` hold nothing half.
+        """Runs a block that makes a `kind` of result, notes any error it raises, and then removes the files
+        at `paths`.
 
-        What may work later, such as a full disk, is raised: then all of them are tried again.
+        Errors that may go away, such as a full disk, are raised again, so that all results are tried again
+        later.
         """
         try:
             yield
@@ -46,18 +50,18 @@ class Attempts:
             self.errors.append(error)
 
     def has_failed(self, kind: str) -> bool:
-        """Whether a kind of result is known to be missing."""
+        """Returns whether a kind of result has been noted as missing."""
         return any(each.kind == kind for each in self.missing)
 
 
 def missing_result(kind: str, error: Exception) -> MissingResult:
-    """Describes a missing result from the error that it ended with."""
+    """Describes a missing result by the error that prevented it."""
     if isinstance(error, OsteonError):
         return MissingResult(kind, error.code, str(error))
     return MissingResult(kind, "defect", DEFECT)
 
 
 def remove(path: Path) -> None:
-    """A file, or all DICOM files of a folder."""
+    """Removes a file, or all DICOM files in a folder."""
     for each in path.glob("*.dcm") if path.is_dir() else (path,):
         each.unlink(missing_ok=True)

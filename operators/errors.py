@@ -1,4 +1,4 @@
-"""Errors that a caller must tell apart: what can never work, and what may work later."""
+"""Errors that a caller must distinguish: those that can never be resolved, and those that may not recur."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import errno
 import re
 from collections.abc import Iterator
 
-# In whose words a shortage comes where it is no MemoryError and has no number; each was seen under RLIMIT_AS
-# or RLIMIT_NOFILE (tests/service/operators/test_shortages.py) unless it says otherwise.
+# Words of library errors that report a shortage without being a MemoryError or having a number; each was seen
+# under RLIMIT_AS or RLIMIT_NOFILE (tests/service/operators/test_shortages.py) unless noted otherwise.
 NO_MEMORY_WORDS = (
     "can't start new thread",  # CPython, Modules/_threadmodule.c: no room for a stack, or too many
     "std::bad_alloc",  # C++: OpenVINO, ITK
@@ -24,17 +24,19 @@ NO_MEMORY_WORDS = (
 NO_FILES_WORDS = ("Too many open files",)  # strerror of EMFILE, and of ENFILE with "in system"
 NO_MEMORY_NUMBERS, NO_FILES_NUMBERS = (errno.ENOMEM, errno.EAGAIN), (errno.EMFILE, errno.ENFILE)
 
-# How Python begins its sentences on the arguments of a call: the function's name, then parentheses
+# Python's errors about the arguments of a call begin with the function's name and parentheses
 CALL = re.compile(r"^[\w.]*?(\w+)\(\) ")
 NO_MAPPING = re.compile(r"^[\w.]*?(\w+)\(\) argument after \*\* must be a mapping, not (\w+)$")
 
 
-# What is said of an error that is none of ours
+# The text for an unexpected exception
 DEFECT = "a defect in Osteon; the log has the traceback"
 
 
 class OsteonError(Exception):
-    """Base. `code` may leave the machine; the text says what was expected and what was got."""
+    """Base of all errors. `code` may leave the machine; the text says what was expected and what
+    was found.
+    """
 
     code = "defect"
     exit_code = 1
@@ -46,7 +48,7 @@ class OsteonError(Exception):
 
 
 class UnsuitableError(OsteonError):
-    """The input can never be segmented: refuse it, do not retry."""
+    """The input can never be segmented: refuse it and do not retry."""
 
     code = "unsuitable"
     exit_code = 3
@@ -60,7 +62,7 @@ class UnreadableError(UnsuitableError):
 
 
 class ModelError(OsteonError):
-    """A package or its weights are missing, altered or do not fit."""
+    """A package or its weights are missing, altered or do not match."""
 
     code = "model"
     exit_code = 5
@@ -74,43 +76,46 @@ class OutputError(OsteonError):
 
 
 class UnwritableError(OutputError):
-    """A file could not be written, for want of room, say: whoever can wait may try again."""
+    """A file could not be written, for lack of space for example; callers that can wait may try again."""
 
 
 class UsageError(OsteonError):
-    """The command was called with something it does not take."""
+    """The command was called with invalid arguments."""
 
     code = "usage"
     exit_code = 2
 
 
 class TransientError(OsteonError):
-    """May work later: retry."""
+    """The operation may succeed later: retry."""
 
     code = "transient"
     exit_code = 6
 
 
 def shortage(error: BaseException) -> TransientError | None:
-    """Returns a TransientError where the system lacks something for now: memory, a thread, a process, a file.
+    """Returns a TransientError if the system temporarily lacks memory, threads, processes or files; else
+    None.
 
-    Also where that is the cause of another error, such as one that takes a file for unreadable.
+    This also applies if the shortage caused another error, such as one that reports a file as unreadable.
     """
     for each in causes(error):
         if isinstance(each, MemoryError) or says(each, NO_MEMORY_NUMBERS, NO_MEMORY_WORDS):
-            return TransientError("expected enough memory, there was none left", code="out_of_memory")
+            return TransientError("expected enough memory, but none was left", code="out_of_memory")
         if says(each, NO_FILES_NUMBERS, NO_FILES_WORDS):
-            return TransientError("expected to open a file, too many are open", code="out_of_files")
+            return TransientError("expected to open a file, but too many are open", code="out_of_files")
     return None
 
 
 def as_osteon_error(error: BaseException) -> OsteonError | None:
-    """Returns the error in our own terms: a shortage behind it, or itself; None for any other."""
+    """Returns the shortage behind an error, or the error itself if it is an OsteonError; None for
+    any other.
+    """
     return shortage(error) or (error if isinstance(error, OsteonError) else None)
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """An error, and what it was raised from."""
+    """Yields an error and the errors that it was raised from."""
     found: BaseException | None = error
     while found is not None:
         yield found
@@ -118,17 +123,17 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def says(error: BaseException, numbers: tuple[int, ...], words: tuple[str, ...]) -> bool:
-    """Whether an error of the system, or of a library, has one of the numbers or words."""
+    """Returns whether an error of the system or of a library has one of the numbers or words."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in numbers
-    # Exactly these: subclasses, such as RecursionError, mean something else
+    # Exactly these classes: subclasses, such as RecursionError, mean something else
     kind = type(error)
     tells = kind in (RuntimeError, ImportError, OSError) or kind.__name__ == "OutOfMemoryError"
     return tells and any(each in str(error) for each in words)
 
 
 def reason(error: BaseException) -> str:
-    """Returns a library's error for a sentence of ours: without the names of its types and functions."""
+    """Returns a library's error as part of a sentence, without the names of its types and functions."""
     if isinstance(error, KeyError):
         return f"the key {error.args[0]!r} is missing" if error.args else "a key is missing"
     if isinstance(error, OSError) and error.strerror:
@@ -138,6 +143,6 @@ def reason(error: BaseException) -> str:
     if isinstance(error, EOFError):
         return "it ends too early"
     if found := NO_MAPPING.match(str(error)):
-        return f"{found[1]} is a {found[2]}, where keys with values are expected"
+        return f"{found[1]} must be keys with values, not {found[2]}"
     text = " ".join(CALL.sub("", str(error)).split()) or "it is malformed"
     return text.replace("keyword argument", "key").replace("positional arguments", "keys")

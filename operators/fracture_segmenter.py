@@ -1,4 +1,4 @@
-"""Splits each bone into its fracture fragments."""
+"""MONAI operator that splits each bone into its fracture fragments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from operators.progress import Observer
 
 
 class FractureSegmenterOperator(Operator):
-    """In: `anatomy`. Out: `segmentation`."""
+    """Turns the input `anatomy` into the output `segmentation`."""
 
     def __init__(
         self, fragment: Fragment, *args: Any, networks: Networks, observer: Observer, **kwargs: Any
@@ -21,12 +21,12 @@ class FractureSegmenterOperator(Operator):
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
-        """Ports."""
+        """Declares the ports."""
         spec.input("anatomy")
         spec.output("segmentation")
 
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
-        """One segmentation."""
+        """Splits the bones of one anatomy and emits the segmentation."""
         anatomy = op_input.receive("anatomy")
         with self.observer.measured("fractures"):
             segmentation = segment_fractures(anatomy, self.networks, self.observer.progress)

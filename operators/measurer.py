@@ -1,4 +1,4 @@
-"""Measures what was segmented, and says what may be wrong with it."""
+"""MONAI operator that measures a segmentation and flags what may be wrong with it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.attempts import Attempts
-from operators.measure.flags import flag_result
-from operators.measure.measuring import measure_segments
+from operators.image_kinds import kind_of
 from operators.progress import Observer
 
 
 class MeasurerOperator(Operator):
-    """In: `resampled`, `segmentation`. Out: `measured`, the same with its measurements and flags.
+    """Turns `resampled` and `segmentation` into `measured`: the segmentation with its measurements and flags.
 
-    What cannot be measured goes on as it is, and there is no report.
+    A segmentation that cannot be measured is passed on unchanged, and there is no report.
     """
 
     def __init__(
@@ -25,15 +24,15 @@ class MeasurerOperator(Operator):
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
-        """Ports."""
+        """Declares the ports."""
         spec.input("resampled")
         spec.input("segmentation")
         spec.output("measured")
 
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
-        """One segmentation."""
+        """Measures one segmentation and emits it."""
         resampled, segmentation = op_input.receive("resampled"), op_input.receive("segmentation")
         found = segmentation
         with self.observer.measured("measure"), self.attempts.attempt("sr"):
-            found = flag_result(measure_segments(segmentation), resampled.source)
+            found = kind_of(segmentation).measure_and_flag(resampled.source, segmentation)
         op_output.emit(found, "measured")

@@ -1,4 +1,4 @@
-"""Memory: how much there is, and what the allocator keeps after large arrays are gone."""
+"""Determines the available memory, and controls what the allocator keeps after large arrays are freed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-# mallopt's number of it in glibc's malloc.h
+# The number of mallopt's option in glibc's malloc.h
 M_MMAP_THRESHOLD = -3
 LARGE_BYTES = 1 << 20
 
@@ -19,7 +19,7 @@ def memory_bytes(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc
 
 
 def group_limits(cgroups: Path, own: Path) -> Iterator[int]:
-    """The limits of the process's control groups and of those above them, of both versions (Linux)."""
+    """Yields the limits of the process's control groups and of those above them, of both versions (Linux)."""
     lines = own.read_text().splitlines() if own.is_file() else []
     for line in lines:
         _, controllers, path = line.split(":", 2)
@@ -27,7 +27,7 @@ def group_limits(cgroups: Path, own: Path) -> Iterator[int]:
         if controllers in versions:
             root, name = versions[controllers]
             folder = root / path.lstrip("/")
-            # Inside of a container the path may be that of the machine: then the root's own file holds
+            # Inside a container the path may be the machine's: then the root's own file applies
             for each in (folder, *folder.parents):
                 text = (each / name).read_text().strip() if (each / name).is_file() else ""
                 if text.isdigit():
@@ -35,9 +35,9 @@ def group_limits(cgroups: Path, own: Path) -> Iterator[int]:
 
 
 def keep_large_arrays_apart() -> None:
-    """Has each array of 1 MB or more returned to the system as soon as it is gone (glibc).
+    """Makes the allocator return each array of 1 MB or more to the system as soon as it is freed (glibc).
 
-    By itself glibc raises that size to 32 MB as it goes, and keeps what fits between living arrays.
+    By default glibc raises that size to 32 MB as it runs, and keeps memory between living arrays.
     """
     option = getattr(ctypes.CDLL(None), "mallopt", None)
     if option is not None:
@@ -45,7 +45,7 @@ def keep_large_arrays_apart() -> None:
 
 
 def return_freed_memory() -> None:
-    """Gives freed memory back to the system where the C library can (glibc does not by itself)."""
+    """Returns freed memory to the system if the C library can (glibc does not by itself)."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

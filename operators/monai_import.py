@@ -1,7 +1,7 @@
-"""Imports MONAI in two sizes.
+"""Imports MONAI in two extents.
 
-`import monai` loads every module of it, and with them some hundred others: 1.2 s and 80 MB, of which MONAI
-Deploy needs none.
+`import monai` loads all of its modules, and with them about a hundred others: 1.2 s and 80 MB, of which MONAI
+Deploy needs nothing.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from importlib import import_module
 
 
 def import_monai_alone() -> None:
-    """MONAI's root and nothing below it, unless it is there already; MONAI Deploy is then soon imported."""
+    """Imports MONAI's root module alone, unless it is loaded already, which makes the import of MONAI Deploy
+    quick.
+    """
     if "monai" in sys.modules:
         return
     walk = pkgutil.walk_packages
-    # What monai/__init__.py walks along to load everything
+    # The function with which monai/__init__.py finds all modules to load
     pkgutil.walk_packages = nothing
     try:
         import_module("monai")
@@ -26,13 +28,13 @@ def import_monai_alone() -> None:
 
 
 def nothing(*_: object, **__: object) -> Iterator[pkgutil.ModuleInfo]:
-    """No modules."""
+    """Yields no modules."""
     return iter(())
 
 
 def import_monai() -> None:
-    """Imports all that MONAI's networks and transforms need of each other.
+    """Imports all modules that MONAI's networks and transforms need of each other.
 
-    They import each other in circles, which open from this side only.
+    Their imports are circular, and succeed only from this entry.
     """
     import_module("monai.apps")

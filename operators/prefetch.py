@@ -1,4 +1,4 @@
-"""The next item is made while the present one is used: in a thread of its own, one ahead."""
+"""Makes the next item in another thread while the current one is used."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Item = TypeVar("Item")
 
 
 def prefetch(items: Iterable[Item]) -> Generator[Item, None, None]:
-    """Yields the items in their order, each made ahead; an error comes when it is its item's turn.
+    """Yields the items in order, each made one ahead; an error is raised when it is its item's turn.
 
-    Worth it where both take time and let go of Python's lock, as networks and arrays' arithmetic do.
+    This is worthwhile if both sides take time and release Python's lock, as networks and array arithmetic do.
     """
     source = iter(items)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") as maker:
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch") as maker:
         coming = maker.submit(following, source)
         while one := coming.result():
             coming = maker.submit(following, source)
@@ -24,5 +24,5 @@ def prefetch(items: Iterable[Item]) -> Generator[Item, None, None]:
 
 
 def following(source: Iterator[Item]) -> list[Item]:
-    """The next item; an empty list at the end."""
+    """Returns a list of the next item; an empty one at the end."""
     return list(islice(source, 1))

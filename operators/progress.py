@@ -1,4 +1,4 @@
-"""Observers of a run: stages begun and ended, and how far they are."""
+"""Observers of a run: the stages that begin and end, and their progress."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Protocol
 
 
 class Observer(Protocol):
-    """Measures stages and shows progress; made by whoever runs the graph, who has the clock."""
+    """Measures stages and shows progress; provided by the caller of the graph, who has the clock."""
 
     def measured(self, stage: str) -> AbstractContextManager[None]:
-        """A block that is measured as `stage`."""
+        """Returns a context that measures its block as `stage`."""
         ...
 
     def progress(self, step: str, done: float) -> None:
-        """`step` is `done` (0..1)."""
+        """Shows that `step` is `done` (0..1)."""
         ...

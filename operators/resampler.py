@@ -1,4 +1,4 @@
-"""Reads the pixels of a selection and brings them to the spacing of each package's first network."""
+"""MONAI operator that reads a selection's pixels and resamples them for each package's first network."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.dicom.headers.series import Series
-from operators.geometry.volume import CtVolume
+from operators.geometry.projection import Image
 from operators.pipelines.several import resample
 from operators.progress import Observer
 
 
 class ResamplerOperator(Operator):
-    """In: `selection`. Out: `resampled`."""
+    """Turns the input `selection` into the output `resampled`."""
 
     def __init__(
         self,
         fragment: Fragment,
         *args: Any,
         observer: Observer,
-        read: Callable[[Series], CtVolume],
+        read: Callable[[Series], Image],
         **kwargs: Any,
     ) -> None:
         self.observer, self.read = observer, read
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
-        """Ports."""
+        """Declares the ports."""
         spec.input("selection")
         spec.output("resampled")
 
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
-        """One volume."""
+        """Reads and resamples one image and emits it."""
         selection = op_input.receive("selection")
         with self.observer.measured("read"):
-            volume = self.read(selection.series)
+            image = self.read(selection.series)
         with self.observer.measured("resample"):
-            resampled = resample(volume, selection.packages)
+            resampled = resample(image, selection.packages)
         op_output.emit(resampled, "resampled")

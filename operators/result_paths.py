@@ -1,4 +1,4 @@
-"""Where the results of one series go, and what they say of their making."""
+"""Paths of one series' results, and the provenance that they share."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from operators.segmentation.segmentation import Segmentation
 
 @dataclass(frozen=True)
 class ResultPaths:
-    """`files` has the file or folder of each kind of result that is wanted; `seg_profile` is a row of the SEG
-    writer's table; a `revision` above 1 replaces earlier results; `attempts` takes what could not be made.
+    """Paths and provenance of the results of one series.
+
+    `files` holds the file or folder of each kind of result that is wanted; `seg_profile` is a row of the SEG
+    writer's table; a `revision` above 1 replaces earlier results; `attempts` collects results that could not
+    be made.
     """
 
     files: Mapping[str, Path]

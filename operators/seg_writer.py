@@ -1,4 +1,4 @@
-"""Writes a segmentation as DICOM SEG over the series that it came from."""
+"""MONAI operator that writes a segmentation as DICOM SEG of the series that it came from."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, InputContext, OperatorSpec, OutputContext
 
 from operators.dicom.provenance.provenance import Provenance
-from operators.dicom.seg.seg_writer import write_seg
+from operators.image_kinds import kind_of
 from operators.segmentation.segmentation import Segmentation
 from operators.writers.result_writer import ResultWriterOperator
 
 
 class SegWriterOperator(ResultWriterOperator):
-    """Out: `seg`, the path of what was written."""
+    """Emits the path of the SEG as `seg`; the file is missing if nothing was found in a radiograph."""
 
     inputs, stage = ("segmentation",), "write"
 
     def setup(self, spec: OperatorSpec) -> None:
-        """Ports."""
+        """Declares the ports."""
         super().setup(spec)
         spec.output("seg")
 
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
-        """One file."""
+        """Writes the SEG and emits its path."""
         super().compute(op_input, op_output, context)
         op_output.emit(self.paths.files["seg"], "seg")
 
     def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
-        """In the profile that is set."""
-        write_seg(segmentation, provenance, self.paths.files["seg"], profile=self.paths.seg_profile)
+        """Writes the SEG in the configured profile."""
+        kind_of(segmentation).write_seg(
+            segmentation, provenance, self.paths.files["seg"], self.paths.seg_profile
+        )

@@ -1,4 +1,4 @@
-"""Emits the series that this run of the graph is for."""
+"""MONAI operator that emits the series for which this run of the graph is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from operators.progress import Observer
 
 
 class SeriesSelectorOperator(Operator):
-    """Out: `selection`, one series of a folder and the packages that read it."""
+    """Emits `selection`, one series of a folder and the packages that read it."""
 
     def __init__(
         self, fragment: Fragment, *args: Any, selection: Selection, observer: Observer, **kwargs: Any
@@ -20,10 +20,10 @@ class SeriesSelectorOperator(Operator):
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
-        """Ports."""
+        """Declares the ports."""
         spec.output("selection")
 
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
-        """One selection."""
+        """Emits the selection."""
         with self.observer.measured("select"):
             op_output.emit(self.selection, "selection")

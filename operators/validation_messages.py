@@ -1,4 +1,4 @@
-"""pydantic's validation errors in the project's words: where, what was expected, what came."""
+"""Rewords pydantic's validation errors: where, what was expected, what was found."""
 
 from __future__ import annotations
 
@@ -22,27 +22,29 @@ EXPECTED = {
     "none_required": "nothing",
 }
 UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
-# What pydantic adds to a place, which no file has
+# Prefixes that pydantic adds to a location and that no file contains
 WRAPPERS = ("function-", "tagged-", "[key]")
 LONGEST = 60
 
 
 def first_fault(error: ValidationError, table: Mapping[str, Any]) -> str:
-    """The first fault of a document; an unknown key with the missing one that it may stand for."""
+    """Describes the first fault of a document; an unknown key together with a missing one that may
+    be meant.
+    """
     faults = error.errors(include_url=False)
     unknown = [fault for fault in faults if fault["type"] in UNKNOWN_KEY]
     missing = [fault for fault in faults if fault["type"] == "missing"]
-    told = [unknown[0], *missing[:1]] if unknown else faults[:1]
-    return "; ".join(sentence(dict(fault), table) for fault in told)
+    faults_shown = [unknown[0], *missing[:1]] if unknown else faults[:1]
+    return "; ".join(sentence(dict(fault), table) for fault in faults_shown)
 
 
 def sentence(fault: Mapping[str, Any], table: Mapping[str, Any]) -> str:
-    """Returns one fault as a sentence: place, what was expected, what came."""
+    """Describes one fault: where, what was expected, what was found."""
     kind, place = fault["type"], place_of(fault, table)
     if kind == "missing":
-        return f"{place}: expected a value, the key is missing"
+        return f"{place}: expected a value, but the key is missing"
     if kind in UNKNOWN_KEY:
-        return f"{place}: expected no such key"
+        return f"{place}: expected a known key, got an unknown one"
     if kind == "union_tag_invalid":
         return f"kind: expected {fault['ctx']['expected_tags']}, got {fault['ctx']['tag']!r}"
     context = fault.get("ctx", {})
@@ -58,7 +60,7 @@ def sentence(fault: Mapping[str, Any], table: Mapping[str, Any]) -> str:
 
 
 def limit(kind: str, context: Mapping[str, Any]) -> str | None:
-    """What a number that is out of its range may be; None for another fault."""
+    """Describes the range of a number; None for another fault."""
     words = {
         "greater_than_equal": ("ge", "{} or more"),
         "greater_than": ("gt", "more than {}"),
@@ -70,9 +72,10 @@ def limit(kind: str, context: Mapping[str, Any]) -> str | None:
 
 
 def place_of(fault: Mapping[str, Any], table: Mapping[str, Any]) -> str:
-    """The keys that lead to a fault, joined by dots; rows of a list by their names, where they have some.
+    """Returns the keys that lead to a fault, joined by dots; rows of a list by their names, if they have
+    them.
 
-    The kind of package, which pydantic puts first, is no key.
+    The kind of package, which pydantic puts first, is not a key.
     """
     parts = [part for part in fault["loc"] if not str(part).startswith(WRAPPERS)]
     if parts and parts[0] == table.get("kind"):
@@ -86,13 +89,13 @@ def place_of(fault: Mapping[str, Any], table: Mapping[str, Any]) -> str:
 
 
 def value_at(table: Any, part: int | str) -> Any:
-    """One entry of a table or a list; nothing where there is none."""
+    """Returns one entry of a table or a list; None if there is none."""
     if isinstance(table, Mapping):
         return table.get(part)
     return table[part] if isinstance(table, list) and isinstance(part, int) and part < len(table) else None
 
 
 def shown(fault: Mapping[str, Any]) -> str:
-    """Returns the value that was refused as text, cut to 60 characters."""
+    """Returns the refused value as text, cut to 60 characters."""
     text = repr(fault.get("input"))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -1,18 +1,18 @@
-"""Osteon as a library: read a CT, segment bones and their fracture fragments, write and evaluate results.
+"""Osteon as a library: read an image, segment bones and fractures, write and evaluate results.
 
     import osteon
 
-    scan = osteon.read("study/")                         # DICOM, a zip of it, NIfTI, NRRD or MetaImage
+    scan = osteon.read("study/")             # DICOM, a zip of it, NIfTI, NRRD, MetaImage; PNG or JPEG
     result = osteon.segment(scan)
     for segment in result.segments:
         print(segment.label, round(segment.volume_ml), "ml")
-    result.write_seg("segmentation.dcm")                 # of DICOM only
+    result.write_seg("segmentation.dcm")                 # only for a scan read from DICOM
     result.write_nifti("segmentation.nii.gz")
     (case,) = osteon.evaluate("segmentation.nii.gz", "truth.nii.gz")
     print(case.figures.anatomy.iou)
 
-For research, not for clinical use. Errors are of one family, `OsteonError`, whose text says what was expected
-and what came.
+For research, not for clinical use. All errors are subclasses of `OsteonError`; their text says what was
+expected and what came instead.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Compares segmentations."""
+"""Compares segmentations with a ground truth."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def evaluate(
     models: str | PathLike[str] | None = None,
     output: str | PathLike[str] | None = None,
 ) -> list[CaseResult]:
-    """The metrics of a prediction against a ground truth: SEG, RTSTRUCT, NIfTI, NRRD, or folders of them.
+    """Returns the metrics of a prediction against a ground truth, for each pair of files.
 
-    One result for each pair of files; `output` takes evaluation.json and a picture of each. A `package` says
-    which label values mean which bones, where several know different ones. Raises UnreadableError,
-    UnsuitableError, UsageError.
+    Both may be SEG, RTSTRUCT, NIfTI, NRRD, or folders of them. If given, `output` is the folder for
+    evaluation.json and a picture of each pair. `package` names the package whose label values apply, which is
+    necessary if several packages use the same values. Raises UnreadableError, UnsuitableError, UsageError.
     """
     settings = read_settings(models=None if models is None else Path(models))
     labels = labels_of(choose_packages(settings.models, package))

@@ -1,4 +1,4 @@
-"""Reads a CT from whatever it lies in."""
+"""Reads a CT or a radiograph from DICOM or from other image files."""
 
 from __future__ import annotations
 
@@ -9,40 +9,48 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.files.volume_files import is_volume_file, read_volume_file
+from app.run.file_run import kind_of_file
 from app.run.inputs import opened_input
 from app.settings import read_settings
 from operators.dicom.headers.series import Series
-from operators.dicom.pixels.volume_reader import read_volume
+from operators.dicom.pixels.image_reader import read_image
 from operators.dicom.read.scan import require_series, scan
 from operators.dicom.select.selection import Refusal, Selection, select
 from operators.errors import UnsuitableError, UsageError
+from operators.geometry.projection import Image
 from operators.geometry.volume import CtVolume
 from operators.package_files.package_reader import read_packages
 
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """One CT. `volume` has Hounsfield units; `series` is None where it did not come as DICOM."""
+    """One CT or radiograph, and its `series`, None if it was not read from DICOM."""
 
-    volume: CtVolume
+    image: Image
     series: Series | None = None
 
     @property
+    def volume(self) -> CtVolume:
+        """The CT, in Hounsfield units. Raises UsageError for a radiograph."""
+        if not isinstance(self.image, CtVolume):
+            raise UsageError("expected a CT, got a radiograph: it has `image.grey` and no volume")
+        return self.image
+
+    @property
     def hu(self) -> NDArray[np.int16] | NDArray[np.float32]:
-        """Hounsfield units (I, J, K); read-only."""
+        """Returns the Hounsfield units (I, J, K), read-only."""
         return self.volume.hu
 
     @property
     def ijk_to_lps(self) -> NDArray[np.float64]:
-        """4x4: array index to mm in the patient's space, to the left, posterior and superior."""
+        """Returns the 4x4 transform from array index to mm in the patient's LPS space."""
         return self.volume.grid.ijk_to_lps
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Returns what is doubtful in the image, in sentences."""
+        """Returns sentences about doubtful properties of the image."""
         of_series = self.series.warnings if self.series else ()
-        return (*of_series, *(note.text for note in self.volume.notes))
+        return (*of_series, *(note.text for note in self.image.notes))
 
 
 def read(
@@ -51,17 +59,18 @@ def read(
     series_instance_uid: str | None = None,
     models: str | PathLike[str] | None = None,
 ) -> Scan:
-    """The CT at `path`: a folder, file or zip of DICOM, or a NIfTI, NRRD or MetaImage file.
+    """Reads the image at `path`: a folder, file or zip of DICOM, or NIfTI, NRRD, MetaImage, PNG or JPEG.
 
-    Of several series that with the given UID is read, else the best that a package in `models` accepts.
-    Raises UsageError where nothing is at the path, UnreadableError, and UnsuitableError where no series is a
-    CT that can be segmented, with the reason for each.
+    Of several series it reads the one with the given UID, otherwise the best one that a package in `models`
+    accepts. Raises UsageError if `path` does not exist, UnreadableError, and UnsuitableError, with the reason
+    for each series, if none is an image that can be segmented.
     """
     place = Path(path)
     if not place.exists():
         raise UsageError(f"expected a folder or a file, {place} does not exist")
-    if is_volume_file(place):
-        return Scan(read_volume_file(place))
+    kind = kind_of_file(place)
+    if kind is not None:
+        return Scan(kind.read(place))
     with opened_input(place) as folder:
         found = scan(folder)
         require_series(found)
@@ -76,6 +85,7 @@ def read(
         fitting = [each for each in chosen if each.series.grid is not None]
         if not fitting:
             reasons = [each.text for each in outcomes if isinstance(each, Refusal)]
-            raise UnsuitableError("; ".join(dict.fromkeys(reasons)) or "expected such a series, got none")
+            text = "expected a series with the given UID that can be read, got none"
+            raise UnsuitableError("; ".join(dict.fromkeys(reasons)) or text)
         series = fitting[0].series
-        return Scan(read_volume(series), series)
+        return Scan(read_image(series), series)

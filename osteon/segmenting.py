@@ -1,4 +1,4 @@
-"""Segments a CT and writes what was found."""
+"""Segments a CT or a radiograph and writes the result."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.files.label_files import write_nifti
+from app.packages_in_use import packages_in_use
+from app.run.file_run import segment_image
 from app.run.series_job import networks_of
 from app.run.stage_clock import silent
-from app.run.volume_run import segment_volume
 from app.settings import SOFTWARE_VERSION, read_settings
 from operators.dicom.provenance.provenance import Provenance
-from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import UsageError
-from operators.package_files.package_reader import choose_packages
+from operators.image_kinds import kind_of
+from operators.segmentation.radiograph_answer import RadiographAnswer
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
 from operators.segmentation.summary import summary
 from osteon.reading import Scan
@@ -27,45 +28,57 @@ from osteon.reading import Scan
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What was found in a scan, on the scan's own grid."""
+    """The segmentation of a scan, on the scan's grid."""
 
     scan: Scan
     segmentation: Segmentation
 
     @property
     def labels(self) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """The value of each voxel (I, J, K), 0 for none; read-only."""
+        """Returns the label value of each voxel (I, J, K), 0 for background; read-only."""
         return self.segmentation.label_map.labels
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """Bones and fragments: value, name, codes, volume, probabilities."""
+        """Returns the bones and fragments: value, name, codes, volume, probabilities."""
         return self.segmentation.segments
 
     @property
     def flags(self) -> tuple[Flag, ...]:
-        """Returns why a segment may be wrong, in sentences."""
+        """Returns the reasons why segments may be wrong."""
         return self.segmentation.flags
 
     @property
+    def answer(self) -> RadiographAnswer | None:
+        """The answer to a radiograph: verdict, probability, findings, body part; None for a CT."""
+        return self.segmentation.answer
+
+    @property
     def summary(self) -> tuple[str, ...]:
-        """A sentence for each bone, what may be wrong, and what the result is for."""
+        """Returns a sentence for each bone, then what may be wrong and the intended use."""
         return summary(self.segmentation)
 
     def write_nifti(self, path: str | PathLike[str]) -> Path:
-        """Writes the label map as NIfTI."""
+        """Writes the label map as NIfTI and returns its path."""
         write_nifti(self.segmentation.label_map, Path(path))
         return Path(path)
 
     def write_seg(self, path: str | PathLike[str], *, made_at: datetime | None = None) -> Path:
-        """Writes a DICOM SEG over the series. Raises UsageError for a scan that is no DICOM, OutputError."""
+        """Writes a DICOM SEG that references the series, and returns its path.
+
+        Raises OutputError, and UsageError for a scan that was not read from DICOM or a radiograph without a
+        finding.
+        """
         if self.scan.series is None:
             raise UsageError("expected a scan that was read from DICOM, got one without a series")
         moment = made_at or datetime.now().astimezone()
         runs = self.segmentation.network_runs
         package = self.segmentation.package
         provenance = Provenance(self.scan.series, package, moment, SOFTWARE_VERSION, network_runs=runs)
-        return write_seg(self.segmentation, provenance, Path(path))
+        if not self.segments:
+            raise UsageError("expected at least one finding for a SEG, got none")
+        kind_of(self.segmentation).write_seg(self.segmentation, provenance, Path(path), "binary")
+        return Path(path)
 
 
 def segment(
@@ -76,12 +89,12 @@ def segment(
     device: str | None = None,
     progress: Callable[[str, float], None] = silent,
 ) -> Result:
-    """Segments the bones and fragments that the packages in `models` know, or those of one `package`.
+    """Segments the bones and fragments that the packages in `models`, or one `package`, can find.
 
-    `device` is auto, cpu or cuda; `progress` is told each stage and how much of it is done, 0 to 1. Raises
-    UnsuitableError where the scan shows nothing that they deliver, ModelError, UsageError.
+    `device` is auto, cpu or cuda; `progress` is called with each stage and the finished share of it, 0 to 1.
+    Raises UnsuitableError if the scan shows no such bone, ModelError, UsageError.
     """
     settings = read_settings(models=None if models is None else Path(models), device=device)
-    packages = choose_packages(settings.models, package)
-    made = segment_volume(scan.volume, packages, networks_of(settings), progress)
+    packages = packages_in_use(settings, package)
+    made = segment_image(scan.image, packages, networks_of(settings), progress)
     return Result(scan, made)

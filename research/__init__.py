@@ -1,1 +1,1 @@
-"""Experiments behind decisions; nothing of the product imports them."""
+"""Experiments behind design decisions; no part of the product imports them."""

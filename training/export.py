@@ -1,4 +1,4 @@
-"""Turns a checkpoint into a package's weights: safetensors, half precision, SHA-256 in package.toml."""
+"""Exports a checkpoint as a package's weights: safetensors, half precision, SHA-256 in package.toml."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from training.loop.checkpoints import Weights, best_weights, read
 def export(checkpoint: Path, package_folder: Path, network: str) -> str:
     """Writes the best averaged weights of `checkpoint` where the package expects them; returns the SHA-256.
 
-    The package's arguments follow the checkpoint, which may be of a larger network for a GPU.
-    Raises ModelError where the checkpoint is of another network than the package's.
+    The package takes over the checkpoint's arguments, as a network trained on a GPU may be larger.
+    Raises ModelError if the checkpoint is of another network than the package's.
     """
     spec = network_spec(package_folder, network)
     kept = read(checkpoint, torch.device("cpu"))
@@ -46,14 +46,14 @@ def export(checkpoint: Path, package_folder: Path, network: str) -> str:
 
 
 def inline_table(values: Mapping[str, object]) -> tomlkit.items.InlineTable:
-    """A table on one line."""
+    """Returns an inline TOML table."""
     made = tomlkit.inline_table()
     made.update(values)
     return made
 
 
 def network_spec(package_folder: Path, network: str) -> NetworkSpec:
-    """The package's network of that name. Raises UsageError."""
+    """Returns the package's network of that name. Raises UsageError if there is none."""
     specs = {spec.name: spec for spec in read_package(package_folder / PACKAGE_FILE).networks}
     if network not in specs:
         raise UsageError(f"expected one of the networks {', '.join(specs)}, got {network!r}")
@@ -61,7 +61,7 @@ def network_spec(package_folder: Path, network: str) -> NetworkSpec:
 
 
 def require_same_network(trained: dict[str, Any], spec: NetworkSpec) -> None:
-    """Raises ModelError where the weights would be read with other classes, spacing or window."""
+    """Raises ModelError if the network was trained with other classes, spacing or window."""
     for what, expected, got in (
         ("architecture", spec.architecture, trained["architecture"]),
         ("classes", list(spec.classes), trained["classes"]),
@@ -74,7 +74,7 @@ def require_same_network(trained: dict[str, Any], spec: NetworkSpec) -> None:
 
 
 def require_fitting(weights: Weights, spec: NetworkSpec, arguments: dict[str, Any]) -> None:
-    """Raises ModelError where the weights are not those of the network that the package would build."""
+    """Raises ModelError if the weights do not fit the network that the package would build."""
     try:
         fill(build(spec.architecture, **arguments), weights)
     except RuntimeError as error:
@@ -85,14 +85,14 @@ def require_fitting(weights: Weights, spec: NetworkSpec, arguments: dict[str, An
 
 
 def set_table(package_file: Path, table: str, values: Mapping[str, object]) -> None:
-    """Replaces a [table], or appends it; nothing else of the file changes."""
+    """Replaces a [table], or appends it; leaves the rest of the file as it is."""
     document = tomlkit.parse(package_file.read_bytes().decode())
     if table not in document:
         document.append(table, tomlkit.table())
     own: Any = document[table]
     for key in list(own):
         del own[key]
-    # What is left are comments, which belong to the table below
+    # The remaining items are comments, which belong to the table below
     comments = [item for _, item in own.value.body if isinstance(item, (Comment, Whitespace))]
     own.value.body.clear()
     own.update(values)
@@ -102,7 +102,7 @@ def set_table(package_file: Path, table: str, values: Mapping[str, object]) -> N
 
 
 def set_value(package_file: Path, table: str, key: str, value: object) -> None:
-    """Puts a value for a key that stands in [table]; nothing else of the file changes. Raises ModelError."""
+    """Sets the value of an existing key of [table]; leaves the rest as it is. Raises ModelError."""
     document = tomlkit.parse(package_file.read_bytes().decode())
     own: Any = document
     for name in table.split("."):
@@ -114,7 +114,7 @@ def set_value(package_file: Path, table: str, key: str, value: object) -> None:
 
 
 def write_document(package_file: Path, document: tomlkit.TOMLDocument) -> None:
-    """Writes the file whole, with the line ends that it had."""
+    """Writes the file atomically, with its line endings."""
     text = tomlkit.dumps(document)
     if "\r\n" in text:
         text = text.replace("\r\n", "\n").replace("\n", "\r\n")

@@ -1,4 +1,4 @@
-"""From data to an installed network: trains it, installs its weights, writes down what it was trained on."""
+"""Trains a network, installs its weights into a package, and writes the training report."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from training.progress import Tell, silent
 
 @dataclass(frozen=True)
 class Installed:
-    """The checksum of the weights in the package, and where their report lies."""
+    """Checksum of the installed weights, and path of their report."""
 
     sha256: str
     report: Path
 
 
 def train_and_install(run: TrainingRun, package_folder: Path, tell: Tell = silent) -> Installed:
-    """Raises ModelError or UsageError before the first step where the package could not take the network."""
+    """Trains a network and installs its weights.
+
+    Raises ModelError or UsageError before the first step if the package cannot take the network.
+    """
     weights = network_spec(package_folder, run.network.name).weights
     carry_history(run)
     checkpoint = train(run, tell)

@@ -1,13 +1,13 @@
-"""Progress of a training; whoever starts it decides how that is shown."""
+"""Progress messages of a training; the caller decides how to show them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-# A stage, the share of it that is over (None where nobody knows), and a few words
+# Stage, share of it that is done (None where unknown), and a short text
 Tell = Callable[[str, float | None, str], None]
 PREPARE, WAIT, TRAIN, VALIDATE, CALIBRATE = "prepare", "wait", "train", "validate", "calibrate"
-# What a key of the cache begins with
+# Prefixes of cache keys
 KINDS = {
     "map": "a label map", "set": "a set of bones", "phantom": "a procedural body",
     "negative": "a CT without the anatomy", "bone": "a bone", "bones": "bones",
@@ -16,9 +16,9 @@ KINDS = {
 
 
 def silent(stage: str, done: float | None, text: str) -> None:
-    """Says nothing."""
+    """Ignores progress."""
 
 
 def kind_of(key: str) -> str:
-    """A thing that is kept in the cache, in words."""
+    """Returns what a cache key stands for, in words."""
     return KINDS.get(key.split(" ", 1)[0], "data")

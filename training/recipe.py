@@ -1,4 +1,4 @@
-"""A training recipe: what `models/<anatomy>/training.toml` says, as frozen values."""
+"""The training recipe: `models/<anatomy>/training.toml` as frozen values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from operators.packages.toml_files import fault_of, validated
 from training.recipe_file import RECIPE_FILE_MODEL, NetworkTable, RecipeFile, SourceTables, ValidationRules
 
 SIDES = ("_left", "_right")
-# What a network may have otherwise on a kind of device
+# Tables of settings that replace others on a kind of device, by torch's name of it
 DEVICE_TABLES = {"cuda": "gpu"}
 
 
@@ -21,8 +21,8 @@ DEVICE_TABLES = {"cuda": "gpu"}
 class NetworkRecipe:
     """How one network is trained; `classes` names its output channels, background first.
 
-    `scored` are the classes whose Dice decides which weights are best. `gpu` holds what is
-    otherwise where there is a GPU.
+    `scored` are the classes whose Dice decides which weights are best. `gpu` holds settings that replace
+    others on a GPU.
     """
 
     name: str
@@ -48,21 +48,21 @@ class NetworkRecipe:
     gpu: dict[str, Any] = field(default_factory=dict)
 
     def on(self, device: str) -> NetworkRecipe:
-        """This network as it is trained on a kind of device, as torch names it."""
+        """Returns the recipe for a kind of device, by torch's name of it."""
         table = DEVICE_TABLES.get(device)
         return replace(self, **getattr(self, table)) if table else self
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Sources and networks of one anatomy; without `validation` the last averaged weights are taken."""
+    """Sources and networks of one anatomy; without `validation` the last averaged weights are installed."""
 
     sources: SourceTables
     networks: dict[str, NetworkRecipe]
     validation: ValidationRules | None = None
 
     def class_patterns(self, network: NetworkRecipe) -> dict[str, list[str]]:
-        """Class name to structure name patterns, left and right merged for a network blind to sides."""
+        """Returns the structure patterns of each class, left and right merged for a network without sides."""
         merged: dict[str, list[str]] = {name: [] for name in network.classes[1:]}
         for name, patterns in self.sources.classes.items():
             merged[name if name in merged else without_side(name)].extend(patterns)
@@ -70,14 +70,14 @@ class Recipe:
 
 
 def without_side(name: str) -> str:
-    """`name` without its suffix for left or right."""
+    """Returns `name` without its suffix for left or right."""
     for side in SIDES:
         name = name.removesuffix(side)
     return name
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Reads a training.toml. Raises ModelError where it is not one."""
+    """Reads a training.toml. Raises ModelError if it is invalid."""
     table: dict[str, Any] = {}
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -91,9 +91,9 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def recipe_of(table: dict[str, Any]) -> Recipe:
-    """Reads a parsed training.toml.
+    """Builds a recipe from a parsed training.toml.
 
-    Raises pydantic's ValidationError, and ValueError where a held-out case is used.
+    Raises pydantic's ValidationError, and ValueError if a held-out case is used.
     """
     file = validated(RECIPE_FILE_MODEL, table)
     require_held_out(file)
@@ -103,7 +103,7 @@ def recipe_of(table: dict[str, Any]) -> Recipe:
 
 
 def require_held_out(file: RecipeFile) -> None:
-    """Raises ValueError where a held-out case is to be trained on or watched."""
+    """Raises ValueError if a held-out case is used for training or validation."""
     watched = file.validation.real if file.validation else ()
     for where, rows in (("bone_sets", file.bone_sets), ("validation.real", watched)):
         used = {Path(row.folder).name for row in rows} & set(file.held_out)
@@ -112,7 +112,7 @@ def require_held_out(file: RecipeFile) -> None:
 
 
 def network_recipe(name: str, row: NetworkTable, classes: Mapping[str, Sequence[str]]) -> NetworkRecipe:
-    """One network as it is trained. Raises ValueError."""
+    """Builds the recipe of one network. Raises ValueError if it contradicts itself."""
     if row.kind == "fracture":
         names: tuple[str, ...] = ("background", "interior", "contact")
     else:
@@ -126,7 +126,7 @@ def network_recipe(name: str, row: NetworkTable, classes: Mapping[str, Sequence[
 
 
 def problems(network: NetworkRecipe) -> Iterator[str]:
-    """Yields faults that would stop a training only after minutes."""
+    """Yields faults that would otherwise stop a training only after minutes."""
     step = 2 ** (len(network.filters) - 1)
     if any(side % step for side in network.patch):
         yield f"a patch in steps of {step} voxels for {len(network.filters)} levels, got {network.patch}"

@@ -19,22 +19,22 @@ class LabelMapTable(Table):
     path: str
     """A NIfTI file below the data folder."""
     names: str
-    """JSON: what each value is, by the names of structures."""
+    """JSON file: the structure's name for each value."""
 
 
 class BoneSetTable(Table):
-    """[[bone_sets]]: bones of one patient, masked out of a CT."""
+    """[[bone_sets]]: the bones of one patient, masked out of a CT."""
 
     folder: str
-    """With one NIfTI file for each bone, below the data folder."""
+    """A folder below the data folder with one NIfTI file for each bone."""
     bones: dict[str, str]
-    """Suffix of each file's name, and the structure that it shows."""
+    """Structure by suffix of the file's name."""
     around: LabelMapTable | None = None
-    """The label map whose body is bent to fit around them."""
+    """The label map whose body is deformed to fit around the bones."""
 
 
 class NegativesTable(Table):
-    """[negatives]: real CTs, and the classes (patterns) that none of them shows."""
+    """[negatives]: real CTs, and the classes (as patterns) that none of them shows."""
 
     absent: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
@@ -44,13 +44,13 @@ class PhantomsTable(Table):
     """[phantoms]: procedural bodies."""
 
     model: str = ""
-    """A row of the table of phantoms; recipes from before there was a choice name none."""
+    """The phantom, a row of PHANTOMS; recipes older than the choice name none."""
     count: int = 0
-    """How many bodies."""
+    """Number of bodies."""
     share: float = 0.0
-    """The share of patches that come from them."""
+    """Share of patches that show them."""
     scanned: int = 0
-    """Of how many a CT is made for the fracture network."""
+    """Number of bodies of which a CT is drawn for the fracture network."""
 
 
 class FractureBonesTable(Table):
@@ -58,34 +58,34 @@ class FractureBonesTable(Table):
 
     patterns: tuple[str, ...] = ()
     between: int = 0
-    """New shapes for every two bones of a kind."""
+    """Number of new shapes for every two bones of a kind."""
 
 
 class CalibrationTable(Table):
-    """[calibration]: what the probability of a bone being there is fitted on."""
+    """[calibration]: scans for fitting the probability that a bone is present."""
 
     bodies: int = 0
-    """Procedural bodies, with seeds of their own."""
+    """Number of procedural bodies, drawn from seeds that training does not use."""
     negatives: tuple[str, ...] = ()
     """CTs without the anatomy that training never saw."""
 
 
 class LicenceTable(Table):
-    """[[licences]]: where the data come from."""
+    """[[licences]]: source and licence of the data."""
 
     under: str
-    """A folder of the data."""
+    """A folder below the data folder."""
     source: str
     licence: str
 
 
 class SourceTables(Table):
-    """What training images are made of; all but `classes` may be left out."""
+    """The sources of training images; all but `classes` are optional."""
 
     classes: dict[str, tuple[str, ...]]
-    """Classes of the anatomy networks, and the structures (patterns) that each holds."""
+    """Classes of the anatomy networks, and the structures (as patterns) of each."""
     held_out: tuple[str, ...] = ()
-    """Cases that are never trained on or watched."""
+    """Cases that are never used for training or validation."""
     licences: tuple[LicenceTable, ...] = ()
     label_maps: tuple[LabelMapTable, ...] = ()
     bone_sets: tuple[BoneSetTable, ...] = ()
@@ -96,11 +96,11 @@ class SourceTables(Table):
 
 
 class ValidationRules(Table):
-    """[validation]: how a training is watched.
+    """[validation]: validation and early stopping.
 
-    Every `every` steps the averaged weights read `patches` simulated patches that never change.
-    After `patience` readings in a row without a better score the learning rate falls to its end
-    within the share `fall` of the steps. `real` are bone sets that are read too and decide nothing.
+    Every `every` steps the averaged weights are scored on `patches` fixed simulated patches. After
+    `patience` scores in a row without improvement the learning rate decays to its end within the share
+    `fall` of the steps. `real` are bone sets that are scored too and decide nothing.
     """
 
     patches: int = Field(ge=1)
@@ -111,7 +111,7 @@ class ValidationRules(Table):
 
 
 class GpuTable(Table):
-    """[networks.NAME.gpu]: what is otherwise where there is a GPU."""
+    """[networks.NAME.gpu]: settings that replace others on a GPU."""
 
     patch: tuple[int, ...] = ()
     filters: tuple[int, ...] = ()
@@ -125,7 +125,7 @@ class NetworkTable(Table):
 
     kind: Literal["anatomy", "fracture"]
     sides: bool = True
-    """Whether left and right are classes of their own."""
+    """Whether left and right are separate classes."""
     spacing_mm: float = Field(gt=0)
     patch: tuple[int, ...]
     window_hu: tuple[float, float]
@@ -134,14 +134,14 @@ class NetworkTable(Table):
     steps: int
     learning_rate: float
     scored: tuple[str, ...] = ()
-    """Classes whose Dice decides which weights are best; all but the background where left out."""
+    """Classes whose Dice decides which weights are best; by default all but the background."""
     batch: int = 1
     class_weights: tuple[float, ...] | None = None
     dice_of_absent: bool = False
     guide: tuple[str, ...] = ()
     """Conditioning channels: classes of the coarse network."""
     anywhere: float = 0.1
-    """Share of patches that lie anywhere in the body."""
+    """Share of patches at a random place of the body."""
     negatives: float = 0.0
     boneless: float = 0.0
     fractured_bones: float = 0.0

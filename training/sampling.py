@@ -1,4 +1,4 @@
-"""Takes a patch out of a subject through a random pose: one interpolation from source to patch."""
+"""Samples a patch from a subject in a random pose, with a single interpolation."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Pose:
-    """How widely a patch is turned, scaled and bent before it is cut out.
+    """Ranges of rotation, scale and deformation of a patch.
 
-    `bend_mm` bends over 1/`bend_points` of the patch, `ripple_mm` over half of that; `joint_mm` is by
-    how much the space of a joint opens or closes, `swell_mm` by how much a bone's outline grows or
-    shrinks, `step_mm` how far a patient jumps between two slices.
+    `bend_mm` is the amplitude of a bend over 1/`bend_points` of the patch, `ripple_mm` of one over half of
+    that length; `joint_mm` is how much a joint space opens or closes, `swell_mm` how much a bone's outline
+    grows or shrinks, `step_mm` how far the patient moves between two slices.
     """
 
     rotation_deg: float = 12.0
@@ -41,7 +41,7 @@ def patch_coordinates(
     source_spacing_mm: NDArray[np.float64],
     pose: Pose,
 ) -> Array:
-    """Source indices (3, *shape) of every voxel of a patch centred on the source index `centre`."""
+    """Returns source indices (3, *shape) of every voxel of a patch centred on the source index `centre`."""
     turn = Rotation.from_euler("xyz", rng.uniform(-pose.rotation_deg, pose.rotation_deg, 3), degrees=True)
     scales = 1 + rng.uniform(-pose.scale, pose.scale) + rng.uniform(-pose.scale / 3, pose.scale / 3, 3)
     matrix = ((turn.as_matrix() * (spacing_mm * scales)) / source_spacing_mm[:, None]).astype(np.float32)
@@ -58,12 +58,12 @@ def patch_coordinates(
     return coordinates
 
 
-# Restless patients are few, and a jump is seen in fewer patches yet
+# Share of patches with such a movement: few patients move, and few patches show it
 STEPS = 0.03
 
 
 def bend(rng: np.random.Generator, shape: tuple[int, ...], pose: Pose) -> Array:
-    """A smooth displacement in mm over a patch."""
+    """Returns a smooth displacement in mm over a patch."""
     most_mm, ripple_mm = (np.float32(rng.uniform(0, most)) for most in (pose.bend_mm, pose.ripple_mm))
     displacement_mm: Array = smooth_noise(rng, shape, pose.bend_points) * most_mm
     if pose.ripple_mm:
@@ -72,7 +72,7 @@ def bend(rng: np.random.Generator, shape: tuple[int, ...], pose: Pose) -> Array:
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], points: int) -> Array:
-    """Noise (standard deviation about 1) that varies over 1/`points` of the patch."""
+    """Returns noise (standard deviation about 1) that varies over 1/`points` of the patch."""
     noise = rng.standard_normal([points] * len(shape)).astype(np.float32)
     for axis, n in enumerate(shape):
         noise = along(noise, smooth_weights(n, points), axis)
@@ -80,7 +80,7 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], points: int) 
 
 
 def along(array: Array, weights: Array, axis: int) -> Array:
-    """`array` with every line along `axis` multiplied by `weights` (new length, old length)."""
+    """Multiplies every line of `array` along `axis` by `weights` (new length, old length)."""
     before, n = int(np.prod(array.shape[:axis])), array.shape[axis]
     if axis == array.ndim - 1:
         product = array.reshape(-1, n) @ weights.T
@@ -92,7 +92,7 @@ def along(array: Array, weights: Array, axis: int) -> Array:
 
 @lru_cache(maxsize=64)
 def smooth_weights(n: int, points: int) -> Array:
-    """Weights (n, points) of values at `points` places over `n` voxels, without kinks."""
+    """Returns weights (n, points) that interpolate `points` values smoothly over `n` voxels."""
     at = np.linspace(0, points - 1, n)
     low = np.clip(np.floor(at).astype(int), 0, points - 2)
     part = at - low
@@ -102,14 +102,14 @@ def smooth_weights(n: int, points: int) -> Array:
 
 @lru_cache(maxsize=64)
 def linear_weights(n: int, points: int, step: int) -> Array:
-    """Weights (n, points) of values at every `step`-th of `n` voxels, linear between, level at the end."""
+    """Returns weights (n, points) that interpolate values at every `step`-th of `n` voxels linearly."""
     at = np.minimum(np.arange(n) / step, points - 1)
     low = np.clip(np.floor(at).astype(int), 0, max(points - 2, 0))
     return two_weights(low, at - low, points)
 
 
 def two_weights(low: NDArray[np.int_], part: NDArray[np.float64], points: int) -> Array:
-    """Rows of zeros but for 1 - `part` at `low` and `part` after it."""
+    """Returns rows of zeros except for 1 - `part` at `low` and `part` after it."""
     weights = np.zeros((len(low), points), np.float32)
     rows = np.arange(len(low))
     weights[rows, low] = 1 - part
@@ -118,14 +118,14 @@ def two_weights(low: NDArray[np.int_], part: NDArray[np.float64], points: int) -
 
 
 def enlarged(coarse: Array, shape: tuple[int, ...], step: int) -> Array:
-    """Values known at every `step`-th voxel of `shape`, linear between."""
+    """Interpolates values known at every `step`-th voxel of `shape` linearly."""
     for axis, n in enumerate(shape):
         coarse = along(coarse, linear_weights(n, coarse.shape[axis], step), axis)
     return coarse
 
 
 def take(source: NDArray[Any], coordinates: Array, order: int, outside: float) -> NDArray[Any]:
-    """`source` at fractional indices; order 0 keeps labels, 1 interpolates."""
+    """Samples `source` at fractional indices; order 0 for labels, 1 for linear interpolation."""
     result: NDArray[Any] = ndimage.map_coordinates(
         source,
         coordinates,
@@ -138,20 +138,20 @@ def take(source: NDArray[Any], coordinates: Array, order: int, outside: float) -
 
 
 def take_smooth(source: NDArray[Any], coordinates: Array, outside: float, step: int = 2) -> Array:
-    """A source that hardly bends within `step` voxels: linear, looked up at every `step`-th voxel only."""
+    """Samples a source that is nearly linear within `step` voxels, at every `step`-th voxel only."""
     coarse = take(source, np.ascontiguousarray(coordinates[:, ::step, ::step, ::step]), 1, outside)
     return enlarged(coarse, coordinates.shape[1:], step)
 
 
 @dataclass(frozen=True, eq=False)
 class Nearest:
-    """The source voxel nearest to each voxel of a patch, found once for several sources of one shape."""
+    """Nearest source voxel of each voxel of a patch, computed once for several sources of one shape."""
 
     flat: NDArray[np.int32]
     beyond: NDArray[np.bool_] | None
 
     def take(self, source: NDArray[Any]) -> NDArray[Any]:
-        """`source` at the nearest voxels, 0 beyond its edge."""
+        """Samples `source` at the nearest voxels, 0 beyond its edge."""
         found: NDArray[Any] = source.ravel().take(self.flat)
         if self.beyond is not None:
             found[self.beyond] = 0
@@ -159,7 +159,7 @@ class Nearest:
 
 
 def nearest(coordinates: Array, shape: tuple[int, ...]) -> Nearest:
-    """The nearest voxels of a source of `shape`."""
+    """Finds the nearest voxels of a source of `shape`."""
     flat = np.zeros(coordinates.shape[1:], np.int32)
     beyond = np.zeros(flat.shape, bool)
     for axis, n in enumerate(shape):

@@ -14,13 +14,13 @@ Models = Annotated[Path | None, Parameter(name=["--models", "-m"], help="Folder 
 Package = Annotated[str | None, Parameter(name="--package", help="Use this package only")]
 Formats = Annotated[
     list[Literal["stl", "ply", "glb", "nifti", "rtstruct"]] | None,
-    Parameter(name="--files", negative="", help="Also surfaces, label maps, contours, in each format given"),
+    Parameter(name="--files", negative="", help="Also write surfaces, label maps or contours; repeatable"),
 ]
 Device = Annotated[str | None, Parameter(help="Device for the networks: auto, cpu, cuda")]
 Runtime = Annotated[str | None, Parameter(help="Inference runtime: auto, openvino, torch")]
 Precision = Annotated[str | None, Parameter(help="Precision: auto, f32, bf16")]
-Mode = Annotated[str | None, Parameter(help="Published networks: exact as the original, or fast")]
+Mode = Annotated[str | None, Parameter(help="How to run published networks: exact (like the original), fast")]
 Config = Annotated[
-    Path | None, Parameter(name="--config", help="Configuration file; else ./app.yaml, or the application's")
+    Path | None, Parameter(name="--config", help="Configuration file; default: ./app.yaml or Osteon's own")
 ]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON")]

@@ -1,4 +1,4 @@
-"""The parts that all command lines of Osteon share: version, exit codes, and how a command ends."""
+"""What all command lines of Osteon share: version, exit codes, and how a command ends."""
 
 from __future__ import annotations
 
@@ -21,36 +21,39 @@ from operators.errors import OsteonError, OutputError, UsageError
 
 
 def new_app(name: str, text: str) -> App:
-    """A command line whose functions return exit codes."""
+    """Returns a command line whose functions return exit codes."""
     return App(name=name, help=text, version=software_version, suppress_keyboard_interrupt=False)
 
 
 def software_version() -> str:
-    """Asked for only by --version."""
+    """Returns Osteon's version; imported late, as only --version asks for it."""
     from app.settings import SOFTWARE_VERSION
 
     return SOFTWARE_VERSION
 
 
 def execute(application: App, arguments: list[str] | None) -> None:
-    """Runs a command and exits with its published code (operators/errors.py); tracebacks are for defects."""
-    # At its end Python would search through all that the libraries made, for a second and a half
+    """Runs a command and exits with its published exit code (operators/errors.py).
+
+    Only a defect prints a traceback.
+    """
+    # Without it the final garbage collection goes through all objects of the libraries, for 1.5 s
     atexit.register(gc.freeze)
     silence_libraries(say_defect)
-    # What a command logs is no output of its own
+    # Logs go to stderr, as stdout is for the command's output
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal that knows few letters shows ? for others
+        if isinstance(stream, TextIOWrapper):  # characters that the terminal cannot encode show as ?
             stream.reconfigure(errors="replace")
     try:
         code = application(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who read the output, such as `head`, has enough; Python would complain of it at its end
+        # The reader, such as `head`, closed the pipe; without /dev/null Python fails when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     except SystemExit as ended:
-        # rich ends a command so when its output is closed
+        # rich exits with 1 when its output is closed
         sys.exit(128 + signal.SIGPIPE if ended.code == 1 else ended.code)
     except (OsteonError, CycloptsError, KeyboardInterrupt, OSError) as error:
         code, sentence = ending(error)
@@ -60,7 +63,7 @@ def execute(application: App, arguments: list[str] | None) -> None:
 
 
 def ending(error: BaseException) -> tuple[int, str]:
-    """Exit code and sentence of what ended a command; raises it again where it is a defect."""
+    """Returns the exit code and the sentence for an error that ended a command; raises a defect again."""
     if isinstance(error, OsteonError):
         return error.exit_code, str(error)
     if isinstance(error, CycloptsError):
@@ -74,6 +77,6 @@ def ending(error: BaseException) -> tuple[int, str]:
 
 
 def say_defect(event: str, values: dict[str, Any]) -> None:
-    """Prints a library's log event only where it ends the command or one of its threads."""
+    """Prints an event of a library only if it ends the command or one of its threads."""
     if "traceback" in values:
         print(f"osteon: a {event} in Osteon\n{values['traceback']}", file=sys.stderr, end="")

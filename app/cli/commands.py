@@ -1,4 +1,4 @@
-"""The command `osteon`. Each command lies in the file of its group and is loaded when it is called."""
+"""The command `osteon`. Each subcommand is in the file of its group, which is loaded when it is called."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ app = new_app(
     "Segments bones and their fracture fragments in CT, and writes DICOM SEG. Not for clinical use.",
 )
 
-# Name, where it is, and what it does: the first sentence of its own help
+# By name: module and function, and the first sentence of the function's own help
 COMMANDS = {
     "run": (
         "run:run",
@@ -25,19 +25,19 @@ COMMANDS = {
     ),
     "export": (
         "evaluate:export",
-        "Write a SEG, RTSTRUCT or named NIfTI as surfaces and label map; all of them unless given.",
+        "Write a SEG, RTSTRUCT or named NIfTI as surfaces and a label map; default: in all formats.",
     ),
     "demo": (
         "demo:demo",
-        "Make a CT of broken bones, segment it, compare, and say where the pictures are.",
+        "Make a CT of fractured bones, segment it, and compare the result with the ground truth.",
     ),
     "train": (
         "train:train",
-        "Train the networks of PACKAGE on simulated CT, resuming where a run stopped, and install them.",
+        "Train the networks of PACKAGE on simulated CT, resuming an interrupted run, and install them.",
     ),
     "calibrate": (
         "train:calibrate",
-        "Calibrate PACKAGE's fracture decision and its probabilities on simulated cases.",
+        "Calibrate the fracture decision and the probabilities of PACKAGE on simulated cases.",
     ),
     "serve": (
         "node:serve",
@@ -49,7 +49,7 @@ COMMANDS = {
     ),
     "send": (
         "node:send",
-        "Send DICOM files or folders to the destination PEER of app.yaml, or of --peer.",
+        "Send DICOM files or folders to the destination PEER of app.yaml or --peer.",
     ),
     "check": (
         "node:check",
@@ -61,19 +61,19 @@ COMMANDS = {
     ),
     "package": (
         "map:package",
-        "Build the image of this application; what follows `--` goes to the tool.",
+        "Build the image of this application; arguments after `--` go to the tool.",
     ),
     "run-map": (
         "map:run_map",
-        "Run the package IMAGE as a container without network, its input read-only.",
+        "Run the package IMAGE as a container without network and with read-only input.",
     ),
     "show": (
         "map:show",
-        "Print the manifests of an image, or those that a folder's image will have.",
+        "Print the manifests of an image, or those that the image of a folder will have.",
     ),
     "extract": (
         "map:extract",
-        "Copy application, manifests, models and documents out of an image or a folder.",
+        "Copy the application, manifests, models and documents out of an image or a folder.",
     ),
     "validate": (
         "map:validate",
@@ -97,5 +97,5 @@ app.register_install_completion_command()
 
 
 def main() -> None:
-    """The console script."""
+    """Runs the console script `osteon`."""
     execute(app, None)

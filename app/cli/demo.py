@@ -1,4 +1,4 @@
-"""`osteon demo`: a made-up CT, the whole chain over it, and how well it was read."""
+"""`osteon demo`: simulates a CT, segments it, and compares the result with the ground truth."""
 
 from __future__ import annotations
 
@@ -27,51 +27,51 @@ from operators.package_files.package_reader import read_packages
 from operators.packages.packages import Label
 
 FULL_SPACING_MM = (0.8, 0.8, 1.0)
-# Coarser ones are refused: slices are then thicker than a package reads
+# Above it the slices are thicker than a package accepts
 COARSEST = 6.0
 
 
-def against_the_truth(result: CaseResult, labels: Sequence[Label]) -> tuple[str, ...]:
-    """A sentence for each bone of what was found, missed and invented."""
+def comparison_sentences(result: CaseResult, labels: Sequence[Label]) -> tuple[str, ...]:
+    """Returns a sentence for each bone: which fragments were found, missed or invented."""
     names = {label.name: label.meaning for label in labels}
     return tuple(f"{names[bone.name]}: {compared(bone)}." for bone in result.figures.bones)
 
 
 def compared(bone: BoneFigures) -> str:
-    """Says in one sentence whether the fracture of a bone was shown, missed or invented."""
+    """Returns a phrase that says whether the fracture of a bone was found, missed or invented."""
     true, shown = bone.detection.true_fragments, bone.detection.predicted_fragments
     if true == shown == 1:
-        return "whole, and shown whole"
+        return "intact, and shown intact"
     if shown <= 1:
-        return f"broken into {true} pieces, shown whole: the fracture was missed"
+        return f"broken into {true} fragments, shown intact: the fracture was missed"
     if true <= 1:
-        return f"whole, shown in {shown} pieces: the fracture was invented"
-    found = f"broken into {true} pieces, {shown} are shown, of which {bone.detection.found} are right"
-    return f"{found}; false ones {bone.false_fragments}, merged {bone.merges}, split {bone.splits}"
+        return f"intact, shown in {shown} fragments: the fracture was invented"
+    found = f"broken into {true} fragments; {shown} are shown, of which {bone.detection.found} are correct"
+    return f"{found}; {bone.false_fragments} false, {bone.merges} merged, {bone.splits} split"
 
 
-def tell_on_the_page(outcome: RunOutcome, said: Sequence[str], output: Path) -> None:
-    """Writes the report's page again with what the truth says of it: nobody is to take the demo for more."""
+def add_to_page(outcome: RunOutcome, sentences: Sequence[str], output: Path) -> None:
+    """Writes the report's page again with the comparison on it, so that nobody overrates the demo."""
     record = outcome.series[0]
     pictures = [output / name for kind in (PREVIEW, PICTURES) for name in record.names.get(kind, ())]
-    told = tuple(f"The phantom's truth: {sentence}" for sentence in said)
-    page = replace(record, warnings=(*record.warnings, *told))
+    compared = tuple(f"Ground truth of the phantom: {sentence}" for sentence in sentences)
+    page = replace(record, warnings=(*record.warnings, *compared))
     write_page(page, output / str(record.name(PAGE)), pictures, datetime.now().astimezone(), SOFTWARE_VERSION)
 
 
 def demo(
     *, output: Path = Path("out/demo"), coarser: float = 1.0, seed: int = 1, config: Config = None
 ) -> int:
-    """Make a CT of broken bones, segment it, compare, and say where the pictures are.
+    """Make a CT of fractured bones, segment it, and compare the result with the ground truth.
 
     Parameters
     ----------
     output
         Folder for the CT, the results and the comparison.
     coarser
-        Multiplies the sides of the voxels; 1 gives 512x512x274.
+        Factor for the voxel size; 1 gives 512x512x274 voxels.
     seed
-        Another seed gives other fractures, and other UIDs.
+        Seed of the fractures and of the UIDs.
     """
     return run_demo(output, coarser, seed, config)
 
@@ -83,7 +83,7 @@ def draw_series(output: Path, coarser: float, seed: int) -> Path:
     x, y, z = (step * coarser for step in FULL_SPACING_MM)
     phantom = DEMO.ct(np.random.default_rng(seed), (x, y, z))
     series = output / "ct"
-    for earlier in series.glob("slice_*.dcm"):  # a coarser CT has fewer slices, and UIDs of its own
+    for earlier in series.glob("slice_*.dcm"):  # an earlier CT may have had more slices, with other UIDs
         earlier.unlink()
     write_series(phantom.ct, series)
     write_nifti(phantom.truth, output / "truth.nii.gz")
@@ -91,14 +91,14 @@ def draw_series(output: Path, coarser: float, seed: int) -> Path:
 
 
 def run_demo(output: Path, coarser: float, seed: int, config: Path | None = None) -> int:
-    """Makes a CT, segments it, compares with the truth, prints where the results are.
+    """Makes a CT, segments it, compares it with the ground truth and prints where the results are.
 
-    `coarser` multiplies the voxels' sides; 1 gives 512x512x274.
+    `coarser` multiplies the voxel size; 1 gives 512x512x274 voxels.
     """
     from training.phantoms import DEMO
 
     if not 0.5 <= coarser <= COARSEST or seed < 0:
-        expected = f"--coarser of 0.5 to {COARSEST:g} and --seed of 0 or more"
+        expected = f"--coarser from 0.5 to {COARSEST:g} and --seed of at least 0"
         raise UsageError(f"expected {expected}, got {coarser:g} and {seed}")
     settings = read_settings(config)
     prepare_output(output)
@@ -110,16 +110,16 @@ def run_demo(output: Path, coarser: float, seed: int, config: Path | None = None
     show_outcome(outcome, console)
     drawn = [package for package in read_packages(settings.models) if package.name == DEMO.package]
     if outcome.exit_code == 0 and drawn:
-        console.print("\nThe SEG as it was written, against the truth of the made-up fractures:")
+        console.print("\nThe written SEG compared with the ground truth of the simulated fractures:")
         segmentation, truth = output / "segmentation.dcm", output / "truth.nii.gz"
         labels = drawn[0].labels
         results = run_evaluation(segmentation, truth, labels, output / "evaluation")
         show(results, console)
-        said = against_the_truth(results[0], labels)
-        for sentence in said:
+        sentences = comparison_sentences(results[0], labels)
+        for sentence in sentences:
             console.print(sentence, highlight=False, soft_wrap=True)
-        tell_on_the_page(outcome, said, output)
+        add_to_page(outcome, sentences, output)
     console.print(f"\nCT: {series}")
-    console.print(f"Results: {output} (open report.html; segmentation.dcm, measurements.dcm for a PACS)")
+    console.print(f"Results: {output} (open report.html; send segmentation.dcm, measurements.dcm to a PACS)")
     console.print(f"Comparison: {output / 'evaluation'}")
     return outcome.exit_code

@@ -1,4 +1,4 @@
-"""`osteon evaluate` and `osteon export`: what is done with results."""
+"""`osteon evaluate` and `osteon export`: compare results with ground truth, convert them to other formats."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def export(
     files: Formats = None,
     images: Annotated[Path | None, Parameter(help="Folder of the CT that an RTSTRUCT was drawn on")] = None,
 ) -> int:
-    """Write a SEG, RTSTRUCT or named NIfTI as surfaces and label map; all of them unless given.
+    """Write a SEG, RTSTRUCT or named NIfTI as surfaces and a label map; default: in all formats.
 
-    With --files rtstruct also a SEG of Osteon's own as RT Structure Set.
+    With --files rtstruct, a SEG that Osteon wrote is also written as an RT Structure Set.
 
     Parameters
     ----------
     segments
-        DICOM SEG, RTSTRUCT, or NIfTI with its labels' names.
+        DICOM SEG, RTSTRUCT, or NIfTI with the names of its labels.
     """
     formats = None if files is None else list(files)
     if not segments.is_file() or output is None:
@@ -86,9 +86,9 @@ def export(
 
 
 def grid_of(rtstruct: Path, images: Path) -> Grid:
-    """Returns the grid of the series with the contours. Raises UsageError if the folder lacks it."""
+    """Returns the grid of the series that was contoured. Raises UsageError if `images` lacks the series."""
     uid = referenced_series(rtstruct)
     grids = [each.grid for each in scan(images).series if uid in each.frames_by_series() and each.grid]
     if len(grids) != 1:
-        raise UsageError(f"expected the series {uid} in {images}, got {len(grids)} volumes of it")
+        raise UsageError(f"expected the series {uid} in {images}, got {len(grids)} volumes")
     return grids[0]

@@ -1,4 +1,4 @@
-"""The commands of the MONAI Application Package, with the arguments of `monai-deploy` where it had them.
+"""The commands of the MONAI Application Package; they share the arguments of `monai-deploy`.
 
 `main` is the command line of the packaged folder, as `monai-deploy exec` and MAP runners call it.
 """
@@ -21,7 +21,7 @@ Models = Annotated[
 ]
 Tool = Annotated[
     Literal["docker", "podman", "buildah"] | None,
-    Parameter(help="What builds and runs images; the first that is installed unless given"),
+    Parameter(help="Program that builds and runs images; default: the first that is installed"),
 ]
 
 
@@ -54,7 +54,7 @@ def package(
     tool: Tool = None,
     variant: Literal["cpu", "cuda"] = "cpu",
 ) -> int:
-    """Build the image of this application; what follows `--` goes to the tool.
+    """Build the image of this application; arguments after `--` go to the tool.
 
     Parameters
     ----------
@@ -71,12 +71,12 @@ def package(
 
 
 def run_map(image: str, /, *, input: Input, output: Output, models: Models = None, tool: Tool = None) -> int:
-    """Run the package IMAGE as a container without network, its input read-only.
+    """Run the package IMAGE as a container without network and with read-only input.
 
     Parameters
     ----------
     image
-        Name of an image that is here.
+        Name of a local image.
     """
     from app.map.command import run_map_command
 
@@ -84,7 +84,7 @@ def run_map(image: str, /, *, input: Input, output: Output, models: Models = Non
 
 
 def show(image_or_folder: str, /, *, tool: Tool = None) -> int:
-    """Print the manifests of an image, or those that a folder's image will have.
+    """Print the manifests of an image, or those that the image of a folder will have.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def show(image_or_folder: str, /, *, tool: Tool = None) -> int:
 
 
 def extract(image_or_folder: str, /, *, output: Output, tool: Tool = None) -> int:
-    """Copy application, manifests, models and documents out of an image or a folder.
+    """Copy the application, manifests, models and documents out of an image or a folder.
 
     Parameters
     ----------
@@ -130,14 +130,14 @@ def check(
     file: Path | None = None,
     /,
     *,
-    config: Annotated[Path | None, Parameter(name="--config", help="The same as FILE")] = None,
+    config: Annotated[Path | None, Parameter(name="--config", help="Same as FILE")] = None,
 ) -> int:
-    """Say which configuration file is read and everything that is wrong in it, or in FILE.
+    """Say which configuration file is read and list every fault in it, or in FILE.
 
     Parameters
     ----------
     file
-        Configuration file; the one that counts here unless given.
+        Configuration file; default: the one that other commands would read here.
     """
     from app.map.config_command import check_command
 
@@ -146,12 +146,12 @@ def check(
 
 @config_app.command
 def schema(*, write: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """Print the JSON schema of app.yaml, with which editors complete it; --write keeps it beside app.yaml.
+    """Print the JSON schema of app.yaml, which editors use for completion; --write saves it beside app.yaml.
 
     Parameters
     ----------
     write
-        Write it beside app.yaml instead.
+        Write the schema beside app.yaml instead of printing it.
     """
     from app.map.config_command import schema_command
 
@@ -163,10 +163,10 @@ def run_application(
     input: Annotated[Path | None, INPUT] = None,
     output: Annotated[Path | None, OUTPUT] = None,
     model: Annotated[Path | None, Parameter(name=["--model", "-m"], help="Folder of model packages")] = None,
-    workdir: Annotated[Path | None, Parameter(name=["--workdir", "-w"], help="Accepted; not needed")] = None,
-    log_level: Annotated[str, Parameter(name=["--log_level", "-l"], help="Accepted; errors are logged")] = "",
+    workdir: Annotated[Path | None, Parameter(name=["--workdir", "-w"], help="Accepted and ignored")] = None,
+    log_level: Annotated[str, Parameter(name=["--log_level", "-l"], help="Accepted and ignored")] = "",
 ) -> int:
-    """Segment every suitable series; paths not given come from HOLOSCAN_* or MONAI_* variables."""
+    """Segment every suitable series; paths that are not given come from HOLOSCAN_* or MONAI_* variables."""
     from app.cli.run import run_command
     from app.map.mercure import write_result
 
@@ -179,7 +179,7 @@ def run_application(
 
 
 def main(arguments: list[str]) -> None:
-    """Runs the application over a folder, and exits with the published code."""
-    application = new_app("osteon", "DICOM series in, DICOM SEG of bones and fracture fragments out.")
+    """Runs the application and exits with its published exit code."""
+    application = new_app("osteon", "Reads DICOM series, writes DICOM SEG of bones and fracture fragments.")
     application.default(run_application)
     execute(application, arguments)

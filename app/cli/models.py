@@ -1,4 +1,4 @@
-"""`osteon models`: what packages there are, and how published networks become packages."""
+"""`osteon models`: lists and checks packages, and makes packages of published networks."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ models_app = App(name="models", help="Model packages: list, show, import, verify
 
 @models_app.command(name="list")
 def list_(*, models: Models = None, config: Config = None, json_: Json = False) -> int:
-    """The packages of the models folder, and drafts whose labels are not filled in yet."""
+    """List the packages of the models folder, and drafts whose labels are not filled in yet."""
     return list_command(json_, config, models)
 
 
 @models_app.command
 def show(name: str, /, *, models: Models = None, config: Config = None, json_: Json = False) -> int:
-    """One package: networks, what they read, labels with their codes.
+    """Show one package: its networks, what they read, and its labels with their codes.
 
     Parameters
     ----------
@@ -56,12 +56,12 @@ models_app.command(
 
 @models_app.command
 def verify(name: str | None = None, /, *, models: Models = None, config: Config = None) -> int:
-    """Check files, checksums, labels and networks of one package or of all; a filled-in draft becomes one.
+    """Check files, checksums, labels and networks of one package or all; a completed draft becomes a package.
 
     Parameters
     ----------
     name
-        Name of a package; all of them unless given.
+        Name of a package; default: all packages.
     """
     return verify_command(name, config, models)
 
@@ -77,14 +77,14 @@ def bench(
     precision: str | None = None,
     config: Config = None,
 ) -> int:
-    """Measure the networks of one package or of all on this machine: seconds a patch, GFLOP/s, memory.
+    """Measure the networks of one package or all on this machine: seconds per patch, GFLOP/s, memory.
 
     Parameters
     ----------
     name
-        Name of a package; all of them unless given.
+        Name of a package; default: all packages.
     device
-        Where they run: auto, cpu, cuda.
+        Device for the networks: auto, cpu, cuda.
     runtime
         Inference runtime: auto, openvino, torch.
     precision
@@ -98,21 +98,24 @@ def bench(
 
 
 def list_command(as_json: bool, config: Path | None, models: Path | None) -> int:
-    """A line a package: whether it can be used, and if not, why. Raises ModelError where there are none."""
+    """Prints a line for each package: whether it can be used, and if not, why.
+
+    Raises ModelError if there is no models folder.
+    """
     folder = require_models(read_settings(config, models=models).models)
     rows = [list_packages(path) for path in package_files(folder)]
     if as_json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return DONE
     if not rows:
-        print(f"no model packages in {folder}; `osteon models import` makes one of a published model")
+        print(f"no model packages in {folder}; `osteon models import` makes one from a published model")
     for row in rows:
         show_listed(row, Console(soft_wrap=False))
     return DONE
 
 
 def show_listed(row: dict[str, str], console: Console) -> None:
-    """On a terminal the words wrap beside name and state; else all is one line."""
+    """Prints one package; on a terminal the text wraps beside name and state, otherwise it is one line."""
     head = f"{row['name']:14} {row['state']:7} "
     if not console.is_terminal:
         print(f"{head}{row['text']}")
@@ -123,7 +126,10 @@ def show_listed(row: dict[str, str], console: Console) -> None:
 
 
 def list_packages(path: Path) -> dict[str, str]:
-    """Name, state (ready, draft, broken) and a few words; checksums are for `osteon models verify`."""
+    """Returns the name, the state (ready, draft, broken) and a short text of a package.
+
+    Checksums are left to `osteon models verify`.
+    """
     name, is_draft = path.parent.name, path.name == DRAFT_FILE
     try:
         package = read_package(path)
@@ -134,14 +140,14 @@ def list_packages(path: Path) -> dict[str, str]:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         return {"name": name, "state": "broken", "text": faults[0] + more}
     if is_draft:
-        text = f"labels filled in; make it a package: osteon models verify {name}"
+        text = f"labels filled in; to make it a package: osteon models verify {name}"
         return {"name": name, "state": "draft", "text": text}
     text = f"{package.title}, {len(package.networks)} networks, {len(package.labels)} labels"
     return {"name": package.name, "state": "ready", "text": text}
 
 
 def show_command(name: str, as_json: bool, config: Path | None, models: Path | None) -> int:
-    """Everything that a person asks of a package."""
+    """Prints the description of one package."""
     about = describe_package(read_package(package_file(read_settings(config, models=models).models, name)))
     if as_json:
         print(json.dumps(about, indent=2, ensure_ascii=False))
@@ -155,7 +161,7 @@ def show_command(name: str, as_json: bool, config: Path | None, models: Path | N
 
 
 def facts(network: dict[str, Any]) -> Iterator[str]:
-    """Yields what a network reads and gives, in words."""
+    """Yields phrases about a network: architecture, input, classes, checksum."""
     yield network["architecture"]
     yield f"patches of {times(network['patch'])} at {times(network['spacing_mm'])} mm"
     yield f"normalisation {network['normalisation']}"
@@ -164,30 +170,30 @@ def facts(network: dict[str, Any]) -> Iterator[str]:
 
 
 def times(sides: Sequence[float]) -> str:
-    """Sides of a box."""
+    """Returns the sides of a box as text, such as "96 x 96 x 64"."""
     return " x ".join(f"{side:g}" for side in sides)
 
 
 def verify_command(name: str | None, config: Path | None, models: Path | None) -> int:
-    """Checks one package or all of them; says what is wrong with each. Raises ModelError for none."""
+    """Checks one package or all, and prints the faults of each. Raises ModelError if there is none."""
     folder = read_settings(config, models=models).models
     files = [package_file(folder, name)] if name else require_packages(folder)
     return max(verify_package(path.parent) for path in files)
 
 
 def verify_package(folder: Path) -> int:
-    """One package."""
+    """Checks one package, prints the outcome and returns its exit code."""
     try:
         package = verify_files(folder)
     except OsteonError as error:
         print(f"osteon: {error}", file=sys.stderr)
         return error.exit_code
-    print(f"{package.name}: {len(package.networks)} networks, {len(package.labels)} labels, all as stated")
+    print(f"{package.name}: {len(package.networks)} networks, {len(package.labels)} labels, all verified")
     return DONE
 
 
 def bench_package(path: Path, settings: Settings) -> None:
-    """The networks of a package that differ in more than their weights."""
+    """Measures the networks of a package, one of those that differ in their weights only."""
     package = read_package(path)
     print(f"{package.name} {package.version}", flush=True)
     kinds = {(spec.architecture, str(spec.arguments), spec.patch): spec for spec in package.networks}
@@ -196,7 +202,7 @@ def bench_package(path: Path, settings: Settings) -> None:
 
 
 def measure_speed(spec: NetworkSpec, settings: Settings) -> str:
-    """Measures one network and returns a line of text; memory is the peak of the process so far."""
+    """Measures one network and returns a line of text; the memory is the peak of the process so far."""
     from app.run.series_job import networks_of
     from operators.networks.speed import matrix_gflop_s, patch_gflop, patch_seconds
 
@@ -214,12 +220,12 @@ def measure_speed(spec: NetworkSpec, settings: Settings) -> str:
 
 
 def package_files(models: Path) -> list[Path]:
-    """The package files and drafts of a models folder, by name."""
+    """Returns the package files and drafts of a models folder, sorted by name."""
     return sorted(path for kind in (PACKAGE_FILE, DRAFT_FILE) for path in models.glob(f"*/{kind}"))
 
 
 def require_models(folder: Path) -> Path:
-    """Raises ModelError where there is no such folder."""
+    """Returns `folder`. Raises ModelError if it is not a folder."""
     if not folder.is_dir():
         got = "which is a file" if folder.exists() else "which does not exist"
         raise ModelError(f"expected a folder of model packages, got {folder}, {got}", code="no_packages")
@@ -227,7 +233,7 @@ def require_models(folder: Path) -> Path:
 
 
 def require_packages(folder: Path) -> list[Path]:
-    """The package files and drafts of a models folder. Raises ModelError where there is none."""
+    """Returns the package files and drafts of a models folder. Raises ModelError if there is none."""
     files = package_files(require_models(folder))
     if not files:
         raise ModelError(f"expected a folder of model packages, found none in {folder}", code="no_packages")
@@ -235,7 +241,10 @@ def require_packages(folder: Path) -> list[Path]:
 
 
 def package_file(models: Path, name: str) -> Path:
-    """A package's file or draft. Raises UsageError for an unknown name, ModelError without a folder."""
+    """Returns the file or draft of a package.
+
+    Raises UsageError for an unknown name, ModelError if there is no models folder.
+    """
     known = {path.parent.name: path for path in require_packages(models)}
     if name not in known:
         raise UsageError(f"expected one of the packages {', '.join(known)}, got {name!r}")

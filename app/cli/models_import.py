@@ -1,4 +1,4 @@
-"""`osteon models import`: a published model becomes a package."""
+"""`osteon models import`: makes a package of a published model."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ from operators.package_files.package_reader import DRAFT_FILE, lacks_code
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Options of `osteon models import`; what is not given is found out.
+    """Options of `osteon models import`; what is not given is read from the model.
 
     Parameters
     ----------
     name
-        What the package is to be called; else the data set's name.
+        Name of the package; default: the name of the data set.
     title
-        How results name it.
+        Name of the package in results.
     labels
-        A known table of labels (ctpelvic1k, totalsegmentator) or a file like them.
+        A known table of labels (ctpelvic1k, totalsegmentator), or a file in the same format.
     fold
-        Take these folds only; else all there are.
+        Use this fold only, repeatable; default: all folds.
     checkpoint
-        File of each fold, or in a bundle's models folder; else the final one.
+        File name in each fold, or in a bundle's models folder; default: the final checkpoint.
     orientation
-        Directions of the training images' x, y, z, such as LPS or RAS.
+        Directions of the training images' x, y and z axes, such as LPS or RAS.
     previous
-        Folder of a cascade's stage before; else the one beside it that its plans name.
+        Folder of the previous stage of a cascade; default: the folder beside FOLDER that its plans name.
     fractures
-        Folder of a network that splits each bone of the one in FOLDER, cut out of the CT.
+        Folder of a network that splits each bone found by the one in FOLDER, cropped from the CT.
     mirroring
-        Mirror images as the checkpoints allow; else not, as with nnU-Net's --disable_tta.
+        Average over mirrored images as the checkpoints allow; otherwise as with nnU-Net's --disable_tta.
     """
 
     name: str | None = None
@@ -71,7 +71,7 @@ def import_(
     *,
     options: Annotated[ImportOptions, Parameter(name="*")] = ImportOptions(),
 ) -> int:
-    """Make a package of the model in FOLDER (nnU-Net v1 or v2, MONAI bundle). Nothing of it is executed.
+    """Make a package of the model in FOLDER (nnU-Net v1 or v2, MONAI bundle). No code in it is executed.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def import_(
 
 
 def import_command(folder: Path, options: ImportOptions) -> int:
-    """A published model becomes a package, or a draft of one where labels have no codes."""
+    """Makes a package of a published model, or a draft if some labels have no codes."""
     if options.orientation is not None and not is_orientation(options.orientation):
         raise UsageError(f"expected an orientation such as LPS or RAS, got {options.orientation}")
     model = model_of(folder, options)
@@ -99,7 +99,10 @@ def import_command(folder: Path, options: ImportOptions) -> int:
 
 
 def model_of(folder: Path, options: ImportOptions) -> Published:
-    """The published model, with the one that splits its bones where one is given. Raises UsageError."""
+    """Returns the published model, with the network that splits its bones if one is given.
+
+    Raises UsageError.
+    """
     wanted = Wanted(tuple(options.fold or ()), options.checkpoint, options.previous, options.mirroring)
     model = read_published(require_folder(folder), wanted)
     if options.fractures is None:
@@ -111,33 +114,33 @@ def model_of(folder: Path, options: ImportOptions) -> Published:
 
 
 def require_folder(folder: Path) -> Path:
-    """Raises UsageError where there is none."""
+    """Returns `folder`. Raises UsageError if it is not a folder."""
     if not folder.is_dir():
         raise UsageError(f"expected a folder with a published model, got {folder}")
     return folder
 
 
 def orientation_of(model: Published, asked: str | None, tables: str | None) -> str:
-    """How the training images lay: as asked, as the table of labels knows, as the model says by itself.
+    """Returns the orientation of the training images: the one asked for, the label table's, or the model's.
 
-    Raises UsageError where one is asked of a model whose steps turn the image themselves.
+    Raises UsageError if one is asked for a model whose own steps orient the image.
     """
     if isinstance(model, PublishedModel):
         return asked or tables or model.recipe.orientation
     if asked is not None:
-        raise UsageError("expected no --orientation for a bundle, which says it itself")
+        raise UsageError("expected no --orientation for a bundle, which states its own")
     return ""
 
 
 def import_message(new: NewPackage, target: Path) -> int:
-    """Tells what was made; a draft is no package yet."""
+    """Prints what was made; a draft has the exit code of ModelError, as it is not a package yet."""
     if new.complete:
         print(f"{new.name}: installed in {target}")
         return 0
     empty = sum(map(lacks_code, new.labels))
     print(
-        f"osteon: {new.name}: {empty} of {len(new.labels)} labels have no code yet; fill them in in "
-        f"{target / DRAFT_FILE}, then: osteon models verify {new.name}",
+        f"osteon: {new.name}: {empty} of {len(new.labels)} labels have no code yet; complete "
+        f"{target / DRAFT_FILE}, then run: osteon models verify {new.name}",
         file=sys.stderr,
     )
     return ModelError.exit_code

@@ -12,10 +12,10 @@ from app.cli.arguments import Config, Device, Json, Mode, Models, Precision, Run
 from app.node.settings.configuration import NodeSettings
 
 Data = Annotated[Path | None, Parameter(help="Folder for everything received and produced")]
-Database = Annotated[str | None, Parameter(help="URL of PostgreSQL; SQLite in the data folder if not given")]
+Database = Annotated[str | None, Parameter(help="URL of PostgreSQL; default: SQLite in the data folder")]
 PEER_HELP = "NAME=AETITLE may send; NAME=AETITLE@HOST:PORT, or @http(s)-address, also receives results"
 Peers = Annotated[list[str] | None, Parameter(name="--peer", negative="", help=PEER_HELP)]
-# Settings of the node that the command line knows as options; app.yaml knows all of them
+# Settings of the node that are also options of the command line; app.yaml accepts all settings
 OPTIONS = (
     "ae_title", "host", "port", "http_host", "http_port", "data", "database", "quiet_s", "forced_s",
     "study_limit_s", "retention_s", "delivery_limit_s", "minimum_free_mb", "workers", "maximum_associations",
@@ -25,14 +25,14 @@ OPTIONS = (
 
 
 def option(name: str) -> tuple[str, Any, Any]:
-    """A setting as an option with the setting's own description; None is not given."""
+    """Returns a setting as an option with the setting's description; None means not given."""
     setting = NodeSettings.model_fields[name]
     kind: Any = str if name == "database" else setting.annotation
     return name, Annotated[kind | None, Parameter(help=f"{setting.description}.")], field(default=None)
 
 
 NodeOptions: Any = make_dataclass("NodeOptions", map(option, OPTIONS), frozen=True)
-# cyclopts takes classes of the standard library for values of their own
+# cyclopts takes a class of the standard library, as which a made dataclass counts, for a single value
 NodeOptions.__module__ = __name__
 
 
@@ -59,14 +59,14 @@ def serve(
 
 
 def send(peer: str, /, *paths: Path, to: Peers = None, config: Config = None) -> int:
-    """Send DICOM files or folders to the destination PEER of app.yaml, or of --peer.
+    """Send DICOM files or folders to the destination PEER of app.yaml or --peer.
 
     Parameters
     ----------
     peer
         Name of the destination.
     paths
-        Files, or folders with all that is below them.
+        Files, or folders, which are searched recursively.
     """
     from app.node.service.command import node_settings, send_command
 
@@ -86,16 +86,16 @@ def jobs(
 ) -> int:
     """Show the state of every study, or act on one.
 
-    list, show; retry begins a failed job again, cancel ends one, send-now ends the pause of one that is
-    postponed, delete forgets a study and all that came of it. A conflict is decided: accept uses the versions
-    of instances that came later, dismiss keeps the former.
+    list and show print jobs. retry starts a failed job again, cancel ends a job, send-now retries a postponed
+    delivery at once, delete removes a study with its results and jobs. accept and dismiss settle a conflict:
+    accept uses the later versions of the instances, dismiss keeps the earlier ones.
 
     Parameters
     ----------
     action
         What to do.
     job_id
-        A job's id: the short one of the list, or any beginning or end that no other job has.
+        The job's short id from the list, or the beginning or end of its id if no other job shares it.
     """
     from app.node.service.command import jobs_command, node_settings
 

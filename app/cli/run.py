@@ -18,6 +18,7 @@ from rich.table import Table
 from app.cli.arguments import Config, Device, Formats, Json, Mode, Models, Output, Package, Precision, Runtime
 from app.printable import printable_text
 from app.run.folder import RunOutcome, run_folder
+from app.run.radiograph_studies import study_summaries
 from app.run.report import SELECTED, SeriesRecord
 from app.run.series_listing import series_command
 from app.run.stage_clock import Show, silent
@@ -25,6 +26,8 @@ from app.settings import read_settings
 from operators.dicom.read.scan import grouped_by_reason
 from operators.errors import UsageError
 from operators.packages.confidence import percent
+from operators.segmentation.segmentation import Segmentation
+from operators.segmentation.summary import answer_sentences
 
 
 def run(
@@ -109,7 +112,7 @@ def show_outcome(outcome: RunOutcome, console: Console) -> None:
     """Prints the outcome of every series, and the files that belong to none."""
     for record in outcome.series:
         if record.segmentation is not None:
-            console.print(segments_table(record))
+            show_result(record, record.segmentation, console)
             say(console, f"[bold green]{record.result}[/] in {printable_text(str(outcome.output))}")
         else:
             say(console, f"[yellow]{record.code}[/] {printable_text(f'{title(record)}: {record.sentence}')}")
@@ -117,8 +120,21 @@ def show_outcome(outcome: RunOutcome, console: Console) -> None:
             say(console, f"[yellow]{missing.code}[/] {printable_text(missing)}")
         for doubt in (*record.warnings, *doubts_of(record)):
             say(console, f"  [dim]{printable_text(doubt)}[/]")
+    for study in study_summaries(outcome.series):
+        if study["views"] > 1:
+            say(console, f"[bold]Study:[/] {printable_text(study['sentence'])}")
     for file, name in grouped_by_reason(outcome.unreadable):
         say(console, f"[yellow]{file.code}[/] {printable_text(f'{name}: {file.reason}')}")
+
+
+def show_result(record: SeriesRecord, made: Segmentation, console: Console) -> None:
+    """The answer to a radiograph in words, or a table of a CT's segments."""
+    if made.answer is None:
+        console.print(segments_table(record))
+        return
+    say(console, printable_text(title(record)))
+    for sentence in answer_sentences(made.answer):
+        say(console, f"  {printable_text(sentence)}")
 
 
 def doubts_of(record: SeriesRecord) -> tuple[str, ...]:

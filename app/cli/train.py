@@ -26,34 +26,34 @@ if TYPE_CHECKING:
     from training.recipe import Recipe
 
 RECIPE_FILE = "training.toml"
-# Plain lines of one stage come no more often
+# Interval between plain lines of one stage
 LINE_EVERY_S = 10.0
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Options of `osteon train`.
+    """The options of `osteon train`.
 
     Parameters
     ----------
     data
-        Folder that the recipe's paths are relative to.
+        Folder to which the recipe's paths are relative.
     network
         Train this network only.
     runs
         Folder for checkpoints and logs.
     steps
-        Train for so many steps instead of the recipe's.
+        Number of steps, instead of the recipe's.
     minutes
-        Let the learning rate fall to its end within this time.
+        Time within which the learning rate decays to its final value.
     workers
-        Processes that simulate.
+        Number of processes that simulate.
     seed
-        Seed of simulation and of the first weights.
+        Seed of the simulation and of the initial weights.
     start_from
-        A checkpoint, or a package's safetensors, whose weights to begin with.
+        A checkpoint, or a package's safetensors, with the initial weights.
     calibration_cases
-        Simulated bones for `osteon calibrate`, which ends a training; 0 leaves it out.
+        Simulated bones for the calibration that ends a training (`osteon calibrate`); 0 skips it.
     """
 
     data: Path
@@ -70,7 +70,7 @@ class TrainOptions:
 
 
 def train(package: str, /, *, options: Annotated[TrainOptions, Parameter(name="*")]) -> int:
-    """Train the networks of PACKAGE on simulated CT, resuming where a run stopped, and install them.
+    """Train the networks of PACKAGE on simulated CT, resuming an interrupted run, and install them.
 
     Parameters
     ----------
@@ -92,24 +92,24 @@ def calibrate(
     keep_decision: bool = False,
     config: Config = None,
 ) -> int:
-    """Calibrate PACKAGE's fracture decision and its probabilities on simulated cases.
+    """Calibrate the fracture decision and the probabilities of PACKAGE on simulated cases.
 
-    Writes them into package.toml, and a reliability diagram beside the model card. Training ends with it.
+    Writes both into package.toml, and a reliability diagram beside the model card. A training ends with it.
 
     Parameters
     ----------
     package
         Name of a package whose networks are trained.
     data
-        Folder that the recipe's paths are relative to.
+        Folder to which the recipe's paths are relative.
     runs
         Folder whose cache holds loaded subjects.
     cases
-        Simulated bones; the decision is fitted on three fifths, the probabilities on the others.
+        Number of simulated bones; the decision is fitted on three fifths, the probabilities on the rest.
     seed
         Seed of the simulation.
     keep_decision
-        Fit the probabilities alone, of decisions as they are made now.
+        Fit the probabilities only and keep the present decision.
     """
     folder = recipe_folder(package, config, models)
     with training_display(Console(stderr=True)) as tell:
@@ -118,26 +118,26 @@ def calibrate(
         from training.recipe import read_recipe
 
         recipe = read_recipe(folder / RECIPE_FILE)
-        said = fit(folder, recipe, data, runs / "cache", cases, seed, keep_decision, tell)
-    print(said)
+        summary = fit(folder, recipe, data, runs / "cache", cases, seed, keep_decision, tell)
+    print(summary)
     return 0
 
 
 def train_command(package: str, options: TrainOptions) -> int:
-    """Trains a package's networks, one after the other, and installs each when it is done."""
+    """Trains the networks of a package one after the other, and installs each when it is done."""
     folder = recipe_folder(package, options.config, options.models)
     start = options.start_from
     if start is not None and not start.is_file():
-        raise UsageError(f"expected a checkpoint or safetensors at --start-from, {start} is no file")
+        raise UsageError(f"expected a checkpoint or safetensors at --start-from, {start} is not a file")
     with training_display(Console(stderr=True)) as tell:
         tell("load", None, "libraries")
-        for line in trained(package, folder, options, tell):
+        for line in train_networks(package, folder, options, tell):
             print(line, flush=True)
     return 0
 
 
-def trained(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
-    """Sentences on what was made, each as soon as it is. Raises UsageError for an unknown network."""
+def train_networks(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
+    """Trains the networks and yields a sentence for each result. Raises UsageError for an unknown network."""
     from training.calibrate.calibration import calibrate
     from training.installation import train_and_install
     from training.recipe import read_recipe
@@ -153,7 +153,7 @@ def trained(package: str, folder: Path, options: TrainOptions, tell: Tell) -> It
 
 
 def training_run(recipe: Recipe, name: str, options: TrainOptions) -> TrainingRun:
-    """The training of one network on this machine. Raises UsageError for an unknown network."""
+    """Returns the training of one network on this machine. Raises UsageError for an unknown network."""
     from training.device import training_device
     from training.loop.runs import TrainingRun
 
@@ -175,7 +175,7 @@ def training_run(recipe: Recipe, name: str, options: TrainOptions) -> TrainingRu
 
 
 def software() -> str:
-    """Version, and the commit where this is a checkout."""
+    """Returns Osteon's version, with the commit if this is a checkout."""
     here = Path(__file__).parent
     command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
@@ -186,14 +186,14 @@ def software() -> str:
 
 
 def complete(folder: Path) -> bool:
-    """Whether all weights of a package are there: probabilities are those of the whole chain."""
+    """Returns whether all weights of a package exist; the calibration needs its whole pipeline."""
     from operators.package_files.package_reader import PACKAGE_FILE, read_package
 
     return all(network.weights.is_file() for network in read_package(folder / PACKAGE_FILE).networks)
 
 
 def recipe_folder(package: str, config: Path | None, models: Path | None) -> Path:
-    """The folder of a package that has a recipe. Raises UsageError."""
+    """Returns the folder of a package that has a recipe. Raises UsageError."""
     folder = read_settings(config, models=models).models / package
     if not (folder / RECIPE_FILE).is_file():
         raise UsageError(f"expected a recipe {package}/{RECIPE_FILE} in the models folder, found none")
@@ -202,14 +202,14 @@ def recipe_folder(package: str, config: Path | None, models: Path | None) -> Pat
 
 @dataclass
 class Lines:
-    """A line at the beginning of each stage, then one every `LINE_EVERY_S` while it goes on."""
+    """Prints a line when a stage begins, then one every `LINE_EVERY_S` until it ends."""
 
     console: Console
     now_s: Callable[[], float]
     said_s: dict[str, float] = field(default_factory=dict)
 
     def tell(self, stage: str, done: float | None, text: str) -> None:
-        """Says it, or not yet."""
+        """Prints the progress of a stage unless the last line is too recent."""
         now_s = self.now_s()
         if now_s - self.said_s.get(stage, -LINE_EVERY_S) < LINE_EVERY_S and done != 1:
             return
@@ -220,13 +220,13 @@ class Lines:
 
 @dataclass
 class Bars:
-    """A bar a stage; one of unknown length moves."""
+    """Shows a bar for each stage; one of unknown length pulses."""
 
     bars: Progress
     tasks: dict[str, TaskID] = field(default_factory=dict)
 
     def tell(self, stage: str, done: float | None, text: str) -> None:
-        """Shows it."""
+        """Updates the bar of a stage, and adds it if the stage is new."""
         if stage not in self.tasks:
             for task in self.tasks.values():
                 self.bars.stop_task(task)

@@ -1,1 +1,1 @@
-"""`osteon evaluate`: predictions against ground truth."""
+"""`osteon evaluate`: compares predictions with the ground truth."""

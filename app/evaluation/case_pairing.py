@@ -1,4 +1,4 @@
-"""Which prediction belongs to which truth."""
+"""Pairs predictions with their ground truth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BY_ORDER = "paired by order, since no name agrees"
 
 @dataclass(frozen=True)
 class Pair:
-    """A prediction and its truth; `name` is the truth's path below its folder, without suffix."""
+    """A prediction and its ground truth; `name` is the latter's path below its folder, without suffix."""
 
     name: str
     prediction: Path
@@ -23,7 +23,10 @@ class Pair:
 
 
 def pairs(prediction: Path, truth: Path) -> list[Pair]:
-    """By name where every truth's name is among the predictions', else by order if none agrees."""
+    """Returns the pairs, by name if every truth has a prediction of that name, by order if no name agrees.
+
+    Raises UsageError if neither is possible.
+    """
     predictions, truths = _label_files(prediction), _label_files(truth)
     if len(predictions) == len(truths) == 1:
         return _in_order(predictions, truths, ())
@@ -33,7 +36,7 @@ def pairs(prediction: Path, truth: Path) -> list[Pair]:
         return _in_order(predictions, truths, (BY_ORDER,))
     raise UsageError(
         f"expected a prediction for each of {len(truths)} truths, by name or in equal number, got "
-        f"{len(predictions)} predictions; without one: {', '.join(sorted(set(truths) - set(predictions)))}"
+        f"{len(predictions)} predictions; missing: {', '.join(sorted(set(truths) - set(predictions)))}"
     )
 
 
@@ -45,7 +48,7 @@ def _in_order(
 
 
 def _label_files(path: Path) -> dict[str, Path]:
-    """A file alone, or a folder's label maps in order, by path without suffix."""
+    """Returns a single file, or the label maps of a folder in order, keyed by path without suffix."""
     if path.is_file():
         return {stem(path.name): path}
     files = [file for file in sorted(path.rglob("*")) if is_label_file(file)]
@@ -53,5 +56,5 @@ def _label_files(path: Path) -> dict[str, Path]:
         raise UsageError("expected a file, or a folder that holds NIfTI, MetaImage, NRRD or DICOM SEG files")
     named = {stem(file.relative_to(path).as_posix()): file for file in files}
     if len(named) < len(files):
-        raise UsageError("expected label maps of different names, got some that differ only in their suffix")
+        raise UsageError("expected label maps with different names, got some that differ only in suffix")
     return named

@@ -10,7 +10,7 @@ from operators.evaluation.metrics import CaseFigures
 
 @dataclass(frozen=True)
 class CaseResult:
-    """The figures of one pair, what had to be done to compare them, and the picture if drawn."""
+    """The metrics of one pair, notes on how they were made comparable, and the picture if drawn."""
 
     name: str
     figures: CaseFigures

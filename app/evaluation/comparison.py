@@ -1,4 +1,4 @@
-"""`osteon evaluate PREDICTION TRUTH`: compares each pair of label maps and writes what it found."""
+"""`osteon evaluate PREDICTION TRUTH`: compares each pair of label maps and writes the metrics."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from operators.geometry.regridding import onto_grid, widen_box
 from operators.geometry.volume import LabelMap
 from operators.packages.packages import Label, ModelPackage
 
-# Programs that write the same scan's grid differ by float32's rounding of its origin.
+# Programs that write the grid of the same scan differ by float32's rounding of its origin.
 SAME_GRID_MM = 0.05
 
 
 def run_evaluation(
     prediction: Path, truth: Path, labels: Sequence[Label], out: Path | None = None
 ) -> list[CaseResult]:
-    """Every pair of two files or folders; `out` takes evaluation.json and a picture of each pair."""
+    """Compares every pair of two files or folders; writes evaluation.json and pictures to `out` if given."""
     results = [_run_pair(pair, labels, out) for pair in pairs(prediction, truth)]
     if out is not None:
         write_json(results, out / "evaluation.json")
@@ -38,7 +38,7 @@ def run_evaluation(
 def evaluate(
     prediction: LabelMap, truth: LabelMap, labels: Sequence[Label], name: str = "case"
 ) -> CaseResult:
-    """One case whose values follow the package; the prediction is brought onto the truth's grid."""
+    """Compares one case with the package's values; resamples the prediction to the truth's grid."""
     prediction, notes = align_labels(prediction, truth)
     bones = [BoneMetrics(label.name, label.values) for label in labels]
     steps_mm = truth.grid.ijk_to_lps[:3, :3]
@@ -46,18 +46,18 @@ def evaluate(
 
 
 def align_labels(prediction: LabelMap, truth: LabelMap) -> tuple[LabelMap, tuple[str, ...]]:
-    """The prediction on the truth's grid, and a note if it had to be moved there."""
+    """Returns the prediction on the truth's grid, and a note if it had to be resampled."""
     if prediction.grid.same_as(truth.grid, SAME_GRID_MM):
         return prediction, ()
     moved = onto_grid(prediction, truth.grid)
     change = f"{_volume_ml(prediction):.1f} ml became {_volume_ml(moved):.1f} ml"
-    return moved, (f"prediction brought onto the truth's grid by nearest neighbour: {change}",)
+    return moved, (f"prediction resampled to the truth's grid by nearest neighbour: {change}",)
 
 
 def _run_pair(pair: Pair, labels: Sequence[Label], out: Path | None) -> CaseResult:
     (prediction, read_notes), (truth, true_notes) = _read_pair(pair, labels)
     if is_seg(pair.truth):
-        # A SEG leaves out empty slices: its extent is not how far its author looked.
+        # A SEG omits empty slices, so that its extent is smaller than the annotated volume.
         truth = widen_box(truth, prediction)
     prediction, moved_notes = align_labels(prediction, truth)
     result = evaluate(prediction, truth, labels, pair.name)
@@ -69,7 +69,7 @@ def _run_pair(pair: Pair, labels: Sequence[Label], out: Path | None) -> CaseResu
 
 
 def _read_pair(pair: Pair, labels: Sequence[Label]) -> tuple[Labelled, Labelled]:
-    """An RTSTRUCT has no voxels of its own: it is read on the other's grid."""
+    """Reads both files; an RTSTRUCT, which has no voxels, is read on the other's grid."""
     if is_rtstruct(pair.truth):
         prediction = read_label_map(pair.prediction, labels)
         return prediction, read_label_map(pair.truth, labels, prediction[0].grid)
@@ -82,7 +82,7 @@ def _volume_ml(label_map: LabelMap) -> float:
 
 
 def labels_of(packages: Sequence[ModelPackage]) -> tuple[Label, ...]:
-    """Returns the labels of all packages. Raises UsageError where a value means a bone in each of two."""
+    """Returns the labels of all packages. Raises UsageError if two packages use the same value."""
     labels = tuple(label for package in packages for label in package.labels)
     values = [value for label in labels for value in label.values]
     if len(set(values)) < len(values):

@@ -1,4 +1,4 @@
-"""A picture of the axial slice in which prediction and truth differ most."""
+"""Draws the axial slice in which prediction and ground truth differ most."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Pixels = NDArray[np.uint8]
 
 PIXEL_MM = 0.4
 MARGIN_PX = 24
-# Okabe and Ito's colours, which colour-blind readers tell apart (jfly.uni-koeln.de/color).
+# Okabe and Ito's colours, which colour-blind readers can distinguish (jfly.uni-koeln.de/color).
 PALETTE = np.array(
     [
         [230, 159, 0],
@@ -36,7 +36,10 @@ PALETTE = np.array(
 
 
 def write_worst_slice(prediction: LabelMap, truth: LabelMap, figures: CaseFigures, path: Path) -> Path:
-    """PNG: truth left, prediction right, a fragment in its true match's colour; returns `path`."""
+    """Writes a PNG, truth left, prediction right, each fragment in its match's colour; returns `path`.
+
+    Raises OutputError.
+    """
     matched = in_truth_colours(prediction, figures)
     to_axial = axial_order(truth)
     true_planes, planes = np.transpose(truth.labels, to_axial), np.transpose(matched, to_axial)
@@ -53,7 +56,7 @@ def write_worst_slice(prediction: LabelMap, truth: LabelMap, figures: CaseFigure
 
 
 def in_truth_colours(prediction: LabelMap, figures: CaseFigures) -> Slice:
-    """The prediction's labels, each turned into the true value that it matches best, if any."""
+    """Returns the prediction's labels, each replaced by the true value that it matches best, if any."""
     table = np.arange(np.iinfo(prediction.labels.dtype).max + 1, dtype=prediction.labels.dtype)
     fragments = [fragment for bone in figures.bones for fragment in bone.fragments]
     for fragment in sorted(fragments, key=lambda fragment: fragment.agreement.iou):
@@ -63,21 +66,21 @@ def in_truth_colours(prediction: LabelMap, figures: CaseFigures) -> Slice:
 
 
 def axial_order(label_map: LabelMap) -> tuple[int, int, int]:
-    """The array axes that run most nearly along the patient's x, y and z."""
+    """Returns the array axes that are closest to the patient's x, y and z."""
     _, axes = linear_sum_assignment(np.abs(label_map.grid.ijk_to_lps[:3, :3]), maximize=True)
     x, y, z = (int(axis) for axis in axes)
     return x, y, z
 
 
 def worst_slice(prediction: Slice, truth: Slice) -> int:
-    """The last axis's index with the most voxels that differ; among equals, with the most bone."""
+    """Returns the index along the last axis with the most differing voxels, among equals the most bone."""
     differing = np.count_nonzero(prediction != truth, axis=(0, 1))
     bone = np.count_nonzero(truth, axis=(0, 1))
     return int(np.lexsort((bone, differing))[-1])
 
 
 def _radiological(plane: Slice, label_map: LabelMap, axes: tuple[int, int, int]) -> Slice:
-    """Rows to posterior, columns to the patient's left: as the radiologist sees it."""
+    """Orients a plane as radiologists view it: rows to posterior, columns to the patient's left."""
     steps_mm = label_map.grid.ijk_to_lps[:3, :3]
     flipped = tuple(axis for axis in (0, 1) if steps_mm[axis, axes[axis]] < 0)
     return np.flip(plane, flipped).transpose()
@@ -89,7 +92,7 @@ def _cut(truth: Slice, prediction: Slice) -> list[Slice]:
 
 
 def _panel(plane: Slice, label_map: LabelMap, axes: tuple[int, int, int]) -> Pixels:
-    """RGB: a bright outline around a dim area for each value."""
+    """Draws each value as a dim area with a bright outline (RGB)."""
     spacing_mm = label_map.grid.spacing_mm
     height, width = (
         max(1, round(size * spacing_mm[axes[axis]] / PIXEL_MM))

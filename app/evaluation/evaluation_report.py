@@ -1,4 +1,4 @@
-"""Shows an evaluation: a table on the screen, a JSON file, mean and range over the cases."""
+"""Reports an evaluation as tables and as JSON, with mean and range over the cases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from operators.evaluation.metrics import Agreement, BoneFigures, CaseFigures
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of a case: its JSON key, its heading, how it is got and written."""
+    """One metric of a case: its JSON key, its heading, its getter and its decimal digits."""
 
     key: str
     heading: str
@@ -28,7 +28,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over the cases that have it."""
+    """Mean and range of a metric over the cases that have it."""
 
     mean: float
     least: float
@@ -36,7 +36,7 @@ class Spread:
     cases: int
 
 
-# The six figures of PENGWIN 2024.
+# The six metrics of PENGWIN 2024.
 CHALLENGE = (
     Column("anatomy_iou", "bone\nIoU", lambda figures: figures.anatomy.iou, 3),
     Column("anatomy_hd95_mm", "bone\nHD95 mm", lambda figures: figures.anatomy.hd95_mm, 2),
@@ -45,10 +45,10 @@ CHALLENGE = (
     Column("fragment_hd95_mm", "fragment\nHD95 mm", lambda figures: figures.fragment.hd95_mm, 2),
     Column("fragment_assd_mm", "fragment\nASSD mm", lambda figures: figures.fragment.assd_mm, 2),
 )
-# What they hide: extra, merged and split fragments, and the fracture itself.
+# What those do not show: false, merged and split fragments, and the fracture itself.
 HIDDEN = (
     Column("fractured_iou", "broken\nIoU", lambda figures: figures.fractured_iou, 3),
-    Column("whole_iou", "(left\nwhole)", lambda figures: figures.whole_iou, 3),
+    Column("whole_iou", "(un-\nsplit)", lambda figures: figures.whole_iou, 3),
     Column("local_dice", "Dice\n20 mm", lambda figures: figures.local_dice, 3),
     Column("recall", "re-\ncall", lambda figures: figures.detection.recall, 2),
     Column("precision", "preci-\nsion", lambda figures: figures.detection.precision, 2),
@@ -61,20 +61,20 @@ COLUMNS = CHALLENGE + HIDDEN
 
 
 def show(results: Sequence[CaseResult], console: Console) -> None:
-    """The cases, their mean and range, each bone of a lone case, and every note."""
-    console.print(case_table(results, "Agreement with the truth (PENGWIN 2024)", CHALLENGE))
-    console.print(case_table(results, "What that hides", HIDDEN))
+    """Prints the cases, their mean and range, the bones of a single case, and all notes."""
+    console.print(case_table(results, "Agreement with the ground truth (PENGWIN 2024)", CHALLENGE))
+    console.print(case_table(results, "Fractures and fragments", HIDDEN))
     if len(results) == 1:
         console.print(bone_table(results[0].figures.bones))
     for result in results:
         for note in result.notes:
             console.print(f"{result.name}: {note}", markup=False)
         for bone in result.figures.absent_bones:
-            console.print(f"{result.name}: {bone} was predicted and is not in the truth", markup=False)
+            console.print(f"{result.name}: {bone} was predicted but is not in the truth", markup=False)
 
 
 def case_table(results: Sequence[CaseResult], title: str, columns: Sequence[Column]) -> Table:
-    """A row for each case; below several, their mean and range."""
+    """Returns a table with a row for each case, and the mean and range if there are several."""
     table = Table(title=title, show_edge=False)
     table.add_column("case")
     for column in columns:
@@ -88,7 +88,7 @@ def case_table(results: Sequence[CaseResult], title: str, columns: Sequence[Colu
 
 
 def bone_table(bones: Sequence[BoneFigures]) -> Table:
-    """A row for each bone of the truth, and one for each fragment of a broken bone."""
+    """Returns a table with a row for each bone of the truth and each fragment of a fractured bone."""
     table = Table(title="Bones and fragments", show_edge=False)
     for heading in ("bone", "value", "matched", "ml", "IoU", "HD95 mm", "ASSD mm", "Dice 20 mm"):
         table.add_column(heading, justify="left" if heading == "bone" else "right")
@@ -99,12 +99,12 @@ def bone_table(bones: Sequence[BoneFigures]) -> Table:
 
 
 def summary(results: Sequence[CaseResult]) -> dict[str, Spread | None]:
-    """Mean and range of every column over the cases that have it; None where none does."""
+    """Returns mean and range of every column over the cases that have it, or None if none has."""
     return {column.key: _spread([column.get(result.figures) for result in results]) for column in COLUMNS}
 
 
 def as_json(results: Sequence[CaseResult]) -> str:
-    """Every figure of every case, bone and fragment, and the summary."""
+    """Returns all metrics of all cases, bones and fragments, and the summary, as JSON."""
     content = {
         "cases": [_case(result) for result in results],
         "summary": {key: spread and asdict(spread) for key, spread in summary(results).items()},
@@ -113,7 +113,7 @@ def as_json(results: Sequence[CaseResult]) -> str:
 
 
 def write_json(results: Sequence[CaseResult], path: Path) -> None:
-    """`as_json` in a file; raises OutputError."""
+    """Writes `as_json` to a file. Raises OutputError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(as_json(results), encoding="utf-8")
@@ -136,14 +136,14 @@ def _spread(values: Sequence[float | None]) -> Spread | None:
 def _add_summary(table: Table, spreads: dict[str, Spread | None], columns: Sequence[Column]) -> None:
     table.add_section()
     for name in ("mean", "least", "greatest"):
-        # The mean of a count is no whole number.
+        # The mean of a count is not a whole number.
         more = 1 if name == "mean" else 0
         texts = [_text(getattr(spreads[c.key], name, None), max(c.digits, more)) for c in columns]
         table.add_row(name, *texts)
 
 
 def _bone_rows(bone: BoneFigures) -> list[list[str]]:
-    """The bone, then its fragments."""
+    """Returns the rows of a bone and its fragments."""
     rows = [[bone.name, "", "", "", *_measures(bone.anatomy, bone.local_dice)]]
     for fragment in bone.fragments if bone.fractured else ():
         matched = "-" if fragment.matched_value is None else str(fragment.matched_value)

@@ -1,1 +1,1 @@
-"""Label maps and surfaces as files for people and other programs."""
+"""Reads and writes volumes, label maps and surfaces in file formats other than DICOM results."""

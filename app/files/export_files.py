@@ -1,4 +1,4 @@
-"""Results as files for people and other programs: surfaces in the patient's LPS mm, label maps in RAS."""
+"""Exports results for other programs: surfaces in mm in the patient's LPS space, label maps in RAS."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from operators.geometry.meshes import Mesh, mesh_of
 from operators.geometry.volume import Box, Grid, LabelMap
 from operators.segmentation.segmentation import Segmentation
 
-# 80 bytes of which readers take no notice, but for 3D Slicer, which reads the space there
+# 80 bytes that readers ignore, except for 3D Slicer, which reads the space from them
 STL_HEADER = b"SPACE=LPS;UNIT=mm Osteon, for research, not for diagnosis".ljust(80)
 NOTICE = "For research, not for diagnosis"
-# glTF 2.0, 3.4: metres, Y up, Z forward; the patient's left is X, so head is Y and front is Z
+# glTF 2.0, 3.4: metres, Y up, Z forward; the patient's left becomes X, superior Y, anterior Z
 LPS_TO_GLTF = np.array([[1.0, 0, 0, 0], [0, 0, 1.0, 0], [0, -1.0, 0, 0], [0, 0, 0, 1000.0]]) / 1000.0
 
 
 @dataclass(frozen=True, eq=False)
 class ExportedPart:
-    """A bone or fragment: its value in the label map, its name for files and people, its surface."""
+    """A bone or fragment: its value in the label map, its name for files, its label, colour and surface."""
 
     value: int
     name: str
@@ -50,9 +50,9 @@ def parts_of(segmentation: Segmentation) -> tuple[ExportedPart, ...]:
 
 
 def parts_of_file(path: Path, grid: Grid | None = None) -> tuple[LabelMap, tuple[ExportedPart, ...]]:
-    """Reads the parts of a file that names its segments, Osteon's or another's; an RTSTRUCT needs `grid`.
+    """Reads the parts of any file that names its segments; an RTSTRUCT needs `grid`.
 
-    Raises UnreadableError, UsageError, or UnsuitableError for one without voxels.
+    Raises UnreadableError, UsageError, or UnsuitableError if no segment has a voxel.
     """
     label_map, infos = read_named(path, grid)
     boxes = ndimage.find_objects(label_map.labels)
@@ -73,7 +73,7 @@ def parts_of_file(path: Path, grid: Grid | None = None) -> tuple[LabelMap, tuple
 def write_files(
     label_map: LabelMap, parts: Sequence[ExportedPart], formats: Sequence[str], folder: Path
 ) -> tuple[str, ...]:
-    """Writes every format (rows of FORMATS) into the folder; the files' names. Raises OutputError."""
+    """Writes `formats` (rows of FORMATS) into the folder and returns the file names. Raises OutputError."""
     try:
         make_folder(folder, "a folder")
         return tuple(path.name for each in formats for path in FORMATS[each](label_map, parts, folder))
@@ -82,7 +82,7 @@ def write_files(
 
 
 def write_stl(label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path) -> list[Path]:
-    """One file a part; the format knows no colours."""
+    """Writes one STL file for each part; the format has no colours."""
     del label_map
     return [
         written(folder / f"{file_stem(part)}.stl", STL_HEADER + surface(part).export(file_type="stl")[80:])
@@ -91,7 +91,7 @@ def write_stl(label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path) 
 
 
 def write_ply(label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path) -> list[Path]:
-    """One file a part, coloured."""
+    """Writes one coloured PLY file for each part."""
     del label_map
     return [
         written(folder / f"{file_stem(part)}.ply", surface(part).export(file_type="ply")) for part in parts
@@ -99,7 +99,10 @@ def write_ply(label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path) 
 
 
 def write_glb(label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path) -> list[Path]:
-    """One glTF file of all parts, named and coloured, upright; its vertices are in LPS mm all the same."""
+    """Writes one binary glTF file with all parts, named and coloured.
+
+    The vertices stay in LPS mm; the nodes' transform makes the scene upright.
+    """
     del label_map
     scene = trimesh.Scene(metadata={"notice": NOTICE})
     for part in parts:
@@ -112,7 +115,7 @@ def write_glb(label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path) 
 def write_label_map(
     label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path, name: str = "bones_dseg"
 ) -> list[Path]:
-    """NIfTI, and what each value means in BIDS's table (dseg.tsv)."""
+    """Writes the label map as NIfTI, and a BIDS table (dseg.tsv) of its values."""
     image, table = folder / f"{name}.nii.gz", folder / f"{name}.tsv"
     write_nifti(label_map, image)
     rows = [f"{part.value}\t{plain(part.label)}\t#{bytes(part.rgb).hex()}\n" for part in parts]
@@ -136,7 +139,7 @@ def surface(part: ExportedPart) -> trimesh.Trimesh:
 
 
 def paint_mesh(part: ExportedPart) -> trimesh.Trimesh:
-    """Returns the surface with one material of its colour, which is smaller than a colour for each vertex."""
+    """Returns the surface with one coloured material, which is smaller than a colour for each vertex."""
     material = trimesh.visual.material.PBRMaterial(
         name=part.label, baseColorFactor=[*part.rgb, 255], metallicFactor=0.0, roughnessFactor=0.8
     )
@@ -147,15 +150,15 @@ def paint_mesh(part: ExportedPart) -> trimesh.Trimesh:
 
 
 def file_stem(part: ExportedPart) -> str:
-    """A name that no other part has, of what every file system takes; a SEG of others may say anything."""
+    """Returns a unique file name of safe characters, as the segment names of other programs are arbitrary."""
     return f"{part.value}-{re.sub(r'[^A-Za-z0-9-]+', '_', part.name).strip('_')[:60]}"
 
 
 def plain(label: str) -> str:
-    """A label as one cell of a table."""
+    """Returns a label as one cell of a table."""
     return " ".join(label.split())
 
 
 def written(path: Path, content: bytes) -> Path:
-    """Whole or not at all."""
+    """Writes a file atomically and returns its path."""
     return write_whole(path, lambda file: file.write(content))

@@ -1,7 +1,7 @@
 """Reads label maps and their meaning from files: DICOM SEG and RTSTRUCT, NIfTI, MetaImage and NRRD.
 
-One door, `read_named`, with one function for each format behind it; `read_label_map` gives what it
-read the package's values. Edited files are welcome: what a segment is, is found by `segment_values`.
+`read_named` reads all formats, with one function for each; `read_label_map` also converts the values to those
+of the package. Files may have been edited: `values_of` recognises segments by their codes and names.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from operators.errors import UnreadableError, UsageError, reason
 from operators.geometry.volume import Grid, LabelMap
 from operators.packages.packages import Label
 
-# NIfTI's world is RAS (nifti1.h, "+x = Right ... +y = Anterior"), ours is LPS.
+# NIfTI's world is RAS (nifti1.h, "+x = Right ... +y = Anterior"), Osteon's is LPS.
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 Named = tuple[LabelMap, tuple[SegmentInfo, ...] | None]
 Labelled = tuple[LabelMap, tuple[str, ...]]
 
 
 def read_label_map(path: Path, labels: Sequence[Label], grid: Grid | None = None) -> Labelled:
-    """Label values by the package's convention, and notes of what did not fit it.
+    """Returns a label map with the package's values, and notes on what was left out.
 
-    `grid` is that of the images, which an RTSTRUCT needs. A file that names nothing has the package's
-    values already. Raises UnsuitableError where a segment's meaning cannot be told, UnreadableError.
+    An RTSTRUCT needs the `grid` of its images. A file without names must have the package's values already.
+    Raises UnsuitableError if the meaning of a segment is unclear, UnreadableError.
     """
     label_map, segments = read_named(path, grid)
     if segments is None:
         return label_map, _unknown_values(label_map, labels)
     values = values_of(segments, labels)
     left_out = [segment.label for segment in segments if segment.value not in values]
-    notes = (f"segments of no bone of the package left out: {', '.join(left_out)}",) if left_out else ()
+    notes = (f"left out segments of other structures: {', '.join(left_out)}",) if left_out else ()
     return _with_values(label_map, values), notes
 
 
 def read_named(path: Path, grid: Grid | None = None) -> Named:
-    """Labels as they are numbered in the file, and what it says each is; None where it says nothing."""
+    """Returns the label map with the file's values, and their names; None if the file has no names."""
     read = READERS.get(_suffix(path.name))
     if read is not None:
         return read(path)
@@ -59,19 +59,19 @@ def read_named(path: Path, grid: Grid | None = None) -> Named:
 
 
 def write_nifti(label_map: LabelMap, path: Path) -> None:
-    """A label map as NIfTI, whose world is RAS."""
+    """Writes a label map as NIfTI, whose world is RAS."""
     affine = RAS_TO_LPS @ label_map.grid.ijk_to_lps
     path.parent.mkdir(parents=True, exist_ok=True)
     nibabel.save(nibabel.Nifti1Image(np.asarray(label_map.labels), affine), path)
 
 
 def is_label_file(path: Path) -> bool:
-    """Whether the file is of a kind that can hold a label map; of DICOM a SEG or RTSTRUCT."""
+    """Returns whether the file's format can hold a label map; of DICOM, whether it is a SEG or RTSTRUCT."""
     return path.is_file() and (_suffix(path.name) in READERS or is_seg(path) or is_rtstruct(path))
 
 
 def stem(name: str) -> str:
-    """The name without the suffix of its kind."""
+    """Returns a file name without the suffix of its format."""
     suffix = _suffix(name) or (".dcm" if name.lower().endswith(".dcm") else "")
     return name[: len(name) - len(suffix)]
 
@@ -84,7 +84,7 @@ def _with_values(label_map: LabelMap, values: dict[int, int]) -> LabelMap:
 
 def _unknown_values(label_map: LabelMap, labels: Sequence[Label]) -> tuple[str, ...]:
     unknown = sorted(set(_present(label_map)) - {value for label in labels for value in label.values})
-    return (f"values of no bone of the package left out: {unknown}",) if unknown else ()
+    return (f"left out values of other structures: {unknown}",) if unknown else ()
 
 
 def _present(label_map: LabelMap) -> list[int]:
@@ -97,14 +97,14 @@ def _suffix(name: str) -> str:
 
 
 def read_named_nifti(path: Path) -> Named:
-    """NIfTI keeps no names; BIDS's table beside it does."""
+    """Reads a NIfTI label map, with the names in the BIDS table beside it."""
     label_map = read_nifti(path)
     names = names_beside(path.with_name(f"{stem(path.name)}.tsv"))
     return label_map, named_segments(_present(label_map), names)
 
 
 def read_named_itk(path: Path) -> Named:
-    """MetaImage or NRRD, in which 3D Slicer keeps names."""
+    """Reads a MetaImage or NRRD label map, with the names that 3D Slicer stores in a NRRD."""
     try:
         image: Any = SimpleITK.ReadImage(str(path))
     except RuntimeError as error:
@@ -114,7 +114,7 @@ def read_named_itk(path: Path) -> Named:
 
 
 def read_nifti(path: Path) -> LabelMap:
-    """Label values as they stand; the array's axes are left as stored."""
+    """Reads a NIfTI label map with the file's values and axes."""
     try:
         image: Any = nibabel.load(path)
         values = np.asanyarray(image.dataobj)
@@ -124,7 +124,7 @@ def read_nifti(path: Path) -> LabelMap:
 
 
 def _of_itk(image: Any) -> LabelMap:
-    """ITK's world is LPS, its arrays come out as (k, j, i)."""
+    """Converts an ITK image, whose world is LPS and whose arrays are (k, j, i)."""
     values = SimpleITK.GetArrayFromImage(image).transpose()
     affine = np.eye(4)
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
@@ -133,7 +133,7 @@ def _of_itk(image: Any) -> LabelMap:
 
 
 def unsigned(values: NDArray[Any]) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Returns whole numbers as uint8, or as uint16 where they need it."""
+    """Returns whole numbers as uint8, or as uint16 if necessary. Raises UnreadableError for other values."""
     low, high = values.min(), values.max()
     if low < 0 or high > np.iinfo(np.uint16).max:
         raise UnreadableError(f"expected label values in 0..65535, got {low}..{high}")

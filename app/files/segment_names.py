@@ -1,4 +1,4 @@
-"""The names of a label map's values, where its format keeps them: beside it, or in its header."""
+"""Reads the names of a label map's values from a table beside it or from its header."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ Names = Mapping[int, tuple[str, tuple[int, int, int]]]
 
 
 def named_segments(present: Sequence[int], names: Names) -> tuple[SegmentInfo, ...] | None:
-    """A segment for each value present; None where nothing is named at all.
+    """Returns a segment for each value present, or None if there are no names at all.
 
-    Raises UnreadableError for a value without a name among values that have one.
+    Raises UnreadableError if only some values have names.
     """
     if not names:
         return None
     unnamed = sorted(set(present) - set(names))
     if unnamed:
         raise UnreadableError(
-            f"expected values that have names ({', '.join(map(str, sorted(names)))}), got {unnamed} too",
+            f"expected only values with names ({', '.join(map(str, sorted(names)))}), got {unnamed} too",
             code="unknown_segment",
         )
     return tuple(_segment(value, *names[value]) for value in present)
 
 
 def names_beside(table: Path) -> Names:
-    """BIDS's dseg.tsv: columns index, name and perhaps color; empty where there is no such file."""
+    """Reads BIDS's dseg.tsv, with columns index, name and optionally color; {} if there is no such file."""
     if not table.is_file():
         return {}
     try:
@@ -47,7 +47,7 @@ def names_beside(table: Path) -> Names:
         return {int(row["index"]): (row["name"], _rgb(row.get("color"))) for row in rows}
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableError(
-            f"expected columns index and name in {table.name}, got another table"
+            f"expected columns index and name in {table.name}, got different ones"
         ) from error
 
 

@@ -21,15 +21,15 @@ HU = np.iinfo(np.int16)
 
 
 def is_volume_file(path: Path) -> bool:
-    """Whether the file's name says that it is an image in one of the formats."""
+    """Returns whether the file name has the suffix of one of the formats."""
     return path.is_file() and path.name.lower().endswith((*NIFTI, *ITK))
 
 
 def read_volume_file(path: Path) -> CtVolume:
-    """The CT of a file: `hu` (I, J, K) int16, its axes as stored; its notes say what is doubtful.
+    """Reads a CT: `hu` (I, J, K) int16, with the axes as stored; its notes say what is doubtful.
 
-    Nothing in such a file says that its values are Hounsfield units: the image has to show it.
-    Raises UnreadableError, and UnsuitableError for an image that shows that they are none.
+    Such a file does not state that its values are Hounsfield units, so the image is checked for it. Raises
+    UnreadableError, and UnsuitableError if the values cannot be Hounsfield units.
     """
     read = _read_nifti if path.name.lower().endswith(NIFTI) else _read_itk
     values, affine = read(path)
@@ -37,17 +37,17 @@ def read_volume_file(path: Path) -> CtVolume:
         values = values[..., 0]
     if values.ndim != 3 or values.dtype.kind not in "iuf":
         got = f"{values.ndim} of {values.dtype}"
-        raise UnreadableError(f"expected an image of three dimensions in numbers, got {got}")
+        raise UnreadableError(f"expected a three-dimensional image of numbers, got {got}")
     try:
         i, j, k = values.shape
         grid = Grid((i, j, k), affine)
     except ValueError as error:
-        raise UnreadableError(f"expected an image with a place in space, got: {error}") from error
+        raise UnreadableError(f"expected an image with a valid geometry, got: {error}") from error
     return check_volume(CtVolume(_hounsfield(values), grid))
 
 
 def _read_nifti(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """NIfTI's world is RAS."""
+    """Reads the values and the affine in LPS; NIfTI's world is RAS."""
     try:
         image: Any = nibabel.load(path)
         return np.asanyarray(image.dataobj), RAS_TO_LPS @ image.affine
@@ -56,15 +56,15 @@ def _read_nifti(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
 
 
 def _read_itk(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """ITK's world is LPS, its arrays come out as (k, j, i)."""
+    """Reads the values and the affine; ITK's world is LPS, its arrays are (k, j, i)."""
     try:
         image: Any = SimpleITK.ReadImage(str(path))
     except RuntimeError as error:
-        text = f"expected an image that ITK reads at {path.name}, got another"
+        text = f"expected an image that ITK can read at {path.name}, got something else"
         raise UnreadableError(text) from error
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         got = f"{image.GetDimension()} with {image.GetNumberOfComponentsPerPixel()} values each"
-        raise UnreadableError(f"expected an image of three dimensions in numbers, got {got}")
+        raise UnreadableError(f"expected a three-dimensional image of numbers, got {got}")
     affine = np.eye(4)
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
@@ -72,7 +72,7 @@ def _read_itk(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
 
 
 def _hounsfield(values: NDArray[Any]) -> NDArray[np.int16]:
-    """Rounded to int16, the first axis fastest, as volumes lie that were read from DICOM."""
+    """Rounds to int16, with the first axis fastest in memory, as in volumes read from DICOM."""
     if values.dtype.kind == "f":
         values = np.nan_to_num(values, nan=HU.min, posinf=HU.max, neginf=HU.min)
         values = np.rint(values)

@@ -24,7 +24,7 @@ from operators.errors import OutputError, UsageError
 
 
 def exec_command(folder: Path, arguments: dict[str, Path | str | None]) -> int:
-    """Runs the application in `folder` as `monai-deploy exec` did; its exit code."""
+    """Runs the application in `folder` as `monai-deploy exec` did, and returns its exit code."""
     main = folder / "__main__.py" if folder.is_dir() else folder
     if not main.is_file():
         raise UsageError(f"expected an application's folder with __main__.py, or a file, got {folder}")
@@ -36,22 +36,22 @@ def exec_command(folder: Path, arguments: dict[str, Path | str | None]) -> int:
 def package_command(tag: str, tool: str | None, variant: str, more: list[str]) -> int:
     """Builds the image of this checkout."""
     program = tool_named(tool)
-    told = configuration(ROOT)["application"]
+    application = configuration(ROOT)["application"]
     arguments = {
         "VARIANT": variant,
         "GPUS": str(int(variant == "cuda")),
-        "VERSION": told["version"],
+        "VERSION": application["version"],
         "REVISION": revision(),
     }
     words = build_words(program, tag, ROOT, arguments, more)
     code = subprocess.run(words, check=False).returncode
     if code:
-        raise OutputError(f"expected {program} to build {tag}, it ended with {code}; it says why above")
+        raise OutputError(f"expected {program} to build {tag}, got exit code {code}; see its messages above")
     return 0
 
 
 def revision() -> str:
-    """The commit of this checkout; '' where there is none, or no git."""
+    """Returns the commit of this checkout, or '' without a checkout or without git."""
     words = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
     try:
         return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
@@ -60,7 +60,7 @@ def revision() -> str:
 
 
 def run_map_command(image: str, input: Path, output: Path, models: Path | None, tool: str | None) -> int:
-    """Runs a package as a container without network, its input read-only; its exit code."""
+    """Runs a package as a container without network and with read-only input, and returns its exit code."""
     if not input.exists():
         raise UsageError(f"expected an input folder or file, {input} does not exist")
     require_models(models)
@@ -74,7 +74,7 @@ def run_map_command(image: str, input: Path, output: Path, models: Path | None, 
 
 
 def show_command(name: str, tool: str | None) -> int:
-    """Prints the manifests of an image, or those that a folder's image will have."""
+    """Prints the manifests of an image, or those that the image of a folder will have."""
     if not Path(name).is_dir():
         return run_container(image_tool(name, tool), Container(name, ("show",)))
     for path, manifest in manifests_of(Path(name)).items():
@@ -84,7 +84,7 @@ def show_command(name: str, tool: str | None) -> int:
 
 
 def extract_command(name: str, output: Path, tool: str | None) -> int:
-    """Copies application, manifests, models and documents of an image or a folder to `output`."""
+    """Copies the application, manifests, models and documents of an image or a folder to `output`."""
     if not Path(name).is_dir():
         program = image_tool(name, tool)
         make_folder(output, "an output folder")
@@ -102,7 +102,7 @@ def extract_command(name: str, output: Path, tool: str | None) -> int:
 
 
 def validate_command(name: str, tool: str | None) -> int:
-    """Says what of a package breaks the specification; usage's exit code where something does."""
+    """Prints every violation of the specification, and returns the exit code of UsageError if any."""
     if Path(name).is_dir():
         found = faults(manifests_of(Path(name)))
     else:
@@ -117,27 +117,27 @@ def validate_command(name: str, tool: str | None) -> int:
 
 def image_tool(image: str, tool: str | None) -> str:
     """Returns the tool that can run a local image. Raises UsageError without one, or without the image."""
-    program = tool_named(tool, f" for the image {image}, which is no folder here")
+    program = tool_named(tool, f" for the image {image}, which is not a folder here")
     require_image(program, image)
     return program
 
 
 def require_models(folder: Path | None) -> None:
-    """Raises UsageError where a folder of models is named and is none."""
+    """Raises UsageError if a models folder is given that is not a folder."""
     if folder is not None and not folder.is_dir():
-        raise UsageError(f"expected a folder of model packages, got {folder}, which is none")
+        raise UsageError(f"expected a folder of model packages, got {folder}, which is not a folder")
 
 
 def manifests_of(folder: Path) -> dict[str, Any]:
-    """Returns the manifests of an image, or those made for an application's folder."""
+    """Returns the manifests extracted to `folder`, or those made for the application in it."""
     return extracted(folder) or manifests(folder, folder / "models")
 
 
 def image_manifests(image: str, tool: str, place: Path) -> dict[str, Any]:
-    """All four. Raises UsageError where the image has no entry point of ours."""
+    """Returns all four manifests of an image. Raises UsageError if its entry point is not Osteon's."""
     (place / "config").mkdir()
     export = Mount(place, str(layout.EXPORT_MOUNT), writable=True)
     code = run_container(tool, Container(image, ("extract",), [export]))
     if code:
-        raise UsageError(f"expected an image whose entry point knows extract, {image} answered {code}")
+        raise UsageError(f"expected an image whose entry point knows extract, {image} returned {code}")
     return extracted(place)

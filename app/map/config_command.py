@@ -1,4 +1,4 @@
-"""`osteon config`: the schema of app.yaml, and what is wrong in one."""
+"""`osteon config`: prints the schema of app.yaml, and checks a configuration file."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from pathlib import Path
 
 from app.configuration_file import FILE_NAME
 from app.map.configuration import SCHEMA, faults, schema
+from app.printable import counted
 from app.settings import file_in_use
 from operators.errors import UsageError
 
 
 def check_command(path: Path | None) -> int:
-    """Prints which file is read, and every fault in it; usage's exit code where there is one."""
+    """Prints which file is read and its faults, and returns the exit code of UsageError if there are any."""
     file = path or file_in_use()
     if file is None:
         raise UsageError(f"expected {FILE_NAME} here or beside the application, got none")
     found = faults(file)
-    print(f"{file.resolve()}: {f'{len(found)} wrong' if found else 'nothing wrong'}")
+    print(f"{file.resolve()}: {counted(len(found), 'fault') if found else 'no faults'}")
     for fault in found:
         print(f"  {fault}")
     return UsageError.exit_code if found else 0

@@ -1,4 +1,4 @@
-"""The schema of app.yaml, which editors complete, and what is wrong in one."""
+"""The JSON schema of app.yaml, which editors use for completion, and the check of a file against it."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from app.settings import ROOT, Settings
 from operators.errors import UsageError
 
 SCHEMA = ROOT / "app.schema.json"
-# Numbers with a unit of Kubernetes' resource quantities, as the MAP specification wants them
+# Kubernetes' resource quantities, as the MAP specification requires
 MEMORY = r"^\d+(\.\d+)?[KMGT]i$"
 Formats = list[Literal["file"]]
 
 
 class Application(BaseModel):
-    """The package's own description."""
+    """The package's description of itself."""
 
     model_config = ConfigDict(extra="forbid")
 
     title: str = Field(min_length=1, description="Name of the package")
     version: str = Field(pattern=r"^\d+\.\d+\.\d+", description="Semantic version")
-    timeout: int = Field(0, ge=0, description="Seconds that a run may take; 0 for no limit")
-    formats_in: Formats = Field(alias="inputFormats", description="What is read")
-    formats_out: Formats = Field(alias="outputFormats", description="What is written")
+    timeout: int = Field(0, ge=0, description="Time limit of a run in seconds; 0 for no limit")
+    formats_in: Formats = Field(alias="inputFormats", description="Formats of the input")
+    formats_out: Formats = Field(alias="outputFormats", description="Formats of the output")
     cli_formats_in: Formats = Field([], alias="input-formats", description="For holoscan-cli 4.2")
     cli_formats_out: Formats = Field([], alias="output-formats", description="For holoscan-cli 4.2")
 
 
 class Resources(BaseModel):
-    """The resources that a platform is asked for."""
+    """The resources that the package requests from a platform."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,34 +46,34 @@ class Resources(BaseModel):
     shared_memory: str = Field("64Mi", pattern=MEMORY, alias="sharedMemory", description="Shared memory")
 
 
-class Unread(BaseModel):
-    """Takes every key that Settings knows, and none of its sources."""
+class Section(BaseModel):
+    """A section of the file; unlike Settings it reads no environment variables."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def file_model() -> type[BaseModel]:
-    """The whole file. A node's needs the section osteon alone, which is that of Settings."""
+    """Returns the model of the whole file, which requires only the section osteon, with Settings' fields."""
     fields: dict[str, Any] = {
         name: (field.annotation, field) for name, field in Settings.model_fields.items()
     }
-    section = create_model("Osteon", __base__=Unread, __doc__=Settings.__doc__, **fields)
+    section = create_model("Osteon", __base__=Section, __doc__=Settings.__doc__, **fields)
     sections: dict[str, Any] = {
         "application": (Application | None, None),
         "resources": (Resources | None, None),
         "osteon": (section, ...),
     }
-    return create_model("Configuration", __base__=Unread, __doc__="Osteon's app.yaml.", **sections)
+    return create_model("Configuration", __base__=Section, __doc__="Osteon's app.yaml.", **sections)
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of app.yaml."""
+    """Returns the JSON schema of app.yaml."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return dialect | file_model().model_json_schema(by_alias=True)
 
 
 def faults(path: Path) -> list[str]:
-    """A sentence for everything wrong in an app.yaml. Raises UsageError where it cannot be read at all."""
+    """Returns a sentence for every fault in an app.yaml. Raises UsageError if it cannot be read at all."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -87,9 +87,9 @@ def faults(path: Path) -> list[str]:
 
 
 def fault_text(path: Path, fault: dict[str, Any]) -> str:
-    """The setting, what was expected and what came, and the line where there is one."""
+    """Returns a sentence with the setting, what was expected, what came, and the line if known."""
     if not fault["loc"]:
-        return "file: expected sections, the section osteon among them, got something else"
+        return "file: expected sections, including osteon, got something else"
     line = line_of(path, fault["loc"])
     place = f" (line {line})" if line else ""
     return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}{got(fault)}{place}"

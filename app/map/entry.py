@@ -1,7 +1,7 @@
-"""The image's entry point: `show`, `env`, `extract`, `health` and `help`, a command of osteon, else the run.
+"""The image's entry point: `show`, `env`, `extract`, `health`, `help`, a command of osteon, or a run.
 
-The words are those of holoscan-cli's entry point /var/holoscan/tools. It returns the application's own exit
-code, which that one does not.
+The words are those of holoscan-cli's entry point /var/holoscan/tools, which, however, does not return the
+application's exit code.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ HELP = f"""{layout.ENTRY_POINT} [COMMAND] [ARGUMENTS]
 
   show [app|pkg]   print the manifests
   env              print the environment
-  extract          copy application, manifests, models and documents to {layout.EXPORT}, or what of
-                   them has a folder there: app, config, models, docs
-  health           0 while this container works
-  help             this text
+  extract          copy the application, manifests, models and documents to {layout.EXPORT}; if folders
+                   named app, config, models or docs exist there, copy only those parts
+  health           exit with 0 while this container works
+  help             print this text
   serve, check, jobs, send, models, config
                    commands of osteon: see `COMMAND --help`
-  anything else    runs the application with these arguments: -i IN -o OUT -m MODELS
+  anything else    run the application with these arguments: -i IN -o OUT -m MODELS
 
 Exit codes: 0 done, 1 a defect, 2 usage, 3 nothing suitable, 4 unreadable input, 5 model, 6 output or
-delivery, 124 time limit (HOLOSCAN_TIMEOUT, seconds), 128 and the number of the signal that ended it
+delivery, 124 time limit (HOLOSCAN_TIMEOUT, in seconds), 128 plus the number of the signal that ended the run
 """
 COMMANDS = frozenset({"serve", "check", "jobs", "send", "models", "config"})
-# Of the manifests in the image: what is extracted, and where it lies
+# The parts that can be extracted, with the variables that name their paths
 PARTS = {"app": "HOLOSCAN_APPLICATION", "models": "HOLOSCAN_MODEL_PATH", "docs": "HOLOSCAN_DOCS_PATH"}
 CONFIG = ("HOLOSCAN_APP_MANIFEST_PATH", "HOLOSCAN_PKG_MANIFEST_PATH", "HOLOSCAN_CONFIG_PATH")
 HEALTH_S = 5.0
@@ -43,7 +43,7 @@ INIT_COMMAND = Path("/proc/1/cmdline")
 
 
 def enter(arguments: list[str], given: Mapping[str, str]) -> int:
-    """The exit code of what `arguments` ask for, in the environment that was `given`."""
+    """Runs the command in `arguments` in the environment `given`, and returns its exit code."""
     environment = layout.ENVIRONMENT | dict(given)
     word = arguments[0] if arguments else ""
     if word == "show":
@@ -62,7 +62,7 @@ def enter(arguments: list[str], given: Mapping[str, str]) -> int:
 
 
 def run(arguments: list[str], environment: dict[str, str]) -> int:
-    """The application, or another command of osteon; only the application has a time limit."""
+    """Runs the application under its time limit, or another command of osteon without one."""
     if arguments and arguments[0] in COMMANDS:
         os.execvpe("osteon", ["osteon", *arguments], environment)  # noqa: S606 (replaces this process)
     manifest = read_manifest(environment["HOLOSCAN_APP_MANIFEST_PATH"])
@@ -72,7 +72,7 @@ def run(arguments: list[str], environment: dict[str, str]) -> int:
 
 
 def seconds(text: str | int) -> float:
-    """A time limit. Raises UsageError."""
+    """Parses a time limit in seconds. Raises UsageError."""
     try:
         limit = float(text)
     except ValueError:
@@ -83,7 +83,7 @@ def seconds(text: str | int) -> float:
 
 
 def read_manifest(path: str) -> dict[str, str]:
-    """Raises UsageError where there is none."""
+    """Reads a manifest. Raises UsageError if it is missing or invalid."""
     try:
         manifest: dict[str, str] = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -101,7 +101,7 @@ def show(names: list[str], environment: dict[str, str]) -> int:
 
 
 def extract(environment: dict[str, str], export: Path) -> int:
-    """Copies the parts that have a folder in `export`, or all. Raises UsageError, OutputError."""
+    """Copies the parts that have a folder in `export`, or all parts. Raises UsageError, OutputError."""
     if not export.is_dir():
         raise UsageError(f"expected a folder mounted at {export}")
     known = ("config", *PARTS)
@@ -117,7 +117,7 @@ def extract(environment: dict[str, str], export: Path) -> int:
 
 
 def copy(name: str, environment: dict[str, str], target: Path) -> None:
-    """One part; a package without models or documents has none to copy."""
+    """Copies one part; missing models or documents are skipped."""
     if name == "config":
         for variable in CONFIG:
             shutil.copyfile(environment[variable], target / Path(environment[variable]).name)
@@ -131,7 +131,7 @@ def copy(name: str, environment: dict[str, str], target: Path) -> None:
 
 
 def health(environment: dict[str, str]) -> int:
-    """A node is asked; a run lives as long as its container does."""
+    """Returns 0 for a healthy node, 1 otherwise; a run is healthy as long as its container exists."""
     if b"serve" not in INIT_COMMAND.read_bytes().split(b"\0"):
         return 0
     port = environment.get("OSTEON_NODE__HTTP_PORT", "9112")
@@ -143,7 +143,7 @@ def health(environment: dict[str, str]) -> int:
 
 
 def main() -> None:
-    """The program /var/holoscan/tools."""
+    """Runs the program /var/holoscan/tools."""
     try:
         code = enter(sys.argv[1:], os.environ)
     except OsteonError as error:

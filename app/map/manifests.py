@@ -1,4 +1,4 @@
-"""The manifests of a MONAI Application Package, made from app.yaml and the model packages."""
+"""Makes the manifests of a MONAI Application Package from app.yaml and the model packages."""
 
 from __future__ import annotations
 
@@ -15,45 +15,50 @@ from app import platform_layout as layout
 from operators.errors import UsageError, reason
 from operators.package_files.package_reader import PACKAGE_FILE, read_packages
 
-# Of the manifests' format: what holoscan-cli 4.2.0 and monai-deploy-app-sdk 0.5.1 write
+# Versions of the manifest format that holoscan-cli 4.2.0 and monai-deploy-app-sdk 0.5.1 write
 API_VERSION, API_VERSION_0 = "1.0.0", "0.1.0"
 Json = dict[str, Any]
 
 
 def manifests(folder: Path, models: Path, gpus: int = 0) -> dict[str, Json]:
-    """Each manifest by its path in the image, for the application in `folder`.
+    """Returns the manifests of the application in `folder`, each by its path in the image.
 
-    `gpus` is what the package asks for; app.yaml speaks of the CPU image. Raises UsageError, ModelError.
+    `gpus` is the number of GPUs to request instead of app.yaml's, which describes the CPU image. Raises
+    UsageError, ModelError.
     """
-    told = configuration(folder)
-    resources = told["resources"] | ({"gpu": gpus} if gpus else {})
+    sections = configuration(folder)
+    application = sections["application"]
+    resources = sections["resources"] | ({"gpu": gpus} if gpus else {})
     packages = tuple(models_of(models))
     return {
-        str(layout.APP_MANIFEST): app_manifest(told["application"]),
-        str(layout.PKG_MANIFEST): pkg_manifest(told["application"], resources, packages),
-        str(layout.APP_MANIFEST_0): app_manifest_0(told["application"]),
-        str(layout.PKG_MANIFEST_0): pkg_manifest_0(told["application"], resources, packages),
+        str(layout.APP_MANIFEST): app_manifest(application),
+        str(layout.PKG_MANIFEST): pkg_manifest(application, resources, packages),
+        str(layout.APP_MANIFEST_0): app_manifest_0(application),
+        str(layout.PKG_MANIFEST_0): pkg_manifest_0(application, resources, packages),
     }
 
 
 def configuration(folder: Path) -> Json:
-    """Returns what app.yaml says of the package. Raises UsageError."""
+    """Returns the sections of app.yaml that describe the package. Raises UsageError."""
     try:
-        told = yaml.safe_load((folder / "app.yaml").read_text(encoding="utf-8"))
-        return {name: told[name] for name in ("application", "resources")}
+        content = yaml.safe_load((folder / "app.yaml").read_text(encoding="utf-8"))
+        return {name: content[name] for name in ("application", "resources")}
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         text = f"expected an app.yaml with the sections application and resources in {folder}"
         raise UsageError(f"{text}, got: {reason(error)}") from error
 
 
 def models_of(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """Name, folder name and identity of each package. Its package.toml has the checksums of its weights."""
+    """Yields the name, folder name and identity of each package.
+
+    The identity is the SHA-256 of package.toml, which holds the checksums of the weights.
+    """
     for package, file in zip(read_packages(folder), sorted(folder.glob(f"*/{PACKAGE_FILE}")), strict=True):
         yield package.name, file.parent.name, hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def app_manifest(application: Json) -> Json:
-    """Version 1; `command` is a text that holds a JSON array, as the stock entry point expects."""
+    """Returns app.json of version 1; `command` is a JSON array as text, as the stock entry point expects."""
     return {
         "apiVersion": API_VERSION,
         "command": json.dumps(layout.COMMAND),
@@ -71,7 +76,7 @@ def app_manifest(application: Json) -> Json:
 
 
 def liveness() -> Json:
-    """The health check; a network that compiles on a busy machine may keep it waiting for seconds."""
+    """Returns the health check; on a busy machine, compiling a network may delay its answer by seconds."""
     return {
         "type": "command",
         "command": [str(layout.ENTRY_POINT), "health"],
@@ -83,7 +88,7 @@ def liveness() -> Json:
 
 
 def pkg_manifest(application: Json, resources: Json, packages: tuple[tuple[str, str, str], ...]) -> Json:
-    """Version 1."""
+    """Returns pkg.json of version 1."""
     return {
         "apiVersion": API_VERSION,
         "applicationRoot": str(layout.APPLICATION),
@@ -91,13 +96,13 @@ def pkg_manifest(application: Json, resources: Json, packages: tuple[tuple[str, 
         "models": [{"name": name, "path": str(layout.MODELS / folder)} for name, folder, _ in packages],
         "resources": resources,
         "version": application["version"],
-        # The only one that holoscan-cli knows for this processor
+        # The only value that holoscan-cli knows for x86-64
         "platformConfig": "dgpu",
     }
 
 
 def app_manifest_0(application: Json) -> Json:
-    """Version 0; `command` is what a shell or an argument splitter makes of it."""
+    """Returns app.json of version 0; `command` is parsed by a shell or split into arguments."""
     return {
         "api-version": API_VERSION_0,
         "command": str(layout.ENTRY_POINT),
@@ -112,7 +117,7 @@ def app_manifest_0(application: Json) -> Json:
 
 
 def pkg_manifest_0(application: Json, resources: Json, packages: tuple[tuple[str, str, str], ...]) -> Json:
-    """Version 0: a model's name is at most 63 characters and a checksum."""
+    """Returns pkg.json of version 0; a model's name has at most 63 characters, followed by a checksum."""
     root = layout.ENVIRONMENT_0["MONAI_MODELPATH"]
     return {
         "api-version": API_VERSION_0,

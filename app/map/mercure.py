@@ -1,4 +1,4 @@
-"""The result file that mercure reads: result.json, whose text it puts into its notifications."""
+"""Writes result.json, whose text mercure puts into its notifications."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ RESULT = "result.json"
 
 
 def write_result(output: Path) -> None:
-    """Says in words what report.json says, and asks for a notification where a bone is in pieces.
+    """Summarises report.json in words, and requests a notification if a bone is fractured.
 
-    Raises OutputError. Without a report there is nothing to say.
+    Does nothing without a report. Raises OutputError.
     """
     try:
         report = json.loads((output / "report.json").read_text(encoding="utf-8"))
@@ -24,7 +24,10 @@ def write_result(output: Path) -> None:
 
 
 def result_of(report: dict[str, Any]) -> dict[str, Any]:
-    """mercure's common/notification.py reads `text` and `requested`; it keeps the rest with the task."""
+    """Returns the content of result.json.
+
+    mercure's common/notification.py reads `text` and `requested`; mercure keeps the rest with the task.
+    """
     made = [series for series in report["series"] if series["result"]]
     sentences = [line for series in made for line in series["summary"]]
     others = [series for series in report["series"] if not series["result"]]

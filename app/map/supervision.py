@@ -1,4 +1,4 @@
-"""Runs the application as a process of its own: its time limit, its signals, its exit code."""
+"""Runs the application as a child process: its time limit, the signals it gets, its exit code."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from types import FrameType
 
 # As timeout(1) of GNU coreutils
 EXIT_TIMED_OUT = 124
-# As POSIX shells: 128 and the signal's number
+# As in POSIX shells: 128 plus the signal's number
 SIGNALLED = 128
-# Results are written whole or not at all, so that little needs to be put away
+# Enough, as results are written atomically and little has to be cleaned up
 GRACE_S = 10.0
 
 
 def run_supervised(
     command: Sequence[str], environment: Mapping[str, str], limit_s: float, folder: Path | None = None
 ) -> int:
-    """The exit code; EXIT_TIMED_OUT after `limit_s` seconds (0: none). SIGTERM and SIGINT are handed on."""
+    """Runs a command and returns its exit code, or EXIT_TIMED_OUT after `limit_s` seconds (0: no limit).
+
+    SIGTERM and SIGINT are forwarded to it.
+    """
     process = subprocess.Popen(command, env=dict(environment), cwd=folder)
 
-    def hand_on(number: int, frame: FrameType | None) -> None:
+    def forward(number: int, frame: FrameType | None) -> None:
         del frame
         process.send_signal(number)
 
-    former = {number: signal.signal(number, hand_on) for number in (signal.SIGTERM, signal.SIGINT)}
+    former = {number: signal.signal(number, forward) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         code = process.wait(limit_s or None)
     except subprocess.TimeoutExpired:
@@ -39,7 +42,7 @@ def run_supervised(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """In order, or by force."""
+    """Terminates a process, and kills it if it has not ended after `GRACE_S`."""
     process.terminate()
     try:
         process.wait(GRACE_S)

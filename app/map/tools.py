@@ -1,4 +1,4 @@
-"""The programs that build and run images, as command lines."""
+"""Calls the programs that build and run images: docker, podman, buildah."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from app import platform_layout as layout
 from operators.errors import UsageError
 
 TOOLS = ("docker", "podman", "buildah")
-# OCI images have no health check; docker's format has
+# The OCI image format has no health check, docker's format has one
 FORMAT = {"buildah": ("--format", "docker"), "podman": ("--format", "docker")}
 
 
 @dataclass(frozen=True)
 class Mount:
-    """A folder of this machine in the container."""
+    """A folder of this machine, mounted at `place` in the container."""
 
     folder: Path
     place: str
@@ -35,7 +35,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class Container:
-    """A container to be run: image, arguments, folders and variables."""
+    """A container to run: its image, arguments, mounts and environment variables."""
 
     image: str
     arguments: Sequence[str]
@@ -45,7 +45,10 @@ class Container:
 
 
 def tool_named(name: str | None, purpose: str = "") -> str:
-    """That program, or the first that is installed. Raises UsageError, which tells what it is for."""
+    """Returns the program `name`, or the first one that is installed.
+
+    Raises UsageError if there is none; `purpose` ends its sentence.
+    """
     found = [tool for tool in ([name] if name else TOOLS) if shutil.which(tool)]
     if not found:
         wanted = name or f"one of {', '.join(TOOLS)}"
@@ -54,30 +57,30 @@ def tool_named(name: str | None, purpose: str = "") -> str:
 
 
 def require_image(tool: str, image: str) -> None:
-    """Raises UsageError where the program knows no such image, or does not answer; in its own last words."""
+    """Raises UsageError, with the program's last message, if it has no such image or fails."""
     question = ["inspect", "--type", "image"] if tool == "buildah" else ["image", "inspect"]
     words = [tool, *question, image]
     asked = subprocess.run(words, capture_output=True, text=True, check=False)
     if asked.returncode:
-        said = (asked.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise UsageError(f"expected an image {image} that is here already, {tool} says: {said}")
+        message = (asked.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise UsageError(f"expected a local image {image}, {tool} says: {message}")
 
 
 def build_words(
     tool: str, tag: str, folder: Path, arguments: Mapping[str, str], more: Sequence[str]
 ) -> list[str]:
-    """The command that builds the image of the application in `folder`."""
+    """Returns the command that builds the image of the application in `folder`."""
     values = options("--build-arg", arguments)
     return [tool, "build", *FORMAT.get(tool, ()), *values, *more, "--tag", tag, str(folder)]
 
 
 def options(name: str, values: Mapping[str, str]) -> list[str]:
-    """That option once for each value."""
+    """Returns the option `name` once for each value, as NAME KEY=VALUE."""
     return [word for key, value in values.items() for word in (name, f"{key}={value}")]
 
 
 def run_container(tool: str, container: Container) -> int:
-    """Runs it to its end without a network; its exit code."""
+    """Runs a container without network until it ends, and returns its exit code."""
     if tool != "buildah":
         return subprocess.run(run_words(tool, container), check=False).returncode
     with working_container(container.image) as name:
@@ -85,10 +88,10 @@ def run_container(tool: str, container: Container) -> int:
 
 
 def run_words(tool: str, container: Container) -> list[str]:
-    """docker's and podman's: nothing can be written but what is mounted so, and /tmp."""
+    """Returns the command for docker or podman; only writable mounts and /tmp can be written."""
     mounts = [word for mount in container.mounts for word in ("--volume", mount.text)]
     variables = options("--env", container.environment)
-    # Results belong to whoever runs it; holoscan wants a stack of 32 MB
+    # Results belong to the calling user; holoscan needs a stack of 32 MB
     user = ("--user", f"{os.getuid()}:{os.getgid()}", "--ulimit", "stack=33554432")
     gpus = ("--gpus", "all") if container.gpus else ()
     closed = ("--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL")  # noqa: S108 (a path within the container)
@@ -96,17 +99,20 @@ def run_words(tool: str, container: Container) -> list[str]:
 
 
 def buildah_words(name: str, container: Container) -> list[str]:
-    """buildah has neither the image's entry point nor a read-only root; chroot needs no daemon."""
+    """Returns the command for buildah, which ignores the entry point and has no read-only root.
+
+    Isolation by chroot needs no daemon.
+    """
     mounts = [word for mount in container.mounts for word in ("--volume", mount.text)]
     variables = options("--env", container.environment)
-    ways = ("--isolation", "chroot", "--user", f"{os.getuid()}:{os.getgid()}")
+    isolation = ("--isolation", "chroot", "--user", f"{os.getuid()}:{os.getgid()}")
     words = (str(layout.ENTRY_POINT), *container.arguments)
-    return ["buildah", "run", *ways, *mounts, *variables, name, "--", *words]
+    return ["buildah", "run", *isolation, *mounts, *variables, name, "--", *words]
 
 
 @contextmanager
 def working_container(image: str) -> Iterator[str]:
-    """buildah's container of an image, removed afterwards. Raises UsageError where there is no such image."""
+    """Yields the name of a buildah container of an image, and removes it afterwards. Raises UsageError."""
     name = f"osteon-{uuid.uuid4().hex[:8]}"
     words = ["buildah", "from", "--pull-never", "--name", name, image]
     made = subprocess.run(words, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""The last step of building the image: manifests, folders, and the names that version 0 has for them."""
+"""Writes the manifests, the folders and the links for version 0: the last step of building the image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from app.map.manifests import manifests
 
 
 def write(root: Path, user: int, gpus: int) -> None:
-    """Under `root`, for the container's `user`, who may write results, logs and a node's data."""
+    """Writes manifests, folders and links under `root`.
+
+    The container's `user` may write to the folders of results, logs and a node's data.
+    """
     application, models = within(root, layout.APPLICATION), within(root, layout.MODELS)
     for path, manifest in manifests(application, models, gpus).items():
         file = root / path.lstrip("/")
@@ -27,7 +30,7 @@ def write(root: Path, user: int, gpus: int) -> None:
 
 
 def within(root: Path, place: os.PathLike[str]) -> Path:
-    """A path of the image under another root."""
+    """Returns a path of the image under another root."""
     return root / str(place).lstrip("/")
 
 
@@ -36,5 +39,5 @@ if __name__ == "__main__":
     parser.add_argument("root", type=Path)
     parser.add_argument("--user", type=int, required=True)
     parser.add_argument("--gpus", type=int, default=0)
-    told = parser.parse_args()
-    write(told.root, told.user, told.gpus)
+    options = parser.parse_args()
+    write(options.root, options.user, options.gpus)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import structlog
 
-from app.run.inputs import opened_input, volume_files
+from app.packages_in_use import packages_in_use
+from app.run.file_run import image_files, run_file
+from app.run.inputs import opened_input
 from app.run.output_folder import REPORT, prepare_output, remove_former
 from app.run.report import SeriesRecord, StageRecord, report, write_report
 from app.run.results import FALLBACKS, FILES, PAGE, TURNTABLE
@@ -26,7 +28,6 @@ from app.run.series_records import (
 )
 from app.run.series_results import segment_and_write
 from app.run.stage_clock import Show, StageClock
-from app.run.volume_run import run_volume
 from app.settings import SOFTWARE_VERSION, Settings
 from operators.dicom.provenance.conforming import conforming_header, sentences
 from operators.dicom.read.scan import UnreadableFile, require_series, scan
@@ -48,7 +49,7 @@ from operators.errors import (
     UnsuitableError,
     UsageError,
 )
-from operators.package_files.package_reader import choose_packages, refuse_draft
+from operators.package_files.package_reader import refuse_draft
 from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage
 
@@ -98,14 +99,14 @@ def run_unpacked(
     """Runs over a folder, or a file that is not an archive; see `run_folder`."""
     if package_name is not None:
         refuse_draft(settings.models, package_name)
-    packages = choose_packages(settings.models, package_name)
+    packages = packages_in_use(settings, package_name)
     graph = graph or graph_of(settings)
     prepare_output(output)
     remove_former(output)
     clock = StageClock(show)
     with clock.measured("scan"):
         found = scan(folder)
-    images = [] if found.series else volume_files(folder)
+    images = [] if found.series else image_files(folder)
     if images:
         records, code = run_images(images, output, settings, packages, made_at, show)
     elif found.series:
@@ -132,7 +133,7 @@ def run_images(
     networks = networks_of(settings)
     places = ["" if len(images) == 1 else f"image-{n}/" for n in range(1, len(images) + 1)]
     done = [
-        run_volume(image, output, place, settings, packages, networks, made_at, show)
+        run_file(image, output, place, settings, packages, networks, made_at, show)
         for image, place in zip(images, places, strict=True)
     ]
     return [record for record, _ in done], exit_code([code for _, code in done])

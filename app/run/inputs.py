@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.files.volume_files import is_volume_file
 from operators.errors import UnreadableError
 
 # 8,192 slices of 1024 x 1024 with 16 bits: no study is larger
@@ -45,10 +44,3 @@ def extract(archive: Path, folder: Path) -> None:
         # RuntimeError is what zipfile raises for a password
         got = "an encrypted one" if "password" in str(error) else "a damaged one"
         raise UnreadableError(f"expected a zip of DICOM files, got {got}", code="bad_archive") from error
-
-
-def volume_files(path: Path) -> list[Path]:
-    """The images in other formats than DICOM: the file itself, or those of a folder and its subfolders."""
-    if path.is_file():
-        return [path] if is_volume_file(path) else []
-    return sorted(each for each in path.rglob("*") if is_volume_file(each))

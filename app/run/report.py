@@ -9,10 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from app.run.radiograph_studies import study_summaries
 from app.run.results import (
     FALLBACKS,
     FILES,
     KEY_OBJECTS,
+    MASK,
     NAMES,
     NIFTI,
     PAGE,
@@ -29,6 +31,7 @@ from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage
 from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
+from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer
 from operators.segmentation.segmentation import Contact, Flag, Segment, Segmentation
 from operators.segmentation.summary import summary
 
@@ -77,8 +80,8 @@ class SeriesRecord:
 
     @property
     def result(self) -> str | None:
-        """The SEG; of an image that is no DICOM the label map."""
-        return self.name(SEG) or self.name(NIFTI)
+        """The SEG; of other images the label map; the report on a radiograph without findings."""
+        return self.name(SEG) or self.name(NIFTI) or self.name(MASK) or self.name(SR)
 
 
 def report(
@@ -99,6 +102,7 @@ def report(
         "software": dict(software_versions),
         "stages": [_stage(stage) for stage in stages],
         "series": [_series(record) for record in series],
+        **({"studies": studies} if (studies := study_summaries(series)) else {}),
         "unreadable": list(unreadable),
         "models": _models(series),
     }
@@ -138,9 +142,36 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "segments": _segments(made) if made else [],
         "flags": [_flag(flag) for flag in made.flags] if made else [],
         "summary": list(summary(made)) if made else [],
+        **({"answer": _answer(made.answer)} if made and made.answer else {}),
         **({"contacts": [_contact(contact) for contact in made.contacts]} if made and made.contacts else {}),
         "networks": [asdict(run) for run in made.network_runs] if made else [],
         "stages": [_stage(stage) for stage in record.stages],
+    }
+
+
+def _answer(answer: RadiographAnswer) -> dict[str, Any]:
+    """Everything but the heat map, which is only a picture."""
+    return {
+        "verdict": answer.verdict.value,
+        "probability": answer.probability,
+        "operating_point": answer.operating_point,
+        "threshold": answer.threshold,
+        "uncertain": list(answer.uncertain),
+        "body_part": asdict(answer.body_part),
+        "view": asdict(answer.view),
+        "hardware": answer.hardware,
+        "laterality": answer.laterality,
+        "findings": [_finding(finding) for finding in answer.findings],
+    }
+
+
+def _finding(finding: FractureFinding) -> dict[str, Any]:
+    return {
+        "value": finding.value,
+        "probability": finding.probability,
+        "box": list(finding.box),
+        "area_pixels": finding.area_pixels,
+        "area_mm2": None if finding.area_mm2 is None else round(finding.area_mm2, 3),
     }
 
 

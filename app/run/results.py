@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from operators.dicom.capture.secondary_captures import check_picture
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.result_check import ResultName, check_result
-from operators.dicom.seg.seg_check import check_seg
-from operators.dicom.sr.report_check import check_report
 from operators.segmentation.segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from operators.image_kinds import ImageKind
 
 SEG, SR, PICTURES, TURNTABLE, KEY_OBJECTS = "seg", "sr", "sc", "turntable", "kos"
 LABEL_MAP, RTSTRUCT, PREVIEW, FILES, PAGE = "labelmap", "rtstruct", "preview", "files", "page"
-NIFTI, NAMES = "nifti", "names"
+NIFTI, NAMES, MASK = "nifti", "names", "mask"
 
 
 @dataclass(frozen=True, eq=False)
 class Written:
-    """A written file, what it shows, its series, and the name of the SEG that it refers to."""
+    """A written file, what it shows, its series, and the name of the SEG that it refers to, if any."""
 
     path: Path
     segmentation: Segmentation
@@ -52,17 +52,24 @@ class Result:
         return not self.suffix
 
 
+def _kind(written: Written) -> ImageKind:
+    # All writers, which take longer to import than the table: most of its users check nothing
+    from operators.image_kinds import kind_of
+
+    return kind_of(written.segmentation)
+
+
 def _seg(written: Written) -> ResultName:
-    return check_seg(written.path, written.segmentation, written.series)
+    return _kind(written).check_seg(written.path, written.segmentation, written.series)
 
 
 def _report(written: Written) -> ResultName:
-    assert written.seg is not None
-    return check_report(written.path, written.seg.sop_instance_uid, written.series)
+    seg = written.seg.sop_instance_uid if written.seg else None
+    return _kind(written).check_report(written.path, seg, written.series)
 
 
 def _picture(written: Written) -> ResultName:
-    return check_picture(written.path, written.series)
+    return _kind(written).check_picture(written.path, written.series)
 
 
 def _other(written: Written) -> ResultName:
@@ -84,6 +91,8 @@ RESULTS: dict[str, Result] = {
     # Of an image that is not DICOM, in place of the SEG; what each value means
     NIFTI: Result("segmentation", ".nii.gz"),
     NAMES: Result("segmentation", ".tsv"),
+    # Of a radiograph that is not DICOM: the label values at the image's own size
+    MASK: Result("mask", ".png"),
 }
 # Made of every series; the others where somebody wants them
 ALWAYS = (SEG, SR, PICTURES, KEY_OBJECTS, PREVIEW)

@@ -17,9 +17,9 @@ from app.run.stage_clock import StageClock
 from app.settings import SOFTWARE_VERSION, Settings
 from operators.attempts import Attempts
 from operators.dicom.headers.series import Series
-from operators.dicom.pixels.volume_reader import read_volume
+from operators.dicom.pixels.image_reader import read_image
 from operators.dicom.select.selection import Selection
-from operators.geometry.volume import CtVolume
+from operators.geometry.projection import Image
 from operators.memory import keep_large_arrays_apart
 from operators.monai_import import import_monai_alone
 from operators.packages.packages import ModelPackage
@@ -37,7 +37,7 @@ class Job:
 
     `wanted` are kinds of results (rows of RESULTS) beside those that are always made; `folder` is that of its
     results below `output`, '' for the output folder itself, where results of further series are numbered.
-    `read` gives a series' volume; `attempts` takes the results that could not be made.
+    `read` gives a series' image; `attempts` takes the results that could not be made.
     """
 
     number: int
@@ -48,7 +48,7 @@ class Job:
     revision: int = 1
     wanted: tuple[str, ...] = ()
     folder: str = ""
-    read: Callable[[Series], CtVolume] = read_volume
+    read: Callable[[Series], Image] = read_image
     attempts: Attempts = field(default_factory=Attempts)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.run.report import SeriesRecord
-from app.run.results import FALLBACKS, FILES, PAGE, PICTURES, PREVIEW, SEG, SR, names_of
+from app.run.results import FALLBACKS, FILES, PAGE, PICTURES, PREVIEW, SR, names_of
 from app.run.series_job import Graph, Job
 from app.run.stage_clock import StageClock
 from app.settings import SOFTWARE_VERSION
@@ -15,8 +15,7 @@ from operators.segmentation.segmentation import Segmentation
 def segment_and_write(record: SeriesRecord, job: Job, clock: StageClock, graph: Graph) -> SeriesRecord:
     """The record of a series with everything that was made of it."""
     segmentation, attempts = graph(job, clock), job.attempts
-    # Without the SEG the graph would have raised
-    names = {SEG: (job.name(SEG),)} | names_of(job.kinds, job.output, job.name)
+    names = names_of(job.kinds, job.output, job.name)
     done = replace(record, segmentation=segmentation, names=names)
     with attempts.attempt(FILES):
         export_surfaces(segmentation, job, clock)

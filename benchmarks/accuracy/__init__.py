@@ -1,1 +1,1 @@
-"""The accuracy panel: what `make accuracy` runs."""
+"""The accuracy panel that `make accuracy` runs: cases, metrics, tables, plots and documents."""

@@ -1,12 +1,12 @@
-"""Runs the panel and writes docs/accuracy.md, its plots and pictures, and the model cards' figures.
+"""Runs the accuracy panel and writes docs/accuracy.md, its plots and pictures, and the model cards' metrics.
 
     python -m benchmarks.accuracy [--data DATA [--held-out 001=MODELS 002=MODELS]]
 
-The patients' folder of DATA holds real fractured bones, masked; DATA/../tools/semi_real_ct.py sets them
-into a made-up body. The shipped networks saw two of the three patients: for those, --held-out names models
-folders (a copy of models/ with other weights) whose networks never saw them. A case is run where its row in
-docs/accuracy/rows was made by other weights or another program; a run that was killed goes on where
-it was. Without --data nothing is run: the documents are written anew from the rows that are there.
+DATA holds real fractured bones of patients, masked out of their CTs; DATA/../tools/semi_real_ct.py sets them
+into a synthetic body. The shipped networks were trained on two of the three patients; for those, --held-out
+names model folders (copies of models/ with other weights) whose networks never saw them. A case is run unless
+its row in docs/accuracy/rows comes from the same weights and program, so an interrupted run resumes. Without
+--data nothing is run, and the documents are written from the existing rows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROWS = PAGE.with_suffix("") / "rows"
 
 
 def main() -> None:
-    """Measures, then writes."""
+    """Runs the panel, then writes the documents."""
     arguments = parsed()
     rows = read_rows(ROWS)
     if arguments.data is not None:
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

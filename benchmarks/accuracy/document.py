@@ -1,11 +1,11 @@
-"""docs/accuracy.md, written from the rows."""
+"""Writes docs/accuracy.md from the rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from benchmarks.accuracy import figures
+from benchmarks.accuracy import metrics
 from benchmarks.accuracy.cases.panel import (
     DEGRADED_PATIENT,
     DEGRADED_SIMULATED,
@@ -16,7 +16,7 @@ from benchmarks.accuracy.cases.panel import (
     positions,
 )
 from benchmarks.accuracy.failures import failures
-from benchmarks.accuracy.figures import CONFUSED_SHARE
+from benchmarks.accuracy.metrics import CONFUSED_SHARE
 from benchmarks.accuracy.pictures import chosen, copy_pictures
 from benchmarks.accuracy.plots import write_plots
 from benchmarks.accuracy.rows import Row, Rows
@@ -35,48 +35,48 @@ from training.phantoms.fractures import FRACTURES
 INTRODUCTION = """\
 # Accuracy
 
-What the shipped networks do on real and simulated CTs. **Not for clinical use.** `make accuracy` runs the
+Accuracy of the shipped networks on real and simulated CTs. **Not for clinical use.** `make accuracy` runs the
 panel and writes this page, its plots and its pictures; nothing here is written by hand."""
 DEFINITIONS = f"""\
-Patients are three, so the mean says little: each one's figures are below. The verdict is that of the patients
-whom the networks never saw, and of all runs for sides and negatives. Fragments are matched as PENGWIN 2024
-does it (`operators/evaluation/case_evaluation.py`); HD95 and ASSD of fragments are means over all true
-fragments of fractured bones, and one that was missed costs its own size. Merges, splits and false fragments
-are counted as `osteon evaluate` counts them. Left and right are confused in a bone of which more than
-{CONFUSED_SHARE:.0%} of the voxels that were found bear the other side's name; "wrong side" is the greatest
-such share of a bone. "Left whole" is the fragment IoU had no bone been split at all."""
+There are only three patients, so the mean says little: the figures of each are below. The verdict is
+based on the patients whom the networks never saw, and for sides and negatives on all runs. Fragments are
+matched as in PENGWIN 2024 (`operators/evaluation/case_evaluation.py`); HD95 and ASSD of fragments are
+means over all true fragments of fractured bones, and a missed fragment contributes its own size. Merges,
+splits and false fragments are counted as by `osteon evaluate`. Left and right are confused in a bone if
+more than {CONFUSED_SHARE:.0%} of the voxels that were found carry the other side's name; "wrong side" is
+the largest such share of any bone. "Left whole" is the fragment IoU that would result if no bone were
+split."""
 PATIENTS = """\
-Real fractured bones, masked out of the patients' CTs, set into a made-up body that holds no other bones.
-The edge that such a scan shows is that of the mask, which is kind to the outlines: a scanner's is less sharp.
-A patient seen in training says how well the networks remember, not how well they read. A row by other
-networks is of a training without that patient; those weights are too large to be shipped, and the row stays
-as it was measured."""
+Real fractured bones, cut out of the patients' CTs by a mask and placed in a synthetic body without other
+bones. The edge of a bone in such a scan is that of the mask, which favours the outlines: a real scanner's
+edge is less sharp. A patient seen in training shows how well the networks remember, not how well they
+generalise. A row by other networks is of a training without that patient; those weights are too large to
+be shipped, and the row stays as it was measured."""
 SIMULATED = """\
-Procedural CTs of `training/phantoms`, always the same ones, of seeds that training does not draw."""
+Procedural CTs of `training/phantoms`, always the same ones, with seeds that training does not use."""
 FILES = """\
-The rows of this page are made in one process on arrays. Patient {patient} again, from DICOM files to DICOM
-SEG by `osteon run` and `osteon evaluate`: anatomy IoU {anatomy} ({anatomy_here} here), fragment IoU
+The rows of this page are computed in one process on arrays. Patient {patient} again, from DICOM files to
+DICOM SEG by `osteon run` and `osteon evaluate`: anatomy IoU {anatomy} ({anatomy_here} here), fragment IoU
 {fragments} ({fragments_here} here)."""
 DEGRADATIONS = """\
-One change at a time, to patient {patient} and to one procedural CT ({simulated}). Thick
-slices are means of neighbouring ones, judged on their own grid. Noise comes on top of the scan's own. A cut
-scan ends where a third of the bones' extent is lost. Metal is a plate with three screws on the largest bone,
-with streaks. A turned patient lies askew in the scanner. The procedural CT is run to the bones' outlines
-only."""
+One change at a time, to patient {patient} and to one procedural CT ({simulated}). Thick slices are means
+of neighbouring ones, evaluated on their own grid. Noise is added to the scan's own. A cut scan loses a
+third of the bones' extent. Metal is a plate with three screws on the largest bone, with streaks. A turned
+patient lies at an angle in the scanner. The procedural CT is run only as far as the bones' outlines."""
 POSITIONS = """\
-The same patient as stored by a scanner on which he lay otherwise, or with rows or columns stored backwards:
-nothing but the order of the array and its headers changes, so the figures may change by rounding only. The
-mirror image swaps the patient's sides: left and right must follow."""
+The same patient as stored by a scanner on which he lay differently, or with rows or columns stored
+backwards. Only the order of the array and its headers change, so the figures may change by rounding only.
+The mirror image swaps the patient's sides: left and right must follow."""
 NOT_RUN = "Not run yet."
 NEGATIVES = """\
-Scans that show none of the bones; training saw none of them. All are given straight to the networks, those
-too that `osteon run` would not even select."""
+Scans that show none of the bones, none of them used in training. All are given directly to the networks,
+even those that `osteon run` would not select."""
 
 
 def write_document(rows: Rows, least: float, pictures: Path, path: Path) -> None:
-    """The page at `path`, plots and pictures in the folder of its name.
+    """Writes the page at `path`, and plots and pictures in the folder of its name.
 
-    From the probability `least` on the package takes its bones for found.
+    `least` is the probability from which the package counts its bones as found.
     """
     folder = path.with_suffix("")
     aims = summary(rows)
@@ -93,8 +93,8 @@ def write_document(rows: Rows, least: float, pictures: Path, path: Path) -> None
 
 
 def not_run(rows: Rows) -> Iterator[str]:
-    """A warning where a run was cut short."""
-    # Changes are made to two scans
+    """Yields a warning if the run was interrupted."""
+    # Two scans are changed
     whole = {
         "simulated": len(FRACTURES),
         "degradations": 2 * len(degradations()),
@@ -103,11 +103,11 @@ def not_run(rows: Rows) -> Iterator[str]:
     missing = {group: count - len(rows.of(group)) for group, count in whole.items()}
     text = ", ".join(f"{n} of {whole[group]} {group}" for group, n in missing.items() if n)
     if text:
-        yield f"**The run was cut short; `make accuracy` goes on with it.** Not run yet: {text}."
+        yield f"**The run was interrupted; `make accuracy` resumes it.** Not run yet: {text}."
 
 
 def baselines(rows: Rows) -> dict[str, Row]:
-    """The scans that are made worse, as they are, by the name that their changes begin with."""
+    """Returns the unchanged scans by the name that their changes begin with."""
     keys = {
         PATIENT_NAME: ("patients", DEGRADED_PATIENT, SHIPPED),
         SIMULATED_NAME: ("simulated", DEGRADED_SIMULATED, SHIPPED),
@@ -116,7 +116,7 @@ def baselines(rows: Rows) -> dict[str, Row]:
 
 
 def patient_part(rows: Rows) -> Iterator[str]:
-    """Each patient, and the same through files."""
+    """Yields the part on patients, and on one of them through files."""
     patients = rows.of("patients")
     yield f"## Real patients\n\n{PATIENTS}"
     yield case_table(patients, "patient")
@@ -129,19 +129,19 @@ def patient_part(rows: Rows) -> Iterator[str]:
 
 
 def both(row: Row, suffix: str) -> dict[str, str]:
-    """A row's anatomy and fragments."""
-    named = {"anatomy": figures.anatomy("iou"), "fragments": figures.fragment_iou}
-    return {f"{name}{suffix}": number(figure([row]), 4) for name, figure in named.items()}
+    """Returns a row's anatomy and fragment IoU."""
+    named = {"anatomy": metrics.anatomy("iou"), "fragments": metrics.fragment_iou}
+    return {f"{name}{suffix}": number(metric([row]), 4) for name, metric in named.items()}
 
 
 def simulated_part(rows: Rows) -> Iterator[str]:
-    """The simulated test set."""
+    """Yields the part on the simulated test set."""
     yield f"## Simulated CTs\n\n{SIMULATED}"
     yield case_table(rows.of("simulated"), "fractures")
 
 
 def changed_part(rows: Rows) -> Iterator[str]:
-    """Yields the part on changes that make a scan worse, and on those that must not."""
+    """Yields the parts on degradations and on positions."""
     simulated = DEGRADED_SIMULATED
     yield f"## Degradations\n\n{DEGRADATIONS.format(patient=DEGRADED_PATIENT, simulated=simulated)}"
     for group, heading in (("degradations", ""), ("positions", f"## Positions\n\n{POSITIONS}")):
@@ -153,14 +153,14 @@ def changed_part(rows: Rows) -> Iterator[str]:
 
 
 def negative_part(rows: Rows, least: float) -> Iterator[str]:
-    """Where nothing may be found."""
+    """Yields the part on negatives."""
     yield f"## Negatives\n\n{NEGATIVES}"
     yield negative_table(rows.of("negatives"), least)
 
 
 def failure_part(rows: Rows) -> Iterator[str]:
-    """Every failure, the patients seen in training left out; of changed scans those of outlines alone."""
-    yield "## Failures seen"
+    """Yields every failure, except on patients seen in training; for changed scans only those of outlines."""
+    yield "## Failures"
     changed = [{**row, "fragments": False} for row in [*rows.of("degradations"), *rows.of("positions")]]
     lines = failures([*unseen_patients(rows), *rows.of("simulated"), *changed])
     yield "\n".join(f"- {line}" for line in lines) or "None."
@@ -168,6 +168,7 @@ def failure_part(rows: Rows) -> Iterator[str]:
 
 def picture_part(captions: Mapping[str, str], folder: str) -> Iterator[str]:
     """The slice in which truth (left) and result (right) differ most."""
-    yield "## The worst slices\n\nTruth left, result right, in the axial slice in which they differ most."
+    yield "## The worst slices"
+    yield "Ground truth left, result right, in the axial slice in which they differ most."
     for name, text in captions.items():
         yield f"{text}:\n\n![{text}]({folder}/{name})"

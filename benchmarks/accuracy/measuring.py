@@ -1,13 +1,13 @@
-"""Runs every case of the panel whose row is not there yet."""
+"""Runs every case of the panel without a current row."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.accuracy.cases.made_by import machine, made_by
 from benchmarks.accuracy.cases.panel import DEGRADED_PATIENT, SHIPPED, Case, Source, panel, trained_on
 from benchmarks.accuracy.cases.patients import PATIENTS, series_folder, truth_file
+from benchmarks.accuracy.cases.provenance import machine, provenance_of
 from benchmarks.accuracy.cases.running import SEGMENTED, run_case, run_through_files
 from benchmarks.accuracy.rows import Key, Rows
 from benchmarks.panel import PANEL
@@ -19,7 +19,7 @@ from operators.packages.packages import CoarseToFinePackage
 
 
 def measure(data: Path, models: Path, held_out: Mapping[str, Path], work: Path, rows: Rows) -> None:
-    """Brings `rows` up to date with the weights at hand; rows of weights that are not stay."""
+    """Updates `rows` with the given weights; keeps rows of other weights."""
     packages = {SHIPPED: shipped(models)}
     packages |= {name: other_package(folder, packages[SHIPPED]) for name, folder in held_out.items()}
     recipe = models / PANEL.package / "training.toml"
@@ -28,7 +28,7 @@ def measure(data: Path, models: Path, held_out: Mapping[str, Path], work: Path, 
     networks = Networks(Device())
     for number, case in enumerate(cases, start=1):
         key = (case.group, case.name, case.networks)
-        stamp = made_by(packages[case.networks])
+        stamp = provenance_of(packages[case.networks])
         if not rows.holds(key, stamp):
             print(f"{number}/{len(cases)} {case.group}: {case.name} ({case.networks})", flush=True)
             row = run_case(case, packages[case.networks], networks, work / "pictures")
@@ -39,7 +39,7 @@ def measure(data: Path, models: Path, held_out: Mapping[str, Path], work: Path, 
 
 
 def shipped(models: Path) -> CoarseToFinePackage:
-    """The package that the panel judges."""
+    """Reads the package that the panel evaluates."""
     return read_coarse_to_fine_package(models / PANEL.package / PACKAGE_FILE)
 
 
@@ -47,8 +47,8 @@ FILES: Key = ("files", DEGRADED_PATIENT, SHIPPED)
 
 
 def measure_files(source: Source, package: CoarseToFinePackage, rows: Rows) -> None:
-    """One patient through DICOM files and the commands that a user calls."""
-    stamp = made_by(package)
+    """Runs one patient through DICOM files and the commands that a user calls."""
+    stamp = provenance_of(package)
     if rows.holds(FILES, stamp):
         return
     group, patient, networks = FILES
@@ -59,13 +59,13 @@ def measure_files(source: Source, package: CoarseToFinePackage, rows: Rows) -> N
 
 
 def wanted(cases: list[Case]) -> list[Key]:
-    """The keys of the panel's rows; any patient may have one of networks that never saw him."""
+    """Returns the keys of the panel's rows; each patient may have one by networks that never saw them."""
     keys = [(case.group, case.name, case.networks) for case in cases]
     return [*keys, *(("patients", name, name) for name in PATIENTS)]
 
 
 def other_package(folder: Path, known: CoarseToFinePackage) -> CoarseToFinePackage:
-    """Networks that never saw a patient. Raises UsageError where they are the shipped ones."""
+    """Reads networks that never saw a patient. Raises UsageError if they are the shipped ones."""
     package = shipped(folder)
     if package.fracture.sha256 == known.fracture.sha256 and package.fine.sha256 == known.fine.sha256:
         raise UsageError("expected networks trained without the patient, got the shipped ones")

@@ -1,4 +1,4 @@
-"""The worst cases' pictures: those of a run, chosen for the document."""
+"""Chooses pictures of the worst cases for the document."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.accuracy import figures
+from benchmarks.accuracy import metrics
 from benchmarks.accuracy.rows import Row, key_of, picture_name
 
-# So many of each group at most, and no file larger: a repository keeps every version of them
+# Most pictures of a group, and largest file: a repository keeps every version of them
 MOST, LARGEST_BYTES = 3, 60_000
 COLOURS = 64
 
 
-def worst(rows: Sequence[Row], figure: figures.Figure) -> list[Row]:
-    """The rows with the lowest figure, the lowest first; those without one are left out."""
-    known = [(value, row) for row in rows if (value := figure([row])) is not None]
+def worst(rows: Sequence[Row], metric: metrics.Metric) -> list[Row]:
+    """Returns the rows with the lowest metric, lowest first, without rows that lack it."""
+    known = [(value, row) for row in rows if (value := metric([row])) is not None]
     return [row for _, row in sorted(known, key=lambda pair: pair[0])[:MOST]]
 
 
 def chosen(patients: Sequence[Row], simulated: Sequence[Row], changed: Sequence[Row]) -> list[Row]:
-    """All patients whom the networks never saw, and the worst of the others."""
-    return [*patients, *worst(simulated, figures.fragment_iou), *worst(changed, figures.anatomy("iou"))]
+    """Returns all patients whom the networks never saw, and the worst of the other groups."""
+    return [*patients, *worst(simulated, metrics.fragment_iou), *worst(changed, metrics.anatomy("iou"))]
 
 
 def copy_pictures(rows: Sequence[Row], source: Path, folder: Path) -> dict[str, str]:
-    """Copies the rows' pictures into `folder`, removes others; what each shows, by file name.
+    """Copies the rows' pictures into `folder` and removes others; returns captions by file name.
 
-    A picture that this machine did not draw stays as it was, or is left out.
+    A picture that is not in `source` stays as it is in `folder`, or is left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = {picture_name(key_of(row)): row for row in rows}
@@ -43,7 +43,7 @@ def copy_pictures(rows: Sequence[Row], source: Path, folder: Path) -> dict[str, 
 
 
 def save_small(source: Path, path: Path) -> None:
-    """A PNG with a palette, shrunk until it is small enough."""
+    """Saves a PNG with a palette, shrunk until it is small enough."""
     image = Image.open(source).convert("RGB")
     while True:
         image.quantize(COLOURS).save(path, optimize=True)
@@ -53,8 +53,8 @@ def save_small(source: Path, path: Path) -> None:
 
 
 def caption(row: Row) -> str:
-    """Returns a caption: the case, and how well it was read."""
-    figure = figures.anatomy("iou")([row])
-    broken = figures.fragment_iou([row])
-    text = f"{row['group']}: {row['case']}, anatomy IoU {figure:.3f}"
-    return text if broken is None else f"{text}, fragment IoU {broken:.3f}"
+    """Returns a caption: the case and its metrics."""
+    outlines = metrics.anatomy("iou")([row])
+    fragments = metrics.fragment_iou([row])
+    text = f"{row['group']}: {row['case']}, anatomy IoU {outlines:.3f}"
+    return text if fragments is None else f"{text}, fragment IoU {fragments:.3f}"

@@ -1,4 +1,4 @@
-"""The plots of docs/accuracy.md, drawn from rows as SVG."""
+"""Draws the plots of docs/accuracy.md from rows as SVG."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from app.evaluation.evaluation_picture import PALETTE
-from benchmarks.accuracy import figures
-from benchmarks.accuracy.figures import Aim
+from benchmarks.accuracy import metrics
+from benchmarks.accuracy.metrics import Aim
 from benchmarks.accuracy.rows import Row
 from benchmarks.accuracy.tables import case_name, change_of, scan_of
 
-# The same rows give the same file: no date, no random identifiers.
+# The same rows give the same file: no date, no random identifiers
 matplotlib.rcParams.update({"svg.hashsalt": "osteon", "svg.fonttype": "none", "font.size": 9})
 NO_DATE = {"Date": None}
-# Without black and yellow, which a page of either colour would hide
+# Without black and yellow, which are hardly visible on a dark or a light page
 COLOURS = ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in PALETTE if tuple(rgb) != (240, 228, 66)]
 TURNS_DEG = (0, 10, 20, 30)
 
@@ -30,23 +30,23 @@ def write_plots(
     aims: Sequence[Aim],
     folder: Path,
 ) -> None:
-    """bones.svg and degradations.svg."""
+    """Writes bones.svg and degradations.svg."""
     save(bones_plot(bones, aims), folder / "bones.svg")
     if changed:
         save(degradations_plot(changed, baselines), folder / "degradations.svg")
 
 
 def save(figure: Figure, path: Path) -> None:
-    """SVG with a white ground, so that it can be read on a dark page."""
+    """Saves an SVG with a white background, so that it is legible on a dark page."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata=NO_DATE, facecolor="white")
 
 
 def bones_plot(rows: Sequence[Row], aims: Sequence[Aim]) -> Figure:
-    """A point for each bone: its outline, and its fragments where it is fractured."""
+    """Plots a point for each bone: its outline, and its fragments if it is fractured."""
     figure = Figure(figsize=(9, 1.6 + 0.28 * len(rows)), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    names = list(dict.fromkeys(bone["name"] for bone in figures.bones_of(rows)))
+    names = list(dict.fromkeys(bone["name"] for bone in metrics.bones_of(rows)))
     for panel, aim in zip(axes, aims[:2], strict=True):
         panel.set_title(aim.name)
         panel.axvline(aim.floor, color="grey", linestyle=":", label="floor")
@@ -65,7 +65,7 @@ def bones_plot(rows: Sequence[Row], aims: Sequence[Aim]) -> Figure:
 
 
 def points_of(rows: Sequence[Row], name: str) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
-    """(figure, row) of one bone: of its outline, and of its fragments."""
+    """Returns (IoU, row) of one bone: of its outline, and of its fragments."""
     own = [(line, bone) for line, row in enumerate(rows) for bone in row["bones"] if bone["name"] == name]
     outlines = [(bone["anatomy"]["iou"], line) for line, bone in own]
     broken = [(bone["fragment_iou"], line) for line, bone in own if len(bone["fragments"]) > 1]
@@ -73,7 +73,7 @@ def points_of(rows: Sequence[Row], name: str) -> tuple[list[tuple[float, int]], 
 
 
 def degradations_plot(rows: Sequence[Row], baselines: Mapping[str, Row]) -> Figure:
-    """IoU against slice thickness, noise and rotation, a line for each scan and figure."""
+    """Plots IoU against slice thickness, noise and rotation, a line for each scan and metric."""
     figure = Figure(figsize=(9, 5.4), layout="constrained")
     axes = figure.subplots(2, 3, sharey=True).ravel()
     series = {
@@ -95,20 +95,20 @@ def degradations_plot(rows: Sequence[Row], baselines: Mapping[str, Row]) -> Figu
 
 
 def turns(axis: str) -> dict[int, str]:
-    """The changes of one axis of rotation; without any at 0."""
+    """Returns the changes by angle about one axis; none at 0."""
     return {n: f"turned {n} degrees about {axis}" if n else "" for n in TURNS_DEG}
 
 
 def draw_series(
     panel: Any, rows: Sequence[Row], baselines: Mapping[str, Row], changes: dict[int, str]
 ) -> None:
-    """One line for each scan and figure; the first point is the scan as it is."""
+    """Plots a line for each scan and metric; the first point is the unchanged scan."""
     for number, (scan, base) in enumerate(baselines.items()):
         table = {change_of(row): row for row in rows if scan_of(row) == scan}
         found = {x: base if not change else table.get(change) for x, change in changes.items()}
         for figure, style, name in (
-            (figures.anatomy("iou"), "-o", "anatomy"),
-            (figures.fragment_iou, "--s", "fragments"),
+            (metrics.anatomy("iou"), "-o", "anatomy"),
+            (metrics.fragment_iou, "--s", "fragments"),
         ):
             points = {x: figure([row]) for x, row in found.items() if row is not None}
             known = {x: y for x, y in points.items() if y is not None}
@@ -118,7 +118,7 @@ def draw_series(
 
 
 def draw_others(panel: Any, rows: Sequence[Row], scans: Sequence[str]) -> None:
-    """Changes that have no strength: a bar for each scan's anatomy."""
+    """Plots changes without a strength: a bar for each scan's anatomy."""
     numbered = ("slices", "noise", "turned")
     others = [row for row in rows if not change_of(row).startswith(numbered)]
     names = list(dict.fromkeys(change_of(row) for row in others))
@@ -126,7 +126,7 @@ def draw_others(panel: Any, rows: Sequence[Row], scans: Sequence[str]) -> None:
     for number, scan in enumerate(scans):
         own = [row for row in others if scan_of(row) == scan]
         places = [names.index(change_of(row)) + number * width for row in own]
-        panel.bar(places, [figures.anatomy("iou")([row]) for row in own], width, color=COLOURS[number])
+        panel.bar(places, [metrics.anatomy("iou")([row]) for row in own], width, color=COLOURS[number])
     short = [name.replace("cut at the", "cut:") for name in names]
     panel.set_xticks([n + width / 2 for n in range(len(names))], short, rotation=20)
     panel.set_xlabel("anatomy")

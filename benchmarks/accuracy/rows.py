@@ -1,4 +1,4 @@
-"""The rows of a run, kept as JSON lines: one file a group, one line a case."""
+"""The rows of a run, stored as JSON lines: a file for each group, a line for each case."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ Key = tuple[str, str, str]
 
 
 def key_of(row: Row) -> Key:
-    """Group, case, and whose networks."""
+    """Returns group, case and networks of a row."""
     return row["group"], row["case"], row["networks"]
 
 
 def picture_name(key: Key) -> str:
-    """A file name for the picture of a case."""
+    """Returns the file name of a case's picture."""
     plain = "".join(c if c.isalnum() else "-" for c in "-".join(key))
     return f"{plain}.png"
 
 
 @dataclass
 class Rows:
-    """All rows of a folder; each that is put is on disk before the next is made."""
+    """All rows of a folder; each row is on disk before the next is measured."""
 
     folder: Path
     kept: dict[Key, Row] = field(default_factory=dict)
 
     def put(self, row: Row) -> None:
-        """Takes the place of the former row of that case."""
+        """Replaces the former row of that case."""
         self.kept[key_of(row)] = row
         self.write(row["group"])
 
     def holds(self, key: Key, made_by: dict[str, str]) -> bool:
-        """Whether the case was run with the very same weights and program."""
+        """Returns whether the case was run with the same weights and program."""
         return key in self.kept and self.kept[key]["made_by"] == made_by
 
     def keep_only(self, wanted: Iterable[Key]) -> None:
-        """Drops rows of cases that are no more."""
+        """Drops rows of cases that are no longer in the panel."""
         gone = set(self.kept) - set(wanted)
         for key in gone:
             del self.kept[key]
@@ -48,11 +48,11 @@ class Rows:
             self.write(group)
 
     def of(self, group: str) -> list[Row]:
-        """The rows of a group, in the order in which they were first put."""
+        """Returns the rows of a group, in the order of their first run."""
         return [row for key, row in self.kept.items() if key[0] == group]
 
     def write(self, group: str) -> None:
-        """The group's file, whole or not at all."""
+        """Writes the group's file atomically."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{group}.jsonl"
         part = path.with_suffix(".part")
@@ -61,7 +61,7 @@ class Rows:
 
 
 def read_rows(folder: Path) -> Rows:
-    """Reads the rows that an earlier run left."""
+    """Reads the rows of earlier runs."""
     rows = Rows(folder)
     for path in sorted(folder.glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():

@@ -1,7 +1,7 @@
--- Sends every series of CT to Osteon when it has come whole; results, which are no CT, stay where they are.
+-- Sends every CT series to Osteon once it is complete; results are not CT and are not sent.
 function OnStableSeries(seriesId, tags, metadata)
   if tags["Modality"] == "CT" and metadata["RemoteAET"] ~= "OSTEON" then
-    -- SendToModality takes instances only; in the background, as Orthanc waits for this function
+    -- SendToModality accepts instances only. Asynchronous, because Orthanc waits for this function
     RestApiPost("/modalities/osteon/store", '{"Resources": ["' .. seriesId .. '"], "Asynchronous": true}')
   end
 end

@@ -1,7 +1,7 @@
 """Puts CUDA's runtime library where Holoscan looks for it; run once with the environment's own Python.
 
-The wheel holoscan-cu13 4.6.0 loads libcudart.so.13 even without a GPU, asks for no package that has it, and
-looks beside its own libraries only (readelf: RUNPATH $ORIGIN). nvidia-cuda-runtime has it.
+The wheel holoscan-cu13 4.6.0 loads libcudart.so.13 even without a GPU, requires no package that contains it,
+and looks only next to its own libraries (readelf: RUNPATH $ORIGIN). nvidia-cuda-runtime contains it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """A link beside Holoscan's libraries."""
+    """Makes a link next to Holoscan's libraries."""
     packages = Path(sysconfig.get_path("purelib"))
     link = packages / "holoscan" / "lib" / "libcudart.so.13"
     link.unlink(missing_ok=True)

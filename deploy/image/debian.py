@@ -9,12 +9,12 @@ from email.parser import HeaderParser
 from pathlib import Path
 from urllib.parse import quote
 
-# deb-control(5), dpkg(1); a base of another kind has no such file, and its packages are not in the list
+# deb-control(5), dpkg(1); a base image without dpkg has no such file, and its packages are not listed
 STATUS = Path("/var/lib/dpkg/status")
 
 
 def packages(status: str, vendor: str) -> list[dict[str, str]]:
-    """A component for each package that is installed; purl-spec, type deb."""
+    """Returns a component for each installed package; purl-spec, type deb."""
     paragraphs = [HeaderParser().parsestr(text) for text in status.strip().split("\n\n")]
     return [
         component(entry["Package"], entry["Version"], f"deb/{vendor}", f"?arch={entry['Architecture']}")
@@ -30,7 +30,7 @@ def component(name: str, version: str, kind: str, qualifiers: str = "") -> dict[
 
 
 def main() -> None:
-    """Writes the list anew."""
+    """Adds the components to the list, in place."""
     file = Path(sys.argv[1])
     told = json.loads(file.read_text(encoding="utf-8"))
     found = [component("python", platform.python_version(), "generic")]

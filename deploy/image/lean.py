@@ -1,6 +1,6 @@
-"""Takes out of the image's packages what no run needs, and keeps the bytecode of what every run imports.
+"""Removes from the image's packages what no run needs, and keeps the bytecode of what every run imports.
 
-Run with the environment's own Python once, in the stage that installs the wheels.
+Run once with the environment's own Python, in the stage that installs the wheels.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-# Folders and files below site-packages; a run and a node were tried without them
+# Folders and files in site-packages; a run and a node were tested without them
 UNNEEDED = (
-    # Everybody's tests, and their data
+    # Tests of all packages, and their data
     "**/tests", "torch/test", "torch/bin/*[tT]est*", "torch/lib/*_test.so", "pydicom/data/test_files",
     "torch/testing/_internal/distributed", "pydicom/data/charset_files", "skimage/data/*.png",
     "skimage/data/*.jpg", "skimage/data/*.npz",
-    # What extensions are built with
+    # Files for building extensions
     "torch/include", "torch/bin/protoc*", "torch/share", "torch/**/*.pyi", "openvino/include",
     "openvino/cmake", "nvidia/*/include", "nvidia/*/lib/*.a",
-    # OpenVINO: devices that are not used, and readers of formats that are not read
+    # OpenVINO: plug-ins of unused devices, and frontends of unused formats
     "openvino/libs/libopenvino_intel_gpu_plugin.so", "openvino/libs/cache.json",
     "openvino/libs/libopenvino_intel_npu_plugin.so", "openvino/libs/libopenvino_jax_frontend.so.*",
     "openvino/libs/libopenvino_paddle_frontend.so.*", "openvino/libs/libopenvino_tensorflow*_frontend.so.*",
@@ -32,7 +32,7 @@ UNNEEDED = (
     # The installers: nothing is installed in a container
     "pip", "pip-*.dist-info",
 )  # fmt: skip
-# What a run and a node import; holoscan's wheel links its libraries when it is imported first
+# Modules that a run and a node import; holoscan's wheel links its libraries on its first import
 IMPORTED = (
     "monai.deploy.core", "holoscan", "openvino", "torch", "SimpleITK", "scipy.ndimage", "skimage.measure",
     "skimage.segmentation", "highdicom", "pydicom", "pynetdicom", "gdcm", "pylibjpeg", "openjpeg", "rle",
@@ -40,21 +40,21 @@ IMPORTED = (
     "structlog", "pydantic_settings", "yaml", "jsonschema", "httpcore", "dbos", "fastapi", "uvicorn",
     "psycopg", "prometheus_client", "sqlalchemy", "jinja2", "fast_simplification",
 )  # fmt: skip
-# Of the ELF-64 format, little-endian (System V ABI, chapters 4 and 5): where a header has its numbers
+# ELF-64, little-endian (System V ABI, chapters 4 and 5): offsets of numbers in a header
 ELF_64 = b"\x7fELF\x02\x01"
 SEGMENTS_AT, SECTIONS_AT, SEGMENT_SIZE_AT, SECTION_COUNT_AT = 32, 40, 54, 60
 OFFSET_IN_SEGMENT, LENGTH_IN_SEGMENT = 8, 32
 
 
 def main() -> None:
-    """Removes, then imports."""
+    """Removes unneeded files, then imports the modules, which writes their bytecode."""
     packages = Path(sysconfig.get_path("purelib"))
     importlib.import_module("holoscan")
     for path in [path for pattern in UNNEEDED for path in packages.glob(pattern)]:
-        # Licences of parts lie in folders with those parts' names
+        # Licences of bundled parts are in folders with the parts' names
         if ".dist-info/" not in str(path):
             remove(path)
-    # This wheel has each library under three names
+    # This wheel contains each library under three names
     link_copies(packages / "_gdcm")
     for library in libraries(packages):
         cut_symbols(library)
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def remove(path: Path) -> None:
-    """A file or a folder; one that went with its folder is gone already."""
+    """Deletes a file or a folder, unless it was deleted with its parent folder."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -71,12 +71,12 @@ def remove(path: Path) -> None:
 
 
 def libraries(folder: Path) -> Iterator[Path]:
-    """Shared libraries at any depth, each once."""
+    """Yields the shared libraries at any depth, without links."""
     return (path for path in folder.rglob("*.so*") if path.is_file() and not path.is_symlink())
 
 
 def link_copies(folder: Path) -> None:
-    """Replaces libraries of equal content by links to one of them."""
+    """Replaces libraries of equal content with links to one of them."""
     kept: dict[str, Path] = {}
     for path in sorted(libraries(folder)):
         first = kept.setdefault(hashlib.sha256(path.read_bytes()).hexdigest(), path)
@@ -86,9 +86,9 @@ def link_copies(folder: Path) -> None:
 
 
 def cut_symbols(path: Path) -> None:
-    """Cuts off what lies behind all that a loader reads: symbols for debuggers, and the table of sections.
+    """Truncates the file after the last byte that a loader reads, removing symbols and the section table.
 
-    As `strip` does, which a base image has not. What is no library of ELF-64 stays as it is.
+    Equivalent to `strip`, which the base image lacks. Files other than ELF-64 libraries stay as they are.
     """
     with path.open("r+b") as file:
         head = bytearray(file.read(64))
@@ -105,7 +105,7 @@ def cut_symbols(path: Path) -> None:
 
 
 def loaded_end(table: bytes, size: int) -> int:
-    """Where the last of the segments ends in its file; `size` is that of an entry of their table."""
+    """Returns the offset in its file at which the last segment ends; `size` is that of a table entry."""
     ends = []
     for at in range(0, len(table), size):
         (offset,) = struct.unpack_from("<Q", table, at + OFFSET_IN_SEGMENT)

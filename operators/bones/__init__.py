@@ -1,1 +1,1 @@
-"""From class probabilities to bones: pure functions on arrays."""
+"""Pure functions on arrays that turn class probabilities into bones."""

@@ -1,4 +1,4 @@
-"""Where a package's bones are in what the coarse network saw: the table FINDERS."""
+"""Finds a package's bones in the coarse network's output: the table FINDERS."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ PIECE_DISTANCE_MM = 25.0
 def region_of_interest(
     probabilities: Array, spec: NetworkSpec, package: CoarseToFinePackage, margin_mm: float
 ) -> Box | None:
-    """The box that holds what the coarse network calls the package's bones, grown by `margin_mm`.
+    """Returns the box around the voxels that the coarse network assigns to the package's bones, grown by
+    `margin_mm`.
 
-    None where there are none, or where the network is less sure of them than the package asks for.
+    Returns None if there are no such voxels, or if the network's confidence is lower than the package
+    requires. `probabilities` is (classes, I, J, K) on the network's own spacing.
     """
     wanted = [spec.classes.index(label.found_by.coarse_class) for label in package.labels]
     found = np.isin(probabilities.argmax(axis=0), wanted)
@@ -33,7 +35,7 @@ def region_of_interest(
 def largest_cluster(
     found: NDArray[np.bool_], spacing_mm: tuple[float, ...], package: CoarseToFinePackage
 ) -> NDArray[np.bool_]:
-    """The greatest group of pieces less than 25 mm apart: strays far away are no part of it."""
+    """Returns the largest group of pieces less than 25 mm apart; isolated pieces far away are left out."""
     del package
     clusters, sizes = clusters_of(found, spacing_mm)
     if len(sizes) <= 1:
@@ -45,7 +47,7 @@ def largest_cluster(
 def all_clusters(
     found: NDArray[np.bool_], spacing_mm: tuple[float, ...], package: CoarseToFinePackage
 ) -> NDArray[np.bool_]:
-    """Every group of pieces that holds as much as the least of the package's bones."""
+    """Returns all groups of pieces at least as large as the smallest of the package's bones."""
     clusters, sizes = clusters_of(found, spacing_mm)
     least_mm3 = 1000 * min(label.found_by.minimum_ml for label in package.labels)
     kept = 1 + np.flatnonzero(sizes * np.prod(spacing_mm) >= least_mm3)
@@ -53,14 +55,16 @@ def all_clusters(
     return large
 
 
-# What `find.keep` of package.toml may say
+# The values that `find.keep` of package.toml may have
 FINDERS = {"largest": largest_cluster, "all": all_clusters}
 
 
 def clusters_of(
     found: NDArray[np.bool_], spacing_mm: tuple[float, ...]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Groups of pieces less than 25 mm apart: their numbers at each voxel, and how many voxels each has."""
+    """Groups pieces less than 25 mm apart; returns the group number (I, J, K) of each voxel and the voxel
+    count of each group.
+    """
     reach = int(np.ceil(PIECE_DISTANCE_MM / 2 / spacing_mm[0]))
     clusters, count = ndimage.label(ndimage.maximum_filter(found, size=2 * reach + 1))
     return clusters, ndimage.sum_labels(found, clusters, np.arange(1, count + 1))

@@ -1,4 +1,6 @@
-"""Leaves out what networks found but is not shown: bones less likely than not, far pieces without bone."""
+"""Leaves out findings that are not shown: bones more likely absent than present, and distant pieces without
+bone.
+"""
 
 from __future__ import annotations
 
@@ -18,43 +20,47 @@ Mask = NDArray[np.bool_]
 Hounsfield = NDArray[np.float32]
 HounsfieldOn = Callable[[Grid], Hounsfield]
 
-# Beyond what an outline can lose between a fragment and its bone: three voxels of the fine network
+# More than an outline can lose between a fragment and its bone: three voxels of the fine network
 FAR_MM = 5.0
-# Cortex and what the scanner's blur adds to it
+# Thickness of cortex, blurred by the scanner
 CORTEX_MM = 2.4
 # Measured on 55 vessels, kidneys and loops of bowel with contrast medium (a CT with slices of 5 mm), and on
-# 27 true fragments of real and simulated CTs: inside, the interquartile range of contrast medium is mostly
-# 0.08 to 0.2 of the median, of balls cut out of bones 0.25 and more in 95 of 100; the shell of the fragments
-# is brighter than their inside by 100 HU and more, that of contrast medium is darker
+# 27 true fragments of real and simulated CTs: inside contrast medium, the interquartile range is mostly 0.08
+# to 0.2 of the median; inside balls cut out of bones it is 0.25 or more in 95 of 100. The shell of a fragment
+# is brighter than its inside by 100 HU or more; that of contrast medium is darker
 UNIFORM_SHARE = 0.3
 
 
 @dataclass(frozen=True)
 class FarPiece:
-    """A piece that was left out, and how far from its bone it lies."""
+    """A piece that was left out, and its distance from the bone."""
 
     volume_ml: float
     distance_mm: float
 
     @property
     def sentence(self) -> str:
-        """Returns the sentence about the bone."""
+        """The sentence that reports the piece, without the bone's name."""
         return (
             f"a piece of {self.volume_ml:.1f} ml, {self.distance_mm:.0f} mm from the bone, "
-            "is as uniform as contrast medium or darker than bone: left out."
+            "is as uniform as contrast medium or darker than bone, and was left out."
         )
 
 
 def split_off_mimics(
     bones: Sequence[BoneRegion], confidence: Confidence, hu_on: HounsfieldOn
 ) -> tuple[tuple[BoneRegion, ...], tuple[str, ...]]:
-    """The bones as they are shown, and what is said of all that is not; `hu_on` gives the HU of a grid."""
+    """Removes mimics; returns the remaining bones and a sentence about each bone or piece that was left out.
+
+    `hu_on` returns the Hounsfield units on a grid.
+    """
     shown, said = [], []
     for bone in bones:
         chance = stated_probability(confidence.bone, log_odds(bone.confidence))
         if chance is not None and chance < LIKELY:
             said.append(
-                f"{bone.label.meaning}: more likely absent than present ({percent(chance)}), left out."
+                f"{bone.label.meaning}: more likely absent than present ({percent(chance)}), "
+                "and was left out."
             )
             continue
         kept, pieces = without_mimics(bone, hu_on)
@@ -64,7 +70,7 @@ def split_off_mimics(
 
 
 def without_mimics(region: BoneRegion, hu_on: HounsfieldOn) -> tuple[BoneRegion, tuple[FarPiece, ...]]:
-    """The bone less the far pieces that do not look like bone, and those."""
+    """Removes the distant pieces that do not look like bone; returns the bone and the removed pieces."""
     pieces, count = ndimage.label(region.margin > 0)
     far = dict(far_pieces(pieces, region.grid.spacing_mm)) if count > 1 else {}
     if not far:
@@ -79,7 +85,9 @@ def without_mimics(region: BoneRegion, hu_on: HounsfieldOn) -> tuple[BoneRegion,
 
 
 def far_pieces(pieces: NDArray[np.integer], spacing_mm: tuple[float, ...]) -> Iterator[tuple[int, float]]:
-    """The pieces (1, 2, ...) that lie farther than FAR_MM from the largest, and their distances in mm."""
+    """Yields the pieces (1, 2, ...) that lie farther than FAR_MM from the largest, with their distances in
+    mm.
+    """
     main = largest(pieces)
     tree = cKDTree(surface_mm(pieces == main, spacing_mm))
     for piece in range(1, int(pieces.max()) + 1):
@@ -90,21 +98,23 @@ def far_pieces(pieces: NDArray[np.integer], spacing_mm: tuple[float, ...]) -> It
 
 
 def largest(pieces: NDArray[np.integer]) -> int:
-    """The number of the largest piece."""
+    """Returns the number of the largest piece."""
     return int(np.bincount(pieces[pieces > 0]).argmax())
 
 
 def surface_mm(mask: Mask, spacing_mm: tuple[float, ...]) -> NDArray[np.float64]:
-    """The mask's outermost voxels (N, 3), in mm."""
+    """Returns the positions (N, 3) of the mask's outermost voxels, in mm from voxel 0."""
     found: NDArray[np.float64] = np.argwhere(mask & ~ndimage.binary_erosion(mask)) * np.array(spacing_mm)
     return found
 
 
 def looks_like_bone(hu: Hounsfield, piece: Mask, median_hu: float, grid: Grid) -> bool:
-    """Whether a piece is as bright as its bone somewhere, and has a cortex or a texture inside.
+    """Returns whether part of a piece is as bright as its bone, and the piece has a cortex or a texture
+    inside.
 
-    Contrast medium is bright too, but it fills what it is in evenly, and the scanner's blur makes its rim
-    darker than its inside. `median_hu` is the bone's. A piece without an inside goes by brightness alone.
+    Contrast medium is bright too, but it fills its vessel evenly, and the scanner's blur makes its rim darker
+    than its inside. `median_hu` is the bone's median. A piece too thin to have an inside is judged by
+    brightness alone.
     """
     if np.percentile(hu[piece], 95) < median_hu:
         return False

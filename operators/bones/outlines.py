@@ -1,4 +1,4 @@
-"""Outlines of bones on the voxels of the scan: moved to where the cortex's edge is seen."""
+"""Outlines bones on the voxels of the scan, moved to the visible edge of the cortex."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from operators.packages.packages import OutlineRules
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-# What soft tissue shows (fat -120, muscle and blood 80, with contrast medium more); gas and metal do not
+# The range of soft tissue (fat -120, muscle and blood 80, more with contrast medium), without gas and metal
 SOFT_TISSUE_HU = (-200.0, 200.0)
 SHELL_VOXELS = 3
-# About 10 mm: wider than a lump of fat beside the bone, narrower than the bone's own changes
+# About 10 mm: wider than a lump of fat beside the bone, narrower than the variations of the bone itself
 MEAN_VOXELS = 7
 LEAST_SHARE = 0.02
-# Twice the noise of a usual scan: a smaller step from tissue to bone is none
+# Twice the noise of a usual scan: a smaller step from tissue to bone does not count as an edge
 LEAST_CONTRAST_HU = 50.0
 
 
@@ -38,22 +38,24 @@ class OutlinedBone:
 
 @dataclass(frozen=True, eq=False)
 class Doubt:
-    """Where a network's outline may be off by one of its voxels: `sure` is bone, `possible` may be."""
+    """The voxels where a network's outline may be off by one: `sure` is bone, `possible` may be; all (I, J,
+    K).
+    """
 
     inside: Mask
     sure: Mask
     possible: Mask
 
     def only_where(self, seen: Mask) -> Doubt:
-        """No doubt but where an edge can be seen."""
+        """Restricts the doubt to voxels where an edge can be seen."""
         return Doubt(self.inside, self.sure | (self.inside & ~seen), self.possible & (self.inside | seen))
 
 
 def outline_bone(source: CtVolume, region: BoneRegion, rules: OutlineRules | None) -> OutlinedBone | None:
-    """The bone on the source's voxels; None where the source does not reach it.
+    """Returns the bone on the source's voxels; None if the source does not reach it.
 
-    Within one voxel of the network its outline is moved to the scan's own edge; without `rules` it
-    stays where the network's margin changes sign.
+    Moves the outline to the scan's own edge, by at most one voxel of the network. Without `rules` it stays
+    where the network's margin changes sign.
     """
     box = covering_box(source.grid, region.grid)
     if box is None:
@@ -71,13 +73,13 @@ def outline_bone(source: CtVolume, region: BoneRegion, rules: OutlineRules | Non
 
 
 def doubt_of(region: BoneRegion) -> Doubt:
-    """One voxel of the network to both sides of its outline, but never into another bone."""
+    """Extends doubt by one voxel of the network to both sides of its outline, but never into another bone."""
     inside = region.margin > 0
     return Doubt(inside, ~spread(~inside), spread(inside) & ~region.rivals)
 
 
 def soft_tissue_hu(hu: Array, doubt: Doubt) -> Array:
-    """For each voxel the mean of the soft tissue around the bone, of that nearby."""
+    """Returns for each voxel the local mean HU of the soft tissue around the bone."""
     beyond = spread(doubt.possible)
     shell = beyond
     for _ in range(SHELL_VOXELS):
@@ -87,16 +89,19 @@ def soft_tissue_hu(hu: Array, doubt: Doubt) -> Array:
 
 
 def cortex_hu(hu: Array, doubt: Doubt) -> Array:
-    """For each voxel the mean of the cortex nearby: of what is brightest about the outline.
+    """Returns for each voxel the local mean HU of the cortex, taken from the brightest voxels near the
+    outline.
 
-    A thin or poor cortex is dimmed by the scanner's blur: no one threshold fits a whole skeleton.
+    The scanner's blur dims a thin or poor cortex, so that no single threshold fits a whole skeleton.
     """
     brightest = ndimage.maximum_filter(np.where(doubt.possible, hu, np.float32(SOFT_TISSUE_HU[0])), 3)
     return mean_near(brightest, doubt.inside & ~doubt.sure)
 
 
 def mean_near(values: Array, where: Mask) -> Array:
-    """The mean of the `values` at `where`, of those nearby; of all of them where none is near."""
+    """Returns for each voxel the mean of the nearby `values` at `where`, or the mean of all of them if none
+    is near.
+    """
     weight = ndimage.uniform_filter(where.astype(np.float32), MEAN_VOXELS)
     total = ndimage.uniform_filter(np.where(where, values, np.float32(0)), MEAN_VOXELS)
     overall = np.float32(total.sum() / max(float(weight.sum()), 1e-6))
@@ -105,9 +110,10 @@ def mean_near(values: Array, where: Mask) -> Array:
 
 
 def trace_surface(doubt: Doubt, bright: Mask, grid: Grid, block: Grid) -> Mask:
-    """The bone on `block`: dark voxels in doubt that the outside reaches are none, marrow behind cortex is.
+    """Returns the mask of the bone on `block`: removes doubtful dark voxels reached from outside, keeps
+    marrow behind cortex.
 
-    Bright voxels count only where they hang together with the bone: noise and vessels nearby do not.
+    Bright voxels count only if they are connected to the bone; noise and vessels nearby are not.
     """
     possible = interpolate_mask(doubt.possible, grid, block)
     level = interpolate_scalar(doubt.inside.astype(np.float32) + doubt.sure, grid, block, 0.0)
@@ -118,7 +124,7 @@ def trace_surface(doubt: Doubt, bright: Mask, grid: Grid, block: Grid) -> Mask:
 
 
 def spread_within(start: Mask, where: Mask, steps: int) -> Mask:
-    """`start`, and what it reaches in `steps` steps through `where`."""
+    """Returns `start` and the voxels it reaches within `steps` steps through `where`."""
     reached = start.copy()
     for _ in range(steps):
         step = spread(reached)
@@ -128,7 +134,7 @@ def spread_within(start: Mask, where: Mask, steps: int) -> Mask:
 
 
 def spread(mask: Mask) -> Mask:
-    """The mask and its neighbours over faces. Slices: scipy's dilation takes ten times as long."""
+    """Returns the mask and its neighbours over faces, by slices: scipy's dilation takes ten times as long."""
     wider = mask.copy()
     for axis in range(mask.ndim):
         low = (*(slice(None),) * axis, slice(None, -1))

@@ -1,4 +1,4 @@
-"""From class probabilities to bones: which voxels belong to which, and on which side."""
+"""Turns class probabilities into bones: which voxels belong to which bone, and to which side."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from operators.geometry.volume import Box, Grid
 from operators.packages.packages import CoarseToFinePackage, Label, NetworkSpec
 
 Array = NDArray[np.float32]
-# Room around a bone: fragments stay whole, and its probability falls off within
+# Margin around a bone: keeps fragments whole, and lets the bone's probability fall off within it
 AROUND_MM = 8.0
 
 
 @dataclass(frozen=True, eq=False)
 class BoneRegion:
-    """One bone. `margin` (I, J, K) float32 on `grid`: its probability less the best other class's.
+    """One bone. `margin` (I, J, K) float32 on `grid` is its probability minus the highest of any other class.
 
-    Positive inside. Margins of two bones never add up to more than 0 at one place, so that linear
-    interpolation of each on its own gives bones that do not overlap. `others` (I, J, K): where a bone
-    of another class is. `rivals`: where another bone is likelier than this one, bone or not.
+    The margin is positive inside. Margins of two bones never add up to more than 0 at one place, so that
+    bones interpolated separately do not overlap. `others` (I, J, K) marks the voxels of other classes' bones;
+    `rivals` the voxels where another bone is likelier than this one, bone or not.
     """
 
     label: Label
@@ -41,7 +41,9 @@ class BoneRegion:
 def sides_plane(
     probabilities: Array, grid: Grid, spec: NetworkSpec, package: CoarseToFinePackage
 ) -> MidlinePlane | None:
-    """The plane between left and right: by the network's sides, or by geometry where it is blind to them."""
+    """Returns the plane between left and right, from the network's sides, or by geometry if its classes have
+    no side.
+    """
     winner = probabilities.argmax(axis=0)
     classes = {side: side_classes(package, side) for side in ("left", "right", None)}
     middle = cloud(winner, grid, spec, classes[None] | set(package.sides.middle))
@@ -54,12 +56,12 @@ def sides_plane(
 
 
 def side_classes(package: CoarseToFinePackage, side: str | None) -> set[str]:
-    """The coarse classes of the package's bones of one side."""
+    """Returns the coarse classes of the package's bones of one side."""
     return {label.found_by.coarse_class for label in package.labels if label.structure.side == side}
 
 
 def cloud(winner: NDArray[np.intp], grid: Grid, spec: NetworkSpec, names: set[str]) -> NDArray[np.float64]:
-    """Centres in mm (N, 3) of all voxels that went to the classes `names`."""
+    """Returns the centres (N, 3), LPS mm, of all voxels assigned to the classes `names`."""
     ijk = np.argwhere(np.isin(winner, [spec.classes.index(name) for name in names]))
     points: NDArray[np.float64] = ijk @ grid.ijk_to_lps[:3, :3].T + grid.ijk_to_lps[:3, 3]
     return points
@@ -72,7 +74,7 @@ def bone_regions(
     package: CoarseToFinePackage,
     plane: MidlinePlane | None,
 ) -> tuple[BoneRegion, ...]:
-    """The package's bones in the fine network's probabilities (classes, I, J, K) on `grid`."""
+    """Returns the package's bones in the fine network's probabilities (classes, I, J, K) on `grid`."""
     left = None if plane is None else plane.left_of(grid.ijk_to_lps, grid.shape)
     found = (bone_region(probabilities, grid, spec, label, left) for label in package.labels)
     return tuple(region for region in found if region is not None)
@@ -81,9 +83,9 @@ def bone_regions(
 def bone_region(
     probabilities: Array, grid: Grid, spec: NetworkSpec, label: Label, left: NDArray[np.bool_] | None
 ) -> BoneRegion | None:
-    """One bone, or None where less of it was found than the package asks for, or its side is unknown."""
+    """Returns one bone, or None if its volume is below the package's minimum or its side is unknown."""
     own = spec.classes.index(label.found_by.fine_class)
-    # A class that beats all others has at least its even share
+    # A class that beats all others has at least an even share
     likely = probabilities[own] * len(spec.classes) >= 1
     around = Box.around(likely)
     if around is None:
@@ -111,7 +113,7 @@ def bone_region(
 
 
 def best_of(probabilities: Array, numbers: Iterable[int]) -> Array:
-    """The highest probability among some classes."""
+    """Returns the highest probability (I, J, K) among some classes."""
     best = np.zeros(probabilities.shape[1:], np.float32)
     for number in numbers:
         np.maximum(best, probabilities[number], out=best)
@@ -119,9 +121,9 @@ def best_of(probabilities: Array, numbers: Iterable[int]) -> Array:
 
 
 def without_strays(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
-    """The mask less pieces under 0.1 ml, and less small ones over 25 mm from the greatest.
+    """Removes pieces under 0.1 ml, and small pieces more than 25 mm from the largest.
 
-    Displaced fragments stay: they lie near, or they are large (a tenth of the greatest piece).
+    Displaced fragments stay: they lie near, or they are large (at least a tenth of the largest piece).
     """
     pieces, count = ndimage.label(mask)
     if count <= 1:

@@ -1,4 +1,4 @@
-"""Left and right by geometry: one plane between the two sides of a body."""
+"""Separates left from right by geometry: one plane between the two sides of a body."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ LEFT = np.array([1.0, 0.0, 0.0])
 MAXIMUM_TURN_DEG = 40.0
 SEEN_SHARE = 0.1
 VALLEY_MM, VALLEY_STEP_MM = 8.0, 1.0
-# A valley further off the plane of symmetry is a fracture, or the narrow waist of a bone
+# A valley farther from the plane of symmetry is a fracture, or the narrow waist of a bone
 VALLEY_REACH_MM = 8.0
-# Each plane across the line between the sides parts them better for the next
+# Number of refinements: each plane separates the sides better for the next
 TURNS = 4
-# The plane of symmetry runs through the joint between the two, where more voxels may lie than in the waist
-# of a bone beside it; one that a cut scan led astray runs through far more. Of 709 clouds (two real pelves,
-# two procedural, turned by up to 30 degrees, whole and cut) 106 had over 5 % of a bone on the wrong side with
-# 2, 172 with 1 and 100 with 2.5; of the 52 whole ones none, 13 and none.
+# The plane of symmetry runs through the joint between the two, where more voxels may lie than in the waist of
+# a bone beside it; one misled by a cut scan runs through far more. Of 709 clouds (two real pelves, two
+# procedural, turned by up to 30 degrees, whole and cut) 106 had over 5 % of a bone on the wrong side with 2,
+# 172 with 1 and 100 with 2.5; of the 52 whole ones none, 13 and none.
 SYMMETRY_CUTS = 2.0
 Points = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class MidlinePlane:
-    """Points with `normal` . lps > `offset_mm` lie on the left; the normal points to the left."""
+    """The plane between the sides: points with `normal` . lps > `offset_mm` lie on the left; `normal` points
+    to the left.
+    """
 
     normal: NDArray[np.float64]
     offset_mm: float
 
     def height_mm(self, points_lps: Points) -> NDArray[np.float64]:
-        """How far points (N, 3) lie to the left of the plane."""
+        """Returns how far points (N, 3), LPS mm, lie to the left of the plane."""
         return points_lps @ self.normal - self.offset_mm
 
     def left_of(self, ijk_to_lps: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-        """For every voxel of a grid, whether its centre lies on the left."""
+        """Returns for every voxel (I, J, K) of a grid whether its centre lies on the left."""
         along = self.normal @ ijk_to_lps[:3, :3]
         grids = np.ogrid[tuple(slice(0, n) for n in shape)]
         height = sum(g * a for g, a in zip(grids, along, strict=True))
@@ -48,11 +50,12 @@ class MidlinePlane:
 def midline_plane(
     left_lps: NDArray[np.float64], right_lps: NDArray[np.float64], middle_lps: NDArray[np.float64]
 ) -> MidlinePlane | None:
-    """The plane that best parts voxels called left, voxels called right, each (N, 3) in mm.
+    """Returns the plane that best separates voxels called left from voxels called right, each (N, 3) in LPS
+    mm.
 
-    Both sides: across the line between the two, kept within 40 degrees of the patient's left.
-    One side only: a sagittal plane through the unpaired bones, or else the sagittal plane that
-    leaves the fewest voxels on the wrong side. None where nothing was found.
+    With both sides: across the line between the two, kept within 40 degrees of the patient's left. With one
+    side only: a sagittal plane through the unpaired bones, or else the sagittal plane that leaves the fewest
+    voxels on the wrong side. None if nothing was found.
     """
     several = len(left_lps) + len(right_lps)
     if both_seen(left_lps, right_lps):
@@ -65,14 +68,15 @@ def midline_plane(
 def plane_of_pairs(
     paired_lps: Points, middle_lps: Points, lateral_lps: Points, widest_mm: float
 ) -> MidlinePlane | None:
-    """The plane between the two of a pair, each voxel (N, 3) in mm, where nothing tells them apart.
+    """Returns the plane between the two bones of each pair, for voxels (N, 3) in LPS mm whose classes have no
+    side.
 
-    The body's plane of symmetry where both are seen, moved to where the fewest voxels of the pair lie,
-    unless it cuts over twice as many voxels as a plane across the line between the two sides: a scan that
-    cuts the body askew has a symmetry of its own. Else what `parted` and `midline_plane` make of one. None
-    where nothing tells the side.
+    If both sides are seen, this is the body's plane of symmetry, moved to where the fewest voxels of the pair
+    lie, unless it cuts more than twice as many voxels as a plane across the line between the two sides: a
+    scan that cuts the body obliquely has a symmetry of its own. Otherwise `split_pairs` and `midline_plane`
+    decide. None if the side cannot be known.
     """
-    left, right = parted(paired_lps, middle_lps, lateral_lps, widest_mm)
+    left, right = split_pairs(paired_lps, middle_lps, lateral_lps, widest_mm)
     if not both_seen(left, right):
         return midline_plane(left, right, middle_lps)
 
@@ -86,7 +90,9 @@ def plane_of_pairs(
 
 
 def planes_across(paired_lps: Points, left_lps: Points, right_lps: Points) -> list[MidlinePlane]:
-    """Planes across the line between the two sides, each parting the pair anew by the one before."""
+    """Returns planes across the line between the two sides, each from the sides that the previous plane
+    separates.
+    """
     planes = [discriminant(left_lps, right_lps)]
     for _ in range(TURNS):
         on_left = planes[-1].height_mm(paired_lps) > 0
@@ -95,13 +101,13 @@ def planes_across(paired_lps: Points, left_lps: Points, right_lps: Points) -> li
 
 
 def both_seen(left_lps: Points, right_lps: Points) -> bool:
-    """Whether each side holds enough of all voxels to be more than strays of the other."""
+    """Returns whether each side holds enough of all voxels to be more than strays of the other."""
     several = len(left_lps) + len(right_lps)
     return bool(several) and min(len(left_lps), len(right_lps)) / several > SEEN_SHARE
 
 
 def valley(heights: NDArray[np.float64], about: float) -> float:
-    """The height near `about` around which the fewest voxels lie: there the two of a pair meet."""
+    """Returns the height near `about` around which the fewest voxels lie: there the two of a pair meet."""
     offsets = np.arange(about - VALLEY_REACH_MM, about + VALLEY_REACH_MM + VALLEY_STEP_MM, VALLEY_STEP_MM)
     ordered = np.sort(heights)
     half = VALLEY_MM / 2
@@ -109,14 +115,15 @@ def valley(heights: NDArray[np.float64], about: float) -> float:
     return float(np.mean(offsets[within == within.min()]))
 
 
-def parted(
+def split_pairs(
     paired_lps: Points, middle_lps: Points, lateral_lps: Points, widest_mm: float
 ) -> tuple[Points, Points]:
-    """Voxels (N, 3) in mm of bones that come in pairs, as those of the left and those of the right.
+    """Splits the voxels (N, 3), LPS mm, of bones that come in pairs into those of the left and those of the
+    right.
 
-    By the bones of the midline where they are seen. Without them, a cloud wider than one bone can be
-    (`widest_mm`) is two, parted in its middle; a single bone lies on the side on which its lateral
-    neighbour is further out. With nothing to tell, both are empty: a side is never guessed.
+    The bones of the midline decide if they are seen. Without them, a cloud wider than one bone can be
+    (`widest_mm`) is split in its middle; a single bone lies on the side on which its lateral neighbour is
+    farther out. Without any evidence both results are empty: a side is never guessed.
     """
     x = paired_lps[:, 0]
     if len(x) == 0:
@@ -133,14 +140,16 @@ def parted(
 
 
 def towards_left(left_lps: Points, right_lps: Points) -> NDArray[np.float64]:
-    """Unit vector from right to left between the medians; the patient's left where they lie askew."""
+    """Returns the unit vector from right to left between the medians, or the patient's left if it deviates
+    too far from it.
+    """
     normal: NDArray[np.float64] = np.median(left_lps, axis=0) - np.median(right_lps, axis=0)
     normal /= np.linalg.norm(normal)
     return LEFT if normal @ LEFT < np.cos(np.radians(MAXIMUM_TURN_DEG)) else normal
 
 
 def discriminant(left_lps: NDArray[np.float64], right_lps: NDArray[np.float64]) -> MidlinePlane:
-    """The plane between two clouds; medians, as some voxels bear the wrong side."""
+    """Returns the plane between two clouds; uses medians, as some voxels have the wrong side."""
     normal = towards_left(left_lps, right_lps)
     left, right = left_lps @ normal, right_lps @ normal
     between = cut(left, right)
@@ -151,7 +160,7 @@ def discriminant(left_lps: NDArray[np.float64], right_lps: NDArray[np.float64]) 
 
 
 def cut(left_mm: NDArray[np.float64], right_mm: NDArray[np.float64]) -> float:
-    """The height with the fewest voxels on the wrong side; infinite where all are of one side."""
+    """Returns the height with the fewest voxels on the wrong side; infinite if all are of one side."""
     heights = np.concatenate([left_mm, right_mm])
     order = np.argsort(heights, kind="stable")
     steps = np.where(order < len(left_mm), 1, -1)

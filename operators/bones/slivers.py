@@ -1,4 +1,4 @@
-"""Thin pieces that an outline took along from the bone across a joint."""
+"""Finds thin pieces of a neighbouring bone that an outline includes across a joint."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from operators.geometry.distance import distance_mm
 
 Labels = NDArray[np.uint16]
 
-# Measured: slivers of neighbours are up to 4.3 mm deep and show them 0.4 or more, fragments at most 0.2
+# Measured: slivers of neighbours are up to 4.3 mm deep and share 0.4 or more of their surface with them,
+# fragments at most 0.2
 SLIVER_MM, SLIVER_SHARE = 4.5, 1 / 3
 
 
 def slivers(labels: Labels, others: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.bool_]:
-    """Which labels (V,) are thin and show a third or more of their outer surface to another bone.
+    """Returns which labels (V,) are thin and share a third or more of their outer surface with another bone.
 
-    The fragments of a bone show theirs to soft tissue; a thin piece that does not was cut off the
-    neighbour, where the joint between them was too narrow to be seen.
+    The outer surface of a bone's fragments borders soft tissue. A thin piece that borders another bone
+    instead was cut off that neighbour, where the joint between them was too narrow to be seen.
     """
     found = np.zeros(int(labels.max()) + 1, bool)
     main = int(np.bincount(labels[labels > 0]).argmax())
@@ -35,6 +36,8 @@ def slivers(labels: Labels, others: NDArray[np.bool_], spacing_mm: float) -> NDA
 
 
 def other_share(piece: NDArray[np.bool_], labels: Labels, others: NDArray[np.bool_]) -> float:
-    """The share of a piece's outer surface, its faces to its own bone left out, that another bone touches."""
+    """Returns the share of a piece's outer surface, without its faces to its own bone, that touches another
+    bone.
+    """
     shell = ndimage.binary_dilation(piece) & (labels == 0)
     return int((shell & others).sum()) / max(int(shell.sum()), 1)

@@ -1,4 +1,4 @@
-"""The plane in which a body is its own mirror image, found from the voxels of its bones."""
+"""Finds the plane in which a body is its own mirror image, from the voxels of its bones."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from operators.geometry.distance import distance_mm
 
 Points = NDArray[np.float64]
 STEP_MM = 4.0
-# Further than this a mirrored voxel counts the same: what has no counterpart (a fragment that moved, a
-# bone that the scan cuts) does not pull at the plane
+# Larger distances count the same, so that voxels without a counterpart (a fragment that moved, a bone cut by
+# the scan) do not pull at the plane
 CAP_MM = 12.0
 MOST_POINTS = 4000
 TURNS_DEG = (-30.0, -20.0, -10.0, 0.0, 10.0, 20.0, 30.0)
@@ -22,10 +22,12 @@ FIRST_STEPS = np.array([5.0, 5.0, 5.0])
 
 
 def mirror_plane(points_lps: Points) -> tuple[NDArray[np.float64], float]:
-    """Unit normal (towards the patient's left) and offset in mm of the plane that best mirrors voxels (N, 3).
+    """Returns the unit normal (towards the patient's left) and the offset in mm of the plane that best
+    mirrors voxels (N, 3).
 
-    Best is the smallest mean distance, capped, from the mirror image of a voxel to the nearest voxel; the
-    patient may lie turned by up to 30 degrees. Steps through coarse poses, then descends (Nelder and Mead).
+    The best plane has the smallest mean distance, capped, from the mirror image of a voxel to the nearest
+    voxel; the patient may lie turned by up to 30 degrees. A search of coarse poses is refined by Nelder and
+    Mead's method.
     """
     centre = points_lps.mean(axis=0)
     low = points_lps.min(axis=0) - CAP_MM
@@ -47,14 +49,18 @@ def mirror_plane(points_lps: Points) -> tuple[NDArray[np.float64], float]:
 
 
 def normal_of(pose: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The unit vector to the left of a patient turned by `pose[:2]` degrees, to the back and to the head."""
+    """Returns the unit vector to the left of a patient turned by `pose[:2]` degrees, towards the back and the
+    head.
+    """
     normal = np.array([1.0, np.tan(np.radians(pose[0])), np.tan(np.radians(pose[1]))])
     unit: NDArray[np.float64] = normal / np.linalg.norm(normal)
     return unit
 
 
 def distances(points_lps: Points, low: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Distance in mm to the nearest point, capped, on a grid that begins at `low` and holds them all."""
+    """Returns the distance in mm to the nearest point, capped, on a grid that begins at `low` and holds all
+    points.
+    """
     indices = np.rint((points_lps - low) / STEP_MM).astype(int)
     there = np.zeros(indices.max(axis=0) + 1 + int(CAP_MM // STEP_MM), bool)
     there[tuple(indices.T)] = True

@@ -14,9 +14,9 @@ from operators.dicom.elements.element_walk import Encoding, require_few_elements
 from operators.dicom.headers.headers import READ_ERRORS
 from operators.errors import UnreadableError
 
-# With their items: 50,000 instances
+# Enough for 50,000 instances with their items
 MAXIMUM_ELEMENTS = 250_000
-# PS3.3 C.14.1.1; 0: none was given
+# PS3.3 C.14.1.1; 0 means that no reason was given
 NO_SUCH_INSTANCE, CLASS_CONFLICT = 0x0112, 0x0119
 REASONS = {
     0x0110: "processing failure", 0x0112: "no such object instance", 0x0119: "class-instance conflict",
@@ -26,7 +26,7 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Named:
-    """An instance by its SOP class and its own UID."""
+    """An instance, identified by its SOP class and SOP instance UIDs."""
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -34,7 +34,7 @@ class Named:
 
 @dataclass(frozen=True)
 class FailedInstance:
-    """An instance that nobody is responsible for, and why (0008,1197)."""
+    """An instance whose storage was not committed, and the failure reason (0008,1197)."""
 
     named: Named
     reason: int
@@ -42,7 +42,9 @@ class FailedInstance:
 
 @dataclass(frozen=True)
 class Commitment:
-    """A request, or its answer: then it says of which instances somebody is responsible, and of which not."""
+    """A storage commitment request, or the report on it: which instances were committed and which
+    were not.
+    """
 
     transaction_uid: str
     instances: tuple[Named, ...]
@@ -50,7 +52,7 @@ class Commitment:
 
 
 def decoded_commitment(content: bytes, encoding: Encoding) -> Commitment:
-    """Decodes a data set if it has few enough elements to be decoded. Raises UnreadableError."""
+    """Decodes a data set that has few enough elements. Raises UnreadableError."""
     require_few_elements(content, encoding, MAXIMUM_ELEMENTS)
     try:
         dataset = read_dataset(BytesIO(content), not encoding.explicit, not encoding.big_endian)
@@ -60,19 +62,21 @@ def decoded_commitment(content: bytes, encoding: Encoding) -> Commitment:
 
 
 def read_commitment(dataset: Dataset) -> Commitment:
-    """Reads a request or a report. Raises UnreadableError for names that are no UIDs."""
+    """Reads a request or a report. Raises UnreadableError if a name is not a UID."""
     transaction = text((dataset,), "TransactionUID")
     named = _names(items(dataset, "ReferencedSOPSequence"))
     failed = items(dataset, "FailedSOPSequence")
     failures = tuple(map(FailedInstance, _names(failed), map(_reason, failed)))
     uids = [uid for each in (*named, *(each.named for each in failures)) for uid in vars(each).values()]
     if not all(map(is_uid, [transaction, *uids])):
-        raise UnreadableError("expected UIDs in a storage commitment, got others", code="invalid_uid")
+        raise UnreadableError(
+            "expected valid UIDs in a storage commitment, got malformed ones", code="invalid_uid"
+        )
     return Commitment(transaction, named, failures)
 
 
 def request_of(commitment: Commitment) -> Dataset:
-    """Action information of N-ACTION."""
+    """Returns the action information of an N-ACTION request."""
     dataset = Dataset()
     dataset.TransactionUID = commitment.transaction_uid
     dataset.ReferencedSOPSequence = [_item(each) for each in commitment.instances]
@@ -80,7 +84,7 @@ def request_of(commitment: Commitment) -> Dataset:
 
 
 def report_of(commitment: Commitment) -> Dataset:
-    """Event information of N-EVENT-REPORT."""
+    """Returns the event information of an N-EVENT-REPORT."""
     dataset = Dataset()
     dataset.TransactionUID = commitment.transaction_uid
     if commitment.instances:
@@ -100,7 +104,7 @@ def _names(found: Iterable[Dataset]) -> tuple[Named, ...]:
 
 
 def _reason(item: Dataset) -> int:
-    """0 where none that can be read is given."""
+    """Returns the failure reason, 0 if it is missing or unreadable."""
     try:
         return whole((item,), "FailureReason", 0) or 0
     except UnreadableError:
@@ -109,7 +113,7 @@ def _reason(item: Dataset) -> int:
 
 def reason_text(reason: int) -> str:
     """Returns a failure reason in words, with its code."""
-    return f"{reason:04X}H {REASONS.get(reason, 'of its own')}" if reason else "no reason given"
+    return f"{reason:04X}H {REASONS.get(reason, 'unknown failure reason')}" if reason else "no reason given"
 
 
 def _item(named: Named) -> Dataset:
@@ -120,7 +124,9 @@ def _item(named: Named) -> Dataset:
 
 
 def answer_of(request: Commitment, held: Mapping[str, Collection[str]]) -> Commitment:
-    """The answer to a request; `held` gives the SOP classes under which an instance is here."""
+    """Returns the report that answers a request; `held` maps SOP instance UIDs to the SOP classes stored
+    here.
+    """
     failures = tuple(
         FailedInstance(named, CLASS_CONFLICT if held.get(named.sop_instance_uid) else NO_SUCH_INSTANCE)
         for named in request.instances

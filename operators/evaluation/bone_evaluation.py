@@ -1,4 +1,4 @@
-"""The figures of one bone: its anatomy, its fragments, and what was merged, split or made up."""
+"""Computes the metrics of one bone: its anatomy, its fragments, and those merged, split or invented."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Labels = NDArray[np.uint8] | NDArray[np.uint16]
 
 @dataclass(frozen=True, eq=False)
 class BoneCrop:
-    """One bone in both maps, cut to its box; values count from 1 within the bone."""
+    """One bone in ground truth and prediction, cropped to its box; values count from 1 within the bone."""
 
     bone: BoneMetrics
     truth: Labels
@@ -36,14 +36,14 @@ class BoneCrop:
 
 @dataclass(frozen=True)
 class _Match:
-    """The predicted fragment that a true one took, None where no voxel agrees."""
+    """The predicted fragment matched to a true one, None if no voxel agrees."""
 
     value: int | None
     agreement: Agreement
 
 
 def evaluate_bone(crop: BoneCrop) -> BoneFigures:
-    """All figures of a bone that the truth shows."""
+    """Returns all metrics of a bone that the ground truth shows."""
     pairs = overlaps.overlap(crop.truth, crop.prediction)
     fragments = _fragments(crop, pairs)
     found, predicted = sum(fragment.found for fragment in fragments), len(pairs.prediction_values)
@@ -62,7 +62,7 @@ def evaluate_bone(crop: BoneCrop) -> BoneFigures:
 
 
 def mean_of_known(values: Iterable[float | None]) -> float | None:
-    """Mean of the values that exist; None where none does."""
+    """Returns the mean of the known values; None if there is none."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 
@@ -94,7 +94,9 @@ def _fragment(
 
 
 def _match(crop: BoneCrop, pairs: overlaps.Overlap, row: int, surface: Points) -> _Match:
-    """Equal IoU is settled by the nearer surface, so that no figure hangs on the order of labels."""
+    """Matches a true fragment; the nearer surface decides between equal IoU, so that no metric depends on
+    label order.
+    """
     candidates = overlaps.best_matches(pairs, row)
     if not candidates:
         missed = _missed(surface, crop.truth == pairs.truth_values[row], crop.steps_mm)
@@ -120,7 +122,9 @@ def _missed(surface: Points, truth: Mask, steps_mm: Points) -> Agreement:
 def _local_dice(
     crop: BoneCrop, surfaces: Mapping[int, Points], matched: Sequence[int | None]
 ) -> list[float | None]:
-    """Dice of each fragment and its match among the voxels within 20 mm of the bone's fractures."""
+    """Returns the Dice of each fragment and its match among the voxels within 20 mm of the bone's
+    fractures.
+    """
     fractures = fracture_points(list(surfaces.values()), crop.steps_mm)
     voxels = near((crop.truth > 0) | (crop.prediction > 0), fractures, crop.steps_mm)
     truth, prediction = crop.truth.ravel()[voxels], crop.prediction.ravel()[voxels]

@@ -1,14 +1,13 @@
-"""How well a label map of bones and their fragments agrees with a true one.
+"""Compares a label map of bones and their fragments with a ground truth.
 
-The six PENGWIN 2024 figures follow the challenge's own code (github.com/YzzLiu/
-PENGWIN-example-algorithm, evaluation_CT_core.py): each true fragment takes the predicted fragment
-of its bone with the highest IoU, IoU 0 costs HD95 2R and ASSD R, fragments are averaged over the
-case and anatomy over its bones. It differs where the official code is not exact or leaves out: here
-surfaces are one voxel thick and whole (there two voxels, of which 10,000 are drawn by chance), R is
-in mm (there in voxels), a bone without any prediction costs 2R and R (there infinite, its fragments
-not counted), and only bones that the truth shows are averaged. Distances are therefore lower than
-the challenge's: its draw alone gave a real bone of 115,000 such voxels HD95 2.4 mm and ASSD 1.4 mm
-against itself, where its two draws were not the same.
+The six PENGWIN 2024 metrics follow the challenge's own code (github.com/YzzLiu/PENGWIN-example-algorithm,
+evaluation_CT_core.py): each true fragment takes the predicted fragment of its bone with the highest IoU, IoU
+0 costs HD95 2R and ASSD R, fragments are averaged over the case and anatomy over its bones. It differs where
+the official code is inexact or silent: here surfaces are one voxel thick and complete (there two voxels, of
+which 10,000 are sampled at random), R is in mm (there in voxels), a bone without any prediction costs 2R and
+R (there infinite, its fragments not counted), and only bones in the ground truth are averaged. Distances are
+therefore lower than the challenge's: its sampling alone gave a real bone of 115,000 such voxels HD95 2.4 mm
+and ASSD 1.4 mm against itself, as its two samples differed.
 """
 
 from __future__ import annotations
@@ -30,13 +29,18 @@ Boxes = list[tuple[slice, ...] | None]
 def evaluate(
     prediction: Labels, truth: Labels, steps_mm: Points, bones: Sequence[BoneMetrics]
 ) -> CaseFigures:
-    """All figures of a case: two label maps on one grid whose array steps are `steps_mm` (3x3)."""
+    """Returns all metrics of a case: two label maps on one grid with array steps `steps_mm` (3x3).
+
+    Raises UnsuitableError if the ground truth shows none of the bones.
+    """
     if prediction.shape != truth.shape:
         raise ValueError(f"expected both maps on one grid, got {prediction.shape} and {truth.shape}")
     crops = _crops(prediction, truth, steps_mm, bones)
     present = tuple(evaluate_bone(crop) for crop in crops if crop.truth.any())
     if not present:
-        raise UnsuitableError("expected a truth that shows a bone of the package, got none", code="no_truth")
+        raise UnsuitableError(
+            "expected a ground truth that shows a bone of the package, got none", code="no_truth"
+        )
     return _case(present, [crop for crop in crops if not crop.truth.any()])
 
 
@@ -54,7 +58,7 @@ def _crops(
 
 
 def _box(maps: Sequence[Boxes], bone: BoneMetrics) -> tuple[slice, ...]:
-    """Holds the bone in all maps; empty where none shows it."""
+    """Returns the box that holds the bone in all maps; empty if no map shows it."""
     boxes = [box for objects in maps for box in objects[bone.values[0] - 1 : bone.values[-1]] if box]
     return tuple(
         slice(min(edge.start for edge in axis), max(edge.stop for edge in axis))
@@ -63,7 +67,7 @@ def _box(maps: Sequence[Boxes], bone: BoneMetrics) -> tuple[slice, ...]:
 
 
 def _within(bone: BoneMetrics, labels: Labels) -> Labels:
-    """The bone's values counted from 1, all else 0."""
+    """Returns the bone's values counted from 1, 0 elsewhere."""
     inside = (labels >= bone.values[0]) & (labels <= bone.values[-1])
     return np.where(inside, labels - labels.dtype.type(bone.values[0] - 1), labels.dtype.type(0))
 

@@ -1,4 +1,4 @@
-"""The figures of an evaluation: of a fragment, of a bone, of a case."""
+"""The metrics of an evaluation: of a fragment, of a bone, of a case."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class BoneMetrics:
 
 @dataclass(frozen=True)
 class Agreement:
-    """IoU, and surface distances in mm."""
+    """Agreement of a mask with the ground truth: IoU, and surface distances in mm."""
 
     iou: float
     hd95_mm: float
@@ -24,7 +24,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class DetectionMetrics:
-    """Fragments found one to one at IoU >= 0.5; without any prediction precision and F1 are 0."""
+    """Fragments found one to one at IoU >= 0.5; precision and F1 are 0 without any prediction."""
 
     true_fragments: int
     predicted_fragments: int
@@ -36,7 +36,7 @@ class DetectionMetrics:
 
 @dataclass(frozen=True)
 class FragmentFigures:
-    """One true fragment; `local_dice` is None for one that faces no other."""
+    """The metrics of one true fragment; `local_dice` is None if it faces no other fragment."""
 
     value: int
     matched_value: int | None
@@ -48,10 +48,10 @@ class FragmentFigures:
 
 @dataclass(frozen=True)
 class BoneFigures:
-    """One bone that the truth shows.
+    """The metrics of one bone in the ground truth.
 
-    `whole_iou` is what `fragment_iou` had been with the predicted bone left whole: the baseline of
-    no separation. `false_fragments` counts what an intact bone was cut into beyond one.
+    `whole_iou` is the `fragment_iou` of the predicted bone left whole: the baseline without separation.
+    `false_fragments` counts the fragments beyond one into which an intact bone was split.
     """
 
     name: str
@@ -67,15 +67,15 @@ class BoneFigures:
 
     @property
     def fractured(self) -> bool:
-        """Whether the truth has two fragments or more."""
+        """Whether the ground truth has two fragments or more."""
         return len(self.fragments) > 1
 
 
 @dataclass(frozen=True)
 class CaseFigures:
-    """One case; the last three are means over its fractured bones, None where there is none.
+    """The metrics of one case; the last three are means over its fractured bones, None if there are none.
 
-    `absent_bones` were predicted but are not in the truth; their fragments lower the precision.
+    `absent_bones` were predicted but are not in the ground truth; their fragments lower the precision.
     """
 
     anatomy: Agreement

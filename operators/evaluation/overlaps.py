@@ -1,4 +1,4 @@
-"""Which predicted fragments of one bone answer to which true ones, from their common voxels."""
+"""Matches the predicted fragments of one bone to the true ones by their common voxels."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from operators.evaluation.metrics import DetectionMetrics
 
 Counts = NDArray[np.int64]
 
-# A fragment counts as found from IoU 0.5 on: panoptic quality (Kirillov et al., CVPR 2019).
+# A fragment counts as found from IoU 0.5 on, as in panoptic quality (Kirillov et al., CVPR 2019).
 FOUND_IOU = 0.5
-# Merged or split when at least half lies inside: the lowest tolerance of Hoover et al. 1996
-# ("An experimental comparison of range image segmentation algorithms", under/over-segmentation).
+# Merged or split if at least half lies inside: the lowest tolerance of Hoover et al. 1996 ("An experimental
+# comparison of range image segmentation algorithms", under/over-segmentation).
 COVERED = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Overlap:
-    """Voxels of each true fragment (T,), each predicted one (P,), and common to both (T, P)."""
+    """Voxel counts of each true fragment (T,), of each predicted one (P,), and of those common to both (T,
+    P).
+    """
 
     truth_values: tuple[int, ...]
     prediction_values: tuple[int, ...]
@@ -31,7 +33,7 @@ class Overlap:
 
     @property
     def iou(self) -> NDArray[np.float64]:
-        """(T, P)"""
+        """IoU (T, P) of each pair of a true and a predicted fragment."""
         iou: NDArray[np.float64] = self.common / (
             self.truth[:, None] + self.prediction[None, :] - self.common
         )
@@ -39,14 +41,14 @@ class Overlap:
 
     @property
     def whole_iou(self) -> NDArray[np.float64]:
-        """(T,) IoU of each true fragment with the whole predicted bone: no separation at all."""
+        """IoU (T,) of each true fragment with the whole predicted bone: no separation at all."""
         common = self.common.sum(axis=1)
         iou: NDArray[np.float64] = common / (self.truth + self.prediction.sum() - common)
         return iou
 
 
 def overlap(truth: NDArray[np.integer], prediction: NDArray[np.integer]) -> Overlap:
-    """The overlap of two label maps of one bone; 0 is background."""
+    """Returns the overlap of two label maps of one bone; 0 is background."""
     used = (truth > 0) | (prediction > 0)
     rows = max(int(truth.max(initial=0)), int(prediction.max(initial=0))) + 1
     pairs = truth[used].astype(np.int64) * rows + prediction[used]
@@ -63,7 +65,7 @@ def overlap(truth: NDArray[np.integer], prediction: NDArray[np.integer]) -> Over
 
 
 def best_matches(pairs: Overlap, row: int) -> list[int]:
-    """The predicted values of the highest IoU with true fragment `row`: several where they tie."""
+    """Returns the predicted values with the highest IoU with true fragment `row`; several if tied."""
     if not pairs.common[row].any():
         return []
     iou = pairs.iou[row]
@@ -71,7 +73,7 @@ def best_matches(pairs: Overlap, row: int) -> list[int]:
 
 
 def found(pairs: Overlap) -> NDArray[np.bool_]:
-    """(T,) which true fragments have a predicted one to themselves."""
+    """Returns which true fragments (T,) are matched one to one by a predicted one."""
     enough = pairs.iou >= FOUND_IOU
     rows, columns = linear_sum_assignment(np.where(enough, pairs.iou, 0), maximize=True)
     hit = np.zeros(len(pairs.truth_values), dtype=np.bool_)
@@ -80,7 +82,7 @@ def found(pairs: Overlap) -> NDArray[np.bool_]:
 
 
 def detection(true_fragments: int, predicted_fragments: int, found: int) -> DetectionMetrics:
-    """Recall, precision and F1 from counts."""
+    """Returns recall, precision and F1 from counts."""
     recall = found / true_fragments if true_fragments else 0.0
     precision = found / predicted_fragments if predicted_fragments else 0.0
     f1 = 2 * found / (true_fragments + predicted_fragments) if found else 0.0
@@ -88,12 +90,12 @@ def detection(true_fragments: int, predicted_fragments: int, found: int) -> Dete
 
 
 def merges(pairs: Overlap) -> int:
-    """Predicted fragments that cover at least half of each of two or more true fragments."""
+    """Counts the predicted fragments that cover at least half of each of two or more true fragments."""
     covered = pairs.common >= COVERED * pairs.truth[:, None]
     return int(np.count_nonzero(covered.sum(axis=0) >= 2))
 
 
 def splits(pairs: Overlap) -> int:
-    """True fragments in which two or more predicted fragments lie with at least half of themselves."""
+    """Counts the true fragments that hold at least half of each of two or more predicted fragments."""
     inside = pairs.common >= COVERED * pairs.prediction[None, :]
     return int(np.count_nonzero(inside.sum(axis=1) >= 2))

@@ -1,7 +1,7 @@
-"""How far the surfaces of two masks lie apart, and which voxels lie near a fracture.
+"""Measures the distance between the surfaces of two masks, and finds the voxels near a fracture.
 
-`steps_mm` is everywhere the 3x3 matrix whose columns are one step along each array axis, in mm
-(`grid.ijk_to_lps[:3, :3]`, or a diagonal of spacings), so that sheared grids are measured rightly.
+`steps_mm` is always the 3x3 matrix whose columns are one step along each array axis, in mm
+(`grid.ijk_to_lps[:3, :3]`, or a diagonal of spacings), so that sheared grids are measured correctly.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from scipy.spatial import cKDTree
 Mask = NDArray[np.bool_]
 Points = NDArray[np.float64]
 
-# Fragments nearer than this face each other across a fracture: the contact band of PENGWIN 2026's
-# ABBC entry (github.com/RURUGURU/pengwin2026-task1-abbc, contact_search_mm).
+# Fragments closer than this face each other across a fracture: the contact band of PENGWIN 2026's ABBC entry
+# (github.com/RURUGURU/pengwin2026-task1-abbc, contact_search_mm).
 CONTACT_MM = 3.0
 # PENGWIN 2026: Dice within 20 mm of the fracture surface.
 LOCAL_MM = 20.0
@@ -25,14 +25,18 @@ LOCAL_MM = 20.0
 
 @dataclass(frozen=True)
 class SurfaceDistances:
-    """95th percentile (the greater of both directions) and mean (of both directions' means)."""
+    """The 95th percentile (the greater of both directions) and the mean (of both directions' means) of
+    distances.
+    """
 
     hd95_mm: float
     assd_mm: float
 
 
 def surface_distances(truth: Points, prediction: Points) -> SurfaceDistances:
-    """Exact: each surface point's distance to the nearest of the other set; neither may be empty."""
+    """Returns exact distances from each surface point to the nearest of the other set; neither may
+    be empty.
+    """
     there, _ = cKDTree(prediction).query(truth)
     back, _ = cKDTree(truth).query(prediction)
     hd95_mm = max(np.percentile(there, 95), np.percentile(back, 95))
@@ -40,7 +44,9 @@ def surface_distances(truth: Points, prediction: Points) -> SurfaceDistances:
 
 
 def surface_points(mask: Mask, steps_mm: Points) -> Points:
-    """(N, 3) mm, relative to voxel 0: voxels of which a face lies outside the mask or the array."""
+    """Returns the surface voxels (N, 3) of a mask, in mm from voxel 0: those with a face outside the mask or
+    the array.
+    """
     if not mask.any():
         return np.empty((0, 3))
     box = find_objects(mask.view(np.uint8))[0]
@@ -51,13 +57,17 @@ def surface_points(mask: Mask, steps_mm: Points) -> Points:
 
 
 def radius_mm(surface: Points, mask: Mask, steps_mm: Points) -> float:
-    """From the centroid of the mask to its farthest voxel centre, which is on the surface."""
+    """Returns the distance from the centroid of the mask to its farthest voxel centre, which is on the
+    surface.
+    """
     centroid = np.argwhere(mask).mean(axis=0) @ steps_mm.T
     return float(np.linalg.norm(surface - centroid, axis=1).max())
 
 
 def fracture_points(surfaces: list[Points], steps_mm: Points) -> Points:
-    """The surface points of fragments that face another fragment: within 3 mm, or touching it."""
+    """Returns the surface points (N, 3) of fragments that face another fragment: within 3 mm, or
+    touching it.
+    """
     reach_mm = max(CONTACT_MM, float(np.linalg.norm(steps_mm)))
     facing = [_facing(surfaces, n, reach_mm) for n in range(len(surfaces))]
     return np.concatenate([np.empty((0, 3)), *facing])
@@ -73,7 +83,7 @@ def _facing(surfaces: list[Points], n: int, reach_mm: float) -> Points:
 
 
 def near(mask: Mask, points: Points, steps_mm: Points, within_mm: float = LOCAL_MM) -> NDArray[np.intp]:
-    """Flat indices of the voxels of `mask` no farther than `within_mm` from the nearest point."""
+    """Returns the flat indices of the voxels of `mask` at most `within_mm` from the nearest point."""
     flat: NDArray[np.intp] = np.flatnonzero(mask)
     if not len(points):
         return flat[:0]
@@ -86,6 +96,6 @@ def near(mask: Mask, points: Points, steps_mm: Points, within_mm: float = LOCAL_
 
 
 def dice(truth: Mask, prediction: Mask) -> float | None:
-    """2 |A and B| / (|A| + |B|); None where both are empty. Any shape: local Dice by selection."""
+    """Returns Dice, 2 |A and B| / (|A| + |B|), of masks of any shape; None if both are empty."""
     voxels = np.count_nonzero(truth) + np.count_nonzero(prediction)
     return 2 * np.count_nonzero(truth & prediction) / voxels if voxels else None

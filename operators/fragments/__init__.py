@@ -1,1 +1,1 @@
-"""From the probability of contact surface to fragments."""
+"""Turns the probability of contact surfaces into fragments."""

@@ -1,4 +1,6 @@
-"""A bone cut out of a CT for a network of fractures, and that network's classes as fragments of the bone."""
+"""Cuts a bone out of a CT for a fracture network, and turns the network's classes into the bone's
+fragments.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,10 @@ Labels = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """Fragments 1, 2, ... of one bone, by falling size, in `labels` (I, J, K); 0 is none.
+    """Fragments 1, 2, ... of one bone, by falling size, in `labels` (I, J, K); 0 is background.
 
-    `classes` are what the network wrote of each, the largest first; `beyond` more than fit went to others.
+    `classes` are the network's values of the fragments, the largest first; `beyond` counts the surplus
+    fragments that were merged into others.
     """
 
     labels: NDArray[np.uint16]
@@ -30,7 +33,7 @@ class Pieces:
 
 
 def cut_out_bone(volume: CtVolume, box: Box, bone: NDArray[np.bool_], blank_hu: float) -> CtVolume:
-    """The block `box` of a CT, blank where `bone` (I, J, K of the block) is not."""
+    """Returns the block `box` of a CT, filled with `blank_hu` outside `bone` (I, J, K of the block)."""
     hu = volume.hu[box.slices]
     return CtVolume(np.where(bone, hu, hu.dtype.type(blank_hu)), volume.grid.crop(box))
 
@@ -38,7 +41,9 @@ def cut_out_bone(volume: CtVolume, box: Box, bone: NDArray[np.bool_], blank_hu: 
 def pieces_of(
     answer: Labels, values: Mapping[str, int], rules: Arrangement, voxel_mm3: float, most: int
 ) -> Pieces:
-    """At most `most` fragments, from what the network wrote (I, J, K); `values` are those of its classes."""
+    """Returns at most `most` fragments from the network's output (I, J, K); `values` are those of its
+    classes.
+    """
     numbered, made_of = np.zeros(answer.shape, np.int32), [0]
     for name, value in values.items():
         there = answer == value
@@ -56,10 +61,10 @@ def pieces_of(
 
 
 def write_pieces(labels: Delivered, pieces: Pieces, anatomy: Labels, own: int, first: int) -> None:
-    """Writes fragments as `first`, `first + 1`, ... into the block `labels`, in its place.
+    """Writes fragments as `first`, `first + 1`, ... into the block `labels`, in place.
 
-    Where the network goes beyond the bone, which has the value `own` in `anatomy`, another bone keeps its
-    voxels, and so does what was written before.
+    Where the network extends beyond the bone, which has the value `own` in `anatomy`, other bones and voxels
+    written before are kept.
     """
     free = (labels == 0) & ((anatomy == own) | (anatomy == 0)) & (pieces.labels > 0)
     labels[free] = (pieces.labels + (first - 1))[free].astype(labels.dtype)

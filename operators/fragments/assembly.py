@@ -1,4 +1,4 @@
-"""Puts the fragments of all bones onto the source grid and says what each is."""
+"""Writes the fragments of all bones onto the source grid and describes each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class FracturedBone:
-    """A bone and its fragments on `grid`."""
+    """A bone, and its fragments on `grid`."""
 
     outline: OutlinedBone
     fragments: Fragments
@@ -33,7 +33,7 @@ class FracturedBone:
 def assemble_segmentation(
     source: Grid, bones: tuple[FracturedBone, ...], package: CoarseToFinePackage
 ) -> Segmentation:
-    """All bones as one label map on the source grid; only bone-sized blocks are interpolated."""
+    """Returns all bones as one label map on the source grid; only bone-sized blocks are interpolated."""
     labels = background(source.shape, package.highest_value)
     warnings: list[str] = []
     for bone in bones:
@@ -48,7 +48,7 @@ def assemble_segmentation(
 
 
 def write_bone(labels: Labels, source: Grid, bone: FracturedBone) -> list[str]:
-    """Writes one bone into `labels`; returns warnings."""
+    """Writes one bone into `labels`, in place; returns warnings."""
     box, inside, label = bone.outline.box, bone.outline.inside, bone.outline.region.label
     values = label.values
     winners, dropped = nearest_fragments(bone, source.crop(box), inside, len(values))
@@ -56,16 +56,16 @@ def write_bone(labels: Labels, source: Grid, bone: FracturedBone) -> list[str]:
     part[inside] = winners[inside] + labels.dtype.type(values.start - 1)
     if not dropped:
         return []
-    return [f"{label.meaning}: {dropped} more fragments than the {len(values)} that can be told apart"]
+    return [f"{label.meaning}: {dropped} more fragments than the {len(values)} that the package can label"]
 
 
 def nearest_fragments(
     bone: FracturedBone, block: Grid, inside: NDArray[np.bool_], most: int
 ) -> tuple[NDArray[np.uint8], int]:
-    """For each voxel of `block` the fragment (1, 2, ...) whose interpolated indicator is highest.
+    """Returns for each voxel of `block` the fragment (1, 2, ...) with the highest interpolated indicator.
 
-    Voxels of the bone that no indicator reaches take the nearest fragment. Fragments beyond
-    `most` are given to their nearest kept one; their number is returned.
+    Voxels of the bone that no indicator reaches get the nearest fragment. Fragments beyond `most` are merged
+    into the nearest kept one; their number is returned.
     """
     fragments = bone.fragments.labels
     count = int(fragments.max())
@@ -89,10 +89,10 @@ def nearest_fragments(
 def nearest_winner(
     winner: NDArray[np.uint8], lost: NDArray[np.bool_], spacing_mm: tuple[float, ...]
 ) -> NDArray[np.uint8] | int:
-    """For each lost voxel the winner that lies nearest; 1 where there is none nearby.
+    """Returns for each lost voxel the winner that lies nearest; 1 if there is none nearby.
 
-    They lie at the bone's rim, within two voxels of a fragment: a distance map of the whole block
-    would be the greatest array of a run.
+    Lost voxels lie at the bone's rim, within two voxels of a fragment: a distance map of the whole block
+    would be the largest array of a run.
     """
     nearby = ndimage.binary_dilation(lost, iterations=6) & (winner > 0)
     if not nearby.any():
@@ -105,7 +105,9 @@ def nearest_winner(
 def compete(
     value: int, own: Box, bone: FracturedBone, block: Grid, winner: NDArray[np.uint8], best: Array
 ) -> None:
-    """Where the indicator of a fragment, which lies in the box `own`, is above `best`, it is the winner."""
+    """Makes a fragment, which lies in the box `own`, the winner wherever its indicator exceeds `best`; in
+    place.
+    """
     grid = bone.grid.crop(own)
     reached = covering_box(block, grid)
     if reached is None:
@@ -118,7 +120,7 @@ def compete(
 
 
 def padded_box(box: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
-    """A box with one voxel more on all sides, within `shape`: to there its indicator falls to 0."""
+    """Returns a box enlarged by one voxel on all sides, within `shape`: there the indicator falls to 0."""
     start = [max(side.start - 1, 0) for side in box]
     stop = [min(side.stop + 1, n) for side, n in zip(box, shape, strict=True)]
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
@@ -127,7 +129,7 @@ def padded_box(box: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
 def segments_of(
     bone: FracturedBone, labels: Labels, source: Grid, package: CoarseToFinePackage
 ) -> list[Segment]:
-    """Describes each label value of one bone; values that no voxel of the source grid got are left out."""
+    """Describes each label value of one bone; values without a voxel on the source grid are left out."""
     label = bone.outline.region.label
     found = labels[bone.outline.box.slices][bone.outline.inside]
     counts = np.bincount(found, minlength=label.last_value + 1)
@@ -141,7 +143,7 @@ def segments_of(
 
 
 def contacts_of(bone: FracturedBone, shown: list[Segment], confidence: Confidence) -> list[Contact]:
-    """The faces between the fragments that are shown, where the package has a calibration of them."""
+    """Returns the contacts between the shown fragments, if the package has a calibration for them."""
     first = bone.outline.region.label.first_value
     number = {segment.value - first + 1: segment.fragment for segment in shown}
     found = []
@@ -155,7 +157,7 @@ def contacts_of(bone: FracturedBone, shown: list[Segment], confidence: Confidenc
 def fragment_of(
     bone: FracturedBone, value: int, fragment: int | None, volume_ml: float, package: CoarseToFinePackage
 ) -> Segment:
-    """One segment with its probabilities: those by which it was decided that a piece is shown."""
+    """Returns one segment with its probabilities, the ones by which pieces were shown or left out."""
     label, found, confidence = bone.outline.region.label, bone.fragments, package.confidence
     sure = bone.outline.region.confidence
     number = value - label.first_value + 1

@@ -27,11 +27,11 @@ class FractureEvidence:
 
 @dataclass(frozen=True, eq=False)
 class Fragments:
-    """Fragments of one bone: `labels` (I, J, K) 1, 2, ... by falling size, 0 outside; 1 alone if intact.
+    """Fragments of one bone: `labels` (I, J, K) 1, 2, ... by falling size, 0 outside; only 1 if intact.
 
-    All in log-odds: `contacts`, that a fracture parts two fragments (the lower number first) that touch,
-    or one that touches none from the largest; `fractured`, that the bone is fractured at all: the
-    highest of `contacts`, or of what was joined where there are none.
+    Log-odds: `contacts`, that a fracture separates two fragments that touch (the lower number first), or
+    separates one that touches no other from the largest; `fractured`, that the bone is fractured at all: the
+    highest of `contacts`, or of the faces that were merged if there are none.
     """
 
     labels: Labels
@@ -39,5 +39,5 @@ class Fragments:
     fractured: float
 
     def own(self, fragment: int) -> float:
-        """Log-odds that a fragment is a piece of its own: those of its least certain contact."""
+        """Returns the log-odds that a fragment is a separate piece: those of its least certain contact."""
         return min((odds for pair, odds in self.contacts.items() if fragment in pair), default=self.fractured)

@@ -1,4 +1,4 @@
-"""How a bone is split into fragments: the table FRAGMENTS, by `fragments.strategy` of package.toml."""
+"""Splits a bone into fragments: the table FRAGMENTS, by `fragments.strategy` of package.toml."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from operators.packages.packages import FragmentRules
 
 
 def split(evidence: FractureEvidence, rules: FragmentRules, least_odds: float = 0.0) -> Fragments:
-    """The fragments of a bone, each decision with its log-odds; less than `least_odds` parts no two."""
+    """Returns the fragments of a bone, each decision with its log-odds; faces below `least_odds` do not
+    separate.
+    """
     return FRAGMENTS[rules.strategy](evidence, rules, least_odds)
 
 
 def whole(evidence: FractureEvidence, rules: FragmentRules, least_odds: float = 0.0) -> Fragments:
-    """The bone in one piece, for anatomies whose fractures are not looked for."""
+    """Returns the bone in one piece, for anatomies whose fractures are not segmented."""
     del rules, least_odds
     return Fragments(evidence.bone.astype(np.uint16), {}, -CERTAIN)
 

@@ -1,4 +1,4 @@
-"""A bone's voxels as a graph: watershed basins, and regions that are joined over their shared faces."""
+"""Represents a bone's voxels as a graph: watershed basins, and regions that are joined over shared faces."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Pairs = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class VoxelGraph:
-    """The N voxels of a mask in C order, and the numbers (2, M) of every two of them that share a side."""
+    """The N voxels of a mask in C order, and the number pairs (2, M) of voxels that share a side."""
 
     voxels: int
     pairs: Numbers
 
 
 def voxel_graph(mask: NDArray[np.bool_]) -> VoxelGraph:
-    """The graph of the voxels of `mask` (I, J, K)."""
+    """Returns the graph of the voxels of `mask` (I, J, K)."""
     voxels = int(np.count_nonzero(mask))
     number = np.zeros(mask.shape, np.int32)
     number[mask] = np.arange(voxels, dtype=np.int32)
@@ -37,11 +37,11 @@ def voxel_graph(mask: NDArray[np.bool_]) -> VoxelGraph:
 
 
 def basins(graph: VoxelGraph, height: Floats, level: float) -> Numbers:
-    """The basin (0, 1, ...) of each voxel of a relief `height` (N,).
+    """Returns the basin (0, 1, ...) of each voxel of a relief `height` (N,).
 
-    Water runs from every voxel to its lowest neighbour; basins from which it spills over after
-    rising by less than `level` are joined to the deeper one behind the pass (watershed with
-    h-minima, as in Vincent & Soille 1991).
+    Water runs from every voxel to its lowest neighbour; basins that spill over after rising by less than
+    `level` are joined to the deeper one behind the pass (watershed with h-minima, as in Vincent & Soille
+    1991).
     """
     bottom, basin = np.unique(downhill(graph, height), return_inverse=True)
     numbers = basin.astype(np.int32)
@@ -49,7 +49,7 @@ def basins(graph: VoxelGraph, height: Floats, level: float) -> Numbers:
 
 
 def downhill(graph: VoxelGraph, height: Floats) -> Pairs:
-    """For each voxel the voxel in which water from it gathers; of equal heights the first is lower."""
+    """Returns for each voxel the voxel in which its water gathers; of equal heights the first is lower."""
     order = np.argsort(height, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(graph.voxels)
@@ -65,7 +65,7 @@ def downhill(graph: VoxelGraph, height: Floats) -> Pairs:
 
 
 def passes(graph: VoxelGraph, height: Floats, basin: Numbers) -> Iterator[tuple[float, int, int]]:
-    """The lowest pass between every two basins that touch: its height and the two, lowest first."""
+    """Yields the lowest pass between every two basins that touch: its height and the two, lowest first."""
     pairs, at = touching(graph, basin)
     ridge = height[graph.pairs[:, at]].max(axis=0)
     order = np.argsort(ridge, kind="stable")
@@ -76,7 +76,9 @@ def passes(graph: VoxelGraph, height: Floats, basin: Numbers) -> Iterator[tuple[
 
 
 def touching(graph: VoxelGraph, region: Numbers) -> tuple[Pairs, NDArray[np.intp]]:
-    """Where two regions meet: both numbers in one key, the lower above, and which of the graph's pairs."""
+    """Returns where two regions meet: both numbers in one key, the lower in the high bits, and the index of
+    the pair.
+    """
     a, b = region[graph.pairs[0]], region[graph.pairs[1]]
     at = np.flatnonzero(a != b)
     low, high = np.minimum(a[at], b[at]), np.maximum(a[at], b[at])
@@ -86,7 +88,7 @@ def touching(graph: VoxelGraph, region: Numbers) -> tuple[Pairs, NDArray[np.intp
 def flooded(
     basin: Numbers, bottom: Floats, ordered: Iterator[tuple[float, int, int]], level: float
 ) -> Numbers:
-    """Basins after those shallower than `level` were joined over their lowest passes."""
+    """Returns basins after those shallower than `level` were joined over their lowest passes."""
     parent = list(range(len(bottom)))
 
     def root(one: int) -> int:
@@ -111,7 +113,7 @@ class Face(NamedTuple):
 
     @property
     def mean(self) -> float:
-        """Mean evidence over the face."""
+        """The mean evidence over the face."""
         return self.total / self.size
 
 
@@ -132,7 +134,7 @@ class Regions:
             self.faces[a][b] = self.faces[b][a] = Face(total, size)
 
     def join(self, keep: int, gone: int) -> None:
-        """Makes two regions one, its faces those of both."""
+        """Joins two regions, and the faces of both."""
         self.sizes[keep] += self.sizes.pop(gone)
         self.joined[self.joined == gone] = keep
         for other, face in self.faces.pop(gone).items():
@@ -143,10 +145,11 @@ class Regions:
                 self.faces[keep][other] = self.faces[other][keep] = both
 
     def merge(self, score: Callable[[Face, int], float], may_join: Callable[[float, int, int], bool]) -> None:
-        """Joins two regions after the other, those with the lowest score first, where they may be joined.
+        """Joins pairs of regions one after the other, those with the lowest score first, if they may be
+        joined.
 
-        `score` takes what two regions share and the size of the smaller one; what they share after a
-        join is the sum over both (average linkage). `may_join` takes the score and the two regions.
+        `score` takes the face between two regions and the size of the smaller one; after a join a face is the
+        sum of both (average linkage). `may_join` takes the score and the two regions.
         """
         waiting: list[tuple[float, int, int, Face]] = []
 
@@ -164,14 +167,14 @@ class Regions:
                 continue
             self.join(a, b)
             for other in self.faces[a]:
-                # A new object: what still waits with the former size is passed over
+                # A new object: entries that still wait with the former size are skipped
                 self.faces[a][other] = self.faces[other][a] = Face(*self.faces[a][other])
                 wait(a, other)
 
     def absorb(self, smallest: float) -> None:
         """Joins regions smaller than `smallest` voxels to a neighbour, the smallest first.
 
-        The neighbour is the one with the most face free of evidence; what touches nothing stays.
+        The neighbour is the one with the most face free of evidence; regions that touch nothing stay.
         """
         while True:
             small = [one for one, size in self.sizes.items() if size < smallest and self.faces[one]]
@@ -182,5 +185,5 @@ class Regions:
             self.join(max(row, key=lambda other: row[other].size - row[other].total), one)
 
     def of_voxels(self) -> Numbers:
-        """The region of each voxel, as things stand."""
+        """Returns the current region of each voxel."""
         return self.joined.astype(np.int32)[self.first]

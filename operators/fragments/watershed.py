@@ -1,4 +1,4 @@
-"""Fracture fragments of one bone, from the probability of contact surface."""
+"""Finds the fracture fragments of one bone from the probability of contact surfaces."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ Array = NDArray[np.float32]
 Labels = NDArray[np.uint16]
 Number = TypeVar("Number", bound=np.integer)
 
-# Valleys whose rim is lower than this are noise of the distance, not a place of their own
+# Valleys with a lower rim are noise of the distance, not separate places
 SHALLOW_MM = 1.0
-# Over which the depth is smoothed, a little more than a voxel, whose steps it hides
+# Smoothing of the depth, a little more than a voxel, which hides voxel steps
 SMOOTH_MM = 1.2
-# A certain contact surface stands as high as a place this far from one is deep
+# The height of a certain contact surface, as high as a place this far from one is deep
 CONTACT_MM = 6.0
 
 
 def watershed_and_merge(
     evidence: FractureEvidence, rules: FragmentRules, least_odds: float = 0.0
 ) -> Fragments:
-    """Basins of the distance to contact surfaces, merged where little contact lies between them.
+    """Returns the basins of the distance to contact surfaces, merged where little contact lies between them.
 
-    Components of the interior alone would merge two fragments through any hole in the contact
-    sheet. What speaks for a fracture is the whole face between two basins; those with log-odds below
-    `least_odds` are joined, the least likely first. Basins too small to be a fragment go to a
-    neighbour beforehand, so that no voxel of the bone is lost and no crumb is taken for evidence.
-    Slivers of another bone, which an outline takes along across a joint, are no fragments either.
+    Components of the interior alone would merge two fragments through any hole in the contact sheet. The
+    evidence for a fracture is the whole face between two basins; basins with log-odds below `least_odds` are
+    joined, the least likely first. Basins too small to be a fragment are given to a neighbour beforehand, so
+    that no voxel of the bone is lost and no crumb counts as evidence. Slivers of another bone, which an
+    outline includes across a joint, are not fragments either.
     """
     labels = np.zeros(evidence.bone.shape, np.uint16)
     if not evidence.bone.any():
@@ -64,7 +64,9 @@ def watershed_and_merge(
 
 
 def join_below(regions: Regions, logit: Callable[[Face, int], float], least_odds: float) -> float:
-    """Joins pieces over faces of log-odds below `least_odds`; the highest of those that were joined."""
+    """Joins pieces over faces with log-odds below `least_odds`; returns the highest log-odds of the joined
+    faces.
+    """
     joined = [-CERTAIN]
 
     def may_join(odds: float, _a: int, _b: int) -> bool:
@@ -77,10 +79,10 @@ def join_below(regions: Regions, logit: Callable[[Face, int], float], least_odds
 
 
 def lone_pieces(regions: Regions, logit: Callable[[Face, int], float]) -> dict[int, float]:
-    """The log-odds of pieces that touch no other, the largest left out.
+    """Returns the log-odds of pieces that touch no other, without the largest.
 
-    Each is judged as if a face of certain contact, as wide as itself, parted it from the largest: what
-    no such face could part is a crumb of the outline.
+    Each is judged as if a face of certain contact, as wide as the piece, separated it from the largest: a
+    piece that even such a face could not separate is a crumb of the outline.
     """
     largest = max(regions.sizes, key=lambda region: regions.sizes[region])
     lone = [region for region, row in regions.faces.items() if not row and region != largest]
@@ -91,7 +93,9 @@ def lone_pieces(regions: Regions, logit: Callable[[Face, int], float]) -> dict[i
 def contacts_between(
     regions: Regions, logit: Callable[[Face, int], float], ranks: Labels
 ) -> dict[tuple[int, int], float]:
-    """The log-odds of each face between two fragments; `ranks` (V,) are those of the regions' labels."""
+    """Returns the log-odds of each face between two fragments; `ranks` (V,) are those of the
+    regions' labels.
+    """
     return {
         (int(ranks[a + 1]), int(ranks[b + 1])): logit(face, min(regions.sizes[a], regions.sizes[b]))
         for a, row in regions.faces.items()
@@ -103,7 +107,7 @@ def contacts_between(
 def contacts_lost(
     regions: Regions, logit: Callable[[Face, int], float], ranks: Labels
 ) -> dict[tuple[int, int], float]:
-    """The log-odds of fragments that touched only what was given away, by the least of those faces."""
+    """Returns the log-odds of fragments that touched only removed pieces, the lowest of those faces."""
     found = {}
     for region, row in regions.faces.items():
         rank = int(ranks[region + 1])
@@ -114,7 +118,9 @@ def contacts_lost(
 
 
 def over_segmented(evidence: FractureEvidence, rules: FragmentRules) -> Regions:
-    """Basins of the relief that could be fragments, more of them than there are, with the contact between."""
+    """Returns the basins of the relief that could be fragments, more than there are, with the contact between
+    them.
+    """
     graph = voxel_graph(evidence.bone)
     basin = basins(graph, relief(evidence, rules), SHALLOW_MM)
     regions = Regions(graph, basin, evidence.contact[evidence.bone])
@@ -123,12 +129,14 @@ def over_segmented(evidence: FractureEvidence, rules: FragmentRules) -> Regions:
 
 
 def smallest_voxels(evidence: FractureEvidence, rules: FragmentRules) -> float:
-    """How many voxels the smallest fragment has."""
+    """Returns the number of voxels of the smallest fragment."""
     return rules.minimum_mm3 / evidence.spacing_mm**3
 
 
 def fracture_logit(rules: FragmentRules, spacing_mm: float) -> Callable[[Face, int], float]:
-    """The log-odds that what two pieces share is a fracture; see FragmentRules."""
+    """Returns the function for the log-odds that a face between two pieces is a fracture; see
+    FragmentRules.
+    """
     bias, of_contact, of_volume, of_area = rules.fracture_logit
 
     def logit(face: Face, smaller_voxels: int) -> float:
@@ -139,12 +147,12 @@ def fracture_logit(rules: FragmentRules, spacing_mm: float) -> Callable[[Face, i
 
 
 def face_features(face: Face, smaller_voxels: int, spacing_mm: float) -> tuple[float, float, float]:
-    """Mean contact; decimal logarithms of the smaller piece's mm3 and of the face's mm2."""
+    """Returns the mean contact, and decimal logarithms of the smaller piece's mm3 and of the face's mm2."""
     return face.mean, log10(smaller_voxels * spacing_mm**3), log10(face.size * spacing_mm**2)
 
 
 def relief(evidence: FractureEvidence, rules: FragmentRules) -> Array:
-    """Heights (N,) of the bone's voxels: ridges along contact surfaces, valleys far from them."""
+    """Returns the heights (N,) of the bone's voxels: ridges along contact surfaces, valleys far from them."""
     core = evidence.bone & (evidence.contact < rules.seed_probability)
     depth = distance_mm(core, (evidence.spacing_mm,) * 3)
     smooth: Array = ndimage.gaussian_filter(depth, SMOOTH_MM / evidence.spacing_mm)
@@ -152,7 +160,7 @@ def relief(evidence: FractureEvidence, rules: FragmentRules) -> Array:
 
 
 def large_enough(labels: NDArray[np.integer], smallest: float) -> NDArray[np.bool_]:
-    """Which labels (V,) have at least as many voxels; the largest always."""
+    """Returns which labels (V,) have at least `smallest` voxels; the largest always does."""
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     large: NDArray[np.bool_] = sizes >= min(smallest, sizes.max())
@@ -160,12 +168,12 @@ def large_enough(labels: NDArray[np.integer], smallest: float) -> NDArray[np.boo
 
 
 def with_nearest(labels: NDArray[Number], kept: NDArray[np.bool_]) -> NDArray[Number]:
-    """Gives the voxels of labels that are not `kept` (V,) to the nearest that is."""
+    """Assigns the voxels of labels that are not `kept` (V,) to the nearest kept label."""
     there = labels > 0
     given_away = there & ~kept[labels]
     if not given_away.any():
         return labels
-    # The nearest voxel of a set is one of its surface: few to search, where a transform would read all
+    # The nearest voxel of a set is on its surface: few to search, while a transform would read all
     taking = there & ~given_away
     surface = np.argwhere(taking & ~ndimage.binary_erosion(taking))
     _, nearest = cKDTree(surface).query(np.argwhere(given_away))
@@ -175,7 +183,7 @@ def with_nearest(labels: NDArray[Number], kept: NDArray[np.bool_]) -> NDArray[Nu
 
 
 def by_size(labels: NDArray[np.integer], count: int) -> Labels:
-    """For each of `count` labels its number from the largest down, 1, 2, ...; 0 for what is not there."""
+    """Returns for each of `count` labels its rank by size, 1 for the largest; 0 for labels without voxels."""
     sizes = np.bincount(labels.ravel(), minlength=count)
     sizes[0] = 0
     order = [v for v in np.argsort(-sizes, kind="stable") if sizes[v]]

@@ -1,4 +1,4 @@
-"""Closed outlines of a mask in one slice, whose holes are reached through cuts of no width."""
+"""Traces closed outlines of a mask in one slice, whose holes are reached through cuts of zero width."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ HALF = 0.5  # an outline runs midway between a voxel inside and its neighbour ou
 
 
 def closed_outlines(mask: NDArray[np.bool_]) -> list[Points]:
-    """Polygons (N, 2) of a mask, in its indices; the centres inside of them are the mask's voxels.
+    """Returns polygons (N, 2) of a mask, in array indices; the voxel centres inside them are the mask's
+    voxels.
 
-    Each holds its holes: it goes to a hole, around it and the same way back (PS3.3 C.8.8.6.3).
+    Each polygon includes its holes: it runs to a hole, around it and back along the same line (PS3.3
+    C.8.8.6.3).
     """
     found = [corners(each[:-1]) - 1 for each in find_contours(np.pad(mask, 1).astype(np.float32), HALF)]
     areas = [signed_area(each) for each in found]
-    # The outermost has the largest area; what runs the other way is a hole
+    # The outermost outline has the largest area; outlines that run the other way are holes
     sign = np.sign(max(areas, key=abs)) if areas else 1.0
     outer = sorted((n for n, area in enumerate(areas) if area * sign > 0), key=lambda n: abs(areas[n]))
     holes: dict[int, list[Points]] = {n: [] for n in outer}
@@ -38,13 +40,13 @@ def corners(outline: Points) -> Points:
 
 
 def signed_area(outline: Points) -> float:
-    """Positive for one sense of rotation, negative for the other."""
+    """Returns the area of an outline, positive for one sense of rotation, negative for the other."""
     following = np.roll(outline, -1, axis=0)
     return float(np.sum(outline[:, 0] * following[:, 1] - outline[:, 1] * following[:, 0]) / 2)
 
 
 def with_holes(outline: Points, holes: list[Points]) -> Points:
-    """One outline; the nearest hole first, so that no cut crosses another hole."""
+    """Returns the outline joined with its holes, the nearest first, so that no cut crosses another hole."""
     left = list(holes)
     while left:
         distances: list[NDArray[Any]] = [cdist(outline, hole) for hole in left]

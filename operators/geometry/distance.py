@@ -1,4 +1,4 @@
-"""Distances in patient space, in float32 and on all cores (scipy's needs six times the memory)."""
+"""Computes distances in patient space, in float32 and on all cores (scipy needs six times the memory)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 
 def distance_mm(mask: NDArray[np.bool_], spacing_mm: tuple[float, ...]) -> NDArray[np.float32]:
-    """From the centre of each voxel of `mask` (I, J, K) to that of the nearest outside, 0 there.
+    """Returns the distance in mm (I, J, K) from the centre of each voxel of `mask` to the nearest voxel
+    centre outside it.
 
-    Infinite where nothing is outside. Exact (Maurer et al. 2003).
+    The distance is 0 outside the mask, and infinite if nothing is outside. It is exact (Maurer et al. 2003).
     """
-    # Takes 94 MB, which a package of a published network, read by the same code, does without
+    # Imported here: it takes 94 MB, which packages of published networks, read by the same code, do without
     import SimpleITK
 
     if mask.all():

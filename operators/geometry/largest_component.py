@@ -1,4 +1,4 @@
-"""Only the largest component of some labels is kept, as nnU-Net's post-processing has it."""
+"""Keeps only the largest component of some labels, as nnU-Net's post-processing does."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ Labels = NDArray[np.uint8]
 @with_config(ConfigDict(strict=True, extra="forbid"))
 @dataclass(frozen=True)
 class Largest:
-    """A rule for voxels with one of `values`, taken as one region: its largest component stays, as do those
-    as large and every other of `kept_mm3` or more.
+    """A rule for voxels with one of `values`, treated as one region, of which only the largest component is
+    kept.
 
-    Voxels hang together over `connected` = 1 faces, 2 edges too, 3 corners too.
+    Components as large as the largest, and those of `kept_mm3` or more, are kept too. Voxels are connected
+    over faces (`connected` = 1), also over edges (2), also over corners (3).
     """
 
     values: tuple[int, ...]
@@ -28,7 +29,7 @@ class Largest:
 
 
 def keep_largest(labels: Labels, rule: Largest, voxel_mm3: float) -> None:
-    """Takes the other components out of `labels` (I, J, K), in their place."""
+    """Removes the other components from `labels` (I, J, K), in place."""
     wanted = np.isin(np.arange(256), rule.values)
     boxes = ndimage.find_objects(wanted.astype(np.uint8)[labels])
     if not boxes:
@@ -37,13 +38,15 @@ def keep_largest(labels: Labels, rule: Largest, voxel_mm3: float) -> None:
     parts, count = ndimage.label(wanted[part], ndimage.generate_binary_structure(3, rule.connected))
     sizes = sizes_of(parts, count)
     stay = (sizes == sizes.max()) | (sizes * voxel_mm3 >= rule.kept_mm3)
-    # The background of the components is none of them
+    # The background is not a component
     stay[0] = True
     part[~stay[parts]] = 0
 
 
 def sizes_of(parts: NDArray[np.int32], count: int) -> NDArray[np.int64]:
-    """Voxels of components 1, 2, ... of `parts`; plane by plane, as numpy counts in eight bytes a voxel."""
+    """Counts the voxels of components 1, 2, ... of `parts`, plane by plane, as numpy needs eight bytes a
+    voxel.
+    """
     sizes = np.zeros(count + 1, np.int64)
     for plane in parts:
         sizes += np.bincount(plane.ravel(), minlength=count + 1)

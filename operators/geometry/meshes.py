@@ -1,4 +1,4 @@
-"""Closed surfaces of masks, in the patient's space."""
+"""Makes closed surfaces of masks, in patient space."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ Faces = NDArray[np.int32]
 # swells, with a pass band of 0.1; twenty of both leave a sphere's area 0.7 % too great on voxels
 # of 0.8 x 0.8 x 1 mm and 3.4 % on slices of 3 mm, its volume within 0.3 %
 SHRINK, SWELL, PASSES = 0.5, -0.526, 20
-# A hair under a half, so that voxels which touch at an edge alone are joined: at a half itself the saddle
-# between them is neither in nor out, and four faces meet at one edge
+# Slightly under a half, so that voxels which touch only at an edge are joined: at a half the saddle between
+# them is neither inside nor outside, and four faces meet at one edge
 HALF = 0.499
 
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """`vertices_lps` (N, 3) in mm; `faces` (M, 3), each counter-clockwise as seen from outside."""
+    """A surface: `vertices_lps` (N, 3) in mm; `faces` (M, 3), each counter-clockwise as seen from outside."""
 
     vertices_lps: Points
     faces: Faces
 
     @cached_property
     def crosses(self) -> NDArray[np.float64]:
-        """(M, 3): along each face's outer normal, twice its area long, mm2."""
+        """Vectors (M, 3) along each face's outer normal, as long as twice its area in mm2."""
         a, b, c = (self.vertices_lps[self.faces[:, n]].astype(np.float64) for n in range(3))
         return np.cross(b - a, c - a)
 
     @property
     def area_mm2(self) -> float:
-        """Returns the area of all faces."""
+        """The area of all faces."""
         return float(np.linalg.norm(self.crosses, axis=1).sum() / 2)
 
     @property
     def volume_mm3(self) -> float:
-        """Returns the enclosed volume; negative where the faces are turned inside out."""
+        """The enclosed volume; negative if the faces are turned inside out."""
         corners = self.vertices_lps[self.faces[:, 0]].astype(np.float64)
         return float((corners * self.crosses).sum() / 6)
 
     @cached_property
     def normals(self) -> Points:
-        """(N, 3): outer unit normals of the vertices, those of their faces weighted by area."""
+        """Outer unit normals (N, 3) of the vertices: means of their faces' normals, weighted by area."""
         summed = np.zeros(self.vertices_lps.shape)
         for axis in range(3):
             weights = np.repeat(self.crosses[:, axis], 3)
@@ -62,10 +62,11 @@ class Mesh:
 
 
 def mesh_of(mask: NDArray[np.bool_], grid: Grid) -> Mesh:
-    """The smoothed surface of `mask` (I, J, K) on `grid`; closed, also where the mask meets the border.
+    """Returns the smoothed surface of `mask` (I, J, K) on `grid`; closed even where the mask meets the
+    border.
 
-    Marching cubes (Lewiner et al. 2003) half way between voxels, then Taubin's smoothing, which keeps
-    every voxel: a blur would lose thin plates. Raises ValueError for an empty mask.
+    Marching cubes (Lewiner et al. 2003) halfway between voxels, then Taubin's smoothing, which keeps every
+    voxel: a blur would lose thin plates. Raises ValueError for an empty mask.
     """
     vertices, faces, _, _ = marching_cubes(np.pad(mask, 1).astype(np.float32), HALF)
     placed = smoothed(vertices - 1, faces) @ grid.ijk_to_lps[:3, :3].T + grid.ijk_to_lps[:3, 3]
@@ -74,7 +75,9 @@ def mesh_of(mask: NDArray[np.bool_], grid: Grid) -> Mesh:
 
 
 def smoothed(vertices: Points, faces: Faces) -> NDArray[np.float64]:
-    """Vertices (N, 3) after `PASSES` of Taubin's smoothing; the mean of the neighbours knows no spacing."""
+    """Returns vertices (N, 3) after `PASSES` of Taubin's smoothing; the mean of the neighbours ignores the
+    spacing.
+    """
     starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
     count = len(vertices)
     neighbours = csr_array((np.ones(len(starts)), (starts, ends)), shape=(count, count))
@@ -86,7 +89,7 @@ def smoothed(vertices: Points, faces: Faces) -> NDArray[np.float64]:
 
 
 def farthest_pair(points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The two points (N, 3) that lie farthest apart: both are corners of the convex hull."""
+    """Returns the two of the points (N, 3) that lie farthest apart; both are corners of the convex hull."""
     corners = points[ConvexHull(points).vertices].astype(np.float64)
     apart = squareform(pdist(corners))
     one, other = np.unravel_index(apart.argmax(), apart.shape)

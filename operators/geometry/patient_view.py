@@ -1,4 +1,4 @@
-"""Cuts through a volume along the patient's own axes, on cubes of one size."""
+"""Samples a volume along the patient's own axes, on cubes of one size."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LEAST_EXTENT_MM = 80.0
 
 @dataclass(frozen=True, eq=False)
 class PatientBox:
-    """A block of cubes along left, posterior, superior: `corner_mm` is the centre of the first (LPS)."""
+    """A block of cubes along left, posterior, superior; `corner_mm` is the centre of the first (LPS)."""
 
     corner_mm: NDArray[np.float64]
     step_mm: float
     shape: tuple[int, int, int]
 
     def sample(self, array: NDArray[Any], grid: Grid, order: int, outside: int) -> NDArray[Any]:
-        """`array` on `grid`, at these cubes: order 0 is nearest, 1 is linear."""
+        """Returns `array` on `grid` sampled at these cubes; order 0 is nearest, 1 is linear."""
         to_ijk = grid.lps_to_ijk
         offset = to_ijk[:3, :3] @ self.corner_mm + to_ijk[:3, 3]
         sampled: NDArray[Any] = ndimage.affine_transform(
@@ -41,12 +41,12 @@ class PatientBox:
         return sampled
 
     def position_mm(self, cube: tuple[int, int, int]) -> tuple[float, float, float]:
-        """The centre of a cube (LPS)."""
+        """Returns the centre of a cube, LPS in mm."""
         x, y, z = self.corner_mm + self.step_mm * np.array(cube)
         return float(x), float(y), float(z)
 
     def plane(self, axis: int, along_mm: float) -> PatientBox:
-        """The cubes of one plane, at `along_mm` of its axis: 0 sagittal, 1 coronal, 2 axial."""
+        """Returns the cubes of one plane, at `along_mm` of its axis: 0 sagittal, 1 coronal, 2 axial."""
         corner_mm = self.corner_mm.copy()
         corner_mm[axis] = along_mm
         x, y, z = (1 if a == axis else n for a, n in enumerate(self.shape))
@@ -54,9 +54,9 @@ class PatientBox:
 
 
 def patient_box(label_map: LabelMap, longest: int, least_mm: float = 0.0) -> PatientBox:
-    """Around all labels with a margin (around the whole grid if there are none).
+    """Returns the box around all labels with a margin (around the whole grid if there are none).
 
-    `longest` cubes at most, fewer where they would be smaller than `least_mm`.
+    It has at most `longest` cubes along a side, fewer if they would be smaller than `least_mm`.
     """
     low_mm, high_mm = _extent_mm(label_map.grid, _labelled_box(label_map))
     short_mm = np.maximum(LEAST_EXTENT_MM - (high_mm - low_mm), 2 * MARGIN_MM) / 2

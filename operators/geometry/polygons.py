@@ -1,4 +1,4 @@
-"""Closed contours on slices as labelled voxels."""
+"""Fills closed contours on slices with voxels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from skimage.draw import polygon
 
 
 def filled(contours: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """(I, J) the voxels whose centre lies inside; each contour is (N, 2) in array indices.
+    """Returns the voxels (I, J) whose centres lie inside; each contour is (N, 2) in array indices.
 
-    By the even-odd rule, so that a contour within another one is a hole, and a contour that turns
-    back on itself through a channel of no width (PS3.3 C.8.8.6.3) is its hole's rim too.
+    The even-odd rule applies, so that a contour within another one is a hole, and a contour that returns
+    through a channel of zero width (PS3.3 C.8.8.6.3) includes its hole's rim.
     """
     inside = np.zeros(shape, dtype=np.bool_)
     for contour in contours:

@@ -1,4 +1,4 @@
-"""Puts a label map onto another grid, whatever the orientation, extent or shear of either."""
+"""Transfers a label map to another grid, whatever the orientation, extent or shear of either."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from operators.geometry.volume import Box, Grid, LabelMap
 
 
 def onto_grid(label_map: LabelMap, grid: Grid) -> LabelMap:
-    """The labels at `grid`'s voxel centres by nearest neighbour in patient space, 0 outside."""
+    """Returns the labels at `grid`'s voxel centres, by nearest neighbour in patient space, 0 outside."""
     labels = np.zeros(grid.shape, dtype=label_map.labels.dtype)
     low, high = _reach(label_map, grid)
     box = Box(_triple(np.clip(low, 0, grid.shape)), _triple(np.clip(high, 0, grid.shape)))
@@ -40,14 +40,16 @@ def widen_box(label_map: LabelMap, other: LabelMap) -> LabelMap:
 
 
 def _reach(label_map: LabelMap, grid: Grid) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """First and one past the last index of `grid`, per axis, that a labelled voxel can fall on."""
+    """Returns the first index and one past the last index of `grid`, per axis, that a labelled voxel can
+    reach.
+    """
     found = find_objects((label_map.labels > 0).view(np.uint8))
     if not found:
         return np.zeros(3, dtype=int), np.zeros(3, dtype=int)
     edges = [(edge.start - 0.5, edge.stop - 0.5) for edge in found[0]]
     corners = np.array([[*corner, 1.0] for corner in product(*edges)])
     placed = (corners @ (grid.lps_to_ijk @ label_map.grid.ijk_to_lps).T)[:, :3]
-    # A centre that lies on a voxel's edge but for rounding is not reached by it.
+    # A centre on a voxel's edge, apart from rounding, is not reached by the voxel.
     low, high = np.ceil(placed.min(axis=0) - 1e-6), np.floor(placed.max(axis=0) + 1e-6)
     return low.astype(int), high.astype(int) + 1
 

@@ -1,4 +1,4 @@
-"""Interpolation between grids, sheared ones too: index to index, through patient space."""
+"""Interpolates between grids, sheared ones too: from index to index, through patient space."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AIR_HU = -1024
 
 
 def isotropic_grid(source: Grid, spacing_mm: tuple[float, ...]) -> Grid:
-    """A grid whose axes run to left, posterior and superior and which holds all of `source`."""
+    """Returns a grid whose axes run to left, posterior and superior and which holds all of `source`."""
     corners = np.array(np.meshgrid(*((-0.5, n - 0.5) for n in source.shape), indexing="ij")).reshape(3, -1)
     lps = source.ijk_to_lps[:3, :3] @ corners + source.ijk_to_lps[:3, 3:]
     return grid_between(lps.min(axis=1), lps.max(axis=1), spacing_mm, source.frame_of_reference_uid)
@@ -26,7 +26,9 @@ def grid_between(
     spacing_mm: tuple[float, ...],
     frame_of_reference_uid: str,
 ) -> Grid:
-    """A grid along left, posterior, superior whose voxels fill the block from `low_mm` to `high_mm`."""
+    """Returns a grid along left, posterior, superior whose voxels fill the block from `low_mm` to `high_mm`
+    (LPS).
+    """
     spacing = np.array(spacing_mm, dtype=np.float64)
     shape = np.maximum(np.ceil((high_mm - low_mm) / spacing - 1e-6).astype(int), 1)
     affine = np.diag([*spacing, 1.0])
@@ -35,7 +37,9 @@ def grid_between(
 
 
 def covering_box(grid: Grid, other: Grid, margin: int = 2) -> Box | None:
-    """The voxels of `grid` that `other` reaches; None where the two do not meet."""
+    """Returns the box of voxels of `grid` that `other` reaches, with a margin in voxels; None if they do not
+    meet.
+    """
     corners = np.array(np.meshgrid(*((-0.5, n - 0.5) for n in other.shape), indexing="ij")).reshape(3, -1)
     lps = other.ijk_to_lps[:3, :3] @ corners + other.ijk_to_lps[:3, 3:]
     inverse = grid.lps_to_ijk
@@ -48,7 +52,7 @@ def covering_box(grid: Grid, other: Grid, margin: int = 2) -> Box | None:
 
 
 def resample_hu(volume: CtVolume, target: Grid) -> CtVolume:
-    """`volume` on `target`, float32, linear; finer source voxels are averaged first; air outside."""
+    """Resamples `volume` to `target`: float32, linear, finer source voxels averaged first, air outside."""
     box = covering_box(volume.grid, target, margin=4)
     if box is None:
         return CtVolume(np.full(target.shape, AIR_HU, np.float32), target)
@@ -61,13 +65,15 @@ def resample_hu(volume: CtVolume, target: Grid) -> CtVolume:
 
 
 def shrink_factors(source: Grid, target: Grid) -> tuple[int, ...]:
-    """By how much to average along each source axis before interpolating: half the step."""
+    """Returns the number of voxels to average along each source axis before interpolating: half the step."""
     step = np.abs(source.lps_to_ijk[:3, :3] @ target.ijk_to_lps[:3, :3]).max(axis=1)
     return tuple(int(max(1, min(round(s / 2), n))) for s, n in zip(step, source.shape, strict=True))
 
 
 def shrink(image: SimpleITK.Image, grid: Grid, factors: tuple[int, ...]) -> tuple[SimpleITK.Image, Grid]:
-    """Means over blocks of voxels, and the grid of the blocks; a last part block repeats the edge."""
+    """Returns means over blocks of voxels, and the grid of the blocks; an incomplete last block repeats the
+    edge.
+    """
     missing = [-n % f for n, f in zip(image.GetSize(), factors, strict=True)]
     smaller = SimpleITK.BinShrink(SimpleITK.ZeroFluxNeumannPad(image, [0, 0, 0], missing), list(factors))
     affine = grid.ijk_to_lps.copy()
@@ -83,7 +89,7 @@ def shrink(image: SimpleITK.Image, grid: Grid, factors: tuple[int, ...]) -> tupl
 def interpolate_scalar(
     values: NDArray[np.float32], source: Grid, target: Grid, outside: float
 ) -> NDArray[np.float32]:
-    """A scalar field (a probability) on another grid, linear."""
+    """Interpolates a scalar field, such as a probability, linearly on another grid."""
     image = SimpleITK.GetImageFromArray(values.transpose(2, 1, 0))
     return interpolate(image, source, target, outside, SimpleITK.sitkLinear)
 
@@ -91,7 +97,7 @@ def interpolate_scalar(
 def interpolate_mask(
     mask: NDArray[np.bool_] | NDArray[np.uint8], source: Grid, target: Grid
 ) -> NDArray[np.bool_]:
-    """A mask on another grid: where linear interpolation gives more than a half; False outside."""
+    """Interpolates a mask linearly on another grid: True above a half, False outside."""
     image = SimpleITK.GetImageFromArray(mask.astype(np.uint8).transpose(2, 1, 0))
     inside = np.empty(target.shape, np.bool_)
     for slab, moved in moved_slabs(image, source, target, 0.0, SimpleITK.sitkLinear):
@@ -102,7 +108,7 @@ def interpolate_mask(
 def interpolate(
     image: SimpleITK.Image, source: Grid, target: Grid, outside: float, how: int
 ) -> NDArray[np.float32]:
-    """An image in index space of `source` on `target`, float32 (I, J, K)."""
+    """Interpolates an image in index space of `source` on `target`; returns float32 (I, J, K)."""
     whole = np.empty(target.shape, np.float32)
     for slab, moved in moved_slabs(image, source, target, outside, how):
         whole[slab.slices] = moved
@@ -112,10 +118,11 @@ def interpolate(
 def moved_slabs(
     image: SimpleITK.Image, source: Grid, target: Grid, outside: float, how: int
 ) -> Iterator[tuple[Box, NDArray[np.float32]]]:
-    """An image in index space of `source` in that of `target`, float32: where each slab lies, and its voxels.
+    """Interpolates an image in index space of `source` on `target`; yields the box and the voxels, float32,
+    of each slab.
 
-    In slabs, as ITK's image and an array of it would both be there. The affines go into the transform
-    and not into the image, as ITK's directions cannot shear.
+    In slabs, as ITK's image and a whole array of it would take memory twice. The affines go into the
+    transform and not into the image, as ITK's directions cannot shear.
     """
     matrix = source.lps_to_ijk @ target.ijk_to_lps
     transform = SimpleITK.AffineTransform(3)
@@ -131,6 +138,6 @@ def moved_slabs(
 
 
 def array_of(image: SimpleITK.Image) -> NDArray[np.float32]:
-    """The voxels (I, J, K) of an image, a view that must not outlive it."""
+    """Returns the voxels (I, J, K) of an image, as a view that must not outlive it."""
     view: NDArray[np.float32] = SimpleITK.GetArrayViewFromImage(image).transpose(2, 1, 0)
     return view

@@ -1,4 +1,4 @@
-"""Doubts about the values of an image, whatever is found in it: codes and meanings."""
+"""Codes and meanings of corrections of, and doubts about, the values of an image."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 LEFT_ALIGNED, HIGH_BIT, SIGNEDNESS = "left_aligned", "high_bit", "signedness"
 INTERCEPT, RESCALE_TYPE, WINDOWED = "missing_intercept", "rescale_type", "windowed"
 NOT_HOUNSFIELD, CONE_BEAM = "not_hounsfield", "cone_beam"
+NO_SPACING, STRETCHED, WINDOW_IGNORED = "no_spacing", "stretched", "window_ignored"
+LUT_IGNORED, POLARITY = "lut_ignored", "polarity"
 VALUE_MEANINGS = {
     LEFT_ALIGNED: "Values moved to the lowest bits",
     HIGH_BIT: "High Bit contradicts Bits Stored",
@@ -16,12 +18,17 @@ VALUE_MEANINGS = {
     WINDOWED: "Values cut off by a window",
     NOT_HOUNSFIELD: "Values may not be Hounsfield units",
     CONE_BEAM: "Cone beam CT",
+    NO_SPACING: "Size of the pixels is not known",
+    STRETCHED: "Contrast chosen from the values",
+    WINDOW_IGNORED: "Window of the header is not used",
+    LUT_IGNORED: "Lookup table of the header is not used",
+    POLARITY: "Header contradicts itself on black and white",
 }
 
 
 @dataclass(frozen=True)
 class Note:
-    """A mend of, or a doubt about, an image's values: a key of VALUE_MEANINGS, and a sentence."""
+    """A correction of, or a doubt about, an image's values: a key of VALUE_MEANINGS, and a sentence."""
 
     code: str
     text: str

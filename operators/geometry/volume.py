@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,12 @@ from operators.geometry.value_notes import Note
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-# 8 MB of float32: far below the arrays of a run, far above what a call for each slab costs
+# 8 MB of float32: far smaller than the arrays of a run, far larger than the overhead of a call for each slab
 SLAB_VOXELS = 1 << 21
 
 
 def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    """A view of `array` that refuses writes."""
+    """Returns a view of `array` that refuses writes."""
     view = array.view()
     view.flags.writeable = False
     return view
@@ -26,11 +26,11 @@ def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Where the voxels of an array lie.
+    """The position of an array's voxels in patient space.
 
-    `ijk_to_lps` is 4x4, float64, and takes a voxel's array index (its centre) to patient
-    coordinates in mm, x to the patient's left, y to posterior, z to superior (PS3.3 C.7.6.2.1.1).
-    Its axes need not be perpendicular: a tilted gantry gives a sheared grid.
+    `ijk_to_lps` is 4x4, float64, and takes a voxel's array index (its centre) to patient coordinates in mm, x
+    to the patient's left, y to posterior, z to superior (PS3.3 C.7.6.2.1.1). Its axes need not be
+    perpendicular: a tilted gantry gives a sheared grid.
     """
 
     shape: tuple[int, int, int]
@@ -54,22 +54,22 @@ class Grid:
 
     @property
     def voxel_volume_mm3(self) -> float:
-        """Volume of one voxel; the determinant, so that it holds for sheared grids."""
+        """Volume of one voxel, from the determinant, so that it holds for sheared grids."""
         return float(abs(np.linalg.det(self.ijk_to_lps[:3, :3])))
 
     @property
     def lps_to_ijk(self) -> NDArray[np.float64]:
-        """4x4, patient mm to array index."""
+        """Matrix (4x4) from patient coordinates in mm to array index."""
         return np.linalg.inv(self.ijk_to_lps).astype(np.float64)
 
     def crop(self, box: Box) -> Grid:
-        """The grid of the voxels inside `box`."""
+        """Returns the grid of the voxels inside `box`."""
         moved = self.ijk_to_lps.copy()
         moved[:3, 3] = (self.ijk_to_lps @ np.array([*box.start, 1.0]))[:3]
         return Grid(box.shape, moved, self.frame_of_reference_uid)
 
     def same_as(self, other: Grid, tolerance_mm: float = 1e-3) -> bool:
-        """Whether both grids put every voxel at the same place."""
+        """Returns whether both grids place every voxel at the same position, within `tolerance_mm`."""
         return self.shape == other.shape and np.allclose(
             self.ijk_to_lps, other.ijk_to_lps, rtol=0, atol=tolerance_mm / max(self.shape)
         )
@@ -84,13 +84,13 @@ class Box:
 
     @classmethod
     def of(cls, slices: tuple[slice, ...]) -> Box:
-        """The block that three slices without steps take, as scipy's find_objects has them."""
+        """Returns the block of three slices without steps, such as those of scipy's find_objects."""
         i, j, k = slices
         return cls((i.start, j.start, k.start), (i.stop, j.stop, k.stop))
 
     @classmethod
     def around(cls, mask: NDArray[np.bool_]) -> Box | None:
-        """The smallest block that holds all of a mask (I, J, K); None for an empty one."""
+        """Returns the smallest block that holds all of a mask (I, J, K); None for an empty one."""
         edges = []
         for axis in range(3):
             there = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
@@ -101,31 +101,33 @@ class Box:
 
     @classmethod
     def around_all(cls, boxes: Iterable[Box]) -> Box:
-        """The smallest block that holds all of them."""
+        """Returns the smallest block that holds all boxes."""
         edges = np.array([(box.start, box.stop) for box in boxes])
         i, j, k = edges[:, 0].min(axis=0).tolist()
         to_i, to_j, to_k = edges[:, 1].max(axis=0).tolist()
         return cls((i, j, k), (to_i, to_j, to_k))
 
     def grow(self, voxels: Sequence[int], shape: Sequence[int]) -> Box:
-        """Grown by so many voxels on both sides of each axis, as far as an array of `shape` reaches."""
+        """Returns the block grown by a number of voxels on both sides of each axis, within an array of
+        `shape`.
+        """
         i, j, k = (max(start - n, 0) for start, n in zip(self.start, voxels, strict=True))
         to_i, to_j, to_k = (min(stop + n, m) for stop, n, m in zip(self.stop, voxels, shape, strict=True))
         return Box((i, j, k), (to_i, to_j, to_k))
 
     def grow_mm(self, margin_mm: float, spacing_mm: Sequence[float], shape: Sequence[int]) -> Box:
-        """Grown by at least a margin on all sides, as far as an array of `shape` reaches."""
+        """Returns the block grown by at least a margin on all sides, within an array of `shape`."""
         return self.grow([int(np.ceil(margin_mm / step)) for step in spacing_mm], shape)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Voxels along each axis."""
+        """The number of voxels along each axis."""
         i, j, k = (b - a for a, b in zip(self.start, self.stop, strict=True))
         return i, j, k
 
     @property
     def slices(self) -> tuple[slice, slice, slice]:
-        """For indexing an array with this box."""
+        """The slices that index an array with this box."""
         i, j, k = (slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
         return i, j, k
 
@@ -134,7 +136,9 @@ class Box:
 
 
 def slabs(shape: tuple[int, ...]) -> Iterator[Box]:
-    """Blocks across the last axis that together fill a grid of `shape`, thin enough to hold arrays of."""
+    """Yields blocks across the last axis that together fill a grid of `shape`, thin enough for temporary
+    arrays.
+    """
     i, j, last = shape
     thickness = max(SLAB_VOXELS // (i * j), 1)
     for k in range(0, last, thickness):
@@ -143,7 +147,11 @@ def slabs(shape: tuple[int, ...]) -> Iterator[Box]:
 
 @dataclass(frozen=True, eq=False)
 class CtVolume:
-    """A CT: `hu` (I, J, K), Hounsfield units, int16 or float32, on `grid`; `notes` say what is doubtful."""
+    """A CT: `hu` (I, J, K) in Hounsfield units, int16 or float32, on `grid`; `notes` report corrections and
+    doubts.
+    """
+
+    reads: ClassVar[str] = "volume"
 
     hu: NDArray[np.int16] | NDArray[np.float32]
     grid: Grid
@@ -155,7 +163,7 @@ class CtVolume:
         object.__setattr__(self, "hu", read_only(self.hu))
 
 
-# Of a label map's values: two bytes hold them
+# The highest value of a label map: two bytes hold it
 HIGHEST_VALUE = np.iinfo(np.uint16).max
 
 
@@ -163,7 +171,7 @@ Labels = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def background(shape: tuple[int, ...], highest: int) -> Labels:
-    """Labels of a grid of `shape`, all 0, of the smallest type for values up to `highest`.
+    """Returns labels of `shape`, all 0, of the smallest type for values up to `highest`.
 
     A label map is among the largest arrays of a run.
     """
@@ -174,7 +182,7 @@ def background(shape: tuple[int, ...], highest: int) -> Labels:
 
 @dataclass(frozen=True, eq=False)
 class LabelMap:
-    """`labels` (I, J, K), unsigned integers, 0 is background, on `grid`."""
+    """Labels (I, J, K), unsigned integers, on `grid`; 0 is background."""
 
     labels: Labels
     grid: Grid

@@ -1,1 +1,1 @@
-"""Published models become packages."""
+"""Turns published models into packages."""

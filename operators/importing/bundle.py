@@ -30,25 +30,25 @@ from operators.packages.monai_bundle import SlidingWindow
 from operators.packages.plans import WeightsOrigin
 
 INFERENCE = ("inference.json", "inference.yaml", "inference.yml")
-# Arguments that MONAI's present classes no longer have, as they say nothing
+# Arguments that MONAI's current classes no longer have, as they have no effect
 FORMER = {"monai_swinunetr": {"img_size"}}
 
 
 def is_bundle(folder: Path) -> bool:
-    """Whether its files lie there."""
+    """Returns whether a folder holds the files of a MONAI bundle."""
     return (folder / "configs" / "metadata.json").is_file() and inference_file(folder) is not None
 
 
 def inference_file(folder: Path) -> Path | None:
-    """The configuration of inference."""
+    """Returns the path of the inference configuration; None if it is missing."""
     return next((path for name in INFERENCE if (path := folder / "configs" / name).is_file()), None)
 
 
 def read_bundle(folder: Path, wanted: Wanted) -> PublishedBundle:
-    """The model of a bundle. Raises ModelError."""
+    """Reads the model of a bundle. Raises ModelError, UsageError."""
     path = inference_file(folder)
     if path is None or wanted != Wanted(checkpoint=wanted.checkpoint):
-        said = "expected no --fold, --previous or --no-mirroring for a bundle, which has one network"
+        said = "expected no --fold, --previous or --no-mirroring for a bundle, which has only one network"
         raise UsageError(said)
     with reading(f"{folder.name}/configs"):
         text = path.read_text(encoding="utf-8")
@@ -97,7 +97,7 @@ def name_of(metadata: dict[str, Any], folder: Path) -> str:
 
 
 def network_of(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Architecture and arguments of `network_def`. Raises ModelError for a class that is not known."""
+    """Returns the architecture and arguments of `network_def`. Raises ModelError for an unknown class."""
     target = str(given["_target_"])
     architecture = f"monai_{class_name(target, 'monai.networks.nets.').lower()}"
     if architecture not in MONAI_ARCHITECTURES:
@@ -109,7 +109,7 @@ def network_of(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         if key in {"_target_", "_desc_", *FORMER.get(architecture, ())}:
             continue
         if key not in known or (value is None and known[key].default is not None):
-            unsupported(f"{target}: expected MONAI's arguments, got {key} {value}", "architecture_unknown")
+            unsupported(f"{target}: expected known arguments, got {key} {value}", "architecture_unknown")
         if value is not None:
             arguments[key] = value
     for key in ("spatial_dims", "in_channels", "out_channels"):
@@ -118,7 +118,7 @@ def network_of(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def require_one_ct(metadata: dict[str, Any], arguments: dict[str, Any]) -> None:
-    """Raises ModelError for a network of several channels, of slices, or of another modality."""
+    """Raises ModelError for a network of several channels, of two dimensions, or of another modality."""
     if arguments["in_channels"] != 1:
         unsupported(
             f"expected a network of one channel, got {arguments['in_channels']}", "channels_unsupported"
@@ -139,22 +139,24 @@ def formats_of(metadata: dict[str, Any], side: str) -> dict[str, Any]:
 
 
 def outputs_of(metadata: dict[str, Any], channels: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Names of the channels and what they write; without a background the first writes 1."""
+    """Returns the names of the channels and the label values that they write; without a background the first
+    writes 1.
+    """
     formats = formats_of(metadata, "outputs").values()
-    # Some call it label_def
+    # Some bundles call it label_def
     first_format: dict[str, Any] = next(iter(formats), {})
     said = first_format.get("channel_def") or first_format.get("label_def") or {}
     names = tuple(str(said.get(str(number), f"class_{number}")) for number in range(channels))
     if len(set(names)) < channels or set(said) - {str(number) for number in range(channels)}:
-        raise ValueError(f"expected names of their own for {channels} channels, got {said}")
+        raise ValueError(f"expected {channels} channels with different names, got {said}")
     first = 0 if channels > 1 and names[0].lower() in ("background", "class_0") else 1
     if channels + first > 256:
-        raise ValueError(f"expected 255 labels at most, got {channels}")
+        raise ValueError(f"expected at most 255 labels, got {channels}")
     return names, tuple(range(first, channels + first))
 
 
 def transforms_of(config: BundleConfig, name: str) -> list[dict[str, Any]]:
-    """The transforms of a Compose."""
+    """Returns the transforms of a Compose. Raises ModelError."""
     given = config.get(name)
     if class_name(str(given["_target_"]), "monai.transforms.") != "Compose":
         unsupported(f"{name}: expected a Compose, got {given['_target_']}", "preprocessing_unsupported")
@@ -163,7 +165,9 @@ def transforms_of(config: BundleConfig, name: str) -> list[dict[str, Any]]:
 
 
 def tiling_of(given: dict[str, Any]) -> tuple[tuple[int, ...], SlidingWindow]:
-    """The patch and how patches are laid. Raises ModelError for another inferer than the sliding window."""
+    """Returns the patch and the sliding window. Raises ModelError for an inferer other than the sliding
+    window.
+    """
     if class_name(str(given["_target_"]), "monai.inferers.") != "SlidingWindowInferer":
         unsupported(f"expected a SlidingWindowInferer, got {given['_target_']}", "preprocessing_unsupported")
     said = require(
@@ -197,7 +201,7 @@ def tiling_of(given: dict[str, Any]) -> tuple[tuple[int, ...], SlidingWindow]:
 
 
 def three(given: Any) -> list[Any]:
-    """One value for each axis."""
+    """Returns one value for each of three axes."""
     each = given if isinstance(given, list) else [given] * 3
     if len(each) != 3:
         raise ValueError(f"expected a value for each of three axes, got {given}")
@@ -205,7 +209,7 @@ def three(given: Any) -> list[Any]:
 
 
 def loaders_of(table: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every CheckpointLoader of a configuration: it stands by itself or among the handlers."""
+    """Returns every CheckpointLoader of a configuration, by itself or among the handlers."""
     rows = [table.get("checkpointloader"), *table.get("handlers", [])]
     named = [row for row in rows if isinstance(row, dict)]
     home = "monai.handlers."
@@ -213,27 +217,31 @@ def loaders_of(table: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def checkpoint_key(table: dict[str, Any]) -> str:
-    """Under which name a checkpoint may keep the network's weights."""
+    """Returns the key under which a checkpoint may keep the network's weights."""
     return next((str(key) for row in loaders_of(table) for key in row.get("load_dict", {})), "model")
 
 
 def weights_file(folder: Path, table: dict[str, Any], wanted: str | None) -> Path:
-    """The checkpoint: models/`wanted`, else the one that the configuration loads. Raises ModelError."""
+    """Returns the checkpoint: models/`wanted`, else the one that the configuration loads. Raises
+    ModelError.
+    """
     loaded = [row["load_path"] for row in loaders_of(table) if "load_path" in row]
     if loaded and wanted is None:
         wanted = str(BundleConfig({**table, "bundle_root": "."}).resolved(loaded[0]))
     name = PurePosixPath(wanted or "model.pt").name
     path = folder / "models" / name
     if not path.is_file():
-        raise missing_fold(folder, f"models/{name}", "none; give another by --checkpoint")
+        raise missing_fold(folder, f"models/{name}", "none; name another with --checkpoint")
     return path
 
 
 def weights_of(path: Path, key: str) -> State:
-    """The tensors of a checkpoint, each under one name; a state dict as it is, or below its key."""
+    """Returns the tensors of a checkpoint, each under one name; a state dict itself, or the one
+    below `key`.
+    """
     content = read_checkpoint(path)
     with reading(path.name):
         state = content.get(key, content)
         if not all(hasattr(tensor, "data_ptr") for tensor in state.values()):
-            raise ValueError("expected a state dict of tensors")
+            raise ValueError("expected a state dict of tensors, got other values")
         return distinct(dict(state))

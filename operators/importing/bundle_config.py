@@ -1,7 +1,7 @@
-"""The configuration of a MONAI bundle read as data: references are followed, nothing is called or executed.
+"""Reads the configuration of a MONAI bundle as data: references are followed, nothing is called or executed.
 
-Of MONAI's expressions ("$...") those of plain values are worked out: numbers, texts, lists, arithmetic,
-"a if b else c", len() and types such as torch.float32. All others are refused by their text.
+Of MONAI's expressions ("$...") those of plain values are evaluated: numbers, texts, lists, arithmetic, "a if
+b else c", len() and types such as torch.float32. All others are refused.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 from operators.importing.published import unsupported
 
 REFERENCE = re.compile(r"@(\w+(?:(?:::|#)\w+)*)")
-# What a bundle's own values need is far below; a reference that leads to itself is not
+# Real bundles need far fewer values; a circular reference needs more
 MOST_VALUES = 20_000
 LONGEST = 500
-# Where something runs, is read from or written to, not what is done: often expressions, and not needed
+# Keys of where something runs, is read from or written to; they are often expressions, and are not needed
 UNREAD = {"device", "sw_device", "transform", "output_dir"}
 WRITERS = ("SaveImage", "SaveImaged", "SaveImageD", "SaveImageDict")
 OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
@@ -38,21 +38,23 @@ TYPES = ("torch", "np", "numpy")
 
 
 class BundleConfig:
-    """Values by their names, with references followed."""
+    """A configuration's values by name, with references followed."""
 
     def __init__(self, table: dict[str, Any]) -> None:
         self.table = table
         self.left = MOST_VALUES
 
     def get(self, name: str, default: Any = None) -> Any:
-        """A value of the top level. Raises ModelError for an expression that is not plain."""
+        """Returns a top-level value. Raises ModelError for an expression that is not plain."""
         return self.resolved(self.table[name]) if name in self.table else default
 
     def resolved(self, value: Any) -> Any:
-        """A value without references and expressions. Raises ValueError where they lead nowhere."""
+        """Returns a value without references and expressions. Raises ValueError if references are
+        circular.
+        """
         self.left -= 1
         if self.left < 0:
-            raise ValueError("expected values, got references without end")
+            raise ValueError("expected values, got circular references")
         if isinstance(value, dict):
             read = {"_target_"} if value.get("_target_") in WRITERS else set(value) - UNREAD
             return {key: self.resolved(inner) for key, inner in value.items() if key in read}
@@ -76,7 +78,7 @@ class BundleConfig:
         return self.resolved(value)
 
     def evaluated(self, text: str) -> Any:
-        """An expression of plain values. Raises ModelError for any other."""
+        """Evaluates an expression of plain values. Raises ModelError for any other."""
         found = dict(enumerate(REFERENCE.findall(text)))
         numbers = iter(found)
         try:
@@ -89,7 +91,7 @@ class BundleConfig:
         return self.worked_out(tree.body, names, f"${text}")
 
     def worked_out(self, node: ast.AST, names: dict[str, str], text: str) -> Any:
-        """One node of an expression."""
+        """Evaluates one node of an expression."""
 
         def inner(part: ast.AST) -> Any:
             return self.worked_out(part, names, text)
@@ -107,7 +109,7 @@ class BundleConfig:
 
 
 def calculated(node: ast.AST, inner: Callable[[ast.AST], Any], text: str) -> Any:
-    """A node that makes one value of others."""
+    """Evaluates a node that combines other values."""
     match node:
         case ast.Attribute(value=ast.Name(id=library), attr=name) if library in TYPES:
             return name
@@ -123,7 +125,9 @@ def calculated(node: ast.AST, inner: Callable[[ast.AST], Any], text: str) -> Any
 
 
 def combined(kind: type[ast.AST], left: Any, right: Any, text: str) -> Any:
-    """Arithmetic of numbers; texts and lists are joined only, so that nothing grows beyond the file."""
+    """Evaluates arithmetic of numbers; texts and lists are only joined, so that nothing grows beyond the
+    file.
+    """
     numbers = isinstance(left, int | float) and isinstance(right, int | float)
     if not numbers and kind is not ast.Add:
         refused(text)
@@ -131,7 +135,7 @@ def combined(kind: type[ast.AST], left: Any, right: Any, text: str) -> Any:
 
 
 def refused(text: str) -> NoReturn:
-    """Raises ModelError for an expression that only running it would tell."""
+    """Raises ModelError for an expression that would have to be executed."""
     unsupported(
         f"expected a bundle of plain values, got the expression {text!r}: nothing of a bundle is executed",
         "preprocessing_unsupported",

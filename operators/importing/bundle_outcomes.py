@@ -1,4 +1,4 @@
-"""MONAI's transforms after the network in Osteon's words: a table of those that are known."""
+"""Translates MONAI's transforms after the network: a table of the known ones."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from operators.importing.bundle_transforms import Given, known, plain_value, req
 from operators.importing.published import unsupported
 from operators.packages.monai_bundle import LabelRules
 
-# KeepLargestConnectedComponent without labels: all of them
+# KeepLargestConnectedComponent without labels: it applies to all
 EVERY = (-1,)
-# Softmax after the way back changes no winner; a sigmoid there would have to come before the threshold
+# A softmax after resampling changes no winner; a sigmoid there would have to come before the threshold
 ORDERS = (
     ["Activations", "Invert", "AsDiscrete"],
     ["Activations", "AsDiscrete", "Invert"],
@@ -21,7 +21,7 @@ ORDERS = (
 
 
 def outcome_of(transforms: list[Given], values: tuple[int, ...]) -> LabelRules:
-    """Reads the steps after the network, which writes `values`. Raises ModelError for another order."""
+    """Reads the steps after the network, which writes `values`. Raises ModelError for an unknown order."""
     outcome, seen = LabelRules("none", connected=3), []
     for name, given in known(transforms, OUTCOMES):
         changed = OUTCOMES[name](given, outcome)
@@ -37,17 +37,20 @@ def outcome_of(transforms: list[Given], values: tuple[int, ...]) -> LabelRules:
         )
     outcome = replace(outcome, decided_first=order.index("AsDiscrete") < order.index("Invert"))
     if outcome.decided_first and not outcome.nearest:
-        unsupported("expected labels inverted to the nearest voxel, got mixed", "preprocessing_unsupported")
+        unsupported(
+            "expected labels inverted to the nearest voxel, got interpolated ones",
+            "preprocessing_unsupported",
+        )
     if outcome.largest and outcome.decision == "threshold" and len(values) > 1:
         unsupported(
-            "expected the largest component of labels, got it of regions", "preprocessing_unsupported"
+            "expected the largest component of labels, got that of regions", "preprocessing_unsupported"
         )
     every = tuple(value for value in values if value)
     return replace(outcome, largest=every if outcome.largest == EVERY else outcome.largest)
 
 
 def activations(given: Given, before: LabelRules) -> LabelRules:
-    """Activations."""
+    """Reads Activations."""
     said = require("Activations", given, sigmoid=False, softmax=False, other={None}, kind={None})
     if said["sigmoid"] and said["softmax"]:
         unsupported("Activations: expected sigmoid or softmax, got both", "preprocessing_unsupported")
@@ -56,7 +59,7 @@ def activations(given: Given, before: LabelRules) -> LabelRules:
 
 
 def invert(given: Given, before: LabelRules) -> LabelRules:
-    """Invert."""
+    """Reads Invert."""
     said = require(
         "Invert",
         given,
@@ -73,17 +76,17 @@ def invert(given: Given, before: LabelRules) -> LabelRules:
 
 
 def as_discrete(given: Given, before: LabelRules) -> LabelRules:
-    """AsDiscrete: the greatest output, or each that reaches a threshold."""
+    """Reads AsDiscrete: the greatest output, or each that reaches a threshold."""
     said = require("AsDiscrete", given, argmax=False, threshold=None, to_onehot={None}, rounding={None})
     if bool(said["argmax"]) == (said["threshold"] is not None):
-        unsupported("AsDiscrete: expected argmax or a threshold", "preprocessing_unsupported")
+        unsupported("AsDiscrete: expected either argmax or a threshold", "preprocessing_unsupported")
     if said["argmax"]:
         return replace(before, decision="greatest")
     return replace(before, decision="threshold", threshold=float(plain_value(said["threshold"])))
 
 
 def keep_largest(given: Given, before: LabelRules) -> LabelRules:
-    """KeepLargestConnectedComponent of each label by itself."""
+    """Reads KeepLargestConnectedComponent of each label separately."""
     said = require(
         "KeepLargestConnectedComponent",
         given,
@@ -99,7 +102,7 @@ def keep_largest(given: Given, before: LabelRules) -> LabelRules:
 
 
 def ignored(_: Given, __: LabelRules) -> None:
-    """Writes or casts what is ready."""
+    """Ignores a transform that only writes or casts the result."""
 
 
 OUTCOMES: dict[str, Callable[[Given, LabelRules], LabelRules | None]] = {

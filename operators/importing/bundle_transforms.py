@@ -1,4 +1,4 @@
-"""MONAI's transforms before the network in Osteon's words: a table of those that are known."""
+"""Translates MONAI's transforms before the network: a table of the known ones."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from operators.importing.published import unsupported
 from operators.packages.monai_bundle import Step
 
 Given = dict[str, Any]
-# How MONAI calls the dictionary form of a transform
+# Suffixes of the dictionary form of a transform in MONAI
 SUFFIXES = ("d", "D", "Dict")
-# Say where things lie, not what is done
+# Arguments that say where data lie, not what is done to them
 NAMES = {"keys", "allow_missing_keys", "meta_keys", "meta_key_postfix", "overwriting", "_target_", "_desc_"}
 
 
 def steps_of(transforms: list[Given]) -> tuple[Step, ...]:
-    """The preparation. Raises ModelError for a transform or an argument that is not known."""
+    """Returns the steps of preprocessing. Raises ModelError for an unknown transform or argument."""
     steps = [STEPS[name](given) for name, given in known(transforms, STEPS)]
     made = tuple(step for step in steps if step is not None)
     if [step.name for step in made].count("spacing") != 1:
@@ -25,7 +25,7 @@ def steps_of(transforms: list[Given]) -> tuple[Step, ...]:
 
 
 def known(transforms: list[Given], table: Mapping[str, Any]) -> list[tuple[str, Given]]:
-    """Names and arguments of the transforms that are not switched off. Raises ModelError."""
+    """Returns the names and arguments of the transforms that are not disabled. Raises ModelError."""
     rows = []
     for given in transforms:
         target = str(given["_target_"])
@@ -43,33 +43,33 @@ def known(transforms: list[Given], table: Mapping[str, Any]) -> list[tuple[str, 
 
 
 def class_name(target: str, home: str) -> str:
-    """The class of a `_target_` in MONAI; of another library the whole path, which no table has."""
+    """Returns the class of a MONAI `_target_`; for another library the whole path, which no table has."""
     return target.rpartition(".")[2] if target.startswith(home) or "." not in target else target
 
 
 def require(name: str, given: Given, **defaults: object) -> Given:
-    """The arguments, those of `defaults` filled in; a set names all the values that are taken.
+    """Returns the arguments, completed by `defaults`; a set in `defaults` holds all values that are accepted.
 
-    Raises ModelError for an argument or a value that is not known.
+    Raises ModelError for an unknown argument or value.
     """
     for key, value in given.items():
         allowed = defaults.get(key, set())
         if key not in defaults or (isinstance(allowed, set) and plain_value(value) not in allowed):
             unsupported(
-                f"{name}: expected its usual arguments, got {key} {value}", "preprocessing_unsupported"
+                f"{name}: expected supported arguments, got {key} {value}", "preprocessing_unsupported"
             )
     return {key: value for key, value in defaults.items() if not isinstance(value, set)} | given
 
 
 def plain_value(value: Any) -> Any:
-    """A value that may be given as a list of one."""
+    """Returns a value that may be given as a list of equal values."""
     while isinstance(value, list) and len(set(map(str, value))) == 1:
         value = value[0]
     return str(value) if isinstance(value, list) else value
 
 
 def nothing(name: str, **allowed: object) -> Callable[[Given], None]:
-    """A transform that leaves the image as it is."""
+    """Returns the reader of a transform that leaves the image unchanged."""
 
     def check(given: Given) -> None:
         require(name, given, **allowed)
@@ -78,7 +78,7 @@ def nothing(name: str, **allowed: object) -> Callable[[Given], None]:
 
 
 def orientation(given: Given) -> Step:
-    """Orientation."""
+    """Reads Orientation."""
     said = require(
         "Orientation", given, axcodes="", labels={None}, as_closest_canonical={False}, lazy={False}
     )
@@ -86,7 +86,7 @@ def orientation(given: Given) -> Step:
 
 
 def spacing(given: Given) -> Step:
-    """Spacing, linear; the edge is repeated."""
+    """Reads Spacing: linear interpolation, with the edge repeated."""
     said = require(
         "Spacing",
         given,
@@ -107,12 +107,14 @@ def spacing(given: Given) -> Step:
     mm = [float(side) for side in (given_mm if isinstance(given_mm, list) else [given_mm])]
     mm += mm[-1:] * (3 - len(mm))
     if min(mm) <= 0:
-        unsupported(f"Spacing: expected a spacing of each axis, got {mm}", "preprocessing_unsupported")
+        unsupported(
+            f"Spacing: expected a positive spacing of each axis, got {mm}", "preprocessing_unsupported"
+        )
     return Step("spacing", {"mm": mm[:3]})
 
 
 def scale_range(given: Given) -> Step:
-    """ScaleIntensityRange."""
+    """Reads ScaleIntensityRange."""
     said = require(
         "ScaleIntensityRange",
         given,
@@ -132,7 +134,7 @@ def scale_range(given: Given) -> Step:
 
 
 def scale(given: Given) -> Step:
-    """ScaleIntensity."""
+    """Reads ScaleIntensity."""
     said = require(
         "ScaleIntensity",
         given,
@@ -146,7 +148,7 @@ def scale(given: Given) -> Step:
 
 
 def normalise(given: Given) -> Step:
-    """NormalizeIntensity."""
+    """Reads NormalizeIntensity."""
     said = require(
         "NormalizeIntensity",
         given,
@@ -162,7 +164,7 @@ def normalise(given: Given) -> Step:
 
 
 def crop(given: Given) -> Step:
-    """CropForeground; with a margin only where it does not reach beyond the image."""
+    """Reads CropForeground; a margin is accepted only if it may not extend beyond the image."""
     said = require(
         "CropForeground",
         given,

@@ -1,4 +1,4 @@
-"""Which published formats are read: a table of how each is known and read."""
+"""The published formats that can be read: a table of how each is recognised and read."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ FORMATS: dict[str, tuple[Callable[[Path], bool], Reader]] = {
 
 
 def read_published(folder: Path, wanted: Wanted) -> Published:
-    """The model in a folder. Raises ModelError for a folder that holds none."""
+    """Reads the model in a folder. Raises ModelError for a folder that holds none."""
     for known, read in FORMATS.values():
         if known(folder):
             return read(folder, wanted)
     inner = sorted(path.name for path in below(folder) if any(known(path) for known, _ in FORMATS.values()))
-    hint = f"; there is one in its folder {inner[0]}" if inner else ""
+    hint = f"; there is one in the subfolder {inner[0]}" if inner else ""
     raise ModelError(
         f"expected a folder of {' or '.join(FORMATS)}, got {folder.name} with none of them{hint}",
         code="no_model",
@@ -34,5 +34,5 @@ def read_published(folder: Path, wanted: Wanted) -> Published:
 
 
 def below(folder: Path) -> list[Path]:
-    """The folders in a folder."""
+    """Returns the subfolders of a folder."""
     return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []

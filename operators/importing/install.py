@@ -1,4 +1,4 @@
-"""Writes a published model as a package, whole or not at all, and checks packages that are there."""
+"""Writes a published model as a package, atomically, and verifies installed packages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from operators.packages.packages import ModelPackage
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 # CT Image Storage and Enhanced CT Image Storage (PS3.4 B.5)
 CT_STORAGE = ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1"]
-# The plans do not say what a model may be asked to read: any region, and what is a volume at all
+# Published plans do not say which images a model may read: any body region, and anything that is a volume
 ACCEPTS = {
     "modalities": ["CT"],
     "sop_class_uids": CT_STORAGE,
@@ -42,7 +42,7 @@ DRAFT_NOTE = """\
 
 @dataclass(frozen=True)
 class NewPackage:
-    """The name of a new package, and its labels."""
+    """A new package: its name, title, labels and orientation."""
 
     name: str
     title: str
@@ -56,19 +56,20 @@ class NewPackage:
 
 
 def install(model: Published, new: NewPackage, models: Path) -> Path:
-    """The folder of the new package below `models`, which takes its place in one rename.
+    """Writes the new package to its folder below `models`, which it takes in one rename, and returns the
+    folder.
 
-    Raises UsageError for a name that is taken or none, ModelError for weights that do not fit,
-    OutputError where the folder cannot be written.
+    Raises UsageError for a name that is taken or invalid, ModelError for weights that do not fit, OutputError
+    if the folder cannot be written.
     """
     target = models / require_name(new.name)
     if target.exists():
-        raise UsageError(f"expected a name that is free, {new.name} is there already; give another by --name")
+        raise UsageError(f"expected an unused name, got {new.name}, which exists; give another with --name")
     part = None
     try:
         make_folder(models, "a models folder")
         part = Path(tempfile.mkdtemp(prefix=".import-", dir=models))
-        # One level deeper than packages are looked for
+        # One level deeper than the folders in which packages are searched
         made = part / new.name
         made.mkdir()
         write(model, new, made)
@@ -82,14 +83,14 @@ def install(model: Published, new: NewPackage, models: Path) -> Path:
 
 
 def require_name(name: str) -> str:
-    """A name that may become a folder."""
+    """Returns a name that is safe as a folder. Raises UsageError for any other."""
     if not NAME.fullmatch(name):
-        raise UsageError(f"expected a name of a-z, 0-9, - and _, got {name!r}; give one by --name")
+        raise UsageError(f"expected a name of a-z, 0-9, - and _, got {name!r}; give one with --name")
     return name
 
 
 def write(model: Published, new: NewPackage, folder: Path) -> None:
-    """Weights and package file."""
+    """Writes the weights and the package file."""
     text = package_text(model, new, model_tables(model, new.orientation, folder))
     name = PACKAGE_FILE if new.complete else DRAFT_FILE
     (folder / name).write_text(text, encoding="utf-8")
@@ -98,7 +99,7 @@ def write(model: Published, new: NewPackage, folder: Path) -> None:
 
 
 def package_text(model: Published, new: NewPackage, tables: Table) -> str:
-    """package.toml."""
+    """Returns the text of package.toml."""
     head = {"name": new.name, "version": "1", "title": new.title, "algorithm_name": new.title[:64]}
     content = {"kind": tables["kind"], **head, "origin": asdict(model.origin), "accepts": ACCEPTS}
     content |= {**tables, "labels": new.labels}
@@ -107,7 +108,7 @@ def package_text(model: Published, new: NewPackage, tables: Table) -> str:
 
 
 def compact(value: Any, depth: int = 1) -> Any:
-    """A value of package.toml with its innermost tables on one line each, which is how people read them."""
+    """Returns a value of package.toml with each innermost table on one line, which is easier to read."""
     if isinstance(value, (list, tuple)):
         return [compact(each, depth) for each in value]
     if not isinstance(value, dict):
@@ -121,7 +122,7 @@ def compact(value: Any, depth: int = 1) -> Any:
 
 
 def verify(folder: Path) -> ModelPackage:
-    """The package of a folder after its file, labels and every network were checked.
+    """Returns the package of a folder after checking its file, labels and every network.
 
     A draft whose labels are filled in becomes a package. Raises ModelError.
     """

@@ -1,4 +1,4 @@
-"""The meanings of a published model's classes: looked up in tables, or left to be filled in."""
+"""Looks up the meanings of a published model's classes in tables, or leaves them to be filled in."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ GOLDEN = 0.618
 
 @dataclass(frozen=True)
 class LabelTable:
-    """Entries by name; `orientation` is how the images of the models lay that use these names."""
+    """Entries by name; `orientation` is that of the training images of the models that use these names."""
 
     title: str
     orientation: str
     entries: Mapping[str, dict[str, Any]]
 
     def find(self, name: str, value: int, by_value: bool) -> dict[str, Any] | None:
-        """The entry of a class: by its name or an alias, or by its value where names say nothing."""
+        """Returns the entry of a class: by its name or an alias, or by its value if names say nothing; else
+        None.
+        """
         bare = plain_name(name)
         for known, entry in self.entries.items():
             names = {plain_name(each) for each in (known, *entry.get("aliases", ()))}
@@ -40,12 +42,12 @@ class LabelTable:
 
 
 def plain_name(name: str) -> str:
-    """Small letters and digits, joined by single underscores."""
+    """Returns a name in lower-case letters and digits, joined by single underscores."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def read_table(path: Path) -> LabelTable:
-    """One table. Raises UsageError where it is none."""
+    """Reads one table. Raises UsageError if the file is not one."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         entries = dict(table["labels"])
@@ -55,12 +57,12 @@ def read_table(path: Path) -> LabelTable:
         return LabelTable(str(table.get("title", path.stem)), str(table.get("orientation", "LPS")), entries)
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
-            f"expected a table of labels in {path.name}, could not read it: {reason(error)}"
+            f"expected a table of labels in {path.name}, but could not read it: {reason(error)}"
         ) from error
 
 
 def named_table(wanted: str) -> LabelTable:
-    """A known table by its name, or a file's. Raises UsageError."""
+    """Returns a known table by its name, or that of a file. Raises UsageError."""
     known = {path.stem: path for path in TABLES.glob("*.toml")}
     path = known.get(wanted.lower(), Path(wanted))
     if not path.is_file():
@@ -69,7 +71,7 @@ def named_table(wanted: str) -> LabelTable:
 
 
 def best_table(values: Mapping[str, int]) -> LabelTable:
-    """The known table that has most of these names."""
+    """Returns the known table that has most of these names."""
     tables = [read_table(path) for path in sorted(TABLES.glob("*.toml"))]
 
     def hits(table: LabelTable) -> int:
@@ -79,7 +81,7 @@ def best_table(values: Mapping[str, int]) -> LabelTable:
 
 
 def label_rows(values: Mapping[str, int], table: LabelTable, by_value: bool) -> list[dict[str, Any]]:
-    """[[labels]] of package.toml for what a model writes; without a code where the table has none."""
+    """Returns [[labels]] of package.toml for a model's values; without a code if the table has none."""
     rows = []
     for name, value in values.items():
         unknown: dict[str, Any] = {"name": plain_name(name), "meaning": name, "type": EMPTY}
@@ -89,23 +91,23 @@ def label_rows(values: Mapping[str, int], table: LabelTable, by_value: bool) -> 
 
 
 def with_fragments(rows: list[dict[str, Any]], table: LabelTable) -> list[dict[str, Any]]:
-    """Adds the values of each bone's fragments to the rows; a bone that has none in the table has one.
+    """Adds the fragment values of each bone to the rows; a bone without them in the table gets one.
 
-    Raises UsageError where no bone is to be split.
+    Raises UsageError if no bone is to be split.
     """
     spans = {row["name"]: span_of(table.entries.get(row["name"], {})) for row in rows}
     taken = [value for span in spans.values() for value in span]
     if not taken:
         raise UsageError(
             "expected a table of labels that says which bones have fragments (fragments = [first, last]), "
-            f"{table.title} has none of {', '.join(spans)}; give one by --labels"
+            f"got {table.title}, which has none for {', '.join(spans)}; give another with --labels"
         )
     free = count(max(taken) + 1)
     return [row | {"fragments": spans[row["name"]] or [next(free)] * 2} for row in rows]
 
 
 def span_of(entry: Mapping[str, Any]) -> list[int]:
-    """The first and the last value of a bone's fragments; nothing for one that is not split."""
+    """Returns the first and the last value of a bone's fragments; [] for a bone that is not split."""
     if "fragments" not in entry:
         return []
     first, last = entry["fragments"]
@@ -113,9 +115,9 @@ def span_of(entry: Mapping[str, Any]) -> list[int]:
 
 
 def row_of(name: str, value: int, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """One row: a structure of structures.toml, or what the entry says of its own.
+    """Returns one row: a structure of structures.toml, or the entry's own description.
 
-    Raises ValueError for a structure that is not known.
+    Raises ValueError for an unknown structure.
     """
     if "structure" in entry:
         side = entry.get("side")
@@ -137,5 +139,5 @@ def row_of(name: str, value: int, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def colour(value: int) -> list[int]:
-    """Pale colours that differ from label to label."""
+    """Returns a pale colour that differs from label to label."""
     return [round(255 * part) for part in colorsys.hsv_to_rgb(value * GOLDEN % 1, 0.45, 0.9)]

@@ -29,12 +29,13 @@ CHECKPOINT = "model_final_checkpoint.model"
 # Generic_UNet.MAX_NUM_FILTERS_3D and MAX_FILTERS_2D
 MOST_FEATURES = {2: 480, 3: 320}
 SCHEMES = {"CT": "ct", "noNorm": "none", "nonCT": "z_score"}
-# Trainers whose network, preprocessing and mirroring are those of nnUNetTrainerV2
+# Trainers with the network, preprocessing and mirroring of nnUNetTrainerV2 have names that begin with it
 TRAINER = "nnUNetTrainerV2"
 CASCADE = "CascadeFullRes"
 LOW_RESOLUTION = "3d_lowres"
 NO_MIRRORING = re.compile("no_?mirror", re.IGNORECASE)
-# Tensors of Generic_UNet; a stage's last convolution stands apart in the bottleneck and the decoder
+# Tensors of Generic_UNet; the last convolution of a stage is named differently in the bottleneck and the
+# decoder
 PARTS = (
     (r"conv_blocks_context\.(\d+)\.blocks\.(\d+)\.", "encoder.stages.{0}.0.convs.{1}."),
     (r"conv_blocks_context\.(\d+)\.0\.blocks\.(\d+)\.", "encoder.stages.{0}.0.convs.{1}."),
@@ -46,12 +47,12 @@ PARTS = (
 
 
 def is_nnunet_v1(folder: Path) -> bool:
-    """Whether its files lie there."""
+    """Returns whether a folder holds the files of nnU-Net v1."""
     return (folder / "plans.pkl").is_file()
 
 
 def read_nnunet_v1(folder: Path, wanted: Wanted) -> PublishedModel:
-    """The model of a trainer's folder, and the stage before it if there is one. Raises ModelError."""
+    """Reads the model of a trainer's folder, and the previous stage if there is one. Raises ModelError."""
     checkpoints = fold_files(folder, wanted.checkpoint or CHECKPOINT, wanted.folds)
     first = next(iter(checkpoints.values()))
     plans, about = read_pickle(folder / "plans.pkl"), read_pickle(first.with_name(first.name + ".pkl"))
@@ -98,7 +99,7 @@ def one_stage(
 
 
 def former_trainer(about: dict[str, Any]) -> str:
-    """Who trained the stage before: the ninth argument of a cascade's trainer."""
+    """Returns the trainer of the previous stage: the ninth argument of a cascade's trainer."""
     name = str(about["init"][8])
     if not re.fullmatch(r"\w+", name):
         raise ValueError(f"expected a trainer's name, got {name!r}")
@@ -106,13 +107,15 @@ def former_trainer(about: dict[str, Any]) -> str:
 
 
 def sibling(folder: Path, trainer: str) -> Path:
-    """Where the low resolution lies: 3d_lowres/TASK/TRAINER__PLANS beside 3d_cascade_fullres/TASK/..."""
+    """Returns the folder of the low resolution: 3d_lowres/TASK/TRAINER__PLANS beside
+    3d_cascade_fullres/TASK/...
+    """
     task, plans = folder.absolute().parent, folder.absolute().name.partition("__")[2]
     return task.parent.parent / LOW_RESOLUTION / task.name / f"{trainer}__{plans}"
 
 
 def require_known(plans: dict[str, Any], trainer: str) -> None:
-    """Raises ModelError for what the image path could not do as the original does."""
+    """Raises ModelError for a model that the image path could not run as the original does."""
     if not trainer.startswith(TRAINER):
         unsupported(f"expected a trainer {TRAINER}..., got {trainer}", "architecture_unknown")
     if int(plans["num_modalities"]) != 1:
@@ -128,17 +131,19 @@ def require_known(plans: dict[str, Any], trainer: str) -> None:
 
 
 def stage_of(plans: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
-    """The resolution that the network was trained at: the sixth argument of its trainer."""
+    """Returns the stage that the network was trained at, the sixth argument of its trainer. Raises
+    ModelError.
+    """
     stages = plans["plans_per_stage"]
     number = about["init"][5]
     if number is None and len(stages) > 1:
-        unsupported("expected the stage of the plans, the checkpoint names none", "plans_unreadable")
+        unsupported("expected a checkpoint that names its stage, got one without a stage", "plans_unreadable")
     made: dict[str, Any] = stages[next(iter(stages)) if number is None else number]
     return made
 
 
 def arguments_of(plans: dict[str, Any], stage: dict[str, Any], dimensions: int) -> dict[str, object]:
-    """Arguments of `nnunet_plain`."""
+    """Returns the arguments of `nnunet_plain`."""
     pools = [[int(side) for side in pool] for pool in stage["pool_op_kernel_sizes"]]
     kernels = [[int(side) for side in kernel] for kernel in stage["conv_kernel_sizes"]]
     base, levels = int(plans["base_num_features"]), len(pools) + 1
@@ -158,7 +163,9 @@ def arguments_of(plans: dict[str, Any], stage: dict[str, Any], dimensions: int) 
 
 
 def normalisation_of(plans: dict[str, Any]) -> tuple[Normalisation, tuple[float, float]]:
-    """Returns the normalisation of intensities, and the window that is clipped."""
+    """Returns the normalisation of intensities, and the window to which they are clipped. Raises
+    ModelError.
+    """
     name = plans["normalization_schemes"][0]
     if name not in SCHEMES:
         unsupported(f"expected a normalisation of {list(SCHEMES)}, got {name}", "preprocessing_unsupported")
@@ -170,7 +177,7 @@ def normalisation_of(plans: dict[str, Any]) -> tuple[Normalisation, tuple[float,
 
 
 def recipe_of(plans: dict[str, Any], mirrored: tuple[int, ...]) -> NnUNetPlans:
-    """Version 1 resamples before it normalises, and averages probabilities."""
+    """Returns the plans. Version 1 resamples before it normalises, and averages probabilities."""
     return NnUNetPlans(
         orientation="LPS",
         transpose=tuple(int(axis) for axis in plans["transpose_forward"]),
@@ -183,7 +190,7 @@ def recipe_of(plans: dict[str, Any], mirrored: tuple[int, ...]) -> NnUNetPlans:
 
 
 def weights_of(path: Path, last: int) -> State:
-    """The tensors of one checkpoint; `last` is the number of a stage's last convolution."""
+    """Returns the tensors of one checkpoint; `last` is the number of a stage's last convolution."""
     content = read_checkpoint(path)
     with reading(path.name):
         named = {name.removeprefix("module."): tensor for name, tensor in content["state_dict"].items()}
@@ -193,12 +200,12 @@ def weights_of(path: Path, last: int) -> State:
 
 
 def runs(name: str, head: str) -> bool:
-    """Outputs at lower resolutions serve training only."""
+    """Returns whether a tensor is used for inference: outputs at lower resolutions serve training only."""
     return name.startswith(head) or not name.startswith("seg_outputs.")
 
 
 def renamed(name: str, head: str, last: int) -> str:
-    """A tensor of Generic_UNet as `unets.py` names it; one that it does not have stays as it is."""
+    """Returns the name of a Generic_UNet tensor in `unets.py`; an unknown one stays unchanged."""
     short = name.replace(".instnorm.", ".norm.")
     if short.startswith(head):
         return short.replace(head, "decoder.head.")

@@ -39,12 +39,12 @@ SEPARATE = {None: "auto", True: "always", False: "never"}
 
 
 def is_nnunet_v2(folder: Path) -> bool:
-    """Whether its files lie there."""
+    """Returns whether a folder holds the files of nnU-Net v2."""
     return (folder / "plans.json").is_file() and (folder / "dataset.json").is_file()
 
 
 def read_nnunet_v2(folder: Path, wanted: Wanted) -> PublishedModel:
-    """The model of a trainer's folder, and the stage before it if there is one. Raises ModelError."""
+    """Reads the model of a trainer's folder, and the previous stage if there is one. Raises ModelError."""
     checkpoints = fold_files(folder, wanted.checkpoint or CHECKPOINT, wanted.folds)
     first = read_checkpoint(next(iter(checkpoints.values())))
     with reading(f"{folder.name}/plans.json"):
@@ -64,7 +64,7 @@ def read_nnunet_v2(folder: Path, wanted: Wanted) -> PublishedModel:
         return model
     beside, guide = before
     previous = read_nnunet_v2(previous_folder(wanted, beside), wanted.others)
-    # Its predictor never applies post-processing by itself: the stage before goes on as it is
+    # nnU-Net's predictor never applies the previous stage's post-processing to the labels that it passes on
     return joined(model, replace(previous, largest=()), guide)
 
 
@@ -96,13 +96,17 @@ def one_stage(
 
 
 def stage_before(folder: Path, configuration: dict[str, Any]) -> tuple[Path, Resampling] | None:
-    """Where a cascade's stage before lies, and how its labels are resampled; None where there is none."""
+    """Returns the folder of a cascade's previous stage, and how its labels are resampled; None if there is
+    none.
+    """
     name = configuration.get("previous_stage")
     return (sibling(folder, str(name)), guide_of(configuration)) if name else None
 
 
 def sibling(folder: Path, configuration: str) -> Path:
-    """Where the same trainer and plans have another configuration: TRAINER__PLANS__CONFIGURATION."""
+    """Returns the folder of another configuration of the same trainer and plans:
+    TRAINER__PLANS__CONFIGURATION.
+    """
     if not CONFIGURATION.fullmatch(configuration):
         raise ValueError(f"expected a configuration's name, got {configuration!r}")
     here = folder.absolute()
@@ -110,7 +114,7 @@ def sibling(folder: Path, configuration: str) -> Path:
 
 
 def guide_of(configuration: dict[str, Any]) -> Resampling:
-    """How labels of the stage before are resampled. Raises ModelError for a way of its own."""
+    """Returns how labels of the previous stage are resampled. Raises ModelError for an unsupported method."""
     how = resampling_of(configuration["resampling_fn_seg_kwargs"])
     if configuration["resampling_fn_seg"] != RESAMPLING or how.order_across:
         unsupported(
@@ -122,14 +126,16 @@ def guide_of(configuration: dict[str, Any]) -> Resampling:
 
 
 def weights_of(path: Path) -> State:
-    """The tensors of one checkpoint."""
+    """Returns the tensors of one checkpoint."""
     content = read_checkpoint(path)
     with reading(path.name):
         return tensors_of(content["network_weights"])
 
 
 def resolved(configurations: dict[str, Any], name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A configuration with what it inherits."""
+    """Returns a configuration with the values that it inherits. Raises ValueError for a circular
+    inheritance.
+    """
     own = configurations[name]
     parent = own.get("inherits_from")
     if parent is None:
@@ -140,7 +146,7 @@ def resolved(configurations: dict[str, Any], name: str, seen: tuple[str, ...] = 
 
 
 def require_known(plans: dict[str, Any], configuration: dict[str, Any], dataset: dict[str, Any]) -> None:
-    """Raises ModelError for what the image path could not do as the original does."""
+    """Raises ModelError for a model that the image path could not run as the original does."""
     channels = dataset.get("channel_names") or dataset.get("modality") or {}
     if len(channels) != 1:
         unsupported(f"expected a network of one channel, got {len(channels)}", "channels_unsupported")
@@ -156,7 +162,9 @@ def require_known(plans: dict[str, Any], configuration: dict[str, Any], dataset:
 
 
 def outputs_of(dataset: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, int], tuple[int, ...]]:
-    """Names of the network's outputs, what they write, and the regions' values (none: classes)."""
+    """Returns the names of the network's outputs, the values they write, and the values of regions (() for
+    classes).
+    """
     labels = {name: value for name, value in dataset["labels"].items() if name != "ignore"}
     if any(isinstance(value, list) and len(value) > 1 for value in labels.values()):
         names = tuple(name for name, value in labels.items() if value not in (0, [0]))
@@ -165,14 +173,16 @@ def outputs_of(dataset: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, int]
     flat = {name: int(value[0] if isinstance(value, list) else value) for name, value in labels.items()}
     names = tuple(sorted(flat, key=lambda name: flat[name]))
     if [flat[name] for name in names] != list(range(len(names))) or len(names) > 256:
-        raise ValueError("expected labels 0, 1, 2, ... without gaps, 255 at most")
+        raise ValueError("expected labels 0, 1, 2, ... without gaps, at most 255")
     return names, {name: flat[name] for name in names[1:]}, ()
 
 
 def normalisation_of(
     plans: dict[str, Any], configuration: dict[str, Any]
 ) -> tuple[Normalisation, tuple[float, float]]:
-    """Returns the normalisation of intensities, and the window that is clipped."""
+    """Returns the normalisation of intensities, and the window to which they are clipped. Raises
+    ModelError.
+    """
     name = configuration["normalization_schemes"][0]
     if name not in SCHEMES:
         unsupported(f"expected a normalisation of {list(SCHEMES)}, got {name}", "preprocessing_unsupported")
@@ -180,7 +190,7 @@ def normalisation_of(
     if SCHEMES[name] != "ct":
         return Normalisation(SCHEMES[name], masked=masked), WHOLE_RANGE_HU
     key = "foreground_intensity_properties_per_channel"
-    # Plans of the first releases
+    # The key in plans of the first releases
     former = "foreground_intensity_properties_by_modality"
     seen = plans[key if key in plans else former]["0"]
     window_hu = (float(seen["percentile_00_5"]), float(seen["percentile_99_5"]))
@@ -188,7 +198,9 @@ def normalisation_of(
 
 
 def recipe_of(plans: dict[str, Any], configuration: dict[str, Any]) -> NnUNetPlans:
-    """Axes and resampling. The plans do not say how the images lay: as in DICOM, unless one knows better."""
+    """Returns axes and resampling. Plans do not state the orientation of images; LPS as in DICOM is
+    assumed.
+    """
     return NnUNetPlans(
         orientation="LPS",
         transpose=tuple(int(axis) for axis in plans["transpose_forward"]),
@@ -198,6 +210,6 @@ def recipe_of(plans: dict[str, Any], configuration: dict[str, Any]) -> NnUNetPla
 
 
 def resampling_of(arguments: dict[str, Any]) -> Resampling:
-    """nnU-Net's arguments in Osteon's words."""
+    """Returns nnU-Net's resampling arguments as a Resampling."""
     separate = SEPARATE[arguments.get("force_separate_z", False)]
     return Resampling(int(arguments.get("order", 3)), int(arguments.get("order_z", 0)), separate)

@@ -1,4 +1,4 @@
-"""nnU-Net v2's architectures and tensors in the words of `unets.py`."""
+"""Translates nnU-Net v2's architectures and tensors to those of `unets.py`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from operators.errors import ModelError
 from operators.importing.published import State, unsupported
 
-# Class: Osteon's name, what its plans call the blocks of a stage
+# By class: Osteon's name, and the key under which its plans give the blocks of a stage
 NETWORKS = {
     "PlainConvUNet": ("nnunet_plain", "n_conv_per_stage"),
     "ResidualEncoderUNet": ("nnunet_residual", "n_blocks_per_stage"),
@@ -23,7 +23,7 @@ NORMS = {
     "BatchNorm3d": "batch",
 }
 ACTIVATIONS = {"LeakyReLU": "leaky_relu", "ReLU": "relu"}
-# Does nothing while a network runs
+# Arguments without effect at inference
 IGNORED = {"n_stages", "dropout_op", "dropout_op_kwargs"}
 READ = {
     "features_per_stage",
@@ -42,7 +42,7 @@ READ = {
 
 
 def network_of(configuration: dict[str, Any]) -> tuple[str, dict[str, object]]:
-    """Architecture and arguments of a configuration. Raises ModelError for one that is not known."""
+    """Returns the architecture and arguments of a configuration. Raises ModelError for an unknown one."""
     class_name, given, dimensions = class_of(configuration)
     if class_name not in NETWORKS:
         unsupported(
@@ -51,7 +51,7 @@ def network_of(configuration: dict[str, Any]) -> tuple[str, dict[str, object]]:
     strange = [key for key, value in given.items() if key not in READ | IGNORED and value]
     if strange:
         unsupported(
-            f"{class_name}: expected its usual arguments, got {', '.join(strange)}", "architecture_unknown"
+            f"{class_name}: expected supported arguments, got {', '.join(strange)}", "architecture_unknown"
         )
     architecture, blocks = NETWORKS[class_name]
     stages = len(given["features_per_stage"])
@@ -70,7 +70,7 @@ def network_of(configuration: dict[str, Any]) -> tuple[str, dict[str, object]]:
 
 
 def class_of(configuration: dict[str, Any]) -> tuple[str, dict[str, Any], int]:
-    """Name of the class, its arguments, 2 or 3; plans before 2.4 have them in other words."""
+    """Returns the class name, its arguments, and 2 or 3 dimensions; plans before 2.4 use other keys."""
     dimensions = len(configuration["patch_size"])
     if "architecture" in configuration:
         made = configuration["architecture"]
@@ -93,23 +93,25 @@ def class_of(configuration: dict[str, Any]) -> tuple[str, dict[str, Any], int]:
 
 
 def last_word(path: str | None) -> str:
-    """The class in a dotted path."""
+    """Returns the class of a dotted path."""
     return str(path).rpartition(".")[2]
 
 
 def sides(given: Any, stages: int, dimensions: int) -> list[list[int]]:
-    """One list of sides a stage, however short it was written."""
+    """Returns one list of sides for each stage, in whichever short form they were given."""
     each = [given] * stages if isinstance(given, int) else given
     return [[int(one)] * dimensions if isinstance(one, int) else [int(s) for s in one] for one in each]
 
 
 def counts(given: Any, stages: int) -> list[int]:
-    """One number a stage."""
+    """Returns one number for each stage."""
     return [given] * stages if isinstance(given, int) else [int(count) for count in given]
 
 
 def norm_of(given: dict[str, Any]) -> dict[str, object]:
-    """The layers of norms; torch's defaults where nothing is said."""
+    """Returns the arguments of normalisation layers; torch's defaults if they are missing. Raises
+    ModelError.
+    """
     name = last_word(given.get("norm_op"))
     if name not in NORMS:
         unsupported(f"expected a norm of {', '.join(NORMS)}, got {name}", "architecture_unknown")
@@ -119,7 +121,7 @@ def norm_of(given: dict[str, Any]) -> dict[str, object]:
 
 
 def activation_of(given: dict[str, Any]) -> dict[str, object]:
-    """The nonlinearity."""
+    """Returns the arguments of the nonlinearity. Raises ModelError."""
     name = last_word(given.get("nonlin"))
     if name not in ACTIVATIONS:
         known = ", ".join(ACTIVATIONS)
@@ -129,10 +131,10 @@ def activation_of(given: dict[str, Any]) -> dict[str, object]:
 
 
 def tensors_of(weights: Mapping[str, torch.Tensor]) -> State:
-    """The tensors that run, each under one name.
+    """Returns the tensors used for inference, each under one name.
 
-    The original names those of the encoder again inside the decoder, and every layer again in
-    `all_modules`; its outputs at lower resolutions serve training only.
+    The original repeats the encoder's tensors inside the decoder, and every layer in `all_modules`; its
+    outputs at lower resolutions serve training only.
     """
     named = {name.removeprefix("module.").removeprefix("_orig_mod."): t for name, t in weights.items()}
     heads = [int(found[1]) for name in named if (found := re.match(r"decoder\.seg_layers\.(\d+)\.", name))]

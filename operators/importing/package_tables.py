@@ -1,4 +1,4 @@
-"""The tables of package.toml that say what a published model is; its weights are written by the way."""
+"""Makes the tables of package.toml that describe a published model, and writes its weights."""
 
 from __future__ import annotations
 
@@ -26,18 +26,20 @@ Table = dict[str, Any]
 
 
 def model_tables(model: Published, orientation: str, folder: Path) -> Table:
-    """`kind` and all tables, after the weights were written to `folder`; one fold is held at a time."""
+    """Returns `kind` and all tables, after writing the weights to `folder`; one fold is held in memory at a
+    time.
+    """
     return TABLES[type(model)](model, orientation, folder)
 
 
 def nnunet_tables(model: PublishedModel, orientation: str, folder: Path) -> Table:
-    """Those of an nnU-Net, of the stage before it, and of the network that splits its bones."""
+    """Returns the tables of an nnU-Net, of its previous stage, and of the network that splits its bones."""
     kind = "nnunet" if model.fracture is None else "nnunet_per_bone"
     return {"kind": kind, **stage_tables(model, (), orientation, folder)}
 
 
 def bundle_tables(model: PublishedBundle, _: str, folder: Path) -> Table:
-    """The tables of a PublishedBundle, after its weights were written."""
+    """Returns the tables of a PublishedBundle, after writing its weights."""
     ((name, checkpoint),) = model.checkpoints.items()
     weights = {
         "name": name,
@@ -54,7 +56,7 @@ def bundle_tables(model: PublishedBundle, _: str, folder: Path) -> Table:
     }
 
 
-# How each kind of published model is written
+# The function that makes the tables of each kind of published model
 TABLES: dict[type[Published], Callable[[Any, str, Path], Table]] = {
     PublishedModel: nnunet_tables,
     PublishedBundle: bundle_tables,
@@ -62,7 +64,7 @@ TABLES: dict[type[Published], Callable[[Any, str, Path], Table]] = {
 
 
 def stage_tables(model: PublishedModel, place: tuple[str, ...], orientation: str, folder: Path) -> Table:
-    """The tables of one stage and of those below it, after the weights were written."""
+    """Returns the tables of one stage and of those below it, after writing their weights."""
     line = "".join(f"{word}_" for word in place)
     tables: Table = {
         "network": network_row(model)
@@ -92,7 +94,7 @@ def stage_tables(model: PublishedModel, place: tuple[str, ...], orientation: str
 
 
 def write_weights(model: Published, checkpoint: Path, stem: Path) -> str:
-    """One fold's tensors as safetensors; its SHA-256. Raises ModelError where they do not fit."""
+    """Writes one fold's tensors as safetensors; returns the SHA-256. Raises ModelError if they do not fit."""
     tensors = model.weights(checkpoint)
     require_fit(model, tensors, f"{checkpoint.parent.name}/{checkpoint.name}")
     content = save({name: tensor.contiguous().clone() for name, tensor in tensors.items()})
@@ -101,19 +103,19 @@ def write_weights(model: Published, checkpoint: Path, stem: Path) -> str:
 
 
 def require_fit(model: Published, tensors: State, name: str) -> None:
-    """Raises ModelError where the tensors are not exactly those of the architecture."""
+    """Raises ModelError if the tensors are not exactly those of the architecture."""
     try:
         fill(build(model.architecture, **model.arguments), tensors)
     except RuntimeError as error:
         raise ModelError(
-            f"expected the weights of {model.architecture} as the plans have it in {name}, got others: "
+            f"expected weights in {name} of {model.architecture} as in the plans, got others: "
             f"{str(error).splitlines()[0]}",
             code="weights_do_not_fit",
         ) from error
 
 
 def network_row(model: Published) -> dict[str, Any]:
-    """[network], as far as all kinds have it."""
+    """Returns the keys of [network] that all kinds share."""
     return {
         "architecture": model.architecture,
         "arguments": model.arguments,
@@ -126,6 +128,6 @@ def network_row(model: Published) -> dict[str, Any]:
 
 
 def recipe_row(model: PublishedModel, orientation: str) -> dict[str, Any]:
-    """[recipe]; how labels come in is said where there are any."""
+    """Returns [recipe]; the keys on conditioning channels only if there are any."""
     row = asdict(model.recipe) | {"orientation": orientation}
     return row if model.guide else {key: row[key] for key in row if not key.startswith("guide")}

@@ -1,4 +1,4 @@
-"""Reads pickles from outside: plain values, numpy arrays and tensors, and nothing else is ever called."""
+"""Reads pickles from outside: plain values, numpy arrays and tensors only; nothing else is ever called."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NUMBERS = "?bhilqBHILQefd"
 
 
 def latin_bytes(text: str, encoding: str = "latin1") -> bytes:
-    """How protocol 2 writes bytes: as text of one encoding."""
+    """Returns bytes that pickle protocol 2 wrote as text in latin1."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"expected bytes as latin1, got {encoding!r}")
     return text.encode("latin1")
@@ -34,7 +34,7 @@ def array_of_buffer(
     order: Any,
     axes: tuple[int, ...] | None = None,
 ) -> NDArray[Any]:
-    """How protocol 5 writes arrays (numpy's _frombuffer)."""
+    """Returns an array that pickle protocol 5 wrote (numpy's _frombuffer)."""
     flat = np.frombuffer(buffer, dtype=dtype)
     if order == "K" and axes is not None:
         return flat.reshape(shape).transpose(axes)
@@ -45,12 +45,12 @@ NNUNET_POSTPROCESSING = "nnunetv2.postprocessing.remove_connected_components"
 
 
 def remove_all_but_largest_component_from_segmentation(*_: object) -> NoReturn:
-    """nnU-Net's function, which its post-processing.pkl names and nothing here calls."""
+    """Stands for nnU-Net's function, which its post-processing.pkl names and nothing here calls."""
     raise pickle.UnpicklingError("expected the name of a function, got a call of it")
 
 
-# What a pickle may name beside the plain containers, numbers and texts, which need no name. numpy 1
-# called its module numpy.core.
+# The names that a pickle may use, besides the plain containers, numbers and texts, which need no name. numpy
+# 1 called its module numpy.core.
 ALLOWED: dict[str, Callable[..., object]] = {
     "collections.OrderedDict": OrderedDict,
     "collections.defaultdict": defaultdict,
@@ -74,12 +74,12 @@ ALLOWED: dict[str, Callable[..., object]] = {
         remove_all_but_largest_component_from_segmentation
     ),
 }
-# torch's own reader asks for the types of numpy's dtypes too; what it allows by itself is tensors,
-# storages and OrderedDict
+# torch's own reader also needs the types of numpy's dtypes; by default it allows only tensors, storages and
+# OrderedDict
 DTYPES = {type(np.dtype(letter)) for letter in NUMBERS}
-# torch says in its message which name it refused
+# torch's message names what it refused
 ASKED = re.compile(r"[Uu]nsupported (?:global: )?GLOBAL ([\w.]+)")
-# What opcodes and arguments of a damaged file happen to cause
+# The exceptions that opcodes and arguments of a damaged file may cause
 DAMAGE = (
     pickle.UnpicklingError,
     struct.error,
@@ -97,43 +97,43 @@ DAMAGE = (
 
 
 class RestrictedUnpickler(pickle.Unpickler):
-    """Refuses every name that is not in the table."""
+    """An unpickler that refuses every name outside the table."""
 
     def __init__(self, file: Any, name: str) -> None:
         super().__init__(file)
         self.name = name
 
     def find_class(self, module: str, name: str) -> Any:
-        """The allowed object of that name. Raises ModelError."""
+        """Returns the allowed object of that name. Raises ModelError."""
         full = f"{module}.{name}".replace("__builtin__.", "builtins.")
         if full not in ALLOWED:
             forbidden(self.name, full)
         return ALLOWED[full]
 
     def persistent_load(self, pid: Any) -> NoReturn:
-        """References to things outside of the file."""
-        forbidden(self.name, f"the outside reference {type(pid).__name__}")
+        """Refuses references to objects outside the file."""
+        forbidden(self.name, f"an external reference ({type(pid).__name__})")
 
 
 def forbidden(file: str, name: str) -> NoReturn:
-    """Raises ModelError with the name of what the pickle wanted."""
+    """Raises ModelError with the forbidden name that the pickle requested."""
     raise ModelError(
-        f"{file}: expected a pickle of numbers, texts, arrays and tensors only, it asks for {name}: "
+        f"{file}: expected a pickle of numbers, texts, arrays and tensors only, got one with {name}: "
         "it is not loaded",
         code="pickle_forbidden",
     )
 
 
 def unreadable(file: str, error: Exception) -> NoReturn:
-    """Raises ModelError for a file that is damaged or something else."""
+    """Raises ModelError for a file that is damaged or of another format."""
     raise ModelError(
-        f"expected a pickle or checkpoint in {file}, could not read it: {reason(error)}",
+        f"expected a pickle or checkpoint in {file}, but could not read it: {reason(error)}",
         code="pickle_unreadable",
     ) from error
 
 
 def read_pickle(path: Path) -> Any:
-    """A pickle of plain values and numpy arrays. Raises ModelError."""
+    """Reads a pickle of plain values and numpy arrays. Raises ModelError."""
     try:
         with path.open("rb") as file:
             return RestrictedUnpickler(file, path.name).load()
@@ -142,7 +142,7 @@ def read_pickle(path: Path) -> Any:
 
 
 def read_checkpoint(path: Path) -> Any:
-    """A torch checkpoint, of the present or the former format, on the CPU. Raises ModelError."""
+    """Reads a torch checkpoint, of the current or the former format, on the CPU. Raises ModelError."""
     numpys = [(ALLOWED[name], name) for name in ALLOWED if name.startswith(("numpy", "_codecs"))]
     try:
         with torch.serialization.safe_globals([*numpys, *DTYPES]):

@@ -1,4 +1,4 @@
-"""Reads nnU-Net's post-processing: of which labels only the largest component is kept."""
+"""Reads nnU-Net's post-processing: the labels of which only the largest component is kept."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from operators.importing.published import reading, unsupported
 
 KEEP_LARGEST = remove_all_but_largest_component_from_segmentation.__name__
 FILE_V1, PICKLE_V2, TABLE_V2 = "postprocessing.json", "postprocessing.pkl", "postprocessing.json"
-# scipy's components in version 1 hang together over faces, skimage's in version 2 over corners too
+# Components are connected over faces in version 1 (scipy), also over corners in version 2 (skimage)
 FACES, CORNERS = 1, 3
-# Longer than what names a size for each of 255 labels
+# Longer than a table of sizes for each of 255 labels
 LONGEST = 20_000
 
 
 def largest_of_v1(folder: Path, values: Iterable[int]) -> tuple[Largest, ...]:
-    """Reads version 1's rules for the labels `values` of a trainer's folder; none without a file.
+    """Reads version 1's rules for the labels `values` of a trainer's folder; () without a file.
 
-    Raises ModelError for one that cannot be read.
+    Raises ModelError for a file that cannot be read.
     """
     path = folder / FILE_V1
     if not path.is_file():
@@ -42,9 +42,11 @@ def largest_of_v1(folder: Path, values: Iterable[int]) -> tuple[Largest, ...]:
 
 
 def sizes_of(text: str) -> dict[Any, Any] | None:
-    """Sizes in mm3 from which another component is kept, by label or labels; None where none is."""
+    """Returns the sizes in mm3 from which further components are kept, by label or labels; None if
+    none are.
+    """
     if len(text) > LONGEST:
-        raise ValueError(f"expected sizes of labels, got {len(text)} letters")
+        raise ValueError(f"expected sizes of labels, got {len(text)} characters")
     sizes = ast.literal_eval(text)
     if sizes is not None and not isinstance(sizes, dict):
         raise TypeError(f"expected sizes of labels, got {text}")
@@ -52,9 +54,9 @@ def sizes_of(text: str) -> dict[Any, Any] | None:
 
 
 def largest_of_v2(folder: Path, folds: Iterable[str], values: Iterable[int]) -> tuple[Largest, ...]:
-    """Reads version 2's rules for a trainer's folder, or for some of its folds; none without a file.
+    """Reads version 2's rules for a trainer's folder, or for some of its folds; () without a file.
 
-    Raises ModelError for a step that is not known.
+    Raises ModelError for an unknown step.
     """
     crossed = folder / f"crossval_results_folds_{'_'.join(fold.removeprefix('fold_') for fold in folds)}"
     for place in (folder, crossed):
@@ -67,19 +69,19 @@ def largest_of_v2(folder: Path, folds: Iterable[str], values: Iterable[int]) -> 
 
 
 def steps_of_pickle(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Names of functions and their arguments."""
+    """Returns the names of functions, with their arguments."""
     functions, arguments = read_pickle(path)
     return [(each.__name__, given) for each, given in zip(functions, arguments, strict=True)]
 
 
 def steps_of_table(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Reads the steps as they are written beside the pickle for people."""
+    """Reads the steps from the readable table that is written beside the pickle."""
     table = json.loads(path.read_text(encoding="utf-8"))
     return list(zip(table["postprocessing_fns"], table["postprocessing_kwargs"], strict=True))
 
 
 def rule_of(name: str, given: dict[str, Any]) -> Largest:
-    """One step: all of its labels and regions are taken as one. Raises ModelError for an unknown one."""
+    """Returns the rule of one step, which treats all of its labels and regions as one. Raises ModelError."""
     strange = {**given, "background_label": given.get("background_label", 0)}
     wanted = strange.pop("labels_or_regions", None)
     if name != KEEP_LARGEST or strange != {"background_label": 0}:
@@ -90,14 +92,14 @@ def rule_of(name: str, given: dict[str, Any]) -> Largest:
 
 
 def flat(given: Any) -> tuple[int, ...]:
-    """Every label in a label, a region, or a list of both."""
+    """Returns every label in a label, a region, or a list of both."""
     if isinstance(given, (list, tuple)):
         return tuple(sorted({value for each in given for value in flat(each)}))
     return (int(given),)
 
 
 def known(rules: list[Largest], values: Iterable[int]) -> tuple[Largest, ...]:
-    """The rules, if they are of these labels. Raises ValueError."""
+    """Returns the rules, if they concern only these labels. Raises ValueError."""
     strange = {value for rule in rules for value in rule.values} - set(values)
     if strange:
         raise ValueError(f"expected labels of {sorted(values)}, got {sorted(strange)}")

@@ -1,4 +1,6 @@
-"""A published model as it was found: what its files say, in Osteon's words, before anything is written."""
+"""A published model as it was found: the contents of its files in Osteon's terms, before anything
+is written.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from operators.packages.plans import NnUNetPlans, Resampling, WeightsOrigin
 State = dict[str, torch.Tensor]
 # A window that clips nothing
 WHOLE_RANGE_HU = (-32768.0, 32767.0)
-# What files with other contents than are expected happen to cause
+# The exceptions that files with unexpected contents may cause
 MALFORMED = (
     KeyError,
     TypeError,
@@ -36,10 +38,11 @@ MALFORMED = (
 
 @dataclass(frozen=True, eq=False)
 class Published:
-    """One network with its folds. `values` are what each class or region writes, but the background.
+    """One network with its folds. `values` are those that each class or region writes, without the
+    background.
 
-    `checkpoints` are the folds' files; `weights` reads one of them as tensors named as in `unets.py`, or
-    as MONAI names them.
+    `checkpoints` are the folds' files; `weights` reads one of them as tensors, named as in `unets.py` or by
+    MONAI.
     """
 
     origin: WeightsOrigin
@@ -57,7 +60,7 @@ class Published:
 class PublishedModel(Published):
     """A network of nnU-Net.
 
-    A cascade has its stage before as `previous`, and reads the classes of it that `guide` names. `fracture`
+    A cascade has its previous stage as `previous`, and reads the classes of it that `guide` names. `fracture`
     splits its bones.
     """
 
@@ -72,7 +75,7 @@ class PublishedModel(Published):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PublishedBundle(Published):
-    """A MONAI bundle; `outputs` are the values that its channels write, the background's 0 too."""
+    """A MONAI bundle; `outputs` are the values that its channels write, including the background's 0."""
 
     outputs: tuple[int, ...]
     steps: tuple[Step, ...]
@@ -82,7 +85,9 @@ class PublishedBundle(Published):
 
 @dataclass(frozen=True)
 class Wanted:
-    """A request for a published folder: folds (none: all), the name of their file, the stage before."""
+    """A request for a published folder: folds (() for all), checkpoint file name, previous stage,
+    mirroring.
+    """
 
     folds: tuple[str, ...] = ()
     checkpoint: str | None = None
@@ -91,14 +96,15 @@ class Wanted:
 
     @property
     def others(self) -> Wanted:
-        """Returns the request for the networks that go with it."""
+        """The request for the other networks of the same model."""
         return Wanted(self.folds, mirroring=self.mirroring)
 
 
 def fold_files(folder: Path, checkpoint: str, wanted: tuple[str, ...]) -> dict[str, Path]:
-    """The checkpoint of each fold: of those named, else of all there are. Raises ModelError.
+    """Returns the checkpoint of each fold: of those named, else of all that exist. Raises ModelError,
+    UsageError.
 
-    The fold "all" is taken where it is named or alone, as nnU-Net does it.
+    The fold "all" is used if it is named or the only one, as in nnU-Net.
     """
     there = sorted(path.name.removeprefix("fold_") for path in folder.glob("fold_*") if path.is_dir())
     there += ["all"] * (folder / "all").is_dir()
@@ -116,40 +122,40 @@ def fold_files(folder: Path, checkpoint: str, wanted: tuple[str, ...]) -> dict[s
 
 
 def fold_folder(folder: Path, name: str) -> Path:
-    """fold_NAME; version 1 calls the fold of all data just "all"."""
+    """Returns the folder fold_NAME; version 1 calls the fold of all data just "all"."""
     bare = folder / name
     return bare if name == "all" and bare.is_dir() else folder / f"fold_{name}"
 
 
 def missing_fold(folder: Path, expected: str, got: str) -> ModelError:
-    """The error of a fold that is not there."""
+    """Returns the error for a missing fold."""
     return ModelError(f"{folder.name}: expected {expected}, got {got}", code="fold_missing")
 
 
 def previous_folder(wanted: Wanted, sibling: Path) -> Path:
-    """The folder of the stage before: the one that was given, else where the original looks for it.
+    """Returns the folder of the previous stage: the one that was given, else where the original looks for it.
 
-    Raises ModelError where there is none.
+    Raises ModelError if there is none.
     """
     folder = wanted.previous or sibling
     if not folder.is_dir():
         raise ModelError(
-            f"a cascade: expected its stage before in {folder}; give it by --previous",
+            f"a cascade: expected its previous stage in {folder}, got none; name it with --previous",
             code="previous_missing",
         )
     return folder
 
 
 def joined(model: PublishedModel, previous: PublishedModel, resampling: Resampling) -> PublishedModel:
-    """A cascade of both, which reads all classes of the stage before in the order of their values.
+    """Returns a cascade of both, which reads all classes of the previous stage in the order of their values.
 
-    Raises ModelError where the stages do not fit each other.
+    Raises ModelError if the stages do not fit each other.
     """
     if previous.previous is not None:
         unsupported("expected a cascade of two stages, got one of more", "cascade_unsupported")
     if set(model.values.values()) != set(previous.values.values()):
         unsupported(
-            f"a cascade: expected the values {sorted(model.values.values())} of its stage before, got "
+            f"a cascade: expected a previous stage with the values {sorted(model.values.values())}, got "
             f"{sorted(previous.values.values())} in {previous.origin.configuration}",
             "previous_does_not_fit",
         )
@@ -164,24 +170,24 @@ def joined(model: PublishedModel, previous: PublishedModel, resampling: Resampli
 
 
 def require_no_previous(wanted: Wanted, configuration: str) -> None:
-    """Raises UsageError where a stage before was given to a network that reads none."""
+    """Raises UsageError if a previous stage was given for a network that reads none."""
     if wanted.previous is not None:
-        raise UsageError(f"expected --previous for a cascade only, got it for {configuration}")
+        raise UsageError(f"expected --previous only for a cascade, got it for {configuration}")
 
 
 def unsupported(what: str, code: str) -> NoReturn:
-    """Raises ModelError for something that a model may have and Osteon cannot run."""
+    """Raises ModelError for a property that models may have but Osteon does not support."""
     raise ModelError(what, code=code)
 
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Turns what malformed plans or configurations cause into a ModelError that names the file."""
+    """Turns the exceptions of malformed plans or configurations into a ModelError that names the file."""
     try:
         yield
     except MALFORMED as error:
         raise ModelError(
-            f"expected a published model's plans or configuration in {name}, could not read them: "
+            f"expected a published model's plans or configuration in {name}, but could not read them: "
             f"{reason(error)}",
             code="plans_unreadable",
         ) from error

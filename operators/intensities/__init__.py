@@ -1,1 +1,1 @@
-"""Intensities of a CT: whether they are Hounsfield units, how networks read them."""
+"""Intensities of a CT: checks that they are Hounsfield units, and normalises them for networks."""

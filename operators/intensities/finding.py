@@ -1,4 +1,4 @@
-"""What the values of a CT turn out to be: Hounsfield units, others, or unknown."""
+"""The findings about the values of a CT: Hounsfield units, another scale, or unknown."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding about an image's values and its figures; `offset` is how much too high all values are.
+    """A finding about an image's values, and its evidence; `offset` is by how much all values are too high.
 
-    `cut` says at which end values were cut off, although the others prove to be Hounsfield units.
+    `cut` says at which end values were clipped, although the others prove to be Hounsfield units.
     """
 
     kind: Kind

@@ -1,7 +1,7 @@
-"""Whether the values of a CT are Hounsfield units: air, fat, muscle and water lie where they should.
+"""Checks by the positions of air, fat, muscle and water whether the values of a CT are Hounsfield units.
 
-Nothing is lighter than air; from air to soft tissue there are some 1,050 units, from fat to soft tissue 150.
-An image without these peaks (a bone by itself, an inner part of a body) neither proves nor disproves it.
+Nothing is lighter than air; from air to soft tissue there are about 1,050 units, from fat to soft tissue 150.
+An image without these peaks (an isolated bone, an inner part of a body) proves and disproves nothing.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ from operators.intensities.value_range import (
 Band = tuple[int, int]
 
 AIR, FAT, SOFT = -1000, -100, 50
-# Where there is no air, fat and soft tissue prove it alone; their distance was 117 to 173
+# Without air, fat and soft tissue prove it alone; their distance was 117 to 173
 FAT_ALONE, SOFT_ALONE, APART = (-135, -70), (-15, 110), (105, 190)
-# Intercepts of scanners, which get lost or are added twice
+# Intercepts of scanners, which are lost or added twice
 USUAL, OTHER = 1024, 1000
-# An air peak is no speck, and next to nothing lies beyond it; where it counts as present at all
+# Least share of an air peak, greatest share beyond it, and the share from which air counts as present
 LEAST_AIR, BEYOND_AIR, SOME_AIR = 0.01, 0.003, 0.004
-# Where any scale is tried, three peaks of a chance row must not be taken for it
+# Least share of air if any scale is tried, so that three peaks do not match by chance
 MUCH_AIR = 0.03
-# Fat and soft tissue of all that is not air: 0.31 and more on real CT, 0.11 in bones by themselves
+# Share of fat and soft tissue in everything but air: 0.31 or more on real CT, 0.11 in isolated bones
 LEAST_TISSUE = 0.25
-# Of an air peak, at one value: more is padding, or the background of a mask
+# Share of an air peak at one value: more is padding, or the background of a mask
 PADDING, NOTHING = 0.8, 0.98
-# Lung, and edges between air and skin, fill the gap between air and fat less than tissues fill theirs
+# Lung, and edges between air and skin, fill the gap between air and fat less than tissues fill their range
 GAP_SHARE = 0.5
 # (fat - air) / (soft tissue - air): 0.84 to 0.88 on the real CT
 FAT_RATIO, SLOPE = (0.825, 0.89), (0.93, 1.07)
 
 
 def check_values(found: Histogram, step_hu: float = 1.0) -> Finding:
-    """Returns the surest finding about an image whose values the header has `step_hu` apart."""
+    """Returns the most certain finding about an image whose values are `step_hu` apart by its header."""
     if found.voxels < LEAST_VOXELS:
         return Finding(Kind.UNKNOWN)
     return next(_findings(found, step_hu), Finding(Kind.UNKNOWN))
@@ -71,7 +71,8 @@ def _findings(found: Histogram, step_hu: float) -> Iterator[Finding]:
     yield from windowed(found)
     if step_hu < STEP / 2:
         yield from stepped(found)
-    # Too high by 1000, air lies at water and padding at air; too low, padding at air and air at soft tissue
+    # If values are too high by 1000, air lies at water and padding at air; if too low, padding at air and air
+    # at soft tissue
     yield from _offsets(found, peaks, 1)
     yield from _proved(found, peaks)
     yield from _offsets(found, peaks, -1)
@@ -83,7 +84,9 @@ def _findings(found: Histogram, step_hu: float) -> Iterator[Finding]:
 
 
 def _proved(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
-    """Air, and the most prominent other peak is fat or soft tissue; or both of these without air."""
+    """Proves Hounsfield units by air with fat or soft tissue as the most prominent other peak, or by both
+    without air.
+    """
     if lighter_share(found) >= LIGHTER:
         return
     air, above_air = found.share(-1060, -900), found.share(-899, -740)
@@ -100,7 +103,9 @@ def _proved(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
 
 
 def _offsets(found: Histogram, peaks: Sequence[Peak], sign: int) -> Iterator[Finding]:
-    """1024, the usual one, unless only 1000 puts the peaks where they belong, or air says so."""
+    """Finds an offset of 1024, the usual one, unless only 1000 puts the peaks in place, or air decides for
+    it.
+    """
     usual, other = (_offset(found, peaks, sign * by) for by in (USUAL, OTHER))
     air = _air_level(found, AIR + sign * USUAL) if usual and other else None
     by_other = air is not None and abs(air - AIR - sign * OTHER) < abs(air - AIR - sign * USUAL)
@@ -118,7 +123,7 @@ def _offset(found: Histogram, peaks: Sequence[Peak], by: int) -> Finding | None:
         return None
     if found.share(by - 520, by - 250) > GAP_SHARE * found.share(by - 160, by + 150):
         return None
-    # Padding of -2000, or the 0 around a bone by itself, is one value; air is many, unless it is cut off
+    # Padding of -2000, or the 0 around an isolated bone, is one value; air has many, unless it is clipped
     one_value = found.largest_share(air.value - 30, air.value + 30) / air.share
     if one_value > (PADDING if by < 0 else NOTHING) and not (by > 0 and fat and soft):
         return None
@@ -126,18 +131,22 @@ def _offset(found: Histogram, peaks: Sequence[Peak], by: int) -> Finding | None:
 
 
 def _air_level(found: Histogram, near: int) -> float | None:
-    """Where most of air lies, the value at which it is cut off apart; None where air is that value alone."""
+    """Returns where most of air lies, without the value at which it is clipped; None if air is only that
+    value.
+    """
     counts = found.counts[near - 60 - LOWEST : near + 60 - LOWEST].copy()
     everything = counts.sum()
     counts[counts.argmax()] = 0
     if counts.sum() < 0.2 * everything:
         return None
-    # Smoothed by 7: noise of the counts is less than the noise of air
+    # Smoothed by 7, so that the noise of the counts is less than the noise of air
     return float(np.convolve(counts, np.ones(7), "same").argmax() + near - 60)
 
 
 def _lines(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
-    """Air, fat and soft tissue at the distances that they should have, if all were scaled or inverted."""
+    """Finds air, fat and soft tissue at their relative distances, as if all values were scaled or
+    inverted.
+    """
     largest = sorted(peaks, key=lambda peak: -peak.prominence)[:6]
     for air in largest:
         for one, other in combinations([peak for peak in largest if peak is not air], 2):
@@ -159,14 +168,14 @@ def _line(found: Histogram, air: Peak, fat: Peak, soft: Peak) -> Finding | None:
     if slope < 0:
         return Finding(Kind.INVERTED, _named(air, fat, soft))
     if not SLOPE[0] <= slope <= SLOPE[1]:
-        # A dry bone has air where it should be, and humps of its own
+        # A dry bone has air in place, and humps of its own
         return None if _inside(air, AIR_HU) else Finding(Kind.SCALED, _named(air, fat, soft))
     offset = soft.value - SOFT
     return Finding(Kind.OFFSET, _named(air, fat, soft), offset) if abs(offset) > 150 else None
 
 
 def _inverted(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
-    """Air is the highest value there is, and soft tissue lies where it should below it."""
+    """Finds an inverted image: air is the highest value, and soft tissue lies at its distance below it."""
     air = max((peak for peak in peaks if peak.share >= 0.1), key=lambda peak: peak.value, default=None)
     if air is None or _beyond(found, air, -1050) > BEYOND_AIR:
         return
@@ -178,18 +187,20 @@ def _inverted(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
 
 
 def _inside(peak: Peak, band: Band, by: int = 0) -> bool:
-    """Whether a narrow peak lies in a band that is moved `by`."""
+    """Returns whether a narrow peak lies in a band that is shifted by `by`."""
     return band[0] + by <= peak.value <= band[1] + by and peak.width <= WIDEST
 
 
 def _strongest(peaks: Sequence[Peak], band: Band, by: int = 0) -> Peak | None:
-    """The most prominent narrow peak of a band that is moved `by`."""
+    """Returns the most prominent narrow peak in a band that is shifted by `by`; None if there is none."""
     inside = (peak for peak in peaks if _inside(peak, band, by))
     return max(inside, key=lambda peak: peak.prominence, default=None)
 
 
 def _beyond(found: Histogram, air: Peak, span: float) -> float:
-    """The part of the image that is lighter than air, if soft tissue lies `span` from it; padding apart."""
+    """Returns the share of the image lighter than air, if soft tissue lies `span` from it, without
+    padding.
+    """
     away = int(air.value - 0.15 * span)
     low, high = (LOWEST, away) if span > 0 else (away, HIGHEST)
     return found.share(low, high) - found.largest_share(low, high)

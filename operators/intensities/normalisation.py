@@ -1,7 +1,7 @@
-"""Intensities as networks read them: the table that package.toml's `scheme` is looked up in.
+"""Normalises intensities for networks: the table in which package.toml's `scheme` is looked up.
 
-The schemes but "window" are nnU-Net v2's (preprocessing/normalization), in its order of operations
-and its precision, so that the same image gives the same numbers.
+All schemes except "window" are nnU-Net v2's (preprocessing/normalization), with its order of operations and
+its precision, so that the same image gives the same numbers.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from numpy.typing import NDArray
 
 from operators.packages.packages import NetworkSpec
 
-# Single or double precision; what comes out has that of what went in
+# Single or double precision; the output has that of the input
 Array = NDArray[Any]
 Mask = NDArray[np.bool_] | None
 EPSILON = 1e-8
-# Schemes that need to know nothing of an image but the voxel
+# Schemes that depend on nothing but the voxel's own value
 POINTWISE = ("window", "ct", "none")
 
 
 def normalise(image: Array, spec: NetworkSpec, mask: Mask = None) -> Array:
-    """`image` (...), which may be overwritten, as `spec` reads it; `mask`: where it is not empty."""
+    """Normalises `image` (...), which may be overwritten, by `spec`; `mask` marks where it is not empty."""
     return SCHEMES[spec.normalisation.scheme](image, spec, mask)
 
 
 def window(image: Array, spec: NetworkSpec, _: Mask) -> Array:
-    """Clipped to the window and mapped to 0..1."""
+    """Clips to the window and maps it to 0..1."""
     low, high = spec.window_hu
     scaled: Array = np.subtract(image, np.float32(low), dtype=np.float32)
     scaled /= np.float32(high - low)
@@ -36,7 +36,9 @@ def window(image: Array, spec: NetworkSpec, _: Mask) -> Array:
 
 
 def ct(image: Array, spec: NetworkSpec, _: Mask) -> Array:
-    """Clipped to the window; mean and deviation of the training's foreground taken out."""
+    """Clips to the window, then subtracts the mean of the training's foreground and divides by its
+    deviation.
+    """
     np.clip(image, *spec.window_hu, out=image)
     image -= spec.normalisation.mean
     image /= max(spec.normalisation.std, EPSILON)
@@ -44,7 +46,7 @@ def ct(image: Array, spec: NetworkSpec, _: Mask) -> Array:
 
 
 def z_score(image: Array, spec: NetworkSpec, mask: Mask) -> Array:
-    """Its own mean and deviation taken out, of the whole image or of where it is not empty."""
+    """Subtracts the image's own mean and divides by its deviation, over the whole image or the mask."""
     if spec.normalisation.masked and mask is not None:
         inside = image[mask]
         image[mask] = (inside - inside.mean()) / max(inside.std(), EPSILON)
@@ -56,7 +58,7 @@ def z_score(image: Array, spec: NetworkSpec, mask: Mask) -> Array:
 
 
 def rescale_to_01(image: Array, _: NetworkSpec, __: Mask) -> Array:
-    """From its least to its greatest value."""
+    """Maps the range from the least to the greatest value to 0..1."""
     image -= image.min()
     image /= np.clip(image.max(), EPSILON, None)
     return image

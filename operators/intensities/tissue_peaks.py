@@ -1,4 +1,4 @@
-"""The histogram of a CT, and where the peaks of its tissues lie in it."""
+"""Computes the histogram of a CT, and finds the peaks of its tissues."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Voxels that are counted: a tissue of a hundredth of the image still has 20,000
+# Voxels in the sample: a tissue of a hundredth of the image still has 20,000
 SAMPLE_VOXELS = 2_000_000
 LOWEST, HIGHEST = int(np.iinfo(np.int16).min), int(np.iinfo(np.int16).max)
-# Standard deviation: noise of a tissue is as wide or wider, fat and muscle are 150 HU apart
+# Standard deviation: the noise of a tissue is at least as wide, fat and muscle are 150 HU apart
 SMOOTHING = 8.0
-# A peak stands out by so much of the highest peak among tissues; noise of the counts is less
+# Least prominence of a peak relative to the highest tissue peak; the noise of the counts is less
 LEAST_PROMINENCE = 0.03
-# A tissue's peak has half its height within this; trabecular and cortical bone spread over several hundred
+# Greatest width at half height of a tissue's peak; trabecular and cortical bone spread over several hundred
 WIDEST = 160.0
-# Fewer voxels make no peaks: thumbnails
+# Fewer voxels, such as those of thumbnails, make no peaks
 LEAST_VOXELS = 30_000
-# Where the peaks lie on the real CT at hand (19 series, 5 makers): air -1000 to -966, -1024 where it is cut
-# off; fat -134 to -81; soft tissue -4 to 92, with contrast medium. Then some 20 on each side.
+# The peaks on available real CTs (19 series, 5 manufacturers): air -1000 to -966, -1024 where it is clipped;
+# fat -134 to -81; soft tissue -4 to 92, with contrast medium. The bands add about 20 on each side.
 AIR_HU, FAT_HU, SOFT_HU = (-1060, -920), (-150, -60), (-30, 120)
 
 
@@ -35,13 +35,13 @@ class Peak:
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """How often each value occurs: `counts[n]` of value LOWEST + n; `voxels` are all that were counted."""
+    """How often each value occurs: `counts[n]` of value LOWEST + n."""
 
     counts: NDArray[np.int64]
 
     @property
     def voxels(self) -> int:
-        """All that were counted."""
+        """The number of voxels counted."""
         return int(self.counts.sum())
 
     @property
@@ -55,16 +55,16 @@ class Histogram:
         return int(np.flatnonzero(self.counts)[-1]) + LOWEST
 
     def share(self, low: float, high: float) -> float:
-        """The part of all voxels from `low` up to and with `high`."""
+        """Returns the share of voxels from `low` to `high`, inclusive."""
         first, last = max(int(low), LOWEST) - LOWEST, min(int(high), HIGHEST) - LOWEST
         return float(self.counts[first : last + 1].sum() / max(self.voxels, 1)) if first <= last else 0.0
 
     def at(self, value: int) -> float:
-        """The part of all voxels that have this value."""
+        """Returns the share of voxels that have this value."""
         return self.share(value, value)
 
     def largest_share(self, low: int, high: int) -> float:
-        """The part of all voxels at the most frequent value from `low` up to and with `high`."""
+        """Returns the share of voxels at the most frequent value from `low` to `high`, inclusive."""
         first, last = max(low, LOWEST) - LOWEST, min(high, HIGHEST) - LOWEST
         return float(self.counts[first : last + 1].max(initial=0) / max(self.voxels, 1))
 
@@ -78,8 +78,8 @@ def histogram(values: NDArray[np.int16] | NDArray[np.float32], most_voxels: int 
 
 
 def find_peaks(found: Histogram, step: float = 1.0) -> list[Peak]:
-    """All peaks that stand out, from the lowest value on; values are `step` apart."""
-    from scipy import ndimage, signal  # which listing a folder's series must not wait for
+    """Returns all prominent peaks, from the lowest value on; values are `step` apart."""
+    from scipy import ndimage, signal  # slow to import, and not needed to list a folder's series
 
     shares = found.counts / max(found.voxels, 1)
     smooth = ndimage.gaussian_filter1d(shares, max(SMOOTHING, step), mode="constant")

@@ -1,4 +1,4 @@
-"""Which values an image has: cut off, beyond what 16 bits hold, only every eighth, lighter than air."""
+"""Checks the range of an image's values: clipped, beyond 16 bits, only every eighth, lighter than air."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ import numpy as np
 from operators.intensities.finding import Finding, Kind
 from operators.intensities.tissue_peaks import HIGHEST, LEAST_VOXELS, LOWEST, SOFT_HU, Histogram
 
-# Noise and streaks below air were 0.004 of a real CT at most, padding apart
+# Noise and streaks below air had a share of at most 0.004 on real CT, without padding
 LIGHTER_HU, LIGHTER = -1150, 0.05
-# 256 values: from air to bone there are more. And of all voxels at one value: what a window cuts off
+# 256 values do not span air to bone; and the shares of all voxels at one value where a window clips
 EIGHT_BIT, CUT_BELOW, CUT_ABOVE = 255, 0.02, 5e-5
-# What is cut off is so many times as frequent as the ten values beside it
+# A clipped value is this many times as frequent as the ten values beside it
 SPIKE = 5
-# Cortical bone reaches some 2,000; scanners with 12 bits end at 3,071, where only metal is cut off
+# Cortical bone reaches about 2,000; scanners with 12 bits end at 3,071, where only metal is clipped
 LOWEST_CEILING = 2000
-# More than half at an end of 16 bits is no image
+# With more than half of its values at the ends of 16 bits, it is not an image
 MOST_AT_ENDS = 0.5
-# Values that are all multiples of this, and a rest: bits that were moved up
+# Values that are all multiples of this plus a constant: bits that were shifted up
 STEP, STEPPED = 8, 0.99
 
 
 def beyond_range(found: Histogram) -> Iterator[Finding]:
-    """Most values are at an end of what 16 bits hold: the header makes other numbers of them than HU."""
+    """Finds values beyond 16 bits: most lie at an end of the range, as the header does not convert them to
+    HU.
+    """
     at_ends = found.at(LOWEST) + found.at(HIGHEST)
     if at_ends > MOST_AT_ENDS:
         yield Finding(Kind.BEYOND_RANGE, f"{at_ends:.0%} of the values at {LOWEST} or {HIGHEST}")
 
 
 def windowed(found: Histogram) -> Iterator[Finding]:
-    """A window that was applied to the values: 256 of them, or cut off at both ends."""
+    """Finds a window that was applied to the values: only 256 values, or values clipped at both ends."""
     low, high = found.lowest, found.highest
     at_low, at_high = found.at(low), found.at(high)
     if high - low <= EIGHT_BIT and at_low >= CUT_BELOW and high > 0:
@@ -39,33 +41,35 @@ def windowed(found: Histogram) -> Iterator[Finding]:
         return
     spike = max(CUT_ABOVE, SPIKE * found.share(high - 10, high - 1) / 10)
     if low > -900 and low != 0 and at_low >= CUT_BELOW and at_high >= spike:
-        yield Finding(Kind.CUT_OFF, f"all below {low} and above {high} is cut off")
+        yield Finding(Kind.CUT_OFF, f"all values below {low} and above {high} are clipped")
 
 
 def cut_at_one_end(found: Histogram) -> str:
-    """Where values were cut off at one end, '' where they were not.
+    """Returns at which end values were clipped, '' if they were not.
 
-    What was beyond is at the last value then, beside ordinary ones: a background has none beside it.
+    Clipped values collect at the last value, beside ordinary ones; a background has none beside it.
     """
     low, high = found.lowest, found.highest
     above_low, below_high = found.share(low + 1, low + 10) / 10, found.share(high - 10, high - 1) / 10
     if low > -900 and low != 0 and above_low > 0 and found.at(low) >= max(CUT_BELOW, SPIKE * above_low):
-        return f"all below {low} is cut off"
+        return f"all values below {low} are clipped"
     bone = SOFT_HU[1] < high < LOWEST_CEILING
     if bone and below_high > 0 and found.at(high) >= max(CUT_ABOVE, SPIKE * below_high):
-        return f"all above {high} is cut off"
+        return f"all values above {high} are clipped"
     return ""
 
 
 def cut_off(found: Histogram) -> Iterator[Finding]:
-    """Cut off at one end, in an image that proves nothing else."""
+    """Finds values clipped at one end, in an image that proves nothing else."""
     cut = cut_at_one_end(found)
     if cut:
         yield Finding(Kind.CUT_OFF, cut)
 
 
 def stepped(found: Histogram) -> Iterator[Finding]:
-    """Whether only every eighth value occurs, the most frequent apart, which may be padding, and the ends."""
+    """Finds images in which only every eighth value occurs, apart from the ends and the most frequent values
+    (padding).
+    """
     counts = found.counts.copy()
     counts[np.argpartition(counts, -3)[-3:]] = 0
     counts[[found.lowest - LOWEST, found.highest - LOWEST]] = 0
@@ -76,19 +80,23 @@ def stepped(found: Histogram) -> Iterator[Finding]:
 
 
 def lighter_than_air(found: Histogram) -> Iterator[Finding]:
-    """Too much of the image is lighter than air, which nothing is."""
+    """Finds images with too large a share lighter than air, as no tissue is."""
     lighter = lighter_share(found)
     if lighter >= LIGHTER:
         yield Finding(Kind.LIGHTER, f"{lighter:.0%} of the image below {LIGHTER_HU}")
 
 
 def lighter_share(found: Histogram) -> float:
-    """The part of the image that is lighter than air; padding apart, which is of one value or two."""
+    """Returns the share of the image that is lighter than air, without padding, which has one value
+    or two.
+    """
     counts = found.counts[: LIGHTER_HU - LOWEST]
     return float((counts.sum() - np.sort(counts)[-2:].sum()) / found.voxels)
 
 
 def no_negative(found: Histogram) -> Iterator[Finding]:
-    """Noise, fat and marrow are below water; around a bone by itself all is 0, and 1 to 50 hardly occur."""
+    """Finds images without negative values. Noise, fat and marrow are below water; around an isolated bone
+    all is 0, and 1 to 50 hardly occur.
+    """
     if found.lowest > 0 or (found.lowest == 0 and found.share(1, 50) > 0.02):
         yield Finding(Kind.NO_NEGATIVE, f"no value below {found.lowest}")

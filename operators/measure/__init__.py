@@ -1,1 +1,1 @@
-"""Measurements of segments, and what may be wrong with a result."""
+"""Measures segments, and flags what may be wrong with a result."""

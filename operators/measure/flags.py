@@ -1,4 +1,4 @@
-"""Flags for what may be wrong with a result: each with a code, a sentence and its segments."""
+"""Flags what may be wrong with a result: each flag has a code, a sentence and its segments."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from scipy import ndimage
 from operators.geometry.meshes import farthest_pair
 from operators.geometry.value_notes import VALUE_MEANINGS
 from operators.geometry.volume import Box, CtVolume
+from operators.measure.projection_flags import PROJECTION_MEANINGS
 from operators.measure.scan_border import area_on_border_mm2, area_on_circle_mm2, grow_box
 from operators.packages.confidence import percent
 from operators.packages.packages import Label
@@ -31,26 +32,28 @@ MEANINGS = {
     DOUBTFUL: "Low confidence",
     SIDES_SWAPPED: "Left and right may be swapped",
     **VALUE_MEANINGS,
+    **PROJECTION_MEANINGS,
 }
 
-# As much bone on the border of the scan: the rim of a crest that ends there is less
+# Least area of bone on the border of the scan; the rim of a crest that ends there has less
 CUT_MM2 = 50.0
-# Cortical bone stays below 2,000 HU, enamel seldom passes 2,500; steel and titanium end at the scanner's
+# Cortical bone stays below 2,000 HU, enamel seldom exceeds 2,500; steel and titanium reach the scanner's
 # highest value, which is 3,071 with 12 bits
 METAL_HU = 2500
-# The head of a small screw; noise and a few voxels of enamel are less
+# The head of a small screw; noise and a few voxels of enamel are smaller
 METAL_MM3 = 100.0
 AROUND_MM = 10.0
-# A fracture that was not outlined is said from here on, and a piece whose opposite is as likely. Of 60 bones
-# of real and simulated CTs 5 broken ones were left whole, of which 4 reach it, and 27 intact ones: 12 do
+# Least probability of a fracture that was not outlined, or that a fragment is not a separate piece, that is
+# reported. Of 60 bones of real and simulated CTs 5 broken ones were left whole, of which 4 reach it, and 27
+# intact ones, of which 12 do
 WORTH_SAYING = 0.4
-# So many vertices of a surface are left out between two: they lie a voxel apart
+# One vertex in this many represents a surface: vertices lie a voxel apart
 STEP = 8
 
 
 @dataclass(frozen=True, eq=False)
 class WholeBone:
-    """A bone with all its fragments: its label in the package, its block of the scan, its measures."""
+    """A bone with all its fragments: its label in the package, its measurements and its block of the scan."""
 
     label: Label | None
     segments: tuple[Segment, ...]
@@ -59,38 +62,38 @@ class WholeBone:
 
     @property
     def name(self) -> str:
-        """Returns the bone's name in the summary."""
+        """The bone's name in the summary."""
         return bone_name(self.segments[0])
 
     @property
     def values(self) -> tuple[int, ...]:
-        """Returns the values of its segments."""
+        """The values of its segments."""
         return tuple(segment.value for segment in self.segments)
 
     @property
     def volume_ml(self) -> float:
-        """Returns the volume of all its fragments."""
+        """The volume of all its fragments."""
         return sum(row.volume_mm3.value for row in self.rows) / 1000
 
     @property
     def diameter_mm(self) -> float:
-        """Between its two farthest points, fragments as they lie."""
+        """The distance of its two farthest points, with fragments where they lie."""
         one, other = farthest_pair(self.points_lps)
         return float(np.linalg.norm(one - other))
 
     @property
     def to_left_mm(self) -> float:
-        """How far its surface lies to the patient's left, in the mean."""
+        """The mean position of its surface along the axis to the patient's left."""
         return float(self.points_lps[:, 0].mean())
 
     @property
     def points_lps(self) -> NDArray[np.float32]:
-        """Points (N, 3) of its surface, in mm."""
+        """Points (N, 3) of its surface, LPS in mm."""
         return np.concatenate([row.mesh.vertices_lps[::STEP] for row in self.rows])
 
 
 def flag_result(segmentation: Segmentation, volume: CtVolume) -> Segmentation:
-    """A measured segmentation with its flags; `volume` is the CT that it was made of, on the same grid."""
+    """Adds flags to a measured segmentation; `volume` is the CT that it was made from, on the same grid."""
     package, bones = segmentation.package, whole_bones(segmentation)
     cut = [bone for bone in bones if is_cut(bone, segmentation, volume)]
     whole = [bone for bone in bones if bone not in cut]
@@ -108,7 +111,7 @@ def flag_result(segmentation: Segmentation, volume: CtVolume) -> Segmentation:
 
 
 def whole_bones(segmentation: Segmentation) -> list[WholeBone]:
-    """The bones that were measured."""
+    """Returns the bones that were measured."""
     labels = {label.name: label for label in segmentation.package.labels}
     rows = {row.value: row for row in segmentation.measurements}
     boxes = ndimage.find_objects(segmentation.label_map.labels)
@@ -123,7 +126,7 @@ def whole_bones(segmentation: Segmentation) -> list[WholeBone]:
 
 
 def is_cut(bone: WholeBone, segmentation: Segmentation, volume: CtVolume) -> bool:
-    """Whether the bone goes on beyond the scan's border, or beyond the circle that was reconstructed."""
+    """Returns whether the bone extends beyond the scan's border, or beyond the circle of reconstruction."""
     labels = segmentation.label_map.labels
     own = np.zeros(np.iinfo(labels.dtype).max + 1, bool)
     own[list(bone.values)] = True
@@ -133,7 +136,7 @@ def is_cut(bone: WholeBone, segmentation: Segmentation, volume: CtVolume) -> boo
 
 
 def flag_metal(bone: WholeBone, volume: CtVolume) -> Iterator[Flag]:
-    """In the bone or beside it."""
+    """Yields a flag for metal in the bone or beside it."""
     block = grow_box(bone.box, AROUND_MM, volume.grid)
     found_mm3 = np.count_nonzero(volume.hu[block.slices] >= METAL_HU) * volume.grid.voxel_volume_mm3
     if found_mm3 >= METAL_MM3:
@@ -143,7 +146,7 @@ def flag_metal(bone: WholeBone, volume: CtVolume) -> Iterator[Flag]:
 
 
 def flag_thick_slices(segmentation: Segmentation, thickest_mm: float) -> Iterator[Flag]:
-    """Fractures between two slices are not seen."""
+    """Yields a flag for slices so far apart that fractures between them may be missed."""
     apart_mm = max(segmentation.label_map.grid.spacing_mm)
     if 0 < thickest_mm < apart_mm and segmentation.segments:
         text = (
@@ -153,13 +156,15 @@ def flag_thick_slices(segmentation: Segmentation, thickest_mm: float) -> Iterato
 
 
 def flag_doubtful_values(segmentation: Segmentation, volume: CtVolume) -> Iterator[Flag]:
-    """Yields a flag for each mend or doubt of the image's values; it holds for all that was found in it."""
+    """Returns a flag for each correction of, or doubt about, the image's values; it applies to all
+    segments.
+    """
     values = tuple(segment.value for segment in segmentation.segments)
     return (Flag(note.code, note.text, values) for note in volume.notes if values)
 
 
 def flag_implausible_size(bone: WholeBone, whole: bool) -> Iterator[Flag]:
-    """Against what the package holds for possible; a bone that is not `whole` may be too small."""
+    """Yields flags for sizes outside the plausible range; a bone that is not `whole` may be too small."""
     known = bone.label.structure if bone.label else None
     ranges = {"ml": known.plausible_ml, "mm": known.plausible_mm} if known else {}
     for unit, limits in ranges.items():
@@ -174,7 +179,7 @@ def flag_implausible_size(bone: WholeBone, whole: bool) -> Iterator[Flag]:
 
 
 def left_right_pairs(bones: list[WholeBone]) -> Iterator[tuple[WholeBone, WholeBone]]:
-    """A bone of the left side and the same of the right."""
+    """Yields pairs of a bone of the left side and the same bone of the right."""
     for left, right in permutations(bones, 2):
         a, b = left.segments[0], right.segments[0]
         if a.region == b.region and (side_of(a), side_of(b)) == ("left", "right"):
@@ -182,12 +187,12 @@ def left_right_pairs(bones: list[WholeBone]) -> Iterator[tuple[WholeBone, WholeB
 
 
 def side_of(segment: Segment) -> str | None:
-    """'left', 'right' or None."""
+    """Returns the side of a segment: 'left', 'right' or None."""
     return SIDES.get(segment.laterality.value) if segment.laterality else None
 
 
 def flag_uneven_sides(bones: list[WholeBone], greatest_ratio: float) -> Iterator[Flag]:
-    """A left and a right bone of very different volumes; no ratio, no flag."""
+    """Yields a flag for a left and a right bone of very different volumes; none if `greatest_ratio` is 0."""
     for one, other in left_right_pairs(bones):
         ratio = max(one.volume_ml, other.volume_ml) / min(one.volume_ml, other.volume_ml)
         if 0 < greatest_ratio < ratio:
@@ -196,7 +201,7 @@ def flag_uneven_sides(bones: list[WholeBone], greatest_ratio: float) -> Iterator
 
 
 def flag_swapped_sides(bones: list[WholeBone]) -> Iterator[Flag]:
-    """A left bone that lies to the patient's right of its counterpart: a network read the image mirrored."""
+    """Yields a flag for a left bone to the right of its counterpart: a network read the image mirrored."""
     for left, right in left_right_pairs(bones):
         if left.to_left_mm < right.to_left_mm:
             text = f"{left.name} lies to the right of {right.name}: left and right may be swapped."
@@ -204,9 +209,9 @@ def flag_swapped_sides(bones: list[WholeBone]) -> Iterator[Flag]:
 
 
 def flag_low_confidence(bone: WholeBone) -> Iterator[Flag]:
-    """Yields a flag for a decision hardly surer than its opposite; without calibration there is none.
+    """Yields a flag for a decision barely more likely than its opposite; without calibration there is none.
 
-    What is less likely than not is not shown in the first place.
+    Findings less likely than not are not shown in the first place.
     """
     first = bone.segments[0]
     broken = first.fracture_probability

@@ -1,4 +1,4 @@
-"""Which parts of two fragments' surfaces face each other across a fracture, and how far apart they are."""
+"""Finds the parts of two fragments' surfaces that face each other across a fracture, and their distance."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ Array = NDArray[np.float64]
 # Faces farther apart are those of a hole in the bone, such as the obturator foramen (30 to 40 mm wide,
 # Standring, Gray's Anatomy), rather than of one fracture
 REACH_MM = 15.0
-# Faces of a fracture look at each other: normals more than 120 degrees apart, and the nearest point
-# less than 45 degrees off the normal
+# Faces of a fracture look at each other: their normals are more than 120 degrees apart, and the nearest point
+# lies less than 45 degrees off the normal
 OPPOSITE, AHEAD = -0.5, 0.7
-# Two fragments also see each other across holes and bends of the bone. On real pelves (patients 001 and 002
-# of FracSegNet) such patches lie 3 to 15 mm farther apart on average than the fracture's own
+# Two fragments also face each other across holes and bends of the bone. On real pelves (patients 001 and 002
+# of FracSegNet) such patches are 3 to 15 mm farther apart on average than the fracture's own
 SAME_FRACTURE_MM = 2.0
 LEAST_SHARE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
 class FractureFaces:
-    """For each vertex of a fragment the gap in mm before it; infinite where it faces no other fragment."""
+    """The gap in mm in front of each vertex of a fragment; infinite where it faces no other fragment."""
 
     gaps_mm: Array
 
     @property
     def is_face(self) -> NDArray[np.bool_]:
-        """Vertices that lie on a fracture."""
+        """The vertices that lie on a fracture."""
         return np.isfinite(self.gaps_mm)
 
 
 def fracture_faces(meshes: list[Mesh], grid: Grid) -> list[FractureFaces]:
-    """The faces of the fragments of one bone, each towards all the others."""
+    """Returns the fracture faces of each fragment of one bone, towards all the others."""
     gaps = [np.full(len(mesh.vertices_lps), np.inf) for mesh in meshes]
     trees = [cKDTree(mesh.vertices_lps) for mesh in meshes]
     touching_mm = float(np.linalg.norm(grid.spacing_mm))
@@ -54,7 +54,9 @@ def fracture_faces(meshes: list[Mesh], grid: Grid) -> list[FractureFaces]:
 
 
 def facing(one: Mesh, other: Mesh, tree: cKDTree, touching_mm: float) -> tuple[NDArray[np.intp], Array]:
-    """Vertices of `one` that face `other`, and how far before them it lies along their normals, mm."""
+    """Returns the vertices of `one` that face `other`, and its distance from them along their
+    normals, in mm.
+    """
     low, high = other.vertices_lps.min(axis=0) - REACH_MM, other.vertices_lps.max(axis=0) + REACH_MM
     near = np.flatnonzero(((one.vertices_lps >= low) & (one.vertices_lps <= high)).all(axis=1))
     away_mm, nearest = tree.query(one.vertices_lps[near], distance_upper_bound=REACH_MM)
@@ -67,9 +69,10 @@ def facing(one: Mesh, other: Mesh, tree: cKDTree, touching_mm: float) -> tuple[N
 
 
 def of_the_fracture(mesh: Mesh, vertices: NDArray[np.intp], gaps_mm: Array) -> tuple[NDArray[np.intp], Array]:
-    """Returns those of the facing vertices in the closest patch, and in patches about as close as that one.
+    """Returns the facing vertices in the closest patch, and in patches about as close as that one.
 
-    Patches hang together over the mesh's edges; those under a fifth of the largest decide nothing.
+    Patches are connected over the mesh's edges; those under a fifth of the largest do not count as the
+    closest.
     """
     if not len(vertices):
         return vertices, gaps_mm
@@ -87,7 +90,9 @@ def of_the_fracture(mesh: Mesh, vertices: NDArray[np.intp], gaps_mm: Array) -> t
 
 
 def gap_of(mesh: Mesh, faces: FractureFaces, grid: Grid) -> Gap | None:
-    """Returns the gap over all of a fragment's faces; each of two faces may be off by half a voxel."""
+    """Returns the gap over all of a fragment's fracture faces; each of two faces may be off by half
+    a voxel.
+    """
     gaps = faces.gaps_mm[faces.is_face]
     if not len(gaps):
         return None

@@ -1,6 +1,6 @@
 """Measures every segment of a segmentation: its size, and for fragments the table MEASUREMENTS.
 
-Each package names the rows that its bones get, as `measurements` of package.toml.
+Each package names the rows for its bones, as `measurements` of package.toml.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from operators.measure.mirrored_side import measure_displacement, mirror_points
 from operators.segmentation.measurements import Displacement, Measured, SegmentMeasurements
 from operators.segmentation.segmentation import Segment, Segmentation
 
-# Of the bone's volume: smaller pieces have too little surface to be fitted to the other side
+# Least share of the bone's volume: smaller pieces have too little surface to be fitted to the other side
 MAIN_SHARE = 0.1
 PLANE_POINTS = 20000
 
@@ -31,7 +31,7 @@ Found = list[tuple[Segment, SegmentMeasurements]]
 
 @dataclass(frozen=True, eq=False)
 class BrokenBone:
-    """A bone in two or more fragments: they and their fracture faces, and every segment of the scan."""
+    """A bone in two or more fragments, with their fracture faces, and every segment of the scan."""
 
     fragments: Found
     faces: list[FractureFaces]
@@ -54,7 +54,7 @@ def measure_segments(segmentation: Segmentation) -> Segmentation:
 
 
 def measure_segment(label_map: LabelMap, value: int, box: tuple[slice, ...]) -> SegmentMeasurements:
-    """Measures one segment by itself."""
+    """Measures one segment on its own."""
     grid = label_map.grid.crop(Box.of(box))
     mask = label_map.labels[box] == value
     mesh = mesh_of(mask, grid)
@@ -71,12 +71,14 @@ def measure_segment(label_map: LabelMap, value: int, box: tuple[slice, ...]) -> 
 
 
 def extent_mm(direction: NDArray[np.float64], grid: Grid) -> float:
-    """A voxel's extent along a unit vector (LPS): twice the error of an end that is known to half a voxel."""
+    """Returns a voxel's extent along a unit vector (LPS): twice the error of an end known to half a voxel."""
     return float(np.abs(direction @ grid.ijk_to_lps[:3, :3]).sum())
 
 
 def measure_bone(bone: Found, found: Found, segmentation: Segmentation) -> Rows:
-    """The rows of one bone: an intact one as it is, fragments with what their package asks for."""
+    """Returns the rows of one bone: an intact one unchanged, fragments with the measurements of their
+    package.
+    """
     rows = [row for _, row in bone]
     if len(rows) < 2:
         return rows
@@ -88,19 +90,21 @@ def measure_bone(bone: Found, found: Found, segmentation: Segmentation) -> Rows:
 
 
 def add_gaps(bone: BrokenBone, rows: Rows) -> Rows:
-    """The gap between each fragment's fracture faces and those of its neighbours."""
+    """Adds the gap between each fragment's fracture faces and those of its neighbours."""
     pairs = zip(rows, bone.faces, strict=True)
     return [replace(row, gap=gap_of(row.mesh, own, bone.label_map.grid)) for row, own in pairs]
 
 
 def add_displacements(bone: BrokenBone, rows: Rows) -> Rows:
-    """How main fragments are displaced against the largest."""
+    """Adds the displacement of main fragments against the largest."""
     moved = measure_displacements(bone)
     return [replace(row, displacement=moved.get(row.value)) for row in rows]
 
 
 def measure_displacements(bone: BrokenBone) -> dict[int, Displacement]:
-    """By label value, of main fragments but the largest; none where the other side is not intact."""
+    """Returns displacements by label value, of main fragments except the largest; {} if the other side is not
+    intact.
+    """
     intact = other_side(bone.fragments[0][0], bone.all_segments)
     whole_mm3 = sum(row.volume_mm3.value for _, row in bone.fragments)
     pairs = zip(bone.fragments, bone.faces, strict=True)
@@ -116,7 +120,7 @@ def measure_displacements(bone: BrokenBone) -> dict[int, Displacement]:
     return {value: each for value, each in moved.items() if each is not None}
 
 
-# What a package may ask for beside the size; each row fills one field of SegmentMeasurements
+# The measurements that a package may request besides the size; each fills one field of SegmentMeasurements
 MEASUREMENTS: dict[str, Callable[[BrokenBone, Rows], Rows]] = {
     "gap": add_gaps,
     "displacement": add_displacements,
@@ -124,7 +128,7 @@ MEASUREMENTS: dict[str, Callable[[BrokenBone, Rows], Rows]] = {
 
 
 def other_side(segment: Segment, found: Found) -> SegmentMeasurements | None:
-    """The intact bone of the same kind on the other side."""
+    """Returns the intact bone of the same kind on the other side; None if there is none."""
     for other, row in found:
         paired = other.laterality is not None and segment.laterality is not None
         if paired and other.region == segment.region and other.laterality != segment.laterality:
@@ -133,12 +137,12 @@ def other_side(segment: Segment, found: Found) -> SegmentMeasurements | None:
 
 
 def outer_points(mesh: Mesh, faces: FractureFaces) -> NDArray[np.float64]:
-    """Vertices (N, 3) that lie on no fracture: only they are part of the whole bone's surface."""
+    """Returns the vertices (N, 3) that lie on no fracture: only they are part of the whole bone's surface."""
     return mesh.vertices_lps[~faces.is_face].astype(np.float64)
 
 
 def plane_of(label_map: LabelMap) -> tuple[NDArray[np.float64], float]:
-    """Normal and offset in mm of the plane in which what is labelled mirrors itself best."""
+    """Returns the normal and the offset in mm of the plane that best mirrors the labelled voxels."""
     share = np.count_nonzero(label_map.labels) / PLANE_POINTS
     step = max(int(share ** (1 / 3)), 1)
     some = np.argwhere(label_map.labels[::step, ::step, ::step]) * step

@@ -1,4 +1,4 @@
-"""How far fragments have moved, told by the intact bone of the other side, mirrored."""
+"""Measures how far fragments have moved, by comparison with the mirrored intact bone of the other side."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from operators.segmentation.measurements import Displacement, Measured
 Points = NDArray[np.float64]
 
 MOST_POINTS = 3000
-# Of a fragment's surface: the rest (a torn edge, callus, what the other side does not have) is left out
+# Share of a fragment's surface that is fitted; the rest (a torn edge, callus, parts without a counterpart) is
+# left out
 FITTED = 0.85
 STEPS = 60
 SETTLED_MM = 1e-3
-# Sides of one body differ by about a millimetre; what fits worse does not tell a displacement
+# The sides of one body differ by about a millimetre; a worse fit does not show a displacement
 WORST_FIT_MM = 3.0
-# Pieces of one bone have places of their own on it. Measured on real pelves (patients 001 and 002 of
-# FracSegNet): at most 0.03 of a fragment's surface lies within a millimetre of where the main one belongs
+# Pieces of one bone have different places on it. Measured on real pelves (patients 001 and 002 of
+# FracSegNet): at most 0.03 of a fragment's surface lies within a millimetre of the place of the main one
 COVERED_MM, MOST_COVERED = 1.0, 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """A rigid movement x -> turn x + shift in mm (LPS), and how well it fits: root mean square in mm."""
+    """A rigid movement x -> turn x + shift in mm (LPS), and the root mean square of its misfit in mm."""
 
     turn: Points
     shift: Points
     misfit_mm: float
 
     def of(self, points: Points) -> Points:
-        """Points (N, 3) after the movement."""
+        """Returns points (N, 3) after the movement."""
         return points @ self.turn.T + self.shift
 
 
@@ -42,14 +43,15 @@ STILL = Placement(np.eye(3), np.zeros(3), 0.0)
 
 
 def mirror_points(points_lps: Points, normal: Points, offset_mm: float) -> Points:
-    """Mirror images of points (N, 3) in the plane `normal` x = `offset_mm`."""
+    """Returns the mirror images of points (N, 3) in the plane `normal` x = `offset_mm`."""
     return points_lps - 2 * np.outer(points_lps @ normal - offset_mm, normal)
 
 
 def measure_displacement(main: Points, fragment: Points, template: Points) -> Displacement | None:
-    """How `fragment` has moved against `main`, both surfaces (N, 3) without their fracture faces.
+    """Measures how `fragment` has moved against `main`, both surfaces (N, 3) without their fracture faces.
 
-    `template` is the surface of the whole bone. None where either does not fit it, or both fit one place.
+    `template` is the surface of the whole bone. Returns None if either does not fit it, or both fit the same
+    place.
     """
     tree = cKDTree(template)
     still = place_points(main, tree, STILL)
@@ -71,7 +73,7 @@ def measure_displacement(main: Points, fragment: Points, template: Points) -> Di
 
 
 def place_points(points: Points, tree: cKDTree, start: Placement) -> Placement:
-    """Moves points onto a surface from `start` (iterative closest points, Besl & McKay 1992; trimmed)."""
+    """Fits points to a surface from `start` (iterative closest points, Besl & McKay 1992; trimmed)."""
     some = points[:: max(len(points) // MOST_POINTS, 1)]
     kept = max(int(len(some) * FITTED), 3)
     now = start
@@ -87,7 +89,7 @@ def place_points(points: Points, tree: cKDTree, start: Placement) -> Placement:
 
 
 def fit_placement(points: Points, targets: Points, misfit_mm: float) -> Placement:
-    """The rigid movement that takes points onto their targets with the least squares (Kabsch 1976)."""
+    """Returns the rigid movement that takes points to their targets with least squares (Kabsch 1976)."""
     centre, goal = points.mean(axis=0), targets.mean(axis=0)
     turn, _ = Rotation.align_vectors(targets - goal, points - centre)
     return Placement(turn.as_matrix(), goal - turn.as_matrix() @ centre, misfit_mm)

@@ -1,4 +1,4 @@
-"""How much of a bone lies where the scan ends: at its border, or at the circle that was reconstructed."""
+"""Measures how much of a bone lies where the scan ends: at its border, or at the circle of reconstruction."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from operators.geometry.volume import Box, CtVolume, Grid
 
 Mask = NDArray[np.bool_]
 
-# Outlines end up to a voxel of the network (1.5 mm) before the scan does
+# Outlines may end up to a voxel of the network (1.5 mm) before the scan does
 BORDER_MM = 2.0
-# What a scanner writes outside of its circle is air or less (PS3.3 C.7.5.1.1.2, padding), without any noise
+# Scanners write air or less outside their circle (PS3.3 C.7.5.1.1.2, padding), without any noise
 PADDING_HU = -900
 
 
@@ -46,7 +46,7 @@ def area_on_circle_mm2(mask: Mask, box: Box, volume: CtVolume) -> float:
 
 
 def grow_box(box: Box, by_mm: float, grid: Grid) -> Box:
-    """The block and what lies within `by_mm` of it, as far as the grid reaches."""
+    """Returns the block grown by `by_mm` on all sides, within the grid."""
     steps = [ceil(by_mm / spacing) for spacing in grid.spacing_mm]
     i, j, k = (max(start - step, 0) for start, step in zip(box.start, steps, strict=True))
     ends = zip(box.stop, steps, grid.shape, strict=True)

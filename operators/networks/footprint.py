@@ -1,4 +1,4 @@
-"""The least memory that a network needs, found out without allocating any."""
+"""Computes the least memory that a network needs, without allocating any."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from operators.packages.packages import NetworkSpec
 
 BYTES = {"bf16": 2, "f32": 4}
 GB = 1e9
-# More than any network here holds of one voxel of its patch (two layers of 64 channels at full resolution
-# take 128): with room for so many nothing need be counted, which takes a second and 77 MB of libraries
+# More values than any network here holds for one voxel of its patch (two layers of 64 channels at full
+# resolution take 128): with memory for that many, nothing need be counted, which takes a second and 77 MB of
+# libraries
 AMPLE_VALUES = 1024
 
 
 def least_bytes(spec: NetworkSpec) -> int:
-    """The weights, and what the largest layer reads and writes of one patch.
+    """Returns the bytes of the weights and of what the largest layer reads and writes for one patch.
 
-    A network needs more: a runtime's own buffers, features that wait for the decoder, the scan itself.
+    A network needs more: a runtime's own buffers, features kept for the decoder, the scan itself.
     """
     largest = 0
 
@@ -30,7 +31,7 @@ def least_bytes(spec: NetworkSpec) -> int:
         values = sum(each.numel() for each in (*read, written) if isinstance(each, torch.Tensor))
         largest = max(largest, values)
 
-    # Tensors of torch's meta device have a shape and nothing else
+    # Tensors of torch's meta device have a shape but no data
     with torch.device("meta"), torch.no_grad():
         network = build(spec.architecture, **spec.arguments).eval()
         for part in network.modules():
@@ -42,7 +43,7 @@ def least_bytes(spec: NetworkSpec) -> int:
 
 
 def require_memory(spec: NetworkSpec, there_bytes: int) -> None:
-    """Raises ModelError for a network that cannot run in so much memory, whatever else is done."""
+    """Raises ModelError for a network that cannot run in `there_bytes` of memory under any settings."""
     weights = spec.weights.stat().st_size if spec.weights.is_file() else 0
     if AMPLE_VALUES * max(BYTES.values()) * prod(spec.patch) + 2 * weights < there_bytes:
         return
@@ -51,6 +52,6 @@ def require_memory(spec: NetworkSpec, there_bytes: int) -> None:
         patch = "x".join(map(str, spec.patch))
         raise ModelError(
             f"{spec.name}: expected {needed / GB:.1f} GB of memory or more for its weights and its largest "
-            f"layer on a patch of {patch}, this machine gives {there_bytes / GB:.1f} GB",
+            f"layer on a patch of {patch}, got {there_bytes / GB:.1f} GB on this machine",
             code="memory_too_small",
         )

@@ -1,4 +1,4 @@
-"""The loaded networks of a process: each is loaded once, when it is first wanted."""
+"""Keeps the loaded networks of a process: each is loaded once, on first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from operators.segmentation.segmentation import NetworkRun
 class Networks:
     """Loads networks on demand and keeps them; `mode` is a row of the table in `tilings.py`.
 
-    Of those weights that run with tiles of several sizes only the last size is kept.
+    Weights that run with tiles of several sizes are kept for the last size only.
     """
 
     def __init__(self, device: Device, mode: str = "exact") -> None:
@@ -20,7 +20,7 @@ class Networks:
         self.loaded: dict[str, tuple[NetworkSpec, Runtime]] = {}
 
     def get(self, spec: NetworkSpec) -> Runtime:
-        """The network of `spec`, ready to run. Raises ModelError."""
+        """Returns the network of `spec`, ready to run. Raises ModelError."""
         known = self.loaded.get(spec.sha256)
         if known is None or (known[0].patch, known[0].precision) != (spec.patch, spec.precision):
             self.loaded.pop(spec.sha256, None)
@@ -30,13 +30,13 @@ class Networks:
     def network_runs(
         self, specs: Sequence[NetworkSpec], tiling: str, overlap: float
     ) -> tuple[NetworkRun, ...]:
-        """How those of `specs` that are loaded are run."""
+        """Returns how those of `specs` that are loaded are run."""
         known = [(spec, self.loaded[spec.sha256][1]) for spec in specs if spec.sha256 in self.loaded]
         return tuple(
             NetworkRun(spec.name, run.name, run.precision, tiling, spec.patch, overlap) for spec, run in known
         )
 
     def rest(self) -> None:
-        """Gives back what the networks need only while they run."""
+        """Releases the memory that networks need only while they run."""
         for _, network in self.loaded.values():
             network.rest()

@@ -1,11 +1,11 @@
-"""Runs one network on one patch: OpenVINO on a CPU, torch on a GPU or where OpenVINO is not wanted."""
+"""Runs one network on one patch: with OpenVINO on a CPU, with torch on a GPU or if OpenVINO is not wanted."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import openvino
@@ -30,23 +30,27 @@ CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
 class Runtime(Protocol):
-    """A loaded network. `name` and `precision` go into the result."""
+    """A loaded network. `name` and `precision` are recorded in the result."""
 
     name: str
     precision: str
 
     def __call__(self, patch: Array) -> Array:
-        """Logits (classes, I, J, K) of a patch (I, J, K), or (inputs, I, J, K), scaled to 0..1."""
+        """Returns logits (classes, I, J, K) of a patch (I, J, K), or (inputs, I, J, K), scaled to 0..1."""
+        ...
+
+    def outputs(self, patch: Array) -> tuple[Array, ...]:
+        """All outputs of a network that has several, each without its first axis, of length 1."""
         ...
 
     def rest(self) -> None:
-        """Gives back what was needed between layers; the next patch takes it again."""
+        """Releases the memory needed between layers; the next patch allocates it again."""
         ...
 
 
 @dataclass(frozen=True)
 class Device:
-    """Which runtime to use, how many CPU threads (0: all), which arithmetic, and where: auto, cpu, cuda.
+    """The runtime to use, the number of CPU threads (0: all), the precision, and the device: auto, cpu, cuda.
 
     `precision` is f32 or bf16; empty leaves it to the network, which may leave it to the runtime.
     """
@@ -57,10 +61,12 @@ class Device:
     where: str = "auto"
 
     def require(self) -> None:
-        """Raises ModelError where what is asked for is not there."""
+        """Raises ModelError if the requested device is missing, UsageError if the runtime does not support
+        it.
+        """
         if self.where == "cuda" and not torch.cuda.is_available():
             raise ModelError(
-                "expected a GPU with CUDA, as device cuda asks for it, got none that torch can use",
+                "expected a GPU with CUDA for device cuda, got none that torch can use",
                 code="cuda_missing",
             )
         if self.where == "cuda" and self.runtime == "openvino":
@@ -80,14 +86,14 @@ class Device:
 
     @property
     def chosen(self) -> str:
-        """The runtime's name: torch where a GPU is to be used, OpenVINO else."""
+        """The runtime's name: torch if a GPU is used, else OpenVINO."""
         if self.runtime != "auto":
             return self.runtime
         return "torch" if self.is_cuda else "openvino"
 
 
 class OpenVinoRuntime:
-    """OpenVINO on a CPU; bf16 where the processor has it, as OpenVINO itself decides."""
+    """OpenVINO on a CPU; uses bf16 if the processor supports it, as OpenVINO decides."""
 
     name = "openvino"
 
@@ -108,9 +114,19 @@ class OpenVinoRuntime:
 
     def __call__(self, patch: Array) -> Array:
         """See Runtime."""
-        self.request.infer([np.ascontiguousarray(patch).reshape(self.shape)], share_inputs=True)
-        logits: Array = self.request.get_output_tensor(0).data[0]
+        logits: Array = self.infer(patch).get_output_tensor(0).data[0]
         return logits
+
+    def outputs(self, patch: Array) -> tuple[Array, ...]:
+        """See Runtime."""
+        request = self.infer(patch)
+        # Copies, as the next patch is written over them
+        return tuple(request.get_output_tensor(n).data[0].copy() for n in range(len(self.compiled.outputs)))
+
+    def infer(self, patch: Array) -> openvino.InferRequest:
+        """The request after it has run a patch."""
+        self.request.infer([np.ascontiguousarray(patch).reshape(self.shape)], share_inputs=True)
+        return self.request
 
     def rest(self) -> None:
         """See Runtime."""
@@ -119,20 +135,22 @@ class OpenVinoRuntime:
 
 
 def convert_to_openvino(network: nn.Module, spec: NetworkSpec) -> openvino.Model:
-    """The network for patches of its own size; traced where it has layers that cannot be drawn."""
+    """Returns the network for patches of its own size; traced if it has layers that cannot be built
+    directly.
+    """
     shape = (1, spec.inputs, *spec.patch)
     return build_openvino_model(network, shape) or traced(network, shape, traced_sides(spec))
 
 
 def traced(network: nn.Module, shape: tuple[int, ...], sides: tuple[int, ...]) -> openvino.Model:
-    """The network for patches of `shape`, traced with a patch of `sides` and frozen first.
+    """Returns the network for patches of `shape`, traced with a patch of `sides` and frozen first.
 
-    OpenVINO's own tracing gives the same, but loads libraries for 150 MB to do it. No tensor's size is
-    written into nnU-Net's networks, so that tracing a small patch gives them for any.
+    OpenVINO's own tracing gives the same result, but loads 150 MB of libraries. nnU-Net's networks contain no
+    tensor sizes, so that tracing a small patch is valid for any size.
     """
     example = torch.zeros(1, shape[1], *sides)
     with warnings.catch_warnings(), torch.no_grad():
-        # The shapes that tracing fixes in other networks are those of the patch, which never changes
+        # Tracing fixes the shapes in other networks to those of the patch, which never changes
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         warnings.simplefilter("ignore", DeprecationWarning)
         frozen = torch.jit.freeze(torch.jit.trace(network, example, check_trace=False))
@@ -140,13 +158,13 @@ def traced(network: nn.Module, shape: tuple[int, ...], sides: tuple[int, ...]) -
 
 
 def traced_sides(spec: NetworkSpec) -> tuple[int, ...]:
-    """The least patch that leaves the coarsest features two voxels, which norms need."""
+    """Returns the smallest patch that leaves the coarsest features two voxels, which norms need."""
     strides = strides_of(spec) or spec.patch
     return tuple(min(2 * stride, side) for stride, side in zip(strides, spec.patch, strict=True))
 
 
 class TorchRuntime:
-    """Torch: CUDA with autocast where there is a GPU, else the CPU in float32."""
+    """Torch: CUDA with autocast if there is a GPU, else the CPU in float32."""
 
     name = "torch"
 
@@ -158,21 +176,33 @@ class TorchRuntime:
             torch.set_num_threads(device.threads)
         self.network = network.to(self.device)
         if self.device.type == "cuda":
-            # On a CPU sums would be taken in another order than the originals take them
+            # Not on a CPU, where it would change the order of sums from that of the originals
             layout = CHANNELS_LAST[spec.dimensions]
             self.network = self.network.to(memory_format=layout)  # type: ignore[call-overload]
 
     def __call__(self, patch: Array) -> Array:
         """See Runtime."""
+        return self.array(self.run(patch))
+
+    def outputs(self, patch: Array) -> tuple[Array, ...]:
+        """See Runtime."""
+        return tuple(map(self.array, self.run(patch)))
+
+    def run(self, patch: Array) -> Any:
+        """What the network gives of a patch: a tensor, or several."""
         tensor = torch.from_numpy(np.ascontiguousarray(patch)).reshape(self.shape).to(self.device)
         half = self.precision == "bf16"
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            logits = self.network(tensor)
-        array: Array = logits[0].float().cpu().numpy()
+            return self.network(tensor)
+
+    @staticmethod
+    def array(tensor: torch.Tensor) -> Array:
+        """An output without its first axis, in float32."""
+        array: Array = tensor[0].float().cpu().numpy()
         return array
 
     def rest(self) -> None:
-        """Torch keeps nothing between layers."""
+        """Does nothing: torch keeps no memory between layers."""
 
 
 RUNTIMES: dict[str, Callable[[nn.Module, NetworkSpec, Device], Runtime]] = {
@@ -182,7 +212,7 @@ RUNTIMES: dict[str, Callable[[nn.Module, NetworkSpec, Device], Runtime]] = {
 
 
 def load_network(spec: NetworkSpec, device: Device) -> Runtime:
-    """The network of `spec` with its checked weights. Raises ModelError."""
+    """Returns the network of `spec` with its checked weights. Raises ModelError."""
     asked = device.asked_by(spec)
     if asked.chosen not in RUNTIMES:
         raise ModelError(f"expected one of the runtimes {', '.join(RUNTIMES)}, got {asked.chosen!r}")
@@ -190,12 +220,12 @@ def load_network(spec: NetworkSpec, device: Device) -> Runtime:
         require_memory(spec, memory_bytes())
     network, weights = build(spec.architecture, **spec.arguments), load_weights(spec.weights, spec.sha256)
     try:
-        # OpenVINO makes what it runs with of its own. Torch has a copy that lies as the originals' do, as
-        # where a tensor begins can decide the order of sums
+        # OpenVINO makes its own copy of the weights. Torch gets a copy laid out as in the originals, as the
+        # address of a tensor can decide the order of sums
         fill(network, weights.tensors, shared=asked.chosen == "openvino")
     except RuntimeError as error:
         raise ModelError(
-            f"expected weights of {spec.architecture} {spec.arguments}, got others in {spec.weights.name}",
+            f"expected weights of {spec.architecture} {spec.arguments} in {spec.weights.name}, got others",
             code="weights_do_not_fit",
         ) from error
     runtime = RUNTIMES[asked.chosen](network.eval(), spec, asked)

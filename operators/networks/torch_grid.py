@@ -1,8 +1,9 @@
-"""Linear and nearest interpolation at the very places where torch's grid_sample looks, with edges repeated.
+"""Interpolates, linearly or to the nearest voxel, exactly where torch's grid_sample does, with edges
+repeated.
 
-MONAI resamples through affine_grid and grid_sample. A place halfway between two voxels goes to the one or
-the other by the rounding of its coordinates, and what is not zero by theirs, too: hence the same ones here,
-axis by axis, which needs no more memory than the image, where grid_sample takes 24 bytes a voxel.
+MONAI resamples through affine_grid and grid_sample. The rounding of coordinates decides to which of two
+voxels a place halfway between them goes, and which values become exactly zero. So the same coordinates are
+used here, but axis by axis, which needs no more memory than the image; grid_sample takes 24 bytes a voxel.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ Float = NDArray[np.float32]
 
 
 def moved(image: Float, matrix: NDArray[np.floating], shape: tuple[int, ...], nearest: bool) -> Float:
-    """An image (I, J, K) at the voxels of another grid; `matrix` (4x4) takes their indices to the image's.
+    """Returns an image (I, J, K) at the voxels of another grid; `matrix` (4x4) takes their indices to the
+    image's.
 
-    Axis by axis, unless the matrix turns or shears.
+    Works axis by axis, unless the matrix turns or shears.
     """
     turns = np.abs(matrix[:3, :3] - np.diag(np.diag(matrix)[:3])).max() > 1e-12
     if turns:
@@ -33,7 +35,7 @@ def moved(image: Float, matrix: NDArray[np.floating], shape: tuple[int, ...], ne
 
 
 def turned(image: Float, matrix: NDArray[np.floating], shape: tuple[int, ...], nearest: bool) -> Float:
-    """Samples for a matrix that turns or shears, by MONAI itself, which is slow to import."""
+    """Samples for a matrix that turns or shears, with MONAI itself, which is slow to import."""
     import_monai()
     from monai.networks.layers import AffineTransform
 
@@ -46,7 +48,9 @@ def turned(image: Float, matrix: NDArray[np.floating], shape: tuple[int, ...], n
 
 
 def coordinates(before: int, after: int, scale: float, offset: float) -> Double:
-    """Where `after` voxels lie along an axis of `before`; torch's own arithmetic decides the last digit."""
+    """Returns the positions of `after` voxels along an axis of `before`; torch's own arithmetic decides the
+    last digit.
+    """
     matrix = normalised(before) @ np.array([[scale, offset], [0.0, 1.0]]) @ np.linalg.inv(normalised(after))
     theta = torch.eye(3, 4, dtype=torch.float64)
     theta[0, 0], theta[0, 3] = matrix[0]
@@ -56,17 +60,17 @@ def coordinates(before: int, after: int, scale: float, offset: float) -> Double:
 
 
 def normalised(count: int) -> Double:
-    """Indices of so many voxels to -1..1, from edge to edge."""
+    """Returns the matrix from indices of `count` voxels to -1..1, from edge to edge."""
     return np.array([[2.0 / count, 1.0 / count - 1.0], [0.0, 1.0]])
 
 
 def taken(image: Float, places: Double, axis: int) -> Float:
-    """The nearest voxels along one axis; halfway the even one."""
+    """Returns the nearest voxels along one axis; halfway, the even one."""
     return np.take(image, np.rint(places).astype(np.intp), axis)
 
 
 def mixed(image: NDArray[np.floating], places: Double, axis: int) -> NDArray[np.floating]:
-    """Both neighbours along one axis by their shares."""
+    """Returns both neighbours along one axis, weighted by their shares."""
     low = np.floor(places).astype(np.intp)
     high = np.minimum(low + 1, image.shape[axis] - 1)
     if (low == places).all():

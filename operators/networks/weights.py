@@ -1,4 +1,4 @@
-"""Weights from disk: only safetensors, only with the SHA-256 that the package states."""
+"""Loads weights from disk: only safetensors, only with the SHA-256 that the package states."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from torch import nn
 
 from operators.errors import ModelError
 
-# Of the safetensors format: the header's length comes first, in so many bytes
+# In the safetensors format the header's length comes first, in this many bytes
 LENGTH_BYTES = 8
 METADATA = "__metadata__"
-# What reading other bytes as safetensors can raise
+# The exceptions of reading other bytes as safetensors
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RuntimeError)
 DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
@@ -35,18 +35,18 @@ DTYPES = {
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """A state dict whose `tensors` lie in a mapped file that has no name: nobody else can alter them."""
+    """A state dict whose `tensors` lie in a mapped file without a name, which nobody else can alter."""
 
     tensors: dict[str, torch.Tensor]
     content: mmap.mmap
 
     def rest(self) -> None:
-        """Takes the file's pages out of this process's memory; they are read again where they are wanted."""
+        """Removes the file's pages from this process's memory; they are read again on use."""
         self.content.madvise(mmap.MADV_DONTNEED)
 
 
 def load_weights(path: Path, sha256: str) -> Weights:
-    """Checked weights. Raises ModelError where the file is missing or is not the one that was meant."""
+    """Returns checked weights. Raises ModelError if the file is missing or its SHA-256 differs."""
     with copy_of(path) as copy:
         found = hashlib.file_digest(copy, "sha256").hexdigest()
         if found != sha256:
@@ -56,35 +56,36 @@ def load_weights(path: Path, sha256: str) -> Weights:
                 code="weights_altered",
             )
         try:
-            # Copied on write: torch takes no memory that it may not write to
+            # Copy on write, as torch accepts only memory that it may write to
             content = mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_COPY)
             return Weights(tensors_of(content), content)
         except MALFORMED as error:
             raise ModelError(
-                f"expected safetensors in {path.parent.name}/{path.name}: {error}", code="weights_do_not_fit"
+                f"expected safetensors in {path.parent.name}/{path.name}, but: {error}",
+                code="weights_do_not_fit",
             ) from error
 
 
 @contextmanager
 def copy_of(path: Path) -> Iterator[BufferedRandom]:
-    """A file without a name that holds what `path` holds: what was checked stays what runs.
+    """Opens a nameless copy of `path`, so that the content that was checked is what runs.
 
-    In the temporary folder, or in memory where that has no room for it. Raises ModelError.
+    The copy is in the temporary folder, or in memory if that has no space. Raises ModelError.
     """
     try:
         with path.open("rb") as original:
-            copy = fill_network(original)
+            copy = nameless_copy(original)
     except OSError as error:
         raise ModelError(
-            f"expected weights at {path.parent.name}/{path.name}, could not read them: {error.strerror}",
+            f"expected weights at {path.parent.name}/{path.name}, but could not read them: {error.strerror}",
             code="weights_missing",
         ) from error
     with copy:
         yield copy
 
 
-def fill_network(original: BinaryIO) -> BufferedRandom:
-    """A copy of an open file, at its beginning."""
+def nameless_copy(original: BinaryIO) -> BufferedRandom:
+    """Returns a nameless copy of an open file, positioned at its start."""
     try:
         return copy_weights(original, tempfile.TemporaryFile())
     except OSError:
@@ -93,7 +94,7 @@ def fill_network(original: BinaryIO) -> BufferedRandom:
 
 
 def copy_weights(original: BinaryIO, copy: BufferedRandom) -> BufferedRandom:
-    """All of a file in another; that one is closed where this fails."""
+    """Copies a file into another, which is closed if this fails."""
     try:
         shutil.copyfileobj(original, copy, 1 << 20)
         copy.seek(0)
@@ -104,14 +105,14 @@ def copy_weights(original: BinaryIO, copy: BufferedRandom) -> BufferedRandom:
 
 
 def tensors_of(content: mmap.mmap) -> dict[str, torch.Tensor]:
-    """The tensors of safetensors, where they lie. Raises one of MALFORMED."""
+    """Returns the tensors of safetensors without copying them. Raises one of MALFORMED."""
     begin = LENGTH_BYTES + int.from_bytes(content[:LENGTH_BYTES], "little")
     header = json.loads(content[LENGTH_BYTES:begin])
     return {name: tensor_of(content, begin, about) for name, about in header.items() if name != METADATA}
 
 
 def tensor_of(content: mmap.mmap, begin: int, about: dict[str, Any]) -> torch.Tensor:
-    """One of them; `begin`: where tensors begin."""
+    """Returns one tensor; `begin` is the offset of the first."""
     shape, kind, (low, high) = about["shape"], DTYPES[about["dtype"]], about["data_offsets"]
     if low < 0 or high - low != prod(shape) * kind.itemsize:
         raise ValueError(f"expected {shape} values of {about['dtype']}, got bytes {low} to {high}")
@@ -119,13 +120,13 @@ def tensor_of(content: mmap.mmap, begin: int, about: dict[str, Any]) -> torch.Te
 
 
 def distinct(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A state dict without second names of the same tensor, which MONAI's U-Nets have."""
+    """Returns a state dict without second names of the same tensor, which MONAI's U-Nets have."""
     first = {tensor.data_ptr(): name for name, tensor in reversed(state.items())}
     return {name: tensor for name, tensor in state.items() if first[tensor.data_ptr()] == name}
 
 
 def fill(network: nn.Module, weights: dict[str, torch.Tensor], shared: bool = False) -> None:
-    """Puts weights into a network, themselves where `shared`, else copies of them.
+    """Puts weights into a network, the tensors themselves if `shared`, else copies.
 
     Second names may be left out. Raises RuntimeError.
     """

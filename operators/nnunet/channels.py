@@ -1,4 +1,4 @@
-"""The channels that a network reads beside the image: the labels of the stage before it, one each."""
+"""The channels that a network reads: the image, and a channel for each label of the previous stage."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Channels:
-    """An image (I, J, K) as a network reads it; with `values`, labels (I, J, K) of the stage before.
+    """An image (I, J, K) as a network reads it; with `values`, the labels (I, J, K) of the previous stage.
 
-    The labels become channels tile by tile, as all at once would take four bytes a voxel and value.
+    Labels become channels tile by tile, as all at once would take four bytes a voxel and value.
     """
 
     image: Array
@@ -23,11 +23,11 @@ class Channels:
 
     @property
     def count(self) -> int:
-        """Channels."""
+        """The number of channels."""
         return 1 + len(self.values)
 
     def tile(self, where: tuple[slice, ...]) -> Array:
-        """All channels of a part (channels, ...)."""
+        """Returns all channels (channels, ...) of a part of the image."""
         image = self.image[where]
         whole = np.empty((self.count, *image.shape), np.float32)
         whole[0] = image

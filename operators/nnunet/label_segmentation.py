@@ -1,4 +1,6 @@
-"""A published network's labels on the source grid as a Segmentation: whole bones or organs, no fragments."""
+"""Makes a Segmentation of a published network's labels on the source grid: whole bones or organs, no
+fragments.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,9 @@ def segmentation_of_labels(
     package: ModelPackage,
     network_runs: tuple[NetworkRun, ...],
 ) -> Segmentation:
-    """Segments of `labels` (I, J, K), with the voxels of each value and its mean probability.
+    """Returns segments of `labels` (I, J, K), from the voxel count of each value and its mean probability.
 
-    Raises UnsuitableError where none of the package's labels is there.
+    Raises UnsuitableError if none of the package's labels is present.
     """
     ml = grid.voxel_volume_mm3 / 1000
     segments = tuple(
@@ -41,7 +43,7 @@ def segmentation_of_labels(
 
 
 def not_found(package: ModelPackage) -> UnsuitableError:
-    """The refusal of a CT without any of the package's labels."""
+    """Returns the error for a CT without any of the package's labels."""
     return UnsuitableError(
         f"no {package.title} found: expected at least one of the package's labels in the scan",
         code="anatomy_not_found",

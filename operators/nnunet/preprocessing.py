@@ -1,7 +1,7 @@
-"""From a CT to what a published network reads.
+"""Preprocesses a CT for a published network.
 
 In nnU-Net's order: axes turned, cropped to what is not zero, normalised, resampled (v1: resampled,
-normalised). The labels of the stage before go the same way.
+normalised). The labels of the previous stage go through the same steps.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Spacing = tuple[float, ...]
 
 @dataclass(frozen=True, eq=False)
 class PreprocessedImage:
-    """A network's input, and the way back to the source.
+    """A network's input, and what is needed to map its output back to the source.
 
-    `box` is the part of the turned source that is not empty; spacings are of turned axes.
+    `box` is the part of the turned source that is not empty; spacings are those of the turned axes.
     """
 
     channels: Channels
@@ -42,14 +42,14 @@ class PreprocessedImage:
 
     @property
     def box_shape(self) -> tuple[int, ...]:
-        """Voxels of the box."""
+        """The number of voxels of the box along each axis."""
         return tuple(side.stop - side.start for side in self.box)
 
 
 def preprocess(volume: CtVolume, stage: Stage, before: Labels | None = None) -> PreprocessedImage:
-    """`volume` as a stage reads it, with the labels (I, J, K) that the stage before gave, if there is one.
+    """Preprocesses `volume` for a stage, with the labels (I, J, K) of the previous stage, if there is one.
 
-    Raises UnsuitableError where it holds zeros only.
+    Raises UnsuitableError if the volume holds only zeros.
     """
     recipe, spec = stage.recipe, stage.spec
     turn = turn_to(volume.grid, recipe.orientation, recipe.transpose)
@@ -76,12 +76,12 @@ def preprocess(volume: CtVolume, stage: Stage, before: Labels | None = None) -> 
 
 
 def spacing_of(spec: NetworkSpec, spacing_mm: Spacing) -> Spacing:
-    """The network's spacing; one of two dimensions leaves the distance of slices as it is."""
+    """Returns the network's spacing; a network of two dimensions keeps the distance of slices."""
     return spec.spacing_mm if spec.dimensions == 3 else (spacing_mm[0], *spec.spacing_mm)
 
 
 def box_of_content(image: NDArray[np.generic]) -> tuple[slice, ...]:
-    """The least box that holds all that is not zero; plane by plane, to hold little beside the image."""
+    """Returns the smallest box that holds all that is not zero, plane by plane, to need little memory."""
     rows = np.zeros(image.shape[0], np.bool_)
     inside = np.zeros(image.shape[1:], np.bool_)
     for number, plane in enumerate(image):
@@ -95,7 +95,9 @@ def box_of_content(image: NDArray[np.generic]) -> tuple[slice, ...]:
 
 
 def inside_of(image: NDArray[np.generic], guide: NDArray[np.integer] | None = None) -> NDArray[np.bool_]:
-    """Returns where the image is not zero, holes filled, and where the stage before saw something."""
+    """Returns where the image is not zero, with holes filled, and where the previous stage found
+    something.
+    """
     filled: NDArray[np.bool_] = ndimage.binary_fill_holes(image != 0)
     return filled if guide is None else filled | (guide > 0)
 
@@ -103,7 +105,7 @@ def inside_of(image: NDArray[np.generic], guide: NDArray[np.integer] | None = No
 def guide_of(
     turned: NDArray[np.generic], image: NDArray[np.generic], box: tuple[slice, ...], recipe: NnUNetPlans
 ) -> NDArray[np.int16]:
-    """Labels of the stage before over the box; -1 outside of the body, a value of its own there."""
+    """Returns the labels of the previous stage over the box; a separate value, -1, outside the body."""
     if not recipe.guide_cropped:
         return turned.astype(np.int16)
     guide = turned[box].astype(np.int16)
@@ -118,14 +120,14 @@ def guide_at(
     wanted_mm: Spacing,
     recipe: NnUNetPlans,
 ) -> Labels:
-    """The labels at the network's voxels."""
+    """Returns the labels at the network's voxels."""
     axis = separate_axis(spacing_mm, wanted_mm, recipe.guide)
     labels: Labels = np.maximum(zoomed_labels(guide, shape, axis, recipe.guide), 0).astype(np.uint8)
     return labels
 
 
 def single(image: NDArray[np.generic]) -> Array:
-    """A copy in single precision."""
+    """Returns a copy in single precision."""
     return image.astype(np.float32)
 
 
@@ -136,13 +138,13 @@ def resampled(
     recipe: NnUNetPlans,
     read: Read = as_it_is,
 ) -> Array:
-    """The image, each plane as `read` makes it, at the network's spacing."""
+    """Returns the image at the network's spacing, each plane as `read` returns it."""
     shape = new_shape(image.shape, spacing_mm, wanted_mm)
     return zoomed(image, shape, separate_axis(spacing_mm, wanted_mm, recipe.image), recipe.image, read)
 
 
 def normalised_after(image: Array, spec: NetworkSpec) -> Array:
-    """A resampled image, in its place; CT in double precision, as numpy has version 1 do it since 2.0."""
+    """Normalises a resampled image in place; CT in double precision, as version 1 does since numpy 2.0."""
     if spec.normalisation.scheme not in POINTWISE:
         return normalise(image, spec)
     for plane in image:
@@ -151,7 +153,7 @@ def normalised_after(image: Array, spec: NetworkSpec) -> Array:
 
 
 def sigmoid(logits: NDArray[np.floating]) -> Array:
-    """Probabilities of outputs that do not exclude each other."""
+    """Returns probabilities of outputs that do not exclude each other."""
     exact = logits.astype(np.float32, copy=False)
     probabilities: Array = np.reciprocal(1 + np.exp(-exact), dtype=np.float32)
     return probabilities

@@ -1,9 +1,9 @@
-"""Resampling as nnU-Net does it: splines between array shapes, slices apart where they are far apart.
+"""Resamples as nnU-Net does: splines between array shapes, slices separately if they are far apart.
 
-The same numbers as nnU-Net v2's default_resampling.py, which calls skimage.transform.resize: that is
-scipy's zoom in grid mode with the edge repeated, clipped to the range of the input. A spline is a product
-of three matrices, one an axis, so an image is resampled plane by plane and nothing else of its size is held.
-For labels the same values as resize_segmentation of batchgenerators 0.25.5.
+The numbers equal those of nnU-Net v2's default_resampling.py, which calls skimage.transform.resize: that is
+scipy's zoom in grid mode with the edge repeated, clipped to the range of the input. A spline is a product of
+three matrices, one for each axis, so an image is resampled plane by plane, and nothing else of its size is
+held. Labels equal those of resize_segmentation of batchgenerators 0.25.5.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ Numbers = NDArray[Any]
 Read = Callable[[Numbers], Numbers]
 # nnU-Net's ANISO_THRESHOLD
 ANISOTROPY = 3.0
-# Splines reach over the whole image, but what lies below a double's precision changes nothing
+# Splines extend over the whole image, but weights below a double's precision change nothing
 NEGLIGIBLE = 1e-16
-# Planes that are made at once: more take more memory, and more that is nearly zero is multiplied
+# Planes that are computed at once: more need more memory, and multiply more values that are nearly zero
 ROWS = 16
 
 
 def new_shape(shape: Shape, spacing_mm: Spacing, wanted_mm: Spacing) -> Shape:
-    """The shape at another spacing; halves go to the even number, as nnU-Net has it."""
+    """Returns the shape at another spacing; halves are rounded to the even number, as in nnU-Net."""
     rows = zip(shape, spacing_mm, wanted_mm, strict=True)
     return tuple(round(before / after * n) for n, before, after in rows)
 
 
 def separate_axis(spacing_mm: Spacing, wanted_mm: Spacing, how: Resampling) -> int | None:
-    """The axis whose slices are resampled one by one; None for all axes together."""
+    """Returns the axis whose slices are resampled one by one; None for all axes together."""
     if how.separate == "never":
         return None
     thick = [mm for mm in (spacing_mm, wanted_mm) if max(mm) / min(mm) > ANISOTROPY]
@@ -51,14 +51,14 @@ def separate_axis(spacing_mm: Spacing, wanted_mm: Spacing, how: Resampling) -> i
 
 
 def as_it_is(plane: Numbers) -> Numbers:
-    """The plane."""
+    """Returns the plane unchanged."""
     return plane
 
 
 def zoomed(image: Numbers, shape: Shape, axis: int | None, how: Resampling, read: Read = as_it_is) -> Single:
-    """An image (I, J, K) with another shape; `axis` as `separate_axis` gives it.
+    """Returns an image (I, J, K) in another shape; `axis` is as `separate_axis` returns it.
 
-    `read` makes each plane of the first axis what is resampled; only some of them are held at once.
+    `read` turns each plane of the first axis into what is resampled; only some planes are held at once.
     """
     if image.shape == shape:
         return np.stack([read(plane) for plane in image]).astype(np.float32, copy=False)
@@ -78,7 +78,7 @@ def zoomed(image: Numbers, shape: Shape, axis: int | None, how: Resampling, read
 
 
 class Planes:
-    """Planes of an image, resampled within themselves; `apart`: each clipped to its own range."""
+    """Planes of an image, resampled within themselves; with `apart` each is clipped to its own range."""
 
     def __init__(self, image: Numbers, inside: list[Double], read: Read, *, apart: bool) -> None:
         self.image, self.inside, self.read, self.apart = image, inside, read, apart
@@ -86,7 +86,7 @@ class Planes:
         self.low, self.high = np.inf, -np.inf
 
     def between(self, among: slice) -> Double:
-        """Returns those planes; what lies before them is not asked for again."""
+        """Returns a range of planes; planes before it must not be requested again."""
         self.made = {n: plane for n, plane in self.made.items() if n >= among.start}
         for number in range(among.start, among.stop):
             if number not in self.made:
@@ -94,7 +94,7 @@ class Planes:
         return np.stack([self.made[number] for number in range(among.start, among.stop)])
 
     def plane(self, number: int) -> Double:
-        """One plane."""
+        """Returns one resampled plane."""
         plane = self.read(self.image[number]).astype(np.float64)
         low, high = plane.min(), plane.max()
         self.low, self.high = min(self.low, low), max(self.high, high)
@@ -103,7 +103,7 @@ class Planes:
 
 
 def matrix(before: int, after: int, order: int) -> Double:
-    """Returns scipy's zoom along one axis as a matrix (after, before): its answer to each unit vector."""
+    """Returns scipy's zoom along one axis as a matrix (after, before): its result for each unit vector."""
     one = np.eye(before)
     if before == after:
         return one
@@ -114,7 +114,7 @@ def matrix(before: int, after: int, order: int) -> Double:
 
 
 def zoomed_labels(labels: Ints, shape: Shape, axis: int | None, how: Resampling) -> Numbers:
-    """Zooms labels: no value comes out that did not go in. `how.order_across` is 0."""
+    """Zooms labels without creating new values. `how.order_across` is 0."""
     if labels.shape == shape:
         return labels
     if axis is None:
@@ -126,7 +126,7 @@ def zoomed_labels(labels: Ints, shape: Shape, axis: int | None, how: Resampling)
 
 
 def resized(image: Numbers, shape: Shape, order: int) -> Double:
-    """skimage.transform.resize(mode="edge", anti_aliasing=False)."""
+    """Resizes like skimage.transform.resize(mode="edge", anti_aliasing=False)."""
     factors = [1 / (before / after) for before, after in zip(image.shape, shape, strict=True)]
     out = np.empty(shape, np.float64)
     ndimage.zoom(image, factors, output=out, order=order, mode="nearest", grid_mode=True)
@@ -134,7 +134,7 @@ def resized(image: Numbers, shape: Shape, order: int) -> Double:
 
 
 def resized_labels(labels: Ints, shape: Shape, order: int) -> Ints:
-    """The value with the greatest share; of equal ones the nearest voxel's, else the least."""
+    """Returns the value with the greatest share; of equal ones the nearest voxel's, else the smallest."""
     nearest = resized(labels, shape, 0).astype(labels.dtype)
     winner, best = np.empty(shape, labels.dtype), np.zeros(shape)
     nearest_leads = np.zeros(shape, np.bool_)
@@ -148,7 +148,7 @@ def resized_labels(labels: Ints, shape: Shape, order: int) -> Ints:
 
 
 def across(stack: Numbers, shape: Shape, order: int) -> Double:
-    """Slices at other places; along the other axes nothing changes."""
+    """Resamples slices at other positions; along the other axes nothing changes."""
     axes = [
         (before / after) * (np.arange(after) + 0.5) - 0.5
         for before, after in zip(stack.shape, shape, strict=True)

@@ -14,6 +14,7 @@ from operators.packages.confidence import Confidence
 from operators.packages.monai_bundle import STEP_ARGUMENTS, MonaiBundlePackage, Step
 from operators.packages.packages import MEASURED, CoarseToFinePackage, Label, ModelPackage, NetworkSpec
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, NnUNetPlans, Stage
+from operators.packages.radiograph import OPERATING_POINTS, RadiographPackage
 from operators.packages.structures import SIDES
 
 FRACTURE_CLASSES = ("background", "interior", "contact")
@@ -40,6 +41,8 @@ def check_package(package: ModelPackage) -> None:
         check_per_bone(package)
     if isinstance(package, MonaiBundlePackage):
         check_bundle(package)
+    if isinstance(package, RadiographPackage):
+        check_radiograph(package)
 
 
 def check_values(labels: Iterable[Label]) -> None:
@@ -200,6 +203,34 @@ def check_bundle(package: MonaiBundlePackage) -> None:
         if label.first_value not in package.outputs:
             got = label.first_value
             raise ValueError(f"labels.{label.name}.value: expected one that the network writes, got {got}")
+
+
+def check_radiograph(package: RadiographPackage) -> None:
+    """Attributes are named once, decisions are probabilities, and the operating point is known."""
+    decision, known = package.decision, set(package.attributes)
+    strange = {*package.body_parts, *package.views} - known
+    if strange or len(known) < len(package.attributes):
+        raise ValueError(
+            f"attributes: expected each once, with all body parts and views, got {sorted(strange)}"
+        )
+    if not package.body_parts or not package.views:
+        raise ValueError("body_parts, views: expected at least one of each, got none")
+    if package.folds[0].arguments.get("attributes") != len(package.attributes):
+        raise ValueError(f"network.arguments.attributes: expected {len(package.attributes)}")
+    if any(side % 32 for side in package.folds[0].patch):
+        raise ValueError(f"network.canvas: expected multiples of 32, got {package.folds[0].patch}")
+    shares = {
+        "outline_threshold": decision.outline_threshold,
+        "outline_share": decision.outline_share,
+        "margin": decision.margin,
+        **decision.operating_points,
+    }
+    wrong = {name: value for name, value in shares.items() if not 0 <= value < 1}
+    if wrong or min(decision.image[1], decision.finding[1]) < 0:
+        raise ValueError(f"decision: expected shares from 0 to 1 and rising factors, got {wrong}")
+    if set(decision.operating_points) != set(OPERATING_POINTS):
+        got = ", ".join(decision.operating_points)
+        raise ValueError(f"decision.operating_points: expected {', '.join(OPERATING_POINTS)}, got {got}")
 
 
 def require_step(step: Step) -> None:

@@ -7,243 +7,41 @@ unknown key or another type is refused. What one table says of another is checke
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
-from operators.geometry.largest_component import Largest
-from operators.package_files.package_checks import guide_values, require_step
+from operators.package_files.label_tables import FoundLabelTable, SplitLabelTable, WrittenLabelTable
+from operators.package_files.network_tables import (
+    FractureTables,
+    NamedNetworkTable,
+    StageTables,
+    TrainedNetworkTable,
+)
+from operators.package_files.package_checks import require_step
+from operators.package_files.radiograph_tables import RadiographTables
+from operators.package_files.tables import Table
 from operators.packages.confidence import UNCALIBRATED, Confidence
 from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage, SlidingWindow, Step
 from operators.packages.packages import (
     MEASURED,
     Acceptance,
     CoarseToFinePackage,
-    Detection,
     FindRules,
     FragmentRules,
-    Label,
-    NetworkSpec,
-    Normalisation,
     OutlineRules,
     QualityRules,
     SideRules,
 )
 from operators.packages.plans import (
-    Arrangement,
     NnUNetPackage,
     NnUNetPerBonePackage,
-    NnUNetPlans,
-    Stage,
     WeightsOrigin,
 )
 from operators.packages.structures import (
-    ANATOMY,
-    Code,
-    Colour,
-    Side,
-    Structure,
     Structures,
-    pale_colour,
-    structure_named,
 )
-
-
-class Table(BaseModel):
-    """A table of package.toml."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class LabelTable(Table):
-    """[[labels]]: a structure that is delivered, of structures.toml or with a code of its own."""
-
-    name: str = ""
-    """Its name in results; that of the structure with its side where it is left out."""
-    structure: str = ""
-    """A structure that structures.toml names."""
-    side: Side | None = None
-    """left or right, of a paired structure."""
-    meaning: str = ""
-    """Display name of a label without `structure`; the next five keys describe such a label too."""
-    category: Code = ANATOMY
-    """PS3.16 CID 7150."""
-    type: Code | None = None
-    """The structure's code (SNOMED CT)."""
-    laterality: Code | None = None
-    """PS3.16 CID 244."""
-    rgb: Colour | None = None
-    """Its colour, 0 to 255."""
-    plausible_ml: tuple[float, ...] = ()
-    """Least and greatest volume that it can have as a whole."""
-    plausible_mm: tuple[float, ...] = ()
-    """Least and greatest diameter that it can have as a whole."""
-
-    def identity(self, structures: Structures) -> Structure:
-        """The structure. Raises ValueError where it is neither known nor described."""
-        if self.structure:
-            known = structure_named(structures, self.structure, self.side)
-            return replace(
-                known,
-                name=self.name or known.name,
-                rgb=self.rgb or known.rgb,
-                plausible_ml=self.plausible_ml or known.plausible_ml,
-                plausible_mm=self.plausible_mm or known.plausible_mm,
-            )
-        if not (self.name and self.meaning and self.type):
-            raise ValueError(f"labels.{self.name or '?'}: expected a structure, or a name, meaning and type")
-        return Structure(
-            self.name,
-            self.meaning,
-            self.category,
-            self.type,
-            self.laterality,
-            self.rgb or pale_colour(self.name),
-            self.plausible_ml,
-            self.plausible_mm,
-        )
-
-
-class FoundLabelTable(LabelTable):
-    """[[labels]] of the coarse-to-fine pipeline."""
-
-    first_value: int
-    """The label value of the intact bone, or of its first fragment."""
-    last_value: int
-    """The label value of its last fragment."""
-    coarse_class: str
-    """The class of the coarse network that shows it."""
-    fine_class: str
-    """The class of the fine network that outlines it."""
-    minimum_ml: float
-    """Least volume; a structure with less counts as not found."""
-
-    def label(self, structures: Structures) -> Label:
-        """The label; a structure with a side is found by its side."""
-        structure = self.identity(structures)
-        instances = "by_class" if structure.laterality is None else "by_side"
-        detection = Detection(self.coarse_class, self.fine_class, self.minimum_ml, instances)
-        return Label(structure, self.first_value, self.last_value, detection)
-
-
-class WrittenLabelTable(LabelTable):
-    """[[labels]] of a network whose classes are the labels."""
-
-    value: int
-    """The value that the network writes."""
-
-    def label(self, structures: Structures) -> Label:
-        """The label under the same value."""
-        return Label(self.identity(structures), self.value, self.value)
-
-
-class SplitLabelTable(WrittenLabelTable):
-    """[[labels]] of an anatomy network whose bones a second network splits."""
-
-    fragments: tuple[int, int]
-    """First and last label value of its fragments; equal ones leave it whole."""
-
-    def label(self, structures: Structures) -> Label:
-        """The label under the values of its fragments."""
-        first, last = self.fragments
-        return Label(self.identity(structures), first, last)
-
-
-class NetworkTable(Table):
-    """[network]: what all folds have in common."""
-
-    architecture: str
-    """A row of the table of architectures."""
-    arguments: dict[str, Any]
-    """Arguments of the architecture."""
-    spacing_mm: tuple[float, ...]
-    """Voxel spacing of the network's input, mm along each axis."""
-    patch: tuple[int, ...]
-    """Voxels of the window that slides over the scan."""
-    window_hu: tuple[float, float]
-    """Range to which Hounsfield units are clipped."""
-    classes: tuple[str, ...]
-    """One name for each output channel."""
-    guide: tuple[str, ...] = ()
-    """Conditioning channels: classes of the network before, read beside the image."""
-    normalisation: Normalisation = Normalisation()
-    precision: str = ""
-    """f32 where the labels must equal the original's; empty leaves it to the runtime."""
-    runtime: str = ""
-    """Runtime that must be used on a CPU; empty leaves it to the settings."""
-
-    def spec(self, name: str, weights: str, sha256: str, folder: Path) -> NetworkSpec:
-        """The network under a name, with the weights of one fold."""
-        values = {key: getattr(self, key) for key in NetworkTable.model_fields}
-        return NetworkSpec(name=name, weights=folder / weights, sha256=sha256, **values)
-
-
-class TrainedNetworkTable(NetworkTable):
-    """[networks.NAME]: one network and its weights."""
-
-    weights: str
-    """A safetensors file, relative to the package's folder."""
-    sha256: str
-    """SHA-256 of the weights file."""
-
-
-class NamedNetworkTable(TrainedNetworkTable):
-    """[network] of a MONAI bundle."""
-
-    name: str
-
-
-class FoldTable(Table):
-    """[[folds]]: the weights of one fold."""
-
-    name: str
-    weights: str
-    """A safetensors file, relative to the package's folder."""
-    sha256: str
-    """SHA-256 of the weights file."""
-
-
-class StageTables(Table):
-    """An nnU-Net: [network], [[folds]], [recipe], [[largest]], and the one before it in [previous]."""
-
-    network: NetworkTable
-    folds: tuple[FoldTable, ...] = Field(min_length=1)
-    """The trained folds; their outputs are averaged."""
-    recipe: NnUNetPlans
-    largest: tuple[Largest, ...] = ()
-    """Post-processing: values of which only the largest component is kept."""
-    previous: StageTables | None = None
-
-    def stages(self, folder: Path) -> tuple[Stage, ...]:
-        """The stages in the order in which they run. Raises ValueError where one does not fit.
-
-        One whose labels another reads has torch's sums: one label that differs changes many of the next.
-        """
-        before = self.previous.stages(folder) if self.previous else ()
-        exact = [
-            replace(stage, folds=tuple(replace(spec, runtime="torch") for spec in stage.folds))
-            for stage in before
-        ]
-        folds = tuple(self.network.spec(row.name, row.weights, row.sha256, folder) for row in self.folds)
-        stage = Stage(folds, self.recipe, largest=self.largest)
-        return *exact, replace(stage, guide_values=guide_values(stage, before[-1] if before else None))
-
-
-class FractureTables(StageTables):
-    """[fracture]: the network that splits the bones of another, and how a bone is cut out for it."""
-
-    blank_hu: float = 0.0
-    """Hounsfield units given to everything outside the bone."""
-    pieces: tuple[str, ...] = ()
-    """Classes of which each component is a fragment."""
-    minimum_mm3: float = 0.0
-    """Fragments smaller than this are merged into the nearest one."""
-
-    def arrangement(self) -> Arrangement:
-        """How a bone is cut out, and what the answer means."""
-        return Arrangement(self.blank_hu, self.pieces, self.minimum_mm3)
 
 
 class PackageTables(Table):
@@ -388,7 +186,7 @@ def step_of(row: Mapping[str, Any]) -> Step:
     return step
 
 
-PackageFile = CoarseToFineTables | NnUNetTables | NnUNetPerBoneTables | MonaiBundleTables
+PackageFile = CoarseToFineTables | NnUNetTables | NnUNetPerBoneTables | MonaiBundleTables | RadiographTables
 PACKAGE_FILE_MODEL: TypeAdapter[PackageFile] = TypeAdapter(
     Annotated[PackageFile, Field(discriminator="kind")]
 )

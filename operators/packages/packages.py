@@ -208,10 +208,12 @@ MEASURED = ("gap", "displacement")
 class ModelPackage:
     """The common part of all packages: accepted series, labels, networks, and when results are flagged.
 
-    `kind` is a row of the table of pipelines, `measurements` are rows of MEASUREMENTS.
+    `kind` is a row of the table of pipelines, `measurements` are rows of MEASUREMENTS. `reads` is the type of
+    image that its pipeline reads: "volume" (CtVolume) or "projection" (Projection).
     """
 
     kind: ClassVar[str] = ""
+    reads: ClassVar[str] = "volume"
 
     name: str
     version: str
@@ -232,6 +234,16 @@ class ModelPackage:
     def highest_value(self) -> int:
         """The highest label value that a result can hold."""
         return max(label.last_value for label in self.labels)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Settings beside the weights that decide results: another one gives other results new UIDs."""
+        return ()
+
+    def at(self, operating_point: str) -> ModelPackage:
+        """The package at an operating point: itself, unless it decides between yes and no."""
+        del operating_point
+        return self
 
     def maker_of(self, bone: str) -> ModelPackage:
         """The package that delivers a bone of this one's: itself, unless it stands for several."""

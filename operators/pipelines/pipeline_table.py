@@ -6,15 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from operators.geometry.volume import CtVolume
+from operators.geometry.projection import Image
 from operators.networks.registry import Networks
 from operators.packages.monai_bundle import MonaiBundlePackage
 from operators.packages.packages import CoarseToFinePackage, ModelPackage
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage
+from operators.packages.radiograph import RadiographPackage
 from operators.pipelines import coarse_to_fine as pipeline
 from operators.pipelines import monai_bundle as bundled
 from operators.pipelines import nnunet as direct
 from operators.pipelines import nnunet_per_bone as arranged
+from operators.pipelines import radiograph
 from operators.segmentation.segmentation import Segmentation
 
 Progress = Callable[[str, float], None]
@@ -24,10 +26,11 @@ Progress = Callable[[str, float], None]
 class Pipeline:
     """The three steps between reading and writing; each takes what the one before gave.
 
-    What goes between them has `package`, and `source` after the first step.
+    The first takes the type of image that the package `reads`. What goes between them has `package`, and
+    `source` after the first step.
     """
 
-    resample: Callable[[CtVolume, Any], Any]
+    resample: Callable[[Any, Any], Any]
     segment_anatomy: Callable[[Any, Networks, Progress], Any]
     segment_fractures: Callable[[Any, Networks, Progress], Segmentation]
 
@@ -37,6 +40,7 @@ PIPELINES: dict[type[ModelPackage], Pipeline] = {
     NnUNetPackage: Pipeline(direct.prepare, direct.run_networks, direct.to_segmentation),
     NnUNetPerBonePackage: Pipeline(direct.prepare, direct.run_networks, arranged.split_bones),
     MonaiBundlePackage: Pipeline(bundled.prepare, bundled.run_network, bundled.to_segmentation),
+    RadiographPackage: Pipeline(radiograph.prepare, radiograph.run_networks, radiograph.to_segmentation),
 }
 
 
@@ -45,8 +49,8 @@ def pipeline_of(package: ModelPackage) -> Pipeline:
     return PIPELINES[type(package)]
 
 
-def segment(volume: CtVolume, package: ModelPackage, networks: Networks, progress: Progress) -> Segmentation:
-    """CT to Segmentation. Raises UnsuitableError where the package's anatomy is not in the CT."""
+def segment(image: Image, package: ModelPackage, networks: Networks, progress: Progress) -> Segmentation:
+    """Image to Segmentation. Raises UnsuitableError where the package's anatomy is not in a CT."""
     chain = pipeline_of(package)
-    anatomy = chain.segment_anatomy(chain.resample(volume, package), networks, progress)
+    anatomy = chain.segment_anatomy(chain.resample(image, package), networks, progress)
     return chain.segment_fractures(anatomy, networks, progress)

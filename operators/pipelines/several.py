@@ -1,4 +1,4 @@
-"""The image path of a series that one or several packages read: one volume in, one segmentation out.
+"""The image path of a series that one or several packages read: one image in, one segmentation out.
 
 A package whose structures are not in the scan is no refusal of the others.
 """
@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from operators.errors import UnsuitableError
-from operators.geometry.volume import CtVolume
+from operators.geometry.projection import Image
 from operators.networks.registry import Networks
 from operators.packages.packages import ModelPackage
 from operators.pipelines.pipeline_table import Progress, pipeline_of
@@ -30,19 +30,19 @@ class PackageProgress:
 
 @dataclass(frozen=True, eq=False)
 class SeriesParts:
-    """A volume, and how far each package has come with it."""
+    """An image, and how far each package has come with it."""
 
-    source: CtVolume
+    source: Image
     parts: tuple[PackageProgress, ...]
 
 
-def resample(volume: CtVolume, packages: Sequence[ModelPackage]) -> SeriesParts:
-    """The volume as each package's first network reads it. Raises UnsuitableError where none can."""
+def resample(image: Image, packages: Sequence[ModelPackage]) -> SeriesParts:
+    """The image as each package's first network reads it. Raises UnsuitableError where none can."""
 
     def step(part: PackageProgress, _: Progress) -> Any:
-        return pipeline_of(part.package).resample(volume, part.package)
+        return pipeline_of(part.package).resample(image, part.package)
 
-    return advance(SeriesParts(volume, tuple(map(PackageProgress, packages))), step, lambda *_: None)
+    return advance(SeriesParts(image, tuple(map(PackageProgress, packages))), step, lambda *_: None)
 
 
 def segment_anatomy(series: SeriesParts, networks: Networks, progress: Progress) -> SeriesParts:
@@ -67,10 +67,10 @@ def segment_fractures(series: SeriesParts, networks: Networks, progress: Progres
 
 
 def segment(
-    volume: CtVolume, packages: Sequence[ModelPackage], networks: Networks, progress: Progress
+    image: Image, packages: Sequence[ModelPackage], networks: Networks, progress: Progress
 ) -> Segmentation:
-    """CT to Segmentation. Raises UnsuitableError where it shows nothing that a package delivers."""
-    anatomy = segment_anatomy(resample(volume, packages), networks, progress)
+    """Image to Segmentation. Raises UnsuitableError where it shows nothing that a package delivers."""
+    anatomy = segment_anatomy(resample(image, packages), networks, progress)
     return segment_fractures(anatomy, networks, progress)
 
 

@@ -1,4 +1,4 @@
-"""The original slices that show each fracture best, with the segments burnt in."""
+"""Draws the original slices that show each fracture best, with the segments burnt in."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from operators.render.preview import colours_of, cut_plane
 from operators.render.surface_view import Labels, Picture
 from operators.segmentation.segmentation import Segment, Segmentation
 
-# Voxels apart at which two fragments still face each other in a slice: some millimetres
+# The distance in voxels at which two fragments still face each other in a slice: some millimetres
 NEAR_VOXELS = 4
-# Fractures that are best seen on neighbouring slices share a picture
+# Fractures that are best seen on slices this close share a picture
 SAME_SLICES = 2
 LINE, MARGIN, SWATCH, FONT_SIZE = 18, 6, 12, 13
 INK, BACKGROUND = (235, 235, 235), (0, 0, 0)
@@ -34,7 +34,9 @@ class FracturePicture:
 
 
 def fracture_pictures(volume: CtVolume, segmentation: Segmentation) -> tuple[FracturePicture, ...]:
-    """One picture for each fragment but a bone's first, fewer where one shows several; none without."""
+    """Returns a picture for each fragment except a bone's first, fewer if one shows several; () without
+    fragments.
+    """
     labels = segmentation.label_map.labels
     boxes = dict(enumerate(ndimage.find_objects(labels), start=1))
     shown: dict[int, str] = {}
@@ -51,9 +53,10 @@ def fracture_pictures(volume: CtVolume, segmentation: Segmentation) -> tuple[Fra
 
 
 def best_slice(labels: Labels, box: tuple[slice, ...], segment: Segment, segments: Sequence[Segment]) -> int:
-    """Where the fragment, which lies in `box`, faces its bone's others over the most voxels.
+    """Returns the slice in which the fragment, which lies in `box`, faces others of its bone over the most
+    voxels.
 
-    Where it is largest if nowhere.
+    If it faces none, this is the slice in which it is largest.
     """
     i, j, k = box
     wide = (widen_window(i), widen_window(j), k)
@@ -68,19 +71,19 @@ def best_slice(labels: Labels, box: tuple[slice, ...], segment: Segment, segment
 
 
 def widen_window(side: slice) -> slice:
-    """With room for what the fragment faces."""
+    """Widens a range by the distance at which fragments face each other."""
     return slice(max(side.start - NEAR_VOXELS, 0), side.stop + NEAR_VOXELS)
 
 
 def in_slice_cross() -> NDArray[np.bool_]:
-    """The four neighbours in a slice, none in the next one."""
+    """Returns a structuring element of the four neighbours in a slice, none in the next one."""
     cross = np.zeros((3, 3, 3), bool)
     cross[:, 1, 1] = cross[1, :, 1] = True
     return cross
 
 
 def draw_picture(volume: CtVolume, segmentation: Segmentation, k: int) -> Picture:
-    """A slice with its segments tinted and outlined, and what each colour is below it."""
+    """Draws a slice with its segments tinted and outlined, and a legend below it."""
     labels = segmentation.label_map.labels[:, :, k]
     colours = colours_of(segmentation.segments, int(labels.max()))
     image = cut_plane(volume.hu[:, :, k], labels, colours)
@@ -90,7 +93,7 @@ def draw_picture(volume: CtVolume, segmentation: Segmentation, k: int) -> Pictur
 
 
 def legend_below(segments: Sequence[Segment], width: int) -> Picture:
-    """The notice, and a line for each segment."""
+    """Draws the notice and a line for each segment."""
     sheet = Image.new("RGB", (width, LINE * (len(segments) + 1) + 2 * MARGIN), BACKGROUND)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT_SIZE)
     draw.text((MARGIN, MARGIN), NOTICE, fill=INK, font=font)

@@ -1,4 +1,6 @@
-"""One picture of a result: three cuts with the segments over them, and the bones from front and back."""
+"""Draws one picture of a result: three cuts with the segments over them, and the bones from front
+and back.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ BACKGROUND = (16, 18, 22)
 INK, FAINT_INK = (232, 234, 238), (140, 146, 156)
 GAP, TITLE, LINE = 18, 26, 22
 TINT, OUTLINE = 0.35, 0.95
-CUBES_A_VOXEL = 2  # the surface shows no more where it is cut finer than that
+CUBES_A_VOXEL = 2  # finer cubes do not add detail to the surface
 AXES = {"Axial": 2, "Coronal": 1, "Sagittal": 0}
 ENDS = {
     "Axial": ("R", "L"),
@@ -37,9 +39,10 @@ FONT_SIZE, SWATCH = 14, 24
 def draw_preview(
     volume: CtVolume, label_map: LabelMap, segments: Sequence[Segment], longest: int = LONGEST
 ) -> Picture:
-    """RGB (H, W, 3): the patient's right at the left of the picture, superior (or anterior) up.
+    """Returns RGB (H, W, 3): the patient's right is at the left of the picture, superior (or anterior) at the
+    top.
 
-    `longest` is in pixels, for the longest side of what is labelled.
+    `longest` is the longest side of the labelled region, in pixels.
     """
     finest_mm = min(label_map.grid.spacing_mm) / CUBES_A_VOXEL
     box, coarse = patient_box(label_map, longest), patient_box(label_map, longest * 3 // 4, finest_mm)
@@ -62,7 +65,7 @@ def _enlarged(view: Picture, box: PatientBox) -> Picture:
 
 
 def colours_of(segments: Sequence[Segment], highest: int) -> Picture:
-    """A row for each label value up to `highest`; grey for values of no segment."""
+    """Returns a colour for each label value up to `highest`; grey for values without a segment."""
     colours = np.full((highest + 1, 3), 128, dtype=np.uint8)
     for segment in segments:
         if segment.value <= highest:
@@ -71,7 +74,7 @@ def colours_of(segments: Sequence[Segment], highest: int) -> Picture:
 
 
 def _place_of_interest(labels: Labels, segments: Sequence[Segment]) -> tuple[int, int, int]:
-    """In the middle of the smallest fragment, else where each cut meets most bone."""
+    """Returns the middle of the smallest fragment, else the point where each cut crosses most bone."""
     fragments = sorted((s for s in segments if s.fragment is not None), key=lambda s: s.volume_ml)
     for fragment in fragments:
         voxels = np.argwhere(labels == fragment.value)
@@ -83,7 +86,7 @@ def _place_of_interest(labels: Labels, segments: Sequence[Segment]) -> tuple[int
 
 
 def cut_plane(hu: NDArray[Any], labels: Labels, colours: Picture) -> Picture:
-    """A cut as it is looked at, from arrays whose second axis runs down or up the picture."""
+    """Draws a cut for display, from arrays whose second axis runs down or up the picture."""
     low, high = WINDOW_HU
     grey = np.clip((hu - low) / (high - low), 0, 1)[..., None]
     edge = (labels != np.roll(labels, 1, 0)) | (labels != np.roll(labels, 1, 1))

@@ -1,4 +1,4 @@
-"""The bones from all around, for workstations that show nothing but pictures: drawn from their surfaces."""
+"""Draws the bones from all sides, from their surfaces, for workstations that only show pictures."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from operators.segmentation.segmentation import Segmentation
 VIEWS = 12
 SIDE, MARGIN = 400, 10  # pixels: about a voxel of a pelvis each
 BACKGROUND: Colour = (0, 0, 0)
-# Faces longer than so many pixels are cut up: middles then lie in rows two thirds of it apart, less than a
-# pixel; what single pixels still see through is closed
+# Faces longer than this many pixels are subdivided: their middles are then less than a pixel apart, and
+# single pixels between them are closed
 LONGEST = 1.4
-# Pixels: as much farther than all four neighbours is a hole, not the surface's slope
+# In pixels: a pixel this much farther than all four neighbours is a hole, not the surface's slope
 HOLE = 2.0
-# PS3.3 C.7.6.1.1.1: along each axis of LPS, and against
+# PS3.3 C.7.6.1.1.1: letters along each axis of LPS, and against it
 DIRECTIONS = (("L", "R"), ("P", "A"), ("H", "F"))
-# A direction less than 15 degrees off an axis has that axis's letter alone
+# A direction less than 15 degrees off an axis has only that axis's letter
 ASIDE = 0.26
 
 Array = NDArray[np.float32]
@@ -32,7 +32,9 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Dots:
-    """Points (N, 3) on all surfaces, in pixels about their middle along LPS; outer normals; colours, RGB."""
+    """Points (N, 3) on all surfaces, in pixels from their middle along LPS, with outer normals and RGB
+    colours.
+    """
 
     points: Array
     normals: Array
@@ -41,14 +43,18 @@ class Dots:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """RGB (SIDE + a legend below, SIDE, 3), after going `degrees` from the patient's front to his left."""
+    """RGB (SIDE + a legend below, SIDE, 3), seen from `degrees` around the patient, from the front to the
+    left.
+    """
 
     rgb: Picture
     degrees: int
 
 
 def draw_turntable(made: Segmentation) -> tuple[View, ...]:
-    """Views from all around the patient, who stands upright; none where nothing measured is broken."""
+    """Returns views from all around the upright patient; () if nothing is measured or nothing is
+    fractured.
+    """
     if not made.measurements or all(segment.fragment is None for segment in made.segments):
         return ()
     dots, legend = dots_of(made), legend_below(made.segments, SIDE)
@@ -59,7 +65,7 @@ def draw_turntable(made: Segmentation) -> tuple[View, ...]:
 
 
 def mark_directions(rgb: Picture, degrees: int) -> Picture:
-    """With the letters of where its left and right lie in the patient."""
+    """Adds the letters of the patient's directions at the left and right of the picture."""
     sheet = Image.fromarray(rgb)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT_SIZE)
     x, y, _ = right_of(degrees)
@@ -69,19 +75,19 @@ def mark_directions(rgb: Picture, degrees: int) -> Picture:
 
 
 def letters(direction: tuple[float, float, float]) -> str:
-    """A unit vector (LPS) in the patient's directions, the nearest first."""
+    """Returns the letters of the patient's directions for a unit vector (LPS), the nearest first."""
     near = sorted(zip(direction, DIRECTIONS, strict=True), key=lambda each: -abs(each[0]))
     return "".join(pair[0 if part > 0 else 1] for part, pair in near if abs(part) > ASIDE)
 
 
 def right_of(degrees: int) -> tuple[float, float, float]:
-    """Where the rows of a view run, LPS."""
+    """Returns the direction of a view's rows, LPS."""
     turn = np.radians(degrees)
     return float(np.cos(turn)), float(np.sin(turn)), 0.0
 
 
 def dots_of(made: Segmentation) -> Dots:
-    """Returns points of all segments, sized so that they stay in the picture as they turn."""
+    """Returns points of all segments, scaled so that they stay in the picture as they turn."""
     colours = {segment.value: segment.rgb for segment in made.segments}
     corners = np.concatenate([row.mesh.vertices_lps for row in made.measurements])
     middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
@@ -98,7 +104,7 @@ def dots_of(made: Segmentation) -> Dots:
 
 
 def dense(mesh: Mesh, longest_mm: float) -> tuple[Array, Array]:
-    """Points and normals: all vertices, and the middles of faces, which are cut up until they are short."""
+    """Returns points and normals: all vertices, and the middles of faces, subdivided until they are short."""
     values = np.concatenate([mesh.vertices_lps, mesh.normals], axis=1)
     ends = [mesh.vertices_lps[mesh.faces[:, n]] for n in range(3)]
     sides = [np.linalg.norm(ends[n] - ends[n - 1], axis=1) for n in range(3)]
@@ -112,7 +118,7 @@ def dense(mesh: Mesh, longest_mm: float) -> tuple[Array, Array]:
 
 
 def middles(count: int) -> list[Array]:
-    """Barycentric coordinates of the middles of the count * count equal triangles of a triangle."""
+    """Returns the barycentric coordinates of the middles of a triangle's count * count equal parts."""
     found = []
     for a in range(count):
         for b in range(count - a):
@@ -123,7 +129,7 @@ def middles(count: int) -> list[Array]:
 
 
 def draw_view(dots: Dots, degrees: int) -> Picture:
-    """The nearest dot of each pixel, shaded; parallel rays."""
+    """Draws the nearest dot of each pixel, shaded, with parallel rays."""
     x, y, _ = right_of(degrees)
     turn = np.array([[x, y, 0], [-y, x, 0], [0, 0, 1]], np.float32)  # to the right, away, up
     towards = np.flatnonzero(dots.normals @ turn[1] < 0)
@@ -142,9 +148,10 @@ def draw_view(dots: Dots, degrees: int) -> Picture:
 
 
 def close_surface(depth: Array) -> NDArray[np.intp]:
-    """For each pixel (rows, columns) the flat index of the one that it shows: for a hole the one above it.
+    """Returns for each pixel (rows, columns) the flat index of the pixel that it shows: for a hole the one
+    above it.
 
-    Gaps of one pixel's width stay: a fracture may be such a one.
+    Gaps one pixel wide stay, as they may be fractures.
     """
     source = np.arange(depth.size).reshape(depth.shape)
     inner = depth[1:-1, 1:-1]

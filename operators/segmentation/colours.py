@@ -1,4 +1,4 @@
-"""Colours of fragments: far apart from each other and from the whole bones, as an eye sees them."""
+"""Colours of fragments: perceptually far from each other and from those of whole bones."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from operators.packages.packages import Label
 Colour = tuple[int, int, int]
 Colours = NDArray[np.float64]
 
-STEP = 15  # of 255: 18 steps a channel, far finer than the colours will lie apart
-# Seen over a CT, which is grey: neither near black or white, nor near grey (CIELab)
+GREY = (128, 128, 128)
+FINDING_COLOURS = 24
+STEP = 15  # of 255: 18 steps a channel, far finer than the distance between colours
+# Colours lie over a CT, which is grey: neither near black or white, nor near grey (CIELab)
 LIGHTNESS, LEAST_CHROMA = (45.0, 95.0), 40.0
-# Of CIELab's axes: lightness counts less, because the bone shows through an overlay with its own
+# Weights of CIELab's axes: lightness counts less, because the bone adds its own through an overlay
 WEIGHTS = np.array([0.7, 1.0, 1.0])
 # IEC 61966-2-1: sRGB to CIE XYZ under D65, and D65's white
 SRGB_TO_XYZ = np.array(
@@ -26,7 +28,7 @@ WHITE_XYZ = np.array([0.95047, 1.0, 1.08883])
 
 
 def fragment_colour(labels: Sequence[Label], bone: str, fragment: int) -> Colour:
-    """The colour of the n-th fragment of a package's bone; the same for the same labels."""
+    """Returns the colour of the n-th fragment of a package's bone; the same for the same labels."""
     bones = [label for label in labels if fragment <= len(label.values)]
     before = sum(min(len(label.values), fragment - 1) for label in labels)
     place = before + [label.name for label in bones].index(bone)
@@ -35,9 +37,18 @@ def fragment_colour(labels: Sequence[Label], bone: str, fragment: int) -> Colour
     )[place]
 
 
+def finding_colour(number: int) -> Colour:
+    """Returns the colour of the n-th finding (from 1) of a radiograph; colours repeat after
+    FINDING_COLOURS.
+    """
+    return _palette((GREY,), FINDING_COLOURS)[(number - 1) % FINDING_COLOURS]
+
+
 @cache
 def _palette(bones: tuple[Colour, ...], count: int) -> tuple[Colour, ...]:
-    """`count` colours, each the farthest from the bones' and all before it: the first are the clearest."""
+    """Returns `count` colours, each the farthest from the bones' and all before it: the first are the most
+    distinct.
+    """
     steps = np.arange(0, 256, STEP)
     colours = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     lab = cielab(colours)
@@ -55,7 +66,7 @@ def _palette(bones: tuple[Colour, ...], count: int) -> tuple[Colour, ...]:
 
 
 def cielab(rgb: NDArray[np.int64]) -> Colours:
-    """CIELab (..., 3) of sRGB in 0..255 (IEC 61966-2-1, CIE 15)."""
+    """Converts sRGB in 0..255 to CIELab (..., 3) (IEC 61966-2-1, CIE 15)."""
     share = rgb / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     relative = linear @ SRGB_TO_XYZ.T / WHITE_XYZ

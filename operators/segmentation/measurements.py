@@ -1,4 +1,4 @@
-"""Measurements of bones and fragments, each number with its uncertainty where one can be given."""
+"""Measurements of bones and fragments, each number with its uncertainty if known."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from operators.geometry.meshes import Mesh
 
 @dataclass(frozen=True)
 class Measured:
-    """A number and the greatest error that voxels or fits make likely; None where none can be given.
+    """A number and the greatest error that voxels or fits make likely; None if unknown.
 
-    It says nothing of whether the right voxels were labelled.
+    The error does not include wrongly labelled voxels.
     """
 
     value: float
@@ -20,9 +20,9 @@ class Measured:
 
 @dataclass(frozen=True)
 class Gap:
-    """Distances in mm from a fragment's fracture faces, along their normals, to the faces opposite.
+    """Distances in mm from a fragment's fracture faces, along their normals, to the opposite faces.
 
-    `uncertainty_mm` holds for each of the three.
+    `uncertainty_mm` applies to each of the three.
     """
 
     mean_mm: float
@@ -33,7 +33,9 @@ class Gap:
 
 @dataclass(frozen=True)
 class Displacement:
-    """How a fragment has moved against its bone's main one, by the mirrored intact other side."""
+    """The displacement of a fragment against its bone's main one, measured on the mirrored intact
+    other side.
+    """
 
     rotation_deg: Measured
     translation_mm: Measured

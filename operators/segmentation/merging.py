@@ -1,4 +1,4 @@
-"""Segmentations of one series by several packages as one, without overlaps."""
+"""Merges segmentations of one series by several packages into one without overlaps."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from operators.segmentation.segmentation import NetworkRun, Segment, Segmentatio
 
 
 def merge_segmentations(made: Sequence[Segmentation]) -> Segmentation:
-    """All segments on the one grid; `made` holds at least one, a single one stays as it is.
+    """Returns all segments on their one grid; `made` holds at least one, and a single one stays unchanged.
 
-    A bone that several packages deliver is the first one's. A voxel that several segments claim goes to the
-    one of which the networks are more certain, to the first of equal ones; a segment that loses all of its
-    voxels is left out.
+    A bone that several packages deliver is taken from the first. A voxel that several segments claim goes to
+    the one with the highest certainty, to the first of equal ones; a segment that loses all of its voxels is
+    left out.
     """
     if len(made) == 1:
         return made[0]
@@ -40,14 +40,14 @@ def merge_segmentations(made: Sequence[Segmentation]) -> Segmentation:
         LabelMap(labels, grid),
         shown,
         package,
-        warnings=(*(text for each in made for text in each.warnings), *_said(claimed, ml)),
+        warnings=(*(text for each in made for text in each.warnings), *_claim_warnings(claimed, ml)),
         contacts=tuple(face for each in made for face in each.contacts if face.bone in bones),
         network_runs=tuple(_named_run(run, each.package) for each in made for run in each.network_runs),
     )
 
 
 def _labels_of(made: Sequence[Segmentation]) -> list[dict[str, int]]:
-    """For each segmentation how far the values of each of its bones move up, by the bone's name."""
+    """Returns for each segmentation the offset to the values of each of its bones, by the bone's name."""
     packages = [each.package for each in made]
     return [
         {label.name: label.first_value - first for first, label in labels.items()}
@@ -56,7 +56,7 @@ def _labels_of(made: Sequence[Segmentation]) -> list[dict[str, int]]:
 
 
 def _renumbered(made: Segmentation, offsets: dict[str, int]) -> dict[int, Segment]:
-    """The segments that are delivered, with their new values, by their old ones."""
+    """Returns the delivered segments with their new values, by their old ones."""
     return {
         segment.value: replace(segment, value=segment.value + offsets[segment.bone])
         for segment in made.segments
@@ -65,7 +65,7 @@ def _renumbered(made: Segmentation, offsets: dict[str, int]) -> dict[int, Segmen
 
 
 def _table(made: Segmentation, segments: dict[int, Segment]) -> NDArray[np.uint16]:
-    """The new value of each old one; 0 for what is not delivered."""
+    """Returns the new value of each old one; 0 for values that are not delivered."""
     table = np.zeros(np.iinfo(made.label_map.labels.dtype).max + 1, np.uint16)
     for old, segment in segments.items():
         table[old] = segment.value
@@ -73,7 +73,7 @@ def _table(made: Segmentation, segments: dict[int, Segment]) -> NDArray[np.uint1
 
 
 def _certainties(segments: Sequence[dict[int, Segment]], highest: int) -> NDArray[np.float32]:
-    """Returns the certainty of each new value; background has less than any."""
+    """Returns the certainty of each new value; the background's is below all others."""
     certain = np.full(highest + 1, -1, np.float32)
     for each in segments:
         for segment in each.values():
@@ -84,9 +84,10 @@ def _certainties(segments: Sequence[dict[int, Segment]], highest: int) -> NDArra
 def _painted(
     made: Sequence[Segmentation], tables: Sequence[NDArray[np.uint16]], certain: NDArray[np.float32]
 ) -> tuple[Labels, NDArray[np.int64], int]:
-    """The label map (I, J, K), how many voxels each value has, and how many were claimed more than once.
+    """Returns the label map (I, J, K), the voxel count of each value, and the number of voxels claimed
+    repeatedly.
 
-    Slab by slab, as numpy counts in eight bytes a voxel.
+    Works slab by slab, as numpy needs eight bytes a voxel to count.
     """
     shape = made[0].label_map.grid.shape
     labels = background(shape, len(certain) - 1)
@@ -102,10 +103,10 @@ def _painted(
     return labels, counts, claimed
 
 
-def _said(claimed: int, voxel_ml: float) -> list[str]:
+def _claim_warnings(claimed: int, voxel_ml: float) -> list[str]:
     if not claimed:
         return []
-    return [f"{claimed * voxel_ml:.1f} ml that two packages claimed went to the more certain segment"]
+    return [f"{claimed * voxel_ml:.1f} ml claimed by two packages were given to the more certain segment"]
 
 
 def _named_run(run: NetworkRun, package: ModelPackage) -> NetworkRun:
@@ -115,7 +116,7 @@ def _named_run(run: NetworkRun, package: ModelPackage) -> NetworkRun:
 def network_runs_of(
     network_runs: Sequence[NetworkRun], part: ModelPackage, package: ModelPackage
 ) -> list[NetworkRun]:
-    """How the networks of one part of a package were run, under their own names."""
+    """Returns how the networks of one part of a package were run, under their own names."""
     if part is package:
         return list(network_runs)
     own = {network_name(part, spec.name): spec.name for spec in part.networks}

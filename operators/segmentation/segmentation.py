@@ -8,18 +8,18 @@ from operators.geometry.volume import LabelMap
 from operators.packages.packages import ModelPackage
 from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
+from operators.segmentation.radiograph_answer import RadiographAnswer
 
 
 @dataclass(frozen=True)
 class Segment:
     """One label value of a Segmentation: an intact bone, or one fragment of a fractured one.
 
-    `fragment` is 1 for the largest fragment, then by size; None for an intact bone.
-    `volume_ml` is measured on the source grid; `network_mean` is the mean output of the networks for the
-    segment's voxels, in 0..1, which is no probability of anything. Calibrated probabilities in whole
-    percent, None where the package has no calibration: `bone_probability` that the bone is there,
-    `fracture_probability` that it is fractured, `fragment_probability` that a fragment is a piece of its
-    own (None for an intact bone).
+    `fragment` is 1 for the largest fragment, then by size; None for an intact bone. `volume_ml` is measured
+    on the source grid. `network_mean` is the mean output of the networks over the segment's voxels, in 0..1;
+    it is not a probability. Calibrated probabilities in whole percent, None if the package has no
+    calibration: `bone_probability` that the bone is present, `fracture_probability` that it is fractured,
+    `fragment_probability` that a fragment is a separate piece (None for an intact bone).
     """
 
     value: int
@@ -39,7 +39,9 @@ class Segment:
 
     @property
     def confidence(self) -> float | None:
-        """That what it shows is there: a bone, or a piece of its own. No other number is called so."""
+        """The probability that the shown bone or separate piece is present. No other number is called
+        confidence.
+        """
         return self.bone_probability if self.fragment is None else self.fragment_probability
 
 
@@ -54,7 +56,9 @@ class Contact:
 
 @dataclass(frozen=True)
 class Flag:
-    """Why a result may be wrong: `code` is a row of quality.MEANINGS, `values` the segments it holds for."""
+    """The reason why a result may be wrong: `code` is a row of flags.MEANINGS, `values` are the segments it
+    applies to.
+    """
 
     code: str
     sentence: str
@@ -65,8 +69,8 @@ class Flag:
 class NetworkRun:
     """How a network was run, for the record.
 
-    `tiling`: "exact" as the original's, "fast", or "own" of Osteon's own chain; `tile` in the network's
-    voxels, `overlap` the share of a tile that it has in common with the next, at least.
+    `tiling` is "exact" (as the original's), "fast", or "own" for Osteon's coarse-to-fine pipeline. `tile` is
+    in the network's voxels; `overlap` is the least share of a tile that overlaps the next.
     """
 
     network: str
@@ -81,8 +85,9 @@ class NetworkRun:
 class Segmentation:
     """Segments on the source grid, and the package that made them.
 
-    `contacts` between fragments are empty where the package has no calibration of them; `network_runs` where
-    a path does not say how its networks were run; `measurements` and `flags` until they are made.
+    `contacts` between fragments are empty if the package has no calibration for them, `network_runs` if a
+    pipeline does not record how its networks were run, `measurements` and `flags` until they are computed.
+    `answer` is the answer to a radiograph, whose segments are its fractures, if any; None for a CT.
     """
 
     label_map: LabelMap
@@ -93,3 +98,4 @@ class Segmentation:
     network_runs: tuple[NetworkRun, ...] = ()
     measurements: tuple[SegmentMeasurements, ...] = ()
     flags: tuple[Flag, ...] = ()
+    answer: RadiographAnswer | None = None

@@ -22,7 +22,9 @@ def segment_of(
     volume_ml: float,
     network_mean: float,
 ) -> Segment:
-    """A bone of a package that has `labels`; a fragment is a fracture in the bone's region."""
+    """Returns the segment of a bone in a package with `labels`; a fragment is coded as a fracture in the
+    bone's region.
+    """
     whole = fragment is None
     return Segment(
         value=value,

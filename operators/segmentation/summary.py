@@ -1,24 +1,87 @@
-"""A study's findings in plain sentences."""
+"""Summarises a study's findings in plain sentences."""
 
 from __future__ import annotations
 
 from itertools import groupby
 
+from operators.packages.confidence import percent
+from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer, Verdict
 from operators.segmentation.segmentation import Segment, Segmentation
 
 NOTICE = "Found by an algorithm, not checked by a person. For research, not for diagnosis."
 
 
+NOT_RULED_OUT = "The absence of a finding does not rule out a fracture."
+
+
 def summary(segmentation: Segmentation) -> tuple[str, ...]:
-    """A sentence for each bone, what may be wrong with them, and what to hold of them."""
-    bones = groupby(segmentation.segments, key=lambda segment: segment.bone)
+    """Returns a sentence for each finding, the flags, the warnings, and the notice."""
+    answer = segmentation.answer
+    found = answer_sentences(answer) if answer else bone_sentences(segmentation)
     flags = (flag.sentence for flag in segmentation.flags)
-    found = (sentence(list(group), segmentation) for _, group in bones)
     return (*found, *flags, *segmentation.warnings, NOTICE)
 
 
+def bone_sentences(segmentation: Segmentation) -> tuple[str, ...]:
+    """Returns a sentence for each bone."""
+    bones = groupby(segmentation.segments, key=lambda segment: segment.bone)
+    return tuple(sentence(list(group), segmentation) for _, group in bones)
+
+
+def answer_sentences(answer: RadiographAnswer) -> tuple[str, ...]:
+    """Returns the verdict on a radiograph, what it shows, and a sentence for each finding."""
+    findings = (
+        f"{finding_name(each)}: {percent(each.probability)}, {area(each)}." for each in answer.findings
+    )
+    return (verdict_sentence(answer), shown(answer), *findings)
+
+
+def verdict_sentence(answer: RadiographAnswer) -> str:
+    """Returns the verdict with its probability, and the number of outlined findings."""
+    return f"{verdict_words(answer.verdict, answer.probability, answer.operating_point)} {outlined(answer)}"
+
+
+def verdict_words(verdict: Verdict, probability: float, operating_point: str) -> str:
+    """Returns a verdict as a sentence, with the probability on which it is based."""
+    at = f"{percent(probability)} ({operating_point} operating point)"
+    words = {
+        Verdict.FRACTURE: f"Fracture: {at}.",
+        Verdict.UNCERTAIN: f"Uncertain whether there is a fracture: {at}.",
+        Verdict.NO_FRACTURE: f"No fracture found: {at}. {NOT_RULED_OUT}",
+    }
+    return words[verdict]
+
+
+def outlined(answer: RadiographAnswer) -> str:
+    """Says how many fractures are outlined in the image."""
+    count = len(answer.findings)
+    if not count:
+        return "No finding is outlined."
+    return f"{count} finding{'' if count == 1 else 's'} {'is' if count == 1 else 'are'} outlined."
+
+
+def shown(answer: RadiographAnswer) -> str:
+    """Says what the image shows: body part, side and view."""
+    side = f", {answer.laterality}" if answer.laterality in ("left", "right") else ""
+    part, view = answer.body_part, answer.view
+    seen = f"view: {view.name} ({percent(view.probability)})"
+    return f"Body part: {part.name}{side} ({percent(part.probability)}); {seen}."
+
+
+def finding_name(finding: FractureFinding) -> str:
+    """Returns the name of a finding, which is that of its segment."""
+    return f"Fracture {finding.value}"
+
+
+def area(finding: FractureFinding) -> str:
+    """Returns the area of a finding, in mm2 if the pixel spacing is known."""
+    if finding.area_mm2 is None:
+        return f"{finding.area_pixels} pixels"
+    return f"{finding.area_mm2:.0f} mm²"
+
+
 def sentence(segments: list[Segment], segmentation: Segmentation) -> str:
-    """One bone: intact, or its fragments and the widest gap between them."""
+    """Describes one bone: intact, or its fragments and the widest gap between them."""
     first = segments[0]
     name = bone_name(first)
     if first.fragment is None:
@@ -29,13 +92,15 @@ def sentence(segments: list[Segment], segmentation: Segmentation) -> str:
 
 
 def bone_name(segment: Segment) -> str:
-    """With its side."""
+    """Returns the name of a segment's bone with its side."""
     side = "" if segment.laterality is None else f", {segment.laterality.meaning.lower()}"
     return f"{segment.region.meaning}{side}"
 
 
 def widest(segments: list[Segment], segmentation: Segmentation) -> str:
-    """The greatest gap between the fragments of a bone, and the greatest mean of one of them."""
+    """Describes the greatest gap between the fragments of a bone, and the greatest mean gap of one
+    of them.
+    """
     values = {segment.value for segment in segments}
     gaps = [row.gap for row in segmentation.measurements if row.value in values and row.gap]
     if not gaps:

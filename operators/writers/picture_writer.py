@@ -1,36 +1,33 @@
-"""Draws the fractures on their slices and the bones from all around, and points to the slices."""
+"""MONAI operator that draws fractures on their slices and bones from all sides, and marks the slices."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from operators.dicom.capture.key_objects import write_key_objects
-from operators.dicom.capture.secondary_captures import write_pictures, write_turntable
 from operators.dicom.provenance.provenance import Provenance
-from operators.errors import OutputError
-from operators.render.fracture_pictures import FracturePicture, fracture_pictures
-from operators.render.turntable import draw_turntable
+from operators.image_kinds import Pictures, kind_of
 from operators.segmentation.segmentation import Segmentation
 from operators.writers.result_writer import ResultWriterOperator
 
 
 class PictureWriterOperator(ResultWriterOperator):
-    """No fracture, no file."""
+    """Writes secondary captures, key objects and views; no file if there is no fracture."""
 
     inputs, stage = ("measured", "resampled"), "pictures"
 
     def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
-        """A file for each picture and each view, and one that names the pictures' slices."""
+        """Writes a file for each picture and each view, and one that references the slices of the
+        pictures.
+        """
         (resampled,) = others
-        files, attempt = self.paths.files, self.paths.attempts.attempt
-        pictures: tuple[FracturePicture, ...] | None = None
+        kind, files, attempt = kind_of(segmentation), self.paths.files, self.paths.attempts.attempt
+        pictures: Pictures | None = None
         with attempt("sc", files["sc"]):
-            pictures = fracture_pictures(resampled.source, segmentation)
-            write_pictures(pictures, provenance, files["sc"])
-        with attempt("kos", files["kos"]):
-            if pictures is None:
-                raise OutputError("expected pictures to point to, got none", code="no_picture")
-            write_key_objects(pictures, provenance, files["kos"])
-        if "turntable" in files:
+            pictures = kind.draw_pictures(resampled.source, segmentation)
+            kind.write_pictures(pictures, provenance, files["sc"])
+        if kind.write_key_objects:
+            with attempt("kos", files["kos"]):
+                kind.write_key_objects(pictures, provenance, files["kos"])
+        if kind.write_turntable and "turntable" in files:
             with attempt("turntable", files["turntable"]):
-                write_turntable(draw_turntable(segmentation), provenance, files["turntable"])
+                kind.write_turntable(segmentation, provenance, files["turntable"])

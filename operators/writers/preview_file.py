@@ -1,4 +1,4 @@
-"""preview.png on disk."""
+"""Writes pictures, and label maps of radiographs, as PNG files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from operators.dicom.elements.atomic_file import write_whole
+from operators.segmentation.segmentation import Segmentation
 
 
 def write_png(picture: NDArray[np.uint8], path: Path) -> Path:
-    """Writes an RGB picture (H, W, 3), whole or not at all; raises OutputError."""
+    """Writes an RGB picture (H, W, 3) atomically. Raises OutputError."""
     return write_whole(path, lambda file: Image.fromarray(picture).save(file, format="PNG"))
+
+
+def write_mask_png(segmentation: Segmentation, path: Path) -> Path:
+    """Writes the label values of a radiograph as grey (rows, columns), at its own size; raises OutputError.
+
+    8 bits a pixel, 16 where a value is above 255; 0 is background.
+    """
+    values = segmentation.label_map.labels[:, :, 0].T
+    few = int(values.max(initial=0)) <= np.iinfo(np.uint8).max
+    grey = np.ascontiguousarray(values.astype(np.uint8 if few else np.uint16))
+    return write_whole(path, lambda file: Image.fromarray(grey).save(file, format="PNG"))

@@ -1,4 +1,4 @@
-"""Draws what was found over the CT."""
+"""MONAI operator that draws the segmentation over the image."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
 from operators.attempts import Attempts
+from operators.image_kinds import kind_of
 from operators.progress import Observer
-from operators.render.preview import draw_preview
 from operators.writers.preview_file import write_png
 
 
 class PreviewWriterOperator(Operator):
-    """In: `resampled`, `segmentation`."""
+    """Draws a preview from `resampled` and `segmentation`."""
 
     def __init__(
         self,
@@ -29,14 +29,12 @@ class PreviewWriterOperator(Operator):
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
-        """Ports."""
+        """Declares the ports."""
         spec.input("resampled")
         spec.input("segmentation")
 
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
-        """One picture."""
+        """Draws and writes one picture."""
         resampled, segmentation = op_input.receive("resampled"), op_input.receive("segmentation")
         with self.observer.measured("preview"), self.attempts.attempt("preview", self.path):
-            write_png(
-                draw_preview(resampled.source, segmentation.label_map, segmentation.segments), self.path
-            )
+            write_png(kind_of(segmentation).draw_preview(resampled.source, segmentation), self.path)

@@ -1,4 +1,4 @@
-"""The common part of the operators that write DICOM results."""
+"""Base of the MONAI operators that write DICOM results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from operators.segmentation.segmentation import Segmentation
 
 
 class ResultWriterOperator(Operator):
-    """In: `selection` and `inputs`, of which the first is a segmentation. It is measured as `stage`."""
+    """Reads `selection` and `inputs`, of which the first is a segmentation; its time is measured as
+    `stage`.
+    """
 
     inputs: ClassVar[tuple[str, ...]]
     stage: ClassVar[str]
@@ -26,7 +28,7 @@ class ResultWriterOperator(Operator):
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
-        """Ports."""
+        """Declares the ports."""
         for name in ("selection", *self.inputs):
             spec.input(name)
 
@@ -39,4 +41,4 @@ class ResultWriterOperator(Operator):
 
     @abstractmethod
     def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
-        """The files."""
+        """Writes the files."""

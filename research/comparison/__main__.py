@@ -1,8 +1,8 @@
-"""The comparison behind docs/training.md.
+"""Runs the comparison of training variants in docs/training.md.
 
     python -m research.comparison --package MODELS/PACKAGE --data DATA [--runs runs/comparison]
 
-Trains every variant that is not there yet, measures it, and writes the table. Resumable.
+Trains and evaluates every variant without a result, and writes the tables; running it again resumes it.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from training.recipe import read_recipe
 
 
 def main() -> None:
-    """Reads the arguments, runs what is missing, writes the tables."""
+    """Runs the missing variants and writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--package", type=Path, required=True, help="its folder, with a training.toml")
+    parser.add_argument("--package", type=Path, required=True, help="package folder with a training.toml")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--runs", type=Path, default=Path("runs/comparison"))
     parser.add_argument("--page", type=Path, default=Path("docs/training.md"))
-    parser.add_argument("--tables", action="store_true", help="only write what was measured so far")
+    parser.add_argument("--tables", action="store_true", help="only write tables of the results so far")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     place = Place(read_recipe(arguments.package / "training.toml"), arguments.data, arguments.runs)
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def write_tables(page: Path, place: Place, wanted: list[Variant]) -> None:
-    """Writes the tables of what was measured so far, and the sizes."""
+    """Writes the tables of the results so far and of network sizes."""
     results = [place.folder / f"{variant.file}.json" for variant in wanted]
     read = [json.loads(file.read_text(encoding="utf-8")) for file in results if file.exists()]
     whole = [score(bone, bone.outline.astype(np.uint16)) for bone in test_bones(place)]
@@ -58,7 +58,7 @@ def write_tables(page: Path, place: Place, wanted: list[Variant]) -> None:
 
 
 def measured(variant: Variant, place: Place) -> dict[str, object]:
-    """Trains and reads: what the table is made of."""
+    """Trains and evaluates a variant; returns its entry of the table."""
     model = train(variant, place)
     network = network_recipe(variant, place.recipe, ENCODINGS[variant.encoding].classes)
     bones = [bone for bone in test_bones(place) if bone.patient not in variant.real]

@@ -1,4 +1,4 @@
-"""From a network's probabilities to fragments, the same way for every encoding."""
+"""Decodes a network's probabilities into fragments, identically for every encoding."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ Labels = NDArray[np.uint16]
 Mask = NDArray[np.bool_]
 
 MINIMUM_MM3 = 200.0
-# Smaller places of interior or core are noise, no fragment's own
+# Smaller components of interior or core are noise
 SEED_MM3 = 30.0
-# How sure of interior or core a seed is; a hole in the contact joins two fragments where it is surer
+# Probabilities of interior or core from which a voxel is a seed; lower ones let gaps in the contact join two
+# fragments
 THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 
 
 def decoded(classes: Array, outline: Mask, spacing_mm: float) -> list[Labels]:
-    """For each threshold, the components of what fragments hold, grown over the outline to the nearest.
+    """Returns for each threshold the components of the fragments' class, grown over the outline.
 
-    `classes` (3, I, J, K): the last parts fragments, the one before it is what they hold.
+    `classes` (3, I, J, K): the last one separates fragments, the one before is inside them.
     """
     share = classes[1] / np.maximum(classes[1] + classes[2], np.float32(1e-6))
     return [grown(outline & (share > threshold), outline, spacing_mm) for threshold in THRESHOLDS]
 
 
 def grown(core: Mask, outline: Mask, spacing_mm: float) -> Labels:
-    """Each voxel's nearest component of `core`; the whole bone where there is none."""
+    """Returns each voxel's nearest component of `core`; one fragment for the whole bone if there is none."""
     seeds, count = ndimage.label(core, output=np.int32)
     sizes = np.bincount(seeds.ravel(), minlength=count + 1)
     seeds[sizes[seeds] < SEED_MM3 / spacing_mm**3] = 0
@@ -40,7 +41,7 @@ def grown(core: Mask, outline: Mask, spacing_mm: float) -> Labels:
 
 
 def tidy(labels: Labels, spacing_mm: float) -> Labels:
-    """Pieces too small to be fragments go to their neighbours; numbered 1, 2, ... on a background of 0."""
+    """Merges pieces that are too small into their neighbours; numbers fragments 1, 2, ..., background 0."""
     kept = large_enough(labels, MINIMUM_MM3 / spacing_mm**3)
     values, number = np.unique(with_nearest(labels, kept), return_inverse=True)
     shift = int(values[0] > 0)

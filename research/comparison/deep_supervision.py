@@ -1,4 +1,4 @@
-"""The sub-pixel U-Net with an answer at each of its upper levels while it is trained."""
+"""The sub-pixel U-Net with an output at each upper level during training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEVELS = 2
 
 
 class SupervisedUNet(nn.Module):
-    """Logits (N, 1 + LEVELS, outputs, ...) in training, else (N, outputs, ...); from `plain`."""
+    """Wraps `plain`; returns logits (N, 1 + LEVELS, outputs, ...) in training, else (N, outputs, ...)."""
 
     def __init__(self, plain: SubpixelUNet, outputs: int, filters: tuple[int, ...]) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class SupervisedUNet(nn.Module):
         self.heads = nn.ModuleList(head(filters[level], block * outputs, 1) for level in range(1, 1 + LEVELS))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """See the class."""
+        """Returns the logits of an image."""
         encoder, decoder = self.unet.encoder, self.unet.decoder
         *coarser, finest = decoder.features(encoder(gathered(image)))
         answer = decoder.head(finest)

@@ -14,10 +14,10 @@ Labels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Encoding:
-    """Names of the classes, their weights in the cross-entropy, and how targets are made.
+    """Class names, their weights in the cross-entropy, and the function that builds targets.
 
-    `encode` takes the fragments and the contact target of one patch. The last class parts fragments,
-    the one before it is what they hold.
+    `encode` takes the fragments and the contact target of one patch. The last class separates fragments,
+    the one before is inside them.
     """
 
     classes: tuple[str, str, str]
@@ -26,15 +26,14 @@ class Encoding:
 
 
 def contact(_: Labels, contact_target: Labels) -> Labels:
-    """Interior and contact surface, as the product has it."""
+    """Encodes interior and contact surface, as in the product."""
     return contact_target
 
 
 def border_core(fragments: Labels, contact_target: Labels) -> Labels:
-    """1 core, 2 border: the outermost voxels of every fragment, and the gaps between.
+    """Encodes 1 core, 2 border: the outermost voxels of every fragment, and the gaps between fragments.
 
-    Adaptive (Kornreich et al. 2022): where a fragment is too thin to have anything else, its
-    middle is core.
+    Adaptive (Kornreich et al. 2022): where a fragment would be all border, its middle is core.
     """
     target = np.where(contact_target > 0, 2, 0).astype(np.uint8)
     for value in np.unique(fragments)[1:]:

@@ -1,4 +1,4 @@
-"""Losses that are compared with the product's: weighted by the distance to the contact, deeply supervised."""
+"""Losses to compare with the product's: weighted by distance to the contact, or deeply supervised."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Loss = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
 
 
 def plain(class_weights: tuple[float, ...]) -> Loss:
-    """The product's loss."""
+    """Returns the product's loss."""
     loss = TrainingLoss(class_weights, (), dice_of_absent=True)
     return lambda logits, target, _: loss(logits, target)
 
 
 def deeply_supervised(class_weights: tuple[float, ...]) -> Loss:
-    """The product's loss on every head (N, heads, C, I, J, K), each counting half of the one above."""
+    """Returns the product's loss on every head (N, heads, C, I, J, K), each weighted half of the last."""
     loss = TrainingLoss(class_weights, (), dice_of_absent=True)
 
     def of_heads(logits: torch.Tensor, target: torch.Tensor, _: float) -> torch.Tensor:
@@ -32,7 +32,7 @@ def deeply_supervised(class_weights: tuple[float, ...]) -> Loss:
 
 
 def distance_weighted(class_weights: tuple[float, ...]) -> Loss:
-    """FracSegNet's (Liu et al., MICCAI 2023), its weights blended in over the training."""
+    """Returns FracSegNet's loss (Liu et al., MICCAI 2023), whose weights take effect gradually."""
     of_class = torch.tensor(class_weights)
 
     def weighted(logits: torch.Tensor, target: torch.Tensor, done: float) -> torch.Tensor:
@@ -45,7 +45,7 @@ def distance_weighted(class_weights: tuple[float, ...]) -> Loss:
 
 
 def distance_weight(target: torch.Tensor) -> torch.Tensor:
-    """Near 1 at the contact (class 2), falling to 0.2 far from it and outside; 0.2 where there is none."""
+    """Returns weights near 1 at the contact (class 2), down to 0.2 far from it, outside or without any."""
     weight = torch.full(target.shape, 0.2)
     at_contact = (target == 2).numpy()
     if at_contact.any():
@@ -57,7 +57,7 @@ def distance_weight(target: torch.Tensor) -> torch.Tensor:
 
 
 def weighted_dice(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Mean Dice loss of the classes but the background, each voxel (N, I, J, K) counted with its weight."""
+    """Returns the mean Dice loss over the classes but the background, with voxel weights (N, I, J, K)."""
     share = torch.softmax(logits, dim=1)[:, 1:]
     truth = functional.one_hot(target, logits.shape[1]).movedim(-1, 1)[:, 1:]
     axes = (0, *range(2, logits.ndim))
@@ -69,7 +69,7 @@ def weighted_dice(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tens
 def weighted_entropy(
     logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, of_class: torch.Tensor
 ) -> torch.Tensor:
-    """Cross-entropy with weights of voxels and of classes."""
+    """Returns the cross-entropy with weights of voxels and of classes."""
     each = functional.cross_entropy(logits, target, reduction="none")
     both = weight * of_class[target]
     return (both * each).sum() / both.sum()

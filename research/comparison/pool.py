@@ -1,4 +1,4 @@
-"""The patches that every short training of a comparison sees, in the same order: drawn once, kept on disk."""
+"""The pool of patches that every short training uses in the same order: drawn once, stored on disk."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from training.recipe import Recipe
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, by_kind, fractured_bone, scanned
 from training.simulate.sources import Sources
 
-# A variant's patch is cropped out of these
+# Side of the stored patches, from which a variant's patch is cropped
 SIDE = 64
-# Truly fractured bones, other real ones, shapes of label maps, phantoms; the recipe's shares where
-# there are real ones, else shapes and phantoms alone
+# Shares of truly fractured bones, other real ones, shapes of label maps, phantoms: the recipe's shares with
+# real bones, else shapes and phantoms only
 WITH_REAL = (0.3, 0.275, 0.275, 0.15)
 SIMULATED = (0.0, 0.0, 0.7, 0.3)
 
 
 @dataclass(frozen=True)
 class PoolRules:
-    """The rules of a pool: the spacing, the folders of real bones that may be seen, how many patches."""
+    """Rules of a pool: spacing, allowed folders of real bones, number of patches."""
 
     spacing_mm: float
     real: tuple[str, ...]
@@ -31,13 +31,13 @@ class PoolRules:
 
     @property
     def name(self) -> str:
-        """The pool's file name without its ending."""
+        """Returns the pool's file name without suffix."""
         return "_".join([f"{self.spacing_mm}mm", *(Path(folder).name for folder in self.real)])
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """`hu` (N, 64, 64, 64) float16, `contact` and `fragments` (N, 64, 64, 64) uint8."""
+    """Patches: `hu` (N, 64, 64, 64) float16, `contact` and `fragments` (N, 64, 64, 64) uint8."""
 
     hu: NDArray[np.float16]
     contact: NDArray[np.uint8]
@@ -45,7 +45,7 @@ class Pool:
 
 
 def pool(rules: PoolRules, recipe: Recipe, data: Path, folder: Path) -> Pool:
-    """The pool, drawn now if it is not on disk."""
+    """Returns the pool, drawn on first use."""
     path = folder / "pools" / rules.name
     if not (path / "done").exists():
         draw(rules, recipe, data, folder, path)
@@ -53,7 +53,7 @@ def pool(rules: PoolRules, recipe: Recipe, data: Path, folder: Path) -> Pool:
 
 
 def draw(rules: PoolRules, recipe: Recipe, data: Path, folder: Path, path: Path) -> None:
-    """Fills a pool; each patch from its own seed, so that half a pool is no other pool."""
+    """Draws a pool; each patch has its own seed, so that a resumed pool is the same."""
     path.mkdir(parents=True, exist_ok=True)
     groups, shares = bone_groups(rules, recipe, data, folder)
     shape = (rules.patches, SIDE, SIDE, SIDE)
@@ -76,7 +76,7 @@ def draw(rules: PoolRules, recipe: Recipe, data: Path, folder: Path, path: Path)
 def bone_groups(
     rules: PoolRules, recipe: Recipe, data: Path, folder: Path
 ) -> tuple[list[list[BoneSubject]], tuple[float, ...]]:
-    """Bones by kind, and how often each kind comes."""
+    """Returns bones by kind, and the share of each kind."""
     rows = tuple(row for row in recipe.sources.bone_sets if row.folder in rules.real)
     sources = Sources(
         replace(recipe, sources=recipe.sources.model_copy(update={"bone_sets": rows})), data, folder / "cache"

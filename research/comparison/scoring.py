@@ -1,4 +1,4 @@
-"""How well a variant parts the fragments of the yardstick's bones."""
+"""Scores how well a variant separates the fragments of the test bones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Voxel = TypeVar("Voxel", bound=np.generic)
 
 @dataclass(frozen=True)
 class Score:
-    """One bone, read one way: mean IoU of its true fragments, and how many were found."""
+    """Score of one bone at one threshold: mean IoU of its true fragments, and number of fragments found."""
 
     bone: str
     patient: str
@@ -37,7 +37,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Reading:
-    """A variant's scores, at the threshold that suited it best on other bones."""
+    """Scores of a variant, at the threshold that was best on the tuning bones."""
 
     threshold: float
     scores: tuple[Score, ...]
@@ -46,7 +46,7 @@ class Reading:
 def reading(
     model: nn.Module, network: NetworkRecipe, tuning: Sequence[TestBone], bones: Sequence[TestBone]
 ) -> Reading:
-    """The threshold chosen on `tuning`, and what `bones` score with it."""
+    """Chooses the threshold on `tuning`, and scores `bones` with it."""
     runtime = OpenVinoRuntime(model, network_spec(network), Device(threads=1))
     tuned = [[one.iou for one in tried(bone, runtime, network)] for bone in tuning]
     best = int(np.mean(tuned, axis=0).argmax())
@@ -54,7 +54,7 @@ def reading(
 
 
 def tried(bone: TestBone, runtime: OpenVinoRuntime, network: NetworkRecipe) -> list[Score]:
-    """The bone's score at each threshold: read at the network's spacing, scored at the bone's own."""
+    """Scores a bone at each threshold: predicted at the network's spacing, scored at the bone's own."""
     zoom = [round(n * bone.spacing_mm / network.spacing_mm) / n for n in bone.hu.shape]
     hu = resized(bone.hu.astype(np.float32), zoom, 1)
     outline = resized(bone.outline.astype(np.float32), zoom, 1) >= 0.5
@@ -64,13 +64,13 @@ def tried(bone: TestBone, runtime: OpenVinoRuntime, network: NetworkRecipe) -> l
 
 
 def resized(array: NDArray[Voxel], zoom: list[float], order: int) -> NDArray[Voxel]:
-    """The array with other voxels."""
+    """Resamples an array by zoom factors."""
     result: NDArray[Voxel] = ndimage.zoom(array, zoom, order=order, grid_mode=True, mode="nearest")
     return result
 
 
 def network_spec(network: NetworkRecipe) -> NetworkSpec:
-    """The variant as the chain reads it."""
+    """Returns the variant's network as the pipeline describes it."""
     dimensions = len(network.patch)
     return NetworkSpec(
         network.name,
@@ -86,7 +86,7 @@ def network_spec(network: NetworkRecipe) -> NetworkSpec:
 
 
 def score(bone: TestBone, found: Labels) -> Score:
-    """Each true fragment against the predicted one that fits it best, within the true bone."""
+    """Scores each true fragment against the best matching predicted one, within the true bone."""
     pairs = overlap(bone.fragments, np.where(bone.fragments > 0, found, 0))
     return Score(
         bone.name,

@@ -1,4 +1,4 @@
-"""Trains one variant: few steps, for all variants the same patches in the same order; resumable."""
+"""Trains one variant for few steps, on the same patches in the same order as all others; resumable."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a comparison reads and writes."""
+    """Inputs and output folder of a comparison."""
 
     recipe: Recipe
     data: Path
@@ -39,7 +39,7 @@ class Place:
 
 
 def train(variant: Variant, place: Place) -> nn.Module:
-    """The variant's network after its steps, ready to be asked."""
+    """Returns the variant's trained network in evaluation mode."""
     encoding = ENCODINGS[variant.encoding]
     network = network_recipe(variant, place.recipe, encoding.classes)
     run = TrainingRun(place.recipe, network, place.data, place.folder / "trainings", variant.seed)
@@ -57,7 +57,7 @@ def train(variant: Variant, place: Place) -> nn.Module:
 
 
 def first_state(run: TrainingRun, variant: Variant) -> State:
-    """The random start, the same for every variant of a seed and a size."""
+    """Returns the initial state, the same for every variant of a seed and a size."""
     state = new_state(run, CPU)
     if variant.loss == "deep_supervision" and isinstance(state.model, SubpixelUNet):
         model = SupervisedUNet(state.model, len(run.network.classes), variant.filters)
@@ -66,7 +66,7 @@ def first_state(run: TrainingRun, variant: Variant) -> State:
 
 
 def patches(seen: Pool, variant: Variant, window_hu: tuple[float, float], done: int) -> Iterator[Patch]:
-    """The pool's patches from number `done` on, in the seed's order, cropped, half of them mirrored."""
+    """Yields the pool's patches from number `done`, in the seed's order, cropped, half of them mirrored."""
     rng = np.random.default_rng(variant.seed)
     order = np.concatenate([rng.permutation(PATCHES) for _ in range(STEPS // PATCHES)])
     mirror, corner = rng.random(STEPS) < 0.5, rng.integers(POOL_SIDE - SIDE + 1, size=(STEPS, 3))
@@ -80,7 +80,7 @@ def patches(seen: Pool, variant: Variant, window_hu: tuple[float, float], done: 
 
 
 def step(state: State, loss: Loss, image: torch.Tensor, target: torch.Tensor, half: bool) -> None:
-    """One step as the trainer takes it, with the variant's loss."""
+    """Takes one step like the trainer, with the variant's loss."""
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
         logits = state.model(image.to(memory_format=torch.channels_last_3d))
     value = loss(logits.float(), target, state.step / STEPS)

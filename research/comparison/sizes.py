@@ -1,4 +1,4 @@
-"""How long networks of several sizes take over one patch on one thread of this CPU."""
+"""Measures how long networks of several sizes take for a patch on one thread of this CPU."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REPEATS = 7
 
 
 def size_rows(network: NetworkRecipe) -> Iterator[str]:
-    """Filters, parameters, best seconds of several by runtime; the runtimes take turns."""
+    """Yields rows of filters, parameters and the best seconds of several runs, with the runtimes in turns."""
     yield "| filters | parameters, millions | OpenVINO bf16, s | torch bf16, s |\n| --- | --- | --- | --- |"
     for factor in FACTORS:
         sized = replace(network, filters=tuple(round(factor * n) for n in FILTERS))

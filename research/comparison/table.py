@@ -1,4 +1,4 @@
-"""The comparison's table in docs/training.md, made of the files that the variants left."""
+"""Writes the comparison's table in docs/training.md from the variants' result files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from operators.dicom.elements.atomic_file import write_whole
 
 HEAD = (
     "| variant | threshold | real fractures, IoU | simulated ones, IoU | false fragments on intact bones "
-    "| pieces said / true, of broken bones |\n| --- | --- | --- | --- | --- | --- |"
+    "| pieces found / true, of broken bones |\n| --- | --- | --- | --- | --- | --- |"
 )
 
 
 def put_table(page: Path, name: str, rows: list[str]) -> None:
-    """Puts rows between the page's marks of that name; all else of the page stays."""
+    """Puts rows between the page's markers of that name; leaves the rest as it is."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     before, rest = page.read_text(encoding="utf-8").split(begin)
     text = f"{before}{begin}\n" + "\n".join(rows) + f"\n{end}{rest.split(end)[1]}"
@@ -24,7 +24,7 @@ def put_table(page: Path, name: str, rows: list[str]) -> None:
 
 
 def table_row(result: dict[str, Any]) -> str:
-    """Real fractures one by one, the others as means."""
+    """Formats a variant's row: real fractures one by one, the others as means."""
     by_kind: dict[str, list[dict[str, Any]]] = {"real": [], "simulated": [], "intact": []}
     for score in result["scores"]:
         by_kind[score["kind"]].append(score)

@@ -1,4 +1,4 @@
-"""The variants that are compared: each changes one thing of the first."""
+"""The variants to compare: each changes one property of the first."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 from training.recipe import NetworkRecipe, Recipe
 
 STEPS = 1500
-# Drawn once; each is seen STEPS / PATCHES times, mirrored and cropped at random
+# Size of the pool; each patch is used STEPS / PATCHES times, mirrored and cropped at random
 PATCHES = 300
 SIDE = 48
-# Half of the shipped network's: short trainings of the whole would be too slow to repeat
+# Half of the shipped network's filters, so that trainings are short enough to repeat
 FILTERS = (16, 32, 64, 128)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One short training; `real` are the folders of the patients that it may see."""
+    """One short training; `real` are the folders of the patients it may use."""
 
     name: str
     encoding: str = "contact"
@@ -29,12 +29,12 @@ class Variant:
 
     @property
     def file(self) -> str:
-        """The name in a path."""
+        """Returns the variant's name for paths."""
         return self.name.replace(" ", "_").replace("/", "_")
 
 
 def variants(recipe: Recipe) -> list[Variant]:
-    """All of them, the most wanted first; with real fractures once for each patient of the recipe."""
+    """Returns all variants, most important first; with real fractures once for each patient of the recipe."""
     folders = [row.folder for row in recipe.sources.bone_sets]
     return [
         Variant("base"),
@@ -50,7 +50,7 @@ def variants(recipe: Recipe) -> list[Variant]:
 
 
 def network_recipe(variant: Variant, recipe: Recipe, classes: tuple[str, ...]) -> NetworkRecipe:
-    """The variant as the trainer knows it; window, learning rate and architecture as in the recipe."""
+    """Returns the variant's recipe; window, learning rate and architecture are those of the given recipe."""
     like = next(network for network in recipe.networks.values() if network.kind == "fracture")
     return NetworkRecipe(
         name=variant.file,

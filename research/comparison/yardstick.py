@@ -1,4 +1,4 @@
-"""The yardstick of the variants: bones that none of them saw, real fractures and simulated ones."""
+"""Test and tuning bones of the comparison: bones that no variant saw, with real and simulated fractures."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from training.simulate.sources import BONE_SPACING_MM, phantom_of, real_bone, sc
 
 SIMULATED_EACH = 1
 MUSCLE_HU = 40.0
-# Gaps up to twice this belong to the outline: an anatomy network runs over them
+# Gaps up to twice this belong to the outline, since an anatomy network bridges them
 CLOSING_MM = 2.4
 TUNING_SEEDS = (3001, 3002)
 
 
 @dataclass(frozen=True, eq=False)
 class TestBone:
-    """`hu` (I, J, K) int16 with all but the bone blanked, its true `fragments` and its `outline`.
+    """One bone: `hu` (I, J, K) int16, blanked outside the bone, its true `fragments` and its `outline`.
 
-    `patient` is the folder that it comes from; `kind` is real, simulated or intact.
+    `patient` is its source folder; `kind` is real, simulated or intact.
     """
 
     name: str
@@ -44,18 +44,18 @@ class TestBone:
 
 
 def test_bones(place: Place) -> list[TestBone]:
-    """Bones of the recipe's patients: as they are, and the intact ones broken anew."""
+    """Returns the bones of the recipe's patients as they are, and intact ones with simulated fractures."""
     return kept(place.folder / "test_bones.pickle", lambda: list(made_test_bones(place)))
 
 
 def tuning_bones(place: Place) -> list[TestBone]:
-    """Bones of phantoms on which each variant's threshold is chosen."""
+    """Returns the bones of phantoms on which each variant's threshold is chosen."""
     model = phantom_of(place.recipe)
     return kept(place.folder / "tuning_bones.pickle", lambda: list(made_tuning_bones(model)))
 
 
 def kept(path: Path, make: Any) -> list[TestBone]:
-    """Returns what was made before, or makes it now. Only files of our own making are read."""
+    """Returns the bones from the cache, or makes them; the cache holds only files that Osteon wrote."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
@@ -66,7 +66,7 @@ def kept(path: Path, make: Any) -> list[TestBone]:
 
 
 def made_test_bones(place: Place) -> Iterator[TestBone]:
-    """See test_bones."""
+    """Yields the bones of `test_bones`."""
     for row in place.recipe.sources.bone_sets:
         for suffix in row.bones:
             name, patient = f"{row.folder} {suffix}", row.folder
@@ -79,7 +79,7 @@ def made_test_bones(place: Place) -> Iterator[TestBone]:
 
 
 def made_tuning_bones(model: Phantom) -> Iterator[TestBone]:
-    """See tuning_bones; every second phantom is intact, and broken here."""
+    """Yields the bones of `tuning_bones`; every second phantom is intact and gets simulated fractures."""
     for seed in TUNING_SEEDS:
         for subject in scanned_phantom(model, seed):
             spacing_mm = float(subject.spacing_mm[0])
@@ -90,14 +90,14 @@ def made_tuning_bones(model: Phantom) -> Iterator[TestBone]:
 
 
 def in_muscle(subject: BoneSubject) -> BrokenModel:
-    """A bone with its true fragments, muscle around."""
+    """Returns a bone with its true fragments, surrounded by muscle."""
     inside = subject.mask >= 0.5
     hu = np.where(inside, np.asarray(subject.hu, np.float32), np.float32(MUSCLE_HU))
     return BrokenModel(hu, with_nearest(subject.fragments * inside, inside))
 
 
 def certainly_broken(rng: np.random.Generator, bone: BrokenModel, spacing_mm: float) -> BrokenModel:
-    """The bone with a simulated fracture that parts it."""
+    """Returns the bone with a simulated fracture that separates it."""
     while True:
         broken = fracture(rng, bone, spacing_mm, FractureRules(intact=0.0))
         if len(np.unique(broken.fragments)) > 2:
@@ -105,7 +105,7 @@ def certainly_broken(rng: np.random.Generator, bone: BrokenModel, spacing_mm: fl
 
 
 def test_bone(name: str, patient: str, kind: str, bone: BrokenModel, spacing_mm: float) -> TestBone:
-    """The bone as the chain would show it with a true outline."""
+    """Returns the bone as the pipeline presents it, within a true outline."""
     whole = bone.fragments > 0
     steps = round(CLOSING_MM / spacing_mm)
     closed = ndimage.binary_closing(np.pad(whole, steps), iterations=steps)

@@ -1,4 +1,4 @@
-"""The image keeps what its manifests and pages say: `make image-test` (not part of `make test`)."""
+"""Checks that the image agrees with its manifests and pages: `make image-test` (not part of `make test`)."""
 
 from __future__ import annotations
 

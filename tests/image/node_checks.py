@@ -1,4 +1,4 @@
-"""A node inside the image, a PACS outside: a routed study comes back as a SEG."""
+"""A node inside the image with a PACS outside: a routed study comes back as a SEG."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two images that were built from the same commit hold the same: `make image-again`."""
+"""Two images built from the same commit have the same content: `make image-again`."""
 
 from __future__ import annotations
 

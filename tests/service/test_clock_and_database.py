@@ -1,4 +1,4 @@
-"""A clock that jumps, and a database that somebody else holds, cost time at most."""
+"""A clock that jumps and a locked database cost time at most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: each bad input ends with one sentence and a published exit code."""
+"""The command line for a user: each bad input ends with one sentence and a documented exit code."""
 
 from __future__ import annotations
 
@@ -53,12 +53,15 @@ UNREADABLE = {
     "empty": (lambda folder: folder.mkdir(), "expected DICOM files, got an empty folder"),
     "no DICOM": (
         lambda folder: [folder.mkdir(), (folder / "a.dcm").write_bytes(random.Random(1).randbytes(5000))],
-        "expected DICOM files, got 1 others",
+        "expected DICOM files, got 1 other file",
     ),
-    "cut short": (cut, "got 16 unreadable: 1_000.dcm: expected 512 bytes of pixel data, got 312: cut short"),
+    "cut short": (
+        cut,
+        "got 16 unreadable: 1_000.dcm: expected 512 bytes of pixel data, got 312: truncated file",
+    ),
     "claims 16 GB": (
         claim_16_gb,
-        "expected 17179344900 bytes of pixel data, as rows, columns and frames say, got 512",
+        "expected 17179344900 bytes of pixel data by rows, columns and frames, got 512",
     ),
 }
 
@@ -91,7 +94,7 @@ UNSUITABLE = {
     "bad_photometric_interpretation": (
         setting(PhotometricInterpretation="RGB"),
         range(16),
-        "expected one sample a pixel in MONOCHROME2, got 1 in RGB",
+        "expected one sample per pixel in MONOCHROME2, got 1 in RGB",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""PostgreSQL that hangs, or is gone: the node answers, receives, ends in order, and does the work later."""
+"""With a hanging or missing PostgreSQL the node answers, receives and stops cleanly, and works later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A node that ends at any change of its disk, and again while it starts, has lost and doubled nothing."""
+"""A node that crashes at any change to its disk, and again while it recovers, loses and doubles nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A full disk costs time and nothing else: what was acknowledged is kept, the rest is done later."""
+"""A full disk costs only time: acknowledged instances are kept, the rest is done later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever peers say, or do not say: their association ends, and the listener serves all others."""
+"""Whatever a peer sends or does not send, its association ends and the listener serves others."""
 
 from __future__ import annotations
 

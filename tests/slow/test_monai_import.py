@@ -1,4 +1,4 @@
-"""MONAI Deploy comes without the rest of MONAI, which can still be had afterwards."""
+"""MONAI Deploy is imported without the rest of MONAI, which stays importable afterwards."""
 
 from __future__ import annotations
 

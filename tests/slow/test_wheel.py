@@ -1,4 +1,4 @@
-"""The wheel works outside a checkout: models, app.yaml and the structures lie in it."""
+"""The wheel works outside a checkout: it contains models, app.yaml and the structures."""
 
 from __future__ import annotations
 

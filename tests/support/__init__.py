@@ -1,1 +1,1 @@
-"""What tests share: phantoms, made-up models, servers."""
+"""Shared helpers of tests: phantoms, synthetic models, servers."""

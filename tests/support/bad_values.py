@@ -1,4 +1,4 @@
-"""Headers of a tiny CT whose attributes hold what no standard allows, as their bytes come from a file."""
+"""Headers of a tiny CT whose attributes hold invalid values, as bytes from a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from operators.dicom.provenance.copied_attributes import COPIED_ATTRIBUTES
 from tests.support.seg_cases import grid, header, series
 
 LONG_VRS = {"OB", "OW", "SQ", "UC", "UN", "UR", "UT"}
-# As people and careless software write them, under the VR that the attribute should have
+# Invalid values as people and careless software write them, under the attribute's own VR
 TEXTS = {
     "date with dots": b"1970.01.02", "date with dashes": b"1970-01-02", "day first": b"02.01.1970",
     "unknown day": b"19700100", "unknown month": b"19700000", "day 31 of February": b"19700231",
@@ -37,14 +37,14 @@ TEXTS = {
     "format": b"%s%n{0}", "markup": b"<b>[red]", "path": b"../../x", "UID with letters": b"1.2.x",
     "sentence": "patient ‮ unknown".encode(),
 }  # fmt: skip
-# Under a VR that the attribute does not have
+# Values under another VR than the attribute's
 WRONG_VRS = {
     "UT": b"2.5\\2.5 ", "UN": b"F ", "LO": b"19700102", "SH": b"101112", "DS": b"1.5 ", "CS": b"ABC ",
     "US": struct.pack("<H", 7), "FD": struct.pack("<d", 2.5), "FL": struct.pack("<f", 2.5),
     "OB": b"\x01\x02\xff\xfe", "OW": b"\x01\x02\x03\x04", "AT": b"\x10\x00\x10\x00", "SL": b"\xff" * 4,
     "SQ": b"", "IS": b"12", "DA": b"19700102", "PN": b"Doe^Jane",
 }  # fmt: skip
-# Lengths that no number of the VR has
+# Lengths that are no multiple of the VR's size
 TORN = {"one byte": b"\x01", "three bytes": b"\x01\x02\x03", "eleven bytes": b"\xff" * 11}
 CHARACTER_SETS = {
     "unknown": b"ISO_IR 999", "misspelt": b"ISO IR 100", "Python's": b"utf-8", "small": b"iso_ir 100",
@@ -57,7 +57,7 @@ CHARACTER_SETS = {
 
 @dataclass(frozen=True)
 class BadValue:
-    """Bytes under a VR, None for the attribute's own."""
+    """Bytes of a value and its VR, None for the attribute's own."""
 
     name: str
     vr: str | None
@@ -72,7 +72,7 @@ KEYWORDS = tuple(row.keyword for row in COPIED_ATTRIBUTES if row.keyword != "Stu
 
 
 def element(keyword: str, vr: str, content: bytes) -> bytes:
-    """Explicit VR little endian, the content padded to an even length only where it is text."""
+    """Encodes an element in explicit VR little endian; pads only text to an even length."""
     tag = tag_for_keyword(keyword) or 0
     head = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr.encode())
     if vr in LONG_VRS:
@@ -82,7 +82,7 @@ def element(keyword: str, vr: str, content: bytes) -> bytes:
 
 @cache
 def good_elements() -> dict[int, bytes]:
-    """Of a header in which nothing is odd."""
+    """Returns the elements of a valid header."""
     dataset = header(SpecificCharacterSet="ISO_IR 100")
     made = {}
     for each in dataset:
@@ -92,7 +92,7 @@ def good_elements() -> dict[int, bytes]:
 
 
 def header_with(bad: BadValue, *keywords: str, character_set: bytes | None = None) -> Dataset:
-    """A header as the scan reads it, with a bad value in each of the attributes."""
+    """Returns a header as the scan reads it, with the bad value in each of the attributes."""
     elements = dict(good_elements())
     for keyword in keywords:
         vr = bad.vr or dictionary_VR(keyword)
@@ -104,7 +104,7 @@ def header_with(bad: BadValue, *keywords: str, character_set: bytes | None = Non
 
 
 def parsed(content: bytes) -> Dataset:
-    """What stands before the pixels of a file of these elements."""
+    """Parses a file of these elements up to the pixels."""
     syntax = element("TransferSyntaxUID", "UI", ExplicitVRLittleEndian.encode() + b"\0")
     pixels = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OW", 0, 2) + b"\0\0"
     quick = quick_dataset(bytes(128) + b"DICM" + syntax + content + pixels)
@@ -113,10 +113,10 @@ def parsed(content: bytes) -> Dataset:
 
 
 def series_with(dataset: Dataset) -> Series:
-    """Seven slices of 13 x 9 with that header."""
+    """Returns a series of seven slices of 13 x 9 with that header."""
     return replace(series(grid(), dataset), sop_class_uid=CTImageStorage)
 
 
 def combinations() -> Iterator[tuple[str, BadValue]]:
-    """Every attribute with every bad value."""
+    """Yields every attribute with every bad value."""
     return ((keyword, bad) for keyword in KEYWORDS for bad in BAD_VALUES)

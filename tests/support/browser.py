@@ -1,6 +1,6 @@
-"""Debian's Chromium without a screen, driven over a pipe by its DevTools protocol: no driver, no port.
+"""Debian's headless Chromium, driven over a pipe by its DevTools protocol, without driver or port.
 
-The protocol's words are those of https://chromedevtools.github.io/devtools-protocol/.
+The protocol is documented at https://chromedevtools.github.io/devtools-protocol/.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LIMIT_S = 60.0
 
 
 class Page:
-    """One tab; `requests` are the addresses that it asked for, `errors` what its console complained of."""
+    """One tab; `requests` are the URLs it requested, `errors` the errors of its console."""
 
     def __init__(self, reading: int, writing: int) -> None:
         self.reading, self.writing, self.unread, self.number = reading, writing, b"", 0
@@ -47,7 +47,7 @@ class Page:
             self.ask(f"{domain}.enable")
 
     def open(self, url: str) -> None:
-        """Goes there and waits until it has loaded."""
+        """Opens a URL and waits until it has loaded."""
         self.loaded = False
         self.ask("Page.navigate", url=url)
         end = monotonic() + LIMIT_S
@@ -55,27 +55,27 @@ class Page:
             self.take(end)
 
     def run(self, script: str) -> Any:
-        """The value of a JavaScript expression, awaited where it is a promise; raises RuntimeError."""
+        """Returns the value of a JavaScript expression, awaiting promises. Raises RuntimeError."""
         said = self.ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in said:
             raise RuntimeError(json.dumps(said["exceptionDetails"]))
         return said["result"].get("value")
 
     def wait_for(self, script: str) -> None:
-        """Until the expression holds, looked at before each new frame."""
+        """Waits until the expression is true, evaluated before each new frame."""
         self.run(
             f"new Promise(done => {{ const look = () => ({script}) ? done() : "
             "requestAnimationFrame(look); look(); })"
         )
 
     def press(self, key: str, code: int = 0, text: str = "") -> None:
-        """A key by its KeyboardEvent.key; `code` is its Windows key code, which Tab and Space need."""
+        """Presses a key by its KeyboardEvent.key; Tab and Space also need their Windows key code."""
         named: dict[str, Any] = {"key": key, "windowsVirtualKeyCode": code, "text": text}
         for kind in ("keyDown" if text else "rawKeyDown", "keyUp"):
             self.ask("Input.dispatchKeyEvent", type=kind, **named)
 
     def resize(self, width: int, height: int) -> None:
-        """The window's inside, in pixels."""
+        """Sets the size of the viewport in pixels."""
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -85,14 +85,14 @@ class Page:
         )
 
     def picture(self, path: Path | None = None) -> np.ndarray:
-        """What is seen, RGB (H, W, 3); also kept as a PNG where a path is given."""
+        """Returns a screenshot, RGB (H, W, 3); also saves it as PNG if a path is given."""
         content = base64.b64decode(self.ask("Page.captureScreenshot", format="png")["data"])
         if path is not None:
             path.write_bytes(content)
         return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """One command and its answer; raises RuntimeError for an error, TimeoutError for none."""
+        """Sends a command and returns its answer. Raises RuntimeError, or TimeoutError without an answer."""
         self.number += 1
         command = {"id": self.number, "method": method, "params": parameters}
         if self.session:
@@ -107,11 +107,11 @@ class Page:
                 return answer["result"]
 
     def take(self, end: float) -> dict[str, Any]:
-        """The next message; what it says of the page is noted."""
+        """Returns the next message and records the page's events."""
         while b"\0" not in self.unread:
             ready, _, _ = select([self.reading], [], [], max(end - monotonic(), 0))
             if not ready:
-                raise TimeoutError("Chromium says nothing")
+                raise TimeoutError("expected a message from Chromium, got none")
             more = os.read(self.reading, 1 << 20)
             if not more:
                 raise RuntimeError("Chromium has ended")
@@ -122,7 +122,7 @@ class Page:
         return message
 
     def note(self, event: str, values: dict[str, Any]) -> None:
-        """Keeps what a test may want to know."""
+        """Records requests and errors."""
         if event == "Network.requestWillBeSent":
             self.requests.append(values["request"]["url"])
         elif event == "Page.loadEventFired":
@@ -135,7 +135,7 @@ class Page:
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[Page]:
-    """A tab of a browser that keeps what it must in the folder `profile`, and is gone afterwards."""
+    """Runs a browser with its profile in a folder, and yields one tab."""
     to_read, to_write = os.pipe(), os.pipe()
     flags = [*FLAGS, f"--user-data-dir={profile}", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     # Chromium reads from 3 and writes to 4

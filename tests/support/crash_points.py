@@ -1,12 +1,11 @@
-"""Ends a piece of code after each of its changes of the disk, starts again as a node does, and checks.
+"""Crashes code after each of its changes to the disk, restarts as a node does, and checks the result.
 
     python -m tests.support.crash_points SCENARIO ROOT STRIDE RECOVERY_STRIDE
 
-A change is a call of `os` that alters a folder, a flush, or a commit of a database; the process ends within
-it, by `os._exit`, as by kill -9: nothing is cleared up. All changes are counted as they come, so that nobody
-has to think of the moments. What a node does when it starts again is ended in the same way, before it may
-come to its end. Each attempt runs in a fork of this process, which has no threads. Prints how many moments
-were tried.
+A change is a call of `os` that alters a folder, a flush, or a commit of a database. The process ends within
+it by `os._exit`, as under kill -9: nothing is cleaned up. Changes are counted as they occur, so that crash
+points need not be listed. The recovery of a restarting node is crashed in the same way before it may finish.
+Each attempt runs in a fork of this process, which has no threads. Prints the number of crash points tried.
 """
 
 from __future__ import annotations
@@ -27,36 +26,36 @@ CRASHED, FINISHED, WRONG = 77, 0, 1
 
 
 class Scenario(Protocol):
-    """All of it gets the same fresh folder; each function runs in a process of its own."""
+    """Steps that share a fresh folder; each runs in its own process."""
 
     def prepare(self, root: Path) -> None:
-        """What is there before."""
+        """Creates the initial state."""
 
     def run(self, root: Path) -> None:
-        """The code that is ended at every moment."""
+        """Runs the code under test, which is crashed at every point."""
 
     def recover(self, root: Path) -> None:
-        """What a node does that starts again."""
+        """Recovers as a restarting node does."""
 
     def check(self, root: Path) -> None:
-        """Asserts what must hold then."""
+        """Asserts the invariants after recovery."""
 
 
 class Countdown:
-    """Ends the process after so many changes."""
+    """Ends the process after a number of changes."""
 
     def __init__(self, changes: int) -> None:
         self.left, self.lock = changes, threading.Lock()
 
     def count(self) -> None:
-        """One change has been made."""
+        """Counts one change."""
         with self.lock:
             self.left -= 1
             if self.left == 0:
                 os._exit(CRASHED)
 
     def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The same, counted."""
+        """Wraps a call so that it is counted."""
 
         def counted(*values: Any, **named: Any) -> Any:
             result = call(*values, **named)
@@ -66,14 +65,14 @@ class Countdown:
         return counted
 
     def install(self) -> None:
-        """For all modules of this process; `pathlib` and `shutil` call those of `os`."""
+        """Wraps the calls for all modules of this process; `pathlib` and `shutil` call those of `os`."""
         for name in CALLS:
             setattr(os, name, self.around(getattr(os, name)))
         setattr(DefaultDialect, "do_commit", self.around(DefaultDialect.do_commit))  # noqa: B010 (a method)
 
 
 def in_fork(work: Callable[[], None]) -> int:
-    """The exit code of a process that does it."""
+    """Runs `work` in a fork and returns its exit code."""
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
@@ -91,7 +90,7 @@ def in_fork(work: Callable[[], None]) -> int:
 
 
 def crashing(work: Callable[[Path], None], root: Path, changes: int) -> Callable[[], None]:
-    """The work, ended after so many changes."""
+    """Returns the work, crashed after a number of changes."""
 
     def counted() -> None:
         Countdown(changes).install()
@@ -101,12 +100,12 @@ def crashing(work: Callable[[Path], None], root: Path, changes: int) -> Callable
 
 
 def require(work: Callable[[Path], None], root: Path, moment: str) -> None:
-    """Raises AssertionError where it fails."""
+    """Raises AssertionError if the work fails."""
     assert in_fork(lambda: work(root)) == FINISHED, f"expected {work} to succeed, it failed {moment}"
 
 
 def crashed_everywhere(scenario: Scenario, root: Path, stride: int, recovery_stride: int) -> int:
-    """Says how many moments were tried, each `stride`-th of the code. Raises AssertionError."""
+    """Crashes a scenario at each `stride`-th change; returns how often. Raises AssertionError."""
     tried, changes, ended = 0, 1, CRASHED
     while ended == CRASHED:
         here = root / str(changes)
@@ -121,7 +120,7 @@ def crashed_everywhere(scenario: Scenario, root: Path, stride: int, recovery_str
 
 
 def recover_everywhere(scenario: Scenario, root: Path, changes: int, stride: int) -> int:
-    """Ends the recovery too, `stride` changes later each time, until it comes to its end; says how often."""
+    """Crashes the recovery too, `stride` changes later each time, until it finishes; returns how often."""
     tried, ended = 0, CRASHED
     while ended == CRASHED:
         tried += 1
@@ -131,7 +130,7 @@ def recover_everywhere(scenario: Scenario, root: Path, changes: int, stride: int
 
 
 def main() -> None:
-    """One scenario of `crash_scenarios`."""
+    """Runs one scenario of `crash_scenarios`."""
     name, root, stride, recovery_stride = sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:])
     scenario = importlib.import_module("tests.support.crash_scenarios").SCENARIOS[name]
     print(crashed_everywhere(scenario, root, stride, recovery_stride))

@@ -1,4 +1,4 @@
-"""What is ended at every change of the disk: receiving, watching, queueing, sweeping, and the rest."""
+"""Scenarios that are crashed at every change to the disk: receiving, watching, queueing, sweeping, ..."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 
 
 def settings(root: Path) -> NodeSettings:
-    """Of the node whose data is below a scenario's folder."""
+    """Returns settings of a node with its data below a scenario's folder."""
     return node_settings(root / "data", quiet_s=QUIET_S, retention_s=0, peers=(PACS,))
 
 
 def stored(root: Path) -> list[Path]:
-    """Instances in the inbox."""
+    """Returns the instances in the inbox."""
     return sorted((root / "data" / "inbox").rglob("*.dcm"))
 
 
 def lay_in(root: Path, keep: range = range(4)) -> None:
-    """A study, or a part of it, as a receiver stores it."""
+    """Stores a study, or a part of it, as a receiver does."""
     inbox = Inbox(root / "data")
     for path in phantoms.write_ct(root / "ct", HU, AFFINE, keep=keep):
         part = inbox.new_part()
@@ -62,7 +62,7 @@ def lay_in(root: Path, keep: range = range(4)) -> None:
 
 @contextmanager
 def client_of(root: Path) -> Iterator[DBOSClient]:
-    """Of the database of jobs."""
+    """Yields a client of the job database."""
     client = open_connection(settings(root))
     try:
         yield client
@@ -71,7 +71,7 @@ def client_of(root: Path) -> Iterator[DBOSClient]:
 
 
 def tick(root: Path) -> None:
-    """What the node's loop does with a study that came in whole, from its start on."""
+    """Runs the node's loop over a complete study, starting from the node's start."""
     with client_of(root) as client:
         dispatcher = Dispatcher(settings(root), client, lambda: NOW)
         dispatcher.tick(0)
@@ -79,7 +79,7 @@ def tick(root: Path) -> None:
 
 
 class Receiving:
-    """An instance, the same again, and another one under its UID; each acknowledged one is written down."""
+    """Receives an instance, a duplicate, and another one under its UID; records what was acknowledged."""
 
     offers = (b"one", b"one", b"another")
 
@@ -110,7 +110,7 @@ class Receiving:
         said = [line.split() for line in (root / "said").read_text().splitlines()] if self.spoke(root) else []
         kept = {path.read_bytes()[-7:].strip(b"\0")[-3:] for path in (root / "data").rglob("*.dcm")}
         assert {content.encode()[-3:] for content, _ in said} <= kept <= {b"one", b"her"}
-        # The peer sends again what was not answered
+        # The peer sends again what was not acknowledged
         outcomes = [self.commit(inbox, content) for content in self.offers]
         assert outcomes[1:] == [InboxOutcome.DUPLICATE, InboxOutcome.CONFLICT]
         folders = Counter(path.parent.parent.name for path in inbox.root.rglob("*.dcm"))
@@ -121,7 +121,7 @@ class Receiving:
 
 
 class Watching:
-    """Two instances, one of them twice, and a letter."""
+    """Watches a folder with two instances, one of them twice, and a text file."""
 
     def prepare(self, root: Path) -> None:
         Inbox(root / "data")
@@ -149,7 +149,7 @@ class Watching:
 
 
 class Queueing:
-    """A study that came in whole."""
+    """Queues a complete study."""
 
     def prepare(self, root: Path) -> None:
         prepare_database(settings(root))
@@ -167,7 +167,7 @@ class Queueing:
 
 
 class QueueingLateSlices(Queueing):
-    """A slice that came when the study had been queued, and not begun."""
+    """Queues a slice that arrives after its study was queued and before it is begun."""
 
     def prepare(self, root: Path) -> None:
         prepare_database(settings(root))
@@ -184,7 +184,7 @@ class QueueingLateSlices(Queueing):
 
 
 class Sweeping(Queueing):
-    """A study that has come to its end, long ago."""
+    """Sweeps a study that was finished long ago."""
 
     def prepare(self, root: Path) -> None:
         super().prepare(root)
@@ -201,7 +201,7 @@ class Sweeping(Queueing):
         self.run(root)
 
     def check(self, root: Path) -> None:
-        """Nothing of it is left, and it was not queued anew."""
+        """Asserts that nothing is left and that it was not queued again."""
         assert states(root) == []
         left = [str(path.relative_to(root)) for path in (root / "data").rglob("*.dcm")]
         assert not left, left
@@ -210,19 +210,19 @@ class Sweeping(Queueing):
 
 
 class OneSeries:
-    """A segmenter of studies of one series, which knows nothing of what was done before it was started."""
+    """A stateless segmenter of studies with one series."""
 
     def decide(self, values: Json) -> Json:
-        """One series."""
+        """Selects one series."""
         return {"state": "decided", "selected": 1, "refusals": [], "job": values["job_id"]}
 
     def segment(self, values: Json, numbers: Sequence[int]) -> Json:
-        """A result."""
+        """Returns a result."""
         return SEGMENTED | {"job": values["job_id"], "number": numbers[0]}
 
 
 class Delivering(Queueing):
-    """A study from its queue to its destination, by the real workflows."""
+    """Delivers a study from its queue to its destination by the real workflows."""
 
     def prepare(self, root: Path) -> None:
         super().prepare(root)
@@ -241,16 +241,16 @@ class Delivering(Queueing):
         self.run(root)
 
     def check(self, root: Path) -> None:
-        """A peer may be sent the same objects again, which it knows by their UIDs, and no others."""
+        """Asserts that the peer got no objects but the same ones again, which it knows by their UIDs."""
         assert states(root) == ["delivered"]
         assert len(set((root / "sent").read_text().splitlines())) == 1
 
 
 class Starting:
-    """The first start of a node."""
+    """Starts a node for the first time."""
 
     def prepare(self, root: Path) -> None:
-        """Nothing is there."""
+        """Leaves the folder empty."""
 
     def run(self, root: Path) -> None:
         folder = DataFolder(settings(root), NOW)
@@ -269,13 +269,13 @@ class Starting:
 
 
 def states(root: Path) -> list[str]:
-    """Of all jobs, oldest first."""
+    """Returns the states of all jobs, oldest first."""
     with client_of(root) as client:
         return [job.state for job in list_jobs(client)]
 
 
 def assert_taken_in(root: Path, images: list[int]) -> None:
-    """Each job has its instances, and they are whole."""
+    """Asserts that each job has its instances, complete."""
     with client_of(root) as client:
         folders = [job_folder(root / "data", job.job_id) for job in list_jobs(client)]
     found = [sorted(folder.input.rglob("*.dcm")) for folder in folders]
@@ -284,7 +284,7 @@ def assert_taken_in(root: Path, images: list[int]) -> None:
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Waits for the workflows' threads."""
+    """Waits until a condition of the workflows' threads is true."""
     deadline_s = time.monotonic() + WITHIN_S
     while not true():
         assert time.monotonic() < deadline_s, "expected the study to be delivered"

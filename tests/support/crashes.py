@@ -1,12 +1,12 @@
-"""Cuts an operation off before each of its changes to the disk or the database, one run for each.
+"""Interrupts an operation before each of its changes to the disk or the database, one run for each.
 
     for number in count():
         node = fresh()
         if not cut_off(number, lambda: operation(node)):
-            break                   # it came to its end before that many changes
-        ...                         # start again, and look whether all is well
+            break                   # it finished before that many changes
+            ...                         # restart, and check the state
 
-Between two changes nothing happens that a crash could undo: "after the n-th" is "before the next".
+A crash cannot undo anything between two changes, so "after the n-th" equals "before the next".
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ CHANGES = (
 
 
 class Crash(BaseException):
-    """The process is gone: nothing may catch it."""
+    """The simulated end of the process, which nothing may catch."""
 
 
 class Countdown:
-    """Lets so many changes happen; at the next one, and at all that come after it, it crashes."""
+    """Lets a number of changes happen; the next one, and every later one, crashes."""
 
     def __init__(self, number: int) -> None:
         self.left, self.is_over = number, False
 
     def before(self, change: Callable[..., Any]) -> Callable[..., Any]:
-        """The same change, unless the time has come."""
+        """Wraps a change so that it is counted or crashes."""
 
         def counted(*args: Any, **kwargs: Any) -> Any:
             if self.left == 0:
@@ -53,7 +53,7 @@ class Countdown:
 
 @contextmanager
 def counted(countdown: Countdown) -> Iterator[None]:
-    """While it counts."""
+    """Counts changes within the context."""
     with ExitStack() as stack:
         for owner, name in CHANGES:
             stack.enter_context(patch.object(owner, name, countdown.before(getattr(owner, name))))
@@ -61,12 +61,12 @@ def counted(countdown: Countdown) -> Iterator[None]:
 
 
 def cut_off(number: int, operation: Callable[[], object]) -> bool:
-    """Whether the operation was cut off before its change `number`, counted from 0."""
+    """Returns whether the operation was interrupted before its change `number`, counted from 0."""
     countdown = Countdown(number)
     with counted(countdown):
         try:
             operation()
         except Crash:
             return True
-    assert not countdown.is_over, "something has caught a crash"
+    assert not countdown.is_over, "expected nothing to catch a crash"
     return False

@@ -1,4 +1,4 @@
-"""Encoded data sets as no library would write them."""
+"""Encodes data sets that no library would write."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ UNDEFINED = 0xFFFFFFFF
 
 
 def element(tag: int, vr: str, value: bytes, length: int | None = None) -> bytes:
-    """Explicit VR little endian; `length`: what it says of itself."""
-    told = len(value) if length is None else length
+    """Encodes an element in explicit VR little endian; `length` replaces its true length."""
+    stated = len(value) if length is None else length
     head = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr.encode())
-    return head + (struct.pack("<HL", 0, told) if vr in LONG else struct.pack("<H", told)) + value
+    return head + (struct.pack("<HL", 0, stated) if vr in LONG else struct.pack("<H", stated)) + value
 
 
 def text(tag: int, vr: str, value: str) -> bytes:
-    """Padded to an even length."""
+    """Encodes text, padded to an even length."""
     content = value.encode("latin-1")
     return element(tag, vr, content + (b"\0" if vr == "UI" else b" ") * (len(content) % 2))
 
@@ -38,7 +38,7 @@ def ct(
     before: bytes = b"",
     after: bytes = b"",
 ) -> bytes:
-    """A CT of 16 x 16; `before` lies before the study's UID, `after` behind the pixels."""
+    """Encodes a CT of 16 x 16; `before` comes before the study's UID, `after` after the pixels."""
     return b"".join(
         (
             text(0x00080016, "UI", CT),
@@ -57,14 +57,14 @@ def ct(
 
 
 def nested(depth: int) -> bytes:
-    """Sequences of undefined length, one in the other."""
+    """Encodes nested sequences of undefined length."""
     start = element(0x00081140, "SQ", b"", UNDEFINED) + struct.pack("<HHL", 0xFFFE, 0xE000, UNDEFINED)
     end = struct.pack("<HHL", 0xFFFE, 0xE00D, 0) + struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
     return start * depth + end * depth
 
 
 def deflated(content: bytes, zeros: int = 0) -> bytes:
-    """Raw deflate (PS3.5 A.5), with so many zeros behind the content."""
+    """Deflates content (raw deflate, PS3.5 A.5) followed by a number of zeros."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed = packer.compress(content)
     for _ in range(zeros >> 20):

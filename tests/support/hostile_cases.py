@@ -1,4 +1,4 @@
-"""What is asserted of a listener after an attack."""
+"""Assertions on a listener after an attack."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from tests.support.node_processes import until
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((64, 64, 4), AFFINE)
 SUCCESS, OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xC000
-# Associations, and as many data sets, that are damaged at random
+# Number of randomly damaged associations, and of data sets
 FUZZED = int(os.environ.get("OSTEON_TEST_FUZZ", "1000"))
 
 
 def contents(inbox: Inbox) -> set[str]:
-    """Hashes of all data sets that are kept, under whatever name."""
+    """Returns hashes of all data sets in the inbox, under any name."""
     paths = [*inbox.studies.rglob("*.dcm"), *inbox.conflicts.rglob("*.dcm")]
     return {content_hash(path) for path in paths}
 
 
 def kept(inbox: Inbox, dataset: bytes, tmp_path: Path) -> bool:
-    """Whether this very data set, and nothing less or more, is kept."""
+    """Returns whether exactly this data set is in the inbox."""
     path = tmp_path / "expected"
     path.write_bytes(bytes(144) + dataset)
     return content_hash(path) in contents(inbox)
 
 
 def assert_serves(node: Running, tmp_path: Path) -> None:
-    """A real study of an honest peer comes in whole, and nothing half stays."""
+    """Asserts that a valid study of another peer is received completely, without remains."""
     paths = phantoms.write_ct(tmp_path / "honest", HU, AFFINE, study=9)
     code, text = storescu(node.port, *paths)
     assert code == 0, text

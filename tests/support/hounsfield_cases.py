@@ -1,4 +1,4 @@
-"""A small body in air, real CT at hand, and what goes wrong with the values of a CT."""
+"""A small body in air, available real CTs, and faults of a CT's values."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ Fault = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 SHAPE = (64, 64, 30)
 
-# Each with what must be found in an image that it was done to
+# Each fault with the kind and offset that must be found in an image with it
 FAULTS: dict[str, tuple[Fault, Kind, int]] = {
     "intercept lost, 1024": (lambda hu: np.maximum(hu + 1024, 0), Kind.OFFSET, 1024),
     "intercept lost, 1000": (lambda hu: np.maximum(hu + 1000, 0), Kind.OFFSET, 1000),
@@ -40,7 +40,7 @@ FAULTS: dict[str, tuple[Fault, Kind, int]] = {
 
 
 def body() -> Hu:
-    """A cylinder of fat with muscle and a hollow bone in it, on a table, in air; noise of 12 HU."""
+    """Returns a cylinder of fat with muscle and a hollow bone, on a table, in air; noise of 12 HU."""
     i, j, _ = np.indices(SHAPE)
     radius = np.hypot(i - 32, (j - 30) * 1.2)
     hu = np.full(SHAPE, -1000.0)
@@ -54,19 +54,19 @@ def body() -> Hu:
 
 @cache
 def phantom() -> Hu:
-    """The demo's phantom, coarse."""
+    """Returns the demo's phantom at a coarse spacing."""
     return np.asarray(phantom_ct(np.random.default_rng(1), spacing_mm=(3.0, 3.0, 3.0)).ct.hu, np.int16)
 
 
 @cache
 def abdomen() -> Hu:
-    """A real CT with contrast medium, from lower chest to ischia."""
+    """Returns a real CT with contrast medium, from lower chest to ischia."""
     (series,) = (each for each in scan(SHARED / "real_ct" / "abdomen_pelvis_5mm").series if each.grid)
     return np.asarray(read_volume(series).hu, np.int16)
 
 
 def real_series() -> Iterator[Path]:
-    """Folders of real series; with OSTEON_TEST_VOLUMES those that take seconds to decode, too."""
+    """Yields folders of real series; with OSTEON_TEST_VOLUMES also those that take seconds to decode."""
     folders = sorted(path for path in (SHARED / "real_ct").iterdir() if path.is_dir())
     yield from folders if os.environ.get("OSTEON_TEST_VOLUMES") else folders[3:]
     yield SHARED / "dicom" / "siemens_ct_thorax_20"
@@ -74,7 +74,7 @@ def real_series() -> Iterator[Path]:
 
 
 def real_volumes() -> Iterator[Path]:
-    """Real scans, and bones by themselves, that are no DICOM."""
+    """Yields real scans and single bones in other formats than DICOM."""
     bones = sorted((SHARED / "pelvis").glob("*/*_[A-Z][A-Z].nii.gz"))
     yield from bones if os.environ.get("OSTEON_TEST_VOLUMES") else bones[4:7:2]
     yield SHARED / "leg_ct" / "visible_human_female_knee.nii.gz"
@@ -82,5 +82,5 @@ def real_volumes() -> Iterator[Path]:
 
 
 def load(path: Path) -> Hu:
-    """Values of a NIfTI file."""
+    """Reads the values of a NIfTI file."""
     return np.rint(nib.load(path).get_fdata(dtype=np.float32)).astype(np.int16)

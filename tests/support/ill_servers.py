@@ -1,4 +1,4 @@
-"""Servers that do what they should not, byte by byte, to whoever sends results to them."""
+"""Misbehaving servers, byte by byte, for tests of sending results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DRIP_S = 0.05
 
 
 class Talk:
-    """One connection of a client; `said_bytes` counts what it took of us."""
+    """One connection of a client; `said_bytes` counts the bytes that it received."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
@@ -24,19 +24,19 @@ class Talk:
         self.heard = bytearray()
 
     def say(self, *parts: bytes) -> None:
-        """Raises OSError where nobody listens any more."""
+        """Sends parts. Raises OSError if the client is gone."""
         for part in parts:
             self.socket.sendall(part)
             self.said_bytes += len(part)
 
     def drip(self, content: Iterable[int]) -> None:
-        """A byte at a time."""
+        """Sends one byte at a time."""
         for each in content:
             self.say(bytes((each,)))
             time.sleep(DRIP_S)
 
     def hear(self, count: int) -> bytes:
-        """So many bytes. Raises OSError at the end."""
+        """Receives `count` bytes. Raises OSError at the end of the connection."""
         while len(self.heard) < count:
             self._more()
         content = bytes(self.heard[:count])
@@ -44,18 +44,18 @@ class Talk:
         return content
 
     def hear_until(self, end: bytes) -> bytes:
-        """All up to `end`, and that. Raises OSError."""
+        """Receives everything up to and including `end`. Raises OSError."""
         while end not in self.heard:
             self._more()
         return self.hear(self.heard.index(end) + len(end))
 
     def hear_pdu(self) -> tuple[int, bytes]:
-        """Kind and content. Raises OSError."""
+        """Receives a PDU; returns its type and content. Raises OSError."""
         head = self.hear(6)
         return head[0], self.hear(int.from_bytes(head[2:], "big"))
 
     def hear_until_gone(self) -> None:
-        """Whatever comes, as long as it comes."""
+        """Receives until the client closes the connection."""
         with suppress(OSError):
             while True:
                 self.heard.clear()
@@ -69,7 +69,7 @@ class Talk:
 
 
 class Ill:
-    """A server on loopback that meets every client with `meet`."""
+    """A server on loopback that handles every client with `meet`."""
 
     def __init__(self, meet: Callable[[Talk], object], tls: SSLContext | None) -> None:
         self.meet, self.tls, self.talks = meet, tls, list[Talk]()
@@ -78,18 +78,18 @@ class Ill:
 
     @property
     def said_bytes(self) -> int:
-        """In all talks."""
+        """Returns the bytes sent over all connections."""
         return sum(talk.said_bytes for talk in self.talks)
 
     def serve(self) -> None:
-        """Until the door is closed."""
+        """Accepts connections until the socket is closed."""
         with suppress(OSError):
             while True:
                 connection, _ = self.door.accept()
                 threading.Thread(target=self.run, args=(connection,), daemon=True).start()
 
     def run(self, connection: socket.socket) -> None:
-        """One client."""
+        """Handles one client."""
         with suppress(OSError):
             talk = Talk(self.tls.wrap_socket(connection, server_side=True) if self.tls else connection)
             self.talks.append(talk)
@@ -99,7 +99,7 @@ class Ill:
 
 @contextmanager
 def ill_server(meet: Callable[[Talk], object], tls: SSLContext | None = None) -> Iterator[Ill]:
-    """In threads of this process."""
+    """Runs a misbehaving server in threads of this process."""
     server = Ill(meet, tls)
     threading.Thread(target=server.serve, daemon=True).start()
     try:
@@ -114,7 +114,7 @@ def ill_server(meet: Callable[[Talk], object], tls: SSLContext | None = None) ->
 
 
 def association_accept(maximum_length: int = 16384) -> bytes:
-    """A-ASSOCIATE-AC of the first context (PS3.8 9.3.3)."""
+    """Encodes an A-ASSOCIATE-AC that accepts the first context (PS3.8 9.3.3)."""
     context = item(0x21, b"\x01\0\0\0" + item(0x40, EXPLICIT.encode()))
     user = item(0x50, item(0x51, struct.pack(">L", maximum_length)) + item(0x52, b"1.2.3"))
     titles = b"PACS".ljust(16) + b"OSTEON".ljust(16) + bytes(32)
@@ -123,7 +123,7 @@ def association_accept(maximum_length: int = 16384) -> bytes:
 
 
 def response(field: int = 0x8001, message_id: int = 1, status: int = 0) -> bytes:
-    """The PDU of a response without a data set: C-STORE-RSP unless `field` says otherwise."""
+    """Encodes the PDU of a response without a data set, by default a C-STORE-RSP."""
     elements = (
         element(0x0002, b"1.2.840.10008.5.1.4.1.1.2\0")
         + element(0x0100, struct.pack("<H", field))
@@ -135,7 +135,7 @@ def response(field: int = 0x8001, message_id: int = 1, status: int = 0) -> bytes
 
 
 def request(field: int, *more: bytes) -> bytes:
-    """The PDU of a request without a data set."""
+    """Encodes the PDU of a request without a data set."""
     elements = (
         element(0x0002, b"1.2.840.10008.1.1\0")
         + element(0x0100, struct.pack("<H", field))
@@ -147,13 +147,13 @@ def request(field: int, *more: bytes) -> bytes:
 
 
 def accepted(talk: Talk) -> None:
-    """Takes the association."""
+    """Accepts the association."""
     assert talk.hear_pdu()[0] == 1
     talk.say(association_accept())
 
 
 def take_file(talk: Talk) -> None:
-    """Takes a whole C-STORE-RQ with its data set."""
+    """Receives a complete C-STORE-RQ with its data set."""
     while True:
         kind, content = talk.hear_pdu()
         assert kind == 4

@@ -1,10 +1,9 @@
-"""Runs actors step by step over every interleaving; a step is one call of the operating system.
+"""Runs actors step by step over every interleaving; a step is one system call.
 
-The code under test is the real one, on a real folder. Each actor is a thread that stops before each call of
-`os`, `fcntl.flock` or `time.sleep`, until the explorer lets it go on, lets the call fail, or ends it as
-kill -9 does.
-Two histories that led to the same folder, and in which each actor saw the same, have the same future, so
-each such state is visited once.
+The real code runs on a real folder. Each actor is a thread that stops before each call of `os`, `fcntl.flock`
+or `time.sleep`, until the explorer resumes it, makes the call fail, or ends it as kill -9 does. Two histories
+that led to the same folder, and in which each actor saw the same, have the same future, so each such state is
+visited once.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from typing import Any
 CALLS = (
     "open", "link", "rename", "replace", "unlink", "mkdir", "rmdir", "fsync", "stat", "listdir", "scandir",
 )  # fmt: skip
-# What a disk may answer that is full or broken, by call
+# Errors of a full or broken disk, by call
 FAILING = {
     "link": errno.ENOSPC,
     "rename": errno.ENOSPC,
@@ -37,25 +36,25 @@ FAILING = {
     "open": errno.EIO,
 }
 GO, FAIL, KILL = "go", "fail", "kill"
-# Actor and what becomes of its next call
+# Actor and the outcome of its next call
 Decision = tuple[int, str]
 RANDOM = re.compile(r"[0-9a-f]{12,32}")
 LOCAL = threading.local()
 
 
 class Inode(int):
-    """A number that differs from history to history."""
+    """An inode number, which differs between histories."""
 
 
 class Killed(BaseException):
-    """Nothing may happen any more: not a kind of Exception, so that nobody handles it."""
+    """The simulated end of an actor: no Exception, so that no code handles it."""
 
 
 class Inline(Executor):
-    """Does at once what it is given, in the thread of the actor."""
+    """An executor that runs calls at once, in the actor's thread."""
 
     def submit(self, call: Callable[..., Any], /, *values: Any, **named: Any) -> Future[Any]:
-        """A future that is done."""
+        """Runs the call and returns a finished future."""
         future: Future[Any] = Future()
         try:
             future.set_result(call(*values, **named))
@@ -66,28 +65,28 @@ class Inline(Executor):
 
 @dataclass
 class Disk:
-    """Which inodes are durable: a power loss tears the others. One whose sync failed is lost for good."""
+    """Durability of inodes: a power loss truncates the others. After a failed sync an inode stays lost."""
 
     synced: set[int] = field(default_factory=set)
     lost: set[int] = field(default_factory=set)
 
     def sync(self, descriptor: int) -> None:
-        """Instead of a flush, which has nothing to show here."""
+        """Marks a file as durable, in place of a flush."""
         self.synced.add(os.fstat(descriptor).st_ino)
 
     def fail(self, descriptor: int) -> None:
-        """The kernel drops what it could not write, and later syncs succeed without it."""
+        """Marks a file as lost: the kernel drops unwritten data, and later syncs succeed without it."""
         inode = os.fstat(descriptor).st_ino
         if inode not in self.synced:
             self.lost.add(inode)
 
     def is_durable(self, inode: int) -> bool:
-        """Whether a power loss leaves it whole."""
+        """Returns whether a power loss leaves the inode complete."""
         return inode in self.synced and inode not in self.lost
 
 
 class Actor:
-    """A thread that stops before each call."""
+    """A thread that stops before each system call."""
 
     def __init__(self, run: Callable[[], Any], disk: Disk, root: Path) -> None:
         self.run, self.disk, self.root = run, disk, root
@@ -102,18 +101,18 @@ class Actor:
         self.thread = threading.Thread(target=self._main, daemon=True)
 
     def start(self) -> None:
-        """Until its first call."""
+        """Runs until the first call."""
         self.thread.start()
         self.stopped.acquire()
 
     def step(self, decision: str) -> None:
-        """One call, until the next one or its end."""
+        """Performs one call and runs until the next one or the end."""
         self.decision = decision
         self.go.release()
         self.stopped.acquire()
 
     def kill(self) -> None:
-        """As kill -9: no call is made any more, and the kernel closes what is open."""
+        """Ends the actor as kill -9 does: no further calls, and open files are closed."""
         self.is_killed = True
         if not self.is_done:
             self.step(GO)
@@ -123,7 +122,7 @@ class Actor:
                 os.close(descriptor)
 
     def is_blocked(self) -> bool:
-        """Whether it waits for a lock that another one still holds."""
+        """Returns whether the actor waits for a lock that another one holds."""
         if self.call[0] != "sleep" or self.refused is None:
             return False
         descriptor, operation = self.refused
@@ -146,7 +145,7 @@ class Actor:
         self.stopped.release()
 
     def perform(self, name: str, values: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        """What the instrumented functions call."""
+        """Performs an instrumented call after the explorer's decision."""
         if self.is_killed:
             raise Killed
         self.call = (name, values)
@@ -190,7 +189,7 @@ CLOSE = os.close
 
 
 def instrumented(name: str) -> Callable[..., Any]:
-    """Stops actors, and nobody else."""
+    """Wraps a function so that it stops actors and no other threads."""
 
     def call(*values: Any, **named: Any) -> Any:
         actor = getattr(LOCAL, "actor", None)
@@ -200,7 +199,7 @@ def instrumented(name: str) -> Callable[..., Any]:
 
 
 def close(fd: int) -> None:
-    """Never a step: nobody but the lock's waiters can tell."""
+    """Closes a descriptor without a step, since only waiters for its lock could notice."""
     if actor := getattr(LOCAL, "actor", None):
         actor.opened.discard(fd)
     CLOSE(fd)
@@ -208,7 +207,7 @@ def close(fd: int) -> None:
 
 @contextmanager
 def instrumentation() -> Iterator[None]:
-    """Every module that calls `os.name` calls these."""
+    """Replaces the functions in `os` and other modules within the context."""
     for name, module in MODULES.items():
         setattr(module, name, instrumented(name))
     os.close = close
@@ -221,50 +220,50 @@ def instrumentation() -> Iterator[None]:
 
 
 class Scene:
-    """A fresh folder and the actors on it, made anew for each history; a subclass says which."""
+    """A fresh folder and its actors, built anew for each history by a subclass."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.disk = root, Disk()
         self.actors = [Actor(run, self.disk, root) for run in self.parts()]
 
     def parts(self) -> list[Callable[[], Any]]:
-        """What each actor does."""
+        """Returns the code of each actor."""
         raise NotImplementedError
 
     @property
     def failing(self) -> tuple[int, ...]:
-        """Actors whose calls fail in some histories."""
+        """Returns the actors whose calls fail in some histories."""
         return (0,)
 
     @property
     def mortal(self) -> tuple[int, ...]:
-        """Actors whose process is killed in some histories, while the others go on."""
+        """Returns the actors that are killed in some histories while the others continue."""
         return ()
 
     def killed(self, actor: int) -> None:
-        """An actor's process has gone."""
+        """Is called after an actor was killed."""
 
     def check_end(self, failed: bool) -> None:
-        """Asserts what must hold when all actors have ended; `failed`: a call failed, or one was killed."""
+        """Asserts the invariants at the end of all actors; `failed`: a call failed or an actor was killed."""
 
     def check_crash(self, power: bool) -> None:
-        """Asserts what must hold after a crash, that of the machine too where `power`."""
+        """Asserts the invariants after a crash, with a power loss if `power`."""
 
     def tear(self) -> None:
-        """Cuts every file in half that is not durable, as a power loss may."""
+        """Truncates every file that is not durable, as a power loss may."""
         for path in files(self.root):
             if path.suffix != ".lock" and not self.disk.is_durable(path.stat().st_ino):
                 os.truncate(path, path.stat().st_size // 2)
 
 
 def files(root: Path) -> list[Path]:
-    """All of them."""
+    """Returns all files below a folder."""
     return [path for path in root.rglob("*") if path.is_file()]
 
 
 @dataclass
 class Explored:
-    """How much was tried."""
+    """Statistics of an exploration."""
 
     states: int = 0
     ends: int = 0
@@ -281,7 +280,7 @@ class Explorer:
         self.turn = 0
 
     def explore(self) -> Explored:
-        """Depth first; each state is reached by repeating its history."""
+        """Explores depth first; each state is reached by replaying its history."""
         with instrumentation():
             waiting: list[tuple[Decision, ...]] = [()]
             while waiting:
@@ -360,7 +359,7 @@ class Explorer:
         )
 
     def _numbered(self, key: Any) -> Any:
-        """Inodes by the order in which they occur: each history has others."""
+        """Numbers inodes by first occurrence, since they differ between histories."""
         numbers: dict[int, int] = {}
 
         def walk(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How far a result's labels must be those of the network's original."""
+"""Required agreement of a result's labels with those of the original network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from operators.segmentation.segmentation import Segmentation
 
 
 def assert_labels_of_original(result: Segmentation, expected: NDArray[np.uint8]) -> None:
-    """Two classes, both delivered: 0.9995 of the voxels the same, a Dice of 0.999 each, and a confidence."""
+    """Asserts for two classes: 0.9995 of the voxels equal, a Dice of 0.999 each, and a confidence."""
     got = result.label_map.labels
     assert len(np.unique(expected)) == 3
     assert (got == expected).mean() >= 0.9995

@@ -1,4 +1,4 @@
-"""Labels of packages in one line."""
+"""Builds labels of packages."""
 
 from operators.packages.packages import Detection, Label
 from operators.packages.structures import ANATOMY, Code, Structure
@@ -17,5 +17,5 @@ def made_label(
     rgb: tuple[int, int, int] = (1, 2, 3),
     detection: Detection | None = None,
 ) -> Label:
-    """A label with a structure of its own."""
+    """Returns a label with its own structure."""
     return Label(Structure(name, meaning, ANATOMY, type_, laterality, rgb), first, last, detection)

@@ -1,7 +1,7 @@
-"""A second made-up package beside `made_packages`: a pair of rods 200 mm apart and a plate without a side.
+"""A second synthetic package beside `made_packages`: a pair of rods 200 mm apart and an unpaired plate.
 
-Its label values are those of the other package too. Both read their truth from the HU: `u`, the depth in mm
-along the patient's left, is written in the CT.
+Its label values overlap those of the other package. Both decode their ground truth from the HU, which encode
+`u`, the depth in mm along the patient's left.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.support.made_packages import CLASSES, HEAD, LABEL, LEFT, NETWORK, RIG
 from tests.support.phantoms import Affine, axial_affine
 
 Array = NDArray[np.float32]
-# Where each bone lies along `u`: first those of the package "bones", then those of "limbs"
+# Range of each bone along `u`: first those of the package "bones", then those of "limbs"
 BONES_MM = {
     "side_right": (-62.0, -16.0), "middle": (-8.0, 9.0), "side_left": (15.0, 60.0),
     "rod_right": (-140.0, -105.0), "rod_left": (105.0, 140.0), "plate": (70.0, 92.0),
@@ -34,31 +34,31 @@ LIMBS = ("background", "rod", "plate")
 
 
 def depths_mm(shape: tuple[int, int, int], affine: Affine) -> Array:
-    """`u` at each voxel (I, J, K)."""
+    """Returns `u` at each voxel (I, J, K)."""
     i = np.arange(shape[0], dtype=np.float32)
     u = affine[0, 0] * i + affine[0, 3]
     return np.broadcast_to(u[:, None, None], shape).astype(np.float32)
 
 
 def limbs_ct() -> NDArray[np.int16]:
-    """Hounsfield units (I, J, K) in which `u` is written."""
+    """Returns Hounsfield units (I, J, K) that encode `u`."""
     return np.rint(depths_mm(SHAPE, AFFINE) * HU_PER_MM).astype(np.int16)
 
 
 def expected_bones(u: Array) -> dict[str, NDArray[np.bool_]]:
-    """Where each bone is."""
+    """Returns the mask of each bone."""
     return {name: (u > low) & (u < high) for name, (low, high) in BONES_MM.items()}
 
 
 class KnowingNetworks(Networks):
-    """Networks of both packages that read the truth from the HU of their patch."""
+    """Networks of both packages that decode the ground truth from the HU of their patch."""
 
     def __init__(self) -> None:
         super().__init__(Device("torch"))
         self.run: list[str] = []
 
     def get(self, spec: NetworkSpec) -> Runtime:
-        """Logits of the classes that the network names."""
+        """Returns a network with logits of its classes."""
         self.run.append(f"{spec.weights.parent.name} {spec.name}")
         low, high = spec.window_hu
         answer = breaks if spec.name == "fracture" else scores
@@ -66,7 +66,7 @@ class KnowingNetworks(Networks):
 
 
 def scores(u: Array, classes: tuple[str, ...]) -> Array:
-    """Logits of an anatomy network: 0 at each bone's surface."""
+    """Returns logits of an anatomy network, 0 at each bone's surface."""
     depths = {name: np.minimum(u - low, high - u) for name, (low, high) in BONES_MM.items()}
     depths |= {name: np.maximum(depths[one], depths[other]) for name, (one, other) in PAIRS.items()}
     wanted = [depths[name] for name in classes[1:]]
@@ -74,14 +74,14 @@ def scores(u: Array, classes: tuple[str, ...]) -> Array:
 
 
 def breaks(u: Array, classes: tuple[str, ...]) -> Array:
-    """Logits of a fracture network: contact within 2 mm of the break, background where it was blanked."""
+    """Returns logits of a fracture network: contact within 2 mm of the fracture, background where blanked."""
     contact = 2 - np.abs(u - BREAK_MM)
     blank = np.where(u < -195, 99, -99)
     return np.stack([blank, -contact, contact][: len(classes)]).astype(np.float32) * 3
 
 
 def write_limbs(models: Path) -> CoarseToFinePackage:
-    """The package's folder below `models`: all that there is of it."""
+    """Writes the package's folder with random weights below `models`."""
     folder = models / "limbs"
     folder.mkdir(parents=True)
     networks = []
@@ -107,7 +107,7 @@ def write_limbs(models: Path) -> CoarseToFinePackage:
 
 
 def knowing(package: CoarseToFinePackage) -> CoarseToFinePackage:
-    """The package with larger voxels and patches, for which it runs in a moment."""
+    """Returns the package with larger voxels and patches, so that it runs fast."""
     sizes = {"coarse": 5.0, "fine": 3.0, "fracture": 2.5}
     specs: dict[str, Any] = {
         spec.name: replace(spec, spacing_mm=(sizes[spec.name],) * 3, patch=(40, 40, 40))

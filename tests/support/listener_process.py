@@ -1,4 +1,4 @@
-"""The listener as a process of its own, so that it can be killed and its memory read."""
+"""Runs the listener as a process, so that it can be killed and its memory measured."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ START_S = 120.0
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Returns a free port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
 class ListenerProcess:
-    """Listens when it is made."""
+    """A listener process that is ready once constructed."""
 
     def __init__(self, data: Path) -> None:
         self.port = free_port()
@@ -46,12 +46,12 @@ class ListenerProcess:
         return True
 
     def peak_mb(self) -> float:
-        """Peak resident memory so far."""
+        """Returns the peak resident memory so far."""
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
         return int(kilobytes) / 1024
 
     def kill(self) -> None:
-        """At once, by SIGKILL."""
+        """Ends the process with SIGKILL."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()

@@ -1,4 +1,4 @@
-"""Made-up bones on small arrays, for tests of simulated fractures."""
+"""Synthetic bones on small arrays, for tests of simulated fractures."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ MARROW_HU = 300.0
 
 
 def bone_of(mask: NDArray[np.bool_], marrow_hu: float = MARROW_HU) -> BrokenModel:
-    """One whole bone of even marrow in soft tissue."""
+    """Returns one intact bone with homogeneous marrow in soft tissue."""
     return BrokenModel(np.where(mask, marrow_hu, 40).astype(np.float32), mask.astype(np.uint8))
 
 
 def block() -> BrokenModel:
-    """A block of 32 x 25 x 25 mm."""
+    """Returns a block of 32 x 25 x 25 mm."""
     mask = np.zeros((48, 40, 40), bool)
     mask[10:38, 9:30, 9:30] = True
     return bone_of(mask)
 
 
 def dumbbell() -> BrokenModel:
-    """Two thick ends and a narrow waist at index 30 of the first axis."""
+    """Returns a bone with two thick ends and a narrow waist at index 30 of the first axis."""
     i, j, k = np.indices((60, 32, 32))
     mask = (j - 16) ** 2 + (k - 16) ** 2 < (4 + 8 * np.abs((i - 30) / 25)) ** 2
     mask[:4], mask[-4:] = False, False
@@ -34,25 +34,25 @@ def dumbbell() -> BrokenModel:
 
 
 def halves(gap: int = 0) -> NDArray[np.uint8]:
-    """Two fragments that meet, or nearly, at index 10 of the first axis."""
+    """Returns two fragments that meet at index 10 of the first axis, or leave a gap."""
     fragments = np.zeros((20, 12, 12), np.uint8)
     fragments[2 : 10 - gap, 2:10, 2:10], fragments[10:18, 2:10, 2:10] = 1, 2
     return fragments
 
 
 def sizes(fragments: NDArray[np.uint8]) -> dict[int, int]:
-    """Voxels of each fragment."""
+    """Counts the voxels of each fragment."""
     values, counts = np.unique(fragments[fragments > 0], return_counts=True)
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
 def subject(bone: BrokenModel, textured: bool) -> BoneSubject:
-    """A bone as a source of patches."""
+    """Returns a bone as a subject for patches."""
     mask = (bone.fragments > 0).astype(np.float32)
     hu = bone.hu.astype(np.int16) if textured else None
     return BoneSubject("bone", bone.fragments, mask, hu, np.full(3, SPACING_MM))
 
 
 def pieces(mask: NDArray[np.bool_]) -> int:
-    """How many connected pieces."""
+    """Counts connected components."""
     return int(ndimage.label(mask)[1])

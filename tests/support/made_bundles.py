@@ -1,4 +1,4 @@
-"""MONAI bundles with made-up weights, in the forms that the Model Zoo has; small, and always the same."""
+"""Small, reproducible MONAI bundles with synthetic weights, in the forms of the Model Zoo."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ DEVICE = "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')"
 
 
 def spaced(*mm: float) -> dict[str, Any]:
-    """Spacingd."""
+    """Returns the configuration of Spacingd."""
     return {"_target_": "Spacingd", "keys": "image", "pixdim": mm, "mode": "bilinear"}
 
 
 def inverted(nearest: bool) -> dict[str, Any]:
-    """Invertd."""
+    """Returns the configuration of Invertd."""
     return {
         "_target_": "Invertd",
         "keys": "pred",
@@ -51,13 +51,13 @@ def inverted(nearest: bool) -> dict[str, Any]:
 
 
 def window(*roi: int, **more: object) -> dict[str, Any]:
-    """SlidingWindowInferer."""
+    """Returns the configuration of SlidingWindowInferer."""
     return {"_target_": "SlidingWindowInferer", "roi_size": roi, "sw_batch_size": 2, "overlap": 0.5, **more}
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """One bundle; the network's arguments are those of MONAI."""
+    """One bundle; the network's arguments are MONAI's."""
 
     name: str
     network: dict[str, Any]
@@ -84,7 +84,7 @@ UNET = {
     "norm": "batch",
 }
 BUNDLES = (
-    # As spleen_ct_segmentation
+    # Like spleen_ct_segmentation
     Bundle(
         "unet",
         UNET,
@@ -92,7 +92,7 @@ BUNDLES = (
         window(16, 16, 16),
         [SOFTMAX, inverted(False), ARGMAX, SAVE],
     ),
-    # As wholeBody_ct_segmentation: labels decided first, replicated padding, Gaussian, expressions
+    # Like wholeBody_ct_segmentation: argmax before inversion, replicated padding, Gaussian, expressions
     Bundle(
         "segresnet",
         {
@@ -129,7 +129,7 @@ BUNDLES = (
             "pixdim": "$[2.0, 2.2, 1.0] if @displayable_configs#highres else [3.0, 3.0, 3.0]",
         },
     ),
-    # As pediatric_abdominal_ct_segmentation: YAML, a crop, deep supervision's tensors
+    # Like pediatric_abdominal_ct_segmentation: YAML, a crop, outputs of deep supervision
     Bundle(
         "dynunet",
         {
@@ -160,7 +160,7 @@ BUNDLES = (
         as_yaml=True,
         names_key="label_def",
     ),
-    # Regions, and a norm with arguments
+    # Region-based classes, and a norm with arguments
     Bundle(
         "basic",
         {
@@ -191,7 +191,7 @@ BUNDLES = (
 )
 
 COMMON = {"spatial_dims": 3, "in_channels": 1, "out_channels": 3}
-# The other networks of the table, each with what the Model Zoo has around it most
+# The other networks of the table, each with the transforms most common in the Model Zoo
 OTHER_NETWORKS = (
     {"_target_": "SegResNetDS", **COMMON, "init_filters": 4, "blocks_down": [1, 1, 2], "dsdepth": 2},
     {"_target_": "AttentionUnet", **COMMON, "channels": [4, 8, 12], "strides": [2, 2]},
@@ -206,7 +206,7 @@ OTHER_NETWORKS = (
         "num_heads": 4,
         "proj_type": "conv",
     },
-    # As swin_unetr_btcv_segmentation, whose img_size MONAI no longer has
+    # Like swin_unetr_btcv_segmentation, whose img_size MONAI no longer accepts
     {"_target_": "SwinUNETR", **COMMON, "img_size": 64, "feature_size": 12, "use_checkpoint": False},
 )
 OTHERS = tuple(
@@ -220,12 +220,12 @@ OTHERS = tuple(
     for network in OTHER_NETWORKS
 )
 MOST_MADE = 1_000_000
-# Arguments of former releases of MONAI
+# Arguments that only former releases of MONAI accept
 FORMER = {"SwinUNETR": {"img_size"}}
 
 
 def configuration(bundle: Bundle) -> dict[str, Any]:
-    """inference.json."""
+    """Returns the content of inference.json."""
     loader = {
         "_target_": "CheckpointLoader",
         "load_path": "$@bundle_root + '/models/model.pt'",
@@ -249,7 +249,7 @@ def configuration(bundle: Bundle) -> dict[str, Any]:
 
 
 def network_of(bundle: Bundle) -> torch.nn.Module:
-    """MONAI's network with made-up weights."""
+    """Returns MONAI's network with synthetic weights."""
     given = {"spatial_dims": 3, "out_channels": len(bundle.names)}
     name = bundle.network["_target_"].rpartition(".")[2]
     left_out = {"_target_", *FORMER.get(name, ())}
@@ -263,7 +263,7 @@ def network_of(bundle: Bundle) -> torch.nn.Module:
         if tensor.is_floating_point()
         and "running" not in name
         and tensor.ndim > 1
-        # Of large ones torch's own are as good, and made in no time
+        # For large tensors torch's own initial weights do as well, and are faster
         and tensor.numel() < MOST_MADE
     }
     network.load_state_dict(named, strict=False)
@@ -271,7 +271,7 @@ def network_of(bundle: Bundle) -> torch.nn.Module:
 
 
 def write_bundle(bundle: Bundle, folder: Path) -> Path:
-    """A bundle's folder."""
+    """Writes a bundle's folder."""
     (folder / "configs").mkdir(parents=True)
     (folder / "models").mkdir()
     made = json.loads(json.dumps(configuration(bundle)))

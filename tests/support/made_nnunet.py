@@ -1,6 +1,6 @@
-"""Folders of nnU-Net with made-up weights, as nnU-Net itself would write them; small, and always the same.
+"""Small, reproducible model folders with synthetic weights, as nnU-Net itself would write them.
 
-Nothing of nnU-Net is needed. `make references` runs the originals on these folders and keeps what they say.
+nnU-Net is not needed. `make references` runs the originals on these folders and stores their results.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ DATASET = "Dataset901_Made"
 
 @dataclass(frozen=True)
 class Case:
-    """One published model; `spacing_mm` of the image is that of (z, y, x).
+    """One published model; `spacing_mm` of the image is in (z, y, x).
 
-    A cascade has the stage `before` it, whose name is that of its configuration and of its folder.
+    `before` is the previous stage of a cascade, named like its configuration and its folder.
     """
 
     name: str
@@ -51,17 +51,17 @@ class Case:
 
     @property
     def inputs(self) -> int:
-        """Channels that the network reads: the image and the labels of the stage before."""
+        """Number of input channels: the image and the labels of the previous stage."""
         return 1 if self.before is None else len(self.labels)
 
     @property
     def dimensions(self) -> int:
-        """2 or 3."""
+        """Number of spatial dimensions, 2 or 3."""
         return len(self.patch)
 
     @property
     def outputs(self) -> int:
-        """Channels that the network gives."""
+        """Number of output channels."""
         return len(self.regions) or len(self.labels)
 
 
@@ -127,7 +127,7 @@ CASES = (
 
 
 def made_image() -> NDArray[np.float32]:
-    """A smooth image (z, y, x) in HU with an empty rim."""
+    """Returns a smooth image (z, y, x) in HU with an empty rim."""
     rng = np.random.default_rng(4)
     coarse = rng.normal(150, 400, (5, 6, 6))
     image = np.kron(coarse, np.ones((4, 4, 5))) + rng.normal(0, 30, (20, 24, 30))
@@ -137,7 +137,7 @@ def made_image() -> NDArray[np.float32]:
 
 
 def architecture_of(case: Case) -> tuple[str, dict[str, Any]]:
-    """Osteon's own words for a case's network."""
+    """Returns Osteon's architecture and arguments of a case's network."""
     name = {"PlainConvUNet": "nnunet_plain", "ResidualEncoderUNet": "nnunet_residual"}[case.network]
     return name, {
         "dimensions": case.dimensions,
@@ -152,11 +152,11 @@ def architecture_of(case: Case) -> tuple[str, dict[str, Any]]:
 
 
 def made_tensor(name: str, shape: tuple[int, ...], seed: int) -> torch.Tensor:
-    """Values that depend on the tensor's name only, so that every library has the same."""
+    """Returns values that depend on name, shape and seed only, so that every library gets the same."""
     rng = np.random.default_rng((zlib.crc32(name.encode()), seed))
     values = rng.normal(size=shape)
     if "head" in name:
-        # Features are mostly positive: without their mean no class wins everywhere
+        # Features are mostly positive: centred weights keep one class from winning everywhere
         values = (values - values.mean(axis=1, keepdims=True)) * 2 if len(shape) > 1 else values * 0
     elif len(shape) > 1:
         values *= np.sqrt(2 / np.prod(shape[1:]))
@@ -166,13 +166,13 @@ def made_tensor(name: str, shape: tuple[int, ...], seed: int) -> torch.Tensor:
 
 
 def made_state(architecture: str, arguments: dict[str, Any], seed: int) -> dict[str, torch.Tensor]:
-    """The weights of one fold under Osteon's names."""
+    """Returns the weights of one fold under Osteon's names."""
     state = build(architecture, **arguments).state_dict()
     return {name: made_tensor(name, tuple(tensor.shape), seed) for name, tensor in state.items()}
 
 
 def v2_names(case: Case, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The same under the names of dynamic-network-architectures, second names and all."""
+    """Returns the weights under the names of dynamic-network-architectures, including duplicates."""
     last = len(case.features) - 2
     named = OrderedDict((name.replace(".head.", f".seg_layers.{last}."), t) for name, t in state.items())
     for stage in range(last):
@@ -188,7 +188,7 @@ def v2_names(case: Case, state: dict[str, torch.Tensor]) -> dict[str, torch.Tens
 
 
 def configuration_of(case: Case) -> dict[str, Any]:
-    """One entry of `configurations` in plans.json."""
+    """Returns an entry of `configurations` in plans.json."""
     resampling = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
     function = "resample_data_or_seg_to_shape"
     after = {"previous_stage": case.before.name} if case.before else {}
@@ -212,7 +212,7 @@ def configuration_of(case: Case) -> dict[str, Any]:
 
 
 def new_architecture(case: Case) -> dict[str, Any]:
-    """As plans have it since 2.4."""
+    """Returns the architecture as in plans since nnU-Net 2.4."""
     d = case.dimensions
     blocks = "n_conv_per_stage" if case.network == "PlainConvUNet" else "n_blocks_per_stage"
     arguments = {
@@ -241,7 +241,7 @@ def new_architecture(case: Case) -> dict[str, Any]:
 
 
 def old_architecture(case: Case) -> dict[str, Any]:
-    """As plans had it before, and those of many published models have it still."""
+    """Returns the architecture as in plans before nnU-Net 2.4, common in published models."""
     return {
         "UNet_class_name": case.network,
         "UNet_base_num_features": case.features[0],
@@ -255,7 +255,7 @@ def old_architecture(case: Case) -> dict[str, Any]:
 
 
 def plans_of(case: Case) -> dict[str, Any]:
-    """plans.json; the configuration inherits one value, as those of 3d_lowres do."""
+    """Returns plans.json; the configuration inherits one value, like those of 3d_lowres."""
     made = configuration_of(case)
     parent = {"batch_size": made.pop("batch_size")}
     return {
@@ -272,7 +272,7 @@ def plans_of(case: Case) -> dict[str, Any]:
 
 
 def dataset_of(case: Case) -> dict[str, Any]:
-    """dataset.json."""
+    """Returns dataset.json."""
     order = {"regions_class_order": case.regions} if case.regions else {}
     return {
         "labels": case.labels,
@@ -284,7 +284,7 @@ def dataset_of(case: Case) -> dict[str, Any]:
 
 
 def write_v2(case: Case, folder: Path) -> Path:
-    """A trainer's folder of nnU-Net v2; beside it that of the stage before."""
+    """Writes a trainer's folder of nnU-Net v2, and beside it that of the previous stage."""
     folder.mkdir(parents=True)
     if case.before:
         write_v2(case.before, folder.with_name(case.before.name))
@@ -293,7 +293,7 @@ def write_v2(case: Case, folder: Path) -> Path:
     for fold in range(case.folds):
         (folder / f"fold_{fold}").mkdir()
         state = v2_names(case, made_state(*architecture_of(case), fold))
-        # The keys of nnUNetTrainer.save_checkpoint, with the types that it has there
+        # Keys and types of nnUNetTrainer.save_checkpoint
         content = {
             "network_weights": state,
             "optimizer_state": {"state": {}, "param_groups": []},

@@ -1,8 +1,8 @@
-"""The same folders as nnU-Net v1 writes them.
+"""Writes model folders in the form of nnU-Net v1.
 
     python -m tests.support.made_nnunet_v1 FOLDER
 
-writes every case of both, and the image that they are run on.
+writes every case of both versions, and the image to run them on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 
 from tests.support.made_nnunet import CASES, MEASURES, Case, architecture_of, made_image, made_state, write_v2
 
-# Version 1: bottleneck and decoder share kernels, weights without bias in the decoder, its former file format
+# Version 1: bottleneck and decoder share kernels, no bias in the decoder, older file format
 V1_CASES = (
     Case("v1_plain", features=(4, 8, 16), folds=2),
     Case(
@@ -60,14 +60,14 @@ V1_CASES = (
 
 
 def v1_architecture(case: Case) -> tuple[str, dict[str, Any]]:
-    """Osteon's own words for Generic_UNet."""
+    """Returns Osteon's architecture and arguments for Generic_UNet."""
     name, arguments = architecture_of(case)
     kernels = case.kernels[:0:-1]
     return name, {**arguments, "decoder_kernels": kernels, "upsampling_bias": False, "head_bias": False}
 
 
 def v1_names(case: Case, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The same under the names of Generic_UNet."""
+    """Returns the weights under the names of Generic_UNet."""
     last = len(case.features) - 1
     named = OrderedDict((v1_name(name, last), tensor) for name, tensor in state.items())
     for stage in range(last - 1):
@@ -77,7 +77,7 @@ def v1_names(case: Case, state: dict[str, torch.Tensor]) -> dict[str, torch.Tens
 
 
 def v1_name(name: str, last: int) -> str:
-    """One tensor's name in Generic_UNet, whose stages have two convolutions each."""
+    """Returns a tensor's name in Generic_UNet, whose stages have two convolutions each."""
     short = name.replace(".norm.", ".instnorm.").replace("decoder.head.", f"seg_outputs.{last - 1}.")
     if short.startswith("decoder.transpconvs."):
         return short.replace("decoder.transpconvs.", "tu.")
@@ -92,7 +92,7 @@ def v1_name(name: str, last: int) -> str:
 
 
 def v1_plans(case: Case) -> dict[str, Any]:
-    """plans.pkl, with numpy's types where the planner leaves them; a cascade's holds both stages."""
+    """Returns plans.pkl, with numpy types as left by the planner; a cascade's plans hold both stages."""
     measures = {name.replace("std", "sd"): np.float64(value) for name, value in MEASURES.items()}
     stages = [stage_of(each) for each in (case.before, case) if each]
     return {
@@ -113,7 +113,7 @@ def v1_plans(case: Case) -> dict[str, Any]:
 
 
 def stage_of(case: Case) -> dict[str, Any]:
-    """One entry of `plans_per_stage`."""
+    """Returns an entry of `plans_per_stage`."""
     return {
         "batch_size": 2,
         "patch_size": np.array(case.patch),
@@ -125,9 +125,9 @@ def stage_of(case: Case) -> dict[str, Any]:
 
 
 def write_v1(case: Case, folder: Path) -> Path:
-    """A trainer's folder of nnU-Net v1; for a cascade `folder` gets those of both stages, as there."""
+    """Writes a trainer's folder of nnU-Net v1; for a cascade `folder` holds those of both stages."""
     plans = v1_plans(case)
-    # Its name is all that tells that a trainer does not mirror
+    # Only the name of a trainer shows that it does not mirror
     plain = "nnUNetTrainerV2" + "_noMirroring" * (case.mirrored is None)
     if case.before is None:
         return write_stage(case, plans, folder, (plain, 0, ()))
@@ -141,7 +141,7 @@ def write_v1(case: Case, folder: Path) -> Path:
 def write_stage(
     case: Case, plans: dict[str, Any], folder: Path, trained: tuple[str, int, tuple[str, ...]]
 ) -> Path:
-    """One trainer's folder; `trained` by whom, at which stage, with which arguments of its own."""
+    """Writes a trainer's folder; `trained` holds the trainer's name, its stage and its own arguments."""
     trainer, stage, more = trained
     folder.mkdir(parents=True)
     (folder / "plans.pkl").write_bytes(pickle.dumps(plans))
@@ -149,7 +149,7 @@ def write_stage(
         (folder / f"fold_{fold}").mkdir()
         file = folder / f"fold_{fold}" / "model_final_checkpoint.model"
         state = v1_names(case, made_state(*v1_architecture(case), fold))
-        # The keys of NetworkTrainer.save_checkpoint and nnUNetTrainer.save_checkpoint
+        # Keys of NetworkTrainer.save_checkpoint and nnUNetTrainer.save_checkpoint
         content = {
             "epoch": 1000,
             "state_dict": state,
@@ -166,7 +166,7 @@ def write_stage(
 
 
 def main() -> None:
-    """Every case, and the image."""
+    """Writes every case and the image."""
     root = Path(sys.argv[1])
     for case in CASES:
         write_v2(case, root / case.name)

@@ -1,4 +1,4 @@
-"""Model packages for tests: three made-up bones, one in the middle and one on each side.
+"""Model packages for tests: three synthetic bones, one in the middle and one on each side.
 
 package = made_package()                     # values only; a test brings its own networks
 write_package(tmp_path / "bones")            # the same as a folder, with tiny random weights
@@ -86,7 +86,7 @@ SPACING_MM = {"coarse": 4.0, "fine": 2.0, "fracture": 1.6}
 
 
 def package_text(sha256: dict[str, str] | None = None) -> str:
-    """A package.toml."""
+    """Returns a package.toml."""
     networks = [
         NETWORK.format(
             name=name,
@@ -101,16 +101,16 @@ def package_text(sha256: dict[str, str] | None = None) -> str:
 
 
 def made_package(folder: Path = Path("bones")) -> CoarseToFinePackage:
-    """The package that `package_text` describes."""
+    """Returns the package of `package_text`."""
     package = package_of(tomllib.loads(package_text()), folder)
     assert isinstance(package, CoarseToFinePackage)
     return package
 
 
 def write_package(folder: Path, seed: int = 0, *, sees_bone: bool = False) -> Path:
-    """A package's folder with random weights; the path of its package.toml.
+    """Writes a package's folder with random weights; returns the path of its package.toml.
 
-    With `sees_bone` every voxel is of the first class after the background, whatever the image shows.
+    With `sees_bone` every voxel gets the first class after the background, for any image.
     """
     folder.mkdir(parents=True)
     torch.manual_seed(seed)
@@ -125,12 +125,12 @@ def write_package(folder: Path, seed: int = 0, *, sees_bone: bool = False) -> Pa
 
 
 def random_weights(outputs: int) -> bytes:
-    """Safetensors of the network that the made-up packages name."""
+    """Returns safetensors of the network that the packages name."""
     return saved(build("plain_unet", dimensions=3, outputs=outputs, filters=FILTERS))
 
 
 def bone_weights(outputs: int) -> bytes:
-    """The same, with an output that is the first class after the background everywhere."""
+    """Returns safetensors whose output is the first class after the background everywhere."""
     network = build("plain_unet", dimensions=3, outputs=outputs, filters=FILTERS)
     weights = network.state_dict()
     weights["decoder.head.weight"].zero_()
@@ -139,18 +139,18 @@ def bone_weights(outputs: int) -> bytes:
 
 
 def saved(network: nn.Module) -> bytes:
-    """Safetensors of a network."""
+    """Returns the safetensors of a network."""
     return save(network.state_dict())
 
 
 def positions(shape: tuple[int, ...], ijk_to_lps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(..., 3) mm: where each voxel's centre lies."""
+    """Returns the position (..., 3) in mm of each voxel's centre."""
     indices = np.moveaxis(np.indices(shape), 0, -1)
     return indices @ ijk_to_lps[:3, :3].T + ijk_to_lps[:3, 3]
 
 
 def centred_affine(columns_mm: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """An affine with these columns whose grid has its centre at the patient's origin."""
+    """Returns an affine with these columns and the grid's centre at the patient's origin."""
     affine = np.eye(4)
     affine[:3, :3] = columns_mm
     affine[:3, 3] = -columns_mm @ ((np.array(shape) - 1) / 2)

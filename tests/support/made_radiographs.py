@@ -1,4 +1,4 @@
-"""Small made-up radiographs: bright bars on grey limbs, some with a gap that is outlined."""
+"""Small synthetic radiographs: bright bars on grey limbs, some with an outlined gap."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHAPE = (120, 100)
 
 
 def made_pixels(seed: int, gap: bool, shape: tuple[int, int] = SHAPE) -> NDArray[np.uint8]:
-    """A limb with one bone, noise, and perhaps a gap in the bone at rows 50 to 60."""
+    """Draws a limb with one bone and noise, optionally with a gap in the bone at rows 50 to 60."""
     rng = np.random.default_rng(seed)
     image = np.full(shape, 20.0)
     image[:, 25:75] = 90
@@ -28,7 +28,7 @@ def made_pixels(seed: int, gap: bool, shape: tuple[int, int] = SHAPE) -> NDArray
 
 
 def made_radiograph(number: int, fractured: bool, split: str = "train") -> Radiograph:
-    """One of them, with its outline."""
+    """Returns one radiograph with its outline."""
     outline = (np.array([[38.0, 48], [63, 48], [63, 62], [38, 62]]),)
     attributes = tuple(float(k == number % 4) for k in range(len(ATTRIBUTES)))
     return Radiograph(
@@ -42,7 +42,7 @@ def made_radiograph(number: int, fractured: bool, split: str = "train") -> Radio
 
 
 def write_dataset(folder: Path, images: list[Radiograph]) -> Path:
-    """Writes images in FracAtlas' form."""
+    """Writes images in the layout of FracAtlas."""
     (folder / "images").mkdir(parents=True)
     rows, annotations = [], []
     for at, image in enumerate(images):

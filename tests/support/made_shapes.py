@@ -1,4 +1,4 @@
-"""Solids whose volume, surface, gaps and movements are known, drawn on a grid."""
+"""Solids with known volume, surface, gaps and movements, drawn on a grid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Solid = Callable[[Points], NDArray[np.bool_]]
 
 
 def grid_around(extent_mm: tuple[float, float, float], spacing_mm: tuple[float, float, float]) -> Grid:
-    """A grid about the origin, its axes along LPS; `extent_mm` is its whole size."""
+    """Returns a grid centred on the origin with axes along LPS; `extent_mm` is its size."""
     shape = tuple(int(np.ceil(extent / step)) for extent, step in zip(extent_mm, spacing_mm, strict=True))
     affine = np.diag([*spacing_mm, 1.0])
     affine[:3, 3] = -np.array(spacing_mm) * (np.array(shape) - 1) / 2
@@ -23,7 +23,7 @@ def grid_around(extent_mm: tuple[float, float, float], spacing_mm: tuple[float, 
 
 
 def points_of(grid: Grid) -> Points:
-    """The centres of all voxels (I, J, K, 3), LPS."""
+    """Returns the centres of all voxels (I, J, K, 3), LPS."""
     voxels = np.moveaxis(np.indices(grid.shape), 0, -1)
     centres: Points = voxels @ grid.ijk_to_lps[:3, :3].T + grid.ijk_to_lps[:3, 3]
     return centres
@@ -38,7 +38,7 @@ def box(low_mm: tuple[float, ...], high_mm: tuple[float, ...]) -> Solid:
 
 
 def left_bone(points: Points) -> NDArray[np.bool_]:
-    """To the patient's left; no turn and no mirroring maps it onto itself."""
+    """Returns a bone on the patient's left, without any rotational or mirror symmetry."""
     parts = (
         ((40.0, 0.0, 0.0), (16.0, 9.0, 28.0)),
         ((50.0, 12.0, 18.0), (12.0, 16.0, 8.0)),
@@ -49,17 +49,17 @@ def left_bone(points: Points) -> NDArray[np.bool_]:
 
 
 def mirrored(solid: Solid) -> Solid:
-    """The same to the patient's right."""
+    """Mirrors a solid to the patient's right."""
     return lambda points: solid(points * (-1, 1, 1))
 
 
 def moved(solid: Solid, turn: Rotation, centre: Points, shift: Points) -> Solid:
-    """The solid turned about a centre, then shifted."""
+    """Rotates a solid about a centre, then shifts it."""
     return lambda points: solid((points - centre - shift) @ turn.as_matrix() + centre)
 
 
 def drawn(grid: Grid, solids: dict[int, Solid]) -> LabelMap:
-    """Each solid under its label value; later ones win."""
+    """Draws each solid with its label value; later ones overwrite."""
     points, labels = points_of(grid), np.zeros(grid.shape, np.uint8)
     for value, solid in solids.items():
         labels[solid(points)] = value

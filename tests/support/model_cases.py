@@ -1,4 +1,4 @@
-"""What tests of `osteon models` share."""
+"""Shared helpers of the tests of `osteon models`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.cli.commands import app
 
 
 def ran(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
-    """Exit code and all that a command said."""
+    """Runs a command; returns exit code and output."""
     with pytest.raises(SystemExit) as ended:
         execute(app, [str(argument) for argument in arguments])
     said = capsys.readouterr()
@@ -22,7 +22,7 @@ def ran(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder."""
+    """Returns the content of every file of a folder."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 

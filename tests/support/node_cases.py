@@ -1,4 +1,4 @@
-"""A listener on a free port, and DCMTK's tools as its peers."""
+"""A listener on a free port, with DCMTK's tools as peers."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ CT1 = Peer(name="ct1", ae_title="CT1")
 
 
 def node_settings(root: Path, **given: Any) -> NodeSettings:
-    """A node on loopback with one peer, CT1."""
+    """Returns settings of a node on loopback with one peer, CT1."""
     values = {"host": "127.0.0.1", "port": 0, "data": root, "peers": (CT1,), "network_s": 5.0}
     return NodeSettings(**(values | {"minimum_free_mb": 0} | given))
 
 
 class Running:
-    """A listener, what it was told, and its inbox."""
+    """A listener, the instances that it received, and its inbox."""
 
     def __init__(self, settings: NodeSettings) -> None:
         self.inbox = Inbox(settings.data)
@@ -50,22 +50,22 @@ class Running:
         self.port = self.listener.port
 
     def ended(self, calling_ae: str, address: str, images: Counter[str]) -> None:
-        """What an association brought."""
+        """Records the images of a finished association."""
         assert (calling_ae, address) == ("CT1", "127.0.0.1")
         self.associations.append(images)
 
     def stored(self) -> list[str]:
-        """Names of all instances in the inbox."""
+        """Returns the names of all instances in the inbox."""
         return sorted(path.name for path in self.inbox.studies.rglob("*.dcm"))
 
     def left_over(self) -> list[Path]:
-        """Files of instances that are neither stored nor gone."""
+        """Returns temporary files of instances that are neither stored nor removed."""
         return self.inbox.unfinished()
 
 
 @contextmanager
 def listening(settings: NodeSettings) -> Iterator[Running]:
-    """A listener in a thread of this process."""
+    """Runs a listener in a thread of this process."""
     running = Running(settings)
     thread = threading.Thread(target=running.listener.serve)
     thread.start()
@@ -77,14 +77,14 @@ def listening(settings: NodeSettings) -> Iterator[Running]:
 
 
 def system_tool(name: str) -> str:
-    """A tool of the system; pynetdicom brings namesakes of DCMTK's into the virtual environment."""
+    """Returns the system's tool; pynetdicom installs tools with DCMTK's names in the virtual environment."""
     found = shutil.which(name, path="/usr/local/bin:/usr/bin:/usr/sbin:/bin")
     assert found, f"expected {name}; `make tools` installs it"
     return found
 
 
 def dcmtk(tool: str, *arguments: object, called: str = "OSTEON", calling: str = "CT1") -> tuple[int, str]:
-    """Exit code and output of a DCMTK tool."""
+    """Runs a DCMTK tool; returns exit code and output."""
     command = [system_tool(tool), "-aet", calling, "-aec", called, *map(str, arguments)]
     done = subprocess.run(
         command,
@@ -98,14 +98,14 @@ def dcmtk(tool: str, *arguments: object, called: str = "OSTEON", calling: str = 
 
 
 def storescu(port: int, *arguments: object, calling: str = "CT1") -> tuple[int, str]:
-    """Sends files; `arguments` are further options and the paths."""
+    """Sends files with storescu; `arguments` are further options and the paths."""
     return dcmtk("storescu", "127.0.0.1", port, *arguments, calling=calling)
 
 
 def associate(
     port: int, sop_class_uid: str = "1.2.840.10008.1.1", syntax: str = ImplicitVRLittleEndian
 ) -> Association:
-    """An association of CT1 with the node."""
+    """Opens an association of CT1 with the node."""
     entity = AE("CT1")
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 10
     entity.add_requested_context(sop_class_uid, syntax)
@@ -113,7 +113,7 @@ def associate(
 
 
 def send(port: int, path: Path, command: dict[str, str] | None = None) -> int:
-    """The status of a C-STORE of one file, whose command says what `command` says; -1: no answer."""
+    """Sends one file by C-STORE, with changes to its command; returns the status, -1 without an answer."""
     dataset = pydicom.dcmread(path)
     syntax = dataset.file_meta.TransferSyntaxUID
     content = encode(dataset, syntax.is_implicit_VR, syntax.is_little_endian)
@@ -130,7 +130,7 @@ def send(port: int, path: Path, command: dict[str, str] | None = None) -> int:
 
 
 def exchanged(association: Association, request: C_STORE) -> int:
-    """Sends a request whatever it says, which `send_c_store` would not."""
+    """Sends a request unchecked, unlike `send_c_store`; returns the status."""
     association._reactor_checkpoint.clear()
     while not association._is_paused:
         os.sched_yield()

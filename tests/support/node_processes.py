@@ -1,4 +1,4 @@
-"""`osteon serve` and Orthanc as processes of their own."""
+"""Runs `osteon serve` and Orthanc as processes."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from tests.support.node_cases import system_tool
 
 START_S = 120.0
 MAIN = "from app.cli.commands import main; main()"
-# Orthanc's plugin for DICOMweb, in Debian's place
+# Orthanc's DICOMweb plugin, at Debian's path
 DICOM_WEB = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Returns a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def until(true: Callable[[], Any], within_s: float = 60.0) -> Any:
-    """Waits for processes of others; what `true` gave. Fails when the time is over."""
+    """Waits until `true` returns a true value, and returns it. Raises AssertionError on timeout."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if found := true():
@@ -46,7 +46,7 @@ def until(true: Callable[[], Any], within_s: float = 60.0) -> Any:
 
 
 def fetched(url: str, content: bytes | None = None, method: str = "GET") -> Any:
-    """The JSON, or text, at an address; None where nothing answers."""
+    """Returns the JSON or text at an address; None without an answer."""
     try:
         with urlopen(Request(url, data=content, method=method), timeout=START_S) as answer:
             text = answer.read().decode()
@@ -85,9 +85,9 @@ class Served:
     def start(
         self, wait: bool = True, within: Sequence[str] = (), before: str = "", **environment: str
     ) -> Served:
-        """In a group of its own, so that all of it can be killed at once; `within` another command.
+        """Starts the node in its own process group, so that all of it can be killed at once.
 
-        `before`: a program that is run first in its first process.
+        `within` is a command that runs the node; `before` is code that its first process runs first.
         """
         with (self.root / "node.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -102,21 +102,21 @@ class Served:
         return self
 
     def is_well(self) -> bool:
-        """All parts are ready."""
+        """Returns whether all parts are ready."""
         assert self.process is not None
         assert self.process.poll() is None, self.log()
         return bool(fetched(f"http://127.0.0.1:{self.node.http_port}/health"))
 
     def metrics(self) -> str:
-        """What Prometheus would read."""
+        """Returns the metrics as Prometheus reads them."""
         return str(fetched(f"http://127.0.0.1:{self.node.http_port}/metrics"))
 
     def log(self) -> str:
-        """All that the node said."""
+        """Returns the node's log."""
         return (self.root / "node.log").read_text()
 
     def jobs(self) -> list[JobState]:
-        """From the database itself."""
+        """Returns the jobs from the database."""
         client = open_connection(self.node)
         try:
             return list_jobs(client)
@@ -124,37 +124,37 @@ class Served:
             client.destroy()
 
     def ended_jobs(self, count: int) -> list[JobState]:
-        """The jobs, when so many have ended."""
+        """Waits until `count` jobs have ended; returns the jobs."""
         jobs = self.jobs()
         return jobs if sum(job.state in ENDS for job in jobs) >= count else []
 
     def part(self, name: str) -> int:
-        """The process id of a part, by the name that it gives itself; of workers the first."""
+        """Returns the process id of a part by its name; the first of several workers."""
         assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         named = {Path(f"/proc/{child}/comm").read_text().strip(): int(child) for child in children}
         return named[name if name != "worker" else "worker-0"]
 
     def kill(self) -> None:
-        """kill -9 of everything at once."""
+        """Kills all processes with SIGKILL."""
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def end(self) -> None:
-        """At once, where it runs."""
+        """Kills the node if it is running."""
         if self.process is not None and self.process.poll() is None:
             self.kill()
 
     def stop(self) -> int:
-        """The exit code after SIGTERM."""
+        """Stops the node with SIGTERM; returns its exit code."""
         assert self.process is not None
         self.process.terminate()
         return self.process.wait(START_S)
 
 
 class Orthanc:
-    """Debian's Orthanc as PACS: AE title PACS, no passwords, one modality: the node."""
+    """Debian's Orthanc as PACS: AE title PACS, no passwords, the node as its only modality."""
 
     def __init__(self, root: Path) -> None:
         self.port, self.http_port, self.root = free_port(), free_port(), root
@@ -162,7 +162,7 @@ class Orthanc:
         self.process: subprocess.Popen[bytes] | None = None
 
     def configuration(self, node_port: int, changes: dict[str, Any]) -> Path:
-        """Its settings as a file."""
+        """Writes Orthanc's configuration file."""
         root, path = self.root, self.root / "orthanc.json"
         content = {
             "Name": "PACS",
@@ -182,7 +182,7 @@ class Orthanc:
         return path
 
     def start(self, node_port: int = 104, **changes: Any) -> Orthanc:
-        """Until it answers; it knows a node at `node_port`."""
+        """Starts Orthanc, with a node at `node_port`, and waits until it answers."""
         path = self.configuration(node_port, changes)
         with (self.root / "log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -195,7 +195,7 @@ class Orthanc:
         return self
 
     def stop(self) -> None:
-        """At once."""
+        """Kills Orthanc."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -209,12 +209,12 @@ class Orthanc:
         return fetched(f"http://127.0.0.1:{self.http_port}/{path}", content, "POST")
 
     def file(self, instance: str) -> bytes:
-        """An instance as it is stored, by Orthanc's name of it."""
+        """Returns a stored instance by Orthanc's identifier."""
         with urlopen(f"http://127.0.0.1:{self.http_port}/instances/{instance}/file", timeout=10) as answer:
             return bytes(answer.read())
 
     def upload(self, folder: Path) -> None:
-        """Every file of a folder."""
+        """Uploads every file of a folder."""
         for path in sorted(folder.rglob("*.dcm")):
             assert self.post("instances", path.read_bytes())
 
@@ -224,11 +224,11 @@ class Orthanc:
         assert self.post("modalities/osteon/store", study["ID"].encode())
 
     def segs(self) -> list[dict[str, Any]]:
-        """Every SEG: its instance's tags."""
+        """Returns the tags of every SEG."""
         return self.results("SEG")
 
     def results(self, modality: str) -> list[dict[str, Any]]:
-        """The tags of every instance of a modality."""
+        """Returns the tags of every instance of a modality."""
         return [
             self.get(f"instances/{instance}/simplified-tags")
             for series in self.get("series?expand")
@@ -237,6 +237,6 @@ class Orthanc:
         ]
 
     def as_peer(self, **changes: Any) -> dict[str, Any]:
-        """How the node knows it."""
+        """Returns the node's settings of this peer."""
         peer = {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": self.port, "receives": True}
         return Peer.model_validate(peer | changes).model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""A study in OHIF, used as a radiologist does: listed, opened by a double click, looked at slice by slice."""
+"""Drives OHIF like a radiologist: lists studies, opens one by a double click, scrolls through its slices."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ VIEWPORT = (
     f"{SERVICES}?.cornerstoneViewportService?.getCornerstoneViewport?.("
     f"{SERVICES}.viewportGridService.getActiveViewportId())"
 )
-# Of what the viewport draws, which is later than what is loaded
+# Segments that the viewport draws, which happens after loading
 SEGMENTS = (
     f"{SERVICES}.segmentationService.getSegmentationRepresentations("
     f"{SERVICES}.viewportGridService.getActiveViewportId())"
     ".flatMap(each => Object.values(each.segments)).map(each => "
     f"{SERVICES}.segmentationService.getSegmentations()[0].segments[each.segmentIndex].label)"
 )
-# How far from a position a slice begins, mm; and the nearest slice of the viewport
+# Distance of a slice's first voxel from a position, mm; and the least distance in the viewport
 FAR = """(position => id => {
   const plane = window.cornerstone.metaData.get('imagePlaneModule', id).imagePositionPatient;
   return Math.hypot(...position.map((x, n) => x - plane[n]));
 })"""
 NEAREST = f"(position => Math.min(...%s.getImageIds().map({FAR}(position))))(%s)"
-# Goes to the slice at a position, draws it, and says where three voxels of it lie on the canvas
+# Shows the slice at a position and returns the canvas coordinates of three of its voxels
 SHOW = """(async (position, corners) => {
   const viewport = %s;
   const all = viewport.getImageIds().map(%s(position));
@@ -50,14 +50,14 @@ WAIT_S = 60.0
 
 
 class Viewer:
-    """One tab with OHIF at an address."""
+    """One tab with OHIF."""
 
     def __init__(self, page: Page, address: str) -> None:
         self.page, self.address = page, address
         page.resize(800, 600)
 
     def open_seg(self, study_instance_uid: str) -> list[str]:
-        """Opens a study and its one SEG; the names of its segments."""
+        """Opens a study and its only SEG; returns the names of its segments."""
         self.page.open(f"{self.address}/viewer?StudyInstanceUIDs={study_instance_uid}")
         self.until(f"{VIEWPORT}?.getImageIds?.()?.length && {SEG_ROW}")
         self.click(SEG_ROW, times=2)
@@ -66,13 +66,13 @@ class Viewer:
         return list(self.until(f"{SEGMENTS}.length && {SEGMENTS}"))
 
     def holds(self, position_lps_mm: tuple[float, ...]) -> bool:
-        """Whether a slice of the series that is shown begins there."""
+        """Returns whether a slice of the displayed series has its first voxel there."""
         return bool(self.page.run(NEAREST % (VIEWPORT, json.dumps(list(position_lps_mm)))) < 0.01)
 
     def slice_at(
         self, position_lps_mm: tuple[float, ...], ij_to_lps: NDArray[np.float64], shape: tuple[int, int]
     ) -> NDArray[np.float64]:
-        """(I, J, 3) RGB on the canvas at each voxel's centre of the slice whose first voxel lies there."""
+        """Returns canvas RGB (I, J, 3) at each voxel's centre of the slice with its first voxel there."""
         origin = np.array(position_lps_mm)
         corners = [origin, origin + ij_to_lps[:, 0], origin + ij_to_lps[:, 1]]
         script = SHOW % (
@@ -88,12 +88,12 @@ class Viewer:
         return colours_at(self.canvas(), np.floor(places).astype(int))
 
     def canvas(self) -> NDArray[np.float64]:
-        """What cornerstone drew, without the texts over it."""
+        """Returns cornerstone's canvas without overlays."""
         content = base64.b64decode(self.page.run(PICTURE).partition(",")[2])
         return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), dtype=np.float64)
 
     def click(self, element: str, times: int = 1) -> None:
-        """In the middle of what the expression finds, once it stands still."""
+        """Clicks the centre of an element once it has stopped moving."""
         middle = f"(r => [r.x + r.width / 2, r.y + r.height / 2])({element}.getBoundingClientRect())"
         before, place = None, self.page.run(middle)
         while place != before:
@@ -106,7 +106,7 @@ class Viewer:
                 self.page.ask("Input.dispatchMouseEvent", button="left", **event)
 
     def until(self, script: str) -> Any:
-        """What the expression gives when it is true; OHIF's services throw until they are ready."""
+        """Waits until the expression is true; returns it. OHIF's services throw until they are ready."""
         deadline = time.monotonic() + WAIT_S
         tried = f"const found = {script}; return found instanceof Node || found;"
         asked = f"(() => {{ try {{ {tried} }} catch {{ return null; }} }})()"
@@ -117,13 +117,13 @@ class Viewer:
         raise AssertionError(f"expected within {WAIT_S} s: {script}; the page says {self.page.errors[-3:]}")
 
     def keep(self, path: Path) -> None:
-        """A picture of the whole tab for people."""
+        """Saves a screenshot of the whole tab."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.page.picture(path)
 
 
 def colours_at(picture: NDArray[np.float64], places: NDArray[np.int_]) -> NDArray[np.float64]:
-    """(I, J, 3) of a picture (rows, columns, 3) at columns and rows (I, J, 2); NaN outside of it."""
+    """Samples a picture (rows, columns, 3) at columns and rows (I, J, 2); returns (I, J, 3), NaN outside."""
     framed = np.pad(picture, ((1, 1), (1, 1), (0, 0)), constant_values=np.nan)
     rows, columns = picture.shape[:2]
     column, row = np.clip(places + 1, 0, (columns + 1, rows + 1)).transpose(2, 0, 1)

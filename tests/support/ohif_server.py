@@ -1,4 +1,4 @@
-"""OHIF as its makers build it, served with Orthanc's DICOMweb behind the same address."""
+"""Serves the published build of OHIF, with Orthanc's DICOMweb at the same address."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from urllib.request import Request, urlopen
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = "3.13.2"
 ADDRESS = f"https://registry.npmjs.org/@ohif/app/-/app-{VERSION}.tgz"
-# As the registry gives it (npm view @ohif/app dist.integrity)
+# Integrity from the registry (npm view @ohif/app dist.integrity)
 SHA512 = "WZdxmpmG7rqFgW9ZJLcbgr3XCtLi1KDNPoMaeY5PPe6j4G4fjEjjkycZM6C6Zk2F87BKxFfpq+jd5xXZB9E8EA=="
-# 150 of 204 MB: networks for prompts and a viewer of microscopy, which are not tried
+# 150 of 204 MB, which are not tested: networks for prompts, and a microscopy viewer
 UNUSED = ("package/dist/ort/", "package/dist/dicom-microscopy-viewer/")
 CONFIGURATION: dict[str, Any] = {
     "routerBasename": "/",
@@ -63,7 +63,7 @@ CONFIGURATION: dict[str, Any] = {
 
 
 def viewer() -> Path:
-    """The folder of the built viewer, which is fetched once."""
+    """Returns the folder of the built viewer, downloaded on first use."""
     folder = ROOT / "build" / "ohif" / VERSION
     if not folder.exists():
         archive = folder.with_suffix(".tgz")
@@ -85,7 +85,7 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Files of the viewer, its settings, and the PACS."""
+    """Serves the viewer's files, its settings, and the PACS."""
 
     protocol_version = "HTTP/1.1"
 
@@ -94,13 +94,13 @@ class Handler(SimpleHTTPRequestHandler):
         super().__init__(*arguments, **given)
 
     def end_headers(self) -> None:
-        """With cross-origin isolation, which cornerstone's shared memory needs."""
+        """Adds cross-origin isolation, which cornerstone's shared memory needs."""
         self.send_header("Cross-Origin-Opener-Policy", "same-origin")
         self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
         super().end_headers()
 
     def do_GET(self) -> None:
-        """The PACS's answer, the settings, a file, or for any other path the viewer itself."""
+        """Answers with the PACS, the settings, a file, or for any other path the viewer."""
         if self.path.startswith(("/dicom-web", "/wado")):
             self._pass_on(None)
         elif self.path == "/app-config.js":
@@ -111,11 +111,11 @@ class Handler(SimpleHTTPRequestHandler):
             super().do_GET()
 
     def do_POST(self) -> None:
-        """To the PACS."""
+        """Forwards to the PACS."""
         self._pass_on(self.rfile.read(int(self.headers["Content-Length"])))
 
     def log_message(self, *arguments: object) -> None:
-        """Nothing."""
+        """Logs nothing."""
 
     def _pass_on(self, content: bytes | None) -> None:
         words = [word for word in ("Accept", "Content-Type", "Host") if word in self.headers]
@@ -136,7 +136,7 @@ class Handler(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(pacs: str) -> Iterator[str]:
-    """The viewer's address, with the PACS that answers at `pacs` behind it."""
+    """Serves the viewer in front of the PACS at `pacs`; yields its address."""
     handler = partial(Handler, pacs, directory=str(viewer()))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever, daemon=True)

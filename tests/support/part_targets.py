@@ -1,4 +1,4 @@
-"""Main functions of child processes; apart, so that a child imports little."""
+"""Main functions of child processes, in a module of their own so that a child imports little."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def defect(_: Life) -> None:
 
 
 def deaf(life: Life) -> None:
-    """One whose loop has died."""
+    """Runs without a working loop, so that it misses its heartbeats."""
     thread = threading.Thread(target=time.sleep, args=(0.2,), daemon=True)
     thread.start()
     life.ready.set()

@@ -1,11 +1,11 @@
-"""Makes DICOM CT series of a known volume, so that geometry is checked by value.
+"""Writes DICOM CT series of a known volume, so that geometry can be checked by value.
 
-`position_hu` gives every point of the patient its own Hounsfield value, linear in the position: a
-voxel that is read at the wrong place has the wrong value, and linear interpolation keeps it right.
+`position_hu` assigns every point of the patient a Hounsfield value that is linear in the position: a
+voxel read at the wrong place has the wrong value, and linear interpolation preserves it.
 
     affine = oblique_affine()                           # array index to LPS, mm
     write_ct(tmp_path, position_volume((8, 6, 5), affine), affine)
-    write_ct(..., edit=lambda dataset, k: ...)          # any oddity: change a slice before it is written
+    write_ct(..., edit=lambda dataset, k: ...)          # change slices before they are written
     write_ct(..., keep=[0, 1, 3])                       # only some slices
     write_enhanced_ct(tmp_path / "ct.dcm", hu, affine)  # one multi-frame file
 
@@ -37,12 +37,12 @@ UID_ROOT = "1.2.826.0.1.3680043.10.1"
 
 
 def position_hu(lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(..., 3) mm to (...) HU."""
+    """Returns HU (...) of positions (..., 3) in mm."""
     return lps_mm @ HU_PER_MM
 
 
 def position_volume(shape: tuple[int, int, int], ijk_to_lps: Affine) -> Hu:
-    """(I, J, K) int16: each voxel's value is `position_hu` of where it lies, rounded."""
+    """Returns (I, J, K) int16: `position_hu` of each voxel's position, rounded."""
     indices = np.moveaxis(np.indices(shape), 0, -1)
     return np.rint(position_hu(indices @ ijk_to_lps[:3, :3].T + ijk_to_lps[:3, 3])).astype(np.int16)
 
@@ -50,14 +50,14 @@ def position_volume(shape: tuple[int, int, int], ijk_to_lps: Affine) -> Hu:
 def axial_affine(
     spacing_mm: Sequence[float] = (0.8, 0.7, 3.0), origin_mm: Sequence[float] = (-9.0, -7.0, 5.0)
 ) -> Affine:
-    """A head-first supine axial stack from feet to head."""
+    """Returns the affine of a head-first supine axial stack from feet to head."""
     affine = np.diag([*spacing_mm, 1.0])
     affine[:3, 3] = origin_mm
     return affine
 
 
 def tilted_affine(degrees: float = 20.0) -> Affine:
-    """Axial slices whose plane is tilted about the patient's x axis while the table moves along z."""
+    """Returns the affine of axial slices tilted about the patient's x axis while the table moves along z."""
     angle = np.radians(degrees)
     affine = axial_affine()
     affine[:3, 1] = 0.7 * np.array([0.0, np.cos(angle), -np.sin(angle)])
@@ -65,7 +65,7 @@ def tilted_affine(degrees: float = 20.0) -> Affine:
 
 
 def oblique_affine() -> Affine:
-    """Slices at odd angles to all of the patient's axes."""
+    """Returns the affine of slices oblique to all of the patient's axes."""
     turned, _ = np.linalg.qr(np.array([[0.9, 0.3, -0.2], [-0.1, 0.8, 0.4], [0.3, -0.5, 0.7]]))
     affine = axial_affine()
     affine[:3, :3] = turned @ affine[:3, :3]
@@ -73,7 +73,7 @@ def oblique_affine() -> Affine:
 
 
 def all_orientations() -> list[Affine]:
-    """The 48 ways in which the array's axes can run along the patient's, both ways each."""
+    """Returns the 48 affines whose axes run along the patient's axes, in either direction."""
     affines = []
     for axes, signs in product(permutations(range(3)), product((1, -1), repeat=3)):
         affine = axial_affine()
@@ -85,7 +85,7 @@ def all_orientations() -> list[Affine]:
 
 
 def ct_slice(hu: Hu, ijk_to_lps: Affine, k: int, *, study: int = 1, series: int = 1) -> Dataset:
-    """One slice as a CT Image Storage instance: 16 bits signed, intercept -1024."""
+    """Returns one slice as a CT Image Storage instance: 16 bits signed, intercept -1024."""
     dataset = _patient_and_study(study, series)
     dataset.SOPClassUID = CTImageStorage
     dataset.SOPInstanceUID = f"{UID_ROOT}.{study}.{series}.{k + 1}"
@@ -112,7 +112,7 @@ def write_ct(
     series: int = 1,
     transfer_syntax_uid: str = ExplicitVRLittleEndian,
 ) -> list[Path]:
-    """One file a slice; `edit` changes slice k before it is compressed and written."""
+    """Writes a file for each slice; `edit` changes slice k before it is compressed and written."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for k in range(hu.shape[2]) if keep is None else keep:
@@ -133,7 +133,7 @@ def write_enhanced_ct(
     edit: Callable[[Dataset], None] | None = None,
     transfer_syntax_uid: str = ExplicitVRLittleEndian,
 ) -> Path:
-    """One Enhanced CT; frame n shows slice `order[n]`, and its intercept is -1024 - n."""
+    """Writes one Enhanced CT; frame n shows slice `order[n]`, and its intercept is -1024 - n."""
     order = range(hu.shape[2]) if order is None else order
     dataset = _patient_and_study(1, 1)
     dataset.SOPClassUID = EnhancedCTImageStorage
@@ -152,7 +152,7 @@ def write_enhanced_ct(
 
 
 def save(dataset: Dataset, path: Path, transfer_syntax_uid: str = ExplicitVRLittleEndian) -> None:
-    """Compresses where the transfer syntax says so, and writes a DICOM file."""
+    """Writes a DICOM file, compressed if the transfer syntax is."""
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
@@ -191,7 +191,7 @@ def _cosines(ijk_to_lps: Affine) -> list[float]:
 
 
 def _spacing(ijk_to_lps: Affine) -> list[float]:
-    """PixelSpacing: between rows first, then between columns (PS3.3 10.7.1.3)."""
+    """Returns PixelSpacing: between rows first, then between columns (PS3.3 10.7.1.3)."""
     along_i, along_j = np.linalg.norm(ijk_to_lps[:3, :2], axis=0)
     return [round(float(along_j), 6), round(float(along_i), 6)]
 

@@ -1,4 +1,4 @@
-"""The real queues, worked off in this process by a segmenter and a sender that do as they are told."""
+"""Runs the real queues in this process with a scripted segmenter and sender."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def input_of(row: WorkflowStatus) -> Any:
 
 
 @dataclass
-class Told:
-    """A segmenter whose every study has one series, which ends as `outcome` says; knows what it did."""
+class ScriptedSegmenter:
+    """A segmenter of studies with one series, which ends with `outcome`; records the studies."""
 
     outcome: Callable[[], Json] = lambda: SEGMENTED
     studies: list[str] = field(default_factory=list)
 
     def decide(self, values: Json) -> Json:
-        """One series."""
+        """Selects one series."""
         self.studies.append(values["study_instance_uid"])
         return {"state": "decided", "selected": 1, "refusals": []}
 
     def segment(self, values: Json, numbers: Sequence[int]) -> Json:
-        """As it was told."""
+        """Returns `outcome`."""
         assert (values["study_instance_uid"], list(numbers)) == (self.studies[-1], [0])
         return self.outcome()
 
@@ -69,7 +69,7 @@ def worked_off(
     report: Callable[[Json], Attempt] = lambda _: DELIVERED,
     version: str = WORKFLOW_VERSION,
 ) -> Iterator[None]:
-    """Studies, commitment reports, and deliveries where there is an `attempt`, one at a time."""
+    """Processes studies, commitment reports and, with an `attempt`, deliveries, one at a time."""
     DBOS(config=executor_configuration(settings, "test", version))
     define_reporting(settings, report, Running())
     queues = [STUDIES, *(report_queue(peer.name) for peer in settings.sources)]

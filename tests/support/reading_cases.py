@@ -1,4 +1,4 @@
-"""A small phantom series, and what the tests of reading say of it again and again."""
+"""A small phantom series, and assertions shared by the tests of reading."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from operators.dicom.read.scan import Scan
 from tests.support import phantoms
 
 SHAPE = (8, 6, 10)
-# JPEG 2000 needs 32 pixels for its levels.
+# JPEG 2000 needs 32 pixels for its decomposition levels
 LARGER = (40, 33, 4)
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume(SHAPE, AFFINE)

@@ -1,4 +1,4 @@
-"""All DICOM results of one segmentation, each checked as the node and dciodvfy check it."""
+"""Writes all DICOM results of one segmentation, verified as by the node and by dciodvfy."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HU = phantoms.position_volume((16, 12, 8), AFFINE)
 
 
 def source(folder: Path, edit: phantoms.Edit | None = None) -> Series:
-    """A CT as it was read from files, each changed by `edit` before."""
+    """Reads a CT from files that `edit` changed before."""
     phantoms.write_ct(folder / "ct", HU, AFFINE, edit=edit)
     (found,) = scan(folder / "ct").series
     assert found.grid is not None
@@ -44,7 +44,7 @@ def source(folder: Path, edit: phantoms.Edit | None = None) -> Series:
 
 
 def two_fragments(of: Series) -> Segmentation:
-    """Side by side, and on every slice but the first and last."""
+    """Returns two adjacent fragments on every slice but the first and last."""
     assert of.grid is not None
     labels = np.zeros(of.grid.shape, np.uint8)
     labels[2:7, 3:9, 1:-1], labels[8:13, 3:9, 1:-1] = 11, 12
@@ -52,7 +52,7 @@ def two_fragments(of: Series) -> Segmentation:
 
 
 def numbered(labels: NDArray[np.uint8], of: Series) -> Segmentation:
-    """Each value a fragment of one bone."""
+    """Returns a segmentation in which each value is a fragment of one bone."""
     assert of.grid is not None
     values = [value for value in np.unique(labels).tolist() if value]
     segments = [bone(value, fragment=n) for n, value in enumerate(values, start=1)]
@@ -61,7 +61,7 @@ def numbered(labels: NDArray[np.uint8], of: Series) -> Segmentation:
 
 
 def results(folder: Path, made: Segmentation, of: Series) -> dict[str, Dataset]:
-    """Every result that there is one of, by its file's name; verified as before it is sent."""
+    """Writes every result that is a single file; returns them by file name, verified as before sending."""
     made, shared = measure_segments(made), provenance(made, of)
     seg = write_seg(made, shared, folder / "seg.dcm")
     name = check_seg(seg, made, of)
@@ -80,7 +80,7 @@ def results(folder: Path, made: Segmentation, of: Series) -> dict[str, Dataset]:
 
 
 def errors(folder: Path, names: list[str]) -> list[str]:
-    """What dciodvfy calls errors; a report on a SEG, not on a label map, has none."""
+    """Returns dciodvfy's errors; a report on a SEG, not on a label map, has none."""
     found = []
     for name in names:
         command = [BINARIES / "dciodvfy", folder / name]
@@ -90,7 +90,7 @@ def errors(folder: Path, names: list[str]) -> list[str]:
 
 
 def patients_own(dataset: Dataset) -> dict[str, str]:
-    """What a data set says of patient and study, and has a value."""
+    """Returns the attributes of patient and study that have a value."""
     tags = [element for element in dataset if element.tag.group == 0x0010 or element.keyword in IN_STUDY]
     return {element.keyword: str(element.value) for element in tags if not element.is_empty}
 

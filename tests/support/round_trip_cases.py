@@ -1,4 +1,4 @@
-"""Segmentations of three segments, and other software that writes them down in its own way."""
+"""Segmentations of three segments, written by other software in its own format."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SEGMENTS = (
 
 
 def labels_drawn() -> NDArray[np.uint8]:
-    """Two fragments that touch, the first with a hole, and another bone."""
+    """Returns two touching fragments, the first with a hole, and another bone."""
     labels = np.zeros(SHAPE, np.uint8)
     labels[3:12, 4:10, 2:7] = 11
     labels[6:8, 6:8, 3] = 0
@@ -55,7 +55,7 @@ def labels_drawn() -> NDArray[np.uint8]:
 def assert_came_back(
     read: Labelled, grid: Grid, expected: NDArray[np.uint8] | NDArray[np.uint16] | None = None
 ) -> None:
-    """Every voxel of every value at its place in the patient."""
+    """Asserts that every voxel of every value is at its place in the patient."""
     label_map, notes = read
     truth = LabelMap(labels_drawn() if expected is None else expected, grid)
     assert notes == ()
@@ -72,7 +72,7 @@ def image(labels: NDArray[np.uint8]) -> SimpleITK.Image:
 
 
 def renumbered(**values: int) -> NDArray[np.uint8]:
-    """The labels drawn, with other values: `v11=2` makes 11 a 2."""
+    """Returns the labels with other values: `v11=2` makes 11 a 2."""
     labels = labels_drawn()
     table = np.zeros(256, np.uint8)
     for name, value in values.items():
@@ -81,7 +81,7 @@ def renumbered(**values: int) -> NDArray[np.uint8]:
 
 
 def dcmqi_seg(folder: Path, labels: NDArray[np.uint8], segments: list[dict[str, Any]]) -> Path:
-    """What 3D Slicer writes with: a SEG by dcmqi's itkimage2segimage, of segments as its JSON says them."""
+    """Writes a SEG with dcmqi's itkimage2segimage, as 3D Slicer does, from segments in its JSON form."""
     SimpleITK.WriteImage(image(labels), str(folder / "labels.nrrd"))
     kinds: dict[str, Any] = {"SegmentAlgorithmType": "MANUAL", "recommendedDisplayRGBValue": [1, 200, 3]}
     kinds |= {"SegmentedPropertyCategoryCodeSequence": TISSUE, "SegmentedPropertyTypeCodeSequence": TISSUE}
@@ -122,7 +122,7 @@ def hip(side: Code) -> dict[str, Any]:
 
 
 def plastimatch_rtstruct(folder: Path, names: list[str]) -> Path:
-    """Contours around the labels 1, 2, ... by plastimatch."""
+    """Writes an RTSTRUCT with contours of the labels 1, 2, ... by plastimatch."""
     SimpleITK.WriteImage(image(renumbered(v11=1, v12=2, v21=4)), str(folder / "labels.nrrd"))
     rows = [f"{bit}|255\\0\\0|{name}\n" for bit, name in enumerate(names)]
     (folder / "names.txt").write_text("".join(rows))

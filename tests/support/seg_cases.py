@@ -70,7 +70,7 @@ def bone(value: int, fragment: int | None = None, laterality: Code | None = LEFT
 
 
 def header(**changes: Any) -> Dataset:
-    """A CT header; an attribute given as None is left out."""
+    """Returns a CT header; an attribute given as None is left out."""
     dataset = Dataset()
     given = {
         "SOPClassUID": CTImageStorage,
@@ -105,7 +105,7 @@ def grid(shape: tuple[int, int, int] = (13, 9, 7), axes: NDArray[np.float64] | N
 
 
 def series(on: Grid, dataset: Dataset | None = None, ks: tuple[float, ...] | None = None) -> Series:
-    """Single-frame instances at the slices `ks` of the grid (all, unless given)."""
+    """Returns a series of single-frame instances at the slices `ks` of the grid (default all)."""
     indices = tuple(float(k) for k in range(on.shape[2])) if ks is None else ks
     frames = tuple(
         Frame(
@@ -132,7 +132,7 @@ def series(on: Grid, dataset: Dataset | None = None, ks: tuple[float, ...] | Non
 
 
 def multi_frame(on: Grid) -> Series:
-    """One instance that holds all slices of the grid."""
+    """Returns a series of one instance with all slices of the grid."""
     single = series(on)
     numbered = enumerate(single.frames, start=1)
     frames = tuple(replace(frame, sop_instance_uid="1.2.3.1", frame_number=n) for n, frame in numbered)
@@ -149,7 +149,7 @@ def provenance(made: Segmentation, source: Series, version: str = "0.1.0", revis
 
 
 def blobs(shape: tuple[int, int, int] = (13, 9, 7)) -> NDArray[np.uint8]:
-    """Labels 11 and 12 that no mirroring or transposing leaves as they are; slice 3 is empty."""
+    """Returns labels 11 and 12 without mirror or transposition symmetry; slice 3 is empty."""
     labels = np.zeros(shape, dtype=np.uint8)
     labels[2:6, 1:4, 1:3] = 11
     labels[7:9, 5:8, 4:6] = 12
@@ -158,7 +158,7 @@ def blobs(shape: tuple[int, int, int] = (13, 9, 7)) -> NDArray[np.uint8]:
 
 
 def points_mm(label_map: LabelMap, value: int) -> NDArray[np.float64]:
-    """Voxel centres of a label (LPS), in a fixed order."""
+    """Returns the voxel centres of a label (LPS), in a fixed order."""
     voxels = np.argwhere(label_map.labels == value)
     points = voxels @ label_map.grid.ijk_to_lps[:3, :3].T + label_map.grid.ijk_to_lps[:3, 3]
     return points[np.lexsort(points.round(3).T)]

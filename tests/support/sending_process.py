@@ -1,4 +1,4 @@
-"""Sends one file to a peer, and prints what became of it and how much memory that took beyond what was there.
+"""Sends one file to a peer, and prints the outcome and the additional memory as JSON.
 
 python -m tests.support.sending_process PEER_AS_JSON FILE
 """
@@ -20,17 +20,17 @@ STATUS = Path("/proc/self/status")
 
 
 def kilobytes(name: str) -> int:
-    """VmRSS: memory now; VmHWM: the most there was."""
+    """Returns a line of /proc/self/status: VmRSS, memory now; VmHWM, peak memory."""
     found = re.search(rf"{name}:\s+(\d+)", STATUS.read_text())
     assert found
     return int(found[1])
 
 
 def main(peer: Peer, path: Path) -> None:
-    """Prints JSON."""
+    """Sends the file and prints JSON."""
     file = Outgoing(path, *read_outgoing(path))
     before = kilobytes("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # proc(5): begins VmHWM anew
+    Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets VmHWM
     way = stow_destination if peer.stow else destination
     refused = way.store([file], peer, NodeSettings(network_s=20))
     grown_mb = (kilobytes("VmHWM") - before) / 1000

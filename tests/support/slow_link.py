@@ -1,4 +1,4 @@
-"""Links that are slow, and a file that is large for them."""
+"""Slow links, and a file that is large for them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.support import phantoms
 
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((16, 12, 2), AFFINE)
-# A slice of time in which a link lets so many bytes through
+# Time slice of a link's rate limit
 SLICE_S = 0.02
-# Of a socket: what a link holds by itself is to be little
+# Socket buffer size: a link should hold little itself
 SMALL_BUFFER_BYTES = 1 << 16
 
 
 def large_file(path: Path, megabytes: float) -> Outgoing:
-    """A CT whose pixel data have so many bytes (SI)."""
+    """Writes a CT with this many megabytes (SI) of pixel data."""
     dataset = phantoms.ct_slice(HU, AFFINE, 0)
     dataset.PixelData = bytes(range(250)) * int(4000 * megabytes)
     phantoms.save(dataset, path)
@@ -30,7 +30,7 @@ def large_file(path: Path, megabytes: float) -> Outgoing:
 
 
 class Link:
-    """A proxy on loopback to `port` that lets through so many bytes a second, and at most `most_bytes`."""
+    """A proxy on loopback to `port` with a limit of bytes per second, and of `most_bytes` in all."""
 
     def __init__(self, port: int, bytes_per_s: float, most_bytes: float = float("inf")) -> None:
         self.target, self.bytes_per_s, self.most_bytes = port, bytes_per_s, most_bytes
@@ -43,7 +43,7 @@ class Link:
         self.port = int(self.door.getsockname()[1])
 
     def serve(self) -> None:
-        """Connections, until the door is closed."""
+        """Accepts connections until the socket is closed."""
         with suppress(OSError):
             while True:
                 near, _ = self.door.accept()
@@ -52,7 +52,7 @@ class Link:
                     threading.Thread(target=work[0], args=work[1:], daemon=True).start()
 
     def slowly(self, near: socket.socket, far: socket.socket) -> None:
-        """What the node says."""
+        """Forwards the node's data at the limited rate."""
         with suppress(OSError):
             while self.passed_bytes < self.most_bytes:
                 block = near.recv(max(1, int(self.bytes_per_s * SLICE_S)))
@@ -67,7 +67,7 @@ class Link:
 
     @staticmethod
     def at_once(far: socket.socket, near: socket.socket) -> None:
-        """What is answered."""
+        """Forwards answers without a limit."""
         with suppress(OSError):
             while block := far.recv(1 << 16):
                 near.sendall(block)
@@ -76,7 +76,7 @@ class Link:
 
 @contextmanager
 def slow_link(port: int, bytes_per_s: float, most_bytes: float = float("inf")) -> Iterator[Link]:
-    """In threads of this process."""
+    """Runs a slow link in threads of this process."""
     link = Link(port, bytes_per_s, most_bytes)
     threading.Thread(target=link.serve, daemon=True).start()
     try:

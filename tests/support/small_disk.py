@@ -1,4 +1,4 @@
-"""A file system of a few megabytes, so that a disk can be full."""
+"""A file system of a few megabytes, for tests of a full disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """A tmpfs at `folder`, gone at the end."""
+    """Mounts a tmpfs at `folder` within the context."""
     folder.mkdir()
     size = f"size={megabytes}m"
     subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], check=True)
@@ -21,7 +21,7 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 
 
 def fill(folder: Path, leave_bytes: int = 0) -> Path:
-    """A file that takes all room but so much; to be removed when there is to be room again."""
+    """Fills the disk with a file except for `leave_bytes`; remove the file to free the space."""
     ballast = folder / "ballast"
     with ballast.open("wb", buffering=0) as file:
         try:

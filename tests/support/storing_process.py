@@ -1,9 +1,9 @@
-"""A process whose threads store instances under names that others store under at the same moment.
+"""A process whose threads store instances under names that other threads store at the same time.
 
     python -m tests.support.storing_process ROOT NUMBER THREADS COMMITS TURN
 
-A counter that all processes share gives each commit its key, so that each key comes many times at once. What
-was acknowledged goes to `ROOT/said-<number>-<thread>`, a line a commit, before the next one.
+A counter shared by all processes gives each commit its key, so that each key occurs many times at once.
+Acknowledged commits go to `ROOT/said-<number>-<thread>`, a line each, before the next one.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from operators.dicom.elements.file_meta import file_head
 from operators.dicom.elements.instance_identity import Instance
 
 COUNTER, READY = "counter", "ready"
-# So many commits of a key on average, and keys of a series
+# Commits of a key on average, and keys of a series
 OFFERS, KEYS = 9, 500
 LONGEST_BYTES = 20_000
 
 
 def instance(key: int) -> Instance:
-    """Of that key."""
+    """Returns the instance of a key."""
     study = f"1.2.{key // KEYS}"
     return Instance(study, f"{study}.1", f"{study}.1.{key}", "1.2.840.10008.5.1.4.1.1.2")
 
 
 def content(key: int, variant: int) -> bytes:
-    """The data set of a key; another one of each variant."""
+    """Returns the data set of a key, different for each variant."""
     chance = random.Random(1000 * key + variant)
     return chance.randbytes(chance.randrange(1, LONGEST_BYTES))
 
 
 def file(key: int, variant: int, sender: str) -> bytes:
-    """The data set behind a file meta group that names its sender."""
+    """Returns the data set after a file meta group that names its sender."""
     named = instance(key)
     head = file_head(named.sop_class_uid, named.sop_instance_uid, "1.2.840.10008.1.2", sender)
     return head + content(key, variant)
 
 
 class Storing(threading.Thread):
-    """Takes the next key until there are no more."""
+    """A thread that stores the next key until none is left."""
 
     def __init__(
         self, root: Path, name: str, inbox: Inbox, counter: mmap.mmap, commits: int, seed: str
@@ -71,7 +71,7 @@ class Storing(threading.Thread):
 
 
 def main() -> None:
-    """Stores until the counter is at its end."""
+    """Stores until the counter reaches its end."""
     root, number, threads, commits, turn = Path(sys.argv[1]), *map(int, sys.argv[2:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     inbox = Inbox(root / "data", f"process-{number}")

@@ -1,4 +1,4 @@
-"""Studies that come to a node without processes, in versions, and what the node then knows of them."""
+"""Sends versions of studies to a node without processes, and reads its state."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def sent(
     study: int = 1,
     syntax: str = pydicom.uid.ExplicitVRLittleEndian,
 ) -> list[InboxOutcome]:
-    """Instances through the inbox, as the listener takes them: what became of each."""
+    """Stores instances in the inbox like the listener; returns the outcome of each."""
     folder = node.settings.data.parent / "sent"
     paths = phantoms.write_ct(
         folder, HU, AFFINE, edit=edit, keep=keep, series=series, study=study, transfer_syntax_uid=syntax
@@ -42,7 +42,7 @@ def sent(
 
 
 def committed(node: Node, paths: Iterable[Path]) -> list[InboxOutcome]:
-    """Files through the inbox."""
+    """Stores files in the inbox; returns the outcome of each."""
     inbox, outcomes = Inbox(node.settings.data, "test"), []
     for path in paths:
         part = inbox.new_part()
@@ -53,34 +53,34 @@ def committed(node: Node, paths: Iterable[Path]) -> list[InboxOutcome]:
 
 
 def quiet(node: Node, from_s: float, looks: int = 3) -> int:
-    """How many studies are queued in so many looks, each after the time that is quiet enough."""
+    """Runs the node's loop `looks` times, each after the quiet time; returns how many studies were queued."""
     return sum(node.dispatcher.tick(from_s + n * QUIET_S) for n in range(looks))
 
 
 def jobs(node: Node) -> list[JobState]:
-    """Jobs, then conflicts, oldest first."""
+    """Returns jobs, then conflicts, oldest first."""
     conflicts = {row.conflict_id for row in rows(node.client)}
     return sorted(list_jobs(node.client), key=lambda job: job.job_id in conflicts)
 
 
 def patients(folder: Path) -> list[str]:
-    """Whose instances lie below a folder, each name once."""
+    """Returns the patients' names of the instances below a folder."""
     return sorted({str(pydicom.dcmread(path).PatientID) for path in folder.rglob("*.dcm")})
 
 
 def patients_of_job(node: Node, job_id: str) -> list[str]:
-    """Whose instances a job was made of."""
+    """Returns the patients' names of a job's instances."""
     return patients(job_folder(node.settings.data, job_id).input)
 
 
 def contents(node: Node) -> set[str]:
-    """Hashes of every instance that is kept anywhere outside jobs."""
+    """Returns hashes of every instance stored outside jobs."""
     places = (node.settings.data / name for name in ("inbox", "conflicts", "replaced", "trash"))
     return {content_hash(path) for place in places for path in place.rglob("*.dcm")}
 
 
 def audited(node: Node, code: str) -> list[str]:
-    """Studies that the audit trail names in messages of an event."""
+    """Returns the studies that the audit trail names in messages of an event."""
     path = node.settings.data / "audit.xml"
     lines = path.read_text().splitlines() if path.exists() else []
     found = []

@@ -156,7 +156,7 @@ minimum_ml = 5.0
 
 
 def write_data(folder: Path) -> Path:
-    """Label map, bone set and negative that RECIPE names."""
+    """Writes the label map, bone set and negative that RECIPE names."""
     (folder / "007").mkdir(parents=True)
     boxes = np.zeros((40, 30, 30), np.uint8)
     for value in NAMES:
@@ -173,12 +173,12 @@ def write_data(folder: Path) -> Path:
 
 
 def save(path: Path, array: np.ndarray, spacing_mm: float) -> None:
-    """A NIfTI file in RAS."""
+    """Writes a NIfTI file in RAS."""
     nibabel.save(nibabel.Nifti1Image(array, np.diag([spacing_mm] * 3 + [1.0])), path)
 
 
 def write_models(folder: Path) -> Path:
-    """A models folder with one package whose networks are RECIPE's."""
+    """Writes a models folder with one package whose networks are RECIPE's."""
     package = folder / "box"
     package.mkdir(parents=True)
     (package / "package.toml").write_text(PACKAGE, encoding="utf-8")
@@ -187,14 +187,14 @@ def write_models(folder: Path) -> Path:
 
 
 def recipe(folder: Path) -> Recipe:
-    """RECIPE as values."""
+    """Returns RECIPE as values."""
     path = folder / "training.toml"
     path.write_text(RECIPE, encoding="utf-8")
     return read_recipe(path)
 
 
 def tiny_run(folder: Path, network: str = "coarse", **options: Any) -> TrainingRun:
-    """A training in this process; data are made when they are first asked for."""
+    """Returns a training in this process; writes its data on first use."""
     data = folder / "data"
     if not data.exists():
         write_data(data)

@@ -1,4 +1,4 @@
-"""What a hostile peer puts on the wire, byte by byte; nothing here cares for the rules."""
+"""Encodes what a hostile peer sends, byte by byte, without any checks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ COMMAND, LAST = 1, 2
 
 
 def pdu(kind: int, content: bytes, length: int | None = None) -> bytes:
-    """A PDU (PS3.8 9.3); `length`: what it says of itself."""
+    """Encodes a PDU (PS3.8 9.3); `length` replaces its true length."""
     return struct.pack(">BBL", kind, 0, len(content) if length is None else length) + content
 
 
 def item(kind: int, content: bytes) -> bytes:
-    """An item of an A-ASSOCIATE-RQ."""
+    """Encodes an item of an A-ASSOCIATE-RQ."""
     return struct.pack(">BBH", kind, 0, len(content)) + content
 
 
@@ -34,7 +34,10 @@ def association_request(
     more: bytes = b"",
     users: bytes = b"",
 ) -> bytes:
-    """A-ASSOCIATE-RQ for one storage class; `more` items, and `users`, sub-items of the user information."""
+    """Encodes an A-ASSOCIATE-RQ for one storage class.
+
+    `more` are further items, `users` further sub-items of the user information.
+    """
     syntaxes = item(0x30, sop_class.encode()) + item(0x40, syntax.encode())
     context = b"".join(item(0x20, bytes((2 * n % 256 + 1, 0, 0, 0)) + syntaxes) for n in range(contexts))
     user = item(0x50, item(0x51, struct.pack(">L", 16384)) + item(0x52, b"1.2.3") + users)
@@ -44,12 +47,12 @@ def association_request(
 
 
 def element(number: int, value: bytes) -> bytes:
-    """Of a command set."""
+    """Encodes an element of a command set."""
     return struct.pack("<HHL", 0, number, len(value)) + value
 
 
 def store_command(sop_instance_uid: str, sop_class_uid: str = CT, message_id: int = 1) -> bytes:
-    """C-STORE-RQ."""
+    """Encodes a C-STORE-RQ."""
     elements = (
         element(0x0002, sop_class_uid.encode())
         + element(0x0100, b"\x01\0")
@@ -62,12 +65,12 @@ def store_command(sop_instance_uid: str, sop_class_uid: str = CT, message_id: in
 
 
 def data(content: bytes, control: int, context_id: int = 1) -> bytes:
-    """One P-DATA-TF with one fragment."""
+    """Encodes a P-DATA-TF with one fragment."""
     return pdu(4, struct.pack(">LBB", len(content) + 2, context_id, control) + content)
 
 
 def store(sop_instance_uid: str, dataset: bytes, step: int = 100_000) -> Iterator[bytes]:
-    """The PDUs of a C-STORE."""
+    """Yields the PDUs of a C-STORE."""
     yield data(store_command(sop_instance_uid), COMMAND | LAST)
     for start in range(0, len(dataset), step):
         last = start + step >= len(dataset)
@@ -75,14 +78,14 @@ def store(sop_instance_uid: str, dataset: bytes, step: int = 100_000) -> Iterato
 
 
 class Wire:
-    """A connection."""
+    """A connection to the listener."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def say(self, *parts: bytes) -> None:
-        """Everything, or as much as the other side takes."""
+        """Sends everything, or as much as the other side accepts."""
         try:
             for part in parts:
                 self.socket.sendall(part)
@@ -90,7 +93,7 @@ class Wire:
             return
 
     def heard(self) -> tuple[int, bytes]:
-        """Kind and content of the next PDU; kind 0: the connection is closed."""
+        """Returns type and content of the next PDU; type 0: the connection is closed."""
         try:
             head = self._exactly(6)
             return (head[0], self._exactly(int.from_bytes(head[2:], "big"))) if head else (0, b"")
@@ -98,13 +101,13 @@ class Wire:
             return 0, b""
 
     def associated(self, **given: Any) -> Wire:
-        """After an A-ASSOCIATE-AC."""
+        """Opens an association."""
         self.say(association_request(**given))
         assert self.heard()[0] == 2
         return self
 
     def status(self) -> int:
-        """Of the next C-STORE-RSP; -1: another thing, or nothing, was said."""
+        """Returns the status of the next C-STORE-RSP; -1 for anything else or no answer."""
         kind, content = self.heard()
         at = content.find(struct.pack("<HHL", 0, 0x0900, 2))
         return int.from_bytes(content[at + 8 : at + 10], "little") if kind == 4 and at > 0 else -1
@@ -121,7 +124,7 @@ class Wire:
 
 @contextmanager
 def connected(port: int) -> Iterator[Wire]:
-    """Closed at the end."""
+    """Opens a connection for the context."""
     wire = Wire(port)
     try:
         yield wire
@@ -130,7 +133,7 @@ def connected(port: int) -> Iterator[Wire]:
 
 
 def mutated(content: bytes, chance: random.Random) -> bytes:
-    """A few bytes changed, cut, doubled or put in."""
+    """Changes, removes, duplicates or inserts a few bytes."""
     altered = bytearray(content)
     for _ in range(chance.randint(1, 8)):
         at = chance.randrange(len(altered) or 1)

@@ -1,4 +1,4 @@
-"""Anatomies are data: no code names one, but for the phantoms, which draw one; models/ holds no code."""
+"""Anatomies are data: no code names one, except phantoms, which draw one; models/ holds no code."""
 
 from __future__ import annotations
 

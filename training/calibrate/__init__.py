@@ -1,1 +1,1 @@
-"""Calibration of a trained package's decisions and probabilities."""
+"""Calibrates the decisions and probabilities of a trained package."""

@@ -46,11 +46,12 @@ def calibrate(
     keep_decision: bool = False,
     tell: Tell = silent,
 ) -> str:
-    """Fits decision (unless it is to be kept) and confidence of an installed package; says what was found.
+    """Fits decision (unless `keep_decision`) and confidence of an installed package; returns a summary.
 
-    The odds of a fracture are fitted on three fifths of the `cases`, and taken where they tell more of the
-    others than those that are there; probabilities are fitted on the others, which neither training nor
-    that fit has seen in this form, those of a bone's presence on bodies.
+    The odds of a fracture are fitted on three fifths of the `cases`, and replace the package's odds where
+    they predict the remaining cases better. Fracture probabilities are fitted on those remaining cases, which
+    neither training nor the odds have seen in this form; the probability that a bone is present is fitted on
+    bodies.
     """
     to_fit = cases * 3 // 5
     package = read_coarse_to_fine_package(package_folder / PACKAGE_FILE)
@@ -59,7 +60,10 @@ def calibrate(
     network, spec = networks.get(package.fracture), package.fracture
     fit = simulated_bones(np.random.default_rng([seed, 1]), bones, to_fit, spec, network)
     others = simulated_bones(np.random.default_rng([seed, 2]), bones, cases - to_fit, spec, network)
-    fit_bones, held_out = told(fit, to_fit, "the decision", tell), told(others, cases - to_fit, "odds", tell)
+    fit_bones, held_out = (
+        with_progress(fit, to_fit, "the decision", tell),
+        with_progress(others, cases - to_fit, "odds", tell),
+    )
     rules, said = package.fragments, "fracture_logit kept as asked"
     if not keep_decision:
         rules, said = with_decision(package_folder, rules, fit_bones, held_out)
@@ -75,8 +79,8 @@ def calibrate(
     return "\n".join([said, *with_confidence(package_folder, rows, fitted_on)])
 
 
-def told(bones: Iterator[SimulatedBone], count: int, what: str, tell: Tell) -> list[SimulatedBone]:
-    """The bones, told of one by one; some of `count` may come to nothing."""
+def with_progress(bones: Iterator[SimulatedBone], count: int, what: str, tell: Tell) -> list[SimulatedBone]:
+    """Collects the bones and reports progress; fewer than `count` may come."""
     found = []
     for number, bone in enumerate(bones, start=1):
         tell(CALIBRATE, number / count, f"{what}: bone {number} of {count}")
@@ -87,13 +91,13 @@ def told(bones: Iterator[SimulatedBone], count: int, what: str, tell: Tell) -> l
 def with_decision(
     package_folder: Path, rules: FragmentRules, bones: list[SimulatedBone], held_out: list[SimulatedBone]
 ) -> tuple[FragmentRules, str]:
-    """The rules with the better odds, newly fitted ones written into the package, and what was found."""
+    """Returns the rules with the better odds, and a summary; newly fitted odds go into the package."""
     decisions, unseen = decisions_of(bones, rules), decisions_of(held_out, rules)
     if len({decision.fracture for decision in decisions}) < 2:
-        return rules, f"fracture_logit kept: {len(decisions)} faces, all fractures or none"
+        return rules, f"fracture_logit kept: {len(decisions)} faces, all of them fractures or none"
     logit = tuple(round(factor, 2) for factor in fit_decision(decisions))
     before, after = (log_loss(unseen, one) if unseen else 0.0 for one in (rules.fracture_logit, logit))
-    compared = f"log loss {after:.3f} on {len(unseen)} faces of other bones, with the former {before:.3f}"
+    compared = f"log loss {after:.3f} on {len(unseen)} faces of other bones, {before:.3f} with the old odds"
     if before < after:
         return rules, f"fracture_logit kept: {compared}"
     text = ", ".join(f"{factor:.2f}" for factor in logit)
@@ -101,17 +105,17 @@ def with_decision(
     missed, false = mistakes(decisions, logit)
     said = f"fracture_logit [{text}] from {len(decisions)} faces: {missed} fractures missed, {false} false"
     if not missed + false:
-        said += "; warning: the faces are parted without a mistake, the odds rest on the ridge alone"
+        said += "; warning: the faces are separated without a mistake, only the ridge bounds the odds"
     return replace(rules, fracture_logit=logit), f"{said}; {compared}"
 
 
 def decisions_of(bones: list[SimulatedBone], rules: FragmentRules) -> list[Decision]:
-    """The pairs that merging meets on all of the bones."""
+    """Returns every pair of pieces that merging meets in the bones."""
     return [decision for bone in bones for decision in oracle_decisions(bone, rules)]
 
 
 def fracture_rows(bones: list[SimulatedBone], rules: FragmentRules) -> dict[str, list[Row]]:
-    """Scores of bones and of their faces, as the decoding meets them with `rules`."""
+    """Returns the scores of bones and of their faces as decoding with `rules` sees them."""
     rows: dict[str, list[Row]] = {"fracture": [], "contact": []}
     for number, bone in enumerate(bones):
         least = rules.minimum_mm3 / bone.evidence.spacing_mm**3
@@ -122,9 +126,9 @@ def fracture_rows(bones: list[SimulatedBone], rules: FragmentRules) -> dict[str,
 
 
 def contacts_met(bone: SimulatedBone, rules: FragmentRules) -> list[tuple[float, bool]]:
-    """The odds of every face that the decoding decides on, and whether a fracture is there.
+    """Returns the odds of every face that decoding decides on, and whether it is a fracture.
 
-    A face that is met again, after its pieces grew, counts as it was met last.
+    Where a face is met again after its pieces grew, the last decision counts.
     """
     regions = over_segmented(bone.evidence, rules)
     of_truth = truth_counts(regions, bone.truth)
@@ -141,7 +145,7 @@ def contacts_met(bone: SimulatedBone, rules: FragmentRules) -> list[tuple[float,
 
 
 def with_confidence(package_folder: Path, rows: dict[str, list[Row]], fitted_on: str) -> list[str]:
-    """Writes lines, diagram and the card's part; one sentence for each calibration."""
+    """Writes calibrations, diagram and section of the model card; returns a sentence for each calibration."""
     found = {name: scored(rows[name]) for name in MEANINGS}
     lines = {name: platt(one) for name, one in found.items()}
     known = {name: one for name, one in found.items() if lines[name]}
@@ -153,15 +157,15 @@ def with_confidence(package_folder: Path, rows: dict[str, list[Row]], fitted_on:
 
 
 def sentence(found: Scored, line: tuple[float, ...]) -> str:
-    """Returns what was fitted to which cases, or why nothing was."""
-    cases = f"{int(found.true.sum())} so, {int((~found.true).sum())} not"
+    """Returns a sentence on the cases that a probability was fitted to, or on why there is none."""
+    cases = f"{int(found.true.sum())} true, {int((~found.true).sum())} false"
     return f"probability from {cases}" if line else f"too few cases ({cases}): no probability is given"
 
 
 def calibration_bodies(recipe: Recipe, data: Path) -> tuple[Bodies, list[Path]]:
-    """The procedural bodies that the recipe sets aside for calibration, and the CTs without the anatomy.
+    """Returns the recipe's procedural bodies for calibration, and its CTs without the anatomy.
 
-    Raises UsageError where bodies are asked for and no model is named.
+    Raises UsageError if the recipe asks for bodies but names no model.
     """
     table = recipe.sources.calibration
     bodies = Bodies(phantom_of(recipe), table.bodies) if table.bodies else Bodies()

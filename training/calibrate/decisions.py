@@ -1,4 +1,4 @@
-"""Whether a fracture parts two pieces of a bone: pairs met on simulated bones, and odds fitted to them."""
+"""Fits the odds that a fracture separates two pieces of a bone, on pairs met in simulated bones."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from operators.pipelines.coarse_to_fine import CONTACT
 from training.fracturing import FractureRules
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, fractured_bone, scanned
 
-# Odds are fitted where half of the bones are intact, as of the three patients at hand: of nine, five are
+# Half of the bones are intact, as in the three patients at hand (five of nine)
 ODDS_RULES = FractureRules(intact=0.5)
-# Most of the largest bone
+# Holds most of the largest bone
 EXTENT_MM = (172.8, 134.4, 172.8)
-# A factor's prior: normal about 0 with a spread of 1 for a feature of spread 1, so that a few dozen faces
-# move it, and a separable set has a finite answer
+# Prior of each coefficient: normal about 0, standard deviation 1 for a feature of standard deviation 1. A few
+# dozen faces outweigh it, and a separable set still has a finite solution.
 RIDGE = 1.0
 Floats = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class SimulatedBone:
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """One pair of pieces: what is known of their face, and whether a fracture truly lies between."""
+    """One pair of pieces: features of the face between them, and whether it truly is a fracture."""
 
     features: tuple[float, ...]
     fracture: bool
@@ -48,7 +48,7 @@ class Decision:
 def simulated_bones(
     rng: np.random.Generator, bones: list[BoneSubject], cases: int, spec: NetworkSpec, network: Runtime
 ) -> Iterator[SimulatedBone]:
-    """`cases` bones fractured anew, read by the network that is to be used; less those out of the patch."""
+    """Yields up to `cases` newly fractured bones with the network's output; skips those outside the patch."""
     for _ in range(cases):
         bone = bones[int(rng.integers(len(bones)))]
         made = simulated_bone(rng, bone, spec, network)
@@ -59,7 +59,7 @@ def simulated_bones(
 def simulated_bone(
     rng: np.random.Generator, bone: BoneSubject, spec: NetworkSpec, network: Runtime
 ) -> SimulatedBone | None:
-    """One bone fractured anew; None where its outline is empty."""
+    """Fractures one bone anew and runs the network on it; returns None if its outline is empty."""
     spacing_mm = spec.spacing_mm[0]
     shape = tuple(round(extent / spacing_mm) for extent in EXTENT_MM)
     broken = fractured_bone(rng, bone, shape, spacing_mm, BONE_POSE, ODDS_RULES)
@@ -73,14 +73,14 @@ def simulated_bone(
 
 
 def outline_simulated(rng: np.random.Generator, bone: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The bone as an anatomy network outlines it: smooth, gaps closed, a little too large or too small."""
+    """Returns the bone as an anatomy network outlines it: smooth, gaps closed, a bit too large or small."""
     soft = ndimage.gaussian_filter(ndimage.binary_closing(bone, iterations=1).astype(np.float32), 0.7)
     outline: NDArray[np.bool_] = soft > rng.uniform(0.35, 0.65)
     return outline
 
 
 def nearest_fragment(fragments: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """For every voxel the fragment that lies nearest."""
+    """Returns the nearest fragment of every voxel."""
     if not fragments.any():
         return fragments
     nearest = ndimage.distance_transform_edt(fragments == 0, return_distances=False, return_indices=True)
@@ -88,14 +88,14 @@ def nearest_fragment(fragments: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def oracle_decisions(bone: SimulatedBone, rules: FragmentRules) -> list[Decision]:
-    """The pairs of one bone, met when the least contact merges first and true fractures stay."""
+    """Returns the pairs met in one bone when the weakest contact merges first and true fractures stay."""
     return with_oracle(over_segmented(bone.evidence, rules), bone.truth, bone.evidence.spacing_mm)
 
 
 def with_oracle(regions: Regions, truth: NDArray[np.uint8], spacing_mm: float) -> list[Decision]:
-    """Merges by the least contact first, but never across a true fracture; notes every decision.
+    """Merges regions, weakest contact first, but never across a true fracture; returns every decision.
 
-    A fracture that is met again, after its pieces grew, is noted as it was met last.
+    Where a fracture is met again after its pieces grew, the last decision counts.
     """
     most = truth_counts(regions, truth).argmax(axis=1)
     met: dict[tuple[int, int], Decision] = {}
@@ -111,21 +111,21 @@ def with_oracle(regions: Regions, truth: NDArray[np.uint8], spacing_mm: float) -
 
 
 def truth_counts(regions: Regions, truth: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """How many voxels each region (row) has of each true fragment (column)."""
+    """Counts the voxels of each true fragment (column) in each region (row)."""
     counts = np.zeros((len(regions.joined), int(truth.max()) + 1), np.int64)
     np.add.at(counts, (regions.of_voxels(), truth), 1)
     return counts
 
 
 def fit_decision(decisions: list[Decision]) -> tuple[float, ...]:
-    """The constant and the factors of FragmentRules.fracture_logit, by logistic regression with a ridge.
+    """Fits constant and coefficients of FragmentRules.fracture_logit by logistic regression with a ridge.
 
-    Raises ValueError where there are no fractures, or nothing else.
+    Raises ValueError unless there are both fractures and other faces.
     """
     x = np.array([decision.features for decision in decisions])
     sign = np.array([1.0 if decision.fracture else -1.0 for decision in decisions])
     if abs(sign.sum()) == len(sign):
-        raise ValueError("expected fractures and faces that are none, got one of the two alone")
+        raise ValueError("expected faces that are fractures and faces that are not, got only one kind")
     middle, spread = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
     z = np.column_stack([np.ones(len(x)), (x - middle) / spread])
 
@@ -139,14 +139,14 @@ def fit_decision(decisions: list[Decision]) -> tuple[float, ...]:
 
 
 def mistakes(decisions: list[Decision], logit: tuple[float, ...]) -> tuple[int, int]:
-    """How many fractures the fitted odds miss, and how many they see where there is none."""
+    """Counts the fractures that the fitted odds miss, and the faces that they take for fractures."""
     seen = [logit[0] + float(np.dot(logit[1:], decision.features)) > 0 for decision in decisions]
     pairs = [(decision.fracture, found) for decision, found in zip(decisions, seen, strict=True)]
     return pairs.count((True, False)), pairs.count((False, True))
 
 
 def log_loss(decisions: list[Decision], logit: tuple[float, ...]) -> float:
-    """The mean of -log(probability given to what is so); 0.69 for an even chance throughout."""
+    """Returns the mean negative log likelihood of the truth; 0.69 if every probability is one half."""
     odds = np.array([logit[0] + float(np.dot(logit[1:], decision.features)) for decision in decisions])
     sign = np.array([1.0 if decision.fracture else -1.0 for decision in decisions])
     return float(np.logaddexp(0, -sign * odds).mean())

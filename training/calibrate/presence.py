@@ -1,4 +1,4 @@
-"""Which bones the networks find, and which are there: procedural bodies, CTs without the anatomy."""
+"""Compares the bones that networks find with those that are present, in procedural bodies and other CTs."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from operators.pipelines.coarse_to_fine import resample, segment_anatomy
 from training.phantoms import Phantom
 from training.subjects.subjects import load_lps
 
-# Of procedural CTs; the networks read nothing finer
+# Spacing of procedural CTs; no network reads a finer one
 SPACING_MM = (1.5, 1.5, 2.0)
-# Fields of view of each body, and of each CT without the anatomy, of which few are at hand
+# Fields of view drawn from each body, and from each CT without the anatomy, of which there are few
 CUTS, EMPTY_CUTS = 3, 6
-# A bone counts as found where it overlaps its truth so far: less, and most of one of the two is missing
+# A bone with this overlap counts as found; with less, most of prediction or ground truth is unmatched
 FOUND_IOU = 0.5
-# Far from those of training (1000 and 2000 on), of tests and of the demo
+# Seeds that training (from 1000 and 2000), tests and the demo do not use
 FIRST_SEED = 90_000
 Row = tuple[float, bool, int]
 
 
 @dataclass(frozen=True, eq=False)
 class PresenceCase:
-    """A CT and the bones that are in it: `truth` is None where none are, `bones` names its values."""
+    """A CT and its ground truth: `truth` is None where there are no bones, `bones` names its values."""
 
     ct: CtVolume
     truth: LabelMap | None
@@ -41,13 +41,13 @@ class PresenceCase:
 
 @dataclass(frozen=True)
 class Bodies:
-    """How many procedural bodies of which model; none without a model."""
+    """The number of procedural bodies and their model; no bodies without a model."""
 
     model: Phantom | None = None
     count: int = 0
 
     def require(self, package: CoarseToFinePackage) -> None:
-        """Raises UsageError where the model lacks a bone of the package: it would count as never there."""
+        """Raises UsageError if the model lacks a bone of the package, which would count as never present."""
         if self.model is None:
             return
         missing = [label.name for label in package.labels if label.name not in self.model.bones]
@@ -62,9 +62,9 @@ class Bodies:
 def bones_present(
     package: CoarseToFinePackage, networks: Networks, bodies: Bodies, negatives: list[Path], seed: int
 ) -> list[Row]:
-    """Score, whether the bone is there, and the CT's number, of every bone found in any of the CTs.
+    """Returns score, presence and number of the CT for every bone found in any CT.
 
-    Raises UsageError where the bodies do not show every bone of the package.
+    Raises UsageError if the bodies do not show every bone of the package.
     """
     bodies.require(package)
     anything = replace(package.accepts, minimum_probability=0.0)
@@ -77,7 +77,7 @@ def bones_present(
 
 
 def bodies_and_negatives(bodies: Bodies, negatives: list[Path], seed: int) -> Iterator[list[PresenceCase]]:
-    """Each body with several fields of view, and a boneless one; then each CT without the anatomy."""
+    """Yields fields of view of each body and of a boneless one, then those of each CT without the anatomy."""
     rng = np.random.default_rng([FIRST_SEED, seed])
     if bodies.model is not None:
         for _ in range(bodies.count):
@@ -90,7 +90,7 @@ def bodies_and_negatives(bodies: Bodies, negatives: list[Path], seed: int) -> It
 
 
 def cut_scan(rng: np.random.Generator, ct: CtVolume, truth: LabelMap | None) -> PresenceCase:
-    """A part of a CT, down to a third of its length, and with the sides cut off or not."""
+    """Crops a CT at random to at least a third of its length, and at times at its sides."""
     start, stop = [0, 0, 0], list(ct.grid.shape)
     for axis, least in ((0, 0.5), (2, 1 / 3)):
         length = int(ct.grid.shape[axis] * rng.uniform(least, 1))
@@ -103,7 +103,7 @@ def cut_scan(rng: np.random.Generator, ct: CtVolume, truth: LabelMap | None) -> 
 
 
 def without_anatomy(path: Path) -> CtVolume:
-    """A NIfTI file as a volume, axes to left, posterior, superior."""
+    """Reads a NIfTI file as a volume with axes along left, posterior, superior."""
     array, spacing_mm = load_lps(path)
     return CtVolume(array.astype(np.int16), Grid(array.shape, np.diag([*spacing_mm, 1.0])))
 
@@ -111,7 +111,7 @@ def without_anatomy(path: Path) -> CtVolume:
 def found_in(
     case: PresenceCase, package: CoarseToFinePackage, networks: Networks
 ) -> list[tuple[float, bool]]:
-    """The score of each bone that was found, and whether it is there."""
+    """Returns the score of each bone that was found, and whether it is present."""
     try:
         anatomy = segment_anatomy(resample(case.ct, package), networks, lambda _stage, _done: None)
     except UnsuitableError:
@@ -121,7 +121,7 @@ def found_in(
 
 
 def is_there(bone: BoneRegion, case: PresenceCase) -> bool:
-    """Whether a bone overlaps its truth by half or more."""
+    """Returns whether the IoU of a bone with its ground truth is FOUND_IOU or more."""
     truth = case.truth
     if truth is None:
         return False

@@ -1,4 +1,4 @@
-"""Calibration of scores, and how far calibrated probabilities hold: bins, Brier score, calibration error."""
+"""Calibrates scores and measures reliability: bins, Brier score, expected calibration error."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from operators.packages.confidence import CERTAIN, calibrated_probability
 
 BINS = 10
 FOLDS = 5
-# Fewer of one kind say nothing of a probability
+# With fewer true or fewer false cases no probability is fitted
 FEWEST = 5
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Scores (log-odds) of N things, whether each was so, and the case (bone, CT) that it came from."""
+    """Scores (log-odds) of N predictions, whether each was true, and the case (bone, CT) of each."""
 
     scores: Floats
     true: NDArray[np.bool_]
@@ -28,7 +28,7 @@ class Scored:
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Predicted against observed: of each bin the count, mean prediction, share that was so; NaN if empty."""
+    """Predicted against observed: count, mean prediction and observed share of each bin; NaN if empty."""
 
     counts: NDArray[np.int64]
     predicted: Floats
@@ -37,23 +37,23 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """Expected calibration error: the mean distance of observed from predicted, by counts."""
+        """Returns the expected calibration error: mean of |observed - predicted|, weighted by counts."""
         there = self.counts > 0
         away = np.abs(self.predicted[there] - self.observed[there])
         return float(np.average(away, weights=self.counts[there]))
 
 
 def scored(rows: list[tuple[float, bool, int]]) -> Scored:
-    """Rows of score, whether it was so, and case."""
+    """Builds Scored from rows of score, truth and case."""
     scores, true, case = zip(*rows, strict=True) if rows else ((), (), ())
     return Scored(np.array(scores, float), np.array(true, bool), np.array(case, np.int64))
 
 
 def platt(found: Scored) -> tuple[float, ...]:
-    """Constant and factor of Platt's scaling; nothing where too few are so, or too few are not.
+    """Fits constant and factor of Platt scaling; empty if there are too few true or too few false cases.
 
-    The targets stand a little within 0 and 1, by his rule for small sets (Platt 1999, section 2.2), so
-    that scores which part the set wholly have a finite answer. A score never counts against itself.
+    The targets lie slightly inside 0 and 1, by the rule for small sets (Platt 1999, section 2.2), so that
+    separable scores have a finite solution. The factor is never negative.
     """
     yes, no = int(found.true.sum()), int((~found.true).sum())
     if min(yes, no) < FEWEST:
@@ -70,7 +70,7 @@ def platt(found: Scored) -> tuple[float, ...]:
 
 
 def cross_fitted(found: Scored) -> Floats:
-    """The probability of each, calibrated on the other cases alone; NaN where those are too few."""
+    """Returns each probability as calibrated on the other folds; NaN where those hold too few cases."""
     cases, number = np.unique(found.case, return_inverse=True)
     order = np.random.default_rng(0).permutation(len(cases))[number]
     probabilities = np.full(len(found.scores), np.nan)
@@ -84,7 +84,7 @@ def cross_fitted(found: Scored) -> Floats:
 
 
 def reliability(probabilities: Floats, true: NDArray[np.bool_]) -> Reliability:
-    """Ten bins of the same width; what has no probability is left out."""
+    """Sorts probabilities into ten bins of equal width; leaves out NaN."""
     known = ~np.isnan(probabilities)
     said, was = probabilities[known], true[known]
     bin_of = np.minimum((said * BINS).astype(int), BINS - 1)

@@ -1,4 +1,4 @@
-"""The reliability diagram as SVG, and what a model card says of it."""
+"""Draws the reliability diagram as SVG and writes the section of the model card."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from training.calibrate.reliability import BINS, Reliability
 FILE = "reliability.svg"
 BEGIN, END = "<!-- reliability -->", "<!-- /reliability -->"
 SIDE, GAP, TOP = 180, 56, 34
-# Okabe and Ito's blue, which colour-blind readers tell from grey (jfly.uni-koeln.de/color)
+# Okabe and Ito's blue, which colour-blind readers distinguish from grey (jfly.uni-koeln.de/color)
 BLUE, GREY = "#0072b2", "#999999"
 
 
 def write_card(folder: Path, found: Mapping[str, Reliability], fitted_on: str) -> None:
-    """Writes the diagram beside the folder's model card, and its part of the card between the markers."""
+    """Writes the diagram beside the folder's model card, and the card's section between the markers."""
     picture = diagram(found)
     write_whole(folder / FILE, lambda file: file.write(picture.encode()))
     card = folder / "MODEL_CARD.md"
@@ -25,7 +25,7 @@ def write_card(folder: Path, found: Mapping[str, Reliability], fitted_on: str) -
 
 
 def with_section(card: str, content: str) -> str:
-    """A card with `content` between its markers; at its end where it has none."""
+    """Returns the card with `content` between its markers, or appended if it has none."""
     if BEGIN not in card or END not in card:
         return f"{card.rstrip()}\n\n## Probabilities\n\n{BEGIN}\n{content}{END}\n".lstrip()
     before, rest = card.split(BEGIN, 1)
@@ -33,21 +33,21 @@ def with_section(card: str, content: str) -> str:
 
 
 def section(found: Mapping[str, Reliability], fitted_on: str) -> str:
-    """Figures of each calibration, and the diagram."""
+    """Returns the section's Markdown: metrics of each calibration, and the diagram."""
     rows = [
         f"| {name} | {int(one.counts.sum())} | {one.error:.3f} | {one.brier:.3f} |\n"
         for name, one in found.items()
     ]
     return (
-        f"Fitted on {fitted_on}.\nEach figure is of cases that its calibration was not fitted on "
-        "(five folds). They are simulated: of real\npatients they say little.\n\n"
+        f"Fitted on {fitted_on}.\nEach figure is measured on cases that its calibration was not fitted on "
+        "(five folds). The\ncases are simulated, so the figures say little about real patients.\n\n"
         "| probability | cases | expected calibration error | Brier score |\n| --- | --- | --- | --- |\n"
         f"{''.join(rows)}\n![Predicted against observed]({FILE})\n"
     )
 
 
 def diagram(found: Mapping[str, Reliability]) -> str:
-    """One square for each calibration: predicted to the right, observed upwards, counts beside the dots."""
+    """Draws one square for each calibration: predicted to the right, observed upwards, counts beside dots."""
     width, height = len(found) * (SIDE + GAP) + GAP, SIDE + TOP + GAP
     squares = "".join(
         f'<g transform="translate({GAP + n * (SIDE + GAP)} {TOP})">{square(name, one)}</g>'
@@ -61,7 +61,7 @@ def diagram(found: Mapping[str, Reliability]) -> str:
 
 
 def square(name: str, one: Reliability) -> str:
-    """One diagram: the diagonal, where predictions hold, and a dot for each bin with anything in it."""
+    """Draws one diagram: the diagonal of perfect calibration, and a dot for each bin that is not empty."""
     dots = "".join(
         dot(float(one.predicted[n]), float(one.observed[n]), int(one.counts[n]))
         for n in range(BINS)
@@ -82,12 +82,12 @@ def square(name: str, one: Reliability) -> str:
 
 
 def dot(predicted: float, observed: float, count: int) -> str:
-    """A bin."""
+    """Draws one bin."""
     x, y = SIDE * predicted, SIDE * (1 - observed)
     number = text(x + 6, y + 10, str(count), "start")
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{BLUE}"/>{number}'
 
 
 def text(x: float, y: float, words: str, anchor: str) -> str:
-    """A line of text."""
+    """Draws a line of text."""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{words}</text>'

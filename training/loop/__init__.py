@@ -1,1 +1,1 @@
-"""The training loop: networks, losses, checkpoints, validation."""
+"""The training loop: optimisation, losses, checkpoints, validation."""

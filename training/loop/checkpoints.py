@@ -1,4 +1,4 @@
-"""The state of a training on disk: written whole, read again after a kill."""
+"""Checkpoints of a training: written atomically, read to resume it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from training.recipe import NetworkRecipe
 
 Weights = dict[str, torch.Tensor]
 
-# About the last thousand steps of one patch each: fewer, and the average swings with them
+# Averages over about the last thousand steps of one patch each; over fewer the average fluctuates
 AVERAGE_DECAY = 0.999
 
 
 @dataclass
 class State:
-    """The content of a checkpoint; `best` are the averaged weights of the best validation."""
+    """Content of a checkpoint; `best` are the averaged weights of the best validation."""
 
     model: nn.Module
     average: torch.optim.swa_utils.AveragedModel
@@ -34,19 +34,19 @@ class State:
 
 
 def state_of(model: nn.Module) -> State:
-    """A training of `model` that has not begun."""
+    """Returns the state of a training of `model` before its first step."""
     average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=moving_average)
     return State(model, average, torch.optim.AdamW(model.parameters(), weight_decay=1e-4))
 
 
 def moving_average(average: Any, current: Any, steps: Any) -> None:
-    """Exponential, over fewer steps at first, so that the random start is soon forgotten."""
+    """Returns the exponential moving average; it spans fewer steps at first to forget the random start."""
     decay = min(AVERAGE_DECAY, (1 + float(steps)) / (10 + float(steps)))
     torch.optim.swa_utils.get_ema_multi_avg_fn(decay)(average, current, steps)
 
 
 def save(path: Path, state: State, network: NetworkRecipe) -> None:
-    """Writes a checkpoint; a kill in between leaves the last whole one."""
+    """Writes a checkpoint atomically: an interruption leaves the previous one intact."""
     content = {
         "model": state.model.state_dict(),
         "average": state.average.module.state_dict(),
@@ -60,7 +60,7 @@ def save(path: Path, state: State, network: NetworkRecipe) -> None:
 
 
 def resume(path: Path, state: State, device: torch.device) -> State:
-    """The state of a checkpoint, if there is one."""
+    """Loads a checkpoint into `state`; returns `state` as it is where there is no checkpoint."""
     if not path.exists():
         return state
     kept = read(path, device)
@@ -74,19 +74,19 @@ def resume(path: Path, state: State, device: torch.device) -> State:
 
 
 def read(path: Path, device: torch.device) -> dict[str, Any]:
-    """A checkpoint's content; those of before validation are read as if nothing had been validated."""
+    """Reads a checkpoint; one that predates validation reads as not yet validated."""
     kept: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     return {"progress": {}, "best": None, **kept}
 
 
 def best_weights(kept: dict[str, Any]) -> Weights:
-    """The averaged weights that a checkpoint's training would install."""
+    """Returns the averaged weights to install: the best validated ones, or else the last."""
     weights: Weights = kept["best"] or kept["average"]
     return weights
 
 
 def starting_weights(path: Path, device: torch.device) -> Weights:
-    """The best averaged weights of a checkpoint, or those of a package."""
+    """Returns the best averaged weights of a checkpoint, or the weights of a package."""
     if path.suffix == ".safetensors":
         weights: Weights = load_file(path, device=str(device))
         return weights

@@ -1,4 +1,4 @@
-"""When a training has learned what it can: patience with the score of the simulated validation set."""
+"""Early stopping by patience with the score of the simulated validation set."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from training.recipe_file import ValidationRules
 
 @dataclass(frozen=True)
 class Progress:
-    """The best score so far and its step; how many readings were no better since.
+    """Best score so far, its step, and the number of validations since then without a better one.
 
-    `fell_at` is the step and `fell_from` the share of the training at which patience ended, from
-    where the learning rate falls to its end: the fall is what gains most, so none is spared it.
+    `fell_at` is the step and `fell_from` the share of the training at which patience ended. From there the
+    learning rate decays to its end, since most of the gain comes from that decay.
     """
 
     best: float = -1.0
@@ -22,7 +22,7 @@ class Progress:
     fell_from: float = 0.0
 
     def read(self, score: float, step: int, done: float, rules: ValidationRules) -> Progress:
-        """After one more reading, at a step and a share of the training."""
+        """Returns the progress after one more validation, at a step and a share of the training."""
         if score > self.best:
             return replace(self, best=score, best_step=step, waited=0)
         waited = self.waited + 1
@@ -31,7 +31,7 @@ class Progress:
         return replace(self, waited=waited)
 
     def share_done(self, planned: float, step: int, fall_steps: float) -> float:
-        """How much of the training is over, where `planned` is the share without early stopping."""
+        """Returns the share of the training that is done; `planned` is that share without early stopping."""
         if self.fell_at is None:
             return planned
         fallen = min((step - self.fell_at) / fall_steps, 1.0)

@@ -1,4 +1,4 @@
-"""Losses: MONAI's Dice with cross-entropy, and one for patches of which only an absence is known."""
+"""Losses: MONAI's Dice with cross-entropy, and one for patches where only the absence of classes is known."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from monai.losses import DiceLoss
 
 from training.subjects.subjects import NOT_OURS
 
-# With less smoothing, a few stray voxels of a class that is all but absent cost as much as missing
-# a whole bone, and that noise drowned what was to be learned.
+# With less smoothing, a few stray voxels of a nearly absent class cost as much as missing a whole bone, and
+# that noise hid the signal.
 SMOOTH_VOXELS = 100.0
 
 
 class TrainingLoss:
-    """Dice + cross-entropy; in voxels marked NOT_OURS only the package's own bones are punished.
+    """Dice + cross-entropy; voxels marked NOT_OURS penalise only the package's own bones.
 
-    `absent` are the classes that may not appear there. Dice counts the classes of the patch alone,
-    unless `dice_of_absent`: many patches lack the rarer bones, and Dice at 0 drove their probability
-    so low that they were never found again. What lies where it should not, cross-entropy punishes.
+    `absent` are the classes that may not appear in such voxels. Dice counts only the classes present in a
+    patch, unless `dice_of_absent`: many patches lack the rarer bones, and a Dice of 0 drove their
+    probability so low that they were never found again. Cross-entropy penalises their false positives.
     """
 
     def __init__(
@@ -38,12 +38,12 @@ class TrainingLoss:
         self.dice_of_absent = dice_of_absent
 
     def to(self, device: torch.device) -> TrainingLoss:
-        """This loss, its class weights on `device`."""
+        """Returns this loss with its class weights on `device`."""
         self.cross_entropy.to(device)
         return self
 
     def __call__(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Logits (N, C, I, J, K) and targets (N, I, J, K); patches partly unknown count one by one."""
+        """Returns the loss of logits (N, C, I, J, K) and targets (N, I, J, K)."""
         partly = (target == NOT_OURS).flatten(1).any(dim=1)
         if not partly.any():
             return self.of_known(logits, target)
@@ -53,7 +53,7 @@ class TrainingLoss:
         return torch.stack(each).mean()
 
     def of_known(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Dice + cross-entropy where every voxel is known."""
+        """Returns Dice + cross-entropy of patches in which every voxel is known."""
         entropy: torch.Tensor = self.cross_entropy(logits, target)
         return self.mean_dice(logits, target) + entropy
 
@@ -69,7 +69,7 @@ class TrainingLoss:
         return elsewhere + background
 
     def mean_dice(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Dice loss over the classes that count in this patch; 0 where there are none."""
+        """Returns the mean Dice loss over the classes that count in this patch; 0 where there are none."""
         each: torch.Tensor = self.dice(logits, target[:, None]).flatten()
         if self.dice_of_absent:
             return each.mean()

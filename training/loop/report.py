@@ -1,4 +1,4 @@
-"""The training report beside a network's weights: data, sessions, and cost."""
+"""The training report beside a network's weights: data, sessions and cost."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from operators.dicom.elements.atomic_file import write_whole
 from training.loop.runs import TrainingRun
 from training.recipe import Recipe
 
-# Tables of a recipe's sources that networks of a kind do not read
+# Source tables of a recipe that networks of a kind do not read
 UNREAD = {"fracture": {"negatives"}, "anatomy": {"fracture_bones"}}
-ENERGY = "minutes times watts; watts are stated (training/device.py), not measured"
+ENERGY = "minutes times watts; watts are assumed (training/device.py), not measured"
 
 
 def report_file(weights: Path) -> Path:
-    """Where the report of some weights lies."""
+    """Returns the path of the report on weights."""
     return weights.with_suffix(".training.json")
 
 
 def carry_history(run: TrainingRun) -> None:
-    """Takes along what is known of the weights that a training begins with; before its first session."""
+    """Copies the history of the weights that a training starts from, before its first session."""
     if run.start_from is None or run.checkpoint.exists():
         return
     run.folder.mkdir(parents=True, exist_ok=True)
@@ -35,24 +35,24 @@ def carry_history(run: TrainingRun) -> None:
 
 
 def history_file(checkpoint: Path) -> Path:
-    """Where a run keeps what happened to its weights before it."""
+    """Returns the path where a run keeps the history of its starting weights."""
     return checkpoint.with_suffix(".history.json")
 
 
 def former(checkpoint: Path) -> dict[str, Any]:
-    """The weights that a training began with and their sessions; none where it began at random."""
+    """Returns the starting weights and their sessions; empty for a training from random weights."""
     history = history_file(checkpoint)
     nothing: dict[str, Any] = {"started_from": None, "sessions": []}
     return json.loads(history.read_text(encoding="utf-8")) if history.exists() else nothing
 
 
 def all_sessions(checkpoint: Path) -> list[dict[str, Any]]:
-    """The sessions behind a checkpoint, oldest first, those of the weights that it began with included."""
+    """Returns the sessions behind a checkpoint, oldest first, including those of its starting weights."""
     return [*former(checkpoint)["sessions"], *sessions_of(checkpoint.with_suffix(".jsonl"))]
 
 
 def sessions_of(log: Path) -> list[dict[str, Any]]:
-    """One row for each process that trained, from a training's log."""
+    """Returns a row for each process that trained, read from a training's log."""
     if not log.exists():
         return []
     sessions: list[dict[str, Any]] = []
@@ -79,19 +79,21 @@ FACTS = (
 
 
 def measured(session: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
-    """Returns the session as far as a line of the log describes it."""
+    """Returns the session as of one line of the log."""
     hours = line["seconds"] / 3600
-    told = {
+    described = {
         "to_step": line["step"],
         "minutes": round(60 * hours, 1),
         "energy_wh": round(hours * (session["watts"] or 0.0), 1),
         "loss": line["loss"],
     }
-    return told | ({"watching_minutes": round(line["watching_s"] / 60, 2)} if "watching_s" in line else {})
+    return described | (
+        {"watching_minutes": round(line["watching_s"] / 60, 2)} if "watching_s" in line else {}
+    )
 
 
 def write_report(run: TrainingRun, weights: Path, sha256: str, progress: dict[str, Any]) -> dict[str, Any]:
-    """Writes the report beside the weights; `progress` is that of the checkpoint that was installed."""
+    """Writes the report beside the weights; `progress` is that of the installed checkpoint."""
     sessions = all_sessions(run.checkpoint)
     report = {
         "network": run.network.name,
@@ -115,7 +117,7 @@ def write_report(run: TrainingRun, weights: Path, sha256: str, progress: dict[st
 
 
 def validation_of(run: TrainingRun, progress: dict[str, Any]) -> dict[str, Any] | None:
-    """The scores of the weights that were installed; the real set is marked where it was trained on too."""
+    """Returns the scores of the installed weights; marks the real set if it was also trained on."""
     rules = run.recipe.validation
     if rules is None or not progress:
         return None
@@ -136,16 +138,16 @@ def validation_of(run: TrainingRun, progress: dict[str, Any]) -> dict[str, Any] 
 
 
 def data_of(run: TrainingRun) -> Iterator[dict[str, Any]]:
-    """Every path of the recipe's sources that this kind of network reads, with its licence; the phantoms."""
+    """Yields each path that this kind of network is trained on, with its licence, and the phantoms."""
     tables = run.recipe.sources.model_dump(exclude={*UNREAD[run.network.kind], "licences"})
     for path in dict.fromkeys(named_paths(tables)):
         yield {"path": path, **licence_of(path, run.recipe)}
     phantoms = run.recipe.sources.phantoms.model_dump()
-    yield {"path": "training/phantom", "source": "procedural", "licence": "Apache-2.0", "made": phantoms}
+    yield {"path": "training/phantoms", "source": "procedural", "licence": "Apache-2.0", "made": phantoms}
 
 
 def named_paths(table: object) -> Iterator[str]:
-    """Yields the values of `path`, `paths` and `folder`, however deep."""
+    """Yields the values of `path`, `paths` and `folder` at any depth."""
     if isinstance(table, (list, tuple)):
         for row in table:
             yield from named_paths(row)
@@ -160,7 +162,7 @@ def named_paths(table: object) -> Iterator[str]:
 
 
 def licence_of(path: str, recipe: Recipe) -> dict[str, str]:
-    """Source and licence of the recipe's row that the path lies under."""
+    """Returns source and licence of the recipe's row whose folder holds the path."""
     for row in recipe.sources.licences:
         if Path(path).is_relative_to(row.under):
             return {"source": row.source, "licence": row.licence}
@@ -168,6 +170,6 @@ def licence_of(path: str, recipe: Recipe) -> dict[str, str]:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes whole or not at all."""
+    """Writes a JSON file atomically."""
     text = json.dumps(content, indent=1) + "\n"
     write_whole(path, lambda file: file.write(text.encode()))

@@ -1,4 +1,4 @@
-"""One training: what it reads, where it writes, what its log says of where it ran."""
+"""One training: its inputs, its output paths, and the facts of a session that go into its log."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from training.recipe import NetworkRecipe, Recipe
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """Where a training reads and writes; the same command goes on where it stopped.
+    """Inputs and output folder of a training; running it again resumes it.
 
-    `began` and `software` go into the log as they are.
+    `began` and `software` go into the log unchanged.
     """
 
     recipe: Recipe
@@ -33,26 +33,26 @@ class TrainingRun:
 
     @property
     def total(self) -> int:
-        """Steps to be done."""
+        """Number of steps to train."""
         return self.steps or self.network.steps
 
     @property
     def checkpoint(self) -> Path:
-        """The last state of this network's training."""
+        """Path of the last checkpoint."""
         return self.folder / f"{self.network.name}.checkpoint"
 
     @property
     def log(self) -> Path:
-        """One JSON object a line: step, loss, seconds; a session's first line says what it runs on."""
+        """Path of the log, JSON lines: step, loss, seconds; a session's first line names its machine."""
         return self.folder / f"{self.network.name}.jsonl"
 
     @property
     def cache(self) -> Path:
-        """Where loaded subjects are kept between runs."""
+        """Folder that caches loaded subjects between runs."""
         return self.folder / "cache"
 
     def planned_share(self, steps_done: int, seconds: float) -> float:
-        """How much is over: by steps, or by the time that it may take if that is shorter."""
+        """Returns the share of the training that is done, by steps or by its time limit if that is more."""
         by_steps = steps_done / self.total
         return by_steps if self.minutes is None else max(by_steps, seconds / (60 * self.minutes))
 

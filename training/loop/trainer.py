@@ -1,4 +1,4 @@
-"""Trains one network: resumable, watched, with an exponential moving average of the weights."""
+"""Trains one network: resumable, validated on the way, with a moving average of the weights."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEEP_EVERY = 200
 
 @dataclass
 class Session:
-    """One process's share of a training."""
+    """The part of a training that one process runs."""
 
     run: TrainingRun
     state: State
@@ -44,7 +44,7 @@ class Session:
 
     @property
     def share_done(self) -> float:
-        """How much of the training is over."""
+        """Returns the share of the training that is done."""
         run, rules = self.run, self.run.recipe.validation
         planned = run.planned_share(self.state.step, time.monotonic() - self.started)
         fall_steps = max(rules.fall * run.total, 1.0) if rules else 1.0
@@ -52,13 +52,13 @@ class Session:
 
 
 def train(run: TrainingRun, tell: Tell = silent) -> Path:
-    """Trains until the recipe's steps, the time or the patience are over; returns the checkpoint's path."""
+    """Trains until steps, time limit or patience run out; returns the checkpoint's path."""
     session = begin(run)
     rules, state = run.recipe.validation, session.state
     patches = Patches(run.network, run.recipe, run.data, run.cache, run.seed + 1000 * state.step + 1)
     watched = validation_sets(run, tell)
     done = session.share_done
-    tell(WAIT, None, "for the first simulated patches")
+    tell(WAIT, None, "waiting for the first simulated patches")
     for image, target in loader(patches, run.workers, run.network.batch):
         if done >= 1:
             break
@@ -78,7 +78,7 @@ def train(run: TrainingRun, tell: Tell = silent) -> Path:
 
 
 def begin(run: TrainingRun) -> Session:
-    """A new training, or the next session of one that was stopped."""
+    """Starts a training, or the next session of an interrupted one."""
     device = training_device()
     torch.manual_seed(run.seed)
     run.folder.mkdir(parents=True, exist_ok=True)
@@ -91,13 +91,13 @@ def begin(run: TrainingRun) -> Session:
 
 
 def absent_classes(recipe: Recipe, network: NetworkRecipe) -> tuple[int, ...]:
-    """Classes that none of the recipe's negatives shows; others they may."""
+    """Returns the classes that the recipe's negatives do not show; they may show any other."""
     patterns = recipe.sources.negatives.absent
     return tuple(n for n, name in enumerate(network.classes) if any(fnmatch(name, p) for p in patterns))
 
 
 def new_state(run: TrainingRun, device: torch.device) -> State:
-    """A network with random weights, or with those of another training."""
+    """Builds the network with random weights, or with the weights to start from."""
     model = build(**network_arguments(run.network)).to(device)
     model = model.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     if run.start_from is not None and not run.checkpoint.exists():
@@ -120,7 +120,7 @@ def network_arguments(network: NetworkRecipe) -> dict[str, Any]:
 
 
 def one_step(session: Session, image: torch.Tensor, target: torch.Tensor) -> float:
-    """Forward (in bfloat16 where that is right), backward, update, average."""
+    """Runs forward (in bfloat16 where that is correct), backward, update and average; returns the loss."""
     state, device = session.state, session.device
     with torch.autocast(device.type, torch.bfloat16, enabled=session.half):
         logits = state.model(image.to(device).to(memory_format=torch.channels_last_3d))
@@ -135,14 +135,14 @@ def one_step(session: Session, image: torch.Tensor, target: torch.Tensor) -> flo
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, highest: float, done: float) -> None:
-    """Warm-up over 2 % of the steps, then nnU-Net's polynomial decay."""
+    """Sets the learning rate: warm-up over 2 % of the steps, then nnU-Net's polynomial decay."""
     rate = highest * min(1.0, done / 0.02 + 0.05) * max(1 - done, 0.0) ** 0.9
     for group in optimiser.param_groups:
         group["lr"] = rate
 
 
 def validation_sets(run: TrainingRun, tell: Tell = silent) -> dict[str, list[Patch]]:
-    """The patches to watch, by the name of their set; the first set decides."""
+    """Returns the validation patches by the name of their set; the first set decides."""
     rules = run.recipe.validation
     if rules is None:
         return {}
@@ -151,7 +151,7 @@ def validation_sets(run: TrainingRun, tell: Tell = silent) -> dict[str, list[Pat
 
 
 def validate(session: Session, sets: dict[str, list[Patch]], rules: ValidationRules) -> dict[str, Any]:
-    """Scores the averaged weights, keeps them where they are the best; what to log of it."""
+    """Scores the averaged weights and keeps them if they are the best; returns the log entry."""
     began = time.monotonic()
     state, network = session.state, session.run.network
     model = state.average.module.eval()
@@ -170,13 +170,13 @@ def validate(session: Session, sets: dict[str, list[Patch]], rules: ValidationRu
 
 
 def named(network: NetworkRecipe, dice: np.ndarray) -> dict[str, float]:
-    """Dice by the class's name, of the classes that the set holds."""
+    """Returns the Dice of each class that the set holds, by name."""
     pairs = zip(network.classes[1:], dice.tolist(), strict=True)
     return {name: round(value, 4) for name, value in pairs if not np.isnan(value)}
 
 
 def keep(session: Session, read: dict[str, Any]) -> None:
-    """Writes checkpoint and log; a kill in between leaves the last whole one."""
+    """Writes checkpoint and log; an interruption leaves the previous checkpoint intact."""
     state, run = session.state, session.run
     save(run.checkpoint, state, run.network)
     line = {

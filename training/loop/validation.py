@@ -1,4 +1,4 @@
-"""Validation sets of a training: simulated patches that never change, and real bones apart."""
+"""Validation sets of a training: fixed simulated patches, and patches of real bones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from training.simulate.simulated_ct import Sample
 from training.simulate.sources import Sources
 from training.subjects.subjects import NOT_OURS
 
-# Trainings' seeds count up from 0, far below
+# Far above the seeds of training, which count up from 0
 SEED = 987_654_321
 CONTACT = 2
 NOT_OF_PATCHES = {
@@ -46,7 +46,7 @@ Stored = tuple[NDArray[np.float16], NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class Watched:
-    """Where a network's validation sets come from and are kept."""
+    """Sources and cache of a network's validation sets."""
 
     network: NetworkRecipe
     recipe: Recipe
@@ -55,7 +55,7 @@ class Watched:
     tell: Tell = silent
 
     def simulated(self, rules: ValidationRules) -> list[Patch]:
-        """Patches of the training's own simulation, from a seed that it never uses."""
+        """Returns patches of the training's own simulation, from a seed that training never uses."""
         return self.kept("simulated", rules, lambda: self.drawn(self.network, self.recipe, rules))
 
     def real(self, rules: ValidationRules) -> list[Patch]:
@@ -66,21 +66,21 @@ class Watched:
         return self.kept("real", rules, lambda: draw(plain, sets, rules)) if rules.real else []
 
     def drawn(self, network: NetworkRecipe, recipe: Recipe, rules: ValidationRules) -> Iterator[Patch]:
-        """The first patches of a stream such as training draws from."""
+        """Yields the first patches of a stream like the one that training draws from."""
         patches = Patches(network, recipe, self.data, self.cache, SEED, self.tell)
         for number, patch in enumerate(islice(iter(patches), rules.patches), start=1):
             self.tell(PREPARE, number / rules.patches, f"validation patch {number} of {rules.patches}")
             yield patch
 
     def read_bones(self, network: NetworkRecipe, recipe: Recipe, rules: ValidationRules) -> Iterator[Patch]:
-        """Patches of the bone sets' bones as they are, those with the most contact first."""
+        """Yields patches of the bone sets' bones without simulated fractures, most contact first."""
         bones = Sources(recipe, self.data, self.cache, self.tell).bones()
         tiles = [sample for bone in bones for sample in bone_tiles(bone, network)]
         tiles.sort(key=lambda sample: np.count_nonzero(sample.target == CONTACT), reverse=True)
         return (as_tensors(sample, network.window_hu) for sample in tiles[: rules.patches])
 
     def kept(self, name: str, rules: ValidationRules, draw: Callable[[], Iterator[Patch]]) -> list[Patch]:
-        """Returns what was drawn once for these sources and this network's patches."""
+        """Returns the patches of a set from the cache; draws them if sources or network changed."""
         network = {key: value for key, value in asdict(self.network).items() if key not in NOT_OF_PATCHES}
         key = json.dumps(
             [name, network, self.recipe.sources.model_dump(), rules.model_dump(include={"patches", "real"})],
@@ -92,7 +92,7 @@ class Watched:
 
 
 def real_alone(recipe: Recipe, rules: ValidationRules) -> SourceTables:
-    """The sources with the rules' bone sets and nothing else."""
+    """Returns the sources with the rules' bone sets only."""
     sources = recipe.sources
     return sources.model_copy(
         update={
@@ -105,7 +105,7 @@ def real_alone(recipe: Recipe, rules: ValidationRules) -> SourceTables:
 
 
 def bone_tiles(bone: BoneSubject, network: NetworkRecipe) -> Iterator[Sample]:
-    """A real bone at the network's spacing, blank around as the chain shows it, tile by tile."""
+    """Yields tiles of a real bone at the network's spacing, blanked outside as in the pipeline."""
     zoom = bone.spacing_mm / network.spacing_mm
     inside = ndimage.zoom(bone.mask, zoom, order=1, grid_mode=True, mode="nearest") >= 0.5
     fragments = ndimage.zoom(bone.fragments, zoom, order=0, grid_mode=True, mode="nearest")
@@ -119,13 +119,13 @@ def bone_tiles(bone: BoneSubject, network: NetworkRecipe) -> Iterator[Sample]:
 
 
 def packed(patch: Patch) -> Stored:
-    """A patch in a quarter of the memory; 0..1 is kept to 1/2048."""
+    """Packs a patch into a quarter of the memory; intensities 0..1 keep a precision of 1/2048."""
     image, target = patch
     return image.numpy().astype(np.float16), target.numpy().astype(np.uint8)
 
 
 def unpacked(stored: Stored) -> Patch:
-    """See packed; image and target stay small until they are read."""
+    """Restores a patch from `packed`."""
     image, target = stored
     return torch.from_numpy(image), torch.from_numpy(target)
 
@@ -133,7 +133,7 @@ def unpacked(stored: Stored) -> Patch:
 def dice_of_classes(
     model: nn.Module, patches: list[Patch], device: torch.device, half: bool
 ) -> NDArray[np.float64]:
-    """Dice (classes - 1,) over all the patches together; nan for a class that none of them holds."""
+    """Returns the Dice (classes - 1,) over all patches together; NaN for a class that none of them holds."""
     counts = sum(counted(model, patch, device, half) for patch in patches)
     common, found, true = np.asarray(counts, np.float64)[:, 1:]
     result: NDArray[np.float64] = np.where(true > 0, 2 * common / np.maximum(found + true, 1), np.nan)
@@ -141,7 +141,7 @@ def dice_of_classes(
 
 
 def counted(model: nn.Module, patch: Patch, device: torch.device, half: bool) -> NDArray[np.int64]:
-    """Voxels (3, classes) that are rightly said, said and true, where the truth is known."""
+    """Counts true positives, predicted and true voxels (3, classes) where the ground truth is known."""
     image, target = patch[0][None].to(device).float(), patch[1].long()
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
         logits = model(image.contiguous(memory_format=torch.channels_last_3d))[0]

@@ -1,6 +1,6 @@
 """Procedural phantoms: anatomy from signed distances, its CT, its fractures, and its DICOM series.
 
-`PHANTOMS` is the table that training.toml's `phantoms.model` is looked up in.
+`PHANTOMS` is the table of models that `phantoms.model` of training.toml names.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Phantom:
-    """One model: how its label map, its CT and its boneless body are drawn.
+    """One model: the functions that draw its label map, its CT and its boneless body.
 
     `structures` names the values of the label map, `bones` the values of each bone and its fragments in the
-    CT's ground truth. `package` is the anatomy whose published numbering that is.
+    CT's ground truth. `package` is the anatomy whose published numbering those values follow.
     """
 
     package: str
@@ -48,5 +48,5 @@ PHANTOMS = {
         },
     ),
 }  # fmt: skip
-# What `osteon demo` draws
+# The phantom of `osteon demo`
 DEMO = PHANTOMS["pelvis"]

@@ -1,4 +1,4 @@
-"""The label map of a made-up pelvis."""
+"""Draws the label map of a procedural pelvis."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.geometry.volume import Grid, LabelMap
-from training.phantoms.bones import bones
 from training.phantoms.resample import fine_positions, interpolate
 from training.phantoms.shapes import Solid
+from training.phantoms.skeleton.bones import bones
 from training.phantoms.soft_tissue import soft_tissue
 from training.phantoms.subject import PhantomSubject, grid_at, model_points, random_subject
 
@@ -18,16 +18,16 @@ _SOFT_SPACING_MM = 3.0
 
 
 def pelvis_labels(rng: np.random.Generator, spacing_mm: float) -> LabelMap:
-    """A random pelvis with its soft tissue, values of `Structure`, on a cubic LPS grid.
+    """Draws a random pelvis with soft tissue; values of `Structure` on a cubic LPS grid.
 
-    About 430 x 310 x 274 mm from mid-thigh to L4; +x is the patient's left. `spacing_mm` 1 to 4.
+    About 430 x 310 x 274 mm from mid-thigh to L4; +x is the patient's left. `spacing_mm` is 1 to 4.
     """
     grid = grid_at((spacing_mm,) * 3, EXTENT_MM, LOWEST_Z_MM)
     return LabelMap(label_array(grid, random_subject(rng)), grid)
 
 
 def label_array(grid: Grid, subject: PhantomSubject) -> NDArray[np.uint8]:
-    """The structure at every voxel of the grid."""
+    """Returns the structure at every voxel of the grid."""
     labels = soft_labels(grid, subject)
     for bone in bones(model_points(grid, subject)).values():
         labels[bone.block][bone.distance_mm < 0] = bone.structure
@@ -35,7 +35,7 @@ def label_array(grid: Grid, subject: PhantomSubject) -> NDArray[np.uint8]:
 
 
 def soft_labels(grid: Grid, subject: PhantomSubject) -> NDArray[np.uint8]:
-    """The soft tissue at every voxel, drawn at 3 mm and interpolated as distances."""
+    """Returns the soft tissue at every voxel: distances drawn at 3 mm and interpolated."""
     step = max(_SOFT_SPACING_MM, *grid.spacing_mm)
     extent = [n * s + 2 * step for n, s in zip(grid.shape, grid.spacing_mm, strict=True)]
     coarse = grid_at((step,) * 3, (extent[0], extent[1], extent[2]), float(grid.ijk_to_lps[2, 3]) - step)
@@ -47,7 +47,7 @@ def soft_labels(grid: Grid, subject: PhantomSubject) -> NDArray[np.uint8]:
 
 
 def _paint(labels: NDArray[np.uint8], solid: Solid, positions: list[NDArray[np.float64]]) -> None:
-    """Paint one solid, interpolating only where it lies."""
+    """Paints one solid in place; interpolates only within its block."""
     near = solid.distance_mm < 6
     if not near.any():
         return

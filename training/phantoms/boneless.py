@@ -1,4 +1,4 @@
-"""A body in which muscle takes the place of every bone: its form alone, which is no anatomy to be found."""
+"""Draws a body in which muscle replaces every bone, as a CT in which no bone may be found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SPACING_MM, NOISE_HU = 1.5, 14.0
 
 
 def boneless_ct(rng: np.random.Generator) -> CtVolume:
-    """A CT of 1.5 mm voxels, HU as int16, axes to left, posterior, superior."""
+    """Draws a CT without bones: 1.5 mm voxels, HU as int16, axes along left, posterior, superior."""
     body = pelvis_labels(rng, SPACING_MM)
     hu_of = {Structure.BACKGROUND: AIR_HU, **dict.fromkeys(BONES, SOFT_HU[Structure.MUSCLE]), **SOFT_HU}
     table = np.array([hu_of[structure] for structure in Structure], np.float32)

@@ -1,4 +1,4 @@
-"""The CT of a made-up, fractured pelvis and the fragments that a perfect reader would find in it."""
+"""Draws the CT of a procedural, fractured pelvis and its ground truth."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from operators.geometry.volume import Grid
-from training.phantoms.bones import bones
 from training.phantoms.breaking import break_bone
 from training.phantoms.fractures import DEFAULT, Fractures, jittered
 from training.phantoms.hounsfield import AIR_HU, SOFT_HU, streaks
 from training.phantoms.rendering import PhantomCT, RenderedPiece, overlap, rendered
 from training.phantoms.resample import fine_positions, interpolate
 from training.phantoms.shapes import Field, Solid
+from training.phantoms.skeleton.bones import bones
 from training.phantoms.soft_tissue import soft_tissue
 from training.phantoms.structures import Structure
 from training.phantoms.subject import PhantomSubject, grid_at, model_points, supine_subject
@@ -33,9 +33,9 @@ def phantom_ct(
     spacing_mm: tuple[float, float, float] = (0.8, 0.8, 1.0),
     fractures: Fractures | None = None,
 ) -> PhantomCT:
-    """A pelvis from mid-thigh to L4 on a table, about 410 x 410 x 274 mm, LPS, +x to the left.
+    """Draws a pelvis from mid-thigh to L4 on a table, about 410 x 410 x 274 mm, LPS, +x to the left.
 
-    `fractures` None gives the default case: left hip bone in three pieces, sacrum in two.
+    Without `fractures` it draws the default case: left hip bone in three pieces, sacrum in two.
     """
     grid = grid_at(spacing_mm, CT_EXTENT_MM, LOWEST_Z_MM)
     subject = supine_subject(rng)
@@ -48,7 +48,7 @@ def phantom_ct(
 
 
 def _covering(grid: Grid, step_mm: float) -> Grid:
-    """A coarse grid with a margin of one voxel round the fine one."""
+    """Returns a coarse grid that covers the fine one with a margin of one voxel."""
     extent = [n * s + 2 * step_mm for n, s in zip(grid.shape, grid.spacing_mm, strict=True)]
     lowest = float(grid.ijk_to_lps[2, 3]) - step_mm
     return grid_at((step_mm,) * 3, (extent[0], extent[1], extent[2]), lowest)
@@ -57,7 +57,7 @@ def _covering(grid: Grid, step_mm: float) -> Grid:
 def _pieces(
     grid: Grid, subject: PhantomSubject, fractures: Fractures, rng: np.random.Generator
 ) -> tuple[list[RenderedPiece], list[Solid]]:
-    """Every bone or fragment, largest value last, and the blood round the fractures."""
+    """Returns every bone or fragment, largest value last, and the blood around the fractures."""
     points = model_points(grid, subject)
     pieces: list[RenderedPiece] = []
     blood: list[Solid] = []
@@ -73,13 +73,13 @@ def _pieces(
 
 
 def _on(solid: Solid, source: Grid, target: Grid) -> Solid:
-    """Returns the solid in a block of another grid."""
+    """Returns the solid with its block given in another grid."""
     block, local = overlap(solid, fine_positions(source, target))
     return replace(solid, block=block, distance_mm=interpolate(solid.distance_mm, local))
 
 
 def _soft_hu(grid: Grid, subject: PhantomSubject, rng: np.random.Generator, blood: list[Solid]) -> Field:
-    """HU without bone, edges softened over one voxel."""
+    """Returns HU of everything but bone, edges softened over one voxel."""
     hu = np.full(grid.shape, np.float32(AIR_HU))
     for solid in _painted(grid, subject, blood):
         cover = np.clip(0.5 - solid.distance_mm / np.float32(grid.spacing_mm[0]), 0, 1)

@@ -35,7 +35,7 @@ Fractures = dict[Structure, tuple[Cut, ...]]
 
 
 def mirrored_cut(cut: Cut) -> Cut:
-    """Returns the cut on the other side; x runs to the left."""
+    """Returns the same cut on the other side of the body; x runs to the left."""
     planes = tuple(
         FracturePlane((-x, y, z), (-u, v, w))
         for (x, y, z), (u, v, w) in ((plane.point_mm, plane.normal) for plane in cut.planes)
@@ -45,7 +45,7 @@ def mirrored_cut(cut: Cut) -> Cut:
 
 
 def hairline(cut: Cut) -> Cut:
-    """Returns the cut with its pieces left nearly where they were."""
+    """Returns the cut with hardly any displacement of its pieces."""
     (x, y, z), (a, b, c) = cut.shift_mm, cut.turn_deg
     return replace(cut, shift_mm=(x / 4, y / 4, z / 4), turn_deg=(a / 4, b / 4, c / 4))
 
@@ -58,7 +58,7 @@ LEFT_PUBIS = Cut(
 )
 LEFT_ALA = Cut((FracturePlane((27, 60, 80), (-1.0, 0.05, -0.10)),), (0.9, -1.2, 2.2), (1.0, 0.0, 0.0))
 RIGHT_WING, RIGHT_PUBIS, RIGHT_ALA = (mirrored_cut(cut) for cut in (LEFT_WING, LEFT_PUBIS, LEFT_ALA))
-# What a panel of simulated CTs is made of
+# One set for each simulated CT of the accuracy panel
 FRACTURES: dict[str, Fractures] = {
     "intact": {},
     "left wing": {Structure.HIP_LEFT: (LEFT_WING,)},

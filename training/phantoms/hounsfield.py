@@ -1,4 +1,4 @@
-"""How dense each structure looks: Hounsfield units of soft tissue and of bone by depth."""
+"""Hounsfield units of each structure: one value for soft tissue, a profile by depth for bone."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ SOFT_HU: dict[Structure, float] = {
 
 @dataclass(frozen=True)
 class BoneLook:
-    """Cortex and what lies inside it; the thickness is where half the cortex's density is left.
+    """Densities of cortex and interior; at `cortex_mm` of depth half of the cortex's density is left.
 
-    `shaft_mm` is what the cortex gains down a shaft, whose inside is marrow.
+    `shaft_mm` is how much thicker the cortex is along a shaft, whose interior is marrow.
     """
 
     cortex_hu: float
@@ -43,7 +43,7 @@ class BoneLook:
     shaft_mm: float = 0.0
 
 
-# Chosen to give the median and 95th percentile measured in the CT of three patients (FracSegNet test data).
+# Tuned to the median and 95th percentile measured in the CT of three patients (FracSegNet test data).
 BONE_LOOK: dict[Structure, BoneLook] = {
     Structure.SACRUM: BoneLook(820.0, 1.0, 190.0),
     Structure.HIP_LEFT: BoneLook(1080.0, 1.5, 250.0),
@@ -55,7 +55,7 @@ BONE_LOOK: dict[Structure, BoneLook] = {
 
 
 def trabecular_tile(rng: np.random.Generator) -> NDArray[np.float32]:
-    """A cube of 96 voxels of texture that repeats, mean 0 and standard deviation 1."""
+    """Returns a periodic texture in a cube of 96 voxels a side, mean 0, standard deviation 1."""
     white = rng.standard_normal((96, 96, 96), dtype=np.float32)
     fine, coarse = (ndimage.gaussian_filter(white, sigma, mode="wrap") for sigma in (0.9, 4.0))
     tile = fine * 3 + coarse * 30
@@ -63,7 +63,7 @@ def trabecular_tile(rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def bone_hu(depth_mm: Field, z_mm: Field, texture: Field, look: BoneLook) -> Field:
-    """HU at a depth under the surface, at a height z; the cortex gives way within about 1 mm."""
+    """Returns HU by depth under the surface and height z; cortex blends into the interior over about 1 mm."""
     shaft = np.clip((-30 - z_mm) / 45, 0, 1) * (look.shaft_mm > 0)
     thickness = look.cortex_mm * (1 + 0.18 * np.clip(texture, -2, 2)) + shaft * look.shaft_mm
     cortex = 1 / (1 + np.exp(np.clip((depth_mm - thickness) / 0.35, -30, 30)))
@@ -72,6 +72,6 @@ def bone_hu(depth_mm: Field, z_mm: Field, texture: Field, look: BoneLook) -> Fie
 
 
 def streaks(shape: tuple[int, int, int], rng: np.random.Generator) -> Field:
-    """Fat and fibres in soft tissue: HU to add, standard deviation 7."""
+    """Returns HU to add to soft tissue for fat and fibres, standard deviation 7."""
     smooth = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), 1.1)
     return np.asarray(smooth * (7 / smooth.std()), dtype=np.float32)

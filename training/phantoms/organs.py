@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from training.phantoms import hip, spine
 from training.phantoms.shapes import Field, Limits, Point, Points, Solid, block, chain, ellipsoid, sphere
+from training.phantoms.skeleton import hip, spine
 from training.phantoms.structures import Structure
 
 Node = tuple[float, float, float, float]
@@ -32,7 +32,7 @@ _TRUNK_VESSELS: list[list[Node]] = [
 
 
 def organs(p: Points, rng: np.random.Generator) -> Iterator[Solid]:
-    """Solids in the order of painting."""
+    """Yields solids in painting order."""
     radii = (36.0, 29.0, float(rng.uniform(20, 30)))
     middle = (0.0, -16.0, 14.0)
     yield from _bounded(p, Structure.BLADDER, middle, radii, lambda q: ellipsoid(q, middle, radii))
@@ -47,7 +47,7 @@ def organs(p: Points, rng: np.random.Generator) -> Iterator[Solid]:
 
 
 def tube(p: Points, structure: Structure, nodes: list[Node], grow_mm: float = 0.0) -> Iterator[Solid]:
-    """A bent tube, drawn only where it lies."""
+    """Yields a bent tube within its own block."""
     low, high = (np.array(nodes)[:, :3] - np.array(nodes)[:, 3:]).min(0), np.array(nodes)[:, :3].max(0)
     centre = (low + high) / 2
     reach = (high - low) / 2 + max(n[3] for n in nodes)
@@ -80,7 +80,7 @@ def _colon(p: Points, sign: int, rng: np.random.Generator) -> Iterator[Solid]:
 
 
 def _loop(p: Points, rng: np.random.Generator) -> Iterator[Solid]:
-    """A winding piece of small bowel with gas in its front part."""
+    """Yields a winding loop of small bowel with gas in its anterior part."""
     count = 6
     across = np.linspace(-62, 62, count)
     forward, radius = rng.uniform(-56, -24, count), rng.uniform(10, 14, count)

@@ -1,4 +1,4 @@
-"""From coarse distances to a CT: interpolates, paints bone over soft tissue, adds couch and noise."""
+"""Renders a CT from coarse distances: interpolates, paints bone over soft tissue, adds couch and noise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOISE_HU = 14.0
 
 @dataclass(frozen=True, eq=False)
 class PhantomCT:
-    """`ct` in HU and `truth` on one grid; truth is 1-10 sacrum, 11-20 left and 21-30 right hip bone."""
+    """CT in HU and ground truth on one grid; truth is 1-10 sacrum, 11-20 left and 21-30 right hip bone."""
 
     ct: CtVolume
     truth: LabelMap
@@ -28,7 +28,7 @@ class PhantomCT:
 
 @dataclass(frozen=True, eq=False)
 class RenderedPiece:
-    """A bone or a fragment, the structure it belongs to, and its value in the truth (0: none)."""
+    """A bone or fragment, the structure it belongs to, and its value in the ground truth (0: none)."""
 
     solid: Solid
     value: int
@@ -37,7 +37,7 @@ class RenderedPiece:
 def rendered(
     grid: Grid, soft: tuple[Grid, Field], hard: tuple[Grid, list[RenderedPiece]], rng: np.random.Generator
 ) -> PhantomCT:
-    """Interpolates everything to the CT's grid, some slices at a time."""
+    """Interpolates everything to the CT's grid, a few slices at a time."""
     hu = np.empty(grid.shape, dtype=np.int16)
     truth = np.zeros(grid.shape, dtype=np.uint8)
     tile, table = trabecular_tile(rng), _table_hu(grid)
@@ -55,7 +55,7 @@ def rendered(
 
 
 def _drop_crumbs(truth: NDArray[np.uint8]) -> None:
-    """Leave each value its largest face-connected part: sampling can pinch a voxel off a sharp edge."""
+    """Keeps the largest face-connected component of each value: sampling can detach voxels at sharp edges."""
     for value, block in enumerate(ndimage.find_objects(truth), start=1):
         if block is None:
             continue
@@ -66,7 +66,7 @@ def _drop_crumbs(truth: NDArray[np.uint8]) -> None:
 def _nearest(
     pieces: list[RenderedPiece], positions: list[NDArray[np.float64]], shape: tuple[int, ...]
 ) -> tuple[Field, NDArray[np.uint8]]:
-    """Distance to the nearest piece, up to 1 mm, and which it is."""
+    """Returns the distance to the nearest piece, up to 1 mm, and its index."""
     distance = np.ones(shape, dtype=np.float32)
     which = np.zeros(shape, dtype=np.uint8)
     for number, piece in enumerate(pieces):
@@ -86,7 +86,7 @@ def _add_bone(
     tile: NDArray[np.float32],
     z_mm: Field,
 ) -> None:
-    """Paint bone over the soft tissue, half covered at its surface, and write the truth inside it."""
+    """Paints bone over soft tissue, half covered at its surface, and writes the ground truth inside it."""
     distance, which = nearest
     where = np.nonzero(distance < 0.5)
     texture = tile[where[0] % 96, where[1] % 96, where[2] % 96]
@@ -102,7 +102,7 @@ def _add_bone(
 
 
 def _table_hu(grid: Grid) -> Field:
-    """The couch, the same in every slice: a curved carbon shell filled with foam."""
+    """Returns the couch, the same in every slice: a curved carbon shell filled with foam."""
     i, j = (np.arange(n, dtype=np.float32) for n in grid.shape[:2])
     x = (i * grid.spacing_mm[0] + np.float32(grid.ijk_to_lps[0, 3]))[:, None]
     y = (j * grid.spacing_mm[1] + np.float32(grid.ijk_to_lps[1, 3]))[None, :]
@@ -113,7 +113,7 @@ def _table_hu(grid: Grid) -> Field:
 
 
 def _noise(shape: tuple[int, ...], rng: np.random.Generator) -> Field:
-    """Quantum noise, neighbours in a row alike as after a reconstruction filter."""
+    """Returns quantum noise, correlated along rows as after a reconstruction filter."""
     white = rng.standard_normal(shape, dtype=np.float32)
     white[1:] += 0.6 * white[:-1]
     return white * np.float32(_NOISE_HU / 1.17)
@@ -122,7 +122,7 @@ def _noise(shape: tuple[int, ...], rng: np.random.Generator) -> Field:
 def overlap(
     solid: Solid, positions: list[NDArray[np.float64]]
 ) -> tuple[tuple[slice, slice, slice], list[NDArray[np.float64]]]:
-    """The target voxels over a solid's block, and their indices in the block."""
+    """Returns the target voxels over a solid's block, and their indices in the block."""
     slices, local = [], []
     for position, extent in zip(positions, solid.block, strict=True):
         chosen = np.flatnonzero((position >= extent.start) & (position <= extent.stop - 1))

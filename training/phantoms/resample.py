@@ -1,4 +1,4 @@
-"""Linear interpolation from a coarse grid to a fine one that lies along it, axis by axis."""
+"""Linear interpolation from a coarse grid to a fine one along the same axes, axis by axis."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from training.phantoms.shapes import Field
 
 
 def fine_positions(coarse: Grid, fine: Grid) -> list[NDArray[np.float64]]:
-    """For each axis, the coarse index of every fine voxel; both grids must share their directions."""
+    """Returns for each axis the coarse index of every fine voxel; both grids must share their directions."""
     step = np.array(fine.spacing_mm) / coarse.spacing_mm
     first = (coarse.lps_to_ijk @ fine.ijk_to_lps[:, 3])[:3]
     return [f + s * np.arange(n) for f, s, n in zip(first, step, fine.shape, strict=True)]
 
 
 def interpolate(field: Field, positions: Sequence[NDArray[np.float64]]) -> Field:
-    """The field at the product of three lists of indices; its edge is repeated outside."""
+    """Interpolates the field at the product of three lists of indices; repeats its edge outside."""
     for axis in np.argsort([len(q) / n for q, n in zip(positions, field.shape, strict=True)]):
         field = _along(field, positions[axis], int(axis))
     return field

@@ -1,4 +1,4 @@
-"""Writes a made-up CT as a DICOM series, one uncompressed file a slice."""
+"""Writes a procedural CT as a DICOM series, one uncompressed file a slice."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from operators.geometry.volume import CtVolume, Grid
 
-# Of the range that ISO/ITU-T gives to UUIDs (X.667), so that nobody else's UID can be hit.
+# Root of UIDs derived from UUIDs (ITU-T X.667), which collide with nobody else's.
 _UID_PREFIX = "2.25."
 _STORED_ZERO_HU = 1024
 
 
 def write_series(ct: CtVolume, folder: Path, name: str = "") -> tuple[Path, ...]:
-    """Files of a CT Image series in the order of the slices.
+    """Writes a CT Image series; returns its files in slice order.
 
-    The same `name` gives the same UIDs; without one the same voxels on the same grid do, and others other
-    ones. The third axis of the grid must be perpendicular to the other two (PS3.3 C.7.6.2, CT Image).
+    UIDs derive from `name`, or without one from voxels and grid. The third axis of the grid must be
+    perpendicular to the other two (PS3.3 C.7.6.2, CT Image).
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = name or content_name(ct)
@@ -34,7 +34,7 @@ def write_series(ct: CtVolume, folder: Path, name: str = "") -> tuple[Path, ...]
 
 
 def content_name(ct: CtVolume) -> str:
-    """A digest of voxels and grid: what UIDs may name (PS3.5 B) is these images and no others."""
+    """Returns a digest of voxels and grid, so that a UID names only these images (PS3.5 B)."""
     digest = hashlib.sha256(np.ascontiguousarray(ct.hu).data)
     digest.update(repr((ct.grid.shape, ct.grid.ijk_to_lps.tolist())).encode())
     return digest.hexdigest()
@@ -85,7 +85,11 @@ def _series(name: str) -> dict[str, object]:
 
 
 def _image(grid: Grid) -> dict[str, object]:
-    """Row spacing first, then column spacing (PS3.3 10.7.1.3); rows run along the array's second axis."""
+    """Returns the attributes of the image plane and pixels.
+
+    PixelSpacing holds row spacing first, then column spacing (PS3.3 10.7.1.3); rows run along the array's
+    second axis.
+    """
     columns_mm, rows_mm, slices_mm = grid.spacing_mm
     along_i, along_j = (grid.ijk_to_lps[:3, axis] / grid.spacing_mm[axis] for axis in (0, 1))
     return {

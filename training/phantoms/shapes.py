@@ -1,4 +1,4 @@
-"""Signed distances, in mm and negative inside, of simple solids; the parts that bones are built from."""
+"""Signed distances, in mm and negative inside, of the simple solids that bones are built from."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ Limits = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Where to evaluate: model coordinates in mm, x to the left, y to posterior, z to superior."""
+    """Points to evaluate at: model coordinates in mm, x to the left, y to posterior, z to superior."""
 
     x: Field
     y: Field
     z: Field
 
     def mirrored(self) -> Points:
-        """Returns the places seen from the other side of the body."""
+        """Returns the points mirrored to the other side of the body."""
         return Points(-self.x, self.y, self.z)
 
     def at(self, box: Block) -> Points:
-        """The places inside a block of the array."""
+        """Returns the points inside a block of the array."""
         return Points(self.x[box], self.y[box], self.z[box])
 
     def block_within(self, limits_mm: Limits, margin_mm: float) -> Block | None:
-        """The voxels within limits of x, y and z, found on every fourth voxel; None where there are none."""
+        """Returns the block within limits of x, y and z, found on every fourth voxel; None if it is empty."""
         near = np.ones(self.x[::4, ::4, ::4].shape, dtype=bool)
         for axis, (low, high) in zip((self.x, self.y, self.z), limits_mm, strict=True):
             coarse = axis[::4, ::4, ::4]
@@ -50,7 +50,7 @@ class Points:
 
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """Distance in mm, negative inside, of one structure in a block of the grid."""
+    """Distance in mm, negative inside, to one structure in a block of the grid."""
 
     structure: Structure
     block: Block
@@ -58,23 +58,23 @@ class Solid:
 
 
 def smooth_union(a: Field, b: Field, blend_mm: float) -> Field:
-    """Union with a fillet (polynomial smooth minimum, I. Quilez, Smooth minimum, 2013)."""
+    """Returns the union with a fillet (polynomial smooth minimum, I. Quilez, Smooth minimum, 2013)."""
     h = np.maximum(blend_mm - np.abs(a - b), 0)
     return np.asarray(np.minimum(a, b) - h * h * np.float32(0.25 / blend_mm))
 
 
 def smooth_cut(a: Field, b: Field, blend_mm: float) -> Field:
-    """Intersection with a rounded edge."""
+    """Returns the intersection with a rounded edge."""
     return np.asarray(-smooth_union(-a, -b, blend_mm))
 
 
 def union(parts: list[Field], blend_mm: float) -> Field:
-    """Smooth union of many."""
+    """Returns the smooth union of several solids."""
     return reduce(lambda a, b: smooth_union(a, b, blend_mm), parts)
 
 
 def ellipsoid(p: Points, centre: Point, radii_mm: Point) -> Field:
-    """First-order distance to an ellipsoid along the axes; exact for a sphere."""
+    """Returns the first-order distance to an axis-aligned ellipsoid; exact for a sphere."""
     q = [(axis - c) / np.float32(r) for axis, c, r in zip((p.x, p.y, p.z), centre, radii_mm, strict=True)]
     g = [v / np.float32(r) for v, r in zip(q, radii_mm, strict=True)]
     k0 = np.sqrt(q[0] ** 2 + q[1] ** 2 + q[2] ** 2)
@@ -83,13 +83,13 @@ def ellipsoid(p: Points, centre: Point, radii_mm: Point) -> Field:
 
 
 def sphere(p: Points, centre: Point, radius_mm: float) -> Field:
-    """Distance to a sphere."""
+    """Returns the distance to a sphere."""
     cx, cy, cz = centre
     return np.asarray(np.sqrt((p.x - cx) ** 2 + (p.y - cy) ** 2 + (p.z - cz) ** 2) - np.float32(radius_mm))
 
 
 def rod(p: Points, start: Point, end: Point, radius_start_mm: float, radius_end_mm: float) -> Field:
-    """Distance to a rod with round ends whose radius runs from one value to another."""
+    """Returns the distance to a rod with round ends and a radius that changes linearly."""
     axis = np.subtract(end, start, dtype=np.float32)
     along = (p.x - start[0]) * axis[0] + (p.y - start[1]) * axis[1] + (p.z - start[2]) * axis[2]
     t = np.clip(along / np.float32(axis @ axis), 0, 1).astype(np.float32)
@@ -99,12 +99,12 @@ def rod(p: Points, start: Point, end: Point, radius_start_mm: float, radius_end_
 
 
 def chain(p: Points, nodes: list[tuple[float, float, float, float]], blend_mm: float = 4.0) -> Field:
-    """Distance to a bent rod through nodes (x, y, z, radius)."""
+    """Returns the distance to a bent rod through nodes (x, y, z, radius)."""
     return union([rod(p, a[:3], b[:3], a[3], b[3]) for a, b in pairwise(nodes)], blend_mm)
 
 
 def block(p: Points, centre: Point, half_mm: Point, round_mm: float, tilt_deg: float = 0.0) -> Field:
-    """Distance to a box with rounded edges, turned by `tilt_deg` about the x axis."""
+    """Returns the distance to a box with rounded edges, rotated by `tilt_deg` about the x axis."""
     c, s = np.float32(np.cos(np.radians(tilt_deg))), np.float32(np.sin(np.radians(tilt_deg)))
     y, z = p.y - centre[1], p.z - centre[2]
     q = [

@@ -1,4 +1,4 @@
-"""The soft tissue around the bones, as solids to be painted one over the other, from the skin inwards."""
+"""The soft tissue around the bones: solids painted over each other, from the skin inwards."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from training.phantoms import hip
 from training.phantoms.organs import organs
 from training.phantoms.shapes import (
     Field,
@@ -20,6 +19,7 @@ from training.phantoms.shapes import (
     smooth_union,
     union,
 )
+from training.phantoms.skeleton import hip
 from training.phantoms.structures import Structure
 from training.phantoms.subject import PhantomSubject
 
@@ -36,7 +36,7 @@ _CAVITY_Y = [34.0, 28.0, 22.0, 14.0, -4.0, -20.0, -24.0]
 
 
 def soft_tissue(p: Points, subject: PhantomSubject) -> Iterator[Solid]:
-    """Solids in the order of painting; bones are painted after them."""
+    """Yields solids in painting order; bones are painted after them."""
     half = Points(np.abs(p.x), p.y, p.z)
     everywhere = (slice(0, p.x.shape[0]), slice(0, p.x.shape[1]), slice(0, p.x.shape[2]))
     for structure, distance in _layers(p, half, subject):
@@ -58,7 +58,7 @@ def _layers(p: Points, half: Points, subject: PhantomSubject) -> Iterator[tuple[
 
 
 def _oval(p: Points, rows: tuple[list[float], ...], power: float) -> Field:
-    """Distance to a stack of super-ellipses, given as z, half width, half depth and y centre."""
+    """Returns the distance to a stack of superellipses, given as z, half width, half depth and y centre."""
     z, width, depth, centre = rows
     a, b, c = (np.interp(p.z, z, row).astype(np.float32) for row in (width, depth, centre))
     u, v = np.abs(p.x) / a, np.abs(p.y - c) / b
@@ -67,7 +67,7 @@ def _oval(p: Points, rows: tuple[list[float], ...], power: float) -> Field:
 
 
 def _flesh(half: Points) -> Field:
-    """The outside of the muscles: trunk, buttocks with their cleft, thighs."""
+    """Returns the outer surface of the muscles: trunk, buttocks with their cleft, thighs."""
     trunk = _oval(half, (_TRUNK_Z, _TRUNK_HALF_WIDTH, _TRUNK_HALF_DEPTH, _TRUNK_Y), 2.4)
     trunk = smooth_cut(trunk, np.float32(-62) - half.z, 20.0)
     buttock = ellipsoid(half, (74, 58, -14), (78, 62, 84))

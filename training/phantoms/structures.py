@@ -1,4 +1,4 @@
-"""The values of the phantom's anatomy."""
+"""Label values of the phantom's anatomy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Structure(IntEnum):
-    """Values of `pelvis_labels`; 1 to 6 are bone, the rest is what lies round them."""
+    """Values of `pelvis_labels`; 1 to 6 are bones, the others surrounding tissue."""
 
     BACKGROUND = 0
     SACRUM = 1

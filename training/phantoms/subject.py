@@ -1,4 +1,4 @@
-"""Who is drawn: size, proportions, posture, and the places at which a grid samples the model."""
+"""The person who is drawn: size, proportions, posture, and the points at which a grid samples the model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIDDLE_Y_MM = 15.0
 
 @dataclass(frozen=True)
 class PhantomSubject:
-    """One made-up person. Scales are ratios; `waves` are (amplitude mm, phase) of smooth warps."""
+    """One imaginary person. Scales are ratios; `waves` are (amplitude mm, phase) of smooth warps."""
 
     scale: tuple[float, float, float]
     tilt_deg: float
@@ -28,7 +28,7 @@ class PhantomSubject:
 
 
 def random_subject(rng: np.random.Generator) -> PhantomSubject:
-    """Size within about 8 %, proportions within 5 %, pelvic tilt within 10 degrees."""
+    """Draws a subject: size within about 8 %, proportions within 5 %, pelvic tilt within 10 degrees."""
     size = rng.normal(1.0, 0.035)
     width, depth, height = (float(np.clip(size * rng.normal(1.0, 0.025), 0.88, 1.12)) for _ in range(3))
     tilt, roll, turn = (float(rng.uniform(-a, a)) for a in (9.0, 3.0, 3.0))
@@ -38,13 +38,13 @@ def random_subject(rng: np.random.Generator) -> PhantomSubject:
 
 
 def supine_subject(rng: np.random.Generator) -> PhantomSubject:
-    """Draws a subject like `random_subject`, but lying straight: for pictures."""
+    """Draws a subject like `random_subject`, but lying straight, for pictures."""
     posed = replace(random_subject(rng), tilt_deg=0.0, roll_deg=0.5, turn_deg=-0.8)
     return replace(posed, scale=(1.0, 1.0, 1.0), fat_mm=22.0)
 
 
 def grid_at(spacing_mm: tuple[float, float, float], extent_mm: Point, lowest_z_mm: float) -> Grid:
-    """A grid along the patient's axes, centred between the femoral heads, from `lowest_z_mm` up."""
+    """Returns a grid along the patient's axes, centred between the femoral heads, from `lowest_z_mm` up."""
     shape = [round(e / s) for e, s in zip(extent_mm, spacing_mm, strict=True)]
     affine = np.diag([*spacing_mm, 1.0])
     reach = [(n - 1) / 2 * s for n, s in zip(shape, spacing_mm, strict=True)]
@@ -53,7 +53,7 @@ def grid_at(spacing_mm: tuple[float, float, float], extent_mm: Point, lowest_z_m
 
 
 def turning(subject: PhantomSubject) -> NDArray[np.float64]:
-    """3x3, patient mm to model mm, before the waves."""
+    """Returns the 3x3 matrix from patient mm to model mm, before the waves."""
     a, b, c = np.radians([subject.tilt_deg, subject.roll_deg, subject.turn_deg])
     about_x = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
     about_y = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
@@ -62,7 +62,7 @@ def turning(subject: PhantomSubject) -> NDArray[np.float64]:
 
 
 def model_points(grid: Grid, subject: PhantomSubject) -> Points:
-    """The model's coordinates of every voxel, warped on every fourth voxel (error under 0.02 mm)."""
+    """Returns model coordinates of every voxel; the warp is computed on every fourth (error < 0.02 mm)."""
     coarse = Grid(
         (-(-grid.shape[0] // 4) + 1, -(-grid.shape[1] // 4) + 1, -(-grid.shape[2] // 4) + 1),
         grid.ijk_to_lps @ np.diag([4.0, 4.0, 4.0, 1.0]),
@@ -78,7 +78,7 @@ def model_points(grid: Grid, subject: PhantomSubject) -> Points:
 
 
 def _waved(p: Points, subject: PhantomSubject) -> Points:
-    """Pushed about by long sine waves (period about 170 mm), so that no two people match."""
+    """Warps points by long sine waves (period about 170 mm), so that no two subjects match."""
     k = np.float32(2 * np.pi / 170)
     w = [(np.float32(a), np.float32(b)) for a, b in subject.waves]
     x = p.x + w[0][0] * np.sin(k * p.z + w[0][1]) * np.tanh(p.x / 40) + w[1][0] * np.sin(k * p.y + w[1][1])

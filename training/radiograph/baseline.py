@@ -6,8 +6,8 @@ import torch
 from monai.networks.nets import resnet18
 from torch import Tensor, nn
 
+from operators.networks.architectures.radiograph_network import MAPS, Output
 from training.radiograph.dataset import ATTRIBUTES
-from training.radiograph.network import MAPS, Output
 
 # Log-odds of the maps that it does not draw
 NOTHING = -20.0
@@ -28,4 +28,4 @@ class ResNet18(nn.Module):
         image = self.network((4 * x - 1).contiguous(memory_format=torch.channels_last))
         maps = x.new_full((count, MAPS, rows // 2, columns // 2), NOTHING)
         coarse = x.new_full((count, 2, rows // 8, columns // 8), NOTHING)
-        return Output(maps, coarse, image, x.new_zeros((count, len(ATTRIBUTES))))
+        return Output(maps, coarse, image, x.new_zeros((count, len(ATTRIBUTES))), x.new_zeros((count, 1)))

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-# The longest side of an image in memory. Nine in ten are published at this size.
-LONGEST_PIXELS = 454
+from operators.radiographs.canvas import LONGEST_PIXELS
+
 # What the network is also taught: columns of images.csv, each 0 or 1
 ATTRIBUTES = (
     "hand",

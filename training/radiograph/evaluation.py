@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
+from operators.radiographs.detections import Decoding, detections
 from training.radiograph.dataset import Radiograph
 from training.radiograph.metrics import Found, auc, average_precision, balanced_point, compare, sensitivity
-from training.radiograph.prediction import FLIPS, Decoding, Prediction, detections, predict
+from training.radiograph.prediction import FLIPS, Prediction, predict
 
 # A map's pixels above this belong to a fracture; what scores less is not looked at
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5)

@@ -8,7 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.radiograph.network import BREAK, FRACTURE, TEXTURE, Output, local_contrast
+from operators.networks.architectures.radiograph_network import (
+    BREAK,
+    FRACTURE,
+    TEXTURE,
+    Output,
+    local_contrast,
+)
 
 # A fracture covers about 1 % of a crop: its pixels count more
 PIXEL_WEIGHT = 3.0

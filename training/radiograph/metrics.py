@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from operators.radiographs.detections import Detection
 from training.radiograph.dataset import Mask
-from training.radiograph.prediction import Detection
 
 Floats = NDArray[np.float64]
 Truth = NDArray[np.bool_]

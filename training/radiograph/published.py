@@ -23,7 +23,8 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from training.radiograph.dataset import ATTRIBUTES, LONGEST_PIXELS, Polygon, Radiograph, outlined, shrink
+from operators.radiographs.canvas import LONGEST_PIXELS
+from training.radiograph.dataset import ATTRIBUTES, Polygon, Radiograph, outlined, shrink
 
 FOLDERS = ("Fractured", "Non_fractured")
 Outlines = list[list[Polygon]]

@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from training.radiograph.losses import LossWeights
-from training.radiograph.network import NetworkSize
 from training.radiograph.sampling import CANVAS, Draws
+
+
+@dataclass(frozen=True)
+class NetworkSize:
+    """Channels at 1/2, 1/4, 1/8 ... of the image's resolution, and residual blocks from 1/4 on."""
+
+    channels: tuple[int, ...] = (16, 32, 64, 128, 256)
+    blocks: tuple[int, ...] = (2, 3, 3, 2)
 
 
 @dataclass(frozen=True)

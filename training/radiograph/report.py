@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from operators.packages.confidence import log_odds
+from operators.radiographs.detections import Decoding
 from training.calibrate.reliability import Scored, cross_fitted, reliability
 from training.radiograph.dataset import read_dataset
 from training.radiograph.evaluation import Case, predict_all
@@ -34,7 +35,7 @@ from training.radiograph.metrics import (
     interval,
     sensitivity,
 )
-from training.radiograph.prediction import Decoding, Prediction
+from training.radiograph.prediction import Prediction
 from training.radiograph.recipe import RECIPES
 from training.radiograph.trainer import Weights, network_of
 

@@ -11,6 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
+from operators.radiographs.canvas import canvas_zoom
 from training.radiograph.bones import bone_mask
 from training.radiograph.breaks import draw_break
 from training.radiograph.dataset import Radiograph
@@ -169,11 +170,6 @@ def whole_view(source: Source, size: tuple[int, int], rng: Generator) -> View:
     away = rng.normal(0, 0.04, 2) * (columns, rows)
     centre = (float(columns / 2 + away[0]), float(rows / 2 + away[1]))
     return View(centre, size, angle, (zoom, zoom), bool(rng.random() < 0.5))
-
-
-def canvas_zoom(shape: tuple[int, int], size: tuple[int, int]) -> float:
-    """The zoom at which an image of `shape` just fits a canvas, upright."""
-    return min(max(size) / max(shape), min(size) / min(shape))
 
 
 def described(source: Source, planes: Tensor, drawn: Tensor | None) -> tuple[Tensor, ...]:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from operators.dicom.elements.atomic_file import write_whole
+from operators.networks.architectures.radiograph_network import RadiographNetwork
 from training.radiograph.baseline import ResNet18
+from training.radiograph.dataset import ATTRIBUTES
 from training.radiograph.losses import Batch, loss
-from training.radiograph.network import RadiographNetwork
 from training.radiograph.recipe import Phase, Recipe
 from training.radiograph.sampling import Draws, Sampler
 
@@ -168,7 +169,8 @@ class Trainer:
 
 def build(recipe: Recipe) -> nn.Module:
     """The recipe's network with random weights."""
-    network = ResNet18() if recipe.size is None else RadiographNetwork(recipe.size)
+    size = recipe.size
+    network = RadiographNetwork(size.channels, size.blocks, len(ATTRIBUTES)) if size else ResNet18()
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

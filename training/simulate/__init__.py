@@ -1,1 +1,1 @@
-"""Simulated patches and scans of subjects."""
+"""Simulates patches and scans of subjects."""

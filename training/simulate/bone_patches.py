@@ -1,4 +1,4 @@
-"""Patches of one masked bone, fractured, as the fracture network will see them."""
+"""Simulates patches of one masked, fractured bone as the fracture network sees them."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from training.sampling import Array, Pose, patch_coordinates, smooth_noise, take
 from training.simulate.simulated_ct import Sample, scan
 
 OUTSIDE_HU = -1000.0
-# As far from a bone as an outline that errs by 3.6 mm leaves anything to be seen
+# Farthest distance from a bone at which an outline that errs by 3.6 mm leaves voxels unblanked
 BAND_MM = 6.5
 BONE_POSE = Pose(rotation_deg=25, scale=0.15, bend_mm=6)
 
 
 @dataclass(frozen=True, eq=False)
 class BoneSubject:
-    """One bone cropped out of a subject, axes left, posterior, superior.
+    """One bone cropped out of a subject, axes along left, posterior, superior.
 
-    `mask` (float32, 0..1) can be interpolated; `fragments` (uint8) are the true ones, all 1 where
-    it is intact; `hu` (int16) is real texture or None.
+    `mask` (float32, 0..1) can be interpolated; `fragments` (uint8) are the true ones, all 1 in an intact
+    bone; `hu` (int16) is real texture or None.
     """
 
     name: str
@@ -45,12 +45,12 @@ class BoneSubject:
 
     @property
     def fractured(self) -> bool:
-        """Whether it holds true fragments."""
+        """Returns whether the bone has true fragments."""
         return int(self.fragments.max()) > 1
 
 
 def by_kind(bones: list[BoneSubject]) -> tuple[list[BoneSubject], ...]:
-    """Truly fractured bones, other real ones, and shapes of label maps."""
+    """Splits bones into truly fractured ones, other real ones, and shapes of label maps."""
     return (
         [bone for bone in bones if bone.fractured],
         [bone for bone in bones if bone.hu is not None and not bone.fractured],
@@ -66,7 +66,7 @@ def bone_patch(
     pose: Pose,
     rules: FractureRules,
 ) -> Sample:
-    """One patch with its interior / contact target, everything but the bone blanked out."""
+    """Returns one patch, blanked outside the bone, with its target of interior and contact."""
     return scanned(rng, fractured_bone(rng, subject, shape, spacing_mm, pose, rules), spacing_mm)
 
 
@@ -78,7 +78,7 @@ def fractured_bone(
     pose: Pose,
     rules: FractureRules,
 ) -> BrokenModel:
-    """A patch of the subject in its pose, with its true fractures or new ones."""
+    """Returns a patch of the subject in its pose, with its true fractures or simulated ones."""
     voxels = np.argwhere(subject.fragments[::3, ::3, ::3] > 0) * 3
     centre = voxels[rng.integers(len(voxels))].astype(np.float64) + rng.normal(0, 12, 3) / subject.spacing_mm
     at = patch_coordinates(rng, centre, shape, spacing_mm, subject.spacing_mm, pose)
@@ -89,14 +89,14 @@ def fractured_bone(
 
 
 def scanned(rng: np.random.Generator, bone: BrokenModel, spacing_mm: float) -> Sample:
-    """Returns a bone as the network sees it, and the target."""
+    """Returns a bone with scanner effects, blanked outside, and its target."""
     target = contact_target(bone.fragments, spacing_mm)
     hu = scan(rng, bone.hu, spacing_mm)
     return Sample(blank_outside(rng, hu, target > 0, spacing_mm), target)
 
 
 def posed_bone(rng: np.random.Generator, subject: BoneSubject, at: Array, spacing_mm: float) -> BrokenModel:
-    """The bone in its pose, with real or drawn texture, in soft tissue."""
+    """Returns the bone in its pose, with real or drawn texture, in soft tissue."""
     inside = take(subject.mask, at, 1, 0) >= 0.5
     fragments = np.where(inside, 1, 0).astype(np.uint8)
     if subject.fractured:
@@ -113,7 +113,7 @@ def posed_bone(rng: np.random.Generator, subject: BoneSubject, at: Array, spacin
 
 
 def blank_outside(rng: np.random.Generator, hu: Array, bone: NDArray[np.bool_], spacing_mm: float) -> Array:
-    """Everything further than about 2 mm from a bone outline that errs by up to 1.5 mm is blank."""
+    """Blanks everything farther than about 2 mm from a bone outline that errs by up to 1.5 mm."""
     if not bone.any():
         return np.full(hu.shape, OUTSIDE_HU, np.float32)
     box = box_of(bone, int(np.ceil(BAND_MM / spacing_mm)))
@@ -123,7 +123,7 @@ def blank_outside(rng: np.random.Generator, hu: Array, bone: NDArray[np.bool_], 
 
 
 def banded(rng: np.random.Generator, hu: Array, bone: NDArray[np.bool_], spacing_mm: float) -> Array:
-    """Keeps a band around the bone, with strays of other bones; half of the outlines err outwards alone."""
+    """Keeps a band around the bone, with parts of other bones; half of the outlines err outwards only."""
     distance = ndimage.distance_transform_edt(~bone).astype(np.float32) * np.float32(spacing_mm)
     if rng.random() < 0.5:
         distance -= ndimage.distance_transform_edt(bone).astype(np.float32) * np.float32(spacing_mm)

@@ -1,4 +1,4 @@
-"""An endless stream of simulated patches for one network, made in worker processes."""
+"""An endless stream of simulated patches for one network, drawn in worker processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.progress import Tell, silent
 from training.recipe import NetworkRecipe, Recipe
 from training.sampling import Array, Pose
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, bone_patch, by_kind
-from training.simulate.guides import GuideRules, draw_guide
+from training.simulate.conditioning import ConditioningRules, draw_conditioning
 from training.simulate.simulated_ct import Sample, centre_spots, draw_centre, simulate
 from training.simulate.sources import Sources
 from training.subjects.subjects import Subject
@@ -24,7 +24,7 @@ Patch = tuple[torch.Tensor, torch.Tensor]
 
 
 class Patches(IterableDataset[Patch]):
-    """Patches (1 + guides, I, J, K) float32 in 0..1 and targets (I, J, K) int64, for ever."""
+    """Endless patches (1 + conditioning channels, I, J, K) float32 in 0..1 and targets (I, J, K) int64."""
 
     def __init__(
         self, network: NetworkRecipe, recipe: Recipe, data: Path, cache: Path, seed: int, tell: Tell = silent
@@ -42,21 +42,23 @@ class Patches(IterableDataset[Patch]):
         stream = draw(self.network, self.sources, rng)
         while True:
             sample = mirrored(rng, stream.draw(), stream.swaps)
-            yield as_tensors(sample, self.network.window_hu, self.guide(rng, sample))
+            yield as_tensors(sample, self.network.window_hu, self.conditioning(rng, sample))
 
-    def guide(self, rng: np.random.Generator, sample: Sample) -> Array | None:
-        """Made-up probabilities of the classes that the network reads beside the image."""
+    def conditioning(self, rng: np.random.Generator, sample: Sample) -> Array | None:
+        """Draws the conditioning channels that the network reads; None if it reads none."""
         classes = self.network.classes
         if not self.network.guide:
             return None
-        drawn = draw_guide(rng, sample.target, len(classes), self.network.spacing_mm, GuideRules())
+        drawn = draw_conditioning(
+            rng, sample.target, len(classes), self.network.spacing_mm, ConditioningRules()
+        )
         return drawn[[classes.index(name) - 1 for name in self.network.guide]]
 
 
-# Few scans without the anatomy are at hand: turned and scaled widely, they stand for more
+# There are few scans without the anatomy: wide rotation and scaling make up for that
 ANY_POSE = Pose(rotation_deg=40, scale=0.3, bend_mm=12, step_mm=2)
-# A joint's cartilage is 1 to 2 mm thick on either side; label maps of different makers differ by about
-# half a voxel of 1 mm in how wide they draw a bone
+# A joint's cartilage is 1 to 2 mm thick on either side; the outlines of label maps from different sources
+# differ by about half a voxel of 1 mm
 BODY_POSE = Pose(ripple_mm=1.5, joint_mm=2.0, swell_mm=0.4, step_mm=2)
 
 
@@ -73,7 +75,7 @@ class AnatomyDraw:
         self.swaps = side_swaps(network.classes)
 
     def draw(self) -> Sample:
-        """One patch."""
+        """Draws one patch."""
         pool = self.pool()
         subject = pool[int(self.rng.integers(len(pool)))]
         centre = draw_centre(self.rng, subject, self.spots[subject.name], self.network.anywhere)
@@ -83,7 +85,7 @@ class AnatomyDraw:
         return simulate(self.rng, subject, centre, self.network.patch, self.network.spacing_mm, pose)
 
     def pool(self) -> list[Subject]:
-        """Which kind of subject comes next."""
+        """Picks the kind of subject to draw from next."""
         chance = self.rng.random()
         if chance < self.network.negatives:
             return self.negatives
@@ -105,7 +107,7 @@ class BoneDraw:
         self.shares = (broken, other, other, procedural)
 
     def draw(self) -> Sample:
-        """One patch: of a truly fractured bone, another real one, a label map's shape, or a phantom's."""
+        """Draws a patch: of a truly fractured bone, another real one, a label map's shape, or a phantom's."""
         pool = self.pools[self.rng.choice(len(self.pools), p=self.shares)] or self.bones
         bone = pool[self.rng.integers(len(pool))]
         return bone_patch(
@@ -114,7 +116,7 @@ class BoneDraw:
 
 
 def side_swaps(classes: tuple[str, ...]) -> np.ndarray:
-    """For each class the class of its mirror image; others (such as 254) stay."""
+    """Returns the class of each class's mirror image; other values (such as 254) stay."""
     table = np.arange(256)
     for number, name in enumerate(classes):
         mirror = name.replace("_left", "_R").replace("_right", "_left").replace("_R", "_right")
@@ -123,21 +125,21 @@ def side_swaps(classes: tuple[str, ...]) -> np.ndarray:
 
 
 def mirrored(rng: np.random.Generator, sample: Sample, swaps: np.ndarray) -> Sample:
-    """Half of the patches are mirrored left to right, with the sides of their classes swapped."""
+    """Mirrors half of the patches left to right, swapping the sides of their classes."""
     if rng.random() < 0.5:
         return sample
     return Sample(sample.hu[::-1], swaps[sample.target[::-1]].astype(np.uint8))
 
 
-def as_tensors(sample: Sample, window_hu: tuple[float, float], guide: Array | None = None) -> Patch:
-    """The network's input and target."""
+def as_tensors(sample: Sample, window_hu: tuple[float, float], conditioning: Array | None = None) -> Patch:
+    """Returns the network's input and target."""
     low, high = window_hu
     scaled = np.clip((sample.hu - low) / (high - low), 0, 1).astype(np.float32)[None]
-    image = scaled.copy() if guide is None else np.concatenate([scaled, guide])
+    image = scaled.copy() if conditioning is None else np.concatenate([scaled, conditioning])
     return torch.from_numpy(image), torch.from_numpy(sample.target.astype(np.int64))
 
 
 def loader(patches: Patches, workers: int, batch: int = 1) -> DataLoader[Patch]:
-    """Batches, made ahead in `workers` processes."""
-    ahead = 4 if workers else None
-    return DataLoader(patches, batch_size=batch, num_workers=workers, prefetch_factor=ahead)
+    """Loads batches, prefetched in `workers` processes."""
+    prefetched = 4 if workers else None
+    return DataLoader(patches, batch_size=batch, num_workers=workers, prefetch_factor=prefetched)

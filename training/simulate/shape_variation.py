@@ -1,7 +1,7 @@
-"""Bones that nobody has: shapes between two real ones of the same kind, and a little beyond them.
+"""Draws new bone shapes between two real ones of the same kind, and slightly beyond them.
 
-Shape-based interpolation (Raya & Udupa 1990): signed distances to two surfaces are mixed. With the few bones
-at hand there is no covariance to speak of, so what varies is what varies between two of them.
+Shape-based interpolation (Raya & Udupa 1990) mixes the signed distances to two surfaces. The few bones at
+hand do not support a statistical shape model, so shapes vary only between pairs.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from operators.geometry.distance import distance_mm
 from training.sampling import Array
 from training.simulate.bone_patches import BoneSubject
 
-# Of the way from one to the other: mostly between them, where a shape is surely a bone's
+# Position from the first shape (0) to the second (1): mostly between them, where every shape is plausible
 LEAST, MOST = -0.2, 1.2
-# Room around a mixed shape, in voxels
+# Margin around a mixed shape, in voxels
 MARGIN = 8
 Vector = NDArray[np.float64]
 
 
 def bones_between(kinds: dict[str, list[BoneSubject]], each: int, seed: int = 0) -> list[BoneSubject]:
-    """`each` new shapes for every two intact bones of a kind, without texture; always the same ones."""
+    """Returns `each` new shapes, without texture, for every two intact bones of a kind."""
     rng = np.random.default_rng(seed)
     made = []
     for kind, bones in sorted(kinds.items()):
@@ -39,10 +39,10 @@ def bones_between(kinds: dict[str, list[BoneSubject]], each: int, seed: int = 0)
 
 
 def between(first: BoneSubject, second: BoneSubject, share: float, name: str) -> BoneSubject:
-    """The shape `share` of the way from the first bone to the second.
+    """Interpolates the shape at `share` between the first bone (0) and the second (1).
 
-    Both lie as in the body, so they are laid over each other by their centres and their extents along the
-    axes; the extents are mixed too (in the logarithm). Voxels as coarse as the coarser bone's.
+    Both are oriented as in the body, so they are aligned by their centres and extents along the axes; the
+    extents are interpolated too (their logarithms). The voxels are those of the coarser bone.
     """
     bones, weights = (first, second), (1 - share, share)
     places = [placed(bone) for bone in bones]
@@ -56,7 +56,7 @@ def between(first: BoneSubject, second: BoneSubject, share: float, name: str) ->
     low = low - MARGIN * spacing_mm
     inside = np.zeros(shape, np.float32)
     for bone, place, scale, weight in zip(bones, places, scales, weights, strict=True):
-        # Which voxel of this bone belongs to each voxel of the new one
+        # Index of this bone's voxel for each voxel of the new bone
         step = spacing_mm / scale / bone.spacing_mm
         start = (low / scale + place.centre) / bone.spacing_mm
         taken = ndimage.affine_transform(signed_mm(bone), step, start, shape, order=1, mode="nearest")
@@ -67,7 +67,7 @@ def between(first: BoneSubject, second: BoneSubject, share: float, name: str) ->
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """Where a bone's voxels lie, in mm from its array's first voxel: mean, standard deviation, box."""
+    """Position of a bone's voxels, in mm from its array's first voxel: mean, standard deviation, box."""
 
     centre: Vector
     extent: Vector
@@ -76,13 +76,13 @@ class Placed:
 
 
 def placed(bone: BoneSubject) -> Placed:
-    """See Placed."""
+    """Measures the position of a bone's voxels."""
     voxels = np.argwhere(bone.mask >= 0.5) * bone.spacing_mm
     return Placed(voxels.mean(axis=0), voxels.std(axis=0), voxels.min(axis=0), voxels.max(axis=0))
 
 
 def signed_mm(bone: BoneSubject) -> Array:
-    """Distance to the bone's surface, positive inside; half a voxel off it on either side."""
+    """Returns the distance to the bone's surface, positive inside, half a voxel at the voxels next to it."""
     inside = bone.mask >= 0.5
     spacing = (float(bone.spacing_mm[0]), float(bone.spacing_mm[1]), float(bone.spacing_mm[2]))
     signed: Array = distance_mm(inside, spacing) - distance_mm(~inside, spacing)

@@ -1,4 +1,4 @@
-"""A simulated CT of a patch of a subject: contrast, texture, scanner."""
+"""Simulates the CT of a patch of a subject: pose, contrast, texture, scanner."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AIR_HU = -1000.0
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """`hu` (I, J, K) float32 and `target` (I, J, K) uint8 classes."""
+    """A patch: `hu` (I, J, K) float32 and `target` (I, J, K) uint8 classes."""
 
     hu: Array
     target: NDArray[np.uint8]
@@ -33,7 +33,7 @@ def simulate(
     spacing_mm: float,
     pose: Pose,
 ) -> Sample:
-    """One patch of `subject` at `spacing_mm`, posed, painted and scanned at random."""
+    """Returns one patch of `subject` at `spacing_mm` with random pose, tissues and scanner effects."""
     at = patch_coordinates(rng, centre, shape, spacing_mm, subject.spacing_mm, pose)
     if subject.negative and subject.hu is not None:
         hu, target = real(rng, subject, subject.hu, at)
@@ -46,7 +46,7 @@ def simulate(
 def real(
     rng: np.random.Generator, subject: Subject, own_hu: NDArray[np.int16], at: Array
 ) -> tuple[Array, NDArray[np.uint8]]:
-    """A whole real CT, its bones brighter or darker, and its classes."""
+    """Returns a patch of a whole real CT, its bones brightened or darkened, and its classes."""
     hu = take(own_hu, at, 1, AIR_HU)
     gain = np.float32(rng.uniform(0.7, 1.4))
     return np.where(hu > 0, hu * gain, hu), subject.classes[take(subject.structures, at, 0, 0)]
@@ -55,7 +55,7 @@ def real(
 def draw_centre(
     rng: np.random.Generator, subject: Subject, spots: NDArray[np.int32], anywhere: float
 ) -> NDArray[np.float64]:
-    """A source index: mostly at one of `spots` (N, 3) with a jitter, at times anywhere."""
+    """Draws a source index: mostly near one of `spots` (N, 3), at times anywhere."""
     centre: NDArray[np.float64]
     if len(spots) == 0 or rng.random() < anywhere:
         centre = rng.uniform(0, 1, 3) * np.array(subject.structures.shape)
@@ -66,7 +66,7 @@ def draw_centre(
 
 
 def centre_spots(rng: np.random.Generator, subject: Subject, per_class: int = 400) -> NDArray[np.int32]:
-    """Voxels of every class, as many of each, to centre patches on."""
+    """Returns voxels to centre patches on, equally many of every class."""
     found = []
     targets = subject.targets
     for value in np.unique(subject.classes):

@@ -1,4 +1,4 @@
-"""Loads a recipe's subjects, with a cache on disk: loading takes minutes, training starts often."""
+"""Loads a recipe's subjects, with a cache on disk, since loading takes minutes."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ from training.subjects.subjects import (
 )
 
 Loaded = TypeVar("Loaded")
-# That of the fracture network
+# Spacing of the fracture network
 BONE_SPACING_MM = 0.8
 BODY_SPACING_MM = 1.5
 NEGATIVE_SPACING_MM = 3.0
 FORMER_MODEL = next(iter(PHANTOMS))
-# Of what is kept: changes whenever a subject's fields do
+# Version of the cache's content: to be raised whenever the fields of a subject change
 FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the data lie and where loaded subjects are kept between runs."""
+    """The recipe's data folder, and the cache of loaded subjects."""
 
     recipe: Recipe
     data: Path
@@ -56,15 +56,15 @@ class Sources:
     tell: Tell = silent
 
     def anatomy(self, network: NetworkRecipe) -> list[Subject]:
-        """The subjects that an anatomy network learns from, at its spacing or 1.5 mm."""
+        """Returns the subjects that an anatomy network learns from, at its spacing or 1.5 mm."""
         return [*self.subjects("label_map", network), *self.subjects("bone_set", network)]
 
     def subjects(self, kind: str, network: NetworkRecipe) -> list[Subject]:
-        """All subjects of one kind, a row of SUBJECTS."""
+        """Returns all subjects of one kind, a row of SUBJECTS."""
         return SUBJECTS[kind](self, network)
 
     def label_maps(self, network: NetworkRecipe) -> list[Subject]:
-        """Whole-body label maps."""
+        """Loads whole-body label maps."""
         classes = self.recipe.class_patterns(network)
         found = []
         for row in self.recipe.sources.label_maps:
@@ -73,7 +73,7 @@ class Sources:
         return found
 
     def bone_sets(self, network: NetworkRecipe) -> list[Subject]:
-        """Bones that were masked out of CTs, in a body and alone: a socket without a femur stays empty."""
+        """Loads bones masked out of CTs, in a body and alone; a socket without a femur stays empty."""
         classes = self.recipe.class_patterns(network)
         found = []
         for row in self.recipe.sources.bone_sets:
@@ -90,13 +90,13 @@ class Sources:
         classes: dict[str, list[str]],
         around: LabelMapTable | None,
     ) -> Subject:
-        """Bones of one patient in the body of a label map, where the recipe names one."""
+        """Loads the bones of one patient, in the body of a label map if the recipe names one."""
         donor = label_map_body(self.data / around.path, self.data / around.names) if around else None
         made = bone_set_subject(folder, bones, classes, BODY_SPACING_MM, donor)
         return replace(made, name=f"{folder.name} in a body" if donor else folder.name)
 
     def phantoms(self, network: NetworkRecipe) -> list[Subject]:
-        """Procedural bodies, each drawn from its own seed."""
+        """Draws procedural bodies, each from its own seed."""
         classes = self.recipe.class_patterns(network)
         count, model = self.recipe.sources.phantoms.count, phantom_of(self.recipe)
         return [
@@ -107,7 +107,7 @@ class Sources:
         ]
 
     def negatives(self, network: NetworkRecipe | None = None) -> list[Subject]:
-        """Real CTs without the anatomy."""
+        """Loads real CTs without the anatomy."""
         del network
         return [
             self.kept(f"negative {path}", partial(negative_subject, self.data / path, NEGATIVE_SPACING_MM))
@@ -115,7 +115,7 @@ class Sources:
         ]
 
     def bones(self) -> list[BoneSubject]:
-        """Single bones for the fracture network: real ones with texture, label maps' and mixed without."""
+        """Returns single bones for the fracture network: real ones with texture, others without."""
         tables = self.recipe.sources
         kinds: dict[str, list[BoneSubject]] = {}
         for row in tables.bone_sets:
@@ -133,7 +133,7 @@ class Sources:
         return [*(bone for bones in kinds.values() for bone in bones), *mixed]
 
     def phantom_bones(self) -> list[BoneSubject]:
-        """The bones of procedural CTs with their texture, those of every second one intact."""
+        """Returns the bones of procedural CTs with their texture, those of every second CT intact."""
         seeds = range(2000, 2000 + self.recipe.sources.phantoms.scanned)
         model = phantom_of(self.recipe)
         loaded = (
@@ -143,7 +143,7 @@ class Sources:
         return [bone for bones in loaded for bone in bones]
 
     def label_map_bones(self, row: LabelMapTable, patterns: Sequence[str]) -> list[BoneSubject]:
-        """Every bone of a label map whose name matches."""
+        """Returns every bone of a label map whose name matches."""
         names = json.loads((self.data / row.names).read_text(encoding="utf-8"))
         array, spacing = load_lps(self.data / row.path)
         chosen = {int(v): n for v, n in names.items() if any(fnmatch(n, p) for p in patterns)}
@@ -155,23 +155,23 @@ class Sources:
         ]
 
     def kept(self, key: str, load: Callable[[], Loaded]) -> Loaded:
-        """Returns what `load` gives, from the cache if it is there. Only files of our own making are read."""
+        """Returns the result of `load`, cached on disk; the cache holds only files that Osteon wrote."""
         self.cache.mkdir(parents=True, exist_ok=True)
         path = self.cache / (hashlib.sha256(f"{FORMAT} {key}".encode()).hexdigest()[:24] + ".pickle")
         if path.exists():
-            kept: Loaded = pickle.loads(path.read_bytes())  # noqa: S301 (files of its own making alone)
+            kept: Loaded = pickle.loads(path.read_bytes())  # noqa: S301 (only files written below)
             self.tell(PREPARE, None, f"{kind_of(key)} from the cache")
             return kept
         self.tell(PREPARE, None, kind_of(key))
         loaded = load()
-        # Workers and trainings beside each other fill one cache.
+        # Parallel workers and trainings share one cache
         part = path.with_suffix(f".{os.getpid()}.part")
         part.write_bytes(pickle.dumps(loaded))
         part.rename(path)
         return loaded
 
 
-# Where images of an anatomy come from: a row for each kind of source that a recipe may have
+# Sources of training images: a row for each kind that a recipe may have
 SUBJECTS: dict[str, Callable[[Sources, NetworkRecipe], list[Subject]]] = {
     "label_map": Sources.label_maps,
     "bone_set": Sources.bone_sets,
@@ -181,9 +181,9 @@ SUBJECTS: dict[str, Callable[[Sources, NetworkRecipe], list[Subject]]] = {
 
 
 def phantom_of(recipe: Recipe) -> Phantom:
-    """Returns the model that a recipe draws. Raises UsageError where it names an unknown one.
+    """Returns the phantom that a recipe names. Raises UsageError if it is unknown.
 
-    Recipes from before there was a choice name none.
+    Recipes older than the choice name none.
     """
     name = recipe.sources.phantoms.model or FORMER_MODEL
     if name not in PHANTOMS:
@@ -192,7 +192,7 @@ def phantom_of(recipe: Recipe) -> Phantom:
 
 
 def phantom_subject(model: Phantom, seed: int, classes: dict[str, list[str]], spacing_mm: float) -> Subject:
-    """A procedural body as a label map."""
+    """Draws a procedural body as a subject."""
     labels = model.labels(np.random.default_rng(seed), spacing_mm).labels
     names = dict(model.structures)
     plain = from_structures(f"phantom {seed}", labels.astype(np.uint8), names, classes, spacing_mm, 12)
@@ -200,7 +200,7 @@ def phantom_subject(model: Phantom, seed: int, classes: dict[str, list[str]], sp
 
 
 def scanned_phantom(model: Phantom, seed: int) -> list[BoneSubject]:
-    """The bones of one procedural CT at BONE_SPACING_MM, fractured where the seed is odd."""
+    """Returns the bones of one procedural CT at BONE_SPACING_MM, fractured if the seed is odd."""
     spacing = (BONE_SPACING_MM,) * 3
     made = model.ct(np.random.default_rng(seed), spacing, None if seed % 2 else {})
     truth = made.truth.labels
@@ -217,7 +217,7 @@ def scanned_phantom(model: Phantom, seed: int) -> list[BoneSubject]:
 
 
 def real_bone(folder: Path, suffix: str) -> BoneSubject:
-    """A bone of a masked CT with its true fragments, at BONE_SPACING_MM."""
+    """Loads a bone of a masked CT with its true fragments, at BONE_SPACING_MM."""
     mask, spacing = load_lps(only_file(folder, f"*_{suffix}_mask.nii.gz"))
     image, _ = load_lps(only_file(folder, f"*_{suffix}.nii.gz"))
     return textured_bone(f"{folder.name}_{suffix}", mask, image, spacing)
@@ -226,7 +226,7 @@ def real_bone(folder: Path, suffix: str) -> BoneSubject:
 def textured_bone(
     name: str, mask: NDArray[Any], image: NDArray[Any], spacing: NDArray[np.float64]
 ) -> BoneSubject:
-    """A bone of a CT, cut out with its fragments (0 outside it), at BONE_SPACING_MM."""
+    """Crops a bone of a CT with its fragments (0 outside it), at BONE_SPACING_MM."""
     box = bounding_box(mask > 0, 8)
     inside, texture = bone_layer(mask[box] > 0, image[box], spacing, BONE_SPACING_MM)
     zoom = [b / a for a, b in zip(mask[box].shape, inside.shape, strict=True)]
@@ -235,7 +235,7 @@ def textured_bone(
 
 
 def bone_of(name: str, mask: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> BoneSubject:
-    """A bone of a label map: its shape alone, smoothed to hide the voxels' steps."""
+    """Returns the shape of a label map's bone, smoothed to hide the voxels' steps."""
     padded = np.pad(mask, 8).astype(np.float32)
     smooth = ndimage.gaussian_filter(padded, 0.7)
     return BoneSubject(name, (smooth >= 0.5).astype(np.uint8), smooth, None, spacing_mm)

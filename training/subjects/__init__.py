@@ -1,1 +1,1 @@
-"""Where training images come from."""
+"""Subjects, the sources of training images: label maps, masked bones, CTs without the anatomy."""

@@ -1,4 +1,4 @@
-"""Subjects of bones that were masked out of a patient's CT: real texture, surroundings from elsewhere."""
+"""Subjects made of bones masked out of a patient's CT: real texture, other surroundings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from training.subjects.subjects import (
 )
 from training.subjects.surroundings import Body, surround_with_body
 
-# How much of a donor's body is taken along beyond the bones
+# Margin of the donor's body around the bones
 AROUND_MM = 60.0
 
 
@@ -34,7 +34,7 @@ def bone_set_subject(
     to_mm: float,
     donor: Body | None = None,
 ) -> Subject:
-    """A subject of bones masked out of one patient's CT, in the donor's body or in soft tissue alone."""
+    """Builds a subject of one patient's masked bones, in the donor's body or in soft tissue only."""
     masks = {s: load_lps(only_file(folder, f"*_{s}_mask.nii.gz")) for s in bones}
     spacing = next(iter(masks.values()))[1]
     box = bounding_box(np.any([mask > 0 for mask, _ in masks.values()], axis=0), 3)
@@ -57,7 +57,7 @@ def bone_set_subject(
 def in_donor(
     name: str, own: Body, hu: NDArray[np.int16], classes: dict[str, list[str]], donor: Body
 ) -> Subject:
-    """The bones with the donor's body around them, as far along the body as either reaches."""
+    """Returns the bones with the donor's body around them, over the extent of either along the body."""
     learned = {class_of(bone, classes) for bone in own.names.values()} - {0}
     dropped = {other for other in donor.names.values() if class_of(other, classes) in learned}
     body = surround_with_body(own, donor, dropped)
@@ -70,7 +70,7 @@ def in_donor(
 
 
 def only_file(folder: Path, pattern: str) -> Path:
-    """The file of a bone set that is named so. Raises UsageError."""
+    """Returns the one file that matches. Raises UsageError if there is none or several."""
     found = sorted(folder.glob(pattern))
     if len(found) != 1:
         raise UsageError(f"expected one file {folder.name}/{pattern} in the data folder, found {len(found)}")
@@ -80,7 +80,7 @@ def only_file(folder: Path, pattern: str) -> Path:
 def merge_bones(
     layers: list[tuple[NDArray[np.bool_], NDArray[np.int16]]],
 ) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
-    """Bones numbered 1, 2, ... in one array, and their texture; a bone's own is never painted over."""
+    """Numbers bones 1, 2, ... in one array and merges their texture; keeps each bone's own inside it."""
     shape = layers[0][0].shape
     structures, hu = np.zeros(shape, np.uint8), np.zeros(shape, np.int16)
     for value, (inside, texture) in enumerate(layers, start=1):
@@ -97,10 +97,10 @@ def bone_layer(
     to_mm: float,
     trusted: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.int16]]:
-    """A masked bone at an isotropic spacing, its texture carried 4 mm past its edge.
+    """Resamples a masked bone to an isotropic spacing, its texture extended 4 mm beyond its edge.
 
-    Without that, interpolation would mix the zeros outside the mask into the cortex. The texture is that
-    of the `trusted` voxels, all of the mask where none are given.
+    Without the extension, interpolation would mix the zeros outside the mask into the cortex. The texture
+    is that of the `trusted` voxels, by default of all voxels of the mask.
     """
     known = mask if trusted is None else trusted
     distance, nearest = ndimage.distance_transform_edt(~known, sampling=spacing_mm, return_indices=True)
@@ -112,9 +112,9 @@ def bone_layer(
 
 
 def whole_voxels(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A mask without its outermost voxels, which are half soft tissue; thin sheets stay as they are.
+    """Returns a mask without its outermost voxels, which are half soft tissue; keeps thin sheets.
 
-    Measured on two patients: the outermost layer shows 0.62 to 0.75 of the next layer's HU.
+    Measured on two patients: the outermost layer has 0.62 to 0.75 of the next layer's HU.
     """
     inner = ndimage.binary_erosion(mask)
     whole: NDArray[np.bool_] = inner | (mask & ~ndimage.binary_dilation(inner, iterations=2))
@@ -122,7 +122,7 @@ def whole_voxels(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def elliptical_skin(inner: NDArray[np.bool_], spacing_mm: float, margin_mm: float) -> NDArray[np.int8]:
-    """Signed distance in mm to the skin of a body that is an ellipse in every axial slice."""
+    """Returns the signed distance in mm to the skin of a body that is an ellipse in every axial slice."""
     i, j = np.nonzero(inner.any(axis=2))
     centre = (i.min() + i.max()) / 2, (j.min() + j.max()) / 2
     radii = (np.ptp(i) / 2 + margin_mm / spacing_mm, np.ptp(j) / 2 + margin_mm / spacing_mm)

@@ -1,4 +1,4 @@
-"""Training subjects: label maps, masked bones and CTs without the anatomy, brought to one form."""
+"""Training subjects: label maps, masked bones and CTs without the anatomy in one form."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from training.subjects.tissues import Tissue, tissue_of
 DEPTH_STEP_MM = STEP_MM
 NOT_OURS = 254
 MAXIMUM_SKIN_MM = 60.0
-# Skin and fat over muscles that label maps name, mm
+# Thickness of skin and fat over the labelled muscles, mm
 LABELLED_MARGIN_MM = 12
-# Above soft tissue and blood: bone, and contrast medium where it is dense
+# Above soft tissue and blood: bone and dense contrast medium
 DENSE_HU = 120
 
 
@@ -31,10 +31,10 @@ DENSE_HU = 120
 class Subject:
     """One body on an array whose axes run to the patient's left, posterior, superior.
 
-    `structures` (uint8) index `tissues` and `classes` (uint8, what is to be learned of each);
-    `surfaces` are those of its bones; `skin` (int8, mm) is positive inside the body; `hu` (int16)
-    holds real bone texture, 0 where there is none. `negative` marks a CT in which none of the
-    package's bones may be found; a `boneless` body is shown without bones, which is another.
+    `structures` (uint8) index `tissues` and `classes` (uint8, the target of each); `surfaces` are those of
+    its bones; `skin` (int8, mm) is positive inside the body; `hu` (int16) holds real bone texture, 0
+    where there is none. `negative` marks a real CT that shows none of the package's bones; `boneless`
+    marks a body that is painted without bones.
     """
 
     name: str
@@ -50,13 +50,13 @@ class Subject:
 
     @property
     def targets(self) -> NDArray[np.uint8]:
-        """The class of every voxel."""
+        """Returns the class of every voxel."""
         targets: NDArray[np.uint8] = self.classes[self.structures]
         return targets
 
 
 def load_lps(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """A NIfTI file as an array along left, posterior, superior, and its spacing in mm."""
+    """Reads a NIfTI file as an array along left, posterior, superior, and its spacing in mm."""
     if not path.is_file():
         raise UsageError(f"expected {path.parent.name}/{path.name} in the data folder, found none")
     image = nibabel.as_closest_canonical(nibabel.load(path))
@@ -65,7 +65,7 @@ def load_lps(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
 
 
 def resample(array: NDArray[Any], spacing_mm: NDArray[np.float64], to_mm: float, order: int) -> NDArray[Any]:
-    """`array` at an isotropic spacing."""
+    """Resamples `array` to an isotropic spacing."""
     if np.allclose(spacing_mm, to_mm, rtol=0.02):
         return array
     result: NDArray[Any] = ndimage.zoom(
@@ -75,7 +75,7 @@ def resample(array: NDArray[Any], spacing_mm: NDArray[np.float64], to_mm: float,
 
 
 def skin_distance(inner: NDArray[np.bool_], spacing_mm: float, margin_mm: float) -> NDArray[np.int8]:
-    """Signed distance in mm to a skin drawn `margin_mm` outside a smooth hull of `inner`."""
+    """Returns the signed distance in mm to a skin `margin_mm` outside a smooth hull of `inner`."""
     step = 4
     coarse = inner[::step, ::step, ::step]
     pad = int(np.ceil(60 / (spacing_mm * step)))
@@ -90,12 +90,12 @@ def skin_distance(inner: NDArray[np.bool_], spacing_mm: float, margin_mm: float)
 
 
 def signed_distance(inside: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.int8]:
-    """Distance in mm to the surface of `inside`, positive within, to 60 mm at most."""
+    """Returns the distance in mm to the surface of `inside`, positive within, at most 60 mm."""
     return within_skin_range(edt(inside, spacing_mm) - edt(~inside, spacing_mm))
 
 
 def within_skin_range(distance_mm: NDArray[Any]) -> NDArray[np.int8]:
-    """A signed distance, as far as `Subject.skin` can hold it."""
+    """Clips a signed distance to the range of `Subject.skin`."""
     clipped: NDArray[np.int8] = np.clip(distance_mm, -MAXIMUM_SKIN_MM, MAXIMUM_SKIN_MM).astype(np.int8)
     return clipped
 
@@ -108,7 +108,7 @@ def from_structures(
     spacing_mm: float,
     margin_mm: float,
 ) -> Subject:
-    """A subject of a label map whose values are named; `classes` maps class to name patterns."""
+    """Builds a subject from a label map with named values; `classes` maps class to name patterns."""
     size = max(names) + 1
     tissues = tuple(tissue_of(names.get(value, "fat")) for value in range(size))
     lookup = np.zeros(size, np.uint8)
@@ -127,7 +127,7 @@ def from_structures(
 
 
 def class_of(structure: str, classes: dict[str, list[str]]) -> int:
-    """The number of the class (1, 2, ...) whose patterns match; 0 for none."""
+    """Returns the number of the class (1, 2, ...) whose patterns match; 0 for none."""
     for number, patterns in enumerate(classes.values(), start=1):
         if any(fnmatch(structure, pattern) for pattern in patterns):
             return number
@@ -135,7 +135,7 @@ def class_of(structure: str, classes: dict[str, list[str]]) -> int:
 
 
 def label_map_body(path: Path, names_file: Path) -> Body:
-    """A whole-body label map with the names of its values, voxels made cubes."""
+    """Loads a whole-body label map with the names of its values, resampled to cubic voxels."""
     array, spacing = load_lps(path)
     names = {int(value): name for value, name in json.loads(names_file.read_text(encoding="utf-8")).items()}
     spacing_mm = float(spacing[0])
@@ -143,7 +143,7 @@ def label_map_body(path: Path, names_file: Path) -> Body:
 
 
 def label_map_subject(path: Path, names_file: Path, classes: dict[str, list[str]]) -> Subject:
-    """A subject of a whole-body label map with a table of its values' names."""
+    """Loads a subject from a whole-body label map and the table of its values' names."""
     body = label_map_body(path, names_file)
     return from_structures(
         path.name.split(".")[0], body.structures, body.names, classes, body.spacing_mm, LABELLED_MARGIN_MM
@@ -151,7 +151,7 @@ def label_map_subject(path: Path, names_file: Path, classes: dict[str, list[str]
 
 
 def bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
-    """The block that holds all of `mask`, grown by `margin` voxels."""
+    """Returns the bounding box of `mask`, grown by `margin` voxels."""
     box = []
     for axis in range(mask.ndim):
         there = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
@@ -160,7 +160,7 @@ def bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
 
 
 def negative_subject(path: Path, to_mm: float) -> Subject:
-    """A real CT that holds none of the package's bones; what is dense in it is marked as not ours."""
+    """Loads a real CT that shows none of the package's bones; marks its dense voxels as NOT_OURS."""
     array, spacing = load_lps(path)
     hu = resample(array.astype(np.float32), spacing, to_mm, 1).astype(np.int16)
     none = np.zeros(hu.shape, np.uint8)

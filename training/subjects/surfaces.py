@@ -1,4 +1,4 @@
-"""Where each bone's surface lies: signed distances, from which share of voxel and joint space follow."""
+"""Signed distances to the bones' surfaces, from which partial volume and joint spaces follow."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 STEP_MM = 0.1
-# The most that int8 holds in steps of 0.1 mm
+# Largest int8 in steps of 0.1 mm
 REACH_MM = 12.7
-# How far outside of a bone its distance is known: a joint that closes, a coarse voxel's half
+# Known distance outside a bone: enough for a closing joint and half of a coarse voxel
 MARGIN_MM = 8.0
-# The voxels' steps are smoothed away with this many voxels; each voxel keeps its side of the surface
+# Width in voxels of the smoothing that hides the voxels' steps; each voxel keeps its side of the surface
 SMOOTHING = 0.7
 LEAST_MM = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Surfaces:
-    """Distances of each voxel to the surfaces of the nearest and the second nearest bone, in 0.1 mm, positive
-    inside; `owner` is the nearest bone's value, 0 where none is near.
+    """Distances of each voxel to the surfaces of the nearest and the second nearest bone.
+
+    In steps of 0.1 mm, positive inside; `owner` is the nearest bone's value, 0 where none is near.
     """
 
     first: NDArray[np.int8]
@@ -31,7 +32,7 @@ class Surfaces:
 
 
 def bone_surfaces(bones: NDArray[np.uint8], spacing_mm: float) -> Surfaces:
-    """The surfaces of bones labelled 1, 2, ...; every bone has its own, where two touch too."""
+    """Returns the surfaces of bones labelled 1, 2, ...; touching bones keep a surface each."""
     far = np.int8(round(-REACH_MM / STEP_MM))
     found = Surfaces(np.full(bones.shape, far), np.full(bones.shape, far), np.zeros_like(bones))
     margin = int(np.ceil(MARGIN_MM / spacing_mm))
@@ -43,7 +44,7 @@ def bone_surfaces(bones: NDArray[np.uint8], spacing_mm: float) -> Surfaces:
 
 
 def add_bone(found: Surfaces, value: int, box: tuple[slice, ...], own_mm: NDArray[np.float32]) -> None:
-    """Enters one bone where it is the nearest or the second nearest so far."""
+    """Adds one bone in place where it is the nearest or the second nearest so far."""
     own = np.round(own_mm / STEP_MM).astype(np.int8)
     first, second, owner = found.first[box], found.second[box], found.owner[box]
     nearer = own > first
@@ -53,7 +54,7 @@ def add_bone(found: Surfaces, value: int, box: tuple[slice, ...], own_mm: NDArra
 
 
 def signed_distance(inside: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.float32]:
-    """Distance in mm of each voxel's centre to the surface between the voxels, positive inside."""
+    """Returns the distance in mm of each voxel's centre to the surface between voxels, positive inside."""
     half = np.float32(spacing_mm / 2)
     within = edt(np.pad(inside, 1), spacing_mm)[1:-1, 1:-1, 1:-1]
     without = edt(~inside, spacing_mm) if inside.any() else np.full(inside.shape, REACH_MM)
@@ -65,6 +66,6 @@ def signed_distance(inside: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.
 
 
 def edt(inside: NDArray[np.bool_], spacing_mm: float) -> NDArray[Any]:
-    """Distance in mm to the nearest voxel that is not `inside`."""
+    """Returns the distance in mm to the nearest voxel that is not `inside`."""
     distance: NDArray[Any] = ndimage.distance_transform_edt(inside, sampling=spacing_mm)
     return distance

@@ -1,4 +1,4 @@
-"""Puts bones that were cut out of a CT into the body of a label map: the body is bent to fit the bones."""
+"""Puts bones masked out of a CT into the body of a label map, which is deformed to fit the bones."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from training.sampling import enlarged
 from training.subjects.tissues import tissue_of
 
 POINTS = 1500
-# Enough for the fit to stand still: its steps shrink by about a third each time
+# Enough for the fit to converge: its steps shrink by about a third each time
 ROUNDS = 25
-# The worst matches of each round belong to what the two bodies do not share, such as fractures
+# Share of matches that is kept: the worst belong to differences between the bodies, such as fractures
 TRUSTED = 0.8
-# The bend follows the bones over these lengths, the large before the small
+# Smoothing lengths of the deformation, from coarse to fine
 BENDS_MM = (40.0, 20.0)
 NEIGHBOURS = 40
 COARSE = 8
@@ -27,7 +27,7 @@ Labels = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """A label map along left, posterior, superior, with the names of its values."""
+    """A label map with axes along left, posterior, superior, and the names of its values."""
 
     structures: Labels
     names: dict[int, str]
@@ -35,8 +35,10 @@ class Body:
 
 
 def surround_with_body(bones: Body, donor: Body, dropped: set[str]) -> Body:
-    """`bones` with the donor's structures around them; the donor's own bones of the same names, and those
-    named in `dropped`, leave connective tissue where the new ones do not cover them.
+    """Returns `bones` with the donor's structures around them.
+
+    The donor's own bones of the same names, and those named in `dropped`, become connective tissue where
+    the new ones do not cover them.
     """
     at = fitted_places(bones, donor)
     first = max(bones.names) + 1
@@ -45,7 +47,7 @@ def surround_with_body(bones: Body, donor: Body, dropped: set[str]) -> Body:
     for value, name in donor.names.items():
         lookup[value] = 0 if name in gone else first + value
     around = ndimage.map_coordinates(donor.structures, at, order=0, mode="constant", cval=0)
-    # Two bodies' bones never fit to the millimetre: a voxel of joint space is left between them
+    # The bones of two bodies never fit exactly, so a voxel of joint space stays between them
     hard = np.zeros(256, bool)
     hard[[value for value, name in donor.names.items() if tissue_of(name).bone]] = True
     around[ndimage.binary_dilation(bones.structures > 0) & hard[around]] = 0
@@ -54,7 +56,7 @@ def surround_with_body(bones: Body, donor: Body, dropped: set[str]) -> Body:
 
 
 def fitted_places(bones: Body, donor: Body) -> NDArray[np.float32]:
-    """For every voxel of `bones` the donor's index (3, I, J, K) that fits it best."""
+    """Returns the donor's best fitting index (3, I, J, K) for every voxel of `bones`."""
     pairs = [
         (surface_points(bones, name), cKDTree(surface_points(donor, name)))
         for name in bones.names.values()
@@ -81,7 +83,7 @@ def fitted_places(bones: Body, donor: Body) -> NDArray[np.float32]:
 
 
 def surface_points(body: Body, name: str) -> Points:
-    """Places in mm on the surface of a structure, evenly picked."""
+    """Returns evenly picked points in mm on the surface of a structure."""
     value = next(value for value, other in body.names.items() if other == name)
     mask = body.structures == value
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
@@ -93,8 +95,9 @@ def surface_points(body: Body, name: str) -> Points:
 
 
 def fitted_affine(pairs: list[tuple[Points, cKDTree]]) -> Points:
-    """The affine (4, 3) that brings points onto the surfaces that they are paired with (trimmed ICP,
-    Chetverikov et al. 2002), begun with both clouds' middles and extents.
+    """Returns the affine (4, 3) that maps points onto the surfaces paired with them.
+
+    Trimmed ICP (Chetverikov et al. 2002), initialised by centres and extents of both point clouds.
     """
     here = np.concatenate([points for points, _ in pairs])
     there = np.concatenate([tree.data for _, tree in pairs])
@@ -111,15 +114,15 @@ def fitted_affine(pairs: list[tuple[Points, cKDTree]]) -> Points:
 
 
 def moved(affine: Points, points: Points) -> Points:
-    """Points (N, 3) through an affine (4, 3)."""
+    """Maps points (N, 3) through an affine (4, 3)."""
     result: Points = points @ affine[:3] + affine[3]
     return result
 
 
 def smoothed(known: Points, offsets: Points, wanted: Points, length_mm: float) -> Points:
-    """Offsets known at some places, as Gaussian means of the nearest of them at others."""
+    """Interpolates known offsets at other points, as Gaussian means of the nearest ones."""
     distance, index = cKDTree(known).query(wanted, k=min(NEIGHBOURS, len(known)))
-    # Far from all of them, the nearest still count
+    # Far from all known points the nearest still count
     weight = np.exp(-0.5 * (distance**2 - distance[:, :1] ** 2) / length_mm**2)
     means: Points = (weight[..., None] * offsets[index]).sum(axis=1) / weight.sum(axis=1, keepdims=True)
     return means

@@ -1,4 +1,4 @@
-"""Tissues and their Hounsfield units in CT; the ranges are data, in `tissues.toml`."""
+"""Tissues and their Hounsfield units in CT, read from `tissues.toml`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ TABLE = Path(__file__).with_name("tissues.toml")
 
 @dataclass(frozen=True)
 class Tissue:
-    """Range of the mean in HU, and what else a CT may show in it.
+    """Range of a tissue's mean in HU, and its possible contents.
 
-    Structures with the same `drawn_with` are bright or dark together: one heart fills all vessels.
+    Structures with the same `drawn_with` are bright or dark together, as vessels are with contrast medium.
     """
 
     low_hu: float
@@ -31,7 +31,7 @@ class Tissue:
 
 @cache
 def tissue_of(structure: str) -> Tissue:
-    """Returns the tissue of a named structure. Raises UsageError where the table has no row for it."""
+    """Returns the tissue of a named structure. Raises UsageError if the table has no row for it."""
     for pattern, tissue in tissues():
         if fnmatch(structure, pattern):
             return tissue
@@ -43,7 +43,7 @@ def tissue_of(structure: str) -> Tissue:
 
 @cache
 def tissues() -> tuple[tuple[str, Tissue], ...]:
-    """Returns the patterns of structure names and their tissues, the first match counts."""
+    """Returns patterns of structure names and their tissues; the first match counts."""
     rows = tomllib.loads(TABLE.read_text(encoding="utf-8"))["tissues"]
     return tuple(
         (pattern, Tissue(**{key: value for key, value in row.items() if key != "structures"}))

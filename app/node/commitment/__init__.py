@@ -1,1 +1,1 @@
-"""Storage commitment, as provider and as user (PS3.4 J)."""
+"""Storage commitment as provider and as user (PS3.4 J)."""

@@ -1,4 +1,4 @@
-"""Storage commitment, both ways: peers ask us, and we ask those that results were sent to."""
+"""Storage commitment in both directions: requests from peers, and requests to destinations."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ IMPLICIT = "1.2.840.10008.1.2"
 REQUEST, ALL_COMMITTED, SOME_MISSING = 1, 1, 2
 # PS3.7 C: statuses of N-ACTION and N-EVENT-REPORT
 SUCCESS, PROCESSING_FAILURE, INVALID_ARGUMENT, NOT_AUTHORISED = 0x0000, 0x0110, 0x0115, 0x0124
-# PS3.3 C.14.1.1: a processing failure, no such instance (yet), a UID used twice, and no resources
+# PS3.3 C.14.1.1: processing failure, no such instance (yet), duplicate transaction UID, resource limitation
 PASSING = frozenset((0x0110, 0x0112, 0x0131, 0x0213))
 
 
 class CommitmentService:
-    """The listener's part: answers requests, and keeps the answers to our own.
+    """The listener's part: answers requests of peers, and stores the answers to the node's own requests.
 
-    `owe` keeps a report until its peer has taken it, or raises OsteonError.
+    `owe` queues a report until its peer has received it, or raises OsteonError.
     """
 
     def __init__(self, settings: NodeSettings, inbox: Inbox, owe: Callable[[Json], None]) -> None:
@@ -68,11 +68,11 @@ class CommitmentService:
 
     @property
     def handlers(self) -> list[EventHandlerType]:
-        """For the listener."""
+        """Returns the event handlers for the listener."""
         return [(evt.EVT_N_ACTION, self.requested), (evt.EVT_N_EVENT_REPORT, self.reported)]
 
     def requested(self, event: Event) -> tuple[int, None]:
-        """Answers at once; the report comes later, to where the peer listens or else on its association."""
+        """Answers a request; the report follows at the peer's address, or else on the same association."""
         calling_ae = event.assoc.requestor.ae_title.strip()
         peer = next((p for p in self.settings.sources if p.ae_title == calling_ae and p.host), None)
         try:
@@ -89,14 +89,14 @@ class CommitmentService:
         return SUCCESS, None
 
     def report(self, asked: Association, request: Commitment) -> None:
-        """To a peer whose address is not known; it may ask again."""
+        """Reports on the association of a peer whose address is unknown; on failure it may ask again."""
         try:
             send_report(asked, request, self.inbox)
         except (OsteonError, RuntimeError, ValueError):
             log.warning("commitment_not_reported", transaction_uid=request.transaction_uid)
 
     def reported(self, event: Event) -> tuple[int, None]:
-        """Keeps what a peer says of a request of ours; nobody else is believed, and nothing else is kept."""
+        """Stores a peer's report on a request of this node; all other reports are refused."""
         names = self._asked(event.assoc.requestor.ae_title.strip())
         if not names:
             return NOT_AUTHORISED, None
@@ -110,25 +110,25 @@ class CommitmentService:
             return PROCESSING_FAILURE, None
 
     def _kept(self, answer: Commitment, names: frozenset[str]) -> int:
-        """Raises OsteonError where the disk does not take it."""
+        """Stores an answer and returns the status. Raises OsteonError if it cannot be written."""
         with self.keeping:
             transaction = find_transaction(self.settings.data, answer.transaction_uid)
             if transaction is None or transaction.peer not in names:
                 log.warning("commitment_not_asked_for", transaction_uid=answer.transaction_uid)
                 return INVALID_ARGUMENT if transaction is None else NOT_AUTHORISED
-            told = transaction.answered(answer)
-            if told != transaction:
-                keep_answer(self.settings.data, told)
+            updated = transaction.answered(answer)
+            if updated != transaction:
+                keep_answer(self.settings.data, updated)
         return SUCCESS
 
     def _asked(self, calling_ae: str) -> frozenset[str]:
-        """Names of the peers of that title which are asked to commit."""
+        """Returns the names of the peers with that AE title that are asked to commit."""
         peers = self.settings.destinations
         return frozenset(peer.name for peer in peers if peer.commitment and peer.ae_title == calling_ae)
 
 
 def information(event: Event, content: BytesIO | None) -> Commitment:
-    """Decodes a request once it is known that this costs little. Raises UnreadableError."""
+    """Decodes the data set of a request or report. Raises UnreadableError."""
     if content is None:
         raise UnreadableError("expected a request with a data set, got one without")
     syntax = event.context.transfer_syntax
@@ -137,57 +137,58 @@ def information(event: Event, content: BytesIO | None) -> Commitment:
 
 
 def owed_to(peer: Peer, request: Commitment) -> Json:
-    """A report as it stands in the database."""
+    """Returns a report as it is stored in the database."""
     instances = [[named.sop_class_uid, named.sop_instance_uid] for named in request.instances]
     return {"peer": peer.name, "transaction_uid": request.transaction_uid, "instances": instances}
 
 
 def report_owed(owed: Json, peer: Peer, settings: NodeSettings, inbox: Inbox) -> None:
-    """Tells a peer that listens what is on the disk by now. Raises TransientError."""
+    """Sends a peer the report of what is on the disk now. Raises TransientError."""
     instances = tuple(Named(*named) for named in owed["instances"])
     association = reporting(peer, settings)
     try:
         send_report(association, Commitment(owed["transaction_uid"], instances), inbox)
-    except (RuntimeError, ValueError) as error:  # the peer ended the association, or took no such context
+    except (RuntimeError, ValueError) as error:  # the peer ended the association, or refused the context
         raise TransientError(f"expected {peer.name} to keep the association", code="aborted") from error
     finally:
         end(association)
 
 
 def send_report(association: Association, request: Commitment, inbox: Inbox) -> None:
-    """N-EVENT-REPORT of which instances are held. Raises TransientError where it was not taken."""
+    """Sends an N-EVENT-REPORT of the stored instances. Raises TransientError if it was not accepted."""
     answer = answer_of(request, held_classes(inbox, [named.sop_instance_uid for named in request.instances]))
     kind = SOME_MISSING if answer.failed else ALL_COMMITTED
-    told: Any = association.send_n_event_report(report_of(answer), kind, PUSH_MODEL, PUSH_MODEL_INSTANCE)[0]
-    if "Status" not in told or told.Status != SUCCESS:
-        raise TransientError("expected the peer to take a storage commitment report", code="no_answer")
+    reply: Any = association.send_n_event_report(report_of(answer), kind, PUSH_MODEL, PUSH_MODEL_INSTANCE)[0]
+    if "Status" not in reply or reply.Status != SUCCESS:
+        raise TransientError("expected the peer to accept a storage commitment report", code="no_answer")
 
 
 def reporting(peer: Peer, settings: NodeSettings) -> Association:
-    """An association in which we are the provider. Raises TransientError."""
+    """Opens an association in which this node is the provider. Raises TransientError."""
     entity = Requestor(settings.ae_title, settings.network_s)
     entity.add_requested_context(PUSH_MODEL, IMPLICIT)
     association = request_transfer(entity, peer, settings, [build_role(PUSH_MODEL, scp_role=True)])
     if not association.is_established:
-        raise TransientError(f"expected {peer.name} to take a storage commitment report", code="unreachable")
+        text = f"expected {peer.name} to accept a storage commitment report"
+        raise TransientError(text, code="unreachable")
     return association
 
 
 def held_classes(inbox: Inbox, sop_instance_uids: Iterable[str]) -> dict[str, set[str]]:
-    """The SOP classes of those instances that are safely here; a file that cannot be read is not.
+    """Returns the SOP classes of the instances that are stored durably and readable.
 
-    Waits while a study's files are moved: one that is not removed after all is back then. Raises
-    TransientError where the disk does not let it look.
+    Waits while the files of a study are moved, as a removal may be undone. Raises TransientError if the disk
+    cannot be read.
     """
     try:
         with files_in_place(inbox.root):
             return classes_found(inbox, sop_instance_uids)
     except OSError as error:
-        raise TransientError("expected a data folder that can be read, got none", code="disk") from error
+        raise TransientError("expected a readable data folder, got none", code="disk") from error
 
 
 def classes_found(inbox: Inbox, sop_instance_uids: Iterable[str]) -> dict[str, set[str]]:
-    """Returns the SOP classes of those of the instances that are in the inbox now."""
+    """Returns the SOP classes of the instances that are in the inbox now."""
     names, found = {f"{uid}.dcm" for uid in inbox.held(sop_instance_uids)}, dict[str, set[str]]()
     for series in series_in_place(inbox.root) if names else ():
         with suppress(OSError):
@@ -198,22 +199,22 @@ def classes_found(inbox: Inbox, sop_instance_uids: Iterable[str]) -> dict[str, s
 
 
 def transaction_of(delivery: Json) -> str:
-    """Returns the prefix of a delivery's transaction UIDs; it stays the same for the same delivery."""
+    """Returns the prefix of a delivery's transaction UIDs, the same for the same delivery."""
     from operators.dicom.provenance.identity import (
-        derived_uid,  # brings highdicom, which the listener needs not hold
+        derived_uid,  # imports highdicom, which the listener does not need
     )
 
     return str(derived_uid("commitment", delivery["job_id"], delivery["peer"]))
 
 
 def ask(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings, delivery_uid: str) -> None:
-    """N-ACTION, as a new attempt. Raises TransientError, or OutputError where none is offered."""
+    """Requests commitment as a new attempt. Raises TransientError, or OutputError if it is not offered."""
     named = [Named(file.sop_class_uid, file.sop_instance_uid) for file in files]
     request(open_transaction(settings.data, delivery_uid, peer.name, named), peer, settings)
 
 
 def request(transaction: Transaction, peer: Peer, settings: NodeSettings) -> None:
-    """Raises TransientError, or OutputError."""
+    """Sends the N-ACTION of a transaction. Raises TransientError or OutputError."""
     association = open_association(peer, settings, [(PUSH_MODEL, IMPLICIT)])
     try:
         information = request_of(Commitment(transaction.uid, transaction.asked))
@@ -221,7 +222,7 @@ def request(transaction: Transaction, peer: Peer, settings: NodeSettings) -> Non
         if "Status" not in answer or answer.Status != SUCCESS:
             got = f"status 0x{answer.Status:04X}" if "Status" in answer else "no answer"
             raise TransientError(
-                f"expected {peer.name} to take a commitment request, got {got}", code="no_commitment"
+                f"expected {peer.name} to accept a commitment request, got {got}", code="no_commitment"
             )
     except RuntimeError as error:  # the peer ended the association before
         raise TransientError(f"expected {peer.name} to keep the association", code="aborted") from error
@@ -230,9 +231,9 @@ def request(transaction: Transaction, peer: Peer, settings: NodeSettings) -> Non
 
 
 def require_committed(peer: Peer, settings: NodeSettings, delivery_uid: str) -> None:
-    """Raises TransientError while not all is answered, OutputError where the peer is not responsible.
+    """Raises TransientError until everything is answered, OutputError if the peer did not commit.
 
-    Where all that failed may pass, it is asked again, for all instances.
+    If all failures may pass, commitment is requested again for all instances.
     """
     transaction = read_transaction(settings.data, delivery_uid)
     if transaction is None:
@@ -244,12 +245,12 @@ def require_committed(peer: Peer, settings: NodeSettings, delivery_uid: str) -> 
         raise OutputError(text, code="not_committed")
     if not transaction.open_uids:
         request(open_transaction(settings.data, delivery_uid, peer.name, transaction.asked), peer, settings)
-        text += "; it is asked again"
+        text += "; requested again"
     raise TransientError(text, code="uncommitted")
 
 
 def sentence_of(transaction: Transaction, peer: Peer) -> str:
-    """How many instances lack, and why; for people."""
+    """Returns a sentence about how many instances were committed, failed or not answered."""
     reasons = Counter(map(reason_text, transaction.failed.values()))
     found = [f"{len(transaction.committed - set(transaction.failed))} committed"]
     found += [f"{count} failed ({reason})" for reason, count in reasons.items()]

@@ -1,10 +1,10 @@
-"""Storage commitment that this node asks for: what was asked, and what has been answered, as files.
+"""Stores this node's storage commitment requests and their answers as files.
 
 commitments/<delivery>.json          the latest request of a delivery; written by the sender only
-commitments/<delivery>.answer.json   what was answered to it so far; written by the listener only
+commitments/<delivery>.answer.json   the answers to it so far; written by the listener only
 
-A transaction UID is the delivery's, a full stop, and the number of the attempt: what is said of an earlier
-attempt is known by it, and has no say any more.
+A transaction UID consists of the delivery's UID, a full stop and the number of the attempt, so that a report
+on an earlier attempt is recognised and ignored.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from operators.dicom.commitment import Commitment, Named
 
 @dataclass(frozen=True)
 class Transaction:
-    """One request to one peer; of what was answered only instances that were asked for count."""
+    """One request to one peer, with the answers about the instances that it asked for."""
 
     uid: str
     attempt: int
@@ -32,17 +32,17 @@ class Transaction:
 
     @property
     def open_uids(self) -> list[str]:
-        """Instances of which nothing has been said."""
+        """Returns the instances without an answer."""
         uids = (named.sop_instance_uid for named in self.asked)
         return [uid for uid in uids if uid not in self.committed and uid not in self.failed]
 
     @property
     def is_committed(self) -> bool:
-        """Whether the peer is responsible for each instance; one that failed too is none."""
+        """Returns whether the peer has committed to all instances, none of which has failed."""
         return not self.open_uids and not self.failed
 
     def answered(self, report: Commitment) -> Transaction:
-        """With one more report, which may be about a part of the instances."""
+        """Returns the transaction with one more report, which may cover only some instances."""
         asked = {named.sop_instance_uid for named in self.asked}
         committed = {named.sop_instance_uid for named in report.instances} & asked
         failed = {each.named.sop_instance_uid: each.reason for each in report.failed}
@@ -54,17 +54,17 @@ class Transaction:
 
 
 def request_path(data: Path, delivery_uid: str) -> Path:
-    """Where the sender leaves a request for the listener; the UID is a checked one."""
+    """Returns the path at which the sender stores a request; the UID must be validated."""
     return data / "commitments" / f"{delivery_uid}.json"
 
 
 def answer_path(data: Path, delivery_uid: str) -> Path:
-    """Where the listener leaves an answer for the sender."""
+    """Returns the path at which the listener stores the answers."""
     return data / "commitments" / f"{delivery_uid}.answer.json"
 
 
 def open_transaction(data: Path, delivery_uid: str, peer: str, asked: Sequence[Named]) -> Transaction:
-    """The next attempt, durable before anything is asked. Raises UnwritableError."""
+    """Creates the next attempt, which is durable before anything is requested. Raises UnwritableError."""
     path = request_path(data, delivery_uid)
     attempt = 1 + int(_content(path).get("attempt", 0))
     transaction = Transaction(f"{delivery_uid}.{attempt}", attempt, peer, tuple(asked))
@@ -74,9 +74,9 @@ def open_transaction(data: Path, delivery_uid: str, peer: str, asked: Sequence[N
 
 
 def read_transaction(data: Path, delivery_uid: str) -> Transaction | None:
-    """The latest request of a delivery with all that was answered; None where nothing was asked."""
+    """Returns the latest request of a delivery with its answers, or None if there was no request."""
     request = _content(request_path(data, delivery_uid))
-    if "asked" not in request:  # also of the first version, which kept no names
+    if "asked" not in request:  # also for requests of the first version, which stored no names
         return None
     asked = tuple(Named(*names) for names in request["asked"])
     transaction = Transaction(request["transaction_uid"], request["attempt"], request["peer"], asked)
@@ -87,13 +87,13 @@ def read_transaction(data: Path, delivery_uid: str) -> Transaction | None:
 
 
 def find_transaction(data: Path, transaction_uid: str) -> Transaction | None:
-    """By the UID that a report names; None for one that is unknown, or of an earlier attempt."""
+    """Returns the transaction with this UID, or None if it is unknown or an earlier attempt."""
     found = read_transaction(data, delivery_of(transaction_uid))
     return found if found is not None and found.uid == transaction_uid else None
 
 
 def keep_answer(data: Path, transaction: Transaction) -> None:
-    """Durable when this returns. Raises UnwritableError."""
+    """Stores the answers to a transaction durably. Raises UnwritableError."""
     content = {
         "transaction_uid": transaction.uid,
         "committed": sorted(transaction.committed),
@@ -103,13 +103,13 @@ def keep_answer(data: Path, transaction: Transaction) -> None:
 
 
 def forget_transaction(data: Path, delivery_uid: str) -> None:
-    """Removes what is known of a delivery."""
+    """Removes the request and the answers of a delivery."""
     for path in (request_path(data, delivery_uid), answer_path(data, delivery_uid)):
         path.unlink(missing_ok=True)
 
 
 def delivery_of(transaction_uid: str) -> str:
-    """The UID of the delivery that a transaction is of."""
+    """Returns the UID of a transaction's delivery."""
     return transaction_uid.rpartition(".")[0]
 
 

@@ -1,1 +1,1 @@
-"""Connections and associations that this node opens, with limits on time."""
+"""Connections and associations that this node opens, with time limits."""

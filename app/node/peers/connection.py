@@ -1,6 +1,6 @@
-"""A connection to a peer, plain or TLS, whose time limits count from the last byte that the peer took.
+"""A connection to a peer, plain or TLS, whose time limits count from the last byte that the peer accepted.
 
-What the operating system has buffered is not taken yet: a slow link may need minutes for it.
+Bytes in the operating system's buffer do not count as accepted: a slow link may need minutes for them.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-# How often the buffer of the operating system is looked at while a peer takes nothing
+# Interval for checking the operating system's buffer while a peer accepts nothing
 LOOK_S = 0.05
-# More is not offered at once, so that the number of bytes taken is known while a large block goes out
+# Limit of a single write, so that progress is known while a large block is sent
 BLOCK_BYTES = 1 << 16
 _READ, _WRITE = select.POLLIN, select.POLLOUT
 
 
 class PeerConnection:
-    """Sends and receives; a peer that takes nothing for `silence_s` raises TimeoutError.
+    """Sends and receives; raises TimeoutError if the peer accepts nothing for `silence_s`.
 
-    One thread sends and receives; any other may ask how long the peer has been silent.
+    One thread sends and receives; any other thread may read `silent_s`.
     """
 
     def __init__(
@@ -37,12 +37,12 @@ class PeerConnection:
         self.unsent, self.progress_s = 0, now_s()
 
     def secure(self, context: ssl.SSLContext, host: str | None, within_s: float) -> None:
-        """Speaks TLS from here on. Raises OSError, also where the handshake takes longer."""
+        """Switches to TLS. Raises OSError, also if the handshake takes longer than `within_s`."""
         self.socket = context.wrap_socket(self.socket, server_hostname=host, do_handshake_on_connect=False)
         self._until(self.now_s() + within_s, self.socket.do_handshake, _READ)
 
     def send(self, content: bytes | memoryview, is_enough: Callable[[], bool] | None = None) -> bool:
-        """Whether all of it went out; not where `is_enough`, which reads what comes, was true before.
+        """Sends content and returns True, or False if `is_enough`, which reads answers, ended it early.
 
         Raises OSError.
         """
@@ -64,11 +64,11 @@ class PeerConnection:
         return True
 
     def receive(self, at_most: int, deadline_s: float) -> bytes:
-        """Returns what came, b"" at the end. Raises TimeoutError where nothing came in time, or OSError."""
+        """Returns received bytes, b"" at the end. Raises TimeoutError if none arrive in time, or OSError."""
         return bytes(self._until(deadline_s, lambda: self.socket.recv(at_most), _READ))
 
     def receive_now(self, at_most: int) -> bytes | None:
-        """Returns what has come already, b"" at the end, None where nothing has. Raises OSError."""
+        """Returns bytes that have arrived already, b"" at the end, None if there are none. Raises OSError."""
         try:
             return self.socket.recv(at_most)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -76,17 +76,17 @@ class PeerConnection:
 
     @property
     def silent_s(self) -> float:
-        """How long the peer has taken nothing; of one that has taken all, since it took the last byte."""
+        """Returns the seconds since the peer accepted the last byte."""
         self._look()
         return self.now_s() - self.progress_s
 
     def is_readable(self) -> bool:
-        """Whether there is something to read now. Raises OSError, or ValueError for one that is closed."""
+        """Returns whether there is something to read now. Raises OSError, or ValueError if closed."""
         pending = isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()
         return bool(pending or self._poll(_READ, 0))
 
     def cut(self) -> None:
-        """Ends it under whoever waits for it; an SSLSocket's own `shutdown` would take TLS away instead."""
+        """Shuts down the plain socket, which wakes a waiting thread; SSLSocket.shutdown would drop TLS."""
         with suppress(OSError):
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
         self.socket.close()
@@ -101,13 +101,13 @@ class PeerConnection:
                 wanted = _WRITE
             left_s = deadline_s - self.now_s()
             if left_s <= 0:
-                raise TimeoutError("expected the peer to say something within the time limit, it did not")
+                raise TimeoutError("expected the peer to answer within the time limit, it did not")
             self._poll(wanted, left_s)
 
     def _wait_for_progress(self, events: int) -> None:
         self._poll(events, LOOK_S)
         if self.silent_s > self.silence_s:
-            raise TimeoutError(f"expected the peer to take something within {self.silence_s} s, it did not")
+            raise TimeoutError(f"expected the peer to accept data within {self.silence_s} s, it did not")
 
     def _poll(self, events: int, wait_s: float) -> list[tuple[int, int]]:
         poll = select.poll()
@@ -115,21 +115,21 @@ class PeerConnection:
         return poll.poll(1000 * wait_s)
 
     def _count(self, sent: int) -> None:
-        """Where less is buffered than was before with what was added, the peer took some."""
+        """Records progress if less is buffered than before plus what was sent."""
         buffered = self._buffered()
         if buffered < self.unsent + sent:
             self.progress_s = self.now_s()
         self.unsent = buffered
 
     def _look(self, asks: bool = False) -> None:
-        """`asks` says that something new is sent now: the time of a peer that owes nothing begins."""
+        """Records progress if less is buffered; `asks`: a new request restarts the time of an idle peer."""
         buffered = self._buffered()
         if buffered < self.unsent or (asks and buffered == 0):
             self.progress_s = self.now_s()
         self.unsent = buffered
 
     def _buffered(self) -> int:
-        """Bytes that the peer's side has not acknowledged yet."""
+        """Returns the number of bytes that the peer has not acknowledged yet."""
         try:
             answer = fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4))
         except (OSError, ValueError):

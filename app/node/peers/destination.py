@@ -1,4 +1,4 @@
-"""Sends files to one peer by C-STORE, and says what became of each try."""
+"""Sends files to one peer by C-STORE, and opens associations with peers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from app.node.settings.tls import client_context, tls_files
 from operators.errors import OutputError, TransientError
 
 VERIFICATION = "1.2.840.10008.1.1"
-# PS3.4 B.2.3 and PS3.7 C: success, warnings with which the instance was stored, and a duplicate: what
-# carries our UID is what we sent before
+# PS3.4 B.2.3 and PS3.7 C: success, warnings with which the instance was stored, and a duplicate, as an
+# instance with this node's UID is one that it sent before
 STORED = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
-# Out of resources; resource limitation; processing failure: may pass
+# Failures that may pass: out of resources, resource limitation, processing failure
 PASSING = (range(0xA700, 0xA800), range(0x0213, 0x0214), range(0x0110, 0x0111))
 # PS3.7 9.3.1: message IDs are 16 bits
 LARGEST_ID = 0xFFFF
@@ -31,7 +31,7 @@ CALLING_UNKNOWN, CALLED_UNKNOWN, BUSY = (1, 3), (1, 7), 3
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A verified file, by the names that a peer must be told first."""
+    """A verified file to send, with the UIDs that are announced to a peer."""
 
     path: Path
     sop_class_uid: str
@@ -42,14 +42,17 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Refused:
-    """A file that a peer will never take, and why."""
+    """A file that a peer refused for good, and why."""
 
     file: Outgoing
     error: OutputError
 
 
 def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list[Refused]:
-    """All files in one association; those that the peer will never take. Raises TransientError."""
+    """Sends all files in one association, and returns those that the peer refused for good.
+
+    Raises TransientError.
+    """
     _config.STORE_SEND_CHUNKED_DATASET = True
     contexts = sorted({(file.sop_class_uid, file.transfer_syntax_uid) for file in files})
     try:
@@ -70,7 +73,7 @@ def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list
 
 
 def echo(peer: Peer, settings: NodeSettings) -> None:
-    """Raises TransientError where the peer does not answer a C-ECHO."""
+    """Raises TransientError if the peer does not answer a C-ECHO."""
     association = open_association(peer, settings, [(VERIFICATION, "1.2.840.10008.1.2")])
     try:
         answer = association.send_c_echo()
@@ -81,7 +84,7 @@ def echo(peer: Peer, settings: NodeSettings) -> None:
 
 
 def open_association(peer: Peer, settings: NodeSettings, contexts: Sequence[tuple[str, str]]) -> Association:
-    """An open association. Raises TransientError, or OutputError where the peer takes no such objects."""
+    """Opens an association. Raises TransientError, or OutputError if the peer refuses all contexts."""
     entity = Requestor(settings.ae_title, settings.network_s)
     for sop_class_uid, transfer_syntax_uid in contexts:
         entity.add_requested_context(sop_class_uid, transfer_syntax_uid)
@@ -117,21 +120,21 @@ def request_transfer(
         )
     except OSError as error:
         raise unreachable(peer) from error
-    taken = association.acceptor.maximum_length if association.is_established else 0
-    if 0 < (taken or 0) < SMALLEST_SENT_BYTES:
+    largest = association.acceptor.maximum_length if association.is_established else 0
+    if 0 < (largest or 0) < SMALLEST_SENT_BYTES:
         end(association)
         raise TransientError(
-            f"expected {peer.name} to take PDUs of {SMALLEST_SENT_BYTES} bytes at least, got {taken}",
+            f"expected {peer.name} to accept PDUs of at least {SMALLEST_SENT_BYTES} bytes, got {largest}",
             code="small_pdu",
         )
     return association
 
 
 def unreachable(peer: Peer) -> TransientError:
-    """Nobody there, or nobody who speaks DICOM, or TLS where that is set."""
-    spoken = "answer by TLS, got no agreement" if peer.tls else "answer, got none"
+    """Returns the error for a peer that does not answer by DICOM, or by TLS if that is set."""
+    expected = "answer by TLS, got no agreement" if peer.tls else "answer, got none"
     return TransientError(
-        f"expected {peer.name} at {peer.host}:{peer.port} to {spoken}: is it running there?",
+        f"expected {peer.name} at {peer.host}:{peer.port} to {expected}: is it running there?",
         code="unreachable",
     )
 
@@ -140,51 +143,51 @@ def rejection_hint(reason: tuple[int | None, int | None], peer: Peer, settings: 
     """Returns what to check after a rejection (PS3.8 9.3.4), naming both AE titles."""
     ours, theirs = settings.ae_title, peer.ae_title
     if reason == CALLING_UNKNOWN:
-        return f"it does not know {ours}, this node's title (setting ae_title): enter it in {peer.name}"
+        return f"it does not know {ours}, this node's AE title (setting ae_title): enter it in {peer.name}"
     if reason == CALLED_UNKNOWN:
-        return f"it is not called {theirs}: correct ae_title of the peer {peer.name} here"
+        return f"its AE title is not {theirs}: correct ae_title of the peer {peer.name} here"
     if reason[0] == BUSY:
-        return "it is busy, or takes no more associations"
-    return f"does it know {ours}, this node's title, and is it called {theirs}?"
+        return "it is busy, or accepts no more associations"
+    return f"does it know {ours}, this node's AE title, and is its own {theirs}?"
 
 
 def tls_of(peer: Peer, settings: NodeSettings) -> tuple[SSLContext, str] | None:
-    """Returns the TLS context for the peer, None for plain DICOM. Raises UsageError without certificates."""
+    """Returns the TLS context for the peer, or None without TLS. Raises UsageError without certificates."""
     return (client_context(tls_files(peer, settings)), peer.host) if peer.tls else None
 
 
 def require_context(association: Association, file: Outgoing, peer: Peer) -> None:
-    """Raises OutputError where the peer does not take such objects at all."""
+    """Raises OutputError if the peer has not accepted the file's SOP class and transfer syntax."""
     accepted = {(cx.abstract_syntax, cx.transfer_syntax[0]) for cx in association.accepted_contexts}
     if (file.sop_class_uid, file.transfer_syntax_uid) not in accepted:
         raise no_context(peer, (file.sop_class_uid, file.transfer_syntax_uid))
 
 
 def no_context(peer: Peer, wanted: tuple[str, str]) -> OutputError:
-    """The peer does not take such objects: another try would end the same."""
+    """Returns the error for objects that the peer does not accept, which a retry would not change."""
     return OutputError(
         f"expected {peer.name} to accept SOP class {wanted[0]} in transfer syntax {wanted[1]}, it does not; "
-        "what is sent to it is its setting `results`",
+        "its setting `results` says what is sent to it",
         code="no_presentation_context",
     )
 
 
 def store_one(association: Association, file: Outgoing, peer: Peer, message_id: int) -> None:
-    """One C-STORE. Raises TransientError or OutputError unless it was stored."""
+    """Sends one file by C-STORE. Raises TransientError or OutputError unless it was stored."""
     try:
         answer = association.send_c_store(file.path, message_id)
     except RuntimeError as error:  # the peer ended the association before
         raise TransientError(f"expected {peer.name} to keep the association", code="aborted") from error
     if "Status" not in answer:
         raise TransientError(
-            f"expected {peer.name} to take a file and answer C-STORE within the time limit, it did not",
+            f"expected {peer.name} to receive a file and answer C-STORE within the time limit, it did not",
             code="no_answer",
         )
     require_stored(int(answer.Status), peer)
 
 
 def require_stored(status: int, peer: Peer) -> None:
-    """Raises TransientError or OutputError for a status with which an instance was not stored."""
+    """Raises TransientError or OutputError for a status that says that an instance was not stored."""
     if status in STORED:
         return
     got = f"expected {peer.name} to store the result, got status 0x{status:04X}"
@@ -194,6 +197,6 @@ def require_stored(status: int, peer: Peer) -> None:
 
 
 def end(association: Association) -> None:
-    """Releases what is open still."""
+    """Releases an association if it is still open."""
     if association.is_established:
         association.release()

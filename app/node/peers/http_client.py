@@ -1,4 +1,4 @@
-"""One HTTP request with limits on time and size. Redirects are not followed; no message has a password."""
+"""HTTP requests with limits on time and size, without redirects, and without passwords in messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SENT_ALWAYS = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """A server's answer, whole; `encoding` is how its content is compressed, "" for not at all."""
+    """A server's complete answer; `encoding` is the compression of its content, "" for none."""
 
     status: int
     content: bytes
@@ -37,26 +37,26 @@ def ask(
     *,
     status_alone: bool = False,
 ) -> HttpAnswer:
-    """Asks the server at `url`, called `name` in messages, and returns its answer. Raises TransientError.
+    """Sends a request to `url`, called `name` in messages, and returns the answer. Raises TransientError.
 
     With `status_alone` the answer's content is not read.
     """
     pool = httpcore.ConnectionPool(context, network_backend=LimitedBackend(limits))
     address, authorization = without_user(url)
-    said = {**headers, **SENT_ALWAYS, **authorization}
+    sent = {**headers, **SENT_ALWAYS, **authorization}
     try:
-        with pool, pool.stream(method, address, headers=list(said.items()), content=content) as response:
+        with pool, pool.stream(method, address, headers=list(sent.items()), content=content) as response:
             body = b"" if status_alone else response.read()
             return HttpAnswer(response.status, body, _header(response, b"content-encoding"))
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-        # Not the address: it may hold a password.
+        # Without the address, which may hold a password.
         text = f"expected {name} to answer by HTTP, got {type(error).__name__}: is it running there?"
         code = "unreachable" if isinstance(error, httpcore.ConnectError) else "no_answer"
         raise TransientError(text, code=code) from error
 
 
 def without_user(url: str) -> tuple[str, dict[str, str]]:
-    """The address, and what its user and password make of the headers (RFC 7617)."""
+    """Returns the address without user and password, and the header that carries them (RFC 7617)."""
     parts = urlsplit(revealed(url))
     user, password = parts.username, parts.password
     address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

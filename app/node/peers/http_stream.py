@@ -1,6 +1,6 @@
-"""HTTP over a connection with limits: on how long a server takes nothing, answers nothing, or answers.
+"""HTTP connections with limits on how long a server may accept nothing, and how long it may take to answer.
 
-For httpcore, which has a time limit for each read only, and learns of an early answer when it has sent all.
+httpcore itself limits single reads only, and notices an early answer only after it has sent everything.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ import httpcore
 from app.node.peers.connection import LOOK_S, PeerConnection
 
 READ_BYTES = 1 << 16
-# Status lines of answers that are not the last one: 100 Continue and its like (RFC 9110 15.2)
+# Status lines of interim answers, such as 100 Continue (RFC 9110 15.2)
 INTERIM = (b"HTTP/1.1 1", b"HTTP/1.0 1")
 
 
 @dataclass(frozen=True)
 class HttpLimits:
-    """A server may take nothing for `silence_s`, then begin its answer within that, and take it once more."""
+    """Limits for a server: `silence_s` limits accepting data, starting the answer, and finishing it."""
 
     silence_s: float
     connect_s: float
-    # Headers, body and what frames them, as they come over the wire
+    # Headers, body and framing, as transferred
     answer_bytes: int
 
 
 class LimitedBackend(httpcore.NetworkBackend):
-    """Makes streams with limits."""
+    """Opens streams with limits."""
 
     def __init__(self, limits: HttpLimits) -> None:
         self.limits = limits
@@ -45,12 +45,12 @@ class LimitedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Raises ConnectError."""
+        """Opens a connection. Raises ConnectError."""
         del timeout, local_address, socket_options
         try:
             connection = socket.create_connection((host, port), self.limits.connect_s)
         except OSError as error:
-            raise httpcore.ConnectError("expected a server that takes connections, got none") from error
+            raise httpcore.ConnectError("expected a server that accepts connections, got none") from error
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return LimitedStream(PeerConnection(connection, self.limits.silence_s), self.limits)
 
@@ -66,18 +66,18 @@ class LimitedStream(httpcore.NetworkStream):
         self.deadline_s: float | None = None
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Raises WriteError where an answer, or the end, came before all was sent; WriteTimeout."""
+        """Sends the buffer. Raises WriteTimeout, or WriteError if an answer or the end arrives before."""
         del timeout
         try:
             if not self.peer.send(buffer, self._is_answered):
-                raise httpcore.WriteError("expected to send the whole request, an answer came before")
+                raise httpcore.WriteError("expected to send the whole request, got an answer before")
         except TimeoutError as error:
             raise httpcore.WriteTimeout(str(error)) from error
         except OSError as error:
             raise httpcore.WriteError("expected the server to keep the connection, it did not") from error
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Raises ReadTimeout, or ReadError also for an answer that is too long."""
+        """Reads from the answer. Raises ReadTimeout, or ReadError, also for an answer that is too long."""
         del timeout
         if self.early or self.is_at_end:
             content, self.early = self.early[:max_bytes], self.early[max_bytes:]
@@ -92,7 +92,7 @@ class LimitedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """Raises ConnectError."""
+        """Switches the connection to TLS. Raises ConnectError."""
         del timeout
         try:
             self.peer.secure(ssl_context, server_hostname, self.limits.connect_s)
@@ -106,20 +106,20 @@ class LimitedStream(httpcore.NetworkStream):
         self.peer.cut()
 
     def get_extra_info(self, info: str) -> Any:
-        """Returns what httpcore asks for about the connection."""
+        """Returns the properties of the connection that httpcore asks for."""
         known = {"socket": self.peer.socket, "is_readable": self.is_at_end or bool(self.early)}
         return known.get(info)
 
     def _is_answered(self) -> bool:
-        """Keeps what comes while something is sent; interim answers are no reason to stop."""
-        came = self.peer.receive_now(READ_BYTES)
-        if came is not None:
-            self.early += self._counted(came)
-            self.is_at_end = came == b""
+        """Buffers what arrives during sending; returns whether that begins a final answer or is the end."""
+        received = self.peer.receive_now(READ_BYTES)
+        if received is not None:
+            self.early += self._counted(received)
+            self.is_at_end = received == b""
         return self.is_at_end or begins_final(self.early)
 
     def _received(self, at_most: int) -> bytes:
-        """Waits for the first byte since the server took the last one; then all has one time limit."""
+        """Receives bytes; limits the wait for the first one, then the time of the whole answer."""
         while self.deadline_s is None:
             if self.peer.silent_s > self.limits.silence_s:
                 raise TimeoutError(f"expected an answer within {self.limits.silence_s} s, got none")
@@ -138,7 +138,7 @@ class LimitedStream(httpcore.NetworkStream):
 
 
 def begins_final(content: bytes) -> bool:
-    """Whether an answer begins behind any interim ones."""
+    """Returns whether a final answer begins after any interim ones."""
     while content.startswith(INTERIM):
         _, end, content = content.partition(b"\r\n\r\n")
         if not end:

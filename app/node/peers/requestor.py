@@ -1,7 +1,7 @@
-"""This node as the one that asks for associations (PS3.8): limits on what a peer may keep it busy with.
+"""This node as association requestor (PS3.8), with limits on the load that a peer can cause.
 
-pynetdicom's own queues a whole file in memory, counts the time for an answer from there on, waits for ever in
-the midst of a PDU, and takes PDUs, messages and requests without bound.
+pynetdicom's own classes queue a whole file in memory, measure the time for an answer from then on, wait
+forever in the middle of a PDU, and accept PDUs, messages and requests without limit.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from operators.dicom.elements.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEME
 
 log = structlog.get_logger()
 
-# PDUs that are sent are no larger, whatever the peer would take, nor are there more bytes of them in memory.
+# Limits of the PDUs that are sent, even if the peer accepts larger ones, and of their bytes in memory.
 LARGEST_SENT_BYTES, QUEUED_BYTES = 1 << 20, 4 << 20
-# No peer that takes less is worth the time (DCMTK's least is 4096)
+# Peers with a smaller limit would take too long (DCMTK's minimum is 4096)
 SMALLEST_SENT_BYTES = 256
-# Answers have no data set, or a short one
+# Answers have no data set or a short one
 LARGEST_ANSWER_BYTES = 1 << 16
 QUEUE_LOOK_S = 0.001
 # PS3.8 9.2.1: an invalid PDU
@@ -40,7 +40,7 @@ INVALID = "Evt19"
 
 
 class Requestor(AE):
-    """An application entity whose peers are given up where they take nothing for `silence_s`."""
+    """An application entity that gives up on peers that accept nothing for `silence_s`."""
 
     def __init__(self, ae_title: str, silence_s: float) -> None:
         super().__init__(ae_title)
@@ -48,16 +48,16 @@ class Requestor(AE):
         self.implementation_class_uid = IMPLEMENTATION_CLASS_UID
         self.implementation_version_name = IMPLEMENTATION_VERSION
         self.connection_timeout = self.acse_timeout = min(silence_s, 30)
-        # Of a clock that may jump; the limits here are of one that does not
+        # pynetdicom measures it by a clock that may jump; the limits here use the monotonic clock
         self.network_timeout = None
 
     def _create_socket(
         self, association: Association, address: AddressInformation, tls: tuple[SSLContext, str] | None
     ) -> AssociationSocket:
-        """The hook by which an association gets its parts."""
+        """Creates the parts of an association; pynetdicom calls this hook."""
         association.dimse = RequestorDimse(association, self.silence_s)
         association.dul = RequestorDul(association)
-        # Kept in the timers of the service provider, which is another one now
+        # Stored in the timers of the service provider, which was just replaced
         association.acse_timeout, association.network_timeout = self.acse_timeout, None
         made = RequestorSocket(association, address, self.silence_s)
         made.tls_args = tls
@@ -65,7 +65,7 @@ class Requestor(AE):
 
 
 class RequestorDul(DULServiceProvider):
-    """The edge of an association: whatever its peer does wrong ends it, and nothing else."""
+    """The upper layer of an association; any error of the peer ends the association only."""
 
     def __init__(self, association: Association) -> None:
         super().__init__(association)
@@ -74,11 +74,11 @@ class RequestorDul(DULServiceProvider):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing can be sent any more."""
+        """Returns whether nothing can be sent any more."""
         return not self.is_alive() or self.state_machine.current_state in ("Sta1", "Sta13")
 
     def send_pdu(self, primitive: Any) -> None:
-        """Queues it when there is room; data on an association that is over goes nowhere."""
+        """Queues a PDU once there is room; data are discarded if the association is over."""
         if isinstance(primitive, P_DATA):
             room = max(2, QUEUED_BYTES // self.assoc.dimse.maximum_pdu_size)
             while self.to_provider_queue.qsize() >= room and not self.is_over:
@@ -88,7 +88,7 @@ class RequestorDul(DULServiceProvider):
         super().send_pdu(primitive)
 
     def run_reactor(self) -> None:
-        """Until the association is over, however that comes."""
+        """Runs until the association is over, for whatever reason."""
         try:
             super().run_reactor()
         except Exception as error:
@@ -101,7 +101,7 @@ class RequestorDul(DULServiceProvider):
 
 
 class RequestorDimse(DIMSEServiceProvider):
-    """One request at a time, and its answer; of what is sent little is in memory."""
+    """Sends one request at a time and receives its answer; keeps little of the request in memory."""
 
     def __init__(self, association: Association, silence_s: float) -> None:
         super().__init__(association)
@@ -113,16 +113,16 @@ class RequestorDimse(DIMSEServiceProvider):
 
     @property
     def maximum_pdu_size(self) -> int:
-        """The peer's, or ours where that is smaller; 0 of the peer's is any."""
+        """Returns the smaller of the peer's limit, where 0 means none, and this node's."""
         return min(super().maximum_pdu_size or LARGEST_SENT_BYTES, LARGEST_SENT_BYTES)
 
     def send_msg(self, primitive: Any, context_id: int) -> None:
-        """Queues it; an answer counts from now on."""
+        """Queues a request; the time for its answer starts now."""
         self.asked_id, self.asked_s = primitive.MessageID, time.monotonic()
         super().send_msg(primitive, context_id)
 
     def get_msg(self, block: bool = False) -> Any:
-        """The answer; nothing where the peer has been silent for too long, or is gone."""
+        """Returns the answer, or (None, None) if the peer is silent for too long or gone."""
         while True:
             try:
                 answer = self.msg_queue.get(block=block, timeout=LOOK_S)
@@ -134,7 +134,7 @@ class RequestorDimse(DIMSEServiceProvider):
             return answer
 
     def receive_primitive(self, primitive: P_DATA) -> None:
-        """Keeps an answer to what was asked, and hears no reports; for all else the association ends."""
+        """Keeps the answer to the request and ignores reports; any other message ends the association."""
         try:
             answer = self._whole(primitive)
         except Exception as error:
@@ -143,12 +143,12 @@ class RequestorDimse(DIMSEServiceProvider):
         if answer is None or (isinstance(answer[1], N_EVENT_REPORT) and answer[1].is_valid_request):
             return
         if answer[1].MessageIDBeingRespondedTo != self.asked_id or self.msg_queue.qsize():
-            self._end("a message that was not asked for")
+            self._end("an unsolicited message")
             return
         self.msg_queue.put(answer)
 
     def _whole(self, primitive: P_DATA) -> tuple[int, Any] | None:
-        """Context and message, when it is whole. Raises what pynetdicom raises, or OSError for a long one."""
+        """Returns context and message once complete. Raises pynetdicom's errors, OSError if too long."""
         self.received_bytes += sum(len(each) for _, each in primitive.presentation_data_value_list)
         if self.received_bytes > LARGEST_ANSWER_BYTES:
             raise OSError(f"expected an answer of at most {LARGEST_ANSWER_BYTES} bytes, got more")
@@ -166,7 +166,7 @@ class RequestorDimse(DIMSEServiceProvider):
 
     @property
     def _silent_s(self) -> float:
-        """Returns how long the peer has been silent; before a request there is no silence."""
+        """Returns the seconds for which the peer has been silent, at most those since the request."""
         connection, asked_s = self.dul.socket, time.monotonic() - self.asked_s
         return min(connection.silent_s, asked_s) if isinstance(connection, RequestorSocket) else asked_s
 
@@ -179,7 +179,7 @@ class SteadyTimer(Timer):
 
     @property
     def remaining(self) -> float:
-        """Seconds until it expires; 1 where it never does."""
+        """Returns the seconds until the timer expires, or 1 if it never does."""
         if self.timeout is None:
             return 1
         if self._start_time is None:
@@ -188,11 +188,11 @@ class SteadyTimer(Timer):
         return self.timeout - (end_s - self._began_s)
 
     def start(self) -> None:
-        """Begins anew."""
+        """Restarts the timer."""
         super().start()
         self._began_s, self._ended_s = time.monotonic(), None
 
     def stop(self) -> None:
-        """Ends it."""
+        """Stops the timer."""
         super().stop()
         self._ended_s = time.monotonic()

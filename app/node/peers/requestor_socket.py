@@ -1,4 +1,4 @@
-"""The socket of an association that this node asked for: it gives up on peers that drip, or take nothing."""
+"""The socket of an association that this node requested, which gives up on slow peers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocke
 
 from app.node.peers.connection import PeerConnection
 
-# The largest PDU that is taken, and its header; an A-ASSOCIATE-AC of 128 contexts is far smaller.
+# The largest accepted PDU, and its header; an A-ASSOCIATE-AC with 128 contexts is far smaller.
 MAXIMUM_PDU_BYTES, PDU_HEADER_BYTES = 131072, 6
-# PS3.8 9.2.1: the transport connection is there; it is closed
+# PS3.8 9.2.1: the transport connection is open; it is closed
 OPEN, CLOSED = "Evt2", "Evt17"
 
 
 class RequestorSocket(AssociationSocket):
-    """Gives up on peers that take nothing, that drip, and that send too much."""
+    """A socket that gives up on peers that accept nothing, send too slowly or send too much."""
 
     peer: PeerConnection | None = None
     socket: socket.socket | None
@@ -27,15 +27,15 @@ class RequestorSocket(AssociationSocket):
 
     @property
     def silent_s(self) -> float:
-        """How long the peer has taken nothing; since it took the last byte, where it has taken all."""
+        """Returns the seconds since the peer accepted the last byte."""
         return 0.0 if self.peer is None else self.peer.silent_s
 
     def connect(self, primitive: T_CONNECT) -> None:
-        """Connects, and speaks TLS where that is set; never anything else then."""
+        """Connects, by TLS if that is set, without falling back to an unencrypted connection."""
         limit_s = self.assoc.connection_timeout
         try:
             assert self.socket is not None
-            # A command and its data set are two writes: each file would wait for a delayed acknowledgement
+            # Command and data set are two writes: Nagle's algorithm would delay each file
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.socket.settimeout(limit_s)
             self.socket.connect(primitive.address_info.as_tuple)
@@ -57,7 +57,7 @@ class RequestorSocket(AssociationSocket):
 
     @property
     def ready(self) -> bool:
-        """Whether there is something to read."""
+        """Returns whether there is something to read."""
         if self.peer is None or self.socket is None or not self._is_connected:
             return False
         try:
@@ -67,20 +67,20 @@ class RequestorSocket(AssociationSocket):
             return False
 
     def recv(self, nr_bytes: int) -> bytearray:
-        """Exactly so many bytes, fewer where the peer hung up. Raises OSError for too many or too slow."""
+        """Reads exactly `nr_bytes`, fewer if the peer hung up. Raises OSError if too many or too slow."""
         assert self.peer is not None
         if nr_bytes > MAXIMUM_PDU_BYTES + PDU_HEADER_BYTES:
             raise OSError(f"expected a PDU of at most {MAXIMUM_PDU_BYTES} bytes, got {nr_bytes}")
         deadline_s, got = self.peer.now_s() + self.silence_s, bytearray()
         while len(got) < nr_bytes:
-            came = self.peer.receive(nr_bytes - len(got), deadline_s)
-            if not came:
+            received = self.peer.receive(nr_bytes - len(got), deadline_s)
+            if not received:
                 break
-            got += came
+            got += received
         return got
 
     def send(self, bytestream: bytes) -> None:
-        """All of it, or the connection is over."""
+        """Sends all bytes; on failure the connection is over."""
         try:
             assert self.peer is not None
             self.peer.send(bytestream)
@@ -88,7 +88,7 @@ class RequestorSocket(AssociationSocket):
             self.event_queue.put(CLOSED)
 
     def hang_up(self) -> None:
-        """Ends the connection under whoever waits for it."""
+        """Closes the connection, which wakes a waiting thread."""
         if self.peer is not None:
             self.peer.cut()
         elif self.socket is not None:

@@ -1,1 +1,1 @@
-"""Complete studies become durable jobs; what state each job is in."""
+"""Durable jobs for complete studies: database, workflows, pauses, and the state of each job."""

@@ -1,7 +1,7 @@
-"""Work that nobody does any more goes back to its queue.
+"""Returns abandoned workflows to their queues.
 
-DBOS takes a process's own work up when that starts again. It does not where a process goes on without its
-work (no memory for a thread, a database that failed), nor where a machine never comes back, nor after an
+DBOS resumes the work of a process when that process restarts. It does not if the process keeps running
+without its work (no memory for a thread, a failed database), if a machine never comes back, or after an
 update of the workflows.
 """
 
@@ -22,45 +22,46 @@ from operators.errors import shortage
 log = structlog.get_logger()
 
 LOOK_S = 2.0
-# Between the queue's taking of a workflow and its beginning
+# Time that may pass between taking a workflow from its queue and starting it
 BEGINNING_S = 20.0
 
 
 class Running:
-    """The workflows that this process has in hand, pauses and all."""
+    """The workflows in progress in this process, including those in a pause."""
 
     def __init__(self) -> None:
         self.ids: set[str] = set()
 
     @contextmanager
     def this(self) -> Iterator[None]:
-        """To be entered by each workflow."""
+        """Registers the calling workflow as running within the context."""
         workflow_id = str(DBOS.workflow_id)
         self.ids.add(workflow_id)
         try:
             yield
         except SQLAlchemyError as error:
-            # As an outcome it would end the study; the next process goes on after the last finished step.
+            # As an outcome it would end the study; the next process continues after the last finished step.
             log.error("database_failed", workflow=workflow_id, error=type(error).__name__)
             os._exit(1)
         except Exception as error:
             if (short := shortage(error)) is None:
                 raise
-            # Between two steps, where no step can name it
+            # Raised between two steps, so that no step reports it
             log.error("workflow_cut_off", workflow=workflow_id, code=short.code)
             os._exit(1)
         finally:
             self.ids.discard(workflow_id)
 
 
-# A workflow, who has it, and that one's latest sign of life
+# A workflow, its executor, and the executor's last heartbeat
 Case = tuple[str, str, int]
 
 
 class AbandonedWorkflows:
-    """Gives back what its process has lost, and what a machine has that gave no sign of life for `lost_s`.
+    """Returns workflows that this process has lost, and those of machines without heartbeat for `lost_s`.
 
-    Signs are times of files in the shared folder; only whether they change counts, so that clocks may differ.
+    Heartbeats are the times of files in the shared folder `signs`; only changes count, so that clocks may
+    differ.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class AbandonedWorkflows:
         signs.mkdir(parents=True, exist_ok=True)
 
     def look(self, now_s: float) -> int:
-        """Says how many were given back. `now_s` is of a clock that never jumps."""
+        """Returns abandoned workflows to their queues; the result is their number. `now_s` is monotonic."""
         (self.signs / self.executor_id).touch()
         rows = DBOS.list_workflows(name=self.workflows, status="PENDING", load_input=False, load_output=False)
         cases = {self._case(row): row for row in rows if row.workflow_id not in self.running.ids}
@@ -98,5 +99,5 @@ class AbandonedWorkflows:
     def _patience_s(self, row: WorkflowStatus) -> float:
         if row.executor_id != self.executor_id:
             return self.lost_s
-        # What an earlier process of this name began under another version is in nobody's hands
+        # Nobody runs what an earlier process of this name started under another version
         return BEGINNING_S if row.app_version == self.version else 0.0

@@ -1,4 +1,4 @@
-"""How often a workflow's present step was tried, why it is postponed, and when it is tried again."""
+"""Reads how often a workflow's current step was tried, why it is postponed, and when it is retried."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.node.queue import pauses
 
 @dataclass(frozen=True)
 class Attempts:
-    """`count` tries that were transient; `pause_step` and `next_ms` are 0 while another is being made."""
+    """The failed attempts of a step; `pause_step` and `next_ms` are 0 while another attempt is running."""
 
     count: int = 0
     code: str = ""
@@ -23,12 +23,15 @@ class Attempts:
 
 
 def attempts_of(client: DBOSClient, row: Any) -> Attempts:
-    """Counts the attempts of a workflow under way from the steps that it has recorded."""
+    """Counts the failed attempts of a running workflow from its recorded steps."""
     return counted(client.list_workflow_steps(row.workflow_id), row.dequeued_at or 0)
 
 
 def counted(steps: Sequence[Mapping[str, Any]], begun_ms: int) -> Attempts:
-    """`begun_ms`: when a process took the workflow up; a pause that was cut off by its end begins anew."""
+    """Counts the failed attempts in the recorded steps.
+
+    `begun_ms` is when a process took up the workflow; a pause that a restart interrupted starts over.
+    """
     found, pause_s = Attempts(), pauses.FIRST_PAUSE_S
     for step in steps:
         if step["function_name"] == pauses.STEP:
@@ -49,5 +52,5 @@ def counted(steps: Sequence[Mapping[str, Any]], begun_ms: int) -> Attempts:
 
 
 def is_transient(outcome: Any) -> bool:
-    """Whether a step is to be tried again."""
+    """Returns whether a step will be retried."""
     return isinstance(outcome, Mapping) and outcome.get("state") == "transient"

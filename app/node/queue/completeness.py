@@ -1,4 +1,4 @@
-"""When a study has come in whole. Time is an argument: of one clock that never jumps."""
+"""Decides when a study is complete. Times are arguments, from one monotonic clock."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from operators.dicom.elements.instance_identity import Instance
 
 @dataclass(frozen=True)
 class Content:
-    """The content of a study in the inbox: instance paths below it, and one instance of each series.
+    """The content of a study in the inbox: the paths of its instances, and one instance of each series.
 
-    `images` are those of `names` that a segmentation could be made of; `corrections` counts how often
-    instances were replaced by later versions of the same UIDs.
+    `images` are those of `names` that can be segmented; `corrections` counts how often instances were
+    replaced by later versions with the same UIDs.
     """
 
     names: tuple[str, ...]
@@ -27,14 +27,14 @@ class Content:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Identifies the study's images; where there are none, its instances."""
+        """Returns a hash that identifies the study's images, or its instances if there are no images."""
         version = [f"correction {self.corrections}"] if self.corrections else []
         return hashlib.sha256("\n".join((*(self.images or self.names), *version)).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A study that was seen: since when, and since when nothing came to it."""
+    """A study that is waited for: when it was first seen, and when it last changed."""
 
     first_s: float
     last_s: float
@@ -43,7 +43,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait after the last instance, and at most after the first."""
+    """How long to wait after the last instance, and how long at most after the first."""
 
     quiet_s: float
     forced_s: float
@@ -61,7 +61,7 @@ def count_seen(waiting: Waiting | None, fingerprint: str, now_s: float) -> Waiti
 def is_complete(
     waiting: Waiting, content: Content, rule: RoutingRule, patience: Patience, now_s: float
 ) -> bool:
-    """By its count, its series, quiet, or for having waited long enough."""
+    """Returns whether a study is complete: by its images, its series, its silence, or the time limit."""
     return (
         0 < rule.complete_images <= len(content.names)
         or has_series(content.series, rule.complete_series)
@@ -71,18 +71,18 @@ def is_complete(
 
 
 def has_series(series: Sequence[Instance], patterns: Sequence[str]) -> bool:
-    """Whether there are patterns, and each is found in the description of a series."""
+    """Returns whether there are patterns and each is found in the description of some series."""
     described = [each.series_description for each in series]
     return bool(patterns) and all(is_found(pattern, described) for pattern in patterns)
 
 
 def rule_for(rules: Sequence[RoutingRule], series: Sequence[Instance], calling_ae: str) -> RoutingRule:
-    """The first rule that fits a study; one that asks for nothing where none does."""
+    """Returns the first rule that matches a study, or the default rule."""
     return next((rule for rule in rules if fits(rule, series, calling_ae)), RoutingRule())
 
 
 def fits(rule: RoutingRule, series: Sequence[Instance], calling_ae: str) -> bool:
-    """Whether everything that a rule names is found."""
+    """Returns whether all conditions of a rule hold."""
     described = [text for each in series for text in (each.series_description, each.study_description)]
     return (
         (not rule.calling_ae or is_named(rule.calling_ae, calling_ae))

@@ -1,4 +1,4 @@
-"""The database of jobs: SQLite in the data folder, or PostgreSQL by its URL."""
+"""The database of jobs: SQLite in the data folder, or PostgreSQL at a URL."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from operators.dicom.elements.atomic_file import make_folder
 from operators.errors import OutputError, TransientError, UsageError
 
 APPLICATION = "osteon"
-# The steps' names and order; work begun under another version is begun again (queued_work.py).
+# Version of the steps' names and order; work begun under another version starts over (queued_work.py).
 WORKFLOW_VERSION = "1"
-# How long a connection may take to be made, and how soon one to a machine that is gone is given up. A server
-# that merely hangs keeps its connections: whoever supervises does not wait on them (loops.py).
+# How long connecting may take, and after what time a connection to a lost machine is given up. A server that
+# merely hangs keeps its connections; the supervising thread does not wait for them (loops.py).
 TIMES = {
     "connect_timeout": "5", "keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3",
     "tcp_user_timeout": "25000",
 }  # fmt: skip
-# PostgreSQL's name of the encoding that the tables' texts need
+# PostgreSQL's name of the encoding that the tables require
 UTF8 = "UTF8"
 STUDIES = "studies"
-# The workflow that tells a peer what is on the disk
+# The workflow that sends a storage commitment report
 REPORT = "report_commitment"
 
 
 def prepare_database(settings: NodeSettings) -> None:
-    """Makes or updates its tables. Raises TransientError where it does not answer, see also require_utf8.
+    """Creates or updates the tables. Raises TransientError if the database does not answer; see require_utf8.
 
-    SQLite gets a write-ahead log: one flush for each commit instead of three, and readers never wait.
+    SQLite uses a write-ahead log: one flush per commit instead of three, and readers never wait.
     """
     logging.getLogger("dbos").setLevel(logging.ERROR)
     make_folder(settings.data, "a data folder")
@@ -53,7 +53,7 @@ def prepare_database(settings: NodeSettings) -> None:
 
 
 def timely_url(settings: NodeSettings) -> str:
-    """The URL of the database, with time limits for PostgreSQL where it has none of its own."""
+    """Returns the URL of the database; for PostgreSQL with time limits, unless it sets its own."""
     if not settings.database:
         return settings.database_url
     url = sa.make_url(settings.database)
@@ -62,21 +62,21 @@ def timely_url(settings: NodeSettings) -> str:
 
 
 def database_file(settings: NodeSettings) -> Path:
-    """SQLite's."""
+    """Returns the path of SQLite's file."""
     return settings.data / "osteon.sqlite"
 
 
 def require_not_lost(settings: NodeSettings) -> None:
-    """Raises OutputError where jobs are there without their database: a new one would know none of them."""
+    """Raises OutputError if jobs exist without their database, as a new database would not know them."""
     path, jobs = database_file(settings), settings.data / "jobs"
     if path.exists() or not jobs.is_dir() or not any(jobs.iterdir()):
         return
-    text = f"expected the database of the jobs in {jobs} at {path}, it is gone: restore it"
+    text = f"expected the database of the jobs in {jobs} at {path}, it is missing: restore it"
     raise OutputError(f"{text}, or move the folder {jobs.name} away to start over", code="database_lost")
 
 
 def write_ahead(path: Path) -> None:
-    """Gives SQLite its log. Raises OutputError where the file cannot be written, or is another's."""
+    """Enables SQLite's write-ahead log. Raises OutputError if the file is unwritable or no database."""
     try:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -86,10 +86,10 @@ def write_ahead(path: Path) -> None:
 
 
 def require_utf8(url: str) -> None:
-    """Raises UsageError for a PostgreSQL database of another encoding, whose texts come back as bytes.
+    """Raises UsageError for a PostgreSQL database with another encoding, which would return text as bytes.
 
-    Raises TransientError for a server that takes connections and does not answer: each further try would
-    wait as long again.
+    Raises TransientError for a server that accepts connections but does not answer, as every further attempt
+    would wait just as long.
     """
     try:
         with psycopg.connect(url) as connection:
@@ -97,7 +97,7 @@ def require_utf8(url: str) -> None:
     except psycopg.errors.ConnectionTimeout as error:
         raise unavailable(error) from error
     except psycopg.Error:
-        return  # making its tables says why it does not answer
+        return  # creating the tables reports why it does not answer
     if encoding != UTF8:
         raise UsageError(f"expected a PostgreSQL database with the encoding {UTF8}, got {encoding}")
 
@@ -105,7 +105,7 @@ def require_utf8(url: str) -> None:
 def executor_configuration(
     settings: NodeSettings, executor_id: str, version: str = WORKFLOW_VERSION
 ) -> DBOSConfig:
-    """For a process that works off jobs; the same name takes up its own work again after a crash."""
+    """Returns DBOS's configuration for a process that runs jobs; one of the same name resumes its work."""
     return {
         "name": APPLICATION,
         "system_database_url": timely_url(settings),
@@ -117,9 +117,9 @@ def executor_configuration(
 
 
 def open_connection(settings: NodeSettings, lazy: bool = False) -> DBOSClient:
-    """For a process that only adds jobs and looks at them; `lazy`: it connects when it is first used.
+    """Returns a client that only adds and reads jobs; if `lazy`, it connects when it is first used.
 
-    Raises TransientError; SQLAlchemyError where the database does not answer later.
+    Raises TransientError. The client raises SQLAlchemyError if the database does not answer later.
     """
     try:
         return DBOSClient(
@@ -134,7 +134,7 @@ def open_connection(settings: NodeSettings, lazy: bool = False) -> DBOSClient:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Raises TransientError where the database does not answer."""
+    """Raises TransientError if the database does not answer within the context."""
     try:
         yield
     except SQLAlchemyError as error:
@@ -142,24 +142,24 @@ def answering() -> Iterator[None]:
 
 
 def unavailable(error: Exception) -> TransientError:
-    """The database does not answer; its own message may hold a password."""
+    """Returns the error for a database that does not answer, whose own message may hold a password."""
     unreachable = isinstance(error, OperationalError | psycopg.OperationalError)
     got = "no connection" if unreachable else "another database's answer"
     return TransientError(f"expected the database of jobs to answer, got {got}", code="database_unavailable")
 
 
 def delivery_queue(peer_name: str) -> str:
-    """Each destination has a queue of its own, so that none waits for another."""
+    """Returns the name of a destination's queue; each has its own, so that none waits for another."""
     return f"deliveries-{peer_name}"
 
 
 def report_queue(peer_name: str) -> str:
-    """Storage commitment reports that are owed to a peer."""
+    """Returns the name of the queue of storage commitment reports to a peer."""
     return f"reports-{peer_name}"
 
 
 def enqueue_report(settings: NodeSettings, owed: dict[str, Any]) -> None:
-    """Keeps a report until its peer has taken it. Raises TransientError where the database does not."""
+    """Queues a report until its peer has received it. Raises TransientError if the database fails."""
     client = open_connection(settings)
     try:
         client.enqueue(

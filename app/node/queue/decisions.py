@@ -1,7 +1,7 @@
-"""Versions of instances of which a person decides: a row of the database each, that no process works off.
+"""Conflicts between versions of instances, which a person decides; each is a database row without a process.
 
-`osteon jobs accept ID` brings the later versions into use, `osteon jobs dismiss ID` keeps the former ones;
-whoever queues studies carries it out at its next look.
+`osteon jobs accept ID` uses the later versions, `osteon jobs dismiss ID` keeps the earlier ones; the
+dispatcher carries out the decision at its next look.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from dbos import DBOSClient
 
 from app.node.queue.job import Json
 
-# Of the images that belong together only some came again: nobody can bring these into use
+# Only some of the images that belong together were sent again, so they cannot be accepted
 INCOMPLETE = "incomplete_correction"
 CONFLICT, CONFLICTS_QUEUE = "decide_conflict", "conflicts"
-# States of a conflict by what was decided; '' as long as nothing is
+# States of a conflict by its decision; '' as long as there is none
 STATE_OF: dict[str, str] = {
     "": "conflict", "accept": "accepted", "dismiss": "dismissed", "superseded": "superseded",
 }  # fmt: skip
 SENTENCE_OF: dict[str, str] = {
     "accept": "the later versions are used",
-    "dismiss": "the former versions are kept",
-    "superseded": "other versions came, or they are used already",
+    "dismiss": "the earlier versions are kept",
+    "superseded": "other versions were received, or these are already in use",
 }
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """Names of files in `conflicts` that belong together, and why nobody but a person can decide.
+    """Files in `conflicts` that belong together, and the reason why a person must decide about them.
 
-    `others` were there too when the question was put: they are not wanted where these versions are.
+    `others` are further files that existed when the conflict was opened; accepting `versions` rejects them.
     """
 
     conflict_id: str
@@ -44,7 +44,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class DecisionRow:
-    """A conflict as it stands in the database; `others` is None where an earlier version of Osteon put it."""
+    """A conflict in the database; `others` is None if an earlier version of Osteon opened it."""
 
     conflict_id: str
     versions: tuple[str, ...]
@@ -54,12 +54,12 @@ class DecisionRow:
 
     @property
     def study(self) -> str:
-        """The study."""
+        """Returns the study's UID."""
         return self.conflict_id.rpartition("-")[0]
 
 
 def open_conflict(client: DBOSClient, conflict: Conflict) -> None:
-    """Adds a row for a conflict, unless it is there already."""
+    """Adds a row for a conflict unless it exists already."""
     client.enqueue(
         {
             "workflow_name": CONFLICT,
@@ -72,7 +72,7 @@ def open_conflict(client: DBOSClient, conflict: Conflict) -> None:
 
 
 def rows(client: DBOSClient, study: str | None = None, only_open: bool = False) -> list[DecisionRow]:
-    """All conflicts, or those of a study."""
+    """Returns all conflicts, or those of one study."""
     found = client.list_workflows(
         name=CONFLICT,
         status="ENQUEUED" if only_open else None,
@@ -83,7 +83,7 @@ def rows(client: DBOSClient, study: str | None = None, only_open: bool = False) 
 
 
 def row_of(row: Any) -> DecisionRow:
-    """From the database."""
+    """Converts a row of the database."""
     asked = row.input["args"][0] if row.input else {"versions": ()}
     decision = str((row.attributes or {}).get("decision", ""))
     others = tuple(asked["others"]) if "others" in asked else None
@@ -91,19 +91,19 @@ def row_of(row: Any) -> DecisionRow:
 
 
 def decide(client: DBOSClient, conflict_id: str, decision: str) -> None:
-    """Says what is to be done; it is not done yet."""
+    """Records a decision, which is not carried out yet."""
     client.update_workflow_attributes(conflict_id, {"decision": decision}, merge=True)
 
 
 def close(client: DBOSClient, conflict_id: str, decision: str) -> None:
-    """It is done."""
+    """Closes a conflict whose decision has been carried out."""
     decide(client, conflict_id, decision)
     client.cancel_workflow(conflict_id)
 
 
 def outcome_of(row: Any) -> Json:
-    """State, code and sentence of a row."""
-    said = row.attributes or {}
-    decision = str(said.get("decision", ""))
-    sentence = SENTENCE_OF.get(decision, said.get("sentence", ""))
-    return {"state": STATE_OF[decision], "code": said.get("code", ""), "sentence": sentence}
+    """Returns state, code and sentence of a row."""
+    attributes = row.attributes or {}
+    decision = str(attributes.get("decision", ""))
+    sentence = SENTENCE_OF.get(decision, attributes.get("sentence", ""))
+    return {"state": STATE_OF[decision], "code": attributes.get("code", ""), "sentence": sentence}

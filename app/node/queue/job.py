@@ -1,4 +1,4 @@
-"""One study to be segmented, as it stands in the database and on the disk."""
+"""The job of segmenting one study, as it is stored in the database and on disk."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from operators.dicom.elements.atomic_file import sync_path
 Json = dict[str, Any]
 # Priorities count seconds from here, so that they fit into 31 bits until 2094.
 EPOCH_S = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
-# How much earlier, or later, than it came a study is treated as having come: nothing starves.
+# Seconds by which a study counts as received earlier (or later, if negative), so that no study starves.
 HEAD_START_S: dict[Urgency, float] = {"urgent": 7200, "normal": 0, "low": -7200}
-# What the id of a job has behind its study's UID: the fingerprint of its instances
+# Suffix of a job's id after the study's UID: the fingerprint of its instances
 JOB_SUFFIX = "-[0-9a-f]{16}"
 TIMED_OUT, FORMER, MAKING = "timed-out", "former", "making"
 
 
 @dataclass(frozen=True)
 class StudyJob:
-    """`revision` counts the results of one study: late slices make a new one."""
+    """A job; `revision` counts the results of one study, as late slices lead to a new one."""
 
     job_id: str
     study_instance_uid: str
@@ -38,48 +38,48 @@ class StudyJob:
 
     @classmethod
     def of(cls, values: Json) -> StudyJob:
-        """From the database."""
+        """Returns the job from its JSON values."""
         return cls(**values)
 
     def as_json(self) -> Json:
-        """For the database."""
+        """Returns the job as JSON values."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class JobFolder:
-    """jobs/<id>/in holds the job's own instances (links), jobs/<id>/out its results."""
+    """The folder of a job: jobs/<id>/in holds links to its instances, jobs/<id>/out its results."""
 
     root: Path
 
     @property
     def input(self) -> Path:
-        """The instances of this revision."""
+        """Returns the folder of the instances of this revision."""
         return self.root / "in"
 
     @property
     def output(self) -> Path:
-        """The results."""
+        """Returns the folder of the results."""
         return self.root / "out"
 
     @property
     def timed_out(self) -> Path:
-        """Is there when the job took longer than it may."""
+        """Returns the path that exists if the job exceeded its time limit."""
         return self.root / TIMED_OUT
 
     @property
     def former(self) -> Path:
-        """Is there when patient or study data were corrected: its results must not leave any more."""
+        """Returns the path that exists if patient or study data were corrected: results must not be sent."""
         return self.root / FORMER
 
 
 def job_folder(data: Path, job_id: str) -> JobFolder:
-    """Where a job's files are."""
+    """Returns the folder of a job."""
     return JobFolder(data / "jobs" / job_id)
 
 
 def folders_of_study(data: Path, study: str) -> tuple[str, ...]:
-    """Names of the folders of a study's jobs, those included that a crash kept from being queued."""
+    """Returns the names of a study's job folders, including those that a crash kept from being queued."""
     name = re.compile(re.escape(study) + JOB_SUFFIX)
     with suppress(FileNotFoundError), os.scandir(data / "jobs") as entries:
         return tuple(sorted(entry.name for entry in entries if name.fullmatch(entry.name)))
@@ -87,13 +87,13 @@ def folders_of_study(data: Path, study: str) -> tuple[str, ...]:
 
 
 def take_in(folder: JobFolder, study: Path, names: tuple[str, ...]) -> None:
-    """Links a study's instances into the job, all or none; does nothing where that is done already.
+    """Links a study's instances into the job, all or none; does nothing if they are linked already.
 
-    Raises FileNotFoundError where the study is no longer there; then nothing of the job is there either.
+    Raises FileNotFoundError if the study is gone; then nothing of the job remains either.
     """
     if folder.input.exists():
         return
-    # A name of its own: of two who do the same, one comes first
+    # A unique name, so that of two processes that do this at once, one succeeds
     making = folder.root / f"{MAKING}-{uuid.uuid4().hex}"
     try:
         for name in names:
@@ -115,11 +115,11 @@ def take_in(folder: JobFolder, study: Path, names: tuple[str, ...]) -> None:
 
 
 def make_durable(folder: Path) -> None:
-    """The names in it, and those of its subfolders."""
+    """Flushes the names in a folder and in its subfolders."""
     for path in (*(path for path in folder.iterdir() if path.is_dir()), folder):
         sync_path(path)
 
 
 def priority(arrived_s: float, urgency: Urgency) -> int:
-    """Smaller goes first."""
+    """Returns the priority of a study; smaller values go first."""
     return max(1, int(arrived_s - EPOCH_S - HEAD_START_S[urgency]))

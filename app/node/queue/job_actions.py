@@ -21,7 +21,10 @@ from operators.errors import UsageError
 
 
 def retry(client: DBOSClient, job_id: str, data: Path) -> None:
-    """Begins again what ended without a delivery, with all its time. Raises UsageError for other jobs."""
+    """Restarts a job that ended without a delivery, with its full time limits.
+
+    Raises UsageError for other jobs.
+    """
     job = require_job(client, job_id)
     if job.state not in ("failed", "refused", "cancelled"):
         raise UsageError(f"expected a job that failed, was refused or cancelled; this one is {job.state}")
@@ -30,12 +33,12 @@ def retry(client: DBOSClient, job_id: str, data: Path) -> None:
     job_folder(data, job_id).timed_out.unlink(missing_ok=True)
     for workflow_id, queue in again.items():
         forget_request(data, workflow_id)
-        # Without the queue's name any process would take it, those too that know no such workflow
+        # Without the queue's name any process would take it, even one that does not know the workflow
         client.rewind_workflow(workflow_id, queue_name=queue)
 
 
 def cancel(client: DBOSClient, job_id: str) -> None:
-    """Ends what has not ended. Raises UsageError for other jobs."""
+    """Cancels a job that has not ended. Raises UsageError for other jobs."""
     job = require_job(client, job_id)
     if job.state in ENDS:
         raise UsageError(f"expected a job that has not ended; this one is {job.state}")
@@ -46,59 +49,59 @@ def cancel(client: DBOSClient, job_id: str) -> None:
 
 
 def send_now(client: DBOSClient, job_id: str, data: Path) -> list[str]:
-    """Ends the pauses that hold a job up, also those of deliveries that it waits behind; a sentence for each.
+    """Ends the pauses that delay a job, including those of deliveries queued before it.
 
-    Raises UsageError where nothing is postponed.
+    Returns a sentence for each. Raises UsageError if nothing is postponed.
     """
     job = require_job(client, job_id)
     if job.state == "running":
-        said = [ended_pause(client, row, data) for row in in_hand(client, SEGMENT, job_id)]
+        sentences = [ended_pause(client, row, data) for row in in_progress(client, SEGMENT, job_id)]
     else:
         open_ones = [name for name, state in job.deliveries if state == "delivering"]
-        said = [sentence for name in open_ones for sentence in sent_now(client, job_id, name, data)]
-    if not any(said):
+        sentences = [sentence for name in open_ones for sentence in sent_now(client, job_id, name, data)]
+    if not any(sentences):
         raise UsageError(f"expected a job that is postponed; this one is {job.state}")
-    return [sentence for sentence in said if sentence]
+    return [sentence for sentence in sentences if sentence]
 
 
 def sent_now(client: DBOSClient, job_id: str, peer_name: str, data: Path) -> list[str]:
     """Ends the pause of one delivery and of those before it; returns a sentence for each."""
-    own = in_hand(client, DELIVER, f"{job_id}>{peer_name}")
+    own = in_progress(client, DELIVER, f"{job_id}>{peer_name}")
     if own:
         return [ended_pause(client, row, data) for row in own]
     ahead = client.list_workflows(
         name=DELIVER, status="PENDING", queue_name=delivery_queue(peer_name), load_input=False
     )
     before = [sentence for row in ahead if (sentence := ended_pause(client, row, data))]
-    return [f"{peer_name}: waits in the queue; what is before it goes first", *before] if before else []
+    return [f"{peer_name}: waits in the queue behind other deliveries", *before] if before else []
 
 
-def in_hand(client: DBOSClient, name: str, workflow_id: str) -> list[Any]:
-    """The workflow's row where a process has taken it up, else nothing."""
+def in_progress(client: DBOSClient, name: str, workflow_id: str) -> list[Any]:
+    """Returns the workflow's row if a process is running it, else an empty list."""
     return client.list_workflows(name=name, workflow_ids=[workflow_id], status="PENDING", load_input=False)
 
 
 def ended_pause(client: DBOSClient, row: Any, data: Path) -> str:
-    """Ends the pause of one workflow; '' where it makes none now."""
+    """Ends the pause of one workflow and returns a sentence, or '' if it is not in a pause."""
     tried = attempts_of(client, row)
     if not tried.pause_step:
         return ""
     end_pause(data, row.workflow_id, tried.pause_step)
     name = row.workflow_id.partition(">")[2] or "segmentation"
-    return f"{name}: is tried now, after {counted(tried.count, 'attempt')} (last: {tried.sentence})"
+    return f"{name}: retried now, after {counted(tried.count, 'attempt')} (last: {tried.sentence})"
 
 
 def settle(client: DBOSClient, job_id: str, decision: str) -> JobState:
-    """Says whether a conflict's versions are used or not; carried out at the node's next look.
+    """Records the decision about a conflict, which the node carries out at its next look.
 
-    Raises UsageError for what is no conflict that waits for a decision.
+    Raises UsageError if it is not a conflict that waits for a decision.
     """
     job = require_job(client, job_id)
     if job.state != "conflict":
         raise UsageError(f"expected a conflict that waits for a decision; this one is {job.state}")
     if (decision, job.code) == ("accept", INCOMPLETE):
         text = "a result would show images of two patients; send the others too, or dismiss these"
-        raise UsageError(f"expected all images of a series to have come again, some have not: {text}")
+        raise UsageError(f"expected all images of a series to be sent again, some were not: {text}")
     open_ones = conflicts_of(client, job.study_instance_uid, only_open=True)
     rivals = [each.conflict_id for each in open_ones if each.decision == "accept"]
     if decision == "accept" and rivals:

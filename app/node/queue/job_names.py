@@ -1,4 +1,4 @@
-"""Names of jobs that a person can type."""
+"""Short names of jobs for typing."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from operators.errors import UsageError
 
 SHORTEST = 6
-# So many of several that fit are told
+# Maximum number of matching jobs in a message
 SHOWN = 5
 
 
 def short_ids(job_ids: Iterable[str]) -> dict[str, str]:
-    """For each job the beginning of its fingerprint, as long as it has to be to name it alone."""
+    """Returns for each job the beginning of its fingerprint, long enough to be unique."""
     ids = list(dict.fromkeys(job_ids))
     length = SHORTEST
     while len({fingerprint(job_id)[:length] for job_id in ids}) < len(ids) and length < 64:
@@ -21,14 +21,14 @@ def short_ids(job_ids: Iterable[str]) -> dict[str, str]:
 
 
 def fingerprint(job_id: str) -> str:
-    """Returns the part of a job id behind the study's UID."""
+    """Returns the part of a job id after the study's UID."""
     return job_id.rpartition("-")[2]
 
 
 def named_job(text: str, job_ids: Sequence[str]) -> str:
-    """The job of that id, or the only one whose fingerprint, or else id, begins or ends so.
+    """Returns the job with that id, or the only one that matches it: see `fitting`.
 
-    Raises UsageError where there is none, or where several fit.
+    Raises UsageError if no job matches, or several do.
     """
     fits = fitting(text, job_ids)
     if not fits:
@@ -37,12 +37,12 @@ def named_job(text: str, job_ids: Sequence[str]) -> str:
         short = short_ids(job_ids)
         known = ", ".join(f"{short[job_id]} ({job_id})" for job_id in fits[:SHOWN])
         more = f" and {len(fits) - SHOWN} more" if len(fits) > SHOWN else ""
-        raise UsageError(f"expected the id of one job, {text!r} fits {len(fits)}: {known}{more}")
+        raise UsageError(f"expected the id of one job, {text!r} matches {len(fits)}: {known}{more}")
     return fits[0]
 
 
 def fitting(text: str, job_ids: Sequence[str]) -> list[str]:
-    """The jobs of the first kind of match that there is: what a list shows as short id goes before others."""
+    """Returns the jobs that match by the whole id, else by the short id of lists, else by either end."""
     if not text:
         return []
     kinds = (

@@ -1,4 +1,4 @@
-"""The state of a job, put together from the rows of its segmentation, its deliveries and its conflict."""
+"""The state of a job, derived from the rows of its segmentation, its deliveries and its conflict."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from app.node.queue.decisions import outcome_of
 from operators.errors import DEFECT, OsteonError
 
-# Every state that a job can be in, then those of a conflict; all but the first four are ends.
+# All states of jobs and conflicts; all but the first four are final.
 STATES = (
     "queued", "running", "delivering", "conflict", "delivered", "refused", "failed", "cancelled",
     "superseded", "accepted", "dismissed",
 )  # fmt: skip
 ENDS = frozenset(STATES[4:])
-# Of a job whose results are of patient or study data that were corrected since
+# Code of a job whose results have patient or study data that were corrected since
 FORMER_DATA = "former_patient_data"
 MOVED = "moved"
 UNDER_WAY = {"ENQUEUED": "queued", "DELAYED": "queued", "PENDING": "running"}
@@ -26,7 +26,7 @@ UNDER_WAY = {"ENQUEUED": "queued", "DELAYED": "queued", "PENDING": "running"}
 class DeliveryState:
     """The state of a job at one destination: queued, sending, postponed, delivered, failed or cancelled.
 
-    `attempts` were made in vain so far; `next_attempt` is the time of the next one of a postponed delivery.
+    `attempts` have failed so far; `next_attempt` is the time of the next one if the delivery is postponed.
     """
 
     peer: str
@@ -39,9 +39,11 @@ class DeliveryState:
 
 @dataclass(frozen=True)
 class JobState:
-    """`code` and `sentence` say why it was refused, failed or postponed, or what a peer has not taken.
+    """The state of a job or a conflict.
 
-    What `detailed` lists alone hold stands last; `begun_ms` is when it was taken from the queue, 0 for never.
+    `code` and `sentence` say why it was refused, failed or postponed, or what a peer has not accepted.
+    `begun_ms` is when the job was taken from the queue, 0 for never. The fields from `calling_ae` on are set
+    in `detailed` lists only.
     """
 
     job_id: str
@@ -62,17 +64,17 @@ class JobState:
 
     @property
     def study_instance_uid(self) -> str:
-        """The study."""
+        """Returns the study's UID."""
         return study_of(self.job_id)
 
 
 def study_of(job_id: str) -> str:
-    """The study of a job or a conflict."""
+    """Returns the study's UID of a job or a conflict."""
     return job_id.rpartition("-")[0]
 
 
 def conflict_state(row: Any) -> JobState:
-    """A conflict, listed like a job."""
+    """Returns the state of a conflict, which is listed like a job."""
     return JobState(
         row.workflow_id,
         **outcome_of(row),
@@ -83,35 +85,35 @@ def conflict_state(row: Any) -> JobState:
 
 
 def mark_superseded(job: JobState, latest: dict[str, str]) -> JobState:
-    """A cancelled job whose study has a later one was not cancelled by a person."""
+    """Marks a cancelled job as superseded if its study has a later job."""
     if job.state == "cancelled" and latest[job.study_instance_uid] != job.job_id:
-        return replace(job, state="superseded", sentence="more instances of the study came")
+        return replace(job, state="superseded", sentence="more instances of the study were received")
     return job
 
 
-def with_later(job: JobState, said: Mapping[str, Any]) -> JobState:
-    """Adds what came of the study's patient data after the job; `said` are the attributes of its row."""
-    if "moved_to" in said and job.state in ENDS:
-        text = f"{said['moved']} of its instances came again in study {said['moved_to']}"
+def with_later(job: JobState, attributes: Mapping[str, Any]) -> JobState:
+    """Adds later corrections of the study's patient data; `attributes` are those of the job's row."""
+    if "moved_to" in attributes and job.state in ENDS:
+        text = f"{attributes['moved']} of its instances were sent again in study {attributes['moved_to']}"
         job = replace(job, code=job.code or MOVED, sentence="; ".join(filter(None, (job.sentence, text))))
-    if "replaced_by" not in said:
+    if "replaced_by" not in attributes:
         return job
-    words = ", ".join(said["keywords"])
-    went = [name for name, state in job.deliveries if state == "delivered"]
-    if went:
-        text = f"its results at {', '.join(went)} stand under the former {words}"
-        return replace(job, code=FORMER_DATA, sentence=f"{text}; {said['replaced_by']} replaces it")
+    words, successor = ", ".join(attributes["keywords"]), attributes["replaced_by"]
+    delivered = [name for name, state in job.deliveries if state == "delivered"]
+    if delivered:
+        text = f"its results at {', '.join(delivered)} have the former {words}"
+        return replace(job, code=FORMER_DATA, sentence=f"{text}; {successor} replaces it")
     if job.state == "delivering":
-        text = f"{words} were corrected, so its results are not sent; {said['replaced_by']} replaces it"
+        text = f"{words} were corrected, so its results are not sent; {successor} replaces it"
         return replace(job, code=FORMER_DATA, sentence=text)
     if job.state == "superseded":
-        text = f"{words} were corrected before a result was delivered; {said['replaced_by']} replaces it"
+        text = f"{words} were corrected before a result was delivered; {successor} replaces it"
         return replace(job, code=FORMER_DATA, sentence=text)
     return job
 
 
 def state_of(row: Any, deliveries: list[Any]) -> JobState:
-    """One job."""
+    """Returns the state of one job."""
     job = JobState(
         row.workflow_id,
         "running",
@@ -131,7 +133,7 @@ def state_of(row: Any, deliveries: list[Any]) -> JobState:
 
 
 def with_missing(job: JobState, outcome: Mapping[str, str]) -> JobState:
-    """Names the results that could not be made, which nobody waits for."""
+    """Adds the results that could not be made; the other results are delivered without them."""
     if not outcome["sentence"]:
         return job
     text = "; ".join(filter(None, (job.sentence, outcome["sentence"])))
@@ -139,19 +141,19 @@ def with_missing(job: JobState, outcome: Mapping[str, str]) -> JobState:
 
 
 def unfinished_jobs(job: JobState, status: str) -> JobState:
-    """A job that came to no end of its own."""
+    """Returns the state of a job that has ended without an outcome."""
     if status == "CANCELLED":
-        return replace(job, state="cancelled", code="cancelled", sentence="cancelled by a person")
+        return replace(job, state="cancelled", code="cancelled", sentence="cancelled by a user")
     if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-        sentence = "expected the worker to survive this study, it died on it repeatedly"
+        sentence = "expected the worker to survive this study, it died repeatedly while processing it"
         return replace(job, state="failed", code="worker_died", sentence=sentence)
     return replace(job, state="failed", code=OsteonError.code, sentence=DEFECT)
 
 
 def delivery_state(job: JobState, deliveries: list[Any]) -> JobState:
-    """Delivered when every destination has it; failed when one never will."""
+    """Returns the state of a job from its deliveries: delivered once all are, failed if one has failed."""
     if not deliveries:
-        sentence = "expected a destination for the result, none is set"
+        sentence = "expected a destination for the result, none is configured"
         return replace(job, state="failed", code="no_destination", sentence=sentence)
     ends = [end_of_delivery(row) for row in deliveries]
     named = tuple((row.workflow_id.split(">")[1], end[0]) for row, end in zip(deliveries, ends, strict=True))
@@ -161,22 +163,22 @@ def delivery_state(job: JobState, deliveries: list[Any]) -> JobState:
         for state, code, sentence in ends:
             if state == wanted:
                 return replace(job, state=state, code=code, sentence=sentence)
-    said = [(code, sentence) for _, code, sentence in ends if sentence]
-    code = said[0][0] if said else ""
-    return replace(job, state="delivered", code=code, sentence="; ".join(sentence for _, sentence in said))
+    remarks = [(code, sentence) for _, code, sentence in ends if sentence]
+    code, sentences = remarks[0][0] if remarks else "", (sentence for _, sentence in remarks)
+    return replace(job, state="delivered", code=code, sentence="; ".join(sentences))
 
 
 def end_of_delivery(row: Any) -> tuple[str, str, str]:
-    """State, code and sentence of one delivery."""
+    """Returns state, code and sentence of one delivery."""
     if row.status in UNDER_WAY:
         return "delivering", "", ""
     if row.status == "SUCCESS":
         return row.output["state"], row.output["code"], row.output["sentence"]
     if row.status == "CANCELLED":
-        return "cancelled", "cancelled", "cancelled by a person"
+        return "cancelled", "cancelled", "cancelled by a user"
     return "failed", OsteonError.code, DEFECT
 
 
 def iso(epoch_ms: int | None) -> str:
-    """A time as people read it."""
+    """Returns a time in ISO 8601 format, in UTC."""
     return datetime.fromtimestamp((epoch_ms or 0) / 1000, UTC).isoformat(timespec="seconds")

@@ -30,7 +30,10 @@ from operators.errors import UsageError
 def list_jobs(
     client: DBOSClient, job_ids: Iterable[str] | None = None, *, detailed: bool = False
 ) -> list[JobState]:
-    """Oldest first; `detailed` ones cost a read of the inputs, and one for each workflow that is in hand."""
+    """Returns all jobs and conflicts, or those with `job_ids`, oldest first.
+
+    `detailed` also reads the inputs, and makes another query for each running workflow.
+    """
     wanted = None if job_ids is None else list(job_ids)
     rows = client.list_workflows(name=SEGMENT, workflow_ids=wanted, load_input=detailed)
     prefix = None if wanted is None else [f"{job_id}>" for job_id in wanted]
@@ -47,7 +50,7 @@ def list_jobs(
 
 
 def rows_beside(client: DBOSClient, rows: Iterable[Any]) -> list[Any]:
-    """All jobs of the studies of some."""
+    """Returns all jobs of the studies that some jobs belong to."""
     prefixes = sorted({f"{study_of(row.workflow_id)}-" for row in rows})
     if not prefixes:
         return []
@@ -57,12 +60,12 @@ def rows_beside(client: DBOSClient, rows: Iterable[Any]) -> list[Any]:
 
 
 def latest_jobs(rows: Iterable[Any]) -> dict[str, str]:
-    """The last job of each study; rows are oldest first."""
+    """Returns the id of the last job of each study; `rows` are oldest first."""
     return {study_of(row.workflow_id): row.workflow_id for row in rows}
 
 
 def detail(client: DBOSClient, job: JobState, row: Any, deliveries: list[Any]) -> JobState:
-    """Who sent it and how much, and what holds it up. Raises SQLAlchemyError."""
+    """Adds the sender, the number of images and the reason for a delay. Raises SQLAlchemyError."""
     study = StudyJob.of(row.input["args"][0])
     job = replace(
         job,
@@ -84,7 +87,7 @@ def detail(client: DBOSClient, job: JobState, row: Any, deliveries: list[Any]) -
 
 
 def destination_of(client: DBOSClient, row: Any) -> DeliveryState:
-    """One delivery; only those that a sender has in hand, a few at a time, have their steps read."""
+    """Returns the state of one delivery; steps are read only for the few that are in progress."""
     peer = row.workflow_id.split(">")[1]
     if row.status == "PENDING":
         tried = attempts_of(client, row)
@@ -101,7 +104,7 @@ def job_ids(client: DBOSClient) -> list[str]:
 
 
 def require_job(client: DBOSClient, job_id: str) -> JobState:
-    """Raises UsageError where there is no such job."""
+    """Returns the state of a job. Raises UsageError if there is no such job."""
     found = list_jobs(client, [job_id])
     if not found:
         raise UsageError(f"expected the id of a job, got {job_id!r}; `osteon jobs list` shows them")

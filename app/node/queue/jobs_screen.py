@@ -1,4 +1,4 @@
-"""How jobs are shown: wrapped below each other on a terminal, a line a job elsewhere."""
+"""Shows jobs: a table with wrapped remarks on a terminal, one line per job elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.node.queue.job_state import ENDS, DeliveryState, JobState
 from app.printable import counted
 from app.printable import printable as escaped
 
-# Left of what is said about a job, below it
+# Indent of the remarks below a job
 INDENT = "    "
 HEADINGS = ("JOB", "STATE", "AGE", "TOOK", "FROM", "IMAGES", "TO")
 UNKNOWN = "-"
@@ -29,9 +29,9 @@ def show_jobs(
     console: Console,
     now: datetime,
 ) -> None:
-    """`names` are the short ids, `accessions` the accession numbers where they were asked for."""
+    """Prints jobs; `names` are their short ids, `accessions` their accession numbers if asked for."""
     if not jobs:
-        console.print("no jobs: no study has come in whole yet, or all were removed", highlight=False)
+        console.print("no jobs: no study is complete yet, or all were removed", highlight=False)
     elif console.is_terminal:
         say(console, columns(HEADINGS))
         for job in jobs:
@@ -43,17 +43,17 @@ def show_jobs(
 
 
 def say(console: Console, line: str) -> None:
-    """A line as it is: texts of peers and files are no markup."""
+    """Prints a line without markup, as it may hold text from peers and files."""
     console.print(line, markup=False, highlight=False, soft_wrap=True, emoji=False)
 
 
 def block(job: JobState, name: str, accession: str | None, width: int, now: datetime) -> Iterator[str]:
-    """The line of a job, and below it what there is to be said."""
+    """Yields the line of a job and the remarks below it."""
     head = columns((name, *cells(job, now), to_text(job)))
-    remarks = list(said(job, accession, now))
+    remarks = list(remarks_of(job, accession, now))
     if len(head) > width:
         head = columns((name, *cells(job, now), ""))
-        named = any(not done(each) for each in job.destinations)
+        named = any(not is_done(each) for each in job.destinations)
         remarks = remarks if named else [f"to {to_text(job)}", *remarks]
     yield head.rstrip()
     for remark in remarks:
@@ -61,7 +61,7 @@ def block(job: JobState, name: str, accession: str | None, width: int, now: date
 
 
 def plain_line(job: JobState, accession: str | None, now: datetime) -> str:
-    """All of it in one line, with the whole id first."""
+    """Returns everything about a job in one line, beginning with its whole id."""
     state, age, took, sender, _ = cells(job, now)
     named = {"age": age, "took": took, "from": sender}
     parts = [f"{name} {value}" for name, value in named.items() if value != UNKNOWN]
@@ -69,11 +69,11 @@ def plain_line(job: JobState, accession: str | None, now: datetime) -> str:
         parts.append(counted(job.images, "image"))
     if job.destinations:
         parts.append(f"to {to_text(job)}")
-    return "; ".join([job.job_id, state, *parts, *said(job, accession, now)])
+    return "; ".join([job.job_id, state, *parts, *remarks_of(job, accession, now)])
 
 
 def columns(values: Sequence[str]) -> str:
-    """One line of the table; numbers stand to the right."""
+    """Returns one line of the table; numbers are right-aligned."""
     texts = (
         f"{value:>{width}}" if heading == "IMAGES" else f"{value:<{width}}"
         for value, width, heading in zip(values, WIDTHS, HEADINGS, strict=True)
@@ -82,7 +82,7 @@ def columns(values: Sequence[str]) -> str:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Lines of at most `width`, unless a word is longer: UIDs are copied."""
+    """Returns lines of at most `width`; longer words are not broken, so that UIDs can be copied."""
     return textwrap.wrap(
         text,
         max(width, NARROWEST),
@@ -94,9 +94,9 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def cells(job: JobState, now: datetime) -> tuple[str, ...]:
-    """State, age, duration, calling AE title, number of images; UNKNOWN where nobody knows.
+    """Returns state, age, duration, calling AE title and number of images; UNKNOWN for unknown values.
 
-    A conflict has no revision, and nothing is known of who sent its versions.
+    A conflict has no revision, and the sender of its versions is unknown.
     """
     now_ms = now.timestamp() * 1000
     age = duration(now.timestamp() - datetime.fromisoformat(job.created_at).timestamp())
@@ -107,7 +107,7 @@ def cells(job: JobState, now: datetime) -> tuple[str, ...]:
 
 
 def duration(seconds: float) -> str:
-    """In the largest unit of which there are two."""
+    """Returns a duration in the largest unit of which it has at least two."""
     for length_s, unit in UNITS:
         if seconds >= 2 * length_s:
             return f"{seconds / length_s:.0f} {unit}"
@@ -115,46 +115,46 @@ def duration(seconds: float) -> str:
 
 
 def to_text(job: JobState) -> str:
-    """The destinations, by their names."""
+    """Returns the names of the destinations."""
     return ", ".join(each.peer for each in job.destinations) or UNKNOWN
 
 
-def said(job: JobState, accession: str | None, now: datetime) -> Iterator[str]:
-    """Accession number, the reason of the state, and what each destination has that has not taken all."""
+def remarks_of(job: JobState, accession: str | None, now: datetime) -> Iterator[str]:
+    """Yields the accession number, the reason of the state, and the destinations unless all are done."""
     if accession is not None:
         yield f"accession number {printable(accession) or 'none'}"
-    told = [each for each in job.destinations if not done(each)]
-    if job.sentence and not told:
-        yield with_code(job.sentence, job.code) + tried(job.attempts, job.next_attempt, now)
-    for each in told:
+    unfinished = [each for each in job.destinations if not is_done(each)]
+    if job.sentence and not unfinished:
+        yield with_code(job.sentence, job.code) + attempts_text(job.attempts, job.next_attempt, now)
+    for each in unfinished:
         yield destination_text(each, now)
-    if told:
-        yield from (f"{each.peer}: delivered" for each in job.destinations if each not in told)
+    if unfinished:
+        yield from (f"{each.peer}: delivered" for each in job.destinations if each not in unfinished)
 
 
-def done(each: DeliveryState) -> bool:
-    """Whether a destination has taken all, and there is nothing more to be said of it."""
+def is_done(each: DeliveryState) -> bool:
+    """Returns whether a destination has received everything without a remark."""
     return each.state == "delivered" and not each.sentence
 
 
 def destination_text(each: DeliveryState, now: datetime) -> str:
-    """State, reason, tries."""
+    """Returns the state of a delivery, its reason and its attempts."""
     reason = f": {with_code(each.sentence, each.code)}" if each.sentence else ""
-    return f"{each.peer}: {each.state}{reason}{tried(each.attempts, each.next_attempt, now)}"
+    return f"{each.peer}: {each.state}{reason}{attempts_text(each.attempts, each.next_attempt, now)}"
 
 
 def with_code(sentence: str, code: str) -> str:
-    """The sentence, and the code that programs know it by."""
+    """Returns a sentence followed by its code in brackets."""
     return f"{printable(sentence)} ({code})" if code else printable(sentence)
 
 
-def tried(attempts: int, next_attempt: str, now: datetime) -> str:
-    """How often it was tried in vain, and when it is tried again, by the clock on the wall."""
+def attempts_text(attempts: int, next_attempt: str, now: datetime) -> str:
+    """Returns the number of failed attempts and the local time of the next one."""
     if not attempts:
         return ""
     count = counted(attempts, "attempt")
     if not next_attempt:
-        return f"; {count} so far, another is being made"
+        return f"; {count} so far, another is running"
     at = datetime.fromisoformat(next_attempt)
     if at <= now:
         return f"; {count} so far, the next is due"
@@ -162,14 +162,14 @@ def tried(attempts: int, next_attempt: str, now: datetime) -> str:
 
 
 def printable(text: str) -> str:
-    """Returns the text in one line, with escapes for what would move the cursor."""
+    """Returns the text in one line, with escapes for control characters."""
     return escaped(text, keep="")
 
 
 def show_job(job: JobState, name: str, accession: str, folder: str, console: Console, now: datetime) -> None:
-    """Everything about one job."""
+    """Prints everything about one job."""
     state, age, took, _, _ = cells(job, now)
-    came = f"{datetime.fromisoformat(job.created_at).astimezone(now.tzinfo):%F %T}, {age} ago"
+    created = f"{datetime.fromisoformat(job.created_at).astimezone(now.tzinfo):%F %T}, {age} ago"
     rows = {
         "job": job.job_id,
         "short": name,
@@ -179,7 +179,7 @@ def show_job(job: JobState, name: str, accession: str, folder: str, console: Con
         **choices(job, name),
         "accession": printable(accession) or "none",
         "from": origin(job),
-        "queued" if job.revision else "found": came,
+        "queued" if job.revision else "found": created,
         "took": took if job.begun_ms else "",
         "files": folder,
     }
@@ -191,7 +191,7 @@ def show_job(job: JobState, name: str, accession: str, folder: str, console: Con
 
 
 def origin(job: JobState) -> str:
-    """Says who sent how much, and which version of the study's results that makes; '' for a conflict."""
+    """Returns the sender, the number of images and the version of the results; '' for a conflict."""
     if not job.revision:
         return ""
     sender = printable(job.calling_ae) or "an unknown sender"
@@ -199,24 +199,24 @@ def origin(job: JobState) -> str:
 
 
 def choices(job: JobState, name: str) -> dict[str, str]:
-    """Returns what a person can do about a conflict that nobody has decided, by its heading."""
+    """Returns the possible decisions about an open conflict, by their headings."""
     if job.state != "conflict":
         return {}
     accept = f"osteon jobs accept {name}: the later versions are used"
     if job.code == INCOMPLETE:
-        accept = "not before the other images have been sent too"
-    return {"accept": accept, "dismiss": f"osteon jobs dismiss {name}: the former versions are kept"}
+        accept = "not possible until the other images have been sent too"
+    return {"accept": accept, "dismiss": f"osteon jobs dismiss {name}: the earlier versions are kept"}
 
 
 def reason_of(job: JobState, now: datetime) -> str:
-    """Returns the reason of a job's state; '' where the destinations give it."""
+    """Returns the reason of a job's state, or '' if its destinations state it."""
     if any(each.sentence for each in job.destinations):
         return ""
-    return with_code(job.sentence, job.code) + tried(job.attempts, job.next_attempt, now)
+    return with_code(job.sentence, job.code) + attempts_text(job.attempts, job.next_attempt, now)
 
 
 def say_row(console: Console, heading: str, value: str) -> None:
-    """Heading and value; on a terminal what is long goes on below itself."""
+    """Prints a heading and its value, which is wrapped in its column on a terminal."""
     head = f"{heading:<10}"
     width = max(console.width, NARROWEST) if console.is_terminal else 10**6
     for line in textwrap.wrap(

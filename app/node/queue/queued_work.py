@@ -1,8 +1,8 @@
-"""Work that was queued, or begun, under another version of the workflows is done by the version that runs.
+"""Adopts work that was queued or begun under another version of the workflows.
 
-DBOS gives a queued workflow only to a process of the workflow's own version; without one, only to the version
-that was registered last. After an update, or back, it would wait for ever. Reads and writes the tables that
-DBOS documents (workflow_status, operation_outputs).
+DBOS gives a queued workflow only to a process of the workflow's version, or, if it has none, of the version
+registered last. After an update or a downgrade it would wait forever. Reads and writes the tables that DBOS
+documents (workflow_status, operation_outputs).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OTHERS = (
 
 
 class QueuedWork:
-    """The queued workflows of some names; `version` is that of this process."""
+    """The queued workflows with some names; `version` is that of this process."""
 
     def __init__(self, settings: NodeSettings, workflows: Sequence[str], version: str) -> None:
         url = sa.make_url(timely_url(settings))
@@ -44,10 +44,10 @@ class QueuedWork:
         return sa.text(statement).bindparams(sa.bindparam("names", expanding=True))
 
     def adopt(self) -> int:
-        """Makes it this version's; what was begun begins again. Says how many. Raises SQLAlchemyError.
+        """Assigns such workflows to this version and returns their number. Raises SQLAlchemyError.
 
-        The steps of another version may have other names and another order. Repeated, they give the same
-        objects with the same UIDs.
+        Begun ones start over, as the steps of another version may differ in name and order. Repeated steps
+        make the same objects with the same UIDs.
         """
         with self.engine.connect() as connection:
             if connection.execute(self.look, self.values).first() is None:

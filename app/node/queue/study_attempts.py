@@ -1,4 +1,4 @@
-"""The edge of a look at one study: what goes wrong in it is tried again later, and concerns no other."""
+"""Handles studies one by one, so that a failure with one is retried later and does not affect the others."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from app.node.watch.backoff import Backoff
 
 log = structlog.get_logger()
 
-# Before a study is looked at again over which a look failed
+# Pauses before a failed study is tried again
 BACKOFF = Backoff(2.0, 300.0)
 
 
 @dataclass(frozen=True)
 class AttemptFailed:
-    """When a study is looked at again, and how long it waits until then."""
+    """When a study is tried again, and the length of the pause until then."""
 
     again_s: float
     pause_s: float
 
 
 class StudyAttempts:
-    """Looks at studies, after ever longer pauses while they fail; `event` names a failure in the log."""
+    """Handles studies, with growing pauses while they fail; `event` names a failure in the log."""
 
     def __init__(self, event: str) -> None:
         self.event = event
         self.failed: dict[str, AttemptFailed] = {}
 
     def attempt(self, study: str, look: Callable[[], bool], now_s: float) -> bool:
-        """Returns what `look` returns; False where it fails, or failed just before.
+        """Returns what `look` returns, or False if it fails or the pause after a failure is not over.
 
-        Raises SQLAlchemyError: without the database nothing can be done for any study.
+        Raises SQLAlchemyError, as without the database no study can be handled.
         """
         before = self.failed.get(study, AttemptFailed(0.0, 0.0))
         if now_s < before.again_s:
@@ -53,5 +53,5 @@ class StudyAttempts:
         return outcome
 
     def forget_all_but(self, kept: Collection[str]) -> None:
-        """Studies that are gone."""
+        """Forgets the failures of all other studies, which are gone."""
         self.failed = {study: each for study, each in self.failed.items() if study in kept}

@@ -1,7 +1,7 @@
-"""The durable workflows: one study is segmented, each result goes to each destination, notices are sent.
+"""The durable workflows: segmenting a study, delivering to each destination, reporting, sending notices.
 
-A step that is done is never done again, whatever is killed between steps; a step that is cut off is
-repeated, and gives the same objects with the same UIDs.
+A finished step is never repeated, even if a process is killed between steps; an interrupted step is repeated
+and makes the same objects with the same UIDs.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from operators.errors import (
 log = structlog.get_logger()
 
 SEGMENT, DELIVER, NOTICE = "segment_study", "deliver_result", "send_notice"
-# A full disk, say, may be mended meanwhile; other studies wait.
+# Time to fix a full disk, for example; other studies wait meanwhile.
 SEGMENT_PATIENCE_S = 600.0
-# What nobody has taken for so long would be no news
+# Older notices are no longer useful
 NOTICE_PATIENCE_S = 86400.0
 
 
@@ -44,11 +44,11 @@ class Segments(Protocol):
     """The steps of a worker (`segmenting.Segmenter`)."""
 
     def decide(self, values: Json) -> Json:
-        """Which series are segmented."""
+        """Decides which series are segmented."""
         ...
 
     def segment(self, values: Json, numbers: Sequence[int]) -> Json:
-        """One series, of which these are the candidates."""
+        """Segments one series, of which these are the candidates."""
         ...
 
 
@@ -65,7 +65,7 @@ class Attempt:
 def define_segmenting(
     settings: NodeSettings, segmenter: Segments, running: Running
 ) -> Callable[[Json], Json]:
-    """Makes this process one that segments studies; to be called before DBOS is launched."""
+    """Registers the workflow that segments studies; to be called before DBOS is launched."""
 
     @DBOS.step(name="decide")
     def decide(job: Json) -> Json:
@@ -95,8 +95,8 @@ def define_segmenting(
 
 
 def read_all(plan: Json, segment: Callable[[list[int]], Json]) -> list[Json]:
-    """The outcome of every series that was read, then of those that a better one made needless."""
-    # A plan from before there were candidates has none, one from before series were shared does not name them
+    """Returns the outcomes of all series that were read, then of those that a better one made unnecessary."""
+    # Plans of earlier versions have no candidates, or do not name their series
     candidates = plan.get("candidates") or [{"better": []}] * plan["selected"]
     outcomes: list[Json] = []
 
@@ -107,16 +107,16 @@ def read_all(plan: Json, segment: Callable[[list[int]], Json]) -> list[Json]:
 
     series = [candidate.get("series", number) for number, candidate in enumerate(candidates)]
     passed = read_in_turn(series, [candidate["better"] for candidate in candidates], read)
-    return outcomes + [needless(candidates[each], candidates[best]) for each, best in passed.items()]
+    return outcomes + [skipped(candidates[each], candidates[best]) for each, best in passed.items()]
 
 
-def needless(candidate: Json, best: Json) -> Json:
-    """A series that was not looked at, as a better one shows the same."""
+def skipped(candidate: Json, best: Json) -> Json:
+    """Returns the outcome of a series that was not read because a better one shows the same."""
     return {"state": "refused", "series_instance_uid": candidate["series_instance_uid"], **best["rivals"]}
 
 
 def name_failure(job: Json, step: Callable[[], Json]) -> Json:
-    """The edge of a job: whatever goes wrong in a step ends it with a name."""
+    """Runs a step and turns every error into an outcome."""
     try:
         return step()
     except Exception as error:
@@ -128,7 +128,7 @@ def name_failure(job: Json, step: Callable[[], Json]) -> Json:
 
 
 def outcome_of_error(error: OsteonError) -> Json:
-    """Maps an error to an end: refused where it can never work, transient where it may pass."""
+    """Returns the outcome for an error: refused if unsuitable, transient if it may pass, otherwise failed."""
     families: tuple[tuple[type[OsteonError], str], ...] = (
         (UnsuitableError, "refused"),
         (TransientError, "transient"),
@@ -140,9 +140,9 @@ def outcome_of_error(error: OsteonError) -> Json:
 
 
 def retry_step(step: Callable[[], Json], patience_s: float, data: Path) -> Json:
-    """Repeats a step, after ever longer pauses, until its outcome is not transient or patience ends.
+    """Repeats a step with growing pauses until its outcome is not transient or `patience_s` is over.
 
-    Who looks after the node may end a pause by a file in the folder `data` (`pauses.end_pause`).
+    A user may end a pause by a file in the folder `data` (`pauses.end_pause`).
     """
     waited_s, pause_s = 0.0, pauses.FIRST_PAUSE_S
     while (outcome := step())["state"] == "transient":
@@ -155,10 +155,10 @@ def retry_step(step: Callable[[], Json], patience_s: float, data: Path) -> Json:
 
 
 def summarise_outcomes(series: list[Json]) -> Json:
-    """A study has a result where any series has, with what is missing; else the gravest reason counts."""
+    """Returns a study's outcome: segmented if any series is, with the missing results, else the worst one."""
     if any(each["state"] == "segmented" for each in series):
-        missing = [said for each in series for said in each.get("missing", ())]
-        sentence = "; ".join(dict.fromkeys(said["sentence"] for said in missing))
+        missing = [result for each in series for result in each.get("missing", ())]
+        sentence = "; ".join(dict.fromkeys(result["sentence"] for result in missing))
         code = missing[0]["code"] if missing else ""
         return {"state": "segmented", "code": code, "sentence": sentence, "series": series}
     worst = next((each for each in series if each["state"] == "failed"), series[0])
@@ -166,7 +166,7 @@ def summarise_outcomes(series: list[Json]) -> Json:
 
 
 def hand_over(job: Json, outcome: Json, settings: NodeSettings) -> None:
-    """Queues a delivery to every destination; the same ones again where this is repeated."""
+    """Queues a delivery to every destination; a repeated call queues the same ones."""
     segmented = [each for each in outcome.get("series", ()) if each["state"] == "segmented"]
     files = [file for each in segmented for file in each["files"]]
     if not files:
@@ -189,7 +189,7 @@ def hand_over(job: Json, outcome: Json, settings: NodeSettings) -> None:
 
 
 def delivery_id(job_id: str, peer_name: str) -> str:
-    """Begins with the job's, so that all of a job are found together."""
+    """Returns the id of a delivery, which begins with the job's id so that all of a job can be found."""
     return f"{job_id}>{peer_name}"
 
 
@@ -199,7 +199,7 @@ def define_delivering(
     confirm: Callable[[Json], Attempt],
     running: Running,
 ) -> Callable[[Json], Json]:
-    """Makes this process one that delivers; to be called before DBOS is launched."""
+    """Registers the workflow that delivers results; to be called before DBOS is launched."""
 
     @DBOS.step(name="attempt")
     def attempt_once(delivery: Json) -> Json:
@@ -224,7 +224,7 @@ def define_delivering(
 def define_reporting(
     settings: NodeSettings, report: Callable[[Json], Attempt], running: Running
 ) -> Callable[[Json], Json]:
-    """Makes this process one that reports storage commitment; to be called before DBOS is launched."""
+    """Registers the workflow that reports storage commitment; to be called before DBOS is launched."""
 
     @DBOS.step(name="report")
     def report_once(owed: Json) -> Json:
@@ -241,7 +241,7 @@ def define_reporting(
 def define_notifying(
     settings: NodeSettings, send: Callable[[Json], Attempt], running: Running
 ) -> Callable[[Json], Json]:
-    """Makes this process one that sends notices; to be called before DBOS is launched."""
+    """Registers the workflow that sends notices; to be called before DBOS is launched."""
 
     @DBOS.step(name="notify")
     def notify_once(notice: Json) -> Json:

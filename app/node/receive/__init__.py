@@ -1,1 +1,1 @@
-"""The way in: C-STORE, STOW-RS and the watched folder, up to the inbox."""
+"""Receiving instances into the inbox: C-STORE, STOW-RS and the watched folder."""

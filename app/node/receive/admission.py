@@ -1,4 +1,4 @@
-"""Who may open an association, decided from titles and address; and what is told of those who may not."""
+"""Decides from AE titles and address who may open an association, and records rejections."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from app.printable import printable
 
 log = structlog.get_logger()
 
-# At once, then one every so many seconds: 14,400 lines of the log and of the audit trail a day at most, 15 MB
-TOLD_AT_ONCE, TOLD_EVERY_S = 20, 6.0
+# Rejections recorded at once, and the interval after that: at most 14,400 lines of the log and of the audit
+# trail per day, 15 MB
+RECORDED_AT_ONCE, RECORDED_EVERY_S = 20, 6.0
 
 
 class Reason(Enum):
-    """Why an association is rejected; a label of metrics, so that no peer's text becomes one."""
+    """Why an association is rejected; the values are labels of metrics, which hold no text from peers."""
 
     CALLING_TITLE = "unknown_calling_title"
     ADDRESS = "unknown_address"
@@ -34,7 +35,7 @@ class Reason(Enum):
     TLS = "no_tls_handshake"
 
 
-# PS3.8 9.3.4: result, source, reason of a rejection; where it has none the connection is aborted
+# PS3.8 9.3.4: result, source, reason of a rejection; for other reasons the connection is aborted
 ANSWERS = {
     Reason.CALLING_TITLE: (1, 1, 3),
     Reason.ADDRESS: (1, 1, 3),
@@ -46,20 +47,20 @@ ANSWERS = {
 
 @dataclass(frozen=True)
 class Rejected:
-    """An association that was not to be, for log, metrics and audit."""
+    """A rejected association, for log, metrics and audit trail."""
 
     request: AssociationRequest
     reason: Reason
 
 
 class Admission:
-    """Decides from the settings who may open an association."""
+    """Decides from the settings who may open an association; `tell` records rejections."""
 
     def __init__(self, settings: NodeSettings, tell: Callable[[Rejected], None]) -> None:
         self.settings, self.tell = settings, tell
 
     def refusal(self, request: AssociationRequest) -> Reason | None:
-        """None for a peer of that title, at that address, which asks for this node."""
+        """Returns why a request is rejected, or None for a known peer that calls this node."""
         namesakes = [peer for peer in self.settings.sources if peer.ae_title == request.calling_ae]
         if not namesakes:
             return Reason.CALLING_TITLE
@@ -69,13 +70,13 @@ class Admission:
 
 
 class RejectionTeller:
-    """Counts every rejection; logs and audits them as often as `limit` lets it."""
+    """Counts every rejection, and writes as many to log and audit trail as `limit` permits."""
 
     def __init__(self, counter: Any, trail: AuditTrail, limit: RateLimit) -> None:
         self.counter, self.trail, self.limit = counter, trail, limit
 
     def __call__(self, rejected: Rejected) -> None:
-        """Tells of one."""
+        """Records one rejection."""
         self.counter.labels(rejected.reason.value).inc()
         held_back = self.limit.passed()
         if held_back is not None:
@@ -86,7 +87,7 @@ class RejectionTeller:
 
 
 def log_rejected(rejected: Rejected, held_back: int = 0) -> None:
-    """Who asked whom, from where, and why not; `held_back`: how many more of which there is no line."""
+    """Logs a rejection; `held_back` is the number of rejections before it that were not logged."""
     request = rejected.request
     log.warning(
         "association_rejected",
@@ -99,10 +100,10 @@ def log_rejected(rejected: Rejected, held_back: int = 0) -> None:
 
 
 def printable_title(title: str) -> str:
-    """In one line."""
+    """Returns an AE title in one line, with escapes for control characters."""
     return printable(title, keep="")
 
 
 def log_seldom(now_s: Callable[[], float] = time.monotonic) -> RateLimit:
-    """The limit of a node."""
-    return RateLimit(TOLD_AT_ONCE, TOLD_EVERY_S, now_s)
+    """Returns the node's rate limit for recording rejections."""
+    return RateLimit(RECORDED_AT_ONCE, RECORDED_EVERY_S, now_s)

@@ -1,6 +1,6 @@
-"""An A-ASSOCIATE-RQ (PS3.8 9.3.2) before a library decodes it: who asks, and how much that would be.
+"""Checks an A-ASSOCIATE-RQ (PS3.8 9.3.2) before a library decodes it: its AE titles and its size.
 
-Who asks stands at fixed places in the first 74 bytes; how much follows is counted in one walk over its items.
+The titles are at fixed offsets in the first 74 bytes; the items that follow are counted in one pass.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ ITEM_HEAD_BYTES, CONTEXT_HEAD_BYTES = 4, 4
 PADDING = " \0"
 # Context IDs are the odd numbers of one byte (PS3.8 9.3.2.2).
 MAXIMUM_CONTEXTS = 128
-# Of all items within one another: 128 contexts of 30 transfer syntaxes, or a tenth of a second of decoding.
+# Limit of all nested items: 128 contexts with 30 transfer syntaxes each, or 0.1 s of decoding.
 MAXIMUM_ITEMS = 4096
 MAXIMUM_REQUEST_BYTES = 1 << 18
-# Common extended negotiation lists UIDs, which are no items; each counts as one.
+# Common extended negotiation lists UIDs outside of items; each counts as an item.
 LISTED_UID_BYTES = 8
 
 
 @dataclass(frozen=True)
 class AssociationRequest:
-    """Who asks whom, and from where; titles as they came, without their padding, checked by nobody."""
+    """The AE titles and the address of a request; the titles are unpadded, but not validated."""
 
     called_ae: str
     calling_ae: str
@@ -35,7 +35,7 @@ class AssociationRequest:
 
 
 def request_of(head: bytes, address: str) -> AssociationRequest:
-    """Parses the first HEAD_BYTES of the PDU; titles are padded with spaces, by old devices with NUL."""
+    """Parses the first HEAD_BYTES of the PDU; titles are padded with spaces, or with NUL by old devices."""
     called, calling = (
         head[at : at + TITLE_BYTES].decode("latin-1").strip(PADDING) for at in (CALLED_AT, CALLING_AT)
     )
@@ -50,7 +50,7 @@ def with_spaces(pdu: bytes | bytearray) -> bytes:
 
 
 def require_bounded(pdu: bytes) -> None:
-    """Raises UnreadableError for a request that is malformed, or larger than any honest one."""
+    """Raises UnreadableError for a request that is malformed, or larger than any legitimate one."""
     contexts = users = count = 0
     for kind, start, end in _items(pdu, HEAD_BYTES, len(pdu)):
         contexts, users = contexts + (kind == CONTEXT), users + (kind == USER_INFORMATION)
@@ -71,13 +71,13 @@ def _weight(kind: int, start: int, end: int) -> int:
 
 
 def _items(content: bytes, at: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """Kind, start and end of each item's value between two offsets. Raises UnreadableError."""
+    """Yields kind, start and end of each item's value between two offsets. Raises UnreadableError."""
     while at < stop:
         start = at + ITEM_HEAD_BYTES
         end = start + int.from_bytes(content[at + 2 : start], "big")
         if start > stop or end > stop:
             raise UnreadableError(
-                "expected an association request of whole items, got a wrong length", code="malformed"
+                "expected an association request of complete items, got a wrong length", code="malformed"
             )
         yield content[at], start, end
         at = end

@@ -1,6 +1,6 @@
-"""DIMSE command sets of C-STORE (PS3.7 6.3.1, 9.3.1): implicit VR little endian, tag, length, value.
+"""Command sets of C-STORE (PS3.7 6.3.1, 9.3.1): implicit VR little endian, tag, length, value.
 
-pynetdicom's own, by way of data sets, takes longer than all the rest of receiving a slice.
+pynetdicom's own code, which uses data sets, takes longer than the rest of receiving a slice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _HEAD = struct.Struct("<HHI")
 
 @dataclass(frozen=True)
 class StoreRequest:
-    """The fields of a C-STORE-RQ; the UIDs are not checked yet."""
+    """The fields of a C-STORE-RQ; the UIDs are not validated yet."""
 
     message_id: int
     sop_class_uid: str
@@ -27,12 +27,12 @@ class StoreRequest:
 
 
 def parsed(content: bytes) -> dict[int, bytes]:
-    """Values by element number. Raises UnreadableError for what is no command set."""
+    """Returns the values of a command set by element number. Raises UnreadableError if it is invalid."""
     found: dict[int, bytes] = {}
     at = 0
     while at < len(content):
         if at + _HEAD.size > len(content):
-            raise UnreadableError("expected a whole command set, got a part")
+            raise UnreadableError("expected a complete command set, got a part")
         group, element, length = _HEAD.unpack_from(content, at)
         at += _HEAD.size
         if group != 0 or at + length > len(content):
@@ -43,7 +43,7 @@ def parsed(content: bytes) -> dict[int, bytes]:
 
 
 def store_request(command: dict[int, bytes]) -> StoreRequest | None:
-    """None for another message."""
+    """Returns the C-STORE request of a command, or None for another message. Raises UnreadableError."""
     if _number(command, FIELD) != C_STORE_RQ:
         return None
     if _number(command, DATA_SET_TYPE) == NO_DATA_SET:
@@ -52,7 +52,7 @@ def store_request(command: dict[int, bytes]) -> StoreRequest | None:
 
 
 def store_response(request: StoreRequest, status: int, *, with_uids: bool) -> bytes:
-    """C-STORE-RSP; UIDs that are none are not sent back."""
+    """Returns a C-STORE-RSP; `with_uids` is False if the UIDs of the request are invalid."""
     elements = [
         _element(FIELD, struct.pack("<H", C_STORE_RSP)),
         _element(RESPONDED_ID, struct.pack("<H", request.message_id)),

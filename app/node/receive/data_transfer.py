@@ -1,7 +1,7 @@
-"""The data of an association without detours: P-DATA goes from the socket to its receiver as it is.
+"""The fast path for the data of an association: P-DATA goes directly from the socket to its receiver.
 
-pynetdicom copies every PDU six times and takes its state machine's loop for each; all other PDUs still
-go that way.
+pynetdicom copies every PDU six times and runs its state machine for each; all other PDUs are still left to
+pynetdicom.
 """
 
 from __future__ import annotations
@@ -32,39 +32,39 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# PS3.8 9.3.1: PDU header, types; those of release and abort are always 4 bytes long
+# PS3.8 9.3.1: PDU header and types; release and abort always have 4 bytes
 PDU_HEADER_BYTES, A_ASSOCIATE_RQ, A_ASSOCIATE_RJ, P_DATA_TF = 6, 0x01, 0x03, 0x04
 ENDS, END_BYTES = frozenset((0x05, 0x06, 0x07)), 4
-# PS3.8 9.2.1: awaiting a request, or idle, which a connection is until its first event is dealt with; ready
-# for data transfer; awaiting the close of the connection
+# PS3.8 9.2.1: awaiting a request, or idle, as a connection is until its first event is handled; ready for
+# data transfer; awaiting the close of the connection
 BEFORE_REQUEST, READY, CLOSING = frozenset(("Sta1", "Sta2")), "Sta6", "Sta13"
-# PS3.8 9.2.2: the connection is closed; an invalid PDU came
+# PS3.8 9.2.2: the connection is closed; an invalid PDU was received
 CLOSED, INVALID = "Evt17", "Evt19"
-# How long one that was rejected may take to read that and to close the connection
+# How long a rejected peer may take to read the rejection and to close the connection
 FAREWELL_S = 1.0
-# Wakes whoever waits for a request that will never come; pynetdicom takes it for a time-out.
+# Wakes a thread that waits for a request that will never come; pynetdicom treats it as a time-out.
 NOTHING_MORE: Any = None
 # PS3.8 9.3.5.1: length, then a presentation context, then the value with its control header
 ITEM_LENGTH_BYTES, SMALLEST_ITEM = 4, 2
 
 
 class FragmentReceiver(Protocol):
-    """Takes message fragments; a view is valid until `flush`."""
+    """Receives message fragments; a view is valid until `flush`."""
 
     msg_queue: queue.Queue[Any]
 
     def receive_fragments(self, fragments: Iterator[tuple[int, memoryview]]) -> None:
-        """Takes the fragments of one PDU; never raises."""
+        """Receives the fragments of one PDU; never raises."""
 
     def flush(self) -> None:
-        """The fragments must be dealt with now."""
+        """Processes the received fragments, whose views become invalid."""
 
     def end(self) -> None:
-        """No more will come."""
+        """Ends the reception; no more fragments follow."""
 
 
 class NodeDul(DULServiceProvider):
-    """Hands data to the association's receiver, and wakes its thread for all else."""
+    """Passes data to the association's receiver, and wakes the association's thread for everything else."""
 
     socket: NodeSocket | None
 
@@ -75,7 +75,7 @@ class NodeDul(DULServiceProvider):
         self.to_user_queue = WakingQueue(receiver.msg_queue)
 
     def run_reactor(self) -> None:
-        """The edge of an association: what its peer does wrong ends it, with all that it holds."""
+        """Runs the association; any error ends it and releases its resources."""
         try:
             super().run_reactor()
         except Exception as error:
@@ -87,7 +87,7 @@ class NodeDul(DULServiceProvider):
             self.to_user_queue.put(NOTHING_MORE)
 
     def send_fragment(self, context_id: int, fragment: bytes) -> None:
-        """A whole small message; to be called by the receiver only."""
+        """Sends a small message in one fragment; to be called by the receiver only."""
         assert self.socket is not None
         item = struct.pack(">LB", len(fragment) + 1, context_id) + fragment
         self.socket.send(struct.pack(">BBL", P_DATA_TF, 0, len(item)) + item)
@@ -109,9 +109,9 @@ class NodeDul(DULServiceProvider):
                 return
 
     def _receive_control(self, header: bytes) -> None:
-        """Lets pynetdicom decode what may come now and is small; all else is invalid without a look at it.
+        """Lets pynetdicom decode small PDUs that are allowed now; refuses all others without decoding them.
 
-        Raises OSError where the peer hangs up in the midst of it.
+        Raises OSError if the peer closes the connection in the middle of a PDU.
         """
         assert self.socket is not None
         if self.is_invalid or self.state_machine.current_state == CLOSING:
@@ -130,7 +130,7 @@ class NodeDul(DULServiceProvider):
             self._receive_request(pdu_length(header))
 
     def _receive_request(self, length: int) -> None:
-        """Strangers are turned away for the first bytes of their request; the rest is not looked at."""
+        """Admits or rejects a request; an unknown peer is rejected by its first bytes alone."""
         assert self.socket is not None
         request = request_of(self.socket.seen(HEAD_BYTES), self._address)
         reason = self.admission.refusal(request) or self._excess(length)
@@ -146,12 +146,12 @@ class NodeDul(DULServiceProvider):
         self.event_queue.put(CLOSED)
 
     def _end_as_invalid(self) -> None:
-        """Discards further data until the state machine, which lags behind, has ended the association."""
+        """Discards further data until the state machine, which runs later, has ended the association."""
         self.is_invalid = True
         self.event_queue.put(INVALID)
 
     def _excess(self, length: int) -> Reason | None:
-        """Why a peer's request is not decoded, if it is not."""
+        """Returns why a known peer's request is not decoded, or None."""
         assert self.socket is not None
         if length > MAXIMUM_REQUEST_BYTES:
             return Reason.TOO_LARGE
@@ -179,18 +179,18 @@ class NodeDul(DULServiceProvider):
         return self._kill_thread or bool(self.to_provider_queue.queue or self.event_queue.queue)
 
     def _receive_data(self, header: bytes) -> None:
-        """Raises OSError where the peer hangs up in the midst of it."""
+        """Receives a P-DATA PDU. Raises OSError if the peer closes the connection in the middle of it."""
         assert self.socket is not None
         length = pdu_length(header)
         with self.socket.taken(PDU_HEADER_BYTES + length) as pdu:
             if len(pdu) < PDU_HEADER_BYTES + length:
-                raise ConnectionError("expected a whole PDU, got a part")
+                raise ConnectionError("expected a complete PDU, got a part")
             self.receiver.receive_fragments(fragments(pdu[PDU_HEADER_BYTES:]))
             if not self._has_more():
                 self.receiver.flush()
 
     def _has_more(self) -> bool:
-        """Whether another PDU of data has come whole: nothing need be read before it is dealt with."""
+        """Returns whether another complete P-DATA PDU has been read already."""
         assert self.socket is not None
         ahead = self.socket.ahead
         header = ahead.seen(PDU_HEADER_BYTES)
@@ -198,25 +198,25 @@ class NodeDul(DULServiceProvider):
 
 
 def pdu_length(header: bytes) -> int:
-    """Returns the length that the PDU header announces."""
+    """Returns the length stated in the PDU header."""
     return int.from_bytes(header[2:PDU_HEADER_BYTES], "big")
 
 
 class WakingQueue(queue.Queue[Any]):
-    """The queue of an association's thread; each item wakes the thread, which sleeps on its messages."""
+    """The queue of an association's thread; each item wakes the thread, which waits for messages."""
 
     def __init__(self, messages: queue.Queue[Any]) -> None:
         super().__init__()
         self.messages = messages
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Puts, and wakes."""
+        """Adds an item and wakes the thread."""
         super().put(item, block, timeout)
         self.messages.put((None, None))
 
 
 def fragments(content: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Presentation context and fragment of each item; raises UnreadableError for a wrong length."""
+    """Yields presentation context and fragment of each item. Raises UnreadableError for a wrong length."""
     at = 0
     while at < len(content):
         length = int.from_bytes(content[at : at + ITEM_LENGTH_BYTES], "big")

@@ -1,4 +1,4 @@
-"""STOW-RS (PS3.18 10.5): instances by HTTP, through the same inbox as those by C-STORE."""
+"""Receives instances by STOW-RS (PS3.18 10.5), into the same inbox as C-STORE."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from operators.dicom.elements.attributes import is_uid
 log = structlog.get_logger()
 
 MULTIPART, DICOM, DICOM_JSON = b"multipart/related", b"application/dicom", "application/dicom+json"
-# What came by way of this machine itself, such as a proxy or a script, and from no peer
+# AE title for requests from this machine itself, such as from a proxy or a script
 LOCAL_AE = "STOW-RS"
 BAD_REQUEST, FORBIDDEN, CONFLICT, TOO_LARGE, UNSUPPORTED = 400, 403, 409, 413, 415
 OK, ACCEPTED, UNAVAILABLE = 200, 202, 503
-# Requests that are received at once; the others are to come again (503), so that health has its place.
+# Concurrent requests; further ones are told to retry (503), so that health checks are still answered.
 AT_ONCE = 16
-# Instances of one request; a CT of the whole body has some thousands.
+# Maximum instances of one request; a whole-body CT has several thousand.
 MOST_PARTS = 20_000
-# What is thrown away of one request for which there is no room, before it is ended.
+# Refused data that one request may send before it is ended.
 MOST_REFUSED_BYTES = 256 << 20
 RETRY_AFTER_S = 10
 
 
 def stow_router(settings: NodeSettings, store: Store) -> APIRouter:
-    """The two resources that instances can be sent to."""
+    """Returns the routes of the two resources that accept instances."""
     router, places = APIRouter(), asyncio.Semaphore(AT_ONCE)
 
     async def received(request: Request, study: str = "") -> Response:
@@ -62,7 +62,7 @@ def stow_router(settings: NodeSettings, store: Store) -> APIRouter:
 
 
 async def stored(request: Request, settings: NodeSettings, store: Store, study: str = "") -> Response:
-    """Stores each part as it comes; the answer says of every one what became of it."""
+    """Stores each part of a request as it arrives; the response states the outcome of each."""
     address = request.client.host if request.client else ""
     sender = sender_at(address, settings)
     if sender is None:
@@ -85,11 +85,11 @@ async def stored(request: Request, settings: NodeSettings, store: Store, study: 
 
 
 class TooLargeError(Exception):
-    """More than one request may bring."""
+    """A request exceeds the limits."""
 
 
 class Parts:
-    """The body of one request, in a thread that may wait for the disk."""
+    """The parts of one request's body, parsed in a thread that may wait for the disk."""
 
     def __init__(self, boundary: bytes, store: Store, sender: str, study: str) -> None:
         self.store, self.sender, self.study = store, sender, study
@@ -102,7 +102,7 @@ class Parts:
         )
 
     async def read(self, chunks: AsyncIterator[bytes]) -> None:
-        """All of it. Raises FormParserError for what is no whole multipart body, and TooLargeError."""
+        """Reads the whole body. Raises FormParserError for an invalid or truncated body, TooLargeError."""
         async for chunk in chunks:
             await run_in_threadpool(self.parser.write, chunk)
             if self.parser.state is MultipartState.END:
@@ -112,7 +112,7 @@ class Parts:
             raise FormParserError("expected a last boundary, got none")
 
     def end(self, address: str) -> None:
-        """Forgets a part that did not come to its end, and tells what came."""
+        """Discards an unfinished part, and reports the received images."""
         if self.part is not None:
             self.part.drop()
         images = Counter(
@@ -144,7 +144,7 @@ class Parts:
 
 
 def sender_at(address: str, settings: NodeSettings) -> str | None:
-    """AE title of the peer whose address it is; this machine itself may send; None for all others."""
+    """Returns the AE title of the peer with this address, LOCAL_AE for this machine, None for all others."""
     for peer in settings.sources:
         if address in peer.addresses:
             return peer.ae_title
@@ -155,14 +155,14 @@ def sender_at(address: str, settings: NodeSettings) -> str | None:
 
 
 def dicom_boundary(content_type: str) -> bytes | None:
-    """None where the body is no multipart/related of DICOM files."""
+    """Returns the boundary, or None if the body is not multipart/related with DICOM files."""
     kind, options = parse_options_header(content_type)
     is_dicom = kind == MULTIPART and options.get(b"type", DICOM).lower() == DICOM
     return options.get(b"boundary") or None if is_dicom else None
 
 
 def status_of(received: list[Received]) -> int:
-    """PS3.18 10.5.3.2: all, some, or none."""
+    """Returns the HTTP status for all, some or no instances stored (PS3.18 10.5.3.2)."""
     statuses = {each.status for each in received}
     if not statuses:
         return BAD_REQUEST

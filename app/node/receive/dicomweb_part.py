@@ -1,4 +1,4 @@
-"""One DICOM file of a STOW-RS request on its way into the inbox."""
+"""Receives one DICOM file of a STOW-RS request and stores it in the inbox."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from operators.errors import UnreadableError
 
 
 class MultipartPart(GrowingFile):
-    """A file that grows; refused at once where there is no room."""
+    """A growing file, refused at once if there is too little disk space."""
 
     def __init__(self, store: Store) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class MultipartPart(GrowingFile):
 
 
 def part_received(part: MultipartPart, store: Store, sender: str, study: str) -> Received:
-    """Stores a whole part and says what became of it; `study`: the only one that is wanted, if any."""
+    """Stores a complete part and returns its outcome; `study` is the only one accepted, if given."""
     unknown = Received(sender, "", part.status or CANNOT_UNDERSTAND, None, None, 0)
     try:
         path = part.closed()
@@ -51,7 +51,7 @@ def part_received(part: MultipartPart, store: Store, sender: str, study: str) ->
 
 
 def commit_part(path: Path, instance: Instance, store: Store, sender: str) -> InboxOutcome:
-    """Takes it over with a file meta group of ours, as one that came by C-STORE has. Raises as `commit`."""
+    """Stores a file with a new file meta group, like a file received by C-STORE. Raises as `commit`."""
     copy = store.inbox.new_part()
     try:
         with copy.open("xb") as file:

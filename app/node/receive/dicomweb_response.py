@@ -1,4 +1,4 @@
-"""The answer to a STOW-RS request: the Store Instances Response (PS3.18 I.2) as DICOM JSON (F.2)."""
+"""The response to a STOW-RS request: the Store Instances Response (PS3.18 I.2) as DICOM JSON (F.2)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Item = dict[str, dict[str, Any]]
 
 
 def response_json(received: Sequence[Received]) -> Item:
-    """Every instance is named in one of the sequences; those that could not be read have no name."""
+    """Returns the response; every instance is in one of its sequences, unreadable ones without UIDs."""
     return {
         **_sequence(REFERENCED, [_named(each.instance) for each in received if _is_stored(each)]),
         **_sequence(FAILED, [_failed(each) for each in received if each.instance and not _is_stored(each)]),

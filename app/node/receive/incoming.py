@@ -1,4 +1,4 @@
-"""One instance that is being received: a file that grows with each fragment, or nothing any more."""
+"""An instance that is being received: a file that grows with each fragment until complete or refused."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from operators.dicom.elements.meta_group import MetaGroup
 # PS3.7 C and PS3.4 B.2.3: statuses of C-STORE
 SUCCESS, OUT_OF_RESOURCES, NOT_THE_SOP_CLASS, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xA900, 0xC000
 INVALID_INSTANCE = 0x0117
-# How much of one data set is written between two looks at the disk.
+# How much of one data set is written between two checks of the free disk space.
 CHECKED_BYTES = 4 << 20
-# How much of its beginning is kept: enough to say which instance it is.
+# How much of its beginning is kept in memory: enough to identify the instance.
 BEGUN_BYTES = 1 << 14
 # POSIX: at least 16, Linux 1024
 VIEWS_AT_ONCE = 1024
@@ -25,7 +25,7 @@ VIEWS_AT_ONCE = 1024
 
 @dataclass(kw_only=True)
 class GrowingFile:
-    """Where `status` is set already, what still comes is thrown away."""
+    """A file that is being received; once `status` is set, further data are discarded."""
 
     status: int | None = None
     path: Path | None = None
@@ -35,22 +35,22 @@ class GrowingFile:
     waiting: list[memoryview] = field(default_factory=list, repr=False)
 
     def open(self, path: Path) -> None:
-        """A new file; a full disk becomes a status."""
+        """Creates the file; an error, such as a full disk, sets `status`."""
         try:
             self.path, self.file = path, path.open("xb", buffering=0)
         except OSError:
             self.refuse(OUT_OF_RESOURCES)
 
     def take(self, content: memoryview) -> None:
-        """Appends with the next `flush`, until which the view must be valid."""
+        """Keeps a view for the next `flush`, until which it must be valid."""
         if len(self.begun) < BEGUN_BYTES:
             self.begun += content[: BEGUN_BYTES - len(self.begun)]
         self.waiting.append(content)
 
     def flush(self, has_room: Callable[[], bool]) -> None:
-        """Writes what was taken; a full disk becomes a status.
+        """Writes the kept views; an error, such as a full disk, sets `status`.
 
-        The watermark holds for a data set without end too.
+        Free space is also checked while a data set is received, as it may be endless.
         """
         views, self.waiting = self.waiting, []
         if self.file is None:
@@ -65,12 +65,12 @@ class GrowingFile:
                 self.refuse(OUT_OF_RESOURCES)
 
     def grow(self, content: memoryview, has_room: Callable[[], bool]) -> None:
-        """Appends at once."""
+        """Appends a view at once."""
         self.take(content)
         self.flush(has_room)
 
     def closed(self) -> Path | None:
-        """The file as far as it has come; None where nothing is kept. Raises OSError."""
+        """Closes the file and returns its path, or None if it was refused. Raises OSError."""
         if self.file is None:
             return None
         self.file.close()
@@ -78,7 +78,7 @@ class GrowingFile:
         return self.path
 
     def refuse(self, status: int) -> None:
-        """Keeps nothing of it."""
+        """Sets `status` and removes the file."""
         self.status = status
         self.drop()
 
@@ -94,7 +94,7 @@ class GrowingFile:
 
 @dataclass
 class Incoming(GrowingFile):
-    """One C-STORE under way."""
+    """A C-STORE in progress."""
 
     context_id: int
     request: StoreRequest
@@ -102,7 +102,7 @@ class Incoming(GrowingFile):
 
 
 def write_all(descriptor: int, views: list[memoryview]) -> int:
-    """Says how many bytes; one write need not take all. Raises OSError."""
+    """Writes all views, if necessary by several writes, and returns the number of bytes. Raises OSError."""
     total = 0
     while views:
         count = os.writev(descriptor, views[:VIEWS_AT_ONCE])

@@ -1,4 +1,4 @@
-"""The C-STORE and C-ECHO service: success means that the instance is on the disk."""
+"""The C-STORE and C-ECHO service; a C-STORE succeeds only once the instance is on the disk."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ log = structlog.get_logger()
 
 VERIFICATION = "1.2.840.10008.1.1"
 POLL_S = 0.1
-# Connections that have not yet asked for an association; the oldest makes room for a new one.
+# Connections that have not yet requested an association; the oldest is closed to make room for a new one.
 WAITING = 64
-# An association with a peer that was silent for less is never given up for another one.
+# An association whose peer has been silent for less is never aborted to make room.
 SPARED_S = 5.0
 
 
 class Listener:
-    """A running server."""
+    """A DICOM server for the node's settings."""
 
     def __init__(
         self,
@@ -65,15 +65,15 @@ class Listener:
 
     @property
     def port(self) -> int:
-        """The port in use, where the settings leave it open."""
+        """Returns the port in use, also if the settings leave its choice to the system (0)."""
         return int(self.server.server_address[1])
 
     def serve(self) -> None:
-        """Until `stop`."""
+        """Serves until `stop`."""
         self.server.serve_forever(POLL_S)
 
     def stop(self, grace_s: float) -> None:
-        """Takes no more connections, lets the open associations end, then aborts what is left."""
+        """Accepts no more connections, waits for associations to end, then aborts the remaining ones."""
         self.server.shutdown()
         deadline = time.monotonic() + grace_s
         while self.server.active_associations and time.monotonic() < deadline:
@@ -82,11 +82,11 @@ class Listener:
             association.abort()
 
     def _admit(self, event: Event) -> None:
-        """Turns away more than can be served; strangers were turned away before."""
+        """Rejects an association if there are too many; unknown peers have been rejected before."""
         if not self._has_room():
             association = event.assoc
             asked = association.requestor.primitive
-            assert asked is not None, "EVT_REQUESTED comes after the request"
+            assert asked is not None, "EVT_REQUESTED follows the request"
             request = AssociationRequest(
                 asked.called_ae_title, asked.calling_ae_title, str(association.requestor.address)
             )
@@ -94,7 +94,7 @@ class Listener:
             reject(association, ANSWERS[Reason.TOO_MANY])
 
     def _has_room(self) -> bool:
-        """Where all places are taken, the one whose peer has been silent the longest is given away."""
+        """Returns whether another association can be served; may abort the one that was silent longest."""
         served = established(self.server)
         if len(served) < self.settings.maximum_associations:
             return True
@@ -107,7 +107,7 @@ class Listener:
 
 
 def configure_pynetdicom() -> None:
-    """Its options are module-wide: take every storage class, and write no messages of its own."""
+    """Sets pynetdicom's global options: accept every storage class, and log nothing."""
     _config.UNRESTRICTED_STORAGE_SERVICE = True
     _config.LOG_HANDLER_LEVEL = "none"
     logger = logging.getLogger("pynetdicom")
@@ -116,7 +116,7 @@ def configure_pynetdicom() -> None:
 
 
 def application_entity(settings: NodeSettings) -> AE:
-    """Title, limits and time-outs."""
+    """Returns the application entity with its AE title, limits and time-outs."""
     entity = AE(settings.ae_title)
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     entity.implementation_version_name = IMPLEMENTATION_VERSION
@@ -132,23 +132,23 @@ def application_entity(settings: NodeSettings) -> AE:
 
 
 def established(server: NodeServer) -> list[Association]:
-    """Associations that were accepted and have not ended."""
+    """Returns the associations that were accepted and have not ended."""
     return [each for each in server.active_associations if each.is_established]
 
 
 def idle_s(association: Association) -> float:
-    """How long its peer has been silent; 0 for one that is just closing."""
+    """Returns the seconds for which a peer has been silent; 0 for an association that is closing."""
     connection = association.dul.socket
     return 0.0 if connection is None else cast(NodeSocket, connection).idle_s
 
 
 def reject(association: Association, answer: tuple[int, int, int]) -> None:
-    """A-ASSOCIATE-RJ, and the end of the connection."""
+    """Sends an A-ASSOCIATE-RJ and ends the connection."""
     association.acse.send_reject(*answer)
     association.kill()
 
 
 def forget_unfinished(event: Event) -> None:
-    """Removes what came of an instance whose association ended in its midst."""
+    """Removes the unfinished instance of an association that has ended."""
     dimse: Any = event.assoc.dimse
     dimse.end()

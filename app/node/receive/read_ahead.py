@@ -1,4 +1,4 @@
-"""Bytes of a connection, as many at once as have come: each look at a socket holds other threads up."""
+"""Buffers the bytes of a connection, as each read from a socket blocks other threads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ READ_BYTES = 1 << 18
 
 
 class ReadAhead:
-    """Bytes that have come and were not taken yet."""
+    """Bytes that were read from the socket but not consumed yet."""
 
     def __init__(self) -> None:
         self.buffer = bytearray(READ_BYTES)
@@ -17,7 +17,7 @@ class ReadAhead:
         return self.stop - self.start
 
     def room(self, count: int) -> memoryview:
-        """Where more can be read to, so that `count` bytes from the first one find place."""
+        """Returns the free part of the buffer, after making room for `count` bytes from the first one on."""
         if self.start + count > len(self.buffer):
             waiting = self.buffer[self.start : self.stop]
             if count > len(self.buffer):
@@ -27,15 +27,15 @@ class ReadAhead:
         return memoryview(self.buffer)[self.stop :]
 
     def came(self, count: int) -> None:
-        """So many bytes were read to where there was room."""
+        """Records that `count` bytes were read into the free part."""
         self.stop += count
 
     def seen(self, count: int) -> bytes:
-        """The next bytes, which stay."""
+        """Returns the next bytes without consuming them."""
         return bytes(self.buffer[self.start : min(self.start + count, self.stop)])
 
     def taken(self, count: int) -> memoryview:
-        """The next bytes, fewer where no more have come; valid until more are read."""
+        """Consumes and returns the next bytes, or as many as there are; valid until more are read."""
         start, self.start = self.start, min(self.start + count, self.stop)
         view = memoryview(self.buffer)[start : self.start]
         if self.start == self.stop:

@@ -1,4 +1,4 @@
-"""Receives C-STORE: each data set goes to the disk as its fragments come, and is answered from the disk."""
+"""Receives C-STORE: each data set is written to disk as its fragments arrive, and then acknowledged."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ log = structlog.get_logger()
 # PS3.8 E.2: message control header
 COMMAND, LAST = 1, 2
 MAXIMUM_COMMAND_BYTES = 1 << 16
-# How often an association's thread looks whether its peer has been silent for too long.
+# Interval in which an association's thread checks whether its peer has been silent for too long.
 IDLE_S = 0.25
 
 
 @dataclass(frozen=True)
 class Received:
-    """One C-STORE, as log, audit and metrics record it."""
+    """The outcome of one received instance, for log, audit trail and metrics."""
 
     calling_ae: str
     address: str
@@ -55,7 +55,7 @@ class Received:
 
 @dataclass(frozen=True)
 class Store:
-    """Where instances go, how much room must stay, and who is told."""
+    """Where instances are stored, how much disk space must remain free, and the callbacks for outcomes."""
 
     inbox: Inbox
     minimum_free_bytes: int
@@ -63,7 +63,7 @@ class Store:
     ended: Callable[[str, str, Counter[str]], None]
 
     def has_room(self) -> bool:
-        """Whether the watermark is not reached."""
+        """Returns whether the free disk space is above the watermark."""
         return self.inbox.free_bytes() > self.minimum_free_bytes
 
 
@@ -79,7 +79,7 @@ class Reception(DIMSEServiceProvider):
         self.images: Counter[str] = Counter()
 
     def get_msg(self, block: bool = False) -> tuple[Any, Any]:
-        """Sleeps where pynetdicom would ask a thousand times a second whether something has come."""
+        """Waits for a message, where pynetdicom would poll a thousand times a second."""
         if block:
             return super().get_msg(block=True)
         try:
@@ -88,7 +88,7 @@ class Reception(DIMSEServiceProvider):
             return None, None
 
     def receive_fragments(self, fragments: Iterator[tuple[int, memoryview]]) -> None:
-        """The edge of an association: whatever goes wrong in it ends it, and no other."""
+        """Receives the fragments of one PDU; any error ends this association only."""
         try:
             for context_id, fragment in fragments:
                 self._receive_fragment(context_id, fragment)
@@ -100,7 +100,7 @@ class Reception(DIMSEServiceProvider):
             self._fail()
 
     def flush(self) -> None:
-        """Writes what came; the views that were received are not valid any more afterwards."""
+        """Writes the received fragments; their views may become invalid afterwards."""
         if self.incoming is not None:
             self.incoming.flush(self.store.has_room)
 
@@ -109,13 +109,13 @@ class Reception(DIMSEServiceProvider):
         self.dul.event_queue.put("Evt19")
 
     def drop(self) -> None:
-        """Forgets an instance that did not come to its end."""
+        """Discards an unfinished instance."""
         if self.incoming is not None:
             self.incoming.drop()
             self.incoming = None
 
     def end(self) -> None:
-        """The association is over: what came of it is told once."""
+        """Ends the reception, and reports the received images once."""
         self.drop()
         images, self.images = self.images, Counter()
         if images:
@@ -153,19 +153,19 @@ class Reception(DIMSEServiceProvider):
             self.incoming = self._begin(Incoming(context_id, request))
 
     def send_msg(self, primitive: Any, context_id: int) -> None:
-        """Sends like pynetdicom; an answer makes room for the next request."""
+        """Sends a message like pynetdicom, and counts an answered request."""
         if primitive.MessageIDBeingRespondedTo is not None:
             self.unanswered.answer()
         super().send_msg(primitive, context_id)
 
     def _pass_on(self, context_id: int, fragment: bytes) -> None:
         primitive = P_DATA()
-        # pynetdicom takes lists only, whatever its types say
+        # pynetdicom accepts lists only, contrary to its type hints
         primitive.presentation_data_value_list = [[context_id, fragment]]  # type: ignore[list-item]
         super().receive_primitive(primitive)
 
     def _begin(self, incoming: Incoming) -> Incoming:
-        """Opens the file; where that cannot be, the data set is received and thrown away."""
+        """Opens the file of a new instance; if that fails, its data set will be received and discarded."""
         syntax, request = self._transfer_syntax(incoming.context_id), incoming.request
         try:
             sender = self.assoc.requestor.ae_title
@@ -188,7 +188,7 @@ class Reception(DIMSEServiceProvider):
         return str(context.transfer_syntax[0])
 
     def _finish(self, incoming: Incoming) -> None:
-        """Stores, answers, and tells; nothing is answered with success that is not on the disk."""
+        """Stores, reports and answers; success is answered only for an instance that is on the disk."""
         self.incoming = None
         incoming.flush(self.store.has_room)
         size = incoming.file.tell() if incoming.file else 0
@@ -203,15 +203,15 @@ class Reception(DIMSEServiceProvider):
         self._answer(incoming, status)
 
     def _stored(self, incoming: Incoming) -> tuple[Instance | None, InboxOutcome | None, str]:
-        """Which instance it is, what became of it, and the code of the reason why it was not stored."""
+        """Stores a file; returns its instance, its outcome, and a code if it was not stored."""
         try:
             path = incoming.closed()
             if path is None or incoming.meta is None:
                 return None, None, ""
             instance = read_received(path, incoming.begun, incoming.meta)
             request = incoming.request
-            said = (request.sop_class_uid, request.sop_instance_uid)
-            if (instance.sop_class_uid, instance.sop_instance_uid) != said:
+            announced = (request.sop_class_uid, request.sop_instance_uid)
+            if (instance.sop_class_uid, instance.sop_instance_uid) != announced:
                 incoming.status = NOT_THE_SOP_CLASS
                 return instance, None, "other_instance"
             return instance, self.store.inbox.commit(path, instance), ""

@@ -1,8 +1,8 @@
-"""Files of a folder that others write to: nothing is followed that may have been swapped meanwhile.
+"""Reads, moves and removes files in a folder that others write to, without following swapped entries.
 
-Every folder is opened by its own name in the open one above it, and no link is followed, so that what was
-checked is what is used. A file is removed, or moved, only after it got a name that nobody else knows, and
-only if it then is the very file that was read.
+Every folder is opened by its name within its open parent, and links are not followed, so that the entry that
+was checked is the one that is used. A file is removed or moved only after it was renamed to a name that
+nobody else knows, and only if it then is the very file that was read.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from dataclasses import dataclass
 from app.node.storage.file_lock import leads_to
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-# A fifo would wait for its other end
+# Without O_NONBLOCK, opening a FIFO would wait for its other end
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-# Begins the names of files that are about to be removed or moved; a crash may leave them.
+# Prefix of files that are about to be removed or moved; a crash may leave them behind.
 CLAIMED = ".osteon-"
 DEEPEST = 32
-# From the shared folder down to a file
+# The names of folders and file from the shared folder down
 Names = tuple[str, ...]
 
 
 class ChangedError(Exception):
-    """The file is not the one that was looked at."""
+    """The file is no longer the one that was checked."""
 
 
 @dataclass(frozen=True)
 class FileVersion:
-    """A file as it was at one look: any writing, and any other file under its name, makes another one."""
+    """The state of a file at one look; writing to the file or replacing it changes its version."""
 
     identity: tuple[int, int]
     size: int
@@ -41,7 +41,7 @@ class FileVersion:
 
 
 def version_of(status: os.stat_result) -> FileVersion:
-    """Returns the version that a file's status stands for."""
+    """Returns the version of a file from its status."""
     return FileVersion(
         (status.st_dev, status.st_ino), status.st_size, (status.st_mtime_ns, status.st_ctime_ns)
     )
@@ -49,16 +49,16 @@ def version_of(status: os.stat_result) -> FileVersion:
 
 @dataclass
 class Walk:
-    """Finds the regular files below an open folder; `wanted` says of names whether they count.
+    """Finds the regular files below an open folder whose names are `wanted`.
 
-    `ignored` counts what does not: links, special files, folders too deep or not to be opened.
+    `ignored` counts links, special files, and folders that are too deep or cannot be opened.
     """
 
     wanted: Callable[[Names], bool]
     ignored: Counter[str]
 
     def files(self, folder: int, above: Names = ()) -> Iterator[tuple[Names, FileVersion]]:
-        """With their versions. Raises OSError for the topmost folder only."""
+        """Yields the files and their versions. Raises OSError for the topmost folder only."""
         with os.scandir(folder) as entries:
             found = [(entry.name, (*above, entry.name)) for entry in entries]
         for name, names in sorted(found):
@@ -90,9 +90,9 @@ class Walk:
 
 @contextmanager
 def opened_folder(top: int, names: Names, make: bool = False) -> Iterator[int]:
-    """The folder of these names below an open one, `make`: made where it is missing.
+    """Yields the descriptor of a folder below an open one; `make` creates missing folders.
 
-    Raises OSError, also where one of the names is that of a link or of a file.
+    Raises OSError, also if one of the names is a link or a file.
     """
     descriptor = os.dup(top)
     try:
@@ -110,7 +110,10 @@ def opened_folder(top: int, names: Names, make: bool = False) -> Iterator[int]:
 
 @contextmanager
 def opened_file(name: str, folder: int, version: FileVersion) -> Iterator[int]:
-    """That version of a file, before and after the context. Raises ChangedError, OSError."""
+    """Yields the descriptor of a file, whose version is checked before and after the context.
+
+    Raises ChangedError, OSError.
+    """
     descriptor = os.open(name, FILE, dir_fd=folder)
     try:
         require_version(descriptor, version)
@@ -121,16 +124,16 @@ def opened_file(name: str, folder: int, version: FileVersion) -> Iterator[int]:
 
 
 def require_version(descriptor: int, version: FileVersion) -> None:
-    """Raises ChangedError for a file that is another one by now."""
+    """Raises ChangedError if an open file does not have this version."""
     if version_of(os.fstat(descriptor)) != version:
         raise ChangedError
 
 
 def claim(name: str, folder: int, version: FileVersion) -> str:
-    """Gives a file a name that nobody else knows, and returns that.
+    """Renames a file to a name that nobody else knows, and returns that name.
 
-    Raises ChangedError where another file had taken the name; that one waits under the new name for the next
-    look. Raises OSError.
+    Raises ChangedError if another file had taken the old name; it keeps the new one until the next look.
+    Raises OSError.
     """
     claimed = f"{CLAIMED}{uuid.uuid4().hex}"
     os.rename(name, claimed, src_dir_fd=folder, dst_dir_fd=folder)
@@ -140,16 +143,16 @@ def claim(name: str, folder: int, version: FileVersion) -> str:
 
 
 def remove(name: str, folder: int, version: FileVersion) -> None:
-    """That very file, and no other one of its name. Raises ChangedError, OSError."""
+    """Removes this version of a file, but no other file of its name. Raises ChangedError, OSError."""
     os.unlink(claim(name, folder, version), dir_fd=folder)
 
 
 def move(name: str, folder: int, version: FileVersion, target: int) -> None:
-    """Into an open folder, over nothing: where the name is taken, it gets another. Raises as `remove`."""
+    """Moves a file to an open folder, under a new name if its name is taken. Raises as `remove`."""
     claimed = claim(name, folder, version)
     try:
         os.link(claimed, name, src_dir_fd=folder, dst_dir_fd=target, follow_symlinks=False)
-    except OSError:  # the name is taken, or the file system knows no hard links
+    except OSError:  # the name is taken, or the file system has no hard links
         os.rename(claimed, claimed.removeprefix("."), src_dir_fd=folder, dst_dir_fd=target)
     else:
         os.unlink(claimed, dir_fd=folder)

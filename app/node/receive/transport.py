@@ -1,7 +1,7 @@
-"""Sockets of the listener: limits on what a peer may keep us busy with, TLS off the accept loop.
+"""Sockets of the listener: limits on the load that a peer can cause, and TLS outside of the accept loop.
 
-pynetdicom's own reads in blocks of 4 KB, polls every millisecond, takes a PDU of any length, and lets
-one silent TLS client hold up all others.
+pynetdicom's own sockets read blocks of 4 KB, poll every millisecond, accept PDUs of any length, and let one
+silent TLS client block all others.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from app.node.receive.data_transfer import PDU_HEADER_BYTES, NodeDul
 from app.node.receive.read_ahead import ReadAhead
 from app.node.receive.reception import Reception
 
-# How long to wait for data before looking whether there is something to send: a busy peer gets answers
-# at once, and a hundred idle ones cost nothing.
+# How long to wait for data before checking whether there is something to send: a busy peer is answered at
+# once, and a hundred idle ones cost nothing.
 BUSY_WAIT_S, IDLE_WAIT_S, BUSY_S = 0.005, 0.1, 1.0
-# With its header. An A-ASSOCIATE-RQ with 128 contexts of many transfer syntaxes stays far below this.
+# Including the header; an A-ASSOCIATE-RQ with 128 contexts of many transfer syntaxes is far smaller.
 MAXIMUM_PDU_BYTES = (1 << 20) + PDU_HEADER_BYTES
 RECEIVE_BUFFER_BYTES = 1 << 20
 HANDSHAKE_S = 10.0
 
 
 class NodeSocket(AssociationSocket):
-    """Waits in `select` instead of sleeping, reads whole PDUs, and gives up on slow or huge ones."""
+    """A socket that polls instead of sleeping, reads whole PDUs, and gives up on slow or huge ones."""
 
     def __init__(self, association: Association, client_socket: socket.socket, pdu_s: float) -> None:
         super().__init__(association, client_socket=client_socket)
@@ -43,12 +43,12 @@ class NodeSocket(AssociationSocket):
 
     @property
     def idle_s(self) -> float:
-        """How long the peer has been silent."""
+        """Returns the seconds for which the peer has been silent."""
         return time.monotonic() - self.heard_s
 
     @property
     def ready(self) -> bool:
-        """Whether there is something to read, waiting a little for it."""
+        """Returns whether there is something to read, after waiting briefly."""
         connection = self.socket
         if connection is None or not self._is_connected:
             return False
@@ -64,28 +64,28 @@ class NodeSocket(AssociationSocket):
             return False
 
     def recv(self, nr_bytes: int) -> bytearray:
-        """Exactly so many bytes, fewer where the peer hung up; raises OSError for too many or too slow."""
+        """Consumes exactly `nr_bytes`, fewer if the peer hung up. Raises OSError if too many or too slow."""
         return bytearray(self.taken(nr_bytes))
 
     def taken(self, count: int) -> memoryview:
-        """Takes `count` bytes without copying; the view is valid until the next call."""
+        """Consumes `count` bytes without copying; the view is valid until the next call."""
         self._fill(count)
         return self.ahead.taken(count)
 
     def seen(self, count: int) -> bytes:
-        """Returns `count` bytes that stay for the next reader."""
+        """Returns the next `count` bytes without consuming them."""
         self._fill(count)
         return self.ahead.seen(count)
 
     def discard(self) -> bool:
-        """Throws away what has come; False where the peer has closed the connection."""
+        """Discards received data; returns False if the peer has closed the connection."""
         if self.ahead:
             self.ahead.taken(len(self.ahead))
             return True
         return self.socket is not None and self.socket.recv_into(self.ahead.room(1)) > 0
 
     def hear_out(self, within_s: float) -> None:
-        """Throws away what comes until the peer closes: a close with data unread takes the answer back."""
+        """Discards data until the peer closes: closing with unread data would revoke the answer."""
         deadline = time.monotonic() + within_s
         with suppress(OSError):
             while time.monotonic() < deadline and self._is_connected:
@@ -93,17 +93,17 @@ class NodeSocket(AssociationSocket):
                     return
 
     def _fill(self, count: int) -> None:
-        """The socket's own time-out is as long, so a slow peer is cut off after twice that at most."""
+        """Reads until `count` bytes are there; a slow peer is cut off after at most twice `pdu_s`."""
         if count > MAXIMUM_PDU_BYTES:
             raise OSError(f"expected a PDU of at most {MAXIMUM_PDU_BYTES} bytes, got {count}")
         deadline = time.monotonic() + self.pdu_s
         while len(self.ahead) < count:
             if time.monotonic() >= deadline or self.socket is None:
-                raise TimeoutError(f"expected a whole PDU within {self.pdu_s} s")
-            came = self.socket.recv_into(self.ahead.room(count))
-            if came == 0:
+                raise TimeoutError(f"expected a complete PDU within {self.pdu_s} s")
+            received = self.socket.recv_into(self.ahead.room(count))
+            if received == 0:
                 break
-            self.ahead.came(came)
+            self.ahead.came(received)
         self.heard_s = time.monotonic()
 
 
@@ -111,13 +111,13 @@ MakeDimse = Callable[[Association], Reception]
 
 
 class NodeRequestHandler(RequestHandler):
-    """One connection, in a thread of its own: the TLS handshake, then an association."""
+    """Handles one connection in its own thread: the TLS handshake, then an association."""
 
     server: NodeServer
     request: socket.socket
 
     def handle(self) -> None:
-        """Starts the association, unless the peer cannot speak TLS."""
+        """Starts the association unless the TLS handshake fails."""
         try:
             self.request = self.server.secured(self.request)
         except OSError:
@@ -131,7 +131,7 @@ class NodeRequestHandler(RequestHandler):
         association = super()._create_association()
         association.dimse = self.server.make_dimse(association)
         association.dul = NodeDul(association, association.dimse, self.server.admission)
-        # Both are kept in the timers of the service provider, which is another one now
+        # Both are stored in the timers of the service provider, which was just replaced
         association.acse_timeout, association.network_timeout = self.ae.acse_timeout, self.ae.network_timeout
         association.set_socket(NodeSocket(association, self.request, self.server.pdu_s))
         self.server.admit(association)
@@ -139,7 +139,7 @@ class NodeRequestHandler(RequestHandler):
 
 
 class NodeServer(ThreadedAssociationServer):
-    """Accepts connections; the oldest one that never asked for an association makes room for a new one."""
+    """Accepts connections; too many without a request make it close the oldest of them."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -158,10 +158,10 @@ class NodeServer(ThreadedAssociationServer):
         self.admitted: list[Association] = []
         more["request_handler"] = NodeRequestHandler
         super().__init__(*arguments, **more)
-        self.ae._servers.append(self)  # as AE.start_server does, and as `shutdown` expects
+        self.ae._servers.append(self)  # as in AE.start_server, and as `shutdown` expects
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """A connection that answers at once (no Nagle); TLS comes later, in its own thread."""
+        """Accepts a connection without Nagle's algorithm; the TLS handshake follows in its own thread."""
         assert self.socket is not None
         connection, address = self.socket.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -171,7 +171,10 @@ class NodeServer(ThreadedAssociationServer):
         return connection, address
 
     def secured(self, connection: socket.socket) -> socket.socket:
-        """The connection after its TLS handshake, or as it is; raises OSError, also for one that drips."""
+        """Returns the connection after a TLS handshake, or as it is without TLS.
+
+        Raises OSError, also if the handshake takes too long.
+        """
         if self.ssl_context is None:
             return connection
         secured = self.ssl_context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
@@ -185,7 +188,7 @@ class NodeServer(ThreadedAssociationServer):
         return secured
 
     def admit(self, association: Association) -> None:
-        """Drops the oldest silent connection where too many wait."""
+        """Registers a connection, and closes the oldest silent ones if there are too many."""
         with self.waiting_lock:
             self.admitted = [each for each in self.admitted if is_silent(each)]
             surplus = self.admitted[: max(0, len(self.admitted) + 1 - self.waiting)]
@@ -197,11 +200,11 @@ class NodeServer(ThreadedAssociationServer):
 
 
 def cut(connection: ssl.SSLSocket) -> None:
-    """Ends a connection under whoever waits for it; its own `shutdown` would take TLS away in the midst."""
+    """Shuts down the plain socket, which wakes a waiting thread; SSLSocket.shutdown would drop TLS."""
     with suppress(OSError):
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def is_silent(association: Association) -> bool:
-    """Connected, but nothing was asked for."""
+    """Returns whether a connection has not requested an association yet."""
     return association.requestor.primitive is None and not association._kill

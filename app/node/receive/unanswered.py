@@ -1,4 +1,4 @@
-"""How many messages, and of what length, a peer may send before it is answered."""
+"""Limits on the number and length of the messages that a peer sends before it is answered."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import threading
 
 from operators.errors import UnreadableError
 
-# A storage commitment request of 50,000 instances is about this long; all that is unanswered counts together.
+# About the size of a storage commitment request for 50,000 instances; the limit of all unanswered messages.
 MAXIMUM_MESSAGE_BYTES = 16 << 20
 MAXIMUM_UNANSWERED = 16
 
 
 class Unanswered:
-    """Messages of one association that pynetdicom holds, and their bytes: what a peer can have it pile up.
+    """Limits the messages of one association, and their bytes, that pynetdicom holds unanswered.
 
-    No honest peer has more than one under way: nobody negotiates more (PS3.7 D.3.3.3). Answers to requests of
-    ours count until the next request of the peer's is answered.
+    A legitimate peer has only one outstanding, as more are never negotiated (PS3.7 D.3.3.3). Responses to the
+    node's own requests count until the peer's next request is answered.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Unanswered:
         self.messages = self.bytes = 0
 
     def add(self, length: int) -> None:
-        """A message whose command has so many bytes. Raises UnreadableError for one too many."""
+        """Counts a message and the bytes of its command. Raises UnreadableError if there are too many."""
         with self.lock:
             self.messages += 1
             if self.messages > MAXIMUM_UNANSWERED:
@@ -31,19 +31,19 @@ class Unanswered:
         self.add_bytes(length)
 
     def add_bytes(self, length: int) -> None:
-        """Data of the last message. Raises UnreadableError for too much."""
+        """Counts data of the last message. Raises UnreadableError if there are too many."""
         with self.lock:
             self.bytes += length
             require_length(self.bytes, MAXIMUM_MESSAGE_BYTES)
 
     def answer(self) -> None:
-        """One of them is answered; their bytes are free when all are."""
+        """Counts an answered message; the bytes are reset once all messages are answered."""
         with self.lock:
             self.messages = max(0, self.messages - 1)
             self.bytes = self.bytes if self.messages else 0
 
 
 def require_length(length: int, maximum: int) -> None:
-    """Raises UnreadableError for a message that no honest peer sends."""
+    """Raises UnreadableError for a message that is longer than `maximum`."""
     if length > maximum:
         raise UnreadableError(f"expected a message of at most {maximum} bytes, got more")

@@ -1,4 +1,4 @@
-"""Takes DICOM files from a folder into the inbox, as if they had been sent."""
+"""Moves DICOM files from a folder into the inbox, as if they had been sent."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ log = structlog.get_logger()
 REFUSED = "refused"
 UNFINISHED = frozenset((".part", ".tmp", ".filepart", ".crdownload"))
 AT_ONCE = 100
-# A file that cannot be read, or not be removed, is tried again so much later.
+# Pause before a file that cannot be read or removed is tried again.
 PAUSE_S = 60.0
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class WatchedFolder:
-    """A file is taken when it was the same for `settled_s`; what is no DICOM goes to the subfolder `refused`.
+    """Takes files that have not changed for `settled_s`; files that are not DICOM go to the folder `refused`.
 
-    Who writes slowly writes under a name with one of the endings that are left alone, and renames. Where
-    the disk has no more than `minimum_free_bytes`, files stay where they are. Links and special files are
-    left alone. What goes wrong with one file concerns that file only.
+    A program that writes slowly should use a name with one of the UNFINISHED suffixes, and rename the file
+    when it is complete. Files stay where they are while the disk has no more than `minimum_free_bytes`. Links
+    and special files are ignored. An error with one file affects that file only.
     """
 
     def __init__(
@@ -56,17 +56,17 @@ class WatchedFolder:
     ) -> None:
         self.folder, self.inbox, self.settled_s, self.now_s = folder, inbox, settled_s, now_s
         self.minimum_free_bytes = minimum_free_bytes
-        # Since when each file is as it is, and until when one is not tried again
+        # For each file: its version and since when; and until when not to retry it
         self.before: dict[Names, tuple[FileVersion, float]] = {}
         self.postponed: dict[Names, float] = {}
         self.ignored: Counter[str] = Counter()
 
     def look(self) -> int:
-        """Says how many files were taken; a few at each look, so that the node can see to the rest."""
+        """Takes up to AT_ONCE files and returns their number."""
         try:
             top = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
-            self._say_ignored(Counter({f"watched folder: {error.strerror}": 1}))
+            self._log_ignored(Counter({f"watched folder: {error.strerror}": 1}))
             return 0
         try:
             return self._take_all(top, self._settled(top))
@@ -74,10 +74,10 @@ class WatchedFolder:
             os.close(top)
 
     def _settled(self, top: int) -> list[tuple[Names, FileVersion]]:
-        """Files that were the same for long enough, and are not postponed."""
+        """Returns the files that have not changed for long enough and are not postponed."""
         walk, now_s, before = Walk(counts, Counter()), self.now_s(), self.before
         now = dict(walk.files(top))
-        self._say_ignored(walk.ignored)
+        self._log_ignored(walk.ignored)
         same = {names for names, version in now.items() if names in before and before[names][0] == version}
         self.before = {
             names: before[names] if names in same else (version, now_s) for names, version in now.items()
@@ -98,7 +98,7 @@ class WatchedFolder:
         return taken
 
     def _take(self, top: int, names: Names, version: FileVersion) -> bool:
-        """The edge of a file: whatever is wrong with it keeps no other one from being taken."""
+        """Takes one file and returns whether it was stored; an error affects no other file."""
         try:
             with opened_folder(top, names[:-1]) as folder:
                 return self._take_from(top, folder, names, version)
@@ -111,7 +111,7 @@ class WatchedFolder:
         return False
 
     def _take_from(self, top: int, folder: int, names: Names, version: FileVersion) -> bool:
-        """Raises ChangedError, OSError."""
+        """Stores one file, or moves it to the refused ones. Raises ChangedError, OSError."""
         try:
             self._store(folder, names[-1], version)
         except (ChangedError, OSError):
@@ -128,7 +128,7 @@ class WatchedFolder:
         return True
 
     def _store(self, folder: int, name: str, version: FileVersion) -> None:
-        """By its descriptor, as its name may lead elsewhere by now."""
+        """Stores a file, read by its descriptor as its name may refer to another file by now."""
         part = self.inbox.new_part()
         try:
             with opened_file(name, folder, version) as descriptor:
@@ -140,19 +140,19 @@ class WatchedFolder:
         finally:
             part.unlink(missing_ok=True)
 
-    def _say_ignored(self, ignored: Counter[str]) -> None:
-        """Once for all looks that find the same."""
+    def _log_ignored(self, ignored: Counter[str]) -> None:
+        """Logs ignored entries whenever their counts have changed."""
         if ignored != self.ignored:
             log.warning("watched_entries_ignored", count=dict(ignored))
         self.ignored = ignored
 
 
 class ObstacleError(OSError):
-    """The place for refused files cannot be used."""
+    """The folder for refused files cannot be used."""
 
 
 def reason_of(error: OSError) -> str:
-    """Returns the text for the log; file names come from outside and stay out of it."""
+    """Returns the text for the log, without file names, which come from outside."""
     if isinstance(error, ObstacleError):
         text = f"expected a folder for refused files named {REFUSED!r} in the watched folder"
         return f"{text}, got: {error.strerror}"
@@ -160,7 +160,7 @@ def reason_of(error: OSError) -> str:
 
 
 def counts(names: Names) -> bool:
-    """Whether a file or folder of that name is looked at."""
+    """Returns whether a file or folder of that name is considered."""
     name = names[-1]
     is_hidden = name.startswith(".") and not name.startswith(CLAIMED)
     return names[0] != REFUSED and not is_hidden and PurePath(name).suffix not in UNFINISHED
@@ -168,9 +168,9 @@ def counts(names: Names) -> bool:
 
 @contextmanager
 def refused_folder(top: int, names: Names) -> Iterator[int]:
-    """Opens the matching subfolder of `refused`, or `refused` itself where a file or a link is in the way.
+    """Opens the matching subfolder of `refused`, or `refused` itself if a file or a link has its name.
 
-    Raises ObstacleError where that is not a folder that can be opened.
+    Raises ObstacleError if `refused` cannot be opened as a folder.
     """
     with ExitStack() as stack:
         try:

@@ -1,4 +1,4 @@
-"""The study that comes next is read while the networks are over the present one."""
+"""Prefetches the next study while the networks process the current one."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ from operators.packages.packages import ModelPackage
 
 log = structlog.get_logger()
 
-# How often the queue is looked at while a study is in hand, and how often while none is
+# Intervals for polling the queue while a study is in progress, and while none is
 LOOK_S, IDLE_LOOK_S = 0.5, 5.0
 
 
 @dataclass
 class Reader:
-    """A process that reads studies, the end of the pipe to it, and the job that it was asked for."""
+    """A process that reads studies, this end of the pipe to it, and the job whose study it reads."""
 
     process: Any
     pipe: Connection
     job_id: str = ""
 
     def serves(self, job_id: str) -> bool:
-        """Whether it lives, and reads no other study than this one."""
+        """Returns whether the process runs and reads no other study."""
         return self.job_id in ("", job_id) and bool(self.process.is_alive())
 
     def ended(self) -> None:
-        """Whatever it is at; a reader that hangs over a study is ended in no other way."""
+        """Kills the process, as a reader that hangs cannot be ended otherwise."""
         self.process.kill()
         self.process.join()
         self.pipe.close()
 
 
 class NextStudy:
-    """Reads one study ahead, of at most `limit_bytes`; `queued` says which job comes next, '' for none.
+    """Prefetches one study of at most `limit_bytes`; `queued` returns the next job, or '' if there is none.
 
-    What was read is taken or thrown away, the latter also when `is_open` says that its job is removed or has
-    ended; a study that is not read in time is read by the worker.
+    A prefetched study is used or discarded, the latter also if its job is no longer `is_open`. The worker
+    itself reads a study that was not prefetched in time.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class NextStudy:
         self.reader: Reader | None = None
 
     def watch(self) -> None:
-        """Looks for the next study whenever one is in hand; for a thread of its own."""
+        """Looks for the next study whenever one is in progress; to be run in its own thread."""
         while True:
             if self.busy.wait(IDLE_LOOK_S):
                 self.look()
@@ -81,7 +81,7 @@ class NextStudy:
 
     @contextmanager
     def meanwhile(self) -> Iterator[None]:
-        """While a study is in hand."""
+        """Marks a study as in progress within the context."""
         self.busy.set()
         try:
             yield
@@ -89,7 +89,7 @@ class NextStudy:
             self.busy.clear()
 
     def look(self) -> None:
-        """Has the study that comes next read, unless it is being read or waits already."""
+        """Requests the next study unless it is being read or was read already."""
         job_id = self.queued()
         with self.lock:
             if self.reader is not None and not self.reader.serves(job_id):
@@ -98,13 +98,13 @@ class NextStudy:
                 self._ask(job_id)
 
     def forget_ended(self) -> None:
-        """Gives back the memory of a study that nobody will ask for any more."""
+        """Frees the memory of a study whose job was removed or has ended."""
         with self.lock:
             if self.reader is not None and self.reader.job_id and not self.is_open(self.reader.job_id):
                 self._ended()
 
     def taken(self, job_id: str) -> ReadStudy | None:
-        """The study of that job, where it was read; the memory of any other goes."""
+        """Returns the study of a job if it was prefetched; frees one that cannot be used."""
         with self.lock:
             if self.reader is None or self.reader.job_id != job_id:
                 return None
@@ -132,7 +132,7 @@ class NextStudy:
 
 
 def start_next_study(packages: tuple[ModelPackage, ...], limit_bytes: int) -> Reader:
-    """A reader, which ends with this process."""
+    """Starts a reader, which ends with this process."""
     ours, its = SPAWN.Pipe()
     process = SPAWN.Process(
         target=read_studies, args=(its, os.getpid(), packages, limit_bytes), name="reader", daemon=True
@@ -145,7 +145,7 @@ def start_next_study(packages: tuple[ModelPackage, ...], limit_bytes: int) -> Re
 def reading_ahead(
     node: NodeSettings, packages: tuple[ModelPackage, ...], limit_bytes: int
 ) -> NextStudy | None:
-    """Starts the thread that reads the next study ahead; returns None where nothing may be read."""
+    """Starts the thread that prefetches the next study; returns None if `limit_bytes` is 0."""
     if not limit_bytes:
         return None
     client = open_connection(node)
@@ -157,7 +157,7 @@ def reading_ahead(
 
 
 def next_queued(client: DBOSClient) -> str:
-    """The job that a worker takes next, as DBOS orders them; '' where none waits or nobody can say."""
+    """Returns the job that DBOS gives to a worker next; '' if none waits or the database fails."""
     try:
         rows = client.list_workflows(name=SEGMENT, status="ENQUEUED", load_input=False, load_output=False)
     except SQLAlchemyError as error:
@@ -168,7 +168,7 @@ def next_queued(client: DBOSClient) -> str:
 
 
 def is_open(client: DBOSClient, job_id: str) -> bool:
-    """Whether a job is still to be segmented; True where nobody can say."""
+    """Returns whether a job is still queued or running; True if the database fails."""
     try:
         rows = client.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
     except SQLAlchemyError as error:

@@ -1,4 +1,4 @@
-"""The steps of a worker for one study: decide, segment, verify. Each function is a durable step."""
+"""The durable steps of a worker for one study: decide, then segment and verify each series."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ from operators.dicom.headers.series import Series
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.provenance.result_check import ResultName
 from operators.dicom.read.scan import Scan, require_series, scan
-from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.select.selection import Candidate, candidates, combine_candidates, passed_over, select
 from operators.errors import OutputError, TransientError
 from operators.geometry.volume import CtVolume
@@ -43,7 +42,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, eq=False)
 class Decided:
-    """A scanned study, what is to be done with its series, and the first one's volume if it is there."""
+    """A scanned study, the decisions about its series, and the first one's volume if it was prefetched."""
 
     scan: Scan
     candidates: tuple[Candidate, ...]
@@ -51,14 +50,14 @@ class Decided:
     volumes: list[CtVolume]
 
     def read(self, series: Series) -> CtVolume:
-        """The volume of a series; that of the first one is given away if it was read before."""
+        """Returns the volume of a series; a prefetched one is returned once, to free its memory."""
         if self.volumes and series is self.candidates[0].selection.series:
             return self.volumes.pop()
         return read_volume(series)
 
 
 class Segmenter:
-    """The steps of one worker; `graph` has its networks loaded, `ahead` reads the study that comes next."""
+    """The steps of one worker; `graph` has its networks loaded, `ahead` prefetches the next study."""
 
     def __init__(
         self,
@@ -73,7 +72,7 @@ class Segmenter:
         self.wanted = tuple(kind for kind in RESULTS if kind in wanted)
 
     def decide(self, values: Json) -> Json:
-        """Which series are looked at, in which order, and why the others are not."""
+        """Decides which series are read, in which order, and why the others are not."""
         decided = self._decided(StudyJob.of(values))
         refusals = [refuse_series(record.code, record.sentence, record) for record in decided.refusals]
         return {
@@ -84,7 +83,7 @@ class Segmenter:
         }
 
     def segment(self, values: Json, numbers: Sequence[int]) -> Json:
-        """One series for some of its candidates: its verified result, or why there is none.
+        """Segments one series for some of its candidates; returns its verified result or a refusal.
 
         Raises TransientError.
         """
@@ -115,16 +114,20 @@ class Segmenter:
         return self._verified(record, work) | {"found": found}
 
     def _verified(self, record: SeriesRecord, work: Job) -> Json:
-        """The names of the SEG, the report on it and the pictures, in the order in which they are sent."""
+        """The names of the SEG, the report on it and the pictures, in the order in which they are sent.
+
+        A radiograph without findings has no SEG.
+        """
         assert record.segmentation is not None
-        assert record.result is not None
-        seg, series = record.result, work.selection.series
-        try:
-            name = check_seg(work.output / seg, record.segmentation, series)
-        except OutputError as error:
-            log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind="seg")
-            return refuse_series(error.code, str(error), record) | {"state": "failed"}
-        files, missing = [result_of("seg", seg, work, name)], list(record.missing)
+        series, seg, name = work.selection.series, record.name(SEG), None
+        files, missing = list[Json](), list(record.missing)
+        if seg is not None:
+            try:
+                name = check_written(SEG, Written(work.output / seg, record.segmentation, series))
+            except OutputError as error:
+                log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind="seg")
+                return refuse_series(error.code, str(error), record) | {"state": "failed"}
+            files.append(result_of(SEG, seg, work, name))
         for kind, file in files_beside(record):
             written = Written(work.output / file, record.segmentation, series, name)
             try:
@@ -144,7 +147,7 @@ class Segmenter:
         return job_folder(self.settings.node.data, job.job_id)
 
     def _decided(self, job: StudyJob) -> Decided:
-        """Scanned once for all steps of a job, and again after a crash; or before, while another was run."""
+        """Returns the scanned study of a job, scanned once for all its steps or prefetched."""
         if self.latest is None or self.latest[0] != job.job_id:
             before = self.ahead.taken(job.job_id) if self.ahead else None
             found = before or ReadStudy(scan(self._folder(job).input))
@@ -153,20 +156,20 @@ class Segmenter:
 
 
 def files_beside(record: SeriesRecord) -> list[tuple[str, str]]:
-    """Kind and name of each result beside the SEG that may be sent, in the order in which they are sent."""
+    """Returns kind and name of each result other than the SEG that may be sent, in sending order."""
     kinds = [kind for kind, row in RESULTS.items() if row.is_sent and kind != SEG]
     return [(kind, name) for kind in kinds for name in record.names.get(kind, ())]
 
 
 def check_written(kind: str, written: Written) -> ResultName:
-    """The name of a result that was read again. Raises OutputError."""
+    """Reads a written result again and returns its name. Raises OutputError."""
     check = RESULTS[kind].check
     assert check is not None
     return check(written)
 
 
 def decide(study: ReadStudy, packages: tuple[ModelPackage, ...]) -> Decided:
-    """Raises UnreadableError for a study without any readable series."""
+    """Selects the series to read. Raises UnreadableError for a study without a readable series."""
     found = study.scan
     require_series(found)
     outcomes = select(found, packages)
@@ -176,7 +179,7 @@ def decide(study: ReadStudy, packages: tuple[ModelPackage, ...]) -> Decided:
 
 
 def list_results(candidate: Candidate) -> Json:
-    """Returns a candidate as the workflow records it; `rivals` is said of those that it makes needless."""
+    """Returns a candidate as JSON values; `rivals` is the refusal of series that it makes unnecessary."""
     code, sentence = passed_over(candidate.name)
     return {
         "series_instance_uid": candidate.selection.series.series_instance_uid,
@@ -187,7 +190,7 @@ def list_results(candidate: Candidate) -> Json:
 
 
 def refuse_series(code: str, sentence: str, record: SeriesRecord) -> Json:
-    """A series without a result."""
+    """Returns the outcome of a series without a result."""
     return {
         "state": "refused",
         "series_instance_uid": record.series_instance_uid,
@@ -197,11 +200,11 @@ def refuse_series(code: str, sentence: str, record: SeriesRecord) -> Json:
 
 
 def result_of(kind: str, file: str, work: Job, name: ResultName) -> Json:
-    """A verified file of the output folder, as it is handed over to be sent."""
+    """Returns the record of a verified file in the output folder, for sending."""
     return {"kind": kind, "file": file, "sha256": sha256_of(work.output / file), **asdict(name)}
 
 
 def sha256_of(path: Path) -> str:
-    """Returns the SHA-256 that the sender compares before it sends."""
+    """Returns the SHA-256 of a file, which the sender compares before sending."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Reads one study after the other in a process of its own: a study may cost it its life, not the worker."""
+"""Reads studies in a separate process, so that a study that crashes it does not end the worker."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from operators.geometry.value_notes import Note
 from operators.geometry.volume import CtVolume, Grid
 from operators.packages.packages import ModelPackage
 
-# Of a volume; beside it the reader may take so much again, and what decoders need
+# Type of stored voxels; besides a volume the reader may use as much memory again, and some for decoders
 STORED = np.dtype(np.int16)
 BESIDE_BYTES = 512_000_000
-# A tenth of the weight that the worker's threads have (Linux halves it about every three steps)
+# Niceness: a tenth of the weight of the worker's threads (Linux halves it about every three steps)
 BEHIND = 10
-# Headers; the first volume's grid, its notes, and the handle of its voxels
+# The headers; the first volume's grid, its notes, and the handle of its voxels
 Read = tuple[Scan, Grid | None, tuple[Note, ...], int]
 
 
 @dataclass(frozen=True, eq=False)
 class ReadStudy:
-    """A study as it was read, and the volume of its first suitable series if it has not too many voxels."""
+    """A scanned study, and the volume of its first suitable series unless it has too many voxels."""
 
     scan: Scan
     volume: CtVolume | None = None
@@ -44,31 +44,31 @@ class ReadStudy:
 def read_studies(
     asked: Connection, worker_id: int, packages: tuple[ModelPackage, ...], limit_bytes: int
 ) -> None:
-    """Answers each folder with what was read; never returns."""
+    """Reads each requested folder and sends the result; never returns."""
     threading.Thread(target=die_with_parent, daemon=True).start()
-    # What the check of a volume's values loads late is no cost of a study
+    # Imported by the check of a volume's values; importing it here keeps it out of the memory limit
     import_module("scipy.signal")
     limit_memory(2 * limit_bytes + BESIDE_BYTES)
-    # It reads when the networks leave a core idle: they have the study in hand
+    # The networks of the current study have precedence; reading uses idle cores
     os.nice(BEHIND)
     while True:
         folder = asked.recv()
         try:
             hand_over(asked, worker_id, read_study(folder, packages, limit_bytes))
         except OsteonError:
-            # What is wrong with it the worker finds out and says by itself
+            # The worker reads the study itself and reports the error
             asked.send((None, None, ()))
 
 
 def limit_memory(more_bytes: int) -> None:
-    """From here on the process takes no more than so much."""
+    """Limits the further memory that the process may use."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     most = pages * mmap.PAGESIZE + more_bytes
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def read_study(folder: Path, packages: tuple[ModelPackage, ...], limit_bytes: int) -> Read:
-    """Headers, and pixels of the first suitable series if they are few enough: their grid and where they lie.
+    """Reads the headers of a study, and the first suitable series if it is small enough.
 
     Raises OsteonError.
     """
@@ -81,7 +81,7 @@ def read_study(folder: Path, packages: tuple[ModelPackage, ...], limit_bytes: in
 
 
 def keep_volume(volume: CtVolume) -> int:
-    """The handle of its voxels in memory without a name, which goes with those who hold it."""
+    """Copies the voxels into anonymous shared memory, freed with its last handle, and returns the handle."""
     handle = os.memfd_create("volume")
     os.truncate(handle, volume.hu.size * STORED.itemsize)
     with mmap.mmap(handle, 0) as memory:
@@ -92,7 +92,7 @@ def keep_volume(volume: CtVolume) -> int:
 
 
 def hand_over(asked: Connection, worker_id: int, read: Read) -> None:
-    """A study to the worker, as `taken_from` takes it."""
+    """Sends a study to the worker, which receives it by `take_volume`."""
     found, grid, notes, handle = read
     asked.send((found, grid, notes))
     if grid is not None:
@@ -101,7 +101,7 @@ def hand_over(asked: Connection, worker_id: int, read: Read) -> None:
 
 
 def take_volume(answered: Connection) -> ReadStudy | None:
-    """The next study that was read; None for one that could not be. Raises EOFError, OSError."""
+    """Receives the next study, or None for one that could not be read. Raises EOFError, OSError."""
     found, grid, notes = answered.recv()
     if grid is None:
         return None if found is None else ReadStudy(found)

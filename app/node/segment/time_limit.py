@@ -1,6 +1,6 @@
-"""No study holds up the others for ever: the node ends a worker that is over one for too long.
+"""The time limit of a study: the node kills a worker that exceeds it, so that other studies are not blocked.
 
-Native code can be ended in no other way, and a worker that hangs could not end itself.
+Native code cannot be ended otherwise, and a worker that hangs cannot end itself.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ JOB_ID_BYTES = 128
 
 
 class StudyError(OsteonError):
-    """The study took longer, or cost more, than it may."""
+    """The study took longer than its time limit."""
 
     code = "time_limit"
 
 
 class Deadline:
-    """Until when a worker may be busy with which study: memory that it shares with the node.
+    """The study of a worker and the time by which it must end, in memory shared with the node.
 
-    Without a lock, which a killed worker would keep.
+    There is no lock, as a killed worker would keep it.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Deadline:
 
     @contextmanager
     def of(self, job_id: str, until_s: float) -> Iterator[None]:
-        """For a step of a job; `until_s` is of the clock that never jumps and that all processes share."""
+        """Sets the deadline within the context; `until_s` is of the system's monotonic clock."""
         self.job_id.value, self.until_s.value = job_id.encode(), until_s
         self.process_id.value = os.getpid()
         try:
@@ -57,24 +57,24 @@ class Deadline:
             self.process_id.value = 0
 
     def is_of(self, process_id: int) -> bool:
-        """Whether that process is over a study."""
+        """Returns whether that process is working on a study."""
         return bool(self.process_id.value == process_id)
 
     def passed(self, process_id: int, now_s: float) -> str:
-        """The job over which that process is for too long; '' where it is not."""
+        """Returns the job whose deadline that process has exceeded, or ''."""
         is_over = self.is_of(process_id) and now_s > self.until_s.value
         return self.job_id.value.decode() if is_over else ""
 
 
 @dataclass
 class Worker(ServicePart):
-    """A worker, ended when its deadline has passed; the next one then fails the job with its reason."""
+    """A worker that is killed when its deadline has passed; its successor then fails the job."""
 
     data: Path = Path()
     deadline: Deadline = field(default_factory=Deadline)
 
     def look_after(self, now_s: float) -> None:
-        """Restarts the worker like any part. Raises OSError where the disk does not take the reason."""
+        """Restarts the worker like any part. Raises OSError if the reason cannot be written to disk."""
         if self.is_well and (job_id := self.deadline.passed(self.process.pid, now_s)):
             log.error("study_time_limit", job=job_id)
             try:
@@ -85,12 +85,12 @@ class Worker(ServicePart):
         super().look_after(now_s)
 
     def is_stuck(self, now_s: float) -> bool:
-        """Over a study it may be silent until its deadline."""
+        """Returns whether the worker is stuck; during a study it may be silent until its deadline."""
         return super().is_stuck(now_s) and not self.deadline.is_of(self.process.pid)
 
 
 class TimeLimited:
-    """A segmenter whose every study has a deadline."""
+    """A segmenter with a deadline for every study."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class TimeLimited:
         self.begun_s: tuple[str, float] = ("", 0.0)
 
     def decide(self, values: Json) -> Json:
-        """Decides within the time limit. Raises StudyError, here and in `segment`, where the time is over."""
+        """Decides within the time limit. Raises StudyError, as `segment` does, once the time is over."""
         with self.limited(values["job_id"]), self.step_seconds.labels("decide").time():
             return self.inner.decide(values)
 
@@ -120,7 +120,7 @@ class TimeLimited:
 
     @contextmanager
     def limited(self, job_id: str) -> Iterator[None]:
-        """A step of a job; the time of all its steps counts together."""
+        """Limits a step of a job; the times of all its steps are added up."""
         require_time(job_folder(self.settings.data, job_id), self.settings.study_limit_s)
         if self.begun_s[0] != job_id:
             self.begun_s = (job_id, time.monotonic())
@@ -130,6 +130,6 @@ class TimeLimited:
 
 
 def require_time(folder: JobFolder, limit_s: float) -> None:
-    """Raises StudyError where a worker was ended over that job."""
+    """Raises StudyError if a worker was killed because of that job."""
     if folder.timed_out.exists():
         raise StudyError(f"expected the study to be segmented within {limit_s:.0f} s, it took longer")

@@ -1,1 +1,1 @@
-"""Results on their way to each destination, and storage commitment."""
+"""Sends results to each destination, and notices to the site's own system."""

@@ -1,4 +1,4 @@
-"""A delivery's content: the results that a peer gets, or a fallback encoding of a SEG that it refuses."""
+"""Decides what a peer receives: the results, or a fallback encoding if it refuses the SEG."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ Store = Callable[[Sequence[Outgoing]], list[Refused]]
 
 @dataclass(frozen=True)
 class Delivered:
-    """The instances that a peer has taken, and a sentence about the rest; empty where it took all."""
+    """The instances that a peer has accepted, and a sentence about the others, or ''."""
 
     files: tuple[Outgoing, ...]
     sentence: str = ""
 
 
 def deliver_result(files: Sequence[Outgoing], make: Make, peer: Peer, store: Store) -> Delivered:
-    """Stores `files`; where a SEG is refused for good, the first form of it that the peer takes as a whole.
+    """Stores `files`; for a SEG that is refused for good, the first fallback that is accepted completely.
 
-    `make` gives the files of a form of some SEGs, none where there is none of it. What else is refused is
-    said. Raises TransientError, or OutputError where the peer takes no form of the segmentation, or nothing.
+    `make` returns the files of a fallback encoding of some SEGs, or none if it does not exist. Other refusals
+    are listed in the sentence. Raises TransientError, or OutputError if the peer accepts no form of the
+    segmentation, or nothing at all.
     """
     refused = store(files)
-    gone = [each.file for each in refused]
-    taken = [file for file in files if file not in gone]
-    segs = [file for file in gone if file.kind == SEG]
+    refused_files = [each.file for each in refused]
+    accepted = [file for file in files if file not in refused_files]
+    segs = [file for file in refused_files if file.kind == SEG]
     fallbacks = send_fallbacks(segs, make, peer, store) if segs else []
     if segs and not fallbacks:
         raise next(each.error for each in refused if each.file.kind == SEG)
-    if not taken and not fallbacks:
+    if not accepted and not fallbacks:
         raise refused[0].error
-    return Delivered((*taken, *fallbacks), sentence_of(refused, fallbacks, peer))
+    return Delivered((*accepted, *fallbacks), sentence_of(refused, fallbacks, peer))
 
 
 def send_fallbacks(segs: Sequence[Outgoing], make: Make, peer: Peer, store: Store) -> Sequence[Outgoing]:
-    """The files of the first kind that the peer takes, in the order that it is set to; none of any."""
+    """Sends fallback encodings in the peer's order; returns the files of the first one accepted, or none."""
     for kind in peer.fallbacks:
         files = make(kind, segs)
         if files and not store(files):
@@ -49,13 +50,13 @@ def send_fallbacks(segs: Sequence[Outgoing], make: Make, peer: Peer, store: Stor
 
 
 def sentence_of(refused: Sequence[Refused], fallbacks: Sequence[Outgoing], peer: Peer) -> str:
-    """For people, who look for what did not arrive."""
+    """Returns a sentence about the results that were refused, or ''."""
     kinds = dict.fromkeys(each.file.kind for each in refused)
-    said = [f"{kind} ({each_code(refused, kind)})" for kind in kinds]
-    placed = f"; {fallbacks[0].kind} went in the place of {SEG}" if fallbacks else ""
-    return f"not taken by {peer.name}: {', '.join(said)}{placed}" if said else ""
+    names = [f"{kind} ({code_of(refused, kind)})" for kind in kinds]
+    instead = f"; {fallbacks[0].kind} was sent instead of {SEG}" if fallbacks else ""
+    return f"not accepted by {peer.name}: {', '.join(names)}{instead}" if names else ""
 
 
-def each_code(refused: Sequence[Refused], kind: str) -> str:
-    """Why a kind was refused."""
+def code_of(refused: Sequence[Refused], kind: str) -> str:
+    """Returns the code of the reason why a kind was refused."""
     return next(each.error.code for each in refused if each.file.kind == kind)

@@ -1,4 +1,4 @@
-"""Sends files to one peer by STOW-RS (PS3.18 10.5), and says what became of each try."""
+"""Sends files to one peer by STOW-RS (PS3.18 10.5)."""
 
 from __future__ import annotations
 
@@ -19,21 +19,24 @@ from app.node.settings.redaction import revealed
 from app.node.settings.tls import client_context, tls_files
 from operators.errors import OutputError, TransientError
 
-# PS3.18 10.5.3.2: all are stored, some, none; the body names those that are not
+# PS3.18 10.5.3.2: all, some or no instances are stored; the body names those that are not
 ANSWERED = frozenset((200, 202, 409))
-# Who may send, and where to, is mended by people; the others pass by themselves, as 5xx does.
+# Wrong credentials or paths are corrected by administrators; the others pass by themselves, as 5xx does.
 PASSING = frozenset((401, 403, 404, 408, 425, 429))
 READ_BYTES = 1 << 20
-# What an answer may have, also when it is inflated; more for each instance that it names with a reason
+# Maximum size of an answer, also after decompression, plus an allowance for each instance
 ANSWER_BYTES, ANSWER_BYTES_OF_FILE = 1 << 20, 1 << 11
-# RFC 9110 8.4.1; servers compress also where they are asked not to
+# RFC 9110 8.4.1; some servers compress even if asked not to
 COMPRESSED = frozenset(("gzip", "x-gzip", "deflate"))
-# PS3.5 B.2: a UID made of a UUID, here of none; no study has it
+# PS3.5 B.2: a UID derived from the nil UUID, which no study has
 NOBODYS = "2.25.0"
 
 
 def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list[Refused]:
-    """All files in one request; those that the peer will never take. Raises TransientError."""
+    """Sends all files in one request, and returns those that the peer refused for good.
+
+    Raises TransientError.
+    """
     boundary = uuid.uuid4().hex
     head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
     end = f"--{boundary}--\r\n".encode()
@@ -56,7 +59,7 @@ def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list
 
 
 def echo(peer: Peer, settings: NodeSettings) -> None:
-    """Raises TransientError where the peer does not answer by HTTP, or does not let this node in."""
+    """Raises TransientError if the peer does not answer by HTTP or denies access."""
     request(
         "GET", f"studies?StudyInstanceUID={NOBODYS}", peer, settings, {"Accept": "application/dicom+json"}
     )
@@ -71,9 +74,9 @@ def request(
     content: Iterator[bytes] | None = None,
     most_bytes: int = ANSWER_BYTES,
 ) -> HttpAnswer:
-    """Returns the peer's answer; every wait ends, redirects are not followed. Raises TransientError."""
+    """Returns the peer's answer; all waits are limited, redirects are not followed. Raises TransientError."""
     limits = HttpLimits(settings.network_s, min(settings.network_s, 30), most_bytes)
-    # A formatted address would lack its password
+    # Formatting peer.stow would hide its password
     url = f"{revealed(peer.stow)}/{target}"
     answer = ask(method, url, peer.name, trusted_context(peer, settings), limits, headers, content)
     if answer.status in PASSING or answer.status >= 500:
@@ -82,12 +85,12 @@ def request(
 
 
 def trusted_context(peer: Peer, settings: NodeSettings) -> ssl.SSLContext:
-    """By this node's certificates where the peer is set to `tls`, else by the system's authorities."""
+    """Returns a context with this node's certificates if the peer has `tls`, else with the system's."""
     return client_context(tls_files(peer, settings)) if peer.tls else ssl.create_default_context()
 
 
 def inflate_bounded(content: bytes, encoding: str, most_bytes: int) -> bytes:
-    """An answer as it was before it was compressed; b"" for one that is too long, or of another kind."""
+    """Returns a decompressed answer, or b"" if it is too long or its encoding is unknown."""
     if encoding not in COMPRESSED:
         return content if encoding in ("", "identity") else b""
     inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
@@ -109,9 +112,9 @@ def _body(files: Sequence[Outgoing], head: bytes, end: bytes) -> Iterator[bytes]
 
 
 def _failed(answer: HttpAnswer, peer: Peer) -> list[tuple[str, int]]:
-    """Instance and status of what was not stored (PS3.18 I.2); '' where it is not named.
+    """Returns UID and status of the instances that were not stored (PS3.18 I.2); '' for an unnamed one.
 
-    Raises OutputError where nothing was.
+    Raises OutputError if none was stored.
     """
     if answer.status not in ANSWERED:
         raise OutputError(_got(answer, peer), code="peer_refused")
@@ -133,7 +136,7 @@ def _named(item: dict[str, Any]) -> str:
 
 
 def _refusal(status: int, peer: Peer) -> OutputError | None:
-    """None for what is stored all the same. Raises TransientError."""
+    """Returns the error for a status, or None if the instance was stored. Raises TransientError."""
     try:
         require_stored(status, peer)
     except OutputError as error:

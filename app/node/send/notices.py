@@ -1,6 +1,6 @@
-"""Tells a person's system by HTTP what it would have to look for: a small JSON, without patient data.
+"""Sends notices of events to a URL by HTTP: a small JSON object without patient data.
 
-Each notice is a durable workflow of the sender; a notice that was sent is not sent again.
+Each notice is a durable workflow of the sender and is sent only once.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from app.node.settings.configuration import NodeSettings
 from operators.errors import OutputError, TransientError
 
 NOTICES_QUEUE = "notices"
-# The events that there are, for people
+# All events, with their meaning
 EVENTS: Mapping[str, str] = {
-    "correction": "patient or study data of a study were corrected, and a new job is made",
-    "conflict": "other versions of instances came, of which a person must decide",
-    "moved": "instances of a study came again in another study",
+    "correction": "patient or study data of a study were corrected, and a new job was created",
+    "conflict": "other versions of instances were received, about which a person must decide",
+    "moved": "instances of a study were sent again in another study",
     "failed": "a job failed",
 }
-# Between the id of a job and its event, in the id of a notice
+# Separates the id of a job from the event in the id of a notice
 EVENT_MARK = "!"
 LONGEST_SENTENCE = 1000
 NOTICE_S = 10.0
-# Of the head of an answer, of which the status alone counts
+# Maximum size of the head of an answer, of which only the status is used
 ANSWER_BYTES = 1 << 16
-# Who takes too many, or is not there for the moment; as 5xx does, that passes
+# Statuses of a server that is overloaded or temporarily unavailable; they pass, as 5xx does
 PASSING = frozenset((408, 425, 429))
 
 
@@ -48,11 +48,11 @@ class Notice:
 
     @property
     def workflow_id(self) -> str:
-        """Identifies the event: equal for equal events."""
+        """Returns the id of the notice, which is the same for the same event."""
         return f"{self.job.job_id}{EVENT_MARK}{self.event}-{self.job.completed_ms}"
 
     def as_json(self) -> Json:
-        """The body of the request."""
+        """Returns the body of the request."""
         return {
             "event": self.event,
             "job_id": self.job.job_id,
@@ -64,12 +64,12 @@ class Notice:
 
 
 def job_of(workflow_id: str) -> str:
-    """The job or conflict that a notice tells of, by the notice's id; of another workflow its own id."""
+    """Returns the id of the job or conflict from a notice's id; the id itself for other workflows."""
     return workflow_id.partition(EVENT_MARK)[0]
 
 
 def announce(settings: NodeSettings, client: DBOSClient, notice: Notice) -> None:
-    """Queues it where somebody wants notices; once, however often it is called."""
+    """Queues a notice if the settings have a notice_url; repeated calls queue it only once."""
     if settings.notice_url:
         client.enqueue(
             {
@@ -83,7 +83,7 @@ def announce(settings: NodeSettings, client: DBOSClient, notice: Notice) -> None
 
 
 def announce_failed(settings: NodeSettings, client: DBOSClient, jobs: list[JobState]) -> None:
-    """Jobs that failed and were not announced yet."""
+    """Queues notices of the failed jobs that were not announced yet."""
     failed = [Notice("failed", job) for job in jobs if job.state == "failed"]
     if not settings.notice_url or not failed:
         return
@@ -95,9 +95,9 @@ def announce_failed(settings: NodeSettings, client: DBOSClient, jobs: list[JobSt
 
 
 def post(notice: Json, settings: NodeSettings) -> Attempt:
-    """One try. Of the answer nothing but the status is read. Raises TransientError or OutputError."""
+    """Sends a notice once; only the status of the answer is read. Raises TransientError or OutputError."""
     if not settings.notice_url:
-        raise OutputError("expected a notice_url in the settings, it is gone", code="no_destination")
+        raise OutputError("expected a notice_url in the settings, it was removed", code="no_destination")
     limits = HttpLimits(min(NOTICE_S, settings.network_s), min(NOTICE_S, settings.network_s), ANSWER_BYTES)
     content, headers = json.dumps(notice).encode(), {"Content-Type": "application/json"}
     headers["Content-Length"] = str(len(content))
@@ -107,7 +107,7 @@ def post(notice: Json, settings: NodeSettings) -> Attempt:
     ).status
     if 200 <= status < 300:
         return Attempt("delivered")
-    text = f"expected notice_url to take a notice, got HTTP status {status}"
+    text = f"expected notice_url to accept a notice, got HTTP status {status}"
     if status in PASSING or status >= 500:
         raise TransientError(text, code=f"http_{status}")
     raise OutputError(text, code=f"http_{status}")

@@ -28,18 +28,21 @@ from operators.errors import (
     OsteonError,
     OutputError,
     TransientError,
+    UnsuitableError,
     UnwritableError,
     as_osteon_error,
 )
 
 log = structlog.get_logger()
 
-# The code of a delivery of which the peer has not taken everything
+# The code of a delivery of which the peer has not accepted everything
 NOT_TAKEN = "not_taken"
+# The code with which an encoding refuses what has no place in the patient
+NO_FRAME_OF_REFERENCE = "no_frame_of_reference"
 
 
 def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attempt:
-    """One try, and what became of it, also for the audit trail."""
+    """Attempts a delivery once, writes the audit trail and returns the outcome."""
     if job_folder(settings.data, delivery["job_id"]).former.exists():
         log.warning("delivery_cancelled", job=delivery["job_id"], peer=delivery["peer"], code=FORMER_DATA)
         return Attempt("cancelled", FORMER_DATA, "patient or study data were corrected before it was sent")
@@ -54,22 +57,23 @@ def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attemp
 
 
 def deliver_alone(delivery: Json, settings: NodeSettings) -> Attempt:
-    """Unless it is under way: of a job that was cancelled and begun again, or of a machine that lives still.
+    """Delivers unless the same delivery is in progress elsewhere, and raises TransientError if it is.
 
-    Raises TransientError then. The lock goes with the process that holds it, however that ends.
+    That happens if a job was cancelled and retried, or if a machine counted as lost still runs. The lock ends
+    with its process.
     """
     folder = job_folder(settings.data, delivery["job_id"]).root
     if not folder.is_dir():
         return deliver(delivery, settings)
     with (folder / f"{delivery['peer']}.lock").open("wb") as lock:
         if not try_lock(lock.fileno(), fcntl.LOCK_EX):
-            text = f"expected to be the only one that delivers to {delivery['peer']}, another does too"
+            text = f"expected no other process to deliver to {delivery['peer']}, another one does"
             raise TransientError(text, code="under_way")
         return deliver(delivery, settings)
 
 
 def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
-    """Stores, and asks for commitment where the peer offers it."""
+    """Stores the results, and requests commitment if the peer is configured for it."""
     peer, job_id = destination(delivery["peer"], settings), delivery["job_id"]
     files = [outgoing(each, job_id, settings) for each in delivery["files"]]
     captures = [outgoing(each, job_id, settings) for each in delivery.get("captures", ())]
@@ -84,31 +88,39 @@ def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
 def fallbacks(
     peer: Peer, captures: Sequence[Outgoing], kind: FallbackEncoding, segs: Sequence[Outgoing]
 ) -> list[Outgoing]:
-    """SEGs in another form, made when a peer turns out to need it. Raises OutputError."""
+    """Makes fallback encodings of SEGs for a peer that refuses them; none of a SEG that has no such form.
+
+    Raises OutputError.
+    """
     if kind == "sc":
         return list(captures)
     from operators.dicom.fallback_encodings import (
         write_fallback,
-    )  # brings highdicom, which others need not hold
+    )  # imports highdicom, which is not needed otherwise
 
     made = []
     for seg in segs:
-        # A file of its own: deliveries to several peers go on at once
+        # One file per peer, as deliveries to several peers run at once
         path = seg.path.with_name(f"{peer.name}-{kind}-of-{seg.path.name}")
-        name = write_fallback(kind, seg.path, path)
+        try:
+            name = write_fallback(kind, seg.path, path)
+        except UnsuitableError as error:
+            if error.code != NO_FRAME_OF_REFERENCE:
+                raise
+            return []
         names = (name.sop_class_uid, name.sop_instance_uid, name.transfer_syntax_uid)
         made.append(Outgoing(path, *names, kind))
     return made
 
 
 def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list[Refused]:
-    """In the way that the peer wants; what it will never take. Raises TransientError."""
-    way = stow_destination if peer.stow else c_store
-    return way.store(files, peer, settings)
+    """Stores files by STOW-RS or C-STORE, and returns those refused for good. Raises TransientError."""
+    protocol = stow_destination if peer.stow else c_store
+    return protocol.store(files, peer, settings)
 
 
 def confirm(delivery: Json, settings: NodeSettings) -> Attempt:
-    """Whether the peer has committed to what it was sent, if it is one that does."""
+    """Checks whether the peer has committed to what it was sent, if it is configured for commitment."""
 
     def look() -> Attempt:
         peer = destination(delivery["peer"], settings)
@@ -120,12 +132,12 @@ def confirm(delivery: Json, settings: NodeSettings) -> Attempt:
 
 
 def report(owed: Json, settings: NodeSettings, inbox: Inbox) -> Attempt:
-    """One try to tell a peer what it asked to be committed to."""
+    """Attempts once to send a peer the storage commitment report that it requested."""
 
     def tell() -> Attempt:
         peer = next((peer for peer in settings.sources if peer.name == owed["peer"] and peer.host), None)
         if peer is None:
-            raise OutputError("expected the peer in the settings, it is gone", code="no_destination")
+            raise OutputError("expected the peer in the settings, it was removed", code="no_destination")
         report_owed(owed, peer, settings, inbox)
         return Attempt("delivered")
 
@@ -133,12 +145,12 @@ def report(owed: Json, settings: NodeSettings, inbox: Inbox) -> Attempt:
 
 
 def notify(notice: Json, settings: NodeSettings) -> Attempt:
-    """One try to tell `notice_url`."""
+    """Attempts once to send a notice to `notice_url`."""
     return named(notice["job_id"], "notice_url", lambda: post(notice, settings))
 
 
 def named(job: str, peer: str, step: Callable[[], Attempt]) -> Attempt:
-    """The edge of a delivery: whatever goes wrong ends with a name."""
+    """Runs a step of a delivery and turns every error into an outcome."""
     try:
         return step()
     except Exception as error:
@@ -154,7 +166,7 @@ def named(job: str, peer: str, step: Callable[[], Attempt]) -> Attempt:
 
 
 def destination(name: str, settings: NodeSettings) -> Peer:
-    """The peer as it is set today. Raises OutputError where it is no longer there."""
+    """Returns a destination from the current settings. Raises OutputError if it is no longer there."""
     for peer in settings.destinations:
         if peer.name == name:
             return peer
@@ -162,9 +174,9 @@ def destination(name: str, settings: NodeSettings) -> Peer:
 
 
 def outgoing(file: Json, job_id: str, settings: NodeSettings) -> Outgoing:
-    """A result that is still what was verified. Raises OutputError."""
+    """Returns a result that has not changed since it was verified. Raises OutputError."""
     path = job_folder(settings.data, job_id).output / file["file"]
     if not path.is_file() or sha256_of(path) != file["sha256"]:
-        raise OutputError("expected the result as it was verified, it is gone or altered", code="altered")
+        raise OutputError("expected the result as it was verified, it is missing or altered", code="altered")
     names = (file["sop_class_uid"], file["sop_instance_uid"], file["transfer_syntax_uid"])
     return Outgoing(path, *names, file["kind"])

@@ -1,4 +1,4 @@
-"""How many deliveries are sent to a peer at once. One that waits, for time or a report, holds none."""
+"""Limits the deliveries that are sent to a peer at once; a delivery that waits does not count."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import defaultdict
 
 
 class SendingSlots:
-    """A semaphore for each peer, which a delivery holds while it is being sent and no longer."""
+    """A semaphore for each peer, which a delivery holds only while it is being sent."""
 
     def __init__(self, at_once: int) -> None:
         self.at_once = at_once
@@ -17,6 +17,6 @@ class SendingSlots:
         )
 
     def of(self, peer_name: str) -> threading.Semaphore:
-        """The peer's; to be entered as a context."""
+        """Returns the peer's semaphore, to be entered as a context."""
         with self.lock:
             return self.slots[peer_name]

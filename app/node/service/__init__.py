@@ -1,1 +1,1 @@
-"""`osteon serve`: its processes, and its HTTP port."""
+"""`osteon serve`: the node's processes and its HTTP port."""

@@ -1,4 +1,4 @@
-"""What a node does in the background: it looks at its disk and database, queues studies, removes old ones."""
+"""The background loops of a node: they check its disk and database, queue studies and remove old ones."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from app.node.studies.retention import sweep
 from app.node.watch.loops import Loop
 
 TICK_S, SWEEP_S, STATE_S = 0.2, 60.0, 2.0
-# How often it is asked whether the data folder is still the same
+# Interval for checking that the data folder is still the same
 FOLDER_S, FOLDER_SILENT_S = 1.0, 30.0
-# A turn that takes longer hangs: it makes jobs, takes 100 files, removes old studies, or reads a number
+# A turn that takes longer counts as hanging; it makes jobs, reads 100 files, removes old studies, or reads
+# one number
 DISPATCH_SILENT_S, WATCH_SILENT_S, SWEEP_SILENT_S, STATE_SILENT_S = 60.0, 300.0, 600.0, 6.0
 
 
 def background_loops(
     settings: NodeSettings, client: DBOSClient, disk: Disk, watch_data_folder: Callable[[], object]
 ) -> list[Loop]:
-    """The loops of a node by its roles, none of them started."""
+    """Returns the loops of a node for its roles, none of them started."""
     found = [
         Loop("data_folder", watch_data_folder, FOLDER_S, FOLDER_SILENT_S),
         Loop("disk", disk.look, STATE_S, STATE_SILENT_S),
@@ -45,19 +46,19 @@ def background_loops(
 
 
 def ask_database(client: DBOSClient) -> None:
-    """Asks for a workflow. Raises SQLAlchemyError where the database does not answer."""
+    """Reads a workflow from the database. Raises SQLAlchemyError if it does not answer."""
     client.list_workflows(limit=1, load_input=False, load_output=False)
 
 
 def dispatch(settings: NodeSettings, client: DBOSClient) -> Callable[[], object]:
-    """The dispatcher's turn."""
+    """Makes the dispatcher and returns its turn."""
     dispatcher = Dispatcher(settings, client, lambda: datetime.now().astimezone())
 
     return lambda: dispatcher.tick(now_s())
 
 
 def watch(settings: NodeSettings) -> Callable[[], object]:
-    """The watched folder's turn."""
+    """Makes the watched folder and returns its turn."""
     assert settings.watch is not None
     return WatchedFolder(
         settings.watch,
@@ -68,7 +69,7 @@ def watch(settings: NodeSettings) -> Callable[[], object]:
 
 
 def first_made(make: Callable[[], Callable[[], object]]) -> Callable[[], object]:
-    """Calls what `make` gives, which is made with the first call that has no error."""
+    """Returns a function that calls the one that `make` returns; `make` is repeated until it succeeds."""
     made: list[Callable[[], object]] = []
 
     def turn() -> object:

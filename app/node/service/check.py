@@ -1,4 +1,4 @@
-"""`osteon check`: everything that a node needs, tried out; what is ill comes with how to mend it."""
+"""`osteon check`: tests everything that a node needs, and says how to fix what fails."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ URL_HINT = "; is its URL (`database`) right, is it running?"
 
 @dataclass(frozen=True)
 class CheckFinding:
-    """`code` is 0 for what is well, else the exit code of its kind."""
+    """The outcome of one check; `code` is 0 if it passed, otherwise the exit code of the failure."""
 
     code: int
     sentence: str
 
 
 def findings(settings: Settings) -> Iterator[CheckFinding]:
-    """Models, disk, database, ports, peers, settings."""
+    """Yields the outcome of every check: models, disk, database, port, peers, settings."""
     yield models(settings)
     yield disk(settings.node)
     yield database(settings.node)
@@ -44,7 +44,7 @@ def findings(settings: Settings) -> Iterator[CheckFinding]:
 
 
 def models(settings: Settings) -> CheckFinding:
-    """Every network is loaded once."""
+    """Checks the packages by loading every network once."""
     try:
         packages = read_packages(settings.models)
         networks = networks_of(settings)
@@ -57,7 +57,7 @@ def models(settings: Settings) -> CheckFinding:
 
 
 def disk(node: NodeSettings) -> CheckFinding:
-    """Room above the watermark, on the disk that is to be there."""
+    """Checks that the data folder is usable and has enough free space."""
     try:
         require_usable(node)
         free_mb = free_bytes(node.data) // MEGABYTE
@@ -67,14 +67,14 @@ def disk(node: NodeSettings) -> CheckFinding:
     except DataFolderError as error:
         return CheckFinding(error.exit_code, f"disk: {error}")
     if free_mb < node.minimum_free_mb:
-        text = f"disk: expected {node.minimum_free_mb} MB free, got {free_mb}; C-STORE is answered A700"
+        text = f"disk: expected {node.minimum_free_mb} MB free, got {free_mb}; C-STORE is answered with A700"
         return CheckFinding(OutputError.exit_code, text)
-    made = "" if node.data.exists() else f"; {node.data} is made when the node starts"
+    made = "" if node.data.exists() else f"; {node.data} is created when the node starts"
     return CheckFinding(0, f"disk: {free_mb} MB free{made}")
 
 
 def free_bytes(folder: Path) -> int:
-    """On the disk of a folder that may be yet to be made; makes nothing. Raises OSError."""
+    """Returns the free bytes on the disk of a folder that need not exist yet. Raises OSError."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
@@ -84,11 +84,11 @@ def free_bytes(folder: Path) -> int:
 
 
 def database(node: NodeSettings) -> CheckFinding:
-    """Its tables can be made and read; a file that is not there yet is left to the node."""
+    """Checks that the tables can be created and read; a missing SQLite file is left to the node."""
     try:
         if not node.database and not database_file(node).exists():
             require_not_lost(node)
-            return CheckFinding(0, "database: SQLite makes its file when the node starts")
+            return CheckFinding(0, "database: SQLite; its file is created when the node starts")
         prepare_database(node)
         open_connection(node).list_workflows(limit=1)
     except OsteonError as error:
@@ -97,7 +97,7 @@ def database(node: NodeSettings) -> CheckFinding:
 
 
 def port(node: NodeSettings) -> CheckFinding:
-    """Whether the node listens already, or could."""
+    """Checks whether the DICOM port can be bound, or is in use already."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -108,18 +108,18 @@ def port(node: NodeSettings) -> CheckFinding:
 
 
 def bound(node: NodeSettings, error: OSError) -> CheckFinding:
-    """Explains why a port cannot be listened on."""
+    """Returns the outcome for a port that cannot be bound; in use is no failure."""
     if error.errno == errno.EADDRINUSE:
         return CheckFinding(0, f"port {node.port}: in use, by this node if it is running")
     if error.errno == errno.EACCES:
-        text = f"port {node.port}: expected the right to listen on it, got none; set `port` above 1023"
+        text = f"port {node.port}: expected permission to listen on it; set `port` above 1023"
         return CheckFinding(UsageError.exit_code, text)
     text = f"expected `host` to be an address of this machine, got {node.host}: {error.strerror}"
     return CheckFinding(UsageError.exit_code, f"port {node.port}: {text}")
 
 
 def peers(node: NodeSettings) -> Iterator[CheckFinding]:
-    """C-ECHO, or a word by HTTP, to each destination; who may send."""
+    """Checks that some peer may send, and that each destination answers C-ECHO or HTTP."""
     if not node.sources:
         hint = "name one in app.yaml under osteon, node, peers, or with --peer"
         yield CheckFinding(UsageError.exit_code, f"peers: none may send; {hint}")

@@ -1,4 +1,4 @@
-"""The node's commands: what the command line gives becomes settings, and the outcome is shown."""
+"""The node's commands: turns options of the command line into settings, runs an action, shows the outcome."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PEER = re.compile(
 def node_settings(
     given: dict[str, Any], peers: list[str] | None = None, config: Path | None = None, **others: Any
 ) -> Settings:
-    """Settings with what the command line says of the node; peers are added to those of the file."""
+    """Returns the settings with the node's options of the command line; `peers` are added to the file's."""
     node = {key: value for key, value in given.items() if value is not None}
     if peers:
         known = [peer.model_dump() for peer in read_settings(config).node.peers]
@@ -41,10 +41,10 @@ def node_settings(
 
 
 def peer_of(text: str) -> dict[str, Any]:
-    """A peer from the command line. Raises UsageError."""
+    """Parses a peer of the command line. Raises UsageError."""
     found = PEER.fullmatch(text)
     if not found:
-        # What follows the first @ may hold a password
+        # The part after the first @ may hold a password
         begun = text.partition("@")[0]
         raise UsageError(f"expected a peer as NAME=AETITLE[@HOST:PORT or @http...], got {begun!r} and more")
     values = {key: value for key, value in found.groupdict().items() if value}
@@ -69,28 +69,28 @@ def jobs_command(
         show_list(settings, client, as_json, accession)
         return 0
     job_id = named_job(name, job_ids(client))
-    if do(settings, client, action, job_id):
+    if perform(settings, client, action, job_id):
         show_one(settings, client, job_id, as_json)
     return 0
 
 
 def require_node(node: NodeSettings) -> None:
-    """Raises UsageError where the folder that holds the jobs is not there: a wrong name makes none."""
+    """Raises UsageError if the data folder does not exist, so that a wrong name does not create one."""
     if not node.database and not node.data.is_dir():
         got = "which is a file" if node.data.exists() else "which does not exist"
         raise UsageError(f"expected the data folder of a node at --data, got {node.data}, {got}")
 
 
 def require_packages(settings: Settings) -> None:
-    """Raises ModelError where this machine is to segment and no package can be read."""
+    """Raises ModelError if this machine has the role segment and a package cannot be read."""
     from operators.package_files.package_reader import read_packages
 
     if "segment" in settings.node.roles:
         read_packages(settings.models)
 
 
-def do(settings: Settings, client: DBOSClient, action: str, job_id: str) -> bool:
-    """Runs an action on one job; returns whether the job is to be shown then. Raises UsageError."""
+def perform(settings: Settings, client: DBOSClient, action: str, job_id: str) -> bool:
+    """Runs an action on one job, and returns whether to show the job afterwards. Raises UsageError."""
     from app.node.queue import job_actions
     from app.node.service.parts import audit_trail
     from app.node.studies import retention
@@ -99,7 +99,7 @@ def do(settings: Settings, client: DBOSClient, action: str, job_id: str) -> bool
     data = settings.node.data
     if action == "delete":
         retention.forget(settings.node, client, job_id, audit_trail(settings), getuser())
-        print(f"{job_id}: its study, results and jobs are removed")
+        print(f"{job_id}: the study, its results and its jobs are removed")
     elif action == "send-now":
         print("\n".join(job_actions.send_now(client, job_id, data)))
     elif action == "retry":
@@ -113,7 +113,7 @@ def do(settings: Settings, client: DBOSClient, action: str, job_id: str) -> bool
 
 
 def show_list(settings: Settings, client: DBOSClient, as_json: bool, accession: bool) -> None:
-    """All jobs, oldest first; accession numbers are read from files, where they are asked for."""
+    """Prints all jobs, oldest first; accession numbers, which are read from files, only if asked for."""
     from app.node.queue.jobs import list_jobs
     from app.node.queue.jobs_screen import show_jobs
 
@@ -127,7 +127,7 @@ def show_list(settings: Settings, client: DBOSClient, as_json: bool, accession: 
 
 
 def show_one(settings: Settings, client: DBOSClient, job_id: str, as_json: bool) -> None:
-    """One job, with what its files say."""
+    """Prints one job, with its folder and its accession number."""
     from app.node.queue.jobs import job_ids, list_jobs
     from app.node.queue.jobs_screen import show_job
 
@@ -142,7 +142,7 @@ def show_one(settings: Settings, client: DBOSClient, job_id: str, as_json: bool)
 
 
 def files_of_job(data: Path, job: JobState) -> Path:
-    """Returns the folder of a job, or the one of the versions that a conflict is about."""
+    """Returns the folder of a job, or the folder with the versions of a conflict."""
     from app.node.queue.job import job_folder
     from app.node.versions.instance_versions import CONFLICTS
 
@@ -150,14 +150,14 @@ def files_of_job(data: Path, job: JobState) -> Path:
 
 
 def json_of(job: JobState, names: Mapping[str, str], accessions: Mapping[str, str]) -> dict[str, Any]:
-    """Everything that is known of a job."""
+    """Returns everything known about a job as JSON values."""
     values = asdict(job) | {"short_id": names[job.job_id], "study_instance_uid": job.study_instance_uid}
     number = accessions.get(job.job_id)
     return values if number is None else values | {"accession_number": number}
 
 
 def accession_of(settings: Settings, job_id: str) -> str:
-    """From a file of the job, or of a conflict's study: the database holds nothing of an order."""
+    """Returns the accession number from a file of the job or the study, as the database does not hold it."""
     from app.node.queue.job import job_folder
     from app.node.queue.job_state import study_of
     from operators.dicom.headers.accession import accession_number
@@ -181,16 +181,16 @@ def send_command(settings: Settings, peer_name: str, paths: list[Path]) -> int:
 
 
 def named_destination(name: str, node: NodeSettings) -> Peer:
-    """Raises UsageError where no destination is called so."""
+    """Returns the destination of that name. Raises UsageError if there is none."""
     known = {peer.name: peer for peer in node.destinations}
     if name not in known:
-        names = ", ".join(known) or "none is set: name one by --peer NAME=AETITLE@HOST:PORT"
+        names = ", ".join(known) or "none is set; add one with --peer NAME=AETITLE@HOST:PORT"
         raise UsageError(f"expected one of the destinations ({names}), got {name!r}")
     return known[name]
 
 
 def files_of(paths: list[Path]) -> list[Path]:
-    """Every file that is named, or below a folder that is. Raises UsageError where there is none."""
+    """Returns the named files and all files below the named folders. Raises UsageError if there are none."""
     for path in paths:
         if not path.exists():
             raise UsageError(f"expected DICOM files or folders, {path} does not exist")
@@ -202,12 +202,12 @@ def files_of(paths: list[Path]) -> list[Path]:
 
 
 def check_command(settings: Settings) -> int:
-    """Says of everything the node needs whether it is well, and how to mend what is not."""
+    """Prints the outcome of every check and returns the highest exit code."""
     from app.node.service.check import findings
 
     console, worst = Console(), 0
     for finding in findings(settings):
-        mark = "[green]well[/]" if finding.code == 0 else "[red]ill[/] "
+        mark = "[green]ok[/]  " if finding.code == 0 else "[red]fail[/]"
         console.print(f"{mark} {printable_text(finding.sentence)}", highlight=False, soft_wrap=True)
         worst = max(worst, finding.code)
     return worst

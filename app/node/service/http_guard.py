@@ -1,4 +1,4 @@
-"""Who may speak to the HTTP port from a browser: only by the node's own names, and from no other web page."""
+"""Protects the HTTP port from browsers: refuses foreign host names and requests from other web pages."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 log = structlog.get_logger()
 
-# RFC 9110 9.2.1: methods that change nothing
+# RFC 9110 9.2.1: safe methods
 SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 FORBIDDEN, MISDIRECTED = 403, 421
 SENTENCES = {
-    FORBIDDEN: "expected a request from no other origin",
-    MISDIRECTED: "expected a name of the node as host; `http_names` lists more of them",
+    FORBIDDEN: "expected a request without another origin",
+    MISDIRECTED: "expected a name of the node as host; the setting `http_names` adds names",
 }
 LOCALHOST = "localhost"
 
 
 class RequestGuard:
-    """Refuses requests for another host (421), and changes that a web page of another origin asks for (403).
+    """Refuses requests for another host (421) and changes requested by a web page of another origin (403).
 
-    A name that somebody else's server resolves to this address (DNS rebinding) makes a browser take the node
-    for a part of that server's site; IP addresses and the node's own names cannot be so used.
+    With DNS rebinding, a foreign name that resolves to this address makes a browser treat the node as part of
+    the foreign site; IP addresses and the node's own names cannot be abused like this.
     """
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
@@ -42,7 +42,7 @@ class RequestGuard:
         await PlainTextResponse(SENTENCES[status], status, {"Connection": "close"})(scope, receive, send)
 
     def refusal(self, scope: Scope) -> int:
-        """The status of a refusal, or 0."""
+        """Returns the HTTP status of a refusal, or 0."""
         hosts = _values(scope, b"host")
         if len(hosts) != 1 or not self.is_own(hosts[0]):
             return MISDIRECTED
@@ -51,7 +51,7 @@ class RequestGuard:
         return FORBIDDEN if is_foreign and scope["method"] not in SAFE else 0
 
     def is_own(self, host: str) -> bool:
-        """Whether a Host header names this node: its names and any IP address, whatever the port."""
+        """Returns whether a Host header is one of the node's names or any IP address, with any port."""
         try:
             name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
         except ValueError:
@@ -72,7 +72,7 @@ def _values(scope: Scope, name: bytes) -> list[str]:
 
 
 def _netloc(origin: str) -> str:
-    """Host and port of an origin; '' for one that hides (`null`) or is none."""
+    """Returns the host and port of an origin, or '' for the opaque origin `null` or an invalid one."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:

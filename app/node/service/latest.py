@@ -1,4 +1,4 @@
-"""A value that is looked up anew when it is asked for, or the last one where that takes too long."""
+"""A value that is read when it is asked for, or the last known one if reading takes too long."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 
 
 class Latest(Generic[Value]):
-    """One look at a time, in a thread that may hang without keeping anybody from ending."""
+    """Reads a value in a daemon thread, which may hang without blocking the caller; one read at a time."""
 
     def __init__(self, look: Callable[[], Value], first: Value) -> None:
         self.look, self.known = look, first
@@ -22,7 +22,7 @@ class Latest(Generic[Value]):
         self.thread: threading.Thread | None = None
 
     def value(self, within_s: float) -> Value:
-        """The newest that there is within this time."""
+        """Returns the newest value that is available within this time."""
         with self.lock:
             if self.thread is None or not self.thread.is_alive():
                 self.thread = threading.Thread(target=self._look, name="latest", daemon=True)

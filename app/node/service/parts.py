@@ -1,4 +1,4 @@
-"""The processes of a node: a listener, a sender, and workers. Each function runs until it is told to stop."""
+"""The processes of a node: listener, sender and workers. The function of each runs until the stop signal."""
 
 from __future__ import annotations
 
@@ -31,17 +31,20 @@ from app.settings import Settings
 
 log = structlog.get_logger()
 
-# How often the queues are looked at; each look is a read of the database. The worker waits for its next
-# study, a delivery goes beside the next segmentation, a report has time.
+# Intervals for polling the queues; each poll reads the database. A worker waits for its next study, a
+# delivery runs beside the next segmentation, a report is not urgent.
 STUDIES_POLL_S, DELIVERIES_POLL_S, REPORTS_POLL_S = 0.02, 0.1, 0.5
-# Deliveries to one peer that are being sent, and those that are under way: most of these wait, for the next
-# try or for the peer's commitment, which may take a day; each takes a thread.
+# Deliveries to one peer that are being sent at once, and those in progress. Most of the latter wait for the
+# next attempt or for the peer's commitment, which may take a day; each occupies a thread.
 DELIVERIES_AT_ONCE, DELIVERIES_UNDER_WAY = 2, 128
 LOOK_SILENT_S = 60.0
 
 
 def listener_part(settings: Settings, life: Life) -> None:
-    """Receives. Raises PortError, or UsageError for certificates that cannot be read."""
+    """Runs the listener, which receives instances.
+
+    Raises PortError, or UsageError for certificates that cannot be read.
+    """
     from app.node.receive.listener import Listener
 
     node = settings.node
@@ -51,7 +54,7 @@ def listener_part(settings: Settings, life: Life) -> None:
     rejected = RejectionTeller(metrics.rejections(), audit_trail(settings), log_seldom())
     make = partial(Listener, node, store, partial(owe_report, node), rejected)
     listener = bound(make, node.host, node.port)
-    # socketserver calls it at each turn of the loop that accepts connections
+    # socketserver calls it in each iteration of the loop that accepts connections
     listener.server.service_actions = life.heartbeat.beat  # type: ignore[method-assign]
     thread = threading.Thread(target=listener.serve, name="accept", daemon=True)
     thread.start()
@@ -62,14 +65,14 @@ def listener_part(settings: Settings, life: Life) -> None:
 
 
 def owe_report(node: NodeSettings, owed: Json) -> None:
-    """Hands a storage commitment report to the senders; the database's library is loaded with the first."""
+    """Queues a storage commitment report for the senders; the first one imports the database's library."""
     from app.node.queue.database import enqueue_report
 
     enqueue_report(node, owed)
 
 
 def received_by(settings: Settings) -> Callable[[str, str, Counter[str]], None]:
-    """Writes what a peer sent into the audit trail."""
+    """Returns a callback that writes into the audit trail what a peer has sent."""
     trail = audit_trail(settings)
 
     def ended(calling_ae: str, address: str, images: Counter[str]) -> None:
@@ -79,14 +82,14 @@ def received_by(settings: Settings) -> Callable[[str, str, Counter[str]], None]:
 
 
 def audit_trail(settings: Settings) -> AuditTrail:
-    """The file that all parts append to."""
+    """Returns the audit trail, a file that all parts append to."""
     node = settings.node
     path = node.audit or node.data / "audit.xml"
     return AuditTrail(path, node.ae_title, lambda: datetime.now().astimezone())
 
 
 def teller() -> Callable[[Received], None]:
-    """Counts and logs what was received."""
+    """Returns a callback that counts and logs received instances."""
     counter, size = metrics.received(), metrics.received_bytes()
 
     def tell(received: Received) -> None:
@@ -101,17 +104,17 @@ def teller() -> Callable[[Received], None]:
 
 
 def worker_part(settings: Settings, executor_id: str, deadline: Deadline, life: Life) -> None:
-    """Segments studies, one at a time, with its networks loaded."""
+    """Runs a worker, which loads the networks and segments one study at a time."""
     from dbos import DBOS
 
     from app.node.queue.database import STUDIES, answering, executor_configuration
     from app.node.queue.workflow import SEGMENT, define_segmenting
     from app.node.segment.next_study import reading_ahead
     from app.node.segment.segmenting import Segmenter
+    from app.packages_in_use import packages_in_use
     from app.run.series_job import loaded_graph
-    from operators.package_files.package_reader import read_packages
 
-    packages = read_packages(settings.models)
+    packages = packages_in_use(settings)
     in_hand = InHand()
     ahead = reading_ahead(settings.node, packages, settings.node.read_ahead_mb * MEGABYTE)
     segmenter = Segmenter(settings, packages, loaded_graph(settings, packages), ahead)
@@ -133,7 +136,7 @@ def worker_part(settings: Settings, executor_id: str, deadline: Deadline, life: 
 
 
 def sender_part(settings: Settings, executor_id: str, life: Life) -> None:
-    """Delivers, reports what was committed to, and sends notices."""
+    """Runs the sender, which delivers results, sends storage commitment reports and sends notices."""
     from dbos import DBOS
 
     from app.node.queue.database import REPORT, answering, executor_configuration
@@ -184,7 +187,7 @@ def sending_queues(node: NodeSettings) -> dict[str, float]:
 
 
 def begin(life: Life) -> None:
-    """Freezes what is loaded: it lives as long as the process, so the garbage collector can skip it."""
+    """Marks the part as ready; freezes the loaded objects, so that the garbage collector skips them."""
     gc.collect()
     gc.freeze()
     life.heartbeat.beat()
@@ -194,9 +197,9 @@ def begin(life: Life) -> None:
 def queue_loops(
     node: NodeSettings, executor_id: str, workflows: list[str], running: Running
 ) -> list[threading.Thread]:
-    """Looks after the work of this process, of machines that are gone, and of other versions.
+    """Starts the loops that recover abandoned work and adopt work of other versions.
 
-    Gives the threads without which the process is deaf.
+    Returns the threads without which the process would receive no work.
     """
     from app.node.queue.database import WORKFLOW_VERSION
     from app.node.queue.queued_work import QueuedWork
@@ -215,12 +218,12 @@ def queue_loops(
 
 
 def polling_threads() -> list[threading.Thread]:
-    """DBOS's own, which sees to it that work is taken from the queues; by its function's name."""
+    """Returns the threads in which DBOS polls the queues, recognised by the name of their function."""
     return [thread for thread in threading.enumerate() if thread.name.endswith("(queue_thread)")]
 
 
 def executor_name(role: str, number: int = 0) -> str:
-    """Distinct on every machine that shares the database, and the same after a restart."""
+    """Returns a name that is unique among the machines sharing the database and survives a restart."""
     return f"{os.uname().nodename}-{role}-{number}"
 
 

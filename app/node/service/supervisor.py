@@ -1,4 +1,4 @@
-"""`osteon serve`: starts the parts, queues complete studies, looks after the parts, stops them."""
+"""`osteon serve`: starts, supervises and stops the parts of the node, and queues complete studies."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from operators.errors import OsteonError, OutputError, shortage
 log = structlog.get_logger()
 
 TICK_S = 0.2
-# Longer than between two turns of the supervising loop, unless the whole node stood still
+# Longer than the interval between two turns of the supervising loop, unless the whole node was suspended
 STOOD_STILL_S = 5.0
 KILLED = 128 + signal.SIGTERM
 
 
 class Node:
-    """All parts of a running node. The main thread waits for nobody: what may hang has its own."""
+    """All parts of a running node. The main thread never blocks: whatever may hang has its own thread."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.node = settings, settings.node
         self.stop_signal = StopSignal(self.end_at_once)
         self.turned_s, self.is_ready = now_s(), False
-        # Connects when it is used
+        # Connects when it is first used
         self.client: DBOSClient = open_connection(self.node, lazy=True)
         self.folder: DataFolder | None = None
         self.problem: Problem | None = None
@@ -60,13 +60,13 @@ class Node:
         self.loops = background_loops(self.node, self.client, self.disk, self.watch_data_folder)
 
     def worker(self, number: int) -> Worker:
-        """One that segments."""
+        """Returns the worker with this number."""
         deadline = Deadline()
         arguments = (self.settings, executor_name("worker", number), deadline)
         return Worker(f"worker-{number}", worker_part, arguments, data=self.node.data, deadline=deadline)
 
     def ill(self, now_s: float) -> list[str]:
-        """Names of what does not work now; reads memory only."""
+        """Returns the names of parts and loops that do not work now; reads memory only."""
         names = [part.name for part in self.parts if not part.is_well or part.is_silent(now_s)]
         names += [loop.name for loop in self.loops if not loop.is_well]
         if self.problem is not None:
@@ -76,11 +76,11 @@ class Node:
         return names if self.is_turning(now_s) else ["node", *names]
 
     def is_turning(self, now_s: float) -> bool:
-        """Whether the supervising loop does."""
+        """Returns whether the supervising loop runs."""
         return now_s - self.turned_s < 2 * STOOD_STILL_S
 
     def run(self) -> None:
-        """Until it is told to stop. Raises OsteonError where it cannot begin, or cannot go on."""
+        """Runs the node until the stop signal. Raises OsteonError if it cannot start or cannot continue."""
         began_s, web = now_s(), Web(self)
         allow_deep_stack()
         try:
@@ -93,7 +93,7 @@ class Node:
             web.stop()
 
     def prepare_folder(self) -> None:
-        """Raises OutputError where the data folder does not take files, or where another node has it."""
+        """Claims the data folder. Raises OutputError if it cannot be written or another node holds it."""
         try:
             self.folder = DataFolder(self.node, datetime.now().astimezone())
             metrics.use_folder(self.node.data / "metrics" / os.uname().nodename)
@@ -102,9 +102,9 @@ class Node:
             raise OutputError(text) from error
 
     def prepare(self) -> bool:
-        """Makes the database's tables, and clears what a crash left in the inbox.
+        """Creates the tables of the database and removes what a crash left in the inbox.
 
-        False where it was told to stop meanwhile. Raises OsteonError.
+        Returns False if the stop signal came meanwhile. Raises OsteonError.
         """
         errors: list[Exception] = []
 
@@ -127,7 +127,7 @@ class Node:
         return not self.stop_signal.came
 
     def supervise(self, web: Web, began_s: float) -> None:
-        """Starts everything and looks after it."""
+        """Starts the loops and parts and supervises them until the stop signal."""
         for loop in self.loops:
             loop.start()
         trail = audit_trail(self.settings)
@@ -142,7 +142,7 @@ class Node:
         trail.application(STOPPED)
 
     def turn(self, web: Web) -> None:
-        """One look at every part. Raises PartError for what cannot go on."""
+        """Checks every part once. Raises PartError if a part or a thread cannot continue."""
         if now_s() - self.turned_s > STOOD_STILL_S:
             for part in self.parts:
                 part.heartbeat.beat()
@@ -151,10 +151,10 @@ class Node:
             self.look_after(part)
         dead = [loop.name for loop in self.loops if loop.has_died] + ["http"] * web.has_died
         if dead:
-            raise PartError(f"expected the threads of the node to go on, got no sign of {dead}", "defect", 1)
+            raise PartError(f"expected the node's threads to run, these have ended: {dead}", "defect", 1)
 
     def look_after(self, part: ServicePart) -> None:
-        """Starts a part again that ended; where there is no room for a process, the next turn tries."""
+        """Restarts a part that has ended; if no process can be created, the next turn tries again."""
         try:
             part.look_after(now_s())
         except PartError:
@@ -163,9 +163,9 @@ class Node:
             log.error("part_not_started", name=part.name, **error_values(error))
 
     def watch_data_folder(self) -> None:
-        """Ends the node, with exit code 6, when its data folder is not the one that it started with.
+        """Ends the node with exit code 6 if its data folder is no longer the one that it started with.
 
-        Instances are safe until then: `Inbox.commit` succeeds only where the final name leads to the file.
+        Instances are safe until then: `Inbox.commit` succeeds only if the final name refers to the file.
         """
         assert self.folder is not None
         before, self.problem = self.problem, self.folder.problem()
@@ -175,16 +175,16 @@ class Node:
             self.end_at_once(DataFolderError.exit_code)
 
     def stop(self) -> None:
-        """The listener first, then the others, each with its work in hand.
+        """Stops all parts, the listener first; each may finish its work in progress.
 
-        HTTP goes on meanwhile, so that health answers; what STOW-RS takes is queued at the next start.
+        HTTP keeps running, so that /health answers; what STOW-RS receives is queued at the next start.
         """
         log.info("stopping")
         for loop in self.loops:
             loop.stopping.set()
         for part in self.parts:
             if part.is_alive:
-                # What is not ready has nothing in hand, and may hang
+                # A part that is not ready has no work in progress, and may hang
                 (part.process.terminate if part.is_well else part.process.kill)()
         deadline_s = now_s() + self.node.grace_s + 5
         for part in self.parts:
@@ -194,7 +194,7 @@ class Node:
                 loop.thread.join(TICK_S)
 
     def end_at_once(self, code: int = KILLED) -> None:
-        """By the second SIGTERM, say: nothing acknowledged is lost, as by a power loss."""
+        """Kills all parts and exits, for example on the second SIGTERM; nothing acknowledged is lost."""
         for part in self.parts:
             if part.process is not None and part.process.pid is not None:
                 part.process.kill()
@@ -202,9 +202,9 @@ class Node:
 
 
 def serve(settings: Settings, configuration: Path | None = None) -> int:
-    """The command; `configuration` is the file that the settings were read from.
+    """Runs the command; `configuration` is the file that the settings were read from.
 
-    Raises OsteonError where the node cannot begin, or cannot go on.
+    Raises OsteonError if the node cannot start or cannot continue.
     """
     configure_logs("node")
     log.info("settings_read", file=str(configuration.resolve()) if configuration else "")
@@ -214,7 +214,7 @@ def serve(settings: Settings, configuration: Path | None = None) -> int:
     for sentence in ignored_settings(settings.node):
         log.warning("setting_ignored", sentence=sentence)
     if not settings.node.sources:
-        log.warning("no_peers", sentence="no peer may send to this node: name one in app.yaml or by --peer")
+        log.warning("no_peers", sentence="no peer may send to this node; add one in app.yaml or with --peer")
     try:
         node.run()
     except OsteonError as error:

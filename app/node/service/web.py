@@ -31,23 +31,23 @@ if TYPE_CHECKING:
     from app.node.service.supervisor import Node
     from app.node.settings.configuration import NodeSettings
 
-# How long the metrics wait for the database; after that its last numbers are told.
+# How long the metrics wait for the database; after that they report its last known numbers.
 JOBS_S = 2.0
 WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 (stated in the settings and documents)
 
 
 class NodeCollector(Collector):
-    """Collects what is looked up on demand: jobs by state, the disk, parts that ended."""
+    """Collects the metrics that are read on demand: jobs by state, disk, restarts of parts, health."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
         self.counts: Latest[Counter[str]] = Latest(self._count, Counter())
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Gauges."""
+        """Yields the gauges."""
         yield from self._jobs()
         yield from self._disk()
-        restarts = GaugeMetricFamily("osteon_part_restarts", "How often a part ended", labels=["part"])
+        restarts = GaugeMetricFamily("osteon_part_restarts", "Restarts of a part", labels=["part"])
         for part in self.node.parts:
             restarts.add_metric([part.name], part.restarts)
         yield restarts
@@ -66,13 +66,13 @@ class NodeCollector(Collector):
     def _disk(self) -> Iterator[GaugeMetricFamily]:
         disk = self.node.disk
         if disk.free_bytes is not None:
-            yield GaugeMetricFamily("osteon_disk_free_bytes", "Free below the inbox", disk.free_bytes)
+            yield GaugeMetricFamily("osteon_disk_free_bytes", "Free bytes on the disk", disk.free_bytes)
         least = disk.minimum_free_bytes
-        yield GaugeMetricFamily("osteon_disk_minimum_free_bytes", "Below it nothing is received", least)
+        yield GaugeMetricFamily("osteon_disk_minimum_free_bytes", "Nothing is received below it", least)
 
     def _health(self) -> Iterator[GaugeMetricFamily]:
         ill = self.node.ill(time.monotonic())
-        family = GaugeMetricFamily("osteon_ill", "1 for what /health names", labels=["name"])
+        family = GaugeMetricFamily("osteon_ill", "1 for each name that /health lists", labels=["name"])
         known = [part.name for part in self.node.parts] + [loop.name for loop in self.node.loops]
         for name in dict.fromkeys([*known, *ill]):
             family.add_metric([name], name in ill)
@@ -80,13 +80,13 @@ class NodeCollector(Collector):
 
 
 def application(node: Node) -> FastAPI:
-    """The routes."""
+    """Returns the web application with its routes."""
     app = FastAPI(title="Osteon", docs_url=None, redoc_url=None, openapi_url=None)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
     registry.register(NodeCollector(node))
 
-    # Both read memory only, and need no thread: they answer whatever hangs
+    # Both read memory only and need no thread, so they answer even if something hangs
     @app.get("/health")
     async def health(response: Response) -> dict[str, object]:
         ill = node.ill(time.monotonic())
@@ -109,7 +109,7 @@ def application(node: Node) -> FastAPI:
 
 
 def guarded(app: ASGIApp, settings: NodeSettings) -> ASGIApp:
-    """Behind the checks of host and origin."""
+    """Returns the application behind the checks of host and origin."""
     own = () if settings.http_host in WILDCARDS else (settings.http_host,)
     return RequestGuard(app, (*own, *settings.http_names))
 
@@ -124,7 +124,7 @@ def stow_store(node: Node) -> Store:
 
 
 def server_of(app: ASGIApp, settings: NodeSettings) -> uvicorn.Server:
-    """With all limits; addresses that proxies tell are believed from proxies that the settings name."""
+    """Returns the server with all limits; X-Forwarded-For is trusted from the configured proxies only."""
     return uvicorn.Server(
         uvicorn.Config(
             guarded(app, settings),
@@ -144,7 +144,7 @@ def server_of(app: ASGIApp, settings: NodeSettings) -> uvicorn.Server:
 
 
 class Web:
-    """The HTTP server, in a thread of its own."""
+    """The HTTP server, which runs in its own thread."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -152,7 +152,7 @@ class Web:
         self.thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Raises PortError."""
+        """Starts the server. Raises PortError."""
         settings = self.node.node
         host, port = settings.http_host, settings.http_port
         listening = bound(partial(http_socket, host, port), host, port)
@@ -163,10 +163,10 @@ class Web:
 
     @property
     def has_died(self) -> bool:
-        """Whether its thread has ended."""
+        """Returns whether the server's thread has ended."""
         return self.thread is not None and not self.thread.is_alive()
 
     def stop(self) -> None:
-        """Takes no more requests."""
+        """Stops the server; it accepts no more requests."""
         if self.server is not None:
             self.server.should_exit = True

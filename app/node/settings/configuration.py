@@ -23,13 +23,13 @@ Secret = Annotated[str, AfterValidator(SecretUrl)]
 
 
 class Frozen(BaseModel):
-    """Values that never change and have no other names than these."""
+    """Base of the settings: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class TlsFiles(Frozen):
-    """Certificate files in PEM; naming them switches DICOM TLS on (PS3.15 B.12)."""
+    """Certificate files in PEM format; setting them enables DICOM TLS (PS3.15 B.12)."""
 
     certificate: Path = Field(description="This node's certificate")
     key: Path = Field(description="Its private key")
@@ -37,29 +37,33 @@ class TlsFiles(Frozen):
 
 
 class Peer(Frozen):
-    """Another DICOM node: one that may send to this one, or that results go to, or both."""
+    """Another DICOM node that may send to this one, receives results, or both."""
 
-    name: str = Field(pattern=r"^[a-z0-9-]{1,32}$", description="Its name in this file")
-    ae_title: str = Field(description="Its AE title")
-    host: str = Field("", description="Where it listens; needed for one that receives")
-    port: int = Field(104, ge=1, le=65535, description="Its DICOM port")
-    sends: bool = Field(True, description="May send to this node")
-    receives: bool = Field(False, description="Results are sent to it")
-    addresses: tuple[str, ...] = Field((), description="IP addresses that may use the AE title; empty: any")
-    stow: Secret = Field(
-        "", pattern=r"^(https?://\S+[^/])?$", description="STOW-RS instead of C-STORE: http..."
+    name: str = Field(pattern=r"^[a-z0-9-]{1,32}$", description="Name of the peer in this file")
+    ae_title: str = Field(description="AE title of the peer")
+    host: str = Field("", description="Host on which the peer listens; required to send to it by DICOM")
+    port: int = Field(104, ge=1, le=65535, description="DICOM port of the peer")
+    sends: bool = Field(True, description="Whether the peer may send to this node")
+    receives: bool = Field(False, description="Whether results are sent to the peer")
+    addresses: tuple[str, ...] = Field(
+        (), description="IP addresses from which the AE title may be used; empty: any"
     )
-    commitment: bool = Field(False, description="Ask it for storage commitment of what it was sent")
-    tls: bool = Field(False, description="Connect to it by TLS")
+    stow: Secret = Field(
+        "",
+        pattern=r"^(https?://\S+[^/])?$",
+        description="URL of a STOW-RS service (http:// or https://), used instead of C-STORE",
+    )
+    commitment: bool = Field(False, description="Whether to request storage commitment for sent results")
+    tls: bool = Field(False, description="Whether to connect to the peer by TLS")
     results: tuple[Result, ...] = Field(
         ("seg", "sr"),
         min_length=1,
-        description="What is sent: seg(mentation), sr (report), sc (pictures), turntable (the bones from all "
-        "around), kos (key slices), labelmap, rtstruct",
+        description="Results to send: seg (segmentation), sr (report), sc (pictures), turntable (rotating "
+        "view of the bones), kos (key slices), labelmap, rtstruct",
     )
     instead: tuple[FallbackEncoding, ...] = Field(
         ("labelmap", "rtstruct", "sc"),
-        description="Sent in place of a SEG that it refuses: the first of these that it accepts",
+        description="Fallback encodings if the peer refuses the SEG: the first one that it accepts is sent",
     )
 
     @field_validator("ae_title")
@@ -83,7 +87,7 @@ class Peer(Frozen):
         if self.receives and not (self.host or self.stow):
             raise ValueError(f"expected a host or a STOW-RS address for {self.name}, which receives")
         if self.commitment and not self.host:
-            raise ValueError(f"expected a host for {self.name}, which is asked to commit by DICOM")
+            raise ValueError(f"expected a host for {self.name}, as storage commitment is requested by DICOM")
         if self.commitment and not self.sends:
             raise ValueError(f"expected sends: true for {self.name}, as its commitment comes to this node")
         if self.tls and self.stow and not revealed(self.stow).startswith("https:"):
@@ -97,21 +101,29 @@ class Peer(Frozen):
 
     @property
     def fallbacks(self) -> tuple[FallbackEncoding, ...]:
-        """Returns the fallback encodings that may replace the SEG, if the peer is to get one."""
+        """Returns the fallback encodings that may replace the SEG, if the peer should receive one."""
         wanted = self.instead if "seg" in self.results else ()
         return tuple(kind for kind in wanted if kind not in self.results)
 
 
 class RoutingRule(Frozen):
-    """A rule for studies of a kind; every pattern given must be found (regular expressions)."""
+    """A rule for some studies; it applies if every pattern given (a regular expression) matches."""
 
-    calling_ae: str = Field("", description="AE title that sent the study: itself, or a pattern of all of it")
-    modality: str = Field("", description="Modality of any of its series: itself, or a pattern of all of it")
-    description: str = Field("", description="Pattern found in a study or series description")
-    urgency: Urgency = Field("normal", description="Urgent studies go first, without starving the rest")
-    complete_images: int = Field(0, ge=0, description="A study with this many images is complete at once")
+    calling_ae: str = Field(
+        "", description="AE title of the sender, or a pattern that matches the whole AE title"
+    )
+    modality: str = Field(
+        "", description="Modality of one of the series, or a pattern that matches the whole modality"
+    )
+    description: str = Field("", description="Pattern to search for in the study and series descriptions")
+    urgency: Urgency = Field(
+        "normal", description="Urgent studies are processed first, without starving the others"
+    )
+    complete_images: int = Field(
+        0, ge=0, description="The study is complete as soon as it has this many images; 0: never"
+    )
     complete_series: tuple[str, ...] = Field(
-        (), description="Complete at once when each of these patterns was found in a series description"
+        (), description="The study is complete as soon as each pattern is found in some series description"
     )
 
     @field_validator("calling_ae", "modality", "description")
@@ -126,26 +138,30 @@ class RoutingRule(Frozen):
 
 
 class NodeSettings(Frozen):
-    """Everything about receiving, working off and delivering."""
+    """The settings for receiving studies, processing them and delivering the results."""
 
     ae_title: str = Field("OSTEON", description="This node's AE title")
     host: str = Field("0.0.0.0", description="Address to listen on")  # noqa: S104 (stated in the settings and documents)
     port: int = Field(11112, ge=0, le=65535, description="DICOM port")
-    http_host: str = Field("127.0.0.1", description="Address of health, metrics and STOW-RS")
-    http_port: int = Field(9112, ge=0, le=65535, description="Port of health, metrics and STOW-RS")
+    http_host: str = Field("127.0.0.1", description="Address for health checks, metrics and STOW-RS")
+    http_port: int = Field(9112, ge=0, le=65535, description="Port for health checks, metrics and STOW-RS")
     data: Path = Field(Path("data"), description="Folder for everything received and produced")
     mount: Path | None = Field(
-        None, description="Mount point without whose disk the node does not start; empty: any folder will do"
+        None, description="Mount point that must have a disk mounted for the node to start; empty: no check"
     )
     database: Secret = Field("", description="URL of PostgreSQL; empty: SQLite in the data folder")
-    peers: tuple[Peer, ...] = Field((), description="Who may send, and who receives")
+    peers: tuple[Peer, ...] = Field((), description="DICOM nodes that may send or that receive results")
     rules: tuple[RoutingRule, ...] = Field((), description="The first rule that matches a study applies")
-    tls: TlsFiles | None = Field(None, description="Certificates; with them the listener speaks TLS only")
-    watch: Path | None = Field(None, description="Folder whose DICOM files are taken in like sent ones")
-    watch_settled_s: float = Field(5, ge=0, description="A file there is taken once unchanged for this long")
-    stow: bool = Field(False, description="Take instances by STOW-RS on the HTTP port")
+    tls: TlsFiles | None = Field(
+        None, description="Certificates; if set, the listener accepts TLS connections only"
+    )
+    watch: Path | None = Field(None, description="Folder whose DICOM files are received like sent ones")
+    watch_settled_s: float = Field(
+        5, ge=0, description="A file in the watched folder is read once unchanged for this many seconds"
+    )
+    stow: bool = Field(False, description="Whether to receive instances by STOW-RS on the HTTP port")
     http_names: tuple[str, ...] = Field(
-        (), description="Host names by which the HTTP port is called, beside localhost and IP addresses"
+        (), description="Host names of the HTTP port, in addition to localhost and IP addresses"
     )
     http_proxies: tuple[str, ...] = Field(
         (), description="IP addresses of proxies whose X-Forwarded-For is trusted; empty: none"
@@ -154,55 +170,79 @@ class NodeSettings(Frozen):
         128,
         ge=8,
         le=4096,
-        description="Concurrent HTTP connections; the longest idle one is closed to make room",
+        description="Maximum number of HTTP connections; the longest idle one is closed to make room",
     )
-    quiet_s: float = Field(30, ge=0, description="A study is complete this long after its last instance")
-    forced_s: float = Field(3600, gt=0, description="And at most this long after its first")
-    study_limit_s: float = Field(3600, gt=0, description="Time that the segmentation of one study may take")
+    quiet_s: float = Field(
+        30, ge=0, description="A study is complete this many seconds after its last instance"
+    )
+    forced_s: float = Field(
+        3600, gt=0, description="A study is complete at most this many seconds after its first instance"
+    )
+    study_limit_s: float = Field(
+        3600, gt=0, description="Time limit in seconds for the segmentation of one study"
+    )
     read_ahead_mb: int = Field(
-        512, ge=0, description="The next study is read meanwhile where its voxels take no more; 0: never"
+        512,
+        ge=0,
+        description="The next study is prefetched during a segmentation if its voxels take at most this many "
+        "MB; 0: never",
     )
     crash_limit: int = Field(
-        12, ge=1, description="A study fails when more workers than this have died on it"
+        12, ge=1, description="A study fails when more than this many workers have died while processing it"
     )
-    delivery_limit_s: float = Field(3 * 86400, gt=0, description="How long a failed delivery is retried")
-    commitment_s: float = Field(86400, gt=0, description="How long a peer may take to commit to a result")
+    delivery_limit_s: float = Field(
+        3 * 86400, gt=0, description="Seconds for which a failed delivery is retried"
+    )
+    commitment_s: float = Field(
+        86400, gt=0, description="Seconds within which a peer must commit to a result"
+    )
     retention_s: float = Field(
-        7 * 86400, ge=0, description="Delivered and refused studies are kept this long"
+        7 * 86400, ge=0, description="Seconds for which delivered and refused studies are kept"
     )
     minimum_free_mb: int = Field(
-        2000, ge=0, description="With less free space nothing is accepted; C-STORE answers A700"
+        2000,
+        ge=0,
+        description="Below this free disk space in MB nothing is received; C-STORE is answered with A700",
     )
     notice_url: Secret = Field(
         "",
         pattern=r"^(https?://\S+)?$",
-        description="Receives an HTTP POST about corrections, conflicts and failed jobs; empty: none",
+        description="URL to notify by HTTP POST of corrections, conflicts and failed jobs; empty: none",
     )
-    audit: Path | None = Field(None, description="File of the audit trail; else audit.xml in the data folder")
-    maximum_associations: int = Field(64, ge=1, description="Served at once")
-    maximum_pdu_bytes: int = Field(262144, ge=4096, le=1 << 20, description="Largest PDU that peers may send")
-    network_s: float = Field(60, gt=0, description="A peer silent for this long is disconnected")
-    lost_s: float = Field(300, gt=0, description="Work of a machine silent for this long goes to the others")
-    grace_s: float = Field(120, ge=0, description="Time to finish work in progress when stopping")
+    audit: Path | None = Field(
+        None, description="File of the audit trail; empty: audit.xml in the data folder"
+    )
+    maximum_associations: int = Field(64, ge=1, description="Maximum number of concurrent associations")
+    maximum_pdu_bytes: int = Field(
+        262144, ge=4096, le=1 << 20, description="Size in bytes of the largest PDU that peers may send"
+    )
+    network_s: float = Field(
+        60, gt=0, description="A peer that is silent for this many seconds is disconnected"
+    )
+    lost_s: float = Field(
+        300, gt=0, description="Other machines take over from one without heartbeat for this many seconds"
+    )
+    grace_s: float = Field(120, ge=0, description="Seconds to finish work in progress when the node stops")
     roles: tuple[Role, ...] = Field(
         ("receive", "segment", "send"),
-        description="What this machine does; with PostgreSQL and a shared data folder several share the work",
+        description="What this machine does; with PostgreSQL and a shared data folder, several machines can "
+        "share the work",
     )
-    workers: int = Field(1, ge=1, description="Processes that segment")
+    workers: int = Field(1, ge=1, description="Number of processes that segment")
 
     @property
     def sources(self) -> tuple[Peer, ...]:
-        """Peers that may send."""
+        """Returns the peers that may send."""
         return tuple(peer for peer in self.peers if peer.sends)
 
     @property
     def destinations(self) -> tuple[Peer, ...]:
-        """Peers that results go to."""
+        """Returns the peers that results are sent to."""
         return tuple(peer for peer in self.peers if peer.receives)
 
     @property
     def database_url(self) -> str:
-        """PostgreSQL, or the file in the data folder."""
+        """Returns the URL of PostgreSQL, or of the SQLite file in the data folder."""
         return revealed(self.database) or f"sqlite:///{(self.data / 'osteon.sqlite').resolve()}"
 
     @field_validator("database")
@@ -216,7 +256,7 @@ class NodeSettings(Frozen):
 
     @model_validator(mode="after")
     def _certificates_for_tls(self) -> NodeSettings:
-        """Nothing that is to be encrypted goes out as plain text."""
+        """Refuses a peer with TLS without certificates, as its data would go out unencrypted."""
         named = [peer.name for peer in self.peers if peer.tls]
         if named and self.tls is None:
             raise ValueError(
@@ -234,7 +274,7 @@ class NodeSettings(Frozen):
 
 
 def is_web_address(text: str) -> bool:
-    """Whether it can be read in one way only: an unescaped / or # in a password would end the host."""
+    """Returns whether the URL is unambiguous: an unescaped / or # in a password would end the host."""
     try:
         parts = urlsplit(text)
         known = bool(parts.hostname) and parts.port != 0
@@ -244,7 +284,7 @@ def is_web_address(text: str) -> bool:
 
 
 def is_database_address(text: str) -> bool:
-    """Whether it names PostgreSQL, and can be read in one way only."""
+    """Returns whether the URL names PostgreSQL and is unambiguous."""
     try:
         parts = urlsplit(text)
         known = parts.port != 0

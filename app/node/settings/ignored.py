@@ -1,4 +1,4 @@
-"""Settings that have no effect beside others: no fault, but seldom what was meant."""
+"""Finds settings that have no effect because of others; valid, but rarely intended."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from app.node.settings.configuration import NodeSettings, Peer
 
-# A setting of a peer, when it has no effect, and why
+# For each setting of a peer: when it has no effect, and why
 _OF_PEERS: tuple[tuple[str, Callable[[Peer], bool], str], ...] = (
     ("addresses", lambda peer: not peer.sends, "it has sends: false"),
     ("port", lambda peer: not peer.host, "it has no host"),
@@ -26,7 +26,7 @@ _OF_NODE: tuple[tuple[str, Callable[[NodeSettings], bool], str], ...] = (
 
 
 def ignored_settings(node: NodeSettings) -> list[str]:
-    """A sentence for each setting that is not its default and has no effect."""
+    """Returns a sentence for each setting that differs from its default but has no effect."""
     found = [
         f"{name} of peer {peer.name} has no effect, as {why}"
         for peer in node.peers

@@ -1,4 +1,4 @@
-"""Ports to listen on; what is wrong with one is said in a sentence."""
+"""Binds ports, and explains why one cannot be bound."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import TypeVar
 
 from operators.errors import OsteonError, OutputError
 
-# A node that was killed leaves its port within moments, with its last process.
+# The port of a killed node becomes free when its last process ends, within moments.
 PATIENCE_S, POLL_S = 5.0, 0.1
-# uvicorn accepts so many connections before it looks at any: they are open together.
+# uvicorn accepts this many connections before it handles any, so that many are open at once.
 BACKLOG = 64
 REASONS = {
     errno.EADDRINUSE: "another program, perhaps a running node, listens there",
-    errno.EACCES: "ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE)",
+    errno.EACCES: "ports below 1024 require the right to bind them (CAP_NET_BIND_SERVICE)",
     errno.EADDRNOTAVAIL: "this machine has no such address",
 }
 Bound = TypeVar("Bound")
 
 
 class PortError(OutputError):
-    """A port cannot be listened on, and that will not pass by itself."""
+    """The node cannot listen on a port, and a retry will not help."""
 
     code = "port"
 
@@ -47,9 +47,9 @@ def bound(
 
 
 def port_error(error: OSError, host: str, port: int) -> OsteonError | None:
-    """None for what may pass, such as a lack of file descriptors."""
+    """Returns the error to raise, or None for a cause that may pass, such as a lack of file descriptors."""
     if isinstance(error, socket.gaierror):
-        reason = "the name of this address cannot be resolved"
+        reason = "the host name cannot be resolved"
     elif error.errno in REASONS:
         reason = REASONS[error.errno]
     else:
@@ -58,6 +58,6 @@ def port_error(error: OSError, host: str, port: int) -> OsteonError | None:
 
 
 def http_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises OSError."""
+    """Returns a listening socket. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=BACKLOG)

@@ -1,4 +1,4 @@
-"""Passwords stay out of messages: settings that hold one show it to nobody who does not ask for it."""
+"""Keeps passwords out of messages."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from operators.errors import reason
 
 HIDDEN = "***"
-# User and password of a URL (RFC 3986 3.2.1), in whatever text; not every @ or / in a password is escaped
+# User and password of a URL (RFC 3986 3.2.1) in any text; an @ or / in a password may be unescaped
 _USER_INFO = re.compile(r"(?<=://)[^\s'\"@]*[^\s'\"]*@")
-# What libpq takes instead, in a URL's query or in a connection string
+# The parameter that libpq also accepts, in a URL's query or in a connection string
 _PARAMETER = re.compile(r"(password\s*=\s*)[^\s&'\"]+")
 # Names of settings that may hold a password
 _SECRET = frozenset(("database", "notice_url", "stow"))
 
 
 class SecretUrl(str):
-    """A URL that may hold a password: `repr`, `str` and formatting hide it, `revealed` does not.
+    """A URL that may hold a password, which `repr`, `str` and formatting hide; `revealed` returns all of it.
 
-    As JSON and pickled it is whole, so that settings can be saved and handed to other processes.
+    JSON and pickle keep the password, so that settings can be saved and passed to other processes.
     """
 
     __slots__ = ()
@@ -35,19 +35,19 @@ class SecretUrl(str):
 
 
 def revealed(text: str) -> str:
-    """The whole of a text that may be a SecretUrl."""
+    """Returns the text, with the password if it is a SecretUrl."""
     return str.__str__(text)
 
 
 def redacted(text: str) -> str:
-    """A text in which no URL has a user or password."""
+    """Returns the text without the users and passwords of its URLs."""
     if "://" in text:
         text = _USER_INFO.sub(f"{HIDDEN}@", text)
     return _PARAMETER.sub(rf"\1{HIDDEN}", text) if "password" in text else text
 
 
 def yaml_fault(error: Exception) -> str:
-    """Describes a fault in a YAML file and its place; PyYAML's own text quotes the line."""
+    """Describes a fault in a YAML file and its position, without quoting the line as PyYAML does."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return redacted(reason(error))
@@ -55,10 +55,7 @@ def yaml_fault(error: Exception) -> str:
 
 
 def got(fault: dict[str, Any]) -> str:
-    """Returns the wrong value for the end of a sentence; "" where it may be a secret.
-
-    `fault` is one of pydantic's.
-    """
+    """Returns ", got VALUE" for an error of pydantic, or "" if the value may be a secret."""
     value, names = fault["input"], {str(part) for part in fault["loc"]}
     is_misspelt = fault["type"] == "extra_forbidden" and "node" in names
     if names & _SECRET or is_misspelt or not isinstance(value, str | int | float | None):

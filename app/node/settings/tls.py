@@ -1,4 +1,4 @@
-"""DICOM TLS as PS3.15 B.12 wants it: TLS 1.2 at least, and both sides show a certificate."""
+"""DICOM TLS according to PS3.15 B.12: at least TLS 1.2, and both sides present a certificate."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import ssl
 from app.node.settings.configuration import NodeSettings, Peer, TlsFiles
 from operators.errors import UsageError
 
-# RFC 9325 4.2, which B.12 names: forward secrecy and authenticated encryption; TLS 1.3 has nothing else.
+# RFC 9325 4.2, which B.12 cites: forward secrecy and authenticated encryption, as always in TLS 1.3.
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 def server_context(files: TlsFiles) -> ssl.SSLContext:
-    """For the listener. Raises UsageError where the files are not what they should be."""
+    """Returns the TLS context of the listener. Raises UsageError if the files cannot be used."""
     return _context(files, ssl.PROTOCOL_TLS_SERVER)
 
 
 def client_context(files: TlsFiles) -> ssl.SSLContext:
-    """For sending. Peers are known by the authority that signed them, not by host names."""
+    """Returns the TLS context for sending; peers are verified by their authority, not by host name."""
     return _context(files, ssl.PROTOCOL_TLS_CLIENT)
 
 
 def tls_files(peer: Peer, settings: NodeSettings) -> TlsFiles:
-    """This node's certificates, for a peer with `tls`. Raises UsageError where there are none."""
+    """Returns this node's certificates, for a peer with `tls`. Raises UsageError if there are none."""
     if settings.tls is None:
         raise UsageError(
             f"expected the setting `tls` with certificate files, as {peer.name} has tls: true; got none"

@@ -1,1 +1,1 @@
-"""The data folder: received instances, who may change them, when they go."""
+"""The data folder: received instances, locks, and recovery after a crash."""

@@ -1,9 +1,9 @@
-"""The data folder belongs to one node in each role, and stays the folder that the node started with.
+"""Ensures that the data folder belongs to one node per role, and stays the folder that the node started with.
 
-A node holds a lock of the operating system for each of its roles on a file in `locks`: `receive` once for the
-whole folder, as two receivers would queue each study twice; `segment` and `send` once for each machine, as
-their work is kept under the machine's name. The files tell who holds them. With PostgreSQL several machines
-may share the folder; SQLite serves the processes of one machine only.
+For each of its roles a node locks a file in `locks`: `receive` once for the whole folder, as two receivers
+would queue each study twice; `segment` and `send` once per machine, as their work is stored under the
+machine's name. Each file says who holds it. With PostgreSQL several machines may share the folder; SQLite
+serves the processes of one machine only.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from app.node.settings.configuration import NodeSettings, Role
 from app.node.storage.file_lock import identity, is_locked, leads_to, lock
 from operators.errors import OutputError
 
-# Who starts at the same moment looks at each lock, which takes it for an instant
+# A node that starts at the same moment tests each lock, and holds it for an instant
 PATIENCE_S = 1.0
-# All that a node makes in its data folder: where something else has such a name, it could not work
+# Everything that a node creates in its data folder; it cannot work if something else has one of these names
 FOLDERS = (
     "inbox", "incoming", "conflicts", "jobs", "replaced", "trash", "commitments", "locks", "metrics", "signs",
 )  # fmt: skip
@@ -32,14 +32,14 @@ SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 
 
 class DataFolderError(OutputError):
-    """The node must not work with that data folder, or no longer."""
+    """The node must not use this data folder, or must not use it any longer."""
 
     code = "data_folder"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """`is_final`: what the node has open is not what others see, so it must end."""
+    """A fault of the data folder; if it `is_final`, the node must end, as others see different files."""
 
     code: str
     sentence: str
@@ -48,7 +48,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Holder:
-    """A node that holds a lock; what a lock file tells."""
+    """The node that holds a lock: the content of a lock file."""
 
     machine: str
     process: int
@@ -63,9 +63,9 @@ UNKNOWN = Holder("an unknown machine", 0, "", "an unknown time")
 
 
 class DataFolder:
-    """A node's hold on its data folder, from now until `release` or the end of its process.
+    """A node's locks on its data folder, held until `release` or the end of its process.
 
-    Raises DataFolderError where another node has the folder, or where it cannot be used.
+    Raises DataFolderError if another node holds the folder, or if it cannot be used.
     """
 
     def __init__(self, node: NodeSettings, started: datetime) -> None:
@@ -85,29 +85,29 @@ class DataFolder:
             raise
 
     def remember(self) -> None:
-        """Records the state that `problem` compares with; to be called when the database exists."""
+        """Records the state that `problem` compares with; call it once the database exists."""
         paths = [self.node.data, *self.locks]
         if not self.node.database:
             paths.append(self.node.data / "osteon.sqlite")
         self.known = {path: identity_of(path) for path in paths}
 
     def problem(self) -> Problem | None:
-        """Returns what is wrong with the folder now, None where it is the one of the node's start."""
+        """Returns the present fault of the folder, or None if it is still the one of the node's start."""
         try:
             for path, known in self.known.items():
                 if not path.exists() or identity_of(path) != known:
                     return replaced_problem(path, self.node.data)
             for descriptor in self.locks.values():
-                os.utime(descriptor)  # written, so that a disk that takes no more is noticed
+                os.utime(descriptor)  # a write, which fails on a disk that has become read-only
         except (FileNotFoundError, NotADirectoryError):
             return replaced_problem(self.node.data, self.node.data)
         except OSError as error:
-            sentence = f"expected a data folder that can be written to, got: {error.strerror}"
+            sentence = f"expected a writable data folder, got: {error.strerror}"
             return Problem("data_folder_unwritable", sentence, is_final=False)
         return None
 
     def release(self) -> None:
-        """Gives the locks back."""
+        """Releases the locks."""
         for descriptor in self.locks.values():
             os.close(descriptor)
         self.locks = {}
@@ -124,19 +124,22 @@ class DataFolder:
                 raise in_use(self.node.data, other, "of one machine, as SQLite serves one only")
 
     def _others(self, folder: Path) -> Iterator[Holder]:
-        """Nodes that hold other locks of the folder."""
+        """Yields the nodes that hold other locks of the folder."""
         for path in folder.iterdir():
             if path not in self.locks and (holder := holder_of(path)):
                 yield holder
 
 
 def lock_names(roles: tuple[Role, ...], machine: str) -> list[str]:
-    """The locks of a node with these roles."""
+    """Returns the names of the locks of a node with these roles."""
     return [role if role == "receive" else f"{role}-{machine}" for role in sorted(set(roles))]
 
 
 def hold_lock(path: Path, holder: Holder) -> int:
-    """The lock, with the holder written into it. Raises DataFolderError where another has it, OSError."""
+    """Takes a lock, writes the holder into its file and returns its descriptor.
+
+    Raises DataFolderError if another node holds it, OSError.
+    """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -155,27 +158,27 @@ def hold_lock(path: Path, holder: Holder) -> int:
 
 
 def holder_of(path: Path) -> Holder | None:
-    """The node that holds a lock now; None where nobody does. Raises OSError."""
+    """Returns the node that holds a lock now, or None. Raises OSError."""
     return read_holder(path) if is_locked(path) else None
 
 
 def read_holder(path: Path) -> Holder:
-    """Reads the content of a lock file, which is written just after the lock was taken."""
+    """Reads the holder from a lock file; UNKNOWN if the holder has not written it yet."""
     with suppress(OSError, ValueError, TypeError):
         return Holder(**json.loads(path.read_text(encoding="utf-8")))
     return UNKNOWN
 
 
 def in_use(data: Path, holder: Holder, purpose: str) -> DataFolderError:
-    """Says who has the folder."""
+    """Returns the error that says who holds the data folder."""
     sentence = f"expected a data folder {purpose}, {data} is held by {holder}"
     return DataFolderError(sentence, code="data_folder_in_use")
 
 
 def require_usable(node: NodeSettings) -> None:
-    """Raises DataFolderError for a disk that is not mounted, obstacles, an overlapping watched folder."""
+    """Raises DataFolderError for an unmounted disk, an overlapping watched folder, or an obstacle."""
     if node.mount is not None and not os.path.ismount(node.mount):
-        sentence = f"expected a disk mounted at {node.mount}, there is none; mount it and start again"
+        sentence = f"expected a disk mounted at {node.mount}, there is none; mount it and restart the node"
         raise DataFolderError(sentence, code="not_mounted")
     if node.watch is not None and overlap(node.data, node.watch):
         sentence = f"expected a watched folder apart from the data folder, got {node.watch} and {node.data}"
@@ -184,45 +187,45 @@ def require_usable(node: NodeSettings) -> None:
 
 
 def require_no_obstacles(data: Path) -> None:
-    """Raises DataFolderError where something stands in place of the node's own files and folders."""
+    """Raises DataFolderError if something else has the name of one of the node's files or folders."""
     folders = [data, *(data / name for name in FOLDERS)]
     for path in folders:
         if os.path.lexists(path) and not path.is_dir():
             raise obstacle(path, "a folder")
         if path.is_dir() and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-            raise obstacle(path, "a folder that can be read and written")
+            raise obstacle(path, "a readable and writable folder")
     for path in (data / name for name in FILES):
         if os.path.lexists(path) and not path.is_file():
             raise obstacle(path, "a file")
 
 
 def obstacle(path: Path, expected: str) -> DataFolderError:
-    """Something is in the way of a file or folder of the node's."""
+    """Returns the error for something that has the name of one of the node's files or folders."""
     kind = "a folder" if path.is_dir() else "a file" if path.is_file() else "a link to nothing, or a device"
-    sentence = f"expected {expected} at {path}, got {kind}; move it away and start again"
+    sentence = f"expected {expected} at {path}, got {kind}; move it away and restart the node"
     return DataFolderError(sentence, code="data_folder_obstacle")
 
 
 def overlap(one: Path, other: Path) -> bool:
-    """Whether one folder is the other one, or lies in it, also by way of links."""
+    """Returns whether the folders are the same or one contains the other, after resolving links."""
     first, second = one.resolve(), other.resolve()
     return first == second or first in second.parents or second in first.parents
 
 
 def unusable(data: Path, error: OSError) -> DataFolderError:
-    """The file system does not do what the node needs."""
-    sentence = f"expected a data folder at {data} that can be written to and locked, got: {error.strerror}"
+    """Returns the error for a file system that cannot be written or locked."""
+    sentence = f"expected a data folder at {data} that can be written and locked, got: {error.strerror}"
     return DataFolderError(sentence, code="data_folder_unusable")
 
 
 def replaced_problem(path: Path, data: Path) -> Problem:
-    """Another file or folder, or none, has that name."""
+    """Returns the problem of a file or folder that is gone or was replaced."""
     name = "data folder" if path == data else f"file {path.name} of the data folder"
-    sentence = f"expected the {name} that the node started with, it is gone or another one; the node ends"
+    sentence = f"expected the {name} that the node started with, it is gone or was replaced; the node stops"
     return Problem("data_folder_replaced", sentence, is_final=True)
 
 
 def identity_of(path: Path) -> tuple[int, int]:
-    """Device and inode. Raises OSError."""
+    """Returns device and inode of a path. Raises OSError."""
     status = path.stat()
     return status.st_dev, status.st_ino

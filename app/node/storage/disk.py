@@ -1,4 +1,4 @@
-"""Whether the disk below the data folder is above its watermark."""
+"""Watches the free space on the disk of the data folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import structlog
 log = structlog.get_logger()
 
 MEGABYTE = 1_000_000
-# While the disk stays below the watermark, the log says so again after this time.
+# Interval between log entries while the disk stays below the watermark.
 REMINDER_S = 600.0
 
 
 class Disk:
-    """The result of the latest look at the disk."""
+    """The free space at the last look, and whether it is below the watermark."""
 
     def __init__(
         self,
@@ -29,24 +29,24 @@ class Disk:
         self.folder, self.minimum_free_bytes = folder, minimum_free_bytes
         self.now_s, self.read_free = now_s, free_bytes
         self.free_bytes: int | None = None
-        self.told_s: float | None = None
+        self.logged_s: float | None = None
 
     @property
     def is_low(self) -> bool:
-        """Whether nothing is received; the same comparison as `Store.has_room`."""
+        """Returns whether too little is free to receive anything; the same comparison as `Store.has_room`."""
         return self.free_bytes is not None and self.free_bytes <= self.minimum_free_bytes
 
     def look(self) -> None:
-        """Reads what is free, and says in the log what changed. Raises OSError."""
+        """Reads the free space and logs when it falls below or rises above the watermark. Raises OSError."""
         self.free_bytes = self.read_free(self.folder)
-        if self.is_low and (self.told_s is None or self.now_s() - self.told_s >= REMINDER_S):
-            self.told_s = self.now_s()
-            log.error("disk_low", sentence="nothing is received, C-STORE answers A700", **self.figures())
-        elif not self.is_low and self.told_s is not None:
-            self.told_s = None
+        if self.is_low and (self.logged_s is None or self.now_s() - self.logged_s >= REMINDER_S):
+            self.logged_s = self.now_s()
+            log.error("disk_low", sentence="nothing is received; C-STORE returns A700", **self.figures())
+        elif not self.is_low and self.logged_s is not None:
+            self.logged_s = None
             log.warning("disk_has_room", **self.figures())
 
     def figures(self) -> dict[str, int | None]:
-        """For people."""
+        """Returns the free space and the watermark in MB, for logs and /health."""
         free_mb = None if self.free_bytes is None else self.free_bytes // MEGABYTE
         return {"free_mb": free_mb, "minimum_free_mb": self.minimum_free_bytes // MEGABYTE}

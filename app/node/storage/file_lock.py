@@ -1,4 +1,4 @@
-"""Locks of the operating system on open files: they end with whoever holds them, however that ended."""
+"""Locks of the operating system on open files; they end with their process, however it ends."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ POLL_S = 0.002
 
 
 def try_lock(descriptor: int, operation: int) -> bool:
-    """Whether the lock (fcntl.LOCK_EX or LOCK_SH) was free, and is held now. Raises OSError.
+    """Tries to take a lock (fcntl.LOCK_EX or LOCK_SH), and returns whether it succeeded. Raises OSError.
 
-    Each opening of a file has a lock of its own, so threads exclude each other as processes do. A network
-    file system grants LOCK_EX only on a file that is open for writing.
+    The lock belongs to the open file, so that threads exclude each other just as processes do. A network file
+    system grants LOCK_EX only on a file that is open for writing.
     """
     try:
         fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
@@ -25,7 +25,7 @@ def try_lock(descriptor: int, operation: int) -> bool:
 
 
 def lock(descriptor: int, operation: int, within_s: float) -> None:
-    """Waits for a lock. Raises TimeoutError, which is an OSError."""
+    """Waits at most `within_s` for a lock. Raises TimeoutError, which is an OSError."""
     deadline_s = time.monotonic() + within_s
     while not try_lock(descriptor, operation):
         if time.monotonic() > deadline_s:
@@ -34,12 +34,12 @@ def lock(descriptor: int, operation: int, within_s: float) -> None:
 
 
 def unlock(descriptor: int) -> None:
-    """Gives a lock back before its file is closed."""
+    """Releases a lock before its file is closed."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def is_locked(path: Path) -> bool:
-    """Whether somebody holds the lock of a file alone; False where the file has gone. Raises OSError."""
+    """Returns whether somebody holds an exclusive lock on a file; False if it is gone. Raises OSError."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -51,13 +51,16 @@ def is_locked(path: Path) -> bool:
 
 
 def identity(descriptor: int) -> tuple[int, int]:
-    """Device and inode of an open file."""
+    """Returns device and inode of an open file."""
     status = os.fstat(descriptor)
     return status.st_dev, status.st_ino
 
 
 def leads_to(path: Path | str, wanted: tuple[int, int], folder: int | None = None) -> bool:
-    """Whether a name is that of this file, itself no link; `folder` is open. Raises OSError."""
+    """Returns whether a name, which may not be a link, refers to the file `wanted` (device and inode).
+
+    A relative name is looked up in the open `folder`. Raises OSError.
+    """
     try:
         status = os.stat(path, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:

@@ -1,13 +1,13 @@
-"""Keeps received instances: each is stored whole or not at all, under a name made of its checked UIDs.
+"""Stores received instances: each atomically, under a name made of its validated UIDs.
 
-inbox/<study>/<series>/<instance>.dcm    what was acknowledged
-conflicts/<study>/<instance>.<hash>.dcm  another content under a UID that is already taken
-incoming/<receiver>/                     what a receiver has in hand, or had when it was killed
+inbox/<study>/<series>/<instance>.dcm    acknowledged instances
+conflicts/<study>/<instance>.<hash>.dcm  different content under a UID that is already taken
+incoming/<receiver>/                     what a receiver is storing, or was storing when it was killed
 
 Any number of receivers, each a thread or a process, may store the same instance at the same moment. A final
-name is given by `link`, which fails where there is one. Whoever gave it holds the file's lock until the file
-is durable, and takes the name back where it does not become so; the others wait for the lock, and then find
-a durable file to compare theirs with, or a free name. Nobody removes a name that is not provably their own.
+name is given by `link`, which fails if the name exists. Whoever gave it holds the file's lock until the file
+is durable, and removes the name if that fails; the others wait for the lock, and then find a durable file to
+compare theirs with, or a free name. A receiver removes only names that are provably its own.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from app.node.storage.study_lock import series_in_place
 from operators.dicom.elements.atomic_file import sync_path
 from operators.dicom.elements.instance_identity import Instance
 
-# How often a name may change hands, or its folder be removed, while one file is stored
+# Attempts to store one file while others take or remove its name or its folder
 TRIES = 8
-# Series whose folders are remembered to be durable
+# Number of series whose folders are remembered as durable
 REMEMBERED = 10_000
 
 
 class InboxOutcome(Enum):
-    """The outcome for an instance that was offered."""
+    """The outcome for an offered instance."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
@@ -54,7 +54,7 @@ class InboxOutcome(Enum):
 
 
 class FoundInstance(Enum):
-    """The file under a final name after another was offered for it."""
+    """Which file has a final name after a file was offered for it."""
 
     OURS = "ours"
     EQUAL = "equal"
@@ -62,7 +62,7 @@ class FoundInstance(Enum):
 
 
 class Inbox:
-    """The folders below `root`; `receiver` says in names of folders who receives through it."""
+    """The inbox in the data folder `root`; `receiver` becomes part of the name of its incoming folder."""
 
     def __init__(self, root: Path, receiver: str = "listener") -> None:
         self.root, self.receiver = root, receiver
@@ -75,13 +75,13 @@ class Inbox:
         self.claiming = threading.Lock()
 
     def new_part(self) -> Path:
-        """A name for an instance that is still coming."""
+        """Returns a path for an instance that is being received."""
         return self._own_folder() / f"{os.urandom(16).hex()}{PART}"
 
     def commit(self, part: Path, instance: Instance) -> InboxOutcome:
-        """Takes a whole file over; when this returns, it has its final name and survives a power loss.
+        """Stores a completely received file; on return it has its final name and survives a power loss.
 
-        Raises OSError where the disk does not take it; then nothing of it stays.
+        Raises OSError if it cannot be stored; then nothing of it remains.
         """
         try:
             pending = PendingFile(part)
@@ -92,12 +92,12 @@ class Inbox:
             return self._committed(pending, instance)
 
     def place(self, instance: Instance) -> Place:
-        """Its final place."""
+        """Returns the final place of an instance."""
         study, series = instance.study_instance_uid, instance.series_instance_uid
         return Place(self.studies / study / series, f"{instance.sop_instance_uid}.dcm", study, series)
 
     def held(self, sop_instance_uids: Iterable[str]) -> frozenset[str]:
-        """Which of these instances are safely here, by one look at the folders; see `files_in_place`."""
+        """Returns those of the instances that are stored durably; to be called within `files_in_place`."""
         wanted = {f"{uid}.dcm" for uid in sop_instance_uids}
         found: set[str] = set()
         for series in series_in_place(self.root):
@@ -107,17 +107,17 @@ class Inbox:
         return frozenset(name.removesuffix(".dcm") for name in found)
 
     def free_bytes(self) -> int:
-        """Returns the free bytes of the disk below the inbox."""
+        """Returns the free bytes on the disk of the inbox."""
         return shutil.disk_usage(self.studies).free
 
     def unfinished(self) -> list[Path]:
-        """Files that are still coming or being stored, or that a crash left."""
+        """Returns the files that are being received or stored, or that a crash left behind."""
         return [path for path in self.incoming.rglob("*") if path.suffix in (PART, WHOLE)]
 
     def recover(self) -> int:
-        """Clears what receivers left that live no more; says how many files. Raises OSError.
+        """Removes the files of receivers that have ended, and returns their number. Raises OSError.
 
-        To be called before anything is received. Others may receive meanwhile.
+        To be called before anything is received. Other receivers may run meanwhile.
         """
         return recover(self.root)
 
@@ -131,7 +131,7 @@ class Inbox:
         found = self._offer(pending, self.place(instance))
         if found is not FoundInstance.OTHER:
             return InboxOutcome.STORED if found is FoundInstance.OURS else InboxOutcome.DUPLICATE
-        # The token's name is free; that of the hash may be another's where the disk has altered a file.
+        # The token's name is free; the hash's may belong to another file if the disk has altered one.
         for version in (content_hash(pending.descriptor)[:16], pending.token):
             if self._offer(pending, self._conflict(instance, version)) is not FoundInstance.OTHER:
                 return InboxOutcome.CONFLICT
@@ -142,11 +142,11 @@ class Inbox:
         return Place(self.conflicts / study, f"{instance.sop_instance_uid}.{version}.dcm", study, CONFLICT)
 
     def _offer(self, pending: PendingFile, place: Place) -> FoundInstance:
-        """Says what is durable under a final name: this file, an equal one, or another. Raises OSError.
+        """Returns which file is durable under a final name: this one, an equal one, or another.
 
-        Begins again where the name was taken back by who had it, or where retention moved its folder away.
+        Starts over if another receiver removed the name, or if retention moved the folder. Raises OSError.
         """
-        failed = OSError(errno.EBUSY, "expected a final name, it changed hands again and again")
+        failed = OSError(errno.EBUSY, "expected a final name, others took and removed it repeatedly")
         for _ in range(TRIES):
             try:
                 if found := self._offered(pending, place):
@@ -156,7 +156,7 @@ class Inbox:
         raise failed
 
     def _offered(self, pending: PendingFile, place: Place) -> FoundInstance | None:
-        """One try; None where the name leads to another file by now."""
+        """Offers the file once; None if the name refers to another file by now."""
         with self._folder(place.folder) as folder:
             pending.lock()
             pending.rename_for(place)
@@ -171,7 +171,7 @@ class Inbox:
             return FoundInstance.OURS if leads_to(place.path, pending.identity) else None
 
     def _compared(self, pending: PendingFile, folder: int, place: Place) -> FoundInstance | None:
-        """With the file that has the name, made durable by us too: who gave it may have been killed."""
+        """Compares with the file that has the name; flushes it too, as its receiver may have been killed."""
         with settled_file(place.name, folder) as other:
             is_equal = same_content(pending.descriptor, other)
             if is_equal:
@@ -182,7 +182,7 @@ class Inbox:
 
     @contextmanager
     def _folder(self, path: Path) -> Iterator[int]:
-        """A durable folder, open. Raises OSError."""
+        """Yields the descriptor of a folder, after creating it and making it durable. Raises OSError."""
         try:
             descriptor = os.open(path, FOLDER)
         except FileNotFoundError:
@@ -195,8 +195,8 @@ class Inbox:
             os.close(descriptor)
 
     def _make_folder(self, path: Path) -> None:
-        """Never the data folder itself, which may be a disk that is not there."""
-        # A new folder may have the inode of one that was removed
+        """Creates a folder, but never the data folder itself, whose disk may not be mounted."""
+        # A new folder may reuse the inode of a removed one
         self.durable_folders.pop(path, None)
         top = self.studies if self.studies in path.parents else self.conflicts
         for name in path.relative_to(top).parts:
@@ -214,7 +214,7 @@ class Inbox:
         self.durable_folders[path] = number
 
     def _make_durable(self, file: int, folder: int) -> None:
-        """Both at once: the disk then needs one flush for them. Raises OSError."""
+        """Flushes the file and its folder at once, so that the disk flushes only once. Raises OSError."""
         names = self.syncs.submit(os.fsync, folder)
         try:
             os.fsync(file)

@@ -1,4 +1,4 @@
-"""Small JSON files of the node: written whole and durably, read back as what was written."""
+"""Writes and reads small JSON files of the node, atomically and durably."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from operators.dicom.elements.atomic_file import write_whole
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Durable when this returns, or nothing of it is there. Raises UnwritableError."""
+    """Writes a JSON object atomically; it is durable on return. Raises UnwritableError."""
     content = json.dumps(values).encode()
     write_whole(path, lambda file: file.write(content))
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Returns what was written; {} for a JSON value that is no object.
+    """Returns the JSON object in a file, or {} for any other JSON value.
 
-    Raises OSError, FileNotFoundError among them, and ValueError for what is no JSON.
+    Raises OSError, including FileNotFoundError, and ValueError for invalid JSON.
     """
     found = json.loads(path.read_text(encoding="utf-8"))
     return found if isinstance(found, dict) else {}

@@ -1,8 +1,8 @@
-"""A received file on its way to its final name.
+"""A received file until it has its final name.
 
-In `incoming` its name tells the final one and its size, so that whatever a power loss leaves under the final
-name can be judged. It is locked until it is durable there, or gone from there: who finds it under the final
-name waits for that lock before believing it.
+In `incoming` its name states the final name and the size, so that after a power loss the file under the final
+name can be checked. The file is locked until it is durable under its final name or removed from it; others
+wait for that lock before they rely on the file.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import BinaryIO, Self
 from app.node.storage.file_lock import lock, unlock
 
 PART, WHOLE = ".part", ".whole"
-# Stands for the series in the name of a file that goes to the conflicts
+# Replaces the series in the name of a file that goes to the conflicts
 CONFLICT = "conflict"
-# A receiver syncs one file in milliseconds; one that hangs must not hold up the others for ever.
+# A receiver syncs a file within milliseconds; one that hangs must not block the others forever.
 WAIT_S = 30.0
 READ_BYTES = 1 << 20
 # PS3.10 7.1: preamble, "DICM", then the group length element (12 bytes) and the rest of the group.
@@ -32,7 +32,7 @@ LENGTH_AT, META_AT = 140, 144
 
 @dataclass(frozen=True)
 class Place:
-    """Where an instance goes: `series` is CONFLICT for one that goes to the conflicts."""
+    """The final place of an instance; `series` is CONFLICT if it goes to the conflicts."""
 
     folder: Path
     name: str
@@ -41,12 +41,12 @@ class Place:
 
     @property
     def path(self) -> Path:
-        """The final name."""
+        """Returns the final path."""
         return self.folder / self.name
 
 
 class PendingFile:
-    """Open from now on. At the end of the context its name in `incoming` is gone. Raises OSError."""
+    """An open file; its name in `incoming` is removed at the end of the context. Raises OSError."""
 
     def __init__(self, part: Path) -> None:
         self.path, self.token = part, os.urandom(8).hex()
@@ -61,27 +61,27 @@ class PendingFile:
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         if not self.is_stuck:
-            with suppress(OSError):  # what stays is settled when the node starts again
+            with suppress(OSError):  # a name that remains is settled at the next start
                 self.path.unlink()
         os.close(self.descriptor)
 
     def lock(self) -> None:
-        """To be held from before the link until the file is durable. Raises OSError."""
+        """Locks the file, from before the link until the file is durable. Raises OSError."""
         lock(self.descriptor, fcntl.LOCK_EX, WAIT_S)
 
     def unlock(self) -> None:
-        """Who waits for another one's file holds none, so that nobody waits for ever."""
+        """Unlocks the file before waiting for another file's lock, which avoids deadlocks."""
         unlock(self.descriptor)
 
     def rename_for(self, place: Place) -> None:
-        """Takes the name that tells where it goes. Raises OSError."""
+        """Renames the file so that its name states its final place. Raises OSError."""
         path = self.path.with_name(pending_name(place, self.size, self.token))
         if path != self.path:
             self.path.rename(path)
             self.path = path
 
     def link(self, folder: int, name: str) -> bool:
-        """Gives it its final name; False where that is taken. Raises OSError."""
+        """Gives the file its final name; returns False if the name is taken. Raises OSError."""
         try:
             os.link(self.path, name, dst_dir_fd=folder)
         except FileExistsError:
@@ -89,7 +89,7 @@ class PendingFile:
         return True
 
     def take_back(self, folder: int, name: str) -> None:
-        """Removes the final name, which is ours in that very folder; where it stays, `recover` judges it."""
+        """Removes the file's own final name in the open folder; if that fails, `recover` settles it."""
         try:
             os.unlink(name, dir_fd=folder)
         except FileNotFoundError:
@@ -99,12 +99,12 @@ class PendingFile:
 
 
 def pending_name(place: Place, size: int, token: str) -> str:
-    """Where the file will go and how long it is, as a file name; UIDs hold no underscore."""
+    """Returns a file name that states the final place and the size; UIDs contain no underscore."""
     return f"{place.study}_{place.series}_{place.name}_{size}_{token}{WHOLE}"
 
 
 def final_of(pending: str) -> tuple[str, str, str, int]:
-    """Study, series, final name and size that a pending name tells. Raises ValueError for another name.
+    """Returns study, series, final name and size from a pending name. Raises ValueError for other names.
 
     Older versions wrote no token.
     """
@@ -114,7 +114,7 @@ def final_of(pending: str) -> tuple[str, str, str, int]:
 
 @contextmanager
 def settled_file(name: str, folder: int) -> Iterator[int]:
-    """The file of that name in an open folder, when nobody is storing it any more. Raises OSError."""
+    """Yields the descriptor of a file in an open folder once nobody is storing it. Raises OSError."""
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
     try:
         lock(descriptor, fcntl.LOCK_SH, WAIT_S)
@@ -124,13 +124,13 @@ def settled_file(name: str, folder: int) -> Iterator[int]:
 
 
 def same_content(one: Path | int, other: Path | int) -> bool:
-    """Whether two DICOM files hold the same data set, whoever wrote their file meta."""
+    """Returns whether two DICOM files hold the same data set, regardless of their file meta information."""
     with reading(one) as first, reading(other) as second:
         return all(a == b for a, b in zip_longest(_blocks(first), _blocks(second)))
 
 
 def content_hash(file: Path | int) -> str:
-    """SHA-256 of the data set of a DICOM file."""
+    """Returns the SHA-256 of the data set of a DICOM file."""
     digest = hashlib.sha256()
     with reading(file) as content:
         for block in _blocks(content):
@@ -139,12 +139,12 @@ def content_hash(file: Path | int) -> str:
 
 
 def reading(file: Path | int) -> BinaryIO:
-    """An open file stays open afterwards."""
+    """Opens a path, or reads from a descriptor, which stays open afterwards."""
     return open(file, "rb", closefd=not isinstance(file, int))
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    """The data set behind the file meta group, in blocks."""
+    """Yields the data set after the file meta group in blocks."""
     file.seek(LENGTH_AT)
     file.seek(META_AT + int.from_bytes(file.read(4), "little"))
     while block := file.read(READ_BYTES):

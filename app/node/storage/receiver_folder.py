@@ -1,7 +1,7 @@
-"""Where a receiver keeps what it is receiving, and how others know whether it still lives.
+"""The folder for the incoming files of a receiver, and the lock that shows whether the receiver runs.
 
-incoming/<machine>-<receiver>-<token>/      files on their way, of one receiver alone
-incoming/<machine>-<receiver>-<token>.lock  locked as long as that receiver lives
+incoming/<machine>-<receiver>-<token>/      files that one receiver is storing
+incoming/<machine>-<receiver>-<token>.lock  locked as long as that receiver runs
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 from app.node.storage.file_lock import identity, is_locked, leads_to, lock, try_lock
 
 LOCK = ".lock"
-# Another process settles what a crash left; a hundred thousand files take it less.
+# Time that another process may take to settle what a crash left; 100,000 files take less.
 RECOVERY_S = 600.0
 
 
 class ReceiverFolder:
-    """A new folder, which ends with its object or its process. Raises OSError where `incoming` is gone."""
+    """A new folder, held until its object or its process ends. Raises OSError if `incoming` is gone."""
 
     def __init__(self, incoming: Path, receiver: str) -> None:
         self.path, self.descriptor = claim_folder(incoming, receiver)
@@ -30,9 +30,9 @@ class ReceiverFolder:
 
 
 def claim_folder(incoming: Path, receiver: str) -> tuple[Path, int]:
-    """A folder that nobody else has, and its lock.
+    """Creates a folder and returns it with the descriptor of its lock.
 
-    Whoever recovers may take the lock file of a receiver that has no folder yet for one that is left over.
+    Starts over if a recovery meanwhile removed the lock file, because there was no folder for it yet.
     """
     while True:
         path = incoming / f"{os.uname().nodename}-{receiver}-{uuid.uuid4().hex[:12]}"
@@ -47,23 +47,23 @@ def claim_folder(incoming: Path, receiver: str) -> tuple[Path, int]:
 
 
 def lock_of(folder: Path) -> Path:
-    """Its neighbour."""
+    """Returns the lock file beside a folder."""
     return folder.with_name(folder.name + LOCK)
 
 
 def receivers(incoming: Path) -> list[Path]:
-    """The folders of all receivers that live, and of those that ended without clearing up."""
+    """Returns the folders of all receivers, both running and ended."""
     return [path for path in incoming.iterdir() if path.is_dir()]
 
 
 def is_alive(folder: Path) -> bool:
-    """Whether a receiver's lock is held; that of a receiver of older versions never is."""
+    """Returns whether a receiver's lock is held; receivers of older versions hold none."""
     return is_locked(lock_of(folder))
 
 
 @contextmanager
 def dead_receivers(incoming: Path) -> Iterator[list[Path]]:
-    """The folders of receivers that live no more, for one process at a time. Raises OSError."""
+    """Yields the folders of receivers that have ended, to one process at a time. Raises OSError."""
     descriptor = os.open(incoming / "recovery.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         lock(descriptor, fcntl.LOCK_EX, RECOVERY_S)
@@ -74,14 +74,14 @@ def dead_receivers(incoming: Path) -> Iterator[list[Path]]:
 
 
 def remove_unused_locks(incoming: Path) -> None:
-    """Removes locks of receivers that ended before they had a folder, or whose folder is gone."""
+    """Removes the locks of receivers whose folder was never created or is gone."""
     for path in incoming.glob(f"*-*{LOCK}"):
         with suppress(FileNotFoundError):
             remove_unused(path)
 
 
 def remove_unused(path: Path) -> None:
-    """A lock file without a folder; held meanwhile, so that nobody makes the folder."""
+    """Removes a lock file without a folder; locks it meanwhile, so that nobody creates the folder."""
     descriptor = os.open(path, os.O_RDWR)
     try:
         if try_lock(descriptor, fcntl.LOCK_EX) and not path.with_suffix("").exists():
@@ -91,7 +91,7 @@ def remove_unused(path: Path) -> None:
 
 
 def remove_receiver(folder: Path) -> None:
-    """A dead one, where nothing is left in it."""
+    """Removes the folder of an ended receiver and its lock, unless files are left in it."""
     with suppress(OSError):
         folder.rmdir()
         lock_of(folder).unlink(missing_ok=True)

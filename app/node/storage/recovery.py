@@ -1,4 +1,4 @@
-"""Judges what receivers left behind that were killed, or whose machine lost its power."""
+"""Settles the files that receivers left behind when they were killed or lost power."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 def recover(root: Path) -> int:
-    """Clears what is left by receivers that live no more; says how many files. Raises OSError.
+    """Settles and removes the files of receivers that have ended; returns their number. Raises OSError.
 
-    A final name stays where its file is whole, and is taken back where it is torn.
+    A final name is kept if its file is complete, and removed if it is truncated.
     """
     with dead_receivers(root / "incoming") as dead:
         return sum(clear(folder, root) for folder in dead)
 
 
 def unsettled(incoming: Path, study: str = "") -> list[str]:
-    """Names of files that may have their final names but are not durable there, for all that is known.
+    """Returns the final names of files that may not be durable yet, of one study or of all.
 
-    Of one study, or of all. A study of which there are such files is not complete.
+    A study with such files is not complete.
     """
     return [
         final_of(path.name)[2]
@@ -37,7 +37,7 @@ def unsettled(incoming: Path, study: str = "") -> list[str]:
 
 
 def clear(receiver: Path, root: Path) -> int:
-    """The folder of one receiver; says how many files it held."""
+    """Settles and removes the files of one receiver, and returns their number."""
     left = [path for path in receiver.iterdir() if path.suffix == PART or is_pending(path)]
     for path in left:
         if path.suffix == WHOLE:
@@ -48,7 +48,7 @@ def clear(receiver: Path, root: Path) -> int:
 
 
 def is_pending(path: Path) -> bool:
-    """Whether its name tells a final one; what else lies there is none of ours."""
+    """Returns whether a file's name states a final name; other files are not the node's."""
     try:
         final_of(path.name)
     except ValueError:
@@ -57,7 +57,7 @@ def is_pending(path: Path) -> bool:
 
 
 def settle(pending: Path, root: Path) -> None:
-    """Makes its final name durable, or takes it back where the file did not become whole. Raises OSError."""
+    """Makes the final name of a file durable, or removes it if the file is truncated. Raises OSError."""
     study, series, name, size = final_of(pending.name)
     parent = root / "conflicts" / study if series == CONFLICT else root / "inbox" / study / series
     with suppress(FileNotFoundError), open_unsettled(parent) as folder:
@@ -74,7 +74,7 @@ def settle(pending: Path, root: Path) -> None:
 
 @contextmanager
 def open_unsettled(folder: Path) -> Iterator[int]:
-    """A folder's descriptor: it stays the same folder when another gets its name. Raises OSError."""
+    """Yields a folder's descriptor, which stays valid if the folder is renamed. Raises OSError."""
     descriptor = os.open(folder, FOLDER)
     try:
         yield descriptor

@@ -1,4 +1,4 @@
-"""Who moves files of a study does it alone, of all processes that share the data folder."""
+"""The lock for moving the files of a study, across all processes that share the data folder."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TRASH, LOCK = "trash", "lock"
-# Behind a study's UID: says in the trash that its removal is decided
+# Suffix to a study's UID; such a file in the trash says that the removal is decided
 DECIDED = ".json"
 
 
 @contextmanager
 def moving_files(data: Path) -> Iterator[None]:
-    """While files of a study are made a job, exchanged, removed or brought back; not to be entered twice.
+    """Holds the exclusive lock, to link, exchange, remove or restore files of a study; not reentrant.
 
-    Held for one study at a time, so that nobody waits for more than that.
+    Hold it for one study at a time, so that others wait for no more than that.
     """
     with lock(data, fcntl.LOCK_EX):
         yield
@@ -24,13 +24,13 @@ def moving_files(data: Path) -> Iterator[None]:
 
 @contextmanager
 def files_in_place(data: Path) -> Iterator[None]:
-    """While nobody moves files of a study: what is there is where it belongs. Any number may look at once."""
+    """Holds the shared lock, while which nobody moves files of a study."""
     with lock(data, fcntl.LOCK_SH):
         yield
 
 
 def series_in_place(data: Path) -> Iterator[Path]:
-    """Folders of series of all studies, those that a crash left in the trash and that come back included."""
+    """Yields the series folders of all studies, including those in the trash that will be restored."""
     yield from (data / "inbox").glob("*/*")
     for study in (data / TRASH).glob("*/inbox"):
         if not (data / TRASH / f"{study.parent.name}{DECIDED}").exists():
@@ -39,7 +39,7 @@ def series_in_place(data: Path) -> Iterator[Path]:
 
 @contextmanager
 def lock(data: Path, kind: int) -> Iterator[None]:
-    """Holds the lock in one mode of `fcntl.flock`. Raises OSError."""
+    """Holds the lock in a mode of `fcntl.flock`. Raises OSError."""
     (data / TRASH).mkdir(parents=True, exist_ok=True)
     with (data / TRASH / LOCK).open("w") as file:
         fcntl.flock(file, kind)

@@ -1,1 +1,1 @@
-"""Studies in the inbox: complete, queued, kept, removed."""
+"""Studies in the inbox: queued when complete, retained, removed."""

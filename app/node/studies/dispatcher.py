@@ -1,4 +1,4 @@
-"""Looks at the inbox and queues the studies that are complete."""
+"""Watches the inbox and queues the studies that are complete."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ log = structlog.get_logger()
 
 
 class Dispatcher:
-    """`queued` holds fingerprints of a study that need no job: there is one, or nothing can be segmented."""
+    """Queues complete studies as jobs.
+
+    `queued` holds the fingerprints for which a study needs no job: it has one, or nothing can be segmented.
+    """
 
     def __init__(
         self,
@@ -58,7 +61,7 @@ class Dispatcher:
             self.queued.setdefault(study, set()).add(fingerprint)
 
     def tick(self, now_s: float) -> int:
-        """Queues what is complete; says how many. `now_s` is of a clock that never jumps."""
+        """Queues the complete studies and returns their number. `now_s` is of the monotonic clock."""
         found = self.folders.look()
         self._forget_all_but(found)
         on_hold = self.corrections.tick(found, now_s)
@@ -74,23 +77,23 @@ class Dispatcher:
             self.waiting.pop(study, None)
             return False
         if study in self.corrections.corrected and study not in self.waiting:
-            # That nothing more came was waited for already
+            # The quiet time has already been waited for
             self.waiting[study] = Waiting(now_s, now_s - self.patience.quiet_s, fingerprint)
         self.corrections.corrected.discard(study)
         self.waiting[study] = waiting = count_seen(self.waiting.get(study), fingerprint, now_s)
         rule = rule_for(self.settings.rules, content.series, content.series[0].source_ae)
         if not is_complete(waiting, content, rule, self.patience, now_s):
             return False
-        if unsettled(self.settings.data / "incoming", study):  # a power loss would tear the job's link too
+        if unsettled(self.settings.data / "incoming", study):  # a power loss would damage the job's link too
             return False
-        with moving_files(self.settings.data):  # a study is either made a job or removed, never both at once
+        with moving_files(self.settings.data):  # a study is not queued and removed at once
             is_queued = self._queue(study, content, rule)
         self.queued.setdefault(study, set()).add(fingerprint)
         del self.waiting[study]
         return is_queued
 
     def _is_still_there(self, study: str, fingerprint: str) -> bool:
-        """False where a study was removed, and has come again, between two looks."""
+        """Returns whether the job exists; it does not if the study was removed and sent again meanwhile."""
         if study not in self.folders.changed:
             return True
         if f"{study}-{fingerprint}" in self._earlier(study).ids:
@@ -99,7 +102,7 @@ class Dispatcher:
         return False
 
     def _queue(self, study: str, content: Content, rule: RoutingRule) -> bool:
-        """False where nothing came that a segmentation could be made of, or it has a job."""
+        """Queues a job; returns False if the study has a job already or has nothing new to segment."""
         earlier, now = self._earlier(study), self.now()
         job_id = f"{study}-{content.fingerprint}"
         if job_id in earlier.ids or not self._is_news(study, content, earlier):
@@ -112,7 +115,7 @@ class Dispatcher:
         take_in(job_folder(self.settings.data, job_id), self._study(study), names)
         keywords = corrected_keywords(self.settings.data, study, earlier.corrections)
         keywords += (KEYWORD,) if moved else ()
-        # All that is told comes before the job is: what a crash cuts off is done again until there is a job
+        # Notices precede the job: after a crash everything is repeated until the job exists
         self._look_for_moved(study, content)
         if keywords and earlier.rows:
             text = f"{', '.join(keywords)} were corrected; it replaces {earlier.ids[-1]}"
@@ -139,43 +142,43 @@ class Dispatcher:
         return jobs_of_study(self.client, study)
 
     def _is_news(self, study: str, content: Content, earlier: StudyJobs) -> bool:
-        """Whether there is something that none of the study's jobs has: a correction, an image."""
+        """Returns whether the study has a correction or an image that none of its jobs has."""
         if not earlier.rows or content.corrections > earlier.corrections:
             return True
         return has_new_images(self.settings.data, self._study(study), content, earlier.ids)
 
     def _supersede(self, earlier: StudyJobs, job_id: str, keywords: Sequence[str]) -> None:
-        """An earlier job that has not begun need not begin; one that is done stays as it is.
+        """Cancels earlier jobs that have not begun; finished ones stay as they are.
 
-        After a correction one that runs is ended too, and none of them delivers any more: the results are of
-        the wrong patient. The mark for the sender comes first, so that none slips through.
+        After a correction, running jobs are cancelled too, and no earlier job may deliver any more, as its
+        results have the wrong patient. The sender's mark is set first, so that no delivery is missed.
         """
         ending = UNDER_WAY if keywords else ("ENQUEUED",)
         for row in earlier.rows:
             if keywords:
                 mark(job_folder(self.settings.data, row.workflow_id))
-                said = {"replaced_by": job_id, "keywords": list(keywords)}
-                self.client.update_workflow_attributes(row.workflow_id, said, merge=True)
+                attributes = {"replaced_by": job_id, "keywords": list(keywords)}
+                self.client.update_workflow_attributes(row.workflow_id, attributes, merge=True)
             if row.status in ending:
                 self.client.cancel_workflow(row.workflow_id)
 
     def _look_for_moved(self, study: str, content: Content) -> None:
-        """Images that are in another study too: a PACS has split or merged studies that have results."""
+        """Marks jobs whose images are in this study too, as after a PACS has split or merged studies."""
         self.index.add_missing(self.folders.contents)
         for other, shared in self.index.shared(study, content.images).items():
             latest = self._earlier(other).ids[-1:]
             for job_id in latest:
-                said = {"moved_to": study, "moved": shared}
-                self.client.update_workflow_attributes(job_id, said, merge=True)
+                attributes = {"moved_to": study, "moved": shared}
+                self.client.update_workflow_attributes(job_id, attributes, merge=True)
                 log.warning("instances_moved", job=job_id, study_instance_uid=study, instances=shared)
-                text = f"{shared} of its instances came again in study {study}"
+                text = f"{shared} of its instances were sent again in study {study}"
                 self._announce(MOVED, JobState(job_id, MOVED, MOVED, text))
 
     def _announce(self, event: str, job: JobState) -> None:
         announce(self.settings, self.client, Notice(event, job))
 
     def _forget_all_but(self, kept: Collection[str]) -> None:
-        """A study that retention removed is a new one when it comes again."""
+        """Forgets removed studies, so that they count as new if they are sent again."""
         if gone := [study for study in self.queued if study not in kept]:
             self.queued = {study: prints for study, prints in self.queued.items() if study in kept}
             self.index.forget(gone)
@@ -187,6 +190,6 @@ class Dispatcher:
 
 
 def mark(folder: JobFolder) -> None:
-    """Its results must not leave any more."""
+    """Marks a job whose results must not be sent any more."""
     if folder.root.is_dir():
         folder.former.touch()

@@ -1,7 +1,7 @@
-"""Removes a study in two phases, so that it is there or gone whatever cuts the removal off.
+"""Removes a study in two phases, so that it is completely kept or completely removed even after a crash.
 
-trash/<study>/inbox, trash/<study>/conflicts   its instances, out of the way; they come back unless
-trash/<study>.json                             the removal is decided: then all that it names goes
+trash/<study>/inbox, trash/<study>/conflicts   its instances, moved away; they are restored unless there is
+trash/<study>.json                             the decided removal, which lists everything to be removed
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from operators.dicom.elements.atomic_file import sync_path
 
 log = structlog.get_logger()
 
-# Folders that instances come into while their study is being removed: first moved, then judged
+# Folders that receive instances, also while a study is removed; moved away before the decision
 MOVED = ("inbox", CONFLICTS)
 REPORTED = ["SUCCESS", "ERROR", "CANCELLED"]
 
 
 @dataclass(frozen=True)
 class Removal:
-    """All that goes with a study, by name: jobs and conflicts, and the jobs' peers that results went to.
+    """Everything that is removed with a study: the ids of jobs and conflicts, and the jobs' deliveries.
 
-    `folders` are those of `jobs` and of jobs that a crash kept from being queued, as of the decision: one
-    that is made later is of a study that came anew. `who` decided it, nobody where the study is old.
+    `folders` are those of `jobs`, and of jobs that a crash kept from being queued, at the time of the
+    decision; later ones belong to a study that was sent again. `who` requested it, '' if it is due to age.
     """
 
     study: str
@@ -56,9 +56,9 @@ class Removal:
 def remove_study(
     data: Path, client: DBOSClient, removal: Removal, trail: AuditTrail, contested_too: bool = False
 ) -> bool:
-    """False where anything of the study came that no job has or nobody has decided about: all of it stays.
+    """Removes a study; returns False and keeps it if it has instances without a job or an open conflict.
 
-    Versions that are in conflict go too with `contested_too`. Raises OSError; the next `recover` goes on.
+    With `contested_too`, versions in conflict are removed too. Raises OSError; the next `recover` continues.
     """
     with moving_files(data):
         recover_all(data, client, trail)
@@ -73,7 +73,7 @@ def remove_study(
 
 
 def move_away(data: Path, study: str) -> None:
-    """From here on what comes of the study makes folders of its own."""
+    """Moves the study's instances to the trash; those that arrive later make new folders."""
     trash = data / TRASH / study
     trash.mkdir(exist_ok=True)
     for name in MOVED:
@@ -85,7 +85,7 @@ def move_away(data: Path, study: str) -> None:
 
 
 def has_news(data: Path, client: DBOSClient, removal: Removal) -> bool:
-    """Whether the study has another job or conflict, or a correction or an image that no job has."""
+    """Returns whether the study has another job or conflict, or a correction or image without a job."""
     jobs = jobs_of_study(client, removal.study)
     conflicts = [row.conflict_id for row in rows(client, removal.study)]
     if {*jobs.ids, *conflicts} - set(removal.jobs) or (data / REPLACED / removal.study / NEXT).exists():
@@ -99,19 +99,19 @@ def has_news(data: Path, client: DBOSClient, removal: Removal) -> bool:
 
 
 def is_contested(data: Path, study: str) -> bool:
-    """Whether other versions of its instances came of which nothing is decided."""
+    """Returns whether there are other versions of its instances without a decision."""
     return bool(names_below(data / TRASH / study / CONFLICTS))
 
 
 def recover(data: Path, client: DBOSClient, trail: AuditTrail) -> None:
-    """Settles removals that a crash cut off: decided ones are completed, all else comes back."""
+    """Settles removals that a crash interrupted: completes the decided ones, restores the others."""
     if (data / TRASH).is_dir():
         with moving_files(data):
             recover_all(data, client, trail)
 
 
 def recover_all(data: Path, client: DBOSClient, trail: AuditTrail) -> None:
-    """For who has the lock already. A study that cannot be seen to holds up no other."""
+    """Settles removals under a lock held by the caller; a study that fails does not affect others."""
     paths = sorted(path for path in (data / TRASH).iterdir() if path.name != LOCK)
     for path in (path for path in paths if path.suffix == DECIDED):
         guard_removal(path.stem, partial(carry_out_decided, data, client, path, trail))
@@ -121,7 +121,7 @@ def recover_all(data: Path, client: DBOSClient, trail: AuditTrail) -> None:
 
 
 def guard_removal(study: str, step: Callable[[], None]) -> None:
-    """The next look tries again what the disk does not let be done now."""
+    """Runs a step and logs a file system error; the next look tries again."""
     try:
         step()
     except OSError as error:
@@ -129,7 +129,7 @@ def guard_removal(study: str, step: Callable[[], None]) -> None:
 
 
 def removal_of(path: Path) -> Removal:
-    """Reads a removal as it was decided."""
+    """Reads a decided removal."""
     values = read_json(path)
     deliveries = tuple((job, peer) for job, peer in values["deliveries"])
     jobs = tuple(values["jobs"])
@@ -138,14 +138,14 @@ def removal_of(path: Path) -> Removal:
 
 
 def carry_out_decided(data: Path, client: DBOSClient, path: Path, trail: AuditTrail) -> None:
-    """Goes on where it was cut off."""
+    """Continues a decided removal."""
     carry_out(data, client, removal_of(path), trail)
 
 
 def carry_out(data: Path, client: DBOSClient, removal: Removal, trail: AuditTrail) -> None:
-    """Removes everything that belongs to a study; may be repeated. The decision goes last.
+    """Removes everything that belongs to a study, the decision last; may be repeated.
 
-    The audit trail is written just before: a crash between the two has it say so twice, and none never.
+    The audit trail is written just before that, so that a crash can repeat its message but not lose it.
     """
     trash = data / TRASH / removal.study
     forget_rows(client, removal, frozenset(Path(name).stem for name in names_below(trash)))
@@ -163,7 +163,7 @@ def carry_out(data: Path, client: DBOSClient, removal: Removal, trail: AuditTrai
 
 
 def forget_rows(client: DBOSClient, removal: Removal, instances: frozenset[str]) -> None:
-    """Jobs, deliveries, conflicts and notices, whose names begin with a job's; ended reports on instances."""
+    """Deletes jobs, deliveries, conflicts and notices, by the prefix of their ids, and finished reports."""
     ids = (
         []
         if not removal.jobs
@@ -182,20 +182,20 @@ def forget_rows(client: DBOSClient, removal: Removal, instances: frozenset[str])
 
 
 def bring_back(data: Path, study: str) -> None:
-    """Nothing goes from the trash before it is back."""
+    """Restores a study from the trash, each folder before it is removed there."""
     trash = data / TRASH / study
     for name in MOVED:
         if (trash / name).is_dir():
             restore_folder(trash / name, data / name / study, data / CONFLICTS / study)
-    if any(trash.iterdir()):  # as earlier versions of Osteon left it
+    if any(trash.iterdir()):  # the layout of earlier versions of Osteon
         restore_folder(trash, data / "inbox" / study, data / CONFLICTS / study)
     else:
         trash.rmdir()
 
 
 def restore_folder(trash: Path, folder: Path, conflicts: Path) -> None:
-    """Also into a folder that a new instance has made meanwhile."""
-    with suppress(OSError):  # fails where something is there
+    """Restores a folder, also into one that a new instance has made meanwhile."""
+    with suppress(OSError):  # fails if the folder exists
         trash.rename(folder)
         sync_path(folder.parent)
         return
@@ -210,7 +210,7 @@ def restore_folder(trash: Path, folder: Path, conflicts: Path) -> None:
 
 
 def put_before(first: Path, later: Path, conflicts: Path) -> None:
-    """Makes the first of two versions the one in use, and the later one a conflict with it."""
+    """Puts the first of two versions into use, and makes the later one a conflict."""
     if same_content(first, later):
         return
     conflicts.mkdir(exist_ok=True)
@@ -221,7 +221,7 @@ def put_before(first: Path, later: Path, conflicts: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """The names in a folder, in its subfolders, and its own."""
+    """Flushes a folder, its subfolders and its parent."""
     subfolders: Sequence[Path] = [path for path in folder.iterdir() if path.is_dir()]
     for path in (*subfolders, folder, folder.parent):
         sync_path(path)

@@ -1,4 +1,4 @@
-"""Removes what is done and old. What was not delivered, unless it was refused or cancelled, stays."""
+"""Removes old studies that were delivered, refused or cancelled; undelivered results are kept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REMOVABLE = frozenset(("delivered", "refused", "cancelled", "superseded", "accep
 
 
 def sweep(settings: NodeSettings, client: DBOSClient, now_ms: float) -> int:
-    """Says how many studies were removed. `now_ms` is of the clock that the database's times are of."""
+    """Removes old studies and returns their number. `now_ms` is the time of day, as in the database."""
     trail = trail_of(settings, datetime.fromtimestamp(now_ms / 1000, UTC))
     recover(settings.data, client, trail)
     jobs = list_jobs(client)
@@ -40,7 +40,7 @@ def sweep(settings: NodeSettings, client: DBOSClient, now_ms: float) -> int:
 
 
 def swept(settings: NodeSettings, client: DBOSClient, jobs: Sequence[JobState], trail: AuditTrail) -> bool:
-    """A study that cannot be removed now holds up no other; the next sweep tries again."""
+    """Removes one study; logs a file system error, after which the next sweep tries again."""
     try:
         return remove(settings, client, jobs, trail=trail)
     except OSError as error:
@@ -50,32 +50,32 @@ def swept(settings: NodeSettings, client: DBOSClient, jobs: Sequence[JobState], 
 
 
 def trail_of(settings: NodeSettings, now: datetime) -> AuditTrail:
-    """The audit trail, of one moment."""
+    """Returns an audit trail whose messages have the time `now`."""
     return AuditTrail(audit_path(settings), settings.ae_title, lambda: now)
 
 
 def audit_path(settings: NodeSettings) -> Path:
-    """Where the audit trail is."""
+    """Returns the path of the audit trail."""
     return settings.audit or settings.data / "audit.xml"
 
 
 def is_done(jobs: Sequence[JobState], oldest_ms: float) -> bool:
-    """Whether all that was ever made of a study has ended well, long ago."""
+    """Returns whether all jobs of a study have a removable state and ended before `oldest_ms`."""
     return all(job.state in REMOVABLE and job.completed_ms < oldest_ms for job in jobs)
 
 
 def forget(
     settings: NodeSettings, client: DBOSClient, job_id: str, trail: AuditTrail | None = None, who: str = ""
 ) -> None:
-    """Removes the whole study of a job at once. Raises UsageError where it has not come to its end."""
+    """Removes the whole study of a job at once. Raises UsageError if it has not ended."""
     study = require_job(client, job_id).study_instance_uid
     jobs = [job for job in list_jobs(client) if job.study_instance_uid == study]
     for job in jobs:
         if job.state not in ENDS and job.state != "conflict":
-            text = f"expected a study that has come to its end, {job.job_id} has not; cancel it first"
+            text = f"expected a study whose jobs have ended, {job.job_id} has not; cancel it first"
             raise UsageError(text)
     if not remove(settings, client, jobs, contested_too=True, trail=trail, who=who):
-        raise UsageError("expected a study that is complete, more of it came that has no job yet")
+        raise UsageError("expected a complete study, more instances without a job were received")
 
 
 def remove(
@@ -86,7 +86,7 @@ def remove(
     trail: AuditTrail | None = None,
     who: str = "",
 ) -> bool:
-    """One study with all that was made of it; not where more of it came that has no job yet."""
+    """Removes a study and its results; returns False if it has instances without a job."""
     deliveries = tuple((job.job_id, name) for job in jobs for name, _ in job.deliveries)
     removal = Removal(jobs[-1].study_instance_uid, tuple(job.job_id for job in jobs), deliveries, who=who)
     trail = trail or AuditTrail(audit_path(settings), settings.ae_title, lambda: datetime.now(UTC))
@@ -94,9 +94,9 @@ def remove(
 
 
 def forget_ended(client: DBOSClient, jobs: Sequence[JobState], oldest_ms: float) -> None:
-    """Storage commitment reports and notices that came to an end, long ago.
+    """Deletes storage commitment reports and notices that ended before `oldest_ms`.
 
-    The notice of a job stays as long as the job: its row says that nobody need be told again.
+    A job's notices are kept as long as the job, as their rows show that they were sent.
     """
     kept = {job.job_id for job in jobs}
     ends = ["SUCCESS", "ERROR"]

@@ -1,4 +1,4 @@
-"""The content of studies in the inbox, looked up again only where something changed."""
+"""Reads the content of studies in the inbox, again only if something has changed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Stamp = tuple[int, ...]
 
 @dataclass(frozen=True)
 class SeriesFolder:
-    """A series: its instances' paths below the study, one that stands for it, and what was read to choose it.
+    """A series: the paths of its instances below the study, a representative, and what was read to choose it.
 
-    An image that could be segmented stands for its series wherever there is one.
+    The representative is an image that can be segmented, if there is one.
     """
 
     paths: tuple[str, ...]
@@ -30,10 +30,10 @@ class SeriesFolder:
 
 @dataclass(frozen=True)
 class Seen:
-    """A study's folders and their times when its content was read.
+    """A study's content, with its folders and their times when it was read.
 
-    Within the same few milliseconds a file system gives the same time twice: what has just changed is not
-    `settled`, and is read once more.
+    Two changes within a few milliseconds may have the same time, so that a study that has just changed is not
+    `settled` and is read once more.
     """
 
     folders: tuple[Path, ...]
@@ -44,7 +44,7 @@ class Seen:
 
 
 class StudyFolders:
-    """The studies of an inbox; `changed` are those that the latest look found other than the one before."""
+    """The studies of an inbox; `changed` are those that changed between the last two looks."""
 
     def __init__(self, studies: Path) -> None:
         self.studies = studies
@@ -57,7 +57,7 @@ class StudyFolders:
         return {study: each.content for study, each in self.known.items()}
 
     def look(self) -> dict[str, Content]:
-        """Every study with at least one instance, by its UID."""
+        """Returns every study with at least one instance, by its UID."""
         found: dict[str, Seen] = {}
         with os.scandir(self.studies) as entries:
             names = [entry.name for entry in entries if entry.is_dir()]
@@ -75,12 +75,12 @@ class StudyFolders:
             if before is not None and before.settled and stamp(before.folders) == before.stamp:
                 return before
             return read_study(self.studies / study, before)
-        except (FileNotFoundError, NotADirectoryError):  # removed while it was looked at
+        except (FileNotFoundError, NotADirectoryError):  # removed while it was being read
             return None
 
 
 def read_study(folder: Path, before: Seen | None = None) -> Seen:
-    """A study as it stands now. Raises FileNotFoundError where it goes meanwhile."""
+    """Reads the present content of a study. Raises FileNotFoundError if it is removed meanwhile."""
     known = before.series if before else {}
     names = sorted(path.name for path in folder.iterdir())
     folders = (folder, *(folder / name for name in names))
@@ -93,7 +93,7 @@ def read_study(folder: Path, before: Seen | None = None) -> Seen:
 
 
 def content_of(series: list[SeriesFolder], corrections: int = 0) -> Content:
-    """Returns the images of the study's patient; where there are none, all instances."""
+    """Returns the content: the acquired images of the patient, or all instances if there are none."""
     counted = [each for each in series if is_acquired(each.instance.sop_class_uid)] or series
     images = [each for each in counted if is_segmentable(each.instance.sop_class_uid)]
     names = tuple(path for each in counted for path in each.paths)
@@ -102,7 +102,7 @@ def content_of(series: list[SeriesFolder], corrections: int = 0) -> Content:
 
 
 def read_series(study: Path, name: str, before: SeriesFolder | None) -> SeriesFolder | None:
-    """A series as it stands now; None for an empty folder. Files are read until one can be segmented."""
+    """Reads the present content of a series, or None if it is empty; stops at an image to segment."""
     with os.scandir(study / name) as entries:
         paths = tuple(sorted([f"{name}/{entry.name}" for entry in entries]))
     if before is not None and before.paths == paths:
@@ -117,38 +117,38 @@ def read_series(study: Path, name: str, before: SeriesFolder | None) -> SeriesFo
 
 
 def better(one: Instance | None, other: Instance) -> Instance:
-    """Which of two stands for their series."""
+    """Returns the better representative of a series."""
     if one is None or is_segmentable(other.sop_class_uid):
         return other
     return other if is_acquired(other.sop_class_uid) and not is_acquired(one.sop_class_uid) else one
 
 
 def new_images(study: Path, content: Content, inputs: Sequence[Path]) -> list[str]:
-    """Images of a study that a segmentation could be made of, and that none of the jobs' folders holds."""
+    """Returns the images of a study that can be segmented and are in none of the jobs' folders."""
     known = {name for folder in inputs for name in names_below(folder)}
     missing = [name for name in content.images if name not in known]
     return [name for name in missing if is_segmentable(kind_of(study, name))]
 
 
 def kind_of(study: Path, name: str) -> str:
-    """SOP class of an instance; '' where it has become unreadable."""
+    """Returns the SOP class of an instance, or '' if it has become unreadable."""
     series, _, file = name.partition("/")
     return describe_study(study.name, series, study / name).sop_class_uid if file else ""
 
 
 def names_below(folder: Path) -> list[str]:
-    """Instances of a study's or a job's folder, as `Content` names them; () where it is not there."""
+    """Returns the instances below a study's or job's folder, as `Content` names them; [] if it is missing."""
     start = len(str(folder)) + 1
     return [f"{parent}/{name}"[start:] for parent, _, names in os.walk(folder) for name in names]
 
 
 def stamp(folders: tuple[Path, ...]) -> Stamp:
-    """Changes whenever an instance is added. Raises FileNotFoundError."""
+    """Returns the folders' times, which change whenever an instance is added. Raises FileNotFoundError."""
     return tuple([folder.stat().st_mtime_ns for folder in folders])
 
 
 def describe_study(study: str, series: str, path: Path) -> Instance:
-    """Describes the series of an instance; by UIDs alone where it has become unreadable."""
+    """Reads an instance as the description of its series; only the UIDs if it has become unreadable."""
     try:
         return read_instance(path)
     except UnreadableError:

@@ -1,4 +1,4 @@
-"""The jobs that a study has, and whether there is anything of it that none of them holds."""
+"""The jobs of a study, and whether it has images that none of them holds."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from app.node.queue.workflow import SEGMENT
 from app.node.studies.study_folder import new_images
 from app.node.versions.moved_series import moved_series
 
-# Attribute of a job: how many corrections of its study its instances hold
+# Attribute of a job: the number of corrections included in its instances
 CORRECTIONS = "corrections"
 
 
 @dataclass(frozen=True)
 class StudyJobs:
-    """Rows of the database, oldest first."""
+    """The jobs of a study as rows of the database, oldest first."""
 
     rows: Sequence[Any]
 
@@ -32,12 +32,12 @@ class StudyJobs:
 
     @property
     def corrections(self) -> int:
-        """How many the latest job holds."""
+        """Returns the number of corrections included in the latest job."""
         return max((int((row.attributes or {}).get(CORRECTIONS, 0)) for row in self.rows), default=0)
 
 
 def jobs_of_study(client: DBOSClient, study: str) -> StudyJobs:
-    """From the database. Raises SQLAlchemyError."""
+    """Reads the jobs of a study from the database. Raises SQLAlchemyError."""
     rows = client.list_workflows(
         name=SEGMENT, workflow_id_prefix=f"{study}-", load_input=False, load_output=False
     )
@@ -45,10 +45,10 @@ def jobs_of_study(client: DBOSClient, study: str) -> StudyJobs:
 
 
 def has_new_images(data: Path, study: Path, content: Content, job_ids: Sequence[str]) -> bool:
-    """Whether a study's folder has an image that a job should hold and none does.
+    """Returns whether a study's folder has an image that a job should hold and none does.
 
-    An image of a series that a later one takes the place of was left out of its job, and is none.
-    Raises OSError where the study goes meanwhile.
+    Images of a series that a later one replaces do not count, as jobs leave them out. Raises OSError if the
+    study is removed meanwhile.
     """
     missing = new_images(study, content, [job_folder(data, job_id).input for job_id in job_ids])
     if not missing:

@@ -1,1 +1,1 @@
-"""Instances that come again under the same UID with other content."""
+"""Instances that are sent again under the same UID with different content."""

@@ -1,8 +1,8 @@
-"""Versions of instances that came under UIDs that are taken: brought into use, set aside, or put to a person.
+"""Decides whether later versions of instances are used, set aside, or left to a person.
 
-A PACS that moves a study to another patient sends the same images again with other patient data. Where all
-images of a series come again, show the same, and name one patient, they are a correction: they are used, and
-a new job is made of them. What is anything else waits for a decision.
+A PACS that moves a study to another patient sends the same images again with different patient data. If all
+images of a series are sent again, show the same and name one patient, they are a correction: they replace the
+former ones and lead to a new job. Anything else waits for a decision.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ log = structlog.get_logger()
 
 
 class Corrections:
-    """Looks at `conflicts` like the dispatcher at the inbox; a study is judged when it is quiet.
+    """Watches `conflicts` as the dispatcher watches the inbox; a study is judged after the quiet time.
 
-    `corrected` holds the studies of which other versions have been brought into use.
+    `corrected` holds the studies whose later versions have been put into use.
     """
 
     def __init__(self, settings: NodeSettings, client: DBOSClient, trail: AuditTrail) -> None:
@@ -65,9 +65,9 @@ class Corrections:
         self.conflicts = OpenConflicts(settings, client, self.attempts, self._use)
 
     def tick(self, contents: Mapping[str, Content], now_s: float) -> frozenset[str]:
-        """Brings into use what is to be used; the studies that are to wait for the next look.
+        """Puts later versions into use as decided, and returns the studies that must wait for the next look.
 
-        Of these other versions come at the moment, or they are not any more what they were at this look.
+        Those are studies whose versions are still arriving, or whose content has just changed.
         """
         before = set(self.corrected)
         for study in unfinished(self.data):
@@ -85,14 +85,14 @@ class Corrections:
         return frozenset(waits | (self.corrected - before))
 
     def _finish(self, study: str) -> bool:
-        """Goes on with a correction that was cut off."""
+        """Continues an interrupted correction."""
         self.corrected.add(study)
         with moving_files(self.data):
-            finish(self.data, study, self._tell)
+            finish(self.data, study, self._record)
         return True
 
     def _look_at(self, study: str, contents: Mapping[str, Content], now_s: float) -> bool:
-        """Whether more is to be waited for before anything of the study is queued."""
+        """Judges a study's versions; returns whether the study must wait before it is queued."""
         versions = conflicting(self.data, study)
         if not versions:
             return False
@@ -138,7 +138,7 @@ class Corrections:
     def _verdicts(
         self, study: str, candidates: Sequence[VersionCandidate], content: Content
     ) -> list[tuple[list[VersionCandidate], Verdict | None]]:
-        """By whose the versions are: why a person must decide, None for a correction."""
+        """Groups versions by the patient they name; for each group the reason to ask a person, or None."""
         groups = defaultdict[str, list[VersionCandidate]](list)
         for each in candidates:
             groups[each.belonging.examination].append(each)
@@ -155,11 +155,11 @@ class Corrections:
         self._use(Correction(study, keywords, swaps))
 
     def _use(self, correction: Correction) -> None:
-        carry_out(self.data, correction, self._tell)
+        carry_out(self.data, correction, self._record)
         self.corrected.add(correction.study)
 
-    def _tell(self, correction: Correction) -> None:
-        """Records every correction in the audit trail, whoever decided it and whenever it ends."""
+    def _record(self, correction: Correction) -> None:
+        """Records a correction in the log and in the audit trail."""
         study, instances = correction.study, len(correction.swaps)
         log.info("corrected", study_instance_uid=study, instances=instances, attributes=correction.keywords)
         self.trail.changed(study, instances, CORRECTED)
@@ -168,6 +168,6 @@ class Corrections:
 def conflict_of(
     study: str, group: Sequence[VersionCandidate], why: Verdict, names: frozenset[str]
 ) -> Conflict:
-    """Without its name; `names` are of all versions of which the study is judged."""
+    """Returns a conflict without an id; `names` are those of all versions of the study."""
     versions = tuple(each.version.name for each in group)
     return Conflict("", study, versions, *why, tuple(sorted(names.difference(versions))))

@@ -1,4 +1,4 @@
-"""Which studies hold an instance too: a UID that comes again in another study has moved there."""
+"""An index of the studies that hold an instance, to find instances that moved to another study."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Hashes = NDArray[np.int64]
 
 
 class InstanceIndex:
-    """Hashes of the instances of all studies, 12 bytes each; a study is added when it is asked for."""
+    """The hashes of the instances of all studies, 12 bytes each."""
 
     def __init__(self) -> None:
         self.hashes: Hashes = np.empty(0, np.int64)
@@ -23,7 +23,7 @@ class InstanceIndex:
         self.next_number = 0
 
     def add_missing(self, contents: Mapping[str, Content]) -> None:
-        """The images of studies that are not known yet."""
+        """Adds the images of studies that are not in the index yet."""
         missing = [study for study in contents if study not in self.numbers]
         parts = [hashes_of(contents[study].images) for study in missing]
         if missing:
@@ -31,7 +31,7 @@ class InstanceIndex:
             self._insert(np.concatenate(parts), np.repeat(numbers, [len(part) for part in parts]))
 
     def shared(self, study: str, images: Sequence[str]) -> dict[str, int]:
-        """How many of these images other studies hold, by study; from now on they are known as this one's."""
+        """Returns how many of these images each other study holds, and adds them to the index."""
         wanted, number = hashes_of(images), self._number(study)
         begins, ends = (np.searchsorted(self.hashes, wanted, side) for side in ("left", "right"))
         holders = [self.owners[begin:end] for begin, end in zip(begins, ends, strict=True)]
@@ -42,7 +42,7 @@ class InstanceIndex:
         return {names[owner]: count for owner, count in counts.items()}
 
     def forget(self, studies: Collection[str]) -> None:
-        """Studies that are gone."""
+        """Removes studies from the index."""
         numbers = [self.numbers.pop(study) for study in studies if study in self.numbers]
         kept = ~np.isin(self.owners, numbers)
         self.hashes, self.owners = self.hashes[kept], self.owners[kept]
@@ -60,5 +60,5 @@ class InstanceIndex:
 
 
 def hashes_of(images: Sequence[str]) -> Hashes:
-    """Hashes the instances' UIDs, whatever their series."""
+    """Returns the hashes of the instances' UIDs, regardless of their series."""
     return np.array([hash(image.rpartition("/")[2]) for image in images], np.int64)

@@ -1,10 +1,10 @@
-"""Several versions of one instance: which is used, and where the others are kept until their study goes.
+"""Stores the versions of an instance: the one in use, and the others until their study is removed.
 
 inbox/<study>/<series>/<instance>.dcm      the version in use
-conflicts/<study>/<instance>.<hash>.dcm    another one that came, of which nothing is decided yet
-replaced/<study>/<instance>.<hash>.dcm     one that was in use before, or that is not wanted
+conflicts/<study>/<instance>.<hash>.dcm    another version, about which nothing is decided yet
+replaced/<study>/<instance>.<hash>.dcm     a version that was in use before, or was rejected
 replaced/<study>/next.json                 a correction that is being carried out
-replaced/<study>/<number>.json             the corrections that were
+replaced/<study>/<number>.json             a correction that was carried out
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ HASH_LETTERS = 16
 
 @dataclass(frozen=True)
 class Version:
-    """A file of `conflicts` or `replaced` by its name."""
+    """A file of `conflicts` or `replaced`, by its name."""
 
     name: str
 
     @property
     def sop_instance_uid(self) -> str:
-        """The instance."""
+        """Returns the UID of the instance."""
         return self.name.removesuffix(".dcm").rpartition(".")[0]
 
 
 @dataclass(frozen=True)
 class Swap:
-    """The instance `path` below its study's inbox gives way to `version`, and is kept as `former`."""
+    """Replaces the instance `path` below its study's inbox by `version`, and keeps it as `former`."""
 
     path: str
     version: str
@@ -57,58 +57,58 @@ class Correction:
 
 
 def studies_in_conflict(data: Path) -> list[str]:
-    """Returns the studies of which other versions came."""
+    """Returns the studies that have a folder of conflicts."""
     with suppress(FileNotFoundError), os.scandir(data / CONFLICTS) as entries:
         return [entry.name for entry in entries if entry.is_dir()]
     return []
 
 
 def conflicting(data: Path, study: str) -> list[Version]:
-    """Returns the versions that came under UIDs that are taken, oldest name first."""
+    """Returns the versions that were received under UIDs that are taken, by name."""
     return versions_in(data / CONFLICTS / study)
 
 
 def replace_instance(data: Path, study: str) -> list[Version]:
-    """Returns the versions that are no longer in use, or never were."""
+    """Returns the versions that are no longer in use or were rejected."""
     return versions_in(data / REPLACED / study)
 
 
 def versions_in(folder: Path) -> list[Version]:
-    """Every version in a folder, which need not be there."""
+    """Returns every version in a folder, which need not exist."""
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         return [Version(name) for name in sorted(entry.name for entry in entries) if name.endswith(".dcm")]
     return []
 
 
 def swap_of(data: Path, study: str, path: str, version: Version) -> Swap:
-    """Reads the instance in use, of whose content its later name is made. Raises OSError."""
+    """Returns a swap; reads the instance in use for the hash in its later name. Raises OSError."""
     former = version_name(version.sop_instance_uid, data / "inbox" / study / path)
     return Swap(path, version.name, former)
 
 
 def version_name(sop_instance_uid: str, path: Path) -> str:
-    """Returns a version's name as the inbox writes it. Raises OSError."""
+    """Returns a version's name in the format of the inbox. Raises OSError."""
     return f"{sop_instance_uid}.{content_hash(path)[:HASH_LETTERS]}.dcm"
 
 
 def carry_out(data: Path, correction: Correction, tell: Callable[[Correction], None]) -> None:
-    """Brings the later versions into use. What it raises, `finish` goes on after. Raises OSError."""
+    """Puts the later versions into use. Raises OSError, after which `finish` can continue."""
     write_json(data / REPLACED / correction.study / NEXT, asdict(correction))
     finish(data, correction.study, tell)
 
 
 def unfinished(data: Path) -> list[str]:
-    """Studies of which a correction was begun."""
+    """Returns the studies with an unfinished correction."""
     with suppress(FileNotFoundError), os.scandir(data / REPLACED) as entries:
         return [entry.name for entry in entries if Path(entry.path, NEXT).exists()]
     return []
 
 
 def finish(data: Path, study: str, tell: Callable[[Correction], None]) -> None:
-    """Goes on with a correction where it was cut off, at whatever point; all of it is done again or done.
+    """Continues a correction from any point of interruption; all its steps can be repeated.
 
-    `tell` is called when it is all done and not yet noted as done: twice where a crash comes between, and
-    never not at all.
+    `tell` is called when everything is done but not yet recorded as done: after a crash it may be called
+    twice, but it is called at least once.
     """
     kept = data / REPLACED / study
     correction = correction_of(read_json(kept / NEXT))
@@ -127,7 +127,7 @@ def finish(data: Path, study: str, tell: Callable[[Correction], None]) -> None:
 
 
 def keep(data: Path, study: str, swap: Swap) -> None:
-    """The instance that is in use gets a second name; not where the later version is in its place already."""
+    """Gives the instance in use a second name, unless the later version has replaced it already."""
     current = data / "inbox" / study / swap.path
     if (data / CONFLICTS / study / swap.version).exists() and current.exists():
         with suppress(FileExistsError):
@@ -135,7 +135,7 @@ def keep(data: Path, study: str, swap: Swap) -> None:
 
 
 def bring_in(data: Path, study: str, swap: Swap) -> None:
-    """The later version takes the name that is in use."""
+    """Moves the later version to the name of the instance in use."""
     final = data / "inbox" / study / swap.path
     final.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
@@ -143,18 +143,18 @@ def bring_in(data: Path, study: str, swap: Swap) -> None:
 
 
 def correction_of(values: Json) -> Correction:
-    """Reads a correction as `carry_out` wrote it."""
+    """Returns a correction from the values that `carry_out` wrote."""
     swaps = tuple(Swap(**each) for each in values["swaps"])
     return Correction(values["study"], tuple(values["keywords"]), swaps, tuple(values["unwanted"]))
 
 
 def count_corrections(data: Path, study: str) -> int:
-    """How many were carried out."""
+    """Returns the number of corrections carried out for a study."""
     return len(corrections_of(data, study))
 
 
 def corrections_of(data: Path, study: str) -> list[Path]:
-    """Their records, first to last."""
+    """Returns the records of the corrections carried out, first to last."""
     with suppress(FileNotFoundError), os.scandir(data / REPLACED / study) as entries:
         numbers = [entry.name.removesuffix(".json") for entry in entries if entry.name.endswith(".json")]
         return [data / REPLACED / study / f"{n}.json" for n in sorted(int(n) for n in numbers if n.isdigit())]
@@ -162,7 +162,7 @@ def corrections_of(data: Path, study: str) -> list[Path]:
 
 
 def corrected_keywords(data: Path, study: str, since: int) -> tuple[str, ...]:
-    """Attributes that corrections after the first `since` ones changed."""
+    """Returns the attributes changed by corrections after the first `since` ones."""
     found: dict[str, None] = {}
     for path in corrections_of(data, study)[since:]:
         found |= dict.fromkeys(read_json(path)["keywords"])
@@ -170,7 +170,7 @@ def corrected_keywords(data: Path, study: str, since: int) -> tuple[str, ...]:
 
 
 def set_aside(data: Path, study: str, versions: Iterable[Version]) -> None:
-    """Keeps versions that are not brought into use, until the study goes. Raises OSError."""
+    """Keeps versions that are not put into use until the study is removed. Raises OSError."""
     kept = data / REPLACED / study
     kept.mkdir(parents=True, exist_ok=True)
     for version in versions:
@@ -182,7 +182,7 @@ def set_aside(data: Path, study: str, versions: Iterable[Version]) -> None:
 
 
 def store_version(data: Path, study: str, path: str, version: Version) -> None:
-    """A version whose instance has gone meanwhile is the instance now. Raises OSError."""
+    """Moves a version whose instance was removed meanwhile to the inbox. Raises OSError."""
     final = data / "inbox" / study / path
     final.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
@@ -194,6 +194,6 @@ def store_version(data: Path, study: str, path: str, version: Version) -> None:
 
 
 def remove_empty(folder: Path) -> None:
-    """A folder that something has come into meanwhile stays."""
+    """Removes a folder if it is empty."""
     with suppress(OSError):
         folder.rmdir()

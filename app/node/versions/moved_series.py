@@ -1,4 +1,4 @@
-"""Series whose images all came again in another series of their study: a PACS gave them a new series UID."""
+"""Finds series whose images were all sent again in another series of the study, under a new series UID."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from operators.dicom.pixels.version_differences import difference
 from operators.errors import UnreadableError
 
-# What is said to be different
+# The attribute that is reported as changed
 KEYWORD = "SeriesInstanceUID"
 
 
 def moved_series(study: Path, images: Sequence[str]) -> frozenset[str]:
-    """Series that a later one, which shows the same images under the same UIDs, takes the place of.
+    """Returns the series that are replaced by a later one with the same images under the same UIDs.
 
-    Raises OSError where the study goes meanwhile.
+    Raises OSError if the study is removed meanwhile.
     """
     files = defaultdict[str, set[str]](set)
     for image in images:
@@ -33,7 +33,7 @@ def moved_series(study: Path, images: Sequence[str]) -> frozenset[str]:
 
 
 def is_moved(study: Path, former: str, later: str, files: Sequence[str]) -> bool:
-    """Whether all came later, and show the same."""
+    """Returns whether all files of the later series are newer and show the same."""
     pairs = [(study / former / file, study / later / file) for file in files]
     if any(one.stat().st_mtime_ns >= other.stat().st_mtime_ns for one, other in pairs):
         return False

@@ -1,4 +1,4 @@
-"""Conflicts that wait for a person: they are put to one, and what is decided is carried out."""
+"""Opens conflicts that wait for a person, and carries out the decisions about them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from operators.errors import UnreadableError
 
 log = structlog.get_logger()
 
-# How often the database is asked whether a person has decided
+# Interval for reading decisions from the database
 DECISIONS_S = 1.0
 
 
 class OpenConflicts:
-    """The conflicts of all studies; `use` brings the versions of an accepted one into use."""
+    """The open conflicts of all studies; `use` puts the versions of an accepted conflict into use."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class OpenConflicts:
         self.next_decisions_s = 0.0
 
     def put(self, study: str, conflicts: Sequence[Conflict]) -> None:
-        """Puts conflicts to a person, unless the same were decided; those that are no more are closed."""
+        """Opens conflicts unless the same were decided already, and closes those that no longer exist."""
         known = {row.conflict_id: row for row in rows(self.client, study)}
         current = set()
         for conflict in conflicts:
@@ -60,7 +60,7 @@ class OpenConflicts:
             current.add(named.conflict_id)
             row = known.get(named.conflict_id)
             if row is None:
-                self._put_to_a_person(named)
+                self._open_one(named)
             elif not row.is_open:
                 set_aside(self.data, study, map(Version, named.versions))
         for row in known.values():
@@ -69,7 +69,7 @@ class OpenConflicts:
                 self.open.discard(row.conflict_id)
 
     def _named(self, conflict: Conflict, known: Mapping[str, DecisionRow]) -> Conflict:
-        """The row of the same versions that is open or was dismissed, else a new one."""
+        """Gives a conflict the id of the same versions' row if that is open or dismissed, else a new id."""
         corrections = count_corrections(self.data, conflict.study)
         for number in count(corrections << 16):
             print_of = fingerprint_of(map(Version, conflict.versions), number)
@@ -79,8 +79,8 @@ class OpenConflicts:
                 break
         return replace(conflict, conflict_id=conflict_id)
 
-    def _put_to_a_person(self, conflict: Conflict) -> None:
-        """The notice comes first: what a crash cuts off is done again until there is a row."""
+    def _open_one(self, conflict: Conflict) -> None:
+        """Opens a conflict after its notice, so that after a crash both are repeated until it is open."""
         job = JobState(conflict.conflict_id, "conflict", conflict.code, conflict.sentence)
         announce(self.settings, self.client, Notice("conflict", job))
         open_conflict(self.client, conflict)
@@ -88,7 +88,7 @@ class OpenConflicts:
         log.warning("conflict", job=conflict.conflict_id, code=conflict.code)
 
     def carry_out_decisions(self, now_s: float) -> None:
-        """Asks the database, every `DECISIONS_S` at most, and does what persons decided."""
+        """Carries out the decisions in the database, which is read every `DECISIONS_S` at most."""
         if not self.open or now_s < self.next_decisions_s:
             return
         self.next_decisions_s = now_s + DECISIONS_S
@@ -96,7 +96,7 @@ class OpenConflicts:
             self.attempts.attempt(row.study, partial(self._carry_out_decision, row), now_s)
 
     def _carry_out_decision(self, row: DecisionRow) -> bool:
-        """Where there is one, or where the versions are gone."""
+        """Carries out the decision about a conflict, and closes it if decided or without versions."""
         with moving_files(self.data):
             if row.decision == "accept":
                 self._accept(row)
@@ -110,9 +110,9 @@ class OpenConflicts:
         return True
 
     def _accept(self, row: DecisionRow) -> None:
-        """The latest version of each instance is used; what else there was when it was asked is set aside.
+        """Uses the latest version of each instance, and sets aside the others that the decision covers.
 
-        What came after the question was put is none of it, and is judged by itself.
+        Versions received after the conflict was opened are judged separately.
         """
         left = conflicting(self.data, row.study)
         folder = self.data / CONFLICTS / row.study
@@ -133,13 +133,13 @@ class OpenConflicts:
             set_aside(self.data, row.study, unwanted)
 
     def _asked_about(self, row: DecisionRow) -> frozenset[str]:
-        """Versions that a person knew of who decided."""
+        """Returns the versions that existed when the conflict was opened."""
         if row.others is not None:
             return frozenset((*row.versions, *row.others))
         return frozenset(name for each in rows(self.client, row.study) for name in each.versions)
 
     def _path_of(self, study: str, version: Version) -> str:
-        """Returns the instance of a version as a path below its study; '' for an unreadable one."""
+        """Returns a version's instance as a path below its study, or '' if unreadable or gone."""
         try:
             instance = read_instance(self.data / CONFLICTS / study / version.name)
         except UnreadableError:
@@ -160,6 +160,6 @@ class OpenConflicts:
 
 
 def fingerprint_of(versions: Iterable[Version], number: int) -> str:
-    """Identifies versions and state of a study: equal for equal ones."""
+    """Returns a hash that identifies the versions and the number of corrections of a study."""
     text = "\n".join((*sorted(version.name for version in versions), str(number)))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

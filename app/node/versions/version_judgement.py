@@ -1,4 +1,4 @@
-"""Judges a version of an instance: a correction, of no matter, or one for a person to decide."""
+"""Judges versions of instances: correction, no relevant difference, or a conflict for a person to decide."""
 
 from __future__ import annotations
 
@@ -15,20 +15,17 @@ from operators.dicom.elements.instance_identity import read_instance
 from operators.dicom.pixels.version_differences import Belonging, Difference, belonging, difference
 from operators.errors import UnreadableError
 
-# Code and sentence
+# The code and the sentence of a conflict
 Verdict = tuple[str, str]
 CHOICE = "`osteon jobs accept` uses them, `osteon jobs dismiss` keeps those that are in use"
 UNREADABLE = (
-    "unreadable_version", f"expected a version of an image that can be read, got a damaged one; {CHOICE}"
+    "unreadable_version", f"expected a readable version of an image, got a damaged one; {CHOICE}"
 )  # fmt: skip
 NOTHING, NOBODYS = Difference((), ()), Belonging("", "", "", "", "")
 
 
 class VersionKind(Enum):
-    """The kinds of version that need an action.
-
-    The instance of a stray is gone: it was removed with its study while the version came.
-    """
+    """The kinds of version; the instance of a STRAY was removed with its study while the version arrived."""
 
     CANDIDATE = "candidate"
     NO_MATTER = "makes no difference"
@@ -38,9 +35,9 @@ class VersionKind(Enum):
 
 @dataclass(frozen=True)
 class VersionCandidate:
-    """A version, the instance below its study that it is of, whose it is, and what is different.
+    """A version, the path of its instance below the study, its patient and study data, and the differences.
 
-    `is_former`: it was in use before, or a person did not want it.
+    `is_former`: it was in use before, or a person rejected it.
     """
 
     version: Version
@@ -52,14 +49,14 @@ class VersionCandidate:
 
     @property
     def keywords(self) -> tuple[str, ...]:
-        """All that is different."""
+        """Returns the keywords of all attributes that differ."""
         return (*self.difference.image, *self.difference.description)
 
 
 def examine(
     data: Path, study: str, version: Version, images: frozenset[str], former: frozenset[str]
 ) -> VersionCandidate:
-    """Compares a version with the instance in use, where that is one of `images`. Raises OSError."""
+    """Compares a version with the instance in use if that is one of `images`. Raises OSError."""
     file = data / CONFLICTS / study / version.name
     try:
         instance = read_instance(file)
@@ -77,29 +74,29 @@ def examine(
 def verdict(
     group: Sequence[VersionCandidate], several: bool, content: Content, read: Callable[[str], Belonging]
 ) -> Verdict | None:
-    """Code and sentence of why a person must decide; None for a correction."""
+    """Returns the code and the sentence of a conflict, or None for a correction."""
     words = ", ".join(dict.fromkeys(word for each in group for word in each.keywords))
     if any(each.is_former for each in group):
-        came = counted(len(group), "instance")
-        text = f"expected later versions, {came} came again as before a correction"
+        instances = counted(len(group), "instance")
+        text = f"expected later versions, got {instances} in the version from before a correction"
         return "former_version", f"{text} ({words}); {CHOICE}"
     if several or len({each.path for each in group}) < len(group):
         text = "expected one later version of each image, got several"
         return "several_versions", f"{text} ({words}); {CHOICE}"
     image = dict.fromkeys(word for each in group for word in each.difference.image)
     if image:
-        text = f"expected the same images under UIDs that are taken, {len(group)} are others"
+        text = f"expected the same images under UIDs that are taken, {len(group)} are different"
         return "other_image", f"{text} ({', '.join(image)}); {CHOICE}"
     if not is_complete_correction(group, content, read):
-        text = f"expected all images of one patient again, {len(group)} came with another"
-        return INCOMPLETE, f"{text} {words}; the others are to come too, or `osteon jobs dismiss`"
+        text = f"expected all images of one patient again, {len(group)} were sent with a different"
+        return INCOMPLETE, f"{text} {words}; send the others too, or use `osteon jobs dismiss`"
     return None
 
 
 def is_complete_correction(
     group: Sequence[VersionCandidate], content: Content, read: Callable[[str], Belonging]
 ) -> bool:
-    """Whether all images of the series that are touched then belong together, and all to one patient."""
+    """Returns whether the swap leaves all images of the affected series together, and of one patient."""
     swapped = {each.path for each in group}
     touched = {each.belonging.series_instance_uid: set[str]() for each in group}
     for each in group:

@@ -1,6 +1,6 @@
-"""The audit trail: who sent what and what went where, as PS3.15 A.5 messages, one a line.
+"""The audit trail: what was received and what was sent, as PS3.15 A.5 messages, one per line.
 
-Studies are named by UID; patients are not, so that the file may be read by those who look after machines.
+Studies are identified by UID only, without patient data, so that system administrators may read the file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STUDY = ("110180", "Study Instance UID")
 SECURITY_ALERT, NODE_AUTHENTICATION = ("110113", "Security Alert"), ("110126", "Node Authentication")
 NODE_ID = ("110182", "Node ID")
 SUCCEEDED, MINOR_FAILURE, FAILED = 0, 4, 8
-# What was done to a study's instances, in no scheme of DICOM's
+# Changes to a study's instances, for which DICOM has no codes
 OWN_SCHEME = "99OSTEON"
 CORRECTED = ("correction", "Later versions are used")
 DECISIONS = {
@@ -44,7 +44,7 @@ MACHINE_NAME, IP_ADDRESS = "1", "2"
 
 @dataclass(frozen=True)
 class Participant:
-    """An AE title and where it is; `role` is a code."""
+    """An AE title and its address; `role` is a code and its meaning."""
 
     ae_title: str
     address: str
@@ -53,32 +53,32 @@ class Participant:
 
 
 class AuditTrail:
-    """Appends to a file; each line is one write, so that several processes may share it."""
+    """Appends messages to a file; each line is one write, so that several processes may share it."""
 
     def __init__(self, path: Path, ae_title: str, now: Callable[[], datetime]) -> None:
         self.path, self.ae_title, self.now = path, ae_title, now
 
     def application(self, kind: tuple[str, str]) -> None:
-        """The node starts or stops."""
+        """Records that the node starts or stops."""
         event = self._event(APPLICATION_ACTIVITY, "E", SUCCEEDED, kind)
         self._participant(event, Participant(self.ae_title, "", ("110150", "Application"), False))
         self._source(event)
         self._append(event)
 
     def received(self, peer: Participant, images: Mapping[str, int]) -> None:
-        """A peer sent so many images of each study."""
+        """Records how many images of each study a peer sent."""
         us = Participant(self.ae_title, "", DESTINATION, False)
         self._transfer("C", SUCCEEDED, peer, us, images)
 
     def delivered(self, peer: Participant, study_instance_uid: str, instances: int, outcome: int) -> None:
-        """A result went to a peer, or did not."""
+        """Records the outcome of a delivery to a peer."""
         us = Participant(self.ae_title, "", SOURCE, True)
         self._transfer("R", outcome, us, peer, {study_instance_uid: instances})
 
     def rejected(
         self, calling_ae: str, called_ae: str, address: str, reason: str, held_back: int = 0
     ) -> None:
-        """A stranger was turned away, and `held_back` before of whom nothing is written (PS3.15 A.5.3.11)."""
+        """Records a rejected association, and how many before it were not recorded (PS3.15 A.5.3.11)."""
         event = self._event(SECURITY_ALERT, "E", MINOR_FAILURE, NODE_AUTHENTICATION)
         self._participant(event, Participant(self.ae_title, "", ("110150", "Application"), False))
         self._participant(event, Participant(calling_ae, address, SOURCE, True))
@@ -101,21 +101,21 @@ class AuditTrail:
         self._append(event)
 
     def changed(self, study_instance_uid: str, instances: int, kind: tuple[str, str], who: str = "") -> None:
-        """Versions of so many instances were exchanged, or `who` decided that they are to be, or not."""
+        """Records that versions of instances were exchanged, or that the user `who` decided about them."""
         event = self._event(ACCESSED, "U", SUCCEEDED, kind, OWN_SCHEME)
         self._acting(event, who)
         self._study(event, study_instance_uid, instances)
         self._append(event, is_durable=True)
 
     def deleted(self, study_instance_uid: str, who: str = "") -> None:
-        """A study was removed with all that was made of it, by `who` or because it was old."""
+        """Records that a study and its results were removed, by the user `who` or due to its age."""
         event = self._event(STUDY_DELETED, "D", SUCCEEDED)
         self._acting(event, who)
         self._study(event, study_instance_uid)
         self._append(event, is_durable=True)
 
     def _acting(self, event: ElementTree.Element, who: str) -> None:
-        """This node, at the wish of a user of this machine where there is one."""
+        """Adds this node as a participant, and the user of this machine who requested the action, if any."""
         if who:
             ElementTree.SubElement(event, "ActiveParticipant", UserID=who, UserIsRequestor="true")
         self._participant(event, Participant(self.ae_title, "", ("110150", "Application"), not who))
@@ -167,7 +167,7 @@ class AuditTrail:
         return message
 
     def _source(self, message: ElementTree.Element) -> None:
-        """Adds the audit source, which the schema (PS3.15 A.5.1) wants behind the participants."""
+        """Adds the audit source, which the schema (PS3.15 A.5.1) requires after the participants."""
         ElementTree.SubElement(message, "AuditSourceIdentification", AuditSourceID=self.ae_title)
 
     def _participant(self, message: ElementTree.Element, who: Participant) -> None:
@@ -184,9 +184,9 @@ class AuditTrail:
         coded(item, "RoleIDCode", who.role)
 
     def _append(self, message: ElementTree.Element, is_durable: bool = False) -> None:
-        """A disk that is full must not stop the work; the log then says what the trail lacks.
+        """Appends one message; if the disk is full, it goes to the log, so that the work goes on.
 
-        What is not said again after a power loss, as it is done by then, is `is_durable`.
+        `is_durable` also flushes it to disk, for events that are not repeated after a power loss.
         """
         line = ElementTree.tostring(message, encoding="utf-8") + b"\n"
         try:
@@ -202,7 +202,7 @@ class AuditTrail:
 
 
 def is_ip(address: str) -> bool:
-    """Whether it is the number of a machine, and not its name."""
+    """Returns whether an address is an IP address rather than a host name."""
     try:
         ip_address(address)
     except ValueError:
@@ -211,7 +211,7 @@ def is_ip(address: str) -> bool:
 
 
 def coded(parent: ElementTree.Element, name: str, code: tuple[str, str], scheme: str = DCM) -> None:
-    """A coded value, of the DICOM controlled terminology unless another scheme is named."""
+    """Adds a coded value, from the DICOM controlled terminology unless `scheme` names another."""
     ElementTree.SubElement(
         parent, name, {"csd-code": code[0], "codeSystemName": scheme, "originalText": code[1]}
     )

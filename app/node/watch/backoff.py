@@ -1,4 +1,4 @@
-"""Pauses between attempts that fail: each twice as long as the one before, up to a longest one."""
+"""Growing pauses between failed attempts: each is twice as long as the previous one, up to a limit."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Backoff:
-    """Pauses from `first_s` to `longest_s` seconds, the first never shortened."""
+    """Pauses from `first_s` to `longest_s` seconds, and never shorter than `first_s`."""
 
     first_s: float
     longest_s: float
 
     def after(self, pause_s: float) -> float:
-        """Returns the pause in seconds that follows one of `pause_s`; 0 is before the first."""
+        """Returns the pause in seconds that follows one of `pause_s`; 0 if there was none yet."""
         if pause_s < self.first_s:
             return self.first_s
         return max(self.first_s, min(2 * pause_s, self.longest_s))

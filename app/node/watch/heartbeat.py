@@ -18,44 +18,44 @@ import structlog
 log = structlog.get_logger()
 
 SPAWN = multiprocessing.get_context("spawn")
-# How often a process says that it lives
+# Interval between heartbeats
 BEAT_S = 0.5
 
 
 class Heartbeat:
-    """When a process last turned, in memory that it shares; without a lock, which a killed one would keep."""
+    """The time of a process's last heartbeat in shared memory; no lock, as a killed process would keep it."""
 
     def __init__(self) -> None:
         self.last_s = SPAWN.RawValue(ctypes.c_double, 0.0)
 
     def beat(self) -> None:
-        """Now."""
+        """Records a heartbeat."""
         self.last_s.value = time.monotonic()
 
     def age_s(self, now_s: float) -> float:
-        """How long ago; `now_s` is of the clock that never jumps and that all processes share."""
+        """Returns the seconds since the last heartbeat; `now_s` is of the system's monotonic clock."""
         return now_s - float(self.last_s.value)
 
 
 class StopSignal:
-    """SIGTERM and SIGINT for the main thread of a process; `again` is called for each but the first.
+    """Handles SIGTERM and SIGINT in the main thread of a process; `again` is called for all but the first.
 
-    A handler runs between any two instructions of the main thread: nothing here takes a lock which that
-    thread may hold already, as `threading.Event.set` does.
+    A handler runs between any two instructions of the main thread, so it must not take a lock that the thread
+    may already hold, as `threading.Event.set` does.
     """
 
     def __init__(self, again: Callable[[], None] = lambda: None) -> None:
         self.again, self.came, self.wakes = again, False, SimpleQueue[None]()
 
     def __call__(self, *_: object) -> None:
-        """Takes the signal; the second one calls `again`."""
+        """Handles one signal."""
         if self.came:
             self.again()
         self.came = True
         self.wakes.put(None)
 
     def wait(self, within_s: float) -> bool:
-        """Whether it has come; returns at once when it comes."""
+        """Waits at most `within_s` for the signal, and returns whether it has come."""
         if not self.came:
             with suppress(Empty):
                 self.wakes.get(timeout=within_s)
@@ -64,16 +64,16 @@ class StopSignal:
 
 @dataclass(frozen=True)
 class Life:
-    """The messages between a child process and the node."""
+    """The messages between a child process and the node: ready, heartbeat, stop."""
 
     ready: ProcessEvent
     heartbeat: Heartbeat
     stop: StopSignal
 
     def until_stopped(self, vital: Sequence[threading.Thread], beats: bool = True) -> None:
-        """Waits; where one of its vital threads has died, the process ends and is started anew.
+        """Waits for the stop signal; ends the process, which is then restarted, if a vital thread has died.
 
-        `beats`: this is the sign of life; else one of the threads gives it.
+        `beats`: send heartbeats from here; otherwise one of the threads does.
         """
         while not self.stop.wait(BEAT_S):
             for thread in vital:

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on stderr; of patients they hold UIDs at most."""
+"""Structured logs: one JSON object per line on stderr, without patient data other than UIDs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.node.settings.redaction import redacted
 
 
 def configure_logs(part: str) -> None:
-    """For one process; `part` names it in every line."""
+    """Sets up the logs of one process; `part` is its name in every line."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -33,5 +33,5 @@ def configure_logs(part: str) -> None:
 
 
 def without_passwords(_: Any, __: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
-    """The last look at what is written: a library's own error may quote an address."""
+    """Removes passwords from a log entry, as the error of a library may quote a URL."""
     return {key: redacted(value) if isinstance(value, str) else value for key, value in event.items()}

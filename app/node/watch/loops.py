@@ -1,4 +1,4 @@
-"""Repeated looks of the node, each in its own thread: one that fails or hangs stops no other."""
+"""Periodic tasks of the node, each in its own thread, so that one that fails or hangs stops no other."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from operators.errors import TransientError, as_osteon_error
 
 log = structlog.get_logger()
 
-# While looks fail
+# Longest pause while turns fail
 LONGEST_PAUSE_S = 10.0
 
 
 class Loop:
-    """Calls `turn` every `pause_s`, after longer pauses while it fails.
+    """Calls `turn` every `pause_s`, with longer pauses while it fails.
 
-    `silent_s`: a turn that takes longer counts as one that hangs.
+    A turn that takes longer than `silent_s` counts as hanging.
     """
 
     def __init__(
@@ -39,23 +39,23 @@ class Loop:
         self.turned_s, self.failures, self.has_turned = now_s(), 0, False
 
     def start(self) -> None:
-        """Raises RuntimeError where there is no room for a thread."""
+        """Starts the loop. Raises RuntimeError if no thread can be created."""
         self.turned_s = self.now_s()
         self.thread.start()
 
     @property
     def has_died(self) -> bool:
-        """Whether its thread has come to an end that nobody asked for."""
+        """Returns whether the thread has ended without being asked to."""
         return self.thread.ident is not None and not self.thread.is_alive() and not self.stopping.is_set()
 
     @property
     def is_well(self) -> bool:
-        """Turning, and its last turn did what it should."""
+        """Returns whether the loop runs and its last turn succeeded."""
         is_silent = self.now_s() - self.turned_s > self.silent_s
         return self.has_turned and self.failures == 0 and self.thread.is_alive() and not is_silent
 
     def run(self) -> None:
-        """Until it is told to stop."""
+        """Repeats turns until `stopping` is set."""
         pause_s, backoff = 0.0, Backoff(self.pause_s, LONGEST_PAUSE_S)
         while not self.stopping.wait(pause_s):
             self.turned_s = self.now_s()
@@ -64,15 +64,15 @@ class Loop:
             pause_s = backoff.after(max(pause_s, self.pause_s)) if self.failures else self.pause_s
 
     def attempt(self) -> bool:
-        """One turn; whatever goes wrong in it, the next one tries again. Says whether it went well."""
+        """Runs one turn, logs its failure if any, and returns whether it succeeded."""
         try:
             self.turn()
         except Exception as error:
-            self._tell(error)
+            self._log_failure(error)
             return False
         return True
 
-    def _tell(self, error: Exception) -> None:
+    def _log_failure(self, error: Exception) -> None:
         known = as_osteon_error(error)
         if isinstance(error, SQLAlchemyError):
             log.error("look_postponed", look=self.name, code="database", error=type(error).__name__)

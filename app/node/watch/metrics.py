@@ -1,6 +1,6 @@
-"""Metrics for Prometheus. Several processes count; their counts meet in files of `metrics_folder`.
+"""Metrics for Prometheus, counted by several processes in the files of one folder.
 
-The folder is named in the environment before prometheus_client is imported, as that wants it.
+prometheus_client requires that the environment names the folder before it is imported.
 """
 
 from __future__ import annotations
@@ -18,49 +18,52 @@ SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
 def use_folder(folder: Path) -> None:
-    """For the process that starts the others, before it does."""
+    """Clears the metrics folder and names it in the environment, before the other processes are started."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     os.environ[VARIABLE] = str(folder)
 
 
 def received() -> Counter:
-    """Instances that were offered, by what became of them."""
+    """Returns the counter of offered instances, by outcome."""
     from prometheus_client import Counter
 
     return Counter("osteon_instances_received", "Instances offered to the node", ["outcome"])
 
 
 def rejections() -> Counter:
-    """Associations that were rejected; the reasons are those of `admission.Reason`."""
+    """Returns the counter of rejected associations, by `admission.Reason`."""
     from prometheus_client import Counter
 
     return Counter("osteon_associations_rejected", "Associations rejected", ["reason"])
 
 
 def received_bytes() -> Counter:
-    """Bytes of those that were whole."""
+    """Returns the counter of bytes of completely received instances."""
     from prometheus_client import Counter
 
     return Counter("osteon_received_bytes", "Bytes of received instances")
 
 
 def stage_seconds() -> Histogram:
-    """How long the stages of the image path take."""
+    """Returns the histogram of the durations of the image path's stages."""
     from prometheus_client import Histogram
 
     return Histogram("osteon_stage_seconds", "Seconds for each stage", ["stage"], buckets=SECONDS)
 
 
 def step_seconds() -> Histogram:
-    """How long a worker's durable steps take; between them a study waits for the queue and the database."""
+    """Returns the histogram of the durations of a worker's durable steps.
+
+    Between steps a study waits for the queue and the database.
+    """
     from prometheus_client import Histogram
 
     return Histogram("osteon_step_seconds", "Seconds for each durable step", ["step"], buckets=SECONDS)
 
 
 def deliveries() -> Counter:
-    """Tries to deliver, by destination and outcome."""
+    """Returns the counter of delivery attempts, by destination and outcome."""
     from prometheus_client import Counter
 
-    return Counter("osteon_deliveries", "Tries to deliver", ["peer", "state"])
+    return Counter("osteon_deliveries", "Delivery attempts", ["peer", "state"])

@@ -1,4 +1,4 @@
-"""The node's processes: each can be killed without harm, and dies with the one that started it."""
+"""The node's child processes: each can be killed without harm, and ends with its parent."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from operators.errors import OsteonError, TransientError, as_osteon_error
 
 log = structlog.get_logger()
 
-# Before a process that ended is started again
+# Pauses before a process that has ended is restarted
 BACKOFF = Backoff(0.5, 30.0)
-# A process that lived so long was well; the next failure is a new one.
+# After this time a process counts as having worked, and its next failure as a new one.
 WELL_S = 60.0
-# After what silence a process is ill, and after what it is ended and started again: native code may keep all
-# other threads of a process waiting for seconds.
+# Without a heartbeat for this long, a process is unhealthy, and is killed and restarted, respectively. Native
+# code may block all other threads of a process for seconds.
 SILENT_S, STUCK_S = 15.0, 60.0
 REASON_BYTES = 2000
 
 
 class PartError(OsteonError):
-    """A part cannot begin, and will not the next time either."""
+    """A part cannot start, and a restart will not help."""
 
     def __init__(self, text: str, code: str, exit_code: int) -> None:
         super().__init__(text, code=code)
@@ -45,7 +45,7 @@ class PartError(OsteonError):
 
 @dataclass
 class ServicePart:
-    """A child process that is started again whenever it ends."""
+    """A child process that is restarted whenever it ends."""
 
     name: str
     target: Callable[..., None]
@@ -60,11 +60,11 @@ class ServicePart:
     reason: Any = field(default_factory=lambda: SPAWN.RawArray(ctypes.c_char, REASON_BYTES))
 
     def start(self, now_s: float) -> None:
-        """Starts it; `ready` is set when it can work. Raises OSError where there is no room for it."""
+        """Starts the process, which sets `ready` when it can work. Raises OSError if it cannot be created."""
         self.ready.clear()
         self.heartbeat.beat()
         self.reason.value = b""
-        # Whatever becomes of it, this was a try: the next one waits for the pause
+        # This counts as an attempt even if it fails: the next one waits for the pause
         self.started_s, self.restarts, self.process = now_s, self.restarts + 1, None
         process = SPAWN.Process(
             target=run_part,
@@ -76,26 +76,26 @@ class ServicePart:
 
     @property
     def is_alive(self) -> bool:
-        """Whether there is a process."""
+        """Returns whether the process runs."""
         return self.process is not None and bool(self.process.is_alive())
 
     @property
     def is_well(self) -> bool:
-        """Running, and ready for work."""
+        """Returns whether the process runs and is ready for work."""
         return self.is_alive and self.ready.is_set()
 
     def is_silent(self, now_s: float, longest_s: float = SILENT_S) -> bool:
-        """Whether it was ready and has given no sign of life for so long."""
+        """Returns whether the process is ready, but has sent no heartbeat for longer than `longest_s`."""
         return self.is_well and self.heartbeat.age_s(now_s) > longest_s
 
     def is_stuck(self, now_s: float) -> bool:
-        """Whether it is to be ended for its silence."""
+        """Returns whether the process has been silent for so long that it should be killed."""
         return self.is_silent(now_s, STUCK_S)
 
     def look_after(self, now_s: float) -> None:
-        """Starts it again where it ended, each time after a longer pause while it keeps failing.
+        """Restarts the process if it has ended, with longer pauses while it keeps failing.
 
-        Raises PartError where it could not begin for a reason that will not pass.
+        Raises PartError if it could not start for a reason that will not pass.
         """
         if self.is_stuck(now_s):
             log.error("part_stuck", name=self.name)
@@ -119,7 +119,7 @@ class ServicePart:
         self.process = None
 
     def end(self, within_s: float) -> None:
-        """Asks it to finish what is in hand; kills it when that takes too long."""
+        """Waits at most `within_s` for the process to end, then kills it."""
         if not self.is_alive:
             return
         self.process.join(within_s)
@@ -136,7 +136,7 @@ def run_part(
     reason: Any,
     arguments: tuple[Any, ...],
 ) -> None:
-    """The main function of every child."""
+    """Runs a part as the main function of a child process."""
     from app.node.watch.logs import configure_logs
 
     stop = StopSignal()
@@ -156,7 +156,7 @@ def run_part(
 
 
 def report_failure(error: Exception, reason: Any) -> int:
-    """The exit code; says why in the log, and to the node in `reason`."""
+    """Writes the error to the log and, for the node, to `reason`; returns the exit code."""
     known = as_osteon_error(error)
     log.error("part_failed", **({"sentence": str(known)} if known else {}), **error_values(error))
     if known is None:
@@ -167,7 +167,7 @@ def report_failure(error: Exception, reason: Any) -> int:
 
 
 def encoded_reason(code: str, sentence: str, is_lasting: bool) -> bytes:
-    """Encodes a reason, with as much of the sentence as there is room for."""
+    """Encodes a reason as JSON of less than `REASON_BYTES`, shortening the sentence if necessary."""
     content = {"code": code, "sentence": sentence, "is_lasting": is_lasting}
     encoded = json.dumps(content).encode()
     if len(encoded) < REASON_BYTES:
@@ -176,7 +176,7 @@ def encoded_reason(code: str, sentence: str, is_lasting: bool) -> bytes:
 
 
 def reason_of(content: bytes) -> dict[str, Any]:
-    """Reads the reason that a part left before it ended; empty where it was killed while writing."""
+    """Decodes the reason that a part wrote before it ended; {} if it was killed while writing."""
     try:
         return dict(json.loads(content or b"{}"))
     except ValueError:
@@ -184,19 +184,19 @@ def reason_of(content: bytes) -> dict[str, Any]:
 
 
 def log_failed_thread(failed: threading.ExceptHookArgs) -> None:
-    """A broken association, for instance, ends its own threads and no others."""
+    """Logs a thread that failed; others go on, as when a broken association ends its own threads only."""
     trace = frames_of(failed.exc_value) if failed.exc_value else ""
     log.warning("thread_ended", error=failed.exc_type.__name__, traceback=trace)
 
 
 def end_with_thread(failed: threading.ExceptHookArgs) -> None:
-    """A process that works off a queue is deaf without its threads; the next one goes on where it was."""
+    """Ends a process whose thread failed, as it might get no more work; its successor continues the work."""
     log_failed_thread(failed)
     os._exit(1)
 
 
 def die_with_parent() -> None:
-    """No part outlives the node, however that ended: its port and its jobs must be free for the next."""
+    """Ends this process when the node ends, however it ends, so that its port and its jobs become free."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -204,7 +204,7 @@ def die_with_parent() -> None:
 
 
 class InHand:
-    """Counts what a process is doing, so that it can stop between two pieces of work."""
+    """Counts the work in progress of a process, so that the process can stop when there is none."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -212,7 +212,7 @@ class InHand:
 
     @contextmanager
     def work(self) -> Iterator[None]:
-        """A piece of work."""
+        """Marks a piece of work as in progress within the context."""
         with self.lock:
             self.count += 1
         try:
@@ -222,7 +222,7 @@ class InHand:
                 self.count -= 1
 
     def wait(self, within_s: float) -> None:
-        """Until nothing is in hand, or the time is over."""
+        """Waits until no work is in progress, at most `within_s`."""
         deadline = time.monotonic() + within_s
         while self.count and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""How often something is told that strangers can provoke, so that they cannot fill a disk with it."""
+"""Limits the rate of messages that strangers can provoke, so that they cannot fill a disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class RateLimit:
-    """A token bucket: `burst` at once, then one every `pause_s`; what it holds back is counted."""
+    """A token bucket: `burst` events at once, then one every `pause_s`; suppressed events are counted."""
 
     def __init__(self, burst: int, pause_s: float, now_s: Callable[[], float]) -> None:
         self.burst, self.pause_s, self.now_s = burst, pause_s, now_s
@@ -15,7 +15,7 @@ class RateLimit:
         self.tokens, self.at_s, self.held_back = float(burst), now_s(), 0
 
     def passed(self) -> int | None:
-        """How many were held back since the last one that passed; None for one that is held back."""
+        """Returns None to suppress this event, else how many were suppressed since the last that passed."""
         with self.lock:
             now_s = self.now_s()
             self.tokens = min(float(self.burst), self.tokens + (now_s - self.at_s) / self.pause_s)

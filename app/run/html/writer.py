@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,18 @@ from markupsafe import Markup
 from PIL import Image
 
 from app.run.html.content import rows_of
+from app.run.html.radiograph_content import radiograph_content
 from app.run.html.surfaces import drawn_parts, three_js
 from app.run.report import SeriesRecord
 from operators.dicom.capture.secondary_captures import read_picture
 from operators.dicom.elements.atomic_file import write_whole
 from operators.segmentation.segmentation import Segmentation
-from operators.segmentation.summary import NOTICE, summary
+from operators.segmentation.summary import NOTICE, summary, verdict_sentence
 
 HERE = Path(__file__).parent
 # More make the file too large; all of them go to the PACS
 MOST_PICTURES = 12
 JPEG_QUALITY = 85
-OVERVIEW = "Cuts through the bones, and the bones from front and back"
 
 
 def write_page(
@@ -48,26 +49,52 @@ def page_of(
     """The text of the page; whatever came from a file or a package is escaped."""
     templates = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
     shown, left_out = pictures[:MOST_PICTURES], len(pictures[MOST_PICTURES:])
-    return templates.get_template("report.html").render(
+    page = PAGES[made.package.reads]
+    return templates.get_template(page.template).render(
         record=record,
         made=made,
         package=made.package,
-        rows=rows_of(made),
         summary=findings(made),
-        parts=drawn_parts(made),
-        pictures=[embedded(path) for path in shown],
+        pictures=[embedded(path, page.overview) for path in shown],
         left_out=left_out,
         made_at=made_at.isoformat(sep=" ", timespec="seconds"),
         version=version,
         style=own("report.css"),
-        script=own("view.js"),
-        three=Markup(three_js()),  # noqa: S704 (made by the project itself)
+        **page.content(made),
     )
+
+
+def bones_of(made: Segmentation) -> dict[str, Any]:
+    """The table of bones and what the 3-D view draws."""
+    return {
+        "rows": rows_of(made),
+        "parts": drawn_parts(made),
+        "script": own("view.js"),
+        "three": Markup(three_js()),  # noqa: S704 (made by the project itself)
+    }
+
+
+@dataclass(frozen=True)
+class Page:
+    """The template of a page, what the preview shows, and the content that only this template has."""
+
+    template: str
+    overview: str
+    content: Callable[[Segmentation], dict[str, Any]]
+
+
+# By what a package reads
+PAGES = {
+    "volume": Page("report.html", "Cuts through the bones, and the bones from front and back", bones_of),
+    "projection": Page("radiograph.html", "Outlined findings", radiograph_content),
+}
 
 
 def findings(made: Segmentation) -> list[str]:
     """The summary less what stands in the page by itself."""
     elsewhere = {NOTICE, *(flag.sentence for flag in made.flags)}
+    if made.answer:
+        elsewhere.add(verdict_sentence(made.answer))
     return [sentence for sentence in summary(made) if sentence not in elsewhere]
 
 
@@ -76,12 +103,12 @@ def own(name: str) -> Markup:
     return Markup((HERE / name).read_text(encoding="utf-8"))  # noqa: S704 (made by the project itself)
 
 
-def embedded(path: Path) -> dict[str, Any]:
+def embedded(path: Path, overview: str) -> dict[str, Any]:
     """The overview, or a picture of a fracture, as JPEG within the page, and what it shows."""
     if path.suffix == ".dcm":
         pixels, title = read_picture(path)
     else:
-        pixels, title = np.asarray(Image.open(path)), OVERVIEW
+        pixels, title = np.asarray(Image.open(path)), overview
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, format="JPEG", quality=JPEG_QUALITY)
     data = base64.b64encode(file.getvalue()).decode()

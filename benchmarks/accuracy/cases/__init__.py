@@ -1,1 +1,1 @@
-"""The panel's cases: scans with their ground truth, and how each is changed."""
+"""The panel's cases: scans with their ground truth, and the changes made to them."""

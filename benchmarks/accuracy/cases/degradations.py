@@ -1,4 +1,4 @@
-"""Degradations of a scan: thick slices, noise, a field of view that ends inside the bones."""
+"""Degrades a scan: thick slices, noise, a field of view that ends inside the bones."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from scipy import ndimage
 from benchmarks.accuracy.cases.scan import Scan, axis_along, cropped, scan_of
 from operators.geometry.volume import Box, Grid
 
-# In voxels of the image plane: neighbours share their noise after a soft reconstruction filter.
+# Standard deviation in voxels of the image plane: a soft reconstruction filter correlates noise
 NOISE_WIDTH = 0.6
 LOWEST_HU, HIGHEST_HU = -1024, 3071  # 12 stored bits, as CT writes them
 
 
 def thick_slices(scan: Scan, slices: int) -> Scan:
-    """The mean of every `slices` (odd) neighbouring slices; the truth is that of the middle one."""
+    """Averages every `slices` (odd) neighbouring slices; the ground truth is that of the middle one."""
     axis, _ = axis_along(scan.grid, 2)
     count = scan.grid.shape[axis] // slices
     whole = [slice(None)] * 3
@@ -29,7 +29,7 @@ def thick_slices(scan: Scan, slices: int) -> Scan:
 
 
 def thick_grid(grid: Grid, axis: int, slices: int, count: int) -> Grid:
-    """The grid of the middle slices."""
+    """Returns the grid of the middle slices."""
     affine = grid.ijk_to_lps.copy()
     affine[:3, 3] += affine[:3, axis] * (slices // 2)
     affine[:3, axis] *= slices
@@ -38,7 +38,7 @@ def thick_grid(grid: Grid, axis: int, slices: int, count: int) -> Grid:
 
 
 def noise(scan: Scan, sd_hu: float) -> Scan:
-    """Quantum noise of a standard deviation of `sd_hu` added to the scan's own."""
+    """Adds quantum noise with a standard deviation of `sd_hu` to the scan's own noise."""
     white = np.random.default_rng(0).standard_normal(scan.grid.shape, dtype=np.float32)
     axis, _ = axis_along(scan.grid, 2)
     widths = [0.0 if a == axis else NOISE_WIDTH for a in range(3)]
@@ -53,9 +53,9 @@ def stored_hu(hu: np.ndarray) -> np.ndarray:
 
 
 def cut(scan: Scan, direction: int, from_far_end: bool, share: float = 1 / 3) -> Scan:
-    """The scan without a `share` of the bones' extent along x, y or z (0, 1, 2).
+    """Removes a `share` of the bones' extent along x, y or z (0, 1, 2).
 
-    What is cut off lies towards left, posterior or superior with `from_far_end`, else opposite.
+    It removes the left, posterior or superior end with `from_far_end`, otherwise the opposite end.
     """
     axis, forwards = axis_along(scan.grid, direction)
     others = tuple(a for a in range(3) if a != axis)

@@ -1,4 +1,4 @@
-"""A steel plate with screws in a bone, and the streaks that metal throws over a CT."""
+"""Adds a steel plate with screws to a bone, and the streaks that metal causes in CT."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from operators.geometry.volume import Grid
 
 Field = NDArray[np.float32]
 
-# A reconstruction plate of 3.5 mm and its screws, about as they are sold
+# About the size of common 3.5 mm reconstruction plates and their screws
 PLATE_HALF_MM = (1.5, 5.0, 35.0)
 SCREW_RADIUS_MM, SCREW_LENGTH_MM = 1.75, 30.0
 SCREWS_AT_MM = (-24.0, 0.0, 24.0)
-# Streaks are drawn at this pixel size from so many views: they are smooth, and time is short
+# Pixel size and number of views for streaks, which are smooth: coarse, to save time
 PIXEL_MM, VIEWS = 2.0, 90
-# The deepest band between two pieces of metal, as seen in CTs with hip prostheses
+# Darkest band between two pieces of metal, as seen in CTs with hip prostheses
 DEEPEST_HU = -500.0
 
 
 def with_metal(scan: Scan) -> Scan:
-    """The scan with a plate on its largest bone; the truth stays, screws in bone count as bone."""
+    """Adds a plate to the largest bone; the ground truth stays, so screws in bone count as bone."""
     metal = implant(scan)
     hu = scan.ct.hu + streaks(metal, scan.grid)
     return scan_of(stored_hu(np.where(metal, HIGHEST_HU, hu)), scan.truth.labels, scan.grid)
 
 
 def implant(scan: Scan) -> NDArray[np.bool_]:
-    """A plate along z on the outer side of the largest bone at half its height, and its screws."""
+    """Returns a plate along z on the lateral side of the largest bone at half its height, with screws."""
     bone, counts = scan.truth.labels, np.bincount(scan.truth.labels.ravel())[1:]
     voxels = np.argwhere(bone == 1 + int(np.argmax(counts)))
     lps = voxels @ scan.grid.ijk_to_lps[:3, :3].T + scan.grid.ijk_to_lps[:3, 3]
@@ -44,7 +44,7 @@ def implant(scan: Scan) -> NDArray[np.bool_]:
 
 
 def screws(away: list[Field], outward: float) -> NDArray[np.bool_]:
-    """Rods along x from the plate inwards."""
+    """Returns rods along x from the plate inwards."""
     depth = -outward * away[0]
     along = (depth >= 0) & (depth <= SCREW_LENGTH_MM)
     return along & np.logical_or.reduce(
@@ -53,16 +53,16 @@ def screws(away: list[Field], outward: float) -> NDArray[np.bool_]:
 
 
 def positions(grid: Grid) -> list[Field]:
-    """The patient's x, y and z at every voxel."""
+    """Returns the patient's x, y and z at every voxel."""
     i, j, k = np.ogrid[tuple(slice(0, n) for n in grid.shape)]
     m = grid.ijk_to_lps
     return [(m[a, 0] * i + m[a, 1] * j + m[a, 2] * k + m[a, 3]).astype(np.float32) for a in range(3)]
 
 
 def streaks(metal: NDArray[np.bool_], grid: Grid) -> Field:
-    """HU to add: beam hardening grows with the square of the metal that a ray meets.
+    """Returns HU to add: beam hardening grows with the square of a ray's path through metal.
 
-    The error of each ray is filtered and projected back as the scanner would (Kak and Slaney,
+    The error of each ray is filtered and backprojected as in a scanner (Kak and Slaney,
     Principles of Computerized Tomographic Imaging, 1988, chapters 3 and 4).
     """
     axis, _ = axis_along(grid, 2)
@@ -79,7 +79,7 @@ def streaks(metal: NDArray[np.bool_], grid: Grid) -> Field:
 
 
 def projected_back(metal: Field) -> Field:
-    """Filtered back projection of the error of parallel rays through a stack of slices."""
+    """Returns the filtered backprojection of the error of parallel rays through a stack of slices."""
     found = np.zeros_like(metal)
     rows, columns = (np.arange(n) - (n - 1) / 2 for n in metal.shape[1:])
     bins = 2 * int(np.hypot(*metal.shape[1:]) / 2 + 1)
@@ -93,7 +93,7 @@ def projected_back(metal: Field) -> Field:
 
 
 def projection(metal: Field, ray: NDArray[np.int_], bins: int) -> NDArray[np.float64]:
-    """The metal along each ray (slices, bins); `ray` (rows, columns) is that which meets a pixel."""
+    """Returns the metal along each ray (slices, bins); `ray` (rows, columns) is the bin of each pixel."""
     where = np.nonzero(metal)
     index = where[0] * bins + ray[where[1], where[2]]
     total = np.asarray(np.bincount(index, metal[where], len(metal) * bins), np.float64)

@@ -1,4 +1,4 @@
-"""Scans that show none of the package's bones: nothing may be found in them."""
+"""Negatives: scans that show none of the package's bones, so that every finding is a false positive."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BONELESS_BODIES = 2
 
 
 def negatives(data: Path, trained_on: set[str]) -> dict[str, Callable[[], Scan]]:
-    """Each by its name; those that training saw (paths below `data`) are left out."""
+    """Returns the negatives by name, without those used in training (paths below `data`)."""
     files = [*sorted((data / "leg_ct").glob("*.nii.gz")), *sorted((data / "head_neck_ct").glob("*.nii.gz"))]
     unseen = [path for path in files if str(path.relative_to(data)) not in trained_on]
     found: dict[str, Callable[[], Scan]] = {
@@ -32,7 +32,7 @@ def negatives(data: Path, trained_on: set[str]) -> dict[str, Callable[[], Scan]]
 
 
 def nifti_scan(path: Path) -> Scan:
-    """A CT of a NIfTI file, whose world is RAS."""
+    """Reads a CT from a NIfTI file, whose world space is RAS."""
     image = nibabel.load(path)
     hu = np.rint(np.asarray(image.dataobj)).astype(np.int16)
     i, j, k = hu.shape
@@ -40,6 +40,6 @@ def nifti_scan(path: Path) -> Scan:
 
 
 def dicom_scan(folder: Path) -> Scan:
-    """A DICOM series."""
+    """Reads a CT from a DICOM series."""
     volume = series_volume(folder)
     return scan_of(volume.hu, np.zeros(volume.grid.shape, np.uint8), volume.grid)

@@ -1,4 +1,4 @@
-"""Every case of the panel, in the order in which they are run."""
+"""The cases of the panel, in running order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHIPPED = "shipped"
 Build = Callable[[], Scan]
 Change = Callable[[Scan], Scan]
 
-# What is made worse: the patient whom training never saw, and one of the procedural CTs.
+# The scans that are degraded: the patient whom training never saw, and one of the procedural CTs
 DEGRADED_PATIENT, DEGRADED_SIMULATED = "003", "left wing and pubis, left ala"
 PATIENT_NAME, SIMULATED_NAME = f"patient {DEGRADED_PATIENT}", "procedural CT"
 
@@ -31,7 +31,7 @@ PATIENT_NAME, SIMULATED_NAME = f"patient {DEGRADED_PATIENT}", "procedural CT"
 class Case:
     """One run: `networks` is "shipped", or the patient whom those networks never saw.
 
-    Without `fragments` the chain ends with the bones' outlines, which takes half the time.
+    Without `fragments` the pipeline ends with the bones' outlines, which takes half the time.
     """
 
     group: str
@@ -43,7 +43,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the cases come from: the data folder, what may be kept in `work`, the package's labels."""
+    """Inputs of the cases: data folder, working folder, the package's labels, and the training data."""
 
     data: Path
     work: Path
@@ -52,14 +52,14 @@ class Source:
 
 
 def trained_on(recipe: Path) -> frozenset[str]:
-    """The real scans and bone sets that a training.toml names, relative to the data folder."""
+    """Returns the real scans and bone sets that a training.toml names, relative to the data folder."""
     table = tomllib.loads(recipe.read_text(encoding="utf-8"))
     sets = [row["folder"] for row in table["bone_sets"]]
     return frozenset([*sets, *table["negatives"]["paths"]])
 
 
 def panel(source: Source, held_out: Sequence[str]) -> Iterator[Case]:
-    """All cases; `held_out` are the patients of whom networks that never saw them are at hand."""
+    """Yields all cases; for the patients in `held_out` there are networks that never saw them."""
     patients = {
         name: lru_cache(1)(partial(patient_scan, source.data, name, source.work)) for name in PATIENTS
     }
@@ -78,7 +78,7 @@ def panel(source: Source, held_out: Sequence[str]) -> Iterator[Case]:
 
 
 def degraded(prefix: str, base: Build, labels: Sequence[Label], fragments: bool) -> Iterator[Case]:
-    """A scan made worse in one way at a time."""
+    """Yields the cases of one scan, each with one change."""
     for group, changes in changes_of(labels).items():
         for name, change in changes.items():
             build = partial(changed, base, change)
@@ -86,17 +86,17 @@ def degraded(prefix: str, base: Build, labels: Sequence[Label], fragments: bool)
 
 
 def changed(base: Build, change: Change) -> Scan:
-    """The scan after the change."""
+    """Builds a scan and changes it."""
     return change(base())
 
 
 def changes_of(labels: Sequence[Label]) -> dict[str, dict[str, Change]]:
-    """Returns the changes of a scan by group: those that may cost nothing at all, and those that may."""
+    """Returns the changes by group: degradations, and positions, which must not lower any metric."""
     return {"positions": positions(labels), "degradations": degradations()}
 
 
 def degradations() -> dict[str, Change]:
-    """Slices of 1 mm become thicker. Noise: a usual, a thin and a very obese patient's."""
+    """Returns the degradations: thicker slices; noise of usual, high and very high level; and others."""
     found: dict[str, Change] = {f"slices {n} mm": partial(thick_slices, slices=n) for n in (3, 5)}
     found |= {f"noise {sd} HU": partial(noise, sd_hu=sd) for sd in (25, 50, 100)}
     found["cut at the top"] = partial(cut, direction=2, from_far_end=True)
@@ -110,7 +110,7 @@ def degradations() -> dict[str, Change]:
 
 
 def positions(labels: Sequence[Label]) -> dict[str, Change]:
-    """Returns changes that store the same patient otherwise, and the mirror image."""
+    """Returns changes that store the same patient in another position, and the mirror image."""
     return {
         "feet first": partial(stored, backwards=(0, 2)),
         "prone": partial(stored, backwards=(0, 1)),

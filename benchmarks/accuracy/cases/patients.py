@@ -1,4 +1,4 @@
-"""Real fractured bones, set into a made-up body and written as a DICOM series."""
+"""Real fractured bones, set into a synthetic body and written as a DICOM series."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BODY_SEED = "7"
 
 
 def series_folder(data: Path, patient: str, work: Path) -> Path:
-    """The patient's DICOM series below `work`, made where it is not there; its truth lies beside it."""
+    """Returns the patient's DICOM series below `work`, written on first use beside its ground truth."""
     folder, truth = work / patient / "ct", truth_file(work, patient)
     if not truth.exists():
         part = truth.with_name("part.nii.gz")
@@ -33,17 +33,17 @@ def series_folder(data: Path, patient: str, work: Path) -> Path:
 
 
 def truth_file(work: Path, patient: str) -> Path:
-    """The label map that belongs to the series."""
+    """Returns the path of the series' ground truth."""
     return work / patient / "truth.nii.gz"
 
 
 def series_volume(folder: Path) -> CtVolume:
-    """The only series of a folder, as the chain reads it."""
+    """Reads the only series of a folder as the pipeline does."""
     (series,) = scan_folder(folder).series
     return read_volume(series)
 
 
 def patient_scan(data: Path, patient: str, work: Path) -> Scan:
-    """The series as the chain reads it, and its truth on the same grid."""
+    """Returns the series as the pipeline reads it, and its ground truth on the same grid."""
     volume = series_volume(series_folder(data, patient, work))
     return Scan(volume, onto_grid(read_nifti(truth_file(work, patient)), volume.grid))

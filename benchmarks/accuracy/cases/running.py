@@ -1,4 +1,4 @@
-"""One case through the chain in this process, and the row that says how it went."""
+"""Runs one case through the pipeline in this process, and builds its row."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SEGMENTED = "segmented"
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The chain's labels, None where it refused the scan; its code and its segments."""
+    """Labels of the pipeline, None if it refused the scan; error code and segments."""
 
     labels: LabelMap | None
     code: str = SEGMENTED
@@ -39,7 +39,7 @@ class Found:
 
 
 def run_case(case: Case, package: CoarseToFinePackage, networks: Networks, pictures: Path) -> Row:
-    """Runs the chain over a case; a picture of its worst slice goes to `pictures`."""
+    """Runs the pipeline on a case; saves a picture of its worst slice in `pictures`."""
     scan = case.build()
     chain = whole_chain if case.fragments else outlines_only
     try:
@@ -61,7 +61,7 @@ def whole_chain(volume: CtVolume, package: CoarseToFinePackage, networks: Networ
 
 
 def outlines_only(volume: CtVolume, package: CoarseToFinePackage, networks: Networks) -> Found:
-    """Without the fracture network: each bone is left whole."""
+    """Segments a volume without the fracture network, each bone as one segment."""
     anatomy = pipeline.segment_anatomy(pipeline.resample(volume, package), networks, quiet)
     labels = np.zeros(volume.grid.shape, np.uint8)
     for bone in anatomy.bones:
@@ -70,23 +70,23 @@ def outlines_only(volume: CtVolume, package: CoarseToFinePackage, networks: Netw
 
 
 def judged(case: Case, scan: Scan, found: Found, package: CoarseToFinePackage, pictures: Path) -> Row:
-    """The figures of the case; where nothing was found, those of an empty answer."""
+    """Returns the metrics of the case; without a result, those of an empty prediction."""
     nothing = LabelMap(np.zeros(scan.grid.shape, np.uint8), scan.grid)
     prediction, _ = align_labels(found.labels or nothing, scan.truth)
-    figures = evaluate(prediction, scan.truth, package.labels).figures
+    case_metrics = evaluate(prediction, scan.truth, package.labels).figures
     picture = picture_name((case.group, case.name, case.networks))
-    write_worst_slice(prediction, scan.truth, figures, pictures / picture)
+    write_worst_slice(prediction, scan.truth, case_metrics, pictures / picture)
     sides = wrong_side_shares(prediction.labels, scan.truth.labels, package.labels)
-    return figures_row(asdict(figures)) | {"wrong_side": rounded(sides)}
+    return metrics_row(asdict(case_metrics)) | {"wrong_side": rounded(sides)}
 
 
-def figures_row(detail: dict[str, Any]) -> Row:
-    """The figures of `osteon evaluate` that the document shows."""
+def metrics_row(detail: dict[str, Any]) -> Row:
+    """Returns the metrics of `osteon evaluate` that the document shows."""
     return rounded({"bones": detail["bones"], "absent_bones": detail["absent_bones"]})
 
 
 def rounded(value: Any) -> Any:
-    """Plain numbers of four places: more are not known, and would change from machine to machine."""
+    """Rounds numbers to four places, since the next ones differ between machines."""
     if isinstance(value, dict):
         return {key: rounded(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -95,9 +95,10 @@ def rounded(value: Any) -> Any:
 
 
 def surest(volume: CtVolume, package: CoarseToFinePackage, networks: Networks) -> Row:
-    """How sure the coarse network is of what it takes for the package's bones.
+    """Returns the coarse network's confidence in what it takes for the package's bones.
 
-    `mean` is what the package compares with its least probability, `peak` that of the surest voxel.
+    `mean` is the value that the package compares with its least probability, `peak` that of the voxel with
+    the highest probability.
     """
     coarse = pipeline.resample(volume, package).coarse
     said = pipeline.run_network(networks, package, "coarse", coarse.hu.astype(np.float32), None, quiet)
@@ -111,15 +112,15 @@ def surest(volume: CtVolume, package: CoarseToFinePackage, networks: Networks) -
 
 
 def run_through_files(series: Path, truth: Path, out: Path) -> Row:
-    """Runs `osteon run` and `osteon evaluate` in processes of their own, from DICOM to DICOM SEG."""
+    """Runs `osteon run` and `osteon evaluate` as processes, from DICOM to DICOM SEG."""
     for command in (
         ("run", series, "-o", out),
         ("evaluate", out / "segmentation.dcm", truth, "-o", out / "evaluation"),
     ):
         subprocess.run([*OSTEON, *map(str, command)], check=True)
     content = json.loads((out / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
-    return figures_row(content["cases"][0]["detail"])
+    return metrics_row(content["cases"][0]["detail"])
 
 
 def quiet(step: str, done: float) -> None:
-    """Shows no progress."""
+    """Ignores progress."""

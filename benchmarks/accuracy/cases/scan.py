@@ -1,4 +1,4 @@
-"""A scan of the panel and its truth; both are moved together."""
+"""A scan of the panel and its ground truth, which are transformed together."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from operators.geometry.volume import Box, CtVolume, Grid, LabelMap
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """A CT, and on the same grid what a perfect reader finds in it."""
+    """A CT and its ground truth on the same grid."""
 
     ct: CtVolume
     truth: LabelMap
 
     @property
     def grid(self) -> Grid:
-        """Where the voxels of both lie."""
+        """Returns the grid of both."""
         return self.ct.grid
 
 
 def scan_of(hu: NDArray[Any], labels: NDArray[Any], grid: Grid) -> Scan:
-    """Both arrays on one grid."""
+    """Builds a scan from arrays on one grid."""
     return Scan(CtVolume(hu, grid), LabelMap(labels, grid))
 
 
@@ -35,7 +35,7 @@ def cropped(scan: Scan, box: Box) -> Scan:
 
 
 def axis_along(grid: Grid, direction: int) -> tuple[int, bool]:
-    """The array axis that runs most nearly along x, y or z (0, 1, 2), and whether it runs with it."""
+    """Returns the array axis closest to x, y or z (0, 1, 2), and whether it runs in the same direction."""
     along = grid.ijk_to_lps[direction, :3] / np.array(grid.spacing_mm)
     axis = int(np.argmax(np.abs(along)))
     return axis, bool(along[axis] > 0)

@@ -1,4 +1,4 @@
-"""How much of a bone bears the name of its fellow on the other side."""
+"""Measures how much of a bone is labelled as its counterpart on the other side."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from operators.packages.packages import Label
 def wrong_side_shares(
     prediction: NDArray[np.integer], truth: NDArray[np.integer], labels: Sequence[Label]
 ) -> dict[str, float]:
-    """For each paired bone of the truth, of its voxels that were found under either side's name, the
-    share under the wrong one. Bones of which nothing was found are left out.
+    """Returns for each paired bone of the ground truth the share of its voxels labelled as the wrong side.
+
+    The share is of the voxels labelled as either side; bones without any are left out.
     """
     shares = {}
     for label in labels:
@@ -28,5 +29,5 @@ def wrong_side_shares(
 
 
 def within(labels: NDArray[np.integer], label: Label) -> NDArray[np.bool_]:
-    """Where a bone or any of its fragments is."""
+    """Returns the mask of a bone with all its fragments."""
     return (labels >= label.first_value) & (labels <= label.last_value)

@@ -1,4 +1,4 @@
-"""Eight procedural CTs, always the same ones, with fractures that training does not draw from their seeds."""
+"""Eight fixed procedural CTs, from seeds that training does not use."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from benchmarks.accuracy.cases.scan import Scan, scan_of
 from training.phantoms import boneless_ct, phantom_ct
 from training.phantoms.fractures import FRACTURES, jittered
 
-# Training draws from single numbers; a pair of numbers is none of them (numpy's SeedSequence).
+# Seeds here are pairs of numbers, which differ from training's single numbers (numpy's SeedSequence)
 SEED = 907
 SPACING_MM = (1.0, 1.0, 1.0)
 
 
 def simulated_scan(name: str) -> Scan:
-    """The CT with the fractures of that name, a few mm elsewhere."""
+    """Draws the CT with the fractures of that name, shifted by a few mm."""
     rng = np.random.default_rng((SEED, list(FRACTURES).index(name)))
     made = phantom_ct(rng, SPACING_MM, jittered(FRACTURES[name], rng))
     return Scan(made.ct, made.truth)
 
 
 def boneless_scan(number: int) -> Scan:
-    """A body in which muscle takes the place of every bone; its truth is empty."""
+    """Draws a body in which muscle replaces every bone; its ground truth is empty."""
     rng = np.random.default_rng((SEED, len(FRACTURES) + number))
     ct = boneless_ct(rng)
     return scan_of(ct.hu, np.zeros(ct.grid.shape, np.uint8), ct.grid)

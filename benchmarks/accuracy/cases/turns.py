@@ -1,4 +1,4 @@
-"""Other positions of the same scan: turned, stored in another order, or mirrored."""
+"""Other positions of the same scan: rotated, stored in another order, or mirrored."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from operators.packages.packages import Label
 
 
 def turned(scan: Scan, axis: str, degrees: float) -> Scan:
-    """The patient turned about his x, y or z axis, through the middle of the scan.
+    """Rotates the patient about the x, y or z axis through the centre of the scan.
 
-    The grid turns with him, so that no voxel is interpolated and the truth stays exact; what a
-    scanner that does not turn would leave out or add at the edges is not shown.
+    The grid rotates too, so that nothing is interpolated and the ground truth stays exact. The different
+    field of view of a scanner that does not rotate is not simulated.
     """
     turn = np.eye(4)
     turn[:3, :3] = Rotation.from_euler(axis, degrees, degrees=True).as_matrix()
@@ -28,10 +28,10 @@ def turned(scan: Scan, axis: str, degrees: float) -> Scan:
 
 
 def stored(scan: Scan, order: Sequence[int] = (0, 1, 2), backwards: Sequence[int] = ()) -> Scan:
-    """Returns the same patient at the same place, with the array's axes in another order, some backwards.
+    """Returns the same patient at the same place, with the array's axes reordered, some of them reversed.
 
-    `backwards` are axes of the new order. What a position of the patient other than head first,
-    supine does to the stored arrays and their headers (PS3.3 C.7.3.1.1.2), and no more.
+    `backwards` are axes of the new order. This is how patient positions other than head first supine
+    change the stored arrays and their headers (PS3.3 C.7.3.1.1.2).
     """
     to_old = np.zeros((4, 4))
     to_old[3, 3] = 1
@@ -49,14 +49,14 @@ def stored(scan: Scan, order: Sequence[int] = (0, 1, 2), backwards: Sequence[int
 
 
 def mirrored(scan: Scan, labels: Sequence[Label]) -> Scan:
-    """The patient's mirror image, left for right: in the truth the sides' names are swapped."""
+    """Mirrors the patient left to right and swaps the sides in the ground truth."""
     axis, _ = axis_along(scan.grid, 0)
     flipped = np.flip(swapped_sides(labels)[scan.truth.labels], axis)
     return scan_of(np.ascontiguousarray(np.flip(scan.ct.hu, axis)), np.ascontiguousarray(flipped), scan.grid)
 
 
 def swapped_sides(labels: Sequence[Label]) -> NDArray[np.uint8]:
-    """For each value of a truth, the same fragment's value in the bone of the other side."""
+    """Returns for each value the value of the same fragment in the bone of the other side."""
     table = np.arange(256, dtype=np.uint8)
     for label in labels:
         other = other_side(label, labels)

@@ -15,10 +15,12 @@ from operators.dicom.headers.series import Series
 from operators.dicom.provenance.identity import copy_identity, decode_texts
 from operators.dicom.provenance.provenance import MANUFACTURER, NOT_FOR_DIAGNOSIS, Provenance, equipment, mark
 from operators.dicom.provenance.result_check import ResultName, checked, unlike
+from operators.dicom.provenance.source_headers import stated_orientation
 from operators.dicom.provenance.source_references import nearest, reference
 from operators.errors import UnsuitableError
 from operators.geometry.volume import Grid
 from operators.render.fracture_pictures import FracturePicture
+from operators.render.projection_pictures import ProjectionPicture
 from operators.render.surface_view import Picture
 from operators.render.turntable import DIRECTIONS, View, letters, right_of
 
@@ -62,7 +64,7 @@ def write_alone(made: list[SCImage], folder: Path) -> list[Path]:
 def make_view(view: View, provenance: Provenance, number: int) -> SCImage:
     """A view, not yet written; its rows run to the right of whoever looks, its columns down."""
     orientation = letters(right_of(view.degrees)), "F"
-    dataset = secondary_capture(view.rgb, provenance, TURNTABLE, number, orientation)
+    dataset = secondary_capture(view.rgb, provenance, TURNTABLE, number, list(orientation))
     where = f"Surfaces from {view.degrees} degrees, from the front towards the left"
     dataset.ImageComments = f"{where}. {NOT_FOR_DIAGNOSIS}."
     return dataset
@@ -71,23 +73,43 @@ def make_view(view: View, provenance: Provenance, number: int) -> SCImage:
 def make_picture(picture: FracturePicture, provenance: Provenance, number: int) -> SCImage:
     """A picture, not yet written; the same input gives the same UIDs."""
     orientation = patient_orientation(grid_of(provenance.series))
-    dataset = secondary_capture(picture.rgb, provenance, PICTURES, number, orientation)
+    dataset = secondary_capture(picture.rgb, provenance, PICTURES, number, list(orientation))
     dataset.ImageComments = f"{picture.title}. {NOT_FOR_DIAGNOSIS}."
     dataset.SourceImageSequence = [reference(nearest(provenance.series, picture.k), provenance.series)]
     return dataset
 
 
+def write_projection_pictures(
+    pictures: tuple[ProjectionPicture, ...], provenance: Provenance, folder: Path
+) -> list[Path]:
+    """Writes one Secondary Capture Image for each picture of a radiograph, alone in `folder`."""
+    numbered = enumerate(pictures, 1)
+    return write_alone([make_projection_picture(each, provenance, n) for n, each in numbered], folder)
+
+
+def make_projection_picture(picture: ProjectionPicture, provenance: Provenance, number: int) -> SCImage:
+    """A picture of a radiograph, not yet written; the header says where its rows and columns run, or not."""
+    series = provenance.series
+    dataset = secondary_capture(picture.rgb, provenance, PICTURES, number, stated_orientation(series))
+    dataset.ImageComments = f"{picture.title}. {NOT_FOR_DIAGNOSIS}."
+    dataset.SourceImageSequence = [reference(series.frames[0], series)]
+    return dataset
+
+
 def secondary_capture(
-    rgb: Picture, provenance: Provenance, kind: CaptureKind, number: int, orientation: tuple[str, str]
+    rgb: Picture, provenance: Provenance, kind: CaptureKind, number: int, orientation: list[str]
 ) -> SCImage:
-    """RGB (rows, columns, 3) as an image of a series of that kind; rows and columns run to `orientation`."""
+    """RGB (rows, columns, 3) as an image of a series of that kind; rows and columns run to `orientation`.
+
+    `orientation` is empty where nothing says so.
+    """
     own = {key: value for key, value in equipment(provenance).items() if key != "manufacturer"}
     dataset = SCImage(
         pixel_array=rgb,
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
-        patient_orientation=(orientation[0][0], orientation[1][0]),
+        patient_orientation=("L", "F"),
         study_instance_uid=provenance.series.study_instance_uid,
         series_instance_uid=provenance.uid(f"{kind.name} series"),
         series_number=provenance.series_number(kind.series_number),
@@ -98,7 +120,7 @@ def secondary_capture(
         specific_character_set="ISO_IR 192",
         **own,
     )
-    dataset.PatientOrientation = list(orientation)  # highdicom takes one letter for each
+    dataset.PatientOrientation = orientation  # highdicom takes one letter for each, and no unknown one
     copy_identity(decode_texts(provenance.series.header), dataset)
     mark(dataset, provenance)
     day, hour = provenance.day_and_hour

@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all, and makes what was written last."""
+"""Writes files atomically and makes them survive a power loss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from operators.errors import OutputError, UnwritableError
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> Path:
-    """Calls `write` on a temporary neighbour of `path`, then in its place; raises UnwritableError."""
+    """Calls `write` on a temporary file beside `path`, then renames it to `path`. Raises UnwritableError."""
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,15 +24,14 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> Path:
     except OSError as error:
         _remove(part)
         raise UnwritableError(
-            f"expected a folder that can be written to for {path.name}, got: {error.strerror or error}"
+            f"expected a writable folder for {path.name}, got: {error.strerror or error}"
         ) from error
     return path
 
 
 def make_folder(folder: Path, purpose: str) -> None:
-    """Makes a folder with those above it, unless it is there; `purpose` is "an output folder", say.
-
-    Raises OutputError with the code output_unwritable.
+    """Creates a folder and its parents if they are missing; `purpose` names it in the error, such as "an
+    output folder".
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +40,7 @@ def make_folder(folder: Path, purpose: str) -> None:
 
 
 def unwritable_folder(folder: Path, purpose: str, error: OSError) -> OutputError:
-    """Returns the error of a folder that takes no files, or is none."""
+    """Returns the error for a path that is not a folder, or a folder that cannot be written."""
     text = f"expected {purpose} that can be written, got {folder}: {error.strerror}"
     return OutputError(text, code="output_unwritable")
 

@@ -1,4 +1,6 @@
-"""Values of a header, checked: a wrong value representation or multiplicity becomes one error."""
+"""Reads checked values of a header: a wrong value representation or multiplicity becomes one kind
+of error.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,10 @@ from pydicom.tag import BaseTag, Tag
 
 from operators.errors import UnreadableError
 
-# Where to look, first to last: a frame's functional groups, the shared ones, the data set itself.
+# The data sets to search, in this order: a frame's functional groups, the shared ones, the data set itself.
 Sources = Sequence[Dataset]
 
-# What pydicom raises on elements that do not hold what their VR says.
+# The exceptions that pydicom raises for elements whose value does not fit their VR.
 VALUE_ERRORS = (
     BytesLengthException,
     ValueError,
@@ -38,20 +40,20 @@ VALUE_ERRORS = (
     struct.error,
 )
 
-# PS3.5 6.1.2.1, 6.2: value representations that know the default character repertoire only.
+# PS3.5 6.1.2.1, 6.2: value representations limited to the default character repertoire.
 _ASCII = frozenset({"AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
 
-# In these, bytes of the default repertoire mean the same in every character set, but for escape sequences.
+# In these, bytes of the default repertoire mean the same in every character set, except for escape sequences.
 _SHORT_TEXT = frozenset({"LO", "SH"})
 _ESCAPE = 0x1B
-# What a careless writer may give such an attribute instead; the tag says which VR is meant
+# The VRs that careless writers give such an attribute instead; the tag says which VR is meant
 _OTHER_TEXT = frozenset({"LO", "LT", "SH", "ST", "UC", "UN", "UT"})
 
-# PS3.5 9.1: digits and full stops, at most 64. Components with leading zeros, which the standard
-# forbids and scanners write, can harm no path and are let through.
+# PS3.5 9.1: digits and full stops, at most 64. Components with leading zeros, which the standard forbids but
+# scanners write, cannot harm a path and are accepted.
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 UID_LENGTH = 64
-# No image has larger numbers there. With them, places and values could not be computed: positions 100 m
+# No image has larger numbers here. With them, positions and values could not be computed: positions 100 m
 # away, pixels of a metre, values beyond those of any CT stored in 16 bits.
 MOST = {
     "ImagePositionPatient": 1e5,
@@ -66,7 +68,7 @@ _CODE = re.compile(r"[A-Z0-9 _]{1,16}")
 
 
 def values(sources: Sources, keyword: str) -> tuple[object, ...]:
-    """The values of the first source that has the attribute; () where it is missing or empty."""
+    """Returns the values of the first source that has the attribute; () if it is missing or empty."""
     tag = _tag(keyword)
     for dataset in sources:
         if tag in dataset:
@@ -109,12 +111,12 @@ def _ascii_values(content: bytes) -> tuple[str, ...]:
 
 
 def text(sources: Sources, keyword: str) -> str:
-    """All values as one string, joined as DICOM does."""
+    """Returns all values as one string, separated by backslashes as in DICOM."""
     return "\\".join(words(sources, keyword))
 
 
 def hint(sources: Sources, keyword: str) -> str:
-    """A text that only helps to choose or to tell apart: malformed counts as missing."""
+    """Returns a text that only helps to choose or to distinguish; '' if missing or malformed."""
     try:
         return text(sources, keyword)
     except UnreadableError:
@@ -122,36 +124,38 @@ def hint(sources: Sources, keyword: str) -> str:
 
 
 def words(sources: Sources, keyword: str) -> tuple[str, ...]:
-    """All values as strings without padding."""
+    """Returns all values as strings without padding."""
     return tuple(str(value).strip() for value in values(sources, keyword))
 
 
 def code_string(sources: Sources, keyword: str) -> str:
-    """A code string (PS3.5 6.2), which may be shown and stored; '' for what is none: it may say anything."""
+    """Returns a code string (PS3.5 6.2), which may be shown and stored; '' for any other text, which may hold
+    anything.
+    """
     found = hint(sources, keyword)
     return found if is_code_string(found) else ""
 
 
 def is_code_string(value: str) -> bool:
-    """Whether one value holds nothing but capitals, digits, underscores and spaces, at most 16."""
+    """Returns whether a value consists of capitals, digits, underscores and spaces, at most 16."""
     return _CODE.fullmatch(value) is not None
 
 
 def uid(sources: Sources, keyword: str) -> str:
-    """A UID that may safely become part of a path; '' where missing."""
+    """Returns a UID that may safely become part of a path; '' if missing. Raises UnreadableError."""
     found = text(sources, keyword).rstrip("\0")
     if found and not is_uid(found):
-        raise UnreadableError(f"expected a UID in {keyword}, got something else", code="invalid_uid")
+        raise UnreadableError(f"expected a UID in {keyword}, got another value", code="invalid_uid")
     return found
 
 
 def is_uid(value: str) -> bool:
-    """Whether a text is a UID that may safely become part of a path."""
+    """Returns whether a text is a UID that may safely become part of a path."""
     return len(value) <= UID_LENGTH and _UID.fullmatch(value) is not None
 
 
 def whole(sources: Sources, keyword: str, default: int | None = None) -> int | None:
-    """One whole number."""
+    """Returns one whole number, `default` if missing or empty. Raises UnreadableError."""
     found = values(sources, keyword)
     if not found:
         return default
@@ -164,12 +168,12 @@ def whole(sources: Sources, keyword: str, default: int | None = None) -> int | N
             raise ValueError(keyword)
         return int(number)
     except (ValueError, TypeError, OverflowError) as error:
-        got = f"{len(found)} values" if len(found) > 1 else "something else"
+        got = f"{len(found)} values" if len(found) > 1 else "another value"
         raise UnreadableError(f"expected one whole number in {keyword}, got {got}") from error
 
 
 def required(sources: Sources, keyword: str) -> int:
-    """One whole number that must be there."""
+    """Returns one whole number. Raises UnreadableError if it is missing."""
     found = whole(sources, keyword)
     if found is None:
         raise UnreadableError(f"expected one whole number in {keyword}, got none")
@@ -177,7 +181,9 @@ def required(sources: Sources, keyword: str) -> int:
 
 
 def decimals(sources: Sources, keyword: str, count: int) -> tuple[float, ...] | None:
-    """Exactly `count` finite numbers; None where the attribute is missing or empty."""
+    """Returns exactly `count` finite numbers; None if the attribute is missing or empty. Raises
+    UnreadableError.
+    """
     found = values(sources, keyword)
     if not found:
         return None
@@ -195,22 +201,24 @@ def _no_numbers(keyword: str, count: int, numbers: tuple[float, ...]) -> str:
     """Says how an attribute differs from the `count` numbers that are expected of it."""
     expected = f"expected {'one number' if count == 1 else f'{count} numbers'} in {keyword}"
     if not numbers:
-        return f"{expected}, got something else"
+        return f"{expected}, got another value"
     if len(numbers) != count:
         return f"{expected}, got {len(numbers)}"
     if not all(map(math.isfinite, numbers)):
-        return f"{expected}, got one that is not finite"
+        return f"{expected}, got a number that is not finite"
     return f"{expected} of at most {MOST[keyword]:,.0f}, got {max(map(abs, numbers)):.3g}"
 
 
 def decimal_point(number: str) -> str:
-    """A number whose decimal comma, which can mean nothing else in a DS, is a full stop."""
+    """Replaces a decimal comma, which can mean nothing else in a DS, by a full stop."""
     found = _DECIMAL_COMMA.fullmatch(number)
     return f"{found[1]}.{found[2]}" if found else number
 
 
 def is_unusual(sources: Sources, keyword: str) -> bool:
-    """Whether numbers are read although they have decimal commas, or another VR than the attribute's."""
+    """Returns whether numbers are accepted although they have a decimal comma or another VR than the
+    attribute's.
+    """
     tag = _tag(keyword)
     for dataset in sources:
         if tag in dataset:
@@ -222,18 +230,19 @@ def is_unusual(sources: Sources, keyword: str) -> bool:
 
 
 def decimal(sources: Sources, keyword: str) -> float | None:
-    """One finite number; None where missing."""
+    """Returns one finite number; None if missing. Raises UnreadableError."""
     found = decimals(sources, keyword, 1)
     return None if found is None else found[0]
 
 
 def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
-    """The items of a sequence; () where it is missing or no sequence."""
+    """Returns the items of a sequence; () if it is missing or not a sequence."""
     return tuple(item for item in values((dataset,), keyword) if isinstance(item, Dataset))
 
 
-# Where a CT's functional groups keep what is read here (PS3.3 C.7.6.16.2, C.8.15.3), last what a converted
-# image has no macro for. All else in a group is private, or speaks of other images than its frame.
+# The macros in which a CT's functional groups keep the attributes read here (PS3.3 C.7.6.16.2, C.8.15.3),
+# last the attributes of converted images that have no macro. Everything else in a group is private, or
+# describes other images than its frame.
 _MACROS: dict[int, str] = {int(Tag(keyword)): keyword for keyword in (
     "FrameContentSequence",
     "PlanePositionSequence",
@@ -253,7 +262,9 @@ _MACRO_PLACES = {tag: place for place, tag in enumerate(_MACROS)}
 
 
 def macros(group: Dataset) -> list[Dataset]:
-    """The first item of each macro of a functional group; private sequences and references are none."""
+    """Returns the first item of each macro of a functional group, without private sequences and
+    references.
+    """
     present = sorted(_MACRO_PLACES.keys() & group.keys(), key=_MACRO_PLACES.__getitem__)
     found = (items(group, _MACROS[tag]) for tag in present)
     return [macro[0] for macro in found if macro]

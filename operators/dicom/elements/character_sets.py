@@ -1,4 +1,4 @@
-"""Decodes the text of a header by its SpecificCharacterSet, and finds out where that does not fit."""
+"""Decodes the text of a header by its SpecificCharacterSet, and detects text that does not fit it."""
 
 from __future__ import annotations
 
@@ -22,29 +22,31 @@ from pydicom.valuerep import TEXT_VR_DELIMS
 CHARACTER_SET = "SpecificCharacterSet"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _ESCAPE = b"\x1b"
-# After these the first encoding holds again (PS3.5 6.1.2.5.3)
+# After these characters the first encoding applies again (PS3.5 6.1.2.5.3)
 _DELIMITERS = re.compile(b"[\t\n\f\r]")
-# What stands where Windows has letters of its own, and an escape sequence that means nothing
+# Control codes at the places of Windows' additional letters, and an escape character of no known sequence
 _CONTROL_CODES = re.compile("[\x1b\x80-\x9f]")
 _LATIN_1 = (default_encoding, "latin_1")
-# As people misspell the defined terms of PS3.3 C.12.1.1.2
+# Common misspellings of the defined terms of PS3.3 C.12.1.1.2
 _MISSPELT = re.compile(r"ISO[ _-]*(2022[ _-]*)?IR[ _-]*(\d+)", re.IGNORECASE)
 _UTF_8 = re.compile(r"UTF[ _-]?8", re.IGNORECASE)
 
 
 class CharacterSet:
-    """The Python `encodings` of a SpecificCharacterSet; not `is_known` where a value is no defined term."""
+    """The Python `encodings` of a SpecificCharacterSet; `is_known` is False if a value is not a
+    defined term.
+    """
 
     def __init__(self, values: Sequence[str]) -> None:
         terms = [_defined_term(value.strip()) for value in values]
         known = [term for term in terms if term is not None]
-        if len(known) > 1:  # PS3.3 C.12.1.1.2: these stand alone
+        if len(known) > 1:  # PS3.3 C.12.1.1.2: some must not be combined
             known = known[:1] if known[0] in STAND_ALONE_ENCODINGS else _extensions(known)
         self.is_known = known == [value.strip() for value in values]
         self.encodings = convert_encodings(known) if known else [default_encoding]
 
     def decode(self, content: bytes) -> tuple[str, bool]:
-        """The text, and whether it is in this character set; what cannot be told is REPLACEMENT."""
+        """Returns the text and whether it fits this character set; undecodable bytes become REPLACEMENT."""
         if self._fits(content):
             return decode_bytes(content, self.encodings, TEXT_VR_DELIMS), True
         if content.isascii() and _ESCAPE not in content:
@@ -55,7 +57,7 @@ class CharacterSet:
             return self._otherwise(content), False
 
     def _fits(self, content: bytes) -> bool:
-        """Strictly: `decode_bytes` would warn, and replace characters."""
+        """Returns whether the bytes strictly fit; `decode_bytes` would warn and replace characters."""
         first, *extended = re.split(rb"(?=\x1b)", content)
         try:
             if self.encodings[0] == default_encoding and not first.isascii():
@@ -67,7 +69,9 @@ class CharacterSet:
             return False
 
     def _extension_fits(self, part: bytes) -> bool:
-        """Whether what follows an escape sequence is in the encoding that it names; raises like `decode`."""
+        """Returns whether the bytes after an escape sequence fit the encoding that it names. Raises like
+        `decode`.
+        """
         length = 4 if part.startswith((b"\x1b$(", b"\x1b$)")) else 3
         encoding = CODES_TO_ENCODINGS.get(part[:length], "")
         if encoding not in (*self.encodings, default_encoding):
@@ -80,7 +84,7 @@ class CharacterSet:
         return all(rest.decode(self.encodings[0]) is not None for rest in behind)
 
     def _otherwise(self, content: bytes) -> str:
-        """By the character set; where that is Latin-1, or none is named, as Windows writes it."""
+        """Decodes by the character set, or as Windows-1252 if that is Latin-1 or none is named."""
         encoding = self.encodings[0]
         text = content.decode("cp1252" if encoding in _LATIN_1 else encoding, "replace")
         return _CONTROL_CODES.sub(REPLACEMENT, text)
@@ -91,7 +95,7 @@ def _has_control_codes(text: str) -> bool:
 
 
 def character_set_of(header: Dataset) -> CharacterSet:
-    """Returns the character set of a header, DICOM's default repertoire where it names none."""
+    """Returns the character set of a header, DICOM's default repertoire if it names none."""
     element = header.get_item(CHARACTER_SET)
     value = "" if element is None or element.value is None else element.value
     if isinstance(value, bytes):
@@ -106,7 +110,7 @@ def _named(text: str) -> CharacterSet:
 
 
 def _defined_term(value: str) -> str | None:
-    """A defined term, mended where it is misspelt; None for what is none."""
+    """Returns a defined term with its spelling corrected; None for any other text."""
     if value in python_encoding:
         return value
     if _UTF_8.fullmatch(value):

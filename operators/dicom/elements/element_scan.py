@@ -1,8 +1,8 @@
 """Finds a few top-level elements near the start of an encoded data set (PS3.5 7.1), without reading the rest.
 
-`scan_elements` looks at bytes in memory and steps over values of known length; for all else it says None,
-and `scan_data_set` reads the data set, whatever it holds, at a cost that `ScanLimits` bound. pydicom needs
-about a millisecond for a plain header, `scan_elements` a twentieth.
+`scan_elements` looks at bytes in memory and skips values of known length; it returns None for everything
+else. `scan_data_set` reads any data set at a cost bounded by `ScanLimits`. For a plain header pydicom needs
+about a millisecond, `scan_elements` a twentieth of that.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ Values = dict[int, bytes]
 def scan_elements(
     content: bytes, *, explicit: bool, wanted: frozenset[int], limits: ScanLimits = LIMITS
 ) -> Values | None:
-    """Values by tag, cut as in `scan_data_set`; little endian only.
+    """Returns values by tag, cut as in `scan_data_set`; little endian only.
 
-    None where `content` ends, or cannot be stepped through, before the last wanted tag. Raises
-    UnreadableError for a wanted element that is there twice.
+    Returns None if `content` ends before the last wanted tag or contains what cannot be skipped. Raises
+    UnreadableError if a wanted element occurs twice with different values.
     """
     found: Values = {}
     last = max(wanted)
@@ -54,9 +54,10 @@ def scan_elements(
 
 
 def elements(content: bytes, *, explicit: bool, at: int = 0) -> Iterator[tuple[int, bytes, int, int]]:
-    """Tag, VR (b"" where implicit), start and end of each value, from the element at `at` on.
+    """Yields the tag, the VR (b"" if implicit), and the start and end of each value, beginning with the
+    element at `at`.
 
-    The end of a value of undefined length lies beyond any content. Raises struct.error where `content` ends.
+    The end of a value of undefined length lies beyond any content. Raises struct.error if `content` ends.
     """
     vr = b""
     while True:
@@ -76,10 +77,11 @@ def elements(content: bytes, *, explicit: bool, at: int = 0) -> Iterator[tuple[i
 def scan_data_set(
     read_at: ReadAt, at: int, encoding: Encoding, wanted: frozenset[int], limits: ScanLimits = LIMITS
 ) -> Values:
-    """Values by tag of the wanted elements from `at` on, each cut one byte behind `limits.value_bytes`.
+    """Returns the values of the wanted elements by tag, from `at` on, each cut one byte after
+    `limits.value_bytes`.
 
-    Ends at the first tag above the last wanted one, or with the content. Raises UnreadableError for what
-    is no data set, costs more than `limits`, or holds a wanted element twice.
+    Ends at the first tag above the last wanted one, or with the content. Raises UnreadableError for content
+    that is not a data set, exceeds `limits`, or has a wanted element twice with different values.
     """
     walk, found, last = ElementWalk(read_at, encoding, limits), Values(), max(wanted)
     while (element := walk.head(at)) and element.tag <= last:
@@ -87,7 +89,7 @@ def scan_data_set(
             count = min(element.length, limits.value_bytes + 1)
             value = read_at(element.start, count)
             if len(value) < count:
-                raise UnreadableError("expected a whole data set, got one that is cut short")
+                raise UnreadableError("expected a complete data set, got a truncated one")
             _keep(found, element.tag, value)
         at = walk.behind(element)
     return found

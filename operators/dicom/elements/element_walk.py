@@ -1,7 +1,7 @@
-"""Walks over the elements of an encoded data set (PS3.5 7), at a cost that is bounded whatever it holds.
+"""Walks over the elements of an encoded data set (PS3.5 7) at a bounded cost, whatever the data set holds.
 
-Values of known length are stepped over. Sequences of undefined length are walked through with a stack of one
-flag a level, and no object is made for an element.
+Values of known length are skipped. Sequences of undefined length are walked with a stack of one flag a level,
+and no object is created for an element.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from dataclasses import dataclass
 
 from operators.errors import UnreadableError
 
-# PS3.5 7.1.2: these have a 32-bit length behind two reserved bytes.
+# PS3.5 7.1.2: these have a 32-bit length after two reserved bytes.
 LONG_VRS = frozenset(
     (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 )
 UNDEFINED = 0xFFFFFFFF
-# PS3.5 7.5: item, its end, and the end of a sequence
+# PS3.5 7.5: item, end of item, end of sequence, and the group of all three
 _ITEM, _ITEM_END, _SEQUENCE_END, _DELIMITERS = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD, 0xFFFE
-# Codes of the errors that say so
+# Error codes for data sets that exceed the limits
 OVER_LIMITS = frozenset(("too_many_elements", "too_deep"))
 _HEAD_BYTES, _LONG_HEAD_BYTES = 8, 12
 _WINDOW_BYTES = 1 << 12
 
-# So many bytes of the content from an offset on, fewer where it ends
+# Returns a number of bytes of the content from an offset on, fewer at its end
 ReadAt = Callable[[int, int], bytes]
 
 
@@ -39,9 +39,10 @@ class Encoding:
 
 @dataclass(frozen=True)
 class ScanLimits:
-    """The limits of a walk: elements and items looked at, depth of sequences, bytes of a wanted value.
+    """The limits of a walk: elements and items visited, nesting of sequences, bytes of a wanted value.
 
-    The defaults are a fifth of a second and a few kilobytes; the references of 10,000 images fit in.
+    With the defaults a walk takes at most a fifth of a second and a few kilobytes; the references to 10,000
+    images fit.
     """
 
     elements: int = 100_000
@@ -60,7 +61,7 @@ class ElementHead:
 
 
 class ElementWalk:
-    """Reads element after element through a small window, and counts them."""
+    """Reads elements one after the other through a small window, and counts them."""
 
     def __init__(self, read_at: ReadAt, encoding: Encoding, limits: ScanLimits) -> None:
         self.read_at, self.encoding, self.limits = read_at, encoding, limits
@@ -71,20 +72,24 @@ class ElementWalk:
         self._window, self._base, self._left = b"", 0, limits.elements
 
     def head(self, at: int) -> ElementHead | None:
-        """The element at `at`; None where the content ends. Raises UnreadableError."""
+        """Returns the element at `at`; None at the end of the content. Raises UnreadableError."""
         offset = self._offset(at)
         if offset + _HEAD_BYTES > len(self._window):
             return None
         return ElementHead(*self._head(at, offset, self.encoding.explicit))
 
     def behind(self, element: ElementHead) -> int:
-        """Where the next element begins. Raises UnreadableError for a sequence without an end."""
+        """Returns where the next element begins. Raises UnreadableError for a sequence without an end."""
         if element.length != UNDEFINED:
             return element.start + element.length
         return self._behind_sequence(element.start, self.encoding.explicit and element.vr != b"UN")
 
     def _behind_sequence(self, at: int, explicit: bool) -> int:
-        """The stack says of each open sequence and, by turns, item whether its elements have explicit VRs."""
+        """Returns where a sequence of undefined length ends.
+
+        The stack holds one flag for each open sequence and item, alternately: whether its elements have
+        explicit VRs.
+        """
         stack = [explicit]
         while stack:
             offset = self._offset(at)
@@ -97,7 +102,7 @@ class ElementWalk:
                 stack.pop()
                 at = start
             elif not is_item and tag != _ITEM:
-                raise UnreadableError("expected an item of a sequence, got something else")
+                raise UnreadableError("expected an item of a sequence, got another element")
             elif length == UNDEFINED:
                 self._require_depth(len(stack))
                 # PS3.5 6.2.2: a sequence of undefined length that was written as UN has implicit VRs
@@ -105,11 +110,13 @@ class ElementWalk:
         return at
 
     def _head(self, at: int, offset: int, explicit: bool) -> tuple[int, bytes, int, int]:
-        """Tag, VR, start and length. As in pydicom, an element whose VR is none is taken for one without."""
+        """Returns tag, VR, start and length. Like pydicom, reads an element with an invalid VR as one with an
+        implicit VR.
+        """
         self._left -= 1
         if self._left < 0:
             raise UnreadableError(
-                f"expected at most {self.limits.elements} elements up to there, got more",
+                f"expected at most {self.limits.elements} elements in the header, got more",
                 code="too_many_elements",
             )
         if explicit:
@@ -123,11 +130,13 @@ class ElementWalk:
 
     def _long(self, offset: int) -> int:
         if offset + _LONG_HEAD_BYTES > len(self._window):
-            raise UnreadableError("expected a whole element, got a part")
+            raise UnreadableError("expected a complete element, got a truncated one")
         return int(self._long_length(self._window, offset + _HEAD_BYTES)[0])
 
     def _offset(self, at: int) -> int:
-        """Where in the window `at` is; moves the window where less than an element's head is left of it."""
+        """Returns the offset of `at` in the window; moves the window if it holds less than an element's head
+        from there on.
+        """
         offset = at - self._base
         if offset < 0 or offset + _LONG_HEAD_BYTES > len(self._window):
             self._window, self._base, offset = self.read_at(at, _WINDOW_BYTES), at, 0
@@ -140,15 +149,16 @@ class ElementWalk:
     def _require_depth(self, open_ones: int) -> None:
         if open_ones >= 2 * self.limits.depth:
             raise UnreadableError(
-                f"expected at most {self.limits.depth} sequences in one another, got more", code="too_deep"
+                f"expected at most {self.limits.depth} nested sequences, got more", code="too_deep"
             )
 
 
 def require_few_elements(content: bytes, encoding: Encoding, maximum: int) -> None:
-    """Raises UnreadableError where a data set has more elements and items, those within one another included.
+    """Raises UnreadableError if a data set has more than `maximum` elements and items, nested ones included.
 
-    For data sets that a library will decode with an object each: it steps into sequences and items, not over
-    them, as they are one after the other however they are nested.
+    It protects libraries that decode a data set into one object for each element. It steps into sequences and
+    items instead of skipping them, since their content follows one after the other however deeply it is
+    nested.
     """
     walk, at = ElementWalk(bytes_reader(content), encoding, ScanLimits(elements=maximum)), 0
     item = b"\xff\xfe\xe0\x00" if encoding.big_endian else b"\xfe\xff\x00\xe0"
@@ -159,15 +169,15 @@ def require_few_elements(content: bytes, encoding: Encoding, maximum: int) -> No
 
 
 def is_vr(content: bytes) -> bool:
-    """Whether two bytes look like a value representation."""
+    """Returns whether two bytes look like a value representation."""
     return len(content) == 2 and content.isalpha() and content.isupper()
 
 
 def file_reader(descriptor: int) -> ReadAt:
-    """Reads from an open file, wherever others stand in it."""
+    """Returns a reader of an open file that leaves the file's position alone."""
     return lambda at, count: os.pread(descriptor, count, at)
 
 
 def bytes_reader(content: bytes) -> ReadAt:
-    """Reads from memory."""
+    """Returns a reader of bytes in memory."""
     return lambda at, count: content[at : at + count]

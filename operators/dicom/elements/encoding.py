@@ -1,4 +1,4 @@
-"""How a data set is encoded: what its file meta says of it, and what its first element shows (PS3.10 7.1)."""
+"""Determines how a data set is encoded, from its file meta and its first element (PS3.10 7.1)."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from pydicom.uid import (
 
 from operators.dicom.elements.element_walk import Encoding, is_vr
 
-# PS3.5 annex A: transfer syntaxes whose pixel data lie there as they are.
+# PS3.5 annex A: transfer syntaxes whose pixel data are not compressed.
 NATIVE = frozenset(
     (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
 )
-# Those whose pixel data are compressed. A private one may keep them in any way.
+# Those whose pixel data are compressed. A private syntax may keep them in any form.
 COMPRESSED = frozenset(AllTransferSyntaxes) - NATIVE
-# How many bytes of a data set show how it is encoded
+# How many bytes of a data set are needed to recognise its encoding
 FIRST_BYTES = 8
 # The first group of an image's data set (PS3.6); read in the other byte order it is 0x0800.
 _FIRST_GROUPS = (0x0008, 0x0010)
 
 
 def encoding_of(first: bytes, syntax: str) -> Encoding:
-    """How to read a data set that begins with `first` under a transfer syntax; '' where none is named.
+    """Returns how to read a data set that begins with `first` under a transfer syntax ('' if none is named).
 
-    As it is encoded, where that is certain, else as the syntax says. A private syntax is read as explicit or
+    The bytes decide if they are unambiguous, else the syntax. A private syntax is read as explicit or
     implicit VR little endian.
     """
     seen = _seen(first)
@@ -41,21 +41,21 @@ def encoding_of(first: bytes, syntax: str) -> Encoding:
 
 
 def said_by(syntax: str) -> Encoding | None:
-    """The encoding that a transfer syntax prescribes; None where none is named, or one that is not known."""
+    """Returns the encoding that a transfer syntax prescribes; None if it is unnamed or unknown."""
     if syntax not in NATIVE | COMPRESSED:
         return None
     return Encoding(syntax != ImplicitVRLittleEndian, syntax == ExplicitVRBigEndian)
 
 
 def uncompressed_syntax(encoding: Encoding) -> UID:
-    """The uncompressed transfer syntax of that encoding."""
+    """Returns the uncompressed transfer syntax of an encoding."""
     if not encoding.explicit:
         return ImplicitVRLittleEndian
     return ExplicitVRBigEndian if encoding.big_endian else ExplicitVRLittleEndian
 
 
 def _seen(first: bytes) -> Encoding | None:
-    """None where the first bytes leave it open."""
+    """Returns the encoding that the first bytes show; None if they are ambiguous."""
     if len(first) < FIRST_BYTES:
         return None
     (little,), (big,) = struct.unpack_from("<H", first), struct.unpack_from(">H", first)

@@ -1,4 +1,4 @@
-"""The head of a DICOM file (PS3.10 7.1) for a data set that came over the network as it is."""
+"""Writes the head of a DICOM file (PS3.10 7.1) before a data set received over the network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _VERSION = b"\x02\x00\x01\x00OB\0\0\x02\0\0\0\0\x01"
 
 
 def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source_ae: str) -> bytes:
-    """Preamble and file meta group; raises UnreadableError for what is no UID."""
+    """Returns the preamble and the file meta group. Raises UnreadableError for an invalid UID."""
     elements = b"".join(
         (
             _VERSION,
@@ -42,8 +42,10 @@ def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: st
 
 
 def with_standard_head(source: Path, target: BinaryIO, sender: str = "") -> None:
-    """Copies a DICOM file with a file meta group as the node writes it, which names `sender` as its source
-    or, where that is empty, whom the file names. Raises UnreadableError.
+    """Copies a DICOM file with a file meta group as the node writes it.
+
+    The group names `sender` as the source AE title, or the source that the file names if `sender` is empty.
+    Raises UnreadableError.
     """
     with source.open("rb") as file:
         meta = read_meta_group(file_reader(file.fileno()))
@@ -61,7 +63,7 @@ def _element(number: int, vr: bytes, value: bytes) -> bytes:
 def _uid(value: str) -> bytes:
     if not is_uid(value):
         raise UnreadableError(
-            f"expected a UID of digits and full stops, at most {UID_LENGTH}, got something else",
+            f"expected a UID of at most {UID_LENGTH} digits and full stops, got another value",
             code="invalid_uid",
         )
     return _padded(value, b"\0")

@@ -1,4 +1,4 @@
-"""Which instances of a study are images, and which of these could be segmented (PS3.4 B.5)."""
+"""Tells by SOP class which instances are images, and which of these can be segmented (PS3.4 B.5)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from pydicom.uid import (
     DigitalXRayImageStorageForProcessing,
     EnhancedCTImageStorage,
     LegacyConvertedEnhancedCTImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
 )
 
-# New instances of these make a job. No result of Osteon's is of any of them.
+# New instances of these classes create a job. No result of Osteon has one of these classes.
 SEGMENTABLE = frozenset(
     map(
         str,
@@ -28,17 +31,38 @@ SEGMENTABLE = frozenset(
         ),
     )
 )
-# PS3.6 annex A names the SOP classes with Pixel Data "... Image Storage"; of these, pictures of a screen.
+# Images of which each may be a separate radiograph; a secondary capture may show anything
+PROJECTIONS = frozenset(
+    map(
+        str,
+        (
+            ComputedRadiographyImageStorage,
+            DigitalXRayImageStorageForPresentation,
+            DigitalXRayImageStorageForProcessing,
+            SecondaryCaptureImageStorage,
+            MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+            MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+        ),
+    )
+)
+# PS3.6 annex A names the SOP classes with Pixel Data "... Image Storage"; some of these are screen captures.
 _IMAGE, _CAPTURE = "Image Storage", "Secondary Capture"
 
 
 def is_segmentable(sop_class_uid: str) -> bool:
-    """Whether a segmentation could be made of an instance of the class."""
+    """Returns whether instances of the class can be segmented."""
     return sop_class_uid in SEGMENTABLE
+
+
+def is_projection(sop_class_uid: str) -> bool:
+    """Returns whether instances of the class are read as radiographs, one by one."""
+    return sop_class_uid in PROJECTIONS
 
 
 @cache
 def is_acquired(sop_class_uid: str) -> bool:
-    """Whether an instance of the class is an image of a patient, and no picture, segmentation or report."""
+    """Returns whether instances of the class are images of a patient rather than captures, segmentations or
+    reports.
+    """
     name = UID(sop_class_uid).name
     return _IMAGE in name and _CAPTURE not in name

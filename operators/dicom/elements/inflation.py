@@ -1,6 +1,7 @@
-"""Deflated data sets (PS3.5 A.5), inflated as far as they are wanted and in small parts, never as a whole.
+"""Inflates deflated data sets (PS3.5 A.5) only as far as needed and in small parts, never as a whole.
 
-Deflate makes a thousand bytes of one: what a file costs goes by what is asked of it, not by what it holds.
+One deflated byte may inflate to a thousand, so the cost of a file depends on what is requested of it, not on
+what it holds.
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ from operators.dicom.elements.meta_group import find_meta_group
 from operators.dicom.elements.pixel_element import FIRST_PIXEL_TAG, Span
 from operators.errors import UnreadableError
 
-# 8000 frames of 512 x 512: what may be asked of a file before it counts as a bomb.
+# 8000 frames of 512 x 512: more inflated bytes than this are refused as a decompression bomb.
 MAXIMUM_INFLATED_BYTES = 2**32
-# Longer is no header of an image: 10,000 frames take 20 MB
+# No header of an image is longer: 10,000 frames take 20 MB
 MAXIMUM_HEADER_BYTES = 1 << 26
 _FIRST_HEADER_BYTES = 1 << 16
 # PS3.5 7.1.2: tag, VR, reserved and length of Pixel Data
 PIXEL_HEAD_BYTES = 12
 _READ_BYTES, _PART_BYTES = 1 << 16, 1 << 20
-# What pydicom may make objects of: 5,000 frames with 100 elements each
+# Limit for pydicom, which makes an object for each element: 5,000 frames with 100 elements each
 HEADER_LIMITS = ScanLimits(elements=500_000)
 
 
 class InflatedStream:
-    """The inflated bytes of a file, once, from the first on."""
+    """The inflated bytes of a file, read once from the start."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.position = file, 0
@@ -44,28 +45,30 @@ class InflatedStream:
         self._waiting = b""
 
     def read(self, count: int) -> bytes:
-        """So many bytes at most; b"" at the end. Raises UnreadableError for a damaged stream."""
+        """Returns at most `count` bytes; b"" at the end. Raises UnreadableError for a damaged stream."""
         while not self._inflater.eof:
             source = self._waiting or self.file.read(_READ_BYTES)
             try:
                 part = self._inflater.decompress(source, min(count, _PART_BYTES))
             except zlib.error as error:
-                raise UnreadableError("expected a deflated data set, got one that is damaged") from error
+                raise UnreadableError("expected a valid deflated data set, got a damaged one") from error
             self._waiting = self._inflater.unconsumed_tail
             self.position += len(part)
             if part:
                 return part
             if not source:
-                raise UnreadableError("expected a whole file, got a deflated one that is cut short")
+                raise UnreadableError("expected a complete file, got a truncated deflated one")
         return b""
 
     def parts(self, stop: int) -> Iterator[bytes]:
-        """Yields what lies before the offset `stop` and was not read yet, in parts."""
+        """Yields the bytes not read yet before the offset `stop`, in parts."""
         while self.position < stop and (part := self.read(stop - self.position)):
             yield part
 
     def reaches(self, stop: int) -> bool:
-        """Whether there are so many bytes; they are read and thrown away."""
+        """Returns whether there are `stop` bytes; reads and discards them. Raises UnreadableError beyond the
+        maximum.
+        """
         if stop > MAXIMUM_INFLATED_BYTES:
             raise UnreadableError(
                 f"expected at most {MAXIMUM_INFLATED_BYTES} inflated bytes, got more", code="too_large"
@@ -77,14 +80,16 @@ class InflatedStream:
 
 @contextmanager
 def open_inflated(path: Path) -> Iterator[InflatedStream]:
-    """The data set of a deflated file. Raises UnreadableError for a file meta group that is none."""
+    """Opens the data set of a deflated file. Raises UnreadableError for an invalid file meta group."""
     with path.open("rb") as file:
         file.seek(find_meta_group(file_reader(file.fileno())).end)
         yield InflatedStream(file)
 
 
 def header_bytes(stream: InflatedStream) -> bytes:
-    """All before the pixel data, and the head of these. Raises UnreadableError for a header without end."""
+    """Returns everything before the pixel data, and their head. Raises UnreadableError for a header without
+    end.
+    """
     content, wanted, at, found = bytearray(), _FIRST_HEADER_BYTES, 0, False
     while not found:
         for part in stream.parts(wanted):
@@ -99,9 +104,10 @@ def header_bytes(stream: InflatedStream) -> bytes:
 
 
 def _walked(content: bytes, at: int, whole: bool) -> tuple[int, bool]:
-    """From an element on to the pixel data, or to the end of content that is whole: where, and whether there.
+    """Walks from an element to the pixel data, or to the end of `content` if it is `whole`.
 
-    Else it is the last element from which can be gone on when more has come.
+    Returns the offset reached and True; else the offset of the last element, from which to continue when more
+    bytes have come, and False.
     """
     walk = ElementWalk(bytes_reader(content), Encoding(), HEADER_LIMITS)
     try:
@@ -117,7 +123,7 @@ def _walked(content: bytes, at: int, whole: bool) -> tuple[int, bool]:
 
 
 def read_inflated_span(path: Path, span: Span) -> bytes:
-    """Some bytes of a deflated data set; fewer where it ends before."""
+    """Returns the bytes of a span of a deflated data set; fewer if it ends before."""
     with open_inflated(path) as stream:
         if not stream.reaches(span.offset):
             return b""

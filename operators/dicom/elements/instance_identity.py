@@ -1,7 +1,7 @@
-"""Which study, series and instance a file belongs to, read from its first attributes and no further.
+"""Reads the study, series and instance of a file from its first attributes, and nothing beyond them.
 
-What that may cost is bounded, whatever the file holds (`ScanLimits`; a deflated one is inflated to 1 MB at
-most); what cannot be identified within the bounds is refused with its reason.
+The cost is bounded whatever the file holds (`ScanLimits`; a deflated file is inflated to at most 1 MB). A
+file that cannot be identified within the bounds is refused with the reason.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _WANTED = frozenset(_TAGS.values())
 # PS3.10 7.1: preamble, "DICM" and the group length, whose value counts from _META_AT.
 _LENGTH_AT, _META_AT = 140, 144
 _META_GROUP_BYTES = GROUP.to_bytes(2, "little")
-# The attributes lie near the start; a stream that inflates to more before they come is no image.
+# The attributes lie near the start; a stream that inflates to more before they appear is not an image.
 _INFLATED_BYTES = 1 << 20
 _HEAD_BYTES = 1 << 14
 _SIMPLE: dict[str, bool] = {ImplicitVRLittleEndian: False, ExplicitVRLittleEndian: True}
@@ -59,10 +59,10 @@ _SIMPLE: dict[str, bool] = {ImplicitVRLittleEndian: False, ExplicitVRLittleEndia
 
 @dataclass(frozen=True)
 class Instance:
-    """One DICOM instance by name; every UID may become part of a path.
+    """The UIDs of one DICOM instance, each safe as part of a path, and what rules match.
 
-    `modality` is a code string and `source_ae` an AE title, or ''. The descriptions are a stranger's words:
-    they are compared with the patterns of rules, and are neither stored nor shown.
+    `modality` is a code string and `source_ae` an AE title, or ''. The descriptions are unchecked text: they
+    are compared with the patterns of rules, and are neither stored nor shown.
     """
 
     study_instance_uid: str
@@ -76,27 +76,31 @@ class Instance:
 
 
 def read_instance(path: Path) -> Instance:
-    """Raises UnreadableError for a file without the four UIDs, or with one that is not valid."""
+    """Identifies the instance of a file. Raises UnreadableError if one of the four UIDs is missing or
+    invalid.
+    """
     try:
         return _from_file(path)
     except OSError as error:
-        raise UnreadableError("expected a file that can be read, got none") from error
+        raise UnreadableError("expected a readable file, got one that cannot be opened") from error
 
 
 def read_received(path: Path, begun: bytes, meta: MetaGroup) -> Instance:
-    """Does the same for a file that this process has just written: `begun` holds its first bytes, and `meta`
-    is the file meta group that they begin with.
+    """Identifies the instance of a file that this process has just written.
+
+    `begun` holds the file's first bytes, and `meta` is the file meta group at their start. Raises
+    UnreadableError.
     """
     return _described(begun, meta) or read_instance(path)
 
 
 def read_outgoing(path: Path) -> tuple[str, str, str]:
-    """SOP class, SOP instance and transfer syntax UID of a file. Raises UnreadableError."""
+    """Returns the SOP class, SOP instance and transfer syntax UIDs of a file. Raises UnreadableError."""
     try:
         with path.open("rb", buffering=0) as file:
             meta = read_meta_group(file_reader(file.fileno()))
     except (UnreadableError, OSError) as error:
-        raise UnreadableError(f"expected a DICOM file, {path.name} is none") from error
+        raise UnreadableError(f"expected a DICOM file, got {path.name}, which is not one") from error
     return (
         _required_uid(meta.text(SOP_CLASS), "MediaStorageSOPClassUID"),
         _required_uid(meta.text(SOP_INSTANCE), "MediaStorageSOPInstanceUID"),
@@ -110,7 +114,7 @@ def _from_file(path: Path) -> Instance:
 
 
 def _quickly(head: bytes) -> Instance | None:
-    """None for what must be read by `_in_full`."""
+    """Identifies the instance from the file's first bytes; returns None if `_in_full` must read it."""
     meta = _quick_meta(head)
     return None if meta is None else _described(head, meta)
 
@@ -125,7 +129,7 @@ def _described(head: bytes, meta: MetaGroup) -> Instance | None:
 
 
 def _quick_meta(head: bytes) -> MetaGroup | None:
-    """Reads like `read_meta_group`; None where the group's length is wrong or too long."""
+    """Reads like `read_meta_group`; returns None if the group's length is wrong or too long."""
     end = _META_AT + int.from_bytes(head[_LENGTH_AT:_META_AT], "little")
     if end > len(head) or head[end : end + 2] == _META_GROUP_BYTES:
         return None
@@ -141,7 +145,9 @@ def _quick_meta(head: bytes) -> MetaGroup | None:
 
 
 def _is_encapsulated(syntax: str) -> bool:
-    """Compressed images: all of them are explicit VR little endian (PS3.5 A.4)."""
+    """Returns whether a transfer syntax is compressed; all of these are explicit VR little endian (PS3.5
+    A.4).
+    """
     return syntax.startswith("1.2.840.10008.1.2.4.") or syntax == RLELossless
 
 
@@ -150,7 +156,7 @@ def _in_full(read_at: ReadAt) -> Instance:
     start, syntax = meta.end, meta.text(SYNTAX)
     if syntax == DeflatedExplicitVRLittleEndian:
         read_at, start = bytes_reader(_inflated_head(read_at(start, _INFLATED_BYTES))), 0
-    # Some say explicit and write implicit VRs (pydicom looks at the first element too)
+    # Some files claim explicit VRs but have implicit ones (pydicom looks at the first element too)
     explicit = syntax != ImplicitVRLittleEndian and is_vr(read_at(start + 4, 2))
     encoding = Encoding(explicit, big_endian=syntax == ExplicitVRBigEndian)
     return _instance(scan_data_set(read_at, start, encoding, _WANTED), meta)
@@ -160,12 +166,12 @@ def _inflated_head(content: bytes) -> bytes:
     try:
         return zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, _INFLATED_BYTES)
     except zlib.error as error:
-        raise UnreadableError("expected a deflated data set, got one that is damaged") from error
+        raise UnreadableError("expected a valid deflated data set, got a damaged one") from error
 
 
 def _instance(values: Values, meta: MetaGroup) -> Instance:
     def said(keyword: str) -> str:
-        """Returns a value of digits and capitals, which read alike in any character set."""
+        """Returns a value of digits and capitals, which are the same in any character set."""
         return values.get(_TAGS[keyword], b"").decode("ascii", "replace").strip(" \0")
 
     modality = said("Modality")
@@ -182,7 +188,9 @@ def _instance(values: Values, meta: MetaGroup) -> Instance:
 
 
 def _description(values: Values, keyword: str) -> str:
-    """In the data set's character set, as far as Python knows it; '' for one longer than any may be."""
+    """Returns a description in the data set's character set, as far as Python knows it; '' if it is too long
+    to be valid.
+    """
     value = values.get(_TAGS[keyword], b"")
     if not value or len(value) > LIMITS.value_bytes:
         return ""
@@ -192,9 +200,10 @@ def _description(values: Values, keyword: str) -> str:
 
 @lru_cache(maxsize=64)
 def _encoding(character_sets: bytes) -> str:
-    """Python's name of the last character set that it knows.
+    """Returns Python's name of the last character set that it knows.
 
-    UTF-8 stands for a missing one: it is the most frequent of the encodings that are used unnamed.
+    Without a known character set this is UTF-8, the most frequent of the encodings that files use without
+    naming them.
     """
     named = [name.strip(" \0") for name in character_sets.decode("ascii", "replace").split("\\")]
     known = [python_encoding[name] for name in named if name in python_encoding]
@@ -205,5 +214,5 @@ def _required_uid(value: str, keyword: str) -> str:
     if not value:
         raise UnreadableError(f"expected a {keyword}, got none", code="missing_uid")
     if not is_uid(value):
-        raise UnreadableError(f"expected a UID in {keyword}, got something else", code="invalid_uid")
+        raise UnreadableError(f"expected a UID in {keyword}, got another value", code="invalid_uid")
     return value

@@ -1,7 +1,7 @@
-"""The file meta group (PS3.10 7.1) of a file: a few of its values, and where the data set begins.
+"""Reads the file meta group (PS3.10 7.1) of a file: a few of its values, and where the data set begins.
 
-It is read within its first 64 KB and 1,000 elements. It ends with its last element, whatever length it claims
-for itself.
+It must lie within 64 KB and have at most 1,000 elements. It ends with its last element, whatever its group
+length says.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _KEPT = frozenset((SOP_CLASS, SOP_INSTANCE, SYNTAX, SOURCE))
 
 @dataclass(frozen=True)
 class MetaGroup:
-    """Texts by tag, checked by nobody yet, and where in the file the group begins and the data set does."""
+    """Unchecked texts by tag, and the offsets in the file at which the group and the data set begin."""
 
     values: dict[int, str]
     end: int
     begin: int = META_AT
 
     def text(self, tag: int) -> str:
-        """'' where it is missing."""
+        """Returns the text of an element, '' if it is missing."""
         return self.values.get(tag, "")
 
 
 def read_meta_group(read_at: ReadAt) -> MetaGroup:
-    """Raises UnreadableError for a file without the group, or with one that is none."""
+    """Reads the group. Raises UnreadableError if the file has none or an invalid one."""
     if read_at(MAGIC_AT, len(_MAGIC)) != _MAGIC:
         raise UnreadableError("expected a DICOM file, got one without the letters DICM")
     meta = _group(read_at, META_AT, explicit=True)
@@ -47,15 +47,15 @@ def read_meta_group(read_at: ReadAt) -> MetaGroup:
 
 
 def find_meta_group(read_at: ReadAt) -> MetaGroup:
-    """Finds the group of a file that breaks the rules: one that begins with the group, as DCMTK and pydicom
-    read it too, that has none, or one with implicit VRs. Raises UnreadableError for a group that is too long.
+    """Finds the group of a file that breaks the rules: one without a preamble (which DCMTK and pydicom accept
+    too), without a group, or with implicit VRs. Raises UnreadableError for a group that is too long.
     """
     begin = META_AT if read_at(MAGIC_AT, len(_MAGIC)) == _MAGIC else 0
     return _group(read_at, begin, explicit=is_vr(read_at(begin + 4, 2)))
 
 
 def _group(read_at: ReadAt, begin: int, *, explicit: bool) -> MetaGroup:
-    """Empty where there is none at `begin`."""
+    """Returns the group at `begin`, empty if there is none."""
     head = read_at(begin, MAXIMUM_META_BYTES)
     walk = ElementWalk(lambda at, count: head[at - begin : at - begin + count], Encoding(explicit), _LIMITS)
     at, values = begin, dict[int, str]()
@@ -72,6 +72,6 @@ def _group(read_at: ReadAt, begin: int, *, explicit: bool) -> MetaGroup:
 
 
 def title_of(value: str) -> str:
-    """An AE title without its padding, or '' for what is none."""
+    """Returns an AE title without its padding, or '' for an invalid one."""
     stripped = value.strip(" \0")
     return stripped if _TITLE.fullmatch(stripped) else ""

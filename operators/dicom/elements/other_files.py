@@ -1,10 +1,10 @@
-"""Names the kind of a file that is no DICOM instance, by its first bytes."""
+"""Names the kind of a file that is not a DICOM instance, by its first bytes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-# Offset, bytes, name. NIfTI-1 and -2: nifti1.h, nifti2.h; the rest are their formats' own marks.
+# Offset, bytes, name. NIfTI-1 and -2: nifti1.h, nifti2.h; the rest are the formats' own signatures.
 _MARKS = (
     (344, b"n+1\0", "a NIfTI image"),
     (344, b"ni1\0", "a NIfTI header"),
@@ -23,12 +23,12 @@ _MARKS = (
 )
 _GZIP = b"\x1f\x8b"
 _HEAD_BYTES = 352
-# PS3.10 7.1; a DICOM file that is no instance is a directory of others.
+# PS3.10 7.1; a DICOM file that is not an instance is a DICOMDIR.
 _MAGIC, _MAGIC_AT = b"DICM", 128
 
 
 def kind_of(path: Path) -> str:
-    """A few words such as "a ZIP archive"; '' for a file that is not known."""
+    """Returns the kind of a file in words such as "a ZIP archive"; '' if it is unknown."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if head[_MAGIC_AT : _MAGIC_AT + len(_MAGIC)] == _MAGIC:

@@ -1,4 +1,4 @@
-"""Where the pixel data of a file lie, frame by frame, and whether all of them are there."""
+"""Locates the pixel data of a file, frame by frame, and checks that they are complete."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from operators.errors import UnreadableError
 
 # PS3.6: Pixel Data; PS3.5 7.5: Item and Sequence Delimitation Item.
 _PIXEL_DATA = (0x7FE0, 0x0010)
-# PS3.5 A.1: of Pixel Data; UN is what writes what it does not know.
+# PS3.5 A.1: the VRs of Pixel Data; UN is written by programs that do not know the element.
 _EXPLICIT_VRS = (b"OB", b"OW", b"UN")
-# PS3.3 C.7.6.24, C.7.6.25: no CT has them by the standard, and what their values mean is not said.
+# PS3.3 C.7.6.24, C.7.6.25: the standard allows them for no CT, and the meaning of their values is undefined.
 _FLOAT_PIXELS = {(0x7FE0, 0x0008): "Float Pixel Data", (0x7FE0, 0x0009): "Double Float Pixel Data"}
-# Whichever of them comes first ends a header.
+# The first of these ends a header.
 PIXEL_TAGS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 FIRST_PIXEL_TAG = min(PIXEL_TAGS)
 _ITEM, _DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 _UNDEFINED = 0xFFFFFFFF
-# 512 x 512 x 8192 is the largest CT that is read; each frame may be in a few fragments
+# 512 x 512 x 8192 is the largest CT that is read; a frame may have a few fragments
 MAXIMUM_FRAMES, MAXIMUM_FRAGMENTS = 1 << 16, 1 << 17
 
 
 @dataclass(frozen=True)
 class Span:
-    """Bytes of a file."""
+    """A range of bytes in a file."""
 
     offset: int
     length: int
@@ -34,7 +34,9 @@ class Span:
 
 @dataclass(frozen=True)
 class PixelElement:
-    """The value of Pixel Data: `native`, or `table` (Basic Offset Table) and `fragments` (PS3.5 A.4)."""
+    """The value of Pixel Data: either `native`, or `table` (Basic Offset Table) and `fragments`
+    (PS3.5 A.4).
+    """
 
     native: Span | None = None
     table: tuple[int, ...] = ()
@@ -42,10 +44,10 @@ class PixelElement:
 
 
 def locate(file: BinaryIO, size: int, *, little_endian: bool, native: bool) -> PixelElement | None:
-    """The pixel data that begin where `file` stands; None where there are none. Raises UnreadableError.
+    """Returns the pixel data at the file's position; None if there are none. Raises UnreadableError.
 
-    `native` says that the transfer syntax leaves them as they are: then they have a length (PS3.5 A.4).
-    Whether the VR is written the bytes say themselves: read as an implicit length, it would be odd.
+    `native` says that the transfer syntax does not compress them: then they have a length (PS3.5 A.4). The
+    bytes show whether the VR is explicit: read as an implicit length, it would be odd.
     """
     order = "<" if little_endian else ">"
     start = file.read(12)
@@ -60,7 +62,7 @@ def locate(file: BinaryIO, size: int, *, little_endian: bool, native: bool) -> P
     if length != _UNDEFINED:
         return PixelElement(native=_whole(Span(offset, length), size))
     if native:
-        text = "expected a transfer syntax that says how pixel data are compressed, got one for uncompressed"
+        text = "expected a transfer syntax for compressed pixel data, got one for uncompressed data"
         raise UnreadableError(text, code="other_transfer_syntax")
     return _encapsulated(file, size)
 
@@ -68,7 +70,7 @@ def locate(file: BinaryIO, size: int, *, little_endian: bool, native: bool) -> P
 def _whole(span: Span, size: int) -> Span:
     if span.offset + span.length > size:
         raise UnreadableError(
-            f"expected {span.length} bytes of pixel data, got {max(size - span.offset, 0)}: cut short",
+            f"expected {span.length} bytes of pixel data, got {max(size - span.offset, 0)}: truncated file",
             code="truncated_file",
         )
     return span
@@ -94,12 +96,12 @@ def _fragments(file: BinaryIO, size: int) -> tuple[Span, ...]:
     spans: list[Span] = []
     while start := file.read(8):
         if len(start) < 8:
-            raise UnreadableError("expected whole pixel data, got a cut item", code="truncated_file")
+            raise UnreadableError("expected complete pixel data, got a truncated item", code="truncated_file")
         group, element, length = struct.unpack("<HHI", start)
         if (group, element) == _DELIMITER:
             break
         if (group, element) != _ITEM:
-            raise UnreadableError("expected an item of pixel data, got something else")
+            raise UnreadableError("expected an item of pixel data, got another element")
         _require_few(len(spans), MAXIMUM_FRAGMENTS, "fragments of pixel data")
         spans.append(_whole(Span(file.tell(), length), size))
         file.seek(length, 1)
@@ -107,13 +109,15 @@ def _fragments(file: BinaryIO, size: int) -> tuple[Span, ...]:
 
 
 def frame_spans(element: PixelElement, frames: int, frame_bytes: int) -> tuple[tuple[Span, ...], ...]:
-    """The bytes of each frame; `frame_bytes` is the size of an uncompressed one."""
+    """Returns the byte ranges of each frame; `frame_bytes` is the size of an uncompressed one. Raises
+    UnreadableError.
+    """
     _require_few(frames, MAXIMUM_FRAMES, "frames")
     if element.native is None:
         return _fragments_by_frame(element, frames)
     if element.native.length < frames * frame_bytes:
         raise UnreadableError(
-            f"expected {frames * frame_bytes} bytes of pixel data, as rows, columns and frames say, "
+            f"expected {frames * frame_bytes} bytes of pixel data by rows, columns and frames, "
             f"got {element.native.length}",
             code="truncated_file",
         )
@@ -132,7 +136,7 @@ def _fragments_by_frame(element: PixelElement, frames: int) -> tuple[tuple[Span,
             f"expected {frames} frames of pixel data, got {len(fragments)} fragments",
             code="truncated_file",
         )
-    # PS3.5 A.4: offsets count from the first byte after the table, where the first item's tag is.
+    # PS3.5 A.4: offsets count from the first byte after the table, the tag of the first item.
     first = fragments[0].offset - 8
     bounds = pairwise((*element.table, fragments[-1].offset + fragments[-1].length - first))
     return tuple(

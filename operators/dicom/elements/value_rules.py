@@ -1,4 +1,6 @@
-"""Whether a text is a value of its VR (PS3.5 6.2), and the same value in DICOM's form where that is sure."""
+"""Checks whether a text is a value of its VR (PS3.5 6.2), and rewrites it in DICOM's form if the meaning is
+certain.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +15,24 @@ from pydicom.valuerep import DSfloat, validate_value
 
 from operators.dicom.elements.attributes import decimal_point, is_uid
 
-# VRs of free text: SpecificCharacterSet holds for them, and a value of theirs can be any characters
+# VRs of free text: they depend on SpecificCharacterSet and may hold any characters
 NAMES, LINES, PARAGRAPHS = frozenset({"PN"}), frozenset({"LO", "SH", "UC"}), frozenset({"LT", "ST", "UT"})
 FREE_TEXT = NAMES | LINES | PARAGRAPHS
 TEXT = FREE_TEXT | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI", "UR"}
 MOST_CHARACTERS = {"DS": 16, "IS": 12, "LO": 64, "SH": 16, "ST": 1024, "LT": 10240}
 NAME_GROUPS, NAME_GROUP_CHARACTERS = 3, 64
 _BREAKS = frozenset("\t\n\f\r")
-# And halves of a character of UTF-16, which no file can hold
+# Also unpaired UTF-16 surrogates, which no file can hold
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DATE = re.compile(r"(\d{4})(\d{2})(\d{2})")
-# Year first, as ACR-NEMA (PS3.5 6.2, note on DA) and ISO 8601 have it; "02.01.1970" may be two days
+# Year first, as in ACR-NEMA (PS3.5 6.2, note on DA) and ISO 8601; "02.01.1970" is ambiguous
 _DATE_AS_WRITTEN = re.compile(r"(\d{4})([-./])(\d{1,2})\2(\d{1,2})")
 _TIME_AS_WRITTEN = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(\.\d{1,6})?)?")
 _AGE_AS_WRITTEN = re.compile(r"(\d{1,3}) ?([DWMY])", re.IGNORECASE)
 
 
 def is_too_long(vr: str, value: str) -> bool:
-    """Whether a text has more characters than its VR may hold."""
+    """Returns whether a text has more characters than its VR may hold."""
     if vr == "PN":
         groups = value.split("=")
         return len(groups) > NAME_GROUPS or any(len(group) > NAME_GROUP_CHARACTERS for group in groups)
@@ -38,13 +40,15 @@ def is_too_long(vr: str, value: str) -> bool:
 
 
 def has_control_characters(vr: str, value: str) -> bool:
-    """Whether a text holds what steers a terminal; paragraphs may have tabs and line breaks (PS3.5 6.1.3)."""
+    """Returns whether a text holds control characters; paragraphs may have tabs and line breaks (PS3.5
+    6.1.3).
+    """
     kept = _BREAKS if vr in PARAGRAPHS else frozenset[str]()
     return any(_CONTROL.match(letter) and letter not in kept for letter in value)
 
 
 def is_value(vr: str, value: str) -> bool:
-    """Whether a text, '' too, is one value of `vr`, its length aside."""
+    """Returns whether a text, which may be empty, is one value of `vr`, apart from its length."""
     if value == "":
         return True
     if vr in FREE_TEXT:
@@ -54,7 +58,7 @@ def is_value(vr: str, value: str) -> bool:
 
 
 def rewrite_value(vr: str, value: str) -> str | None:
-    """Returns the value in DICOM's form; None where its meaning is not certain."""
+    """Returns the value in DICOM's form; None if its meaning is not certain."""
     rule = _REWRITE.get(vr)
     return rule(value.strip()) if rule else None
 

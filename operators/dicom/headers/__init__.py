@@ -1,1 +1,1 @@
-"""The header of one file, and the image planes that it describes."""
+"""Headers of files, and the image planes that they describe."""

@@ -1,4 +1,4 @@
-"""The accession number of a study, from one of its files."""
+"""Reads the accession number of a study from one of its files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydicom.errors import InvalidDicomError
 
 
 def accession_number(folder: Path) -> str:
-    """Returns the accession number of any one file below `folder`; '' where there is none."""
+    """Returns the accession number of any one file below `folder`; '' if there is none."""
     path = next(folder.rglob("*.dcm"), None)
     if path is None:
         return ""

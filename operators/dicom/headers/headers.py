@@ -1,4 +1,4 @@
-"""Reads one file's header and finds its pixel data without reading them."""
+"""Reads one file's header and locates its pixel data without reading them."""
 
 from __future__ import annotations
 
@@ -47,25 +47,25 @@ from operators.errors import UnreadableError, shortage
 
 # PS3.10 7.1: 128 bytes of preamble, then "DICM"; the file meta group starts at 132.
 _MAGIC, _MAGIC_AT, _META_AT = b"DICM", 128, 132
-# A data set without file meta begins with group 0008 in little or big endian (PS3.5 7.1); a file
-# without preamble, as DCMTK and pydicom read it too, with group 0002 in explicit VR little endian.
+# A data set without file meta begins with group 0008 in little or big endian (PS3.5 7.1); a file without
+# preamble, which DCMTK and pydicom accept too, with group 0002 in explicit VR little endian.
 _BARE_STARTS = (b"\x08\x00", b"\x00\x08")
 _META_STARTS = (b"\x02\x00\x00\x00UL", b"\x02\x00\x01\x00OB", b"\x02\x00\x02\x00UI")
-# Enough for nearly every header of one slice; what is longer is read by pydicom.
+# Enough for nearly every header of one slice; pydicom reads longer ones.
 _HEAD_BYTES = 1 << 14
 # PS3.3 F.3: the SOP class of a DICOMDIR.
 DICOMDIR = "1.2.840.10008.1.3.10"
 _PIXEL_TAG_BYTES = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
 _UNDEFINED_LENGTH = b"\xff" * 4
-# What pydicom raises on files that are not what they claim to be; anything else is our defect.
+# The exceptions that pydicom raises for damaged files; anything else is a defect in Osteon.
 READ_ERRORS = (InvalidDicomError, zlib.error, MemoryError, *VALUE_ERRORS)
 
 
 @dataclass(frozen=True, eq=False)
 class Header:
-    """A data set without pixels, and where in the (inflated) file its pixels are, or what is amiss there.
+    """A data set without pixels, and where its pixels are in the (inflated) file, or how they are damaged.
 
-    `transfer_syntax_uid` is the one that the bytes are in; `note` says where the file meta names another.
+    `transfer_syntax_uid` is the one that the bytes have; `note` says so if the file meta names another.
     """
 
     dataset: Dataset
@@ -76,7 +76,9 @@ class Header:
 
 
 def read_header(path: Path) -> Header | None:
-    """None for a file that is no DICOM instance (a DICOMDIR too). Raises UnreadableError, TransientError."""
+    """Reads a header; None for a file that is not a DICOM instance, or a DICOMDIR. Raises UnreadableError,
+    TransientError.
+    """
     try:
         with opened(path) as file:
             head = file.read(_HEAD_BYTES)
@@ -89,7 +91,7 @@ def read_header(path: Path) -> Header | None:
 
 
 def opened(path: Path) -> BinaryIO:
-    """The file, to be read. Raises UnreadableError with the system's reason, TransientError."""
+    """Opens a file for reading. Raises UnreadableError with the system's reason, TransientError."""
     try:
         return path.open("rb")
     except OSError as error:
@@ -115,9 +117,10 @@ def _read(file: BinaryIO, head: bytes, path: Path) -> Header | None:
 
 
 def _read_by_pydicom(file: BinaryIO, head: bytes) -> Header | None:
-    """A data set in the encoding that it has, whatever its file meta says.
+    """Reads a data set in its actual encoding, whatever its file meta says.
 
-    The walk and pydicom go by one encoding: what the one counts is what the other makes objects of.
+    The walk and pydicom use the same encoding, so that the walk counts the elements that pydicom will make
+    objects of.
     """
     read_at = file_reader(file.fileno())
     meta = find_meta_group(read_at)
@@ -132,14 +135,15 @@ def _read_by_pydicom(file: BinaryIO, head: bytes) -> Header | None:
     if header is None or header.pixels is None or header.pixels.native is None or said in (None, encoding):
         return header
     found = uncompressed_syntax(encoding)
-    note = f"the file meta says {syntax.name}, the data set is in {found.name} and is read as such"
+    note = f"the file meta says {syntax.name}, but the data set is in {found.name} and is read as such"
     return replace(header, transfer_syntax_uid=str(found), note=note)
 
 
 def _has_few_elements(head: bytes, size: int) -> bool:
-    """Whether a file cannot hold too many elements, nor its header sequences nested too deep.
+    """Returns whether a file can have neither too many elements nor sequences nested too deeply in its
+    header.
 
-    Each element takes eight bytes at least; only sequences of undefined length are stepped into.
+    Each element takes at least eight bytes; only sequences of undefined length are walked into.
     """
     ends_here = any(tag in head for tag in _PIXEL_TAG_BYTES)
     sequences = head.count(_UNDEFINED_LENGTH)
@@ -149,7 +153,7 @@ def _has_few_elements(head: bytes, size: int) -> bool:
 def _require_few_elements(read_at: ReadAt, at: int, encoding: Encoding) -> None:
     """Raises UnreadableError for a header of which pydicom would make more objects than any image needs.
 
-    Sequences of known length it decodes only when they are asked for. All else that is amiss is its to say.
+    pydicom decodes sequences of known length only on access. It reports all other defects itself.
     """
     walk = ElementWalk(read_at, encoding, HEADER_LIMITS)
     try:
@@ -170,7 +174,7 @@ def _size(file: BinaryIO) -> int:
 
 
 def _read_deflated(source: BinaryIO, path: Path) -> Header | None:
-    """The header is inflated alone, and the pixels as far as rows, columns and frames go, but not kept."""
+    """Inflates the header alone, and the pixels only to check that they are there; these are not kept."""
     read_at = file_reader(source.fileno())
     with open_inflated(path) as stream:
         head = header_bytes(stream)
@@ -178,12 +182,12 @@ def _read_deflated(source: BinaryIO, path: Path) -> Header | None:
         dataset = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_at_pixels)
         dataset.file_meta = _file_meta(read_at, find_meta_group(read_at))
         present = stream.reaches(file.tell() + PIXEL_HEAD_BYTES + _pixel_bytes(dataset))
-    # What lies behind the pixels that are wanted is nobody's: it counts as there
+    # Bytes after the announced pixels do not matter: the file counts as complete
     return _header(dataset, file, MAXIMUM_INFLATED_BYTES if present else stream.position)
 
 
 def _pixel_bytes(dataset: Dataset) -> int:
-    """How many the header announces; 0 where it does not."""
+    """Returns how many bytes of pixels the header announces; 0 if it does not."""
     sources = (dataset,)
     try:
         frames = whole(sources, "NumberOfFrames", 1) or 1
@@ -199,7 +203,7 @@ def _header(dataset: Dataset, file: BinaryIO, size: int) -> Header | None:
     if text((meta,), "MediaStorageSOPClassUID") == DICOMDIR:
         return None
     if len(dataset) == 0:
-        raise UnreadableError("expected a DICOM file, got one that ends within its header")
+        raise UnreadableError("expected a complete DICOM file, got one that ends within its header")
     implicit, little = dataset.original_encoding
     encoding = Encoding(not implicit, little is False)
     syntax = uid((meta,), "TransferSyntaxUID") or uncompressed_syntax(encoding)
@@ -211,10 +215,12 @@ def _header(dataset: Dataset, file: BinaryIO, size: int) -> Header | None:
 
 
 def _checked(header: Header) -> Header:
-    """With the transfer syntax that the pixel data are in: compressed ones have no length (PS3.5 A.4)."""
+    """Corrects the transfer syntax of pixel data that are not compressed although it says so (PS3.5 A.4: they
+    have a length).
+    """
     if header.pixels is None or header.pixels.native is None or header.transfer_syntax_uid not in COMPRESSED:
         return header
-    note = "the transfer syntax says that pixel data are compressed, they are not and are read as such"
+    note = "the transfer syntax is a compressed one, but pixel data are not compressed and are read as such"
     return replace(header, transfer_syntax_uid=ExplicitVRLittleEndian, note=note)
 
 

@@ -1,4 +1,4 @@
-"""The image planes that headers describe, single-frame or multi-frame alike."""
+"""Describes the image planes of headers, single-frame or multi-frame alike."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroup
 
 @dataclass(frozen=True, order=True)
 class SeriesKey:
-    """The values that all planes of one DICOM series share; the patient only keeps mixed-up ones apart.
+    """The values that all planes of one DICOM series share; the patient's only separate series that were
+    mixed up.
 
-    The name counts only where there is no date of birth: people change it, and it is spelled in many ways.
+    The name counts only if there is no date of birth, as it may change and is spelled in many forms.
     """
 
     study_instance_uid: str
@@ -36,7 +37,7 @@ class SeriesKey:
 
 @dataclass(frozen=True)
 class PlaneOrigin:
-    """Whence a plane comes; `name` is its file, relative to the folder that was read."""
+    """The source of a plane; `name` is its file, relative to the folder that was read."""
 
     path: Path
     name: str
@@ -47,9 +48,9 @@ class PlaneOrigin:
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """One image plane: where it lies (PS3.3 C.7.6.2), None where the header does not say.
+    """One image plane and its position (PS3.3 C.7.6.2), with None for what the header does not say.
 
-    `spacing_mm` is between rows, then between columns, as in PixelSpacing; `note` is that of its header.
+    `spacing_mm` is between rows, then between columns, as in PixelSpacing; `note` is the header's.
     """
 
     origin: PlaneOrigin
@@ -67,12 +68,12 @@ class Plane:
 
     @property
     def order(self) -> tuple[str, int]:
-        """A stable order that rests on nothing but the planes' own identity."""
+        """A sort key that depends only on the planes' own identity."""
         return self.origin.sop_instance_uid, self.origin.frame_number or 0
 
 
 def series_key(header: Header) -> SeriesKey:
-    """Which series a file belongs to. Raises UnreadableError where a UID is malformed."""
+    """Returns the series of a file. Raises UnreadableError if a UID is malformed."""
     sources = (header.dataset,)
     birth_date = attributes.text(sources, "PatientBirthDate")
     return SeriesKey(
@@ -93,9 +94,8 @@ def _identity(header: Header, keyword: str, meta_keyword: str) -> str:
 
 
 def planes_of(header: Header, key: SeriesKey, path: Path, name: str) -> list[Plane]:
-    """One plane for each frame; all of an instance without functional groups lie at its one position.
-
-    Raises UnreadableError.
+    """Returns one plane for each frame; without functional groups all frames have the instance's one
+    position.
     """
     sop_instance_uid = _identity(header, "SOPInstanceUID", "MediaStorageSOPInstanceUID")
     if not sop_instance_uid:
@@ -103,7 +103,7 @@ def planes_of(header: Header, key: SeriesKey, path: Path, name: str) -> list[Pla
     spans = spans_of(header, key.sop_class_uid)
     groups = attributes.items(header.dataset, _PER_FRAME)
     if groups and spans and len(groups) != len(spans):
-        raise UnreadableError(f"expected functional groups of {len(spans)} frames, got {len(groups)}")
+        raise UnreadableError(f"expected functional groups for {len(spans)} frames, got {len(groups)}")
     shared = [macro for group in attributes.items(header.dataset, _SHARED) for macro in macros(group)]
     planes = []
     count = max(len(groups), len(spans), 1)

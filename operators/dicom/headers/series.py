@@ -1,4 +1,4 @@
-"""One image series as Osteon sees it: frames in order on one grid."""
+"""Image series: frames in order on one grid."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from operators.dicom.elements.image_classes import is_projection
 from operators.dicom.elements.pixel_element import Span
 from operators.geometry.volume import Grid
 
 
 @dataclass(frozen=True)
 class StoredPixels:
-    """How one frame is stored, and what makes Hounsfield units of it (PS3.3 C.7.6.3, C.11.1).
+    """How one frame is stored, and how its values become Hounsfield units (PS3.3 C.7.6.3, C.11.1).
 
-    `spans` are byte ranges of the file (of the inflated data set for a deflated one); `padding` is
-    an inclusive range of stored values (PS3.3 C.7.5.1.1.2), None where there is none.
+    `spans` are byte ranges of the file (of the inflated data set for a deflated one); `padding` is an
+    inclusive range of stored values (PS3.3 C.7.5.1.1.2), None if there is none.
     """
 
     transfer_syntax_uid: str
@@ -31,10 +32,10 @@ class StoredPixels:
     slope: float
     intercept: float
     padding: tuple[int, int] | None
-    # How far above the lowest bit the value lies; HighBit as it is given, None where it is not
+    # By how many bits the value lies above the lowest; HighBit as given, None if missing
     shift: int = 0
     high_bit: int | None = None
-    # What makes other values than Hounsfield units of it, or leaves that open (PS3.3 C.11.1)
+    # Attributes that make values other than Hounsfield units, or leave that open (PS3.3 C.11.1)
     has_intercept: bool = True
     rescale_type: str = ""
     has_lut: bool = False
@@ -42,10 +43,10 @@ class StoredPixels:
 
 @dataclass(frozen=True)
 class Frame:
-    """One original slice; `k` is its index on the grid's third axis, whole unless slices are irregular.
+    """One original slice; `k` is its index on the grid's third axis, an integer unless slices are irregular.
 
     `frame_number` counts from 1 within a multi-frame instance, None for a single-frame one.
-    `series_instance_uid` is that of its own series, '' for that of the Series that holds it.
+    `series_instance_uid` is the frame's own series, '' if that is the series that holds it.
     """
 
     path: Path
@@ -59,7 +60,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a series has no grid: a code that may leave the machine, and a sentence."""
+    """The reason why a series has no grid: a code that may leave the machine, and a sentence."""
 
     code: str
     text: str
@@ -69,9 +70,9 @@ class Fault:
 class Series:
     """A DICOM series, or the part of one that makes a volume; `frames` ascend in `k`.
 
-    `grid` is that of the volume that `read_volume` returns; None where `fault` says why not.
-    `part` is '' or says which part this is. `frames` may be of several DICOM series that are one scan.
-    `header` is one instance's data set without pixels.
+    `grid` is that of the volume that `read_volume` returns, None if there is a `fault`. `part` names the
+    part, '' for a whole series. `frames` may come from several DICOM series that are one scan. `header` is
+    one instance's data set without pixels.
     """
 
     study_instance_uid: str
@@ -96,17 +97,27 @@ class Series:
     header: Dataset
 
     @property
+    def is_projection(self) -> bool:
+        """Whether it is one radiograph: a single frame whose `grid` only counts its pixels.
+
+        `grid` is then (columns, rows, 1), without a place in patient space.
+        """
+        return is_projection(self.sop_class_uid)
+
+    @property
     def instances(self) -> int:
-        """How many DICOM instances the frames come from."""
+        """The number of DICOM instances that the frames come from."""
         return len({frame.sop_instance_uid for frame in self.frames})
 
     @property
     def other_series(self) -> tuple[str, ...]:
-        """SeriesInstanceUIDs of further DICOM series that frames come from: they are one scan."""
+        """SeriesInstanceUIDs of further DICOM series that frames come from, as they are one scan."""
         return tuple(uid for uid in self.frames_by_series() if uid != self.series_instance_uid)
 
     def frames_by_series(self) -> dict[str, list[Frame]]:
-        """The frames of each SeriesInstanceUID, the Series' own first: a scan may have come under several."""
+        """Returns the frames of each SeriesInstanceUID, its own first: a scan may have been sent under
+        several.
+        """
         uids: dict[str, list[Frame]] = {self.series_instance_uid: []}
         for frame in self.frames:
             uids.setdefault(frame.series_instance_uid or self.series_instance_uid, []).append(frame)

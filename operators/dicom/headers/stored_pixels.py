@@ -1,4 +1,4 @@
-"""The storage of pixels as a header states it, checked against the bytes that are there."""
+"""Reads how a header says that pixels are stored, and checks it against the bytes that are there."""
 
 from __future__ import annotations
 
@@ -10,31 +10,33 @@ from operators.dicom.headers.headers import Header
 from operators.dicom.headers.series import StoredPixels
 from operators.errors import UnreadableError
 
-# With a smaller one, 16 bits hold less than a hundredth of a Hounsfield unit
+# With a smaller slope, 16 bits span less than a hundredth of a Hounsfield unit
 LEAST_SLOPE = 1e-7
 FrameSpans = tuple[tuple[Span, ...], ...]
 
 
 def spans_of(header: Header, sop_class_uid: str) -> FrameSpans:
-    """The bytes of each frame; () for an instance that is no image. Raises UnreadableError."""
+    """Returns the byte ranges of each frame; () for an instance without an image. Raises UnreadableError."""
     sources = (header.dataset,)
     if header.damage:
         raise header.damage
     if header.pixels is None:
         # PS3.6 annex A names the SOP classes with Pixel Data "... Image Storage".
         if "Image Storage" in UID(sop_class_uid).name:
-            raise UnreadableError("expected pixel data, got a file that ends before", code="truncated_file")
+            raise UnreadableError(
+                "expected pixel data, got a file that ends before them", code="truncated_file"
+            )
         return ()
     frames = whole(sources, "NumberOfFrames", 1) or 1
     bits = required(sources, "Rows") * required(sources, "Columns") * required(sources, "BitsAllocated")
     if bits <= 0 or frames < 0:
-        raise UnreadableError("expected rows, columns and frames above 0, got fewer")
+        raise UnreadableError("expected rows, columns, bits and frames above 0, got 0 or fewer")
     samples = whole(sources, "SamplesPerPixel", 1) or 1
     return frame_spans(header.pixels, frames, (bits * samples + 7) // 8)
 
 
 def stored_pixels(sources: Sources, transfer_syntax_uid: str, spans: tuple[Span, ...]) -> StoredPixels:
-    """How one frame is stored. Raises UnreadableError."""
+    """Returns how one frame is stored. Raises UnreadableError."""
     bits_allocated = required(sources, "BitsAllocated")
     signed = whole(sources, "PixelRepresentation", 0) == 1
     slope, intercept = decimal(sources, "RescaleSlope"), decimal(sources, "RescaleIntercept")
@@ -61,7 +63,9 @@ def stored_pixels(sources: Sources, transfer_syntax_uid: str, spans: tuple[Span,
 
 
 def _padding(sources: Sources, bits_allocated: int, signed: bool) -> tuple[int, int] | None:
-    """PixelPaddingValue and PixelPaddingRangeLimit, read with the signedness of the pixels."""
+    """Returns the range from PixelPaddingValue to PixelPaddingRangeLimit, with the signedness of
+    the pixels.
+    """
     value = whole(sources, "PixelPaddingValue")
     if value is None:
         return None
@@ -71,6 +75,6 @@ def _padding(sources: Sources, bits_allocated: int, signed: bool) -> tuple[int, 
 
 
 def _as_stored(value: int, bits: int, signed: bool) -> int:
-    """Reinterprets a value as a pixel: files give the padding as US for signed pixels and the reverse."""
+    """Reinterprets a value as a pixel: files give padding as US for signed pixels and the reverse."""
     value %= 1 << bits
     return value - (1 << bits) if signed and value >= 1 << (bits - 1) else value

@@ -1,1 +1,1 @@
-"""Whether and how stored values are Hounsfield units."""
+"""Decides whether and how stored values become Hounsfield units."""

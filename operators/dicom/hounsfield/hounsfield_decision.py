@@ -1,4 +1,4 @@
-"""Decides on a series whose image was checked: accepted, mended, flagged or refused."""
+"""Decides on a series whose image was checked: accepted, corrected, flagged or refused."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ from operators.intensities.finding import Finding, Kind
 from operators.intensities.hounsfield_check import check_values
 from operators.intensities.tissue_peaks import HIGHEST, Histogram, histogram
 
-# Unsigned values that are really negative ones end there; metal seldom passes 3,071 HU
+# Share of voxels at the top of the range, where negative values read as unsigned end up; metal seldom passes
+# 3,071 HU
 SATURATED = 0.005
 OFFSETS = (1024, 1000, -1024, -1000)
-# What is refused in these words
+# The sentences of refusals
 REFUSED = {
     Kind.INVERTED: "expected air to be the lowest value, got an inverted image",
     Kind.BEYOND_RANGE: "expected Hounsfield units, got values that 16 bits cannot hold",
-    Kind.SCALED: "expected values in steps of 1 HU, got others",
-    Kind.EIGHT_BITS: "expected values from air to bone, got those of a window",
+    Kind.SCALED: "expected values in steps of 1 HU, got other steps",
+    Kind.EIGHT_BITS: "expected values from air to bone, got values limited by a window",
 }
 FLAGGED = {
-    Kind.CUT_OFF: (WINDOWED, "Values were cut off by a window"),
+    Kind.CUT_OFF: (WINDOWED, "Values were clipped to a window"),
     Kind.LIGHTER: (NOT_HOUNSFIELD, "The image has values below those of air"),
     Kind.NO_NEGATIVE: (NOT_HOUNSFIELD, "The image shows neither air nor fat nor noise around 0 HU"),
 }
@@ -42,21 +43,24 @@ FLAGGED = {
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """`again` is the series as it must be read instead, None where its values stay as they are."""
+    """The decision on a series; `again` is the series as it must be read instead, None if its values stay as
+    they are.
+    """
 
     notes: tuple[Note, ...] = ()
     again: Series | None = None
 
 
 def is_checked(series: Series) -> bool:
-    """Hounsfield units are a CT's."""
+    """Returns whether the values of a series are checked: only those of a CT are Hounsfield units."""
     return series.modality == CT
 
 
 def read_checked(series: Series, read: Callable[[Series], CtVolume]) -> CtVolume:
-    """Returns what `read` gives, read again where the image shows how it must be; with notes of the findings.
+    """Reads a series with `read`, once more if the image shows that it must be read differently, and adds
+    notes on its values.
 
-    Raises UnsuitableError where its values are no Hounsfield units.
+    Raises UnsuitableError if its values are not Hounsfield units.
     """
     volume = read(series)
     counts = histogram(volume.hu)
@@ -72,9 +76,9 @@ def read_checked(series: Series, read: Callable[[Series], CtVolume]) -> CtVolume
 
 
 def check_volume(volume: CtVolume) -> CtVolume:
-    """Returns an image of which no header says anything, with notes of what it shows.
+    """Returns an image without a header, with notes on what it shows.
 
-    Raises UnsuitableError where its values are no Hounsfield units.
+    Raises UnsuitableError if its values are not Hounsfield units.
     """
     found = check_values(histogram(volume.hu))
     if found.kind is Kind.PROVED:
@@ -84,7 +88,7 @@ def check_volume(volume: CtVolume) -> CtVolume:
 
 
 def decide(series: Series, found: Finding) -> Decision:
-    """Decides by what the image shows and the header leaves open. Raises UnsuitableError."""
+    """Decides by what the image shows and what the header leaves open. Raises UnsuitableError."""
     doubts = flags(Facts.of(series))
     if found.kind is Kind.PROVED or any(note.code == CONE_BEAM for note in doubts):
         return Decision((*doubts, *_cut_off(found)))
@@ -99,7 +103,7 @@ def decide(series: Series, found: Finding) -> Decision:
 
 
 def _require_possible(found: Finding) -> None:
-    """Raises UnsuitableError where the image shows that its values are no Hounsfield units."""
+    """Raises UnsuitableError if the image shows that its values are not Hounsfield units."""
     if found.kind is Kind.OFFSET:
         raise _refused(f"expected air at -1000 HU, got all values {found.offset} too high", found)
     if found.kind in REFUSED:
@@ -108,10 +112,12 @@ def _require_possible(found: Finding) -> None:
 
 
 def _require_shown(found: Finding, doubts: Sequence[Note], lacking: bool) -> None:
-    """Raises UnsuitableError where the header names no Hounsfield units, and the image shows none."""
+    """Raises UnsuitableError if neither the header nor the image shows that the values are
+    Hounsfield units.
+    """
     if any(note.code == RESCALE_TYPE for note in doubts):
         raise _refused(
-            "expected Hounsfield units, got a RescaleType that does not name them, and an image that does "
+            "expected Hounsfield units, got a RescaleType that does not name them and an image that does "
             "not show them",
             found,
             RESCALE_TYPE,
@@ -121,7 +127,9 @@ def _require_shown(found: Finding, doubts: Sequence[Note], lacking: bool) -> Non
 
 
 def read_as_signed(series: Series, found: Histogram) -> Series | None:
-    """The series read as signed, where many unsigned values are so high that they must be negative ones."""
+    """Returns the series read as signed if so many unsigned values are high that they must be negative; else
+    None.
+    """
     full = all(
         p is not None and not p.signed and p.bits_stored == p.bits_allocated == 16
         for p in (frame.pixels for frame in series.frames)
@@ -132,14 +140,18 @@ def read_as_signed(series: Series, found: Histogram) -> Series | None:
 
 
 def expect_proof(found: Finding) -> Note:
-    """The flag of values that were read as signed. Raises UnsuitableError where they prove no better."""
+    """Returns the flag for values that were read as signed. Raises UnsuitableError if the image does not
+    prove them.
+    """
     if found.kind is not Kind.PROVED:
-        raise _refused("expected values up to 32767, got higher ones, which as signed ones are not HU", found)
+        raise _refused(
+            "expected values up to 32767, got higher ones, which are not HU as signed values either", found
+        )
     return Note(SIGNEDNESS, f"Values were read as signed, although declared unsigned: {found.evidence}.")
 
 
 def _step_hu(series: Series) -> float:
-    """How far the values are apart at least, where all slices have one slope."""
+    """Returns the smallest slope of any slice: the least distance between two values."""
     return min((abs(frame.pixels.slope) for frame in series.frames if frame.pixels), default=1.0)
 
 
@@ -152,8 +164,8 @@ def _moved_series(series: Series, offset: int) -> Series:
 
 
 def _moved(found: Finding) -> Note:
-    way = "high" if found.offset > 0 else "low"
-    text = f"All values were {abs(found.offset)} HU too {way} and were corrected: {found.evidence}."
+    direction = "high" if found.offset > 0 else "low"
+    text = f"All values were {abs(found.offset)} HU too {direction} and were corrected: {found.evidence}."
     return Note(INTERCEPT, text)
 
 
@@ -165,7 +177,7 @@ def _flagged(found: Finding) -> tuple[Note, ...]:
 
 
 def _cut_off(found: Finding) -> tuple[Note, ...]:
-    return (Note(WINDOWED, f"Values were cut off: {found.cut}."),) if found.cut else ()
+    return (Note(WINDOWED, f"Values were clipped: {found.cut}."),) if found.cut else ()
 
 
 def _refused(text: str, found: Finding, code: str = NOT_HOUNSFIELD) -> UnsuitableError:

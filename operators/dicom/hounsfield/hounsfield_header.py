@@ -1,7 +1,7 @@
-"""The table of what a CT's header says against Hounsfield units, and what follows from it.
+"""The table of rules by which a CT's header speaks against Hounsfield units.
 
-What the header refuses is no matter of opinion: it names another quantity, or says that values are looked up.
-All else is a flag, and the image decides (`hounsfield_decision.py`).
+A header is refused if it names another quantity, or says that values are looked up in a table. Anything else
+is a flag, and the image decides (`hounsfield_decision.py`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from operators.dicom.headers.series import Series, StoredPixels
 from operators.geometry.value_notes import CONE_BEAM, RESCALE_TYPE, WINDOWED, Note
 
 CT = "CT"
-# PS3.3 C.8.2.1.1.1, value 4 of a multi-energy CT's Image Type: all but VMI, which is in Hounsfield units.
-# Then words known in use, which come as value 3 or later; the list may be too short.
+# PS3.3 C.8.2.1.1.1, value 4 of a multi-energy CT's Image Type: all except VMI, which is in Hounsfield units.
+# Then words known in use, as value 3 or later; the list may be incomplete.
 MAPS = frozenset(
     {
         "MAT_SPECIFIC", "MAT_REMOVED", "MAT_FRACTIONAL", "MAT_MODIFIED", "MAT_VALUE_BASED",
@@ -28,7 +28,7 @@ MAPS = frozenset(
         "Z_EFF", "ZEFF", "Z_EFFECTIVE", "Z EFFECTIVE", "RHO_Z", "FAT_FRACTION",
     }
 )  # fmt: skip
-# PS3.3 C.11.1.1.2: defined terms of other quantities; HU_MOD, of which materials were taken away, loses bone
+# PS3.3 C.11.1.1.2: defined terms of other quantities; HU_MOD, with materials removed, loses bone
 OTHER_UNITS = {
     "OD": "optical density",
     "MGML": "mg/ml of a material",
@@ -38,30 +38,30 @@ OTHER_UNITS = {
     "HU_MOD": "modified Hounsfield units",
     "PCT": "per cent",
 }
-# From air to cortical bone there are more
+# The range from air to cortical bone is larger
 LEAST_SPAN_HU = 1000
-# 8 bits across the whole range make steps of 16 HU: fracture lines are lost between them
+# 8 bits across the whole range make steps of 16 HU, which hide fracture lines
 COARSEST_STEP_HU = 4
-# Names of cone beam devices and their series, as known in use; the standard has no attribute for them
+# Names of cone beam devices and their series, as known in use; the standard has no attribute for this
 _CONE_BEAM = re.compile(
     r"\bCBCT\b|CONE.?BEAM|\bXVI\b|ON.?BOARD IMAGER|\bO.?ARM\b|ARCADIS|CIOS SPIN|VISION RFD|PROMAX|I-?CAT\b|"
     r"NEWTOM|ACCUITOMO|VERAVIEW|ORTHOPHOS|GALILEOS|\bONSIGHT\b|PLANMED VERITY|LOOP-?X",
     re.IGNORECASE,
 )
 _NAMES = ("ManufacturerModelName", "SeriesDescription", "ProtocolName")
-# What a description calls a map; it only lowers the rank
+# Words in descriptions of maps; they only lower the rank
 _NAMES_MAP = re.compile(
     r"IODINE|\bVNC|VIRTUAL.?(?:NON|UN)|Z.?EFF|EFFECTIVE.?(?:Z|ATOMIC)|ELECTRON.?DENS|\bRHO\b|CALCIUM|URIC|"
     r"\bPBV\b|\((?:WATER|FAT|HAP)\)",
     re.IGNORECASE,
 )
 _KEV = re.compile(r"(\d{2,3}) ?KEV", re.IGNORECASE)
-# Where a virtual monoenergetic image looks like one of 120 kV
+# The energy at which a virtual monoenergetic image looks like one of 120 kV
 _LIKE_120_KV_KEV = 70
 
 
 class RuleOutcome(StrEnum):
-    """The effect of a rule: a refusal ends the series, a flag goes with the result."""
+    """The effect of a rule: a refusal excludes the series, a flag is passed on with the result."""
 
     REFUSED = "refused"
     FLAGGED = "flagged"
@@ -69,7 +69,9 @@ class RuleOutcome(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """The input of the rules; `header` is one instance's data set, or its part that holds for all frames."""
+    """The input of the rules; `header` is one instance's data set, or the part of it that applies to all
+    frames.
+    """
 
     modality: str
     image_type: tuple[str, ...]
@@ -85,7 +87,9 @@ class Facts:
 
 @dataclass(frozen=True)
 class HeaderRule:
-    """`find` says what speaks against Hounsfield units, '' for nothing; `sentence` has a place for it."""
+    """A rule: `find` returns what speaks against Hounsfield units, '' for nothing, and fills the placeholder
+    of `sentence`.
+    """
 
     attribute: str
     find: Callable[[Facts], str]
@@ -96,18 +100,20 @@ class HeaderRule:
 
 
 def refusal(facts: Facts) -> tuple[str, str] | None:
-    """Code and sentence of the first rule that refuses a CT."""
+    """Returns the code and sentence of the first rule that refuses a CT; None if no rule does."""
     found = _found(facts, RuleOutcome.REFUSED)
     return next(((note.code, note.text) for note in found), None)
 
 
 def flags(facts: Facts) -> tuple[Note, ...]:
-    """Returns what the header leaves in doubt of a CT that it does not refuse."""
+    """Returns the doubts that the header of a CT leaves, if no rule refuses it."""
     return tuple(_found(facts, RuleOutcome.FLAGGED))
 
 
 def doubts(series: Series) -> tuple[int, int]:
-    """For the rank of series, smaller is better: doubtful values, then how far from 120 kV an image is."""
+    """Returns a rank, smaller is better: whether values are doubtful, then the distance in keV from an image
+    like 120 kV.
+    """
     facts = Facts.of(series)
     missing = any(not pixels.has_intercept for pixels in facts.pixels)
     named = bool(_NAMES_MAP.search(hint((series.header,), "SeriesDescription")))
@@ -126,7 +132,7 @@ def _from_120_kv(series: Series) -> int:
 
 
 def _kinds(pixels: Iterable[StoredPixels]) -> frozenset[StoredPixels]:
-    """One frame of each way of storing."""
+    """Returns one frame for each distinct form of storage."""
     kinds = {
         (p.bits_allocated, p.bits_stored, p.high_bit, p.slope, p.has_intercept, p.rescale_type, p.has_lut): p
         for p in pixels
@@ -137,7 +143,7 @@ def _kinds(pixels: Iterable[StoredPixels]) -> frozenset[StoredPixels]:
 def facts_of(
     modality: str, image_type: Sequence[str], pixels: Iterable[StoredPixels], header: Dataset
 ) -> Facts:
-    """Collects the facts of planes that are no series yet."""
+    """Collects the facts of planes that do not form a series yet."""
     return Facts(modality, tuple(image_type), _kinds(pixels), header)
 
 
@@ -159,7 +165,9 @@ def _other_unit(facts: Facts) -> str:
 
 
 def _open_unit(facts: Facts) -> str:
-    """'US' is the standard's word for an unspecified unit; words that it does not know mean as little."""
+    """Returns the unit in words: 'US' is the standard's term for unspecified; undefined terms mean
+    as little.
+    """
     given = {pixels.rescale_type for pixels in facts.pixels} - OTHER_UNITS.keys() - {"", "HU"}
     named = {"US": "unspecified"}
     return next((named.get(value, "a unit that the standard does not know") for value in sorted(given)), "")
@@ -194,7 +202,7 @@ def _cone_beam(facts: Facts) -> str:
     return "cone beam" if any(_CONE_BEAM.search(name) for name in names) else ""
 
 
-# In this order: the first refusal is the one that is told.
+# The order matters: the first refusal is the one that is reported.
 RULES: tuple[HeaderRule, ...] = (
     HeaderRule(
         "ImageType, value 3 and on", _map, RuleOutcome.REFUSED, "derived_image",
@@ -202,20 +210,20 @@ RULES: tuple[HeaderRule, ...] = (
     ),
     HeaderRule(
         "RescaleType", _other_unit, RuleOutcome.REFUSED, RESCALE_TYPE,
-        "expected Hounsfield units, got {}, as RescaleType says", "PS3.3 C.11.1.1.2, C.8.2.1",
+        "expected Hounsfield units, got {} by RescaleType", "PS3.3 C.11.1.1.2, C.8.2.1",
     ),
     HeaderRule(
         "ModalityLUTSequence", _lookup, RuleOutcome.REFUSED, "modality_lut",
-        "expected RescaleSlope and RescaleIntercept, got {}, which no CT has", "PS3.3 C.8.2.1, C.11.1",
+        "expected RescaleSlope and RescaleIntercept, got {}, which no CT may have", "PS3.3 C.8.2.1, C.11.1",
     ),
     HeaderRule(
         "BitsStored, RescaleSlope", _narrow, RuleOutcome.REFUSED, WINDOWED,
-        f"expected values from air to bone, {LEAST_SPAN_HU} HU at least, got {{}}: a window of a CT",
+        f"expected values from air to bone, at least {LEAST_SPAN_HU} HU, got {{}}: a window of a CT",
         "measured: air -1000 HU, cortical bone up to 2,000 HU",
     ),
     HeaderRule(
         "RescaleType", _open_unit, RuleOutcome.FLAGGED, RESCALE_TYPE,
-        "RescaleType names no Hounsfield units, but {}.", "PS3.3 C.11.1.1.2",
+        "RescaleType does not name Hounsfield units, but {}.", "PS3.3 C.11.1.1.2",
     ),
     HeaderRule(
         "BitsStored, RescaleSlope", _coarse, RuleOutcome.FLAGGED, WINDOWED,
@@ -227,6 +235,6 @@ RULES: tuple[HeaderRule, ...] = (
     ),
     HeaderRule(
         "ManufacturerModelName, SeriesDescription, ProtocolName", _cone_beam, RuleOutcome.FLAGGED, CONE_BEAM,
-        "The image is of {} CT, whose values are only about Hounsfield units.", "names known in use",
+        "The image is of {} CT, whose values only approximate Hounsfield units.", "names known in use",
     ),
 )  # fmt: skip

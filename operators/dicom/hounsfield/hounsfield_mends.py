@@ -1,4 +1,4 @@
-"""Mends how values are stored, where a series' own slices prove what the header gets wrong or leaves out."""
+"""Corrects how values are stored if a series' own slices prove what the header gets wrong or leaves out."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ Stored = NDArray[Any]
 # The stored values of the n-th frame
 ReadFrame = Callable[[int], Stored]
 
-# Slices that show where the bits of a value lie: each bit is used in any of them
+# Number of slices that show where the bits of a value lie: each bit is used in at least one of them
 LOOKED_AT = 5
-# Of histograms in steps of 16 HU. On eight CT at hand slices next to each other had 0.51 or more in common
-# (0.76 but for one gap), and at most 0.36 as much when one of them was moved by 1024
+# For histograms in steps of 16 HU. On eight CTs, neighbouring slices had 0.51 or more in common (0.76 except
+# across one gap), and at most 0.36 as much if one of them was shifted by 1024
 BIN_HU, ALIKE, UNLIKE = 16, 0.45, 0.5
-# Intercepts that differ by less are what a scanner may write slice by slice
+# A scanner may write intercepts for each slice that differ by less
 SAME_HU = 200
 
 
 @dataclass(frozen=True, eq=False)
 class MendedSeries:
-    """A series whose frames say how their values are really stored, and what was done to it."""
+    """A series whose frames say how their values are actually stored, and notes on what was changed."""
 
     series: Series
     notes: tuple[Note, ...] = ()
 
 
 def mend_storage(series: Series, read: ReadFrame) -> MendedSeries:
-    """Bits at another place than BitsStored says, and intercepts that some slices lack.
+    """Corrects values in other bits than BitsStored says, and fills in intercepts that some slices lack.
 
-    Nothing is read where the header is consistent. Raises UnsuitableError where the image proves no mend.
+    Reads nothing if the header is consistent. Raises UnsuitableError if the image does not prove a
+    correction.
     """
     aligned = _align(series, read)
     rescaled = _complete_intercepts(aligned.series, read)
@@ -47,13 +48,15 @@ def mend_storage(series: Series, read: ReadFrame) -> MendedSeries:
 
 
 def with_pixels(series: Series, change: Callable[[StoredPixels], StoredPixels]) -> Series:
-    """The series with another account of how each frame is stored."""
+    """Returns the series with a changed description of how each frame is stored."""
     frames = (replace(f, pixels=change(f.pixels)) if f.pixels else f for f in series.frames)
     return replace(series, frames=tuple(frames))
 
 
 def _align(series: Series, read: ReadFrame) -> MendedSeries:
-    """PS3.5 8.1.1: High Bit is one less than Bits Stored. Where it is not, the bits in use decide."""
+    """Moves values to the lowest bits. High Bit is one less than Bits Stored (PS3.5 8.1.1); otherwise the
+    bits in use decide.
+    """
     odd = [n for n, frame in enumerate(series.frames) if frame.pixels and _shift(frame.pixels)]
     if not odd:
         return MendedSeries(series)
@@ -61,11 +64,11 @@ def _align(series: Series, read: ReadFrame) -> MendedSeries:
     places = {_left(read(n), pixels) for n in picked if (pixels := series.frames[n].pixels)} - {None}
     count = f"{len(odd)} of {len(series.frames)} slices"
     if places == {True}:
-        text = f"In {count} the values lie in the upper bits, as High Bit says: they were moved."
+        text = f"In {count} the values lie in the upper bits, as High Bit says; they were moved down."
         moved = with_pixels(series, lambda pixels: replace(pixels, shift=max(_shift(pixels), 0)))
         return MendedSeries(moved, (Note(LEFT_ALIGNED, text),))
     if places == {False} or not places:
-        text = f"In {count} High Bit does not go with Bits Stored: the values lie in the lowest bits."
+        text = f"In {count} High Bit contradicts Bits Stored; the values lie in the lowest bits."
         return MendedSeries(series, (Note(HIGH_BIT, text),))
     raise UnsuitableError(
         "expected High Bit to be one less than Bits Stored, or values in either the upper or the lower bits, "
@@ -75,12 +78,14 @@ def _align(series: Series, read: ReadFrame) -> MendedSeries:
 
 
 def _shift(pixels: StoredPixels) -> int:
-    """How far above bit 0 the value lies, if High Bit is right; negative where it has no room for it."""
+    """Returns how far above bit 0 the value lies if High Bit is right; negative if there is no room for the
+    value.
+    """
     return 0 if pixels.high_bit is None else pixels.high_bit + 1 - pixels.bits_stored
 
 
 def _left(stored: Stored, pixels: StoredPixels) -> bool | None:
-    """Whether the value lies in the upper bits; None where all are 0. Raises UnsuitableError."""
+    """Returns whether the value lies in the upper bits; None if all are 0. Raises UnsuitableError."""
     shift = _shift(pixels)
     if shift < 0 or shift + pixels.bits_stored > pixels.bits_allocated:
         return False
@@ -88,7 +93,7 @@ def _left(stored: Stored, pixels: StoredPixels) -> bool | None:
     raw = stored.astype(stored.dtype.newbyteorder("="), copy=False).view(bits)
     below = bool((raw & bits((1 << shift) - 1)).any())
     top = raw >> bits(pixels.bits_stored)
-    # A negative value in the lowest bits may have ones above it
+    # A negative value in the lowest bits may have ones in the bits above
     extended = top == (1 << (pixels.bits_allocated - pixels.bits_stored)) - 1 if pixels.signed else False
     above = bool(((top != 0) & ~np.asarray(extended)).any())
     if above and below:
@@ -100,7 +105,7 @@ def _left(stored: Stored, pixels: StoredPixels) -> bool | None:
 
 
 def _complete_intercepts(series: Series, read: ReadFrame) -> MendedSeries:
-    """The intercept of slices that lack it, or have another one than most, from the slices beside them."""
+    """Corrects the intercept of slices that lack it, or differ from most, by the slices beside them."""
     trusted, doubtful = _by_trust(series.frames)
     if not trusted or not doubtful:
         return MendedSeries(series)
@@ -111,7 +116,8 @@ def _complete_intercepts(series: Series, read: ReadFrame) -> MendedSeries:
         near = min(trusted, key=lambda m: abs(n - m))
         if near not in shapes:
             shapes[near] = _shape(read(near), frames[near])
-        # The image is compared with the slice next to it, the intercept is one that was given
+        # The image is compared with the nearest slice; the intercept comes from the nearest slice that had
+        # one
         own, given = frames[n], frames[min(meant, key=lambda m: abs(n - m))].pixels
         assert own.pixels
         assert given
@@ -125,29 +131,31 @@ def _complete_intercepts(series: Series, read: ReadFrame) -> MendedSeries:
         changed += as_near > as_is
         shapes[n] = _shape(stored, frames[n])
         trusted.append(n)
-    return MendedSeries(replace(series, frames=tuple(frames)), _told(series, doubtful, changed))
+    return MendedSeries(replace(series, frames=tuple(frames)), _intercept_notes(series, doubtful, changed))
 
 
 def _by_trust(frames: Sequence[Frame]) -> tuple[list[int], list[int]]:
-    """Slices whose intercept is there and that of most; those that lack it or have quite another one."""
+    """Returns the slices with the usual intercept, and those without one or with a very different one."""
     pixels = [frame.pixels for frame in frames]
     given = [n for n, each in enumerate(pixels) if each and each.has_intercept]
     lacking = [n for n, each in enumerate(pixels) if each and not each.has_intercept]
     kinds = Counter((p.slope, p.intercept, p.signed) for n in given if (p := pixels[n]))
     (most, count), *_ = kinds.most_common(1) or [((1.0, 0.0, False), 0)]
-    # Where each slice has its own slope, none is the usual one, and all of them are meant
+    # If each slice has its own slope, no slope is the usual one, and all of them are intended
     other = [n for n in given if (p := pixels[n]) and _differs(p, most)] if 2 * count > len(given) else []
     return [n for n in given if n not in set(other)], sorted(lacking + other)
 
 
 def _differs(pixels: StoredPixels, most: tuple[float, float, bool]) -> bool:
-    """Whether only the intercept is another one: a slice of another slope or sign was rescaled by itself."""
+    """Returns whether only the intercept differs: a slice of another slope or sign was rescaled
+    separately.
+    """
     same = (pixels.slope, pixels.signed) == (most[0], most[2])
     return same and abs(pixels.intercept - most[1]) > SAME_HU
 
 
 def _shape(stored: Stored, frame: Frame) -> NDArray[np.float64]:
-    """The histogram of a slice, padding apart: it is air whatever the intercept."""
+    """Returns the histogram of a slice without padding, which is air whatever the intercept."""
     assert frame.pixels
     hu = to_hu(stored, frame.pixels)
     counts = np.bincount((hu.ravel().astype(np.int32) + 32768) // BIN_HU, minlength=65536 // BIN_HU)
@@ -157,23 +165,23 @@ def _shape(stored: Stored, frame: Frame) -> NDArray[np.float64]:
 
 
 def _common(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """The part that two histograms have in common."""
+    """Returns the share that two histograms have in common."""
     return float(np.minimum(one, other).sum())
 
 
 def _unproven(series: Series, doubtful: Sequence[int]) -> UnsuitableError:
     return UnsuitableError(
         f"expected one RescaleIntercept for all slices, got {len(doubtful)} of {len(series.frames)} "
-        "without it or with another one, and the image does not show which is right",
+        "without it or with a different one, and the image does not show which is right",
         code=INTERCEPT,
     )
 
 
-def _told(series: Series, doubtful: Sequence[int], changed: int) -> tuple[Note, ...]:
+def _intercept_notes(series: Series, doubtful: Sequence[int], changed: int) -> tuple[Note, ...]:
     lacking = any(p and not p.has_intercept for p in (series.frames[n].pixels for n in doubtful))
-    what = "lack RescaleIntercept" if lacking else "have another RescaleIntercept than most"
+    what = "lack RescaleIntercept" if lacking else "have a different RescaleIntercept than most"
     if changed:
-        took = "that of the slices beside them was taken, as their tissues show."
+        took = "it was taken from the slices beside them, as their tissues show."
         return (Note(INTERCEPT, f"{changed} of {len(series.frames)} slices {what}: {took}"),)
-    kept = f"{len(doubtful)} of {len(series.frames)} slices {what}: they are in HU as stored."
+    kept = f"{len(doubtful)} of {len(series.frames)} slices {what}: their stored values are HU."
     return (Note(INTERCEPT, kept),) if lacking else ()

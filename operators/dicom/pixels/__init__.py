@@ -1,1 +1,1 @@
-"""Stored pixel data, decoded."""
+"""Decodes stored pixel data."""

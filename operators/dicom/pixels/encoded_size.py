@@ -1,6 +1,8 @@
-"""The size that a compressed frame announces itself, so that no decoder allocates more than was agreed.
+"""Reads the size that a compressed frame itself announces, so that no decoder allocates more than the header
+allows.
 
-Rows, columns, and components: 16,384 of them (ISO/IEC 15444-1 A.5.1) make a frame of any size a large one.
+The size is rows, columns and components: 16,384 components (ISO/IEC 15444-1 A.5.1) make any frame a large
+one.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ EncodedSize = tuple[int, int, int]
 
 
 def encoded_size(content: bytes) -> EncodedSize | None:
-    """None for a stream that does not say, as RLE, or that is damaged."""
+    """Returns rows, columns and components; None for a stream that does not state them, such as RLE, or is
+    damaged.
+    """
     try:
         if content[:2] == _SOI:
             return _jpeg_size(content)
@@ -38,12 +42,28 @@ def _jpeg_2000_size(content: bytes, start: int) -> EncodedSize:
     return bottom - top, right - left, components
 
 
+def jpeg_precision(content: bytes) -> int | None:
+    """The bits of a sample of a JPEG or JPEG-LS stream; None for another, or one that is damaged."""
+    try:
+        at = _frame_header(content) if content[:2] == _SOI else None
+        return None if at is None else content[at + 4]
+    except (struct.error, IndexError):
+        return None
+
+
 def _jpeg_size(content: bytes) -> EncodedSize | None:
+    at = _frame_header(content)
+    if at is None:
+        return None
+    rows, columns, components = struct.unpack_from(">HHB", content, at + 5)
+    return rows, columns, components
+
+
+def _frame_header(content: bytes) -> int | None:
     at = len(_SOI)
     while content[at : at + 1] == b"\xff":
         marker, length = struct.unpack_from(">xBH", content, at)
         if marker in _FRAME_HEADERS:
-            rows, columns, components = struct.unpack_from(">HHB", content, at + 5)
-            return rows, columns, components
+            return at
         at += 2 + length
     return None

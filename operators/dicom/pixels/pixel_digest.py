@@ -1,4 +1,4 @@
-"""Checksums of the pixels of an instance, read in small parts at the place where the header found them."""
+"""Computes checksums of an instance's pixels, read in small parts at the place that the header gives."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _PART_BYTES = 1 << 20
 
 
 def has_same_pixels(first: Header, first_path: Path, second: Header, second_path: Path) -> bool:
-    """Whether two instances hold the same stored values, in whichever transfer syntax; damaged ones do not.
+    """Returns whether two instances hold the same stored values, in any transfer syntax; False if either is
+    damaged.
 
-    Raises UnreadableError where the transfer syntaxes are two and one cannot be decoded, OSError.
+    Raises UnreadableError if the transfer syntaxes differ and one cannot be decoded, OSError.
     """
     if first.damage or second.damage:
         return False
@@ -43,7 +44,7 @@ def _digest(parts: Iterable[bytes]) -> bytes:
 
 
 def _as_stored(header: Header, path: Path) -> Iterator[bytes]:
-    """All bytes; of compressed pixels each fragment behind its length."""
+    """Yields all bytes; for compressed pixels each fragment after its length."""
     assert header.pixels is not None
     if header.pixels.native is not None:
         yield from _bytes(header, path, header.pixels.native)
@@ -53,7 +54,7 @@ def _as_stored(header: Header, path: Path) -> Iterator[bytes]:
 
 
 def _values(header: Header, path: Path) -> Iterator[bytes]:
-    """The stored values of all frames as unsigned little endian integers of as many bits as are allocated."""
+    """Yields the stored values of all frames as unsigned little endian integers of BitsAllocated bits."""
     frames = spans_of(header, hint((header.dataset,), "SOPClassUID"))
     bits_allocated = required((header.dataset,), "BitsAllocated")
     if bits_allocated not in (8, 16, 32):

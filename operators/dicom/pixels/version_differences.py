@@ -1,4 +1,6 @@
-"""Differences between two versions of one instance: the image, whose it is, or nothing that matters."""
+"""Compares two versions of one instance: they may differ in the image, in the patient data, or in nothing
+that matters.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,12 @@ from operators.dicom.headers.headers import READ_ERRORS, Header, read_header
 from operators.dicom.pixels.pixel_digest import has_same_pixels
 from operators.errors import TransientError, UnreadableError
 
-# PS3.3 C.7.1.1, C.7.2.1, C.7.3.1: whose images these are, of which examination, and of which side
+# PS3.3 C.7.1.1, C.7.2.1, C.7.3.1: attributes that identify the patient, the examination and the side
 PATIENT = ("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex")
 EXAMINATION = ("StudyID", "StudyDate", "StudyTime", "AccessionNumber")
 SERIES = ("Laterality", "ImageLaterality", "BodyPartExamined", "SeriesDescription", "SeriesNumber")
-# What else results carry or a series is chosen by, beside all of the groups of patient, trial and visit
+# Other attributes that results carry or that a series is chosen by, besides all in the groups of patient,
+# trial and visit
 _DESCRIPTION = {
     int(Tag(keyword))
     for keyword in (
@@ -28,10 +31,10 @@ _DESCRIPTION = {
     )
 }  # fmt: skip
 _PATIENT_GROUPS = frozenset((0x0010, 0x0012, 0x0032, 0x0038))
-# What voxels, their places and their meaning depend on: acquisition, relationship, image, frames
+# Groups on which voxels, their positions and their meaning depend: acquisition, relationship, image, frames
 _IMAGE_GROUPS = frozenset((0x0018, 0x0020, 0x0028, 0x5200, 0x7FE0))
 _IMAGE = {int(Tag(keyword)) for keyword in ("SOPClassUID", "ImageType", "Modality")}
-# Attributes of these groups that change nothing of it: how it is shown, who handled it, where it is filed
+# Attributes of these groups without effect on a result: how it is shown, who handled it, where it is filed
 _NO_MATTER = {
     int(Tag(keyword))
     for keyword in (
@@ -47,10 +50,10 @@ _PIXEL_DATA = Tag("PixelData")
 
 @dataclass(frozen=True)
 class Difference:
-    """Keywords of attributes that two versions do not share; of neither any value.
+    """Keywords of attributes whose values differ between two versions, without the values.
 
-    `image`: the voxels or what they mean; `description`: patient, examination, series; all others make no
-    difference to a result and are not named.
+    `image` holds those of the voxels or their meaning, `description` those of patient, examination and
+    series. Other attributes make no difference to a result and are not listed.
     """
 
     image: tuple[str, ...]
@@ -59,7 +62,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Belonging:
-    """Checksums of whose an instance is: of the patient, with the examination, and with the series."""
+    """Checksums of an instance's patient, of its patient and examination, and of these and its series."""
 
     series_instance_uid: str
     sop_class_uid: str
@@ -69,7 +72,7 @@ class Belonging:
 
 
 def belonging(path: Path) -> Belonging:
-    """Raises UnreadableError, OSError."""
+    """Reads the checksums of a file. Raises UnreadableError, OSError."""
     dataset = required_header(path).dataset
     patient, examination, series = (
         checksum(dataset, keywords)
@@ -81,7 +84,9 @@ def belonging(path: Path) -> Belonging:
 
 
 def required_header(path: Path) -> Header:
-    """Raises UnreadableError for a file that is no DICOM instance, OSError for one that cannot be opened."""
+    """Reads a header. Raises UnreadableError for a file that is not a DICOM instance, OSError if it cannot be
+    opened.
+    """
     try:
         header = read_header(path)
     except (UnreadableError, TransientError) as error:
@@ -89,7 +94,7 @@ def required_header(path: Path) -> Header:
             raise error.__cause__ from None
         raise
     if header is None:
-        raise UnreadableError("expected a DICOM instance, got none")
+        raise UnreadableError("expected a DICOM instance, got another file")
     return header
 
 
@@ -109,7 +114,7 @@ def difference(current: Path, other: Path) -> Difference:
         if not has_same_pixels(one, current, two, other):
             tags.append(_PIXEL_DATA)
     except READ_ERRORS as error:
-        raise UnreadableError("expected two versions of an instance, got a damaged one") from error
+        raise UnreadableError("expected two readable versions of an instance, got a damaged one") from error
     return Difference(
         tuple(dict.fromkeys(name(tag) for tag in tags if is_of_image(tag))),
         tuple(dict.fromkeys(name(tag) for tag in tags if is_description(tag))),
@@ -117,24 +122,24 @@ def difference(current: Path, other: Path) -> Difference:
 
 
 def is_description(tag: BaseTag) -> bool:
-    """Whether an attribute says whose an image is, or is one that a series is chosen by."""
+    """Returns whether an attribute identifies the patient, or is one by which series are chosen."""
     return tag.group in _PATIENT_GROUPS or int(tag) in _DESCRIPTION
 
 
 def is_of_image(tag: BaseTag) -> bool:
-    """Whether a segmentation may depend on an attribute."""
+    """Returns whether a segmentation may depend on an attribute."""
     if int(tag) in _IMAGE:
         return True
     return tag.group in _IMAGE_GROUPS and not is_description(tag) and int(tag) not in _NO_MATTER
 
 
 def name(tag: BaseTag) -> str:
-    """Its keyword; its number where the standard has none."""
+    """Returns an attribute's keyword, or its number if the standard has none."""
     return keyword_for_tag(tag) or f"{tag.group:04X},{tag.element:04X}"
 
 
 def is_same(first: Dataset, second: Dataset, tag: BaseTag) -> bool:
-    """Whether both hold the same value; group lengths are none."""
+    """Returns whether both hold the same value; group lengths are ignored."""
     if tag.element == 0 or (not is_of_image(tag) and not is_description(tag)):
         return True
     if tag not in first or tag not in second:
@@ -146,5 +151,5 @@ def is_same(first: Dataset, second: Dataset, tag: BaseTag) -> bool:
 
 
 def has_same_charset(first: Dataset, second: Dataset) -> bool:
-    """Whether the same bytes are the same text in both."""
+    """Returns whether the same bytes are the same text in both."""
     return bool(first.get("SpecificCharacterSet") == second.get("SpecificCharacterSet"))

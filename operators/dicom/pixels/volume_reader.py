@@ -26,11 +26,12 @@ from operators.geometry.volume import CtVolume, Grid
 Plane = NDArray[np.int16]
 Planes = NDArray[np.int16]
 
-# Planes that one worker fills in a row: those between the same two slices read them once.
+# Planes that one worker fills in a row: consecutive planes share their source slices, which are then read
+# once.
 RUN = 8
-# A slice nearer than this to a plane of the grid is that plane, and no neighbour is mixed in.
+# A slice nearer than this to a plane of the grid is used for that plane without interpolation.
 SAME_PLANE = 1e-3
-# 512 x 512 x 8192: no CT is larger, and 4 GiB of int16 are what one machine may be asked for.
+# 512 x 512 x 8192: no CT is larger, and 4 GiB of int16 is the most that one machine is asked for.
 MAXIMUM_VOXELS = 2**31
 # 8192 x 8192: sixteen times the pixels of a 2048 matrix, the largest that a CT is known to write.
 MAXIMUM_FRAME_PIXELS = 2**26
@@ -40,10 +41,11 @@ _PHOTOMETRIC = ("MONOCHROME2", "MONOCHROME1")
 
 
 def read_volume(series: Series, workers: int = 4) -> CtVolume:
-    """(I, J, K) int16 on the grid of `series`, I fastest as slices are stored.
+    """Reads Hounsfield units (I, J, K), int16, on the grid of `series`; I is contiguous, as slices are
+    stored.
 
-    A CT's values are checked: its notes say what was mended. Raises UnreadableError, and UnsuitableError
-    where they are no Hounsfield units.
+    The values of a CT are checked; its notes say what was corrected. Raises UnreadableError, and
+    UnsuitableError if they are not Hounsfield units.
     """
     require_readable(series)
     if not is_checked(series):
@@ -55,7 +57,7 @@ def read_volume(series: Series, workers: int = 4) -> CtVolume:
 
 
 def _read(series: Series, workers: int) -> CtVolume:
-    """Values as the header rescales them."""
+    """Reads the values as the header rescales them."""
     grid = require_readable(series)
     planes = np.empty(grid.shape[::-1], dtype=np.int16)
     reader = _Reader(series, planes, _inflate(series.frames, workers))
@@ -66,7 +68,7 @@ def _read(series: Series, workers: int) -> CtVolume:
 
 
 def _inflate(frames: Sequence[Frame], workers: int) -> Inflate:
-    """Inflates a slice by itself; those of a multi-frame instance are inflated once and kept together."""
+    """Returns a function that inflates a slice; a multi-frame instance is inflated once and kept."""
     together: dict[Path, Span] = {}
     for frame in frames:
         if frame.frame_number is not None and frame.pixels is not None:
@@ -80,7 +82,7 @@ def _inflate(frames: Sequence[Frame], workers: int) -> Inflate:
         if path not in together:
             return read_inflated_span(path, span)
         start = span.offset - together[path].offset
-        with lock:  # else each thread would inflate all of it
+        with lock:  # without the lock each thread would inflate all of it
             content = kept(path, together[path])
         return content[start : start + span.length]
 
@@ -92,14 +94,16 @@ def _end(span: Span) -> int:
 
 
 def require_readable(series: Series) -> Grid:
-    """The grid of a series whose pixels can be read. Raises UnreadableError before any is decoded."""
+    """Returns the grid of a series whose pixels can be read. Raises UnreadableError before any pixel is
+    decoded.
+    """
     if series.grid is None:
         fault = series.fault or Fault("no_grid", "expected a grid, got none")
         raise UnreadableError(fault.text, code=fault.code)
     voxels = int(np.prod(series.grid.shape, dtype=np.float64))
     if voxels > MAXIMUM_VOXELS or series.rows * series.columns > MAXIMUM_FRAME_PIXELS:
         raise UnreadableError(
-            f"expected at most {MAXIMUM_VOXELS} voxels, got {voxels} as rows, columns and slices say",
+            f"expected at most {MAXIMUM_VOXELS} voxels, got {voxels} by rows, columns and slices",
             code="too_large",
         )
     for pixels in {frame.pixels for frame in series.frames}:
@@ -109,10 +113,10 @@ def require_readable(series: Series) -> Grid:
 
 def _require_stored(pixels: StoredPixels | None) -> None:
     if pixels is None:
-        raise UnreadableError("expected pixels, got a frame without", code="no_image")
+        raise UnreadableError("expected pixels, got a frame without them", code="no_image")
     if pixels.photometric not in _PHOTOMETRIC or pixels.samples != 1:
         raise UnreadableError(
-            f"expected one sample a pixel in MONOCHROME2, got {pixels.samples} in {pixels.photometric}",
+            f"expected one sample per pixel in MONOCHROME2, got {pixels.samples} in {pixels.photometric}",
             code="bad_photometric_interpretation",
         )
     if pixels.bits_allocated not in _BITS_ALLOCATED:
@@ -145,21 +149,23 @@ class _Reader:
         return to_hu(stored, pixels)
 
     def stored(self, n: int) -> Stored:
-        """The stored values of the n-th frame. Raises UnreadableError."""
+        """Returns the stored values of the n-th frame. Raises UnreadableError."""
         frame = self.series.frames[n]
         if frame.pixels is None:
-            raise UnreadableError("expected pixels, got a frame without", code="no_image")
+            raise UnreadableError("expected pixels, got a frame without them", code="no_image")
         place = f"in slice {n + 1} of {len(self.series.frames)}"
         try:
             return decode(frame.path, frame.pixels, self.inflated)
         except UnreadableError as error:
             raise UnreadableError(f"{error}, {place}", code=error.code) from error
         except OSError as error:
-            raise UnreadableError(f"expected a file that can be read, got none, {place}") from error
+            raise UnreadableError(
+                f"expected a readable file, got one that cannot be opened, {place}"
+            ) from error
 
 
 def weights(frames: Sequence[Frame], k: int) -> list[tuple[int, float]]:
-    """Which frames make plane `k` of the grid, and how much each: linear interpolation."""
+    """Returns the frames that make plane `k` of the grid, and their weights in linear interpolation."""
     places = np.array([frame.k for frame in frames])
     nearest = int(np.abs(places - k).argmin())
     above = int(np.searchsorted(places, k))

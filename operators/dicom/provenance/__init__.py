@@ -1,1 +1,1 @@
-"""The attributes that results copy from their source, and their own provenance."""
+"""Attributes that results copy from their source, and the provenance of results."""

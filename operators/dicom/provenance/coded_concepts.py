@@ -1,4 +1,4 @@
-"""Coded concepts as highdicom writes them; made anew for each use, because they are mutable."""
+"""Coded concepts as highdicom writes them; created anew for each use, because they are mutable."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
 
 
 def concept(code: Code) -> CodedConcept:
-    """A fresh code sequence item."""
+    """Returns a new code sequence item."""
     return CodedConcept(code.value, code.scheme, code.meaning)
 
 
 def code_of(item: Dataset) -> Code:
-    """The code that a code sequence item holds, short or long (PS3.3 8.8)."""
+    """Returns the code of a code sequence item, short or long (PS3.3 8.8)."""
     value = item.get("CodeValue") or item.get("LongCodeValue") or item.get("URNCodeValue", "")
     return Code(str(value), str(item.get("CodingSchemeDesignator", "")), str(item.get("CodeMeaning", "")))

@@ -1,6 +1,6 @@
-"""A source's header as results may hold it: fresh elements that conform, and what became of the others.
+"""Copies the part of a source's header that results may hold: conforming elements, and notes on the others.
 
-The header itself is never changed, and nothing is made of a value but the same value in DICOM's own form.
+The header itself is never changed; a value is kept, or rewritten as the same value in DICOM's form.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from operators.dicom.elements.value_rules import (
 )
 from operators.dicom.provenance.copied_attributes import COPIED_ATTRIBUTES, CopiedAttribute, Otherwise
 
-REWRITTEN, KEPT = "written in DICOM's form in the results", "kept in the results as it stands"
+REWRITTEN, KEPT = "rewritten in DICOM's form in the results", "kept unchanged in the results"
 REPLACED = "with replacement characters in the results"
-OTHERWISE_DECODED = "decoded as UTF-8 or Latin-1: its bytes are not of the character set that is named"
-UNKNOWN = "no character set of DICOM's, or misspelt"
-# Bytes of one value of the binary VRs that the table has
+OTHERWISE_DECODED = "decoded as UTF-8 or Latin-1, as its bytes do not fit the named character set"
+UNKNOWN = "not a DICOM character set, or misspelt"
+# struct formats of the binary VRs in the table
 _BINARY = {"US": "H", "FD": "d"}
 _PADDING = "\0 "
 _BY_TAG = {Tag(row.keyword): row for row in COPIED_ATTRIBUTES}
@@ -40,7 +40,7 @@ _BY_TAG = {Tag(row.keyword): row for row in COPIED_ATTRIBUTES}
 
 @dataclass(frozen=True, eq=False)
 class ConformingHeader:
-    """`dataset` holds COPIED_ATTRIBUTES alone; `notes` are keywords and what became of their values."""
+    """`dataset` holds COPIED_ATTRIBUTES alone; `notes` are keywords, each with what happened to its value."""
 
     dataset: Dataset
     notes: tuple[tuple[str, str], ...]
@@ -53,14 +53,14 @@ class Bad:
 
 @dataclass(frozen=True)
 class Found:
-    """A conforming value, and what was done to make it one ('' for nothing)."""
+    """A conforming value, and what was done to make it conform ('' for nothing)."""
 
     value: str | list[str] | int | float | list[Dataset]
     note: str = ""
 
 
 def conforming_header(header: Dataset) -> ConformingHeader:
-    """Copies what results may hold of `header`; raises nothing, whatever that holds."""
+    """Copies the attributes of `header` that results may hold; never raises, whatever the header holds."""
     character_set = character_set_of(header)
     copied, notes = Dataset(), [] if character_set.is_known else [(CHARACTER_SET, UNKNOWN)]
     for row in (row for tag, row in _BY_TAG.items() if tag in header):
@@ -76,11 +76,13 @@ def conforming_header(header: Dataset) -> ConformingHeader:
 
 
 def sentences(notes: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """Warnings for people: keywords, never values."""
+    """Returns warnings for users: keywords, never values."""
     by_note: dict[str, list[str]] = {}
     for keyword, note in notes:
         by_note.setdefault(note, []).append(keyword)
-    return tuple(f"the source's header is odd: {', '.join(words)}: {note}" for note, words in by_note.items())
+    return tuple(
+        f"the source's header does not conform: {', '.join(words)}: {note}" for note, words in by_note.items()
+    )
 
 
 def _found(header: Dataset, row: CopiedAttribute, character_set: CharacterSet) -> Found | Bad:
@@ -99,7 +101,7 @@ def _found(header: Dataset, row: CopiedAttribute, character_set: CharacterSet) -
 
 
 def _content(header: Dataset, keyword: str) -> bytes | str | None:
-    """The value of a text element: bytes where it was not decoded yet; None for no text, '' for none."""
+    """Returns the value of a text element, bytes if not decoded yet; '' if empty, None if it is not text."""
     try:
         element = header.get_item(keyword)
         value = None if element is None else element.value
@@ -115,7 +117,9 @@ def _content(header: Dataset, keyword: str) -> bytes | str | None:
 
 
 def _may_be_text(element: DataElement | RawDataElement) -> bool:
-    """Whether bytes of that VR, which may be a wrong one, can be text. Implicit ones (None) say nothing."""
+    """Returns whether bytes of that VR, which may be wrong, can be text. An implicit VR (None) excludes
+    nothing.
+    """
     return element.VR is None or element.VR not in _NEVER_TEXT
 
 
@@ -123,7 +127,9 @@ _NEVER_TEXT = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT", "
 
 
 def _decoded(content: bytes | str, vr: str, character_set: CharacterSet) -> Found | Bad:
-    """The text; where the bytes are not of the character set, that of another, or of a name a damaged one."""
+    """Decodes a text, in another character set if its bytes do not fit; names may keep replacement
+    characters.
+    """
     if isinstance(content, str):
         text, fits = content, True
     elif vr in FREE_TEXT:
@@ -173,7 +179,7 @@ def _conforms(part: str, row: CopiedAttribute, vr: str) -> bool:
 
 
 def _has_multiplicity(keyword: str, count: int) -> bool:
-    """Whether the data dictionary allows so many values."""
+    """Returns whether the data dictionary allows so many values."""
     low, _, high = dictionary_VM(keyword).partition("-")
     return int(low) <= count and (high.endswith("n") or count <= int(high or low))
 
@@ -183,7 +189,7 @@ def _one_or_many(parts: list[str]) -> str | list[str]:
 
 
 def _number(header: Dataset, keyword: str, vr: str) -> Found | Bad:
-    """One binary number, which only its own VR can be."""
+    """Reads one binary number, which must have its own VR."""
     try:
         element = header.get_item(keyword)
         value = None if element is None else element.value
@@ -201,9 +207,9 @@ def _number(header: Dataset, keyword: str, vr: str) -> Found | Bad:
 
 
 def _items(header: Dataset, row: CopiedAttribute, character_set: CharacterSet) -> Found | Bad:
-    """A sequence's items that conform throughout."""
+    """Copies the items of a sequence that conform entirely."""
     try:
-        alone = Dataset()  # pydicom puts what it has converted into the data set that it is asked of
+        alone = Dataset()  # pydicom stores converted values in the data set that it reads them from
         alone[Tag(row.keyword)] = header.get_item(row.keyword)
         given = alone[row.keyword].value
         found = [_item(item, character_set) for item in given or ()]
@@ -212,11 +218,11 @@ def _items(header: Dataset, row: CopiedAttribute, character_set: CharacterSet) -
     kept = [item for item in found if item is not None]
     if len(kept) == len(found):
         return Found(kept)
-    return Found(kept, "of its items those that do not conform are left out of the results")
+    return Found(kept, "items that do not conform are left out of the results")
 
 
 def _item(item: Dataset, character_set: CharacterSet) -> Dataset | None:
-    """A copy of an item's standard attributes; None where any of them does not conform."""
+    """Returns a copy of an item's standard attributes; None if any of them does not conform."""
     own = character_set_of(item) if CHARACTER_SET in item else character_set
     copied = Dataset()
     for keyword in _keywords(item):
@@ -235,5 +241,5 @@ def _keywords(item: Dataset) -> Iterator[str]:
 
 def _element(keyword: str, value: object) -> DataElement:
     vr = dictionary_VR(keyword)
-    # What is kept although it is too long was judged already; pydicom's warning would quote it
+    # Values kept although too long were already noted; pydicom's warning would quote them
     return DataElement(tag_for_keyword(keyword) or 0, vr, value, validation_mode=IGNORE)

@@ -1,7 +1,7 @@
-"""Every attribute of a source's header that any result copies or parses, and what replaces a bad value.
+"""Lists every attribute of a source's header that a result copies or parses, and what replaces a bad value.
 
 All writers (SEG, label map, structured report, key objects, secondary captures, RT Structure Set) and the
-checks of what they wrote see a source through `conforming.conforming_header`, which holds these alone.
+checks of their files read a source through `conforming.conforming_header`, which holds only these.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from enum import Enum
 class Otherwise(Enum):
     """The replacements for a value that does not conform to its VR, multiplicity or enumerated values."""
 
-    EMPTY = "empty in the results"  # type 2 (PS3.5 7.4.3): there, without a value
-    OMITTED = "left out of the results"  # type 3, or a condition that no longer holds
-    COMPUTED = "taken from the images' places instead"
+    EMPTY = "empty in the results"  # type 2 (PS3.5 7.4.3): present without a value
+    OMITTED = "left out of the results"  # type 3, or its condition no longer holds
+    COMPUTED = "computed from the images' positions instead"
 
 
 @dataclass(frozen=True)
 class CopiedAttribute:
     """One row. VR and multiplicity are those of the data dictionary (PS3.6).
 
-    An `identifier` is kept as it stands where it is only too long, or several values: archives match results
-    to patients and studies by these very characters, and a cut one is somebody else's. `allowed` are
-    enumerated values, () for any; a `positive` number is above 0.
+    An `identifier` is kept unchanged if it is only too long or has several values: archives match results to
+    patients and studies by exactly these characters, and a truncated one may belong to somebody else.
+    `allowed` are enumerated values, () for any; a `positive` number is above 0.
     """
 
     keyword: str
@@ -82,25 +82,25 @@ _PATIENT_AND_STUDY = (
     CopiedAttribute("PatientSexNeutered", _OMITTED, allowed=("ALTERED", "UNALTERED")),
 )  # fmt: skip
 
-# Those that say who the patient is and under which number; others often come damaged from anonymisers. An
-# item with a bad value is left out whole: half of a code or an issuer says something else.
+# Sequences that identify the patient; others often come damaged from anonymisers. An item with a bad value is
+# left out entirely: half of a code or an issuer has another meaning.
 _SEQUENCES = _rows(
     _OMITTED,
     "IssuerOfPatientIDQualifiersSequence", "OtherPatientIDsSequence", "DeidentificationMethodCodeSequence",
     "IssuerOfAccessionNumberSequence",
 )  # fmt: skip
 
-# PS3.3 C.7.3.1, 10.5: of which series, and of which paired part of the body
+# PS3.3 C.7.3.1, 10.5: the series and the paired part of the body
 _SERIES = (
     *_rows(_OMITTED, "SeriesNumber", "Modality"),
     CopiedAttribute("Laterality", _OMITTED, allowed=("R", "L")),
     CopiedAttribute("ImageLaterality", _OMITTED, allowed=("R", "L", "U", "B")),
 )
 
-# PS3.3 C.7.5.1: what acquired the images, as contributing equipment
+# PS3.3 C.7.5.1: the equipment that acquired the images
 EQUIPMENT = ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions")
 
-# PS3.3 C.7.4.1, C.7.6.1, C.7.6.2: what a SEG takes from an image
+# PS3.3 C.7.4.1, C.7.6.1, C.7.6.2: attributes that a SEG copies from an image
 _IMAGE = (
     *_rows(_COMPUTED, "FrameOfReferenceUID", "ImageOrientationPatient"),
     CopiedAttribute("PixelSpacing", _COMPUTED, positive=True),

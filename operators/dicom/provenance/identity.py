@@ -1,4 +1,4 @@
-"""The patient and study of the images, and the UIDs of what is made from them."""
+"""Copies the patient and study of the images, and derives the UIDs of results."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from operators.dicom.pixels.version_differences import EXAMINATION, PATIENT
 from operators.dicom.provenance.conforming import conforming_header
 from operators.packages.packages import ModelPackage
 
-# PS3.3 C.7.3.1, 10.5: of which paired part of the body a series is, or an image
+# PS3.3 C.7.3.1, 10.5: the paired part of the body that a series or an image shows
 SIDE = ("Laterality", "ImageLaterality")
 
-# Type 2 in the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present, perhaps empty.
+# Type 2 in the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present, possibly empty.
 REQUIRED_PERHAPS_EMPTY = (
     "PatientName",
     "PatientID",
@@ -33,32 +33,37 @@ REQUIRED_PERHAPS_EMPTY = (
 
 
 def derived_uid(*parts: str) -> UID:
-    """A UID that is the same for the same parts (PS3.5 B.2: 2.25 and a UUID as an integer)."""
+    """Returns a UID that is the same for the same parts (PS3.5 B.2: 2.25 and a UUID as an integer)."""
     name = "\n".join(("osteon", *parts))
     return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, name).int}")
 
 
 def fingerprint(series: Series, package: ModelPackage, software_version: str) -> str:
-    """Returns what decides a result: the source's instances, the weights and the versions."""
+    """Returns a text of everything that determines a result: the source's instances, weights, options and
+    versions.
+    """
     instances = sorted(f"{frame.sop_instance_uid} {frame.frame_number or 1}" for frame in series.frames)
     weights = [network.sha256 for network in package.networks]
-    return "\n".join((package.name, package.version, software_version, *weights, *instances))
+    versions = (package.name, package.version, software_version)
+    return "\n".join((*versions, *weights, *package.options, *instances))
 
 
 def side_of(header: Dataset) -> str:
-    """Left or right, where the source, `decoded`, says it."""
+    """Returns the side that a decoded source header states, '' if none."""
     return next(filter(None, (hint((header,), keyword) for keyword in SIDE)), "")
 
 
 def whose(header: Dataset) -> str:
-    """A checksum of patient, examination and side: results of corrected data are other objects."""
+    """Returns a checksum of patient, examination and side, so that results of corrected data get
+    other UIDs.
+    """
     sources = (decode_texts(header),)
     texts = [hint(sources, keyword) for keyword in (*PATIENT, *EXAMINATION, *SIDE)]
     return hashlib.sha256("\n".join(texts).encode("utf-8", "replace")).hexdigest()
 
 
 def weights_serial(package: ModelPackage) -> str:
-    """A device serial number that changes with the weights."""
+    """Returns a device serial number that changes with the weights."""
     return uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(n.sha256 for n in package.networks)).hex
 
 
@@ -66,14 +71,14 @@ def decode_texts(header: Dataset) -> Dataset:
     """Returns a copy of `header` for results: decoded, with values that conform (see `conforming.py`)."""
     copied = conforming_header(header).dataset
     if not ("DeidentificationMethod" in copied or "DeidentificationMethodCodeSequence" in copied):
-        copied.pop("PatientIdentityRemoved", None)  # PS3.3 C.7.1.1: one of the two must go with it
+        copied.pop("PatientIdentityRemoved", None)  # PS3.3 C.7.1.1: it requires one of the two
     copied.SOPInstanceUID = ""
-    copied.SOPClassUID = CTImageStorage  # highdicom looks up by it which attributes are the patient's
+    copied.SOPClassUID = CTImageStorage  # highdicom uses it to find the patient's attributes
     return copied
 
 
 def copy_identity(source: Dataset, result: SOPClass) -> None:
-    """Takes patient and study from `source` as they stand; what it lacks stays empty, never invented."""
+    """Copies patient and study from `source` unchanged; missing values stay empty and are never invented."""
     result.copy_patient_and_study_information(source)
     for keyword in REQUIRED_PERHAPS_EMPTY:
         if keyword not in source:

@@ -1,4 +1,4 @@
-"""The provenance of every result: which algorithm, of which series, and that it is for research."""
+"""Provenance of every result: its algorithm, its source series, and that it is for research only."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ MANUFACTURER = "Osteon"
 
 @dataclass(frozen=True, eq=False)
 class Provenance:
-    """The provenance that decides the UIDs and markings of all results of one series together.
+    """Provenance that determines the UIDs and markings of all results of one series.
 
-    A `revision` above 1 replaces an earlier result, which the series' number and description say;
-    `network_runs` is how the networks were run.
+    A `revision` above 1 replaces an earlier result, as series number and description then say; `network_runs`
+    records how the networks were run.
     """
 
     series: Series
@@ -44,12 +44,14 @@ class Provenance:
 
     @property
     def day_and_hour(self) -> tuple[DA, TM]:
-        """When the results were made, as DICOM writes it where no time zone is said."""
+        """The date and time of the results, without a time zone."""
         return DA(self.made_at.date()), TM(self.made_at.time().replace(tzinfo=None))
 
     @cached_property
     def origin(self) -> str:
-        """Equal for equal source, patient and versions. Raises UnsuitableError without UIDs."""
+        """A text that is equal for equal source, patient and versions. Raises UnsuitableError
+        without UIDs.
+        """
         if not (self.series.study_instance_uid and self.series.series_instance_uid):
             raise UnsuitableError(
                 "expected a study and a series instance UID, got an empty one", code="missing_uid"
@@ -59,19 +61,19 @@ class Provenance:
         return made if self.revision == 1 else f"{made}\nrevision {self.revision}"
 
     def uid(self, *parts: str) -> UID:
-        """A UID of these results alone."""
+        """Returns a UID that belongs to these results alone."""
         return derived_uid(*parts, self.origin)
 
     def tracking_uid(self, tracking_identifier: str) -> UID:
-        """Names one bone or fragment in all results."""
+        """Returns the tracking UID of one bone or fragment, the same in all results."""
         return self.uid("tracking", tracking_identifier)
 
     def series_number(self, first: int) -> int:
-        """Revisions count up, so that the last one sorts behind."""
+        """Returns the series number; it rises with the revision, so that the latest sorts last."""
         return first + self.revision - 1
 
     def description(self, what: str) -> str:
-        """`what` of which series; the package's title loses its last words where all would not fit."""
+        """Returns the series description: `what`, of which series; shortens the package's title to fit."""
         number = hint((decode_texts(self.series.header),), "SeriesNumber")
         of = f", series {number}" if number else ""
         replaced = f", replaces v{self.revision - 1}" if self.revision > 1 else ""
@@ -89,7 +91,7 @@ def whole_words(text: str, length: int) -> str:
 
 
 def algorithm(provenance: Provenance, bone: str) -> AlgorithmIdentificationSequence:
-    """Identifies a bone's algorithm: name, version, checksums, how networks were run (PS3.3 10.16)."""
+    """Identifies a bone's algorithm: name, version, checksums and network runs (PS3.3 10.16)."""
     package = provenance.package.maker_of(bone)
     return AlgorithmIdentificationSequence(
         name=package.algorithm_name[:LONG_STRING],
@@ -101,7 +103,7 @@ def algorithm(provenance: Provenance, bone: str) -> AlgorithmIdentificationSeque
 
 
 def parameters(provenance: Provenance, package: ModelPackage) -> dict[str, str]:
-    """Returns a package's parameters for people: AlgorithmParameters has no form of its own."""
+    """Returns a package's parameters as readable text: AlgorithmParameters has no defined format."""
     weights = {f"{network.name} sha256": network.sha256 for network in package.networks}
     return weights | {
         run.network: network_run_text(run)
@@ -110,18 +112,18 @@ def parameters(provenance: Provenance, package: ModelPackage) -> dict[str, str]:
 
 
 def run_text(run: NetworkRun) -> str:
-    """A network's run in the text that UIDs are made of, which stays as it ever was."""
+    """Returns a network run as the text from which UIDs are derived; it must never change."""
     return f"Way({', '.join(f'{field.name}={getattr(run, field.name)!r}' for field in fields(run))})"
 
 
 def network_run_text(run: NetworkRun) -> str:
-    """How a network was run."""
+    """Returns a network run as readable text."""
     tile = "x".join(map(str, run.tile))
     return f"{run.runtime} {run.precision} {run.tiling} tiles {tile} overlap {run.overlap:.2f}"
 
 
 def equipment(provenance: Provenance) -> dict[str, Any]:
-    """Who made it, by the names of highdicom's arguments for images."""
+    """Returns the equipment as highdicom's arguments for images."""
     return {
         "manufacturer": MANUFACTURER,
         "manufacturer_model_name": provenance.package.algorithm_name[:LONG_STRING],
@@ -139,12 +141,14 @@ def versions(provenance: Provenance) -> list[str]:
 
 
 def device_uid(package: ModelPackage) -> UID:
-    """The algorithm as a device (PS3.3 C.7.5.1): another one for other weights."""
+    """Returns the UID of the algorithm as a device (PS3.3 C.7.5.1), which changes with the weights."""
     return derived_uid("device", package.name, package.version, weights_serial(package))
 
 
 def mark(dataset: SOPClass, provenance: Provenance) -> None:
-    """Adds the algorithm as contributing equipment, and replaces what highdicom took from the clock."""
+    """Adds the algorithm as contributing equipment, and replaces the times that highdicom took from the
+    clock.
+    """
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = provenance.day_and_hour
     dataset.ContentQualification = "RESEARCH"
     dataset.DeviceUID = device_uid(provenance.package)

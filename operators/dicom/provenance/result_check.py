@@ -1,4 +1,4 @@
-"""Reads a written result back before it leaves: can it be read, and whose is it?"""
+"""Reads a written result back before it is sent, to check that it is readable and of the right patient."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from operators.dicom.headers.series import Series
 from operators.dicom.provenance.identity import decode_texts
 from operators.errors import OutputError
 
-# PS3.3 C.7.1.1, C.7.2.1: whose images these are, and which study.
+# PS3.3 C.7.1.1, C.7.2.1: attributes that identify the patient and the study.
 IDENTITY = (
     "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex",
     "StudyInstanceUID", "StudyID", "StudyDate", "StudyTime", "AccessionNumber",
@@ -23,7 +23,7 @@ IDENTITY = (
 
 @dataclass(frozen=True)
 class ResultName:
-    """The names of a result that a peer is told before it is sent."""
+    """The UIDs of a result that are announced to a peer before it is sent."""
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -31,7 +31,7 @@ class ResultName:
 
 
 def check_result(path: Path, series: Series) -> ResultName:
-    """Raises OutputError where the file cannot be read back, or is of another patient or study."""
+    """Reads a result back. Raises OutputError if it is unreadable, or of another patient or study."""
     try:
         dataset = dcmread(path)
         dataset.decode()
@@ -41,7 +41,9 @@ def check_result(path: Path, series: Series) -> ResultName:
 
 
 def checked(result: Dataset, series: Series) -> ResultName:
-    """The name of a result; raises OutputError where it is of another patient or study than its source."""
+    """Returns the UIDs of a result. Raises OutputError if it is of another patient or study than
+    its source.
+    """
     source = decode_texts(series.header)
     source.StudyInstanceUID = series.study_instance_uid
     different = [word for word in IDENTITY if text((result,), word) != text((source,), word)]
@@ -53,5 +55,5 @@ def checked(result: Dataset, series: Series) -> ResultName:
 
 
 def unlike(expected: str, got: str) -> OutputError:
-    """A result that must never leave."""
+    """Returns the error for a result that must not be sent."""
     return OutputError(f"expected {expected} in the result, got {got}", code="verification_failed")

@@ -1,33 +1,39 @@
-"""One small header for each original slice: what highdicom has to know of a source image.
+"""Makes a small header for each original slice or radiograph: all that highdicom needs to know of a source
+image.
 
-A frame of a multi-frame instance stands in as an image of its own; `source_references.py` names it.
+A frame of a multi-frame instance is presented as a separate image; `source_references.py` replaces its UID.
 """
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.uid import CTImageStorage
+from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 from pydicom.valuerep import DSfloat
 
+from operators.dicom.elements.attributes import hint
 from operators.dicom.headers.series import Frame, Series
 from operators.dicom.provenance.copied_attributes import EQUIPMENT
 from operators.dicom.provenance.identity import REQUIRED_PERHAPS_EMPTY, derived_uid
 from operators.geometry.volume import Grid
 
 COPIED = ("Modality", "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
-SAME_NUMBER = 0.01  # mm, or a direction cosine: as much as two decimals can tell (`geometry.py`)
+SAME_NUMBER = 0.01  # mm, or a direction cosine: the precision of two decimals (`geometry.py`)
+# PS3.3 C.7.6.1.1.1: the directions of rows and columns, in bipeds
+DIRECTION = re.compile("[APRLHF]{1,3}")
 GRID_TOLERANCE = 0.01  # of a slice: below it a series counts as evenly spaced
 
 
 def slice_headers(series: Series, header: Dataset, grid: Grid) -> list[Dataset]:
-    """A header for each frame of `series`, in its order; `header` is the series' own, decoded."""
+    """Returns a header for each frame of `series`, in its order; `header` is the series' own, decoded."""
     shared = _shared_header(series, header, grid)
     return [_slice_header(shared, frame) for frame in series.frames]
 
 
 def placeholder_uid(frame: Frame) -> str:
-    """The instance UID; where one instance holds many frames, a UID of the frame alone."""
+    """Returns the instance UID, or a UID for the frame alone if one instance holds many frames."""
     if frame.frame_number is None:
         return frame.sop_instance_uid
     return str(derived_uid("frame", frame.sop_instance_uid, str(frame.frame_number)))
@@ -41,7 +47,23 @@ def _slice_header(shared: Dataset, frame: Frame) -> Dataset:
     return header
 
 
-def _shared_header(series: Series, header: Dataset, grid: Grid) -> Dataset:
+def projection_header(series: Series, header: Dataset) -> Dataset:
+    """The header of a radiograph, without any place in the patient; `header` is the series' own, decoded."""
+    (frame,) = series.frames
+    found = _common_header(series, header, SecondaryCaptureImageStorage)
+    found.SOPInstanceUID = placeholder_uid(frame)
+    found.Columns, found.Rows = series.columns, series.rows
+    return found
+
+
+def stated_orientation(series: Series) -> list[str]:
+    """Towards what the rows and columns of a radiograph run, as its header says it; [] where it does not."""
+    found = hint((series.header,), "PatientOrientation").split("\\")
+    return found if len(found) == 2 and all(DIRECTION.fullmatch(each) for each in found) else []
+
+
+def _common_header(series: Series, header: Dataset, one_of_many: str) -> Dataset:
+    """What all images of a series share; `one_of_many` is the class of a frame of a multi-frame instance."""
     shared = Dataset()
     for keyword in (*EQUIPMENT, *COPIED):
         if keyword in header:
@@ -49,9 +71,14 @@ def _shared_header(series: Series, header: Dataset, grid: Grid) -> Dataset:
     for keyword in REQUIRED_PERHAPS_EMPTY:
         setattr(shared, keyword, "")
     many = series.frames[0].frame_number is not None
-    shared.SOPClassUID = CTImageStorage if many else series.sop_class_uid
+    shared.SOPClassUID = one_of_many if many else series.sop_class_uid
     shared.StudyInstanceUID = series.study_instance_uid
     shared.SeriesInstanceUID = series.series_instance_uid
+    return shared
+
+
+def _shared_header(series: Series, header: Dataset, grid: Grid) -> Dataset:
+    shared = _common_header(series, header, CTImageStorage)
     shared.FrameOfReferenceUID = frame_of_reference_uid(series, header, grid)
     shared.PositionReferenceIndicator = header.get("PositionReferenceIndicator") or ""
     shared.Columns, shared.Rows = grid.shape[:2]
@@ -60,7 +87,7 @@ def _shared_header(series: Series, header: Dataset, grid: Grid) -> Dataset:
 
 
 def frame_of_reference_uid(series: Series, header: Dataset, grid: Grid) -> str:
-    """The source's own, else one that is the same for the same series."""
+    """Returns the source's own frame of reference UID, or a UID derived from the series."""
     given = grid.frame_of_reference_uid or header.get("FrameOfReferenceUID")
     return str(given or derived_uid("frame of reference", series.series_instance_uid))
 
@@ -79,7 +106,7 @@ def _add_geometry(shared: Dataset, series: Series, header: Dataset, grid: Grid) 
 
 
 def _given(header: Dataset, keyword: str, computed: list[float]) -> list[DSfloat]:
-    """The header's own numbers, with all their digits, where they are those of the grid."""
+    """Returns the header's own numbers, with all their digits, if they agree with the grid."""
     own = header.get(keyword) or ()
     numbers = np.array(own, float)
     same = numbers.size == len(computed) and np.allclose(numbers, computed, SAME_NUMBER, SAME_NUMBER)

@@ -1,4 +1,4 @@
-"""References to the source: its instances, and its frames, which highdicom was shown as single slices."""
+"""Writes references to the source: its instances, and its frames, which highdicom saw as single slices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from operators.dicom.provenance.source_headers import placeholder_uid
 
 
 def name_sources(dataset: Dataset, series: Series) -> None:
-    """Names every instance of the series, as highdicom would at more cost those that it is shown."""
+    """References every instance of the series; highdicom references only those that it is given, at a higher
+    cost.
+    """
     _name_frames(dataset, series)
     named = {uid: _references(series, frames) for uid, frames in series.frames_by_series().items()}
     dataset.SourceImageSequence = [reference for references in named.values() for reference in references]
@@ -19,7 +21,7 @@ def name_sources(dataset: Dataset, series: Series) -> None:
 
 
 def _references(series: Series, frames: Sequence[Frame]) -> list[Dataset]:
-    """Each instance once."""
+    """Returns a reference to each instance, once."""
     instances = dict.fromkeys(frame.sop_instance_uid for frame in frames)
     return [_reference(series, uid) for uid in instances]
 
@@ -32,14 +34,14 @@ def _referenced_series(series_instance_uid: str, references: list[Dataset]) -> D
 
 
 def _name_frames(dataset: Dataset, series: Series) -> None:
-    """Puts instance and frame number (PS3.3 10.3) where the stand-in UIDs of `slice_headers` are."""
+    """Replaces the placeholder UIDs of `slice_headers` by instance and frame number (PS3.3 10.3)."""
     if series.frames[0].frame_number is None:
         return
     frames = {placeholder_uid(frame): frame for frame in series.frames}
     for group in dataset.PerFrameFunctionalGroupsSequence:
         source = group.DerivationImageSequence[0].SourceImageSequence[0]
         if "ReferencedFrameNumber" in source:
-            continue  # highdicom has the segments of one slice share the item
+            continue  # in highdicom the segments of one slice share the item
         frame = frames[source.ReferencedSOPInstanceUID]
         source.ReferencedSOPClassUID = series.sop_class_uid
         source.ReferencedSOPInstanceUID = frame.sop_instance_uid
@@ -47,7 +49,7 @@ def _name_frames(dataset: Dataset, series: Series) -> None:
 
 
 def named_places(dataset: Dataset, series: Series) -> list[int]:
-    """The place among the series' frames that each frame of `dataset` was made from."""
+    """Returns for each frame of `dataset` the index of its source among the series' frames."""
     places = {(frame.sop_instance_uid, frame.frame_number): n for n, frame in enumerate(series.frames)}
     groups = dataset.PerFrameFunctionalGroupsSequence
     sources = [group.DerivationImageSequence[0].SourceImageSequence[0] for group in groups]
@@ -55,12 +57,12 @@ def named_places(dataset: Dataset, series: Series) -> list[int]:
 
 
 def nearest(series: Series, k: int) -> Frame:
-    """The original slice that is shown."""
+    """Returns the original slice nearest to index `k`."""
     return min(series.frames, key=lambda frame: abs(frame.k - k))
 
 
 def reference(frame: Frame, series: Series) -> Dataset:
-    """One original slice (PS3.3 10.3)."""
+    """Returns a reference to one original slice (PS3.3 10.3)."""
     item = _reference(series, frame.sop_instance_uid)
     if frame.frame_number is not None:
         item.ReferencedFrameNumber = frame.frame_number

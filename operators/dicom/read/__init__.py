@@ -1,1 +1,1 @@
-"""From the headers of a folder to image series on regular grids."""
+"""Reads the headers of a folder into image series on regular grids."""

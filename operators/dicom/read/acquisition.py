@@ -1,4 +1,4 @@
-"""How slices were acquired and reconstructed, and whether two sets of them are one scan."""
+"""Compares how slices were acquired and reconstructed, and decides whether two sets of them are one scan."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from operators.dicom.headers.planes import Plane
 Value = tuple[int, float, str, int]
 Depth = Callable[[Plane], float]
 
-# Slices further apart than so many of their thicknesses leave something out that others may show.
+# Slices farther apart than this many slice thicknesses leave gaps that others may fill.
 COMPLETE_SHARE = 1.5
-# As slice_order: gaps that differ by less are the same.
+# As in slice_order: gaps that differ by less are equal.
 GAP_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """A name, and the keywords that may hold it: of the multi-frame functional group first."""
+    """An attribute's name, and the keywords that may hold it, those of multi-frame functional
+    groups first.
+    """
 
     name: str
     keywords: tuple[str, ...]
@@ -44,12 +46,14 @@ KERNEL = Attribute("kernel", ("ConvolutionKernel",))
 THICKNESS = Attribute("slice thickness", ("SliceThickness",))
 BODY_PART = Attribute("body part", ("BodyPartExamined",))
 
-# What two parts of one scan have in common.
+# The attributes that all parts of one scan have in common.
 OF_A_SCAN = (TYPE, VOLTAGE, KERNEL, THICKNESS, BODY_PART)
 
 
 def value_of(plane: Plane, attribute: Attribute) -> Value:
-    """Comparable: numbers by size and before words; missing first; frames of an instance in order."""
+    """Returns a comparable value: missing first, then numbers by size, then words; frames of an instance in
+    order.
+    """
     number = plane.origin.frame_number or 0 if attribute is INSTANCE else 0
     for keyword in attribute.keywords:
         found = hint(plane.sources, keyword)
@@ -68,15 +72,17 @@ def _finite(text: str) -> float | None:
 
 
 def acquired_alike(one: Plane, other: Plane) -> bool:
-    """Whether both have one image type, tube voltage, kernel, slice thickness and named body part."""
+    """Returns whether both have the same image type, tube voltage, kernel, slice thickness and named body
+    part.
+    """
     return all(value_of(one, attribute) == value_of(other, attribute) for attribute in OF_A_SCAN)
 
 
 def complete_each_other(groups: Sequence[Sequence[Plane]], depth_mm: Depth) -> bool:
-    """Whether slices that lie between each other's are one scan.
+    """Returns whether groups of slices that lie between each other's are one scan.
 
-    They are where all together lie at even distances and none of the groups, for itself, shows all of what
-    lies between its slices: its gaps are wider than its slices are thick.
+    They are if together they lie at even distances, and no group alone shows everything between its slices:
+    its gaps are wider than its slices are thick.
     """
     first = groups[0][0]
     if not all(acquired_alike(first, group[0]) for group in groups[1:]):

@@ -1,4 +1,4 @@
-"""Gives the slices of one series one frame of reference where their headers name several by mistake."""
+"""Gives the slices of one series one frame of reference if their headers name several by mistake."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from operators.dicom.read.geometry import lay_out
 from operators.dicom.read.kinds import by_kind, stack_of
 from operators.dicom.read.phases import SAME_POSITION_MM
 
-# A frame of reference of fewer slices than these is no scan, but an anonymiser's new UID for each file.
+# A frame of reference with fewer slices than this is not a scan, but an anonymiser's new UID for each file.
 SLICES_OF_A_FRAME = 3
 
 
 def in_one_frame(planes: Sequence[Plane]) -> tuple[list[Plane], tuple[str, ...]]:
-    """Returns the planes in one frame of reference with a warning, or each in its own.
+    """Returns the planes in one frame of reference, with a warning, or each in its own.
 
-    The images of a series share one (PS3.3 C.7.4.1). Slices that have none take the others'. Frames that hold
-    next to no slices, and frames whose slices fill each other's gaps on one even grid, are one. Several that
-    hold a stack each are left as they are.
+    The images of a series share one frame of reference (PS3.3 C.7.4.1). Slices without one get that of the
+    others. Frames of reference with very few slices are merged, and so are those whose slices fill each
+    other's gaps on one even grid. Several with a stack each are left unchanged.
     """
     counted = Counter(plane.frame_of_reference_uid for plane in planes)
     without = counted.pop("", 0)
     if len(counted) == 1 and without:
-        warning = f"{without} of {len(planes)} slices name no frame of reference: that of the others is taken"
+        warning = f"{without} of {len(planes)} slices name no frame of reference: that of the others is used"
         return _with_frame(planes, next(iter(counted))), (warning,)
     if len(counted) > 1 and len(planes) < SLICES_OF_A_FRAME * len(counted):
         first = min(planes, key=lambda plane: (not plane.frame_of_reference_uid, plane.order))
-        warning = f"{len(planes)} slices name {len(counted)} frames of reference: that of one is taken"
+        warning = f"{len(planes)} slices name {len(counted)} frames of reference: one of them is used"
         return _with_frame(planes, first.frame_of_reference_uid), (warning,)
     if len(counted) > 1 and not without and _fill_gaps(planes):
         most = min(counted, key=lambda uid: (-counted[uid], uid))
         warning = (
             f"{len(planes)} slices that lie between each other name {len(counted)} frames of reference: "
-            "that of most is taken"
+            "that of most slices is used"
         )
         return _with_frame(planes, most), (warning,)
     return list(planes), ()
@@ -50,7 +50,9 @@ def _with_frame(planes: Sequence[Plane], uid: str) -> list[Plane]:
 
 
 def _fill_gaps(planes: Sequence[Plane]) -> bool:
-    """Whether slices of several frames lie between each other's, all together on one even grid."""
+    """Returns whether slices of several frames of reference lie between each other's, together on one even
+    grid.
+    """
     kinds = by_kind(_with_frame(planes, ""))
     if len(kinds) > 1 or not next(iter(kinds)).position_given:
         return False

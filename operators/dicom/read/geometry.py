@@ -1,8 +1,8 @@
-"""Checks where the slices of a volume lie and makes its grid.
+"""Checks the positions of a volume's slices and computes its grid.
 
 The array is `hu[i, j, k]`: i counts columns of the image (along the first three direction cosines of
-ImageOrientationPatient), j rows, k slices along their normal, which is the cross product of both;
-so every grid is right-handed whatever the order of the slices was.
+ImageOrientationPatient), j rows, k slices along their normal, the cross product of both. So every grid is
+right-handed, whatever the order of the slices was.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from operators.geometry.volume import Grid
 
 Array = NDArray[np.float64]
 
-# Positions may leave the straight line through the slices by half a pixel, so that no voxel is
-# taken for its neighbour.
+# Positions may deviate from the straight line through the slices by half a pixel, so that no voxel is
+# mistaken for its neighbour.
 IN_PLANE_TOLERANCE_PIXELS = 0.5
-# As slice_order: so few slices may be off before the whole stack is called irregular.
+# As in slice_order: a stack with a larger share of slices off the grid is irregular as a whole.
 ASIDE_SHARE = 0.1
-# Direction cosines are written with 6 decimals or more; 0.01 allows scanners that write 2.
+# Direction cosines are written with 6 decimals or more; 0.01 allows for scanners that write 2.
 COSINE_TOLERANCE = 0.01
-# Below a micrometre, which no scanner resolves, axes of a grid are no longer told from zero.
+# Below a micrometre, which no scanner resolves, the axes of a grid cannot be distinguished from zero.
 LEAST_SPACING_MM = 1e-3
 ONE_SLICE = ("one_slice", "expected several slices, got one")
 # Below this angle the slices' drift over 300 mm stays within a pixel of 0.5 mm.
@@ -33,7 +33,7 @@ TILT_DEGREES = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where the given slices lie: `k` for each that is `kept`, in ascending order; others are `aside`."""
+    """The layout of slices: `k` for each that is `kept`, in ascending order; the others are `aside`."""
 
     kept: tuple[int, ...] = ()
     k: tuple[float, ...] = ()
@@ -45,7 +45,7 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Parallel slices: origins (N, 3) mm, direction cosines (6,), spacing of rows and columns in mm."""
+    """Parallel slices: origins (N, 3) LPS mm, direction cosines (6,), spacing of rows and columns in mm."""
 
     origins: Array
     orientation: tuple[float, ...]
@@ -56,24 +56,24 @@ class Stack:
 
     @property
     def in_plane(self) -> Array:
-        """(3, 2) mm: one step along i, one along j. PixelSpacing gives the rows' distance first."""
+        """The steps (3, 2) in mm along i and j. PixelSpacing gives the distance of rows first."""
         along_i, along_j = np.array(self.orientation[:3]), np.array(self.orientation[3:])
         return np.column_stack([along_i * self.spacing_mm[1], along_j * self.spacing_mm[0]])
 
     @property
     def normal(self) -> Array:
-        """(3,) unit vector."""
+        """The unit normal (3,) of the slices."""
         across = np.cross(self.orientation[:3], self.orientation[3:])
         return np.asarray(across / np.linalg.norm(across))
 
     @property
     def depths_mm(self) -> Array:
-        """(N,) along the normal."""
+        """The positions (N,) of the slices along the normal."""
         return np.asarray(self.origins @ self.normal)
 
 
 def lay_out(stack: Stack) -> Layout:
-    """The grid of a stack, or why it has none."""
+    """Returns the layout of a stack: its grid, or the reason why it has none."""
     fault = plane_fault(stack)
     if fault is None and len(stack.origins) < 2:
         fault = ONE_SLICE
@@ -91,11 +91,13 @@ def lay_out(stack: Stack) -> Layout:
 
 
 def plane_fault(stack: Stack) -> tuple[str, str] | None:
-    """Why the slices' planes cannot be, whatever their positions: a code and a sentence."""
+    """Returns why the planes of the slices are invalid, whatever their positions: a code and a sentence; else
+    None.
+    """
     i, j = np.array(stack.orientation[:3]), np.array(stack.orientation[3:])
     usable = np.abs(stack.orientation).max() <= 1 + COSINE_TOLERANCE
     if not usable or np.abs([i @ i - 1, j @ j - 1, i @ j]).max() > COSINE_TOLERANCE:
-        text = "expected two perpendicular unit vectors in ImageOrientationPatient, got others"
+        text = "expected two perpendicular unit vectors in ImageOrientationPatient, got other vectors"
         return "bad_orientation", text
     least_mm = min(stack.spacing_mm)
     if least_mm < LEAST_SPACING_MM:
@@ -105,14 +107,14 @@ def plane_fault(stack: Stack) -> tuple[str, str] | None:
 
 
 def _line(origins: Array, k: Array) -> tuple[Array, Array]:
-    """Where k = 0 is and one step along k, both (3,) mm: least squares."""
+    """Returns the position of k = 0 and one step along k, both (3,) mm, by least squares."""
     design = np.column_stack([np.ones_like(k), k])
     solution, *_ = np.linalg.lstsq(design, origins, rcond=None)
     return solution[0], solution[1]
 
 
 def _on_line(stack: Stack, sequence: NDArray[np.intp], order: Order) -> NDArray[np.bool_]:
-    """(kept,) which slices lie on the straight line of most; medians, so that a few cannot bend it."""
+    """Returns which kept slices lie on the straight line of most; medians, so that a few cannot bend it."""
     origins, k = stack.origins[sequence[order.kept]], order.k
     step = np.median(np.diff(origins, axis=0) / np.diff(k)[:, None], axis=0)
     start = np.median(origins - k[:, None] * step, axis=0)
@@ -126,9 +128,9 @@ def _without(order: Order, straight: NDArray[np.bool_]) -> Order:
     off = int((~straight).sum())
     if off > max(1, ASIDE_SHARE * len(straight)):
         raise UnfitError(
-            f"expected slices along a straight line, got {off} beside it", code="irregular_position"
+            f"expected slices along a straight line, got {off} off it", code="irregular_position"
         )
-    warning = f"slices beside the line of the others are left out: {off}"
+    warning = f"slices off the line of the others were left out: {off}"
     return replace(order, warnings=(*order.warnings, warning)).only(straight)
 
 
@@ -137,7 +139,7 @@ def _layout(stack: Stack, sequence: NDArray[np.intp], order: Order) -> Layout:
     start, step = _line(stack.origins[kept], order.k)
     affine = np.eye(4)
     affine[:3, :2], affine[:3, 2], affine[:3, 3] = stack.in_plane, step, start
-    # Arithmetic noise, far below what a DICOM decimal string can hold.
+    # Removes arithmetic noise, far below the precision of a DICOM decimal string.
     affine = np.round(affine, 9) + 0.0
     shape = (stack.columns, stack.rows, order.planes)
     return Layout(

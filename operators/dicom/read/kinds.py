@@ -1,4 +1,4 @@
-"""Groups slices by what those of one volume must share, within the tolerances of one scan's headers."""
+"""Groups slices by what slices of one volume share, within the tolerances of one scan's headers."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from numpy.typing import NDArray
 from operators.dicom.headers.planes import Plane, Vector
 from operators.dicom.read.geometry import Stack
 
-# Noise in direction cosines of one scan reaches 0.002 in files that are about; 0.005 are 0.3 degrees, and
-# stacks that are meant to be different, such as radial ones, differ by a degree or more.
+# Noise in the direction cosines of one scan reaches 0.002 in known files; 0.005 is 0.3 degrees, and stacks
+# with intentionally different orientations, such as radial ones, differ by a degree or more.
 ORIENTATION_TOLERANCE = 5e-3
-# PixelSpacing of 0.9765625 is also written 0.98, with two decimals.
+# A PixelSpacing of 0.9765625 is also written as 0.98, with two decimals.
 SPACING_TOLERANCE = 4e-3
-# Differences above these are told: at the far corner of 512 pixels of 0.8 mm they make half a pixel.
+# Larger differences are reported: at the far corner of 512 pixels of 0.8 mm they make half a pixel.
 TOLD_COSINE, TOLD_SPACING_MM = 1e-3, 1e-3
 
 Alike = Callable[[Vector, Vector], bool]
 
 
 class Kind(NamedTuple):
-    """The values that slices of one volume share; the last but one are numbers of clusters, -1 for none."""
+    """The values that slices of one volume share; orientation and pixel spacing are cluster numbers, -1 for
+    none.
+    """
 
     frame_of_reference: str
     matrix_size: tuple[int, int]
@@ -35,12 +37,12 @@ class Kind(NamedTuple):
 
 
 def is_localizer(image_type: Sequence[str]) -> bool:
-    """PS3.3 C.8.2.1.1.1: value 3 of a CT's ImageType."""
+    """Returns whether an image is a localizer (PS3.3 C.8.2.1.1.1: value 3 of a CT's ImageType)."""
     return "LOCALIZER" in image_type
 
 
 def by_kind(planes: Sequence[Plane]) -> dict[Kind, list[Plane]]:
-    """The planes of each kind, in their order."""
+    """Returns the planes of each kind, in their order."""
     orientations = clusters((plane.orientation for plane in planes), _same_orientation)
     spacings = clusters((plane.spacing_mm for plane in planes), _same_spacing)
     kinds: dict[Kind, list[Plane]] = {}
@@ -58,14 +60,16 @@ def by_kind(planes: Sequence[Plane]) -> dict[Kind, list[Plane]]:
 
 
 def differing(kinds: Iterable[Kind]) -> list[str]:
-    """The names of what is not the same in all kinds."""
+    """Returns the names of the values that differ between kinds."""
     columns = zip(*kinds, strict=True)
     names = (name.replace("_", " ") for name in Kind._fields)
     return [name for name, values in zip(names, columns, strict=True) if len(set(values)) > 1]
 
 
 def clusters(values: Iterable[Vector | None], alike: Alike) -> dict[Vector | None, int]:
-    """The number of each value's cluster, whose leader is a value that more planes have; -1 for None."""
+    """Returns the cluster number of each value; a cluster's leader is its most frequent value. None
+    has -1.
+    """
     counted = Counter(values)
     ordered = sorted((v for v in counted if v is not None), key=lambda value: (-counted[value], value))
     leaders: list[Vector] = []
@@ -87,7 +91,7 @@ def _same_spacing(one: Vector, other: Vector) -> bool:
 
 
 def stack_of(planes: Sequence[Plane]) -> Stack:
-    """Where planes of one kind lie, with the orientation and spacing that most of them have."""
+    """Returns the stack of planes of one kind, with the orientation and spacing that most of them have."""
     usual = typical(planes)
     return Stack(
         np.array([plane.position for plane in planes], dtype=np.float64),
@@ -100,7 +104,7 @@ def stack_of(planes: Sequence[Plane]) -> Stack:
 
 
 def typical(planes: Sequence[Plane]) -> Plane:
-    """The plane whose orientation and spacing are nearest to the median of all."""
+    """Returns the plane whose orientation and spacing are nearest to the median."""
     first = planes[0]
     if all((each.orientation, each.spacing_mm) == (first.orientation, first.spacing_mm) for each in planes):
         return first
@@ -110,7 +114,7 @@ def typical(planes: Sequence[Plane]) -> Plane:
 
 
 def spread(planes: Sequence[Plane]) -> tuple[str, ...]:
-    """Warnings of direction cosines and pixel spacings that differ by more than rounding."""
+    """Returns warnings about direction cosines and pixel spacings that differ by more than rounding."""
     first = planes[0]
     if all((each.orientation, each.spacing_mm) == (first.orientation, first.spacing_mm) for each in planes):
         return ()
@@ -119,11 +123,11 @@ def spread(planes: Sequence[Plane]) -> tuple[str, ...]:
     warnings = []
     if cosine > TOLD_COSINE:
         warnings.append(
-            f"direction cosines differ from slice to slice by up to {cosine:.4f}: the median's are taken"
+            f"direction cosines differ from slice to slice by up to {cosine:.4f}: the median is used"
         )
     if spacing_mm > TOLD_SPACING_MM:
         warnings.append(
-            f"pixel spacings differ from slice to slice by up to {spacing_mm:.4f} mm: the median is taken"
+            f"pixel spacings differ from slice to slice by up to {spacing_mm:.4f} mm: the median is used"
         )
     return tuple(warnings)
 

@@ -1,12 +1,12 @@
-"""Joins what is one scan although it came under several Series Instance UIDs.
+"""Joins the parts of one scan that came under several Series Instance UIDs.
 
-Two pieces are one scan where all of this holds:
+Two pieces are one scan if all of this holds:
 
 - study, patient, SOP class and modality are the same, and so is the frame of reference;
 - each is a whole series by itself, on a grid, or all are single slices, a series each;
-- matrix, orientation and pixel spacing are the same, and image type, tube voltage, kernel, slice thickness
-  and named body part are;
-- all slices together lie on one straight, even grid with no two at one place, and no slice is missing where
+- matrix, orientation and pixel spacing are the same, and so are image type, tube voltage, kernel, slice
+  thickness and named body part;
+- all slices together lie on one straight, even grid, no two at one position, and no slice is missing where
   the pieces meet;
 - one follows the other, or they lie between each other's slices and neither is complete by itself.
 """
@@ -26,26 +26,26 @@ from operators.dicom.read.phases import SAME_POSITION_MM
 from operators.dicom.read.splitting import SeriesPart
 from operators.geometry.volume import Grid
 
-# The next piece begins at most so many slice spacings behind the end of the one before.
+# The next piece begins at most this many slice spacings after the end of the one before.
 LONGEST_STEP = 1.5
-# So few single slices lie at even distances by chance.
+# Fewer single slices may lie at even distances by chance.
 FEWEST_SINGLES = 10
-# UIDs that a warning names.
+# The number of UIDs that a warning names.
 TOLD_UIDS = 3
-# Pieces that lie between each other's slices are at least so much of a step apart.
+# Pieces that lie between each other's slices are at least this share of a step apart.
 BETWEEN = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A part of a series, and of which series."""
+    """A part of a series, and the key of that series."""
 
     key: SeriesKey
     part: SeriesPart
 
 
 def join_pieces(pieces: Sequence[Piece]) -> list[Piece]:
-    """Joins the pieces that are one scan under the key of the largest; returns the others unchanged."""
+    """Joins the pieces that are one scan, under the key of the largest; returns the others unchanged."""
     if len(pieces) < 2:
         return list(pieces)
     pieces = _with_singles_joined(pieces)
@@ -65,14 +65,14 @@ def _may_join(piece: Piece) -> bool:
 
 
 def _is_named(piece: Piece) -> bool:
-    """Whether it is a whole series, and what it is of is known."""
+    """Returns whether a piece is a whole series with study, series and frame of reference UIDs."""
     frame = piece.part.planes[0].frame_of_reference_uid
     known = piece.key.study_instance_uid and piece.key.series_instance_uid and frame
     return bool(known) and not piece.part.label
 
 
 def _with_singles_joined(pieces: Sequence[Piece]) -> list[Piece]:
-    """Slices that came as a series each, made one piece where they lie as those of one scan do."""
+    """Joins single slices that came as a series each, if they lie like those of one scan."""
     singles: dict[tuple[object, ...], list[Piece]] = {}
     for piece in pieces:
         if _is_named(piece) and piece.part.layout.fault == ONE_SLICE:
@@ -102,7 +102,7 @@ def _union_of_singles(group: Sequence[Piece]) -> Piece | None:
 
 
 def _even_layout(planes: Sequence[Plane]) -> Layout | None:
-    """The grid of slices at even distances, no two at one place; None where they are not so."""
+    """Returns the layout of slices at even distances and different positions; None if they are not."""
     stack = stack_of(planes)
     if np.diff(np.sort(stack.depths_mm)).min() <= SAME_POSITION_MM:
         return None
@@ -118,7 +118,9 @@ def _grid(piece: Piece) -> Grid:
 
 
 def _extent_mm(grid: Grid) -> tuple[float, float, float]:
-    """Where the first and the last slice lie along the normal, and the step between two."""
+    """Returns the positions of the first and the last slice along the normal, and the step between two, in
+    mm.
+    """
     i, j, k, origin = grid.ijk_to_lps[:3].T
     normal = np.cross(i, j) / np.linalg.norm(np.cross(i, j))
     first_mm, step_mm = float(origin @ normal), float(k @ normal)
@@ -132,7 +134,7 @@ def _common(piece: Piece) -> tuple[object, ...]:
 
 
 def _joined(group: Sequence[Piece]) -> list[Piece]:
-    """Each piece with the first before it that it is one scan with."""
+    """Joins each piece with the first one before it that belongs to the same scan."""
     found: list[Piece] = []
     for piece in sorted(group, key=lambda each: (_extent_mm(_grid(each))[0], each.key)):
         near = next((n for n, other in enumerate(found) if _are_near(other, piece)), None)
@@ -145,7 +147,9 @@ def _joined(group: Sequence[Piece]) -> list[Piece]:
 
 
 def _are_near(one: Piece, other: Piece) -> bool:
-    """A quick look before all slices are laid out together; `one` begins first."""
+    """Returns whether two pieces may be one scan, a quick check before all slices are laid out; `one` begins
+    first.
+    """
     _, end_mm, step_mm = _extent_mm(_grid(one))
     behind = (_extent_mm(_grid(other))[0] - end_mm) / step_mm
     if behind > LONGEST_STEP or (behind <= 0 and abs(behind - round(behind)) < BETWEEN):
@@ -155,7 +159,7 @@ def _are_near(one: Piece, other: Piece) -> bool:
 
 
 def _union(one: Piece, other: Piece) -> Piece | None:
-    """Both as one; None where they are not one scan."""
+    """Returns both pieces as one; None if they are not one scan."""
     planes = (*one.part.planes, *other.part.planes)
     layout = _even_layout(planes)
     if layout is None:

@@ -1,4 +1,4 @@
-"""Joins passes of one series that follow each other along the body and overlap in part."""
+"""Joins passes of one series that follow each other along the body and partly overlap."""
 
 from __future__ import annotations
 
@@ -10,35 +10,37 @@ import numpy as np
 from operators.dicom.headers.planes import Plane
 from operators.dicom.read.acquisition import Depth, acquired_alike
 
-# A pass that shows so much of what all of them show needs no other.
+# A pass that covers this share of the whole range needs no other.
 COVERING_SHARE = 0.9
-# The next pass begins at most so many slice spacings behind the end of the one before.
+# The next pass begins at most this many slice spacings after the end of the one before.
 LONGEST_STEP = 1.1
-# Where two passes meet, slices nearer to each other than this part of their spacing are one too many.
+# Where two passes meet, of two slices closer than this share of their spacing one is left out.
 NEAREST_STEP = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """Slices by depth."""
+    """A pass: slices in order of their depth."""
 
     planes: tuple[Plane, ...]
     depths_mm: tuple[float, ...]
 
     @property
     def spacing_mm(self) -> float:
-        """The usual distance of two slices."""
+        """The median distance of neighbouring slices."""
         return float(np.median(np.diff(self.depths_mm)))
 
     @property
     def length_mm(self) -> float:
-        """From the first slice to the last."""
+        """The distance from the first slice to the last."""
         return self.depths_mm[-1] - self.depths_mm[0]
 
 
 @dataclass(frozen=True, eq=False)
 class Joined:
-    """Slices of passes that follow each other, those where they overlap that are left out, other passes."""
+    """Passes that follow each other as one: slices kept, slices left out where passes overlap,
+    other passes.
+    """
 
     kept: tuple[Plane, ...]
     left_out: tuple[Plane, ...]
@@ -47,9 +49,10 @@ class Joined:
 
 
 def join_passes(groups: Sequence[Sequence[Plane]], depth_mm: Depth) -> Joined | None:
-    """None where one group shows all that the others show, or they were not acquired alike.
+    """Joins passes; returns None if one group shows all that the others show, or they were acquired
+    differently.
 
-    Where two passes overlap, each is taken as far as the middle: a scan is best away from its ends.
+    Where two passes overlap, each is used up to the middle of the overlap: a scan is best away from its ends.
     """
     passes = [_pass(group, depth_mm) for group in groups]
     order = _chain(passes)
@@ -69,7 +72,9 @@ def _pass(group: Sequence[Plane], depth_mm: Depth) -> Pass:
 
 
 def _chain(passes: Sequence[Pass]) -> list[int]:
-    """The fewest passes that together show all, from the first on; [] where one does, or there is a gap."""
+    """Returns the fewest passes that together cover the range, in order; [] if one does, or there
+    is a gap.
+    """
     if min(len(each.planes) for each in passes) < 2:
         return []
     begin = min(each.depths_mm[0] for each in passes)
@@ -90,7 +95,7 @@ def _chain(passes: Sequence[Pass]) -> list[int]:
 
 
 def _meeting(chain: Sequence[Pass]) -> list[Plane]:
-    """Each pass from where it meets the one before to where it meets the one behind."""
+    """Returns the slices of each pass between the middles of its overlaps with its neighbours."""
     kept: list[Plane] = []
     last_mm = -np.inf
     for n, each in enumerate(chain):

@@ -1,4 +1,4 @@
-"""Tells apart several acquisitions of one DICOM series that lie at the same positions."""
+"""Separates several acquisitions of one DICOM series that lie at the same positions."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from operators.dicom.read.acquisition import (
 )
 from operators.dicom.read.passes import join_passes
 
-# Two slices nearer than this are at one position: positions are written with 2 decimals or more.
+# Two slices closer than this are at one position: positions are written with 2 decimals or more.
 SAME_POSITION_MM = 0.01
-# Up to this share of positions with a second slice it is a repeat of slices, not a second phase.
+# Up to this share of positions with a second slice, slices were repeated; above it there is a second phase.
 REPEATED_SHARE = 0.1
-# Two acquisitions whose ranges overlap by more than this share of the shorter one lie interleaved.
+# Two acquisitions whose ranges overlap by more than this share of the shorter one are interleaved.
 INTERLEAVED_SHARE = 0.5
 
-# What distinguishes phases, surest first
+# Attributes that distinguish phases, the most certain first
 BY_VALUE = (ACQUISITION, TEMPORAL, CARDIAC, STACK, TYPE, VOLTAGE, KERNEL, ACQUIRED, CONTENT)
 BY_ORDER = (ACQUISITION, TEMPORAL, CARDIAC, ACQUIRED, CONTENT, INSTANCE)
 INTERLEAVED_BY = (ACQUISITION, TEMPORAL)
@@ -40,7 +40,7 @@ INTERLEAVED_BY = (ACQUISITION, TEMPORAL)
 
 @dataclass(frozen=True, eq=False)
 class Phase:
-    """Slices of which no two lie at one position."""
+    """A phase: slices, no two at one position."""
 
     planes: tuple[Plane, ...]
     label: str = ""
@@ -48,7 +48,7 @@ class Phase:
 
 
 def separate_phases(planes: Sequence[Plane], depth_mm: Callable[[Plane], float]) -> list[Phase]:
-    """One phase where every slice has a position to itself."""
+    """Splits slices into phases; returns one phase if every slice has a position to itself."""
     positions = _positions(planes, depth_mm)
     most = max(map(len, positions))
     if most == 1:
@@ -79,7 +79,9 @@ def _grouped(planes: Sequence[Plane], attribute: Attribute) -> dict[Value, list[
 def _by_value(
     planes: Sequence[Plane], positions: list[list[Plane]], depth_mm: Callable[[Plane], float]
 ) -> list[Phase]:
-    """Phases by the first attribute that has one value for each, and repeats none at a position."""
+    """Returns phases by the first attribute with one value for each phase and no value twice at a
+    position.
+    """
     most = max(map(len, positions))
     for attribute in BY_VALUE:
         groups = list(_grouped(planes, attribute).values())
@@ -92,13 +94,13 @@ def _by_value(
 
 
 def _following(groups: Sequence[Sequence[Plane]], depth_mm: Callable[[Plane], float], by: str) -> list[Phase]:
-    """Passes that follow each other as one, then what is left out; [] where they do not."""
+    """Returns passes that follow each other as one phase, then what was left out; [] if they do not."""
     joined = join_passes(groups, depth_mm)
     if joined is None:
         return []
     warning = (
-        f"{joined.count} passes by {by} that follow each other are read as one: "
-        f"{len(joined.left_out)} slices where they overlap are left out"
+        f"{joined.count} passes by {by} follow each other and are read as one: "
+        f"{len(joined.left_out)} slices where they overlap were left out"
     )
     overlap = [Phase(joined.left_out, "overlap of passes")] if joined.left_out else []
     others = [Phase(planes, f"other pass {n}") for n, planes in enumerate(joined.others, 1)]
@@ -110,11 +112,11 @@ def _tells_apart(positions: list[list[Plane]], attribute: Attribute) -> bool:
 
 
 def _by_order(positions: list[list[Plane]]) -> list[Phase]:
-    """Phases by the order of an attribute at each position; by UID where nothing else differs."""
+    """Returns phases by the order of an attribute at each position; by UID if nothing else differs."""
     for attribute in BY_ORDER:
         if _tells_apart(positions, attribute):
             return _labelled(_ranked(positions, (attribute,)), f"order of {attribute.name}")
-    warning = "slices at the same positions differ in nothing but their UID"
+    warning = "slices at the same positions differ only in their UID"
     return _labelled(_ranked(positions, (INSTANCE,)), "order of UID", (warning,))
 
 
@@ -134,13 +136,13 @@ def _labelled(groups: Sequence[Sequence[Plane]], by: str, warnings: tuple[str, .
 
 
 def _repeats(positions: list[list[Plane]]) -> list[Phase]:
-    """The first slice at each position in one part, the few others in further ones.
+    """Returns the first slice at each position as one phase, and the few others as further ones.
 
-    Those of one position that was looked at again and again, to see contrast medium come, are one part.
+    Slices repeated at one position, to watch contrast medium arrive, are one phase.
     """
     first, *others = _ranked(positions, (ACQUISITION, ACQUIRED, INSTANCE))
     count = sum(map(len, others))
-    warning = f"{count} slices repeat the position of another and are left out"
+    warning = f"{count} slices repeat the position of another and were left out"
     stacks = [planes for planes in others if len(planes) > 1]
     single = tuple(plane for planes in others if len(planes) == 1 for plane in planes)
     rest = [Phase(planes, f"repeated slices {n}") for n, planes in enumerate([*stacks, single], 1) if planes]
@@ -148,7 +150,7 @@ def _repeats(positions: list[list[Plane]]) -> list[Phase]:
 
 
 def _interleaved(planes: Sequence[Plane], depth_mm: Callable[[Plane], float]) -> list[Phase]:
-    """Acquisitions with slices between each other's; [] where there are none, or they are one scan."""
+    """Returns acquisitions with slices between each other's; [] if there are none, or they are one scan."""
     for attribute in INTERLEAVED_BY:
         groups = list(_grouped(planes, attribute).values())
         if len(groups) < 2 or min(map(len, groups)) < 3:
@@ -162,7 +164,7 @@ def _interleaved(planes: Sequence[Plane], depth_mm: Callable[[Plane], float]) ->
         if following:
             return following
         if any(_overlap(a, b) > INTERLEAVED_SHARE for a, b in combinations(ranges, 2)):
-            warning = f"{len(planes)} slices in all: those between these are in other parts"
+            warning = f"{len(planes)} slices in all: the slices between these are in other parts"
             return _labelled(groups, attribute.name, (warning,))
     return []
 

@@ -1,4 +1,4 @@
-"""Evens out positions that were written with too few decimals."""
+"""Corrects positions that were written with too few decimals."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from operators.dicom.read.slice_order import REGULAR_TOLERANCE
 
 Array = NDArray[np.float64]
 
-# Decimals that some exports cut off: whole millimetres, and tenths
+# Units to which some exports round: whole millimetres, and tenths
 UNITS_MM = (1.0, 0.1)
-# So few slices lie near any straight line.
+# Fewer slices lie near a straight line by chance.
 FEWEST = 10
-# Rounding moves a position by half a unit at most; the fitted line is not quite the true one.
+# Rounding moves a position by at most half a unit; the fitted line deviates a little from the true one.
 FURTHEST = 0.6
-# Slices nearer than this part of the unit could be those of two phases.
+# Slices closer than this share of the unit could belong to two phases.
 NEAREST = 0.5
 
 
 def even_out(planes: Sequence[Plane], stack: Stack) -> tuple[list[Plane], tuple[str, ...]]:
-    """Returns the planes at even distances, with a warning, where only rounding made their gaps differ.
+    """Returns the planes at even distances, with a warning, if only rounding made their gaps differ.
 
-    That is so where all coordinates are multiples of one unit, the slices are numbered without a gap, and in
-    the order of their numbers each lies within rounding of one straight, even line. `stack` is of `planes`.
+    This requires that all coordinates are multiples of one unit, that the slices are numbered without a gap,
+    and that in the order of their numbers each lies within rounding of one straight, even line. `stack` is
+    that of `planes`.
     """
     unit_mm = next((unit for unit in UNITS_MM if _multiples(stack.origins, unit)), None)
     if unit_mm is None or len(planes) < FEWEST or _is_even(stack.depths_mm):
@@ -46,7 +47,7 @@ def even_out(planes: Sequence[Plane], stack: Stack) -> tuple[list[Plane], tuple[
     for n, place in zip(sequence, places, strict=True):
         moved[n] = replace(planes[n], position=tuple(map(float, np.round(place, 9))))
     warning = (
-        f"positions are rounded to {unit_mm:g} mm: the slices, which are numbered without a gap, are taken "
+        f"positions are rounded to {unit_mm:g} mm: the slices, numbered without a gap, are treated "
         f"as evenly {step_mm:.3g} mm apart"
     )
     return moved, (warning,)
@@ -62,7 +63,9 @@ def _is_even(depths_mm: Array) -> bool:
 
 
 def _by_number(planes: Sequence[Plane]) -> NDArray[np.intp] | None:
-    """The planes in the order of their instance numbers; None where these have gaps or are no numbers."""
+    """Returns the indices of the planes in the order of their instance numbers; None if these have gaps or
+    are not numbers.
+    """
     values = [value_of(plane, INSTANCE) for plane in planes]
     if any(kind != 1 for kind, *_ in values):
         return None
@@ -73,7 +76,7 @@ def _by_number(planes: Sequence[Plane]) -> NDArray[np.intp] | None:
 
 
 def _line(origins: Array) -> Array:
-    """(N, 3) mm: the points of the even line that lies nearest to all."""
+    """Returns the points (N, 3), mm, of the evenly spaced line nearest to all origins."""
     design = np.column_stack([np.ones(len(origins)), np.arange(len(origins))])
     solution, *_ = np.linalg.lstsq(design, origins, rcond=None)
     return np.asarray(design @ solution)

@@ -16,16 +16,16 @@ from operators.dicom.headers.series import Series
 from operators.dicom.read.series_parts import all_series
 from operators.errors import OsteonError, TransientError, UnreadableError, shortage
 
-# Header reading waits for the disk more than for the processor; 4 keep a network share busy.
+# Reading headers waits for the disk more than for the processor; 4 readers keep a network share busy.
 READERS = 4
-# Files that one reader takes at a time: handing them over singly costs a fifth of the time
+# Files that one reader takes at a time: handing them over one by one costs a fifth of the time
 BATCH = 16
 NO_SERIES = SeriesKey("", "", "", "", "", "", "")
 
 
 @dataclass(frozen=True)
 class UnreadableFile:
-    """A DICOM file that cannot be used: its path in the folder, why, and its series where known."""
+    """A DICOM file that cannot be used: its path in the folder, the reason, and its series if known."""
 
     path: str
     reason: str
@@ -35,7 +35,7 @@ class UnreadableFile:
 
 @dataclass(frozen=True)
 class OtherFile:
-    """A file that is no DICOM instance; `kind` is what it is, '' where that is not known."""
+    """A file that is not a DICOM instance; `kind` names its format, '' if unknown."""
 
     name: str
     kind: str
@@ -45,7 +45,7 @@ class OtherFile:
 class Scan:
     """All series of a folder; every file is in a series, unreadable, or counted as another file.
 
-    `other_kinds` are the other files' kinds that are known, each with its count, most frequent first.
+    `other_kinds` are the known kinds of other files with their counts, most frequent first.
     """
 
     series: tuple[Series, ...]
@@ -55,9 +55,10 @@ class Scan:
 
 
 def scan(folder: Path, readers: int = READERS) -> Scan:
-    """The series of a folder and its subfolders, or of one file. Raises UnreadableError, TransientError.
+    """Reads the series of a folder and its subfolders, or of one file. Raises UnreadableError,
+    TransientError.
 
-    Links are followed; a folder that several lead to is read once.
+    Links are followed; a folder that several links lead to is read once.
     """
     files, closed = _files(folder)
     with ThreadPoolExecutor(readers) as pool:
@@ -71,7 +72,9 @@ def scan(folder: Path, readers: int = READERS) -> Scan:
 
 
 def grouped_by_reason(unreadable: Sequence[UnreadableFile]) -> list[tuple[UnreadableFile, str]]:
-    """One file of each reason, and what to call all that have it, in the order of the first ones."""
+    """Returns the first file of each reason, and a phrase for all files with that reason, in the order of the
+    first ones.
+    """
     reasons: dict[str, list[UnreadableFile]] = {}
     for file in unreadable:
         reasons.setdefault(file.reason, []).append(file)
@@ -82,7 +85,7 @@ def grouped_by_reason(unreadable: Sequence[UnreadableFile]) -> list[tuple[Unread
 
 
 def require_series(found: Scan) -> None:
-    """Raises UnreadableError for a folder that holds no series, saying what it holds instead."""
+    """Raises UnreadableError for a folder without series, and says what it holds instead."""
     if found.series:
         return
     if found.unreadable:
@@ -94,7 +97,8 @@ def require_series(found: Scan) -> None:
         )
     if found.other_files:
         named = ", ".join(f"{count} times {kind}" if count > 1 else kind for kind, count in found.other_kinds)
-        got = f"{found.other_files} others{': ' if named else ''}{named}"
+        files = "other file" if found.other_files == 1 else "other files"
+        got = f"{found.other_files} {files}{': ' if named else ''}{named}"
         raise UnreadableError(f"expected DICOM files, got {got}", code="no_dicom")
     raise UnreadableError("expected DICOM files, got an empty folder", code="empty_folder")
 
@@ -106,11 +110,11 @@ class _File:
 
 
 def _files(folder: Path) -> tuple[list[_File], list[UnreadableFile]]:
-    """The files in their order, and what cannot be looked into. Raises UnreadableError."""
+    """Returns the files in order, and those that cannot be accessed. Raises UnreadableError."""
     if folder.is_file():
         return [_File(folder, folder.name)], []
     if not folder.is_dir():
-        raise UnreadableError("expected a folder or a file, got a path where nothing is", code="no_input")
+        raise UnreadableError("expected a folder or a file, got a path that does not exist", code="no_input")
     closed: list[UnreadableFile] = []
     files = []
     for path in _walk(folder, closed):
@@ -119,7 +123,7 @@ def _files(folder: Path) -> tuple[list[_File], list[UnreadableFile]]:
             if path.is_file():
                 files.append(_File(path, name))
             elif path.is_symlink() and not path.exists():
-                closed.append(UnreadableFile(name, "expected a file, got a link to nothing", "broken_link"))
+                closed.append(UnreadableFile(name, "expected a file, got a broken link", "broken_link"))
         except OSError as error:
             reason = f"expected a file that can be reached, got: {error.strerror}"
             closed.append(UnreadableFile(name, reason, "file_not_opened"))
@@ -127,7 +131,7 @@ def _files(folder: Path) -> tuple[list[_File], list[UnreadableFile]]:
 
 
 def _walk(folder: Path, closed: list[UnreadableFile]) -> Iterator[Path]:
-    """Every file's path, through links too; each folder once, so that no link leads round in a circle."""
+    """Yields every file's path, through links too; visits each folder once, so that cyclic links end."""
 
     def on_error(error: OSError) -> None:
         short = shortage(error)
@@ -160,7 +164,7 @@ def _read_files(files: Sequence[_File]) -> list[list[Plane] | UnreadableFile | O
 
 
 def _read_file(file: _File) -> list[Plane] | UnreadableFile | OtherFile:
-    """The planes of a file, or what it is that has none."""
+    """Returns the planes of a file, or the reason why it has none."""
     key = NO_SERIES
     try:
         header = read_header(file.path)
@@ -169,16 +173,16 @@ def _read_file(file: _File) -> list[Plane] | UnreadableFile | OtherFile:
         key = series_key(header)
         return planes_of(header, key, file.path, file.name)
     except TransientError:
-        raise  # else a slice would be left out that another look has
+        raise  # a retry may read the slice; without it the series would lack the slice
     except OsteonError as error:
         return UnreadableFile(file.name, str(error), error.code, key.series_instance_uid)
 
 
 def _damaged(unreadable: Sequence[UnreadableFile]) -> dict[str, list[str]]:
-    """Warnings by series, one for each file that would belong to it."""
+    """Returns warnings by SeriesInstanceUID, one for each unreadable file of the series."""
     warnings: dict[str, list[str]] = {}
     for file in unreadable:
         if file.series_instance_uid:
-            text = f"{file.path} is left out: {file.reason}"
+            text = f"{file.path} was left out: {file.reason}"
             warnings.setdefault(file.series_instance_uid, []).append(text)
     return warnings

@@ -11,7 +11,9 @@ from operators.dicom.headers.planes import Plane, SeriesKey
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Planes of one series; `label` and `warnings` say where others under its UID are not among them."""
+    """Planes of one series; `label` and `warnings` report other planes under the same UID that were kept
+    apart.
+    """
 
     key: SeriesKey
     planes: tuple[Plane, ...]
@@ -20,7 +22,9 @@ class Group:
 
 
 def group_planes(planes: Sequence[Plane]) -> list[Group]:
-    """The groups in the order of their keys; planes of one UID and several patients are kept apart."""
+    """Returns the groups in the order of their keys; planes of one UID but several patients are
+    kept apart.
+    """
     by_uid: dict[str, list[Plane]] = {}
     for plane in planes:
         by_uid.setdefault(plane.origin.key.series_instance_uid, []).append(plane)
@@ -29,7 +33,9 @@ def group_planes(planes: Sequence[Plane]) -> list[Group]:
 
 
 def _groups(planes: Sequence[Plane], *, named: bool) -> list[Group]:
-    """Without a UID nothing says that planes belong together, so that nothing is missed in a group."""
+    """Groups planes by key. Without a UID nothing shows that planes belong together, so no warning
+    is given.
+    """
     counted = Counter(plane.origin.key for plane in planes)
     keys = _spelled_alike(counted) if named and len(counted) > 1 else {key: key for key in counted}
     members: dict[SeriesKey, list[Plane]] = {}
@@ -41,13 +47,13 @@ def _groups(planes: Sequence[Plane], *, named: bool) -> list[Group]:
     for n, (key, own) in enumerate(ordered, 1):
         label = f"part {n} of {len(ordered)} by {names}" if names else ""
         others = len(planes) - len(own)
-        loss = (f"{others} other slices under this SeriesInstanceUID differ in {names} and are kept apart",)
+        loss = (f"{others} other slices under this SeriesInstanceUID differ in {names} and were kept apart",)
         groups.append(Group(key, tuple(own), label, loss if names else ()))
     return groups
 
 
 def _spelled_alike(counted: Counter[SeriesKey]) -> dict[SeriesKey, SeriesKey]:
-    """The key that stands for each: missing values and other spellings count as the usual value."""
+    """Returns the representative key of each: missing values and other spellings count as the usual value."""
     leaders: list[SeriesKey] = []
     keys: dict[SeriesKey, SeriesKey] = {}
     for key in sorted(counted, key=lambda key: (-_said(key), -counted[key], key)):
@@ -64,7 +70,7 @@ def _said(key: SeriesKey) -> int:
 
 
 def _may_be(key: SeriesKey, other: SeriesKey) -> bool:
-    """Whether `key` says nothing else than `other`, but for what it does not say."""
+    """Returns whether `key` agrees with `other` in everything that it states."""
     pairs = [(getattr(key, field.name), getattr(other, field.name)) for field in fields(key)]
     return all(not one or _plain(one) == _plain(two) for one, two in pairs)
 
@@ -74,7 +80,7 @@ def _same(key: SeriesKey, other: SeriesKey) -> bool:
 
 
 def _plain(value: str) -> str:
-    """Without letter case and spaces, by which spellings of one identifier differ."""
+    """Removes letter case and spaces, in which spellings of one identifier differ."""
     return "".join(value.split()).casefold()
 
 

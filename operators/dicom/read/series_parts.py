@@ -1,4 +1,4 @@
-"""Makes Series of the planes that the headers of one DICOM series describe."""
+"""Makes Series from the planes that the headers of one DICOM series describe."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from operators.dicom.elements.attributes import Sources, decimal, hint, is_unusual, items
+from operators.dicom.elements.attributes import Sources, decimal, hint, is_unusual
+from operators.dicom.elements.image_classes import is_projection
+from operators.dicom.headers.anatomy import body_part
 from operators.dicom.headers.planes import Plane, SeriesKey
 from operators.dicom.headers.series import Fault, Frame, Series
 from operators.dicom.hounsfield.hounsfield_header import facts_of, flags
 from operators.dicom.read.kinds import typical
 from operators.dicom.read.one_scan import Piece, join_pieces
+from operators.dicom.read.projections import projections_of
 from operators.dicom.read.series_groups import group_planes
 from operators.dicom.read.splitting import SeriesPart, split_series, with_warnings
 from operators.errors import UnreadableError
 
 NO_WARNINGS: Mapping[str, Sequence[str]] = {}
-# What places and Hounsfield units are made of
+# Attributes that determine positions and Hounsfield units
 NUMBERS = (
     "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept",
     "SliceThickness",
@@ -27,16 +30,27 @@ NUMBERS = (
 def all_series(
     planes: Sequence[Plane], damaged: Mapping[str, Sequence[str]] = NO_WARNINGS
 ) -> tuple[Series, ...]:
-    """The Series of all planes: several where a DICOM series must be split, one where two are one scan.
+    """Returns the Series of all planes: several if a DICOM series must be split, one if two are one scan.
 
-    `damaged` are warnings by SeriesInstanceUID of files that would belong to it and cannot be read.
+    Each radiograph is a separate Series. `damaged` are warnings, by SeriesInstanceUID, about unreadable files
+    that would belong to the series.
     """
+    groups = group_planes(planes)
     pieces = [
         Piece(group.key, with_warnings(_labelled(part, group.label), group.warnings))
-        for group in group_planes(planes)
+        for group in groups
+        if not is_projection(group.key.sop_class_uid)
         for part in split_series(group.planes)
     ]
-    return tuple(_series(piece.key, piece.part, damaged) for piece in join_pieces(pieces))
+    volumes = [(piece.key, _series(piece.key, piece.part, damaged)) for piece in join_pieces(pieces)]
+    projections = [
+        (group.key, series)
+        for group in groups
+        if is_projection(group.key.sop_class_uid)
+        for series in projections_of(group, damaged)
+    ]
+    found = sorted((*volumes, *projections), key=lambda pair: pair[0])
+    return tuple(series for _, series in found)
 
 
 def _labelled(part: SeriesPart, label: str) -> SeriesPart:
@@ -55,7 +69,7 @@ def _series(key: SeriesKey, part: SeriesPart, damaged: Mapping[str, Sequence[str
         sop_class_uid=key.sop_class_uid,
         modality=key.modality,
         description=hint(first.sources, "SeriesDescription"),
-        body_part=_body_part(first.sources),
+        body_part=body_part(first.sources),
         orientation=first.orientation or (),
         rows=first.rows,
         columns=first.columns,
@@ -83,7 +97,7 @@ def _fault(part: SeriesPart, first: Plane) -> Fault | None:
     if part.layout.fault:
         return Fault(*part.layout.fault)
     if not first.frame_of_reference_uid:
-        # A SEG lies in its source's frame of reference (PS3.3 C.8.20.2), and none is invented here.
+        # A SEG refers to its source's frame of reference (PS3.3 C.8.20.2), and none is invented here.
         return Fault("no_frame_of_reference", "expected a FrameOfReferenceUID, got none")
     if first.pixels is None:
         return Fault("no_image", "expected images, got instances without pixels")
@@ -119,32 +133,20 @@ def _thickness_mm(sources: Sources) -> float:
         return 0.0
 
 
-def _body_part(sources: Sources) -> str:
-    """BodyPartExamined, or what AnatomicRegionSequence means (PS3.3 10.5), in capitals."""
-    named = hint(sources, "BodyPartExamined")
-    if named:
-        return named.upper()
-    try:
-        regions = [item for dataset in sources for item in items(dataset, "AnatomicRegionSequence")]
-    except UnreadableError:
-        return ""
-    return hint(regions[:1], "CodeMeaning").upper()
-
-
 def _notes(planes: Sequence[Plane]) -> tuple[str, ...]:
     counted = Counter(plane.note for plane in planes if plane.note)
     return tuple(f"{count} of {len(planes)} slices: {note}" for note, count in counted.items())
 
 
 def _number_warnings(plane: Plane) -> tuple[str, ...]:
-    """Returns warnings of one slice: whoever writes numbers so does it in all of them."""
+    """Returns warnings for one slice: a writer of unusual numbers writes them in all slices."""
     odd = [keyword for keyword in NUMBERS if is_unusual(plane.sources, keyword)]
-    how = "read by the attributes' own rules although they have a decimal comma or another VR"
+    how = "read as numbers although they have a decimal comma or another VR"
     return (f"{', '.join(odd)}: {how}",) if odd else ()
 
 
 def _rescale_warnings(planes: Sequence[Plane]) -> tuple[str, ...]:
-    """Returns what the headers leave in doubt of the values; the image decides when it is read."""
+    """Returns the doubts that headers leave about the values; the image decides when it is read."""
     first = planes[0]
     pixels = [plane.pixels for plane in planes if plane.pixels]
     facts = facts_of(first.origin.key.modality, first.image_type, pixels, first.sources[-1])

@@ -1,4 +1,4 @@
-"""Which whole or fractional index each slice has along the third axis of a regular grid."""
+"""Assigns each slice its integer or fractional index along the third axis of a regular grid."""
 
 from __future__ import annotations
 
@@ -11,29 +11,32 @@ from operators.errors import UnsuitableError
 
 Array = NDArray[np.float64]
 
-# A slice is at its place when within a tenth of the slice spacing: at 3 mm that is 0.3 mm, less than
-# a pixel of a pelvic CT, and no slice is interpolated that need not be.
+# A slice is in place if within a tenth of the slice spacing: at 3 mm this is 0.3 mm, less than a pixel of a
+# pelvic CT, and no slice is interpolated unnecessarily.
 REGULAR_TOLERANCE = 0.1
-# One slice in a row may be missing, and a tenth of all: between neighbours two spacings apart linear
-# interpolation is what a scan of twice the slice spacing would have shown; beyond, bone is invented.
+# At most one slice in a row may be missing, and a tenth of all: between neighbours two spacings apart, linear
+# interpolation shows what a scan of twice the slice spacing would have shown; beyond that, bone is invented.
 LONGEST_GAP = 2.5
 MISSING_SHARE = 0.1
-# So few slices off the grid are strays, split off; more, and the stack as a whole is irregular.
+# Up to this share of slices off the grid are split off as strays; with more, the stack as a whole is
+# irregular.
 ASIDE_SHARE = 0.1
-# So many gaps in a row that are the same are meant by a protocol, not left by slices that were lost.
+# This many equal gaps in a row are intended by a protocol, not caused by lost slices.
 EVEN_GAPS = 3
-# An irregular stack is resampled at its lower quartile gap (most detail is kept) unless that makes
-# more than this many times the slices that there are.
+# An irregular stack is resampled at its lower quartile gap (which keeps most detail) unless that makes more
+# than this many times the number of slices.
 MOST_PLANES_PER_SLICE = 4
 
 
 class UnfitError(UnsuitableError):
-    """Slices that no regular grid can stand for."""
+    """The slices do not fit any regular grid."""
 
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """`kept` are indices into the sorted slices, `k` (kept,) their place on a grid of `planes`."""
+    """The order of slices: `kept` are indices into the sorted slices, `k` (kept,) their places on a grid of
+    `planes`.
+    """
 
     kept: NDArray[np.intp]
     k: Array
@@ -41,20 +44,20 @@ class Order:
     warnings: tuple[str, ...] = ()
 
     def only(self, mask: NDArray[np.bool_]) -> Order:
-        """Without some slices: indices start at 0 again, and the gaps are judged anew."""
+        """Removes some slices: indices start at 0 again, and the gaps are checked again."""
         k = self.k[mask] - self.k[mask][0]
         return _judged(replace(self, kept=self.kept[mask], k=k, planes=int(np.ceil(k[-1] - 1e-6)) + 1))
 
 
 def order_slices(depths_mm: Array) -> Order:
-    """For sorted depths of two slices or more, no two alike. Raises UnfitError."""
+    """Orders two or more slices by their sorted depths, no two equal. Raises UnfitError."""
     return _regular(depths_mm) or _irregular(depths_mm)
 
 
 def _regular(depths_mm: Array) -> Order | None:
-    """Whole indices; a few strays put aside, a few slices missing. None where the gaps vary.
+    """Returns integer indices, with a few strays set aside and a few slices missing; None if the gaps vary.
 
-    A stray is a slice too many: one without which there would be a gap is no stray.
+    A stray is an extra slice: a slice that would leave a gap if removed is not a stray.
     """
     spacing_mm = float(np.median(np.diff(depths_mm)))
     forward = _walk(depths_mm, spacing_mm)
@@ -69,19 +72,19 @@ def _regular(depths_mm: Array) -> Order | None:
         return None
     if aside and _leaves_gap(depths_mm, kept, k, start, slope):
         return None
-    warnings = (f"slices off the grid are left out: {aside}",) if aside else ()
+    warnings = (f"slices off the grid were left out: {aside}",) if aside else ()
     return _judged(Order(kept, k, int(k[-1]) + 1, warnings))
 
 
 def _leaves_gap(depths_mm: Array, kept: NDArray[np.intp], k: Array, start: float, slope: float) -> bool:
-    """Whether a slice that is not kept lies where the grid has none."""
+    """Returns whether a slice that is not kept lies where the grid has none."""
     aside = np.delete(depths_mm, kept)
     places = np.clip(np.rint((aside - start) / slope), 0, k[-1])
     return not np.isin(places, k).all()
 
 
 def _walk(depths_mm: Array, spacing_mm: float) -> list[int]:
-    """Indices of slices that lie whole spacings from the slice kept before."""
+    """Returns the indices of slices that lie an integer number of spacings from the previously kept slice."""
     kept = [0]
     for n in range(1, len(depths_mm)):
         steps = (depths_mm[n] - depths_mm[kept[-1]]) / spacing_mm
@@ -91,7 +94,7 @@ def _walk(depths_mm: Array, spacing_mm: float) -> list[int]:
 
 
 def _judged(order: Order) -> Order:
-    """With a warning for what is missing. Raises UnfitError where too much is."""
+    """Adds a warning about missing slices. Raises UnfitError if too many are missing."""
     gaps = np.diff(order.k)
     missing = order.planes - len(order.k)
     if missing <= 0 or not np.allclose(order.k, np.rint(order.k)):
@@ -130,17 +133,18 @@ def _irregular(depths_mm: Array) -> Order:
 
 
 def longest_stretch(depths_mm: Array) -> NDArray[np.intp]:
-    """Indices of the sorted slices of the longest stretch without a gap that is too wide to be filled."""
+    """Returns the indices of the sorted slices in the longest stretch without a gap too wide to fill."""
     gaps = np.diff(depths_mm)
     stretches = np.split(np.arange(len(depths_mm)), np.flatnonzero(gaps > LONGEST_GAP * np.median(gaps)) + 1)
     return max(stretches, key=len)
 
 
 def even_runs(depths_mm: Array) -> list[list[int]]:
-    """Indices of the sorted slices in stretches of even gaps that together are nearly all of them.
+    """Returns the indices of the sorted slices in stretches of even gaps, if together these are nearly all
+    slices.
 
-    A slice between two stretches belongs to the denser; the few that are in none come last. [] where the
-    stretches' gaps are all alike: then slices are missing between them.
+    A slice between two stretches belongs to the denser one; the few slices in no stretch come last. [] if the
+    gaps of all stretches are equal: then slices are missing between them.
     """
     gaps = np.diff(depths_mm)
     runs = [(start, stop) for start, stop in _even(gaps) if stop - start >= EVEN_GAPS]
@@ -158,7 +162,7 @@ def even_runs(depths_mm: Array) -> list[list[int]]:
 
 
 def _even(gaps: Array) -> list[tuple[int, int]]:
-    """Half-open ranges of gaps of which each is as wide as the first."""
+    """Returns half-open ranges of gaps, each as wide as the first of its range."""
     ranges, start = [], 0
     for n in range(1, len(gaps) + 1):
         if n == len(gaps) or abs(gaps[n] - gaps[start]) > REGULAR_TOLERANCE * gaps[start]:

@@ -17,7 +17,8 @@ from operators.dicom.read.rounded_positions import even_out
 from operators.dicom.read.slice_order import ASIDE_SHARE, even_runs, longest_stretch
 
 Order = tuple[str, int]
-# With fewer positions, and more images at each than that, no part is a volume: a slice in motion, mostly.
+# With fewer positions, and more images at each than that, no part is a volume; mostly one slice imaged in
+# motion.
 FEW_POSITIONS = 10
 
 
@@ -32,7 +33,7 @@ class SeriesPart:
 
 
 def split_series(planes: Sequence[Plane]) -> list[SeriesPart]:
-    """All parts; every plane is in exactly one, exact duplicates counted once."""
+    """Returns all parts; every plane is in exactly one, exact duplicates count once."""
     ordered = sorted(planes, key=lambda plane: plane.order)
     double = len(ordered) - len({plane.order for plane in ordered})
     shared = _under_one_uid(ordered) if double else None
@@ -52,7 +53,7 @@ def split_series(planes: Sequence[Plane]) -> list[SeriesPart]:
 
 
 def with_warnings(part: SeriesPart, warnings: tuple[str, ...]) -> SeriesPart:
-    """The part with more warnings, behind its own."""
+    """Returns the part with further warnings after its own."""
     return replace(part, warnings=(*part.warnings, *warnings))
 
 
@@ -63,13 +64,13 @@ def _loss(others: int, names: str) -> tuple[str, ...]:
 
 
 def _place(plane: Plane) -> tuple[object, ...]:
-    """Returns what copies of one image share: where it lies, or its number where that is not given."""
+    """Returns what copies of one image share: its position, or its number if that is missing."""
     number = hint(plane.sources, "InstanceNumber") if plane.position is None else ""
     return plane.position, plane.orientation, plane.rows, plane.columns, number
 
 
 def _under_one_uid(planes: Sequence[Plane]) -> tuple[str, str] | None:
-    """Why images cannot be told apart, so that no result could refer to one of them."""
+    """Returns a fault if different images share a UID, as no result could refer to one of them; else None."""
     places: dict[Order, set[tuple[object, ...]]] = {}
     for plane in planes:
         places.setdefault(plane.order, set()).add(_place(plane))
@@ -77,7 +78,7 @@ def _under_one_uid(planes: Sequence[Plane]) -> tuple[str, str] | None:
     if not images:
         return None
     uids = sum(len(each) > 1 for each in places.values())
-    text = f"expected a SOPInstanceUID of its own for each image, got {uids} for {images} different images"
+    text = f"expected one SOPInstanceUID for each image, got {uids} for {images} different images"
     return "shared_uid", text
 
 
@@ -87,7 +88,7 @@ def _without_duplicates(planes: Sequence[Plane]) -> tuple[list[Plane], tuple[str
     for plane in ordered:
         unique.setdefault(plane.order, plane)
     double = len(ordered) - len(unique)
-    return list(unique.values()), (f"{double} images were there more than once and are counted once",)
+    return list(unique.values()), (f"{double} images were found more than once and count once",)
 
 
 def _unlocated(planes: Sequence[Plane], label: str) -> SeriesPart:
@@ -124,12 +125,14 @@ def _located_parts(planes: Sequence[Plane], label: str) -> list[SeriesPart]:
 
 
 def _position_fault(stack: Stack) -> tuple[str, str] | None:
-    """Why no volumes can be made of many slices: one sentence for all, not one for each of many parts."""
+    """Returns why no volume can be made of the slices: one sentence for all, not one for each of many parts;
+    else None.
+    """
     images = len(stack.origins)
     if images < 2:
         return None
     if np.ptp(stack.origins, axis=0).max() <= SAME_POSITION_MM:
-        return "one_position", f"expected a position of its own for each of {images} images, got one for all"
+        return "one_position", f"expected a different position for each of {images} images, got one for all"
     gaps = np.diff(np.sort(stack.depths_mm)) > SAME_POSITION_MM
     positions = 1 + int(np.count_nonzero(gaps))
     if positions == 1:
@@ -140,7 +143,7 @@ def _position_fault(stack: Stack) -> tuple[str, str] | None:
 
 
 def _phase_parts(phase: Phase, label: str) -> list[SeriesPart]:
-    """The phase, and the slices that lie off its grid as parts of their own."""
+    """Returns the part of a phase, and parts for the slices off its grid."""
     stack = stack_of(phase.planes)
     named = ", ".join(filter(None, (label, phase.label)))
     fault = _position_fault(stack)
@@ -161,28 +164,28 @@ def _phase_parts(phase: Phase, label: str) -> list[SeriesPart]:
 
 
 def _without_far_ones(phase: Phase, stack: Stack) -> list[Phase]:
-    """The stack, and the few slices that lie far from it; [] where it is not so."""
+    """Separates the few slices far from the others; returns [] if there are none or too many."""
     sequence = np.argsort(stack.depths_mm, kind="stable")
     main = longest_stretch(stack.depths_mm[sequence])
     near = {int(sequence[n]) for n in main}
     far = tuple(plane for n, plane in enumerate(phase.planes) if n not in near)
     if not far or len(far) > ASIDE_SHARE * len(phase.planes):
         return []
-    warning = f"slices far from all others are left out: {len(far)}"
+    warning = f"slices far from all others were left out: {len(far)}"
     rest = ", ".join(filter(None, (phase.label, "slices far from all others")))
     stack_planes = tuple(plane for n, plane in enumerate(phase.planes) if n in near)
     return [replace(phase, planes=stack_planes, warnings=(*phase.warnings, warning)), Phase(far, rest, ())]
 
 
 def _runs(phase: Phase, stack: Stack) -> list[Phase]:
-    """Stretches of slices at even distances, where a protocol has several; [] where it has not."""
+    """Returns stretches of slices at even distances if a protocol has several; else []."""
     sequence = np.argsort(stack.depths_mm, kind="stable")
     depths_mm = stack.depths_mm[sequence]
     runs = even_runs(depths_mm)
     if not runs:
         return []
     said = ", ".join(f"{len(run)} slices {_apart(depths_mm[run])}" for run in runs)
-    warning = f"the distance between slices varies, and each stretch is read apart: {said}"
+    warning = f"the distance between slices varies, and each stretch is read separately: {said}"
     return [
         Phase(
             tuple(phase.planes[sequence[n]] for n in run),

@@ -21,11 +21,14 @@ from operators.geometry.polygons import filled
 from operators.geometry.volume import Grid, LabelMap
 from operators.packages.structures import Code
 
-ON_SLICE = 0.25  # of a slice: a contour farther than this from each of the grid's slices lies between two
+ON_SLICE = 0.25  # of a slice spacing: a contour farther than this from any slice of the grid lies between two
 
 
 def read_rtstruct(path: Path, grid: Grid) -> tuple[LabelMap, tuple[SegmentInfo, ...]]:
-    """Regions by their order on `grid`; raises UnreadableError where they overlap or lie off its slices."""
+    """Reads regions as a label map on `grid`, numbered by their order, with their descriptions.
+
+    Raises UnreadableError if regions overlap or lie off the grid's slices.
+    """
     try:
         dataset = dcmread(path)
         if dataset.get("SOPClassUID") != RTStructureSetStorage:
@@ -36,7 +39,7 @@ def read_rtstruct(path: Path, grid: Grid) -> tuple[LabelMap, tuple[SegmentInfo, 
 
 
 def referenced_series(path: Path) -> str:
-    """The series instance UID of the images that it was drawn on, '' where it does not say."""
+    """Returns the series instance UID of the images that it was drawn on, '' if it does not say."""
     dataset = dcmread(path, stop_before_pixels=True)
     for frame in items(dataset, "ReferencedFrameOfReferenceSequence"):
         for study in items(frame, "RTReferencedStudySequence"):
@@ -46,7 +49,7 @@ def referenced_series(path: Path) -> str:
 
 
 def regions_of(dataset: Dataset) -> tuple[SegmentInfo, ...]:
-    """Returns the described regions; those without a contour are left out."""
+    """Returns the descriptions of the regions that have a contour."""
     drawn = _by_region(dataset, "ROIContourSequence")
     said = _by_region(dataset, "RTROIObservationsSequence")
     return tuple(
@@ -57,7 +60,9 @@ def regions_of(dataset: Dataset) -> tuple[SegmentInfo, ...]:
 
 
 def _numbered(dataset: Dataset) -> dict[int, tuple[int, Dataset]]:
-    """Regions by their number, and their values in the label map: some programs count from 0."""
+    """Returns for each region number its label value and its item; values count from 1, as some programs
+    number from 0.
+    """
     regions = items(dataset, "StructureSetROISequence")
     return {int(item.ROINumber): (value, item) for value, item in enumerate(regions, start=1)}
 
@@ -67,7 +72,7 @@ def _by_region(dataset: Dataset, keyword: str) -> dict[int, Dataset]:
 
 
 def _region(value: int, item: Dataset, drawn: Dataset, said: Dataset) -> SegmentInfo:
-    """Describes a region; its description holds the tracking identifier where Osteon wrote it."""
+    """Describes a region; its description holds the tracking identifier if Osteon wrote it."""
     name = str(item.get("ROIName") or "")
     bone, fragment = bone_and_fragment(str(item.get("ROIDescription") or name))
     coded = items(said, "RTROIIdentificationCodeSequence")
@@ -107,13 +112,15 @@ def _by_slice(item: Dataset, grid: Grid) -> dict[int, list[NDArray[np.float64]]]
         k = round(float(indices[:, 2].mean()))
         off = float(np.abs(indices[:, 2] - k).max())
         if off > ON_SLICE or not 0 <= k < grid.shape[2]:
-            raise UnreadableError(f"expected contours on slices of the series, got one {off:.2f} slices off")
+            raise UnreadableError(f"expected contours on slices of the series, got one {off:.2f} slices away")
         slices.setdefault(k, []).append(indices[:, :2])
     return slices
 
 
 def _contours(item: Dataset) -> Iterator[NDArray[np.float64]]:
-    """(N, 3) LPS mm, of each closed contour; points and open lines enclose nothing (PS3.3 C.8.8.6)."""
+    """Yields the points (N, 3), LPS mm, of each closed contour; points and open lines enclose nothing (PS3.3
+    C.8.8.6).
+    """
     for contour in items(item, "ContourSequence"):
         if contour.ContourGeometricType in ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR"):
             yield np.array(contour.ContourData, dtype=np.float64).reshape(-1, 3)

@@ -37,16 +37,16 @@ from operators.errors import UnsuitableError
 from operators.geometry.contours import closed_outlines
 from operators.segmentation.segmentation import Segment, Segmentation
 
-SERIES_NUMBER = 9100  # behind the SEG's, before the report's
+SERIES_NUMBER = 9100  # after the SEG's, before the report's
 LABEL = "BONES"
 SHORT_STRING = 16  # characters in a value of VR SH (PS3.5 6.2)
-# PS3.4 B.5: retired, and what RT objects name a study by all the same (PS3.3 C.8.8.5)
+# PS3.4 B.5: retired, but still the class by which RT objects reference a study (PS3.3 C.8.8.5)
 DETACHED_STUDY = "1.2.840.10008.3.1.2.3.1"
 CONTOUR_DATA = Tag(0x3006, 0x0050)
 
 
 class StructureSet(SOPClass):
-    """highdicom has no class of its own for it."""
+    """The SOP instance of an RT Structure Set, for which highdicom has no class."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(sop_class_uid=RTStructureSetStorage, modality="RTSTRUCT", **given)
@@ -62,14 +62,19 @@ class Contour:
 
 
 def write_structures(segmentation: Segmentation, provenance: Provenance, path: Path) -> Path:
-    """Writes an RT Structure Set (PS3.3 A.19). Raises OutputError, or UnsuitableError for no voxel at all."""
+    """Writes an RT Structure Set (PS3.3 A.19). Raises OutputError, or UnsuitableError if no voxel is
+    labelled.
+    """
     dataset = make_structures(segmentation, provenance)
     return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
 
 
 def make_structures(segmentation: Segmentation, provenance: Provenance) -> StructureSet:
-    """The structure set, not yet written; the same input gives the same UIDs."""
+    """Returns the structure set without writing it; the same input gives the same UIDs."""
     series = provenance.series
+    if series.is_projection:
+        text = "expected a series in patient space for an RT Structure Set, got a radiograph, which has none"
+        raise UnsuitableError(text, code="no_frame_of_reference")
     header = decode_texts(series.header)
     contours = contours_of(segmentation, series)
     segments = [segment for segment in segmentation.segments if contours[segment.value]]
@@ -88,7 +93,7 @@ def make_structures(segmentation: Segmentation, provenance: Provenance) -> Struc
     )
     copy_identity(header, dataset)
     mark(dataset, provenance)
-    say_what_it_is(dataset, provenance)
+    describe_structures(dataset, provenance)
     place = frame_of_reference_uid(series, header, segmentation.label_map.grid)
     dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = place, ""
     dataset.ReferencedFrameOfReferenceSequence = [frame_of_reference(series, place)]
@@ -102,7 +107,7 @@ def make_structures(segmentation: Segmentation, provenance: Provenance) -> Struc
 
 
 def contours_of(segmentation: Segmentation, series: Series) -> dict[int, list[Contour]]:
-    """The outlines of each value, slice by slice."""
+    """Returns the outlines of each label value, slice by slice."""
     label_map = segmentation.label_map
     columns = label_map.grid.ijk_to_lps[:3, :2]
     slices = labelled_slices(label_map, series)
@@ -118,8 +123,8 @@ def contours_of(segmentation: Segmentation, series: Series) -> dict[int, list[Co
     return found
 
 
-def say_what_it_is(dataset: StructureSet, provenance: Provenance) -> None:
-    """Label, dates, and that nobody has approved it."""
+def describe_structures(dataset: StructureSet, provenance: Provenance) -> None:
+    """Sets the label and dates, and marks the structure set as unapproved."""
     day, hour = provenance.day_and_hour
     dataset.SeriesDate = dataset.StructureSetDate = day
     dataset.SeriesTime = dataset.StructureSetTime = hour
@@ -130,7 +135,7 @@ def say_what_it_is(dataset: StructureSet, provenance: Provenance) -> None:
 
 
 def images_of(series_instance_uid: str, frames: Sequence[Frame], series: Series) -> Dataset:
-    """The images of one DICOM series."""
+    """Returns the references to the images of one DICOM series."""
     images = Dataset()
     images.SeriesInstanceUID = series_instance_uid
     images.ContourImageSequence = [reference(frame, series) for frame in frames]
@@ -138,7 +143,7 @@ def images_of(series_instance_uid: str, frames: Sequence[Frame], series: Series)
 
 
 def frame_of_reference(series: Series, uid: str) -> Dataset:
-    """The images that the contours were drawn on."""
+    """Returns the reference to the images that the contours were drawn on."""
     named = series.frames_by_series().items()
     study = Dataset()
     study.ReferencedSOPClassUID = DETACHED_STUDY
@@ -151,7 +156,7 @@ def frame_of_reference(series: Series, uid: str) -> Dataset:
 
 
 def region(number: int, segment: Segment, provenance: Provenance, frame_of_reference_uid: str) -> Dataset:
-    """A bone or fragment, and what drew it."""
+    """Returns the region item of a bone or fragment, with the algorithm that drew it."""
     item = Dataset()
     item.ROINumber = number
     item.ReferencedFrameOfReferenceUID = frame_of_reference_uid
@@ -164,7 +169,7 @@ def region(number: int, segment: Segment, provenance: Provenance, frame_of_refer
 
 
 def contour_item(number: int, segment: Segment, contours: Sequence[Contour], series: Series) -> Dataset:
-    """A region's contours, in its colour."""
+    """Returns the contour item of a region, with its colour."""
     item = Dataset()
     item.ROIDisplayColor = list(segment.rgb)
     item.ReferencedROINumber = number
@@ -173,13 +178,13 @@ def contour_item(number: int, segment: Segment, contours: Sequence[Contour], ser
 
 
 def one_contour(number: int, contour: Contour, series: Series) -> Dataset:
-    """One polygon on one slice."""
+    """Returns the item of one polygon on one slice."""
     item = Dataset()
     item.ContourImageSequence = [reference(contour.frame, series)]
     item.ContourGeometricType = "CLOSED_PLANAR"
     item.NumberOfContourPoints = len(contour.points_lps)
     item.ContourNumber = number
-    # As bytes: pydicom would make an object of each of a million numbers
+    # Written as bytes: pydicom would create an object for each of a million numbers
     text = "\\".join(f"{value:.3f}" for value in contour.points_lps.ravel().tolist()).encode()
     text += b" " * (len(text) % 2)
     item[CONTOUR_DATA] = RawDataElement(CONTOUR_DATA, "DS", len(text), text, 0, False, True)
@@ -187,7 +192,7 @@ def one_contour(number: int, contour: Contour, series: Series) -> Dataset:
 
 
 def observation(number: int, segment: Segment) -> Dataset:
-    """Returns the observation of a region, in the same codes as in the SEG."""
+    """Returns the observation item of a region, with the same codes as in the SEG."""
     kind = concept(segment.type)
     item = Dataset()
     item.ObservationNumber = item.ReferencedROINumber = number

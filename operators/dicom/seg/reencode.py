@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, TM
 
-from operators.dicom.elements.attributes import uid
+from operators.dicom.elements.attributes import items, uid
+from operators.dicom.elements.image_classes import is_projection
 from operators.dicom.headers.series import Frame, Series
 from operators.dicom.provenance.provenance import MANUFACTURER, Provenance
 from operators.dicom.seg.seg_geometry import placement_of
@@ -44,6 +46,13 @@ class PackageOfSeg(ModelPackage):
         )
 
 
+@dataclass(frozen=True)
+class PackageOfProjectionSeg(PackageOfSeg):
+    """The same of a package that reads radiographs."""
+
+    reads: ClassVar[str] = "projection"
+
+
 def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
     """The segmentation of a SEG, without volumes, and its making. Raises UnreadableError, or UnsuitableError
     for a SEG that is not Osteon's: who drew it, and by what, would have to be invented.
@@ -63,7 +72,9 @@ def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
 def package_of(dataset: Dataset) -> PackageOfSeg:
     """Recovers the algorithm that the SEG names."""
     algorithm = dataset.SegmentSequence[-1].SegmentationAlgorithmIdentificationSequence[0]
-    return PackageOfSeg(
+    source = dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0]
+    kind = PackageOfProjectionSeg if is_projection(str(source.ReferencedSOPClassUID)) else PackageOfSeg
+    return kind(
         name=str(dataset.SoftwareVersions[1]).partition(" ")[0],
         version=str(algorithm.AlgorithmVersion),
         title=str(dataset.SeriesDescription).partition(" segments")[0],
@@ -122,7 +133,8 @@ def frames_of(dataset: Dataset, series_uids: Mapping[str, str]) -> tuple[Frame, 
     for k, group in zip(placement_of(dataset).slices, dataset.PerFrameFunctionalGroupsSequence, strict=True):
         source = group.DerivationImageSequence[0].SourceImageSequence[0]
         number = source.get("ReferencedFrameNumber")
-        x, y, z = map(float, group.PlanePositionSequence[0].ImagePositionPatient)
+        place = items(group, "PlanePositionSequence")
+        x, y, z = map(float, place[0].ImagePositionPatient) if place else (0.0, 0.0, 0.0)
         named = uid((source,), "ReferencedSOPInstanceUID")
         frames[k] = Frame(
             Path(),

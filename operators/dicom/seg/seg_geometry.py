@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from operators.dicom.elements.attributes import items
 from operators.errors import UnreadableError
+from operators.geometry.projection import projection_grid
 from operators.geometry.volume import Grid
 
 EVEN = 0.1  # of a slice: frames this near to whole multiples of a spacing are evenly spaced
@@ -25,7 +27,13 @@ class SegPlacement:
 
 
 def placement_of(dataset: Dataset) -> SegPlacement:
-    """The evenly spaced grid that the frames themselves span; slices without frames are in it."""
+    """The evenly spaced grid that the frames themselves span; slices without frames are in it.
+
+    Frames over one radiograph have no place in the patient; their grid is (columns, rows, 1), in pixels.
+    """
+    if is_on_one_projection(dataset):
+        grid = projection_grid(int(dataset.Rows), int(dataset.Columns), None)
+        return SegPlacement(grid, (0,) * int(dataset.NumberOfFrames))
     positions_mm, plane = _positions_mm(dataset), _plane(dataset)
     normal = np.cross(plane[:, 0], plane[:, 1])
     normal /= np.linalg.norm(normal)
@@ -48,6 +56,10 @@ def placement_on(dataset: Dataset, grid: Grid) -> SegPlacement:
         raise UnreadableError(
             f"expected frames of {grid.shape[:2]} columns and rows, got {dataset.Columns, dataset.Rows}"
         )
+    if is_on_one_projection(dataset):
+        if grid.shape[2] != 1:
+            raise UnreadableError("expected frames on slices of a grid, got frames over a radiograph")
+        return SegPlacement(grid, (0,) * int(dataset.NumberOfFrames))
     positions = np.column_stack([_positions_mm(dataset), np.ones(len(_positions_mm(dataset)))])
     indices = (positions @ grid.lps_to_ijk.T)[:, :3]
     slices = np.rint(indices[:, 2]).astype(int)
@@ -56,6 +68,23 @@ def placement_on(dataset: Dataset, grid: Grid) -> SegPlacement:
     if max(off_mm.max(), turned.max()) > ON_GRID_MM or slices.min() < 0 or slices.max() >= grid.shape[2]:
         raise UnreadableError("expected frames that lie on slices of the grid, got frames elsewhere")
     return SegPlacement(grid, tuple(int(k) for k in slices))
+
+
+def is_on_one_projection(dataset: Dataset) -> bool:
+    """Whether all frames lie over one image that has no frame of reference, such as a radiograph."""
+    shared = items(dataset, "SharedFunctionalGroupsSequence")
+    groups = items(dataset, "PerFrameFunctionalGroupsSequence")
+    if "FrameOfReferenceUID" in dataset or any(
+        "PlanePositionSequence" in each for each in (*shared, *groups)
+    ):
+        return False
+    sources = [
+        (str(source.ReferencedSOPInstanceUID), str(source.get("ReferencedFrameNumber", "")))
+        for group in groups
+        for derivation in items(group, "DerivationImageSequence")
+        for source in items(derivation, "SourceImageSequence")
+    ]
+    return len(sources) == len(groups) and len(set(sources)) == 1
 
 
 def _positions_mm(dataset: Dataset) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ writes the frames of all segments from the one that it made for each slice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -31,7 +31,7 @@ from operators.dicom.seg.fast.seg_encoding import encoded_groups, write_frames
 from operators.dicom.seg.seg_frames import bit_frames, labelled_slices, planes, values_present
 from operators.dicom.seg.segment_descriptions import segment_description
 from operators.errors import UnsuitableError
-from operators.geometry.volume import Grid
+from operators.geometry.volume import Grid, background
 from operators.segmentation.segmentation import Segment, Segmentation
 
 SERIES_NUMBER = 9000  # high, so that it sorts after the scanner's own series
@@ -66,13 +66,25 @@ def _label_map(segmentation: Segmentation, provenance: Provenance) -> Write:
     slices = labelled_slices(label_map, provenance.series)
     segments = _present(segmentation.segments, values_present(label_map, slices))
     dataset, order = _template(segments, list(slices), provenance, label_map.grid, "labelmap")
-    numbers = np.zeros(np.iinfo(label_map.labels.dtype).max + 1, f"u{dataset.BitsAllocated // 8}")
+    in_order = planes(label_map, [slices[place] for place in order])
+    numbers = segment_numbers(segments, label_map.labels.dtype)
+    return encode_label_map(dataset, (numbers[plane] for plane in in_order))
+
+
+def segment_numbers(segments: Sequence[Segment], values: np.dtype[Any]) -> NDArray[np.unsignedinteger[Any]]:
+    """The Segment Number of each label value, 0 for those of no segment; `values` is the labels' type."""
+    numbers = background((np.iinfo(values).max + 1,), len(segments))
     numbers[[segment.value for segment in segments]] = np.arange(1, len(segments) + 1)
+    return numbers
+
+
+def encode_label_map(dataset: DicomSegmentation, frames: Iterable[NDArray[np.unsignedinteger[Any]]]) -> Write:
+    """`dataset` with `frames` of segment numbers, compressed."""
     # By name: GDCM, which would come first, aborts the process on frames of odd size (3.2.6)
     encode = partial(get_encoder(RLELossless).encode, encoding_plugin="pylibjpeg")
     options = as_pixel_options(dataset, number_of_frames=1)
-    in_order = planes(label_map, [slices[place] for place in order])
-    dataset.PixelData = encapsulate([encode(numbers[plane], **options) for plane in in_order])
+    stored = f"u{dataset.BitsAllocated // 8}"
+    dataset.PixelData = encapsulate([encode(frame.astype(stored), **options) for frame in frames])
     dataset["PixelData"].is_undefined_length, dataset["PixelData"].VR = True, "OB"  # PS3.5 A.4
     dataset.file_meta.TransferSyntaxUID = RLELossless
     return partial(dataset.save_as, enforce_file_format=True)
@@ -115,12 +127,25 @@ def make_seg(
 
     Not compressed; `grid` is that of the voxels; the same input gives the same UIDs.
     """
+    header = decode_texts(provenance.series.header)
+    headers = slice_headers(provenance.series, header, grid)
+    return assemble_seg(voxels, segments, [headers[n] for n in places], header, provenance, profile)
+
+
+def assemble_seg(
+    voxels: NDArray[np.unsignedinteger[Any]],
+    segments: Sequence[Segment],
+    sources: Sequence[Dataset],
+    header: Dataset,
+    provenance: Provenance,
+    profile: str,
+    content_label: str = "BONES",
+) -> DicomSegmentation:
+    """highdicom's SEG of `voxels` on the images `sources`; `header` is the series' own, decoded."""
     series = provenance.series
     identity = [] if profile == "binary" else [profile]
-    header = decode_texts(series.header)
-    headers = slice_headers(series, header, grid)
     dataset = DicomSegmentation(
-        source_images=[headers[n] for n in places],
+        source_images=sources,
         pixel_array=voxels,
         segmentation_type=profile.upper(),
         segment_descriptions=[
@@ -134,7 +159,7 @@ def make_seg(
         instance_number=1,
         transfer_syntax_uid=ExplicitVRLittleEndian,
         **equipment(provenance),
-        **_content(provenance.made_at),
+        **_content(provenance.made_at, content_label),
     )
     copy_identity(header, dataset)
     # PixelPaddingValue says what is background (Supplement 243); highdicom makes it a segment too, and OHIF
@@ -146,12 +171,12 @@ def make_seg(
     return dataset
 
 
-def _content(made_at: datetime) -> dict[str, Any]:
+def _content(made_at: datetime, label: str) -> dict[str, Any]:
     day, hour = made_at.date(), made_at.time().replace(tzinfo=None)
     return {
         "content_description": NOT_FOR_DIAGNOSIS,
         "content_creator_name": "Osteon^Automatic",
-        "content_label": "BONES",
+        "content_label": label,
         "content_date": day,
         "content_time": hour,
         "series_date": day,

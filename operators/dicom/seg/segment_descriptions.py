@@ -74,7 +74,7 @@ def _add_side(description: SegmentDescription, segment: Segment) -> None:
     if segment.laterality is None:
         return
     regions = description.get("AnatomicRegionSequence")
-    if segment.fragment is not None and regions:
+    if regions:
         regions[0].AnatomicRegionModifierSequence = [concept(segment.laterality)]
     else:
         bone = description.SegmentedPropertyTypeCodeSequence[0]

@@ -1,1 +1,1 @@
-"""Which series are segmented, in which order, and why the others are not."""
+"""Chooses the series that are segmented and their order, and says why the others are not."""

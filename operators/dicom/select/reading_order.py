@@ -1,19 +1,21 @@
-"""The order in which candidates are read, and which of them become needless meanwhile."""
+"""Reads candidates in order, and skips those that become unnecessary."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
-# Reads the candidates of these numbers, all of one series; says of each whether it was segmented
+# Reads the candidates of these numbers, all of one series; returns for each whether it was segmented
 Read = Callable[[list[int]], Mapping[int, bool]]
 
 
 def read_in_turn(series: Sequence[Hashable], better: Sequence[Sequence[int]], read: Read) -> dict[int, int]:
-    """Has each candidate read that no better one makes needless; `series` and `better` are those of each.
+    """Reads each candidate that no better one makes unnecessary; `series` and `better` hold an entry for
+    each.
 
-    A candidate is a series for one package; those of one series are read at once, as far as all of their
-    better ones have ended. One that was segmented, or failed by no fault of its own, makes those behind it
-    needless. Returns these with the better one of each, but for those whose series was read for others.
+    A candidate is a series for one package. Those of one series are read together, once all of their better
+    ones have ended. A candidate that was segmented, or failed through no fault of its own, makes those behind
+    it unnecessary. Returns the unnecessary ones, each with its better one, except those whose series was read
+    for other packages.
     """
     ends: dict[int, bool] = {}
     needless: dict[int, int] = {}
@@ -33,7 +35,7 @@ def read_in_turn(series: Sequence[Hashable], better: Sequence[Sequence[int]], re
 def _ready_with(
     number: int, series: Sequence[Hashable], better: Sequence[Sequence[int]], ends: Mapping[int, bool]
 ) -> list[int]:
-    """The candidates of the same series whose better ones have all ended, none of them segmented."""
+    """Returns the candidates of the same series whose better ones have all ended without being segmented."""
     return [
         each
         for each in range(len(series))

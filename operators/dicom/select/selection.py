@@ -1,7 +1,7 @@
-"""Which series go to which package, in which order, and why the others do not.
+"""Assigns series to packages, in reading order, and says why other series are not read.
 
-Headers rank series; what an image shows the networks decide. So a series that ranks below a rival, one that
-shows the same part of the body, is only put behind it: it is read where the rival turns out to show nothing.
+Headers rank series; the networks decide what an image shows. So a series that ranks below a rival, which
+shows the same part of the body, is not dropped: it is read if the rival turns out to show nothing.
 """
 
 from __future__ import annotations
@@ -13,52 +13,62 @@ from dataclasses import dataclass
 from operators.dicom.headers.series import Series
 from operators.dicom.hounsfield.hounsfield_header import doubts
 from operators.dicom.read.scan import Scan
+from operators.dicom.select.exposures import presentation_of
+from operators.dicom.select.projection_rules import PROJECTION_RULES
 from operators.dicom.select.rivals import stands_for
-from operators.dicom.select.selection_rules import RULES, Reason, names_other_region
+from operators.dicom.select.selection_rules import VOLUME_RULES, Reason, Rule, names_other_region
 from operators.errors import UsageError
 from operators.packages.packages import ModelPackage
 
-# All codes that a refusal can have, for the reader of a log.
+# The rules by the kind of image that the package reads
+RULES: dict[str, tuple[Rule, ...]] = {"volume": VOLUME_RULES, "projection": PROJECTION_RULES}
+# All codes that a refusal can have, explained for the reader of a log.
 REASONS = {
+    "not_a_projection": "no radiograph",
     "other_modality": "not of a modality that the package reads",
     "other_sop_class": "not of a SOP class that the package reads",
     "localizer": "a scout view",
     "rescale_type": "values of another quantity than Hounsfield units",
     "modality_lut": "values that are looked up in a table",
-    "windowed": "a window of the values, not all of them",
+    "windowed": "values limited by a window",
     "derived_image": "a projection, rendering or map",
     "shared_uid": "different images under one SOPInstanceUID",
     "missing_position": "no ImagePositionPatient",
     "one_position": "one ImagePositionPatient for all slices",
     "few_positions": "many images at few positions",
     "missing_orientation": "no ImageOrientationPatient",
-    "missing_spacing": "no PixelSpacing, or one that no image has",
+    "missing_spacing": "no PixelSpacing, or an impossible one",
     "bad_orientation": "direction cosines that are not perpendicular unit vectors",
     "no_frame_of_reference": "no FrameOfReferenceUID",
     "no_image": "no pixels",
     "one_slice": "a single slice",
     "missing_slices": "more slices missing than may be interpolated",
     "irregular_spacing": "slices at uneven distances",
-    "irregular_position": "slices beside each other rather than behind each other",
-    "too_large": "more voxels than can be held",
+    "irregular_position": "slices side by side rather than one behind the other",
+    "too_large": "more voxels than can be processed",
     "bad_photometric_interpretation": "colour, or an unknown kind of grey",
     "bad_bits_allocated": "pixels of an unknown size",
-    "unsupported_transfer_syntax": "compressed in a way that cannot be read",
+    "unsupported_transfer_syntax": "an unsupported compression",
+    "not_a_radiograph": "a picture of something other than a radiograph",
+    "multi_frame": "several images in one instance",
+    "image_size": "more or fewer pixels than a radiograph has",
+    "colour_image": "colours",
     "too_few_slices": "fewer slices than the package needs",
     "slices_too_far_apart": "slices too far apart for the package",
     "pixels_too_large": "pixels too large for the package",
     "extent_too_small": "less of the body than the package needs",
     "missing_uid": "no study or series UID",
+    "other_presentation": "raw detector values of an exposure that has an image for presentation",
     "another_series_chosen": "a better series of the same study was chosen",
-    "no_package": "no package to offer it to",
+    "no_package": "no package is installed that could read it",
 }
-# A slice normal within 45 degrees of the patient's long axis makes an axial stack.
+# A stack is axial if its slice normal lies within 45 degrees of the patient's long axis.
 _AXIAL_COSINE = 0.7
-# Slice thicknesses that differ by less than this count as alike, so that coverage decides.
+# Slice thicknesses that differ by less than this count as equal, so that coverage decides.
 _THICKNESS_STEP_MM = 0.25
-# Edge-enhancing kernels, which show thin fracture lines: Siemens B/H/Br/Hr/Bl 60 and above, GE
-# BONE and EDGE, Philips YC to YE and D, Canon FC30 to FC39. Names as known in use, not checked against
-# the manufacturers' documents: they only break a tie.
+# Edge-enhancing kernels, which show thin fracture lines: Siemens B/H/Br/Hr/Bl 60 and above, GE BONE and EDGE,
+# Philips YC to YE and D, Canon FC30 to FC39. The names are those known in use, not checked against the
+# manufacturers' documents; they only break ties.
 _SHARP_KERNEL = re.compile(r"^(?:[BH][A-Z]?[6-9]\d|BONE|EDGE|Y-?[C-E]\b|D\b|FC3\d)", re.IGNORECASE)
 
 Rank = tuple[tuple[int, int], bool, bool, int, float, int, bool, str, str]
@@ -74,14 +84,14 @@ class Selection:
 
     @property
     def package(self) -> ModelPackage:
-        """The one package; of a selection as `select` makes them."""
+        """The only package of a selection that `select` made."""
         (package,) = self.packages
         return package
 
 
 @dataclass(frozen=True, eq=False)
 class Refusal:
-    """A series that no package reads: `code` is a key of REASONS; `package` the one that came closest."""
+    """A series that no package reads: `code` is a key of REASONS; `package` is the one that came closest."""
 
     series: Series
     code: str
@@ -91,9 +101,9 @@ class Refusal:
 
 @dataclass(frozen=True, eq=False)
 class Reserve(Refusal):
-    """A series that a package reads only if none of `better`, rivals that rank above it, was segmented.
+    """A series that a package reads only if none of `better`, the rivals ranked above it, was segmented.
 
-    `place` is its own among those that fit, from the best on.
+    `place` is its rank among the series that fit the package, 0 for the best.
     """
 
     better: tuple[Series, ...] = ()
@@ -105,21 +115,23 @@ Outcome = Selection | Refusal
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A series that a package may read; `better` are the numbers of the candidates that come before it."""
+    """A series that a package may read; `better` are the numbers of the candidates ranked above it."""
 
     selection: Selection
     better: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
-        """The series' UID, and which part of it."""
+        """The series' UID, and its part if it was split."""
         return name_of(self.selection.series)
 
 
 def select(
     scan: Scan, packages: Sequence[ModelPackage], package_name: str | None = None
 ) -> tuple[Outcome, ...]:
-    """An outcome for every series, in the scan's order; a series that two packages may read has two."""
+    """Returns the outcomes of every series, in the scan's order: one for each package that may read it, else
+    a refusal.
+    """
     offered = _offered(packages, package_name)
     by_package = [_of_package(scan.series, package, offered) for package in offered]
     return tuple(
@@ -142,7 +154,7 @@ def _offered(packages: Sequence[ModelPackage], name: str | None) -> list[ModelPa
 def candidates(outcomes: Sequence[Outcome]) -> tuple[Candidate, ...]:
     """Returns the candidates in reading order: the best of each part of the body, then their rivals by rank.
 
-    A candidate is left out where one of its `better` ones was segmented.
+    A candidate is skipped if one of its `better` ones was segmented.
     """
     first = [each for each in outcomes if isinstance(each, Selection)]
     reserves = sorted((each for each in outcomes if isinstance(each, Reserve)), key=lambda each: each.place)
@@ -158,27 +170,35 @@ def candidates(outcomes: Sequence[Outcome]) -> tuple[Candidate, ...]:
 
 
 def combine_candidates(candidates: Sequence[Candidate]) -> Selection:
-    """One selection of one series for the packages of several candidates of it."""
+    """Returns one selection of a series for the packages of several of its candidates."""
     first = candidates[0].selection
     packages = tuple(each.selection.package for each in candidates)
     return Selection(first.series, packages, first.warnings)
 
 
 def passed_over(best: str) -> tuple[str, str]:
-    """Code and sentence for a candidate that was left out, for the one of that name was segmented."""
+    """Returns the code and sentence for a candidate that was skipped because the one named `best` was
+    segmented.
+    """
     return "another_series_chosen", f"expected the best series of the study, which is {best}"
 
 
 def name_of(series: Series) -> str:
-    """The series' UID, and which part of it."""
+    """Returns the series' UID, and its part if it was split."""
     return ", ".join(filter(None, (series.series_instance_uid, series.part)))
 
 
 def _of_package(
     series: Sequence[Series], package: ModelPackage, offered: Sequence[ModelPackage]
 ) -> list[Outcome]:
-    """One outcome for each series: the best of those that fit in a study, reasons for the others."""
+    """Returns one outcome for each series: the best that fit in each study are selected, others refused with
+    a reason.
+    """
     reasons = [_reason(each, package, offered) for each in series]
+    presented = [each for each, reason in zip(series, reasons, strict=True) if reason is None]
+    reasons = [
+        reason or _other_presentation(each, presented) for each, reason in zip(series, reasons, strict=True)
+    ]
     fitting = [each for each, reason in zip(series, reasons, strict=True) if reason is None]
     ranked = sorted(fitting, key=lambda each: (names_other_region(each, package, offered), *rank(each)))
     ordered = _in_order(ranked, package)
@@ -189,7 +209,9 @@ def _of_package(
 
 
 def _in_order(ranked: Sequence[Series], package: ModelPackage) -> dict[int, Outcome]:
-    """By identity: the best of each part of the body is selected, the others come behind their rivals."""
+    """Returns outcomes by identity: the best of each part of the body is selected, the others are its
+    reserves.
+    """
     chosen: list[Series] = []
     outcomes: dict[int, Outcome] = {}
     for place, each in enumerate(ranked):
@@ -204,14 +226,26 @@ def _in_order(ranked: Sequence[Series], package: ModelPackage) -> dict[int, Outc
 
 
 def _reason(series: Series, package: ModelPackage, offered: Sequence[ModelPackage]) -> Reason | None:
-    found = (rule(series, package, offered) for rule in RULES)
+    found = (rule(series, package, offered) for rule in RULES[package.reads])
     return next((reason for reason in found if reason), None)
 
 
-def rank(series: Series) -> Rank:
-    """Smaller is better: surely HU, original, axial, thin, long, most slices, sharp; then UID.
+def _other_presentation(series: Series, fitting: Sequence[Series]) -> Reason | None:
+    """Returns the reason to read an exposure's image for presentation instead of its raw detector values;
+    else None.
+    """
+    better = presentation_of(series, fitting)
+    if better is None:
+        return None
+    text = f"expected the image for presentation of the exposure, which is {name_of(better)}"
+    return "other_presentation", text
 
-    A file's name has no part in it.
+
+def rank(series: Series) -> Rank:
+    """Returns a rank, smaller is better: certainly HU, original, axial, thin, long, most slices, sharp; then
+    UID.
+
+    The file name plays no part in it.
     """
     spacing_mm = series.grid.spacing_mm[2] if series.grid else 0.0
     slices = series.grid.shape[2] if series.grid else 0
@@ -230,17 +264,21 @@ def rank(series: Series) -> Rank:
 
 
 def _is_axial(series: Series) -> bool:
-    """The normal's third component, of the direction cosines' cross product."""
+    """Returns whether slices are axial, by the third component of their normal; False for a radiograph."""
+    if not series.orientation:
+        return False
     ix, iy, _, jx, jy, _ = series.orientation
     return abs(ix * jy - iy * jx) >= _AXIAL_COSINE
 
 
 def _settled(series: Series, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The packages that may read a series; else the refusal that got furthest down the rules."""
+    """Returns the outcomes of the packages that may read a series, else the refusal that passed the most
+    rules.
+    """
     readers: list[Outcome] = [each for each in outcomes if isinstance(each, Selection | Reserve)]
     refusals: list[Refusal] = [each for each in outcomes if isinstance(each, Refusal)]
     order = list(REASONS)
     closest = sorted(refusals, key=lambda refusal: -order.index(refusal.code))[:1]
     if not outcomes:
-        return [Refusal(series, "no_package", "expected a package that could read it, got none")]
+        return [Refusal(series, "no_package", "expected an installed package that could read it, got none")]
     return readers or list(closest)

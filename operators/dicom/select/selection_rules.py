@@ -1,4 +1,4 @@
-"""The table of rules by which a package takes a series or refuses it."""
+"""The table of rules by which a package accepts a series or refuses it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from operators.dicom.read.kinds import is_localizer
 from operators.errors import UnreadableError
 from operators.packages.packages import ModelPackage
 
-# A rule says why it refuses, as a code and a sentence, or None.
+# A rule returns the reason for a refusal, a code and a sentence, or None.
 Reason = tuple[str, str]
 Rule = Callable[[Series, ModelPackage, Sequence[ModelPackage]], Reason | None]
 
-# Images whose pixels are no longer a plane's Hounsfield units: values 3 and on of ImageType
-# (PS3.3 C.7.6.1.1.2); the words are those known in use, not a published list, and may be too few.
+# Images whose pixels are no longer Hounsfield units of a plane: values 3 and on of ImageType (PS3.3
+# C.7.6.1.1.2); the words are those known in use, not a published list, which may be incomplete.
 NOT_A_PLANE = frozenset(
     {
         "MIP",
@@ -42,12 +42,12 @@ NOT_A_PLANE = frozenset(
         "DOSE_INFO",
     }
 )
-# Parts of a BodyPartExamined that name all of the body: no package ranks lower by them.
+# Words in a BodyPartExamined that mean the whole body: no package ranks lower because of them.
 _ANY_REGION = ("BODY", "UNKNOWN", "OTHER")
 
 
 def modality(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
-    """The package's modalities."""
+    """Requires a modality that the package reads."""
     wanted = package.accepts.modalities
     if series.modality in wanted:
         return None
@@ -55,7 +55,7 @@ def modality(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -
 
 
 def sop_class(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
-    """The package's SOP classes."""
+    """Requires a SOP class that the package reads."""
     wanted = package.accepts.sop_class_uids
     if series.sop_class_uid in wanted:
         return None
@@ -64,19 +64,19 @@ def sop_class(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) 
 
 
 def localizer(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
-    """Scout views show one projection."""
+    """Refuses scout views, which show one projection."""
     if is_localizer(series.image_type):
         return "localizer", "expected slices, got a localizer"
     return None
 
 
 def hounsfield(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
-    """Values of another quantity, as the header says; what it leaves open the image decides when read."""
+    """Refuses values of another quantity by the header; the image decides doubtful ones when it is read."""
     return refusal(Facts.of(series))
 
 
 def derived(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
-    """Projections, renderings and maps; reformatted planes are only ranked lower."""
+    """Refuses projections, renderings and maps; reformatted planes only rank lower."""
     found = sorted(NOT_A_PLANE.intersection(value.upper() for value in series.image_type))
     if found:
         return "derived_image", f"expected slices in Hounsfield units, got an image of type {found[0]}"
@@ -84,9 +84,10 @@ def derived(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reas
 
 
 def names_other_region(series: Series, package: ModelPackage, packages: Sequence[ModelPackage]) -> bool:
-    """Whether the headers clearly name a region that is not the package's. No rule: it only lowers the rank.
+    """Returns whether the headers clearly name a region that is not the package's; this only lowers the rank.
 
-    What is written there is copied from protocols and studies, and often names less than the images show.
+    Body parts and descriptions are copied from protocols and studies, and often name less than the images
+    show.
     """
     words = package.accepts.body_parts
     named, source = series.body_part, "body part"
@@ -103,25 +104,27 @@ def _letters(text: str) -> str:
 
 
 def _names(text: str, words: Sequence[str]) -> bool:
-    """Terms such as CHESTABDOMEN are written without spaces, so a part of the text is enough."""
+    """Returns whether a text contains one of the words; terms such as CHESTABDOMEN are written without
+    spaces.
+    """
     return any(_letters(word) in _letters(text) for word in words)
 
 
 @cache
 def _regions() -> frozenset[str]:
-    """DICOM's terms of body regions (PS3.16 CID 4031, as pydicom holds it), as bare capitals."""
+    """Returns DICOM's terms of body regions (PS3.16 CID 4031, as in pydicom), as bare capitals."""
     return frozenset(_letters(keyword) for keyword in codes.CID4031.trait_names() if keyword[0].isupper())
 
 
 def identity(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
-    """A result must name its study and series, and no identity is ever invented."""
+    """Requires study and series UIDs: a result must name them, and no identity is ever invented."""
     if series.study_instance_uid and series.series_instance_uid:
         return None
     return "missing_uid", "expected a StudyInstanceUID and a SeriesInstanceUID, got none"
 
 
 def readable(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
-    """A grid, and pixels that can be decoded."""
+    """Requires a grid, and pixels that can be decoded."""
     try:
         require_readable(series)
     except UnreadableError as error:
@@ -130,7 +133,7 @@ def readable(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Rea
 
 
 def slices(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
-    """Enough of them."""
+    """Requires as many slices as the package needs."""
     least = package.accepts.minimum_slices
     if len(series.frames) >= least:
         return None
@@ -138,19 +141,19 @@ def slices(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> 
 
 
 def slice_spacing(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
-    """Thin enough for the networks."""
+    """Requires slices close enough for the networks."""
     return slice_spacing_fault(_spacing_mm(series)[2], package.accepts.maximum_slice_spacing_mm)
 
 
 def slice_spacing_fault(got_mm: float, most_mm: float) -> Reason | None:
-    """Why slices lie too far apart; None where they do not."""
+    """Returns why slices lie too far apart; None if they do not."""
     if got_mm <= most_mm:
         return None
     return "slices_too_far_apart", f"expected slices at most {most_mm:g} mm apart, got {got_mm:.2f} mm"
 
 
 def pixel_spacing(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
-    """Fine enough for the networks."""
+    """Requires pixels small enough for the networks."""
     most, got = package.accepts.maximum_pixel_spacing_mm, max(_spacing_mm(series)[:2])
     if got <= most:
         return None
@@ -158,13 +161,13 @@ def pixel_spacing(series: Series, package: ModelPackage, _: Sequence[ModelPackag
 
 
 def extent(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
-    """Enough of the body along every axis."""
+    """Requires enough of the body along every axis."""
     shape = series.grid.shape if series.grid else (0, 0, 0)
     return extent_fault(shape, _spacing_mm(series), package.accepts.minimum_extent_mm)
 
 
 def extent_fault(shape: Sequence[int], spacing_mm: Sequence[float], least_mm: float) -> Reason | None:
-    """Why an image shows too little of the body; None where it shows enough along each axis."""
+    """Returns why an image shows too little of the body; None if it shows enough along each axis."""
     got_mm = min(n * step for n, step in zip(shape, spacing_mm, strict=True))
     if got_mm >= least_mm:
         return None
@@ -175,8 +178,8 @@ def _spacing_mm(series: Series) -> tuple[float, float, float]:
     return series.grid.spacing_mm if series.grid else (0.0, 0.0, 0.0)
 
 
-# In this order: the first reason is the one that is told.
-RULES: tuple[Rule, ...] = (
+# The order matters: the first reason is the one that is reported.
+VOLUME_RULES: tuple[Rule, ...] = (
     modality,
     sop_class,
     localizer,

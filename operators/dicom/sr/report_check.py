@@ -15,13 +15,28 @@ from operators.dicom.provenance.result_check import ResultName, checked, unlike
 
 def check_report(path: Path, seg_sop_instance_uid: str, series: Series) -> ResultName:
     """Raises OutputError where the file is of another patient, or refers to another SEG."""
-    try:
-        dataset = dcmread(path)
-        named = referenced(dataset)
-    except READ_ERRORS as error:
-        raise unlike("a report that can be read back", "one that cannot") from error
+    dataset, named = read_report(path)
     if named != {seg_sop_instance_uid}:
         raise unlike("references to the SEG beside it alone", f"{len(named)} instances")
+    return checked(dataset, series)
+
+
+def read_report(path: Path) -> tuple[Dataset, set[str]]:
+    """The report, and the instances that its content refers to. Raises OutputError."""
+    try:
+        dataset = dcmread(path)
+        return dataset, referenced(dataset)
+    except READ_ERRORS as error:
+        raise unlike("a report that can be read back", "one that cannot") from error
+
+
+def check_projection_report(path: Path, seg_sop_instance_uid: str | None, series: Series) -> ResultName:
+    """The same of a radiograph's report, which refers to the radiograph, and to its SEG if there is one."""
+    dataset, named = read_report(path)
+    own = {frame.sop_instance_uid for frame in series.frames}
+    expected = own if seg_sop_instance_uid is None else own | {seg_sop_instance_uid}
+    if named != expected:
+        raise unlike("references to the radiograph and its SEG alone", f"{len(named)} instances")
     return checked(dataset, series)
 
 

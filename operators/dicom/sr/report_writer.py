@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -11,10 +12,13 @@ from highdicom.sr import (
     Comprehensive3DSR,
     DeviceObserverIdentifyingAttributes,
     MeasurementReport,
+    MeasurementsAndQualitativeEvaluations,
     ObservationContext,
     ObserverContext,
+    PlanarROIMeasurementsAndQualitativeEvaluations,
     RelationshipTypeValues,
     TextContentItem,
+    VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -47,6 +51,12 @@ from operators.packages.structures import Code
 from operators.segmentation.segmentation import Flag, Segmentation
 from operators.segmentation.summary import summary
 
+Group = (
+    MeasurementsAndQualitativeEvaluations
+    | PlanarROIMeasurementsAndQualitativeEvaluations
+    | VolumetricROIMeasurementsAndQualitativeEvaluations
+)
+
 SERIES_NUMBER = 9500  # behind the SEG's
 # PS3.16 CID 7021; CID 100; annex D
 TITLE = Code("126000", "DCM", "Imaging Measurement Report")
@@ -65,10 +75,19 @@ def write_report(segmentation: Segmentation, provenance: Provenance, seg: Path, 
 
 def make_report(segmentation: Segmentation, provenance: Provenance, seg: Dataset) -> Comprehensive3DSR:
     """The report, not yet written; the same input gives the same UIDs. `seg` is the SEG's header."""
+    return assemble_report(
+        content_of(segmentation, provenance, seg), [evidence_of(seg, provenance)], provenance
+    )
+
+
+def assemble_report(
+    content: MeasurementReport, evidence: list[Dataset], provenance: Provenance
+) -> Comprehensive3DSR:
+    """The report with that content on the instances `evidence`."""
     header = decode_texts(provenance.series.header)
     dataset = Comprehensive3DSR(
-        evidence=[evidence_of(seg, provenance)],
-        content=content_of(segmentation, provenance, seg),
+        evidence=evidence,
+        content=content,
         series_instance_uid=provenance.uid("report series"),
         series_number=provenance.series_number(SERIES_NUMBER),
         series_description=provenance.description("measures"),
@@ -86,12 +105,18 @@ def make_report(segmentation: Segmentation, provenance: Provenance, seg: Dataset
 
 def evidence_of(seg: Dataset, provenance: Provenance) -> Dataset:
     """Returns the attributes of the SEG that highdicom needs: its names, and whose it is."""
+    item = anonymous_evidence(provenance)
+    for keyword in NAMES[:3]:
+        item[keyword] = seg[keyword]
+    return item
+
+
+def anonymous_evidence(provenance: Provenance) -> Dataset:
+    """An instance of the study, not yet named, without the patient."""
     item = Dataset()
     for keyword in REQUIRED_PERHAPS_EMPTY:
         setattr(item, keyword, "")  # highdicom would parse it; `copy_identity` copies it
     item.StudyInstanceUID = provenance.series.study_instance_uid
-    for keyword in NAMES[:3]:
-        item[keyword] = seg[keyword]
     return item
 
 
@@ -99,17 +124,24 @@ def content_of(segmentation: Segmentation, provenance: Provenance, seg: Dataset)
     """Who measured, one group for each segment and each broken bone, and a summary in words."""
     found = match_segments(segmentation, provenance, seg)
     bones = [list(group) for _, group in groupby(found, key=lambda each: each.segment.bone)]
+    groups: list[Group] = [
+        *(segment_group(each, provenance, seg) for each in found),
+        *(bone_group(bone, provenance) for bone in bones if bone[0].segment.fragment is not None),
+    ]
+    return assemble_content(groups, PROCEDURE, summary(segmentation), provenance)
+
+
+def assemble_content(
+    groups: Sequence[Group], procedure: Code, sentences: Sequence[str], provenance: Provenance
+) -> MeasurementReport:
+    """The content of a report: who measured, its groups, and a summary in words."""
     report = MeasurementReport(
         observation_context=observer(provenance),
-        procedure_reported=concept(PROCEDURE),
+        procedure_reported=concept(procedure),
         title=concept(TITLE),
-        imaging_measurements=[
-            *(segment_group(each, provenance, seg) for each in found),
-            *(bone_group(bone, provenance) for bone in bones if bone[0].segment.fragment is not None),
-        ],
+        imaging_measurements=groups,
     )
-    said = "\n".join(summary(segmentation))
-    text = TextContentItem(concept(SUMMARY), said, RelationshipTypeValues.CONTAINS)
+    text = TextContentItem(concept(SUMMARY), "\n".join(sentences), RelationshipTypeValues.CONTAINS)
     report[0].ContentSequence.append(text)
     return report
 

@@ -1,4 +1,4 @@
-"""Networks by name: the table that package.toml's `architecture` is looked up in."""
+"""Builds networks by name: the table in which package.toml's `architecture` is looked up."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from operators.monai_import import import_monai
 from operators.networks.architectures.monai_architectures import MONAI_ARCHITECTURES
 from operators.networks.architectures.nnunet_architectures import NNUNET_ARCHITECTURES
 from operators.networks.architectures.own_unets import SubpixelUNet, plain_unet
+from operators.networks.architectures.radiograph_network import RadiographReader
 
 OWN: dict[str, Callable[..., nn.Module]] = {
     "plain_unet": plain_unet,
     "subpixel_unet": SubpixelUNet,
+    "radiograph_reader": RadiographReader,
     **NNUNET_ARCHITECTURES,
 }
 
 
 def maker_of(architecture: str) -> Callable[..., nn.Module]:
-    """Returns the class or function that builds it. Raises ModelError for an unknown name."""
+    """Returns the class or function that builds an architecture. Raises ModelError for an unknown name."""
     if architecture in OWN:
         return OWN[architecture]
     if architecture not in MONAI_ARCHITECTURES:
@@ -30,14 +32,14 @@ def maker_of(architecture: str) -> Callable[..., nn.Module]:
         raise ModelError(
             f"expected one of the architectures {known}, got {architecture!r}", code="architecture_unknown"
         )
-    # When one is first wanted: MONAI takes 3 s and 300 MB, which the others do without
+    # Imported on first use: MONAI takes 3 s and 300 MB, which the others do without
     import_monai()
     maker: Callable[..., nn.Module] = resolve_name(MONAI_ARCHITECTURES[architecture])
     return maker
 
 
 def build(architecture: str, **arguments: Any) -> nn.Module:
-    """A network with random weights. Raises ModelError for a name or arguments that do not exist."""
+    """Builds a network with random weights. Raises ModelError for an unknown name or unknown arguments."""
     make = maker_of(architecture)
     try:
         return make(**arguments)

@@ -1,8 +1,9 @@
-"""The rows of the table of architectures that MONAI bundles lead to: MONAI's own classes, by their places."""
+"""The architectures of MONAI bundles: MONAI's own classes, by their import paths."""
 
 from __future__ import annotations
 
-# One input and one output of its size; constructed from plain values. Their `_target_` in lower case
+# Networks with one input and one output of its size, constructed from plain values; named by `_target_` in
+# lower case
 CLASSES = (
     "UNet",
     "BasicUNet",

@@ -1,4 +1,4 @@
-"""The rows of the table of architectures that nnU-Net's plans lead to."""
+"""The architectures of nnU-Net's plans."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def plain_encoder(
     strides: Sequence[Sides],
     blocks: Sequence[int],
 ) -> Encoder:
-    """Stacks of convolutions."""
+    """Returns an encoder of stacks of convolutions."""
     before = (inputs, *features)
     rows = zip(blocks, before[:-1], features, kernels, strides, strict=True)
     return Encoder([nn.Sequential(ConvStack(layers, *row)) for row in rows])
@@ -43,7 +43,7 @@ def residual_encoder(
     strides: Sequence[Sides],
     blocks: Sequence[int],
 ) -> Encoder:
-    """A stem at full resolution, then stacks of residual blocks."""
+    """Returns an encoder with a stem at full resolution, then stacks of residual blocks."""
     stem = ConvStack(layers, 1, inputs, features[0], kernels[0])
     before = (features[0], *features)
     rows = zip(blocks, before[:-1], features, kernels, strides, strict=True)
@@ -71,13 +71,14 @@ def unet(
     activation: str = "leaky_relu",
     slope: float = 0.01,
 ) -> NnUNet:
-    """A U-Net; lists have one entry a stage, finest first, those of the decoder one less, coarsest first.
+    """Returns a U-Net; lists have one entry for each stage, finest first, those of the decoder one less,
+    coarsest first.
 
-    Raises ValueError where the lists do not fit together.
+    Raises ValueError if the lists do not match in length.
     """
     levels = len(features)
     if {len(kernels), len(strides), len(blocks), len(decoder_blocks) + 1} != {levels}:
-        raise ValueError(f"expected kernels, strides, blocks for {levels} stages")
+        raise ValueError(f"expected kernels, strides and blocks for {levels} stages, got other numbers")
     layers = Layers(dimensions, bias, norm, norm_eps, norm_affine, activation, slope)
     kernels_back = decoder_kernels or tuple(reversed(kernels[:-1]))
     return NnUNet(
@@ -87,14 +88,16 @@ def unet(
 
 
 def strides_of(spec: NetworkSpec) -> tuple[int, ...] | None:
-    """How much coarser the coarsest features are, axis by axis; None for another kind of network."""
+    """Returns how much coarser the coarsest features are along each axis; None for another kind of
+    network.
+    """
     if spec.architecture not in NNUNET_ARCHITECTURES:
         return None
     steps = cast(Sequence[Sides], spec.arguments["strides"])
     return tuple(prod(step[axis] for step in steps) for axis in range(spec.dimensions))
 
 
-# What package.toml's `architecture` may say beside Osteon's own
+# The values of package.toml's `architecture` besides Osteon's own
 NNUNET_ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     # PlainConvUNet of nnU-Net v2, Generic_UNet of v1
     "nnunet_plain": partial(unet, plain_encoder),

@@ -12,9 +12,10 @@ SUBPIXELS = 2
 
 
 def plain_unet(*, dimensions: int, outputs: int, filters: tuple[int, ...], inputs: int = 1) -> NnUNet:
-    """nnU-Net's plain U-Net: two 3-kernels and instance norms a level, halved at each, no needless bias.
+    """Returns nnU-Net's plain U-Net: two 3-kernels and instance norms per level, halved at each, no redundant
+    bias.
 
-    MONAI's DynUNet is the same network; its module takes 3 s and 300 MB to import.
+    MONAI's DynUNet is the same network, but its module takes 3 s and 300 MB to import.
     """
     levels = len(filters)
     return unet(
@@ -33,10 +34,10 @@ def plain_unet(*, dimensions: int, outputs: int, filters: tuple[int, ...], input
 
 
 class SubpixelUNet(nn.Module):
-    """A plain U-Net at half the resolution: blocks of 2x2x2 voxels go in and out as channels.
+    """A plain U-Net at half the resolution: blocks of 2x2x2 voxels enter and leave as channels.
 
-    No voxel is lost on the way in, and the costly level at full resolution is spared
-    (pixel shuffle: Shi et al. 2016).
+    No voxel is lost at the input, and the costly level at full resolution is avoided (pixel shuffle: Shi et
+    al. 2016).
     """
 
     def __init__(self, dimensions: int, outputs: int, filters: tuple[int, ...], inputs: int = 1) -> None:
@@ -48,12 +49,14 @@ class SubpixelUNet(nn.Module):
         )
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Logits (N, outputs, ...) of an image (N, inputs, ...) with even sides."""
+        """Returns logits (N, outputs, ...) of an image (N, inputs, ...) with even sides."""
         return spread(self.unet(gathered(image)))
 
 
 def gathered(image: torch.Tensor) -> torch.Tensor:
-    """Blocks of an image (N, C, ...) as channels (N, C times a block of voxels, ...), last axis fastest."""
+    """Returns blocks of an image (N, C, ...) as channels (N, C times a block of voxels, ...), last axis
+    fastest.
+    """
     for axis in reversed(range(2, image.dim())):
         image = image.unflatten(axis, (-1, SUBPIXELS))
     axes = range(2, image.dim())
@@ -61,7 +64,7 @@ def gathered(image: torch.Tensor) -> torch.Tensor:
 
 
 def spread(blocks: torch.Tensor) -> torch.Tensor:
-    """The inverse of `gathered`."""
+    """Inverts `gathered`."""
     dimensions = blocks.dim() - 2
     blocks = blocks.unflatten(1, (-1, *[SUBPIXELS] * dimensions))
     pairs = [axis for n in range(2, 2 + dimensions) for axis in (n + dimensions, n)]

@@ -1,8 +1,8 @@
 """nnU-Net's two U-Nets, built so that the published weights load one to one.
 
-Plain convolutions (nnU-Net v1 and v2) or residual blocks in the encoder (v2); both have the same decoder.
-Names of tensors are those of dynamic-network-architectures, without its second names for the same tensor.
-Dropout is left out: it does nothing while a network runs.
+The encoder has plain convolutions (nnU-Net v1 and v2) or residual blocks (v2); both have the same decoder.
+Tensors are named as in dynamic-network-architectures, without its second names for the same tensor. Dropout
+is left out: it has no effect at inference.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ACTIVATIONS: dict[str, Callable[[float], nn.Module]] = {
 
 @dataclass(frozen=True)
 class Layers:
-    """How every convolution of a network is made; raises ValueError for an unknown name."""
+    """The options of every convolution of a network. Raises ValueError for an unknown name."""
 
     dimensions: int
     bias: bool = True
@@ -53,16 +53,16 @@ class Layers:
                 raise ValueError(f"expected {what} of {list(known)}, got {value!r}")
 
     def normalisation(self, channels: int) -> nn.Module:
-        """A layer of norms for so many channels."""
+        """Returns a normalisation layer for a number of channels."""
         return NORMS[self.norm][self.dimensions](channels, eps=self.norm_eps, affine=self.norm_affine)
 
     def act(self) -> nn.Module:
-        """The nonlinearity."""
+        """Returns a layer of the nonlinearity."""
         return ACTIVATIONS[self.activation](self.slope)
 
 
 class ConvBlock(nn.Module):
-    """Convolution, norm, nonlinearity (left out where not `active`)."""
+    """A convolution, a norm and a nonlinearity (left out unless `active`)."""
 
     def __init__(
         self,
@@ -85,13 +85,13 @@ class ConvBlock(nn.Module):
         self.nonlin = layers.act() if active else nn.Identity()
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Features (N, outputs, ...)."""
+        """Returns features (N, outputs, ...)."""
         features: torch.Tensor = self.nonlin(self.norm(self.conv(image)))
         return features
 
 
 class ConvStack(nn.Module):
-    """Some ConvBlocks, the first of which has the stride."""
+    """A stack of ConvBlocks, the first of which has the stride."""
 
     def __init__(
         self, layers: Layers, count: int, inputs: int, outputs: int, kernel: Sides, stride: Sides | int = 1
@@ -102,13 +102,13 @@ class ConvStack(nn.Module):
         self.convs = nn.Sequential(first, *others)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Features (N, outputs, ...)."""
+        """Returns features (N, outputs, ...)."""
         features: torch.Tensor = self.convs(image)
         return features
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside a shortcut, which is averaged and projected where it must be (ResNet-D)."""
+    """Two convolutions beside a shortcut, which is averaged and projected if necessary (ResNet-D)."""
 
     def __init__(self, layers: Layers, inputs: int, outputs: int, kernel: Sides, stride: Sides) -> None:
         super().__init__()
@@ -124,13 +124,13 @@ class ResidualBlock(nn.Module):
         self.skip = nn.Sequential(*shortcut)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Features (N, outputs, ...)."""
+        """Returns features (N, outputs, ...)."""
         features: torch.Tensor = self.nonlin2(self.conv2(self.conv1(image)) + self.skip(image))
         return features
 
 
 class ResidualStack(nn.Module):
-    """Some ResidualBlocks, the first of which has the stride."""
+    """A stack of ResidualBlocks, the first of which has the stride."""
 
     def __init__(
         self, layers: Layers, count: int, inputs: int, outputs: int, kernel: Sides, stride: Sides
@@ -143,13 +143,13 @@ class ResidualStack(nn.Module):
         )
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Features (N, outputs, ...)."""
+        """Returns features (N, outputs, ...)."""
         features: torch.Tensor = self.blocks(image)
         return features
 
 
 class Encoder(nn.Module):
-    """Stages of falling resolution; gives the features of each."""
+    """Stages of falling resolution; returns the features of each."""
 
     def __init__(self, stages: Sequence[nn.Module], stem: nn.Module | None = None) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class Encoder(nn.Module):
         self.stages = nn.Sequential(*stages)
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """Features of every stage, finest first."""
+        """Returns the features of every stage, finest first."""
         found = [self.stem(image) if self.has_stem else image]
         for stage in self.stages:
             found.append(stage(found[-1]))
@@ -167,7 +167,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From the coarsest features back to the finest, and the logits."""
+    """Decodes from the coarsest features back to the finest, and to logits."""
 
     def __init__(
         self,
@@ -195,14 +195,14 @@ class Decoder(nn.Module):
         self.head = convolution(features[0], outputs, 1, bias=head_bias)
 
     def forward(self, found: list[torch.Tensor]) -> torch.Tensor:
-        """Logits (N, outputs, ...) from the features of the encoder's stages."""
-        # Those of the coarser stages are not kept
+        """Returns logits (N, outputs, ...) from the features of the encoder's stages."""
+        # The features of coarser stages are not kept
         (finest,) = deque(self.features(found), maxlen=1)
         logits: torch.Tensor = self.head(finest)
         return logits
 
     def features(self, found: list[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """Yields the features of every stage, coarsest first, from the encoder's."""
+        """Yields the decoder's features of every stage, coarsest first, from the encoder's."""
         image = found[-1]
         skips = reversed(found[:-1])
         for up, stage, skip in zip(self.transpconvs, self.stages, skips, strict=True):
@@ -211,13 +211,13 @@ class Decoder(nn.Module):
 
 
 class NnUNet(nn.Module):
-    """Encoder and decoder."""
+    """A U-Net of an encoder and a decoder."""
 
     def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Logits (N, outputs, ...) of an image (N, inputs, ...)."""
+        """Returns logits (N, outputs, ...) of an image (N, inputs, ...)."""
         logits: torch.Tensor = self.decoder(self.encoder(image))
         return logits

@@ -1,6 +1,6 @@
-"""Draws the networks of our own modules as OpenVINO models, layer by layer.
+"""Builds OpenVINO models of networks from `unets.py` and `own_unets.py`, layer by layer.
 
-Tracing and converting them gives the same in ten times the time (1 s a network).
+Tracing and conversion give the same model in ten times the time (1 s for a network).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LEADING = 2
 
 
 def build_openvino_model(network: nn.Module, shape: tuple[int, ...]) -> openvino.Model | None:
-    """A model whose input has `shape` (1, inputs, ...); None where it has layers that are not known."""
+    """Returns a model whose input has `shape` (1, inputs, ...); None if the network has unknown layers."""
     if not all(type(module) in LAYERS or isinstance(module, PARTS) for module in network.modules()):
         return None
     image = opset14.parameter(list(shape), np.float32)
@@ -43,7 +43,7 @@ def layer(module: nn.Module, image: openvino.Output) -> openvino.Output:
 
 
 def sequence(*names: str) -> Callable[[Any, openvino.Output], openvino.Output]:
-    """A module that is its parts of these names one after the other, all where none is named."""
+    """Returns the builder of a module that runs its named parts in order, or all parts if none is named."""
 
     def drawing(module: Any, image: openvino.Output) -> openvino.Output:
         for part in [getattr(module, name) for name in names] or module:
@@ -54,13 +54,15 @@ def sequence(*names: str) -> Callable[[Any, openvino.Output], openvino.Output]:
 
 
 def values(tensor: torch.Tensor, *ones: int) -> openvino.Node:
-    """A constant where the tensor lies; with `ones` (C) becomes (1, C, 1, ...), one value a channel."""
+    """Returns a constant that shares the tensor's memory; with `ones`, (C) becomes (1, C, 1, ...), one value
+    a channel.
+    """
     array = tensor.detach().float().numpy()
     return opset14.constant(array.reshape(1, -1, *ones) if ones else array, shared_memory=True)
 
 
 def convolution(module: Any, image: openvino.Output) -> openvino.Output:
-    """A convolution."""
+    """Builds a convolution."""
     pads = list(module.padding)
     found = opset14.convolution(
         image, values(module.weight), list(module.stride), pads, pads, list(module.dilation)
@@ -69,7 +71,7 @@ def convolution(module: Any, image: openvino.Output) -> openvino.Output:
 
 
 def transposed(module: Any, image: openvino.Output) -> openvino.Output:
-    """A transposed convolution, whose strides are its kernel's sides."""
+    """Builds a transposed convolution whose strides are its kernel's sides."""
     none = [0] * len(module.stride)
     found = opset14.convolution_backprop_data(
         image,
@@ -83,19 +85,19 @@ def transposed(module: Any, image: openvino.Output) -> openvino.Output:
 
 
 def biased(image: openvino.Output, module: Any) -> openvino.Output:
-    """With the module's bias, if it has one."""
+    """Adds the module's bias, if it has one."""
     if module.bias is None:
         return image
     return opset14.add(image, values(module.bias, *ones_of(image))).output(0)
 
 
 def ones_of(image: openvino.Output) -> list[int]:
-    """One for each axis of an image (1, C, ...)."""
+    """Returns a 1 for each axis of an image (1, C, ...) after the leading ones."""
     return [1] * (len(image.get_partial_shape()) - LEADING)
 
 
 def instance_norm(module: Any, image: openvino.Output) -> openvino.Output:
-    """Each channel less its mean, over its deviation."""
+    """Subtracts each channel's mean and divides by its deviation."""
     ones = ones_of(image)
     axes = opset14.constant(np.arange(LEADING, LEADING + len(ones)))
     image = opset14.mvn(image, axes, True, module.eps, "INSIDE_SQRT").output(0)
@@ -103,7 +105,7 @@ def instance_norm(module: Any, image: openvino.Output) -> openvino.Output:
 
 
 def batch_norm(module: Any, image: openvino.Output) -> openvino.Output:
-    """A norm with the means and deviations of training."""
+    """Builds a norm with the means and deviations of training."""
     factor = (module.running_var + module.eps) ** -0.5
     shift = -module.running_mean * factor
     image = scaled(image, factor, shift)
@@ -111,7 +113,7 @@ def batch_norm(module: Any, image: openvino.Output) -> openvino.Output:
 
 
 def scaled(image: openvino.Output, factor: torch.Tensor, shift: torch.Tensor) -> openvino.Output:
-    """Each channel times its factor, and shifted."""
+    """Multiplies each channel by its factor and adds its shift."""
     ones = ones_of(image)
     return opset14.add(opset14.multiply(image, values(factor, *ones)), values(shift, *ones)).output(0)
 
@@ -122,19 +124,19 @@ def leaky_relu(module: Any, image: openvino.Output) -> openvino.Output:
 
 
 def means(module: Any, image: openvino.Output) -> openvino.Output:
-    """Means over blocks."""
+    """Averages blocks of voxels."""
     none = [0] * len(module.kernel_size)
     return opset14.avg_pool(image, list(module.stride), none, none, list(module.kernel_size), False).output(0)
 
 
 def residual_block(module: ResidualBlock, image: openvino.Output) -> openvino.Output:
-    """Two convolutions beside a shortcut."""
+    """Builds two convolutions beside a shortcut."""
     both = layer(module.conv2, layer(module.conv1, image))
     return layer(module.nonlin2, opset14.add(both, layer(module.skip, image)).output(0))
 
 
 def nnunet(module: NnUNet, image: openvino.Output) -> openvino.Output:
-    """Encoder and decoder."""
+    """Builds a U-Net of an encoder and a decoder."""
     encoder, decoder = module.encoder, module.decoder
     found = [layer(encoder.stem, image) if encoder.has_stem else image]
     for stage in encoder.stages:
@@ -146,7 +148,7 @@ def nnunet(module: NnUNet, image: openvino.Output) -> openvino.Output:
 
 
 def subpixel_unet(module: SubpixelUNet, image: openvino.Output) -> openvino.Output:
-    """Blocks go in and out as channels."""
+    """Builds a SubpixelUNet: blocks of voxels enter and leave as channels."""
     blocks = opset14.space_to_depth(image, "depth_first", SUBPIXELS).output(0)
     return opset14.depth_to_space(layer(module.unet, blocks), "depth_first", SUBPIXELS).output(0)
 
@@ -173,5 +175,5 @@ LAYERS: dict[type[nn.Module], Callable[[Any, openvino.Output], openvino.Output]]
     NnUNet: nnunet,
     SubpixelUNet: subpixel_unet,
 }
-# Drawn with what they are parts of
+# Modules that are built with the module that contains them
 PARTS = (nn.ModuleList, Encoder, Decoder)

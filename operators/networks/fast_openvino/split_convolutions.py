@@ -1,8 +1,8 @@
-"""Convolutions of an OpenVINO network over joined features, as sums of one convolution for each part.
+"""Splits convolutions of an OpenVINO network over concatenated features into a sum of one for each part.
 
-OpenVINO copies what it joins. At the finest stage of a U-Net those copies are the most that it holds at once:
-without them a network of FracSegNet's size takes 110 MB less in bf16, 250 MB less in single precision, and a
-little less time. In bf16 one more sum is rounded, which moved the error by a hundredth of itself.
+OpenVINO copies concatenated features. At the finest stage of a U-Net these copies are its largest buffers:
+without them a network of FracSegNet's size takes 110 MB less in bf16, 250 MB less in single precision, and
+slightly less time. In bf16 one more sum is rounded, which changed the error by a hundredth of itself.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ import numpy as np
 import openvino
 from openvino import opset14
 
-# Batch and channels lead features; outputs and inputs lead a convolution's weights
+# The axis of channels in features, and of inputs in a convolution's weights
 CHANNELS = 1
-# Of joined features: smaller copies, of 30 MB in bf16, are not worth another rounding
+# Least number of concatenated values: smaller copies, of 30 MB in bf16, are not worth another rounding
 LEAST_VALUES = 1 << 24
 
 
 def with_split_convolutions(model: openvino.Model, least_values: int = LEAST_VALUES) -> openvino.Model:
-    """`model`, of fixed shapes, without large copies of features that only a convolution reads joined."""
+    """Returns `model`, of fixed shapes, without large copies of features that only a convolution reads
+    concatenated.
+    """
     for node in model.get_ordered_ops():
         if node.get_type_name() == "Convolution" and reads_joined(node, least_values):
             node.output(0).replace(reduce(opset14.add, parts(node)).output(0))
@@ -31,7 +33,9 @@ def with_split_convolutions(model: openvino.Model, least_values: int = LEAST_VAL
 
 
 def reads_joined(convolution: openvino.Node, least_values: int) -> bool:
-    """Whether its features are many channels of several, side by side, and its weights are known."""
+    """Returns whether a convolution reads many values concatenated along channels, and its weights are
+    constant.
+    """
     joined, weights = (value.get_node() for value in convolution.input_values())
     if (joined.get_type_name(), weights.get_type_name()) != ("Concat", "Constant"):
         return False
@@ -40,7 +44,7 @@ def reads_joined(convolution: openvino.Node, least_values: int) -> bool:
 
 
 def parts(convolution: openvino.Node) -> Iterator[openvino.Node]:
-    """One convolution for each of the joined features, with its share of the weights."""
+    """Yields one convolution for each of the concatenated features, with its share of the weights."""
     weights, about = convolution.input_value(1).get_node().get_data(), convolution.get_attributes()
     begin = 0
     for features in convolution.input_value(0).get_node().input_values():

@@ -1,4 +1,6 @@
-"""A bundle's network over a prepared image, and its outputs as labels of the scan's own voxels."""
+"""Runs a bundle's network over a prepared image, and turns its outputs into labels of the scan's
+own voxels.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ Labels = NDArray[np.uint8]
 
 
 def shares(outputs: Array) -> Array:
-    """Probabilities of outputs that exclude each other, beside them."""
+    """Returns the probabilities of mutually exclusive outputs in a new array."""
     return softmax(outputs.copy())
 
 
@@ -29,21 +31,23 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "sigmoid": sigmoid,
     "none": lambda outputs: outputs,
 }
-# What the probability of an output is
+# The function that gives the probability of an output, by decision
 CERTAINTIES = {"greatest": shares, "threshold": sigmoid}
-# Where a slab lies, its outputs (classes, I, J, K), its labels (I, J, K)
+# A slab's position, its outputs (classes, I, J, K), and its labels (I, J, K)
 Row = tuple[slice, Array, Labels]
 
 
 @dataclass(eq=False)
 class Certainty:
-    """The mean probability of each value where it won, gathered slab by slab."""
+    """The mean probability of each value over the voxels where it won, accumulated slab by slab."""
 
     sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(256))
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
 
     def add(self, outputs: Array, values: Labels, outcome: LabelRules) -> None:
-        """Counts what the network's outputs (classes, ...) say of the `values` that they became."""
+        """Adds the probabilities in the network's outputs (classes, ...) for the `values` that were
+        decided.
+        """
         sure = CERTAINTIES[outcome.decision](outputs).max(axis=0)
         self.sums += np.bincount(values.ravel(), weights=sure.ravel(), minlength=256)
         self.counts += np.bincount(values.ravel(), minlength=256)
@@ -56,7 +60,7 @@ class Certainty:
 
 @dataclass(frozen=True, eq=False)
 class BundleAnswer:
-    """Labels (I, J, K) of the scan's voxels; how many have each value, and how sure the network is of it."""
+    """Labels (I, J, K) of the scan's voxels, the voxel count of each value, and its mean probability."""
 
     labels: Labels
     counts: NDArray[np.int64]
@@ -66,7 +70,7 @@ class BundleAnswer:
 def run_bundle(
     run: Run, prepared: PreparedBundleImage, package: MonaiBundlePackage, progress: Progress
 ) -> BundleAnswer:
-    """The network over the image, decided before or after the way back to the scan."""
+    """Runs the network over the image; labels are decided before or after resampling to the scan."""
     outcome, certainty = package.outcome, Certainty()
     said = slabs(run, prepared.image, package.network, package.tiling, progress)
     rows = (activate(where, outputs, package, certainty) for where, outputs in said)
@@ -76,14 +80,14 @@ def run_bundle(
     for value in outcome.largest:
         keep_largest(found, value, outcome.connected)
     delivered = np.isin(np.arange(256), [label.first_value for label in package.labels])
-    # Plane by plane, as numpy counts in eight bytes a voxel
+    # Plane by plane, as numpy needs eight bytes a voxel to count
     counts = np.sum([np.bincount(plane.ravel(), minlength=256) for plane in found], axis=0)
     found *= delivered.astype(np.uint8)[found]
     return BundleAnswer(found, counts * delivered, certainty.means())
 
 
 def activate(where: slice, outputs: Array, package: MonaiBundlePackage, certainty: Certainty) -> Row:
-    """A slab after its activation, and its labels, whose certainties are counted by the way."""
+    """Returns a slab after its activation, with its labels, and adds their probabilities to `certainty`."""
     active = ACTIVATIONS[package.outcome.activation](outputs)
     labels = decide_labels(active, package)
     certainty.add(outputs, labels, package.outcome)
@@ -93,7 +97,9 @@ def activate(where: slice, outputs: Array, package: MonaiBundlePackage, certaint
 def decide_before_resampling(
     rows: Iterable[Row], prepared: PreparedBundleImage, package: MonaiBundlePackage
 ) -> Labels:
-    """Labels at the network's voxels, then at the scan's; outputs are held slab by slab only."""
+    """Decides labels at the network's voxels, then resamples them to the scan; outputs are held slab by slab
+    only.
+    """
     del package
     labels = np.zeros(prepared.image.shape, np.float32)
     for where, _, found in rows:
@@ -104,7 +110,7 @@ def decide_before_resampling(
 def decide_after_resampling(
     rows: Iterable[Row], prepared: PreparedBundleImage, package: MonaiBundlePackage
 ) -> Labels:
-    """All outputs at the network's voxels; each goes to the scan's on its own."""
+    """Collects all outputs at the network's voxels, resamples each to the scan, then decides labels."""
     whole = np.empty((len(package.outputs), *prepared.image.shape), np.float32)
     for where, active, _ in rows:
         whole[:, where] = active
@@ -113,12 +119,12 @@ def decide_after_resampling(
 
 
 def decide_labels(channels: Iterable[Array], package: MonaiBundlePackage) -> Labels:
-    """The value of each voxel (I, J, K), from one output after the other."""
+    """Returns the value of each voxel (I, J, K), from one output after the other."""
     return DECISIONS[package.outcome.decision](zip(package.outputs, channels, strict=True), package.outcome)
 
 
 def greatest(channels: Iterator[tuple[int, Array]], _: LabelRules) -> Labels:
-    """The value of the greatest output, of the first of equal ones."""
+    """Returns the value of the greatest output, the first if several are equal."""
     value, first = next(channels)
     best, labels = first.copy(), np.full(first.shape, value, np.uint8)
     for value, channel in channels:
@@ -128,7 +134,7 @@ def greatest(channels: Iterator[tuple[int, Array]], _: LabelRules) -> Labels:
 
 
 def threshold(channels: Iterator[tuple[int, Array]], outcome: LabelRules) -> Labels:
-    """The value of the last output that reaches the threshold, else 0."""
+    """Returns the value of the last output that reaches the threshold, else 0."""
     value, first = next(channels)
     labels = np.where(first >= outcome.threshold, value, 0).astype(np.uint8)
     for value, channel in channels:
@@ -136,7 +142,7 @@ def threshold(channels: Iterator[tuple[int, Array]], outcome: LabelRules) -> Lab
     return labels
 
 
-# What `decision` of an outcome may say
+# The values that `decision` of an outcome may have
 DECISIONS: dict[str, Callable[[Iterator[tuple[int, Array]], LabelRules], Labels]] = {
     "greatest": greatest,
     "threshold": threshold,
@@ -144,7 +150,9 @@ DECISIONS: dict[str, Callable[[Iterator[tuple[int, Array]], LabelRules], Labels]
 
 
 def keep_largest(labels: Labels, value: int, connected: int) -> None:
-    """Takes all components of a value but the largest out of `labels`; of equal ones the last stays."""
+    """Removes all components of a value except the largest from `labels`, in place; of equal ones the last
+    stays.
+    """
     parts, count = ndimage.label(labels == value, ndimage.generate_binary_structure(3, connected))
     if count > 1:
         sizes = np.bincount(parts.ravel())

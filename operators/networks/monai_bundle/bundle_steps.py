@@ -1,7 +1,7 @@
-"""From a CT to what a MONAI bundle's network reads, step by step, and the way back.
+"""Prepares a CT for the network of a MONAI bundle step by step, and resamples outputs back to the scan.
 
-Each step does what the transform of MONAI does from which it was imported: the same operations in the same
-order and precision.
+Each step does what the MONAI transform does from which it was imported: the same operations in the same order
+and precision.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from operators.networks.torch_grid import moved
 from operators.packages.monai_bundle import Step
 
 Array = NDArray[np.float32]
-# A channel as it is now, and whether to take the nearest voxel: the channel before the step
+# Takes a channel after a step and whether to use the nearest voxel; returns the channel before the step
 Undo = Callable[[Array, bool], Array]
 # monai.data.utils.AFFINE_TOL
 SAME = 1e-3
@@ -30,21 +30,21 @@ XYZ = (2, 1, 0)
 
 @dataclass(frozen=True, eq=False)
 class PreparedBundleImage:
-    """An image (I, J, K) on its grid, and what leads back from it, last step first."""
+    """An image (I, J, K) on its grid, and the functions that undo its steps, the last step first."""
 
     image: Array
     grid: Grid
     undo: tuple[Undo, ...] = ()
 
     def back(self, channel: Array, nearest: bool) -> Array:
-        """One channel of the network's answer at the voxels of the scan."""
+        """Returns one channel of the network's output at the voxels of the scan."""
         for undo in self.undo:
             channel = undo(channel, nearest)
         return channel
 
 
 def prepare(volume: CtVolume, steps: Sequence[Step]) -> PreparedBundleImage:
-    """The volume after all steps. Raises UnsuitableError where nothing is left of it."""
+    """Returns the volume after all steps. Raises UnsuitableError if nothing is left of it."""
     prepared = PreparedBundleImage(volume.hu.astype(np.float32), volume.grid)
     for step in steps:
         prepared = STEPS[step.name](prepared, **step.arguments)
@@ -52,7 +52,7 @@ def prepare(volume: CtVolume, steps: Sequence[Step]) -> PreparedBundleImage:
 
 
 def orientation(before: PreparedBundleImage, directions: str) -> PreparedBundleImage:
-    """Orientation: axes turned to the directions."""
+    """Applies Orientation: turns the axes to the directions."""
     turn = turn_to(before.grid, directions, XYZ)
     image = np.ascontiguousarray(turn.apply(before.image))
     columns = before.grid.ijk_to_lps[:, list(turn.axes)]
@@ -69,7 +69,7 @@ def orientation(before: PreparedBundleImage, directions: str) -> PreparedBundleI
 
 
 def spacing(before: PreparedBundleImage, mm: Sequence[float]) -> PreparedBundleImage:
-    """Spacing: the same first voxel, the outermost centres kept inside; linear. Shear is taken out."""
+    """Applies Spacing: the same first voxel, the outermost centres inside; linear. Shear is removed."""
     source = before.grid.ijk_to_lps
     target = np.eye(4)
     upper = np.linalg.cholesky(source[:3, :3].T @ source[:3, :3]).T
@@ -89,7 +89,9 @@ def spacing(before: PreparedBundleImage, mm: Sequence[float]) -> PreparedBundleI
 def shape_and_origin(
     shape: tuple[int, ...], source: NDArray[np.float64], target: NDArray[np.float64]
 ) -> tuple[tuple[int, int, int], NDArray[np.float64]]:
-    """How many voxels reach over all corners, and where the first lies (monai's compute_shape_offset)."""
+    """Returns the number of voxels that cover all corners, and the position of the first (monai's
+    compute_shape_offset).
+    """
     corners = np.array(np.meshgrid(*((0.0, n - 1.0) for n in shape), indexing="ij")).reshape(3, -1)
     corners = np.vstack([corners, np.ones_like(corners[:1])])
     placed = (np.linalg.solve(target, source) @ corners)[:3]
@@ -105,10 +107,10 @@ def shape_and_origin(
 
 
 def crop(before: PreparedBundleImage, margin: int) -> PreparedBundleImage:
-    """CropForeground: the least box of what is above 0, and so many voxels more."""
+    """Applies CropForeground: the smallest box of values above 0, grown by `margin` voxels."""
     boxes = ndimage.find_objects((before.image > 0).astype(np.uint8))
     if not boxes:
-        raise UnsuitableError("expected an image, got nothing above its threshold", code="anatomy_not_found")
+        raise UnsuitableError("expected an image with values above 0, got none", code="anatomy_not_found")
     low = [max(side.start - margin, 0) for side in boxes[0]]
     high = [min(side.stop + margin, n) for side, n in zip(boxes[0], before.image.shape, strict=True)]
     box = Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
@@ -124,7 +126,7 @@ def crop(before: PreparedBundleImage, margin: int) -> PreparedBundleImage:
 def scale_range(
     before: PreparedBundleImage, low: float, high: float, clip: bool, to: Sequence[float] = ()
 ) -> PreparedBundleImage:
-    """ScaleIntensityRange."""
+    """Applies ScaleIntensityRange."""
     image = (before.image - np.float32(low)) / np.float32(high - low)
     if to:
         image = image * np.float32(to[1] - to[0]) + np.float32(to[0])
@@ -132,7 +134,7 @@ def scale_range(
 
 
 def scale(before: PreparedBundleImage, to: Sequence[float]) -> PreparedBundleImage:
-    """ScaleIntensity: from its least and greatest value to others."""
+    """Applies ScaleIntensity: maps the least and the greatest value to others."""
     image = before.image
     least, greatest = image.min(), image.max()
     if least == greatest:
@@ -144,7 +146,7 @@ def scale(before: PreparedBundleImage, to: Sequence[float]) -> PreparedBundleIma
 def normalise(
     before: PreparedBundleImage, nonzero: bool, mean: float | None = None, deviation: float | None = None
 ) -> PreparedBundleImage:
-    """NormalizeIntensity, of the whole image or of what is not zero."""
+    """Applies NormalizeIntensity to the whole image or to what is not zero."""
     image = before.image.copy()
     inside: Any = image != 0 if nonzero else ...
     values = image[inside]
@@ -159,13 +161,13 @@ def normalise(
 def run_step(
     before: PreparedBundleImage, image: Array, matrix: NDArray[np.float64], undo: Undo
 ) -> PreparedBundleImage:
-    """The image after a step that moves voxels."""
+    """Returns the image after a step that moves voxels."""
     i, j, k = image.shape
     grid = Grid((i, j, k), matrix, before.grid.frame_of_reference_uid)
     return PreparedBundleImage(image, grid, (undo, *before.undo))
 
 
-# Rows of the names in bundles.STEP_ARGUMENTS
+# A row for each name in bundles.STEP_ARGUMENTS
 STEPS: dict[str, Callable[..., PreparedBundleImage]] = {
     "orientation": orientation,
     "spacing": spacing,

@@ -1,1 +1,1 @@
-"""Sliding windows: networks over volumes, tile by tile."""
+"""Sliding windows: run networks over volumes, tile by tile."""

@@ -1,4 +1,4 @@
-"""How nnU-Net's two versions average what a network says of a tile, its mirror images and its neighbours."""
+"""Averages the outputs of a tile, its mirror images and its neighbours as nnU-Net's two versions do."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Axes = tuple[int, ...]
 
 
 def probabilities(logits: Array) -> Array:
-    """Over the first axis, in the original's arithmetic."""
+    """Returns probabilities over the first axis, in the original's arithmetic."""
     shares: Array = torch.softmax(torch.from_numpy(logits), 0).numpy()
     return shares
 
 
 def by_count(axes: Axes) -> list[Axes]:
-    """Every set of axes to mirror: single ones, pairs, all."""
+    """Returns every set of axes to mirror: single ones, pairs, all."""
     return [some for count in range(1, len(axes) + 1) for some in combinations(axes, count)]
 
 
 def by_number(axes: Axes) -> list[Axes]:
-    """Returns the axes counted in binary, the last axis changing first."""
+    """Returns every set of axes to mirror, counted in binary, the last axis changing first."""
     bits = list(enumerate(reversed(axes)))
     return [tuple(axis for bit, axis in bits if number >> bit & 1) for number in range(1, 1 << len(axes))]
 
@@ -35,9 +35,10 @@ def by_number(axes: Axes) -> list[Axes]:
 class Average:
     """The arithmetic of an average: its precision, that of interpolation, the greatest weight of a Gaussian.
 
-    `become` makes it of what a network says. `mirrors` are the axes that are mirrored together, in order.
-    `lone`: a single tile has a Gaussian, too. The original interpolates in double precision always; of
-    what is rounded to a half, single precision leaves the same.
+    `become` turns a network's output into what is averaged. `mirrors` returns the sets of axes that are
+    mirrored together, in order. `lone` says whether a single tile is weighted by a Gaussian too. The original
+    always interpolates in double precision; after rounding to half precision, single precision gives the
+    same.
     """
 
     kind: torch.dtype

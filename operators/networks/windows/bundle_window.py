@@ -1,4 +1,4 @@
-"""A network over a volume as MONAI's SlidingWindowInferer runs it: its tiles, weights and padding."""
+"""Runs a network over a volume as MONAI's SlidingWindowInferer does: its tiles, weights and padding."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def slabs(
 ) -> Iterator[tuple[slice, Array]]:
     """Yields the network's outputs (classes, I, J, K), slab by slab along the first axis.
 
-    No more is held than one row of tiles reaches over.
+    No more is held in memory than one row of tiles covers.
     """
     patch = spec.patch
     how: dict[str, Any] = (
@@ -54,7 +54,7 @@ def slabs(
 
 
 def shifted(array: Array, by: int, axis: int) -> Array:
-    """Shifts an array along an axis, with zeros behind it."""
+    """Shifts an array along an axis, and fills it with zeros."""
     moved = np.zeros_like(array)
     rest = array.shape[axis] - by
     lead = (slice(None),) * axis
@@ -65,7 +65,9 @@ def shifted(array: Array, by: int, axis: int) -> Array:
 def inside(
     slab: Array, first: int, before: Sequence[int], shape: Sequence[int]
 ) -> Iterator[tuple[slice, Array]]:
-    """The part of a slab that is no padding, and where it lies in the image; nothing if there is none."""
+    """Yields the part of a slab inside the image, and its position there; nothing if the slab is
+    all padding.
+    """
     low, high = max(first, before[0]), min(first + slab.shape[1], before[0] + shape[0])
     if low < high:
         sides = [slice(b, b + n) for b, n in zip(before[1:], shape[1:], strict=True)]

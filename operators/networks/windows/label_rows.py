@@ -1,7 +1,8 @@
-"""From what a network says of its own voxels, row by row, to labels of the scan's own: nothing is held whole.
+"""Turns a network's outputs at its own voxels into labels of the scan's voxels, row by row: nothing is held
+whole.
 
-Outputs are interpolated one by one, rounded to the answer's own precision, as nnU-Net keeps them; then the
-greatest wins, the first of those that share it.
+Outputs are interpolated one by one and rounded to the precision in which nnU-Net keeps them; then the
+greatest wins, the first if several are equal.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class LabelledScan:
-    """Labels (I, J, K) of the scan's own voxels, how many have each value, how certain it is."""
+    """Labels (I, J, K) of the scan's own voxels, the voxel count of each value, and its mean probability."""
 
     labels: NDArray[np.uint8]
     counts: Counts
@@ -32,40 +33,42 @@ class LabelledScan:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """Between which two of the network's voxels each of the scan's lies along an axis; the second's share."""
+    """The two of the network's voxels between which each of the scan's lies along an axis; the second's
+    share.
+    """
 
     low: torch.Tensor
     high: torch.Tensor
     share: torch.Tensor
 
     def stretched(self, plane: torch.Tensor) -> torch.Tensor:
-        """A plane interpolated along its first axis: whole rows are copied, which is quick."""
+        """Interpolates a plane along its first axis: whole rows are copied, which is fast."""
         low, high = plane.index_select(0, self.low), plane.index_select(0, self.high)
         return low.lerp_(high, self.share[:, None].to(plane.dtype))
 
 
 @dataclass(eq=False)
 class Certainties:
-    """For each value that wins anywhere, its mean probability there."""
+    """The mean probability of each value over the voxels where it wins."""
 
     recipe: NnUNetPlans
     sums: torch.Tensor = field(default_factory=lambda: torch.zeros(256, dtype=torch.float64))
     counts: torch.Tensor = field(default_factory=lambda: torch.zeros(256, dtype=torch.int64))
 
     def seeing(self, answers: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """Passes the answers on and gathers their certainties."""
+        """Passes outputs on and accumulates their probabilities."""
         for rows in answers:
             for row in rows.unbind(1):
                 self.add(*winning(row.float(), self.recipe))
             yield rows
 
     def add(self, values: torch.Tensor, sure: torch.Tensor) -> None:
-        """Voxels and their probabilities."""
+        """Adds voxels' values and their probabilities."""
         self.sums += torch.bincount(values.ravel(), weights=sure.ravel().double(), minlength=256)
         self.counts += torch.bincount(values.ravel(), minlength=256)
 
     def table(self) -> dict[int, float]:
-        """By value."""
+        """Returns the mean probability of each value."""
         won = torch.nonzero(self.counts).ravel().tolist()
         return {value: float(self.sums[value] / self.counts[value]) for value in won}
 
@@ -76,7 +79,7 @@ def label_source(
     recipe: NnUNetPlans,
     values: Sequence[int] | None,
 ) -> LabelledScan:
-    """Labels from a network's answers (classes, rows, J, K); only these `values` are kept, or all."""
+    """Returns labels from a network's outputs (classes, rows, J, K); keeps only these `values`, or all."""
     kept = np.arange(256, dtype=np.uint8)
     if values is not None:
         kept[~np.isin(kept, values)] = 0
@@ -94,7 +97,7 @@ def label_source(
 
 
 def lines_of(prepared: PreprocessedImage, recipe: NnUNetPlans) -> list[Line]:
-    """Each axis; across slices that are resampled apart in an order of its own."""
+    """Returns a line for each axis; slices that are resampled separately have an order of their own."""
     apart = separate_axis(prepared.network_mm, prepared.spacing_mm, recipe.output)
     sides = zip(prepared.channels.image.shape, prepared.box_shape, strict=True)
     output = recipe.output
@@ -105,7 +108,9 @@ def lines_of(prepared: PreprocessedImage, recipe: NnUNetPlans) -> list[Line]:
 
 
 def line_of(before: int, after: int, order: int) -> Line:
-    """scipy's places in grid mode with the edge repeated: the nearest (order 0) or between two (order 1)."""
+    """Returns scipy's positions in grid mode with the edge repeated: the nearest (order 0) or between two
+    (order 1).
+    """
     places = np.clip(before / after * (np.arange(after) + 0.5) - 0.5, 0, before - 1)
     low = np.floor(places if order else places + 0.5).astype(np.int64)
     share = places - low if order else 0 * places
@@ -114,7 +119,7 @@ def line_of(before: int, after: int, order: int) -> Line:
 
 
 def source_rows(answers: Iterable[torch.Tensor], line: Line, between: torch.dtype) -> Iterator[torch.Tensor]:
-    """The scan's rows (classes, j, k) along the first axis; within them still the network's voxels."""
+    """Yields the scan's rows (classes, j, k) along the first axis; within them still the network's voxels."""
     places = list(zip(line.low.tolist(), line.high.tolist(), line.share.tolist(), strict=True))
     first, last = 0, torch.empty(0)
     for rows in answers:
@@ -128,7 +133,9 @@ def source_rows(answers: Iterable[torch.Tensor], line: Line, between: torch.dtyp
 
 
 def at_source(plane: torch.Tensor, lines: Sequence[Line], recipe: NnUNetPlans) -> torch.Tensor:
-    """One output of a row (j, k) at the scan's voxels (J, K), rounded to the answer's precision."""
+    """Returns one output of a row (j, k) at the scan's voxels (J, K), rounded to the precision of
+    averaging.
+    """
     down, along = lines
     wide = along.stretched(plane.t().contiguous()).t().contiguous()
     full = down.stretched(wide)
@@ -136,7 +143,7 @@ def at_source(plane: torch.Tensor, lines: Sequence[Line], recipe: NnUNetPlans) -
 
 
 def winners(row: torch.Tensor, lines: Sequence[Line], recipe: NnUNetPlans) -> torch.Tensor:
-    """The class with the highest value; the first of those that share it."""
+    """Returns the class with the highest value; the first if several are equal."""
     best = at_source(row[0], lines, recipe)
     labels = torch.zeros(best.shape, dtype=torch.uint8)
     for value, plane in enumerate(row[1:], start=1):
@@ -147,7 +154,7 @@ def winners(row: torch.Tensor, lines: Sequence[Line], recipe: NnUNetPlans) -> to
 
 
 def regions(row: torch.Tensor, lines: Sequence[Line], recipe: NnUNetPlans) -> torch.Tensor:
-    """Each output's value where its probability is above a half, later ones over earlier ones."""
+    """Returns each output's value where its probability is above a half, later ones over earlier ones."""
     labels = torch.zeros(len(lines[0].low), len(lines[1].low), dtype=torch.uint8)
     for value, plane in zip(recipe.regions, row, strict=True):
         labels.masked_fill_(torch.sigmoid(at_source(plane, lines, recipe)) > 0.5, value)
@@ -155,7 +162,7 @@ def regions(row: torch.Tensor, lines: Sequence[Line], recipe: NnUNetPlans) -> to
 
 
 def winning(logits: torch.Tensor, recipe: NnUNetPlans) -> tuple[torch.Tensor, torch.Tensor]:
-    """The value of each voxel of a row (classes, J, K), and its probability."""
+    """Returns the value of each voxel of a row (classes, J, K), and its probability."""
     if not recipe.regions:
         shares = torch.softmax(logits, 0) if recipe.averaged == "logits" else logits
         sure, values = shares.max(0)

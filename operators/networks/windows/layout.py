@@ -1,6 +1,6 @@
-"""How a window slides over an image: where its tiles lie, what they weigh, what stands around the image.
+"""Lays out sliding windows: positions of tiles, their weights, and padding around the image.
 
-nnU-Net's names, where it has the same parts (nnunetv2/inference/sliding_window_prediction.py).
+Functions have nnU-Net's names for the same parts (nnunetv2/inference/sliding_window_prediction.py).
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ Array = NDArray[np.float32]
 Scalar = TypeVar("Scalar", bound=np.generic)
 Slices = tuple[slice, ...]
 
-# Weights below it are raised to it: of Osteon's own window, and of MONAI's (compute_importance_map)
+# Smaller weights are raised to this one: in Osteon's own window, and in MONAI's (compute_importance_map)
 LEAST_WEIGHT = 1e-3
 
 
 def compute_steps_for_sliding_window(n: int, side: int, step: float) -> list[int]:
-    """Starts of evenly spread tiles along an axis, at most `step` apart; one for what is smaller than a tile.
+    """Returns starts of evenly spread tiles along an axis, at most `step` apart; one for an axis shorter than
+    a tile.
 
-    No two are the same: slices, whose tiles are one voxel thick, have one start each.
+    All starts differ: slices, whose tiles are one voxel thick, have one start each.
     """
     count = max(ceil((n - side) / max(step, 1)), 0) + 1
     apart = (n - side) / (count - 1) if count > 1 else 0
@@ -33,20 +34,22 @@ def compute_steps_for_sliding_window(n: int, side: int, step: float) -> list[int
 
 
 def compute_fixed_steps(n: int, side: int, overlap: float) -> list[int]:
-    """MONAI's starts along an axis: a fixed step apart, the last moved back to the end."""
+    """Returns MONAI's starts along an axis: a fixed step apart, the last moved back to the end."""
     step = side if side == n else max(int(side * (1 - overlap)), 1)
     return [min(number * step, n - side) for number in range(ceil((n - side) / step) + 1)]
 
 
 def tile_slices(start: Sequence[int], patch: Sequence[int]) -> Slices:
-    """The voxels of the tile that starts at `start`."""
+    """Returns the slices of the tile that starts at `start`."""
     return tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
 
 
 def pad_to_patch(
     array: NDArray[Scalar], patch: Sequence[int], **how: Any
 ) -> tuple[NDArray[Scalar], tuple[int, ...]]:
-    """An array of at least a patch, and how many voxels were put before it; `how` as for numpy.pad."""
+    """Pads an array to at least a patch; returns it and the voxels added before it. `how` is as in
+    numpy.pad.
+    """
     missing = [max(p - n, 0) for n, p in zip(array.shape, patch, strict=True)]
     before = tuple(m // 2 for m in missing)
     if not any(missing):
@@ -55,13 +58,13 @@ def pad_to_patch(
 
 
 def compute_gaussian(patch: Sequence[int], top: float, least: float, kind: torch.dtype) -> torch.Tensor:
-    """nnU-Net's weights: a point smeared by an eighth of each side, `top` at most, nowhere 0.
+    """Returns nnU-Net's weights: a point smoothed by an eighth of each side, `top` at most, nowhere 0.
 
-    In single precision, rounded to `kind`: what is added to sums of that kind.
+    They are in single precision, rounded to `kind`, the precision of the sums that they are added to.
     """
     smeared = np.ones(())
     for side in patch:
-        # A side of one is not smeared
+        # A side of one voxel is not smoothed
         point = np.eye(1, side, side // 2)[0]
         along = ndimage.gaussian_filter1d(point, side / 8, mode="constant") if side > 1 else point
         smeared = np.multiply.outer(smeared, along)
@@ -71,7 +74,7 @@ def compute_gaussian(patch: Sequence[int], top: float, least: float, kind: torch
 
 
 def compute_centred_gaussian(patch: Sequence[int]) -> Array:
-    """Weights that fall to the tile's edge from its middle; sigma an eighth of the tile."""
+    """Returns weights that fall from the tile's centre to its edge; sigma is an eighth of the tile."""
     weight = np.ones((), np.float32)
     for n in patch:
         along = np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / (n / 8)) ** 2)
@@ -80,7 +83,7 @@ def compute_centred_gaussian(patch: Sequence[int]) -> Array:
 
 
 def compute_importance_map(patch: Sequence[int], sigma: Sequence[float] | None) -> Array:
-    """MONAI's weights, with `sigma` in sides of a tile; all equal without."""
+    """Returns MONAI's weights, with `sigma` relative to a tile's sides; all equal without."""
     if sigma is None:
         return np.ones(tuple(patch), np.float32)
     weights = np.ones((), np.float32)

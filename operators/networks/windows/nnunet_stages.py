@@ -1,4 +1,4 @@
-"""The stages of a published network over a volume; each reads what the one before gave."""
+"""Runs the stages of a published network over a volume; each reads the labels of the previous one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run_stages(
 ) -> tuple[LabelledScan, tuple[NetworkRun, ...]]:
     """Runs all stages; returns the labels of `values` on the volume's grid, and how each network was run.
 
-    `first` is the volume as the first stage reads it; it can be let go of meanwhile.
+    `first` is the volume as preprocessed for the first stage; it can be freed afterwards.
     """
     kept = [None] * (len(stages) - 1) + [values]
     found, network_runs = run_stage(first, stages[0], networks, kept[0], part_of(progress, 0, len(stages)))
@@ -51,15 +51,15 @@ def run_stage(
     values: Sequence[int] | None,
     progress: Progress,
 ) -> tuple[LabelledScan, tuple[NetworkRun, ...]]:
-    """All folds of one stage; only these `values` are kept, or all."""
+    """Runs all folds of one stage; keeps only these `values`, or all."""
     tiling = TILINGS[networks.mode](prepared.channels, stage)
     folds = [tiling.spec(spec) for spec in stage.folds]
     runs = [networks.get(spec) for spec in folds]
     rows = answers(runs, prepared.channels, stage, tiling, progress)
     if networks.device.is_cuda:
-        # Labels are made of rows while the GPU is over the next; on a CPU both would want all cores
+        # Labels are computed while the GPU runs the next rows; on a CPU both would compete for all cores
         rows = prefetch(rows)
-    # Components are of all labels, those too that nobody asked for
+    # Components are those of all labels, including labels that are not requested
     found = label_source(rows, prepared, stage.recipe, None if stage.largest else values)
     networks.rest()
     if stage.largest:
@@ -85,5 +85,5 @@ def postprocess(
 
 
 def part_of(progress: Progress, number: int, count: int) -> Progress:
-    """How far all of `count` stages are while one of them runs."""
+    """Returns the progress of all `count` stages while one of them runs."""
     return lambda done: progress((number + done) / count)

@@ -1,7 +1,7 @@
-"""A published network over a volume, tile by tile; rows that no further tile reaches are given away at once.
+"""Runs a published network over a volume, tile by tile; yields rows as soon as no further tile covers them.
 
-Version 2 of nnU-Net averages logits in half precision, version 1 probabilities in single precision; tiles
-and mirror images are added in the original's order, so that the exact tiling gives its very sums.
+Version 2 of nnU-Net averages logits in half precision, version 1 probabilities in single precision; tiles and
+mirror images are added in the original's order, so that the exact tiling gives identical sums.
 """
 
 from __future__ import annotations
@@ -25,18 +25,20 @@ Array = NDArray[np.float32]
 Progress = Callable[[float], None]
 Run = Callable[[Array], Array]
 
-# A logit without doubt: e to the power of 10 to one
+# The logit of certainty: odds of e to the power of 10
 SURE = 10.0
-# Rows that are given away at once: few, as they are held twice
+# Rows that are yielded at once: few, as they are held twice
 ROWS = 16
-# Rows of a tile whose products and sums, in single precision, stay in a processor's cache
+# Rows of a tile whose products and sums, in single precision, fit into a processor's cache
 CACHED = 4
 
 
 def answers(
     runs: Sequence[Runtime], channels: Channels, stage: Stage, tiling: TileLayout, progress: Progress
 ) -> Iterator[torch.Tensor]:
-    """The mean of all folds' answers, in order: tensors (classes, rows, J, K) of all rows of the image."""
+    """Yields the mean output of all folds, in order: tensors (classes, rows, J, K) that cover all rows of the
+    image.
+    """
     shape, box = channels.image.shape, tiling.box
     if box == whole(shape):
         yield from rows_of(runs, channels, stage, tiling, progress)
@@ -52,7 +54,7 @@ def answers(
 
 
 def nothing(stage: Stage, shape: Sequence[int], begin: int, end: int) -> Iterator[torch.Tensor]:
-    """Rows without a body."""
+    """Yields rows of background."""
     for rows in chunks(begin, end):
         yield background(stage, (rows.stop - rows.start, *shape[1:]))
 
@@ -60,7 +62,7 @@ def nothing(stage: Stage, shape: Sequence[int], begin: int, end: int) -> Iterato
 def rows_of(
     runs: Sequence[Runtime], channels: Channels, stage: Stage, tiling: TileLayout, progress: Progress
 ) -> Iterator[torch.Tensor]:
-    """Yields rows within the tiling's box, to which `channels` are cut."""
+    """Yields mean outputs of rows within the tiling's box, to which `channels` are cropped."""
     padded, offset = padded_to(channels, tiling.patch)
     shape = padded.image.shape
     inner = [slice(o, o + n) for o, n in zip(offset, channels.image.shape, strict=True)]
@@ -82,12 +84,12 @@ def rows_of(
 
 
 class Sums:
-    """Weighted answers of as many rows as a tile has, and their weights."""
+    """Weighted sums of the outputs of as many rows as a tile has, and the sums of their weights."""
 
     def __init__(self, stage: Stage, shape: Sequence[int], tiling: TileLayout) -> None:
         average = AVERAGES[stage.recipe.averaged]
         kind = average.kind
-        # Half precision ends at 65504: what several folds add to is weighed less
+        # Half precision ends at 65504: sums over several folds get smaller weights
         share = len(stage.folds) if tiling.folds_together else 1
         self.stage, self.patch = stage, tiling.patch
         self.total = torch.zeros((len(stage.spec.classes), tiling.patch[0], *shape[1:]), dtype=kind)
@@ -97,7 +99,7 @@ class Sums:
             self.gauss.fill_(1)
 
     def add(self, corner: Sequence[int], found: Array) -> None:
-        """One tile's answer (classes, ...)."""
+        """Adds one tile's output (classes, ...)."""
         where = tile_slices(corner, self.patch)
         total, weight = self.total[(slice(None), *where)], self.weight[where]
         answers = torch.from_numpy(found).reshape(-1, *self.patch)
@@ -108,7 +110,7 @@ class Sums:
                 into[rows] += answer[rows] * gauss
 
     def mean(self, rows: slice) -> torch.Tensor:
-        """Weighted means of some rows; background where there was no tile."""
+        """Returns weighted means of some rows; background where there was no tile."""
         weight = self.weight[rows]
         means = self.total[:, rows] / weight
         missing = weight == 0
@@ -117,14 +119,14 @@ class Sums:
         return means
 
     def move_on(self, count: int) -> None:
-        """So many rows are done with."""
+        """Drops the first `count` rows, which are finished."""
         for rows in (*self.total, self.weight):
             rows[: len(rows) - count] = rows[count:].clone()
             rows[len(rows) - count :] = 0
 
 
 def chunks(begin: int, end: int, rows: int = ROWS) -> Iterator[slice]:
-    """A few rows at a time."""
+    """Yields slices of a few rows at a time."""
     for start in range(begin, end, rows):
         yield slice(start, min(start + rows, end))
 
@@ -138,7 +140,7 @@ def mean(answers: list[torch.Tensor]) -> torch.Tensor:
 
 
 def background(stage: Stage, shape: tuple[int, ...]) -> torch.Tensor:
-    """Returns the output (classes, ...) that stands for background."""
+    """Returns the output (classes, ...) of background."""
     recipe, kind = stage.recipe, AVERAGES[stage.recipe.averaged].kind
     if recipe.regions:
         return torch.full((len(stage.spec.classes), *shape), -SURE, dtype=kind)
@@ -148,14 +150,16 @@ def background(stage: Stage, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def padded_to(channels: Channels, patch: tuple[int, ...]) -> tuple[Channels, tuple[int, ...]]:
-    """Zeros around all channels where they are smaller than a patch, and how many stand before them."""
+    """Pads all channels with zeros if they are smaller than a patch; returns them and the voxels added before
+    them.
+    """
     image, offset = pad_to_patch(channels.image, patch)
     labels = None if channels.labels is None else pad_to_patch(channels.labels, patch)[0]
     return replace(channels, image=image, labels=labels), offset
 
 
 def mirrored(run: Run, tile: Array, stage: Stage, tiling: TileLayout) -> Array:
-    """The mean answer (classes, ...) over a tile (channels, I, J, K) and its mirror images along all axes."""
+    """Returns the mean output (classes, ...) of a tile (channels, I, J, K) and its mirror images."""
     average = AVERAGES[stage.recipe.averaged]
     flat = tile.reshape(len(tile), *tile.shape[-stage.spec.dimensions :])
     if not tiling.mirror_axes:

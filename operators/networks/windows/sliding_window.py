@@ -1,4 +1,4 @@
-"""A network over a volume, tile by tile, only where there is something to find."""
+"""Runs a network over a volume, tile by tile, only where there may be something to find."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Start = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Window:
-    """Least share of a tile that it has in common with its neighbour, along each axis."""
+    """The least share of a tile that overlaps its neighbour, along each axis."""
 
     overlap: float = 0.3
 
@@ -41,12 +41,12 @@ def predict(
     guide: NDArray[np.uint8] | None = None,
     keep: Sequence[str] = (),
 ) -> Array:
-    """Probabilities (classes, I, J, K), float32, of a volume (I, J, K) in HU.
+    """Returns probabilities (classes, I, J, K), float32, of a volume (I, J, K) in HU.
 
-    Of the classes to `keep`, in their order, or of all. Tiles without any `wanted` voxel are not run: there
-    the background (the first class) has probability 1.
-    A `guide` (channels, I, J, K), 255 for certainty, goes in beside the image.
-    Overlapping tiles are averaged with Gaussian weights (Isensee et al. 2021).
+    The classes are those to `keep`, in their order, or all. Tiles without any `wanted` voxel are not run:
+    there the background (the first class) has probability 1. Conditioning channels `guide` (channels, I, J,
+    K), 255 for certainty, are read beside the image. Overlapping tiles are averaged with Gaussian weights
+    (Isensee et al. 2021).
     """
     padded, offset = pad_to_patch(normalise(hu, spec), spec.patch)
     needed = None if wanted is None else pad_to_patch(wanted, spec.patch)[0]
@@ -70,7 +70,7 @@ def predict(
 
 
 def inputs(image: Array, guides: list[NDArray[np.uint8]], start: Start) -> Array:
-    """One tile as the network reads it: the image, and its guides where there are any."""
+    """Returns the network's input for one tile: the image and its conditioning channels, if there are any."""
     if not guides:
         return image
     whole = np.empty((1 + len(guides), *image.shape), np.float32)
@@ -81,7 +81,7 @@ def inputs(image: Array, guides: list[NDArray[np.uint8]], start: Start) -> Array
 
 
 def tile_starts(shape: tuple[int, ...], patch: tuple[int, ...], window: Window) -> Iterator[Start]:
-    """Corners of as few evenly spread tiles as keep the overlap."""
+    """Yields the corners of evenly spread tiles, as few as keep the overlap."""
     i, j, k = (
         compute_steps_for_sliding_window(n, p, p * (1 - window.overlap))
         for n, p in zip(shape, patch, strict=True)
@@ -90,12 +90,12 @@ def tile_starts(shape: tuple[int, ...], patch: tuple[int, ...], window: Window) 
 
 
 def tile(array: NDArray[Scalar], start: Start, patch: tuple[int, ...]) -> NDArray[Scalar]:
-    """The part of `array` in a tile, a view."""
+    """Returns a view of the part of `array` in a tile."""
     return array[tile_slices(start, patch)]
 
 
 def softmax(logits: Array) -> Array:
-    """Probabilities over the first axis, in place of the logits: a tile needs no new arrays."""
+    """Turns logits into probabilities over the first axis, in place: a tile needs no new arrays."""
     logits -= logits.max(axis=0)
     np.exp(logits, out=logits)
     logits /= logits.sum(axis=0)
@@ -103,7 +103,7 @@ def softmax(logits: Array) -> Array:
 
 
 def normalised(total: Array, weight: Array, classes: list[int]) -> Array:
-    """Weighted means, in place of both; where no tile ran, all background (class 0)."""
+    """Returns weighted means, overwriting both arrays; background (class 0) where no tile ran."""
     empty = weight == 0
     weight[empty] = 1
     total /= weight

@@ -1,4 +1,4 @@
-"""Where the tiles of a published network lie: as nnU-Net lays them, or fewer of them of another size."""
+"""Lays out the tiles of a published network: as nnU-Net does, or fewer tiles of another size."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from operators.packages.plans import Stage
 Array = NDArray[np.float32]
 Corner = tuple[int, ...]
 
-# Share of a tile that it has in common with its neighbour in the fast mode: twice the sigma of its weights
+# Share of a tile that overlaps its neighbour in the fast mode: twice the sigma of its weights
 OVERLAP = 0.25
-# A side may be half or twice of what the network was trained with: norms are of what is in the tile
+# A side may be half or twice that of training: norms depend on what is in the tile
 LEAST, MOST = 0.5, 2.0
-# Air and what is in it ends below, lungs and fat begin above
+# Air and objects in it are below, lungs and fat above
 BODY_HU = -500.0
 
 
 @dataclass(frozen=True)
 class TileLayout:
-    """Tiles of `patch` at `corners` in the `box` of an image, which is padded where a tile is larger.
+    """Tiles of `patch` at `corners` in the `box` of an image, which is padded if a tile is larger.
 
-    `rows` are all starts along the first axis, also where no tile is run. `mirror_axes` are mirrored and
-    averaged. `least`: the weight that no voxel of a tile goes below, as a share of the greatest; 0 for the
-    original's, which half precision hardly holds in a tile's corners. `folds_together`: folds share one
-    sum; else each has its own, as the original rounds.
+    `rows` are all starts along the first axis, including those where no tile is run. `mirror_axes` are
+    mirrored and averaged. `least` is the least weight in a tile, as a share of the greatest; 0 for the
+    original's weights, which half precision can barely represent in a tile's corners. With `folds_together`,
+    folds share one sum; otherwise each has its own, rounded as in the original.
     """
 
     mode: str
@@ -55,18 +55,18 @@ class TileLayout:
     folds_together: bool
 
     def spec(self, spec: NetworkSpec) -> NetworkSpec:
-        """A fold as these tiles ask for it; in the fast mode the device chooses runtime and arithmetic."""
+        """Returns a fold for these tiles; in the fast mode the device chooses runtime and precision."""
         if self.mode == "exact":
             return spec
         return replace(spec, patch=self.patch[-spec.dimensions :], precision="", runtime="")
 
     def layer(self, row: int) -> list[Corner]:
-        """Tiles that begin in a row."""
+        """Returns the corners of the tiles that begin in a row."""
         return [corner for corner in self.corners if corner[0] == row]
 
 
 def exact_tiling(channels: Channels, stage: Stage) -> TileLayout:
-    """nnU-Net's: of the trained size, evenly spread, at most `step` of a patch apart."""
+    """Returns nnU-Net's tiling: tiles of the trained size, evenly spread, at most `step` of a patch apart."""
     shape, patch, recipe = channels.image.shape, patch_of(stage.spec), stage.recipe
     starts = [
         compute_steps_for_sliding_window(n, side, side * recipe.step)
@@ -78,7 +78,7 @@ def exact_tiling(channels: Channels, stage: Stage) -> TileLayout:
 
 
 def fast_tiling(channels: Channels, stage: Stage) -> TileLayout:
-    """Returns the tiling with the fewest voxels where the body is; not mirrored."""
+    """Returns the tiling that runs the fewest voxels over the body, without mirroring."""
     body = body_of(channels.image, stage.spec)
     around = Box.around(body)
     box = whole(body.shape) if around is None else around.slices
@@ -96,17 +96,17 @@ TILINGS: dict[str, Callable[[Channels, Stage], TileLayout]] = {"exact": exact_ti
 
 
 def patch_of(spec: NetworkSpec) -> tuple[int, ...]:
-    """The trained patch; a network of two dimensions goes over the slices of the first axis."""
+    """Returns the trained patch; a network of two dimensions runs over the slices of the first axis."""
     return (1,) * (3 - spec.dimensions) + spec.patch
 
 
 def whole(shape: Sequence[int]) -> Slices:
-    """All of an image."""
+    """Returns the slices of a whole image."""
     return tuple(slice(0, n) for n in shape)
 
 
 def body_of(image: Array, spec: NetworkSpec) -> NDArray[np.bool_]:
-    """Where there is more than air; everywhere where intensities do not tell."""
+    """Returns where there is more than air; everywhere if intensities do not show it."""
     low = spec.window_hu[0]
     if spec.normalisation.scheme not in ("ct", "window"):
         return np.ones(image.shape, np.bool_)
@@ -116,9 +116,9 @@ def body_of(image: Array, spec: NetworkSpec) -> NDArray[np.bool_]:
 
 
 def fast_patch(shape: Sequence[int], spec: NetworkSpec) -> tuple[int, ...]:
-    """The tile with which the fewest voxels are run, of all that take no more memory than the patch.
+    """Returns the tile that runs the fewest voxels, of all that take no more memory than the patch.
 
-    Its sides are multiples of the network's strides; the patch itself where those are not known.
+    Its sides are multiples of the network's strides; it is the patch itself if these are unknown.
     """
     patch, known = patch_of(spec), strides_of(spec)
     if known is None:
@@ -131,7 +131,7 @@ def fast_patch(shape: Sequence[int], spec: NetworkSpec) -> tuple[int, ...]:
 
 
 def candidates(n: int, side: int, stride: int) -> Iterator[int]:
-    """Sides that a tile may have along one axis; no more than it takes to cover it alone."""
+    """Yields the sides that a tile may have along one axis, up to the one that covers the axis alone."""
     if side == 1:
         yield 1
         return
@@ -143,7 +143,7 @@ def candidates(n: int, side: int, stride: int) -> Iterator[int]:
 
 
 def voxels_run(shape: Sequence[int], tile: Sequence[int]) -> int:
-    """Returns the voxels that a tile costs over an image."""
+    """Returns the number of voxels that are run over an image with a tile."""
     rows = zip(shape, tile, strict=True)
     return prod(tile) * prod(
         len(compute_steps_for_sliding_window(n, side, side * (1 - OVERLAP))) for n, side in rows

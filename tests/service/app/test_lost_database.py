@@ -1,4 +1,4 @@
-"""A database or a data folder that is gone is named, and no command makes another one in its place."""
+"""A missing database or data folder is reported, and no command creates another one in its place."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def files(folder: Path) -> list[Path]:
 
 def test_a_node_does_not_start_without_the_database_of_its_jobs(lost: NodeSettings) -> None:
     before = files(lost.data)
-    with pytest.raises(OutputError, match="it is gone: restore it, or move the folder jobs away") as raised:
+    with pytest.raises(
+        OutputError, match="it is missing: restore it, or move the folder jobs away"
+    ) as raised:
         prepare_database(lost)
     assert (raised.value.code, files(lost.data)) == ("database_lost", before)
     (lost.data / "jobs").rename(lost.data / "former-jobs")
@@ -43,7 +45,7 @@ def test_check_names_a_lost_database_and_makes_none(lost: NodeSettings) -> None:
     before = files(lost.data)
     finding = check.database(lost)
     assert finding.code == OutputError.exit_code
-    assert "it is gone" in finding.sentence
+    assert "it is missing" in finding.sentence
     assert check.disk(lost).code == 0
     assert files(lost.data) == before
 
@@ -57,7 +59,7 @@ def test_check_makes_no_data_folder(tmp_path: Path) -> None:
 
 
 def test_jobs_names_a_lost_database_and_makes_none(lost: NodeSettings) -> None:
-    with pytest.raises(OutputError, match="it is gone"):
+    with pytest.raises(OutputError, match="it is missing"):
         jobs_command(read_settings(node={"data": lost.data}), "list", None, False)
     assert not list(lost.data.glob("osteon.sqlite*"))
 

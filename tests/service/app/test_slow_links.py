@@ -1,4 +1,4 @@
-"""The time limit of a delivery counts from the last byte that the peer took, whatever the link carries."""
+"""The time limit of a delivery restarts with each byte that the peer accepts, at any link speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One made-up CT of a fractured pelvis, run once through the packaged application."""
+"""A procedural CT of a fractured pelvis, run once through the packaged application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole chain, as a user and as a MAP runner call it."""
+"""The whole pipeline as a user and a MAP runner call it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study whose every text says a name, also where a number or a code belongs: nothing repeats it."""
+"""A study with a name in every text, number and code: no output repeats it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lack of memory, threads, processes or files is waited for, in whatever words a library says so."""
+"""A shortage of memory, threads, processes or files is retried, however a library reports it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,10 @@ def test_too_many_processes_are_known() -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE])
 def test_a_shortage_is_found_behind_another_error(number: int) -> None:
-    for error in (UnreadableError("expected a file that can be read, got none"), ModelError("no weights")):
+    for error in (
+        UnreadableError("expected a readable file, got one that cannot be opened"),
+        ModelError("no weights"),
+    ):
         error.__cause__ = OSError(number, os.strerror(number))
         assert shortage(error)
 

@@ -14,7 +14,7 @@ from scipy import ndimage
 from operators.geometry.volume import Box, CtVolume, LabelMap
 from training.phantoms import BONES, PhantomCT, Structure, pelvis_labels, phantom_ct, write_series
 from training.phantoms.anatomy import EXTENT_MM, LOWEST_Z_MM
-from training.phantoms.bones import bones
+from training.phantoms.skeleton.bones import bones
 from training.phantoms.subject import grid_at, model_points, random_subject
 
 SPACING_MM = 3.0

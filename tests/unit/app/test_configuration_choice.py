@@ -1,4 +1,4 @@
-"""Which configuration file counts: --config, the environment's, ./app.yaml, the application's."""
+"""Precedence of configuration files: --config, the environment's, ./app.yaml, the application's."""
 
 from __future__ import annotations
 
@@ -99,11 +99,11 @@ def test_a_working_folder_that_is_gone_does_no_harm(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_check_says_which_file_was_read(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert ran(capsys, "config", "check") == (0, f"{ROOT / 'app.yaml'}: nothing wrong\n")
+    assert ran(capsys, "config", "check") == (0, f"{ROOT / 'app.yaml'}: no faults\n")
     written(here / "app.yaml", 1)
-    assert ran(capsys, "config", "check") == (0, f"{here / 'app.yaml'}: nothing wrong\n")
+    assert ran(capsys, "config", "check") == (0, f"{here / 'app.yaml'}: no faults\n")
     code, said = ran(capsys, "config", "check", "--config", written(here / "b.yaml", -1))
-    assert (code, said.splitlines()[0]) == (2, f"{here / 'b.yaml'}: 1 wrong")
+    assert (code, said.splitlines()[0]) == (2, f"{here / 'b.yaml'}: 1 fault")
 
 
 def test_lines_are_those_of_the_entry(here: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is made of an image's packages when it is built: fewer files, and a list of Debian's packages."""
+"""The image's packages at build time: fewer files, and a list of Debian's packages."""
 
 from __future__ import annotations
 

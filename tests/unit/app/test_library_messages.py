@@ -1,4 +1,4 @@
-"""Libraries' warnings, log records and exceptions lose what they quote, in every process that asks for it."""
+"""Warnings, log records and exceptions of libraries lose quoted data in every process that asks for it."""
 
 from __future__ import annotations
 

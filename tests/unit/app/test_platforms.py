@@ -1,4 +1,4 @@
-"""What a platform tells a container, and what of it counts."""
+"""What each platform passes to a container, and what of it takes effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes from outside steers no terminal, whatever it holds."""
+"""Text from outside cannot control a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`import osteon`: the documented way from Python."""
+"""`import osteon`: the documented API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An export: weights and checksum that the package accepts, and recipes that fit their packages."""
+"""Export: weights and checksum that the package accepts, and recipes that fit their packages."""
 
 from __future__ import annotations
 

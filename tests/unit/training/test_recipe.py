@@ -1,4 +1,4 @@
-"""Recipes: what may stand in them, what is otherwise on a GPU, what is refused and how."""
+"""Recipes: allowed content, GPU settings, and the messages of refusals."""
 
 from __future__ import annotations
 
@@ -45,9 +45,13 @@ def test_without_a_validation_table_nothing_is_watched(tmp_path: Path) -> None:
         (
             "learning_rate = 3e-3\nnegatives",
             "learnign_rate = 3e-3\nnegatives",
-            "networks.coarse.learnign_rate: expected no such key",
+            "networks.coarse.learnign_rate: expected a known key, got an unknown one",
         ),
-        ("batch = 2", "spacing_mm = 2.0", "networks.fracture.gpu.spacing_mm: expected no such key"),
+        (
+            "batch = 2",
+            "spacing_mm = 2.0",
+            "networks.fracture.gpu.spacing_mm: expected a known key, got an unknown one",
+        ),
         ("patch = [32, 32, 32]", "patch = [30, 30, 30]", r"steps of 4 voxels .* got \(30, 30, 30\)"),
         ('scored = ["contact"]', 'scored = ["contakt"]', "interior, contact, got contakt"),
         ("class_weights = [0.3, 0.6, 2.0]", "class_weights = [0.3]", "3 class_weights, got 1"),

@@ -1,4 +1,4 @@
-"""What a person sees of a training, from its first second."""
+"""Progress of a training as a person sees it, from its first second."""
 
 from __future__ import annotations
 

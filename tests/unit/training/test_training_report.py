@@ -1,4 +1,4 @@
-"""The report beside the weights: what was trained on, by which sessions, at what cost."""
+"""The report beside the weights: training data, sessions and cost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_report_says_what_was_trained_on_and_adds_up(tmp_path: Path) -> None
         "boxes.nii.gz": "not stated",
         "007": "Apache-2.0",
         "neck.nii.gz": "not stated",
-        "training/phantom": "Apache-2.0",
+        "training/phantoms": "Apache-2.0",
     }
     (session,) = report["sessions"]
     assert (session["from_step"], session["to_step"], session["software"]) == (0, 4, "1.0")

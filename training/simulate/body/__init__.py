@@ -1,4 +1,4 @@
-"""The content of a simulated body: bones, soft tissue, and what lies beside it."""
+"""Paints a simulated body: bones, soft tissue and its contents, objects beside it."""
 
 from training.simulate.body.paint import paint
 from training.simulate.body.sight import Sight, sight

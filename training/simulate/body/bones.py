@@ -1,4 +1,4 @@
-"""Bones as CT shows them: a cortex over trabecular bone, or a patient's own texture."""
+"""Paints bones as CT shows them: cortex over trabecular bone, or a patient's own texture."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from training.sampling import Array, smooth_noise, take
 from training.simulate.body.sight import Sight
 from training.subjects.subjects import Subject
 
-# Of a subject with texture of its own
+# Chance that a subject keeps its own texture
 OWN_TEXTURE = 0.8
-# A voxel of the network's grid averages over half to all of its width, as resampling averages over
-# half a step and interpolates between the means
+# A voxel of the network's grid averages over half to all of its width: resampling averages over half a step
+# and interpolates between the means
 WIDTHS = (0.5, 1.0)
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """The values that the bones of one person share: `density` 0 (osteoporosis) to 1 (youth), the cortex."""
+    """Values that the bones of a person share: `density` 0 (osteoporosis) to 1 (young adult), the cortex."""
 
     density: float
     cortex_hu: float
@@ -29,7 +29,7 @@ class Skeleton:
 
 
 def skeleton(rng: np.random.Generator) -> Skeleton:
-    """From a child's thin, soft cortex and from osteoporosis to a young man's. Ranges wider than life."""
+    """Draws values from a child's thin, soft cortex or osteoporosis to a young adult's, in wide ranges."""
     density = float(rng.random())
     cortex_hu = 400 + 1000 * float(np.clip(density + rng.uniform(-0.3, 0.3), 0, 1))
     return Skeleton(density, cortex_hu, float(rng.uniform(0.5, 1.0 + 2.2 * density)))
@@ -38,7 +38,7 @@ def skeleton(rng: np.random.Generator) -> Skeleton:
 def paint_bones(
     rng: np.random.Generator, subject: Subject, view: Sight, means: Array, soft: Array, frame: Skeleton
 ) -> Array:
-    """Bone over soft tissue, each voxel with as much of it as it holds."""
+    """Returns bone blended over soft tissue by the share of each voxel that is bone."""
     width_mm = np.float32(view.spacing_mm * rng.uniform(*WIDTHS))
     bone = share_inside(view.surface_mm, width_mm)
     if not bone.any():
@@ -51,13 +51,13 @@ def paint_bones(
 
 
 def share_inside(distance_mm: Array, width_mm: np.float32) -> Array:
-    """The share of a voxel of a width that lies inside of a surface near to its centre."""
+    """Returns the share of a voxel that lies inside a surface at a signed distance from its centre."""
     share: Array = np.clip(distance_mm / width_mm + np.float32(0.5), 0, 1)
     return share
 
 
 def own_texture(rng: np.random.Generator, own_hu: NDArray[np.int16], view: Sight, elsewhere: Array) -> Array:
-    """The patient's own texture with contrast and brightness changed, where there is any."""
+    """Returns the patient's own texture where there is any, with changed contrast and brightness."""
     real = take(own_hu, view.coordinates, 1, 0)
     gain, offset = rng.uniform(0.7, 1.3), rng.uniform(-60, 60)
     texture: Array = np.where(real == 0, elsewhere, real * np.float32(gain) + np.float32(offset))
@@ -67,7 +67,7 @@ def own_texture(rng: np.random.Generator, own_hu: NDArray[np.int16], view: Sight
 def drawn_texture(
     rng: np.random.Generator, view: Sight, means: Array, frame: Skeleton, width_mm: np.float32
 ) -> Array:
-    """Trabecular bone with grain and lumps, the more the denser, under a cortex of uneven thickness."""
+    """Returns trabecular bone, more textured the denser it is, under a cortex of uneven thickness."""
     shape = view.surface_mm.shape
     grain = rng.standard_normal(shape, dtype=np.float32)
     grain_mm = rng.uniform(0.5, 1.5)
@@ -80,6 +80,6 @@ def drawn_texture(
     thickness = np.float32(frame.cortex_mm) * np.maximum(uneven, 0.2)
     cortex = np.float32(frame.cortex_hu) * (1 + np.float32(0.06) * grain)
     inside = share_inside(view.surface_mm - thickness, width_mm)
-    # A cortex that has any density at all is denser than what it holds
+    # The cortex is never less dense than the bone inside it
     texture: Array = marrow + (1 - inside) * np.maximum(cortex - marrow, 0)
     return texture

@@ -1,7 +1,7 @@
 """Contents of soft tissue and objects beside a body, each painted into `hu` in place.
 
-Every content reads (rng, tissues, sight, hu); CONTENTS says how often each is met. The chances are
-guesses at a trauma ward's mix, higher than life for what is rare.
+Every content takes (rng, tissues, sight, hu); CONTENTS holds the chance of each. The chances are
+estimates for a trauma ward, raised for rare contents.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from training.subjects.tissues import Tissue
 
 Tissues = tuple[Tissue, ...]
 Content = Callable[[np.random.Generator, Tissues, Sight, Array], None]
-# Above it lies tissue, below it lung, clothes and air
+# Tissue is above, lung, clothes and air are below
 TISSUE_HU = -200.0
 
 
 def marked(tissues: Tissues, flags: list[bool], structures: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
-    """Where structures with a flag lie; None where there are none."""
+    """Returns the mask of structures with a flag; None if there are none."""
     present = np.bincount(structures.ravel(), minlength=len(tissues)) > 0
     wanted = np.array(flags) & present[: len(tissues)]
     return wanted[structures] if wanted.any() else None
 
 
 def gas(rng: np.random.Generator, tissues: Tissues, view: Sight, hu: Array) -> None:
-    """Gas in parts of the bowel; in subjects without bowel, in pockets of the soft tissue."""
+    """Paints gas in parts of the bowel; in subjects without bowel, in pockets of the soft tissue."""
     flags = [tissue.may_hold_gas for tissue in tissues]
     within = marked(tissues, flags, view.structures)
     if within is None:
@@ -41,7 +41,7 @@ def gas(rng: np.random.Generator, tissues: Tissues, view: Sight, hu: Array) -> N
 
 
 def contrast_medium(rng: np.random.Generator, tissues: Tissues, view: Sight, hu: Array) -> None:
-    """Contrast medium in bladder or bowel, at times with a level: it sinks towards the patient's back."""
+    """Paints contrast medium in bladder or bowel, at times with a fluid level: it sinks dorsally."""
     flags = [tissue.may_hold_contrast and rng.random() < 0.6 for tissue in tissues]
     within = marked(tissues, flags, view.structures)
     if within is None:
@@ -53,7 +53,7 @@ def contrast_medium(rng: np.random.Generator, tissues: Tissues, view: Sight, hu:
 
 
 def calcifications(rng: np.random.Generator, tissues: Tissues, view: Sight, hu: Array) -> None:
-    """Specks as dense as bone that are none: in the walls of arteries, in muscles and lymph nodes."""
+    """Paints calcifications as dense as bone: in arterial walls, muscles and lymph nodes."""
     vessels = marked(tissues, [tissue.may_calcify for tissue in tissues], view.structures)
     within = (view.structures == 0) & (hu > 0) if vessels is None or rng.random() < 0.3 else vessels
     specks = smooth_noise(rng, hu.shape, max(hu.shape) // 3) > rng.uniform(1.8, 3)
@@ -61,7 +61,7 @@ def calcifications(rng: np.random.Generator, tissues: Tissues, view: Sight, hu: 
 
 
 def haematoma(rng: np.random.Generator, tissues: Tissues, view: Sight, hu: Array) -> None:
-    """Blood round the bones, where a fracture bled: muscles and fat of one brightness."""
+    """Paints a haematoma around the bones, in which muscle and fat look alike."""
     del tissues
     reach_mm = rng.uniform(3, 12) * (1 + 0.5 * smooth_noise(rng, hu.shape, 6))
     bleeds = (view.surface_mm > -reach_mm) & (smooth_noise(rng, hu.shape, 4) > rng.uniform(0, 1.5))
@@ -69,7 +69,7 @@ def haematoma(rng: np.random.Generator, tissues: Tissues, view: Sight, hu: Array
 
 
 def couch(rng: np.random.Generator, tissues: Tissues, view: Sight, hu: Array) -> None:
-    """A curved shell filled with foam, behind the body's back."""
+    """Paints the couch, a curved shell filled with foam, behind the body."""
     del tissues
     x_mm, y_mm = (np.arange(n) * view.spacing_mm for n in hu.shape[:2])
     outside = view.skin_mm < -5
@@ -86,7 +86,7 @@ def couch(rng: np.random.Generator, tissues: Tissues, view: Sight, hu: Array) ->
 
 
 def clothes(rng: np.random.Generator, tissues: Tissues, view: Sight, hu: Array) -> None:
-    """Cloth, blankets and cushions on the skin, in folds."""
+    """Paints folded clothes, blankets and cushions on the skin."""
     del tissues
     fold_mm = rng.uniform(2, 12) + 3 * smooth_noise(rng, hu.shape, 9)
     distance = -view.skin_mm - fold_mm
@@ -95,7 +95,7 @@ def clothes(rng: np.random.Generator, tissues: Tissues, view: Sight, hu: Array) 
 
 
 def limb(rng: np.random.Generator, tissues: Tissues, view: Sight, hu: Array) -> None:
-    """An arm beside the body: skin, fat, muscle, and one or two long bones that are none of ours."""
+    """Paints an arm beside the body: skin, fat, muscle, and one or two long bones, all of them background."""
     del tissues
     free = np.argwhere((hu < TISSUE_HU)[::8, ::8, ::8] & (view.skin_mm < -5)[::8, ::8, ::8])
     if len(free) == 0:
@@ -112,7 +112,7 @@ def limb(rng: np.random.Generator, tissues: Tissues, view: Sight, hu: Array) -> 
 
 
 def rod(view: Sight, hu: Array, middle_mm: NDArray[np.float64], radius_mm: float, value: float) -> None:
-    """A rod along the body through a place of the patch, where no body is."""
+    """Paints a rod along the body's axis through a point of the patch, outside the body only."""
     x, y = np.ogrid[: hu.shape[0], : hu.shape[1]]
     near = (x * view.spacing_mm - middle_mm[0]) ** 2 + (y * view.spacing_mm - middle_mm[1]) ** 2
     hu[(near < radius_mm**2)[:, :, None] & (view.skin_mm < -1)] = value

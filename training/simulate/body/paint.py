@@ -1,4 +1,4 @@
-"""Hounsfield units for what lies at each voxel: soft tissue first, then what it holds, then bone."""
+"""Paints Hounsfield units: soft tissue first, then its contents, then bone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SKIN_MM = 3.0
 
 
 def paint(rng: np.random.Generator, subject: Subject, view: Sight) -> Array:
-    """The patch's HU (float32) before a scanner saw it, voxels partly bone at the bones' edges."""
+    """Returns the patch's HU (float32) before scanner effects, with partial volume at the bones' edges."""
     frame = skeleton(rng)
     means = draw_means(rng, subject.tissues, frame)
     hu: Array = means[view.structures]
@@ -28,7 +28,7 @@ def paint(rng: np.random.Generator, subject: Subject, view: Sight) -> Array:
 
 
 def draw_means(rng: np.random.Generator, tissues: tuple[Tissue, ...], frame: Skeleton) -> Array:
-    """A mean for each structure; those that are drawn together differ by a tenth of their range."""
+    """Draws a mean for each structure; structures drawn together differ by a tenth of their range."""
     shares: dict[str, float] = {"bone": frame.density}
     means = []
     for tissue in tissues:
@@ -43,14 +43,14 @@ def draw_means(rng: np.random.Generator, tissues: tuple[Tissue, ...], frame: Ske
 def paint_connective_tissue(
     rng: np.random.Generator, tissues: tuple[Tissue, ...], view: Sight, hu: Array
 ) -> None:
-    """Fat and muscle where no structure is labelled and under the bones, skin around, air outside."""
+    """Paints fat and muscle where no structure is labelled and under the bones, skin around, air outside."""
     bone = np.array([tissue.bone for tissue in tissues])
     rest = (view.structures == 0) | bone[view.structures]
     depth_mm = rng.uniform(3, 35)
     texture = fat_and_muscle_texture(rng, hu.shape)
     fat, muscle = rng.uniform(-120, -70), rng.uniform(25, 80)
     level = np.float32(rng.uniform(-1.2, 1.5))
-    # Muscles have edges, marbling has none: a ramp of a width that differs
+    # Muscles have sharp edges and marbling has soft ones: the width of the ramp varies
     mixed = np.clip((level - texture) * np.float32(rng.uniform(1.5, 12)) + 0.5, 0, 1)
     mixed *= view.skin_mm >= depth_mm
     tissue = np.float32(fat) + np.float32(muscle - fat) * mixed
@@ -62,7 +62,7 @@ def paint_connective_tissue(
 
 
 def fat_and_muscle_texture(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Noise of large and small lumps, standard deviation about 1."""
+    """Returns noise at two scales, standard deviation about 1."""
     share = np.float32(rng.uniform(0.2, 0.8))
     texture = smooth_noise(rng, shape, int(rng.integers(5, 10))) * share
     texture += smooth_noise(rng, shape, int(rng.integers(12, 24))) * (1 - share)

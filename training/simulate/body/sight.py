@@ -11,20 +11,20 @@ from training.sampling import Array, Pose, nearest, smooth_noise, take, take_smo
 from training.subjects.subjects import Subject
 from training.subjects.surfaces import STEP_MM
 
-# Bones nearer to each other than this form a joint whose space may change: cartilage and capsule of
-# the largest joints are 3 to 6 mm wide together.
+# Bones nearer to each other than this form a joint whose space may change: cartilage and capsule of the
+# largest joints together are 3 to 6 mm wide
 JOINT_MM = 6.0
-# A real bone's own texture ends 4 mm outside of it, and its joint faces' cortex is lost when cut back
+# A real bone's own texture ends 4 mm outside it, and trimming removes the cortex of its joint surfaces
 REAL_OPENING = 0.25
 
 
 @dataclass(frozen=True, eq=False)
 class Sight:
-    """Arrays (I, J, K): `structures` index the subject's tissues where no bone is, `bones` name the
-    nearest bone (0: none near); `surface_mm` and `second_mm` are signed distances to the surfaces of the
-    nearest and the second nearest bone, `skin_mm` to the skin; all positive inside.
+    """The subject as sampled at each voxel (I, J, K) of a patch.
 
-    `coordinates` (3, I, J, K) are source indices.
+    `structures` index the subject's tissues where there is no bone, `bones` hold the nearest bone (0: none
+    near); `surface_mm` and `second_mm` are signed distances to the surfaces of the nearest and the second
+    nearest bone, `skin_mm` to the skin, all positive inside. `coordinates` (3, I, J, K) are source indices.
     """
 
     structures: NDArray[np.uint8]
@@ -39,9 +39,9 @@ class Sight:
 def sight(
     rng: np.random.Generator, subject: Subject, coordinates: Array, spacing_mm: float, pose: Pose
 ) -> Sight:
-    """Looks up the patch, and opens or closes the joints in it."""
+    """Samples the patch, and opens or closes the joints in it."""
     at = nearest(coordinates, subject.structures.shape)
-    # What the int8 arrays hold where nothing is near
+    # Value of the int8 arrays where nothing is near
     far = -128
     first = take(subject.surfaces.first, coordinates, 1, far) * np.float32(STEP_MM)
     second = take_smooth(subject.surfaces.second, coordinates, far) * np.float32(STEP_MM)
@@ -58,9 +58,9 @@ def sight(
 
 
 def joint_change(rng: np.random.Generator, second_mm: Array, most_mm: float, real: bool) -> Array:
-    """By how much bone grows (positive) or yields near another bone, in mm.
+    """Returns how far bone grows (positive) or recedes near another bone, in mm.
 
-    Labels of neighbouring bones often touch although cartilage lies between, so joints mostly open.
+    Labels of neighbouring bones often touch although there is cartilage between them, so joints mostly open.
     """
     opening = rng.uniform(0, most_mm) * (REAL_OPENING if real else 1)
     closing = rng.uniform(0, most_mm)
@@ -72,6 +72,6 @@ def joint_change(rng: np.random.Generator, second_mm: Array, most_mm: float, rea
 
 
 def classes_of(view: Sight, classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The class of each voxel: that of the nearest bone where at least half of the voxel is bone."""
+    """Returns the class of each voxel: that of the nearest bone where at least half of the voxel is bone."""
     target: NDArray[np.uint8] = classes[view.bones] * (view.surface_mm >= 0)
     return target

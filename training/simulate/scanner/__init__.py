@@ -1,4 +1,4 @@
-"""Effects of a scanner on a body, by name, and a scan with effects drawn at random."""
+"""Scanner effects by name, and scans with randomly drawn effects."""
 
 from training.simulate.scanner.chain import EFFECTS, Effect, hide_unseen, scan
 

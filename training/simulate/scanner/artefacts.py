@@ -1,4 +1,4 @@
-"""Rings, beam hardening, motion."""
+"""Simulates rings, beam hardening and motion."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from scipy import ndimage
 from training.sampling import Array, enlarged
 from training.simulate.scanner.slices import Spacing
 
-# Beam hardening and streaks vary slowly: they are made at about this spacing
+# Beam hardening and streaks vary slowly, so they are computed at about this spacing
 COARSE_MM = 6.0
 DENSE_HU = 200.0
 AIR_BELOW_HU = -300.0
-# A path of 40 mm through bone on both sides, as between two hip joints, darkens by all of the strength
+# A path of 40 mm through bone on both sides, as between two hip joints, darkens by the full strength
 FULL_PATH_MM = 40.0
 
 
 def rings(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
-    """Adds rings about an axis along the body, `strength` HU (standard deviation) bright or dark."""
+    """Adds rings about an axis along the body, with a standard deviation of `strength` HU."""
     size_mm = [n * step for n, step in zip(hu.shape, spacing_mm, strict=True)]
     x, y = (np.arange(n) * step for n, step in zip(hu.shape[:2], spacing_mm[:2], strict=True))
     x0, y0 = (rng.uniform(-0.5, 1.5) * size for size in size_mm[:2])
@@ -31,7 +31,7 @@ def rings(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: fl
 
 
 def beam_hardening(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
-    """Darkens by up to `strength` HU what lies between dense things, along rays from side to side."""
+    """Darkens by up to `strength` HU the space between dense objects, along left-right rays."""
     dense, step = coarse_mean(np.clip(hu - DENSE_HU, 0, 1000) / 1000, spacing_mm)
     angle = float(rng.uniform(-30, 30))
     turned = rotate(dense, angle)
@@ -44,7 +44,7 @@ def beam_hardening(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, str
 
 
 def motion(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
-    """Within a part of the slices, a second outline `strength` mm away, as of a patient who moved."""
+    """Adds a second outline `strength` mm away to a part of the slices, as when a patient moves."""
     angle, share = rng.uniform(0, 2 * np.pi), float(rng.uniform(0.2, 0.45))
     offset = [strength * np.cos(angle) / spacing_mm[0], strength * np.sin(angle) / spacing_mm[1], 0]
     first, last = np.sort(rng.uniform(-0.2, 1.2, 2)) * hu.shape[2]
@@ -56,14 +56,14 @@ def motion(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: f
 
 
 def coarse_mean(values: Array, spacing_mm: Spacing) -> tuple[Array, int]:
-    """Values at every `step`-th voxel, each the mean around it, and the step."""
+    """Returns local means at every `step`-th voxel, and the step."""
     step = max(1, round(COARSE_MM / max(spacing_mm)))
     mean = ndimage.uniform_filter(values, step, mode="nearest") if step > 1 else values
     return np.ascontiguousarray(mean[::step, ::step, ::step]), step
 
 
 def rotate(values: Array, angle_deg: float) -> NDArray[np.float32]:
-    """Turned about the body's long axis, in its own frame."""
+    """Rotates values about the body's long axis within the same array."""
     turned: NDArray[np.float32] = ndimage.rotate(
         values, angle_deg, axes=(0, 1), reshape=False, order=1, mode="constant"
     )

@@ -1,4 +1,4 @@
-"""The effects by name, and a scan: which of them come together, how often and how strong."""
+"""The table of scanner effects, and scans that combine them with random strength."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from training.simulate.scanner.unseen import (
     short_scan,
 )
 
-# Of a patch or a whole volume, axes to left, posterior, superior: (rng, hu, spacing_mm, strength) -> hu
+# Applies to a patch or a whole volume, axes along left, posterior, superior: (rng, hu, spacing_mm, strength)
+# -> hu
 Effect = Callable[[np.random.Generator, Array, Spacing, float], Array]
 # Twelve bits
 LOWEST_HU, HIGHEST_HU = -1024.0, 3071.0
@@ -41,9 +42,9 @@ EFFECTS: dict[str, Effect] = {
     "short_scan": short_scan,
 }
 
-# In the order in which they come about: chance, effect, and the range of its strength in the effect's
-# own unit. Slices come after noise, since averaging takes noise away. Rare things are met more often
-# than in life, for a network that never saw them fails there.
+# Chance, effect, and range of its strength in the effect's own unit, in physical order. Slices come after
+# noise, since averaging reduces noise. Rare effects have raised chances, since a network fails on images it
+# never saw.
 SCAN: tuple[tuple[float, str, tuple[float, float]], ...] = (
     (0.04, "metal", (50, 900)),
     (0.1, "beam_hardening", (10, 80)),
@@ -61,7 +62,7 @@ UNSEEN = ((0.08, circle_through), (0.12, plane_through))
 
 
 def scan(rng: np.random.Generator, hu: Array, spacing_mm: float) -> Array:
-    """Returns the body as a scanner shows it, float32."""
+    """Returns the patch with random scanner effects, float32."""
     spacing = (spacing_mm, spacing_mm, spacing_mm)
     for chance, name, strengths in SCAN:
         if rng.random() < chance:
@@ -72,7 +73,7 @@ def scan(rng: np.random.Generator, hu: Array, spacing_mm: float) -> Array:
 def hide_unseen(
     rng: np.random.Generator, hu: Array, target: NDArray[np.uint8], spacing_mm: float
 ) -> tuple[Array, NDArray[np.uint8]]:
-    """Now and then nothing was reconstructed beyond a circle or a plane: no image, no class."""
+    """Blanks image and target beyond a circle or a plane in some patches, as where a scan ends."""
     spacing = (spacing_mm, spacing_mm, spacing_mm)
     for chance, beyond in UNSEEN:
         if rng.random() < chance:

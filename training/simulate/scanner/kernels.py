@@ -1,4 +1,4 @@
-"""Reconstruction kernels: smooth and sharp. They work within slices, axes 0 and 1."""
+"""Simulates smooth and sharp reconstruction kernels within slices (axes 0 and 1)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy import ndimage
 from training.sampling import Array
 from training.simulate.scanner.slices import Spacing
 
-# A Gaussian below it changes no neighbour by more than 0.1 %
+# A narrower Gaussian changes no neighbour by more than 0.1 %
 LEAST_SIGMA = 0.3
 # Edge-enhancing kernels overshoot within about a millimetre of an edge
 SHARP_MM = 1.0
@@ -21,7 +21,7 @@ def smooth_kernel(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, stre
 
 
 def sharp_kernel(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
-    """Enhances edges: adds `strength` times what a blur of a millimetre, or half a voxel, takes away."""
+    """Enhances edges: adds `strength` times the difference to a blur of a millimetre or half a voxel."""
     del rng
     sigma = [max(SHARP_MM / step, 0.5) for step in spacing_mm[:2]]
     result: Array = hu + np.float32(strength) * (hu - blurred(hu, (sigma[0], sigma[1], 0)))
@@ -29,7 +29,7 @@ def sharp_kernel(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, stren
 
 
 def blurred(hu: Array, sigma: tuple[float, float, float]) -> Array:
-    """A Gaussian filter along the axes where it does anything; `sigma` in voxels."""
+    """Applies a Gaussian filter along the axes where it matters; `sigma` in voxels."""
     axes = [axis for axis in range(3) if sigma[axis] >= LEAST_SIGMA]
     for axis in axes:
         hu = ndimage.gaussian_filter1d(hu, sigma[axis], axis=axis, truncate=3.0)

@@ -1,4 +1,4 @@
-"""Screws, plates and prostheses in and on bone, with the streaks that they cast."""
+"""Simulates screws, plates and prostheses in and on bone, and their streaks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from training.simulate.scanner.artefacts import rotate
 from training.simulate.scanner.slices import Spacing
 
 BONE_HU = 250.0
-# Steel and titanium exceed what twelve bits hold
+# Steel and titanium exceed the range of twelve bits
 METAL_HU = (2200.0, 6000.0)
 RAYS = 5
-# Streaks are as narrow as the metal, and reach as far as the pelvis is wide
+# Streaks are as narrow as the metal and as long as the pelvis is wide
 STREAK_MM = 3.0
 FADING_MM = 100.0
 Points = tuple[NDArray[np.float32], ...]
@@ -25,7 +25,7 @@ Implant = Callable[[np.random.Generator, Points, Point], Array]
 
 
 def metal(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
-    """Up to five implants at random places on bone, their streaks `strength` HU strong; none without bone."""
+    """Adds up to five implants at random places on bone, with streaks of `strength` HU."""
     spots = np.argwhere(hu[::4, ::4, ::4] > BONE_HU) * 4
     if len(spots) == 0:
         return hu
@@ -43,7 +43,7 @@ def metal(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: fl
 
 
 def streaks(rng: np.random.Generator, share: Array, spacing_mm: Spacing, strength: float) -> Array:
-    """Bands dark and bright along rays through metal, most of them dark, strongest near it."""
+    """Returns dark and bright bands along rays through metal, mostly dark, strongest near it."""
     step = max(1, round(STREAK_MM / max(spacing_mm)))
     coarse = np.ascontiguousarray(ndimage.maximum_filter(share, step)[::step, ::step, ::step])
     x_mm = (np.arange(coarse.shape[0], dtype=np.float32) * step * spacing_mm[0])[:, None, None]
@@ -60,12 +60,12 @@ def streaks(rng: np.random.Generator, share: Array, spacing_mm: Spacing, strengt
 
 
 def screw(rng: np.random.Generator, points: Points, middle_mm: Point) -> Array:
-    """Distance in mm to a screw of 3.5 to 7.3 mm, 30 to 100 mm long."""
+    """Returns the distance in mm to a screw of 3.5 to 7.3 mm diameter, 30 to 100 mm long."""
     return rod(points, middle_mm, direction(rng), rng.uniform(15, 50), rng.uniform(1.75, 3.65))
 
 
 def plate(rng: np.random.Generator, points: Points, middle_mm: Point) -> Array:
-    """Distance in mm to a plate of 3.5 mm, 10 mm wide, bent, as for reconstruction."""
+    """Returns the distance in mm to a bent reconstruction plate, 3.5 mm thick and 10 mm wide."""
     along, across = direction(rng), direction(rng)
     across = np.cross(along, across) / np.linalg.norm(np.cross(along, across))
     normal = np.cross(along, across)
@@ -76,7 +76,7 @@ def plate(rng: np.random.Generator, points: Points, middle_mm: Point) -> Array:
 
 
 def prosthesis(rng: np.random.Generator, points: Points, middle_mm: Point) -> Array:
-    """Distance in mm to a ball of 28 to 36 mm on a stem of 100 to 160 mm."""
+    """Returns the distance in mm to a prosthesis: a head of 28 to 36 mm on a stem of 100 to 160 mm."""
     radius_mm = rng.uniform(14, 18)
     squares = [(axis - np.float32(m)) ** 2 for axis, m in zip(points, middle_mm, strict=True)]
     ball = np.sqrt(squares[0] + squares[1] + squares[2]) - np.float32(radius_mm)
@@ -87,7 +87,7 @@ def prosthesis(rng: np.random.Generator, points: Points, middle_mm: Point) -> Ar
 
 
 def rod(points: Points, middle_mm: Point, axis: Point, half_mm: float, radius_mm: float) -> Array:
-    """Distance in mm to a rod with round ends."""
+    """Returns the distance in mm to a rod with round ends."""
     t = np.clip(project(points, middle_mm, axis), -np.float32(half_mm), np.float32(half_mm))
     away = [p - np.float32(m) - t * np.float32(a) for p, m, a in zip(points, middle_mm, axis, strict=True)]
     distance: Array = np.sqrt(away[0] ** 2 + away[1] ** 2 + away[2] ** 2) - np.float32(radius_mm)
@@ -95,14 +95,14 @@ def rod(points: Points, middle_mm: Point, axis: Point, half_mm: float, radius_mm
 
 
 def project(points: Points, middle_mm: Point, axis: Point) -> Array:
-    """Coordinate in mm of every voxel along an axis through `middle_mm`."""
+    """Returns the coordinate in mm of every voxel along an axis through `middle_mm`."""
     parts = [(p - np.float32(m)) * np.float32(a) for p, m, a in zip(points, middle_mm, axis, strict=True)]
     result: Array = parts[0] + parts[1] + parts[2]
     return result
 
 
 def direction(rng: np.random.Generator) -> Point:
-    """A direction, all alike."""
+    """Returns a uniformly distributed direction."""
     axis = rng.standard_normal(3)
     unit: Point = axis / np.linalg.norm(axis)
     return unit

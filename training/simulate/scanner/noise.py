@@ -1,4 +1,4 @@
-"""Noise of the dose: its strength, its correlation, and streaks where few photons get through."""
+"""Simulates quantum noise, its correlation, and photon starvation streaks."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from training.sampling import Array, along, linear_weights, smooth_noise
 from training.simulate.scanner.kernels import blurred
 from training.simulate.scanner.slices import Spacing
 
-# Kernels from sharp to smooth leave noise that is alike within this length, mm (standard deviation)
+# Correlation length of noise from sharp to smooth kernels, mm (standard deviation)
 CORRELATION_MM = (0.2, 1.3)
 AIR_BELOW_HU = -300.0
 
 
 def dose_noise(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
-    """Adds noise of standard deviation `strength` HU, more of it in some places than in others."""
+    """Adds noise with a standard deviation of `strength` HU that varies over the patch."""
     length_mm = rng.uniform(*CORRELATION_MM)
     x, y, z = (length_mm / step for step in spacing_mm)
     noise = blurred(rng.standard_normal(hu.shape, dtype=np.float32), (x, y, z / 2))
@@ -24,11 +24,11 @@ def dose_noise(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strengt
 
 
 def starvation_streaks(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
-    """Adds streaks from side to side, up to `strength` HU strong where the body lets least through."""
+    """Adds left-right streaks, up to `strength` HU where the body attenuates most."""
     del spacing_mm
     width = 3
     lines = rng.standard_normal((*(-(-n // width) for n in hu.shape[:1]), *hu.shape[1:]), dtype=np.float32)
-    # Long along axis 0: the mean over neighbours, by a triangle of a third of the patch
+    # Elongated along axis 0: weighted by a triangle over a third of the patch
     n = len(lines)
     near = np.maximum(1 - np.abs(np.subtract.outer(np.arange(n), np.arange(n))) / max(n / 3, 1), 0)
     near /= np.sqrt((near**2).sum(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Slices: thickness, interval, gantry tilt. Axis 2 of an array runs along the body."""
+"""Simulates slices: thickness, interval, gantry tilt. Axis 2 of an array runs along the body."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ Spacing = tuple[float, float, float]
 
 
 def thick_slices(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
-    """Slices of `strength` mm, overlapping by up to half or side by side, on the grid of `hu` again."""
+    """Averages into slices of `strength` mm, adjacent or overlapping by up to half, on the grid of `hu`."""
     return reslice(rng, hu, spacing_mm, strength, 0.0)
 
 
 def tilted_slices(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
-    """Slices of 1.5 to 5 mm from a gantry tilted by `strength` degrees about the left-right axis."""
+    """Averages into slices of 1.5 to 5 mm, tilted by `strength` degrees about the left-right axis."""
     return reslice(rng, hu, spacing_mm, float(rng.uniform(1.5, 5)), float(np.tan(np.radians(strength))))
 
 
 def reslice(
     rng: np.random.Generator, hu: Array, spacing_mm: Spacing, thickness_mm: float, slope: float
 ) -> Array:
-    """Passes `hu` through slices that rise by `slope` along axis 1."""
+    """Averages `hu` into slices that rise by `slope` along axis 1, and interpolates back."""
     interval_mm = thickness_mm * float(rng.choice(OVERLAPS))
     start_mm = float(rng.uniform(-interval_mm, 0))
     n, step_mm = hu.shape[2], spacing_mm[2]
@@ -36,12 +36,12 @@ def reslice(
     return result
 
 
-# Reconstructed every half thickness, every 0.8, or side by side: usual protocols
+# Usual protocols reconstruct at intervals of half the thickness, 0.8 of it, or all of it
 OVERLAPS = (0.5, 0.8, 1.0)
 
 
 def slice_weights(n: int, step_mm: float, thickness_mm: float, interval_mm: float, start_mm: float) -> Array:
-    """Weights (n, n) of averaging n voxels into slices and interpolating linearly between those."""
+    """Returns weights (n, n) that average n voxels into slices and interpolate linearly between these."""
     count = int(np.ceil((n * step_mm - start_mm) / interval_mm)) + 2
     slices_mm = start_mm + interval_mm * np.arange(count)
     edges_mm = step_mm * (np.arange(n + 1) - 0.5)

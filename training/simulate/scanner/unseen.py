@@ -1,4 +1,4 @@
-"""Hides what a scan does not show: beyond the reconstructed circle, before its start, after its end."""
+"""Blanks regions outside the reconstructed circle, before a scan's start, and after its end."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 from training.sampling import Array
 from training.simulate.scanner.slices import Spacing
 
-# What scanners write where nothing was reconstructed, once clipped to twelve bits
+# Value that scanners write outside the reconstruction, clipped to twelve bits
 UNSEEN_HU = -1024.0
 
 
 def field_of_view(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
-    """Blanks what lies beyond a circle of a diameter of `strength` mm, its middle within a tenth of it."""
+    """Blanks everything beyond a circle of `strength` mm diameter, off-centre by up to a tenth of it."""
     size_mm = np.array([n * step for n, step in zip(hu.shape[:2], spacing_mm[:2], strict=True)])
     middle_mm = size_mm / 2 + rng.uniform(-0.1, 0.1, 2) * strength
     return blank_outside(hu, beyond_circle(hu.shape, spacing_mm, middle_mm, strength / 2))
 
 
 def short_scan(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
-    """Blanks all but `strength` mm of the body's length, from a random level on."""
+    """Blanks all but `strength` mm of the body's length, from a random level."""
     shown = round(strength / spacing_mm[2])
     start = int(rng.integers(max(hu.shape[2] - shown, 0) + 1))
     k = np.arange(hu.shape[2])
@@ -28,14 +28,14 @@ def short_scan(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strengt
 
 
 def blank_outside(hu: Array, unseen: NDArray[np.bool_]) -> Array:
-    """`hu` with nothing to be seen there."""
+    """Returns `hu` with the unseen voxels blanked."""
     return np.where(unseen, np.float32(UNSEEN_HU), hu)
 
 
 def beyond_circle(
     shape: tuple[int, ...], spacing_mm: Spacing, middle_mm: NDArray[np.float64], radius_mm: float
 ) -> NDArray[np.bool_]:
-    """Voxels outside of a circle in axes 0 and 1, in every slice."""
+    """Returns the voxels outside a circle in axes 0 and 1, in every slice."""
     x, y = (np.arange(n) * step for n, step in zip(shape[:2], spacing_mm[:2], strict=True))
     away = np.hypot(x[:, None] - middle_mm[0], y[None, :] - middle_mm[1])
     return np.broadcast_to((away > radius_mm)[:, :, None], shape)
@@ -44,7 +44,7 @@ def beyond_circle(
 def circle_through(
     rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: Spacing
 ) -> NDArray[np.bool_]:
-    """Beyond a circle of 200 to 500 mm whose edge runs through the patch."""
+    """Returns the voxels beyond a circle of 200 to 500 mm whose edge crosses the patch."""
     size_mm = np.array([n * step for n, step in zip(shape[:2], spacing_mm[:2], strict=True)])
     radius_mm, angle = rng.uniform(100, 250), rng.uniform(0, 2 * np.pi)
     edge_mm = size_mm * (0.5 + rng.uniform(0.1, 0.5) * np.array([np.cos(angle), np.sin(angle)]))
@@ -53,7 +53,7 @@ def circle_through(
 
 
 def plane_through(rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: Spacing) -> NDArray[np.bool_]:
-    """Beyond a plane across one axis, mostly the body's: the scan's start or end."""
+    """Returns the voxels beyond a plane across one axis, mostly the body's: the scan's start or end."""
     del spacing_mm
     axis, keep = int(rng.choice(3, p=(0.15, 0.15, 0.7))), float(rng.uniform(0.4, 0.95))
     index = np.arange(shape[axis]) >= shape[axis] * keep

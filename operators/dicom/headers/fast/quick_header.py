@@ -1,4 +1,4 @@
-"""Reads a plain header in a third of pydicom's time; says None for all that is not plain."""
+"""Reads a plain header in a third of pydicom's time; returns None for any other header."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ _NOT_PLAIN = frozenset(
 _VRS = {vr.value.encode(): vr.value for vr in VR if len(vr.value) == 2}
 
 Raw = dict[BaseTag, RawDataElement]
-# As pydicom takes them; only raw ones are put in
+# The type that pydicom declares; only raw elements are put in
 Elements = MutableMapping[BaseTag, DataElement | RawDataElement]
 
 
 def quick_dataset(head: bytes) -> tuple[Dataset, int] | None:
-    """Returns the data set before the pixel data of a file that starts with `head`, and their offset.
+    """Returns the data set before the pixel data of a file that starts with `head`, and the offset of the
+    pixel data.
 
-    As pydicom would read it, values not converted yet. None for what pydicom must read itself: not
-    explicit VR little endian, an element of undefined length, no pixel data within `head`.
+    The data set is as pydicom would read it, with values not converted yet. Returns None if pydicom must read
+    the file itself: not explicit VR little endian, an element of undefined length, no pixel data within
+    `head`.
     """
     if head[_MAGIC_AT:_META_AT] != _MAGIC:
         return None

@@ -1,4 +1,4 @@
-"""Every command with what it cannot take: one sentence on what was expected and what came, and a code."""
+"""Every command with invalid arguments: one sentence on what was expected and what came, and an exit code."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ CASES = [
     ("run none -o out", 2, "expected an input folder or file, none does not exist"),
     ("run loop -o out", 2, "expected an input folder or file, loop does not exist"),
     ("run empty -o out", 4, "expected DICOM files, got an empty folder"),
-    ("run file.txt -o out", 4, "expected DICOM files, got 1 others"),
-    ("run text -o out", 4, "expected DICOM files, got 1 others"),
+    ("run file.txt -o out", 4, "expected DICOM files, got 1 other file"),
+    ("run text -o out", 4, "expected DICOM files, got 1 other file"),
     ("run text -o file.txt", 6, "expected an output folder that can be written, got file.txt: File exists"),
     ("run text -o file.txt/x", 6, "got file.txt/x: Not a directory"),
     ("run text -o out --package nobody", 2, "expected one of the packages pelvis, got 'nobody'"),
@@ -45,7 +45,7 @@ CASES = [
     ("run", 2, "expected an input folder, got none; try: osteon run IN -o OUT"),
     ("series none", 2, "expected an input folder or file, none does not exist"),
     ("series empty", 4, "expected DICOM files, got an empty folder"),
-    ("series text", 4, "expected DICOM files, got 1 others"),
+    ("series text", 4, "expected DICOM files, got 1 other file"),
     ("series text -m none", 5, "expected a folder of model packages"),
     ("export none -o out", 2, "expected a file with segments and an output folder; try: osteon export SEG"),
     ("export file.txt -o out", 4, "expected a DICOM SEG at file.txt, got a file that is no DICOM"),
@@ -59,13 +59,13 @@ CASES = [
     ("train pelvis --data none", 2, "in the data folder, found none"),
     ("train pelvis --data file.txt", 2, "in the data folder, found none"),
     ("train pelvis --data empty --network nobody", 2, "expected one of the networks coarse, fine, "),
-    ("train pelvis --data empty --start-from none", 2, "at --start-from, none is no file"),
+    ("train pelvis --data empty --start-from none", 2, "at --start-from, none is not a file"),
     ("train pelvis --data empty --runs file.txt", 6, "expected file.txt to be readable and writable"),
     ("train pelvis", 2, "parameter --data requires an argument"),
     ("calibrate nobody --data empty", 2, "expected a recipe nobody/training.toml"),
     ("calibrate pelvis --data none", 2, "in the data folder, found 0"),
     ("demo --output file.txt", 6, "expected an output folder that can be written, got file.txt"),
-    ("demo --seed -1", 2, "expected --coarser of 0.5 to 6 and --seed of 0 or more, got 1 and -1"),
+    ("demo --seed -1", 2, "expected --coarser from 0.5 to 6 and --seed of at least 0, got 1 and -1"),
     ("demo --coarser 0", 2, "got 0 and 1"),
     ("serve --port 99999", 2, "setting node.port: "),
     ("serve --peer x", 2, "expected a peer as NAME=AETITLE[@HOST:PORT or @http...], got 'x'"),
@@ -73,7 +73,11 @@ CASES = [
     ("send nobody file.txt", 2, "expected one of the destinations (none is set"),
     ("send pacs none --peer pacs=PACS@127.0.0.1:1", 2, "expected DICOM files or folders, none does not"),
     ("send pacs empty --peer pacs=PACS@127.0.0.1:1", 2, "expected DICOM files, got empty folders"),
-    ("send pacs file.txt --peer pacs=PACS@127.0.0.1:1", 4, "expected a DICOM file, file.txt is none"),
+    (
+        "send pacs file.txt --peer pacs=PACS@127.0.0.1:1",
+        4,
+        "expected a DICOM file, got file.txt, which is not one",
+    ),
     ("jobs bogus", 2, 'Invalid value "bogus" for ACTION'),
     ("jobs show", 2, "expected the id of a job: osteon jobs show ID"),
     ("jobs --data none", 2, "expected the data folder of a node at --data, got none, which does not exist"),
@@ -81,7 +85,7 @@ CASES = [
     ("models list -m none", 5, "expected a folder of model packages, got none, which does not exist"),
     ("models list -m file.txt", 5, "got file.txt, which is a file"),
     ("models show nobody", 2, "expected one of the packages pelvis, got 'nobody'"),
-    ("models show one -m broken", 5, "could not read it: version: expected a value, the key is missing"),
+    ("models show one -m broken", 5, "could not read it: version: expected a value, but the key is missing"),
     ("models import none", 2, "expected a folder with a published model, got none"),
     ("models import empty", 5, "got empty with none of them"),
     ("models import empty --orientation ABC", 2, "expected an orientation such as LPS or RAS, got ABC"),
@@ -101,7 +105,7 @@ CASES = [
     ("run-map x -i none -o out", 2, "expected an input folder or file, none does not exist"),
     ("run-map x -i text -o out -m none", 2, "expected a folder of model packages, got none"),
     ("run-map x -i text -o out", 2, "to be installed for the image x"),
-    ("show none", 2, "to be installed for the image none, which is no folder here, found none"),
+    ("show none", 2, "to be installed for the image none, which is not a folder here, found none"),
     ("show empty", 2, "expected an app.yaml with the sections application and resources in empty, got: "),
     ("extract none -o out", 2, "to be installed for the image none"),
     ("extract empty -o out", 2, "expected an app.yaml"),
@@ -189,7 +193,7 @@ def test_a_broken_package_is_listed_with_its_reason_beside_the_others(
     cut, lacking, other, well = said.splitlines()
     assert code == 0
     assert f"broken  expected {size} bytes of weights at cut/{weights.name}, got {size - 4}" in cut
-    assert re.search(r"broken  expected weights at lacking/\w+\.safetensors, found none", lacking)
+    assert re.search(r"broken  expected weights at lacking/\w+\.safetensors, got none", lacking)
     assert lacking.endswith(" (and 2 more)")
     assert "broken  expected a model package in other/package.toml, could not read it: Invalid value" in other
     assert " ready " in well

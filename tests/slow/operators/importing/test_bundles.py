@@ -1,4 +1,4 @@
-"""A MONAI bundle gives Osteon the labels that MONAI itself gives on a CPU, from the same files."""
+"""A MONAI bundle gives the same labels in Osteon as in MONAI itself on a CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published networks give Osteon the labels that nnU-Net itself gives: tests/references has what it said."""
+"""Published networks give the same labels as nnU-Net itself, whose results are in tests/references."""
 
 from __future__ import annotations
 
@@ -138,5 +138,5 @@ def test_labels_made_while_the_next_rows_are_run_are_the_same(
     # The networks are loaded and stay on the CPU
     monkeypatch.setattr(Device, "is_cuda", True)
     result = segment(axial(case, made_image()), package, networks, lambda *_: None)
-    assert threads == {"ahead"}
+    assert threads == {"prefetch"}
     assert_labels_of_original(result, REFERENCES[f"{case.name}.labels"].transpose(2, 1, 0))

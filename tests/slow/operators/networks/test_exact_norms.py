@@ -1,4 +1,4 @@
-"""In single precision OpenVINO's instance norms are as exact as that allows, on patches of any sides."""
+"""OpenVINO's instance norms are as exact as single precision allows, for any patch size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A drawn network gives the numbers of the traced one, and what cannot be drawn is traced."""
+"""The fast OpenVINO graph gives the numbers of the traced network, which is used where it cannot be built."""
 
 from __future__ import annotations
 

@@ -24,15 +24,15 @@ from operators.pipelines.nnunet import NetworkAnswer
 from operators.pipelines.nnunet_per_bone import split_bones
 from operators.pipelines.pipeline_table import segment
 from operators.segmentation.segmentation import Segmentation
-from tests.support.arranged_cases import (
+from tests.support.arrangement_cases import (
     BONE_HU,
     FRAGMENT_HU,
     SPACING_MM,
     KnowingNetworks,
     Labels,
-    arranged,
     coded,
     imported,
+    imported_arrangement,
 )
 from tests.support.model_cases import ran
 
@@ -44,7 +44,7 @@ SHAPE = (50, 40, 30)
 @pytest.fixture
 def package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> NnUNetPerBonePackage:
     """What `osteon models import` makes of both folders."""
-    return arranged(tmp_path, capsys)
+    return imported_arrangement(tmp_path, capsys)
 
 
 def truth() -> tuple[Labels, Labels]:

@@ -1,4 +1,4 @@
-"""A training is watched: patience ends it by a fall of the learning rate, the best weights are kept."""
+"""Early stopping: patience starts the final decay of the learning rate, and the best weights are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training: repeatable, resumable after a kill, and exported so that a package accepts the weights."""
+"""Training is repeatable and resumable, and a package accepts the exported weights."""
 
 from __future__ import annotations
 

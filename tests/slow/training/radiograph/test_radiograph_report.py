@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
+from operators.radiographs.detections import Decoding
 from tests.support.made_radiographs import made_radiograph, write_dataset
 from training.radiograph import __main__ as command
 from training.radiograph import recipe as recipes
 from training.radiograph import report
 from training.radiograph.evaluation import Case
-from training.radiograph.network import NetworkSize
 from training.radiograph.pictures import FOUND, TRUE, picture
-from training.radiograph.prediction import Decoding, Prediction
-from training.radiograph.recipe import Phase, Recipe
+from training.radiograph.prediction import Prediction
+from training.radiograph.recipe import NetworkSize, Phase, Recipe
 from training.radiograph.sampling import Draws
 
 WHOLE = Draws(fractures=1, breaks=0, others=1, size=(128, 96), whole=True)

@@ -10,14 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.support.made_radiographs import made_pixels, made_radiograph, write_dataset
-from training.radiograph.bones import bone_mask
-from training.radiograph.breaks import draw_break
-from training.radiograph.dataset import ATTRIBUTES, read_dataset
-from training.radiograph.geometry import View, sample
-from training.radiograph.losses import LossWeights, loss
-from training.radiograph.near_copies import usable_for_training
-from training.radiograph.network import (
+from operators.networks.architectures.radiograph_network import (
     BREAK,
     FRACTURE,
     NetworkSize,
@@ -25,7 +18,15 @@ from training.radiograph.network import (
     RadiographNetwork,
     local_contrast,
 )
-from training.radiograph.prediction import on_canvas, predict
+from operators.radiographs.canvas import on_canvas
+from tests.support.made_radiographs import made_pixels, made_radiograph, write_dataset
+from training.radiograph.bones import bone_mask
+from training.radiograph.breaks import draw_break
+from training.radiograph.dataset import ATTRIBUTES, read_dataset
+from training.radiograph.geometry import View, sample
+from training.radiograph.losses import LossWeights, loss
+from training.radiograph.near_copies import usable_for_training
+from training.radiograph.prediction import predict
 from training.radiograph.recipe import Phase, Recipe
 from training.radiograph.sampling import Draws, Sampler, source_of
 from training.radiograph.trainer import Limits, Trainer
@@ -144,15 +145,22 @@ def test_labels_of_a_batch_say_what_its_maps_show(sampler: Sampler) -> None:
 
 def test_a_lying_image_stands_upright_on_the_canvas_and_comes_back() -> None:
     lying = np.ascontiguousarray(made_pixels(1, gap=True, shape=(90, 150)))
-    canvas, back = on_canvas(lying, (128, 96))
-    assert canvas.shape == (1, 1, 128, 96)
-    half = torch.nn.functional.avg_pool2d(canvas, 2)
-    assert np.abs(back(half) * 255 - lying).mean() < 8
+    canvas = on_canvas(lying.astype(np.float32) / 255, (128, 96))
+    assert canvas.grey.shape == (128, 96)
+    half = torch.nn.functional.avg_pool2d(torch.from_numpy(canvas.grey)[None], 2)[0].numpy()
+    assert np.abs(canvas.back(half) * 255 - lying).mean() < 8
 
 
 def outputs(maps: torch.Tensor, image: float) -> Output:
     coarse = torch.nn.functional.avg_pool2d(maps[:, :2], 4)
-    return Output(maps, coarse, torch.full((len(maps), 2), image), torch.zeros(len(maps), len(ATTRIBUTES)))
+    count = len(maps)
+    return Output(
+        maps,
+        coarse,
+        torch.full((count, 2), image),
+        torch.zeros(count, len(ATTRIBUTES)),
+        torch.zeros(count, 1),
+    )
 
 
 def test_the_loss_wants_the_fracture_and_is_silent_on_drawn_breaks(sampler: Sampler) -> None:
@@ -219,7 +227,7 @@ def test_the_rate_falls_to_nothing_at_the_end(sampler: Sampler, tmp_path: Path) 
 
 
 def test_a_prediction_has_the_images_shape() -> None:
-    network = RadiographNetwork(SMALL).eval()
+    network = RadiographNetwork(SMALL.channels, SMALL.blocks, 10).eval()
     for shape in ((90, 150), (120, 100)):
         found = predict(network, made_pixels(1, gap=True, shape=shape))
         assert found.probabilities.shape == shape

@@ -1,4 +1,4 @@
-"""Bones of procedural CTs as the fracture network learns from them."""
+"""Bones of procedural CTs as subjects of the fracture network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What --help says: every argument and option in words, within 80 columns."""
+"""--help describes every argument and option in words, within 80 columns."""
 
 from __future__ import annotations
 

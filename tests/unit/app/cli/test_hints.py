@@ -1,4 +1,4 @@
-"""Sentences that tell a person what to do name the right thing: whose title, which setting, which command."""
+"""Hints to users name the right AE title, setting and command."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ TEXTS = [path for folder in ("app", "operators", "training") for path in (ROOT /
 @pytest.mark.parametrize(
     ("reason", "hint"),
     [
-        ((1, 3), "it does not know BONES, this node's title (setting ae_title): enter it in pacs"),
-        ((1, 7), "it is not called ARCHIVE: correct ae_title of the peer pacs here"),
-        ((3, 1), "it is busy, or takes no more associations"),
-        ((3, 2), "it is busy, or takes no more associations"),
-        ((1, 1), "does it know BONES, this node's title, and is it called ARCHIVE?"),
+        ((1, 3), "it does not know BONES, this node's AE title (setting ae_title): enter it in pacs"),
+        ((1, 7), "its AE title is not ARCHIVE: correct ae_title of the peer pacs here"),
+        ((3, 1), "it is busy, or accepts no more associations"),
+        ((3, 2), "it is busy, or accepts no more associations"),
+        ((1, 1), "does it know BONES, this node's AE title, and is its own ARCHIVE?"),
     ],
 )
 def test_a_rejection_names_the_title_that_is_wrong(reason: tuple[int, int], hint: str) -> None:
@@ -37,7 +37,7 @@ def test_a_rejection_names_the_title_that_is_wrong(reason: tuple[int, int], hint
     ("number", "code", "text"),
     [
         (errno.EADDRINUSE, 0, "port 104: in use, by this node if it is running"),
-        (errno.EACCES, 2, "port 104: expected the right to listen on it, got none; set `port` above 1023"),
+        (errno.EACCES, 2, "port 104: expected permission to listen on it; set `port` above 1023"),
         (errno.EADDRNOTAVAIL, 2, "port 104: expected `host` to be an address of this machine, got 10.9.9.9"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Osteon's results come back from other software with their places and their meaning."""
+"""Results keep their positions and meanings on a round trip through other software."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_a_nifti_of_itk_snap_has_its_meaning_from_the_table_beside_it(series: Se
     (tmp_path / "bones_dseg.tsv").write_text(f"index\tname\tcolor\n{rows}")
     assert_came_back(read_label_map(edited, LABELS), grid_of(series))
     SimpleITK.WriteImage(image(renumbered(v11=1, v12=2, v21=4)), str(edited))
-    with pytest.raises(OsteonError, match=r"expected values that have names \(1, 2, 3\), got \[4\] too"):
+    with pytest.raises(OsteonError, match=r"expected only values with names \(1, 2, 3\), got \[4\] too"):
         read_label_map(edited, LABELS)
 
 

@@ -1,4 +1,4 @@
-"""From files to figures: reading, pairing, bringing onto one grid, and what is written."""
+"""Evaluation of files: reading, pairing, alignment to one grid, and the written metrics."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_prediction_stored_in_another_orientation_scores_the_same_and_says_so(
     turned = save(tmp_path / "turned.nii.gz", *flipped(broken()))
     [result] = run_evaluation(turned, truth, LABELS)
     assert result.figures.anatomy.iou == 1
-    assert "onto the truth's grid" in result.notes[0]
+    assert "resampled to the truth's grid" in result.notes[0]
 
 
 def test_nifti_is_read_as_lps_and_itk_files_lie_at_the_same_place(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files for people: closed surfaces at their place in the patient, label maps that name their values."""
+"""Exported files: closed surfaces at their place in the patient, label maps with named values."""
 
 from __future__ import annotations
 

@@ -68,6 +68,6 @@ def test_the_command_ends_with_2_where_something_is_wrong(
     (tmp_path / "app.yaml").write_text("osteon: {threads: -1}", encoding="utf-8")
     code, said = ran(capsys, "config", "check", tmp_path / "app.yaml")
     head, fault = said.splitlines()
-    assert (code, head) == (2, f"{tmp_path / 'app.yaml'}: 1 wrong")
+    assert (code, head) == (2, f"{tmp_path / 'app.yaml'}: 1 fault")
     assert fault.startswith("  osteon.threads: ")
     assert fault.endswith("got -1 (line 1)")

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from app import platform_layout as layout
-from app.map.checking import OF, SCHEMAS, faults
+from app.map.checking import SCHEMA_NAMES, SCHEMAS, faults
 from app.map.manifests import manifests
 from app.map.write import write
 from app.settings import ROOT, SOFTWARE_VERSION
@@ -27,7 +27,7 @@ def made() -> dict[str, Any]:
     return manifests(ROOT, ROOT / "models")
 
 
-@pytest.mark.parametrize("name", sorted(OF.values()))
+@pytest.mark.parametrize("name", sorted(SCHEMA_NAMES.values()))
 def test_each_schema_is_one_and_names_its_source(name: str) -> None:
     schema = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(schema)

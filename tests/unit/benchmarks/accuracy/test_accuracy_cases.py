@@ -1,4 +1,4 @@
-"""The accuracy panel's scans: what is done to an image is done to its truth."""
+"""Scans of the accuracy panel: every change of an image is made to its ground truth too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The accuracy panel's runs: what they ask for, and what becomes of a scan in which nothing is found."""
+"""Runs of the accuracy panel: which cases they hold, and the row of a scan in which nothing is found."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.accuracy.cases.made_by import made_by
 from benchmarks.accuracy.cases.panel import Case, Source, panel, trained_on
+from benchmarks.accuracy.cases.provenance import provenance_of
 from benchmarks.accuracy.cases.running import run_case
 from benchmarks.accuracy.cases.scan import Scan, scan_of
 from benchmarks.accuracy.measuring import other_package, shipped
@@ -32,7 +32,7 @@ def soft_scan(labels: np.ndarray) -> Scan:
     return scan_of(np.full(labels.shape, 50, np.int16), labels, Grid(labels.shape, np.diag([4.0, 4, 4, 1])))
 
 
-def test_a_scan_whose_bones_were_not_found_gets_figures_and_a_code(
+def test_a_scan_whose_bones_were_not_found_gets_metrics_and_a_code(
     tmp_path: Path, networks: Networks
 ) -> None:
     labels = np.zeros((30, 30, 30), np.uint8)
@@ -77,7 +77,7 @@ def test_the_shipped_networks_cannot_stand_for_some_that_never_saw_a_patient() -
 
 
 def test_a_row_names_all_that_made_it() -> None:
-    stamp = made_by(PACKAGE)
+    stamp = provenance_of(PACKAGE)
     assert set(stamp) == {"coarse", "fine", "fracture", "package", "program"}
     assert stamp["fine"] == PACKAGE.fine.sha256
     assert {len(value) for value in stamp.values()} == {64}

@@ -1,4 +1,4 @@
-"""What is left out of the bones: what is less likely there than not, and far pieces that are no bone."""
+"""Bones exclude what is more likely absent than present, and distant pieces that are not bone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outlines on the scan's own voxels: at the edge that the scan shows, near to where a network saw it."""
+"""Outlines on the scan's own voxels: at the edges in the scan, close to the network's prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Left is the patient's left, +x in LPS, whatever the array's order and however the patient lies."""
+"""Left is the patient's left, +x in LPS, for any array order and patient position."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from operators.bones.sides import MidlinePlane, midline_plane, parted, plane_of_pairs
+from operators.bones.sides import MidlinePlane, midline_plane, plane_of_pairs, split_pairs
 from operators.packages.packages import SideRules
 from tests.support.made_packages import centred_affine, positions
 from tests.support.phantoms import all_orientations, oblique_affine
@@ -145,7 +145,7 @@ def test_pairs_without_sides_are_parted_by_the_bones_of_the_midline() -> None:
 
 def test_a_cloud_wider_than_one_bone_is_two_without_a_midline() -> None:
     left, right = clouds(np.random.default_rng(10))
-    of_left, of_right = parted(np.concatenate([left, right]) + 300 * X, NOTHING, NOTHING, WIDEST_MM)
+    of_left, of_right = split_pairs(np.concatenate([left, right]) + 300 * X, NOTHING, NOTHING, WIDEST_MM)
     assert np.ptp(np.concatenate([left, right])[:, 0]) > WIDEST_MM
     assert (of_left[:, 0] > 300).mean() > 0.99
     assert (of_right[:, 0] < 300).mean() > 0.99
@@ -197,14 +197,14 @@ def test_a_side_that_was_pushed_up_hardly_tilts_the_plane() -> None:
 @pytest.mark.parametrize("further_out_mm", [60.0, -60.0])
 def test_a_bone_seen_alone_lies_on_the_side_of_its_lateral_neighbour(further_out_mm: float) -> None:
     bone, _ = clouds(np.random.default_rng(11))
-    of_left, of_right = parted(bone, NOTHING, bone[:200] + further_out_mm * X, WIDEST_MM)
+    of_left, of_right = split_pairs(bone, NOTHING, bone[:200] + further_out_mm * X, WIDEST_MM)
     assert (len(of_left), len(of_right)) == ((len(bone), 0) if further_out_mm > 0 else (0, len(bone)))
 
 
 def test_a_side_is_not_guessed() -> None:
     bone, _ = clouds(np.random.default_rng(12))
-    assert [len(side) for side in parted(bone, NOTHING, NOTHING, WIDEST_MM)] == [0, 0]
-    assert [len(side) for side in parted(NOTHING, bone, bone, WIDEST_MM)] == [0, 0]
+    assert [len(side) for side in split_pairs(bone, NOTHING, NOTHING, WIDEST_MM)] == [0, 0]
+    assert [len(side) for side in split_pairs(NOTHING, bone, bone, WIDEST_MM)] == [0, 0]
 
 
 @pytest.mark.parametrize("axis", ["y", "z"])

@@ -1,4 +1,4 @@
-"""What the figures of an evaluation say, on cases that can be reckoned by hand."""
+"""Evaluation metrics on cases that can be computed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fragments on the source grid, and what each of them is called."""
+"""Fragments on the source grid, and their names."""
 
 from __future__ import annotations
 
@@ -170,7 +170,9 @@ def test_more_fragments_than_values_are_said_and_given_to_their_neighbours() -> 
     many, count = FracturedBone(bone.outline, plain(labels), GRID), int(labels.max())
     result = assemble_segmentation(GRID, (many,), PACKAGE)
     assert count > 10
-    assert result.warnings == (f"Left bone: {count - 10} more fragments than the 10 that can be told apart",)
+    assert result.warnings == (
+        f"Left bone: {count - 10} more fragments than the 10 that the package can label",
+    )
     shown = result.label_map.labels
     assert shown.max() == 20
     np.testing.assert_array_equal(shown > 0, bone.outline.inside)

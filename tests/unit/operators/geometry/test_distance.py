@@ -1,4 +1,4 @@
-"""Distances: against scipy's, and where there is nothing outside."""
+"""Distances agree with scipy's, also where there is no background."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays turned to a network's directions: every voxel where it belongs, and the way back."""
+"""Arrays reoriented to a network's directions and back: every voxel stays at its place."""
 
 from __future__ import annotations
 

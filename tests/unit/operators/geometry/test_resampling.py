@@ -1,4 +1,4 @@
-"""Resampling is checked by value in patient space: a linear field knows where it was read."""
+"""Resampling is checked by value in patient space: a linear field reveals where it was sampled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bundles that ask for what Osteon does not know: refused by name, nothing executed, nothing installed."""
+"""Unsupported bundles: refused by name, nothing executed, nothing installed."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "labels that are mixed": (
         with_last(lambda rows: rows.insert(1, rows.pop(2))),
         "preprocessing_unsupported",
-        "got mixed",
+        "got interpolated ones",
     ),
     "another inferer": (
         with_value("inferer", {"_target_": "SimpleInferer"}),

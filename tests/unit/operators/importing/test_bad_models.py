@@ -1,4 +1,4 @@
-"""Bad published models: each has its own message and code, and nothing of them is installed or executed."""
+"""Bad published models: each has its own message and code, and nothing is installed or executed."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a cascade without its stage before": (
         lambda f: changed(f / "plans.json", lambda p: inner(p).update(previous_stage="3d_lowres")),
         "previous_missing",
-        "give it by --previous",
+        "name it with --previous",
     ),
     "two channels": (
         lambda f: changed(f / "dataset.json", lambda d: d["channel_names"].update({"1": "PET"})),

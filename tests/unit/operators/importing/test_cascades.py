@@ -1,4 +1,4 @@
-"""A cascade becomes one package of both stages, or nothing; its labels are held in test_published_models."""
+"""A cascade becomes one package of both stages, or nothing; test_published_models checks its labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nnU-Net's post-processing is read, written into the package, and done as the originals do it."""
+"""nnU-Net's post-processing is read, written into the package, and applied as in the originals."""
 
 from __future__ import annotations
 

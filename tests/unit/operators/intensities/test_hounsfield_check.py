@@ -1,4 +1,4 @@
-"""The check of an image's values: every fault is found, and nothing is said against real Hounsfield units."""
+"""The check of an image's values finds every fault, and accepts real Hounsfield units."""
 
 from collections.abc import Callable
 from typing import Any
@@ -92,7 +92,7 @@ def test_nothing_is_said_against_hounsfield_units(hu: np.ndarray) -> None:
 @pytest.mark.parametrize("ceiling", [255, 300, 600])
 def test_values_cut_off_above_are_told_although_the_others_are_right(ceiling: int) -> None:
     found = checked(np.minimum(phantom(), ceiling))
-    assert (found.kind, found.cut) == (Kind.PROVED, f"all above {ceiling} is cut off")
+    assert (found.kind, found.cut) == (Kind.PROVED, f"all values above {ceiling} are clipped")
 
 
 @pytest.mark.parametrize("floor", [-500, -200])
@@ -100,13 +100,13 @@ def test_values_cut_off_below_are_told(floor: int) -> None:
     found = checked(np.maximum(phantom(), floor))
     said = found.cut or found.evidence
     assert found.kind in (Kind.PROVED, Kind.CUT_OFF)
-    assert said == f"all below {floor} is cut off"
+    assert said == f"all values below {floor} are clipped"
 
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("ceiling", [255, 600, 1000, 1023])
 def test_bone_cut_off_in_a_real_ct_is_told(ceiling: int) -> None:
-    assert checked(np.minimum(abdomen(), ceiling)).cut == f"all above {ceiling} is cut off"
+    assert checked(np.minimum(abdomen(), ceiling)).cut == f"all values above {ceiling} are clipped"
 
 
 @pytest.mark.real_data

@@ -1,4 +1,4 @@
-"""What is measured of solids whose measures are known."""
+"""Measurements of solids with known dimensions."""
 
 from __future__ import annotations
 

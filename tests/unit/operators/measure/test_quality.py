@@ -1,4 +1,4 @@
-"""What may be wrong with a result is said, each of a made case; nothing is said of a clean one."""
+"""Quality flags: each is raised by a constructed case, and none by a clean one."""
 
 from __future__ import annotations
 

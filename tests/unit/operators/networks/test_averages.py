@@ -1,4 +1,4 @@
-"""Answers are averaged as the original does it, in its order: single precision tells the difference."""
+"""Outputs are averaged in the original's order, since single precision depends on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network that is larger than the memory is refused before it is loaded."""
+"""A network larger than the memory is refused before it is loaded."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_network_larger_than_memory_has_its_own_message_and_exit_code(
     spec: NetworkSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtimes, "memory_bytes", lambda: 100_000)
-    with pytest.raises(ModelError, match="this machine gives") as error:
+    with pytest.raises(ModelError, match="on this machine") as error:
         load_network(spec, Device("torch"))
     assert (error.value.code, error.value.exit_code) == ("memory_too_small", 5)
 

@@ -1,4 +1,4 @@
-"""What torch does on a GPU, tried on a CPU: features in another order of memory, half the digits."""
+"""torch's GPU arithmetic, tested on a CPU: channels-last memory, half precision."""
 
 from __future__ import annotations
 

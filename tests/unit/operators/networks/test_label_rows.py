@@ -1,4 +1,4 @@
-"""From a network's rows to labels of the scan's voxels: what comes in pieces is what came as a whole."""
+"""From a network's rows to labels of the scan's voxels: in pieces the result is the same as in one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights are checked before they are read, and both runtimes give the same."""
+"""Weights are checked before they are read, and both runtimes give the same output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Osteon's own U-Net is MONAI's DynUNet in other words, and blocks of voxels go where MONAI puts them."""
+"""Osteon's U-Net equals MONAI's DynUNet, and voxel blocks are arranged as in MONAI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A published network's sums: weights and rounding are nnU-Net's, however many rows are added at once."""
+"""Sums of a published network: weights and rounding are nnU-Net's, for any number of rows at once."""
 
 from __future__ import annotations
 

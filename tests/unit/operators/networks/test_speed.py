@@ -1,4 +1,4 @@
-"""What `osteon models bench` counts and measures."""
+"""The counts and timings of `osteon models bench`."""
 
 from __future__ import annotations
 

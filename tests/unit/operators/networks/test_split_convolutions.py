@@ -1,4 +1,4 @@
-"""A convolution over joined features gives the same as one over each part, added up."""
+"""A convolution over concatenated features equals the sum of convolutions over each part."""
 
 from __future__ import annotations
 

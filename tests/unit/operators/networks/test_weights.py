@@ -1,4 +1,4 @@
-"""Weights lie in a copy that is theirs alone, and take no memory while nobody reads them."""
+"""Weights are in a private copy, and take no memory while nobody reads them."""
 
 from __future__ import annotations
 

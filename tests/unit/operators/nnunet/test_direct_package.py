@@ -1,4 +1,4 @@
-"""Packages of published networks are read whole or refused with what was wrong."""
+"""Packages of published networks are read completely, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -108,7 +108,11 @@ CASCADE = TEXT.replace(
 BROKEN_CASCADES = {
     "a class that the stage before does not give": ('guide = ["bone"]', 'guide = ["skin"]', "network.guide"),
     "a stage before that nobody reads": ('guide = ["bone"]', "guide = []", "network.guide"),
-    "a stage before under another name": ("[previous.", "[former.", "former: expected no such key"),
+    "a stage before under another name": (
+        "[previous.",
+        "[former.",
+        "former: expected a known key, got an unknown one",
+    ),
     "no room for the guide": ("outputs = 2 }", "outputs = 2, inputs = 1 }", "networks.fold_0"),
     "a stage before without weights": (
         '"previous_fold_0.safetensors"',

@@ -131,11 +131,11 @@ BROKEN_STRUCTURES = {
     "no toml at all": ("[scaphoid", "structures.toml, could not read them"),
     "an unknown key": (
         '[scaphoid]\nmeaning = "Scaphoid"\nsize = 3\ntype = { value = "1", scheme = "SCT", meaning = "a" }',
-        "structures.toml, could not read them: scaphoid.*size: expected no such key",
+        "structures.toml, could not read them: scaphoid.*size: expected a known key, got an unknown one",
     ),
     "a missing code": (
         '[scaphoid]\nmeaning = "Scaphoid"',
-        "scaphoid.type: expected a value, the key is missing",
+        "scaphoid.type: expected a value, but the key is missing",
     ),
 }
 

@@ -134,7 +134,7 @@ def test_a_voxel_that_two_claim_goes_to_the_more_certain(packages: Sequence[Coar
         share = (made.label_map.labels == of_plate.value).mean()
         assert share == 1.0 if wins else share < 1.0
         assert {s.bone for s in made.segments} == ({"plate"} if wins else {*ALL[:3], "plate"})
-        assert any("two packages claimed" in text for text in made.warnings)
+        assert any("claimed by two packages" in text for text in made.warnings)
 
 
 def test_values_are_as_wide_as_they_need_to_be(packages: Sequence[CoarseToFinePackage]) -> None:

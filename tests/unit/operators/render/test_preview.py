@@ -1,4 +1,4 @@
-"""The preview shows the patient as a radiologist is used to."""
+"""The preview shows the patient in radiological convention."""
 
 from __future__ import annotations
 

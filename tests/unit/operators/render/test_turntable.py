@@ -1,4 +1,4 @@
-"""Views from all around: each as one sees the patient from there, closed, in the segments' colours."""
+"""Views from all sides: each shows closed surfaces as seen from there, in the segments' colours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fragments are told apart by their colours, by eye: distances in CIELab."""
+"""Colours of fragments are distinguishable by eye: distances in CIELab."""
 
 from __future__ import annotations
 

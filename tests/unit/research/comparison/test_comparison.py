@@ -1,4 +1,4 @@
-"""What the ways of training are compared by: their targets, losses and decodings, on cases worked by hand."""
+"""Targets, losses and decodings of the training comparison, on cases computed by hand."""
 
 from __future__ import annotations
 

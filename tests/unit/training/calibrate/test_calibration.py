@@ -1,4 +1,4 @@
-"""The decision between a fracture and none: fitted on simulated bones."""
+"""Calibration of the decision on fractures, fitted on simulated bones."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_separable_set_has_a_finite_answer() -> None:
 
 
 def test_a_set_of_fractures_alone_is_refused() -> None:
-    with pytest.raises(ValueError, match="one of the two alone"):
+    with pytest.raises(ValueError, match="got only one kind"):
         fit_decision([Decision((0.9, 3.0, 2.0), True)] * 3)
 
 

@@ -1,4 +1,4 @@
-"""Which bones were found, and whether they are there."""
+"""The bones that were found, and whether they are present."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores become probabilities that hold, and the diagram says how well."""
+"""Scores become calibrated probabilities, and the diagram shows how reliable they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the fracture network is to say of fragments: interior and contact surface."""
+"""Targets of the fracture network: interior and contact surface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loss of a training, where every voxel is known and where only an absence is."""
+"""The training loss, where every voxel is known and where only absences are."""
 
 from __future__ import annotations
 

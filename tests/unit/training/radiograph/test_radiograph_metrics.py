@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from operators.radiographs.detections import Decoding, detections
 from training.radiograph.metrics import (
     Found,
     auc,
@@ -14,7 +15,6 @@ from training.radiograph.metrics import (
     interval,
     sensitivity,
 )
-from training.radiograph.prediction import Decoding, detections
 
 
 def found(scores: list[float], overlaps: list[list[float]], fractures: int = 1) -> Found:

@@ -1,4 +1,4 @@
-"""Scanner effects: each does what it says, leaves alone what it must, and comes out the same for a seed."""
+"""Scanner effects: each changes what it should and nothing else, and is reproducible by seed."""
 
 from __future__ import annotations
 

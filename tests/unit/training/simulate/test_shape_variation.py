@@ -1,4 +1,4 @@
-"""New bones between two of a kind."""
+"""New bone shapes between two of a kind."""
 
 from __future__ import annotations
 

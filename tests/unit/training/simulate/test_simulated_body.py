@@ -1,4 +1,4 @@
-"""Simulated bodies: bone begins in the image where it begins in the target; joints open and close."""
+"""Simulated bodies: bone starts at the same place in image and target; joints open and close."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Simulated CT of a body: repeatable, sides stay right, absences are marked as such."""
+"""Simulated CT of a body: repeatable, with correct sides, and absent classes marked."""
 
 from __future__ import annotations
 

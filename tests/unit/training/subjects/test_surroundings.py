@@ -1,4 +1,4 @@
-"""Bones of one patient in the body of another: the body is bent to fit, the bones stay as they are."""
+"""Bones of one patient in the body of another: the body is deformed to fit, the bones stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storage commitment as a provider, asked by pynetdicom's own user side over sockets."""
+"""Storage commitment as SCP, tested with pynetdicom's SCU over sockets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from operators.errors import TransientError
 from tests.support import phantoms
 from tests.support.node_cases import Running, listening, node_settings, storescu
 from tests.support.node_processes import free_port, until
-from tests.support.queue_cases import DELIVERED, Told, worked_off
+from tests.support.queue_cases import DELIVERED, ScriptedSegmenter, worked_off
 
 PUSH_MODEL, INSTANCE, CT = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1", "1.2.840.10008.5.1.4.1.1.2"
 AFFINE = phantoms.axial_affine()
@@ -157,11 +157,11 @@ def test_a_report_that_nobody_takes_is_kept_over_restarts_and_told_once(
 
     owed = {"peer": "ct1", "transaction_uid": TRANSACTION, "instances": [[CT, "1.2.3"]]}
     enqueue_report(settings, owed)
-    with worked_off(settings, Told(), report=tried):
+    with worked_off(settings, ScriptedSegmenter(), report=tried):
         until(lambda: len(tries) == 2)
     with trying:
         pass  # a worker that is gone may still have been in its last try, which would reach the peer now
-    with reached(peer, port), worked_off(settings, Told(), report=tried):
+    with reached(peer, port), worked_off(settings, ScriptedSegmenter(), report=tried):
         assert peer.told() == (2, [], [("1.2.3", 0x0112)])
         until(lambda: tries[-1] == DELIVERED)
         assert {each.code for each in tries[:-1]} == {"unreachable"}

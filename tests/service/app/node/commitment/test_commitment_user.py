@@ -1,4 +1,4 @@
-"""Storage commitment as a user: a result is committed to when each instance is, in answers to it."""
+"""Storage commitment as SCU: a result counts as committed once each of its instances is."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_a_reason_that_may_pass_is_asked_about_again(archive: Archive, reason: i
     assert archive.report(UIDS[:2], {UIDS[2]: reason}) == 0x0000
     assert archive.look() == "uncommitted"
     assert f"1 failed ({reason:04X}H " in archive.sentence
-    assert archive.sentence.endswith("; it is asked again")
+    assert archive.sentence.endswith("; requested again")
     first, second = archive.asked
     assert first != second
     assert archive.report(UIDS, transaction=first) == UNKNOWN

@@ -1,4 +1,4 @@
-"""Whatever a PACS does, each try to send ends as stored, as worth another try, or as refused for good."""
+"""Each attempt to send ends as stored, retryable, or refused for good, whatever a PACS does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A PACS that breaks the upper layer's rules costs one attempt: bounded in time and memory, and no thread."""
+"""A PACS that violates the upper layer protocol costs one attempt, bounded in time and memory."""
 
 from __future__ import annotations
 

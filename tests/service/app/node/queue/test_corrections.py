@@ -1,4 +1,4 @@
-"""Instances that come again with other patient data: a correction is used, else a person is asked."""
+"""Instances that arrive again with other patient data: a correction is applied, or a person is asked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.service.app.node.studies.test_retention import STUDY, Node
 from tests.support import phantoms
 from tests.support.crashes import Crash, cut_off
 from tests.support.node_processes import until
-from tests.support.queue_cases import DELIVERED, Told, input_of, worked_off
+from tests.support.queue_cases import DELIVERED, ScriptedSegmenter, input_of, worked_off
 from tests.support.reading_cases import setting
 from tests.support.study_cases import (
     audited,
@@ -86,7 +86,7 @@ def test_results_that_were_delivered_are_said_to_stand_under_the_former_data(nod
     quiet(node, 0)
     told: list[tuple[str, int]] = []
 
-    class Segmenter(Told):
+    class Segmenter(ScriptedSegmenter):
         def decide(self, values: dict[str, Any]) -> dict[str, Any]:
             told.append((values["job_id"], values["revision"]))
             return super().decide(values)
@@ -98,7 +98,7 @@ def test_results_that_were_delivered_are_said_to_stand_under_the_former_data(nod
         until(lambda: states(node) == [("delivered", "former_patient_data"), ("delivered", "")])
     old, new = jobs(node)
     assert old.sentence == (
-        f"its results at pacs stand under the former PatientName, PatientID; {new.job_id} replaces it"
+        f"its results at pacs have the former PatientName, PatientID; {new.job_id} replaces it"
     )
     assert told == [(old.job_id, 1), (new.job_id, 2)]
     assert "RIGHT" not in str(jobs(node)) + (node.settings.data / "audit.xml").read_text()
@@ -116,7 +116,7 @@ def test_what_was_not_sent_yet_is_not_sent_after_a_correction(node: Node) -> Non
             return attempt(delivery, node.settings, node.dispatcher.trail)
         return DELIVERED if len(jobs(node)) > 1 else Attempt("transient", "unreachable", "down")
 
-    with worked_off(node.settings, Told(), tried):
+    with worked_off(node.settings, ScriptedSegmenter(), tried):
         until(lambda: tries)
         sent(node, RIGHT)
         quiet(node, 100)
@@ -392,7 +392,7 @@ def test_a_study_whose_images_come_again_in_another_one_is_named(node: Node) -> 
     old, new = jobs(node)
     cancel(node.client, old.job_id)
     assert new.study_instance_uid == "1.2.3"
-    assert jobs(node)[0].sentence.endswith("4 of its instances came again in study 1.2.3")
+    assert jobs(node)[0].sentence.endswith("4 of its instances were sent again in study 1.2.3")
     assert notices(node) == ["moved"]
 
 

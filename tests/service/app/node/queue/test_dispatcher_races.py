@@ -1,4 +1,4 @@
-"""What changes under the dispatcher while it looks: studies that go, come again, or have two who look."""
+"""Races with the dispatcher: studies are removed, arrive again, or are seen by two dispatchers."""
 
 from __future__ import annotations
 

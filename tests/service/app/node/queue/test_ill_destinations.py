@@ -1,4 +1,4 @@
-"""One study, many destinations, each ill in its own way: none holds up another, none gets anything twice."""
+"""One study with many faulty destinations: none delays another, and none gets anything twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`osteon jobs` on the real queue: what holds a job up, and how a person ends a pause."""
+"""`osteon jobs` on the real queue: why a job waits, and how a person ends a pause."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.service.app.node.queue.test_queue import NOON, arrives, node, states
 from tests.service.app.node.studies.test_retention import AFFINE, HU, Node
 from tests.support import phantoms
 from tests.support.node_processes import until
-from tests.support.queue_cases import DELIVERED, SEGMENTED, Told, worked_off
+from tests.support.queue_cases import DELIVERED, SEGMENTED, ScriptedSegmenter, worked_off
 from tests.support.reading_cases import setting
 from tests.support.training_cases import ROOT
 
@@ -42,14 +42,14 @@ import sys, time
 from pathlib import Path
 from dbos import DBOS, EnqueueOptions, EnqueueOptions
 from app.node.queue import pauses
-from tests.support.queue_cases import Told, worked_off
+from tests.support.queue_cases import ScriptedSegmenter, worked_off
 from tests.service.app.node.queue.test_jobs_command import DOWN
 from tests.service.app.node.queue.test_queue import node
 
 pauses.FIRST_PAUSE_S = pauses.LONGEST_PAUSE_S = float(sys.argv[2])
 if sys.argv[3] == "former":
     pauses.pause = lambda _, seconds: DBOS.run_step({"name": "DBOS.sleep"}, time.sleep, seconds) or seconds
-with worked_off(node(Path(sys.argv[1])).settings, Told(), lambda _: DOWN):
+with worked_off(node(Path(sys.argv[1])).settings, ScriptedSegmenter(), lambda _: DOWN):
     time.sleep(600)
 """
 
@@ -85,7 +85,7 @@ def command(here: Node, *words: str) -> tuple[int, str]:
 def test_a_postponed_delivery_says_why_and_goes_when_it_is_told_to(tmp_path: Path) -> None:
     here, answers = node(tmp_path), [DOWN, DELIVERED]
     arrives(here, 1, "pelvis", NOON)
-    with worked_off(here.settings, Told(), lambda _: answers.pop(0)):
+    with worked_off(here.settings, ScriptedSegmenter(), lambda _: answers.pop(0)):
         job = until(lambda: postponed(here))
         (destination,) = job.destinations
         assert (job.state, job.code, job.sentence) == ("delivering", "unreachable", f"pacs: {DOWN.sentence}")
@@ -96,7 +96,7 @@ def test_a_postponed_delivery_says_why_and_goes_when_it_is_told_to(tmp_path: Pat
         assert (code, said.count("\n")) == (0, 1)
         assert "pacs: postponed: expected pacs to answer, got none (unreachable); 1 attempt so far" in said
         code, said = command(here, "send-now", job.job_id[-5:])
-        assert (code, said) == (0, f"pacs: is tried now, after 1 attempt (last: {DOWN.sentence})\n")
+        assert (code, said) == (0, f"pacs: retried now, after 1 attempt (last: {DOWN.sentence})\n")
         until(lambda: states(here) == ["delivered"])
     code, said = command(here, "send-now", job.job_id)
     assert (code, said) == (2, "osteon: expected a job that is postponed; this one is delivered\n")
@@ -106,7 +106,7 @@ def test_a_postponed_delivery_says_why_and_goes_when_it_is_told_to(tmp_path: Pat
 def test_what_waits_behind_a_postponed_delivery_brings_that_on(tmp_path: Path) -> None:
     here, answers = node(tmp_path), [DOWN, DELIVERED, DELIVERED]
     arrives(here, 1, "pelvis", NOON)
-    with worked_off(here.settings, Told(), lambda _: answers.pop(0)):
+    with worked_off(here.settings, ScriptedSegmenter(), lambda _: answers.pop(0)):
         until(lambda: postponed(here))
         arrives(here, 2, "pelvis", NOON)
         until(lambda: states(here) == ["delivering", "delivering"])
@@ -126,7 +126,7 @@ def test_a_postponed_segmentation_says_why_and_goes_on_when_it_is_told_to(tmp_pa
             raise OutputError("expected room on the disk, got none")
         return SEGMENTED
 
-    with worked_off(here.settings, Told(outcome), lambda _: DELIVERED):
+    with worked_off(here.settings, ScriptedSegmenter(outcome), lambda _: DELIVERED):
         (job,) = until(lambda: [job for job in detailed(here) if job.next_attempt])
         assert (job.state, job.attempts) == ("running", 1)
         assert job.sentence == "expected room on the disk, got none"
@@ -153,7 +153,7 @@ def test_a_request_outlives_a_kill(tmp_path: Path) -> None:
     killed(tmp_path, HOUR_S, "present", lambda: postponed(here))
     (job,) = detailed(here)
     send_now(here.client, job.job_id, here.settings.data)
-    with worked_off(here.settings, Told(), lambda _: DELIVERED):
+    with worked_off(here.settings, ScriptedSegmenter(), lambda _: DELIVERED):
         until(lambda: states(here) == ["delivered"])
 
 
@@ -165,7 +165,7 @@ def test_work_that_began_with_the_former_pauses_goes_on(
     arrives(here, 1, "pelvis", NOON)
     killed(tmp_path, 0.2, "former", lambda: (job := postponed(here)) and job.destinations[0].attempts > 2)
     answers = [DOWN, DELIVERED]
-    with worked_off(here.settings, Told(), lambda _: answers.pop(0)):
+    with worked_off(here.settings, ScriptedSegmenter(), lambda _: answers.pop(0)):
         until(lambda: states(here) == ["delivered"])
     assert not answers
 
@@ -175,7 +175,7 @@ def test_a_request_ends_no_pause_of_a_job_that_is_begun_again(tmp_path: Path) ->
     here = node(tmp_path)
     arrives(here, 1, "pelvis", NOON)
     answers = [DOWN, Attempt("failed", "peer_refused", "no"), DOWN]
-    with worked_off(here.settings, Told(), lambda _: answers.pop(0)):
+    with worked_off(here.settings, ScriptedSegmenter(), lambda _: answers.pop(0)):
         job = until(lambda: postponed(here))
         send_now(here.client, job.job_id, here.settings.data)
         until(lambda: states(here) == ["failed"])
@@ -234,7 +234,7 @@ def test_every_action_takes_a_short_id_and_says_when_it_names_none(tmp_path: Pat
     code, said = command(here, action, "zz")
     assert (code, said) == (2, "osteon: expected the id of a job, got 'zz'; `osteon jobs list` shows them\n")
     code, said = command(here, action, phantoms.UID_ROOT)
-    assert (code, "fits 2: " in said) == (2, True)
+    assert (code, "matches 2: " in said) == (2, True)
     job = detailed(here)[0]
     code, said = command(here, action, job.job_id.rpartition("-")[2][:6])
     assert "queued" in said or "has not" in said or "cancelled" in said

@@ -1,4 +1,4 @@
-"""In the node too, a series that shows no anatomy gives way to its rivals, each as a durable step."""
+"""In the node, a series that shows no anatomy gives way to its rivals, each as a durable step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support import phantoms
 from tests.support.made_packages import write_package
 from tests.support.node_cases import node_settings
 from tests.support.node_processes import until
-from tests.support.queue_cases import SEGMENTED, Told, worked_off
+from tests.support.queue_cases import SEGMENTED, ScriptedSegmenter, worked_off
 from tests.support.reading_cases import setting
 
 NOT_FOUND: Json = {"state": "refused", "code": "anatomy_not_found", "sentence": "no box found"}
@@ -76,7 +76,7 @@ def test_a_plan_of_an_older_version_goes_on() -> None:
 
 
 @dataclass
-class Rivals(Told):
+class Rivals(ScriptedSegmenter):
     """A study of three rivals, of which the second shows the anatomy."""
 
     asked: list[int] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Two machines share PostgreSQL and a folder: one receives and sends, both segment."""
+"""Two machines share PostgreSQL and a data folder: one receives and sends, both segment."""
 
 from __future__ import annotations
 

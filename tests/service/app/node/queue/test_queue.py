@@ -1,4 +1,4 @@
-"""The real queue: urgent studies first, nobody starves, and what is not delivered is never removed."""
+"""The real queue: urgent studies first, no starvation, and nothing undelivered is removed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from operators.errors import OutputError
 from tests.service.app.node.studies.test_retention import AFFINE, HU, Node
 from tests.support import phantoms
 from tests.support.node_processes import until
-from tests.support.queue_cases import DELIVERED, SEGMENTED, Told, worked_off
+from tests.support.queue_cases import DELIVERED, SEGMENTED, ScriptedSegmenter, worked_off
 from tests.support.reading_cases import setting
 
 PACS = Peer(name="pacs", ae_title="PACS", host="127.0.0.1", receives=True)
@@ -55,7 +55,7 @@ def states(node: Node) -> list[str]:
 
 
 def test_urgent_studies_overtake_and_old_ones_are_not_overtaken_for_ever(tmp_path: Path) -> None:
-    here, hour, segmenter = node(tmp_path), timedelta(hours=1), Told()
+    here, hour, segmenter = node(tmp_path), timedelta(hours=1), ScriptedSegmenter()
     arrives(here, 1, "follow-up", NOON - 3 * hour)
     arrives(here, 2, "pelvis", NOON - 3 * hour)
     arrives(here, 3, "pelvis", NOON - 1.5 * hour)
@@ -75,7 +75,7 @@ def test_only_what_came_to_a_good_end_is_ever_removed(tmp_path: Path) -> None:
     here = node(tmp_path)
     arrives(here, 1, "pelvis", NOON)
     assert (states(here), removed(here)) == (["queued"], 0)
-    with worked_off(here.settings, Told()):
+    with worked_off(here.settings, ScriptedSegmenter()):
         until(lambda: states(here) == ["delivering"])
         assert removed(here) == 0
     failing = [Attempt("failed", "peer_refused", "no")]
@@ -83,7 +83,7 @@ def test_only_what_came_to_a_good_end_is_ever_removed(tmp_path: Path) -> None:
     def attempt(_: Json) -> Attempt:
         return failing.pop() if failing else DELIVERED
 
-    with worked_off(here.settings, Told(), attempt):
+    with worked_off(here.settings, ScriptedSegmenter(), attempt):
         until(lambda: states(here) == ["failed"])
         assert removed(here) == 0
         (job,) = list_jobs(here.client)
@@ -105,7 +105,7 @@ def test_each_destination_gets_the_results_that_it_takes(tmp_path: Path) -> None
         sent[delivery["peer"]] = tuple(kinds)
         return replace(DELIVERED, code="not_taken", sentence=f"{delivery['peer']} takes no sr")
 
-    with worked_off(here.settings, Told(), attempt):
+    with worked_off(here.settings, ScriptedSegmenter(), attempt):
         until(lambda: states(here) == ["delivered"])
         (job,) = list_jobs(here.client)
     assert sent == {"pacs": (["seg", "sr"], ["sc"]), "archive": (["seg", "sc"], ["sc"])}
@@ -140,7 +140,7 @@ def test_a_reason_that_passes_is_waited_out_and_one_that_stays_is_named(
     monkeypatch.setattr("app.node.queue.workflow.SEGMENT_PATIENCE_S", 0.2)
     here, left = node(tmp_path), iter(outcomes)
     arrives(here, 1, "pelvis", NOON)
-    with worked_off(here.settings, Told(lambda: next(left)())):
+    with worked_off(here.settings, ScriptedSegmenter(lambda: next(left)())):
         until(lambda: states(here) == [end[0]])
     (job,) = list_jobs(here.client)
     assert job.code == end[1]
@@ -155,7 +155,7 @@ def test_work_goes_back_to_its_queue_when_who_had_it_gives_no_sign(tmp_path: Pat
         return SEGMENTED
 
     signs = here.settings.data / "signs"
-    segmenter, busy, idle = Told(waits), Running(), Running()
+    segmenter, busy, idle = ScriptedSegmenter(waits), Running(), Running()
     with worked_off(here.settings, segmenter), opened_at_last(gate):
         until(lambda: segmenter.studies)
         busy.ids.add(list_jobs(here.client)[0].job_id)
@@ -181,7 +181,7 @@ def test_work_that_a_process_has_lost_goes_back_to_its_queue(tmp_path: Path) -> 
         gate.wait()
         return SEGMENTED
 
-    segmenter = Told(waits)
+    segmenter = ScriptedSegmenter(waits)
     with worked_off(here.settings, segmenter), opened_at_last(gate):
         until(lambda: segmenter.studies)
         deaf = AbandonedWorkflows("test", [SEGMENT], Running(), here.settings.data / "signs", 60)

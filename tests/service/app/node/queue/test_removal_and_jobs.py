@@ -1,4 +1,4 @@
-"""A study goes only when a job has had all of it, and then nothing of it is left."""
+"""A study is removed only after a job has had all of it, and then completely."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.service.app.node.queue.test_corrections import RIGHT, in_series
 from tests.service.app.node.studies.test_retention import STUDY, Node
 from tests.support.crashes import Crash
 from tests.support.node_processes import until
-from tests.support.queue_cases import Told, worked_off
+from tests.support.queue_cases import ScriptedSegmenter, worked_off
 from tests.support.study_cases import audited, contents, jobs, patients, patients_of_job, quiet, sent
 
 CENTURY_MS = 100 * 365 * 86400 * 1000
@@ -162,7 +162,7 @@ def test_what_is_told_of_a_study_is_told_again_until_it_has_a_job(tmp_path: Path
         node.dispatcher.tick(101)
     assert quiet(node, 1000) == 1
     cancel(node.client, jobs(node)[0].job_id)
-    assert jobs(node)[0].sentence.endswith("4 of its instances came again in study 1.2.3")
+    assert jobs(node)[0].sentence.endswith("4 of its instances were sent again in study 1.2.3")
 
 
 def test_a_notice_is_queued_before_what_it_tells_of(tmp_path: Path) -> None:
@@ -212,7 +212,9 @@ def test_a_failed_job_is_told_of_once_however_old_the_notice_is(tmp_path: Path) 
     node = Node(tmp_path, quiet_s=0, retention_s=0, notice_url="http://127.0.0.1:1/hook")
     sent(node)
     quiet(node, 0)
-    with worked_off(node.settings, Told(lambda: {"state": "failed", "code": "defect", "sentence": "no"})):
+    with worked_off(
+        node.settings, ScriptedSegmenter(lambda: {"state": "failed", "code": "defect", "sentence": "no"})
+    ):
         until(lambda: node.states() == ["failed"])
     swept(node)
     (notice,) = node.client.list_workflows(name=NOTICE)

@@ -1,4 +1,4 @@
-"""Of a study that was removed nothing is left in data folder and database but the audit trail."""
+"""A removed study leaves no trace in data folder and database except in the audit trail."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.service.app.node.queue.test_corrections import RIGHT, brighter
 from tests.service.app.node.studies.test_retention import STUDY, Node
 from tests.support import phantoms
 from tests.support.node_processes import until
-from tests.support.queue_cases import DELIVERED, Told, worked_off
+from tests.support.queue_cases import DELIVERED, ScriptedSegmenter, worked_off
 from tests.support.study_cases import audited, jobs, quiet, sent
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -56,7 +56,7 @@ def node(tmp_path: Path) -> Node:
     quiet(here, 0)
     sent(here, RIGHT)
     quiet(here, 100)
-    with worked_off(here.settings, Told(), lambda _: DELIVERED):
+    with worked_off(here.settings, ScriptedSegmenter(), lambda _: DELIVERED):
         until(lambda: [job.state for job in jobs(here)] == ["superseded", "delivered"])
         report(here)
     sent(here, brighter, keep=[0])

@@ -1,4 +1,4 @@
-"""A node makes the forms of a result that some destination is set to get, and no others."""
+"""A node writes only the kinds of results that some destination is set to receive."""
 
 from __future__ import annotations
 

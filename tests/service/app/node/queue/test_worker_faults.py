@@ -1,4 +1,4 @@
-"""A worker that hangs, dies, or has no memory left: its study ends with a name, and the others run."""
+"""A worker that hangs, dies or runs out of memory: its study ends in a named state, and the others run."""
 
 from __future__ import annotations
 

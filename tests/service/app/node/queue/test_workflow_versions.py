@@ -1,4 +1,4 @@
-"""A new version of the workflows, and the way back: what was queued, or begun, is done all the same."""
+"""Upgrade and downgrade of the workflows: queued and started jobs are finished all the same."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.service.app.node.queue.test_queue import NOON, PACS, arrives, node, s
 from tests.support import phantoms
 from tests.support.node_cases import storescu
 from tests.support.node_processes import Orthanc, Served, until
-from tests.support.queue_cases import DELIVERED, Told, worked_off
+from tests.support.queue_cases import DELIVERED, ScriptedSegmenter, worked_off
 
 CALLER = PACS.model_copy(update={"name": "caller", "ae_title": "CALLER"})
 OWED: Json = {"peer": "caller", "transaction_uid": "1.2.3"}
@@ -53,9 +53,9 @@ def test_what_was_queued_before_is_done_by_the_version_that_runs(
         arrives(here, study, "pelvis", NOON)
         enqueue_report(settings, OWED)
         # No delivery has anybody who does it yet
-        with worked_off(settings, Told(), report=report, version=version):
+        with worked_off(settings, ScriptedSegmenter(), report=report, version=version):
             until(partial(are_reported, study))
-    with worked_off(settings, Told(), lambda _: DELIVERED, version="3"):
+    with worked_off(settings, ScriptedSegmenter(), lambda _: DELIVERED, version="3"):
         until(lambda: states(here) == ["delivered"] * len(order))
     assert len(list_jobs(here.client)) == len(order)
 

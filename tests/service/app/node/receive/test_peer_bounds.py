@@ -1,4 +1,4 @@
-"""What a peer can have the listener do and hold: little before it is known, bounded afterwards."""
+"""Bounds on what a peer can make the listener do and hold, before and after it is known."""
 
 from __future__ import annotations
 

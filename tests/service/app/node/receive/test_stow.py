@@ -1,4 +1,4 @@
-"""STOW-RS over a real socket: what comes by HTTP is in the inbox as if it had come by C-STORE."""
+"""STOW-RS over a real socket stores instances in the inbox just as C-STORE does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files laid into the watched folder: whole ones are taken once, others are left alone or set apart."""
+"""Files in the watched folder: complete ones are taken once, others are left alone or set aside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The next study is read while another is in hand, in a process that may die over it."""
+"""The next study is prefetched while another is segmented, in a process that may die."""
 
 from __future__ import annotations
 

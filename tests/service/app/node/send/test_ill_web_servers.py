@@ -1,4 +1,4 @@
-"""A STOW-RS server that is ill costs one attempt, bounded in time and memory, whatever it answers."""
+"""A faulty STOW-RS server costs one attempt, bounded in time and memory, whatever it answers."""
 
 from __future__ import annotations
 

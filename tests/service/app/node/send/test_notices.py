@@ -1,4 +1,4 @@
-"""Notices over HTTP: each event once, without patient data, tried again as long as nobody takes it."""
+"""Notices over HTTP: each event once, without patient data, retried until it is accepted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.service.app.node.queue.test_corrections import RIGHT, brighter
 from tests.service.app.node.queue.test_queue import CENTURY_MS
 from tests.service.app.node.studies.test_retention import STUDY, Node
 from tests.support.node_processes import until
-from tests.support.queue_cases import Told, worked_off
+from tests.support.queue_cases import ScriptedSegmenter, worked_off
 from tests.support.study_cases import jobs, quiet, sent
 
 
@@ -92,7 +92,9 @@ def test_each_event_is_told_once_and_names_no_patient(
     quiet(node, 100)
     sent(node, brighter, keep=[0])
     quiet(node, 200)
-    with worked_off(node.settings, Told(lambda: {"state": "failed", "code": "defect", "sentence": "no"})):
+    with worked_off(
+        node.settings, ScriptedSegmenter(lambda: {"state": "failed", "code": "defect", "sentence": "no"})
+    ):
         until(lambda: any(job.state == "failed" for job in jobs(node)))
     for _ in range(3):
         sweep(node.settings, node.client, 0)

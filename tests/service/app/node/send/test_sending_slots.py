@@ -1,4 +1,4 @@
-"""Deliveries that wait hold up no others."""
+"""Waiting deliveries do not delay others."""
 
 from __future__ import annotations
 

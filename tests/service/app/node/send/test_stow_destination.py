@@ -1,4 +1,4 @@
-"""Results go out by STOW-RS: to Orthanc's DICOMweb plugin, to our own way in, and to servers that are ill."""
+"""Delivery by STOW-RS: to Orthanc's DICOMweb plugin, to the node's own endpoint, and to faulty servers."""
 
 from __future__ import annotations
 
@@ -156,5 +156,5 @@ def test_an_address_that_is_none_is_no_valid_setting(wrong: str) -> None:
 
 
 def test_one_that_is_asked_to_commit_needs_a_host() -> None:
-    with pytest.raises(ValidationError, match="asked to commit"):
+    with pytest.raises(ValidationError, match="storage commitment is requested"):
         Peer(name="web", ae_title="PACS", stow="http://host/x", receives=True, commitment=True)

@@ -1,4 +1,4 @@
-"""The HTTP port under connections that say nothing, drip, or ask from another web page: within bounds."""
+"""The HTTP port stays within bounds under silent, slow and cross-origin connections."""
 
 from __future__ import annotations
 

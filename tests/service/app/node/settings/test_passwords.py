@@ -1,4 +1,4 @@
-"""A password in an address comes out nowhere: every edge is driven with one, and what it says is searched."""
+"""A password in an address appears nowhere: every output of the node is searched for one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole node whose looks hang or fail, whose ports are taken, whose disk is low: it says so."""
+"""A whole node reports loops that hang or fail, ports in use, and a disk that runs full."""
 
 from __future__ import annotations
 

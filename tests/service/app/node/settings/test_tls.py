@@ -1,4 +1,4 @@
-"""DICOM TLS: both sides prove who they are, or nothing is said."""
+"""DICOM TLS: both sides authenticate, or no data are exchanged."""
 
 from __future__ import annotations
 

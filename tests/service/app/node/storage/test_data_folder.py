@@ -1,4 +1,4 @@
-"""A data folder has one node in each role, and a node ends when its folder is not the same any more."""
+"""A data folder has one node in each role, and a node ends when its folder is replaced."""
 
 from __future__ import annotations
 

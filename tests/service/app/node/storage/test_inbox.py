@@ -1,4 +1,4 @@
-"""The inbox holds whole instances only, whatever a crash, a full disk or a peer leaves."""
+"""The inbox holds complete instances only, after a crash, with a full disk, and whatever a peer sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What DCMTK's tools send is in the inbox when they are told so, and nothing else is."""
+"""Instances that DCMTK's tools get acknowledged are in the inbox, and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done and old goes; what was not delivered, and what has just come, stays."""
+"""Old finished studies are removed; undelivered and new ones stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Child processes of the node: begun again where that helps, ended where deaf, given up with a reason."""
+"""Child processes of the node: restarted where that helps, killed if they hang, given up with a reason."""
 
 from __future__ import annotations
 

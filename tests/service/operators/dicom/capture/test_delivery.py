@@ -146,8 +146,8 @@ def test_one_that_refuses_the_seg_gets_the_first_form_that_it_takes(
     with pacs(takes, monkeypatch) as (port, got):
         outcome, trail = sent(results, port)
     assert (outcome.state, outcome.code) == ("delivered", "not_taken")
-    assert outcome.sentence.startswith("not taken by pacs: seg (no_presentation_context)")
-    assert outcome.sentence.endswith(f"{gets[-1]} went in the place of seg")
+    assert outcome.sentence.startswith("not accepted by pacs: seg (no_presentation_context)")
+    assert outcome.sentence.endswith(f"{gets[-1]} was sent instead of seg")
     assert (got, trail.counts) == (gets, [len(gets)])
 
 
@@ -172,7 +172,7 @@ def test_a_peer_that_takes_no_report_has_its_seg_and_the_job_says_what_it_lacks(
     with pacs(takes, monkeypatch, refuses) as (port, got):
         outcome, _ = sent(results, port)
     why = "peer_refused" if refuses else "no_presentation_context"
-    assert (outcome.state, outcome.sentence) == ("delivered", f"not taken by pacs: sr ({why})")
+    assert (outcome.state, outcome.sentence) == ("delivered", f"not accepted by pacs: sr ({why})")
     assert got == ["seg"]
 
 

@@ -1,4 +1,4 @@
-"""A job is made of new images only: whatever else comes of a study makes none, however often it comes."""
+"""Only new images create a job; other objects of a study never do, however often they arrive."""
 
 from __future__ import annotations
 

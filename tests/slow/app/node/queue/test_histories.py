@@ -1,4 +1,4 @@
-"""Random histories of a study: versions, parts of them, decisions, restarts, removals, in any order."""
+"""Random histories of a study: versions, parts, decisions, restarts and removals in any order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A removal or a correction that is cut off anywhere: what was acknowledged is not lost, nor half there."""
+"""A removal or correction interrupted anywhere loses nothing acknowledged, and leaves nothing partial."""
 
 from __future__ import annotations
 

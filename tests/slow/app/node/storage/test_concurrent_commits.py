@@ -1,4 +1,4 @@
-"""Many threads and processes store the same instances at once, and processes are killed all the while."""
+"""Many threads and processes store the same instances while processes are being killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Receivers that store the same instance at the same moment, in every order of their calls."""
+"""Receivers that store the same instance at once, in every order of their system calls."""
 
 from __future__ import annotations
 

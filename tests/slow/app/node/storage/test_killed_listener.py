@@ -1,4 +1,4 @@
-"""A listener under kill -9 has every instance that it acknowledged, and nothing half."""
+"""A killed listener has stored every acknowledged instance, and no partial one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever data sets hold: they are refused, or kept as they came, and harm nobody who reads them."""
+"""Hostile data sets are refused, or stored unchanged without harm to their readers."""
 
 from __future__ import annotations
 

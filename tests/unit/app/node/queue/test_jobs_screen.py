@@ -70,7 +70,7 @@ def test_elsewhere_each_job_is_one_line_with_its_whole_id(capsys: pytest.Capture
 
 
 def test_no_jobs_are_said_in_words() -> None:
-    assert shown(80, jobs=()) == ["no jobs: no study has come in whole yet, or all were removed"]
+    assert shown(80, jobs=()) == ["no jobs: no study is complete yet, or all were removed"]
 
 
 def test_one_job_is_shown_with_its_whole_id_and_files() -> None:
@@ -104,9 +104,9 @@ def one(job: JobState, files: str = "") -> str:
 def test_of_a_conflict_the_ways_to_decide_are_said_until_it_is_decided() -> None:
     conflict = JobState(f"{STUDY}-1234", "conflict", "other_image", "PixelData differ", NOW.isoformat())
     assert "\naccept    osteon jobs accept 3fa9c1d: the later versions are used\n" in one(conflict)
-    assert "\ndismiss   osteon jobs dismiss 3fa9c1d: the former versions are kept\n" in one(conflict)
+    assert "\ndismiss   osteon jobs dismiss 3fa9c1d: the earlier versions are kept\n" in one(conflict)
     part = one(replace(conflict, code=INCOMPLETE))
-    assert "accept    not before the other images" in part
+    assert "accept    not possible until the other images" in part
     assert "dismiss   osteon jobs dismiss" in part
     for state in ("accepted", "dismissed", "superseded"):
         assert "osteon jobs" not in one(replace(conflict, state=state))
@@ -137,8 +137,8 @@ def test_a_job_has_many_names(text: str, index: int) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("3fa9c1", r"'3fa9c1' fits 2: 3fa9c1d \(1\.2\.840.*-3fa9c1d2e4b5a697\), 3fa9c1f \("),
-        (STUDY, "fits 2"), ("1", "fits 3"), ("xyz", "expected the id of a job, got 'xyz'"),
+        ("3fa9c1", r"'3fa9c1' matches 2: 3fa9c1d \(1\.2\.840.*-3fa9c1d2e4b5a697\), 3fa9c1f \("),
+        (STUDY, "matches 2"), ("1", "matches 3"), ("xyz", "expected the id of a job, got 'xyz'"),
         ("", "expected the id of a job, got ''"),
     ],
 )  # fmt: skip

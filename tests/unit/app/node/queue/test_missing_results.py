@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,6 @@ import pytest
 from structlog.testing import capture_logs
 
 import operators.dicom.fallback_encodings
-import operators.measurer
-import operators.writers.picture_writer
-import operators.writers.preview_writer
-import operators.writers.report_writer
 from app.node.queue.job import StudyJob, job_folder
 from app.node.queue.job_state import JobState, with_missing
 from app.node.queue.workflow import summarise_outcomes
@@ -25,6 +22,7 @@ from app.run.series_job import Graph, graph_of
 from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.errors import OutputError, UnwritableError
+from operators.image_kinds import IMAGE_KINDS
 from operators.package_files.package_reader import read_package
 from tests.support import phantoms
 from tests.support.made_packages import write_package
@@ -46,14 +44,19 @@ def fail(error: Exception = DEFECT) -> Callable[..., Any]:
 
 # What is broken, and the kinds of result that are missing then
 FAILURES = [
-    (operators.writers.report_writer, "write_report", {"sr"}),
-    (operators.measurer, "flag_result", {"sr"}),
-    (operators.writers.picture_writer, "write_pictures", {"sc"}),
-    (operators.writers.picture_writer, "fracture_pictures", {"sc", "kos"}),
-    (operators.writers.picture_writer, "write_key_objects", {"kos"}),
-    (operators.writers.picture_writer, "write_turntable", {"turntable"}),
-    (operators.writers.preview_writer, "draw_preview", {"preview"}),
+    ("write_report", {"sr"}),
+    ("measure_and_flag", {"sr"}),
+    ("write_pictures", {"sc"}),
+    ("draw_pictures", {"sc", "kos"}),
+    ("write_key_objects", {"kos"}),
+    ("write_turntable", {"turntable"}),
+    ("draw_preview", {"preview"}),
 ]
+
+
+def break_one(monkeypatch: pytest.MonkeyPatch, name: str, error: Exception = DEFECT) -> None:
+    """Has one function of the row for CT raise an error."""
+    monkeypatch.setitem(IMAGE_KINDS, "volume", replace(IMAGE_KINDS["volume"], **{name: fail(error)}))
 
 
 @pytest.fixture(scope="module")
@@ -96,17 +99,16 @@ def case_name(value: Any) -> str:
     return value if isinstance(value, str) else value.__name__.rpartition(".")[2]
 
 
-@pytest.mark.parametrize(("module", "name", "missing"), FAILURES, ids=case_name)
+@pytest.mark.parametrize(("name", "missing"), FAILURES, ids=case_name)
 def test_the_others_are_made_and_the_missing_one_is_named(
     source: Path,
     settings: Settings,
     graph: Graph,
     monkeypatch: pytest.MonkeyPatch,
-    module: object,
     name: str,
     missing: set[str],
 ) -> None:
-    monkeypatch.setattr(module, name, fail())
+    break_one(monkeypatch, name)
     with capture_logs() as said:
         code, row, output = run(source, settings, graph)
     assert code == OutputError.exit_code
@@ -141,7 +143,7 @@ def test_what_may_work_later_is_tried_again_as_a_whole(
     error: Exception,
     code: str,
 ) -> None:
-    monkeypatch.setattr(operators.writers.report_writer, "write_report", fail(error))
+    break_one(monkeypatch, "write_report", error)
     _, row, _ = run(source, settings, graph)
     assert (row["result"], row["code"]) == (None, code)
 
@@ -152,7 +154,7 @@ def test_a_former_run_leaves_no_result_in_the_place_of_a_missing_one(
     _, row, output = run(source, settings, graph)
     report = output / row["measurements"]
     (output / "report.json").unlink()  # so that the run knows nothing of the former
-    monkeypatch.setattr(operators.writers.report_writer, "write_report", fail())
+    break_one(monkeypatch, "write_report")
     run(source, settings, graph)
     assert not report.exists()
 
@@ -162,10 +164,7 @@ def test_a_node_sends_what_it_has_and_names_what_is_missing(
     tmp_path: Path, settings: Settings, graph: Graph, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     error = OutputError("expected the patient of the source in the result, got another", code="unlike")
-    if where == "made":
-        monkeypatch.setattr(operators.writers.report_writer, "write_report", fail(error))
-    else:
-        monkeypatch.setattr("app.run.results.check_report", fail(error))
+    break_one(monkeypatch, "write_report" if where == "made" else "check_report", error)
     peer = Peer.model_validate(
         {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": 104, "receives": True}
         | {"results": ("seg", "sr", "labelmap")}

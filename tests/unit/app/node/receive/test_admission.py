@@ -1,4 +1,4 @@
-"""Rejected associations: each is counted, and told as often as a disk can bear."""
+"""Rejected associations: each is counted, and logged only as often as the disk can bear."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from structlog.testing import capture_logs
 
 from app.node.receive.admission import (
-    TOLD_AT_ONCE,
-    TOLD_EVERY_S,
+    RECORDED_AT_ONCE,
+    RECORDED_EVERY_S,
     Admission,
     Reason,
     Rejected,
@@ -71,11 +71,11 @@ def test_a_flood_fills_neither_log_nor_audit_and_is_counted_whole(tmp_path: Path
     with capture_logs() as logs:
         for _ in range(10_000):
             told.tell(Rejected(EVIL, Reason.ADDRESS))
-        assert len(logs) == len(told.messages()) == TOLD_AT_ONCE
-        told.now_s += TOLD_EVERY_S
+        assert len(logs) == len(told.messages()) == RECORDED_AT_ONCE
+        told.now_s += RECORDED_EVERY_S
         told.tell(Rejected(EVIL, Reason.ADDRESS))
-    assert len(logs) == len(told.messages()) == TOLD_AT_ONCE + 1
-    assert logs[-1]["not_logged_before"] == 10_000 - TOLD_AT_ONCE
+    assert len(logs) == len(told.messages()) == RECORDED_AT_ONCE + 1
+    assert logs[-1]["not_logged_before"] == 10_000 - RECORDED_AT_ONCE
     assert told.count(Reason.ADDRESS) == 10_001
 
 

@@ -1,4 +1,4 @@
-"""What is read ahead comes out as it came, and what is gathered is written whole."""
+"""Buffered reads return bytes unchanged, and gathered writes are complete."""
 
 from __future__ import annotations
 

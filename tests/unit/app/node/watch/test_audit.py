@@ -1,4 +1,4 @@
-"""The audit trail says who, what, when and where to, in the order of PS3.15 A.5.1, and names no patient."""
+"""The audit trail records who, what, when and where to, in the order of PS3.15 A.5.1, without patients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pauses that grow are made by one rule, wherever the node tries again."""
+"""One rule determines the growing pauses wherever the node retries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A look that fails is repeated, one that hangs is seen, and neither stops another."""
+"""A loop whose pass fails is repeated, one that hangs is noticed, and neither stops another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quick reading of a header: as pydicom reads it, or not at all."""
+"""The fast header parser reads a header as pydicom does, or not at all."""
 
 from __future__ import annotations
 

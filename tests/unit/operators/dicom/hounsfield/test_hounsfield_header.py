@@ -1,4 +1,4 @@
-"""What a header says against Hounsfield units: each row of the table refuses or flags, and ranks."""
+"""Header evidence against Hounsfield units: each row of the table refuses or flags, and ranks."""
 
 from pathlib import Path
 

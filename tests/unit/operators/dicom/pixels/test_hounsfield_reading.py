@@ -1,4 +1,4 @@
-"""Series whose values are no Hounsfield units as they are stored: mended, flagged or refused when read."""
+"""Series with values that are not stored as Hounsfield units: corrected, flagged or refused."""
 
 from collections.abc import Callable
 from pathlib import Path

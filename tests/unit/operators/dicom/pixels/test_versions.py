@@ -1,4 +1,4 @@
-"""What two versions of an instance do not share, whatever way their files are written."""
+"""Differences between two versions of an instance, independent of their encodings."""
 
 from __future__ import annotations
 

@@ -190,7 +190,7 @@ def test_what_is_done_with_a_bad_value(keyword: str, content: bytes, expected: s
     found = conforming_header(header_with(BadValue("", None, content), keyword))
     assert (str(found.dataset[keyword].value) if keyword in found.dataset else None) == expected
     (said,) = sentences(found.notes)
-    assert said in {f"the source's header is odd: {keyword}: {note}" for note in NOTES}
+    assert said in {f"the source's header does not conform: {keyword}: {note}" for note in NOTES}
 
 
 def test_an_item_with_a_bad_value_is_left_out_and_the_others_stay() -> None:

@@ -86,7 +86,7 @@ def test_16_gb_of_claimed_rows_are_not_believed(tmp_path: Path, syntax: str) -> 
         dataset = dcmread(path)
         claim_16_gb(dataset, 0)
         dataset.save_as(path)
-    with pytest.raises(UnreadableError, match="as rows, columns and"):
+    with pytest.raises(UnreadableError, match="by rows, columns and"):
         read_all(tmp_path)
 
 
@@ -100,14 +100,14 @@ def read_all(folder: Path) -> None:
     ("make", "code", "text"),
     [
         (Path.exists, "empty_folder", "got an empty folder"),
-        (lambda folder: (folder / "a.txt").write_text("x"), "no_dicom", "got 1 others"),
-        (lambda folder: (folder / "a").write_bytes(bytes(range(256)) * 9), "no_dicom", "got 1 others"),
+        (lambda folder: (folder / "a.txt").write_text("x"), "no_dicom", "got 1 other file"),
+        (lambda folder: (folder / "a").write_bytes(bytes(range(256)) * 9), "no_dicom", "got 1 other file"),
         (
             lambda folder: (folder / "a").write_bytes(bytes(128) + b"DICM" + bytes(range(7, 200)) * 9),
             "invalid_uid",
             "got 1 unreadable: a: ",
         ),
-        (Path.rmdir, "no_input", "a path where nothing is"),
+        (Path.rmdir, "no_input", "a path that does not exist"),
     ],
 )
 def test_input_without_any_series_says_what_it_is(
@@ -138,7 +138,7 @@ def test_a_compressed_frame_larger_than_announced_is_not_decoded(tmp_path: Path,
         dataset = dcmread(path)
         dataset.Rows = 32
         dataset.save_as(path)
-    with pytest.raises(UnreadableError, match="expected 32 rows of 40 pixels, got 33 of 40") as caught:
+    with pytest.raises(UnreadableError, match="expected 32 rows of 40 pixels, got 33 rows of 40") as caught:
         read_volume(only(scan(tmp_path)))
     assert caught.value.code == "damaged_pixels"
 

@@ -44,7 +44,7 @@ def test_a_truncated_file_is_named_in_the_warnings_of_its_series(tmp_path: Path)
     paths = phantoms.write_ct(tmp_path, HU, AFFINE)
     paths[9].write_bytes(paths[9].read_bytes()[:-30])
     series = only(scan(tmp_path))
-    assert any("1_009.dcm is left out" in warning for warning in series.warnings)
+    assert any("1_009.dcm was left out" in warning for warning in series.warnings)
 
 
 def test_a_file_cut_within_its_header_is_unreadable(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_a_few_slices_far_from_all_others_cost_only_themselves(tmp_path: Path, f
     largest = max(found.series, key=lambda series: len(series.frames))
     assert largest.fault is None
     assert len(largest.frames) == 40 - len(far)
-    assert warned(largest, f"slices far from all others are left out: {len(far)}")
+    assert warned(largest, f"slices far from all others were left out: {len(far)}")
     assert sum(len(series.frames) for series in found.series) == 40
     assert_right_by_value(largest)
 

@@ -42,8 +42,8 @@ def test_passes_that_overlap_are_one_volume_and_what_is_left_out_is_said(
     whole, *rest = scan(tmp_path).series
     assert (whole.part, len(whole.frames)) == ("", 40)
     assert_right_by_value(whole)
-    assert warned(whole, f"{len(passes)} passes by acquisition number that follow each other are read as one")
-    assert warned(whole, f"{left_out} slices where they overlap are left out")
+    assert warned(whole, f"{len(passes)} passes by acquisition number follow each other and are read as one")
+    assert warned(whole, f"{left_out} slices where they overlap were left out")
     assert sum(len(series.frames) for series in rest) == left_out
 
 

@@ -121,7 +121,7 @@ def test_acquisitions_between_each_other_that_are_complete_stay_apart_and_say_so
     phantoms.write_ct(tmp_path, LONG, AFFINE, edit=edit)
     first, second = scan(tmp_path).series
     assert (len(first.frames), len(second.frames)) == (20, 20)
-    assert warned(first, "those between these are in other parts")
+    assert warned(first, "the slices between these are in other parts")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,9 @@ def test_where_the_distance_varies_each_stretch_is_read(tmp_path: Path) -> None:
     sparse, dense, upper = scan(tmp_path).series
     assert [len(each.frames) for each in (sparse, dense, upper)] == [4, 19, 3]
     assert (dense.part, dense.fault) == ("stretch 2 of 3", None)
-    assert warned(dense, "the distance between slices varies, and each stretch is read apart: 4 slices 9.00")
+    assert warned(
+        dense, "the distance between slices varies, and each stretch is read separately: 4 slices 9.00"
+    )
     assert_right_by_value(dense)
     assert sum(len(each.frames) for each in (sparse, dense, upper)) == len(keep)
 
@@ -204,7 +206,7 @@ def test_slices_beside_the_line_are_counted(tmp_path: Path) -> None:
 
     phantoms.write_ct(tmp_path, LONG, AFFINE, edit=edit)
     series = scan(tmp_path).series[0]
-    assert warned(series, "slices beside the line of the others are left out: 1")
+    assert warned(series, "slices off the line of the others were left out: 1")
 
 
 @pytest.mark.real_data

@@ -113,7 +113,7 @@ def test_slices_that_differ_only_in_their_uid_are_warned_of(tmp_path: Path) -> N
 
     phantoms.write_ct(tmp_path / "b", HU, AFFINE, edit=edit)
     first, _ = scan(tmp_path).series
-    assert any("differ in nothing but their UID" in warning for warning in first.warnings)
+    assert any("differ only in their UID" in warning for warning in first.warnings)
 
 
 def other_frame(dataset: Dataset, k: int) -> None:

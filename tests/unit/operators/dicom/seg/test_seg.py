@@ -231,7 +231,7 @@ def test_a_source_without_a_study_uid_is_refused_for_none_is_invented(tmp_path: 
 
 def test_a_folder_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
-    with pytest.raises(OutputError, match="expected a folder that can be written to"):
+    with pytest.raises(OutputError, match="expected a writable folder"):
         written(tmp_path / "taken", two_fragments(grid()), series(grid()))
 
 

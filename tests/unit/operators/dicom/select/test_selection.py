@@ -87,7 +87,7 @@ def test_a_suitable_series_is_chosen(tmp_path: Path) -> None:
     ("attributes", "code"),
     [
         ({"Modality": "MR"}, "other_modality"),
-        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "other_sop_class"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4"}, "other_sop_class"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localizer"),
         ({"ImageType": ["DERIVED", "SECONDARY", "MIP"]}, "derived_image"),
         ({"PhotometricInterpretation": "RGB"}, "bad_photometric_interpretation"),

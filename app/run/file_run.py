@@ -1,0 +1,179 @@
+"""One image that is not DICOM: segmented by the same calls, its results in the formats of such images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.files.export_files import parts_of, write_files, write_label_map
+from app.files.projection_files import is_projection_file, read_projection_file
+from app.files.volume_files import is_volume_file, read_volume_file
+from app.run.report import SELECTED, SeriesRecord
+from app.run.results import FALLBACKS, FILES, MASK, NAMES, NIFTI, PAGE, PREVIEW, RESULTS, names_of
+from app.run.series_records import record_of_failure
+from app.run.stage_clock import Show, StageClock
+from app.settings import SOFTWARE_VERSION, Settings
+from operators.dicom.elements.atomic_file import make_folder
+from operators.dicom.select.selection_rules import extent_fault, slice_spacing_fault
+from operators.errors import UnsuitableError
+from operators.geometry.projection import Image
+from operators.geometry.volume import Grid
+from operators.packages.packages import ModelPackage
+from operators.segmentation.segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from operators.networks.registry import Networks
+    from operators.pipelines.pipeline_table import Progress
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """One type of image file: `reads` as in ModelPackage, its results, and the modality it counts as.
+
+    `write` takes the segmentation, the settings and the paths of the results by kind.
+    """
+
+    reads: str
+    modality: str
+    is_file: Callable[[Path], bool]
+    read: Callable[[Path], Image]
+    results: tuple[str, ...]
+    write: Callable[[Segmentation, Settings, dict[str, Path]], None]
+
+
+def write_volume_results(made: Segmentation, settings: Settings, path: dict[str, Path]) -> None:
+    """The label map as NIfTI with its table of names, and surfaces that are asked for."""
+    parts = parts_of(made)
+    write_label_map(made.label_map, parts, path[NIFTI].parent, RESULTS[NIFTI].stem)
+    formats = [each for each in settings.files if each not in (NIFTI, *FALLBACKS)]
+    if formats:
+        write_files(made.label_map, parts, formats, path[FILES])
+
+
+def write_projection_results(made: Segmentation, _: Settings, path: dict[str, Path]) -> None:
+    """The mask of the findings as PNG; what they are stands in report.json."""
+    from operators.writers.preview_file import write_mask_png
+
+    write_mask_png(made, path[MASK])
+
+
+FILE_KINDS: tuple[FileKind, ...] = (
+    FileKind(
+        "volume",
+        "CT",
+        is_volume_file,
+        read_volume_file,
+        (NIFTI, NAMES, PREVIEW, PAGE, FILES),
+        write_volume_results,
+    ),
+    FileKind(
+        "projection",
+        "DX",
+        is_projection_file,
+        read_projection_file,
+        (MASK, PREVIEW, PAGE),
+        write_projection_results,
+    ),
+)
+
+
+def image_files(path: Path) -> list[Path]:
+    """The images in other formats than DICOM: the file itself, or those of a folder and its subfolders."""
+    if path.is_file():
+        return [path] if kind_of_file(path) else []
+    return sorted(each for each in path.rglob("*") if kind_of_file(each))
+
+
+def kind_of_file(path: Path) -> FileKind | None:
+    """The kind of an image file, by its name; None for another file."""
+    return next((kind for kind in FILE_KINDS if kind.is_file(path)), None)
+
+
+def segment_image(
+    image: Image, packages: Sequence[ModelPackage], networks: Networks, progress: Progress
+) -> Segmentation:
+    """The measured and flagged segmentation of an image, with all packages that accept it.
+
+    Raises UnsuitableError where none does, or where a CT shows nothing that they deliver.
+    """
+    from operators.image_kinds import kind_of
+    from operators.pipelines.several import segment
+
+    fitting = [package for package in packages if refusal(image, package) is None]
+    if not fitting:
+        reasons = dict.fromkeys(text for package in packages if (text := refusal(image, package)))
+        raise UnsuitableError("; ".join(reasons), code="image_not_accepted")
+    made = segment(image, fitting, networks, progress)
+    return kind_of(made).measure_and_flag(image, made)
+
+
+def refusal(image: Image, package: ModelPackage) -> str | None:
+    """Why a package does not read an image; None where it does."""
+    if image.reads != package.reads:
+        return f"expected a {package.reads} for {package.name}, got a {image.reads}"
+    return None if image.reads == "projection" else grid_refusal(image.grid, package)
+
+
+def grid_refusal(grid: Grid, package: ModelPackage) -> str | None:
+    """Why a package does not read a volume with such a grid; None where it does."""
+    limits = package.accepts
+    faults = (
+        slice_spacing_fault(max(grid.spacing_mm), limits.maximum_slice_spacing_mm),
+        extent_fault(grid.shape, grid.spacing_mm, limits.minimum_extent_mm),
+    )
+    return next((sentence for _, sentence in filter(None, faults)), None)
+
+
+def run_file(
+    path: Path,
+    output: Path,
+    folder: str,
+    settings: Settings,
+    packages: Sequence[ModelPackage],
+    networks: Networks,
+    made_at: datetime,
+    show: Show,
+) -> tuple[SeriesRecord, int]:
+    """One image file; its record and exit code. Results go to `folder` below the output.
+
+    This is the edge of a job: whatever goes wrong ends here, named.
+    """
+    kind = kind_of_file(path)
+    assert kind is not None
+    clock, record = StageClock(show), SeriesRecord("", "", path.name, kind.modality, 0, SELECTED, "segmented")
+    try:
+        with clock.measured("read"):
+            image = kind.read(path)
+        record = replace(record, slices=image.grid.shape[2])
+        made = segment_image(image, packages, networks, clock.progress)
+        record = replace(record, segmentation=made)
+        with clock.measured("write"):
+            write_results(record, made, image, kind, output / folder, settings, made_at)
+        names = names_of(kind.results, output, lambda each: f"{folder}{RESULTS[each].name}")
+        return replace(record, names=names, stages=tuple(clock.records)), 0
+    except Exception as error:
+        return record_of_failure(replace(record, segmentation=None), error, "image_failed")
+
+
+def write_results(
+    record: SeriesRecord,
+    made: Segmentation,
+    image: Any,
+    kind: FileKind,
+    folder: Path,
+    settings: Settings,
+    made_at: datetime,
+) -> None:
+    """The kind's own results, a picture and a page."""
+    from app.run.html.writer import write_page
+    from operators.image_kinds import kind_of
+    from operators.writers.preview_file import write_png
+
+    path = {each: folder / RESULTS[each].name for each in kind.results}
+    make_folder(folder, "an output folder")
+    kind.write(made, settings, path)
+    write_png(kind_of(made).draw_preview(image, made), path[PREVIEW])
+    write_page(record, path[PAGE], [path[PREVIEW]], made_at, SOFTWARE_VERSION)

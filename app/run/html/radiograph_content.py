@@ -1,0 +1,62 @@
+"""The content of the HTML report on a radiograph, as plain text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.run.html.content import colour_of, meanings
+from operators.packages.confidence import percent
+from operators.segmentation.segmentation import Segmentation
+from operators.segmentation.summary import area, finding_name, verdict_sentence
+
+
+@dataclass(frozen=True)
+class FindingRow:
+    """A line of the table: one outlined fracture."""
+
+    name: str
+    colour: str
+    probability: str
+    area: str
+    rows: str
+    columns: str
+    flags: tuple[str, ...]
+
+
+def radiograph_content(made: Segmentation) -> dict[str, Any]:
+    """The verdict, how it was reached, and the table of findings. Raises ValueError without an answer."""
+    answer = made.answer
+    if answer is None:
+        raise ValueError("expected the answer to a radiograph, got none")
+    least, greatest = answer.uncertain
+    decision = {
+        "threshold": percent(answer.threshold),
+        "least": percent(least),
+        "greatest": percent(greatest),
+        "body_part": percent(answer.body_part.probability),
+        "view": percent(answer.view.probability),
+        "hardware": percent(answer.hardware),
+    }
+    verdict = verdict_sentence(answer)
+    return {"answer": answer, "verdict": verdict, "decision": decision, "rows": finding_rows(made)}
+
+
+def finding_rows(made: Segmentation) -> list[FindingRow]:
+    """A row for each finding; rows and columns of the image are counted from 1."""
+    colours = {segment.value: colour_of(segment) for segment in made.segments}
+    rows = []
+    for finding in made.answer.findings if made.answer else ():
+        top, left, bottom, right = finding.box
+        rows.append(
+            FindingRow(
+                finding_name(finding),
+                colours.get(finding.value, "transparent"),
+                percent(finding.probability),
+                area(finding),
+                f"{top + 1} to {bottom}",
+                f"{left + 1} to {right}",
+                meanings(made.flags, {finding.value}),
+            )
+        )
+    return rows

@@ -1,0 +1,1 @@
+"""Published networks beside their originals: speed, memory and agreement of labels."""

@@ -1,0 +1,89 @@
+"""Runs a published network on a volume in its own process, so that its memory can be measured.
+
+    python -m benchmarks.networks.osteon_run PACKAGE VOLUME.npz OUT.npz
+        [--mode fast] [--precision bf16] [--instant]
+
+VOLUME.npz and OUT.npz are those of nnunet_peer.py. `--instant` replaces the network by one that returns a
+constant, which leaves resampling and export. Prints the seconds of each stage as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from operators.geometry.volume import CtVolume, Grid
+from operators.memory import keep_large_arrays_apart
+from operators.networks.registry import Networks
+from operators.networks.runtimes import Device, Runtime
+from operators.package_files.package_reader import read_package
+from operators.packages.packages import NetworkSpec
+from operators.packages.plans import NnUNetPackage
+from operators.pipelines import nnunet as direct
+
+
+class Instant(Networks):
+    """A network with a constant output."""
+
+    name, precision = "instant", "f32"
+
+    def get(self, spec: NetworkSpec) -> Runtime:
+        """Returns itself, with the output for a tile of `spec`."""
+        shape = (len(spec.classes), *spec.patch)
+        self.answer = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        return cast(Runtime, self)
+
+    def __call__(self, _: object) -> np.ndarray:
+        """Returns the output."""
+        return self.answer
+
+
+def main() -> None:
+    """Segments one volume."""
+    arguments = parsed()
+    began = time.monotonic()
+    keep_large_arrays_apart()
+    stages: dict[str, tuple[float, int]] = {}
+
+    def ended(stage: str) -> None:
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000
+        before_s = sum(seconds for seconds, _ in stages.values())
+        stages[stage] = (round(time.monotonic() - began - before_s, 2), round(peak_mb))
+
+    content = np.load(arguments.volume)
+    z, y, x = content["spacing"].tolist()
+    hu = content["hu"].transpose(2, 1, 0)
+    package = read_package(arguments.package / "package.toml")
+    assert isinstance(package, NnUNetPackage)
+    kind = Instant if arguments.instant else Networks
+    networks = kind(Device(precision=arguments.precision), arguments.mode)
+    ended("loading")
+    volume = CtVolume(hu, Grid(hu.shape, np.diag([x, y, z, 1.0]), "1.2.3"))
+    scan = direct.prepare(volume, package)
+    ended("resampling")
+    answered = direct.run_networks(scan, networks, lambda *_: None)
+    ended("network and export")
+    np.savez(arguments.out, labels=answered.found.labels.transpose(2, 1, 0))
+    print("\n".join(map(str, answered.network_runs)))
+    print(json.dumps(stages))
+
+
+def parsed() -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("package", "volume", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--mode", default="exact")
+    parser.add_argument("--precision", default="")
+    parser.add_argument("--instant", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The node under load: receiving, whole studies, prefetching, hostile peers."""

@@ -1,0 +1,30 @@
+"""Runs a command and measures its time and peak memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ProcessUsage:
+    """Wall clock seconds, peak resident memory, exit code and output of one finished process."""
+
+    seconds: float
+    peak_rss_mb: float
+    returncode: int
+    output: str
+
+
+def run_measured(command: list[str], log: Path) -> ProcessUsage:
+    """Runs `command` and writes its output to `log`."""
+    began = time.monotonic()
+    with log.open("wb") as sink:
+        process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - began
+    text = log.read_text(encoding="utf-8", errors="replace")
+    return ProcessUsage(seconds, usage.ru_maxrss * 1.024 / 1000, os.waitstatus_to_exitcode(status), text)

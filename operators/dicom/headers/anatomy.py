@@ -1,0 +1,42 @@
+"""Which part and side of the body an image shows, and from where, as its header says."""
+
+from __future__ import annotations
+
+from operators.dicom.elements.attributes import Sources, code_string, hint, items
+from operators.errors import UnreadableError
+
+# PS3.3 C.7.3.1, C.8.11.1 (DX Anatomy Imaged), 10.5; U is unpaired, which is no side
+SIDES = {"L": "left", "R": "right", "B": "both"}
+
+
+def body_part(sources: Sources) -> str:
+    """BodyPartExamined, or what AnatomicRegionSequence means (PS3.3 10.5), in capitals."""
+    return (hint(sources, "BodyPartExamined") or _meaning(sources, "AnatomicRegionSequence")).upper()
+
+
+def laterality(sources: Sources) -> str:
+    """The side of the body: "left", "right", "both", or "" where the header says nothing of it.
+
+    Read from ImageLaterality, Laterality and FrameLaterality; the first that names a side counts.
+    """
+    try:
+        frames = [item for dataset in sources for item in items(dataset, "FrameAnatomySequence")]
+    except UnreadableError:
+        frames = []
+    places = ((sources, "ImageLaterality"), (sources, "Laterality"), ((*sources, *frames), "FrameLaterality"))
+    named = (SIDES.get(code_string(places, keyword).upper(), "") for places, keyword in places)
+    return next(filter(None, named), "")
+
+
+def view(sources: Sources) -> str:
+    """ViewPosition, or what ViewCodeSequence means (PS3.3 C.8.11.5); "" where neither is there."""
+    return code_string(sources, "ViewPosition") or _meaning(sources, "ViewCodeSequence")
+
+
+def _meaning(sources: Sources, keyword: str) -> str:
+    """The meaning of the first code of a sequence."""
+    try:
+        codes = [item for dataset in sources for item in items(dataset, keyword)]
+    except UnreadableError:
+        return ""
+    return hint(codes[:1], "CodeMeaning")

@@ -1,0 +1,159 @@
+"""Makes Series of radiographs: each instance is one by itself, with a grid that only counts its pixels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from operators.dicom.elements.attributes import hint, is_unusual, whole
+from operators.dicom.elements.inflation import read_inflated_span
+from operators.dicom.elements.pixel_element import Span
+from operators.dicom.headers.anatomy import body_part
+from operators.dicom.headers.planes import Plane
+from operators.dicom.headers.projection_spacing import projection_spacing
+from operators.dicom.headers.series import Fault, Frame, Series
+from operators.dicom.read.series_groups import Group
+from operators.errors import UnreadableError, shortage
+from operators.geometry.projection import projection_grid
+
+NOWHERE = (float("nan"),) * 3
+DEFLATED = "1.2.840.10008.1.2.1.99"
+_DOUBLE = "the image was there more than once and is counted once"
+
+
+def projections_of(group: Group, damaged: Mapping[str, Sequence[str]]) -> list[Series]:
+    """One Series for each instance of a group, by InstanceNumber, then by UID.
+
+    An instance that was there several times counts once, with a warning; different images under one UID make
+    one Series with a fault. `damaged` are warnings by SeriesInstanceUID of files that cannot be read.
+    """
+    instances: dict[str, list[Plane]] = {}
+    for plane in sorted(group.planes, key=lambda plane: (plane.order, plane.origin.name)):
+        instances.setdefault(plane.origin.sop_instance_uid, []).append(plane)
+    ordered = sorted(instances.values(), key=lambda planes: (_number(planes[0]), planes[0].order))
+    return [
+        _projection(group, planes, f"image {n} of {len(ordered)}" if len(ordered) > 1 else "", damaged)
+        for n, planes in enumerate(ordered, 1)
+    ]
+
+
+def _number(plane: Plane) -> tuple[bool, int]:
+    """InstanceNumber; images without one come last."""
+    try:
+        number = whole(plane.sources, "InstanceNumber")
+    except UnreadableError:
+        number = None
+    return number is None, number or 0
+
+
+def _projection(
+    group: Group, planes: Sequence[Plane], part: str, damaged: Mapping[str, Sequence[str]]
+) -> Series:
+    unique = list({plane.origin.frame_number: plane for plane in reversed(planes)}.values())[::-1]
+    double = len(planes) - len(unique)
+    first = unique[0]
+    header = first.sources[-1]
+    fault = _fault(planes, unique)
+    spacing, _ = projection_spacing(header)
+    return Series(
+        study_instance_uid=group.key.study_instance_uid,
+        series_instance_uid=group.key.series_instance_uid,
+        sop_class_uid=group.key.sop_class_uid,
+        modality=group.key.modality,
+        description=hint(first.sources, "SeriesDescription"),
+        body_part=body_part(first.sources),
+        orientation=(),
+        rows=first.rows,
+        columns=first.columns,
+        frames=tuple(_frame(plane, k) for k, plane in enumerate(planes if double and fault else unique)),
+        grid=None if fault else projection_grid(first.rows, first.columns, spacing),
+        fault=fault,
+        frame_of_reference_uid=first.frame_of_reference_uid,
+        image_type=first.image_type,
+        kernel="",
+        slice_thickness_mm=0.0,
+        transfer_syntax_uid=first.transfer_syntax_uid,
+        part=", ".join(filter(None, (group.label, part))),
+        warnings=(
+            *group.warnings,
+            *((_DOUBLE,) if double and not fault else ()),
+            *((first.note,) if first.note else ()),
+            *_number_warnings(first),
+            *damaged.get(group.key.series_instance_uid, ()),
+        ),
+        header=header,
+    )
+
+
+def _fault(planes: Sequence[Plane], unique: Sequence[Plane]) -> Fault | None:
+    if _differ(planes):
+        text = f"expected a SOPInstanceUID of its own for each image, got one for {len(planes)} files"
+        return Fault("shared_uid", text)
+    if len(unique) > 1:
+        return Fault("multi_frame", f"expected one image in an instance, got {len(unique)} frames")
+    if unique[0].pixels is None or unique[0].rows < 1 or unique[0].columns < 1:
+        return Fault("no_image", "expected images, got instances without pixels")
+    return None
+
+
+def _frame(plane: Plane, k: int) -> Frame:
+    return Frame(
+        plane.origin.path,
+        plane.origin.sop_instance_uid,
+        plane.origin.frame_number,
+        NOWHERE,
+        float(k),
+        plane.pixels,
+        plane.origin.key.series_instance_uid,
+    )
+
+
+def _number_warnings(plane: Plane) -> tuple[str, ...]:
+    odd = [
+        keyword for keyword in ("PixelSpacing", "ImagerPixelSpacing") if is_unusual(plane.sources, keyword)
+    ]
+    how = "read by the attributes' own rules although they have a decimal comma or another VR"
+    return (f"{', '.join(odd)}: {how}",) if odd else ()
+
+
+def _differ(planes: Sequence[Plane]) -> bool:
+    """Whether planes of one instance and frame are different images: in size, number or stored bytes.
+
+    The bytes of two transfer syntaxes cannot be compared without decoding: then size and number decide.
+    """
+    counted = Counter(plane.origin.frame_number for plane in planes)
+    return any(
+        _are_different([plane for plane in planes if plane.origin.frame_number == number])
+        for number, count in counted.items()
+        if count > 1
+    )
+
+
+def _are_different(planes: Sequence[Plane]) -> bool:
+    first, *others = planes
+    alike = (first.rows, first.columns, hint(first.sources, "InstanceNumber"))
+    if any((each.rows, each.columns, hint(each.sources, "InstanceNumber")) != alike for each in others):
+        return True
+    same_syntax = [each for each in others if each.transfer_syntax_uid == first.transfer_syntax_uid]
+    return any(_stored(each) != _stored(first) for each in same_syntax)
+
+
+def _stored(plane: Plane) -> bytes:
+    """The bytes of a frame as they lie in its file; b"" where they cannot be read. Raises TransientError."""
+    spans = plane.pixels.spans if plane.pixels else ()
+    try:
+        return b"".join(_bytes(plane.origin.path, plane.transfer_syntax_uid, span) for span in spans)
+    except (OSError, UnreadableError) as error:
+        short = shortage(error)
+        if short is not None:
+            raise short from error
+        return b""
+
+
+def _bytes(path: Path, transfer_syntax_uid: str, span: Span) -> bytes:
+    if transfer_syntax_uid == DEFLATED:
+        return read_inflated_span(path, span)
+    with path.open("rb") as file:
+        file.seek(span.offset)
+        return file.read(span.length)

@@ -1,0 +1,117 @@
+"""Networks of a package.toml: what they are, their weights, and the stages of an nnU-Net."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from operators.geometry.largest_component import Largest
+from operators.package_files.package_checks import guide_values
+from operators.package_files.tables import Table
+from operators.packages.packages import (
+    NetworkSpec,
+    Normalisation,
+)
+from operators.packages.plans import (
+    Arrangement,
+    NnUNetPlans,
+    Stage,
+)
+
+
+class NetworkTable(Table):
+    """[network]: what all folds have in common."""
+
+    architecture: str
+    """A row of the table of architectures."""
+    arguments: dict[str, Any]
+    """Arguments of the architecture."""
+    spacing_mm: tuple[float, ...]
+    """Voxel spacing of the network's input, mm along each axis."""
+    patch: tuple[int, ...]
+    """Voxels of the window that slides over the scan."""
+    window_hu: tuple[float, float]
+    """Range to which Hounsfield units are clipped."""
+    classes: tuple[str, ...]
+    """One name for each output channel."""
+    guide: tuple[str, ...] = ()
+    """Conditioning channels: classes of the network before, read beside the image."""
+    normalisation: Normalisation = Normalisation()
+    precision: str = ""
+    """f32 where the labels must equal the original's; empty leaves it to the runtime."""
+    runtime: str = ""
+    """Runtime that must be used on a CPU; empty leaves it to the settings."""
+
+    def spec(self, name: str, weights: str, sha256: str, folder: Path) -> NetworkSpec:
+        """The network under a name, with the weights of one fold."""
+        values = {key: getattr(self, key) for key in NetworkTable.model_fields}
+        return NetworkSpec(name=name, weights=folder / weights, sha256=sha256, **values)
+
+
+class TrainedNetworkTable(NetworkTable):
+    """[networks.NAME]: one network and its weights."""
+
+    weights: str
+    """A safetensors file, relative to the package's folder."""
+    sha256: str
+    """SHA-256 of the weights file."""
+
+
+class NamedNetworkTable(TrainedNetworkTable):
+    """[network] of a MONAI bundle."""
+
+    name: str
+
+
+class FoldTable(Table):
+    """[[folds]]: the weights of one fold."""
+
+    name: str
+    weights: str
+    """A safetensors file, relative to the package's folder."""
+    sha256: str
+    """SHA-256 of the weights file."""
+
+
+class StageTables(Table):
+    """An nnU-Net: [network], [[folds]], [recipe], [[largest]], and the one before it in [previous]."""
+
+    network: NetworkTable
+    folds: tuple[FoldTable, ...] = Field(min_length=1)
+    """The trained folds; their outputs are averaged."""
+    recipe: NnUNetPlans
+    largest: tuple[Largest, ...] = ()
+    """Post-processing: values of which only the largest component is kept."""
+    previous: StageTables | None = None
+
+    def stages(self, folder: Path) -> tuple[Stage, ...]:
+        """The stages in the order in which they run. Raises ValueError where one does not fit.
+
+        One whose labels another reads has torch's sums: one label that differs changes many of the next.
+        """
+        before = self.previous.stages(folder) if self.previous else ()
+        exact = [
+            replace(stage, folds=tuple(replace(spec, runtime="torch") for spec in stage.folds))
+            for stage in before
+        ]
+        folds = tuple(self.network.spec(row.name, row.weights, row.sha256, folder) for row in self.folds)
+        stage = Stage(folds, self.recipe, largest=self.largest)
+        return *exact, replace(stage, guide_values=guide_values(stage, before[-1] if before else None))
+
+
+class FractureTables(StageTables):
+    """[fracture]: the network that splits the bones of another, and how a bone is cut out for it."""
+
+    blank_hu: float = 0.0
+    """Hounsfield units given to everything outside the bone."""
+    pieces: tuple[str, ...] = ()
+    """Classes of which each component is a fragment."""
+    minimum_mm3: float = 0.0
+    """Fragments smaller than this are merged into the nearest one."""
+
+    def arrangement(self) -> Arrangement:
+        """How a bone is cut out, and what the answer means."""
+        return Arrangement(self.blank_hu, self.pieces, self.minimum_mm3)

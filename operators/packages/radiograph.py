@@ -1,0 +1,93 @@
+"""A package of radiographs: networks that outline fractures and say whether there is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from pydantic import with_config
+
+from operators.packages.packages import ModelPackage, NetworkSpec
+from operators.packages.structures import STRICT, Code
+
+BALANCED = "balanced"
+OPERATING_POINTS = ("sensitive", BALANCED, "specific")
+# Findings are counted in a byte
+MOST_FINDINGS = 255
+
+
+@with_config(STRICT)
+@dataclass(frozen=True)
+class RadiographDecision:
+    """How the networks' outputs become an answer; all numbers are fitted on images that training never saw.
+
+    `image` and `finding`: constant and factor (Platt 1999) from log-odds to the probability that an image
+    shows a fracture, and that a finding is one. A finding is a connected part of the map above
+    `outline_threshold` and above `outline_share` of its own greatest value, of at least `least_pixels` of the
+    network's canvas. `operating_points` are thresholds of the image's probability by name; a probability
+    within `margin` of the threshold is uncertain. `typical_distance`: features farther from those of the
+    training images than this are of another kind of image. `fitted_on` names the images.
+    """
+
+    image: tuple[float, float]
+    finding: tuple[float, float]
+    outline_threshold: float
+    outline_share: float
+    least_pixels: int
+    operating_points: dict[str, float]
+    margin: float
+    typical_distance: float
+    fitted_on: str = ""
+
+
+@dataclass(frozen=True)
+class RadiographPackage(ModelPackage):
+    """Radiographs: `folds` are networks whose outputs are averaged; they read a canvas of their `patch`.
+
+    `attributes` names what the networks recognise, in the order of their outputs; `body_parts` (each with its
+    code) and `views` are some of them. `mirrored`: the means over the four mirror images are taken.
+    `operating_point` is a key of `decision.operating_points`, or a number as text.
+    """
+
+    kind: ClassVar[str] = "radiograph"
+    reads: ClassVar[str] = "projection"
+
+    folds: tuple[NetworkSpec, ...]
+    decision: RadiographDecision
+    attributes: tuple[str, ...]
+    body_parts: dict[str, Code]
+    views: tuple[str, ...]
+    mirrored: bool = True
+    operating_point: str = BALANCED
+
+    def at(self, operating_point: str) -> RadiographPackage:
+        """See ModelPackage."""
+        return replace(self, operating_point=operating_point)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """See ModelPackage."""
+        return (f"operating point {self.operating_point}",)
+
+    @property
+    def highest_value(self) -> int:
+        """See ModelPackage."""
+        return MOST_FINDINGS
+
+    @property
+    def networks(self) -> tuple[NetworkSpec, ...]:
+        """See ModelPackage."""
+        return self.folds
+
+
+def threshold_of(decision: RadiographDecision, point: str) -> float:
+    """The least probability of a fracture at an operating point: a name, or a number as text.
+
+    Raises ValueError for neither.
+    """
+    if point in decision.operating_points:
+        return decision.operating_points[point]
+    value = float(point)
+    if not 0 < value < 1:
+        raise ValueError(point)
+    return value

@@ -1,0 +1,120 @@
+"""The image path of radiographs as plain calls: a projection in, an answer and outlined fractures out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operators.geometry.projection import Projection
+from operators.geometry.volume import LabelMap, background
+from operators.networks.registry import Networks
+from operators.packages.radiograph import MOST_FINDINGS, RadiographPackage
+from operators.packages.structures import LATERALITY, Code, Side
+from operators.radiographs.answer import NetworkAnswer, Outline, answer, outlines, sigmoids
+from operators.radiographs.canvas import Canvas, on_canvas, shrunk
+from operators.radiographs.doubts import doubts
+from operators.segmentation.colours import finding_colour
+from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer
+from operators.segmentation.segmentation import NetworkRun, Segment, Segmentation
+from operators.segmentation.segments import FRACTURE, LESION
+
+Progress = Callable[[str, float], None]
+Floats = NDArray[np.float32]
+# Axes of the canvas along which it is mirrored, and the network's map back
+FLIPS: tuple[tuple[int, ...], ...] = ((), (1,), (0,), (0, 1))
+# SNOMED CT: where a finding is, if the body part was not recognised
+BONE = Code("272673000", "SCT", "Bone")
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedRadiograph:
+    """A radiograph, and the same on the networks' canvas."""
+
+    source: Projection
+    canvas: Canvas
+    package: RadiographPackage
+
+
+@dataclass(frozen=True, eq=False)
+class ReadRadiograph:
+    """What the networks say of a radiograph, and how they were run."""
+
+    source: Projection
+    found: NetworkAnswer
+    network_runs: tuple[NetworkRun, ...]
+    package: RadiographPackage
+
+
+def prepare(image: Projection, package: RadiographPackage) -> PreparedRadiograph:
+    """The radiograph at the size that was trained on, on the canvas of the first network."""
+    rows, columns = package.folds[0].patch
+    return PreparedRadiograph(image, on_canvas(shrunk(image.grey), (rows, columns)), package)
+
+
+def run_networks(prepared: PreparedRadiograph, networks: Networks, progress: Progress) -> ReadRadiograph:
+    """The mean answer of all networks to the radiograph and, if the package says so, its mirror images."""
+    package, canvas = prepared.package, prepared.canvas
+    flips = FLIPS if package.mirrored else FLIPS[:1]
+    runs = [(spec, axes) for spec in package.folds for axes in flips]
+    said = []
+    for number, (spec, axes) in enumerate(runs):
+        outputs = networks.get(spec).outputs(np.flip(canvas.grey, axes))
+        said.append((np.flip(sigmoids(outputs[0][0]), axes), *outputs[1:]))
+        progress("network", (number + 1) / len(runs))
+    networks.rest()
+    maps, logits, attributes, distances = (np.mean(part, axis=0) for part in zip(*said, strict=True))
+    found = NetworkAnswer(
+        canvas.back(maps), float(logits[0]), tuple(map(float, sigmoids(attributes))), float(distances[0])
+    )
+    return ReadRadiograph(
+        prepared.source, found, networks.network_runs(package.networks, "exact", 0.0), package
+    )
+
+
+def to_segmentation(read: ReadRadiograph, networks: Networks, progress: Progress) -> Segmentation:
+    """The answer, with a segment for each fracture that was found: perhaps none."""
+    del networks
+    image, package = read.source, read.package
+    shape = (image.grey.shape[0], image.grey.shape[1])
+    found = outlines(read.found, shape, package.decision)[:MOST_FINDINGS]
+    said = answer(image, read.found, found, package, package.operating_point)
+    progress("labels", 1.0)
+    return Segmentation(
+        LabelMap(painted(found, shape), image.grid),
+        tuple(segment_of(each, said, package) for each in said.findings),
+        package,
+        network_runs=read.network_runs,
+        flags=doubts(said, image, read.found, package),
+        answer=said,
+    )
+
+
+def painted(found: Sequence[Outline], shape: tuple[int, int]) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Labels (columns, rows, 1) with the values 1, 2, ... of the findings, the more probable one on top."""
+    labels = background((shape[1], shape[0], 1), MOST_FINDINGS)
+    plane = labels[:, :, 0].T
+    for value, each in reversed(list(enumerate(found, 1))):
+        plane[each.box][each.inside] = value
+    return labels
+
+
+def segment_of(found: FractureFinding, said: RadiographAnswer, package: RadiographPackage) -> Segment:
+    """A finding as a segment: a fracture in the region that the image shows."""
+    side: Side | None = next((each for each in LATERALITY if each == said.laterality), None)
+    return Segment(
+        value=found.value,
+        bone=f"fracture {found.value}",
+        label=f"Fracture {found.value}",
+        fragment=None,
+        category=LESION,
+        type=FRACTURE,
+        region=package.body_parts.get(said.body_part.name, BONE),
+        laterality=LATERALITY[side] if side else None,
+        rgb=finding_colour(found.value),
+        volume_ml=0.0,
+        network_mean=found.probability,
+        bone_probability=found.probability,
+    )

@@ -1,0 +1,148 @@
+"""The answer to a radiograph from what its networks say: verdict, findings, body part, doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, special
+
+from operators.geometry.projection import Projection
+from operators.packages.confidence import log_odds, stated_probability
+from operators.packages.radiograph import RadiographDecision, RadiographPackage, threshold_of
+from operators.radiographs.canvas import resized
+from operators.radiographs.detections import Decoding, Detection, detections
+from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer, Recognised, Verdict
+
+Floats = NDArray[np.float32]
+# A property that is recognised with less is not
+LIKELY = 0.5
+OTHER = "other"
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkAnswer:
+    """The means over folds and mirror images, of an image shrunk to the size that was trained on.
+
+    `probabilities` (rows, columns) of a fracture, `logit` of the image, `attributes` in the package's order
+    (0 to 1), `distance` from the training images (1 is usual).
+    """
+
+    probabilities: Floats
+    logit: float
+    attributes: tuple[float, ...]
+    distance: float
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """A finding on the image's own pixels: its block, its pixels within, and its calibrated probability."""
+
+    box: tuple[slice, slice]
+    inside: NDArray[np.bool_]
+    probability: float
+
+
+def image_log_odds(logit: float, highest: float) -> float:
+    """Log-odds that an image shows a fracture: the mean of the image's and of its map's highest value."""
+    return (logit + log_odds(highest)) / 2
+
+
+def outlines(found: NetworkAnswer, shape: tuple[int, int], decision: RadiographDecision) -> list[Outline]:
+    """The findings of an image of `shape`, most probable first; less likely than not, no finding."""
+    decoding = Decoding(decision.outline_threshold, decision.outline_share, decision.least_pixels)
+    made = []
+    for each in detections(found.probabilities, decoding):
+        probability = stated_probability(decision.finding, log_odds(each.score))
+        assert probability is not None
+        if probability >= LIKELY:
+            box, inside = on_image(found.probabilities, each, shape)
+            made.append(Outline(box, inside, probability))
+    return sorted(made, key=lambda each: -each.probability)
+
+
+def on_image(
+    probabilities: Floats, found: Detection, shape: tuple[int, int]
+) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+    """The block of an image of `shape` that a detection on a smaller map fills, and its pixels there."""
+    if shape == probabilities.shape:
+        return found.box, found.mask[found.box]
+    around = tuple(
+        slice(max(side.start - 1, 0), min(side.stop + 1, n))
+        for side, n in zip(found.box, probabilities.shape, strict=True)
+    )
+    zoom = [n / m for n, m in zip(shape, probabilities.shape, strict=True)]
+    edges = [(round(s.start * z), round(s.stop * z)) for s, z in zip(around, zoom, strict=True)]
+    size = (edges[0][1] - edges[0][0], edges[1][1] - edges[1][0])
+    inside = resized(probabilities[around], size) >= found.level
+    near = ndimage.binary_dilation(found.mask[around], np.ones((3, 3)))
+    kept = inside & (resized(near.astype(np.float32), size) >= LIKELY)
+    return (slice(*edges[0]), slice(*edges[1])), kept
+
+
+def answer(
+    image: Projection, found: NetworkAnswer, made: Sequence[Outline], package: RadiographPackage, point: str
+) -> RadiographAnswer:
+    """The answer at an operating point; `made` become findings with the label values 1, 2, ..."""
+    decision = package.decision
+    score = image_log_odds(found.logit, float(found.probabilities.max()))
+    probability = stated_probability(decision.image, score)
+    assert probability is not None
+    threshold = threshold_of(decision, point)
+    uncertain = (max(threshold - decision.margin, 0.0), min(threshold + decision.margin, 1.0))
+    recognised = dict(zip(package.attributes, found.attributes, strict=True))
+    return RadiographAnswer(
+        verdict=verdict(probability, threshold, uncertain),
+        probability=probability,
+        operating_point=point,
+        threshold=threshold,
+        uncertain=uncertain,
+        body_part=likeliest(recognised, tuple(package.body_parts), OTHER),
+        view=likeliest(recognised, package.views, UNKNOWN),
+        hardware=round(recognised.get("hardware", 0.0), 2),
+        laterality=image.laterality or UNKNOWN,
+        findings=tuple(finding(n, each, image) for n, each in enumerate(made, 1)),
+        heat_map=found.probabilities,
+    )
+
+
+def verdict(probability: float, threshold: float, uncertain: tuple[float, float]) -> Verdict:
+    """What is said of a probability."""
+    if uncertain[0] < probability < uncertain[1]:
+        return Verdict.UNCERTAIN
+    return Verdict.FRACTURE if probability >= threshold else Verdict.NO_FRACTURE
+
+
+def likeliest(recognised: Mapping[str, float], names: Sequence[str], nothing: str) -> Recognised:
+    """The most probable of some attributes; `nothing` where none is more likely than not."""
+    name = max(names, key=lambda each: recognised[each])
+    if recognised[name] < LIKELY:
+        return Recognised(nothing, round(1 - recognised[name], 2))
+    return Recognised(name, round(recognised[name], 2))
+
+
+def finding(value: int, outline: Outline, image: Projection) -> FractureFinding:
+    """A finding with its size."""
+    rows, columns = outline.box
+    there = np.nonzero(outline.inside.any(1))[0], np.nonzero(outline.inside.any(0))[0]
+    pixels = int(outline.inside.sum())
+    return FractureFinding(
+        value=value,
+        probability=outline.probability,
+        box=(
+            rows.start + int(there[0][0]),
+            columns.start + int(there[1][0]),
+            rows.start + int(there[0][-1]) + 1,
+            columns.start + int(there[1][-1]) + 1,
+        ),
+        area_pixels=pixels,
+        area_mm2=round(pixels * image.spacing.pixel_area_mm2, 1) if image.spacing else None,
+    )
+
+
+def sigmoids(logits: Floats) -> Floats:
+    """From log-odds to probabilities."""
+    return special.expit(logits).astype(np.float32)

@@ -1,0 +1,68 @@
+"""Fractures from a map of their probability."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Box = tuple[slice, slice]
+# Parts of fewer pixels are no fractures
+FEWEST_PIXELS = 12
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How a map becomes fractures: connected pixels above a threshold and above a share of their largest."""
+
+    threshold: float = 0.3
+    share: float = 0.0
+    fewest_pixels: int = FEWEST_PIXELS
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """One fracture found: its pixels, its score from 0 to 1, the pixel (row, column) of the largest one.
+
+    `level` is the probability above which its pixels lie, `box` the block of the map that holds them.
+    """
+
+    mask: Mask
+    score: float
+    peak: tuple[int, int]
+    level: float
+    box: Box
+
+
+def detections(probabilities: Floats, decoding: Decoding) -> list[Detection]:
+    """The fractures of a map of probabilities (rows, columns); each scores its largest one."""
+    found = []
+    for inside, box in parts(probabilities > decoding.threshold):
+        peak = float(probabilities[box][inside].max())
+        level = max(decoding.threshold, decoding.share * peak)
+        core = inside & (probabilities[box] >= level)
+        if core.sum() >= decoding.fewest_pixels:
+            found.append(detection(probabilities, core, box, level))
+    return found
+
+
+def parts(mask: Mask) -> Iterator[tuple[Mask, Box]]:
+    """The connected parts of a mask, each inside the box that holds it."""
+    labels, _ = ndimage.label(mask, np.ones((3, 3)))
+    for label, box in enumerate(ndimage.find_objects(labels), 1):
+        yield labels[box] == label, box
+
+
+def detection(probabilities: Floats, inside: Mask, box: Box, level: float) -> Detection:
+    """A detection from the pixels of a box."""
+    values = np.where(inside, probabilities[box], 0)
+    row, column = np.unravel_index(values.argmax(), values.shape)
+    mask = np.zeros(probabilities.shape, bool)
+    mask[box] = inside
+    peak = (int(row) + box[0].start, int(column) + box[1].start)
+    return Detection(mask, float(values.max()), peak, level, box)

@@ -1,0 +1,55 @@
+"""Why the answer to a radiograph may be wrong, as flags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from operators.geometry.projection import Projection
+from operators.packages.confidence import percent
+from operators.packages.radiograph import RadiographPackage
+from operators.radiographs.answer import LIKELY, OTHER, NetworkAnswer
+from operators.segmentation.radiograph_answer import RadiographAnswer
+from operators.segmentation.segmentation import Flag
+
+OTHER_BODY_PART, OTHER_IMAGE_KIND, HARDWARE = "other_body_part", "other_image_kind", "hardware"
+SEVERAL_EXPOSURES = "several_exposures"
+
+
+def doubts(
+    said: RadiographAnswer, image: Projection, found: NetworkAnswer, package: RadiographPackage
+) -> tuple[Flag, ...]:
+    """The flags of an answer; each holds for all its findings."""
+    values = tuple(each.value for each in said.findings)
+    return tuple(Flag(code, text, values) for code, text in reasons(said, image, found, package))
+
+
+def reasons(
+    said: RadiographAnswer, image: Projection, found: NetworkAnswer, package: RadiographPackage
+) -> Iterator[tuple[str, str]]:
+    """Code and sentence of each doubt."""
+    known = ", ".join(package.body_parts)
+    limit = package.decision.typical_distance
+    recognised = dict(zip(package.attributes, found.attributes, strict=True))
+    if names_other_part(image.body_part, package):
+        yield (
+            OTHER_BODY_PART,
+            f"The header names {image.body_part}; the networks were trained on {known} alone.",
+        )
+    elif said.body_part.name == OTHER:
+        yield OTHER_BODY_PART, f"None of the body parts that the networks were trained on: {known}."
+    if found.distance > limit:
+        yield (
+            OTHER_IMAGE_KIND,
+            f"Unlike the radiographs that the networks were trained on: {found.distance:.1f} times the usual "
+            f"deviation of their features, at most {limit:.1f} expected.",
+        )
+    if said.hardware >= LIKELY:
+        yield HARDWARE, f"Metal in the image ({percent(said.hardware)}): it can hide or mimic fractures."
+    if recognised.get("multiscan", 0.0) >= LIKELY:
+        yield SEVERAL_EXPOSURES, "Several exposures in one image: each is smaller than the networks expect."
+
+
+def names_other_part(named: str, package: RadiographPackage) -> bool:
+    """Whether a header's body part is none of those that the package accepts."""
+    letters = "".join(filter(str.isalnum, named.upper()))
+    return bool(letters) and not any(term in letters for term in package.accepts.body_parts)

@@ -1,0 +1,190 @@
+"""Pictures of the answer to a radiograph: the outlined findings, and the heat map.
+
+All text stands in a margin beside the image: nothing is written over bone but numbers at the outlines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+
+from operators.geometry.projection import Projection
+from operators.packages.confidence import percent
+from operators.render.surface_view import Picture
+from operators.segmentation.radiograph_answer import RadiographAnswer
+from operators.segmentation.segmentation import Segment, Segmentation
+from operators.segmentation.summary import area, verdict_sentence
+
+# Pixels a side: what workstations show at once; the heat map has less detail than that
+LARGEST, LARGEST_HEAT = 2048, 1024
+# A smaller image is enlarged: the text beside it would be wider than the image
+SMALLEST = 640
+INK, FAINT_INK, BACKGROUND = (235, 235, 235), (160, 165, 175), (0, 0, 0)
+NOTICE = "AI, NOT FOR DIAGNOSIS"
+HEAT_NOTE = "Output of the networks, not calibrated. Only as a picture."
+# How much of the image shows through where the heat map is highest
+HEAT_WEIGHT = 0.55
+# Of the shown image's longest side: a line 2 pixels wide and text of 13 at 640
+LINE_SHARE, FONT_SHARE = 1 / 400, 1 / 48
+
+
+@dataclass(frozen=True, eq=False)
+class ProjectionPicture:
+    """RGB (rows + a margin below, columns, 3) of a radiograph, in its own orientation, and what it shows."""
+
+    rgb: Picture
+    title: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the margin; `colour` is that of a swatch before it, if any."""
+
+    text: str
+    ink: tuple[int, int, int] = INK
+    colour: tuple[int, int, int] | None = None
+
+
+def projection_pictures(projection: Projection, segmentation: Segmentation) -> tuple[ProjectionPicture, ...]:
+    """The findings outlined over the image, and the heat map over it. Raises ValueError without an answer."""
+    outlines = ProjectionPicture(draw_outlines(projection, segmentation), "Outlined findings")
+    return outlines, ProjectionPicture(draw_heat_map(projection, segmentation), "Heat map, only as a picture")
+
+
+def draw_outlines(projection: Projection, segmentation: Segmentation) -> Picture:
+    """The image at full resolution, up to LARGEST pixels a side, with each finding outlined and numbered."""
+    answer = answer_of(segmentation)
+    size = shown_size(projection.grey.shape, LARGEST)
+    labels = resized_labels(segmentation.label_map.labels[:, :, 0].T, size)
+    image = np.repeat(resized(projection.grey, size)[..., None], 3, axis=2)
+    for segment in segmentation.segments:
+        image[border_of(labels == segment.value, line_width(size))] = segment.rgb
+    sheet = Image.fromarray(image)
+    place_numbers(ImageDraw.Draw(sheet), segmentation.segments, labels, font_size(size))
+    return with_margin(np.asarray(sheet), outline_lines(answer, segmentation.segments), font_size(size))
+
+
+def draw_heat_map(projection: Projection, segmentation: Segmentation) -> Picture:
+    """The image with the networks' output over it, from nothing over red to yellow."""
+    answer = answer_of(segmentation)
+    size = shown_size(projection.grey.shape, LARGEST_HEAT)
+    grey = resized(projection.grey, size)[..., None] / 255.0
+    heat = resized(answer.heat_map, size) / 255.0
+    colours = np.stack([np.ones_like(heat), np.clip(2 * heat - 1, 0, 1), np.zeros_like(heat)], axis=-1)
+    weight = HEAT_WEIGHT * np.clip(2 * heat, 0, 1)[..., None]
+    image = np.rint((grey * (1 - weight) + colours * weight) * 255).astype(np.uint8)
+    lines = [Line(verdict_sentence(answer)), Line(HEAT_NOTE, FAINT_INK), Line(NOTICE)]
+    return with_margin(image, lines, font_size(size))
+
+
+def answer_of(segmentation: Segmentation) -> RadiographAnswer:
+    """The answer. Raises ValueError without one."""
+    if segmentation.answer is None:
+        raise ValueError("expected the answer to a radiograph, got none")
+    return segmentation.answer
+
+
+def outline_lines(answer: RadiographAnswer, segments: Sequence[Segment]) -> list[Line]:
+    """The verdict, a line for each finding, and the notice."""
+    colours = {segment.value: segment.rgb for segment in segments}
+    findings = [
+        Line(f"{each.value}  {percent(each.probability)}, {area(each)}", colour=colours.get(each.value))
+        for each in answer.findings
+    ]
+    return [Line(verdict_sentence(answer)), *findings, Line(NOTICE)]
+
+
+def shown_size(shape: tuple[int, ...], largest: int) -> tuple[int, int]:
+    """Width and height of the shown image: its own, but neither larger than `largest` nor below SMALLEST."""
+    longest = max(shape)
+    scale = largest / longest if longest > largest else max(1, -(-SMALLEST // longest))
+    return max(round(shape[1] * scale), 1), max(round(shape[0] * scale), 1)
+
+
+def resized(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Values (rows, columns) from 0 to 1 as grey of that width and height."""
+    grey = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    if grey.shape == size[::-1]:
+        return grey
+    return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR))
+
+
+def resized_labels(labels: NDArray[np.unsignedinteger], size: tuple[int, int]) -> NDArray[np.uint16]:
+    """Labels (rows, columns) at that width and height, each pixel's from the nearest."""
+    columns = (np.arange(size[0]) * labels.shape[1]) // size[0]
+    rows = (np.arange(size[1]) * labels.shape[0]) // size[1]
+    return labels[np.ix_(rows, columns)].astype(np.uint16)
+
+
+def border_of(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """A line of that width around a mask: outside of it, so that nothing of the finding is covered."""
+    return (
+        ndimage.binary_dilation(mask, np.ones((3, 3), bool), iterations=width) & ~mask if mask.any() else mask
+    )
+
+
+def line_width(size: tuple[int, int]) -> int:
+    """The width of outlines in an image of that width and height."""
+    return max(round(max(size) * LINE_SHARE), 1)
+
+
+def font_size(size: tuple[int, int]) -> int:
+    """The height of text beside an image of that width and height."""
+    return max(round(max(size) * FONT_SHARE), 13)
+
+
+def place_numbers(
+    draw: ImageDraw.ImageDraw, segments: Sequence[Segment], labels: NDArray[np.uint16], points: int
+) -> None:
+    """The number of each finding beside its outline: at its upper right, or left where there is no room."""
+    font = ImageFont.load_default(points)
+    boxes = dict(enumerate(ndimage.find_objects(labels), start=1))
+    for segment in segments:
+        box = boxes.get(segment.value)
+        if box is None:
+            continue
+        gap, text = 2 * line_width(labels.shape[::-1]), str(segment.value)
+        wide = round(font.getlength(text))
+        left = box[1].stop + gap
+        if left + wide > labels.shape[1]:
+            left = max(box[1].start - gap - wide, 0)
+        top = min(max(box[0].start - gap, 0), labels.shape[0] - points)
+        draw.text((left, top), text, fill=segment.rgb, font=font, stroke_width=2, stroke_fill=BACKGROUND)
+
+
+def with_margin(image: Picture, lines: Sequence[Line], points: int) -> Picture:
+    """The image with lines of text below it, in as many rows as its width needs."""
+    font, gap = ImageFont.load_default(points), points // 2
+    swatch, step = points, round(points * 1.4)
+    rows = [
+        (text, line, n == 0)
+        for line in lines
+        for n, text in enumerate(wrapped(line.text, font, image.shape[1] - 3 * gap - swatch))
+    ]
+    sheet = Image.new("RGB", (image.shape[1], step * len(rows) + 2 * gap), BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    for n, (text, line, is_first) in enumerate(rows):
+        top, left = gap + n * step, gap
+        if line.colour is not None:
+            left += swatch + gap
+            if is_first:
+                draw.rectangle((gap, top + 2, gap + swatch, top + swatch), fill=line.colour)
+        draw.text((left, top), text, fill=line.ink, font=font)
+    return np.concatenate([image, np.asarray(sheet)])
+
+
+def wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    """The words of a text in rows that are no wider than `width` pixels, if its words allow it."""
+    rows: list[str] = []
+    for word in text.replace("²", "2").split(" "):  # Pillow's font has no raised 2
+        longer = f"{rows[-1]} {word}" if rows else word
+        if rows and font.getlength(longer) <= width:
+            rows[-1] = longer
+        else:
+            rows.append(word)
+    return rows

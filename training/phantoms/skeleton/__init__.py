@@ -1,0 +1,1 @@
+"""The bones of a phantom as signed distances, built from curves in the sagittal plane and simple solids."""

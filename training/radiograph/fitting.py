@@ -1,0 +1,125 @@
+"""Fits how a radiograph package decides: calibration, outlines, operating points, the limit of what it knows.
+
+All of it is fitted on images that the networks were not trained on, read by the package as users run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operators.geometry.projection import Projection
+from operators.networks.registry import Networks
+from operators.packages.confidence import calibrated_probability, log_odds
+from operators.packages.radiograph import RadiographDecision, RadiographPackage
+from operators.pipelines.radiograph import prepare, run_networks
+from operators.radiographs.answer import NetworkAnswer, image_log_odds
+from operators.radiographs.detections import FEWEST_PIXELS, Decoding, detections
+from training.calibrate.reliability import Scored, platt
+from training.radiograph.dataset import Radiograph
+from training.radiograph.evaluation import Case
+from training.radiograph.metrics import average_precision
+from training.radiograph.prediction import Prediction
+
+Floats = NDArray[np.float64]
+Tell = Callable[[float], None]
+DECODINGS = tuple(Decoding(t, s) for t, s in product((0.1, 0.2, 0.3, 0.4, 0.5), (0.0, 0.4, 0.55)))
+# The sensitivity of the sensitive operating point, and the specificity of the specific one
+WANTED = 0.9
+# So many images are called uncertain at the balanced point
+UNCERTAIN = 0.2
+# So many images of the kind trained on count as of that kind
+TYPICAL = 0.99
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """An image, and what the package's networks say of it."""
+
+    image: Radiograph
+    said: NetworkAnswer
+
+    @property
+    def score(self) -> float:
+        """Log-odds of a fracture, not calibrated."""
+        return image_log_odds(self.said.logit, float(self.said.probabilities.max()))
+
+    @property
+    def case(self) -> Case:
+        """The same for the metrics of training; its logit is that of the image with its map."""
+        return Case(self.image, Prediction(self.said.probabilities, self.score))
+
+
+def answer_all(
+    package: RadiographPackage, networks: Networks, images: Sequence[Radiograph], tell: Tell
+) -> list[Answered]:
+    """What the networks say of each image, as a run has it."""
+    found = []
+    for number, image in enumerate(images, 1):
+        shown = Projection(image.pixels.astype(np.float32) / 255)
+        said = run_networks(prepare(shown, package), networks, lambda *_: None).found
+        found.append(Answered(image, said))
+        tell(number / len(images))
+    return found
+
+
+def fit_decision(
+    before: RadiographDecision, answered: Sequence[Answered], fitted_on: str
+) -> RadiographDecision:
+    """The decision fitted on images that training never saw. Raises ValueError where they are too few."""
+    true = np.array([each.image.fractured for each in answered])
+    scores = np.array([each.score for each in answered])
+    line = platt(Scored(scores, true, np.arange(len(true))))
+    decoding = best_decoding(answered)
+    findings = finding_line(answered, decoding)
+    if len(line) != 2 or len(findings) != 2:
+        raise ValueError(f"expected images of both kinds, and findings of both, got {len(true)} images")
+    probabilities = np.array([calibrated_probability(line, each) for each in scores], float)
+    points = operating_points(probabilities, true)
+    away = np.abs(probabilities - points["balanced"])
+    return replace(
+        before,
+        image=(line[0], line[1]),
+        finding=(findings[0], findings[1]),
+        outline_threshold=decoding.threshold,
+        outline_share=decoding.share,
+        least_pixels=FEWEST_PIXELS,
+        operating_points=points,
+        margin=round(float(np.quantile(away, UNCERTAIN)), 3),
+        typical_distance=round(float(np.quantile([each.said.distance for each in answered], TYPICAL)), 3),
+        fitted_on=fitted_on,
+    )
+
+
+def best_decoding(answered: Sequence[Answered]) -> Decoding:
+    """The decoding of the highest mask average precision over the fractured images."""
+    cases = [each.case for each in answered if each.image.fractured]
+    return max(DECODINGS, key=lambda each: average_precision([case.found(each) for case in cases]))
+
+
+def finding_line(answered: Sequence[Answered], decoding: Decoding) -> tuple[float, ...]:
+    """Platt's scaling of findings: whether the most probable pixel of one lies in the box of a fracture."""
+    scores, true, case = [], [], []
+    for number, each in enumerate(answered):
+        found = each.case.found(decoding)
+        for one, hits in zip(detections(each.said.probabilities, decoding), found.hits, strict=True):
+            scores.append(log_odds(one.score))
+            true.append(bool(hits.any()))
+            case.append(number)
+    return platt(Scored(np.array(scores), np.array(true, bool), np.array(case)))
+
+
+def operating_points(probabilities: Floats, true: NDArray[np.bool_]) -> dict[str, float]:
+    """The thresholds: sensitivity of WANTED, sensitivity next to specificity, specificity of WANTED."""
+    thresholds = np.unique(probabilities)
+    sensitive = np.array([(probabilities[true] >= t).mean() for t in thresholds])
+    specific = np.array([(probabilities[~true] < t).mean() for t in thresholds])
+    balanced = int(np.abs(sensitive - specific).argmin())
+    lowest = int(np.flatnonzero(sensitive >= WANTED)[-1])
+    highest = int(np.flatnonzero(specific >= WANTED)[0]) if specific.max() >= WANTED else len(thresholds) - 1
+    rows = {"sensitive": min(lowest, balanced), "balanced": balanced, "specific": max(highest, balanced)}
+    return {name: round(float(thresholds[at]), 3) for name, at in rows.items()}

@@ -109,7 +109,7 @@ def write_radiograph_package(
 def reader(finding: float | None, body_part: str) -> RadiographReader:
     """A network whose map is the same everywhere, and that recognises one body part and a frontal view."""
     torch.manual_seed(0)
-    made = RadiographReader(**SIZE)  # type: ignore[arg-type]
+    made = RadiographReader(**SIZE)
     with torch.no_grad():
         made.network.maps.weight.zero_()
         assert made.network.maps.bias is not None

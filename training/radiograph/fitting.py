@@ -60,7 +60,7 @@ def answer_all(
     """What the networks say of each image, as a run has it."""
     found = []
     for number, image in enumerate(images, 1):
-        shown = Projection(image.pixels.astype(np.float32) / 255)
+        shown = Projection(image.pixels.astype(np.float32) / np.float32(255))
         said = run_networks(prepare(shown, package), networks, lambda *_: None).found
         found.append(Answered(image, said))
         tell(number / len(images))

@@ -68,7 +68,7 @@ def write_decision(table: tomlkit.TOMLDocument, decision: RadiographDecision) ->
     for name, value in asdict(decision).items():
         if isinstance(value, dict):
             for key, threshold in value.items():
-                own[name][key] = threshold  # type: ignore[index]
+                own[name][key] = threshold
         else:
             own[name] = list(value) if isinstance(value, tuple) else value
 

@@ -45,7 +45,7 @@ def features(
     found = []
     for start in range(0, len(images), BATCH):
         part = [
-            on_canvas(each.pixels.astype(np.float32) / 255, canvas).grey
+            on_canvas(each.pixels.astype(np.float32) / np.float32(255), canvas).grey
             for each in images[start : start + BATCH]
         ]
         with torch.inference_mode():

@@ -34,7 +34,7 @@ def predict(
     flips: Sequence[tuple[int, ...]] = FLIPS,
 ) -> Prediction:
     """The mean of what the network says of the image, on a canvas of `size`, and of its mirror images."""
-    canvas = on_canvas(pixels.astype(np.float32) / 255, size)
+    canvas = on_canvas(pixels.astype(np.float32) / np.float32(255), size)
     plain = torch.from_numpy(canvas.grey)[None, None]
     seen = torch.cat([plain.flip(axes) if axes else plain for axes in flips])
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):

@@ -44,7 +44,7 @@ CONVERTED = (*SCANNED, "DI")
 # Value 3 and on of ImageType (PS3.3 C.7.6.1.1.2), and DerivationDescription: what shows no radiograph, or one
 # that has lost its bones or was drawn on. Words known in use, not a published list, and it may be too short
 _NO_RADIOGRAPH = re.compile(
-    r"SCREEN.?(?:SAVE|CAPTURE|SHOT)|REPORT|DOSE.?(?:INFO|SHEET)|SUBTRACT|(?:BONE|RIB).?SUPPRES|SOFT.?TISSUE.?ONLY|"
+    r"SCREEN.?(?:SAVE|CAPTURE|SHOT)|REPORT|DOSE.?(?:INFO|SHEET)|SUBTRACT|SUPPRES|SOFT.?TISSUE.?ONLY|"
     r"TOMOSYNTHESIS|HEAT.?MAP|SALIENCY|ANNOTAT|OVERLAY|\bCAD\b|HISTOGRAM|\bGRAPH\b|LOCALIZER|SUMMARY",
     re.IGNORECASE,
 )

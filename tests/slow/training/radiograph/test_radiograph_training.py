@@ -13,7 +13,6 @@ from PIL import Image
 from operators.networks.architectures.radiograph_network import (
     BREAK,
     FRACTURE,
-    NetworkSize,
     Output,
     RadiographNetwork,
     local_contrast,
@@ -27,7 +26,7 @@ from training.radiograph.geometry import View, sample
 from training.radiograph.losses import LossWeights, loss
 from training.radiograph.near_copies import usable_for_training
 from training.radiograph.prediction import predict
-from training.radiograph.recipe import Phase, Recipe
+from training.radiograph.recipe import NetworkSize, Phase, Recipe
 from training.radiograph.sampling import Draws, Sampler, source_of
 from training.radiograph.trainer import Limits, Trainer
 

@@ -37,6 +37,6 @@ def test_flags_hold_for_the_image_where_nothing_was_found() -> None:
 
 def test_every_flag_has_a_meaning_that_a_code_may_have() -> None:
     assert PROJECTION_MEANINGS.items() <= MEANINGS.items()
-    assert {doubts.OTHER_BODY_PART, doubts.OTHER_IMAGE, doubts.HARDWARE} <= MEANINGS.keys()
+    assert {doubts.OTHER_BODY_PART, doubts.OTHER_IMAGE_KIND, doubts.HARDWARE} <= MEANINGS.keys()
     assert doubts.SEVERAL_EXPOSURES in MEANINGS
     assert all(len(code) <= 64 and len(meaning) <= 64 for code, meaning in MEANINGS.items())

@@ -54,6 +54,9 @@ class Echo:
         self.seen.append(patch.copy())
         return np.stack([np.zeros_like(patch[0]), patch[0]])
 
+    def outputs(self, patch: Array) -> tuple[Array, ...]:
+        return (self(patch),)
+
     def rest(self) -> None:
         pass
 

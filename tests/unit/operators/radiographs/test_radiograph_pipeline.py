@@ -25,7 +25,7 @@ def quiet(stage: str, done: float) -> None:
 
 def image(rows: int = 90, columns: int = 61, **more: object) -> Projection:
     grey = np.random.default_rng(0).random((rows, columns), np.float32)
-    return Projection(grey, **more)  # type: ignore[arg-type]
+    return Projection(grey, **more)
 
 
 def run(package: RadiographPackage, shown: Projection, runtime: str = "torch") -> Segmentation:
@@ -107,7 +107,7 @@ def test_a_finding_less_likely_than_not_is_none(tmp_path: Path) -> None:
 def test_doubts_are_flags(
     tmp_path: Path, more: dict[str, object], shown: dict[str, object], codes: list[str]
 ) -> None:
-    package = write_radiograph_package(tmp_path, **more)  # type: ignore[arg-type]
+    package = write_radiograph_package(tmp_path, **more)
     flags = run(package, image(**shown)).flags
     assert [flag.code for flag in flags] == codes
 

@@ -10,6 +10,7 @@ from operators.dicom.read.scan import scan
 from operators.dicom.select.selection import REASONS, Outcome, Refusal, Selection, candidates, rank, select
 from operators.packages.packages import Acceptance, ModelPackage, NetworkSpec
 from operators.packages.radiograph import RadiographDecision, RadiographPackage
+from operators.packages.structures import Code
 from tests.support import phantoms
 from tests.support.projection_files import CR, DX, DX_RAW, SC, UID_ROOT, picture, radiograph, save
 from tests.unit.operators.dicom.select.test_selection import AFFINE, HU
@@ -31,8 +32,9 @@ def package(modalities: tuple[str, ...] = ("DX", "CR", "RG", "OT")) -> ModelPack
         folder=Path("none"),
         folds=(network,),
         decision=RadiographDecision((0.0, 1.0), (0.0, 1.0), 0.5, 0.5, 1, {}, 0.1, 1.0),
-        body_parts=("HAND",),
-        views=("PA",),
+        attributes=("hand", "frontal"),
+        body_parts={"hand": Code("85562004", "SCT", "Hand")},
+        views=("frontal",),
     )
 
 

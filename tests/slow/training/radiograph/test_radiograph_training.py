@@ -144,7 +144,7 @@ def test_labels_of_a_batch_say_what_its_maps_show(sampler: Sampler) -> None:
 
 def test_a_lying_image_stands_upright_on_the_canvas_and_comes_back() -> None:
     lying = np.ascontiguousarray(made_pixels(1, gap=True, shape=(90, 150)))
-    canvas = on_canvas(lying.astype(np.float32) / 255, (128, 96))
+    canvas = on_canvas(lying.astype(np.float32) / np.float32(255), (128, 96))
     assert canvas.grey.shape == (128, 96)
     half = torch.nn.functional.avg_pool2d(torch.from_numpy(canvas.grey)[None], 2)[0].numpy()
     assert np.abs(canvas.back(half) * 255 - lying).mean() < 8

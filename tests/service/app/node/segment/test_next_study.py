@@ -230,7 +230,9 @@ def test_a_worker_reads_the_second_study_while_it_has_the_first_in_hand(
 
     def graph(work: Job, _: StageClock) -> Segmentation:
         assert ahead.busy.is_set()
-        read.append(work.read(work.selection.series))
+        volume = work.read(work.selection.series)
+        assert isinstance(volume, CtVolume)
+        read.append(volume)
         if len(read) == 1:
             ahead.reads(jobs[1].job_id)
         raise UnsuitableError("expected nothing")

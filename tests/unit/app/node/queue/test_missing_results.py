@@ -56,7 +56,8 @@ FAILURES = [
 
 def break_one(monkeypatch: pytest.MonkeyPatch, name: str, error: Exception = DEFECT) -> None:
     """Has one function of the row for CT raise an error."""
-    monkeypatch.setitem(IMAGE_KINDS, "volume", replace(IMAGE_KINDS["volume"], **{name: fail(error)}))
+    broken: dict[str, Any] = {name: fail(error)}
+    monkeypatch.setitem(IMAGE_KINDS, "volume", replace(IMAGE_KINDS["volume"], **broken))
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from operators.package_files.package_schema import (
     NnUNetTables,
 )
 from operators.package_files.radiograph_tables import RadiographTables
+from training.radiograph.recipe_file import RadiographRecipeFile
 from training.recipe_file import RecipeFile
 
 FOLDER = Path(__file__).parent / "reference"
@@ -54,7 +55,12 @@ def main() -> int:
             ],
         ),
         "training.md": page(
-            "training.toml", "What the networks of an anatomy are trained on, and how.", [("", RecipeFile)]
+            "training.toml",
+            "What the networks of a package are trained on, and how. One section for each `subjects`.",
+            [
+                ('subjects = "simulated_ct"', RecipeFile),
+                ('subjects = "radiograph"', RadiographRecipeFile),
+            ],
         ),
     }
     stale = [name for name, text in pages.items() if not is_current(FOLDER / name, text)]

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from operators.errors import ModelError
 from operators.packages.toml_files import fault_of, validated
-from training.recipe_file import RECIPE_FILE_MODEL, NetworkTable, RecipeFile, SourceTables, ValidationRules
+from training.recipe_file import (
+    RECIPE_FILE_MODEL,
+    SIMULATED_CT,
+    NetworkTable,
+    RecipeFile,
+    SourceTables,
+    ValidationRules,
+)
 
 SIDES = ("_left", "_right")
 # Tables of settings that replace others on a kind of device, by torch's name of it
 DEVICE_TABLES = {"cuda": "gpu"}
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -77,11 +85,21 @@ def without_side(name: str) -> str:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Reads a training.toml. Raises ModelError if it is invalid."""
+    """Reads the training.toml of an anatomy in CT. Raises ModelError where it is not one."""
+    return read_recipe_as(recipe_of, path)
+
+
+def subjects_of(path: Path) -> str:
+    """What a training.toml says that images come from. Raises ModelError where it is none."""
+    return read_recipe_as(lambda table: str(table.get("subjects", SIMULATED_CT)), path)
+
+
+def read_recipe_as(read: Callable[[dict[str, Any]], Read], path: Path) -> Read:
+    """Reads a training.toml as what `read` makes of its tables. Raises ModelError where it is none."""
     table: dict[str, Any] = {}
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return recipe_of(table)
+        return read(table)
     except (OSError, ValueError) as error:
         said = fault_of(error, table)
         raise ModelError(

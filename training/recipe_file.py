@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+# The row of the table of trainings for a recipe that names none
+SIMULATED_CT: Literal["simulated_ct"] = "simulated_ct"
+
 
 class Table(BaseModel):
     """A table of training.toml."""
@@ -150,8 +153,9 @@ class NetworkTable(Table):
 
 
 class RecipeFile(SourceTables):
-    """training.toml."""
+    """training.toml of an anatomy in CT."""
 
+    subjects: Literal["simulated_ct"] = SIMULATED_CT
     networks: dict[str, NetworkTable]
     validation: ValidationRules | None = None
 

@@ -33,7 +33,7 @@ COMMANDS = {
     ),
     "train": (
         "train:train",
-        "Train the networks of PACKAGE on simulated CT, resuming an interrupted run, and install them.",
+        "Train the networks of PACKAGE, resuming an interrupted run, and install them.",
     ),
     "calibrate": (
         "train:calibrate",

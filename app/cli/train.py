@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from app.cli.arguments import Config, Models
 from app.settings import SOFTWARE_VERSION, read_settings
-from operators.errors import UsageError
+from operators.errors import ModelError, UsageError
 from training.progress import Tell
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class TrainOptions:
     Parameters
     ----------
     data
-        Folder to which the recipe's paths are relative.
+        Folder to which the recipe's paths are relative; for radiographs, a data set in Osteon's layout,
+        FracAtlas or GRAZPEDWRI-DX as they are published.
     network
         Train this network only.
     runs
@@ -47,13 +48,15 @@ class TrainOptions:
     minutes
         Time within which the learning rate decays to its final value.
     workers
-        Number of processes that simulate.
+        Number of processes that simulate, or draw batches of radiographs.
     seed
         Seed of the simulation and of the initial weights.
     start_from
         A checkpoint, or a package's safetensors, with the initial weights.
     calibration_cases
         Simulated bones for the calibration that ends a training (`osteon calibrate`); 0 skips it.
+    folds
+        Radiographs only: cross-validate on so many parts of the training images instead; installs nothing.
     """
 
     data: Path
@@ -66,11 +69,17 @@ class TrainOptions:
     seed: int = 0
     start_from: Path | None = None
     calibration_cases: int = 100
+    folds: int | None = None
     config: Config = None
 
 
+Training = Callable[[str, Path, TrainOptions, Tell], Iterator[str]]
+
+
 def train(package: str, /, *, options: Annotated[TrainOptions, Parameter(name="*")]) -> int:
-    """Train the networks of PACKAGE on simulated CT, resuming an interrupted run, and install them.
+    """Train the networks of PACKAGE, resuming an interrupted run, and install them.
+
+    Its training.toml says on what: simulated CT, or radiographs with outlined fractures.
 
     Parameters
     ----------
@@ -115,8 +124,11 @@ def calibrate(
     with training_display(Console(stderr=True)) as tell:
         tell("load", None, "libraries")
         from training.calibrate.calibration import calibrate as fit
-        from training.recipe import read_recipe
+        from training.recipe import read_recipe, subjects_of
+        from training.recipe_file import SIMULATED_CT
 
+        if subjects_of(folder / RECIPE_FILE) != SIMULATED_CT:
+            raise UsageError(f"expected a recipe on simulated CT to calibrate, {package} has another")
         recipe = read_recipe(folder / RECIPE_FILE)
         summary = fit(folder, recipe, data, runs / "cache", cases, seed, keep_decision, tell)
     print(summary)
@@ -124,24 +136,65 @@ def calibrate(
 
 
 def train_command(package: str, options: TrainOptions) -> int:
-    """Trains the networks of a package one after the other, and installs each when it is done."""
+    """Trains a package's networks, one after the other, and installs each when it is done.
+
+    Raises UsageError and ModelError, for a training.toml with other `subjects` than TRAININGS has rows, too.
+    """
     folder = recipe_folder(package, options.config, options.models)
     start = options.start_from
     if start is not None and not start.is_file():
         raise UsageError(f"expected a checkpoint or safetensors at --start-from, {start} is not a file")
     with training_display(Console(stderr=True)) as tell:
         tell("load", None, "libraries")
-        for line in train_networks(package, folder, options, tell):
+        for line in training_of(folder)(package, folder, options, tell):
             print(line, flush=True)
     return 0
 
 
-def train_networks(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
-    """Trains the networks and yields a sentence for each result. Raises UsageError for an unknown network."""
+def training_of(folder: Path) -> Training:
+    """The row of TRAININGS that a package's training.toml names. Raises ModelError."""
+    from training.recipe import subjects_of
+
+    subjects = subjects_of(folder / RECIPE_FILE)
+    if subjects not in TRAININGS:
+        known = ", ".join(TRAININGS)
+        raise ModelError(f"expected subjects in {RECIPE_FILE} to be one of {known}, got {subjects!r}")
+    return TRAININGS[subjects]
+
+
+def train_on_radiographs(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
+    """Trains on radiographs; sentences on what was made. Raises UsageError for options of others."""
+    from operators.packages.toml_files import validated
+    from training.radiograph.recipe_file import RADIOGRAPH_RECIPE_MODEL
+    from training.radiograph.runs import RadiographRun
+    from training.radiograph.runs import train as train_radiographs
+    from training.recipe import read_recipe_as
+
+    if options.network or options.start_from:
+        raise UsageError(f"expected neither --network nor --start-from for {package}: it has one network")
+    recipe = read_recipe_as(lambda table: validated(RADIOGRAPH_RECIPE_MODEL, table), folder / RECIPE_FILE)
+    run = RadiographRun(
+        recipe,
+        options.data,
+        options.runs,
+        folder,
+        options.steps,
+        options.minutes,
+        options.seed,
+        options.workers,
+        tell,
+    )
+    return train_radiographs(run, options.folds)
+
+
+def train_on_simulated_ct(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
+    """Trains on simulated CT; sentences on what was made. Raises UsageError for an unknown network."""
     from training.calibrate.calibration import calibrate
     from training.installation import train_and_install
     from training.recipe import read_recipe
 
+    if options.folds:
+        raise UsageError(f"expected no --folds for {package}: its images are simulated")
     recipe = read_recipe(folder / RECIPE_FILE)
     for name in [options.network] if options.network else list(recipe.networks):
         installed = train_and_install(training_run(recipe, name, options), folder, tell)
@@ -172,6 +225,13 @@ def training_run(recipe: Recipe, name: str, options: TrainOptions) -> TrainingRu
         began=datetime.now(UTC).isoformat(timespec="seconds"),
         software=software(),
     )
+
+
+# By the key `subjects` of training.toml
+TRAININGS: dict[str, Training] = {
+    "simulated_ct": train_on_simulated_ct,
+    "radiograph": train_on_radiographs,
+}
 
 
 def software() -> str:

@@ -47,7 +47,8 @@ def main() -> None:
     last = arguments.last_step if arguments.finish is None else started_at(folder) + arguments.finish
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    trainer.run(Limits(last, 60 * arguments.minutes, arguments.finish or 0, stop.is_set))
+    seconds = trainer.seconds + 60 * arguments.minutes
+    trainer.run(Limits(last, seconds, arguments.finish or 0, stop.is_set))
     if trainer.step >= last:
         write_metrics(folder, trainer.measure(trainer.averaged()))
 

@@ -52,6 +52,11 @@ class Radiograph:
         """Whether metal is in the image."""
         return self.attributes[ATTRIBUTES.index("hardware")] > 0
 
+    @property
+    def outlined(self) -> bool:
+        """Whether it is known which of its pixels are fractured: it has outlines, or is whole."""
+        return bool(self.outlines) or not self.fractured
+
     def masks(self) -> list[Mask]:
         """A mask of the image's shape for each fracture."""
         return [fill(outline, self.pixels.shape) for outline in self.outlines]

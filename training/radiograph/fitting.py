@@ -7,27 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
+from operators.errors import UsageError
 from operators.geometry.projection import Projection
 from operators.networks.registry import Networks
-from operators.packages.confidence import calibrated_probability, log_odds
+from operators.packages.confidence import CERTAIN, calibrated_probability, log_odds
 from operators.packages.radiograph import RadiographDecision, RadiographPackage
 from operators.pipelines.radiograph import prepare, run_networks
 from operators.radiographs.answer import NetworkAnswer, image_log_odds
 from operators.radiographs.detections import FEWEST_PIXELS, Decoding, detections
-from training.calibrate.reliability import Scored, platt
+from training.calibrate.reliability import FEWEST, Scored, platt
 from training.radiograph.dataset import Radiograph
-from training.radiograph.evaluation import Case
+from training.radiograph.evaluation import DECODINGS, Case
 from training.radiograph.metrics import average_precision
 from training.radiograph.prediction import Prediction
 
 Floats = NDArray[np.float64]
 Tell = Callable[[float], None]
-DECODINGS = tuple(Decoding(t, s) for t, s in product((0.1, 0.2, 0.3, 0.4, 0.5), (0.0, 0.4, 0.55)))
+# The line of findings that are never as likely as not
+NEVER = (-CERTAIN, 0.0)
 # The sensitivity of the sensitive operating point, and the specificity of the specific one
 WANTED = 0.9
 # So many images are called uncertain at the balanced point
@@ -70,14 +71,15 @@ def answer_all(
 def fit_decision(
     before: RadiographDecision, answered: Sequence[Answered], fitted_on: str
 ) -> RadiographDecision:
-    """The decision fitted on images that training never saw. Raises ValueError where they are too few."""
+    """Fits the decision on images that training never saw, which `require_enough` accepts.
+
+    Where too few findings are right, or too few wrong, no finding is ever shown.
+    """
     true = np.array([each.image.fractured for each in answered])
     scores = np.array([each.score for each in answered])
     line = platt(Scored(scores, true, np.arange(len(true))))
     decoding = best_decoding(answered)
-    findings = finding_line(answered, decoding)
-    if len(line) != 2 or len(findings) != 2:
-        raise ValueError(f"expected images of both kinds, and findings of both, got {len(true)} images")
+    findings = finding_line(answered, decoding) or NEVER
     probabilities = np.array([calibrated_probability(line, each) for each in scores], float)
     points = operating_points(probabilities, true)
     away = np.abs(probabilities - points["balanced"])
@@ -93,6 +95,16 @@ def fit_decision(
         typical_distance=round(float(np.quantile([each.said.distance for each in answered], TYPICAL)), 3),
         fitted_on=fitted_on,
     )
+
+
+def require_enough(images: Sequence[Radiograph]) -> None:
+    """Raises UsageError for images on which no decision can be fitted."""
+    fractured = sum(image.fractured for image in images)
+    if min(fractured, len(images) - fractured) < FEWEST:
+        raise UsageError(
+            f"expected at least {FEWEST} fractured and {FEWEST} other images to fit the decision on, "
+            f"got {fractured} and {len(images) - fractured}"
+        )
 
 
 def best_decoding(answered: Sequence[Answered]) -> Decoding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -37,6 +37,10 @@ class Batch:
     maps: Tensor
     labels: Tensor
     attributes: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        return Batch(*(getattr(self, one.name).to(device) for one in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def known_pixels(maps: Tensor) -> Tensor:
 def map_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     """Cross-entropy of every pixel, and Dice of the images that have any; (N, H, W) each."""
     entropy = functional.binary_cross_entropy_with_logits(
-        logits, target, weight=known, pos_weight=torch.tensor(PIXEL_WEIGHT)
+        logits, target, weight=known, pos_weight=logits.new_tensor(PIXEL_WEIGHT)
     )
     has = target.flatten(1).amax(1) > 0.5
     if not has.any():

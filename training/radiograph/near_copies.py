@@ -1,13 +1,16 @@
-"""Training images that show what a development image shows: the same exposure, turned, mirrored or moved."""
+"""Images that show the same exposure, turned, mirrored or moved."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from training.radiograph.dataset import Pixels, Radiograph
 
@@ -20,6 +23,13 @@ CANDIDATES = 3
 # Correlation without the low frequencies. Among FracAtlas' training and development images the copies
 # have 0.96 and more; other images of the same body part 0.87 and less.
 COPY_ALIKE = 0.92
+# Two hands on the same plate, of which one was called fractured, have 0.93: the plate's border is alike.
+# Pairs above this are the same exposure beyond doubt.
+SAME_EXPOSURE = 0.96
+# Without padding the same pair is a little less or more alike: pairs below this are not looked at again
+CIRCULAR_ALIKE = 0.8
+# Rows of the product of coarse images at a time
+BLOCK = 512
 # Images of one examination have consecutive numbers
 NEIGHBOURS = 2
 
@@ -56,7 +66,50 @@ def near_copies(train: list[Radiograph], dev: list[Radiograph]) -> list[int]:
     return sorted(found)
 
 
-def turned(pixels: Pixels, quarter_turns: int, mirror: bool) -> Pixels:
+def copy_pairs(images: Sequence[Pixels]) -> dict[tuple[int, int], float]:
+    """All pairs of near copies, by index, the smaller one first, with their correlation.
+
+    The first look, at coarse images, is one product of matrices; the second one compares spectra of
+    `fine` images without padding, the third one is `correlation`.
+    """
+    small_ones = np.stack([fine(image) for image in images]) if images else np.empty((0, 0, 0))
+    spectra = fft.rfft2(small_ones.astype(np.float32)) if len(images) else small_ones
+    norms = np.linalg.norm(small_ones, axis=(1, 2)) if len(images) else np.empty(0)
+    found: dict[tuple[int, int], float] = {}
+    for turns, mirror in product(range(4), (False, True)):
+        turn = partial(turned, quarter_turns=turns, mirror=mirror)
+        for at, others in likely(images, turn):
+            seen = fft.rfft2(turn(small_ones[at]).astype(np.float32))
+            peaks = fft.irfft2(seen * np.conj(spectra[others])).max((1, 2))
+            alike = peaks / np.maximum(norms[at] * norms[others], 1e-9)
+            for other in others[alike > CIRCULAR_ALIKE]:
+                pair = min(at, int(other)), max(at, int(other))
+                value = correlation(turn(images[at]), images[other])
+                found[pair] = max(found.get(pair, -1.0), value)
+    return {pair: value for pair, value in sorted(found.items()) if value > COPY_ALIKE}
+
+
+def likely(
+    images: Sequence[Pixels], turn: Callable[[NDArray[Any]], NDArray[Any]]
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Of each image the indices of the others that are most like it, once turned, when coarse."""
+    if len(images) < 2:
+        return
+    vectors = np.stack([coarse(image) for image in images]).astype(np.float32)
+    squares = vectors.reshape(-1, COARSE_PIXELS, COARSE_PIXELS)
+    most = min(CANDIDATES, len(images) - 1)
+    for start in range(0, len(images), BLOCK):
+        block = np.stack([turn(one).ravel() for one in squares[start : start + BLOCK]])
+        alike = block @ vectors.T
+        alike[np.arange(len(block)), np.arange(start, start + len(block))] = -1
+        best = np.argpartition(-alike, most - 1, axis=1)[:, :most]
+        for row, others in enumerate(best):
+            chosen = others[alike[row, others] > COARSE_ALIKE]
+            if len(chosen):
+                yield start + row, chosen
+
+
+def turned(pixels: NDArray[Any], quarter_turns: int, mirror: bool) -> NDArray[Any]:
     """The image after quarter turns and, perhaps, a mirror."""
     image = np.rot90(pixels, quarter_turns)
     return image[:, ::-1] if mirror else image

@@ -64,11 +64,13 @@ def whitened(found: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[n
     return mean, (vectors / np.sqrt(values)).astype(np.float32)
 
 
+def half(tensor: Tensor) -> Tensor:
+    """The tensor in half precision if it holds fractions, in memory's order."""
+    return (tensor.detach().half() if tensor.is_floating_point() else tensor).cpu().contiguous()
+
+
 def write_reader(reader: RadiographReader, path: Path) -> str:
-    """Writes the weights as safetensors and returns their SHA-256. Raises OutputError."""
-    tensors: dict[str, Tensor] = {
-        name: value.detach().contiguous() for name, value in reader.state_dict().items()
-    }
-    content = save(tensors)
+    """Writes the weights as safetensors in half precision; returns their SHA-256. Raises OutputError."""
+    content = save({name: half(value) for name, value in reader.state_dict().items()})
     write_whole(path, lambda file: file.write(content))
     return hashlib.sha256(content).hexdigest()

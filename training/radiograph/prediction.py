@@ -35,11 +35,12 @@ def predict(
 ) -> Prediction:
     """The mean of what the network says of the image, on a canvas of `size`, and of its mirror images."""
     canvas = on_canvas(pixels.astype(np.float32) / np.float32(255), size)
-    plain = torch.from_numpy(canvas.grey)[None, None]
+    device = next(network.parameters()).device
+    plain = torch.from_numpy(canvas.grey)[None, None].to(device)
     seen = torch.cat([plain.flip(axes) if axes else plain for axes in flips])
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
         output: Output = network(seen)
-    maps = output.maps[:, FRACTURE].float().sigmoid()
+    maps = output.maps[:, FRACTURE].float().sigmoid().cpu()
     straight = [one.flip(axes) if axes else one for one, axes in zip(maps, flips, strict=True)]
     mean = torch.stack(straight).mean(0).numpy()
     return Prediction(canvas.back(mean), float(output.image[:, 0].float().mean()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from training.radiograph.losses import LossWeights
 from training.radiograph.sampling import CANVAS, Draws
@@ -33,7 +33,8 @@ class Recipe:
 
     Without a `size` the network is ResNet-18, to compare with. Whole images lie on a `canvas` of rows and
     columns. Learning rates rise over `warmup_steps` at the start of a phase. `average_decay` is the share
-    that the averaged weights keep at each step.
+    that the averaged weights keep at each step. `begun_at` is the step at which the last phase began before
+    the others were over, as in a short training.
     """
 
     phases: tuple[Phase, ...]
@@ -43,9 +44,16 @@ class Recipe:
     weight_decay: float = 0.03
     average_decay: float = 0.999
     seed: int = 0
+    begun_at: int | None = None
+
+    def last_from(self, step: int) -> Recipe:
+        """The recipe with its last phase from a step on."""
+        return replace(self, begun_at=step)
 
     def at(self, step: int) -> tuple[Phase, int]:
         """The phase of a step, and how many steps of it are over."""
+        if self.begun_at is not None and step >= self.begun_at:
+            return self.phases[-1], step - self.begun_at
         for phase in self.phases[:-1]:
             if step < phase.steps:
                 return phase, step

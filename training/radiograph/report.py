@@ -13,7 +13,6 @@ import argparse
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +20,9 @@ import torch
 from numpy.typing import NDArray
 
 from operators.packages.confidence import log_odds
-from operators.radiographs.detections import Decoding
 from training.calibrate.reliability import Scored, cross_fitted, reliability
 from training.radiograph.dataset import read_dataset
-from training.radiograph.evaluation import Case, predict_all
+from training.radiograph.evaluation import DECODINGS, Case, predict_all
 from training.radiograph.metrics import (
     Floats,
     Found,
@@ -40,7 +38,6 @@ from training.radiograph.recipe import RECIPES
 from training.radiograph.trainer import Weights, network_of
 
 FOLDS = 5
-DECODINGS = tuple(Decoding(t, s) for t, s in product((0.1, 0.2, 0.3, 0.4, 0.5), (0.0, 0.4, 0.55)))
 FALSE_PER_IMAGE = 0.5
 Indices = NDArray[np.int64]
 
@@ -104,6 +101,7 @@ def metrics(cases: Sequence[Case]) -> list[Metric]:
 
 def masks(cases: Sequence[Case]) -> list[Metric]:
     """Mask mAP50 of fractured images, and sensitivity at a number of false detections an image."""
+    cases = [case for case in cases if case.image.outlined]
     found = cross_decoded(cases)
     outlined = [one for one, case in zip(found, cases, strict=True) if case.image.fractured]
     return [

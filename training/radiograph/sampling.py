@@ -77,13 +77,16 @@ def points_of(mask: NDArray[np.bool_], rng: Generator) -> NDArray[np.int16]:
 
 
 class Sampler:
-    """Draws batches from training images; the same seed and step give the same batch."""
+    """Draws batches from training images; the same seed and step give the same batch.
+
+    Of an image that is fractured and not outlined nobody knows which pixels are: it is never drawn.
+    """
 
     def __init__(self, sources: Sequence[Source], seed: int) -> None:
         self.seed = seed
         self.outlined = [one for one in sources if len(one.fracture)]
         self.whole = [one for one in sources if not one.fractured and len(one.bone)]
-        self.all = [one for one in sources if len(one.bone)]
+        self.all = [one for one in sources if len(one.bone) and (len(one.fracture) or not one.fractured)]
 
     def batch(self, draws: Draws, step: int) -> Batch:
         """The batch of a step."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from operators.dicom.elements.atomic_file import write_whole
 from operators.networks.architectures.radiograph_network import RadiographNetwork
@@ -26,32 +29,55 @@ KEEP_STEPS = 4000
 # How fast batch statistics are forgotten
 MOMENTUM = 0.05
 LARGEST_GRADIENT = 2.0
+CPU = torch.device("cpu")
 Metrics = dict[str, float]
 Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When to stop: after this step, so many seconds, or when told; how many steps the decay to 0 takes."""
+    """When a training stops, and how it is divided: by steps, or by seconds where those run out first.
+
+    It stops after `last_step`, after so many `seconds` of training in all, or when told. The learning rate
+    falls to 0 over the last `decay_steps`, or over the last share `fall` of the whole. All phases but the
+    last end after the share `begin` of the whole, if they are not over before. The learning rate of a phase
+    that is so short rises over the share `rise` of the whole at most.
+    """
 
     last_step: int
     seconds: float = float("inf")
     decay_steps: int = 0
     told: Callable[[], bool] = lambda: False
+    fall: float = 0.0
+    begin: float = 1.0
+    rise: float = 0.0
 
     def reached(self, step: int, seconds: float) -> bool:
         """Whether a training that has come so far stops."""
-        return step >= self.last_step or seconds >= self.seconds or self.told()
+        return self.over(step, seconds) >= 1 or self.told()
 
-    def share(self, step: int) -> float:
-        """What is left of the learning rate: it falls linearly over the last `decay_steps`."""
-        return min(1.0, (self.last_step - step) / self.decay_steps) if self.decay_steps else 1.0
+    def over(self, step: int, seconds: float) -> float:
+        """The share of the whole that is over."""
+        return max(step / self.last_step, seconds / self.seconds)
+
+    def share(self, step: int, seconds: float = 0.0) -> float:
+        """What is left of the learning rate."""
+        by_steps = (self.last_step - step) / self.decay_steps if self.decay_steps else 1.0
+        by_share = (1 - self.over(step, seconds)) / self.fall if self.fall else 1.0
+        return max(0.0, min(1.0, by_steps, by_share))
+
+
+def unseen(over: float, step: int, loss: float) -> None:
+    """Watches nothing."""
 
 
 class Trainer:
     """One training in a folder: `state.pt`, `log.jsonl`, and averaged weights of some steps.
 
-    `measure` gives the metrics of a network in evaluation mode. `clock` counts seconds.
+    `measure` gives the metrics of a network in evaluation mode. `clock` counts seconds. `watch` is called
+    after each step with the share that is over, the step and the loss. So many `workers` draw the coming
+    batches, none draws them in this process. `seconds` counts the whole training, with what came before an
+    interruption.
     """
 
     def __init__(
@@ -61,11 +87,16 @@ class Trainer:
         folder: Path,
         measure: Callable[[nn.Module], Metrics],
         clock: Callable[[], float] = time.monotonic,
+        device: torch.device = CPU,
+        watch: Callable[[float, int, float], None] = unseen,
+        workers: int = 0,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.sampler, self.folder = recipe, sampler, folder
-        self.measure, self.clock = measure, clock
-        self.network = build(recipe)
+        self.measure, self.clock, self.device, self.watch = measure, clock, device, watch
+        self.seconds, self.workers = 0.0, workers
+        self.drawn: tuple[Recipe, Iterator[Batch]] | None = None
+        self.network = build(recipe).to(device)
         self.optimiser = torch.optim.AdamW(grouped(self.network, recipe.weight_decay), lr=1e-3)
         self.average: Weights = {k: v.clone() for k, v in self.network.state_dict().items()}
         self.step = 0
@@ -75,11 +106,14 @@ class Trainer:
 
     def run(self, limits: Limits) -> None:
         """Trains until a limit is reached, and saves."""
-        began = saved = self.clock()
+        saved = self.clock()
+        began = saved - self.seconds
         sums: Metrics = {}
-        while not limits.reached(self.step, self.clock() - began):
+        while not limits.reached(self.step, self.seconds):
+            self.end_first_phases(limits)
             for name, value in self.train_step(limits).items():
                 sums[name] = sums.get(name, 0.0) + value
+            self.seconds = self.clock() - began
             if self.step % LOG_STEPS == 0:
                 self.log(mean(sums))
                 sums = {}
@@ -90,7 +124,14 @@ class Trainer:
                 saved = self.clock()
             if self.step % KEEP_STEPS == 0:
                 self.keep_average()
+        self.drawn = None
         self.save()
+
+    def end_first_phases(self, limits: Limits) -> None:
+        """Begins the last phase where the first ones have had their share of a short training."""
+        first = self.recipe.at(self.step)[0] is not self.recipe.phases[-1]
+        if first and limits.over(self.step, self.seconds) >= limits.begin:
+            self.recipe = self.recipe.last_from(self.step)
 
     def keep_average(self) -> None:
         """Writes the averaged weights of this step."""
@@ -104,20 +145,29 @@ class Trainer:
         draws = phase.draws[done % len(phase.draws)]
         self.set_rate(phase, done, limits)
         set_momentum(self.network, draws, phase)
-        batch = self.sampler.batch(draws, self.step)
+        batch = self.batch_of(draws).to(self.device)
         drawn = self.clock()
         parts = self.descend(batch, phase)
         self.step += 1
+        self.watch(limits.over(self.step, self.seconds), self.step, sum(parts.values()))
         self.update_average()
         prefix = "whole" if draws.whole else "crop"
         named = {f"{prefix} {name}": value for name, value in parts.items()}
         times = {"seconds": self.clock() - began, "seconds drawing": drawn - began}
         return {**named, f"{prefix} count": 1.0, **times}
 
+    def batch_of(self, draws: Draws) -> Batch:
+        """The batch of this step; the workers begin anew when the recipe changes."""
+        if not self.workers:
+            return self.sampler.batch(draws, self.step)
+        if self.drawn is None or self.drawn[0] is not self.recipe:
+            self.drawn = self.recipe, prefetched(self.sampler, self.recipe, self.step, self.workers)
+        return next(self.drawn[1])
+
     def descend(self, batch: Batch, phase: Phase) -> Metrics:
         """One step of the optimiser."""
         self.network.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16):
             output = self.network(batch.seen)
         total, parts = loss(output, batch, phase.weights)
         self.optimiser.zero_grad(set_to_none=True)
@@ -128,9 +178,20 @@ class Trainer:
 
     def set_rate(self, phase: Phase, done: int, limits: Limits) -> None:
         """The learning rate of a step."""
-        rate = phase.rate * min(1.0, (done + 1) / self.recipe.warmup_steps) * limits.share(self.step)
+        warmup = max((done + 1) / self.recipe.warmup_steps, self.risen(phase, limits))
+        rate = phase.rate * min(1.0, warmup) * limits.share(self.step, self.seconds)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
+
+    def risen(self, phase: Phase, limits: Limits) -> float:
+        """How far the learning rate has risen by the share of the whole, in a phase that begins by it."""
+        last = phase is self.recipe.phases[-1]
+        if not limits.rise or (last and self.recipe.begun_at is None and len(self.recipe.phases) > 1):
+            return 0.0
+        since = limits.over(self.step, self.seconds) - (
+            limits.begin if self.recipe.begun_at is not None else 0
+        )
+        return max(since, 0.0) / limits.rise
 
     def update_average(self) -> None:
         """Moves the averaged weights towards the present ones, faster at first."""
@@ -141,7 +202,7 @@ class Trainer:
 
     def averaged(self) -> nn.Module:
         """A network of the averaged weights, in evaluation mode."""
-        return network_of(self.average, self.recipe)
+        return network_of(self.average, self.recipe).to(self.device)
 
     def log(self, row: Metrics) -> None:
         """One JSON object a line."""
@@ -156,15 +217,46 @@ class Trainer:
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
+            "seconds": self.seconds,
+            "last_phase_from": self.recipe.begun_at,
         }
         write_whole(self.folder / "state.pt", lambda file: torch.save(content, file))
 
     def load(self, path: Path) -> None:
         """Takes over a saved state."""
-        kept = torch.load(path, map_location="cpu", weights_only=True)
+        kept = torch.load(path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(kept["network"])
         self.optimiser.load_state_dict(kept["optimiser"])
         self.average, self.step = kept["average"], int(kept["step"])
+        self.seconds = float(kept.get("seconds", 0.0))
+        if kept.get("last_phase_from") is not None:
+            self.recipe = self.recipe.last_from(int(kept["last_phase_from"]))
+
+
+def end_at_sigterm(worker: int) -> None:  # noqa: ARG001 (called by torch)
+    """Ends this process at SIGTERM, whatever the one does that made it."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def prefetched(sampler: Sampler, recipe: Recipe, step: int, workers: int) -> Iterator[Batch]:
+    """The batches of a recipe from a step on, drawn by other processes."""
+
+    class Steps(Dataset[Batch]):
+        def __getitem__(self, at: int) -> Batch:
+            phase, done = recipe.at(at)
+            return sampler.batch(phase.draws[done % len(phase.draws)], at)
+
+    # With a generator of its own it leaves torch's alone, which decides what dropout drops
+    return iter(
+        DataLoader(
+            Steps(),
+            batch_size=None,
+            sampler=itertools.count(step),
+            num_workers=workers,
+            generator=torch.Generator(),
+            worker_init_fn=end_at_sigterm,
+        )
+    )
 
 
 def build(recipe: Recipe) -> nn.Module:

@@ -251,3 +251,61 @@ def test_images_are_read_as_grey(tmp_path: Path) -> None:
     Image.fromarray(np.stack([made_pixels(1, gap=False)] * 3, -1)).save(folder / "images/IMG0000001.jpg")
     (image,) = read_dataset(folder)
     assert image.pixels.shape == (120, 100)
+
+
+def test_a_short_training_ends_its_first_phases_by_their_share(sampler: Sampler, tmp_path: Path) -> None:
+    run = trainer(sampler, tmp_path / "through")
+    run.recipe = replace(RECIPE, phases=(replace(RECIPE.phases[0], steps=100), RECIPE.phases[1]))
+    limits = Limits(10, begin=0.3, fall=0.5, rise=0.2)
+    rates = []
+    run.watch = lambda *_: rates.append(run.optimiser.param_groups[0]["lr"])
+    run.run(limits)
+    assert run.recipe.begun_at == 3
+    assert rates == pytest.approx([0.5e-3, 1e-3, 1e-3, 0.5e-3, 1e-3, 1e-3, 0.8e-3, 0.6e-3, 0.4e-3, 0.2e-3])
+    again = trainer(sampler, tmp_path / "through")
+    assert again.recipe.begun_at == 3
+    assert again.seconds == run.seconds
+
+
+def test_time_counts_over_interruptions(sampler: Sampler, tmp_path: Path) -> None:
+    seconds = iter(range(1000))
+
+    def begun() -> Trainer:
+        return Trainer(RECIPE, sampler, tmp_path, lambda _: {}, lambda: float(next(seconds)))
+
+    run = begun()
+    run.run(Limits(1000, 30, told=lambda: run.seconds > 12, fall=0.4))
+    assert 12 < run.seconds < 30
+    again = begun()
+    assert again.seconds == run.seconds
+    again.run(Limits(1000, 30, fall=0.4))
+    assert 30 <= again.seconds < 40
+    assert again.step < 20
+    assert again.optimiser.param_groups[0]["lr"] < 0.5e-3
+
+
+def test_batches_drawn_by_other_processes_are_the_same(sampler: Sampler, tmp_path: Path) -> None:
+    inside = trainer(sampler, tmp_path / "inside")
+    beside = Trainer(RECIPE, sampler, tmp_path / "beside", lambda _: {}, workers=1)
+    for run in (inside, beside):
+        run.run(Limits(4, begin=0.25))
+    assert beside.recipe.begun_at == 1
+    for name, value in inside.network.state_dict().items():
+        assert torch.equal(value, beside.network.state_dict()[name]), name
+
+
+def test_states_from_before_time_was_kept_are_read(sampler: Sampler, tmp_path: Path) -> None:
+    run = trainer(sampler, tmp_path)
+    run.run(Limits(1))
+    path = tmp_path / "state.pt"
+    kept = torch.load(path, weights_only=True)
+    torch.save({name: kept[name] for name in ("network", "average", "optimiser", "step")}, path)
+    again = trainer(sampler, tmp_path)
+    assert (again.step, again.seconds, again.recipe.begun_at) == (1, 0.0, None)
+
+
+def test_a_fractured_image_that_is_not_outlined_is_not_drawn() -> None:
+    rng = np.random.default_rng(0)
+    unknown = replace(made_radiograph(1, True), outlines=())
+    drawn = Sampler([source_of(one, rng) for one in (made_radiograph(2, False), unknown)], 0)
+    assert (len(drawn.outlined), len(drawn.whole), len(drawn.all)) == (0, 1, 1)

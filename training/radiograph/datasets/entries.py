@@ -1,0 +1,111 @@
+"""What every layout says of an image before it is read, and how images and outlines are read."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from operators.errors import UsageError
+from training.radiograph.dataset import Polygon
+
+Size = tuple[int, int]
+# Of each fracture its polygons, as x, y in pixels of the upright image
+Outlines = list[list[Polygon]]
+FindOutlines = Callable[[Size], Outlines]
+# Grey values of images of 16 bits are stretched between these percentiles: their range is not full
+DARKEST, BRIGHTEST = 0.1, 99.9
+GREY_8_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+
+
+class FaultError(ValueError):
+    """An image that is left out; `code` is a row of REASONS in training.radiograph.datasets.cleaning."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def nothing(size: Size) -> Outlines:  # noqa: ARG001 (a FindOutlines)
+    """No outlines."""
+    return []
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """An image as its set lists it.
+
+    `outlines` gives them for the image's size (width, height); it raises ValueError where they cannot be
+    read. `fault` is the reason for which the list alone leaves the image out. `split` is train, dev or test.
+    """
+
+    name: str
+    path: Path
+    split: str
+    fractured: bool
+    attributes: tuple[float, ...]
+    outlines: FindOutlines = nothing
+    patient: str = ""
+    fault: FaultError | None = None
+
+
+def rows_of(path: Path, columns: tuple[str, ...]) -> Iterator[Mapping[str, str]]:
+    """The rows of a table. Raises UsageError where it lacks a column or is no text."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in columns if name not in (reader.fieldnames or ())]
+            if missing:
+                raise UsageError(f"expected the column {missing[0]} in {path.name}, found none")
+            yield from reader
+    except UnicodeDecodeError as error:
+        raise UsageError(f"expected UTF-8 text in {path.name}, got other bytes") from error
+
+
+def read_grey(path: Path) -> Image.Image:
+    """The image in grey with 8 bits, upright by its EXIF orientation. Raises FaultError."""
+    if not path.is_file():
+        raise FaultError("missing", "no such file")
+    try:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file)
+            return image.convert("L") if image.mode in GREY_8_BIT else eight_bits(np.asarray(image))
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise FaultError("damaged", str(error)) from error
+
+
+def eight_bits(values: NDArray[np.generic]) -> Image.Image:
+    """Grey values of any range, stretched to 8 bits."""
+    grey = values.astype(np.float32)
+    low, high = np.percentile(grey, (DARKEST, BRIGHTEST))
+    return Image.fromarray(np.clip((grey - low) / max(high - low, 1) * 255, 0, 255).astype(np.uint8))
+
+
+def shares(row: list[float]) -> Polygon:
+    """The corners of a YOLO line, as shares of width and height. Raises ValueError."""
+    if len(row) == 4:
+        x, y, width, height = row
+        return corners(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    return np.reshape(np.array(row, np.float64), (-1, 2))
+
+
+def corners(left: float, top: float, right: float, bottom: float) -> Polygon:
+    """A box as a polygon."""
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+
+
+def yolo_outlines(path: Path, size: Size, classes: frozenset[int] | None = None) -> Outlines:
+    """Polygons of a YOLO file, or boxes where a line has four numbers; none where there is no file.
+
+    `classes` are those that are fractures, all where it is None. Raises ValueError.
+    """
+    if not path.is_file():
+        return []
+    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    rows = [line[1:] for line in lines if classes is None or int(float(line[0])) in classes]
+    return [[shares([float(value) for value in row]) * size] for row in rows]

@@ -1,0 +1,127 @@
+"""FracAtlas as it is published (Abedeen et al., Scientific Data 2023;10:521).
+
+    FracAtlas/
+      dataset.csv                                   image_id, body part, hardware, ..., fractured
+      images/Fractured/  images/Non_fractured/
+      Annotations/COCO JSON/COCO_fracture_masks.json   polygons
+      Annotations/YOLO/*.txt                           polygons or boxes, as shares of the image's size
+      Annotations/PASCAL VOC/*.xml                     boxes
+      Utilities/Fracture Split/train.csv, valid.csv, test.csv
+
+The first of the three kinds of annotations that is there is read. The published set has truncated files,
+copies, and images that lie in both folders. Its splits list fractured images alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from xml.etree import ElementTree
+
+from operators.errors import UsageError
+from training.radiograph.dataset import ATTRIBUTES
+from training.radiograph.datasets.entries import (
+    Entry,
+    FaultError,
+    Outlines,
+    Size,
+    corners,
+    rows_of,
+    yolo_outlines,
+)
+from training.radiograph.datasets.own import polygons
+
+FOLDERS = {True: "Fractured", False: "Non_fractured"}
+COCO, YOLO, VOC = Path("COCO JSON/COCO_fracture_masks.json"), Path("YOLO"), Path("PASCAL VOC")
+Find = Callable[[str, Size], Outlines]
+
+
+def entries(folder: Path) -> Iterator[Entry]:
+    """The images of dataset.csv; dev are those of valid.csv."""
+    find = find_outlines(folder / "Annotations")
+    splits = read_splits(folder / "Utilities" / "Fracture Split")
+    for row in rows_of(folder / "dataset.csv", ("image_id", "fractured", *ATTRIBUTES)):
+        name, fractured = row["image_id"], int(row["fractured"]) > 0
+        yield Entry(
+            name=name,
+            path=folder / "images" / FOLDERS[fractured] / name,
+            split=splits.get(name, "train"),
+            fractured=fractured,
+            attributes=tuple(float(int(row[one]) > 0) for one in ATTRIBUTES),
+            outlines=partial(find, name),
+            fault=misplaced(folder / "images", name, fractured),
+        )
+
+
+def misplaced(images: Path, name: str, fractured: bool) -> FaultError | None:
+    """The fault of an image that does not lie in the folder of its label alone."""
+    places = [place for place in FOLDERS.values() if (images / place / name).is_file()]
+    if places == [FOLDERS[fractured]]:
+        return None
+    code = "label_contradicts_folder" if places else "missing"
+    found = " and ".join(places) or "no folder"
+    return FaultError(code, f"expected in {FOLDERS[fractured]} alone, found in {found}")
+
+
+def read_splits(folder: Path) -> dict[str, str]:
+    """The split of each file that is listed; "dev" for those of valid.csv."""
+    splits: dict[str, str] = {}
+    for name, split in (("train", "train"), ("valid", "dev"), ("test", "test")):
+        path = folder / f"{name}.csv"
+        if path.is_file():
+            splits |= {row["image_id"]: split for row in rows_of(path, ("image_id",))}
+    return splits
+
+
+def find_outlines(folder: Path) -> Find:
+    """How the outlines of an image are found. Raises UsageError where there are none of any kind."""
+    for place, read in ((COCO, coco), (YOLO, yolo), (VOC, voc)):
+        if (folder / place).exists():
+            return read(folder / place)
+    kinds = ", ".join(str(place) for place in (COCO, YOLO, VOC))
+    raise UsageError(f"expected annotations in one of {kinds}, found none in {folder.name}")
+
+
+def coco(path: Path) -> Find:
+    """Outlines from the COCO file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        listed = {image["id"]: image for image in content["images"]}
+        found: dict[str, list[list[list[float]]]] = {}
+        for one in content["annotations"]:
+            found.setdefault(listed[one["image_id"]]["file_name"], []).append(one["segmentation"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"expected outlines as COCO in {path.name}, could not read it: {error}") from error
+    sizes = {image["file_name"]: (image.get("width"), image.get("height")) for image in listed.values()}
+
+    def find(name: str, size: Size) -> Outlines:
+        if found.get(name) and sizes[name] not in ((None, None), size):
+            raise ValueError(f"outlined on an image of {sizes[name]} pixels, this one has {size}")
+        return polygons(found.get(name, []), size)
+
+    return find
+
+
+def voc(folder: Path) -> Find:
+    """Boxes from the PASCAL VOC files, as polygons of four corners."""
+
+    def find(name: str, _: Size) -> Outlines:
+        path = folder / f"{Path(name).stem}.xml"
+        if not path.is_file():
+            return []
+        try:
+            tree = ElementTree.parse(path)  # noqa: S314 (the data set that a user trains on)
+        except ElementTree.ParseError as error:
+            raise ValueError(str(error)) from error
+        sides = ("xmin", "ymin", "xmax", "ymax")
+        boxes = [[float(box.findtext(side, "")) for side in sides] for box in tree.iter("bndbox")]
+        return [[corners(*box)] for box in boxes]
+
+    return find
+
+
+def yolo(folder: Path) -> Find:
+    """Polygons, or boxes where a line has four numbers, from the YOLO files."""
+    return lambda name, size: yolo_outlines(folder / f"{Path(name).stem}.txt", size)

@@ -77,7 +77,7 @@ def demo(
 
 
 def draw_series(output: Path, coarser: float, seed: int) -> Path:
-    """Draws the CT and its truth into the output folder; returns the folder of the series."""
+    """Draws the CT and its ground truth into the output folder; returns the folder of the series."""
     from training.phantoms import DEMO, write_series
 
     x, y, z = (step * coarser for step in FULL_SPACING_MM)

@@ -65,7 +65,7 @@ def measure(root: Path, studies: int) -> None:
 
 
 def holds(pacs: Orthanc, least: int) -> bool:
-    """Whether so many results are in the PACS."""
+    """Returns whether the PACS holds at least this many results."""
     return stored(pacs) >= least
 
 

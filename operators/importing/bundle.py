@@ -60,7 +60,7 @@ def read_bundle(folder: Path, wanted: Wanted) -> PublishedBundle:
 def bundle_of(
     folder: Path, table: dict[str, Any], metadata: dict[str, Any], checkpoint: str | None
 ) -> PublishedBundle:
-    """The model that a bundle's configuration and metadata describe."""
+    """Returns the model that a bundle's configuration and metadata describe."""
     config = BundleConfig(table)
     architecture, arguments = network_of(config.get("network_def"))
     require_one_ct(metadata, arguments)

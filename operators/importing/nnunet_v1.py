@@ -77,7 +77,7 @@ def read_nnunet_v1(folder: Path, wanted: Wanted) -> PublishedModel:
 def one_stage(
     plans: dict[str, Any], stage: dict[str, Any], origin: WeightsOrigin, mirrored: bool
 ) -> PublishedModel:
-    """One stage as its plans describe it, without its files."""
+    """Returns one stage as its plans describe it, without its files."""
     patch = tuple(int(side) for side in stage["patch_size"])
     dimensions = len(patch)
     scheme, window_hu = normalisation_of(plans)

@@ -75,7 +75,7 @@ def one_stage(
     origin: WeightsOrigin,
     mirror_axes: tuple[int, ...],
 ) -> PublishedModel:
-    """One stage as its plans and data set describe it, without its files."""
+    """Returns one stage as its plans and data set describe it, without its files."""
     classes, values, regions = outputs_of(dataset)
     architecture, arguments = network_of(configuration)
     scheme, window_hu = normalisation_of(plans, configuration)

@@ -38,7 +38,7 @@ DELIVERED = Attempt("delivered")
 
 
 def input_of(row: WorkflowStatus) -> Any:
-    """The first argument that a workflow was queued with."""
+    """Returns the first argument that a workflow was queued with."""
     assert row.input is not None
     return row.input["args"][0]
 

@@ -101,9 +101,9 @@ def carried(
 
 
 def rigidly_moved(volume: Array, turn: Rotation, shift: Vector, about: Vector) -> Array:
-    """`volume` turned about a place and shifted, both in voxels, interpolated linearly.
+    """Returns `volume` rotated about a point and shifted, both in voxels, interpolated linearly.
 
-    What comes in from outside repeats the edge.
+    Values from outside repeat the edge.
     """
     back = turn.as_matrix().T
     offset = about - back @ (about + shift)

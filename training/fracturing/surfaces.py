@@ -89,7 +89,7 @@ def distance_along(axis: Vector, from_mm: Vector, shape: tuple[int, ...], spacin
 def distance_of(
     axis: NDArray[np.floating], from_mm: Sequence[float] | Vector, places_mm: Sequence[NDArray[np.floating]]
 ) -> Array:
-    """How far in mm places, given by an array for each coordinate, lie along `axis` from a point."""
+    """Returns distances in mm along `axis` from a point; `places_mm` has an array for each coordinate."""
     parts = [
         ((place - start) * part).astype(np.float32, copy=False)
         for place, start, part in zip(places_mm, from_mm, axis, strict=True)

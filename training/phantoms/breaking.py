@@ -1,4 +1,4 @@
-"""Breaks a phantom's bone by the fracture simulator's planes, motions and connected pieces.
+"""Breaks a phantom's bone with the planes, motions and connected pieces of the fracture simulator.
 
 Three things differ from `training.fracturing`, which breaks the voxels of a bone on a patch:
 
@@ -30,7 +30,7 @@ _SPECK_MM = 0.8
 
 @dataclass(frozen=True, eq=False)
 class BrokenBone:
-    """The pieces of one bone, the main one first, then by size, and the blood round the cuts."""
+    """The pieces of one bone, the main one first, then by size, and the blood around the cuts."""
 
     pieces: tuple[Solid, ...]
     haematoma: Solid
@@ -39,7 +39,7 @@ class BrokenBone:
 def break_bone(
     bone: Solid, cuts: tuple[Cut, ...], points: Points, grid: Grid, rng: np.random.Generator
 ) -> BrokenBone:
-    """Cut and move; `points` are the model's coordinates on the whole grid that `bone` is a block of.
+    """Cuts a bone and moves the pieces; `points` are model coordinates on the whole grid of the bone's block.
 
     The grid is cubic, along the patient's axes.
     """
@@ -58,7 +58,7 @@ def break_bone(
 
 
 def _surface(cut: Cut, p: Points, rng: np.random.Generator) -> Field:
-    """Signed distance to a cut, negative in the piece."""
+    """Returns the signed distance to a cut, negative in the piece."""
     distances = [_distance(plane, p) for plane in cut.planes]
     distances[0] = distances[0] + _roughness(p, cut.rough_mm, rng)
     return np.asarray(np.max(np.stack(distances), axis=0), dtype=np.float32)
@@ -70,7 +70,7 @@ def _distance(plane: FracturePlane, p: Points) -> Field:
 
 
 def _roughness(p: Points, amplitude_mm: float, rng: np.random.Generator) -> Field:
-    """A sum of waves of 9 to 45 mm in random directions; its slope stays under 1."""
+    """Returns a sum of waves of 9 to 45 mm in random directions, with a slope below 1."""
     total = np.zeros(p.x.shape, dtype=np.float32)
     for wavelength_mm in (45.0, 28.0, 16.0, 9.0):
         direction = rng.normal(size=3)
@@ -82,14 +82,14 @@ def _roughness(p: Points, amplitude_mm: float, rng: np.random.Generator) -> Fiel
 
 
 def _moved(distance: Field, cut: Cut, grid: Grid) -> Field:
-    """A rigid move of what the block holds."""
+    """Returns the distances of the block after the rigid motion of a cut."""
     turn = Rotation.from_rotvec(cut.turn_deg, degrees=True)
     shift = np.array(cut.shift_mm) / grid.spacing_mm
     return rigidly_moved(distance, turn, shift, np.array(ndimage.center_of_mass(distance < 0)))
 
 
 def _without_specks(distance: Field, grid: Grid) -> Field:
-    """Only the largest connected part of a piece; the others are emptied."""
+    """Returns a piece without all but its largest connected part."""
     parts, sizes = components((distance < 0).astype(np.uint8))
     largest = int(np.argmax(sizes))
     specks = (parts > 0) & (parts != largest)

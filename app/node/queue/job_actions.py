@@ -1,4 +1,4 @@
-"""What a person does to a job: begin it again, cancel it, end its pause, decide a conflict."""
+"""The actions on a job: restart it, cancel it, end its pause, decide a conflict."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def sender_part(settings: Settings, executor_id: str, life: Life) -> None:
 
 
 def define_sending(settings: Settings, in_hand: InHand, running: Running) -> None:
-    """The workflows of a sender: deliveries, commitment reports, notices."""
+    """Defines the workflows of a sender: deliveries, commitment reports, notices."""
     from app.node.queue.workflow import Attempt, define_delivering, define_notifying, define_reporting
     from app.node.send.sender import attempt, confirm, notify, report
 
@@ -177,7 +177,7 @@ def define_sending(settings: Settings, in_hand: InHand, running: Running) -> Non
 
 
 def sending_queues(node: NodeSettings) -> dict[str, float]:
-    """The queues of a sender, and how often each is looked at, in seconds."""
+    """Returns the queues of a sender, each with its polling interval in seconds."""
     from app.node.queue.database import delivery_queue, report_queue
     from app.node.send.notices import NOTICES_QUEUE
 

@@ -52,7 +52,7 @@ def send(node: Served, folder: Path, study: int) -> None:
 
 
 def job(node: Served, study: int) -> JobState:
-    """The job of a study, once there is one."""
+    """Waits for the job of a study and returns it."""
     uid = f"{phantoms.UID_ROOT}.{study}"
     return until(lambda: next((job for job in node.jobs() if job.study_instance_uid == uid), None))
 

@@ -63,7 +63,7 @@ def main() -> None:
         assert isinstance(steps, (list, tuple))
         given = [{"labels_or_regions": each} for each in steps]
         found[f"v2.{name}"] = apply_postprocessing(labels.copy(), [step] * len(steps), given)
-    np.savez_compressed(sys.argv[1], **found)
+    np.savez_compressed(sys.argv[1], allow_pickle=False, **found)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,8 @@ def main() -> None:
     """Every case."""
     root, out = Path(sys.argv[1]), Path(sys.argv[2])
     image, spacings = pickle.loads((root / "image.pkl").read_bytes())
-    found, began = {}, time.monotonic()
+    found: dict[str, np.ndarray] = {}
+    began = time.monotonic()
     for name, spacing in spacings.items():
         if (root / name / "plans.json").is_file():
             if "labels" in sys.argv[3:]:
@@ -65,7 +66,7 @@ def main() -> None:
             else:
                 found |= said(root / name, image, spacing)
             print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
-    np.savez_compressed(out, **found)
+    np.savez_compressed(out, allow_pickle=False, **found)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 for variable in ("nnUNet_raw_data_base", "nnUNet_preprocessed", "RESULTS_FOLDER"):
     os.environ.setdefault(variable, tempfile.gettempdir())
@@ -36,8 +37,10 @@ from nnunet.preprocessing.preprocessing import (
 from nnunet.utilities.nd_softmax import softmax_helper
 from nnunet.utilities.one_hot_encoding import to_one_hot
 
+Spacing = tuple[float, ...]
 
-def network_of(plans: dict, stage: dict, inputs: int) -> Generic_UNet:
+
+def network_of(plans: dict[str, Any], stage: dict[str, Any], inputs: int) -> Generic_UNet:
     """nnUNetTrainerV2.initialize_network."""
     pools, kernels = stage["pool_op_kernel_sizes"], stage["conv_kernel_sizes"]
     network = Generic_UNet(
@@ -69,7 +72,9 @@ def network_of(plans: dict, stage: dict, inputs: int) -> Generic_UNet:
     return network.eval()
 
 
-def probabilities_of(folder: Path, network: Generic_UNet, data: np.ndarray, patch: tuple) -> np.ndarray:
+def probabilities_of(
+    folder: Path, network: Generic_UNet, data: np.ndarray, patch: tuple[int, ...]
+) -> np.ndarray:
     """The mean over all folds, tiled and mirrored."""
     folds = sorted(folder.glob("fold_*"))
     about = pickle.loads((folds[0] / "model_final_checkpoint.model.pkl").read_bytes())
@@ -96,20 +101,22 @@ def probabilities_of(folder: Path, network: Generic_UNet, data: np.ndarray, patc
                 False,
             )[1]
         )
-    return total / len(folds)
+    return np.asarray(total / len(folds))
 
 
-def exported(softmax: np.ndarray, shape: tuple, spacing: tuple, network_spacing: tuple) -> np.ndarray:
+def exported(
+    softmax: np.ndarray, shape: tuple[int, ...], spacing: Spacing, network_spacing: Spacing
+) -> np.ndarray:
     """save_segmentation_nifti_from_softmax, up to the cropping."""
     separate, axis = False, None
     for each in (spacing, network_spacing):
         if not separate and get_do_separate_z(each):
             separate, axis = True, get_lowres_axis(each)
-    separate = separate and len(axis) == 1
+    separate = separate and axis is not None and len(axis) == 1
     return resample_data_or_seg(softmax, shape, False, axis, 1, separate, order_z=0).argmax(0)
 
 
-def labels_of(folder: Path, image: np.ndarray, spacing: tuple, before: np.ndarray | None) -> np.ndarray:
+def labels_of(folder: Path, image: np.ndarray, spacing: Spacing, before: np.ndarray | None) -> np.ndarray:
     """The label map of one stage; `before` is that of the stage before, brought in as predict.py does it."""
     plans, stage = plans_of(folder)
     forward = plans["transpose_forward"]
@@ -140,7 +147,7 @@ def labels_of(folder: Path, image: np.ndarray, spacing: tuple, before: np.ndarra
     return labels
 
 
-def plans_of(folder: Path) -> tuple[dict, dict]:
+def plans_of(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The plans, and the stage that the folder's networks were trained at."""
     about = pickle.loads((folder / "fold_0" / "model_final_checkpoint.model.pkl").read_bytes())
     plans = pickle.loads((folder / "plans.pkl").read_bytes())
@@ -164,7 +171,8 @@ def main() -> None:
     """Every case of version 1; a cascade has its folders below its own."""
     root, out = Path(sys.argv[1]), Path(sys.argv[2])
     image, spacings = pickle.loads((root / "image.pkl").read_bytes())
-    found, began = {}, time.monotonic()
+    found: dict[str, np.ndarray] = {}
+    began = time.monotonic()
     for name, spacing in spacings.items():
         stages = sorted((root / name).glob("3d_*/*/*"), reverse=True) or [root / name]
         if not (stages[0] / "plans.pkl").is_file():
@@ -172,11 +180,12 @@ def main() -> None:
         labels = None
         for folder in stages:
             labels = labels_of(folder, image, spacing, labels)
+        assert labels is not None
         found |= {f"{name}.labels": labels}
         if "labels" not in sys.argv[3:]:
             found |= {f"{name}.logits": logits_of(folder, image)}
         print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
-    np.savez_compressed(out, **found)
+    np.savez_compressed(out, allow_pickle=False, **found)
 
 
 if __name__ == "__main__":

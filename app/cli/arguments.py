@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-Output = Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder for results")]
+INPUT = Parameter(name=["--input", "-i"], help="Folder or file of DICOM")
+OUTPUT = Parameter(name=["--output", "-o"], help="Folder for results")
+Output = Annotated[Path | None, OUTPUT]
 Models = Annotated[Path | None, Parameter(name=["--models", "-m"], help="Folder of model packages")]
 Package = Annotated[str | None, Parameter(name="--package", help="Use this package only")]
 Formats = Annotated[

@@ -76,12 +76,26 @@ def demo(
     return run_demo(output, coarser, seed, config)
 
 
+def draw_series(output: Path, coarser: float, seed: int) -> Path:
+    """Draws the CT and its ground truth into the output folder; returns the folder of the series."""
+    from training.phantoms import DEMO, write_series
+
+    x, y, z = (step * coarser for step in FULL_SPACING_MM)
+    phantom = DEMO.ct(np.random.default_rng(seed), (x, y, z))
+    series = output / "ct"
+    for earlier in series.glob("slice_*.dcm"):  # an earlier CT may have had more slices, with other UIDs
+        earlier.unlink()
+    write_series(phantom.ct, series)
+    write_nifti(phantom.truth, output / "truth.nii.gz")
+    return series
+
+
 def run_demo(output: Path, coarser: float, seed: int, config: Path | None = None) -> int:
     """Makes a CT, segments it, compares it with the ground truth and prints where the results are.
 
     `coarser` multiplies the voxel size; 1 gives 512x512x274 voxels.
     """
-    from training.phantoms import DEMO, write_series
+    from training.phantoms import DEMO
 
     if not 0.5 <= coarser <= COARSEST or seed < 0:
         expected = f"--coarser from 0.5 to {COARSEST:g} and --seed of at least 0"
@@ -89,15 +103,8 @@ def run_demo(output: Path, coarser: float, seed: int, config: Path | None = None
     settings = read_settings(config)
     prepare_output(output)
     console, progress = Console(), Console(stderr=True)
-    spacing = tuple(step * coarser for step in FULL_SPACING_MM)
     progress.print("Drawing the phantom's fractured bones and scanning them ...")
-    phantom = DEMO.ct(np.random.default_rng(seed), (spacing[0], spacing[1], spacing[2]))
-    series = output / "ct"
-    for earlier in series.glob("slice_*.dcm"):  # an earlier CT may have had more slices, with other UIDs
-        earlier.unlink()
-    write_series(phantom.ct, series)
-    write_nifti(phantom.truth, output / "truth.nii.gz")
-    del phantom
+    series = draw_series(output, coarser, seed)
     with progress_display(progress) as display:
         outcome = run_folder(series, output, settings, None, datetime.now().astimezone(), display)
     show_outcome(outcome, console)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import resource
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from app.cli.arguments import Config, Json, Models
-from app.settings import read_settings
+from app.settings import Settings, read_settings
 from operators.errors import ModelError, OsteonError, UsageError
 from operators.importing.install import verify as verify_files
 from operators.networks.weight_size import size_fault
 from operators.package_files.package_reader import DRAFT_FILE, PACKAGE_FILE, read_package
 from operators.packages.description import describe_package
+from operators.packages.packages import NetworkSpec
 
 DONE = 0
 
@@ -44,54 +47,11 @@ def show(name: str, /, *, models: Models = None, config: Config = None, json_: J
     return show_command(name, json_, config, models)
 
 
-@models_app.command(name="import")
-def import_(
-    folder: Path,
-    /,
-    *,
-    name: str | None = None,
-    title: str | None = None,
-    labels: str | None = None,
-    fold: Annotated[list[str] | None, Parameter(negative="")] = None,
-    checkpoint: str | None = None,
-    orientation: str | None = None,
-    previous: Path | None = None,
-    fractures: Path | None = None,
-    mirroring: bool = True,
-    models: Models = None,
-    config: Config = None,
-) -> int:
-    """Make a package of the model in FOLDER (nnU-Net v1 or v2, MONAI bundle). No code in it is executed.
-
-    Parameters
-    ----------
-    folder
-        Folder of the published model.
-    name
-        Name of the package; default: the name of the data set.
-    title
-        Name of the package in results.
-    labels
-        A known table of labels (ctpelvic1k, totalsegmentator), or a file in the same format.
-    fold
-        Use this fold only, repeatable; default: all folds.
-    checkpoint
-        File name in each fold, or in a bundle's models folder; default: the final checkpoint.
-    orientation
-        Directions of the training images' x, y and z axes, such as LPS or RAS.
-    previous
-        Folder of the previous stage of a cascade; default: the folder beside FOLDER that its plans name.
-    fractures
-        Folder of a network that splits each bone found by the one in FOLDER, cropped from the CT.
-    mirroring
-        Average over mirrored images as the checkpoints allow; otherwise as with nnU-Net's --disable_tta.
-    """
-    from app.cli.models_import import ImportOptions, import_command
-
-    options = ImportOptions(
-        name, title, labels, tuple(fold or ()), checkpoint, orientation, previous, fractures, mirroring
-    )
-    return import_command(folder, options, config, models)
+models_app.command(
+    "app.cli.models_import:import_",
+    name="import",
+    help="Make a package of the model in FOLDER (nnU-Net v1 or v2, MONAI bundle). Nothing of it is executed.",
+)
 
 
 @models_app.command
@@ -131,11 +91,9 @@ def bench(
         Precision: auto, f32, bf16.
     """
     how = {"device": device, "runtime": runtime, "precision": precision}
-    from app.cli.models_bench import bench_packages
-
     settings = read_settings(config, models=models, **how)
-    files = [package_file(settings.models, name)] if name else require_packages(settings.models)
-    bench_packages(files, settings)
+    for path in [package_file(settings.models, name)] if name else require_packages(settings.models):
+        bench_package(path, settings)
     return DONE
 
 
@@ -232,6 +190,33 @@ def verify_package(folder: Path) -> int:
         return error.exit_code
     print(f"{package.name}: {len(package.networks)} networks, {len(package.labels)} labels, all verified")
     return DONE
+
+
+def bench_package(path: Path, settings: Settings) -> None:
+    """Measures the networks of a package, one of those that differ in their weights only."""
+    package = read_package(path)
+    print(f"{package.name} {package.version}", flush=True)
+    kinds = {(spec.architecture, str(spec.arguments), spec.patch): spec for spec in package.networks}
+    for spec in kinds.values():
+        print(f"  network {spec.name}: {measure_speed(spec, settings)}", flush=True)
+
+
+def measure_speed(spec: NetworkSpec, settings: Settings) -> str:
+    """Measures one network and returns a line of text; the memory is the peak of the process so far."""
+    from app.run.series_job import networks_of
+    from operators.networks.speed import matrix_gflop_s, patch_gflop, patch_seconds
+
+    networks = networks_of(settings)
+    run = networks.get(spec)
+    seconds, gflop = patch_seconds(run, spec, time.perf_counter), patch_gflop(spec)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000
+    networks.rest()
+    share = gflop / seconds / matrix_gflop_s(run.precision, networks.device, time.perf_counter)
+    patch = "x".join(map(str, spec.patch))
+    return (
+        f"{run.name} {run.precision}, a patch of {patch} in {seconds:.3f} s, {gflop:.1f} GFLOP: "
+        f"{gflop / seconds:.0f} GFLOP/s, {share:.0%} of a matrix product's; peak {peak_mb:.0f} MB"
+    )
 
 
 def package_files(models: Path) -> list[Path]:

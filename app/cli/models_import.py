@@ -5,7 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
+
+from app.cli.arguments import Config, Models
 from app.settings import read_settings
 from operators.errors import ModelError, UsageError
 from operators.geometry.orientation import is_orientation
@@ -24,20 +28,60 @@ from operators.package_files.package_reader import DRAFT_FILE, lacks_code
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Arguments of `osteon models import`; what is not given is read from the model."""
+    """Options of `osteon models import`; what is not given is read from the model.
+
+    Parameters
+    ----------
+    name
+        Name of the package; default: the name of the data set.
+    title
+        Name of the package in results.
+    labels
+        A known table of labels (ctpelvic1k, totalsegmentator), or a file in the same format.
+    fold
+        Use this fold only, repeatable; default: all folds.
+    checkpoint
+        File name in each fold, or in a bundle's models folder; default: the final checkpoint.
+    orientation
+        Directions of the training images' x, y and z axes, such as LPS or RAS.
+    previous
+        Folder of the previous stage of a cascade; default: the folder beside FOLDER that its plans name.
+    fractures
+        Folder of a network that splits each bone found by the one in FOLDER, cropped from the CT.
+    mirroring
+        Average over mirrored images as the checkpoints allow; otherwise as with nnU-Net's --disable_tta.
+    """
 
     name: str | None = None
     title: str | None = None
     labels: str | None = None
-    folds: tuple[str, ...] = ()
+    fold: Annotated[list[str] | None, Parameter(negative="")] = None
     checkpoint: str | None = None
     orientation: str | None = None
     previous: Path | None = None
     fractures: Path | None = None
     mirroring: bool = True
+    models: Models = None
+    config: Config = None
 
 
-def import_command(folder: Path, options: ImportOptions, config: Path | None, models: Path | None) -> int:
+def import_(
+    folder: Path,
+    /,
+    *,
+    options: Annotated[ImportOptions, Parameter(name="*")] = ImportOptions(),
+) -> int:
+    """Make a package of the model in FOLDER (nnU-Net v1 or v2, MONAI bundle). No code in it is executed.
+
+    Parameters
+    ----------
+    folder
+        Folder of the published model.
+    """
+    return import_command(folder, options)
+
+
+def import_command(folder: Path, options: ImportOptions) -> int:
     """Makes a package of a published model, or a draft if some labels have no codes."""
     if options.orientation is not None and not is_orientation(options.orientation):
         raise UsageError(f"expected an orientation such as LPS or RAS, got {options.orientation}")
@@ -50,7 +94,7 @@ def import_command(folder: Path, options: ImportOptions, config: Path | None, mo
     orientation = orientation_of(model, options.orientation, table.orientation if known else None)
     name = options.name or plain_name(model.origin.dataset)
     new = NewPackage(name, options.title or model.origin.dataset, rows, orientation)
-    target = install(model, new, read_settings(config, models=models).models)
+    target = install(model, new, read_settings(options.config, models=options.models).models)
     return import_message(new, target)
 
 
@@ -59,7 +103,7 @@ def model_of(folder: Path, options: ImportOptions) -> Published:
 
     Raises UsageError.
     """
-    wanted = Wanted(options.folds, options.checkpoint, options.previous, options.mirroring)
+    wanted = Wanted(tuple(options.fold or ()), options.checkpoint, options.previous, options.mirroring)
     model = read_published(require_folder(folder), wanted)
     if options.fractures is None:
         return model

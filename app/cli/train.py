@@ -1,49 +1,41 @@
-"""`osteon train` and `osteon calibrate`."""
+"""`osteon train` and `osteon calibrate`, and their progress on stderr."""
 
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from app.cli.arguments import Config, Models
-from app.cli.train_display import training_display
 from app.settings import SOFTWARE_VERSION, read_settings
 from operators.errors import ModelError, UsageError
 from training.progress import Tell
 
+if TYPE_CHECKING:
+    from training.loop.runs import TrainingRun
+    from training.recipe import Recipe
+
 RECIPE_FILE = "training.toml"
+# Interval between plain lines of one stage
+LINE_EVERY_S = 10.0
 
 
-def train(
-    package: str,
-    /,
-    *,
-    data: Path,
-    network: str | None = None,
-    runs: Path = Path("runs"),
-    models: Models = None,
-    steps: int | None = None,
-    minutes: float | None = None,
-    workers: int = 1,
-    seed: int = 0,
-    start_from: Path | None = None,
-    calibration_cases: int = 100,
-    folds: int | None = None,
-    config: Config = None,
-) -> int:
-    """Train the networks of PACKAGE, resuming an interrupted run, and install them.
-
-    Its training.toml says on what: simulated CT, or radiographs with outlined fractures.
+@dataclass(frozen=True)
+class TrainOptions:
+    """The options of `osteon train`.
 
     Parameters
     ----------
-    package
-        Name of a package that has a training.toml.
     data
         Folder to which the recipe's paths are relative; for radiographs, a data set in Osteon's layout,
         FracAtlas or GRAZPEDWRI-DX as they are published.
@@ -66,20 +58,34 @@ def train(
     folds
         Radiographs only: cross-validate on so many parts of the training images instead; installs nothing.
     """
-    options = TrainOptions(
-        data,
-        network,
-        runs,
-        models,
-        steps,
-        minutes,
-        workers,
-        seed,
-        start_from,
-        calibration_cases,
-        config,
-        folds,
-    )
+
+    data: Path
+    network: str | None = None
+    runs: Path = Path("runs")
+    models: Models = None
+    steps: int | None = None
+    minutes: float | None = None
+    workers: int = 1
+    seed: int = 0
+    start_from: Path | None = None
+    calibration_cases: int = 100
+    folds: int | None = None
+    config: Config = None
+
+
+Training = Callable[[str, Path, TrainOptions, Tell], Iterator[str]]
+
+
+def train(package: str, /, *, options: Annotated[TrainOptions, Parameter(name="*")]) -> int:
+    """Train the networks of PACKAGE, resuming an interrupted run, and install them.
+
+    Its training.toml says on what: simulated CT, or radiographs with outlined fractures.
+
+    Parameters
+    ----------
+    package
+        Name of a package that has a training.toml.
+    """
     return train_command(package, options)
 
 
@@ -118,7 +124,8 @@ def calibrate(
     with training_display(Console(stderr=True)) as tell:
         tell("load", None, "libraries")
         from training.calibrate.calibration import calibrate as fit
-        from training.recipe import SIMULATED_CT, read_recipe, subjects_of
+        from training.recipe import read_recipe, subjects_of
+        from training.recipe_file import SIMULATED_CT
 
         if subjects_of(folder / RECIPE_FILE) != SIMULATED_CT:
             raise UsageError(f"expected a recipe on simulated CT to calibrate, {package} has another")
@@ -126,27 +133,6 @@ def calibrate(
         summary = fit(folder, recipe, data, runs / "cache", cases, seed, keep_decision, tell)
     print(summary)
     return 0
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """The options of `osteon train`."""
-
-    data: Path
-    network: str | None
-    runs: Path
-    models: Path | None
-    steps: int | None
-    minutes: float | None
-    workers: int
-    seed: int
-    start_from: Path | None
-    calibration_cases: int = 0
-    config: Path | None = None
-    folds: int | None = None
-
-
-Training = Callable[[str, Path, TrainOptions, Tell], Iterator[str]]
 
 
 def train_command(package: str, options: TrainOptions) -> int:
@@ -204,38 +190,41 @@ def train_on_radiographs(package: str, folder: Path, options: TrainOptions, tell
 def train_on_simulated_ct(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
     """Trains on simulated CT; sentences on what was made. Raises UsageError for an unknown network."""
     from training.calibrate.calibration import calibrate
-    from training.device import training_device
     from training.installation import train_and_install
-    from training.loop.runs import TrainingRun
     from training.recipe import read_recipe
 
     if options.folds:
         raise UsageError(f"expected no --folds for {package}: its images are simulated")
     recipe = read_recipe(folder / RECIPE_FILE)
-    names = [options.network] if options.network else list(recipe.networks)
-    for name in names:
-        if name not in recipe.networks:
-            raise UsageError(f"expected one of the networks {', '.join(recipe.networks)}, got {name!r}")
-        network = recipe.networks[name].on(training_device().type)
-        run = TrainingRun(
-            recipe,
-            network,
-            options.data,
-            options.runs,
-            options.seed,
-            options.workers,
-            options.steps,
-            options.start_from,
-            options.minutes,
-            datetime.now(UTC).isoformat(timespec="seconds"),
-            software(),
-        )
-        installed = train_and_install(run, folder, tell)
+    for name in [options.network] if options.network else list(recipe.networks):
+        installed = train_and_install(training_run(recipe, name, options), folder, tell)
         yield f"{name}: trained, installed in {package} with SHA-256 {installed.sha256}"
         yield f"{name}: its training is described in {installed.report.parent.name}/{installed.report.name}"
     if options.calibration_cases and complete(folder):
         cases, seed = options.calibration_cases, options.seed
         yield calibrate(folder, recipe, options.data, options.runs / "cache", cases, seed, tell=tell)
+
+
+def training_run(recipe: Recipe, name: str, options: TrainOptions) -> TrainingRun:
+    """Returns the training of one network on this machine. Raises UsageError for an unknown network."""
+    from training.device import training_device
+    from training.loop.runs import TrainingRun
+
+    if name not in recipe.networks:
+        raise UsageError(f"expected one of the networks {', '.join(recipe.networks)}, got {name!r}")
+    return TrainingRun(
+        recipe,
+        recipe.networks[name].on(training_device().type),
+        options.data,
+        options.runs,
+        seed=options.seed,
+        workers=options.workers,
+        steps=options.steps,
+        start_from=options.start_from,
+        minutes=options.minutes,
+        began=datetime.now(UTC).isoformat(timespec="seconds"),
+        software=software(),
+    )
 
 
 # By the key `subjects` of training.toml
@@ -269,3 +258,54 @@ def recipe_folder(package: str, config: Path | None, models: Path | None) -> Pat
     if not (folder / RECIPE_FILE).is_file():
         raise UsageError(f"expected a recipe {package}/{RECIPE_FILE} in the models folder, found none")
     return folder
+
+
+@dataclass
+class Lines:
+    """Prints a line when a stage begins, then one every `LINE_EVERY_S` until it ends."""
+
+    console: Console
+    now_s: Callable[[], float]
+    said_s: dict[str, float] = field(default_factory=dict)
+
+    def tell(self, stage: str, done: float | None, text: str) -> None:
+        """Prints the progress of a stage unless the last line is too recent."""
+        now_s = self.now_s()
+        if now_s - self.said_s.get(stage, -LINE_EVERY_S) < LINE_EVERY_S and done != 1:
+            return
+        self.said_s[stage] = now_s
+        share = "" if done is None else f" {done:.0%}"
+        self.console.print(f"{stage}{share}: {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+@dataclass
+class Bars:
+    """Shows a bar for each stage; one of unknown length pulses."""
+
+    bars: Progress
+    tasks: dict[str, TaskID] = field(default_factory=dict)
+
+    def tell(self, stage: str, done: float | None, text: str) -> None:
+        """Updates the bar of a stage, and adds it if the stage is new."""
+        if stage not in self.tasks:
+            for task in self.tasks.values():
+                self.bars.stop_task(task)
+            self.tasks[stage] = self.bars.add_task(stage, total=None, text="")
+        total = None if done is None else 1.0
+        self.bars.update(self.tasks[stage], total=total, completed=done or 0.0, text=escape(text))
+
+
+@contextmanager
+def training_display(console: Console, now_s: Callable[[], float] = time.monotonic) -> Iterator[Tell]:
+    """Yields the callback through which a training reports its progress."""
+    if not console.is_terminal:
+        yield Lines(console, now_s).tell
+        return
+    columns = (
+        TextColumn("{task.description:<9}"),
+        BarColumn(bar_width=20),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[text]}"),
+    )
+    with Progress(*columns, console=console) as bars:
+        yield Bars(bars).tell

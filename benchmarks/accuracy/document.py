@@ -30,7 +30,7 @@ from benchmarks.accuracy.tables import (
     summary_table,
     weights_table,
 )
-from training.phantoms.fracture_cases import FRACTURES
+from training.phantoms.fractures import FRACTURES
 
 INTRODUCTION = """\
 # Accuracy

@@ -109,7 +109,7 @@ def label_map(made: Segmentation, path: Path) -> tuple[float, float]:
 def highdicom(made: Segmentation, path: Path) -> tuple[float, float]:
     """Writes with highdicom from its array of segment numbers (slices, rows, columns)."""
     shared = provenance(made, series(made.label_map.grid))
-    voxels = np.ascontiguousarray(made.label_map.labels.T)
+    voxels = np.ascontiguousarray(made.label_map.labels.T, np.uint8)
     places = np.flatnonzero(voxels.any(axis=(1, 2))).tolist()
     voxels = voxels[places]
 

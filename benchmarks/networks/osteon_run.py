@@ -14,6 +14,7 @@ import json
 import resource
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device, Runtime
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import NetworkSpec
+from operators.packages.plans import NnUNetPackage
 from operators.pipelines import nnunet as direct
 
 
@@ -35,7 +37,7 @@ class Instant(Networks):
         """Returns itself, with the output for a tile of `spec`."""
         shape = (len(spec.classes), *spec.patch)
         self.answer = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-        return self
+        return cast(Runtime, self)
 
     def __call__(self, _: object) -> np.ndarray:
         """Returns the output."""
@@ -58,6 +60,7 @@ def main() -> None:
     z, y, x = content["spacing"].tolist()
     hu = content["hu"].transpose(2, 1, 0)
     package = read_package(arguments.package / "package.toml")
+    assert isinstance(package, NnUNetPackage)
     kind = Instant if arguments.instant else Networks
     networks = kind(Device(precision=arguments.precision), arguments.mode)
     ended("loading")

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -40,10 +41,15 @@ from tests.support.made_nnunet import Case, write_v2
 from tests.support.made_nnunet_v1 import write_v1
 
 Image = NDArray[np.float32]
-Labels = NDArray[np.uint8]
+Labels = NDArray[np.uint8] | NDArray[np.uint16]
 CUBES, FIRST_FLAT, LAST_FLAT = ((3, 3, 3),) * 6, (1, 2, 2), (1, 2, 1)
 FIVE = {"background": 0, **{f"class_{number}": number for number in range(1, 5)}}
-SIX_STAGES = {"kernels": CUBES, "blocks": (2,) * 6, "decoder_blocks": (2,) * 5, "mirrored": None}
+SIX_STAGES: dict[str, Any] = {
+    "kernels": CUBES,
+    "blocks": (2,) * 6,
+    "decoder_blocks": (2,) * 5,
+    "mirrored": None,
+}
 FRACTURE = Case(
     "fracsegnet_fracture",
     features=(8, 16, 32, 64, 128, 256),

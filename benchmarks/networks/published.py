@@ -128,8 +128,8 @@ def whole_ct(work: Path) -> Path:
     if not path.is_file():
         y, x = np.ogrid[:512, :512]
         plane = np.full((512, 512), -1000, np.int16)
-        for middle, half, hu in ((256, (150, 210), 40), (170, (40, 30), 600), (342, (40, 30), 600)):
-            plane[((y - 256) / half[0]) ** 2 + ((x - middle) / half[1]) ** 2 < 1] = hu
+        for middle, half, value in ((256, (150, 210), 40), (170, (40, 30), 600), (342, (40, 30), 600)):
+            plane[((y - 256) / half[0]) ** 2 + ((x - middle) / half[1]) ** 2 < 1] = value
         noise = np.random.default_rng(1).normal(0, 20, plane.shape).astype(np.int16)
         hu = np.stack([plane + np.roll(noise, number, axis=0) for number in range(274)])
         np.savez(path, hu=hu, spacing=(1.0, 0.8, 0.8))

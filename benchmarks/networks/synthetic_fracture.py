@@ -53,6 +53,9 @@ PHASES = (
 )
 
 
+Floats = NDArray[np.float64]
+
+
 def bone_crop(seed: int = COMPARED) -> tuple[NDArray[np.int16], Labels]:
     """Draws a synthetic bone, HU (z, y, x) at 1 mm in a box of CROP_MM, blanked outside, and its labels.
 
@@ -75,7 +78,7 @@ def bone_crop(seed: int = COMPARED) -> tuple[NDArray[np.int16], Labels]:
     return hu.astype(np.int16), np.select([depth_mm <= 0, upper > lower], [0, 1], 2).astype(np.uint8)
 
 
-def blade(a: Array, b: Array, c: Array, half_axes_mm: NDArray[np.float64]) -> Array:
+def blade(a: Floats, b: Floats, c: Floats, half_axes_mm: Floats) -> Array:
     """Returns the depth inside an ellipsoid, in mm along its thin axis."""
     radius = sum((n / m) ** 2 for n, m in zip((a, b, c), half_axes_mm, strict=True)) ** 0.5
     depth: Array = ((1 - radius) * half_axes_mm[2]).astype(np.float32)

@@ -95,7 +95,8 @@ def of_osteon(model: PublishedBundle, volume: CtVolume, work: Path) -> NDArray[n
     """Segments like `osteon models import` and `osteon run`."""
     rows = [row_of(f"label_{value}", value, BONE) for value in model.values.values()]
     path = install(model, NewPackage("made", "Made", rows, ""), work / "models") / PACKAGE_FILE
-    return segment(volume, read_package(path), Networks(Device("torch")), lambda *_: None).label_map.labels
+    found = segment(volume, read_package(path), Networks(Device("torch")), lambda *_: None)
+    return found.label_map.labels.astype(np.uint8)
 
 
 def of_monai(folder: Path, network: torch.nn.Module, volume: CtVolume, work: Path) -> NDArray[np.uint8]:
@@ -103,6 +104,7 @@ def of_monai(folder: Path, network: torch.nn.Module, volume: CtVolume, work: Pat
     file, ras = work / "scan.nii", np.diag([-1.0, -1.0, 1.0, 1.0]) @ volume.grid.ijk_to_lps
     nibabel.save(nibabel.Nifti1Image(volume.hu, ras), file)
     path = inference_file(folder)
+    assert path is not None
     # ITK is not installed, and reads the same from a NIfTI file
     path.write_text(path.read_text().replace("ITKReader", "NibabelReader"))
     parser = ConfigParser()

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -63,6 +64,11 @@ def measure(root: Path, studies: int) -> None:
         pacs.stop()
 
 
+def holds(pacs: Orthanc, least: int) -> bool:
+    """Returns whether the PACS holds at least this many results."""
+    return stored(pacs) >= least
+
+
 def one_alone(node: Served, pacs: Orthanc, studies: Path) -> None:
     """Measures the time from the last acknowledged instance to the result in the PACS, once warmed up."""
     for number, study in enumerate(ALONE, start=1):
@@ -70,7 +76,7 @@ def one_alone(node: Served, pacs: Orthanc, studies: Path) -> None:
         code, text = storescu(node.port, "+sd", studies / str(study))
         assert code == 0, text
         began = time.perf_counter()
-        until(lambda n=number: stored(pacs) == n)
+        until(partial(holds, pacs, number))
         took_s, run_s = time.perf_counter() - began, run_seconds(node) - before_s
     print(
         f"one study: results in Orthanc {took_s:.2f} s after the last instance = quiet {QUIET_S:.2f} "
@@ -89,7 +95,7 @@ def many(node: Served, pacs: Orthanc, folder: Path, studies: int) -> None:
     before_s, began = run_seconds(node), time.perf_counter()
     memory_mb = []
     for look in range(1, LOOKS + 1):
-        until(lambda n=look: stored(pacs) >= len(ALONE) + n * studies // LOOKS, LONGEST_S)
+        until(partial(holds, pacs, len(ALONE) + look * studies // LOOKS), LONGEST_S)
         memory_mb.append({name: rss_mb(node.part(name)) for name in PARTS})
     took_s = (time.perf_counter() - began) / (studies - before)
     run_s = (run_seconds(node) - before_s) / (studies - before)

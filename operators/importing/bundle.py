@@ -54,34 +54,41 @@ def read_bundle(folder: Path, wanted: Wanted) -> PublishedBundle:
         text = path.read_text(encoding="utf-8")
         table = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
         metadata = json.loads((path.parent / "metadata.json").read_text(encoding="utf-8"))
-        config = BundleConfig(table)
-        architecture, arguments = network_of(config.get("network_def"))
-        require_one_ct(metadata, arguments)
-        classes, values = outputs_of(metadata, int(arguments["out_channels"]))
-        patch, tiling = tiling_of(config.get("inferer"))
-        steps = steps_of(transforms_of(config, "preprocessing"))
-        spacing: Any = next(step.arguments["mm"] for step in steps if step.name == "spacing")
-        weights = weights_file(folder, table, wanted.checkpoint)
-        return PublishedBundle(
-            origin=WeightsOrigin(
-                "MONAI bundle",
-                name_of(metadata, folder),
-                str(metadata.get("version", "")),
-                f"MONAI {metadata.get('monai_version', '')}".strip(),
-            ),
-            architecture=architecture,
-            arguments=arguments,
-            spacing_mm=tuple(spacing),
-            patch=patch,
-            classes=classes,
-            values={name: value for name, value in zip(classes, values, strict=True) if value},
-            checkpoints={"model": weights},
-            weights=partial(weights_of, key=checkpoint_key(table)),
-            outputs=values,
-            steps=steps,
-            tiling=tiling,
-            outcome=outcome_of(transforms_of(config, "postprocessing"), values),
-        )
+        return bundle_of(folder, table, metadata, wanted.checkpoint)
+
+
+def bundle_of(
+    folder: Path, table: dict[str, Any], metadata: dict[str, Any], checkpoint: str | None
+) -> PublishedBundle:
+    """Returns the model that a bundle's configuration and metadata describe."""
+    config = BundleConfig(table)
+    architecture, arguments = network_of(config.get("network_def"))
+    require_one_ct(metadata, arguments)
+    classes, values = outputs_of(metadata, int(arguments["out_channels"]))
+    patch, tiling = tiling_of(config.get("inferer"))
+    steps = steps_of(transforms_of(config, "preprocessing"))
+    spacing: Any = next(step.arguments["mm"] for step in steps if step.name == "spacing")
+    weights = weights_file(folder, table, checkpoint)
+    return PublishedBundle(
+        origin=WeightsOrigin(
+            "MONAI bundle",
+            name_of(metadata, folder),
+            str(metadata.get("version", "")),
+            f"MONAI {metadata.get('monai_version', '')}".strip(),
+        ),
+        architecture=architecture,
+        arguments=arguments,
+        spacing_mm=tuple(spacing),
+        patch=patch,
+        classes=classes,
+        values={name: value for name, value in zip(classes, values, strict=True) if value},
+        checkpoints={"model": weights},
+        weights=partial(weights_of, key=checkpoint_key(table)),
+        outputs=values,
+        steps=steps,
+        tiling=tiling,
+        outcome=outcome_of(transforms_of(config, "postprocessing"), values),
+    )
 
 
 def name_of(metadata: dict[str, Any], folder: Path) -> str:

@@ -59,28 +59,11 @@ def read_nnunet_v1(folder: Path, wanted: Wanted) -> PublishedModel:
     with reading(f"{folder.name}/plans.pkl"):
         trainer = str(about["name"])
         require_known(plans, trainer)
-        stage = stage_of(plans, about)
-        patch = tuple(int(side) for side in stage["patch_size"])
-        dimensions = len(patch)
-        scheme, window_hu = normalisation_of(plans)
-        classes = ("background", *(f"class_{number}" for number in range(1, int(plans["num_classes"]) + 1)))
-        still = NO_MIRRORING.search(trainer) or not wanted.mirroring
-        mirrored = () if still else tuple(range(dimensions))
-        model = PublishedModel(
-            origin=WeightsOrigin("nnU-Net v1", folder.parent.name, folder.parent.parent.name, trainer),
-            architecture="nnunet_plain",
-            arguments=arguments_of(plans, stage, dimensions) | {"inputs": 1, "outputs": len(classes)},
-            spacing_mm=tuple(float(mm) for mm in stage["current_spacing"])[-dimensions:],
-            patch=patch,
-            window_hu=window_hu,
-            normalisation=scheme,
-            recipe=recipe_of(plans, mirrored),
-            classes=classes,
-            values={name: number for number, name in enumerate(classes) if number},
-            checkpoints=checkpoints,
-            largest=largest_of_v1(folder, range(1, len(classes))),
-            weights=partial(weights_of, last=int(plans["conv_per_stage"]) - 1),
-        )
+        origin = WeightsOrigin("nnU-Net v1", folder.parent.name, folder.parent.parent.name, trainer)
+        mirrored = wanted.mirroring and not NO_MIRRORING.search(trainer)
+        model = one_stage(plans, stage_of(plans, about), origin, mirrored)
+        largest = largest_of_v1(folder, range(1, len(model.classes)))
+        model = replace(model, checkpoints=checkpoints, largest=largest)
         beside = sibling(folder, former_trainer(about)) if CASCADE in trainer else None
     if beside is None:
         require_no_previous(wanted, trainer)
@@ -89,6 +72,30 @@ def read_nnunet_v1(folder: Path, wanted: Wanted) -> PublishedModel:
     # predict.py stretches the whole label map over the cropped image, never slice by slice
     stretched = replace(model, recipe=replace(model.recipe, guide_cropped=False))
     return joined(stretched, previous, Resampling(1, separate="never"))
+
+
+def one_stage(
+    plans: dict[str, Any], stage: dict[str, Any], origin: WeightsOrigin, mirrored: bool
+) -> PublishedModel:
+    """Returns one stage as its plans describe it, without its files."""
+    patch = tuple(int(side) for side in stage["patch_size"])
+    dimensions = len(patch)
+    scheme, window_hu = normalisation_of(plans)
+    classes = ("background", *(f"class_{number}" for number in range(1, int(plans["num_classes"]) + 1)))
+    return PublishedModel(
+        origin=origin,
+        architecture="nnunet_plain",
+        arguments=arguments_of(plans, stage, dimensions) | {"inputs": 1, "outputs": len(classes)},
+        spacing_mm=tuple(float(mm) for mm in stage["current_spacing"])[-dimensions:],
+        patch=patch,
+        window_hu=window_hu,
+        normalisation=scheme,
+        recipe=recipe_of(plans, tuple(range(dimensions)) if mirrored else ()),
+        classes=classes,
+        values={name: number for number, name in enumerate(classes) if number},
+        checkpoints={},
+        weights=partial(weights_of, last=int(plans["conv_per_stage"]) - 1),
+    )
 
 
 def former_trainer(about: dict[str, Any]) -> str:

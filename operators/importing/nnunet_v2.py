@@ -53,26 +53,11 @@ def read_nnunet_v2(folder: Path, wanted: Wanted) -> PublishedModel:
         name = str(first["init_args"]["configuration"])
         configuration = resolved(plans["configurations"], name)
         require_known(plans, configuration, dataset)
-        classes, values, regions = outputs_of(dataset)
-        architecture, arguments = network_of(configuration)
-        scheme, window_hu = normalisation_of(plans, configuration)
+        origin = WeightsOrigin("nnU-Net v2", str(plans["dataset_name"]), name, str(first["trainer_name"]))
         axes = first.get("inference_allowed_mirroring_axes") or () if wanted.mirroring else ()
-        mirrored = tuple(int(axis) for axis in axes)
-        model = PublishedModel(
-            origin=WeightsOrigin("nnU-Net v2", str(plans["dataset_name"]), name, str(first["trainer_name"])),
-            architecture=architecture,
-            arguments=arguments | {"inputs": 1, "outputs": len(classes)},
-            spacing_mm=tuple(float(mm) for mm in configuration["spacing"]),
-            patch=tuple(int(side) for side in configuration["patch_size"]),
-            window_hu=window_hu,
-            normalisation=scheme,
-            recipe=replace(recipe_of(plans, configuration), mirror_axes=mirrored, regions=regions),
-            classes=classes,
-            values=values,
-            checkpoints=checkpoints,
-            weights=weights_of,
-            largest=largest_of_v2(folder, checkpoints, values.values()),
-        )
+        model = one_stage(plans, configuration, dataset, origin, tuple(int(axis) for axis in axes))
+        largest = largest_of_v2(folder, checkpoints, model.values.values())
+        model = replace(model, checkpoints=checkpoints, largest=largest)
         before = stage_before(folder, configuration)
     if before is None:
         require_no_previous(wanted, name)
@@ -81,6 +66,33 @@ def read_nnunet_v2(folder: Path, wanted: Wanted) -> PublishedModel:
     previous = read_nnunet_v2(previous_folder(wanted, beside), wanted.others)
     # nnU-Net's predictor never applies the previous stage's post-processing to the labels that it passes on
     return joined(model, replace(previous, largest=()), guide)
+
+
+def one_stage(
+    plans: dict[str, Any],
+    configuration: dict[str, Any],
+    dataset: dict[str, Any],
+    origin: WeightsOrigin,
+    mirror_axes: tuple[int, ...],
+) -> PublishedModel:
+    """Returns one stage as its plans and data set describe it, without its files."""
+    classes, values, regions = outputs_of(dataset)
+    architecture, arguments = network_of(configuration)
+    scheme, window_hu = normalisation_of(plans, configuration)
+    return PublishedModel(
+        origin=origin,
+        architecture=architecture,
+        arguments=arguments | {"inputs": 1, "outputs": len(classes)},
+        spacing_mm=tuple(float(mm) for mm in configuration["spacing"]),
+        patch=tuple(int(side) for side in configuration["patch_size"]),
+        window_hu=window_hu,
+        normalisation=scheme,
+        recipe=replace(recipe_of(plans, configuration), mirror_axes=mirror_axes, regions=regions),
+        classes=classes,
+        values=values,
+        checkpoints={},
+        weights=weights_of,
+    )
 
 
 def stage_before(folder: Path, configuration: dict[str, Any]) -> tuple[Path, Resampling] | None:

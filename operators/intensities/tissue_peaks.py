@@ -16,6 +16,11 @@ SMOOTHING = 8.0
 LEAST_PROMINENCE = 0.03
 # Greatest width at half height of a tissue's peak; trabecular and cortical bone spread over several hundred
 WIDEST = 160.0
+# Fewer voxels, such as those of thumbnails, make no peaks
+LEAST_VOXELS = 30_000
+# The peaks on available real CTs (19 series, 5 manufacturers): air -1000 to -966, -1024 where it is clipped;
+# fat -134 to -81; soft tissue -4 to 92, with contrast medium. The bands add about 20 on each side.
+AIR_HU, FAT_HU, SOFT_HU = (-1060, -920), (-150, -60), (-30, 120)
 
 
 @dataclass(frozen=True)

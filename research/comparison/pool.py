@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from training.fracturing import FractureRules
 from training.recipe import Recipe
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, by_kind, fractured_bone, scanned
-from training.simulate.fracturing import FractureRules
 from training.simulate.sources import Sources
 
 # Side of the stored patches, from which a variant's patch is cropped

@@ -14,10 +14,10 @@ from scipy import ndimage
 
 from operators.pipelines.coarse_to_fine import BAND_MM
 from research.comparison.short_run import Place
+from training.fracturing import BrokenModel, FractureRules, fracture
+from training.fracturing.bone import with_nearest
 from training.phantoms import Phantom
 from training.simulate.bone_patches import OUTSIDE_HU, BoneSubject
-from training.simulate.fracturing import BrokenModel, FractureRules, fracture
-from training.simulate.fracturing.bone import with_nearest
 from training.simulate.sources import BONE_SPACING_MM, phantom_of, real_bone, scanned_phantom
 
 SIMULATED_EACH = 1

@@ -185,7 +185,7 @@ def test_its_lists_name_every_package_and_no_installer_is_in_it(image: Image) ->
     names = {path.name.split("-")[0].lower().replace("_", "-") for path in packages.glob("*.dist-info")}
     sbom = json.loads((image.root / "opt/holoscan/docs/sbom.json").read_text())
     assert sbom["bomFormat"] == "CycloneDX"
-    found = {each["purl"].split("/")[0]: [] for each in sbom["components"]}
+    found: dict[str, list[str]] = {each["purl"].split("/")[0]: [] for each in sbom["components"]}
     for each in sbom["components"]:
         found[each["purl"].split("/")[0]].append(each["name"])
     assert names == {name.lower().replace("_", "-").replace(".", "-") for name in found["pkg:pypi"]}

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 USER = 10001
 IMAGE = os.environ.get("OSTEON_IMAGE", "osteon")
@@ -101,7 +102,7 @@ def called(
     *arguments: object,
     read: Mapping[str, Path] | None = None,
     written: Mapping[str, Path] | None = None,
-    **variables: object,
+    **variables: Any,
 ) -> tuple[int, str]:
     """Exit code of the entry point with these arguments, and all it said."""
     line = words(image, [*image.entry_point, *arguments], read=read, written=written, **variables)

@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -100,7 +101,7 @@ def test_a_database_that_hangs_or_is_gone_costs_time_only(
             assert_serves_without(node)
             send(node, tmp_path / str(study), study)
             comes_back()
-            until(lambda n=study: is_delivered(pacs, n), 180)
+            until(partial(is_delivered, pacs, study), 180)
             until(node.is_well, 60)
         database.hang()
         send(node, tmp_path / "3", 3)
@@ -139,7 +140,9 @@ def test_a_database_that_hangs_at_the_start_is_named_and_sigterm_is_heard(
         assert node.start(wait=False).process is not None
         until(lambda: health(node), 60)
         assert node.stop() == 0
-        assert node.start(wait=False).process.wait(120) == 6
+        process = node.start(wait=False).process
+        assert process is not None
+        assert process.wait(120) == 6
         assert "expected the database of jobs to answer" in node.log()
     finally:
         database.wake()

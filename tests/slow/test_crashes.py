@@ -29,7 +29,14 @@ SCENARIOS = {
 def test_a_crash_at_any_change_of_the_disk_loses_and_doubles_nothing(tmp_path: Path, name: str) -> None:
     stride, recovery_stride, least = SCENARIOS[name]
     strides = (1, recovery_stride if recovery_stride == NEVER else 1) if ALL else (stride, recovery_stride)
-    command = [sys.executable, "-m", "tests.support.crash_points", name, tmp_path, *map(str, strides)]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "tests.support.crash_points",
+        name,
+        tmp_path,
+        *map(str, strides),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     moments = int(done.stdout.split()[-1])

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from operators.networks.registry import Networks
-from operators.networks.runtimes import Device
+from operators.networks.runtimes import Device, Runtime
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import NetworkSpec
 from operators.packages.plans import NnUNetPerBonePackage
@@ -44,7 +44,7 @@ class KnowingNetworks(Networks):
     def __init__(self) -> None:
         super().__init__(Device("torch"))
 
-    def get(self, spec: NetworkSpec) -> Callable[[Array], Array]:
+    def get(self, spec: NetworkSpec) -> Runtime:
         def answer(patch: Array) -> Array:
             image = patch if patch.ndim == spec.dimensions else patch[0]
             hu = np.rint(image * MEASURES["std"] + MEASURES["mean"]).astype(int)
@@ -54,7 +54,7 @@ class KnowingNetworks(Networks):
             return np.stack([20.0 * (said == value) for value in range(len(spec.classes))]).astype(np.float32)
 
         vars(answer)["rest"] = lambda: None
-        return answer
+        return cast(Runtime, answer)
 
 
 def imported(

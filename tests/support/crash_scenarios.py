@@ -14,7 +14,8 @@ from dbos import DBOSClient
 
 from app.node.queue.database import open_connection, prepare_database
 from app.node.queue.job import Json, job_folder
-from app.node.queue.jobs import cancel, list_jobs
+from app.node.queue.job_actions import cancel
+from app.node.queue.jobs import list_jobs
 from app.node.queue.workflow import Attempt
 from app.node.receive.watched_folder import WatchedFolder
 from app.node.settings.configuration import NodeSettings, Peer
@@ -28,7 +29,7 @@ from operators.dicom.elements.instance_identity import Instance, read_instance
 from tests.support import phantoms
 from tests.support.crash_points import Scenario
 from tests.support.node_cases import node_settings
-from tests.support.queue_cases import DELIVERED, SEGMENTED, worked_off
+from tests.support.queue_cases import DELIVERED, SEGMENTED, input_of, worked_off
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 CENTURY_MS = 100 * 365 * 86400 * 1000
@@ -178,7 +179,7 @@ class QueueingLateSlices(Queueing):
         assert states(root) == ["superseded", "queued"]
         assert_taken_in(root, [3, 4])
         with client_of(root) as client:
-            revisions = [row.input["args"][0]["revision"] for row in client.list_workflows()]
+            revisions = [input_of(row)["revision"] for row in client.list_workflows()]
         assert revisions == [1, 2]
 
 

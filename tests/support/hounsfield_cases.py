@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
-from operators.intensities.hounsfield_check import Kind
+from operators.intensities.finding import Kind
 from training.phantoms.ct import phantom_ct
 
 Hu = NDArray[np.int16]

@@ -91,7 +91,8 @@ class Actor:
     def __init__(self, run: Callable[[], Any], disk: Disk, root: Path) -> None:
         self.run, self.disk, self.root = run, disk, root
         self.go, self.stopped = threading.Semaphore(0), threading.Semaphore(0)
-        self.decision, self.trace = GO, []
+        self.decision = GO
+        self.trace: list[Any] = []
         self.call: tuple[str, tuple[Any, ...]] = ("", ())
         self.is_done = self.is_killed = False
         self.outcome: Any = None
@@ -197,11 +198,11 @@ def instrumented(name: str) -> Callable[..., Any]:
     return call
 
 
-def close(descriptor: int) -> None:
+def close(fd: int) -> None:
     """Closes a descriptor without a step, since only waiters for its lock could notice."""
     if actor := getattr(LOCAL, "actor", None):
-        actor.opened.discard(descriptor)
-    CLOSE(descriptor)
+        actor.opened.discard(fd)
+    CLOSE(fd)
 
 
 @contextmanager

@@ -6,15 +6,15 @@ Its label values overlap those of the other package. Both decode their ground tr
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from operators.networks.registry import Networks
-from operators.networks.runtimes import Device
+from operators.networks.runtimes import Device, Runtime
 from operators.package_files.package_reader import read_coarse_to_fine_package
 from operators.packages.packages import CoarseToFinePackage, NetworkSpec
 from tests.support.made_packages import CLASSES, HEAD, LABEL, LEFT, NETWORK, RIGHT, random_weights
@@ -57,12 +57,12 @@ class KnowingNetworks(Networks):
         super().__init__(Device("torch"))
         self.run: list[str] = []
 
-    def get(self, spec: NetworkSpec) -> Callable[[Array], Array]:
+    def get(self, spec: NetworkSpec) -> Runtime:
         """Returns a network with logits of its classes."""
         self.run.append(f"{spec.weights.parent.name} {spec.name}")
         low, high = spec.window_hu
         answer = breaks if spec.name == "fracture" else scores
-        return lambda patch: answer((patch * (high - low) + low) / HU_PER_MM, spec.classes)
+        return cast(Runtime, lambda patch: answer((patch * (high - low) + low) / HU_PER_MM, spec.classes))
 
 
 def scores(u: Array, classes: tuple[str, ...]) -> Array:
@@ -109,7 +109,7 @@ def write_limbs(models: Path) -> CoarseToFinePackage:
 def knowing(package: CoarseToFinePackage) -> CoarseToFinePackage:
     """Returns the package with larger voxels and patches, so that it runs fast."""
     sizes = {"coarse": 5.0, "fine": 3.0, "fracture": 2.5}
-    specs = {
+    specs: dict[str, Any] = {
         spec.name: replace(spec, spacing_mm=(sizes[spec.name],) * 3, patch=(40, 40, 40))
         for spec in package.networks
     }

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from training.fracturing import BrokenModel
 from training.simulate.bone_patches import BoneSubject
-from training.simulate.fracturing import BrokenModel
 
 SPACING_MM = 1.2
 MARROW_HU = 300.0

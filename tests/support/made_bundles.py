@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import yaml
@@ -214,7 +214,7 @@ OTHERS = tuple(
         str(network["_target_"]).lower(),
         network,
         [*LOAD, TURN, spaced(1.5, 1.4, 1.8), RANGE],
-        window(*[network.get("img_size", 32)] * 3),
+        window(*[cast(int, network.get("img_size", 32))] * 3),
         [SOFTMAX, inverted(False), ARGMAX, SAVE],
     )
     for network in OTHER_NETWORKS

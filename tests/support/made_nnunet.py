@@ -131,9 +131,9 @@ def made_image() -> NDArray[np.float32]:
     rng = np.random.default_rng(4)
     coarse = rng.normal(150, 400, (5, 6, 6))
     image = np.kron(coarse, np.ones((4, 4, 5))) + rng.normal(0, 30, (20, 24, 30))
-    image = np.rint(image).astype(np.float32)
-    image[:2], image[:, -3:], image[:, :, :1] = 0, 0, 0
-    return image
+    hu = np.rint(image).astype(np.float32)
+    hu[:2], hu[:, -3:], hu[:, :, :1] = 0, 0, 0
+    return hu
 
 
 def architecture_of(case: Case) -> tuple[str, dict[str, Any]]:

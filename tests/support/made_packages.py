@@ -102,7 +102,9 @@ def package_text(sha256: dict[str, str] | None = None) -> str:
 
 def made_package(folder: Path = Path("bones")) -> CoarseToFinePackage:
     """Returns the package of `package_text`."""
-    return package_of(tomllib.loads(package_text()), folder)
+    package = package_of(tomllib.loads(package_text()), folder)
+    assert isinstance(package, CoarseToFinePackage)
+    return package
 
 
 def write_package(folder: Path, seed: int = 0, *, sees_bone: bool = False) -> Path:

@@ -24,7 +24,7 @@ def grid_around(extent_mm: tuple[float, float, float], spacing_mm: tuple[float, 
 
 def points_of(grid: Grid) -> Points:
     """Returns the centres of all voxels (I, J, K, 3), LPS."""
-    voxels = np.stack(np.indices(grid.shape), axis=-1)
+    voxels = np.moveaxis(np.indices(grid.shape), 0, -1)
     centres: Points = voxels @ grid.ijk_to_lps[:3, :3].T + grid.ijk_to_lps[:3, 3]
     return centres
 
@@ -34,7 +34,7 @@ def sphere(radius_mm: float) -> Solid:
 
 
 def box(low_mm: tuple[float, ...], high_mm: tuple[float, ...]) -> Solid:
-    return lambda points: ((points >= low_mm) & (points <= high_mm)).all(axis=-1)
+    return lambda points: np.all((points >= low_mm) & (points <= high_mm), axis=-1)
 
 
 def left_bone(points: Points) -> NDArray[np.bool_]:

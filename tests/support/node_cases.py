@@ -124,6 +124,7 @@ def send(port: int, path: Path, command: dict[str, str] | None = None) -> int:
     given = {"SOPClassUID": dataset.SOPClassUID, "SOPInstanceUID": dataset.SOPInstanceUID} | (command or {})
     request._affected_sop_class_uid = given["SOPClassUID"]
     request._affected_sop_instance_uid = given["SOPInstanceUID"]
+    assert content is not None
     request.DataSet = BytesIO(content)
     return exchanged(association, request)
 
@@ -133,8 +134,10 @@ def exchanged(association: Association, request: C_STORE) -> int:
     association._reactor_checkpoint.clear()
     while not association._is_paused:
         os.sched_yield()
-    association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
+    context_id = association.accepted_contexts[0].context_id
+    assert context_id is not None
+    association.dimse.send_msg(request, context_id)
     _, response = association.dimse.get_msg(block=True)
     association._reactor_checkpoint.set()
     association.release()
-    return -1 if response is None else int(response.Status)
+    return -1 if response is None or response.Status is None else int(response.Status)

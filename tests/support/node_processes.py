@@ -16,7 +16,8 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from app.node.queue.database import open_connection
-from app.node.queue.jobs import ENDS, JobState, list_jobs
+from app.node.queue.job_state import ENDS, JobState
+from app.node.queue.jobs import list_jobs
 from app.node.settings.configuration import NodeSettings, Peer
 from tests.support.made_packages import write_package
 from tests.support.node_cases import system_tool

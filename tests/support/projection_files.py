@@ -8,6 +8,7 @@ read(tmp_path)                                                  # the only radio
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gdcm
 import numpy as np
@@ -111,7 +112,7 @@ def save(dataset: Dataset, path: Path, transfer_syntax_uid: str = ExplicitVRLitt
         _by_gdcm(path, syntax)
         return path
     if syntax.is_encapsulated:
-        options: dict[str, object] = {"jls_error": 2} if syntax.endswith("4.81") else {}
+        options: dict[str, Any] = {"jls_error": 2} if syntax.endswith("4.81") else {}
         options |= {"j2k_psnr": [70]} if syntax.endswith("4.91") else {}
         dataset.compress(syntax, generate_instance_uid=False, **options)
     dataset.file_meta.TransferSyntaxUID = syntax

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-from dbos import DBOS
+from dbos import DBOS, WorkflowStatus
 
 from app.node.queue.abandoned import Running
 from app.node.queue.database import (
@@ -34,6 +35,12 @@ from app.node.watch.loops import Loop
 FILES = [{"kind": kind, "file": f"{kind}.dcm"} for kind in ("seg", "sr", "sc")]
 SEGMENTED: Json = {"state": "segmented", "code": "", "sentence": "", "files": FILES}
 DELIVERED = Attempt("delivered")
+
+
+def input_of(row: WorkflowStatus) -> Any:
+    """Returns the first argument that a workflow was queued with."""
+    assert row.input is not None
+    return row.input["args"][0]
 
 
 @dataclass

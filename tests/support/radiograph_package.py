@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from math import log
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -13,7 +14,7 @@ from operators.networks.architectures.radiograph_network import FRACTURE, Radiog
 from operators.package_files.package_reader import read_package
 from operators.packages.radiograph import RadiographPackage
 
-SIZE = {"channels": [4, 8, 8, 8, 8], "blocks": [1, 1, 1, 1], "attributes": 10}
+SIZE: dict[str, Any] = {"channels": [4, 8, 8, 8, 8], "blocks": [1, 1, 1, 1], "attributes": 10}
 ATTRIBUTES = (
     "hand",
     "leg",

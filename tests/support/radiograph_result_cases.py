@@ -130,7 +130,7 @@ def segment(finding: FractureFinding, laterality: str) -> Segment:
         category=LESION,
         type=FRACTURE,
         region=HAND,
-        laterality=LATERALITY.get(laterality),
+        laterality=next((code for side, code in LATERALITY.items() if side == laterality), None),
         rgb=COLOURS[finding.value - 1],
         volume_ml=0.0,
         network_mean=0.7,
@@ -158,7 +158,7 @@ def series(shape: tuple[int, int] = ODD, frame_number: int | None = None, **chan
     """One radiograph, as it is read."""
     dataset = header(**changes)
     image = projection(shape)
-    known = {
+    known: dict[str, Any] = {
         "study_instance_uid": "1.2.1",
         "series_instance_uid": "1.2.2",
         "sop_class_uid": str(dataset.SOPClassUID),
@@ -175,7 +175,8 @@ def series(shape: tuple[int, int] = ODD, frame_number: int | None = None, **chan
         "warnings": (),
         "header": dataset,
     }
-    return Series(**{field.name: known.get(field.name) for field in fields(Series)})
+    given: dict[str, Any] = {field.name: known.get(field.name) for field in fields(Series)}
+    return Series(**given)
 
 
 def provenance(made: Segmentation, source: Series | None = None, revision: int = 1) -> Provenance:

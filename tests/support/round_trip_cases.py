@@ -52,7 +52,9 @@ def labels_drawn() -> NDArray[np.uint8]:
     return labels
 
 
-def assert_came_back(read: Labelled, grid: Grid, expected: NDArray[np.uint8] | None = None) -> None:
+def assert_came_back(
+    read: Labelled, grid: Grid, expected: NDArray[np.uint8] | NDArray[np.uint16] | None = None
+) -> None:
     """Asserts that every voxel of every value is at its place in the patient."""
     label_map, notes = read
     truth = LabelMap(labels_drawn() if expected is None else expected, grid)
@@ -93,7 +95,7 @@ def dcmqi_seg(folder: Path, labels: NDArray[np.uint8], segments: list[dict[str, 
         "segmentAttributes": [[kinds | segment for segment in segments]],
     }
     (folder / "meta.json").write_text(json.dumps(said))
-    command = [
+    command: list[str | Path] = [
         Path(sys.executable).parent / "itkimage2segimage",
         "--inputImageList",
         folder / "labels.nrrd",
@@ -124,7 +126,7 @@ def plastimatch_rtstruct(folder: Path, names: list[str]) -> Path:
     SimpleITK.WriteImage(image(renumbered(v11=1, v12=2, v21=4)), str(folder / "labels.nrrd"))
     rows = [f"{bit}|255\\0\\0|{name}\n" for bit, name in enumerate(names)]
     (folder / "names.txt").write_text("".join(rows))
-    command = [
+    command: list[str | Path] = [
         system_tool("plastimatch"),
         "convert",
         "--input-ss-img",

@@ -36,7 +36,7 @@ FRACTURE = Code("72704001", "SCT", "Fracture")
 def package(sha256: str = "ab" * 32) -> ModelPackage:
     network = NetworkSpec("n", "unet", {}, Path("w"), sha256, (1.0,) * 3, (8,) * 3, (0.0, 1.0), ("none",))
     accepts = Acceptance(("CT",), (CTImageStorage,), (), 1, 1.0, 5.0, 5.0)
-    rules = FragmentRules("components", 1.0, 0.5, 0.5)
+    rules = FragmentRules("components", 1.0, 0.5, (0.5,))
     return CoarseToFinePackage(
         name="bones",
         version="1.2.0",
@@ -117,7 +117,7 @@ def series(on: Grid, dataset: Dataset | None = None, ks: tuple[float, ...] | Non
         )
         for n, k in enumerate(indices)
     )
-    known = {
+    known: dict[str, Any] = {
         "study_instance_uid": "1.2.1",
         "series_instance_uid": "1.2.2",
         "sop_class_uid": CTImageStorage,
@@ -127,7 +127,8 @@ def series(on: Grid, dataset: Dataset | None = None, ks: tuple[float, ...] | Non
         "grid": on,
         "header": dataset or header(),
     }
-    return Series(**{field.name: known.get(field.name) for field in fields(Series)})
+    given: dict[str, Any] = {field.name: known.get(field.name) for field in fields(Series)}
+    return Series(**given)
 
 
 def multi_frame(on: Grid) -> Series:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -192,11 +193,11 @@ def recipe(folder: Path) -> Recipe:
     return read_recipe(path)
 
 
-def tiny_run(folder: Path, network: str = "coarse", **options: object) -> TrainingRun:
+def tiny_run(folder: Path, network: str = "coarse", **options: Any) -> TrainingRun:
     """Returns a training in this process; writes its data on first use."""
     data = folder / "data"
     if not data.exists():
         write_data(data)
     made = recipe(folder)
-    begun = {"workers": 0, "began": "2026-01-02T03:04:05+00:00", "software": "1.0", **options}
+    begun: dict[str, Any] = {"workers": 0, "began": "2026-01-02T03:04:05+00:00", "software": "1.0", **options}
     return TrainingRun(made, made.networks[network], data, folder / "runs", **begun)

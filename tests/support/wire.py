@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT, IMPLICIT, DEFLATED = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99"
@@ -99,7 +100,7 @@ class Wire:
         except OSError:
             return 0, b""
 
-    def associated(self, **given: str) -> Wire:
+    def associated(self, **given: Any) -> Wire:
         """Opens an association."""
         self.say(association_request(**given))
         assert self.heard()[0] == 2

@@ -16,8 +16,8 @@ from operators.networks.runtimes import Runtime
 from operators.networks.windows.sliding_window import Window, predict
 from operators.packages.packages import FragmentRules, NetworkSpec
 from operators.pipelines.coarse_to_fine import CONTACT
+from training.fracturing import FractureRules
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, fractured_bone, scanned
-from training.simulate.fracturing import FractureRules
 
 # Half of the bones are intact, as in the three patients at hand (five of nine)
 ODDS_RULES = FractureRules(intact=0.5)

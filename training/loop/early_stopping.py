@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from training.recipe import ValidationRules
+from training.recipe_file import ValidationRules
 
 
 @dataclass(frozen=True)

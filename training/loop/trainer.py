@@ -21,7 +21,8 @@ from training.loop.losses import TrainingLoss
 from training.loop.runs import TrainingRun, facts
 from training.loop.validation import Watched, dice_of_classes
 from training.progress import TRAIN, VALIDATE, WAIT, Tell, silent
-from training.recipe import NetworkRecipe, Recipe, ValidationRules
+from training.recipe import NetworkRecipe, Recipe
+from training.recipe_file import ValidationRules
 from training.simulate.patches import Patch, Patches, loader
 
 KEEP_EVERY = 200

@@ -17,17 +17,11 @@ from torch import nn
 from operators.networks.windows.layout import pad_to_patch
 from operators.networks.windows.sliding_window import Window, tile, tile_starts
 from operators.pipelines.coarse_to_fine import BAND_MM
+from training.fracturing import contact_target
 from training.progress import PREPARE, Tell, silent
-from training.recipe import (
-    NegativesTable,
-    NetworkRecipe,
-    PhantomsTable,
-    Recipe,
-    SourceTables,
-    ValidationRules,
-)
+from training.recipe import NetworkRecipe, Recipe
+from training.recipe_file import NegativesTable, PhantomsTable, SourceTables, ValidationRules
 from training.simulate.bone_patches import OUTSIDE_HU, BoneSubject
-from training.simulate.fracturing import contact_target
 from training.simulate.patches import Patch, Patches, as_tensors
 from training.simulate.simulated_ct import Sample
 from training.simulate.sources import Sources

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from operators.geometry.volume import Grid
-from training.phantoms import fractures as fracturing
-from training.phantoms.fractures import Fractures
+from training.phantoms.breaking import break_bone
+from training.phantoms.fractures import DEFAULT, Fractures, jittered
 from training.phantoms.hounsfield import AIR_HU, SOFT_HU, streaks
 from training.phantoms.rendering import PhantomCT, RenderedPiece, overlap, rendered
 from training.phantoms.resample import fine_positions, interpolate
@@ -39,7 +39,7 @@ def phantom_ct(
     """
     grid = grid_at(spacing_mm, CT_EXTENT_MM, LOWEST_Z_MM)
     subject = supine_subject(rng)
-    wanted = fracturing.jittered(fracturing.DEFAULT, rng) if fractures is None else fractures
+    wanted = jittered(DEFAULT, rng) if fractures is None else fractures
     bone_grid = _covering(grid, max(BONE_SPACING_MM, min(spacing_mm)))
     pieces, blood = _pieces(bone_grid, subject, wanted, rng)
     soft_grid = _covering(grid, max(SOFT_SPACING_MM, *spacing_mm))
@@ -66,7 +66,7 @@ def _pieces(
         if structure not in fractures:
             pieces.append(RenderedPiece(bone, first))
             continue
-        broken = fracturing.break_bone(bone, fractures[structure], points, grid, rng)
+        broken = break_bone(bone, fractures[structure], points, grid, rng)
         pieces += [RenderedPiece(solid, first + n) for n, solid in enumerate(broken.pieces)]
         blood.append(broken.haematoma)
     return pieces, blood

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.geometry.volume import CtVolume, Grid, LabelMap
+from training.fracturing.bone import components
 from training.phantoms.hounsfield import AIR_HU, BONE_LOOK, bone_hu, trabecular_tile
 from training.phantoms.resample import fine_positions, interpolate
 from training.phantoms.shapes import Field, Solid
@@ -58,10 +59,8 @@ def _drop_crumbs(truth: NDArray[np.uint8]) -> None:
     for value, block in enumerate(ndimage.find_objects(truth), start=1):
         if block is None:
             continue
-        parts, count = ndimage.label(truth[block] == value)
-        if count > 1:
-            largest = 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
-            truth[block][(parts > 0) & (parts != largest)] = 0
+        parts, sizes = components((truth[block] == value).astype(np.uint8))
+        truth[block][(parts > 0) & (parts != np.argmax(sizes))] = 0
 
 
 def _nearest(

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, TypeAdapter
 
-from training.recipe import LicenceTable, Table
+from training.recipe_file import LicenceTable, Table
 
 
 class RadiographRecipeFile(Table):

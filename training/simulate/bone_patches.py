@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from training.sampling import Array, Pose, patch_coordinates, smooth_noise, take
-from training.simulate.fracturing import (
+from training.fracturing import (
     BrokenModel,
     FractureRules,
     contact_target,
@@ -20,7 +19,8 @@ from training.simulate.fracturing import (
     with_neighbours,
     with_patchy_density,
 )
-from training.simulate.fracturing.bone import box_of, with_nearest
+from training.fracturing.bone import box_of, with_nearest
+from training.sampling import Array, Pose, patch_coordinates, smooth_noise, take
 from training.simulate.simulated_ct import Sample, scan
 
 OUTSIDE_HU = -1000.0

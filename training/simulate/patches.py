@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from training.fracturing import FractureRules
 from training.progress import Tell, silent
 from training.recipe import NetworkRecipe, Recipe
 from training.sampling import Array, Pose
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, bone_patch, by_kind
 from training.simulate.conditioning import ConditioningRules, draw_conditioning
-from training.simulate.fracturing import FractureRules
 from training.simulate.simulated_ct import Sample, centre_spots, draw_centre, simulate
 from training.simulate.sources import Sources
 from training.subjects.subjects import Subject

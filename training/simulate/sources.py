@@ -20,7 +20,8 @@ from scipy import ndimage
 from operators.errors import UsageError
 from training.phantoms import PHANTOMS, Phantom
 from training.progress import PREPARE, Tell, kind_of, silent
-from training.recipe import LabelMapTable, NetworkRecipe, Recipe
+from training.recipe import NetworkRecipe, Recipe
+from training.recipe_file import LabelMapTable
 from training.simulate.bone_patches import BoneSubject
 from training.simulate.shape_variation import bones_between
 from training.subjects.bone_sets import bone_layer, bone_set_subject, only_file

@@ -1,82 +1,30 @@
-"""The state of every study, derived from its segmentation, its deliveries and its conflicts."""
+"""The jobs of the queue, as its database holds them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from dbos import DBOSClient
 
 from app.node.queue.attempts import attempts_of
-from app.node.queue.database import STUDIES, delivery_queue
-from app.node.queue.decisions import CONFLICT, INCOMPLETE, decide, outcome_of
-from app.node.queue.decisions import rows as conflicts_of
-from app.node.queue.job import StudyJob, job_folder
-from app.node.queue.pauses import end_pause, forget_request
+from app.node.queue.decisions import CONFLICT
+from app.node.queue.job import StudyJob
+from app.node.queue.job_state import (
+    DeliveryState,
+    JobState,
+    conflict_state,
+    end_of_delivery,
+    iso,
+    mark_superseded,
+    state_of,
+    study_of,
+    with_later,
+)
 from app.node.queue.workflow import DELIVER, SEGMENT
-from app.printable import counted
-from operators.errors import DEFECT, OsteonError, UsageError
-
-# All states of jobs and conflicts; all but the first four are final.
-STATES = (
-    "queued", "running", "delivering", "conflict", "delivered", "refused", "failed", "cancelled",
-    "superseded", "accepted", "dismissed",
-)  # fmt: skip
-ENDS = frozenset(STATES[4:])
-# Code of a job whose results have patient or study data that were corrected since
-FORMER_DATA = "former_patient_data"
-MOVED = "moved"
-UNDER_WAY = {"ENQUEUED": "queued", "DELAYED": "queued", "PENDING": "running"}
-
-
-@dataclass(frozen=True)
-class DeliveryState:
-    """The state of a job at one destination: queued, sending, postponed, delivered, failed or cancelled.
-
-    `attempts` have failed so far; `next_attempt` is the time of the next one if the delivery is postponed.
-    """
-
-    peer: str
-    state: str
-    code: str = ""
-    sentence: str = ""
-    attempts: int = 0
-    next_attempt: str = ""
-
-
-@dataclass(frozen=True)
-class JobState:
-    """The state of a job or a conflict.
-
-    `code` and `sentence` say why it was refused, failed or postponed, or what a peer has not accepted.
-    `begun_ms` is when the job was taken from the queue, 0 for never. The fields from `calling_ae` on are set
-    in `detailed` lists only.
-    """
-
-    job_id: str
-    state: str
-    code: str = ""
-    sentence: str = ""
-    created_at: str = ""
-    created_ms: int = 0
-    completed_ms: int = 0
-    deliveries: tuple[tuple[str, str], ...] = ()
-    begun_ms: int = 0
-    calling_ae: str = ""
-    images: int = 0
-    revision: int = 0
-    attempts: int = 0
-    next_attempt: str = ""
-    destinations: tuple[DeliveryState, ...] = ()
-
-    @property
-    def study_instance_uid(self) -> str:
-        """Returns the study's UID."""
-        return study_of(self.job_id)
+from operators.errors import UsageError
 
 
 def list_jobs(
@@ -116,11 +64,6 @@ def latest_jobs(rows: Iterable[Any]) -> dict[str, str]:
     return {study_of(row.workflow_id): row.workflow_id for row in rows}
 
 
-def study_of(job_id: str) -> str:
-    """Returns the study's UID of a job or a conflict."""
-    return job_id.rpartition("-")[0]
-
-
 def detail(client: DBOSClient, job: JobState, row: Any, deliveries: list[Any]) -> JobState:
     """Adds the sender, the number of images and the reason for a delay. Raises SQLAlchemyError."""
     study = StudyJob.of(row.input["args"][0])
@@ -154,117 +97,6 @@ def destination_of(client: DBOSClient, row: Any) -> DeliveryState:
     return DeliveryState(peer, "queued" if state == "delivering" else state, code, sentence)
 
 
-def conflict_state(row: Any) -> JobState:
-    """Returns the state of a conflict, which is listed like a job."""
-    return JobState(
-        row.workflow_id,
-        **outcome_of(row),
-        created_at=iso(row.created_at),
-        created_ms=row.created_at or 0,
-        completed_ms=row.completed_at or row.updated_at or 0,
-    )
-
-
-def mark_superseded(job: JobState, latest: dict[str, str]) -> JobState:
-    """Marks a cancelled job as superseded if its study has a later job."""
-    if job.state == "cancelled" and latest[job.study_instance_uid] != job.job_id:
-        return replace(job, state="superseded", sentence="more instances of the study were received")
-    return job
-
-
-def with_later(job: JobState, attributes: Mapping[str, Any]) -> JobState:
-    """Adds later corrections of the study's patient data; `attributes` are those of the job's row."""
-    if "moved_to" in attributes and job.state in ENDS:
-        text = f"{attributes['moved']} of its instances were sent again in study {attributes['moved_to']}"
-        job = replace(job, code=job.code or MOVED, sentence="; ".join(filter(None, (job.sentence, text))))
-    if "replaced_by" not in attributes:
-        return job
-    words, successor = ", ".join(attributes["keywords"]), attributes["replaced_by"]
-    delivered = [name for name, state in job.deliveries if state == "delivered"]
-    if delivered:
-        text = f"its results at {', '.join(delivered)} have the former {words}"
-        return replace(job, code=FORMER_DATA, sentence=f"{text}; {successor} replaces it")
-    if job.state == "delivering":
-        text = f"{words} were corrected, so its results are not sent; {successor} replaces it"
-        return replace(job, code=FORMER_DATA, sentence=text)
-    if job.state == "superseded":
-        text = f"{words} were corrected before a result was delivered; {successor} replaces it"
-        return replace(job, code=FORMER_DATA, sentence=text)
-    return job
-
-
-def state_of(row: Any, deliveries: list[Any]) -> JobState:
-    """Returns the state of one job."""
-    job = JobState(
-        row.workflow_id,
-        "running",
-        created_at=iso(row.created_at),
-        created_ms=row.created_at or 0,
-        completed_ms=row.completed_at or 0,
-        begun_ms=row.dequeued_at or 0,
-    )
-    if row.status in UNDER_WAY:
-        return replace(job, state=UNDER_WAY[row.status])
-    if row.status != "SUCCESS":
-        return unfinished_jobs(job, row.status)
-    outcome = row.output
-    if outcome["state"] != "segmented":
-        return replace(job, state=outcome["state"], code=outcome["code"], sentence=outcome["sentence"])
-    return with_missing(delivery_state(job, deliveries), outcome)
-
-
-def with_missing(job: JobState, outcome: Mapping[str, str]) -> JobState:
-    """Adds the results that could not be made; the other results are delivered without them."""
-    if not outcome["sentence"]:
-        return job
-    text = "; ".join(filter(None, (job.sentence, outcome["sentence"])))
-    return replace(job, code=job.code or outcome["code"], sentence=text)
-
-
-def unfinished_jobs(job: JobState, status: str) -> JobState:
-    """Returns the state of a job that has ended without an outcome."""
-    if status == "CANCELLED":
-        return replace(job, state="cancelled", code="cancelled", sentence="cancelled by a user")
-    if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-        sentence = "expected the worker to survive this study, it died repeatedly while processing it"
-        return replace(job, state="failed", code="worker_died", sentence=sentence)
-    return replace(job, state="failed", code=OsteonError.code, sentence=DEFECT)
-
-
-def delivery_state(job: JobState, deliveries: list[Any]) -> JobState:
-    """Returns the state of a job from its deliveries: delivered once all are, failed if one has failed."""
-    if not deliveries:
-        sentence = "expected a destination for the result, none is configured"
-        return replace(job, state="failed", code="no_destination", sentence=sentence)
-    ends = [end_of_delivery(row) for row in deliveries]
-    named = tuple((row.workflow_id.split(">")[1], end[0]) for row, end in zip(deliveries, ends, strict=True))
-    completed_ms = max([job.completed_ms, *(row.completed_at or 0 for row in deliveries)])
-    job = replace(job, deliveries=named, completed_ms=completed_ms)
-    for wanted in ("delivering", "failed", "cancelled"):
-        for state, code, sentence in ends:
-            if state == wanted:
-                return replace(job, state=state, code=code, sentence=sentence)
-    remarks = [(code, sentence) for _, code, sentence in ends if sentence]
-    code, sentences = remarks[0][0] if remarks else "", (sentence for _, sentence in remarks)
-    return replace(job, state="delivered", code=code, sentence="; ".join(sentences))
-
-
-def end_of_delivery(row: Any) -> tuple[str, str, str]:
-    """Returns state, code and sentence of one delivery."""
-    if row.status in UNDER_WAY:
-        return "delivering", "", ""
-    if row.status == "SUCCESS":
-        return row.output["state"], row.output["code"], row.output["sentence"]
-    if row.status == "CANCELLED":
-        return "cancelled", "cancelled", "cancelled by a user"
-    return "failed", OsteonError.code, DEFECT
-
-
-def iso(epoch_ms: int | None) -> str:
-    """Returns a time in ISO 8601 format, in UTC."""
-    return datetime.fromtimestamp((epoch_ms or 0) / 1000, UTC).isoformat(timespec="seconds")
-
-
 def job_ids(client: DBOSClient) -> list[str]:
     """Returns the ids of all jobs and conflicts."""
     rows = client.list_workflows(name=[SEGMENT, CONFLICT], load_input=False, load_output=False)
@@ -277,93 +109,3 @@ def require_job(client: DBOSClient, job_id: str) -> JobState:
     if not found:
         raise UsageError(f"expected the id of a job, got {job_id!r}; `osteon jobs list` shows them")
     return found[0]
-
-
-def retry(client: DBOSClient, job_id: str, data: Path) -> None:
-    """Restarts a job that ended without a delivery, with its full time limits.
-
-    Raises UsageError for other jobs.
-    """
-    job = require_job(client, job_id)
-    if job.state not in ("failed", "refused", "cancelled"):
-        raise UsageError(f"expected a job that failed, was refused or cancelled; this one is {job.state}")
-    missing = [name for name, state in job.deliveries if state != "delivered"]
-    again = {f"{job_id}>{name}": delivery_queue(name) for name in missing} or {job_id: STUDIES}
-    job_folder(data, job_id).timed_out.unlink(missing_ok=True)
-    for workflow_id, queue in again.items():
-        forget_request(data, workflow_id)
-        # Without the queue's name any process would take it, even one that does not know the workflow
-        client.rewind_workflow(workflow_id, queue_name=queue)
-
-
-def cancel(client: DBOSClient, job_id: str) -> None:
-    """Cancels a job that has not ended. Raises UsageError for other jobs."""
-    job = require_job(client, job_id)
-    if job.state in ENDS:
-        raise UsageError(f"expected a job that has not ended; this one is {job.state}")
-    if job.state == "conflict":
-        raise UsageError("expected a job, got a conflict: `osteon jobs accept` or `osteon jobs dismiss`")
-    open_ones = [f"{job_id}>{name}" for name, state in job.deliveries if state == "delivering"] or [job_id]
-    client.cancel_workflows(open_ones)
-
-
-def send_now(client: DBOSClient, job_id: str, data: Path) -> list[str]:
-    """Ends the pauses that delay a job, including those of deliveries queued before it.
-
-    Returns a sentence for each. Raises UsageError if nothing is postponed.
-    """
-    job = require_job(client, job_id)
-    if job.state == "running":
-        sentences = [ended_pause(client, row, data) for row in in_progress(client, SEGMENT, job_id)]
-    else:
-        open_ones = [name for name, state in job.deliveries if state == "delivering"]
-        sentences = [sentence for name in open_ones for sentence in sent_now(client, job_id, name, data)]
-    if not any(sentences):
-        raise UsageError(f"expected a job that is postponed; this one is {job.state}")
-    return [sentence for sentence in sentences if sentence]
-
-
-def sent_now(client: DBOSClient, job_id: str, peer_name: str, data: Path) -> list[str]:
-    """Ends the pause of one delivery and of those before it; returns a sentence for each."""
-    own = in_progress(client, DELIVER, f"{job_id}>{peer_name}")
-    if own:
-        return [ended_pause(client, row, data) for row in own]
-    ahead = client.list_workflows(
-        name=DELIVER, status="PENDING", queue_name=delivery_queue(peer_name), load_input=False
-    )
-    before = [sentence for row in ahead if (sentence := ended_pause(client, row, data))]
-    return [f"{peer_name}: waits in the queue behind other deliveries", *before] if before else []
-
-
-def in_progress(client: DBOSClient, name: str, workflow_id: str) -> list[Any]:
-    """Returns the workflow's row if a process is running it, else an empty list."""
-    return client.list_workflows(name=name, workflow_ids=[workflow_id], status="PENDING", load_input=False)
-
-
-def ended_pause(client: DBOSClient, row: Any, data: Path) -> str:
-    """Ends the pause of one workflow and returns a sentence, or '' if it is not in a pause."""
-    tried = attempts_of(client, row)
-    if not tried.pause_step:
-        return ""
-    end_pause(data, row.workflow_id, tried.pause_step)
-    name = row.workflow_id.partition(">")[2] or "segmentation"
-    return f"{name}: retried now, after {counted(tried.count, 'attempt')} (last: {tried.sentence})"
-
-
-def settle(client: DBOSClient, job_id: str, decision: str) -> JobState:
-    """Records the decision about a conflict, which the node carries out at its next look.
-
-    Raises UsageError if it is not a conflict that waits for a decision.
-    """
-    job = require_job(client, job_id)
-    if job.state != "conflict":
-        raise UsageError(f"expected a conflict that waits for a decision; this one is {job.state}")
-    if (decision, job.code) == ("accept", INCOMPLETE):
-        text = "a result would show images of two patients; send the others too, or dismiss these"
-        raise UsageError(f"expected all images of a series to be sent again, some were not: {text}")
-    open_ones = conflicts_of(client, job.study_instance_uid, only_open=True)
-    rivals = [each.conflict_id for each in open_ones if each.decision == "accept"]
-    if decision == "accept" and rivals:
-        raise UsageError(f"expected one decision at a time, {rivals[0]} is being accepted just now")
-    decide(client, job_id, decision)
-    return require_job(client, job_id)

@@ -16,7 +16,7 @@ from app.node.peers.http_client import ask
 from app.node.peers.http_stream import HttpLimits
 from app.node.queue.database import WORKFLOW_VERSION
 from app.node.queue.job import Json
-from app.node.queue.jobs import JobState
+from app.node.queue.job_state import JobState
 from app.node.queue.workflow import NOTICE, Attempt
 from app.node.settings.configuration import NodeSettings
 from operators.errors import OutputError, TransientError

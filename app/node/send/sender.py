@@ -13,7 +13,7 @@ from app.node.commitment.commitment import ask, report_owed, require_committed, 
 from app.node.peers import destination as c_store
 from app.node.peers.destination import Outgoing, Refused
 from app.node.queue.job import Json, job_folder
-from app.node.queue.jobs import FORMER_DATA
+from app.node.queue.job_state import FORMER_DATA
 from app.node.queue.workflow import Attempt
 from app.node.segment.segmenting import sha256_of
 from app.node.send import dicomweb_destination as stow_destination

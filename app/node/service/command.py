@@ -20,7 +20,7 @@ from operators.errors import UsageError
 if TYPE_CHECKING:
     from dbos import DBOSClient
 
-    from app.node.queue.jobs import JobState
+    from app.node.queue.job_state import JobState
     from app.node.settings.configuration import NodeSettings, Peer
 
 # NAME=AETITLE, for a destination NAME=AETITLE@HOST:PORT or NAME=AETITLE@http(s)://ADDRESS
@@ -91,7 +91,7 @@ def require_packages(settings: Settings) -> None:
 
 def perform(settings: Settings, client: DBOSClient, action: str, job_id: str) -> bool:
     """Runs an action on one job, and returns whether to show the job afterwards. Raises UsageError."""
-    from app.node.queue import jobs
+    from app.node.queue import job_actions
     from app.node.service.parts import audit_trail
     from app.node.studies import retention
     from app.node.watch.audit import DECISIONS
@@ -101,13 +101,13 @@ def perform(settings: Settings, client: DBOSClient, action: str, job_id: str) ->
         retention.forget(settings.node, client, job_id, audit_trail(settings), getuser())
         print(f"{job_id}: the study, its results and its jobs are removed")
     elif action == "send-now":
-        print("\n".join(jobs.send_now(client, job_id, data)))
+        print("\n".join(job_actions.send_now(client, job_id, data)))
     elif action == "retry":
-        jobs.retry(client, job_id, data)
+        job_actions.retry(client, job_id, data)
     elif action == "cancel":
-        jobs.cancel(client, job_id)
+        job_actions.cancel(client, job_id)
     elif action in DECISIONS:
-        settled = jobs.settle(client, job_id, action)
+        settled = job_actions.settle(client, job_id, action)
         audit_trail(settings).changed(settled.study_instance_uid, 0, DECISIONS[action], getuser())
     return action not in ("delete", "send-now")
 
@@ -159,7 +159,7 @@ def json_of(job: JobState, names: Mapping[str, str], accessions: Mapping[str, st
 def accession_of(settings: Settings, job_id: str) -> str:
     """Returns the accession number from a file of the job or the study, as the database does not hold it."""
     from app.node.queue.job import job_folder
-    from app.node.queue.jobs import study_of
+    from app.node.queue.job_state import study_of
     from operators.dicom.headers.accession import accession_number
 
     folders = (job_folder(settings.node.data, job_id).input, settings.node.data / "inbox" / study_of(job_id))

@@ -139,42 +139,13 @@ def sender_part(settings: Settings, executor_id: str, life: Life) -> None:
     """Runs the sender, which delivers results, sends storage commitment reports and sends notices."""
     from dbos import DBOS
 
-    from app.node.queue.database import (
-        REPORT,
-        answering,
-        delivery_queue,
-        executor_configuration,
-        report_queue,
-    )
-    from app.node.queue.workflow import (
-        DELIVER,
-        NOTICE,
-        Attempt,
-        define_delivering,
-        define_notifying,
-        define_reporting,
-    )
-    from app.node.send.notices import NOTICES_QUEUE
-    from app.node.send.sender import attempt, confirm, notify, report
+    from app.node.queue.database import REPORT, answering, executor_configuration
+    from app.node.queue.workflow import DELIVER, NOTICE
 
-    node, in_hand, running, counter = settings.node, InHand(), Running(), metrics.deliveries()
-
-    slots = SendingSlots(DELIVERIES_AT_ONCE)
-
-    def counted(delivery: Json) -> Attempt:
-        with slots.of(delivery["peer"]), in_hand.work():
-            outcome = attempt(delivery, node, audit_trail(settings))
-        counter.labels(delivery["peer"], outcome.state).inc()
-        return outcome
-
+    node, in_hand, running = settings.node, InHand(), Running()
     DBOS(config=executor_configuration(node, executor_id))
-    define_delivering(node, counted, lambda delivery: confirm(delivery, node), running)
-    inbox = Inbox(node.data, "sender")
-    define_reporting(node, lambda owed: report(owed, node, inbox), running)
-    define_notifying(node, lambda notice: notify(notice, node), running)
-    polls_s = {delivery_queue(peer.name): DELIVERIES_POLL_S for peer in node.destinations}
-    polls_s |= {report_queue(peer.name): REPORTS_POLL_S for peer in node.sources if peer.host}
-    polls_s |= {NOTICES_QUEUE: REPORTS_POLL_S} if node.notice_url else {}
+    define_sending(settings, in_hand, running)
+    polls_s = sending_queues(node)
     DBOS.listen_queues(list(polls_s))
     with answering():
         DBOS.launch()
@@ -184,6 +155,35 @@ def sender_part(settings: Settings, executor_id: str, life: Life) -> None:
     begin(life)
     life.until_stopped(loops)
     in_hand.wait(min(node.grace_s, node.network_s))
+
+
+def define_sending(settings: Settings, in_hand: InHand, running: Running) -> None:
+    """Defines the workflows of a sender: deliveries, commitment reports, notices."""
+    from app.node.queue.workflow import Attempt, define_delivering, define_notifying, define_reporting
+    from app.node.send.sender import attempt, confirm, notify, report
+
+    node, counter, slots = settings.node, metrics.deliveries(), SendingSlots(DELIVERIES_AT_ONCE)
+
+    def counted(delivery: Json) -> Attempt:
+        with slots.of(delivery["peer"]), in_hand.work():
+            outcome = attempt(delivery, node, audit_trail(settings))
+        counter.labels(delivery["peer"], outcome.state).inc()
+        return outcome
+
+    define_delivering(node, counted, lambda delivery: confirm(delivery, node), running)
+    inbox = Inbox(node.data, "sender")
+    define_reporting(node, lambda owed: report(owed, node, inbox), running)
+    define_notifying(node, lambda notice: notify(notice, node), running)
+
+
+def sending_queues(node: NodeSettings) -> dict[str, float]:
+    """Returns the queues of a sender, each with its polling interval in seconds."""
+    from app.node.queue.database import delivery_queue, report_queue
+    from app.node.send.notices import NOTICES_QUEUE
+
+    polls_s = {delivery_queue(peer.name): DELIVERIES_POLL_S for peer in node.destinations}
+    polls_s |= {report_queue(peer.name): REPORTS_POLL_S for peer in node.sources if peer.host}
+    return polls_s | ({NOTICES_QUEUE: REPORTS_POLL_S} if node.notice_url else {})
 
 
 def begin(life: Life) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -15,21 +13,18 @@ from dbos import DBOSClient
 
 from app.library_messages import error_values
 from app.node.queue.database import open_connection, prepare_database
-from app.node.receive.watched_folder import WatchedFolder
 from app.node.segment.time_limit import Deadline, Worker
+from app.node.service.background_loops import background_loops
 from app.node.service.parts import audit_trail, executor_name, listener_part, now_s, sender_part, worker_part
 from app.node.service.web import Web
 from app.node.settings.ignored import ignored_settings
 from app.node.storage.data_folder import DataFolder, DataFolderError, Problem
 from app.node.storage.disk import MEGABYTE, Disk
 from app.node.storage.inbox import Inbox
-from app.node.studies.dispatcher import Dispatcher
-from app.node.studies.retention import sweep
 from app.node.watch import metrics
 from app.node.watch.audit import STARTED, STOPPED
 from app.node.watch.heartbeat import StopSignal
 from app.node.watch.logs import configure_logs
-from app.node.watch.loops import Loop
 from app.node.watch.process import PartError, ServicePart
 from app.run.series_job import allow_deep_stack
 from app.settings import Settings
@@ -38,12 +33,6 @@ from operators.errors import OsteonError, OutputError, shortage
 log = structlog.get_logger()
 
 TICK_S = 0.2
-SWEEP_S, STATE_S = 60.0, 2.0
-# Interval for checking that the data folder is still the same
-FOLDER_S, FOLDER_SILENT_S = 1.0, 30.0
-# A turn that takes longer counts as hanging; it makes jobs, reads 100 files, removes old studies, or reads
-# one number
-DISPATCH_SILENT_S, WATCH_SILENT_S, SWEEP_SILENT_S, STATE_SILENT_S = 60.0, 300.0, 600.0, 6.0
 # Longer than the interval between two turns of the supervising loop, unless the whole node was suspended
 STOOD_STILL_S = 5.0
 KILLED = 128 + signal.SIGTERM
@@ -68,49 +57,13 @@ class Node:
             "segment": workers,
         }
         self.parts = [part for role, parts in by_role.items() if role in self.node.roles for part in parts]
-        self.loops = self._loops()
+        self.loops = background_loops(self.node, self.client, self.disk, self.watch_data_folder)
 
     def worker(self, number: int) -> Worker:
         """Returns the worker with this number."""
         deadline = Deadline()
         arguments = (self.settings, executor_name("worker", number), deadline)
         return Worker(f"worker-{number}", worker_part, arguments, data=self.node.data, deadline=deadline)
-
-    def _loops(self) -> list[Loop]:
-        found = [
-            Loop("data_folder", self.watch_data_folder, FOLDER_S, FOLDER_SILENT_S),
-            Loop("disk", self.disk.look, STATE_S, STATE_SILENT_S),
-            Loop("database", self._ask_database, STATE_S, STATE_SILENT_S),
-        ]
-        if "receive" not in self.node.roles:
-            return found
-        found += [
-            Loop("dispatcher", first_made(self._dispatch), TICK_S, DISPATCH_SILENT_S),
-            Loop("retention", self._sweep, SWEEP_S, SWEEP_SILENT_S),
-        ]
-        if self.node.watch is not None:
-            found.append(Loop("watch", first_made(self._watch), TICK_S, WATCH_SILENT_S))
-        return found
-
-    def _ask_database(self) -> None:
-        self.client.list_workflows(limit=1, load_input=False, load_output=False)
-
-    def _dispatch(self) -> Callable[[], object]:
-        dispatcher = Dispatcher(self.node, self.client, lambda: datetime.now().astimezone())
-
-        return lambda: dispatcher.tick(now_s())
-
-    def _sweep(self) -> int:
-        return sweep(self.node, self.client, time.time() * 1000)
-
-    def _watch(self) -> Callable[[], object]:
-        assert self.node.watch is not None
-        return WatchedFolder(
-            self.node.watch,
-            Inbox(self.node.data, "watch"),
-            self.node.watch_settled_s,
-            minimum_free_bytes=self.node.minimum_free_mb * MEGABYTE,
-        ).look
 
     def ill(self, now_s: float) -> list[str]:
         """Returns the names of parts and loops that do not work now; reads memory only."""
@@ -246,18 +199,6 @@ class Node:
             if part.process is not None and part.process.pid is not None:
                 part.process.kill()
         os._exit(code)
-
-
-def first_made(make: Callable[[], Callable[[], object]]) -> Callable[[], object]:
-    """Returns a function that calls the one that `make` returns; `make` is repeated until it succeeds."""
-    made: list[Callable[[], object]] = []
-
-    def turn() -> object:
-        if not made:
-            made.append(make())
-        return made[0]()
-
-    return turn
 
 
 def serve(settings: Settings, configuration: Path | None = None) -> int:

@@ -17,12 +17,13 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp
 
-from app.node.queue.jobs import STATES, list_jobs
-from app.node.queue.latest import Latest
+from app.node.queue.job_state import STATES
+from app.node.queue.jobs import list_jobs
 from app.node.receive.dicomweb import stow_router
 from app.node.receive.reception import Store
 from app.node.service.http_guard import RequestGuard
 from app.node.service.http_limits import HEAD_BYTES, bounded
+from app.node.service.latest import Latest
 from app.node.settings.ports import BACKLOG, bound, http_socket
 from app.node.storage.inbox import Inbox
 

@@ -13,7 +13,7 @@ from dbos import DBOSClient
 from app.node.queue.completeness import Content, Patience, Waiting, count_seen, is_complete, rule_for
 from app.node.queue.database import STUDIES, WORKFLOW_VERSION
 from app.node.queue.job import JobFolder, StudyJob, job_folder, priority, take_in
-from app.node.queue.jobs import MOVED, UNDER_WAY, JobState
+from app.node.queue.job_state import MOVED, UNDER_WAY, JobState
 from app.node.queue.study_attempts import StudyAttempts
 from app.node.queue.workflow import SEGMENT
 from app.node.send.notices import Notice, announce

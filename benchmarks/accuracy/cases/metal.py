@@ -96,4 +96,5 @@ def projection(metal: Field, ray: NDArray[np.int_], bins: int) -> NDArray[np.flo
     """Returns the metal along each ray (slices, bins); `ray` (rows, columns) is the bin of each pixel."""
     where = np.nonzero(metal)
     index = where[0] * bins + ray[where[1], where[2]]
-    return np.bincount(index, metal[where], len(metal) * bins).reshape(len(metal), bins)
+    total = np.asarray(np.bincount(index, metal[where], len(metal) * bins), np.float64)
+    return total.reshape(len(metal), bins)

@@ -16,7 +16,7 @@ from benchmarks.accuracy.cases.scan import Scan
 from benchmarks.accuracy.cases.simulated import simulated_scan
 from benchmarks.accuracy.cases.turns import mirrored, stored, turned
 from operators.packages.packages import Label
-from training.phantoms.fracture_cases import FRACTURES
+from training.phantoms.fractures import FRACTURES
 
 SHIPPED = "shipped"
 Build = Callable[[], Scan]

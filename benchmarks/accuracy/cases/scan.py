@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ class Scan:
         return self.ct.grid
 
 
-def scan_of(hu: NDArray[np.int16], labels: NDArray[np.uint8], grid: Grid) -> Scan:
+def scan_of(hu: NDArray[Any], labels: NDArray[Any], grid: Grid) -> Scan:
     """Builds a scan from arrays on one grid."""
     return Scan(CtVolume(hu, grid), LabelMap(labels, grid))
 

@@ -6,8 +6,7 @@ import numpy as np
 
 from benchmarks.accuracy.cases.scan import Scan, scan_of
 from training.phantoms import boneless_ct, phantom_ct
-from training.phantoms.fracture_cases import FRACTURES
-from training.phantoms.fractures import jittered
+from training.phantoms.fractures import FRACTURES, jittered
 
 # Seeds here are pairs of numbers, which differ from training's single numbers (numpy's SeedSequence)
 SEED = 907

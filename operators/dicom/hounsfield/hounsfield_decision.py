@@ -19,7 +19,8 @@ from operators.geometry.value_notes import (
     Note,
 )
 from operators.geometry.volume import CtVolume
-from operators.intensities.hounsfield_check import Finding, Kind, check_values
+from operators.intensities.finding import Finding, Kind
+from operators.intensities.hounsfield_check import check_values
 from operators.intensities.tissue_peaks import HIGHEST, Histogram, histogram
 
 # Share of voxels at the top of the range, where negative values read as unsigned end up; metal seldom passes

@@ -17,6 +17,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, evt
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
 from app.node.commitment import commitment
@@ -58,6 +59,8 @@ def storing(tls: SSLContext | None = None) -> Iterator[tuple[int, list[str], lis
     hashes, asked = list[str](), list[Dataset]()
 
     def store(event: Event) -> int:
+        assert isinstance(event.request, C_STORE)
+        assert event.request.DataSet is not None
         hashes.append(hashlib.sha256(event.request.DataSet.getvalue()).hexdigest())
         return 0x0000
 
@@ -68,8 +71,9 @@ def storing(tls: SSLContext | None = None) -> Iterator[tuple[int, list[str], lis
     entity = AE("PACS")
     entity.add_supported_context(CT, ExplicitVRLittleEndian)
     entity.add_supported_context(PUSH_MODEL)
-    handlers = [(evt.EVT_C_STORE, store), (evt.EVT_N_ACTION, ask)]
+    handlers: list[Any] = [(evt.EVT_C_STORE, store), (evt.EVT_N_ACTION, ask)]
     server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers, ssl_context=tls)
+    assert server is not None
     try:
         yield server.server_address[1], hashes, asked
     finally:

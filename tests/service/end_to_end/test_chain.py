@@ -22,6 +22,7 @@ from operators.dicom.select.selection import Selection, select
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_packages
+from operators.packages.packages import CoarseToFinePackage
 from operators.pipelines import coarse_to_fine as pipeline
 from tests.service.end_to_end.conftest import Finished
 
@@ -42,6 +43,7 @@ def test_the_graph_gives_exactly_the_labels_of_the_plain_path(packaged_run: Fini
     packages = read_packages(ROOT / "models")
     (selection,) = (s for s in select(scan(packaged_run.series), packages) if isinstance(s, Selection))
     volume = read_volume(selection.series)
+    assert isinstance(selection.package, CoarseToFinePackage)
     plain = pipeline.segment(volume, selection.package, Networks(Device()), silent)
     delivered = read_seg_on(packaged_run.output / "segmentation.dcm", volume.grid)
     numbers = {0: 0} | {s.value: n for n, s in enumerate(plain.segments, start=1)}

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app.node.queue.jobs import ENDS
+from app.node.queue.job_state import ENDS
 from tests.support import phantoms
 from tests.support.node_processes import Orthanc, Served, until
 from tests.support.reading_cases import setting
@@ -125,11 +125,13 @@ def test_files_laid_into_the_watched_folder_are_taken(
 ) -> None:
     pacs, node = hospital
     phantoms.write_ct(tmp_path / "ct", HU, AFFINE, study=6)
-    shutil.copytree(tmp_path / "ct", node.node.watch / "ct")
-    (node.node.watch / "readme.txt").write_text("no DICOM")
+    watched = node.node.watch
+    assert watched is not None
+    shutil.copytree(tmp_path / "ct", watched / "ct")
+    (watched / "readme.txt").write_text("no DICOM")
     assert state_of(node, 6) == "delivered"
     assert len(segs_of(pacs, 6)) == 1
-    left = [path.name for path in node.node.watch.rglob("*") if path.is_file()]
+    left = [path.name for path in watched.rglob("*") if path.is_file()]
     assert left == ["readme.txt"]
 
 
@@ -148,10 +150,12 @@ def test_the_pacs_gets_our_commitment_when_it_asks(hospital: tuple[Orthanc, Serv
 
 def test_the_audit_trail_says_who_sent_what_and_where_it_went(hospital: tuple[Orthanc, Served]) -> None:
     _, node = hospital
+    assert node.node.audit is not None
     text = node.node.audit.read_text()
     messages = [ElementTree.fromstring(line) for line in text.splitlines()]
-    transfers = [m for m in messages if m.find("EventIdentification/EventID").get("csd-code") == "110104"]
-    actions = {m.find("EventIdentification").get("EventActionCode") for m in transfers}
+    events = [event for message in messages for event in message.iter("EventIdentification")]
+    transfers = [event for event in events if event.find("EventID[@csd-code='110104']") is not None]
+    actions = {event.get("EventActionCode") for event in transfers}
     assert actions == {"C", "R"}
     assert uid(1) in text
     assert "AETITLES=PACS" in text

@@ -159,6 +159,7 @@ def stored(pacs: Orthanc, case: Case, study: int, folder: Path) -> tuple[Series,
 
     phantoms.write_ct(folder / "ct", hu, case.affine, edit=edit, keep=case.keep, study=study)
     (series,) = scan(folder / "ct").series
+    assert series.grid is not None
     made = Segmentation(LabelMap(labels_of(case.shape), series.grid), SEGMENTS, package())
     (folder / "seg").mkdir()
     write_seg(made, provenance(made, series), folder / "seg" / "seg.dcm", **case.options)
@@ -182,7 +183,7 @@ def test_every_voxel_has_the_colour_of_its_segment(hospital: Hospital, case: Cas
 
 
 def drawn(
-    viewer: Viewer, position_lps_mm: tuple[float, ...], truth: LabelMap, expected: NDArray[np.uint8]
+    viewer: Viewer, position_lps_mm: tuple[float, ...], truth: LabelMap, expected: NDArray[np.integer]
 ) -> None:
     """Fails where a voxel has not the colour of its segment when the drawing is over."""
     deadline = time.monotonic() + DRAWN_S

@@ -38,7 +38,7 @@ def test_an_imported_network_writes_the_originals_labels_as_a_seg(
     published, models, out = (tmp_path / name for name in ("published", "models", "out"))
     write_v2(case, published)
     volume = axial(case, made_image())
-    phantoms.write_ct(tmp_path / "in", volume.hu, volume.grid.ijk_to_lps)
+    phantoms.write_ct(tmp_path / "in", volume.hu.astype(np.int16), volume.grid.ijk_to_lps)
     assert ran("models", "import", published, "--name", "made", "--orientation", "LPS", "-m", models) == 0
     assert ran("run", tmp_path / "in", "-o", out, "-m", models, "--runtime", "torch", "--quiet") == 0
     read = read_seg_on(out / "segmentation.dcm", volume.grid)
@@ -62,7 +62,7 @@ def test_two_published_networks_give_bones_and_fragments_as_seg_report_and_page(
     anatomy, models, out = write_v1(case, tmp_path / "anatomy"), tmp_path / "models", tmp_path / "out"
     fracture = write_v1(FRACTURE, tmp_path / "fracture")
     volume = axial(case, made_image())
-    phantoms.write_ct(tmp_path / "in", volume.hu, volume.grid.ijk_to_lps)
+    phantoms.write_ct(tmp_path / "in", volume.hu.astype(np.int16), volume.grid.ijk_to_lps)
     command = ("models", "import", anatomy, "--fractures", fracture, "--labels", "ctpelvic1k")
     assert ran(*command, "--name", "made", "-m", models) == 0
     assert ran("run", tmp_path / "in", "-o", out, "-m", models, "--runtime", "torch", "--quiet") == 0

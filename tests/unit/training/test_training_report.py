@@ -15,7 +15,7 @@ from training.installation import train_and_install
 from training.loop.report import all_sessions, licence_of, named_paths
 
 
-def installed(folder: Path, **options: object) -> dict[str, Any]:
+def installed(folder: Path, **options: Any) -> dict[str, Any]:
     models = folder / "models"
     if not models.exists():
         write_models(models)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def lower(points: Points) -> np.ndarray:
     return left_bone(points) & (points[..., 2] < -2)
 
 
-SURE = {"bone_probability": 0.98, "fracture_probability": 0.93}
+SURE: dict[str, Any] = {"bone_probability": 0.98, "fracture_probability": 0.93}
 
 
 def case() -> Segmentation:
@@ -243,7 +244,9 @@ def test_fragments_can_be_pulled_apart(page: Page) -> None:
 @pytest.mark.parametrize("width", [1200, 360])
 def test_an_accessibility_check_finds_nothing(page: Page, width: int) -> None:
     page.resize(width, 900)
-    axe = Path(find_spec("axe_core_python").origin).parent / "axe.min.js"
+    found = find_spec("axe_core_python")
+    assert found is not None
+    axe = Path(str(found.origin)).parent / "axe.min.js"
     page.run(axe.read_text(encoding="utf-8") + "; 0")
     found = json.loads(page.run("axe.run().then(found => JSON.stringify(found))"))
     assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]] == []

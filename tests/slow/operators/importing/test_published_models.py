@@ -38,7 +38,9 @@ hip = { meaning = "Hip", value = 2, type = { value = "29836001", scheme = "SCT",
 def published(case: Case, folder: Path) -> PublishedModel:
     """The model of a case as it is read from its folder."""
     write = write_v1 if case in V1_CASES else write_v2
-    return read_published(write(case, folder / "published"), Wanted())
+    model = read_published(write(case, folder / "published"), Wanted())
+    assert isinstance(model, PublishedModel)
+    return model
 
 
 def installed(case: Case, folder: Path) -> Path:

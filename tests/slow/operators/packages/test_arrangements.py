@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -287,12 +288,14 @@ def test_true_bones_of_a_patient_come_out_with_their_fragments(package: NnUNetPe
     masks = {2: "RI", 3: "LI", 1: "SA"}
     maps = {bone: read_nifti(DATA / f"001_{name}_mask.nii.gz") for bone, name in masks.items()}
     step = (slice(None, None, 2),) * 3
-    fragments = sum(each.labels[step].astype(np.uint8) for each in maps.values())
-    bones = sum((each.labels[step] > 0) * np.uint8(bone) for bone, each in maps.items())
+    fragments = np.stack([each.labels[step].astype(np.uint8) for each in maps.values()]).sum(0, np.uint8)
+    bones = np.stack([(each.labels[step] > 0) * np.uint8(bone) for bone, each in maps.items()]).sum(
+        0, np.uint8
+    )
     affine = maps[1].grid.ijk_to_lps @ np.diag([2.0, 2.0, 2.0, 1.0])
     (box,) = ndimage.find_objects((bones > 0).astype(np.uint8))
     z, y, x = (float(mm) for mm in np.linalg.norm(affine[:3, 2::-1], axis=0))
-    stages = {
+    stages: dict[str, Any] = {
         name: tuple(on_voxels(stage, (z, y, x)) for stage in getattr(package, name))
         for name in ("stages", "fracture")
     }

@@ -7,9 +7,9 @@ the middle, a bone of the left side with a fracture across.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from operators.errors import UnsuitableError
 from operators.geometry.volume import Box, CtVolume, Grid
 from operators.networks.registry import Networks
-from operators.networks.runtimes import Device
-from operators.package_files.package_reader import read_package
+from operators.networks.runtimes import Device, Runtime
+from operators.package_files.package_reader import read_coarse_to_fine_package
 from operators.packages.packages import CoarseToFinePackage, NetworkSpec, SideRules
 from operators.pipelines import coarse_to_fine as pipeline
 from operators.segmentation.segmentation import Segmentation
@@ -64,18 +64,18 @@ class KnowingNetworks(Networks):
         super().__init__(Device("torch"))
         self.run: list[str] = []
 
-    def get(self, spec: NetworkSpec) -> Callable[[Array], Array]:
+    def get(self, spec: NetworkSpec) -> Runtime:
         answer = breaks if spec.name == "fracture" else scores
         self.run.append(spec.name)
         low, high = spec.window_hu
-        return lambda patch: answer((patch * (high - low) + low) / HU_PER_MM, spec.classes)
+        return cast(Runtime, lambda patch: answer((patch * (high - low) + low) / HU_PER_MM, spec.classes))
 
 
 def knowing_package(blind: bool) -> CoarseToFinePackage:
     """`blind`: the coarse network has one class for both sides, as the fine one always has."""
     package = made_package()
     sizes = {"coarse": 5.0, "fine": 3.0, "fracture": 2.5}
-    specs = {
+    specs: dict[str, Any] = {
         spec.name: replace(spec, spacing_mm=(sizes[spec.name],) * 3, patch=(40, 40, 40))
         for spec in package.networks
     }
@@ -195,7 +195,7 @@ def test_a_scan_without_the_bones_is_refused_by_its_code() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_untrained_networks_give_labels_of_the_package_on_the_grid(tmp_path: Path, seed: int) -> None:
-    package = read_package(write_package(tmp_path / "bones", seed))
+    package = read_coarse_to_fine_package(write_package(tmp_path / "bones", seed))
     volume, _ = scan(np.diag([3.0, 3.0, 4.0]))
     box = Box((0, 0, 0), (14, 14, 10))
     small = volume.grid.crop(box)

@@ -16,7 +16,7 @@ from training.loop.checkpoints import best_weights, moving_average, read
 from training.loop.early_stopping import Progress
 from training.loop.trainer import train, validation_sets
 from training.loop.validation import dice_of_classes
-from training.recipe import ValidationRules
+from training.recipe_file import ValidationRules
 from training.subjects.subjects import NOT_OURS
 
 RULES = ValidationRules(patches=2, every=10, patience=2, fall=0.2)
@@ -61,6 +61,7 @@ def test_a_training_that_no_longer_learns_stops_and_keeps_its_best_weights(
 
     monkeypatch.setattr(trainer, "dice_of_classes", scored)
     run = tiny_run(tmp_path, steps=16)
+    assert run.recipe.validation is not None
     watched = run.recipe.validation.model_copy(update={"real": (), "fall": 0.25})
     no_real = replace(run.recipe, validation=watched)
     kept = read(train(replace(run, recipe=no_real)), torch.device("cpu"))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,14 +131,14 @@ def test_true_fragments_of_a_bone_set_are_read(tmp_path: Path) -> None:
     assert bones[0].hu[bones[0].mask > 0].min() == 800
 
 
-def options(tmp_path: Path, **changes: object) -> TrainOptions:
+def options(tmp_path: Path, **changes: Any) -> TrainOptions:
     data = tmp_path / "data"
     if not data.exists():
         write_data(data)
     models = tmp_path / "models"
     if not models.exists():
         write_models(models)
-    plain = TrainOptions(data, "coarse", tmp_path / "runs", models, 2, None, 0, 0, None)
+    plain = TrainOptions(data, "coarse", tmp_path / "runs", models, 2, None, 0, 0, None, 0)
     return replace(plain, **changes)
 
 

@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from app.cli.train import calibrate, train
+from app.cli.train import TrainOptions, calibrate, train_command
 from operators.errors import ModelError, UsageError
 from operators.networks.architectures.radiograph_network import RadiographReader
 from tests.support.made_radiographs import (
@@ -53,6 +54,11 @@ torch.save = save_or_die
 sys.argv[0] = "osteon"
 main()
 """
+
+
+def train(package: str, **options: Any) -> int:
+    """Runs `osteon train` with these options."""
+    return train_command(package, TrainOptions(**options))
 
 
 @pytest.fixture(autouse=True)
@@ -178,8 +184,9 @@ def test_sigterm_saves_and_the_same_command_goes_on(tmp_path: Path, models: Path
     data, runs = write_own(tmp_path / "data"), tmp_path / "runs"
     words = ["train", "made", "--data", str(data), "--runs", str(runs), "--models", str(models)]
     command = [sys.executable, "-W", "ignore", "-c", COMMAND, *words, "--workers", "0"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=ROOT, **pipes) as run:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
         assert run.stderr is not None
         while not run.stderr.readline().startswith("train 0%: step"):
             assert run.poll() is None

@@ -144,7 +144,7 @@ def test_labels_of_a_batch_say_what_its_maps_show(sampler: Sampler) -> None:
 
 def test_a_lying_image_stands_upright_on_the_canvas_and_comes_back() -> None:
     lying = np.ascontiguousarray(made_pixels(1, gap=True, shape=(90, 150)))
-    canvas = on_canvas(lying.astype(np.float32) / 255, (128, 96))
+    canvas = on_canvas(lying.astype(np.float32) / np.float32(255), (128, 96))
     assert canvas.grey.shape == (128, 96)
     half = torch.nn.functional.avg_pool2d(torch.from_numpy(canvas.grey)[None], 2)[0].numpy()
     assert np.abs(canvas.back(half) * 255 - lying).mean() < 8
@@ -238,7 +238,8 @@ def test_the_network_learns_a_gap_from_few_steps(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     easy = Sampler([source_of(made_radiograph(n, n % 2 == 0), rng) for n in range(12)], seed=0)
     draws = Draws(fractures=4, breaks=0, others=4, size=(96, 96), hidden=(0.0, 0.0))
-    recipe = Recipe((Phase("only", 60, 1e-2, (draws,)),), NetworkSize((8, 8, 16, 16, 16), (1, 1, 1, 1)), 5)
+    size = NetworkSize((8, 8, 16, 16, 16), (1, 1, 1, 1))
+    recipe = Recipe((Phase("only", 60, 1e-2, (draws,)),), size, warmup_steps=5)
     run = Trainer(recipe, easy, tmp_path, lambda _: {})
     first = [run.train_step(Limits(60))["crop fracture"] for _ in range(5)]
     last = [run.train_step(Limits(60))["crop fracture"] for _ in range(50)][-5:]

@@ -43,21 +43,26 @@ def series(tmp_path: Path) -> Series:
     return scan(tmp_path / "ct").series[0]
 
 
+def grid_of(series: Series) -> Grid:
+    assert series.grid is not None
+    return series.grid
+
+
 def own_seg(series: Series, path: Path, **options: str) -> Path:
-    made = Segmentation(LabelMap(labels_drawn(), series.grid), SEGMENTS, package())
+    made = Segmentation(LabelMap(labels_drawn(), grid_of(series)), SEGMENTS, package())
     return write_seg(made, provenance(made, series), path, **options)
 
 
 @pytest.mark.parametrize("profile", ["binary", "labelmap"])
 def test_its_own_seg_has_the_packages_values_again(series: Series, tmp_path: Path, profile: str) -> None:
     path = own_seg(series, tmp_path / "seg.dcm", profile=profile)
-    assert_came_back(read_label_map(path, LABELS), series.grid)
+    assert_came_back(read_label_map(path, LABELS), grid_of(series))
 
 
 def test_its_own_rtstruct_has_the_packages_values_again(series: Series, tmp_path: Path) -> None:
-    made = Segmentation(LabelMap(labels_drawn(), series.grid), SEGMENTS, package())
+    made = Segmentation(LabelMap(labels_drawn(), grid_of(series)), SEGMENTS, package())
     path = write_structures(made, provenance(made, series), tmp_path / "structures.dcm")
-    assert_came_back(read_label_map(path, LABELS, series.grid), series.grid)
+    assert_came_back(read_label_map(path, LABELS, series.grid), grid_of(series))
 
 
 def test_a_seg_of_dcmqi_in_another_order_is_known_by_codes_and_by_names(
@@ -73,7 +78,7 @@ def test_a_seg_of_dcmqi_in_another_order_is_known_by_codes_and_by_names(
         ],
     )
     assert "TrackingID" not in dcmread(path).SegmentSequence[0]
-    assert_came_back(read_label_map(path, LABELS), series.grid)
+    assert_came_back(read_label_map(path, LABELS), grid_of(series))
 
 
 def test_a_fragment_that_was_split_gets_the_next_free_value_of_its_bone(
@@ -93,7 +98,7 @@ def test_a_fragment_that_was_split_gets_the_next_free_value_of_its_bone(
             {"labelID": 4, "SegmentLabel": "Right hip bone"},
         ],
     )
-    assert_came_back(read_label_map(path, LABELS), series.grid, split)
+    assert_came_back(read_label_map(path, LABELS), grid_of(series), split)
 
 
 def test_a_segment_that_nobody_named_is_refused_with_what_was_expected(
@@ -127,7 +132,7 @@ NAMES = ["left_hip_bone fragment 1", "Left hip bone, fragment 2", "Right hip bon
 
 def test_an_rtstruct_of_plastimatch_comes_back_on_its_series(series: Series, tmp_path: Path) -> None:
     path = plastimatch_rtstruct(tmp_path, NAMES)
-    assert_came_back(read_label_map(path, LABELS, series.grid), series.grid)
+    assert_came_back(read_label_map(path, LABELS, series.grid), grid_of(series))
 
 
 def test_an_rtstruct_is_exported_and_compared_by_the_commands(series: Series, tmp_path: Path) -> None:
@@ -135,7 +140,7 @@ def test_an_rtstruct_is_exported_and_compared_by_the_commands(series: Series, tm
     command = ["export", str(path), "-o", str(out), "--files", "nifti"]
     assert outcome(command) == UsageError.exit_code
     assert outcome([*command, "--images", str(tmp_path / "ct")]) == 0
-    assert_came_back(read_label_map(out / "bones_dseg.nii.gz", LABELS), series.grid)
+    assert_came_back(read_label_map(out / "bones_dseg.nii.gz", LABELS), grid_of(series))
 
 
 def outcome(arguments: list[str]) -> int:
@@ -158,7 +163,7 @@ def test_a_nifti_of_itk_snap_has_its_meaning_from_the_table_beside_it(series: Se
     SimpleITK.WriteImage(image(renumbered(v11=1, v12=2, v21=3)), str(edited))
     rows = "1\tLeft hip bone, fragment 1\t#ff0000\n2\tLeft hip bone, fragment 2\t\n3\tRight hip bone\t\n"
     (tmp_path / "bones_dseg.tsv").write_text(f"index\tname\tcolor\n{rows}")
-    assert_came_back(read_label_map(edited, LABELS), series.grid)
+    assert_came_back(read_label_map(edited, LABELS), grid_of(series))
     SimpleITK.WriteImage(image(renumbered(v11=1, v12=2, v21=4)), str(edited))
     with pytest.raises(OsteonError, match=r"expected only values with names \(1, 2, 3\), got \[4\] too"):
         read_label_map(edited, LABELS)
@@ -166,7 +171,7 @@ def test_a_nifti_of_itk_snap_has_its_meaning_from_the_table_beside_it(series: Se
 
 def test_a_nifti_without_a_table_has_the_packages_values(series: Series, tmp_path: Path) -> None:
     SimpleITK.WriteImage(image(labels_drawn()), str(tmp_path / "edited.nii.gz"))
-    assert_came_back(read_label_map(tmp_path / "edited.nii.gz", LABELS), series.grid)
+    assert_came_back(read_label_map(tmp_path / "edited.nii.gz", LABELS), grid_of(series))
 
 
 def test_a_segmentation_of_slicer_has_its_meaning_from_its_header(series: Series, tmp_path: Path) -> None:
@@ -175,4 +180,4 @@ def test_a_segmentation_of_slicer_has_its_meaning_from_its_header(series: Series
         made.SetMetaData(f"Segment{n}_Name", name)
         made.SetMetaData(f"Segment{n}_LabelValue", str(value))
     SimpleITK.WriteImage(made, str(tmp_path / "edited.seg.nrrd"))
-    assert_came_back(read_label_map(tmp_path / "edited.seg.nrrd", LABELS), series.grid)
+    assert_came_back(read_label_map(tmp_path / "edited.seg.nrrd", LABELS), grid_of(series))

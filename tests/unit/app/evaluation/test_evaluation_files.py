@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import nibabel
 import numpy as np
@@ -234,4 +235,4 @@ def _turned(source: LabelMap, order: tuple[int, ...], sign: NDArray[np.int_]) ->
         affine[:, 3] += affine[:, axis] * (labels.shape[axis] - 1)
         affine[:, axis] *= -1
     labels = np.flip(labels, tuple(np.flatnonzero(sign < 0)))
-    return LabelMap(labels, Grid(labels.shape, affine))
+    return LabelMap(cast(NDArray[np.uint8], labels), Grid(labels.shape, affine))

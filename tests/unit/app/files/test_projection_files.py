@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ EIGHT = picture(8).astype(np.uint8)
 WANTED = EIGHT / 255
 
 
-def saved(folder: Path, image: Image.Image, name: str = "1.png", **options: object) -> Path:
+def saved(folder: Path, image: Image.Image, name: str = "1.png", **options: Any) -> Path:
     image.save(folder / name, **options)
     return folder / name
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
@@ -72,8 +72,8 @@ def studies(tmp_path: Path, count: int) -> None:
         phantoms.write_ct(tmp_path / "in", HU, AFFINE, study=study, series=study)
 
 
-def written(tmp_path: Path) -> dict[str, object]:
-    report: dict[str, object] = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+def written(tmp_path: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     return report
 
 

@@ -92,7 +92,7 @@ def test_in_a_mirror_image_the_left_bone_lies_right_and_is_called_right(scan: Sc
 
 def test_thick_slices_lie_where_their_middle_slices_lay() -> None:
     affine = np.diag([*SPACING_MM, 1.0])
-    where = np.moveaxis(np.indices((4, 4, 9)), 0, -1) @ affine[:3, :3].T
+    where = np.moveaxis(np.indices((4, 4, 9), float), 0, -1) @ affine[:3, :3].T
     hu = np.rint(position_hu(where)).astype(np.int16)
     thin = scan_of(hu, np.ones(hu.shape, np.uint8), Grid((4, 4, 9), affine))
     thick = degradations.thick_slices(thin, 3)

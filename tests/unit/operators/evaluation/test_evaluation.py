@@ -158,7 +158,9 @@ def test_only_what_lies_within_20_mm_of_the_fracture_counts_for_the_local_dice()
     prediction[2] = 0
     assert evaluate(prediction, truth, spacing, BONES).local_dice == 1
     prediction[11] = 2
-    assert evaluate(prediction, truth, spacing, BONES).local_dice < 1
+    dice = evaluate(prediction, truth, spacing, BONES).local_dice
+    assert dice is not None
+    assert dice < 1
 
 
 def test_permuted_fragment_labels_change_nothing() -> None:
@@ -207,7 +209,7 @@ def test_no_figure_hangs_on_the_numbers_of_fragments_or_the_direction_of_axes(
     steps_mm = np.diag([0.7, 1.0, 2.5])
     axes = [axis for axis, flip in enumerate(flips) if flip]
     renamed = [
-        np.flip(np.array([0, *n], dtype=np.uint8)[a], axes)
+        np.flip(np.array([0, *n], dtype=np.uint8)[a], tuple(axes))
         for n, a in ((numbers, prediction), (true_numbers, truth))
     ]
     before, after = (
@@ -231,7 +233,9 @@ def test_real_broken_bones_left_whole_score_a_third_to_a_half() -> None:
     named = [BoneMetrics(bone, range(offset + 1, offset + 11)) for bone, offset in FOLDERS.items()]
     figures = evaluate(whole, truth, steps_mm, named)
     assert figures.anatomy.iou == 1
+    assert figures.whole_iou is not None
     assert 0.3 < figures.whole_iou < 0.6
     assert figures.fractured_iou == pytest.approx(figures.whole_iou)
     assert figures.merges == sum(bone.fractured for bone in figures.bones)
+    assert figures.local_dice is not None
     assert figures.local_dice < 0.8

@@ -173,9 +173,9 @@ def test_more_fragments_than_values_are_said_and_given_to_their_neighbours() -> 
     assert result.warnings == (
         f"Left bone: {count - 10} more fragments than the 10 that the package can label",
     )
-    labels = result.label_map.labels
-    assert labels.max() == 20
-    np.testing.assert_array_equal(labels > 0, bone.outline.inside)
+    shown = result.label_map.labels
+    assert shown.max() == 20
+    np.testing.assert_array_equal(shown > 0, bone.outline.inside)
 
 
 def test_a_bone_keeps_its_voxels_where_no_fragment_reaches_them() -> None:

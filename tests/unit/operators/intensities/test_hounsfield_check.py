@@ -1,13 +1,16 @@
 """The check of an image's values finds every fault, and accepts real Hounsfield units."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
-from operators.intensities.hounsfield_check import Finding, Kind, check_values
+from operators.intensities.finding import Finding, Kind
+from operators.intensities.hounsfield_check import check_values
 from operators.intensities.tissue_peaks import SAMPLE_VOXELS, find_peaks, histogram
 from tests.support.hounsfield_cases import (
     FAULTS,
@@ -30,7 +33,7 @@ def checked(hu: np.ndarray) -> Finding:
     return check_values(histogram(np.clip(np.rint(hu), -32768, 32767).astype(np.int16)))
 
 
-def with_padding(hu: Hu, value: int) -> Hu:
+def with_padding(hu: NDArray[Any], value: int) -> NDArray[Any]:
     padded = hu.copy()
     padded[:20] = value
     return padded

@@ -45,8 +45,10 @@ def test_a_sphere_has_its_volume_and_an_error_of_half_a_voxel_around_it() -> Non
     true_mm3 = 4 / 3 * np.pi * 18**3
     assert row.volume_mm3.value == pytest.approx(true_mm3, rel=0.005)
     assert row.volume_mm3.uncertainty == pytest.approx(4 * np.pi * 18**2 * 0.862 / 2, rel=0.03)
+    assert row.volume_mm3.uncertainty is not None
     assert abs(row.volume_mm3.value - true_mm3) < row.volume_mm3.uncertainty
     assert row.area_mm2.value == pytest.approx(4 * np.pi * 18**2, rel=0.03)
+    assert row.diameter_mm.uncertainty is not None
     assert abs(row.diameter_mm.value - 36) <= row.diameter_mm.uncertainty
     assert (row.gap, row.displacement) == (None, None)
 

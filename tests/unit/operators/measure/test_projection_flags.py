@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operators.geometry.projection import Projection
 from operators.geometry.value_notes import Note
 from operators.measure.flags import MEANINGS
 from operators.measure.projection_flags import PROJECTION_MEANINGS, measure_and_flag
@@ -10,7 +11,7 @@ from operators.segmentation.segmentation import Flag
 from tests.support.radiograph_result_cases import CALIBRATED, ON_DETECTOR, made, projection
 
 
-def codes(image: object, count: int = 2, flags: tuple[Flag, ...] = ()) -> list[str]:
+def codes(image: Projection, count: int = 2, flags: tuple[Flag, ...] = ()) -> list[str]:
     return [flag.code for flag in measure_and_flag(image, made(count, image, flags=flags)).flags]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,8 +33,8 @@ def label(name: str, first: int, side: Code) -> Label:
     return replace(made, structure=plausible)
 
 
-SURE = {"bone_probability": 0.97, "fracture_probability": 0.1}
-BROKEN = {"bone_probability": 0.97, "fracture_probability": 0.9, "fragment_probability": 0.8}
+SURE: dict[str, Any] = {"bone_probability": 0.97, "fracture_probability": 0.1}
+BROKEN: dict[str, Any] = {"bone_probability": 0.97, "fracture_probability": 0.9, "fragment_probability": 0.8}
 HERE = replace(bone(11), **SURE)
 THERE = replace(bone(21, laterality=RIGHT), bone="right_hip_bone", **SURE)
 PACKAGE = replace(
@@ -162,7 +163,7 @@ def test_sides_of_very_different_volumes_are_flagged_together() -> None:
         ({"fracture_probability": 0.4}, "no fracture outlined, though a fracture has a probability of 40%"),
     ],
 )
-def test_an_intact_bone_of_low_confidence_is_flagged(changes: dict[str, float], said: str) -> None:
+def test_an_intact_bone_of_low_confidence_is_flagged(changes: dict[str, Any], said: str) -> None:
     (flag,) = flags(two_bones(), replace(HERE, **changes), THERE)
     assert (flag.code, flag.values) == (DOUBTFUL, (11,))
     assert said in flag.sentence

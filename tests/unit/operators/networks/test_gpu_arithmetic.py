@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def made(case: Any) -> tuple[torch.nn.Module, tuple[int, ...]]:
 
 def runtime(case: Any, network: torch.nn.Module, patch: tuple[int, ...], precision: str) -> TorchRuntime:
     """As `load_network` makes it, on a CPU."""
-    spec = NetworkSpec(case.name, "", {}, None, "", (1.0,) * len(patch), patch, (0.0, 1.0), ("background",))
+    spec = NetworkSpec(case.name, "", {}, Path(), "", (1.0,) * len(patch), patch, (0.0, 1.0), ("background",))
     return TorchRuntime(network, spec, Device("torch", 1, precision, "cpu"))
 
 
@@ -42,8 +43,9 @@ def test_features_in_a_gpus_order_and_half_the_digits_leave_the_answer(case: Any
     expected = runtime(case, network, sides, "f32")(patch)
     spread = expected.std()
     half = runtime(case, network, sides, "bf16")
-    assert (half.precision, half(patch).dtype) == ("bf16", np.float32)
-    half.network = half.network.to(memory_format=CHANNELS_LAST[len(sides)])
+    assert half.precision == "bf16"
+    assert half(patch).dtype == np.float32
+    half.network = cast(Any, half.network).to(memory_format=CHANNELS_LAST[len(sides)])
     # 8 binary digits a layer, and some layers
     assert np.abs(half(patch) - expected).mean() < 0.05 * spread
     turned = runtime(case, half.network, sides, "f32")

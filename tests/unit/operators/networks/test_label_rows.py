@@ -41,17 +41,21 @@ def turned(labels: NDArray[np.uint8]) -> NDArray[np.generic]:
 
 @pytest.mark.parametrize("cuts", [[9], [1] * 9, [4, 5], [0, 8, 1]])
 @pytest.mark.parametrize(("averaged", "kind"), [("logits", np.float16), ("probabilities", np.float32)])
-def test_labels_are_those_of_the_whole_answer_resampled(cuts: list[int], averaged: str, kind: type) -> None:
-    answer = RNG.normal(0, 2, (4, *INNER)).astype(kind)
+def test_labels_are_those_of_the_whole_answer_resampled(
+    cuts: list[int], averaged: str, kind: type[np.floating]
+) -> None:
+    answer: NDArray[np.floating] = RNG.normal(0, 2, (4, *INNER)).astype(kind)
     got = found(torch.from_numpy(answer), recipe(averaged), cuts)
-    whole = np.stack([resized(one.astype(np.float64), BOX, 1).astype(kind) for one in answer])
+    whole: NDArray[np.floating] = np.stack(
+        [resized(one.astype(np.float64), BOX, 1).astype(kind) for one in answer]
+    )
     np.testing.assert_array_equal(turned(got.labels), whole.argmax(axis=0))
     assert got.labels.sum() == whole.argmax(axis=0).sum()
     np.testing.assert_array_equal(got.counts[:4], np.bincount(whole.argmax(axis=0).ravel(), minlength=4))
 
 
 def test_regions_write_their_values_in_order() -> None:
-    answer = RNG.normal(0, 2, (2, *INNER)).astype(np.float16)
+    answer: NDArray[np.floating] = RNG.normal(0, 2, (2, *INNER)).astype(np.float16)
     got = found(torch.from_numpy(answer), recipe(regions=(3, 9)), [2, 7])
     first, second = (resized(one.astype(np.float64), BOX, 1).astype(np.float16) for one in answer)
     np.testing.assert_array_equal(turned(got.labels), np.where(second > 0, 9, np.where(first > 0, 3, 0)))
@@ -64,7 +68,7 @@ def test_only_wanted_values_are_kept() -> None:
 
 
 def test_slices_that_are_far_apart_take_the_nearest_slice() -> None:
-    answer = RNG.normal(0, 2, (2, *INNER)).astype(np.float16)
+    answer: NDArray[np.floating] = RNG.normal(0, 2, (2, *INNER)).astype(np.float16)
     thick = prepared((4.0, 1.0, 1.0), (3.0, 1.0, 1.0))
     got = label_source([torch.from_numpy(answer)], thick, recipe(), None)
     nearest = np.clip(np.floor(9 / 13 * (np.arange(13) + 0.5)).astype(int), 0, 8)

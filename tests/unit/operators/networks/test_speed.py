@@ -37,6 +37,9 @@ class Counting:
         self.shapes.append(patch.shape)
         return patch
 
+    def outputs(self, patch: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        return (self(patch),)
+
     def rest(self) -> None:
         pass
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from operators.packages.packages import NetworkSpec, Normalisation
 from operators.packages.plans import NnUNetPlans, Resampling, Stage
 
 Array = NDArray[np.float32]
-ARGUMENTS = {"strides": ((1, 1, 1), (2, 2, 2), (1, 2, 2))}
+ARGUMENTS: dict[str, object] = {"strides": ((1, 1, 1), (2, 2, 2), (1, 2, 2))}
 SPEC = NetworkSpec(
     "fold_0",
     "nnunet_plain",
@@ -119,7 +120,7 @@ def test_the_exact_mode_mirrors_and_keeps_the_arithmetic_and_the_fast_mode_does_
     assert fast.spec(SPEC).patch == fast.patch
 
 
-def said(run: Echo, channels: Channels, mode: str) -> list[NDArray[np.float16]]:
+def said(run: Echo, channels: Channels, mode: str) -> list[torch.Tensor]:
     return list(answers([run], channels, STAGE, TILINGS[mode](channels, STAGE), lambda _: None))
 
 

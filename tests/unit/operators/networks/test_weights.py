@@ -123,13 +123,11 @@ def described(**about: object) -> bytes:
     return len(header).to_bytes(8, "little") + header + bytes(8)
 
 
-BAD_TENSORS = [
-    described(**about)
-    for about in (
-        {"shape": [-2]}, {"shape": [10**30]}, {"shape": "2"}, {"shape": [3]}, {"data_offsets": [-8, 0]},
-        {"data_offsets": [10**30, 0]}, {"data_offsets": []}, {"data_offsets": None}, {"dtype": "F3"},
-    )
-]  # fmt: skip
+BAD_DESCRIPTIONS: tuple[dict[str, object], ...] = (
+    {"shape": [-2]}, {"shape": [10**30]}, {"shape": "2"}, {"shape": [3]}, {"data_offsets": [-8, 0]},
+    {"data_offsets": [10**30, 0]}, {"data_offsets": []}, {"data_offsets": None}, {"dtype": "F3"},
+)  # fmt: skip
+BAD_TENSORS = [described(**about) for about in BAD_DESCRIPTIONS]
 DEEP = b"[" * 10**5
 
 

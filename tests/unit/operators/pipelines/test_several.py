@@ -23,7 +23,7 @@ from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume, Grid, LabelMap
 from operators.package_files.package_reader import read_package
 from operators.packages.joint import join_packages, parts_of
-from operators.packages.packages import CoarseToFinePackage, ModelPackage
+from operators.packages.packages import CoarseToFinePackage, Label, ModelPackage
 from operators.pipelines import several
 from operators.segmentation.merging import merge_segmentations
 from operators.segmentation.segmentation import Segmentation
@@ -148,7 +148,7 @@ def test_values_are_as_wide_as_they_need_to_be(packages: Sequence[CoarseToFinePa
     assert found_by(one).label_map.labels.dtype == np.uint16
 
 
-def _renamed(package: CoarseToFinePackage, number: int) -> tuple[object, ...]:
+def _renamed(package: CoarseToFinePackage, number: int) -> tuple[Label, ...]:
     names = [f"{label.name}_{number}" for label in package.labels]
     renamed = zip(package.labels, names, strict=True)
     return tuple(replace(each, structure=replace(each.structure, name=name)) for each, name in renamed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def quiet(stage: str, done: float) -> None:
     del stage, done
 
 
-def image(rows: int = 90, columns: int = 61, **more: object) -> Projection:
+def image(rows: int = 90, columns: int = 61, **more: Any) -> Projection:
     grey = np.random.default_rng(0).random((rows, columns), np.float32)
     return Projection(grey, **more)
 
@@ -105,7 +106,7 @@ def test_a_finding_less_likely_than_not_is_none(tmp_path: Path) -> None:
     ],
 )
 def test_doubts_are_flags(
-    tmp_path: Path, more: dict[str, object], shown: dict[str, object], codes: list[str]
+    tmp_path: Path, more: dict[str, Any], shown: dict[str, Any], codes: list[str]
 ) -> None:
     package = write_radiograph_package(tmp_path, **more)
     flags = run(package, image(**shown)).flags

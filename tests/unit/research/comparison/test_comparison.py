@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from operators.networks.architectures.architecture_table import build
+from operators.networks.architectures.own_unets import SubpixelUNet
 from research.comparison.decoding import THRESHOLDS, decoded
 from research.comparison.deep_supervision import LEVELS, SupervisedUNet
 from research.comparison.encodings import ENCODINGS
@@ -62,6 +63,7 @@ def test_deep_supervision_counts_each_head_half_of_the_one_above() -> None:
 
 def test_a_supervised_network_begins_as_the_plain_one_and_answers_as_it() -> None:
     plain = build("subpixel_unet", dimensions=3, outputs=3, filters=(4, 4, 8, 8))
+    assert isinstance(plain, SubpixelUNet)
     supervised = SupervisedUNet(plain, 3, (4, 4, 8, 8))
     image = torch.rand(1, 1, 32, 32, 32, generator=torch.Generator().manual_seed(0))
     heads = supervised(image)

@@ -30,7 +30,7 @@ Mask = NDArray[np.bool_]
 
 def ball(radius: float, centre: tuple[float, float, float] = (23.5, 23.5, 23.5)) -> Mask:
     grid = np.ogrid[tuple(slice(0, n) for n in SHAPE)]
-    return sum((g - c) ** 2 for g, c in zip(grid, centre, strict=True)) < radius**2
+    return np.asarray(sum((g - c) ** 2 for g, c in zip(grid, centre, strict=True)) < radius**2)
 
 
 def subject_of(structures: NDArray[np.uint8], spacing_mm: float = 1.5) -> Subject:
@@ -192,7 +192,8 @@ def test_simulated_patches_are_whole_numbers_of_classes_and_finite_whatever_the_
         pose = Pose(ripple_mm=1.5, joint_mm=2.0, step_mm=2)
         made = simulate(np.random.default_rng(seed), subject, CENTRE, (32, 28, 30), 2.0, pose)
         assert made.hu.shape == made.target.shape == (32, 28, 30)
-        assert (made.hu.dtype, made.target.dtype) == (np.float32, np.uint8)
+        assert made.hu.dtype == np.float32
+        assert made.target.dtype == np.uint8
         assert np.isfinite(made.hu).all()
         assert made.target.max() <= 2
 

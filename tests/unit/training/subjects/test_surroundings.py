@@ -23,7 +23,7 @@ Place = tuple[int, int, int]
 def ellipsoid(centre: Place, radii: Place, scale: float, shift: float) -> NDArray[np.bool_]:
     grid = np.ogrid[tuple(slice(0, n) for n in SHAPE)]
     at = [((g - shift) / scale - c) / r for g, c, r in zip(grid, centre, radii, strict=True)]
-    return sum(a**2 for a in at) < 1
+    return np.asarray(sum(a**2 for a in at) < 1)
 
 
 def body(scale: float, shift: float) -> Labels:

@@ -47,7 +47,7 @@ class Peerside:
 
     def __init__(self) -> None:
         self.reports: Reports = queue.Queue()
-        self.handlers = [(evt.EVT_N_EVENT_REPORT, self.hear)]
+        self.handlers: list[Any] = [(evt.EVT_N_EVENT_REPORT, self.hear)]
 
     def hear(self, event: Any) -> tuple[int, None]:
         self.reports.put((event.event_type, event.event_information))
@@ -81,6 +81,7 @@ def reached(peer: Peerside, port: int = 0) -> Iterator[int]:
     entity = AE("CT1")
     entity.add_supported_context(PUSH_MODEL, scu_role=True, scp_role=True)
     server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=peer.handlers)
+    assert server is not None
     yield server.server_address[1]
     server.shutdown()
 

@@ -107,6 +107,7 @@ def archived(tmp_path: Path) -> Iterator[Archive]:
     entity = AE("PACS")
     entity.add_supported_context(PUSH_MODEL)
     server = entity.start_server(("127.0.0.1", 0), block=False)
+    assert server is not None
     given = {"ae_title": "PACS", "host": "127.0.0.1", "port": server.server_address[1], "receives": True}
     pacs = Peer.model_validate({"name": "pacs", "commitment": True} | given)
     other = Peer.model_validate({"name": "other", "commitment": True} | given | {"ae_title": "OTHER"})

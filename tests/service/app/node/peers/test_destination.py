@@ -6,11 +6,13 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, _config, evt
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
 from app.node.peers.destination import Outgoing, echo, store
@@ -61,11 +63,13 @@ def answering(status: int, sop_class_uid: str = CT) -> Iterator[tuple[Peer, list
     entity.add_supported_context(sop_class_uid, ExplicitVRLittleEndian)
 
     def answer(event: Event) -> int:
-        got.append(event.request.AffectedSOPInstanceUID)
+        assert isinstance(event.request, C_STORE)
+        got.append(str(event.request.AffectedSOPInstanceUID))
         return status
 
-    handlers = [(evt.EVT_C_STORE, answer)]
+    handlers: list[Any] = [(evt.EVT_C_STORE, answer)]
     server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    assert server is not None
     try:
         yield pacs(server.server_address[1]), got
     finally:

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 
 from app.node.queue.decisions import CONFLICT, rows
 from app.node.queue.job import job_folder
-from app.node.queue.jobs import cancel, settle
+from app.node.queue.job_actions import cancel, settle
 from app.node.queue.workflow import NOTICE, Attempt
 from app.node.send.notices import NOTICES_QUEUE
 from app.node.send.sender import attempt
@@ -26,7 +26,7 @@ from tests.service.app.node.studies.test_retention import STUDY, Node
 from tests.support import phantoms
 from tests.support.crashes import Crash, cut_off
 from tests.support.node_processes import until
-from tests.support.queue_cases import DELIVERED, ScriptedSegmenter, worked_off
+from tests.support.queue_cases import DELIVERED, ScriptedSegmenter, input_of, worked_off
 from tests.support.reading_cases import setting
 from tests.support.study_cases import (
     audited,
@@ -59,7 +59,7 @@ def inbox(node: Node) -> Path:
 
 def notices(node: Node) -> list[str]:
     found = node.client.list_workflows(name=NOTICE)
-    return sorted(row.input["args"][0]["event"] for row in found)
+    return sorted(input_of(row)["event"] for row in found)
 
 
 def test_a_correction_of_a_queued_study_supersedes_its_job(node: Node) -> None:
@@ -327,7 +327,7 @@ def test_three_versions_are_put_to_a_person(node: Node) -> None:
     assert quiet(node, 100) == 0
     assert states(node) == [("queued", ""), *[("conflict", "several_versions")] * 2]
     found = node.client.list_workflows(name=CONFLICT)
-    by_patient = {patients_of(node, row.input["args"][0]["versions"]): row.workflow_id for row in found}
+    by_patient = {patients_of(node, input_of(row)["versions"]): row.workflow_id for row in found}
     settle(node.client, by_patient["THIRD"], "accept")
     assert quiet(node, 200) == 1
     assert patients(inbox(node)) == ["THIRD"]

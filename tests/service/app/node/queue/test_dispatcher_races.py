@@ -13,7 +13,8 @@ import pytest
 
 from app.node.queue import job as job_module
 from app.node.queue.job import job_folder, take_in
-from app.node.queue.jobs import cancel, list_jobs
+from app.node.queue.job_actions import cancel
+from app.node.queue.jobs import list_jobs
 from app.node.service.supervisor import Node as Supervisor
 from app.node.settings.configuration import RoutingRule
 from app.node.storage.study_lock import moving_files
@@ -22,6 +23,7 @@ from app.node.studies.dispatcher import Dispatcher
 from app.node.studies.retention import forget, remove
 from app.settings import Settings
 from tests.service.app.node.studies.test_retention import NOW, STUDY, Node
+from tests.support.queue_cases import input_of
 from tests.support.study_cases import jobs, quiet, sent
 
 
@@ -96,7 +98,7 @@ def test_two_who_look_make_one_job_of_each_revision(node: Node) -> None:
     assert [dispatcher.tick(61) for dispatcher in (other, node.dispatcher)] == [1, 0]
     assert [job.state for job in jobs(node)] == ["superseded", "queued"]
     rows = node.client.list_workflows(name="segment_study")
-    assert [row.input["args"][0]["revision"] for row in rows] == [1, 2]
+    assert [input_of(row)["revision"] for row in rows] == [1, 2]
 
 
 def test_two_who_take_a_study_in_take_it_in_once(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +127,7 @@ def test_revisions_count_again_after_a_removal(node: Node) -> None:
     sent(node)
     assert quiet(node, 200) == 1
     (row,) = node.client.list_workflows(name="segment_study")
-    assert row.input["args"][0]["revision"] == 1
+    assert input_of(row)["revision"] == 1
 
 
 def test_a_change_within_the_same_tick_of_the_file_system_is_seen(node: Node) -> None:
@@ -181,12 +183,13 @@ def test_a_late_image_that_is_made_a_job_within_a_removal_keeps_its_folder(
 
 
 def test_looks_go_on_while_a_sweep_waits(node: Node) -> None:
-    running = Supervisor(Settings(node=node.settings))
-    look, turns = running._dispatch(), []
+    loops = {loop.name: loop for loop in Supervisor(Settings(node=node.settings)).loops}
+    turns: list[object] = []
+    assert loops["dispatcher"].turn() == 0
     (node.settings.data / "trash").mkdir(exist_ok=True)
     with moving_files(node.settings.data):
-        sweeping = in_thread(running._sweep)
+        sweeping = in_thread(loops["retention"].turn)
         sent(node)
-        looking = in_thread(lambda: turns.append(look()))
+        looking = in_thread(lambda: turns.append(loops["dispatcher"].turn()))
         assert (sweeping.is_alive(), looking.is_alive(), turns) == (True, False, [0])
     sweeping.join()

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, _config, evt
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
-from app.node.queue.jobs import JobState
+from app.node.queue.job_state import JobState
 from tests.support import phantoms
 from tests.support.node_cases import CT1, storescu
 from tests.support.node_processes import DICOM_WEB, Orthanc, Served, free_port, until
@@ -37,7 +38,7 @@ class Pacs:
         self.entity.add_supported_context(sop_class_uid, ExplicitVRLittleEndian)
 
     def start(self) -> Any:
-        handlers = [(evt.EVT_REQUESTED, self.requested), (evt.EVT_C_STORE, self.store)]
+        handlers: list[Any] = [(evt.EVT_REQUESTED, self.requested), (evt.EVT_C_STORE, self.store)]
         return self.entity.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
 
     def requested(self, event: Event) -> None:
@@ -50,7 +51,8 @@ class Pacs:
         answer = self.answers.pop(0) if self.answers else 0x0000
         status = answer if isinstance(answer, int) else answer(event)
         if status == 0x0000:
-            self.stored.append(event.request.AffectedSOPInstanceUID)
+            assert isinstance(event.request, C_STORE)
+            self.stored.append(str(event.request.AffectedSOPInstanceUID))
         return status
 
     def as_peer(self) -> dict[str, Any]:
@@ -80,7 +82,7 @@ def hangs(event: Event) -> int:
 
 
 # Answers that pass, and those that do not
-PASSING = {"full": [0xA700], "aborting": [aborts], "hanging": [hangs], "well": []}
+PASSING: dict[str, list[Any]] = {"full": [0xA700], "aborting": [aborts], "hanging": [hangs], "well": []}
 FOR_GOOD = {
     "not-understanding": "peer_refused",
     "without-context": "no_presentation_context",

@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from dbos import EnqueueOptions
 from sqlalchemy.engine import Engine
 
 from app.cli.commands import app
 from app.node.queue.job import Json, StudyJob
-from app.node.queue.jobs import JobState, list_jobs, retry, send_now
+from app.node.queue.job_actions import retry, send_now
+from app.node.queue.job_state import JobState
+from app.node.queue.jobs import list_jobs
 from app.node.queue.pauses import request_file
 from app.node.queue.workflow import SEGMENT, Attempt
 from operators.errors import OsteonError, OutputError, UsageError
@@ -37,7 +40,7 @@ HOUR_S = 3600.0
 UNTIL_KILLED = """
 import sys, time
 from pathlib import Path
-from dbos import DBOS
+from dbos import DBOS, EnqueueOptions, EnqueueOptions
 from app.node.queue import pauses
 from tests.support.queue_cases import ScriptedSegmenter, worked_off
 from tests.service.app.node.queue.test_jobs_command import DOWN
@@ -192,7 +195,7 @@ def test_the_list_asks_the_database_as_often_for_many_jobs_as_for_one(tmp_path: 
     counts = []
     for number in range(300):
         job = StudyJob(f"1.2.{number}-{number:016x}", f"1.2.{number}", 1, NOON.isoformat(), "CT1", 274)
-        options = {"workflow_name": SEGMENT, "queue_name": "studies", "workflow_id": job.job_id}
+        options = EnqueueOptions(workflow_name=SEGMENT, queue_name="studies", workflow_id=job.job_id)
         here.client.enqueue(options, job.as_json())
         if number in (0, 299):
             sa.event.listen(*asking)

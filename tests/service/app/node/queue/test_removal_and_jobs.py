@@ -7,13 +7,16 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
-from dbos import DBOSClient
+from dbos import DBOSClient, EnqueueOptions
 
 from app.node.queue.job import job_folder
-from app.node.queue.jobs import JobState, cancel, list_jobs, retry
+from app.node.queue.job_actions import cancel, retry
+from app.node.queue.job_state import JobState
+from app.node.queue.jobs import list_jobs
 from app.node.queue.workflow import NOTICE
 from app.node.send.notices import Notice, announce
 from app.node.studies.retention import forget, remove, sweep
@@ -169,7 +172,7 @@ def test_a_notice_is_queued_before_what_it_tells_of(tmp_path: Path) -> None:
     sent(node, RIGHT)
     enqueue, names = DBOSClient.enqueue, []
 
-    def noted(client: DBOSClient, options: dict[str, str], *values: object) -> object:
+    def noted(client: DBOSClient, options: EnqueueOptions, *values: Any) -> object:
         names.append(options["workflow_name"])
         return enqueue(client, options, *values)
 

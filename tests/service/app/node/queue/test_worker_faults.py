@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from app.node.queue.database import open_connection
-from app.node.queue.jobs import ENDS, JobState
+from app.node.queue.job_state import ENDS, JobState
 from app.node.service.command import jobs_command
 from app.settings import Settings
 from tests.support import phantoms
@@ -51,9 +51,10 @@ def send(node: Served, folder: Path, study: int) -> None:
     assert storescu(node.port, "+sd", folder)[0] == 0
 
 
-def job(node: Served, study: int) -> JobState | None:
+def job(node: Served, study: int) -> JobState:
+    """Waits for the job of a study and returns it."""
     uid = f"{phantoms.UID_ROOT}.{study}"
-    return next((job for job in node.jobs() if job.study_instance_uid == uid), None)
+    return until(lambda: next((job for job in node.jobs() if job.study_instance_uid == uid), None))
 
 
 def at_work(node: Served, study: int, attempt: int = 1) -> int:
@@ -64,7 +65,7 @@ def at_work(node: Served, study: int, attempt: int = 1) -> int:
         (row,) = client.list_workflows(workflow_ids=[job(node, study).job_id])
         return (row.status, row.recovery_attempts) == ("PENDING", attempt)
 
-    until(lambda: job(node, study) and begun())
+    until(begun)
     until((node.node.data / "jobs" / job(node, study).job_id / "out").exists)
     client.destroy()
     return node.part("worker")

@@ -8,6 +8,7 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,15 @@ def test_what_was_queued_before_is_done_by_the_version_that_runs(
         reported.append(owed)
         return DELIVERED
 
+    def are_reported(count: int) -> bool:
+        return states(here) == ["delivering"] * count and len(reported) == count
+
     for study, version in enumerate(order, 1):
         arrives(here, study, "pelvis", NOON)
         enqueue_report(settings, OWED)
         # No delivery has anybody who does it yet
         with worked_off(settings, ScriptedSegmenter(), report=report, version=version):
-            until(lambda n=study: states(here) == ["delivering"] * n)
-            until(lambda n=study: len(reported) == n)
+            until(partial(are_reported, study))
     with worked_off(settings, ScriptedSegmenter(), lambda _: DELIVERED, version="3"):
         until(lambda: states(here) == ["delivered"] * len(order))
     assert len(list_jobs(here.client)) == len(order)

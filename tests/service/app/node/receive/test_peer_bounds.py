@@ -5,11 +5,12 @@ from __future__ import annotations
 import struct
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.node.receive.admission import Reason
-from app.node.receive.reception import MAXIMUM_MESSAGE_BYTES, MAXIMUM_UNANSWERED
+from app.node.receive.unanswered import MAXIMUM_MESSAGE_BYTES, MAXIMUM_UNANSWERED
 from app.node.settings.configuration import Peer
 from tests.support.dataset_bytes import UID, ct
 from tests.support.hostile_cases import assert_serves
@@ -68,7 +69,7 @@ def ends(wire: Wire) -> bool:
     ],
 )
 def test_a_stranger_is_turned_away_for_the_first_bytes_of_a_request(
-    tmp_path: Path, asked: dict[str, str], answer: tuple[int, int, int], reason: Reason
+    tmp_path: Path, asked: dict[str, Any], answer: tuple[int, int, int], reason: Reason
 ) -> None:
     """The rest of its megabyte was not even sent when the answer comes."""
     peers = (Peer(name="ct1", ae_title="CT1"), Peer(name="far", ae_title="FAR", addresses=("192.0.2.1",)))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from dbos import EnqueueOptions
 
 import app.node.segment.segmenting
 from app.node.queue.database import STUDIES, open_connection, prepare_database
@@ -21,14 +22,16 @@ from app.node.segment.segmenting import Segmenter
 from app.node.segment.study_reader import ReadStudy
 from app.node.watch.heartbeat import SPAWN
 from app.run.series_job import Job
+from app.run.stage_clock import StageClock
 from app.settings import Settings
+from operators.dicom.headers.series import Series
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
 from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import ModelPackage
-from operators.progress import Observer
+from operators.segmentation.segmentation import Segmentation
 from tests.support import phantoms
 from tests.support.hounsfield_cases import body
 from tests.support.made_packages import write_package
@@ -117,6 +120,7 @@ def test_a_larger_study_than_may_be_held_is_read_but_for_its_pixels(ahead: Ahead
     found = small.taken("job-1")
     assert found
     assert (len(found.scan.series), found.volume) == (1, None)
+    assert small.reader is not None
     small.reader.ended()
 
 
@@ -152,7 +156,7 @@ def test_the_memory_of_a_study_goes_with_its_job_while_the_worker_has_nothing_in
 def test_a_job_is_open_until_it_is_cancelled_or_removed(tmp_path: Path) -> None:
     prepare_database(node_settings(tmp_path))
     client = open_connection(node_settings(tmp_path))
-    queued = {"workflow_name": SEGMENT, "queue_name": STUDIES}
+    queued: EnqueueOptions = {"workflow_name": SEGMENT, "queue_name": STUDIES}
     client.enqueue({**queued, "workflow_id": "1.2-a"}, {})
     assert is_open(client, "1.2-a")
     client.cancel_workflow("1.2-a")
@@ -174,6 +178,7 @@ def test_a_reader_that_dies_costs_no_study(when: str, ahead: Ahead) -> None:
     else:
         ahead.reads("job-2")
     os.kill(ahead.process_id, signal.SIGKILL)
+    assert ahead.reader is not None
     ahead.reader.process.join()
     ahead.taken("job-2")
     ahead.reads("job-1")
@@ -205,6 +210,7 @@ def test_the_reader_and_what_it_read_go_with_a_worker_that_is_killed(ahead: Ahea
     worker.start()
     reader = ours.recv()
     assert psutil.pid_exists(reader)
+    assert worker.pid is not None
     os.kill(worker.pid, signal.SIGKILL)
     worker.join()
     until(lambda: not psutil.pid_exists(reader))
@@ -218,13 +224,15 @@ def test_a_worker_reads_the_second_study_while_it_has_the_first_in_hand(
         phantoms.write_ct(job_folder(tmp_path, job.job_id).input, HU + number, AFFINE, study=number + 1)
     ahead, read, here = Ahead(tmp_path, packages), [], []
 
-    def counted(series: object) -> CtVolume:
+    def counted(series: Series) -> CtVolume:
         here.append(series)
         return read_volume(series)
 
-    def graph(work: Job, _: Observer) -> None:
+    def graph(work: Job, _: StageClock) -> Segmentation:
         assert ahead.busy.is_set()
-        read.append(work.read(work.selection.series))
+        volume = work.read(work.selection.series)
+        assert isinstance(volume, CtVolume)
+        read.append(volume)
         if len(read) == 1:
             ahead.reads(jobs[1].job_id)
         raise UnsuitableError("expected nothing")
@@ -243,6 +251,7 @@ def test_a_worker_reads_the_second_study_while_it_has_the_first_in_hand(
     segmenter.segment(jobs[1].as_json(), [0])
     assert len(here) == 2
     np.testing.assert_array_equal(read[2].hu, read[1].hu)
+    assert ahead.reader is not None
     ahead.reader.ended()
 
 

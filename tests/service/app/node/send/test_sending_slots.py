@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, evt
+from pynetdicom.dimse_primitives import C_STORE
 
 from app.node.commitment.commitment import PUSH_MODEL
 from app.node.send.sending_slots import SendingSlots
@@ -31,12 +33,14 @@ def archive() -> Iterator[tuple[int, list[str]]]:
     entity.add_supported_context(PUSH_MODEL)
 
     def store(event: evt.Event) -> int:
+        assert isinstance(event.request, C_STORE)
         if event.request.AffectedSOPClassUID == SegmentationStorage:
             segs.append(str(event.request.AffectedSOPInstanceUID))
         return 0
 
-    handlers = [(evt.EVT_C_STORE, store), (evt.EVT_N_ACTION, lambda _: (0, None))]
+    handlers: list[Any] = [(evt.EVT_C_STORE, store), (evt.EVT_N_ACTION, lambda _: (0, None))]
     server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    assert server is not None
     yield server.server_address[1], segs
     server.shutdown()
 

@@ -147,8 +147,9 @@ def test_sigterm_is_heard_while_the_node_starts(made: Callable[..., Served]) -> 
 
 def ended(node: Served) -> tuple[int, list[str]]:
     """Exit code, and the sentences that are no line of the log."""
-    assert node.start(wait=False).process is not None
-    code = node.process.wait(120)
+    process = node.start(wait=False).process
+    assert process is not None
+    code = process.wait(120)
     return code, [line for line in node.log().splitlines() if not line.startswith("{")]
 
 

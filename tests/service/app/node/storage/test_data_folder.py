@@ -234,6 +234,7 @@ def test_a_second_node_does_not_start_and_the_first_goes_on(served: Served, tmp_
     second = Served(tmp_path / "second", (), data=str(served.node.data), port=free_port())
     second.start(wait=False)
     assert second.process is not None
+    assert served.process is not None
     assert second.process.wait(60) == 6
     assert f"process {served.process.pid} on" in second.log()
     with immutable(served.node.data / "locks" / "receive"):

@@ -141,11 +141,11 @@ def test_data_sets_whose_uids_are_none_are_refused(tmp_path: Path, keyword: str,
     with listening(node_settings(tmp_path / "data")) as node:
         status = send(node.port, path, {"SOPInstanceUID": "1.2.3"})
         assert status in (0xC000, 0xA900)
-        assert node.stored() == node.left_over() == []
+        assert (node.stored(), node.left_over()) == ([], [])
 
 
 def test_a_command_that_names_another_instance_than_the_data_set_is_refused(tmp_path: Path) -> None:
     (path,) = phantoms.write_ct(tmp_path / "in", HU, AFFINE, keep=[0])
     with listening(node_settings(tmp_path / "data")) as node:
         assert send(node.port, path, {"SOPInstanceUID": "1.2.3"}) == 0xA900
-        assert node.stored() == node.left_over() == []
+        assert (node.stored(), node.left_over()) == ([], [])

@@ -138,7 +138,7 @@ def test_below_the_watermark_the_answer_is_out_of_resources(tmp_path: Path) -> N
     paths = phantoms.write_ct(tmp_path / "in", HU, AFFINE, keep=[0])
     with listening(node_settings(tmp_path / "data", minimum_free_mb=10**9)) as node:
         assert send(node.port, paths[0]) == 0xA700
-        assert node.stored() == node.left_over() == []
+        assert (node.stored(), node.left_over()) == ([], [])
 
 
 def test_many_senders_at_once_lose_nothing(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from app.node.queue.job import Json
 from app.node.segment.segmenting import sha256_of
 from app.node.send.sender import attempt
 from app.node.settings.configuration import NodeSettings, Peer
+from app.node.watch.audit import AuditTrail
 from operators.dicom.capture.key_objects import write_key_objects
 from operators.dicom.capture.secondary_captures import write_pictures
 from operators.dicom.elements.instance_identity import read_outgoing
@@ -91,13 +92,14 @@ def pacs(
 
     def answer(event: StoreEvent) -> int:
         meanwhile(event)
-        kind = KINDS[event.request.AffectedSOPClassUID]
+        kind = KINDS[str(event.request.AffectedSOPClassUID)]
         if kind in refuses.split():
             return 0x0122  # PS3.7 C.5.6: SOP class not supported
         got.append(kind)
         return 0x0000
 
     server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, answer)])
+    assert server is not None
     try:
         yield server.server_address[1], got
     finally:
@@ -115,7 +117,7 @@ def sent(job: tuple[Path, list[Json]], port: int, **given: Any) -> tuple[Any, Si
         "files": [each for each in files if each["kind"] in peer.results],
         "captures": [each for each in files if each["kind"] == "sc"],
     }
-    return attempt(delivery, settings, trail), trail
+    return attempt(delivery, settings, cast(AuditTrail, trail)), trail
 
 
 def test_a_peer_that_takes_everything_gets_what_it_is_set_to_and_nothing_in_its_place(

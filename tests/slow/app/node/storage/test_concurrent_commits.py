@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from app.node.storage.inbox import Inbox
@@ -53,10 +54,14 @@ class Crowd:
 def test_instances_that_many_store_at_once_under_kill_9_are_all_kept_whole(tmp_path: Path) -> None:
     (tmp_path / COUNTER).write_bytes(bytes(8))
     crowd, chance = Crowd(tmp_path), random.Random(5)
+
+    def have_been_made(least: int) -> bool:
+        return crowd.count() >= least
+
     for number in range(PROCESSES):
         crowd.start(number)
     for nth in range(1, COMMITS // COMMITS_OF_A_KILL + 1):
-        until(lambda at=nth * COMMITS_OF_A_KILL: crowd.count() >= at, 600)
+        until(partial(have_been_made, nth * COMMITS_OF_A_KILL), 600)
         victim = chance.randrange(PROCESSES)
         crowd.kill(victim)
         crowd.start(victim)

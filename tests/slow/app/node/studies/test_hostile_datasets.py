@@ -6,6 +6,7 @@ import random
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_uids_that_are_paths_are_refused(tmp_path: Path, which: str, uid: str) -
         node.inbox.new_part()  # the listener's folder, which its first instance makes
         before = sorted(tmp_path.rglob("*"))
         with connected(node.port) as wire:
-            wire.associated().say(*store(f"{UID}.1.1", ct(**{which: uid})))
+            wire.associated().say(*store(f"{UID}.1.1", ct(**cast(dict[str, Any], {which: uid}))))
             assert wire.status() == CANNOT_UNDERSTAND
         assert sorted(tmp_path.rglob("*")) == before
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from app.node.queue.attempts import Attempts, counted
 from app.node.queue.decisions import INCOMPLETE
 from app.node.queue.job_names import named_job, short_ids
-from app.node.queue.jobs import STATES, DeliveryState, JobState
+from app.node.queue.job_state import STATES, DeliveryState, JobState
 from app.node.queue.jobs_screen import duration, show_job, show_jobs
 from operators.errors import UsageError
 
@@ -23,7 +23,7 @@ POSTPONED = DeliveryState("pacs", "postponed", "unreachable", UNREACHABLE, 5, "2
 ARCHIVE = DeliveryState("archive-of-the-whole-university-h", "delivered")
 JOB = JobState(
     f"{STUDY}-3fa9c1d2e4b5a697", "delivering", "unreachable", f"pacs: {UNREACHABLE}",
-    (NOW - timedelta(hours=5)).isoformat(), 0, (("pacs", "delivering"),),
+    (NOW - timedelta(hours=5)).isoformat(), deliveries=(("pacs", "delivering"),),
     begun_ms=int((NOW.timestamp() - 90) * 1000), calling_ae="CT_EMERGENCY_16C", images=12345, revision=2,
     destinations=(POSTPONED, ARCHIVE),
 )  # fmt: skip

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 import operators.dicom.fallback_encodings
 from app.node.queue.job import StudyJob, job_folder
-from app.node.queue.jobs import JobState, with_missing
+from app.node.queue.job_state import JobState, with_missing
 from app.node.queue.workflow import summarise_outcomes
 from app.node.segment.segmenting import Segmenter
 from app.node.settings.configuration import Peer
@@ -56,7 +56,8 @@ FAILURES = [
 
 def break_one(monkeypatch: pytest.MonkeyPatch, name: str, error: Exception = DEFECT) -> None:
     """Has one function of the row for CT raise an error."""
-    monkeypatch.setitem(IMAGE_KINDS, "volume", replace(IMAGE_KINDS["volume"], **{name: fail(error)}))
+    broken: dict[str, Any] = {name: fail(error)}
+    monkeypatch.setitem(IMAGE_KINDS, "volume", replace(IMAGE_KINDS["volume"], **broken))
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,9 @@ def test_what_is_no_object_counts_as_empty_and_what_is_no_json_is_an_error(tmp_p
 
 
 @pytest.mark.parametrize("make", [make_folder, lambda path, _: write_json(path / "x.json", {})])
-def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path, make: object) -> None:
+def test_a_file_in_the_place_of_a_folder_is_named(
+    tmp_path: Path, make: Callable[[Path, str], object]
+) -> None:
     (tmp_path / "data").write_text("a file")
     text = r"(be written|writable).*(File exists|Not a directory)"
     with pytest.raises((OutputError, UnwritableError), match=text):

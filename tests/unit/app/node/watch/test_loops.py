@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from app.node.service.supervisor import first_made
+from app.node.service.background_loops import first_made
 from app.node.watch.loops import Loop
 from operators.errors import TransientError
 from tests.support.node_processes import until
@@ -22,7 +23,7 @@ ERRORS = (
 
 
 @contextmanager
-def turning(turn: Callable[[], object], silent_s: float = 60.0, **more: object) -> Iterator[Loop]:
+def turning(turn: Callable[[], object], silent_s: float = 60.0, **more: Any) -> Iterator[Loop]:
     loop = Loop("look", turn, 0.01, silent_s, **more)
     loop.start()
     try:

@@ -81,7 +81,7 @@ def test_valid_files_are_identified_as_pydicom_reads_them(
     dataset.Modality, dataset.StudyDescription, dataset.SeriesDescription = "CT", "Hüfte", " Becken "
     dataset.add_new(0x00091001, "OB", bytes(2 * (pad // 2)))
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
     dataset.file_meta.SourceApplicationEntityTitle = "CT1"
     path = tmp_path / "valid.dcm"
     dataset.save_as(path, enforce_file_format=True)
@@ -143,7 +143,9 @@ def test_to_identify_an_instance_costs_no_memory_and_a_bounded_number_of_steps(
     tmp_path: Path, attack: str
 ) -> None:
     dataset, code = ATTACKS[attack]
-    assert costs(written(tmp_path / "attack.dcm", dataset)) == (code, pytest.approx(0, abs=MEGABYTE / 2))
+    found, cost = costs(written(tmp_path / "attack.dcm", dataset))
+    assert found == code
+    assert abs(cost) <= MEGABYTE / 2
 
 
 @pytest.mark.parametrize("attack", ["wide sequence", "deep", "tiny elements"])
@@ -195,7 +197,9 @@ def test_a_file_meta_group_of_any_length_costs_no_memory(tmp_path: Path) -> None
     path = tmp_path / "long.dcm"
     length = struct.pack("<L", len(head) - 144 + len(private))
     path.write_bytes(head[:140] + length + head[144:] + private + ct())
-    assert costs(path) == ("too_large", pytest.approx(0, abs=MEGABYTE / 2))
+    found, cost = costs(path)
+    assert found == "too_large"
+    assert abs(cost) <= MEGABYTE / 2
     with pytest.raises(UnreadableError):
         with_standard_head(path, io.BytesIO())
 

@@ -8,6 +8,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
+    UID,
     CTImageStorage,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -24,7 +25,7 @@ def encoded(syntax: str = ExplicitVRLittleEndian, *, nested: str = "", long_text
     """A file with a few attributes; `nested` is "defined" or "undefined" for a sequence of that length."""
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = syntax
+    ds.file_meta.TransferSyntaxUID = UID(syntax)
     ds.SpecificCharacterSet, ds.PatientName = "ISO_IR 100", "Größe^Ä"
     ds.SOPClassUID, ds.SOPInstanceUID = CTImageStorage, "1.2.3"
     ds.Rows, ds.Columns, ds.ImagePositionPatient = 4, 2, [1.5, -2, 3]

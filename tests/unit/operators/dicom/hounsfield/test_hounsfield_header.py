@@ -106,7 +106,7 @@ def test_hounsfield_units_are_not_doubted(tmp_path: Path, case: str) -> None:
     phantoms.write_ct(tmp_path, body(), AFFINE, edit=HOUNSFIELD[case])
     (outcome,) = selected(tmp_path)
     assert isinstance(outcome, Selection)
-    assert read_volume(outcome.series).notes == outcome.series.warnings == ()
+    assert (read_volume(outcome.series).notes, outcome.series.warnings) == ((), ())
 
 
 def test_every_row_of_the_table_has_a_case() -> None:
@@ -129,7 +129,7 @@ def test_other_modalities_have_no_hounsfield_units(tmp_path: Path) -> None:
     edit = setting(Modality="MR", RescaleType="US")
     phantoms.write_ct(tmp_path, body() + 1024, AFFINE, edit=edit)
     series = only(scan(tmp_path))
-    assert series.warnings == read_volume(series).notes == ()
+    assert (series.warnings, read_volume(series).notes) == ((), ())
     (outcome,) = select(scan(tmp_path), [PACKAGE])
     assert isinstance(outcome, Refusal)
     assert outcome.code == "other_modality"

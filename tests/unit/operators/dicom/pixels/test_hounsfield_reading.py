@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -200,7 +201,7 @@ def test_intercepts_that_differ_slice_by_slice_are_meant(tmp_path: Path) -> None
 def test_a_series_without_faults_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[Path] = []
 
-    def counted(path: Path, *others: object) -> np.ndarray:
+    def counted(path: Path, *others: Any) -> np.ndarray:
         decoded.append(path)
         return decode(path, *others)
 

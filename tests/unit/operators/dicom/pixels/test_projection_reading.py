@@ -3,13 +3,16 @@
 import base64
 import io
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -150,7 +153,9 @@ def test_bits_beside_the_value_are_overlays(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_windows(tmp_path: Path, attributes: dict[str, object], shown: object) -> None:
+def test_windows(
+    tmp_path: Path, attributes: dict[str, Any], shown: Callable[[NDArray[np.int64]], NDArray[np.float64]]
+) -> None:
     grey = grey_of(tmp_path, radiograph(**attributes))
     assert np.abs(grey - np.clip(shown(picture()), 0, 1)).max() < EXACT
     assert codes(tmp_path) == []
@@ -218,7 +223,7 @@ def test_a_damaged_table_is_told_and_not_used(tmp_path: Path, sequence: list[Dat
         {"WindowCenter": 2000, "WindowWidth": 1e7},
     ],
 )
-def test_an_absurd_window_gives_way_to_percentiles(tmp_path: Path, attributes: dict[str, object]) -> None:
+def test_an_absurd_window_gives_way_to_percentiles(tmp_path: Path, attributes: dict[str, Any]) -> None:
     grey = grey_of(tmp_path, radiograph(**attributes))
     assert np.ptp(np.percentile(grey, (2, 98))) > 0.5
     assert codes(tmp_path) == ["window_ignored"]
@@ -239,9 +244,9 @@ def test_values_without_window_or_shape_are_stretched(tmp_path: Path) -> None:
     assert codes(tmp_path) == ["stretched"]
 
 
-def raw(stored: np.ndarray, sign: int | None, relationship: str = "LOG", **attributes: object) -> Dataset:
+def raw(stored: np.ndarray, sign: int | None, relationship: str = "LOG", **attributes: Any) -> Dataset:
     """A DX for processing."""
-    more = {} if sign is None else {"PixelIntensityRelationshipSign": sign}
+    more: dict[str, Any] = {} if sign is None else {"PixelIntensityRelationshipSign": sign}
     return radiograph(
         stored,
         bits=14,
@@ -405,6 +410,7 @@ def test_what_the_header_says_of_the_body(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert (found.laterality, found.view, found.body_part) == ("right", "PA", "HAND")
     (series,) = series_of(tmp_path)
+    assert series.grid is not None
     assert series.grid.same_as(found.grid)
 
 

@@ -62,14 +62,15 @@ def test_files_that_begin_with_their_file_meta_are_read(tmp_path: Path, syntax: 
 
 def written_as(path: Path, *, implicit: bool, little_endian: bool) -> None:
     """Rewrites the data set in another encoding, under the file meta that it has."""
-    dataset, meta, data = dcmread(path), DicomFileLike(BytesIO()), DicomFileLike(BytesIO())
+    dataset, head, body = dcmread(path), BytesIO(), BytesIO()
+    meta, data = DicomFileLike(head), DicomFileLike(body)
     if not little_endian:
         dataset.PixelData = np.frombuffer(dataset.PixelData, "<i2").astype(">i2").tobytes()
     meta.is_implicit_VR, meta.is_little_endian = False, True
     data.is_implicit_VR, data.is_little_endian = implicit, little_endian
     write_file_meta_info(meta, dataset.file_meta)
     write_dataset(data, dataset)
-    path.write_bytes(bytes(128) + b"DICM" + meta.parent.getvalue() + data.parent.getvalue())
+    path.write_bytes(bytes(128) + b"DICM" + head.getvalue() + body.getvalue())
 
 
 @pytest.mark.parametrize(

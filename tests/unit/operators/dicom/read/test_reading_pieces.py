@@ -144,7 +144,8 @@ def test_slices_of_another_patient_under_the_same_series_are_kept_apart_and_coun
     tmp_path: Path, one: dict[str, str], other: dict[str, str], named: str
 ) -> None:
     def edit(dataset: Dataset, k: int) -> None:
-        dataset.update(one if k % 2 else other)
+        for keyword, value in (one if k % 2 else other).items():
+            setattr(dataset, keyword, value)
 
     phantoms.write_ct(tmp_path, HU, AFFINE, edit=edit)
     first, second = scan(tmp_path).series

@@ -24,6 +24,7 @@ def test_each_view_is_a_series_of_its_own(tmp_path: Path) -> None:
     for series in found:
         (frame,) = series.frames
         assert (frame.k, series.fault, series.is_projection) == (0, None, True)
+        assert series.grid is not None
         assert series.grid.shape == (SHAPE[1], SHAPE[0], 1)
         assert series.grid.spacing_mm == (0.2, 0.15, 1.0)
         assert series.instances == 1
@@ -46,6 +47,7 @@ def test_several_frames_are_a_fault(tmp_path: Path) -> None:
     dataset.Rows = SHAPE[0]
     save(dataset, tmp_path / "1.dcm")
     (series,) = series_of(tmp_path)
+    assert series.fault is not None
     assert (series.grid, series.fault.code) == (None, "multi_frame")
     assert series.fault.text.endswith("got 3 frames")
 
@@ -58,6 +60,7 @@ def test_copies_count_once_and_other_images_under_the_uid_are_a_fault(tmp_path: 
     assert ["more than once" in text for text in series.warnings] == [True]
     save(radiograph(picture() // 2), tmp_path / "3.dcm")
     (series,) = series_of(tmp_path)
+    assert series.fault is not None
     assert (series.grid, series.fault.code, len(series.frames)) == (None, "shared_uid", 3)
 
 
@@ -72,6 +75,7 @@ def test_deflated_copies_are_compared(tmp_path: Path) -> None:
     for name, stored in (("1", picture()), ("2", picture() // 2)):
         save(radiograph(stored), tmp_path / f"{name}.dcm", "1.2.840.10008.1.2.1.99")
     (series,) = series_of(tmp_path)
+    assert series.fault is not None
     assert series.fault.code == "shared_uid"
 
 
@@ -93,6 +97,8 @@ def test_a_ct_beside_radiographs_is_read_as_without_them(tmp_path: Path) -> None
     found = series_of(tmp_path)
     assert [series.modality for series in found] == ["CT", "DX", "DX"]
     assert (found[0].warnings, found[0].part, found[0].frames) == (alone.warnings, alone.part, alone.frames)
+    assert found[0].grid is not None
+    assert alone.grid is not None
     assert found[0].grid.same_as(alone.grid)
 
 
@@ -162,6 +168,7 @@ def test_spacing(attributes: dict[str, object], spacing: tuple[float, float, str
         assert found is None
         assert [note.code for note in notes] == ["no_spacing"]
     else:
+        assert found is not None
         got = (found.between_rows_mm, found.between_columns_mm)
         assert got == pytest.approx(spacing[:2])
         assert (found.plane, found.source) == spacing[2:]
@@ -171,6 +178,7 @@ def test_spacing(attributes: dict[str, object], spacing: tuple[float, float, str
 def test_without_spacing_the_grid_counts_pixels(tmp_path: Path) -> None:
     save(radiograph(ImagerPixelSpacing=None), tmp_path / "1.dcm")
     (series,) = series_of(tmp_path)
+    assert series.grid is not None
     assert series.grid.spacing_mm == (1.0, 1.0, 1.0)
     assert read(tmp_path).spacing is None
 

@@ -77,7 +77,7 @@ def test_it_is_valid(tmp_path: Path, profile: str, changes: dict[str, Any]) -> N
 
 def test_dcmqi_names_why_it_reads_no_seg_without_an_orientation(tmp_path: Path) -> None:
     """dcmqi 1.5.7 converts to volumes, which a radiograph has no place for."""
-    command = [BINARIES / "segimage2itkimage", "--inputDICOM", written(tmp_path, made(1))]
+    command = [str(BINARIES / "segimage2itkimage"), "--inputDICOM", str(written(tmp_path, made(1)))]
     command += ["--outputDirectory", str(tmp_path), "-t", "nrrd"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0

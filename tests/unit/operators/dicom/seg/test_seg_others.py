@@ -22,7 +22,15 @@ TURN = np.linalg.qr(np.array([[1.0, 0.2, 0.1], [-0.3, 1.0, 0.2], [0.1, -0.2, 1.0
 
 def dcmqi_points_mm(path: Path, folder: Path, number: int, name: str = "") -> NDArray[np.float64]:
     """Voxel centres (LPS) of a segment as dcmqi reads them, from the file `name` or the segment's own."""
-    command = [SEGIMAGE2ITKIMAGE, "--inputDICOM", path, "--outputDirectory", folder, "-t", "nrrd"]
+    command: list[str | Path] = [
+        SEGIMAGE2ITKIMAGE,
+        "--inputDICOM",
+        path,
+        "--outputDirectory",
+        folder,
+        "-t",
+        "nrrd",
+    ]
     subprocess.run(command, check=True, capture_output=True)
     image = SimpleITK.ReadImage(str(folder / (name or f"{number}.nrrd")))
     voxels = np.argwhere(SimpleITK.GetArrayFromImage(image) == number)[:, ::-1]

@@ -3,6 +3,7 @@
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,10 +28,10 @@ DATA = Path(__file__).parents[6] / "shared" / "data" / "dicom"
 
 
 def package(
-    name: str = "trunk", body_parts: tuple[str, ...] = ("PELVIS", "HIP"), **limits: object
+    name: str = "trunk", body_parts: tuple[str, ...] = ("PELVIS", "HIP"), **limits: Any
 ) -> ModelPackage:
     """A package without weights; the limits are those of a small phantom."""
-    defaults = {
+    defaults: dict[str, Any] = {
         "minimum_slices": 5,
         "minimum_extent_mm": 10.0,
         "maximum_slice_spacing_mm": 5.0,
@@ -53,7 +54,7 @@ def package(
         fine=network,
         fracture=network,
         labels=(),
-        fragments=FragmentRules("components", 0.0, 0.5, 0.5),
+        fragments=FragmentRules("components", 0.0, 0.5, (0.5,)),
         folder=Path("none"),
     )
 
@@ -117,7 +118,7 @@ def test_too_few_slices_are_refused(tmp_path: Path, keep: range, code: str) -> N
         ({"minimum_extent_mm": 40.0}, "extent_too_small"),
     ],
 )
-def test_the_packages_own_limits_hold(tmp_path: Path, limits: dict[str, float], code: str) -> None:
+def test_the_packages_own_limits_hold(tmp_path: Path, limits: dict[str, Any], code: str) -> None:
     phantoms.write_ct(tmp_path, HU, AFFINE)
     assert refusal(tmp_path, package(**limits)).code == code
 

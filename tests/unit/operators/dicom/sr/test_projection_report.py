@@ -18,7 +18,7 @@ from operators.dicom.sr.report_check import check_projection_report
 from operators.errors import OutputError
 from operators.geometry.projection import ProjectionSpacing
 from operators.measure.projection_flags import measure_and_flag
-from operators.segmentation.radiograph_answer import Verdict
+from operators.segmentation.radiograph_answer import FractureFinding, Verdict
 from operators.segmentation.segmentation import Flag
 from tests.support.radiograph_result_cases import (
     CALIBRATED,
@@ -57,6 +57,19 @@ def written(
     return cast(highdicom.sr.MeasurementReport, content), header
 
 
+def finding_of(count: int, index: int) -> FractureFinding:
+    """One of the findings of a made-up answer."""
+    answer = made(count).answer
+    assert answer is not None
+    return answer.findings[index]
+
+
+def site_of(group: highdicom.sr.MeasurementsAndQualitativeEvaluations) -> tuple[str, str | None]:
+    """Codes of the body part and of the side."""
+    site = group.finding_sites[0]
+    return site.value.value, site.laterality.value if site.laterality else None
+
+
 def numbers(group: Any) -> dict[str, tuple[float, str, str]]:
     """Value, unit and method of each number, by its code."""
     return {
@@ -93,8 +106,7 @@ def test_the_verdict_is_coded_with_its_probability(tmp_path: Path, verdict: Verd
     content, _ = written(tmp_path, 1, verdict=verdict)
     (group,) = content.get_image_measurement_groups()
     assert group.finding_type is None
-    assert group.finding_sites[0].value.value == "85562004"
-    assert group.finding_sites[0].laterality.value == "7771000"
+    assert site_of(group) == ("85562004", "7771000")
     assert said(group) == [
         (FRACTURE_OF_BONE, code),
         ("operating_point", "balanced"),
@@ -122,7 +134,7 @@ def test_each_finding_refers_to_its_frame_under_the_same_tracking_uid(tmp_path: 
         assert reference.ReferencedFrameNumber == number
         assert "ReferencedSegmentNumber" not in reference
     found = numbers(groups[1])
-    finding = made(3).answer.findings[1]
+    finding = finding_of(3, 1)
     assert found["111012"] == (62, "%", "calibrated")
     edges = ("first_row", "first_column", "behind_last_row", "behind_last_column")
     assert tuple(found[edge][0] for edge in edges) == finding.box
@@ -131,8 +143,9 @@ def test_each_finding_refers_to_its_frame_under_the_same_tracking_uid(tmp_path: 
 def test_without_a_seg_a_finding_is_a_box_on_the_radiograph(tmp_path: Path) -> None:
     content, _ = written(tmp_path, 1, None, SOPClassUID=DigitalXRayImageStorageForPresentation)
     (group,) = content.get_planar_roi_measurement_groups()
-    top, left, bottom, right = made(1).answer.findings[0].box
+    top, left, bottom, right = finding_of(1, 0).box
     region = group.roi
+    assert region is not None
     assert region.value.min(axis=0).tolist() == [left, top]
     assert region.value.max(axis=0).tolist() == [right, bottom]
 
@@ -150,9 +163,11 @@ def test_an_area_names_its_plane_or_is_in_pixels(
 ) -> None:
     content, _ = written(tmp_path, 1, spacing=spacing)
     (group,) = content.get_planar_roi_measurement_groups()
-    finding = made(1).answer.findings[0]
+    finding = finding_of(1, 0)
     area = finding.area_pixels * (spacing.pixel_area_mm2 if spacing else 1)
-    assert numbers(group)["42798000"] == (pytest.approx(area, abs=0.06), unit, method)
+    value, *named = numbers(group)["42798000"]
+    assert value == pytest.approx(area, abs=0.06)
+    assert named == [unit, method]
 
 
 def test_flags_of_the_image_stand_at_the_image_and_others_at_their_findings(tmp_path: Path) -> None:
@@ -167,11 +182,11 @@ def test_flags_of_the_image_stand_at_the_image_and_others_at_their_findings(tmp_
 def test_a_side_that_is_unknown_is_not_named(tmp_path: Path) -> None:
     content, _ = written(tmp_path, 1, laterality="", Laterality=None)
     (group,) = content.get_image_measurement_groups()
-    assert group.finding_sites[0].laterality is None
+    assert site_of(group)[1] is None
     assert "111027" not in dict(said(group))
     content, _ = written(tmp_path, 1, laterality="both", Laterality=None)
     (group,) = content.get_image_measurement_groups()
-    assert group.finding_sites[0].laterality.value == "51440002"
+    assert site_of(group)[1] == "51440002"
     assert dict(said(group))["111027"] == "51440002"
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import highdicom
 import numpy as np
@@ -103,9 +103,14 @@ def test_every_number_has_its_unit_its_method_and_its_error_in_the_same_unit(tmp
             for bound in ("371886008", "371885007"):
                 if bound in said:
                     unit = said[bound].MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue
+                    assert each.unit is not None
                     assert unit == each.unit.value
     gaps = [each for each in groups(report)[0].get_measurements() if each.name.value == "121206"]
-    assert [each.derivation.value for each in gaps] == ["373098007", "371889001", "56851009"]
+    assert [each.derivation and each.derivation.value for each in gaps] == [
+        "373098007",
+        "371889001",
+        "56851009",
+    ]
 
 
 def test_a_segment_names_the_series_that_it_was_drawn_on(tmp_path: Path) -> None:
@@ -131,7 +136,9 @@ def test_a_broken_bone_has_its_number_of_fragments_and_the_study_a_summary(tmp_p
         highdicom.sr.MeasurementReport, highdicom.sr.Comprehensive3DSR.from_dataset(report).content
     )
     (group,) = content.get_image_measurement_groups()
+    assert group.finding_type is not None
     assert group.finding_type.value == "125605004"
+    assert group.finding_sites[0].laterality is not None
     assert group.finding_sites[0].laterality.value == "7771000"
     count, certain = group.get_measurements()
     assert (count.value, certain.name.value, certain.value, certain.unit.value) == (2, "111012", 88, "%")
@@ -142,7 +149,7 @@ def test_a_broken_bone_has_its_number_of_fragments_and_the_study_a_summary(tmp_p
 
 def test_what_may_be_wrong_is_coded_at_its_segment_and_told_in_the_summary(tmp_path: Path) -> None:
     report, _ = written(tmp_path)
-    found = [
+    found: list[list[Any]] = [
         [each.value for each in group.get_qualitative_evaluations() if each.name.value == "111052"]
         for group in groups(report)
     ]
@@ -199,7 +206,7 @@ def test_a_multi_frame_source_and_a_later_revision_have_valid_reports(tmp_path: 
 def test_dcmqi_reads_every_group_with_its_measurements(tmp_path: Path) -> None:
     report, seg = written(tmp_path)
     output = tmp_path / "read.json"
-    command = [
+    command: list[str | Path] = [
         BINARIES / "tid1500reader",
         "--inputDICOM",
         tmp_path / "measurements.dcm",
@@ -219,7 +226,7 @@ def test_dcmqi_reads_every_group_with_its_measurements(tmp_path: Path) -> None:
 
 def test_dcmtk_prints_the_report(tmp_path: Path) -> None:
     written(tmp_path)
-    command = [system_tool("dsrdump"), tmp_path / "measurements.dcm"]
+    command: list[str | Path] = [system_tool("dsrdump"), tmp_path / "measurements.dcm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for words in ("Imaging Measurement Report", "Volume", "Number of fragments", "not for diagnosis"):

@@ -7,9 +7,9 @@ import pytest
 from scipy import ndimage
 
 from tests.support.made_bones import MARROW_HU, SPACING_MM, block, bone_of, sizes
-from training.simulate.fracturing import BrokenModel, contact_target
-from training.simulate.fracturing.foreign import with_cement, with_screw
-from training.simulate.fracturing.lookalikes import (
+from training.fracturing import BrokenModel, contact_target
+from training.fracturing.foreign import with_cement, with_screw
+from training.fracturing.lookalikes import (
     LOOKALIKES,
     canal,
     fissure_line,
@@ -17,9 +17,9 @@ from training.simulate.fracturing.lookalikes import (
     scar,
     with_lookalikes,
 )
-from training.simulate.fracturing.neighbours import add_neighbour, add_spur, outside
-from training.simulate.fracturing.shape import shape_of
-from training.simulate.fracturing.texture import draw_texture, with_patchy_density
+from training.fracturing.neighbours import add_neighbour, add_spur, outside
+from training.fracturing.shape import shape_of
+from training.fracturing.texture import draw_texture, with_patchy_density
 
 SEEDS = range(8)
 INSIDE = block().fragments > 0

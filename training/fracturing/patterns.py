@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from training.simulate.fracturing.shape import Shape, axes_of
-from training.simulate.fracturing.surfaces import Plane, across, direction, unit
+from training.fracturing.shape import Shape, axes_of
+from training.fracturing.surfaces import Plane, across, direction, unit
 
 AROUND_MM = 20.0
 

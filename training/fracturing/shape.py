@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from training.simulate.fracturing.bone import Mask
-from training.simulate.fracturing.surfaces import Vector
+from training.fracturing.bone import Mask
+from training.fracturing.surfaces import Vector
 
 Points = NDArray[np.float64]
 

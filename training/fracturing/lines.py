@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from training.fracturing.bone import BrokenModel, Mask, several_fragments
+from training.fracturing.rules import BLOOD_HU, FractureRules
 from training.sampling import Array, smooth_noise
-from training.simulate.fracturing.bone import BrokenModel, Mask, several_fragments
-from training.simulate.fracturing.rules import BLOOD_HU, FractureRules
 
 # Scanner and network blur halve a line one voxel wide; what is left must stand out of the noise (25 HU)
 # and of the trabeculae (46 to 76 HU in six real bones), else a network learns to see what is not there

@@ -7,13 +7,12 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
-from training.sampling import Array, smooth_noise
-from training.simulate.fracturing.bone import Mask, box_of
-from training.simulate.fracturing.lines import fissure
-from training.simulate.fracturing.patterns import draw_plane
-from training.simulate.fracturing.rules import BLOOD_HU
-from training.simulate.fracturing.shape import Shape, shape_of
-from training.simulate.fracturing.surfaces import (
+from training.fracturing.bone import Mask, box_of
+from training.fracturing.lines import fissure
+from training.fracturing.patterns import draw_plane
+from training.fracturing.rules import BLOOD_HU
+from training.fracturing.shape import Shape, shape_of
+from training.fracturing.surfaces import (
     Plane,
     Roughness,
     across,
@@ -22,6 +21,7 @@ from training.simulate.fracturing.surfaces import (
     draw_roughness,
     height_mm,
 )
+from training.sampling import Array, smooth_noise
 
 # Fewer voxels of a bone in the patch have no room for anything
 ROOM = 500

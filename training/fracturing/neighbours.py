@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from training.fracturing.bone import Box, BrokenModel, Labels, Mask
+from training.fracturing.foreign import random_place
+from training.fracturing.surfaces import Vector, direction
 from training.sampling import Array, smooth_noise
-from training.simulate.fracturing.bone import Box, BrokenModel, Labels, Mask
-from training.simulate.fracturing.foreign import random_place
-from training.simulate.fracturing.surfaces import Vector, direction
 
 NEIGHBOURS = 0.25
 SPURS = 0.1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.made_bones import SPACING_MM, block, dumbbell
-from training.simulate.fracturing.patterns import (
+from training.fracturing.patterns import (
     PATTERNS,
     across_narrow,
     lengthwise,
@@ -14,8 +14,8 @@ from training.simulate.fracturing.patterns import (
     under_flat_face,
     wall_of_hollow,
 )
-from training.simulate.fracturing.shape import shape_of
-from training.simulate.fracturing.surfaces import Plane, Roughness, away_mm, fractal, height_mm
+from training.fracturing.shape import shape_of
+from training.fracturing.surfaces import Plane, Roughness, away_mm, fractal, height_mm
 
 SEEDS = range(12)
 

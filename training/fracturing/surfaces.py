@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,9 +83,16 @@ def away_mm(height: Array, spacing_mm: float) -> Array:
 def distance_along(axis: Vector, from_mm: Vector, shape: tuple[int, ...], spacing_mm: float) -> Array:
     """How far in mm every voxel lies along `axis` from a point."""
     grids = np.ogrid[tuple(slice(0, n) for n in shape)]
+    return distance_of(axis, from_mm, [grid * spacing_mm for grid in grids])
+
+
+def distance_of(
+    axis: NDArray[np.floating], from_mm: Sequence[float] | Vector, places_mm: Sequence[NDArray[np.floating]]
+) -> Array:
+    """Returns distances in mm along `axis` from a point; `places_mm` has an array for each coordinate."""
     parts = [
-        ((grid * spacing_mm - start) * part).astype(np.float32)
-        for grid, start, part in zip(grids, from_mm, axis, strict=True)
+        ((place - start) * part).astype(np.float32, copy=False)
+        for place, start, part in zip(places_mm, from_mm, axis, strict=True)
     ]
     along: Array = parts[0] + parts[1] + parts[2]
     return along

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from training.fracturing.bone import Box, BrokenModel, Mask, box_of, present
+from training.fracturing.lines import with_lines_between
+from training.fracturing.rules import BLOOD_HU, FractureRules
+from training.fracturing.surfaces import Vector, unit
 from training.sampling import Array, smooth_noise
-from training.simulate.fracturing.bone import Box, BrokenModel, Mask, box_of, present
-from training.simulate.fracturing.lines import with_lines_between
-from training.simulate.fracturing.rules import BLOOD_HU, FractureRules
-from training.simulate.fracturing.surfaces import unit
 
 # How much of a fragment may vanish in others: nothing but rounding, or what impaction crushes
 LOST, CRUSHED = 0.03, 0.2
@@ -96,11 +96,19 @@ def carried(
     """Where a fragment comes to lie in its block, and its texture; it goes on past the patch's border."""
     own = box_of(piece)
     centre = np.array([(s.start + s.stop) / 2 - b.start for s, b in zip(own, block, strict=True)])
-    matrix = turn.as_matrix().T
-    offset = centre - matrix @ (centre + shift)
-    there = ndimage.affine_transform(piece[block].astype(np.float32), matrix, offset, order=1, mode="nearest")
-    texture = ndimage.affine_transform(bone.hu[block], matrix, offset, order=1, mode="nearest")
-    return there >= 0.5, texture
+    there = rigidly_moved(piece[block].astype(np.float32), turn, shift, centre)
+    return there >= 0.5, rigidly_moved(bone.hu[block], turn, shift, centre)
+
+
+def rigidly_moved(volume: Array, turn: Rotation, shift: Vector, about: Vector) -> Array:
+    """Returns `volume` rotated about a point and shifted, both in voxels, interpolated linearly.
+
+    Values from outside repeat the edge.
+    """
+    back = turn.as_matrix().T
+    offset = about - back @ (about + shift)
+    moved: Array = ndimage.affine_transform(volume, back, offset, order=1, mode="nearest")
+    return moved
 
 
 def settle(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from training.fracturing.bone import Mask
 from training.sampling import Array, smooth_noise
-from training.simulate.fracturing.bone import Mask
 
 
 def draw_texture(rng: np.random.Generator, bone: Mask, spacing_mm: float) -> Array:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tests.support.made_bones import SPACING_MM, halves, sizes
-from training.simulate.fracturing import contact_target
+from training.fracturing import contact_target
 
 
 def brute_contact(fragments: NDArray[np.uint8], reach: int) -> NDArray[np.bool_]:

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from training.sampling import Array, smooth_noise
-from training.simulate.fracturing.bone import CONTACT_MM, BrokenModel, Labels, Mask, box_of, present, separate
-from training.simulate.fracturing.displacement import displace
-from training.simulate.fracturing.lines import (
+from training.fracturing.bone import CONTACT_MM, BrokenModel, Labels, Mask, box_of, present, separate
+from training.fracturing.displacement import displace
+from training.fracturing.lines import (
     Line,
     draw_line,
     gap_at,
@@ -20,10 +19,11 @@ from training.simulate.fracturing.lines import (
     with_haematoma,
     with_impaction,
 )
-from training.simulate.fracturing.patterns import draw_plane
-from training.simulate.fracturing.rules import FractureRules
-from training.simulate.fracturing.shape import shape_of
-from training.simulate.fracturing.surfaces import Plane, away_mm, draw_roughness, height_mm
+from training.fracturing.patterns import draw_plane
+from training.fracturing.rules import FractureRules
+from training.fracturing.shape import shape_of
+from training.fracturing.surfaces import Plane, away_mm, draw_roughness, height_mm
+from training.sampling import Array, smooth_noise
 
 # As far as blood is drawn round a fracture
 MARGIN_MM = 7.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from training.fracturing.bone import BrokenModel, Mask, box_of
+from training.fracturing.lookalikes import ROOM
+from training.fracturing.surfaces import across, direction, distance_along
 from training.sampling import Array, smooth_noise
-from training.simulate.fracturing.bone import BrokenModel, Mask, box_of
-from training.simulate.fracturing.lookalikes import ROOM
-from training.simulate.fracturing.surfaces import across, direction, distance_along
 
 # Scanners clip titanium and steel at the top of 12 bits
 METAL_HU = (2500.0, 3071.0)

@@ -19,14 +19,14 @@ from tests.support.made_bones import (
     sizes,
     subject,
 )
+from training.fracturing import BrokenModel, FractureRules, contact_target, fracture
+from training.fracturing.bone import separate
+from training.fracturing.breaking import break_bone, cut_bone, parted
+from training.fracturing.displacement import displace
+from training.fracturing.lines import Line, with_lines_between
+from training.fracturing.surfaces import Plane
 from training.sampling import Pose
 from training.simulate.bone_patches import bone_patch
-from training.simulate.fracturing import BrokenModel, FractureRules, contact_target, fracture
-from training.simulate.fracturing.bone import separate
-from training.simulate.fracturing.breaking import break_bone, cut_bone, parted
-from training.simulate.fracturing.displacement import displace
-from training.simulate.fracturing.lines import Line, with_lines_between
-from training.simulate.fracturing.surfaces import Plane
 
 RULES = FractureRules(intact=0, impacted=0)
 LEAST = RULES.smallest_mm3 / SPACING_MM**3

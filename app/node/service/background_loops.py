@@ -1,0 +1,80 @@
+"""The background loops of a node: they check its disk and database, queue studies and remove old ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from dbos import DBOSClient
+
+from app.node.receive.watched_folder import WatchedFolder
+from app.node.service.parts import now_s
+from app.node.settings.configuration import NodeSettings
+from app.node.storage.disk import MEGABYTE, Disk
+from app.node.storage.inbox import Inbox
+from app.node.studies.dispatcher import Dispatcher
+from app.node.studies.retention import sweep
+from app.node.watch.loops import Loop
+
+TICK_S, SWEEP_S, STATE_S = 0.2, 60.0, 2.0
+# Interval for checking that the data folder is still the same
+FOLDER_S, FOLDER_SILENT_S = 1.0, 30.0
+# A turn that takes longer counts as hanging; it makes jobs, reads 100 files, removes old studies, or reads
+# one number
+DISPATCH_SILENT_S, WATCH_SILENT_S, SWEEP_SILENT_S, STATE_SILENT_S = 60.0, 300.0, 600.0, 6.0
+
+
+def background_loops(
+    settings: NodeSettings, client: DBOSClient, disk: Disk, watch_data_folder: Callable[[], object]
+) -> list[Loop]:
+    """Returns the loops of a node for its roles, none of them started."""
+    found = [
+        Loop("data_folder", watch_data_folder, FOLDER_S, FOLDER_SILENT_S),
+        Loop("disk", disk.look, STATE_S, STATE_SILENT_S),
+        Loop("database", lambda: ask_database(client), STATE_S, STATE_SILENT_S),
+    ]
+    if "receive" not in settings.roles:
+        return found
+    found += [
+        Loop("dispatcher", first_made(lambda: dispatch(settings, client)), TICK_S, DISPATCH_SILENT_S),
+        Loop("retention", lambda: sweep(settings, client, time.time() * 1000), SWEEP_S, SWEEP_SILENT_S),
+    ]
+    if settings.watch is not None:
+        found.append(Loop("watch", first_made(lambda: watch(settings)), TICK_S, WATCH_SILENT_S))
+    return found
+
+
+def ask_database(client: DBOSClient) -> None:
+    """Reads a workflow from the database. Raises SQLAlchemyError if it does not answer."""
+    client.list_workflows(limit=1, load_input=False, load_output=False)
+
+
+def dispatch(settings: NodeSettings, client: DBOSClient) -> Callable[[], object]:
+    """Makes the dispatcher and returns its turn."""
+    dispatcher = Dispatcher(settings, client, lambda: datetime.now().astimezone())
+
+    return lambda: dispatcher.tick(now_s())
+
+
+def watch(settings: NodeSettings) -> Callable[[], object]:
+    """Makes the watched folder and returns its turn."""
+    assert settings.watch is not None
+    return WatchedFolder(
+        settings.watch,
+        Inbox(settings.data, "watch"),
+        settings.watch_settled_s,
+        minimum_free_bytes=settings.minimum_free_mb * MEGABYTE,
+    ).look
+
+
+def first_made(make: Callable[[], Callable[[], object]]) -> Callable[[], object]:
+    """Returns a function that calls the one that `make` returns; `make` is repeated until it succeeds."""
+    made: list[Callable[[], object]] = []
+
+    def turn() -> object:
+        if not made:
+            made.append(make())
+        return made[0]()
+
+    return turn

@@ -68,6 +68,7 @@ $(PEER)/.ready:
 bench: $(READY) $(PEER)/.ready tools  ## Speed and memory, each as a ratio against a named peer in the same run
 	$(BIN)/python -m benchmarks.chain --peer $(PEER)/bin/python
 	$(BIN)/python -m benchmarks.networks.published --peer $(PEER)/bin/python
+	$(BIN)/python -m benchmarks.networks.radiographs --peer $(PEER)/bin/python
 	ulimit -s 32768; $(BIN)/python -m benchmarks.dicom.reading
 	$(BIN)/python -m benchmarks.dicom.seg
 	$(BIN)/python -m benchmarks.reporting

@@ -62,8 +62,12 @@ def draw_outlines(projection: Projection, segmentation: Segmentation) -> Picture
     size = shown_size(projection.grey.shape, LARGEST)
     labels = resized_labels(segmentation.label_map.labels[:, :, 0].T, size)
     image = np.repeat(resized(projection.grey, size)[..., None], 3, axis=2)
+    boxes = dict(enumerate(ndimage.find_objects(labels), start=1))
     for segment in segmentation.segments:
-        image[border_of(labels == segment.value, line_width(size))] = segment.rgb
+        box = boxes.get(segment.value)
+        if box is not None:
+            around = widened(box, line_width(size))
+            image[around][border_of(labels[around] == segment.value, line_width(size))] = segment.rgb
     sheet = Image.fromarray(image)
     place_numbers(ImageDraw.Draw(sheet), segmentation.segments, labels, font_size(size))
     return with_margin(np.asarray(sheet), outline_lines(answer, segmentation.segments), font_size(size))
@@ -73,11 +77,12 @@ def draw_heat_map(projection: Projection, segmentation: Segmentation) -> Picture
     """The image with the networks' output over it, from nothing over red to yellow."""
     answer = answer_of(segmentation)
     size = shown_size(projection.grey.shape, LARGEST_HEAT)
-    grey = resized(projection.grey, size)[..., None] / 255.0
+    grey = resized(projection.grey, size) / 255.0
     heat = resized(answer.heat_map, size) / 255.0
-    colours = np.stack([np.ones_like(heat), np.clip(2 * heat - 1, 0, 1), np.zeros_like(heat)], axis=-1)
-    weight = HEAT_WEIGHT * np.clip(2 * heat, 0, 1)[..., None]
-    image = np.rint((grey * (1 - weight) + colours * weight) * 255).astype(np.uint8)
+    weight = HEAT_WEIGHT * np.clip(2 * heat, 0, 1)
+    below, green = grey * (1 - weight), np.clip(2 * heat - 1, 0, 1)
+    channels = (below + weight, below + green * weight, below)
+    image = np.stack([np.rint(each * 255).astype(np.uint8) for each in channels], axis=-1)
     lines = [Line(verdict_sentence(answer)), Line(HEAT_NOTE, FAINT_INK), Line(NOTICE)]
     return with_margin(image, lines, font_size(size))
 
@@ -108,7 +113,9 @@ def shown_size(shape: tuple[int, ...], largest: int) -> tuple[int, int]:
 
 def resized(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Values (rows, columns) from 0 to 1 as grey of that width and height."""
-    grey = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    scaled = np.clip(values, 0, 1)
+    scaled *= 255
+    grey = np.rint(scaled, out=scaled).astype(np.uint8)
     if grey.shape == size[::-1]:
         return grey
     return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR))
@@ -118,14 +125,18 @@ def resized_labels(labels: NDArray[np.unsignedinteger], size: tuple[int, int]) -
     """Labels (rows, columns) at that width and height, each pixel's from the nearest."""
     columns = (np.arange(size[0]) * labels.shape[1]) // size[0]
     rows = (np.arange(size[1]) * labels.shape[0]) // size[1]
-    return labels[np.ix_(rows, columns)].astype(np.uint16)
+    # Labels lie column by column: taken in that order, they come from the cache
+    return np.ascontiguousarray(labels.T[np.ix_(columns, rows)].T.astype(np.uint16, order="K"))
 
 
 def border_of(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     """A line of that width around a mask: outside of it, so that nothing of the finding is covered."""
-    return (
-        ndimage.binary_dilation(mask, np.ones((3, 3), bool), iterations=width) & ~mask if mask.any() else mask
-    )
+    return ndimage.binary_dilation(mask, np.ones((3, 3), bool), iterations=width) & ~mask
+
+
+def widened(box: tuple[slice, ...], width: int) -> tuple[slice, ...]:
+    """A block with so many pixels more at each end, as far as the image goes."""
+    return tuple(slice(max(side.start - width, 0), side.stop + width) for side in box)
 
 
 def line_width(size: tuple[int, int]) -> int:

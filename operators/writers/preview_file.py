@@ -11,10 +11,16 @@ from PIL import Image
 from operators.dicom.elements.atomic_file import write_whole
 from operators.segmentation.segmentation import Segmentation
 
+# zlib's levels are 0 to 9 and Pillow's own is 6, with which a radiograph of 2048 x 1765 takes 0.62 s instead
+# of 0.24 and becomes 3 % smaller (Pillow 13.0)
+COMPRESS_LEVEL = 3
+
 
 def write_png(picture: NDArray[np.uint8], path: Path) -> Path:
     """Writes an RGB picture (H, W, 3) atomically. Raises OutputError."""
-    return write_whole(path, lambda file: Image.fromarray(picture).save(file, format="PNG"))
+    return write_whole(
+        path, lambda file: Image.fromarray(picture).save(file, format="PNG", compress_level=COMPRESS_LEVEL)
+    )
 
 
 def write_mask_png(segmentation: Segmentation, path: Path) -> Path:

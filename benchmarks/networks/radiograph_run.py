@@ -1,0 +1,84 @@
+"""Runs one radiograph several times in one process with its networks loaded, as a node does.
+
+    python -m benchmarks.networks.radiograph_run FOLDER OUT --models MODELS [--runs 6] [--threads 2]
+
+Each run writes every result of `osteon run` to a folder of its own below OUT. Prints a list as JSON: seconds,
+processor seconds and peak memory of each run, and the seconds of its stages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from app.packages_in_use import packages_in_use
+from app.run.folder import run_folder
+from app.run.report import StageRecord
+from app.run.series_job import Graph, loaded_graph
+from app.run.stage_clock import silent
+from app.settings import Settings, read_settings
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is run, and how."""
+
+    folder: Path
+    settings: Settings
+    graph: Graph
+
+
+def main() -> None:
+    """Prints the cost of each run."""
+    arguments = parsed()
+    settings = read_settings(None, models=arguments.models, threads=arguments.threads, device="cpu")
+    graph = loaded_graph(settings, packages_in_use(settings))
+    inputs = Inputs(arguments.folder, settings, graph)
+    print(json.dumps([run_once(inputs, arguments.out / str(n)) for n in range(arguments.runs)]))
+
+
+def run_once(inputs: Inputs, out: Path) -> dict[str, Any]:
+    """Returns the cost of one run; exits where it has no result."""
+    began, before_s = time.monotonic(), time.process_time()
+    done = run_folder(inputs.folder, out, inputs.settings, None, datetime.now(UTC), silent, inputs.graph)
+    seconds, processor_s = time.monotonic() - began, time.process_time() - before_s
+    if done.exit_code != 0:
+        sys.exit(f"the run ended with {done.exit_code}: {[record.sentence for record in done.series]}")
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000
+    return {
+        "seconds": seconds,
+        "processor_s": processor_s,
+        "peak_mb": peak_mb,
+        "stages": grouped(seconds, done.series[0].stages),
+    }
+
+
+def grouped(seconds: float, stages: tuple[StageRecord, ...]) -> dict[str, float]:
+    """Returns the seconds of reading, of the networks with their resampling, and of all the rest."""
+    own = {stage.name: stage.seconds for stage in stages}
+    read, network = own["read"], own["resample"] + own["anatomy"] + own["fractures"]
+    return {"read": read, "network": network, "write": seconds - read - network}
+
+
+def parsed() -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--models", type=Path, required=True)
+    parser.add_argument("--runs", type=int, default=6)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Compares one radiograph in Osteon with nnU-Net v2's own predictor: seconds, memory.
+
+    python -m benchmarks.networks.radiographs --models MODELS --peer PYTHON [--runs 5] [--threads 2]
+
+A synthetic Digital X-Ray image of 3,000 x 2,500 pixels and 14 bits goes from its DICOM file to every result
+of `osteon run` on disk. The peer reads the same image as PNG of 8 bits, resamples it to 224 x 224 pixels,
+predicts with a network of the size that nnU-Net plans for such a patch and random weights, and writes the
+labels at the image's own size. Each is a process of its own with its network loaded, and both use mirror
+images. The first run of a process is listed separately, the others as medians. Then `osteon run` is started
+as a process, so that its seconds include imports and loading.
+
+MODELS is a folder with a package of radiographs. A copy of it is used whose decision outlines one finding
+whatever the weights are, for without a finding there is no SEG to write; its block is nearly the whole image,
+the most that one finding costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.accuracy.tables import markdown
+from benchmarks.networks.made_radiograph import picture, write_radiograph
+from benchmarks.process_usage import ProcessUsage, run_measured
+from tests.support.made_nnunet import Case, write_v2
+
+SHAPE, BITS = (3000, 2500), 14
+PATCH = (224, 224)
+# nnU-Net 2.8.1, ExperimentPlanner.get_plans_for_configuration: features from 32, doubled up to 512 in two
+# dimensions, halving down to at least 4 pixels a side, two convolutions a stage
+NETWORK = Case(
+    "radiograph_2d",
+    features=(32, 64, 128, 256, 512, 512),
+    kernels=((3, 3),) * 6,
+    strides=((1, 1), *((2, 2),) * 5),
+    blocks=(2,) * 6,
+    decoder_blocks=(2,) * 5,
+    spacing=tuple(side / patch for side, patch in zip(SHAPE, PATCH, strict=True)),
+    patch=PATCH,
+    scheme="ZScoreNormalization",
+    mirrored=(0, 1),
+    labels={"background": 0, "fracture": 1},
+)
+# The whole map is then one part, and the probability of any finding is nearly 1
+ONE_FINDING = {"outline_threshold": "1e-6", "finding": "[30.0, 0.1]"}
+STAGES = ("read", "network", "write")
+NO_PACKAGE = "expected a package of radiographs in {}, got none: nothing is measured"
+
+Cost = dict[str, Any]
+
+
+def main() -> None:
+    """Runs Osteon and the peer, and prints a table."""
+    arguments = parsed()
+    if not radiograph_packages(arguments.models):
+        print(NO_PACKAGE.format(arguments.models))
+        return
+    work = arguments.work
+    shutil.rmtree(work, ignore_errors=True)
+    series, models = (
+        write_radiograph(work / "dx" / "1.dcm", SHAPE, BITS).parent,
+        package_copy(arguments, work),
+    )
+    theirs = run_peer(arguments, work) if arguments.peer else None
+    common = ("--runs", str(arguments.runs + 1), "--threads", str(arguments.threads))
+    own = [sys.executable, "-m", "benchmarks.networks.radiograph_run", str(series), str(work / "out")]
+    ours = json.loads(last_line(run_checked([*own, "--models", str(models), *common], work)))
+    start = [sys.executable, "-c", "from app.cli.commands import main; main()", "run", str(series)]
+    cold = run_checked([*start, "-o", str(work / "cold"), "--models", str(models)], work)
+    print(table(ours, theirs, cold))
+
+
+def parsed() -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--models", type=Path, default=Path("models"), help="a folder of model packages")
+    parser.add_argument("--peer", type=Path, help="python of an environment with nnunetv2")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--work", type=Path, default=Path("build/bench/radiographs"))
+    return parser.parse_args()
+
+
+def radiograph_packages(models: Path) -> list[Path]:
+    """Returns the folders of packages whose kind is radiograph."""
+    files = sorted(models.glob("*/package.toml"))
+    return [file.parent for file in files if 'kind = "radiograph"' in file.read_text(encoding="utf-8")]
+
+
+def package_copy(arguments: argparse.Namespace, work: Path) -> Path:
+    """Returns a models folder with the first package of radiographs, whose decision gives one finding."""
+    first, models = radiograph_packages(arguments.models)[0], work / "models"
+    shutil.copytree(first, models / first.name)
+    shutil.copy(arguments.models / "structures.toml", models)
+    file = models / first.name / "package.toml"
+    file.write_text(with_one_finding(file.read_text(encoding="utf-8")), encoding="utf-8")
+    return models
+
+
+def with_one_finding(package: str) -> str:
+    """Returns the text of a package.toml with the decision that always outlines one finding."""
+    for name, value in ONE_FINDING.items():
+        package = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", package)
+    return package
+
+
+def run_peer(arguments: argparse.Namespace, work: Path) -> list[Cost]:
+    """Returns the cost of each of the peer's runs."""
+    path = work / "picture.png"
+    Image.fromarray((picture(SHAPE, BITS) >> (BITS - 8)).astype(np.uint8)).save(path)
+    folder = write_network(work / NETWORK.name)
+    script = Path(__file__).parent / "nnunet_2d_peer.py"
+    command = [str(arguments.peer), str(script), str(folder), str(path), str(work / "labels.png")]
+    command += ["--runs", str(arguments.runs + 1), "--threads", str(arguments.threads)]
+    costs: list[Cost] = json.loads(last_line(run_checked(command, work)))
+    return costs
+
+
+def write_network(folder: Path) -> Path:
+    """Writes nnU-Net's folder of the network, for pictures instead of volumes."""
+    write_v2(NETWORK, folder)
+    changes = {
+        "plans.json": {"image_reader_writer": "NaturalImage2DIO"},
+        "dataset.json": {"file_ending": ".png"},
+    }
+    for name, change in changes.items():
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
+        (folder / name).write_text(json.dumps(content | change), encoding="utf-8")
+    return folder
+
+
+def run_checked(command: list[str], work: Path) -> ProcessUsage:
+    """Runs a program; exits with its output if it fails."""
+    done = run_measured(command, work / "log.txt")
+    if done.returncode != 0:
+        sys.exit(f"{command} ended with {done.returncode}: {done.output[-3000:]}")
+    return done
+
+
+def last_line(done: ProcessUsage) -> str:
+    """Returns the last line of a program's output."""
+    return done.output.strip().splitlines()[-1]
+
+
+def table(ours: Sequence[Cost], theirs: Sequence[Cost] | None, cold: ProcessUsage | None) -> str:
+    """Returns the costs as Markdown: medians of all runs but the first, the first, the cold start.
+
+    The ratio is of medians, the peer's to Osteon's.
+    """
+    heading = ("", *(f"{stage} s" for stage in STAGES), "seconds", "processor s", "peak MB", "times faster")
+    medians = median_of(ours[1:])
+    lines = [line("Osteon, networks loaded", medians), line("Osteon, first run", ours[0])]
+    if theirs:
+        peer = median_of(theirs[1:])
+        ratio = peer["seconds"] / medians["seconds"]
+        lines[0] = line("Osteon, networks loaded", medians, f"{ratio:.1f}")
+        lines += [line("nnU-Net v2, network loaded", peer, "1"), line("nnU-Net v2, first run", theirs[0])]
+    if cold:
+        ends = ("", "", "", f"{cold.seconds:.2f}", "", f"{cold.peak_rss_mb:.0f}", "")
+        lines.append(("`osteon run`, with start and loading", *ends))
+    return markdown(heading, lines)
+
+
+def median_of(runs: Sequence[Cost]) -> Cost:
+    """Returns the median of each number, the highest peak, of several runs."""
+    return {
+        "seconds": statistics.median(run["seconds"] for run in runs),
+        "processor_s": statistics.median(run["processor_s"] for run in runs),
+        "peak_mb": max(run["peak_mb"] for run in runs),
+        "stages": {name: statistics.median(run["stages"][name] for run in runs) for name in STAGES},
+    }
+
+
+def line(name: str, cost: Cost, ratio: str = "") -> tuple[str, ...]:
+    """Returns one line of the table."""
+    stages = (f"{cost['stages'][stage]:.2f}" for stage in STAGES)
+    rest = f"{cost['seconds']:.2f}", f"{cost['processor_s']:.2f}", f"{cost['peak_mb']:.0f}", ratio
+    return (name, *stages, *rest)
+
+
+if __name__ == "__main__":
+    main()

@@ -99,9 +99,12 @@ parity: $(READY) $(PEER)/.ready  ## Published networks against nnU-Net itself on
 	$(PARITY)/$$image $(PARITY)/$$image/v2.npz labels || exit 1; done
 	$(BIN)/python -m benchmarks.networks.parity compare $(PARITY) $(FULL)
 
-# HELD_OUT="001=MODELS 002=MODELS" adds networks that never saw these patients
-accuracy: $(READY)  ## Accuracy on real and simulated CTs: docs/accuracy.md and the model cards
+# HELD_OUT="001=MODELS 002=MODELS" adds networks that never saw these patients. FOLDS: cross-validation.json of a
+# training on radiographs; BASELINE: the folder of a finished ResNet-18
+accuracy: $(READY)  ## Accuracy on real and simulated CTs and on radiographs: docs/*accuracy.md and the model cards
 	$(BIN)/python -m benchmarks.accuracy --data $(DATA) --held-out $(HELD_OUT)
+	$(BIN)/python -m benchmarks.accuracy.radiographs --data $(DATA) $(addprefix --cross-validation ,$(FOLDS)) \
+	$(addprefix --baseline ,$(BASELINE))
 
 # TORCH_WHEELS: a page or folder with torch's wheels for CPUs, which PyPI does not have
 TORCH_WHEELS ?= https://download.pytorch.org/whl/cpu/torch/

@@ -75,15 +75,24 @@ def fill(outline: tuple[Polygon, ...], shape: tuple[int, ...]) -> Mask:
     return np.array(image, bool)
 
 
-def read_dataset(folder: Path, longest_pixels: int = LONGEST_PIXELS) -> list[Radiograph]:
-    """All images of `images.csv`, in its order; ValueError if an outlined image is not in it."""
+def read_dataset(
+    folder: Path, longest_pixels: int = LONGEST_PIXELS, split: str | None = None
+) -> list[Radiograph]:
+    """The images of `images.csv`, or those of one split, in its order.
+
+    Raises ValueError if an outlined image is not in it.
+    """
     outlines = read_outlines(folder / "fractures.json")
     with (folder / "images.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     unknown = sorted(set(outlines) - {row["file"] for row in rows})
     if unknown:
         raise ValueError(f"fractures.json outlines {unknown[0]}, which images.csv does not list")
-    return [read_radiograph(folder / "images", row, outlines[row["file"]], longest_pixels) for row in rows]
+    return [
+        read_radiograph(folder / "images", row, outlines[row["file"]], longest_pixels)
+        for row in rows
+        if split in (None, row["split"])
+    ]
 
 
 def read_outlines(path: Path) -> dict[str, list[list[list[float]]]]:

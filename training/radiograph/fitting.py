@@ -61,11 +61,16 @@ def answer_all(
     """What the networks say of each image, as a run has it."""
     found = []
     for number, image in enumerate(images, 1):
-        shown = Projection(image.pixels.astype(np.float32) / np.float32(255))
-        said = run_networks(prepare(shown, package), networks, lambda *_: None).found
+        shown = prepare(projection_of(image), package)
+        said = run_networks(shown, networks, lambda *_: None).found
         found.append(Answered(image, said))
         tell(number / len(images))
     return found
+
+
+def projection_of(image: Radiograph) -> Projection:
+    """The image as a run reads it from a file."""
+    return Projection(image.pixels.astype(np.float32) / np.float32(255))
 
 
 def fit_decision(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,16 @@ class Found:
         """How many fractures there are."""
         return self.overlaps.shape[1]
 
+    @cached_property
+    def wrong_scores(self) -> Floats:
+        """The scores of detections that hit no fracture."""
+        return self.scores[~self.hits.any(1)]
+
+    @cached_property
+    def hit_scores(self) -> Floats:
+        """For each fracture the highest score of a detection that hits it, -inf where none does."""
+        return np.where(self.hits, self.scores[:, None], -np.inf).max(0, initial=-np.inf)
+
 
 def compare(detections: Sequence[Detection], fractures: Sequence[Mask]) -> Found:
     """Detections and true masks of one image."""
@@ -62,10 +73,14 @@ def in_box(point: tuple[int, int], mask: Mask) -> bool:
 
 def average_precision(images: Sequence[Found], least_overlap: float = 0.5) -> float:
     """COCO's average precision of masks at one overlap; NaN if there are no fractures."""
-    fractures = sum(image.fractures for image in images)
+    rows = [row for image in images for row in matches(image, least_overlap)]
+    return precision_of(rows, sum(image.fractures for image in images))
+
+
+def precision_of(rows: Sequence[tuple[float, bool]], fractures: int) -> float:
+    """The average precision of detections, as `matches` gives them, of so many fractures; NaN if of none."""
     if not fractures:
         return float("nan")
-    rows = [row for image in images for row in matches(image, least_overlap)]
     if not rows:
         return 0.0
     right = np.array([hit for _, hit in sorted(rows, key=lambda row: -row[0])])
@@ -91,13 +106,16 @@ def matches(image: Found, least_overlap: float) -> list[tuple[float, bool]]:
 
 def sensitivity(images: Sequence[Found], false_per_image: float) -> float:
     """The share of fractures hit at the threshold with at most so many false detections an image (FROC)."""
-    scores = np.concatenate([image.scores for image in images])
-    wrong = np.concatenate([~image.hits.any(1) for image in images])
+    threshold = score_limit(images, false_per_image)
+    scores = np.concatenate([image.hit_scores for image in images])
+    return int((scores > threshold).sum()) / max(len(scores), 1)
+
+
+def score_limit(images: Sequence[Found], false_per_image: float) -> float:
+    """The score above which at most so many detections an image are false; -inf if there are no more."""
     allowed = int(false_per_image * len(images))
-    over = np.sort(scores[wrong])[::-1]
-    threshold = over[allowed] if len(over) > allowed else -np.inf
-    hit = sum(int(image.hits[image.scores > threshold].any(0).sum()) for image in images)
-    return hit / max(sum(image.fractures for image in images), 1)
+    over = np.sort(np.concatenate([image.wrong_scores for image in images]))[::-1]
+    return float(over[allowed]) if len(over) > allowed else -np.inf
 
 
 def auc(scores: Floats, true: Truth) -> float:
@@ -114,8 +132,9 @@ def balanced_point(scores: Floats, true: Truth) -> tuple[float, float]:
     if true.all() or not true.any():
         return float("nan"), float("nan")
     thresholds = np.unique(scores)
-    sensitive = np.array([(scores[true] >= t).mean() for t in thresholds])
-    specific = np.array([(scores[~true] < t).mean() for t in thresholds])
+    below, negatives = (np.searchsorted(np.sort(part), thresholds) for part in (scores[true], scores[~true]))
+    sensitive = (true.sum() - below) / true.sum()
+    specific = negatives / (~true).sum()
     best = int(np.abs(sensitive - specific).argmin())
     return float(((scores >= thresholds[best]) == true).mean()), float(thresholds[best])
 

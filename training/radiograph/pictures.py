@@ -17,9 +17,9 @@ TILE_PIXELS = 460
 Picture = NDArray[np.uint8]
 
 
-def sheet(cases: Sequence[Case], columns: int, decoding: Decoding) -> Picture:
-    """Tiles of the cases side by side, (rows, columns, 3)."""
-    tiles = [tile(picture(case, decoding)) for case in cases]
+def sheet(cases: Sequence[Case], columns: int, decoding: Decoding, score_limit: float = 0.0) -> Picture:
+    """Tiles of the cases side by side, (rows, columns, 3); detections that score no more are left out."""
+    tiles = [tile(picture(case, decoding, score_limit)) for case in cases]
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
     return np.vstack([np.hstack(tiles[at : at + columns]) for at in range(0, len(tiles), columns)])
 
@@ -31,7 +31,7 @@ def tile(image: Picture) -> Picture:
     return square
 
 
-def picture(case: Case, decoding: Decoding) -> Picture:
+def picture(case: Case, decoding: Decoding, score_limit: float = 0.0) -> Picture:
     """The image in grey, stretched to its range, with both kinds of outlines."""
     grey = case.image.pixels.astype(np.float32)
     low, high = np.percentile(grey, (1, 99))
@@ -40,7 +40,8 @@ def picture(case: Case, decoding: Decoding) -> Picture:
     for mask in case.image.masks():
         image[border(mask)] = TRUE
     for one in detections(case.prediction.probabilities, decoding):
-        image[border(one.mask)] = FOUND
+        if one.score > score_limit:
+            image[border(one.mask)] = FOUND
     return image
 
 

@@ -130,10 +130,15 @@ def cross_decoded(cases: Sequence[Case]) -> list[Found]:
 
 
 def folds(cases: Sequence[Case]) -> Indices:
-    """The fold of each case: runs of consecutive images stay together, as examinations do."""
-    order = np.argsort([case.image.name for case in cases], kind="stable")
-    fold = np.empty(len(cases), np.int64)
-    fold[order] = np.arange(len(cases)) * FOLDS * 4 // len(cases) % FOLDS
+    """The fold of each case, see `folds_of_names`."""
+    return folds_of_names([case.image.name for case in cases])
+
+
+def folds_of_names(names: Sequence[str]) -> Indices:
+    """The fold of each image: runs of consecutive images stay together, as examinations do."""
+    order = np.argsort(names, kind="stable")
+    fold = np.empty(len(names), np.int64)
+    fold[order] = np.arange(len(names)) * FOLDS * 4 // len(names) % FOLDS
     return fold
 
 

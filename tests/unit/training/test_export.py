@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from operators.package_files.package_reader import (
 from tests.support.training_cases import ROOT, tiny_run, write_models
 from training.export import export, set_table, set_value
 from training.loop.trainer import train
-from training.recipe import read_recipe
+from training.radiograph.recipe_file import RADIOGRAPH_RECIPE_MODEL
+from training.recipe import SIMULATED_CT, read_recipe
 
 
 def folder_name(file: Path) -> str:
@@ -104,7 +106,21 @@ def test_a_checksum_goes_into_its_own_table_only(tmp_path: Path) -> None:
     assert file.read_bytes().count(b"\r\n") == 6
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "models").glob("*/training.toml")), ids=folder_name)
+RECIPES = {
+    file: tomllib.loads(file.read_text(encoding="utf-8"))
+    for file in sorted((ROOT / "models").glob("*/training.toml"))
+}
+OF_CT = [file for file, table in RECIPES.items() if table.get("subjects", SIMULATED_CT) == SIMULATED_CT]
+
+
+@pytest.mark.parametrize("file", [file for file in RECIPES if file not in OF_CT], ids=folder_name)
+def test_a_shipped_recipe_of_radiographs_is_read_and_names_its_data(file: Path) -> None:
+    recipe = RADIOGRAPH_RECIPE_MODEL.validate_python(RECIPES[file])
+    assert recipe.recipe == "outlines"
+    assert recipe.licences
+
+
+@pytest.mark.parametrize("file", OF_CT, ids=folder_name)
 def test_a_shipped_recipe_trains_what_its_package_runs(file: Path) -> None:
     made, package = read_recipe(file), read_package(file.parent / PACKAGE_FILE)
     assert set(made.networks) == {spec.name for spec in package.networks}

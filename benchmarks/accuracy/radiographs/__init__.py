@@ -1,0 +1,1 @@
+"""Accuracy of the shipped radiograph package: rows by image, the page, its plots, the card's metrics."""

@@ -1,0 +1,165 @@
+"""Writes docs/radiograph-accuracy.md and the block of the model card from the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.accuracy.cards import with_block
+from benchmarks.accuracy.radiographs.cases import DRAWS, Cases, cases_of
+from benchmarks.accuracy.radiographs.failures import failures
+from benchmarks.accuracy.radiographs.measures import finding_counts
+from benchmarks.accuracy.radiographs.plots import write_plots
+from benchmarks.accuracy.radiographs.rows import RadiographRows
+from benchmarks.accuracy.radiographs.tables import (
+    baseline_table,
+    body_parts,
+    fold_table,
+    goal_table,
+    group_table,
+    metal_of,
+    plain_table,
+    point_table,
+    recognition_table,
+    recognitions,
+    sizes,
+)
+from training.radiograph.report import FALSE_PER_IMAGE
+
+INTRODUCTION = """\
+# Accuracy on radiographs
+
+Accuracy of the shipped radiograph package on images that training never saw. **Not for clinical use.**
+`make accuracy` runs the package and writes this page and its plots; nothing here is written by hand."""
+NOT_RUN = "Not measured yet."
+DATA = """\
+{images} development images of FracAtlas (Abedeen et al., Scientific Data 2023;10:521; CC BY 4.0),
+{fractured} of them fractured, with {outlines} outlined fractures; {metal} show metal. The package reads
+them as users run it, with all its networks and, if it says so, their mirror images. Intervals are 95 % of
+{draws:,} bootstrap samples of images. Which images are of one patient is unknown, so they count as
+independent, and the intervals are rather too narrow. Published figures are of other images of the same
+set."""
+CROSS_FITTED = """\
+The decision that is shipped was fitted on these same images, so they would judge it too kindly. Here
+calibration, operating points, and how outlines are made from the network's map are chosen anew on four
+fifths of the images and applied to the last fifth, five times (runs of consecutive file numbers stay
+together): "cross-fitted". Two thresholds are read from the images that they are applied to, as is usual:
+that of the balanced point, and that of {false} false positives an image. The table of operating points
+has the accuracy at a threshold chosen on other images."""
+DEFINITIONS = """\
+- **Mask mAP50**: COCO's average precision (101 recalls) of outlines at an overlap of 0.5, over fractured
+  images.
+- **Sensitivity at 0.5 false positives an image**: the share of fractures whose bounding box holds the
+  pixel of highest probability of a detection, over all images (FROC).
+- **Balanced point**: where sensitivity is closest to specificity, for images called fractured or not.
+- **Expected calibration error**: in ten bins of the probability that an image shows a fracture."""
+METAL = """\
+Nearly all images with metal in the published set are fractured, so a network can learn that metal means
+fracture. The same without them:"""
+BODY_PARTS = """\
+An image that shows several body parts counts in each. "Fractures missed" are those without a hit at the
+threshold that gives {false} false positives an image over all images; sensitivity and specificity are of
+images at the balanced operating point, cross-fitted. Intervals of small groups are too narrow: where all
+images agree, they have no width."""
+SIZES = """\
+By the longer side of the published image. The networks read 454 pixels; larger images are made smaller."""
+POINTS = """\
+Shares of images: sensitivity, specificity and accuracy count an uncertain image by the side of the
+threshold on which it lies. The threshold of a cross-fitted point is the mean over the folds. The shipped
+thresholds were chosen on these images, so their rows are too good."""
+FINDINGS = """\
+A run outlines findings that are at least as likely as not to be a fracture. On these images it shows
+{shown} findings, {right} of which hit a fracture; they hit {hit} of {fractures} fractures. This
+calibration was fitted on the same images."""
+ATTRIBUTES = """\
+For each attribute: whether it is said to be there (a probability of 0.5 or more) as the data set lists
+it. Body part and view are right if the most probable one is listed; images without any are left out. The
+last column is what the best answer that is the same for all images would reach."""
+CURVES = """\
+Bars are intervals; the numbers beside the dots of the reliability diagram count images. Calibration and
+operating points are cross-fitted."""
+FOLDS = """\
+Networks of the same recipe, each trained on four fifths of the training images and measured on the
+others, upright, with fixed thresholds of the map and no mirror images. None of them is shipped; the
+spread is the standard deviation over the folds."""
+BASELINE = """\
+ResNet-18 from random weights as a plain classifier of the same images, trained as
+[radiograph-training.md](radiograph-training.md) says, and measured on the same development images without
+mirror images. It has no intervals, as only its metrics are kept."""
+CARD = """\
+Written by `make accuracy`; [docs/radiograph-accuracy.md](../../docs/radiograph-accuracy.md) has all metrics,
+with plots. {images} development images, {fractured} of them fractured:"""
+
+
+def write_document(rows: RadiographRows | None, path: Path, draws: int = DRAWS) -> None:
+    """Writes the page at `path`, and the plots in the folder of its name."""
+    parts = [INTRODUCTION, *([NOT_RUN] if rows is None else page(rows, path.with_suffix(""), draws))]
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def page(rows: RadiographRows, folder: Path, draws: int) -> Iterator[str]:
+    """Yields the parts of the page, and writes the plots."""
+    cases = cases_of(rows, draws)
+    write_plots(cases, folder)
+    yield goal_table(cases)
+    yield description(cases)
+    yield CROSS_FITTED.format(false=FALSE_PER_IMAGE)
+    yield DEFINITIONS
+    yield f"Run on: {rows.made_on}. Networks, by SHA-256: {weights_text(rows)}."
+    yield "## What fails"
+    yield failure_list(cases, rows)
+    yield f"## Without metal\n\n{METAL}"
+    yield plain_table(cases)
+    yield f"## By body part\n\n{BODY_PARTS.format(false=FALSE_PER_IMAGE)}"
+    yield group_table(cases, body_parts(cases, rows), "body part")
+    yield f"## By size\n\n{SIZES}"
+    yield group_table(cases, sizes(cases), "published size")
+    yield f"## Operating points\n\n{POINTS}"
+    yield point_table(cases, rows)
+    yield FINDINGS.format(**vars(finding_counts(cases)))
+    yield f"## Body part, view, metal\n\n{ATTRIBUTES}"
+    yield recognition_table(recognitions(cases, rows))
+    yield f"## Curves\n\n{CURVES}"
+    names = {"roc": "ROC curve", "froc": "FROC curve", "reliability": "Reliability diagram"}
+    yield "\n".join(f"![{text}]({folder.name}/{name}.svg)" for name, text in names.items())
+    if rows.cross_validation is not None:
+        yield f"## Cross-validation\n\n{FOLDS}\n\n{fold_table(rows)}"
+    if rows.baseline is not None:
+        yield f"## Beside a ResNet-18\n\n{BASELINE}\n\n{baseline_table(cases, rows)}"
+
+
+def description(cases: Cases) -> str:
+    """Returns a paragraph on the images."""
+    return DATA.format(
+        images=len(cases.rows),
+        fractured=int(cases.fractured.sum()),
+        outlines=sum(row["outlines"] for row in cases.rows),
+        metal=int(metal_of(cases).sum()),
+        draws=cases.draws,
+    )
+
+
+def weights_text(rows: RadiographRows) -> str:
+    """Names the networks by the beginnings of their checksums."""
+    return ", ".join(f"{name} `{sha256[:16]}`" for name, sha256 in rows.weights.items())
+
+
+def failure_list(cases: Cases, rows: RadiographRows) -> str:
+    """Returns the failures as a list."""
+    return "\n".join(f"- {line}" for line in failures(cases, rows)) or "None."
+
+
+def write_card(rows: RadiographRows, card: Path, draws: int = DRAWS) -> None:
+    """Writes the metrics between the markers of the model card. Raises ValueError if it has none."""
+    cases = cases_of(rows, draws)
+    block = [
+        CARD.format(images=len(cases.rows), fractured=int(cases.fractured.sum())),
+        goal_table(cases),
+        "By body part:",
+        group_table(cases, body_parts(cases, rows), "body part"),
+        "Operating points:",
+        point_table(cases, rows),
+        "What fails:",
+        failure_list(cases, rows),
+    ]
+    card.write_text(with_block(card.read_text(encoding="utf-8"), "\n\n".join(block)), encoding="utf-8")

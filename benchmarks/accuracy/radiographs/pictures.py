@@ -1,0 +1,66 @@
+"""A contact sheet of development images; they are not the project's, so it is never committed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from operators.radiographs.detections import Decoding
+from training.radiograph.fitting import Answered
+from training.radiograph.metrics import Found, score_limit
+from training.radiograph.pictures import TILE_PIXELS, Picture, sheet
+from training.radiograph.report import FALSE_PER_IMAGE
+
+COLUMNS = 4
+CAPTION_PIXELS, INK = 22, (230, 230, 230)
+SOURCE = (
+    "Radiographs: FracAtlas, Abedeen et al., Scientific Data 2023;10:521, CC BY 4.0. Outlines drawn in: red "
+    "those of the data set, yellow the network's."
+)
+
+
+def write_sheet(
+    answered: Sequence[Answered], found: Sequence[Found | None], decoding: Decoding, path: Path
+) -> None:
+    """Writes up to four images each with fractures found, with none found, and with false alarms.
+
+    Outlined are the detections that score more than the one with FALSE_PER_IMAGE false ones an image.
+    """
+    known = [(each, own) for each, own in zip(answered, found, strict=True) if own is not None]
+    limit = score_limit([own for _, own in known], FALSE_PER_IMAGE)
+    strips: list[Picture] = []
+    for title, chosen in chosen_images(known, limit).items():
+        if chosen:
+            strips.append(caption(title))
+            strips.append(sheet([each.case for each in chosen], COLUMNS, decoding, max(limit, 0.0)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.vstack([*strips, caption(SOURCE)])).save(path)
+
+
+def chosen_images(known: Sequence[tuple[Answered, Found]], limit: float) -> Mapping[str, Sequence[Answered]]:
+    """Returns the images to show, by what they show: the most certain ones of each kind."""
+    fractured = [(each, own) for each, own in known if each.image.fractured]
+    others = [(each, own) for each, own in known if not each.image.fractured]
+    hit = [(each, own) for each, own in fractured if right_score(own) > limit]
+    missed = [(each, own) for each, own in fractured if right_score(own) <= limit]
+    alarms = [(each, own) for each, own in others if own.scores.max(initial=-np.inf) > limit]
+    return {
+        "found": [each for each, _ in sorted(hit, key=lambda row: -right_score(row[1]))[:COLUMNS]],
+        "missed": [each for each, _ in sorted(missed, key=lambda row: row[0].score)[:COLUMNS]],
+        "false alarms": [each for each, _ in sorted(alarms, key=lambda row: -row[1].scores.max())[:COLUMNS]],
+    }
+
+
+def right_score(found: Found) -> float:
+    """Returns the highest score of a detection that hits a fracture; -inf if there is none."""
+    return float(found.hit_scores.max(initial=-np.inf))
+
+
+def caption(text: str) -> Picture:
+    """Returns a line of text over the whole width."""
+    image = Image.new("RGB", (COLUMNS * TILE_PIXELS, CAPTION_PIXELS))
+    ImageDraw.Draw(image).text((6, 4), text, INK)
+    return np.asarray(image)

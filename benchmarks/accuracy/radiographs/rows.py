@@ -1,0 +1,50 @@
+"""The rows of a run, stored as JSON with a line for each image; no pixels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from operators.dicom.elements.atomic_file import write_whole
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RadiographRows:
+    """What a package said of each development image, and other trainings to compare it with.
+
+    `package` is its folder's name; `weights` has the SHA-256 of each network. An image's row holds `shows`,
+    the attributes that its table lists, and `said`, their probabilities; `score`, the log-odds of a
+    fracture before calibration, and `probability`, as a run states it. `detections` come from decoding
+    chosen on other images; None where it is unknown which pixels are fractured. `findings` are those that a
+    run shows.
+    """
+
+    package: str
+    weights: dict[str, str]
+    made_on: str
+    attributes: list[str]
+    body_parts: list[str]
+    views: list[str]
+    operating_points: dict[str, float]
+    margin: float
+    fitted_on: str
+    images: list[Row]
+    cross_validation: dict[str, Any] | None = None
+    baseline: dict[str, Any] | None = None
+
+
+def read_rows(path: Path) -> RadiographRows | None:
+    """Reads the rows of an earlier run; None where there are none."""
+    return RadiographRows(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+
+def write_rows(rows: RadiographRows, path: Path) -> None:
+    """Writes the rows, whole or not at all."""
+    content = asdict(rows)
+    images = ",\n".join(json.dumps(row) for row in content.pop("images"))
+    head = json.dumps(content, indent=1).removesuffix("\n}")
+    write_whole(path, lambda file: file.write(f'{head},\n "images": [\n{images}\n]\n}}\n'.encode()))

@@ -7,7 +7,15 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -32,7 +40,19 @@ SOFTWARE_VERSION = "0.1.0"
 _given_file: ContextVar[Path | None] = ContextVar("given_file", default=None)
 
 
-OperatingPoint = Literal["sensitive", "balanced", "specific"] | Annotated[float, Field(gt=0, lt=1)]
+def one_sentence(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """A valid operating point; pydantic would report each member of the union by itself."""
+    try:
+        return validate(value)
+    except ValidationError as error:
+        text = "expected sensitive, balanced, specific or a number between 0 and 1"
+        raise PydanticCustomError("operating_point", text) from error
+
+
+OperatingPoint = Annotated[
+    Literal["sensitive", "balanced", "specific"] | Annotated[float, Field(gt=0, lt=1)],
+    WrapValidator(one_sentence),
+]
 
 
 class SegSettings(BaseModel):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.run.file_run import kind_of_file
+from app.run.file_run import FileKind, image_files, kind_of_file
 from app.run.inputs import opened_input
 from app.settings import read_settings
 from operators.dicom.headers.series import Series
@@ -73,6 +73,9 @@ def read(
         return Scan(kind.read(place))
     with opened_input(place) as folder:
         found = scan(folder)
+        others = [] if found.series else image_files(folder)
+        if others:
+            return Scan(_only(others).read(others[0]))
         require_series(found)
         settings = read_settings(models=None if models is None else Path(models))
         outcomes = select(found, read_packages(settings.models))
@@ -89,3 +92,11 @@ def read(
             raise UnsuitableError("; ".join(dict.fromkeys(reasons)) or text)
         series = fitting[0].series
         return Scan(read_image(series), series)
+
+
+def _only(images: list[Path]) -> FileKind:
+    """The kind of the only image. Raises UsageError if there are several, of which none is the best."""
+    kind = kind_of_file(images[0])
+    if len(images) > 1 or kind is None:
+        raise UsageError(f"expected one image, got {len(images)}: read each by its own path")
+    return kind

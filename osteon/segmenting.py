@@ -87,14 +87,17 @@ def segment(
     package: str | None = None,
     models: str | PathLike[str] | None = None,
     device: str | None = None,
+    operating_point: str | float | None = None,
     progress: Callable[[str, float], None] = silent,
 ) -> Result:
     """Segments the bones and fragments that the packages in `models`, or one `package`, can find.
 
-    `device` is auto, cpu or cuda; `progress` is called with each stage and the finished share of it, 0 to 1.
+    `device` is auto, cpu or cuda; `operating_point`, of radiographs, is sensitive, balanced, specific, or a
+    probability between 0 and 1; `progress` is called with each stage and the finished share of it, 0 to 1.
     Raises UnsuitableError if the scan shows no such bone, ModelError, UsageError.
     """
-    settings = read_settings(models=None if models is None else Path(models), device=device)
+    folder = None if models is None else Path(models)
+    settings = read_settings(models=folder, device=device, operating_point=operating_point)
     packages = packages_in_use(settings, package)
     made = segment_image(scan.image, packages, networks_of(settings), progress)
     return Result(scan, made)

@@ -20,6 +20,10 @@ Device = Annotated[str | None, Parameter(help="Device for the networks: auto, cp
 Runtime = Annotated[str | None, Parameter(help="Inference runtime: auto, openvino, torch")]
 Precision = Annotated[str | None, Parameter(help="Precision: auto, f32, bf16")]
 Mode = Annotated[str | None, Parameter(help="How to run published networks: exact (like the original), fast")]
+OperatingPoint = Annotated[
+    str | None,
+    Parameter(help="When a radiograph is called fractured: sensitive, balanced, specific, or from 0 to 1"),
+]
 Config = Annotated[
     Path | None, Parameter(name="--config", help="Configuration file; default: ./app.yaml or Osteon's own")
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +12,15 @@ from rich.console import Console
 from app.cli.arguments import Config, Formats, Json, Models, Output, Package
 from app.evaluation.comparison import labels_of, run_evaluation
 from app.evaluation.evaluation_report import as_json, show
-from app.files.export_files import FORMATS, parts_of_file, write_files
+from app.files.export_files import FORMATS, parts_of_file, write_files, write_projection_files
 from app.run.results import RESULTS, RTSTRUCT
 from app.settings import read_settings
 from operators.dicom.read.scan import scan
 from operators.dicom.rtstruct.rtstruct_reader import referenced_series
 from operators.dicom.rtstruct.rtstruct_writer import write_structures
 from operators.dicom.seg.reencode import read_provenance
-from operators.dicom.seg.seg_files import is_rtstruct
+from operators.dicom.seg.seg_files import is_projection_seg, is_rtstruct
+from operators.dicom.seg.seg_reader import read_seg
 from operators.errors import UsageError
 from operators.geometry.volume import Grid
 from operators.package_files.package_reader import choose_packages
@@ -73,6 +75,8 @@ def export(
     formats = None if files is None else list(files)
     if not segments.is_file() or output is None:
         raise UsageError("expected a file with segments and an output folder; try: osteon export SEG -o OUT")
+    if is_projection_seg(segments):
+        return export_projection(segments, formats, output)
     grid = grid_of(segments, images) if images and is_rtstruct(segments) else None
     label_map, parts = parts_of_file(segments, grid)
     wanted = [each for each in formats or FORMATS if each in FORMATS]
@@ -82,6 +86,16 @@ def export(
         names.append(write_structures(*read_provenance(segments), output / f"{row.stem}{row.suffix}"))
     for name in names:
         Console().print(str(name), highlight=False, soft_wrap=True, markup=False)
+    return 0
+
+
+def export_projection(seg: Path, formats: Sequence[str] | None, output: Path) -> int:
+    """Writes the SEG of a radiograph as a label map, in pixels. Raises UnsuitableError, OutputError."""
+    if formats and RTSTRUCT in formats:
+        write_structures(*read_provenance(seg), output / RESULTS[RTSTRUCT].name)  # which refuses
+    label_map, segments = read_seg(seg)
+    for name in write_projection_files(label_map, segments, formats or ("nifti",), output):
+        Console().print(str(output / name), highlight=False, soft_wrap=True, markup=False)
     return 0
 
 

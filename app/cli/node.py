@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from app.cli.arguments import Config, Device, Json, Mode, Models, Precision, Runtime
+from app.cli.arguments import Config, Device, Json, Mode, Models, OperatingPoint, Precision, Runtime
 from app.node.settings.configuration import NodeSettings
 
 Data = Annotated[Path | None, Parameter(help="Folder for everything received and produced")]
@@ -45,6 +45,7 @@ def serve(
     runtime: Runtime = None,
     precision: Precision = None,
     mode: Mode = None,
+    operating_point: OperatingPoint = None,
     config: Config = None,
 ) -> int:
     """Run the PACS node: receive studies, segment them, deliver the results. Configured in app.yaml."""
@@ -53,7 +54,7 @@ def serve(
     from app.settings import file_in_use
 
     how = {"models": models, "device": device, "runtime": runtime, "precision": precision, "mode": mode}
-    settings = node_settings(asdict(node), peer, config, **how)
+    settings = node_settings(asdict(node), peer, config, operating_point=operating_point, **how)
     require_packages(settings)
     return serve_node(settings, file_in_use(config))
 

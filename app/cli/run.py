@@ -15,7 +15,19 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from app.cli.arguments import Config, Device, Formats, Json, Mode, Models, Output, Package, Precision, Runtime
+from app.cli.arguments import (
+    Config,
+    Device,
+    Formats,
+    Json,
+    Mode,
+    Models,
+    OperatingPoint,
+    Output,
+    Package,
+    Precision,
+    Runtime,
+)
 from app.printable import printable_text
 from app.run.folder import RunOutcome, run_folder
 from app.run.radiograph_studies import study_summaries
@@ -41,6 +53,7 @@ def run(
     runtime: Runtime = None,
     precision: Precision = None,
     mode: Mode = None,
+    operating_point: OperatingPoint = None,
     files: Formats = None,
     config: Config = None,
     quiet: Annotated[bool, Parameter(negative="", help="Print errors only")] = False,
@@ -52,8 +65,9 @@ def run(
     folder
         Folder or file of DICOM.
     """
-    how = {"device": device, "runtime": runtime, "precision": precision, "mode": mode, "files": files}
-    return run_command(package, quiet, config, input=folder, output=output, models=models, **how)
+    how = {"device": device, "runtime": runtime, "precision": precision, "mode": mode}
+    what = {"operating_point": operating_point, "files": files}
+    return run_command(package, quiet, config, input=folder, output=output, models=models, **how, **what)
 
 
 def series(
@@ -166,4 +180,5 @@ def title(record: SeriesRecord) -> str:
     part = f", {record.part}" if record.part else ""
     word = "segmented" if record.code == SELECTED else "series"
     slices = "1 slice" if record.slices == 1 else f"{record.slices} slices"
-    return f"{word} {record.modality} {record.series_instance_uid}{part}, {slices}"
+    name = " ".join(filter(None, (word, record.modality, record.series_instance_uid)))
+    return f"{name}{part}, {slices}"

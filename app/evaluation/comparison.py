@@ -13,8 +13,9 @@ from app.evaluation.case_result import CaseResult
 from app.evaluation.evaluation_picture import write_worst_slice
 from app.evaluation.evaluation_report import write_json
 from app.files.label_files import Labelled, read_label_map
-from operators.dicom.seg.seg_files import is_rtstruct, is_seg
-from operators.errors import UsageError
+from app.files.projection_files import is_projection_file
+from operators.dicom.seg.seg_files import is_projection_seg, is_rtstruct, is_seg
+from operators.errors import UnsuitableError, UsageError
 from operators.evaluation import case_evaluation as evaluation
 from operators.evaluation.metrics import BoneMetrics
 from operators.geometry.regridding import onto_grid, widen_box
@@ -70,6 +71,8 @@ def _run_pair(pair: Pair, labels: Sequence[Label], out: Path | None) -> CaseResu
 
 def _read_pair(pair: Pair, labels: Sequence[Label]) -> tuple[Labelled, Labelled]:
     """Reads both files; an RTSTRUCT, which has no voxels, is read on the other's grid."""
+    for path in (pair.prediction, pair.truth):
+        require_volume(path)
     if is_rtstruct(pair.truth):
         prediction = read_label_map(pair.prediction, labels)
         return prediction, read_label_map(pair.truth, labels, prediction[0].grid)
@@ -77,13 +80,26 @@ def _read_pair(pair: Pair, labels: Sequence[Label]) -> tuple[Labelled, Labelled]
     return read_label_map(pair.prediction, labels, truth[0].grid), truth
 
 
+def require_volume(path: Path) -> None:
+    """Raises UnsuitableError for outlines on a radiograph, which have no volumes and distances in mm."""
+    if is_projection_file(path) or is_projection_seg(path):
+        text = f"expected segments of a CT to compare, got those of a radiograph at {path.name}"
+        raise UnsuitableError(text, code="radiograph_not_compared")
+
+
 def _volume_ml(label_map: LabelMap) -> float:
     return float(np.count_nonzero(label_map.labels) * label_map.grid.voxel_volume_mm3 / 1000)
 
 
 def labels_of(packages: Sequence[ModelPackage]) -> tuple[Label, ...]:
-    """Returns the labels of all packages. Raises UsageError if two packages use the same value."""
+    """Returns the labels of all packages.
+
+    Raises UsageError if there is none, as of radiographs, or if two packages use the same value.
+    """
     labels = tuple(label for package in packages for label in package.labels)
+    if not labels:
+        names = ", ".join(package.name for package in packages)
+        raise UsageError(f"expected a package of a CT's structures, got {names}")
     values = [value for label in labels for value in label.values]
     if len(set(values)) < len(values):
         names = ", ".join(package.name for package in packages)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import trimesh
@@ -24,6 +25,17 @@ STL_HEADER = b"SPACE=LPS;UNIT=mm Osteon, for research, not for diagnosis".ljust(
 NOTICE = "For research, not for diagnosis"
 # glTF 2.0, 3.4: metres, Y up, Z forward; the patient's left becomes X, superior Y, anterior Z
 LPS_TO_GLTF = np.array([[1.0, 0, 0, 0], [0, 0, 1.0, 0], [0, -1.0, 0, 0], [0, 0, 0, 1000.0]]) / 1000.0
+
+
+class NamedPart(Protocol):
+    """What a table of label values says of a part: a segment, or an ExportedPart."""
+
+    @property
+    def value(self) -> int: ...  # noqa: D102
+    @property
+    def label(self) -> str: ...  # noqa: D102
+    @property
+    def rgb(self) -> tuple[int, int, int]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +93,32 @@ def write_files(
         raise unwritable_folder(folder, "a folder", error) from error
 
 
+def write_result_files(segmentation: Segmentation, formats: Sequence[str], folder: Path) -> None:
+    """Writes a result in `formats` into the folder. Raises as write_files and write_projection_files do."""
+    if segmentation.package.reads == "volume":
+        write_files(segmentation.label_map, parts_of(segmentation), formats, folder)
+    else:
+        write_projection_files(segmentation.label_map, segmentation.segments, formats, folder)
+
+
+def write_projection_files(
+    label_map: LabelMap, parts: Sequence[NamedPart], formats: Sequence[str], folder: Path
+) -> tuple[str, ...]:
+    """Writes outlines on a radiograph as a label map and returns the file names.
+
+    Raises OutputError, and UnsuitableError (no_surface) for other formats once the label map is written.
+    """
+    written_names: list[str] = []
+    if "nifti" in formats:
+        make_folder(folder, "a folder")
+        written_names += (path.name for path in write_label_map(label_map, parts, folder))
+    surfaces = [each for each in formats if each != "nifti"]
+    if surfaces:
+        text = f"expected a CT for surfaces ({', '.join(surfaces)}), got a radiograph, which has none"
+        raise UnsuitableError(text, code="no_surface")
+    return tuple(written_names)
+
+
 def write_stl(label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path) -> list[Path]:
     """Writes one STL file for each part; the format has no colours."""
     del label_map
@@ -113,7 +151,7 @@ def write_glb(label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path) 
 
 
 def write_label_map(
-    label_map: LabelMap, parts: Sequence[ExportedPart], folder: Path, name: str = "bones_dseg"
+    label_map: LabelMap, parts: Sequence[NamedPart], folder: Path, name: str = "bones_dseg"
 ) -> list[Path]:
     """Writes the label map as NIfTI, and a BIDS table (dseg.tsv) of its values."""
     image, table = folder / f"{name}.nii.gz", folder / f"{name}.tsv"

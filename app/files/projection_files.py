@@ -63,7 +63,9 @@ def read_projection_file(path: Path) -> Projection:
         raise
     except _PILLOW_ERRORS as error:
         short = shortage(error)
-        text = f"expected a PNG or JPEG picture at {path.name}, got: {reason(error)}"
+        # Pillow's own sentence names the whole path, and so perhaps a patient
+        got = "another file" if isinstance(error, UnidentifiedImageError) else reason(error)
+        text = f"expected a PNG or JPEG picture at {path.name}, got: {got}"
         raise short or UnreadableError(text, code="unreadable_picture") from error
     levels = levels_of(stored)
     require_contrast(levels)

@@ -16,6 +16,7 @@ from app.run.results import FALLBACKS, FILES, MASK, NAMES, NIFTI, PAGE, PREVIEW,
 from app.run.series_records import record_of_failure
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION, Settings
+from operators.attempts import MissingResult
 from operators.dicom.elements.atomic_file import make_folder
 from operators.dicom.select.selection_rules import extent_fault, slice_spacing_fault
 from operators.errors import UnsuitableError
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 class FileKind:
     """One type of image file: `reads` as in ModelPackage, its results, and the modality it counts as.
 
-    `write` takes the segmentation, the settings and the paths of the results by kind.
+    `formats` are those of the setting `files` that it can be written in; `write` takes the segmentation, the
+    settings and the paths of the results by kind.
     """
 
     reads: str
@@ -41,6 +43,7 @@ class FileKind:
     is_file: Callable[[Path], bool]
     read: Callable[[Path], Image]
     results: tuple[str, ...]
+    formats: tuple[str, ...]
     write: Callable[[Segmentation, Settings, dict[str, Path]], None]
 
 
@@ -67,6 +70,7 @@ FILE_KINDS: tuple[FileKind, ...] = (
         is_volume_file,
         read_volume_file,
         (NIFTI, NAMES, PREVIEW, PAGE, FILES),
+        ("nifti", "stl", "ply", "glb"),
         write_volume_results,
     ),
     FileKind(
@@ -75,6 +79,7 @@ FILE_KINDS: tuple[FileKind, ...] = (
         is_projection_file,
         read_projection_file,
         (MASK, PREVIEW, PAGE),
+        (),
         write_projection_results,
     ),
 )
@@ -136,14 +141,15 @@ def run_file(
     networks: Networks,
     made_at: datetime,
     show: Show,
+    name: str,
 ) -> tuple[SeriesRecord, int]:
-    """One image file; its record and exit code. Results go to `folder` below the output.
+    """One image file; its record, under `name`, and exit code. Results go to `folder` below the output.
 
     This is the edge of a job: whatever goes wrong ends here, named.
     """
     kind = kind_of_file(path)
     assert kind is not None
-    clock, record = StageClock(show), SeriesRecord("", "", path.name, kind.modality, 0, SELECTED, "segmented")
+    clock, record = StageClock(show), SeriesRecord("", "", name, kind.modality, 0, SELECTED, "segmented")
     try:
         with clock.measured("read"):
             image = kind.read(path)
@@ -153,9 +159,20 @@ def run_file(
         with clock.measured("write"):
             write_results(record, made, image, kind, output / folder, settings, made_at)
         names = names_of(kind.results, output, lambda each: f"{folder}{RESULTS[each].name}")
-        return replace(record, names=names, stages=tuple(clock.records)), 0
+        missing = formats_left_out(kind, settings)
+        return replace(record, names=names, stages=tuple(clock.records), missing=missing), 0
     except Exception as error:
         return record_of_failure(replace(record, segmentation=None), error, "image_failed")
+
+
+def formats_left_out(kind: FileKind, settings: Settings) -> tuple[MissingResult, ...]:
+    """The formats that were asked for and cannot be written of such an image."""
+    wanted = ", ".join(kind.formats) or "no other formats"
+    return tuple(
+        MissingResult(each, "no_such_format", f"expected {wanted} for an image that is not DICOM, got {each}")
+        for each in settings.files
+        if each not in kind.formats
+    )
 
 
 def write_results(

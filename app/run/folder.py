@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -133,10 +134,18 @@ def run_images(
     networks = networks_of(settings)
     places = ["" if len(images) == 1 else f"image-{n}/" for n in range(1, len(images) + 1)]
     done = [
-        run_file(image, output, place, settings, packages, networks, made_at, show)
-        for image, place in zip(images, places, strict=True)
+        run_file(image, output, place, settings, packages, networks, made_at, show, name)
+        for image, place, name in zip(images, places, names_below(images), strict=True)
     ]
-    return [record for record, _ in done], exit_code([code for _, code in done])
+    codes = [code for _, code in done]
+    codes += (OutputError.exit_code for record, _ in done if record.missing)
+    return [record for record, _ in done], exit_code(codes)
+
+
+def names_below(images: Sequence[Path]) -> list[str]:
+    """The names of files as seen from the folder that holds all of them."""
+    common = Path(os.path.commonpath([image.parent for image in images]))
+    return [image.relative_to(common).as_posix() for image in images]
 
 
 def run_series(

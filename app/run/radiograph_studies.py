@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 
 def study_summaries(series: Sequence[SeriesRecord]) -> list[dict[str, Any]]:
-    """The studies with an answer, in the order in which they come; [] where none has one."""
+    """The studies with an answer, in the order in which they come; [] where none has one.
+
+    Images that belong to no study, as no picture does, are summed up in none.
+    """
     answers: dict[str, list[RadiographAnswer]] = {}
     for record in series:
-        if record.segmentation and record.segmentation.answer:
+        if record.study_instance_uid and record.segmentation and record.segmentation.answer:
             answers.setdefault(record.study_instance_uid, []).append(record.segmentation.answer)
     return [_summary(uid, of_study) for uid, of_study in answers.items()]
 

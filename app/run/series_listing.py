@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from app.printable import printable, printable_json, printable_text
+from app.run.inputs import opened_input
+from operators.dicom.headers.projection_spacing import projection_spacing
+from operators.dicom.headers.series import Series
 from operators.dicom.read.scan import Scan, UnreadableFile, grouped_by_reason, require_series, scan
 from operators.dicom.select.selection import Outcome, Refusal, Selection, select
 from operators.packages.packages import ModelPackage
@@ -33,7 +36,7 @@ def rows_of(found: Scan, packages: Sequence[ModelPackage], package_name: str | N
 def _row(outcomes: Sequence[Outcome]) -> Row:
     """Describes one series: the packages that read it, else why the first of them does not."""
     outcome = outcomes[0]
-    series, grid = outcome.series, outcome.series.grid
+    series = outcome.series
     readers = [each.package.name for each in outcomes if isinstance(each, Selection)]
     refusal = None
     if isinstance(outcome, Refusal) and not readers:
@@ -49,12 +52,30 @@ def _row(outcomes: Sequence[Outcome]) -> Row:
         "slices": len(series.frames),
         "rows": series.rows,
         "columns": series.columns,
-        "spacing_mm": [round(step, 6) for step in grid.spacing_mm] if grid else None,
-        "ijk_to_lps": grid.ijk_to_lps.tolist() if grid and refusal is None else None,
+        "spacing_mm": _spacing_mm(series),
+        "ijk_to_lps": _ijk_to_lps(series) if refusal is None else None,
         "package": ", ".join(readers) or None,
         "refusal": refusal,
         "warnings": list(series.warnings),
     }
+
+
+def _spacing_mm(series: Series) -> list[float] | None:
+    """The steps of a volume's grid; of a radiograph between columns and rows, None where it says nothing."""
+    if not series.is_projection:
+        return [round(step, 6) for step in series.grid.spacing_mm] if series.grid else None
+    spacing, _ = projection_spacing(series.header)
+    if spacing is None:
+        return None
+    return [round(step, 6) for step in (spacing.between_columns_mm, spacing.between_rows_mm)]
+
+
+def _ijk_to_lps(series: Series) -> list[list[float]] | None:
+    """The place of a volume in the patient; a radiograph has none."""
+    if series.grid is None or series.is_projection:
+        return None
+    matrix: list[list[float]] = series.grid.ijk_to_lps.tolist()
+    return matrix
 
 
 def series_command(
@@ -67,8 +88,9 @@ def series_command(
 
     require_input(folder)
     packages = read_packages(read_settings(config, models=models).models)
-    found = scan(folder)
-    rows = rows_of(found, packages, package)
+    with opened_input(folder) as place:
+        found = scan(place)
+        rows = rows_of(found, packages, package)
     if as_json:
         print(printable_json(rows))
     else:

@@ -45,7 +45,7 @@ def export_surfaces(segmentation: Segmentation, job: Job, clock: StageClock) -> 
     formats = [each for each in job.settings.files if each not in FALLBACKS]
     if not formats:
         return
-    from app.files.export_files import parts_of, write_files
+    from app.files.export_files import write_result_files
 
     with clock.measured("files"):
-        write_files(segmentation.label_map, parts_of(segmentation), formats, job.path(FILES))
+        write_result_files(segmentation, formats, job.path(FILES))

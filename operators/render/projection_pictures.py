@@ -18,13 +18,14 @@ from operators.packages.confidence import percent
 from operators.render.surface_view import Picture
 from operators.segmentation.radiograph_answer import RadiographAnswer
 from operators.segmentation.segmentation import Segment, Segmentation
-from operators.segmentation.summary import area, verdict_sentence
+from operators.segmentation.summary import area, shown, verdict_sentence
 
 # Pixels a side: what workstations show at once; the heat map has less detail than that
 LARGEST, LARGEST_HEAT = 2048, 1024
 # A smaller image is enlarged: the text beside it would be wider than the image
 SMALLEST = 640
 INK, FAINT_INK, BACKGROUND = (235, 235, 235), (160, 165, 175), (0, 0, 0)
+DOUBT_INK = (255, 200, 90)
 NOTICE = "AI, NOT FOR DIAGNOSIS"
 HEAT_NOTE = "Output of the networks, not calibrated. Only as a picture."
 # How much of the image shows through where the heat map is highest
@@ -58,7 +59,6 @@ def projection_pictures(projection: Projection, segmentation: Segmentation) -> t
 
 def draw_outlines(projection: Projection, segmentation: Segmentation) -> Picture:
     """The image at full resolution, up to LARGEST pixels a side, with each finding outlined and numbered."""
-    answer = answer_of(segmentation)
     size = shown_size(projection.grey.shape, LARGEST)
     labels = resized_labels(segmentation.label_map.labels[:, :, 0].T, size)
     image = np.repeat(resized(projection.grey, size)[..., None], 3, axis=2)
@@ -70,7 +70,7 @@ def draw_outlines(projection: Projection, segmentation: Segmentation) -> Picture
             image[around][border_of(labels[around] == segment.value, line_width(size))] = segment.rgb
     sheet = Image.fromarray(image)
     place_numbers(ImageDraw.Draw(sheet), segmentation.segments, labels, font_size(size))
-    return with_margin(np.asarray(sheet), outline_lines(answer, segmentation.segments), font_size(size))
+    return with_margin(np.asarray(sheet), outline_lines(segmentation), font_size(size))
 
 
 def draw_heat_map(projection: Projection, segmentation: Segmentation) -> Picture:
@@ -83,7 +83,8 @@ def draw_heat_map(projection: Projection, segmentation: Segmentation) -> Picture
     below, green = grey * (1 - weight), np.clip(2 * heat - 1, 0, 1)
     channels = (below + weight, below + green * weight, below)
     image = np.stack([np.rint(each * 255).astype(np.uint8) for each in channels], axis=-1)
-    lines = [Line(verdict_sentence(answer)), Line(HEAT_NOTE, FAINT_INK), Line(NOTICE)]
+    note = Line(HEAT_NOTE, FAINT_INK)
+    lines = [Line(verdict_sentence(answer)), *doubt_lines(segmentation), note, Line(NOTICE)]
     return with_margin(image, lines, font_size(size))
 
 
@@ -94,14 +95,21 @@ def answer_of(segmentation: Segmentation) -> RadiographAnswer:
     return segmentation.answer
 
 
-def outline_lines(answer: RadiographAnswer, segments: Sequence[Segment]) -> list[Line]:
-    """The verdict, a line for each finding, and the notice."""
-    colours = {segment.value: segment.rgb for segment in segments}
+def outline_lines(segmentation: Segmentation) -> list[Line]:
+    """The verdict, what the image shows, a line for each finding and each doubt, and the notice."""
+    answer = answer_of(segmentation)
+    colours = {segment.value: segment.rgb for segment in segmentation.segments}
     findings = [
         Line(f"{each.value}  {percent(each.probability)}, {area(each)}", colour=colours.get(each.value))
         for each in answer.findings
     ]
-    return [Line(verdict_sentence(answer)), *findings, Line(NOTICE)]
+    said = [Line(verdict_sentence(answer)), Line(shown(answer))]
+    return [*said, *findings, *doubt_lines(segmentation), Line(NOTICE)]
+
+
+def doubt_lines(segmentation: Segmentation) -> list[Line]:
+    """A line for each flag: in a PACS a picture is often all that is looked at."""
+    return [Line(flag.sentence, DOUBT_INK) for flag in segmentation.flags]
 
 
 def shown_size(shape: tuple[int, ...], largest: int) -> tuple[int, int]:

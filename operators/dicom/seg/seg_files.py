@@ -8,6 +8,9 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import RTStructureSetStorage
 
+from operators.dicom.headers.headers import READ_ERRORS
+from operators.dicom.seg.seg_geometry import is_on_one_projection
+
 # PS3.4 B.5: Segmentation Storage and Label Map Segmentation Storage.
 SEG_SOP_CLASS_UIDS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 
@@ -15,6 +18,16 @@ SEG_SOP_CLASS_UIDS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.6
 def is_seg(path: Path) -> bool:
     """Whether the file is a DICOM instance of one of the label-carrying SEG classes."""
     return _sop_class_uid(path) in SEG_SOP_CLASS_UIDS
+
+
+def is_projection_seg(path: Path) -> bool:
+    """Whether the file is a SEG whose frames lie over one radiograph."""
+    if not is_seg(path):
+        return False
+    try:
+        return is_on_one_projection(dcmread(path, stop_before_pixels=True))
+    except READ_ERRORS:
+        return False
 
 
 def is_rtstruct(path: Path) -> bool:

@@ -50,6 +50,11 @@ _NO_RADIOGRAPH = re.compile(
 )
 
 
+def is_x_ray(series: Series) -> bool:
+    """Whether a series holds radiographs or other X-ray images of one projection, by class or modality."""
+    return series.is_projection or series.modality in (*X_RAY, *OTHER_KINDS)
+
+
 def other_kind(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
     """X-ray images of another kind, by their modality."""
     if series.modality not in OTHER_KINDS or series.modality in package.accepts.modalities:

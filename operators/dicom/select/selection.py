@@ -14,7 +14,7 @@ from operators.dicom.headers.series import Series
 from operators.dicom.hounsfield.hounsfield_header import doubts
 from operators.dicom.read.scan import Scan
 from operators.dicom.select.exposures import presentation_of
-from operators.dicom.select.projection_rules import PROJECTION_RULES
+from operators.dicom.select.projection_rules import PROJECTION_RULES, is_x_ray
 from operators.dicom.select.rivals import stands_for
 from operators.dicom.select.selection_rules import VOLUME_RULES, Reason, Rule, names_other_region
 from operators.errors import UsageError
@@ -273,12 +273,18 @@ def _is_axial(series: Series) -> bool:
 
 def _settled(series: Series, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Returns the outcomes of the packages that may read a series, else the refusal that passed the most
-    rules.
+    rules; of X-ray images of one projection, that of a package of radiographs if there is one.
     """
     readers: list[Outcome] = [each for each in outcomes if isinstance(each, Selection | Reserve)]
     refusals: list[Refusal] = [each for each in outcomes if isinstance(each, Refusal)]
     order = list(REASONS)
-    closest = sorted(refusals, key=lambda refusal: -order.index(refusal.code))[:1]
+    own = "projection" if is_x_ray(series) else "volume"
+
+    def distance(refusal: Refusal) -> tuple[bool, int]:
+        reads = refusal.package.reads if refusal.package else own
+        return reads != own, -order.index(refusal.code)
+
+    closest = sorted(refusals, key=distance)[:1]
     if not outcomes:
         return [Refusal(series, "no_package", "expected an installed package that could read it, got none")]
     return readers or list(closest)

@@ -1,0 +1,98 @@
+"""Prints a Markdown table of what Osteon says of right, doubtful and wrong radiographs.
+
+    python -m benchmarks.dicom.radiograph_inputs --models MODELS [--image IMAGE] [--ct FOLDER] [--keep FOLDER]
+                                                 [--only TEXT]
+
+The inputs are those of tests/support/radiograph_inputs.py, made of one radiograph and one CT; without them,
+of made-up ones. `--keep` keeps inputs and results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import structlog
+from PIL import Image
+
+from app.run.folder import RunOutcome, run_folder
+from app.run.report import SeriesRecord
+from app.run.stage_clock import silent
+from app.settings import read_settings
+from operators.dicom.pixels.volume_reader import read_volume
+from operators.dicom.read.scan import scan
+from operators.errors import OsteonError
+from operators.packages.confidence import percent
+from tests.support.radiograph_inputs import INPUTS, Sources, write_input
+
+
+def main() -> None:
+    """Prints the table, a row as soon as it is known."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--models", type=Path, required=True)
+    parser.add_argument("--image", type=Path, help="a radiograph as PNG or JPEG")
+    parser.add_argument("--ct", type=Path, help="folder of one CT series of a chest")
+    parser.add_argument("--keep", type=Path, help="folder for inputs and results")
+    parser.add_argument("--only", default="", help="inputs whose names contain this text")
+    arguments = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    sources = read_sources(arguments.image, arguments.ct)
+    print("| input | code | what Osteon says |\n| --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as temporary:
+        place = arguments.keep or Path(temporary)
+        for number, name in enumerate(INPUTS):
+            if arguments.only in name:
+                folder = place / f"{number:02d}"
+                given = write_input(name, folder / "in", sources)
+                code, said = outcome(given, folder / "out", arguments.models)
+                print(f"| {name} | {code} | {said.replace('|', '/')} |", flush=True)
+
+
+def read_sources(image: Path | None, ct: Path | None) -> Sources:
+    """The images that inputs are made of."""
+    given = {}
+    if image is not None:
+        given["grey"] = np.asarray(Image.open(image).convert("L"))
+    if ct is not None:
+        (series,) = scan(ct).series
+        volume = read_volume(series)
+        across, _, along = volume.grid.spacing_mm
+        given |= {"ct": np.rint(volume.hu.T).astype(np.int16)[::-1], "slice_pixels": along / across}
+    return Sources(**given)
+
+
+def outcome(given: Path, output: Path, models: Path) -> tuple[int, str]:
+    """Exit code and sentences of a run over what is `given`."""
+    settings = read_settings(models=models)
+    try:
+        done = run_folder(given, output, settings, None, datetime.now().astimezone(), silent)
+    except OsteonError as error:
+        return error.exit_code, f"{error.code}: {error}"
+    return done.exit_code, "<br>".join(sentences(done))
+
+
+def sentences(done: RunOutcome) -> list[str]:
+    """What became of each series and each file that cannot be read."""
+    others = [f"{file.code}: {file.reason}" for file in done.unreadable]
+    return [sentence(record) for record in done.series] + others
+
+
+def sentence(record: SeriesRecord) -> str:
+    """Verdict, body part and flags of an answer, or the reason why there is none."""
+    made = record.segmentation
+    if made is None or made.answer is None:
+        return f"{record.code}: {record.sentence}"
+    answer = made.answer
+    flags = ", ".join(flag.code for flag in made.flags)
+    return (
+        f"{answer.verdict.value} ({percent(answer.probability)}, {len(answer.findings)} outlined); "
+        f"{answer.body_part.name}, {answer.view.name}; flags: {flags or 'none'}"
+    )
+
+
+if __name__ == "__main__":
+    main()

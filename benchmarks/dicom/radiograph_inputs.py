@@ -14,6 +14,7 @@ import logging
 import tempfile
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import structlog
@@ -54,7 +55,7 @@ def main() -> None:
 
 def read_sources(image: Path | None, ct: Path | None) -> Sources:
     """The images that inputs are made of."""
-    given = {}
+    given: dict[str, Any] = {}
     if image is not None:
         given["grey"] = np.asarray(Image.open(image).convert("L"))
     if ct is not None:

@@ -18,6 +18,7 @@ from operators.package_files.package_reader import (
     read_coarse_to_fine_package,
     read_package,
 )
+from operators.packages.toml_files import validated
 from tests.support.training_cases import ROOT, tiny_run, write_models
 from training.export import export, set_table, set_value
 from training.loop.trainer import train
@@ -115,7 +116,7 @@ OF_CT = [file for file, table in RECIPES.items() if table.get("subjects", SIMULA
 
 @pytest.mark.parametrize("file", [file for file in RECIPES if file not in OF_CT], ids=folder_name)
 def test_a_shipped_recipe_of_radiographs_is_read_and_names_its_data(file: Path) -> None:
-    recipe = RADIOGRAPH_RECIPE_MODEL.validate_python(RECIPES[file])
+    recipe = validated(RADIOGRAPH_RECIPE_MODEL, RECIPES[file])
     assert recipe.recipe == "outlines"
     assert recipe.licences
 

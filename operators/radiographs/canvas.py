@@ -16,7 +16,9 @@ LONGEST_PIXELS = 454
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """An image upright in the upper left corner of a canvas: `grey` (rows, columns), 0 beside the image.
+    """An image upright in the middle of a canvas: `grey` (rows, columns), 0 beside the image.
+
+    In the middle, as in training, and so that mirror images of the canvas show it at the same place.
 
     `shape` is the image's own, `used` the rows and columns that it fills, `turned` whether it was turned by
     90 degrees to lie upright.
@@ -27,9 +29,17 @@ class Canvas:
     used: Shape
     turned: bool
 
+    @property
+    def block(self) -> tuple[slice, slice]:
+        """The rows and columns of the canvas that the image fills."""
+        starts = ((n - m) // 2 for n, m in zip(self.grey.shape, self.used, strict=True))
+        rows, columns = (slice(at, at + m) for at, m in zip(starts, self.used, strict=True))
+        return rows, columns
+
     def back(self, maps: Floats) -> Floats:
         """A map of the canvas, at any resolution, on the image's pixels."""
-        full = resized(maps, (self.grey.shape[0], self.grey.shape[1]))[: self.used[0], : self.used[1]]
+        rows, columns = self.block
+        full = resized(maps, (self.grey.shape[0], self.grey.shape[1]))[rows, columns]
         upright = self.shape[::-1] if self.turned else self.shape
         plain = resized(full, upright)
         return np.ascontiguousarray(np.rot90(plain, -1) if self.turned else plain)
@@ -41,9 +51,9 @@ def on_canvas(grey: Floats, size: Shape) -> Canvas:
     upright = np.rot90(grey) if turned else grey
     zoom = canvas_zoom(grey.shape, size)
     rows, columns = (min(round(n * zoom), m) for n, m in zip(upright.shape, size, strict=True))
-    canvas = np.zeros(size, np.float32)
-    canvas[:rows, :columns] = resized(upright, (rows, columns))
-    return Canvas(canvas, (grey.shape[0], grey.shape[1]), (rows, columns), turned)
+    canvas = Canvas(np.zeros(size, np.float32), (grey.shape[0], grey.shape[1]), (rows, columns), turned)
+    canvas.grey[canvas.block] = resized(upright, (rows, columns))
+    return canvas
 
 
 def canvas_zoom(shape: tuple[int, ...], size: Shape) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from operators.errors import UsageError
 from operators.geometry.projection import Projection
 from operators.networks.registry import Networks
-from operators.packages.confidence import CERTAIN, calibrated_probability, log_odds
+from operators.packages.confidence import CERTAIN, log_odds, stated_probability
 from operators.packages.radiograph import RadiographDecision, RadiographPackage
 from operators.pipelines.radiograph import prepare, run_networks
 from operators.radiographs.answer import NetworkAnswer, image_log_odds
@@ -34,7 +34,7 @@ WANTED = 0.9
 # So many images are called uncertain at the balanced point
 UNCERTAIN = 0.2
 # So many images of the kind trained on count as of that kind
-TYPICAL = 0.99
+TYPICAL = 0.97
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,8 @@ def fit_decision(
     line = platt(Scored(scores, true, np.arange(len(true))))
     decoding = best_decoding(answered)
     findings = finding_line(answered, decoding) or NEVER
-    probabilities = np.array([calibrated_probability(line, each) for each in scores], float)
+    # As they are stated, and judged
+    probabilities = np.array([stated_probability(line, each) for each in scores], float)
     points = operating_points(probabilities, true)
     away = np.abs(probabilities - points["balanced"])
     return replace(

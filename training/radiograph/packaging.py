@@ -22,7 +22,7 @@ from training.radiograph.trainer import Weights
 BATCH = 8
 # The share of the mean variance that is mixed into the covariance: few images would leave it without an
 # inverse of any use
-SHRINKAGE = 0.1
+SHRINKAGE = 0.01
 
 
 def reader_of(

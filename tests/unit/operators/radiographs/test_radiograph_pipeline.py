@@ -128,3 +128,13 @@ def test_runtimes_agree(tmp_path: Path) -> None:
     assert other.answer is not None
     assert np.abs(one.answer.heat_map - other.answer.heat_map).max() < 1e-3
     assert (one.label_map.labels != other.label_map.labels).mean() < 0.01
+
+
+def test_a_mirror_image_has_the_same_answer(tmp_path: Path) -> None:
+    package = write_radiograph_package(tmp_path)
+    package = replace(package, decision=replace(package.decision, image=(0.0, 1.0)))
+    plain, shown = image(50, 40), image(50, 40)
+    mirrored = replace(shown, grey=np.ascontiguousarray(shown.grey[:, ::-1]))
+    one, other = answered(package, plain), answered(package, mirrored)
+    assert one.probability == other.probability
+    assert np.abs(one.heat_map - other.heat_map[:, ::-1]).max() < 1e-5

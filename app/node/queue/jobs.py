@@ -15,6 +15,7 @@ from app.node.queue.attempts import attempts_of
 from app.node.queue.database import STUDIES, delivery_queue
 from app.node.queue.decisions import CONFLICT, INCOMPLETE, decide, outcome_of
 from app.node.queue.decisions import rows as conflicts_of
+from app.node.queue.findings import Finding, finding_of
 from app.node.queue.job import StudyJob, job_folder
 from app.node.queue.pauses import end_pause, forget_request
 from app.node.queue.workflow import DELIVER, SEGMENT
@@ -52,7 +53,8 @@ class DeliveryState:
 class JobState:
     """`code` and `sentence` say why it was refused, failed or postponed, or what a peer has not taken.
 
-    What `detailed` lists alone hold stands last; `begun_ms` is when it was taken from the queue, 0 for never.
+    `finding` is what a result says of fractures, a code of findings.WORDS or '', with its `probability`. What
+    `detailed` lists alone hold stands last; `begun_ms` is when it was taken from the queue, 0 for never.
     """
 
     job_id: str
@@ -64,6 +66,8 @@ class JobState:
     completed_ms: int = 0
     deliveries: tuple[tuple[str, str], ...] = ()
     begun_ms: int = 0
+    finding: str = ""
+    probability: float | None = None
     calling_ae: str = ""
     images: int = 0
     revision: int = 0
@@ -75,6 +79,11 @@ class JobState:
     def study_instance_uid(self) -> str:
         """The study."""
         return study_of(self.job_id)
+
+    @property
+    def finding_in_words(self) -> str:
+        """What its result says of fractures; '' where it says nothing."""
+        return str(Finding(self.finding, self.probability)) if self.finding else ""
 
 
 def list_jobs(
@@ -205,6 +214,8 @@ def state_of(row: Any, deliveries: list[Any]) -> JobState:
     outcome = row.output
     if outcome["state"] != "segmented":
         return replace(job, state=outcome["state"], code=outcome["code"], sentence=outcome["sentence"])
+    if finding := finding_of(outcome):
+        job = replace(job, finding=finding.code, probability=finding.probability)
     return with_missing(delivery_state(job, deliveries), outcome)
 
 

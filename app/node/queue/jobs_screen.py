@@ -120,7 +120,9 @@ def to_text(job: JobState) -> str:
 
 
 def said(job: JobState, accession: str | None, now: datetime) -> Iterator[str]:
-    """Accession number, the reason of the state, and what each destination has that has not taken all."""
+    """Finding, accession number, the reason of the state, and each destination that has not taken all."""
+    if job.finding:
+        yield job.finding_in_words
     if accession is not None:
         yield f"accession number {printable(accession) or 'none'}"
     told = [each for each in job.destinations if not done(each)]
@@ -175,6 +177,7 @@ def show_job(job: JobState, name: str, accession: str, folder: str, console: Con
         "short": name,
         "study": job.study_instance_uid,
         "state": state,
+        "finding": job.finding_in_words,
         "reason": reason_of(job, now),
         **choices(job, name),
         "accession": printable(accession) or "none",

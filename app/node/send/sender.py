@@ -28,6 +28,7 @@ from operators.errors import (
     OsteonError,
     OutputError,
     TransientError,
+    UnsuitableError,
     UnwritableError,
     as_osteon_error,
 )
@@ -36,6 +37,8 @@ log = structlog.get_logger()
 
 # The code of a delivery of which the peer has not taken everything
 NOT_TAKEN = "not_taken"
+# That of one for which the study has no result of the kinds that the peer gets
+NOTHING_TO_SEND = "nothing_to_send"
 
 
 def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attempt:
@@ -45,7 +48,7 @@ def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attemp
         return Attempt("cancelled", FORMER_DATA, "patient or study data were corrected before it was sent")
     outcome = named(delivery["job_id"], delivery["peer"], lambda: deliver_alone(delivery, settings))
     peer = next((peer for peer in settings.destinations if peer.name == delivery["peer"]), None)
-    if outcome.state != "transient" and peer is not None:
+    if outcome.state != "transient" and peer is not None and delivery["files"]:
         who = Participant(peer.ae_title, peer.address, DESTINATION, False)
         study = delivery["job_id"].rpartition("-")[0]
         result = SUCCEEDED if outcome.state == "delivered" else FAILED
@@ -71,6 +74,11 @@ def deliver_alone(delivery: Json, settings: NodeSettings) -> Attempt:
 def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
     """Stores, and asks for commitment where the peer offers it."""
     peer, job_id = destination(delivery["peer"], settings), delivery["job_id"]
+    if not delivery["files"]:
+        log.info("nothing_to_send", job=job_id, peer=peer.name)
+        wanted = " and ".join(peer.results)
+        text = f"{peer.name} gets {wanted}, of which the study has none: nothing was sent to it"
+        return Attempt("delivered", NOTHING_TO_SEND, text)
     files = [outgoing(each, job_id, settings) for each in delivery["files"]]
     captures = [outgoing(each, job_id, settings) for each in delivery.get("captures", ())]
     make = partial(fallbacks, peer, captures)
@@ -84,7 +92,10 @@ def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
 def fallbacks(
     peer: Peer, captures: Sequence[Outgoing], kind: FallbackEncoding, segs: Sequence[Outgoing]
 ) -> list[Outgoing]:
-    """SEGs in another form, made when a peer turns out to need it. Raises OutputError."""
+    """SEGs in another form, made when a peer turns out to need it; [] where one has no such form.
+
+    Raises OutputError.
+    """
     if kind == "sc":
         return list(captures)
     from operators.dicom.fallback_encodings import (
@@ -95,7 +106,11 @@ def fallbacks(
     for seg in segs:
         # A file of its own: deliveries to several peers go on at once
         path = seg.path.with_name(f"{peer.name}-{kind}-of-{seg.path.name}")
-        name = write_fallback(kind, seg.path, path)
+        try:
+            name = write_fallback(kind, seg.path, path)
+        except UnsuitableError as error:
+            log.info("no_fallback", peer=peer.name, kind=kind, code=error.code)
+            return []
         names = (name.sop_class_uid, name.sop_instance_uid, name.transfer_syntax_uid)
         made.append(Outgoing(path, *names, kind))
     return made
@@ -112,7 +127,7 @@ def confirm(delivery: Json, settings: NodeSettings) -> Attempt:
 
     def look() -> Attempt:
         peer = destination(delivery["peer"], settings)
-        if peer.commitment:
+        if peer.commitment and delivery["files"]:
             require_committed(peer, settings, transaction_of(delivery))
         return Attempt("delivered")
 

@@ -178,6 +178,13 @@ class NodeSettings(Frozen):
         pattern=r"^(https?://\S+)?$",
         description="Receives an HTTP POST about corrections, conflicts and failed jobs; empty: none",
     )
+    urgent_findings: bool = Field(
+        False,
+        description="Results of a study that shows a fracture, and its later jobs, go first like urgent ones",
+    )
+    notice_findings: bool = Field(
+        False, description="notice_url also receives a notice of each job whose result shows a fracture"
+    )
     audit: Path | None = Field(None, description="File of the audit trail; else audit.xml in the data folder")
     maximum_associations: int = Field(64, ge=1, description="Served at once")
     maximum_pdu_bytes: int = Field(262144, ge=4096, le=1 << 20, description="Largest PDU that peers may send")

@@ -96,9 +96,9 @@ def node(tmp_path: Path, archives: tuple[Archive, Archive], hook: Hook) -> Itera
 
 
 def sent(node: Served, folder: Path) -> None:
-    """Until the node has acknowledged every instance."""
-    while storescu(node.port, "+sd", folder)[0] != 0:
-        time.sleep(0.2)
+    """Until the node has acknowledged every instance below a folder."""
+    paths = sorted(folder.rglob("*.dcm"))
+    until(lambda: storescu(node.port, "-R", *paths)[0] == 0, 120)
 
 
 def ended(node: Served, count: int = 1) -> JobState:

@@ -103,7 +103,7 @@ def sent(node: Served, folder: Path) -> None:
 
 def ended(node: Served, count: int = 1) -> JobState:
     """The last of so many jobs, when all have ended."""
-    return until(lambda: node.ended_jobs(count), 180)[-1]  # type: ignore[no-any-return]
+    return until(lambda: node.ended_jobs(count), 180)[-1]
 
 
 def test_two_views_come_back_as_reports_and_pictures_and_one_seg(

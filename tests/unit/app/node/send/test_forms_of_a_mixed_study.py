@@ -97,7 +97,7 @@ class Trail:
 def test_a_destination_of_which_there_is_no_result_gets_nothing_and_the_job_says_so(tmp_path: Path) -> None:
     settings = NodeSettings(data=tmp_path, peers=(PACS,))
     delivery: dict[str, Any] = {"job_id": "1.2-1", "peer": "pacs", "files": [], "captures": []}
-    done = attempt(delivery, settings, Trail())  # type: ignore[arg-type]
+    done = attempt(delivery, settings, Trail())
     assert (done.state, done.code, done.instances) == ("delivered", NOTHING_TO_SEND, 0)
     assert done.sentence == "pacs gets seg, of which the study has none: nothing was sent to it"
     assert confirm(delivery, settings).state == "delivered"

@@ -250,20 +250,20 @@ class Delivering(Queueing):
 
 
 class OneRadiograph(OneSeries):
-    """A segmenter of studies of one radiograph, which shows a fracture that nobody could outline."""
+    """A segmenter of studies of one radiograph, with a fracture that is not outlined."""
 
     def segment(self, values: Json, numbers: Sequence[int]) -> Json:
-        """A report and a picture, and no SEG."""
+        """Returns a result with a report and without a SEG."""
         files = [file for file in SEGMENTED["files"] if file["kind"] != "seg"]
         finding = {"code": "fracture", "probability": 0.87}
         return super().segment(values, numbers) | {"files": files, "finding": finding}
 
 
 class DeliveringRadiograph(Delivering):
-    """A radiograph without a SEG from its queue to its destination, and the notice of its finding."""
+    """Delivers a queued radiograph without a SEG, and queues the notice of its finding."""
 
     def settings(self, root: Path) -> NodeSettings:
-        """With everything that follows a finding."""
+        """Returns settings with notices and urgency of findings."""
         wanted = {"notice_url": "http://127.0.0.1:1/", "notice_findings": True, "urgent_findings": True}
         return settings(root).model_copy(update=wanted)
 
@@ -289,16 +289,16 @@ class DeliveringRadiograph(Delivering):
             until(lambda: len(notices(root)) == 1)
 
     def check(self, root: Path) -> None:
-        """Its report is sent, and there is one notice."""
+        """Checks that the report was sent, and that there is one notice."""
         super().check(root)
         assert (root / "sent").read_text().splitlines()[0].endswith("['sr.dcm']")
         assert [notice["event"] for notice in notices(root)] == ["finding"]
 
 
 def notices(root: Path) -> list[Json]:
-    """Of all that were queued the bodies."""
+    """Returns the bodies of all queued notices."""
     with client_of(root) as client:
-        return [row.input["args"][0] for row in client.list_workflows(name=NOTICE)]
+        return [input_of(row) for row in client.list_workflows(name=NOTICE)]
 
 
 class Starting:

@@ -1,4 +1,4 @@
-"""Studies of radiographs for a node: two views of a hand, and a package that outlines a fracture in one."""
+"""Radiograph studies for tests of the node, and a package that outlines a fracture in one of two views."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROBABILITY, INTACT = 0.87, 0.04
 
 
 def write_views_package(models: Path, *, probability: float = PROBABILITY) -> ModelPackage:
-    """Answers `probability` to every image, and outlines a finding in large ones."""
+    """Writes a package that gives every image `probability` and outlines a fracture in large ones."""
     write_radiograph_package(models, probability=probability, finding=0.8 if probability > 0.5 else None)
     path = models / "radiograph" / "package.toml"
     text = path.read_text(encoding="utf-8")
@@ -25,7 +25,7 @@ def write_views_package(models: Path, *, probability: float = PROBABILITY) -> Mo
 
 
 def write_views(folder: Path, study: int = 1, first_series: int = 1) -> list[Path]:
-    """A series with one image for each view."""
+    """Writes a series with one image for each view; returns their paths."""
     return [
         save(
             radiograph(picture(shape=shape), series=number, study=study, ViewPosition=view),
@@ -36,5 +36,5 @@ def write_views(folder: Path, study: int = 1, first_series: int = 1) -> list[Pat
 
 
 def study_uid(study: int) -> str:
-    """The UID of a study of `write_views`."""
+    """Returns the UID of a study of `write_views`."""
     return f"{UID_ROOT}.{study}"

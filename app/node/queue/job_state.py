@@ -43,9 +43,9 @@ class JobState:
     """The state of a job or a conflict.
 
     `code` and `sentence` say why it was refused, failed or postponed, or what a peer has not accepted.
-    `begun_ms` is when the job was taken from the queue, 0 for never. `finding` is a code of findings.WORDS, or
-    '' if the results state nothing about fractures. The fields from `calling_ae` on are set in `detailed` lists
-    only.
+    `begun_ms` is when the job was taken from the queue, 0 for never. `finding` is a code of findings.WORDS,
+    or '' if the results state nothing about fractures. The fields from `calling_ae` on are set in `detailed`
+    lists only.
     """
 
     job_id: str

@@ -1,4 +1,4 @@
-"""Radiographs through a real node: sent by C-STORE, results at the destinations, one notice; kill -9."""
+"""Tests radiographs with a real node: C-STORE, results at the destinations, one notice, kill -9."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -33,28 +34,30 @@ ALL = ("seg", "sr", "sc")
 
 
 class Archive:
-    """A storage SCP that keeps what it is sent: study, kind and UID of each instance."""
+    """A storage SCP that records study, kind and UID of each received instance."""
 
     def __init__(self, name: str) -> None:
         self.name, self.got = name, dict[str, tuple[str, str]]()
         entity = AE(name.upper())
         for sop_class in KINDS:
             entity.add_supported_context(sop_class, ALL_TRANSFER_SYNTAXES)
-        handlers = [(evt.EVT_C_STORE, self.store)]
-        self.server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+        handlers: list[Any] = [(evt.EVT_C_STORE, self.store)]
+        server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+        assert server is not None
+        self.server = server
 
     def store(self, event: evt.Event) -> int:
-        """Takes everything."""
+        """Accepts every instance."""
         dataset = event.dataset
         self.got[dataset.SOPInstanceUID] = (dataset.StudyInstanceUID, KINDS[dataset.SOPClassUID])
         return 0
 
     def kinds(self, study: str) -> Counter[str]:
-        """How many instances of each kind it has of a study."""
+        """Returns the number of received instances of a study by kind."""
         return Counter(kind for uid, kind in self.got.values() if uid == study)
 
     def as_peer(self, results: tuple[str, ...]) -> dict[str, object]:
-        """How the node knows it."""
+        """Returns the archive as a peer in the node's settings."""
         address = {"host": "127.0.0.1", "port": self.server.server_address[1]}
         return {
             "name": self.name,
@@ -66,7 +69,7 @@ class Archive:
 
 @pytest.fixture
 def archives() -> Iterator[tuple[Archive, Archive]]:
-    """One that gets everything, and one that gets SEGs alone."""
+    """Starts an archive that receives all results, and one that receives only SEGs."""
     made = Archive("pacs"), Archive("segs")
     yield made
     for each in made:
@@ -84,7 +87,7 @@ def hook() -> Iterator[Hook]:
 
 @pytest.fixture
 def node(tmp_path: Path, archives: tuple[Archive, Archive], hook: Hook) -> Iterator[Served]:
-    """With a package of radiographs and one of CT, and all that may follow a finding."""
+    """Returns a node with packages for radiographs and CT, and notices and urgency of findings."""
     write_views_package(tmp_path / "models")
     write_package(tmp_path / "models" / "bones", sees_bone=True)
     full, segs = archives
@@ -96,13 +99,13 @@ def node(tmp_path: Path, archives: tuple[Archive, Archive], hook: Hook) -> Itera
 
 
 def sent(node: Served, folder: Path) -> None:
-    """Until the node has acknowledged every instance below a folder."""
+    """Sends all instances below a folder until the node has acknowledged each."""
     paths = sorted(folder.rglob("*.dcm"))
     until(lambda: storescu(node.port, "-R", *paths)[0] == 0, 120)
 
 
 def ended(node: Served, count: int = 1) -> JobState:
-    """The last of so many jobs, when all have ended."""
+    """Waits until `count` jobs have ended, and returns the last."""
     return until(lambda: node.ended_jobs(count), 180)[-1]
 
 
@@ -131,13 +134,13 @@ def test_two_views_come_back_as_reports_and_pictures_and_one_seg(
 
 
 def assert_whole(got: Counter[str], expected: dict[str, int]) -> None:
-    """SEGs and reports as expected, and pictures, whose number is theirs."""
+    """Checks the number of SEGs and reports, and that each report has pictures."""
     assert {kind: count for kind, count in got.items() if kind != "sc"} == expected
     assert got["sc"] >= expected["sr"]
 
 
 def results_come_back(node: Served, job: JobState, full: Archive, tmp_path: Path) -> None:
-    """The PACS routes results, one by one and all, and then a CT: there is no job but that of the CT."""
+    """Sends the results back to the node, then a CT, which alone makes a new job."""
     before = dict(full.got)
     for folder in ("pictures", "pictures-2", "."):
         sent(node, job_folder(node.node.data, job.job_id).output / folder)
@@ -179,8 +182,7 @@ def test_a_study_of_ct_and_radiographs_is_one_job_with_all_results(
 
 
 def moved(path: Path, study: str) -> None:
-    """Into another study."""
-
+    """Moves an image into another study."""
     dataset = pydicom.dcmread(path)
     dataset.StudyInstanceUID = study
     dataset.save_as(path)

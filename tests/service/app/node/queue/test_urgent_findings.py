@@ -1,4 +1,4 @@
-"""What follows a fracture in a result where it is set to: urgency, and one notice. Nothing by default."""
+"""Tests what a fracture in a result causes: urgency and one notice if set, and nothing by default."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.node.settings.configuration import Peer
 from tests.service.app.node.queue.test_queue import NOON, RULES, arrives
 from tests.service.app.node.studies.test_retention import STUDY, Node
 from tests.support.node_processes import until
-from tests.support.queue_cases import DELIVERED, SEGMENTED, Told, worked_off
+from tests.support.queue_cases import DELIVERED, SEGMENTED, ScriptedSegmenter, input_of, worked_off
 
 PACS = Peer(name="pacs", ae_title="PACS", host="127.0.0.1", receives=True)
 FRACTURE = {"code": "fracture", "probability": 0.87}
@@ -29,24 +29,24 @@ def node(tmp_path: Path, **given: Any) -> Node:
 
 
 def found(here: Node, finding: Json | None, attempt: Any = lambda _: DELIVERED) -> None:
-    """All that is queued is segmented with that finding, and delivered."""
+    """Segments everything in the queue with that finding, and delivers it."""
     outcome = SEGMENTED | ({"finding": finding} if finding else {})
     announce = partial(announce_finding, here.settings)
-    with worked_off(here.settings, Told(lambda: outcome), attempt, announce=announce):
+    with worked_off(here.settings, ScriptedSegmenter(lambda: outcome), attempt, announce=announce):
         until(lambda: {job.state for job in list_jobs(here.client)} == {"delivered"})
 
 
 def priorities(here: Node, name: str) -> list[int]:
-    """Of all rows of a workflow, oldest first."""
+    """Returns the priorities of all rows of a workflow, the oldest first."""
     return [row.priority or 0 for row in here.client.list_workflows(name=name)]
 
 
 def notices(here: Node) -> list[Json]:
-    return [row.input["args"][0] for row in here.client.list_workflows(name=NOTICE)]
+    return [input_of(row) for row in here.client.list_workflows(name=NOTICE)]
 
 
 @pytest.mark.parametrize("finding", [FRACTURE, INTACT, None])
-def test_nothing_follows_by_default(tmp_path: Path, finding: Json | None) -> None:
+def test_a_finding_causes_nothing_by_default(tmp_path: Path, finding: Json | None) -> None:
     here = node(tmp_path, notice_url=URL)
     arrives(here, 1, "hand", NOON)
     found(here, finding)
@@ -68,14 +68,14 @@ def test_a_fracture_makes_the_deliveries_and_later_jobs_of_its_study_urgent(tmp_
 
 
 def late(here: Node, study: int) -> None:
-    """Another image of the study."""
+    """Receives another image of the study, and queues its job."""
     here.receive(range(1, 2), study=study)
     here.again()
     here.dispatcher.now = lambda: NOON
     assert here.dispatcher.tick(0) == 1
 
 
-def test_a_fracture_is_told_once_and_no_patient_is_named(tmp_path: Path) -> None:
+def test_a_fracture_is_notified_once_without_patient_data(tmp_path: Path) -> None:
     here = node(tmp_path, notice_url=URL, notice_findings=True)
     arrives(here, 1, "hand", NOON)
     found(here, FRACTURE)
@@ -96,14 +96,14 @@ def test_a_fracture_is_told_once_and_no_patient_is_named(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("finding", [INTACT, {"code": "uncertain", "probability": 0.5}, None])
-def test_only_a_fracture_is_told(tmp_path: Path, finding: Json | None) -> None:
+def test_only_a_fracture_is_notified(tmp_path: Path, finding: Json | None) -> None:
     here = node(tmp_path, notice_url=URL, notice_findings=True)
     arrives(here, 1, "hand", NOON)
     found(here, finding)
     assert notices(here) == []
 
 
-def test_a_destination_of_segs_alone_is_done_with_a_study_that_has_none(tmp_path: Path) -> None:
+def test_a_delivery_without_files_completes_if_a_study_has_no_seg(tmp_path: Path) -> None:
     archive = PACS.model_copy(update={"name": "archive", "results": ("seg",)})
     here = Node(tmp_path, peers=(PACS, archive), rules=RULES)
     arrives(here, 1, "hand", NOON)
@@ -114,6 +114,6 @@ def test_a_destination_of_segs_alone_is_done_with_a_study_that_has_none(tmp_path
         sent[delivery["peer"]] = [file["kind"] for file in delivery["files"]]
         return DELIVERED
 
-    with worked_off(here.settings, Told(lambda: SEGMENTED | {"files": files}), attempt):
+    with worked_off(here.settings, ScriptedSegmenter(lambda: SEGMENTED | {"files": files}), attempt):
         until(lambda: {job.state for job in list_jobs(here.client)} == {"delivered"})
     assert sent == {"pacs": ["sr"], "archive": []}

@@ -1,4 +1,4 @@
-"""What a job's results say of fractures, from outcomes of all ages, as people read it."""
+"""Tests what a job states about fractures, from outcomes of all versions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MADE_AT = {"made_at": "2026-06-01T12:00:00+00:00"}
 
 
 def series(code: str = "", probability: float | None = None) -> dict[str, Any]:
-    """The outcome of one series."""
+    """Returns the outcome of one series."""
     finding = {"finding": {"code": code, "probability": probability}} if code else {}
     return {"state": "segmented", "files": [{"kind": "sr"}], **finding}
 
@@ -58,19 +58,19 @@ FAILED = {"state": "failed", "code": "defect", "sentence": "no"}
 
 
 @pytest.mark.parametrize("old", [None, "", FAILED, outcome(())])
-def test_outcomes_from_before_there_were_findings_have_none(old: Any) -> None:
+def test_outcomes_of_earlier_versions_have_no_finding(old: Any) -> None:
     assert finding_of(old) is None
     assert not shows_fracture(old)
 
 
-def test_a_finding_reads_with_its_probability_where_one_is_known() -> None:
+def test_a_finding_in_words_includes_a_known_probability() -> None:
     assert str(Finding("fracture", 0.87)) == "fracture found, probability 87%"
     assert str(Finding("no_fracture", 0.04)) == "no fracture found, probability 4%"
     assert str(Finding("fracture")) == "fracture found"
 
 
 def row(output: dict[str, Any]) -> SimpleNamespace:
-    """A job's row of the database."""
+    """Returns a job's row of the database."""
     return SimpleNamespace(
         workflow_id="1.2-a", status="SUCCESS", output=output, created_at=0, completed_at=1, dequeued_at=1
     )
@@ -86,14 +86,14 @@ def test_a_job_shows_its_finding_and_an_old_one_shows_none() -> None:
     assert all("fracture found, probability 87%" in screen.getvalue() for screen in screens)
 
 
-def test_nothing_is_said_of_a_finding_where_there_is_none() -> None:
+def test_a_job_without_a_finding_shows_none() -> None:
     screen = StringIO()
     job = JobState("1.2-a", "delivered", created_at=NOW.isoformat())
     show_job(job, "a", "", "", Console(file=screen), NOW)
     assert "finding" not in screen.getvalue()
 
 
-def test_deliveries_of_a_fracture_go_first_only_where_that_is_set() -> None:
+def test_deliveries_of_a_fracture_have_precedence_only_if_set() -> None:
     broken, intact = outcome(("fracture", 0.87)), outcome(("no_fracture", 0.04))
     later = {"made_at": "2026-06-01T13:00:00+00:00"}
     assert delivery_place(MADE_AT, broken, NodeSettings()) == 0

@@ -1,4 +1,4 @@
-"""A worker's steps for radiographs: results without a SEG, no secondary captures, nothing read ahead."""
+"""Tests a worker's steps for radiographs: results without a SEG, secondary captures, no prefetching."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PACS = Peer.model_validate(
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Packages of radiographs, one that finds fractures and one that does not, and one of CT."""
+    """Writes two packages for radiographs, one of which finds fractures, and one for CT."""
     root = tmp_path_factory.mktemp("models")
     write_views_package(root / "fractured")
     write_views_package(root / "intact", probability=INTACT)
@@ -55,7 +55,7 @@ def graph(models: Path) -> Graph:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """The folder of the job's images: two views."""
+    """Returns the folder of the job's images, two views."""
     folder = job_folder(tmp_path, JOB.job_id).input
     write_views(folder)
     return folder
@@ -74,13 +74,14 @@ def kinds(outcome: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(file["kind"] for file in outcome["files"]))
 
 
-def fail(*_: object) -> None:
+def fail(*_: object) -> Any:
     raise OutputError("expected a result, got none", code="broken")
 
 
 def broken(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Has functions of the row for radiographs fail."""
-    row = replace(IMAGE_KINDS["projection"], **dict.fromkeys(names, fail))
+    """Makes functions of the row for radiographs fail."""
+    changes: dict[str, Any] = dict.fromkeys(names, fail)
+    row = replace(IMAGE_KINDS["projection"], **changes)
     monkeypatch.setitem(IMAGE_KINDS, "projection", row)
 
 
@@ -143,8 +144,8 @@ def test_a_ct_and_radiographs_of_one_study_are_read_as_what_they_are(
     )
 
 
-def film(number: int = 1, **attributes: object) -> Callable[[Path], Path]:
-    """A scanned film, which a run on the command line reads."""
+def film(number: int = 1, **attributes: Any) -> Callable[[Path], Path]:
+    """Returns a writer of a scanned film, which `osteon run` accepts."""
     made = radiograph(series=9, number=number, SOPClassUID=SC, ConversionType="DF", **attributes)
     return lambda folder: save(made, folder / f"film-{number}.dcm")
 

@@ -1,4 +1,4 @@
-"""Deliveries of studies that lack a kind of result, or whose SEGs have different forms."""
+"""Tests deliveries of studies without some kind of result, or with different fallback encodings."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from app.node.send.delivery import deliver_result
 from app.node.send.sender import NOTHING_TO_SEND, attempt, confirm
 from app.node.send.sending_slots import SendingSlots
 from app.node.settings.configuration import NodeSettings, Peer
+from app.node.watch.audit import AuditTrail
 from operators.errors import OutputError
 
 PACS = Peer(name="pacs", ae_title="PACS", host="127.0.0.1", receives=True, results=("seg",), commitment=True)
@@ -29,7 +30,7 @@ PICTURES = [outgoing("picture", "sc")]
 
 
 def made(kind: str, segs: Sequence[Outgoing]) -> list[Outgoing]:
-    """The forms that there are: a radiograph has no RT Structure Set."""
+    """Makes fallback encodings; a radiograph has no RT Structure Set."""
     if kind == "sc":
         return PICTURES
     if kind == "rtstruct" and DX in segs:
@@ -38,13 +39,13 @@ def made(kind: str, segs: Sequence[Outgoing]) -> list[Outgoing]:
 
 
 class Pacs:
-    """Takes some kinds."""
+    """A PACS that accepts some kinds of results."""
 
     def __init__(self, *kinds: str) -> None:
         self.kinds, self.got = kinds, list[str]()
 
     def store(self, files: Sequence[Outgoing]) -> list[Refused]:
-        """Of each file that it does not take the reason."""
+        """Stores files of accepted kinds, and returns the refused ones."""
         self.got += [str(each.path) for each in files if each.kind in self.kinds]
         no = OutputError("expected it to take this, it does not", code="peer_refused")
         return [Refused(each, no) for each in files if each.kind not in self.kinds]
@@ -59,7 +60,7 @@ class Pacs:
         ([DX], ("rtstruct", "sc"), ["picture"]),
     ],
 )
-def test_each_seg_has_the_first_form_that_there_is_and_that_is_taken(
+def test_each_seg_is_sent_in_its_first_fallback_encoding_that_is_accepted(
     segs: list[Outgoing], takes: tuple[str, ...], got: list[str]
 ) -> None:
     pacs = Pacs("sr", *takes)
@@ -69,37 +70,41 @@ def test_each_seg_has_the_first_form_that_there_is_and_that_is_taken(
     assert "sent instead of seg" in done.sentence
 
 
-def test_a_delivery_fails_where_one_seg_has_no_form_that_is_taken() -> None:
+def test_a_delivery_fails_if_no_encoding_of_one_seg_is_accepted() -> None:
     peer = PACS.model_copy(update={"instead": ("rtstruct",)})
     with pytest.raises(OutputError, match="expected it to take this"):
         deliver_result([CT, DX], made, peer, Pacs("rtstruct").store)
 
 
-def test_a_form_that_there_is_not_of_a_seg_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_fallback_encoding_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from operators.dicom import fallback_encodings
     from operators.errors import UnsuitableError
 
     def refuse(*_: object) -> None:
-        raise UnsuitableError("expected a series in patient space, got a radiograph")
+        text = "expected a series in patient space, got a radiograph"
+        raise UnsuitableError(text, code="no_frame_of_reference")
 
     monkeypatch.setattr(fallback_encodings, "write_fallback", refuse)
     assert sender.fallbacks(PACS, PICTURES, "rtstruct", [outgoing(str(tmp_path / "dx"), "seg")]) == []
     assert sender.fallbacks(PACS, PICTURES, "sc", []) == PICTURES
 
 
-class Trail:
-    """An audit trail in which nothing may be written."""
+class Trail(AuditTrail):
+    """An audit trail to which nothing may be written."""
+
+    def __init__(self) -> None:
+        pass
 
     def delivered(self, *_: object) -> None:
-        raise AssertionError("expected no message: nothing has left")
+        raise AssertionError("expected no message, as nothing was sent")
 
 
-def test_a_destination_of_which_there_is_no_result_gets_nothing_and_the_job_says_so(tmp_path: Path) -> None:
+def test_a_peer_without_results_is_sent_nothing_and_the_job_says_so(tmp_path: Path) -> None:
     settings = NodeSettings(data=tmp_path, peers=(PACS,))
     delivery: dict[str, Any] = {"job_id": "1.2-1", "peer": "pacs", "files": [], "captures": []}
     done = attempt(delivery, settings, Trail())
     assert (done.state, done.code, done.instances) == ("delivered", NOTHING_TO_SEND, 0)
-    assert done.sentence == "pacs gets seg, of which the study has none: nothing was sent to it"
+    assert done.sentence == "pacs receives only seg, of which the study has none; nothing was sent to it"
     assert confirm(delivery, settings).state == "delivered"
 
 

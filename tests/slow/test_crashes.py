@@ -22,6 +22,7 @@ SCENARIOS = {
     "starting": (1, 2, 5),
     "sweeping": (1, 7, 5),
     "delivering": (17, NEVER, 5),
+    "delivering a radiograph": (17, NEVER, 5),
 }
 
 

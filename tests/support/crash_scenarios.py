@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from dbos import DBOSClient
@@ -16,8 +17,9 @@ from app.node.queue.database import open_connection, prepare_database
 from app.node.queue.job import Json, job_folder
 from app.node.queue.job_actions import cancel
 from app.node.queue.jobs import list_jobs
-from app.node.queue.workflow import Attempt
+from app.node.queue.workflow import NOTICE, Attempt
 from app.node.receive.watched_folder import WatchedFolder
+from app.node.send.notices import announce_finding
 from app.node.settings.configuration import NodeSettings, Peer
 from app.node.storage.data_folder import DataFolder
 from app.node.storage.inbox import Inbox, InboxOutcome
@@ -30,6 +32,7 @@ from tests.support import phantoms
 from tests.support.crash_points import Scenario
 from tests.support.node_cases import node_settings
 from tests.support.queue_cases import DELIVERED, SEGMENTED, input_of, worked_off
+from tests.support.radiograph_studies import write_views
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 CENTURY_MS = 100 * 365 * 86400 * 1000
@@ -246,6 +249,58 @@ class Delivering(Queueing):
         assert len(set((root / "sent").read_text().splitlines())) == 1
 
 
+class OneRadiograph(OneSeries):
+    """A segmenter of studies of one radiograph, with a fracture that is not outlined."""
+
+    def segment(self, values: Json, numbers: Sequence[int]) -> Json:
+        """Returns a result with a report and without a SEG."""
+        files = [file for file in SEGMENTED["files"] if file["kind"] != "seg"]
+        finding = {"code": "fracture", "probability": 0.87}
+        return super().segment(values, numbers) | {"files": files, "finding": finding}
+
+
+class DeliveringRadiograph(Delivering):
+    """Delivers a queued radiograph without a SEG, and queues the notice of its finding."""
+
+    def settings(self, root: Path) -> NodeSettings:
+        """Returns settings with notices and urgency of findings."""
+        wanted = {"notice_url": "http://127.0.0.1:1/", "notice_findings": True, "urgent_findings": True}
+        return settings(root).model_copy(update=wanted)
+
+    def prepare(self, root: Path) -> None:
+        prepare_database(settings(root))
+        inbox = Inbox(root / "data")
+        for path in write_views(root / "dx")[:1]:
+            part = inbox.new_part()
+            shutil.copy(path, part)
+            inbox.commit(part, read_instance(path))
+        tick(root)
+
+    def run(self, root: Path) -> None:
+        node = self.settings(root)
+
+        def attempt(delivery: Json) -> Attempt:
+            with (root / "sent").open("a") as sent:
+                sent.write(f"{delivery['job_id']} {[file['file'] for file in delivery['files']]}\n")
+            return DELIVERED
+
+        with worked_off(node, OneRadiograph(), attempt, announce=partial(announce_finding, node)):
+            until(lambda: states(root) == ["delivered"])
+            until(lambda: len(notices(root)) == 1)
+
+    def check(self, root: Path) -> None:
+        """Checks that the report was sent, and that there is one notice."""
+        super().check(root)
+        assert (root / "sent").read_text().splitlines()[0].endswith("['sr.dcm']")
+        assert [notice["event"] for notice in notices(root)] == ["finding"]
+
+
+def notices(root: Path) -> list[Json]:
+    """Returns the bodies of all queued notices."""
+    with client_of(root) as client:
+        return [input_of(row) for row in client.list_workflows(name=NOTICE)]
+
+
 class Starting:
     """Starts a node for the first time."""
 
@@ -294,5 +349,5 @@ def until(true: Callable[[], bool]) -> None:
 SCENARIOS: dict[str, Scenario] = {
     "receiving": Receiving(), "watching": Watching(), "queueing": Queueing(),
     "queueing late slices": QueueingLateSlices(), "sweeping": Sweeping(), "delivering": Delivering(),
-    "starting": Starting(),
+    "starting": Starting(), "delivering a radiograph": DeliveringRadiograph(),
 }  # fmt: skip

@@ -68,12 +68,13 @@ def worked_off(
     attempt: Callable[[Json], Attempt] | None = None,
     report: Callable[[Json], Attempt] = lambda _: DELIVERED,
     version: str = WORKFLOW_VERSION,
+    announce: Callable[[Json, Json], None] = lambda _, __: None,
 ) -> Iterator[None]:
     """Processes studies, commitment reports and, with an `attempt`, deliveries, one at a time."""
     DBOS(config=executor_configuration(settings, "test", version))
     define_reporting(settings, report, Running())
     queues = [STUDIES, *(report_queue(peer.name) for peer in settings.sources)]
-    define_segmenting(settings, segmenter, Running())
+    define_segmenting(settings, segmenter, Running(), announce)
     if attempt is not None:
         define_delivering(settings, attempt, lambda _: DELIVERED, Running())
         queues += [delivery_queue(peer.name) for peer in settings.destinations]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.node.queue.decisions import outcome_of
+from app.node.queue.findings import Finding, finding_of
 from operators.errors import DEFECT, OsteonError
 
 # All states of jobs and conflicts; all but the first four are final.
@@ -42,8 +43,9 @@ class JobState:
     """The state of a job or a conflict.
 
     `code` and `sentence` say why it was refused, failed or postponed, or what a peer has not accepted.
-    `begun_ms` is when the job was taken from the queue, 0 for never. The fields from `calling_ae` on are set
-    in `detailed` lists only.
+    `begun_ms` is when the job was taken from the queue, 0 for never. `finding` is a code of findings.WORDS,
+    or '' if the results state nothing about fractures. The fields from `calling_ae` on are set in `detailed`
+    lists only.
     """
 
     job_id: str
@@ -55,6 +57,8 @@ class JobState:
     completed_ms: int = 0
     deliveries: tuple[tuple[str, str], ...] = ()
     begun_ms: int = 0
+    finding: str = ""
+    probability: float | None = None
     calling_ae: str = ""
     images: int = 0
     revision: int = 0
@@ -66,6 +70,11 @@ class JobState:
     def study_instance_uid(self) -> str:
         """Returns the study's UID."""
         return study_of(self.job_id)
+
+    @property
+    def finding_in_words(self) -> str:
+        """Returns what the results state about fractures, or '' if they state nothing."""
+        return str(Finding(self.finding, self.probability)) if self.finding else ""
 
 
 def study_of(job_id: str) -> str:
@@ -129,6 +138,8 @@ def state_of(row: Any, deliveries: list[Any]) -> JobState:
     outcome = row.output
     if outcome["state"] != "segmented":
         return replace(job, state=outcome["state"], code=outcome["code"], sentence=outcome["sentence"])
+    if finding := finding_of(outcome):
+        job = replace(job, finding=finding.code, probability=finding.probability)
     return with_missing(delivery_state(job, deliveries), outcome)
 
 

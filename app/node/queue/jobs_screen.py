@@ -120,7 +120,9 @@ def to_text(job: JobState) -> str:
 
 
 def remarks_of(job: JobState, accession: str | None, now: datetime) -> Iterator[str]:
-    """Yields the accession number, the reason of the state, and the destinations unless all are done."""
+    """Yields finding, accession number, reason of the state, and the destinations unless all are done."""
+    if job.finding:
+        yield job.finding_in_words
     if accession is not None:
         yield f"accession number {printable(accession) or 'none'}"
     unfinished = [each for each in job.destinations if not is_done(each)]
@@ -175,6 +177,7 @@ def show_job(job: JobState, name: str, accession: str, folder: str, console: Con
         "short": name,
         "study": job.study_instance_uid,
         "state": state,
+        "finding": job.finding_in_words,
         "reason": reason_of(job, now),
         **choices(job, name),
         "accession": printable(accession) or "none",

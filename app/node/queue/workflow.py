@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import structlog
-from dbos import DBOS
+from dbos import DBOS, EnqueueOptions
 
 from app.library_messages import defect_values
 from app.node.queue import pauses
 from app.node.queue.abandoned import Running
 from app.node.queue.database import REPORT, WORKFLOW_VERSION, delivery_queue
-from app.node.queue.job import Json
-from app.node.settings.configuration import NodeSettings
+from app.node.queue.findings import shows_fracture
+from app.node.queue.job import Json, priority
+from app.node.settings.configuration import NodeSettings, Urgency
 from operators.dicom.select.reading_order import read_in_turn
 from operators.errors import (
     DEFECT,
@@ -63,9 +65,16 @@ class Attempt:
 
 
 def define_segmenting(
-    settings: NodeSettings, segmenter: Segments, running: Running
+    settings: NodeSettings,
+    segmenter: Segments,
+    running: Running,
+    announce: Callable[[Json, Json], None] = lambda _, __: None,
 ) -> Callable[[Json], Json]:
-    """Registers the workflow that segments studies; to be called before DBOS is launched."""
+    """Registers the workflow that segments studies; to be called before DBOS is launched.
+
+    `announce` is called with a job and its outcome after its deliveries are queued; notices that it queues in
+    the workflow are queued only once.
+    """
 
     @DBOS.step(name="decide")
     def decide(job: Json) -> Json:
@@ -89,6 +98,7 @@ def define_segmenting(
         )
         outcome = summarise_outcomes([*series, *plan["refusals"]])
         hand_over(job, outcome, settings)
+        announce(job, outcome)
         return outcome
 
     return segment_study
@@ -171,21 +181,35 @@ def hand_over(job: Json, outcome: Json, settings: NodeSettings) -> None:
     files = [file for each in segmented for file in each["files"]]
     if not files:
         return
+    place = delivery_place(job, outcome, settings)
     for peer in settings.destinations:
-        DBOS.enqueue_workflow_with_options(
-            {
-                "workflow_name": DELIVER,
-                "queue_name": delivery_queue(peer.name),
-                "workflow_id": delivery_id(job["job_id"], peer.name),
-                "app_version": WORKFLOW_VERSION,
-            },
-            {
-                "job_id": job["job_id"],
-                "peer": peer.name,
-                "files": [file for file in files if file["kind"] in peer.results],
-                "captures": [file for file in files if file["kind"] == "sc"],
-            },
-        )
+        options: EnqueueOptions = {
+            "workflow_name": DELIVER,
+            "queue_name": delivery_queue(peer.name),
+            "workflow_id": delivery_id(job["job_id"], peer.name),
+            "app_version": WORKFLOW_VERSION,
+        }
+        if place:
+            options["priority"] = place
+        delivery = {
+            "job_id": job["job_id"],
+            "peer": peer.name,
+            "files": [file for file in files if file["kind"] in peer.results],
+            "captures": [file for file in files if file["kind"] == "sc"],
+            "place": place,
+        }
+        DBOS.enqueue_workflow_with_options(options, delivery)
+
+
+def delivery_place(job: Json, outcome: Json, settings: NodeSettings) -> int:
+    """Returns the priority of a job's deliveries, the smallest first; 0 for all unless findings are urgent.
+
+    It depends on the time at which the study was queued, so that no delivery waits indefinitely.
+    """
+    if not settings.urgent_findings:
+        return 0
+    urgency: Urgency = "urgent" if shows_fracture(outcome) else "normal"
+    return priority(datetime.fromisoformat(job["made_at"]).timestamp(), urgency)
 
 
 def delivery_id(job_id: str, peer_name: str) -> str:

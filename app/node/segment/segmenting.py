@@ -11,9 +11,10 @@ from pathlib import Path
 
 import structlog
 
+from app.node.queue.findings import FRACTURE, Finding
 from app.node.queue.job import JobFolder, Json, StudyJob, job_folder
 from app.node.segment.next_study import NextStudy
-from app.node.segment.study_reader import ReadStudy
+from app.node.segment.study_reader import ReadStudy, select_images
 from app.run.folder import (
     EXIT_DONE,
     refused_outright,
@@ -29,13 +30,15 @@ from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.attempts import missing_result
 from operators.dicom.headers.series import Series
-from operators.dicom.pixels.volume_reader import read_volume
+from operators.dicom.pixels.image_reader import read_image
 from operators.dicom.provenance.result_check import ResultName
 from operators.dicom.read.scan import Scan, require_series, scan
-from operators.dicom.select.selection import Candidate, candidates, combine_candidates, passed_over, select
+from operators.dicom.select.selection import Candidate, candidates, combine_candidates, passed_over
 from operators.errors import OutputError, TransientError
+from operators.geometry.projection import Image
 from operators.geometry.volume import CtVolume
 from operators.packages.packages import ModelPackage
+from operators.segmentation.segmentation import Segmentation
 
 log = structlog.get_logger()
 
@@ -49,11 +52,11 @@ class Decided:
     refusals: tuple[SeriesRecord, ...]
     volumes: list[CtVolume]
 
-    def read(self, series: Series) -> CtVolume:
-        """Returns the volume of a series; a prefetched one is returned once, to free its memory."""
+    def read(self, series: Series) -> Image:
+        """Returns the image of a series; a prefetched volume is returned once, to free its memory."""
         if self.volumes and series is self.candidates[0].selection.series:
             return self.volumes.pop()
-        return read_volume(series)
+        return read_image(series)
 
 
 class Segmenter:
@@ -106,7 +109,7 @@ class Segmenter:
             record, code = run_job(work, silent, self.graph)
         if code == TransientError.exit_code:
             raise TransientError(record.sentence, code=record.code)
-        if code != EXIT_DONE or record.segmentation is None or record.result is None:
+        if code != EXIT_DONE or record.segmentation is None:
             state = "failed" if code in (EXIT_DEFECT, 5) else "refused"
             return refuse_series(record.code, record.sentence, record) | {"state": state}
         segmented = segmented_for(list(chosen.values()), record, code)
@@ -114,9 +117,9 @@ class Segmenter:
         return self._verified(record, work) | {"found": found}
 
     def _verified(self, record: SeriesRecord, work: Job) -> Json:
-        """The names of the SEG, the report on it and the pictures, in the order in which they are sent.
+        """Checks the written files; returns the SEG, the report and the pictures in sending order.
 
-        A radiograph without findings has no SEG.
+        A radiograph without an outlined fracture has no SEG; only its report and pictures are sent.
         """
         assert record.segmentation is not None
         series, seg, name = work.selection.series, record.name(SEG), None
@@ -126,8 +129,10 @@ class Segmenter:
                 name = check_written(SEG, Written(work.output / seg, record.segmentation, series))
             except OutputError as error:
                 log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind="seg")
-                return refuse_series(error.code, str(error), record) | {"state": "failed"}
+                return fail_series(error.code, str(error), record)
             files.append(result_of(SEG, seg, work, name))
+        elif record.segmentation.segments:
+            return fail_series("verification_failed", "expected a SEG of the segments, got none", record)
         for kind, file in files_beside(record):
             written = Written(work.output / file, record.segmentation, series, name)
             try:
@@ -135,12 +140,17 @@ class Segmenter:
             except OutputError as error:
                 log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind=kind)
                 missing.append(missing_result(kind, error))
+        if not files:
+            sentence = "; ".join(map(str, missing)) or "expected at least one result to send, got none"
+            return fail_series(missing[0].code if missing else "verification_failed", sentence, record)
+        finding = finding_in(record.segmentation)
         return {
             "state": "segmented",
             "series_instance_uid": record.series_instance_uid,
             "files": files,
             "missing": [{"code": each.code, "sentence": str(each)} for each in missing],
             "seconds": {stage.name: round(stage.seconds, 3) for stage in record.stages},
+            **({"finding": asdict(finding)} if finding else {}),
         }
 
     def _folder(self, job: StudyJob) -> JobFolder:
@@ -172,7 +182,7 @@ def decide(study: ReadStudy, packages: tuple[ModelPackage, ...]) -> Decided:
     """Selects the series to read. Raises UnreadableError for a study without a readable series."""
     found = study.scan
     require_series(found)
-    outcomes = select(found, packages)
+    outcomes = select_images(found, packages)
     chosen = candidates(outcomes)
     records = tuple(refused_outright(outcomes))
     return Decided(found, chosen, records, [study.volume] if study.volume and chosen else [])
@@ -197,6 +207,23 @@ def refuse_series(code: str, sentence: str, record: SeriesRecord) -> Json:
         "code": code,
         "sentence": sentence,
     }
+
+
+def fail_series(code: str, sentence: str, record: SeriesRecord) -> Json:
+    """Returns the outcome of a series that failed."""
+    return refuse_series(code, sentence, record) | {"state": "failed"}
+
+
+def finding_in(made: Segmentation) -> Finding | None:
+    """Returns the verdict on a radiograph, or a fracture if any bone of a CT is in fragments; else None.
+
+    The absence of fragments in a CT does not rule out a fracture.
+    """
+    if made.answer is not None:
+        return Finding(made.answer.verdict.name.lower(), made.answer.probability)
+    broken = [segment for segment in made.segments if segment.fragment is not None]
+    known = [each.fracture_probability for each in broken if each.fracture_probability is not None]
+    return Finding(FRACTURE, max(known, default=None)) if broken else None
 
 
 def result_of(kind: str, file: str, work: Job, name: ResultName) -> Json:

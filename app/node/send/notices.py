@@ -10,11 +10,12 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dbos import DBOSClient
+from dbos import DBOS, DBOSClient, EnqueueOptions
 
 from app.node.peers.http_client import ask
 from app.node.peers.http_stream import HttpLimits
 from app.node.queue.database import WORKFLOW_VERSION
+from app.node.queue.findings import FRACTURE, finding_of
 from app.node.queue.job import Json
 from app.node.queue.job_state import JobState
 from app.node.queue.workflow import NOTICE, Attempt
@@ -28,6 +29,7 @@ EVENTS: Mapping[str, str] = {
     "conflict": "other versions of instances were received, about which a person must decide",
     "moved": "instances of a study were sent again in another study",
     "failed": "a job failed",
+    "finding": "the result of a job shows a fracture",
 }
 # Separates the id of a job from the event in the id of a notice
 EVENT_MARK = "!"
@@ -51,6 +53,16 @@ class Notice:
         """Returns the id of the notice, which is the same for the same event."""
         return f"{self.job.job_id}{EVENT_MARK}{self.event}-{self.job.completed_ms}"
 
+    @property
+    def options(self) -> EnqueueOptions:
+        """Returns the options for queueing the notice."""
+        return {
+            "workflow_name": NOTICE,
+            "queue_name": NOTICES_QUEUE,
+            "workflow_id": self.workflow_id,
+            "app_version": WORKFLOW_VERSION,
+        }
+
     def as_json(self) -> Json:
         """Returns the body of the request."""
         return {
@@ -71,15 +83,20 @@ def job_of(workflow_id: str) -> str:
 def announce(settings: NodeSettings, client: DBOSClient, notice: Notice) -> None:
     """Queues a notice if the settings have a notice_url; repeated calls queue it only once."""
     if settings.notice_url:
-        client.enqueue(
-            {
-                "workflow_name": NOTICE,
-                "queue_name": NOTICES_QUEUE,
-                "workflow_id": notice.workflow_id,
-                "app_version": WORKFLOW_VERSION,
-            },
-            notice.as_json(),
-        )
+        client.enqueue(notice.options, notice.as_json())
+
+
+def announce_finding(settings: NodeSettings, job: Json, outcome: Json) -> None:
+    """Queues a notice of a fracture if the settings ask for one; called by the job's own workflow.
+
+    Nothing of the job has been delivered yet, so the id of the notice depends only on the job's id: there is
+    one for each job.
+    """
+    finding = finding_of(outcome)
+    if not (settings.notice_url and settings.notice_findings) or finding is None or finding.code != FRACTURE:
+        return
+    notice = Notice("finding", JobState(job["job_id"], "delivering", finding.code, str(finding)))
+    DBOS.enqueue_workflow_with_options(notice.options, notice.as_json())
 
 
 def announce_failed(settings: NodeSettings, client: DBOSClient, jobs: list[JobState]) -> None:

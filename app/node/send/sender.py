@@ -37,6 +37,8 @@ log = structlog.get_logger()
 
 # The code of a delivery of which the peer has not accepted everything
 NOT_TAKEN = "not_taken"
+# The code of a delivery for which the study has no result of the kinds that the peer receives
+NOTHING_TO_SEND = "nothing_to_send"
 # The code with which an encoding refuses what has no place in the patient
 NO_FRAME_OF_REFERENCE = "no_frame_of_reference"
 
@@ -48,7 +50,7 @@ def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attemp
         return Attempt("cancelled", FORMER_DATA, "patient or study data were corrected before it was sent")
     outcome = named(delivery["job_id"], delivery["peer"], lambda: deliver_alone(delivery, settings))
     peer = next((peer for peer in settings.destinations if peer.name == delivery["peer"]), None)
-    if outcome.state != "transient" and peer is not None:
+    if outcome.state != "transient" and peer is not None and delivery["files"]:
         who = Participant(peer.ae_title, peer.address, DESTINATION, False)
         study = delivery["job_id"].rpartition("-")[0]
         result = SUCCEEDED if outcome.state == "delivered" else FAILED
@@ -75,6 +77,11 @@ def deliver_alone(delivery: Json, settings: NodeSettings) -> Attempt:
 def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
     """Stores the results, and requests commitment if the peer is configured for it."""
     peer, job_id = destination(delivery["peer"], settings), delivery["job_id"]
+    if not delivery["files"]:
+        log.info("nothing_to_send", job=job_id, peer=peer.name)
+        wanted = " and ".join(peer.results)
+        text = f"{peer.name} receives only {wanted}, of which the study has none; nothing was sent to it"
+        return Attempt("delivered", NOTHING_TO_SEND, text)
     files = [outgoing(each, job_id, settings) for each in delivery["files"]]
     captures = [outgoing(each, job_id, settings) for each in delivery.get("captures", ())]
     make = partial(fallbacks, peer, captures)
@@ -107,6 +114,7 @@ def fallbacks(
         except UnsuitableError as error:
             if error.code != NO_FRAME_OF_REFERENCE:
                 raise
+            log.info("no_fallback", peer=peer.name, kind=kind, code=error.code)
             return []
         names = (name.sop_class_uid, name.sop_instance_uid, name.transfer_syntax_uid)
         made.append(Outgoing(path, *names, kind))
@@ -124,7 +132,7 @@ def confirm(delivery: Json, settings: NodeSettings) -> Attempt:
 
     def look() -> Attempt:
         peer = destination(delivery["peer"], settings)
-        if peer.commitment:
+        if peer.commitment and delivery["files"]:
             require_committed(peer, settings, transaction_of(delivery))
         return Attempt("delivered")
 

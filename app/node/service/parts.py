@@ -111,6 +111,7 @@ def worker_part(settings: Settings, executor_id: str, deadline: Deadline, life: 
     from app.node.queue.workflow import SEGMENT, define_segmenting
     from app.node.segment.next_study import reading_ahead
     from app.node.segment.segmenting import Segmenter
+    from app.node.send.notices import announce_finding
     from app.packages_in_use import packages_in_use
     from app.run.series_job import loaded_graph
 
@@ -123,7 +124,7 @@ def worker_part(settings: Settings, executor_id: str, deadline: Deadline, life: 
     )
     DBOS(config=executor_configuration(settings.node, executor_id))
     running = Running()
-    define_segmenting(settings.node, limited, running)
+    define_segmenting(settings.node, limited, running, partial(announce_finding, settings.node))
     DBOS.listen_queues([STUDIES])
     with answering():
         DBOS.launch()
@@ -165,7 +166,7 @@ def define_sending(settings: Settings, in_hand: InHand, running: Running) -> Non
     node, counter, slots = settings.node, metrics.deliveries(), SendingSlots(DELIVERIES_AT_ONCE)
 
     def counted(delivery: Json) -> Attempt:
-        with slots.of(delivery["peer"]), in_hand.work():
+        with slots.of(delivery["peer"], delivery.get("place", 0)), in_hand.work():
             outcome = attempt(delivery, node, audit_trail(settings))
         counter.labels(delivery["peer"], outcome.state).inc()
         return outcome

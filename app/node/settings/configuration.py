@@ -209,6 +209,14 @@ class NodeSettings(Frozen):
         pattern=r"^(https?://\S+)?$",
         description="URL to notify by HTTP POST of corrections, conflicts and failed jobs; empty: none",
     )
+    urgent_findings: bool = Field(
+        False,
+        description="Whether results that show a fracture, and later jobs of the same study, have precedence "
+        "like urgent ones",
+    )
+    notice_findings: bool = Field(
+        False, description="Whether notice_url is also notified of each job whose results show a fracture"
+    )
     audit: Path | None = Field(
         None, description="File of the audit trail; empty: audit.xml in the data folder"
     )

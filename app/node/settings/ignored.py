@@ -21,6 +21,7 @@ _OF_PEERS: tuple[tuple[str, Callable[[Peer], bool], str], ...] = (
 _OF_NODE: tuple[tuple[str, Callable[[NodeSettings], bool], str], ...] = (
     ("watch_settled_s", lambda node: node.watch is None, "there is no watch"),
     ("workers", lambda node: "segment" not in node.roles, "roles do not include segment"),
+    ("notice_findings", lambda node: not node.notice_url, "there is no notice_url"),
     ("read_ahead_mb", lambda node: "segment" not in node.roles, "roles do not include segment"),
 )
 

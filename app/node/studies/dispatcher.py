@@ -12,12 +12,13 @@ from dbos import DBOSClient
 
 from app.node.queue.completeness import Content, Patience, Waiting, count_seen, is_complete, rule_for
 from app.node.queue.database import STUDIES, WORKFLOW_VERSION
+from app.node.queue.findings import any_shows_fracture
 from app.node.queue.job import JobFolder, StudyJob, job_folder, priority, take_in
 from app.node.queue.job_state import MOVED, UNDER_WAY, JobState
 from app.node.queue.study_attempts import StudyAttempts
 from app.node.queue.workflow import SEGMENT
 from app.node.send.notices import Notice, announce
-from app.node.settings.configuration import NodeSettings, RoutingRule
+from app.node.settings.configuration import NodeSettings, RoutingRule, Urgency
 from app.node.storage.recovery import unsettled
 from app.node.storage.study_lock import moving_files
 from app.node.studies.removal import recover
@@ -121,9 +122,15 @@ class Dispatcher:
             text = f"{', '.join(keywords)} were corrected; it replaces {earlier.ids[-1]}"
             self._announce("correction", JobState(job_id, "queued", "corrected", text))
         self._supersede(earlier, job_id, keywords)
-        self._enqueue(job, priority(now.timestamp(), rule.urgency), content.corrections)
+        self._enqueue(job, priority(now.timestamp(), self._urgency(rule, earlier)), content.corrections)
         log.info("study_queued", job=job_id, images=job.images, revision=job.revision)
         return True
+
+    def _urgency(self, rule: RoutingRule, earlier: StudyJobs) -> Urgency:
+        """Returns the rule's urgency, or urgent if findings are and an earlier result shows a fracture."""
+        if self.settings.urgent_findings and any_shows_fracture(self.client, earlier.ids):
+            return "urgent"
+        return rule.urgency
 
     def _enqueue(self, job: StudyJob, place: int, corrections: int) -> None:
         self.client.enqueue(

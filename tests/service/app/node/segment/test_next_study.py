@@ -237,7 +237,7 @@ def test_a_worker_reads_the_second_study_while_it_has_the_first_in_hand(
             ahead.reads(jobs[1].job_id)
         raise UnsuitableError("expected nothing")
 
-    monkeypatch.setattr(app.node.segment.segmenting, "read_volume", counted)
+    monkeypatch.setattr(app.node.segment.segmenting, "read_image", counted)
     segmenter = Segmenter(Settings(node=node_settings(tmp_path)), packages, graph, ahead)
     for job in jobs:
         assert segmenter.decide(job.as_json())["selected"] == 1

@@ -9,6 +9,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     BasicTextSRStorage,
+    ComputedRadiographyImageStorage,
     CTImageStorage,
     DigitalXRayImageStorageForPresentation,
     EncapsulatedPDFStorage,
@@ -98,3 +99,19 @@ def test_no_form_of_a_result_counts_as_an_image() -> None:
     }
     assert set(forms) == set(get_args(Result))
     assert not [form for form, sop_class in forms.items() if is_segmentable(sop_class)]
+
+
+@pytest.mark.parametrize(
+    "sop_class", [DigitalXRayImageStorageForPresentation, ComputedRadiographyImageStorage]
+)
+def test_a_radiograph_makes_a_job_and_results_that_come_back_make_none(node: Node, sop_class: str) -> None:
+    sent(node, of(sop_class, "DX", 1), keep=[0])
+    assert quiet(node, 0) == 1
+    for number, series in enumerate((1, 8, 9), 2):
+        for modality, result in (("DX", SecondaryCaptureImageStorage), ("SR", BasicTextSRStorage)):
+            sent(node, of(result, modality, 10 * number + len(modality)), series=series, keep=[0])
+        assert quiet(node, 1000 * number) == 0
+    node.again()
+    assert quiet(node, 9000) == 0
+    sent(node, of(sop_class, "DX", 5), keep=[0], series=3)
+    assert quiet(node, 10000) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 import osteon
 from app.run.folder import run_folder
+from app.run.series_job import Graph, graph_of
 from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.errors import OsteonError
@@ -92,11 +94,18 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@cache
+def loaded(models: Path) -> Graph:
+    """The graph, whose networks are loaded once for all inputs; torch needs no time to compile them."""
+    return graph_of(Settings(models=models, runtime="torch"))
+
+
 def report_of(name: str, folder: Path, models: Path, **settings: Any) -> dict[str, Any]:
     """report.json of a run over an input."""
     given = write_input(name, folder / "in", Sources())
+    chosen = Settings(models=models, runtime="torch", **settings)
     with suppress(OsteonError):  # the report says so
-        run_folder(given, folder / "out", Settings(models=models, **settings), None, MADE_AT, silent)
+        run_folder(given, folder / "out", chosen, None, MADE_AT, silent, loaded(models))
     report: dict[str, Any] = json.loads((folder / "out/report.json").read_text(encoding="utf-8"))
     return report
 

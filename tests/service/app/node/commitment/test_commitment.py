@@ -37,7 +37,7 @@ AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((16, 16, 3), AFFINE)
 MR = "1.2.840.10008.5.1.4.1.1.4"
 TRANSACTION, STRANGE_UID = "1.2.3.99", "1.2.3.4.5"
-WAIT_S = 20.0
+WAIT_S = 60
 
 Reports = queue.Queue[tuple[int, Dataset]]
 

@@ -137,7 +137,7 @@ def test_what_stays_ends_it(hook: Hook, tmp_path: Path, status: int) -> None:
 def test_nobody_there_passes_and_an_address_that_is_gone_does_not(tmp_path: Path) -> None:
     with pytest.raises(TransientError, match="expected notice_url to answer"):
         post({"job_id": "1-a"}, NodeSettings(data=tmp_path, notice_url="http://127.0.0.1:1/x"))
-    with pytest.raises(OutputError, match="it is gone"):
+    with pytest.raises(OutputError, match="it was removed"):
         post({"job_id": "1-a"}, NodeSettings(data=tmp_path))
 
 

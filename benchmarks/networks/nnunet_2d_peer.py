@@ -14,6 +14,7 @@ import resource
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 for variable in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
     os.environ.setdefault(variable, tempfile.gettempdir())
@@ -24,7 +25,7 @@ from nnunetv2.inference.export_prediction import convert_predicted_logits_to_seg
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
 
-def predict(predictor: nnUNetPredictor, picture: Path, out: Path) -> dict:
+def predict(predictor: nnUNetPredictor, picture: Path, out: Path) -> dict[str, Any]:
     """Predicts like nnUNetPredictor.predict_single_npy_array, from file to file; returns the cost."""
     began, before_s = time.monotonic(), time.process_time()
     plans, configuration = predictor.plans_manager, predictor.configuration_manager

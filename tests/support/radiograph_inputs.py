@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,12 +73,12 @@ class Sources:
         return _eight_bits(np.asarray(plane), float(shown.min()), float(shown.max()))
 
 
-def _eight_bits(values: NDArray[np.generic], low: float, high: float) -> Grey:
+def _eight_bits(values: NDArray[Any], low: float, high: float) -> Grey:
     return np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
 Make = Callable[[Path, Sources], None]
-Change = Callable[[Sources], NDArray[np.generic]]
+Change = Callable[[Sources], NDArray[Any]]
 
 
 def _grey(sources: Sources) -> Grey:
@@ -101,7 +102,7 @@ def _saturated(sources: Sources) -> Grey:
     return np.where(sources.grey > np.median(sources.grey), 255, 0).astype(np.uint8)
 
 
-def _dicom(change: Change, **attributes: object) -> Make:
+def _dicom(change: Change, **attributes: Any) -> Make:
     """A DX of 8 bits of a changed image; an attribute of None is left out."""
 
     def make(folder: Path, sources: Sources) -> None:
@@ -110,7 +111,7 @@ def _dicom(change: Change, **attributes: object) -> Make:
     return make
 
 
-def _picture(name: str, change: Change, **options: object) -> Make:
+def _picture(name: str, change: Change, **options: Any) -> Make:
     """A PNG or JPEG, by its name; `options` are of Pillow's encoders."""
 
     def make(folder: Path, sources: Sources) -> None:
@@ -138,7 +139,11 @@ def _rgb(sources: Sources) -> NDArray[np.uint8]:
 
 
 def _secondary_capture(folder: Path, sources: Sources, colours: Change) -> None:
-    of_colours = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
+    of_colours: dict[str, Any] = {
+        "SamplesPerPixel": 3,
+        "PhotometricInterpretation": "RGB",
+        "PlanarConfiguration": 0,
+    }
     made = radiograph(colours(sources), bits=8, SOPClassUID=SC, ConversionType="DI", **of_colours)
     save(made, folder / "1.dcm")
 

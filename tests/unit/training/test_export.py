@@ -23,7 +23,8 @@ from tests.support.training_cases import ROOT, tiny_run, write_models
 from training.export import export, set_table, set_value
 from training.loop.trainer import train
 from training.radiograph.recipe_file import RADIOGRAPH_RECIPE_MODEL
-from training.recipe import SIMULATED_CT, read_recipe
+from training.recipe import read_recipe
+from training.recipe_file import SIMULATED_CT
 
 
 def folder_name(file: Path) -> str:

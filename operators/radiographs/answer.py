@@ -46,11 +46,6 @@ class Outline:
     probability: float
 
 
-def image_log_odds(logit: float, highest: float) -> float:
-    """Log-odds that an image shows a fracture: the mean of the image's and of its map's highest value."""
-    return (logit + log_odds(highest)) / 2
-
-
 def outlines(found: NetworkAnswer, shape: tuple[int, int], decision: RadiographDecision) -> list[Outline]:
     """The findings of an image of `shape`, most probable first; less likely than not, no finding."""
     decoding = Decoding(decision.outline_threshold, decision.outline_share, decision.least_pixels)
@@ -88,8 +83,7 @@ def answer(
 ) -> RadiographAnswer:
     """The answer at an operating point; `made` become findings with the label values 1, 2, ..."""
     decision = package.decision
-    score = image_log_odds(found.logit, float(found.probabilities.max()))
-    probability = stated_probability(decision.image, score)
+    probability = stated_probability(decision.image, found.logit)
     assert probability is not None
     threshold = threshold_of(decision, point)
     uncertain = (max(threshold - decision.margin, 0.0), min(threshold + decision.margin, 1.0))

@@ -27,7 +27,7 @@ class Decoding:
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """One fracture found: its pixels, its score from 0 to 1, the pixel (row, column) of the largest one.
+    """One fracture found: its pixels, its score from 0 to 1, the pixel (row, column) of the greatest value.
 
     `level` is the probability above which its pixels lie, `box` the block of the map that holds them.
     """
@@ -40,7 +40,7 @@ class Detection:
 
 
 def detections(probabilities: Floats, decoding: Decoding) -> list[Detection]:
-    """The fractures of a map of probabilities (rows, columns); each scores its largest one."""
+    """The fractures of a map of probabilities (rows, columns); each scores the mean of its pixels."""
     found = []
     for inside, box in parts(probabilities > decoding.threshold):
         peak = float(probabilities[box][inside].max())
@@ -65,4 +65,4 @@ def detection(probabilities: Floats, inside: Mask, box: Box, level: float) -> De
     mask = np.zeros(probabilities.shape, bool)
     mask[box] = inside
     peak = (int(row) + box[0].start, int(column) + box[1].start)
-    return Detection(mask, float(values.max()), peak, level, box)
+    return Detection(mask, float(probabilities[box][inside].mean()), peak, level, box)

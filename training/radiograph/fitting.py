@@ -17,7 +17,7 @@ from operators.networks.registry import Networks
 from operators.packages.confidence import CERTAIN, log_odds, stated_probability
 from operators.packages.radiograph import RadiographDecision, RadiographPackage
 from operators.pipelines.radiograph import prepare, run_networks
-from operators.radiographs.answer import NetworkAnswer, image_log_odds
+from operators.radiographs.answer import NetworkAnswer
 from operators.radiographs.detections import FEWEST_PIXELS, Decoding, detections
 from training.calibrate.reliability import FEWEST, Scored, platt
 from training.radiograph.dataset import Radiograph
@@ -47,11 +47,11 @@ class Answered:
     @property
     def score(self) -> float:
         """Log-odds of a fracture, not calibrated."""
-        return image_log_odds(self.said.logit, float(self.said.probabilities.max()))
+        return self.said.logit
 
     @property
     def case(self) -> Case:
-        """The same for the metrics of training; its logit is that of the image with its map."""
+        """The same for the metrics of training."""
         return Case(self.image, Prediction(self.said.probabilities, self.score))
 
 

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from operators.packages.confidence import log_odds
 from training.calibrate.reliability import Scored, cross_fitted, reliability
 from training.radiograph.dataset import read_dataset
 from training.radiograph.evaluation import DECODINGS, Case, predict_all
@@ -145,7 +144,7 @@ def folds_of_names(names: Sequence[str]) -> Indices:
 def classes(cases: Sequence[Case], of: str) -> list[Metric]:
     """Metrics of images called fractured."""
     true = np.array([case.image.fractured for case in cases])
-    scores = np.array([image_score(case.prediction) for case in cases])
+    scores = np.array([case.prediction.logit for case in cases])
     probabilities = cross_fitted(Scored(scores, true, folds(cases)))
     table: dict[str, Callable[[Indices], float]] = {
         "AUC": lambda at: auc(scores[at], true[at]),
@@ -159,11 +158,6 @@ def calibration_error(probabilities: Floats, true: Truth) -> float:
     """The expected calibration error in ten bins; NaN if no probability is known."""
     known = ~np.isnan(probabilities)
     return reliability(probabilities, true).error if known.any() else float("nan")
-
-
-def image_score(prediction: Prediction) -> float:
-    """Log-odds that an image shows a fracture: the mean of the image's and the map's largest."""
-    return (prediction.logit + log_odds(float(prediction.probabilities.max()))) / 2
 
 
 def metric(name: str, of: Callable[[Indices], float], count: int) -> Metric:

@@ -202,7 +202,8 @@ def test_a_budget_in_minutes_is_kept_and_the_rate_has_its_rise_and_fall(tmp_path
     data, runs = write_own(tmp_path / "data"), tmp_path / "runs"
     assert train("made", data=data, runs=runs, models=models, minutes=0.12, workers=0) == 0
     state = torch.load(runs / "finished" / "state.pt", weights_only=True)
-    assert 0 < state["seconds"] < 9
+    # Its 7 s and a step or two, which take seconds on a busy machine; without a budget it would take hours
+    assert 0 < state["seconds"] < 30
     assert 0 < state["last_phase_from"] < state["step"]
     assert state["optimiser"]["param_groups"][0]["lr"] < 0.5 * 1.5e-3
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from operators.networks.architectures.radiograph_network import (
 )
 from operators.radiographs.canvas import on_canvas
 from tests.support.made_radiographs import made_pixels, made_radiograph, write_dataset
+from tests.support.training_cases import ROOT
 from training.radiograph.bones import bone_mask
 from training.radiograph.breaks import draw_break
 from training.radiograph.dataset import ATTRIBUTES, read_dataset
@@ -45,6 +48,10 @@ RECIPE = Recipe(
 
 @pytest.fixture(scope="module")
 def sampler() -> Sampler:
+    return made_sampler()
+
+
+def made_sampler() -> Sampler:
     rng = np.random.default_rng(0)
     return Sampler([source_of(made_radiograph(n, n % 2 == 0), rng) for n in range(6)], seed=0)
 
@@ -284,9 +291,17 @@ def test_time_counts_over_interruptions(sampler: Sampler, tmp_path: Path) -> Non
     assert again.optimiser.param_groups[0]["lr"] < 0.5e-3
 
 
-def test_batches_drawn_by_other_processes_are_the_same(sampler: Sampler, tmp_path: Path) -> None:
-    inside = trainer(sampler, tmp_path / "inside")
-    beside = Trainer(RECIPE, sampler, tmp_path / "beside", lambda _: {}, workers=1)
+def test_batches_drawn_by_other_processes_are_the_same(tmp_path: Path) -> None:
+    # In a process of its own: the one of a test runner has threads, which do not survive the workers' fork
+    code = f"from {__name__} import *; train_inside_and_beside(Path({str(tmp_path)!r}))"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def train_inside_and_beside(folder: Path) -> None:
+    torch.set_num_threads(1)
+    sampler = made_sampler()
+    inside = trainer(sampler, folder / "inside")
+    beside = Trainer(RECIPE, sampler, folder / "beside", lambda _: {}, workers=1)
     for run in (inside, beside):
         run.run(Limits(4, begin=0.25))
     assert beside.recipe.begun_at == 1

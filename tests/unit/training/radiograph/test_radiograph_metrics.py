@@ -70,7 +70,7 @@ def test_interval_holds_the_mean_and_narrows_with_more_images() -> None:
     assert many[1] - many[0] < 0.5 * (few[1] - few[0])
 
 
-def test_detections_are_connected_parts_with_their_highest_value() -> None:
+def test_detections_are_connected_parts_that_score_their_mean() -> None:
     probabilities = np.zeros((40, 30), np.float32)
     probabilities[5:10, 5:10] = 0.4
     probabilities[7, 8] = 0.9
@@ -79,7 +79,7 @@ def test_detections_are_connected_parts_with_their_highest_value() -> None:
     true = np.zeros((40, 30), bool)
     true[5:10, 5:12] = True
     one, other = detections(probabilities, Decoding(0.3))
-    assert one.score == pytest.approx(0.9)
+    assert one.score == pytest.approx((24 * 0.4 + 0.9) / 25)
     assert one.peak == (7, 8)
     assert other.mask.sum() == 50
     assert detections(probabilities, Decoding(0.3, share=0.5))[0].mask.sum() == 50

@@ -63,7 +63,7 @@ def test_paths_from_the_environment_give_the_same_result(
 def test_the_broken_hip_bone_of_the_phantom_is_split_and_no_fracture_is_invented(
     packaged_run: Finished,
 ) -> None:
-    (package,) = read_packages(ROOT / "models")
+    (package,) = [each for each in read_packages(ROOT / "models") if each.labels]
     (result,) = run_evaluation(packaged_run.output / "segmentation.dcm", packaged_run.truth, package.labels)
     bones = {bone.name: bone for bone in result.figures.bones}
     assert set(bones) == {"sacrum", "hip_left", "hip_right"}

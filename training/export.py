@@ -35,14 +35,24 @@ def export(checkpoint: Path, package_folder: Path, network: str) -> str:
     arguments = {**spec.arguments, "filters": trained["filters"]}
     weights = best_weights(kept)
     require_fitting(weights, spec, arguments)
-    content = save({name: tensor.half().contiguous() for name, tensor in weights.items()})
-    write_whole(spec.weights, lambda file: file.write(content))
-    sha256 = hashlib.sha256(content).hexdigest()
+    sha256 = write_half_precision(weights, spec.weights)
     package_file, table = package_folder / PACKAGE_FILE, f"networks.{network}"
     if arguments != spec.arguments:
         set_value(package_file, table, "arguments", inline_table(arguments))
     set_value(package_file, table, "sha256", sha256)
     return sha256
+
+
+def write_half_precision(tensors: Mapping[str, torch.Tensor], path: Path) -> str:
+    """Writes tensors as safetensors, fractions in half precision; returns the SHA-256. Raises OutputError."""
+    content = save({name: half(tensor) for name, tensor in tensors.items()})
+    write_whole(path, lambda file: file.write(content))
+    return hashlib.sha256(content).hexdigest()
+
+
+def half(tensor: torch.Tensor) -> torch.Tensor:
+    """Returns the tensor in half precision if it holds fractions, contiguous and on the CPU."""
+    return (tensor.detach().half() if tensor.is_floating_point() else tensor).cpu().contiguous()
 
 
 def inline_table(values: Mapping[str, object]) -> tomlkit.items.InlineTable:

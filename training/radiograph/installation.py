@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-from safetensors.torch import save
 
 from operators.dicom.elements.atomic_file import write_whole
 from operators.errors import UsageError
@@ -18,9 +16,10 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.radiograph import RadiographDecision, RadiographPackage
+from training.export import write_half_precision
 from training.radiograph.dataset import ATTRIBUTES, Radiograph
 from training.radiograph.fitting import Tell, answer_all, fit_decision
-from training.radiograph.packaging import half, reader_of, write_reader
+from training.radiograph.packaging import reader_of
 from training.radiograph.recipe import NetworkSize, Recipe
 from training.radiograph.trainer import Weights
 
@@ -50,7 +49,8 @@ def install(
         package = install_package(folder, trained, device, tell)
         files = {spec.weights: spec.sha256 for spec in package.folds}
     else:
-        files = dict([write_weights(folder / WEIGHTS_FILE, trained.folds[0])])
+        path = folder / WEIGHTS_FILE
+        files = {path: write_half_precision(trained.folds[0], path)}
     for path, sha256 in files.items():
         write_report(path.with_suffix(".training.json"), {"sha256": sha256, **facts})
     return tuple(files.values())
@@ -60,13 +60,6 @@ def write_report(path: Path, content: Mapping[str, Any]) -> None:
     """Writes what a network was trained on."""
     text = json.dumps(content, indent=1).encode()
     write_whole(path, lambda file: file.write(text))
-
-
-def write_weights(path: Path, weights: Weights) -> tuple[Path, str]:
-    """Writes the bare weights in half precision; returns the path and the SHA-256."""
-    content = save({name: half(tensor) for name, tensor in weights.items()})
-    write_whole(path, lambda file: file.write(content))
-    return path, hashlib.sha256(content).hexdigest()
 
 
 def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) -> RadiographPackage:
@@ -83,7 +76,7 @@ def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) 
     for number, weights in enumerate(trained.folds, 1):
         name = "fracture" if len(trained.folds) == 1 else f"fracture_{number}"
         reader = reader_of(weights, recipe.size, trained.training, recipe.canvas)
-        sha256 = write_reader(reader, folder / f"{name}.safetensors")
+        sha256 = write_half_precision(reader.state_dict(), folder / f"{name}.safetensors")
         rows.append(tomlkit.item({"name": name, "weights": f"{name}.safetensors", "sha256": sha256}))
     table["folds"] = rows
     table["network"]["arguments"] = arguments_of(recipe.size)

@@ -1,18 +1,14 @@
-"""Turns trained weights into the network file of a radiograph package."""
+"""Turns trained weights into the network of a radiograph package."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
-from operators.dicom.elements.atomic_file import write_whole
 from operators.networks.architectures.radiograph_network import Output, RadiographReader
 from operators.radiographs.canvas import on_canvas
 from training.radiograph.dataset import ATTRIBUTES, Radiograph
@@ -62,15 +58,3 @@ def whitened(found: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[n
     covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * spread * np.eye(len(covariance))
     values, vectors = np.linalg.eigh(covariance)
     return mean, (vectors / np.sqrt(values)).astype(np.float32)
-
-
-def half(tensor: Tensor) -> Tensor:
-    """The tensor in half precision if it holds fractions, in memory's order."""
-    return (tensor.detach().half() if tensor.is_floating_point() else tensor).cpu().contiguous()
-
-
-def write_reader(reader: RadiographReader, path: Path) -> str:
-    """Writes the weights as safetensors in half precision; returns their SHA-256. Raises OutputError."""
-    content = save({name: half(value) for name, value in reader.state_dict().items()})
-    write_whole(path, lambda file: file.write(content))
-    return hashlib.sha256(content).hexdigest()

@@ -58,8 +58,8 @@ class Link:
                 block = near.recv(max(1, int(self.bytes_per_s * SLICE_S)))
                 if not block:
                     break
+                self.passed_bytes += len(block)  # before the peer can answer
                 far.sendall(block)
-                self.passed_bytes += len(block)
                 time.sleep(len(block) / self.bytes_per_s)
             else:
                 self.ended.wait()

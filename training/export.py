@@ -19,6 +19,7 @@ from operators.networks.architectures.architecture_table import build
 from operators.networks.weights import fill
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.packages import NetworkSpec
+from training.files import write_text
 from training.loop.checkpoints import Weights, best_weights, read
 
 
@@ -128,4 +129,4 @@ def write_document(package_file: Path, document: tomlkit.TOMLDocument) -> None:
     text = tomlkit.dumps(document)
     if "\r\n" in text:
         text = text.replace("\r\n", "\n").replace("\n", "\r\n")
-    write_whole(package_file, lambda file: file.write(text.encode()))
+    write_text(package_file, text)

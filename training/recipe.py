@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,45 +20,19 @@ from training.recipe_file import (
 )
 
 SIDES = ("_left", "_right")
-# Tables of settings that replace others on a kind of device, by torch's name of it
-DEVICE_TABLES = {"cuda": "gpu"}
 Read = TypeVar("Read")
 
 
-@dataclass(frozen=True)
-class NetworkRecipe:
-    """How one network is trained; `classes` names its output channels, background first.
-
-    `scored` are the classes whose Dice decides which weights are best. `gpu` holds settings that replace
-    others on a GPU.
-    """
+class NetworkRecipe(NetworkTable):
+    """How one network is trained; `classes` names its output channels, background first."""
 
     name: str
-    kind: str
     classes: tuple[str, ...]
-    spacing_mm: float
-    patch: tuple[int, ...]
-    window_hu: tuple[float, float]
-    architecture: str
-    filters: tuple[int, ...]
-    steps: int
-    learning_rate: float
-    scored: tuple[str, ...]
-    batch: int = 1
-    class_weights: tuple[float, ...] | None = None
-    dice_of_absent: bool = False
-    guide: tuple[str, ...] = ()
-    anywhere: float = 0.1
-    negatives: float = 0.0
-    boneless: float = 0.0
-    fractured_bones: float = 0.0
-    phantom_bones: float = 0.0
-    gpu: dict[str, Any] = field(default_factory=dict)
 
     def on(self, device: str) -> NetworkRecipe:
         """Returns the recipe for a kind of device, by torch's name of it."""
-        table = DEVICE_TABLES.get(device)
-        return replace(self, **getattr(self, table)) if table else self
+        gpu = self.gpu.model_dump(exclude_unset=True)
+        return self.model_copy(update=gpu) if device == "cuda" else self
 
 
 @dataclass(frozen=True)
@@ -135,9 +109,9 @@ def network_recipe(name: str, row: NetworkTable, classes: Mapping[str, Sequence[
         names: tuple[str, ...] = ("background", "interior", "contact")
     else:
         names = ("background", *dict.fromkeys(c if row.sides else without_side(c) for c in classes))
-    given = {key: getattr(row, key) for key in NetworkTable.model_fields if key not in ("sides", "gpu")}
-    given |= {"scored": row.scored or names[1:], "gpu": row.gpu.model_dump(exclude_unset=True)}
-    network = NetworkRecipe(name=name, classes=names, **given)
+    network = NetworkRecipe(
+        **{**dict(row), "name": name, "classes": names, "scored": row.scored or names[1:]}
+    )
     for problem in (*problems(network), *problems(network.on("cuda"))):
         raise ValueError(f"networks.{name}: expected {problem}")
     return network

@@ -160,4 +160,21 @@ class RecipeFile(SourceTables):
     validation: ValidationRules | None = None
 
 
+class RadiographRecipeFile(Table):
+    """training.toml of a package for radiographs."""
+
+    subjects: Literal["radiograph"]
+    recipe: Literal["outlines", "resnet18"] = "outlines"
+    """A row of the table of recipes: network, phases, learning rates."""
+    steps: int = Field(ge=1)
+    """Steps of a training, where neither `--steps` nor `--minutes` says otherwise."""
+    begin: float = Field(default=0.2, ge=0, le=1)
+    """All phases but the last end after this share of a training at the latest."""
+    fall: float = Field(default=0.4, gt=0, le=1)
+    """The learning rate falls to 0 over this share at the end."""
+    licences: tuple[LicenceTable, ...] = ()
+    """Where the data come from."""
+
+
 RECIPE_FILE_MODEL = TypeAdapter(RecipeFile)
+RADIOGRAPH_RECIPE_MODEL = TypeAdapter(RadiographRecipeFile)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.radiographs.detections import Decoding, detections
-from training.radiograph.dataset import Mask
-from training.radiograph.evaluation import Case
+from training.radiograph.datasets.radiograph import Mask
+from training.radiograph.predictions import Case
 
 TRUE, FOUND = (255, 60, 60), (255, 230, 0)
 TILE_PIXELS = 460

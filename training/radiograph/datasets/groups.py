@@ -1,14 +1,16 @@
-"""Images that belong together: copies, a patient's, and those of an examination."""
+"""Images that belong together (copies, a patient's, those of an examination), and folds that keep them so."""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from training.radiograph.dataset import Radiograph
-from training.radiograph.near_copies import NEIGHBOURS
+from operators.errors import UsageError
+from training.radiograph.datasets.near_copies import NEIGHBOURS
+from training.radiograph.datasets.radiograph import Radiograph
 
 Pair = tuple[int, int]
 # Runs of consecutive numbers are cut after so many images, or after this share of a small set: nothing says
@@ -91,3 +93,31 @@ def same_patient_as(members: Sequence[Member], held: Collection[int]) -> Iterato
     for at, member in enumerate(members):
         if member.patient in patients:
             yield patients[member.patient], at
+
+
+def folds_of(groups: Sequence[int], fractured: Sequence[bool], count: int) -> list[int]:
+    """The fold of each image, from 0 on, given its group and whether it is fractured.
+
+    The groups with most fractured images are dealt first, each to the fold that has least. Raises
+    UsageError where there are fewer groups than folds.
+    """
+    members: dict[int, list[int]] = defaultdict(list)
+    for at, group in enumerate(groups):
+        members[group].append(at)
+    if len(members) < count:
+        raise UsageError(
+            f"expected {count} groups of images or more for {count} parts, got {len(members)}: "
+            "copies, a patient's images and those of an examination stay together"
+        )
+    broken = {group: sum(fractured[at] for at in all_) for group, all_ in members.items()}
+    order = sorted(members, key=lambda group: (-broken[group], -len(members[group]), group))
+    totals = [[0, 0] for _ in range(count)]
+    folds = [0] * len(groups)
+    for group in order:
+        # Fractured images first, then all: where a group has none, the smallest fold takes it
+        least = min(range(count), key=lambda k: totals[k] if broken[group] else totals[k][::-1])
+        totals[least][0] += broken[group]
+        totals[least][1] += len(members[group])
+        for at in members[group]:
+            folds[at] = least
+    return folds

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from operators.errors import UsageError
 from operators.networks.architectures.radiograph_network import (
     BREAK,
     FRACTURE,
@@ -22,16 +23,17 @@ from operators.networks.architectures.radiograph_network import (
 from operators.radiographs.canvas import on_canvas
 from tests.support.made_radiographs import made_pixels, made_radiograph, write_dataset
 from tests.support.training_cases import ROOT
-from training.radiograph.bones import bone_mask
-from training.radiograph.breaks import draw_break
-from training.radiograph.dataset import ATTRIBUTES, read_dataset
-from training.radiograph.geometry import View, sample
-from training.radiograph.losses import LossWeights, loss
-from training.radiograph.near_copies import usable_for_training
-from training.radiograph.prediction import predict
-from training.radiograph.recipe import NetworkSize, Phase, Recipe
-from training.radiograph.sampling import Draws, Sampler, source_of
-from training.radiograph.trainer import Limits, Trainer
+from training.radiograph.batches.breaks import draw_break
+from training.radiograph.batches.sampler import Draws, Sampler, bone_mask, source_of
+from training.radiograph.batches.views import View, sample
+from training.radiograph.datasets.groups import Member, apart, number_of
+from training.radiograph.datasets.near_copies import copy_pairs
+from training.radiograph.datasets.radiograph import ATTRIBUTES
+from training.radiograph.datasets.reading import read_dataset
+from training.radiograph.multitask_loss import LossWeights, loss
+from training.radiograph.phased_trainer import Trainer
+from training.radiograph.predictions import predict
+from training.radiograph.schedule import Limits, NetworkSize, Phase, Recipe
 
 SMALL = NetworkSize((4, 8, 8, 8, 8), (1, 1, 1, 1))
 CROPS = Draws(fractures=2, breaks=1, others=2, size=(96, 96))
@@ -80,8 +82,9 @@ def test_larger_images_are_made_smaller_with_their_outlines(tmp_path: Path) -> N
 
 def test_an_outline_without_an_image_is_an_error(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "set", [made_radiograph(1, True)])
-    (folder / "images.csv").write_text("file,split,fractured\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"IMG0000001\.jpg"):
+    columns = ",".join(("file", "split", "fractured", *ATTRIBUTES))
+    (folder / "images.csv").write_text(f"{columns}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"IMG0000001\.jpg"):
         read_dataset(folder)
 
 
@@ -97,8 +100,11 @@ def test_turned_noisy_copies_of_development_images_are_not_trained_on() -> None:
         replace(made_radiograph(n, False), pixels=np.rot90(texture[2], k).astype(np.uint8))
         for n, k in ((11, 0), (12, 1), (13, 2), (29, 3), (33, 0))
     ]
-    kept = usable_for_training([*train, dev, *neighbours])
-    assert [image.name for image in kept] == ["IMG0000050.jpg", "IMG0000013.jpg", "IMG0000033.jpg"]
+    images = [*train, dev, *neighbours]
+    members = [Member(image, number=number_of(image.name)) for image in images]
+    near = apart(members, copy_pairs([image.pixels for image in images]), {images.index(dev)})
+    kept = [image.name for at, image in enumerate(images) if at not in near and image is not dev]
+    assert kept == ["IMG0000050.jpg", "IMG0000013.jpg", "IMG0000033.jpg"]
 
 
 def test_bone_is_the_bar_and_neither_limb_nor_air() -> None:

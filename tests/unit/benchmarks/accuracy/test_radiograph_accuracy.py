@@ -45,7 +45,7 @@ from operators.errors import UsageError
 from operators.radiographs.answer import NetworkAnswer
 from operators.radiographs.detections import Decoding
 from tests.support.radiograph_package import write_radiograph_package
-from training.radiograph.dataset import Radiograph
+from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.fitting import Answered
 
 DRAWS = 20

@@ -19,7 +19,8 @@ from tests.support.made_radiographs import (
     write_fracatlas,
     write_graz,
 )
-from training.radiograph.datasets.cleaning import REASONS, Dataset, clean
+from training.radiograph.datasets.cleaning import Dataset, clean
+from training.radiograph.datasets.reading import REASONS
 
 # Far enough apart to be no neighbours by number
 NUMBERS = range(0, 240, 5)

@@ -18,9 +18,9 @@ from tests.support.made_radiographs import (
     write_rows,
     yolo_line,
 )
-from training.radiograph.dataset import ATTRIBUTES
 from training.radiograph.datasets import layout_of
-from training.radiograph.datasets.cleaning import Reading, read
+from training.radiograph.datasets.radiograph import ATTRIBUTES
+from training.radiograph.datasets.reading import Reading, read
 
 
 def read_all(folder: Path) -> list[Reading]:

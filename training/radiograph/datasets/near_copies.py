@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import fft, ndimage
 
-from training.radiograph.dataset import Pixels, Radiograph
+from training.radiograph.datasets.radiograph import Pixels
 
 Floats = NDArray[np.float64]
 COARSE_PIXELS = 24
@@ -34,47 +34,17 @@ BLOCK = 512
 NEIGHBOURS = 2
 
 
-def usable_for_training(images: list[Radiograph]) -> list[Radiograph]:
-    """The training images that are neither near copies nor neighbours of development images.
-
-    The neighbours of a near copy by file number are left out as well: they are likely of the same
-    examination.
-    """
-    train = [image for image in images if image.split == "train"]
-    dev = [image for image in images if image.split == "dev"]
-    banned = {number(image) for image in dev} | {number(train[at]) for at in near_copies(train, dev)}
-    near = {at + away for at in banned for away in range(-NEIGHBOURS, NEIGHBOURS + 1)}
-    return [image for image in train if number(image) not in near]
-
-
-def number(image: Radiograph) -> int:
-    """The digits of an image's name."""
-    return int("".join(filter(str.isdigit, image.name)) or -1)
-
-
-def near_copies(train: list[Radiograph], dev: list[Radiograph]) -> list[int]:
-    """The indices into `train` of images that are near copies of any in `dev`."""
-    if not train or not dev:
-        return []
-    theirs = np.stack([coarse(image.pixels) for image in train])
-    found: set[int] = set()
-    for image, turns, mirror in product(dev, range(4), (False, True)):
-        pixels = turned(image.pixels, turns, mirror)
-        alike = theirs @ coarse(pixels)
-        likely = [at for at in np.argsort(-alike)[:CANDIDATES] if alike[at] > COARSE_ALIKE]
-        found |= {int(at) for at in likely if correlation(pixels, train[at].pixels) > COPY_ALIKE}
-    return sorted(found)
-
-
 def copy_pairs(images: Sequence[Pixels]) -> dict[tuple[int, int], float]:
     """All pairs of near copies, by index, the smaller one first, with their correlation.
 
     The first look, at coarse images, is one product of matrices; the second one compares spectra of
     `fine` images without padding, the third one is `correlation`.
     """
-    small_ones = np.stack([fine(image) for image in images]) if images else np.empty((0, 0, 0))
-    spectra = fft.rfft2(small_ones.astype(np.float32)) if len(images) else small_ones
-    norms = np.linalg.norm(small_ones, axis=(1, 2)) if len(images) else np.empty(0)
+    if not images:
+        return {}
+    small_ones = np.stack([fine(image) for image in images])
+    spectra = fft.rfft2(small_ones.astype(np.float32))
+    norms = np.linalg.norm(small_ones, axis=(1, 2))
     found: dict[tuple[int, int], float] = {}
     for turns, mirror in product(range(4), (False, True)):
         turn = partial(turned, quarter_turns=turns, mirror=mirror)

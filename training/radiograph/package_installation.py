@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tomlkit
+import torch
+from numpy.typing import NDArray
+from torch import nn
 
-from operators.dicom.elements.atomic_file import write_whole
 from operators.errors import UsageError
+from operators.networks.architectures.radiograph_network import Output, RadiographReader
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.radiograph import RadiographDecision, RadiographPackage
-from training.export import write_half_precision
-from training.radiograph.dataset import ATTRIBUTES, Radiograph
-from training.radiograph.fitting import Tell, answer_all, fit_decision
-from training.radiograph.packaging import reader_of
-from training.radiograph.recipe import NetworkSize, Recipe
-from training.radiograph.trainer import Weights
+from operators.radiographs.canvas import on_canvas
+from training.export import write_document, write_half_precision
+from training.files import write_json
+from training.loop.report import report_file
+from training.radiograph.datasets.radiograph import ATTRIBUTES, Radiograph
+from training.radiograph.fitting import Tell, answer_all, fit_decision, projection_of
+from training.radiograph.networks import Weights
+from training.radiograph.schedule import NetworkSize, Recipe
 
 # Where there is no package.toml to name another
 WEIGHTS_FILE = "network.safetensors"
+BATCH = 8
+# The share of the mean variance that is mixed into the covariance: few images would leave it without an
+# inverse of any use
+SHRINKAGE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,14 +61,8 @@ def install(
         path = folder / WEIGHTS_FILE
         files = {path: write_half_precision(trained.folds[0], path)}
     for path, sha256 in files.items():
-        write_report(path.with_suffix(".training.json"), {"sha256": sha256, **facts})
+        write_json(report_file(path), {"sha256": sha256, **facts})
     return tuple(files.values())
-
-
-def write_report(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes what a network was trained on."""
-    text = json.dumps(content, indent=1).encode()
-    write_whole(path, lambda file: file.write(text))
 
 
 def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) -> RadiographPackage:
@@ -68,31 +71,29 @@ def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) 
     The decision is fitted on the images held out, as a run reads them. Raises UsageError for a recipe without
     a network of outlines, or too few images.
     """
-    recipe = trained.recipe
-    if recipe.size is None:
+    size = trained.recipe.size
+    if size is None:
         raise UsageError("expected a recipe of the network that outlines fractures, got a classifier's")
-    table = tomlkit.parse((folder / PACKAGE_FILE).read_text(encoding="utf-8"))
+    path = folder / PACKAGE_FILE
+    table = tomlkit.parse(path.read_text(encoding="utf-8"))
     rows = tomlkit.aot()
     for number, weights in enumerate(trained.folds, 1):
         name = "fracture" if len(trained.folds) == 1 else f"fracture_{number}"
-        reader = reader_of(weights, recipe.size, trained.training, recipe.canvas)
+        reader = reader_of(weights, size, trained.training, trained.recipe.canvas)
         sha256 = write_half_precision(reader.state_dict(), folder / f"{name}.safetensors")
         rows.append(tomlkit.item({"name": name, "weights": f"{name}.safetensors", "sha256": sha256}))
     table["folds"] = rows
-    table["network"]["arguments"] = arguments_of(recipe.size)
-    table["network"]["canvas"] = list(recipe.canvas)
-    save_table(table, folder)
+    own: Any = table["network"]
+    own["arguments"] = {name: list(value) for name, value in asdict(size).items()}
+    own["arguments"]["attributes"] = len(ATTRIBUTES)
+    own["canvas"] = list(trained.recipe.canvas)
+    write_document(path, table)
     package = package_in(folder)
     answered = answer_all(package, Networks(device), trained.held_out, tell)
     fitted_on = f"{len(trained.held_out)} images that training did not see"
-    write_decision(table, fit_decision(package.decision, answered, fitted_on))
-    save_table(table, folder)
+    set_decision(table, fit_decision(package.decision, answered, fitted_on))
+    write_document(path, table)
     return package_in(folder)
-
-
-def arguments_of(size: NetworkSize) -> dict[str, Any]:
-    """The arguments of the architecture as package.toml has them."""
-    return {"channels": list(size.channels), "blocks": list(size.blocks), "attributes": len(ATTRIBUTES)}
 
 
 def package_in(folder: Path) -> RadiographPackage:
@@ -103,19 +104,46 @@ def package_in(folder: Path) -> RadiographPackage:
     return package
 
 
-def write_decision(table: tomlkit.TOMLDocument, decision: RadiographDecision) -> None:
+def set_decision(table: tomlkit.TOMLDocument, decision: RadiographDecision) -> None:
     """Puts the fitted numbers where they stand in the file, its comments kept."""
-    own = table["decision"]
-    assert isinstance(own, tomlkit.items.Table)
+    own: Any = table["decision"]
     for name, value in asdict(decision).items():
         if isinstance(value, dict):
-            for key, threshold in value.items():
-                own[name][key] = threshold
+            own[name].update(value)
         else:
             own[name] = list(value) if isinstance(value, tuple) else value
 
 
-def save_table(table: tomlkit.TOMLDocument, folder: Path) -> None:
-    """Writes package.toml, whole or not at all."""
-    content = tomlkit.dumps(table).encode()
-    write_whole(folder / PACKAGE_FILE, lambda file: file.write(content))
+def reader_of(
+    weights: Weights, size: NetworkSize, images: Sequence[Radiograph], canvas: tuple[int, int]
+) -> RadiographReader:
+    """The network with its trained weights, and the mean and whitening of its features of `images`."""
+    reader = RadiographReader(size.channels, size.blocks, len(ATTRIBUTES))
+    reader.network.load_state_dict(weights)
+    mean, whitening = whitened(features(reader.network.eval(), images, canvas))
+    reader.mean.copy_(torch.from_numpy(mean))
+    reader.whitening.copy_(torch.from_numpy(whitening))
+    return reader.eval()
+
+
+def features(
+    network: nn.Module, images: Sequence[Radiograph], canvas: tuple[int, int]
+) -> NDArray[np.float32]:
+    """The deepest features' means of each image, (N, F)."""
+    found = []
+    for start in range(0, len(images), BATCH):
+        part = [on_canvas(projection_of(each).grey, canvas).grey for each in images[start : start + BATCH]]
+        with torch.inference_mode():
+            output: Output = network(torch.from_numpy(np.stack(part))[:, None])
+        found.append(output.features.float().numpy())
+    return np.concatenate(found)
+
+
+def whitened(found: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The mean (F,) of features (N, F), and the matrix (F, F) that gives their deviations unit variance."""
+    mean = found.mean(0)
+    covariance = np.cov((found - mean).T.astype(np.float64))
+    spread = np.trace(covariance) / len(covariance)
+    covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * spread * np.eye(len(covariance))
+    values, vectors = np.linalg.eigh(covariance)
+    return mean, (vectors / np.sqrt(values)).astype(np.float32)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import signal
@@ -18,22 +16,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from operators.dicom.elements.atomic_file import write_whole
 from operators.errors import UsageError
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE
 from training.device import device_name, training_device
+from training.files import csv_text, write_json, write_text
 from training.progress import PREPARE, VALIDATE, Tell, silent
+from training.radiograph.batches.sampler import Sampler, Source, source_of
 from training.radiograph.cross_validation import Fold, FoldResult, content_of, folds_in, known, table_of
-from training.radiograph.dataset import Radiograph
-from training.radiograph.datasets.cleaning import REASONS, Dataset, clean
-from training.radiograph.evaluation import predict_all, quick_metrics
+from training.radiograph.datasets.cleaning import Dataset, clean
+from training.radiograph.datasets.radiograph import Radiograph
+from training.radiograph.datasets.reading import REASONS
 from training.radiograph.fitting import require_enough
-from training.radiograph.installation import Trained, install
-from training.radiograph.recipe import RECIPES, Recipe
-from training.radiograph.recipe_file import RadiographRecipeFile
-from training.radiograph.sampling import Sampler, Source, source_of
-from training.radiograph.trainer import Limits, Metrics, Trainer
+from training.radiograph.package_installation import Trained, install
+from training.radiograph.phased_trainer import STATE, Metrics, Trainer
+from training.radiograph.predictions import predict_all, quick_metrics
+from training.radiograph.schedule import RECIPES, Limits, Recipe
+from training.recipe_file import RadiographRecipeFile
 
 FINISHED, METRICS, FOLDS, EXCLUDED = "finished", "metrics.json", "folds.csv", "excluded.csv"
 CROSS_VALIDATION = "cross-validation.json"
@@ -72,10 +71,11 @@ class RadiographRun:
         """Network, phases and learning rates."""
         return replace(RECIPES[self.recipe.recipe], seed=self.seed)
 
-    @property
-    def last_step(self) -> int:
-        """The step after which a training ends."""
-        return self.steps or (UNLIMITED_STEPS if self.minutes else self.recipe.steps)
+    def limits(self, seconds: float) -> Limits:
+        """When a training ends that may take so many seconds."""
+        last_step = self.steps or (UNLIMITED_STEPS if self.minutes else self.recipe.steps)
+        rules = self.recipe
+        return Limits(last_step, seconds, told=self.told, fall=rules.fall, begin=rules.begin, rise=RISE)
 
 
 def train(run: RadiographRun, folds: int | None = None) -> Iterator[str]:
@@ -89,10 +89,11 @@ def train(run: RadiographRun, folds: int | None = None) -> Iterator[str]:
     run = replace(run, began=run.clock())
     dataset = clean(run.data, run.tell)
     rows = [(one.name, one.code, one.text) for one in dataset.exclusions]
-    write_table(run.folder / EXCLUDED, ("file", "reason", "found"), rows)
+    write_text(run.folder / EXCLUDED, csv_text(("file", "reason", "found"), rows))
     yield from described(dataset)
     with stopping_at_sigterm() as told:
-        yield from Training(replace(run, told=told), dataset).steps(folds)
+        training = Training(replace(run, told=told), dataset)
+        yield from training.cross_validate(folds) if folds else training.train_one()
 
 
 def described(dataset: Dataset) -> Iterator[str]:
@@ -128,10 +129,6 @@ class Training:
         self.run, self.dataset = run, dataset
         self.sources: dict[str, Source] = {}
 
-    def steps(self, folds: int | None) -> Iterator[str]:
-        """Trains one network or one for each fold; yields sentences."""
-        return self.cross_validate(folds) if folds else self.train_one()
-
     def train_one(self) -> Iterator[str]:
         """A training on the training images, measured on the development images and installed."""
         train, dev = self.dataset.images("train"), self.dataset.images("dev")
@@ -143,11 +140,10 @@ class Training:
             yield stopped(trainer)
             return
         trained = Trained([trainer.average], self.run.settings, train, dev)
-        facts = self.facts(trainer, metrics)
         (sha256,) = install(
             self.run.package,
             trained,
-            facts,
+            self.facts(trainer, metrics),
             Device(),
             lambda done: self.run.tell(VALIDATE, done, "decision on images held out"),
         )
@@ -179,14 +175,14 @@ class Training:
     def keep_folds(self, dataset: Dataset, folds: Sequence[Fold]) -> None:
         """Writes which image is in which fold. Raises UsageError where that is already known otherwise."""
         rows = sorted((dataset.members[at].image.name, fold.number) for fold in folds for at in fold.held)
-        path = self.run.folder / FOLDS
-        text = table_text(("file", "fold"), rows)
+        path, text = self.run.folder / FOLDS, csv_text(("file", "fold"), rows)
         if path.is_file() and path.read_text(encoding="utf-8") != text:
             raise UsageError(f"expected the folds that {FOLDS} lists, got others; another --runs begins anew")
-        write_table(path, ("file", "fold"), rows)
+        write_text(path, text)
 
     def trainer(self, folder: Path, train: Sequence[Radiograph], held: Sequence[Radiograph]) -> Trainer:
         """A training in a folder, where it was stopped. Raises UsageError without images of both kinds."""
+        settings = self.run.settings
         sampler = Sampler([self.source(image) for image in train], self.run.seed)
         if not sampler.outlined or not sampler.whole:
             raise UsageError(
@@ -194,12 +190,10 @@ class Training:
                 f"got {len(sampler.outlined)} images with the former and {len(sampler.whole)} with the latter"
             )
         return Trainer(
-            self.run.settings,
+            settings,
             sampler,
             folder,
-            lambda network: quick_metrics(
-                predict_all(network, held, self.run.settings.canvas, mirrored=False)
-            ),
+            lambda network: quick_metrics(predict_all(network, held, settings.canvas, mirrored=False)),
             self.run.clock,
             self.run.device,
             workers=self.run.workers,
@@ -228,27 +222,17 @@ class Training:
         """
         path = trainer.folder / METRICS
         if path.is_file():
-            return read_metrics(path)
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return {name: math.nan if value is None else float(value) for name, value in content.items()}
         trainer.watch = lambda over, step, loss: self.run.tell(stage, over, f"step {step}, loss {loss:.3f}")
         self.run.tell(stage, None, f"on {device_name(self.run.device)}")
         left_s = (deadline - self.run.clock()) / pending - self.seconds_to_measure(trainer, held)
-        rules = self.run.recipe
-        limits = Limits(
-            self.run.last_step,
-            max(trainer.seconds + left_s, trainer.seconds, 1e-3),
-            told=self.run.told,
-            fall=rules.fall,
-            begin=rules.begin,
-            rise=RISE,
-        )
+        limits = self.run.limits(max(trainer.seconds + left_s, trainer.seconds, 1e-3))
         trainer.run(limits)
         if limits.over(trainer.step, trainer.seconds) < 1:
             return None
         self.run.tell(VALIDATE, None, f"{len(held)} images")
-        cases = predict_all(trainer.averaged(), held, self.run.settings.canvas, mirrored=False)
-        metrics = quick_metrics(cases)
-        write_json(path, {name: known(value) for name, value in metrics.items()})
-        return metrics
+        return write_metrics(trainer)
 
     def seconds_to_measure(self, trainer: Trainer, held: Sequence[Radiograph]) -> float:
         """How long measuring the images takes, by a few of them; 0 where time does not count."""
@@ -270,7 +254,7 @@ class Training:
             "layout": self.dataset.layout,
             "images": {split: len(self.dataset.images(split)) for split in ("train", "dev")},
             "left_out": self.dataset.counts(),
-            "metrics": {name: known(value) for name, value in metrics.items()},
+            "metrics": known(metrics),
         }
 
 
@@ -281,34 +265,14 @@ def stopped(trainer: Trainer) -> str:
 
 def seconds_in(folder: Path) -> float:
     """How long the training in a folder has taken so far."""
-    path = folder / "state.pt"
+    path = folder / STATE
     return (
         float(torch.load(path, map_location="cpu", weights_only=True)["seconds"]) if path.is_file() else 0.0
     )
 
 
-def read_metrics(path: Path) -> Metrics:
-    """The metrics of a training that came to its end; NaN where they are not known."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return {name: math.nan if value is None else float(value) for name, value in content.items()}
-
-
-def write_json(path: Path, content: object) -> None:
-    """Writes a JSON file whole."""
-    text = json.dumps(content, indent=1)
-    write_whole(path, lambda file: file.write(text.encode()))
-
-
-def write_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Writes a CSV file whole."""
-    text = table_text(columns, rows)
-    write_whole(path, lambda file: file.write(text.encode()))
-
-
-def table_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()
+def write_metrics(trainer: Trainer) -> Metrics:
+    """Measures the averaged weights of a training that has come to its end, and writes that beside them."""
+    metrics = trainer.measure(trainer.averaged())
+    write_json(trainer.folder / METRICS, known(metrics))
+    return metrics

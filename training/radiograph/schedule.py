@@ -1,11 +1,12 @@
-"""What is trained, in which order, with which settings."""
+"""What is trained, in which order, with which learning rates, and when it stops."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from training.radiograph.losses import LossWeights
-from training.radiograph.sampling import CANVAS, Draws
+from training.radiograph.batches.sampler import CANVAS, Draws
+from training.radiograph.multitask_loss import LossWeights
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,55 @@ class Recipe:
                 return phase, step
             step -= phase.steps
         return self.phases[-1], step
+
+    def draws_at(self, step: int) -> Draws:
+        """What the batch of a step holds."""
+        phase, done = self.at(step)
+        return phase.draws[done % len(phase.draws)]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a training stops, and how it is divided: by steps, or by seconds where those run out first.
+
+    It stops after `last_step`, after so many `seconds` of training in all, or when told. The learning rate
+    falls to 0 over the last `decay_steps`, or over the last share `fall` of the whole. All phases but the
+    last end after the share `begin` of the whole, if they are not over before. The learning rate of a phase
+    that is so short rises over the share `rise` of the whole at most.
+    """
+
+    last_step: int
+    seconds: float = float("inf")
+    decay_steps: int = 0
+    told: Callable[[], bool] = lambda: False
+    fall: float = 0.0
+    begin: float = 1.0
+    rise: float = 0.0
+
+    def over(self, step: int, seconds: float) -> float:
+        """The share of the whole that is over."""
+        return max(step / self.last_step, seconds / self.seconds)
+
+    def reached(self, step: int, seconds: float) -> bool:
+        """Whether a training that has come so far stops."""
+        return self.over(step, seconds) >= 1 or self.told()
+
+    def rate(self, recipe: Recipe, step: int, seconds: float) -> float:
+        """The learning rate of a step."""
+        phase, done = recipe.at(step)
+        over = self.over(step, seconds)
+        risen = max((done + 1) / recipe.warmup_steps, self.risen(recipe, phase, over))
+        by_steps = (self.last_step - step) / self.decay_steps if self.decay_steps else 1.0
+        by_share = (1 - over) / self.fall if self.fall else 1.0
+        return phase.rate * min(1.0, risen) * max(0.0, min(1.0, by_steps, by_share))
+
+    def risen(self, recipe: Recipe, phase: Phase, over: float) -> float:
+        """How far the learning rate has risen by the share of the whole, in a phase that begins by it."""
+        begun = recipe.begun_at is not None
+        ends_first = phase is not recipe.phases[-1] or len(recipe.phases) == 1
+        if not self.rise or not (begun or ends_first):
+            return 0.0
+        return max(over - (self.begin if begun else 0), 0.0) / self.rise
 
 
 BREAKS = Phase(

@@ -1,4 +1,4 @@
-"""How good a network is on images that it was not trained on."""
+"""What a network says of whole images, and how good that is on images that it was not trained on."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import nn
 
+from operators.networks.architectures.radiograph_network import FRACTURE, Output
+from operators.radiographs.canvas import on_canvas
 from operators.radiographs.detections import Decoding, detections
-from training.radiograph.dataset import Radiograph
+from training.radiograph.batches.sampler import CANVAS
+from training.radiograph.datasets.radiograph import Pixels, Radiograph
 from training.radiograph.metrics import Found, auc, average_precision, balanced_point, compare, sensitivity
-from training.radiograph.prediction import FLIPS, Prediction, predict
+
+Floats = NDArray[np.float32]
+FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 
 # A map's pixels above this belong to a fracture; what scores less is not looked at
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5)
@@ -20,6 +27,33 @@ THRESHOLDS = (0.2, 0.3, 0.4, 0.5)
 # are too high around them, and outlines near the peak fit best
 LEVELS, SHARES = (0.1, 0.2, 0.3, 0.5), (0.0, 0.4, 0.55, 0.65, 0.7, 0.75, 0.8)
 DECODINGS = tuple(Decoding(level, share) for level, share in product(LEVELS, SHARES))
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Of one image: the fracture probability of each pixel (rows, columns), and the image's log-odds."""
+
+    probabilities: Floats
+    logit: float
+
+
+def predict(
+    network: nn.Module,
+    pixels: Pixels,
+    size: tuple[int, int] = CANVAS,
+    flips: Sequence[tuple[int, ...]] = FLIPS,
+) -> Prediction:
+    """The mean of what the network says of the image, on a canvas of `size`, and of its mirror images."""
+    canvas = on_canvas(pixels.astype(np.float32) / np.float32(255), size)
+    device = next(network.parameters()).device
+    plain = torch.from_numpy(canvas.grey)[None, None].to(device)
+    seen = torch.cat([plain.flip(axes) if axes else plain for axes in flips])
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+        output: Output = network(seen)
+    maps = output.maps[:, FRACTURE].float().sigmoid().cpu()
+    straight = [one.flip(axes) if axes else one for one, axes in zip(maps, flips, strict=True)]
+    mean = torch.stack(straight).mean(0).numpy()
+    return Prediction(canvas.back(mean), float(output.image[:, 0].float().mean()))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,16 +9,23 @@ import numpy as np
 import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from operators.radiographs.canvas import canvas_zoom
-from training.radiograph.bones import bone_mask
-from training.radiograph.breaks import draw_break
-from training.radiograph.dataset import Radiograph
-from training.radiograph.geometry import View, sample
-from training.radiograph.losses import Batch
-from training.radiograph.photometry import covered, expose, hide
+from training.radiograph.batches.breaks import draw_break
+from training.radiograph.batches.exposure import covered, expose, hide
+from training.radiograph.batches.views import View, sample
+from training.radiograph.datasets.radiograph import Radiograph
+from training.radiograph.multitask_loss import Batch
 
+# Shares of the full range of grey values: what counts as more than air, as more than soft tissue, as
+# a bright border of the detector
+TISSUE = 0.05
+BONE = 0.03
+WHITE = 0.95
+SURROUNDINGS_PIXELS = 41
+BORDER_PIXELS = 16
 # Whole images lie on such a canvas, rows and columns, upright
 CANVAS = (448, 384)
 POINTS = 400
@@ -67,6 +74,25 @@ def source_of(image: Radiograph, rng: Generator) -> Source:
         fractured=image.fractured,
         attributes=image.attributes,
     )
+
+
+def bone_mask(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Pixels brighter than the tissue around them, away from the image's border and white areas."""
+    image = ndimage.uniform_filter((pixels / 255).astype(np.float32), 3)
+    tissue = (image > air_level(image) + TISSUE) & (image < WHITE)
+    around = ndimage.uniform_filter(image * tissue, SURROUNDINGS_PIXELS)
+    share = ndimage.uniform_filter(tissue.astype(np.float32), SURROUNDINGS_PIXELS)
+    bone = tissue & (image > around / np.maximum(share, 0.05) + BONE)
+    inside = np.zeros_like(bone)
+    inside[BORDER_PIXELS:-BORDER_PIXELS, BORDER_PIXELS:-BORDER_PIXELS] = True
+    white = ndimage.binary_dilation(image >= WHITE, iterations=4)
+    return ndimage.binary_opening(bone & inside & ~white)
+
+
+def air_level(image: NDArray[np.float32]) -> float:
+    """The most frequent grey value of the darker half of the range."""
+    counts, edges = np.histogram(image, 32, (0, 0.5))
+    return float(edges[counts.argmax() + 1])
 
 
 def points_of(mask: NDArray[np.bool_], rng: Generator) -> NDArray[np.int16]:

@@ -1,10 +1,11 @@
-"""Exports a checkpoint as a package's weights: safetensors, half precision, SHA-256 in package.toml."""
+"""Trains a network and installs its weights: safetensors, half precision, SHA-256 in package.toml, report."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,31 @@ from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.packages import NetworkSpec
 from training.files import write_text
 from training.loop.checkpoints import Weights, best_weights, read
+from training.loop.report import carry_history, report_file, write_report
+from training.loop.runs import TrainingRun
+from training.loop.trainer import train
+from training.progress import Tell, silent
+
+
+@dataclass(frozen=True)
+class Installed:
+    """Checksum of the installed weights, and path of their report."""
+
+    sha256: str
+    report: Path
+
+
+def train_and_install(run: TrainingRun, package_folder: Path, tell: Tell = silent) -> Installed:
+    """Trains a network and installs its weights.
+
+    Raises ModelError or UsageError before the first step if the package cannot take the network.
+    """
+    weights = network_spec(package_folder, run.network.name).weights
+    carry_history(run)
+    checkpoint = train(run, tell)
+    sha256 = export(checkpoint, package_folder, run.network.name)
+    write_report(run, weights, sha256, read(checkpoint, torch.device("cpu"))["progress"])
+    return Installed(sha256, report_file(weights))
 
 
 def export(checkpoint: Path, package_folder: Path, network: str) -> str:

@@ -109,9 +109,8 @@ def network_recipe(name: str, row: NetworkTable, classes: Mapping[str, Sequence[
         names: tuple[str, ...] = ("background", "interior", "contact")
     else:
         names = ("background", *dict.fromkeys(c if row.sides else without_side(c) for c in classes))
-    network = NetworkRecipe(
-        **{**dict(row), "name": name, "classes": names, "scored": row.scored or names[1:]}
-    )
+    derived = {"name": name, "classes": names, "scored": row.scored or names[1:]}
+    network = NetworkRecipe(**{**dict(row), **derived})
     for problem in (*problems(network), *problems(network.on("cuda"))):
         raise ValueError(f"networks.{name}: expected {problem}")
     return network

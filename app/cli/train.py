@@ -178,7 +178,7 @@ def train_on_radiographs(package: str, folder: Path, options: TrainOptions, tell
 def train_on_simulated_ct(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
     """Trains on simulated CT; sentences on what was made. Raises UsageError for an unknown network."""
     from training.calibrate.calibration import calibrate
-    from training.installation import train_and_install
+    from training.export import train_and_install
     from training.recipe import read_recipe
 
     if options.folds:

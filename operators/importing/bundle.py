@@ -84,7 +84,6 @@ def bundle_of(
         values={name: value for name, value in zip(classes, values, strict=True) if value},
         checkpoints={"model": weights},
         weights=partial(weights_of, key=checkpoint_key(table)),
-        outputs=values,
         steps=steps,
         tiling=tiling,
         outcome=outcome_of(transforms_of(config, "postprocessing"), values),

@@ -52,7 +52,7 @@ def bundle_tables(model: PublishedBundle, _: str, folder: Path) -> Table:
         "network": network_row(model) | weights | scheme,
         "steps": [{"name": step.name, **step.arguments} for step in model.steps],
         "tiling": asdict(model.tiling),
-        "outcome": asdict(model.outcome) | {"values": model.outputs},
+        "outcome": asdict(model.outcome),
     }
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import with_config
+from pydantic import Field, with_config
 
 from operators.packages.confidence import UNCALIBRATED, Confidence
 from operators.packages.structures import STRICT, Structure
@@ -148,7 +148,7 @@ class FragmentRules:
     strategy: str
     minimum_mm3: float
     seed_probability: float
-    fracture_logit: tuple[float, ...]
+    fracture_logit: Annotated[tuple[float, ...], Field(min_length=4, max_length=4)]
 
 
 @with_config(STRICT)
@@ -156,7 +156,7 @@ class FragmentRules:
 class OutlineRules:
     """Where a bone ends: at `edge` (0 to 1) of the way from soft tissue's HU to the cortex's."""
 
-    edge: float
+    edge: Annotated[float, Field(gt=0, lt=1)]
 
 
 @with_config(STRICT)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, with_config
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, with_config
 
 from operators.errors import ModelError
 from operators.installation import bundled_models
@@ -22,6 +22,7 @@ STRUCTURES_FILE = "structures.toml"
 BUNDLED = bundled_models() / STRUCTURES_FILE
 # A table of TOML has the keys that it may have, and values of their types
 STRICT = ConfigDict(strict=True, extra="forbid")
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 Side = Literal["left", "right"]
 Colour = tuple[int, int, int]

@@ -16,15 +16,9 @@ from pathlib import Path
 import torch
 
 from training.radiograph.datasets.cleaning import clean
-from training.radiograph.phased_trainer import STATE
-from training.radiograph.radiograph_run import (
-    METRICS,
-    UNLIMITED_STEPS,
-    RadiographRun,
-    Training,
-    stopping_at_sigterm,
-    write_metrics,
-)
+from training.radiograph.phased_trainer import METRICS, STATE
+from training.radiograph.prefetching import stopping_at_sigterm
+from training.radiograph.radiograph_run import UNLIMITED_STEPS, RadiographRun, Training
 from training.radiograph.schedule import RECIPES, Limits
 from training.recipe_file import RadiographRecipeFile
 
@@ -52,7 +46,7 @@ def main() -> None:
         seconds = trainer.seconds + 60 * arguments.minutes
         trainer.run(Limits(last, seconds, arguments.finish or 0, told))
     if trainer.step >= last:
-        write_metrics(trainer)
+        trainer.write_metrics()
 
 
 def copy_state(runs: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from training.radiograph.datasets.cleaning import Dataset
 from training.radiograph.datasets.groups import apart, folds_of, groups_of
-from training.radiograph.phased_trainer import Metrics
+from training.radiograph.phased_trainer import Metrics, known
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,3 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
 def number_text(value: float) -> str:
     """A metric in a table."""
     return "" if math.isnan(value) else f"{value:.3f}"
-
-
-def known(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    """The metrics, None where one is NaN: JSON has no NaN."""
-    return {name: None if math.isnan(value) else value for name, value in metrics.items()}

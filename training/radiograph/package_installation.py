@@ -23,8 +23,9 @@ from operators.radiographs.canvas import on_canvas
 from training.export import write_document, write_half_precision
 from training.files import write_json
 from training.loop.report import report_file
+from training.progress import VALIDATE, Tell
 from training.radiograph.datasets.radiograph import ATTRIBUTES, Radiograph
-from training.radiograph.fitting import Tell, answer_all, fit_decision, projection_of
+from training.radiograph.fitting import answer_all, fit_decision, projection_of
 from training.radiograph.networks import Weights
 from training.radiograph.schedule import NetworkSize, Recipe
 
@@ -89,7 +90,12 @@ def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) 
     own["canvas"] = list(trained.recipe.canvas)
     write_document(path, table)
     package = package_in(folder)
-    answered = answer_all(package, Networks(device), trained.held_out, tell)
+    answered = answer_all(
+        package,
+        Networks(device),
+        trained.held_out,
+        lambda done: tell(VALIDATE, done, "decision on images held out"),
+    )
     fitted_on = f"{len(trained.held_out)} images that training did not see"
     set_decision(table, fit_decision(package.decision, answered, fitted_on))
     write_document(path, table)

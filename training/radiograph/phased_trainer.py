@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
-import signal
+import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
 
 from operators.dicom.elements.atomic_file import write_whole
-from training.files import append_line
+from training.files import append_line, write_json
 from training.loop.checkpoints import average_decay
 from training.radiograph.batches.sampler import Draws, Sampler
 from training.radiograph.multitask_loss import Batch, LossWeights, loss
 from training.radiograph.networks import Weights, build, grouped, network_of, set_momentum
+from training.radiograph.prefetching import Steps
 from training.radiograph.schedule import Limits, Recipe
 
-STATE, LOG = "state.pt", "log.jsonl"
+STATE, LOG, METRICS = "state.pt", "log.jsonl", "metrics.json"
 LOG_STEPS = 100
 SAVE_S = 120.0
 MEASURE_STEPS = 1000
@@ -143,6 +142,12 @@ class Trainer:
         """A network of the averaged weights, in evaluation mode."""
         return network_of(self.average, self.recipe).to(self.device)
 
+    def write_metrics(self) -> Metrics:
+        """Measures the averaged weights, and writes what a training that has come to its end reached."""
+        metrics = self.measure(self.averaged())
+        write_json(self.folder / METRICS, known(metrics))
+        return metrics
+
     def log(self, row: Metrics) -> None:
         """Adds a line to the log."""
         rounded = {name: round(value, 4) for name, value in row.items()}
@@ -175,36 +180,6 @@ class Trainer:
             self.recipe = self.recipe.last_from(int(kept["last_phase_from"]))
 
 
-@dataclass(frozen=True)
-class Steps(Dataset[Batch]):
-    """The batches of a recipe by step."""
-
-    sampler: Sampler
-    recipe: Recipe
-
-    def __getitem__(self, step: int) -> Batch:
-        return self.sampler.batch(self.recipe.draws_at(step), step)
-
-    def prefetched(self, step: int, workers: int) -> Iterator[Batch]:
-        """The batches from a step on, drawn by other processes."""
-        # With a generator of its own it leaves torch's alone, which decides what dropout drops
-        return iter(
-            DataLoader(
-                self,
-                batch_size=None,
-                sampler=itertools.count(step),
-                num_workers=workers,
-                generator=torch.Generator(),
-                worker_init_fn=end_at_sigterm,
-            )
-        )
-
-
-def end_at_sigterm(worker: int) -> None:  # noqa: ARG001 (called by torch)
-    """Ends this process at SIGTERM, whatever the one does that made it."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
 def mean(sums: Mapping[str, float]) -> Metrics:
     """Means over the steps of each kind since the last line of the log."""
     steps = sum(value for name, value in sums.items() if name.endswith("count"))
@@ -213,3 +188,22 @@ def mean(sums: Mapping[str, float]) -> Metrics:
         for name, value in sums.items()
         if not name.endswith("count")
     }
+
+
+def read_metrics(folder: Path) -> Metrics:
+    """The metrics of a training that came to its end; NaN where they are not known."""
+    content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    return {name: math.nan if value is None else float(value) for name, value in content.items()}
+
+
+def known(metrics: Metrics) -> dict[str, float | None]:
+    """The metrics, None where one is NaN: JSON has no NaN."""
+    return {name: None if math.isnan(value) else value for name, value in metrics.items()}
+
+
+def seconds_in(folder: Path) -> float:
+    """How long the training in a folder has taken so far."""
+    path = folder / STATE
+    return (
+        float(torch.load(path, map_location="cpu", weights_only=True)["seconds"]) if path.is_file() else 0.0
+    )

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,18 +19,26 @@ from training.device import device_name, training_device
 from training.files import csv_text, write_json, write_text
 from training.progress import PREPARE, VALIDATE, Tell, silent
 from training.radiograph.batches.sampler import Sampler, Source, source_of
-from training.radiograph.cross_validation import Fold, FoldResult, content_of, folds_in, known, table_of
+from training.radiograph.cross_validation import Fold, FoldResult, content_of, folds_in, table_of
 from training.radiograph.datasets.cleaning import Dataset, clean
 from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.datasets.reading import REASONS
 from training.radiograph.fitting import require_enough
 from training.radiograph.package_installation import Trained, install
-from training.radiograph.phased_trainer import STATE, Metrics, Trainer
+from training.radiograph.phased_trainer import (
+    METRICS,
+    Metrics,
+    Trainer,
+    known,
+    read_metrics,
+    seconds_in,
+)
 from training.radiograph.predictions import predict_all, quick_metrics
+from training.radiograph.prefetching import stopping_at_sigterm
 from training.radiograph.schedule import RECIPES, Limits, Recipe
 from training.recipe_file import RadiographRecipeFile
 
-FINISHED, METRICS, FOLDS, EXCLUDED = "finished", "metrics.json", "folds.csv", "excluded.csv"
+FINISHED, FOLDS, EXCLUDED = "finished", "folds.csv", "excluded.csv"
 CROSS_VALIDATION = "cross-validation.json"
 # So many images are measured beforehand, to see how long the measurement at the end will take
 TRIAL_IMAGES = 4
@@ -108,20 +112,6 @@ def described(dataset: Dataset) -> Iterator[str]:
         yield f"left out: {count}, {REASONS[code]}"
 
 
-@contextmanager
-def stopping_at_sigterm() -> Iterator[Callable[[], bool]]:
-    """Yields whether SIGTERM has come; elsewhere than in the main thread it is left alone."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop.is_set
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    try:
-        yield stop.is_set
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 class Training:
     """The trainings of one command: they share the images, and what is left of the time."""
 
@@ -140,13 +130,8 @@ class Training:
             yield stopped(trainer)
             return
         trained = Trained([trainer.average], self.run.settings, train, dev)
-        (sha256,) = install(
-            self.run.package,
-            trained,
-            self.facts(trainer, metrics),
-            Device(),
-            lambda done: self.run.tell(VALIDATE, done, "decision on images held out"),
-        )
+        facts = self.facts(trainer, metrics)
+        (sha256,) = install(self.run.package, trained, facts, Device(), self.run.tell)
         yield from (f"{name}: {value:.3f}" for name, value in metrics.items())
         yield f"trained, installed in {self.run.package.name} with SHA-256 {sha256}"
 
@@ -220,10 +205,8 @@ class Training:
 
         It takes its part of the time to the deadline; `pending` trainings share that.
         """
-        path = trainer.folder / METRICS
-        if path.is_file():
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return {name: math.nan if value is None else float(value) for name, value in content.items()}
+        if (trainer.folder / METRICS).is_file():
+            return read_metrics(trainer.folder)
         trainer.watch = lambda over, step, loss: self.run.tell(stage, over, f"step {step}, loss {loss:.3f}")
         self.run.tell(stage, None, f"on {device_name(self.run.device)}")
         left_s = (deadline - self.run.clock()) / pending - self.seconds_to_measure(trainer, held)
@@ -232,7 +215,7 @@ class Training:
         if limits.over(trainer.step, trainer.seconds) < 1:
             return None
         self.run.tell(VALIDATE, None, f"{len(held)} images")
-        return write_metrics(trainer)
+        return trainer.write_metrics()
 
     def seconds_to_measure(self, trainer: Trainer, held: Sequence[Radiograph]) -> float:
         """How long measuring the images takes, by a few of them; 0 where time does not count."""
@@ -261,18 +244,3 @@ class Training:
 def stopped(trainer: Trainer) -> str:
     """A sentence on a training that was told to stop."""
     return f"stopped after step {trainer.step}; the same command goes on from there"
-
-
-def seconds_in(folder: Path) -> float:
-    """How long the training in a folder has taken so far."""
-    path = folder / STATE
-    return (
-        float(torch.load(path, map_location="cpu", weights_only=True)["seconds"]) if path.is_file() else 0.0
-    )
-
-
-def write_metrics(trainer: Trainer) -> Metrics:
-    """Measures the averaged weights of a training that has come to its end, and writes that beside them."""
-    metrics = trainer.measure(trainer.averaged())
-    write_json(trainer.folder / METRICS, known(metrics))
-    return metrics

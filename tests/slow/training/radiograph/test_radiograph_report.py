@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.accuracy.radiographs.pictures import FOUND, TRUE, picture
 from operators.radiographs.detections import Decoding
 from tests.support.made_radiographs import made_radiograph, write_dataset
 from training.radiograph import __main__ as command
 from training.radiograph import report, schedule
 from training.radiograph.batches.sampler import Draws
-from training.radiograph.pictures import FOUND, TRUE, picture
 from training.radiograph.predictions import Case, Prediction
 from training.radiograph.schedule import NetworkSize, Phase, Recipe
 

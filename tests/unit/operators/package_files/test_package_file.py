@@ -96,7 +96,7 @@ BROKEN = {
     "a decision without all its factors": (
         "fracture_logit = [-4.0, 10.0, 0.0, 0.0]",
         "fracture_logit = [-4.0, 10.0]",
-        "fragments.fracture_logit: expected a constant and three factors",
+        "fragments.fracture_logit: expected 4 entries, got 2",
     ),
     "fewer outputs than classes": ("outputs = 4", "outputs = 3", "networks.coarse.*outputs"),
     "other fracture classes": ('"interior", "contact"', '"contact", "interior"', "networks.fracture.classes"),

@@ -13,8 +13,10 @@ import argparse
 import shutil
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from training.radiograph.batches.sampler import source_of
 from training.radiograph.datasets.cleaning import clean
 from training.radiograph.phased_trainer import METRICS, STATE
 from training.radiograph.prefetching import stopping_at_sigterm
@@ -39,8 +41,12 @@ def main() -> None:
     recipe = RadiographRecipeFile(subjects="radiograph", recipe=arguments.recipe, steps=arguments.last_step)
     run = RadiographRun(recipe, arguments.data, arguments.runs, arguments.runs, device=torch.device("cpu"))
     training = Training(run, clean(run.data))
+    train, dev = (training.dataset.images(split) for split in ("train", "dev"))
+    # Trainings that were begun before see the same points
+    rng = np.random.default_rng(run.seed)
+    training.sources |= {image.name: source_of(image, rng) for image in train}
     folder = run.folder if arguments.finish is None else copy_state(run.folder)
-    trainer = training.trainer(folder, *(training.dataset.images(split) for split in ("train", "dev")))
+    trainer = training.trainer(folder, train, dev)
     last = arguments.last_step if arguments.finish is None else started_at(folder) + arguments.finish
     with stopping_at_sigterm() as told:
         seconds = trainer.seconds + 60 * arguments.minutes

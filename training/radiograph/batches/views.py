@@ -41,11 +41,6 @@ class View:
             offsets += moved
         return offsets @ self.matrix.T.astype(np.float32) + np.array(self.centre, np.float32)
 
-    def window_of(self, point: tuple[float, float]) -> tuple[float, float]:
-        """Where an image's point (x, y) lies in the window."""
-        away = np.linalg.solve(self.matrix, np.subtract(point, self.centre))
-        return float(away[0] + (self.size[1] - 1) / 2), float(away[1] + (self.size[0] - 1) / 2)
-
 
 def sample(planes: NDArray[np.uint8], points: Floats) -> Tensor:
     """Values of (C, rows, columns) planes at points, as (C, H, W) between 0 and 1; 0 outside."""

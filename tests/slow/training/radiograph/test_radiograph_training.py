@@ -120,10 +120,11 @@ def test_an_unturned_view_is_the_image() -> None:
     assert np.allclose(sample(pixels[None], view.points())[0].numpy() * 255, pixels, atol=0.01)
 
 
-def test_a_views_points_and_window_agree() -> None:
-    view = View((30.0, 70.0), (64, 48), angle=0.7, zoom=(1.3, 0.8), mirror=True)
-    x, y = view.points()[10, 20]
-    assert view.window_of((float(x), float(y))) == pytest.approx((20, 10), abs=1e-3)
+def test_a_view_is_mirrored_stretched_and_turned_about_its_centre() -> None:
+    points = View((30.0, 70.0), (65, 49), angle=np.pi / 2, zoom=(1.25, 0.5), mirror=True).points()
+    assert points[32, 24] == pytest.approx((30, 70))
+    assert points[32, 29] == pytest.approx((30, 70 - 5 / 1.25), abs=1e-3)
+    assert points[35, 24] == pytest.approx((30 - 3 / 0.5, 70), abs=1e-3)
 
 
 def test_a_break_stays_near_its_place() -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from operators.dicom.elements.atomic_file import write_whole
+from training.device import has_fast_bfloat16
 from training.files import append_line, write_json
 from training.loop.checkpoints import average_decay
 from training.radiograph.batches.sampler import Draws, Sampler
@@ -122,7 +123,8 @@ class Trainer:
     def descend(self, batch: Batch, weights: LossWeights) -> Metrics:
         """One step of the optimiser."""
         self.network.train()
-        with torch.autocast(self.device.type, torch.bfloat16):
+        half = has_fast_bfloat16(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             output = self.network(batch.seen)
         total, parts = loss(output, batch, weights)
         self.optimiser.zero_grad(set_to_none=True)

@@ -14,6 +14,7 @@ from torch import nn
 from operators.networks.architectures.radiograph_network import FRACTURE, Output
 from operators.radiographs.canvas import on_canvas
 from operators.radiographs.detections import Decoding, detections
+from training.device import has_fast_bfloat16
 from training.radiograph.batches.sampler import CANVAS
 from training.radiograph.datasets.radiograph import Pixels, Radiograph
 from training.radiograph.metrics import Found, auc, average_precision, balanced_point, compare, sensitivity
@@ -48,7 +49,8 @@ def predict(
     device = next(network.parameters()).device
     plain = torch.from_numpy(canvas.grey)[None, None].to(device)
     seen = torch.cat([plain.flip(axes) if axes else plain for axes in flips])
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+    half = has_fast_bfloat16(device)
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
         output: Output = network(seen)
     maps = output.maps[:, FRACTURE].float().sigmoid().cpu()
     straight = [one.flip(axes) if axes else one for one, axes in zip(maps, flips, strict=True)]

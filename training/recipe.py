@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from operators.errors import ModelError
-from operators.packages.toml_files import fault_of, validated
+from operators.packages.toml_files import read_toml, validated
 from training.recipe_file import (
     RECIPE_FILE_MODEL,
     SIMULATED_CT,
@@ -70,16 +68,7 @@ def subjects_of(path: Path) -> str:
 
 def read_recipe_as(read: Callable[[dict[str, Any]], Read], path: Path) -> Read:
     """Reads a training.toml as what `read` makes of its tables. Raises ModelError where it is none."""
-    table: dict[str, Any] = {}
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return read(table)
-    except (OSError, ValueError) as error:
-        said = fault_of(error, table)
-        raise ModelError(
-            f"expected a training recipe in {path.parent.name}/{path.name}, could not read it: {said}",
-            code="recipe_unreadable",
-        ) from error
+    return read_toml(path, read, "a training recipe", "recipe_unreadable")
 
 
 def recipe_of(table: dict[str, Any]) -> Recipe:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from operators.package_files.package_checks import check_package
 from operators.package_files.package_schema import PACKAGE_FILE_MODEL, with_kind
 from operators.packages.packages import CoarseToFinePackage, ModelPackage
 from operators.packages.structures import Structures, read_structures
-from operators.packages.toml_files import fault_of, validated
+from operators.packages.toml_files import read_toml, validated
 
 PACKAGE_FILE = "package.toml"
 # A package whose labels have no codes yet; no package until they have
@@ -53,16 +52,13 @@ def refuse_draft(models: Path, name: str) -> None:
 
 def read_package(path: Path) -> ModelPackage:
     """One package.toml. Raises ModelError where a key is missing, of the wrong type or unknown."""
-    table: dict[str, Any] = {}
-    try:
-        table = with_kind(tomllib.loads(path.read_text(encoding="utf-8")))
-        return package_of(table, path.parent, read_structures(path.parent.parent))
-    except (OSError, ValueError) as error:
-        said = fault_of(error, table)
-        raise ModelError(
-            f"expected a model package in {path.parent.name}/{path.name}, could not read it: {said}",
-            code="package_unreadable",
-        ) from error
+    return read_toml(
+        path,
+        lambda table: package_of(table, path.parent, read_structures(path.parent.parent)),
+        "a model package",
+        "package_unreadable",
+        with_kind,
+    )
 
 
 def read_coarse_to_fine_package(path: Path) -> CoarseToFinePackage:

@@ -128,10 +128,10 @@ BROKEN = {
 
 
 BROKEN_STRUCTURES = {
-    "no toml at all": ("[scaphoid", "structures.toml, could not read them"),
+    "no toml at all": ("[scaphoid", "structures.toml, could not read it"),
     "an unknown key": (
         '[scaphoid]\nmeaning = "Scaphoid"\nsize = 3\ntype = { value = "1", scheme = "SCT", meaning = "a" }',
-        "structures.toml, could not read them: scaphoid.*size: expected a known key, got an unknown one",
+        "structures.toml, could not read it: scaphoid.*size: expected a known key, got an unknown one",
     ),
     "a missing code": (
         '[scaphoid]\nmeaning = "Scaphoid"',

@@ -98,8 +98,8 @@ def network_recipe(name: str, row: NetworkTable, classes: Mapping[str, Sequence[
         names: tuple[str, ...] = ("background", "interior", "contact")
     else:
         names = ("background", *dict.fromkeys(c if row.sides else without_side(c) for c in classes))
-    derived = {"name": name, "classes": names, "scored": row.scored or names[1:]}
-    network = NetworkRecipe(**{**dict(row), **derived})
+    given: dict[str, Any] = {**dict(row), "scored": row.scored or names[1:]}
+    network = NetworkRecipe(name=name, classes=names, **given)
     for problem in (*problems(network), *problems(network.on("cuda"))):
         raise ValueError(f"networks.{name}: expected {problem}")
     return network

@@ -61,7 +61,7 @@ class CoarseToFineTables(PackageTables):
 
     def package(self, folder: Path, structures: Structures) -> CoarseToFinePackage:
         """The package that lies in a folder."""
-        networks = {name: row.spec(name, row, folder) for name, row in self.networks.items()}
+        networks: dict[str, Any] = {name: row.spec(name, row, folder) for name, row in self.networks.items()}
         labels = tuple(row.label(structures) for row in self.labels)
         return self.make(CoarseToFinePackage, folder, labels=labels, **networks)
 

@@ -21,7 +21,7 @@ from operators.nnunet.zoom import (
 )
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import NetworkSpec, Normalisation
-from operators.packages.plans import NnUNetPackage, Resampling
+from operators.packages.plans import NnUNetPackage, Resampling, Separate
 
 TEXT = """
 name = "made"
@@ -222,7 +222,7 @@ def test_normalised_values_are_those_of_the_formula(tmp_path: Path) -> None:
     ],
 )
 def test_slices_that_are_far_apart_are_resampled_apart(
-    before: tuple[float, ...], after: tuple[float, ...], how: str, axis: int | None
+    before: tuple[float, ...], after: tuple[float, ...], how: Separate, axis: int | None
 ) -> None:
     assert separate_axis(before, after, Resampling(3, 0, how)) == axis
 

@@ -25,11 +25,11 @@ from app.run.results import (
     TURNTABLE,
     Names,
 )
-from operators.attempts import MissingResult
 from operators.dicom.elements.atomic_file import write_whole
 from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage
 from operators.packages.structures import Code
+from operators.results.attempts import MissingResult
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer
 from operators.segmentation.segmentation import Contact, Flag, Segment, Segmentation

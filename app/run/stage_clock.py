@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from app.run.report import StageRecord
-from operators.memory import return_freed_memory
+from operators.process.memory import return_freed_memory
 
 Show = Callable[[str, float], None]
 

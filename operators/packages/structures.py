@@ -14,8 +14,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, with_config
 
 from operators.errors import ModelError
-from operators.installation import bundled_models
 from operators.packages.toml_files import fault_of, validated
+from operators.process.installation import bundled_models
 
 STRUCTURES_FILE = "structures.toml"
 # The list that ships with Osteon; a models folder may add to it with a list of its own

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from operators.errors import reason
-from operators.validation_messages import first_fault
+from operators.packages.validation_messages import first_fault
 
 Validated = TypeVar("Validated")
 

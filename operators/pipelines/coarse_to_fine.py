@@ -25,7 +25,7 @@ from operators.networks.registry import Networks
 from operators.networks.windows.sliding_window import Window, predict
 from operators.packages.confidence import least_odds
 from operators.packages.packages import CoarseToFinePackage, NetworkSpec
-from operators.prefetch import prefetch
+from operators.process.prefetch import prefetch
 from operators.segmentation.segmentation import Segmentation
 
 REGION_MARGIN_MM = 16.0

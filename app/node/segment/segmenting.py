@@ -28,7 +28,6 @@ from app.run.series_job import Graph, Job
 from app.run.series_records import EXIT_DEFECT
 from app.run.stage_clock import silent
 from app.settings import Settings
-from operators.attempts import missing_result
 from operators.dicom.headers.series import Series
 from operators.dicom.pixels.image_reader import read_image
 from operators.dicom.provenance.result_check import ResultName
@@ -38,6 +37,7 @@ from operators.errors import OutputError, TransientError
 from operators.geometry.projection import Image
 from operators.geometry.volume import CtVolume
 from operators.packages.packages import ModelPackage
+from operators.results.attempts import missing_result
 from operators.segmentation.segmentation import Segmentation
 
 log = structlog.get_logger()

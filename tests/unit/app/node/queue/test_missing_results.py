@@ -22,8 +22,8 @@ from app.run.series_job import Graph, graph_of
 from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.errors import OutputError, UnwritableError
-from operators.image_kinds import IMAGE_KINDS
 from operators.package_files.package_reader import read_package
+from operators.results.image_kinds import IMAGE_KINDS
 from tests.support import phantoms
 from tests.support.made_packages import write_package
 from tests.support.node_cases import node_settings

@@ -10,9 +10,10 @@ from operators.geometry.largest_component import Largest
 from operators.geometry.orientation import is_orientation
 from operators.geometry.volume import HIGHEST_VALUE
 from operators.intensities.normalisation import SCHEMES
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import Confidence
 from operators.packages.monai_bundle import STEP_ARGUMENTS, MonaiBundlePackage, Step
-from operators.packages.packages import MEASURED, CoarseToFinePackage, Label, ModelPackage, NetworkSpec
+from operators.packages.packages import MEASURED, Label, ModelPackage, NetworkSpec
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, NnUNetPlans, Stage
 from operators.packages.radiograph import OPERATING_POINTS, RadiographPackage
 from operators.packages.structures import SIDES

@@ -21,7 +21,6 @@ from operators.dicom.provenance.result_check import ResultName
 from operators.dicom.seg.projection_seg import check_projection_seg, write_projection_seg
 from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.seg.seg_writer import write_seg
-from operators.dicom.sr.projection_report import write_projection_report
 from operators.dicom.sr.report_check import check_projection_report, check_report
 from operators.dicom.sr.report_writer import write_report
 from operators.errors import OutputError
@@ -120,7 +119,7 @@ IMAGE_KINDS: dict[str, ImageKind] = {
         draw_preview=draw_outlines,
         draw_pictures=projection_pictures,
         write_seg=_write_projection_seg,
-        write_report=write_projection_report,
+        write_report=write_report,
         write_pictures=write_projection_pictures,
         write_key_objects=None,  # there is one image, and all results refer to it
         write_turntable=None,

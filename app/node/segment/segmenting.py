@@ -15,17 +15,13 @@ from app.node.queue.findings import FRACTURE, Finding
 from app.node.queue.job import JobFolder, Json, StudyJob, job_folder
 from app.node.segment.next_study import NextStudy
 from app.node.segment.study_reader import ReadStudy, select_images
-from app.run.folder import (
-    EXIT_DONE,
-    refused_outright,
-    run_job,
-    segmented_for,
-)
+from app.run.folder import refused_outright, segmented_for
 from app.run.output_folder import prepare_output
-from app.run.report import SeriesRecord
+from app.run.record import SeriesRecord
 from app.run.results import RESULTS, SEG, Written
 from app.run.series_job import Graph, Job
 from app.run.series_records import EXIT_DEFECT
+from app.run.series_results import EXIT_DONE, run_job
 from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.dicom.headers.series import Series

@@ -10,8 +10,8 @@ import structlog
 from dbos import DBOSClient
 
 from app.node.queue.database import REPORT
-from app.node.queue.job_state import ENDS, JobState
-from app.node.queue.jobs import list_jobs, require_job
+from app.node.queue.jobs.job_list import list_jobs, require_job
+from app.node.queue.jobs.job_state import ENDS, JobState
 from app.node.queue.workflow import NOTICE
 from app.node.send.notices import announce_failed, job_of
 from app.node.settings.configuration import NodeSettings

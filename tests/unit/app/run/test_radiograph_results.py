@@ -14,9 +14,10 @@ from PIL import Image
 
 from app.node.peers.destination import Outgoing
 from app.node.send.sender import fallbacks
-from app.node.settings.configuration import Peer
+from app.node.settings.peer import Peer
 from app.run.html.writer import page_of
-from app.run.report import SeriesRecord, report
+from app.run.record import SeriesRecord
+from app.run.report import report
 from app.run.results import RESULTS, Written, names_in_report
 from operators.result_writers import FallbackWriterOperator, PictureWriterOperator, ReportWriterOperator
 from operators.results.attempts import Attempts

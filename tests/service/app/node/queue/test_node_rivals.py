@@ -9,8 +9,8 @@ from pathlib import Path
 from dbos import DBOS
 
 from app.node.queue.job import Json, StudyJob, job_folder
-from app.node.queue.jobs import list_jobs
-from app.node.queue.workflow import read_all
+from app.node.queue.jobs.job_list import list_jobs
+from app.node.queue.outcomes import read_all
 from app.node.segment.segmenting import Segmenter
 from app.run.series_job import Job
 from app.run.stage_clock import StageClock

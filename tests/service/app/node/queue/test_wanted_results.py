@@ -8,7 +8,7 @@ import pytest
 
 from app.node.queue.job import StudyJob, job_folder
 from app.node.segment.segmenting import Segmenter
-from app.node.settings.configuration import Peer
+from app.node.settings.peer import Peer
 from app.run.results import ALWAYS
 from app.run.series_job import Job
 from app.run.stage_clock import StageClock

@@ -15,7 +15,7 @@ from app.node.queue.findings import Finding
 from app.node.queue.job import StudyJob, job_folder
 from app.node.segment.segmenting import Segmenter, finding_in
 from app.node.segment.study_reader import CAPTURE, read_study
-from app.node.settings.configuration import Peer
+from app.node.settings.peer import Peer
 from app.run.series_job import Graph, graph_of
 from app.settings import Settings
 from operators.errors import OutputError

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from app.files.export_files import parts_of, write_files, write_label_map
 from app.files.projection_files import is_projection_file, read_projection_file
 from app.files.volume_files import is_volume_file, read_volume_file
-from app.run.record import SeriesRecord
-from app.run.report import SELECTED
+from app.run.record import SELECTED, SeriesRecord
 from app.run.results import FALLBACKS, FILES, MASK, NAMES, NIFTI, PAGE, PREVIEW, RESULTS, names_of
 from app.run.series_records import record_of_failure
 from app.run.stage_clock import Show, StageClock

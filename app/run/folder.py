@@ -20,11 +20,7 @@ from app.run.record import SeriesRecord, StageRecord
 from app.run.report import report, write_report
 from app.run.results import FALLBACKS, FILES, PAGE, TURNTABLE
 from app.run.series_job import Graph, Job, graph_of, networks_of
-from app.run.series_records import (
-    EXIT_DEFECT,
-    record_of_passed_over,
-    record_of_refusal,
-)
+from app.run.series_records import EXIT_DEFECT, record_of_passed_over, record_of_refusal
 from app.run.series_results import EXIT_DONE, run_job
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION, Settings
@@ -40,13 +36,7 @@ from operators.dicom.select.selection import (
     combine_candidates,
     select,
 )
-from operators.errors import (
-    ModelError,
-    OutputError,
-    UnreadableError,
-    UnsuitableError,
-    UsageError,
-)
+from operators.errors import ModelError, OutputError, UnreadableError, UnsuitableError, UsageError
 from operators.package_files.package_reader import refuse_draft
 from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage

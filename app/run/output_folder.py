@@ -9,9 +9,7 @@ from pathlib import Path
 
 from app.run.results import RESULTS, names_in_report
 from operators.dicom.elements.atomic_file import make_folder, unwritable_folder
-from operators.dicom.select.selection import (
-    Candidate,
-)
+from operators.dicom.select.selection import Candidate
 
 REPORT = "report.json"
 # Of one series where there are several

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from app.run.results import (
-    MASK,
-    NIFTI,
-    SEG,
-    SR,
-    Names,
-)
+from app.run.results import MASK, NIFTI, SEG, SR, Names
 from operators.results.attempts import MissingResult
 from operators.segmentation.segmentation import Segmentation
+
+SELECTED = "selected"
 
 
 @dataclass(frozen=True)

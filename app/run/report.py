@@ -9,18 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from app.run.record import SeriesRecord, StageRecord
-from app.run.results import (
-    FALLBACKS,
-    FILES,
-    KEY_OBJECTS,
-    NAMES,
-    PAGE,
-    PICTURES,
-    PREVIEW,
-    SR,
-    TURNTABLE,
-)
+from app.run.record import SELECTED, SeriesRecord, StageRecord
+from app.run.results import FALLBACKS, FILES, KEY_OBJECTS, NAMES, PAGE, PICTURES, PREVIEW, SR, TURNTABLE
 from operators.dicom.elements.atomic_file import write_whole
 from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage
@@ -32,7 +22,6 @@ from operators.segmentation.study_verdict import study_verdict
 from operators.segmentation.summary import summary
 
 SCHEMA = "osteon-report/1"
-SELECTED = "selected"
 # Under one key of the report
 OTHERS = (KEY_OBJECTS, *FALLBACKS, NAMES)
 

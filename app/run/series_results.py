@@ -7,11 +7,7 @@ from dataclasses import replace
 from app.run.record import SeriesRecord
 from app.run.results import FALLBACKS, FILES, PAGE, PICTURES, PREVIEW, SEG, SR, names_of
 from app.run.series_job import Graph, Job
-from app.run.series_records import (
-    log_missing,
-    record_of,
-    record_of_failure,
-)
+from app.run.series_records import log_missing, record_of, record_of_failure
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION
 from operators.dicom.provenance.conforming import conforming_header, sentences

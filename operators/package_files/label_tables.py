@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from operators.package_files.tables import Table
-from operators.packages.packages import (
-    Detection,
-    Label,
-)
+from operators.packages.packages import Detection, Label
 from operators.packages.structures import (
     ANATOMY,
     Code,

@@ -11,15 +11,8 @@ from pydantic import Field
 from operators.geometry.largest_component import Largest
 from operators.package_files.package_checks import guide_values
 from operators.package_files.tables import Table
-from operators.packages.packages import (
-    NetworkSpec,
-    Normalisation,
-)
-from operators.packages.plans import (
-    Arrangement,
-    NnUNetPlans,
-    Stage,
-)
+from operators.packages.packages import NetworkSpec, Normalisation
+from operators.packages.plans import Arrangement, NnUNetPlans, Stage
 
 
 class NetworkTable(Table):

@@ -32,14 +32,8 @@ from operators.packages.coarse_to_fine import (
 from operators.packages.confidence import UNCALIBRATED, Confidence
 from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage, SlidingWindow, Step
 from operators.packages.packages import MEASURED, Acceptance, QualityRules
-from operators.packages.plans import (
-    NnUNetPackage,
-    NnUNetPerBonePackage,
-    WeightsOrigin,
-)
-from operators.packages.structures import (
-    Structures,
-)
+from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, WeightsOrigin
+from operators.packages.structures import Structures
 
 
 class PackageTables(Table):

@@ -9,15 +9,9 @@ from pydantic import Field
 
 from operators.package_files.network_tables import FoldTable
 from operators.package_files.tables import Table
-from operators.packages.packages import (
-    Acceptance,
-    NetworkSpec,
-)
+from operators.packages.packages import Acceptance, NetworkSpec
 from operators.packages.radiograph import RadiographDecision, RadiographPackage
-from operators.packages.structures import (
-    Code,
-    Structures,
-)
+from operators.packages.structures import Code, Structures
 
 
 class ProjectionAcceptance(Table):

@@ -16,10 +16,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import N_ACTION, N_EVENT_REPORT
 from pynetdicom.events import Event, EventHandlerType
 
-from app.node.commitment.transactions import (
-    find_transaction,
-    keep_answer,
-)
+from app.node.commitment.transactions import find_transaction, keep_answer
 from app.node.peers.destination import end, request_transfer
 from app.node.peers.requestor import Requestor
 from app.node.queue.job import Json
@@ -27,13 +24,7 @@ from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer
 from app.node.storage.inbox import Inbox
 from app.node.storage.study_lock import files_in_place, series_in_place
-from operators.dicom.commitment import (
-    Commitment,
-    Named,
-    answer_of,
-    decoded_commitment,
-    report_of,
-)
+from operators.dicom.commitment import Commitment, Named, answer_of, decoded_commitment, report_of
 from operators.dicom.elements.element_walk import Encoding
 from operators.dicom.elements.instance_identity import read_outgoing
 from operators.errors import OsteonError, TransientError, UnreadableError

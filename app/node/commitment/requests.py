@@ -7,22 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.node.commitment.commitment import IMPLICIT, PUSH_MODEL, PUSH_MODEL_INSTANCE, REQUEST, SUCCESS
-from app.node.commitment.transactions import (
-    Transaction,
-    open_transaction,
-    read_transaction,
-)
+from app.node.commitment.transactions import Transaction, open_transaction, read_transaction
 from app.node.peers.destination import Outgoing, end, open_association
 from app.node.queue.job import Json
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer
 from app.printable import counted
-from operators.dicom.commitment import (
-    Commitment,
-    Named,
-    reason_text,
-    request_of,
-)
+from operators.dicom.commitment import Commitment, Named, reason_text, request_of
 from operators.errors import OutputError, TransientError
 
 # PS3.3 C.14.1.1: processing failure, no such instance (yet), duplicate transaction UID, resource limitation

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
 
@@ -14,19 +14,8 @@ from operators.dicom.headers.series import Series
 from operators.dicom.select.selection import Selection
 from operators.geometry.projection import Image
 from operators.networks.registry import Networks
+from operators.process.progress import Observer
 from operators.results.result_paths import ResultPaths
-
-
-class Observer(Protocol):
-    """Measures stages and shows progress; provided by the caller of the graph, who has the clock."""
-
-    def measured(self, stage: str) -> AbstractContextManager[None]:
-        """Returns a context that measures its block as `stage`."""
-        ...
-
-    def progress(self, step: str, done: float) -> None:
-        """Shows that `step` is `done` (0..1)."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

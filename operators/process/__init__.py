@@ -1,1 +1,1 @@
-"""What a run needs of its process: memory, imports, a thread that works ahead, the installed files."""
+"""What a run needs of its process: memory, imports, progress, prefetch, the installed files."""

@@ -46,11 +46,6 @@ class Result:
         """The name of its file or folder, where a run writes one of it."""
         return f"{self.stem}{self.suffix}"
 
-    @property
-    def is_folder(self) -> bool:
-        """Whether it is a folder of files."""
-        return not self.suffix
-
 
 def _kind(written: Written) -> ImageKind:
     # All writers, which take longer to import than the table: most of its users check nothing

@@ -142,7 +142,7 @@ def test_the_operators_write_each_result_and_name_what_a_radiograph_cannot_have(
     for kind in ("seg", "labelmap", "sr", "sc"):
         row = RESULTS[kind]
         assert row.check is not None
-        for path in sorted(files[kind].glob("*")) if row.is_folder else [files[kind]]:
+        for path in sorted(files[kind].glob("*")) if not row.suffix else [files[kind]]:
             if path.is_file():
                 name = row.check(Written(path, found, source, seg))
                 seg = name if kind == "seg" else seg

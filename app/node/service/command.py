@@ -93,13 +93,12 @@ def require_packages(settings: Settings) -> None:
 def perform(settings: Settings, client: DBOSClient, action: str, job_id: str) -> bool:
     """Runs an action on one job, and returns whether to show the job afterwards. Raises UsageError."""
     from app.node.queue.jobs import job_actions
-    from app.node.service.parts import audit_trail
     from app.node.studies import retention
-    from app.node.watch.audit import DECISIONS
+    from app.node.watch.audit import DECISIONS, audit_trail
 
     data = settings.node.data
     if action == "delete":
-        retention.forget(settings.node, client, job_id, audit_trail(settings), getuser())
+        retention.forget(settings.node, client, job_id, audit_trail(settings.node), getuser())
         print(f"{job_id}: the study, its results and its jobs are removed")
     elif action == "send-now":
         print("\n".join(job_actions.send_now(client, job_id, data)))
@@ -109,7 +108,7 @@ def perform(settings: Settings, client: DBOSClient, action: str, job_id: str) ->
         job_actions.cancel(client, job_id)
     elif action in DECISIONS:
         settled = job_actions.settle(client, job_id, action)
-        audit_trail(settings).changed(settled.study_instance_uid, 0, DECISIONS[action], getuser())
+        audit_trail(settings.node).changed(settled.study_instance_uid, 0, DECISIONS[action], getuser())
     return action not in ("delete", "send-now")
 
 

@@ -15,14 +15,7 @@ from operators.importing.bundle_config import BundleConfig
 from operators.importing.bundle_outcomes import outcome_of
 from operators.importing.bundle_transforms import class_name, require, steps_of
 from operators.importing.pickles import read_checkpoint
-from operators.importing.published import (
-    PublishedBundle,
-    State,
-    Wanted,
-    missing_fold,
-    reading,
-    unsupported,
-)
+from operators.importing.published import PublishedBundle, State, Wanted, missing_fold, reading, unsupported
 from operators.networks.architectures.architecture_table import maker_of
 from operators.networks.architectures.monai_architectures import CLASSES, MONAI_ARCHITECTURES
 from operators.networks.weights import distinct

@@ -11,13 +11,7 @@ from typing import Any
 from safetensors.torch import save
 
 from operators.errors import ModelError
-from operators.importing.published import (
-    WHOLE_RANGE_HU,
-    Published,
-    PublishedBundle,
-    PublishedModel,
-    State,
-)
+from operators.importing.published import WHOLE_RANGE_HU, Published, PublishedBundle, PublishedModel, State
 from operators.networks.architectures.architecture_table import build
 from operators.networks.weights import fill
 from operators.packages.plans import Arrangement

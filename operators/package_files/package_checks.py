@@ -9,9 +9,10 @@ from operators.fragments.fragments import FRAGMENTS
 from operators.geometry.orientation import is_orientation
 from operators.geometry.volume import HIGHEST_VALUE
 from operators.intensities.normalisation import SCHEMES
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import Confidence
 from operators.packages.monai_bundle import STEP_ARGUMENTS, MonaiBundlePackage, Step
-from operators.packages.packages import MEASURED, CoarseToFinePackage, Label, ModelPackage, NetworkSpec
+from operators.packages.packages import MEASURED, Label, ModelPackage, NetworkSpec
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, Stage
 from operators.packages.radiograph import OPERATING_POINTS, RadiographPackage
 from operators.packages.structures import SIDES

@@ -9,7 +9,8 @@ from typing import Any
 from operators.errors import ModelError, UsageError
 from operators.package_files.package_checks import check_package
 from operators.package_files.package_schema import PACKAGE_FILE_MODEL, with_kind
-from operators.packages.packages import CoarseToFinePackage, ModelPackage
+from operators.packages.coarse_to_fine import CoarseToFinePackage
+from operators.packages.packages import ModelPackage
 from operators.packages.structures import Structures, read_structures
 from operators.packages.toml_files import read_toml, validated
 

@@ -22,18 +22,16 @@ from operators.package_files.network_tables import (
 from operators.package_files.package_checks import require_step
 from operators.package_files.radiograph_tables import RadiographTables
 from operators.package_files.tables import IdentityTables
-from operators.packages.confidence import UNCALIBRATED, Confidence
-from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage, SlidingWindow, Step
-from operators.packages.packages import (
-    MEASURED,
-    Acceptance,
+from operators.packages.coarse_to_fine import (
     CoarseToFinePackage,
     FindRules,
     FragmentRules,
     OutlineRules,
-    QualityRules,
     SideRules,
 )
+from operators.packages.confidence import UNCALIBRATED, Confidence
+from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage, SlidingWindow, Step
+from operators.packages.packages import MEASURED, Acceptance, QualityRules
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, WeightsOrigin
 from operators.packages.structures import Structures
 

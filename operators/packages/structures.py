@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, with_config
 
-from operators.installation import bundled_models
 from operators.packages.toml_files import read_toml, validated
+from operators.process.installation import bundled_models
 
 STRUCTURES_FILE = "structures.toml"
 # The list that ships with Osteon; a models folder may add to it with a list of its own

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from operators.errors import ModelError, reason
-from operators.validation_messages import first_fault
+from operators.packages.validation_messages import first_fault
 
 Validated = TypeVar("Validated")
 Tables = dict[str, Any]

@@ -13,17 +13,17 @@ from structlog.testing import capture_logs
 
 import operators.dicom.fallback_encodings
 from app.node.queue.job import StudyJob, job_folder
-from app.node.queue.job_state import JobState, with_missing
-from app.node.queue.workflow import summarise_outcomes
+from app.node.queue.jobs.job_state import JobState, with_missing
+from app.node.queue.outcomes import summarise_outcomes
 from app.node.segment.segmenting import Segmenter
-from app.node.settings.configuration import Peer
+from app.node.settings.peer import Peer
 from app.run.folder import run_folder
 from app.run.series_job import Graph, graph_of
 from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.errors import OutputError, UnwritableError
-from operators.image_kinds import IMAGE_KINDS
 from operators.package_files.package_reader import read_package
+from operators.results.image_kinds import IMAGE_KINDS
 from tests.support import phantoms
 from tests.support.made_packages import write_package
 from tests.support.node_cases import node_settings

@@ -15,13 +15,13 @@ from app.node.queue.findings import Finding
 from app.node.queue.job import StudyJob, job_folder
 from app.node.segment.segmenting import Segmenter, finding_in
 from app.node.segment.study_reader import CAPTURE, read_study
-from app.node.settings.configuration import Peer
+from app.node.settings.peer import Peer
 from app.run.series_job import Graph, graph_of
 from app.settings import Settings
 from operators.errors import OutputError
-from operators.image_kinds import IMAGE_KINDS
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import ModelPackage
+from operators.results.image_kinds import IMAGE_KINDS
 from tests.support import phantoms
 from tests.support.made_packages import write_package
 from tests.support.node_cases import node_settings

@@ -1,13 +1,9 @@
-"""Writes the answer to a radiograph as a structured report: the verdict, and a group for each finding."""
+"""Groups of a structured report on a radiograph: one for the verdict, one for each finding."""
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-
 import numpy as np
 from highdicom.sr import (
-    Comprehensive3DSR,
     FindingSite,
     GraphicTypeValues,
     ImageRegion,
@@ -20,35 +16,44 @@ from highdicom.sr import (
     SourceImageForRegion,
     SourceImageForSegmentation,
 )
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from operators.dicom.elements.atomic_file import write_whole
 from operators.dicom.provenance.coded_concepts import concept
 from operators.dicom.provenance.provenance import Provenance
 from operators.dicom.seg.segment_descriptions import tracking_identifier
-from operators.dicom.sr.measurement_groups import FRACTURE_OF_BONE, algorithm_of, site, tracking
-from operators.dicom.sr.measurement_items import MM2, PERCENT, PRIVATE, certainty, flag_item, number
+from operators.dicom.sr.measurement_groups import (
+    FRACTURE_OF_BONE,
+    Group,
+    algorithm_of,
+    one_of_each,
+    site,
+    tracking,
+)
+from operators.dicom.sr.measurement_items import MM2, PERCENT, certainty, flag_item, number
 from operators.dicom.sr.projection_codes import (
+    AREA,
     BODY_PART,
+    BODY_PART_SHARE,
+    BOUNDS,
+    BOX,
+    COUNTED,
+    HARDWARE_SHARE,
+    IN_PATIENT,
+    ON_DETECTOR,
     OPERATING_POINT,
-    PROCEDURE,
+    PIXELS,
+    RECOGNISED,
+    SETTING,
     SIDE,
     SIDES,
+    THRESHOLD,
     VERDICTS,
     VIEW,
+    VIEW_SHARE,
     VIEWS,
+    WHOLE_IMAGE,
     body_part_codes,
     code_named,
-)
-from operators.dicom.sr.report_writer import (
-    NAMES,
-    Group,
-    anonymous_evidence,
-    assemble_content,
-    assemble_report,
-    evidence_of,
-    one_of_each,
 )
 from operators.errors import UnsuitableError
 from operators.measure.projection_flags import DETECTOR_SPACING
@@ -56,50 +61,15 @@ from operators.packages.structures import Code
 from operators.segmentation.measurements import Measured
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
-from operators.segmentation.summary import summary
-
-WHOLE_IMAGE = "radiograph"
-# PS3.16 CID 7469; UCUM
-AREA = Code("42798000", "SCT", "Area")
-PIXELS = Code("{pixels}", "UCUM", "pixels")
-IN_PATIENT = Code("pixels_patient", PRIVATE, "Sum of outlined pixels, calibrated to the patient")
-ON_DETECTOR = Code("pixels_detector", PRIVATE, "Sum of outlined pixels on the detector")
-COUNTED = Code("pixels_counted", PRIVATE, "Count of outlined pixels")
-BOUNDS = Code("bounds", PRIVATE, "Bounds of the outline, rows and columns counted from 0")
-BOX = (
-    Code("first_row", PRIVATE, "First row"),
-    Code("first_column", PRIVATE, "First column"),
-    Code("behind_last_row", PRIVATE, "Row behind the last"),
-    Code("behind_last_column", PRIVATE, "Column behind the last"),
-)
-THRESHOLD = Code("threshold", PRIVATE, "Threshold of the probability")
-SETTING = Code("setting", PRIVATE, "Setting of the model package")
-RECOGNISED = Code("recognised", PRIVATE, "Output of a network, not calibrated")
-BODY_PART_SHARE = Code("body_part_share", PRIVATE, "Certainty of the body part")
-VIEW_SHARE = Code("view_share", PRIVATE, "Certainty of the view")
-HARDWARE_SHARE = Code("hardware_share", PRIVATE, "Certainty of metal in the image")
 
 
-def write_projection_report(
-    segmentation: Segmentation, provenance: Provenance, seg: Path, path: Path
-) -> Path:
-    """Writes a Comprehensive 3D SR (PS3.3 A.35.13, TID 1500) on a radiograph, and on the file `seg` if any.
-
-    Raises OutputError, or UnsuitableError for a segmentation without an answer.
-    """
-    names = [*NAMES, "SegmentationType"]
-    header = dcmread(seg, stop_before_pixels=True, specific_tags=names) if seg.is_file() else None
-    dataset = make_projection_report(segmentation, provenance, header)
-    return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
-
-
-def make_projection_report(
-    segmentation: Segmentation, provenance: Provenance, seg: Dataset | None
-) -> Comprehensive3DSR:
-    """The report, not yet written; the same input gives the same UIDs. `seg` is the SEG's header, if any."""
-    answer = answer_of(segmentation)
+def projection_groups(segmentation: Segmentation, provenance: Provenance, seg: Dataset | None) -> list[Group]:
+    """A group for the answer, and one for each finding. Raises UnsuitableError without an answer."""
+    answer = segmentation.answer
+    if answer is None:
+        raise UnsuitableError("expected the answer to a radiograph, got none", code="no_answer")
     segments = {segment.value: segment for segment in segmentation.segments}
-    groups: list[Group] = [
+    return [
         image_group(segmentation, answer, provenance),
         *(
             finding_group(each, segments[each.value], segmentation, provenance, seg)
@@ -107,26 +77,6 @@ def make_projection_report(
             if each.value in segments
         ),
     ]
-    content = assemble_content(groups, PROCEDURE, summary(segmentation), provenance)
-    evidence = [radiograph_evidence(provenance)]
-    if seg is not None:
-        evidence.append(evidence_of(seg, provenance))
-    return assemble_report(content, evidence, provenance)
-
-
-def answer_of(segmentation: Segmentation) -> RadiographAnswer:
-    """The answer. Raises UnsuitableError without one."""
-    if segmentation.answer is None:
-        raise UnsuitableError("expected the answer to a radiograph, got none", code="no_answer")
-    return segmentation.answer
-
-
-def radiograph_evidence(provenance: Provenance) -> Dataset:
-    """The radiograph by its names, without the patient."""
-    item, series = anonymous_evidence(provenance), provenance.series
-    item.SeriesInstanceUID = series.series_instance_uid
-    item.SOPClassUID, item.SOPInstanceUID = series.sop_class_uid, series.frames[0].sop_instance_uid
-    return item
 
 
 def source_names(provenance: Provenance) -> tuple[str, str, list[int] | None]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from operators.prefetch import prefetch
+from operators.process.prefetch import prefetch
 
 WAIT_S = 30
 

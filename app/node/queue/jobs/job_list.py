@@ -12,7 +12,7 @@ from dbos import DBOSClient
 from app.node.queue.attempts import attempts_of
 from app.node.queue.decisions import CONFLICT
 from app.node.queue.job import StudyJob
-from app.node.queue.job_state import (
+from app.node.queue.jobs.job_state import (
     DeliveryState,
     JobState,
     conflict_state,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-_CHECKOUT = Path(__file__).resolve().parents[1]
+_CHECKOUT = Path(__file__).resolve().parents[2]
 # Where a wheel installs them (setup.py)
 _INSTALLED = Path(sys.prefix) / "share" / "osteon"
 

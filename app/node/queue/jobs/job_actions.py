@@ -12,8 +12,8 @@ from app.node.queue.database import STUDIES, delivery_queue
 from app.node.queue.decisions import INCOMPLETE, decide
 from app.node.queue.decisions import rows as conflicts_of
 from app.node.queue.job import job_folder
-from app.node.queue.job_state import ENDS, JobState
-from app.node.queue.jobs import require_job
+from app.node.queue.jobs.job_list import require_job
+from app.node.queue.jobs.job_state import ENDS, JobState
 from app.node.queue.pauses import end_pause, forget_request
 from app.node.queue.workflow import DELIVER, SEGMENT
 from app.printable import counted

@@ -8,12 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from operators.dicom.capture.key_objects import write_key_objects
-from operators.dicom.capture.secondary_captures import (
-    check_picture,
-    write_pictures,
-    write_projection_pictures,
-    write_turntable,
-)
+from operators.dicom.capture.secondary_captures import check_picture, write_pictures, write_turntable
 from operators.dicom.fallback_encodings import FALLBACK_ENCODINGS, PROJECTION_ENCODINGS
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.provenance import Provenance
@@ -21,7 +16,6 @@ from operators.dicom.provenance.result_check import ResultName
 from operators.dicom.seg.projection_seg import check_projection_seg, write_projection_seg
 from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.seg.seg_writer import write_seg
-from operators.dicom.sr.projection_report import write_projection_report
 from operators.dicom.sr.report_check import check_projection_report, check_report
 from operators.dicom.sr.report_writer import write_report
 from operators.errors import OutputError
@@ -71,16 +65,6 @@ def _preview_volume(volume: CtVolume, segmentation: Segmentation) -> Picture:
     return draw_preview(volume, segmentation.label_map, segmentation.segments)
 
 
-def _write_volume_seg(segmentation: Segmentation, provenance: Provenance, path: Path, profile: str) -> Path:
-    return write_seg(segmentation, provenance, path, profile=profile)
-
-
-def _write_projection_seg(
-    segmentation: Segmentation, provenance: Provenance, path: Path, profile: str
-) -> Path | None:
-    return write_projection_seg(segmentation, provenance, path, profile=profile)
-
-
 def _write_key_slices(
     pictures: tuple[FracturePicture, ...] | None, provenance: Provenance, path: Path
 ) -> None:
@@ -93,35 +77,29 @@ def _write_views(segmentation: Segmentation, provenance: Provenance, path: Path)
     return write_turntable(draw_turntable(segmentation), provenance, path)
 
 
-def _check_volume_report(path: Path, seg_sop_instance_uid: str | None, series: Series) -> ResultName:
-    if seg_sop_instance_uid is None:
-        raise OutputError("expected a SEG that the report refers to, got none", code="verification_failed")
-    return check_report(path, seg_sop_instance_uid, series)
-
-
 # By what a package reads
 IMAGE_KINDS: dict[str, ImageKind] = {
     "volume": ImageKind(
         measure_and_flag=_measure_volume,
         draw_preview=_preview_volume,
         draw_pictures=fracture_pictures,
-        write_seg=_write_volume_seg,
+        write_seg=write_seg,
         write_report=write_report,
         write_pictures=write_pictures,
         write_key_objects=_write_key_slices,
         write_turntable=_write_views,
         fallbacks=FALLBACK_ENCODINGS,
         check_seg=check_seg,
-        check_report=_check_volume_report,
+        check_report=check_report,
         check_picture=check_picture,
     ),
     "projection": ImageKind(
         measure_and_flag=measure_and_flag,
         draw_preview=draw_outlines,
         draw_pictures=projection_pictures,
-        write_seg=_write_projection_seg,
-        write_report=write_projection_report,
-        write_pictures=write_projection_pictures,
+        write_seg=write_projection_seg,
+        write_report=write_report,
+        write_pictures=write_pictures,
         write_key_objects=None,  # there is one image, and all results refer to it
         write_turntable=None,
         fallbacks=PROJECTION_ENCODINGS,

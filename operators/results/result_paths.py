@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from operators.attempts import Attempts
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.provenance import Provenance
+from operators.results.attempts import Attempts
 from operators.segmentation.segmentation import Segmentation
 
 

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from app.node.queue.attempts import Attempts, counted
 from app.node.queue.decisions import INCOMPLETE
-from app.node.queue.job_names import named_job, short_ids
-from app.node.queue.job_state import STATES, DeliveryState, JobState
-from app.node.queue.jobs_screen import duration, show_job, show_jobs
+from app.node.queue.jobs.job_names import named_job, short_ids
+from app.node.queue.jobs.job_state import STATES, DeliveryState, JobState
+from app.node.queue.jobs.jobs_screen import duration, show_job, show_jobs
 from operators.errors import UsageError
 
 NOW = datetime(2026, 6, 1, 12, 0, 30, tzinfo=UTC)

@@ -9,7 +9,7 @@ from datetime import datetime
 from rich.console import Console
 
 from app.node.queue.decisions import INCOMPLETE
-from app.node.queue.job_state import ENDS, DeliveryState, JobState
+from app.node.queue.jobs.job_state import ENDS, DeliveryState, JobState
 from app.printable import counted
 from app.printable import printable as escaped
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,11 +28,12 @@ class ProjectionAcceptance(Table):
     modalities: tuple[str, ...]
     sop_class_uids: tuple[str, ...]
     body_parts: tuple[str, ...]
-    """Terms of BodyPartExamined (PS3.16 annex L), capitals and digits; others are flagged, not refused."""
+    """Terms of BodyPartExamined (PS3.16 annex L), capitals and digits, that name no single one."""
 
-    def acceptance(self) -> Acceptance:
-        """The same without limits of slices, which a radiograph does not have."""
-        return Acceptance(self.modalities, self.sop_class_uids, self.body_parts, 1, 0.0, 0.0, 0.0)
+    def acceptance(self, terms: Mapping[str, tuple[str, ...]]) -> Acceptance:
+        """The same with the terms of body parts, without limits of slices: a radiograph has none."""
+        named = tuple(dict.fromkeys(chain(*terms.values(), self.body_parts)))
+        return Acceptance(self.modalities, self.sop_class_uids, named, 1, 0.0, 0.0, 0.0)
 
 
 class CanvasNetworkTable(Table):
@@ -84,6 +87,8 @@ class RadiographTables(Table):
     """What the networks recognise, in the order of their outputs."""
     body_parts: dict[str, Code]
     """Those attributes that are body parts, and the code of each."""
+    body_part_terms: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Terms of BodyPartExamined by the body part that they name; a header with other terms is flagged."""
     views: tuple[str, ...]
     """Those attributes that are views."""
     mirrored: bool = True
@@ -94,8 +99,8 @@ class RadiographTables(Table):
         del structures
         same = ("name", "version", "title", "algorithm_name", "decision", "attributes", "body_parts", "views")
         return RadiographPackage(
-            **{key: getattr(self, key) for key in (*same, "mirrored")},
-            accepts=self.accepts.acceptance(),
+            **{key: getattr(self, key) for key in (*same, "body_part_terms", "mirrored")},
+            accepts=self.accepts.acceptance(self.body_part_terms),
             labels=(),
             folder=folder,
             folds=tuple(self.network.spec(fold, folder) for fold in self.folds),

@@ -43,9 +43,9 @@ class JobState:
     """The state of a job or a conflict.
 
     `code` and `sentence` say why it was refused, failed or postponed, or what a peer has not accepted.
-    `begun_ms` is when the job was taken from the queue, 0 for never. `finding` is a code of findings.WORDS,
-    or '' if the results state nothing about fractures; `probability` and `threshold` as there. The fields from `calling_ae` on are set in `detailed`
-    lists only.
+    `begun_ms` is when the job was taken from the queue, 0 for never. `finding`, `probability` and `threshold`
+    are those of a Finding, '' and None if the results state nothing about fractures. The fields from
+    `calling_ae` on are set in `detailed` lists only.
     """
 
     job_id: str
@@ -140,9 +140,7 @@ def state_of(row: Any, deliveries: list[Any]) -> JobState:
     if outcome["state"] != "segmented":
         return replace(job, state=outcome["state"], code=outcome["code"], sentence=outcome["sentence"])
     if finding := finding_of(outcome):
-        job = replace(
-            job, finding=finding.code, probability=finding.probability, threshold=finding.threshold
-        )
+        job = replace(job, finding=finding.code, probability=finding.probability, threshold=finding.threshold)
     return with_missing(delivery_state(job, deliveries), outcome)
 
 

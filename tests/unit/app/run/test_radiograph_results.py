@@ -66,7 +66,10 @@ def test_an_answer_stands_in_its_row_and_the_study_is_summed_up() -> None:
     assert names_in_report(second)
     studies = found["studies"]
     assert [(each["verdict"], each["views"]) for each in studies] == [("fracture", 2), ("uncertain", 1)]
-    assert studies[0]["sentence"] == "Fracture in 1 of 2 radiographs (highest probability 87%; balanced threshold 31%)."
+    assert (
+        studies[0]["sentence"]
+        == "Fracture in 1 of 2 radiographs (highest probability 87%; balanced threshold 31%)."
+    )
 
 
 def test_a_ct_has_neither_answer_nor_studies() -> None:

@@ -37,7 +37,9 @@ def test_a_study_has_a_fracture_if_any_image_has_one() -> None:
     none, found, doubtful = answer(0), answer(1), answer(0, Verdict.UNCERTAIN)
     whole = study_verdict([none, found, doubtful])
     assert (whole.verdict, whole.probability, whole.views) == (Verdict.FRACTURE, 0.87, 3)
-    assert whole.sentence == "Fracture in 1 of 3 radiographs (highest probability 87%; balanced threshold 31%)."
+    assert (
+        whole.sentence == "Fracture in 1 of 3 radiographs (highest probability 87%; balanced threshold 31%)."
+    )
     assert study_verdict([none, doubtful]).verdict is Verdict.UNCERTAIN
     alone = study_verdict([none])
     assert alone.verdict is Verdict.NO_FRACTURE

@@ -24,7 +24,6 @@ from operators.segmentation.segmentation import Segmentation
 from operators.series_selector import SeriesSelectorOperator
 from operators.writers.fallback_writer import FallbackWriterOperator
 from operators.writers.picture_writer import PictureWriterOperator
-from operators.writers.preview_writer import PreviewWriterOperator
 from operators.writers.report_writer import ReportWriterOperator
 
 
@@ -61,17 +60,14 @@ class OsteonApplication(Application):
         tries = paths.attempts
         measure = MeasurerOperator(self, name="measurer", attempts=tries, observer=observer)
         seg = SegWriterOperator(self, name="seg_writer", paths=paths, observer=observer)
-        preview = PreviewWriterOperator(
-            self, name="preview_writer", path=paths.files["preview"], attempts=tries, observer=observer
-        )
         report = ReportWriterOperator(self, name="report_writer", paths=paths, observer=observer)
         pictures = PictureWriterOperator(self, name="picture_writer", paths=paths, observer=observer)
         self.report = report
         flows: list[tuple[Operator, str, tuple[Operator, ...]]] = [
             (select, "selection", (resample, seg, report, pictures)),
-            (resample, "resampled", (anatomy, measure, preview, pictures)),
+            (resample, "resampled", (anatomy, measure, pictures)),
             (anatomy, "anatomy", (fracture,)),
-            (fracture, "segmentation", (seg, measure, preview)),
+            (fracture, "segmentation", (seg, measure)),
             (measure, "measured", (report, pictures)),
             (seg, "seg", (report,)),
         ]

@@ -1,4 +1,4 @@
-"""MONAI operator that draws fractures on their slices and bones from all sides, and marks the slices."""
+"""MONAI operator that draws the segmentation, fractures and bones from all sides, and marks the slices."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 from operators.dicom.provenance.provenance import Provenance
 from operators.image_kinds import Pictures, kind_of
 from operators.segmentation.segmentation import Segmentation
+from operators.writers.preview_file import write_png
 from operators.writers.result_writer import ResultWriterOperator
 
 
 class PictureWriterOperator(ResultWriterOperator):
-    """Writes secondary captures, key objects and views; no file if there is no fracture."""
+    """Writes a preview, secondary captures, key objects and views; of a CT no captures without a fracture."""
 
     inputs, stage = ("measured", "resampled"), "pictures"
 
@@ -31,3 +32,9 @@ class PictureWriterOperator(ResultWriterOperator):
         if kind.write_turntable and "turntable" in files:
             with attempt("turntable", files["turntable"]):
                 kind.write_turntable(segmentation, provenance, files["turntable"])
+        if "preview" in files:
+            with attempt("preview", files["preview"]):
+                drawn = kind.preview_among(pictures) if kind.preview_among and pictures else None
+                if drawn is None:
+                    drawn = kind.draw_preview(resampled.source, segmentation)
+                write_png(drawn, files["preview"])

@@ -35,14 +35,14 @@ def reasons(
     if names_other_part(image.body_part, package):
         yield (
             OTHER_BODY_PART,
-            f"The header names {image.body_part}; the networks were trained on {known} alone.",
+            f"The header says {image.body_part}; the networks were trained on {known} alone.",
         )
     elif part.name == OTHER:
         yield OTHER_BODY_PART, f"None of the body parts that the networks were trained on: {known}."
     elif named and part.name not in named:
         yield (
             CONTRADICTION,
-            f"The header names {' or '.join(named)}, the image looks like {part.name} "
+            f"The header says {' or '.join(named)}, the image looks like {part.name} "
             f"({percent(part.probability)}): one of them may be of another examination.",
         )
     if found.distance > limit:

@@ -26,6 +26,7 @@ from tests.support.training_cases import write_models
 ANSWER = "fracture"
 MADE_AT = datetime(2026, 3, 4, 5, 6, 7)
 DETECTOR, UNKNOWN, OTHER = "detector_spacing", "no_spacing", "other_body_part"
+CONTRADICTION = "body_part_contradiction"
 # Exit code, what became of each image or file, and the flags of the answers
 EXPECTED: dict[str, tuple[int, list[str], set[str]]] = {
     "DX of the hand": (0, [ANSWER], {DETECTOR}),
@@ -41,6 +42,9 @@ EXPECTED: dict[str, tuple[int, list[str], set[str]]] = {
     "DX of the chest, ray sum": (0, [ANSWER], {DETECTOR, OTHER}),
     "DX of the chest that names no body part": (0, [ANSWER], {DETECTOR}),
     "DX of the chest that names a hand": (0, [ANSWER], {DETECTOR}),
+    "DX of the hand that names a knee": (0, [ANSWER], {DETECTOR, CONTRADICTION}),
+    "DX of the hand whose description names a knee": (0, [ANSWER], {DETECTOR, CONTRADICTION}),
+    "DX, damaged JPEG": (4, ["damaged_pixels"], set()),
     "DX, black": (3, ["no_contrast"], set()),
     "DX, white": (3, ["no_contrast"], set()),
     "DX, one grey": (3, ["no_contrast"], set()),

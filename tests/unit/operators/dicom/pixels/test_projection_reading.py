@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from operators.dicom.pixels.encoded_size import has_whole_segments
 from operators.dicom.pixels.projection_reader import read_projection
@@ -33,6 +33,7 @@ from tests.support.projection_files import (
     radiograph,
     read,
     save,
+    save_compressed,
     series_of,
 )
 
@@ -408,17 +409,6 @@ def test_a_huge_image_is_refused_before_it_is_decoded(tmp_path: Path, size: tupl
     with pytest.raises(UnsuitableError) as raised:
         read(tmp_path)
     assert raised.value.code == "image_size"
-
-
-def save_compressed(dataset: Dataset, folder: Path, syntax: str) -> None:
-    """A file whose frame is left as it is."""
-    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = UID(syntax)
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    folder.mkdir(parents=True, exist_ok=True)
-    dataset.save_as(folder / "1.dcm", enforce_file_format=True)
 
 
 def test_other_storage_is_refused(tmp_path: Path) -> None:

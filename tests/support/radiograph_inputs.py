@@ -276,9 +276,7 @@ INPUTS: dict[str, Make] = {
     "DX of the chest that names a hand": _dicom(lambda s: s.ray_sum),
     "DX of 12,000 pixels a side": _dicom(_enlarged(12_000)),
     "DX of the hand that names a knee": _dicom(_grey, BodyPartExamined="KNEE"),
-    "DX of the hand whose description names a knee": _dicom(
-        _grey, **UNNAMED, StudyDescription="XR knee"
-    ),
+    "DX of the hand whose description names a knee": _dicom(_grey, **UNNAMED, StudyDescription="XR knee"),
     "DX, damaged JPEG": _jpeg_with_other_bytes,
     "DX, black": _dicom(_constant(0)),
     "DX, white": _dicom(_constant(255)),

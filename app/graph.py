@@ -13,7 +13,6 @@ from operators.resampler import ResamplerOperator
 from operators.result_writers import (
     FallbackWriterOperator,
     PictureWriterOperator,
-    PreviewWriterOperator,
     ReportWriterOperator,
 )
 from operators.seg_writer import SegWriterOperator
@@ -38,15 +37,14 @@ class OsteonApplication(Application):
         fracture = FractureSegmenterOperator(self, name="fracture_segmenter", work=work)
         measure = MeasurerOperator(self, name="measurer", work=work)
         seg = SegWriterOperator(self, name="seg_writer", work=work)
-        preview = PreviewWriterOperator(self, name="preview_writer", work=work)
         report = ReportWriterOperator(self, name="report_writer", work=work)
         pictures = PictureWriterOperator(self, name="picture_writer", work=work)
         self.report = report
         flows: list[tuple[Operator, str, tuple[Operator, ...]]] = [
             (select, "selection", (resample, seg, report, pictures)),
-            (resample, "resampled", (anatomy, measure, preview, pictures)),
+            (resample, "resampled", (anatomy, measure, pictures)),
             (anatomy, "anatomy", (fracture,)),
-            (fracture, "segmentation", (seg, measure, preview)),
+            (fracture, "segmentation", (seg, measure)),
             (measure, "measured", (report, pictures)),
             (seg, "seg", (report,)),
         ]

@@ -12,18 +12,6 @@ from operators.segmentation.segmentation import Segmentation
 from operators.stage_operator import StageOperator
 
 
-class PreviewWriterOperator(StageOperator):
-    """Draws the segmentation over the image."""
-
-    inputs, stage = ("resampled", "segmentation"), "preview"
-
-    def run(self, resampled: SeriesParts, segmentation: Segmentation) -> None:
-        """Draws and writes one picture."""
-        path = self.work.paths.files["preview"]
-        with self.work.paths.attempts.attempt("preview", path):
-            write_png(kind_of(segmentation).draw_preview(resampled.source, segmentation), path)
-
-
 class ReportWriterOperator(StageOperator):
     """Writes the measurements as a structured report; the reported segmentation stays in `segmentation`."""
 
@@ -41,8 +29,9 @@ class ReportWriterOperator(StageOperator):
 
 
 class PictureWriterOperator(StageOperator):
-    """Draws fractures on their slices and bones from all sides, and marks the slices; no file if there is no
-    fracture.
+    """Draws a preview, fractures on their slices and bones from all sides, and marks the slices.
+
+    Of a CT there are no captures without a fracture.
     """
 
     inputs, stage = ("selection", "measured", "resampled"), "pictures"
@@ -63,6 +52,13 @@ class PictureWriterOperator(StageOperator):
         if kind.write_turntable and "turntable" in files:
             with attempt("turntable", files["turntable"]):
                 kind.write_turntable(measured, provenance, files["turntable"])
+        if "preview" in files:
+            with attempt("preview", files["preview"]):
+                drawn = kind.preview_among(pictures) if kind.preview_among and pictures else None
+                write_png(
+                    kind.draw_preview(resampled.source, measured) if drawn is None else drawn,
+                    files["preview"],
+                )
 
 
 class FallbackWriterOperator(StageOperator):

@@ -22,7 +22,7 @@ HU = np.iinfo(np.int16)
 
 def is_volume_file(path: Path) -> bool:
     """Returns whether the file name has the suffix of one of the formats."""
-    return path.is_file() and path.name.lower().endswith((*NIFTI, *ITK))
+    return path.name.lower().endswith((*NIFTI, *ITK)) and path.is_file()
 
 
 def read_volume_file(path: Path) -> CtVolume:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +18,7 @@ from app.run.series_records import record_of_failure
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION, Settings
 from operators.dicom.elements.atomic_file import make_folder
+from operators.dicom.read.scan import Scan, UnreadableFile
 from operators.dicom.select.selection_rules import extent_fault, slice_spacing_fault
 from operators.errors import UnsuitableError
 from operators.geometry.projection import Image
@@ -92,6 +94,23 @@ def image_files(path: Path) -> list[Path]:
     return sorted(each for each in path.rglob("*") if kind_of_file(each))
 
 
+def left_beside_dicom(images: Sequence[Path], folder: Path, found: Scan) -> tuple[UnreadableFile, ...]:
+    """Names the images that are not read because there is DICOM beside them: viewers' icons, thumbnails.
+
+    Those of the same examination would be answered twice. DICOM files are none of them, whatever their names.
+    """
+    read = {frame.path for series in found.series for frame in series.frames}
+    text = "expected DICOM alone or other images alone, got both: only DICOM is read; run this file by itself"
+    names = [path.relative_to(folder).as_posix() for path in images if path not in read and path != folder]
+    return tuple(UnreadableFile(name, text, "beside_dicom") for name in names) if found.series else ()
+
+
+def names_below(images: Sequence[Path]) -> list[str]:
+    """The names of files as seen from the folder that holds all of them."""
+    common = Path(os.path.commonpath([image.parent for image in images])) if images else Path()
+    return [image.relative_to(common).as_posix() for image in images]
+
+
 def kind_of_file(path: Path) -> FileKind | None:
     """The kind of an image file, by its name; None for another file."""
     return next((kind for kind in FILE_KINDS if kind.is_file(path)), None)
@@ -107,12 +126,18 @@ def segment_image(
     from operators.pipelines.several import segment
     from operators.results.image_kinds import kind_of
 
-    fitting = [package for package in packages if refusal(image, package) is None]
-    if not fitting:
-        reasons = dict.fromkeys(text for package in packages if (text := refusal(image, package)))
-        raise UnsuitableError("; ".join(reasons), code="image_not_accepted")
-    made = segment(image, fitting, networks, progress)
+    made = segment(image, fitting_packages(image, packages), networks, progress)
     return kind_of(made).measure_and_flag(image, made)
+
+
+def fitting_packages(image: Image, packages: Sequence[ModelPackage]) -> list[ModelPackage]:
+    """The packages that read an image. Raises UnsuitableError where none does."""
+    refusals = [(package, refusal(image, package)) for package in packages]
+    fitting = [package for package, text in refusals if text is None]
+    if not fitting:
+        reasons = dict.fromkeys(text for _, text in refusals if text)
+        raise UnsuitableError("; ".join(reasons), code="image_not_accepted")
+    return fitting
 
 
 def refusal(image: Image, package: ModelPackage) -> str | None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -13,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from app.packages_in_use import packages_in_use
-from app.run.file_run import image_files, run_file
+from app.run.file_run import image_files, left_beside_dicom, names_below, run_file
 from app.run.inputs import opened_input
 from app.run.output_folder import REPORT, prepare_output, remove_former, result_folders
 from app.run.record import SeriesRecord, StageRecord
@@ -93,15 +92,16 @@ def run_unpacked(
     clock = StageClock(show)
     with clock.measured("scan"):
         found = scan(folder)
-    images = [] if found.series else image_files(folder)
-    if images:
-        records, code = run_images(images, output, settings, packages, made_at, show)
-    elif found.series:
+    images = image_files(folder)
+    if found.series:
         outcomes = select(found, packages, package_name)
         records, code = run_series(outcomes, output, settings, made_at, show, graph)
+    elif images:
+        records, code = run_images(images, output, settings, packages, made_at, show)
     else:
         records, code = [], UnreadableError.exit_code
-    outcome = RunOutcome(tuple(records), code, output, found.unreadable)
+    unread = (*found.unreadable, *left_beside_dicom(images, folder, found))
+    outcome = RunOutcome(tuple(records), code, output, unread)
     write_summary(outcome, made_at, clock.records)
     if not records:
         require_series(found)
@@ -124,14 +124,9 @@ def run_images(
         for image, place, name in zip(images, places, names_below(images), strict=True)
     ]
     codes = [code for _, code in done]
-    codes += (OutputError.exit_code for record, _ in done if record.missing)
-    return [record for record, _ in done], exit_code(codes)
-
-
-def names_below(images: Sequence[Path]) -> list[str]:
-    """The names of files as seen from the folder that holds all of them."""
-    common = Path(os.path.commonpath([image.parent for image in images]))
-    return [image.relative_to(common).as_posix() for image in images]
+    return [record for record, _ in done], exit_code(
+        [*codes, *codes_of_missing(record for record, _ in done)]
+    )
 
 
 def run_series(
@@ -155,8 +150,12 @@ def run_series(
         return record, code
 
     records = [*refused_outright(outcomes), *read_all(chosen, segment)]
-    codes += (OutputError.exit_code for record in records if record.missing)
-    return records, exit_code(codes)
+    return records, exit_code([*codes, *codes_of_missing(records)])
+
+
+def codes_of_missing(records: Iterable[SeriesRecord]) -> list[int]:
+    """An exit code for each result that failed."""
+    return [OutputError.exit_code for record in records for each in record.missing if each.has_failed]
 
 
 def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:

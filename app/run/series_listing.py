@@ -1,4 +1,4 @@
-"""Lists the series of a folder and what would become of each, without reading any pixels."""
+"""Lists the series of a folder, or its images in other formats, and what would become of each."""
 
 from __future__ import annotations
 
@@ -79,17 +79,21 @@ def series_command(
     """Prints what is in a folder. Raises UsageError, UnreadableError, ModelError."""
     from app.run.folder import require_input
     from app.settings import read_settings
-    from operators.package_files.package_reader import read_packages
+    from operators.package_files.package_reader import choose_packages, read_packages
 
     require_input(folder)
-    packages = read_packages(read_settings(config, models=models).models)
+    models = read_settings(config, models=models).models
     with opened_input(folder) as place:
-        found = scan(place)
-        rows = rows_of(found, packages, package)
+        found, listed, unread = scan(place), list[Row](), tuple[UnreadableFile, ...]()
+        if found.other_files:
+            from app.run.file_listing import list_files  # its libraries take seconds to import
+
+            listed, unread = list_files(place, found, choose_packages(models, package))
+        rows = listed or rows_of(found, read_packages(models), package)
     if as_json:
         print(printable_json(rows))
     else:
-        render(rows, Console(), found.unreadable)
+        render(rows, Console(), (*found.unreadable, *unread))
     return 0
 
 
@@ -125,7 +129,8 @@ def images(row: Row) -> Iterator[str]:
     """Modality and number, size, spacing."""
     count = "1 slice" if row["slices"] == 1 else f"{row['slices']} slices"
     yield f"{row['modality']}, {count}"
-    yield f"{row['columns']} x {row['rows']}"
+    if row["columns"]:
+        yield f"{row['columns']} x {row['rows']}"
     if row["spacing_mm"]:
         yield " x ".join(f"{step:.2f}" for step in row["spacing_mm"]) + " mm"
 

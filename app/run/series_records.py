@@ -63,4 +63,5 @@ def log_missing(record: SeriesRecord, job: Job) -> None:
     for each, error in zip(job.attempts.missing, job.attempts.errors, strict=True):
         told = {"traceback": frames_of(error)} if each.code == "defect" else {}
         uid = record.series_instance_uid
-        log.error("result_missing", series_instance_uid=uid, kind=each.kind, code=each.code, **told)
+        write = log.error if each.has_failed else log.info
+        write("result_missing", series_instance_uid=uid, kind=each.kind, code=each.code, **told)

@@ -36,10 +36,18 @@ def write_page_file(record: SeriesRecord, job: Job, clock: StageClock) -> None:
     """The HTML report, of what was written before it."""
     from app.run.html.writer import write_page
 
-    shown = [name for kind in (PREVIEW, PICTURES) for name in record.names.get(kind, ())]
     with clock.measured("page"):
-        pictures = [job.output / name for name in shown]
+        pictures = [job.output / name for name in pictures_of_page(record)]
         write_page(record, job.path(PAGE), pictures, job.made_at, SOFTWARE_VERSION)
+
+
+def pictures_of_page(record: SeriesRecord) -> tuple[str, ...]:
+    """The preview and the pictures; the latter alone where the preview is one of them."""
+    from operators.image_kinds import kind_of
+
+    preview, pictures = (record.names.get(kind, ()) for kind in (PREVIEW, PICTURES))
+    assert record.segmentation is not None
+    return pictures if pictures and kind_of(record.segmentation).preview_among else (*preview, *pictures)
 
 
 def export_surfaces(segmentation: Segmentation, job: Job, clock: StageClock) -> None:

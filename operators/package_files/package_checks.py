@@ -180,6 +180,8 @@ def check_radiograph(package: RadiographPackage) -> None:
         raise ValueError(
             f"attributes: expected each once, with all body parts and views, got {sorted(strange)}"
         )
+    if unknown := package.body_part_terms.keys() - package.body_parts.keys():
+        raise ValueError(f"body_part_terms: expected names of body_parts, got {sorted(unknown)}")
     if not package.body_parts or not package.views:
         raise ValueError("body_parts, views: expected at least one of each, got none")
     if package.folds[0].arguments.get("attributes") != len(package.attributes):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -19,11 +21,12 @@ class ProjectionAcceptance(Table):
     modalities: tuple[str, ...]
     sop_class_uids: tuple[str, ...]
     body_parts: tuple[str, ...]
-    """Terms of BodyPartExamined (PS3.16 annex L), capitals and digits; others are flagged, not refused."""
+    """Terms of BodyPartExamined (PS3.16 annex L), capitals and digits, that name no single one."""
 
-    def acceptance(self) -> Acceptance:
-        """The same without limits of slices, which a radiograph does not have."""
-        return Acceptance(self.modalities, self.sop_class_uids, self.body_parts, 1, 0.0, 0.0, 0.0)
+    def acceptance(self, terms: Mapping[str, tuple[str, ...]]) -> Acceptance:
+        """The same with the terms of body parts, without limits of slices: a radiograph has none."""
+        named = tuple(dict.fromkeys(chain(*terms.values(), self.body_parts)))
+        return Acceptance(self.modalities, self.sop_class_uids, named, 1, 0.0, 0.0, 0.0)
 
 
 class CanvasNetworkTable(ArchitectureTable):
@@ -62,6 +65,8 @@ class RadiographTables(IdentityTables):
     """What the networks recognise, in the order of their outputs."""
     body_parts: dict[str, Code]
     """Those attributes that are body parts, and the code of each."""
+    body_part_terms: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Terms of BodyPartExamined by the body part that they name; a header with other terms is flagged."""
     views: tuple[str, ...]
     """Those attributes that are views."""
     mirrored: bool = True
@@ -71,4 +76,5 @@ class RadiographTables(IdentityTables):
         """The package that lies in a folder."""
         del structures
         folds = tuple(self.network.spec(fold, folder) for fold in self.folds)
-        return self.make(RadiographPackage, folder, accepts=self.accepts.acceptance(), labels=(), folds=folds)
+        accepts = self.accepts.acceptance(self.body_part_terms)
+        return self.make(RadiographPackage, folder, accepts=accepts, labels=(), folds=folds)

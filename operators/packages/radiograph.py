@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar
 
 from pydantic import Field, with_config
@@ -47,8 +47,9 @@ class RadiographPackage(ModelPackage):
     """Radiographs: `folds` are networks whose outputs are averaged; they read a canvas of their `patch`.
 
     `attributes` names what the networks recognise, in the order of their outputs; `body_parts` (each with its
-    code) and `views` are some of them. `mirrored`: the means over the four mirror images are taken.
-    `operating_point` is a key of `decision.operating_points`, or a number as text.
+    code) and `views` are some of them. `body_part_terms` are the terms by which headers name a body part.
+    `mirrored`: the means over the four mirror images are taken. `operating_point` is a key of
+    `decision.operating_points`, or a number as text.
     """
 
     kind: ClassVar[str] = "radiograph"
@@ -59,6 +60,7 @@ class RadiographPackage(ModelPackage):
     attributes: tuple[str, ...]
     body_parts: dict[str, Code]
     views: tuple[str, ...]
+    body_part_terms: dict[str, tuple[str, ...]] = field(default_factory=dict)
     mirrored: bool = True
     operating_point: str = BALANCED
 

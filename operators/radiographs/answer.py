@@ -73,9 +73,11 @@ def on_image(
     edges = [(round(s.start * z), round(s.stop * z)) for s, z in zip(around, zoom, strict=True)]
     size = (edges[0][1] - edges[0][0], edges[1][1] - edges[1][0])
     inside = resized(probabilities[around], size) >= found.level
-    near = ndimage.binary_dilation(found.mask[around], np.ones((3, 3)))
-    kept = inside & (resized(near.astype(np.float32), size) >= LIKELY)
-    return (slice(*edges[0]), slice(*edges[1])), kept
+    others = (probabilities[around] >= found.level) & ~found.mask[around]
+    if others.any() or min(zoom) < 1:
+        near = ndimage.binary_dilation(found.mask[around], np.ones((3, 3)))
+        inside &= resized(near.astype(np.float32), size) >= LIKELY
+    return (slice(*edges[0]), slice(*edges[1])), inside
 
 
 def answer(

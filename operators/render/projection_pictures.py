@@ -20,6 +20,7 @@ from operators.segmentation.radiograph_answer import RadiographAnswer
 from operators.segmentation.segmentation import Segment, Segmentation
 from operators.segmentation.summary import area, shown, verdict_sentence
 
+Grey = NDArray[np.uint8]
 # Pixels a side: what workstations show at once; the heat map has less detail than that
 LARGEST, LARGEST_HEAT = 2048, 1024
 # A smaller image is enlarged: the text beside it would be wider than the image
@@ -53,15 +54,26 @@ class Line:
 
 def projection_pictures(projection: Projection, segmentation: Segmentation) -> tuple[ProjectionPicture, ...]:
     """The findings outlined over the image, and the heat map over it. Raises ValueError without an answer."""
-    outlines = ProjectionPicture(draw_outlines(projection, segmentation), "Outlined findings")
-    return outlines, ProjectionPicture(draw_heat_map(projection, segmentation), "Heat map, only as a picture")
+    grey = shown_grey(projection)
+    outlines = ProjectionPicture(outlined(grey, segmentation), "Outlined findings")
+    return outlines, ProjectionPicture(under_heat(grey, segmentation), "Heat map, only as a picture")
 
 
 def draw_outlines(projection: Projection, segmentation: Segmentation) -> Picture:
     """The image at full resolution, up to LARGEST pixels a side, with each finding outlined and numbered."""
-    size = shown_size(projection.grey.shape, LARGEST)
+    return outlined(shown_grey(projection), segmentation)
+
+
+def shown_grey(projection: Projection) -> Grey:
+    """The image (rows, columns) as it is shown beneath outlines."""
+    return resized(projection.grey, shown_size(projection.grey.shape, LARGEST))
+
+
+def outlined(grey: Grey, segmentation: Segmentation) -> Picture:
+    """A shown image with each finding outlined and numbered, and what is said of it below."""
+    size = (grey.shape[1], grey.shape[0])
     labels = resized_labels(segmentation.label_map.labels[:, :, 0].T, size)
-    image = np.repeat(resized(projection.grey, size)[..., None], 3, axis=2)
+    image = np.repeat(grey[..., None], 3, axis=2)
     boxes = dict(enumerate(ndimage.find_objects(labels), start=1))
     for segment in segmentation.segments:
         box = boxes.get(segment.value)
@@ -73,14 +85,14 @@ def draw_outlines(projection: Projection, segmentation: Segmentation) -> Picture
     return with_margin(np.asarray(sheet), outline_lines(segmentation), font_size(size))
 
 
-def draw_heat_map(projection: Projection, segmentation: Segmentation) -> Picture:
-    """The image with the networks' output over it, from nothing over red to yellow."""
+def under_heat(grey: Grey, segmentation: Segmentation) -> Picture:
+    """A shown image with the networks' output over it, from nothing over red to yellow."""
     answer = answer_of(segmentation)
-    size = shown_size(projection.grey.shape, LARGEST_HEAT)
-    grey = resized(projection.grey, size) / 255.0
-    heat = resized(answer.heat_map, size) / 255.0
+    size = shown_size(grey.shape, LARGEST_HEAT)
+    heat = resized(answer.heat_map, size) / np.float32(255)
     weight = HEAT_WEIGHT * np.clip(2 * heat, 0, 1)
-    below, green = grey * (1 - weight), np.clip(2 * heat - 1, 0, 1)
+    below = scaled(grey, size) / np.float32(255) * (1 - weight)
+    green = np.clip(2 * heat - 1, 0, 1)
     channels = (below + weight, below + green * weight, below)
     image = np.stack([np.rint(each * 255).astype(np.uint8) for each in channels], axis=-1)
     note = Line(HEAT_NOTE, FAINT_INK)
@@ -119,11 +131,15 @@ def shown_size(shape: tuple[int, ...], largest: int) -> tuple[int, int]:
     return max(round(shape[1] * scale), 1), max(round(shape[0] * scale), 1)
 
 
-def resized(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
+def resized(values: NDArray[np.float32], size: tuple[int, int]) -> Grey:
     """Values (rows, columns) from 0 to 1 as grey of that width and height."""
-    scaled = np.clip(values, 0, 1)
-    scaled *= 255
-    grey = np.rint(scaled, out=scaled).astype(np.uint8)
+    levels = np.clip(values, 0, 1)
+    levels *= 255
+    return scaled(np.rint(levels, out=levels).astype(np.uint8), size)
+
+
+def scaled(grey: Grey, size: tuple[int, int]) -> Grey:
+    """Grey (rows, columns) at that width and height."""
     if grey.shape == size[::-1]:
         return grey
     return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR))

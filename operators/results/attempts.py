@@ -9,6 +9,9 @@ from pathlib import Path
 
 from operators.errors import DEFECT, OsteonError, TransientError, UnwritableError, as_osteon_error
 
+# Codes of results that do not exist for a type of image: that they were asked for is no failure
+NOT_APPLICABLE = ("no_frame_of_reference", "no_surface", "no_such_format")
+
 
 @dataclass(frozen=True)
 class MissingResult:
@@ -17,6 +20,11 @@ class MissingResult:
     kind: str
     code: str
     sentence: str
+
+    @property
+    def has_failed(self) -> bool:
+        """Returns whether the result could have been made of such an image."""
+        return self.code not in NOT_APPLICABLE
 
     def __str__(self) -> str:
         return f"no {self.kind} was made ({self.code}): {self.sentence}"

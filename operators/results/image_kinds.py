@@ -37,6 +37,7 @@ Pictures = tuple[Any, ...]
 class ImageKind:
     """The functions for one type of image, a CtVolume or Projection, the first argument of those that see it.
 
+    `preview_among` gives the preview from what `draw_pictures` gives, where it is one of the pictures.
     `draw_pictures` gives what `write_pictures` writes as secondary captures; `write_key_objects` is given the
     same, or None where they could not be drawn. A result that does not exist for the type has no function.
     `write_seg` takes a profile last and `write_report` the path of the SEG third. `fallbacks` is by the rows
@@ -45,6 +46,7 @@ class ImageKind:
 
     measure_and_flag: Callable[[Any, Segmentation], Segmentation]
     draw_preview: Callable[[Any, Segmentation], Picture]
+    preview_among: Callable[[Pictures], Picture] | None
     draw_pictures: Callable[[Any, Segmentation], Pictures]
     write_seg: Callable[[Segmentation, Provenance, Path, str], object]
     write_report: Callable[[Segmentation, Provenance, Path, Path], object]
@@ -82,6 +84,7 @@ IMAGE_KINDS: dict[str, ImageKind] = {
     "volume": ImageKind(
         measure_and_flag=_measure_volume,
         draw_preview=_preview_volume,
+        preview_among=None,
         draw_pictures=fracture_pictures,
         write_seg=write_seg,
         write_report=write_report,
@@ -96,6 +99,7 @@ IMAGE_KINDS: dict[str, ImageKind] = {
     "projection": ImageKind(
         measure_and_flag=measure_and_flag,
         draw_preview=draw_outlines,
+        preview_among=lambda pictures: pictures[0].rgb,
         draw_pictures=projection_pictures,
         write_seg=write_projection_seg,
         write_report=write_report,

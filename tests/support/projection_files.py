@@ -122,6 +122,17 @@ def save(dataset: Dataset, path: Path, transfer_syntax_uid: str = ExplicitVRLitt
     return path
 
 
+def save_compressed(dataset: Dataset, folder: Path, syntax: str) -> None:
+    """A file whose frame is left as it is."""
+    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    folder.mkdir(parents=True, exist_ok=True)
+    dataset.save_as(folder / "1.dcm", enforce_file_format=True)
+
+
 def _by_gdcm(path: Path, syntax: UID) -> None:
     """Compresses a file in place."""
     reader = gdcm.ImageReader()

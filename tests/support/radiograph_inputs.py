@@ -5,6 +5,7 @@ run_folder(write_input("DX upside down", folder, Sources()), ...)
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,15 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom import dcmread
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DigitalIntraOralXRayImageStorageForPresentation,
     DigitalMammographyXRayImageStorageForPresentation,
+    JPEGBaseline8Bit,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     UltrasoundImageStorage,
 )
 
 from tests.support import phantoms
-from tests.support.projection_files import CR, SC, picture, radiograph, save
+from tests.support.projection_files import CR, SC, picture, radiograph, save, save_compressed
 
 Grey = NDArray[np.uint8]
 # EXIF tag and the value for an image that lies on its left side
@@ -237,6 +240,17 @@ def _picture_beside_dicom(folder: Path, sources: Sources) -> None:
     _picture("2.png", _grey)(folder, sources)
 
 
+def _jpeg_with_other_bytes(folder: Path, sources: Sources) -> None:
+    """JPEG Baseline with bytes between two of its segments, over which gdcm ends the process."""
+    stream = io.BytesIO()
+    Image.fromarray(sources.grey).save(stream, "JPEG")
+    content = stream.getvalue()
+    at = content.index(b"\xff\xda")
+    dataset = radiograph(sources.grey, bits=8)
+    dataset.PixelData = encapsulate([content[:at] + b"other" + content[at:]])
+    save_compressed(dataset, folder, JPEGBaseline8Bit)
+
+
 CHEST = {"BodyPartExamined": "CHEST", "ImageLaterality": None}
 UNNAMED = {"BodyPartExamined": None, "ImageLaterality": None, "ViewPosition": None}
 INTRA_ORAL = DigitalIntraOralXRayImageStorageForPresentation
@@ -261,6 +275,9 @@ INPUTS: dict[str, Make] = {
     "DX of the chest that names no body part": _dicom(lambda s: s.ray_sum, **UNNAMED),
     "DX of the chest that names a hand": _dicom(lambda s: s.ray_sum),
     "DX of 12,000 pixels a side": _dicom(_enlarged(12_000)),
+    "DX of the hand that names a knee": _dicom(_grey, BodyPartExamined="KNEE"),
+    "DX of the hand whose description names a knee": _dicom(_grey, **UNNAMED, StudyDescription="XR knee"),
+    "DX, damaged JPEG": _jpeg_with_other_bytes,
     "DX, black": _dicom(_constant(0)),
     "DX, white": _dicom(_constant(255)),
     "DX, one grey": _dicom(_constant(99)),

@@ -35,7 +35,11 @@ sop_class_uids = [
   "1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1.1",
   "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.7.2", "1.2.840.10008.5.1.4.1.1.7.3",
 ]
-body_parts = ["HAND", "WRIST", "LEG", "KNEE"]
+body_parts = ["EXTREMITY"]
+
+[body_part_terms]
+hand = ["HAND", "WRIST"]
+leg = ["LEG", "KNEE"]
 
 [network]
 architecture = "radiograph_reader"

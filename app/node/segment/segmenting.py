@@ -35,6 +35,7 @@ from operators.geometry.volume import CtVolume
 from operators.packages.packages import ModelPackage
 from operators.results.attempts import missing_result
 from operators.segmentation.segmentation import Segmentation
+from operators.segmentation.summary import threshold_words
 
 log = structlog.get_logger()
 
@@ -216,7 +217,8 @@ def finding_in(made: Segmentation) -> Finding | None:
     The absence of fragments in a CT does not rule out a fracture.
     """
     if made.answer is not None:
-        return Finding(made.answer.verdict.name.lower(), made.answer.probability)
+        answer = made.answer
+        return Finding(answer.verdict.name.lower(), answer.probability, threshold_words(answer))
     broken = [segment for segment in made.segments if segment.fragment is not None]
     known = [each.fracture_probability for each in broken if each.fracture_probability is not None]
     return Finding(FRACTURE, max(known, default=None)) if broken else None

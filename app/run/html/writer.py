@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +48,30 @@ def page_of(
     record: SeriesRecord, made: Segmentation, pictures: Sequence[Path], made_at: datetime, version: str
 ) -> str:
     """The text of the page; whatever came from a file or a package is escaped."""
-    templates = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
     shown, left_out = pictures[:MOST_PICTURES], len(pictures[MOST_PICTURES:])
     page = PAGES[made.package.reads]
-    return templates.get_template(page.template).render(
-        record=record,
-        made=made,
-        package=made.package,
-        summary=findings(made),
-        pictures=[embedded(path, page.overview) for path in shown],
-        left_out=left_out,
-        made_at=made_at.isoformat(sep=" ", timespec="seconds"),
-        version=version,
-        style=own("report.css"),
-        **page.content(made),
+    return (
+        templates()
+        .get_template(page.template)
+        .render(
+            record=record,
+            made=made,
+            package=made.package,
+            summary=findings(made),
+            pictures=[embedded(path, page.overview) for path in shown],
+            left_out=left_out,
+            made_at=made_at.isoformat(sep=" ", timespec="seconds"),
+            version=version,
+            style=own("report.css"),
+            **page.content(made),
+        )
     )
+
+
+@cache
+def templates() -> Environment:
+    """The templates, each compiled once in a process."""
+    return Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
 
 
 def bones_of(made: Segmentation) -> dict[str, Any]:

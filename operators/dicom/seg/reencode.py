@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 from pydicom.valuerep import DA, TM
 
 from operators.dicom.elements.attributes import items, uid
@@ -53,6 +54,21 @@ class PackageOfProjectionSeg(PackageOfSeg):
     reads: ClassVar[str] = "projection"
 
 
+@dataclass(frozen=True, eq=False)
+class ProvenanceOfSeg(Provenance):
+    """The provenance that a SEG states; `tracking_uids` are those of its segments by tracking identifier.
+
+    Its other UIDs are not those of the run that wrote the SEG, which depend on slices without a segment, on
+    the package's options and on how the networks were run: a SEG does not state all of these.
+    """
+
+    tracking_uids: Mapping[str, str] = field(default_factory=dict)
+
+    def tracking_uid(self, tracking_identifier: str) -> UID:
+        """See Provenance: the SEG's own, which the report names too."""
+        return UID(self.tracking_uids[tracking_identifier])
+
+
 def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
     """The segmentation of a SEG, without volumes, and its making. Raises UnreadableError, or UnsuitableError
     for a SEG that is not Osteon's: who drew it, and by what, would have to be invented.
@@ -65,7 +81,10 @@ def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
     number = SOURCE_NUMBER.search(str(dataset.SeriesDescription))
     dataset.SeriesNumber = number[1] if number else None  # the source's, as in the source's own header
     series, version = series_of(dataset, label_map.grid), str(dataset.SoftwareVersions[0])
-    provenance = Provenance(series, package, made_at(dataset), version, revision)
+    tracking_uids = {item.TrackingID: item.TrackingUID for item in dataset.SegmentSequence}
+    provenance = ProvenanceOfSeg(
+        series, package, made_at(dataset), version, revision, tracking_uids=tracking_uids
+    )
     return Segmentation(label_map, tuple(map(segment_of, infos)), package), provenance
 
 

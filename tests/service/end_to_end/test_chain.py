@@ -86,7 +86,6 @@ def test_the_report_says_what_was_done_with_what_and_for_how_long(packaged_run: 
         "anatomy",
         "fractures",
         "write",
-        "preview",
         "measure",
         "report",
         "pictures",

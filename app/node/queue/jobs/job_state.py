@@ -43,9 +43,9 @@ class JobState:
     """The state of a job or a conflict.
 
     `code` and `sentence` say why it was refused, failed or postponed, or what a peer has not accepted.
-    `begun_ms` is when the job was taken from the queue, 0 for never. `finding` is a code of findings.WORDS,
-    or '' if the results state nothing about fractures. The fields from `calling_ae` on are set in `detailed`
-    lists only.
+    `begun_ms` is when the job was taken from the queue, 0 for never. `finding`, `probability` and `threshold`
+    are those of a Finding, '' and None if the results state nothing about fractures. The fields from
+    `calling_ae` on are set in `detailed` lists only.
     """
 
     job_id: str
@@ -59,6 +59,7 @@ class JobState:
     begun_ms: int = 0
     finding: str = ""
     probability: float | None = None
+    threshold: str = ""
     calling_ae: str = ""
     images: int = 0
     revision: int = 0
@@ -74,7 +75,7 @@ class JobState:
     @property
     def finding_in_words(self) -> str:
         """Returns what the results state about fractures, or '' if they state nothing."""
-        return str(Finding(self.finding, self.probability)) if self.finding else ""
+        return str(Finding(self.finding, self.probability, self.threshold)) if self.finding else ""
 
 
 def study_of(job_id: str) -> str:
@@ -139,7 +140,7 @@ def state_of(row: Any, deliveries: list[Any]) -> JobState:
     if outcome["state"] != "segmented":
         return replace(job, state=outcome["state"], code=outcome["code"], sentence=outcome["sentence"])
     if finding := finding_of(outcome):
-        job = replace(job, finding=finding.code, probability=finding.probability)
+        job = replace(job, finding=finding.code, probability=finding.probability, threshold=finding.threshold)
     return with_missing(delivery_state(job, deliveries), outcome)
 
 

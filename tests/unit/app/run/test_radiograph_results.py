@@ -65,7 +65,10 @@ def test_an_answer_stands_in_its_row_and_the_study_is_summed_up() -> None:
     assert names_in_report(second)
     studies = found["studies"]
     assert [(each["verdict"], each["views"]) for each in studies] == [("fracture", 2), ("uncertain", 1)]
-    assert studies[0]["sentence"] == "Fracture in 1 of 2 radiographs, greatest probability 87%."
+    assert (
+        studies[0]["sentence"]
+        == "Fracture in 1 of 2 radiographs (highest probability 87%; balanced threshold 31%)."
+    )
 
 
 def test_a_ct_has_neither_answer_nor_studies() -> None:
@@ -86,7 +89,7 @@ def test_the_page_begins_with_the_verdict_and_draws_no_surfaces(tmp_path: Path, 
     found = IMAGE_KINDS["projection"].measure_and_flag(image, made(count, image))
     preview = write_png(kind_of(found).draw_preview(image, found), tmp_path / "preview.png")
     page = page_of(record(found), found, [preview], MADE_AT, "0.1.0")
-    verdict = "Fracture: 87%" if count else "No fracture found: 4%"
+    verdict = "Fracture (87%;" if count else "No fracture found (4%;"
     assert page.index(verdict) < page.index("Findings") < page.index("What may be wrong")
     assert page.count('<tr><th scope="row">') == count
     assert page.count("is outlined.") + page.count("are outlined.") >= 1

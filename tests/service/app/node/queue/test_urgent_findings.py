@@ -90,7 +90,7 @@ def test_a_fracture_is_notified_once_without_patient_data(tmp_path: Path) -> Non
         "study_instance_uid": STUDY,
         "state": "delivering",
         "code": "fracture",
-        "sentence": "fracture found, probability 87%",
+        "sentence": "fracture found (probability 87%)",
     }
     assert body["event"] in EVENTS
 

@@ -65,8 +65,11 @@ def test_outcomes_of_earlier_versions_have_no_finding(old: Any) -> None:
 
 
 def test_a_finding_in_words_includes_a_known_probability() -> None:
-    assert str(Finding("fracture", 0.87)) == "fracture found, probability 87%"
-    assert str(Finding("no_fracture", 0.04)) == "no fracture found, probability 4%"
+    assert str(Finding("fracture", 0.87)) == "fracture found (probability 87%)"
+    assert (
+        str(Finding("no_fracture", 0.04, "balanced threshold 21%"))
+        == "no fracture found (probability 4%; balanced threshold 21%)"
+    )
     assert str(Finding("fracture")) == "fracture found"
 
 
@@ -84,7 +87,7 @@ def test_a_job_shows_its_finding_and_an_old_one_shows_none() -> None:
     screens = [StringIO(), StringIO()]
     show_jobs([job], {"1.2-a": "a"}, {}, Console(file=screens[0], force_terminal=True, width=80), NOW)
     show_job(job, "a", "", "", Console(file=screens[1], width=80), NOW)
-    assert all("fracture found, probability 87%" in screen.getvalue() for screen in screens)
+    assert all("fracture found (probability 87%)" in screen.getvalue() for screen in screens)
 
 
 def test_a_job_without_a_finding_shows_none() -> None:

@@ -13,10 +13,11 @@ from operators.geometry.projection import Projection
 from operators.render.projection_pictures import (
     LARGEST,
     LARGEST_HEAT,
-    draw_heat_map,
     draw_outlines,
     projection_pictures,
+    shown_grey,
     shown_size,
+    under_heat,
 )
 from tests.support.radiograph_result_cases import COLOURS, ODD, grey, made, projection, provenance, series
 from tests.unit.operators.dicom.capture.test_picture_writer import valid
@@ -43,7 +44,7 @@ def test_large_images_are_reduced_and_small_ones_enlarged() -> None:
     assert shown_size(ODD, LARGEST) == (746, 910)
     large = Projection(grey((2600, 1300)))
     assert draw_outlines(large, made(1, large)).shape[1] == 1024
-    assert draw_heat_map(large, made(1, large)).shape[1] == LARGEST_HEAT // 2
+    assert under_heat(shown_grey(large), made(1, large)).shape[1] == LARGEST_HEAT // 2
 
 
 def test_a_finding_in_a_corner_has_its_number_within_the_image() -> None:

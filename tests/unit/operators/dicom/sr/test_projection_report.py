@@ -200,7 +200,7 @@ def test_the_procedure_is_a_radiograph_and_the_summary_says_the_verdict(tmp_path
     ]
     assert XR_PROCEDURE.value in codes
     text = dataset.ContentSequence[-1].TextValue
-    assert "No fracture found: 4%" in text
+    assert "No fracture found (4%; balanced threshold" in text
     assert "does not rule out a fracture" in text
 
 

@@ -217,7 +217,7 @@ def test_failures_name_metrics_body_parts_and_attributes(good: RadiographRows, b
     text = "\n".join(failures(cases_of(mixed, DRAWS), mixed))
     assert "AUC, fractured or not: 0.322; the floor is 0.80." in text
     assert "40 of the 50 findings that runs show hit no fracture." in text
-    assert "leg: fractured and other images are not reliably told apart" in text
+    assert "leg: fractured and other images are not reliably distinguished" in text
     assert "hand: " in text
     silent = rows_of([{**image, "findings": []} for image in good.images])
     assert any("outlines no fracture" in line for line in failures(cases_of(silent, DRAWS), silent))
@@ -361,7 +361,7 @@ def test_the_contact_sheet_has_up_to_four_of_each_kind(tmp_path: Path) -> None:
     assert {name: sorted(each.image.name for each in some) for name, some in chosen.items()} == {
         "found": ["0000.jpg", "0002.jpg", "0004.jpg", "0014.jpg"],
         "missed": ["0006.jpg", "0008.jpg", "0010.jpg", "0012.jpg"],
-        "false alarms": ["0007.jpg", "0009.jpg", "0011.jpg", "0013.jpg"],
+        "false positives": ["0007.jpg", "0009.jpg", "0011.jpg", "0013.jpg"],
     }
     write_sheet(answered, found, Decoding(), tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as image:

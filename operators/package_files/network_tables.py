@@ -1,4 +1,4 @@
-"""Networks of a package.toml: what they are, their weights, and the stages of an nnU-Net."""
+"""Networks of a package.toml: their specification, their weights, and the stages of an nnU-Net."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from operators.packages.plans import (
 
 
 class NetworkTable(Table):
-    """[network]: what all folds have in common."""
+    """[network]: the common specification of all folds."""
 
     architecture: str
     """A row of the table of architectures."""
@@ -32,21 +32,21 @@ class NetworkTable(Table):
     spacing_mm: tuple[float, ...]
     """Voxel spacing of the network's input, mm along each axis."""
     patch: tuple[int, ...]
-    """Voxels of the window that slides over the scan."""
+    """Size of the sliding window in voxels."""
     window_hu: tuple[float, float]
     """Range to which Hounsfield units are clipped."""
     classes: tuple[str, ...]
     """One name for each output channel."""
     guide: tuple[str, ...] = ()
-    """Conditioning channels: classes of the network before, read beside the image."""
+    """Conditioning channels: classes of the previous network, read beside the image."""
     normalisation: Normalisation = Normalisation()
     precision: str = ""
-    """f32 where the labels must equal the original's; empty leaves it to the runtime."""
+    """f32 if the labels must equal the original's; if empty, the runtime decides."""
     runtime: str = ""
-    """Runtime that must be used on a CPU; empty leaves it to the settings."""
+    """Runtime that must be used on a CPU; if empty, the settings decide."""
 
     def spec(self, name: str, weights: str, sha256: str, folder: Path) -> NetworkSpec:
-        """The network under a name, with the weights of one fold."""
+        """The named network with the weights of one fold."""
         values = {key: getattr(self, key) for key in NetworkTable.model_fields}
         return NetworkSpec(name=name, weights=folder / weights, sha256=sha256, **values)
 
@@ -77,7 +77,7 @@ class FoldTable(Table):
 
 
 class StageTables(Table):
-    """An nnU-Net: [network], [[folds]], [recipe], [[largest]], and the one before it in [previous]."""
+    """An nnU-Net: [network], [[folds]], [recipe], [[largest]], and its earlier stage in [previous]."""
 
     network: NetworkTable
     folds: tuple[FoldTable, ...] = Field(min_length=1)
@@ -88,9 +88,9 @@ class StageTables(Table):
     previous: StageTables | None = None
 
     def stages(self, folder: Path) -> tuple[Stage, ...]:
-        """The stages in the order in which they run. Raises ValueError where one does not fit.
+        """The stages in the order in which they run. Raises ValueError if they do not fit together.
 
-        One whose labels another reads has torch's sums: one label that differs changes many of the next.
+        A stage whose labels another reads runs with torch: one different label changes many of the next.
         """
         before = self.previous.stages(folder) if self.previous else ()
         exact = [
@@ -103,7 +103,7 @@ class StageTables(Table):
 
 
 class FractureTables(StageTables):
-    """[fracture]: the network that splits the bones of another, and how a bone is cut out for it."""
+    """[fracture]: the network that splits another network's bones, and how a bone is cut out for it."""
 
     blank_hu: float = 0.0
     """Hounsfield units given to everything outside the bone."""
@@ -113,5 +113,5 @@ class FractureTables(StageTables):
     """Fragments smaller than this are merged into the nearest one."""
 
     def arrangement(self) -> Arrangement:
-        """How a bone is cut out, and what the answer means."""
+        """How a bone is cut out, and how classes become fragments."""
         return Arrangement(self.blank_hu, self.pieces, self.minimum_mm3)

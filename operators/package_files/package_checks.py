@@ -1,4 +1,4 @@
-"""What the tables of a package.toml say of each other: checks that raise ValueError with place and reason."""
+"""Consistency checks across the tables of a package.toml; they raise ValueError with place and reason."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PADDINGS = ("constant", "replicate")
 
 
 def check_package(package: ModelPackage) -> None:
-    """Checks all that holds for a package of its kind."""
+    """Checks everything that applies to a package of its kind."""
     check_values(package.labels)
     for name in package.measurements:
         require_row("measurements", name, MEASURED)
@@ -46,7 +46,7 @@ def check_package(package: ModelPackage) -> None:
 
 
 def check_values(labels: Iterable[Label]) -> None:
-    """No two labels share a value, and a side is left or right."""
+    """Checks that no two labels share a value, and that a side is left or right."""
     taken: set[int] = set()
     for label in labels:
         fits = 0 < label.first_value <= label.last_value <= HIGHEST_VALUE
@@ -63,7 +63,7 @@ def check_values(labels: Iterable[Label]) -> None:
 
 
 def check_network(spec: NetworkSpec) -> None:
-    """What a network reads and gives fits together."""
+    """Checks that input, output and normalisation of a network fit together."""
     where = f"networks.{spec.name}"
     if spec.normalisation.scheme not in SCHEMES:
         got = spec.normalisation.scheme
@@ -75,11 +75,11 @@ def check_network(spec: NetworkSpec) -> None:
     if spec.arguments.get("outputs", len(spec.classes)) != len(spec.classes):
         raise ValueError(f"{where}: expected as many outputs as classes")
     if spec.arguments.get("inputs", spec.inputs) != spec.inputs:
-        raise ValueError(f"{where}: expected one input and one more for each class of the guide")
+        raise ValueError(f"{where}: expected one input channel and one more for each class of the guide")
 
 
 def check_coarse_to_fine(package: CoarseToFinePackage) -> None:
-    """Strategies are known, classes are those of the networks, numbers are in their ranges."""
+    """Checks that strategies exist, classes are those of the networks, and numbers are in their ranges."""
     require_row("find.keep", package.find.keep, FINDERS)
     require_row("fragments.strategy", package.fragments.strategy, FRAGMENTS)
     if len(package.fragments.fracture_logit) != 4:
@@ -91,13 +91,13 @@ def check_coarse_to_fine(package: CoarseToFinePackage) -> None:
 
 
 def require_row(where: str, given: str, table: Collection[str]) -> None:
-    """A strategy is a row of its table."""
+    """Checks that a strategy is a row of its table."""
     if given not in table:
         raise ValueError(f"{where}: expected one of {sorted(table)}, got {given!r}")
 
 
 def check_classes(package: CoarseToFinePackage) -> None:
-    """The classes that sides, conditioning channels and labels name are those of the networks."""
+    """Checks that the classes of sides, conditioning channels and labels are those of the networks."""
     coarse = set(package.coarse.classes)
     strange = {*package.sides.middle, *package.sides.lateral} - coarse
     if strange:
@@ -115,7 +115,7 @@ def check_classes(package: CoarseToFinePackage) -> None:
 
 
 def check_confidence(confidence: Confidence) -> None:
-    """A calibration is absent, or a constant and a rising factor."""
+    """Checks that a calibration is absent, or a constant and an increasing factor."""
     for name in ("bone", "fracture", "contact"):
         line = getattr(confidence, name)
         if line and (len(line) != 2 or line[1] < 0):
@@ -123,7 +123,7 @@ def check_confidence(confidence: Confidence) -> None:
 
 
 def check_nnunet(package: NnUNetPackage) -> None:
-    """The stages can be run, and the labels are of what the last one writes."""
+    """Checks that the stages can be run, and that the last one writes the labels."""
     for stage in package.stages:
         check_stage(stage)
     written = set(package.stages[-1].values.values())
@@ -133,7 +133,7 @@ def check_nnunet(package: NnUNetPackage) -> None:
 
 
 def check_per_bone(package: NnUNetPerBonePackage) -> None:
-    """The bones and the network that splits them fit each other."""
+    """Checks that the bones and the network that splits them fit each other."""
     for stage in package.fracture:
         check_stage(stage)
     if len(set(package.bones)) < len(package.bones):
@@ -144,7 +144,7 @@ def check_per_bone(package: NnUNetPerBonePackage) -> None:
 
 
 def check_stage(stage: Stage) -> None:
-    """What is said of an nnU-Net's stage can be done."""
+    """Checks that a stage of an nnU-Net is supported."""
     recipe, spec = stage.recipe, stage.spec
     if recipe.regions and len(recipe.regions) != len(spec.classes):
         raise ValueError(f"recipe.regions: expected one value for each of {len(spec.classes)} classes")
@@ -164,7 +164,7 @@ def check_stage(stage: Stage) -> None:
 
 
 def check_resampling(recipe: NnUNetPlans) -> None:
-    """Spline orders are supported."""
+    """Checks that the spline orders are supported."""
     if max(recipe.output.order, recipe.output.order_across) > 1:
         raise ValueError(f"recipe.output: expected orders 0 or 1, got {recipe.output}")
     if recipe.guide.order_across:
@@ -175,7 +175,7 @@ def check_resampling(recipe: NnUNetPlans) -> None:
 
 
 def check_largest(largest: Sequence[Largest]) -> None:
-    """Components are of some values, and hang together in one of three ways."""
+    """Checks that components have values, and one of three connectivities."""
     for rule in largest:
         if not rule.values or rule.connected not in (1, 2, 3):
             raise ValueError(f"largest: expected values and connected of 1, 2 or 3, got {rule}")
@@ -190,7 +190,7 @@ def guide_values(stage: Stage, before: Stage | None) -> tuple[int, ...]:
 
 
 def check_bundle(package: MonaiBundlePackage) -> None:
-    """The parts of a MONAI bundle fit each other."""
+    """Checks that the parts of a MONAI bundle fit each other."""
     network, tiling = package.network, package.tiling
     if network.dimensions != 3 or len(package.outputs) != len(network.classes):
         raise ValueError("expected a network of three dimensions and one value for each class")
@@ -206,7 +206,7 @@ def check_bundle(package: MonaiBundlePackage) -> None:
 
 
 def check_radiograph(package: RadiographPackage) -> None:
-    """Attributes are named once, decisions are probabilities, and the operating point is known."""
+    """Checks that attributes are unique, decisions are probabilities, and the operating points are known."""
     decision, known = package.decision, set(package.attributes)
     strange = {*package.body_parts, *package.views} - known
     if strange or len(known) < len(package.attributes):
@@ -227,14 +227,14 @@ def check_radiograph(package: RadiographPackage) -> None:
     }
     wrong = {name: value for name, value in shares.items() if not 0 <= value < 1}
     if wrong or min(decision.image[1], decision.finding[1]) < 0:
-        raise ValueError(f"decision: expected shares from 0 to 1 and rising factors, got {wrong}")
+        raise ValueError(f"decision: expected shares from 0 to 1 and increasing factors, got {wrong}")
     if set(decision.operating_points) != set(OPERATING_POINTS):
         got = ", ".join(decision.operating_points)
         raise ValueError(f"decision.operating_points: expected {', '.join(OPERATING_POINTS)}, got {got}")
 
 
 def require_step(step: Step) -> None:
-    """A step of a MONAI bundle is known, and so are its arguments."""
+    """Checks that a step of a MONAI bundle is supported, and so are its arguments."""
     if step.name not in STEP_ARGUMENTS:
         raise ValueError(f"steps: expected one of {', '.join(STEP_ARGUMENTS)}, got {step.name!r}")
     needed, allowed = STEP_ARGUMENTS[step.name]

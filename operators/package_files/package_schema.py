@@ -1,7 +1,7 @@
-"""What package.toml may say: a model for each kind of package, told apart by `kind`.
+"""The schema of package.toml: a pydantic model for each kind of package, selected by `kind`.
 
-Each model is a table of the file; `package` makes the values that the pipelines read. All are strict: an
-unknown key or another type is refused. What one table says of another is checked in `package_checks`.
+Each model is a table of the file; `package` builds the values that the pipelines read. All are strict: an
+unknown key or another type is refused. Consistency across tables is checked in `package_checks`.
 """
 
 from __future__ import annotations
@@ -51,22 +51,22 @@ class PackageTables(Table):
     """The package's name, as --package takes it; also the name of its folder."""
     version: str
     title: str
-    """What the package shows, in plain words."""
+    """What the package segments, in plain words."""
     algorithm_name: str
-    """Algorithm name that DICOM results state."""
+    """Algorithm name in DICOM results."""
     accepts: Acceptance
     quality: QualityRules = QualityRules()
     measurements: tuple[str, ...] = MEASURED
-    """Measurements of fragments, besides their size."""
+    """Measurements of fragments, beside their size."""
 
     def common(self, folder: Path) -> dict[str, Any]:
-        """The arguments that every package has."""
+        """The arguments that all packages have in common."""
         keys = ("name", "version", "title", "algorithm_name", "accepts", "quality", "measurements")
         return {"folder": folder, **{key: getattr(self, key) for key in keys}}
 
 
 class CoarseToFineTables(PackageTables):
-    """Osteon's own: a coarse network finds bones, a fine one outlines them, a third splits each."""
+    """Coarse-to-fine: a coarse network finds the bones, a fine one outlines them, a third splits each."""
 
     kind: Literal["coarse_to_fine"]
     networks: dict[Literal["coarse", "fine", "fracture"], TrainedNetworkTable] = Field(min_length=3)
@@ -78,7 +78,7 @@ class CoarseToFineTables(PackageTables):
     outline: OutlineRules | None = None
 
     def package(self, folder: Path, structures: Structures) -> CoarseToFinePackage:
-        """The package that lies in a folder."""
+        """The package of a folder."""
         networks: dict[str, Any] = {
             name: row.spec(name, row.weights, row.sha256, folder) for name, row in self.networks.items()
         }
@@ -102,7 +102,7 @@ class NnUNetTables(PackageTables, StageTables):
     labels: tuple[WrittenLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> NnUNetPackage:
-        """The package that lies in a folder."""
+        """The package of a folder."""
         labels = tuple(row.label(structures) for row in self.labels)
         return NnUNetPackage(
             **self.common(folder), labels=labels, stages=self.stages(folder), origin=self.origin
@@ -110,7 +110,7 @@ class NnUNetTables(PackageTables, StageTables):
 
 
 class NnUNetPerBoneTables(PackageTables, StageTables):
-    """An nnU-Net of anatomy, whose bones a second one in [fracture] splits one by one."""
+    """An nnU-Net of an anatomy, whose bones a second one in [fracture] splits one by one."""
 
     kind: Literal["nnunet_per_bone"]
     origin: WeightsOrigin
@@ -118,7 +118,7 @@ class NnUNetPerBoneTables(PackageTables, StageTables):
     labels: tuple[SplitLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> NnUNetPerBonePackage:
-        """The package that lies in a folder."""
+        """The package of a folder."""
         return NnUNetPerBonePackage(
             **self.common(folder),
             labels=tuple(row.label(structures) for row in self.labels),
@@ -135,17 +135,17 @@ class OutcomeTable(Table):
 
     activation: Literal["softmax", "sigmoid", "none"] = "softmax"
     decided_first: bool = False
-    """Labels are made before they go back to the scan's voxels."""
+    """Labels are made before they are resampled to the scan's voxels."""
     nearest: bool = False
-    """Outputs go back to the nearest voxel, not linearly."""
+    """Outputs are resampled by the nearest voxel, not linearly."""
     decision: Literal["greatest", "threshold"] = "greatest"
     threshold: float = 0.5
     largest: tuple[int, ...] = ()
-    """Labels of which only the largest component stays."""
+    """Labels of which only the largest component is kept."""
     connected: Literal[1, 2, 3] = 3
     """Connectivity of components: 1 over faces, 2 also over edges, 3 also over corners."""
     values: tuple[int, ...]
-    """The label value that each output writes."""
+    """The label value of each output."""
 
 
 class MonaiBundleTables(PackageTables):
@@ -155,13 +155,13 @@ class MonaiBundleTables(PackageTables):
     origin: WeightsOrigin
     network: NamedNetworkTable
     steps: tuple[dict[str, Any], ...]
-    """Preparation of the image: `name` is a row of the table of steps, the rest its arguments."""
+    """Preprocessing of the image: `name` is a row of the table of steps, the rest its arguments."""
     tiling: SlidingWindow
     outcome: OutcomeTable
     labels: tuple[WrittenLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> MonaiBundlePackage:
-        """The package that lies in a folder. Raises ValueError for a step that there is not."""
+        """The package of a folder. Raises ValueError for an unknown step."""
         rules = self.outcome.model_dump(exclude={"values"})
         network = self.network
         return MonaiBundlePackage(
@@ -177,7 +177,7 @@ class MonaiBundleTables(PackageTables):
 
 
 def step_of(row: Mapping[str, Any]) -> Step:
-    """One [[steps]] table. Raises ValueError for a step or an argument that there is not."""
+    """Reads one [[steps]] table. Raises ValueError for an unknown step or argument."""
     arguments = {
         key: tuple(value) if isinstance(value, list) else value for key, value in row.items() if key != "name"
     }
@@ -190,12 +190,12 @@ PackageFile = CoarseToFineTables | NnUNetTables | NnUNetPerBoneTables | MonaiBun
 PACKAGE_FILE_MODEL: TypeAdapter[PackageFile] = TypeAdapter(
     Annotated[PackageFile, Field(discriminator="kind")]
 )
-# Which table told the kind before a package said it: those files are read as ever
+# The table that implies the kind in files of former versions, which have no `kind`
 FORMER_KINDS = {"steps": "monai_bundle", "fracture": "nnunet_per_bone", "network": "nnunet"}
 
 
 def with_kind(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A parsed package.toml with its kind, which packages of former versions leave to their tables."""
+    """A parsed package.toml with its kind, which in files of former versions follows from their tables."""
     if "kind" in table:
         return dict(table)
     kind = next((kind for key, kind in FORMER_KINDS.items() if key in table), "coarse_to_fine")

@@ -1,4 +1,4 @@
-"""What package.toml may say of radiographs."""
+"""The schema of package.toml for radiographs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from operators.packages.structures import (
 
 
 class ProjectionAcceptance(Table):
-    """[accepts] of radiographs: the modalities and SOP classes that are read."""
+    """[accepts] for radiographs: the modalities and SOP classes that are read."""
 
     modalities: tuple[str, ...]
     sop_class_uids: tuple[str, ...]
@@ -29,12 +29,12 @@ class ProjectionAcceptance(Table):
     """Terms of BodyPartExamined (PS3.16 annex L), capitals and digits; others are flagged, not refused."""
 
     def acceptance(self) -> Acceptance:
-        """The same without limits of slices, which a radiograph does not have."""
+        """The acceptance, without limits of slices, which a radiograph does not have."""
         return Acceptance(self.modalities, self.sop_class_uids, self.body_parts, 1, 0.0, 0.0, 0.0)
 
 
 class CanvasNetworkTable(Table):
-    """[network] of radiographs: what all folds have in common."""
+    """[network] for radiographs: the common specification of all folds."""
 
     architecture: str
     """A row of the table of architectures."""
@@ -43,12 +43,12 @@ class CanvasNetworkTable(Table):
     canvas: tuple[int, int]
     """Rows and columns of the canvas that the network reads, upright."""
     precision: str = ""
-    """f32 where the answer must equal the original's; empty leaves it to the runtime."""
+    """f32 if the output must equal the original's; if empty, the runtime decides."""
     runtime: str = ""
-    """Runtime that must be used on a CPU; empty leaves it to the settings."""
+    """Runtime that must be used on a CPU; if empty, the settings decide."""
 
     def spec(self, fold: FoldTable, folder: Path) -> NetworkSpec:
-        """The network with the weights of one fold; its lengths are pixels of the canvas."""
+        """The network with the weights of one fold; its spacing is in pixels of the canvas."""
         return NetworkSpec(
             name=fold.name,
             architecture=self.architecture,
@@ -65,16 +65,16 @@ class CanvasNetworkTable(Table):
 
 
 class RadiographTables(Table):
-    """Radiographs: networks that outline fractures and say whether there is one."""
+    """Radiographs: networks that segment fractures and classify the image."""
 
     kind: Literal["radiograph"]
     name: str
     """The package's name, as --package takes it; also the name of its folder."""
     version: str
     title: str
-    """What the package shows, in plain words."""
+    """What the package segments, in plain words."""
     algorithm_name: str
-    """Algorithm name that DICOM results state."""
+    """Algorithm name in DICOM results."""
     accepts: ProjectionAcceptance
     network: CanvasNetworkTable
     folds: tuple[FoldTable, ...] = Field(min_length=1)
@@ -83,14 +83,14 @@ class RadiographTables(Table):
     attributes: tuple[str, ...]
     """What the networks recognise, in the order of their outputs."""
     body_parts: dict[str, Code]
-    """Those attributes that are body parts, and the code of each."""
+    """The attributes that are body parts, with the code of each."""
     views: tuple[str, ...]
-    """Those attributes that are views."""
+    """The attributes that are views."""
     mirrored: bool = True
-    """Whether the means over the four mirror images are taken."""
+    """Whether outputs are averaged over the four mirror images."""
 
     def package(self, folder: Path, structures: Structures) -> RadiographPackage:
-        """The package that lies in a folder."""
+        """The package of a folder."""
         del structures
         same = ("name", "version", "title", "algorithm_name", "decision", "attributes", "body_parts", "views")
         return RadiographPackage(

@@ -1,4 +1,4 @@
-"""A package of a MONAI bundle: the steps that the image goes through, tiles, decisions."""
+"""A package of a MONAI bundle: preprocessing steps, sliding window, and the rules of its labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from operators.packages.structures import STRICT
 Arguments = Mapping[str, object]
 
 
-# What each step needs, and what it may have besides
+# Required and optional arguments of each step
 STEP_ARGUMENTS: dict[str, tuple[set[str], set[str]]] = {
     "orientation": ({"directions"}, set()),
     "spacing": ({"mm"}, set()),
@@ -28,7 +28,7 @@ STEP_ARGUMENTS: dict[str, tuple[set[str], set[str]]] = {
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the preparation: a row of the table in networks/bundle_steps.py, and its arguments."""
+    """A preprocessing step: a row of the table in networks/bundle_steps.py, and its arguments."""
 
     name: str
     arguments: Arguments
@@ -37,7 +37,7 @@ class Step:
 @with_config(STRICT)
 @dataclass(frozen=True)
 class SlidingWindow:
-    """MONAI's sliding window: `overlap` of neighbours along each axis, how tiles are weighted and padded.
+    """MONAI's sliding window: `overlap` of neighbours along each axis, weighting and padding of tiles.
 
     `sigma` of the Gaussian is in sides of a tile; `padding` is constant (`fill`) or replicate.
     """
@@ -54,11 +54,11 @@ class SlidingWindow:
 class LabelRules:
     """How the network's outputs become labels.
 
-    `activation` is softmax, sigmoid or none; each output then goes back to the scan's voxels, linearly or
-    to the `nearest`. With `decided_first` labels are decided before, and go back to the nearest voxel. The
-    greatest output wins; `decision` "threshold" has each output write its value where it reaches
-    `threshold`, the later over the earlier. Of the labels in `largest` only the largest component stays, as
-    `connected` by 1 faces, 2 edges, 3 corners.
+    `activation` is softmax, sigmoid or none; each output is then resampled to the scan's voxels, linearly or
+    by the `nearest` voxel. With `decided_first` labels are made first, and resampled by the nearest voxel.
+    The highest output wins; with `decision` "threshold" each output writes its value where it reaches
+    `threshold`, later ones over earlier ones. Of each label in `largest` only the largest component is kept;
+    `connected` is its connectivity: 1 faces, 2 edges, 3 corners.
     """
 
     activation: str = "softmax"
@@ -72,7 +72,7 @@ class LabelRules:
 
 @dataclass(frozen=True)
 class MonaiBundlePackage(ModelPackage):
-    """A MONAI bundle whose classes are the labels; `outputs` are the values that its channels write."""
+    """A MONAI bundle whose classes are the labels; `outputs` are the label values of its channels."""
 
     kind: ClassVar[str] = "monai_bundle"
 

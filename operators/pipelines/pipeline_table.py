@@ -24,9 +24,9 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The three steps between reading and writing; each takes what the one before gave.
+    """The three steps between reading and writing; each takes the output of the previous one.
 
-    The first takes the type of image that the package `reads`. What goes between them has `package`, and
+    The first takes the type of image that the package `reads`. The values between them have `package`, and
     `source` after the first step.
     """
 
@@ -50,7 +50,7 @@ def pipeline_of(package: ModelPackage) -> Pipeline:
 
 
 def segment(image: Image, package: ModelPackage, networks: Networks, progress: Progress) -> Segmentation:
-    """Image to Segmentation. Raises UnsuitableError where the package's anatomy is not in a CT."""
+    """Segments an image. Raises UnsuitableError if the package's anatomy is not in a CT."""
     chain = pipeline_of(package)
     anatomy = chain.segment_anatomy(chain.resample(image, package), networks, progress)
     return chain.segment_fractures(anatomy, networks, progress)

@@ -1,4 +1,4 @@
-"""Why the answer to a radiograph may be wrong, as flags."""
+"""Flags: why the answer for a radiograph may be wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEVERAL_EXPOSURES = "several_exposures"
 def doubts(
     said: RadiographAnswer, image: Projection, found: NetworkAnswer, package: RadiographPackage
 ) -> tuple[Flag, ...]:
-    """The flags of an answer; each holds for all its findings."""
+    """The flags of an answer; each applies to all its findings."""
     values = tuple(each.value for each in said.findings)
     return tuple(Flag(code, text, values) for code, text in reasons(said, image, found, package))
 
@@ -26,14 +26,14 @@ def doubts(
 def reasons(
     said: RadiographAnswer, image: Projection, found: NetworkAnswer, package: RadiographPackage
 ) -> Iterator[tuple[str, str]]:
-    """Code and sentence of each doubt."""
+    """The code and sentence of each flag."""
     known = ", ".join(package.body_parts)
     limit = package.decision.typical_distance
     recognised = dict(zip(package.attributes, found.attributes, strict=True))
     if names_other_part(image.body_part, package):
         yield (
             OTHER_BODY_PART,
-            f"The header names {image.body_part}; the networks were trained on {known} alone.",
+            f"The header names {image.body_part}; the networks were trained only on {known}.",
         )
     elif said.body_part.name == OTHER:
         yield OTHER_BODY_PART, f"None of the body parts that the networks were trained on: {known}."
@@ -50,6 +50,6 @@ def reasons(
 
 
 def names_other_part(named: str, package: RadiographPackage) -> bool:
-    """Whether a header's body part is none of those that the package accepts."""
+    """Whether the header names a body part that the package does not accept."""
     letters = "".join(filter(str.isalnum, named.upper()))
     return bool(letters) and not any(term in letters for term in package.accepts.body_parts)

@@ -74,7 +74,7 @@ def body_part_failures(cases: Cases, rows: RadiographRows) -> Iterator[str]:
         value = image_auc(part)
         if value.known and not value.low > CHANCE:
             yield (
-                f"{name}: fractured and other images are not reliably distinguished, AUC {figure(value.value)} "
+                f"{name}: fractured and other images are not reliably separated, AUC {figure(value.value)} "
                 f"({interval_text(value)})."
             )
 

@@ -144,7 +144,7 @@ def shipped_point_values(cases: Cases, threshold: float, margin: float) -> Point
 
 
 def values_at(cases: Cases, thresholds: np.ndarray, margins: np.ndarray, *, stated: bool) -> PointValues:
-    """Returns the performance of thresholds on the stated probabilities, or on those fitted on other images."""
+    """Returns the performance of thresholds on the stated probabilities, or on cross-fitted ones."""
     probabilities, true = (cases.stated if stated else cases.fitted), cases.fractured
     # As a run states them
     probabilities = np.round(probabilities, WHOLE_PERCENT)

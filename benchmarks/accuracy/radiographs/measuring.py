@@ -77,7 +77,7 @@ def radiograph_package(models: Path) -> RadiographPackage:
 
 
 def cross_found(answered: Sequence[Answered]) -> list[Found | None]:
-    """Returns the detections in each image, with the decoding fitted on other images; None without outlines."""
+    """Returns the detections in each image, with cross-fitted decoding; None without outlines."""
     found = iter(cross_decoded([each.case for each in answered if each.image.outlined]))
     return [next(found) if each.image.outlined else None for each in answered]
 

@@ -50,7 +50,7 @@ def chosen_images(known: Sequence[tuple[Answered, Found]], limit: float) -> Mapp
     return {
         "found": [each for each, _ in sorted(hit, key=lambda row: -right_score(row[1]))[:COLUMNS]],
         "missed": [each for each, _ in sorted(missed, key=lambda row: row[0].score)[:COLUMNS]],
-        "false positives": [each for each, _ in sorted(alarms, key=lambda row: -row[1].scores.max())[:COLUMNS]],
+        "false positives": [one for one, _ in sorted(alarms, key=lambda row: -row[1].scores.max())[:COLUMNS]],
     }
 
 

@@ -143,7 +143,7 @@ def test_a_bone_without_any_fragment_is_delivered_whole_and_said(package: NnUNet
     assert np.array_equal(result.label_map.labels == 11, bones == 3)
     assert [each.fragment for each in result.segments if each.bone == "hip_left"] == [None]
     assert result.warnings == (
-        "Left hip bone: no fragment found in it, the whole bone is as the anatomy network outlines it",
+        "Left hip bone: no fragment was found, the bone is delivered as the anatomy network outlined it",
     )
 
 

@@ -217,7 +217,7 @@ def test_failures_name_metrics_body_parts_and_attributes(good: RadiographRows, b
     text = "\n".join(failures(cases_of(mixed, DRAWS), mixed))
     assert "AUC, fractured or not: 0.322; the floor is 0.80." in text
     assert "40 of the 50 findings that runs show hit no fracture." in text
-    assert "leg: fractured and other images are not reliably distinguished" in text
+    assert "leg: fractured and other images are not reliably separated" in text
     assert "hand: " in text
     silent = rows_of([{**image, "findings": []} for image in good.images])
     assert any("outlines no fracture" in line for line in failures(cases_of(silent, DRAWS), silent))

@@ -12,7 +12,7 @@
     print(case.figures.anatomy.iou)
 
 For research, not for clinical use. All errors are subclasses of `OsteonError`; their text says what was
-expected and what came instead.
+expected and what was found.
 """
 
 from __future__ import annotations

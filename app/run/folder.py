@@ -1,4 +1,4 @@
-"""Runs the graph over every suitable series of a folder and says what became of each."""
+"""Runs the graph on every suitable series of a folder and records the outcome of each."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ LIBRARIES = ("monai-deploy-app-sdk", "torch", "openvino", "highdicom", "pydicom"
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """Every series' record, the exit code, where the results are, and files that belong to no series."""
+    """The record of every series, the exit code, the folder of results, and files without a series."""
 
     series: tuple[SeriesRecord, ...]
     exit_code: int
@@ -79,9 +79,9 @@ def run_folder(
     show: Show,
     graph: Graph | None = None,
 ) -> RunOutcome:
-    """Segments what can be segmented in `folder`; results and report.json go to `output`.
+    """Segments every suitable image in `folder`; results and report.json go to `output`.
 
-    Raises OsteonError where nothing at all can be done: no input, no models, nowhere to write.
+    Raises OsteonError if nothing can be done: no input, no models, no writable output.
     """
     require_input(folder)
     with opened_input(folder) as found:
@@ -97,7 +97,7 @@ def run_unpacked(
     show: Show,
     graph: Graph | None,
 ) -> RunOutcome:
-    """Runs over a folder, or a file that is not an archive; see `run_folder`."""
+    """Runs a folder, or a file that is not an archive; see `run_folder`."""
     if package_name is not None:
         refuse_draft(settings.models, package_name)
     packages = packages_in_use(settings, package_name)
@@ -130,7 +130,7 @@ def run_images(
     made_at: datetime,
     show: Show,
 ) -> tuple[list[SeriesRecord], int]:
-    """The record of each image that is not DICOM, and the exit code; several have a folder each."""
+    """Runs the images that are not DICOM, several in a folder each; returns records and exit code."""
     networks = networks_of(settings)
     places = ["" if len(images) == 1 else f"image-{n}/" for n in range(1, len(images) + 1)]
     done = [
@@ -143,7 +143,7 @@ def run_images(
 
 
 def names_below(images: Sequence[Path]) -> list[str]:
-    """The names of files as seen from the folder that holds all of them."""
+    """The names of files relative to their common folder."""
     common = Path(os.path.commonpath([image.parent for image in images]))
     return [image.relative_to(common).as_posix() for image in images]
 
@@ -156,7 +156,7 @@ def run_series(
     show: Show,
     graph: Graph,
 ) -> tuple[list[SeriesRecord], int]:
-    """The record of each series, first of those that were refused, and the exit code."""
+    """Runs the series; returns a record of each, refused ones first, and the exit code."""
     wanted = (PAGE, TURNTABLE, FILES, *(each for each in settings.files if each in FALLBACKS))
     chosen, codes = candidates(outcomes), list[int]()
     folders = result_folders(chosen)
@@ -174,9 +174,9 @@ def run_series(
 
 
 def result_folders(chosen: Sequence[Candidate]) -> list[str]:
-    """The folder below the output of each candidate's results, by study and series.
+    """The folder of each candidate's results, relative to the output, by study and series.
 
-    '' for all where one series is read, but for rivals, which are read where a better one shows nothing.
+    It is '' for all if only one series is read; rivals of it, read if it shows nothing, do not count.
     """
     first = {id(each.selection.series) for each in chosen if not each.better}
     if len(first) < 2:
@@ -195,7 +195,7 @@ def result_folders(chosen: Sequence[Candidate]) -> list[str]:
 
 
 def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:
-    """The records of series that are no candidates."""
+    """The records of series that are not candidates."""
     refusals = (each for each in outcomes if isinstance(each, Refusal) and not isinstance(each, Reserve))
     return [record_of_refusal(refusal) for refusal in refusals]
 
@@ -203,7 +203,7 @@ def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:
 def read_all(
     chosen: Sequence[Candidate], segment: Callable[[int, Selection], tuple[SeriesRecord, int]]
 ) -> list[SeriesRecord]:
-    """The record of each series that was read, then of those that a better one made needless."""
+    """The record of each series that was read, then of those that were passed over for a better one."""
     records: list[SeriesRecord] = []
 
     def read(group: list[int]) -> dict[int, bool]:
@@ -218,9 +218,9 @@ def read_all(
 
 
 def segmented_for(candidates: Sequence[Candidate], record: SeriesRecord, code: int) -> list[bool]:
-    """For each candidate of one series whether it makes those behind it needless.
+    """Whether each candidate was segmented, so that its rivals are passed over.
 
-    One that can never be segmented, for it shows no such anatomy or its pixels are damaged, does not.
+    A candidate that can never be segmented, as its anatomy is absent or its pixels are damaged, was not.
     """
     if record.segmentation is None:
         return [code not in (UnsuitableError.exit_code, UnreadableError.exit_code)] * len(candidates)
@@ -229,13 +229,13 @@ def segmented_for(candidates: Sequence[Candidate], record: SeriesRecord, code: i
 
 
 def require_input(folder: Path) -> None:
-    """Raises UsageError where there is nothing at that path."""
+    """Raises UsageError if the path does not exist."""
     if not folder.exists():
         raise UsageError(f"expected an input folder or file, {folder} does not exist")
 
 
 def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
-    """One series through the graph. This is the edge of a job: whatever goes wrong ends here, named."""
+    """Runs the graph on one series. This is the edge of a job: every error ends here, with a code."""
     clock = StageClock(show)
     record = record_of(job.selection)
     notes = sentences(conforming_header(job.selection.series.header).notes)
@@ -251,7 +251,7 @@ def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
 
 
 def exit_code(codes: list[int]) -> int:
-    """One code for all series: a defect, an output or a model that failed first; then done if any was."""
+    """The exit code of the run: a defect's, an output's or a model's, else 0 if any series is done."""
     for grave in (EXIT_DEFECT, OutputError.exit_code, ModelError.exit_code):
         if grave in codes:
             return grave

@@ -1,4 +1,4 @@
-"""The folder that a run writes to: made, tried, and cleared of what a former run left there."""
+"""Prepares the output folder of a run: creates it, tests it, and removes the results of an earlier run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from app.run.results import RESULTS, names_in_report
 from operators.dicom.elements.atomic_file import make_folder, unwritable_folder
 
 REPORT = "report.json"
-# Of one series where there are several
+# The folder of one series if there are several
 RESULT_FOLDER = re.compile(r"(study|series|image)-\d+")
 
 
 def prepare_output(output: Path) -> None:
-    """Makes the folder. Raises OutputError where results could not be written to it."""
+    """Creates the folder. Raises OutputError if results could not be written to it."""
     try:
         make_folder(output, "an output folder")
         probe = output / ".osteon-writable"
@@ -26,12 +26,12 @@ def prepare_output(output: Path) -> None:
 
 
 def remove_former(output: Path) -> None:
-    """Removes what a former run left in the same folder, so that no result of another input stays there."""
+    """Removes the results of an earlier run from the folder, so that none of another input remains."""
     try:
         former = json.loads((output / REPORT).read_text(encoding="utf-8"))
         rows = [row for row in former["series"] if row["result"]]
         names = [name for row in rows for name in names_in_report(row)]
-        # Reports of former versions do not name it
+        # Reports of earlier versions do not list it
         previews = [row["result"].replace("segmentation", "preview").replace(".dcm", ".png") for row in rows]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
@@ -41,7 +41,7 @@ def remove_former(output: Path) -> None:
 
 
 def is_result(name: str) -> bool:
-    """Whether a name that a report gives can be that of a result: a report may say anything."""
+    """Whether a name in a report can be that of a result, as a report may hold any text."""
     *folders, file = Path(name).parts
     stems = tuple(row.stem for row in RESULTS.values())
     known = all(RESULT_FOLDER.fullmatch(part) or part.startswith(stems) for part in folders)

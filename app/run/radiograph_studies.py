@@ -1,4 +1,4 @@
-"""One summary for each study that has radiographs, for report.json."""
+"""Summarises each study that has radiographs, for report.json."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def study_summaries(series: Sequence[SeriesRecord]) -> list[dict[str, Any]]:
-    """The studies with an answer, in the order in which they come; [] where none has one.
+    """The studies with an answer, in input order; [] if none has one.
 
-    Images that belong to no study, as no picture does, are summed up in none.
+    Images that belong to no study, such as PNG and JPEG, are in no summary.
     """
     answers: dict[str, list[RadiographAnswer]] = {}
     for record in series:

@@ -1,4 +1,4 @@
-"""report.json: what became of every series, with what, and at what cost. No patient data but UIDs."""
+"""report.json: the outcome of every series, its provenance, and its cost. No patient data except UIDs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from operators.segmentation.summary import summary
 
 SCHEMA = "osteon-report/1"
 SELECTED = "selected"
-# Under one key of the report
+# Together under one key of the report
 OTHERS = (KEY_OBJECTS, *FALLBACKS, NAMES)
 
 
@@ -54,9 +54,9 @@ class StageRecord:
 class SeriesRecord:
     """The outcome of one series: `code` is "selected" or a refusal's, `sentence` says why.
 
-    `segmentation` is None where nothing was made; `names` are the files of each kind of result (a row of
-    RESULTS), relative to the output folder. `other_series` are further SeriesInstanceUIDs under which parts
-    of the same scan came; `missing` are results that could not be made, and why.
+    `segmentation` is None without a result; `names` are the files of each kind of result (a row of
+    RESULTS), relative to the output folder. `other_series` are further SeriesInstanceUIDs of parts of the
+    same scan; `missing` are results that could not be made, with the reason.
     """
 
     study_instance_uid: str
@@ -75,12 +75,12 @@ class SeriesRecord:
     missing: tuple[MissingResult, ...] = ()
 
     def name(self, kind: str) -> str | None:
-        """The file of a kind that has one; None where it was not made."""
+        """The file of a kind that has a single one; None if it was not made."""
         return next(iter(self.names.get(kind, ())), None)
 
     @property
     def result(self) -> str | None:
-        """The SEG; of other images the label map; the report on a radiograph without findings."""
+        """The SEG; for other images the label map; for a radiograph without findings the report."""
         return self.name(SEG) or self.name(NIFTI) or self.name(MASK) or self.name(SR)
 
 
@@ -93,7 +93,7 @@ def report(
     stages: Sequence[StageRecord] = (),
     unreadable: Sequence[dict[str, str]] = (),
 ) -> dict[str, Any]:
-    """Everything as plain JSON; `stages` belong to no single series, `unreadable` are files of no use."""
+    """The report as plain JSON; `stages` are of all series, `unreadable` are files that cannot be read."""
     return {
         "schema": SCHEMA,
         "made_at": made_at.isoformat(),
@@ -150,7 +150,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
 
 
 def _answer(answer: RadiographAnswer) -> dict[str, Any]:
-    """Everything but the heat map, which is only a picture."""
+    """An answer without the heat map, which is for illustration only."""
     return {
         "verdict": answer.verdict.value,
         "probability": answer.probability,
@@ -184,7 +184,7 @@ def _segments(made: Segmentation) -> list[dict[str, Any]]:
 
 
 def _model_of(made: Segmentation, segment: Segment) -> dict[str, str]:
-    """Which of several packages delivered a segment."""
+    """The package that delivered a segment, if there are several."""
     maker = made.package.maker_of(segment.bone)
     return {} if maker is made.package else {"model": maker.name}
 

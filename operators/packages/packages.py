@@ -138,7 +138,7 @@ class Acceptance:
 @with_config(STRICT)
 @dataclass(frozen=True)
 class FragmentRules:
-    """How bones are split into fragments; `strategy` is a row of FRAGMENTS in `operators.fragments.fragments`.
+    """How bones are split into fragments; `strategy` is a row of FRAGMENTS (`operators.fragments.fragments`).
 
     `fracture_logit` gives the log-odds that a fracture separates two pieces: a constant, and
     factors of the mean contact over their face, of the decimal logarithm of the smaller piece's
@@ -237,7 +237,7 @@ class ModelPackage:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Settings that determine results beside the weights; under other settings results have other UIDs."""
+        """Settings that determine results beside the weights; other settings give results other UIDs."""
         return ()
 
     def at(self, operating_point: str) -> ModelPackage:

@@ -35,9 +35,9 @@ FRACTURE_OF_BONE = Code("125605004", "SCT", "Fracture of bone")
 
 @dataclass(frozen=True, eq=False)
 class MeasuredSegment:
-    """A segment, what was measured of it, its number in the SEG, and what may be wrong with it.
+    """A segment, its measurements, its number in the SEG, and its flags.
 
-    `series_instance_uid` is of the series that it was drawn on.
+    `series_instance_uid` is that of the series that it was segmented in.
     """
 
     segment: Segment
@@ -72,7 +72,7 @@ def segment_group(
 def bone_group(
     fragments: list[MeasuredSegment], provenance: Provenance
 ) -> MeasurementsAndQualitativeEvaluations:
-    """TID 1501: a broken bone, the number of its fragments, and how sure it is that it is broken."""
+    """TID 1501: a broken bone, the number of its fragments, and the probability that it is fractured."""
     first = fragments[0].segment
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking(first.bone, provenance),
@@ -95,7 +95,7 @@ def site(segment: Segment) -> FindingSite:
 
 
 def algorithm_of(provenance: Provenance, bone: str) -> AlgorithmIdentification:
-    """TID 4019: name and version of what segmented a bone, and the checksums of its weights."""
+    """TID 4019: name and version of the algorithm that segmented a bone, and the checksums of its weights."""
     package = provenance.package.maker_of(bone)
     return AlgorithmIdentification(
         name=package.algorithm_name,

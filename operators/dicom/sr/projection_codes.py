@@ -1,4 +1,4 @@
-"""Codes for what is said of a radiograph; names that have none become codes of Osteon's own."""
+"""Codes for the answer for a radiograph; names without a standard code get one of Osteon's own."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BODY_PART = Code("body_part", PRIVATE, "Body part that the image shows")
 
 
 def code_named(name: str, known: dict[str, Code]) -> Code:
-    """The code of a name, of Osteon's own where no other is known."""
+    """The code of a name, one of Osteon's own if there is no standard code."""
     value = re.sub(r"\W+", "_", name.strip().lower()) or "unknown"
     return known.get(name, Code(value[:64], PRIVATE, name.strip()[:64] or "unknown"))
 

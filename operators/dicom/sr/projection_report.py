@@ -1,4 +1,4 @@
-"""Writes the answer to a radiograph as a structured report: the verdict, and a group for each finding."""
+"""Writes the answer for a radiograph as a structured report: the verdict, and a group for each finding."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ BOUNDS = Code("bounds", PRIVATE, "Bounds of the outline, rows and columns counte
 BOX = (
     Code("first_row", PRIVATE, "First row"),
     Code("first_column", PRIVATE, "First column"),
-    Code("behind_last_row", PRIVATE, "Row behind the last"),
-    Code("behind_last_column", PRIVATE, "Column behind the last"),
+    Code("behind_last_row", PRIVATE, "Row after the last"),
+    Code("behind_last_column", PRIVATE, "Column after the last"),
 )
 THRESHOLD = Code("threshold", PRIVATE, "Threshold of the probability")
 SETTING = Code("setting", PRIVATE, "Setting of the model package")
@@ -96,7 +96,7 @@ def write_projection_report(
 def make_projection_report(
     segmentation: Segmentation, provenance: Provenance, seg: Dataset | None
 ) -> Comprehensive3DSR:
-    """The report, not yet written; the same input gives the same UIDs. `seg` is the SEG's header, if any."""
+    """Builds the report; the same input gives the same UIDs. `seg` is the SEG's header, if any."""
     answer = answer_of(segmentation)
     segments = {segment.value: segment for segment in segmentation.segments}
     groups: list[Group] = [
@@ -117,12 +117,12 @@ def make_projection_report(
 def answer_of(segmentation: Segmentation) -> RadiographAnswer:
     """The answer. Raises UnsuitableError without one."""
     if segmentation.answer is None:
-        raise UnsuitableError("expected the answer to a radiograph, got none", code="no_answer")
+        raise UnsuitableError("expected the answer for a radiograph, got none", code="no_answer")
     return segmentation.answer
 
 
 def radiograph_evidence(provenance: Provenance) -> Dataset:
-    """The radiograph by its names, without the patient."""
+    """The UIDs of the radiograph, without the patient."""
     item, series = anonymous_evidence(provenance), provenance.series
     item.SeriesInstanceUID = series.series_instance_uid
     item.SOPClassUID, item.SOPInstanceUID = series.sop_class_uid, series.frames[0].sop_instance_uid
@@ -139,9 +139,9 @@ def source_names(provenance: Provenance) -> tuple[str, str, list[int] | None]:
 def image_group(
     segmentation: Segmentation, answer: RadiographAnswer, provenance: Provenance
 ) -> MeasurementsAndQualitativeEvaluations:
-    """TID 1501: the verdict on the whole image, how it was reached, and what the image shows.
+    """TID 1501: the verdict for the whole image, how it was reached, and what the image shows.
 
-    It has no finding type: where no fracture was found, the group would still be one of a fracture.
+    It has no finding type: without a finding, the group would still be one of a fracture.
     """
     codes = body_part_codes(segmentation.package)
     flags = one_of_each(tuple(flag for flag in segmentation.flags if is_of_image(flag, segmentation)))
@@ -162,7 +162,7 @@ def image_group(
 
 
 def sites(answer: RadiographAnswer, codes: dict[str, Code]) -> list[FindingSite]:
-    """The body part and its side; none where no body part with a code was recognised."""
+    """The body part and its side; none if no body part with a code was recognised."""
     part, side = codes.get(answer.body_part.name), SIDES.get(answer.laterality)
     if part is None:
         return []
@@ -182,12 +182,12 @@ def evaluations(answer: RadiographAnswer, codes: dict[str, Code]) -> list[Qualit
 
 
 def percentage(name: Code, share: float, method: Code = RECOGNISED) -> Measurement:
-    """A share of 1 in percent."""
+    """A share as a percentage."""
     return number(name, Measured(share * 100), PERCENT, method, digits=0)
 
 
 def is_of_image(flag: Flag, segmentation: Segmentation) -> bool:
-    """Whether a flag holds for the whole image, and not for some of its findings alone."""
+    """Whether a flag applies to the whole image, and not only to some of its findings."""
     return set(flag.values) >= {segment.value for segment in segmentation.segments}
 
 
@@ -225,7 +225,7 @@ def finding_group(
 def segment_frame(
     segment: Segment, provenance: Provenance, seg: Dataset | None
 ) -> ReferencedSegmentationFrame | None:
-    """The segment's frame of the SEG; None where it has none."""
+    """The segment's frame of the SEG; None if it has none."""
     if seg is None:
         return None
     uid = provenance.tracking_uid(tracking_identifier(segment))
@@ -253,7 +253,7 @@ def box_region(finding: FractureFinding, provenance: Provenance) -> ImageRegion:
 
 
 def area_item(finding: FractureFinding, segmentation: Segmentation) -> Measurement:
-    """The area in mm2, in the patient or on the detector; in pixels where their size is not known."""
+    """The area in mm2, in the patient or at the detector; in pixels if their size is unknown."""
     if finding.area_mm2 is None:
         return number(AREA, Measured(finding.area_pixels), PIXELS, COUNTED, digits=0)
     on_detector = any(flag.code == DETECTOR_SPACING for flag in segmentation.flags)

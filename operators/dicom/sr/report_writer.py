@@ -1,4 +1,4 @@
-"""Writes what was measured as a DICOM structured report that refers to the segments of a SEG."""
+"""Writes measurements as a DICOM structured report that refers to the segments of a SEG."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ Group = (
     | VolumetricROIMeasurementsAndQualitativeEvaluations
 )
 
-SERIES_NUMBER = 9500  # behind the SEG's
+SERIES_NUMBER = 9500  # after the SEG's
 # PS3.16 CID 7021; CID 100; annex D
 TITLE = Code("126000", "DCM", "Imaging Measurement Report")
 PROCEDURE = Code("25045-6", "LN", "CT unspecified body region")
@@ -74,7 +74,7 @@ def write_report(segmentation: Segmentation, provenance: Provenance, seg: Path, 
 
 
 def make_report(segmentation: Segmentation, provenance: Provenance, seg: Dataset) -> Comprehensive3DSR:
-    """The report, not yet written; the same input gives the same UIDs. `seg` is the SEG's header."""
+    """Builds the report without writing it; the same input gives the same UIDs. `seg` is the SEG's header."""
     return assemble_report(
         content_of(segmentation, provenance, seg), [evidence_of(seg, provenance)], provenance
     )
@@ -83,7 +83,7 @@ def make_report(segmentation: Segmentation, provenance: Provenance, seg: Dataset
 def assemble_report(
     content: MeasurementReport, evidence: list[Dataset], provenance: Provenance
 ) -> Comprehensive3DSR:
-    """The report with that content on the instances `evidence`."""
+    """Builds the report with that content on the instances `evidence`."""
     header = decode_texts(provenance.series.header)
     dataset = Comprehensive3DSR(
         evidence=evidence,
@@ -104,7 +104,7 @@ def assemble_report(
 
 
 def evidence_of(seg: Dataset, provenance: Provenance) -> Dataset:
-    """Returns the attributes of the SEG that highdicom needs: its names, and whose it is."""
+    """Returns the attributes of the SEG that highdicom needs: its UIDs, and the patient."""
     item = anonymous_evidence(provenance)
     for keyword in NAMES[:3]:
         item[keyword] = seg[keyword]
@@ -112,7 +112,7 @@ def evidence_of(seg: Dataset, provenance: Provenance) -> Dataset:
 
 
 def anonymous_evidence(provenance: Provenance) -> Dataset:
-    """An instance of the study, not yet named, without the patient."""
+    """An instance of the study without UIDs of its own and without the patient."""
     item = Dataset()
     for keyword in REQUIRED_PERHAPS_EMPTY:
         setattr(item, keyword, "")  # highdicom would parse it; `copy_identity` copies it
@@ -121,7 +121,7 @@ def anonymous_evidence(provenance: Provenance) -> Dataset:
 
 
 def content_of(segmentation: Segmentation, provenance: Provenance, seg: Dataset) -> MeasurementReport:
-    """Who measured, one group for each segment and each broken bone, and a summary in words."""
+    """The observer, one group for each segment and each broken bone, and a summary in words."""
     found = match_segments(segmentation, provenance, seg)
     bones = [list(group) for _, group in groupby(found, key=lambda each: each.segment.bone)]
     groups: list[Group] = [
@@ -134,7 +134,7 @@ def content_of(segmentation: Segmentation, provenance: Provenance, seg: Dataset)
 def assemble_content(
     groups: Sequence[Group], procedure: Code, sentences: Sequence[str], provenance: Provenance
 ) -> MeasurementReport:
-    """The content of a report: who measured, its groups, and a summary in words."""
+    """The content of a report: the observer, its groups, and a summary in words."""
     report = MeasurementReport(
         observation_context=observer(provenance),
         procedure_reported=concept(procedure),
@@ -163,7 +163,7 @@ def match_segments(segmentation: Segmentation, provenance: Provenance, seg: Data
 
 
 def series_of_values(label_map: LabelMap, series: Series) -> dict[int, str]:
-    """The DICOM series that most slices of each label value came under; {} where all came under one.
+    """The DICOM series of most slices of each label value; {} if all slices are of one series.
 
     TID 1411 has a segment refer to one source series; the SEG refers to each of its images.
     """
@@ -179,17 +179,17 @@ def series_of_values(label_map: LabelMap, series: Series) -> dict[int, str]:
 
 
 def one_of_each(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
-    """One flag of a code: the report says what kind of doubt there is, the summary says all of it."""
+    """One flag of each code: the report holds the codes, the summary all sentences."""
     return tuple({flag.code: flag for flag in flags}.values())
 
 
 def observer(provenance: Provenance) -> ObservationContext:
-    """A device, which changes with the weights."""
+    """The observer: a device that changes with the weights."""
     return ObservationContext(observer_device_context=observer_device(provenance))
 
 
 def observer_device(provenance: Provenance) -> ObserverContext:
-    """The algorithm as the one who observed."""
+    """The algorithm as observing device."""
     device = DeviceObserverIdentifyingAttributes(
         uid=device_uid(provenance.package),
         name=provenance.package.algorithm_name[:LONG_STRING],
@@ -201,7 +201,7 @@ def observer_device(provenance: Provenance) -> ObserverContext:
 
 
 def settle(dataset: Comprehensive3DSR, provenance: Provenance) -> None:
-    """Replaces what highdicom took from the clock, and says whose the private codes are (PS3.3 8.3)."""
+    """Replaces highdicom's current time, and identifies the private coding scheme (PS3.3 8.3)."""
     day, hour = provenance.day_and_hour
     dataset.ContentDate = dataset.SeriesDate = day
     dataset.ContentTime = dataset.SeriesTime = hour
@@ -209,7 +209,7 @@ def settle(dataset: Comprehensive3DSR, provenance: Provenance) -> None:
 
 
 def scheme(designator: str, name: str) -> Dataset:
-    """A coding scheme that no registry knows."""
+    """An unregistered coding scheme."""
     item = Dataset()
     item.CodingSchemeDesignator = designator
     item.CodingSchemeName = name

@@ -64,7 +64,7 @@ def test_captures_are_valid_and_name_the_radiograph(tmp_path: Path, count: int) 
         assert list(dataset.PatientOrientation) == ["L", "F"]
         assert dataset.BurnedInAnnotation == "YES"
     assert outlines.ImageComments == "Outlined findings. For research, not for diagnosis."
-    assert "only as a picture" in heat.ImageComments
+    assert "illustration only" in heat.ImageComments
     again = write_projection_pictures(pictures, provenance(found), tmp_path / "again")
     assert [dcmread(path) for path in again] == [outlines, heat]
 

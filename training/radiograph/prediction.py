@@ -12,6 +12,7 @@ from torch import nn
 
 from operators.networks.architectures.radiograph_network import FRACTURE, Output
 from operators.radiographs.canvas import on_canvas
+from training.device import has_fast_bfloat16
 from training.radiograph.dataset import Pixels
 from training.radiograph.sampling import CANVAS
 
@@ -38,7 +39,8 @@ def predict(
     device = next(network.parameters()).device
     plain = torch.from_numpy(canvas.grey)[None, None].to(device)
     seen = torch.cat([plain.flip(axes) if axes else plain for axes in flips])
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+    half = has_fast_bfloat16(device)
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
         output: Output = network(seen)
     maps = output.maps[:, FRACTURE].float().sigmoid().cpu()
     straight = [one.flip(axes) if axes else one for one, axes in zip(maps, flips, strict=True)]

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from operators.dicom.elements.atomic_file import write_whole
 from operators.networks.architectures.radiograph_network import RadiographNetwork
+from training.device import has_fast_bfloat16
 from training.radiograph.baseline import ResNet18
 from training.radiograph.dataset import ATTRIBUTES
 from training.radiograph.losses import Batch, loss
@@ -167,7 +168,8 @@ class Trainer:
     def descend(self, batch: Batch, phase: Phase) -> Metrics:
         """One step of the optimiser."""
         self.network.train()
-        with torch.autocast(self.device.type, torch.bfloat16):
+        half = has_fast_bfloat16(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             output = self.network(batch.seen)
         total, parts = loss(output, batch, phase.weights)
         self.optimiser.zero_grad(set_to_none=True)

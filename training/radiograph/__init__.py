@@ -1,4 +1,4 @@
-"""Training on radiographs: outlines of fractures, and whether there is one at all.
+"""Training on radiographs: segmentation of fractures, and classification of the image.
 
 `datasets` reads a set in one of several layouts and leaves out what cannot be trained on (`near_copies`
 finds copies), `dataset` holds an image; `sampling` draws batches (`geometry`, `breaks`, `photometry`),

@@ -1,10 +1,10 @@
-"""Trains the radiograph network, or goes on training it.
+"""Trains the radiograph network, or resumes its training.
 
     python -m training.radiograph --data DATA --runs RUNS [--recipe NAME] [--minutes M] [--last-step N]
     python -m training.radiograph --data DATA --runs RUNS [--recipe NAME] --finish STEPS
 
-`--finish` works on a copy of the training's state, in RUNS/finished-STEP: its learning rate falls to 0
-over so many steps. The training itself can go on from where it was. SIGTERM saves and stops.
+`--finish` works on a copy of the training's state, in RUNS/finished-STEP: its learning rate decays to 0
+over that many steps. The training itself can be resumed. SIGTERM saves and stops.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--recipe", choices=tuple(RECIPES), default="outlines")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--last-step", type=int, default=10_000_000)
-    parser.add_argument("--finish", type=int, metavar="STEPS", help="let the learning rate fall to 0")
+    parser.add_argument("--finish", type=int, metavar="STEPS", help="decay the learning rate to 0")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def trainer_of(recipe: Recipe, images: list[Radiograph], folder: Path) -> Trainer:
-    """A training on the training images, measured on the development images."""
+    """A training on the training images, evaluated on the development images."""
     dev = [image for image in images if image.split == "dev"]
     rng = np.random.default_rng(recipe.seed)
     sampler = Sampler([source_of(image, rng) for image in usable_for_training(images)], recipe.seed)
@@ -66,15 +66,15 @@ def trainer_of(recipe: Recipe, images: list[Radiograph], folder: Path) -> Traine
 
 
 def write_metrics(folder: Path, metrics: Metrics) -> None:
-    """Writes what a training that has come to its end reached."""
+    """Writes the metrics of a finished training."""
     content = json.dumps(metrics, indent=1).encode()
     write_whole(folder / "metrics.json", lambda file: file.write(content))
 
 
 def copy_state(runs: Path) -> Path:
-    """The folder of a training that is to be finished, begun from the present state if it is not there yet.
+    """The folder of a training that is to be finished; it is created from the present state if needed.
 
-    One that was interrupted goes on.
+    An interrupted one is resumed.
     """
     begun = sorted(runs.glob("finished-*"), key=started_at)
     if begun and not (begun[-1] / "metrics.json").exists():
@@ -87,7 +87,7 @@ def copy_state(runs: Path) -> Path:
 
 
 def started_at(folder: Path) -> int:
-    """The step from which a training is finished in a folder."""
+    """The step at which the decay of a training in a folder began."""
     return int(folder.name.rpartition("-")[2])
 
 

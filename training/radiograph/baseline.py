@@ -1,4 +1,4 @@
-"""A plain classifier to compare with: ResNet-18 (He et al. 2016), from random weights."""
+"""A baseline classifier: ResNet-18 (He et al. 2016), from random weights."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from operators.networks.architectures.radiograph_network import MAPS, Output
 from training.radiograph.dataset import ATTRIBUTES
 
-# Log-odds of the maps that it does not draw
+# Log-odds of the maps that it does not predict
 NOTHING = -20.0
 
 
 class ResNet18(nn.Module):
-    """Image-level logits alone; its maps are empty, its attributes undecided."""
+    """Predicts only image-level logits; its maps are empty, its attributes undecided."""
 
     def __init__(self) -> None:
         super().__init__()

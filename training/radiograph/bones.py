@@ -1,4 +1,4 @@
-"""Where a radiograph shows bone, roughly: enough to draw crops and breaks there."""
+"""A rough bone mask of a radiograph, for choosing crops and simulating fractures."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Floats = NDArray[np.float32]
-# Shares of the full range of grey values: what counts as more than air, as more than soft tissue, as
-# a bright border of the detector
+# Shares of the full range of grey values: lower limits of soft tissue, of bone, and of the detector's
+# bright border
 TISSUE = 0.05
 BONE = 0.03
 WHITE = 0.95
@@ -17,7 +17,7 @@ BORDER_PIXELS = 16
 
 
 def bone_mask(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Pixels brighter than the tissue around them, away from the image's border and white areas."""
+    """The pixels brighter than the tissue around them, away from the image's border and white areas."""
     image = ndimage.uniform_filter((pixels / 255).astype(np.float32), 3)
     tissue = (image > air_level(image) + TISSUE) & (image < WHITE)
     around = ndimage.uniform_filter(image * tissue, SURROUNDINGS_PIXELS)

@@ -1,4 +1,4 @@
-"""Radiographs with outlined fractures, as FracAtlas publishes them, read where they lie."""
+"""Radiographs with outlined fractures, read from Osteon's layout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from operators.radiographs.canvas import LONGEST_PIXELS
 
-# What the network is also taught: columns of images.csv, each 0 or 1
+# The attributes that the network also predicts: columns of images.csv, each 0 or 1
 ATTRIBUTES = (
     "hand",
     "leg",
@@ -49,20 +49,20 @@ class Radiograph:
 
     @property
     def hardware(self) -> bool:
-        """Whether metal is in the image."""
+        """Whether the image shows metal."""
         return self.attributes[ATTRIBUTES.index("hardware")] > 0
 
     @property
     def outlined(self) -> bool:
-        """Whether it is known which of its pixels are fractured: it has outlines, or is whole."""
+        """Whether its fractured pixels are known: it has outlines, or is not fractured."""
         return bool(self.outlines) or not self.fractured
 
     def masks(self) -> list[Mask]:
-        """A mask of the image's shape for each fracture."""
+        """The masks of the fractures, each of the image's shape."""
         return [fill(outline, self.pixels.shape) for outline in self.outlines]
 
     def mask(self) -> Mask:
-        """All fractures of the image in one mask."""
+        """The mask of all fractures of the image."""
         return np.logical_or.reduce([np.zeros(self.pixels.shape, bool), *self.masks()])
 
 
@@ -80,7 +80,7 @@ def read_dataset(
 ) -> list[Radiograph]:
     """The images of `images.csv`, or those of one split, in its order.
 
-    Raises ValueError if an outlined image is not in it.
+    Raises ValueError if an outlined image is not listed.
     """
     outlines = read_outlines(folder / "fractures.json")
     with (folder / "images.csv").open(encoding="utf-8", newline="") as file:
@@ -96,7 +96,7 @@ def read_dataset(
 
 
 def read_outlines(path: Path) -> dict[str, list[list[list[float]]]]:
-    """The polygons of each file's fractures, as a COCO file of one category lists them."""
+    """The polygons of each file's fractures, from a COCO file of one category."""
     content = json.loads(path.read_text(encoding="utf-8"))
     names = {image["id"]: image["file_name"] for image in content["images"]}
     outlines: dict[str, list[list[list[float]]]] = defaultdict(list)
@@ -108,7 +108,7 @@ def read_outlines(path: Path) -> dict[str, list[list[list[float]]]]:
 def read_radiograph(
     folder: Path, row: dict[str, Any], outlines: list[list[list[float]]], longest_pixels: int
 ) -> Radiograph:
-    """One image, made smaller where it is larger than `longest_pixels`, its outlines with it."""
+    """One image, downsampled to `longest_pixels` if it is larger, with its outlines."""
     with Image.open(folder / row["file"]) as file:
         image = file.convert("L")
     image, scale = shrink(image, longest_pixels)
@@ -123,7 +123,7 @@ def read_radiograph(
 
 
 def shrink(image: Image.Image, longest_pixels: int) -> tuple[Image.Image, float]:
-    """The image with a longest side of at most so many pixels, and by how much it was scaled."""
+    """The image downsampled to a longest side of at most that many pixels, and the scale factor."""
     scale = min(1.0, longest_pixels / max(image.size))
     if scale == 1:
         return image, 1.0
@@ -132,5 +132,5 @@ def shrink(image: Image.Image, longest_pixels: int) -> tuple[Image.Image, float]
 
 
 def outlined(polygons: list[list[Polygon]], scale: float) -> tuple[tuple[Polygon, ...], ...]:
-    """Outlines in pixels of an image that was scaled."""
+    """Outlines scaled to the pixels of a resized image."""
     return tuple(tuple(one.astype(np.float64) * scale for one in outline) for outline in polygons)

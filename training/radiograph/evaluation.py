@@ -1,4 +1,4 @@
-"""How good a network is on images that it was not trained on."""
+"""Evaluates a network on images that it was not trained on."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from training.radiograph.dataset import Radiograph
 from training.radiograph.metrics import Found, auc, average_precision, balanced_point, compare, sensitivity
 from training.radiograph.prediction import FLIPS, Prediction, predict
 
-# A map's pixels above this belong to a fracture; what scores less is not looked at
+# Map values below this belong to no detection
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5)
-# What is tried where the best decoding is chosen. Fractures are few pixels that count more in the loss: maps
-# are too high around them, and outlines near the peak fit best
+# The candidate decodings. Fracture pixels are few and weighted more in the loss, so maps overestimate around
+# fractures, and outlines near the peak fit best
 LEVELS, SHARES = (0.1, 0.2, 0.3, 0.5), (0.0, 0.4, 0.55, 0.65, 0.7, 0.75, 0.8)
 DECODINGS = tuple(Decoding(level, share) for level, share in product(LEVELS, SHARES))
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """An image, what is outlined in it, what a network says of it."""
+    """An image, its ground truth, and a network's prediction."""
 
     image: Radiograph
     prediction: Prediction
 
     def found(self, decoding: Decoding) -> Found:
-        """Detections beside the outlined fractures."""
+        """The detections compared with the outlined fractures."""
         return compare(detections(self.prediction.probabilities, decoding), self.image.masks())
 
 
 def predict_all(
     network: nn.Module, images: Sequence[Radiograph], canvas: tuple[int, int], mirrored: bool = True
 ) -> list[Case]:
-    """The network's predictions, of mirror images too or not."""
+    """The network's predictions, averaged over mirror images if `mirrored`."""
     flips = FLIPS if mirrored else FLIPS[:1]
     return [Case(image, predict(network, image.pixels, canvas, flips)) for image in images]
 
 
 def quick_metrics(cases: Sequence[Case]) -> dict[str, float]:
-    """The metrics that a training logs."""
+    """The metrics in a training's log."""
     true = np.array([case.image.fractured for case in cases])
     logits = np.array([case.prediction.logit for case in cases])
     peaks = np.array([float(case.prediction.probabilities.max()) for case in cases])

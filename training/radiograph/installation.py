@@ -1,4 +1,4 @@
-"""Installs trained networks in a radiograph package: network files, checksums, the decision fitted anew."""
+"""Installs trained networks in a radiograph package: weight files, checksums, and a newly fitted decision."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from training.radiograph.packaging import reader_of
 from training.radiograph.recipe import NetworkSize, Recipe
 from training.radiograph.trainer import Weights
 
-# Where there is no package.toml to name another
+# The default if there is no package.toml with another
 WEIGHTS_FILE = "network.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """Weights of one network or several folds, their recipe, images of training and of the decision."""
+    """The weights of one network or several folds, their recipe, training images, and held-out images."""
 
     folds: Sequence[Weights]
     recipe: Recipe
@@ -42,7 +42,7 @@ def install(
 ) -> tuple[str, ...]:
     """Writes the weights, and `facts` beside them; returns the SHA-256 of each network's file.
 
-    Where the folder has a package.toml, its networks and its decision are replaced. Raises OutputError, and
+    If the folder has a package.toml, its networks and its decision are replaced. Raises OutputError, and
     UsageError for too few images to fit a decision on.
     """
     if (folder / PACKAGE_FILE).is_file():
@@ -57,20 +57,20 @@ def install(
 
 
 def write_report(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes what a network was trained on."""
+    """Writes the training report of a network."""
     text = json.dumps(content, indent=1).encode()
     write_whole(path, lambda file: file.write(text))
 
 
 def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) -> RadiographPackage:
-    """Replaces the networks and the decision of the folder's package: a fold for each of the weights.
+    """Replaces the networks and the decision of the folder's package, with a fold for each of the weights.
 
-    The decision is fitted on the images held out, as a run reads them. Raises UsageError for a recipe without
-    a network of outlines, or too few images.
+    The decision is fitted on the held-out images, as a run reads them. Raises UsageError for a recipe without
+    a segmentation network, or for too few images.
     """
     recipe = trained.recipe
     if recipe.size is None:
-        raise UsageError("expected a recipe of the network that outlines fractures, got a classifier's")
+        raise UsageError("expected a recipe of a segmentation network, got that of a classifier")
     table = tomlkit.parse((folder / PACKAGE_FILE).read_text(encoding="utf-8"))
     rows = tomlkit.aot()
     for number, weights in enumerate(trained.folds, 1):
@@ -91,7 +91,7 @@ def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) 
 
 
 def arguments_of(size: NetworkSize) -> dict[str, Any]:
-    """The arguments of the architecture as package.toml has them."""
+    """The arguments of the architecture for package.toml."""
     return {"channels": list(size.channels), "blocks": list(size.blocks), "attributes": len(ATTRIBUTES)}
 
 
@@ -104,7 +104,7 @@ def package_in(folder: Path) -> RadiographPackage:
 
 
 def write_decision(table: tomlkit.TOMLDocument, decision: RadiographDecision) -> None:
-    """Puts the fitted numbers where they stand in the file, its comments kept."""
+    """Replaces the fitted numbers in the file and keeps its comments."""
     own = table["decision"]
     assert isinstance(own, tomlkit.items.Table)
     for name, value in asdict(decision).items():

@@ -1,4 +1,4 @@
-"""Turns trained weights into the network of a radiograph package."""
+"""Builds the network of a radiograph package from trained weights."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from training.radiograph.recipe import NetworkSize
 from training.radiograph.trainer import Weights
 
 BATCH = 8
-# The share of the mean variance that is mixed into the covariance: few images would leave it without an
-# inverse of any use
+# Shrinkage of the covariance towards the mean variance: with few images its inverse would be unstable
 SHRINKAGE = 0.01
 
 
 def reader_of(
     weights: Weights, size: NetworkSize, images: Sequence[Radiograph], canvas: tuple[int, int]
 ) -> RadiographReader:
-    """The network with its trained weights, and the mean and whitening of its features of `images`."""
+    """The network with its trained weights, and the mean and whitening matrix of its features on `images`."""
     reader = RadiographReader(size.channels, size.blocks, len(ATTRIBUTES))
     reader.network.load_state_dict(weights)
     found = features(reader.network.eval(), images, canvas)
@@ -37,7 +36,7 @@ def reader_of(
 def features(
     network: nn.Module, images: Sequence[Radiograph], canvas: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """The deepest features' means of each image, (N, F)."""
+    """The spatial means of each image's deepest features, (N, F)."""
     found = []
     for start in range(0, len(images), BATCH):
         part = [

@@ -1,4 +1,4 @@
-"""Pictures of what a network says of images: outlines of the truth (red) and of detections (yellow)."""
+"""Draws predictions: outlines of the ground truth (red) and of detections (yellow)."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Picture = NDArray[np.uint8]
 
 
 def sheet(cases: Sequence[Case], columns: int, decoding: Decoding, score_limit: float = 0.0) -> Picture:
-    """Tiles of the cases side by side, (rows, columns, 3); detections that score no more are left out."""
+    """A contact sheet of the cases, (rows, columns, 3), with the detections above a score."""
     tiles = [tile(picture(case, decoding, score_limit)) for case in cases]
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
     return np.vstack([np.hstack(tiles[at : at + columns]) for at in range(0, len(tiles), columns)])
 
 
 def tile(image: Picture) -> Picture:
-    """The picture in a corner of a square tile."""
+    """The picture padded to a square tile."""
     square = np.zeros((TILE_PIXELS, TILE_PIXELS, 3), np.uint8)
     square[: image.shape[0], : image.shape[1]] = image
     return square
 
 
 def picture(case: Case, decoding: Decoding, score_limit: float = 0.0) -> Picture:
-    """The image in grey, stretched to its range, with both kinds of outlines."""
+    """The greyscale image, rescaled to its range, with both kinds of outlines."""
     grey = case.image.pixels.astype(np.float32)
     low, high = np.percentile(grey, (1, 99))
     shown = np.clip((grey - low) / max(high - low, 1) * 255, 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What a network says of whole images: a map of fracture probability and a logit."""
+"""A network's prediction for a whole image: a map of fracture probability and a logit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Of one image: the fracture probability of each pixel (rows, columns), and the image's log-odds."""
+    """The fracture probability of each pixel (rows, columns) of an image, and the image's log-odds."""
 
     probabilities: Floats
     logit: float
@@ -34,7 +34,7 @@ def predict(
     size: tuple[int, int] = CANVAS,
     flips: Sequence[tuple[int, ...]] = FLIPS,
 ) -> Prediction:
-    """The mean of what the network says of the image, on a canvas of `size`, and of its mirror images."""
+    """The network's prediction on a canvas of `size`, averaged over the image and its mirror images."""
     canvas = on_canvas(pixels.astype(np.float32) / np.float32(255), size)
     device = next(network.parameters()).device
     plain = torch.from_numpy(canvas.grey)[None, None].to(device)

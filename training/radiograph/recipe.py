@@ -18,7 +18,7 @@ class NetworkSize:
 
 @dataclass(frozen=True)
 class Phase:
-    """So many steps at one learning rate; their batches are drawn in turn."""
+    """A number of steps at one learning rate; they use the kinds of batches in turn."""
 
     name: str
     steps: int
@@ -29,12 +29,12 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Phases one after the other; the last goes on for as long as a training is let.
+    """Phases one after the other; the last continues until the training stops.
 
-    Without a `size` the network is ResNet-18, to compare with. Whole images lie on a `canvas` of rows and
-    columns. Learning rates rise over `warmup_steps` at the start of a phase. `average_decay` is the share
-    that the averaged weights keep at each step. `begun_at` is the step at which the last phase began before
-    the others were over, as in a short training.
+    Without a `size` the network is the ResNet-18 baseline. Whole images are placed on a `canvas` of rows and
+    columns. Learning rates warm up over `warmup_steps` at the start of a phase. `average_decay` is the decay
+    of the averaged weights a step. `begun_at` is the step at which the last phase began early, before the
+    others were finished, as in a short training.
     """
 
     phases: tuple[Phase, ...]
@@ -47,11 +47,11 @@ class Recipe:
     begun_at: int | None = None
 
     def last_from(self, step: int) -> Recipe:
-        """The recipe with its last phase from a step on."""
+        """The recipe with its last phase beginning at a step."""
         return replace(self, begun_at=step)
 
     def at(self, step: int) -> tuple[Phase, int]:
-        """The phase of a step, and how many steps of it are over."""
+        """The phase of a step, and the number of its finished steps."""
         if self.begun_at is not None and step >= self.begun_at:
             return self.phases[-1], step - self.begun_at
         for phase in self.phases[:-1]:
@@ -61,20 +61,20 @@ class Recipe:
         return self.phases[-1], step
 
 
-BREAKS = Phase(
+SIMULATED_FRACTURES = Phase(
     "breaks",
     800,
     2e-3,
-    (Draws(fractures=0, breaks=20, others=12, size=(192, 192), hidden=(0.0, 0.2)),),
-    LossWeights(fracture=0.0, drawn_break=1.0, image=0.5, attributes=0.2, texture=0.5),
+    (Draws(fractures=0, simulated=20, others=12, size=(192, 192), hidden=(0.0, 0.2)),),
+    LossWeights(fracture=0.0, simulated=1.0, image=0.5, attributes=0.2, texture=0.5),
 )
 FRACTURES = Phase(
     "fractures",
     1_000_000,
     1.5e-3,
     (
-        *[Draws(fractures=16, breaks=6, others=14, size=(160, 160))] * 3,
-        Draws(fractures=4, breaks=1, others=5, size=CANVAS, whole=True, hidden=(0.0, 0.05)),
+        *[Draws(fractures=16, simulated=6, others=14, size=(160, 160))] * 3,
+        Draws(fractures=4, simulated=1, others=5, size=CANVAS, whole=True, hidden=(0.0, 0.05)),
     ),
 )
 SMALL_CANVAS = (224, 192)
@@ -82,8 +82,8 @@ CLASSES = Phase(
     "classes",
     1_000_000,
     1e-3,
-    (Draws(fractures=8, breaks=0, others=8, size=SMALL_CANVAS, whole=True),),
-    LossWeights(fracture=0.0, drawn_break=0.0, image=1.0, attributes=0.0, texture=0.0),
+    (Draws(fractures=8, simulated=0, others=8, size=SMALL_CANVAS, whole=True),),
+    LossWeights(fracture=0.0, simulated=0.0, image=1.0, attributes=0.0, texture=0.0),
 )
-RECIPE = Recipe((BREAKS, FRACTURES))
+RECIPE = Recipe((SIMULATED_FRACTURES, FRACTURES))
 RECIPES = {"outlines": RECIPE, "resnet18": Recipe((CLASSES,), None, SMALL_CANVAS)}

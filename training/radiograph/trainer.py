@@ -1,4 +1,4 @@
-"""The training loop: goes on where it stopped, keeps averaged weights, measures them from time to time."""
+"""The training loop: resumes where it stopped, averages weights, and evaluates them at intervals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOG_STEPS = 100
 SAVE_S = 120.0
 MEASURE_STEPS = 1000
 KEEP_STEPS = 4000
-# How fast batch statistics are forgotten
+# Momentum of the running statistics of batch normalisation
 MOMENTUM = 0.05
 LARGEST_GRADIENT = 2.0
 CPU = torch.device("cpu")
@@ -37,32 +37,32 @@ Weights = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Limits:
-    """When a training stops, and how it is divided: by steps, or by seconds where those run out first.
+    """The limits and schedule of a training: in steps, or in seconds if those end first.
 
-    It stops after `last_step`, after so many `seconds` of training in all, or when told. The learning rate
-    falls to 0 over the last `decay_steps`, or over the last share `fall` of the whole. All phases but the
-    last end after the share `begin` of the whole, if they are not over before. The learning rate of a phase
-    that is so short rises over the share `rise` of the whole at most.
+    It stops after `last_step`, after that many `seconds` of training in all, or if `should_stop` returns
+    True. The learning rate decays to 0 over the last `decay_steps`, or over the last share `fall` of the
+    training. All phases but the last end at the share `begin` of the training at the latest. A phase that
+    ends early warms up over at most the share `rise` of the training.
     """
 
     last_step: int
     seconds: float = float("inf")
     decay_steps: int = 0
-    told: Callable[[], bool] = lambda: False
+    should_stop: Callable[[], bool] = lambda: False
     fall: float = 0.0
     begin: float = 1.0
     rise: float = 0.0
 
     def reached(self, step: int, seconds: float) -> bool:
-        """Whether a training that has come so far stops."""
-        return self.over(step, seconds) >= 1 or self.told()
+        """Whether a training stops after that many steps and seconds."""
+        return self.over(step, seconds) >= 1 or self.should_stop()
 
     def over(self, step: int, seconds: float) -> float:
-        """The share of the whole that is over."""
+        """The finished share of the training."""
         return max(step / self.last_step, seconds / self.seconds)
 
     def share(self, step: int, seconds: float = 0.0) -> float:
-        """What is left of the learning rate."""
+        """The factor of the learning rate in the final decay."""
         by_steps = (self.last_step - step) / self.decay_steps if self.decay_steps else 1.0
         by_share = (1 - self.over(step, seconds)) / self.fall if self.fall else 1.0
         return max(0.0, min(1.0, by_steps, by_share))
@@ -75,10 +75,10 @@ def unseen(over: float, step: int, loss: float) -> None:
 class Trainer:
     """One training in a folder: `state.pt`, `log.jsonl`, and averaged weights of some steps.
 
-    `measure` gives the metrics of a network in evaluation mode. `clock` counts seconds. `watch` is called
-    after each step with the share that is over, the step and the loss. So many `workers` draw the coming
-    batches, none draws them in this process. `seconds` counts the whole training, with what came before an
-    interruption.
+    `measure` returns the metrics of a network in evaluation mode. `clock` returns seconds. `watch` is called
+    after each step with the finished share, the step and the loss. `workers` is the number of processes that
+    prepare batches; with 0 this process does. `seconds` is the duration of the training, with that before
+    interruptions.
     """
 
     def __init__(
@@ -129,17 +129,17 @@ class Trainer:
         self.save()
 
     def end_first_phases(self, limits: Limits) -> None:
-        """Begins the last phase where the first ones have had their share of a short training."""
+        """Begins the last phase once the first ones have used their share of a short training."""
         first = self.recipe.at(self.step)[0] is not self.recipe.phases[-1]
         if first and limits.over(self.step, self.seconds) >= limits.begin:
             self.recipe = self.recipe.last_from(self.step)
 
     def keep_average(self) -> None:
-        """Writes the averaged weights of this step."""
+        """Saves the averaged weights of this step."""
         write_whole(self.folder / f"average-{self.step}.pt", lambda file: torch.save(self.average, file))
 
     def train_step(self, limits: Limits) -> Metrics:
-        """One step; the parts of the loss, and seconds."""
+        """Trains one step; returns the parts of the loss, and seconds."""
         began = self.clock()
         torch.manual_seed(hash((self.recipe.seed, self.step)))
         phase, done = self.recipe.at(self.step)
@@ -158,7 +158,7 @@ class Trainer:
         return {**named, f"{prefix} count": 1.0, **times}
 
     def batch_of(self, draws: Draws) -> Batch:
-        """The batch of this step; the workers begin anew when the recipe changes."""
+        """The batch of this step; the workers restart when the recipe changes."""
         if not self.workers:
             return self.sampler.batch(draws, self.step)
         if self.drawn is None or self.drawn[0] is not self.recipe:
@@ -186,7 +186,7 @@ class Trainer:
             group["lr"] = rate
 
     def risen(self, phase: Phase, limits: Limits) -> float:
-        """How far the learning rate has risen by the share of the whole, in a phase that begins by it."""
+        """The warmup factor by the share of the training, in a phase that began early."""
         last = phase is self.recipe.phases[-1]
         if not limits.rise or (last and self.recipe.begun_at is None and len(self.recipe.phases) > 1):
             return 0.0
@@ -196,7 +196,7 @@ class Trainer:
         return max(since, 0.0) / limits.rise
 
     def update_average(self) -> None:
-        """Moves the averaged weights towards the present ones, faster at first."""
+        """Updates the exponential moving average of the weights, with a smaller decay at first."""
         decay = min(self.recipe.average_decay, (1 + self.step) / (10 + self.step))
         for name, value in self.network.state_dict().items():
             if value.dtype.is_floating_point:
@@ -207,13 +207,13 @@ class Trainer:
         return network_of(self.average, self.recipe).to(self.device)
 
     def log(self, row: Metrics) -> None:
-        """One JSON object a line."""
+        """Appends a JSON object as a line."""
         line = {"step": self.step, **{name: round(value, 4) for name, value in row.items()}}
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def save(self) -> None:
-        """Writes the state; a kill in between leaves the last whole one."""
+        """Saves the state atomically: if killed, the last complete state remains."""
         content = {
             "network": self.network.state_dict(),
             "average": self.average,
@@ -225,7 +225,7 @@ class Trainer:
         write_whole(self.folder / "state.pt", lambda file: torch.save(content, file))
 
     def load(self, path: Path) -> None:
-        """Takes over a saved state."""
+        """Restores a saved state."""
         kept = torch.load(path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(kept["network"])
         self.optimiser.load_state_dict(kept["optimiser"])
@@ -236,19 +236,19 @@ class Trainer:
 
 
 def end_at_sigterm(worker: int) -> None:  # noqa: ARG001 (called by torch)
-    """Ends this process at SIGTERM, whatever the one does that made it."""
+    """Ends this process at SIGTERM, even if its parent handles the signal otherwise."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def prefetched(sampler: Sampler, recipe: Recipe, step: int, workers: int) -> Iterator[Batch]:
-    """The batches of a recipe from a step on, drawn by other processes."""
+    """The batches of a recipe from a step on, prepared by other processes."""
 
     class Steps(Dataset[Batch]):
         def __getitem__(self, at: int) -> Batch:
             phase, done = recipe.at(at)
             return sampler.batch(phase.draws[done % len(phase.draws)], at)
 
-    # With a generator of its own it leaves torch's alone, which decides what dropout drops
+    # Its own generator, so that torch's global one, which dropout uses, is not advanced
     return iter(
         DataLoader(
             Steps(),
@@ -276,14 +276,14 @@ def network_of(weights: Weights, recipe: Recipe) -> nn.Module:
 
 
 def grouped(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Parameters for the optimiser: only kernels decay."""
+    """Parameter groups of the optimiser: only kernels have weight decay."""
     kernels = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
     return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def set_momentum(network: nn.Module, draws: Draws, phase: Phase) -> None:
-    """Batch statistics are kept of whole images alone, where a phase has any: so the network will be used."""
+    """Updates running statistics only on whole images, if the phase has any: the network will read those."""
     keep = draws.whole or not any(one.whole for one in phase.draws)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

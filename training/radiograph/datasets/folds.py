@@ -1,4 +1,4 @@
-"""Parts of a data set for cross-validation: groups stay whole, fractured images are spread evenly."""
+"""Folds of a data set: groups are not divided, fractured images are distributed evenly."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from operators.errors import UsageError
 
 
 def folds_of(groups: Sequence[int], fractured: Sequence[bool], count: int) -> list[int]:
-    """The fold of each image, from 0 on, given its group and whether it is fractured.
+    """The fold of each image, from 0, given its group and whether it is fractured.
 
-    The groups with most fractured images are dealt first, each to the fold that has least. Raises
-    UsageError where there are fewer groups than folds.
+    The groups with the most fractured images are assigned first, each to the fold that has the fewest.
+    Raises UsageError if there are fewer groups than folds.
     """
     members: dict[int, list[int]] = defaultdict(list)
     for at, group in enumerate(groups):
@@ -27,7 +27,7 @@ def folds_of(groups: Sequence[int], fractured: Sequence[bool], count: int) -> li
     totals = [[0, 0] for _ in range(count)]
     folds = [0] * len(groups)
     for group in order:
-        # Fractured images first, then all: where a group has none, the smallest fold takes it
+        # By fractured images, then by all: a group without fractures goes to the smallest fold
         least = min(range(count), key=lambda k: totals[k] if broken[group] else totals[k][::-1])
         totals[least][0] += broken[group]
         totals[least][1] += len(members[group])

@@ -1,4 +1,4 @@
-"""Images that belong together: copies, a patient's, and those of an examination."""
+"""Groups of images: near copies, those of a patient, and those of an examination."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from training.radiograph.dataset import Radiograph
 from training.radiograph.near_copies import NEIGHBOURS
 
 Pair = tuple[int, int]
-# Runs of consecutive numbers are cut after so many images, or after this share of a small set: nothing says
-# where an examination ends, and each cut costs the images next to it
+# Runs of consecutive numbers are divided after this many images, or this share of a small set: nothing says
+# where an examination ends, and each division excludes the images next to it
 RUN_IMAGES = 32
 RUN_SHARE = 0.1
 NUMBERED = re.compile(r"\D*(\d+)\.\w+")
@@ -34,9 +34,9 @@ def number_of(name: str) -> int | None:
 
 
 def groups_of(members: Sequence[Member], pairs: Iterable[Pair]) -> list[int]:
-    """Of each image the index of the first one of its group.
+    """The index of the first image of the group of each image.
 
-    Near copies, images of one patient, and runs of consecutive numbers are in one group.
+    Near copies, images of one patient, and runs of consecutive file numbers are in one group.
     """
     first = list(range(len(members)))
 
@@ -73,7 +73,7 @@ def runs(members: Sequence[Member]) -> Iterator[Pair]:
 def apart(members: Sequence[Member], pairs: Iterable[Pair], held: Collection[int]) -> set[int]:
     """The images that cannot be trained on while others are held out, by index.
 
-    They are copies of held-out images, of the same patients, or within NEIGHBOURS numbers of a held-out
+    They are copies of held-out images, of the same patients, or within NEIGHBOURS file numbers of a held-out
     image or of a copy of one.
     """
     held = set(held)

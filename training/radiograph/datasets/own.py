@@ -21,7 +21,7 @@ from training.radiograph.datasets.entries import Entry, Outlines, Size, rows_of
 
 
 def entries(folder: Path) -> Iterator[Entry]:
-    """The images of `images.csv`. Raises UsageError where an outlined image is not in it."""
+    """The images of `images.csv`. Raises UsageError if an outlined image is not listed."""
     try:
         outlines = read_outlines(folder / "fractures.json")
     except (ValueError, KeyError, TypeError) as error:
@@ -45,5 +45,5 @@ def entries(folder: Path) -> Iterator[Entry]:
 
 
 def polygons(outlines: list[list[list[float]]], size: Size) -> Outlines:  # noqa: ARG001 (a FindOutlines)
-    """Outlines of lists x, y, x, y ... Raises ValueError."""
+    """Polygons from lists x, y, x, y ... Raises ValueError."""
     return [[np.reshape(np.array(one, np.float64), (-1, 2)) for one in outline] for outline in outlines]

@@ -21,7 +21,7 @@ from training.radiograph.prediction import Prediction
 from training.radiograph.recipe import NetworkSize, Phase, Recipe
 from training.radiograph.sampling import Draws
 
-WHOLE = Draws(fractures=1, breaks=0, others=1, size=(128, 96), whole=True)
+WHOLE = Draws(fractures=1, simulated=0, others=1, size=(128, 96), whole=True)
 QUICK = Recipe((Phase("only", 9, 1e-3, (WHOLE,)),), NetworkSize((4, 8, 8, 8, 8), (1, 1, 1, 1)), (128, 96), 2)
 
 
@@ -41,7 +41,7 @@ def test_right_predictions_score_high_and_empty_ones_by_chance() -> None:
     good = {one.name: one for one in report.metrics(cases(60, right=True))}
     assert good["mask mAP50, fractured images"].value == pytest.approx(1)
     assert good["AUC"].value == 1
-    assert good["sensitivity at 0.5 false detections an image"].value == 1
+    assert good["sensitivity at 0.5 false positives an image"].value == 1
     assert good["calibration error (ECE)"].value < 0.1
     empty = {one.name: one for one in report.metrics(cases(60, right=False))}
     assert empty["mask mAP50, fractured images"].value == 0

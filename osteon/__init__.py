@@ -9,7 +9,7 @@
     result.write_seg("segmentation.dcm")                 # only for a scan read from DICOM
     result.write_nifti("segmentation.nii.gz")
     (case,) = osteon.evaluate("segmentation.nii.gz", "truth.nii.gz")
-    print(case.figures.anatomy.iou)
+    print(case.metrics.anatomy.iou)
 
 For research, not for clinical use. All errors are subclasses of `OsteonError`; their text says what was
 expected and what was found.

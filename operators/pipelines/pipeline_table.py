@@ -12,11 +12,7 @@ from operators.packages.monai_bundle import MonaiBundlePackage
 from operators.packages.packages import CoarseToFinePackage, ModelPackage
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage
 from operators.packages.radiograph import RadiographPackage
-from operators.pipelines import coarse_to_fine as pipeline
-from operators.pipelines import monai_bundle as bundled
-from operators.pipelines import nnunet as direct
-from operators.pipelines import nnunet_per_bone as arranged
-from operators.pipelines import radiograph
+from operators.pipelines import coarse_to_fine, monai_bundle, nnunet, nnunet_per_bone, radiograph
 from operators.segmentation.segmentation import Segmentation
 
 Progress = Callable[[str, float], None]
@@ -36,10 +32,14 @@ class Pipeline:
 
 
 PIPELINES: dict[type[ModelPackage], Pipeline] = {
-    CoarseToFinePackage: Pipeline(pipeline.resample, pipeline.segment_anatomy, pipeline.segment_fractures),
-    NnUNetPackage: Pipeline(direct.prepare, direct.run_networks, direct.to_segmentation),
-    NnUNetPerBonePackage: Pipeline(direct.prepare, direct.run_networks, arranged.split_bones),
-    MonaiBundlePackage: Pipeline(bundled.prepare, bundled.run_network, bundled.to_segmentation),
+    CoarseToFinePackage: Pipeline(
+        coarse_to_fine.resample, coarse_to_fine.segment_anatomy, coarse_to_fine.segment_fractures
+    ),
+    NnUNetPackage: Pipeline(nnunet.prepare, nnunet.run_networks, nnunet.to_segmentation),
+    NnUNetPerBonePackage: Pipeline(nnunet.prepare, nnunet.run_networks, nnunet_per_bone.split_bones),
+    MonaiBundlePackage: Pipeline(
+        monai_bundle.prepare, monai_bundle.run_network, monai_bundle.to_segmentation
+    ),
     RadiographPackage: Pipeline(radiograph.prepare, radiograph.run_networks, radiograph.to_segmentation),
 }
 

@@ -1,4 +1,4 @@
-"""Every command with invalid arguments: one sentence on what was expected and what came, and an exit code."""
+"""Every command with invalid arguments: one sentence on what was expected and found, and an exit code."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the cases name."""
+    """The files that the cases name."""
     folder = tmp_path_factory.mktemp("place")
     for name in ("empty", "text", "broken/one", "toml/one"):
         (folder / name).mkdir(parents=True)

@@ -199,7 +199,7 @@ def test_a_bone_is_read_as_the_originals_scripts_have_it(package: NnUNetPerBoneP
 
 
 def alone(package: NnUNetPerBonePackage) -> NnUNetPackage:
-    """The network of fractures as a package of its own."""
+    """The fracture network as a separate package."""
     common = {field.name: getattr(package, field.name) for field in fields(NnUNetPackage)}
     bone = package.labels[0]
     labels = tuple(

@@ -1,4 +1,4 @@
-"""`osteon train` on radiographs: a few steps in each layout, folds, a kill, and what is installed."""
+"""`osteon train` on radiographs: a few steps in each layout, folds, a kill, and the installed package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole command on made-up radiographs, the baseline, and the report of metrics."""
+"""The whole command on synthetic radiographs, the baseline, and the report of metrics."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUICK = Recipe((Phase("only", 9, 1e-3, (WHOLE,)),), NetworkSize((4, 8, 8, 8, 8),
 
 
 def cases(count: int, right: bool) -> list[Case]:
-    """Images of which every third is fractured, and predictions that are right, or say nothing."""
+    """Images of which every third is fractured, with perfect or uninformative predictions."""
     rng = np.random.default_rng(0)
     made = []
     for number in range(count):

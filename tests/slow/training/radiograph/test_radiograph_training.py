@@ -1,4 +1,4 @@
-"""Training on made-up radiographs: what is read, drawn and punished, and how a training goes on."""
+"""Training on synthetic radiographs: reading, sampling, losses, and resuming."""
 
 from __future__ import annotations
 

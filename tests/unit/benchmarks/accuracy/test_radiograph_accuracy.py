@@ -58,7 +58,7 @@ def detection(score: float, *overlaps: float) -> Row:
 
 
 def row(number: int, fractured: bool, right: bool, shows: tuple[str, ...] = ("hand", "frontal")) -> Row:
-    """An image that is answered rightly or not, surely."""
+    """The row of an image with a correct or wrong prediction of high confidence."""
     outlines = int(fractured)
     found = [detection(0.9, *[0.8 if right else 0.0] * outlines)] if fractured or not right else []
     said_fractured = fractured == right
@@ -304,7 +304,7 @@ def test_other_trainings_are_kept_with_the_rows_and_shown(tmp_path: Path, good: 
 
 
 def images(count: int) -> list[Radiograph]:
-    """Every second has one fracture in its middle."""
+    """Images of which every second has one fracture in its middle."""
     rng = np.random.default_rng(0)
     square = np.array([[10, 10], [50, 10], [50, 50], [10, 50.0]])
     return [

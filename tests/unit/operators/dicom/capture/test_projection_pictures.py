@@ -1,4 +1,4 @@
-"""The pictures of a radiograph, and the secondary captures of them."""
+"""The pictures of a radiograph, and their secondary captures."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from app.run.stage_clock import silent
 from app.settings import SOFTWARE_VERSION, read_settings
 from operators.dicom.provenance.provenance import Provenance
 from operators.errors import UsageError
-from operators.image_kinds import kind_of
+from operators.results.image_kinds import kind_of
 from operators.segmentation.radiograph_answer import RadiographAnswer
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
 from operators.segmentation.summary import summary

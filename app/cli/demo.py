@@ -59,23 +59,6 @@ def add_to_page(outcome: RunOutcome, sentences: Sequence[str], output: Path) -> 
     write_page(page, output / str(record.name(PAGE)), pictures, datetime.now().astimezone(), SOFTWARE_VERSION)
 
 
-def demo(
-    *, output: Path = Path("out/demo"), coarser: float = 1.0, seed: int = 1, config: Config = None
-) -> int:
-    """Make a CT of fractured bones, segment it, and compare the result with the ground truth.
-
-    Parameters
-    ----------
-    output
-        Folder for the CT, the results and the comparison.
-    coarser
-        Factor for the voxel size; 1 gives 512x512x274 voxels.
-    seed
-        Seed of the fractures and of the UIDs.
-    """
-    return run_demo(output, coarser, seed, config)
-
-
 def draw_series(output: Path, coarser: float, seed: int) -> Path:
     """Draws the CT and its ground truth into the output folder; returns the folder of the series."""
     from training.phantoms import DEMO, write_series
@@ -90,10 +73,19 @@ def draw_series(output: Path, coarser: float, seed: int) -> Path:
     return series
 
 
-def run_demo(output: Path, coarser: float, seed: int, config: Path | None = None) -> int:
-    """Makes a CT, segments it, compares it with the ground truth and prints where the results are.
+def demo(
+    *, output: Path = Path("out/demo"), coarser: float = 1.0, seed: int = 1, config: Config = None
+) -> int:
+    """Make a CT of fractured bones, segment it, and compare the result with the ground truth.
 
-    `coarser` multiplies the voxel size; 1 gives 512x512x274 voxels.
+    Parameters
+    ----------
+    output
+        Folder for the CT, the results and the comparison.
+    coarser
+        Factor for the voxel size; 1 gives 512x512x274 voxels.
+    seed
+        Seed of the fractures and of the UIDs.
     """
     from training.phantoms import DEMO
 

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 from app.files.export_files import parts_of, write_files, write_label_map
 from app.files.projection_files import is_projection_file, read_projection_file
 from app.files.volume_files import is_volume_file, read_volume_file
-from app.run.report import SELECTED, SeriesRecord
+from app.run.record import SELECTED, SeriesRecord
 from app.run.results import FALLBACKS, FILES, MASK, NAMES, NIFTI, PAGE, PREVIEW, RESULTS, names_of
 from app.run.series_records import record_of_failure
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION, Settings
-from operators.attempts import MissingResult
 from operators.dicom.elements.atomic_file import make_folder
 from operators.dicom.select.selection_rules import extent_fault, slice_spacing_fault
 from operators.errors import UnsuitableError
 from operators.geometry.projection import Image
 from operators.geometry.volume import Grid
 from operators.packages.packages import ModelPackage
+from operators.results.attempts import MissingResult
 from operators.segmentation.segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def write_volume_results(made: Segmentation, settings: Settings, path: dict[str,
 
 def write_projection_results(made: Segmentation, _: Settings, path: dict[str, Path]) -> None:
     """Writes the mask of the findings as PNG; report.json describes them."""
-    from operators.writers.preview_file import write_mask_png
+    from operators.results.png_files import write_mask_png
 
     write_mask_png(made, path[MASK])
 
@@ -104,8 +104,8 @@ def segment_image(
 
     Raises UnsuitableError if none does, or if a CT shows nothing that they deliver.
     """
-    from operators.image_kinds import kind_of
     from operators.pipelines.several import segment
+    from operators.results.image_kinds import kind_of
 
     fitting = [package for package in packages if refusal(image, package) is None]
     if not fitting:
@@ -186,8 +186,8 @@ def write_results(
 ) -> None:
     """Writes the kind's own results, the preview and the HTML report."""
     from app.run.html.writer import write_page
-    from operators.image_kinds import kind_of
-    from operators.writers.preview_file import write_png
+    from operators.results.image_kinds import kind_of
+    from operators.results.png_files import write_png
 
     path = {each: folder / RESULTS[each].name for each in kind.results}
     make_folder(folder, "an output folder")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,22 +15,15 @@ import structlog
 from app.packages_in_use import packages_in_use
 from app.run.file_run import image_files, run_file
 from app.run.inputs import opened_input
-from app.run.output_folder import REPORT, prepare_output, remove_former
-from app.run.report import SeriesRecord, StageRecord, report, write_report
+from app.run.output_folder import REPORT, prepare_output, remove_former, result_folders
+from app.run.record import SeriesRecord, StageRecord
+from app.run.report import report, write_report
 from app.run.results import FALLBACKS, FILES, PAGE, TURNTABLE
 from app.run.series_job import Graph, Job, graph_of, networks_of
-from app.run.series_records import (
-    EXIT_DEFECT,
-    log_missing,
-    record_of,
-    record_of_failure,
-    record_of_passed_over,
-    record_of_refusal,
-)
-from app.run.series_results import segment_and_write
+from app.run.series_records import EXIT_DEFECT, record_of_passed_over, record_of_refusal
+from app.run.series_results import EXIT_DONE, run_job
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION, Settings
-from operators.dicom.provenance.conforming import conforming_header, sentences
 from operators.dicom.read.scan import UnreadableFile, require_series, scan
 from operators.dicom.select.reading_order import read_in_turn
 from operators.dicom.select.selection import (
@@ -43,20 +36,13 @@ from operators.dicom.select.selection import (
     combine_candidates,
     select,
 )
-from operators.errors import (
-    ModelError,
-    OutputError,
-    UnreadableError,
-    UnsuitableError,
-    UsageError,
-)
+from operators.errors import ModelError, OutputError, UnreadableError, UnsuitableError, UsageError
 from operators.package_files.package_reader import refuse_draft
 from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage
 
 log = structlog.get_logger()
-
-EXIT_DONE, EXIT_UNSUITABLE = 0, 3
+EXIT_UNSUITABLE = 3
 LIBRARIES = ("monai-deploy-app-sdk", "torch", "openvino", "highdicom", "pydicom")
 
 
@@ -173,27 +159,6 @@ def run_series(
     return records, exit_code(codes)
 
 
-def result_folders(chosen: Sequence[Candidate]) -> list[str]:
-    """The folder of each candidate's results, relative to the output, by study and series.
-
-    It is '' for all if only one series is read; rivals of it, read if it shows nothing, do not count.
-    """
-    first = {id(each.selection.series) for each in chosen if not each.better}
-    if len(first) < 2:
-        return [""] * len(chosen)
-    studies: dict[str, list[int]] = {}
-    for each in chosen:
-        of_study = studies.setdefault(each.selection.series.study_instance_uid, [])
-        if id(each.selection.series) not in of_study:
-            of_study.append(id(each.selection.series))
-    folders = []
-    for each in chosen:
-        uid = each.selection.series.study_instance_uid
-        study = f"study-{list(studies).index(uid) + 1}/" if len(studies) > 1 else ""
-        folders.append(f"{study}series-{studies[uid].index(id(each.selection.series)) + 1}/")
-    return folders
-
-
 def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:
     """The records of series that are not candidates."""
     refusals = (each for each in outcomes if isinstance(each, Refusal) and not isinstance(each, Reserve))
@@ -232,22 +197,6 @@ def require_input(folder: Path) -> None:
     """Raises UsageError if the path does not exist."""
     if not folder.exists():
         raise UsageError(f"expected an input folder or file, {folder} does not exist")
-
-
-def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
-    """Runs the graph on one series. This is the edge of a job: every error ends here, with a code."""
-    clock = StageClock(show)
-    record = record_of(job.selection)
-    notes = sentences(conforming_header(job.selection.series.header).notes)
-    record = replace(record, warnings=(*record.warnings, *notes))
-    try:
-        done = replace(segment_and_write(record, job, clock, graph), stages=tuple(clock.records))
-        log_missing(done, job)
-        return done, EXIT_DONE
-    except Exception as error:
-        record = replace(record, stages=tuple(clock.records))
-        uid = record.series_instance_uid
-        return record_of_failure(record, error, "series_failed", series_instance_uid=uid)
 
 
 def exit_code(codes: list[int]) -> int:

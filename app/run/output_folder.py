@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.run.results import RESULTS, names_in_report
 from operators.dicom.elements.atomic_file import make_folder, unwritable_folder
+from operators.dicom.select.selection import Candidate
 
 REPORT = "report.json"
 # The folder of one series if there are several
@@ -46,3 +48,24 @@ def is_result(name: str) -> bool:
     stems = tuple(row.stem for row in RESULTS.values())
     known = all(RESULT_FOLDER.fullmatch(part) or part.startswith(stems) for part in folders)
     return known and len(folders) <= 3 and file != ".." and "/" not in {*folders, file}
+
+
+def result_folders(chosen: Sequence[Candidate]) -> list[str]:
+    """The folder of each candidate's results, relative to the output, by study and series.
+
+    It is '' for all if only one series is read; rivals of it, read if it shows nothing, do not count.
+    """
+    first = {id(each.selection.series) for each in chosen if not each.better}
+    if len(first) < 2:
+        return [""] * len(chosen)
+    studies: dict[str, list[int]] = {}
+    for each in chosen:
+        of_study = studies.setdefault(each.selection.series.study_instance_uid, [])
+        if id(each.selection.series) not in of_study:
+            of_study.append(id(each.selection.series))
+    folders = []
+    for each in chosen:
+        uid = each.selection.series.study_instance_uid
+        study = f"study-{list(studies).index(uid) + 1}/" if len(studies) > 1 else ""
+        folders.append(f"{study}series-{studies[uid].index(id(each.selection.series)) + 1}/")
+    return folders

@@ -12,7 +12,7 @@ from operators.dicom.provenance.result_check import ResultName, check_result
 from operators.segmentation.segmentation import Segmentation
 
 if TYPE_CHECKING:
-    from operators.image_kinds import ImageKind
+    from operators.results.image_kinds import ImageKind
 
 SEG, SR, PICTURES, TURNTABLE, KEY_OBJECTS = "seg", "sr", "sc", "turntable", "kos"
 LABEL_MAP, RTSTRUCT, PREVIEW, FILES, PAGE = "labelmap", "rtstruct", "preview", "files", "page"
@@ -46,15 +46,10 @@ class Result:
         """The name of its file or folder if a run writes only one."""
         return f"{self.stem}{self.suffix}"
 
-    @property
-    def is_folder(self) -> bool:
-        """Whether it is a folder of files."""
-        return not self.suffix
-
 
 def _kind(written: Written) -> ImageKind:
     # The writers take longer to import than the table, and most users of the table check nothing
-    from operators.image_kinds import kind_of
+    from operators.results.image_kinds import kind_of
 
     return kind_of(written.segmentation)
 

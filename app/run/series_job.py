@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 from app.run.results import ALWAYS, RESULTS
 from app.run.stage_clock import StageClock
 from app.settings import SOFTWARE_VERSION, Settings
-from operators.attempts import Attempts
 from operators.dicom.headers.series import Series
 from operators.dicom.pixels.image_reader import read_image
 from operators.dicom.select.selection import Selection
 from operators.geometry.projection import Image
-from operators.memory import keep_large_arrays_apart
-from operators.monai_import import import_monai_alone
 from operators.packages.packages import ModelPackage
+from operators.process.memory import keep_large_arrays_apart
+from operators.process.monai_import import import_monai_alone
+from operators.results.attempts import Attempts
 from operators.segmentation.segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -117,8 +117,9 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
     """Runs the graph on one series, and writes the preview beside its SEG."""
     os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
     import_graph()
-    from app.graph import Work, run_graph
-    from operators.result_paths import ResultPaths
+    from app.graph import run_graph
+    from operators.results.result_paths import ResultPaths
+    from operators.stage_operator import Work
 
     (job.output / job.folder).mkdir(parents=True, exist_ok=True)
     paths = ResultPaths(

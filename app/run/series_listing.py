@@ -21,13 +21,8 @@ from operators.packages.packages import ModelPackage
 Row = dict[str, Any]
 
 
-def list_series(folder: Path, packages: Sequence[ModelPackage], package_name: str | None = None) -> list[Row]:
-    """A row for each series, ready for JSON. Raises UnreadableError, UsageError."""
-    return rows_of(scan(folder), packages, package_name)
-
-
 def rows_of(found: Scan, packages: Sequence[ModelPackage], package_name: str | None = None) -> list[Row]:
-    """Lists the series of a folder that was already scanned."""
+    """A row for each series of a scan, ready for JSON. Raises UnreadableError, UsageError."""
     require_series(found)
     by_series = groupby(select(found, packages, package_name), key=lambda outcome: id(outcome.series))
     return [_row(list(outcomes)) for _, outcomes in by_series]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import structlog
 
 from app.library_messages import defect_values, frames_of
-from app.run.report import SELECTED, SeriesRecord
+from app.run.record import SELECTED, SeriesRecord
 from app.run.series_job import Job
 from operators.dicom.select.selection import Candidate, Refusal, Selection, passed_over
 from operators.errors import DEFECT, as_osteon_error

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.run.report import SeriesRecord
+from app.run.record import SeriesRecord
 from app.run.results import FALLBACKS, FILES, PAGE, PICTURES, PREVIEW, SEG, SR, names_of
 from app.run.series_job import Graph, Job
-from app.run.stage_clock import StageClock
+from app.run.series_records import log_missing, record_of, record_of_failure
+from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION
+from operators.dicom.provenance.conforming import conforming_header, sentences
 from operators.segmentation.segmentation import Segmentation
 
 
@@ -49,3 +51,22 @@ def export_surfaces(segmentation: Segmentation, job: Job, clock: StageClock) -> 
 
     with clock.measured("files"):
         write_result_files(segmentation, formats, job.path(FILES))
+
+
+EXIT_DONE = 0
+
+
+def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
+    """Runs the graph on one series. This is the edge of a job: every error ends here, with a code."""
+    clock = StageClock(show)
+    record = record_of(job.selection)
+    notes = sentences(conforming_header(job.selection.series.header).notes)
+    record = replace(record, warnings=(*record.warnings, *notes))
+    try:
+        done = replace(segment_and_write(record, job, clock, graph), stages=tuple(clock.records))
+        log_missing(done, job)
+        return done, EXIT_DONE
+    except Exception as error:
+        record = replace(record, stages=tuple(clock.records))
+        uid = record.series_instance_uid
+        return record_of_failure(record, error, "series_failed", series_instance_uid=uid)

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from app.run.report import StageRecord
-from operators.memory import return_freed_memory
+from app.run.record import StageRecord
+from operators.process.memory import return_freed_memory
 
 Show = Callable[[str, float], None]
 

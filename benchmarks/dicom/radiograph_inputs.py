@@ -21,7 +21,7 @@ import structlog
 from PIL import Image
 
 from app.run.folder import RunOutcome, run_folder
-from app.run.report import SeriesRecord
+from app.run.record import SeriesRecord
 from app.run.stage_clock import silent
 from app.settings import read_settings
 from operators.dicom.pixels.volume_reader import read_volume

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.geometry.volume import Box
-from operators.packages.packages import CoarseToFinePackage, NetworkSpec
+from operators.packages.coarse_to_fine import CoarseToFinePackage
+from operators.packages.packages import NetworkSpec
 
 Array = NDArray[np.float32]
 PIECE_DISTANCE_MM = 25.0

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from operators.package_files.tables import Table
-from operators.packages.packages import (
-    Detection,
-    Label,
-)
+from operators.packages.packages import Detection, Label
 from operators.packages.structures import (
     ANATOMY,
     Code,
@@ -19,6 +16,9 @@ from operators.packages.structures import (
     pale_colour,
     structure_named,
 )
+
+# What a label may say otherwise than structures.toml
+OF_KNOWN = ("name", "rgb", "plausible_ml", "plausible_mm")
 
 
 class LabelTable(Table):
@@ -48,14 +48,8 @@ class LabelTable(Table):
     def identity(self, structures: Structures) -> Structure:
         """The structure. Raises ValueError if it is neither listed nor described."""
         if self.structure:
-            known = structure_named(structures, self.structure, self.side)
-            return replace(
-                known,
-                name=self.name or known.name,
-                rgb=self.rgb or known.rgb,
-                plausible_ml=self.plausible_ml or known.plausible_ml,
-                plausible_mm=self.plausible_mm or known.plausible_mm,
-            )
+            own = {key: value for key in OF_KNOWN if (value := getattr(self, key))}
+            return replace(structure_named(structures, self.structure, self.side), **own)
         if not (self.name and self.meaning and self.type):
             raise ValueError(f"labels.{self.name or '?'}: expected a structure, or a name, meaning and type")
         return Structure(

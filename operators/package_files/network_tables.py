@@ -4,31 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
 from operators.geometry.largest_component import Largest
 from operators.package_files.package_checks import guide_values
-from operators.package_files.tables import Table
-from operators.packages.packages import (
-    NetworkSpec,
-    Normalisation,
-)
-from operators.packages.plans import (
-    Arrangement,
-    NnUNetPlans,
-    Stage,
-)
+from operators.package_files.tables import ArchitectureTable, FoldTable, Table, WeightsTable
+from operators.packages.packages import NetworkSpec, Normalisation
+from operators.packages.plans import Arrangement, NnUNetPlans, Stage
 
 
-class NetworkTable(Table):
-    """[network]: the common specification of all folds."""
+class NetworkTable(ArchitectureTable):
+    """[network] of volumes: what all folds have in common."""
 
-    architecture: str
-    """A row of the table of architectures."""
-    arguments: dict[str, Any]
-    """Arguments of the architecture."""
     spacing_mm: tuple[float, ...]
     """Voxel spacing of the network's input, mm along each axis."""
     patch: tuple[int, ...]
@@ -40,40 +28,19 @@ class NetworkTable(Table):
     guide: tuple[str, ...] = ()
     """Conditioning channels: classes of the previous network, read beside the image."""
     normalisation: Normalisation = Normalisation()
-    precision: str = ""
-    """f32 if the labels must equal the original's; if empty, the runtime decides."""
-    runtime: str = ""
-    """Runtime that must be used on a CPU; if empty, the settings decide."""
 
-    def spec(self, name: str, weights: str, sha256: str, folder: Path) -> NetworkSpec:
+    def spec(self, name: str, row: WeightsTable, folder: Path) -> NetworkSpec:
         """The named network with the weights of one fold."""
         values = {key: getattr(self, key) for key in NetworkTable.model_fields}
-        return NetworkSpec(name=name, weights=folder / weights, sha256=sha256, **values)
+        return NetworkSpec(name=name, weights=folder / row.weights, sha256=row.sha256, **values)
 
 
-class TrainedNetworkTable(NetworkTable):
+class TrainedNetworkTable(NetworkTable, WeightsTable):
     """[networks.NAME]: one network and its weights."""
 
-    weights: str
-    """A safetensors file, relative to the package's folder."""
-    sha256: str
-    """SHA-256 of the weights file."""
 
-
-class NamedNetworkTable(TrainedNetworkTable):
+class NamedNetworkTable(NetworkTable, FoldTable):
     """[network] of a MONAI bundle."""
-
-    name: str
-
-
-class FoldTable(Table):
-    """[[folds]]: the weights of one fold."""
-
-    name: str
-    weights: str
-    """A safetensors file, relative to the package's folder."""
-    sha256: str
-    """SHA-256 of the weights file."""
 
 
 class StageTables(Table):
@@ -97,7 +64,7 @@ class StageTables(Table):
             replace(stage, folds=tuple(replace(spec, runtime="torch") for spec in stage.folds))
             for stage in before
         ]
-        folds = tuple(self.network.spec(row.name, row.weights, row.sha256, folder) for row in self.folds)
+        folds = tuple(self.network.spec(row.name, row, folder) for row in self.folds)
         stage = Stage(folds, self.recipe, largest=self.largest)
         return *exact, replace(stage, guide_values=guide_values(stage, before[-1] if before else None))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 from operators.errors import ModelError, UsageError
 from operators.package_files.package_checks import check_package
 from operators.package_files.package_schema import PACKAGE_FILE_MODEL, with_kind
-from operators.packages.packages import CoarseToFinePackage, ModelPackage
+from operators.packages.coarse_to_fine import CoarseToFinePackage
+from operators.packages.packages import ModelPackage
 from operators.packages.structures import Structures, read_structures
-from operators.packages.toml_files import fault_of, validated
+from operators.packages.toml_files import read_toml, validated
 
 PACKAGE_FILE = "package.toml"
 # A draft has labels without codes and is not a package until they have them
@@ -53,16 +53,13 @@ def refuse_draft(models: Path, name: str) -> None:
 
 def read_package(path: Path) -> ModelPackage:
     """Reads a package.toml. Raises ModelError if a key is missing, of the wrong type or unknown."""
-    table: dict[str, Any] = {}
-    try:
-        table = with_kind(tomllib.loads(path.read_text(encoding="utf-8")))
-        return package_of(table, path.parent, read_structures(path.parent.parent))
-    except (OSError, ValueError) as error:
-        said = fault_of(error, table)
-        raise ModelError(
-            f"expected a model package in {path.parent.name}/{path.name}, could not read it: {said}",
-            code="package_unreadable",
-        ) from error
+    return read_toml(
+        path,
+        lambda table: package_of(table, path.parent, read_structures(path.parent.parent)),
+        "a model package",
+        "package_unreadable",
+        with_kind,
+    )
 
 
 def read_coarse_to_fine_package(path: Path) -> CoarseToFinePackage:

@@ -21,48 +21,28 @@ from operators.package_files.network_tables import (
 )
 from operators.package_files.package_checks import require_step
 from operators.package_files.radiograph_tables import RadiographTables
-from operators.package_files.tables import Table
-from operators.packages.confidence import UNCALIBRATED, Confidence
-from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage, SlidingWindow, Step
-from operators.packages.packages import (
-    MEASURED,
-    Acceptance,
+from operators.package_files.tables import IdentityTables
+from operators.packages.coarse_to_fine import (
     CoarseToFinePackage,
     FindRules,
     FragmentRules,
     OutlineRules,
-    QualityRules,
     SideRules,
 )
-from operators.packages.plans import (
-    NnUNetPackage,
-    NnUNetPerBonePackage,
-    WeightsOrigin,
-)
-from operators.packages.structures import (
-    Structures,
-)
+from operators.packages.confidence import UNCALIBRATED, Confidence
+from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage, SlidingWindow, Step
+from operators.packages.packages import MEASURED, Acceptance, QualityRules
+from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, WeightsOrigin
+from operators.packages.structures import Structures
 
 
-class PackageTables(Table):
-    """The common part of every package.toml."""
+class PackageTables(IdentityTables):
+    """The common part of every package.toml that reads volumes."""
 
-    name: str
-    """The package's name, as --package takes it; also the name of its folder."""
-    version: str
-    title: str
-    """What the package segments, in plain words."""
-    algorithm_name: str
-    """Algorithm name in DICOM results."""
     accepts: Acceptance
     quality: QualityRules = QualityRules()
     measurements: tuple[str, ...] = MEASURED
     """Measurements of fragments, beside their size."""
-
-    def common(self, folder: Path) -> dict[str, Any]:
-        """The arguments that all packages have in common."""
-        keys = ("name", "version", "title", "algorithm_name", "accepts", "quality", "measurements")
-        return {"folder": folder, **{key: getattr(self, key) for key in keys}}
 
 
 class CoarseToFineTables(PackageTables):
@@ -79,19 +59,9 @@ class CoarseToFineTables(PackageTables):
 
     def package(self, folder: Path, structures: Structures) -> CoarseToFinePackage:
         """The package of a folder."""
-        networks: dict[str, Any] = {
-            name: row.spec(name, row.weights, row.sha256, folder) for name, row in self.networks.items()
-        }
-        return CoarseToFinePackage(
-            **self.common(folder),
-            labels=tuple(row.label(structures) for row in self.labels),
-            **networks,
-            fragments=self.fragments,
-            sides=self.sides,
-            find=self.find,
-            confidence=self.confidence,
-            outline=self.outline,
-        )
+        networks: dict[str, Any] = {name: row.spec(name, row, folder) for name, row in self.networks.items()}
+        labels = tuple(row.label(structures) for row in self.labels)
+        return self.make(CoarseToFinePackage, folder, labels=labels, **networks)
 
 
 class NnUNetTables(PackageTables, StageTables):
@@ -104,9 +74,7 @@ class NnUNetTables(PackageTables, StageTables):
     def package(self, folder: Path, structures: Structures) -> NnUNetPackage:
         """The package of a folder."""
         labels = tuple(row.label(structures) for row in self.labels)
-        return NnUNetPackage(
-            **self.common(folder), labels=labels, stages=self.stages(folder), origin=self.origin
-        )
+        return self.make(NnUNetPackage, folder, labels=labels, stages=self.stages(folder))
 
 
 class NnUNetPerBoneTables(PackageTables, StageTables):
@@ -119,33 +87,15 @@ class NnUNetPerBoneTables(PackageTables, StageTables):
 
     def package(self, folder: Path, structures: Structures) -> NnUNetPerBonePackage:
         """The package of a folder."""
-        return NnUNetPerBonePackage(
-            **self.common(folder),
+        return self.make(
+            NnUNetPerBonePackage,
+            folder,
             labels=tuple(row.label(structures) for row in self.labels),
             stages=self.stages(folder),
-            origin=self.origin,
             bones=tuple(row.value for row in self.labels),
             fracture=self.fracture.stages(folder),
             arrangement=self.fracture.arrangement(),
         )
-
-
-class OutcomeTable(Table):
-    """[outcome] of a MONAI bundle."""
-
-    activation: Literal["softmax", "sigmoid", "none"] = "softmax"
-    decided_first: bool = False
-    """Labels are made before they are resampled to the scan's voxels."""
-    nearest: bool = False
-    """Outputs are resampled by the nearest voxel, not linearly."""
-    decision: Literal["greatest", "threshold"] = "greatest"
-    threshold: float = 0.5
-    largest: tuple[int, ...] = ()
-    """Labels of which only the largest component is kept."""
-    connected: Literal[1, 2, 3] = 3
-    """Connectivity of components: 1 over faces, 2 also over edges, 3 also over corners."""
-    values: tuple[int, ...]
-    """The label value of each output."""
 
 
 class MonaiBundleTables(PackageTables):
@@ -157,22 +107,17 @@ class MonaiBundleTables(PackageTables):
     steps: tuple[dict[str, Any], ...]
     """Preprocessing of the image: `name` is a row of the table of steps, the rest its arguments."""
     tiling: SlidingWindow
-    outcome: OutcomeTable
+    outcome: LabelRules
     labels: tuple[WrittenLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> MonaiBundlePackage:
         """The package of a folder. Raises ValueError for an unknown step."""
-        rules = self.outcome.model_dump(exclude={"values"})
-        network = self.network
-        return MonaiBundlePackage(
-            **self.common(folder),
+        return self.make(
+            MonaiBundlePackage,
+            folder,
             labels=tuple(row.label(structures) for row in self.labels),
-            network=network.spec(network.name, network.weights, network.sha256, folder),
+            network=self.network.spec(self.network.name, self.network, folder),
             steps=tuple(map(step_of, self.steps)),
-            tiling=self.tiling,
-            outcome=LabelRules(**rules),
-            outputs=self.outcome.values,
-            origin=self.origin,
         )
 
 

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from operators.package_files.network_tables import FoldTable
-from operators.package_files.tables import Table
-from operators.packages.packages import (
-    Acceptance,
-    NetworkSpec,
-)
+from operators.package_files.tables import ArchitectureTable, FoldTable, IdentityTables, Table
+from operators.packages.packages import Acceptance, NetworkSpec
 from operators.packages.radiograph import RadiographDecision, RadiographPackage
-from operators.packages.structures import (
-    Code,
-    Structures,
-)
+from operators.packages.structures import Code, Structures
 
 
 class ProjectionAcceptance(Table):
@@ -33,19 +26,11 @@ class ProjectionAcceptance(Table):
         return Acceptance(self.modalities, self.sop_class_uids, self.body_parts, 1, 0.0, 0.0, 0.0)
 
 
-class CanvasNetworkTable(Table):
+class CanvasNetworkTable(ArchitectureTable):
     """[network] for radiographs: the common specification of all folds."""
 
-    architecture: str
-    """A row of the table of architectures."""
-    arguments: dict[str, Any]
-    """Arguments of the architecture."""
     canvas: tuple[int, int]
     """Rows and columns of the canvas that the network reads, upright."""
-    precision: str = ""
-    """f32 if the output must equal the original's; if empty, the runtime decides."""
-    runtime: str = ""
-    """Runtime that must be used on a CPU; if empty, the settings decide."""
 
     def spec(self, fold: FoldTable, folder: Path) -> NetworkSpec:
         """The network with the weights of one fold; its spacing is in pixels of the canvas."""
@@ -64,17 +49,10 @@ class CanvasNetworkTable(Table):
         )
 
 
-class RadiographTables(Table):
+class RadiographTables(IdentityTables):
     """Radiographs: networks that segment fractures and classify the image."""
 
     kind: Literal["radiograph"]
-    name: str
-    """The package's name, as --package takes it; also the name of its folder."""
-    version: str
-    title: str
-    """What the package segments, in plain words."""
-    algorithm_name: str
-    """Algorithm name in DICOM results."""
     accepts: ProjectionAcceptance
     network: CanvasNetworkTable
     folds: tuple[FoldTable, ...] = Field(min_length=1)
@@ -92,11 +70,5 @@ class RadiographTables(Table):
     def package(self, folder: Path, structures: Structures) -> RadiographPackage:
         """The package of a folder."""
         del structures
-        same = ("name", "version", "title", "algorithm_name", "decision", "attributes", "body_parts", "views")
-        return RadiographPackage(
-            **{key: getattr(self, key) for key in (*same, "mirrored")},
-            accepts=self.accepts.acceptance(),
-            labels=(),
-            folder=folder,
-            folds=tuple(self.network.spec(fold, folder) for fold in self.folds),
-        )
+        folds = tuple(self.network.spec(fold, folder) for fold in self.folds)
+        return self.make(RadiographPackage, folder, accepts=self.accepts.acceptance(), labels=(), folds=folds)

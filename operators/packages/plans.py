@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import with_config
+from pydantic import Field, with_config
 
 from operators.geometry.largest_component import Largest
 from operators.packages.packages import ModelPackage, NetworkSpec
 from operators.packages.structures import STRICT
+
+# Of splines
+Order = Annotated[int, Field(ge=0, le=5)]
+Separate = Literal["auto", "always", "never"]
+Averaged = Literal["logits", "probabilities"]
 
 
 @with_config(STRICT)
@@ -21,9 +26,9 @@ class Resampling:
     another, as in nnU-Net; "always"; "never".
     """
 
-    order: int
-    order_across: int = 0
-    separate: str = "auto"
+    order: Order
+    order_across: Order = 0
+    separate: Separate = "auto"
 
 
 @with_config(STRICT)
@@ -44,9 +49,9 @@ class NnUNetPlans:
     transpose: tuple[int, ...]
     image: Resampling
     output: Resampling
-    step: float = 0.5
+    step: Annotated[float, Field(gt=0, le=1)] = 0.5
     mirror_axes: tuple[int, ...] = ()
-    averaged: str = "logits"
+    averaged: Averaged = "logits"
     normalise_first: bool = True
     regions: tuple[int, ...] = ()
     guide: Resampling = Resampling(1)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import with_config
+from pydantic import Field, with_config
 
 from operators.packages.packages import ModelPackage, NetworkSpec
-from operators.packages.structures import STRICT, Code
+from operators.packages.structures import STRICT, Code, Share
 
 BALANCED = "balanced"
 OPERATING_POINTS = ("sensitive", BALANCED, "specific")
 # Findings are counted in a byte
 MOST_FINDINGS = 255
+# A higher score is never less probable
+Rising = Annotated[float, Field(ge=0)]
 
 
 @with_config(STRICT)
@@ -29,13 +31,13 @@ class RadiographDecision:
     training images than `typical_distance` is of another kind. `fitted_on` names the images.
     """
 
-    image: tuple[float, float]
-    finding: tuple[float, float]
-    outline_threshold: float
-    outline_share: float
+    image: tuple[float, Rising]
+    finding: tuple[float, Rising]
+    outline_threshold: Share
+    outline_share: Share
     least_pixels: int
-    operating_points: dict[str, float]
-    margin: float
+    operating_points: dict[str, Share]
+    margin: Share
     typical_distance: float
     fitted_on: str = ""
 

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import colorsys
-import tomllib
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, with_config
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, with_config
 
-from operators.errors import ModelError
-from operators.installation import bundled_models
-from operators.packages.toml_files import fault_of, validated
+from operators.packages.toml_files import read_toml, validated
+from operators.process.installation import bundled_models
 
 STRUCTURES_FILE = "structures.toml"
 # The list that ships with Osteon; a models folder may extend it with its own list
 BUNDLED = bundled_models() / STRUCTURES_FILE
 # Tables of TOML are validated strictly: no other key, no other type
 STRICT = ConfigDict(strict=True, extra="forbid")
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 Side = Literal["left", "right"]
 Colour = tuple[int, int, int]
@@ -135,13 +134,5 @@ def pale_colour(text: str) -> Colour:
 
 @cache
 def _read(path: Path) -> Structures:
-    table: dict[str, Any] = {}
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return validated(TypeAdapter(dict[str, StructureRow]), table)
-    except (OSError, ValueError) as error:
-        said = fault_of(error, table)
-        raise ModelError(
-            f"expected structures in {path.parent.name}/{path.name}, could not read them: {said}",
-            code="package_unreadable",
-        ) from error
+    model = TypeAdapter(dict[str, StructureRow])
+    return read_toml(path, partial(validated, model), "a list of structures", "package_unreadable")

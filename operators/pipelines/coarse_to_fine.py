@@ -23,9 +23,10 @@ from operators.geometry.resampling import interpolate_mask, interpolate_scalar, 
 from operators.geometry.volume import Box, CtVolume, Grid
 from operators.networks.registry import Networks
 from operators.networks.windows.sliding_window import Window, predict
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import least_odds
-from operators.packages.packages import CoarseToFinePackage, NetworkSpec
-from operators.prefetch import prefetch
+from operators.packages.packages import NetworkSpec
+from operators.process.prefetch import prefetch
 from operators.segmentation.segmentation import Segmentation
 
 REGION_MARGIN_MM = 16.0

@@ -18,7 +18,7 @@ from operators.nnunet.preprocessing import preprocess
 from operators.packages.packages import Label
 from operators.packages.plans import NnUNetPerBonePackage
 from operators.pipelines.nnunet import NetworkAnswer, PreparedScan
-from operators.prefetch import prefetch
+from operators.process.prefetch import prefetch
 from operators.segmentation.segmentation import NetworkRun, Segment, Segmentation
 from operators.segmentation.segments import segment_of
 

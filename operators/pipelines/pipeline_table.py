@@ -8,8 +8,9 @@ from typing import Any
 
 from operators.geometry.projection import Image
 from operators.networks.registry import Networks
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.monai_bundle import MonaiBundlePackage
-from operators.packages.packages import CoarseToFinePackage, ModelPackage
+from operators.packages.packages import ModelPackage
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage
 from operators.packages.radiograph import RadiographPackage
 from operators.pipelines import coarse_to_fine, monai_bundle, nnunet, nnunet_per_bone, radiograph

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 GRAPH = """
 import sys
-from operators.monai_import import import_monai_alone
+from operators.process.monai_import import import_monai_alone
 import_monai_alone()
 import app.graph
 print(sorted(name for name in ("monai.deploy", "monai.networks", "monai.transforms") if name in sys.modules))

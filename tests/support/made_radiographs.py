@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.radiograph.dataset import ATTRIBUTES, Radiograph
+from training.radiograph.datasets.radiograph import ATTRIBUTES, Radiograph
 
 SHAPE = (120, 100)
 

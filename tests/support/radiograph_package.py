@@ -13,7 +13,7 @@ from safetensors.torch import save
 from operators.networks.architectures.radiograph_network import FRACTURE, RadiographReader
 from operators.package_files.package_reader import read_package
 from operators.packages.radiograph import RadiographPackage
-from training.radiograph.dataset import ATTRIBUTES
+from training.radiograph.datasets.radiograph import ATTRIBUTES
 
 SIZE: dict[str, Any] = {"channels": [4, 8, 8, 8, 8], "blocks": [1, 1, 1, 1], "attributes": 10}
 TEXT = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from torch import nn
 
 from operators.networks.architectures.architecture_table import build
 from training.device import has_bfloat16, training_device
+from training.files import append_line
 from training.loop.checkpoints import State, resume, save, starting_weights, state_of
 from training.loop.losses import TrainingLoss
 from training.loop.runs import TrainingRun, facts
@@ -189,5 +189,4 @@ def keep(session: Session, read: dict[str, Any]) -> None:
     }
     session.window.clear()
     session.facts = {}
-    with run.log.open("a", encoding="utf-8") as log:
-        log.write(json.dumps(line) + "\n")
+    append_line(run.log, line)

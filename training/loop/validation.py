@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from training.subjects.subjects import NOT_OURS
 SEED = 987_654_321
 CONTACT = 2
 NOT_OF_PATCHES = {
+    "sides",
     "architecture",
     "filters",
     "steps",
@@ -62,7 +63,7 @@ class Watched:
         """Returns patches of real bones: single ones with true fragments, and in simulated bodies."""
         sets = replace(self.recipe, sources=real_alone(self.recipe, rules))
         draw = self.read_bones if self.network.kind == "fracture" else self.drawn
-        plain = replace(self.network, negatives=0.0, boneless=0.0)
+        plain = self.network.model_copy(update={"negatives": 0.0, "boneless": 0.0})
         return self.kept("real", rules, lambda: draw(plain, sets, rules)) if rules.real else []
 
     def drawn(self, network: NetworkRecipe, recipe: Recipe, rules: ValidationRules) -> Iterator[Patch]:
@@ -81,7 +82,7 @@ class Watched:
 
     def kept(self, name: str, rules: ValidationRules, draw: Callable[[], Iterator[Patch]]) -> list[Patch]:
         """Returns the patches of a set from the cache; draws them if sources or network changed."""
-        network = {key: value for key, value in asdict(self.network).items() if key not in NOT_OF_PATCHES}
+        network = self.network.model_dump(exclude=NOT_OF_PATCHES)
         key = json.dumps(
             [name, network, self.recipe.sources.model_dump(), rules.model_dump(include={"patches", "real"})],
             sort_keys=True,

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from training.radiograph.datasets.cleaning import Dataset
-from training.radiograph.datasets.folds import folds_of
-from training.radiograph.datasets.groups import apart, groups_of
-from training.radiograph.trainer import Metrics
+from training.radiograph.datasets.groups import apart, folds_of, groups_of
+from training.radiograph.phased_trainer import Metrics, known
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,11 @@ def folds_in(dataset: Dataset, count: int) -> list[Fold]:
 
 def content_of(results: Sequence[FoldResult]) -> dict[str, Any]:
     """The content of cross-validation.json: each fold, mean and spread of each metric; null if unknown."""
-    summary = {name: mean_and_spread([one.metrics[name] for one in results]) for name in results[0].metrics}
-    folds = [asdict(one) | {"metrics": {k: known(v) for k, v in one.metrics.items()}} for one in results]
-    means = {name: {"mean": known(mean), "spread": known(spread)} for name, (mean, spread) in summary.items()}
+    folds = [asdict(one) | {"metrics": known(one.metrics)} for one in results]
+    means = {
+        name: known(dict(zip(("mean", "spread"), mean_and_spread(values), strict=True)))
+        for name, values in metric_rows(results)
+    }
     return {"folds": folds, "all": means}
 
 
@@ -63,10 +64,7 @@ def table_of(results: Sequence[FoldResult]) -> str:
     """A table with a row for each metric: mean and standard deviation over the folds, and each fold."""
     head = ["metric", "mean", "spread", *(f"fold {one.fold}" for one in results)]
     counts = ["images", "", "", *(str(one.measured) for one in results)]
-    rows = [
-        [name, *map(number_text, (*mean_and_spread(values), *values))]
-        for name, values in metric_rows(results)
-    ]
+    rows = [[name, *map(number_text, (*mean_and_spread(row), *row))] for name, row in metric_rows(results)]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), counts, *rows))
 
 
@@ -80,11 +78,6 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
     there = [value for value in values if not math.isnan(value)]
     mean = float(np.mean(there)) if there else math.nan
     return mean, float(np.std(there, ddof=1)) if len(there) > 1 else math.nan
-
-
-def known(value: float) -> float | None:
-    """The value, None if it is NaN, which JSON does not have."""
-    return None if math.isnan(value) else value
 
 
 def number_text(value: float) -> str:

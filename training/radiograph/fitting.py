@@ -20,10 +20,9 @@ from operators.pipelines.radiograph import prepare, run_networks
 from operators.radiographs.answer import NetworkAnswer
 from operators.radiographs.detections import FEWEST_PIXELS, Decoding, detections
 from training.calibrate.reliability import FEWEST, Scored, platt
-from training.radiograph.dataset import Radiograph
-from training.radiograph.evaluation import DECODINGS, Case
+from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.metrics import average_precision
-from training.radiograph.prediction import Prediction
+from training.radiograph.predictions import DECODINGS, Case, Prediction
 
 Floats = NDArray[np.float64]
 Tell = Callable[[float], None]

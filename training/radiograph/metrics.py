@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from operators.radiographs.detections import Detection
-from training.radiograph.dataset import Mask
+from training.radiograph.datasets.radiograph import Mask
 
 Floats = NDArray[np.float64]
 Truth = NDArray[np.bool_]

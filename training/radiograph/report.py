@@ -20,8 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.calibrate.reliability import Scored, cross_fitted, reliability
-from training.radiograph.dataset import read_dataset
-from training.radiograph.evaluation import DECODINGS, Case, predict_all
+from training.radiograph.datasets.reading import read_dataset
 from training.radiograph.metrics import (
     Floats,
     Found,
@@ -32,9 +31,9 @@ from training.radiograph.metrics import (
     interval,
     sensitivity,
 )
-from training.radiograph.prediction import Prediction
-from training.radiograph.recipe import RECIPES
-from training.radiograph.trainer import Weights, network_of
+from training.radiograph.networks import Weights, network_of
+from training.radiograph.predictions import DECODINGS, Case, Prediction, predict_all
+from training.radiograph.schedule import RECIPES
 
 FOLDS = 5
 FALSE_PER_IMAGE = 0.5
@@ -61,7 +60,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    images = [image for image in read_dataset(arguments.data) if image.split == "dev"]
+    images = read_dataset(arguments.data, "dev")
     recipe = RECIPES[arguments.recipe]
     networks = [network_of(read_weights(path), recipe) for path in arguments.weights]
     cases = mean_cases([predict_all(network, images, recipe.canvas) for network in networks])

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.errors import UsageError
-from training.subjects.surfaces import STEP_MM, Surfaces, bone_surfaces, edt
+from training.subjects.surfaces import Surfaces, bone_surfaces, edt
 from training.subjects.surroundings import Body
 from training.subjects.tissues import Tissue, tissue_of
 
-DEPTH_STEP_MM = STEP_MM
 NOT_OURS = 254
 MAXIMUM_SKIN_MM = 60.0
 # Thickness of skin and fat over the labelled muscles, mm

@@ -18,7 +18,7 @@ from PIL import Image
 from app.run.html.content import rows_of
 from app.run.html.radiograph_content import radiograph_content
 from app.run.html.surfaces import drawn_parts, three_js
-from app.run.report import SeriesRecord
+from app.run.record import SeriesRecord
 from operators.dicom.capture.secondary_captures import read_picture
 from operators.dicom.elements.atomic_file import write_whole
 from operators.segmentation.segmentation import Segmentation

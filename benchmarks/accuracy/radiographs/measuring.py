@@ -21,7 +21,8 @@ from operators.packages.confidence import log_odds, stated_probability
 from operators.packages.radiograph import BALANCED, RadiographPackage
 from operators.radiographs.answer import LIKELY, answer
 from operators.radiographs.detections import Decoding, Detection, detections
-from training.radiograph.dataset import ATTRIBUTES, read_dataset
+from training.radiograph.datasets.radiograph import ATTRIBUTES
+from training.radiograph.datasets.reading import read_dataset
 from training.radiograph.fitting import Answered, answer_all, projection_of
 from training.radiograph.metrics import Found, compare
 from training.radiograph.report import cross_decoded

@@ -9,12 +9,12 @@ from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
 from pydicom.dataset import Dataset
 
 from operators.dicom.elements.atomic_file import write_whole
-from operators.dicom.headers.series import Frame, Series
+from operators.dicom.headers.series import Frame
 from operators.dicom.provenance.coded_concepts import concept
-from operators.dicom.provenance.identity import REQUIRED_PERHAPS_EMPTY, copy_identity, decode_texts
+from operators.dicom.provenance.identity import copy_identity, decode_texts
 from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark
 from operators.dicom.provenance.source_references import nearest
-from operators.dicom.sr.report_writer import observer_device
+from operators.dicom.sr.report_writer import anonymous_evidence, observer_device
 from operators.packages.structures import Code
 from operators.render.fracture_pictures import FracturePicture
 
@@ -41,7 +41,7 @@ def make_key_objects(
     frames = list(dict.fromkeys(nearest(series, picture.k) for picture in pictures))
     shown = "; ".join(picture.title for picture in pictures)
     # An instance is listed once, and its frames in the reference
-    named = {frame.sop_instance_uid: slice_of(frame, series) for frame in frames}
+    named = {frame.sop_instance_uid: slice_of(frame, provenance) for frame in frames}
     content = KeyObjectSelection(
         document_title=concept(OF_INTEREST),
         referenced_objects=list(named.values()),
@@ -68,12 +68,9 @@ def make_key_objects(
     return dataset
 
 
-def slice_of(frame: Frame, series: Series) -> Dataset:
+def slice_of(frame: Frame, provenance: Provenance) -> Dataset:
     """Returns the attributes of a slice that highdicom needs."""
-    item = Dataset()
-    for keyword in REQUIRED_PERHAPS_EMPTY:
-        setattr(item, keyword, "")  # highdicom would parse it; `copy_identity` copies it
-    item.StudyInstanceUID = series.study_instance_uid
+    item, series = anonymous_evidence(provenance), provenance.series
     item.SeriesInstanceUID = frame.series_instance_uid or series.series_instance_uid
     item.SOPClassUID, item.SOPInstanceUID = series.sop_class_uid, frame.sop_instance_uid
     item.Rows = item.Columns = 1  # that it is an image

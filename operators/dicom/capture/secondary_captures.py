@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,8 @@ from operators.render.projection_pictures import ProjectionPicture
 from operators.render.surface_view import Picture
 from operators.render.turntable import DIRECTIONS, View, letters, right_of
 
+DrawnPicture = FracturePicture | ProjectionPicture
+
 
 @dataclass(frozen=True)
 class CaptureKind:
@@ -39,11 +42,9 @@ PICTURES = CaptureKind("picture", 9700, "pictures")
 TURNTABLE = CaptureKind("turntable", 9800, "from all around")
 
 
-def write_pictures(pictures: tuple[FracturePicture, ...], provenance: Provenance, folder: Path) -> list[Path]:
+def write_pictures(pictures: Sequence[DrawnPicture], provenance: Provenance, folder: Path) -> list[Path]:
     """Writes a Secondary Capture Image (PS3.3 A.8.1) of each into a cleared `folder`; raises OutputError."""
-    return write_alone(
-        [make_picture(picture, provenance, n) for n, picture in enumerate(pictures, 1)], folder
-    )
+    return write_alone([make_picture(each, provenance, n) for n, each in enumerate(pictures, 1)], folder)
 
 
 def write_turntable(views: tuple[View, ...], provenance: Provenance, folder: Path) -> list[Path]:
@@ -70,29 +71,19 @@ def make_view(view: View, provenance: Provenance, number: int) -> SCImage:
     return dataset
 
 
-def make_picture(picture: FracturePicture, provenance: Provenance, number: int) -> SCImage:
-    """Builds the image of a picture; the same input gives the same UIDs."""
-    orientation = patient_orientation(grid_of(provenance.series))
-    dataset = secondary_capture(picture.rgb, provenance, PICTURES, number, list(orientation))
-    dataset.ImageComments = f"{picture.title}. {NOT_FOR_DIAGNOSIS}."
-    dataset.SourceImageSequence = [reference(nearest(provenance.series, picture.k), provenance.series)]
-    return dataset
+def make_picture(picture: DrawnPicture, provenance: Provenance, number: int) -> SCImage:
+    """A picture, not yet written; the same input gives the same UIDs.
 
-
-def write_projection_pictures(
-    pictures: tuple[ProjectionPicture, ...], provenance: Provenance, folder: Path
-) -> list[Path]:
-    """Writes a Secondary Capture Image of each picture of a radiograph into a cleared `folder`."""
-    numbered = enumerate(pictures, 1)
-    return write_alone([make_projection_picture(each, provenance, n) for n, each in numbered], folder)
-
-
-def make_projection_picture(picture: ProjectionPicture, provenance: Provenance, number: int) -> SCImage:
-    """Builds the image of a radiograph's picture; its orientation is that of the header, if there is one."""
+    The grid of a CT says where rows and columns run; of a radiograph its header says it, or nothing does.
+    """
     series = provenance.series
-    dataset = secondary_capture(picture.rgb, provenance, PICTURES, number, stated_orientation(series))
+    if isinstance(picture, ProjectionPicture):
+        orientation, frame = stated_orientation(series), series.frames[0]
+    else:
+        orientation, frame = patient_orientation(grid_of(series)), nearest(series, picture.k)
+    dataset = secondary_capture(picture.rgb, provenance, PICTURES, number, orientation)
     dataset.ImageComments = f"{picture.title}. {NOT_FOR_DIAGNOSIS}."
-    dataset.SourceImageSequence = [reference(series.frames[0], series)]
+    dataset.SourceImageSequence = [reference(frame, series)]
     return dataset
 
 
@@ -132,13 +123,13 @@ def secondary_capture(
     return dataset
 
 
-def patient_orientation(grid: Grid) -> tuple[str, str]:
+def patient_orientation(grid: Grid) -> list[str]:
     """The directions of a slice's rows and columns, by the nearest of the patient's axes."""
     names = []
     for step in (grid.ijk_to_lps[:3, 0], grid.ijk_to_lps[:3, 1]):
         axis = int(abs(step).argmax())
         names.append(DIRECTIONS[axis][0 if step[axis] > 0 else 1])
-    return names[0], names[1]
+    return names
 
 
 def grid_of(series: Series) -> Grid:

@@ -29,7 +29,7 @@ CONTENT_LABEL = "FRACTURES"
 
 
 def write_projection_seg(
-    segmentation: Segmentation, provenance: Provenance, path: Path, *, profile: str = "binary"
+    segmentation: Segmentation, provenance: Provenance, path: Path, profile: str = "binary"
 ) -> Path | None:
     """Writes a SEG (PS3.3 A.51) of a radiograph; `profile` is "binary" or "labelmap". Raises OutputError.
 

@@ -39,7 +39,7 @@ Write = Callable[[BinaryIO], object]
 
 
 def write_seg(
-    segmentation: Segmentation, provenance: Provenance, path: Path, *, profile: str = "binary"
+    segmentation: Segmentation, provenance: Provenance, path: Path, profile: str = "binary"
 ) -> Path:
     """Writes a SEG (PS3.3 A.51); `profile` is a row of PROFILES. Raises OutputError, or UnsuitableError."""
     return write_whole(path, PROFILES[profile](segmentation, provenance))

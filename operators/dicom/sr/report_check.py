@@ -13,8 +13,10 @@ from operators.dicom.headers.series import Series
 from operators.dicom.provenance.result_check import ResultName, checked, unlike
 
 
-def check_report(path: Path, seg_sop_instance_uid: str, series: Series) -> ResultName:
-    """Raises OutputError if the file is of another patient, or refers to another SEG."""
+def check_report(path: Path, seg_sop_instance_uid: str | None, series: Series) -> ResultName:
+    """Raises OutputError where the file is of another patient, or refers to another SEG or to none."""
+    if seg_sop_instance_uid is None:
+        raise unlike("a SEG that the report refers to", "none")
     dataset, named = read_report(path)
     if named != {seg_sop_instance_uid}:
         raise unlike("references only to the SEG beside it", f"{len(named)} instances")

@@ -22,7 +22,7 @@ from operators.dicom.select.selection import Selection, select
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_packages
-from operators.packages.packages import CoarseToFinePackage
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.pipelines import coarse_to_fine as pipeline
 from tests.service.end_to_end.conftest import Finished
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app.node.queue.job_state import ENDS
+from app.node.queue.jobs.job_state import ENDS
 from tests.support import phantoms
 from tests.support.node_processes import Orthanc, Served, until
 from tests.support.reading_cases import setting

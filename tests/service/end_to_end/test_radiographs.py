@@ -18,7 +18,7 @@ from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage, 
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, evt
 
 from app.node.queue.job import job_folder
-from app.node.queue.job_state import JobState
+from app.node.queue.jobs.job_state import JobState
 from tests.service.app.node.send.test_notices import Hook
 from tests.service.end_to_end.test_node import osteon
 from tests.support import phantoms

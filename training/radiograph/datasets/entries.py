@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +14,21 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from operators.errors import UsageError
-from training.radiograph.dataset import Polygon
+from training.radiograph.datasets.radiograph import Polygon
 
 Size = tuple[int, int]
 # The polygons of each fracture, as x, y in pixels of the upright image
 Outlines = list[list[Polygon]]
 FindOutlines = Callable[[Size], Outlines]
+# Of each file its fractures' polygons, as COCO writes them: x, y, x, y ...
+CocoOutlines = dict[str, list[list[list[float]]]]
 # 16-bit grey values are rescaled between these percentiles, as images do not use the full range
 DARKEST, BRIGHTEST = 0.1, 99.9
 GREY_8_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 
 
 class FaultError(ValueError):
-    """An image is excluded; `code` is a row of REASONS in training.radiograph.datasets.cleaning."""
+    """An image that is left out; `code` is a row of REASONS in training.radiograph.datasets.reading."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -84,6 +88,28 @@ def eight_bits(values: NDArray[np.generic]) -> Image.Image:
     grey = values.astype(np.float32)
     low, high = np.percentile(grey, (DARKEST, BRIGHTEST))
     return Image.fromarray(np.clip((grey - low) / max(high - low, 1) * 255, 0, 255).astype(np.uint8))
+
+
+def read_coco(path: Path) -> tuple[CocoOutlines, dict[str, tuple[int | None, int | None]]]:
+    """The outlines in a COCO file of one category, and the size that it states of each image.
+
+    Raises UsageError.
+    """
+    outlines: CocoOutlines = defaultdict(list)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        listed = {image["id"]: image for image in content["images"]}
+        for one in content["annotations"]:
+            outlines[listed[one["image_id"]]["file_name"]].append(one["segmentation"])
+        sizes = {image["file_name"]: (image.get("width"), image.get("height")) for image in listed.values()}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"expected outlines as COCO in {path.name}, could not read it: {error}") from error
+    return outlines, sizes
+
+
+def polygons(outlines: list[list[list[float]]], size: Size) -> Outlines:  # noqa: ARG001 (a FindOutlines)
+    """Outlines of COCO as arrays of corners. Raises ValueError."""
+    return [[np.reshape(np.array(one, np.float64), (-1, 2)) for one in outline] for outline in outlines]
 
 
 def shares(row: list[float]) -> Polygon:

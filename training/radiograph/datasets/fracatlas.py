@@ -14,24 +14,24 @@ copies, and images in both folders. Its splits list only fractured images.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
 from operators.errors import UsageError
-from training.radiograph.dataset import ATTRIBUTES
 from training.radiograph.datasets.entries import (
     Entry,
     FaultError,
     Outlines,
     Size,
     corners,
+    polygons,
+    read_coco,
     rows_of,
     yolo_outlines,
 )
-from training.radiograph.datasets.own import polygons
+from training.radiograph.datasets.radiograph import ATTRIBUTES
 
 FOLDERS = {True: "Fractured", False: "Non_fractured"}
 COCO, YOLO, VOC = Path("COCO JSON/COCO_fracture_masks.json"), Path("YOLO"), Path("PASCAL VOC")
@@ -86,15 +86,7 @@ def find_outlines(folder: Path) -> Find:
 
 def coco(path: Path) -> Find:
     """Outlines from the COCO file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        listed = {image["id"]: image for image in content["images"]}
-        found: dict[str, list[list[list[float]]]] = {}
-        for one in content["annotations"]:
-            found.setdefault(listed[one["image_id"]]["file_name"], []).append(one["segmentation"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"expected outlines as COCO in {path.name}, could not read it: {error}") from error
-    sizes = {image["file_name"]: (image.get("width"), image.get("height")) for image in listed.values()}
+    found, sizes = read_coco(path)
 
     def find(name: str, size: Size) -> Outlines:
         if found.get(name) and sizes[name] not in ((None, None), size):

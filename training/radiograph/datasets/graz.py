@@ -25,8 +25,8 @@ from pathlib import Path
 import yaml
 
 from operators.errors import UsageError
-from training.radiograph.dataset import ATTRIBUTES
 from training.radiograph.datasets.entries import Entry, FaultError, rows_of, yolo_outlines
+from training.radiograph.datasets.radiograph import ATTRIBUTES
 
 COLUMNS = (
     "filestem", "patient_id", "projection", "ao_classification", "diagnosis_uncertain", "fracture_visible",

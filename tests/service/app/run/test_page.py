@@ -20,7 +20,7 @@ from PIL import Image
 from app.run.folder import run_folder
 from app.run.html.surfaces import FACES, drawn_parts, three_js
 from app.run.html.writer import MOST_PICTURES, write_page
-from app.run.report import SeriesRecord
+from app.run.record import SeriesRecord
 from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.dicom.capture.secondary_captures import write_pictures

@@ -10,16 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.accuracy.radiographs.pictures import FOUND, TRUE, picture
 from operators.radiographs.detections import Decoding
 from tests.support.made_radiographs import made_radiograph, write_dataset
 from training.radiograph import __main__ as command
-from training.radiograph import recipe as recipes
-from training.radiograph import report
-from training.radiograph.evaluation import Case
-from training.radiograph.pictures import FOUND, TRUE, picture
-from training.radiograph.prediction import Prediction
-from training.radiograph.recipe import NetworkSize, Phase, Recipe
-from training.radiograph.sampling import Draws
+from training.radiograph import report, schedule
+from training.radiograph.batches.sampler import Draws
+from training.radiograph.predictions import Case, Prediction
+from training.radiograph.schedule import NetworkSize, Phase, Recipe
 
 WHOLE = Draws(fractures=1, simulated=0, others=1, size=(128, 96), whole=True)
 QUICK = Recipe((Phase("only", 9, 1e-3, (WHOLE,)),), NetworkSize((4, 8, 8, 8, 8), (1, 1, 1, 1)), (128, 96), 2)
@@ -83,7 +81,7 @@ def test_the_command_trains_goes_on_finishes_and_reports(
     images = [made_radiograph(20 * n, n % 2 == 0, "dev" if n > 5 else "train") for n in range(12)]
     data = str(write_dataset(tmp_path / "data", images))
     runs = tmp_path / "runs"
-    monkeypatch.setitem(recipes.RECIPES, name, QUICK if name == "outlines" else replace(QUICK, size=None))
+    monkeypatch.setitem(schedule.RECIPES, name, QUICK if name == "outlines" else replace(QUICK, size=None))
     arguments = ["radiograph", "--data", data, "--recipe", name]
     for more in (["--last-step", "2"], ["--last-step", "3"], ["--finish", "2"]):
         monkeypatch.setattr("sys.argv", [*arguments, "--runs", str(runs), *more])

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from operators.errors import UsageError
 from operators.networks.architectures.radiograph_network import (
     FRACTURE,
     SIMULATED,
@@ -22,16 +23,17 @@ from operators.networks.architectures.radiograph_network import (
 from operators.radiographs.canvas import on_canvas
 from tests.support.made_radiographs import made_pixels, made_radiograph, write_dataset
 from tests.support.training_cases import ROOT
-from training.radiograph.bones import bone_mask
-from training.radiograph.breaks import simulate_fracture
-from training.radiograph.dataset import ATTRIBUTES, read_dataset
-from training.radiograph.geometry import View, sample
-from training.radiograph.losses import LossWeights, loss
-from training.radiograph.near_copies import usable_for_training
-from training.radiograph.prediction import predict
-from training.radiograph.recipe import NetworkSize, Phase, Recipe
-from training.radiograph.sampling import Draws, Sampler, source_of
-from training.radiograph.trainer import Limits, Trainer
+from training.radiograph.batches.breaks import simulate_fracture
+from training.radiograph.batches.sampler import Draws, Sampler, bone_mask, source_of
+from training.radiograph.batches.views import View, sample
+from training.radiograph.datasets.groups import Member, apart, number_of
+from training.radiograph.datasets.near_copies import copy_pairs
+from training.radiograph.datasets.radiograph import ATTRIBUTES
+from training.radiograph.datasets.reading import read_dataset
+from training.radiograph.multitask_loss import LossWeights, loss
+from training.radiograph.phased_trainer import Trainer
+from training.radiograph.predictions import predict
+from training.radiograph.schedule import Limits, NetworkSize, Phase, Recipe
 
 SMALL = NetworkSize((4, 8, 8, 8, 8), (1, 1, 1, 1))
 CROPS = Draws(fractures=2, simulated=1, others=2, size=(96, 96))
@@ -80,8 +82,9 @@ def test_larger_images_are_made_smaller_with_their_outlines(tmp_path: Path) -> N
 
 def test_an_outline_without_an_image_is_an_error(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "set", [made_radiograph(1, True)])
-    (folder / "images.csv").write_text("file,split,fractured\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"IMG0000001\.jpg"):
+    columns = ",".join(("file", "split", "fractured", *ATTRIBUTES))
+    (folder / "images.csv").write_text(f"{columns}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"IMG0000001\.jpg"):
         read_dataset(folder)
 
 
@@ -97,8 +100,11 @@ def test_turned_noisy_copies_of_development_images_are_not_trained_on() -> None:
         replace(made_radiograph(n, False), pixels=np.rot90(texture[2], k).astype(np.uint8))
         for n, k in ((11, 0), (12, 1), (13, 2), (29, 3), (33, 0))
     ]
-    kept = usable_for_training([*train, dev, *neighbours])
-    assert [image.name for image in kept] == ["IMG0000050.jpg", "IMG0000013.jpg", "IMG0000033.jpg"]
+    images = [*train, dev, *neighbours]
+    members = [Member(image, number=number_of(image.name)) for image in images]
+    near = apart(members, copy_pairs([image.pixels for image in images]), {images.index(dev)})
+    kept = [image.name for at, image in enumerate(images) if at not in near and image is not dev]
+    assert kept == ["IMG0000050.jpg", "IMG0000013.jpg", "IMG0000033.jpg"]
 
 
 def test_bone_is_the_bar_and_neither_limb_nor_air() -> None:
@@ -114,10 +120,11 @@ def test_an_unturned_view_is_the_image() -> None:
     assert np.allclose(sample(pixels[None], view.points())[0].numpy() * 255, pixels, atol=0.01)
 
 
-def test_a_views_points_and_window_agree() -> None:
-    view = View((30.0, 70.0), (64, 48), angle=0.7, zoom=(1.3, 0.8), mirror=True)
-    x, y = view.points()[10, 20]
-    assert view.window_of((float(x), float(y))) == pytest.approx((20, 10), abs=1e-3)
+def test_a_view_is_mirrored_stretched_and_turned_about_its_centre() -> None:
+    points = View((30.0, 70.0), (65, 49), angle=np.pi / 2, zoom=(1.25, 0.5), mirror=True).points()
+    assert points[32, 24] == pytest.approx((30, 70))
+    assert points[32, 29] == pytest.approx((30, 70 - 5 / 1.25), abs=1e-3)
+    assert points[35, 24] == pytest.approx((30 - 3 / 0.5, 70), abs=1e-3)
 
 
 def test_a_break_stays_near_its_place() -> None:

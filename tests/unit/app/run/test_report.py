@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.run.report import SeriesRecord, StageRecord, report, write_report
+from app.run.record import SeriesRecord, StageRecord
+from app.run.report import report, write_report
 from operators.errors import OutputError
 from operators.segmentation.segmentation import Contact
 from tests.support.seg_cases import MADE_AT, blobs, bone, grid, segmentation

@@ -45,7 +45,7 @@ from operators.errors import UsageError
 from operators.radiographs.answer import NetworkAnswer
 from operators.radiographs.detections import Decoding
 from tests.support.radiograph_package import write_radiograph_package
-from training.radiograph.dataset import Radiograph
+from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.fitting import Answered
 
 DRAWS = 20
@@ -330,15 +330,15 @@ def test_a_package_is_found_by_its_kind_and_measured(
     write_radiograph_package(tmp_path / "models", "another")
     (tmp_path / "images.csv").write_text(
         "file,original_width,original_height\n"
-        + "".join(f"{n:04}.jpg,373,454\n" for n in range(9))
-        + "0009.jpg,,\n",
+        + "".join(f"{n:04}.jpg,373,454\n" for n in range(3))
+        + "0003.jpg,,\n",
         encoding="utf-8",
     )
-    monkeypatch.setattr(measuring, "read_dataset", lambda *_, **__: images(10))
+    monkeypatch.setattr(measuring, "read_dataset", lambda *_, **__: images(4))
     sheet, known = tmp_path / "out" / "sheet.png", replace(rows_of([]), baseline={"auc": 0.5})
     rows = measuring.measure(tmp_path, tmp_path / "models", sheet, known)
     assert (rows.package, rows.baseline) == ("another", {"auc": 0.5})
-    assert len(rows.images) == 10
+    assert len(rows.images) == 4
     first, last = rows.images[0], rows.images[-1]
     assert (first["size"], last["size"]) == ([373, 454], None)
     assert (first["shows"], first["body_part"], first["view"]) == (["hand", "frontal"], "hand", "frontal")

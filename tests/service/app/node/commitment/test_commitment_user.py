@@ -12,10 +12,11 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, build_role, evt
 from pynetdicom.events import Event
 
-from app.node.commitment.commitment import ask, require_committed, transaction_of
+from app.node.commitment.requests import ask, require_committed, transaction_of
 from app.node.commitment.transactions import forget_transaction, read_transaction
 from app.node.peers.destination import Outgoing
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from operators.errors import OutputError, TransientError
 from tests.support.node_cases import Running, listening, node_settings
 

@@ -13,7 +13,7 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
-from app.node.queue.job_state import JobState
+from app.node.queue.jobs.job_state import JobState
 from tests.support import phantoms
 from tests.support.node_cases import CT1, storescu
 from tests.support.node_processes import DICOM_WEB, Orthanc, Served, free_port, until

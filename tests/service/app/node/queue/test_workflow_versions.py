@@ -16,7 +16,7 @@ import pytest
 
 from app.node.queue.database import enqueue_report, open_connection
 from app.node.queue.job import Json
-from app.node.queue.jobs import list_jobs
+from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.workflow import DELIVER, SEGMENT, Attempt
 from app.settings import ROOT
 from operators.packages.structures import BUNDLED

@@ -15,7 +15,8 @@ import pytest
 
 from app.node.peers.destination import Outgoing
 from app.node.send.dicomweb_destination import echo, store
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from operators.errors import OutputError, TransientError
 from tests.support.ill_servers import Talk, ill_server
 from tests.support.node_processes import until

@@ -14,7 +14,8 @@ import pytest
 from pydantic import ValidationError
 
 from app.map.configuration import faults
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from app.node.settings.redaction import SecretUrl, redacted, revealed
 from app.node.watch.logs import configure_logs
 from app.settings import Settings, read_settings

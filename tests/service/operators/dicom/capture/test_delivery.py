@@ -19,7 +19,8 @@ from pynetdicom.events import Event as StoreEvent
 from app.node.queue.job import Json
 from app.node.segment.segmenting import sha256_of
 from app.node.send.sender import attempt
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from app.node.watch.audit import AuditTrail
 from operators.dicom.capture.key_objects import write_key_objects
 from operators.dicom.capture.secondary_captures import write_pictures

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.node.queue.decisions import rows
-from app.node.queue.job_actions import cancel, settle
-from app.node.queue.jobs import list_jobs
+from app.node.queue.jobs.job_actions import cancel, settle
+from app.node.queue.jobs.job_list import list_jobs
 from app.node.storage.inbox import InboxOutcome
 from app.node.storage.pending_file import content_hash
 from app.node.studies.retention import sweep

@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 
 from app.node.queue.findings import WORDS, Finding, finding_of, shows_fracture
-from app.node.queue.job_state import JobState, state_of
-from app.node.queue.jobs_screen import show_job, show_jobs
-from app.node.queue.workflow import delivery_place, summarise_outcomes
+from app.node.queue.jobs.job_state import JobState, state_of
+from app.node.queue.jobs.jobs_screen import show_job, show_jobs
+from app.node.queue.outcomes import summarise_outcomes
+from app.node.queue.workflow import delivery_place
 from app.node.settings.configuration import NodeSettings
 from operators.segmentation.radiograph_answer import Verdict
 from operators.segmentation.study_verdict import ORDER

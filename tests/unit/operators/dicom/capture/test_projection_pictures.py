@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from operators.dicom.capture.secondary_captures import check_picture, write_projection_pictures
+from operators.dicom.capture.secondary_captures import check_picture, write_pictures
 from operators.geometry.projection import Projection
 from operators.render.projection_pictures import (
     LARGEST,
@@ -55,7 +55,7 @@ def test_a_finding_in_a_corner_has_its_number_within_the_image() -> None:
 def test_captures_are_valid_and_name_the_radiograph(tmp_path: Path, count: int) -> None:
     found = made(count)
     pictures = projection_pictures(projection(), found)
-    paths = write_projection_pictures(pictures, provenance(found), tmp_path / "sc")
+    paths = write_pictures(pictures, provenance(found), tmp_path / "sc")
     outlines, heat = valid(paths)
     for path, dataset, picture in zip(paths, (outlines, heat), pictures, strict=True):
         check_picture(path, series())
@@ -65,7 +65,7 @@ def test_captures_are_valid_and_name_the_radiograph(tmp_path: Path, count: int) 
         assert dataset.BurnedInAnnotation == "YES"
     assert outlines.ImageComments == "Outlined findings. For research, not for diagnosis."
     assert "illustration only" in heat.ImageComments
-    again = write_projection_pictures(pictures, provenance(found), tmp_path / "again")
+    again = write_pictures(pictures, provenance(found), tmp_path / "again")
     assert [dcmread(path) for path in again] == [outlines, heat]
 
 
@@ -73,5 +73,5 @@ def test_captures_are_valid_and_name_the_radiograph(tmp_path: Path, count: int) 
 def test_an_orientation_that_is_none_stays_empty(tmp_path: Path, said: list[str] | None) -> None:
     found = made(1)
     shared = provenance(found, series(PatientOrientation=said))
-    paths = write_projection_pictures(projection_pictures(projection(), found), shared, tmp_path)
+    paths = write_pictures(projection_pictures(projection(), found), shared, tmp_path)
     assert all(dataset["PatientOrientation"].is_empty for dataset in valid(paths))

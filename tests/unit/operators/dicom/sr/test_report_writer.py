@@ -17,8 +17,9 @@ from pydicom.dataset import Dataset
 
 from operators.dicom.provenance.provenance import Provenance
 from operators.dicom.seg.seg_writer import write_seg
+from operators.dicom.sr.measurement_groups import series_of_values
 from operators.dicom.sr.report_check import check_report
-from operators.dicom.sr.report_writer import series_of_values, write_report
+from operators.dicom.sr.report_writer import write_report
 from operators.errors import OutputError
 from operators.measure.measuring import measure_segments
 from operators.segmentation.segmentation import Flag, Segmentation

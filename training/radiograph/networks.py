@@ -13,7 +13,7 @@ from training.radiograph.schedule import Phase, Recipe
 Weights = dict[str, Tensor]
 # Log-odds of the maps that the classifier does not draw
 NOTHING = -20.0
-# How fast batch statistics are forgotten
+# Momentum of the running statistics of batch normalisation
 MOMENTUM = 0.05
 
 
@@ -50,14 +50,14 @@ def network_of(weights: Weights, recipe: Recipe) -> nn.Module:
 
 
 def grouped(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Parameters for the optimiser: only kernels decay."""
+    """Parameter groups of the optimiser: only kernels have weight decay."""
     kernels = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
     return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def set_momentum(network: nn.Module, whole: bool, phase: Phase) -> None:
-    """Batch statistics are kept of whole images alone, where a phase has any: so the network will be used."""
+    """Updates running statistics only on whole images, if the phase has any: the network will read those."""
     keep = whole or not any(one.whole for one in phase.draws)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

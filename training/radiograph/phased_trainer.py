@@ -1,4 +1,4 @@
-"""The training loop: goes on where it stopped, keeps averaged weights, measures them from time to time."""
+"""The training loop: resumes where it stopped, averages weights, and evaluates them at intervals."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ Metrics = dict[str, float]
 class Trainer:
     """One training in a folder: its state, its log, and averaged weights of some steps.
 
-    `measure` gives the metrics of a network in evaluation mode. `clock` counts seconds. `watch` is called
-    after each step with the share that is over, the step and the loss. So many `workers` draw the coming
-    batches, none draws them in this process. `seconds` counts the whole training, with what came before an
-    interruption.
+    `measure` returns the metrics of a network in evaluation mode. `clock` returns seconds. `watch` is called
+    after each step with the finished share, the step and the loss. `workers` is the number of processes that
+    prepare batches; with 0 this process does. `seconds` is the duration of the training, with that before
+    interruptions.
     """
 
     def __init__(
@@ -88,13 +88,13 @@ class Trainer:
         self.save()
 
     def end_first_phases(self, limits: Limits) -> None:
-        """Begins the last phase where the first ones have had their share of a short training."""
+        """Begins the last phase once the first ones have used their share of a short training."""
         first = self.recipe.at(self.step)[0] is not self.recipe.phases[-1]
         if first and limits.over(self.step, self.seconds) >= limits.begin:
             self.recipe = self.recipe.last_from(self.step)
 
     def train_step(self, limits: Limits) -> Metrics:
-        """One step; the parts of the loss, and seconds."""
+        """Trains one step; returns the parts of the loss, and seconds."""
         began = self.clock()
         torch.manual_seed(hash((self.recipe.seed, self.step)))
         phase, draws = self.recipe.at(self.step)[0], self.recipe.draws_at(self.step)
@@ -113,7 +113,7 @@ class Trainer:
         return {**named, f"{prefix} count": 1.0, **times}
 
     def batch_of(self, draws: Draws) -> Batch:
-        """The batch of this step; the workers begin anew when the recipe changes."""
+        """The batch of this step; the workers restart when the recipe changes."""
         if not self.workers:
             return self.sampler.batch(draws, self.step)
         if self.drawn is None or self.drawn[0] is not self.recipe:
@@ -172,7 +172,7 @@ class Trainer:
         self.write(STATE, content)
 
     def load(self, path: Path) -> None:
-        """Takes over a saved state."""
+        """Restores a saved state."""
         kept = torch.load(path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(kept["network"])
         self.optimiser.load_state_dict(kept["optimiser"])
@@ -193,7 +193,7 @@ def mean(sums: Mapping[str, float]) -> Metrics:
 
 
 def read_metrics(folder: Path) -> Metrics:
-    """The metrics of a training that came to its end; NaN where they are not known."""
+    """The metrics of a finished training; NaN if unknown."""
     content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     return {name: math.nan if value is None else float(value) for name, value in content.items()}
 
@@ -204,7 +204,7 @@ def known(metrics: Metrics) -> dict[str, float | None]:
 
 
 def seconds_in(folder: Path) -> float:
-    """How long the training in a folder has taken so far."""
+    """The duration so far of the training in a folder, in seconds."""
     path = folder / STATE
     return (
         float(torch.load(path, map_location="cpu", weights_only=True)["seconds"]) if path.is_file() else 0.0

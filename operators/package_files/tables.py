@@ -20,7 +20,7 @@ class Table(BaseModel):
 
 
 class IdentityTables(Table):
-    """What every package.toml says of its package."""
+    """The common part of every package.toml."""
 
     name: str
     """The package's name, as --package takes it; also the name of its folder."""

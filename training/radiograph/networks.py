@@ -1,4 +1,4 @@
-"""The networks that are trained on radiographs: Osteon's, and a plain classifier to compare with."""
+"""The networks that are trained on radiographs: Osteon's, and a baseline classifier."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOMENTUM = 0.05
 
 
 class ResNet18(nn.Module):
-    """ResNet-18 (He et al. 2016): image-level logits alone; its maps are empty, its attributes undecided."""
+    """ResNet-18 (He et al. 2016): predicts only image-level logits; its maps and attributes are constant."""
 
     def __init__(self) -> None:
         super().__init__()

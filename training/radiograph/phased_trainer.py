@@ -134,7 +134,7 @@ class Trainer:
         return parts
 
     def update_average(self) -> None:
-        """Moves the averaged weights towards the present ones."""
+        """Updates the exponential moving average of the weights."""
         decay = average_decay(self.step, self.recipe.average_decay)
         for name, value in self.network.state_dict().items():
             if value.dtype.is_floating_point:
@@ -145,7 +145,7 @@ class Trainer:
         return network_of(self.average, self.recipe).to(self.device)
 
     def write_metrics(self) -> Metrics:
-        """Measures the averaged weights, and writes what a training that has come to its end reached."""
+        """Evaluates the averaged weights of a finished training, and writes the metrics."""
         metrics = self.measure(self.averaged())
         write_json(self.folder / METRICS, known(metrics))
         return metrics
@@ -156,7 +156,7 @@ class Trainer:
         append_line(self.folder / LOG, {"step": self.step, **rounded})
 
     def write(self, name: str, content: object) -> None:
-        """Writes a file of the training; a kill in between leaves the last whole one."""
+        """Writes a file of the training atomically: if killed, the last complete one remains."""
         write_whole(self.folder / name, lambda file: torch.save(content, file))
 
     def save(self) -> None:
@@ -199,7 +199,7 @@ def read_metrics(folder: Path) -> Metrics:
 
 
 def known(metrics: Metrics) -> dict[str, float | None]:
-    """The metrics, None where one is NaN: JSON has no NaN."""
+    """The metrics, with None for NaN, which JSON does not have."""
     return {name: None if math.isnan(value) else value for name, value in metrics.items()}
 
 

@@ -1,4 +1,4 @@
-"""What a network says of whole images, and how good that is on images that it was not trained on."""
+"""Predictions for whole images, and their evaluation on images that the network was not trained on."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class RadiographRun:
         return replace(RECIPES[self.recipe.recipe], seed=self.seed)
 
     def limits(self, seconds: float) -> Limits:
-        """When a training ends that may take so many seconds."""
+        """The limits of a training that may take that many seconds."""
         last_step = self.steps or (UNLIMITED_STEPS if self.minutes else self.recipe.steps)
         rules = self.recipe
         return Limits(

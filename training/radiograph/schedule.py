@@ -62,7 +62,7 @@ class Recipe:
         return self.phases[-1], step
 
     def draws_at(self, step: int) -> Draws:
-        """What the batch of a step holds."""
+        """The composition of the batch of a step."""
         phase, done = self.at(step)
         return phase.draws[done % len(phase.draws)]
 

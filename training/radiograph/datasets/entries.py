@@ -28,7 +28,7 @@ GREY_8_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 
 
 class FaultError(ValueError):
-    """An image that is left out; `code` is a row of REASONS in training.radiograph.datasets.reading."""
+    """An image is excluded; `code` is a row of REASONS in training.radiograph.datasets.reading."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)

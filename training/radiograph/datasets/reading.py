@@ -1,4 +1,4 @@
-"""Reads the images that a set lists, each with its outlines, or says why it is left out."""
+"""Reads the images that a set lists, each with its outlines, or the reason for its exclusion."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Result:
 
     @property
     def answer(self) -> RadiographAnswer | None:
-        """The answer to a radiograph: verdict, probability, findings, body part; None for a CT."""
+        """The answer for a radiograph: verdict, probability, findings, body part; None for a CT."""
         return self.segmentation.answer
 
     @property

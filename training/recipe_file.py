@@ -167,13 +167,13 @@ class RadiographRecipeFile(Table):
     recipe: Literal["outlines", "resnet18"] = "outlines"
     """A row of the table of recipes: network, phases, learning rates."""
     steps: int = Field(ge=1)
-    """Steps of a training, where neither `--steps` nor `--minutes` says otherwise."""
+    """Steps of a training, unless `--steps` or `--minutes` is given."""
     begin: float = Field(default=0.2, ge=0, le=1)
-    """All phases but the last end after this share of a training at the latest."""
+    """Share of a training after which all phases but the last have ended at the latest."""
     fall: float = Field(default=0.4, gt=0, le=1)
-    """The learning rate falls to 0 over this share at the end."""
+    """Share of a training at its end over which the learning rate decays to 0."""
     licences: tuple[LicenceTable, ...] = ()
-    """Where the data come from."""
+    """Sources and licences of the data."""
 
 
 RECIPE_FILE_MODEL = TypeAdapter(RecipeFile)

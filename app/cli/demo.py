@@ -22,7 +22,7 @@ from app.run.output_folder import prepare_output
 from app.run.results import PAGE, PICTURES, PREVIEW
 from app.settings import SOFTWARE_VERSION, read_settings
 from operators.errors import UsageError
-from operators.evaluation.metrics import BoneFigures
+from operators.evaluation.metrics import BoneMetrics
 from operators.package_files.package_reader import read_packages
 from operators.packages.packages import Label
 
@@ -34,10 +34,10 @@ COARSEST = 6.0
 def comparison_sentences(result: CaseResult, labels: Sequence[Label]) -> tuple[str, ...]:
     """Returns a sentence for each bone: which fragments were found, missed or invented."""
     names = {label.name: label.meaning for label in labels}
-    return tuple(f"{names[bone.name]}: {compared(bone)}." for bone in result.figures.bones)
+    return tuple(f"{names[bone.name]}: {compared(bone)}." for bone in result.metrics.bones)
 
 
-def compared(bone: BoneFigures) -> str:
+def compared(bone: BoneMetrics) -> str:
     """Returns a phrase that says whether the fracture of a bone was found, missed or invented."""
     true, shown = bone.detection.true_fragments, bone.detection.predicted_fragments
     if true == shown == 1:

@@ -142,7 +142,7 @@ def show_outcome(outcome: RunOutcome, console: Console) -> None:
 
 
 def show_result(record: SeriesRecord, made: Segmentation, console: Console) -> None:
-    """The answer to a radiograph in words, or a table of a CT's segments."""
+    """The answer for a radiograph in words, or a table of a CT's segments."""
     if made.answer is None:
         console.print(segments_table(record))
         return

@@ -1,4 +1,4 @@
-"""One image that is not DICOM: segmented by the same calls, its results in the formats of such images."""
+"""Segments an image that is not DICOM by the same calls, with results in suitable formats."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileKind:
-    """One type of image file: `reads` as in ModelPackage, its results, and the modality it counts as.
+    """A type of image file: `reads` as in ModelPackage, its results, and the modality that it counts as.
 
-    `formats` are those of the setting `files` that it can be written in; `write` takes the segmentation, the
+    `formats` are the values of the setting `files` that it supports; `write` takes the segmentation, the
     settings and the paths of the results by kind.
     """
 
@@ -50,7 +50,7 @@ class FileKind:
 
 
 def write_volume_results(made: Segmentation, settings: Settings, path: dict[str, Path]) -> None:
-    """The label map as NIfTI with its table of names, and surfaces that are asked for."""
+    """Writes the label map as NIfTI with its table of names, and the requested surfaces."""
     parts = parts_of(made)
     write_label_map(made.label_map, parts, path[NIFTI].parent, RESULTS[NIFTI].stem)
     formats = [each for each in settings.files if each not in (NIFTI, *FALLBACKS)]
@@ -59,7 +59,7 @@ def write_volume_results(made: Segmentation, settings: Settings, path: dict[str,
 
 
 def write_projection_results(made: Segmentation, _: Settings, path: dict[str, Path]) -> None:
-    """The mask of the findings as PNG; what they are stands in report.json."""
+    """Writes the mask of the findings as PNG; report.json describes them."""
     from operators.results.png_files import write_mask_png
 
     write_mask_png(made, path[MASK])
@@ -88,7 +88,7 @@ FILE_KINDS: tuple[FileKind, ...] = (
 
 
 def image_files(path: Path) -> list[Path]:
-    """The images in other formats than DICOM: the file itself, or those of a folder and its subfolders."""
+    """The images in formats other than DICOM: the file itself, or those of a folder and its subfolders."""
     if path.is_file():
         return [path] if kind_of_file(path) else []
     return sorted(each for each in path.rglob("*") if kind_of_file(each))
@@ -106,22 +106,22 @@ def left_beside_dicom(images: Sequence[Path], folder: Path, found: Scan) -> tupl
 
 
 def names_below(images: Sequence[Path]) -> list[str]:
-    """The names of files as seen from the folder that holds all of them."""
+    """The names of files relative to their common folder."""
     common = Path(os.path.commonpath([image.parent for image in images])) if images else Path()
     return [image.relative_to(common).as_posix() for image in images]
 
 
 def kind_of_file(path: Path) -> FileKind | None:
-    """The kind of an image file, by its name; None for another file."""
+    """The kind of an image file, by its name; None for other files."""
     return next((kind for kind in FILE_KINDS if kind.is_file(path)), None)
 
 
 def segment_image(
     image: Image, packages: Sequence[ModelPackage], networks: Networks, progress: Progress
 ) -> Segmentation:
-    """The measured and flagged segmentation of an image, with all packages that accept it.
+    """Segments an image with all packages that accept it, with measurements and flags.
 
-    Raises UnsuitableError where none does, or where a CT shows nothing that they deliver.
+    Raises UnsuitableError if none does, or if a CT shows nothing that they deliver.
     """
     from operators.pipelines.several import segment
     from operators.results.image_kinds import kind_of
@@ -141,14 +141,14 @@ def fitting_packages(image: Image, packages: Sequence[ModelPackage]) -> list[Mod
 
 
 def refusal(image: Image, package: ModelPackage) -> str | None:
-    """Why a package does not read an image; None where it does."""
+    """Why a package does not accept an image; None if it does."""
     if image.reads != package.reads:
         return f"expected a {package.reads} for {package.name}, got a {image.reads}"
     return None if image.reads == "projection" else grid_refusal(image.grid, package)
 
 
 def grid_refusal(grid: Grid, package: ModelPackage) -> str | None:
-    """Why a package does not read a volume with such a grid; None where it does."""
+    """Why a package does not accept a volume with such a grid; None if it does."""
     limits = package.accepts
     faults = (
         slice_spacing_fault(max(grid.spacing_mm), limits.maximum_slice_spacing_mm),
@@ -168,9 +168,9 @@ def run_file(
     show: Show,
     name: str,
 ) -> tuple[SeriesRecord, int]:
-    """One image file; its record, under `name`, and exit code. Results go to `folder` below the output.
+    """Runs one image file; returns its record, under `name`, and exit code. Results go to `output / folder`.
 
-    This is the edge of a job: whatever goes wrong ends here, named.
+    This is the edge of a job: every error ends here, with a code and a sentence.
     """
     kind = kind_of_file(path)
     assert kind is not None
@@ -191,7 +191,7 @@ def run_file(
 
 
 def formats_left_out(kind: FileKind, settings: Settings) -> tuple[MissingResult, ...]:
-    """The formats that were asked for and cannot be written of such an image."""
+    """Sentences on the requested formats that cannot be written for such an image."""
     wanted = ", ".join(kind.formats) or "no other formats"
     return tuple(
         MissingResult(each, "no_such_format", f"expected {wanted} for an image that is not DICOM, got {each}")
@@ -209,7 +209,7 @@ def write_results(
     settings: Settings,
     made_at: datetime,
 ) -> None:
-    """The kind's own results, a picture and a page."""
+    """Writes the kind's own results, the preview and the HTML report."""
     from app.run.html.writer import write_page
     from operators.results.image_kinds import kind_of
     from operators.results.png_files import write_png

@@ -1,4 +1,4 @@
-"""Runs the graph over every suitable series of a folder and says what became of each."""
+"""Runs the graph on every suitable series of a folder and records the outcome of each."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ LIBRARIES = ("monai-deploy-app-sdk", "torch", "openvino", "highdicom", "pydicom"
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """Every series' record, the exit code, where the results are, and files that belong to no series."""
+    """The record of every series, the exit code, the folder of results, and files without a series."""
 
     series: tuple[SeriesRecord, ...]
     exit_code: int
@@ -64,9 +64,9 @@ def run_folder(
     show: Show,
     graph: Graph | None = None,
 ) -> RunOutcome:
-    """Segments what can be segmented in `folder`; results and report.json go to `output`.
+    """Segments every suitable image in `folder`; results and report.json go to `output`.
 
-    Raises OsteonError where nothing at all can be done: no input, no models, nowhere to write.
+    Raises OsteonError if nothing can be done: no input, no models, no writable output.
     """
     require_input(folder)
     with opened_input(folder) as found:
@@ -82,7 +82,7 @@ def run_unpacked(
     show: Show,
     graph: Graph | None,
 ) -> RunOutcome:
-    """Runs over a folder, or a file that is not an archive; see `run_folder`."""
+    """Runs a folder, or a file that is not an archive; see `run_folder`."""
     if package_name is not None:
         refuse_draft(settings.models, package_name)
     packages = packages_in_use(settings, package_name)
@@ -116,7 +116,7 @@ def run_images(
     made_at: datetime,
     show: Show,
 ) -> tuple[list[SeriesRecord], int]:
-    """The record of each image that is not DICOM, and the exit code; several have a folder each."""
+    """Runs the images that are not DICOM, several in a folder each; returns records and exit code."""
     networks = networks_of(settings)
     places = ["" if len(images) == 1 else f"image-{n}/" for n in range(1, len(images) + 1)]
     done = [
@@ -137,7 +137,7 @@ def run_series(
     show: Show,
     graph: Graph,
 ) -> tuple[list[SeriesRecord], int]:
-    """The record of each series, first of those that were refused, and the exit code."""
+    """Runs the series; returns a record of each, refused ones first, and the exit code."""
     wanted = (PAGE, TURNTABLE, FILES, *(each for each in settings.files if each in FALLBACKS))
     chosen, codes = candidates(outcomes), list[int]()
     folders = result_folders(chosen)
@@ -159,7 +159,7 @@ def codes_of_missing(records: Iterable[SeriesRecord]) -> list[int]:
 
 
 def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:
-    """The records of series that are no candidates."""
+    """The records of series that are not candidates."""
     refusals = (each for each in outcomes if isinstance(each, Refusal) and not isinstance(each, Reserve))
     return [record_of_refusal(refusal) for refusal in refusals]
 
@@ -167,7 +167,7 @@ def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:
 def read_all(
     chosen: Sequence[Candidate], segment: Callable[[int, Selection], tuple[SeriesRecord, int]]
 ) -> list[SeriesRecord]:
-    """The record of each series that was read, then of those that a better one made needless."""
+    """The record of each series that was read, then of those that were passed over for a better one."""
     records: list[SeriesRecord] = []
 
     def read(group: list[int]) -> dict[int, bool]:
@@ -182,9 +182,9 @@ def read_all(
 
 
 def segmented_for(candidates: Sequence[Candidate], record: SeriesRecord, code: int) -> list[bool]:
-    """For each candidate of one series whether it makes those behind it needless.
+    """Whether each candidate was segmented, so that its rivals are passed over.
 
-    One that can never be segmented, for it shows no such anatomy or its pixels are damaged, does not.
+    A candidate that can never be segmented, as its anatomy is absent or its pixels are damaged, was not.
     """
     if record.segmentation is None:
         return [code not in (UnsuitableError.exit_code, UnreadableError.exit_code)] * len(candidates)
@@ -193,13 +193,13 @@ def segmented_for(candidates: Sequence[Candidate], record: SeriesRecord, code: i
 
 
 def require_input(folder: Path) -> None:
-    """Raises UsageError where there is nothing at that path."""
+    """Raises UsageError if the path does not exist."""
     if not folder.exists():
         raise UsageError(f"expected an input folder or file, {folder} does not exist")
 
 
 def exit_code(codes: list[int]) -> int:
-    """One code for all series: a defect, an output or a model that failed first; then done if any was."""
+    """The exit code of the run: a defect's, an output's or a model's, else 0 if any series is done."""
     for grave in (EXIT_DEFECT, OutputError.exit_code, ModelError.exit_code):
         if grave in codes:
             return grave

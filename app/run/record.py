@@ -24,9 +24,9 @@ class StageRecord:
 class SeriesRecord:
     """The outcome of one series: `code` is "selected" or a refusal's, `sentence` says why.
 
-    `segmentation` is None where nothing was made; `names` are the files of each kind of result (a row of
-    RESULTS), relative to the output folder. `other_series` are further SeriesInstanceUIDs under which parts
-    of the same scan came; `missing` are results that could not be made, and why.
+    `segmentation` is None without a result; `names` are the files of each kind of result (a row of
+    RESULTS), relative to the output folder. `other_series` are further SeriesInstanceUIDs of parts of the
+    same scan; `missing` are results that could not be made, with the reason.
     """
 
     study_instance_uid: str
@@ -45,10 +45,10 @@ class SeriesRecord:
     missing: tuple[MissingResult, ...] = ()
 
     def name(self, kind: str) -> str | None:
-        """The file of a kind that has one; None where it was not made."""
+        """The file of a kind that has a single one; None if it was not made."""
         return next(iter(self.names.get(kind, ())), None)
 
     @property
     def result(self) -> str | None:
-        """The SEG; of other images the label map; the report on a radiograph without findings."""
+        """The SEG; for other images the label map; for a radiograph without findings the report."""
         return self.name(SEG) or self.name(NIFTI) or self.name(MASK) or self.name(SR)

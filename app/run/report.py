@@ -1,4 +1,4 @@
-"""report.json: what became of every series, with what, and at what cost. No patient data but UIDs."""
+"""report.json: the outcome of every series, its provenance, and its cost. No patient data except UIDs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from operators.segmentation.study_verdict import study_verdict
 from operators.segmentation.summary import summary
 
 SCHEMA = "osteon-report/1"
-# Under one key of the report
+# Together under one key of the report
 OTHERS = (KEY_OBJECTS, *FALLBACKS, NAMES)
 
 
@@ -35,7 +35,7 @@ def report(
     stages: Sequence[StageRecord] = (),
     unreadable: Sequence[dict[str, str]] = (),
 ) -> dict[str, Any]:
-    """Everything as plain JSON; `stages` belong to no single series, `unreadable` are files of no use."""
+    """The report as plain JSON; `stages` are of all series, `unreadable` are files that cannot be read."""
     return {
         "schema": SCHEMA,
         "made_at": made_at.isoformat(),
@@ -53,7 +53,7 @@ def report(
 def study_summaries(series: Sequence[SeriesRecord]) -> list[dict[str, Any]]:
     """What the radiographs of each study say together, in the order of the studies; [] without radiographs.
 
-    Images that belong to no study, as no picture does, are summed up in none.
+    Images that belong to no study, such as PNG and JPEG, are in no summary.
     """
     answers: dict[str, list[RadiographAnswer]] = {}
     for record in series:
@@ -104,7 +104,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
 
 
 def _answer(answer: RadiographAnswer) -> dict[str, Any]:
-    """Everything but the heat map, which is only a picture."""
+    """An answer without the heat map, which is for illustration only."""
     return {
         "verdict": answer.verdict.value,
         "probability": answer.probability,
@@ -138,7 +138,7 @@ def _segments(made: Segmentation) -> list[dict[str, Any]]:
 
 
 def _model_of(made: Segmentation, segment: Segment) -> dict[str, str]:
-    """Which of several packages delivered a segment."""
+    """The package that delivered a segment, if there are several."""
     maker = made.package.maker_of(segment.bone)
     return {} if maker is made.package else {"model": maker.name}
 

@@ -1,4 +1,4 @@
-"""The results of one series beside those of the graph, and its record with all of them."""
+"""Makes the results of one series that the graph does not, and its record with all of them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from operators.segmentation.segmentation import Segmentation
 
 
 def segment_and_write(record: SeriesRecord, job: Job, clock: StageClock, graph: Graph) -> SeriesRecord:
-    """The record of a series with everything that was made of it."""
+    """Segments a series and writes its results; returns its record."""
     segmentation, attempts = graph(job, clock), job.attempts
-    # The graph raises where it does not write a SEG; of a radiograph without findings there is none
+    # The graph raises if it cannot write a SEG; for a radiograph without findings there is none
     seg = {SEG: (job.name(SEG),)} if segmentation.segments else {}
     names = seg | names_of(job.kinds, job.output, job.name)
     done = replace(record, segmentation=segmentation, names=names)
@@ -33,7 +33,7 @@ def segment_and_write(record: SeriesRecord, job: Job, clock: StageClock, graph: 
 
 
 def write_page_file(record: SeriesRecord, job: Job, clock: StageClock) -> None:
-    """The HTML report, of what was written before it."""
+    """Writes the HTML report from the other results."""
     from app.run.html.writer import write_page
 
     with clock.measured("page"):
@@ -51,7 +51,7 @@ def pictures_of_page(record: SeriesRecord) -> tuple[str, ...]:
 
 
 def export_surfaces(segmentation: Segmentation, job: Job, clock: StageClock) -> None:
-    """The files for people, in a folder of their own."""
+    """Writes surfaces and label maps in their own folder."""
     formats = [each for each in job.settings.files if each not in FALLBACKS]
     if not formats:
         return
@@ -65,7 +65,7 @@ EXIT_DONE = 0
 
 
 def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
-    """One series through the graph. This is the edge of a job: whatever goes wrong ends here, named."""
+    """Runs the graph on one series. This is the edge of a job: every error ends here, with a code."""
     clock = StageClock(show)
     record = record_of(job.selection)
     notes = sentences(conforming_header(job.selection.series.header).notes)

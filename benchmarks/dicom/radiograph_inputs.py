@@ -1,10 +1,11 @@
-"""Prints a Markdown table of what Osteon says of right, doubtful and wrong radiographs.
+"""Prints a Markdown table of Osteon's results for suitable, doubtful and unsuitable radiographs.
 
     python -m benchmarks.dicom.radiograph_inputs --models MODELS [--image IMAGE] [--ct FOLDER] [--keep FOLDER]
                                                  [--only TEXT] [--write]
 
-The inputs are those of tests/support/radiograph_inputs.py, made of one radiograph and one CT; without them,
-of made-up ones. `--keep` keeps inputs and results, `--write` writes the table into docs/reading.md.
+The inputs are those of tests/support/radiograph_inputs.py, derived from one radiograph and one CT, which are
+synthetic by default. `--keep` is a folder in which inputs and results stay; `--write` writes the table into
+docs/reading.md.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def main() -> None:
 
 
 def read_sources(image: Path | None, ct: Path | None) -> Sources:
-    """The images that inputs are made of."""
+    """The images from which the inputs are derived."""
     given: dict[str, Any] = {}
     if image is not None:
         given["grey"] = np.asarray(Image.open(image).convert("L"))
@@ -79,7 +80,7 @@ def read_sources(image: Path | None, ct: Path | None) -> Sources:
 
 
 def outcome(given: Path, output: Path, settings: Settings, graph: Graph) -> tuple[int, str]:
-    """Exit code and sentences of a run over what is `given`."""
+    """Returns exit code and sentences of a run over the input `given`."""
     try:
         done = run_folder(given, output, settings, None, datetime.now().astimezone(), silent, graph)
     except OsteonError as error:

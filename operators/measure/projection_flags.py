@@ -1,4 +1,4 @@
-"""Flags for what may be wrong with the answer to a radiograph, and their meanings."""
+"""Flags for what may be wrong with the answer for a radiograph, and their meanings."""
 
 from __future__ import annotations
 

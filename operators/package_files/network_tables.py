@@ -1,4 +1,4 @@
-"""Networks of a package.toml: what they are, their weights, and the stages of an nnU-Net."""
+"""Networks of a package.toml: their specification, their weights, and the stages of an nnU-Net."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class NetworkTable(ArchitectureTable):
     spacing_mm: tuple[float, ...]
     """Voxel spacing of the network's input, mm along each axis."""
     patch: tuple[int, ...]
-    """Voxels of the window that slides over the scan."""
+    """Size of the sliding window in voxels."""
     window_hu: tuple[float, float]
     """Range to which Hounsfield units are clipped."""
     classes: tuple[str, ...]
     """One name for each output channel."""
     guide: tuple[str, ...] = ()
-    """Conditioning channels: classes of the network before, read beside the image."""
+    """Conditioning channels: classes of the previous network, read beside the image."""
     normalisation: Normalisation = Normalisation()
 
     def spec(self, name: str, row: WeightsTable, folder: Path) -> NetworkSpec:
-        """The network under a name, with the weights of one fold."""
+        """The named network with the weights of one fold."""
         values = {key: getattr(self, key) for key in NetworkTable.model_fields}
         return NetworkSpec(name=name, weights=folder / row.weights, sha256=row.sha256, **values)
 
@@ -44,7 +44,7 @@ class NamedNetworkTable(NetworkTable, FoldTable):
 
 
 class StageTables(Table):
-    """An nnU-Net: [network], [[folds]], [recipe], [[largest]], and the one before it in [previous]."""
+    """An nnU-Net: [network], [[folds]], [recipe], [[largest]], and its earlier stage in [previous]."""
 
     network: NetworkTable
     folds: tuple[FoldTable, ...] = Field(min_length=1)
@@ -55,9 +55,9 @@ class StageTables(Table):
     previous: StageTables | None = None
 
     def stages(self, folder: Path) -> tuple[Stage, ...]:
-        """The stages in the order in which they run. Raises ValueError where one does not fit.
+        """The stages in the order in which they run. Raises ValueError if they do not fit together.
 
-        One whose labels another reads has torch's sums: one label that differs changes many of the next.
+        A stage whose labels another reads runs with torch: one different label changes many of the next.
         """
         before = self.previous.stages(folder) if self.previous else ()
         exact = [
@@ -70,7 +70,7 @@ class StageTables(Table):
 
 
 class FractureTables(StageTables):
-    """[fracture]: the network that splits the bones of another, and how a bone is cut out for it."""
+    """[fracture]: the network that splits another network's bones, and how a bone is cut out for it."""
 
     blank_hu: float = 0.0
     """Hounsfield units given to everything outside the bone."""
@@ -80,5 +80,5 @@ class FractureTables(StageTables):
     """Fragments smaller than this are merged into the nearest one."""
 
     def arrangement(self) -> Arrangement:
-        """How a bone is cut out, and what the answer means."""
+        """How a bone is cut out, and how classes become fragments."""
         return Arrangement(self.blank_hu, self.pieces, self.minimum_mm3)

@@ -1,4 +1,4 @@
-"""What the tables of a package.toml say of each other: checks that raise ValueError with place and reason."""
+"""Consistency checks across the tables of a package.toml; they raise ValueError with place and reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_FRAGMENTS = 255
 
 
 def check_package(package: ModelPackage) -> None:
-    """Checks all that holds for a package of its kind."""
+    """Checks everything that applies to a package of its kind."""
     check_values(package.labels)
     for name in package.measurements:
         require_row("measurements", name, MEASURED)
@@ -42,7 +42,7 @@ def check_package(package: ModelPackage) -> None:
 
 
 def check_values(labels: Iterable[Label]) -> None:
-    """No two labels share a value, and a side is left or right."""
+    """Checks that no two labels share a value, and that a side is left or right."""
     taken: set[int] = set()
     for label in labels:
         fits = 0 < label.first_value <= label.last_value <= HIGHEST_VALUE
@@ -59,7 +59,7 @@ def check_values(labels: Iterable[Label]) -> None:
 
 
 def check_network(spec: NetworkSpec) -> None:
-    """What a network reads and gives fits together."""
+    """Checks that input, output and normalisation of a network fit together."""
     where = f"networks.{spec.name}"
     if spec.normalisation.scheme not in SCHEMES:
         got = spec.normalisation.scheme
@@ -71,11 +71,11 @@ def check_network(spec: NetworkSpec) -> None:
     if spec.arguments.get("outputs", len(spec.classes)) != len(spec.classes):
         raise ValueError(f"{where}: expected as many outputs as classes")
     if spec.arguments.get("inputs", spec.inputs) != spec.inputs:
-        raise ValueError(f"{where}: expected one input and one more for each class of the guide")
+        raise ValueError(f"{where}: expected one input channel and one more for each class of the guide")
 
 
 def check_coarse_to_fine(package: CoarseToFinePackage) -> None:
-    """Strategies are known, classes are those of the networks, numbers are in their ranges."""
+    """Checks that strategies exist, classes are those of the networks, and numbers are in their ranges."""
     require_row("find.keep", package.find.keep, FINDERS)
     require_row("fragments.strategy", package.fragments.strategy, FRAGMENTS)
     check_classes(package)
@@ -83,13 +83,13 @@ def check_coarse_to_fine(package: CoarseToFinePackage) -> None:
 
 
 def require_row(where: str, given: str, table: Collection[str]) -> None:
-    """A strategy is a row of its table."""
+    """Checks that a strategy is a row of its table."""
     if given not in table:
         raise ValueError(f"{where}: expected one of {sorted(table)}, got {given!r}")
 
 
 def check_classes(package: CoarseToFinePackage) -> None:
-    """The classes that sides, conditioning channels and labels name are those of the networks."""
+    """Checks that the classes of sides, conditioning channels and labels are those of the networks."""
     coarse = set(package.coarse.classes)
     strange = {*package.sides.middle, *package.sides.lateral} - coarse
     if strange:
@@ -107,7 +107,7 @@ def check_classes(package: CoarseToFinePackage) -> None:
 
 
 def check_confidence(confidence: Confidence) -> None:
-    """A calibration is absent, or a constant and a rising factor."""
+    """Checks that a calibration is absent, or a constant and an increasing factor."""
     for name in ("bone", "fracture", "contact"):
         line = getattr(confidence, name)
         if line and (len(line) != 2 or line[1] < 0):
@@ -115,7 +115,7 @@ def check_confidence(confidence: Confidence) -> None:
 
 
 def check_nnunet(package: NnUNetPackage) -> None:
-    """The stages can be run, and the labels are of what the last one writes."""
+    """Checks that the stages can be run, and that the last one writes the labels."""
     for stage in package.stages:
         check_stage(stage)
     written = set(package.stages[-1].values.values())
@@ -125,7 +125,7 @@ def check_nnunet(package: NnUNetPackage) -> None:
 
 
 def check_per_bone(package: NnUNetPerBonePackage) -> None:
-    """The bones and the network that splits them fit each other."""
+    """Checks that the bones and the network that splits them fit each other."""
     for stage in package.fracture:
         check_stage(stage)
     if len(set(package.bones)) < len(package.bones):
@@ -136,7 +136,7 @@ def check_per_bone(package: NnUNetPerBonePackage) -> None:
 
 
 def check_stage(stage: Stage) -> None:
-    """What is said of an nnU-Net's stage can be done."""
+    """Checks that a stage of an nnU-Net is supported."""
     recipe, spec = stage.recipe, stage.spec
     if recipe.regions and len(recipe.regions) != len(spec.classes):
         raise ValueError(f"recipe.regions: expected one value for each of {len(spec.classes)} classes")
@@ -162,7 +162,7 @@ def guide_values(stage: Stage, before: Stage | None) -> tuple[int, ...]:
 
 
 def check_bundle(package: MonaiBundlePackage) -> None:
-    """The parts of a MONAI bundle fit each other."""
+    """Checks that the parts of a MONAI bundle fit each other."""
     network = package.network
     if network.dimensions != 3 or len(package.outcome.values) != len(network.classes):
         raise ValueError("expected a network of three dimensions and one value for each class")
@@ -194,7 +194,7 @@ def check_radiograph(package: RadiographPackage) -> None:
 
 
 def require_step(step: Step) -> None:
-    """A step of a MONAI bundle is known, and so are its arguments."""
+    """Checks that a step of a MONAI bundle is supported, and so are its arguments."""
     if step.name not in STEP_ARGUMENTS:
         raise ValueError(f"steps: expected one of {', '.join(STEP_ARGUMENTS)}, got {step.name!r}")
     needed, allowed = STEP_ARGUMENTS[step.name]

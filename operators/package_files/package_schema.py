@@ -1,7 +1,7 @@
-"""What package.toml may say: a model for each kind of package, told apart by `kind`.
+"""The schema of package.toml: a pydantic model for each kind of package, selected by `kind`.
 
-Each model is a table of the file; `package` makes the values that the pipelines read. All are strict: an
-unknown key or another type is refused. What one table says of another is checked in `package_checks`.
+Each model is a table of the file; `package` builds the values that the pipelines read. All are strict: an
+unknown key or another type is refused. Consistency across tables is checked in `package_checks`.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class PackageTables(IdentityTables):
     accepts: Acceptance
     quality: QualityRules = QualityRules()
     measurements: tuple[str, ...] = MEASURED
-    """Measurements of fragments, besides their size."""
+    """Measurements of fragments, beside their size."""
 
 
 class CoarseToFineTables(PackageTables):
-    """Osteon's own: a coarse network finds bones, a fine one outlines them, a third splits each."""
+    """Coarse-to-fine: a coarse network finds the bones, a fine one outlines them, a third splits each."""
 
     kind: Literal["coarse_to_fine"]
     networks: dict[Literal["coarse", "fine", "fracture"], TrainedNetworkTable] = Field(min_length=3)
@@ -58,7 +58,7 @@ class CoarseToFineTables(PackageTables):
     outline: OutlineRules | None = None
 
     def package(self, folder: Path, structures: Structures) -> CoarseToFinePackage:
-        """The package that lies in a folder."""
+        """The package of a folder."""
         networks: dict[str, Any] = {name: row.spec(name, row, folder) for name, row in self.networks.items()}
         labels = tuple(row.label(structures) for row in self.labels)
         return self.make(CoarseToFinePackage, folder, labels=labels, **networks)
@@ -72,13 +72,13 @@ class NnUNetTables(PackageTables, StageTables):
     labels: tuple[WrittenLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> NnUNetPackage:
-        """The package that lies in a folder."""
+        """The package of a folder."""
         labels = tuple(row.label(structures) for row in self.labels)
         return self.make(NnUNetPackage, folder, labels=labels, stages=self.stages(folder))
 
 
 class NnUNetPerBoneTables(PackageTables, StageTables):
-    """An nnU-Net of anatomy, whose bones a second one in [fracture] splits one by one."""
+    """An nnU-Net of an anatomy, whose bones a second one in [fracture] splits one by one."""
 
     kind: Literal["nnunet_per_bone"]
     origin: WeightsOrigin
@@ -86,7 +86,7 @@ class NnUNetPerBoneTables(PackageTables, StageTables):
     labels: tuple[SplitLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> NnUNetPerBonePackage:
-        """The package that lies in a folder."""
+        """The package of a folder."""
         return self.make(
             NnUNetPerBonePackage,
             folder,
@@ -105,13 +105,13 @@ class MonaiBundleTables(PackageTables):
     origin: WeightsOrigin
     network: NamedNetworkTable
     steps: tuple[dict[str, Any], ...]
-    """Preparation of the image: `name` is a row of the table of steps, the rest its arguments."""
+    """Preprocessing of the image: `name` is a row of the table of steps, the rest its arguments."""
     tiling: SlidingWindow
     outcome: LabelRules
     labels: tuple[WrittenLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> MonaiBundlePackage:
-        """The package that lies in a folder. Raises ValueError for a step that there is not."""
+        """The package of a folder. Raises ValueError for an unknown step."""
         return self.make(
             MonaiBundlePackage,
             folder,
@@ -122,7 +122,7 @@ class MonaiBundleTables(PackageTables):
 
 
 def step_of(row: Mapping[str, Any]) -> Step:
-    """One [[steps]] table. Raises ValueError for a step or an argument that there is not."""
+    """Reads one [[steps]] table. Raises ValueError for an unknown step or argument."""
     arguments = {
         key: tuple(value) if isinstance(value, list) else value for key, value in row.items() if key != "name"
     }
@@ -135,12 +135,12 @@ PackageFile = CoarseToFineTables | NnUNetTables | NnUNetPerBoneTables | MonaiBun
 PACKAGE_FILE_MODEL: TypeAdapter[PackageFile] = TypeAdapter(
     Annotated[PackageFile, Field(discriminator="kind")]
 )
-# Which table told the kind before a package said it: those files are read as ever
+# The table that implies the kind in files of former versions, which have no `kind`
 FORMER_KINDS = {"steps": "monai_bundle", "fracture": "nnunet_per_bone", "network": "nnunet"}
 
 
 def with_kind(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A parsed package.toml with its kind, which packages of former versions leave to their tables."""
+    """A parsed package.toml with its kind, which in files of former versions follows from their tables."""
     if "kind" in table:
         return dict(table)
     kind = next((kind for key, kind in FORMER_KINDS.items() if key in table), "coarse_to_fine")

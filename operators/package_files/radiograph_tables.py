@@ -1,4 +1,4 @@
-"""What package.toml may say of radiographs."""
+"""The schema of package.toml for radiographs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from operators.packages.structures import Code, Structures
 
 
 class ProjectionAcceptance(Table):
-    """[accepts] of radiographs: the modalities and SOP classes that are read."""
+    """[accepts] for radiographs: the modalities and SOP classes that are read."""
 
     modalities: tuple[str, ...]
     sop_class_uids: tuple[str, ...]
@@ -24,19 +24,19 @@ class ProjectionAcceptance(Table):
     """Terms of BodyPartExamined (PS3.16 annex L), capitals and digits, that name no single one."""
 
     def acceptance(self, terms: Mapping[str, tuple[str, ...]]) -> Acceptance:
-        """The same with the terms of body parts, without limits of slices: a radiograph has none."""
+        """The acceptance with the terms of body parts, without limits of slices, which a radiograph does not have."""
         named = tuple(dict.fromkeys(chain(*terms.values(), self.body_parts)))
         return Acceptance(self.modalities, self.sop_class_uids, named, 1, 0.0, 0.0, 0.0)
 
 
 class CanvasNetworkTable(ArchitectureTable):
-    """[network] of radiographs: what all folds have in common."""
+    """[network] for radiographs: the common specification of all folds."""
 
     canvas: tuple[int, int]
     """Rows and columns of the canvas that the network reads, upright."""
 
     def spec(self, fold: FoldTable, folder: Path) -> NetworkSpec:
-        """The network with the weights of one fold; its lengths are pixels of the canvas."""
+        """The network with the weights of one fold; its spacing is in pixels of the canvas."""
         return NetworkSpec(
             name=fold.name,
             architecture=self.architecture,
@@ -53,7 +53,7 @@ class CanvasNetworkTable(ArchitectureTable):
 
 
 class RadiographTables(IdentityTables):
-    """Radiographs: networks that outline fractures and say whether there is one."""
+    """Radiographs: networks that segment fractures and classify the image."""
 
     kind: Literal["radiograph"]
     accepts: ProjectionAcceptance
@@ -64,16 +64,16 @@ class RadiographTables(IdentityTables):
     attributes: tuple[str, ...]
     """What the networks recognise, in the order of their outputs."""
     body_parts: dict[str, Code]
-    """Those attributes that are body parts, and the code of each."""
+    """The attributes that are body parts, with the code of each."""
     body_part_terms: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Terms of BodyPartExamined by the body part that they name; a header with other terms is flagged."""
     views: tuple[str, ...]
-    """Those attributes that are views."""
+    """The attributes that are views."""
     mirrored: bool = True
-    """Whether the means over the four mirror images are taken."""
+    """Whether outputs are averaged over the four mirror images."""
 
     def package(self, folder: Path, structures: Structures) -> RadiographPackage:
-        """The package that lies in a folder."""
+        """The package of a folder."""
         del structures
         folds = tuple(self.network.spec(fold, folder) for fold in self.folds)
         accepts = self.accepts.acceptance(self.body_part_terms)

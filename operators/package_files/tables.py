@@ -20,15 +20,15 @@ class Table(BaseModel):
 
 
 class IdentityTables(Table):
-    """What every package.toml says of its package."""
+    """The common part of every package.toml."""
 
     name: str
     """The package's name, as --package takes it; also the name of its folder."""
     version: str
     title: str
-    """What the package shows, in plain words."""
+    """What the package segments, in plain words."""
     algorithm_name: str
-    """Algorithm name that DICOM results state."""
+    """Algorithm name in DICOM results."""
 
     def make(self, kind: type[Package], folder: Path, **made: Any) -> Package:
         """A package of a kind with what is `made` for it; the rest of it stands in the file as it is."""
@@ -46,7 +46,7 @@ class ArchitectureTable(Table):
     precision: str = ""
     """f32 where the results must equal the original's; empty leaves it to the runtime."""
     runtime: str = ""
-    """Runtime that must be used on a CPU; empty leaves it to the settings."""
+    """Runtime that must be used on a CPU; if empty, the settings decide."""
 
 
 class WeightsTable(Table):

@@ -15,11 +15,11 @@ from operators.packages.structures import STRICT
 @with_config(STRICT)
 @dataclass(frozen=True)
 class FragmentRules:
-    """How fragments are told apart; `strategy` is a row of FRAGMENTS in `operators.fragments.fragments`.
+    """How bones are split into fragments; `strategy` is a row of FRAGMENTS (`operators.fragments.fragments`).
 
-    `fracture_logit` makes the log-odds that two pieces are parted by a fracture: a constant, and
+    `fracture_logit` gives the log-odds that a fracture separates two pieces: a constant, and
     factors of the mean contact over their face, of the decimal logarithm of the smaller piece's
-    volume (mm3), and of that of the face (mm2). `seed_probability`: contact that parts basins.
+    volume (mm3), and of that of the face (mm2). `seed_probability` of contact separates watershed basins.
     """
 
     strategy: str
@@ -31,7 +31,7 @@ class FragmentRules:
 @with_config(STRICT)
 @dataclass(frozen=True)
 class OutlineRules:
-    """Where a bone ends: at `edge` (0 to 1) of the way from soft tissue's HU to the cortex's."""
+    """Where a bone's outline lies: at the share `edge` (0 to 1) from soft tissue's HU to the cortex's."""
 
     edge: Annotated[float, Field(gt=0, lt=1)]
 
@@ -39,11 +39,11 @@ class OutlineRules:
 @with_config(STRICT)
 @dataclass(frozen=True)
 class SideRules:
-    """Classes of the coarse network that tell the sides where it is blind to them.
+    """Classes of the coarse network from which sides are determined, as it does not distinguish them.
 
-    `middle` lie on the midline; `lateral` lie further out than the paired bones. What is wider than
+    `middle` lie on the midline; `lateral` lie farther out than the paired bones. Anything wider than
     `widest_mm` from side to side is a pair, not one bone: the default is for hip bones, of which the widest
-    at hand reached 154 mm.
+    measured was 154 mm.
     """
 
     middle: tuple[str, ...] = ()

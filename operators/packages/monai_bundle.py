@@ -1,4 +1,4 @@
-"""A package of a MONAI bundle: the steps that the image goes through, tiles, decisions."""
+"""A package of a MONAI bundle: preprocessing steps, sliding window, and the rules of its labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from operators.packages.structures import STRICT, Share
 Arguments = Mapping[str, object]
 
 
-# What each step needs, and what it may have besides
+# Required and optional arguments of each step
 STEP_ARGUMENTS: dict[str, tuple[set[str], set[str]]] = {
     "orientation": ({"directions"}, set()),
     "spacing": ({"mm"}, set()),
@@ -28,7 +28,7 @@ STEP_ARGUMENTS: dict[str, tuple[set[str], set[str]]] = {
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the preparation: a row of the table in networks/bundle_steps.py, and its arguments."""
+    """A preprocessing step: a row of the table in networks/bundle_steps.py, and its arguments."""
 
     name: str
     arguments: Arguments
@@ -37,7 +37,7 @@ class Step:
 @with_config(STRICT)
 @dataclass(frozen=True)
 class SlidingWindow:
-    """MONAI's sliding window: `overlap` of neighbours along each axis, how tiles are weighted and padded.
+    """MONAI's sliding window: `overlap` of neighbours along each axis, weighting and padding of tiles.
 
     `sigma` of the Gaussian is in sides of a tile; `padding` is constant (`fill`) or replicate.
     """

@@ -1,4 +1,4 @@
-"""TOML files that people write: read by pydantic models, and what is wrong with one in one sentence."""
+"""Validation of TOML files by pydantic models, and a fault as one sentence."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Tables = dict[str, Any]
 
 
 def validated(model: TypeAdapter[Validated], table: object) -> Validated:
-    """A parsed TOML document as what it is to be. Raises pydantic's ValidationError.
+    """A parsed TOML document as an instance of a model. Raises pydantic's ValidationError.
 
-    By way of JSON, where strictness knows lists as tuples and tables as dataclasses.
+    It goes through JSON, as pydantic's strict mode takes lists for tuples and tables for dataclasses there.
     """
     return model.validate_json(json.dumps(table, default=str))
 

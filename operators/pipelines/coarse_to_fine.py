@@ -32,7 +32,7 @@ from operators.segmentation.segmentation import Segmentation
 REGION_MARGIN_MM = 16.0
 BAND_MM = 2.0
 BLANK_HU = -1000.0
-# The fracture network's class of surfaces between fragments
+# The fracture network's class of contact surfaces between fragments
 CONTACT = "contact"
 
 Progress = Callable[[str, float], None]
@@ -49,7 +49,7 @@ class Resampled:
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """The bones that were found in a source volume, and what was left out of them, in sentences."""
+    """The bones that were found in a source volume, and warnings about what was left out."""
 
     source: CtVolume
     bones: tuple[OutlinedBone, ...]
@@ -59,7 +59,7 @@ class Anatomy:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A bone as the fracture network reads it: HU, where it is, and where other bones are, on `grid`."""
+    """A bone as the fracture network reads it: HU, its mask and the mask of other bones, on `grid`."""
 
     hu: NDArray[np.float32]
     mask: NDArray[np.bool_]
@@ -70,7 +70,7 @@ class Block:
 def segment(
     volume: CtVolume, package: CoarseToFinePackage, networks: Networks, progress: Progress
 ) -> Segmentation:
-    """CT to Segmentation. Raises UnsuitableError where the package's anatomy is not in the CT."""
+    """Segments a CT. Raises UnsuitableError if the package's anatomy is not in it."""
     resampled = resample(volume, package)
     anatomy = segment_anatomy(resampled, networks, progress)
     return segment_fractures(anatomy, networks, progress)
@@ -93,7 +93,7 @@ def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress
     plane = sides_plane(where, region, package.coarse, package)
     grid = isotropic_grid(region, package.fine.spacing_mm)
     bones = bone_regions(
-        # Held by nobody, as it is the largest array of all
+        # Not kept in a variable, as it is the largest array of all
         outline(resampled, where, region, grid, networks, progress),
         grid,
         package.fine,
@@ -121,7 +121,7 @@ def outline(
     networks: Networks,
     progress: Progress,
 ) -> NDArray[np.float32]:
-    """Class probabilities of the fine network on `grid`; `where` are the coarse one's, on `region`."""
+    """Class probabilities of the fine network on `grid`; `where` are those of the coarse one on `region`."""
     package = resampled.package
     hu = resample_hu(resampled.source, grid).hu.astype(np.float32, copy=False)
     wanted = near_bones(where, region, grid)
@@ -130,7 +130,7 @@ def outline(
 
 
 def near_bones(probabilities: NDArray[np.float32], coarse: Grid, fine: Grid) -> NDArray[np.bool_]:
-    """Voxels of `fine` where the coarse network saw any bone at all; other tiles need not run."""
+    """Voxels of `fine` where the coarse network found any bone; tiles without any need not run."""
     return interpolate_scalar(1 - probabilities[0], coarse, fine, 0.0) > 0.05
 
 
@@ -141,9 +141,9 @@ def guide_of(
     fine: Grid,
     package: CoarseToFinePackage,
 ) -> NDArray[np.uint8] | None:
-    """Returns the coarse probabilities that `spec` reads, (channels, I, J, K) on `fine`.
+    """Returns the conditioning channels of `spec`: coarse probabilities, (channels, I, J, K) on `fine`.
 
-    In steps of 1/255: a quarter of the memory, and finer than the network can tell.
+    In steps of 1/255: a quarter of the memory, and finer than the network can resolve.
     """
     if not spec.guide:
         return None
@@ -155,7 +155,7 @@ def guide_of(
 
 
 def not_found(package: CoarseToFinePackage) -> UnsuitableError:
-    """The refusal of a CT without the anatomy."""
+    """The error for a CT without the anatomy."""
     return UnsuitableError(
         f"no {package.title} found: expected at least one of "
         f"{', '.join(label.meaning.lower() for label in package.labels)} in the scan",
@@ -164,9 +164,9 @@ def not_found(package: CoarseToFinePackage) -> UnsuitableError:
 
 
 def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) -> Segmentation:
-    """The fragments of each bone, and all of them on the source grid.
+    """Splits each bone into fragments, on the source grid.
 
-    While the network reads a bone, the next is cut out and the one before is split: each takes a core.
+    While the network runs on a bone, the next is cut out and the previous one is split, each on its own core.
     """
     rules, least = anatomy.package.fragments, least_odds(anatomy.package.confidence.of_fractures)
     blocks = prefetch(block_of(anatomy, bone) for bone in anatomy.bones)
@@ -187,7 +187,7 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
 
 
 def block_of(anatomy: Anatomy, bone: OutlinedBone) -> Block:
-    """One bone, cut out of the CT and blanked around."""
+    """One bone, cut out of the CT, with everything else blanked."""
     region = bone.region
     grid, mask = bone_mask(anatomy, bone, anatomy.package.fracture.spacing_mm)
     hu = np.where(near(mask, grid), resample_hu(anatomy.source, grid).hu, np.float32(BLANK_HU))
@@ -197,7 +197,7 @@ def block_of(anatomy: Anatomy, bone: OutlinedBone) -> Block:
 def fracture_evidence(
     block: Block, package: CoarseToFinePackage, networks: Networks, progress: Progress
 ) -> FractureEvidence:
-    """Runs the fracture network over one bone."""
+    """Runs the fracture network on one bone."""
     (contact,) = run_network(networks, package, "fracture", block.hu, block.mask, progress, keep=(CONTACT,))
     return FractureEvidence(block.mask, block.others, contact, block.grid.spacing_mm[0])
 
@@ -205,7 +205,7 @@ def fracture_evidence(
 def bone_mask(
     anatomy: Anatomy, bone: OutlinedBone, spacing_mm: tuple[float, ...]
 ) -> tuple[Grid, NDArray[np.bool_]]:
-    """The bone at `spacing_mm`, on a grid no larger than what the network is to be shown."""
+    """The bone's mask at `spacing_mm`, on the smallest grid that the network needs."""
     grid = isotropic_grid(bone.region.grid, spacing_mm)
     mask = interpolate_mask(bone.inside, anatomy.source.grid.crop(bone.box), grid)
     box = Box.around(mask)
@@ -216,7 +216,7 @@ def bone_mask(
 
 
 def near(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
-    """The mask and what lies within 2 mm of it."""
+    """The mask dilated by 2 mm."""
     reach = [int(BAND_MM // spacing) for spacing in grid.spacing_mm]
     steps = np.ogrid[tuple(slice(-n, n + 1) for n in reach)]
     away_mm2 = sum((step * spacing) ** 2 for step, spacing in zip(steps, grid.spacing_mm, strict=True))

@@ -13,11 +13,7 @@ from operators.packages.monai_bundle import MonaiBundlePackage
 from operators.packages.packages import ModelPackage
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage
 from operators.packages.radiograph import RadiographPackage
-from operators.pipelines import coarse_to_fine as pipeline
-from operators.pipelines import monai_bundle as bundled
-from operators.pipelines import nnunet as direct
-from operators.pipelines import nnunet_per_bone as arranged
-from operators.pipelines import radiograph
+from operators.pipelines import coarse_to_fine, monai_bundle, nnunet, nnunet_per_bone, radiograph
 from operators.segmentation.segmentation import Segmentation
 
 Progress = Callable[[str, float], None]
@@ -25,9 +21,9 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The three steps between reading and writing; each takes what the one before gave.
+    """The three steps between reading and writing; each takes the output of the previous one.
 
-    The first takes the type of image that the package `reads`. What goes between them has `package`, and
+    The first takes the type of image that the package `reads`. The values between them have `package`, and
     `source` after the first step.
     """
 
@@ -37,10 +33,14 @@ class Pipeline:
 
 
 PIPELINES: dict[type[ModelPackage], Pipeline] = {
-    CoarseToFinePackage: Pipeline(pipeline.resample, pipeline.segment_anatomy, pipeline.segment_fractures),
-    NnUNetPackage: Pipeline(direct.prepare, direct.run_networks, direct.to_segmentation),
-    NnUNetPerBonePackage: Pipeline(direct.prepare, direct.run_networks, arranged.split_bones),
-    MonaiBundlePackage: Pipeline(bundled.prepare, bundled.run_network, bundled.to_segmentation),
+    CoarseToFinePackage: Pipeline(
+        coarse_to_fine.resample, coarse_to_fine.segment_anatomy, coarse_to_fine.segment_fractures
+    ),
+    NnUNetPackage: Pipeline(nnunet.prepare, nnunet.run_networks, nnunet.to_segmentation),
+    NnUNetPerBonePackage: Pipeline(nnunet.prepare, nnunet.run_networks, nnunet_per_bone.split_bones),
+    MonaiBundlePackage: Pipeline(
+        monai_bundle.prepare, monai_bundle.run_network, monai_bundle.to_segmentation
+    ),
     RadiographPackage: Pipeline(radiograph.prepare, radiograph.run_networks, radiograph.to_segmentation),
 }
 
@@ -51,7 +51,7 @@ def pipeline_of(package: ModelPackage) -> Pipeline:
 
 
 def segment(image: Image, package: ModelPackage, networks: Networks, progress: Progress) -> Segmentation:
-    """Image to Segmentation. Raises UnsuitableError where the package's anatomy is not in a CT."""
+    """Segments an image. Raises UnsuitableError if the package's anatomy is not in a CT."""
     chain = pipeline_of(package)
     anatomy = chain.segment_anatomy(chain.resample(image, package), networks, progress)
     return chain.segment_fractures(anatomy, networks, progress)

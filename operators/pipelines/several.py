@@ -1,6 +1,6 @@
-"""The image path of a series that one or several packages read: one image in, one segmentation out.
+"""The image path of a series that one or several packages accept: one image in, one segmentation out.
 
-A package whose structures are not in the scan is no refusal of the others.
+If one package's structures are not in the scan, the others still run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from operators.segmentation.segmentation import Segmentation
 
 @dataclass(frozen=True, eq=False)
 class PackageProgress:
-    """How far one package has come: what its last step gave, or why it goes no further."""
+    """The progress of one package: the output of its last step, or the error that stopped it."""
 
     package: ModelPackage
     made: Any = None
@@ -30,14 +30,14 @@ class PackageProgress:
 
 @dataclass(frozen=True, eq=False)
 class SeriesParts:
-    """An image, and how far each package has come with it."""
+    """An image, and the progress of each package on it."""
 
     source: Image
     parts: tuple[PackageProgress, ...]
 
 
 def resample(image: Image, packages: Sequence[ModelPackage]) -> SeriesParts:
-    """The image as each package's first network reads it. Raises UnsuitableError where none can."""
+    """Preprocesses the image for each package's first network. Raises UnsuitableError if none can read it."""
 
     def step(part: PackageProgress, _: Progress) -> Any:
         return pipeline_of(part.package).resample(image, part.package)
@@ -46,7 +46,7 @@ def resample(image: Image, packages: Sequence[ModelPackage]) -> SeriesParts:
 
 
 def segment_anatomy(series: SeriesParts, networks: Networks, progress: Progress) -> SeriesParts:
-    """The structures that each package finds. Raises UnsuitableError where none finds any."""
+    """Finds the structures of each package. Raises UnsuitableError if none finds any."""
 
     def step(part: PackageProgress, here: Progress) -> Any:
         return pipeline_of(part.package).segment_anatomy(part.made, networks, here)
@@ -55,7 +55,7 @@ def segment_anatomy(series: SeriesParts, networks: Networks, progress: Progress)
 
 
 def segment_fractures(series: SeriesParts, networks: Networks, progress: Progress) -> Segmentation:
-    """All segments of all packages. Raises UnsuitableError where there are none."""
+    """The segments of all packages. Raises UnsuitableError if there are none."""
 
     def step(part: PackageProgress, here: Progress) -> Any:
         return pipeline_of(part.package).segment_fractures(part.made, networks, here)
@@ -69,7 +69,7 @@ def segment_fractures(series: SeriesParts, networks: Networks, progress: Progres
 def segment(
     image: Image, packages: Sequence[ModelPackage], networks: Networks, progress: Progress
 ) -> Segmentation:
-    """Image to Segmentation. Raises UnsuitableError where it shows nothing that a package delivers."""
+    """Segments an image. Raises UnsuitableError if it shows nothing that a package delivers."""
     anatomy = segment_anatomy(resample(image, packages), networks, progress)
     return segment_fractures(anatomy, networks, progress)
 
@@ -77,7 +77,7 @@ def segment(
 def advance(
     series: SeriesParts, step: Callable[[PackageProgress, Progress], Any], progress: Progress
 ) -> SeriesParts:
-    """Each package one step further. Raises UnsuitableError where none is left."""
+    """Advances each package by one step. Raises UnsuitableError if none is left."""
     parts: list[PackageProgress] = []
     for number, part in enumerate(series.parts):
         if part.refusal is None:

@@ -1,4 +1,4 @@
-"""What people give a reader of radiographs by right or by mistake: the table INPUTS of folders to run over.
+"""Suitable and unsuitable inputs for radiographs: the table INPUTS of folders to run on.
 
 run_folder(write_input("DX upside down", folder, Sources()), ...)
 """
@@ -68,7 +68,7 @@ class Sources:
 
     @property
     def ray_sum(self) -> Grey:
-        """A frontal view of the CT: what is left of a beam after each ray, bone bright."""
+        """A simulated frontal radiograph of the CT, bone bright."""
         thick = np.maximum(self.ct.astype(np.float32) + 1000, 0).sum(1)
         shown = 1 - np.exp(-2 * thick / np.percentile(thick, 99))
         rows = round(len(shown) * self.slice_pixels)
@@ -101,7 +101,7 @@ def _constant(level: int) -> Change:
 
 
 def _saturated(sources: Sources) -> Grey:
-    """Black and white but for a few pixels."""
+    """Black and white except for a few pixels."""
     return np.where(sources.grey > np.median(sources.grey), 255, 0).astype(np.uint8)
 
 
@@ -171,7 +171,7 @@ def _ct_and_dx(folder: Path, sources: Sources) -> None:
 
 
 def _two_views(folder: Path, sources: Sources) -> None:
-    """Two views of one study, and a file that was cut short."""
+    """Two views of one study, and a truncated file."""
     for number, turn in ((1, 0), (2, 2)):
         save(radiograph(np.rot90(sources.grey, turn), bits=8, number=number), folder / f"{number}.dcm")
     broken = save(radiograph(sources.grey, bits=8, number=3, series=2), folder / "3.dcm")
@@ -210,7 +210,7 @@ def _turned_by_exif(folder: Path, sources: Sources) -> None:
 
 
 def _deep(folder: Path, sources: Sources) -> None:
-    """12 bits in a PNG of 16, as hospitals export them."""
+    """12 bits in a 16-bit PNG, as hospitals export them."""
     _picture("1.png", lambda s: s.grey.astype(np.uint16) * 16)(folder, sources)
 
 

@@ -1,4 +1,4 @@
-"""A small package of radiographs on disk: real networks, and an answer that tests choose."""
+"""A small package of radiographs on disk: real networks with an output that tests choose."""
 
 from __future__ import annotations
 

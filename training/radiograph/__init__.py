@@ -1,4 +1,4 @@
-"""Training on radiographs: outlines of fractures, and whether there is one at all.
+"""Training on radiographs: segmentation of fractures, and classification of the image.
 
 `datasets` reads a set in one of several layouts and leaves out what cannot be trained on; `batches` draws
 views of its images. `networks` and `multitask_loss` define what is trained, `schedule` how long and how fast;

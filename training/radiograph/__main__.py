@@ -1,10 +1,10 @@
-"""Trains the radiograph network, or goes on training it.
+"""Trains the radiograph network, or resumes its training.
 
     python -m training.radiograph --data DATA --runs RUNS [--recipe NAME] [--minutes M] [--last-step N]
     python -m training.radiograph --data DATA --runs RUNS [--recipe NAME] --finish STEPS
 
-`--finish` works on a copy of the training's state, in RUNS/finished-STEP: its learning rate falls to 0
-over so many steps. The training itself can go on from where it was. SIGTERM saves and stops.
+`--finish` works on a copy of the training's state, in RUNS/finished-STEP: its learning rate decays to 0
+over that many steps. The training itself can be resumed. SIGTERM saves and stops.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--recipe", choices=tuple(RECIPES), default="outlines")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--last-step", type=int, default=UNLIMITED_STEPS)
-    parser.add_argument("--finish", type=int, metavar="STEPS", help="let the learning rate fall to 0")
+    parser.add_argument("--finish", type=int, metavar="STEPS", help="decay the learning rate to 0")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -48,17 +48,17 @@ def main() -> None:
     folder = run.folder if arguments.finish is None else copy_state(run.folder)
     trainer = training.trainer(folder, train, dev)
     last = arguments.last_step if arguments.finish is None else started_at(folder) + arguments.finish
-    with stopping_at_sigterm() as told:
+    with stopping_at_sigterm() as should_stop:
         seconds = trainer.seconds + 60 * arguments.minutes
-        trainer.run(Limits(last, seconds, arguments.finish or 0, told))
+        trainer.run(Limits(last, seconds, arguments.finish or 0, should_stop))
     if trainer.step >= last:
         trainer.write_metrics()
 
 
 def copy_state(runs: Path) -> Path:
-    """The folder of a training that is to be finished, begun from the present state if it is not there yet.
+    """The folder of a training that is to be finished; it is created from the present state if needed.
 
-    One that was interrupted goes on.
+    An interrupted one is resumed.
     """
     begun = sorted(runs.glob("finished-*"), key=started_at)
     if begun and not (begun[-1] / METRICS).exists():
@@ -71,7 +71,7 @@ def copy_state(runs: Path) -> Path:
 
 
 def started_at(folder: Path) -> int:
-    """The step from which a training is finished in a folder."""
+    """The step at which the decay of a training in a folder began."""
     return int(folder.name.rpartition("-")[2])
 
 

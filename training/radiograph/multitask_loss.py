@@ -1,4 +1,4 @@
-"""What the network is trained for: maps and image-level labels of fractures, drawn breaks, hidden texture."""
+"""The loss: maps and image-level labels of real and simulated fractures, attributes, masked texture."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from operators.networks.architectures.radiograph_network import (
-    BREAK,
     FRACTURE,
+    SIMULATED,
     TEXTURE,
     Output,
     local_contrast,
 )
 
-# A fracture covers about 1 % of a crop: its pixels count more
+# A fracture covers about 1 % of a crop, so its pixels are weighted
 PIXEL_WEIGHT = 3.0
 # Dice of few pixels is noisy
 SMOOTH_PIXELS = 20.0
@@ -24,11 +24,11 @@ SMOOTH_PIXELS = 20.0
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """N images as the network sees them, and what is known of them.
+    """N images as the network sees them, and their targets.
 
-    `seen` and `whole` (N, 1, H, W): grey values with and without hidden parts; `hidden` (N, 1, H, W): 1
-    where parts are hidden; `maps` (N, 2, H, W): fracture and drawn break; `labels` (N, 2): the same of
-    each image, NaN where not known; `attributes` (N, A), NaN where not known.
+    `seen` and `whole` (N, 1, H, W): grey values with and without masked squares; `hidden` (N, 1, H, W): 1
+    in masked squares; `maps` (N, 2, H, W): real and simulated fracture; `labels` (N, 2): the same for each
+    image, NaN if unknown; `attributes` (N, A), NaN if unknown.
     """
 
     seen: Tensor
@@ -45,24 +45,24 @@ class Batch:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """How much each part of the loss counts."""
+    """The weight of each part of the loss."""
 
     fracture: float = 1.0
-    drawn_break: float = 0.5
+    simulated: float = 0.5
     image: float = 0.5
     attributes: float = 0.1
     texture: float = 0.1
 
 
 def loss(output: Output, batch: Batch, weights: LossWeights) -> tuple[Tensor, dict[str, float]]:
-    """The sum that is minimised, and its parts for the log."""
+    """The weighted sum of the losses, and its parts for the log."""
     parts: dict[str, tuple[float, Tensor]] = {}
     half = functional.avg_pool2d(batch.maps, 2)
     eighth = functional.max_pool2d(batch.maps, 8)
     known = known_pixels(half), known_pixels(eighth)
     for name, channel, weight in (
         ("fracture", FRACTURE, weights.fracture),
-        ("break", BREAK, weights.drawn_break),
+        ("break", SIMULATED, weights.simulated),
     ):
         fine = map_loss(output.maps[:, channel].float(), half[:, channel], known[0][:, channel])
         coarse = map_loss(output.coarse[:, channel].float(), eighth[:, channel], known[1][:, channel])
@@ -75,15 +75,15 @@ def loss(output: Output, batch: Batch, weights: LossWeights) -> tuple[Tensor, di
 
 
 def known_pixels(maps: Tensor) -> Tensor:
-    """1 where a map's truth is known: a drawn break is neither a fracture nor none."""
+    """1 where the target of a map is known: a simulated fracture is neither a real one nor intact bone."""
     known = torch.ones_like(maps)
-    known[:, FRACTURE] = (maps[:, BREAK] <= 0).float()
-    known[:, BREAK] = (maps[:, FRACTURE] <= 0).float()
+    known[:, FRACTURE] = (maps[:, SIMULATED] <= 0).float()
+    known[:, SIMULATED] = (maps[:, FRACTURE] <= 0).float()
     return known
 
 
 def map_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
-    """Cross-entropy of every pixel, and Dice of the images that have any; (N, H, W) each."""
+    """Cross-entropy over all pixels, and Dice over the images with a target; (N, H, W) each."""
     entropy = functional.binary_cross_entropy_with_logits(
         logits, target, weight=known, pos_weight=logits.new_tensor(PIXEL_WEIGHT)
     )
@@ -97,7 +97,7 @@ def map_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
 
 
 def known_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy over the labels that are known (not NaN); 0 where none is."""
+    """Cross-entropy over the known labels (not NaN); 0 if there are none."""
     known = ~torch.isnan(target)
     if not known.any():
         return logits.sum() * 0
@@ -105,7 +105,7 @@ def known_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def texture_loss(drawn: Tensor, batch: Batch) -> Tensor:
-    """How far the local contrast drawn in hidden parts is from the true one, in standard deviations."""
+    """The mean absolute error of the local contrast predicted in masked squares, in standard deviations."""
     hidden = functional.avg_pool2d(batch.hidden, 2)[:, 0]
     true = functional.avg_pool2d(local_contrast(batch.whole), 2)[:, 0]
     return ((drawn - true).abs() * hidden).sum() / hidden.sum().clamp_min(1)

@@ -1,4 +1,4 @@
-"""The networks that are trained on radiographs: Osteon's, and a plain classifier to compare with."""
+"""The networks that are trained on radiographs: Osteon's, and a baseline classifier."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from training.radiograph.schedule import Phase, Recipe
 Weights = dict[str, Tensor]
 # Log-odds of the maps that the classifier does not draw
 NOTHING = -20.0
-# How fast batch statistics are forgotten
+# Momentum of the running statistics of batch normalisation
 MOMENTUM = 0.05
 
 
 class ResNet18(nn.Module):
-    """ResNet-18 (He et al. 2016): image-level logits alone; its maps are empty, its attributes undecided."""
+    """ResNet-18 (He et al. 2016): predicts only image-level logits; its maps and attributes are constant."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,14 +50,14 @@ def network_of(weights: Weights, recipe: Recipe) -> nn.Module:
 
 
 def grouped(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Parameters for the optimiser: only kernels decay."""
+    """Parameter groups of the optimiser: only kernels have weight decay."""
     kernels = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
     return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def set_momentum(network: nn.Module, whole: bool, phase: Phase) -> None:
-    """Batch statistics are kept of whole images alone, where a phase has any: so the network will be used."""
+    """Updates running statistics only on whole images, if the phase has any: the network will read those."""
     keep = whole or not any(one.whole for one in phase.draws)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

@@ -1,4 +1,4 @@
-"""Installs trained networks in a radiograph package: network files, checksums, the decision fitted anew."""
+"""Installs trained networks in a radiograph package: weight files, checksums, and a newly fitted decision."""
 
 from __future__ import annotations
 
@@ -29,17 +29,16 @@ from training.radiograph.fitting import answer_all, fit_decision, projection_of
 from training.radiograph.networks import Weights
 from training.radiograph.schedule import NetworkSize, Recipe
 
-# Where there is no package.toml to name another
+# The default if there is no package.toml with another
 WEIGHTS_FILE = "network.safetensors"
 BATCH = 8
-# The share of the mean variance that is mixed into the covariance: few images would leave it without an
-# inverse of any use
+# Shrinkage of the covariance towards the mean variance: with few images its inverse would be unstable
 SHRINKAGE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """Weights of one network or several folds, their recipe, images of training and of the decision."""
+    """The weights of one network or several folds, their recipe, training images, and held-out images."""
 
     folds: Sequence[Weights]
     recipe: Recipe
@@ -52,7 +51,7 @@ def install(
 ) -> tuple[str, ...]:
     """Writes the weights, and `facts` beside them; returns the SHA-256 of each network's file.
 
-    Where the folder has a package.toml, its networks and its decision are replaced. Raises OutputError, and
+    If the folder has a package.toml, its networks and its decision are replaced. Raises OutputError, and
     UsageError for too few images to fit a decision on.
     """
     if (folder / PACKAGE_FILE).is_file():
@@ -67,14 +66,14 @@ def install(
 
 
 def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) -> RadiographPackage:
-    """Replaces the networks and the decision of the folder's package: a fold for each of the weights.
+    """Replaces the networks and the decision of the folder's package, with a fold for each of the weights.
 
-    The decision is fitted on the images held out, as a run reads them. Raises UsageError for a recipe without
-    a network of outlines, or too few images.
+    The decision is fitted on the held-out images, as a run reads them. Raises UsageError for a recipe without
+    a segmentation network, or for too few images.
     """
     size = trained.recipe.size
     if size is None:
-        raise UsageError("expected a recipe of the network that outlines fractures, got a classifier's")
+        raise UsageError("expected a recipe of a segmentation network, got that of a classifier")
     path = folder / PACKAGE_FILE
     table = tomlkit.parse(path.read_text(encoding="utf-8"))
     rows = tomlkit.aot()
@@ -111,7 +110,7 @@ def package_in(folder: Path) -> RadiographPackage:
 
 
 def set_decision(table: tomlkit.TOMLDocument, decision: RadiographDecision) -> None:
-    """Puts the fitted numbers where they stand in the file, its comments kept."""
+    """Replaces the fitted numbers in the file and keeps its comments."""
     own: Any = table["decision"]
     for name, value in asdict(decision).items():
         if isinstance(value, dict):
@@ -123,7 +122,7 @@ def set_decision(table: tomlkit.TOMLDocument, decision: RadiographDecision) -> N
 def reader_of(
     weights: Weights, size: NetworkSize, images: Sequence[Radiograph], canvas: tuple[int, int]
 ) -> RadiographReader:
-    """The network with its trained weights, and the mean and whitening of its features of `images`."""
+    """The network with its trained weights, and the mean and whitening matrix of its features on `images`."""
     reader = RadiographReader(size.channels, size.blocks, len(ATTRIBUTES))
     reader.network.load_state_dict(weights)
     mean, whitening = whitened(features(reader.network.eval(), images, canvas))
@@ -135,7 +134,7 @@ def reader_of(
 def features(
     network: nn.Module, images: Sequence[Radiograph], canvas: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """The deepest features' means of each image, (N, F)."""
+    """The spatial means of each image's deepest features, (N, F)."""
     found = []
     for start in range(0, len(images), BATCH):
         part = [on_canvas(projection_of(each).grey, canvas).grey for each in images[start : start + BATCH]]

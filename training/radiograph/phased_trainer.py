@@ -1,4 +1,4 @@
-"""The training loop: goes on where it stopped, keeps averaged weights, measures them from time to time."""
+"""The training loop: resumes where it stopped, averages weights, and evaluates them at intervals."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ Metrics = dict[str, float]
 class Trainer:
     """One training in a folder: its state, its log, and averaged weights of some steps.
 
-    `measure` gives the metrics of a network in evaluation mode. `clock` counts seconds. `watch` is called
-    after each step with the share that is over, the step and the loss. So many `workers` draw the coming
-    batches, none draws them in this process. `seconds` counts the whole training, with what came before an
-    interruption.
+    `measure` returns the metrics of a network in evaluation mode. `clock` returns seconds. `watch` is called
+    after each step with the finished share, the step and the loss. `workers` is the number of processes that
+    prepare batches; with 0 this process does. `seconds` is the duration of the training, with that before
+    interruptions.
     """
 
     def __init__(
@@ -88,13 +88,13 @@ class Trainer:
         self.save()
 
     def end_first_phases(self, limits: Limits) -> None:
-        """Begins the last phase where the first ones have had their share of a short training."""
+        """Begins the last phase once the first ones have used their share of a short training."""
         first = self.recipe.at(self.step)[0] is not self.recipe.phases[-1]
         if first and limits.over(self.step, self.seconds) >= limits.begin:
             self.recipe = self.recipe.last_from(self.step)
 
     def train_step(self, limits: Limits) -> Metrics:
-        """One step; the parts of the loss, and seconds."""
+        """Trains one step; returns the parts of the loss, and seconds."""
         began = self.clock()
         torch.manual_seed(hash((self.recipe.seed, self.step)))
         phase, draws = self.recipe.at(self.step)[0], self.recipe.draws_at(self.step)
@@ -113,7 +113,7 @@ class Trainer:
         return {**named, f"{prefix} count": 1.0, **times}
 
     def batch_of(self, draws: Draws) -> Batch:
-        """The batch of this step; the workers begin anew when the recipe changes."""
+        """The batch of this step; the workers restart when the recipe changes."""
         if not self.workers:
             return self.sampler.batch(draws, self.step)
         if self.drawn is None or self.drawn[0] is not self.recipe:
@@ -134,7 +134,7 @@ class Trainer:
         return parts
 
     def update_average(self) -> None:
-        """Moves the averaged weights towards the present ones."""
+        """Updates the exponential moving average of the weights."""
         decay = average_decay(self.step, self.recipe.average_decay)
         for name, value in self.network.state_dict().items():
             if value.dtype.is_floating_point:
@@ -145,7 +145,7 @@ class Trainer:
         return network_of(self.average, self.recipe).to(self.device)
 
     def write_metrics(self) -> Metrics:
-        """Measures the averaged weights, and writes what a training that has come to its end reached."""
+        """Evaluates the averaged weights of a finished training, and writes the metrics."""
         metrics = self.measure(self.averaged())
         write_json(self.folder / METRICS, known(metrics))
         return metrics
@@ -156,7 +156,7 @@ class Trainer:
         append_line(self.folder / LOG, {"step": self.step, **rounded})
 
     def write(self, name: str, content: object) -> None:
-        """Writes a file of the training; a kill in between leaves the last whole one."""
+        """Writes a file of the training atomically: if killed, the last complete one remains."""
         write_whole(self.folder / name, lambda file: torch.save(content, file))
 
     def save(self) -> None:
@@ -172,7 +172,7 @@ class Trainer:
         self.write(STATE, content)
 
     def load(self, path: Path) -> None:
-        """Takes over a saved state."""
+        """Restores a saved state."""
         kept = torch.load(path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(kept["network"])
         self.optimiser.load_state_dict(kept["optimiser"])
@@ -193,18 +193,18 @@ def mean(sums: Mapping[str, float]) -> Metrics:
 
 
 def read_metrics(folder: Path) -> Metrics:
-    """The metrics of a training that came to its end; NaN where they are not known."""
+    """The metrics of a finished training; NaN if unknown."""
     content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     return {name: math.nan if value is None else float(value) for name, value in content.items()}
 
 
 def known(metrics: Metrics) -> dict[str, float | None]:
-    """The metrics, None where one is NaN: JSON has no NaN."""
+    """The metrics, with None for NaN, which JSON does not have."""
     return {name: None if math.isnan(value) else value for name, value in metrics.items()}
 
 
 def seconds_in(folder: Path) -> float:
-    """How long the training in a folder has taken so far."""
+    """The duration so far of the training in a folder, in seconds."""
     path = folder / STATE
     return (
         float(torch.load(path, map_location="cpu", weights_only=True)["seconds"]) if path.is_file() else 0.0

@@ -1,4 +1,4 @@
-"""What a network says of whole images, and how good that is on images that it was not trained on."""
+"""Predictions for whole images, and their evaluation on images that the network was not trained on."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from training.radiograph.metrics import Found, auc, average_precision, balanced_
 Floats = NDArray[np.float32]
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 
-# A map's pixels above this belong to a fracture; what scores less is not looked at
+# Map values below this belong to no detection
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5)
-# What is tried where the best decoding is chosen. Fractures are few pixels that count more in the loss: maps
-# are too high around them, and outlines near the peak fit best
+# The candidate decodings. Fracture pixels are few and weighted more in the loss, so maps overestimate around
+# fractures, and outlines near the peak fit best
 LEVELS, SHARES = (0.1, 0.2, 0.3, 0.5), (0.0, 0.4, 0.55, 0.65, 0.7, 0.75, 0.8)
 DECODINGS = tuple(Decoding(level, share) for level, share in product(LEVELS, SHARES))
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Of one image: the fracture probability of each pixel (rows, columns), and the image's log-odds."""
+    """The fracture probability of each pixel (rows, columns) of an image, and the image's log-odds."""
 
     probabilities: Floats
     logit: float
@@ -44,7 +44,7 @@ def predict(
     size: tuple[int, int] = CANVAS,
     flips: Sequence[tuple[int, ...]] = FLIPS,
 ) -> Prediction:
-    """The mean of what the network says of the image, on a canvas of `size`, and of its mirror images."""
+    """The network's prediction on a canvas of `size`, averaged over the image and its mirror images."""
     canvas = on_canvas(pixels.astype(np.float32) / np.float32(255), size)
     device = next(network.parameters()).device
     plain = torch.from_numpy(canvas.grey)[None, None].to(device)
@@ -60,26 +60,26 @@ def predict(
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """An image, what is outlined in it, what a network says of it."""
+    """An image, its ground truth, and a network's prediction."""
 
     image: Radiograph
     prediction: Prediction
 
     def found(self, decoding: Decoding) -> Found:
-        """Detections beside the outlined fractures."""
+        """The detections compared with the outlined fractures."""
         return compare(detections(self.prediction.probabilities, decoding), self.image.masks())
 
 
 def predict_all(
     network: nn.Module, images: Sequence[Radiograph], canvas: tuple[int, int], mirrored: bool = True
 ) -> list[Case]:
-    """The network's predictions, of mirror images too or not."""
+    """The network's predictions, averaged over mirror images if `mirrored`."""
     flips = FLIPS if mirrored else FLIPS[:1]
     return [Case(image, predict(network, image.pixels, canvas, flips)) for image in images]
 
 
 def quick_metrics(cases: Sequence[Case]) -> dict[str, float]:
-    """The metrics that a training logs."""
+    """The metrics in a training's log."""
     true = np.array([case.image.fractured for case in cases])
     logits = np.array([case.prediction.logit for case in cases])
     peaks = np.array([float(case.prediction.probabilities.max()) for case in cases])

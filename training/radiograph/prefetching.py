@@ -29,7 +29,7 @@ class Steps(Dataset[Batch]):
 
     def prefetched(self, step: int, workers: int) -> Iterator[Batch]:
         """The batches from a step on, drawn by other processes."""
-        # With a generator of its own it leaves torch's alone, which decides what dropout drops
+        # Its own generator, so that torch's global one, which dropout uses, is not advanced
         return iter(
             DataLoader(
                 self,
@@ -43,13 +43,13 @@ class Steps(Dataset[Batch]):
 
 
 def end_at_sigterm(worker: int) -> None:  # noqa: ARG001 (called by torch)
-    """Ends this process at SIGTERM, whatever the one does that made it."""
+    """Ends this process at SIGTERM, even if its parent handles the signal otherwise."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager
 def stopping_at_sigterm() -> Iterator[Callable[[], bool]]:
-    """Yields whether SIGTERM has come; elsewhere than in the main thread it is left alone."""
+    """Yields a function that returns whether SIGTERM was received; outside the main thread it never is."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop.is_set

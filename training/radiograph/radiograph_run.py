@@ -1,4 +1,4 @@
-"""A training on radiographs from a folder of images to an installed network, or to a table of folds."""
+"""Trains on a folder of radiographs, up to an installed network or a cross-validation table."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ from training.recipe_file import RadiographRecipeFile
 
 FINISHED, FOLDS, EXCLUDED = "finished", "folds.csv", "excluded.csv"
 CROSS_VALIDATION = "cross-validation.json"
-# So many images are measured beforehand, to see how long the measurement at the end will take
+# The number of images evaluated beforehand, to estimate the duration of the evaluation at the end
 TRIAL_IMAGES = 4
-# Where only time counts
+# If only time limits the training
 UNLIMITED_STEPS = 10_000_000
-# The learning rate of a short training rises over this share of it
+# The share of a short training over which the learning rate warms up
 RISE = 0.02
 
 
 @dataclass(frozen=True)
 class RadiographRun:
-    """What is trained, on which data, where; the same command goes on where it was stopped.
+    """A training run: recipe, data and folders; the same command resumes an interrupted one.
 
-    `steps` are those of each network; `minutes` is the budget of everything, reading and measuring too.
-    `told` says whether to stop. `began` is the second of `clock` at which the command began.
+    `steps` are those of each network; `minutes` is the time budget of the command, with reading and
+    evaluation. `should_stop` ends it early. `began` is the time on `clock` at which the command began.
     """
 
     recipe: RadiographRecipeFile
@@ -65,7 +65,7 @@ class RadiographRun:
     seed: int = 0
     workers: int = 0
     tell: Tell = silent
-    told: Callable[[], bool] = lambda: False
+    should_stop: Callable[[], bool] = lambda: False
     device: torch.device = field(default_factory=training_device)
     clock: Callable[[], float] = time.monotonic
     began: float = 0.0
@@ -76,17 +76,19 @@ class RadiographRun:
         return replace(RECIPES[self.recipe.recipe], seed=self.seed)
 
     def limits(self, seconds: float) -> Limits:
-        """When a training ends that may take so many seconds."""
+        """The limits of a training that may take that many seconds."""
         last_step = self.steps or (UNLIMITED_STEPS if self.minutes else self.recipe.steps)
         rules = self.recipe
-        return Limits(last_step, seconds, told=self.told, fall=rules.fall, begin=rules.begin, rise=RISE)
+        return Limits(
+            last_step, seconds, should_stop=self.should_stop, fall=rules.fall, begin=rules.begin, rise=RISE
+        )
 
 
 def train(run: RadiographRun, folds: int | None = None) -> Iterator[str]:
-    """Trains, and yields sentences on what was left out, reached and written, each as soon as it is so.
+    """Trains, and yields sentences on exclusions, metrics and written files as they become known.
 
-    Without `folds` one network is trained on the training images, measured on the development images and
-    installed. Raises UsageError where the data cannot be trained on.
+    Without `folds` one network is trained on the training images, evaluated on the development images and
+    installed. Raises UsageError if the data cannot be trained on.
     """
     if folds is not None and folds < 2:
         raise UsageError(f"expected 2 folds or more, got {folds}")
@@ -95,13 +97,13 @@ def train(run: RadiographRun, folds: int | None = None) -> Iterator[str]:
     rows = [(one.name, one.code, one.text) for one in dataset.exclusions]
     write_text(run.folder / EXCLUDED, csv_text(("file", "reason", "found"), rows))
     yield from described(dataset)
-    with stopping_at_sigterm() as told:
-        training = Training(replace(run, told=told), dataset)
+    with stopping_at_sigterm() as should_stop:
+        training = Training(replace(run, should_stop=should_stop), dataset)
         yield from training.cross_validate(folds) if folds else training.train_one()
 
 
 def described(dataset: Dataset) -> Iterator[str]:
-    """Sentences on a data set: its images, and how many were left out for which reason."""
+    """Sentences on a data set: its images, and the number of exclusions for each reason."""
     for split in ("train", "dev"):
         images = dataset.images(split)
         yield (
@@ -109,18 +111,18 @@ def described(dataset: Dataset) -> Iterator[str]:
             f"{sum(not one.outlined for one in images)} of these not outlined"
         )
     for code, count in dataset.counts().items():
-        yield f"left out: {count}, {REASONS[code]}"
+        yield f"excluded: {count}, {REASONS[code]}"
 
 
 class Training:
-    """The trainings of one command: they share the images, and what is left of the time."""
+    """The trainings of one command: they share the images and the remaining time."""
 
     def __init__(self, run: RadiographRun, dataset: Dataset) -> None:
         self.run, self.dataset = run, dataset
         self.sources: dict[str, Source] = {}
 
     def train_one(self) -> Iterator[str]:
-        """A training on the training images, measured on the development images and installed."""
+        """A training on the training images, evaluated on the development images and installed."""
         train, dev = self.dataset.images("train"), self.dataset.images("dev")
         if (self.run.package / PACKAGE_FILE).is_file():
             require_enough(dev)
@@ -136,7 +138,7 @@ class Training:
         yield f"trained, installed in {self.run.package.name} with SHA-256 {sha256}"
 
     def cross_validate(self, count: int) -> Iterator[str]:
-        """A training for each fold of the training images, and a table of all; nothing is installed."""
+        """A training for each fold of the training images, and a table of all folds; installs nothing."""
         dataset = self.dataset.training()
         folds = folds_in(dataset, count)
         self.keep_folds(dataset, folds)
@@ -153,25 +155,25 @@ class Training:
                 return
             fractured = sum(image.fractured for image in held)
             results.append(FoldResult(fold.number, len(trained), len(held), fractured, metrics))
-            yield f"fold {fold.number}: {len(trained)} images trained on, {len(held)} measured"
+            yield f"fold {fold.number}: {len(trained)} images trained on, {len(held)} evaluated"
         write_json(self.run.folder / CROSS_VALIDATION, content_of(results))
         yield table_of(results)
 
     def keep_folds(self, dataset: Dataset, folds: Sequence[Fold]) -> None:
-        """Writes which image is in which fold. Raises UsageError where that is already known otherwise."""
+        """Writes the fold of each image. Raises UsageError if an earlier file has other folds."""
         rows = sorted((dataset.members[at].image.name, fold.number) for fold in folds for at in fold.held)
         path, text = self.run.folder / FOLDS, csv_text(("file", "fold"), rows)
         if path.is_file() and path.read_text(encoding="utf-8") != text:
-            raise UsageError(f"expected the folds that {FOLDS} lists, got others; another --runs begins anew")
+            raise UsageError(f"expected the folds that {FOLDS} lists, got others; use another --runs")
         write_text(path, text)
 
     def trainer(self, folder: Path, train: Sequence[Radiograph], held: Sequence[Radiograph]) -> Trainer:
-        """A training in a folder, where it was stopped. Raises UsageError without images of both kinds."""
+        """The training of a folder, resumed if it was interrupted. Raises UsageError without both classes."""
         settings = self.run.settings
         sampler = Sampler([self.source(image) for image in train], self.run.seed)
         if not sampler.outlined or not sampler.whole:
             raise UsageError(
-                "expected outlined fractures and whole bones among the training images, "
+                "expected outlined fractures and intact bones among the training images, "
                 f"got {len(sampler.outlined)} images with the former and {len(sampler.whole)} with the latter"
             )
         return Trainer(
@@ -185,7 +187,7 @@ class Training:
         )
 
     def source(self, image: Radiograph) -> Source:
-        """An image ready to be drawn from, made once for all folds."""
+        """An image prepared for sampling, once for all folds."""
         if image.name not in self.sources:
             self.run.tell(PREPARE, None, f"bones of {len(self.sources) + 1} images found")
             rng = np.random.default_rng((self.run.seed, len(self.sources)))
@@ -193,7 +195,7 @@ class Training:
         return self.sources[image.name]
 
     def deadline(self, folders: Sequence[Path]) -> float:
-        """The second at which all has to be done; what earlier commands trained in the folders counts."""
+        """The time on the clock at which the command must end; training time of earlier commands counts."""
         if self.run.minutes is None:
             return math.inf
         return self.run.began + 60 * self.run.minutes - sum(seconds_in(folder) for folder in folders)
@@ -201,9 +203,9 @@ class Training:
     def metrics_of(
         self, trainer: Trainer, held: Sequence[Radiograph], deadline: float, pending: int, stage: str
     ) -> Metrics | None:
-        """What a training reaches on the images held out, None if it is stopped before its end.
+        """The metrics of a training on the held-out images, None if it is stopped before its end.
 
-        It takes its part of the time to the deadline; `pending` trainings share that.
+        It takes its share of the time to the deadline, which `pending` trainings divide among them.
         """
         if (trainer.folder / METRICS).is_file():
             return read_metrics(trainer.folder)
@@ -218,7 +220,7 @@ class Training:
         return trainer.write_metrics()
 
     def seconds_to_measure(self, trainer: Trainer, held: Sequence[Radiograph]) -> float:
-        """How long measuring the images takes, by a few of them; 0 where time does not count."""
+        """The estimated duration of the evaluation in seconds; 0 if time is not limited."""
         if self.run.minutes is None:
             return 0.0
         some = held[:TRIAL_IMAGES]
@@ -227,7 +229,7 @@ class Training:
         return (self.run.clock() - began) * len(held) / max(len(some), 1)
 
     def facts(self, trainer: Trainer, metrics: Metrics) -> dict[str, Any]:
-        """What a network was trained on, how long, and what it reached."""
+        """The content of a network's training report: data, duration, metrics."""
         return {
             "recipe": self.run.recipe.model_dump(),
             "steps": trainer.step,
@@ -242,5 +244,5 @@ class Training:
 
 
 def stopped(trainer: Trainer) -> str:
-    """A sentence on a training that was told to stop."""
-    return f"stopped after step {trainer.step}; the same command goes on from there"
+    """A sentence on a training that was stopped."""
+    return f"stopped after step {trainer.step}; the same command resumes from there"

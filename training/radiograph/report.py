@@ -2,9 +2,9 @@
 
     python -m training.radiograph.report --data DATA --weights WEIGHTS [--weights MORE] [--out FILE]
 
-WEIGHTS is a training's `state.pt` (its averaged weights) or `average-STEP.pt`; several are averaged in
-their predictions. Decoding and calibration are chosen on other images of the development set than those
-they are scored on (five folds).
+WEIGHTS is a training's `state.pt` (its averaged weights) or `average-STEP.pt`; the predictions of several
+are averaged. Decoding and calibration are cross-fitted: chosen on other images of the development set than
+those they are evaluated on (five folds).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Metric:
 
 
 def main() -> None:
-    """Reads the arguments, prints the table."""
+    """Reads the arguments and prints the table."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--data", type=Path, required=True)
@@ -98,7 +98,7 @@ def metrics(cases: Sequence[Case]) -> list[Metric]:
 
 
 def masks(cases: Sequence[Case]) -> list[Metric]:
-    """Mask mAP50 of fractured images, and sensitivity at a number of false detections an image."""
+    """Mask mAP50 of fractured images, and sensitivity at a number of false positives an image."""
     cases = [case for case in cases if case.image.outlined]
     found = cross_decoded(cases)
     outlined = [one for one, case in zip(found, cases, strict=True) if case.image.fractured]
@@ -109,7 +109,7 @@ def masks(cases: Sequence[Case]) -> list[Metric]:
             len(outlined),
         ),
         metric(
-            f"sensitivity at {FALSE_PER_IMAGE} false detections an image",
+            f"sensitivity at {FALSE_PER_IMAGE} false positives an image",
             lambda at: sensitivity([found[k] for k in at], FALSE_PER_IMAGE),
             len(found),
         ),
@@ -117,7 +117,7 @@ def masks(cases: Sequence[Case]) -> list[Metric]:
 
 
 def cross_decoded(cases: Sequence[Case]) -> list[Found]:
-    """What is found in each case with the decoding that is best on the other folds."""
+    """The detections of each case, with the decoding that is best on the other folds."""
     table = [[case.found(decoding) for case in cases] for decoding in DECODINGS]
     fold = folds(cases)
     chosen = [
@@ -141,7 +141,7 @@ def folds_of_names(names: Sequence[str]) -> Indices:
 
 
 def classes(cases: Sequence[Case], of: str) -> list[Metric]:
-    """Metrics of images called fractured."""
+    """Metrics of the classification of images."""
     true = np.array([case.image.fractured for case in cases])
     scores = np.array([case.prediction.logit for case in cases])
     probabilities = cross_fitted(Scored(scores, true, folds(cases)))

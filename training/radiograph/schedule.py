@@ -19,7 +19,7 @@ class NetworkSize:
 
 @dataclass(frozen=True)
 class Phase:
-    """So many steps at one learning rate; their batches are drawn in turn."""
+    """A number of steps at one learning rate; they use the kinds of batches in turn."""
 
     name: str
     steps: int
@@ -30,12 +30,12 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Phases one after the other; the last goes on for as long as a training is let.
+    """Phases one after the other; the last continues until the training stops.
 
-    Without a `size` the network is ResNet-18, to compare with. Whole images lie on a `canvas` of rows and
-    columns. Learning rates rise over `warmup_steps` at the start of a phase. `average_decay` is the share
-    that the averaged weights keep at each step. `begun_at` is the step at which the last phase began before
-    the others were over, as in a short training.
+    Without a `size` the network is the ResNet-18 baseline. Whole images are placed on a `canvas` of rows and
+    columns. Learning rates warm up over `warmup_steps` at the start of a phase. `average_decay` is the decay
+    of the averaged weights a step. `begun_at` is the step at which the last phase began early, before the
+    others were finished, as in a short training.
     """
 
     phases: tuple[Phase, ...]
@@ -48,11 +48,11 @@ class Recipe:
     begun_at: int | None = None
 
     def last_from(self, step: int) -> Recipe:
-        """The recipe with its last phase from a step on."""
+        """The recipe with its last phase beginning at a step."""
         return replace(self, begun_at=step)
 
     def at(self, step: int) -> tuple[Phase, int]:
-        """The phase of a step, and how many steps of it are over."""
+        """The phase of a step, and the number of its finished steps."""
         if self.begun_at is not None and step >= self.begun_at:
             return self.phases[-1], step - self.begun_at
         for phase in self.phases[:-1]:
@@ -62,36 +62,36 @@ class Recipe:
         return self.phases[-1], step
 
     def draws_at(self, step: int) -> Draws:
-        """What the batch of a step holds."""
+        """The composition of the batch of a step."""
         phase, done = self.at(step)
         return phase.draws[done % len(phase.draws)]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a training stops, and how it is divided: by steps, or by seconds where those run out first.
+    """The limits and schedule of a training: in steps, or in seconds if those end first.
 
-    It stops after `last_step`, after so many `seconds` of training in all, or when told. The learning rate
-    falls to 0 over the last `decay_steps`, or over the last share `fall` of the whole. All phases but the
-    last end after the share `begin` of the whole, if they are not over before. The learning rate of a phase
-    that is so short rises over the share `rise` of the whole at most.
+    It stops after `last_step`, after that many `seconds` of training in all, or if `should_stop` returns
+    True. The learning rate decays to 0 over the last `decay_steps`, or over the last share `fall` of the
+    training. All phases but the last end at the share `begin` of the training at the latest. A phase that
+    ends early warms up over at most the share `rise` of the training.
     """
 
     last_step: int
     seconds: float = float("inf")
     decay_steps: int = 0
-    told: Callable[[], bool] = lambda: False
+    should_stop: Callable[[], bool] = lambda: False
     fall: float = 0.0
     begin: float = 1.0
     rise: float = 0.0
 
     def over(self, step: int, seconds: float) -> float:
-        """The share of the whole that is over."""
+        """The finished share of the training."""
         return max(step / self.last_step, seconds / self.seconds)
 
     def reached(self, step: int, seconds: float) -> bool:
-        """Whether a training that has come so far stops."""
-        return self.over(step, seconds) >= 1 or self.told()
+        """Whether a training stops after that many steps and seconds."""
+        return self.over(step, seconds) >= 1 or self.should_stop()
 
     def rate(self, recipe: Recipe, step: int, seconds: float) -> float:
         """The learning rate of a step."""
@@ -103,7 +103,7 @@ class Limits:
         return phase.rate * min(1.0, risen) * max(0.0, min(1.0, by_steps, by_share))
 
     def risen(self, recipe: Recipe, phase: Phase, over: float) -> float:
-        """How far the learning rate has risen by the share of the whole, in a phase that begins by it."""
+        """The warmup factor by the share of the training, in a phase that began early."""
         begun = recipe.begun_at is not None
         ends_first = phase is not recipe.phases[-1] or len(recipe.phases) == 1
         if not self.rise or not (begun or ends_first):
@@ -111,20 +111,20 @@ class Limits:
         return max(over - (self.begin if begun else 0), 0.0) / self.rise
 
 
-BREAKS = Phase(
+SIMULATED_FRACTURES = Phase(
     "breaks",
     800,
     2e-3,
-    (Draws(fractures=0, breaks=20, others=12, size=(192, 192), hidden=(0.0, 0.2)),),
-    LossWeights(fracture=0.0, drawn_break=1.0, image=0.5, attributes=0.2, texture=0.5),
+    (Draws(fractures=0, simulated=20, others=12, size=(192, 192), hidden=(0.0, 0.2)),),
+    LossWeights(fracture=0.0, simulated=1.0, image=0.5, attributes=0.2, texture=0.5),
 )
 FRACTURES = Phase(
     "fractures",
     1_000_000,
     1.5e-3,
     (
-        *[Draws(fractures=16, breaks=6, others=14, size=(160, 160))] * 3,
-        Draws(fractures=4, breaks=1, others=5, size=CANVAS, whole=True, hidden=(0.0, 0.05)),
+        *[Draws(fractures=16, simulated=6, others=14, size=(160, 160))] * 3,
+        Draws(fractures=4, simulated=1, others=5, size=CANVAS, whole=True, hidden=(0.0, 0.05)),
     ),
 )
 SMALL_CANVAS = (224, 192)
@@ -132,8 +132,8 @@ CLASSES = Phase(
     "classes",
     1_000_000,
     1e-3,
-    (Draws(fractures=8, breaks=0, others=8, size=SMALL_CANVAS, whole=True),),
-    LossWeights(fracture=0.0, drawn_break=0.0, image=1.0, attributes=0.0, texture=0.0),
+    (Draws(fractures=8, simulated=0, others=8, size=SMALL_CANVAS, whole=True),),
+    LossWeights(fracture=0.0, simulated=0.0, image=1.0, attributes=0.0, texture=0.0),
 )
-RECIPE = Recipe((BREAKS, FRACTURES))
+RECIPE = Recipe((SIMULATED_FRACTURES, FRACTURES))
 RECIPES = {"outlines": RECIPE, "resnet18": Recipe((CLASSES,), None, SMALL_CANVAS)}

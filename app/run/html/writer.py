@@ -26,7 +26,7 @@ from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import NOTICE, summary, verdict_sentence
 
 HERE = Path(__file__).parent
-# More make the file too large; all of them go to the PACS
+# More would make the file too large; all of them go to the PACS
 MOST_PICTURES = 12
 JPEG_QUALITY = 85
 
@@ -34,9 +34,9 @@ JPEG_QUALITY = 85
 def write_page(
     record: SeriesRecord, path: Path, pictures: Sequence[Path], made_at: datetime, version: str
 ) -> Path:
-    """One file that asks for no other, `pictures` (PNG or DICOM) within it.
+    """Writes a self-contained file with `pictures` (PNG or DICOM) embedded.
 
-    Raises OutputError; ValueError for a record without result.
+    Raises OutputError, and ValueError for a record without result.
     """
     if record.segmentation is None:
         raise ValueError("expected a series with a result, got one without")
@@ -47,7 +47,7 @@ def write_page(
 def page_of(
     record: SeriesRecord, made: Segmentation, pictures: Sequence[Path], made_at: datetime, version: str
 ) -> str:
-    """The text of the page; whatever came from a file or a package is escaped."""
+    """The HTML of the page; all text from files and packages is escaped."""
     shown, left_out = pictures[:MOST_PICTURES], len(pictures[MOST_PICTURES:])
     page = PAGES[made.package.reads]
     return (
@@ -75,7 +75,7 @@ def templates() -> Environment:
 
 
 def bones_of(made: Segmentation) -> dict[str, Any]:
-    """The table of bones and what the 3-D view draws."""
+    """The table of bones and the parts of the 3-D view."""
     return {
         "rows": rows_of(made),
         "parts": drawn_parts(made),
@@ -86,14 +86,14 @@ def bones_of(made: Segmentation) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Page:
-    """The template of a page, what the preview shows, and the content that only this template has."""
+    """The template of a page, the caption of the preview, and the content that only this template has."""
 
     template: str
     overview: str
     content: Callable[[Segmentation], dict[str, Any]]
 
 
-# By what a package reads
+# By the type of image that a package reads
 PAGES = {
     "volume": Page("report.html", "Cuts through the bones, and the bones from front and back", bones_of),
     "projection": Page("radiograph.html", "Outlined findings", radiograph_content),
@@ -101,7 +101,7 @@ PAGES = {
 
 
 def findings(made: Segmentation) -> list[str]:
-    """The summary less what stands in the page by itself."""
+    """The summary without the sentences that the page shows elsewhere."""
     elsewhere = {NOTICE, *(flag.sentence for flag in made.flags)}
     if made.answer:
         elsewhere.add(verdict_sentence(made.answer))
@@ -109,12 +109,12 @@ def findings(made: Segmentation) -> list[str]:
 
 
 def own(name: str) -> Markup:
-    """A file of this folder as it is."""
+    """The text of a file of this folder."""
     return Markup((HERE / name).read_text(encoding="utf-8"))  # noqa: S704 (made by the project itself)
 
 
 def embedded(path: Path, overview: str) -> dict[str, Any]:
-    """The overview, or a picture of a fracture, as JPEG within the page, and what it shows."""
+    """The preview, or a picture of a fracture, as embedded JPEG, and its caption."""
     if path.suffix == ".dcm":
         pixels, title = read_picture(path)
     else:

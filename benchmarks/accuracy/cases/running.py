@@ -76,7 +76,7 @@ def judged(case: Case, scan: Scan, found: Found, package: CoarseToFinePackage, p
     """Returns the metrics of the case; without a result, those of an empty prediction."""
     nothing = LabelMap(np.zeros(scan.grid.shape, np.uint8), scan.grid)
     prediction, _ = align_labels(found.labels or nothing, scan.truth)
-    case_metrics = evaluate(prediction, scan.truth, package.labels).figures
+    case_metrics = evaluate(prediction, scan.truth, package.labels).metrics
     picture = picture_name((case.group, case.name, case.networks))
     write_worst_slice(prediction, scan.truth, case_metrics, pictures / picture)
     sides = wrong_side_shares(prediction.labels, scan.truth.labels, package.labels)

@@ -1,4 +1,4 @@
-"""A contact sheet of development images; they are not the project's, so it is never committed."""
+"""A contact sheet of development images, whose copyright is not the project's: it is never committed."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ SOURCE = (
 def write_sheet(
     answered: Sequence[Answered], found: Sequence[Found | None], decoding: Decoding, path: Path
 ) -> None:
-    """Writes up to four images each with fractures found, with none found, and with false alarms.
+    """Writes up to four images each with true positives, with false negatives, and with false positives.
 
-    Outlined are the detections that score more than the one with FALSE_PER_IMAGE false ones an image.
+    It outlines the detections above the threshold of FALSE_PER_IMAGE false positives an image.
     """
     known = [(each, own) for each, own in zip(answered, found, strict=True) if own is not None]
     limit = score_limit([own for _, own in known], FALSE_PER_IMAGE)
@@ -47,7 +47,7 @@ def write_sheet(
 
 
 def chosen_images(known: Sequence[tuple[Answered, Found]], limit: float) -> Mapping[str, Sequence[Answered]]:
-    """Returns the images to show, by what they show: the most certain ones of each kind."""
+    """Returns the images to show by kind, the most certain ones of each."""
     fractured = [(each, own) for each, own in known if each.image.fractured]
     others = [(each, own) for each, own in known if not each.image.fractured]
     hit = [(each, own) for each, own in fractured if right_score(own) > limit]
@@ -56,7 +56,7 @@ def chosen_images(known: Sequence[tuple[Answered, Found]], limit: float) -> Mapp
     return {
         "found": [each for each, _ in sorted(hit, key=lambda row: -right_score(row[1]))[:COLUMNS]],
         "missed": [each for each, _ in sorted(missed, key=lambda row: row[0].score)[:COLUMNS]],
-        "false alarms": [each for each, _ in sorted(alarms, key=lambda row: -row[1].scores.max())[:COLUMNS]],
+        "false positives": [one for one, _ in sorted(alarms, key=lambda row: -row[1].scores.max())[:COLUMNS]],
     }
 
 

@@ -26,22 +26,22 @@ from operators.geometry.volume import Grid
 from operators.packages.packages import Acceptance, ModelPackage, NetworkSpec
 from operators.segmentation.segmentation import Segment, Segmentation
 
-# As `provenance.parameters` writes them
+# As written by `provenance.parameters`
 WEIGHTS = re.compile(r"(\w+) sha256\W+([0-9a-f]{64})")
-# As `Making.description` does
+# As written by `Provenance.description`
 SOURCE_NUMBER = re.compile(r", series (\d+)")
 NOTHING_ACCEPTED = Acceptance((), (), (), 0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class PackageOfSeg(ModelPackage):
-    """A package of which no more is known than its names and its weights' checksums."""
+    """A package of which only its names and its weights' checksums are known."""
 
     weights: tuple[tuple[str, str], ...] = ()
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:
-        """Names and checksums alone."""
+        """Returns networks with names and checksums only."""
         return tuple(
             NetworkSpec(name, "", {}, Path(), sha256, (), (), (0.0, 0.0), ()) for name, sha256 in self.weights
         )
@@ -49,7 +49,7 @@ class PackageOfSeg(ModelPackage):
 
 @dataclass(frozen=True)
 class PackageOfProjectionSeg(PackageOfSeg):
-    """The same of a package that reads radiographs."""
+    """The same for a package that reads radiographs."""
 
     reads: ClassVar[str] = "projection"
 
@@ -70,8 +70,8 @@ class ProvenanceOfSeg(Provenance):
 
 
 def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
-    """The segmentation of a SEG, without volumes, and its making. Raises UnreadableError, or UnsuitableError
-    for a SEG that is not Osteon's: who drew it, and by what, would have to be invented.
+    """The segmentation of a SEG, without volumes, and its provenance. Raises UnreadableError, or
+    UnsuitableError for a SEG that is not Osteon's, whose algorithm would have to be invented.
     """
     label_map, infos = read_seg(path)
     dataset = dcmread(path, stop_before_pixels=True)
@@ -79,7 +79,7 @@ def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
         raise UnsuitableError("expected a SEG that Osteon wrote, got another's", code="not_own")
     package, revision = package_of(dataset), int(dataset.SeriesNumber) - SERIES_NUMBER + 1
     number = SOURCE_NUMBER.search(str(dataset.SeriesDescription))
-    dataset.SeriesNumber = number[1] if number else None  # the source's, as in the source's own header
+    dataset.SeriesNumber = number[1] if number else None  # as in the source's own header
     series, version = series_of(dataset, label_map.grid), str(dataset.SoftwareVersions[0])
     tracking_uids = {item.TrackingID: item.TrackingUID for item in dataset.SegmentSequence}
     provenance = ProvenanceOfSeg(
@@ -89,7 +89,7 @@ def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
 
 
 def package_of(dataset: Dataset) -> PackageOfSeg:
-    """Recovers the algorithm that the SEG names."""
+    """Recovers the algorithm of the SEG."""
     algorithm = dataset.SegmentSequence[-1].SegmentationAlgorithmIdentificationSequence[0]
     source = dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0]
     kind = PackageOfProjectionSeg if is_projection(str(source.ReferencedSOPClassUID)) else PackageOfSeg
@@ -106,12 +106,12 @@ def package_of(dataset: Dataset) -> PackageOfSeg:
 
 
 def made_at(dataset: Dataset) -> datetime:
-    """When the SEG was made."""
+    """Returns the creation time of the SEG."""
     return datetime.combine(DA(dataset.ContentDate), TM(dataset.ContentTime))
 
 
 def series_of(dataset: Dataset, grid: Grid) -> Series:
-    """The source, of which a SEG names those slices that hold a segment."""
+    """Recovers the source series, of which a SEG references the slices that hold a segment."""
     source = dataset.ReferencedSeriesSequence[0]
     return Series(
         study_instance_uid=uid((dataset,), "StudyInstanceUID"),
@@ -138,7 +138,7 @@ def series_of(dataset: Dataset, grid: Grid) -> Series:
 
 
 def series_by_instance(dataset: Dataset) -> dict[str, str]:
-    """The SeriesInstanceUID of each instance that was segmented: one scan may have come under several."""
+    """Returns the SeriesInstanceUID of each segmented instance: one scan may be stored under several."""
     return {
         uid((instance,), "ReferencedSOPInstanceUID"): uid((series,), "SeriesInstanceUID")
         for series in dataset.ReferencedSeriesSequence
@@ -147,7 +147,7 @@ def series_by_instance(dataset: Dataset) -> dict[str, str]:
 
 
 def frames_of(dataset: Dataset, series_uids: Mapping[str, str]) -> tuple[Frame, ...]:
-    """Each slice once, in their order."""
+    """Returns each slice once, in their order."""
     frames = {}
     for k, group in zip(placement_of(dataset).slices, dataset.PerFrameFunctionalGroupsSequence, strict=True):
         source = group.DerivationImageSequence[0].SourceImageSequence[0]
@@ -167,7 +167,7 @@ def frames_of(dataset: Dataset, series_uids: Mapping[str, str]) -> tuple[Frame, 
 
 
 def segment_of(info: SegmentInfo) -> Segment:
-    """Without what a SEG does not say in numbers."""
+    """Recovers a segment, without the values that a SEG does not hold as numbers."""
     return Segment(
         info.value,
         info.bone,

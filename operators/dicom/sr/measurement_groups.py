@@ -52,9 +52,9 @@ Group = (
 
 @dataclass(frozen=True, eq=False)
 class MeasuredSegment:
-    """A segment, what was measured of it, its number in the SEG, and what may be wrong with it.
+    """A segment, its measurements, its number in the SEG, and its flags.
 
-    `series_instance_uid` is of the series that it was drawn on.
+    `series_instance_uid` is that of the series that it was segmented in.
     """
 
     segment: Segment
@@ -93,7 +93,7 @@ def match_segments(segmentation: Segmentation, provenance: Provenance, seg: Data
 
 
 def series_of_values(label_map: LabelMap, series: Series) -> dict[int, str]:
-    """The DICOM series that most slices of each label value came under; {} where all came under one.
+    """The DICOM series of most slices of each label value; {} if all slices are of one series.
 
     TID 1411 has a segment refer to one source series; the SEG refers to each of its images.
     """
@@ -109,7 +109,7 @@ def series_of_values(label_map: LabelMap, series: Series) -> dict[int, str]:
 
 
 def one_of_each(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
-    """One flag of a code: the report says what kind of doubt there is, the summary says all of it."""
+    """One flag of each code: the report holds the codes, the summary all sentences."""
     return tuple({flag.code: flag for flag in flags}.values())
 
 
@@ -138,7 +138,7 @@ def segment_group(
 def bone_group(
     fragments: list[MeasuredSegment], provenance: Provenance
 ) -> MeasurementsAndQualitativeEvaluations:
-    """TID 1501: a broken bone, the number of its fragments, and how sure it is that it is broken."""
+    """TID 1501: a broken bone, the number of its fragments, and the probability that it is fractured."""
     first = fragments[0].segment
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking(first.bone, provenance),
@@ -161,7 +161,7 @@ def site(segment: Segment) -> FindingSite:
 
 
 def algorithm_of(provenance: Provenance, bone: str) -> AlgorithmIdentification:
-    """TID 4019: name and version of what segmented a bone, and the checksums of its weights."""
+    """TID 4019: name and version of the algorithm that segmented a bone, and the checksums of its weights."""
     package = provenance.package.maker_of(bone)
     return AlgorithmIdentification(
         name=package.algorithm_name,

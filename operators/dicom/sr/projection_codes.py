@@ -1,4 +1,4 @@
-"""Codes for what is said of a radiograph; names that have none become codes of Osteon's own."""
+"""Codes for the answer for a radiograph; names without a standard code get one of Osteon's own."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ BOUNDS = Code("bounds", PRIVATE, "Bounds of the outline, rows and columns counte
 BOX = (
     Code("first_row", PRIVATE, "First row"),
     Code("first_column", PRIVATE, "First column"),
-    Code("behind_last_row", PRIVATE, "Row behind the last"),
-    Code("behind_last_column", PRIVATE, "Column behind the last"),
+    Code("behind_last_row", PRIVATE, "Row after the last"),
+    Code("behind_last_column", PRIVATE, "Column after the last"),
 )
 THRESHOLD = Code("threshold", PRIVATE, "Threshold of the probability")
 SETTING = Code("setting", PRIVATE, "Setting of the model package")
@@ -56,7 +56,7 @@ HARDWARE_SHARE = Code("hardware_share", PRIVATE, "Certainty of metal in the imag
 
 
 def code_named(name: str, known: dict[str, Code]) -> Code:
-    """The code of a name, of Osteon's own where no other is known."""
+    """The code of a name, one of Osteon's own if there is no standard code."""
     value = re.sub(r"\W+", "_", name.strip().lower()) or "unknown"
     return known.get(name, Code(value[:64], PRIVATE, name.strip()[:64] or "unknown"))
 

@@ -67,7 +67,7 @@ def projection_groups(segmentation: Segmentation, provenance: Provenance, seg: D
     """A group for the answer, and one for each finding. Raises UnsuitableError without an answer."""
     answer = segmentation.answer
     if answer is None:
-        raise UnsuitableError("expected the answer to a radiograph, got none", code="no_answer")
+        raise UnsuitableError("expected the answer for a radiograph, got none", code="no_answer")
     segments = {segment.value: segment for segment in segmentation.segments}
     return [
         image_group(segmentation, answer, provenance),
@@ -89,9 +89,9 @@ def source_names(provenance: Provenance) -> tuple[str, str, list[int] | None]:
 def image_group(
     segmentation: Segmentation, answer: RadiographAnswer, provenance: Provenance
 ) -> MeasurementsAndQualitativeEvaluations:
-    """TID 1501: the verdict on the whole image, how it was reached, and what the image shows.
+    """TID 1501: the verdict for the whole image, how it was reached, and what the image shows.
 
-    It has no finding type: where no fracture was found, the group would still be one of a fracture.
+    It has no finding type: without a finding, the group would still be one of a fracture.
     """
     codes = body_part_codes(segmentation.package)
     flags = one_of_each(tuple(flag for flag in segmentation.flags if is_of_image(flag, segmentation)))
@@ -112,7 +112,7 @@ def image_group(
 
 
 def sites(answer: RadiographAnswer, codes: dict[str, Code]) -> list[FindingSite]:
-    """The body part and its side; none where no body part with a code was recognised."""
+    """The body part and its side; none if no body part with a code was recognised."""
     part, side = codes.get(answer.body_part.name), SIDES.get(answer.laterality)
     if part is None:
         return []
@@ -132,12 +132,12 @@ def evaluations(answer: RadiographAnswer, codes: dict[str, Code]) -> list[Qualit
 
 
 def percentage(name: Code, share: float, method: Code = RECOGNISED) -> Measurement:
-    """A share of 1 in percent."""
+    """A share as a percentage."""
     return number(name, Measured(share * 100), PERCENT, method, digits=0)
 
 
 def is_of_image(flag: Flag, segmentation: Segmentation) -> bool:
-    """Whether a flag holds for the whole image, and not for some of its findings alone."""
+    """Whether a flag applies to the whole image, and not only to some of its findings."""
     return set(flag.values) >= {segment.value for segment in segmentation.segments}
 
 
@@ -175,7 +175,7 @@ def finding_group(
 def segment_frame(
     segment: Segment, provenance: Provenance, seg: Dataset | None
 ) -> ReferencedSegmentationFrame | None:
-    """The segment's frame of the SEG; None where it has none."""
+    """The segment's frame of the SEG; None if it has none."""
     if seg is None:
         return None
     uid = provenance.tracking_uid(tracking_identifier(segment))
@@ -203,7 +203,7 @@ def box_region(finding: FractureFinding, provenance: Provenance) -> ImageRegion:
 
 
 def area_item(finding: FractureFinding, segmentation: Segmentation) -> Measurement:
-    """The area in mm2, in the patient or on the detector; in pixels where their size is not known."""
+    """The area in mm2, in the patient or at the detector; in pixels if their size is unknown."""
     if finding.area_mm2 is None:
         return number(AREA, Measured(finding.area_pixels), PIXELS, COUNTED, digits=0)
     on_detector = any(flag.code == DETECTOR_SPACING for flag in segmentation.flags)

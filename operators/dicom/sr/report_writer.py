@@ -1,4 +1,4 @@
-"""Writes what was measured as a DICOM structured report that refers to the segments of a SEG."""
+"""Writes measurements as a DICOM structured report that refers to the segments of a SEG."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def write_report(segmentation: Segmentation, provenance: Provenance, seg: Path, 
 
 
 def make_report(segmentation: Segmentation, provenance: Provenance, seg: Dataset | None) -> Comprehensive3DSR:
-    """The report, not yet written; the same input gives the same UIDs. `seg` is the SEG's header, if any."""
+    """Builds the report; the same input gives the same UIDs. `seg` is the SEG's header, if any."""
     kind = CONTENTS[segmentation.package.reads]
     groups = kind.groups(segmentation, provenance, seg)
     content = assemble_content(groups, kind.procedure, summary(segmentation), provenance)
@@ -82,7 +82,7 @@ def make_report(segmentation: Segmentation, provenance: Provenance, seg: Dataset
 def assemble_report(
     content: MeasurementReport, evidence: list[Dataset], provenance: Provenance
 ) -> Comprehensive3DSR:
-    """The report with that content on the instances `evidence`."""
+    """Builds the report with that content on the instances `evidence`."""
     header = decode_texts(provenance.series.header)
     dataset = Comprehensive3DSR(
         evidence=evidence,
@@ -103,7 +103,7 @@ def assemble_report(
 
 
 def evidence_of(seg: Dataset, provenance: Provenance) -> Dataset:
-    """Returns the attributes of the SEG that highdicom needs: its names, and whose it is."""
+    """Returns the attributes of the SEG that highdicom needs: its UIDs, and the patient."""
     item = anonymous_evidence(provenance)
     for keyword in NAMES[:3]:
         item[keyword] = seg[keyword]
@@ -111,7 +111,7 @@ def evidence_of(seg: Dataset, provenance: Provenance) -> Dataset:
 
 
 def anonymous_evidence(provenance: Provenance) -> Dataset:
-    """An instance of the study, not yet named, without the patient."""
+    """An instance of the study without UIDs of its own and without the patient."""
     item = Dataset()
     for keyword in REQUIRED_PERHAPS_EMPTY:
         setattr(item, keyword, "")  # highdicom would parse it; `copy_identity` copies it
@@ -120,7 +120,7 @@ def anonymous_evidence(provenance: Provenance) -> Dataset:
 
 
 def radiograph_evidence(provenance: Provenance) -> list[Dataset]:
-    """The radiograph by its names, without the patient."""
+    """The UIDs of the radiograph, without the patient."""
     item, series = anonymous_evidence(provenance), provenance.series
     item.SeriesInstanceUID = series.series_instance_uid
     item.SOPClassUID, item.SOPInstanceUID = series.sop_class_uid, series.frames[0].sop_instance_uid
@@ -130,7 +130,7 @@ def radiograph_evidence(provenance: Provenance) -> list[Dataset]:
 def assemble_content(
     groups: Sequence[Group], procedure: Code, sentences: Sequence[str], provenance: Provenance
 ) -> MeasurementReport:
-    """The content of a report: who measured, its groups, and a summary in words."""
+    """The content of a report: the observer, its groups, and a summary in words."""
     report = MeasurementReport(
         observation_context=observer(provenance),
         procedure_reported=concept(procedure),
@@ -143,12 +143,12 @@ def assemble_content(
 
 
 def observer(provenance: Provenance) -> ObservationContext:
-    """A device, which changes with the weights."""
+    """The observer: a device that changes with the weights."""
     return ObservationContext(observer_device_context=observer_device(provenance))
 
 
 def observer_device(provenance: Provenance) -> ObserverContext:
-    """The algorithm as the one who observed."""
+    """The algorithm as observing device."""
     device = DeviceObserverIdentifyingAttributes(
         uid=device_uid(provenance.package),
         name=provenance.package.algorithm_name[:LONG_STRING],
@@ -160,7 +160,7 @@ def observer_device(provenance: Provenance) -> ObserverContext:
 
 
 def settle(dataset: Comprehensive3DSR, provenance: Provenance) -> None:
-    """Replaces what highdicom took from the clock, and says whose the private codes are (PS3.3 8.3)."""
+    """Replaces highdicom's current time, and identifies the private coding scheme (PS3.3 8.3)."""
     day, hour = provenance.day_and_hour
     dataset.ContentDate = dataset.SeriesDate = day
     dataset.ContentTime = dataset.SeriesTime = hour
@@ -168,7 +168,7 @@ def settle(dataset: Comprehensive3DSR, provenance: Provenance) -> None:
 
 
 def scheme(designator: str, name: str) -> Dataset:
-    """A coding scheme that no registry knows."""
+    """An unregistered coding scheme."""
     item = Dataset()
     item.CodingSchemeDesignator = designator
     item.CodingSchemeName = name

@@ -192,7 +192,7 @@ def test_nor_by_http(tmp_path: Path) -> None:
 
 
 def sent_alone(peer: Peer, file: Outgoing) -> float:
-    """Megabytes that a process of its own took for it."""
+    """Megabytes that a separate process needed for it."""
     module = "tests.support.sending_process"
     command = [sys.executable, "-m", module, peer.model_dump_json(), str(file.path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)

@@ -58,7 +58,7 @@ def returned(hospital: tuple[Orthanc, Served], folder: Path, study: int, **chang
 
 
 def state_of(node: Served, study: int) -> str:
-    """Of the study's last job, when that has come to its end."""
+    """The state of the study's last job once it has ended."""
 
     def end() -> str:
         jobs = [job for job in node.jobs() if job.study_instance_uid == uid(study)]

@@ -1,1 +1,1 @@
-"""Batches of views of radiographs: windows, drawn breaks, exposure; `sampler` draws them by step number."""
+"""Batches of views of radiographs: windows, simulated fractures, exposure; `sampler` makes them by step."""

@@ -1,7 +1,7 @@
-"""Breaks drawn into radiographs of whole bones: a step in the outline and a line across the bone.
+"""Simulates fractures in radiographs of intact bones: a step in the contour and a line across the bone.
 
-A network that finds them has learned to see where a bone's contour and texture do not go on. They are
-a task of their own, beside the real fractures, never mixed with them.
+A network that finds them has learned to see where a bone's contour and texture are interrupted. They are
+a separate pretext task and are never mixed with the real fractures.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Break:
-    """A drawn break: how far window pixels are moved (H, W, 2), what is added (H, W), where it is (H, W)."""
+class SimulatedFracture:
+    """A simulated fracture: displacement (H, W, 2), change of grey value (H, W) and mask (H, W)."""
 
     moved: Floats
     added: Floats
     mask: NDArray[np.bool_]
 
 
-def draw_break(window: Floats, bone: NDArray[np.bool_], at: tuple[float, float], rng: Generator) -> Break:
-    """A random break at a point (x, y) of the `bone` of a window of grey values from 0 to 1."""
+def simulate_fracture(
+    window: Floats, bone: NDArray[np.bool_], at: tuple[float, float], rng: Generator
+) -> SimulatedFracture:
+    """Simulates a random fracture at a point (x, y) of `bone` in a window of grey values from 0 to 1."""
     along, across = coordinates(window, at, rng)
     reach = rng.uniform(8, 26)
     fades = np.exp(-((along / reach) ** 4)).astype(np.float32)
@@ -37,11 +39,11 @@ def draw_break(window: Floats, bone: NDArray[np.bool_], at: tuple[float, float],
     near = (np.abs(across) < rng.uniform(5, 9)) & (np.abs(along) < reach)
     added = line_of(across, fades, rng) * ndimage.gaussian_filter(bone.astype(np.float32), 1)
     mask = ndimage.binary_dilation(near & bone, iterations=2)
-    return Break(moved.astype(np.float32), added.astype(np.float32), mask)
+    return SimulatedFracture(moved.astype(np.float32), added.astype(np.float32), mask)
 
 
 def coordinates(window: Floats, at: tuple[float, float], rng: Generator) -> tuple[Floats, Floats]:
-    """Distances along a jagged line through `at`, which runs across the bone, and from it."""
+    """Distances along and from a jagged line through `at` that runs across the bone."""
     rows, columns = window.shape
     y, x = np.mgrid[:rows, :columns].astype(np.float32)
     angle = across_bone(window, at) + rng.normal(0, 0.5)
@@ -54,7 +56,7 @@ def coordinates(window: Floats, at: tuple[float, float], rng: Generator) -> tupl
 
 
 def across_bone(window: Floats, at: tuple[float, float]) -> float:
-    """The direction in which grey values change most around a point: across the bone."""
+    """The angle of the direction across the bone, in which grey values change most around a point."""
     column, row = (int(np.clip(v, 20, n - 21)) for v, n in zip(at, window.shape[::-1], strict=True))
     around = ndimage.uniform_filter(window[row - 20 : row + 21, column - 20 : column + 21], 3)
     down, right = np.gradient(around)
@@ -62,7 +64,7 @@ def across_bone(window: Floats, at: tuple[float, float]) -> float:
 
 
 def line_of(across: Floats, fades: Floats, rng: Generator) -> Floats:
-    """What a break's line adds to grey values: dark where bone is parted, bright where it overlaps."""
+    """The grey values that a fracture line adds: dark if the bone is separated, bright if it overlaps."""
     depth = rng.uniform(0.02, 0.25) * (1 if rng.random() < 0.25 else -1)
     width = rng.uniform(0.8, 2.5)
     return (depth * np.exp(-((across / width) ** 2)) * fades).astype(np.float32)

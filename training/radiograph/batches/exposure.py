@@ -1,4 +1,4 @@
-"""Random exposure, noise, sharpness and hidden parts of a batch of images."""
+"""Augments a batch of images: random exposure, noise, sharpness and masked squares."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HIDDEN_PIXELS = 16
 
 
 def expose(images: Tensor, rng: Generator) -> Tensor:
-    """Images (N, 1, H, W) between 0 and 1 under other contrast, gamma, sharpness and noise each."""
+    """Images (N, 1, H, W) between 0 and 1, each with random contrast, gamma, sharpness and noise."""
     count = len(images)
     gamma = column(np.exp(rng.normal(0, 0.3, count)))
     gain = column(np.exp(rng.normal(0, 0.2, count)))
@@ -24,7 +24,7 @@ def expose(images: Tensor, rng: Generator) -> Tensor:
 
 
 def column(values: np.ndarray) -> Tensor:
-    """Values (N,) as (N, 1, 1, 1)."""
+    """Values (N,) reshaped to (N, 1, 1, 1)."""
     return torch.from_numpy(values.astype(np.float32)).reshape(-1, 1, 1, 1)
 
 
@@ -34,7 +34,7 @@ def smooth(images: Tensor) -> Tensor:
 
 
 def hide(shape: torch.Size, share: tuple[float, float], rng: Generator) -> Tensor:
-    """Squares to be hidden in images of `shape`: a random share of them each, (N, 1, H, W) of 0 and 1."""
+    """The masked squares of images of `shape`: a random share of each, (N, 1, H, W) of 0 and 1."""
     count, _, rows, columns = shape
     shares = rng.uniform(*share, (count, 1, 1, 1))
     squares = rng.random((count, 1, -(-rows // HIDDEN_PIXELS), -(-columns // HIDDEN_PIXELS))) < shares
@@ -44,6 +44,6 @@ def hide(shape: torch.Size, share: tuple[float, float], rng: Generator) -> Tenso
 
 
 def covered(images: Tensor, hidden: Tensor, rng: Generator) -> Tensor:
-    """Images whose hidden parts hold each image's mean and noise."""
+    """Images whose masked squares are filled with the image's mean and noise."""
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**31))))
     return torch.where(hidden > 0, images.mean((2, 3), keepdim=True) + 0.05 * noise, images)

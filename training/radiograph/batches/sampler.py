@@ -1,4 +1,4 @@
-"""Batches of crops and of whole images, drawn by step number: a training that goes on draws the same."""
+"""Samples batches of crops and of whole images by step number, so that a resumed training gets the same."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from scipy import ndimage
 from torch import Tensor
 
 from operators.radiographs.canvas import canvas_zoom
-from training.radiograph.batches.breaks import draw_break
+from training.radiograph.batches.breaks import simulate_fracture
 from training.radiograph.batches.exposure import covered, expose, hide
 from training.radiograph.batches.views import View, sample
 from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.multitask_loss import Batch
 
-# Shares of the full range of grey values: what counts as more than air, as more than soft tissue, as
-# a bright border of the detector
+# Shares of the full range of grey values: lower limits of soft tissue, of bone, and of the detector's
+# bright border
 TISSUE = 0.05
 BONE = 0.03
 WHITE = 0.95
 SURROUNDINGS_PIXELS = 41
 BORDER_PIXELS = 16
-# Whole images lie on such a canvas, rows and columns, upright
+# The canvas of whole images, rows and columns, upright
 CANVAS = (448, 384)
 POINTS = 400
-# Less of a fracture in a crop says neither yes nor no
+# A crop with fewer fracture pixels than this has an unknown label
 FEWEST_PIXELS = 40
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """An image ready to be drawn from: (3, rows, columns) of grey values, fractures and bone.
+    """An image prepared for sampling: (3, rows, columns) of grey values, fractures and bone.
 
-    `bone` and `fracture` are x, y of POINTS random points each, none where there is nothing.
+    `bone` and `fracture` are x, y of POINTS random points each, none if the mask is empty.
     """
 
     planes: NDArray[np.uint8]
@@ -49,14 +49,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Draws:
-    """What a batch holds: how many views around fractures, with drawn breaks, of any bones.
+    """The composition of a batch: numbers of views around fractures, with simulated fractures, of any bones.
 
-    `size` is rows and columns; `whole` views show the whole image. `hidden` is the least and the largest
-    share of squares that are hidden.
+    `size` is rows and columns; `whole` views show the whole image. `hidden` is the range of the share of
+    masked squares.
     """
 
     fractures: int
-    breaks: int
+    simulated: int
     others: int
     size: tuple[int, int] = (224, 224)
     whole: bool = False
@@ -77,7 +77,7 @@ def source_of(image: Radiograph, rng: Generator) -> Source:
 
 
 def bone_mask(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Pixels brighter than the tissue around them, away from the image's border and white areas."""
+    """The pixels brighter than the tissue around them, away from the image's border and white areas."""
     image = ndimage.uniform_filter((pixels / 255).astype(np.float32), 3)
     tissue = (image > air_level(image) + TISSUE) & (image < WHITE)
     around = ndimage.uniform_filter(image * tissue, SURROUNDINGS_PIXELS)
@@ -103,9 +103,9 @@ def points_of(mask: NDArray[np.bool_], rng: Generator) -> NDArray[np.int16]:
 
 
 class Sampler:
-    """Draws batches from training images; the same seed and step give the same batch.
+    """Samples batches from training images; the same seed and step give the same batch.
 
-    Of an image that is fractured and not outlined nobody knows which pixels are: it is never drawn.
+    Fractured images without outlines are never sampled, as their fractured pixels are unknown.
     """
 
     def __init__(self, sources: Sequence[Source], seed: int) -> None:
@@ -118,7 +118,7 @@ class Sampler:
         """The batch of a step."""
         rng = np.random.default_rng((self.seed, step))
         shown = [self.around_fracture(draws, rng) for _ in range(draws.fractures)]
-        shown += [self.with_break(draws, rng) for _ in range(draws.breaks)]
+        shown += [self.with_simulated(draws, rng) for _ in range(draws.simulated)]
         shown += [self.of_any(draws, rng) for _ in range(draws.others)]
         images, maps, labels, attributes = (torch.stack(part) for part in zip(*shown, strict=True))
         whole = expose(images, rng)
@@ -126,7 +126,7 @@ class Sampler:
         return Batch(covered(whole, hidden, rng), whole, hidden, maps, labels, attributes)
 
     def around_fracture(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
-        """A view with a fracture somewhere in it."""
+        """A view that contains part of a fracture."""
         source = pick(self.outlined, rng)
         planes = sample(source.planes, view_of(source, source.fracture, draws, rng).points())
         return described(source, planes, None)
@@ -137,8 +137,8 @@ class Sampler:
         planes = sample(source.planes, view_of(source, source.bone, draws, rng).points())
         return described(source, planes, None)
 
-    def with_break(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
-        """A view of an image without a fracture, with a drawn break."""
+    def with_simulated(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
+        """A view of an image without a fracture, with a simulated one."""
         source = pick(self.whole, rng)
         view = view_of(source, source.bone, draws, rng)
         planes = sample(source.planes, view.points())
@@ -147,21 +147,21 @@ class Sampler:
         if not len(places):
             return described(source, planes, None)
         row, column = places[rng.integers(len(places))]
-        drawn = draw_break(planes[0].numpy(), bone, (float(column), float(row)), rng)
+        drawn = simulate_fracture(planes[0].numpy(), bone, (float(column), float(row)), rng)
         moved = sample(source.planes, view.points(drawn.moved))
         moved[0] += torch.from_numpy(drawn.added)
         return described(source, moved, torch.from_numpy(drawn.mask).float())
 
 
 def inner(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A mask without what lies near the window's border, on a coarse lattice."""
+    """A mask without the window's border, reduced to a coarse lattice."""
     lattice = np.zeros_like(mask)
     lattice[24:-24:3, 24:-24:3] = mask[24:-24:3, 24:-24:3]
     return lattice
 
 
 def pick(sources: list[Source], rng: Generator) -> Source:
-    """One of the sources."""
+    """Picks a random source."""
     return sources[int(rng.integers(len(sources)))]
 
 
@@ -184,13 +184,13 @@ def view_of(source: Source, points: NDArray[np.int16], draws: Draws, rng: Genera
 
 
 def inside(centre: float, length: int, shown: float) -> float:
-    """The centre, moved so that a window of `shown` pixels lies for the most part in the image."""
+    """The centre, shifted so that most of a window of `shown` pixels lies in the image."""
     margin = min(0.35 * shown, length / 2)
     return float(np.clip(centre, margin, length - margin))
 
 
 def whole_view(source: Source, size: tuple[int, int], rng: Generator) -> View:
-    """The image upright on a canvas, a little turned, scaled and moved, perhaps mirrored."""
+    """The image upright on a canvas, slightly rotated, scaled and shifted, mirrored or not."""
     rows, columns = source.planes.shape[1:]
     zoom = canvas_zoom((rows, columns), size) * float(np.exp(rng.normal(0.02, 0.12)))
     angle = float(rng.normal(0, 0.15) + rng.choice([0, np.pi]))
@@ -212,7 +212,7 @@ def described(source: Source, planes: Tensor, drawn: Tensor | None) -> tuple[Ten
 
 
 def label(pixels: float) -> float:
-    """1 if a view shows so many pixels of a fracture, 0 if none, NaN between."""
+    """1 if a view shows FEWEST_PIXELS of a fracture, 0 if none, NaN between."""
     if pixels >= FEWEST_PIXELS:
         return 1.0
     return 0.0 if pixels == 0 else float("nan")

@@ -1,4 +1,4 @@
-"""Views of an image: turned, scaled, mirrored, bent windows, sampled in one interpolation."""
+"""Views of an image: rotated, scaled, mirrored, deformed windows, sampled by a single interpolation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class View:
-    """A window of `size` (rows, columns) onto an image: where its middle lies and how it is turned.
+    """A window of `size` (rows, columns) of an image, with its centre, rotation and zoom.
 
     `centre` is x, y in pixels of the image; `zoom` is window pixels an image pixel, along and across.
     """
@@ -28,12 +28,12 @@ class View:
 
     @property
     def matrix(self) -> NDArray[np.float64]:
-        """From window offsets to image offsets, (2, 2)."""
+        """The matrix (2, 2) from window offsets to image offsets."""
         turn = np.array([[np.cos(self.angle), -np.sin(self.angle)], [np.sin(self.angle), np.cos(self.angle)]])
         return turn @ np.diag([(-1 if self.mirror else 1) / self.zoom[0], 1 / self.zoom[1]])
 
     def points(self, moved: Floats | None = None) -> Floats:
-        """Of each window pixel its x, y in the image, (rows, columns, 2); `moved` shifts window pixels."""
+        """The x, y in the image of each window pixel, (rows, columns, 2); `moved` displaces window pixels."""
         rows, columns = self.size
         y, x = np.mgrid[:rows, :columns].astype(np.float32)
         offsets = np.stack([x - (columns - 1) / 2, y - (rows - 1) / 2], -1)

@@ -1,4 +1,4 @@
-"""A set of radiographs fit to train on: what is left out, and why; which images belong together."""
+"""Prepares a data set of radiographs for training: exclusions with reasons, and near copies."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from training.radiograph.datasets.near_copies import SAME_EXPOSURE, copy_pairs
 from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.datasets.reading import REASONS, SPLITS, Exclusion, Reading, listed, read_all
 
-# Where a set has no dev images of both kinds, one of so many parts becomes dev
+# If a set has no dev images of both classes, one of this many folds becomes dev
 PARTS = 10
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """What is left of a set of radiographs.
+    """A data set of radiographs after exclusions.
 
     `members` are training and development images. `pairs` are near copies among them, by index.
     """
@@ -37,25 +37,25 @@ class Dataset:
         return [member.image for member in self.members if member.image.split == split]
 
     def training(self) -> Dataset:
-        """The training images alone."""
+        """The data set with only the training images."""
         return self.only([at for at, one in enumerate(self.members) if one.image.split == "train"])
 
     def only(self, chosen: Sequence[int]) -> Dataset:
-        """These images alone."""
+        """The data set with only these images."""
         new = {old: at for at, old in enumerate(chosen)}
         pairs = tuple((new[a], new[b]) for a, b in self.pairs if a in new and b in new)
         return replace(self, members=tuple(self.members[at] for at in chosen), pairs=pairs)
 
     def counts(self) -> dict[str, int]:
-        """How many images were left out for each reason, in the order of REASONS."""
+        """The number of excluded images by reason, in the order of REASONS."""
         found = Counter(one.code for one in self.exclusions)
         return {code: found[code] for code in REASONS if found[code]}
 
 
 def clean(folder: Path, tell: Tell = silent) -> Dataset:
-    """Reads a folder in any layout of LAYOUTS, and leaves out what cannot be trained on or measured.
+    """Reads a folder in any layout of LAYOUTS, and excludes images that cannot be used.
 
-    Raises UsageError where the folder has no layout or its tables cannot be read.
+    Raises UsageError if the folder has no known layout or its tables cannot be read.
     """
     layout = layout_of(folder)
     tell(PREPARE, 0.0, f"a data set in the layout of {layout.name}")
@@ -70,9 +70,9 @@ def clean(folder: Path, tell: Tell = silent) -> Dataset:
 
 
 def without_identical(readings: list[Reading]) -> tuple[list[Reading], list[Exclusion]]:
-    """One of each set of identical images, none where their labels differ; and the others.
+    """One of each set of identical images, none if their labels differ; and the exclusions of the others.
 
-    Held-out copies are kept rather than training ones, outlined ones rather than others.
+    Held-out copies are preferred to training ones, outlined ones to others.
     """
     same: dict[bytes, list[Reading]] = defaultdict(list)
     for reading in readings:
@@ -96,12 +96,12 @@ def named(images: Sequence[Radiograph], but: Radiograph) -> str:
 
 
 def preference(image: Radiograph) -> tuple[int, bool, str]:
-    """By which of identical images the kept one is chosen: the least."""
+    """The sort key by which one of identical images is kept: the least."""
     return SPLITS.index(image.split), not image.outlines, image.name
 
 
 def without_contradictions(dataset: Dataset, same: Iterable[Pair]) -> Dataset:
-    """The set without pairs of the same exposure of which one is called fractured and the other not."""
+    """The set without pairs of the same exposure of which only one is labelled as fractured."""
     images = [member.image for member in dataset.members]
     wrong = {
         (a, b)
@@ -114,18 +114,18 @@ def without_contradictions(dataset: Dataset, same: Iterable[Pair]) -> Dataset:
 
 
 def unique(exclusions: Sequence[Exclusion]) -> list[Exclusion]:
-    """The first exclusion of each image."""
+    """The first exclusion of each image only."""
     return list({one.name: one for one in reversed(exclusions)}.values())[::-1]
 
 
 def leave_out(dataset: Dataset, indices: set[int], exclusions: Sequence[Exclusion]) -> Dataset:
-    """The set without some images."""
+    """Excludes images from the set."""
     kept = [at for at in range(len(dataset.members)) if at not in indices]
     return replace(dataset.only(kept), exclusions=(*dataset.exclusions, *exclusions))
 
 
 def split_apart(dataset: Dataset) -> Dataset:
-    """The set with dev images of both kinds, and without training images that belong to held-out ones."""
+    """The set with dev images of both classes, and without training images related to held-out ones."""
     dataset = with_dev(dataset)
     splits = [member.image.split for member in dataset.members]
     held = {at for at, split in enumerate(splits) if split != "train"}
@@ -138,7 +138,7 @@ def split_apart(dataset: Dataset) -> Dataset:
 
 
 def with_dev(dataset: Dataset) -> Dataset:
-    """The set as it is where its dev images show both kinds; else with a part of its groups as dev."""
+    """The set unchanged if its dev images show both classes; else with a part of its groups as dev."""
     if len({image.fractured for image in dataset.images("dev")}) > 1:
         return dataset
     chosen = [at for at, one in enumerate(dataset.members) if one.image.split != "test"]

@@ -8,8 +8,8 @@
       Annotations/PASCAL VOC/*.xml                     boxes
       Utilities/Fracture Split/train.csv, valid.csv, test.csv
 
-The first of the three kinds of annotations that is there is read. The published set has truncated files,
-copies, and images that lie in both folders. Its splits list fractured images alone.
+The first available of the three kinds of annotations is read. The published set has truncated files,
+copies, and images in both folders. Its splits list only fractured images.
 """
 
 from __future__ import annotations
@@ -56,17 +56,17 @@ def entries(folder: Path) -> Iterator[Entry]:
 
 
 def misplaced(images: Path, name: str, fractured: bool) -> FaultError | None:
-    """The fault of an image that does not lie in the folder of its label alone."""
+    """The fault of an image that is not only in the folder of its label."""
     places = [place for place in FOLDERS.values() if (images / place / name).is_file()]
     if places == [FOLDERS[fractured]]:
         return None
     code = "label_contradicts_folder" if places else "missing"
     found = " and ".join(places) or "no folder"
-    return FaultError(code, f"expected in {FOLDERS[fractured]} alone, found in {found}")
+    return FaultError(code, f"expected only in {FOLDERS[fractured]}, found in {found}")
 
 
 def read_splits(folder: Path) -> dict[str, str]:
-    """The split of each file that is listed; "dev" for those of valid.csv."""
+    """The split of each listed file; "dev" for those of valid.csv."""
     splits: dict[str, str] = {}
     for name, split in (("train", "train"), ("valid", "dev"), ("test", "test")):
         path = folder / f"{name}.csv"
@@ -76,7 +76,7 @@ def read_splits(folder: Path) -> dict[str, str]:
 
 
 def find_outlines(folder: Path) -> Find:
-    """How the outlines of an image are found. Raises UsageError where there are none of any kind."""
+    """The reader of outlines. Raises UsageError if there are no annotations of any kind."""
     for place, read in ((COCO, coco), (YOLO, yolo), (VOC, voc)):
         if (folder / place).exists():
             return read(folder / place)
@@ -90,7 +90,7 @@ def coco(path: Path) -> Find:
 
     def find(name: str, size: Size) -> Outlines:
         if found.get(name) and sizes[name] not in ((None, None), size):
-            raise ValueError(f"outlined on an image of {sizes[name]} pixels, this one has {size}")
+            raise ValueError(f"expected an image of {sizes[name]} pixels for its outlines, got {size}")
         return polygons(found.get(name, []), size)
 
     return find
@@ -115,5 +115,5 @@ def voc(folder: Path) -> Find:
 
 
 def yolo(folder: Path) -> Find:
-    """Polygons, or boxes where a line has four numbers, from the YOLO files."""
+    """Polygons, or boxes if a line has four numbers, from the YOLO files."""
     return lambda name, size: yolo_outlines(folder / f"{Path(name).stem}.txt", size)

@@ -16,8 +16,8 @@ from training.radiograph.datasets.near_copies import NEIGHBOURS
 from training.radiograph.datasets.radiograph import Radiograph
 
 Pair = tuple[int, int]
-# Runs of consecutive numbers are cut after so many images, or after this share of a small set: nothing says
-# where an examination ends, and each cut costs the images next to it
+# Runs of consecutive numbers are divided after this many images, or this share of a small set: nothing says
+# where an examination ends, and each division excludes the images next to it
 RUN_IMAGES = 32
 RUN_SHARE = 0.1
 NUMBERED = re.compile(r"\D*(\d+)\.\w+")
@@ -39,9 +39,9 @@ def number_of(name: str) -> int | None:
 
 
 def groups_of(members: Sequence[Member], pairs: Iterable[Pair]) -> list[int]:
-    """Of each image the index of the first one of its group.
+    """The index of the first image of the group of each image.
 
-    Near copies, images of one patient, and runs of consecutive numbers are in one group.
+    Near copies, images of one patient, and runs of consecutive file numbers are in one group.
     """
     links = np.array([*pairs, *same_patients(members), *runs(members)], int).reshape(-1, 2)
     graph = sparse.coo_array((np.ones(len(links)), links.T), shape=(len(members), len(members)))
@@ -72,7 +72,7 @@ def runs(members: Sequence[Member]) -> Iterator[Pair]:
 def apart(members: Sequence[Member], pairs: Iterable[Pair], held: Collection[int]) -> set[int]:
     """The images that cannot be trained on while others are held out, by index.
 
-    They are copies of held-out images, of the same patients, or within NEIGHBOURS numbers of a held-out
+    They are copies of held-out images, of the same patients, or within NEIGHBOURS file numbers of a held-out
     image or of a copy of one.
     """
     held = set(held)
@@ -86,10 +86,10 @@ def apart(members: Sequence[Member], pairs: Iterable[Pair], held: Collection[int
 
 
 def folds_of(groups: Sequence[int], fractured: Sequence[bool], count: int) -> list[int]:
-    """The fold of each image, from 0 on, given its group and whether it is fractured.
+    """The fold of each image, from 0, given its group and whether it is fractured.
 
-    The groups with most fractured images are dealt first, each to the fold that has least. Raises
-    UsageError where there are fewer groups than folds.
+    The groups with the most fractured images are assigned first, each to the fold that has the fewest.
+    Raises UsageError if there are fewer groups than folds.
     """
     members: dict[int, list[int]] = defaultdict(list)
     for at, group in enumerate(groups):
@@ -104,7 +104,7 @@ def folds_of(groups: Sequence[int], fractured: Sequence[bool], count: int) -> li
     totals = [[0, 0] for _ in range(count)]
     folds = [0] * len(groups)
     for group in order:
-        # Fractured images first, then all: where a group has none, the smallest fold takes it
+        # By fractured images, then by all: a group without fractures goes to the smallest fold
         least = min(range(count), key=lambda k: totals[k] if broken[group] else totals[k][::-1])
         totals[least][0] += broken[group]
         totals[least][1] += len(members[group])

@@ -1,4 +1,4 @@
-"""Images that show the same exposure, turned, mirrored or moved."""
+"""Finds images of the same exposure, rotated, mirrored or shifted."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from training.radiograph.datasets.radiograph import Pixels
 Floats = NDArray[np.float64]
 COARSE_PIXELS = 24
 FINE_PIXELS = 96
-# Pairs less alike than this when coarse are not looked at again
+# Pairs with a lower correlation of their coarse images are not examined further
 COARSE_ALIKE = 0.85
 CANDIDATES = 3
-# Correlation without the low frequencies. Among FracAtlas' training and development images the copies
-# have 0.96 and more; other images of the same body part 0.87 and less.
+# Correlation without the low frequencies. Among FracAtlas' training and development images that of copies
+# is 0.96 or more, that of other images of the same body part 0.87 or less.
 COPY_ALIKE = 0.92
-# Two hands on the same plate, of which one was called fractured, have 0.93: the plate's border is alike.
-# Pairs above this are the same exposure beyond doubt.
+# Two hands on the same plate, one of them labelled as fractured, have 0.93, as the plate's border is alike.
+# Pairs above this are certainly the same exposure.
 SAME_EXPOSURE = 0.96
-# Without padding the same pair is a little less or more alike: pairs below this are not looked at again
+# Without padding the correlation of a pair is slightly different; pairs below this are not examined further
 CIRCULAR_ALIKE = 0.8
 # Rows of the product of coarse images at a time
 BLOCK = 512
@@ -37,8 +37,8 @@ NEIGHBOURS = 2
 def copy_pairs(images: Sequence[Pixels]) -> dict[tuple[int, int], float]:
     """All pairs of near copies, by index, the smaller one first, with their correlation.
 
-    The first look, at coarse images, is one product of matrices; the second one compares spectra of
-    `fine` images without padding, the third one is `correlation`.
+    The first pass, over coarse images, is one matrix product; the second compares spectra of `fine` images
+    without padding; the third is `correlation`.
     """
     if not images:
         return {}
@@ -62,7 +62,7 @@ def copy_pairs(images: Sequence[Pixels]) -> dict[tuple[int, int], float]:
 def likely(
     images: Sequence[Pixels], turn: Callable[[NDArray[Any]], NDArray[Any]]
 ) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Of each image the indices of the others that are most like it, once turned, when coarse."""
+    """The indices of the images whose coarse version, once rotated, is most similar to that of each image."""
     if len(images) < 2:
         return
     vectors = np.stack([coarse(image) for image in images]).astype(np.float32)
@@ -80,7 +80,7 @@ def likely(
 
 
 def turned(pixels: NDArray[Any], quarter_turns: int, mirror: bool) -> NDArray[Any]:
-    """The image after quarter turns and, perhaps, a mirror."""
+    """The image after quarter turns and, optionally, mirroring."""
     image = np.rot90(pixels, quarter_turns)
     return image[:, ::-1] if mirror else image
 
@@ -109,5 +109,5 @@ def fine(pixels: Pixels) -> Floats:
 
 
 def small(pixels: Pixels, side: int) -> Floats:
-    """The image as a square of `side` pixels."""
+    """The image resized to a square of `side` pixels."""
     return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BOX), np.float64)

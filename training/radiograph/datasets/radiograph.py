@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-# What the network is also taught: columns of images.csv, each 0 or 1
+# The attributes that the network also predicts: columns of images.csv, each 0 or 1
 ATTRIBUTES = (
     "hand",
     "leg",
@@ -42,20 +42,20 @@ class Radiograph:
 
     @property
     def hardware(self) -> bool:
-        """Whether metal is in the image."""
+        """Whether the image shows metal."""
         return self.attributes[ATTRIBUTES.index("hardware")] > 0
 
     @property
     def outlined(self) -> bool:
-        """Whether it is known which of its pixels are fractured: it has outlines, or is whole."""
+        """Whether its fractured pixels are known: it has outlines, or is not fractured."""
         return bool(self.outlines) or not self.fractured
 
     def masks(self) -> list[Mask]:
-        """A mask of the image's shape for each fracture."""
+        """The masks of the fractures, each of the image's shape."""
         return [fill(outline, self.pixels.shape) for outline in self.outlines]
 
     def mask(self) -> Mask:
-        """All fractures of the image in one mask."""
+        """The mask of all fractures of the image."""
         return np.logical_or.reduce([np.zeros(self.pixels.shape, bool), *self.masks()])
 
 

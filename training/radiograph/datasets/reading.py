@@ -1,4 +1,4 @@
-"""Reads the images that a set lists, each with its outlines, or says why it is left out."""
+"""Reads the images that a set lists, each with its outlines, or the reason for its exclusion."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from training.radiograph.datasets.entries import Entry, FaultError, Outlines, Si
 from training.radiograph.datasets.groups import Member, number_of
 from training.radiograph.datasets.radiograph import Polygon, Radiograph
 
-# Why an image is left out
+# The reasons for exclusion
 REASONS = {
     "missing": "its file is missing",
     "listed_twice": "it is listed twice",
     "damaged": "its file is truncated or damaged",
     "label_uncertain": "whether it shows a fracture is uncertain",
     "label_contradicts_folder": "its label contradicts its folder",
-    "label_contradicts_outlines": "a fracture is outlined in it, and it is called whole",
+    "label_contradicts_outlines": "a fracture is outlined in it, but it is labelled as not fractured",
     "outlines_unreadable": "its outlines cannot be read",
     "outline_outside": "an outline lies outside it",
     "identical_copy": "it has the same pixels as another image",
-    "copies_contradict": "it and its copy are called fractured and whole",
+    "copies_contradict": "of it and its copy one is labelled as fractured, the other is not",
     "held_out_copy": "it is a copy, the same patient's or a neighbour of an image that is held out",
     "held_out": "its set keeps it for testing",
 }
-# Outlines may lie so far outside the image, as a share of its longer side: rounding. They are cut off.
+# Outlines that exceed the image by up to this share of its longer side, by rounding, are clipped
 OUTSIDE = 0.01
-# Of identical images the one in the first of these is kept
+# Of identical images the one in the first of these splits is kept
 SPLITS = ("test", "dev", "train")
 READERS = 4
 
 
 @dataclass(frozen=True)
 class Exclusion:
-    """An image that is left out: a row of REASONS, and what was found."""
+    """An excluded image: a row of REASONS, and what was found."""
 
     name: str
     code: str
@@ -53,7 +53,7 @@ class Exclusion:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """An image as read, and a digest of its pixels before it was made smaller."""
+    """An image as read, and a digest of its pixels before downsampling."""
 
     member: Member
     digest: bytes
@@ -68,7 +68,7 @@ def read_dataset(
 
 
 def listed(layout: Layout, folder: Path) -> list[Entry]:
-    """The images that a set lists. Raises UsageError where its tables hold something else than expected."""
+    """The images that a set lists. Raises UsageError if its tables are invalid."""
     try:
         entries = list(layout.entries(folder))
     except (ValueError, KeyError) as error:
@@ -83,7 +83,7 @@ def listed(layout: Layout, folder: Path) -> list[Entry]:
 
 
 def read_all(entries: list[Entry], tell: Tell) -> tuple[list[Reading], list[Exclusion]]:
-    """The images that can be read, and the others with the reason."""
+    """The images that can be read, and the exclusions of the others."""
     readings, faults = [], []
     listed = Counter[str]()
     with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as pool:
@@ -99,7 +99,7 @@ def read_all(entries: list[Entry], tell: Tell) -> tuple[list[Reading], list[Excl
 
 
 def read_or_fault(entry: Entry) -> Reading | FaultError:
-    """An image, or why it is left out."""
+    """An image, or the reason why it is excluded."""
     try:
         return read(entry)
     except FaultError as fault:
@@ -126,7 +126,7 @@ def read(entry: Entry, longest_pixels: int = LONGEST_PIXELS) -> Reading:
 
 
 def shrink(image: Image.Image, longest_pixels: int) -> tuple[Image.Image, float]:
-    """The image with a longest side of at most so many pixels, and by how much it was scaled."""
+    """The image downsampled to a longest side of at most that many pixels, and the scale factor."""
     scale = min(1.0, longest_pixels / max(image.size))
     if scale == 1:
         return image, 1.0
@@ -135,7 +135,7 @@ def shrink(image: Image.Image, longest_pixels: int) -> tuple[Image.Image, float]
 
 
 def checked(entry: Entry, size: Size) -> Outlines:
-    """The outlines of an image, cut off at its border. Raises FaultError."""
+    """The outlines of an image, clipped to it. Raises FaultError."""
     try:
         found = entry.outlines(size)
         for polygon in (one for outline in found for one in outline):
@@ -148,13 +148,13 @@ def checked(entry: Entry, size: Size) -> Outlines:
 
 
 def require_polygon(polygon: Polygon) -> None:
-    """Raises ValueError for a polygon of fewer than three corners, or of none that are numbers."""
+    """Raises ValueError for a polygon of fewer than three corners, or with values that are not numbers."""
     if len(polygon) < 3 or not np.isfinite(polygon).all():
         raise ValueError(f"expected three corners or more, got {polygon.tolist()}")
 
 
 def inside(polygon: Polygon, size: Size) -> Polygon:
-    """The polygon, cut off at the image's border. Raises FaultError where it lies further outside."""
+    """The polygon, clipped to the image. Raises FaultError if it exceeds the image by more than rounding."""
     away = np.maximum(-polygon, polygon - size).max()
     if away > OUTSIDE * max(size):
         raise FaultError("outline_outside", f"{away:.0f} pixels outside an image of {size[0]} x {size[1]}")

@@ -82,7 +82,7 @@ def record(made: Segmentation) -> SeriesRecord:
 
 
 def pictures(folder: Path, count: int = 1) -> list[Path]:
-    """An overview, and so many secondary captures."""
+    """A preview, and a number of secondary captures."""
     pixels = np.full((60, 80, 3), 90, np.uint8)
     Image.fromarray(pixels).save(folder / "preview.png")
     shown = tuple(FracturePicture(pixels, 2, f"Left hip bone, slice {n}") for n in range(count))

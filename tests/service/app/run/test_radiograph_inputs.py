@@ -1,4 +1,4 @@
-"""What a reader of radiographs says of the right, doubtful and wrong images that people give it."""
+"""Runs on suitable, doubtful and unsuitable images: exit codes, sentences and results for radiographs."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @cache
 def loaded(models: Path) -> Graph:
-    """The graph, whose networks are loaded once for all inputs; torch needs no time to compile them."""
+    """The graph, whose networks are loaded once for all inputs; the torch runtime needs no compilation."""
     return graph_of(Settings(models=models, runtime="torch"))
 
 

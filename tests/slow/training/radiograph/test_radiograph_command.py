@@ -1,4 +1,4 @@
-"""`osteon train` on radiographs: a few steps in each layout, folds, a kill, and what is installed."""
+"""`osteon train` on radiographs: a few steps in each layout, folds, a kill, and the installed package."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_sigterm_saves_and_the_same_command_goes_on(tmp_path: Path, models: Path
         run.send_signal(signal.SIGTERM)
         out, _ = run.communicate(timeout=60)
     assert run.returncode == 0
-    assert "the same command goes on from there" in out
+    assert "the same command resumes from there" in out
     assert torch.load(runs / "finished" / "state.pt", weights_only=True)["step"] >= 1
     assert not (runs / "finished" / "metrics.json").exists()
 

@@ -1,4 +1,4 @@
-"""The whole command on made-up radiographs, the baseline, and the report of metrics."""
+"""The whole command on synthetic radiographs, the baseline, and the report of metrics."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from training.radiograph.batches.sampler import Draws
 from training.radiograph.predictions import Case, Prediction
 from training.radiograph.schedule import NetworkSize, Phase, Recipe
 
-WHOLE = Draws(fractures=1, breaks=0, others=1, size=(128, 96), whole=True)
+WHOLE = Draws(fractures=1, simulated=0, others=1, size=(128, 96), whole=True)
 QUICK = Recipe((Phase("only", 9, 1e-3, (WHOLE,)),), NetworkSize((4, 8, 8, 8, 8), (1, 1, 1, 1)), (128, 96), 2)
 
 
 def cases(count: int, right: bool) -> list[Case]:
-    """Images of which every third is fractured, and predictions that are right, or say nothing."""
+    """Images of which every third is fractured, with perfect or uninformative predictions."""
     rng = np.random.default_rng(0)
     made = []
     for number in range(count):
@@ -39,7 +39,7 @@ def test_right_predictions_score_high_and_empty_ones_by_chance() -> None:
     good = {one.name: one for one in report.metrics(cases(60, right=True))}
     assert good["mask mAP50, fractured images"].value == pytest.approx(1)
     assert good["AUC"].value == 1
-    assert good["sensitivity at 0.5 false detections an image"].value == 1
+    assert good["sensitivity at 0.5 false positives an image"].value == 1
     assert good["calibration error (ECE)"].value < 0.1
     empty = {one.name: one for one in report.metrics(cases(60, right=False))}
     assert empty["mask mAP50, fractured images"].value == 0

@@ -1,4 +1,4 @@
-"""Training on made-up radiographs: what is read, drawn and punished, and how a training goes on."""
+"""Training on synthetic radiographs: reading, sampling, losses, and resuming."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from PIL import Image
 
 from operators.errors import UsageError
 from operators.networks.architectures.radiograph_network import (
-    BREAK,
     FRACTURE,
+    SIMULATED,
     Output,
     RadiographNetwork,
     local_contrast,
@@ -23,7 +23,7 @@ from operators.networks.architectures.radiograph_network import (
 from operators.radiographs.canvas import on_canvas
 from tests.support.made_radiographs import made_pixels, made_radiograph, write_dataset
 from tests.support.training_cases import ROOT
-from training.radiograph.batches.breaks import draw_break
+from training.radiograph.batches.breaks import simulate_fracture
 from training.radiograph.batches.sampler import Draws, Sampler, bone_mask, source_of
 from training.radiograph.batches.views import View, sample
 from training.radiograph.datasets.groups import Member, apart, number_of
@@ -36,11 +36,11 @@ from training.radiograph.predictions import predict
 from training.radiograph.schedule import Limits, NetworkSize, Phase, Recipe
 
 SMALL = NetworkSize((4, 8, 8, 8, 8), (1, 1, 1, 1))
-CROPS = Draws(fractures=2, breaks=1, others=2, size=(96, 96))
-WHOLE = Draws(fractures=1, breaks=0, others=1, size=(128, 96), whole=True)
+CROPS = Draws(fractures=2, simulated=1, others=2, size=(96, 96))
+WHOLE = Draws(fractures=1, simulated=0, others=1, size=(128, 96), whole=True)
 RECIPE = Recipe(
     (
-        Phase("first", 2, 1e-3, (replace(CROPS, fractures=0, breaks=3),)),
+        Phase("first", 2, 1e-3, (replace(CROPS, fractures=0, simulated=3),)),
         Phase("second", 8, 1e-3, (CROPS, WHOLE)),
     ),
     SMALL,
@@ -130,7 +130,7 @@ def test_a_view_is_mirrored_stretched_and_turned_about_its_centre() -> None:
 def test_a_break_stays_near_its_place() -> None:
     window = (made_pixels(2, gap=False) / 255).astype(np.float32)
     bone = bone_mask(made_pixels(2, gap=False))
-    drawn = [draw_break(window, bone, (48.0, 60.0), np.random.default_rng(seed)) for seed in range(20)]
+    drawn = [simulate_fracture(window, bone, (48.0, 60.0), np.random.default_rng(seed)) for seed in range(20)]
     assert all(one.mask.any() for one in drawn)
     far = np.zeros(window.shape, bool)
     far[:15] = far[-15:] = True
@@ -147,11 +147,11 @@ def test_the_same_step_draws_the_same_batch(sampler: Sampler) -> None:
 
 
 def test_labels_of_a_batch_say_what_its_maps_show(sampler: Sampler) -> None:
-    batch = sampler.batch(Draws(fractures=4, breaks=4, others=4, size=(96, 96)), 1)
+    batch = sampler.batch(Draws(fractures=4, simulated=4, others=4, size=(96, 96)), 1)
     shown = batch.maps.flatten(2).sum(-1)
     assert (shown[:4, FRACTURE] > 0).all()
-    assert (shown[4:8, BREAK] > 0).sum() >= 3
-    assert torch.isnan(batch.labels[shown[:, BREAK] > 0, FRACTURE]).all()
+    assert (shown[4:8, SIMULATED] > 0).sum() >= 3
+    assert torch.isnan(batch.labels[shown[:, SIMULATED] > 0, FRACTURE]).all()
     known = ~torch.isnan(batch.labels[:, FRACTURE])
     assert torch.equal(batch.labels[known, FRACTURE] == 1, shown[known, FRACTURE] >= 40)
 
@@ -177,14 +177,14 @@ def outputs(maps: torch.Tensor, image: float) -> Output:
 
 
 def test_the_loss_wants_the_fracture_and_is_silent_on_drawn_breaks(sampler: Sampler) -> None:
-    batch = sampler.batch(Draws(fractures=2, breaks=0, others=0, size=(96, 96)), 3)
+    batch = sampler.batch(Draws(fractures=2, simulated=0, others=0, size=(96, 96)), 3)
     half = torch.nn.functional.avg_pool2d(batch.maps, 2)
     true = torch.cat([half * 12 - 6, torch.zeros_like(half[:, :1])], 1)
     weights = LossWeights(texture=0, attributes=0)
     right, wrong = (loss(outputs(sign * true, sign * 4.0), batch, weights)[0] for sign in (1, -1))
     assert right < 0.3 * wrong
-    broken = sampler.batch(Draws(fractures=0, breaks=2, others=0, size=(96, 96)), 3)
-    there = torch.nn.functional.avg_pool2d(broken.maps[:, BREAK : BREAK + 1], 2)
+    broken = sampler.batch(Draws(fractures=0, simulated=2, others=0, size=(96, 96)), 3)
+    there = torch.nn.functional.avg_pool2d(broken.maps[:, SIMULATED : SIMULATED + 1], 2)
     logits = torch.full((2, 3, 48, 48), -6.0)
     called = logits.clone()
     called[:, FRACTURE][there[:, 0] > 0] = 6.0
@@ -214,7 +214,7 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(sampler: Sampl
 
 def test_a_training_that_is_told_to_stop_saves(sampler: Sampler, tmp_path: Path) -> None:
     run = trainer(sampler, tmp_path)
-    run.run(Limits(9, told=lambda: run.step == 2))
+    run.run(Limits(9, should_stop=lambda: run.step == 2))
     assert trainer(sampler, tmp_path).step == 2
 
 
@@ -251,7 +251,7 @@ def test_a_prediction_has_the_images_shape() -> None:
 def test_the_network_learns_a_gap_from_few_steps(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     easy = Sampler([source_of(made_radiograph(n, n % 2 == 0), rng) for n in range(12)], seed=0)
-    draws = Draws(fractures=4, breaks=0, others=4, size=(96, 96), hidden=(0.0, 0.0))
+    draws = Draws(fractures=4, simulated=0, others=4, size=(96, 96), hidden=(0.0, 0.0))
     size = NetworkSize((8, 8, 16, 16, 16), (1, 1, 1, 1))
     recipe = Recipe((Phase("only", 60, 1e-2, (draws,)),), size, warmup_steps=5)
     run = Trainer(recipe, easy, tmp_path, lambda _: {})
@@ -288,7 +288,7 @@ def test_time_counts_over_interruptions(sampler: Sampler, tmp_path: Path) -> Non
         return Trainer(RECIPE, sampler, tmp_path, lambda _: {}, lambda: float(next(seconds)))
 
     run = begun()
-    run.run(Limits(1000, 30, told=lambda: run.seconds > 12, fall=0.4))
+    run.run(Limits(1000, 30, should_stop=lambda: run.seconds > 12, fall=0.4))
     assert 12 < run.seconds < 30
     again = begun()
     assert again.seconds == run.seconds

@@ -1,4 +1,4 @@
-"""What a run writes of radiographs: report.json, the page, the mask, and files without the patient's name."""
+"""The results of a run for radiographs: report.json, HTML report, mask; none holds the patient's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""report.json says what became of every series, and nothing of the patient."""
+"""report.json holds the outcome of every series and no patient data."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ Reports = queue.Queue[tuple[int, Dataset]]
 
 
 class Peerside:
-    """What the peer was told."""
+    """The commitment report that the peer received."""
 
     def __init__(self) -> None:
         self.reports: Reports = queue.Queue()

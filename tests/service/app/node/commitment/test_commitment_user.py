@@ -40,7 +40,7 @@ def items(uids: Sequence[str], reasons: Sequence[int] = ()) -> list[Dataset]:
 
 @dataclass
 class Archive:
-    """The other side: keeps the transaction UIDs that it was asked with, and reports what it is told to."""
+    """The peer: stores the transaction UIDs of requests, and sends the reports that a test chooses."""
 
     node: Running
     settings: NodeSettings
@@ -49,7 +49,7 @@ class Archive:
     names: list[list[str]] = field(default_factory=list)
 
     def ask(self) -> None:
-        """What the sender does after all is stored."""
+        """The sender's steps after all instances are stored."""
         files = [Outgoing(Path(), CT, uid, "") for uid in UIDS]
         ask(files, self.pacs, self.settings, DELIVERY)
 
@@ -84,7 +84,7 @@ class Archive:
         return int(status.Status)
 
     def look(self) -> str:
-        """What the sender sees: committed, or the code of what it lacks."""
+        """The result for the sender: committed, or an error code."""
         try:
             require_committed(self.pacs, self.settings, DELIVERY)
         except (TransientError, OutputError) as error:
@@ -93,7 +93,7 @@ class Archive:
         return "committed"
 
     def files(self) -> list[str]:
-        """All that is kept of commitments."""
+        """All stored state of commitments."""
         return sorted(path.name for path in (self.settings.data / "commitments").glob("*"))
 
 

@@ -48,7 +48,7 @@ def pacs(port: int) -> Peer:
 
 
 def after_file(*said: bytes, for_ever: bool = False) -> Callable[[Talk], None]:
-    """Says something in the place of an answer, once or without end."""
+    """Sends bytes instead of a response, once or endlessly."""
 
     def meet(talk: Talk) -> None:
         accepted(talk)

@@ -72,7 +72,7 @@ def postponed(here: Node) -> JobState | None:
 
 
 def command(here: Node, *words: str) -> tuple[int, str]:
-    """Exit code and all that it said. No fixture's stderr, which DBOS's log would hold on to."""
+    """Exit code and output, captured without a fixture's stderr, which DBOS's log would keep open."""
     with redirect_stdout(StringIO()) as said:
         try:
             arguments = ["jobs", *words, "--data", str(here.settings.data)]

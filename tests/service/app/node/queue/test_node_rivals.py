@@ -65,7 +65,7 @@ def test_rivals_are_looked_at_while_series_are_refused_and_no_longer() -> None:
 
 
 def test_a_series_that_was_passed_over_hides_no_other() -> None:
-    """2 is a rival of 1 alone, which gave way to 0."""
+    """Series 2 is a rival only of 1, which was passed over for 0."""
     plan = plan_of(candidate(0), candidate(1, 0), candidate(2, 1))
     assert looked_at(plan, SEGMENTED, SEGMENTED)[0] == [0, 2]
 

@@ -68,7 +68,7 @@ def node(tmp_path: Path) -> Node:
 
 
 def report(node: Node) -> None:
-    """A peer has asked for a commitment to the study, and was told."""
+    """A peer requested a commitment to the study and received the report."""
     settings = node.settings
     named = (Named(CT, f"{STUDY}.1.1"),)
     enqueue_report(settings, owed_to(PACS, Commitment("1.2.3", named)))

@@ -55,7 +55,7 @@ def take_request(talk: Talk) -> None:
 
 
 def after_request(*said: bytes, for_ever: bool = False) -> Callable[[Talk], None]:
-    """Says something in the place of an answer, once or without end."""
+    """Sends bytes instead of a response, once or endlessly."""
 
     def meet(talk: Talk) -> None:
         take_request(talk)
@@ -68,7 +68,7 @@ def after_request(*said: bytes, for_ever: bool = False) -> Callable[[Talk], None
 
 
 def dripping(*said: bytes, then: bytes) -> Callable[[Talk], None]:
-    """Says something, and then a byte at a time without end."""
+    """Sends a response, then single bytes endlessly."""
 
     def meet(talk: Talk) -> None:
         take_request(talk)

@@ -107,7 +107,7 @@ def test_a_file_that_is_no_yaml_is_said_without(
 
 
 def osteon(*arguments: str, **environment: str) -> tuple[int, str]:
-    """Exit code and all that it printed."""
+    """Exit code and output."""
     done = subprocess.run(
         [sys.executable, "-c", "from app.cli.commands import main; main()", *arguments],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Whatever the source and however odd what was found: every result is valid and says nothing of its own."""
+"""Results of unusual sources and findings are valid and invent nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No setting is ignored without a word: one that cannot be kept is refused, one without effect is said."""
+"""No setting is ignored silently: an impossible one is refused, one without effect is reported."""
 
 from __future__ import annotations
 

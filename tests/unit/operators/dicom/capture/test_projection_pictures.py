@@ -1,4 +1,4 @@
-"""The pictures of a radiograph, and the secondary captures of them."""
+"""The pictures of a radiograph, and their secondary captures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from operators.render.projection_pictures import (
     projection_pictures,
     shown_grey,
     shown_size,
-    under_heat,
+    draw_heat_map,
 )
 from tests.support.radiograph_result_cases import COLOURS, ODD, grey, made, projection, provenance, series
 from tests.unit.operators.dicom.capture.test_picture_writer import valid
@@ -44,7 +44,7 @@ def test_large_images_are_reduced_and_small_ones_enlarged() -> None:
     assert shown_size(ODD, LARGEST) == (746, 910)
     large = Projection(grey((2600, 1300)))
     assert draw_outlines(large, made(1, large)).shape[1] == 1024
-    assert under_heat(shown_grey(large), made(1, large)).shape[1] == LARGEST_HEAT // 2
+    assert draw_heat_map(shown_grey(large), made(1, large)).shape[1] == LARGEST_HEAT // 2
 
 
 def test_a_finding_in_a_corner_has_its_number_within_the_image() -> None:
@@ -65,7 +65,7 @@ def test_captures_are_valid_and_name_the_radiograph(tmp_path: Path, count: int) 
         assert list(dataset.PatientOrientation) == ["L", "F"]
         assert dataset.BurnedInAnnotation == "YES"
     assert outlines.ImageComments == "Outlined findings. For research, not for diagnosis."
-    assert "only as a picture" in heat.ImageComments
+    assert "illustration only" in heat.ImageComments
     again = write_pictures(pictures, provenance(found), tmp_path / "again")
     assert [dcmread(path) for path in again] == [outlines, heat]
 

@@ -1,4 +1,4 @@
-"""Grey of radiographs: the same picture whatever way its values are stored, and what is no picture."""
+"""Grey values of radiographs: the same image however its values are stored, and refusals."""
 
 import base64
 import io

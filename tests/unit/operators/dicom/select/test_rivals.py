@@ -37,7 +37,7 @@ def write(folder: Path, series: int, low_mm: float = 0, slices: int = 16, **attr
 
 
 def shows(*series: int, failing: Exception = NOT_FOUND) -> Graph:
-    """Networks that find the anatomy in these series alone."""
+    """Networks that find the anatomy only in these series."""
 
     def graph(job: Job, _: StageClock) -> Segmentation:
         if int(job.selection.series.series_instance_uid.split(".")[-1]) not in series:

@@ -239,7 +239,7 @@ def test_a_report_of_another_patient_or_of_another_seg_never_leaves(tmp_path: Pa
     path = tmp_path / "measurements.dcm"
     source = series(grid())
     assert check_report(path, seg.SOPInstanceUID, source).sop_instance_uid == report.SOPInstanceUID
-    with pytest.raises(OutputError, match="references to the SEG beside it"):
+    with pytest.raises(OutputError, match="references only to the SEG beside it"):
         check_report(path, "1.2.3", source)
     report.PatientID = "P2"
     report.save_as(path)

@@ -109,7 +109,7 @@ def test_label_contradicts_folder(fracatlas: Path) -> None:
     expected = {name(3): "label_contradicts_folder", name(7): "label_contradicts_folder", name(9): "missing"}
     assert reasons(dataset) == expected
     text = next(one.text for one in dataset.exclusions if one.name == name(3))
-    assert text == "expected in Fractured alone, found in Fractured and Non_fractured"
+    assert text == "expected only in Fractured, found in Fractured and Non_fractured"
 
 
 def test_label_contradicts_outlines(own: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_layout_is_recognised_by_its_files(tmp_path: Path) -> None:
 def test_a_folder_in_no_layout_is_refused_with_the_layouts(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"Osteon \(images.csv.*FracAtlas \(.*GRAZPEDWRI-DX \(dataset.csv"):
         layout_of(tmp_path)
-    with pytest.raises(UsageError, match="nowhere is none"):
+    with pytest.raises(UsageError, match="nowhere is not a folder"):
         layout_of(tmp_path / "nowhere")
 
 

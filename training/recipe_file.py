@@ -25,6 +25,86 @@ class LabelMapTable(Table):
     """JSON file: the structure's name for each value."""
 
 
+class SurfaceTable(Table):
+    """[[posed_bones.surfaces]]: a file with the surfaces of one or several bones."""
+
+    path: str
+    """A PLY or STL file below the data folder; `{subject}` stands for each of `subjects`."""
+    bones: tuple[str, ...]
+    """Structure of each separate surface, in the file's order."""
+    unit_mm: float = 1.0
+    axes: tuple[str, str, str] = ("x", "y", "z")
+    """Axes of the file that run to the left, posterior and superior, such as `-z`."""
+    origin_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Where the file's origin lies."""
+
+
+class SolidTable(Table):
+    """[[posed_bones.solids]]: an ellipsoid at the end of a bone, for what no surface shows."""
+
+    structure: str
+    at: str
+    """A bone, without its side if there are two."""
+    end: Literal["low", "high"]
+    """The end of that bone at which the ellipsoid's frame has its origin."""
+    centre_mm: tuple[float, float, float]
+    radii_mm: tuple[float, float, float]
+
+
+class JointTable(Table):
+    """[[posed_bones.joints]]: a joint, from distal to proximal. Bones are named without their side."""
+
+    bone: str
+    on: str
+    """The bone on which it moves."""
+    moves: tuple[str, ...]
+    """All structures that move with the bone, itself included."""
+    reach_mm: float = 8.0
+    """The joint's centre is that of the sphere through the bone's points within this distance of `on`."""
+    at_origin: bool = False
+    """Whether the joint's centre is the origin of the bone's surface instead."""
+    seated: bool = False
+    """Whether the bone is first brought to the centre of its socket."""
+    flexion_deg: tuple[float, float] = (0.0, 0.0)
+    """Range of turning about the left-right axis; positive moves the lower end forward."""
+    abduction_deg: tuple[float, float] = (0.0, 0.0)
+    """Range of turning about the anterior-posterior axis; positive moves the lower end outward."""
+    rotation_deg: tuple[float, float] = (0.0, 0.0)
+    """Range of turning about the body's axis; positive turns the front outward."""
+    gap_mm: tuple[float, float] = (0.0, 0.0)
+    """Range of the joint space: `on` recedes where it is nearer to the bone."""
+    missing: float = 0.0
+    """Chance that all that moves is missing, as after an amputation."""
+
+
+class PosedBonesTable(Table):
+    """[[posed_bones]]: bodies whose bones are surfaces, put together and posed anew for each."""
+
+    name: str
+    count: int
+    """Number of bodies."""
+    spacing_mm: float = 2.0
+    subjects: tuple[str, ...] = ()
+    """Subjects whose surfaces have corresponding points."""
+    mixed: int = 3
+    """Number of subjects of whose shapes each body has a mean, with random weights."""
+    size: float = 0.08
+    """Greatest change of the body's size, and of its proportions by a third of it."""
+    surfaces: tuple[SurfaceTable, ...] = ()
+    solids: tuple[SolidTable, ...] = ()
+    mirrored: tuple[str, ...] = ()
+    """Bones, without their side, of which only one side has a surface."""
+    joints: tuple[JointTable, ...] = ()
+    around: LabelMapTable | None = None
+    """The label map whose body surrounds the bones."""
+    fitted: bool = False
+    """Whether that body is deformed to fit around the bones; otherwise bones are seated in it."""
+    above_mm: float = 0.0
+    """How much of the body above the bones is shown."""
+    flesh_mm: dict[str, tuple[float, float]] = {}
+    """Range of the thickness of soft tissue around bones (patterns)."""
+
+
 class BoneSetTable(Table):
     """[[bone_sets]]: the bones of one patient, masked out of a CT."""
 
@@ -92,6 +172,7 @@ class SourceTables(Table):
     licences: tuple[LicenceTable, ...] = ()
     label_maps: tuple[LabelMapTable, ...] = ()
     bone_sets: tuple[BoneSetTable, ...] = ()
+    posed_bones: tuple[PosedBonesTable, ...] = ()
     negatives: NegativesTable = NegativesTable()
     phantoms: PhantomsTable = PhantomsTable()
     fracture_bones: FractureBonesTable = FractureBonesTable()

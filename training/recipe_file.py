@@ -17,12 +17,21 @@ class Table(BaseModel):
 
 
 class LabelMapTable(Table):
-    """[[label_maps]]: a whole-body label map."""
+    """A whole-body label map."""
 
     path: str
     """A NIfTI file below the data folder."""
-    names: str
-    """JSON file: the structure's name for each value."""
+    names: str | dict[str, str]
+    """The structure's name for each value, or a JSON file with them."""
+
+
+class BodyTable(LabelMapTable):
+    """[[label_maps]]: a label map with its surroundings."""
+
+    around: LabelMapTable | None = None
+    """For a label map of bones alone, the one whose body is deformed to fit around them."""
+    margin_mm: float = 12.0
+    """Thickness of skin and fat over what is labelled."""
 
 
 class SurfaceTable(Table):
@@ -54,17 +63,20 @@ class SolidTable(Table):
 class JointTable(Table):
     """[[posed_bones.joints]]: a joint, from distal to proximal. Bones are named without their side."""
 
-    bone: str
-    on: str
-    """The bone on which it moves."""
+    ball: str
+    """The bone with the rounded end."""
+    socket: str
+    """The bone that it meets."""
     moves: tuple[str, ...]
-    """All structures that move with the bone, itself included."""
+    """The structures that move about the joint."""
     reach_mm: float = 8.0
-    """The joint's centre is that of the sphere through the bone's points within this distance of `on`."""
+    """The joint's centre is that of the sphere through the ball's points within this distance of the socket."""
     at_origin: bool = False
-    """Whether the joint's centre is the origin of the bone's surface instead."""
+    """Whether the ball's file has its origin in the joint's centre, which comes to that of the body around."""
     seated: bool = False
-    """Whether the bone is first brought to the centre of its socket."""
+    """Whether what moves is first shifted until the ball lies in the middle of the socket."""
+    rests: bool = False
+    """Whether what moves is first shifted along the body until the socket touches the ball from below."""
     flexion_deg: tuple[float, float] = (0.0, 0.0)
     """Range of turning about the left-right axis; positive moves the lower end forward."""
     abduction_deg: tuple[float, float] = (0.0, 0.0)
@@ -72,7 +84,7 @@ class JointTable(Table):
     rotation_deg: tuple[float, float] = (0.0, 0.0)
     """Range of turning about the body's axis; positive turns the front outward."""
     gap_mm: tuple[float, float] = (0.0, 0.0)
-    """Range of the joint space: `on` recedes where it is nearer to the bone."""
+    """Range of the joint space: the socket recedes where it is nearer to the ball."""
     missing: float = 0.0
     """Chance that all that moves is missing, as after an amputation."""
 
@@ -95,7 +107,7 @@ class PosedBonesTable(Table):
     mirrored: tuple[str, ...] = ()
     """Bones, without their side, of which only one side has a surface."""
     joints: tuple[JointTable, ...] = ()
-    around: LabelMapTable | None = None
+    around: BodyTable | None = None
     """The label map whose body surrounds the bones."""
     fitted: bool = False
     """Whether that body is deformed to fit around the bones; otherwise bones are seated in it."""
@@ -117,10 +129,13 @@ class BoneSetTable(Table):
 
 
 class NegativesTable(Table):
-    """[negatives]: real CTs, and the classes (as patterns) that none of them shows."""
+    """[[negatives]]: real CTs, and the classes (as patterns) that none of them shows."""
 
     absent: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    """NIfTI files, or folders of one DICOM series, below the data folder."""
+    unknown_mm: float = 0.0
+    """Distance from dense voxels within which anything else may be, such as the marrow of classes they show."""
 
 
 class PhantomsTable(Table):
@@ -170,10 +185,10 @@ class SourceTables(Table):
     held_out: tuple[str, ...] = ()
     """Cases that are never used for training or validation."""
     licences: tuple[LicenceTable, ...] = ()
-    label_maps: tuple[LabelMapTable, ...] = ()
+    label_maps: tuple[BodyTable, ...] = ()
     bone_sets: tuple[BoneSetTable, ...] = ()
     posed_bones: tuple[PosedBonesTable, ...] = ()
-    negatives: NegativesTable = NegativesTable()
+    negatives: tuple[NegativesTable, ...] = ()
     phantoms: PhantomsTable = PhantomsTable()
     fracture_bones: FractureBonesTable = FractureBonesTable()
     calibration: CalibrationTable = CalibrationTable()
@@ -228,6 +243,8 @@ class NetworkTable(Table):
     """Share of patches at a random place of the body."""
     negatives: float = 0.0
     boneless: float = 0.0
+    implants: float = 0.04
+    """Share of patches with metal in or on bone."""
     fractured_bones: float = 0.0
     phantom_bones: float = 0.0
     gpu: GpuTable = GpuTable()

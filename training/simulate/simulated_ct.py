@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from training.sampling import Array, Pose, patch_coordinates, take
 from training.simulate.body import paint, sight
 from training.simulate.body.sight import classes_of
-from training.simulate.scanner import hide_unseen, scan
+from training.simulate.scanner import hide_unseen, implanted, scan
 from training.subjects.subjects import Subject
 
-__all__ = ["Sample", "centre_spots", "draw_centre", "scan", "simulate"]
 AIR_HU = -1000.0
 
 
@@ -32,14 +31,22 @@ def simulate(
     shape: tuple[int, ...],
     spacing_mm: float,
     pose: Pose,
+    implants: float = 0.0,
+    metal: int = 0,
 ) -> Sample:
-    """Returns one patch of `subject` at `spacing_mm` with random pose, tissues and scanner effects."""
+    """Returns one patch of `subject` at `spacing_mm` with random pose, tissues and scanner effects.
+
+    `implants` is the chance of metal in it, `metal` its class; 0 leaves its voxels what they were.
+    """
     at = patch_coordinates(rng, centre, shape, spacing_mm, subject.spacing_mm, pose)
     if subject.negative and subject.hu is not None:
         hu, target = real(rng, subject, subject.hu, at)
     else:
         view = sight(rng, subject, at, spacing_mm, pose)
         hu, target = paint(rng, subject, view), classes_of(view, subject.classes)
+    hu, implant = implanted(rng, hu, spacing_mm, implants)
+    if metal and implant is not None:
+        target = np.where(implant, np.uint8(metal), target)
     return Sample(*hide_unseen(rng, scan(rng, hu, spacing_mm), target, spacing_mm))
 
 

@@ -10,19 +10,22 @@ import numpy as np
 
 from training.recipe_file import PosedBonesTable, SolidTable, SurfaceTable
 from training.subjects.meshes import Part, Points, ellipsoid, load_parts, points_of
-from training.subjects.posing import SIDES, without_side
+from training.subjects.posing import SIDES, Elsewhere, without_side
 
 AXES = {"x": 0, "y": 1, "z": 2}
 # Share of a bone's length that counts as its end
 END = 0.03
 
 
-def assembled(rng: np.random.Generator, table: PosedBonesTable, data: Path) -> list[Part]:
+def assembled(
+    rng: np.random.Generator, table: PosedBonesTable, data: Path, elsewhere: Elsewhere
+) -> list[Part]:
     """Returns the parts of a body in the pose of the files: a random mean of shapes, of random size."""
     one_side = loaded(rng, table, data)
     parts = [*one_side, *other_sides(one_side, table.mirrored)]
     scale = 1 + rng.uniform(-table.size, table.size) + rng.uniform(-table.size / 3, table.size / 3, 3)
-    return with_solids([replace(part, points=part.points * scale) for part in parts], table.solids)
+    scaled = [replace(part, points=part.points * scale) for part in parts]
+    return with_solids(scaled, table.solids, elsewhere)
 
 
 def loaded(rng: np.random.Generator, table: PosedBonesTable, data: Path) -> list[Part]:
@@ -54,12 +57,14 @@ def other_sides(parts: list[Part], mirrored: tuple[str, ...]) -> Iterator[Part]:
             yield part.mirrored(float(np.mean(middles)) if middles else 0.0, name + opposite)
 
 
-def with_solids(parts: list[Part], solids: tuple[SolidTable, ...]) -> list[Part]:
+def with_solids(parts: list[Part], solids: tuple[SolidTable, ...], elsewhere: Elsewhere) -> list[Part]:
     """Returns the parts with an ellipsoid for each row, on both sides where its bone has two."""
     made = list(parts)
     for row in solids:
         for suffix, sign in SIDES.items():
             points = points_of(parts, row.at + suffix)
+            if not len(points):
+                points = elsewhere(row.at + suffix)
             if len(points):
                 place = end_of(points, row.end) + np.array(row.centre_mm) * [sign, 1, 1]
                 made.append(ellipsoid(row.structure + suffix, place, np.array(row.radii_mm)))

@@ -83,20 +83,22 @@ def points_of(parts: Iterable[Part], structure: str) -> Points:
 
 
 def voxels_inside(
-    part: Part, origin_mm: Points, spacing_mm: float, shape: Sequence[int]
-) -> NDArray[np.bool_]:
-    """Returns the voxels (I, J, K) whose centres lie inside a surface, by the parity of its crossings.
+    part: Part, origin_mm: Points, spacing_mm: float
+) -> tuple[tuple[slice, ...], NDArray[np.bool_]]:
+    """Returns the voxels whose centres lie inside a surface, by the parity of its crossings, and their box.
 
-    Small holes in a surface are harmless: two of the three directions along the axes decide. Takes 0.1 to
-    0.5 s a bone, where trimesh's `voxelized().fill()` takes 20 to 70 s.
+    The surface lies within the voxels. Small holes in it are harmless: two of the three directions along the
+    axes decide. Takes 0.05 to 0.3 s a bone, where trimesh's `voxelized().fill()` takes 20 to 70 s.
     """
     points = (part.points - origin_mm) / spacing_mm + OFF_VERTICES
+    low, high = np.floor(points.min(axis=0)).astype(int), np.ceil(points.max(axis=0)).astype(int) + 1
+    points, shape = points - low, (high - low).tolist()
     inside = np.zeros(shape, np.uint8)
     for axis in range(3):
         order = [axis, (axis + 1) % 3, (axis + 2) % 3]
         turned = crossings_parity(points[:, order][part.faces], [shape[n] for n in order])
         inside += turned.transpose(np.argsort(order))
-    return inside >= 2
+    return tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True)), inside >= 2
 
 
 def crossings_parity(corners: Points, shape: Sequence[int]) -> NDArray[np.bool_]:

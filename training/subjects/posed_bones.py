@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
-from itertools import combinations
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,8 @@ from training.subjects.assembly import assembled
 from training.subjects.meshes import Part, Points, voxels_inside
 from training.subjects.posing import SIDES, posed, without_side
 from training.subjects.subjects import (
-    LABELLED_MARGIN_MM,
     Subject,
+    bounding_box,
     class_of,
     edt,
     from_structures,
@@ -42,6 +42,8 @@ MARGIN_MM = 90.0
 TRIES, CROSSING_MM3, CHECKED_MM = 40, 1500.0, 4.0
 # The skin is smooth, so it is computed at every so manyth voxel
 COARSE = 2
+# Value of the bones of the body around, more than there are parts
+OTHER = 255
 SKIN_SMOOTHING_MM = 8.0
 
 
@@ -62,28 +64,26 @@ def posed_subject(
     Raises UsageError if no pose is found in which bones do not cross.
     """
     rng = np.random.default_rng(seed)
-    parts = posed_apart(rng, table, assembled(rng, table, data), donor)
+    parts = posed_apart(rng, table, assembled(rng, table, data, partial(points_in, donor)), donor)
     frame = frame_around(table, parts, donor)
     own = with_joint_spaces(rng, painted(parts, frame), table.joints)
     body = surrounded(table, own, frame, classes, donor) if donor else own
-    plain = from_structures(
-        f"{table.name} {seed}", body.structures, {0: "fat", **body.names}, classes, body.spacing_mm, 0
-    )
     skin = envelope(rng, own, table.flesh_mm)
     trunk = body.structures > max(own.names)
-    if trunk.any():
-        skin = np.maximum(skin, skin_distance(trunk, body.spacing_mm, LABELLED_MARGIN_MM))
-    return replace(plain, skin=skin)
+    if table.around and trunk.any():
+        skin = np.maximum(skin, skin_distance(trunk, body.spacing_mm, table.around.margin_mm))
+    names = {0: "fat", **body.names}
+    return from_structures(f"{table.name} {seed}", body.structures, names, classes, body.spacing_mm, skin)
 
 
 def posed_apart(
     rng: np.random.Generator, table: PosedBonesTable, parts: list[Part], donor: Body | None
 ) -> list[Part]:
     """Returns the parts in a pose in which no two bones cross."""
-    joined = {frozenset((joint.bone, joint.on)) for joint in table.joints}
+    joined = {frozenset((joint.ball, joint.socket)) for joint in table.joints}
     taken = None if donor is None or table.fitted else donor
     for _ in range(TRIES):
-        drawn = posed(rng, parts, table.joints, lambda name: points_in(donor, name))
+        drawn = posed(rng, parts, table.joints, partial(points_in, donor))
         if crossing_mm3(drawn, joined, taken) <= CROSSING_MM3:
             return drawn
     raise UsageError(f"posed_bones {table.name}: expected a pose without crossing bones, {TRIES} had some")
@@ -98,18 +98,23 @@ def points_in(donor: Body | None, structure: str) -> Points:
 def crossing_mm3(parts: list[Part], joined: set[frozenset[str]], taken: Body | None) -> float:
     """Returns how much bones that no joint joins have in common, with each other and with a body's bones."""
     frame = frame_of(bounds(parts), CHECKED_MM)
-    bones = [part for part in parts if tissue_of(part.structure).bone]
-    masks = {p.structure: voxels_inside(p, frame.origin_mm, CHECKED_MM, frame.shape) for p in bones}
-    common = sum(
-        np.count_nonzero(masks[a] & masks[b])
-        for a, b in combinations(masks, 2)
-        if frozenset((without_side(a), without_side(b))) not in joined
-    )
+    names = [part.structure for part in parts if tissue_of(part.structure).bone]
+    owner, common = np.zeros(frame.shape, np.uint8), 0
     if taken:
-        apart = [n for n in taken.names.values() if tissue_of(n).bone and not in_joint(n, joined)]
-        there = np.isin(structures_at(frame, taken), [v for v, n in taken.names.items() if n in apart])
-        common += sum(np.count_nonzero(mask & there) for mask in masks.values())
+        hard = [v for v, n in taken.names.items() if tissue_of(n).bone and not in_joint(n, joined)]
+        owner[np.isin(structures_at(frame, taken), hard)] = OTHER
+    for part in parts:
+        if part.structure in names:
+            may = [n + 1 for n, name in enumerate(names) if joins(part.structure, name, joined)]
+            box, inside = voxels_inside(part, frame.origin_mm, CHECKED_MM)
+            common += np.count_nonzero(inside & ~np.isin(owner[box], [0, *may]))
+            owner[box][inside] = names.index(part.structure) + 1
     return float(common * CHECKED_MM**3)
+
+
+def joins(first: str, second: str, joined: set[frozenset[str]]) -> bool:
+    """Returns whether two bones are one or meet in a joint."""
+    return first == second or frozenset((without_side(first), without_side(second))) in joined
 
 
 def in_joint(structure: str, joined: set[frozenset[str]]) -> bool:
@@ -151,21 +156,22 @@ def painted(parts: list[Part], frame: Frame) -> Body:
     names = list(dict.fromkeys(part.structure for part in parts))
     structures = np.zeros(frame.shape, np.uint8)
     for part in parts:
-        inside = voxels_inside(part, frame.origin_mm, frame.spacing_mm, frame.shape)
-        structures[inside] = names.index(part.structure) + 1
+        box, inside = voxels_inside(part, frame.origin_mm, frame.spacing_mm)
+        structures[box][inside] = names.index(part.structure) + 1
     return Body(structures, dict(enumerate(names, start=1)), frame.spacing_mm)
 
 
 def with_joint_spaces(rng: np.random.Generator, body: Body, joints: tuple[JointTable, ...]) -> Body:
     """Returns the body with joint spaces: where a bone is nearer than its joint allows, its socket recedes."""
-    structures, values = body.structures.copy(), {name: value for value, name in body.names.items()}
+    structures, values = body.structures.copy(), {n: v for v, n in body.names.items()}
     for joint in joints:
         gap_mm = rng.uniform(*joint.gap_mm)
         for suffix in SIDES:
-            bone, on = values.get(joint.bone + suffix), values.get(joint.on + suffix, values.get(joint.on))
-            if gap_mm and bone and on:
-                near = edt(structures != bone, body.spacing_mm) < gap_mm
-                structures[near & (structures == on)] = 0
+            ball, socket = (values.get(name + suffix) for name in (joint.ball, joint.socket))
+            if gap_mm and ball and socket:
+                box = bounding_box(structures == ball, int(np.ceil(gap_mm / body.spacing_mm)))
+                near = edt(structures[box] != ball, body.spacing_mm) < gap_mm
+                structures[box][near & (structures[box] == socket)] = 0
     return replace(body, structures=structures)
 
 

@@ -17,6 +17,8 @@ SIDES = {"_left": 1.0, "_right": -1.0, "": 1.0}
 # Rounds in which a bone approaches the centre of its socket: each finds more of the socket's points
 ROUNDS = 4
 FEWEST_POINTS = 12
+# Surfaces have a point in nearly every column of this width
+COLUMN_MM = 6.0
 # Points of a structure that no part shows, such as the sockets of the body around
 Elsewhere = Callable[[str], Points]
 
@@ -33,33 +35,44 @@ def posed(
     """Returns the parts in a random pose, some of them missing."""
     for joint in joints:
         for suffix, sign in SIDES.items():
-            if len(points_of(parts, joint.bone + suffix)):
-                moves = {name + suffix for name in joint.moves}
-                if rng.random() < joint.missing:
-                    parts = [part for part in parts if part.structure not in moves]
-                    continue
-                about, shift = centre_and_shift(parts, joint, suffix, elsewhere)
-                turn = drawn_turn(rng, joint, sign)
-                parts = [p.moved(turn, about, shift) if p.structure in moves else p for p in parts]
+            if not len(points_of(parts, joint.ball + suffix)):
+                continue
+            moves = {name + suffix for name in joint.moves}
+            if rng.random() < joint.missing:
+                parts = [part for part in parts if part.structure not in moves]
+                continue
+            centre, shift = centre_and_shift(parts, joint, suffix, elsewhere)
+            turn = drawn_turn(rng, joint, sign)
+            parts = [p.moved(turn, centre, shift) if p.structure in moves else p for p in parts]
     return parts
 
 
 def centre_and_shift(
     parts: list[Part], joint: JointTable, suffix: str, elsewhere: Elsewhere
 ) -> tuple[Points, Points]:
-    """Returns a joint's centre, and the shift in mm that seats the bone in its socket."""
-    bone, on = points_of(parts, joint.bone + suffix), points_of(parts, joint.on + suffix)
+    """Returns a joint's centre, and the shift in mm after which what moves is in its place."""
+    ball, socket = points_of(parts, joint.ball + suffix), points_of(parts, joint.socket + suffix)
     if joint.at_origin:
-        centre = np.zeros(3)
-        socket = sphere_centre(elsewhere(joint.bone + suffix), elsewhere(joint.on + suffix), joint.reach_mm)
-        return centre, socket - centre
-    centre, shift = sphere_centre(bone, on, joint.reach_mm), np.zeros(3)
-    if joint.seated:
-        for _ in range(ROUNDS):
-            ball = bone + shift
-            shift = shift + sphere_centre(on, ball, joint.reach_mm) - sphere_centre(ball, on, joint.reach_mm)
-        centre = sphere_centre(bone + shift, on, joint.reach_mm) - shift
-    return centre, shift
+        known = elsewhere(joint.ball + suffix), elsewhere(joint.socket + suffix)
+        return np.zeros(3), sphere_centre(*known, joint.reach_mm)
+    if joint.rests:
+        return np.zeros(3), np.array([0, 0, -rise_into(socket, ball)])
+    shift = np.zeros(3)
+    for _ in range(ROUNDS if joint.seated else 0):
+        near = ball + shift
+        shift = shift + sphere_centre(socket, near, joint.reach_mm) - sphere_centre(near, socket, joint.reach_mm)
+    return sphere_centre(ball + shift, socket, joint.reach_mm) - shift, shift
+
+
+def rise_into(below: Points, above: Points) -> float:
+    """Returns by how many mm the top of the one rises into the bottom of the other, in any column."""
+    low = np.minimum(below[:, :2].min(axis=0), above[:, :2].min(axis=0))
+    cells = [((points[:, :2] - low) // COLUMN_MM).astype(int) for points in (below, above)]
+    shape = np.maximum(*(cell.max(axis=0) for cell in cells)) + 1
+    top, bottom = np.full(shape, -np.inf), np.full(shape, np.inf)
+    np.maximum.at(top, tuple(cells[0].T), below[:, 2])
+    np.minimum.at(bottom, tuple(cells[1].T), above[:, 2])
+    return float((top - bottom).max())
 
 
 def drawn_turn(rng: np.random.Generator, joint: JointTable, sign: float) -> Points:

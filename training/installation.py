@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from training.export import export, network_spec
+from training.export import export, weights_file
 from training.loop.checkpoints import read
 from training.loop.report import carry_history, report_file, write_report
 from training.loop.runs import TrainingRun
@@ -28,7 +28,7 @@ def train_and_install(run: TrainingRun, package_folder: Path, tell: Tell = silen
 
     Raises ModelError or UsageError before the first step if the package cannot take the network.
     """
-    weights = network_spec(package_folder, run.network.name).weights
+    weights = weights_file(package_folder, run.network.name)
     carry_history(run)
     checkpoint = train(run, tell)
     sha256 = export(checkpoint, package_folder, run.network.name)

@@ -70,9 +70,9 @@ class JointTable(Table):
     moves: tuple[str, ...]
     """The structures that move about the joint."""
     reach_mm: float = 8.0
-    """The joint's centre is that of the sphere through the ball's points within this distance of the socket."""
+    """The joint's centre is that of the sphere through the ball's points so near to the socket."""
     at_origin: bool = False
-    """Whether the ball's file has its origin in the joint's centre, which comes to that of the body around."""
+    """Whether the file has its origin in the joint's centre, which comes to that of the body around."""
     seated: bool = False
     """Whether what moves is first shifted until the ball lies in the middle of the socket."""
     rests: bool = False
@@ -135,7 +135,7 @@ class NegativesTable(Table):
     paths: tuple[str, ...] = ()
     """NIfTI files, or folders of one DICOM series, below the data folder."""
     unknown_mm: float = 0.0
-    """Distance from dense voxels within which anything else may be, such as the marrow of classes they show."""
+    """Distance from dense voxels within which other classes may be, such as their marrow."""
 
 
 class PhantomsTable(Table):

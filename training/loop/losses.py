@@ -25,7 +25,10 @@ class TrainingLoss:
     """
 
     def __init__(
-        self, weights: tuple[float, ...] | None, absent: Sequence[tuple[int, ...]], dice_of_absent: bool = False
+        self,
+        weights: tuple[float, ...] | None,
+        absent: Sequence[tuple[int, ...]],
+        dice_of_absent: bool = False,
     ) -> None:
         weight = torch.tensor(weights) if weights else None
         self.dice = DiceLoss(

@@ -111,9 +111,10 @@ class Sources:
         """Loads real CTs without the anatomy."""
         del network
         return [
-            self.kept(f"negative {path} {group} {row.unknown_mm}", partial(
-                negative_subject, self.data / path, NEGATIVE_SPACING_MM, group, row.unknown_mm
-            ))
+            self.kept(
+                f"negative {path} {group} {row.unknown_mm}",
+                partial(negative_subject, self.data / path, NEGATIVE_SPACING_MM, group, row.unknown_mm),
+            )
             for group, row in enumerate(self.recipe.sources.negatives)
             for path in row.paths
         ]

@@ -20,7 +20,7 @@ OFF_VERTICES = 1e-4 * np.array([0.37, 0.61, 0.17])
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A closed surface of a named structure: `points` (N, 3) in mm, LPS, and `faces` (M, 3) of point indices."""
+    """A structure's closed surface: `points` (N, 3) in mm, LPS, and `faces` (M, 3) of point indices."""
 
     structure: str
     points: Points
@@ -115,7 +115,9 @@ def columns_through(corners: Points, shape: Sequence[int]) -> tuple[NDArray[np.i
     """Returns the columns (N, 2) of voxels that triangles cover, and the height at which they cross each."""
     flat = corners[..., 1:]
     low = np.clip(np.ceil(flat.min(1)), 0, None).astype(np.int64)
-    count = np.clip(np.minimum(np.floor(flat.max(1)), np.array(shape) - 1).astype(np.int64) - low + 1, 0, None)
+    count = np.clip(
+        np.minimum(np.floor(flat.max(1)), np.array(shape) - 1).astype(np.int64) - low + 1, 0, None
+    )
     many = count.prod(1)
     face = np.repeat(np.arange(len(corners)), many)
     nth = np.arange(len(face)) - np.repeat(np.cumsum(many) - many, many)

@@ -162,7 +162,7 @@ def painted(parts: list[Part], frame: Frame) -> Body:
 
 
 def with_joint_spaces(rng: np.random.Generator, body: Body, joints: tuple[JointTable, ...]) -> Body:
-    """Returns the body with joint spaces: where a bone is nearer than its joint allows, its socket recedes."""
+    """Returns the body with joint spaces: a socket recedes where it is nearer to its ball."""
     structures, values = body.structures.copy(), {n: v for v, n in body.names.items()}
     for joint in joints:
         gap_mm = rng.uniform(*joint.gap_mm)
@@ -192,7 +192,7 @@ def surrounded(
 def envelope(
     rng: np.random.Generator, bones: Body, flesh_mm: Mapping[str, tuple[float, float]]
 ) -> NDArray[np.int8]:
-    """Returns the signed distance in mm to the skin of limbs: soft tissue of random thickness on each bone."""
+    """Returns the signed distance in mm to the skin: soft tissue of random thickness on each bone."""
     step_mm, coarse = bones.spacing_mm * COARSE, bones.structures[::COARSE, ::COARSE, ::COARSE]
     skin = np.full(coarse.shape, -2 * MARGIN_MM, np.float32)
     for pattern, span in flesh_mm.items():

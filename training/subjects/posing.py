@@ -60,7 +60,9 @@ def centre_and_shift(
     shift = np.zeros(3)
     for _ in range(ROUNDS if joint.seated else 0):
         near = ball + shift
-        shift = shift + sphere_centre(socket, near, joint.reach_mm) - sphere_centre(near, socket, joint.reach_mm)
+        shift = (
+            shift + sphere_centre(socket, near, joint.reach_mm) - sphere_centre(near, socket, joint.reach_mm)
+        )
     return sphere_centre(ball + shift, socket, joint.reach_mm) - shift, shift
 
 

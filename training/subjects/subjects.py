@@ -22,7 +22,7 @@ from training.subjects.surroundings import Body, surround_with_body
 from training.subjects.tissues import Tissue, tissue_of
 
 DEPTH_STEP_MM = STEP_MM
-# Target of voxels in the first of a recipe's groups of CTs whose bones are unknown; of the others, one less each
+# Target of unknown voxels in the first of a recipe's groups of CTs; in each other group it is one less
 NOT_OURS = 254
 LEAST_UNKNOWN = 240
 MAXIMUM_SKIN_MM = 60.0
@@ -65,7 +65,7 @@ class Subject:
 
 
 def load_lps(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Reads a NIfTI file or a folder of DICOM as an array along left, posterior, superior, and its spacing in mm."""
+    """Reads a NIfTI file or a DICOM series as an array along left, posterior, superior, and its spacing in mm."""
     if not path.exists():
         raise UsageError(f"expected {path.parent.name}/{path.name} in the data folder, found none")
     image = nibabel.as_closest_canonical(dicom_image(path) if path.is_dir() else nibabel.load(path))
@@ -169,7 +169,7 @@ def names_of(data: Path, row: LabelMapTable) -> dict[int, str]:
 
 
 def label_map_subject(data: Path, row: BodyTable, classes: dict[str, list[str]]) -> Subject:
-    """Loads a subject from a label map; one of bones alone gets soft tissue, and more bones, from `around`."""
+    """Loads a subject from a label map; one of bones alone gets a body from that of `around`."""
     body = label_map_body(data, row, FINEST_MM)
     if row.around:
         body = with_soft_tissue(body, label_map_body(data, row.around), classes)
@@ -185,7 +185,9 @@ def with_soft_tissue(bones: Body, donor: Body, classes: dict[str, list[str]]) ->
     there = {clean.names[value] for value in np.unique(clean.structures).tolist() if value}
     clean = replace(clean, names={value: name for value, name in clean.names.items() if name in there})
     learned = {class_of(name, classes) for name in there} - {0}
-    return surround_with_body(clean, donor, {n for n in donor.names.values() if class_of(n, classes) in learned})
+    return surround_with_body(
+        clean, donor, {n for n in donor.names.values() if class_of(n, classes) in learned}
+    )
 
 
 def bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:

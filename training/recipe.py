@@ -52,6 +52,7 @@ class NetworkRecipe:
     negatives: float = 0.0
     boneless: float = 0.0
     implants: float = 0.04
+    limbs: bool = True
     fractured_bones: float = 0.0
     phantom_bones: float = 0.0
     gpu: dict[str, Any] = field(default_factory=dict)

@@ -245,6 +245,8 @@ class NetworkTable(Table):
     boneless: float = 0.0
     implants: float = 0.04
     """Share of patches with metal in or on bone."""
+    limbs: bool = True
+    """Whether arms of which no class is known may lie beside the body."""
     fractured_bones: float = 0.0
     phantom_bones: float = 0.0
     gpu: GpuTable = GpuTable()

@@ -16,7 +16,7 @@ from training.recipe import NetworkRecipe, Recipe
 from training.sampling import Array, Pose
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, bone_patch, by_kind
 from training.simulate.conditioning import ConditioningRules, draw_conditioning
-from training.simulate.simulated_ct import Sample, centre_spots, draw_centre, simulate
+from training.simulate.simulated_ct import Added, Sample, centre_spots, draw_centre, simulate
 from training.simulate.sources import Sources
 from training.subjects.subjects import Subject, class_of
 
@@ -76,7 +76,8 @@ class AnatomyDraw:
         self.phantom_share = sources.recipe.sources.phantoms.share
         self.spots = {s.name: centre_spots(rng, s) for s in (*self.subjects, *self.phantoms, *self.negatives)}
         self.swaps = side_swaps(network.classes)
-        self.metal = class_of(METAL, sources.recipe.class_patterns(network))
+        metal = class_of(METAL, sources.recipe.class_patterns(network))
+        self.added = Added(network.implants, metal, network.limbs)
 
     def draw(self) -> Sample:
         """Draws one patch."""
@@ -86,9 +87,7 @@ class AnatomyDraw:
         if self.rng.random() < self.network.boneless:
             subject = replace(subject, boneless=True)
         pose, network = ANY_POSE if subject.negative else BODY_POSE, self.network
-        return simulate(
-            self.rng, subject, centre, network.patch, network.spacing_mm, pose, network.implants, self.metal
-        )
+        return simulate(self.rng, subject, centre, network.patch, network.spacing_mm, pose, self.added)
 
     def pool(self) -> list[Subject]:
         """Picks the kind of subject to draw from next."""

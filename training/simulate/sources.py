@@ -123,7 +123,10 @@ class Sources:
         """Draws bodies whose bones are surfaces, each from its own seed."""
         classes = self.recipe.class_patterns(network)
         return [
-            self.kept(f"posed {row} {seed} {classes}", partial(self.posed_body, row, seed, classes))
+            self.kept(
+                f"posed {row.model_copy(update={'count': 0})} {seed} {classes}",
+                partial(self.posed_body, row, seed, classes),
+            )
             for row in self.recipe.sources.posed_bones
             for seed in range(3000, 3000 + row.count)
         ]

@@ -17,6 +17,7 @@ from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
 from operators.errors import UsageError
 from training.recipe_file import BodyTable, LabelMapTable
+from training.subjects.shafts import Shafts, shafts_of
 from training.subjects.surfaces import STEP_MM, Surfaces, bone_surfaces, edt
 from training.subjects.surroundings import Body, surround_with_body
 from training.subjects.tissues import Tissue, tissue_of
@@ -28,7 +29,7 @@ LEAST_UNKNOWN = 240
 MAXIMUM_SKIN_MM = 60.0
 # Thickness of skin and fat over the labelled muscles, mm
 LABELLED_MARGIN_MM = 12
-# No network reads finer voxels, and those of small parts of the body are at times finer
+# No network reads finer voxels, which label maps of small parts of the body have
 FINEST_MM = 0.8
 # Smaller pieces of a label map of bones are errors
 SPECK_MM3 = 300.0
@@ -41,9 +42,9 @@ class Subject:
     """One body on an array whose axes run to the patient's left, posterior, superior.
 
     `structures` (uint8) index `tissues` and `classes` (uint8, the target of each); `surfaces` are those of
-    its bones; `skin` (int8, mm) is positive inside the body; `hu` (int16) holds real bone texture, 0
-    where there is none. `negative` marks a real CT that shows none of the package's bones; `boneless`
-    marks a body that is painted without bones.
+    its bones, `shafts` how long ones lie; `skin` (int8, mm) is positive inside the body; `hu` (int16) holds
+    real bone texture, 0 where there is none. `negative` marks a real CT that shows none of the package's
+    bones; `boneless` marks a body that is painted without bones.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Subject:
     skin: NDArray[np.int8]
     spacing_mm: NDArray[np.float64]
     hu: NDArray[np.int16] | None = None
+    shafts: Shafts | None = None
     negative: bool = False
     boneless: bool = False
 
@@ -65,7 +67,7 @@ class Subject:
 
 
 def load_lps(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Reads a NIfTI file or a DICOM series as an array along left, posterior, superior, and its spacing in mm."""
+    """Reads NIfTI or a DICOM series as an array along left, posterior, superior, and its spacing in mm."""
     if not path.exists():
         raise UsageError(f"expected {path.parent.name}/{path.name} in the data folder, found none")
     image = nibabel.as_closest_canonical(dicom_image(path) if path.is_dir() else nibabel.load(path))
@@ -142,6 +144,7 @@ def from_structures(
         surfaces=bone_surfaces(bones[structures], spacing_mm),
         skin=skin if isinstance(skin, np.ndarray) else skin_distance(structures > 0, spacing_mm, skin),
         spacing_mm=np.full(3, spacing_mm),
+        shafts=shafts_of(bones[structures]),
     )
 
 
@@ -153,10 +156,10 @@ def class_of(structure: str, classes: dict[str, list[str]]) -> int:
     return 0
 
 
-def label_map_body(data: Path, row: LabelMapTable, finest_mm: float = 0.0) -> Body:
-    """Loads a label map with the names of its values, resampled to cubic voxels of at least `finest_mm`."""
+def label_map_body(data: Path, row: LabelMapTable) -> Body:
+    """Loads a label map with the names of its values, resampled to cubic voxels of FINEST_MM or more."""
     array, spacing = load_lps(data / row.path)
-    spacing_mm = max(float(spacing[0]), finest_mm)
+    spacing_mm = max(float(spacing[0]), FINEST_MM)
     return Body(resample(array.astype(np.uint8), spacing, spacing_mm, 0), names_of(data, row), spacing_mm)
 
 
@@ -170,7 +173,7 @@ def names_of(data: Path, row: LabelMapTable) -> dict[int, str]:
 
 def label_map_subject(data: Path, row: BodyTable, classes: dict[str, list[str]]) -> Subject:
     """Loads a subject from a label map; one of bones alone gets a body from that of `around`."""
-    body = label_map_body(data, row, FINEST_MM)
+    body = label_map_body(data, row)
     if row.around:
         body = with_soft_tissue(body, label_map_body(data, row.around), classes)
     name = row.path.split("/")[-1].split(".")[0]

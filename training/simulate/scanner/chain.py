@@ -53,7 +53,7 @@ SCAN: tuple[tuple[float, str, tuple[float, float]], ...] = (
     (1.0, "dose_noise", (3, 45)),
     (0.06, "starvation_streaks", (10, 80)),
     (0.04, "rings", (5, 30)),
-    (0.3, "thick_slices", (1.0, 5.0)),
+    (0.3, "thick_slices", (0.5, 6.0)),
     (0.03, "tilted_slices", (-25, 25)),
 )
 

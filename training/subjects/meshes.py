@@ -128,7 +128,7 @@ def columns_through(corners: Points, shape: Sequence[int]) -> tuple[NDArray[np.i
     with np.errstate(divide="ignore", invalid="ignore"):
         u = cross(away, sides[face, 1]) / twice_area
         v = cross(sides[face, 0], away) / twice_area
-    within = (u >= 0) & (v >= 0) & (u + v <= 1)
+        within = (u >= 0) & (v >= 0) & (u + v <= 1)
     rise = corners[:, 1:, 0] - corners[:, :1, 0]
     height = corners[face, 0, 0] + u * rise[face, 0] + v * rise[face, 1]
     return column[within], height[within]

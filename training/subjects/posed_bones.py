@@ -66,7 +66,10 @@ def posed_subject(
     rng = np.random.default_rng(seed)
     parts = posed_apart(rng, table, assembled(rng, table, data, partial(points_in, donor)), donor)
     frame = frame_around(table, parts, donor)
-    own = with_joint_spaces(rng, painted(parts, frame), table.joints)
+    balls = {joint.ball for joint in table.joints}
+    # Where a ball crosses its socket the voxels belong to the ball
+    ordered = sorted(parts, key=lambda part: without_side(part.structure) in balls)
+    own = with_joint_spaces(rng, painted(ordered, frame), table.joints)
     body = surrounded(table, own, frame, classes, donor) if donor else own
     skin = envelope(rng, own, table.flesh_mm)
     trunk = body.structures > max(own.names)

@@ -26,6 +26,15 @@ def test_where_only_an_absence_is_known_only_the_packages_own_classes_are_punish
     assert (found[0, 1] < 0).all()
 
 
+def test_each_group_of_unknown_voxels_has_absent_classes_of_its_own() -> None:
+    target = torch.full((2, 2, 2), NOT_OURS - 1)
+    target[1] = 1
+    found = gradients(TrainingLoss(None, absent=((1,), (2,))), target)
+    assert (found[2, 0] > 0).all()
+    assert (found[[0, 1, 3], 0] < 0).all()
+    assert (found[1, 1] < 0).all(), "a known class in such a patch is learnt"
+
+
 def test_a_patch_of_unknown_voxels_alone_gives_a_finite_loss() -> None:
     target = torch.full((2, 2, 2), NOT_OURS)
     found = gradients(TrainingLoss(None, absent=((1,),)), target)

@@ -22,11 +22,11 @@ from training.subjects.subjects import (
     Subject,
     bounding_box,
     class_of,
-    edt,
     from_structures,
     skin_distance,
     within_skin_range,
 )
+from training.subjects.surfaces import edt
 from training.subjects.surroundings import (
     Body,
     fitted_places,
@@ -110,7 +110,7 @@ def crossing_mm3(parts: list[Part], joined: set[frozenset[str]], taken: Body | N
         if part.structure in names:
             may = [n + 1 for n, name in enumerate(names) if joins(part.structure, name, joined)]
             box, inside = voxels_inside(part, frame.origin_mm, CHECKED_MM)
-            common += np.count_nonzero(inside & ~np.isin(owner[box], [0, *may]))
+            common += int(np.count_nonzero(inside & ~np.isin(owner[box], [0, *may])))
             owner[box][inside] = names.index(part.structure) + 1
     return float(common * CHECKED_MM**3)
 

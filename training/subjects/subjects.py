@@ -77,7 +77,7 @@ def load_lps(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
 
 def dicom_image(folder: Path) -> nibabel.Nifti1Image:
     """Reads the largest series of a folder."""
-    series = max(scan(folder).series, key=lambda one: len(one.planes))
+    series = max(scan(folder).series, key=lambda one: len(one.frames))
     volume = read_volume(series)
     return nibabel.Nifti1Image(volume.hu, np.diag([-1.0, -1.0, 1.0, 1.0]) @ volume.grid.ijk_to_lps)
 

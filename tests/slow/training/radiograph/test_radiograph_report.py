@@ -20,7 +20,7 @@ from training.radiograph.predictions import Case, Prediction
 from training.radiograph.schedule import NetworkSize, Phase, Recipe
 
 WHOLE = Draws(fractures=1, simulated=0, others=1, size=(128, 96), whole=True)
-QUICK = Recipe((Phase("only", 9, 1e-3, (WHOLE,)),), NetworkSize((4, 8, 8, 8, 8), (1, 1, 1, 1)), (128, 96), 2)
+QUICK = Recipe((Phase("only", 9, 1e-3, (WHOLE,)),), NetworkSize((8, 8, 8, 8, 8), (1, 1, 1, 1)), (128, 96), 2)
 
 
 def cases(count: int, right: bool) -> list[Case]:

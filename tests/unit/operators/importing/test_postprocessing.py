@@ -181,7 +181,7 @@ def test_an_endless_size_is_written_and_read(v1: Path, tmp_path: Path) -> None:
     assert isinstance(package, NnUNetPackage)
     assert package.stages[0].largest == (Largest((1,), 1, inf),)
     path.write_text(path.read_text().replace("connected = 1", "connected = 4"))
-    with pytest.raises(ModelError, match="connected of 1, 2 or 3"):
+    with pytest.raises(ModelError, match=r"largest.0.connected: expected 3 or less, got 4"):
         read_package(path)
 
 

@@ -21,10 +21,10 @@ class ProjectionAcceptance(Table):
     modalities: tuple[str, ...]
     sop_class_uids: tuple[str, ...]
     body_parts: tuple[str, ...]
-    """Terms of BodyPartExamined (PS3.16 annex L), capitals and digits, that name no single one."""
+    """Terms of BodyPartExamined (PS3.16 annex L), capital letters and digits, that name no single one."""
 
     def acceptance(self, terms: Mapping[str, tuple[str, ...]]) -> Acceptance:
-        """The acceptance with the terms of body parts, without limits of slices, which a radiograph does not have."""
+        """The acceptance with the terms of body parts, without limits of slices, which a radiograph lacks."""
         named = tuple(dict.fromkeys(chain(*terms.values(), self.body_parts)))
         return Acceptance(self.modalities, self.sop_class_uids, named, 1, 0.0, 0.0, 0.0)
 

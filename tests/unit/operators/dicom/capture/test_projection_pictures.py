@@ -13,11 +13,11 @@ from operators.geometry.projection import Projection
 from operators.render.projection_pictures import (
     LARGEST,
     LARGEST_HEAT,
+    draw_heat_map,
     draw_outlines,
     projection_pictures,
     shown_grey,
     shown_size,
-    draw_heat_map,
 )
 from tests.support.radiograph_result_cases import COLOURS, ODD, grey, made, projection, provenance, series
 from tests.unit.operators.dicom.capture.test_picture_writer import valid

@@ -41,7 +41,7 @@ def train_and_install(run: TrainingRun, package_folder: Path, tell: Tell = silen
 
     Raises ModelError or UsageError before the first step if the package cannot take the network.
     """
-    weights = network_spec(package_folder, run.network.name).weights
+    weights = weights_file(package_folder, run.network.name)
     carry_history(run)
     checkpoint = train(run, tell)
     sha256 = export(checkpoint, package_folder, run.network.name)
@@ -53,10 +53,13 @@ def export(checkpoint: Path, package_folder: Path, network: str) -> str:
     """Writes the best averaged weights of `checkpoint` where the package expects them; returns the SHA-256.
 
     The package takes over the checkpoint's arguments, as a network trained on a GPU may be larger.
-    Raises ModelError if the checkpoint is of another network than the package's.
+    Raises ModelError if the checkpoint is of another network than the package's. A folder of networks that
+    packages share has no package file: each of these states the SHA-256 itself.
     """
-    spec = network_spec(package_folder, network)
     kept = read(checkpoint, torch.device("cpu"))
+    if not (package_folder / PACKAGE_FILE).exists():
+        return write_half_precision(best_weights(kept), weights_file(package_folder, network))
+    spec = network_spec(package_folder, network)
     trained = json.loads(kept["network"])
     require_same_network(trained, spec)
     arguments = {**spec.arguments, "filters": trained["filters"]}
@@ -95,6 +98,13 @@ def network_spec(package_folder: Path, network: str) -> NetworkSpec:
     if network not in specs:
         raise UsageError(f"expected one of the networks {', '.join(specs)}, got {network!r}")
     return specs[network]
+
+
+def weights_file(folder: Path, network: str) -> Path:
+    """Returns where the weights of a network belong. Raises UsageError if a package has no such network."""
+    if (folder / PACKAGE_FILE).exists():
+        return network_spec(folder, network).weights
+    return folder / f"{network}.safetensors"
 
 
 def require_same_network(trained: dict[str, Any], spec: NetworkSpec) -> None:

@@ -85,11 +85,19 @@ def recipe_of(table: dict[str, Any]) -> Recipe:
 
 def require_held_out(file: RecipeFile) -> None:
     """Raises ValueError if a held-out case is used for training or validation."""
-    watched = file.validation.real if file.validation else ()
-    for where, rows in (("bone_sets", file.bone_sets), ("validation.real", watched)):
-        used = {Path(row.folder).name for row in rows} & set(file.held_out)
-        if used:
-            raise ValueError(f"{where}: expected no held-out case, got {', '.join(sorted(used))}")
+    real = file.validation.real if file.validation else ()
+    used = {
+        "bone_sets": [row.folder for row in file.bone_sets],
+        "validation.real": [row.folder for row in real],
+        "label_maps": [row.path for row in file.label_maps],
+        "posed_bones": [subject for row in file.posed_bones for subject in row.subjects],
+        "negatives": [path for row in file.negatives for path in row.paths],
+    }
+    for where, paths in used.items():
+        names = {name for path in paths for name in (Path(path).name, Path(path).name.split(".")[0])}
+        if names & set(file.held_out):
+            said = ", ".join(sorted(names & set(file.held_out)))
+            raise ValueError(f"{where}: expected no held-out case, got {said}")
 
 
 def network_recipe(name: str, row: NetworkTable, classes: Mapping[str, Sequence[str]]) -> NetworkRecipe:

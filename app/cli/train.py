@@ -234,10 +234,12 @@ def software() -> str:
 
 
 def complete(folder: Path) -> bool:
-    """Returns whether all weights of a package exist; the calibration needs its whole pipeline."""
+    """Returns whether a folder is a package with all weights; the calibration needs its whole pipeline."""
     from operators.package_files.package_reader import PACKAGE_FILE, read_package
 
-    return all(network.weights.is_file() for network in read_package(folder / PACKAGE_FILE).networks)
+    return (folder / PACKAGE_FILE).exists() and all(
+        network.weights.is_file() for network in read_package(folder / PACKAGE_FILE).networks
+    )
 
 
 def recipe_folder(package: str, config: Path | None, models: Path | None) -> Path:

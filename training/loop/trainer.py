@@ -90,10 +90,12 @@ def begin(run: TrainingRun) -> Session:
     return Session(run, state, device, loss, half, time.monotonic(), facts(run, state.step, device, half))
 
 
-def absent_classes(recipe: Recipe, network: NetworkRecipe) -> tuple[int, ...]:
-    """Returns the classes that the recipe's negatives do not show; they may show any other."""
-    patterns = recipe.sources.negatives.absent
-    return tuple(n for n, name in enumerate(network.classes) if any(fnmatch(name, p) for p in patterns))
+def absent_classes(recipe: Recipe, network: NetworkRecipe) -> tuple[tuple[int, ...], ...]:
+    """Returns the classes that each group of the recipe's negatives does not show; it may show any other."""
+    return tuple(
+        tuple(n for n, name in enumerate(network.classes) if any(fnmatch(name, p) for p in row.absent))
+        for row in recipe.sources.negatives
+    )
 
 
 def new_state(run: TrainingRun, device: torch.device) -> State:

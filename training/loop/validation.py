@@ -25,7 +25,7 @@ from training.simulate.bone_patches import OUTSIDE_HU, BoneSubject
 from training.simulate.patches import Patch, Patches, as_tensors
 from training.simulate.simulated_ct import Sample
 from training.simulate.sources import Sources
-from training.subjects.subjects import NOT_OURS
+from training.subjects.subjects import LEAST_UNKNOWN
 
 # Far above the seeds of training, which count up from 0
 SEED = 987_654_321
@@ -100,7 +100,8 @@ def real_alone(recipe: Recipe, rules: ValidationRules) -> SourceTables:
             "bone_sets": rules.real,
             "label_maps": (),
             "phantoms": PhantomsTable(model=sources.phantoms.model),
-            "negatives": NegativesTable(absent=sources.negatives.absent),
+            "posed_bones": (),
+            "negatives": tuple(NegativesTable(absent=row.absent) for row in sources.negatives),
         }
     )
 
@@ -146,7 +147,7 @@ def counted(model: nn.Module, patch: Patch, device: torch.device, half: bool) ->
     image, target = patch[0][None].to(device).float(), patch[1].long()
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
         logits = model(image.contiguous(memory_format=torch.channels_last_3d))[0]
-    said, known = logits.argmax(dim=0).cpu(), target != NOT_OURS
+    said, known = logits.argmax(dim=0).cpu(), target < LEAST_UNKNOWN
     said, target = said[known], target[known]
     sides = (said[said == target], said, target)
     return np.stack([torch.bincount(one, minlength=len(logits)).numpy() for one in sides])

@@ -24,7 +24,7 @@ def body_part(sources: Sources) -> str:
 
 
 def procedure(sources: Sources) -> str:
-    """Descriptions and code meanings of the requested and performed procedure, in capitals and any language."""
+    """Descriptions and code meanings of the procedure and its protocol, in capitals and any language."""
     texts = [hint(sources, keyword) for keyword in DESCRIPTIONS]
     return "; ".join(filter(None, (*texts, _meaning(sources, "ProcedureCodeSequence")))).upper()
 

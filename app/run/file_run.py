@@ -95,9 +95,9 @@ def image_files(path: Path) -> list[Path]:
 
 
 def left_beside_dicom(images: Sequence[Path], folder: Path, found: Scan) -> tuple[UnreadableFile, ...]:
-    """Names the images that are not read because there is DICOM beside them: viewers' icons, thumbnails.
+    """Lists the images that are skipped because there is DICOM beside them, such as icons and thumbnails.
 
-    Those of the same examination would be answered twice. DICOM files are none of them, whatever their names.
+    An examination would otherwise be processed twice. DICOM files do not count, whatever their names.
     """
     read = {frame.path for series in found.series for frame in series.frames}
     text = "expected DICOM alone or other images alone, got both: only DICOM is read; run this file by itself"
@@ -131,7 +131,7 @@ def segment_image(
 
 
 def fitting_packages(image: Image, packages: Sequence[ModelPackage]) -> list[ModelPackage]:
-    """The packages that read an image. Raises UnsuitableError where none does."""
+    """The packages that read an image. Raises UnsuitableError if none does."""
     refusals = [(package, refusal(image, package)) for package in packages]
     fitting = [package for package, text in refusals if text is None]
     if not fitting:

@@ -27,7 +27,7 @@ from operators.segmentation.segmentation import Segmentation
 
 if TYPE_CHECKING:
     from operators.networks.registry import Networks
-    from operators.pipelines.pipeline_table import Progress
+    from operators.progress import Progress
 
 
 @dataclass(frozen=True)

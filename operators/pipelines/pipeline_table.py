@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from operators.geometry.projection import Image
+from operators.errors import UnsuitableError
 from operators.networks.registry import Networks
 from operators.packages.monai_bundle import MonaiBundlePackage
 from operators.packages.packages import CoarseToFinePackage, ModelPackage
@@ -17,40 +18,71 @@ from operators.pipelines import monai_bundle as bundled
 from operators.pipelines import nnunet as direct
 from operators.pipelines import nnunet_per_bone as arranged
 from operators.pipelines import radiograph
+from operators.progress import Progress, part_of
 from operators.segmentation.segmentation import Segmentation
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
 class Pipeline:
     """The three steps between reading and writing; each takes what the one before gave.
 
-    The first takes the type of image that the package `reads`. What goes between them has `package`, and
-    `source` after the first step.
+    The first two take all packages of the kind together, so that they can share work, and give for each what
+    the next step takes, or why it goes no further. The first takes the type of image that the packages
+    `read`. What goes between the steps has `package`, and `source` after the first.
     """
 
-    resample: Callable[[Any, Any], Any]
-    segment_anatomy: Callable[[Any, Networks, Progress], Any]
+    resample: Callable[[Any, Sequence[Any]], Sequence[Any]]
+    segment_anatomy: Callable[[Sequence[Any], Networks, Progress], Sequence[Any]]
     segment_fractures: Callable[[Any, Networks, Progress], Segmentation]
 
 
+def attempt(step: Callable[[], Any]) -> Any:
+    """What a step gives, or the UnsuitableError that it raises."""
+    try:
+        return step()
+    except UnsuitableError as error:
+        return error
+
+
+def prepare_each(
+    prepare: Callable[[Any, Any], Any],
+) -> Callable[[Any, Sequence[Any]], Sequence[Any]]:
+    """A first step that shares nothing between packages."""
+
+    def step(image: Any, packages: Sequence[Any]) -> list[Any]:
+        return [attempt(partial(prepare, image, package)) for package in packages]
+
+    return step
+
+
+def run_each(
+    run: Callable[[Any, Networks, Progress], Any],
+) -> Callable[[Sequence[Any], Networks, Progress], Sequence[Any]]:
+    """A later step that shares nothing between packages."""
+
+    def step(parts: Sequence[Any], networks: Networks, progress: Progress) -> list[Any]:
+        return [
+            attempt(partial(run, part, networks, part_of(progress, number, len(parts))))
+            for number, part in enumerate(parts)
+        ]
+
+    return step
+
+
 PIPELINES: dict[type[ModelPackage], Pipeline] = {
-    CoarseToFinePackage: Pipeline(pipeline.resample, pipeline.segment_anatomy, pipeline.segment_fractures),
-    NnUNetPackage: Pipeline(direct.prepare, direct.run_networks, direct.to_segmentation),
-    NnUNetPerBonePackage: Pipeline(direct.prepare, direct.run_networks, arranged.split_bones),
-    MonaiBundlePackage: Pipeline(bundled.prepare, bundled.run_network, bundled.to_segmentation),
-    RadiographPackage: Pipeline(radiograph.prepare, radiograph.run_networks, radiograph.to_segmentation),
+    CoarseToFinePackage: Pipeline(
+        pipeline.resample_once, pipeline.segment_anatomies, pipeline.segment_fractures
+    ),
+    NnUNetPackage: Pipeline(
+        prepare_each(direct.prepare), run_each(direct.run_networks), direct.to_segmentation
+    ),
+    NnUNetPerBonePackage: Pipeline(
+        prepare_each(direct.prepare), run_each(direct.run_networks), arranged.split_bones
+    ),
+    MonaiBundlePackage: Pipeline(
+        prepare_each(bundled.prepare), run_each(bundled.run_network), bundled.to_segmentation
+    ),
+    RadiographPackage: Pipeline(
+        prepare_each(radiograph.prepare), run_each(radiograph.run_networks), radiograph.to_segmentation
+    ),
 }
-
-
-def pipeline_of(package: ModelPackage) -> Pipeline:
-    """The package's image path."""
-    return PIPELINES[type(package)]
-
-
-def segment(image: Image, package: ModelPackage, networks: Networks, progress: Progress) -> Segmentation:
-    """Image to Segmentation. Raises UnsuitableError where the package's anatomy is not in a CT."""
-    chain = pipeline_of(package)
-    anatomy = chain.segment_anatomy(chain.resample(image, package), networks, progress)
-    return chain.segment_fractures(anatomy, networks, progress)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from operators.bones.find import all_clusters, largest_cluster, region_of_interest
-from operators.bones.regions import bone_regions, sides_plane, without_strays
+from operators.bones.regions import BoneRegion, bone_regions, sides_plane, without_strays, write_channels
 from operators.bones.sides import MidlinePlane
 from operators.geometry.resampling import interpolate_scalar
 from operators.geometry.volume import Grid
-from operators.packages.packages import Label
+from operators.packages.packages import CoarseToFinePackage, Label
 from tests.support.made_packages import COARSE, FINE, centred_affine, made_package, positions
 
 PACKAGE = made_package()
@@ -46,14 +46,21 @@ def block(start: tuple[int, int, int], stop: tuple[int, int, int]) -> NDArray[np
     return mask
 
 
+def regions(
+    values: NDArray[np.float32], package: CoarseToFinePackage, plane: MidlinePlane | None
+) -> tuple[BoneRegion, ...]:
+    """The bones in the fine network's probabilities (classes, I, J, K)."""
+    channels = np.empty((4, *SHAPE), np.float32)
+    write_channels(values, package, channels[: 4 if len(package.labels) > 1 else 3])
+    return bone_regions(channels[: 4 if len(package.labels) > 1 else 3], GRID, package, plane)
+
+
 SIDES = block((4, 8, 8), (36, 18, 18))
 MIDDLE = block((16, 20, 8), (24, 28, 18))
 
 
 def test_one_class_for_both_sides_becomes_two_bones_at_the_plane() -> None:
-    found = bone_regions(
-        probabilities(FINE, {"side": SIDES, "middle": MIDDLE}), GRID, PACKAGE.fine, PACKAGE, MIDLINE
-    )
+    found = regions(probabilities(FINE, {"side": SIDES, "middle": MIDDLE}), PACKAGE, MIDLINE)
     assert [bone.label.name for bone in found] == ["middle", "side_left", "side_right"]
     for bone, expected in zip(found, (MIDDLE, SIDES & (X_MM > 0), SIDES & (X_MM < 0)), strict=True):
         at = interpolate_scalar(bone.margin, bone.grid, GRID, -1.0) > 0
@@ -77,37 +84,33 @@ def test_no_two_bones_overlap_after_interpolation(
     affine[:3, 3] += shift
     target = Grid((60, 60, 50), affine)
     taken = np.zeros(target.shape, int)
-    for bone in bone_regions(values, GRID, package.fine, package, plane):
+    for bone in regions(values, package, plane):
         taken += interpolate_scalar(bone.margin, bone.grid, target, -1.0) > 0
     assert taken.max() <= 1
 
 
 def test_a_missing_bone_gives_none() -> None:
-    found = bone_regions(
-        probabilities(FINE, {"side": SIDES & (X_MM > 0)}), GRID, PACKAGE.fine, PACKAGE, MIDLINE
-    )
+    found = regions(probabilities(FINE, {"side": SIDES & (X_MM > 0)}), PACKAGE, MIDLINE)
     assert [bone.label.name for bone in found] == ["side_left"]
 
 
 def test_less_of_a_bone_than_the_package_asks_for_gives_none() -> None:
     small = block((16, 20, 8), (20, 24, 15))
     values = probabilities(FINE, {"middle": small})
-    assert bone_regions(values, GRID, PACKAGE.fine, PACKAGE, MIDLINE) == ()
+    assert regions(values, PACKAGE, MIDLINE) == ()
     enough = block((16, 20, 8), (21, 25, 14))
     values = probabilities(FINE, {"middle": enough})
-    assert len(bone_regions(values, GRID, PACKAGE.fine, PACKAGE, MIDLINE)) == 1
+    assert len(regions(values, PACKAGE, MIDLINE)) == 1
 
 
 def test_no_bone_is_made_where_its_side_is_unknown() -> None:
-    found = bone_regions(
-        probabilities(FINE, {"side": SIDES, "middle": MIDDLE}), GRID, PACKAGE.fine, PACKAGE, None
-    )
+    found = regions(probabilities(FINE, {"side": SIDES, "middle": MIDDLE}), PACKAGE, None)
     assert [bone.label.name for bone in found] == ["middle"]
 
 
 def test_no_bone_is_made_of_nothing_where_the_package_asks_for_no_volume() -> None:
     package = replace(PACKAGE, labels=(without_minimum(PACKAGE.labels[0]),))
-    assert bone_regions(probabilities(FINE, {}), GRID, package.fine, package, MIDLINE) == ()
+    assert regions(probabilities(FINE, {}), package, MIDLINE) == ()
 
 
 def test_strays_are_dropped_and_near_or_large_pieces_stay() -> None:
@@ -131,7 +134,7 @@ def test_strays_are_dropped_and_near_or_large_pieces_stay() -> None:
 def test_a_stray_that_was_dropped_is_no_bone_in_the_margin_either() -> None:
     stray = block((36, 32, 28), (38, 34, 30))
     values = probabilities(FINE, {"middle": block((2, 2, 2), (14, 14, 14)) | stray})
-    bone = bone_regions(values, GRID, PACKAGE.fine, PACKAGE, MIDLINE)[0]
+    bone = regions(values, PACKAGE, MIDLINE)[0]
     assert not (interpolate_scalar(bone.margin, bone.grid, GRID, -1.0) > 0)[stray].any()
 
 

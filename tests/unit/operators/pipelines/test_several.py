@@ -114,7 +114,12 @@ def test_a_package_that_finds_nothing_is_no_refusal_of_the_other(
     made = found_by(bones, blind)
     assert {segment.bone for segment in made.segments} == {"middle", "side_left", "side_right"}
     assert parts_of(made.package) == (bones,)
-    assert any("no limbs found" in text for text in made.warnings)
+    assert not any("limbs" in text for text in made.warnings)
+    assert [(each.package, each.state) for each in made.outcomes] == [
+        ("bones", "segmented"),
+        ("limbs", "not seen"),
+    ]
+    assert "no limbs found" in made.outcomes[1].sentence
     nothing = replace(bones, accepts=replace(bones.accepts, minimum_probability=1.1))
     with pytest.raises(UnsuitableError, match=r"no made-up bones found.*; no limbs found") as refused:
         found_by(nothing, blind)
@@ -129,7 +134,7 @@ def test_a_voxel_that_two_claim_goes_to_the_more_certain(packages: Sequence[Coar
     plate = next(segment for segment in other.segments if segment.bone == "plate")
     for mean, wins in ((2.0, True), (-0.5, False)):
         claims = replace(other, label_map=everywhere, segments=(replace(plate, network_mean=mean),))
-        made = merge_segmentations([first, claims])
+        made = merge_segmentations([first, claims], grid)
         (of_plate,) = (s for s in made.segments if s.bone == "plate")
         share = (made.label_map.labels == of_plate.value).mean()
         assert share == 1.0 if wins else share < 1.0

@@ -13,7 +13,6 @@ from pathlib import Path
 import structlog
 
 from app.packages_in_use import packages_in_use
-from app.run.file_run import image_files, run_file
 from app.run.inputs import opened_input
 from app.run.output_folder import REPORT, prepare_output, remove_former
 from app.run.report import SeriesRecord, StageRecord, report, write_report
@@ -107,7 +106,7 @@ def run_unpacked(
     clock = StageClock(show)
     with clock.measured("scan"):
         found = scan(folder)
-    images = [] if found.series else image_files(folder)
+    images = [] if found.series else other_images(folder)
     if images:
         records, code = run_images(images, output, settings, packages, made_at, show)
     elif found.series:
@@ -122,6 +121,13 @@ def run_unpacked(
     return outcome
 
 
+def other_images(folder: Path) -> list[Path]:
+    """The images in other formats than DICOM; what reads them takes 0.7 s to import."""
+    from app.run.file_run import image_files
+
+    return image_files(folder)
+
+
 def run_images(
     images: Sequence[Path],
     output: Path,
@@ -131,6 +137,8 @@ def run_images(
     show: Show,
 ) -> tuple[list[SeriesRecord], int]:
     """The record of each image that is not DICOM, and the exit code; several have a folder each."""
+    from app.run.file_run import run_file
+
     networks = networks_of(settings)
     places = ["" if len(images) == 1 else f"image-{n}/" for n in range(1, len(images) + 1)]
     done = [

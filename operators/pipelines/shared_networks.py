@@ -53,6 +53,39 @@ class Region:
     plane: MidlinePlane | None
 
 
+@dataclass(frozen=True, eq=False)
+class FineRegion:
+    """A region's block of the fine network's grid, and the channels (see write_channels) of its bones."""
+
+    region: Region
+    box: Box
+    channels: Array
+
+    @classmethod
+    def empty(cls, region: Region, grid: Grid) -> FineRegion:
+        """Returns a region in which nothing was found yet."""
+        box = covering_box(grid, region.look.grid.crop(region.box), margin=0)
+        assert box is not None  # the grid was made to hold the region
+        channels = np.zeros((2 + len(delivered_classes(region.package)), *box.shape), np.float32)
+        channels[0] = 1
+        return cls(region, box, channels)
+
+    def take(self, found: Array, block: Box) -> None:
+        """Takes what it needs of the probabilities (classes, I, J, K) in a block of the grid."""
+        start, stop = np.maximum(block.start, self.box.start), np.minimum(block.stop, self.box.stop)
+        if (start >= stop).any():
+            return
+        theirs, own = (
+            tuple(slice(a - o, b - o) for a, b, o in zip(start, stop, box.start, strict=True))
+            for box in (block, self.box)
+        )
+        write_channels(found[:, *theirs], self.region.package, self.channels[:, *own])
+
+    def bones(self, grid: Grid) -> tuple[BoneRegion, ...]:
+        """Returns the region's bones."""
+        return bone_regions(self.channels, grid.crop(self.box), self.region.package, self.region.plane)
+
+
 def look_once(parts: Sequence[Resampled], networks: Networks, progress: Progress) -> list[Look]:
     """The look at the scan for each package, one and the same for all that share a coarse network."""
     looks: dict[int, Look] = {}
@@ -94,20 +127,35 @@ def shares_outline(one: Region, other: Region) -> bool:
 def bones_in(
     regions: Sequence[Region], source: CtVolume, networks: Networks, progress: Progress
 ) -> Iterator[tuple[BoneRegion, ...]]:
-    """Yields the bones in each region, from one run of the fine network over all of them.
-
-    Each region has only the channels that its package needs, and loses them as soon as they are bones.
-    """
-    look, spec = regions[0].look, regions[0].package.fine
+    """Yields the bones in each region, from one run of the fine network over all of them."""
     box = Box.around_all(region.box for region in regions)
-    coarse, where = look.grid.crop(box), look.probabilities[(slice(None), *box)]
-    grid = isotropic_grid(coarse, spec.spacing_mm)
-    boxes = [fine_box(region, grid) for region in regions]
-    wanted = np.zeros(grid.shape, np.bool_)
-    for region, own in zip(regions, boxes, strict=True):
-        wanted[own.slices] |= near_bones(region, grid.crop(own))
-    channels = [background_channels(region.package, own) for region, own in zip(regions, boxes, strict=True)]
-    blocks = predict_blocks(
+    grid = isotropic_grid(regions[0].look.grid.crop(box), regions[0].package.fine.spacing_mm)
+    outlines = [FineRegion.empty(region, grid) for region in regions]
+    for block, found in run_fine(outlines, box, grid, source, networks, progress):
+        for each in outlines:
+            each.take(found, block)
+        del found
+    networks.rest()
+    while outlines:
+        # Held by nobody while the bones are used, as these are the largest arrays of all
+        yield outlines.pop(0).bones(grid)
+
+
+def run_fine(
+    outlines: Sequence[FineRegion],
+    box: Box,
+    grid: Grid,
+    source: CtVolume,
+    networks: Networks,
+    progress: Progress,
+) -> Iterator[tuple[Box, Array]]:
+    """Yields blocks of the fine network's probabilities on `grid`, which holds `box` of the look."""
+    package, look = outlines[0].region.package, outlines[0].region.look
+    spec, wanted = package.fine, np.zeros(grid.shape, np.bool_)
+    for each in outlines:
+        wanted[each.box.slices] |= near_bones(each.region, grid.crop(each.box))
+    where = look.probabilities[(slice(None), *box)]
+    return predict_blocks(
         networks.get(spec),
         resample_hu(source, grid).hu.astype(np.float32, copy=False),
         spec,
@@ -115,22 +163,8 @@ def bones_in(
         int(np.argmax(grid.shape)),
         wanted,
         partial(progress, "fine"),
-        guide_of(spec, regions[0].package.coarse, where, coarse, grid),
+        guide_of(spec, package.coarse, where, look.grid.crop(box), grid),
     )
-    for block, found in blocks:
-        for region, own, into in zip(regions, boxes, channels, strict=True):
-            keep(found, block, region.package, own, into)
-        del found
-    networks.rest()
-    for region, own in zip(regions, boxes, strict=True):
-        yield bone_regions(channels.pop(0), grid.crop(own), region.package, region.plane)
-
-
-def fine_box(region: Region, grid: Grid) -> Box:
-    """The block of `grid` that a region reaches."""
-    box = covering_box(grid, region.look.grid.crop(region.box), margin=0)
-    assert box is not None  # the grid was made to hold the region
-    return box
 
 
 def near_bones(region: Region, fine: Grid) -> NDArray[np.bool_]:
@@ -160,25 +194,6 @@ def guide_of(
         return made
 
     return guide
-
-
-def background_channels(package: CoarseToFinePackage, box: Box) -> Array:
-    """Returns the channels (see write_channels) of a block without any bone."""
-    channels = np.zeros((2 + len(delivered_classes(package)), *box.shape), np.float32)
-    channels[0] = 1
-    return channels
-
-
-def keep(found: Array, block: Box, package: CoarseToFinePackage, own: Box, into: Array) -> None:
-    """Writes a block of the fine network's probabilities into a package's channels, which lie on `own`."""
-    start, stop = np.maximum(block.start, own.start), np.minimum(block.stop, own.stop)
-    if (start >= stop).any():
-        return
-
-    def inside(box: Box) -> tuple[slice, ...]:
-        return (slice(None), *(slice(a - o, b - o) for a, b, o in zip(start, stop, box.start, strict=True)))
-
-    write_channels(found[inside(block)], package, into[inside(own)])
 
 
 def group_by(items: Sequence[Item], alike: Callable[[Item, Item], bool]) -> list[list[int]]:

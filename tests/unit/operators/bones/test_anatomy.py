@@ -10,10 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from operators.bones.find import all_clusters, largest_cluster, region_of_interest
-from operators.bones.regions import BoneRegion, bone_regions, sides_plane, without_strays, write_channels
+from operators.bones.find import all_clusters, largest_cluster, region_of_interest, seen_structures
+from operators.bones.regions import (
+    BoneRegion,
+    bone_regions,
+    delivered_classes,
+    sides_plane,
+    without_strays,
+    write_channels,
+)
 from operators.bones.sides import MidlinePlane
-from operators.geometry.resampling import interpolate_scalar
+from operators.geometry.resampling import covering_box, interpolate_scalar
 from operators.geometry.volume import Grid
 from operators.packages.packages import CoarseToFinePackage, Label
 from tests.support.made_packages import COARSE, FINE, centred_affine, made_package, positions
@@ -50,9 +57,9 @@ def regions(
     values: NDArray[np.float32], package: CoarseToFinePackage, plane: MidlinePlane | None
 ) -> tuple[BoneRegion, ...]:
     """The bones in the fine network's probabilities (classes, I, J, K)."""
-    channels = np.empty((4, *SHAPE), np.float32)
-    write_channels(values, package, channels[: 4 if len(package.labels) > 1 else 3])
-    return bone_regions(channels[: 4 if len(package.labels) > 1 else 3], GRID, package, plane)
+    channels = np.empty((2 + len(delivered_classes(package)), *SHAPE), np.float32)
+    write_channels(values, package, channels)
+    return bone_regions(channels, GRID, package, plane)
 
 
 SIDES = block((4, 8, 8), (36, 18, 18))
@@ -87,6 +94,42 @@ def test_no_two_bones_overlap_after_interpolation(
     for bone in regions(values, package, plane):
         taken += interpolate_scalar(bone.margin, bone.grid, target, -1.0) > 0
     assert taken.max() <= 1
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_classes_that_a_package_does_not_deliver_count_as_the_likeliest_of_them(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    logits = (
+        np.kron(rng.random((6, 5, 5, 5), np.float32), np.ones((1, 8, 8, 8), np.float32))[:, :40, :36, :32] * 6
+    )
+    values = np.exp(logits + rng.random(logits.shape, np.float32))
+    values /= values.sum(axis=0)
+    fine = replace(PACKAGE.fine, classes=(*FINE, "other", "one more", "and another"))
+    alone = replace(PACKAGE, fine=fine, labels=(without_minimum(PACKAGE.labels[0]),))
+    (bone,) = regions(values, alone, MIDLINE)
+    own = values[1]
+    rest = np.delete(values, 1, axis=0).max(axis=0)
+    there = covering_box(GRID, bone.grid, margin=0)
+    assert there is not None
+    margin = (own - rest)[there.slices]
+    # Where pieces were left out as strays the margin changes its sign
+    np.testing.assert_array_equal(np.abs(bone.margin), np.abs(margin))
+    np.testing.assert_array_equal(bone.rivals, (values[2:].max(axis=0) >= own)[there.slices])
+    np.testing.assert_array_equal(
+        bone.others, (values[2:].max(axis=0) > np.maximum(values[0], own))[there.slices]
+    )
+
+
+def test_the_look_lists_what_is_likelier_than_not_and_large_enough() -> None:
+    values = probabilities(COARSE, {"middle": MIDDLE, "side_left": block((1, 1, 1), (3, 3, 3))})
+    unsure = block((30, 20, 8), (38, 30, 20))
+    values[:, unsure] = np.array([0.3, 0.1, 0.15, 0.45], np.float32)[:, None]
+    (seen,) = seen_structures(values, GRID, PACKAGE.coarse, 1.0)
+    assert (seen.name, seen.network_mean) == ("middle", pytest.approx(0.9))
+    assert seen.volume_ml == pytest.approx(MIDDLE.sum() * 0.008)
+    low, high = (GRID.ijk_to_lps @ (*at, 1.0) for at in ((15.5, 19.5, 7.5), (23.5, 27.5, 17.5)))
+    assert (seen.low_mm, seen.high_mm) == (pytest.approx(tuple(low[:3])), pytest.approx(tuple(high[:3])))
 
 
 def test_a_missing_bone_gives_none() -> None:

@@ -25,7 +25,7 @@ from operators.package_files.package_reader import read_package
 from operators.packages.joint import join_packages, parts_of
 from operators.packages.packages import CoarseToFinePackage, Label, ModelPackage
 from operators.pipelines import several
-from operators.segmentation.merging import merge_segmentations
+from operators.segmentation.merging import crop_to_segments, merge_segmentations
 from operators.segmentation.segmentation import Segmentation
 from tests.support import phantoms
 from tests.support.limbs_package import (
@@ -140,6 +140,19 @@ def test_a_voxel_that_two_claim_goes_to_the_more_certain(packages: Sequence[Coar
         assert share == 1.0 if wins else share < 1.0
         assert {s.bone for s in made.segments} == ({"plate"} if wins else {*ALL[:3], "plate"})
         assert any("claimed by two packages" in text for text in made.warnings)
+
+
+def test_a_segmentation_on_a_block_of_the_grid_comes_back_whole(
+    packages: Sequence[CoarseToFinePackage],
+) -> None:
+    made = found_by(packages[1])
+    block = crop_to_segments(made)
+    assert block.label_map.labels.size < made.label_map.labels.size
+    whole = merge_segmentations([block], made.label_map.grid)
+    np.testing.assert_array_equal(whole.label_map.labels, made.label_map.labels)
+    assert whole.label_map.labels.dtype == made.label_map.labels.dtype
+    nothing = replace(made, label_map=LabelMap(np.zeros(SHAPE, np.uint8), made.label_map.grid), segments=())
+    assert crop_to_segments(nothing) is nothing
 
 
 def test_values_are_as_wide_as_they_need_to_be(packages: Sequence[CoarseToFinePackage]) -> None:

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -74,7 +74,7 @@ class MeasuredNetworks(Networks):
         super().__init__(Device())
         self.is_run = is_run
         self.patches: Counter[str] = Counter()
-        self.patch_s: Counter[str] = Counter()
+        self.patch_s: defaultdict[str, float] = defaultdict(float)
 
     def get(self, spec: NetworkSpec) -> Runtime:
         """Returns what runs a patch."""
@@ -188,7 +188,7 @@ def measure(count: int, is_run: bool) -> None:
         used = packages(Path(folder))[:count]
         began = time.process_time()
         made = several.segment(volume, used, networks, lambda *_: None)
-    own_s = time.process_time() - began - networks.patch_s.total()
+    own_s = time.process_time() - began - sum(networks.patch_s.values())
     patches = networks.patches
     networks_s = sum(networks.patch_s[name] * (1 if is_run else n) for name, n in patches.items())
     segments = sorted(segment.bone for segment in made.segments)

@@ -91,7 +91,7 @@ def predict_blocks(
             probabilities = softmax(
                 run(inputs(tile(padded, start, spec.patch), guides, minus(start, corner)))
             )
-            sums.add((probabilities[number] for number in kept), start)
+            sums.add((probabilities[one] for one in kept), start)
             done += 1
             progress(done / len(starts))
         after = layers[number + 1][0] if number + 1 < len(layers) else first + rows

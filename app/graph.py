@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application, Operator
 
 from operators.anatomy_segmenter import AnatomySegmenterOperator
 from operators.dicom.fallback_encodings import FALLBACK_ENCODINGS
-from operators.dicom.headers.series import Series
-from operators.dicom.select.selection import Selection
 from operators.fracture_segmenter import FractureSegmenterOperator
-from operators.geometry.projection import Image
 from operators.measurer import MeasurerOperator
-from operators.networks.registry import Networks
-from operators.progress import Observer
 from operators.resampler import ResamplerOperator
-from operators.result_paths import ResultPaths
+from operators.result_writers import (
+    FallbackWriterOperator,
+    PictureWriterOperator,
+    ReportWriterOperator,
+)
 from operators.seg_writer import SegWriterOperator
 from operators.segmentation.segmentation import Segmentation
 from operators.series_selector import SeriesSelectorOperator
-from operators.writers.fallback_writer import FallbackWriterOperator
-from operators.writers.picture_writer import PictureWriterOperator
-from operators.writers.preview_writer import PreviewWriterOperator
-from operators.writers.report_writer import ReportWriterOperator
-
-
-@dataclass(frozen=True, eq=False)
-class Work:
-    """The input of one run of the graph."""
-
-    selection: Selection
-    networks: Networks
-    paths: ResultPaths
-    observer: Observer
-    read: Callable[[Series], Image]
+from operators.stage_operator import Work
 
 
 class OsteonApplication(Application):
@@ -48,35 +30,26 @@ class OsteonApplication(Application):
 
     def compose(self) -> None:
         """The operators and their flows."""
-        work, observer, paths = self.work, self.work.observer, self.work.paths
-        select = SeriesSelectorOperator(
-            self, CountCondition(self, 1), name="series_selector", selection=work.selection, observer=observer
-        )
-        resample = ResamplerOperator(self, name="resampler", observer=observer, read=work.read)
-        nets = work.networks
-        anatomy = AnatomySegmenterOperator(self, name="anatomy_segmenter", networks=nets, observer=observer)
-        fracture = FractureSegmenterOperator(
-            self, name="fracture_segmenter", networks=nets, observer=observer
-        )
-        tries = paths.attempts
-        measure = MeasurerOperator(self, name="measurer", attempts=tries, observer=observer)
-        seg = SegWriterOperator(self, name="seg_writer", paths=paths, observer=observer)
-        preview = PreviewWriterOperator(
-            self, name="preview_writer", path=paths.files["preview"], attempts=tries, observer=observer
-        )
-        report = ReportWriterOperator(self, name="report_writer", paths=paths, observer=observer)
-        pictures = PictureWriterOperator(self, name="picture_writer", paths=paths, observer=observer)
+        work = self.work
+        select = SeriesSelectorOperator(self, CountCondition(self, 1), name="series_selector", work=work)
+        resample = ResamplerOperator(self, name="resampler", work=work)
+        anatomy = AnatomySegmenterOperator(self, name="anatomy_segmenter", work=work)
+        fracture = FractureSegmenterOperator(self, name="fracture_segmenter", work=work)
+        measure = MeasurerOperator(self, name="measurer", work=work)
+        seg = SegWriterOperator(self, name="seg_writer", work=work)
+        report = ReportWriterOperator(self, name="report_writer", work=work)
+        pictures = PictureWriterOperator(self, name="picture_writer", work=work)
         self.report = report
         flows: list[tuple[Operator, str, tuple[Operator, ...]]] = [
             (select, "selection", (resample, seg, report, pictures)),
-            (resample, "resampled", (anatomy, measure, preview, pictures)),
+            (resample, "resampled", (anatomy, measure, pictures)),
             (anatomy, "anatomy", (fracture,)),
-            (fracture, "segmentation", (seg, measure, preview)),
+            (fracture, "segmentation", (seg, measure)),
             (measure, "measured", (report, pictures)),
             (seg, "seg", (report,)),
         ]
-        if FALLBACK_ENCODINGS.keys() & paths.files.keys():
-            fallbacks = FallbackWriterOperator(self, name="fallback_writer", paths=paths, observer=observer)
+        if FALLBACK_ENCODINGS.keys() & work.paths.files.keys():
+            fallbacks = FallbackWriterOperator(self, name="fallback_writer", work=work)
             flows += [(select, "selection", (fallbacks,)), (fracture, "segmentation", (fallbacks,))]
         for source, port, takers in flows:
             for taker in takers:

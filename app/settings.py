@@ -31,7 +31,7 @@ from app.node.settings.configuration import NodeSettings
 from app.node.settings.redaction import got, yaml_fault
 from app.platform_conventions import platform_settings
 from operators.errors import UsageError
-from operators.installation import application_folder
+from operators.process.installation import application_folder
 
 ROOT = application_folder()
 # pyproject.toml reads it from here; a packaged folder also runs without being installed

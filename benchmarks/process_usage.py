@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,3 +29,11 @@ def run_measured(command: list[str], log: Path) -> ProcessUsage:
     seconds = time.monotonic() - began
     text = log.read_text(encoding="utf-8", errors="replace")
     return ProcessUsage(seconds, usage.ru_maxrss * 1.024 / 1000, os.waitstatus_to_exitcode(status), text)
+
+
+def run_checked(command: list[str], folder: Path) -> ProcessUsage:
+    """Runs a program; exits with its output if it fails."""
+    done = run_measured(command, folder / "log.txt")
+    if done.returncode != 0:
+        sys.exit(f"{command} ended with {done.returncode}: {done.output[-3000:]}")
+    return done

@@ -27,8 +27,7 @@ from operators.package_files.package_schema import (
     NnUNetTables,
 )
 from operators.package_files.radiograph_tables import RadiographTables
-from training.radiograph.recipe_file import RadiographRecipeFile
-from training.recipe_file import RecipeFile
+from training.recipe_file import RadiographRecipeFile, RecipeFile
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Made by docs/make_reference.py; edit the models instead. -->\n"

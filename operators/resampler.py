@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from monai.deploy.core import ExecutionContext, Fragment, InputContext, Operator, OperatorSpec, OutputContext
-
-from operators.dicom.headers.series import Series
-from operators.geometry.projection import Image
-from operators.pipelines.several import resample
-from operators.progress import Observer
+from operators.dicom.select.selection import Selection
+from operators.pipelines.several import SeriesParts, resample
+from operators.stage_operator import StageOperator
 
 
-class ResamplerOperator(Operator):
-    """Turns the input `selection` into the output `resampled`."""
+class ResamplerOperator(StageOperator):
+    """Turns `selection` into `resampled`; reading and resampling are two stages."""
 
-    def __init__(
-        self,
-        fragment: Fragment,
-        *args: Any,
-        observer: Observer,
-        read: Callable[[Series], Image],
-        **kwargs: Any,
-    ) -> None:
-        self.observer, self.read = observer, read
-        super().__init__(fragment, *args, **kwargs)
+    inputs, output = ("selection",), "resampled"
 
-    def setup(self, spec: OperatorSpec) -> None:
-        """Declares the ports."""
-        spec.input("selection")
-        spec.output("resampled")
-
-    def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
-        """Reads and resamples one image and emits it."""
-        selection = op_input.receive("selection")
-        with self.observer.measured("read"):
-            image = self.read(selection.series)
-        with self.observer.measured("resample"):
-            resampled = resample(image, selection.packages)
-        op_output.emit(resampled, "resampled")
+    def run(self, selection: Selection) -> SeriesParts:
+        """Reads and resamples one image."""
+        with self.work.observer.measured("read"):
+            image = self.work.read(selection.series)
+        with self.work.observer.measured("resample"):
+            return resample(image, selection.packages)

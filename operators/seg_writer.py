@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
-from monai.deploy.core import ExecutionContext, InputContext, OperatorSpec, OutputContext
-
-from operators.dicom.provenance.provenance import Provenance
-from operators.image_kinds import kind_of
+from operators.dicom.select.selection import Selection
+from operators.results.image_kinds import kind_of
 from operators.segmentation.segmentation import Segmentation
-from operators.writers.result_writer import ResultWriterOperator
+from operators.stage_operator import StageOperator
 
 
-class SegWriterOperator(ResultWriterOperator):
+class SegWriterOperator(StageOperator):
     """Emits the path of the SEG as `seg`; the file is missing if nothing was found in a radiograph."""
 
-    inputs, stage = ("segmentation",), "write"
+    inputs, output, stage = ("selection", "segmentation"), "seg", "write"
 
-    def setup(self, spec: OperatorSpec) -> None:
-        """Declares the ports."""
-        super().setup(spec)
-        spec.output("seg")
-
-    def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
-        """Writes the SEG and emits its path."""
-        super().compute(op_input, op_output, context)
-        op_output.emit(self.paths.files["seg"], "seg")
-
-    def write(self, provenance: Provenance, segmentation: Segmentation, *others: Any) -> None:
+    def run(self, selection: Selection, segmentation: Segmentation) -> Path:
         """Writes the SEG in the configured profile."""
-        kind_of(segmentation).write_seg(
-            segmentation, provenance, self.paths.files["seg"], self.paths.seg_profile
-        )
+        paths = self.work.paths
+        provenance, path = paths.provenance(selection.series, segmentation), paths.files["seg"]
+        kind_of(segmentation).write_seg(segmentation, provenance, path, paths.seg_profile)
+        return path

@@ -9,10 +9,10 @@
     result.write_seg("segmentation.dcm")                 # only for a scan read from DICOM
     result.write_nifti("segmentation.nii.gz")
     (case,) = osteon.evaluate("segmentation.nii.gz", "truth.nii.gz")
-    print(case.figures.anatomy.iou)
+    print(case.metrics.anatomy.iou)
 
 For research, not for clinical use. All errors are subclasses of `OsteonError`; their text says what was
-expected and what came instead.
+expected and what was found.
 """
 
 from __future__ import annotations

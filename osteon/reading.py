@@ -33,7 +33,7 @@ class Scan:
     def volume(self) -> CtVolume:
         """The CT, in Hounsfield units. Raises UsageError for a radiograph."""
         if not isinstance(self.image, CtVolume):
-            raise UsageError("expected a CT, got a radiograph: it has `image.grey` and no volume")
+            raise UsageError("expected a CT, got a radiograph, which has `image.grey` and no volume")
         return self.image
 
     @property

@@ -19,7 +19,7 @@ from app.run.stage_clock import silent
 from app.settings import SOFTWARE_VERSION, read_settings
 from operators.dicom.provenance.provenance import Provenance
 from operators.errors import UsageError
-from operators.image_kinds import kind_of
+from operators.results.image_kinds import kind_of
 from operators.segmentation.radiograph_answer import RadiographAnswer
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
 from operators.segmentation.summary import summary
@@ -50,7 +50,7 @@ class Result:
 
     @property
     def answer(self) -> RadiographAnswer | None:
-        """The answer to a radiograph: verdict, probability, findings, body part; None for a CT."""
+        """The answer for a radiograph: verdict, probability, findings, body part; None for a CT."""
         return self.segmentation.answer
 
     @property

@@ -1,4 +1,4 @@
-"""What both versions of nnU-Net keep of made-up labels; run where nnunetv2 is, and version 1 on the path.
+"""Post-processing of synthetic labels by both versions of nnU-Net; needs nnunetv2, and version 1 on the path.
 
     PYTHONPATH=V1 python tests/largest_references.py OUT.npz
 

@@ -1,4 +1,4 @@
-"""What nnU-Net v2 itself says of the made-up models; run in an environment with nnunetv2.
+"""Reference predictions of nnU-Net v2 for the synthetic models; needs an environment with nnunetv2.
 
     python tests/nnunet_references.py FOLDER OUT.npz [labels]      the last: no logits
 

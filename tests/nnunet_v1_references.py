@@ -1,4 +1,4 @@
-"""What nnU-Net v1 itself says of the made-up models; run in an environment with nnunet 1.7.1.
+"""Reference predictions of nnU-Net v1 for the synthetic models; needs an environment with nnunet 1.7.1.
 
     python tests/nnunet_v1_references.py FOLDER OUT.npz [labels]      the last: no logits
 

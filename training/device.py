@@ -27,11 +27,16 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Returns whether bfloat16 is faster than float32 here; processors without it emulate it slowly."""
+    return device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+
+
 def has_bfloat16(device: torch.device, network: NetworkRecipe) -> bool:
     """Returns whether bfloat16 is faster than float32 on this device, and correct.
 
-    Processors without bfloat16 emulate it slowly. On those with it, oneDNN (torch 2.13) leaves parts of
-    the weights' gradient unset where a convolution sees only 2 voxels along each axis.
+    On processors, oneDNN (torch 2.13) leaves parts of the weights' gradient unset where a convolution sees
+    only 2 voxels along each axis.
     """
     deepest = min(network.patch) >> len(network.filters)
-    return device.type == "cuda" or (torch.cpu._is_avx512_bf16_supported() and deepest > 2)
+    return has_fast_bfloat16(device) and (device.type == "cuda" or deepest > 2)

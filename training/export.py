@@ -1,10 +1,11 @@
-"""Exports a checkpoint as a package's weights: safetensors, half precision, SHA-256 in package.toml."""
+"""Trains a network and installs its weights: safetensors, half precision, SHA-256 in package.toml, report."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,46 @@ from operators.networks.architectures.architecture_table import build
 from operators.networks.weights import fill
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.packages import NetworkSpec
+from training.files import write_text
 from training.loop.checkpoints import Weights, best_weights, read
+from training.loop.report import carry_history, report_file, write_report
+from training.loop.runs import TrainingRun
+from training.loop.trainer import train
+from training.progress import Tell, silent
+
+
+@dataclass(frozen=True)
+class Installed:
+    """Checksum of the installed weights, and path of their report."""
+
+    sha256: str
+    report: Path
+
+
+def train_and_install(run: TrainingRun, package_folder: Path, tell: Tell = silent) -> Installed:
+    """Trains a network and installs its weights.
+
+    Raises ModelError or UsageError before the first step if the package cannot take the network.
+    """
+    weights = weights_file(package_folder, run.network.name)
+    carry_history(run)
+    checkpoint = train(run, tell)
+    sha256 = export(checkpoint, package_folder, run.network.name)
+    write_report(run, weights, sha256, read(checkpoint, torch.device("cpu"))["progress"])
+    return Installed(sha256, report_file(weights))
 
 
 def export(checkpoint: Path, package_folder: Path, network: str) -> str:
     """Writes the best averaged weights of `checkpoint` where the package expects them; returns the SHA-256.
 
     The package takes over the checkpoint's arguments, as a network trained on a GPU may be larger.
-    Raises ModelError if the checkpoint is of another network than the package's.
+    Raises ModelError if the checkpoint is of another network than the package's. A folder of networks that
+    packages share has no package file: each of these states the SHA-256 itself.
     """
-    spec = network_spec(package_folder, network)
     kept = read(checkpoint, torch.device("cpu"))
+    if not (package_folder / PACKAGE_FILE).exists():
+        return write_half_precision(best_weights(kept), weights_file(package_folder, network))
+    spec = network_spec(package_folder, network)
     trained = json.loads(kept["network"])
     require_same_network(trained, spec)
     arguments = {**spec.arguments, "filters": trained["filters"]}
@@ -68,6 +98,13 @@ def network_spec(package_folder: Path, network: str) -> NetworkSpec:
     if network not in specs:
         raise UsageError(f"expected one of the networks {', '.join(specs)}, got {network!r}")
     return specs[network]
+
+
+def weights_file(folder: Path, network: str) -> Path:
+    """Returns where the weights of a network belong. Raises UsageError if a package has no such network."""
+    if (folder / PACKAGE_FILE).exists():
+        return network_spec(folder, network).weights
+    return folder / f"{network}.safetensors"
 
 
 def require_same_network(trained: dict[str, Any], spec: NetworkSpec) -> None:
@@ -128,4 +165,4 @@ def write_document(package_file: Path, document: tomlkit.TOMLDocument) -> None:
     text = tomlkit.dumps(document)
     if "\r\n" in text:
         text = text.replace("\r\n", "\n").replace("\n", "\r\n")
-    write_whole(package_file, lambda file: file.write(text.encode()))
+    write_text(package_file, text)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from operators.errors import ModelError
-from operators.packages.toml_files import fault_of, validated
+from operators.packages.toml_files import read_toml, validated
 from training.recipe_file import (
     RECIPE_FILE_MODEL,
     SIMULATED_CT,
@@ -20,45 +18,19 @@ from training.recipe_file import (
 )
 
 SIDES = ("_left", "_right")
-# Tables of settings that replace others on a kind of device, by torch's name of it
-DEVICE_TABLES = {"cuda": "gpu"}
 Read = TypeVar("Read")
 
 
-@dataclass(frozen=True)
-class NetworkRecipe:
-    """How one network is trained; `classes` names its output channels, background first.
-
-    `scored` are the classes whose Dice decides which weights are best. `gpu` holds settings that replace
-    others on a GPU.
-    """
+class NetworkRecipe(NetworkTable):
+    """How one network is trained; `classes` names its output channels, background first."""
 
     name: str
-    kind: str
     classes: tuple[str, ...]
-    spacing_mm: float
-    patch: tuple[int, ...]
-    window_hu: tuple[float, float]
-    architecture: str
-    filters: tuple[int, ...]
-    steps: int
-    learning_rate: float
-    scored: tuple[str, ...]
-    batch: int = 1
-    class_weights: tuple[float, ...] | None = None
-    dice_of_absent: bool = False
-    guide: tuple[str, ...] = ()
-    anywhere: float = 0.1
-    negatives: float = 0.0
-    boneless: float = 0.0
-    fractured_bones: float = 0.0
-    phantom_bones: float = 0.0
-    gpu: dict[str, Any] = field(default_factory=dict)
 
     def on(self, device: str) -> NetworkRecipe:
         """Returns the recipe for a kind of device, by torch's name of it."""
-        table = DEVICE_TABLES.get(device)
-        return replace(self, **getattr(self, table)) if table else self
+        gpu = self.gpu.model_dump(exclude_unset=True)
+        return self.model_copy(update=gpu) if device == "cuda" else self
 
 
 @dataclass(frozen=True)
@@ -96,16 +68,7 @@ def subjects_of(path: Path) -> str:
 
 def read_recipe_as(read: Callable[[dict[str, Any]], Read], path: Path) -> Read:
     """Reads a training.toml as what `read` makes of its tables. Raises ModelError where it is none."""
-    table: dict[str, Any] = {}
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return read(table)
-    except (OSError, ValueError) as error:
-        said = fault_of(error, table)
-        raise ModelError(
-            f"expected a training recipe in {path.parent.name}/{path.name}, could not read it: {said}",
-            code="recipe_unreadable",
-        ) from error
+    return read_toml(path, read, "a training recipe", "recipe_unreadable")
 
 
 def recipe_of(table: dict[str, Any]) -> Recipe:
@@ -122,11 +85,19 @@ def recipe_of(table: dict[str, Any]) -> Recipe:
 
 def require_held_out(file: RecipeFile) -> None:
     """Raises ValueError if a held-out case is used for training or validation."""
-    watched = file.validation.real if file.validation else ()
-    for where, rows in (("bone_sets", file.bone_sets), ("validation.real", watched)):
-        used = {Path(row.folder).name for row in rows} & set(file.held_out)
-        if used:
-            raise ValueError(f"{where}: expected no held-out case, got {', '.join(sorted(used))}")
+    real = file.validation.real if file.validation else ()
+    used = {
+        "bone_sets": [row.folder for row in file.bone_sets],
+        "validation.real": [row.folder for row in real],
+        "label_maps": [row.path for row in file.label_maps],
+        "posed_bones": [subject for row in file.posed_bones for subject in row.subjects],
+        "negatives": [path for row in file.negatives for path in row.paths],
+    }
+    for where, paths in used.items():
+        names = {name for path in paths for name in (Path(path).name, Path(path).name.split(".")[0])}
+        if names & set(file.held_out):
+            said = ", ".join(sorted(names & set(file.held_out)))
+            raise ValueError(f"{where}: expected no held-out case, got {said}")
 
 
 def network_recipe(name: str, row: NetworkTable, classes: Mapping[str, Sequence[str]]) -> NetworkRecipe:
@@ -135,8 +106,7 @@ def network_recipe(name: str, row: NetworkTable, classes: Mapping[str, Sequence[
         names: tuple[str, ...] = ("background", "interior", "contact")
     else:
         names = ("background", *dict.fromkeys(c if row.sides else without_side(c) for c in classes))
-    given = {key: getattr(row, key) for key in NetworkTable.model_fields if key not in ("sides", "gpu")}
-    given |= {"scored": row.scored or names[1:], "gpu": row.gpu.model_dump(exclude_unset=True)}
+    given: dict[str, Any] = {**dict(row), "scored": row.scored or names[1:]}
     network = NetworkRecipe(name=name, classes=names, **given)
     for problem in (*problems(network), *problems(network.on("cuda"))):
         raise ValueError(f"networks.{name}: expected {problem}")

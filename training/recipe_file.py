@@ -17,12 +17,104 @@ class Table(BaseModel):
 
 
 class LabelMapTable(Table):
-    """[[label_maps]]: a whole-body label map."""
+    """A whole-body label map."""
 
     path: str
     """A NIfTI file below the data folder."""
-    names: str
-    """JSON file: the structure's name for each value."""
+    names: str | dict[str, str]
+    """The structure's name for each value, or a JSON file with them."""
+
+
+class BodyTable(LabelMapTable):
+    """[[label_maps]]: a label map with its surroundings."""
+
+    around: LabelMapTable | None = None
+    """For a label map of bones alone, the one whose body is deformed to fit around them."""
+    margin_mm: float = 12.0
+    """Thickness of skin and fat over what is labelled."""
+
+
+class SurfaceTable(Table):
+    """[[posed_bones.surfaces]]: a file with the surfaces of one or several bones."""
+
+    path: str
+    """A PLY or STL file below the data folder; `{subject}` stands for each of `subjects`."""
+    bones: tuple[str, ...]
+    """Structure of each separate surface, in the file's order."""
+    unit_mm: float = 1.0
+    axes: tuple[str, str, str] = ("x", "y", "z")
+    """Axes of the file that run to the left, posterior and superior, such as `-z`."""
+    origin_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Where the file's origin lies."""
+
+
+class SolidTable(Table):
+    """[[posed_bones.solids]]: an ellipsoid at the end of a bone, for what no surface shows."""
+
+    structure: str
+    at: str
+    """A bone, without its side if there are two."""
+    end: Literal["low", "high"]
+    """The end of that bone at which the ellipsoid's frame has its origin."""
+    centre_mm: tuple[float, float, float]
+    radii_mm: tuple[float, float, float]
+
+
+class JointTable(Table):
+    """[[posed_bones.joints]]: a joint, from distal to proximal. Bones are named without their side."""
+
+    ball: str
+    """The bone with the rounded end."""
+    socket: str
+    """The bone that it meets."""
+    moves: tuple[str, ...]
+    """The structures that move about the joint."""
+    reach_mm: float = 8.0
+    """The joint's centre is that of the sphere through the ball's points so near to the socket."""
+    at_origin: bool = False
+    """Whether the file has its origin in the joint's centre, which comes to that of the body around."""
+    seated: bool = False
+    """Whether what moves is first shifted until the ball lies in the middle of the socket."""
+    rests: bool = False
+    """Whether what moves is first shifted along the body until the socket touches the ball from below."""
+    flexion_deg: tuple[float, float] = (0.0, 0.0)
+    """Range of turning about the left-right axis; positive moves the lower end forward."""
+    abduction_deg: tuple[float, float] = (0.0, 0.0)
+    """Range of turning about the anterior-posterior axis; positive moves the lower end outward."""
+    rotation_deg: tuple[float, float] = (0.0, 0.0)
+    """Range of turning about the body's axis; positive turns the front outward."""
+    gap_mm: tuple[float, float] = (0.0, 0.0)
+    """Range of the joint space: the socket recedes where it is nearer to the ball."""
+    missing: float = 0.0
+    """Chance that all that moves is missing, as after an amputation."""
+
+
+class PosedBonesTable(Table):
+    """[[posed_bones]]: bodies whose bones are surfaces, put together and posed anew for each."""
+
+    name: str
+    count: int
+    """Number of bodies."""
+    spacing_mm: float = 2.0
+    subjects: tuple[str, ...] = ()
+    """Subjects whose surfaces have corresponding points."""
+    mixed: int = 3
+    """Number of subjects of whose shapes each body has a mean, with random weights."""
+    size: float = 0.08
+    """Greatest change of the body's size, and of its proportions by a third of it."""
+    surfaces: tuple[SurfaceTable, ...] = ()
+    solids: tuple[SolidTable, ...] = ()
+    mirrored: tuple[str, ...] = ()
+    """Bones, without their side, of which only one side has a surface."""
+    joints: tuple[JointTable, ...] = ()
+    around: BodyTable | None = None
+    """The label map whose body surrounds the bones."""
+    fitted: bool = False
+    """Whether that body is deformed to fit around the bones; otherwise bones are seated in it."""
+    above_mm: float = 0.0
+    """How much of the body above the bones is shown."""
+    flesh_mm: dict[str, tuple[float, float]] = {}
+    """Range of the thickness of soft tissue around bones (patterns)."""
 
 
 class BoneSetTable(Table):
@@ -37,10 +129,13 @@ class BoneSetTable(Table):
 
 
 class NegativesTable(Table):
-    """[negatives]: real CTs, and the classes (as patterns) that none of them shows."""
+    """[[negatives]]: real CTs, and the classes (as patterns) that none of them shows."""
 
     absent: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    """NIfTI files, or folders of one DICOM series, below the data folder."""
+    unknown_mm: float = 0.0
+    """Distance from dense voxels within which other classes may be, such as their marrow."""
 
 
 class PhantomsTable(Table):
@@ -90,9 +185,10 @@ class SourceTables(Table):
     held_out: tuple[str, ...] = ()
     """Cases that are never used for training or validation."""
     licences: tuple[LicenceTable, ...] = ()
-    label_maps: tuple[LabelMapTable, ...] = ()
+    label_maps: tuple[BodyTable, ...] = ()
     bone_sets: tuple[BoneSetTable, ...] = ()
-    negatives: NegativesTable = NegativesTable()
+    posed_bones: tuple[PosedBonesTable, ...] = ()
+    negatives: tuple[NegativesTable, ...] = ()
     phantoms: PhantomsTable = PhantomsTable()
     fracture_bones: FractureBonesTable = FractureBonesTable()
     calibration: CalibrationTable = CalibrationTable()
@@ -147,6 +243,10 @@ class NetworkTable(Table):
     """Share of patches at a random place of the body."""
     negatives: float = 0.0
     boneless: float = 0.0
+    implants: float = 0.04
+    """Share of patches with metal in or on bone."""
+    limbs: bool = True
+    """Whether arms of which no class is known may lie beside the body."""
     fractured_bones: float = 0.0
     phantom_bones: float = 0.0
     gpu: GpuTable = GpuTable()
@@ -160,4 +260,21 @@ class RecipeFile(SourceTables):
     validation: ValidationRules | None = None
 
 
+class RadiographRecipeFile(Table):
+    """training.toml of a package for radiographs."""
+
+    subjects: Literal["radiograph"]
+    recipe: Literal["outlines", "resnet18"] = "outlines"
+    """A row of the table of recipes: network, phases, learning rates."""
+    steps: int = Field(ge=1)
+    """Steps of a training, unless `--steps` or `--minutes` is given."""
+    begin: float = Field(default=0.2, ge=0, le=1)
+    """Share of a training after which all phases but the last have ended at the latest."""
+    fall: float = Field(default=0.4, gt=0, le=1)
+    """Share of a training at its end over which the learning rate decays to 0."""
+    licences: tuple[LicenceTable, ...] = ()
+    """Sources and licences of the data."""
+
+
 RECIPE_FILE_MODEL = TypeAdapter(RecipeFile)
+RADIOGRAPH_RECIPE_MODEL = TypeAdapter(RadiographRecipeFile)

@@ -22,7 +22,7 @@ from app.run.output_folder import prepare_output
 from app.run.results import PAGE, PICTURES, PREVIEW
 from app.settings import SOFTWARE_VERSION, read_settings
 from operators.errors import UsageError
-from operators.evaluation.metrics import BoneFigures
+from operators.evaluation.metrics import BoneMetrics
 from operators.package_files.package_reader import read_packages
 from operators.packages.packages import Label
 
@@ -34,10 +34,10 @@ COARSEST = 6.0
 def comparison_sentences(result: CaseResult, labels: Sequence[Label]) -> tuple[str, ...]:
     """Returns a sentence for each bone: which fragments were found, missed or invented."""
     names = {label.name: label.meaning for label in labels}
-    return tuple(f"{names[bone.name]}: {compared(bone)}." for bone in result.figures.bones)
+    return tuple(f"{names[bone.name]}: {compared(bone)}." for bone in result.metrics.bones)
 
 
-def compared(bone: BoneFigures) -> str:
+def compared(bone: BoneMetrics) -> str:
     """Returns a phrase that says whether the fracture of a bone was found, missed or invented."""
     true, shown = bone.detection.true_fragments, bone.detection.predicted_fragments
     if true == shown == 1:
@@ -59,23 +59,6 @@ def add_to_page(outcome: RunOutcome, sentences: Sequence[str], output: Path) -> 
     write_page(page, output / str(record.name(PAGE)), pictures, datetime.now().astimezone(), SOFTWARE_VERSION)
 
 
-def demo(
-    *, output: Path = Path("out/demo"), coarser: float = 1.0, seed: int = 1, config: Config = None
-) -> int:
-    """Make a CT of fractured bones, segment it, and compare the result with the ground truth.
-
-    Parameters
-    ----------
-    output
-        Folder for the CT, the results and the comparison.
-    coarser
-        Factor for the voxel size; 1 gives 512x512x274 voxels.
-    seed
-        Seed of the fractures and of the UIDs.
-    """
-    return run_demo(output, coarser, seed, config)
-
-
 def draw_series(output: Path, coarser: float, seed: int) -> Path:
     """Draws the CT and its ground truth into the output folder; returns the folder of the series."""
     from training.phantoms import DEMO, write_series
@@ -90,10 +73,19 @@ def draw_series(output: Path, coarser: float, seed: int) -> Path:
     return series
 
 
-def run_demo(output: Path, coarser: float, seed: int, config: Path | None = None) -> int:
-    """Makes a CT, segments it, compares it with the ground truth and prints where the results are.
+def demo(
+    *, output: Path = Path("out/demo"), coarser: float = 1.0, seed: int = 1, config: Config = None
+) -> int:
+    """Make a CT of fractured bones, segment it, and compare the result with the ground truth.
 
-    `coarser` multiplies the voxel size; 1 gives 512x512x274 voxels.
+    Parameters
+    ----------
+    output
+        Folder for the CT, the results and the comparison.
+    coarser
+        Factor for the voxel size; 1 gives 512x512x274 voxels.
+    seed
+        Seed of the fractures and of the UIDs.
     """
     from training.phantoms import DEMO
 

@@ -32,7 +32,16 @@ models_app = App(name="models", help="Model packages: list, show, import, verify
 @models_app.command(name="list")
 def list_(*, models: Models = None, config: Config = None, json_: Json = False) -> int:
     """List the packages of the models folder, and drafts whose labels are not filled in yet."""
-    return list_command(json_, config, models)
+    folder = require_models(read_settings(config, models=models).models)
+    rows = [list_packages(path) for path in package_files(folder)]
+    if json_:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return DONE
+    if not rows:
+        print(f"no model packages in {folder}; `osteon models import` makes one from a published model")
+    for row in rows:
+        show_listed(row, Console(soft_wrap=False))
+    return DONE
 
 
 @models_app.command
@@ -44,7 +53,16 @@ def show(name: str, /, *, models: Models = None, config: Config = None, json_: J
     name
         Name of a package.
     """
-    return show_command(name, json_, config, models)
+    about = describe_package(read_package(package_file(read_settings(config, models=models).models, name)))
+    if json_:
+        print(json.dumps(about, indent=2, ensure_ascii=False))
+        return DONE
+    print(f"{about['name']} {about['version']}: {about['title']}")
+    for row in about["networks"]:
+        print(f"  network {row['name']}: " + ", ".join(facts(row)))
+    for row in about["labels"]:
+        print(f"  label {row['values']}: {row['meaning']} ({row['code']})")
+    return DONE
 
 
 models_app.command(
@@ -63,7 +81,9 @@ def verify(name: str | None = None, /, *, models: Models = None, config: Config 
     name
         Name of a package; default: all packages.
     """
-    return verify_command(name, config, models)
+    folder = read_settings(config, models=models).models
+    files = [package_file(folder, name)] if name else require_packages(folder)
+    return max(verify_package(path.parent) for path in files)
 
 
 @models_app.command
@@ -94,23 +114,6 @@ def bench(
     settings = read_settings(config, models=models, **how)
     for path in [package_file(settings.models, name)] if name else require_packages(settings.models):
         bench_package(path, settings)
-    return DONE
-
-
-def list_command(as_json: bool, config: Path | None, models: Path | None) -> int:
-    """Prints a line for each package: whether it can be used, and if not, why.
-
-    Raises ModelError if there is no models folder.
-    """
-    folder = require_models(read_settings(config, models=models).models)
-    rows = [list_packages(path) for path in package_files(folder)]
-    if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
-        return DONE
-    if not rows:
-        print(f"no model packages in {folder}; `osteon models import` makes one from a published model")
-    for row in rows:
-        show_listed(row, Console(soft_wrap=False))
     return DONE
 
 
@@ -146,20 +149,6 @@ def list_packages(path: Path) -> dict[str, str]:
     return {"name": package.name, "state": "ready", "text": text}
 
 
-def show_command(name: str, as_json: bool, config: Path | None, models: Path | None) -> int:
-    """Prints the description of one package."""
-    about = describe_package(read_package(package_file(read_settings(config, models=models).models, name)))
-    if as_json:
-        print(json.dumps(about, indent=2, ensure_ascii=False))
-        return DONE
-    print(f"{about['name']} {about['version']}: {about['title']}")
-    for row in about["networks"]:
-        print(f"  network {row['name']}: " + ", ".join(facts(row)))
-    for row in about["labels"]:
-        print(f"  label {row['values']}: {row['meaning']} ({row['code']})")
-    return DONE
-
-
 def facts(network: dict[str, Any]) -> Iterator[str]:
     """Yields phrases about a network: architecture, input, classes, checksum."""
     yield network["architecture"]
@@ -172,13 +161,6 @@ def facts(network: dict[str, Any]) -> Iterator[str]:
 def times(sides: Sequence[float]) -> str:
     """Returns the sides of a box as text, such as "96 x 96 x 64"."""
     return " x ".join(f"{side:g}" for side in sides)
-
-
-def verify_command(name: str | None, config: Path | None, models: Path | None) -> int:
-    """Checks one package or all, and prints the faults of each. Raises ModelError if there is none."""
-    folder = read_settings(config, models=models).models
-    files = [package_file(folder, name)] if name else require_packages(folder)
-    return max(verify_package(path.parent) for path in files)
 
 
 def verify_package(folder: Path) -> int:

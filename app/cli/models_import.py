@@ -15,13 +15,7 @@ from operators.errors import ModelError, UsageError
 from operators.geometry.orientation import is_orientation
 from operators.importing.formats import read_published
 from operators.importing.install import NewPackage, install
-from operators.importing.label_tables import (
-    best_table,
-    label_rows,
-    named_table,
-    plain_name,
-    with_fragments,
-)
+from operators.importing.label_tables import best_table, label_rows, named_table, plain_name, with_fragments
 from operators.importing.published import Published, PublishedModel, Wanted
 from operators.package_files.package_reader import DRAFT_FILE, lacks_code
 
@@ -78,11 +72,6 @@ def import_(
     folder
         Folder of the published model.
     """
-    return import_command(folder, options)
-
-
-def import_command(folder: Path, options: ImportOptions) -> int:
-    """Makes a package of a published model, or a draft if some labels have no codes."""
     if options.orientation is not None and not is_orientation(options.orientation):
         raise UsageError(f"expected an orientation such as LPS or RAS, got {options.orientation}")
     model = model_of(folder, options)

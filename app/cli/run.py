@@ -30,8 +30,8 @@ from app.cli.arguments import (
 )
 from app.printable import printable_text
 from app.run.folder import RunOutcome, run_folder
-from app.run.radiograph_studies import study_summaries
-from app.run.report import SELECTED, SeriesRecord
+from app.run.record import SELECTED, SeriesRecord
+from app.run.report import study_summaries
 from app.run.series_listing import series_command
 from app.run.stage_clock import Show, silent
 from app.settings import read_settings
@@ -143,7 +143,7 @@ def show_outcome(outcome: RunOutcome, console: Console) -> None:
 
 
 def show_result(record: SeriesRecord, made: Segmentation, console: Console) -> None:
-    """The answer to a radiograph in words, or a table of a CT's segments."""
+    """The answer for a radiograph in words, or a table of a CT's segments."""
     if made.answer is None:
         console.print(segments_table(record))
         return

@@ -1,22 +1,20 @@
-"""`osteon train` and `osteon calibrate`, and their progress on stderr."""
+"""`osteon train` and `osteon calibrate`."""
 
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from app.cli.arguments import Config, Models
+from app.cli.training_display import training_display
 from app.settings import SOFTWARE_VERSION, read_settings
 from operators.errors import ModelError, UsageError
 from training.progress import Tell
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from training.recipe import Recipe
 
 RECIPE_FILE = "training.toml"
-# Interval between plain lines of one stage
-LINE_EVERY_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,15 @@ def train(package: str, /, *, options: Annotated[TrainOptions, Parameter(name="*
     package
         Name of a package that has a training.toml.
     """
-    return train_command(package, options)
+    folder = recipe_folder(package, options.config, options.models)
+    start = options.start_from
+    if start is not None and not start.is_file():
+        raise UsageError(f"expected a checkpoint or safetensors at --start-from, {start} is not a file")
+    with training_display(Console(stderr=True)) as tell:
+        tell("load", None, "libraries")
+        for line in training_of(folder)(package, folder, options, tell):
+            print(line, flush=True)
+    return 0
 
 
 def calibrate(
@@ -135,22 +139,6 @@ def calibrate(
     return 0
 
 
-def train_command(package: str, options: TrainOptions) -> int:
-    """Trains a package's networks, one after the other, and installs each when it is done.
-
-    Raises UsageError and ModelError, for a training.toml with other `subjects` than TRAININGS has rows, too.
-    """
-    folder = recipe_folder(package, options.config, options.models)
-    start = options.start_from
-    if start is not None and not start.is_file():
-        raise UsageError(f"expected a checkpoint or safetensors at --start-from, {start} is not a file")
-    with training_display(Console(stderr=True)) as tell:
-        tell("load", None, "libraries")
-        for line in training_of(folder)(package, folder, options, tell):
-            print(line, flush=True)
-    return 0
-
-
 def training_of(folder: Path) -> Training:
     """The row of TRAININGS that a package's training.toml names. Raises ModelError."""
     from training.recipe import subjects_of
@@ -165,24 +153,24 @@ def training_of(folder: Path) -> Training:
 def train_on_radiographs(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
     """Trains on radiographs; sentences on what was made. Raises UsageError for options of others."""
     from operators.packages.toml_files import validated
-    from training.radiograph.recipe_file import RADIOGRAPH_RECIPE_MODEL
-    from training.radiograph.runs import RadiographRun
-    from training.radiograph.runs import train as train_radiographs
+    from training.radiograph.radiograph_run import RadiographRun
+    from training.radiograph.radiograph_run import train as train_radiographs
     from training.recipe import read_recipe_as
+    from training.recipe_file import RADIOGRAPH_RECIPE_MODEL
 
     if options.network or options.start_from:
         raise UsageError(f"expected neither --network nor --start-from for {package}: it has one network")
-    recipe = read_recipe_as(lambda table: validated(RADIOGRAPH_RECIPE_MODEL, table), folder / RECIPE_FILE)
+    recipe = read_recipe_as(partial(validated, RADIOGRAPH_RECIPE_MODEL), folder / RECIPE_FILE)
     run = RadiographRun(
         recipe,
         options.data,
         options.runs,
         folder,
-        options.steps,
-        options.minutes,
-        options.seed,
-        options.workers,
-        tell,
+        steps=options.steps,
+        minutes=options.minutes,
+        seed=options.seed,
+        workers=options.workers,
+        tell=tell,
     )
     return train_radiographs(run, options.folds)
 
@@ -190,7 +178,7 @@ def train_on_radiographs(package: str, folder: Path, options: TrainOptions, tell
 def train_on_simulated_ct(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
     """Trains on simulated CT; sentences on what was made. Raises UsageError for an unknown network."""
     from training.calibrate.calibration import calibrate
-    from training.installation import train_and_install
+    from training.export import train_and_install
     from training.recipe import read_recipe
 
     if options.folds:
@@ -246,10 +234,12 @@ def software() -> str:
 
 
 def complete(folder: Path) -> bool:
-    """Returns whether all weights of a package exist; the calibration needs its whole pipeline."""
+    """Returns whether a folder is a package with all weights; the calibration needs its whole pipeline."""
     from operators.package_files.package_reader import PACKAGE_FILE, read_package
 
-    return all(network.weights.is_file() for network in read_package(folder / PACKAGE_FILE).networks)
+    return (folder / PACKAGE_FILE).exists() and all(
+        network.weights.is_file() for network in read_package(folder / PACKAGE_FILE).networks
+    )
 
 
 def recipe_folder(package: str, config: Path | None, models: Path | None) -> Path:
@@ -258,54 +248,3 @@ def recipe_folder(package: str, config: Path | None, models: Path | None) -> Pat
     if not (folder / RECIPE_FILE).is_file():
         raise UsageError(f"expected a recipe {package}/{RECIPE_FILE} in the models folder, found none")
     return folder
-
-
-@dataclass
-class Lines:
-    """Prints a line when a stage begins, then one every `LINE_EVERY_S` until it ends."""
-
-    console: Console
-    now_s: Callable[[], float]
-    said_s: dict[str, float] = field(default_factory=dict)
-
-    def tell(self, stage: str, done: float | None, text: str) -> None:
-        """Prints the progress of a stage unless the last line is too recent."""
-        now_s = self.now_s()
-        if now_s - self.said_s.get(stage, -LINE_EVERY_S) < LINE_EVERY_S and done != 1:
-            return
-        self.said_s[stage] = now_s
-        share = "" if done is None else f" {done:.0%}"
-        self.console.print(f"{stage}{share}: {text}", markup=False, highlight=False, soft_wrap=True)
-
-
-@dataclass
-class Bars:
-    """Shows a bar for each stage; one of unknown length pulses."""
-
-    bars: Progress
-    tasks: dict[str, TaskID] = field(default_factory=dict)
-
-    def tell(self, stage: str, done: float | None, text: str) -> None:
-        """Updates the bar of a stage, and adds it if the stage is new."""
-        if stage not in self.tasks:
-            for task in self.tasks.values():
-                self.bars.stop_task(task)
-            self.tasks[stage] = self.bars.add_task(stage, total=None, text="")
-        total = None if done is None else 1.0
-        self.bars.update(self.tasks[stage], total=total, completed=done or 0.0, text=escape(text))
-
-
-@contextmanager
-def training_display(console: Console, now_s: Callable[[], float] = time.monotonic) -> Iterator[Tell]:
-    """Yields the callback through which a training reports its progress."""
-    if not console.is_terminal:
-        yield Lines(console, now_s).tell
-        return
-    columns = (
-        TextColumn("{task.description:<9}"),
-        BarColumn(bar_width=20),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[text]}"),
-    )
-    with Progress(*columns, console=console) as bars:
-        yield Bars(bars).tell

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from operators.evaluation.metrics import CaseFigures
+from operators.evaluation.metrics import CaseMetrics
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,6 @@ class CaseResult:
     """The metrics of one pair, notes on how they were made comparable, and the picture if drawn."""
 
     name: str
-    figures: CaseFigures
+    metrics: CaseMetrics
     notes: tuple[str, ...] = ()
     picture: Path | None = None

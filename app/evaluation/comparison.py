@@ -17,7 +17,7 @@ from app.files.projection_files import is_projection_file
 from operators.dicom.seg.seg_files import is_projection_seg, is_rtstruct, is_seg
 from operators.errors import UnsuitableError, UsageError
 from operators.evaluation import case_evaluation as evaluation
-from operators.evaluation.metrics import BoneMetrics
+from operators.evaluation.metrics import EvaluatedBone
 from operators.geometry.regridding import onto_grid, widen_box
 from operators.geometry.volume import LabelMap
 from operators.packages.packages import Label, ModelPackage
@@ -41,7 +41,7 @@ def evaluate(
 ) -> CaseResult:
     """Compares one case with the package's values; resamples the prediction to the truth's grid."""
     prediction, notes = align_labels(prediction, truth)
-    bones = [BoneMetrics(label.name, label.values) for label in labels]
+    bones = [EvaluatedBone(label.name, label.values) for label in labels]
     steps_mm = truth.grid.ijk_to_lps[:3, :3]
     return CaseResult(name, evaluation.evaluate(prediction.labels, truth.labels, steps_mm, bones), notes)
 
@@ -65,7 +65,7 @@ def _run_pair(pair: Pair, labels: Sequence[Label], out: Path | None) -> CaseResu
     result = replace(result, notes=(*pair.notes, *read_notes, *true_notes, *moved_notes))
     if out is None:
         return result
-    picture = write_worst_slice(prediction, truth, result.figures, out / f"{pair.name}.png")
+    picture = write_worst_slice(prediction, truth, result.metrics, out / f"{pair.name}.png")
     return replace(result, picture=picture)
 
 

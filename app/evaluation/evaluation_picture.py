@@ -12,7 +12,7 @@ from scipy.ndimage import binary_erosion, find_objects
 from scipy.optimize import linear_sum_assignment
 
 from operators.errors import OutputError, reason
-from operators.evaluation.metrics import CaseFigures
+from operators.evaluation.metrics import CaseMetrics
 from operators.geometry.volume import LabelMap
 
 Slice = NDArray[Any]
@@ -35,12 +35,12 @@ PALETTE = np.array(
 )
 
 
-def write_worst_slice(prediction: LabelMap, truth: LabelMap, figures: CaseFigures, path: Path) -> Path:
+def write_worst_slice(prediction: LabelMap, truth: LabelMap, metrics: CaseMetrics, path: Path) -> Path:
     """Writes a PNG, truth left, prediction right, each fragment in its match's colour; returns `path`.
 
     Raises OutputError.
     """
-    matched = in_truth_colours(prediction, figures)
+    matched = in_truth_colours(prediction, metrics)
     to_axial = axial_order(truth)
     true_planes, planes = np.transpose(truth.labels, to_axial), np.transpose(matched, to_axial)
     index = worst_slice(planes, true_planes)
@@ -55,10 +55,10 @@ def write_worst_slice(prediction: LabelMap, truth: LabelMap, figures: CaseFigure
     return path
 
 
-def in_truth_colours(prediction: LabelMap, figures: CaseFigures) -> Slice:
+def in_truth_colours(prediction: LabelMap, metrics: CaseMetrics) -> Slice:
     """Returns the prediction's labels, each replaced by the true value that it matches best, if any."""
     table = np.arange(np.iinfo(prediction.labels.dtype).max + 1, dtype=prediction.labels.dtype)
-    fragments = [fragment for bone in figures.bones for fragment in bone.fragments]
+    fragments = [fragment for bone in metrics.bones for fragment in bone.fragments]
     for fragment in sorted(fragments, key=lambda fragment: fragment.agreement.iou):
         if fragment.matched_value is not None:
             table[fragment.matched_value] = fragment.value

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from app.evaluation.case_result import CaseResult
 from operators.errors import OutputError, reason
-from operators.evaluation.metrics import Agreement, BoneFigures, CaseFigures
+from operators.evaluation.metrics import Agreement, BoneMetrics, CaseMetrics
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Column:
 
     key: str
     heading: str
-    get: Callable[[CaseFigures], float | None]
+    get: Callable[[CaseMetrics], float | None]
     digits: int
 
 
@@ -38,24 +38,24 @@ class Spread:
 
 # The six metrics of PENGWIN 2024.
 CHALLENGE = (
-    Column("anatomy_iou", "bone\nIoU", lambda figures: figures.anatomy.iou, 3),
-    Column("anatomy_hd95_mm", "bone\nHD95 mm", lambda figures: figures.anatomy.hd95_mm, 2),
-    Column("anatomy_assd_mm", "bone\nASSD mm", lambda figures: figures.anatomy.assd_mm, 2),
-    Column("fragment_iou", "fragment\nIoU", lambda figures: figures.fragment.iou, 3),
-    Column("fragment_hd95_mm", "fragment\nHD95 mm", lambda figures: figures.fragment.hd95_mm, 2),
-    Column("fragment_assd_mm", "fragment\nASSD mm", lambda figures: figures.fragment.assd_mm, 2),
+    Column("anatomy_iou", "bone\nIoU", lambda metrics: metrics.anatomy.iou, 3),
+    Column("anatomy_hd95_mm", "bone\nHD95 mm", lambda metrics: metrics.anatomy.hd95_mm, 2),
+    Column("anatomy_assd_mm", "bone\nASSD mm", lambda metrics: metrics.anatomy.assd_mm, 2),
+    Column("fragment_iou", "fragment\nIoU", lambda metrics: metrics.fragment.iou, 3),
+    Column("fragment_hd95_mm", "fragment\nHD95 mm", lambda metrics: metrics.fragment.hd95_mm, 2),
+    Column("fragment_assd_mm", "fragment\nASSD mm", lambda metrics: metrics.fragment.assd_mm, 2),
 )
 # What those do not show: false, merged and split fragments, and the fracture itself.
 HIDDEN = (
-    Column("fractured_iou", "broken\nIoU", lambda figures: figures.fractured_iou, 3),
-    Column("whole_iou", "(un-\nsplit)", lambda figures: figures.whole_iou, 3),
-    Column("local_dice", "Dice\n20 mm", lambda figures: figures.local_dice, 3),
-    Column("recall", "re-\ncall", lambda figures: figures.detection.recall, 2),
-    Column("precision", "preci-\nsion", lambda figures: figures.detection.precision, 2),
-    Column("f1", "\nF1", lambda figures: figures.detection.f1, 2),
-    Column("merges", "mer-\nged", lambda figures: figures.merges, 0),
-    Column("splits", "\nsplit", lambda figures: figures.splits, 0),
-    Column("false_fragments", "\nfalse", lambda figures: figures.false_fragments, 0),
+    Column("fractured_iou", "broken\nIoU", lambda metrics: metrics.fractured_iou, 3),
+    Column("whole_iou", "(un-\nsplit)", lambda metrics: metrics.whole_iou, 3),
+    Column("local_dice", "Dice\n20 mm", lambda metrics: metrics.local_dice, 3),
+    Column("recall", "re-\ncall", lambda metrics: metrics.detection.recall, 2),
+    Column("precision", "preci-\nsion", lambda metrics: metrics.detection.precision, 2),
+    Column("f1", "\nF1", lambda metrics: metrics.detection.f1, 2),
+    Column("merges", "mer-\nged", lambda metrics: metrics.merges, 0),
+    Column("splits", "\nsplit", lambda metrics: metrics.splits, 0),
+    Column("false_fragments", "\nfalse", lambda metrics: metrics.false_fragments, 0),
 )
 COLUMNS = CHALLENGE + HIDDEN
 
@@ -65,11 +65,11 @@ def show(results: Sequence[CaseResult], console: Console) -> None:
     console.print(case_table(results, "Agreement with the ground truth (PENGWIN 2024)", CHALLENGE))
     console.print(case_table(results, "Fractures and fragments", HIDDEN))
     if len(results) == 1:
-        console.print(bone_table(results[0].figures.bones))
+        console.print(bone_table(results[0].metrics.bones))
     for result in results:
         for note in result.notes:
             console.print(f"{result.name}: {note}", markup=False)
-        for bone in result.figures.absent_bones:
+        for bone in result.metrics.absent_bones:
             console.print(f"{result.name}: {bone} was predicted but is not in the truth", markup=False)
 
 
@@ -80,14 +80,14 @@ def case_table(results: Sequence[CaseResult], title: str, columns: Sequence[Colu
     for column in columns:
         table.add_column(column.heading, justify="right")
     for result in results:
-        texts = [_text(column.get(result.figures), column.digits) for column in columns]
+        texts = [_text(column.get(result.metrics), column.digits) for column in columns]
         table.add_row(escape(result.name), *texts)
     if len(results) > 1:
         _add_summary(table, summary(results), columns)
     return table
 
 
-def bone_table(bones: Sequence[BoneFigures]) -> Table:
+def bone_table(bones: Sequence[BoneMetrics]) -> Table:
     """Returns a table with a row for each bone of the truth and each fragment of a fractured bone."""
     table = Table(title="Bones and fragments", show_edge=False)
     for heading in ("bone", "value", "matched", "ml", "IoU", "HD95 mm", "ASSD mm", "Dice 20 mm"):
@@ -100,7 +100,7 @@ def bone_table(bones: Sequence[BoneFigures]) -> Table:
 
 def summary(results: Sequence[CaseResult]) -> dict[str, Spread | None]:
     """Returns mean and range of every column over the cases that have it, or None if none has."""
-    return {column.key: _spread([column.get(result.figures) for result in results]) for column in COLUMNS}
+    return {column.key: _spread([column.get(result.metrics) for result in results]) for column in COLUMNS}
 
 
 def as_json(results: Sequence[CaseResult]) -> str:
@@ -123,9 +123,9 @@ def write_json(results: Sequence[CaseResult], path: Path) -> None:
 
 def _case(result: CaseResult) -> dict[str, object]:
     picture = result.picture and result.picture.name
-    figures = {column.key: column.get(result.figures) for column in COLUMNS}
-    detail = asdict(result.figures)
-    return {"name": result.name, "notes": result.notes, "picture": picture, **figures, "detail": detail}
+    metrics = {column.key: column.get(result.metrics) for column in COLUMNS}
+    detail = asdict(result.metrics)
+    return {"name": result.name, "notes": result.notes, "picture": picture, **metrics, "detail": detail}
 
 
 def _spread(values: Sequence[float | None]) -> Spread | None:
@@ -142,7 +142,7 @@ def _add_summary(table: Table, spreads: dict[str, Spread | None], columns: Seque
         table.add_row(name, *texts)
 
 
-def _bone_rows(bone: BoneFigures) -> list[list[str]]:
+def _bone_rows(bone: BoneMetrics) -> list[list[str]]:
     """Returns the rows of a bone and its fragments."""
     rows = [[bone.name, "", "", "", *_measures(bone.anatomy, bone.local_dice)]]
     for fragment in bone.fragments if bone.fractured else ():

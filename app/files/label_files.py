@@ -109,7 +109,8 @@ def read_named_itk(path: Path) -> Named:
         image: Any = SimpleITK.ReadImage(str(path))
     except RuntimeError as error:
         raise UnreadableError(f"expected a label map that ITK reads, got {path.suffix}") from error
-    label_map = _of_itk(image)
+    values, affine = array_of_itk(image)
+    label_map = LabelMap(unsigned(values), Grid(_volume_shape(values), affine))
     return label_map, named_segments(_present(label_map), names_within(image))
 
 
@@ -123,13 +124,12 @@ def read_nifti(path: Path) -> LabelMap:
     return LabelMap(unsigned(values), Grid(_volume_shape(values), RAS_TO_LPS @ image.affine))
 
 
-def _of_itk(image: Any) -> LabelMap:
-    """Converts an ITK image, whose world is LPS and whose arrays are (k, j, i)."""
-    values = SimpleITK.GetArrayFromImage(image).transpose()
+def array_of_itk(image: Any) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Returns the values (i, j, k) and the affine of an ITK image (world LPS, arrays (k, j, i))."""
     affine = np.eye(4)
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
-    return LabelMap(unsigned(values), Grid(_volume_shape(values), affine))
+    return SimpleITK.GetArrayFromImage(image).transpose(), affine
 
 
 def unsigned(values: NDArray[Any]) -> NDArray[np.uint8] | NDArray[np.uint16]:

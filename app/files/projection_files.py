@@ -46,7 +46,7 @@ _PILLOW_ERRORS = (
 
 def is_projection_file(path: Path) -> bool:
     """Whether the file's name says that it is a picture in one of the formats."""
-    return path.is_file() and path.name.lower().endswith(SUFFIXES)
+    return path.name.lower().endswith(SUFFIXES) and path.is_file()
 
 
 def read_projection_file(path: Path) -> Projection:

@@ -11,7 +11,7 @@ import SimpleITK
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
-from app.files.label_files import RAS_TO_LPS
+from app.files.label_files import RAS_TO_LPS, array_of_itk
 from operators.dicom.hounsfield.hounsfield_decision import check_volume
 from operators.errors import UnreadableError, reason
 from operators.geometry.volume import CtVolume, Grid
@@ -22,7 +22,7 @@ HU = np.iinfo(np.int16)
 
 def is_volume_file(path: Path) -> bool:
     """Returns whether the file name has the suffix of one of the formats."""
-    return path.is_file() and path.name.lower().endswith((*NIFTI, *ITK))
+    return path.name.lower().endswith((*NIFTI, *ITK)) and path.is_file()
 
 
 def read_volume_file(path: Path) -> CtVolume:
@@ -56,7 +56,7 @@ def _read_nifti(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
 
 
 def _read_itk(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Reads the values and the affine; ITK's world is LPS, its arrays are (k, j, i)."""
+    """Reads the values and the affine in LPS."""
     try:
         image: Any = SimpleITK.ReadImage(str(path))
     except RuntimeError as error:
@@ -65,10 +65,7 @@ def _read_itk(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         got = f"{image.GetDimension()} with {image.GetNumberOfComponentsPerPixel()} values each"
         raise UnreadableError(f"expected a three-dimensional image of numbers, got {got}")
-    affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    return SimpleITK.GetArrayFromImage(image).transpose(), affine
+    return array_of_itk(image)
 
 
 def _hounsfield(values: NDArray[Any]) -> NDArray[np.int16]:

@@ -1,40 +1,41 @@
-"""One image that is not DICOM: segmented by the same calls, its results in the formats of such images."""
+"""Segments an image that is not DICOM by the same calls, with results in suitable formats."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.files.export_files import parts_of, write_files, write_label_map
 from app.files.projection_files import is_projection_file, read_projection_file
 from app.files.volume_files import is_volume_file, read_volume_file
-from app.run.report import SELECTED, SeriesRecord
+from app.run.record import SELECTED, SeriesRecord
 from app.run.results import FALLBACKS, FILES, MASK, NAMES, NIFTI, PAGE, PREVIEW, RESULTS, names_of
 from app.run.series_records import record_of_failure
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION, Settings
-from operators.attempts import MissingResult
 from operators.dicom.elements.atomic_file import make_folder
+from operators.dicom.read.scan import Scan, UnreadableFile
 from operators.dicom.select.selection_rules import extent_fault, slice_spacing_fault
 from operators.errors import UnsuitableError
 from operators.geometry.projection import Image
 from operators.geometry.volume import Grid
 from operators.packages.packages import ModelPackage
+from operators.results.attempts import MissingResult
 from operators.segmentation.segmentation import Segmentation
 
 if TYPE_CHECKING:
     from operators.networks.registry import Networks
-    from operators.progress import Progress
+    from operators.process.progress import Progress
 
 
 @dataclass(frozen=True)
 class FileKind:
-    """One type of image file: `reads` as in ModelPackage, its results, and the modality it counts as.
+    """A type of image file: `reads` as in ModelPackage, its results, and the modality that it counts as.
 
-    `formats` are those of the setting `files` that it can be written in; `write` takes the segmentation, the
+    `formats` are the values of the setting `files` that it supports; `write` takes the segmentation, the
     settings and the paths of the results by kind.
     """
 
@@ -48,7 +49,10 @@ class FileKind:
 
 
 def write_volume_results(made: Segmentation, settings: Settings, path: dict[str, Path]) -> None:
-    """The label map as NIfTI with its table of names, and surfaces that are asked for."""
+    """Writes the label map as NIfTI with its table of names, and the requested surfaces."""
+    # With the libraries of surfaces, which a DICOM series need not import
+    from app.files.export_files import parts_of, write_files, write_label_map
+
     parts = parts_of(made)
     write_label_map(made.label_map, parts, path[NIFTI].parent, RESULTS[NIFTI].stem)
     formats = [each for each in settings.files if each not in (NIFTI, *FALLBACKS)]
@@ -57,8 +61,8 @@ def write_volume_results(made: Segmentation, settings: Settings, path: dict[str,
 
 
 def write_projection_results(made: Segmentation, _: Settings, path: dict[str, Path]) -> None:
-    """The mask of the findings as PNG; what they are stands in report.json."""
-    from operators.writers.preview_file import write_mask_png
+    """Writes the mask of the findings as PNG; report.json describes them."""
+    from operators.results.png_files import write_mask_png
 
     write_mask_png(made, path[MASK])
 
@@ -86,44 +90,67 @@ FILE_KINDS: tuple[FileKind, ...] = (
 
 
 def image_files(path: Path) -> list[Path]:
-    """The images in other formats than DICOM: the file itself, or those of a folder and its subfolders."""
+    """The images in formats other than DICOM: the file itself, or those of a folder and its subfolders."""
     if path.is_file():
         return [path] if kind_of_file(path) else []
     return sorted(each for each in path.rglob("*") if kind_of_file(each))
 
 
+def left_beside_dicom(images: Sequence[Path], folder: Path, found: Scan) -> tuple[UnreadableFile, ...]:
+    """Names the images that are not read because there is DICOM beside them: viewers' icons, thumbnails.
+
+    Those of the same examination would be answered twice. DICOM files are none of them, whatever their names.
+    """
+    read = {frame.path for series in found.series for frame in series.frames}
+    text = "expected DICOM alone or other images alone, got both: only DICOM is read; run this file by itself"
+    names = [path.relative_to(folder).as_posix() for path in images if path not in read and path != folder]
+    return tuple(UnreadableFile(name, text, "beside_dicom") for name in names) if found.series else ()
+
+
+def names_below(images: Sequence[Path]) -> list[str]:
+    """The names of files relative to their common folder."""
+    common = Path(os.path.commonpath([image.parent for image in images])) if images else Path()
+    return [image.relative_to(common).as_posix() for image in images]
+
+
 def kind_of_file(path: Path) -> FileKind | None:
-    """The kind of an image file, by its name; None for another file."""
+    """The kind of an image file, by its name; None for other files."""
     return next((kind for kind in FILE_KINDS if kind.is_file(path)), None)
 
 
 def segment_image(
     image: Image, packages: Sequence[ModelPackage], networks: Networks, progress: Progress
 ) -> Segmentation:
-    """The measured and flagged segmentation of an image, with all packages that accept it.
+    """Segments an image with all packages that accept it, with measurements and flags.
 
-    Raises UnsuitableError where none does, or where a CT shows nothing that they deliver.
+    Raises UnsuitableError if none does, or if a CT shows nothing that they deliver.
     """
-    from operators.image_kinds import kind_of
     from operators.pipelines.several import segment
+    from operators.results.image_kinds import kind_of
 
-    fitting = [package for package in packages if refusal(image, package) is None]
-    if not fitting:
-        reasons = dict.fromkeys(text for package in packages if (text := refusal(image, package)))
-        raise UnsuitableError("; ".join(reasons), code="image_not_accepted")
-    made = segment(image, fitting, networks, progress)
+    made = segment(image, fitting_packages(image, packages), networks, progress)
     return kind_of(made).measure_and_flag(image, made)
 
 
+def fitting_packages(image: Image, packages: Sequence[ModelPackage]) -> list[ModelPackage]:
+    """The packages that read an image. Raises UnsuitableError where none does."""
+    refusals = [(package, refusal(image, package)) for package in packages]
+    fitting = [package for package, text in refusals if text is None]
+    if not fitting:
+        reasons = dict.fromkeys(text for _, text in refusals if text)
+        raise UnsuitableError("; ".join(reasons), code="image_not_accepted")
+    return fitting
+
+
 def refusal(image: Image, package: ModelPackage) -> str | None:
-    """Why a package does not read an image; None where it does."""
+    """Why a package does not accept an image; None if it does."""
     if image.reads != package.reads:
         return f"expected a {package.reads} for {package.name}, got a {image.reads}"
     return None if image.reads == "projection" else grid_refusal(image.grid, package)
 
 
 def grid_refusal(grid: Grid, package: ModelPackage) -> str | None:
-    """Why a package does not read a volume with such a grid; None where it does."""
+    """Why a package does not accept a volume with such a grid; None if it does."""
     limits = package.accepts
     faults = (
         slice_spacing_fault(max(grid.spacing_mm), limits.maximum_slice_spacing_mm),
@@ -143,9 +170,9 @@ def run_file(
     show: Show,
     name: str,
 ) -> tuple[SeriesRecord, int]:
-    """One image file; its record, under `name`, and exit code. Results go to `folder` below the output.
+    """Runs one image file; returns its record, under `name`, and exit code. Results go to `output / folder`.
 
-    This is the edge of a job: whatever goes wrong ends here, named.
+    This is the edge of a job: every error ends here, with a code and a sentence.
     """
     kind = kind_of_file(path)
     assert kind is not None
@@ -166,7 +193,7 @@ def run_file(
 
 
 def formats_left_out(kind: FileKind, settings: Settings) -> tuple[MissingResult, ...]:
-    """The formats that were asked for and cannot be written of such an image."""
+    """Sentences on the requested formats that cannot be written for such an image."""
     wanted = ", ".join(kind.formats) or "no other formats"
     return tuple(
         MissingResult(each, "no_such_format", f"expected {wanted} for an image that is not DICOM, got {each}")
@@ -184,10 +211,10 @@ def write_results(
     settings: Settings,
     made_at: datetime,
 ) -> None:
-    """The kind's own results, a picture and a page."""
+    """Writes the kind's own results, the preview and the HTML report."""
     from app.run.html.writer import write_page
-    from operators.image_kinds import kind_of
-    from operators.writers.preview_file import write_png
+    from operators.results.image_kinds import kind_of
+    from operators.results.png_files import write_png
 
     path = {each: folder / RESULTS[each].name for each in kind.results}
     make_folder(folder, "an output folder")

@@ -1,11 +1,10 @@
-"""Runs the graph over every suitable series of a folder and says what became of each."""
+"""Runs the graph on every suitable series of a folder and records the outcome of each."""
 
 from __future__ import annotations
 
-import os
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,23 +12,17 @@ from pathlib import Path
 import structlog
 
 from app.packages_in_use import packages_in_use
+from app.run.file_run import image_files, left_beside_dicom, names_below, run_file
 from app.run.inputs import opened_input
-from app.run.output_folder import REPORT, prepare_output, remove_former
-from app.run.report import SeriesRecord, StageRecord, report, write_report
+from app.run.output_folder import REPORT, prepare_output, remove_former, result_folders
+from app.run.record import SeriesRecord, StageRecord
+from app.run.report import report, write_report
 from app.run.results import FALLBACKS, FILES, PAGE, TURNTABLE
 from app.run.series_job import Graph, Job, graph_of, networks_of
-from app.run.series_records import (
-    EXIT_DEFECT,
-    log_missing,
-    record_of,
-    record_of_failure,
-    record_of_passed_over,
-    record_of_refusal,
-)
-from app.run.series_results import segment_and_write
+from app.run.series_records import EXIT_DEFECT, record_of_passed_over, record_of_refusal
+from app.run.series_results import EXIT_DONE, run_job
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION, Settings
-from operators.dicom.provenance.conforming import conforming_header, sentences
 from operators.dicom.read.scan import UnreadableFile, require_series, scan
 from operators.dicom.select.reading_order import read_in_turn
 from operators.dicom.select.selection import (
@@ -42,26 +35,19 @@ from operators.dicom.select.selection import (
     combine_candidates,
     select,
 )
-from operators.errors import (
-    ModelError,
-    OutputError,
-    UnreadableError,
-    UnsuitableError,
-    UsageError,
-)
+from operators.errors import ModelError, OutputError, UnreadableError, UnsuitableError, UsageError
 from operators.package_files.package_reader import refuse_draft
 from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage
 
 log = structlog.get_logger()
-
-EXIT_DONE, EXIT_UNSUITABLE = 0, 3
+EXIT_UNSUITABLE = 3
 LIBRARIES = ("monai-deploy-app-sdk", "torch", "openvino", "highdicom", "pydicom")
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """Every series' record, the exit code, where the results are, and files that belong to no series."""
+    """The record of every series, the exit code, the folder of results, and files without a series."""
 
     series: tuple[SeriesRecord, ...]
     exit_code: int
@@ -78,9 +64,9 @@ def run_folder(
     show: Show,
     graph: Graph | None = None,
 ) -> RunOutcome:
-    """Segments what can be segmented in `folder`; results and report.json go to `output`.
+    """Segments every suitable image in `folder`; results and report.json go to `output`.
 
-    Raises OsteonError where nothing at all can be done: no input, no models, nowhere to write.
+    Raises OsteonError if nothing can be done: no input, no models, no writable output.
     """
     require_input(folder)
     with opened_input(folder) as found:
@@ -96,7 +82,7 @@ def run_unpacked(
     show: Show,
     graph: Graph | None,
 ) -> RunOutcome:
-    """Runs over a folder, or a file that is not an archive; see `run_folder`."""
+    """Runs a folder, or a file that is not an archive; see `run_folder`."""
     if package_name is not None:
         refuse_draft(settings.models, package_name)
     packages = packages_in_use(settings, package_name)
@@ -106,26 +92,20 @@ def run_unpacked(
     clock = StageClock(show)
     with clock.measured("scan"):
         found = scan(folder)
-    images = [] if found.series else other_images(folder)
-    if images:
-        records, code = run_images(images, output, settings, packages, made_at, show)
-    elif found.series:
+    images = image_files(folder)
+    if found.series:
         outcomes = select(found, packages, package_name)
         records, code = run_series(outcomes, output, settings, made_at, show, graph)
+    elif images:
+        records, code = run_images(images, output, settings, packages, made_at, show)
     else:
         records, code = [], UnreadableError.exit_code
-    outcome = RunOutcome(tuple(records), code, output, found.unreadable)
+    unread = (*found.unreadable, *left_beside_dicom(images, folder, found))
+    outcome = RunOutcome(tuple(records), code, output, unread)
     write_summary(outcome, made_at, clock.records)
     if not records:
         require_series(found)
     return outcome
-
-
-def other_images(folder: Path) -> list[Path]:
-    """The images in other formats than DICOM; what reads them takes 0.7 s to import."""
-    from app.run.file_run import image_files
-
-    return image_files(folder)
 
 
 def run_images(
@@ -136,9 +116,7 @@ def run_images(
     made_at: datetime,
     show: Show,
 ) -> tuple[list[SeriesRecord], int]:
-    """The record of each image that is not DICOM, and the exit code; several have a folder each."""
-    from app.run.file_run import run_file
-
+    """Runs the images that are not DICOM, several in a folder each; returns records and exit code."""
     networks = networks_of(settings)
     places = ["" if len(images) == 1 else f"image-{n}/" for n in range(1, len(images) + 1)]
     done = [
@@ -146,14 +124,9 @@ def run_images(
         for image, place, name in zip(images, places, names_below(images), strict=True)
     ]
     codes = [code for _, code in done]
-    codes += (OutputError.exit_code for record, _ in done if record.missing)
-    return [record for record, _ in done], exit_code(codes)
-
-
-def names_below(images: Sequence[Path]) -> list[str]:
-    """The names of files as seen from the folder that holds all of them."""
-    common = Path(os.path.commonpath([image.parent for image in images]))
-    return [image.relative_to(common).as_posix() for image in images]
+    return [record for record, _ in done], exit_code(
+        [*codes, *codes_of_missing(record for record, _ in done)]
+    )
 
 
 def run_series(
@@ -164,7 +137,7 @@ def run_series(
     show: Show,
     graph: Graph,
 ) -> tuple[list[SeriesRecord], int]:
-    """The record of each series, first of those that were refused, and the exit code."""
+    """Runs the series; returns a record of each, refused ones first, and the exit code."""
     wanted = (PAGE, TURNTABLE, FILES, *(each for each in settings.files if each in FALLBACKS))
     chosen, codes = candidates(outcomes), list[int]()
     folders = result_folders(chosen)
@@ -177,33 +150,16 @@ def run_series(
         return record, code
 
     records = [*refused_outright(outcomes), *read_all(chosen, segment)]
-    codes += (OutputError.exit_code for record in records if record.missing)
-    return records, exit_code(codes)
+    return records, exit_code([*codes, *codes_of_missing(records)])
 
 
-def result_folders(chosen: Sequence[Candidate]) -> list[str]:
-    """The folder below the output of each candidate's results, by study and series.
-
-    '' for all where one series is read, but for rivals, which are read where a better one shows nothing.
-    """
-    first = {id(each.selection.series) for each in chosen if not each.better}
-    if len(first) < 2:
-        return [""] * len(chosen)
-    studies: dict[str, list[int]] = {}
-    for each in chosen:
-        of_study = studies.setdefault(each.selection.series.study_instance_uid, [])
-        if id(each.selection.series) not in of_study:
-            of_study.append(id(each.selection.series))
-    folders = []
-    for each in chosen:
-        uid = each.selection.series.study_instance_uid
-        study = f"study-{list(studies).index(uid) + 1}/" if len(studies) > 1 else ""
-        folders.append(f"{study}series-{studies[uid].index(id(each.selection.series)) + 1}/")
-    return folders
+def codes_of_missing(records: Iterable[SeriesRecord]) -> list[int]:
+    """An exit code for each result that failed."""
+    return [OutputError.exit_code for record in records for each in record.missing if each.has_failed]
 
 
 def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:
-    """The records of series that are no candidates."""
+    """The records of series that are not candidates."""
     refusals = (each for each in outcomes if isinstance(each, Refusal) and not isinstance(each, Reserve))
     return [record_of_refusal(refusal) for refusal in refusals]
 
@@ -211,7 +167,7 @@ def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:
 def read_all(
     chosen: Sequence[Candidate], segment: Callable[[int, Selection], tuple[SeriesRecord, int]]
 ) -> list[SeriesRecord]:
-    """The record of each series that was read, then of those that a better one made needless."""
+    """The record of each series that was read, then of those that were passed over for a better one."""
     records: list[SeriesRecord] = []
 
     def read(group: list[int]) -> dict[int, bool]:
@@ -226,9 +182,9 @@ def read_all(
 
 
 def segmented_for(candidates: Sequence[Candidate], record: SeriesRecord, code: int) -> list[bool]:
-    """For each candidate of one series whether it makes those behind it needless.
+    """Whether each candidate was segmented, so that its rivals are passed over.
 
-    One that can never be segmented, for it shows no such anatomy or its pixels are damaged, does not.
+    A candidate that can never be segmented, as its anatomy is absent or its pixels are damaged, was not.
     """
     if record.segmentation is None:
         return [code not in (UnsuitableError.exit_code, UnreadableError.exit_code)] * len(candidates)
@@ -237,29 +193,13 @@ def segmented_for(candidates: Sequence[Candidate], record: SeriesRecord, code: i
 
 
 def require_input(folder: Path) -> None:
-    """Raises UsageError where there is nothing at that path."""
+    """Raises UsageError if the path does not exist."""
     if not folder.exists():
         raise UsageError(f"expected an input folder or file, {folder} does not exist")
 
 
-def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
-    """One series through the graph. This is the edge of a job: whatever goes wrong ends here, named."""
-    clock = StageClock(show)
-    record = record_of(job.selection)
-    notes = sentences(conforming_header(job.selection.series.header).notes)
-    record = replace(record, warnings=(*record.warnings, *notes))
-    try:
-        done = replace(segment_and_write(record, job, clock, graph), stages=tuple(clock.records))
-        log_missing(done, job)
-        return done, EXIT_DONE
-    except Exception as error:
-        record = replace(record, stages=tuple(clock.records))
-        uid = record.series_instance_uid
-        return record_of_failure(record, error, "series_failed", series_instance_uid=uid)
-
-
 def exit_code(codes: list[int]) -> int:
-    """One code for all series: a defect, an output or a model that failed first; then done if any was."""
+    """The exit code of the run: a defect's, an output's or a model's, else 0 if any series is done."""
     for grave in (EXIT_DEFECT, OutputError.exit_code, ModelError.exit_code):
         if grave in codes:
             return grave

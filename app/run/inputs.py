@@ -1,4 +1,4 @@
-"""Finds the images in what a run is given: DICOM, a zip of it, or files in other formats."""
+"""Opens the input of a run: DICOM, a zip of it, or files in other formats."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 from operators.errors import UnreadableError
 
-# 8,192 slices of 1024 x 1024 with 16 bits: no study is larger
+# 8,192 slices of 1024 x 1024 with 16 bits: larger than any study
 MOST_BYTES = 16 * 1024**3
 MOST_FILES = 200_000
 
 
 @contextmanager
 def opened_input(path: Path) -> Iterator[Path]:
-    """The folder or file itself; of a zip a temporary folder with its files. Raises UnreadableError."""
+    """Yields the folder or file itself, or a temporary folder with a zip's files. Raises UnreadableError."""
     if not path.is_file() or not zipfile.is_zipfile(path):
         yield path
         return
@@ -27,7 +27,7 @@ def opened_input(path: Path) -> Iterator[Path]:
 
 
 def extract(archive: Path, folder: Path) -> None:
-    """Puts the files of a zip below `folder`, wherever their names say they lie. Raises UnreadableError."""
+    """Extracts a zip into `folder`, whatever paths its names contain. Raises UnreadableError."""
     try:
         with zipfile.ZipFile(archive) as file:
             members = [member for member in file.infolist() if not member.is_dir()]

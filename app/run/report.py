@@ -1,31 +1,16 @@
-"""report.json: what became of every series, with what, and at what cost. No patient data but UIDs."""
+"""report.json: the outcome of every series, its provenance, and its cost. No patient data except UIDs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from app.run.radiograph_studies import study_summaries
-from app.run.results import (
-    FALLBACKS,
-    FILES,
-    KEY_OBJECTS,
-    MASK,
-    NAMES,
-    NIFTI,
-    PAGE,
-    PICTURES,
-    PREVIEW,
-    SEG,
-    SR,
-    TURNTABLE,
-    Names,
-)
-from operators.attempts import MissingResult
+from app.run.record import SELECTED, SeriesRecord, StageRecord
+from app.run.results import FALLBACKS, FILES, KEY_OBJECTS, NAMES, PAGE, PICTURES, PREVIEW, SR, TURNTABLE
 from operators.dicom.elements.atomic_file import write_whole
 from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage
@@ -34,55 +19,12 @@ from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer
 from operators.segmentation.segmentation import Contact, Flag, Segment, Segmentation
+from operators.segmentation.study_verdict import study_verdict
 from operators.segmentation.summary import summary
 
 SCHEMA = "osteon-report/1"
-SELECTED = "selected"
-# Under one key of the report
+# Together under one key of the report
 OTHERS = (KEY_OBJECTS, *FALLBACKS, NAMES)
-
-
-@dataclass(frozen=True)
-class StageRecord:
-    """The cost of one stage; `peak_rss_mb` is the process's highest resident memory at its end."""
-
-    name: str
-    seconds: float
-    peak_rss_mb: float
-
-
-@dataclass(frozen=True, eq=False)
-class SeriesRecord:
-    """The outcome of one series: `code` is "selected" or a refusal's, `sentence` says why.
-
-    `segmentation` is None where nothing was made; `names` are the files of each kind of result (a row of
-    RESULTS), relative to the output folder. `other_series` are further SeriesInstanceUIDs under which parts
-    of the same scan came; `missing` are results that could not be made, and why.
-    """
-
-    study_instance_uid: str
-    series_instance_uid: str
-    part: str
-    modality: str
-    slices: int
-    code: str
-    sentence: str
-    warnings: tuple[str, ...] = ()
-    segmentation: Segmentation | None = None
-    names: Names = field(default_factory=dict)
-    result_sop_instance_uid: str | None = None
-    stages: tuple[StageRecord, ...] = ()
-    other_series: tuple[str, ...] = ()
-    missing: tuple[MissingResult, ...] = ()
-
-    def name(self, kind: str) -> str | None:
-        """The file of a kind that has one; None where it was not made."""
-        return next(iter(self.names.get(kind, ())), None)
-
-    @property
-    def result(self) -> str | None:
-        """The SEG; of other images the label map; the report on a radiograph without findings."""
-        return self.name(SEG) or self.name(NIFTI) or self.name(MASK) or self.name(SR)
 
 
 def report(
@@ -94,7 +36,7 @@ def report(
     stages: Sequence[StageRecord] = (),
     unreadable: Sequence[dict[str, str]] = (),
 ) -> dict[str, Any]:
-    """Everything as plain JSON; `stages` belong to no single series, `unreadable` are files of no use."""
+    """The report as plain JSON; `stages` are of all series, `unreadable` are files that cannot be read."""
     return {
         "schema": SCHEMA,
         "made_at": made_at.isoformat(),
@@ -107,6 +49,18 @@ def report(
         "unreadable": list(unreadable),
         "models": _models(series),
     }
+
+
+def study_summaries(series: Sequence[SeriesRecord]) -> list[dict[str, Any]]:
+    """What the radiographs of each study say together, in the order of the studies; [] without radiographs.
+
+    Images that belong to no study, such as PNG and JPEG, are in no summary.
+    """
+    answers: dict[str, list[RadiographAnswer]] = {}
+    for record in series:
+        if record.study_instance_uid and record.segmentation and record.segmentation.answer:
+            answers.setdefault(record.study_instance_uid, []).append(record.segmentation.answer)
+    return [{"study_instance_uid": uid, **asdict(study_verdict(each))} for uid, each in answers.items()]
 
 
 def write_report(content: dict[str, Any], path: Path) -> Path:
@@ -153,7 +107,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
 
 
 def _answer(answer: RadiographAnswer) -> dict[str, Any]:
-    """Everything but the heat map, which is only a picture."""
+    """An answer without the heat map, which is for illustration only."""
     return {
         "verdict": answer.verdict.value,
         "probability": answer.probability,
@@ -196,7 +150,7 @@ def _segments(made: Segmentation) -> list[dict[str, Any]]:
 
 
 def _model_of(made: Segmentation, segment: Segment) -> dict[str, str]:
-    """Which of several packages delivered a segment."""
+    """The package that delivered a segment, if there are several."""
     maker = made.package.maker_of(segment.bone)
     return {} if maker is made.package else {"model": maker.name}
 

@@ -1,4 +1,4 @@
-"""Every file that a run can write of a series: the table RESULTS, by which they are made and checked."""
+"""The table RESULTS: every kind of file that a run can write for a series, and how each is checked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from operators.dicom.provenance.result_check import ResultName, check_result
 from operators.segmentation.segmentation import Segmentation
 
 if TYPE_CHECKING:
-    from operators.image_kinds import ImageKind
+    from operators.results.image_kinds import ImageKind
 
 SEG, SR, PICTURES, TURNTABLE, KEY_OBJECTS = "seg", "sr", "sc", "turntable", "kos"
 LABEL_MAP, RTSTRUCT, PREVIEW, FILES, PAGE = "labelmap", "rtstruct", "preview", "files", "page"
@@ -21,7 +21,7 @@ NIFTI, NAMES, MASK = "nifti", "names", "mask"
 
 @dataclass(frozen=True, eq=False)
 class Written:
-    """A written file, what it shows, its series, and the name of the SEG that it refers to, if any."""
+    """A written file, its segmentation and series, and the name of the SEG that it refers to, if any."""
 
     path: Path
     segmentation: Segmentation
@@ -31,9 +31,9 @@ class Written:
 
 @dataclass(frozen=True)
 class Result:
-    """One kind of result: the stem of its file, or the name of its folder where there is no `suffix`.
+    """A kind of result: the stem of its file, or the name of its folder if there is no `suffix`.
 
-    `is_sent`: whether a destination may ask for it; `check` reads it again before it is sent and names it.
+    `is_sent`: whether a destination may request it; `check` reads it back before it is sent.
     """
 
     stem: str
@@ -43,18 +43,13 @@ class Result:
 
     @property
     def name(self) -> str:
-        """The name of its file or folder, where a run writes one of it."""
+        """The name of its file or folder if a run writes only one."""
         return f"{self.stem}{self.suffix}"
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether it is a folder of files."""
-        return not self.suffix
 
 
 def _kind(written: Written) -> ImageKind:
-    # All writers, which take longer to import than the table: most of its users check nothing
-    from operators.image_kinds import kind_of
+    # The writers take longer to import than the table, and most users of the table check nothing
+    from operators.results.image_kinds import kind_of
 
     return kind_of(written.segmentation)
 
@@ -76,7 +71,7 @@ def _other(written: Written) -> ResultName:
     return check_result(written.path, written.series)
 
 
-# By their kinds, in the order in which they are sent: what refers to another goes behind it
+# By kind, in the order in which they are sent: a file is sent after those that it refers to
 RESULTS: dict[str, Result] = {
     SEG: Result("segmentation", ".dcm", True, _seg),
     SR: Result("measurements", ".dcm", True, _report),
@@ -88,15 +83,15 @@ RESULTS: dict[str, Result] = {
     PREVIEW: Result("preview", ".png"),
     FILES: Result("files", ""),
     PAGE: Result("report", ".html"),
-    # Of an image that is not DICOM, in place of the SEG; what each value means
+    # For an image that is not DICOM, instead of the SEG, with a table of the values' names
     NIFTI: Result("segmentation", ".nii.gz"),
     NAMES: Result("segmentation", ".tsv"),
-    # Of a radiograph that is not DICOM: the label values at the image's own size
+    # For a radiograph that is not DICOM: the label values at the image's own size
     MASK: Result("mask", ".png"),
 }
-# Made of every series; the others where somebody wants them
+# Made for every series; the others on request
 ALWAYS = (SEG, SR, PICTURES, KEY_OBJECTS, PREVIEW)
-# Other encodings of the segmentation, for those that take no SEG
+# Fallback encodings, for a PACS that rejects SEG
 FALLBACKS = (LABEL_MAP, RTSTRUCT)
 
 # Kind and names, relative to the output folder
@@ -116,7 +111,7 @@ def names_of(kinds: Iterable[str], output: Path, name_of: Callable[[str], str]) 
 
 
 def names_in_report(row: dict[str, Any]) -> list[str]:
-    """All files that a series' row of report.json names."""
+    """All files that a series' row of report.json lists."""
     single = [row.get(key) for key in ("result", "measurements", "page", "preview")]
     folders = [name for key in ("files", "pictures", "turntable") for name in row.get(key) or ()]
     return [str(name) for name in (*single, *folders, *(row.get("others") or {}).values()) if name]

@@ -1,4 +1,4 @@
-"""One series through the MONAI Deploy graph, with networks that stay loaded."""
+"""Runs the MONAI Deploy graph on one series, with networks that stay loaded."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 from app.run.results import ALWAYS, RESULTS
 from app.run.stage_clock import StageClock
 from app.settings import SOFTWARE_VERSION, Settings
-from operators.attempts import Attempts
 from operators.dicom.headers.series import Series
 from operators.dicom.pixels.image_reader import read_image
 from operators.dicom.select.selection import Selection
 from operators.geometry.projection import Image
-from operators.memory import keep_large_arrays_apart
-from operators.monai_import import import_monai_alone
 from operators.packages.packages import ModelPackage
+from operators.process.memory import keep_large_arrays_apart
+from operators.process.monai_import import import_monai_alone
+from operators.results.attempts import Attempts
 from operators.segmentation.segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ STACK_BYTES = 32 * 1024 * 1024
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One selected series, and what is needed to segment it.
+    """The job of one selected series, with everything that is needed to segment it.
 
     `wanted` are kinds of results (rows of RESULTS) beside those that are always made; `folder` is that of its
     results below `output`, '' for the output folder itself, where results of further series are numbered.
-    `read` gives a series' image; `attempts` takes the results that could not be made.
+    `read` reads the image of a series; `attempts` collects the results that could not be made.
     """
 
     number: int
@@ -53,7 +53,7 @@ class Job:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of results that are made, in the order of the table."""
+        """The kinds of results to make, in the order of the table."""
         return tuple(kind for kind in RESULTS if kind in ALWAYS or kind in self.wanted)
 
     def name(self, kind: str) -> str:
@@ -63,7 +63,7 @@ class Job:
         return f"{self.folder}{row.stem}{f'-{self.number + 1}' if numbered else ''}{row.suffix}"
 
     def path(self, kind: str) -> Path:
-        """Where a kind of result goes."""
+        """The path of a kind of result."""
         return self.output / self.name(kind)
 
 
@@ -73,7 +73,7 @@ Graph = Callable[[Job, StageClock], Segmentation]
 def graph_of(settings: Settings) -> Graph:
     """The MONAI Deploy graph; its networks are loaded with the first job and kept for the next ones.
 
-    Raises ModelError where there is no GPU and one is asked for.
+    Raises ModelError if a GPU is requested and there is none.
     """
 
     @cache
@@ -81,7 +81,7 @@ def graph_of(settings: Settings) -> Graph:
         return networks_of(settings)
 
     if settings.device == "cuda":
-        networks()  # that there is no GPU is said before anything is read
+        networks()  # a missing GPU is reported before anything is read
     return lambda job, clock: run_in_graph(job, clock, networks())
 
 
@@ -90,12 +90,12 @@ def loaded_graph(settings: Settings, packages: tuple[ModelPackage, ...]) -> Grap
     networks = networks_of(settings)
     for spec in (spec for package in packages for spec in package.networks):
         networks.get(spec)
-    import_graph()  # takes seconds, which the first study need not wait for
+    import_graph()  # takes seconds, for which the first study need not wait
     return lambda job, clock: run_in_graph(job, clock, networks)
 
 
 def networks_of(settings: Settings) -> Networks:
-    """No networks yet, and the device that will run them. Raises ModelError where that is not there."""
+    """An empty set of networks, and their device. Raises ModelError if it is not available."""
     allow_deep_stack()
     keep_large_arrays_apart()
     from operators.networks.registry import Networks
@@ -108,17 +108,18 @@ def networks_of(settings: Settings) -> Networks:
 
 
 def import_graph() -> None:
-    """`app.graph`, without what MONAI would bring with it."""
+    """Imports `app.graph` without the modules that MONAI would import."""
     import_monai_alone()
     import_module("app.graph")
 
 
 def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentation:
-    """The graph for one series, and the preview beside its SEG."""
+    """Runs the graph on one series, and writes the preview beside its SEG."""
     os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
     import_graph()
-    from app.graph import Work, run_graph
-    from operators.result_paths import ResultPaths
+    from app.graph import run_graph
+    from operators.results.result_paths import ResultPaths
+    from operators.stage_operator import Work
 
     (job.output / job.folder).mkdir(parents=True, exist_ok=True)
     paths = ResultPaths(
@@ -133,7 +134,7 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
 
 
 def allow_deep_stack() -> None:
-    """Holoscan wants a stack of 32 MB, most systems give 8."""
+    """Raises the stack limit: Holoscan needs 32 MB, most systems allow 8."""
     soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
     unlimited = resource.RLIM_INFINITY
     if soft != unlimited and soft < STACK_BYTES and (hard == unlimited or hard >= STACK_BYTES):

@@ -1,4 +1,4 @@
-"""Lists the series of a folder and what would become of each, without reading any pixels."""
+"""Lists the series of a folder, or its images in other formats, and the outcome that each would have."""
 
 from __future__ import annotations
 
@@ -21,20 +21,15 @@ from operators.packages.packages import ModelPackage
 Row = dict[str, Any]
 
 
-def list_series(folder: Path, packages: Sequence[ModelPackage], package_name: str | None = None) -> list[Row]:
-    """A row for each series, ready for JSON. Raises UnreadableError, UsageError."""
-    return rows_of(scan(folder), packages, package_name)
-
-
 def rows_of(found: Scan, packages: Sequence[ModelPackage], package_name: str | None = None) -> list[Row]:
-    """Lists the series of a folder that was already scanned."""
+    """A row for each series of a scan, ready for JSON. Raises UnreadableError, UsageError."""
     require_series(found)
     by_series = groupby(select(found, packages, package_name), key=lambda outcome: id(outcome.series))
     return [_row(list(outcomes)) for _, outcomes in by_series]
 
 
 def _row(outcomes: Sequence[Outcome]) -> Row:
-    """Describes one series: the packages that read it, else why the first of them does not."""
+    """Describes one series: the packages that accept it, else why the first of them does not."""
     outcome = outcomes[0]
     series = outcome.series
     readers = [each.package.name for each in outcomes if isinstance(each, Selection)]
@@ -61,7 +56,7 @@ def _row(outcomes: Sequence[Outcome]) -> Row:
 
 
 def _spacing_mm(series: Series) -> list[float] | None:
-    """The steps of a volume's grid; of a radiograph between columns and rows, None where it says nothing."""
+    """The spacing of a volume's grid; of a radiograph that of columns and rows, None if it is unknown."""
     if not series.is_projection:
         return [round(step, 6) for step in series.grid.spacing_mm] if series.grid else None
     spacing, _ = projection_spacing(series.header)
@@ -71,7 +66,7 @@ def _spacing_mm(series: Series) -> list[float] | None:
 
 
 def _ijk_to_lps(series: Series) -> list[list[float]] | None:
-    """The place of a volume in the patient; a radiograph has none."""
+    """The transform of a volume into the patient's space; None for a radiograph."""
     if series.grid is None or series.is_projection:
         return None
     matrix: list[list[float]] = series.grid.ijk_to_lps.tolist()
@@ -81,25 +76,29 @@ def _ijk_to_lps(series: Series) -> list[list[float]] | None:
 def series_command(
     folder: Path, package: str | None, as_json: bool, config: Path | None, models: Path | None
 ) -> int:
-    """Prints what is in a folder. Raises UsageError, UnreadableError, ModelError."""
+    """Prints the series of a folder. Raises UsageError, UnreadableError, ModelError."""
     from app.run.folder import require_input
     from app.settings import read_settings
-    from operators.package_files.package_reader import read_packages
+    from operators.package_files.package_reader import choose_packages, read_packages
 
     require_input(folder)
-    packages = read_packages(read_settings(config, models=models).models)
+    models = read_settings(config, models=models).models
     with opened_input(folder) as place:
-        found = scan(place)
-        rows = rows_of(found, packages, package)
+        found, listed, unread = scan(place), list[Row](), tuple[UnreadableFile, ...]()
+        if found.other_files:
+            from app.run.file_listing import list_files  # its libraries take seconds to import
+
+            listed, unread = list_files(place, found, choose_packages(models, package))
+        rows = listed or rows_of(found, read_packages(models), package)
     if as_json:
         print(printable_json(rows))
     else:
-        render(rows, Console(), found.unreadable)
+        render(rows, Console(), (*found.unreadable, *unread))
     return 0
 
 
 def render(rows: Sequence[Row], console: Console, unreadable: Sequence[UnreadableFile] = ()) -> None:
-    """A table on a terminal, else a line a series; then the files that could not be read."""
+    """Prints a table on a terminal, else a line for each series; then the files that could not be read."""
     lines = [f"unreadable: {name}: {file.reason}" for file, name in grouped_by_reason(unreadable)]
     if console.is_terminal:
         console.print(series_table(rows))
@@ -110,7 +109,7 @@ def render(rows: Sequence[Row], console: Console, unreadable: Sequence[Unreadabl
 
 
 def series_table(rows: Iterable[Row]) -> Table:
-    """Three columns, which find room in 80 characters."""
+    """A table of three columns, which fits 80 characters."""
     table = Table(title="Series", show_lines=True)
     table.add_column("series", ratio=3, overflow="fold")
     table.add_column("images", no_wrap=True)
@@ -122,21 +121,22 @@ def series_table(rows: Iterable[Row]) -> Table:
 
 
 def name(row: Row) -> str:
-    """Returns the name that a person knows a series by."""
+    """Returns the name of a series for people."""
     return " ".join(filter(None, (row["description"] or row["series_instance_uid"], row["part"])))
 
 
 def images(row: Row) -> Iterator[str]:
-    """Modality and number, size, spacing."""
+    """The modality, number of images, size and spacing."""
     count = "1 slice" if row["slices"] == 1 else f"{row['slices']} slices"
     yield f"{row['modality']}, {count}"
-    yield f"{row['columns']} x {row['rows']}"
+    if row["columns"]:
+        yield f"{row['columns']} x {row['rows']}"
     if row["spacing_mm"]:
         yield " x ".join(f"{step:.2f}" for step in row["spacing_mm"]) + " mm"
 
 
 def outcomes(row: Row) -> Iterator[str]:
-    """The package, or why there is none, and what may be wrong."""
+    """The package, or why there is none, and the warnings."""
     refusal = row["refusal"]
     yield f"refused: {refusal['text']} ({refusal['code']})" if refusal else f"package {row['package']}"
     yield from row["warnings"]

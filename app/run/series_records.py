@@ -1,4 +1,4 @@
-"""What a run notes of each series or image: selected, refused, passed over, or failed and why."""
+"""The records of a run: each series or image is selected, refused, passed over, or failed, with a reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import structlog
 
 from app.library_messages import defect_values, frames_of
-from app.run.report import SELECTED, SeriesRecord
+from app.run.record import SELECTED, SeriesRecord
 from app.run.series_job import Job
 from operators.dicom.select.selection import Candidate, Refusal, Selection, passed_over
 from operators.errors import DEFECT, as_osteon_error
@@ -32,7 +32,7 @@ def record_of_failure(
 
 
 def record_of(outcome: Selection | Refusal) -> SeriesRecord:
-    """The record of a series that was selected, nothing done to it yet."""
+    """The record of a series that was selected and not yet processed."""
     series = outcome.series
     return SeriesRecord(
         study_instance_uid=series.study_instance_uid,
@@ -48,7 +48,7 @@ def record_of(outcome: Selection | Refusal) -> SeriesRecord:
 
 
 def record_of_passed_over(candidate: Candidate, best: Candidate) -> SeriesRecord:
-    """The record of a candidate whose better one was segmented."""
+    """The record of a candidate that was passed over because a better one was segmented."""
     code, sentence = passed_over(best.name)
     return replace(record_of(candidate.selection), code=code, sentence=sentence)
 
@@ -59,8 +59,9 @@ def record_of_refusal(refusal: Refusal) -> SeriesRecord:
 
 
 def log_missing(record: SeriesRecord, job: Job) -> None:
-    """The results that could not be made, those of a defect with a traceback."""
+    """Logs the results that could not be made, with a traceback if the reason is a defect."""
     for each, error in zip(job.attempts.missing, job.attempts.errors, strict=True):
-        told = {"traceback": frames_of(error)} if each.code == "defect" else {}
+        detail = {"traceback": frames_of(error)} if each.code == "defect" else {}
         uid = record.series_instance_uid
-        log.error("result_missing", series_instance_uid=uid, kind=each.kind, code=each.code, **told)
+        write = log.error if each.has_failed else log.info
+        write("result_missing", series_instance_uid=uid, kind=each.kind, code=each.code, **detail)

@@ -1,21 +1,23 @@
-"""The results of one series beside those of the graph, and its record with all of them."""
+"""Makes the results of one series that the graph does not, and its record with all of them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from app.run.report import SeriesRecord
+from app.run.record import SeriesRecord
 from app.run.results import FALLBACKS, FILES, PAGE, PICTURES, PREVIEW, SEG, SR, names_of
 from app.run.series_job import Graph, Job
-from app.run.stage_clock import StageClock
+from app.run.series_records import log_missing, record_of, record_of_failure
+from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION
+from operators.dicom.provenance.conforming import conforming_header, sentences
 from operators.segmentation.segmentation import Segmentation
 
 
 def segment_and_write(record: SeriesRecord, job: Job, clock: StageClock, graph: Graph) -> SeriesRecord:
-    """The record of a series with everything that was made of it."""
+    """Segments a series and writes its results; returns its record."""
     segmentation, attempts = graph(job, clock), job.attempts
-    # The graph raises where it does not write a SEG; of a radiograph without findings there is none
+    # The graph raises if it cannot write a SEG; for a radiograph without findings there is none
     seg = {SEG: (job.name(SEG),)} if segmentation.segments else {}
     names = seg | names_of(job.kinds, job.output, job.name)
     done = replace(record, segmentation=segmentation, names=names)
@@ -31,17 +33,25 @@ def segment_and_write(record: SeriesRecord, job: Job, clock: StageClock, graph: 
 
 
 def write_page_file(record: SeriesRecord, job: Job, clock: StageClock) -> None:
-    """The HTML report, of what was written before it."""
+    """Writes the HTML report from the other results."""
     from app.run.html.writer import write_page
 
-    shown = [name for kind in (PREVIEW, PICTURES) for name in record.names.get(kind, ())]
     with clock.measured("page"):
-        pictures = [job.output / name for name in shown]
+        pictures = [job.output / name for name in pictures_of_page(record)]
         write_page(record, job.path(PAGE), pictures, job.made_at, SOFTWARE_VERSION)
 
 
+def pictures_of_page(record: SeriesRecord) -> tuple[str, ...]:
+    """The preview and the pictures; the latter alone where the preview is one of them."""
+    from operators.results.image_kinds import kind_of
+
+    preview, pictures = (record.names.get(kind, ()) for kind in (PREVIEW, PICTURES))
+    assert record.segmentation is not None
+    return pictures if pictures and kind_of(record.segmentation).preview_among else (*preview, *pictures)
+
+
 def export_surfaces(segmentation: Segmentation, job: Job, clock: StageClock) -> None:
-    """The files for people, in a folder of their own."""
+    """Writes surfaces and label maps in their own folder."""
     formats = [each for each in job.settings.files if each not in FALLBACKS]
     if not formats:
         return
@@ -49,3 +59,22 @@ def export_surfaces(segmentation: Segmentation, job: Job, clock: StageClock) -> 
 
     with clock.measured("files"):
         write_result_files(segmentation, formats, job.path(FILES))
+
+
+EXIT_DONE = 0
+
+
+def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:
+    """Runs the graph on one series. This is the edge of a job: every error ends here, with a code."""
+    clock = StageClock(show)
+    record = record_of(job.selection)
+    notes = sentences(conforming_header(job.selection.series.header).notes)
+    record = replace(record, warnings=(*record.warnings, *notes))
+    try:
+        done = replace(segment_and_write(record, job, clock, graph), stages=tuple(clock.records))
+        log_missing(done, job)
+        return done, EXIT_DONE
+    except Exception as error:
+        record = replace(record, stages=tuple(clock.records))
+        uid = record.series_instance_uid
+        return record_of_failure(record, error, "series_failed", series_instance_uid=uid)

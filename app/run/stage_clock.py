@@ -1,4 +1,4 @@
-"""Measures the stages of a run and tells a display how far it is."""
+"""Measures the stages of a run and reports their progress to a display."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from app.run.report import StageRecord
-from operators.memory import return_freed_memory
+from app.run.record import StageRecord
+from operators.process.memory import return_freed_memory
 
 Show = Callable[[str, float], None]
 
@@ -26,9 +26,9 @@ class StageClock:
 
     @contextmanager
     def measured(self, stage: str) -> Iterator[None]:
-        """A block that is measured as `stage`, also when it fails.
+        """Measures a block as `stage`, even if it fails.
 
-        What it has freed goes back to the system: the next stage's memory would come on top of it
+        Freed memory is returned to the system: otherwise the next stage's memory would add to it
         (120 to 200 MB after the fractures of a scan of 512x512x274).
         """
         self.show(stage, 0.0)
@@ -41,5 +41,5 @@ class StageClock:
             self.records.append(StageRecord(stage, time.monotonic() - began, peak_mb))
 
     def progress(self, step: str, done: float) -> None:
-        """`step` is `done` (0..1)."""
+        """Reports the finished share `done` (0..1) of `step`."""
         self.show(step, done)

@@ -13,7 +13,7 @@ from benchmarks.accuracy.tables import bone_table, case_name, markdown, number, 
 from benchmarks.panel import PANEL
 
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
-WRITTEN = "Written by `make accuracy`; [docs/accuracy.md]({path}) has all figures, with plots and pictures."
+WRITTEN = "Written by `make accuracy`; [docs/accuracy.md]({path}) has all metrics, with plots and pictures."
 
 
 def write_cards(rows: Rows, models: Path) -> None:

@@ -1,10 +1,11 @@
-"""Prints a Markdown table of what Osteon says of right, doubtful and wrong radiographs.
+"""Prints a Markdown table of Osteon's results for suitable, doubtful and unsuitable radiographs.
 
     python -m benchmarks.dicom.radiograph_inputs --models MODELS [--image IMAGE] [--ct FOLDER] [--keep FOLDER]
-                                                 [--only TEXT]
+                                                 [--only TEXT] [--write]
 
-The inputs are those of tests/support/radiograph_inputs.py, made of one radiograph and one CT; without them,
-of made-up ones. `--keep` keeps inputs and results.
+The inputs are those of tests/support/radiograph_inputs.py, derived from one radiograph and one CT, which are
+synthetic by default. `--keep` is a folder in which inputs and results stay; `--write` writes the table into
+docs/reading.md.
 """
 
 from __future__ import annotations
@@ -21,14 +22,19 @@ import structlog
 from PIL import Image
 
 from app.run.folder import RunOutcome, run_folder
-from app.run.report import SeriesRecord
+from app.run.record import SeriesRecord
+from app.run.series_job import Graph, graph_of
 from app.run.stage_clock import silent
-from app.settings import read_settings
+from app.settings import Settings, read_settings
+from benchmarks.accuracy.cards import with_block
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
 from operators.errors import OsteonError
 from operators.packages.confidence import percent
 from tests.support.radiograph_inputs import INPUTS, Sources, write_input
+
+PAGE = Path("docs/reading.md")
+HEADING = "| input | code | what Osteon says |\n| --- | --- | --- |"
 
 
 def main() -> None:
@@ -39,22 +45,29 @@ def main() -> None:
     parser.add_argument("--ct", type=Path, help="folder of one CT series of a chest")
     parser.add_argument("--keep", type=Path, help="folder for inputs and results")
     parser.add_argument("--only", default="", help="inputs whose names contain this text")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/reading.md")
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     sources = read_sources(arguments.image, arguments.ct)
-    print("| input | code | what Osteon says |\n| --- | --- | --- |")
+    settings, lines = read_settings(models=arguments.models), [HEADING]
+    graph = graph_of(settings)
+    print(HEADING)
     with tempfile.TemporaryDirectory() as temporary:
         place = arguments.keep or Path(temporary)
         for number, name in enumerate(INPUTS):
             if arguments.only in name:
                 folder = place / f"{number:02d}"
                 given = write_input(name, folder / "in", sources)
-                code, said = outcome(given, folder / "out", arguments.models)
-                print(f"| {name} | {code} | {said.replace('|', '/')} |", flush=True)
+                code, said = outcome(given, folder / "out", settings, graph)
+                lines.append(f"| {name} | {code} | {said.replace('|', '/')} |")
+                print(lines[-1], flush=True)
+    if arguments.write:
+        block = f"Written by `python -m benchmarks.dicom.radiograph_inputs`.\n\n{chr(10).join(lines)}"
+        PAGE.write_text(with_block(PAGE.read_text(encoding="utf-8"), block), encoding="utf-8")
 
 
 def read_sources(image: Path | None, ct: Path | None) -> Sources:
-    """The images that inputs are made of."""
+    """The images from which the inputs are derived."""
     given: dict[str, Any] = {}
     if image is not None:
         given["grey"] = np.asarray(Image.open(image).convert("L"))
@@ -66,11 +79,10 @@ def read_sources(image: Path | None, ct: Path | None) -> Sources:
     return Sources(**given)
 
 
-def outcome(given: Path, output: Path, models: Path) -> tuple[int, str]:
-    """Exit code and sentences of a run over what is `given`."""
-    settings = read_settings(models=models)
+def outcome(given: Path, output: Path, settings: Settings, graph: Graph) -> tuple[int, str]:
+    """Returns exit code and sentences of a run over the input `given`."""
     try:
-        done = run_folder(given, output, settings, None, datetime.now().astimezone(), silent)
+        done = run_folder(given, output, settings, None, datetime.now().astimezone(), silent, graph)
     except OsteonError as error:
         return error.exit_code, f"{error.code}: {error}"
     return done.exit_code, "<br>".join(sentences(done))

@@ -19,13 +19,13 @@ from typing import cast
 import numpy as np
 
 from operators.geometry.volume import CtVolume, Grid
-from operators.memory import keep_large_arrays_apart
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device, Runtime
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import NetworkSpec
 from operators.packages.plans import NnUNetPackage
 from operators.pipelines import nnunet as direct
+from operators.process.memory import keep_large_arrays_apart
 
 
 class Instant(Networks):

@@ -16,15 +16,15 @@ import pickle
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.cases.patients import patient_scan
+from benchmarks.networks.parity_cases import V1, V2, full_size
 from benchmarks.panel import PANEL
 from operators.geometry.volume import CtVolume, Grid
 from operators.importing.formats import read_published
@@ -37,77 +37,11 @@ from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.plans import NnUNetPackage
 from operators.packages.structures import ANATOMY
 from operators.pipelines.several import segment
-from tests.support.made_nnunet import Case, write_v2
+from tests.support.made_nnunet import write_v2
 from tests.support.made_nnunet_v1 import write_v1
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.uint8] | NDArray[np.uint16]
-CUBES, FIRST_FLAT, LAST_FLAT = ((3, 3, 3),) * 6, (1, 2, 2), (1, 2, 1)
-FIVE = {"background": 0, **{f"class_{number}": number for number in range(1, 5)}}
-SIX_STAGES: dict[str, Any] = {
-    "kernels": CUBES,
-    "blocks": (2,) * 6,
-    "decoder_blocks": (2,) * 5,
-    "mirrored": None,
-}
-FRACTURE = Case(
-    "fracsegnet_fracture",
-    features=(8, 16, 32, 64, 128, 256),
-    spacing=(0.807, 0.801, 0.807),
-    patch=(112, 192, 112),
-    strides=((1, 1, 1), *((2, 2, 2),) * 4, LAST_FLAT),
-    **SIX_STAGES,
-)
-ANATOMY_LOW = Case(
-    "fracsegnet_anatomy_low",
-    features=(8, 16, 32, 64, 128, 256),
-    spacing=(1.773, 1.732, 1.732),
-    patch=(96, 160, 128),
-    strides=((1, 1, 1), FIRST_FLAT, *((2, 2, 2),) * 4),
-    labels=FIVE,
-    **SIX_STAGES,
-)
-ANATOMY_CASCADE = replace(
-    ANATOMY_LOW, name="fracsegnet_anatomy", spacing=(0.8, 0.781, 0.781), before=ANATOMY_LOW
-)
-V1 = (FRACTURE, ANATOMY_CASCADE)
-V2 = (
-    Case("plain", features=(8, 16, 32), spacing=(1.2, 1.2, 1.2), patch=(64, 64, 64), mirrored=None),
-    Case(
-        "residual_regions",
-        "ResidualEncoderUNet",
-        features=(8, 16, 32),
-        blocks=(1, 2, 2),
-        decoder_blocks=(1, 1),
-        spacing=(1.5, 1.5, 1.5),
-        patch=(64, 64, 64),
-        scheme="ZScoreNormalization",
-        masked=True,
-        mirrored=None,
-        regions=(1, 2),
-        labels={"background": 0, "whole": [1, 2], "core": [2]},
-    ),
-    Case(
-        "slices",
-        features=(8, 16, 32),
-        kernels=((3, 3),) * 3,
-        strides=((1, 1), (2, 2), (2, 2)),
-        spacing=(0.9, 0.9),
-        patch=(128, 128),
-        mirrored=None,
-    ),
-    Case(
-        "thick_network",
-        features=(8, 16, 32),
-        kernels=((1, 3, 3), (3, 3, 3), (3, 3, 3)),
-        folds=2,
-        strides=((1, 1, 1), (1, 2, 2), (2, 2, 2)),
-        spacing=(3.5, 1.0, 1.0),
-        patch=(24, 96, 96),
-        mirrored=None,
-    ),
-)
-FRACSEGNETS_FEATURES = {FRACTURE.name: (32, 64, 128, 256, 320, 320), "": (30, 60, 120, 240, 320, 320)}
 # Margin around the bone, and size of the block cropped from the semi-real CT, voxels
 MARGIN, BLOCK = 10, (140, 200, 200)
 RUNTIMES = ("auto", "torch")
@@ -162,13 +96,6 @@ def make(work: Path, data: Path, full: bool) -> None:
             write_v1(case, folder / case.name)
         spacings = {case.name: spacing for case in (*v1, *v2)}
         (folder / "image.pkl").write_bytes(pickle.dumps((np.ascontiguousarray(image), spacings)))
-
-
-def full_size(case: Case) -> Case:
-    """Returns the case with as many features as FracSegNet."""
-    features = FRACSEGNETS_FEATURES.get(case.name, FRACSEGNETS_FEATURES[""])
-    before = case.before and full_size(case.before)
-    return replace(case, features=features, before=before)
 
 
 def package_of(folder: Path, models: Path) -> NnUNetPackage:

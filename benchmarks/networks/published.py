@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.networks.synthetic_fracture import SPACING_MM, bone_crop, made_folder
-from benchmarks.process_usage import ProcessUsage, run_measured
+from benchmarks.process_usage import ProcessUsage, run_checked
 from operators.importing.formats import read_published
 from operators.importing.install import NewPackage, install
 from operators.importing.label_tables import row_of
@@ -176,14 +176,6 @@ def run_ours(package: Path, volume: Path, options: tuple[str, ...]) -> ProcessUs
     """Runs Osteon."""
     command = [sys.executable, "-m", "benchmarks.networks.osteon_run", *map(str, (package, volume))]
     return run_checked([*command, str(package / "labels.npz"), *options], package)
-
-
-def run_checked(command: list[str], folder: Path) -> ProcessUsage:
-    """Runs a program; exits with its output if it fails."""
-    done = run_measured(command, folder / "log.txt")
-    if done.returncode != 0:
-        sys.exit(f"{command} ended with {done.returncode}: {done.output[-3000:]}")
-    return done
 
 
 def stages(done: ProcessUsage) -> dict[str, list[float]]:

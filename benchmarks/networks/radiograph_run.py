@@ -20,7 +20,7 @@ from typing import Any
 
 from app.packages_in_use import packages_in_use
 from app.run.folder import run_folder
-from app.run.report import StageRecord
+from app.run.record import StageRecord
 from app.run.series_job import Graph, loaded_graph
 from app.run.stage_clock import silent
 from app.settings import Settings, read_settings

@@ -31,7 +31,7 @@ from PIL import Image
 
 from benchmarks.accuracy.tables import markdown
 from benchmarks.networks.made_radiograph import picture, write_radiograph
-from benchmarks.process_usage import ProcessUsage, run_measured
+from benchmarks.process_usage import ProcessUsage, run_checked
 from tests.support.made_nnunet import Case, write_v2
 
 SHAPE, BITS = (3000, 2500), 14
@@ -139,14 +139,6 @@ def write_network(folder: Path) -> Path:
         content = json.loads((folder / name).read_text(encoding="utf-8"))
         (folder / name).write_text(json.dumps(content | change), encoding="utf-8")
     return folder
-
-
-def run_checked(command: list[str], work: Path) -> ProcessUsage:
-    """Runs a program; exits with its output if it fails."""
-    done = run_measured(command, work / "log.txt")
-    if done.returncode != 0:
-        sys.exit(f"{command} ended with {done.returncode}: {done.output[-3000:]}")
-    return done
 
 
 def last_line(done: ProcessUsage) -> str:

@@ -29,22 +29,15 @@ from safetensors.torch import save
 
 from benchmarks.process_usage import run_measured
 from operators.geometry.volume import CtVolume, Grid
-from operators.memory import keep_large_arrays_apart
 from operators.networks.architectures.architecture_table import build
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device, Runtime
 from operators.package_files.package_reader import read_package
-from operators.packages.packages import (
-    CoarseToFinePackage,
-    Detection,
-    FindRules,
-    Label,
-    NetworkSpec,
-    OutlineRules,
-    SideRules,
-)
+from operators.packages.coarse_to_fine import CoarseToFinePackage, FindRules, OutlineRules, SideRules
+from operators.packages.packages import Detection, Label, NetworkSpec
 from operators.packages.structures import Side, read_structures, structure_named
 from operators.pipelines import several
+from operators.process.memory import keep_large_arrays_apart
 
 HERE = Path(__file__).resolve().parents[2]
 SHAPE, SPACING_MM = (512, 512, 600), (0.8, 0.8, 1.0)

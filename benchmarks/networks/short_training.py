@@ -18,6 +18,7 @@ from torch import nn
 from operators.nnunet.zoom import new_shape, zoomed
 from operators.packages.plans import Resampling
 from tests.support.made_nnunet import MEASURES, Case, v2_names
+from training.device import has_fast_bfloat16
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -57,11 +58,11 @@ def train(network: nn.Module, examples: Sequence[Example], phase: Phase, rng: np
     """Trains one phase, a block per step."""
     adam = torch.optim.AdamW(network.parameters(), phase.rate)
     rate = torch.optim.lr_scheduler.OneCycleLR(adam, phase.rate, total_steps=phase.steps)
-    losses = []
+    losses, half = [], has_fast_bfloat16(torch.device("cpu"))
     for step in range(1, phase.steps + 1):
         hu, truth = examples[int(rng.integers(len(examples)))]
         block, labels = drawn(hu, truth, phase.sides, rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
             logits = network(block)
         loss = nn.functional.cross_entropy(logits.float(), labels)
         adam.zero_grad()

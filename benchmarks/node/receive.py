@@ -26,7 +26,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from app.settings import Settings
 from tests.support import phantoms
 from tests.support.node_cases import system_tool

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.geometry.volume import Box, Grid
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import LIKELY
-from operators.packages.packages import CoarseToFinePackage, NetworkSpec
+from operators.packages.packages import NetworkSpec
 from operators.packages.seen import SeenStructure
 
 Array = NDArray[np.float32]

@@ -12,7 +12,7 @@ from scipy import ndimage
 from operators.bones.regions import BoneRegion
 from operators.geometry.resampling import covering_box, interpolate_mask, interpolate_scalar, resample_hu
 from operators.geometry.volume import Box, CtVolume, Grid
-from operators.packages.packages import OutlineRules
+from operators.packages.coarse_to_fine import OutlineRules
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]

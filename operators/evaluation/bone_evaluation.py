@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.evaluation import overlaps
-from operators.evaluation.metrics import Agreement, BoneFigures, BoneMetrics, FragmentFigures
+from operators.evaluation.metrics import Agreement, BoneMetrics, EvaluatedBone, FragmentMetrics
 from operators.evaluation.surface_distance import (
     Mask,
     Points,
@@ -28,7 +28,7 @@ Labels = NDArray[np.uint8] | NDArray[np.uint16]
 class BoneCrop:
     """One bone in ground truth and prediction, cropped to its box; values count from 1 within the bone."""
 
-    bone: BoneMetrics
+    bone: EvaluatedBone
     truth: Labels
     prediction: Labels
     steps_mm: Points
@@ -42,12 +42,12 @@ class _Match:
     agreement: Agreement
 
 
-def evaluate_bone(crop: BoneCrop) -> BoneFigures:
+def evaluate_bone(crop: BoneCrop) -> BoneMetrics:
     """Returns all metrics of a bone that the ground truth shows."""
     pairs = overlaps.overlap(crop.truth, crop.prediction)
     fragments = _fragments(crop, pairs)
     found, predicted = sum(fragment.found for fragment in fragments), len(pairs.prediction_values)
-    return BoneFigures(
+    return BoneMetrics(
         name=crop.bone.name,
         anatomy=_anatomy(crop),
         fragments=fragments,
@@ -77,7 +77,7 @@ def _anatomy(crop: BoneCrop) -> Agreement:
     return _agreement(iou, surface, surface_points(prediction, crop.steps_mm))
 
 
-def _fragments(crop: BoneCrop, pairs: overlaps.Overlap) -> tuple[FragmentFigures, ...]:
+def _fragments(crop: BoneCrop, pairs: overlaps.Overlap) -> tuple[FragmentMetrics, ...]:
     surfaces = {value: surface_points(crop.truth == value, crop.steps_mm) for value in pairs.truth_values}
     matches = [_match(crop, pairs, n, surfaces[value]) for n, value in enumerate(pairs.truth_values)]
     local = _local_dice(crop, surfaces, [match.value for match in matches])
@@ -87,10 +87,10 @@ def _fragments(crop: BoneCrop, pairs: overlaps.Overlap) -> tuple[FragmentFigures
 
 
 def _fragment(
-    bone: BoneMetrics, value: int, match: _Match, volume_ml: float, local_dice: float | None, found: bool
-) -> FragmentFigures:
+    bone: EvaluatedBone, value: int, match: _Match, volume_ml: float, local_dice: float | None, found: bool
+) -> FragmentMetrics:
     matched = None if match.value is None else bone.values[match.value - 1]
-    return FragmentFigures(bone.values[value - 1], matched, volume_ml, match.agreement, local_dice, found)
+    return FragmentMetrics(bone.values[value - 1], matched, volume_ml, match.agreement, local_dice, found)
 
 
 def _match(crop: BoneCrop, pairs: overlaps.Overlap, row: int, surface: Points) -> _Match:

@@ -20,15 +20,15 @@ from scipy.ndimage import find_objects
 from operators.errors import UnsuitableError
 from operators.evaluation import overlaps
 from operators.evaluation.bone_evaluation import BoneCrop, Labels, evaluate_bone, mean_of_known
-from operators.evaluation.metrics import Agreement, BoneFigures, BoneMetrics, CaseFigures
+from operators.evaluation.metrics import Agreement, BoneMetrics, CaseMetrics, EvaluatedBone
 from operators.evaluation.surface_distance import Points
 
 Boxes = list[tuple[slice, ...] | None]
 
 
 def evaluate(
-    prediction: Labels, truth: Labels, steps_mm: Points, bones: Sequence[BoneMetrics]
-) -> CaseFigures:
+    prediction: Labels, truth: Labels, steps_mm: Points, bones: Sequence[EvaluatedBone]
+) -> CaseMetrics:
     """Returns all metrics of a case: two label maps on one grid with array steps `steps_mm` (3x3).
 
     Raises UnsuitableError if the ground truth shows none of the bones.
@@ -45,7 +45,7 @@ def evaluate(
 
 
 def _crops(
-    prediction: Labels, truth: Labels, steps_mm: Points, bones: Sequence[BoneMetrics]
+    prediction: Labels, truth: Labels, steps_mm: Points, bones: Sequence[EvaluatedBone]
 ) -> list[BoneCrop]:
     highest = max(bone.values[-1] for bone in bones)
     maps = [(labels, find_objects(labels, max_label=highest)) for labels in (prediction, truth)]
@@ -57,7 +57,7 @@ def _crops(
     ]
 
 
-def _box(maps: Sequence[Boxes], bone: BoneMetrics) -> tuple[slice, ...]:
+def _box(maps: Sequence[Boxes], bone: EvaluatedBone) -> tuple[slice, ...]:
     """Returns the box that holds the bone in all maps; empty if no map shows it."""
     boxes = [box for objects in maps for box in objects[bone.values[0] - 1 : bone.values[-1]] if box]
     return tuple(
@@ -66,16 +66,16 @@ def _box(maps: Sequence[Boxes], bone: BoneMetrics) -> tuple[slice, ...]:
     )
 
 
-def _within(bone: BoneMetrics, labels: Labels) -> Labels:
+def _within(bone: EvaluatedBone, labels: Labels) -> Labels:
     """Returns the bone's values counted from 1, 0 elsewhere."""
     inside = (labels >= bone.values[0]) & (labels <= bone.values[-1])
     return np.where(inside, labels - labels.dtype.type(bone.values[0] - 1), labels.dtype.type(0))
 
 
-def _case(bones: tuple[BoneFigures, ...], absent: Sequence[BoneCrop]) -> CaseFigures:
+def _case(bones: tuple[BoneMetrics, ...], absent: Sequence[BoneCrop]) -> CaseMetrics:
     fractured = [bone for bone in bones if bone.fractured]
     false = sum(len(np.unique(crop.prediction[crop.prediction > 0])) for crop in absent)
-    return CaseFigures(
+    return CaseMetrics(
         anatomy=_mean([bone.anatomy for bone in bones]),
         fragment=_mean([fragment.agreement for bone in bones for fragment in bone.fragments]),
         detection=overlaps.detection(

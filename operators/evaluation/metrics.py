@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class BoneMetrics:
+class EvaluatedBone:
     """A bone and the label values that it and its fragments may have."""
 
     name: str
@@ -35,7 +35,7 @@ class DetectionMetrics:
 
 
 @dataclass(frozen=True)
-class FragmentFigures:
+class FragmentMetrics:
     """The metrics of one true fragment; `local_dice` is None if it faces no other fragment."""
 
     value: int
@@ -47,7 +47,7 @@ class FragmentFigures:
 
 
 @dataclass(frozen=True)
-class BoneFigures:
+class BoneMetrics:
     """The metrics of one bone in the ground truth.
 
     `whole_iou` is the `fragment_iou` of the predicted bone left whole: the baseline without separation.
@@ -56,7 +56,7 @@ class BoneFigures:
 
     name: str
     anatomy: Agreement
-    fragments: tuple[FragmentFigures, ...]
+    fragments: tuple[FragmentMetrics, ...]
     detection: DetectionMetrics
     merges: int
     splits: int
@@ -72,7 +72,7 @@ class BoneFigures:
 
 
 @dataclass(frozen=True)
-class CaseFigures:
+class CaseMetrics:
     """The metrics of one case; the last three are means over its fractured bones, None if there are none.
 
     `absent_bones` were predicted but are not in the ground truth; their fragments lower the precision.
@@ -84,7 +84,7 @@ class CaseFigures:
     merges: int
     splits: int
     false_fragments: int
-    bones: tuple[BoneFigures, ...]
+    bones: tuple[BoneMetrics, ...]
     absent_bones: tuple[str, ...]
     fractured_iou: float | None
     whole_iou: float | None

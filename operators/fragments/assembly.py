@@ -13,8 +13,8 @@ from operators.bones.outlines import OutlinedBone
 from operators.fragments.evidence import Fragments
 from operators.geometry.resampling import covering_box, interpolate_scalar
 from operators.geometry.volume import Box, Grid, LabelMap, Labels, background, slabs
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import Confidence, log_odds, stated_probability
-from operators.packages.packages import CoarseToFinePackage
 from operators.segmentation.segmentation import Contact, Segment, Segmentation
 from operators.segmentation.segments import segment_of
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from operators.fragments.evidence import FractureEvidence, Fragments
 from operators.fragments.watershed import watershed_and_merge
+from operators.packages.coarse_to_fine import FragmentRules
 from operators.packages.confidence import CERTAIN
-from operators.packages.packages import FragmentRules
 
 
 def split(evidence: FractureEvidence, rules: FragmentRules, least_odds: float = 0.0) -> Fragments:

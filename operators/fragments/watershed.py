@@ -15,8 +15,8 @@ from operators.bones.slivers import slivers
 from operators.fragments.evidence import FractureEvidence, Fragments
 from operators.fragments.region_graph import Face, Regions, basins, voxel_graph
 from operators.geometry.distance import distance_mm
+from operators.packages.coarse_to_fine import FragmentRules
 from operators.packages.confidence import CERTAIN
-from operators.packages.packages import FragmentRules
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint16]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
+from skimage.draw import polygon
 from skimage.measure import find_contours, points_in_poly
 
 Points = NDArray[np.float64]
@@ -56,3 +58,16 @@ def with_holes(outline: Points, holes: list[Points]) -> Points:
         around = np.concatenate([hole[b:], hole[: b + 1]])
         outline = np.concatenate([outline[: a + 1], around, outline[a:]])
     return outline
+
+
+def filled(contours: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Returns the voxels (I, J) whose centres lie inside; each contour is (N, 2) in array indices.
+
+    The even-odd rule applies, so that a contour within another one is a hole, and a contour that returns
+    through a channel of zero width (PS3.3 C.8.8.6.3) includes its hole's rim.
+    """
+    inside = np.zeros(shape, dtype=np.bool_)
+    for contour in contours:
+        i, j = polygon(contour[:, 0], contour[:, 1], shape)
+        inside[i, j] ^= True
+    return inside

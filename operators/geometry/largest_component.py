@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, with_config
+from pydantic import ConfigDict, Field, with_config
 from scipy import ndimage
 
 Labels = NDArray[np.uint8]
@@ -23,8 +24,8 @@ class Largest:
     over faces (`connected` = 1), also over edges (2), also over corners (3).
     """
 
-    values: tuple[int, ...]
-    connected: int
+    values: Annotated[tuple[int, ...], Field(min_length=1)]
+    connected: Annotated[int, Field(ge=1, le=3)]
     kept_mm3: float = inf
 
 

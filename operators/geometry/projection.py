@@ -42,7 +42,7 @@ class Projection:
     `spacing` is None where the image does not say how large its pixels are; lengths and areas are then in
     pixels. `laterality` is "left", "right", "both", or "" where the header says nothing; `view` is
     ViewPosition or what ViewCodeSequence means, `body_part` as in Series, "" likewise. `notes` say what is
-    doubtful of the values.
+    doubtful of the values. `procedure` is free text, which is compared with terms and never shown.
     """
 
     reads: ClassVar[str] = "projection"
@@ -53,6 +53,7 @@ class Projection:
     view: str = ""
     body_part: str = ""
     notes: tuple[Note, ...] = ()
+    procedure: str = ""
 
     def __post_init__(self) -> None:
         if self.grey.ndim != 2:

@@ -15,14 +15,7 @@ from operators.importing.bundle_config import BundleConfig
 from operators.importing.bundle_outcomes import outcome_of
 from operators.importing.bundle_transforms import class_name, require, steps_of
 from operators.importing.pickles import read_checkpoint
-from operators.importing.published import (
-    PublishedBundle,
-    State,
-    Wanted,
-    missing_fold,
-    reading,
-    unsupported,
-)
+from operators.importing.published import PublishedBundle, State, Wanted, missing_fold, reading, unsupported
 from operators.networks.architectures.architecture_table import maker_of
 from operators.networks.architectures.monai_architectures import CLASSES, MONAI_ARCHITECTURES
 from operators.networks.weights import distinct
@@ -84,7 +77,6 @@ def bundle_of(
         values={name: value for name, value in zip(classes, values, strict=True) if value},
         checkpoints={"model": weights},
         weights=partial(weights_of, key=checkpoint_key(table)),
-        outputs=values,
         steps=steps,
         tiling=tiling,
         outcome=outcome_of(transforms_of(config, "postprocessing"), values),

@@ -22,7 +22,7 @@ ORDERS = (
 
 def outcome_of(transforms: list[Given], values: tuple[int, ...]) -> LabelRules:
     """Reads the steps after the network, which writes `values`. Raises ModelError for an unknown order."""
-    outcome, seen = LabelRules("none", connected=3), []
+    outcome, seen = LabelRules(values, "none"), []
     for name, given in known(transforms, OUTCOMES):
         changed = OUTCOMES[name](given, outcome)
         if changed is not None:
@@ -54,8 +54,9 @@ def activations(given: Given, before: LabelRules) -> LabelRules:
     said = require("Activations", given, sigmoid=False, softmax=False, other={None}, kind={None})
     if said["sigmoid"] and said["softmax"]:
         unsupported("Activations: expected sigmoid or softmax, got both", "preprocessing_unsupported")
-    name = "sigmoid" if said["sigmoid"] else "softmax" if said["softmax"] else "none"
-    return replace(before, activation=name)
+    if said["sigmoid"]:
+        return replace(before, activation="sigmoid")
+    return replace(before, activation="softmax" if said["softmax"] else "none")
 
 
 def invert(given: Given, before: LabelRules) -> LabelRules:

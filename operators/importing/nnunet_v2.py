@@ -24,7 +24,7 @@ from operators.importing.published import (
     unsupported,
 )
 from operators.packages.packages import Normalisation
-from operators.packages.plans import NnUNetPlans, Resampling, WeightsOrigin
+from operators.packages.plans import NnUNetPlans, Resampling, Separate, WeightsOrigin
 
 CHECKPOINT = "checkpoint_final.pth"
 SCHEMES = {
@@ -35,7 +35,7 @@ SCHEMES = {
 }
 RESAMPLING = "resample_data_or_seg_to_shape"
 CONFIGURATION = re.compile(r"\w[\w.-]*")
-SEPARATE = {None: "auto", True: "always", False: "never"}
+SEPARATE: dict[bool | None, Separate] = {None: "auto", True: "always", False: "never"}
 
 
 def is_nnunet_v2(folder: Path) -> bool:

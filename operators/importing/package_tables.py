@@ -11,13 +11,7 @@ from typing import Any
 from safetensors.torch import save
 
 from operators.errors import ModelError
-from operators.importing.published import (
-    WHOLE_RANGE_HU,
-    Published,
-    PublishedBundle,
-    PublishedModel,
-    State,
-)
+from operators.importing.published import WHOLE_RANGE_HU, Published, PublishedBundle, PublishedModel, State
 from operators.networks.architectures.architecture_table import build
 from operators.networks.weights import fill
 from operators.packages.plans import Arrangement
@@ -52,7 +46,7 @@ def bundle_tables(model: PublishedBundle, _: str, folder: Path) -> Table:
         "network": network_row(model) | weights | scheme,
         "steps": [{"name": step.name, **step.arguments} for step in model.steps],
         "tiling": asdict(model.tiling),
-        "outcome": asdict(model.outcome) | {"values": model.outputs},
+        "outcome": asdict(model.outcome),
     }
 
 

@@ -75,9 +75,8 @@ class PublishedModel(Published):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PublishedBundle(Published):
-    """A MONAI bundle; `outputs` are the values that its channels write, including the background's 0."""
+    """A MONAI bundle."""
 
-    outputs: tuple[int, ...]
     steps: tuple[Step, ...]
     tiling: SlidingWindow
     outcome: LabelRules

@@ -1,4 +1,4 @@
-"""Flags for what may be wrong with the answer to a radiograph, and their meanings."""
+"""Flags for what may be wrong with the answer for a radiograph, and their meanings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from dataclasses import replace
 
 from operators.geometry.projection import Projection, ProjectionSpacing
 from operators.geometry.value_notes import NO_SPACING
-from operators.radiographs.doubts import HARDWARE, OTHER_BODY_PART, OTHER_IMAGE_KIND, SEVERAL_EXPOSURES
+from operators.radiographs.doubts import (
+    CONTRADICTION,
+    HARDWARE,
+    OTHER_BODY_PART,
+    OTHER_IMAGE_KIND,
+    SEVERAL_EXPOSURES,
+)
 from operators.segmentation.segmentation import Flag, Segmentation
 
 UNKNOWN_SPACING, DETECTOR_SPACING = "unknown_spacing", "detector_spacing"
 PROJECTION_MEANINGS = {
     OTHER_BODY_PART: "Body part outside the training",
+    CONTRADICTION: "Header names another body part",
     OTHER_IMAGE_KIND: "Unlike the training images",
     HARDWARE: "Metal in the image",
     UNKNOWN_SPACING: "Size of the pixels is not known",

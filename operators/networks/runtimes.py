@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from operators.errors import ModelError, UsageError
-from operators.memory import memory_bytes, return_freed_memory
 from operators.networks.architectures.architecture_table import build
 from operators.networks.architectures.nnunet_architectures import strides_of
 from operators.networks.fast_openvino.exact_norms import with_exact_norms
@@ -23,6 +22,7 @@ from operators.networks.fast_openvino.split_convolutions import with_split_convo
 from operators.networks.footprint import require_memory
 from operators.networks.weights import fill, load_weights
 from operators.packages.packages import NetworkSpec
+from operators.process.memory import memory_bytes, return_freed_memory
 
 Array = NDArray[np.float32]
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import affine_grid
 
-from operators.monai_import import import_monai
+from operators.process.monai_import import import_monai
 
 Double = NDArray[np.float64]
 Float = NDArray[np.float32]

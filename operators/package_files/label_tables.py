@@ -1,14 +1,11 @@
-"""[[labels]] of a package.toml: what is delivered, and how each kind of package finds it."""
+"""[[labels]] of a package.toml: the delivered structures, and how each kind of package detects them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from operators.package_files.tables import Table
-from operators.packages.packages import (
-    Detection,
-    Label,
-)
+from operators.packages.packages import Detection, Label
 from operators.packages.structures import (
     ANATOMY,
     Code,
@@ -20,16 +17,19 @@ from operators.packages.structures import (
     structure_named,
 )
 
+# What a label may say otherwise than structures.toml
+OF_KNOWN = ("name", "rgb", "plausible_ml", "plausible_mm")
+
 
 class LabelTable(Table):
-    """[[labels]]: a structure that is delivered, of structures.toml or with a code of its own."""
+    """[[labels]]: a delivered structure, from structures.toml or with its own code."""
 
     name: str = ""
-    """Its name in results; that of the structure with its side where it is left out."""
+    """Its name in results; by default that of the structure with its side."""
     structure: str = ""
-    """A structure that structures.toml names."""
+    """A structure listed in structures.toml."""
     side: Side | None = None
-    """left or right, of a paired structure."""
+    """left or right, for a paired structure."""
     meaning: str = ""
     """Display name of a label without `structure`; the next five keys describe such a label too."""
     category: Code = ANATOMY
@@ -39,23 +39,17 @@ class LabelTable(Table):
     laterality: Code | None = None
     """PS3.16 CID 244."""
     rgb: Colour | None = None
-    """Its colour, 0 to 255."""
+    """Its RGB colour, 0 to 255."""
     plausible_ml: tuple[float, ...] = ()
-    """Least and greatest volume that it can have as a whole."""
+    """Plausible range of the volume of the whole structure."""
     plausible_mm: tuple[float, ...] = ()
-    """Least and greatest diameter that it can have as a whole."""
+    """Plausible range of the greatest diameter of the whole structure."""
 
     def identity(self, structures: Structures) -> Structure:
-        """The structure. Raises ValueError where it is neither known nor described."""
+        """The structure. Raises ValueError if it is neither listed nor described."""
         if self.structure:
-            known = structure_named(structures, self.structure, self.side)
-            return replace(
-                known,
-                name=self.name or known.name,
-                rgb=self.rgb or known.rgb,
-                plausible_ml=self.plausible_ml or known.plausible_ml,
-                plausible_mm=self.plausible_mm or known.plausible_mm,
-            )
+            own = {key: value for key in OF_KNOWN if (value := getattr(self, key))}
+            return replace(structure_named(structures, self.structure, self.side), **own)
         if not (self.name and self.meaning and self.type):
             raise ValueError(f"labels.{self.name or '?'}: expected a structure, or a name, meaning and type")
         return Structure(
@@ -78,14 +72,14 @@ class FoundLabelTable(LabelTable):
     last_value: int
     """The label value of its last fragment."""
     coarse_class: str
-    """The class of the coarse network that shows it."""
+    """The class of the coarse network that detects it."""
     fine_class: str
     """The class of the fine network that outlines it."""
     minimum_ml: float
     """Least volume; a structure with less counts as not found."""
 
     def label(self, structures: Structures) -> Label:
-        """The label; a structure with a side is found by its side."""
+        """The label; a structure with a side is detected by its side."""
         structure = self.identity(structures)
         instances = "by_class" if structure.laterality is None else "by_side"
         detection = Detection(self.coarse_class, self.fine_class, self.minimum_ml, instances)
@@ -99,7 +93,7 @@ class WrittenLabelTable(LabelTable):
     """The value that the network writes."""
 
     def label(self, structures: Structures) -> Label:
-        """The label under the same value."""
+        """The label with the same value."""
         return Label(self.identity(structures), self.value, self.value)
 
 
@@ -107,9 +101,9 @@ class SplitLabelTable(WrittenLabelTable):
     """[[labels]] of an anatomy network whose bones a second network splits."""
 
     fragments: tuple[int, int]
-    """First and last label value of its fragments; equal ones leave it whole."""
+    """First and last label value of its fragments; if they are equal, it is not split."""
 
     def label(self, structures: Structures) -> Label:
-        """The label under the values of its fragments."""
+        """The label with the values of its fragments."""
         first, last = self.fragments
         return Label(self.identity(structures), first, last)

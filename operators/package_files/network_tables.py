@@ -1,83 +1,50 @@
-"""Networks of a package.toml: what they are, their weights, and the stages of an nnU-Net."""
+"""Networks of a package.toml: their specification, their weights, and the stages of an nnU-Net."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
 from operators.geometry.largest_component import Largest
 from operators.package_files.package_checks import guide_values
-from operators.package_files.tables import Table
-from operators.packages.packages import (
-    NetworkSpec,
-    Normalisation,
-)
-from operators.packages.plans import (
-    Arrangement,
-    NnUNetPlans,
-    Stage,
-)
+from operators.package_files.tables import ArchitectureTable, FoldTable, Table, WeightsTable
+from operators.packages.packages import NetworkSpec, Normalisation
+from operators.packages.plans import Arrangement, NnUNetPlans, Stage
 
 
-class NetworkTable(Table):
-    """[network]: what all folds have in common."""
+class NetworkTable(ArchitectureTable):
+    """[network] of volumes: what all folds have in common."""
 
-    architecture: str
-    """A row of the table of architectures."""
-    arguments: dict[str, Any]
-    """Arguments of the architecture."""
     spacing_mm: tuple[float, ...]
     """Voxel spacing of the network's input, mm along each axis."""
     patch: tuple[int, ...]
-    """Voxels of the window that slides over the scan."""
+    """Size of the sliding window in voxels."""
     window_hu: tuple[float, float]
     """Range to which Hounsfield units are clipped."""
     classes: tuple[str, ...]
     """One name for each output channel."""
     guide: tuple[str, ...] = ()
-    """Conditioning channels: classes of the network before, read beside the image."""
+    """Conditioning channels: classes of the previous network, read beside the image."""
     normalisation: Normalisation = Normalisation()
-    precision: str = ""
-    """f32 where the labels must equal the original's; empty leaves it to the runtime."""
-    runtime: str = ""
-    """Runtime that must be used on a CPU; empty leaves it to the settings."""
 
-    def spec(self, name: str, weights: str, sha256: str, folder: Path) -> NetworkSpec:
-        """The network under a name, with the weights of one fold."""
+    def spec(self, name: str, row: WeightsTable, folder: Path) -> NetworkSpec:
+        """The named network with the weights of one fold."""
         values = {key: getattr(self, key) for key in NetworkTable.model_fields}
-        return NetworkSpec(name=name, weights=folder / weights, sha256=sha256, **values)
+        return NetworkSpec(name=name, weights=folder / row.weights, sha256=row.sha256, **values)
 
 
-class TrainedNetworkTable(NetworkTable):
+class TrainedNetworkTable(NetworkTable, WeightsTable):
     """[networks.NAME]: one network and its weights."""
 
-    weights: str
-    """A safetensors file, relative to the package's folder."""
-    sha256: str
-    """SHA-256 of the weights file."""
 
-
-class NamedNetworkTable(TrainedNetworkTable):
+class NamedNetworkTable(NetworkTable, FoldTable):
     """[network] of a MONAI bundle."""
-
-    name: str
-
-
-class FoldTable(Table):
-    """[[folds]]: the weights of one fold."""
-
-    name: str
-    weights: str
-    """A safetensors file, relative to the package's folder."""
-    sha256: str
-    """SHA-256 of the weights file."""
 
 
 class StageTables(Table):
-    """An nnU-Net: [network], [[folds]], [recipe], [[largest]], and the one before it in [previous]."""
+    """An nnU-Net: [network], [[folds]], [recipe], [[largest]], and its earlier stage in [previous]."""
 
     network: NetworkTable
     folds: tuple[FoldTable, ...] = Field(min_length=1)
@@ -88,22 +55,22 @@ class StageTables(Table):
     previous: StageTables | None = None
 
     def stages(self, folder: Path) -> tuple[Stage, ...]:
-        """The stages in the order in which they run. Raises ValueError where one does not fit.
+        """The stages in the order in which they run. Raises ValueError if they do not fit together.
 
-        One whose labels another reads has torch's sums: one label that differs changes many of the next.
+        A stage whose labels another reads runs with torch: one different label changes many of the next.
         """
         before = self.previous.stages(folder) if self.previous else ()
         exact = [
             replace(stage, folds=tuple(replace(spec, runtime="torch") for spec in stage.folds))
             for stage in before
         ]
-        folds = tuple(self.network.spec(row.name, row.weights, row.sha256, folder) for row in self.folds)
+        folds = tuple(self.network.spec(row.name, row, folder) for row in self.folds)
         stage = Stage(folds, self.recipe, largest=self.largest)
         return *exact, replace(stage, guide_values=guide_values(stage, before[-1] if before else None))
 
 
 class FractureTables(StageTables):
-    """[fracture]: the network that splits the bones of another, and how a bone is cut out for it."""
+    """[fracture]: the network that splits another network's bones, and how a bone is cut out for it."""
 
     blank_hu: float = 0.0
     """Hounsfield units given to everything outside the bone."""
@@ -113,5 +80,5 @@ class FractureTables(StageTables):
     """Fragments smaller than this are merged into the nearest one."""
 
     def arrangement(self) -> Arrangement:
-        """How a bone is cut out, and what the answer means."""
+        """How a bone is cut out, and how classes become fragments."""
         return Arrangement(self.blank_hu, self.pieces, self.minimum_mm3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,18 @@ from typing import Any
 from operators.errors import ModelError, UsageError
 from operators.package_files.package_checks import check_package
 from operators.package_files.package_schema import PACKAGE_FILE_MODEL, with_kind
-from operators.packages.packages import CoarseToFinePackage, ModelPackage
+from operators.packages.coarse_to_fine import CoarseToFinePackage
+from operators.packages.packages import ModelPackage
 from operators.packages.structures import Structures, read_structures
-from operators.packages.toml_files import fault_of, validated
+from operators.packages.toml_files import read_toml, validated
 
 PACKAGE_FILE = "package.toml"
-# A package whose labels have no codes yet; no package until they have
+# A draft has labels without codes and is not a package until they have them
 DRAFT_FILE = "package.draft.toml"
 
 
 def read_packages(models: Path) -> tuple[ModelPackage, ...]:
-    """Every package of a models folder, by name. Raises ModelError where there is none."""
+    """Reads every package of a models folder, by name. Raises ModelError if there is none."""
     files = sorted(models.glob(f"*/{PACKAGE_FILE}"))
     if not files:
         raise ModelError(
@@ -31,9 +31,9 @@ def read_packages(models: Path) -> tuple[ModelPackage, ...]:
 
 
 def choose_packages(models: Path, name: str | None) -> tuple[ModelPackage, ...]:
-    """Every package of a models folder, or the one of that name.
+    """Reads every package of a models folder, or the one of that name.
 
-    Raises ModelError where there is none, UsageError where none has the name.
+    Raises ModelError if there is none, UsageError if none has that name.
     """
     packages = read_packages(models)
     chosen = tuple(package for package in packages if name in (None, package.name))
@@ -44,7 +44,7 @@ def choose_packages(models: Path, name: str | None) -> tuple[ModelPackage, ...]:
 
 
 def refuse_draft(models: Path, name: str) -> None:
-    """Raises ModelError where the package of that name is a draft."""
+    """Raises ModelError if the package of that name is a draft."""
     draft = models / name / DRAFT_FILE
     if draft.is_file():
         read_package(draft)
@@ -52,21 +52,18 @@ def refuse_draft(models: Path, name: str) -> None:
 
 
 def read_package(path: Path) -> ModelPackage:
-    """One package.toml. Raises ModelError where a key is missing, of the wrong type or unknown."""
-    table: dict[str, Any] = {}
-    try:
-        table = with_kind(tomllib.loads(path.read_text(encoding="utf-8")))
-        return package_of(table, path.parent, read_structures(path.parent.parent))
-    except (OSError, ValueError) as error:
-        said = fault_of(error, table)
-        raise ModelError(
-            f"expected a model package in {path.parent.name}/{path.name}, could not read it: {said}",
-            code="package_unreadable",
-        ) from error
+    """Reads a package.toml. Raises ModelError if a key is missing, of the wrong type or unknown."""
+    return read_toml(
+        path,
+        lambda table: package_of(table, path.parent, read_structures(path.parent.parent)),
+        "a model package",
+        "package_unreadable",
+        with_kind,
+    )
 
 
 def read_coarse_to_fine_package(path: Path) -> CoarseToFinePackage:
-    """Reads a package of the coarse-to-fine pipeline. Raises ModelError for another."""
+    """Reads a package of the coarse-to-fine pipeline. Raises ModelError for another kind."""
     package = read_package(path)
     if not isinstance(package, CoarseToFinePackage):
         raise ModelError(f"expected a package with coarse, fine and fracture networks, got {package.name}")
@@ -74,10 +71,10 @@ def read_coarse_to_fine_package(path: Path) -> CoarseToFinePackage:
 
 
 def package_of(table: Mapping[str, Any], folder: Path, structures: Structures | None = None) -> ModelPackage:
-    """The package that a parsed package.toml describes.
+    """Builds the package that a parsed package.toml describes.
 
-    Raises pydantic's ValidationError or ValueError for what does not fit, ModelError where a code is not
-    filled in yet.
+    Raises pydantic's ValidationError or ValueError for invalid content, ModelError if a code is not filled
+    in yet.
     """
     require_codes(table.get("labels", ()), folder)
     tables = validated(PACKAGE_FILE_MODEL, with_kind(table))
@@ -87,19 +84,19 @@ def package_of(table: Mapping[str, Any], folder: Path, structures: Structures | 
 
 
 def require_codes(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
-    """Raises ModelError where a label of a draft has no code yet."""
+    """Raises ModelError if a label of a draft has no code yet."""
     tables = [row for row in rows if isinstance(row, Mapping)]
     empty = [str(row.get("name", "?")) for row in tables if lacks_code(row)]
     if empty:
         more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
         raise ModelError(
             f"{folder.name}: expected a code for every label, got none for {', '.join(empty[:5])}{more}; "
-            "fill in their type.value, or take out the rows that need not be delivered",
+            "fill in their type.value, or remove the rows that need not be delivered",
             code="labels_without_codes",
         )
 
 
 def lacks_code(row: Mapping[str, Any]) -> bool:
-    """Whether the place for a label's code is there and empty."""
+    """Whether a label has a code that is empty."""
     codes = [row[key] for key in ("type", "category") if isinstance(row.get(key), Mapping)]
     return any(code.get("value") == "" for code in codes)

@@ -1,4 +1,4 @@
-"""From the log-odds that decisions were made with to probabilities that hold on cases not seen before."""
+"""Calibration: turns the log-odds that decisions are made with into probabilities, also for unseen cases."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pydantic import with_config
 
 from operators.packages.structures import STRICT
 
-# Beyond 1 in 3000 nothing here was ever counted, so no score says more
+# No frequency below 1 in 3000 was ever measured here, so no score is more certain than this
 CERTAIN = 8.0
-# What is less likely than not is not shown. Probabilities are stated in whole percent, and judged as stated
+# What is less likely than not is not shown. Probabilities are stated, and compared, in whole percent
 LIKELY = 0.5
 DIGITS = 2
 
@@ -19,7 +19,7 @@ DIGITS = 2
 @with_config(STRICT)
 @dataclass(frozen=True)
 class Confidence:
-    """How scores become probabilities: for each a constant and a factor, or nothing where none was fitted.
+    """The calibration of scores: for each a constant and a factor, empty if none was fitted.
 
     `bone`: that a bone is there, from the log-odds of its mean probability; `contact`: that a face between
     two pieces is a fracture, from its log-odds (see FragmentRules); `fracture`: that a bone is fractured,
@@ -33,9 +33,9 @@ class Confidence:
 
     @property
     def of_fractures(self) -> tuple[float, ...]:
-        """The line by which pieces are shown and their bone's fracture is stated, so that both agree.
+        """The calibration by which pieces are shown and their bone's fracture is stated, so that both agree.
 
-        A bone is as surely fractured as the most certain of its faces is a fracture: that of faces, where
+        The probability of a fractured bone is that of its most certain face. The calibration of faces, if
         one was fitted, has the lower Brier score of the two on real bones (0.14, against 0.29).
         """
         return self.contact or self.fracture
@@ -45,16 +45,16 @@ UNCALIBRATED = Confidence()
 
 
 def log_odds(probability: float) -> float:
-    """The log-odds of a probability, as far as CERTAIN."""
+    """The log-odds of a probability, clipped to CERTAIN."""
     least = 1 / (1 + exp(CERTAIN))
     clipped = min(max(probability, least), 1 - least)
     return log(clipped / (1 - clipped))
 
 
 def calibrated_probability(line: tuple[float, ...], score: float) -> float | None:
-    """The probability that log-odds `score` stand for; None where `line` is empty: nothing was fitted.
+    """The calibrated probability of log-odds `score`; None if `line` is empty, as nothing was fitted.
 
-    Platt's scaling (Platt 1999): `line` is a constant and a factor.
+    Platt scaling (Platt 1999): `line` is a constant and a factor.
     """
     if not line:
         return None
@@ -69,9 +69,9 @@ def stated_probability(line: tuple[float, ...], score: float) -> float | None:
 
 
 def least_odds(line: tuple[float, ...]) -> float:
-    """The log-odds from which on a probability is stated as LIKELY or more, infinite where none is.
+    """The least log-odds whose probability is stated as LIKELY or more, infinite if there are none.
 
-    At least 0, where the decision itself was fitted to lie; 0 without a calibration.
+    At least 0, the threshold that the decision itself was fitted for; 0 without a calibration.
     """
     if not line:
         return 0.0
@@ -84,5 +84,5 @@ def least_odds(line: tuple[float, ...]) -> float:
 
 
 def percent(probability: float | None, nothing: str = "–") -> str:
-    """A stated probability for people, `nothing` where none is known."""
+    """A stated probability as text, `nothing` if it is unknown."""
     return nothing if probability is None else f"{probability:.0%}"

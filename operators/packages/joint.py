@@ -1,4 +1,4 @@
-"""Several packages over one series: their labels side by side, each value in use once."""
+"""Several packages for one series as one: their labels together, each value used once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from operators.packages.packages import Acceptance, Label, ModelPackage, Network
 
 @dataclass(frozen=True)
 class JointPackage(ModelPackage):
-    """A package that stands for all of its `parts`; see `join_packages`."""
+    """A package that represents all of its `parts`; see `join_packages`."""
 
     kind: ClassVar[str] = "joint"
 
@@ -31,10 +31,10 @@ class JointPackage(ModelPackage):
 
 
 def join_packages(packages: Sequence[ModelPackage]) -> ModelPackage:
-    """One package for all that read a series; a single one stays as it is.
+    """Joins the packages that read a series into one; returns a single one unchanged.
 
-    Of a bone that several deliver the first package's counts. Values are allocated anew: the first package
-    keeps its own, those of the others are moved up as far as is needed for each value to be in use once.
+    A bone that several deliver is taken from the first of them. Values are allocated anew: the first package
+    keeps its own, those of the others are moved up so that each value is used only once.
     """
     if len(packages) == 1:
         return packages[0]
@@ -72,17 +72,17 @@ def move_values(label: Label, offset: int) -> Label:
 
 
 def network_name(part: ModelPackage, network: str) -> str:
-    """Returns the name of a network in a joint result, in which each part may have one of that name."""
+    """Returns a unique name for a network in a joint result, in which several parts may use the same name."""
     return f"{part.name}/{network}"
 
 
 def parts_of(package: ModelPackage) -> tuple[ModelPackage, ...]:
-    """The packages that a package stands for."""
+    """The packages that a package represents."""
     return package.parts if isinstance(package, JointPackage) else (package,)
 
 
 def _accepts(rules: Sequence[Acceptance]) -> Acceptance:
-    """Returns the limits of series that all of them read."""
+    """Returns the limits within which all of them read a series."""
     return replace(
         rules[0],
         body_parts=tuple(dict.fromkeys(part for each in rules for part in each.body_parts)),
@@ -91,7 +91,7 @@ def _accepts(rules: Sequence[Acceptance]) -> Acceptance:
 
 
 def _strictest(rules: Sequence[QualityRules]) -> QualityRules:
-    """The least limit of each kind; 0 is none."""
+    """The strictest limit of each kind; 0 means none."""
     least = {
         field.name: min((value for each in rules if (value := getattr(each, field.name))), default=0.0)
         for field in fields(QualityRules)

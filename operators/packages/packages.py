@@ -1,6 +1,6 @@
 """A model package: one anatomy as data. `operators.package_files` reads it from disk.
 
-Each class that stands for a table of package.toml is read as it is, strictly: no other key, no other type.
+Classes that represent a table of package.toml are validated strictly: no other key, no other type.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import ClassVar
 
 from pydantic import with_config
 
-from operators.packages.confidence import UNCALIBRATED, Confidence
 from operators.packages.structures import STRICT, Structure
 
 
@@ -20,8 +19,8 @@ from operators.packages.structures import STRICT, Structure
 class Normalisation:
     """The normalisation of intensities; `scheme` is a row of the table in `normalisation.py`.
 
-    `mean` and `std` are of the training's foreground, for schemes that use them; `masked`: only
-    where the image is not zero.
+    `mean` and `std` are of the training's foreground, for schemes that use them; `masked`: only nonzero
+    voxels are normalised.
     """
 
     scheme: str = "window"
@@ -32,13 +31,13 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """One network: what it is, where its weights are, and what it reads.
+    """A network: its architecture, the file of its weights, and its input.
 
-    `patch` is in voxels of `spacing_mm`; `window_hu` is clipped by the schemes of normalisation
-    that clip, and mapped to 0..1 by the scheme "window"; `classes` names each output channel, the
-    first is background. `guide` names the classes of the coarse network whose probabilities it
-    reads beside the image. `precision` is the arithmetic that the weights ask for, `runtime` the one
-    that has to do it in float32 on a CPU; empty leaves it to the runtime, and to the device.
+    `patch` is in voxels of `spacing_mm`; `window_hu` is the range to which normalisation schemes that clip
+    do so, mapped to 0..1 by the scheme "window"; `classes` names each output channel, the first is
+    background. `guide` names its conditioning channels: classes of the coarse network whose probabilities it
+    reads beside the image. `precision` is the precision that the weights require, `runtime` the one that
+    must be used for float32 on a CPU; if empty, runtime and device decide.
     """
 
     name: str
@@ -57,7 +56,7 @@ class NetworkSpec:
 
     @property
     def inputs(self) -> int:
-        """Channels that it reads: the image and its guide."""
+        """The number of input channels: the image and the conditioning channels."""
         return 1 + len(self.guide)
 
     @property
@@ -72,9 +71,9 @@ class NetworkSpec:
 
 @dataclass(frozen=True)
 class Detection:
-    """How the coarse-to-fine pipeline finds a structure: the classes of its networks, and the least volume.
+    """How the coarse-to-fine pipeline detects a structure: the classes of its networks, the least volume.
 
-    `instances` is a row of the table in `operators.bones.instances`: which voxels of its class are this one.
+    `instances` is a row of the table in `operators.bones.instances`, which selects its voxels of that class.
     """
 
     coarse_class: str
@@ -85,10 +84,10 @@ class Detection:
 
 @dataclass(frozen=True)
 class Label:
-    """A structure that the package delivers, and the values kept for it and its fragments.
+    """A structure that the package delivers, and the values reserved for it and its fragments.
 
     An intact bone takes `first_value`; fragments take `first_value`, `first_value + 1`, ... up to
-    `last_value`. Where the network's classes are the labels there is no `detection`.
+    `last_value`. If the network's classes are the labels, there is no `detection`.
     """
 
     structure: Structure
@@ -103,7 +102,7 @@ class Label:
 
     @property
     def meaning(self) -> str:
-        """What people read."""
+        """The structure's meaning, for people."""
         return self.structure.meaning
 
     @property
@@ -113,7 +112,7 @@ class Label:
 
     @property
     def found_by(self) -> Detection:
-        """How it is found. Raises ValueError where the network's classes are the labels."""
+        """How it is detected. Raises ValueError if the network's classes are the labels."""
         if self.detection is None:
             raise ValueError(f"expected a label with classes of networks, {self.name} has none")
         return self.detection
@@ -122,11 +121,11 @@ class Label:
 @with_config(STRICT)
 @dataclass(frozen=True)
 class Acceptance:
-    """Which series a package reads; each limit is one row of the table of selection rules.
+    """Which series a package accepts; each limit is a row of the table of selection rules.
 
     `body_parts` are the terms of BodyPartExamined (PS3.16 annex L) that may hold the anatomy: a
-    series that names another region ranks behind the others. The anatomy counts as
-    found where the coarse network's mean probability of what it found is `minimum_probability`.
+    series that names another region is ranked behind the others. The anatomy counts as
+    found if the coarse network's mean probability over it is at least `minimum_probability`.
     """
 
     modalities: tuple[str, ...]
@@ -141,70 +140,19 @@ class Acceptance:
 
 @with_config(STRICT)
 @dataclass(frozen=True)
-class FragmentRules:
-    """How fragments are told apart; `strategy` is a row of FRAGMENTS in `operators.fragments.fragments`.
-
-    `fracture_logit` makes the log-odds that two pieces are parted by a fracture: a constant, and
-    factors of the mean contact over their face, of the decimal logarithm of the smaller piece's
-    volume (mm3), and of that of the face (mm2). `seed_probability`: contact that parts basins.
-    """
-
-    strategy: str
-    minimum_mm3: float
-    seed_probability: float
-    fracture_logit: tuple[float, ...]
-
-
-@with_config(STRICT)
-@dataclass(frozen=True)
-class OutlineRules:
-    """Where a bone ends: at `edge` (0 to 1) of the way from soft tissue's HU to the cortex's."""
-
-    edge: float
-
-
-@with_config(STRICT)
-@dataclass(frozen=True)
-class SideRules:
-    """Classes of the coarse network that tell the sides where it is blind to them.
-
-    `middle` lie on the midline; `lateral` lie further out than the paired bones. What is wider than
-    `widest_mm` from side to side is a pair, not one bone: the default is for hip bones, of which the widest
-    at hand reached 154 mm.
-    """
-
-    middle: tuple[str, ...] = ()
-    lateral: tuple[str, ...] = ()
-    widest_mm: float = 180.0
-
-
-@with_config(STRICT)
-@dataclass(frozen=True)
-class FindRules:
-    """Which of the coarse network's findings are the anatomy; `keep` is a row of FINDERS.
-
-    `keep` = "largest": the greatest group of pieces less than 25 mm apart, for bones that touch each other;
-    "all": every group as large as the smallest bone, for bones that lie apart.
-    """
-
-    keep: str = "largest"
-
-
-@with_config(STRICT)
-@dataclass(frozen=True)
 class QualityRules:
-    """When a result is flagged; a limit of 0 is none.
+    """The limits from which a result is flagged; 0 means none.
 
-    `thickest_mm`: slices farther apart are too thick; `greatest_ratio` of the volumes of a left and a
-    right bone.
+    `thickest_mm` is the greatest slice spacing, `greatest_ratio` that of the volumes of a left and a right
+    bone.
     """
 
     thickest_mm: float = 0.0
     greatest_ratio: float = 0.0
 
 
-# The rows of MEASUREMENTS, all of them where a package does not say. Packages are read without the table,
-# as its libraries take 0.2 s to import
+# The rows of MEASUREMENTS, all by default. Packages are read without importing the table, as its libraries
+# take 0.2 s to import
 MEASURED = ("gap", "displacement")
 
 
@@ -241,36 +189,15 @@ class ModelPackage:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Settings beside the weights that decide results: another one gives other results new UIDs."""
+        """Settings that determine results beside the weights; other settings give results other UIDs."""
         return ()
 
     def at(self, operating_point: str) -> ModelPackage:
-        """The package at an operating point: itself, unless it decides between yes and no."""
+        """The package at an operating point; itself if it has none."""
         del operating_point
         return self
 
     def maker_of(self, bone: str) -> ModelPackage:
-        """The package that delivers a bone of this one's: itself, unless it stands for several."""
+        """The package that delivers one of its bones: itself, unless it represents several."""
         del bone
         return self
-
-
-@dataclass(frozen=True)
-class CoarseToFinePackage(ModelPackage):
-    """One anatomy in the coarse-to-fine pipeline: bones found, outlined, split into fragments."""
-
-    kind: ClassVar[str] = "coarse_to_fine"
-
-    coarse: NetworkSpec
-    fine: NetworkSpec
-    fracture: NetworkSpec
-    fragments: FragmentRules
-    sides: SideRules = SideRules()
-    find: FindRules = FindRules()
-    confidence: Confidence = UNCALIBRATED
-    outline: OutlineRules | None = None
-
-    @property
-    def networks(self) -> tuple[NetworkSpec, ...]:
-        """See ModelPackage."""
-        return self.coarse, self.fine, self.fracture

@@ -1,15 +1,20 @@
-"""A package of an nnU-Net: its stages, and how an image goes through each."""
+"""A package of an nnU-Net: its stages, and the preprocessing of each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import with_config
+from pydantic import Field, with_config
 
 from operators.geometry.largest_component import Largest
 from operators.packages.packages import ModelPackage, NetworkSpec
 from operators.packages.structures import STRICT
+
+# Of splines
+Order = Annotated[int, Field(ge=0, le=5)]
+Separate = Literal["auto", "always", "never"]
+Averaged = Literal["logits", "probabilities"]
 
 
 @with_config(STRICT)
@@ -17,36 +22,36 @@ from operators.packages.structures import STRICT
 class Resampling:
     """Spline orders of resampling, within slices and across them.
 
-    `separate`: whether slices are resampled on their own: "auto" where one spacing is more than three
-    times another, as nnU-Net decides it, "always", "never".
+    `separate`: whether slices are resampled separately: "auto", if one spacing is more than three times
+    another, as in nnU-Net; "always"; "never".
     """
 
-    order: int
-    order_across: int = 0
-    separate: str = "auto"
+    order: Order
+    order_across: Order = 0
+    separate: Separate = "auto"
 
 
 @with_config(STRICT)
 @dataclass(frozen=True)
 class NnUNetPlans:
-    """How the image reaches a published network and how its answer comes back: nnU-Net's plans.
+    """Preprocessing for a published network and resampling of its output: nnU-Net's plans.
 
-    `orientation` names the patient's directions to which the training images' x, y, z ran (LPS as
-    DICOM has it, RAS as NIfTI mostly has). The network's axes are `transpose` of (z, y, x).
+    `orientation` names the patient's directions along x, y, z of the training images (LPS as in DICOM, RAS
+    as in most NIfTI). The network's axes are `transpose` of (z, y, x).
     Tiles overlap by 1 - `step`; `mirror_axes` of the network's axes are mirrored and averaged.
-    `averaged`: "logits" (v2) or "probabilities" (v1). With `regions` each output is a region of its
-    own that writes that value where its probability is above a half, the later over the earlier.
-    `guide` is how the labels of the stage before are resampled; `guide_cropped`: with the image, to
-    what is not zero (v2), or stretched whole over what is left of the image (v1).
+    `averaged`: "logits" (v2) or "probabilities" (v1). With `regions` each output is a separate region that
+    writes its value where its probability is above 0.5, later ones over earlier ones. `guide` is the
+    resampling of the previous stage's labels; `guide_cropped`: they are cropped with the image to its
+    nonzero part (v2), else the whole label map is stretched over the cropped image (v1).
     """
 
     orientation: str
     transpose: tuple[int, ...]
     image: Resampling
     output: Resampling
-    step: float = 0.5
+    step: Annotated[float, Field(gt=0, le=1)] = 0.5
     mirror_axes: tuple[int, ...] = ()
-    averaged: str = "logits"
+    averaged: Averaged = "logits"
     normalise_first: bool = True
     regions: tuple[int, ...] = ()
     guide: Resampling = Resampling(1)
@@ -55,10 +60,10 @@ class NnUNetPlans:
 
 @dataclass(frozen=True)
 class Stage:
-    """One published network with its recipe; `folds` are averaged.
+    """One published network with its plans; `folds` are averaged.
 
-    `guide_values` are the labels of the stage before that it reads, each as one channel. `largest` is done
-    to its labels, in this order.
+    `guide_values` are the labels of the previous stage that it reads, each as one channel. `largest` is
+    applied to its labels, in this order.
     """
 
     folds: tuple[NetworkSpec, ...]
@@ -68,12 +73,12 @@ class Stage:
 
     @property
     def spec(self) -> NetworkSpec:
-        """Returns what all folds have in common."""
+        """Returns the common specification of all folds."""
         return self.folds[0]
 
     @property
     def values(self) -> dict[str, int]:
-        """The value that each class writes, but the background."""
+        """The label value of each class except the background."""
         if self.recipe.regions:
             return dict(zip(self.spec.classes, self.recipe.regions, strict=True))
         return {name: value for value, name in enumerate(self.spec.classes) if value}
@@ -82,7 +87,7 @@ class Stage:
 @with_config(STRICT)
 @dataclass(frozen=True)
 class WeightsOrigin:
-    """Where imported weights came from, for the record: not read by any code."""
+    """The origin of imported weights, for documentation: no code reads it."""
 
     format: str
     dataset: str
@@ -92,7 +97,7 @@ class WeightsOrigin:
 
 @dataclass(frozen=True)
 class NnUNetPackage(ModelPackage):
-    """A published network whose classes are the labels, after the `stages` that it builds on."""
+    """A published network whose classes are the labels: its `stages`, each reading the one before."""
 
     kind: ClassVar[str] = "nnunet"
 
@@ -113,10 +118,10 @@ class NnUNetPackage(ModelPackage):
 @with_config(STRICT)
 @dataclass(frozen=True)
 class Arrangement:
-    """How a bone is cut out for a network of fractures, and what that network's answer means.
+    """How a bone is cut out for a fracture network, and how that network's classes become fragments.
 
-    All that is not the bone becomes `blank_hu`. Each class is a fragment; of those named in `pieces` each
-    component is one. Fragments under `minimum_mm3` go to the nearest other.
+    Everything outside the bone becomes `blank_hu`. Each class is a fragment; of those named in `pieces` each
+    component is one. Fragments under `minimum_mm3` are merged into the nearest other.
     """
 
     blank_hu: float = 0.0
@@ -128,7 +133,7 @@ class Arrangement:
 class NnUNetPerBonePackage(NnUNetPackage):
     """An anatomy network whose bones a second one splits: `stages` find them, `fracture` reads one at a time.
 
-    `bones` are the values that the anatomy network writes of each label. A label with one value is
+    `bones` are the values that the anatomy network writes for each label. A label with one value is
     delivered whole.
     """
 

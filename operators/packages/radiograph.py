@@ -1,41 +1,43 @@
-"""A package of radiographs: networks that outline fractures and say whether there is one."""
+"""A package of radiographs: networks that segment fractures and classify the image."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar
 
-from pydantic import with_config
+from pydantic import Field, with_config
 
 from operators.packages.packages import ModelPackage, NetworkSpec
-from operators.packages.structures import STRICT, Code
+from operators.packages.structures import STRICT, Code, Share
 
 BALANCED = "balanced"
 OPERATING_POINTS = ("sensitive", BALANCED, "specific")
 # Findings are counted in a byte
 MOST_FINDINGS = 255
+# A higher score is never less probable
+Rising = Annotated[float, Field(ge=0)]
 
 
 @with_config(STRICT)
 @dataclass(frozen=True)
 class RadiographDecision:
-    """How the networks' outputs become an answer; all numbers are fitted on images that training never saw.
+    """How the networks' output becomes an answer; all numbers are fitted on images that training never saw.
 
     `image` and `finding`: constant and factor (Platt 1999) from log-odds to the probability that an image
-    shows a fracture, and that a finding is one. A finding is a connected part of the map above
-    `outline_threshold` and above `outline_share` of its own greatest value, of at least `least_pixels` of the
+    shows a fracture, and that a detection is one. A detection is a connected component of the map above
+    `outline_threshold` and above `outline_share` of its own highest value, of at least `least_pixels` of the
     network's canvas. `operating_points` are thresholds of the image's probability by name; a probability
-    within `margin` of the threshold is uncertain. `typical_distance`: features farther from those of the
-    training images than this are of another kind of image. `fitted_on` names the images.
+    within `margin` of the threshold is uncertain. An image whose features are farther from those of the
+    training images than `typical_distance` is of another kind. `fitted_on` names the images.
     """
 
-    image: tuple[float, float]
-    finding: tuple[float, float]
-    outline_threshold: float
-    outline_share: float
+    image: tuple[float, Rising]
+    finding: tuple[float, Rising]
+    outline_threshold: Share
+    outline_share: Share
     least_pixels: int
-    operating_points: dict[str, float]
-    margin: float
+    operating_points: dict[str, Share]
+    margin: Share
     typical_distance: float
     fitted_on: str = ""
 
@@ -45,8 +47,9 @@ class RadiographPackage(ModelPackage):
     """Radiographs: `folds` are networks whose outputs are averaged; they read a canvas of their `patch`.
 
     `attributes` names what the networks recognise, in the order of their outputs; `body_parts` (each with its
-    code) and `views` are some of them. `mirrored`: the means over the four mirror images are taken.
-    `operating_point` is a key of `decision.operating_points`, or a number as text.
+    code) and `views` are subsets of it. `body_part_terms` are the terms by which headers name a body part.
+    `mirrored`: outputs are averaged over the four mirror images. `operating_point` is a key of
+    `decision.operating_points`, or a number as text.
     """
 
     kind: ClassVar[str] = "radiograph"
@@ -57,6 +60,7 @@ class RadiographPackage(ModelPackage):
     attributes: tuple[str, ...]
     body_parts: dict[str, Code]
     views: tuple[str, ...]
+    body_part_terms: dict[str, tuple[str, ...]] = field(default_factory=dict)
     mirrored: bool = True
     operating_point: str = BALANCED
 

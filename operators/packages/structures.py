@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import colorsys
-import tomllib
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, with_config
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, with_config
 
-from operators.errors import ModelError
-from operators.installation import bundled_models
-from operators.packages.toml_files import fault_of, validated
+from operators.packages.toml_files import read_toml, validated
+from operators.process.installation import bundled_models
 
 STRUCTURES_FILE = "structures.toml"
-# The list that ships with Osteon; a models folder may add to it with a list of its own
+# The list that ships with Osteon; a models folder may extend it with its own list
 BUNDLED = bundled_models() / STRUCTURES_FILE
-# A table of TOML has the keys that it may have, and values of their types
+# Tables of TOML are validated strictly: no other key, no other type
 STRICT = ConfigDict(strict=True, extra="forbid")
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 Side = Literal["left", "right"]
 Colour = tuple[int, int, int]
@@ -48,10 +47,10 @@ SIDES: dict[str, Side] = {code.value: side for side, code in LATERALITY.items()}
 
 @dataclass(frozen=True)
 class Structure:
-    """One structure of one side: what DICOM calls it, its colour and its plausible size.
+    """A structure of one side: its codes, its colour and its plausible size.
 
-    `plausible_ml` and `plausible_mm` are the least and the greatest volume and diameter that it can have as a
-    whole; nothing is said of them where empty.
+    `plausible_ml` and `plausible_mm` are the range of volume and of diameter of the whole structure; empty
+    if they are unknown.
     """
 
     name: str
@@ -70,7 +69,7 @@ class Structure:
 
 
 class StructureRow(BaseModel):
-    """One table of structures.toml, of both sides of a paired structure."""
+    """A table of structures.toml; it describes both sides of a paired structure."""
 
     model_config = STRICT
 
@@ -85,7 +84,7 @@ class StructureRow(BaseModel):
     plausible_mm: tuple[float, float] | tuple[()] = ()
 
     def structure(self, name: str, side: Side | None) -> Structure:
-        """The structure of one side; of a pair without a side both are meant."""
+        """The structure of one side; without a side, a paired structure means both."""
         colours = {"left": self.rgb_left, "right": self.rgb_right, None: self.rgb}
         return Structure(
             name=f"{name}_{side}" if side else name,
@@ -113,35 +112,27 @@ def read_structures(models: Path | None = None) -> Structures:
 
 
 def structure_named(structures: Structures, name: str, side: Side | None) -> Structure:
-    """One of the structures. Raises ValueError where there is none of that name, or it has no sides."""
+    """The structure of that name and side. Raises ValueError if there is none, or if it has no sides."""
     row = structures.get(name)
     if row is None:
-        raise ValueError(f"expected a structure that {STRUCTURES_FILE} names, got {name!r}; add it there")
+        raise ValueError(f"expected a structure listed in {STRUCTURES_FILE}, got {name!r}; add it there")
     if side and not row.paired:
-        raise ValueError(f"expected no side of {name}, which {STRUCTURES_FILE} does not call paired")
+        raise ValueError(f"expected no side of {name}, which is not paired in {STRUCTURES_FILE}")
     return row.structure(name, side)
 
 
 def sided(meaning: str, side: Side | None) -> str:
-    """The meaning with its side before it."""
+    """The meaning, preceded by its side."""
     return f"{side.capitalize()} {meaning[0].lower()}{meaning[1:]}" if side else meaning
 
 
 def pale_colour(text: str) -> Colour:
-    """A pale colour, the same for the same text."""
+    """A pale colour, a function of the text."""
     red, green, blue = colorsys.hsv_to_rgb(zlib.crc32(text.encode()) % 360 / 360, 0.45, 0.9)
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
 @cache
 def _read(path: Path) -> Structures:
-    table: dict[str, Any] = {}
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return validated(TypeAdapter(dict[str, StructureRow]), table)
-    except (OSError, ValueError) as error:
-        said = fault_of(error, table)
-        raise ModelError(
-            f"expected structures in {path.parent.name}/{path.name}, could not read them: {said}",
-            code="package_unreadable",
-        ) from error
+    model = TypeAdapter(dict[str, StructureRow])
+    return read_toml(path, partial(validated, model), "a list of structures", "package_unreadable")

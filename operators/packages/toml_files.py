@@ -1,27 +1,46 @@
-"""TOML files that people write: read by pydantic models, and what is wrong with one in one sentence."""
+"""Validation of TOML files by pydantic models, and a fault as one sentence."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from operators.errors import reason
-from operators.validation_messages import first_fault
+from operators.errors import ModelError, reason
+from operators.packages.validation_messages import first_fault
 
 Validated = TypeVar("Validated")
+Tables = dict[str, Any]
 
 
 def validated(model: TypeAdapter[Validated], table: object) -> Validated:
-    """A parsed TOML document as what it is to be. Raises pydantic's ValidationError.
+    """A parsed TOML document as an instance of a model. Raises pydantic's ValidationError.
 
-    By way of JSON, where strictness knows lists as tuples and tables as dataclasses.
+    It goes through JSON, as pydantic's strict mode takes lists for tuples and tables for dataclasses there.
     """
     return model.validate_json(json.dumps(table, default=str))
 
 
-def fault_of(error: OSError | ValueError, table: Mapping[str, Any]) -> str:
-    """What is wrong with a file; `table` is what it holds as TOML, empty where it is none."""
-    return first_fault(error, table) if isinstance(error, ValidationError) else reason(error)
+def read_toml(
+    path: Path,
+    read: Callable[[Tables], Validated],
+    expected: str,
+    code: str,
+    complete: Callable[[Tables], Mapping[str, Any]] = dict,
+) -> Validated:
+    """What `read` makes of a file's tables, once they are `complete`.
+
+    Raises ModelError with `code` where it is not `expected`, such as "a model package".
+    """
+    table: Tables = {}
+    try:
+        table = dict(complete(tomllib.loads(path.read_text(encoding="utf-8"))))
+        return read(table)
+    except (OSError, ValueError) as error:
+        said = first_fault(error, table) if isinstance(error, ValidationError) else reason(error)
+        place = f"{path.parent.name}/{path.name}"
+        raise ModelError(f"expected {expected} in {place}, could not read it: {said}", code=code) from error

@@ -22,25 +22,25 @@ from operators.geometry.resampling import interpolate_mask, isotropic_grid, resa
 from operators.geometry.volume import Box, CtVolume, Grid
 from operators.networks.registry import Networks
 from operators.networks.windows.sliding_window import Window, predict
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import least_odds
-from operators.packages.packages import CoarseToFinePackage
 from operators.packages.seen import AnatomyNotFoundError, SeenStructure
 from operators.pipelines.shared_networks import Look, Region, Resampled, look_once, outline_once
-from operators.prefetch import prefetch
-from operators.progress import Progress
+from operators.process.prefetch import prefetch
+from operators.process.progress import Progress
 from operators.segmentation.segmentation import Segmentation
 
 REGION_MARGIN_MM = 16.0
 BAND_MM = 2.0
 BLANK_HU = -1000.0
-# The fracture network's class of surfaces between fragments
+# The fracture network's class of contact surfaces between fragments
 CONTACT = "contact"
 
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """The bones that were found in a source volume, what was left out of them, in sentences, and what the
-    coarse network saw.
+    """The bones that were found in a source volume, warnings about what was left out, and what the coarse
+    network saw.
     """
 
     source: CtVolume
@@ -52,7 +52,7 @@ class Anatomy:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A bone as the fracture network reads it: HU, where it is, and where other bones are, on `grid`."""
+    """A bone as the fracture network reads it: HU, its mask and the mask of other bones, on `grid`."""
 
     hu: NDArray[np.float32]
     mask: NDArray[np.bool_]
@@ -63,7 +63,7 @@ class Block:
 def segment(
     volume: CtVolume, package: CoarseToFinePackage, networks: Networks, progress: Progress
 ) -> Segmentation:
-    """CT to Segmentation. Raises UnsuitableError where the package's anatomy is not in the CT."""
+    """Segments a CT. Raises UnsuitableError if the package's anatomy is not in it."""
     anatomy = segment_anatomy(resample(volume, package), networks, progress)
     return segment_fractures(anatomy, networks, progress)
 
@@ -134,7 +134,7 @@ def hu_on(source: CtVolume, grid: Grid) -> NDArray[np.float32]:
 
 
 def not_found(package: CoarseToFinePackage, seen: Sequence[SeenStructure]) -> AnatomyNotFoundError:
-    """The refusal of a CT without the anatomy."""
+    """The error for a CT without the anatomy."""
     return AnatomyNotFoundError(
         f"no {package.title} found: expected at least one of "
         f"{', '.join(label.meaning.lower() for label in package.labels)} in the scan",
@@ -143,9 +143,9 @@ def not_found(package: CoarseToFinePackage, seen: Sequence[SeenStructure]) -> An
 
 
 def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) -> Segmentation:
-    """The fragments of each bone, and all of them on the source grid.
+    """Splits each bone into fragments, on the source grid.
 
-    While the network reads a bone, the next is cut out and the one before is split: each takes a core.
+    While the network runs on a bone, the next is cut out and the previous one is split, each on its own core.
     """
     rules, least = anatomy.package.fragments, least_odds(anatomy.package.confidence.of_fractures)
     blocks = prefetch(block_of(anatomy, bone) for bone in anatomy.bones)
@@ -167,7 +167,7 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
 
 
 def block_of(anatomy: Anatomy, bone: OutlinedBone) -> Block:
-    """One bone, cut out of the CT and blanked around."""
+    """One bone, cut out of the CT, with everything else blanked."""
     region = bone.region
     grid, mask = bone_mask(anatomy, bone, anatomy.package.fracture.spacing_mm)
     hu = np.where(near(mask, grid), resample_hu(anatomy.source, grid).hu, np.float32(BLANK_HU))
@@ -177,7 +177,7 @@ def block_of(anatomy: Anatomy, bone: OutlinedBone) -> Block:
 def fracture_evidence(
     block: Block, package: CoarseToFinePackage, networks: Networks, progress: Progress
 ) -> FractureEvidence:
-    """Runs the fracture network over one bone."""
+    """Runs the fracture network on one bone."""
     spec = package.fracture
     done = partial(progress, "fracture")
     (contact,) = predict(networks.get(spec), block.hu, spec, Window(), block.mask, done, keep=(CONTACT,))
@@ -188,7 +188,7 @@ def fracture_evidence(
 def bone_mask(
     anatomy: Anatomy, bone: OutlinedBone, spacing_mm: tuple[float, ...]
 ) -> tuple[Grid, NDArray[np.bool_]]:
-    """The bone at `spacing_mm`, on a grid no larger than what the network is to be shown."""
+    """The bone's mask at `spacing_mm`, on the smallest grid that the network needs."""
     grid = isotropic_grid(bone.region.grid, spacing_mm)
     mask = interpolate_mask(bone.inside, anatomy.source.grid.crop(bone.box), grid)
     box = Box.around(mask)
@@ -199,7 +199,7 @@ def bone_mask(
 
 
 def near(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
-    """The mask and what lies within 2 mm of it."""
+    """The mask dilated by 2 mm."""
     reach = [int(BAND_MM // spacing) for spacing in grid.spacing_mm]
     steps = np.ogrid[tuple(slice(-n, n + 1) for n in reach)]
     away_mm2 = sum((step * spacing) ** 2 for step, spacing in zip(steps, grid.spacing_mm, strict=True))

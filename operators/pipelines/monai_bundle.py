@@ -1,4 +1,4 @@
-"""The image path of a MONAI bundle as plain calls: its classes are the labels, nothing is split."""
+"""The image path of a MONAI bundle as plain calls: its classes are the labels, bones are not split."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from operators.networks.monai_bundle.bundle_steps import prepare as prepare_volu
 from operators.networks.registry import Networks
 from operators.nnunet.label_segmentation import segmentation_of_labels
 from operators.packages.monai_bundle import MonaiBundlePackage
-from operators.progress import Progress
+from operators.process.progress import Progress
 from operators.segmentation.segmentation import NetworkRun, Segmentation
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedBundleScan:
-    """A source volume, and the same as the network reads it."""
+    """A source volume, and its preprocessed form."""
 
     source: CtVolume
     prepared: PreparedBundleImage
@@ -27,7 +27,7 @@ class PreparedBundleScan:
 
 @dataclass(frozen=True, eq=False)
 class NetworkAnswer:
-    """The network's answer to a scan, on its own voxels, and how it was run."""
+    """The network's output for a scan, on its own voxels, and its network run."""
 
     source: CtVolume
     found: BundleAnswer
@@ -36,12 +36,12 @@ class NetworkAnswer:
 
 
 def prepare(volume: CtVolume, package: MonaiBundlePackage) -> PreparedBundleScan:
-    """Raises UnsuitableError for a scan of which nothing is left."""
+    """Preprocesses a scan. Raises UnsuitableError if nothing of it is left."""
     return PreparedBundleScan(volume, prepare_volume(volume, package.steps), package)
 
 
 def run_network(scan: PreparedBundleScan, networks: Networks, progress: Progress) -> NetworkAnswer:
-    """The network over the scan."""
+    """Runs the network on the scan."""
     package = scan.package
     run = networks.get(package.network)
     found = network_answer(run, scan.prepared, package, lambda done: progress("network", done))
@@ -51,7 +51,7 @@ def run_network(scan: PreparedBundleScan, networks: Networks, progress: Progress
 
 
 def to_segmentation(answered: NetworkAnswer, networks: Networks, progress: Progress) -> Segmentation:
-    """The labels on the source grid. Raises UnsuitableError where there are none."""
+    """The labels on the source grid. Raises UnsuitableError if there are none."""
     del networks
     progress("labels", 1.0)
     found, grid = answered.found, answered.source.grid

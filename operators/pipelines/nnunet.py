@@ -1,6 +1,6 @@
-"""The image path of a published network as plain calls: its classes are the labels, nothing is split.
+"""The image path of a published network as plain calls: its classes are the labels, bones are not split.
 
-The network's answer is never there as a whole: finished rows become labels at once.
+The network's output is never held completely: finished rows become labels at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from operators.nnunet.label_segmentation import segmentation_of_labels
 from operators.nnunet.preprocessing import PreprocessedImage
 from operators.nnunet.preprocessing import preprocess as prepare_volume
 from operators.packages.plans import NnUNetPackage
-from operators.progress import Progress
+from operators.process.progress import Progress
 from operators.segmentation.segmentation import NetworkRun, Segmentation
 
 Package = TypeVar("Package", bound=NnUNetPackage)
@@ -24,7 +24,7 @@ Package = TypeVar("Package", bound=NnUNetPackage)
 
 @dataclass(frozen=True, eq=False)
 class PreparedScan(Generic[Package]):
-    """A source volume, and the same as the first stage reads it."""
+    """A source volume, and its form preprocessed for the first stage."""
 
     source: CtVolume
     prepared: PreprocessedImage
@@ -33,7 +33,7 @@ class PreparedScan(Generic[Package]):
 
 @dataclass(frozen=True, eq=False)
 class NetworkAnswer(Generic[Package]):
-    """The last stage's answer to a scan, and how each network was run."""
+    """The last stage's output for a scan, and the network runs."""
 
     source: CtVolume
     found: LabelledScan
@@ -42,14 +42,14 @@ class NetworkAnswer(Generic[Package]):
 
 
 def prepare(volume: CtVolume, package: Package) -> PreparedScan[Package]:
-    """Raises UnsuitableError for a scan of nothing but zeros."""
+    """Preprocesses a scan. Raises UnsuitableError if it is 0 everywhere."""
     return PreparedScan(volume, prepare_volume(volume, package.stages[0]), package)
 
 
 def run_networks(
     scan: PreparedScan[Package], networks: Networks, progress: Progress
 ) -> NetworkAnswer[Package]:
-    """Every stage over the scan, each with the labels that the one before gave."""
+    """Runs every stage on the scan, each with the labels of the previous one."""
     package = scan.package
     found, network_runs = run_stages(
         scan.source,
@@ -65,7 +65,7 @@ def run_networks(
 def to_segmentation(
     answered: NetworkAnswer[NnUNetPackage], networks: Networks, progress: Progress
 ) -> Segmentation:
-    """The segments of the source grid. Raises UnsuitableError where there are none."""
+    """The segments on the source grid. Raises UnsuitableError if there are none."""
     del networks
     progress("labels", 1.0)
     found, grid = answered.found, answered.source.grid

@@ -1,4 +1,4 @@
-"""A published network of fractures behind a published anatomy network, as plain calls: bone by bone."""
+"""A published fracture network after a published anatomy network, as plain calls: bone by bone."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from operators.nnunet.preprocessing import preprocess
 from operators.packages.packages import Label
 from operators.packages.plans import NnUNetPerBonePackage
 from operators.pipelines.nnunet import NetworkAnswer, PreparedScan
-from operators.prefetch import prefetch
-from operators.progress import Progress
+from operators.process.prefetch import prefetch
+from operators.process.progress import Progress
 from operators.segmentation.segmentation import NetworkRun, Segment, Segmentation
 from operators.segmentation.segments import segment_of
 
@@ -28,7 +28,7 @@ Anatomy = NetworkAnswer[NnUNetPerBonePackage]
 
 @dataclass(frozen=True, eq=False)
 class FoundBone:
-    """A bone, the value `own` that the anatomy network wrote of it, and its block of the scan."""
+    """A bone, its value `own` in the anatomy network's labels, and its block of the scan."""
 
     label: Label
     own: int
@@ -37,7 +37,7 @@ class FoundBone:
 
 @dataclass(frozen=True, eq=False)
 class Fragmented:
-    """The fracture network's answer to one bone, and how it was run."""
+    """The fragments of one bone, and the network run that found them."""
 
     pieces: Pieces
     certainties: dict[int, float]
@@ -45,12 +45,12 @@ class Fragmented:
 
 
 def split_bones(anatomy: Anatomy, networks: Networks, progress: Progress) -> Segmentation:
-    """The fragments of each bone that the anatomy network found. Raises UnsuitableError without a bone."""
+    """Splits each bone that the anatomy network found. Raises UnsuitableError if there is none."""
     labels = background(anatomy.found.labels.shape, anatomy.package.highest_value)
     segments: list[Segment] = []
     warnings: list[str] = []
     network_runs, bones = list(anatomy.network_runs), found_bones(anatomy)
-    # The next bone is cut out and resampled while the networks are over the present one
+    # The next bone is cut out and resampled while the networks run on the present one
     blocks = prefetch(block_of(bone, anatomy) for bone in bones)
     for number, (bone, block) in enumerate(zip(bones, blocks, strict=True)):
         here = part_of(partial(progress, "fracture"), number, len(bones))
@@ -69,7 +69,7 @@ def split_bones(anatomy: Anatomy, networks: Networks, progress: Progress) -> Seg
 
 
 def found_bones(anatomy: Anatomy) -> list[FoundBone]:
-    """In the order of the package's labels. Raises UnsuitableError where there are none."""
+    """The bones in the order of the package's labels. Raises UnsuitableError if there are none."""
     package = anatomy.package
     boxes = dict(enumerate(ndimage.find_objects(anatomy.found.labels), start=1))
     bones = [
@@ -83,7 +83,7 @@ def found_bones(anatomy: Anatomy) -> list[FoundBone]:
 
 
 def block_of(bone: FoundBone, anatomy: Anatomy) -> PreparedScan[NnUNetPerBonePackage] | None:
-    """One bone, cut out of the CT; None where it is not to be split, or there is nothing to be read."""
+    """One bone, cut out of the CT; None if it is not to be split, or if the block is empty."""
     package = anatomy.package
     if len(bone.label.values) == 1:
         return None
@@ -98,7 +98,7 @@ def fragments_of(
     networks: Networks,
     progress: Callable[[float], None],
 ) -> Fragmented:
-    """Runs the fracture network over one bone."""
+    """Runs the fracture network on one bone."""
     package, stages = block.package, block.package.fracture
     values = stages[-1].values
     found, network_runs = run_stages(
@@ -110,22 +110,22 @@ def fragments_of(
 
 
 def write_bone(bone: FoundBone, fragmented: Fragmented | None, anatomy: Anatomy, labels: Labels) -> list[str]:
-    """Writes a bone into `labels`, without fragments as the anatomy network has it; returns warnings."""
+    """Writes a bone into `labels`, as in the anatomy network's labels if not split; returns warnings."""
     part, own = labels[bone.box.slices], anatomy.found.labels[bone.box.slices]
     name, first = bone.label.meaning, bone.label.first_value
     if fragmented is None or not fragmented.pieces.classes:
         part[(own == bone.own) & (part == 0)] = first
-        said = f"{name}: no fragment found in it, the whole bone is as the anatomy network outlines it"
+        said = f"{name}: no fragment was found, the bone is delivered as the anatomy network outlined it"
         return [said] if len(bone.label.values) > 1 else []
     write_pieces(part, fragmented.pieces, own, bone.own, first)
     beyond, most = fragmented.pieces.beyond, len(bone.label.values)
-    return [f"{name}: {beyond} more fragments than the {most} that can be told apart"] if beyond else []
+    return [f"{name}: {beyond} more fragments than its {most} label values can hold"] if beyond else []
 
 
 def segments_of(
     bone: FoundBone, fragmented: Fragmented | None, anatomy: Anatomy, labels: Labels
 ) -> list[Segment]:
-    """Describes each value of one bone; values that no voxel got are left out."""
+    """Describes each value of one bone; values without voxels are left out."""
     label, package = bone.label, anatomy.package
     counts = np.bincount(labels[bone.box.slices].ravel(), minlength=label.last_value + 1)
     values = [value for value in label.values if counts[value]]

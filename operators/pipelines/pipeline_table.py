@@ -9,22 +9,19 @@ from typing import Any
 
 from operators.errors import UnsuitableError
 from operators.networks.registry import Networks
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.monai_bundle import MonaiBundlePackage
-from operators.packages.packages import CoarseToFinePackage, ModelPackage
+from operators.packages.packages import ModelPackage
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage
 from operators.packages.radiograph import RadiographPackage
-from operators.pipelines import coarse_to_fine as pipeline
-from operators.pipelines import monai_bundle as bundled
-from operators.pipelines import nnunet as direct
-from operators.pipelines import nnunet_per_bone as arranged
-from operators.pipelines import radiograph
-from operators.progress import Progress, part_of
+from operators.pipelines import coarse_to_fine, monai_bundle, nnunet, nnunet_per_bone, radiograph
+from operators.process.progress import Progress, part_of
 from operators.segmentation.segmentation import Segmentation
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The three steps between reading and writing; each takes what the one before gave.
+    """The three steps between reading and writing; each takes the output of the previous one.
 
     The first two take all packages of the kind together, so that they can share work, and give for each what
     the next step takes, or why it goes no further. The first takes the type of image that the packages
@@ -71,16 +68,16 @@ def run_each(
 
 PIPELINES: dict[type[ModelPackage], Pipeline] = {
     CoarseToFinePackage: Pipeline(
-        pipeline.resample_once, pipeline.segment_anatomies, pipeline.segment_fractures
+        coarse_to_fine.resample_once, coarse_to_fine.segment_anatomies, coarse_to_fine.segment_fractures
     ),
     NnUNetPackage: Pipeline(
-        prepare_each(direct.prepare), run_each(direct.run_networks), direct.to_segmentation
+        prepare_each(nnunet.prepare), run_each(nnunet.run_networks), nnunet.to_segmentation
     ),
     NnUNetPerBonePackage: Pipeline(
-        prepare_each(direct.prepare), run_each(direct.run_networks), arranged.split_bones
+        prepare_each(nnunet.prepare), run_each(nnunet.run_networks), nnunet_per_bone.split_bones
     ),
     MonaiBundlePackage: Pipeline(
-        prepare_each(bundled.prepare), run_each(bundled.run_network), bundled.to_segmentation
+        prepare_each(monai_bundle.prepare), run_each(monai_bundle.run_network), monai_bundle.to_segmentation
     ),
     RadiographPackage: Pipeline(
         prepare_each(radiograph.prepare), run_each(radiograph.run_networks), radiograph.to_segmentation

@@ -1,4 +1,4 @@
-"""The image path of radiographs as plain calls: a projection in, an answer and outlined fractures out."""
+"""The image path of radiographs as plain calls: a projection in, an answer and findings out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from operators.geometry.volume import LabelMap, background
 from operators.networks.registry import Networks
 from operators.packages.radiograph import MOST_FINDINGS, RadiographPackage
 from operators.packages.structures import LATERALITY, Code, Side
-from operators.progress import Progress
+from operators.process.progress import Progress
 from operators.radiographs.answer import NetworkAnswer, Outline, answer, outlines, sigmoids
 from operators.radiographs.canvas import Canvas, on_canvas, shrunk
 from operators.radiographs.doubts import doubts
@@ -23,15 +23,15 @@ from operators.segmentation.segmentation import NetworkRun, Segment, Segmentatio
 from operators.segmentation.segments import FRACTURE, LESION
 
 Floats = NDArray[np.float32]
-# Axes of the canvas along which it is mirrored, and the network's map back
+# Axes of the canvas along which the image, and then the network's map, is mirrored
 FLIPS: tuple[tuple[int, ...], ...] = ((), (1,), (0,), (0, 1))
-# SNOMED CT: where a finding is, if the body part was not recognised
+# SNOMED CT: the site of a finding if the body part was not recognised
 BONE = Code("272673000", "SCT", "Bone")
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedRadiograph:
-    """A radiograph, and the same on the networks' canvas."""
+    """A radiograph, and its canvas."""
 
     source: Projection
     canvas: Canvas
@@ -40,7 +40,7 @@ class PreparedRadiograph:
 
 @dataclass(frozen=True, eq=False)
 class ReadRadiograph:
-    """What the networks say of a radiograph, and how they were run."""
+    """The networks' output for a radiograph, and the network runs."""
 
     source: Projection
     found: NetworkAnswer
@@ -49,13 +49,13 @@ class ReadRadiograph:
 
 
 def prepare(image: Projection, package: RadiographPackage) -> PreparedRadiograph:
-    """The radiograph at the size that was trained on, on the canvas of the first network."""
+    """The radiograph at the size of the training images, on the canvas of the first network."""
     rows, columns = package.folds[0].patch
     return PreparedRadiograph(image, on_canvas(shrunk(image.grey), (rows, columns)), package)
 
 
 def run_networks(prepared: PreparedRadiograph, networks: Networks, progress: Progress) -> ReadRadiograph:
-    """The mean answer of all networks to the radiograph and, if the package says so, its mirror images."""
+    """The output averaged over all networks and, if the package is `mirrored`, the mirror images."""
     package, canvas = prepared.package, prepared.canvas
     flips = FLIPS if package.mirrored else FLIPS[:1]
     runs = [(spec, axes) for spec in package.folds for axes in flips]
@@ -75,7 +75,7 @@ def run_networks(prepared: PreparedRadiograph, networks: Networks, progress: Pro
 
 
 def to_segmentation(read: ReadRadiograph, networks: Networks, progress: Progress) -> Segmentation:
-    """The answer, with a segment for each fracture that was found: perhaps none."""
+    """The answer, with a segment for each finding; there may be none."""
     del networks
     image, package = read.source, read.package
     shape = (image.grey.shape[0], image.grey.shape[1])
@@ -93,7 +93,7 @@ def to_segmentation(read: ReadRadiograph, networks: Networks, progress: Progress
 
 
 def painted(found: Sequence[Outline], shape: tuple[int, int]) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Labels (columns, rows, 1) with the values 1, 2, ... of the findings, the more probable one on top."""
+    """Labels (columns, rows, 1) with the findings' values 1, 2, ..., the more probable one on top."""
     labels = background((shape[1], shape[0], 1), MOST_FINDINGS)
     plane = labels[:, :, 0].T
     for value, each in reversed(list(enumerate(found, 1))):
@@ -102,7 +102,7 @@ def painted(found: Sequence[Outline], shape: tuple[int, int]) -> NDArray[np.uint
 
 
 def segment_of(found: FractureFinding, said: RadiographAnswer, package: RadiographPackage) -> Segment:
-    """A finding as a segment: a fracture in the region that the image shows."""
+    """A finding as a segment: a fracture in the image's body part."""
     side: Side | None = next((each for each in LATERALITY if each == said.laterality), None)
     return Segment(
         value=found.value,

@@ -1,6 +1,6 @@
-"""The image path of a series that one or several packages read: one image in, one segmentation out.
+"""The image path of a series that one or several packages accept: one image in, one segmentation out.
 
-A package whose structures are not in the scan is no refusal of the others.
+If one package's structures are not in the scan, the others still run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from operators.packages.seen import (
     seen_sentence,
 )
 from operators.pipelines.pipeline_table import PIPELINES, Pipeline, run_each
-from operators.progress import Progress, part_of
+from operators.process.progress import Progress, part_of
 from operators.segmentation.merging import crop_to_segments, merge_segmentations
 from operators.segmentation.segmentation import Segmentation
 
@@ -33,7 +33,7 @@ Step = Callable[[Pipeline, Sequence[Any], Progress], Sequence[Any]]
 
 @dataclass(frozen=True, eq=False)
 class PackageProgress:
-    """How far one package has come: what its last step gave, or why it goes no further."""
+    """The progress of one package: the output of its last step, or the error that stopped it."""
 
     package: ModelPackage
     made: Any = None
@@ -51,14 +51,14 @@ class PackageProgress:
 
 @dataclass(frozen=True, eq=False)
 class SeriesParts:
-    """An image, and how far each package has come with it."""
+    """An image, and the progress of each package on it."""
 
     source: Image
     parts: tuple[PackageProgress, ...]
 
 
 def resample(image: Image, packages: Sequence[ModelPackage]) -> SeriesParts:
-    """The image as each package's first network reads it. Raises UnsuitableError where none can."""
+    """Preprocesses the image for each package's first network. Raises UnsuitableError if none can read it."""
 
     def step(row: Pipeline, given: Sequence[Any], _: Progress) -> Sequence[Any]:
         return row.resample(image, given)
@@ -68,12 +68,12 @@ def resample(image: Image, packages: Sequence[ModelPackage]) -> SeriesParts:
 
 
 def segment_anatomy(series: SeriesParts, networks: Networks, progress: Progress) -> SeriesParts:
-    """The structures that each package finds. Raises UnsuitableError where none finds any."""
+    """Finds the structures of each package. Raises UnsuitableError if none finds any."""
     return advance(series, lambda row, given, here: row.segment_anatomy(given, networks, here), progress)
 
 
 def segment_fractures(series: SeriesParts, networks: Networks, progress: Progress) -> Segmentation:
-    """All segments of all packages. Raises UnsuitableError where there are none."""
+    """The segments of all packages. Raises UnsuitableError if there are none."""
     alone = sum(part.refusal is None for part in series.parts) == 1
 
     def step(row: Pipeline, given: Sequence[Any], here: Progress) -> Sequence[Any]:
@@ -96,13 +96,13 @@ def segment_fractures(series: SeriesParts, networks: Networks, progress: Progres
 def segment(
     image: Image, packages: Sequence[ModelPackage], networks: Networks, progress: Progress
 ) -> Segmentation:
-    """Image to Segmentation. Raises UnsuitableError where it shows nothing that a package delivers."""
+    """Segments an image. Raises UnsuitableError if it shows nothing that a package delivers."""
     anatomy = segment_anatomy(resample(image, packages), networks, progress)
     return segment_fractures(anatomy, networks, progress)
 
 
 def advance(series: SeriesParts, step: Step, progress: Progress) -> SeriesParts:
-    """Each package one step further, those of a kind together. Raises UnsuitableError where none is left."""
+    """Advances each package by one step, those of a kind together. Raises UnsuitableError if none is left."""
     parts, kinds = list(series.parts), dict[type[ModelPackage], list[int]]()
     for number, part in enumerate(parts):
         if part.refusal is None:

@@ -17,9 +17,10 @@ from operators.geometry.resampling import covering_box, interpolate_scalar, isot
 from operators.geometry.volume import Box, CtVolume, Grid
 from operators.networks.registry import Networks
 from operators.networks.windows.sliding_window import Window, predict, predict_blocks
-from operators.packages.packages import CoarseToFinePackage, NetworkSpec
+from operators.packages.coarse_to_fine import CoarseToFinePackage
+from operators.packages.packages import NetworkSpec
 from operators.packages.seen import SeenStructure
-from operators.progress import Progress, part_of
+from operators.process.progress import Progress, part_of
 
 Array = NDArray[np.float32]
 Item = TypeVar("Item")

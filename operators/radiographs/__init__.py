@@ -1,1 +1,1 @@
-"""Radiographs as arrays: the canvas that networks read, fractures of a map, and the answer to an image."""
+"""Radiographs as arrays: the canvas that networks read, detections in a map, and the answer for an image."""

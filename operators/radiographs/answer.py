@@ -1,4 +1,4 @@
-"""The answer to a radiograph from what its networks say: verdict, findings, body part, doubts."""
+"""The answer for a radiograph from the networks' output: verdict, findings, body part, flags."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from operators.radiographs.detections import Decoding, Detection, detections
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer, Recognised, Verdict
 
 Floats = NDArray[np.float32]
-# A property that is recognised with less is not
+# An attribute of a lower probability is not recognised
 LIKELY = 0.5
 OTHER = "other"
 UNKNOWN = "unknown"
@@ -25,10 +25,10 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, eq=False)
 class NetworkAnswer:
-    """The means over folds and mirror images, of an image shrunk to the size that was trained on.
+    """The output averaged over folds and mirror images, for an image at the size of the training images.
 
     `probabilities` (rows, columns) of a fracture, `logit` of the image, `attributes` in the package's order
-    (0 to 1), `distance` from the training images (1 is usual).
+    (0 to 1), `distance` from the training images (1 is typical).
     """
 
     probabilities: Floats
@@ -39,7 +39,7 @@ class NetworkAnswer:
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """A finding on the image's own pixels: its block, its pixels within, and its calibrated probability."""
+    """A finding on the image's own pixels: its box, its mask within it, and its calibrated probability."""
 
     box: tuple[slice, slice]
     inside: NDArray[np.bool_]
@@ -47,7 +47,7 @@ class Outline:
 
 
 def outlines(found: NetworkAnswer, shape: tuple[int, int], decision: RadiographDecision) -> list[Outline]:
-    """The findings of an image of `shape`, most probable first; less likely than not, no finding."""
+    """The findings of an image of `shape`, most probable first; none has a probability below 0.5."""
     decoding = Decoding(decision.outline_threshold, decision.outline_share, decision.least_pixels)
     made = []
     for each in detections(found.probabilities, decoding):
@@ -62,7 +62,7 @@ def outlines(found: NetworkAnswer, shape: tuple[int, int], decision: RadiographD
 def on_image(
     probabilities: Floats, found: Detection, shape: tuple[int, int]
 ) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
-    """The block of an image of `shape` that a detection on a smaller map fills, and its pixels there."""
+    """The box in an image of `shape` of a detection on a smaller map, and its mask within it."""
     if shape == probabilities.shape:
         return found.box, found.mask[found.box]
     around = tuple(
@@ -73,15 +73,17 @@ def on_image(
     edges = [(round(s.start * z), round(s.stop * z)) for s, z in zip(around, zoom, strict=True)]
     size = (edges[0][1] - edges[0][0], edges[1][1] - edges[1][0])
     inside = resized(probabilities[around], size) >= found.level
-    near = ndimage.binary_dilation(found.mask[around], np.ones((3, 3)))
-    kept = inside & (resized(near.astype(np.float32), size) >= LIKELY)
-    return (slice(*edges[0]), slice(*edges[1])), kept
+    others = (probabilities[around] >= found.level) & ~found.mask[around]
+    if others.any() or min(zoom) < 1:
+        near = ndimage.binary_dilation(found.mask[around], np.ones((3, 3)))
+        inside &= resized(near.astype(np.float32), size) >= LIKELY
+    return (slice(*edges[0]), slice(*edges[1])), inside
 
 
 def answer(
     image: Projection, found: NetworkAnswer, made: Sequence[Outline], package: RadiographPackage, point: str
 ) -> RadiographAnswer:
-    """The answer at an operating point; `made` become findings with the label values 1, 2, ..."""
+    """The answer at an operating point; the outlines `made` become findings with label values 1, 2, ..."""
     decision = package.decision
     probability = stated_probability(decision.image, found.logit)
     assert probability is not None
@@ -104,14 +106,14 @@ def answer(
 
 
 def verdict(probability: float, threshold: float, uncertain: tuple[float, float]) -> Verdict:
-    """What is said of a probability."""
+    """The verdict for a probability."""
     if uncertain[0] < probability < uncertain[1]:
         return Verdict.UNCERTAIN
     return Verdict.FRACTURE if probability >= threshold else Verdict.NO_FRACTURE
 
 
 def likeliest(recognised: Mapping[str, float], names: Sequence[str], nothing: str) -> Recognised:
-    """The most probable of some attributes; `nothing` where none is more likely than not."""
+    """The most probable of some attributes; `nothing` if none is more likely than not."""
     name = max(names, key=lambda each: recognised[each])
     if recognised[name] < LIKELY:
         return Recognised(nothing, round(1 - recognised[name], 2))
@@ -138,5 +140,5 @@ def finding(value: int, outline: Outline, image: Projection) -> FractureFinding:
 
 
 def sigmoids(logits: Floats) -> Floats:
-    """From log-odds to probabilities."""
+    """The probabilities of log-odds."""
     return special.expit(logits).astype(np.float32)

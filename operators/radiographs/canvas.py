@@ -1,4 +1,4 @@
-"""A radiograph on the canvas that a network reads, and a map of the canvas back on the radiograph."""
+"""Places a radiograph on the canvas that a network reads, and maps the canvas back to the radiograph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 Floats = NDArray[np.float32]
 Shape = tuple[int, int]
-# The longest side, in pixels, at which images were trained on: larger ones are made smaller first
+# The longest side of training images, in pixels: larger images are downsampled first
 LONGEST_PIXELS = 454
 
 
@@ -18,10 +18,10 @@ LONGEST_PIXELS = 454
 class Canvas:
     """An image upright in the middle of a canvas: `grey` (rows, columns), 0 beside the image.
 
-    In the middle, as in training, and so that mirror images of the canvas show it at the same place.
+    In the middle, as in training, so that mirror images of the canvas show it at the same place.
 
-    `shape` is the image's own, `used` the rows and columns that it fills, `turned` whether it was turned by
-    90 degrees to lie upright.
+    `shape` is the image's own, `used` the rows and columns that it fills, `turned` whether it was rotated by
+    90 degrees to be upright.
     """
 
     grey: Floats
@@ -37,7 +37,7 @@ class Canvas:
         return rows, columns
 
     def back(self, maps: Floats) -> Floats:
-        """A map of the canvas, at any resolution, on the image's pixels."""
+        """Resamples a map of the canvas, at any resolution, to the image's pixels."""
         rows, columns = self.block
         full = resized(maps, (self.grey.shape[0], self.grey.shape[1]))[rows, columns]
         upright = self.shape[::-1] if self.turned else self.shape
@@ -46,7 +46,7 @@ class Canvas:
 
 
 def on_canvas(grey: Floats, size: Shape) -> Canvas:
-    """The image (rows, columns), from 0 to 1, as large as it fits on a canvas of `size`."""
+    """The image (rows, columns), from 0 to 1, scaled to fit a canvas of `size`."""
     turned = grey.shape[1] > grey.shape[0]
     upright = np.rot90(grey) if turned else grey
     zoom = canvas_zoom(grey.shape, size)
@@ -62,7 +62,7 @@ def canvas_zoom(shape: tuple[int, ...], size: Shape) -> float:
 
 
 def shrunk(grey: Floats, longest_pixels: int = LONGEST_PIXELS) -> Floats:
-    """The image with a longest side of at most so many pixels: means of the pixels that become one."""
+    """The image downsampled to a longest side of at most that many pixels, by area means."""
     scale = longest_pixels / max(grey.shape)
     if scale >= 1:
         return grey
@@ -71,7 +71,7 @@ def shrunk(grey: Floats, longest_pixels: int = LONGEST_PIXELS) -> Floats:
 
 
 def resized(image: Floats, shape: Shape, method: Image.Resampling = Image.Resampling.BILINEAR) -> Floats:
-    """An image (rows, columns) of another shape; smaller ones are smoothed first, as Pillow does."""
+    """The image (rows, columns) resized to a shape; downsampling is antialiased, as in Pillow."""
     if image.shape == shape:
         return np.asarray(image, np.float32)
     plane = Image.fromarray(np.ascontiguousarray(image, np.float32))

@@ -1,4 +1,4 @@
-"""Fractures from a map of their probability."""
+"""Detects fractures in a probability map."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from scipy import ndimage
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Box = tuple[slice, slice]
-# Parts of fewer pixels are no fractures
+# Components of fewer pixels are not detections
 FEWEST_PIXELS = 12
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How a map becomes fractures: connected pixels above a threshold and above a share of their largest."""
+    """How a map becomes detections: components above a threshold and above a share of their highest value."""
 
     threshold: float = 0.3
     share: float = 0.0
@@ -27,9 +27,9 @@ class Decoding:
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """One fracture found: its pixels, its score from 0 to 1, the pixel (row, column) of the greatest value.
+    """A detected fracture: its pixels, its score from 0 to 1, and its peak, the pixel of the highest value.
 
-    `level` is the probability above which its pixels lie, `box` the block of the map that holds them.
+    `level` is the probability above which its pixels lie, `box` their bounding box in the map.
     """
 
     mask: Mask
@@ -40,7 +40,7 @@ class Detection:
 
 
 def detections(probabilities: Floats, decoding: Decoding) -> list[Detection]:
-    """The fractures of a map of probabilities (rows, columns); each scores the mean of its pixels."""
+    """The detections in a probability map (rows, columns); a score is the mean of its pixels."""
     found = []
     for inside, box in parts(probabilities > decoding.threshold):
         peak = float(probabilities[box][inside].max())
@@ -52,7 +52,7 @@ def detections(probabilities: Floats, decoding: Decoding) -> list[Detection]:
 
 
 def parts(mask: Mask) -> Iterator[tuple[Mask, Box]]:
-    """The connected parts of a mask, each inside the box that holds it."""
+    """The connected components of a mask, each within its bounding box."""
     labels, _ = ndimage.label(mask, np.ones((3, 3)))
     for label, box in enumerate(ndimage.find_objects(labels), 1):
         yield labels[box] == label, box

@@ -1,7 +1,8 @@
-"""Why the answer to a radiograph may be wrong, as flags."""
+"""Flags: why the answer for a radiograph may be wrong."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from operators.geometry.projection import Projection
@@ -12,13 +13,13 @@ from operators.segmentation.radiograph_answer import RadiographAnswer
 from operators.segmentation.segmentation import Flag
 
 OTHER_BODY_PART, OTHER_IMAGE_KIND, HARDWARE = "other_body_part", "other_image_kind", "hardware"
-SEVERAL_EXPOSURES = "several_exposures"
+SEVERAL_EXPOSURES, CONTRADICTION = "several_exposures", "body_part_contradiction"
 
 
 def doubts(
     said: RadiographAnswer, image: Projection, found: NetworkAnswer, package: RadiographPackage
 ) -> tuple[Flag, ...]:
-    """The flags of an answer; each holds for all its findings."""
+    """The flags of an answer; each applies to all its findings."""
     values = tuple(each.value for each in said.findings)
     return tuple(Flag(code, text, values) for code, text in reasons(said, image, found, package))
 
@@ -26,17 +27,24 @@ def doubts(
 def reasons(
     said: RadiographAnswer, image: Projection, found: NetworkAnswer, package: RadiographPackage
 ) -> Iterator[tuple[str, str]]:
-    """Code and sentence of each doubt."""
+    """The code and sentence of each flag."""
     known = ", ".join(package.body_parts)
     limit = package.decision.typical_distance
+    part, named = said.body_part, named_parts(image, package)
     recognised = dict(zip(package.attributes, found.attributes, strict=True))
     if names_other_part(image.body_part, package):
         yield (
             OTHER_BODY_PART,
-            f"The header names {image.body_part}; the networks were trained on {known} alone.",
+            f"The header names {image.body_part}; the networks were trained only on {known}.",
         )
-    elif said.body_part.name == OTHER:
+    elif part.name == OTHER:
         yield OTHER_BODY_PART, f"None of the body parts that the networks were trained on: {known}."
+    elif named and part.name not in named:
+        yield (
+            CONTRADICTION,
+            f"The header names {' or '.join(named)}, the image looks like {part.name} "
+            f"({percent(part.probability)}): one of them may be of another examination.",
+        )
     if found.distance > limit:
         yield (
             OTHER_IMAGE_KIND,
@@ -50,6 +58,22 @@ def reasons(
 
 
 def names_other_part(named: str, package: RadiographPackage) -> bool:
-    """Whether a header's body part is none of those that the package accepts."""
-    letters = "".join(filter(str.isalnum, named.upper()))
+    """Whether the header names a body part that the package does not accept."""
+    letters = letters_of(named)
     return bool(letters) and not any(term in letters for term in package.accepts.body_parts)
+
+
+def named_parts(image: Projection, package: RadiographPackage) -> tuple[str, ...]:
+    """The package's body parts that the header names; those of the procedure if its body part names none.
+
+    Terms may stand within a body part, such as TIBFIB, but are whole words of the procedure, plural or not.
+    """
+    letters, terms = letters_of(image.body_part), package.body_part_terms
+    words = {word.removesuffix("S") for word in re.findall(r"[^\W\d_]+", image.procedure.upper())}
+    found = tuple(part for part in terms if any(term in letters for term in terms[part]))
+    return found or tuple(part for part in terms if words & set(terms[part]))
+
+
+def letters_of(named: str) -> str:
+    """A body part in capital letters and digits only."""
+    return "".join(filter(str.isalnum, named.upper()))

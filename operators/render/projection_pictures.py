@@ -1,6 +1,6 @@
-"""Pictures of the answer to a radiograph: the outlined findings, and the heat map.
+"""Draws the answer for a radiograph: the outlined findings, and the heat map.
 
-All text stands in a margin beside the image: nothing is written over bone but numbers at the outlines.
+All text is in a margin below the image: only the numbers of outlines are drawn over the image.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from operators.segmentation.radiograph_answer import RadiographAnswer
 from operators.segmentation.segmentation import Segment, Segmentation
 from operators.segmentation.summary import area, shown, verdict_sentence
 
-# Pixels a side: what workstations show at once; the heat map has less detail than that
+Grey = NDArray[np.uint8]
+# Pixels a side, as many as a workstation shows at once; the heat map has less detail than that
 LARGEST, LARGEST_HEAT = 2048, 1024
 # A smaller image is enlarged: the text beside it would be wider than the image
 SMALLEST = 640
 INK, FAINT_INK, BACKGROUND = (235, 235, 235), (160, 165, 175), (0, 0, 0)
 DOUBT_INK = (255, 200, 90)
 NOTICE = "AI, NOT FOR DIAGNOSIS"
-HEAT_NOTE = "Output of the networks, not calibrated. Only as a picture."
+HEAT_NOTE = "Output of the networks, not calibrated. For illustration only."
 # How much of the image shows through where the heat map is highest
 HEAT_WEIGHT = 0.55
-# Of the shown image's longest side: a line 2 pixels wide and text of 13 at 640
+# Shares of the shown image's longest side: a line of 2 pixels and text of 13 pixels at 640
 LINE_SHARE, FONT_SHARE = 1 / 400, 1 / 48
 
 
@@ -52,16 +53,27 @@ class Line:
 
 
 def projection_pictures(projection: Projection, segmentation: Segmentation) -> tuple[ProjectionPicture, ...]:
-    """The findings outlined over the image, and the heat map over it. Raises ValueError without an answer."""
-    outlines = ProjectionPicture(draw_outlines(projection, segmentation), "Outlined findings")
-    return outlines, ProjectionPicture(draw_heat_map(projection, segmentation), "Heat map, only as a picture")
+    """Draws the findings on the image, and the heat map on it. Raises ValueError without an answer."""
+    grey = shown_grey(projection)
+    outlines = ProjectionPicture(outlined(grey, segmentation), "Outlined findings")
+    return outlines, ProjectionPicture(draw_heat_map(grey, segmentation), "Heat map, illustration only")
 
 
 def draw_outlines(projection: Projection, segmentation: Segmentation) -> Picture:
-    """The image at full resolution, up to LARGEST pixels a side, with each finding outlined and numbered."""
-    size = shown_size(projection.grey.shape, LARGEST)
+    """Draws the image, of up to LARGEST pixels a side, with each finding outlined and numbered."""
+    return outlined(shown_grey(projection), segmentation)
+
+
+def shown_grey(projection: Projection) -> Grey:
+    """The image (rows, columns) as greyscale at the size at which it is shown."""
+    return resized(projection.grey, shown_size(projection.grey.shape, LARGEST))
+
+
+def outlined(grey: Grey, segmentation: Segmentation) -> Picture:
+    """Draws each finding on a shown image, outlined and numbered, with a sentence on each below."""
+    size = (grey.shape[1], grey.shape[0])
     labels = resized_labels(segmentation.label_map.labels[:, :, 0].T, size)
-    image = np.repeat(resized(projection.grey, size)[..., None], 3, axis=2)
+    image = np.repeat(grey[..., None], 3, axis=2)
     boxes = dict(enumerate(ndimage.find_objects(labels), start=1))
     for segment in segmentation.segments:
         box = boxes.get(segment.value)
@@ -73,14 +85,14 @@ def draw_outlines(projection: Projection, segmentation: Segmentation) -> Picture
     return with_margin(np.asarray(sheet), outline_lines(segmentation), font_size(size))
 
 
-def draw_heat_map(projection: Projection, segmentation: Segmentation) -> Picture:
-    """The image with the networks' output over it, from nothing over red to yellow."""
+def draw_heat_map(grey: Grey, segmentation: Segmentation) -> Picture:
+    """Draws the networks' output over a shown image, from transparent through red to yellow."""
     answer = answer_of(segmentation)
-    size = shown_size(projection.grey.shape, LARGEST_HEAT)
-    grey = resized(projection.grey, size) / 255.0
-    heat = resized(answer.heat_map, size) / 255.0
+    size = shown_size(grey.shape, LARGEST_HEAT)
+    heat = resized(answer.heat_map, size) / np.float32(255)
     weight = HEAT_WEIGHT * np.clip(2 * heat, 0, 1)
-    below, green = grey * (1 - weight), np.clip(2 * heat - 1, 0, 1)
+    below = scaled(grey, size) / np.float32(255) * (1 - weight)
+    green = np.clip(2 * heat - 1, 0, 1)
     channels = (below + weight, below + green * weight, below)
     image = np.stack([np.rint(each * 255).astype(np.uint8) for each in channels], axis=-1)
     note = Line(HEAT_NOTE, FAINT_INK)
@@ -89,14 +101,14 @@ def draw_heat_map(projection: Projection, segmentation: Segmentation) -> Picture
 
 
 def answer_of(segmentation: Segmentation) -> RadiographAnswer:
-    """The answer. Raises ValueError without one."""
+    """Returns the answer. Raises ValueError without one."""
     if segmentation.answer is None:
-        raise ValueError("expected the answer to a radiograph, got none")
+        raise ValueError("expected the answer for a radiograph, got none")
     return segmentation.answer
 
 
 def outline_lines(segmentation: Segmentation) -> list[Line]:
-    """The verdict, what the image shows, a line for each finding and each doubt, and the notice."""
+    """Returns the verdict, what the image shows, a line for each finding and each flag, and the notice."""
     answer = answer_of(segmentation)
     colours = {segment.value: segment.rgb for segment in segmentation.segments}
     findings = [
@@ -108,59 +120,63 @@ def outline_lines(segmentation: Segmentation) -> list[Line]:
 
 
 def doubt_lines(segmentation: Segmentation) -> list[Line]:
-    """A line for each flag: in a PACS a picture is often all that is looked at."""
+    """Returns a line for each flag: in a PACS often only the picture is read."""
     return [Line(flag.sentence, DOUBT_INK) for flag in segmentation.flags]
 
 
 def shown_size(shape: tuple[int, ...], largest: int) -> tuple[int, int]:
-    """Width and height of the shown image: its own, but neither larger than `largest` nor below SMALLEST."""
+    """Returns width and height of the shown image: its own, limited to SMALLEST to `largest`."""
     longest = max(shape)
     scale = largest / longest if longest > largest else max(1, -(-SMALLEST // longest))
     return max(round(shape[1] * scale), 1), max(round(shape[0] * scale), 1)
 
 
-def resized(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Values (rows, columns) from 0 to 1 as grey of that width and height."""
-    scaled = np.clip(values, 0, 1)
-    scaled *= 255
-    grey = np.rint(scaled, out=scaled).astype(np.uint8)
+def resized(values: NDArray[np.float32], size: tuple[int, int]) -> Grey:
+    """Returns values (rows, columns) from 0 to 1 as greyscale of that width and height."""
+    levels = np.clip(values, 0, 1)
+    levels *= 255
+    return scaled(np.rint(levels, out=levels).astype(np.uint8), size)
+
+
+def scaled(grey: Grey, size: tuple[int, int]) -> Grey:
+    """Returns greyscale (rows, columns) at that width and height."""
     if grey.shape == size[::-1]:
         return grey
     return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR))
 
 
 def resized_labels(labels: NDArray[np.unsignedinteger], size: tuple[int, int]) -> NDArray[np.uint16]:
-    """Labels (rows, columns) at that width and height, each pixel's from the nearest."""
+    """Returns labels (rows, columns) at that width and height, by the nearest pixel."""
     columns = (np.arange(size[0]) * labels.shape[1]) // size[0]
     rows = (np.arange(size[1]) * labels.shape[0]) // size[1]
-    # Labels lie column by column: taken in that order, they come from the cache
+    # Labels are stored column by column: reading them in that order uses the cache
     return np.ascontiguousarray(labels.T[np.ix_(columns, rows)].T.astype(np.uint16, order="K"))
 
 
 def border_of(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
-    """A line of that width around a mask: outside of it, so that nothing of the finding is covered."""
+    """Returns a line of that width around a mask, outside it, so that the finding is not covered."""
     return ndimage.binary_dilation(mask, np.ones((3, 3), bool), iterations=width) & ~mask
 
 
 def widened(box: tuple[slice, ...], width: int) -> tuple[slice, ...]:
-    """A block with so many pixels more at each end, as far as the image goes."""
+    """Returns a block widened by that many pixels at each end, within the image."""
     return tuple(slice(max(side.start - width, 0), side.stop + width) for side in box)
 
 
 def line_width(size: tuple[int, int]) -> int:
-    """The width of outlines in an image of that width and height."""
+    """Returns the width of outlines in an image of that width and height."""
     return max(round(max(size) * LINE_SHARE), 1)
 
 
 def font_size(size: tuple[int, int]) -> int:
-    """The height of text beside an image of that width and height."""
+    """Returns the height of text beside an image of that width and height."""
     return max(round(max(size) * FONT_SHARE), 13)
 
 
 def place_numbers(
     draw: ImageDraw.ImageDraw, segments: Sequence[Segment], labels: NDArray[np.uint16], points: int
 ) -> None:
-    """The number of each finding beside its outline: at its upper right, or left where there is no room."""
+    """Draws the number of each finding at the upper right of its outline, at the left if there is no room."""
     font = ImageFont.load_default(points)
     boxes = dict(enumerate(ndimage.find_objects(labels), start=1))
     for segment in segments:
@@ -177,7 +193,7 @@ def place_numbers(
 
 
 def with_margin(image: Picture, lines: Sequence[Line], points: int) -> Picture:
-    """The image with lines of text below it, in as many rows as its width needs."""
+    """Returns the image with lines of text below it, wrapped to its width."""
     font, gap = ImageFont.load_default(points), points // 2
     swatch, step = points, round(points * 1.4)
     rows = [
@@ -198,9 +214,9 @@ def with_margin(image: Picture, lines: Sequence[Line], points: int) -> Picture:
 
 
 def wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
-    """The words of a text in rows that are no wider than `width` pixels, if its words allow it."""
+    """Returns the words of a text in rows no wider than `width` pixels, if its words allow it."""
     rows: list[str] = []
-    for word in text.replace("²", "2").split(" "):  # Pillow's font has no raised 2
+    for word in text.replace("²", "2").split(" "):  # Pillow's font has no superscript 2
         longer = f"{rows[-1]} {word}" if rows else word
         if rows and font.getlength(longer) <= width:
             rows[-1] = longer

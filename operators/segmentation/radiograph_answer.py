@@ -1,4 +1,4 @@
-"""The answer to a radiograph: fractured or not, how sure, and what else the image shows."""
+"""The answer for a radiograph: the verdict with its probability, and what else the image shows."""
 
 from __future__ import annotations
 

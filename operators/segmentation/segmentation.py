@@ -88,8 +88,8 @@ class Segmentation:
 
     `contacts` between fragments are empty if the package has no calibration for them, `network_runs` if a
     pipeline does not record how its networks were run, `measurements` and `flags` until they are computed.
-    `answer` is the answer to a radiograph, whose segments are its fractures, if any; None for a CT. `seen` is
-    what a coarse network saw in the scan, `outcomes` what became of each package that may read it.
+    `answer` is the answer for a radiograph, whose segments are its fractures, if any; None for a CT. `seen`
+    is what a coarse network saw in the scan, `outcomes` what became of each package that may read it.
     """
 
     label_map: LabelMap

@@ -37,19 +37,20 @@ def answer_sentences(answer: RadiographAnswer) -> tuple[str, ...]:
 
 
 def verdict_sentence(answer: RadiographAnswer) -> str:
-    """Returns the verdict with its probability, and the number of outlined findings."""
-    return f"{verdict_words(answer.verdict, answer.probability, answer.operating_point)} {outlined(answer)}"
-
-
-def verdict_words(verdict: Verdict, probability: float, operating_point: str) -> str:
-    """Returns a verdict as a sentence, with the probability on which it is based."""
-    at = f"{percent(probability)} ({operating_point} operating point)"
+    """Returns the verdict with its probability and threshold, and the number of outlined findings."""
+    at = f"({percent(answer.probability)}; {threshold_words(answer)})"
     words = {
-        Verdict.FRACTURE: f"Fracture: {at}.",
-        Verdict.UNCERTAIN: f"Uncertain whether there is a fracture: {at}.",
-        Verdict.NO_FRACTURE: f"No fracture found: {at}. {NOT_RULED_OUT}",
+        Verdict.FRACTURE: f"Fracture {at}.",
+        Verdict.UNCERTAIN: f"Uncertain whether there is a fracture {at}.",
+        Verdict.NO_FRACTURE: f"No fracture found {at}. {NOT_RULED_OUT}",
     }
-    return words[verdict]
+    return f"{words[answer.verdict]} {outlined(answer)}"
+
+
+def threshold_words(answer: RadiographAnswer) -> str:
+    """Returns the threshold of the probability, with the name of the operating point if it has one."""
+    name = f"{answer.operating_point} " if answer.operating_point.isalpha() else ""
+    return f"{name}threshold {percent(answer.threshold)}"
 
 
 def outlined(answer: RadiographAnswer) -> str:

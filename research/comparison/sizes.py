@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
@@ -22,7 +21,7 @@ def size_rows(network: NetworkRecipe) -> Iterator[str]:
     """Yields rows of filters, parameters and the best seconds of several runs, with the runtimes in turns."""
     yield "| filters | parameters, millions | OpenVINO bf16, s | torch bf16, s |\n| --- | --- | --- | --- |"
     for factor in FACTORS:
-        sized = replace(network, filters=tuple(round(factor * n) for n in FILTERS))
+        sized = network.model_copy(update={"filters": tuple(round(factor * n) for n in FILTERS)})
         model = build(
             sized.architecture, dimensions=len(sized.patch), outputs=len(sized.classes), filters=sized.filters
         ).eval()

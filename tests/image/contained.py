@@ -20,7 +20,7 @@ IMAGE = os.environ.get("OSTEON_IMAGE", "osteon")
 
 @dataclass(frozen=True)
 class Image:
-    """Its files as a folder, and what its configuration says."""
+    """The image's files as a folder, and its configuration."""
 
     root: Path
     environment: Mapping[str, str]
@@ -104,7 +104,7 @@ def called(
     written: Mapping[str, Path] | None = None,
     **variables: Any,
 ) -> tuple[int, str]:
-    """Exit code of the entry point with these arguments, and all it said."""
+    """Exit code and output of the entry point with these arguments."""
     line = words(image, [*image.entry_point, *arguments], read=read, written=written, **variables)
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr

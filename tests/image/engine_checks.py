@@ -44,7 +44,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def ran(place: Path, command: str) -> tuple[int, str]:
-    """Exit code of what a shell makes of a command of the page, and all it said."""
+    """Exit code and output of a command of the page in a shell."""
     path = f"{place / 'bin'}:{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
     line = [*WITHOUT_CGROUPS, "sh", "-c", command.replace("run-map osteon", f"run-map {IMAGE}")]
     done = subprocess.run(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.node.queue.job_state import ENDS
+from app.node.queue.jobs.job_state import ENDS
 from tests.image.contained import IMAGE, USER, mounted, words
 from tests.support.node_processes import Orthanc, Served, until
 from training.phantoms import phantom_ct, write_series

@@ -39,7 +39,7 @@ class Database(Server):
         return [first, *first.children(recursive=True)]
 
     def hang(self) -> None:
-        """Keeps its connections, and says nothing."""
+        """Accepts connections and never responds."""
         self.signal(signal.SIGSTOP)
 
     def wake(self) -> None:

@@ -80,7 +80,7 @@ def test_a_disk_that_is_full_in_segmenting_and_in_sending_costs_time_only(tmp_pa
 
 
 def troubles(node: Served) -> int:
-    """How often the node said that it could not write a result, or what became of it."""
+    """The number of reports that a result could not be written, or the outcome."""
     return node.log().count("database_failed") + node.log().count('"code": "output')
 
 

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExce
 
 
 def attack(port: int, content: bytes) -> None:
-    """Says it, and goes."""
+    """Sends it, and closes the connection."""
     with connected(port) as wire:
         wire.say(content)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 GRAPH = """
 import sys
-from operators.monai_import import import_monai_alone
+from operators.process.monai_import import import_monai_alone
 import_monai_alone()
 import app.graph
 import app.run.folder
-NAMES = ("matplotlib", "monai.deploy", "monai.networks", "monai.transforms", "nibabel", "trimesh")
+NAMES = ("matplotlib", "monai.deploy", "monai.networks", "monai.transforms", "trimesh")
 print([name for name in NAMES if name in sys.modules])
 """
 BUNDLE = (

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def ran(*command: str | Path, folder: Path) -> str:
-    """What a command prints; the libraries are those of this environment."""
+    """The output of a command, with the libraries of this environment."""
     libraries = next(path for path in sys.path if path.endswith("site-packages"))
     environment = {**os.environ, "PYTHONPATH": libraries}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

@@ -15,12 +15,13 @@ from dbos import DBOSClient
 
 from app.node.queue.database import open_connection, prepare_database
 from app.node.queue.job import Json, job_folder
-from app.node.queue.job_actions import cancel
-from app.node.queue.jobs import list_jobs
+from app.node.queue.jobs.job_actions import cancel
+from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.workflow import NOTICE, Attempt
 from app.node.receive.watched_folder import WatchedFolder
 from app.node.send.notices import announce_finding
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from app.node.storage.data_folder import DataFolder
 from app.node.storage.inbox import Inbox, InboxOutcome
 from app.node.storage.pending_file import content_hash

@@ -20,7 +20,8 @@ from operators.networks.architectures.architecture_table import build
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device, Runtime
 from operators.package_files.package_reader import read_coarse_to_fine_package
-from operators.packages.packages import CoarseToFinePackage, NetworkSpec
+from operators.packages.coarse_to_fine import CoarseToFinePackage
+from operators.packages.packages import NetworkSpec
 from tests.support.made_packages import (
     CLASSES,
     FILTERS,

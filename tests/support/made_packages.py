@@ -19,7 +19,7 @@ from torch import nn
 
 from operators.networks.architectures.architecture_table import build
 from operators.package_files.package_reader import package_of
-from operators.packages.packages import CoarseToFinePackage
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 
 NETWORK = """
 [networks.{name}]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.radiograph.dataset import ATTRIBUTES, Radiograph
+from training.radiograph.datasets.radiograph import ATTRIBUTES, Radiograph
 
 SHAPE = (120, 100)
 
@@ -63,7 +63,7 @@ def write_dataset(folder: Path, images: list[Radiograph]) -> Path:
 
 
 def distinct_pixels(seed: int, gap: bool, shape: tuple[int, int] = SHAPE) -> NDArray[np.uint8]:
-    """As `made_pixels`, with soft tissue of its own in each, so that two are no near copies."""
+    """As `made_pixels`, with random soft tissue, so that no two images are near copies."""
     rng = np.random.default_rng((seed, 1))
     blocks = rng.integers(-40, 40, (shape[0] // 8 + 1, shape[1] // 8 + 1))
     tissue = np.kron(blocks, np.ones((8, 8)))[: shape[0], : shape[1]]
@@ -73,7 +73,7 @@ def distinct_pixels(seed: int, gap: bool, shape: tuple[int, int] = SHAPE) -> NDA
 
 
 def distinct_radiograph(number: int, fractured: bool, split: str = "train") -> Radiograph:
-    """As `made_radiograph`, no near copy of another."""
+    """As `made_radiograph`, but no two images are near copies."""
     return replace(made_radiograph(number, fractured, split), pixels=distinct_pixels(number, fractured))
 
 

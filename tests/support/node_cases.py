@@ -24,7 +24,8 @@ from app.node.queue.job import Json
 from app.node.receive.admission import Rejected
 from app.node.receive.listener import Listener
 from app.node.receive.reception import Received, Store
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from app.node.storage.inbox import Inbox
 
 CT1 = Peer(name="ct1", ae_title="CT1")

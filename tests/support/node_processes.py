@@ -16,9 +16,10 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from app.node.queue.database import open_connection
-from app.node.queue.job_state import ENDS, JobState
-from app.node.queue.jobs import list_jobs
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.queue.jobs.job_list import list_jobs
+from app.node.queue.jobs.job_state import ENDS, JobState
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from tests.support.made_packages import write_package
 from tests.support.node_cases import system_tool
 

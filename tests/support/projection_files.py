@@ -51,7 +51,7 @@ BY_GDCM = (
 
 
 def picture(bits: int = 12, shape: tuple[int, int] = SHAPE) -> NDArray[np.int64]:
-    """Grey from nearly 0 to nearly the highest value: air, soft tissue and a bone, smooth everywhere."""
+    """Grey values from nearly 0 to nearly the maximum: air, soft tissue and a bone, smooth everywhere."""
     rows, columns = np.indices(shape) / np.array(shape).reshape(2, 1, 1)
     limb = 0.45 * np.exp(-(((columns - 0.5) / 0.3) ** 4)) * (0.8 + 0.4 * rows)
     bone = 0.42 * np.exp(-(((columns - 0.45) / 0.1) ** 4))
@@ -68,7 +68,7 @@ def radiograph(
     study: int = 1,
     **attributes: object,
 ) -> Dataset:
-    """A DX for presentation whose values are grey from 0 to the highest; an attribute of None is left out."""
+    """A DX for presentation with grey values from 0 to the maximum; an attribute of None is left out."""
     stored = picture(bits) if stored is None else stored
     dataset = Dataset()
     dataset.SpecificCharacterSet = "ISO_IR 192"
@@ -100,7 +100,7 @@ def _pixel_data(content: bytes, allocated: int) -> DataElement:
 
 
 def save(dataset: Dataset, path: Path, transfer_syntax_uid: str = ExplicitVRLittleEndian) -> Path:
-    """Writes a file, compressed where the transfer syntax says so."""
+    """Writes a file, compressed if the transfer syntax is."""
     syntax = UID(transfer_syntax_uid)
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.file_meta = FileMetaDataset()
@@ -120,6 +120,17 @@ def save(dataset: Dataset, path: Path, transfer_syntax_uid: str = ExplicitVRLitt
         dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
     dataset.save_as(path, enforce_file_format=True)
     return path
+
+
+def save_compressed(dataset: Dataset, folder: Path, syntax: str) -> None:
+    """A file whose frame is left as it is."""
+    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    folder.mkdir(parents=True, exist_ok=True)
+    dataset.save_as(folder / "1.dcm", enforce_file_format=True)
 
 
 def _by_gdcm(path: Path, syntax: UID) -> None:
@@ -153,6 +164,6 @@ def read(folder: Path) -> Projection:
 
 
 def grey_of(folder: Path, dataset: Dataset, syntax: str = ExplicitVRLittleEndian) -> NDArray[np.float32]:
-    """The grey of one made-up radiograph."""
+    """The grey values of one synthetic radiograph."""
     save(dataset, folder / "1.dcm", syntax)
     return read(folder).grey

@@ -1,10 +1,11 @@
-"""What people give a reader of radiographs by right or by mistake: the table INPUTS of folders to run over.
+"""Suitable and unsuitable inputs for radiographs: the table INPUTS of folders to run on.
 
 run_folder(write_input("DX upside down", folder, Sources()), ...)
 """
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,15 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom import dcmread
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DigitalIntraOralXRayImageStorageForPresentation,
     DigitalMammographyXRayImageStorageForPresentation,
+    JPEGBaseline8Bit,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     UltrasoundImageStorage,
 )
 
 from tests.support import phantoms
-from tests.support.projection_files import CR, SC, picture, radiograph, save
+from tests.support.projection_files import CR, SC, picture, radiograph, save, save_compressed
 
 Grey = NDArray[np.uint8]
 # EXIF tag and the value for an image that lies on its left side
@@ -65,7 +68,7 @@ class Sources:
 
     @property
     def ray_sum(self) -> Grey:
-        """A frontal view of the CT: what is left of a beam after each ray, bone bright."""
+        """A simulated frontal radiograph of the CT, bone bright."""
         thick = np.maximum(self.ct.astype(np.float32) + 1000, 0).sum(1)
         shown = 1 - np.exp(-2 * thick / np.percentile(thick, 99))
         rows = round(len(shown) * self.slice_pixels)
@@ -98,7 +101,7 @@ def _constant(level: int) -> Change:
 
 
 def _saturated(sources: Sources) -> Grey:
-    """Black and white but for a few pixels."""
+    """Black and white except for a few pixels."""
     return np.where(sources.grey > np.median(sources.grey), 255, 0).astype(np.uint8)
 
 
@@ -168,7 +171,7 @@ def _ct_and_dx(folder: Path, sources: Sources) -> None:
 
 
 def _two_views(folder: Path, sources: Sources) -> None:
-    """Two views of one study, and a file that was cut short."""
+    """Two views of one study, and a truncated file."""
     for number, turn in ((1, 0), (2, 2)):
         save(radiograph(np.rot90(sources.grey, turn), bits=8, number=number), folder / f"{number}.dcm")
     broken = save(radiograph(sources.grey, bits=8, number=3, series=2), folder / "3.dcm")
@@ -207,7 +210,7 @@ def _turned_by_exif(folder: Path, sources: Sources) -> None:
 
 
 def _deep(folder: Path, sources: Sources) -> None:
-    """12 bits in a PNG of 16, as hospitals export them."""
+    """12 bits in a 16-bit PNG, as hospitals export them."""
     _picture("1.png", lambda s: s.grey.astype(np.uint16) * 16)(folder, sources)
 
 
@@ -237,6 +240,17 @@ def _picture_beside_dicom(folder: Path, sources: Sources) -> None:
     _picture("2.png", _grey)(folder, sources)
 
 
+def _jpeg_with_other_bytes(folder: Path, sources: Sources) -> None:
+    """JPEG Baseline with bytes between two of its segments, over which gdcm ends the process."""
+    stream = io.BytesIO()
+    Image.fromarray(sources.grey).save(stream, "JPEG")
+    content = stream.getvalue()
+    at = content.index(b"\xff\xda")
+    dataset = radiograph(sources.grey, bits=8)
+    dataset.PixelData = encapsulate([content[:at] + b"other" + content[at:]])
+    save_compressed(dataset, folder, JPEGBaseline8Bit)
+
+
 CHEST = {"BodyPartExamined": "CHEST", "ImageLaterality": None}
 UNNAMED = {"BodyPartExamined": None, "ImageLaterality": None, "ViewPosition": None}
 INTRA_ORAL = DigitalIntraOralXRayImageStorageForPresentation
@@ -261,6 +275,9 @@ INPUTS: dict[str, Make] = {
     "DX of the chest that names no body part": _dicom(lambda s: s.ray_sum, **UNNAMED),
     "DX of the chest that names a hand": _dicom(lambda s: s.ray_sum),
     "DX of 12,000 pixels a side": _dicom(_enlarged(12_000)),
+    "DX of the hand that names a knee": _dicom(_grey, BodyPartExamined="KNEE"),
+    "DX of the hand whose description names a knee": _dicom(_grey, **UNNAMED, StudyDescription="XR knee"),
+    "DX, damaged JPEG": _jpeg_with_other_bytes,
     "DX, black": _dicom(_constant(0)),
     "DX, white": _dicom(_constant(255)),
     "DX, one grey": _dicom(_constant(99)),

@@ -1,4 +1,4 @@
-"""A small package of radiographs on disk: real networks, and an answer that tests choose."""
+"""A small package of radiographs on disk: real networks with an output that tests choose."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from safetensors.torch import save
 from operators.networks.architectures.radiograph_network import FRACTURE, RadiographReader
 from operators.package_files.package_reader import read_package
 from operators.packages.radiograph import RadiographPackage
-from training.radiograph.dataset import ATTRIBUTES
+from training.radiograph.datasets.radiograph import ATTRIBUTES
 
 SIZE: dict[str, Any] = {"channels": [4, 8, 8, 8, 8], "blocks": [1, 1, 1, 1], "attributes": 10}
 TEXT = """
@@ -35,7 +35,11 @@ sop_class_uids = [
   "1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1.1",
   "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.7.2", "1.2.840.10008.5.1.4.1.1.7.3",
 ]
-body_parts = ["HAND", "WRIST", "LEG", "KNEE"]
+body_parts = ["EXTREMITY"]
+
+[body_part_terms]
+hand = ["HAND", "WRIST"]
+leg = ["LEG", "KNEE"]
 
 [network]
 architecture = "radiograph_reader"

@@ -1,4 +1,4 @@
-"""Small made-up radiographs with answers, for the tests of what is written of them."""
+"""Small synthetic radiographs with answers, for tests of the results."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def made(
     flags: tuple[Flag, ...] = (),
     weights: str = "ab" * 32,
 ) -> Segmentation:
-    """So many findings, of different sizes, none of them symmetric."""
+    """Asymmetric findings of different sizes."""
     image = image or projection()
     rows, columns = image.grey.shape
     labels = np.zeros((columns, rows, 1), np.uint8)

@@ -15,13 +15,8 @@ from pydicom.uid import CTImageStorage
 from operators.dicom.headers.series import Frame, Series
 from operators.dicom.provenance.provenance import Provenance
 from operators.geometry.volume import Grid, LabelMap
-from operators.packages.packages import (
-    Acceptance,
-    CoarseToFinePackage,
-    FragmentRules,
-    ModelPackage,
-    NetworkSpec,
-)
+from operators.packages.coarse_to_fine import CoarseToFinePackage, FragmentRules
+from operators.packages.packages import Acceptance, ModelPackage, NetworkSpec
 from operators.packages.structures import Code
 from operators.segmentation.segmentation import Segment, Segmentation
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from app.node.peers import destination
 from app.node.peers.destination import Outgoing
 from app.node.send import dicomweb_destination as stow_destination
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from operators.dicom.elements.instance_identity import read_outgoing
 
 STATUS = Path("/proc/self/status")

@@ -11,8 +11,8 @@ import pydicom
 
 from app.node.queue.decisions import rows
 from app.node.queue.job import job_folder
-from app.node.queue.job_state import JobState
-from app.node.queue.jobs import list_jobs
+from app.node.queue.jobs.job_list import list_jobs
+from app.node.queue.jobs.job_state import JobState
 from app.node.storage.inbox import Inbox, InboxOutcome
 from app.node.storage.pending_file import content_hash
 from operators.dicom.elements.file_meta import with_standard_head

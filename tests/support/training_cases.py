@@ -46,7 +46,7 @@ names = "names.json"
 folder = "007"
 bones = { SA = "sacrum" }
 
-[negatives]
+[[negatives]]
 absent = ["sacrum", "hip*"]
 paths = ["neck.nii.gz"]
 

@@ -13,7 +13,7 @@ from operators.fragments.watershed import fracture_logit, over_segmented
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_coarse_to_fine_package
-from operators.packages.packages import FragmentRules
+from operators.packages.coarse_to_fine import FragmentRules
 from training.calibrate.decisions import (
     Decision,
     SimulatedBone,

@@ -14,7 +14,8 @@ from operators.fragments.region_graph import Regions
 from operators.fragments.watershed import face_features, over_segmented
 from operators.networks.runtimes import Runtime
 from operators.networks.windows.sliding_window import Window, predict
-from operators.packages.packages import FragmentRules, NetworkSpec
+from operators.packages.coarse_to_fine import FragmentRules
+from operators.packages.packages import NetworkSpec
 from operators.pipelines.coarse_to_fine import CONTACT
 from training.fracturing import FractureRules
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, fractured_bone, scanned

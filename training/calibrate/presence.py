@@ -13,8 +13,8 @@ from operators.errors import UnsuitableError, UsageError
 from operators.geometry.resampling import interpolate_mask
 from operators.geometry.volume import Box, CtVolume, Grid, LabelMap
 from operators.networks.registry import Networks
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import UNCALIBRATED, log_odds
-from operators.packages.packages import CoarseToFinePackage
 from operators.pipelines.coarse_to_fine import resample, segment_anatomy
 from training.phantoms import Phantom
 from training.subjects.subjects import load_lps

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from operators.dicom.elements.atomic_file import write_whole
 from training.calibrate.reliability import BINS, Reliability
+from training.files import write_text
 
 FILE = "reliability.svg"
 BEGIN, END = "<!-- reliability -->", "<!-- /reliability -->"
@@ -17,11 +17,10 @@ BLUE, GREY = "#0072b2", "#999999"
 
 def write_card(folder: Path, found: Mapping[str, Reliability], fitted_on: str) -> None:
     """Writes the diagram beside the folder's model card, and the card's section between the markers."""
-    picture = diagram(found)
-    write_whole(folder / FILE, lambda file: file.write(picture.encode()))
+    write_text(folder / FILE, diagram(found))
     card = folder / "MODEL_CARD.md"
     text = with_section(card.read_text(encoding="utf-8") if card.is_file() else "", section(found, fitted_on))
-    write_whole(card, lambda file: file.write(text.encode()))
+    write_text(card, text)
 
 
 def with_section(card: str, content: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,9 +39,14 @@ def state_of(model: nn.Module) -> State:
 
 
 def moving_average(average: Any, current: Any, steps: Any) -> None:
-    """Returns the exponential moving average; it spans fewer steps at first to forget the random start."""
-    decay = min(AVERAGE_DECAY, (1 + float(steps)) / (10 + float(steps)))
+    """Moves averaged weights towards the current ones."""
+    decay = average_decay(float(steps), AVERAGE_DECAY)
     torch.optim.swa_utils.get_ema_multi_avg_fn(decay)(average, current, steps)
+
+
+def average_decay(steps: float, longest: float) -> float:
+    """Returns the share that averaged weights keep; it is less at first to forget the random start."""
+    return min(longest, (1 + steps) / (10 + steps))
 
 
 def save(path: Path, state: State, network: NetworkRecipe) -> None:
@@ -54,7 +58,7 @@ def save(path: Path, state: State, network: NetworkRecipe) -> None:
         "step": state.step,
         "progress": asdict(state.progress),
         "best": state.best,
-        "network": json.dumps(asdict(network)),
+        "network": network.model_dump_json(),
     }
     write_whole(path, lambda file: torch.save(content, file))
 

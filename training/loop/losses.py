@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from monai.losses import DiceLoss
+from torch.nn.functional import cross_entropy
 
-from training.subjects.subjects import NOT_OURS
+from training.subjects.subjects import LEAST_UNKNOWN, NOT_OURS
 
 # With less smoothing, a few stray voxels of a nearly absent class cost as much as missing a whole bone, and
 # that noise hid the signal.
@@ -13,15 +16,19 @@ SMOOTH_VOXELS = 100.0
 
 
 class TrainingLoss:
-    """Dice + cross-entropy; voxels marked NOT_OURS penalise only the package's own bones.
+    """Dice + cross-entropy; unknown voxels penalise only classes that are known to be absent.
 
-    `absent` are the classes that may not appear in such voxels. Dice counts only the classes present in a
+    `absent` are the classes that may not appear in unknown voxels: those marked NOT_OURS, those marked one
+    less, and so on. Dice counts only the classes present in a
     patch, unless `dice_of_absent`: many patches lack the rarer bones, and a Dice of 0 drove their
     probability so low that they were never found again. Cross-entropy penalises their false positives.
     """
 
     def __init__(
-        self, weights: tuple[float, ...] | None, absent: tuple[int, ...], dice_of_absent: bool = False
+        self,
+        weights: tuple[float, ...] | None,
+        absent: Sequence[tuple[int, ...]],
+        dice_of_absent: bool = False,
     ) -> None:
         weight = torch.tensor(weights) if weights else None
         self.dice = DiceLoss(
@@ -44,7 +51,7 @@ class TrainingLoss:
 
     def __call__(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Returns the loss of logits (N, C, I, J, K) and targets (N, I, J, K)."""
-        partly = (target == NOT_OURS).flatten(1).any(dim=1)
+        partly = (target >= LEAST_UNKNOWN).flatten(1).any(dim=1)
         if not partly.any():
             return self.of_known(logits, target)
         each = [self.of_absence(logits[[n]], target[[n]]) for n in torch.nonzero(partly).flatten().tolist()]
@@ -58,15 +65,15 @@ class TrainingLoss:
         return self.mean_dice(logits, target) + entropy
 
     def of_absence(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Returns the loss of a patch in which unlabelled voxels may be anything but the absent classes."""
-        unknown = target == NOT_OURS
-        allowed = [c for c in range(logits.shape[1]) if c not in self.absent]
+        """Returns the loss of a patch in which unknown voxels may be anything but the absent classes."""
+        unknown = target >= LEAST_UNKNOWN
+        group = NOT_OURS - int(target.max())
+        allowed = [c for c in range(logits.shape[1]) if c not in self.absent[group]]
         log_total = torch.logsumexp(logits, dim=1)
         elsewhere = (log_total - torch.logsumexp(logits[:, allowed], dim=1))[unknown].mean()
         if unknown.all():
             return elsewhere
-        background = (log_total - logits[:, 0])[~unknown].mean()
-        return elsewhere + background
+        return elsewhere + cross_entropy(logits, target.masked_fill(unknown, -1), ignore_index=-1)
 
     def mean_dice(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Returns the mean Dice loss over the classes that count in this patch; 0 where there are none."""

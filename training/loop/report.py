@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from operators.dicom.elements.atomic_file import write_whole
+from training.files import write_json
 from training.loop.runs import TrainingRun
 from training.recipe import Recipe
 
@@ -167,9 +167,3 @@ def licence_of(path: str, recipe: Recipe) -> dict[str, str]:
         if Path(path).is_relative_to(row.under):
             return {"source": row.source, "licence": row.licence}
     return {"source": "not stated", "licence": "not stated"}
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes a JSON file atomically."""
-    text = json.dumps(content, indent=1) + "\n"
-    write_whole(path, lambda file: file.write(text.encode()))

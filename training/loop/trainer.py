@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from torch import nn
 
 from operators.networks.architectures.architecture_table import build
 from training.device import has_bfloat16, training_device
+from training.files import append_line
 from training.loop.checkpoints import State, resume, save, starting_weights, state_of
 from training.loop.losses import TrainingLoss
 from training.loop.runs import TrainingRun, facts
@@ -90,10 +90,12 @@ def begin(run: TrainingRun) -> Session:
     return Session(run, state, device, loss, half, time.monotonic(), facts(run, state.step, device, half))
 
 
-def absent_classes(recipe: Recipe, network: NetworkRecipe) -> tuple[int, ...]:
-    """Returns the classes that the recipe's negatives do not show; they may show any other."""
-    patterns = recipe.sources.negatives.absent
-    return tuple(n for n, name in enumerate(network.classes) if any(fnmatch(name, p) for p in patterns))
+def absent_classes(recipe: Recipe, network: NetworkRecipe) -> tuple[tuple[int, ...], ...]:
+    """Returns the classes that each group of the recipe's negatives does not show; it may show any other."""
+    return tuple(
+        tuple(n for n, name in enumerate(network.classes) if any(fnmatch(name, p) for p in row.absent))
+        for row in recipe.sources.negatives
+    )
 
 
 def new_state(run: TrainingRun, device: torch.device) -> State:
@@ -189,5 +191,4 @@ def keep(session: Session, read: dict[str, Any]) -> None:
     }
     session.window.clear()
     session.facts = {}
-    with run.log.open("a", encoding="utf-8") as log:
-        log.write(json.dumps(line) + "\n")
+    append_line(run.log, line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -25,12 +25,13 @@ from training.simulate.bone_patches import OUTSIDE_HU, BoneSubject
 from training.simulate.patches import Patch, Patches, as_tensors
 from training.simulate.simulated_ct import Sample
 from training.simulate.sources import Sources
-from training.subjects.subjects import NOT_OURS
+from training.subjects.subjects import LEAST_UNKNOWN
 
 # Far above the seeds of training, which count up from 0
 SEED = 987_654_321
 CONTACT = 2
 NOT_OF_PATCHES = {
+    "sides",
     "architecture",
     "filters",
     "steps",
@@ -62,7 +63,7 @@ class Watched:
         """Returns patches of real bones: single ones with true fragments, and in simulated bodies."""
         sets = replace(self.recipe, sources=real_alone(self.recipe, rules))
         draw = self.read_bones if self.network.kind == "fracture" else self.drawn
-        plain = replace(self.network, negatives=0.0, boneless=0.0)
+        plain = self.network.model_copy(update={"negatives": 0.0, "boneless": 0.0})
         return self.kept("real", rules, lambda: draw(plain, sets, rules)) if rules.real else []
 
     def drawn(self, network: NetworkRecipe, recipe: Recipe, rules: ValidationRules) -> Iterator[Patch]:
@@ -81,7 +82,7 @@ class Watched:
 
     def kept(self, name: str, rules: ValidationRules, draw: Callable[[], Iterator[Patch]]) -> list[Patch]:
         """Returns the patches of a set from the cache; draws them if sources or network changed."""
-        network = {key: value for key, value in asdict(self.network).items() if key not in NOT_OF_PATCHES}
+        network = self.network.model_dump(exclude=NOT_OF_PATCHES)
         key = json.dumps(
             [name, network, self.recipe.sources.model_dump(), rules.model_dump(include={"patches", "real"})],
             sort_keys=True,
@@ -99,7 +100,8 @@ def real_alone(recipe: Recipe, rules: ValidationRules) -> SourceTables:
             "bone_sets": rules.real,
             "label_maps": (),
             "phantoms": PhantomsTable(model=sources.phantoms.model),
-            "negatives": NegativesTable(absent=sources.negatives.absent),
+            "posed_bones": (),
+            "negatives": tuple(NegativesTable(absent=row.absent) for row in sources.negatives),
         }
     )
 
@@ -145,7 +147,7 @@ def counted(model: nn.Module, patch: Patch, device: torch.device, half: bool) ->
     image, target = patch[0][None].to(device).float(), patch[1].long()
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
         logits = model(image.contiguous(memory_format=torch.channels_last_3d))[0]
-    said, known = logits.argmax(dim=0).cpu(), target != NOT_OURS
+    said, known = logits.argmax(dim=0).cpu(), target < LEAST_UNKNOWN
     said, target = said[known], target[known]
     sides = (said[said == target], said, target)
     return np.stack([torch.bincount(one, minlength=len(logits)).numpy() for one in sides])

@@ -1,93 +1,77 @@
-"""Trains the radiograph network, or goes on training it.
+"""Trains the radiograph network, or resumes its training.
 
     python -m training.radiograph --data DATA --runs RUNS [--recipe NAME] [--minutes M] [--last-step N]
     python -m training.radiograph --data DATA --runs RUNS [--recipe NAME] --finish STEPS
 
-`--finish` works on a copy of the training's state, in RUNS/finished-STEP: its learning rate falls to 0
-over so many steps. The training itself can go on from where it was. SIGTERM saves and stops.
+`--finish` works on a copy of the training's state, in RUNS/finished-STEP: its learning rate decays to 0
+over that many steps. The training itself can be resumed. SIGTERM saves and stops.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
-import signal
-import threading
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
-from operators.dicom.elements.atomic_file import write_whole
-from training.radiograph.dataset import Radiograph, read_dataset
-from training.radiograph.evaluation import predict_all, quick_metrics
-from training.radiograph.near_copies import usable_for_training
-from training.radiograph.recipe import RECIPES, Recipe
-from training.radiograph.sampling import Sampler, source_of
-from training.radiograph.trainer import Limits, Metrics, Trainer
+from training.radiograph.batches.sampler import source_of
+from training.radiograph.datasets.cleaning import clean
+from training.radiograph.phased_trainer import METRICS, STATE
+from training.radiograph.prefetching import stopping_at_sigterm
+from training.radiograph.radiograph_run import UNLIMITED_STEPS, RadiographRun, Training
+from training.radiograph.schedule import RECIPES, Limits
+from training.recipe_file import RadiographRecipeFile
 
 
 def main() -> None:
     """Reads the arguments and trains."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--data", type=Path, required=True, help="folder with images.csv and fractures.json")
+    parser.add_argument("--data", type=Path, required=True, help="folder with radiographs, see LAYOUTS")
     parser.add_argument("--runs", type=Path, required=True, help="folder for checkpoints and the log")
     parser.add_argument("--recipe", choices=tuple(RECIPES), default="outlines")
     parser.add_argument("--minutes", type=float, default=float("inf"))
-    parser.add_argument("--last-step", type=int, default=10_000_000)
-    parser.add_argument("--finish", type=int, metavar="STEPS", help="let the learning rate fall to 0")
+    parser.add_argument("--last-step", type=int, default=UNLIMITED_STEPS)
+    parser.add_argument("--finish", type=int, metavar="STEPS", help="decay the learning rate to 0")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    folder = arguments.runs if arguments.finish is None else copy_state(arguments.runs)
-    trainer = trainer_of(RECIPES[arguments.recipe], read_dataset(arguments.data), folder)
+    recipe = RadiographRecipeFile(subjects="radiograph", recipe=arguments.recipe, steps=arguments.last_step)
+    run = RadiographRun(recipe, arguments.data, arguments.runs, arguments.runs, device=torch.device("cpu"))
+    training = Training(run, clean(run.data))
+    train, dev = (training.dataset.images(split) for split in ("train", "dev"))
+    # Trainings that were begun before see the same points
+    rng = np.random.default_rng(run.seed)
+    training.sources |= {image.name: source_of(image, rng) for image in train}
+    folder = run.folder if arguments.finish is None else copy_state(run.folder)
+    trainer = training.trainer(folder, train, dev)
     last = arguments.last_step if arguments.finish is None else started_at(folder) + arguments.finish
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    seconds = trainer.seconds + 60 * arguments.minutes
-    trainer.run(Limits(last, seconds, arguments.finish or 0, stop.is_set))
+    with stopping_at_sigterm() as should_stop:
+        seconds = trainer.seconds + 60 * arguments.minutes
+        trainer.run(Limits(last, seconds, arguments.finish or 0, should_stop))
     if trainer.step >= last:
-        write_metrics(folder, trainer.measure(trainer.averaged()))
-
-
-def trainer_of(recipe: Recipe, images: list[Radiograph], folder: Path) -> Trainer:
-    """A training on the training images, measured on the development images."""
-    dev = [image for image in images if image.split == "dev"]
-    rng = np.random.default_rng(recipe.seed)
-    sampler = Sampler([source_of(image, rng) for image in usable_for_training(images)], recipe.seed)
-
-    def measure(network: nn.Module) -> Metrics:
-        return quick_metrics(predict_all(network, dev, recipe.canvas, mirrored=False))
-
-    return Trainer(recipe, sampler, folder, measure)
-
-
-def write_metrics(folder: Path, metrics: Metrics) -> None:
-    """Writes what a training that has come to its end reached."""
-    content = json.dumps(metrics, indent=1).encode()
-    write_whole(folder / "metrics.json", lambda file: file.write(content))
+        trainer.write_metrics()
 
 
 def copy_state(runs: Path) -> Path:
-    """The folder of a training that is to be finished, begun from the present state if it is not there yet.
+    """The folder of a training that is to be finished; it is created from the present state if needed.
 
-    One that was interrupted goes on.
+    An interrupted one is resumed.
     """
     begun = sorted(runs.glob("finished-*"), key=started_at)
-    if begun and not (begun[-1] / "metrics.json").exists():
+    if begun and not (begun[-1] / METRICS).exists():
         return begun[-1]
-    step = int(torch.load(runs / "state.pt", map_location="cpu", weights_only=True)["step"])
+    step = int(torch.load(runs / STATE, map_location="cpu", weights_only=True)["step"])
     folder = runs / f"finished-{step}"
     folder.mkdir()
-    shutil.copyfile(runs / "state.pt", folder / "state.pt")
+    shutil.copyfile(runs / STATE, folder / STATE)
     return folder
 
 
 def started_at(folder: Path) -> int:
-    """The step from which a training is finished in a folder."""
+    """The step at which the decay of a training in a folder began."""
     return int(folder.name.rpartition("-")[2])
 
 

@@ -1,4 +1,4 @@
-"""Cross-validation: which images each training sees, and one table of what all of them reached."""
+"""Cross-validation: the images of each fold, and one table of the metrics of all folds."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from training.radiograph.datasets.cleaning import Dataset
-from training.radiograph.datasets.folds import folds_of
-from training.radiograph.datasets.groups import apart, groups_of
-from training.radiograph.trainer import Metrics
+from training.radiograph.datasets.groups import apart, folds_of, groups_of
+from training.radiograph.phased_trainer import Metrics, known
 
 
 @dataclass(frozen=True)
 class Fold:
-    """A training's images and those it is measured on, by index into a data set."""
+    """A fold: the images trained on and those evaluated on, by index into a data set."""
 
     number: int
     trained: tuple[int, ...]
@@ -26,7 +25,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What a fold's training reached on the images that it did not see."""
+    """The metrics of a fold's network on the images that it was not trained on."""
 
     fold: int
     trained: int
@@ -36,9 +35,9 @@ class FoldResult:
 
 
 def folds_in(dataset: Dataset, count: int) -> list[Fold]:
-    """The folds of a data set. Images next to a fold's, by number, are neither trained on nor measured in it.
+    """The folds of a data set. File-number neighbours of a fold are neither trained nor evaluated on in it.
 
-    Raises UsageError where there are fewer groups than folds.
+    Raises UsageError if there are fewer groups than folds.
     """
     fractured = [member.image.fractured for member in dataset.members]
     number = np.array(folds_of(groups_of(dataset.members, dataset.pairs), fractured, count))
@@ -52,21 +51,20 @@ def folds_in(dataset: Dataset, count: int) -> list[Fold]:
 
 
 def content_of(results: Sequence[FoldResult]) -> dict[str, Any]:
-    """What cross-validation.json holds: each fold, mean and spread of each metric; null where unknown."""
-    summary = {name: mean_and_spread([one.metrics[name] for one in results]) for name in results[0].metrics}
-    folds = [asdict(one) | {"metrics": {k: known(v) for k, v in one.metrics.items()}} for one in results]
-    means = {name: {"mean": known(mean), "spread": known(spread)} for name, (mean, spread) in summary.items()}
+    """The content of cross-validation.json: each fold, mean and spread of each metric; null if unknown."""
+    folds = [asdict(one) | {"metrics": known(one.metrics)} for one in results]
+    means = {
+        name: known(dict(zip(("mean", "spread"), mean_and_spread(values), strict=True)))
+        for name, values in metric_rows(results)
+    }
     return {"folds": folds, "all": means}
 
 
 def table_of(results: Sequence[FoldResult]) -> str:
-    """A table: a row a metric, with mean and standard deviation over the folds, and each fold."""
+    """A table with a row for each metric: mean and standard deviation over the folds, and each fold."""
     head = ["metric", "mean", "spread", *(f"fold {one.fold}" for one in results)]
     counts = ["images", "", "", *(str(one.measured) for one in results)]
-    rows = [
-        [name, *map(number_text, (*mean_and_spread(values), *values))]
-        for name, values in metric_rows(results)
-    ]
+    rows = [[name, *map(number_text, (*mean_and_spread(row), *row))] for name, row in metric_rows(results)]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), counts, *rows))
 
 
@@ -76,17 +74,12 @@ def metric_rows(results: Sequence[FoldResult]) -> list[tuple[str, list[float]]]:
 
 
 def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and standard deviation of the values that are known (not NaN); NaN where there are too few."""
+    """Mean and standard deviation of the known values (not NaN); NaN if there are too few."""
     there = [value for value in values if not math.isnan(value)]
     mean = float(np.mean(there)) if there else math.nan
     return mean, float(np.std(there, ddof=1)) if len(there) > 1 else math.nan
 
 
-def known(value: float) -> float | None:
-    """The value, None where it is NaN: JSON has no NaN."""
-    return None if math.isnan(value) else value
-
-
 def number_text(value: float) -> str:
-    """A metric in a table."""
+    """A metric as text."""
     return "" if math.isnan(value) else f"{value:.3f}"

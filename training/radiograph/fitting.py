@@ -1,6 +1,6 @@
-"""Fits how a radiograph package decides: calibration, outlines, operating points, the limit of what it knows.
+"""Fits the decision of a radiograph package: calibration, decoding, operating points, typical distance.
 
-All of it is fitted on images that the networks were not trained on, read by the package as users run it.
+It is fitted on images that the networks were not trained on, read by the package as users run it.
 """
 
 from __future__ import annotations
@@ -20,45 +20,44 @@ from operators.pipelines.radiograph import prepare, run_networks
 from operators.radiographs.answer import NetworkAnswer
 from operators.radiographs.detections import FEWEST_PIXELS, Decoding, detections
 from training.calibrate.reliability import FEWEST, Scored, platt
-from training.radiograph.dataset import Radiograph
-from training.radiograph.evaluation import DECODINGS, Case
+from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.metrics import average_precision
-from training.radiograph.prediction import Prediction
+from training.radiograph.predictions import DECODINGS, Case, Prediction
 
 Floats = NDArray[np.float64]
 Tell = Callable[[float], None]
-# The line of findings that are never as likely as not
+# The calibration of findings whose probability is never 0.5 or more
 NEVER = (-CERTAIN, 0.0)
 # The sensitivity of the sensitive operating point, and the specificity of the specific one
 WANTED = 0.9
-# So many images are called uncertain at the balanced point
+# The share of uncertain images at the balanced point
 UNCERTAIN = 0.2
-# So many images of the kind trained on count as of that kind
+# The share of images of the trained kind that are recognised as such
 TYPICAL = 0.97
 
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """An image, and what the package's networks say of it."""
+    """An image, and the output of the package's networks."""
 
     image: Radiograph
     said: NetworkAnswer
 
     @property
     def score(self) -> float:
-        """Log-odds of a fracture, not calibrated."""
+        """The log-odds of a fracture, not calibrated."""
         return self.said.logit
 
     @property
     def case(self) -> Case:
-        """The same for the metrics of training."""
+        """The case for the metrics of training."""
         return Case(self.image, Prediction(self.said.probabilities, self.score))
 
 
 def answer_all(
     package: RadiographPackage, networks: Networks, images: Sequence[Radiograph], tell: Tell
 ) -> list[Answered]:
-    """What the networks say of each image, as a run has it."""
+    """The networks' output for each image, as in a run."""
     found = []
     for number, image in enumerate(images, 1):
         shown = prepare(projection_of(image), package)
@@ -78,14 +77,14 @@ def fit_decision(
 ) -> RadiographDecision:
     """Fits the decision on images that training never saw, which `require_enough` accepts.
 
-    Where too few findings are right, or too few wrong, no finding is ever shown.
+    If too few detections are right, or too few wrong, no finding is ever shown.
     """
     true = np.array([each.image.fractured for each in answered])
     scores = np.array([each.score for each in answered])
     line = platt(Scored(scores, true, np.arange(len(true))))
     decoding = best_decoding(answered)
     findings = finding_line(answered, decoding) or NEVER
-    # As they are stated, and judged
+    # In whole percent, as they are stated and compared
     probabilities = np.array([stated_probability(line, each) for each in scores], float)
     points = operating_points(probabilities, true)
     away = np.abs(probabilities - points["balanced"])
@@ -104,7 +103,7 @@ def fit_decision(
 
 
 def require_enough(images: Sequence[Radiograph]) -> None:
-    """Raises UsageError for images on which no decision can be fitted."""
+    """Raises UsageError if the images do not suffice to fit a decision."""
     fractured = sum(image.fractured for image in images)
     if min(fractured, len(images) - fractured) < FEWEST:
         raise UsageError(
@@ -114,13 +113,13 @@ def require_enough(images: Sequence[Radiograph]) -> None:
 
 
 def best_decoding(answered: Sequence[Answered]) -> Decoding:
-    """The decoding of the highest mask average precision over the fractured images."""
+    """The decoding with the highest average precision of masks over the fractured images."""
     cases = [each.case for each in answered if each.image.fractured]
     return max(DECODINGS, key=lambda each: average_precision([case.found(each) for case in cases]))
 
 
 def finding_line(answered: Sequence[Answered], decoding: Decoding) -> tuple[float, ...]:
-    """Platt's scaling of findings: whether the most probable pixel of one lies in the box of a fracture."""
+    """Platt scaling of findings; one is right if its peak lies in the box of a fracture."""
     scores, true, case = [], [], []
     for number, each in enumerate(answered):
         found = each.case.found(decoding)
@@ -132,7 +131,7 @@ def finding_line(answered: Sequence[Answered], decoding: Decoding) -> tuple[floa
 
 
 def operating_points(probabilities: Floats, true: NDArray[np.bool_]) -> dict[str, float]:
-    """The thresholds: sensitivity of WANTED, sensitivity next to specificity, specificity of WANTED."""
+    """The thresholds for a sensitivity of WANTED, for the balanced point, for a specificity of WANTED."""
     thresholds = np.unique(probabilities)
     sensitive = np.array([(probabilities[true] >= t).mean() for t in thresholds])
     specific = np.array([(probabilities[~true] < t).mean() for t in thresholds])

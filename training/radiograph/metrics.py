@@ -1,4 +1,4 @@
-"""Metrics of fractures found in images, and of images called fractured."""
+"""Metrics of the detection of fractures and of the classification of images."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from operators.radiographs.detections import Detection
-from training.radiograph.dataset import Mask
+from training.radiograph.datasets.radiograph import Mask
 
 Floats = NDArray[np.float64]
 Truth = NDArray[np.bool_]
-# COCO's: precision is read at so many recalls from 0 to 1
+# COCO's number of recall levels from 0 to 1
 RECALLS = 101
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What was found in one image, beside what is there.
+    """The detections of one image compared with its fractures.
 
     `scores` of the detections; `overlaps` (detections, fractures): intersection over union; `hits` of the
     same shape: whether a detection's peak lies in the box of a fracture.
@@ -33,22 +33,22 @@ class Found:
 
     @property
     def fractures(self) -> int:
-        """How many fractures there are."""
+        """The number of fractures."""
         return self.overlaps.shape[1]
 
     @cached_property
     def wrong_scores(self) -> Floats:
-        """The scores of detections that hit no fracture."""
+        """The scores of false positive detections."""
         return self.scores[~self.hits.any(1)]
 
     @cached_property
     def hit_scores(self) -> Floats:
-        """For each fracture the highest score of a detection that hits it, -inf where none does."""
+        """The highest score of a detection that hits each fracture, -inf if none does."""
         return np.where(self.hits, self.scores[:, None], -np.inf).max(0, initial=-np.inf)
 
 
 def compare(detections: Sequence[Detection], fractures: Sequence[Mask]) -> Found:
-    """Detections and true masks of one image."""
+    """Compares detections with the true masks of one image."""
     overlaps = [[overlap(one.mask, mask) for mask in fractures] for one in detections]
     hits = [[in_box(one.peak, mask) for mask in fractures] for one in detections]
     shape = (len(detections), len(fractures))
@@ -72,13 +72,13 @@ def in_box(point: tuple[int, int], mask: Mask) -> bool:
 
 
 def average_precision(images: Sequence[Found], least_overlap: float = 0.5) -> float:
-    """COCO's average precision of masks at one overlap; NaN if there are no fractures."""
+    """COCO's average precision of masks at one IoU; NaN if there are no fractures."""
     rows = [row for image in images for row in matches(image, least_overlap)]
     return precision_of(rows, sum(image.fractures for image in images))
 
 
 def precision_of(rows: Sequence[tuple[float, bool]], fractures: int) -> float:
-    """The average precision of detections, as `matches` gives them, of so many fractures; NaN if of none."""
+    """The average precision of matched detections, given the number of fractures; NaN if that is 0."""
     if not fractures:
         return float("nan")
     if not rows:
@@ -92,7 +92,7 @@ def precision_of(rows: Sequence[tuple[float, bool]], fractures: int) -> float:
 
 
 def matches(image: Found, least_overlap: float) -> list[tuple[float, bool]]:
-    """Each detection's score, and whether it is a fracture that none of a higher score has taken."""
+    """Each detection's score, and whether it matches a fracture that no higher score has matched."""
     free = np.ones(image.fractures, bool)
     rows = []
     for at in np.argsort(-image.scores, kind="stable"):
@@ -105,21 +105,21 @@ def matches(image: Found, least_overlap: float) -> list[tuple[float, bool]]:
 
 
 def sensitivity(images: Sequence[Found], false_per_image: float) -> float:
-    """The share of fractures hit at the threshold with at most so many false detections an image (FROC)."""
+    """The share of fractures hit at the threshold with at most that many false positives an image (FROC)."""
     threshold = score_limit(images, false_per_image)
     scores = np.concatenate([image.hit_scores for image in images])
     return int((scores > threshold).sum()) / max(len(scores), 1)
 
 
 def score_limit(images: Sequence[Found], false_per_image: float) -> float:
-    """The score above which at most so many detections an image are false; -inf if there are no more."""
+    """The score above which at most that many false positives an image remain; -inf if all do."""
     allowed = int(false_per_image * len(images))
     over = np.sort(np.concatenate([image.wrong_scores for image in images]))[::-1]
     return float(over[allowed]) if len(over) > allowed else -np.inf
 
 
 def auc(scores: Floats, true: Truth) -> float:
-    """The area under the ROC curve; NaN unless there are both kinds."""
+    """The area under the ROC curve; NaN unless there are both classes."""
     positives, negatives = int(true.sum()), int((~true).sum())
     if not positives or not negatives:
         return float("nan")
@@ -128,7 +128,7 @@ def auc(scores: Floats, true: Truth) -> float:
 
 
 def balanced_point(scores: Floats, true: Truth) -> tuple[float, float]:
-    """Accuracy and threshold where sensitivity is closest to specificity; NaN unless there are both kinds."""
+    """Accuracy and threshold where sensitivity is closest to specificity; NaN without both classes."""
     if true.all() or not true.any():
         return float("nan"), float("nan")
     thresholds = np.unique(scores)
@@ -142,7 +142,7 @@ def balanced_point(scores: Floats, true: Truth) -> tuple[float, float]:
 def interval(
     metric: Callable[[NDArray[np.int64]], float], count: int, draws: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % of a metric's values over bootstrap samples of `count` images, given by their indices."""
+    """The central 95 % of a metric over bootstrap samples of `count` images, given by their indices."""
     rng = np.random.default_rng(seed)
     values = [metric(rng.integers(0, count, count)) for _ in range(draws)]
     known = [value for value in values if not np.isnan(value)]

@@ -2,9 +2,9 @@
 
     python -m training.radiograph.report --data DATA --weights WEIGHTS [--weights MORE] [--out FILE]
 
-WEIGHTS is a training's `state.pt` (its averaged weights) or `average-STEP.pt`; several are averaged in
-their predictions. Decoding and calibration are chosen on other images of the development set than those
-they are scored on (five folds).
+WEIGHTS is a training's `state.pt` (its averaged weights) or `average-STEP.pt`; the predictions of several
+are averaged. Decoding and calibration are cross-fitted: chosen on other images of the development set than
+those they are evaluated on (five folds).
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.calibrate.reliability import Scored, cross_fitted, reliability
-from training.radiograph.dataset import read_dataset
-from training.radiograph.evaluation import DECODINGS, Case, predict_all
+from training.radiograph.datasets.reading import read_dataset
 from training.radiograph.metrics import (
     Floats,
     Found,
@@ -32,9 +31,9 @@ from training.radiograph.metrics import (
     interval,
     sensitivity,
 )
-from training.radiograph.prediction import Prediction
-from training.radiograph.recipe import RECIPES
-from training.radiograph.trainer import Weights, network_of
+from training.radiograph.networks import Weights, network_of
+from training.radiograph.predictions import DECODINGS, Case, Prediction, predict_all
+from training.radiograph.schedule import RECIPES
 
 FOLDS = 5
 FALSE_PER_IMAGE = 0.5
@@ -52,7 +51,7 @@ class Metric:
 
 
 def main() -> None:
-    """Reads the arguments, prints the table."""
+    """Reads the arguments and prints the table."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--data", type=Path, required=True)
@@ -61,7 +60,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    images = [image for image in read_dataset(arguments.data) if image.split == "dev"]
+    images = read_dataset(arguments.data, "dev")
     recipe = RECIPES[arguments.recipe]
     networks = [network_of(read_weights(path), recipe) for path in arguments.weights]
     cases = mean_cases([predict_all(network, images, recipe.canvas) for network in networks])
@@ -99,7 +98,7 @@ def metrics(cases: Sequence[Case]) -> list[Metric]:
 
 
 def masks(cases: Sequence[Case]) -> list[Metric]:
-    """Mask mAP50 of fractured images, and sensitivity at a number of false detections an image."""
+    """Mask mAP50 of fractured images, and sensitivity at a number of false positives an image."""
     cases = [case for case in cases if case.image.outlined]
     found = cross_decoded(cases)
     outlined = [one for one, case in zip(found, cases, strict=True) if case.image.fractured]
@@ -110,7 +109,7 @@ def masks(cases: Sequence[Case]) -> list[Metric]:
             len(outlined),
         ),
         metric(
-            f"sensitivity at {FALSE_PER_IMAGE} false detections an image",
+            f"sensitivity at {FALSE_PER_IMAGE} false positives an image",
             lambda at: sensitivity([found[k] for k in at], FALSE_PER_IMAGE),
             len(found),
         ),
@@ -118,7 +117,7 @@ def masks(cases: Sequence[Case]) -> list[Metric]:
 
 
 def cross_decoded(cases: Sequence[Case]) -> list[Found]:
-    """What is found in each case with the decoding that is best on the other folds."""
+    """The detections of each case, with the decoding that is best on the other folds."""
     table = [[case.found(decoding) for case in cases] for decoding in DECODINGS]
     fold = folds(cases)
     chosen = [
@@ -142,7 +141,7 @@ def folds_of_names(names: Sequence[str]) -> Indices:
 
 
 def classes(cases: Sequence[Case], of: str) -> list[Metric]:
-    """Metrics of images called fractured."""
+    """Metrics of the classification of images."""
     true = np.array([case.image.fractured for case in cases])
     scores = np.array([case.prediction.logit for case in cases])
     probabilities = cross_fitted(Scored(scores, true, folds(cases)))

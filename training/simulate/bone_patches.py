@@ -21,11 +21,14 @@ from training.fracturing import (
 )
 from training.fracturing.bone import box_of, with_nearest
 from training.sampling import Array, Pose, patch_coordinates, smooth_noise, take
-from training.simulate.simulated_ct import Sample, scan
+from training.simulate.scanner import implanted, scan
+from training.simulate.simulated_ct import Sample
 
 OUTSIDE_HU = -1000.0
 # Farthest distance from a bone at which an outline that errs by 3.6 mm leaves voxels unblanked
 BAND_MM = 6.5
+# Share of bones with implants: more than in patients, since a network fails on what it never saw
+IMPLANTS = 0.04
 BONE_POSE = Pose(rotation_deg=25, scale=0.15, bend_mm=6)
 
 
@@ -91,7 +94,8 @@ def fractured_bone(
 def scanned(rng: np.random.Generator, bone: BrokenModel, spacing_mm: float) -> Sample:
     """Returns a bone with scanner effects, blanked outside, and its target."""
     target = contact_target(bone.fragments, spacing_mm)
-    hu = scan(rng, bone.hu, spacing_mm)
+    hu, _ = implanted(rng, bone.hu, spacing_mm, IMPLANTS)
+    hu = scan(rng, hu, spacing_mm)
     return Sample(blank_outside(rng, hu, target > 0, spacing_mm), target)
 
 

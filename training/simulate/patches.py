@@ -16,9 +16,9 @@ from training.recipe import NetworkRecipe, Recipe
 from training.sampling import Array, Pose
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, bone_patch, by_kind
 from training.simulate.conditioning import ConditioningRules, draw_conditioning
-from training.simulate.simulated_ct import Sample, centre_spots, draw_centre, simulate
+from training.simulate.simulated_ct import Added, Sample, centre_spots, draw_centre, simulate
 from training.simulate.sources import Sources
-from training.subjects.subjects import Subject
+from training.subjects.subjects import Subject, class_of
 
 Patch = tuple[torch.Tensor, torch.Tensor]
 
@@ -61,6 +61,9 @@ ANY_POSE = Pose(rotation_deg=40, scale=0.3, bend_mm=12, step_mm=2)
 # differ by about half a voxel of 1 mm
 BODY_POSE = Pose(ripple_mm=1.5, joint_mm=2.0, swell_mm=0.4, step_mm=2)
 
+# The structure that implants are, if a recipe lists it among its classes
+METAL = "metal"
+
 
 class AnatomyDraw:
     """Draws patches of bodies."""
@@ -73,6 +76,8 @@ class AnatomyDraw:
         self.phantom_share = sources.recipe.sources.phantoms.share
         self.spots = {s.name: centre_spots(rng, s) for s in (*self.subjects, *self.phantoms, *self.negatives)}
         self.swaps = side_swaps(network.classes)
+        metal = class_of(METAL, sources.recipe.class_patterns(network))
+        self.added = Added(network.implants, metal, network.limbs)
 
     def draw(self) -> Sample:
         """Draws one patch."""
@@ -81,8 +86,8 @@ class AnatomyDraw:
         centre = draw_centre(self.rng, subject, self.spots[subject.name], self.network.anywhere)
         if self.rng.random() < self.network.boneless:
             subject = replace(subject, boneless=True)
-        pose = ANY_POSE if subject.negative else BODY_POSE
-        return simulate(self.rng, subject, centre, self.network.patch, self.network.spacing_mm, pose)
+        pose, network = ANY_POSE if subject.negative else BODY_POSE, self.network
+        return simulate(self.rng, subject, centre, network.patch, network.spacing_mm, pose, self.added)
 
     def pool(self) -> list[Subject]:
         """Picks the kind of subject to draw from next."""

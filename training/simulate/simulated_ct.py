@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from training.sampling import Array, Pose, patch_coordinates, take
 from training.simulate.body import paint, sight
 from training.simulate.body.sight import classes_of
-from training.simulate.scanner import hide_unseen, scan
+from training.simulate.scanner import hide_unseen, implanted, scan
 from training.subjects.subjects import Subject
 
-__all__ = ["Sample", "centre_spots", "draw_centre", "scan", "simulate"]
 AIR_HU = -1000.0
 
 
@@ -25,6 +24,19 @@ class Sample:
     target: NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class Added:
+    """What is added to a subject's own body.
+
+    `implants` is the chance of metal, `metal` its class (0 leaves its voxels what they were); `limbs` allows
+    arms beside the body whose bones are background.
+    """
+
+    implants: float = 0.0
+    metal: int = 0
+    limbs: bool = True
+
+
 def simulate(
     rng: np.random.Generator,
     subject: Subject,
@@ -32,6 +44,7 @@ def simulate(
     shape: tuple[int, ...],
     spacing_mm: float,
     pose: Pose,
+    added: Added = Added(),
 ) -> Sample:
     """Returns one patch of `subject` at `spacing_mm` with random pose, tissues and scanner effects."""
     at = patch_coordinates(rng, centre, shape, spacing_mm, subject.spacing_mm, pose)
@@ -39,7 +52,10 @@ def simulate(
         hu, target = real(rng, subject, subject.hu, at)
     else:
         view = sight(rng, subject, at, spacing_mm, pose)
-        hu, target = paint(rng, subject, view), classes_of(view, subject.classes)
+        hu, target = paint(rng, subject, view, added.limbs), classes_of(view, subject.classes)
+    hu, implant = implanted(rng, hu, spacing_mm, added.implants)
+    if added.metal and implant is not None:
+        target = np.where(implant, np.uint8(added.metal), target)
     return Sample(*hide_unseen(rng, scan(rng, hu, spacing_mm), target, spacing_mm))
 
 

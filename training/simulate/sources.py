@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import pickle
 from collections.abc import Callable, Sequence
@@ -21,10 +20,11 @@ from operators.errors import UsageError
 from training.phantoms import PHANTOMS, Phantom
 from training.progress import PREPARE, Tell, kind_of, silent
 from training.recipe import NetworkRecipe, Recipe
-from training.recipe_file import LabelMapTable
+from training.recipe_file import LabelMapTable, PosedBonesTable
 from training.simulate.bone_patches import BoneSubject
 from training.simulate.shape_variation import bones_between
 from training.subjects.bone_sets import bone_layer, bone_set_subject, only_file
+from training.subjects.posed_bones import posed_subject
 from training.subjects.subjects import (
     Subject,
     bounding_box,
@@ -32,6 +32,7 @@ from training.subjects.subjects import (
     label_map_body,
     label_map_subject,
     load_lps,
+    names_of,
     negative_subject,
     signed_distance,
 )
@@ -43,7 +44,7 @@ BODY_SPACING_MM = 1.5
 NEGATIVE_SPACING_MM = 3.0
 FORMER_MODEL = next(iter(PHANTOMS))
 # Version of the cache's content: to be raised whenever the fields of a subject change
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ class Sources:
     tell: Tell = silent
 
     def anatomy(self, network: NetworkRecipe) -> list[Subject]:
-        """Returns the subjects that an anatomy network learns from, at its spacing or 1.5 mm."""
-        return [*self.subjects("label_map", network), *self.subjects("bone_set", network)]
+        """Returns the subjects that an anatomy network learns from."""
+        return [one for kind in LEARNT for one in self.subjects(kind, network)]
 
     def subjects(self, kind: str, network: NetworkRecipe) -> list[Subject]:
         """Returns all subjects of one kind, a row of SUBJECTS."""
@@ -68,7 +69,7 @@ class Sources:
         classes = self.recipe.class_patterns(network)
         found = []
         for row in self.recipe.sources.label_maps:
-            load = partial(label_map_subject, self.data / row.path, self.data / row.names, classes)
+            load = partial(label_map_subject, self.data, row, classes)
             found.append(self.kept(f"map {row} {classes}", load))
         return found
 
@@ -91,7 +92,7 @@ class Sources:
         around: LabelMapTable | None,
     ) -> Subject:
         """Loads the bones of one patient, in the body of a label map if the recipe names one."""
-        donor = label_map_body(self.data / around.path, self.data / around.names) if around else None
+        donor = label_map_body(self.data, around) if around else None
         made = bone_set_subject(folder, bones, classes, BODY_SPACING_MM, donor)
         return replace(made, name=f"{folder.name} in a body" if donor else folder.name)
 
@@ -110,9 +111,30 @@ class Sources:
         """Loads real CTs without the anatomy."""
         del network
         return [
-            self.kept(f"negative {path}", partial(negative_subject, self.data / path, NEGATIVE_SPACING_MM))
-            for path in self.recipe.sources.negatives.paths
+            self.kept(
+                f"negative {path} {group} {row.unknown_mm}",
+                partial(negative_subject, self.data / path, NEGATIVE_SPACING_MM, group, row.unknown_mm),
+            )
+            for group, row in enumerate(self.recipe.sources.negatives)
+            for path in row.paths
         ]
+
+    def posed_bones(self, network: NetworkRecipe) -> list[Subject]:
+        """Draws bodies whose bones are surfaces, each from its own seed."""
+        classes = self.recipe.class_patterns(network)
+        return [
+            self.kept(
+                f"posed {row.model_copy(update={'count': 0})} {seed} {classes}",
+                partial(self.posed_body, row, seed, classes),
+            )
+            for row in self.recipe.sources.posed_bones
+            for seed in range(3000, 3000 + row.count)
+        ]
+
+    def posed_body(self, row: PosedBonesTable, seed: int, classes: dict[str, list[str]]) -> Subject:
+        """Draws one body whose bones are surfaces."""
+        donor = label_map_body(self.data, row.around) if row.around else None
+        return posed_subject(row, self.data, seed, classes, donor)
 
     def bones(self) -> list[BoneSubject]:
         """Returns single bones for the fracture network: real ones with texture, others without."""
@@ -144,9 +166,8 @@ class Sources:
 
     def label_map_bones(self, row: LabelMapTable, patterns: Sequence[str]) -> list[BoneSubject]:
         """Returns every bone of a label map whose name matches."""
-        names = json.loads((self.data / row.names).read_text(encoding="utf-8"))
         array, spacing = load_lps(self.data / row.path)
-        chosen = {int(v): n for v, n in names.items() if any(fnmatch(n, p) for p in patterns)}
+        chosen = {v: n for v, n in names_of(self.data, row).items() if any(fnmatch(n, p) for p in patterns)}
         boxes = ndimage.find_objects(array.astype(np.uint8))
         return [
             bone_of(f"{row.path} {name}", array[boxes[value - 1]] == value, spacing)
@@ -171,11 +192,14 @@ class Sources:
         return loaded
 
 
+# The kinds of subjects whose bones an anatomy network learns; all are drawn equally often
+LEARNT = ("label_map", "bone_set", "posed_bones")
 # Sources of training images: a row for each kind that a recipe may have
 SUBJECTS: dict[str, Callable[[Sources, NetworkRecipe], list[Subject]]] = {
     "label_map": Sources.label_maps,
     "bone_set": Sources.bone_sets,
     "phantom": Sources.phantoms,
+    "posed_bones": Sources.posed_bones,
     "ct_negative": Sources.negatives,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from operators.dicom.pixels.volume_reader import read_volume
+from operators.dicom.read.scan import scan
 from operators.errors import UsageError
-from training.subjects.surfaces import STEP_MM, Surfaces, bone_surfaces, edt
-from training.subjects.surroundings import Body
+from training.recipe_file import BodyTable, LabelMapTable
+from training.subjects.shafts import Shafts, shafts_of
+from training.subjects.surfaces import Surfaces, bone_surfaces, edt
+from training.subjects.surroundings import Body, surround_with_body
 from training.subjects.tissues import Tissue, tissue_of
 
-DEPTH_STEP_MM = STEP_MM
+# Target of unknown voxels in the first of a recipe's groups of CTs; in each other group it is one less
 NOT_OURS = 254
+LEAST_UNKNOWN = 240
 MAXIMUM_SKIN_MM = 60.0
 # Thickness of skin and fat over the labelled muscles, mm
 LABELLED_MARGIN_MM = 12
+# No network reads finer voxels, which label maps of small parts of the body have
+FINEST_MM = 0.8
+# Smaller pieces of a label map of bones are errors
+SPECK_MM3 = 300.0
 # Above soft tissue and blood: bone and dense contrast medium
 DENSE_HU = 120
 
@@ -32,9 +41,9 @@ class Subject:
     """One body on an array whose axes run to the patient's left, posterior, superior.
 
     `structures` (uint8) index `tissues` and `classes` (uint8, the target of each); `surfaces` are those of
-    its bones; `skin` (int8, mm) is positive inside the body; `hu` (int16) holds real bone texture, 0
-    where there is none. `negative` marks a real CT that shows none of the package's bones; `boneless`
-    marks a body that is painted without bones.
+    its bones, `shafts` how long ones lie; `skin` (int8, mm) is positive inside the body; `hu` (int16) holds
+    real bone texture, 0 where there is none. `negative` marks a real CT that shows none of the package's
+    bones; `boneless` marks a body that is painted without bones.
     """
 
     name: str
@@ -45,6 +54,7 @@ class Subject:
     skin: NDArray[np.int8]
     spacing_mm: NDArray[np.float64]
     hu: NDArray[np.int16] | None = None
+    shafts: Shafts | None = None
     negative: bool = False
     boneless: bool = False
 
@@ -56,12 +66,19 @@ class Subject:
 
 
 def load_lps(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Reads a NIfTI file as an array along left, posterior, superior, and its spacing in mm."""
-    if not path.is_file():
+    """Reads NIfTI or a DICOM series as an array along left, posterior, superior, and its spacing in mm."""
+    if not path.exists():
         raise UsageError(f"expected {path.parent.name}/{path.name} in the data folder, found none")
-    image = nibabel.as_closest_canonical(nibabel.load(path))
+    image = nibabel.as_closest_canonical(dicom_image(path) if path.is_dir() else nibabel.load(path))
     array = np.asarray(image.dataobj)[::-1, ::-1, :]
     return np.ascontiguousarray(array), np.array(image.header.get_zooms()[:3], dtype=np.float64)
+
+
+def dicom_image(folder: Path) -> nibabel.Nifti1Image:
+    """Reads the largest series of a folder."""
+    series = max(scan(folder).series, key=lambda one: len(one.frames))
+    volume = read_volume(series)
+    return nibabel.Nifti1Image(volume.hu, np.diag([-1.0, -1.0, 1.0, 1.0]) @ volume.grid.ijk_to_lps)
 
 
 def resample(array: NDArray[Any], spacing_mm: NDArray[np.float64], to_mm: float, order: int) -> NDArray[Any]:
@@ -106,9 +123,12 @@ def from_structures(
     names: dict[int, str],
     classes: dict[str, list[str]],
     spacing_mm: float,
-    margin_mm: float,
+    skin: NDArray[np.int8] | float,
 ) -> Subject:
-    """Builds a subject from a label map with named values; `classes` maps class to name patterns."""
+    """Builds a subject from a label map with named values; `classes` maps class to name patterns.
+
+    `skin` is the signed distance in mm to it, or how far it lies outside a smooth hull of what is labelled.
+    """
     size = max(names) + 1
     tissues = tuple(tissue_of(names.get(value, "fat")) for value in range(size))
     lookup = np.zeros(size, np.uint8)
@@ -121,8 +141,9 @@ def from_structures(
         tissues=tissues,
         classes=lookup,
         surfaces=bone_surfaces(bones[structures], spacing_mm),
-        skin=skin_distance(structures > 0, spacing_mm, margin_mm),
+        skin=skin if isinstance(skin, np.ndarray) else skin_distance(structures > 0, spacing_mm, skin),
         spacing_mm=np.full(3, spacing_mm),
+        shafts=shafts_of(bones[structures]),
     )
 
 
@@ -134,19 +155,40 @@ def class_of(structure: str, classes: dict[str, list[str]]) -> int:
     return 0
 
 
-def label_map_body(path: Path, names_file: Path) -> Body:
-    """Loads a whole-body label map with the names of its values, resampled to cubic voxels."""
-    array, spacing = load_lps(path)
-    names = {int(value): name for value, name in json.loads(names_file.read_text(encoding="utf-8")).items()}
-    spacing_mm = float(spacing[0])
-    return Body(resample(array.astype(np.uint8), spacing, spacing_mm, 0), names, spacing_mm)
+def label_map_body(data: Path, row: LabelMapTable) -> Body:
+    """Loads a label map with the names of its values, resampled to cubic voxels of FINEST_MM or more."""
+    array, spacing = load_lps(data / row.path)
+    spacing_mm = max(float(spacing[0]), FINEST_MM)
+    return Body(resample(array.astype(np.uint8), spacing, spacing_mm, 0), names_of(data, row), spacing_mm)
 
 
-def label_map_subject(path: Path, names_file: Path, classes: dict[str, list[str]]) -> Subject:
-    """Loads a subject from a whole-body label map and the table of its values' names."""
-    body = label_map_body(path, names_file)
-    return from_structures(
-        path.name.split(".")[0], body.structures, body.names, classes, body.spacing_mm, LABELLED_MARGIN_MM
+def names_of(data: Path, row: LabelMapTable) -> dict[int, str]:
+    """Returns the names of a label map's values."""
+    table = row.names
+    if isinstance(table, str):
+        table = dict(json.loads((data / table).read_text(encoding="utf-8")))
+    return {int(value): name for value, name in table.items()}
+
+
+def label_map_subject(data: Path, row: BodyTable, classes: dict[str, list[str]]) -> Subject:
+    """Loads a subject from a label map; one of bones alone gets a body from that of `around`."""
+    body = label_map_body(data, row)
+    if row.around:
+        body = with_soft_tissue(body, label_map_body(data, row.around), classes)
+    name = row.path.split("/")[-1].split(".")[0]
+    return from_structures(name, body.structures, body.names, classes, body.spacing_mm, row.margin_mm)
+
+
+def with_soft_tissue(bones: Body, donor: Body, classes: dict[str, list[str]]) -> Body:
+    """Returns bones without specks, with the donor's body around them except for bones of their classes."""
+    pieces, _ = ndimage.label(bones.structures > 0)
+    whole = np.bincount(pieces.ravel()) * bones.spacing_mm**3 >= SPECK_MM3
+    clean = replace(bones, structures=np.where(whole[pieces], bones.structures, 0).astype(np.uint8))
+    there = {clean.names[value] for value in np.unique(clean.structures).tolist() if value}
+    clean = replace(clean, names={value: name for value, name in clean.names.items() if name in there})
+    learned = {class_of(name, classes) for name in there} - {0}
+    return surround_with_body(
+        clean, donor, {n for n in donor.names.values() if class_of(n, classes) in learned}
     )
 
 
@@ -159,16 +201,21 @@ def bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
     return tuple(box)
 
 
-def negative_subject(path: Path, to_mm: float) -> Subject:
-    """Loads a real CT that shows none of the package's bones; marks its dense voxels as NOT_OURS."""
+def negative_subject(path: Path, to_mm: float, group: int = 0, unknown_mm: float = 0.0) -> Subject:
+    """Loads a real CT in which some classes are absent; marks dense voxels, and those near, as unknown.
+
+    Its unknown voxels have the target NOT_OURS less `group`.
+    """
     array, spacing = load_lps(path)
     hu = resample(array.astype(np.float32), spacing, to_mm, 1).astype(np.int16)
     none = np.zeros(hu.shape, np.uint8)
+    dense = hu > DENSE_HU
+    unknown = edt(~dense, to_mm) <= unknown_mm if unknown_mm else dense
     return Subject(
         path.name.split(".")[0],
-        (hu > DENSE_HU).astype(np.uint8),
+        unknown.astype(np.uint8),
         (tissue_of("fat"),) * 2,
-        np.array([0, NOT_OURS], np.uint8),
+        np.array([0, NOT_OURS - group], np.uint8),
         bone_surfaces(none, to_mm),
         none.astype(np.int8),
         np.full(3, to_mm),

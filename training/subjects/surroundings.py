@@ -34,13 +34,16 @@ class Body:
     spacing_mm: float
 
 
-def surround_with_body(bones: Body, donor: Body, dropped: set[str]) -> Body:
-    """Returns `bones` with the donor's structures around them.
+def surround_with_body(
+    bones: Body, donor: Body, dropped: set[str], at: NDArray[np.float32] | None = None
+) -> Body:
+    """Returns `bones` with the donor's structures around them, found at `at` or else where they fit best.
 
     The donor's own bones of the same names, and those named in `dropped`, become connective tissue where
     the new ones do not cover them.
     """
-    at = fitted_places(bones, donor)
+    if at is None:
+        at = fitted_places(bones, donor, set(bones.names.values()))
     first = max(bones.names) + 1
     gone = dropped | set(bones.names.values())
     lookup = np.zeros(256, np.uint8)
@@ -55,12 +58,26 @@ def surround_with_body(bones: Body, donor: Body, dropped: set[str]) -> Body:
     return Body(structures, bones.names | {first + v: n for v, n in donor.names.items()}, bones.spacing_mm)
 
 
-def fitted_places(bones: Body, donor: Body) -> NDArray[np.float32]:
-    """Returns the donor's best fitting index (3, I, J, K) for every voxel of `bones`."""
+def places_at(
+    shape: tuple[int, ...], spacing_mm: float, origin_mm: Points, donor: Body
+) -> NDArray[np.float32]:
+    """Returns the donor's index (3, I, J, K) for every voxel of a frame that shares its axes in mm."""
+    return np.stack(
+        np.meshgrid(
+            *(
+                ((np.arange(n) * spacing_mm + start) / donor.spacing_mm).astype(np.float32)
+                for n, start in zip(shape, origin_mm, strict=True)
+            ),
+            indexing="ij",
+        )
+    )
+
+
+def fitted_places(bones: Body, donor: Body, names: set[str]) -> NDArray[np.float32]:
+    """Returns the donor's index (3, I, J, K) for every voxel of `bones` that fits the named bones best."""
     pairs = [
         (surface_points(bones, name), cKDTree(surface_points(donor, name)))
-        for name in bones.names.values()
-        if name in donor.names.values()
+        for name in sorted(names & {*bones.names.values()} & {*donor.names.values()})
     ]
     affine = fitted_affine(pairs)
     coarse = tuple(-(-n // COARSE) + 1 for n in bones.structures.shape)

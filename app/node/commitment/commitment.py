@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -17,32 +16,18 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import N_ACTION, N_EVENT_REPORT
 from pynetdicom.events import Event, EventHandlerType
 
-from app.node.commitment.transactions import (
-    Transaction,
-    find_transaction,
-    keep_answer,
-    open_transaction,
-    read_transaction,
-)
-from app.node.peers.destination import Outgoing, end, open_association, request_transfer
+from app.node.commitment.transactions import find_transaction, keep_answer
+from app.node.peers.destination import end, request_transfer
 from app.node.peers.requestor import Requestor
 from app.node.queue.job import Json
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from app.node.storage.inbox import Inbox
 from app.node.storage.study_lock import files_in_place, series_in_place
-from app.printable import counted
-from operators.dicom.commitment import (
-    Commitment,
-    Named,
-    answer_of,
-    decoded_commitment,
-    reason_text,
-    report_of,
-    request_of,
-)
+from operators.dicom.commitment import Commitment, Named, answer_of, decoded_commitment, report_of
 from operators.dicom.elements.element_walk import Encoding
 from operators.dicom.elements.instance_identity import read_outgoing
-from operators.errors import OsteonError, OutputError, TransientError, UnreadableError
+from operators.errors import OsteonError, TransientError, UnreadableError
 
 log = structlog.get_logger()
 
@@ -52,8 +37,6 @@ IMPLICIT = "1.2.840.10008.1.2"
 REQUEST, ALL_COMMITTED, SOME_MISSING = 1, 1, 2
 # PS3.7 C: statuses of N-ACTION and N-EVENT-REPORT
 SUCCESS, PROCESSING_FAILURE, INVALID_ARGUMENT, NOT_AUTHORISED = 0x0000, 0x0110, 0x0115, 0x0124
-# PS3.3 C.14.1.1: processing failure, no such instance (yet), duplicate transaction UID, resource limitation
-PASSING = frozenset((0x0110, 0x0112, 0x0131, 0x0213))
 
 
 class CommitmentService:
@@ -196,64 +179,3 @@ def classes_found(inbox: Inbox, sop_instance_uids: Iterable[str]) -> dict[str, s
                 with suppress(OsteonError, OSError):
                     found.setdefault(Path(entry).stem, set()).add(read_outgoing(Path(entry))[0])
     return found
-
-
-def transaction_of(delivery: Json) -> str:
-    """Returns the prefix of a delivery's transaction UIDs, the same for the same delivery."""
-    from operators.dicom.provenance.identity import (
-        derived_uid,  # imports highdicom, which the listener does not need
-    )
-
-    return str(derived_uid("commitment", delivery["job_id"], delivery["peer"]))
-
-
-def ask(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings, delivery_uid: str) -> None:
-    """Requests commitment as a new attempt. Raises TransientError, or OutputError if it is not offered."""
-    named = [Named(file.sop_class_uid, file.sop_instance_uid) for file in files]
-    request(open_transaction(settings.data, delivery_uid, peer.name, named), peer, settings)
-
-
-def request(transaction: Transaction, peer: Peer, settings: NodeSettings) -> None:
-    """Sends the N-ACTION of a transaction. Raises TransientError or OutputError."""
-    association = open_association(peer, settings, [(PUSH_MODEL, IMPLICIT)])
-    try:
-        information = request_of(Commitment(transaction.uid, transaction.asked))
-        answer: Any = association.send_n_action(information, REQUEST, PUSH_MODEL, PUSH_MODEL_INSTANCE)[0]
-        if "Status" not in answer or answer.Status != SUCCESS:
-            got = f"status 0x{answer.Status:04X}" if "Status" in answer else "no answer"
-            raise TransientError(
-                f"expected {peer.name} to accept a commitment request, got {got}", code="no_commitment"
-            )
-    except RuntimeError as error:  # the peer ended the association before
-        raise TransientError(f"expected {peer.name} to keep the association", code="aborted") from error
-    finally:
-        end(association)
-
-
-def require_committed(peer: Peer, settings: NodeSettings, delivery_uid: str) -> None:
-    """Raises TransientError until everything is answered, OutputError if the peer did not commit.
-
-    If all failures may pass, commitment is requested again for all instances.
-    """
-    transaction = read_transaction(settings.data, delivery_uid)
-    if transaction is None:
-        raise TransientError(f"expected {peer.name} to commit to the result, none yet", code="uncommitted")
-    if transaction.is_committed:
-        return
-    text = sentence_of(transaction, peer)
-    if not all(reason in PASSING for reason in transaction.failed.values()):
-        raise OutputError(text, code="not_committed")
-    if not transaction.open_uids:
-        request(open_transaction(settings.data, delivery_uid, peer.name, transaction.asked), peer, settings)
-        text += "; requested again"
-    raise TransientError(text, code="uncommitted")
-
-
-def sentence_of(transaction: Transaction, peer: Peer) -> str:
-    """Returns a sentence about how many instances were committed, failed or not answered."""
-    reasons = Counter(map(reason_text, transaction.failed.values()))
-    found = [f"{len(transaction.committed - set(transaction.failed))} committed"]
-    found += [f"{count} failed ({reason})" for reason, count in reasons.items()]
-    found += [f"{len(transaction.open_uids)} not answered"] if transaction.open_uids else []
-    asked = len(transaction.asked)
-    return f"expected {peer.name} to commit to {counted(asked, 'instance')}, got {', '.join(found)}"

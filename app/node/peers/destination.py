@@ -13,7 +13,8 @@ from pynetdicom.association import Association
 
 from app.node.peers.requestor import SMALLEST_SENT_BYTES, Requestor
 from app.node.peers.requestor_socket import MAXIMUM_PDU_BYTES
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from app.node.settings.tls import client_context, tls_files
 from operators.errors import OutputError, TransientError
 

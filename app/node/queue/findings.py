@@ -21,15 +21,21 @@ WORDS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """A code of WORDS and its calibrated probability, None if the package states none."""
+    """A code of WORDS and its calibrated probability, None if the package states none.
+
+    `threshold` is the one that decided, in words; '' if none did.
+    """
 
     code: str
     probability: float | None = None
+    threshold: str = ""
 
     def __str__(self) -> str:
         """Returns the finding in words, without patient data."""
-        known = "" if self.probability is None else f", probability {percent(self.probability)}"
-        return WORDS[self.code] + known
+        if self.probability is None:
+            return WORDS[self.code]
+        at = f"; {self.threshold}" if self.threshold else ""
+        return f"{WORDS[self.code]} (probability {percent(self.probability)}{at})"
 
 
 def finding_of(outcome: Any) -> Finding | None:
@@ -41,8 +47,8 @@ def finding_of(outcome: Any) -> Finding | None:
     series = outcome.get("series", ()) if isinstance(outcome, Mapping) else ()
     found = [each["finding"] for each in series if each.get("finding")]
     for code in WORDS:
-        if same := [each["probability"] for each in found if each["code"] == code]:
-            return Finding(code, max((value for value in same if value is not None), default=None))
+        if same := [Finding(**each) for each in found if each["code"] == code]:
+            return max(same, key=lambda each: each.probability or 0.0)
     return None
 
 

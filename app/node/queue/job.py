@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app.node.settings.configuration import Urgency
+from app.node.settings.peer import Urgency
 from operators.dicom.elements.atomic_file import sync_path
 
 Json = dict[str, Any]

@@ -16,22 +16,14 @@ from typing import Protocol
 import structlog
 from dbos import DBOS, EnqueueOptions
 
-from app.library_messages import defect_values
 from app.node.queue import pauses
 from app.node.queue.abandoned import Running
 from app.node.queue.database import REPORT, WORKFLOW_VERSION, delivery_queue
 from app.node.queue.findings import shows_fracture
 from app.node.queue.job import Json, priority
-from app.node.settings.configuration import NodeSettings, Urgency
-from operators.dicom.select.reading_order import read_in_turn
-from operators.errors import (
-    DEFECT,
-    OsteonError,
-    OutputError,
-    TransientError,
-    UnsuitableError,
-    as_osteon_error,
-)
+from app.node.queue.outcomes import name_failure, read_all, summarise_outcomes
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Urgency
 
 log = structlog.get_logger()
 
@@ -104,51 +96,6 @@ def define_segmenting(
     return segment_study
 
 
-def read_all(plan: Json, segment: Callable[[list[int]], Json]) -> list[Json]:
-    """Returns the outcomes of all series that were read, then of those that a better one made unnecessary."""
-    # Plans of earlier versions have no candidates, or do not name their series
-    candidates = plan.get("candidates") or [{"better": []}] * plan["selected"]
-    outcomes: list[Json] = []
-
-    def read(group: list[int]) -> dict[int, bool]:
-        outcomes.append(outcome := segment(group))
-        found = outcome.get("found", group)
-        return {each: outcome["state"] != "refused" and each in found for each in group}
-
-    series = [candidate.get("series", number) for number, candidate in enumerate(candidates)]
-    passed = read_in_turn(series, [candidate["better"] for candidate in candidates], read)
-    return outcomes + [skipped(candidates[each], candidates[best]) for each, best in passed.items()]
-
-
-def skipped(candidate: Json, best: Json) -> Json:
-    """Returns the outcome of a series that was not read because a better one shows the same."""
-    return {"state": "refused", "series_instance_uid": candidate["series_instance_uid"], **best["rivals"]}
-
-
-def name_failure(job: Json, step: Callable[[], Json]) -> Json:
-    """Runs a step and turns every error into an outcome."""
-    try:
-        return step()
-    except Exception as error:
-        known = as_osteon_error(error)
-        if known is not None:
-            return outcome_of_error(known)
-        log.error("study_failed", job=job["job_id"], **defect_values(error))
-        return {"state": "failed", "code": OsteonError.code, "sentence": DEFECT}
-
-
-def outcome_of_error(error: OsteonError) -> Json:
-    """Returns the outcome for an error: refused if unsuitable, transient if it may pass, otherwise failed."""
-    families: tuple[tuple[type[OsteonError], str], ...] = (
-        (UnsuitableError, "refused"),
-        (TransientError, "transient"),
-        (OutputError, "transient"),
-        (OsteonError, "failed"),
-    )
-    state = next(name for family, name in families if isinstance(error, family))
-    return {"state": state, "code": error.code, "sentence": str(error)}
-
-
 def retry_step(step: Callable[[], Json], patience_s: float, data: Path) -> Json:
     """Repeats a step with growing pauses until its outcome is not transient or `patience_s` is over.
 
@@ -162,17 +109,6 @@ def retry_step(step: Callable[[], Json], patience_s: float, data: Path) -> Json:
         waited_s += pauses.pause(data, pause_s)
         pause_s = pauses.pause_after(pause_s)
     return outcome
-
-
-def summarise_outcomes(series: list[Json]) -> Json:
-    """Returns a study's outcome: segmented if any series is, with the missing results, else the worst one."""
-    if any(each["state"] == "segmented" for each in series):
-        missing = [result for each in series for result in each.get("missing", ())]
-        sentence = "; ".join(dict.fromkeys(result["sentence"] for result in missing))
-        code = missing[0]["code"] if missing else ""
-        return {"state": "segmented", "code": code, "sentence": sentence, "series": series}
-    worst = next((each for each in series if each["state"] == "failed"), series[0])
-    return {key: worst[key] for key in ("state", "code", "sentence")} | {"series": series}
 
 
 def hand_over(job: Json, outcome: Json, settings: NodeSettings) -> None:
@@ -245,35 +181,32 @@ def define_delivering(
     return deliver
 
 
+def define_repeating(
+    name: str, step: str, patience_s: float, attempt: Callable[[Json], Attempt], running: Running, data: Path
+) -> Callable[[Json], Json]:
+    """Registers the workflow `name`, which repeats one `step`; to be called before DBOS is launched."""
+
+    @DBOS.step(name=step)
+    def attempt_once(values: Json) -> Json:
+        return vars(attempt(values))
+
+    @DBOS.workflow(name=name, max_recovery_attempts=None)
+    def repeat(values: Json) -> Json:
+        with running.this():
+            return retry_step(partial(attempt_once, values), patience_s, data)
+
+    return repeat
+
+
 def define_reporting(
     settings: NodeSettings, report: Callable[[Json], Attempt], running: Running
 ) -> Callable[[Json], Json]:
-    """Registers the workflow that reports storage commitment; to be called before DBOS is launched."""
-
-    @DBOS.step(name="report")
-    def report_once(owed: Json) -> Json:
-        return vars(report(owed))
-
-    @DBOS.workflow(name=REPORT, max_recovery_attempts=None)
-    def report_commitment(owed: Json) -> Json:
-        with running.this():
-            return retry_step(partial(report_once, owed), settings.commitment_s, settings.data)
-
-    return report_commitment
+    """Registers the workflow that reports storage commitment; see `define_repeating`."""
+    return define_repeating(REPORT, "report", settings.commitment_s, report, running, settings.data)
 
 
 def define_notifying(
     settings: NodeSettings, send: Callable[[Json], Attempt], running: Running
 ) -> Callable[[Json], Json]:
-    """Registers the workflow that sends notices; to be called before DBOS is launched."""
-
-    @DBOS.step(name="notify")
-    def notify_once(notice: Json) -> Json:
-        return vars(send(notice))
-
-    @DBOS.workflow(name=NOTICE, max_recovery_attempts=None)
-    def send_notice(notice: Json) -> Json:
-        with running.this():
-            return retry_step(partial(notify_once, notice), NOTICE_PATIENCE_S, settings.data)
-
-    return send_notice
+    """Registers the workflow that sends notices; see `define_repeating`."""
+    return define_repeating(NOTICE, "notify", NOTICE_PATIENCE_S, send, running, settings.data)

@@ -21,7 +21,6 @@ from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAsso
 from app.node.receive.admission import Admission, Reason, Rejected
 from app.node.receive.association_request import AssociationRequest
 from app.node.receive.data_transfer import PDU_HEADER_BYTES, NodeDul
-from app.node.receive.read_ahead import ReadAhead
 from app.node.receive.reception import Reception
 
 # How long to wait for data before checking whether there is something to send: a busy peer is answered at
@@ -31,6 +30,47 @@ BUSY_WAIT_S, IDLE_WAIT_S, BUSY_S = 0.005, 0.1, 1.0
 MAXIMUM_PDU_BYTES = (1 << 20) + PDU_HEADER_BYTES
 RECEIVE_BUFFER_BYTES = 1 << 20
 HANDSHAKE_S = 10.0
+
+
+# Two of the PDUs that fast senders use
+READ_BYTES = 1 << 18
+
+
+class ReadAhead:
+    """Bytes that were read from the socket but not consumed yet."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(READ_BYTES)
+        self.start = self.stop = 0
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def room(self, count: int) -> memoryview:
+        """Returns the free part of the buffer, after making room for `count` bytes from the first one on."""
+        if self.start + count > len(self.buffer):
+            waiting = self.buffer[self.start : self.stop]
+            if count > len(self.buffer):
+                self.buffer = bytearray(count)
+            self.buffer[: len(waiting)] = waiting
+            self.start, self.stop = 0, len(waiting)
+        return memoryview(self.buffer)[self.stop :]
+
+    def came(self, count: int) -> None:
+        """Records that `count` bytes were read into the free part."""
+        self.stop += count
+
+    def seen(self, count: int) -> bytes:
+        """Returns the next bytes without consuming them."""
+        return bytes(self.buffer[self.start : min(self.start + count, self.stop)])
+
+    def taken(self, count: int) -> memoryview:
+        """Consumes and returns the next bytes, or as many as there are; valid until more are read."""
+        start, self.start = self.start, min(self.start + count, self.stop)
+        view = memoryview(self.buffer)[start : self.start]
+        if self.start == self.stop:
+            self.start = self.stop = 0
+        return view
 
 
 class NodeSocket(AssociationSocket):

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.node.queue.database import open_connection
 from app.node.queue.job import job_folder
-from app.node.queue.job_state import UNDER_WAY
+from app.node.queue.jobs.job_state import UNDER_WAY
 from app.node.queue.workflow import SEGMENT
 from app.node.segment.study_reader import ReadStudy, read_studies, take_volume
 from app.node.settings.configuration import NodeSettings

@@ -15,20 +15,15 @@ from app.node.queue.findings import FRACTURE, Finding
 from app.node.queue.job import JobFolder, Json, StudyJob, job_folder
 from app.node.segment.next_study import NextStudy
 from app.node.segment.study_reader import ReadStudy, select_images
-from app.run.folder import (
-    EXIT_DONE,
-    refused_outright,
-    run_job,
-    segmented_for,
-)
+from app.run.folder import refused_outright, segmented_for
 from app.run.output_folder import prepare_output
-from app.run.report import SeriesRecord
+from app.run.record import SeriesRecord
 from app.run.results import RESULTS, SEG, Written
 from app.run.series_job import Graph, Job
 from app.run.series_records import EXIT_DEFECT
+from app.run.series_results import EXIT_DONE, run_job
 from app.run.stage_clock import silent
 from app.settings import Settings
-from operators.attempts import missing_result
 from operators.dicom.headers.series import Series
 from operators.dicom.pixels.image_reader import read_image
 from operators.dicom.provenance.result_check import ResultName
@@ -38,7 +33,9 @@ from operators.errors import OutputError, TransientError
 from operators.geometry.projection import Image
 from operators.geometry.volume import CtVolume
 from operators.packages.packages import ModelPackage
+from operators.results.attempts import missing_result
 from operators.segmentation.segmentation import Segmentation
+from operators.segmentation.summary import threshold_words
 
 log = structlog.get_logger()
 
@@ -220,7 +217,8 @@ def finding_in(made: Segmentation) -> Finding | None:
     The absence of fragments in a CT does not rule out a fracture.
     """
     if made.answer is not None:
-        return Finding(made.answer.verdict.name.lower(), made.answer.probability)
+        answer = made.answer
+        return Finding(answer.verdict.name.lower(), answer.probability, threshold_words(answer))
     broken = [segment for segment in made.segments if segment.fragment is not None]
     known = [each.fracture_probability for each in broken if each.fracture_probability is not None]
     return Finding(FRACTURE, max(known, default=None)) if broken else None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.node.peers.destination import Outgoing, Refused
-from app.node.settings.configuration import FallbackEncoding, Peer
+from app.node.settings.peer import FallbackEncoding, Peer
 
 SEG = "seg"
 Make = Callable[[FallbackEncoding, Sequence[Outgoing]], Sequence[Outgoing]]

@@ -14,7 +14,8 @@ from app.node.peers.destination import Outgoing, Refused, require_stored
 from app.node.peers.http_client import HttpAnswer, ask
 from app.node.peers.http_stream import HttpLimits
 from app.node.receive.dicomweb_response import FAILED, FAILURE_REASON, OTHER_FAILURES, SOP_INSTANCE
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from app.node.settings.redaction import revealed
 from app.node.settings.tls import client_context, tls_files
 from operators.errors import OutputError, TransientError

@@ -17,7 +17,7 @@ from app.node.peers.http_stream import HttpLimits
 from app.node.queue.database import WORKFLOW_VERSION
 from app.node.queue.findings import FRACTURE, finding_of
 from app.node.queue.job import Json
-from app.node.queue.job_state import JobState
+from app.node.queue.jobs.job_state import JobState
 from app.node.queue.workflow import NOTICE, Attempt
 from app.node.settings.configuration import NodeSettings
 from operators.errors import OutputError, TransientError

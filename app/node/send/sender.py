@@ -9,17 +9,19 @@ from functools import partial
 import structlog
 
 from app.library_messages import defect_values
-from app.node.commitment.commitment import ask, report_owed, require_committed, transaction_of
+from app.node.commitment.commitment import report_owed
+from app.node.commitment.requests import ask, require_committed, transaction_of
 from app.node.peers import destination as c_store
 from app.node.peers.destination import Outgoing, Refused
 from app.node.queue.job import Json, job_folder
-from app.node.queue.job_state import FORMER_DATA
+from app.node.queue.jobs.job_state import FORMER_DATA
 from app.node.queue.workflow import Attempt
 from app.node.segment.segmenting import sha256_of
 from app.node.send import dicomweb_destination as stow_destination
 from app.node.send.delivery import deliver_result
 from app.node.send.notices import post
-from app.node.settings.configuration import FallbackEncoding, NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import FallbackEncoding, Peer
 from app.node.storage.file_lock import try_lock
 from app.node.storage.inbox import Inbox
 from app.node.watch.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail, Participant

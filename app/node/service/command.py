@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from app.node.queue.job_names import named_job, short_ids
+from app.node.queue.jobs.job_names import named_job, short_ids
 from app.printable import counted, printable_json, printable_text
 from app.settings import Settings, read_settings
 from operators.errors import UsageError
@@ -20,8 +20,9 @@ from operators.errors import UsageError
 if TYPE_CHECKING:
     from dbos import DBOSClient
 
-    from app.node.queue.job_state import JobState
-    from app.node.settings.configuration import NodeSettings, Peer
+    from app.node.queue.jobs.job_state import JobState
+    from app.node.settings.configuration import NodeSettings
+    from app.node.settings.peer import Peer
 
 # NAME=AETITLE, for a destination NAME=AETITLE@HOST:PORT or NAME=AETITLE@http(s)://ADDRESS
 PEER = re.compile(
@@ -56,7 +57,7 @@ def jobs_command(
 ) -> int:
     """Runs an action on all jobs, or on one. Raises UsageError for an unknown or ambiguous `name`."""
     from app.node.queue.database import open_connection, prepare_database
-    from app.node.queue.jobs import job_ids
+    from app.node.queue.jobs.job_list import job_ids
 
     if action != "list" and name is None:
         raise UsageError(f"expected the id of a job: osteon jobs {action} ID")
@@ -91,14 +92,13 @@ def require_packages(settings: Settings) -> None:
 
 def perform(settings: Settings, client: DBOSClient, action: str, job_id: str) -> bool:
     """Runs an action on one job, and returns whether to show the job afterwards. Raises UsageError."""
-    from app.node.queue import job_actions
-    from app.node.service.parts import audit_trail
+    from app.node.queue.jobs import job_actions
     from app.node.studies import retention
-    from app.node.watch.audit import DECISIONS
+    from app.node.watch.audit import DECISIONS, audit_trail
 
     data = settings.node.data
     if action == "delete":
-        retention.forget(settings.node, client, job_id, audit_trail(settings), getuser())
+        retention.forget(settings.node, client, job_id, audit_trail(settings.node), getuser())
         print(f"{job_id}: the study, its results and its jobs are removed")
     elif action == "send-now":
         print("\n".join(job_actions.send_now(client, job_id, data)))
@@ -108,14 +108,14 @@ def perform(settings: Settings, client: DBOSClient, action: str, job_id: str) ->
         job_actions.cancel(client, job_id)
     elif action in DECISIONS:
         settled = job_actions.settle(client, job_id, action)
-        audit_trail(settings).changed(settled.study_instance_uid, 0, DECISIONS[action], getuser())
+        audit_trail(settings.node).changed(settled.study_instance_uid, 0, DECISIONS[action], getuser())
     return action not in ("delete", "send-now")
 
 
 def show_list(settings: Settings, client: DBOSClient, as_json: bool, accession: bool) -> None:
     """Prints all jobs, oldest first; accession numbers, which are read from files, only if asked for."""
-    from app.node.queue.jobs import list_jobs
-    from app.node.queue.jobs_screen import show_jobs
+    from app.node.queue.jobs.job_list import list_jobs
+    from app.node.queue.jobs.jobs_screen import show_jobs
 
     found = list_jobs(client, detailed=True)
     numbers = {job.job_id: accession_of(settings, job.job_id) for job in found} if accession else {}
@@ -128,8 +128,8 @@ def show_list(settings: Settings, client: DBOSClient, as_json: bool, accession: 
 
 def show_one(settings: Settings, client: DBOSClient, job_id: str, as_json: bool) -> None:
     """Prints one job, with its folder and its accession number."""
-    from app.node.queue.jobs import job_ids, list_jobs
-    from app.node.queue.jobs_screen import show_job
+    from app.node.queue.jobs.job_list import job_ids, list_jobs
+    from app.node.queue.jobs.jobs_screen import show_job
 
     (job,) = list_jobs(client, [job_id], detailed=True)
     names, number = short_ids(job_ids(client)), accession_of(settings, job_id)
@@ -159,7 +159,7 @@ def json_of(job: JobState, names: Mapping[str, str], accessions: Mapping[str, st
 def accession_of(settings: Settings, job_id: str) -> str:
     """Returns the accession number from a file of the job or the study, as the database does not hold it."""
     from app.node.queue.job import job_folder
-    from app.node.queue.job_state import study_of
+    from app.node.queue.jobs.job_state import study_of
     from operators.dicom.headers.accession import accession_number
 
     folders = (job_folder(settings.node.data, job_id).input, settings.node.data / "inbox" / study_of(job_id))

@@ -8,7 +8,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 
 import structlog
@@ -24,7 +23,7 @@ from app.node.settings.ports import bound
 from app.node.storage.disk import MEGABYTE
 from app.node.storage.inbox import Inbox
 from app.node.watch import metrics
-from app.node.watch.audit import SOURCE, AuditTrail, Participant
+from app.node.watch.audit import SOURCE, Participant, audit_trail
 from app.node.watch.heartbeat import Life
 from app.node.watch.process import InHand, end_with_thread
 from app.settings import Settings
@@ -51,7 +50,7 @@ def listener_part(settings: Settings, life: Life) -> None:
     inbox = Inbox(node.data, "listener")
     inbox.recover()
     store = Store(inbox, node.minimum_free_mb * MEGABYTE, teller(), received_by(settings))
-    rejected = RejectionTeller(metrics.rejections(), audit_trail(settings), log_seldom())
+    rejected = RejectionTeller(metrics.rejections(), audit_trail(settings.node), log_seldom())
     make = partial(Listener, node, store, partial(owe_report, node), rejected)
     listener = bound(make, node.host, node.port)
     # socketserver calls it in each iteration of the loop that accepts connections
@@ -73,19 +72,12 @@ def owe_report(node: NodeSettings, owed: Json) -> None:
 
 def received_by(settings: Settings) -> Callable[[str, str, Counter[str]], None]:
     """Returns a callback that writes into the audit trail what a peer has sent."""
-    trail = audit_trail(settings)
+    trail = audit_trail(settings.node)
 
     def ended(calling_ae: str, address: str, images: Counter[str]) -> None:
         trail.received(Participant(calling_ae, address, SOURCE, True), images)
 
     return ended
-
-
-def audit_trail(settings: Settings) -> AuditTrail:
-    """Returns the audit trail, a file that all parts append to."""
-    node = settings.node
-    path = node.audit or node.data / "audit.xml"
-    return AuditTrail(path, node.ae_title, lambda: datetime.now().astimezone())
 
 
 def teller() -> Callable[[Received], None]:
@@ -167,7 +159,7 @@ def define_sending(settings: Settings, in_hand: InHand, running: Running) -> Non
 
     def counted(delivery: Json) -> Attempt:
         with slots.of(delivery["peer"], delivery.get("place", 0)), in_hand.work():
-            outcome = attempt(delivery, node, audit_trail(settings))
+            outcome = attempt(delivery, node, audit_trail(settings.node))
         counter.labels(delivery["peer"], outcome.state).inc()
         return outcome
 

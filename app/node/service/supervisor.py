@@ -15,14 +15,14 @@ from app.library_messages import error_values
 from app.node.queue.database import open_connection, prepare_database
 from app.node.segment.time_limit import Deadline, Worker
 from app.node.service.background_loops import background_loops
-from app.node.service.parts import audit_trail, executor_name, listener_part, now_s, sender_part, worker_part
+from app.node.service.parts import executor_name, listener_part, now_s, sender_part, worker_part
 from app.node.service.web import Web
 from app.node.settings.ignored import ignored_settings
 from app.node.storage.data_folder import DataFolder, DataFolderError, Problem
 from app.node.storage.disk import MEGABYTE, Disk
 from app.node.storage.inbox import Inbox
 from app.node.watch import metrics
-from app.node.watch.audit import STARTED, STOPPED
+from app.node.watch.audit import STARTED, STOPPED, audit_trail
 from app.node.watch.heartbeat import StopSignal
 from app.node.watch.logs import configure_logs
 from app.node.watch.process import PartError, ServicePart
@@ -130,7 +130,7 @@ class Node:
         """Starts the loops and parts and supervises them until the stop signal."""
         for loop in self.loops:
             loop.start()
-        trail = audit_trail(self.settings)
+        trail = audit_trail(self.settings.node)
         trail.application(STARTED)
         while True:
             self.turn(web)

@@ -17,13 +17,12 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp
 
-from app.node.queue.job_state import STATES
-from app.node.queue.jobs import list_jobs
+from app.node.queue.jobs.job_list import list_jobs
+from app.node.queue.jobs.job_state import STATES
 from app.node.receive.dicomweb import stow_router
 from app.node.receive.reception import Store
 from app.node.service.http_guard import RequestGuard
 from app.node.service.http_limits import HEAD_BYTES, bounded
-from app.node.service.latest import Latest
 from app.node.settings.ports import BACKLOG, bound, http_socket
 from app.node.storage.inbox import Inbox
 
@@ -31,9 +30,18 @@ if TYPE_CHECKING:
     from app.node.service.supervisor import Node
     from app.node.settings.configuration import NodeSettings
 
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import structlog
+
 # How long the metrics wait for the database; after that they report its last known numbers.
 JOBS_S = 2.0
 WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 (stated in the settings and documents)
+
+log = structlog.get_logger()
+Value = TypeVar("Value")
 
 
 class NodeCollector(Collector):
@@ -170,3 +178,28 @@ class Web:
         """Stops the server; it accepts no more requests."""
         if self.server is not None:
             self.server.should_exit = True
+
+
+class Latest(Generic[Value]):
+    """Reads a value in a daemon thread, which may hang without blocking the caller; one read at a time."""
+
+    def __init__(self, look: Callable[[], Value], first: Value) -> None:
+        self.look, self.known = look, first
+        self.lock = threading.Lock()
+        self.thread: threading.Thread | None = None
+
+    def value(self, within_s: float) -> Value:
+        """Returns the newest value that is available within this time."""
+        with self.lock:
+            if self.thread is None or not self.thread.is_alive():
+                self.thread = threading.Thread(target=self._look, name="latest", daemon=True)
+                self.thread.start()
+            thread = self.thread
+        thread.join(within_s)
+        return self.known
+
+    def _look(self) -> None:
+        try:
+            self.known = self.look()
+        except Exception as error:
+            log.warning("value_unread", error=type(error).__name__)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 
 # For each setting of a peer: when it has no effect, and why
 _OF_PEERS: tuple[tuple[str, Callable[[Peer], bool], str], ...] = (

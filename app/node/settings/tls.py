@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ssl
 
-from app.node.settings.configuration import NodeSettings, Peer, TlsFiles
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer, TlsFiles
 from operators.errors import UsageError
 
 # RFC 9325 4.2, which B.12 cites: forward secrecy and authenticated encryption, as always in TLS 1.3.

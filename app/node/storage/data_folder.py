@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from app.node.settings.configuration import NodeSettings, Role
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Role
 from app.node.storage.file_lock import identity, is_locked, leads_to, lock
 from operators.errors import OutputError
 

@@ -14,11 +14,12 @@ from app.node.queue.completeness import Content, Patience, Waiting, count_seen, 
 from app.node.queue.database import STUDIES, WORKFLOW_VERSION
 from app.node.queue.findings import any_shows_fracture
 from app.node.queue.job import JobFolder, StudyJob, job_folder, priority, take_in
-from app.node.queue.job_state import MOVED, UNDER_WAY, JobState
+from app.node.queue.jobs.job_state import MOVED, UNDER_WAY, JobState
 from app.node.queue.study_attempts import StudyAttempts
 from app.node.queue.workflow import SEGMENT
 from app.node.send.notices import Notice, announce
-from app.node.settings.configuration import NodeSettings, RoutingRule, Urgency
+from app.node.settings.configuration import NodeSettings, RoutingRule
+from app.node.settings.peer import Urgency
 from app.node.storage.recovery import unsettled
 from app.node.storage.study_lock import moving_files
 from app.node.studies.removal import recover

@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 from dbos import DBOSClient
 
-from app.node.commitment.commitment import transaction_of
+from app.node.commitment.requests import transaction_of
 from app.node.commitment.transactions import forget_transaction
 from app.node.queue.database import REPORT
 from app.node.queue.decisions import rows

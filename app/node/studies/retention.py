@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 from dbos import DBOSClient
 
 from app.node.queue.database import REPORT
-from app.node.queue.job_state import ENDS, JobState
-from app.node.queue.jobs import list_jobs, require_job
+from app.node.queue.jobs.job_list import list_jobs, require_job
+from app.node.queue.jobs.job_state import ENDS, JobState
 from app.node.queue.workflow import NOTICE
 from app.node.send.notices import announce_failed, job_of
 from app.node.settings.configuration import NodeSettings
 from app.node.studies.removal import Removal, recover, remove_study
-from app.node.watch.audit import AuditTrail
+from app.node.watch.audit import AuditTrail, audit_trail
 from operators.errors import UsageError
 
 log = structlog.get_logger()
@@ -26,7 +25,7 @@ REMOVABLE = frozenset(("delivered", "refused", "cancelled", "superseded", "accep
 
 def sweep(settings: NodeSettings, client: DBOSClient, now_ms: float) -> int:
     """Removes old studies and returns their number. `now_ms` is the time of day, as in the database."""
-    trail = trail_of(settings, datetime.fromtimestamp(now_ms / 1000, UTC))
+    trail = audit_trail(settings, lambda: datetime.fromtimestamp(now_ms / 1000, UTC))
     recover(settings.data, client, trail)
     jobs = list_jobs(client)
     announce_failed(settings, client, jobs)
@@ -47,16 +46,6 @@ def swept(settings: NodeSettings, client: DBOSClient, jobs: Sequence[JobState], 
         study = jobs[-1].study_instance_uid
         log.error("removal_postponed", study_instance_uid=study, error=error.strerror)
         return False
-
-
-def trail_of(settings: NodeSettings, now: datetime) -> AuditTrail:
-    """Returns an audit trail whose messages have the time `now`."""
-    return AuditTrail(audit_path(settings), settings.ae_title, lambda: now)
-
-
-def audit_path(settings: NodeSettings) -> Path:
-    """Returns the path of the audit trail."""
-    return settings.audit or settings.data / "audit.xml"
 
 
 def is_done(jobs: Sequence[JobState], oldest_ms: float) -> bool:
@@ -89,7 +78,7 @@ def remove(
     """Removes a study and its results; returns False if it has instances without a job."""
     deliveries = tuple((job.job_id, name) for job in jobs for name, _ in job.deliveries)
     removal = Removal(jobs[-1].study_instance_uid, tuple(job.job_id for job in jobs), deliveries, who=who)
-    trail = trail or AuditTrail(audit_path(settings), settings.ae_title, lambda: datetime.now(UTC))
+    trail = trail or audit_trail(settings, lambda: datetime.now(UTC))
     return remove_study(settings.data, client, removal, trail, contested_too)
 
 

@@ -12,7 +12,7 @@ import structlog
 from dbos import DBOSClient
 
 from app.node.queue.decisions import Conflict, DecisionRow, close, open_conflict, rows
-from app.node.queue.job_state import JobState
+from app.node.queue.jobs.job_state import JobState
 from app.node.queue.study_attempts import StudyAttempts
 from app.node.send.notices import Notice, announce
 from app.node.settings.configuration import NodeSettings

@@ -16,6 +16,8 @@ from xml.etree import ElementTree
 
 import structlog
 
+from app.node.settings.configuration import NodeSettings
+
 log = structlog.get_logger()
 
 # PS3.16 CID 400, 402, 404 and PS3.15 A.5.3
@@ -215,3 +217,10 @@ def coded(parent: ElementTree.Element, name: str, code: tuple[str, str], scheme:
     ElementTree.SubElement(
         parent, name, {"csd-code": code[0], "codeSystemName": scheme, "originalText": code[1]}
     )
+
+
+def audit_trail(
+    node: NodeSettings, now: Callable[[], datetime] = lambda: datetime.now().astimezone()
+) -> AuditTrail:
+    """Returns the audit trail of a node, a file that all parts append to; messages have the time `now`."""
+    return AuditTrail(node.audit or node.data / "audit.xml", node.ae_title, now)

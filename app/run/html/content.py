@@ -1,4 +1,4 @@
-"""The content of the HTML report, as plain text in the order in which it stands there."""
+"""The content of the HTML report as plain text, in its order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from operators.segmentation.measurements import Measured, SegmentMeasurements
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
 from operators.segmentation.summary import bone_name
 
-NONE = "–"  # what was not measured, or not calibrated
+NONE = "–"  # a value that was not measured, or not calibrated
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Row:
 
 
 def rows_of(made: Segmentation) -> list[Row]:
-    """Every bone, a broken one with its fragments below it."""
+    """A row for every bone, followed by its fragments if it is broken."""
     measured = {row.value: row for row in made.measurements}
     found = []
     for _, group in groupby(made.segments, key=lambda segment: segment.bone):
@@ -45,7 +45,7 @@ def rows_of(made: Segmentation) -> list[Row]:
 
 
 def broken_bone(segments: list[Segment], flags: tuple[Flag, ...]) -> Row:
-    """All fragments of a bone together."""
+    """The row of a broken bone."""
     first, volume_ml = segments[0], sum(segment.volume_ml for segment in segments)
     return Row(
         bone_name(first),
@@ -64,7 +64,7 @@ def broken_bone(segments: list[Segment], flags: tuple[Flag, ...]) -> Row:
 
 
 def segment_row(segment: Segment, row: SegmentMeasurements | None, flags: tuple[Flag, ...]) -> Row:
-    """An intact bone, or a fragment."""
+    """The row of an intact bone, or of a fragment."""
     whole = segment.fragment is None
     name = bone_name(segment) if whole else f"Fragment {segment.fragment}"
     moved, gap = (row.displacement, row.gap) if row else (None, None)
@@ -92,12 +92,12 @@ def colour_of(segment: Segment) -> str:
 
 
 def number(measured: Measured, unit: str) -> str:
-    """With its error, where there is one."""
+    """A measured value, with its error if there is one."""
     error = f" ± {measured.uncertainty:.1f}" if measured.uncertainty else ""
     return f"{measured.value:.1f}{error} {unit}"
 
 
 def meanings(flags: tuple[Flag, ...], values: set[int]) -> tuple[str, ...]:
-    """Returns what may be wrong with a bone or one of its fragments, each kind once."""
+    """Returns the meanings of the flags of a bone or one of its fragments, each once."""
     found = (MEANINGS[flag.code] for flag in flags if values & set(flag.values))
     return tuple(dict.fromkeys(found))

@@ -28,7 +28,7 @@ def radiograph_content(made: Segmentation) -> dict[str, Any]:
     """The verdict, how it was reached, and the table of findings. Raises ValueError without an answer."""
     answer = made.answer
     if answer is None:
-        raise ValueError("expected the answer to a radiograph, got none")
+        raise ValueError("expected the answer for a radiograph, got none")
     least, greatest = answer.uncertain
     decision = {
         "threshold": percent(answer.threshold),

@@ -1,4 +1,4 @@
-"""The surfaces of bones and fragments, small enough for a page, and the library that draws them."""
+"""The simplified surfaces of bones and fragments for a page, and the library that draws them."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from app.run.html.content import colour_of
 from operators.geometry.meshes import Mesh
 from operators.segmentation.segmentation import Segment, Segmentation
 
-# Of all surfaces together: 1.9 MB in the page; on a pelvis a face has a side of 2 mm
+# All surfaces together: 1.9 MB in the page; on a pelvis the edges of a face are 2 mm
 FACES = 80_000
-# A chip keeps its shape
+# Enough to keep the shape of a small fragment
 FEWEST = 300
 
 
 def drawn_parts(made: Segmentation) -> list[dict[str, Any]]:
-    """For each segment that was measured what view.js reads: vertices in LPS mm, faces, name, colour."""
+    """The input of view.js for each measured segment: vertices in LPS mm, faces, name, colour."""
     meshes = {row.value: row.mesh for row in made.measurements}
     parts = [segment for segment in made.segments if segment.value in meshes]
     share = FACES / max(sum(mesh.area_mm2 for mesh in meshes.values()), 1.0)
-    # One after the other: the library works on memory that all threads share
+    # Not in parallel: the library uses memory that all threads share
     return [drawn_part(part, simplified(meshes[part.value], share)) for part in parts]
 
 
 def simplified(mesh: Mesh, faces_a_mm2: float) -> Mesh:
-    """Fewer faces, as many as its area is due (quadric error metrics, Garland and Heckbert 1997)."""
+    """The surface with faces in proportion to its area (quadric error metrics, Garland and Heckbert 1997)."""
     wanted = max(int(mesh.area_mm2 * faces_a_mm2), FEWEST)
     if len(mesh.faces) <= wanted:
         return mesh
@@ -40,7 +40,7 @@ def simplified(mesh: Mesh, faces_a_mm2: float) -> Mesh:
 
 
 def drawn_part(segment: Segment, mesh: Mesh) -> dict[str, Any]:
-    """Its numbers little-endian, in base64."""
+    """The part with numbers little-endian, in base64."""
     return {
         "label": segment.label,
         "colour": colour_of(segment),
@@ -55,14 +55,14 @@ def packed(numbers: np.ndarray[Any, Any]) -> str:
 
 
 def three_js() -> str:
-    """three.js (MIT), which trimesh carries for its own viewer, with its notice; it defines THREE."""
-    # Importing trimesh takes longer than all the rest of the page
+    """three.js (MIT), which trimesh includes for its own viewer, with its notice; it defines THREE."""
+    # Importing trimesh takes longer than the rest of the page
     found = find_spec("trimesh")
     if found is None or found.origin is None:
         raise RuntimeError("expected trimesh with its viewer, found none")
     with ZipFile(Path(found.origin).parent / "resources" / "templates" / "viewer.zip") as archive:
         text = archive.read("viewer.html.template").decode("utf-8")
     start = text.index("/**\n * @license\n")
-    # The notice, and all of the library on the line behind it
+    # The notice, and the whole library on the line after it
     end = text.index("\n", text.index("*/", start) + len("*/\n"))
     return text[start:end]

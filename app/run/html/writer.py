@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,14 @@ from PIL import Image
 from app.run.html.content import rows_of
 from app.run.html.radiograph_content import radiograph_content
 from app.run.html.surfaces import drawn_parts, three_js
-from app.run.report import SeriesRecord
+from app.run.record import SeriesRecord
 from operators.dicom.capture.secondary_captures import read_picture
 from operators.dicom.elements.atomic_file import write_whole
 from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import NOTICE, summary, verdict_sentence
 
 HERE = Path(__file__).parent
-# More make the file too large; all of them go to the PACS
+# More would make the file too large; all of them go to the PACS
 MOST_PICTURES = 12
 JPEG_QUALITY = 85
 
@@ -33,9 +34,9 @@ JPEG_QUALITY = 85
 def write_page(
     record: SeriesRecord, path: Path, pictures: Sequence[Path], made_at: datetime, version: str
 ) -> Path:
-    """One file that asks for no other, `pictures` (PNG or DICOM) within it.
+    """Writes a self-contained file with `pictures` (PNG or DICOM) embedded.
 
-    Raises OutputError; ValueError for a record without result.
+    Raises OutputError, and ValueError for a record without result.
     """
     if record.segmentation is None:
         raise ValueError("expected a series with a result, got one without")
@@ -46,26 +47,35 @@ def write_page(
 def page_of(
     record: SeriesRecord, made: Segmentation, pictures: Sequence[Path], made_at: datetime, version: str
 ) -> str:
-    """The text of the page; whatever came from a file or a package is escaped."""
-    templates = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
+    """The HTML of the page; all text from files and packages is escaped."""
     shown, left_out = pictures[:MOST_PICTURES], len(pictures[MOST_PICTURES:])
     page = PAGES[made.package.reads]
-    return templates.get_template(page.template).render(
-        record=record,
-        made=made,
-        package=made.package,
-        summary=findings(made),
-        pictures=[embedded(path, page.overview) for path in shown],
-        left_out=left_out,
-        made_at=made_at.isoformat(sep=" ", timespec="seconds"),
-        version=version,
-        style=own("report.css"),
-        **page.content(made),
+    return (
+        templates()
+        .get_template(page.template)
+        .render(
+            record=record,
+            made=made,
+            package=made.package,
+            summary=findings(made),
+            pictures=[embedded(path, page.overview) for path in shown],
+            left_out=left_out,
+            made_at=made_at.isoformat(sep=" ", timespec="seconds"),
+            version=version,
+            style=own("report.css"),
+            **page.content(made),
+        )
     )
 
 
+@cache
+def templates() -> Environment:
+    """The templates, each compiled once in a process."""
+    return Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
+
+
 def bones_of(made: Segmentation) -> dict[str, Any]:
-    """The table of bones and what the 3-D view draws."""
+    """The table of bones and the parts of the 3-D view."""
     return {
         "rows": rows_of(made),
         "parts": drawn_parts(made),
@@ -76,14 +86,14 @@ def bones_of(made: Segmentation) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Page:
-    """The template of a page, what the preview shows, and the content that only this template has."""
+    """The template of a page, the caption of the preview, and the content that only this template has."""
 
     template: str
     overview: str
     content: Callable[[Segmentation], dict[str, Any]]
 
 
-# By what a package reads
+# By the type of image that a package reads
 PAGES = {
     "volume": Page("report.html", "Cuts through the bones, and the bones from front and back", bones_of),
     "projection": Page("radiograph.html", "Outlined findings", radiograph_content),
@@ -91,7 +101,7 @@ PAGES = {
 
 
 def findings(made: Segmentation) -> list[str]:
-    """The summary less what stands in the page by itself."""
+    """The summary without the sentences that the page shows elsewhere."""
     elsewhere = {NOTICE, *(flag.sentence for flag in made.flags)}
     if made.answer:
         elsewhere.add(verdict_sentence(made.answer))
@@ -99,12 +109,12 @@ def findings(made: Segmentation) -> list[str]:
 
 
 def own(name: str) -> Markup:
-    """A file of this folder as it is."""
+    """The text of a file of this folder."""
     return Markup((HERE / name).read_text(encoding="utf-8"))  # noqa: S704 (made by the project itself)
 
 
 def embedded(path: Path, overview: str) -> dict[str, Any]:
-    """The overview, or a picture of a fracture, as JPEG within the page, and what it shows."""
+    """The preview, or a picture of a fracture, as embedded JPEG, and its caption."""
     if path.suffix == ".dcm":
         pixels, title = read_picture(path)
     else:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from operators.package_files.package_reader import PACKAGE_FILE
-from operators.packages.packages import CoarseToFinePackage
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 
 ROOT = Path(__file__).resolve().parents[3]
 # Sources that can change a metric, without those of documents and tables

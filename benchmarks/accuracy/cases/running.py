@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.evaluation.comparison import align_labels, evaluate
 from app.evaluation.evaluation_picture import write_worst_slice
 from benchmarks.accuracy.cases.panel import Case
 from benchmarks.accuracy.cases.scan import Scan
-from benchmarks.accuracy.cases.sides import wrong_side_shares
+from benchmarks.accuracy.cases.turns import other_side
 from benchmarks.accuracy.rows import Row, picture_name
 from operators.bones.find import FINDERS
 from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume, LabelMap
 from operators.networks.registry import Networks
-from operators.packages.packages import CoarseToFinePackage
+from operators.packages.coarse_to_fine import CoarseToFinePackage
+from operators.packages.packages import Label
 from operators.pipelines import coarse_to_fine as pipeline
 from operators.pipelines.shared_networks import look_at
 from operators.segmentation.segmentation import Segment
@@ -74,7 +77,7 @@ def judged(case: Case, scan: Scan, found: Found, package: CoarseToFinePackage, p
     """Returns the metrics of the case; without a result, those of an empty prediction."""
     nothing = LabelMap(np.zeros(scan.grid.shape, np.uint8), scan.grid)
     prediction, _ = align_labels(found.labels or nothing, scan.truth)
-    case_metrics = evaluate(prediction, scan.truth, package.labels).figures
+    case_metrics = evaluate(prediction, scan.truth, package.labels).metrics
     picture = picture_name((case.group, case.name, case.networks))
     write_worst_slice(prediction, scan.truth, case_metrics, pictures / picture)
     sides = wrong_side_shares(prediction.labels, scan.truth.labels, package.labels)
@@ -124,3 +127,25 @@ def run_through_files(series: Path, truth: Path, out: Path) -> Row:
 
 def quiet(step: str, done: float) -> None:
     """Ignores progress."""
+
+
+def wrong_side_shares(
+    prediction: NDArray[np.integer], truth: NDArray[np.integer], labels: Sequence[Label]
+) -> dict[str, float]:
+    """Returns for each paired bone of the ground truth the share of its voxels labelled as the wrong side.
+
+    The share is of the voxels labelled as either side; bones without any are left out.
+    """
+    shares = {}
+    for label in labels:
+        other = other_side(label, labels)
+        found = prediction[within(truth, label)]
+        if other is None or not (found_any := within(found, label) | within(found, other)).any():
+            continue
+        shares[label.name] = float(within(found, other).sum() / found_any.sum())
+    return shares
+
+
+def within(labels: NDArray[np.integer], label: Label) -> NDArray[np.bool_]:
+    """Returns the mask of a bone with all its fragments."""
+    return (labels >= label.first_value) & (labels <= label.last_value)

@@ -1,4 +1,4 @@
-"""The rows of images as arrays, with all that is chosen on other images than those it is applied to."""
+"""The rows of images as arrays, with calibration and operating points that are cross-fitted."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ UNKNOWN = Value(nan, nan, nan)
 class Cases:
     """N images: `fractured`; `scores` (log-odds); the `stated` probabilities of a run.
 
-    `fitted` probabilities, `thresholds` of each operating point and `margins` around them are chosen on other
+    `fitted` probabilities, `thresholds` of each operating point and `margins` around them are fitted on other
     images; NaN where those were too few. `found` is None where it is unknown which pixels are fractured.
-    `draws`: how many bootstrap samples make an interval.
+    `draws` is the number of bootstrap samples of an interval.
     """
 
     rows: tuple[Row, ...]
@@ -57,7 +57,7 @@ class Cases:
 
     @property
     def outlined(self) -> Truth:
-        """Returns for each image whether it is known which of its pixels are fractured."""
+        """Returns for each image whether its fractured pixels are known."""
         return np.array([found is not None for found in self.found], bool)
 
     def shows(self, name: str) -> Truth:
@@ -65,7 +65,7 @@ class Cases:
         return np.array([name in row["shows"] for row in self.rows], bool)
 
     def where(self, chosen: Truth) -> Cases:
-        """Returns some of the cases, with what was chosen on all of them."""
+        """Returns a subset of the cases, with what was fitted on all of them."""
         at = np.flatnonzero(chosen)
         return Cases(
             tuple(self.rows[k] for k in at),

@@ -35,57 +35,57 @@ NOT_RUN = "Not measured yet."
 DATA = """\
 {images} development images of FracAtlas (Abedeen et al., Scientific Data 2023;10:521; CC BY 4.0),
 {fractured} of them fractured, with {outlines} outlined fractures; {metal} show metal. The package reads
-them as users run it, with all its networks and, if it says so, their mirror images. Intervals are 95 % of
-{draws:,} bootstrap samples of images. Which images are of one patient is unknown, so they count as
-independent, and the intervals are rather too narrow. Published figures are of other images of the same
+them as users run it, with all its networks and, if configured, with test-time mirroring. Intervals are the
+central 95 % of {draws:,} bootstrap samples of images. Patients are unknown, so the images count as
+independent, and the intervals are somewhat too narrow. Published metrics are of other images of the same
 set."""
 CROSS_FITTED = """\
-The decision that is shipped was fitted on these same images, so they would judge it too kindly. Here
-calibration, operating points, and how outlines are made from the network's map are chosen anew on four
+The shipped decision was fitted on these same images, so its metrics on them would be optimistic. Here
+calibration, operating points, and the decoding of outlines from the network's map are fitted again on four
 fifths of the images and applied to the last fifth, five times (runs of consecutive file numbers stay
-together): "cross-fitted". Two thresholds are read from the images that they are applied to, as is usual:
+together): "cross-fitted". Two thresholds are chosen on the images that they are applied to, as is usual:
 that of the balanced point, and that of {false} false positives an image. The table of operating points
 has the accuracy at a threshold chosen on other images."""
 DEFINITIONS = """\
-- **Mask mAP50**: COCO's average precision (101 recalls) of outlines at an overlap of 0.5, over fractured
+- **Mask mAP50**: COCO's average precision (101 recall levels) of outlines at an IoU of 0.5, over fractured
   images.
-- **Sensitivity at 0.5 false positives an image**: the share of fractures whose bounding box holds the
-  pixel of highest probability of a detection, over all images (FROC).
-- **Balanced point**: where sensitivity is closest to specificity, for images called fractured or not.
+- **Sensitivity at 0.5 false positives an image**: the share of fractures whose bounding box contains the
+  peak (the pixel of highest probability) of a detection, over all images (FROC).
+- **Balanced point**: where sensitivity is closest to specificity, for the classification of images.
 - **Expected calibration error**: in ten bins of the probability that an image shows a fracture."""
 METAL = """\
-Nearly all images with metal in the published set are fractured, so a network can learn that metal means
-fracture. The same without them:"""
+Nearly all images with metal in the published set are fractured, so a network can learn metal as a shortcut
+to the label. The same metrics without them:"""
 BODY_PARTS = """\
 An image that shows several body parts counts in each. "Fractures missed" are those without a hit at the
-threshold that gives {false} false positives an image over all images; sensitivity and specificity are of
-images at the balanced operating point, cross-fitted. Intervals of small groups are too narrow: where all
-images agree, they have no width."""
+threshold of {false} false positives an image over all images; sensitivity and specificity are of images at
+the balanced operating point, cross-fitted. Intervals of small groups are too narrow: if all images agree,
+their width is zero."""
 SIZES = """\
-By the longer side of the published image. The networks read 454 pixels; larger images are made smaller."""
+By the longer side of the published image. The networks read 454 pixels; larger images are downsampled."""
 POINTS = """\
 Shares of images: sensitivity, specificity and accuracy count an uncertain image by the side of the
 threshold on which it lies. The threshold of a cross-fitted point is the mean over the folds. The shipped
-thresholds were chosen on these images, so their rows are too good."""
+thresholds were chosen on these images, so their rows are optimistic."""
 FINDINGS = """\
-A run outlines findings that are at least as likely as not to be a fracture. On these images it shows
+A run outlines findings whose probability of being a fracture is at least 0.5. On these images it shows
 {shown} findings, {right} of which hit a fracture; they hit {hit} of {fractures} fractures. This
 calibration was fitted on the same images."""
 ATTRIBUTES = """\
-For each attribute: whether it is said to be there (a probability of 0.5 or more) as the data set lists
-it. Body part and view are right if the most probable one is listed; images without any are left out. The
-last column is what the best answer that is the same for all images would reach."""
+For each attribute: whether its prediction (present at a probability of 0.5 or more) agrees with the data
+set. Body part and view are correct if the most probable one is listed; images without any are excluded. The
+last column is the accuracy of the best constant prediction."""
 CURVES = """\
 Bars are intervals; the numbers beside the dots of the reliability diagram count images. Calibration and
 operating points are cross-fitted."""
 FOLDS = """\
-Networks of the same recipe, each trained on four fifths of the training images and measured on the
+Networks of the same recipe, each trained on four fifths of the training images and evaluated on the
 others, upright, with fixed thresholds of the map and no mirror images. None of them is shipped; the
 spread is the standard deviation over the folds."""
 BASELINE = """\
-ResNet-18 from random weights as a plain classifier of the same images, trained as
-[radiograph-training.md](radiograph-training.md) says, and measured on the same development images without
-mirror images. It has no intervals, as only its metrics are kept."""
+ResNet-18 from random weights as a classifier of the same images, trained as described in
+[radiograph-training.md](radiograph-training.md), and evaluated on the same development images without
+mirror images. It has no intervals, as only its metrics are stored."""
 CARD = """\
 Written by `make accuracy`; [docs/radiograph-accuracy.md](../../docs/radiograph-accuracy.md) has all metrics,
 with plots. {images} development images, {fractured} of them fractured:"""
@@ -106,7 +106,7 @@ def page(rows: RadiographRows, folder: Path, draws: int) -> Iterator[str]:
     yield CROSS_FITTED.format(false=FALSE_PER_IMAGE)
     yield DEFINITIONS
     yield f"Run on: {rows.made_on}. Networks, by SHA-256: {weights_text(rows)}."
-    yield "## What fails"
+    yield "## Failures"
     yield failure_list(cases, rows)
     yield f"## Without metal\n\n{METAL}"
     yield plain_table(cases)
@@ -159,7 +159,7 @@ def write_card(rows: RadiographRows, card: Path, draws: int = DRAWS) -> None:
         group_table(cases, body_parts(cases, rows), "body part"),
         "Operating points:",
         point_table(cases, rows),
-        "What fails:",
+        "Failures:",
         failure_list(cases, rows),
     ]
     card.write_text(with_block(card.read_text(encoding="utf-8"), "\n\n".join(block)), encoding="utf-8")

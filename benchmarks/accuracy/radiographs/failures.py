@@ -1,4 +1,4 @@
-"""What fails, as sentences: metrics below their floors, body parts, attributes, wrong findings."""
+"""Failures as sentences: metrics below their floors, body parts, attributes, false positive findings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from operators.radiographs.answer import LIKELY
 from training.radiograph.report import FALSE_PER_IMAGE
 
 NOT_MET = "not met"
-# The AUC of a coin
+# The AUC of chance
 CHANCE = 0.5
 
 
@@ -55,13 +55,13 @@ def finding_failures(cases: Cases) -> Iterator[str]:
     """Yields a sentence where a run shows no outlines, or most of them are wrong."""
     found = finding_counts(cases)
     if not found.shown:
-        yield "A run outlines no fracture in any image: no finding is as likely as not."
+        yield "A run outlines no fracture in any image: no finding has a probability of 0.5 or more."
     elif found.right < LIKELY * found.shown:
         yield f"{found.shown - found.right} of the {found.shown} findings that runs show hit no fracture."
 
 
 def body_part_failures(cases: Cases, rows: RadiographRows) -> Iterator[str]:
-    """Yields the body parts in which most fractures are missed, or images are not told apart."""
+    """Yields the body parts in which most fractures are missed, or images are not distinguished."""
     limit = detection_limit(cases)
     for name, own in body_parts(cases, rows).items():
         part = cases.where(own)
@@ -74,16 +74,16 @@ def body_part_failures(cases: Cases, rows: RadiographRows) -> Iterator[str]:
         value = image_auc(part)
         if value.known and not value.low > CHANCE:
             yield (
-                f"{name}: fractured and other images are not reliably told apart, AUC {figure(value.value)} "
+                f"{name}: fractured and other images are not reliably separated, AUC {figure(value.value)} "
                 f"({interval_text(value)})."
             )
 
 
 def recognition_failures(cases: Cases, rows: RadiographRows) -> Iterator[str]:
-    """Yields the attributes that are recognised no better than by a constant answer."""
+    """Yields the attributes that are recognised no better than by a constant prediction."""
     for one in recognitions(cases, rows):
         if one.accuracy.known and one.accuracy.value <= one.constant < 1:
             yield (
-                f"{one.name}: recognised in {figure(one.accuracy.value)} of the images, no more than a "
-                f"constant answer ({figure(one.constant)})."
+                f"{one.name}: recognised in {figure(one.accuracy.value)} of the images, no more than by a "
+                f"constant prediction ({figure(one.constant)})."
             )

@@ -1,4 +1,4 @@
-"""Metrics of cases: fractures found, images called fractured, attributes; and the project's goals."""
+"""Metrics of cases: detection of fractures, classification of images, attributes; the project's goals."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from training.radiograph.metrics import (
 )
 from training.radiograph.report import FALSE_PER_IMAGE, Indices, calibration_error
 
-# COCO's overlap of a mask that counts as found
+# COCO's IoU from which a mask counts as found
 LEAST_OVERLAP = 0.5
 DIGITS = 3
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A metric of the project's table, what others published of it, the least wanted, and the aim."""
+    """A goal of the project: a metric, its published values, its floor, and its aim."""
 
     name: str
     published: str
@@ -47,7 +47,7 @@ class Goal:
 
 
 def mask_precision(cases: Cases) -> Value:
-    """Returns COCO's average precision of masks at an overlap of 0.5, over fractured images."""
+    """Returns COCO's average precision of masks at an IoU of 0.5, over fractured images."""
     own = cases.where(cases.fractured & cases.outlined)
     rows = [matches(found, LEAST_OVERLAP) for found in own.found if found is not None]
     fractures = [found.fractures for found in own.found if found is not None]
@@ -59,7 +59,7 @@ def mask_precision(cases: Cases) -> Value:
 
 
 def fracture_sensitivity(cases: Cases, false_per_image: float = FALSE_PER_IMAGE) -> Value:
-    """Returns the share of fractures hit at the threshold with so many false detections an image (FROC)."""
+    """Returns the share of fractures hit at the threshold with that many false positives an image (FROC)."""
     own = cases.where(cases.outlined)
 
     def hit(at: Indices) -> float:
@@ -70,7 +70,7 @@ def fracture_sensitivity(cases: Cases, false_per_image: float = FALSE_PER_IMAGE)
 
 
 def image_auc(cases: Cases) -> Value:
-    """Returns the area under the ROC curve of images called fractured."""
+    """Returns the area under the ROC curve of the classification of images."""
     return cases.value(lambda at: auc(cases.scores[at], cases.fractured[at]))
 
 
@@ -123,7 +123,7 @@ def share(cases: Cases, yes: Truth) -> Value:
 
 @dataclass(frozen=True)
 class PointValues:
-    """What an operating point does: the shares of images."""
+    """The performance of an operating point, as shares of images."""
 
     sensitivity: Value
     specificity: Value
@@ -132,19 +132,19 @@ class PointValues:
 
 
 def point_values(cases: Cases, name: str) -> PointValues:
-    """Returns what an operating point does whose threshold was chosen on other images."""
+    """Returns the performance of an operating point whose threshold was chosen on other images."""
     known = cases.where(~np.isnan(cases.fitted) & ~np.isnan(cases.thresholds[name]))
     return values_at(known, known.thresholds[name], known.margins, stated=False)
 
 
 def shipped_point_values(cases: Cases, threshold: float, margin: float) -> PointValues:
-    """Returns what an operating point of the shipped decision does."""
+    """Returns the performance of an operating point of the shipped decision."""
     every = np.ones(len(cases.rows))
     return values_at(cases, threshold * every, margin * every, stated=True)
 
 
 def values_at(cases: Cases, thresholds: np.ndarray, margins: np.ndarray, *, stated: bool) -> PointValues:
-    """Returns what thresholds do to the stated probabilities, or to those fitted on other images."""
+    """Returns the performance of thresholds on the stated probabilities, or on cross-fitted ones."""
     probabilities, true = (cases.stated if stated else cases.fitted), cases.fractured
     # As a run states them
     probabilities = np.round(probabilities, WHOLE_PERCENT)
@@ -159,7 +159,7 @@ def values_at(cases: Cases, thresholds: np.ndarray, margins: np.ndarray, *, stat
 
 
 def fractures_missed(cases: Cases, limit: float) -> tuple[int, int]:
-    """Returns how many fractures no detection above a score hits, and how many there are."""
+    """Returns the number of fractures that no detection above a score hits, and the number of all."""
     found = [one for one in cases.found if one is not None]
     hit = sum(int((one.hit_scores > limit).sum()) for one in found)
     count = sum(one.fractures for one in found)
@@ -167,7 +167,7 @@ def fractures_missed(cases: Cases, limit: float) -> tuple[int, int]:
 
 
 def detection_limit(cases: Cases) -> float:
-    """Returns the score above which FALSE_PER_IMAGE detections an image are false."""
+    """Returns the score above which there are FALSE_PER_IMAGE false positives an image."""
     found = [one for one in cases.found if one is not None]
     return score_limit(found, FALSE_PER_IMAGE) if found else nan
 
@@ -197,7 +197,7 @@ def finding_counts(cases: Cases) -> FindingCounts:
 
 @dataclass(frozen=True)
 class Recognition:
-    """An attribute: in how many images it is, how often the answer is right, and a constant one would be."""
+    """An attribute: how many images show it, the accuracy of its prediction, and of the best constant one."""
 
     name: str
     images: int
@@ -206,7 +206,7 @@ class Recognition:
 
 
 def recognition(cases: Cases, name: str) -> Recognition:
-    """Returns how often it is recognised whether an image shows an attribute."""
+    """Returns the accuracy with which an attribute is recognised."""
     there = cases.shows(name)
     right = there == np.array([row["said"][name] >= LIKELY for row in cases.rows], bool)
     constant = max(there.mean(), 1 - there.mean()) if len(there) else nan

@@ -1,4 +1,4 @@
-"""Runs the radiograph package over the development images, and keeps what it said of each."""
+"""Runs the radiograph package over the development images, and stores its predictions."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ from operators.packages.confidence import log_odds, stated_probability
 from operators.packages.radiograph import BALANCED, RadiographPackage
 from operators.radiographs.answer import LIKELY, answer
 from operators.radiographs.detections import Decoding, Detection, detections
-from training.radiograph.dataset import ATTRIBUTES, read_dataset
+from training.radiograph.datasets.radiograph import ATTRIBUTES
+from training.radiograph.datasets.reading import read_dataset
 from training.radiograph.fitting import Answered, answer_all, projection_of
 from training.radiograph.metrics import Found, compare
 from training.radiograph.report import cross_decoded
 
 METRICS = "metrics.json"
-# Decimal places of scores and overlaps in the rows
+# Decimal places of scores and IoUs in the rows
 DIGITS = 6
 
 
 def measure(data: Path, models: Path, sheet: Path, known: RadiographRows | None) -> RadiographRows:
     """Returns the rows of the development images, and writes a contact sheet of some.
 
-    What the rows are compared with is kept from `known`.
+    The results of other trainings are taken from `known`.
     """
     package = radiograph_package(models)
     images = read_dataset(data, split="dev")
@@ -64,7 +65,7 @@ def measure(data: Path, models: Path, sheet: Path, known: RadiographRows | None)
 
 
 def tell(done: float) -> None:
-    """Prints how far the run is."""
+    """Prints the progress of the run."""
     print(f"\r{done:.0%} of the development images", end="" if done < 1 else "\n", flush=True)
 
 
@@ -77,7 +78,7 @@ def radiograph_package(models: Path) -> RadiographPackage:
 
 
 def cross_found(answered: Sequence[Answered]) -> list[Found | None]:
-    """Returns the detections in each image, decoded as is best on other images; None without outlines."""
+    """Returns the detections in each image, with cross-fitted decoding; None without outlines."""
     found = iter(cross_decoded([each.case for each in answered if each.image.outlined]))
     return [next(found) if each.image.outlined else None for each in answered]
 
@@ -96,7 +97,7 @@ def published_sizes(table: Path) -> dict[str, list[int] | None]:
 def row_of(
     answered: Answered, found: Found | None, size: list[int] | None, package: RadiographPackage
 ) -> Row:
-    """Returns what is kept of an image."""
+    """Returns the row of an image."""
     image, said = answered.image, answered.said
     stated = answer(projection_of(image), said, (), package, BALANCED)
     return {
@@ -130,13 +131,13 @@ def shown_findings(answered: Answered, package: RadiographPackage) -> Found:
 
 
 def decoding_of(package: RadiographPackage) -> Decoding:
-    """Returns how the package turns its map into findings."""
+    """Returns the package's decoding of its map."""
     own = package.decision
     return Decoding(own.outline_threshold, own.outline_share, own.least_pixels)
 
 
 def detection_rows(found: Found) -> list[Row]:
-    """Returns each detection's score, and its overlap with each fracture and whether it hits it."""
+    """Returns each detection's score, and its IoU with each fracture and whether it hits it."""
     return [
         {
             "score": round(float(score), DIGITS),

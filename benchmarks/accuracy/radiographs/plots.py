@@ -16,7 +16,7 @@ from training.radiograph.metrics import sensitivity
 from training.radiograph.report import FALSE_PER_IMAGE
 
 SIDE_INCHES = 4.2
-# False detections an image: those with an interval, and the end of the axis
+# False positives an image: those with an interval, and the end of the axis
 MARKED, MOST = (0.1, 0.25, 0.5, 1.0, 2.0), 2.0
 
 
@@ -34,7 +34,7 @@ def write_plots(cases: Cases, folder: Path) -> None:
 def draw_roc(axes: Any, cases: Cases) -> None:
     """Plots the ROC curve of images, and the operating points as fitted on other images."""
     order = np.argsort(-cases.scores, kind="stable")
-    # Equal scores are called fractured together
+    # Equal scores pass the threshold together
     last = np.append(np.diff(cases.scores[order]) != 0, True)
     true = cases.fractured[order]
     x, y = (np.append(0, (np.cumsum(part) / max(part.sum(), 1))[last]) for part in (~true, true))
@@ -68,7 +68,7 @@ def bars(value: Value) -> list[list[float]]:
 
 
 def draw_froc(axes: Any, cases: Cases) -> None:
-    """Plots the share of fractures hit against false detections an image."""
+    """Plots the share of fractures hit against false positives an image."""
     found = [one for one in cases.found if one is not None]
     x = np.linspace(0, MOST, 81)
     if found:
@@ -79,7 +79,7 @@ def draw_froc(axes: Any, cases: Cases) -> None:
             axes.errorbar([each], [value.value], bars(value), fmt="o", color=COLOURS[0], capsize=2)
     axes.axvline(FALSE_PER_IMAGE, color="grey", linestyle=":")
     axes.set_xlim(0, MOST * 1.02)
-    axes.set_xlabel("false detections an image")
+    axes.set_xlabel("false positives an image")
     axes.set_ylabel("share of fractures hit")
 
 

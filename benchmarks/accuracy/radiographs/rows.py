@@ -14,13 +14,13 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class RadiographRows:
-    """What a package said of each development image, and other trainings to compare it with.
+    """The predictions of a package for each development image, and the results of other trainings.
 
     `package` is its folder's name; `weights` has the SHA-256 of each network. An image's row holds `shows`,
-    the attributes that its table lists, and `said`, their probabilities; `score`, the log-odds of a
-    fracture before calibration, and `probability`, as a run states it. `detections` come from decoding
-    chosen on other images; None where it is unknown which pixels are fractured. `findings` are those that a
-    run shows.
+    the attributes in the data set, and `said`, their predicted probabilities; `score`, the log-odds of a
+    fracture before calibration, and `probability`, as a run states it. `detections` are decoded with a
+    decoding fitted on other images; None where the fractured pixels are unknown. `findings` are those that
+    a run shows.
     """
 
     package: str

@@ -49,7 +49,7 @@ def with_interval(value: Value) -> str:
 
 
 def goal_table(cases: Cases) -> str:
-    """Returns the project's table: published values, floors, aims, and what was reached."""
+    """Returns the table of the project's goals: published values, floors, aims, and the measured values."""
     heading = ("metric", "published", "floor", "aim", "here", "95 %", "floor met?")
     lines = []
     for goal in GOALS:
@@ -153,7 +153,7 @@ def recognitions(cases: Cases, rows: RadiographRows) -> list[Recognition]:
 
 def recognition_table(found: list[Recognition]) -> str:
     """Returns a table of attributes: images that show each, how often it is recognised."""
-    heading = ("attribute", "images that show it", "accuracy", "the best constant answer")
+    heading = ("attribute", "images that show it", "accuracy", "best constant prediction")
     return markdown(
         heading,
         [(one.name, str(one.images), with_interval(one.accuracy), figure(one.constant)) for one in found],

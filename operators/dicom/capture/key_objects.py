@@ -1,4 +1,4 @@
-"""Points a PACS to the original slices that show each fracture best: a key object selection."""
+"""Writes a key object selection of the original slices that show each fracture best."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
 from pydicom.dataset import Dataset
 
 from operators.dicom.elements.atomic_file import write_whole
-from operators.dicom.headers.series import Frame, Series
+from operators.dicom.headers.series import Frame
 from operators.dicom.provenance.coded_concepts import concept
-from operators.dicom.provenance.identity import REQUIRED_PERHAPS_EMPTY, copy_identity, decode_texts
+from operators.dicom.provenance.identity import copy_identity, decode_texts
 from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark
 from operators.dicom.provenance.source_references import nearest
-from operators.dicom.sr.report_writer import observer_device
+from operators.dicom.sr.report_writer import anonymous_evidence, observer_device
 from operators.packages.structures import Code
 from operators.render.fracture_pictures import FracturePicture
 
-SERIES_NUMBER = 9900  # behind the pictures'
+SERIES_NUMBER = 9900  # after the pictures'
 OF_INTEREST = Code("113000", "DCM", "Of Interest")  # PS3.16 CID 7010
 
 
 def write_key_objects(pictures: tuple[FracturePicture, ...], provenance: Provenance, path: Path) -> None:
-    """Writes a Key Object Selection Document (PS3.3 A.35.4) of the slices of `pictures`; none, no file.
+    """Writes a Key Object Selection Document (PS3.3 A.35.4) of the slices of `pictures`, no file without any.
 
     Raises OutputError.
     """
@@ -36,12 +36,12 @@ def write_key_objects(pictures: tuple[FracturePicture, ...], provenance: Provena
 def make_key_objects(
     pictures: tuple[FracturePicture, ...], provenance: Provenance
 ) -> KeyObjectSelectionDocument:
-    """The document, not yet written; the same input gives the same UIDs."""
+    """Builds the document without writing it; the same input gives the same UIDs."""
     series, header = provenance.series, decode_texts(provenance.series.header)
     frames = list(dict.fromkeys(nearest(series, picture.k) for picture in pictures))
     shown = "; ".join(picture.title for picture in pictures)
-    # An instance is named once, and its frames in the reference
-    named = {frame.sop_instance_uid: slice_of(frame, series) for frame in frames}
+    # An instance is listed once, and its frames in the reference
+    named = {frame.sop_instance_uid: slice_of(frame, provenance) for frame in frames}
     content = KeyObjectSelection(
         document_title=concept(OF_INTEREST),
         referenced_objects=list(named.values()),
@@ -68,12 +68,9 @@ def make_key_objects(
     return dataset
 
 
-def slice_of(frame: Frame, series: Series) -> Dataset:
+def slice_of(frame: Frame, provenance: Provenance) -> Dataset:
     """Returns the attributes of a slice that highdicom needs."""
-    item = Dataset()
-    for keyword in REQUIRED_PERHAPS_EMPTY:
-        setattr(item, keyword, "")  # highdicom would parse it; `copy_identity` copies it
-    item.StudyInstanceUID = series.study_instance_uid
+    item, series = anonymous_evidence(provenance), provenance.series
     item.SeriesInstanceUID = frame.series_instance_uid or series.series_instance_uid
     item.SOPClassUID, item.SOPInstanceUID = series.sop_class_uid, frame.sop_instance_uid
     item.Rows = item.Columns = 1  # that it is an image
@@ -81,7 +78,7 @@ def slice_of(frame: Frame, series: Series) -> Dataset:
 
 
 def name_frames(content: Dataset, frames: list[Frame]) -> None:
-    """Puts the frame numbers of a multi-frame source into the references (PS3.3 10.3)."""
+    """Adds the frame numbers of a multi-frame source to the references (PS3.3 10.3)."""
     for item in content.ContentSequence:
         for reference in item.get("ReferencedSOPSequence", ()):
             own = [each for each in frames if each.sop_instance_uid == reference.ReferencedSOPInstanceUID]

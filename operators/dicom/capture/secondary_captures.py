@@ -1,7 +1,8 @@
-"""Writes pictures as DICOM secondary captures, for workstations that show no SEG."""
+"""Writes pictures as DICOM secondary captures, for workstations that do not show SEG."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,8 @@ from operators.render.projection_pictures import ProjectionPicture
 from operators.render.surface_view import Picture
 from operators.render.turntable import DIRECTIONS, View, letters, right_of
 
+DrawnPicture = FracturePicture | ProjectionPicture
+
 
 @dataclass(frozen=True)
 class CaptureKind:
@@ -34,25 +37,23 @@ class CaptureKind:
     description: str
 
 
-# Behind the report's
+# After the report's
 PICTURES = CaptureKind("picture", 9700, "pictures")
 TURNTABLE = CaptureKind("turntable", 9800, "from all around")
 
 
-def write_pictures(pictures: tuple[FracturePicture, ...], provenance: Provenance, folder: Path) -> list[Path]:
-    """One Secondary Capture Image (PS3.3 A.8.1) for each, alone in `folder`; raises OutputError."""
-    return write_alone(
-        [make_picture(picture, provenance, n) for n, picture in enumerate(pictures, 1)], folder
-    )
+def write_pictures(pictures: Sequence[DrawnPicture], provenance: Provenance, folder: Path) -> list[Path]:
+    """Writes a Secondary Capture Image (PS3.3 A.8.1) of each into a cleared `folder`; raises OutputError."""
+    return write_alone([make_picture(each, provenance, n) for n, each in enumerate(pictures, 1)], folder)
 
 
 def write_turntable(views: tuple[View, ...], provenance: Provenance, folder: Path) -> list[Path]:
-    """Writes one Secondary Capture Image for each view from all around, alone in `folder`."""
+    """Writes a Secondary Capture Image of each turntable view into a cleared `folder`."""
     return write_alone([make_view(view, provenance, number) for number, view in enumerate(views, 1)], folder)
 
 
 def write_alone(made: list[SCImage], folder: Path) -> list[Path]:
-    """Numbered files, and no others beside them."""
+    """Writes numbered files, and removes others of the folder."""
     for former in folder.glob("*.dcm"):
         former.unlink()
     return [
@@ -62,7 +63,7 @@ def write_alone(made: list[SCImage], folder: Path) -> list[Path]:
 
 
 def make_view(view: View, provenance: Provenance, number: int) -> SCImage:
-    """A view, not yet written; its rows run to the right of whoever looks, its columns down."""
+    """Builds the image of a view; its rows run to the viewer's right, its columns down."""
     orientation = letters(right_of(view.degrees)), "F"
     dataset = secondary_capture(view.rgb, provenance, TURNTABLE, number, list(orientation))
     where = f"Surfaces from {view.degrees} degrees, from the front towards the left"
@@ -70,38 +71,28 @@ def make_view(view: View, provenance: Provenance, number: int) -> SCImage:
     return dataset
 
 
-def make_picture(picture: FracturePicture, provenance: Provenance, number: int) -> SCImage:
-    """A picture, not yet written; the same input gives the same UIDs."""
-    orientation = patient_orientation(grid_of(provenance.series))
-    dataset = secondary_capture(picture.rgb, provenance, PICTURES, number, list(orientation))
-    dataset.ImageComments = f"{picture.title}. {NOT_FOR_DIAGNOSIS}."
-    dataset.SourceImageSequence = [reference(nearest(provenance.series, picture.k), provenance.series)]
-    return dataset
+def make_picture(picture: DrawnPicture, provenance: Provenance, number: int) -> SCImage:
+    """A picture, not yet written; the same input gives the same UIDs.
 
-
-def write_projection_pictures(
-    pictures: tuple[ProjectionPicture, ...], provenance: Provenance, folder: Path
-) -> list[Path]:
-    """Writes one Secondary Capture Image for each picture of a radiograph, alone in `folder`."""
-    numbered = enumerate(pictures, 1)
-    return write_alone([make_projection_picture(each, provenance, n) for n, each in numbered], folder)
-
-
-def make_projection_picture(picture: ProjectionPicture, provenance: Provenance, number: int) -> SCImage:
-    """A picture of a radiograph, not yet written; the header says where its rows and columns run, or not."""
+    The grid of a CT says where rows and columns run; of a radiograph its header says it, or nothing does.
+    """
     series = provenance.series
-    dataset = secondary_capture(picture.rgb, provenance, PICTURES, number, stated_orientation(series))
+    if isinstance(picture, ProjectionPicture):
+        orientation, frame = stated_orientation(series), series.frames[0]
+    else:
+        orientation, frame = patient_orientation(grid_of(series)), nearest(series, picture.k)
+    dataset = secondary_capture(picture.rgb, provenance, PICTURES, number, orientation)
     dataset.ImageComments = f"{picture.title}. {NOT_FOR_DIAGNOSIS}."
-    dataset.SourceImageSequence = [reference(series.frames[0], series)]
+    dataset.SourceImageSequence = [reference(frame, series)]
     return dataset
 
 
 def secondary_capture(
     rgb: Picture, provenance: Provenance, kind: CaptureKind, number: int, orientation: list[str]
 ) -> SCImage:
-    """RGB (rows, columns, 3) as an image of a series of that kind; rows and columns run to `orientation`.
+    """Builds an image of RGB (rows, columns, 3) in a series of that kind.
 
-    `orientation` is empty where nothing says so.
+    `orientation` gives the directions of rows and columns, empty if they are unknown.
     """
     own = {key: value for key, value in equipment(provenance).items() if key != "manufacturer"}
     dataset = SCImage(
@@ -120,7 +111,7 @@ def secondary_capture(
         specific_character_set="ISO_IR 192",
         **own,
     )
-    dataset.PatientOrientation = orientation  # highdicom takes one letter for each, and no unknown one
+    dataset.PatientOrientation = orientation  # highdicom accepts one letter for each, if it is known
     copy_identity(decode_texts(provenance.series.header), dataset)
     mark(dataset, provenance)
     day, hour = provenance.day_and_hour
@@ -132,13 +123,13 @@ def secondary_capture(
     return dataset
 
 
-def patient_orientation(grid: Grid) -> tuple[str, str]:
-    """Where rows and columns of a slice run, by the nearest of the patient's axes."""
+def patient_orientation(grid: Grid) -> list[str]:
+    """The directions of a slice's rows and columns, by the nearest of the patient's axes."""
     names = []
     for step in (grid.ijk_to_lps[:3, 0], grid.ijk_to_lps[:3, 1]):
         axis = int(abs(step).argmax())
         names.append(DIRECTIONS[axis][0 if step[axis] > 0 else 1])
-    return names[0], names[1]
+    return names
 
 
 def grid_of(series: Series) -> Grid:
@@ -149,13 +140,13 @@ def grid_of(series: Series) -> Grid:
 
 
 def read_picture(path: Path) -> tuple[Picture, str]:
-    """RGB (rows, columns, 3) of a picture that Osteon wrote, and what it says of itself."""
+    """Reads RGB (rows, columns, 3) of a picture that Osteon wrote, and its description."""
     dataset = dcmread(path)
     return dataset.pixel_array, str(dataset.ImageComments)
 
 
 def check_picture(path: Path, series: Series) -> ResultName:
-    """Raises OutputError where the file cannot be read back, or is of another patient or study."""
+    """Raises OutputError if the file cannot be read back, or is of another patient or study."""
     try:
         dataset = dcmread(path)
         complete = len(dataset.PixelData) >= dataset.Rows * dataset.Columns * 3

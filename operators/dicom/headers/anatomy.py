@@ -8,10 +8,25 @@ from operators.errors import UnreadableError
 # PS3.3 C.7.3.1, C.8.11.1 (DX Anatomy Imaged), 10.5; U is unpaired, which is no side
 SIDES = {"L": "left", "R": "right", "B": "both"}
 
+# PS3.3 C.7.2.1, C.7.3.1: of the procedure that was ordered, of the protocol, of what was done
+DESCRIPTIONS = (
+    "RequestedProcedureDescription",
+    "StudyDescription",
+    "SeriesDescription",
+    "ProtocolName",
+    "PerformedProcedureStepDescription",
+)
+
 
 def body_part(sources: Sources) -> str:
     """BodyPartExamined, or what AnatomicRegionSequence means (PS3.3 10.5), in capitals."""
     return (hint(sources, "BodyPartExamined") or _meaning(sources, "AnatomicRegionSequence")).upper()
+
+
+def procedure(sources: Sources) -> str:
+    """What was ordered and done, in capitals and whichever language: descriptions and meanings of codes."""
+    texts = [hint(sources, keyword) for keyword in DESCRIPTIONS]
+    return "; ".join(filter(None, (*texts, _meaning(sources, "ProcedureCodeSequence")))).upper()
 
 
 def laterality(sources: Sources) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from operators.dicom.elements import attributes
-from operators.dicom.elements.attributes import Sources, macros
+from operators.dicom.elements.attributes import Sources
+from operators.dicom.elements.functional_groups import macros
 from operators.dicom.headers.headers import Header
 from operators.dicom.headers.series import StoredPixels
 from operators.dicom.headers.stored_pixels import FrameSpans, spans_of, stored_pixels

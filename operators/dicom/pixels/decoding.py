@@ -15,7 +15,7 @@ from pydicom.pixels.processing import convert_color_space
 
 from operators.dicom.elements.pixel_element import Span
 from operators.dicom.headers.series import StoredPixels
-from operators.dicom.pixels.encoded_size import encoded_size, jpeg_precision
+from operators.dicom.pixels.encoded_size import encoded_size, has_whole_segments, jpeg_precision
 from operators.errors import UnreadableError
 
 Stored = NDArray[Any]
@@ -127,6 +127,9 @@ def _require_size(content: bytes, pixels: StoredPixels) -> None:
             f"expected samples of at most {pixels.bits_allocated} bits, got {precision}",
             code="damaged_pixels",
         )
+    if _PLUGIN[pixels.transfer_syntax_uid] == "gdcm" and not has_whole_segments(content):
+        text = "expected JPEG segments one behind the other, got other bytes between them"
+        raise UnreadableError(text, code="damaged_pixels")
     sample_bytes = pixels.rows * pixels.columns * pixels.samples * pixels.bits_allocated // 8
     most = LARGEST_SHARE * sample_bytes + LARGEST_HEAD_BYTES
     if len(content) > most:

@@ -7,6 +7,7 @@ one.
 
 from __future__ import annotations
 
+import re
 import struct
 
 # ISO/IEC 15444-1 A.4.1, A.5.1: SOC then SIZ; SIZ gives the grid's extent, the image's offset in it, and
@@ -19,6 +20,12 @@ _BOXES = 4096
 # ISO/IEC 14495-1: F7 is that of JPEG-LS.
 _SOI = b"\xff\xd8"
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
+
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+# T.81 B.1.1.2: a marker, with fill bytes before it
+_MARKER = re.compile(rb"\xff+[\x02-\xfe]")
+# What ends the entropy-coded data of a scan: a marker that is neither a stuffed byte nor a restart
+_NEXT_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
 
 # Rows, columns, components
 EncodedSize = tuple[int, int, int]
@@ -49,6 +56,25 @@ def jpeg_precision(content: bytes) -> int | None:
         return None if at is None else content[at + 4]
     except (struct.error, IndexError):
         return None
+
+
+def has_whole_segments(content: bytes) -> bool:
+    """Whether each marker segment of a JPEG stream begins where the one before it ends (T.81 B.1.1).
+
+    gdcm 3.2.6 ends the process over other bytes between them. A stream may end within a scan.
+    """
+    at = len(_SOI)
+    while found := _MARKER.match(content, at):
+        marker, at = content[found.end() - 1], found.end()
+        if marker == _END_OF_IMAGE:
+            return True
+        at += int.from_bytes(content[at : at + 2])
+        if marker == _START_OF_SCAN:
+            following = _NEXT_MARKER.search(content, at)
+            if following is None:
+                return True
+            at = following.start()
+    return False
 
 
 def _jpeg_size(content: bytes) -> EncodedSize | None:

@@ -10,7 +10,7 @@ from pydicom.uid import ExplicitVRBigEndian
 
 from operators.dicom.elements.attributes import hint
 from operators.dicom.elements.inflation import read_inflated_span
-from operators.dicom.headers.anatomy import body_part, laterality, view
+from operators.dicom.headers.anatomy import body_part, laterality, procedure, view
 from operators.dicom.headers.projection_spacing import projection_spacing
 from operators.dicom.headers.series import Fault, Frame, Series, StoredPixels
 from operators.dicom.pixels.decoding import Stored, decode, decode_colour, supported
@@ -51,7 +51,7 @@ def read_projection(series: Series) -> Projection:
     levels = levels_of(values, padded, response_of(pixels, series.header))
     require_contrast(levels)
     presented = present(levels, pixels, series.header)
-    grey = presented.grey.astype(np.float32)[values - int(levels.values[0])]
+    grey = presented.grey.astype(np.float32).take(values - int(levels.values[0]))
     if padded is not None:
         grey[padded] = 0
     sources = (series.header,)
@@ -63,6 +63,7 @@ def read_projection(series: Series) -> Projection:
         view(sources),
         body_part(sources),
         (*notes, *presented.notes, *spacing_notes),
+        procedure(sources),
     )
 
 
@@ -142,7 +143,8 @@ def _values(stored: Stored, pixels: StoredPixels) -> tuple[Values, tuple[Note, .
     """Values without the bits beside them, in which old files keep overlays (PS3.5 8.1.1, retired)."""
     bits = pixels.bits_stored
     notes: tuple[Note, ...] = ()
-    unsigned = stored.astype(np.int32) & ((1 << pixels.bits_allocated) - 1)
+    unsigned = stored.astype(np.int32)
+    unsigned &= (1 << pixels.bits_allocated) - 1
     shift = 0 if pixels.high_bit is None else pixels.high_bit + 1 - bits
     if not 0 <= shift <= pixels.bits_allocated - bits:
         text = f"HighBit {pixels.high_bit} does not fit BitsStored {bits}: the lowest bits are taken."
@@ -151,10 +153,11 @@ def _values(stored: Stored, pixels: StoredPixels) -> tuple[Values, tuple[Note, .
         notes = (Note(LEFT_ALIGNED, f"Values lie {shift} bits above the lowest and are moved there."),)
     else:
         shift = 0
-    values = (unsigned >> shift) & ((1 << bits) - 1)
+    unsigned >>= shift
+    unsigned &= (1 << bits) - 1
     if pixels.signed:
-        values = np.where(values >= 1 << (bits - 1), values - (1 << bits), values)
-    return values.astype(np.int32), notes
+        unsigned[unsigned >= 1 << (bits - 1)] -= 1 << bits
+    return unsigned, notes
 
 
 def _padding(stored: Stored, values: Values, pixels: StoredPixels) -> NDArray[np.bool_] | None:

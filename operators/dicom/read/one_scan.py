@@ -1,4 +1,4 @@
-"""Joins the parts of one scan that came under several Series Instance UIDs.
+"""Joins the parts of one scan that are stored under several Series Instance UIDs.
 
 Two pieces are one scan if all of this holds:
 
@@ -31,7 +31,7 @@ LONGEST_STEP = 1.5
 # Fewer single slices may lie at even distances by chance.
 FEWEST_SINGLES = 10
 # The number of UIDs that a warning names.
-TOLD_UIDS = 3
+NAMED_UIDS = 3
 # Pieces that lie between each other's slices are at least this share of a step apart.
 BETWEEN = 0.1
 
@@ -174,10 +174,10 @@ def _union(one: Piece, other: Piece) -> Piece | None:
     ):
         return None
     larger = max(one, other, key=lambda each: (len(each.part.planes), each.key))
-    return Piece(larger.key, SeriesPart(planes, layout, "", _told(one, other, layout.warnings)))
+    return Piece(larger.key, SeriesPart(planes, layout, "", _joined_warnings(one, other, layout.warnings)))
 
 
-def _told(one: Piece, other: Piece, warnings: tuple[str, ...]) -> tuple[str, ...]:
+def _joined_warnings(one: Piece, other: Piece, warnings: tuple[str, ...]) -> tuple[str, ...]:
     before = {_under_several(each.part.planes) for each in (one, other)}
     own = [text for each in (one, other) for text in each.part.warnings if text not in before]
     text = _under_several((*one.part.planes, *other.part.planes))
@@ -186,5 +186,5 @@ def _told(one: Piece, other: Piece, warnings: tuple[str, ...]) -> tuple[str, ...
 
 def _under_several(planes: Sequence[Plane]) -> str:
     uids = sorted({plane.origin.key.series_instance_uid for plane in planes})
-    told = ", ".join(uids[:TOLD_UIDS]) + (", ..." if len(uids) > TOLD_UIDS else "")
-    return f"one scan under {len(uids)} Series Instance UIDs, read as one: {told}"
+    named = ", ".join(uids[:NAMED_UIDS]) + (", ..." if len(uids) > NAMED_UIDS else "")
+    return f"one scan under {len(uids)} Series Instance UIDs, read as one: {named}"

@@ -1,4 +1,4 @@
-"""Makes Series of radiographs: each instance is one by itself, with a grid that only counts its pixels."""
+"""Makes Series of radiographs: each instance is a separate one, with a grid in pixels."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from operators.geometry.projection import projection_grid
 
 NOWHERE = (float("nan"),) * 3
 DEFLATED = "1.2.840.10008.1.2.1.99"
-_DOUBLE = "the image was there more than once and is counted once"
+_DOUBLE = "the image was found more than once and counts once"
 
 
 def projections_of(group: Group, damaged: Mapping[str, Sequence[str]]) -> list[Series]:
-    """One Series for each instance of a group, by InstanceNumber, then by UID.
+    """Returns a Series for each instance of a group, by InstanceNumber, then by UID.
 
-    An instance that was there several times counts once, with a warning; different images under one UID make
-    one Series with a fault. `damaged` are warnings by SeriesInstanceUID of files that cannot be read.
+    An instance that was found several times counts once, with a warning; different images under one UID make
+    one Series with a fault. `damaged` are warnings by SeriesInstanceUID about files that cannot be read.
     """
     instances: dict[str, list[Plane]] = {}
     for plane in sorted(group.planes, key=lambda plane: (plane.order, plane.origin.name)):
@@ -39,7 +39,7 @@ def projections_of(group: Group, damaged: Mapping[str, Sequence[str]]) -> list[S
 
 
 def _number(plane: Plane) -> tuple[bool, int]:
-    """InstanceNumber; images without one come last."""
+    """Returns the InstanceNumber as a sort key; images without one come last."""
     try:
         number = whole(plane.sources, "InstanceNumber")
     except UnreadableError:
@@ -118,9 +118,9 @@ def _number_warnings(plane: Plane) -> tuple[str, ...]:
 
 
 def _differ(planes: Sequence[Plane]) -> bool:
-    """Whether planes of one instance and frame are different images: in size, number or stored bytes.
+    """Returns whether planes of one instance and frame are different images: in size, number or stored bytes.
 
-    The bytes of two transfer syntaxes cannot be compared without decoding: then size and number decide.
+    Two transfer syntaxes cannot be compared without decoding, so only size and number are.
     """
     counted = Counter(plane.origin.frame_number for plane in planes)
     return any(
@@ -140,7 +140,7 @@ def _are_different(planes: Sequence[Plane]) -> bool:
 
 
 def _stored(plane: Plane) -> bytes:
-    """The bytes of a frame as they lie in its file; b"" where they cannot be read. Raises TransientError."""
+    """Returns the stored bytes of a frame; b"" if they cannot be read. Raises TransientError."""
     spans = plane.pixels.spans if plane.pixels else ()
     try:
         return b"".join(_bytes(plane.origin.path, plane.transfer_syntax_uid, span) for span in spans)

@@ -56,7 +56,7 @@ def _spelled_alike(counted: Counter[SeriesKey]) -> dict[SeriesKey, SeriesKey]:
     """Returns the representative key of each: missing values and other spellings count as the usual value."""
     leaders: list[SeriesKey] = []
     keys: dict[SeriesKey, SeriesKey] = {}
-    for key in sorted(counted, key=lambda key: (-_said(key), -counted[key], key)):
+    for key in sorted(counted, key=lambda key: (-_stated_count(key), -counted[key], key)):
         leader = next((each for each in leaders if _may_be(key, each)), key)
         if leader is key:
             leaders.append(key)
@@ -65,7 +65,7 @@ def _spelled_alike(counted: Counter[SeriesKey]) -> dict[SeriesKey, SeriesKey]:
     return {key: key if several and not _same(key, leader) else leader for key, leader in keys.items()}
 
 
-def _said(key: SeriesKey) -> int:
+def _stated_count(key: SeriesKey) -> int:
     return sum(bool(getattr(key, field.name)) for field in fields(key))
 
 

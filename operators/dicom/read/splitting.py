@@ -184,8 +184,8 @@ def _runs(phase: Phase, stack: Stack) -> list[Phase]:
     runs = even_runs(depths_mm)
     if not runs:
         return []
-    said = ", ".join(f"{len(run)} slices {_apart(depths_mm[run])}" for run in runs)
-    warning = f"the distance between slices varies, and each stretch is read separately: {said}"
+    stretches = ", ".join(f"{len(run)} slices {_apart(depths_mm[run])}" for run in runs)
+    warning = f"the distance between slices varies, and each stretch is read separately: {stretches}"
     return [
         Phase(
             tuple(phase.planes[sequence[n]] for n in run),

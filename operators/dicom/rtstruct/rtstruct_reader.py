@@ -17,7 +17,7 @@ from operators.dicom.provenance.coded_concepts import code_of
 from operators.dicom.seg.seg_reader import NO_COLOUR, SegmentInfo, without_overlap
 from operators.dicom.seg.segment_descriptions import bone_and_fragment, side_of_type
 from operators.errors import UnreadableError
-from operators.geometry.polygons import filled
+from operators.geometry.contours import filled
 from operators.geometry.volume import Grid, LabelMap
 from operators.packages.structures import Code
 

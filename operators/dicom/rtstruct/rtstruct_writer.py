@@ -73,7 +73,7 @@ def make_structures(segmentation: Segmentation, provenance: Provenance) -> Struc
     """Returns the structure set without writing it; the same input gives the same UIDs."""
     series = provenance.series
     if series.is_projection:
-        text = "expected a series in patient space for an RT Structure Set, got a radiograph, which has none"
+        text = "RTSTRUCT applies to CT only: expected a series in patient space, got a radiograph"
         raise UnsuitableError(text, code="no_frame_of_reference")
     header = decode_texts(series.header)
     contours = contours_of(segmentation, series)

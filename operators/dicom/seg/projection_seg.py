@@ -1,9 +1,9 @@
-"""Writes the fractures of a radiograph as a DICOM SEG on its own pixels: one segment and frame for each.
+"""Writes the findings of a radiograph as a DICOM SEG on its own pixels: one segment and frame for each.
 
-A radiograph has no frame of reference; its SEG has none either, and each frame names the image that it lies
-over (PS3.3 A.51: Pixel Measures, Plane Position and Plane Orientation may be absent where Derivation Image is
-there). Pixel Measures are left out although the spacing may be known: viewers take it from the radiograph,
-which says whether it holds in the patient or on the detector, and a SEG could not.
+A radiograph has no frame of reference; its SEG has none either, and each frame references its source image
+(PS3.3 A.51: Pixel Measures, Plane Position and Plane Orientation may be absent if Derivation Image is
+present). Pixel Measures are left out although the spacing may be known: viewers take it from the radiograph,
+which says whether it applies in the patient or at the detector, and a SEG could not.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ CONTENT_LABEL = "FRACTURES"
 
 
 def write_projection_seg(
-    segmentation: Segmentation, provenance: Provenance, path: Path, *, profile: str = "binary"
+    segmentation: Segmentation, provenance: Provenance, path: Path, profile: str = "binary"
 ) -> Path | None:
     """Writes a SEG (PS3.3 A.51) of a radiograph; `profile` is "binary" or "labelmap". Raises OutputError.
 
-    Without segments there is no file, and what a former run left at `path` is removed: None.
+    Without segments it writes no file, removes that of an earlier run at `path`, and returns None.
     """
     segments = drawn_segments(segmentation)
     if not segments:
@@ -43,7 +43,7 @@ def write_projection_seg(
 
 
 def drawn_segments(segmentation: Segmentation) -> tuple[Segment, ...]:
-    """The segments that have pixels, in their order; index + 1 is the Segment Number."""
+    """Returns the segments that have pixels, in their order; index + 1 is the Segment Number."""
     present = set(np.unique(segmentation.label_map.labels).tolist())
     return tuple(segment for segment in segmentation.segments if segment.value in present)
 
@@ -51,7 +51,7 @@ def drawn_segments(segmentation: Segmentation) -> tuple[Segment, ...]:
 def make_projection_seg(
     segmentation: Segmentation, segments: tuple[Segment, ...], provenance: Provenance, profile: str
 ) -> Write:
-    """The SEG, not yet written; the same input gives the same UIDs."""
+    """Builds the SEG without writing it; the same input gives the same UIDs."""
     labels = segmentation.label_map.labels
     numbers = segment_numbers(segments, labels.dtype)[labels[:, :, 0].T]
     header = decode_texts(provenance.series.header)
@@ -59,7 +59,7 @@ def make_projection_seg(
     dataset = assemble_seg(
         numbers[np.newaxis], segments, [source], header, provenance, profile, CONTENT_LABEL
     )
-    # Type 2C (PS3.3 C.7.6.1): there where no position and orientation in the patient are
+    # Type 2C (PS3.3 C.7.6.1): present if there is no position and orientation in the patient
     dataset.PatientOrientation = stated_orientation(provenance.series)
     if profile == "labelmap":
         return encode_label_map(dataset, [numbers])
@@ -67,7 +67,7 @@ def make_projection_seg(
 
 
 def check_projection_seg(path: Path, segmentation: Segmentation, series: Series) -> ResultName:
-    """Raises OutputError where the file does not hold the labels, over the same radiograph and patient."""
+    """Raises OutputError if the file does not hold the labels, on the same radiograph and patient."""
     name = check_seg(path, segmentation, series)
     try:
         dataset = dcmread(path, stop_before_pixels=True)
@@ -75,7 +75,7 @@ def check_projection_seg(path: Path, segmentation: Segmentation, series: Series)
         sources = [group.DerivationImageSequence[0].SourceImageSequence[0] for group in groups]
         named = {(str(each.ReferencedSOPInstanceUID), each.get("ReferencedFrameNumber")) for each in sources}
     except READ_ERRORS as error:
-        raise unlike("a SEG whose frames name their radiograph", "one that cannot be read back") from error
+        raise unlike("a SEG whose frames name the radiograph", "one that cannot be read back") from error
     if named != {(frame.sop_instance_uid, frame.frame_number) for frame in series.frames}:
-        raise unlike("frames over the radiograph that was read", "frames over another image")
+        raise unlike("frames on the radiograph that was read", "frames on another image")
     return name

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 from pydicom.valuerep import DA, TM
 
 from operators.dicom.elements.attributes import items, uid
@@ -25,22 +26,22 @@ from operators.geometry.volume import Grid
 from operators.packages.packages import Acceptance, ModelPackage, NetworkSpec
 from operators.segmentation.segmentation import Segment, Segmentation
 
-# As `provenance.parameters` writes them
+# As written by `provenance.parameters`
 WEIGHTS = re.compile(r"(\w+) sha256\W+([0-9a-f]{64})")
-# As `Making.description` does
+# As written by `Provenance.description`
 SOURCE_NUMBER = re.compile(r", series (\d+)")
 NOTHING_ACCEPTED = Acceptance((), (), (), 0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class PackageOfSeg(ModelPackage):
-    """A package of which no more is known than its names and its weights' checksums."""
+    """A package of which only its names and its weights' checksums are known."""
 
     weights: tuple[tuple[str, str], ...] = ()
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:
-        """Names and checksums alone."""
+        """Returns networks with names and checksums only."""
         return tuple(
             NetworkSpec(name, "", {}, Path(), sha256, (), (), (0.0, 0.0), ()) for name, sha256 in self.weights
         )
@@ -48,14 +49,29 @@ class PackageOfSeg(ModelPackage):
 
 @dataclass(frozen=True)
 class PackageOfProjectionSeg(PackageOfSeg):
-    """The same of a package that reads radiographs."""
+    """The same for a package that reads radiographs."""
 
     reads: ClassVar[str] = "projection"
 
 
+@dataclass(frozen=True, eq=False)
+class ProvenanceOfSeg(Provenance):
+    """The provenance that a SEG states; `tracking_uids` are those of its segments by tracking identifier.
+
+    Its other UIDs are not those of the run that wrote the SEG, which depend on slices without a segment, on
+    the package's options and on how the networks were run: a SEG does not state all of these.
+    """
+
+    tracking_uids: Mapping[str, str] = field(default_factory=dict)
+
+    def tracking_uid(self, tracking_identifier: str) -> UID:
+        """See Provenance: the SEG's own, which the report names too."""
+        return UID(self.tracking_uids[tracking_identifier])
+
+
 def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
-    """The segmentation of a SEG, without volumes, and its making. Raises UnreadableError, or UnsuitableError
-    for a SEG that is not Osteon's: who drew it, and by what, would have to be invented.
+    """The segmentation of a SEG, without volumes, and its provenance. Raises UnreadableError, or
+    UnsuitableError for a SEG that is not Osteon's, whose algorithm would have to be invented.
     """
     label_map, infos = read_seg(path)
     dataset = dcmread(path, stop_before_pixels=True)
@@ -63,14 +79,17 @@ def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
         raise UnsuitableError("expected a SEG that Osteon wrote, got another's", code="not_own")
     package, revision = package_of(dataset), int(dataset.SeriesNumber) - SERIES_NUMBER + 1
     number = SOURCE_NUMBER.search(str(dataset.SeriesDescription))
-    dataset.SeriesNumber = number[1] if number else None  # the source's, as in the source's own header
+    dataset.SeriesNumber = number[1] if number else None  # as in the source's own header
     series, version = series_of(dataset, label_map.grid), str(dataset.SoftwareVersions[0])
-    provenance = Provenance(series, package, made_at(dataset), version, revision)
+    tracking_uids = {item.TrackingID: item.TrackingUID for item in dataset.SegmentSequence}
+    provenance = ProvenanceOfSeg(
+        series, package, made_at(dataset), version, revision, tracking_uids=tracking_uids
+    )
     return Segmentation(label_map, tuple(map(segment_of, infos)), package), provenance
 
 
 def package_of(dataset: Dataset) -> PackageOfSeg:
-    """Recovers the algorithm that the SEG names."""
+    """Recovers the algorithm of the SEG."""
     algorithm = dataset.SegmentSequence[-1].SegmentationAlgorithmIdentificationSequence[0]
     source = dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0]
     kind = PackageOfProjectionSeg if is_projection(str(source.ReferencedSOPClassUID)) else PackageOfSeg
@@ -87,12 +106,12 @@ def package_of(dataset: Dataset) -> PackageOfSeg:
 
 
 def made_at(dataset: Dataset) -> datetime:
-    """When the SEG was made."""
+    """Returns the creation time of the SEG."""
     return datetime.combine(DA(dataset.ContentDate), TM(dataset.ContentTime))
 
 
 def series_of(dataset: Dataset, grid: Grid) -> Series:
-    """The source, of which a SEG names those slices that hold a segment."""
+    """Recovers the source series, of which a SEG references the slices that hold a segment."""
     source = dataset.ReferencedSeriesSequence[0]
     return Series(
         study_instance_uid=uid((dataset,), "StudyInstanceUID"),
@@ -119,7 +138,7 @@ def series_of(dataset: Dataset, grid: Grid) -> Series:
 
 
 def series_by_instance(dataset: Dataset) -> dict[str, str]:
-    """The SeriesInstanceUID of each instance that was segmented: one scan may have come under several."""
+    """Returns the SeriesInstanceUID of each segmented instance: one scan may be stored under several."""
     return {
         uid((instance,), "ReferencedSOPInstanceUID"): uid((series,), "SeriesInstanceUID")
         for series in dataset.ReferencedSeriesSequence
@@ -128,7 +147,7 @@ def series_by_instance(dataset: Dataset) -> dict[str, str]:
 
 
 def frames_of(dataset: Dataset, series_uids: Mapping[str, str]) -> tuple[Frame, ...]:
-    """Each slice once, in their order."""
+    """Returns each slice once, in their order."""
     frames = {}
     for k, group in zip(placement_of(dataset).slices, dataset.PerFrameFunctionalGroupsSequence, strict=True):
         source = group.DerivationImageSequence[0].SourceImageSequence[0]
@@ -148,7 +167,7 @@ def frames_of(dataset: Dataset, series_uids: Mapping[str, str]) -> tuple[Frame, 
 
 
 def segment_of(info: SegmentInfo) -> Segment:
-    """Without what a SEG does not say in numbers."""
+    """Recovers a segment, without the values that a SEG does not hold as numbers."""
     return Segment(
         info.value,
         info.bone,

@@ -1,4 +1,4 @@
-"""Reads a written SEG back and holds it against what it should say."""
+"""Reads a written SEG back and compares it with its source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from operators.segmentation.segmentation import Segmentation
 
 
 def check_seg(path: Path, segmentation: Segmentation, series: Series) -> ResultName:
-    """Raises OutputError where the file does not hold the labels, at their places, of the same patient."""
+    """Raises OutputError if the file does not hold the labels, in their positions, of the same patient."""
     try:
         header = dcmread(path, stop_before_pixels=True)
         got = read_seg_on(path, segmentation.label_map.grid).labels
@@ -31,7 +31,7 @@ def check_seg(path: Path, segmentation: Segmentation, series: Series) -> ResultN
 
 
 def expected_labels(segmentation: Segmentation, series: Series) -> Labels:
-    """Segment numbers on the slices that the series has; other slices of the grid hold none."""
+    """Returns segment numbers on the slices of the series; other slices of the grid hold none."""
     labels = segmentation.label_map.labels
     last = labels.shape[2] - 1
     slices = sorted({min(max(round(frame.k), 0), last) for frame in series.frames})

@@ -1,4 +1,4 @@
-"""Tells DICOM files that hold segments from all others."""
+"""Recognises DICOM files that hold segments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_seg(path: Path) -> bool:
 
 
 def is_projection_seg(path: Path) -> bool:
-    """Whether the file is a SEG whose frames lie over one radiograph."""
+    """Whether the file is a SEG of one radiograph."""
     if not is_seg(path):
         return False
     try:

@@ -12,28 +12,28 @@ from numpy.typing import NDArray
 from operators.dicom.headers.series import Series
 from operators.geometry.volume import LabelMap
 
-# Slices copied at a time: where they lie apart in memory, 64 bytes side by side are one cache line
+# Slices copied at a time: if they are not contiguous in memory, 64 adjacent bytes are one cache line
 CHUNK = 64
 Plane = NDArray[np.unsignedinteger[Any]]
 
 
 @dataclass(frozen=True, eq=False)
 class BitFrame:
-    """One segment on one slice: the slice's place among the series' frames, and the segment's bits."""
+    """One segment on one slice: the slice's index among the series' frames, and the segment's bits."""
 
     place: int
     bits: bytes
 
 
 def labelled_slices(label_map: LabelMap, series: Series) -> dict[int, int]:
-    """The places among the series' frames that hold a label, each with its slice of the label map."""
+    """Returns the indices of the series' frames that hold a label, each with its slice of the label map."""
     labelled: NDArray[np.bool_] = np.any(label_map.labels, axis=(0, 1))
     indices = [min(max(round(frame.k), 0), len(labelled) - 1) for frame in series.frames]
     return {place: k for place, k in enumerate(indices) if labelled[k]}
 
 
 def planes(label_map: LabelMap, slices: Sequence[int]) -> Iterator[Plane]:
-    """Each of the slices (rows, columns), in the order in which DICOM stores its pixels."""
+    """Yields each slice (rows, columns), with its pixels in DICOM's order."""
     labels = label_map.labels
     rows = np.flatnonzero(np.any(labels, axis=(0, 2)))
     for start in range(0, len(slices), CHUNK):
@@ -45,7 +45,7 @@ def planes(label_map: LabelMap, slices: Sequence[int]) -> Iterator[Plane]:
 
 
 def values_present(label_map: LabelMap, slices: dict[int, int]) -> set[int]:
-    """The values, but 0, that the slices hold."""
+    """Returns the values in the slices, except 0."""
     present = np.zeros(np.iinfo(label_map.labels.dtype).max + 1, bool)
     for plane in planes(label_map, list(slices.values())):
         present[plane] = True
@@ -55,7 +55,7 @@ def values_present(label_map: LabelMap, slices: dict[int, int]) -> set[int]:
 def bit_frames(
     label_map: LabelMap, slices: dict[int, int], values: Sequence[int]
 ) -> dict[int, list[BitFrame]]:
-    """For each value that is there, its frames, in which the first voxel is the lowest bit (PS3.5 8.1.1)."""
+    """Yields the frames of each value present; the first voxel is the lowest bit (PS3.5 8.1.1)."""
     frames: dict[int, list[BitFrame]] = {value: [] for value in values}
     for place, plane in zip(slices, planes(label_map, list(slices.values())), strict=True):
         for value, own in frames.items():
@@ -66,7 +66,7 @@ def bit_frames(
 
 
 def without_gaps(frames: Sequence[BitFrame], size: int) -> Iterator[bytes]:
-    """The frames' bits, `size` of each, one frame right behind the other (PS3.5 8.1.1)."""
+    """Concatenates the frames' bits, `size` of each, without padding between frames (PS3.5 8.1.1)."""
     if size % 8 == 0:
         yield from (frame.bits for frame in frames)
         return

@@ -1,4 +1,4 @@
-"""Where the frames of a SEG lie."""
+"""The positions of the frames of a SEG."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class SegPlacement:
 
 
 def placement_of(dataset: Dataset) -> SegPlacement:
-    """The evenly spaced grid that the frames themselves span; slices without frames are in it.
+    """Returns the evenly spaced grid that the frames span; it includes slices without frames.
 
-    Frames over one radiograph have no place in the patient; their grid is (columns, rows, 1), in pixels.
+    Frames on one radiograph have no position in the patient; their grid is (columns, rows, 1), in pixels.
     """
     if is_on_one_projection(dataset):
         grid = projection_grid(int(dataset.Rows), int(dataset.Columns), None)
@@ -51,14 +51,14 @@ def placement_of(dataset: Dataset) -> SegPlacement:
 
 
 def placement_on(dataset: Dataset, grid: Grid) -> SegPlacement:
-    """The slices of `grid` that the frames lie on; raises UnreadableError where one lies elsewhere."""
+    """Returns the slices of `grid` that the frames lie on; raises UnreadableError if one lies elsewhere."""
     if (dataset.Columns, dataset.Rows) != grid.shape[:2]:
         raise UnreadableError(
             f"expected frames of {grid.shape[:2]} columns and rows, got {dataset.Columns, dataset.Rows}"
         )
     if is_on_one_projection(dataset):
         if grid.shape[2] != 1:
-            raise UnreadableError("expected frames on slices of a grid, got frames over a radiograph")
+            raise UnreadableError("expected frames on slices of a grid, got frames on a radiograph")
         return SegPlacement(grid, (0,) * int(dataset.NumberOfFrames))
     positions = np.column_stack([_positions_mm(dataset), np.ones(len(_positions_mm(dataset)))])
     indices = (positions @ grid.lps_to_ijk.T)[:, :3]
@@ -71,7 +71,7 @@ def placement_on(dataset: Dataset, grid: Grid) -> SegPlacement:
 
 
 def is_on_one_projection(dataset: Dataset) -> bool:
-    """Whether all frames lie over one image that has no frame of reference, such as a radiograph."""
+    """Whether all frames lie on one image without a frame of reference, such as a radiograph."""
     shared = items(dataset, "SharedFunctionalGroupsSequence")
     groups = items(dataset, "PerFrameFunctionalGroupsSequence")
     if "FrameOfReferenceUID" in dataset or any(
@@ -105,7 +105,7 @@ def _plane(dataset: Dataset) -> NDArray[np.float64]:
 
 
 def _slice_spacing_mm(dataset: Dataset, distances_mm: NDArray[np.float64]) -> float:
-    """The declared spacing where the frames keep to it, else the smallest step between two of them."""
+    """Returns the declared spacing if the frames agree with it, else the smallest step between two."""
     measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
     declared = float(measures.get("SpacingBetweenSlices") or 0)
     if declared > 0 and _whole(distances_mm / declared):

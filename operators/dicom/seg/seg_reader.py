@@ -20,7 +20,7 @@ from operators.errors import UnreadableError, reason
 from operators.geometry.volume import Grid, LabelMap, Scalar
 from operators.packages.structures import Code
 
-NO_COLOUR = (200, 200, 200)  # a light grey, for a SEG that recommends none
+NO_COLOUR = (200, 200, 200)  # a light grey, for a segment without a recommended colour
 
 
 @dataclass(frozen=True)
@@ -40,22 +40,22 @@ class SegmentInfo:
 
 
 def read_seg(path: Path) -> tuple[LabelMap, tuple[SegmentInfo, ...]]:
-    """Labels on the evenly spaced grid of the frames present, and the segments.
+    """Reads the labels, on the evenly spaced grid of the frames present, and the segments.
 
-    Raises UnreadableError, also where segments overlap: no rule says whose a voxel would be.
+    Raises UnreadableError, also if segments overlap: no rule says to which of them a voxel belongs.
     """
     dataset = _read(path)
     return _label_map(dataset, placement_of(dataset)), segments_of(dataset)
 
 
 def read_seg_on(path: Path, grid: Grid) -> LabelMap:
-    """Labels on `grid`, whose slices the frames lie on; raises UnreadableError where they do not."""
+    """Reads the labels on `grid`; raises UnreadableError if the frames do not lie on its slices."""
     dataset = _read(path)
     return _label_map(dataset, placement_on(dataset, grid))
 
 
 def segments_of(dataset: Dataset) -> tuple[SegmentInfo, ...]:
-    """Returns the described segments; background (0) of a LABELMAP is left out."""
+    """Returns the described segments, without the background (0) of a LABELMAP."""
     return tuple(_segment_info(item) for item in dataset.SegmentSequence if int(item.SegmentNumber) > 0)
 
 
@@ -63,7 +63,7 @@ def _read(path: Path) -> Dataset:
     try:
         dataset = dcmread(path)
     except InvalidDicomError as error:
-        raise UnreadableError(f"expected a DICOM SEG at {path.name}, got a file that is no DICOM") from error
+        raise UnreadableError(f"expected a DICOM SEG at {path.name}, got a file that is not DICOM") from error
     except (OSError, EOFError) as error:
         raise UnreadableError(f"expected a DICOM SEG at {path.name}, got: {reason(error)}") from error
     kind = dataset.get("SegmentationType")
@@ -108,7 +108,7 @@ def _label_map(dataset: Dataset, placement: SegPlacement) -> LabelMap:
 
 
 def without_overlap(planes: NDArray[Scalar], labelled: int) -> NDArray[Scalar]:
-    """`planes`, into which so many voxels were written; raises UnreadableError where some met."""
+    """Returns `planes`, into which that many voxels were written; raises UnreadableError if some coincide."""
     met = labelled - int(np.count_nonzero(planes))
     if met:
         raise UnreadableError(
@@ -119,7 +119,7 @@ def without_overlap(planes: NDArray[Scalar], labelled: int) -> NDArray[Scalar]:
 
 
 def _binary_frames(dataset: Dataset) -> Iterator[NDArray[np.unsignedinteger]]:
-    """Each frame times its segment's number; bits run on from frame to frame (PS3.5 8.1.1)."""
+    """Yields each frame times its segment's number; frames are not padded to bytes (PS3.5 8.1.1)."""
     size = dataset.Rows * dataset.Columns
     packed = np.frombuffer(dataset.PixelData, dtype=np.uint8)
     for n, number in enumerate(_segment_numbers(dataset)):

@@ -1,7 +1,7 @@
 """Writes a Segmentation as a DICOM SEG on the original slices of its series.
 
-highdicom makes the object with one voxel a slice, so that all it decides is its own; `seg_encoding.py`
-writes the frames of all segments from the one that it made for each slice.
+highdicom makes the object with one voxel a slice, so that every attribute is its own; `seg_encoding.py`
+writes the frames of all segments from the one that highdicom made for each slice.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from operators.errors import UnsuitableError
 from operators.geometry.volume import Grid, background
 from operators.segmentation.segmentation import Segment, Segmentation
 
-SERIES_NUMBER = 9000  # high, so that it sorts after the scanner's own series
+SERIES_NUMBER = 9000  # high, so that it is sorted after the scanner's own series
 Write = Callable[[BinaryIO], object]
 
 
 def write_seg(
-    segmentation: Segmentation, provenance: Provenance, path: Path, *, profile: str = "binary"
+    segmentation: Segmentation, provenance: Provenance, path: Path, profile: str = "binary"
 ) -> Path:
     """Writes a SEG (PS3.3 A.51); `profile` is a row of PROFILES. Raises OutputError, or UnsuitableError."""
     return write_whole(path, PROFILES[profile](segmentation, provenance))
 
 
 def _binary(segmentation: Segmentation, provenance: Provenance) -> Write:
-    """One bit a voxel and segment."""
+    """Writes one bit a voxel and segment."""
     label_map = segmentation.label_map
     slices = labelled_slices(label_map, provenance.series)
     frames = bit_frames(label_map, slices, [segment.value for segment in segmentation.segments])
@@ -61,7 +61,7 @@ def _binary(segmentation: Segmentation, provenance: Provenance) -> Write:
 
 
 def _label_map(segmentation: Segmentation, provenance: Provenance) -> Write:
-    """One value a voxel."""
+    """Writes one value a voxel."""
     label_map = segmentation.label_map
     slices = labelled_slices(label_map, provenance.series)
     segments = _present(segmentation.segments, values_present(label_map, slices))
@@ -72,15 +72,15 @@ def _label_map(segmentation: Segmentation, provenance: Provenance) -> Write:
 
 
 def segment_numbers(segments: Sequence[Segment], values: np.dtype[Any]) -> NDArray[np.unsignedinteger[Any]]:
-    """The Segment Number of each label value, 0 for those of no segment; `values` is the labels' type."""
+    """Returns the Segment Number of each label value, 0 without a segment; `values` is the labels' type."""
     numbers = background((np.iinfo(values).max + 1,), len(segments))
     numbers[[segment.value for segment in segments]] = np.arange(1, len(segments) + 1)
     return numbers
 
 
 def encode_label_map(dataset: DicomSegmentation, frames: Iterable[NDArray[np.unsignedinteger[Any]]]) -> Write:
-    """`dataset` with `frames` of segment numbers, compressed."""
-    # By name: GDCM, which would come first, aborts the process on frames of odd size (3.2.6)
+    """Returns `dataset` with `frames` of segment numbers, compressed."""
+    # Chosen by name: GDCM, the default, aborts the process on frames of odd size (3.2.6)
     encode = partial(get_encoder(RLELossless).encode, encoding_plugin="pylibjpeg")
     options = as_pixel_options(dataset, number_of_frames=1)
     stored = f"u{dataset.BitsAllocated // 8}"
@@ -90,8 +90,8 @@ def encode_label_map(dataset: DicomSegmentation, frames: Iterable[NDArray[np.uns
     return partial(dataset.save_as, enforce_file_format=True)
 
 
-# PS3.3 C.8.20.2: one bit a voxel and segment opens everywhere; one value a voxel is smaller, but needs
-# viewers that know Label Map Segmentation Storage. Of its compressions dcmqi 1.5.7 reads RLE alone.
+# PS3.3 C.8.20.2: all viewers read one bit a voxel and segment; one value a voxel is smaller, but needs
+# viewers that support Label Map Segmentation Storage. Of its compressions dcmqi 1.5.7 reads only RLE.
 PROFILES: dict[str, Callable[[Segmentation, Provenance], Write]] = {"binary": _binary, "labelmap": _label_map}
 
 
@@ -106,7 +106,7 @@ def _present(segments: Sequence[Segment], values: Container[int]) -> tuple[Segme
 def _template(
     segments: Sequence[Segment], places: list[int], provenance: Provenance, grid: Grid, profile: str
 ) -> tuple[DicomSegmentation, list[int]]:
-    """A SEG of `grid` whose segment 1 is on each of the slices at `places`, and in which order they are."""
+    """Returns a SEG of `grid` with segment 1 on each of the slices at `places`, and their order in it."""
     voxels = np.ones((len(places), 1, 1), np.uint8)
     dataset = make_seg(
         voxels, segments, places, provenance, replace(grid, shape=(1, 1, grid.shape[2])), profile
@@ -123,9 +123,9 @@ def make_seg(
     grid: Grid,
     profile: str = "binary",
 ) -> DicomSegmentation:
-    """highdicom's SEG of `voxels` (N, rows, columns), which hold segment numbers on the slices at `places`.
+    """Builds highdicom's SEG of `voxels` (N, rows, columns): segment numbers on the slices at `places`.
 
-    Not compressed; `grid` is that of the voxels; the same input gives the same UIDs.
+    It is not compressed; `grid` is that of the voxels; the same input gives the same UIDs.
     """
     header = decode_texts(provenance.series.header)
     headers = slice_headers(provenance.series, header, grid)
@@ -141,7 +141,7 @@ def assemble_seg(
     profile: str,
     content_label: str = "BONES",
 ) -> DicomSegmentation:
-    """highdicom's SEG of `voxels` on the images `sources`; `header` is the series' own, decoded."""
+    """Builds highdicom's SEG of `voxels` on the images `sources`; `header` is the series' decoded header."""
     series = provenance.series
     identity = [] if profile == "binary" else [profile]
     dataset = DicomSegmentation(
@@ -162,8 +162,8 @@ def assemble_seg(
         **_content(provenance.made_at, content_label),
     )
     copy_identity(header, dataset)
-    # PixelPaddingValue says what is background (Supplement 243); highdicom makes it a segment too, and OHIF
-    # 3.13.2 then shifts all colours by one
+    # PixelPaddingValue marks the background (Supplement 243); highdicom describes it as a segment too, with
+    # which OHIF 3.13.2 shifts all colours by one
     dataset.SegmentSequence = [item for item in dataset.SegmentSequence if item.SegmentNumber > 0]
     name_sources(dataset, series)
     mark(dataset, provenance)
@@ -186,7 +186,7 @@ def _content(made_at: datetime, label: str) -> dict[str, Any]:
 
 
 def _name_dimensions(dataset: DicomSegmentation, uid: UID) -> None:
-    """Replaces what highdicom took from chance."""
+    """Replaces the random UIDs that highdicom generated."""
     organizations: list[Dataset] = [*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence]
     for item in organizations:
         item.DimensionOrganizationUID = uid

@@ -15,7 +15,7 @@ FRAGMENT = " fragment "
 
 
 def segment_description(number: int, segment: Segment, provenance: Provenance) -> SegmentDescription:
-    """Segment `number` of a SEG (PS3.3 C.8.20.4)."""
+    """Describes segment `number` of a SEG (PS3.3 C.8.20.4)."""
     tracking_id = tracking_identifier(segment)
     description = SegmentDescription(
         segment_number=number,
@@ -46,18 +46,18 @@ def probabilities(segment: Segment) -> str:
 
 
 def tracking_identifier(segment: Segment) -> str:
-    """The bone's name, and the fragment's number where it is broken."""
+    """Returns the bone's name, with the fragment's number if it is broken."""
     return segment.bone if segment.fragment is None else f"{segment.bone}{FRAGMENT}{segment.fragment}"
 
 
 def bone_and_fragment(tracking_id: str) -> tuple[str, int | None]:
-    """Splits a tracking identifier into what `tracking_identifier` was made from."""
+    """Splits a tracking identifier into the bone's name and the fragment's number."""
     bone, found, number = tracking_id.rpartition(FRAGMENT)
     return (bone, int(number)) if found and number.isdecimal() else (tracking_id, None)
 
 
 def side_of(description: Dataset) -> Dataset | None:
-    """The item that holds the side: a modifier of the region, else of the type."""
+    """Returns the item that holds the side: a modifier of the region, else of the type."""
     for item in description.get("AnatomicRegionSequence") or ():
         if item.get("AnatomicRegionModifierSequence"):
             return Dataset(item.AnatomicRegionModifierSequence[0])
@@ -65,7 +65,7 @@ def side_of(description: Dataset) -> Dataset | None:
 
 
 def side_of_type(code: Dataset) -> Dataset | None:
-    """The modifier of a type's code."""
+    """Returns the modifier of a type's code."""
     modifiers = code.get("SegmentedPropertyTypeModifierCodeSequence")
     return Dataset(modifiers[0]) if modifiers else None
 

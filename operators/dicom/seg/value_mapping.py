@@ -1,4 +1,4 @@
-"""Which bone, and which of its fragments, a segment of anybody's is: never guessed."""
+"""Identifies the bone and the fragment of a segment from any program; it never guesses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from operators.dicom.seg.seg_reader import SegmentInfo
 from operators.errors import UnsuitableError
 from operators.packages.packages import Label
 
-# Codes that say nothing of which structure it is (SCT, and SRT of older software): tissue, which 3D Slicer
+# Codes that do not identify a structure (SCT, and SRT of older software): tissue, which 3D Slicer
 # and OHIF give to new segments, anatomical and morphologically abnormal structure, fracture, bone
 UNSPECIFIC = frozenset(
     {
@@ -28,12 +28,12 @@ UNSPECIFIC = frozenset(
 
 
 def values_of(segments: Sequence[SegmentInfo], labels: Sequence[Label]) -> dict[int, int]:
-    """Segment number to the package's value; segments of other structures, by their codes, are left out.
+    """Returns the package's value by segment number; segments of other structures, by code, are left out.
 
-    A segment is found by its tracking identifier, else by its bone's code and side, else by its name;
-    fragment n has its bone's nth value, and one without a number or with a number that is taken the
-    next free one. Raises UnsuitableError for a segment that may be one of the package's and cannot be
-    told which, and for more fragments than a bone has values.
+    A segment is identified by its tracking identifier, else by its bone's code and side, else by its name;
+    fragment n has its bone's nth value, and one without a number or with a number that is in use the next
+    free one. Raises UnsuitableError for a segment that may be one of the package's but is ambiguous, and for
+    more fragments than a bone has values.
     """
     found = {segment.value: label_of(segment, labels) for segment in segments}
     values: dict[int, int] = {}
@@ -44,7 +44,7 @@ def values_of(segments: Sequence[SegmentInfo], labels: Sequence[Label]) -> dict[
 
 
 def label_of(segment: SegmentInfo, labels: Sequence[Label]) -> Label | None:
-    """The bone; None for another structure. Raises UnsuitableError where it cannot be told."""
+    """Returns the bone; None for another structure. Raises UnsuitableError if it is ambiguous."""
     for rule in RULES:
         if found := [label for label in labels if rule(segment, label)]:
             return found[0]
@@ -61,19 +61,19 @@ def label_of(segment: SegmentInfo, labels: Sequence[Label]) -> Label | None:
 
 
 def by_tracking_identifier(segment: SegmentInfo, label: Label) -> bool:
-    """Osteon's own, kept by an editor."""
+    """Compares the tracking identifier that Osteon wrote, if an editor kept it."""
     return segment.bone == label.name
 
 
 def by_code_and_side(segment: SegmentInfo, label: Label) -> bool:
-    """Compares the bone's code and side, which mean the same to everyone."""
+    """Compares the bone's code and side, which are standardised."""
     side = segment.laterality and segment.laterality.value
     own = label.structure.laterality
     return segment.region.value == label.structure.type.value and side == (own and own.value)
 
 
 def by_name(segment: SegmentInfo, label: Label) -> bool:
-    """The segment's label, but for its fragment's number, case and punctuation."""
+    """Compares the segment's label, without its fragment's number, case and punctuation."""
     return plain_name(segment.label) in (plain_name(label.meaning), plain_name(label.name))
 
 
@@ -81,13 +81,13 @@ RULES: tuple[Callable[[SegmentInfo, Label], bool], ...] = (by_tracking_identifie
 
 
 def plain_name(text: str) -> str:
-    """Its words in lower case; 'Left bone, fragment 2' is 'left bone'."""
+    """Returns the words in lower case; 'Left bone, fragment 2' becomes 'left bone'."""
     words = " ".join(re.findall(r"[^\W_]+", text.lower()))
     return re.sub(r" fragment( \d+)?$", "", words)
 
 
 def _numbered(own: Sequence[SegmentInfo], label: Label) -> dict[int, int]:
-    """Numbers that are said come first; what is new, or takes a number twice, gets what they leave."""
+    """Assigns stated numbers first; fragments without a number, or with one in use, get the free ones."""
     if len(own) > len(label.values):
         raise UnsuitableError(
             f"expected at most {len(label.values)} fragments of a bone, got {len(own)}",

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from operators.dicom.headers.series import Series
 from operators.dicom.hounsfield.hounsfield_header import doubts
 from operators.dicom.read.scan import Scan
-from operators.dicom.select.exposures import presentation_of
-from operators.dicom.select.projection_rules import PROJECTION_RULES, is_x_ray
+from operators.dicom.select.projection_rules import PROJECTION_RULES, is_x_ray, presentation_of
+from operators.dicom.select.reasons import REASONS
 from operators.dicom.select.rivals import stands_for
 from operators.dicom.select.selection_rules import VOLUME_RULES, Reason, Rule, names_other_region
 from operators.errors import UsageError
@@ -22,46 +22,6 @@ from operators.packages.packages import ModelPackage
 
 # The rules by the kind of image that the package reads
 RULES: dict[str, tuple[Rule, ...]] = {"volume": VOLUME_RULES, "projection": PROJECTION_RULES}
-# All codes that a refusal can have, explained for the reader of a log.
-REASONS = {
-    "not_a_projection": "no radiograph",
-    "other_modality": "not of a modality that the package reads",
-    "other_sop_class": "not of a SOP class that the package reads",
-    "localizer": "a scout view",
-    "rescale_type": "values of another quantity than Hounsfield units",
-    "modality_lut": "values that are looked up in a table",
-    "windowed": "values limited by a window",
-    "derived_image": "a projection, rendering or map",
-    "shared_uid": "different images under one SOPInstanceUID",
-    "missing_position": "no ImagePositionPatient",
-    "one_position": "one ImagePositionPatient for all slices",
-    "few_positions": "many images at few positions",
-    "missing_orientation": "no ImageOrientationPatient",
-    "missing_spacing": "no PixelSpacing, or an impossible one",
-    "bad_orientation": "direction cosines that are not perpendicular unit vectors",
-    "no_frame_of_reference": "no FrameOfReferenceUID",
-    "no_image": "no pixels",
-    "one_slice": "a single slice",
-    "missing_slices": "more slices missing than may be interpolated",
-    "irregular_spacing": "slices at uneven distances",
-    "irregular_position": "slices side by side rather than one behind the other",
-    "too_large": "more voxels than can be processed",
-    "bad_photometric_interpretation": "colour, or an unknown kind of grey",
-    "bad_bits_allocated": "pixels of an unknown size",
-    "unsupported_transfer_syntax": "an unsupported compression",
-    "not_a_radiograph": "a picture of something other than a radiograph",
-    "multi_frame": "several images in one instance",
-    "image_size": "more or fewer pixels than a radiograph has",
-    "colour_image": "colours",
-    "too_few_slices": "fewer slices than the package needs",
-    "slices_too_far_apart": "slices too far apart for the package",
-    "pixels_too_large": "pixels too large for the package",
-    "extent_too_small": "less of the body than the package needs",
-    "missing_uid": "no study or series UID",
-    "other_presentation": "raw detector values of an exposure that has an image for presentation",
-    "another_series_chosen": "a better series of the same study was chosen",
-    "no_package": "no package is installed that could read it",
-}
 # A stack is axial if its slice normal lies within 45 degrees of the patient's long axis.
 _AXIAL_COSINE = 0.7
 # Slice thicknesses that differ by less than this count as equal, so that coverage decides.

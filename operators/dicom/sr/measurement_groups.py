@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import groupby
 
 from highdicom.sr import (
     AlgorithmIdentification,
     FindingSite,
     MeasurementsAndQualitativeEvaluations,
+    PlanarROIMeasurementsAndQualitativeEvaluations,
     ReferencedSegment,
     SourceSeriesForSegmentation,
     TrackingIdentifier,
     VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
 from pydicom.dataset import Dataset
+from scipy import ndimage
 
+from operators.dicom.headers.series import Series
 from operators.dicom.provenance.coded_concepts import ARTIFICIAL_INTELLIGENCE, concept
 from operators.dicom.provenance.provenance import MANUFACTURER, Provenance, parameters
+from operators.dicom.provenance.source_references import nearest
 from operators.dicom.seg.segment_descriptions import tracking_identifier
 from operators.dicom.sr.measurement_items import (
     certainty_items,
@@ -25,19 +31,30 @@ from operators.dicom.sr.measurement_items import (
     fracture_certainty_items,
     segment_items,
 )
+from operators.errors import OutputError
+from operators.geometry.volume import LabelMap
 from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
-from operators.segmentation.segmentation import Flag, Segment
+from operators.segmentation.segmentation import Flag, Segment, Segmentation
 
+# PS3.16 CID 100
+CT_PROCEDURE = Code("25045-6", "LN", "CT unspecified body region")
 # SNOMED CT: the finding; the morphology 72704001 is what a SEG's segment is
 FRACTURE_OF_BONE = Code("125605004", "SCT", "Fracture of bone")
 
 
+Group = (
+    MeasurementsAndQualitativeEvaluations
+    | PlanarROIMeasurementsAndQualitativeEvaluations
+    | VolumetricROIMeasurementsAndQualitativeEvaluations
+)
+
+
 @dataclass(frozen=True, eq=False)
 class MeasuredSegment:
-    """A segment, what was measured of it, its number in the SEG, and what may be wrong with it.
+    """A segment, its measurements, its number in the SEG, and its flags.
 
-    `series_instance_uid` is of the series that it was drawn on.
+    `series_instance_uid` is that of the series that it was segmented in.
     """
 
     segment: Segment
@@ -45,6 +62,55 @@ class MeasuredSegment:
     number: int
     series_instance_uid: str
     flags: tuple[Flag, ...] = ()
+
+
+def volume_groups(segmentation: Segmentation, provenance: Provenance, seg: Dataset | None) -> list[Group]:
+    """One group for each segment of the SEG and each broken bone. Raises OutputError without a SEG."""
+    if seg is None:
+        raise OutputError("expected a SEG that the report refers to, got none")
+    found = match_segments(segmentation, provenance, seg)
+    bones = [list(group) for _, group in groupby(found, key=lambda each: each.segment.bone)]
+    return [
+        *(segment_group(each, provenance, seg) for each in found),
+        *(bone_group(bone, provenance) for bone in bones if bone[0].segment.fragment is not None),
+    ]
+
+
+def match_segments(segmentation: Segmentation, provenance: Provenance, seg: Dataset) -> list[MeasuredSegment]:
+    """Returns the segments that the SEG holds and that were measured, each with its number there."""
+    numbers = {item.get("TrackingUID"): int(item.SegmentNumber) for item in seg.SegmentSequence}
+    rows = {row.value: row for row in segmentation.measurements}
+    sources = series_of_values(segmentation.label_map, provenance.series)
+    found = []
+    for segment in segmentation.segments:
+        number = numbers.get(provenance.tracking_uid(tracking_identifier(segment)))
+        if number is not None and segment.value in rows:
+            flags = tuple(flag for flag in segmentation.flags if segment.value in flag.values)
+            source = sources.get(segment.value, provenance.series.series_instance_uid)
+            row = rows[segment.value]
+            found.append(MeasuredSegment(segment, row, number, source, one_of_each(flags)))
+    return found
+
+
+def series_of_values(label_map: LabelMap, series: Series) -> dict[int, str]:
+    """The DICOM series of most slices of each label value; {} if all slices are of one series.
+
+    TID 1411 has a segment refer to one source series; the SEG refers to each of its images.
+    """
+    if not series.other_series:
+        return {}
+    found: dict[int, str] = {}
+    for value, box in enumerate(ndimage.find_objects(label_map.labels), 1):
+        if box is not None:
+            along = range(box[2].start, box[2].stop)
+            uids = Counter(frame.series_instance_uid for frame in (nearest(series, k) for k in along))
+            found[value] = uids.most_common(1)[0][0] or series.series_instance_uid
+    return found
+
+
+def one_of_each(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
+    """One flag of each code: the report holds the codes, the summary all sentences."""
+    return tuple({flag.code: flag for flag in flags}.values())
 
 
 def segment_group(
@@ -72,7 +138,7 @@ def segment_group(
 def bone_group(
     fragments: list[MeasuredSegment], provenance: Provenance
 ) -> MeasurementsAndQualitativeEvaluations:
-    """TID 1501: a broken bone, the number of its fragments, and how sure it is that it is broken."""
+    """TID 1501: a broken bone, the number of its fragments, and the probability that it is fractured."""
     first = fragments[0].segment
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking(first.bone, provenance),
@@ -95,7 +161,7 @@ def site(segment: Segment) -> FindingSite:
 
 
 def algorithm_of(provenance: Provenance, bone: str) -> AlgorithmIdentification:
-    """TID 4019: name and version of what segmented a bone, and the checksums of its weights."""
+    """TID 4019: name and version of the algorithm that segmented a bone, and the checksums of its weights."""
     package = provenance.package.maker_of(bone)
     return AlgorithmIdentification(
         name=package.algorithm_name,

@@ -11,7 +11,7 @@ from operators.packages.structures import Code
 from operators.segmentation.measurements import Displacement, Gap, Measured, SegmentMeasurements
 from operators.segmentation.segmentation import Flag, Segment
 
-# For what has no code: DICOM's, SNOMED CT's and IBSI's were searched as far as pydicom 3.0.2 holds them
+# For concepts without a code among those of DICOM, SNOMED CT and IBSI that pydicom 3.0.2 holds
 PRIVATE = "99OSTEON"
 VOLUME = Code("118565006", "SCT", "Volume")
 # Image Biomarker Standardisation Initiative, PS3.16 CID 7477
@@ -44,7 +44,7 @@ FRAGMENTS = Code("{fragments}", "UCUM", "fragments")
 
 
 def segment_items(row: SegmentMeasurements) -> list[Measurement]:
-    """All that was measured of one segment."""
+    """The measurements of one segment."""
     return [
         number(VOLUME, row.volume_mm3, MM3, VOXEL_SUM, digits=1),
         number(AREA, row.area_mm2, MM2, MESH, digits=1),
@@ -55,17 +55,17 @@ def segment_items(row: SegmentMeasurements) -> list[Measurement]:
 
 
 def certainty_items(segment: Segment) -> list[Measurement]:
-    """That a bone is there, or that a fragment is a piece of its own; nothing where it is not calibrated."""
+    """The probability that a bone is present, or a fragment separate; nothing if it is not calibrated."""
     return certainty(segment.confidence)
 
 
 def fracture_certainty_items(segment: Segment) -> list[Measurement]:
-    """That a segment's bone is fractured; nothing where it is not calibrated."""
+    """The probability that a segment's bone is fractured; nothing if it is not calibrated."""
     return certainty(segment.fracture_probability)
 
 
 def certainty(probability: float | None) -> list[Measurement]:
-    """A stated probability in percent; nothing where none is known."""
+    """A stated probability in percent; nothing if it is unknown."""
     if probability is None:
         return []
     return [number(CERTAINTY, Measured(probability * 100), PERCENT, CALIBRATED, digits=0)]
@@ -77,7 +77,7 @@ def flag_item(flag: Flag) -> QualitativeEvaluation:
 
 
 def gap_items(gap: Gap) -> list[Measurement]:
-    """Between a fragment and the others of its bone."""
+    """The gap between a fragment and the others of its bone."""
     values = {MEAN: gap.mean_mm, P95: gap.p95_mm, GREATEST: gap.greatest_mm}
     return [
         number(DISTANCE, Measured(value, gap.uncertainty_mm), MM, FACES, derivation)
@@ -94,14 +94,14 @@ def displacement_items(moved: Displacement) -> list[Measurement]:
 
 
 def count_item(fragments: int) -> Measurement:
-    """How many fragments a bone has."""
+    """The number of a bone's fragments."""
     return number(FRAGMENT_COUNT, Measured(fragments), FRAGMENTS, COUNT)
 
 
 def number(
     name: Code, measured: Measured, unit: Code, method: Code, derivation: Code | None = None, digits: int = 2
 ) -> Measurement:
-    """One number with its method and, where there is one, its error in both directions."""
+    """One number with its method and, if there is one, its error in both directions."""
     error = None if measured.uncertainty is None else round(measured.uncertainty, digits)
     item = Measurement(
         name=concept(name),
@@ -119,6 +119,6 @@ def number(
 
 
 def give_unit(part: Dataset, unit: Code) -> None:
-    """An error is in the unit of its number; highdicom 0.28 says "no units"."""
+    """Gives an error the unit of its number; highdicom 0.28 writes "no units"."""
     for value in part.get("MeasuredValueSequence", ()):
         value.MeasurementUnitsCodeSequence = [concept(unit)]

@@ -1,4 +1,4 @@
-"""Reads a written report back and holds it against what it should say."""
+"""Reads a written report back and compares it with its source."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from operators.dicom.headers.series import Series
 from operators.dicom.provenance.result_check import ResultName, checked, unlike
 
 
-def check_report(path: Path, seg_sop_instance_uid: str, series: Series) -> ResultName:
-    """Raises OutputError where the file is of another patient, or refers to another SEG."""
+def check_report(path: Path, seg_sop_instance_uid: str | None, series: Series) -> ResultName:
+    """Raises OutputError where the file is of another patient, or refers to another SEG or to none."""
+    if seg_sop_instance_uid is None:
+        raise unlike("a SEG that the report refers to", "none")
     dataset, named = read_report(path)
     if named != {seg_sop_instance_uid}:
-        raise unlike("references to the SEG beside it alone", f"{len(named)} instances")
+        raise unlike("references only to the SEG beside it", f"{len(named)} instances")
     return checked(dataset, series)
 
 
@@ -31,12 +33,12 @@ def read_report(path: Path) -> tuple[Dataset, set[str]]:
 
 
 def check_projection_report(path: Path, seg_sop_instance_uid: str | None, series: Series) -> ResultName:
-    """The same of a radiograph's report, which refers to the radiograph, and to its SEG if there is one."""
+    """Checks a radiograph's report, which refers to the radiograph, and to its SEG if there is one."""
     dataset, named = read_report(path)
     own = {frame.sop_instance_uid for frame in series.frames}
     expected = own if seg_sop_instance_uid is None else own | {seg_sop_instance_uid}
     if named != expected:
-        raise unlike("references to the radiograph and its SEG alone", f"{len(named)} instances")
+        raise unlike("references only to the radiograph and its SEG", f"{len(named)} instances")
     return checked(dataset, series)
 
 

@@ -1,32 +1,26 @@
-"""Writes what was measured as a DICOM structured report that refers to the segments of a SEG."""
+"""Writes measurements as a DICOM structured report that refers to the segments of a SEG."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 
 from highdicom.sr import (
     Comprehensive3DSR,
     DeviceObserverIdentifyingAttributes,
     MeasurementReport,
-    MeasurementsAndQualitativeEvaluations,
     ObservationContext,
     ObserverContext,
-    PlanarROIMeasurementsAndQualitativeEvaluations,
     RelationshipTypeValues,
     TextContentItem,
-    VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from scipy import ndimage
 
 from operators.dicom.elements.atomic_file import write_whole
-from operators.dicom.headers.series import Series
 from operators.dicom.provenance.coded_concepts import concept
 from operators.dicom.provenance.identity import (
     REQUIRED_PERHAPS_EMPTY,
@@ -42,48 +36,53 @@ from operators.dicom.provenance.provenance import (
     equipment,
     mark,
 )
-from operators.dicom.provenance.source_references import nearest
-from operators.dicom.seg.segment_descriptions import tracking_identifier
-from operators.dicom.sr.measurement_groups import MeasuredSegment, bone_group, segment_group
+from operators.dicom.sr.measurement_groups import CT_PROCEDURE, Group, volume_groups
 from operators.dicom.sr.measurement_items import PRIVATE
-from operators.geometry.volume import LabelMap
+from operators.dicom.sr.projection_codes import XR_PROCEDURE
+from operators.dicom.sr.projection_groups import projection_groups
 from operators.packages.structures import Code
-from operators.segmentation.segmentation import Flag, Segmentation
+from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import summary
-
-Group = (
-    MeasurementsAndQualitativeEvaluations
-    | PlanarROIMeasurementsAndQualitativeEvaluations
-    | VolumetricROIMeasurementsAndQualitativeEvaluations
-)
 
 SERIES_NUMBER = 9500  # behind the SEG's
 # PS3.16 CID 7021; CID 100; annex D
 TITLE = Code("126000", "DCM", "Imaging Measurement Report")
-PROCEDURE = Code("25045-6", "LN", "CT unspecified body region")
 SUMMARY = Code("121111", "DCM", "Summary")
-NAMES = ["SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SegmentSequence"]
+NAMES = ["SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SegmentSequence", "SegmentationType"]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the report on one type of image holds: procedure, groups, and the images that it refers to."""
+
+    procedure: Code
+    groups: Callable[[Segmentation, Provenance, Dataset | None], Sequence[Group]]
+    evidence: Callable[[Provenance], list[Dataset]]
 
 
 def write_report(segmentation: Segmentation, provenance: Provenance, seg: Path, path: Path) -> Path:
-    """Writes a Comprehensive 3D SR (PS3.3 A.35.13, TID 1500) on the file `seg`; raises OutputError."""
-    dataset = make_report(
-        segmentation, provenance, dcmread(seg, stop_before_pixels=True, specific_tags=NAMES)
-    )
+    """Writes a Comprehensive 3D SR (PS3.3 A.35.13, TID 1500) on the file `seg`, which a radiograph may lack.
+
+    Raises OutputError, or UnsuitableError for a radiograph without an answer.
+    """
+    header = dcmread(seg, stop_before_pixels=True, specific_tags=NAMES) if seg.is_file() else None
+    dataset = make_report(segmentation, provenance, header)
     return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
 
 
-def make_report(segmentation: Segmentation, provenance: Provenance, seg: Dataset) -> Comprehensive3DSR:
-    """The report, not yet written; the same input gives the same UIDs. `seg` is the SEG's header."""
-    return assemble_report(
-        content_of(segmentation, provenance, seg), [evidence_of(seg, provenance)], provenance
-    )
+def make_report(segmentation: Segmentation, provenance: Provenance, seg: Dataset | None) -> Comprehensive3DSR:
+    """Builds the report; the same input gives the same UIDs. `seg` is the SEG's header, if any."""
+    kind = CONTENTS[segmentation.package.reads]
+    groups = kind.groups(segmentation, provenance, seg)
+    content = assemble_content(groups, kind.procedure, summary(segmentation), provenance)
+    evidence = kind.evidence(provenance) + ([] if seg is None else [evidence_of(seg, provenance)])
+    return assemble_report(content, evidence, provenance)
 
 
 def assemble_report(
     content: MeasurementReport, evidence: list[Dataset], provenance: Provenance
 ) -> Comprehensive3DSR:
-    """The report with that content on the instances `evidence`."""
+    """Builds the report with that content on the instances `evidence`."""
     header = decode_texts(provenance.series.header)
     dataset = Comprehensive3DSR(
         evidence=evidence,
@@ -104,7 +103,7 @@ def assemble_report(
 
 
 def evidence_of(seg: Dataset, provenance: Provenance) -> Dataset:
-    """Returns the attributes of the SEG that highdicom needs: its names, and whose it is."""
+    """Returns the attributes of the SEG that highdicom needs: its UIDs, and the patient."""
     item = anonymous_evidence(provenance)
     for keyword in NAMES[:3]:
         item[keyword] = seg[keyword]
@@ -112,7 +111,7 @@ def evidence_of(seg: Dataset, provenance: Provenance) -> Dataset:
 
 
 def anonymous_evidence(provenance: Provenance) -> Dataset:
-    """An instance of the study, not yet named, without the patient."""
+    """An instance of the study without UIDs of its own and without the patient."""
     item = Dataset()
     for keyword in REQUIRED_PERHAPS_EMPTY:
         setattr(item, keyword, "")  # highdicom would parse it; `copy_identity` copies it
@@ -120,21 +119,18 @@ def anonymous_evidence(provenance: Provenance) -> Dataset:
     return item
 
 
-def content_of(segmentation: Segmentation, provenance: Provenance, seg: Dataset) -> MeasurementReport:
-    """Who measured, one group for each segment and each broken bone, and a summary in words."""
-    found = match_segments(segmentation, provenance, seg)
-    bones = [list(group) for _, group in groupby(found, key=lambda each: each.segment.bone)]
-    groups: list[Group] = [
-        *(segment_group(each, provenance, seg) for each in found),
-        *(bone_group(bone, provenance) for bone in bones if bone[0].segment.fragment is not None),
-    ]
-    return assemble_content(groups, PROCEDURE, summary(segmentation), provenance)
+def radiograph_evidence(provenance: Provenance) -> list[Dataset]:
+    """The UIDs of the radiograph, without the patient."""
+    item, series = anonymous_evidence(provenance), provenance.series
+    item.SeriesInstanceUID = series.series_instance_uid
+    item.SOPClassUID, item.SOPInstanceUID = series.sop_class_uid, series.frames[0].sop_instance_uid
+    return [item]
 
 
 def assemble_content(
     groups: Sequence[Group], procedure: Code, sentences: Sequence[str], provenance: Provenance
 ) -> MeasurementReport:
-    """The content of a report: who measured, its groups, and a summary in words."""
+    """The content of a report: the observer, its groups, and a summary in words."""
     report = MeasurementReport(
         observation_context=observer(provenance),
         procedure_reported=concept(procedure),
@@ -146,50 +142,13 @@ def assemble_content(
     return report
 
 
-def match_segments(segmentation: Segmentation, provenance: Provenance, seg: Dataset) -> list[MeasuredSegment]:
-    """Returns the segments that the SEG holds and that were measured, each with its number there."""
-    numbers = {item.get("TrackingUID"): int(item.SegmentNumber) for item in seg.SegmentSequence}
-    rows = {row.value: row for row in segmentation.measurements}
-    sources = series_of_values(segmentation.label_map, provenance.series)
-    found = []
-    for segment in segmentation.segments:
-        number = numbers.get(provenance.tracking_uid(tracking_identifier(segment)))
-        if number is not None and segment.value in rows:
-            flags = tuple(flag for flag in segmentation.flags if segment.value in flag.values)
-            source = sources.get(segment.value, provenance.series.series_instance_uid)
-            row = rows[segment.value]
-            found.append(MeasuredSegment(segment, row, number, source, one_of_each(flags)))
-    return found
-
-
-def series_of_values(label_map: LabelMap, series: Series) -> dict[int, str]:
-    """The DICOM series that most slices of each label value came under; {} where all came under one.
-
-    TID 1411 has a segment refer to one source series; the SEG refers to each of its images.
-    """
-    if not series.other_series:
-        return {}
-    found: dict[int, str] = {}
-    for value, box in enumerate(ndimage.find_objects(label_map.labels), 1):
-        if box is not None:
-            along = range(box[2].start, box[2].stop)
-            uids = Counter(frame.series_instance_uid for frame in (nearest(series, k) for k in along))
-            found[value] = uids.most_common(1)[0][0] or series.series_instance_uid
-    return found
-
-
-def one_of_each(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
-    """One flag of a code: the report says what kind of doubt there is, the summary says all of it."""
-    return tuple({flag.code: flag for flag in flags}.values())
-
-
 def observer(provenance: Provenance) -> ObservationContext:
-    """A device, which changes with the weights."""
+    """The observer: a device that changes with the weights."""
     return ObservationContext(observer_device_context=observer_device(provenance))
 
 
 def observer_device(provenance: Provenance) -> ObserverContext:
-    """The algorithm as the one who observed."""
+    """The algorithm as observing device."""
     device = DeviceObserverIdentifyingAttributes(
         uid=device_uid(provenance.package),
         name=provenance.package.algorithm_name[:LONG_STRING],
@@ -201,7 +160,7 @@ def observer_device(provenance: Provenance) -> ObserverContext:
 
 
 def settle(dataset: Comprehensive3DSR, provenance: Provenance) -> None:
-    """Replaces what highdicom took from the clock, and says whose the private codes are (PS3.3 8.3)."""
+    """Replaces highdicom's current time, and identifies the private coding scheme (PS3.3 8.3)."""
     day, hour = provenance.day_and_hour
     dataset.ContentDate = dataset.SeriesDate = day
     dataset.ContentTime = dataset.SeriesTime = hour
@@ -209,9 +168,16 @@ def settle(dataset: Comprehensive3DSR, provenance: Provenance) -> None:
 
 
 def scheme(designator: str, name: str) -> Dataset:
-    """A coding scheme that no registry knows."""
+    """An unregistered coding scheme."""
     item = Dataset()
     item.CodingSchemeDesignator = designator
     item.CodingSchemeName = name
     item.CodingSchemeResponsibleOrganization = MANUFACTURER
     return item
+
+
+# By what a package reads
+CONTENTS = {
+    "volume": Content(CT_PROCEDURE, volume_groups, lambda _: []),
+    "projection": Content(XR_PROCEDURE, projection_groups, radiograph_evidence),
+}

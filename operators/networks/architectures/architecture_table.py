@@ -9,11 +9,11 @@ from typing import Any
 from torch import nn
 
 from operators.errors import ModelError
-from operators.monai_import import import_monai
 from operators.networks.architectures.monai_architectures import MONAI_ARCHITECTURES
 from operators.networks.architectures.nnunet_architectures import NNUNET_ARCHITECTURES
 from operators.networks.architectures.own_unets import SubpixelUNet, plain_unet
 from operators.networks.architectures.radiograph_network import RadiographReader
+from operators.process.monai_import import import_monai
 
 OWN: dict[str, Callable[..., nn.Module]] = {
     "plain_unet": plain_unet,

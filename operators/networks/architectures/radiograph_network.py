@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 # The maps that the network draws
-FRACTURE, BREAK, TEXTURE = range(3)
+FRACTURE, SIMULATED, TEXTURE = range(3)
 MAPS = 3
 # Local contrast is measured in windows of about this many pixels
 CONTRAST_PIXELS = 24
@@ -22,7 +22,7 @@ HIGHEST = 8
 class Output(NamedTuple):
     """Logits of N images.
 
-    `maps` (N, MAPS, H/2, W/2); `coarse` (N, 2, H/8, W/8): fracture and break; `image` (N, 2): the same
+    `maps` (N, MAPS, H/2, W/2); `coarse` (N, 2, H/8, W/8): real, simulated; `image` (N, 2): the same
     for the whole image; `attributes` (N, A); `features` (N, F): the deepest ones' mean, no logits.
     """
 

@@ -111,7 +111,7 @@ def decide_after_resampling(
     rows: Iterable[Row], prepared: PreparedBundleImage, package: MonaiBundlePackage
 ) -> Labels:
     """Collects all outputs at the network's voxels, resamples each to the scan, then decides labels."""
-    whole = np.empty((len(package.outputs), *prepared.image.shape), np.float32)
+    whole = np.empty((len(package.outcome.values), *prepared.image.shape), np.float32)
     for where, active, _ in rows:
         whole[:, where] = active
     nearest = package.outcome.nearest
@@ -120,7 +120,9 @@ def decide_after_resampling(
 
 def decide_labels(channels: Iterable[Array], package: MonaiBundlePackage) -> Labels:
     """Returns the value of each voxel (I, J, K), from one output after the other."""
-    return DECISIONS[package.outcome.decision](zip(package.outputs, channels, strict=True), package.outcome)
+    return DECISIONS[package.outcome.decision](
+        zip(package.outcome.values, channels, strict=True), package.outcome
+    )
 
 
 def greatest(channels: Iterator[tuple[int, Array]], _: LabelRules) -> Labels:

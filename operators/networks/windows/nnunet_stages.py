@@ -16,7 +16,7 @@ from operators.networks.windows.nnunet_window import answers
 from operators.networks.windows.tilings import TILINGS
 from operators.nnunet.preprocessing import PreprocessedImage, preprocess
 from operators.packages.plans import Stage
-from operators.prefetch import prefetch
+from operators.process.prefetch import prefetch
 from operators.segmentation.segmentation import NetworkRun
 
 Progress = Callable[[float], None]

@@ -20,11 +20,12 @@ from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
-from app.node.commitment import commitment
+from app.node.commitment import requests
 from app.node.peers import destination
 from app.node.peers.destination import Outgoing
 from app.node.send import dicomweb_destination as stow_destination
-from app.node.settings.configuration import NodeSettings, Peer, TlsFiles
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer, TlsFiles
 from app.node.settings.tls import server_context
 from app.node.storage.pending_file import content_hash
 from operators.errors import TransientError
@@ -114,7 +115,7 @@ def test_many_instances_are_asked_for_over_a_slow_link(tmp_path: Path) -> None:
     """Their names alone take some time limits."""
     files = [Outgoing(tmp_path, CT, f"1.2.826.0.1.3680043.10.1.{n}", "1.2") for n in range(14_000)]
     with storing() as (port, _, asked), slow_link(port, MEGABYTE / 2) as link:
-        commitment.ask(files, pacs(link.port), settings(data=tmp_path), "1.2.3")
+        requests.ask(files, pacs(link.port), settings(data=tmp_path), "1.2.3")
     assert len(asked[0].ReferencedSOPSequence) == len(files)
     assert link.passed_bytes > MEGABYTE
 
@@ -191,7 +192,7 @@ def test_nor_by_http(tmp_path: Path) -> None:
 
 
 def sent_alone(peer: Peer, file: Outgoing) -> float:
-    """Megabytes that a process of its own took for it."""
+    """Megabytes that a separate process needed for it."""
     module = "tests.support.sending_process"
     command = [sys.executable, "-m", module, peer.model_dump_json(), str(file.path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)

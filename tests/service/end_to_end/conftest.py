@@ -52,7 +52,7 @@ def packaged_run(phantom_series: tuple[Path, Path], tmp_path_factory: pytest.Tem
 
 @pytest.fixture(scope="session")
 def environment_run(phantom_series: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """`osteon run` with nothing but what a MAP runner puts into the environment."""
+    """`osteon run` with only the environment that a MAP runner sets."""
     series, truth = phantom_series
     output = tmp_path_factory.mktemp("environment")
     variables = {

@@ -22,7 +22,7 @@ from operators.dicom.select.selection import Selection, select
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_packages
-from operators.packages.packages import CoarseToFinePackage
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.pipelines import coarse_to_fine as pipeline
 from tests.service.end_to_end.conftest import Finished
 
@@ -65,14 +65,14 @@ def test_the_broken_hip_bone_of_the_phantom_is_split_and_no_fracture_is_invented
 ) -> None:
     (package,) = [each for each in read_packages(ROOT / "models") if each.labels]
     (result,) = run_evaluation(packaged_run.output / "segmentation.dcm", packaged_run.truth, package.labels)
-    bones = {bone.name: bone for bone in result.figures.bones}
+    bones = {bone.name: bone for bone in result.metrics.bones}
     assert set(bones) == {"sacrum", "hip_left", "hip_right"}
     assert min(bone.anatomy.iou for bone in bones.values()) > 0.85
     # Of its three fragments two are joined: the level of the bundled networks on this phantom
     assert bones["hip_left"].detection.true_fragments == 3
     assert bones["hip_left"].detection.found >= 2
     assert bones["hip_right"].detection.predicted_fragments == 1
-    assert result.figures.false_fragments == 0
+    assert result.metrics.false_fragments == 0
 
 
 def test_the_report_says_what_was_done_with_what_and_for_how_long(packaged_run: Finished) -> None:
@@ -86,7 +86,6 @@ def test_the_report_says_what_was_done_with_what_and_for_how_long(packaged_run: 
         "anatomy",
         "fractures",
         "write",
-        "preview",
         "measure",
         "report",
         "pictures",

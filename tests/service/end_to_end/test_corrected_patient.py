@@ -88,7 +88,7 @@ def corrected(pacs: Orthanc, folder: Path) -> None:
 
 
 def ended(node: Served, study: str) -> bool:
-    """Whether its jobs have come to their end."""
+    """Whether its jobs have ended."""
     found = [job for job in node.jobs() if job.study_instance_uid == study]
     return bool(found) and all(job.state in ("delivered", "refused", "superseded") for job in found)
 

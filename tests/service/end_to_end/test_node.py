@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app.node.queue.job_state import ENDS
+from app.node.queue.jobs.job_state import ENDS
 from tests.support import phantoms
 from tests.support.node_processes import Orthanc, Served, until
 from tests.support.reading_cases import setting
@@ -58,7 +58,7 @@ def returned(hospital: tuple[Orthanc, Served], folder: Path, study: int, **chang
 
 
 def state_of(node: Served, study: int) -> str:
-    """Of the study's last job, when that has come to its end."""
+    """The state of the study's last job once it has ended."""
 
     def end() -> str:
         jobs = [job for job in node.jobs() if job.study_instance_uid == uid(study)]

@@ -82,7 +82,7 @@ def feet_first(dataset: Any, _: int) -> None:
 
 
 def in_two_series(dataset: Any, k: int) -> None:
-    """One scan whose upper half came under a Series Instance UID of its own."""
+    """One scan whose upper half has its own Series Instance UID."""
     if k >= 10:
         dataset.SeriesInstanceUID += ".2"
 
@@ -124,7 +124,7 @@ def shown_labels(pixels: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def tint(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What a colour differs from grey by."""
+    """The difference of a colour from grey."""
     return rgb - rgb.mean(axis=-1, keepdims=True)
 
 

@@ -47,7 +47,7 @@ BREAKING = (
 
 
 def rewrite(path: Path, keywords: tuple[str, ...]) -> None:
-    """Puts the marker into attributes as raw bytes, past all that pydicom would say of them."""
+    """Writes the marker into attributes as raw bytes, without pydicom's validation."""
     content = path.read_bytes()
     start = 144 + int.from_bytes(content[140:144], "little")
     found: dict[int, bytes] = {}

@@ -18,7 +18,7 @@ from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage, 
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, evt
 
 from app.node.queue.job import job_folder
-from app.node.queue.job_state import JobState
+from app.node.queue.jobs.job_state import JobState
 from tests.service.app.node.send.test_notices import Hook
 from tests.service.end_to_end.test_node import osteon
 from tests.support import phantoms
@@ -123,7 +123,7 @@ def test_two_views_come_back_as_reports_and_pictures_and_one_seg(
     assert segs.kinds(study_uid(1)) == {"seg": 1}
     until(lambda: hook.bodies)
     shown = osteon(node, "jobs", "show", job.job_id)
-    assert "fracture found, probability 87%" in shown.stdout
+    assert "fracture found (probability 87%; " in shown.stdout
     (listed,) = json.loads(osteon(node, "jobs", "list", "--json").stdout)
     assert (listed["finding"], listed["probability"]) == ("fracture", PROBABILITY)
     results_come_back(node, job, full, tmp_path)

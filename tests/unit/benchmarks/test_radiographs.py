@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from app.run.report import StageRecord
+from app.run.record import StageRecord
 from benchmarks.networks import radiographs
 from benchmarks.networks.made_radiograph import picture, write_radiograph
 from benchmarks.networks.radiograph_run import grouped

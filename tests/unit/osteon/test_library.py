@@ -68,7 +68,7 @@ def test_a_study_is_read_segmented_written_and_evaluated(tmp_path: Path, study: 
     assert np.count_nonzero(label_map.labels) == np.count_nonzero(result.labels)
     image = result.write_nifti(tmp_path / "segmentation.nii.gz")
     (case,) = osteon.evaluate(image, seg, models=models)
-    assert case.figures.anatomy.iou == 1.0
+    assert case.metrics.anatomy.iou == 1.0
 
 
 def test_every_kind_of_file_gives_the_same_labels(tmp_path: Path, study: Path, models: Path) -> None:

@@ -22,9 +22,8 @@ from operators.packages.toml_files import validated
 from tests.support.training_cases import ROOT, tiny_run, write_models
 from training.export import export, set_table, set_value
 from training.loop.trainer import train
-from training.radiograph.recipe_file import RADIOGRAPH_RECIPE_MODEL
 from training.recipe import read_recipe
-from training.recipe_file import SIMULATED_CT
+from training.recipe_file import RADIOGRAPH_RECIPE_MODEL, SIMULATED_CT
 
 
 def folder_name(file: Path) -> str:

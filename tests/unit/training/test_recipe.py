@@ -56,6 +56,12 @@ def test_without_a_validation_table_nothing_is_watched(tmp_path: Path) -> None:
         ('scored = ["contact"]', 'scored = ["contakt"]', "interior, contact, got contakt"),
         ("class_weights = [0.3, 0.6, 2.0]", "class_weights = [0.3]", "3 class_weights, got 1"),
         ('held_out = ["009"]', 'held_out = ["007"]', "bone_sets: expected no held-out case, got 007"),
+        (
+            'paths = ["neck.nii.gz"]',
+            'paths = ["ct/009.nii.gz"]',
+            "negatives: expected no held-out case, got 009",
+        ),
+        ('path = "boxes.nii.gz"', 'path = "009.nii.gz"', "label_maps: expected no held-out case, got 009"),
         ('real = [{ folder = "007"', 'real = [{ folder = "009"', "validation.real: .*got 009"),
         ("patience = 2", "patience = 0", "validation.patience: expected 1 or more, got 0"),
         ("patience = 2", "patients = 2", "patients"),

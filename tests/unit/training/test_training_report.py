@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.training_cases import tiny_run, write_models
 from training.device import WATTS_A_THREAD, stated_watts
-from training.installation import train_and_install
+from training.export import train_and_install
 from training.loop.report import all_sessions, licence_of, named_paths
 
 

@@ -1,4 +1,4 @@
-"""How sets of radiographs lie in a folder: a row of LAYOUTS for each, recognised by its files.
+"""The layouts of data sets of radiographs: a row of LAYOUTS for each, recognised by its files.
 
 `own`, `fracatlas` and `graz` list the images of a layout as `entries`; `cleaning` reads them and leaves out
 what cannot be trained on; `groups` and `folds` keep together what belongs together.
@@ -24,7 +24,7 @@ class Layout:
     entries: Callable[[Path], Iterator[Entry]]
 
     def fits(self, folder: Path) -> bool:
-        """Whether a folder has all its files."""
+        """Whether a folder has all files of the layout."""
         return all(any(folder.glob(pattern)) for pattern in self.files)
 
 
@@ -36,9 +36,9 @@ LAYOUTS = (
 
 
 def layout_of(folder: Path) -> Layout:
-    """The layout of a folder. Raises UsageError, which lists the layouts, where it has none of them."""
+    """The layout of a folder. Raises UsageError, which lists the layouts, if it has none of them."""
     if not folder.is_dir():
-        raise UsageError(f"expected a folder of radiographs, {folder} is none")
+        raise UsageError(f"expected a folder of radiographs, {folder} is not a folder")
     for layout in LAYOUTS:
         if layout.fits(folder):
             return layout

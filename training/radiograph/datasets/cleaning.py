@@ -1,71 +1,28 @@
-"""A set of radiographs fit to train on: what is left out, and why; which images belong together."""
+"""Prepares a data set of radiographs for training: exclusions with reasons, and near copies."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from operators.errors import UsageError, reason
-from operators.radiographs.canvas import LONGEST_PIXELS
 from training.progress import PREPARE, Tell, silent
-from training.radiograph.dataset import Polygon, Radiograph, outlined, shrink
-from training.radiograph.datasets import Layout, layout_of
-from training.radiograph.datasets.entries import Entry, FaultError, Outlines, Size, read_grey
-from training.radiograph.datasets.folds import folds_of
-from training.radiograph.datasets.groups import Member, Pair, apart, groups_of, number_of
-from training.radiograph.near_copies import SAME_EXPOSURE, copy_pairs
+from training.radiograph.datasets import layout_of
+from training.radiograph.datasets.groups import Member, Pair, apart, folds_of, groups_of
+from training.radiograph.datasets.near_copies import SAME_EXPOSURE, copy_pairs
+from training.radiograph.datasets.radiograph import Radiograph
+from training.radiograph.datasets.reading import REASONS, SPLITS, Exclusion, Reading, listed, read_all
 
-# Why an image is left out
-REASONS = {
-    "missing": "its file is missing",
-    "listed_twice": "it is listed twice",
-    "damaged": "its file is truncated or damaged",
-    "label_uncertain": "whether it shows a fracture is uncertain",
-    "label_contradicts_folder": "its label contradicts its folder",
-    "label_contradicts_outlines": "a fracture is outlined in it, and it is called whole",
-    "outlines_unreadable": "its outlines cannot be read",
-    "outline_outside": "an outline lies outside it",
-    "identical_copy": "it has the same pixels as another image",
-    "copies_contradict": "it and its copy are called fractured and whole",
-    "held_out_copy": "it is a copy, the same patient's or a neighbour of an image that is held out",
-    "held_out": "its set keeps it for testing",
-}
-# Outlines may lie so far outside the image, as a share of its longer side: rounding. They are cut off.
-OUTSIDE = 0.01
-# Where a set has no dev images of both kinds, one of so many parts becomes dev
+# If a set has no dev images of both classes, one of this many folds becomes dev
 PARTS = 10
-# Of identical images the one in the first of these is kept
-SPLITS = ("test", "dev", "train")
-READERS = 4
-
-
-@dataclass(frozen=True)
-class Exclusion:
-    """An image that is left out: a row of REASONS, and what was found."""
-
-    name: str
-    code: str
-    text: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Reading:
-    """An image as read, and a digest of its pixels before it was made smaller."""
-
-    member: Member
-    digest: bytes
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """What is left of a set of radiographs.
+    """A data set of radiographs after exclusions.
 
     `members` are training and development images. `pairs` are near copies among them, by index.
     """
@@ -80,25 +37,25 @@ class Dataset:
         return [member.image for member in self.members if member.image.split == split]
 
     def training(self) -> Dataset:
-        """The training images alone."""
+        """The data set with only the training images."""
         return self.only([at for at, one in enumerate(self.members) if one.image.split == "train"])
 
     def only(self, chosen: Sequence[int]) -> Dataset:
-        """These images alone."""
+        """The data set with only these images."""
         new = {old: at for at, old in enumerate(chosen)}
         pairs = tuple((new[a], new[b]) for a, b in self.pairs if a in new and b in new)
         return replace(self, members=tuple(self.members[at] for at in chosen), pairs=pairs)
 
     def counts(self) -> dict[str, int]:
-        """How many images were left out for each reason, in the order of REASONS."""
+        """The number of excluded images by reason, in the order of REASONS."""
         found = Counter(one.code for one in self.exclusions)
         return {code: found[code] for code in REASONS if found[code]}
 
 
 def clean(folder: Path, tell: Tell = silent) -> Dataset:
-    """Reads a folder in any layout of LAYOUTS, and leaves out what cannot be trained on or measured.
+    """Reads a folder in any layout of LAYOUTS, and excludes images that cannot be used.
 
-    Raises UsageError where the folder has no layout or its tables cannot be read.
+    Raises UsageError if the folder has no known layout or its tables cannot be read.
     """
     layout = layout_of(folder)
     tell(PREPARE, 0.0, f"a data set in the layout of {layout.name}")
@@ -112,91 +69,10 @@ def clean(folder: Path, tell: Tell = silent) -> Dataset:
     return split_apart(without_contradictions(dataset, same))
 
 
-def listed(layout: Layout, folder: Path) -> list[Entry]:
-    """The images that a set lists. Raises UsageError where its tables hold something else than expected."""
-    try:
-        entries = list(layout.entries(folder))
-    except (ValueError, KeyError) as error:
-        raise UsageError(
-            f"expected tables in the layout of {layout.name}, could not read them: {reason(error)}"
-        ) from error
-    unknown = sorted({entry.split for entry in entries} - set(SPLITS))
-    if unknown or not entries:
-        found = unknown[0] if unknown else "no images"
-        raise UsageError(f"expected images of the splits {', '.join(SPLITS)}, got {found}")
-    return entries
-
-
-def read_all(entries: list[Entry], tell: Tell) -> tuple[list[Reading], list[Exclusion]]:
-    """The images that can be read, and the others with the reason."""
-    readings, faults = [], []
-    listed = Counter[str]()
-    with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as pool:
-        for at, (entry, result) in enumerate(zip(entries, pool.map(read_or_fault, entries), strict=True)):
-            listed[entry.name] += 1
-            found = FaultError("listed_twice", "") if listed[entry.name] > 1 else result
-            if isinstance(found, FaultError):
-                faults.append(Exclusion(entry.name, found.code, str(found)))
-            else:
-                readings.append(found)
-            tell(PREPARE, (at + 1) / len(entries), f"{at + 1} of {len(entries)} images read")
-    return readings, faults
-
-
-def read_or_fault(entry: Entry) -> Reading | FaultError:
-    """An image, or why it is left out."""
-    try:
-        return read(entry)
-    except FaultError as fault:
-        return fault
-
-
-def read(entry: Entry, longest_pixels: int = LONGEST_PIXELS) -> Reading:
-    """One image with its outlines. Raises FaultError."""
-    if entry.fault is not None:
-        raise entry.fault
-    image = read_grey(entry.path)
-    outlines = checked(entry, image.size)
-    small, scale = shrink(image, longest_pixels)
-    pixels = np.asarray(small, np.uint8)
-    made = Radiograph(
-        entry.name, entry.split, pixels, outlined(outlines, scale), entry.fractured, entry.attributes
-    )
-    digest = hashlib.sha256(repr(image.size).encode() + image.tobytes()).digest()
-    return Reading(Member(made, entry.patient, None if entry.patient else number_of(entry.name)), digest)
-
-
-def checked(entry: Entry, size: Size) -> Outlines:
-    """The outlines of an image, cut off at its border. Raises FaultError."""
-    try:
-        found = entry.outlines(size)
-        for polygon in (one for outline in found for one in outline):
-            require_polygon(polygon)
-    except (ValueError, TypeError) as error:
-        raise FaultError("outlines_unreadable", str(error)) from error
-    if found and not entry.fractured:
-        raise FaultError("label_contradicts_outlines", f"{len(found)} outlined")
-    return [[inside(one, size) for one in outline] for outline in found]
-
-
-def require_polygon(polygon: Polygon) -> None:
-    """Raises ValueError for a polygon of fewer than three corners, or of none that are numbers."""
-    if len(polygon) < 3 or not np.isfinite(polygon).all():
-        raise ValueError(f"expected three corners or more, got {polygon.tolist()}")
-
-
-def inside(polygon: Polygon, size: Size) -> Polygon:
-    """The polygon, cut off at the image's border. Raises FaultError where it lies further outside."""
-    away = np.maximum(-polygon, polygon - size).max()
-    if away > OUTSIDE * max(size):
-        raise FaultError("outline_outside", f"{away:.0f} pixels outside an image of {size[0]} x {size[1]}")
-    return np.clip(polygon, 0, size)
-
-
 def without_identical(readings: list[Reading]) -> tuple[list[Reading], list[Exclusion]]:
-    """One of each set of identical images, none where their labels differ; and the others.
+    """One of each set of identical images, none if their labels differ; and the exclusions of the others.
 
-    Held-out copies are kept rather than training ones, outlined ones rather than others.
+    Held-out copies are preferred to training ones, outlined ones to others.
     """
     same: dict[bytes, list[Reading]] = defaultdict(list)
     for reading in readings:
@@ -220,12 +96,12 @@ def named(images: Sequence[Radiograph], but: Radiograph) -> str:
 
 
 def preference(image: Radiograph) -> tuple[int, bool, str]:
-    """By which of identical images the kept one is chosen: the least."""
+    """The sort key by which one of identical images is kept: the least."""
     return SPLITS.index(image.split), not image.outlines, image.name
 
 
 def without_contradictions(dataset: Dataset, same: Iterable[Pair]) -> Dataset:
-    """The set without pairs of the same exposure of which one is called fractured and the other not."""
+    """The set without pairs of the same exposure of which only one is labelled as fractured."""
     images = [member.image for member in dataset.members]
     wrong = {
         (a, b)
@@ -238,18 +114,18 @@ def without_contradictions(dataset: Dataset, same: Iterable[Pair]) -> Dataset:
 
 
 def unique(exclusions: Sequence[Exclusion]) -> list[Exclusion]:
-    """The first exclusion of each image."""
+    """The first exclusion of each image only."""
     return list({one.name: one for one in reversed(exclusions)}.values())[::-1]
 
 
 def leave_out(dataset: Dataset, indices: set[int], exclusions: Sequence[Exclusion]) -> Dataset:
-    """The set without some images."""
+    """Excludes images from the set."""
     kept = [at for at in range(len(dataset.members)) if at not in indices]
     return replace(dataset.only(kept), exclusions=(*dataset.exclusions, *exclusions))
 
 
 def split_apart(dataset: Dataset) -> Dataset:
-    """The set with dev images of both kinds, and without training images that belong to held-out ones."""
+    """The set with dev images of both classes, and without training images related to held-out ones."""
     dataset = with_dev(dataset)
     splits = [member.image.split for member in dataset.members]
     held = {at for at, split in enumerate(splits) if split != "train"}
@@ -262,7 +138,7 @@ def split_apart(dataset: Dataset) -> Dataset:
 
 
 def with_dev(dataset: Dataset) -> Dataset:
-    """The set as it is where its dev images show both kinds; else with a part of its groups as dev."""
+    """The set unchanged if its dev images show both classes; else with a part of its groups as dev."""
     if len({image.fractured for image in dataset.images("dev")}) > 1:
         return dataset
     chosen = [at for at, one in enumerate(dataset.members) if one.image.split != "test"]

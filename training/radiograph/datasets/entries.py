@@ -1,8 +1,10 @@
-"""What every layout says of an image before it is read, and how images and outlines are read."""
+"""The entry of an image in any layout, and the reading of images and outlines."""
 
 from __future__ import annotations
 
 import csv
+import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +14,21 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from operators.errors import UsageError
-from training.radiograph.dataset import Polygon
+from training.radiograph.datasets.radiograph import Polygon
 
 Size = tuple[int, int]
-# Of each fracture its polygons, as x, y in pixels of the upright image
+# The polygons of each fracture, as x, y in pixels of the upright image
 Outlines = list[list[Polygon]]
 FindOutlines = Callable[[Size], Outlines]
-# Grey values of images of 16 bits are stretched between these percentiles: their range is not full
+# Of each file its fractures' polygons, as COCO writes them: x, y, x, y ...
+CocoOutlines = dict[str, list[list[list[float]]]]
+# 16-bit grey values are rescaled between these percentiles, as images do not use the full range
 DARKEST, BRIGHTEST = 0.1, 99.9
 GREY_8_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 
 
 class FaultError(ValueError):
-    """An image that is left out; `code` is a row of REASONS in training.radiograph.datasets.cleaning."""
+    """An image is excluded; `code` is a row of REASONS in training.radiograph.datasets.reading."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -40,8 +44,8 @@ def nothing(size: Size) -> Outlines:  # noqa: ARG001 (a FindOutlines)
 class Entry:
     """An image as its set lists it.
 
-    `outlines` gives them for the image's size (width, height); it raises ValueError where they cannot be
-    read. `fault` is the reason for which the list alone leaves the image out. `split` is train, dev or test.
+    `outlines` returns them for the image's size (width, height); it raises ValueError if they cannot be
+    read. `fault` is a reason to exclude the image that is known from the list. `split` is train, dev or test.
     """
 
     name: str
@@ -55,7 +59,7 @@ class Entry:
 
 
 def rows_of(path: Path, columns: tuple[str, ...]) -> Iterator[Mapping[str, str]]:
-    """The rows of a table. Raises UsageError where it lacks a column or is no text."""
+    """The rows of a table. Raises UsageError if it lacks a column or is not text."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -68,7 +72,7 @@ def rows_of(path: Path, columns: tuple[str, ...]) -> Iterator[Mapping[str, str]]
 
 
 def read_grey(path: Path) -> Image.Image:
-    """The image in grey with 8 bits, upright by its EXIF orientation. Raises FaultError."""
+    """The image as 8-bit greyscale, upright by its EXIF orientation. Raises FaultError."""
     if not path.is_file():
         raise FaultError("missing", "no such file")
     try:
@@ -80,14 +84,36 @@ def read_grey(path: Path) -> Image.Image:
 
 
 def eight_bits(values: NDArray[np.generic]) -> Image.Image:
-    """Grey values of any range, stretched to 8 bits."""
+    """Grey values of any range, rescaled to 8 bits."""
     grey = values.astype(np.float32)
     low, high = np.percentile(grey, (DARKEST, BRIGHTEST))
     return Image.fromarray(np.clip((grey - low) / max(high - low, 1) * 255, 0, 255).astype(np.uint8))
 
 
+def read_coco(path: Path) -> tuple[CocoOutlines, dict[str, tuple[int | None, int | None]]]:
+    """The outlines in a COCO file of one category, and the size that it states of each image.
+
+    Raises UsageError.
+    """
+    outlines: CocoOutlines = defaultdict(list)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        listed = {image["id"]: image for image in content["images"]}
+        for one in content["annotations"]:
+            outlines[listed[one["image_id"]]["file_name"]].append(one["segmentation"])
+        sizes = {image["file_name"]: (image.get("width"), image.get("height")) for image in listed.values()}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"expected outlines as COCO in {path.name}, could not read it: {error}") from error
+    return outlines, sizes
+
+
+def polygons(outlines: list[list[list[float]]], size: Size) -> Outlines:  # noqa: ARG001 (a FindOutlines)
+    """Outlines of COCO as arrays of corners. Raises ValueError."""
+    return [[np.reshape(np.array(one, np.float64), (-1, 2)) for one in outline] for outline in outlines]
+
+
 def shares(row: list[float]) -> Polygon:
-    """The corners of a YOLO line, as shares of width and height. Raises ValueError."""
+    """The corners in a YOLO line, as shares of width and height. Raises ValueError."""
     if len(row) == 4:
         x, y, width, height = row
         return corners(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
@@ -100,9 +126,9 @@ def corners(left: float, top: float, right: float, bottom: float) -> Polygon:
 
 
 def yolo_outlines(path: Path, size: Size, classes: frozenset[int] | None = None) -> Outlines:
-    """Polygons of a YOLO file, or boxes where a line has four numbers; none where there is no file.
+    """Polygons of a YOLO file, or boxes if a line has four numbers; none if there is no file.
 
-    `classes` are those that are fractures, all where it is None. Raises ValueError.
+    `classes` are the ids of fractures, None means all. Raises ValueError.
     """
     if not path.is_file():
         return []

@@ -8,30 +8,30 @@
       Annotations/PASCAL VOC/*.xml                     boxes
       Utilities/Fracture Split/train.csv, valid.csv, test.csv
 
-The first of the three kinds of annotations that is there is read. The published set has truncated files,
-copies, and images that lie in both folders. Its splits list fractured images alone.
+The first available of the three kinds of annotations is read. The published set has truncated files,
+copies, and images in both folders. Its splits list only fractured images.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
 from operators.errors import UsageError
-from training.radiograph.dataset import ATTRIBUTES
 from training.radiograph.datasets.entries import (
     Entry,
     FaultError,
     Outlines,
     Size,
     corners,
+    polygons,
+    read_coco,
     rows_of,
     yolo_outlines,
 )
-from training.radiograph.datasets.own import polygons
+from training.radiograph.datasets.radiograph import ATTRIBUTES
 
 FOLDERS = {True: "Fractured", False: "Non_fractured"}
 COCO, YOLO, VOC = Path("COCO JSON/COCO_fracture_masks.json"), Path("YOLO"), Path("PASCAL VOC")
@@ -56,17 +56,17 @@ def entries(folder: Path) -> Iterator[Entry]:
 
 
 def misplaced(images: Path, name: str, fractured: bool) -> FaultError | None:
-    """The fault of an image that does not lie in the folder of its label alone."""
+    """The fault of an image that is not only in the folder of its label."""
     places = [place for place in FOLDERS.values() if (images / place / name).is_file()]
     if places == [FOLDERS[fractured]]:
         return None
     code = "label_contradicts_folder" if places else "missing"
     found = " and ".join(places) or "no folder"
-    return FaultError(code, f"expected in {FOLDERS[fractured]} alone, found in {found}")
+    return FaultError(code, f"expected only in {FOLDERS[fractured]}, found in {found}")
 
 
 def read_splits(folder: Path) -> dict[str, str]:
-    """The split of each file that is listed; "dev" for those of valid.csv."""
+    """The split of each listed file; "dev" for those of valid.csv."""
     splits: dict[str, str] = {}
     for name, split in (("train", "train"), ("valid", "dev"), ("test", "test")):
         path = folder / f"{name}.csv"
@@ -76,7 +76,7 @@ def read_splits(folder: Path) -> dict[str, str]:
 
 
 def find_outlines(folder: Path) -> Find:
-    """How the outlines of an image are found. Raises UsageError where there are none of any kind."""
+    """The reader of outlines. Raises UsageError if there are no annotations of any kind."""
     for place, read in ((COCO, coco), (YOLO, yolo), (VOC, voc)):
         if (folder / place).exists():
             return read(folder / place)
@@ -86,19 +86,11 @@ def find_outlines(folder: Path) -> Find:
 
 def coco(path: Path) -> Find:
     """Outlines from the COCO file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        listed = {image["id"]: image for image in content["images"]}
-        found: dict[str, list[list[list[float]]]] = {}
-        for one in content["annotations"]:
-            found.setdefault(listed[one["image_id"]]["file_name"], []).append(one["segmentation"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"expected outlines as COCO in {path.name}, could not read it: {error}") from error
-    sizes = {image["file_name"]: (image.get("width"), image.get("height")) for image in listed.values()}
+    found, sizes = read_coco(path)
 
     def find(name: str, size: Size) -> Outlines:
         if found.get(name) and sizes[name] not in ((None, None), size):
-            raise ValueError(f"outlined on an image of {sizes[name]} pixels, this one has {size}")
+            raise ValueError(f"expected an image of {sizes[name]} pixels for its outlines, got {size}")
         return polygons(found.get(name, []), size)
 
     return find
@@ -123,5 +115,5 @@ def voc(folder: Path) -> Find:
 
 
 def yolo(folder: Path) -> Find:
-    """Polygons, or boxes where a line has four numbers, from the YOLO files."""
+    """Polygons, or boxes if a line has four numbers, from the YOLO files."""
     return lambda name, size: yolo_outlines(folder / f"{Path(name).stem}.txt", size)

@@ -2,15 +2,15 @@
 
     GRAZPEDWRI-DX/
       dataset.csv                               one row an image, see below
-      images_part1/ ... images_part4/           FILESTEM.png, grey, 16 bits; some put them together in images/
+      images_part1/ ... images_part4/           FILESTEM.png, 16-bit grey; sometimes merged in images/
       folder_structure/yolov5/meta.yaml         nc, and names: the nine classes in the order of their ids
       folder_structure/yolov5/labels/FILESTEM.txt   class id, then a box as shares of the image's size
 
 There are 20,327 images of 6,091 children. The columns of dataset.csv: filestem, patient_id, study_number,
 timehash, gender, age, laterality (L, R), projection (1 frontal, 2 lateral, 3 oblique), initial_exam,
 ao_classification, cast, diagnosis_uncertain, osteopenia, fracture_visible, metal, pixel_spacing,
-device_manufacturer. Flags are 1.0 or empty; an AO classification is one of the examination, so it also
-stands beside an image that shows no fracture.
+device_manufacturer. Flags are 1.0 or empty; an AO classification applies to the examination, so images
+that show no fracture can have one.
 The classes are boneanomaly, bonelesion, foreignbody, fracture, metal, periostealreaction, pronatorsign,
 softtissue, text. There are further copies of the annotations (pascalvoc, supervisely), which are not read.
 The set has no splits.
@@ -25,8 +25,8 @@ from pathlib import Path
 import yaml
 
 from operators.errors import UsageError
-from training.radiograph.dataset import ATTRIBUTES
 from training.radiograph.datasets.entries import Entry, FaultError, rows_of, yolo_outlines
+from training.radiograph.datasets.radiograph import ATTRIBUTES
 
 COLUMNS = (
     "filestem", "patient_id", "projection", "ao_classification", "diagnosis_uncertain", "fracture_visible",
@@ -35,7 +35,7 @@ COLUMNS = (
 VIEWS = {"1": "frontal", "2": "lateral", "3": "oblique"}
 BODY_PART = "hand"
 FRACTURE = "fracture"
-# Where there is no meta.yaml
+# Without meta.yaml
 CLASSES = (
     "boneanomaly", "bonelesion", "foreignbody", FRACTURE, "metal", "periostealreaction", "pronatorsign",
     "softtissue", "text",
@@ -67,7 +67,7 @@ def flag(row: Mapping[str, str], column: str) -> bool:
 
 
 def attributes_of(row: Mapping[str, str]) -> tuple[float, ...]:
-    """The attributes: a hand, perhaps metal, one view; the view is NaN where it is not known."""
+    """The attributes: hand, metal or not, one view; the view is NaN if it is unknown."""
     view = VIEWS.get(row["projection"].partition(".")[0], "")
     known: dict[str, float] = {BODY_PART: 1.0, "hardware": float(flag(row, "metal"))}
     known |= {one: float(one == view) if view else float("nan") for one in VIEWS.values()}
@@ -75,16 +75,16 @@ def attributes_of(row: Mapping[str, str]) -> tuple[float, ...]:
 
 
 def uncertain(row: Mapping[str, str]) -> FaultError | None:
-    """The fault of an image of which nobody knows whether it shows a fracture."""
+    """The fault of an image whose label is uncertain."""
     if flag(row, "diagnosis_uncertain"):
         return FaultError("label_uncertain", "diagnosis_uncertain is set")
     if row["ao_classification"].strip() and not flag(row, "fracture_visible"):
-        return FaultError("label_uncertain", "a fracture is classified, and called not visible")
+        return FaultError("label_uncertain", "a fracture is classified, but marked as not visible")
     return None
 
 
 def fracture_classes(path: Path) -> frozenset[int]:
-    """The ids of the class of fractures. Raises UsageError."""
+    """The ids of the class `fracture`. Raises UsageError."""
     names = CLASSES if not path.is_file() else class_names(path)
     found = frozenset(at for at, name in enumerate(names) if name == FRACTURE)
     if not found:
@@ -93,7 +93,7 @@ def fracture_classes(path: Path) -> frozenset[int]:
 
 
 def class_names(path: Path) -> tuple[str, ...]:
-    """The names of meta.yaml, a list or a table by id. Raises UsageError."""
+    """The class names in meta.yaml, a list or a table by id. Raises UsageError."""
     try:
         names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
         return tuple(names) if isinstance(names, list) else tuple(names[at] for at in range(len(names)))

@@ -13,21 +13,14 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from operators.errors import UsageError
-from training.radiograph.dataset import ATTRIBUTES, read_outlines
-from training.radiograph.datasets.entries import Entry, Outlines, Size, rows_of
+from training.radiograph.datasets.entries import Entry, polygons, read_coco, rows_of
+from training.radiograph.datasets.radiograph import ATTRIBUTES
 
 
 def entries(folder: Path) -> Iterator[Entry]:
-    """The images of `images.csv`. Raises UsageError where an outlined image is not in it."""
-    try:
-        outlines = read_outlines(folder / "fractures.json")
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"expected outlines as COCO in fractures.json, could not read it: {error}"
-        ) from error
+    """The images of `images.csv`. Raises UsageError if an outlined image is not listed."""
+    outlines, _ = read_coco(folder / "fractures.json")
     rows = list(rows_of(folder / "images.csv", ("file", "split", "fractured", *ATTRIBUTES)))
     unknown = sorted(set(outlines) - {row["file"] for row in rows})
     if unknown:
@@ -42,8 +35,3 @@ def entries(folder: Path) -> Iterator[Entry]:
             outlines=partial(polygons, outlines.get(row["file"], [])),
             patient=row.get("patient") or "",
         )
-
-
-def polygons(outlines: list[list[list[float]]], size: Size) -> Outlines:  # noqa: ARG001 (a FindOutlines)
-    """Outlines of lists x, y, x, y ... Raises ValueError."""
-    return [[np.reshape(np.array(one, np.float64), (-1, 2)) for one in outline] for outline in outlines]

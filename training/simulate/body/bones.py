@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from training.sampling import Array, smooth_noise, take
 from training.simulate.body.sight import Sight
+from training.subjects.shafts import shaft_share
 from training.subjects.subjects import Subject
 
 # Chance that a subject keeps its own texture
@@ -17,22 +18,28 @@ OWN_TEXTURE = 0.8
 # A voxel of the network's grid averages over half to all of its width: resampling averages over half a step
 # and interpolates between the means
 WIDTHS = (0.5, 1.0)
+FAT_MARROW_HU = -60.0
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Values that the bones of a person share: `density` 0 (osteoporosis) to 1 (young adult), the cortex."""
+    """Values that the bones of a person share: `density` 0 (osteoporosis) to 1 (young adult), the cortex.
+
+    `shaft` is how many times thicker the cortex is in the middle of long bones.
+    """
 
     density: float
     cortex_hu: float
     cortex_mm: float
+    shaft: float = 1.0
 
 
 def skeleton(rng: np.random.Generator) -> Skeleton:
     """Draws values from a child's thin, soft cortex or osteoporosis to a young adult's, in wide ranges."""
     density = float(rng.random())
     cortex_hu = 400 + 1000 * float(np.clip(density + rng.uniform(-0.3, 0.3), 0, 1))
-    return Skeleton(density, cortex_hu, float(rng.uniform(0.5, 1.0 + 2.2 * density)))
+    cortex_mm = float(rng.uniform(0.5, 1.0 + 2.2 * density))
+    return Skeleton(density, cortex_hu, cortex_mm, float(rng.uniform(1.5, 3.5)))
 
 
 def paint_bones(
@@ -43,7 +50,8 @@ def paint_bones(
     bone = share_inside(view.surface_mm, width_mm)
     if not bone.any():
         return soft
-    inner = drawn_texture(rng, view, means, frame, width_mm)
+    shaft = None if subject.shafts is None else shaft_share(subject.shafts, view.bones, view.coordinates)
+    inner = drawn_texture(rng, view, means, frame, width_mm, shaft)
     if subject.hu is not None and rng.random() < OWN_TEXTURE:
         inner = own_texture(rng, subject.hu, view, inner)
     hu: Array = soft + bone * (inner - soft)
@@ -65,9 +73,17 @@ def own_texture(rng: np.random.Generator, own_hu: NDArray[np.int16], view: Sight
 
 
 def drawn_texture(
-    rng: np.random.Generator, view: Sight, means: Array, frame: Skeleton, width_mm: np.float32
+    rng: np.random.Generator,
+    view: Sight,
+    means: Array,
+    frame: Skeleton,
+    width_mm: np.float32,
+    shaft: Array | None = None,
 ) -> Array:
-    """Returns trabecular bone, more textured the denser it is, under a cortex of uneven thickness."""
+    """Returns trabecular bone, more textured the denser it is, under a cortex of uneven thickness.
+
+    The shafts of long bones have a thicker cortex and fat marrow.
+    """
     shape = view.surface_mm.shape
     grain = rng.standard_normal(shape, dtype=np.float32)
     grain_mm = rng.uniform(0.5, 1.5)
@@ -78,6 +94,9 @@ def drawn_texture(
     marrow = means[view.bones] + lumps + grain * np.float32(rng.uniform(10, 80))
     uneven = 1 + np.float32(0.3) * smooth_noise(rng, shape, 7)
     thickness = np.float32(frame.cortex_mm) * np.maximum(uneven, 0.2)
+    if shaft is not None:
+        thickness *= 1 + np.float32(frame.shaft - 1) * shaft
+        marrow -= np.float32(rng.uniform(0, 1)) * shaft * (marrow - np.float32(FAT_MARROW_HU))
     cortex = np.float32(frame.cortex_hu) * (1 + np.float32(0.06) * grain)
     inside = share_inside(view.surface_mm - thickness, width_mm)
     # The cortex is never less dense than the bone inside it

@@ -6,7 +6,7 @@ import numpy as np
 
 from training.sampling import Array, smooth_noise
 from training.simulate.body.bones import Skeleton, paint_bones, skeleton
-from training.simulate.body.contents import CONTENTS
+from training.simulate.body.contents import CONTENTS, limb
 from training.simulate.body.sight import Sight
 from training.subjects.subjects import Subject
 from training.subjects.tissues import Tissue
@@ -15,14 +15,17 @@ AIR_HU = -1000.0
 SKIN_MM = 3.0
 
 
-def paint(rng: np.random.Generator, subject: Subject, view: Sight) -> Array:
-    """Returns the patch's HU (float32) before scanner effects, with partial volume at the bones' edges."""
+def paint(rng: np.random.Generator, subject: Subject, view: Sight, limbs: bool = True) -> Array:
+    """Returns the patch's HU (float32) before scanner effects, with partial volume at the bones' edges.
+
+    With `limbs`, arms whose bones are background may lie beside the body.
+    """
     frame = skeleton(rng)
     means = draw_means(rng, subject.tissues, frame)
     hu: Array = means[view.structures]
     paint_connective_tissue(rng, subject.tissues, view, hu)
     for chance, content in CONTENTS:
-        if rng.random() < chance:
+        if rng.random() < chance and (limbs or content is not limb):
             content(rng, subject.tissues, view, hu)
     return paint_bones(rng, subject, view, means, hu, frame)
 

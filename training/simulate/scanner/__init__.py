@@ -1,5 +1,5 @@
 """Scanner effects by name, and scans with randomly drawn effects."""
 
-from training.simulate.scanner.chain import EFFECTS, Effect, hide_unseen, scan
+from training.simulate.scanner.chain import EFFECTS, Effect, hide_unseen, implanted, scan
 
-__all__ = ["EFFECTS", "Effect", "hide_unseen", "scan"]
+__all__ = ["EFFECTS", "Effect", "hide_unseen", "implanted", "scan"]

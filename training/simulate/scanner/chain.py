@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from training.sampling import Array
 from training.simulate.scanner.artefacts import beam_hardening, motion, rings
 from training.simulate.scanner.kernels import sharp_kernel, smooth_kernel
-from training.simulate.scanner.metal import metal
+from training.simulate.scanner.metal import metal, with_implants
 from training.simulate.scanner.noise import dose_noise, starvation_streaks
 from training.simulate.scanner.slices import Spacing, thick_slices, tilted_slices
 from training.simulate.scanner.unseen import (
@@ -46,7 +46,6 @@ EFFECTS: dict[str, Effect] = {
 # noise, since averaging reduces noise. Rare effects have raised chances, since a network fails on images it
 # never saw.
 SCAN: tuple[tuple[float, str, tuple[float, float]], ...] = (
-    (0.04, "metal", (50, 900)),
     (0.1, "beam_hardening", (10, 80)),
     (0.03, "motion", (1, 4)),
     (0.9, "smooth_kernel", (0.1, 0.9)),
@@ -54,11 +53,27 @@ SCAN: tuple[tuple[float, str, tuple[float, float]], ...] = (
     (1.0, "dose_noise", (3, 45)),
     (0.06, "starvation_streaks", (10, 80)),
     (0.04, "rings", (5, 30)),
-    (0.3, "thick_slices", (1.0, 5.0)),
+    (0.3, "thick_slices", (0.5, 6.0)),
     (0.03, "tilted_slices", (-25, 25)),
 )
 
+# Range of the strength of metal's streaks in HU
+STREAKS_HU = (50.0, 900.0)
+
 UNSEEN = ((0.08, circle_through), (0.12, plane_through))
+
+
+def implanted(
+    rng: np.random.Generator, hu: Array, spacing_mm: float, chance: float
+) -> tuple[Array, NDArray[np.bool_] | None]:
+    """Returns the patch with implants at a chance, and which voxels are mostly metal; None without implants.
+
+    The effects of `scan` come after it.
+    """
+    if rng.random() >= chance:
+        return hu, None
+    with_metal, share = with_implants(rng, hu, (spacing_mm,) * 3, float(rng.uniform(*STREAKS_HU)))
+    return with_metal, share >= 0.5
 
 
 def scan(rng: np.random.Generator, hu: Array, spacing_mm: float) -> Array:

@@ -1,4 +1,4 @@
-"""Simulates screws, plates and prostheses in and on bone, and their streaks."""
+"""Simulates screws, plates, nails, prostheses and fillings in and on bone, and their streaks."""
 
 from __future__ import annotations
 
@@ -21,25 +21,42 @@ STREAK_MM = 3.0
 FADING_MM = 100.0
 Points = tuple[NDArray[np.float32], ...]
 Point = NDArray[np.float64]
-Implant = Callable[[np.random.Generator, Points, Point], Array]
+# Distance in mm to an implant at a point of a bone that runs along an axis there
+Implant = Callable[[np.random.Generator, Points, Point, Point], Array]
+# A bone's direction is that of the dense voxels within this distance
+NEAR_MM = 60.0
 
 
 def metal(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
     """Adds up to five implants at random places on bone, with streaks of `strength` HU."""
-    spots = np.argwhere(hu[::4, ::4, ::4] > BONE_HU) * 4
-    if len(spots) == 0:
-        return hu
+    return with_implants(rng, hu, spacing_mm, strength)[0]
+
+
+def with_implants(
+    rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float
+) -> tuple[Array, Array]:
+    """Returns `hu` with up to five implants on bone and their streaks, and each voxel's share of metal."""
+    spots_mm = np.argwhere(hu[::4, ::4, ::4] > BONE_HU) * 4 * np.array(spacing_mm)
+    if len(spots_mm) == 0:
+        return hu, np.zeros(hu.shape, np.float32)
     grids = np.ogrid[tuple(slice(0, n) for n in hu.shape)]
     points = tuple((g * step).astype(np.float32) for g, step in zip(grids, spacing_mm, strict=True))
     width_mm = np.float32(max(spacing_mm))
     share = np.zeros(hu.shape, np.float32)
     implant = IMPLANTS[rng.choice(len(IMPLANTS), p=[chance for chance, _ in IMPLANTS])][1]
     for _ in range(int(rng.integers(1, 6)) if implant is screw else 1):
-        middle_mm = spots[rng.integers(len(spots))] * np.array(spacing_mm)
-        distance = implant(rng, points, middle_mm)
+        middle_mm = spots_mm[rng.integers(len(spots_mm))]
+        distance = implant(rng, points, middle_mm, bone_axis(spots_mm, middle_mm))
         np.maximum(share, np.clip(0.5 - distance / width_mm, 0, 1), out=share)
     with_metal = hu + share * (np.float32(rng.uniform(*METAL_HU)) - hu)
-    return with_metal + streaks(rng, share, spacing_mm, strength)
+    return with_metal + streaks(rng, share, spacing_mm, strength), share
+
+
+def bone_axis(spots_mm: Point, middle_mm: Point) -> Point:
+    """Returns the direction in which the bone around a point extends farthest."""
+    near = spots_mm[((spots_mm - middle_mm) ** 2).sum(axis=1) < NEAR_MM**2]
+    axis: Point = np.linalg.svd(near - near.mean(axis=0), full_matrices=False)[2][0]
+    return axis
 
 
 def streaks(rng: np.random.Generator, share: Array, spacing_mm: Spacing, strength: float) -> Array:
@@ -59,14 +76,15 @@ def streaks(rng: np.random.Generator, share: Array, spacing_mm: Spacing, strengt
     return result
 
 
-def screw(rng: np.random.Generator, points: Points, middle_mm: Point) -> Array:
+def screw(rng: np.random.Generator, points: Points, middle_mm: Point, bone: Point) -> Array:
     """Returns the distance in mm to a screw of 3.5 to 7.3 mm diameter, 30 to 100 mm long."""
+    del bone
     return rod(points, middle_mm, direction(rng), rng.uniform(15, 50), rng.uniform(1.75, 3.65))
 
 
-def plate(rng: np.random.Generator, points: Points, middle_mm: Point) -> Array:
+def plate(rng: np.random.Generator, points: Points, middle_mm: Point, bone: Point) -> Array:
     """Returns the distance in mm to a bent reconstruction plate, 3.5 mm thick and 10 mm wide."""
-    along, across = direction(rng), direction(rng)
+    along, across = tilted(rng, bone, 0.3), direction(rng)
     across = np.cross(along, across) / np.linalg.norm(np.cross(along, across))
     normal = np.cross(along, across)
     u, v, w = (project(points, middle_mm, axis) for axis in (along, across, normal))
@@ -75,13 +93,27 @@ def plate(rng: np.random.Generator, points: Points, middle_mm: Point) -> Array:
     return np.maximum.reduce([np.abs(axis) - np.float32(half) for axis, half in sides])
 
 
-def prosthesis(rng: np.random.Generator, points: Points, middle_mm: Point) -> Array:
-    """Returns the distance in mm to a prosthesis: a head of 28 to 36 mm on a stem of 100 to 160 mm."""
-    radius_mm = rng.uniform(14, 18)
+def nail(rng: np.random.Generator, points: Points, middle_mm: Point, bone: Point) -> Array:
+    """Returns the distance in mm to a nail along the bone, 8 to 13 mm thick, 160 to 400 mm long."""
+    return rod(points, middle_mm, tilted(rng, bone, 0.05), rng.uniform(80, 200), rng.uniform(4, 6.5))
+
+
+def fillings(rng: np.random.Generator, points: Points, middle_mm: Point, bone: Point) -> Array:
+    """Returns the distance in mm to dental fillings and crowns of 4 to 10 mm, in a row of 60 mm."""
+    along = tilted(rng, bone, 1.0)
+    places = [middle_mm + along * rng.uniform(-30, 30) for _ in range(int(rng.integers(1, 6)))]
+    return np.minimum.reduce([rod(points, place, along, 0.0, rng.uniform(2, 5)) for place in places])
+
+
+def prosthesis(rng: np.random.Generator, points: Points, middle_mm: Point, bone: Point) -> Array:
+    """Returns the distance in mm to a prosthesis: a head of 28 to 52 mm on a stem of 100 to 160 mm.
+
+    Hips have heads of 28 to 36 mm, shoulders of 40 to 52 mm.
+    """
+    radius_mm = rng.uniform(14, 18) if rng.random() < 0.7 else rng.uniform(20, 26)
     squares = [(axis - np.float32(m)) ** 2 for axis, m in zip(points, middle_mm, strict=True)]
     ball = np.sqrt(squares[0] + squares[1] + squares[2]) - np.float32(radius_mm)
-    axis = np.array([*rng.uniform(-0.7, 0.7, 2), -1.0])
-    axis /= np.linalg.norm(axis)
+    axis = tilted(rng, bone, 0.3)
     half_mm = rng.uniform(50, 80)
     return np.minimum(ball, rod(points, middle_mm + axis * half_mm, axis, half_mm, rng.uniform(5, 9)))
 
@@ -101,6 +133,13 @@ def project(points: Points, middle_mm: Point, axis: Point) -> Array:
     return result
 
 
+def tilted(rng: np.random.Generator, axis: Point, most: float) -> Point:
+    """Returns an axis tilted at random, by up to the angle of a slope of about `most`."""
+    turned = axis + most * rng.random() * direction(rng)
+    unit: Point = turned / np.linalg.norm(turned)
+    return unit
+
+
 def direction(rng: np.random.Generator) -> Point:
     """Returns a uniformly distributed direction."""
     axis = rng.standard_normal(3)
@@ -108,4 +147,10 @@ def direction(rng: np.random.Generator) -> Point:
     return unit
 
 
-IMPLANTS: tuple[tuple[float, Implant], ...] = ((0.5, screw), (0.3, plate), (0.2, prosthesis))
+IMPLANTS: tuple[tuple[float, Implant], ...] = (
+    (0.3, screw),
+    (0.2, plate),
+    (0.2, prosthesis),
+    (0.2, nail),
+    (0.1, fillings),
+)

@@ -1,7 +1,7 @@
-"""Writes the frames of a binary SEG behind its header as raw bytes, as pydicom would write them.
+"""Writes the frames of a binary SEG after its header as raw bytes, as pydicom would write them.
 
-highdicom and pydicom make an object for each of thousands of frames and walk through it; the frames of a
-slice differ in one number.
+highdicom and pydicom build and traverse an object for each of thousands of frames, although the frames of a
+slice differ in one number only.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def encoded_groups(template: Dataset) -> list[bytes]:
 def of_segment(item: bytes, number: int) -> bytes:
     """Returns the slice's item for segment `number`, which is its first dimension index too."""
     if number == 1:
-        return item  # where it is the only one, all frames share its number
+        return item  # with a single segment, all frames share its number
     changed = bytearray(item)
     struct.pack_into("<I", changed, item.index(INDEX_VALUES) + len(INDEX_VALUES), number)
     struct.pack_into("<H", changed, item.index(SEGMENT_NUMBER) + len(SEGMENT_NUMBER), number)
@@ -53,7 +53,7 @@ def of_segment(item: bytes, number: int) -> bytes:
 def write_frames(
     file: BinaryIO, template: Dataset, groups: dict[int, bytes], frames: Sequence[Sequence[BitFrame]]
 ) -> None:
-    """`template` without frames, then `frames` of segments 1, 2, ...; `groups` are the slices' items for 1.
+    """Writes `template`, then the `frames` of segments 1, 2, ...; `groups` are the slices' items for 1.
 
     Raises OutputError for more than a DICOM element can hold.
     """

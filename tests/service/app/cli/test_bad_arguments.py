@@ -1,4 +1,4 @@
-"""Every command with invalid arguments: one sentence on what was expected and what came, and an exit code."""
+"""Every command with invalid arguments: one sentence on what was expected and found, and an exit code."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ CASES = [
     ("series text", 4, "expected DICOM files, got 1 other file"),
     ("series text -m none", 5, "expected a folder of model packages"),
     ("export none -o out", 2, "expected a file with segments and an output folder; try: osteon export SEG"),
-    ("export file.txt -o out", 4, "expected a DICOM SEG at file.txt, got a file that is no DICOM"),
+    ("export file.txt -o out", 4, "expected a DICOM SEG at file.txt, got a file that is not DICOM"),
     ("export file.txt", 2, "expected a file with segments and an output folder"),
     ("evaluate none none", 2, "expected a file, or a folder that holds"),
     ("evaluate empty empty", 2, "expected a file, or a folder that holds"),
-    ("evaluate file.txt file.txt", 4, "expected a DICOM SEG at file.txt, got a file that is no DICOM"),
+    ("evaluate file.txt file.txt", 4, "expected a DICOM SEG at file.txt, got a file that is not DICOM"),
     ("evaluate broken.nii.gz broken.nii.gz", 4, "expected a NIfTI label map at broken.nii.gz, got: "),
     (
         "evaluate file.txt file.txt --package nobody",
@@ -123,7 +123,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the cases name."""
+    """The files that the cases name."""
     folder = tmp_path_factory.mktemp("place")
     for name in ("empty", "text", "broken/one", "toml/one"):
         (folder / name).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The commands of the deployment pages: each is taken as it is written, and those that can be are run.
+"""The commands of the deployment pages: each is parsed as written, and run if possible.
 
 What needs an engine for containers is run by `make image-test`; docs/deployment.md says what was run nowhere.
 """

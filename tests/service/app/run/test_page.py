@@ -20,7 +20,7 @@ from PIL import Image
 from app.run.folder import run_folder
 from app.run.html.surfaces import FACES, drawn_parts, three_js
 from app.run.html.writer import MOST_PICTURES, write_page
-from app.run.report import SeriesRecord
+from app.run.record import SeriesRecord
 from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.dicom.capture.secondary_captures import write_pictures
@@ -82,7 +82,7 @@ def record(made: Segmentation) -> SeriesRecord:
 
 
 def pictures(folder: Path, count: int = 1) -> list[Path]:
-    """An overview, and so many secondary captures."""
+    """A preview, and a number of secondary captures."""
     pixels = np.full((60, 80, 3), 90, np.uint8)
     Image.fromarray(pixels).save(folder / "preview.png")
     shown = tuple(FracturePicture(pixels, 2, f"Left hip bone, slice {n}") for n in range(count))

@@ -1,4 +1,4 @@
-"""What a reader of radiographs says of the right, doubtful and wrong images that people give it."""
+"""Runs on suitable, doubtful and unsuitable images: exit codes, sentences and results for radiographs."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from tests.support.training_cases import write_models
 ANSWER = "fracture"
 MADE_AT = datetime(2026, 3, 4, 5, 6, 7)
 DETECTOR, UNKNOWN, OTHER = "detector_spacing", "no_spacing", "other_body_part"
+CONTRADICTION = "body_part_contradiction"
 # Exit code, what became of each image or file, and the flags of the answers
 EXPECTED: dict[str, tuple[int, list[str], set[str]]] = {
     "DX of the hand": (0, [ANSWER], {DETECTOR}),
@@ -41,6 +42,9 @@ EXPECTED: dict[str, tuple[int, list[str], set[str]]] = {
     "DX of the chest, ray sum": (0, [ANSWER], {DETECTOR, OTHER}),
     "DX of the chest that names no body part": (0, [ANSWER], {DETECTOR}),
     "DX of the chest that names a hand": (0, [ANSWER], {DETECTOR}),
+    "DX of the hand that names a knee": (0, [ANSWER], {DETECTOR, CONTRADICTION}),
+    "DX of the hand whose description names a knee": (0, [ANSWER], {DETECTOR, CONTRADICTION}),
+    "DX, damaged JPEG": (4, ["damaged_pixels"], set()),
     "DX, black": (3, ["no_contrast"], set()),
     "DX, white": (3, ["no_contrast"], set()),
     "DX, one grey": (3, ["no_contrast"], set()),
@@ -82,7 +86,7 @@ EXPECTED: dict[str, tuple[int, list[str], set[str]]] = {
     "PNG in subfolders": (0, [ANSWER] * 3, {UNKNOWN}),
     "PNG with odd names": (0, [ANSWER] * 2, {UNKNOWN}),
     "PNG and a broken one": (0, [ANSWER, "unreadable_picture"], {UNKNOWN}),
-    "PNG beside a DX": (0, [ANSWER], {DETECTOR}),
+    "PNG beside a DX": (0, [ANSWER, "beside_dicom"], {DETECTOR}),
     "zip of PNG": (0, [ANSWER], {UNKNOWN}),
 }
 
@@ -96,7 +100,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @cache
 def loaded(models: Path) -> Graph:
-    """The graph, whose networks are loaded once for all inputs; torch needs no time to compile them."""
+    """The graph, whose networks are loaded once for all inputs; the torch runtime needs no compilation."""
     return graph_of(Settings(models=models, runtime="torch"))
 
 
@@ -180,12 +184,12 @@ FORMATS = ("stl", "glb", "rtstruct", "nifti")
 
 
 @pytest.mark.parametrize("name", ["DX of the hand", "PNG"])
-def test_formats_that_a_radiograph_lacks_are_reported_as_missing(
+def test_formats_that_a_radiograph_lacks_are_named_and_nothing_has_failed(
     tmp_path: Path, models: Path, name: str
 ) -> None:
     report = report_of(name, tmp_path, models, files=FORMATS)
     (row,) = report["series"]
-    assert report["exit_code"] == 6
+    assert report["exit_code"] == 0
     if name == "PNG":
         assert [each["kind"] for each in row["missing"]] == list(FORMATS)
         return
@@ -209,6 +213,21 @@ def test_the_listing_invents_no_place_and_no_third_axis(
     code, said = ran(capsys, "series", given, "-m", models, "--json")
     (row,) = json.loads(said)
     assert (code, row["spacing_mm"], row["ijk_to_lps"]) == (0, SPACINGS[name], None)
+
+
+def test_the_listing_shows_pictures_that_would_be_read_and_names_the_others(
+    tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def listed(name: str, *options: str) -> str:
+        given = write_input(name, tmp_path / name / "in", Sources())
+        code, said = ran(capsys, "series", given, "-m", models, *options)
+        assert code == 0
+        return said
+
+    (row,) = json.loads(listed("PNG", "--json"))
+    assert (row["description"], row["package"], row["rows"] > 0) == ("1.png", "radiograph", True)
+    assert "2.png: DX, 1 slice: refused: expected a PNG or JPEG picture" in listed("PNG and a broken one")
+    assert "unreadable: 2.png: expected DICOM alone" in listed("PNG beside a DX")
 
 
 def test_the_picture_names_every_doubt(tmp_path: Path, models: Path) -> None:

@@ -43,7 +43,7 @@ AFFINES = {
 
 
 def scan(affine: NDArray[np.float64]) -> CtVolume:
-    """The made-up image on a grid (4x4, LPS) as a NIfTI's header can say it, in single precision."""
+    """The synthetic image on a grid (4x4, LPS) in single precision, as in a NIfTI header."""
     image = made_image().transpose(2, 1, 0)
     return CtVolume(image, Grid(image.shape, affine.astype(np.float32), "1.2.3"))
 

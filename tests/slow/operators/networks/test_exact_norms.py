@@ -42,7 +42,7 @@ def model_of(network: nn.Module, patch: torch.Tensor) -> openvino.Model:
 
 
 def answer(model: openvino.Model, patch: torch.Tensor) -> Array:
-    """What it says in single precision."""
+    """Its output in single precision."""
     options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
     found: Array = openvino.Core().compile_model(model, "CPU", options)([patch.numpy()])[0]
     return found

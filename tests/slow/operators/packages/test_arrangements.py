@@ -143,7 +143,7 @@ def test_a_bone_without_any_fragment_is_delivered_whole_and_said(package: NnUNet
     assert np.array_equal(result.label_map.labels == 11, bones == 3)
     assert [each.fragment for each in result.segments if each.bone == "hip_left"] == [None]
     assert result.warnings == (
-        "Left hip bone: no fragment found in it, the whole bone is as the anatomy network outlines it",
+        "Left hip bone: no fragment was found, the bone is delivered as the anatomy network outlined it",
     )
 
 
@@ -199,7 +199,7 @@ def test_a_bone_is_read_as_the_originals_scripts_have_it(package: NnUNetPerBoneP
 
 
 def alone(package: NnUNetPerBonePackage) -> NnUNetPackage:
-    """The network of fractures as a package of its own."""
+    """The fracture network as a separate package."""
     common = {field.name: getattr(package, field.name) for field in fields(NnUNetPackage)}
     bone = package.labels[0]
     labels = tuple(

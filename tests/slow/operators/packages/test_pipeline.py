@@ -20,7 +20,8 @@ from operators.geometry.volume import Box, CtVolume, Grid
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device, Runtime
 from operators.package_files.package_reader import read_coarse_to_fine_package
-from operators.packages.packages import CoarseToFinePackage, NetworkSpec, SideRules
+from operators.packages.coarse_to_fine import CoarseToFinePackage, SideRules
+from operators.packages.packages import NetworkSpec
 from operators.pipelines import coarse_to_fine as pipeline
 from operators.segmentation.segmentation import Segmentation
 from tests.support.made_packages import centred_affine, made_package, positions, write_package

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from app.cli.train import TrainOptions, train_command
+from app.cli.train import TrainOptions
+from app.cli.train import train as train_package
 from operators.errors import ModelError, UsageError
 from operators.networks.weights import load_weights
 from operators.package_files.package_reader import (
@@ -143,7 +144,7 @@ def options(tmp_path: Path, **changes: Any) -> TrainOptions:
 
 
 def test_the_train_command_trains_and_installs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert train_command("box", options(tmp_path)) == 0
+    assert train_package("box", options=options(tmp_path)) == 0
     spec = read_coarse_to_fine_package(tmp_path / "models" / "box" / PACKAGE_FILE).coarse
     assert load_weights(spec.weights, spec.sha256).tensors
     assert spec.sha256 in capsys.readouterr().out
@@ -151,25 +152,25 @@ def test_the_train_command_trains_and_installs(tmp_path: Path, capsys: pytest.Ca
 
 def test_the_train_command_says_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"expected a recipe none/training\.toml"):
-        train_command("none", options(tmp_path))
+        train_package("none", options=options(tmp_path))
     with pytest.raises(UsageError, match="expected one of the networks coarse, fracture, got 'deep'"):
-        train_command("box", options(tmp_path, network="deep"))
+        train_package("box", options=options(tmp_path, network="deep"))
     with pytest.raises(UsageError, match=r"boxes.nii.gz in the data folder"):
-        train_command("box", options(tmp_path, data=tmp_path / "nowhere"))
+        train_package("box", options=options(tmp_path, data=tmp_path / "nowhere"))
     (tmp_path / "models" / "box" / "training.toml").write_text("[networks.coarse]", encoding="utf-8")
     with pytest.raises(ModelError, match=r"expected a training recipe in box/training\.toml"):
-        train_command("box", options(tmp_path))
+        train_package("box", options=options(tmp_path))
 
 
 def test_class_patterns_merge_sides_for_a_network_blind_to_them(tmp_path: Path) -> None:
     made = recipe(tmp_path)
     sided = made.networks["coarse"]
-    blind = replace(sided, classes=("background", "sacrum", "hip", "femur", "vertebra"))
+    blind = sided.model_copy(update={"classes": ("background", "sacrum", "hip", "femur", "vertebra")})
     assert made.class_patterns(sided)["hip_left"] == ["hip_left"]
     assert made.class_patterns(blind)["hip"] == ["hip_left", "hip_right"]
     assert made.class_patterns(blind)["femur"] == ["femur_left", "femur_right"]
-    assert absent_classes(made, sided) == (1, 2, 3)
-    assert absent_classes(made, blind) == (1, 2)
+    assert absent_classes(made, sided) == ((1, 2, 3),)
+    assert absent_classes(made, blind) == ((1, 2),)
 
 
 def test_the_learning_rate_warms_up_and_falls_to_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`osteon train` on radiographs: a few steps in each layout, folds, a kill, and what is installed."""
+"""`osteon train` on radiographs: a few steps in each layout, folds, a kill, and the installed package."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from app.cli.train import TrainOptions, calibrate, train_command
+from app.cli.train import TrainOptions, calibrate
+from app.cli.train import train as train_package
 from operators.errors import ModelError, UsageError
 from operators.networks.architectures.radiograph_network import RadiographReader
 from tests.support.made_radiographs import (
@@ -28,7 +29,7 @@ from tests.support.made_radiographs import (
 )
 from tests.support.radiograph_package import write_radiograph_package
 from tests.support.training_cases import ROOT
-from training.radiograph.installation import package_in
+from training.radiograph.package_installation import package_in
 
 RECIPE = 'subjects = "radiograph"\nrecipe = "outlines"\nsteps = 40000\n'
 COMMAND = "import sys; from app.cli.commands import main; sys.argv[0] = 'osteon'; main()"
@@ -37,10 +38,10 @@ KILLED = """
 import os, signal, sys
 import torch
 from app.cli.commands import main
-from training.radiograph import trainer
+from training.radiograph import phased_trainer
 
 torch.set_num_threads(1)
-trainer.SAVE_S = 0.0
+phased_trainer.SAVE_S = 0.0
 written, save = [], torch.save
 
 def save_or_die(content, file):
@@ -58,7 +59,7 @@ main()
 
 def train(package: str, **options: Any) -> int:
     """Runs `osteon train` with these options."""
-    return train_command(package, TrainOptions(**options))
+    return train_package(package, options=TrainOptions(**options))
 
 
 @pytest.fixture(autouse=True)
@@ -193,7 +194,7 @@ def test_sigterm_saves_and_the_same_command_goes_on(tmp_path: Path, models: Path
         run.send_signal(signal.SIGTERM)
         out, _ = run.communicate(timeout=60)
     assert run.returncode == 0
-    assert "the same command goes on from there" in out
+    assert "the same command resumes from there" in out
     assert torch.load(runs / "finished" / "state.pt", weights_only=True)["step"] >= 1
     assert not (runs / "finished" / "metrics.json").exists()
 

@@ -1,4 +1,4 @@
-"""The real radiographs beside a developer's checkout: cleaned and divided in useful time."""
+"""Exclusions and folds of the real radiographs beside the checkout, in limited time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole command on made-up radiographs, the baseline, and the report of metrics."""
+"""The whole command on synthetic radiographs, the baseline, and the report of metrics."""
 
 from __future__ import annotations
 
@@ -10,23 +10,21 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.accuracy.radiographs.pictures import FOUND, TRUE, picture
 from operators.radiographs.detections import Decoding
 from tests.support.made_radiographs import made_radiograph, write_dataset
 from training.radiograph import __main__ as command
-from training.radiograph import recipe as recipes
-from training.radiograph import report
-from training.radiograph.evaluation import Case
-from training.radiograph.pictures import FOUND, TRUE, picture
-from training.radiograph.prediction import Prediction
-from training.radiograph.recipe import NetworkSize, Phase, Recipe
-from training.radiograph.sampling import Draws
+from training.radiograph import report, schedule
+from training.radiograph.batches.sampler import Draws
+from training.radiograph.predictions import Case, Prediction
+from training.radiograph.schedule import NetworkSize, Phase, Recipe
 
-WHOLE = Draws(fractures=1, breaks=0, others=1, size=(128, 96), whole=True)
+WHOLE = Draws(fractures=1, simulated=0, others=1, size=(128, 96), whole=True)
 QUICK = Recipe((Phase("only", 9, 1e-3, (WHOLE,)),), NetworkSize((4, 8, 8, 8, 8), (1, 1, 1, 1)), (128, 96), 2)
 
 
 def cases(count: int, right: bool) -> list[Case]:
-    """Images of which every third is fractured, and predictions that are right, or say nothing."""
+    """Images of which every third is fractured, with perfect or uninformative predictions."""
     rng = np.random.default_rng(0)
     made = []
     for number in range(count):
@@ -41,7 +39,7 @@ def test_right_predictions_score_high_and_empty_ones_by_chance() -> None:
     good = {one.name: one for one in report.metrics(cases(60, right=True))}
     assert good["mask mAP50, fractured images"].value == pytest.approx(1)
     assert good["AUC"].value == 1
-    assert good["sensitivity at 0.5 false detections an image"].value == 1
+    assert good["sensitivity at 0.5 false positives an image"].value == 1
     assert good["calibration error (ECE)"].value < 0.1
     empty = {one.name: one for one in report.metrics(cases(60, right=False))}
     assert empty["mask mAP50, fractured images"].value == 0
@@ -83,7 +81,7 @@ def test_the_command_trains_goes_on_finishes_and_reports(
     images = [made_radiograph(20 * n, n % 2 == 0, "dev" if n > 5 else "train") for n in range(12)]
     data = str(write_dataset(tmp_path / "data", images))
     runs = tmp_path / "runs"
-    monkeypatch.setitem(recipes.RECIPES, name, QUICK if name == "outlines" else replace(QUICK, size=None))
+    monkeypatch.setitem(schedule.RECIPES, name, QUICK if name == "outlines" else replace(QUICK, size=None))
     arguments = ["radiograph", "--data", data, "--recipe", name]
     for more in (["--last-step", "2"], ["--last-step", "3"], ["--finish", "2"]):
         monkeypatch.setattr("sys.argv", [*arguments, "--runs", str(runs), *more])

@@ -1,4 +1,4 @@
-"""Training on made-up radiographs: what is read, drawn and punished, and how a training goes on."""
+"""Training on synthetic radiographs: reading, sampling, losses, and resuming."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
+from operators.errors import UsageError
 from operators.networks.architectures.radiograph_network import (
-    BREAK,
     FRACTURE,
+    SIMULATED,
     Output,
     RadiographNetwork,
     local_contrast,
@@ -22,23 +23,24 @@ from operators.networks.architectures.radiograph_network import (
 from operators.radiographs.canvas import on_canvas
 from tests.support.made_radiographs import made_pixels, made_radiograph, write_dataset
 from tests.support.training_cases import ROOT
-from training.radiograph.bones import bone_mask
-from training.radiograph.breaks import draw_break
-from training.radiograph.dataset import ATTRIBUTES, read_dataset
-from training.radiograph.geometry import View, sample
-from training.radiograph.losses import LossWeights, loss
-from training.radiograph.near_copies import usable_for_training
-from training.radiograph.prediction import predict
-from training.radiograph.recipe import NetworkSize, Phase, Recipe
-from training.radiograph.sampling import Draws, Sampler, source_of
-from training.radiograph.trainer import Limits, Trainer
+from training.radiograph.batches.breaks import simulate_fracture
+from training.radiograph.batches.sampler import Draws, Sampler, bone_mask, source_of
+from training.radiograph.batches.views import View, sample
+from training.radiograph.datasets.groups import Member, apart, number_of
+from training.radiograph.datasets.near_copies import copy_pairs
+from training.radiograph.datasets.radiograph import ATTRIBUTES
+from training.radiograph.datasets.reading import read_dataset
+from training.radiograph.multitask_loss import LossWeights, loss
+from training.radiograph.phased_trainer import Trainer
+from training.radiograph.predictions import predict
+from training.radiograph.schedule import Limits, NetworkSize, Phase, Recipe
 
 SMALL = NetworkSize((4, 8, 8, 8, 8), (1, 1, 1, 1))
-CROPS = Draws(fractures=2, breaks=1, others=2, size=(96, 96))
-WHOLE = Draws(fractures=1, breaks=0, others=1, size=(128, 96), whole=True)
+CROPS = Draws(fractures=2, simulated=1, others=2, size=(96, 96))
+WHOLE = Draws(fractures=1, simulated=0, others=1, size=(128, 96), whole=True)
 RECIPE = Recipe(
     (
-        Phase("first", 2, 1e-3, (replace(CROPS, fractures=0, breaks=3),)),
+        Phase("first", 2, 1e-3, (replace(CROPS, fractures=0, simulated=3),)),
         Phase("second", 8, 1e-3, (CROPS, WHOLE)),
     ),
     SMALL,
@@ -80,8 +82,9 @@ def test_larger_images_are_made_smaller_with_their_outlines(tmp_path: Path) -> N
 
 def test_an_outline_without_an_image_is_an_error(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "set", [made_radiograph(1, True)])
-    (folder / "images.csv").write_text("file,split,fractured\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"IMG0000001\.jpg"):
+    columns = ",".join(("file", "split", "fractured", *ATTRIBUTES))
+    (folder / "images.csv").write_text(f"{columns}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"IMG0000001\.jpg"):
         read_dataset(folder)
 
 
@@ -97,8 +100,11 @@ def test_turned_noisy_copies_of_development_images_are_not_trained_on() -> None:
         replace(made_radiograph(n, False), pixels=np.rot90(texture[2], k).astype(np.uint8))
         for n, k in ((11, 0), (12, 1), (13, 2), (29, 3), (33, 0))
     ]
-    kept = usable_for_training([*train, dev, *neighbours])
-    assert [image.name for image in kept] == ["IMG0000050.jpg", "IMG0000013.jpg", "IMG0000033.jpg"]
+    images = [*train, dev, *neighbours]
+    members = [Member(image, number=number_of(image.name)) for image in images]
+    near = apart(members, copy_pairs([image.pixels for image in images]), {images.index(dev)})
+    kept = [image.name for at, image in enumerate(images) if at not in near and image is not dev]
+    assert kept == ["IMG0000050.jpg", "IMG0000013.jpg", "IMG0000033.jpg"]
 
 
 def test_bone_is_the_bar_and_neither_limb_nor_air() -> None:
@@ -114,16 +120,17 @@ def test_an_unturned_view_is_the_image() -> None:
     assert np.allclose(sample(pixels[None], view.points())[0].numpy() * 255, pixels, atol=0.01)
 
 
-def test_a_views_points_and_window_agree() -> None:
-    view = View((30.0, 70.0), (64, 48), angle=0.7, zoom=(1.3, 0.8), mirror=True)
-    x, y = view.points()[10, 20]
-    assert view.window_of((float(x), float(y))) == pytest.approx((20, 10), abs=1e-3)
+def test_a_view_is_mirrored_stretched_and_turned_about_its_centre() -> None:
+    points = View((30.0, 70.0), (65, 49), angle=np.pi / 2, zoom=(1.25, 0.5), mirror=True).points()
+    assert points[32, 24] == pytest.approx((30, 70))
+    assert points[32, 29] == pytest.approx((30, 70 - 5 / 1.25), abs=1e-3)
+    assert points[35, 24] == pytest.approx((30 - 3 / 0.5, 70), abs=1e-3)
 
 
 def test_a_break_stays_near_its_place() -> None:
     window = (made_pixels(2, gap=False) / 255).astype(np.float32)
     bone = bone_mask(made_pixels(2, gap=False))
-    drawn = [draw_break(window, bone, (48.0, 60.0), np.random.default_rng(seed)) for seed in range(20)]
+    drawn = [simulate_fracture(window, bone, (48.0, 60.0), np.random.default_rng(seed)) for seed in range(20)]
     assert all(one.mask.any() for one in drawn)
     far = np.zeros(window.shape, bool)
     far[:15] = far[-15:] = True
@@ -140,11 +147,11 @@ def test_the_same_step_draws_the_same_batch(sampler: Sampler) -> None:
 
 
 def test_labels_of_a_batch_say_what_its_maps_show(sampler: Sampler) -> None:
-    batch = sampler.batch(Draws(fractures=4, breaks=4, others=4, size=(96, 96)), 1)
+    batch = sampler.batch(Draws(fractures=4, simulated=4, others=4, size=(96, 96)), 1)
     shown = batch.maps.flatten(2).sum(-1)
     assert (shown[:4, FRACTURE] > 0).all()
-    assert (shown[4:8, BREAK] > 0).sum() >= 3
-    assert torch.isnan(batch.labels[shown[:, BREAK] > 0, FRACTURE]).all()
+    assert (shown[4:8, SIMULATED] > 0).sum() >= 3
+    assert torch.isnan(batch.labels[shown[:, SIMULATED] > 0, FRACTURE]).all()
     known = ~torch.isnan(batch.labels[:, FRACTURE])
     assert torch.equal(batch.labels[known, FRACTURE] == 1, shown[known, FRACTURE] >= 40)
 
@@ -170,14 +177,14 @@ def outputs(maps: torch.Tensor, image: float) -> Output:
 
 
 def test_the_loss_wants_the_fracture_and_is_silent_on_drawn_breaks(sampler: Sampler) -> None:
-    batch = sampler.batch(Draws(fractures=2, breaks=0, others=0, size=(96, 96)), 3)
+    batch = sampler.batch(Draws(fractures=2, simulated=0, others=0, size=(96, 96)), 3)
     half = torch.nn.functional.avg_pool2d(batch.maps, 2)
     true = torch.cat([half * 12 - 6, torch.zeros_like(half[:, :1])], 1)
     weights = LossWeights(texture=0, attributes=0)
     right, wrong = (loss(outputs(sign * true, sign * 4.0), batch, weights)[0] for sign in (1, -1))
     assert right < 0.3 * wrong
-    broken = sampler.batch(Draws(fractures=0, breaks=2, others=0, size=(96, 96)), 3)
-    there = torch.nn.functional.avg_pool2d(broken.maps[:, BREAK : BREAK + 1], 2)
+    broken = sampler.batch(Draws(fractures=0, simulated=2, others=0, size=(96, 96)), 3)
+    there = torch.nn.functional.avg_pool2d(broken.maps[:, SIMULATED : SIMULATED + 1], 2)
     logits = torch.full((2, 3, 48, 48), -6.0)
     called = logits.clone()
     called[:, FRACTURE][there[:, 0] > 0] = 6.0
@@ -207,7 +214,7 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(sampler: Sampl
 
 def test_a_training_that_is_told_to_stop_saves(sampler: Sampler, tmp_path: Path) -> None:
     run = trainer(sampler, tmp_path)
-    run.run(Limits(9, told=lambda: run.step == 2))
+    run.run(Limits(9, should_stop=lambda: run.step == 2))
     assert trainer(sampler, tmp_path).step == 2
 
 
@@ -244,7 +251,7 @@ def test_a_prediction_has_the_images_shape() -> None:
 def test_the_network_learns_a_gap_from_few_steps(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     easy = Sampler([source_of(made_radiograph(n, n % 2 == 0), rng) for n in range(12)], seed=0)
-    draws = Draws(fractures=4, breaks=0, others=4, size=(96, 96), hidden=(0.0, 0.0))
+    draws = Draws(fractures=4, simulated=0, others=4, size=(96, 96), hidden=(0.0, 0.0))
     size = NetworkSize((8, 8, 16, 16, 16), (1, 1, 1, 1))
     recipe = Recipe((Phase("only", 60, 1e-2, (draws,)),), size, warmup_steps=5)
     run = Trainer(recipe, easy, tmp_path, lambda _: {})
@@ -281,7 +288,7 @@ def test_time_counts_over_interruptions(sampler: Sampler, tmp_path: Path) -> Non
         return Trainer(RECIPE, sampler, tmp_path, lambda _: {}, lambda: float(next(seconds)))
 
     run = begun()
-    run.run(Limits(1000, 30, told=lambda: run.seconds > 12, fall=0.4))
+    run.run(Limits(1000, 30, should_stop=lambda: run.seconds > 12, fall=0.4))
     assert 12 < run.seconds < 30
     again = begun()
     assert again.seconds == run.seconds

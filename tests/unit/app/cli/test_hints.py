@@ -11,7 +11,8 @@ import pytest
 from app.cli.commands import app
 from app.node.peers.destination import rejection_hint
 from app.node.service.check import bound
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from app.settings import ROOT
 
 PACS = Peer(name="pacs", ae_title="ARCHIVE", host="h", receives=True)

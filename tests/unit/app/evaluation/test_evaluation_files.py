@@ -69,7 +69,7 @@ def test_equal_files_score_one_and_leave_json_and_a_picture(tmp_path: Path) -> N
     truth = save(tmp_path / "truth.nii.gz", broken())
     out = tmp_path / "new" / "out"
     [result] = run_evaluation(truth, truth, LABELS, out)
-    assert result.figures.fragment.iou == 1
+    assert result.metrics.fragment.iou == 1
     assert result.notes == ()
     content = json.loads((out / "evaluation.json").read_text())
     assert content["cases"][0]["fragment_iou"] == 1
@@ -83,7 +83,7 @@ def test_a_prediction_stored_in_another_orientation_scores_the_same_and_says_so(
     truth = save(tmp_path / "truth.nii.gz", broken())
     turned = save(tmp_path / "turned.nii.gz", *flipped(broken()))
     [result] = run_evaluation(turned, truth, LABELS)
-    assert result.figures.anatomy.iou == 1
+    assert result.metrics.anatomy.iou == 1
     assert "resampled to the truth's grid" in result.notes[0]
 
 
@@ -115,7 +115,7 @@ def test_values_of_no_bone_are_left_out_and_named(tmp_path: Path) -> None:
     labels = broken()
     labels[0, 0, 0] = 99
     [result] = run_evaluation(save(tmp_path / "p.nii", labels), save(tmp_path / "t.nii", broken()), LABELS)
-    assert result.figures.anatomy.iou == 1
+    assert result.metrics.anatomy.iou == 1
     assert "[99]" in result.notes[0]
 
 
@@ -196,14 +196,14 @@ def test_labels_outside_the_grid_are_dropped_and_a_widened_grid_keeps_them() -> 
 def test_a_prediction_far_from_the_truth_counts_as_empty() -> None:
     truth = LabelMap(broken(), Grid((20, 12, 10), AFFINE_RAS))
     far = LabelMap(broken(), _shifted(truth.grid, (500, 0, 0)))
-    assert evaluate(far, truth, LABELS).figures.anatomy.iou == 0
+    assert evaluate(far, truth, LABELS).metrics.anatomy.iou == 0
 
 
 def test_predicted_fragments_are_drawn_in_the_colour_of_the_fragment_that_they_match() -> None:
     grid = Grid((20, 12, 10), AFFINE_RAS)
     swapped = np.array([0, 2, 1, 3, 4], dtype=np.uint8)[broken()]
-    figures = evaluate(LabelMap(swapped, grid), LabelMap(broken(), grid), LABELS).figures
-    np.testing.assert_array_equal(in_truth_colours(LabelMap(swapped, grid), figures), broken())
+    metrics = evaluate(LabelMap(swapped, grid), LabelMap(broken(), grid), LABELS).metrics
+    np.testing.assert_array_equal(in_truth_colours(LabelMap(swapped, grid), metrics), broken())
 
 
 def test_the_table_shows_each_case_their_mean_and_a_lone_cases_bones(tmp_path: Path) -> None:

@@ -98,8 +98,8 @@ def write(path: Path, slices: list[Dataset], planes: NDArray[np.uint8]) -> Path:
 def test_a_seg_compared_with_itself_scores_one_under_the_packages_values(tmp_path: Path) -> None:
     path = write(tmp_path / "a.dcm", ct_slices(), blocks(slice(1, 4), slice(2, 5)))
     [result] = run_evaluation(path, path, LABELS)
-    assert result.figures.fragment.iou == 1
-    assert [fragment.value for fragment in result.figures.bones[0].fragments] == [11, 12]
+    assert result.metrics.fragment.iou == 1
+    assert [fragment.value for fragment in result.metrics.bones[0].fragments] == [11, 12]
     assert result.name == "a"
 
 
@@ -108,7 +108,7 @@ def test_predicted_slices_beyond_the_truths_frames_still_count_against_it(tmp_pa
     truth = write(tmp_path / "t.dcm", slices, blocks(slice(2, 4), slice(2, 4)))
     prediction = write(tmp_path / "p.dcm", slices, blocks(slice(1, 5), slice(1, 5)))
     [result] = run_evaluation(prediction, truth, LABELS)
-    assert result.figures.anatomy.iou == pytest.approx(0.5)
+    assert result.metrics.anatomy.iou == pytest.approx(0.5)
 
 
 def test_other_dicom_files_in_a_results_folder_are_not_taken_for_label_maps(tmp_path: Path) -> None:

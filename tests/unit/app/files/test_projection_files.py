@@ -24,7 +24,7 @@ def saved(folder: Path, image: Image.Image, name: str = "1.png", **options: Any)
 
 
 def of_mode(mode: str) -> Image.Image:
-    """The picture as Pillow holds it in a mode."""
+    """The picture in one of Pillow's modes."""
     return Image.fromarray(EIGHT).convert(mode)
 
 

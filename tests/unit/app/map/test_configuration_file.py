@@ -1,4 +1,4 @@
-"""app.yaml: its schema, and what `osteon config check` says of one."""
+"""app.yaml: its schema, and the messages of `osteon config check`."""
 
 from __future__ import annotations
 

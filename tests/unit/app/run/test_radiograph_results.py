@@ -1,4 +1,4 @@
-"""What a run writes of radiographs: report.json, the page, the mask, and files without the patient's name."""
+"""The results of a run for radiographs: report.json, HTML report, mask; none holds the patient's name."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from PIL import Image
 
 from app.node.peers.destination import Outgoing
 from app.node.send.sender import fallbacks
-from app.node.settings.configuration import Peer
+from app.node.settings.peer import Peer
 from app.run.html.writer import page_of
-from app.run.report import SeriesRecord, report
+from app.run.record import SeriesRecord
+from app.run.report import report
 from app.run.results import RESULTS, Written, names_in_report
-from operators.attempts import Attempts
-from operators.image_kinds import IMAGE_KINDS, kind_of
-from operators.result_paths import ResultPaths
+from operators.result_writers import FallbackWriterOperator, PictureWriterOperator, ReportWriterOperator
+from operators.results.attempts import Attempts
+from operators.results.image_kinds import IMAGE_KINDS, kind_of
+from operators.results.png_files import write_mask_png, write_png
+from operators.results.result_paths import ResultPaths
 from operators.segmentation.radiograph_answer import Verdict
 from operators.segmentation.segmentation import Segmentation
-from operators.writers.fallback_writer import FallbackWriterOperator
-from operators.writers.picture_writer import PictureWriterOperator
-from operators.writers.preview_file import write_mask_png, write_png
-from operators.writers.report_writer import ReportWriterOperator
 from tests.support.radiograph_result_cases import MADE_AT, ODD, made, projection, provenance, series
 from tests.support.seg_cases import blobs, bone, grid, segmentation
 
@@ -66,7 +65,10 @@ def test_an_answer_stands_in_its_row_and_the_study_is_summed_up() -> None:
     assert names_in_report(second)
     studies = found["studies"]
     assert [(each["verdict"], each["views"]) for each in studies] == [("fracture", 2), ("uncertain", 1)]
-    assert studies[0]["sentence"] == "Fracture in 1 of 2 radiographs, greatest probability 87%."
+    assert (
+        studies[0]["sentence"]
+        == "Fracture in 1 of 2 radiographs (highest probability 87%; balanced threshold 31%)."
+    )
 
 
 def test_a_ct_has_neither_answer_nor_studies() -> None:
@@ -87,7 +89,7 @@ def test_the_page_begins_with_the_verdict_and_draws_no_surfaces(tmp_path: Path, 
     found = IMAGE_KINDS["projection"].measure_and_flag(image, made(count, image))
     preview = write_png(kind_of(found).draw_preview(image, found), tmp_path / "preview.png")
     page = page_of(record(found), found, [preview], MADE_AT, "0.1.0")
-    verdict = "Fracture: 87%" if count else "No fracture found: 4%"
+    verdict = "Fracture (87%;" if count else "No fracture found (4%;"
     assert page.index(verdict) < page.index("Findings") < page.index("What may be wrong")
     assert page.count('<tr><th scope="row">') == count
     assert page.count("is outlined.") + page.count("are outlined.") >= 1
@@ -127,10 +129,12 @@ def test_the_operators_write_each_result_and_name_what_a_radiograph_cannot_have(
     found = IMAGE_KINDS["projection"].measure_and_flag(image, made(count, image))
     shared = provenance(found, source)
     kind_of(found).write_seg(found, shared, files["seg"], "binary")
-    host: Any = SimpleNamespace(paths=paths, segmentation=None)
-    FallbackWriterOperator.write(host, shared, found)
-    ReportWriterOperator.write(host, shared, found, files["seg"])
-    PictureWriterOperator.write(host, shared, found, SimpleNamespace(source=image))
+    host: Any = SimpleNamespace(work=SimpleNamespace(paths=paths), segmentation=None)
+    selection: Any = SimpleNamespace(series=source)
+    resampled: Any = SimpleNamespace(source=image)
+    FallbackWriterOperator.run(host, selection, found)
+    ReportWriterOperator.run(host, selection, found, files["seg"])
+    PictureWriterOperator.run(host, selection, found, resampled)
     assert host.segmentation is found
     there = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     always = {"measurements.dcm", "pictures/1.dcm", "pictures/2.dcm"}
@@ -141,7 +145,7 @@ def test_the_operators_write_each_result_and_name_what_a_radiograph_cannot_have(
     for kind in ("seg", "labelmap", "sr", "sc"):
         row = RESULTS[kind]
         assert row.check is not None
-        for path in sorted(files[kind].glob("*")) if row.is_folder else [files[kind]]:
+        for path in sorted(files[kind].glob("*")) if not row.suffix else [files[kind]]:
             if path.is_file():
                 name = row.check(Written(path, found, source, seg))
                 seg = name if kind == "seg" else seg

@@ -1,4 +1,4 @@
-"""report.json says what became of every series, and nothing of the patient."""
+"""report.json holds the outcome of every series and no patient data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.run.report import SeriesRecord, StageRecord, report, write_report
+from app.run.record import SeriesRecord, StageRecord
+from app.run.report import report, write_report
 from operators.errors import OutputError
 from operators.packages.seen import NOT_SEEN, SEGMENTED, PackageOutcome, SeenStructure
 from operators.segmentation.segmentation import Contact

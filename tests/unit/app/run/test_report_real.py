@@ -11,7 +11,7 @@ from pydicom import dcmread
 
 from app.files.label_files import read_nifti
 from app.run.html.writer import write_page
-from app.run.report import SeriesRecord
+from app.run.record import SeriesRecord
 from operators.dicom.capture.secondary_captures import write_pictures, write_turntable
 from operators.dicom.seg.seg_writer import write_seg
 from operators.dicom.sr.report_check import check_report

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from app.cli.run import progress_display, run_command, show_outcome
 from app.run.folder import RunOutcome, exit_code, run_folder
-from app.run.report import SeriesRecord
+from app.run.record import SeriesRecord
 from app.run.series_job import Job
 from app.run.stage_clock import StageClock, silent
 from app.settings import Settings

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from app.run.series_listing import list_series, render
+from app.run.series_listing import render, rows_of
 from operators.dicom.read.scan import scan
 from operators.errors import UnreadableError
 from tests.support import phantoms
@@ -20,7 +20,7 @@ from tests.unit.operators.dicom.select.test_selection import AFFINE, HU, package
 def test_the_listing_says_what_would_become_of_each_series(tmp_path: Path) -> None:
     phantoms.write_ct(tmp_path, HU, AFFINE, series=1)
     phantoms.write_ct(tmp_path, HU, AFFINE, series=2, edit=setting(Modality="MR"))
-    accepted, refused = json.loads(json.dumps(list_series(tmp_path, [package()])))
+    accepted, refused = json.loads(json.dumps(rows_of(scan(tmp_path), [package()])))
     assert accepted["package"] == "trunk"
     assert accepted["refusal"] is None
     assert accepted["ijk_to_lps"] == AFFINE.tolist()
@@ -37,7 +37,7 @@ def test_the_table_shows_reasons_warnings_and_unreadable_files(tmp_path: Path) -
     (tmp_path / "cut").write_bytes((tmp_path / "1_003.dcm").read_bytes()[:300])
     output = StringIO()
     console = Console(file=output, width=300)
-    render(list_series(tmp_path, [package(minimum_slices=50)]), console, scan(tmp_path).unreadable)
+    render(rows_of(scan(tmp_path), [package(minimum_slices=50)]), console, scan(tmp_path).unreadable)
     shown = output.getvalue()
     assert "bone [red] 1.0" in shown
     assert "expected at least 50 slices, got 9 (too_few_slices)" in shown
@@ -47,7 +47,7 @@ def test_the_table_shows_reasons_warnings_and_unreadable_files(tmp_path: Path) -
 
 def test_an_empty_folder_cannot_be_listed(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError, match="empty folder"):
-        list_series(tmp_path, [package()])
+        rows_of(scan(tmp_path), [package()])
 
 
 def test_listing_loads_no_networks_library() -> None:
@@ -63,7 +63,7 @@ def test_a_terminal_of_80_columns_shows_every_word(tmp_path: Path) -> None:
     phantoms.write_ct(tmp_path, HU, AFFINE, edit=edit, keep=[n for n in range(10) if n != 4])
     output = StringIO()
     console = Console(file=output, width=80, force_terminal=True, color_system=None)
-    render(list_series(tmp_path, [package(minimum_slices=50)]), console)
+    render(rows_of(scan(tmp_path), [package(minimum_slices=50)]), console)
     lines = output.getvalue().splitlines()
     words = {word for line in lines for word in line.replace("│", " ").split()}
     assert max(map(len, lines)) <= 80

@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks.accuracy.cases import degradations, metal, turns
 from benchmarks.accuracy.cases.panel import positions
+from benchmarks.accuracy.cases.running import wrong_side_shares
 from benchmarks.accuracy.cases.scan import Scan, scan_of
-from benchmarks.accuracy.cases.sides import wrong_side_shares
 from operators.geometry.regridding import onto_grid
 from operators.geometry.volume import Grid
 from operators.package_files.package_reader import read_coarse_to_fine_package

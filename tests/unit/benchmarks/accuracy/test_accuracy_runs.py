@@ -28,7 +28,7 @@ def networks() -> Networks:
 
 
 def soft_scan(labels: np.ndarray) -> Scan:
-    """Soft tissue only, whatever its truth says."""
+    """Soft tissue only, whatever the ground truth."""
     return scan_of(np.full(labels.shape, 50, np.int16), labels, Grid(labels.shape, np.diag([4.0, 4, 4, 1])))
 
 

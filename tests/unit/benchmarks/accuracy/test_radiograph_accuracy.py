@@ -45,7 +45,7 @@ from operators.errors import UsageError
 from operators.radiographs.answer import NetworkAnswer
 from operators.radiographs.detections import Decoding
 from tests.support.radiograph_package import write_radiograph_package
-from training.radiograph.dataset import Radiograph
+from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.fitting import Answered
 
 DRAWS = 20
@@ -58,7 +58,7 @@ def detection(score: float, *overlaps: float) -> Row:
 
 
 def row(number: int, fractured: bool, right: bool, shows: tuple[str, ...] = ("hand", "frontal")) -> Row:
-    """An image that is answered rightly or not, surely."""
+    """The row of an image with a correct or wrong prediction of high confidence."""
     outlines = int(fractured)
     found = [detection(0.9, *[0.8 if right else 0.0] * outlines)] if fractured or not right else []
     said_fractured = fractured == right
@@ -217,7 +217,7 @@ def test_failures_name_metrics_body_parts_and_attributes(good: RadiographRows, b
     text = "\n".join(failures(cases_of(mixed, DRAWS), mixed))
     assert "AUC, fractured or not: 0.322; the floor is 0.80." in text
     assert "40 of the 50 findings that runs show hit no fracture." in text
-    assert "leg: fractured and other images are not reliably told apart" in text
+    assert "leg: fractured and other images are not reliably separated" in text
     assert "hand: " in text
     silent = rows_of([{**image, "findings": []} for image in good.images])
     assert any("outlines no fracture" in line for line in failures(cases_of(silent, DRAWS), silent))
@@ -304,7 +304,7 @@ def test_other_trainings_are_kept_with_the_rows_and_shown(tmp_path: Path, good: 
 
 
 def images(count: int) -> list[Radiograph]:
-    """Every second has one fracture in its middle."""
+    """Images of which every second has one fracture in its middle."""
     rng = np.random.default_rng(0)
     square = np.array([[10, 10], [50, 10], [50, 50], [10, 50.0]])
     return [
@@ -330,15 +330,15 @@ def test_a_package_is_found_by_its_kind_and_measured(
     write_radiograph_package(tmp_path / "models", "another")
     (tmp_path / "images.csv").write_text(
         "file,original_width,original_height\n"
-        + "".join(f"{n:04}.jpg,373,454\n" for n in range(9))
-        + "0009.jpg,,\n",
+        + "".join(f"{n:04}.jpg,373,454\n" for n in range(3))
+        + "0003.jpg,,\n",
         encoding="utf-8",
     )
-    monkeypatch.setattr(measuring, "read_dataset", lambda *_, **__: images(10))
+    monkeypatch.setattr(measuring, "read_dataset", lambda *_, **__: images(4))
     sheet, known = tmp_path / "out" / "sheet.png", replace(rows_of([]), baseline={"auc": 0.5})
     rows = measuring.measure(tmp_path, tmp_path / "models", sheet, known)
     assert (rows.package, rows.baseline) == ("another", {"auc": 0.5})
-    assert len(rows.images) == 10
+    assert len(rows.images) == 4
     first, last = rows.images[0], rows.images[-1]
     assert (first["size"], last["size"]) == ([373, 454], None)
     assert (first["shows"], first["body_part"], first["view"]) == (["hand", "frontal"], "hand", "frontal")
@@ -361,7 +361,7 @@ def test_the_contact_sheet_has_up_to_four_of_each_kind(tmp_path: Path) -> None:
     assert {name: sorted(each.image.name for each in some) for name, some in chosen.items()} == {
         "found": ["0000.jpg", "0002.jpg", "0004.jpg", "0014.jpg"],
         "missed": ["0006.jpg", "0008.jpg", "0010.jpg", "0012.jpg"],
-        "false alarms": ["0007.jpg", "0009.jpg", "0011.jpg", "0013.jpg"],
+        "false positives": ["0007.jpg", "0009.jpg", "0011.jpg", "0013.jpg"],
     }
     write_sheet(answered, found, Decoding(), tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as image:

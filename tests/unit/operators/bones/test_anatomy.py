@@ -22,7 +22,8 @@ from operators.bones.regions import (
 from operators.bones.sides import MidlinePlane
 from operators.geometry.resampling import covering_box, interpolate_scalar
 from operators.geometry.volume import Grid
-from operators.packages.packages import CoarseToFinePackage, Label
+from operators.packages.coarse_to_fine import CoarseToFinePackage
+from operators.packages.packages import Label
 from tests.support.made_packages import COARSE, FINE, centred_affine, made_package, positions
 
 PACKAGE = made_package()

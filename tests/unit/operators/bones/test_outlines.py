@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from operators.bones.outlines import outline_bone
 from operators.bones.regions import BoneRegion
 from operators.geometry.volume import CtVolume, Grid
-from operators.packages.packages import OutlineRules
+from operators.packages.coarse_to_fine import OutlineRules
 from tests.support.made_packages import centred_affine, made_package, positions
 from tests.support.phantoms import Affine, all_orientations, oblique_affine, tilted_affine
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from operators.bones.sides import MidlinePlane, midline_plane, plane_of_pairs, split_pairs
-from operators.packages.packages import SideRules
+from operators.packages.coarse_to_fine import SideRules
 from tests.support.made_packages import centred_affine, positions
 from tests.support.phantoms import all_orientations, oblique_affine
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from operators.errors import UnsuitableError
 from operators.evaluation.case_evaluation import evaluate
-from operators.evaluation.metrics import BoneMetrics, CaseFigures
+from operators.evaluation.metrics import CaseMetrics, EvaluatedBone
 
-LEFT, RIGHT = BoneMetrics("left", range(1, 11)), BoneMetrics("right", range(11, 21))
+LEFT, RIGHT = EvaluatedBone("left", range(1, 11)), EvaluatedBone("right", range(11, 21))
 BONES = (LEFT, RIGHT)
 CUBE_MM = np.eye(3)
 DATA = Path(__file__).parents[5] / "shared" / "data" / "pelvis"
@@ -34,7 +34,7 @@ def bar(value: int, start: int, stop: int) -> tuple[int, slice, slice, slice]:
     return value, slice(start, stop), slice(4, 12), slice(4, 12)
 
 
-def compare(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> CaseFigures:
+def compare(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> CaseMetrics:
     return evaluate(prediction, truth, CUBE_MM, BONES)
 
 
@@ -42,20 +42,20 @@ BROKEN = blocks(bar(1, 2, 12), bar(2, 12, 22))
 
 
 def test_a_prediction_equal_to_the_truth_scores_one_everywhere_and_zero_mm() -> None:
-    figures = compare(BROKEN, BROKEN)
-    assert figures.anatomy.iou == figures.fragment.iou == figures.fractured_iou == figures.local_dice == 1
-    assert figures.anatomy.hd95_mm == figures.fragment.hd95_mm == figures.fragment.assd_mm == 0
-    assert figures.detection.recall == figures.detection.precision == figures.detection.f1 == 1
-    assert (figures.merges, figures.splits, figures.false_fragments) == (0, 0, 0)
+    metrics = compare(BROKEN, BROKEN)
+    assert metrics.anatomy.iou == metrics.fragment.iou == metrics.fractured_iou == metrics.local_dice == 1
+    assert metrics.anatomy.hd95_mm == metrics.fragment.hd95_mm == metrics.fragment.assd_mm == 0
+    assert metrics.detection.recall == metrics.detection.precision == metrics.detection.f1 == 1
+    assert (metrics.merges, metrics.splits, metrics.false_fragments) == (0, 0, 0)
 
 
 def test_a_cube_shifted_by_two_of_eight_voxels_has_iou_six_tenths_and_hd95_of_the_shift() -> None:
     truth, moved = blocks(bar(1, 4, 12)), blocks(bar(1, 6, 14))
-    figures = compare(moved, truth)
-    assert figures.anatomy.iou == pytest.approx(6 / 10)
-    assert figures.anatomy.hd95_mm == pytest.approx(2)
-    assert figures.local_dice is None
-    assert figures.fractured_iou is None
+    metrics = compare(moved, truth)
+    assert metrics.anatomy.iou == pytest.approx(6 / 10)
+    assert metrics.anatomy.hd95_mm == pytest.approx(2)
+    assert metrics.local_dice is None
+    assert metrics.fractured_iou is None
 
 
 def test_the_mean_surface_distance_of_two_plates_is_their_gap() -> None:
@@ -70,47 +70,47 @@ def test_the_mean_surface_distance_of_two_plates_is_their_gap() -> None:
 @pytest.mark.parametrize(("axis", "expected_mm"), [(0, 1.0), (1, 1.6), (2, 6.0)])
 def test_a_shift_of_two_voxels_counts_in_mm_of_its_own_axis(axis: int, expected_mm: float) -> None:
     truth = blocks((1, slice(6, 14), slice(4, 10), slice(4, 10)))
-    figures = evaluate(np.roll(truth, 2, axis), truth, np.diag([0.5, 0.8, 3.0]), BONES)
-    assert figures.anatomy.hd95_mm == pytest.approx(expected_mm)
+    metrics = evaluate(np.roll(truth, 2, axis), truth, np.diag([0.5, 0.8, 3.0]), BONES)
+    assert metrics.anatomy.hd95_mm == pytest.approx(expected_mm)
 
 
 def test_a_sheared_grid_is_measured_in_patient_space() -> None:
     truth = blocks((1, slice(6, 7), slice(4, 5), slice(4, 5)))
     sheared = np.array([[1.0, 0, 0], [0, 1, 1], [0, 0, 3.0]])
-    figures = evaluate(blocks((1, slice(6, 7), slice(4, 5), slice(4, 6))), truth, sheared, BONES)
-    assert figures.anatomy.hd95_mm == pytest.approx(np.percentile([0, np.sqrt(10)], 95))
+    metrics = evaluate(blocks((1, slice(6, 7), slice(4, 5), slice(4, 6))), truth, sheared, BONES)
+    assert metrics.anatomy.hd95_mm == pytest.approx(np.percentile([0, np.sqrt(10)], 95))
 
 
 def test_a_broken_bone_left_whole_is_a_merge_and_scores_the_baseline() -> None:
-    figures = compare(blocks(bar(1, 2, 22)), BROKEN)
-    assert figures.anatomy.iou == 1
-    assert figures.fractured_iou == figures.whole_iou == pytest.approx(0.5)
-    assert (figures.merges, figures.splits) == (1, 0)
-    assert (figures.detection.found, figures.detection.true_fragments) == (1, 2)
-    assert figures.detection.precision == 1
+    metrics = compare(blocks(bar(1, 2, 22)), BROKEN)
+    assert metrics.anatomy.iou == 1
+    assert metrics.fractured_iou == metrics.whole_iou == pytest.approx(0.5)
+    assert (metrics.merges, metrics.splits) == (1, 0)
+    assert (metrics.detection.found, metrics.detection.true_fragments) == (1, 2)
+    assert metrics.detection.precision == 1
     # One of two shares the predicted fragment: all of the bone is within 20 mm of its fracture.
-    assert figures.local_dice == pytest.approx(2 / 3)
+    assert metrics.local_dice == pytest.approx(2 / 3)
 
 
 def test_a_third_predicted_fragment_costs_no_challenge_figure_but_precision_and_a_split() -> None:
-    figures = compare(blocks(bar(1, 2, 11), bar(3, 11, 12), bar(2, 12, 22)), BROKEN)
-    assert figures.fragment.iou == pytest.approx((9 / 10 + 1) / 2)
-    assert (figures.splits, figures.merges, figures.false_fragments) == (1, 0, 0)
-    assert figures.detection.precision == pytest.approx(2 / 3)
-    assert figures.detection.recall == 1
+    metrics = compare(blocks(bar(1, 2, 11), bar(3, 11, 12), bar(2, 12, 22)), BROKEN)
+    assert metrics.fragment.iou == pytest.approx((9 / 10 + 1) / 2)
+    assert (metrics.splits, metrics.merges, metrics.false_fragments) == (1, 0, 0)
+    assert metrics.detection.precision == pytest.approx(2 / 3)
+    assert metrics.detection.recall == 1
 
 
 def test_an_intact_bone_cut_in_two_counts_a_false_fragment() -> None:
-    figures = compare(BROKEN, blocks(bar(1, 2, 22)))
-    assert figures.false_fragments == 1
-    assert figures.splits == 1
-    assert figures.fractured_iou is None
+    metrics = compare(BROKEN, blocks(bar(1, 2, 22)))
+    assert metrics.false_fragments == 1
+    assert metrics.splits == 1
+    assert metrics.fractured_iou is None
 
 
 def test_a_fragment_without_any_common_voxel_costs_twice_its_radius_and_its_radius() -> None:
     truth = blocks((1, slice(2, 7), slice(8, 9), slice(8, 9)), (2, slice(12, 22), slice(8, 9), slice(8, 9)))
-    figures = compare(blocks((2, slice(12, 22), slice(8, 9), slice(8, 9))), truth)
-    missed = figures.bones[0].fragments[0]
+    metrics = compare(blocks((2, slice(12, 22), slice(8, 9), slice(8, 9))), truth)
+    missed = metrics.bones[0].fragments[0]
     assert missed.matched_value is None
     assert (missed.agreement.iou, missed.agreement.hd95_mm, missed.agreement.assd_mm) == (0, 4, 2)
     assert not missed.found
@@ -118,28 +118,28 @@ def test_a_fragment_without_any_common_voxel_costs_twice_its_radius_and_its_radi
 
 def test_the_radius_of_a_missed_fragment_is_in_mm() -> None:
     truth = blocks((1, slice(2, 7), slice(8, 9), slice(8, 9)))
-    figures = evaluate(np.zeros_like(truth), truth, np.diag([3.0, 1, 1]), BONES)
-    assert figures.anatomy.hd95_mm == 12
+    metrics = evaluate(np.zeros_like(truth), truth, np.diag([3.0, 1, 1]), BONES)
+    assert metrics.anatomy.hd95_mm == 12
 
 
 def test_an_empty_prediction_scores_zero_without_an_error() -> None:
-    figures = compare(np.zeros_like(BROKEN), BROKEN)
-    assert figures.anatomy.iou == figures.fragment.iou == figures.fractured_iou == figures.local_dice == 0
-    assert figures.detection.recall == figures.detection.precision == figures.detection.f1 == 0
-    assert np.isfinite(figures.anatomy.hd95_mm)
+    metrics = compare(np.zeros_like(BROKEN), BROKEN)
+    assert metrics.anatomy.iou == metrics.fragment.iou == metrics.fractured_iou == metrics.local_dice == 0
+    assert metrics.detection.recall == metrics.detection.precision == metrics.detection.f1 == 0
+    assert np.isfinite(metrics.anatomy.hd95_mm)
 
 
 def test_a_fragment_is_never_matched_across_bones() -> None:
-    figures = compare(blocks(bar(11, 2, 12)), blocks(bar(1, 2, 12)))
-    assert figures.anatomy.iou == 0
-    assert figures.absent_bones == ("right",)
-    assert figures.detection.predicted_fragments == 1
+    metrics = compare(blocks(bar(11, 2, 12)), blocks(bar(1, 2, 12)))
+    assert metrics.anatomy.iou == 0
+    assert metrics.absent_bones == ("right",)
+    assert metrics.detection.predicted_fragments == 1
 
 
 def test_bones_that_the_truth_does_not_show_are_not_averaged() -> None:
-    figures = compare(blocks(bar(1, 2, 12), bar(11, 14, 20)), blocks(bar(1, 2, 12)))
-    assert figures.anatomy.iou == 1
-    assert figures.detection.precision == 0.5
+    metrics = compare(blocks(bar(1, 2, 12), bar(11, 14, 20)), blocks(bar(1, 2, 12)))
+    assert metrics.anatomy.iou == 1
+    assert metrics.detection.precision == 0.5
 
 
 def test_a_truth_without_any_bone_is_refused() -> None:
@@ -168,13 +168,13 @@ def test_permuted_fragment_labels_change_nothing() -> None:
     assert compare(swapped, BROKEN).fragment.iou == 1
 
 
-def comparable(figures: CaseFigures) -> list[float]:
+def comparable(metrics: CaseMetrics) -> list[float]:
     """What must not hang on the fragments' numbers or the array's direction."""
-    detection = figures.detection
-    agreements = [figures.anatomy, figures.fragment]
+    detection = metrics.detection
+    agreements = [metrics.anatomy, metrics.fragment]
     measured = [value for each in agreements for value in (each.iou, each.hd95_mm, each.assd_mm)]
-    means = [figures.fractured_iou or 0, figures.whole_iou or 0]
-    counts = [figures.merges, figures.splits, figures.false_fragments]
+    means = [metrics.fractured_iou or 0, metrics.whole_iou or 0]
+    counts = [metrics.merges, metrics.splits, metrics.false_fragments]
     return [*measured, *means, *counts, detection.recall, detection.precision, detection.f1]
 
 
@@ -230,12 +230,12 @@ def test_real_broken_bones_left_whole_score_a_third_to_a_half() -> None:
         truth[values > 0] = values[values > 0] + offset
         whole[values > 0] = 1 + offset
     steps_mm = maps["SA"].affine[:3, :3]
-    named = [BoneMetrics(bone, range(offset + 1, offset + 11)) for bone, offset in FOLDERS.items()]
-    figures = evaluate(whole, truth, steps_mm, named)
-    assert figures.anatomy.iou == 1
-    assert figures.whole_iou is not None
-    assert 0.3 < figures.whole_iou < 0.6
-    assert figures.fractured_iou == pytest.approx(figures.whole_iou)
-    assert figures.merges == sum(bone.fractured for bone in figures.bones)
-    assert figures.local_dice is not None
-    assert figures.local_dice < 0.8
+    named = [EvaluatedBone(bone, range(offset + 1, offset + 11)) for bone, offset in FOLDERS.items()]
+    metrics = evaluate(whole, truth, steps_mm, named)
+    assert metrics.anatomy.iou == 1
+    assert metrics.whole_iou is not None
+    assert 0.3 < metrics.whole_iou < 0.6
+    assert metrics.fractured_iou == pytest.approx(metrics.whole_iou)
+    assert metrics.merges == sum(bone.fractured for bone in metrics.bones)
+    assert metrics.local_dice is not None
+    assert metrics.local_dice < 0.8

@@ -14,8 +14,8 @@ from scipy import ndimage
 from operators.fragments.evidence import FractureEvidence
 from operators.fragments.fragments import split
 from operators.fragments.watershed import by_size
+from operators.packages.coarse_to_fine import FragmentRules
 from operators.packages.confidence import CERTAIN
-from operators.packages.packages import FragmentRules
 
 MEAN_CONTACT_OF_4_TENTHS = (-4.0, 10.0, 0.0, 0.0)
 RULES = FragmentRules(

@@ -84,7 +84,7 @@ def test_version_1_is_found_by_its_task_and_plans(tmp_path: Path) -> None:
 
 
 def made(plans: dict[str, Any]) -> dict[str, Any]:
-    """The one configuration of made-up plans."""
+    """The only configuration of the synthetic plans."""
     configuration: dict[str, Any] = plans["configurations"]["made"]
     return configuration
 
@@ -156,7 +156,7 @@ def refusal(published: Path) -> str:
 
 
 def refused(published: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
-    """The code, and what the command said; the models folder stays as it was."""
+    """The exit code and output of a command that leaves the models folder unchanged."""
     before, code = snapshot(models), refusal(published)
     exit_code, text = ran(capsys, "models", "import", published, "--name", "made", "--models", models)
     assert exit_code == 5

@@ -1,4 +1,4 @@
-"""What may be wrong with the answer to a radiograph."""
+"""The flags of the answer for a radiograph."""
 
 from __future__ import annotations
 

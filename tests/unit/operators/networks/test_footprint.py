@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from operators.errors import ModelError
-from operators.memory import memory_bytes
 from operators.networks import runtimes
 from operators.networks.footprint import least_bytes
 from operators.networks.runtimes import Device, load_network
 from operators.package_files.package_reader import read_coarse_to_fine_package
 from operators.packages.packages import NetworkSpec
+from operators.process.memory import memory_bytes
 from tests.support.made_packages import write_package
 
 

@@ -21,7 +21,7 @@ MONAIS = [bundle for bundle in (*BUNDLES, *OTHERS) if bundle.name not in ("vnet"
 
 
 def made(case: Any) -> tuple[torch.nn.Module, tuple[int, ...]]:
-    """A network with made-up weights, and a patch of its size."""
+    """A network with synthetic weights, and a patch of its size."""
     if isinstance(case, Bundle):
         return network_of(case), tuple(case.inferer["roi_size"])
     name, arguments = architecture_of(case)

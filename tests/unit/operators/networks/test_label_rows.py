@@ -12,7 +12,7 @@ from operators.networks.windows.label_rows import LabelledScan, label_source
 from operators.nnunet.channels import Channels
 from operators.nnunet.preprocessing import PreprocessedImage
 from operators.nnunet.zoom import resized
-from operators.packages.plans import NnUNetPlans, Resampling
+from operators.packages.plans import Averaged, NnUNetPlans, Resampling
 
 INNER, BOX, WHOLE = (9, 8, 7), (13, 6, 15), (16, 8, 15)
 TURN = Turn((2, 0, 1), (True, False, True))
@@ -24,7 +24,7 @@ def prepared(network_mm: tuple[float, ...], spacing_mm: tuple[float, ...]) -> Pr
     return PreprocessedImage(Channels(np.zeros(INNER, np.float32)), TURN, WHOLE, box, spacing_mm, network_mm)
 
 
-def recipe(averaged: str = "logits", regions: tuple[int, ...] = ()) -> NnUNetPlans:
+def recipe(averaged: Averaged = "logits", regions: tuple[int, ...] = ()) -> NnUNetPlans:
     return NnUNetPlans("LPS", (0, 1, 2), Resampling(3), Resampling(1), averaged=averaged, regions=regions)
 
 
@@ -42,7 +42,7 @@ def turned(labels: NDArray[np.uint8]) -> NDArray[np.generic]:
 @pytest.mark.parametrize("cuts", [[9], [1] * 9, [4, 5], [0, 8, 1]])
 @pytest.mark.parametrize(("averaged", "kind"), [("logits", np.float16), ("probabilities", np.float32)])
 def test_labels_are_those_of_the_whole_answer_resampled(
-    cuts: list[int], averaged: str, kind: type[np.floating]
+    cuts: list[int], averaged: Averaged, kind: type[np.floating]
 ) -> None:
     answer: NDArray[np.floating] = RNG.normal(0, 2, (4, *INNER)).astype(kind)
     got = found(torch.from_numpy(answer), recipe(averaged), cuts)

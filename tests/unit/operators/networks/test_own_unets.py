@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from operators.monai_import import import_monai
 from operators.networks.architectures.own_unets import SUBPIXELS, gathered, plain_unet, spread
+from operators.process.monai_import import import_monai
 
 FILTERS = (4, 6, 8, 10)
 SIDES = (32, 48, 16)

@@ -15,7 +15,7 @@ from operators.networks.windows.layout import compute_gaussian, tile_slices
 from operators.networks.windows.nnunet_window import Sums
 from operators.networks.windows.tilings import TileLayout, whole
 from operators.packages.packages import NetworkSpec
-from operators.packages.plans import NnUNetPlans, Resampling, Stage
+from operators.packages.plans import Averaged, NnUNetPlans, Resampling, Stage
 
 PATCH, SHAPE, CORNERS = (10, 8, 12), (10, 20, 16), ((0, 0, 0), (0, 12, 0), (0, 5, 4))
 SPEC = NetworkSpec(
@@ -39,7 +39,7 @@ def test_a_tile_s_weights_are_those_of_a_point_smeared_along_all_axes_at_once(
 
 
 @pytest.mark.parametrize("averaged", sorted(AVERAGES))
-def test_what_is_added_a_few_rows_at_a_time_is_rounded_as_whole_tiles_are(averaged: str) -> None:
+def test_what_is_added_a_few_rows_at_a_time_is_rounded_as_whole_tiles_are(averaged: Averaged) -> None:
     stage = Stage((SPEC,), replace(RECIPE, averaged=averaged))
     tiling = TileLayout("exact", PATCH, whole(SHAPE), (0,), CORNERS, 0.5, 0.0, (), False)
     sums, rng = Sums(stage, SHAPE, tiling), np.random.default_rng(1)

@@ -21,7 +21,7 @@ from operators.nnunet.zoom import (
 )
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import NetworkSpec, Normalisation
-from operators.packages.plans import NnUNetPackage, Resampling
+from operators.packages.plans import NnUNetPackage, Resampling, Separate
 
 TEXT = """
 name = "made"
@@ -86,7 +86,7 @@ BROKEN = {
     "a step of nothing": ("step = 0.5", "step = 0.0", "recipe.step"),
     "an axis to mirror that there is not": ("mirror_axes = [0]", "mirror_axes = [3]", "recipe.mirror_axes"),
     "an unknown average": ('"logits"', '"votes"', "recipe.averaged"),
-    "an order that no spline has": ("order = 3", "order = 9", "orders of 0..5"),
+    "an order that no spline has": ("order = 3", "order = 9", "recipe.image.order: expected 5 or less"),
     "an output of cubic splines": ("output = { order = 1", "output = { order = 3", "expected orders 0 or 1"),
     "an unknown way of slices": ('"auto" }\noutput', '"some" }\noutput', "separate"),
     "regions for other outputs": ("regions = []", "regions = [1]", "recipe.regions"),
@@ -222,7 +222,7 @@ def test_normalised_values_are_those_of_the_formula(tmp_path: Path) -> None:
     ],
 )
 def test_slices_that_are_far_apart_are_resampled_apart(
-    before: tuple[float, ...], after: tuple[float, ...], how: str, axis: int | None
+    before: tuple[float, ...], after: tuple[float, ...], how: Separate, axis: int | None
 ) -> None:
     assert separate_axis(before, after, Resampling(3, 0, how)) == axis
 

@@ -96,7 +96,7 @@ BROKEN = {
     "a decision without all its factors": (
         "fracture_logit = [-4.0, 10.0, 0.0, 0.0]",
         "fracture_logit = [-4.0, 10.0]",
-        "fragments.fracture_logit: expected a constant and three factors",
+        "fragments.fracture_logit: expected 4 entries, got 2",
     ),
     "fewer outputs than classes": ("outputs = 4", "outputs = 3", "networks.coarse.*outputs"),
     "other fracture classes": ('"interior", "contact"', '"contact", "interior"', "networks.fracture.classes"),
@@ -128,10 +128,10 @@ BROKEN = {
 
 
 BROKEN_STRUCTURES = {
-    "no toml at all": ("[scaphoid", "structures.toml, could not read them"),
+    "no toml at all": ("[scaphoid", "structures.toml, could not read it"),
     "an unknown key": (
         '[scaphoid]\nmeaning = "Scaphoid"\nsize = 3\ntype = { value = "1", scheme = "SCT", meaning = "a" }',
-        "structures.toml, could not read them: scaphoid.*size: expected a known key, got an unknown one",
+        "structures.toml, could not read it: scaphoid.*size: expected a known key, got an unknown one",
     ),
     "a missing code": (
         '[scaphoid]\nmeaning = "Scaphoid"',

@@ -22,8 +22,9 @@ from operators.dicom.seg.seg_reader import read_seg
 from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume, Grid, LabelMap
 from operators.package_files.package_reader import read_package
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.joint import join_packages, parts_of
-from operators.packages.packages import CoarseToFinePackage, Label, ModelPackage
+from operators.packages.packages import Label, ModelPackage
 from operators.pipelines import several
 from operators.segmentation.merging import crop_to_segments, merge_segmentations
 from operators.segmentation.segmentation import Segmentation

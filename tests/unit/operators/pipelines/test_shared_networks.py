@@ -15,7 +15,7 @@ from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume, Grid
-from operators.packages.packages import CoarseToFinePackage
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.seen import NOT_SEEN, SEGMENTED
 from operators.pipelines import coarse_to_fine, several
 from operators.segmentation.segmentation import Segmentation

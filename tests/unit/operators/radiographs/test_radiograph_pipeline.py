@@ -103,6 +103,12 @@ def test_a_finding_less_likely_than_not_is_none(tmp_path: Path) -> None:
         ({}, {"body_part": "Right wrist, p.a."}, []),
         ({"body_part": "hardware"}, {"body_part": "HAND"}, ["other_body_part", "hardware"]),
         ({"typical_distance": 1e-6}, {}, ["other_image_kind"]),
+        ({"body_part": "leg"}, {"body_part": "HAND"}, ["body_part_contradiction"]),
+        ({"body_part": "leg"}, {"body_part": "Left knee"}, []),
+        ({"body_part": "leg"}, {"body_part": "KNEE", "procedure": "XR HAND"}, []),
+        ({"body_part": "leg"}, {"procedure": "XR Hands, two views"}, ["body_part_contradiction"]),
+        ({"body_part": "leg"}, {"procedure": "NACHBEHANDLUNG"}, []),
+        ({"body_part": "leg"}, {"body_part": "EXTREMITY", "procedure": "hand"}, ["body_part_contradiction"]),
     ],
 )
 def test_doubts_are_flags(
@@ -111,6 +117,13 @@ def test_doubts_are_flags(
     package = write_radiograph_package(tmp_path, **more)
     flags = run(package, image(**shown)).flags
     assert [flag.code for flag in flags] == codes
+
+
+def test_a_contradiction_names_both_body_parts_and_is_answered(tmp_path: Path) -> None:
+    made = run(write_radiograph_package(tmp_path, body_part="leg"), image(body_part="HAND"))
+    (flag,) = made.flags
+    assert flag.sentence.startswith("The header says hand, the image looks like leg (98%)")
+    assert (flag.values, made.answer is not None) == ((1,), True)
 
 
 def test_laterality_is_the_headers_or_unknown(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def answer(count: int, verdict: Verdict | None = None) -> RadiographAnswer:
 
 def test_a_fracture_comes_with_its_findings() -> None:
     first, shown, one, two, *_ = summary(made(2))
-    assert first == "Fracture: 87% (balanced operating point). 2 findings are outlined."
+    assert first == "Fracture (87%; balanced threshold 31%). 2 findings are outlined."
     assert shown == "Body part: hand, left (98%); view: frontal (90%)."
     assert one.startswith("Fracture 1: 87%, ")
     assert one.endswith(" mm².")
@@ -29,7 +29,7 @@ def test_areas_are_in_pixels_where_their_size_is_not_known() -> None:
 
 def test_no_finding_is_no_proof() -> None:
     first = summary(made(0))[0]
-    assert first.startswith("No fracture found: 4% (balanced operating point).")
+    assert first.startswith("No fracture found (4%; balanced threshold 31%).")
     assert "The absence of a finding does not rule out a fracture." in first
 
 
@@ -37,8 +37,10 @@ def test_a_study_has_a_fracture_if_any_image_has_one() -> None:
     none, found, doubtful = answer(0), answer(1), answer(0, Verdict.UNCERTAIN)
     whole = study_verdict([none, found, doubtful])
     assert (whole.verdict, whole.probability, whole.views) == (Verdict.FRACTURE, 0.87, 3)
-    assert whole.sentence == "Fracture in 1 of 3 radiographs, greatest probability 87%."
+    assert (
+        whole.sentence == "Fracture in 1 of 3 radiographs (highest probability 87%; balanced threshold 31%)."
+    )
     assert study_verdict([none, doubtful]).verdict is Verdict.UNCERTAIN
     alone = study_verdict([none])
     assert alone.verdict is Verdict.NO_FRACTURE
-    assert alone.sentence.startswith("No fracture found in 1 radiograph, greatest probability 4%.")
+    assert alone.sentence.startswith("No fracture found in 1 radiograph (highest probability 4%; ")

@@ -13,7 +13,7 @@ from operators.fragments.evidence import FractureEvidence
 from operators.fragments.fragments import split
 from operators.fragments.watershed import over_segmented
 from operators.package_files.package_reader import PACKAGE_FILE, read_coarse_to_fine_package
-from operators.packages.packages import FragmentRules
+from operators.packages.coarse_to_fine import FragmentRules
 from tests.support.made_packages import write_package
 from tests.support.training_cases import recipe, write_data
 from training.calibrate.calibration import (

@@ -19,16 +19,25 @@ def gradients(loss: TrainingLoss, target: torch.Tensor) -> torch.Tensor:
 def test_where_only_an_absence_is_known_only_the_packages_own_classes_are_punished() -> None:
     target = torch.zeros(2, 2, 2, dtype=torch.int64)
     target[0] = NOT_OURS
-    found = gradients(TrainingLoss(None, absent=(1, 2)), target)
+    found = gradients(TrainingLoss(None, absent=((1, 2),)), target)
     assert (found[1:3, 0] > 0).all()
     assert (found[[0, 3], 0] < 0).all()
     assert (found[1:, 1] > 0).all()
     assert (found[0, 1] < 0).all()
 
 
+def test_each_group_of_unknown_voxels_has_absent_classes_of_its_own() -> None:
+    target = torch.full((2, 2, 2), NOT_OURS - 1)
+    target[1] = 1
+    found = gradients(TrainingLoss(None, absent=((1,), (2,))), target)
+    assert (found[2, 0] > 0).all()
+    assert (found[[0, 1, 3], 0] < 0).all()
+    assert (found[1, 1] < 0).all(), "a known class in such a patch is learnt"
+
+
 def test_a_patch_of_unknown_voxels_alone_gives_a_finite_loss() -> None:
     target = torch.full((2, 2, 2), NOT_OURS)
-    found = gradients(TrainingLoss(None, absent=(1,)), target)
+    found = gradients(TrainingLoss(None, absent=((1,),)), target)
     assert found.isfinite().all()
     assert (found[1] > 0).all()
 
@@ -63,7 +72,7 @@ def test_a_patch_partly_unknown_does_not_change_what_the_others_of_its_batch_cos
     known = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3]).reshape(1, 2, 2, 2)
     unknown = torch.full((1, 2, 2, 2), NOT_OURS)
     logits = torch.randn(2, 4, 2, 2, 2, generator=torch.Generator().manual_seed(0))
-    loss = TrainingLoss(None, absent=(1,))
+    loss = TrainingLoss(None, absent=((1,),))
     alone = loss(logits[:1], known), loss(logits[1:], unknown)
     together = loss(logits, torch.cat([known, unknown]))
     assert torch.allclose(together, (alone[0] + alone[1]) / 2)

@@ -14,9 +14,8 @@ from operators.errors import UsageError
 from tests.support.made_radiographs import made_radiograph
 from training.radiograph.cross_validation import FoldResult, content_of, folds_in, table_of
 from training.radiograph.datasets.cleaning import Dataset
-from training.radiograph.datasets.folds import folds_of
-from training.radiograph.datasets.groups import Member, apart, groups_of, number_of
-from training.radiograph.near_copies import NEIGHBOURS
+from training.radiograph.datasets.groups import Member, apart, folds_of, groups_of, number_of
+from training.radiograph.datasets.near_copies import NEIGHBOURS
 
 IMAGE = replace(made_radiograph(1, True), pixels=np.zeros((2, 2), np.uint8), outlines=())
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from operators.errors import UsageError
 from training.sampling import Pose, patch_coordinates
 from training.simulate.patches import as_tensors, mirrored, side_swaps
-from training.simulate.simulated_ct import Sample, centre_spots, draw_centre, simulate
+from training.simulate.simulated_ct import Added, Sample, centre_spots, draw_centre, simulate
 from training.subjects.subjects import (
     NOT_OURS,
     Subject,
@@ -129,6 +129,35 @@ def test_dense_voxels_of_a_negative_are_marked_as_not_ours(tmp_path: Path) -> No
     made = simulate(np.random.default_rng(0), subject, np.full(3, 2.5), (6, 6, 6), 3.0, STILL)
     assert np.count_nonzero(made.target == NOT_OURS) == 2
     assert made.hu[made.target == NOT_OURS].mean() > made.hu[made.target == 0].mean()
+
+
+def test_other_groups_of_negatives_have_other_marks_which_reach_into_marrow(tmp_path: Path) -> None:
+    hu = np.full((30, 30, 30), 40, np.int16)
+    hu[8:22, 8:22, :] = 700
+    hu[10:20, 10:20, :] = -60
+    nibabel.save(nibabel.Nifti1Image(hu, np.diag([3.0, 3, 3, 1])), tmp_path / "leg.nii.gz")
+    targets = negative_subject(tmp_path / "leg.nii.gz", 3.0, group=2, unknown_mm=15.0).targets
+    assert set(np.unique(targets)) == {0, NOT_OURS - 2}
+    assert (targets[10:20, 10:20] == NOT_OURS - 2).all()
+    assert (targets[:3] == 0).all()
+
+
+def test_metal_is_a_class_of_its_own_where_one_is_given() -> None:
+    subject = body()
+    bare = Added(implants=1.0)
+    for seed in range(8):
+        with_class, without = (
+            simulate(np.random.default_rng(seed), subject, CENTRE, (40, 32, 24), 2.0, STILL, added)
+            for added in (replace(bare, metal=9), bare)
+        )
+        metal = with_class.target == 9
+        np.testing.assert_array_equal(with_class.hu, without.hu)
+        np.testing.assert_array_equal(with_class.target[~metal], without.target[~metal])
+        assert 9 not in without.target
+        if metal.sum() > 30:
+            assert np.median(with_class.hu[metal]) > 1500
+            return
+    raise AssertionError("expected metal in one of eight patches")
 
 
 def test_nifti_files_are_turned_to_left_posterior_superior(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from training.subjects.bone_sets import bone_set_subject
+from training.subjects.subjects import with_soft_tissue
 from training.subjects.surroundings import Body, surround_with_body
 
 NAMES = {1: "hip_left", 2: "hip_right", 3: "colon", 4: "femur_left", 5: "vertebrae_S1"}
@@ -90,3 +91,19 @@ def test_a_bone_set_in_a_donor_has_its_own_texture_and_the_donors_organs(tmp_pat
         assert (one.hu[one.targets == 1] == 700).all()
         assert np.count_nonzero(one.targets == 1) == np.count_nonzero((truth == 1) | (truth == 2))
     assert any(tissue.may_hold_gas for tissue in subject.tissues)
+
+
+def test_a_label_map_of_bones_alone_gets_soft_tissue_but_no_second_bones() -> None:
+    own = cut_out(body(0.9, 4.0))
+    own.structures[2, 2, 2] = 1
+    classes = {"hip": ["hip_*"], "femur": ["femur_*"]}
+    made = with_soft_tissue(own, Body(body(1.0, 0.0), NAMES, 1.5), classes)
+    names = {made.names[value] for value in np.unique(made.structures).tolist() if value}
+    assert names == {"hip_left", "hip_right", "colon", "femur_left", "vertebrae_S1"}
+    assert made.structures[2, 2, 2] == 0, "a speck is no bone"
+    without = with_soft_tissue(own, Body(body(1.0, 0.0), NAMES, 1.5), {"all": ["hip_*", "femur_*", "vert*"]})
+    assert {without.names[v] for v in np.unique(without.structures).tolist() if v} == {
+        "hip_left",
+        "hip_right",
+        "colon",
+    }

@@ -20,7 +20,7 @@ from app.node.commitment.commitment import held_classes
 from app.node.queue.database import REPORT, enqueue_report, open_connection, prepare_database
 from app.node.queue.workflow import Attempt
 from app.node.send.sender import report
-from app.node.settings.configuration import Peer
+from app.node.settings.peer import Peer
 from app.node.storage.inbox import Inbox
 from app.node.storage.study_lock import moving_files
 from app.node.studies.removal import bring_back, move_away
@@ -43,7 +43,7 @@ Reports = queue.Queue[tuple[int, Dataset]]
 
 
 class Peerside:
-    """What the peer was told."""
+    """The commitment report that the peer received."""
 
     def __init__(self) -> None:
         self.reports: Reports = queue.Queue()

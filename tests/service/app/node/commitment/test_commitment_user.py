@@ -12,10 +12,11 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, build_role, evt
 from pynetdicom.events import Event
 
-from app.node.commitment.commitment import ask, require_committed, transaction_of
+from app.node.commitment.requests import ask, require_committed, transaction_of
 from app.node.commitment.transactions import forget_transaction, read_transaction
 from app.node.peers.destination import Outgoing
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from operators.errors import OutputError, TransientError
 from tests.support.node_cases import Running, listening, node_settings
 
@@ -39,7 +40,7 @@ def items(uids: Sequence[str], reasons: Sequence[int] = ()) -> list[Dataset]:
 
 @dataclass
 class Archive:
-    """The other side: keeps the transaction UIDs that it was asked with, and reports what it is told to."""
+    """The peer: stores the transaction UIDs of requests, and sends the reports that a test chooses."""
 
     node: Running
     settings: NodeSettings
@@ -48,7 +49,7 @@ class Archive:
     names: list[list[str]] = field(default_factory=list)
 
     def ask(self) -> None:
-        """What the sender does after all is stored."""
+        """The sender's steps after all instances are stored."""
         files = [Outgoing(Path(), CT, uid, "") for uid in UIDS]
         ask(files, self.pacs, self.settings, DELIVERY)
 
@@ -83,7 +84,7 @@ class Archive:
         return int(status.Status)
 
     def look(self) -> str:
-        """What the sender sees: committed, or the code of what it lacks."""
+        """The result for the sender: committed, or an error code."""
         try:
             require_committed(self.pacs, self.settings, DELIVERY)
         except (TransientError, OutputError) as error:
@@ -92,7 +93,7 @@ class Archive:
         return "committed"
 
     def files(self) -> list[str]:
-        """All that is kept of commitments."""
+        """All stored state of commitments."""
         return sorted(path.name for path in (self.settings.data / "commitments").glob("*"))
 
 

@@ -16,7 +16,8 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
 from app.node.peers.destination import Outgoing, echo, store
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from operators.dicom.elements.instance_identity import read_outgoing
 from operators.errors import OsteonError, OutputError, TransientError
 from tests.support import phantoms

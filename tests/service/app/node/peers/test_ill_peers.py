@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.node.peers.destination import Outgoing, echo, store
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from operators.dicom.elements.instance_identity import read_outgoing
 from operators.errors import TransientError
 from tests.support import phantoms
@@ -47,7 +48,7 @@ def pacs(port: int) -> Peer:
 
 
 def after_file(*said: bytes, for_ever: bool = False) -> Callable[[Talk], None]:
-    """Says something in the place of an answer, once or without end."""
+    """Sends bytes instead of a response, once or endlessly."""
 
     def meet(talk: Talk) -> None:
         accepted(talk)

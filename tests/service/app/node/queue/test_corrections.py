@@ -14,11 +14,11 @@ from pydicom.dataset import Dataset
 
 from app.node.queue.decisions import CONFLICT, rows
 from app.node.queue.job import job_folder
-from app.node.queue.job_actions import cancel, settle
+from app.node.queue.jobs.job_actions import cancel, settle
 from app.node.queue.workflow import NOTICE, Attempt
 from app.node.send.notices import NOTICES_QUEUE
 from app.node.send.sender import attempt
-from app.node.settings.configuration import Peer
+from app.node.settings.peer import Peer
 from app.node.storage.inbox import InboxOutcome
 from app.node.versions import instance_versions
 from operators.errors import UsageError

@@ -13,8 +13,8 @@ import pytest
 
 from app.node.queue import job as job_module
 from app.node.queue.job import job_folder, take_in
-from app.node.queue.job_actions import cancel
-from app.node.queue.jobs import list_jobs
+from app.node.queue.jobs.job_actions import cancel
+from app.node.queue.jobs.job_list import list_jobs
 from app.node.service.supervisor import Node as Supervisor
 from app.node.settings.configuration import RoutingRule
 from app.node.storage.study_lock import moving_files

@@ -13,7 +13,7 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
-from app.node.queue.job_state import JobState
+from app.node.queue.jobs.job_state import JobState
 from tests.support import phantoms
 from tests.support.node_cases import CT1, storescu
 from tests.support.node_processes import DICOM_WEB, Orthanc, Served, free_port, until
@@ -26,7 +26,7 @@ Answers = list[int | Callable[[Event], int]]
 
 
 class Pacs:
-    """Gives one answer after the other, then stores; `rejects` so many associations at first."""
+    """Sends the responses one by one, then stores; first rejects `rejects` associations."""
 
     def __init__(
         self, name: str, answers: Answers, rejects: int = 0, sop_class_uid: str = SEG, results: str = "seg"
@@ -137,7 +137,7 @@ def test_every_destination_comes_to_its_own_end(tmp_path: Path, monkeypatch: pyt
 
 
 def ended(node: Served) -> JobState | None:
-    """The one job, when each of its deliveries has come to an end."""
+    """The only job, once all its deliveries have ended."""
     (job,) = node.jobs()
     open_ones = [name for name, state in job.deliveries if state == "delivering"]
     return None if open_ones or not job.deliveries else job

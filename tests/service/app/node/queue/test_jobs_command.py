@@ -20,9 +20,9 @@ from sqlalchemy.engine import Engine
 
 from app.cli.commands import app
 from app.node.queue.job import Json, StudyJob
-from app.node.queue.job_actions import retry, send_now
-from app.node.queue.job_state import JobState
-from app.node.queue.jobs import list_jobs
+from app.node.queue.jobs.job_actions import retry, send_now
+from app.node.queue.jobs.job_list import list_jobs
+from app.node.queue.jobs.job_state import JobState
 from app.node.queue.pauses import request_file
 from app.node.queue.workflow import SEGMENT, Attempt
 from operators.errors import OsteonError, OutputError, UsageError
@@ -72,7 +72,7 @@ def postponed(here: Node) -> JobState | None:
 
 
 def command(here: Node, *words: str) -> tuple[int, str]:
-    """Exit code and all that it said. No fixture's stderr, which DBOS's log would hold on to."""
+    """Exit code and output, captured without a fixture's stderr, which DBOS's log would keep open."""
     with redirect_stdout(StringIO()) as said:
         try:
             arguments = ["jobs", *words, "--data", str(here.settings.data)]

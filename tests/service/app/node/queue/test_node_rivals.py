@@ -9,14 +9,14 @@ from pathlib import Path
 from dbos import DBOS
 
 from app.node.queue.job import Json, StudyJob, job_folder
-from app.node.queue.jobs import list_jobs
-from app.node.queue.workflow import read_all
+from app.node.queue.jobs.job_list import list_jobs
+from app.node.queue.outcomes import read_all
 from app.node.segment.segmenting import Segmenter
 from app.run.series_job import Job
+from app.run.stage_clock import StageClock
 from app.settings import Settings
 from operators.errors import UnsuitableError
 from operators.package_files.package_reader import read_package
-from operators.progress import Observer
 from operators.segmentation.segmentation import Segmentation
 from tests.service.app.node.queue.test_queue import NOON, arrives, node
 from tests.support import phantoms
@@ -65,7 +65,7 @@ def test_rivals_are_looked_at_while_series_are_refused_and_no_longer() -> None:
 
 
 def test_a_series_that_was_passed_over_hides_no_other() -> None:
-    """2 is a rival of 1 alone, which gave way to 0."""
+    """Series 2 is a rival only of 1, which was passed over for 0."""
     plan = plan_of(candidate(0), candidate(1, 0), candidate(2, 1))
     assert looked_at(plan, SEGMENTED, SEGMENTED)[0] == [0, 2]
 
@@ -112,7 +112,7 @@ def test_a_study_is_not_found_only_when_each_of_its_series_was_looked_at(tmp_pat
         phantoms.write_ct(folder, HU, AFFINE, series=series, edit=setting(SliceThickness=thickness_mm))
     asked: list[str] = []
 
-    def graph(work: Job, _: Observer) -> Segmentation:
+    def graph(work: Job, _: StageClock) -> Segmentation:
         asked.append(work.selection.series.series_instance_uid.split(".")[-1])
         raise UnsuitableError("no box found", code="anatomy_not_found")
 

@@ -148,7 +148,7 @@ def test_a_machine_that_never_comes_back_leaves_its_study_to_another(
 
 
 def workers_asked_for(server: Server) -> int:
-    """What KEDA is told by its query in deploy/kubernetes."""
+    """The result of KEDA's query in deploy/kubernetes."""
     documents = yaml.safe_load_all((ROOT / "deploy/kubernetes/keda.yaml").read_text(encoding="utf-8"))
     (scaled,) = (each for each in documents if each["kind"] == "ScaledObject")
     with psycopg.connect(server.url) as connection:

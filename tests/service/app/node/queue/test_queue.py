@@ -15,9 +15,10 @@ import pytest
 
 from app.node.queue.abandoned import AbandonedWorkflows, Running
 from app.node.queue.job import Json
-from app.node.queue.jobs import list_jobs
+from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.workflow import SEGMENT, Attempt
-from app.node.settings.configuration import Peer, RoutingRule
+from app.node.settings.configuration import RoutingRule
+from app.node.settings.peer import Peer
 from app.node.studies.dispatcher import Dispatcher
 from app.node.studies.retention import sweep
 from operators.errors import OutputError

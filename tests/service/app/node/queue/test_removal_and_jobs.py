@@ -14,9 +14,9 @@ import pytest
 from dbos import DBOSClient, EnqueueOptions
 
 from app.node.queue.job import job_folder
-from app.node.queue.job_actions import cancel, retry
-from app.node.queue.job_state import JobState
-from app.node.queue.jobs import list_jobs
+from app.node.queue.jobs.job_actions import cancel, retry
+from app.node.queue.jobs.job_list import list_jobs
+from app.node.queue.jobs.job_state import JobState
 from app.node.queue.workflow import NOTICE
 from app.node.send.notices import Notice, announce
 from app.node.studies.retention import forget, remove, sweep

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from app.node.commitment.commitment import owed_to, transaction_of
+from app.node.commitment.commitment import owed_to
+from app.node.commitment.requests import transaction_of
 from app.node.commitment.transactions import keep_answer, open_transaction
 from app.node.queue.database import enqueue_report
-from app.node.queue.job_actions import cancel, settle
-from app.node.queue.jobs import list_jobs
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.queue.jobs.job_actions import cancel, settle
+from app.node.queue.jobs.job_list import list_jobs
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from app.node.studies.retention import forget, sweep
 from operators.dicom.commitment import Commitment, Named
 from tests.service.app.node.queue.test_corrections import RIGHT, brighter
@@ -66,7 +68,7 @@ def node(tmp_path: Path) -> Node:
 
 
 def report(node: Node) -> None:
-    """A peer has asked for a commitment to the study, and was told."""
+    """A peer requested a commitment to the study and received the report."""
     settings = node.settings
     named = (Named(CT, f"{STUDY}.1.1"),)
     enqueue_report(settings, owed_to(PACS, Commitment("1.2.3", named)))

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from app.node.queue.job import Json
-from app.node.queue.jobs import list_jobs
+from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.workflow import DELIVER, NOTICE, SEGMENT, Attempt
 from app.node.send.notices import EVENTS, announce_finding
-from app.node.settings.configuration import Peer
+from app.node.settings.peer import Peer
 from tests.service.app.node.queue.test_queue import NOON, RULES, arrives
 from tests.service.app.node.studies.test_retention import STUDY, Node
 from tests.support.node_processes import until
@@ -90,7 +90,7 @@ def test_a_fracture_is_notified_once_without_patient_data(tmp_path: Path) -> Non
         "study_instance_uid": STUDY,
         "state": "delivering",
         "code": "fracture",
-        "sentence": "fracture found, probability 87%",
+        "sentence": "fracture found (probability 87%)",
     }
     assert body["event"] in EVENTS
 

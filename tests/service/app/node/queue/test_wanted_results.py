@@ -8,13 +8,13 @@ import pytest
 
 from app.node.queue.job import StudyJob, job_folder
 from app.node.segment.segmenting import Segmenter
-from app.node.settings.configuration import Peer
+from app.node.settings.peer import Peer
 from app.run.results import ALWAYS
 from app.run.series_job import Job
+from app.run.stage_clock import StageClock
 from app.settings import Settings
 from operators.errors import UnsuitableError
 from operators.package_files.package_reader import read_package
-from operators.progress import Observer
 from operators.segmentation.segmentation import Segmentation
 from tests.support import phantoms
 from tests.support.made_packages import write_package
@@ -42,7 +42,7 @@ def test_only_what_is_sent_is_made(tmp_path: Path, results: tuple[str, ...], wan
     phantoms.write_ct(job_folder(tmp_path, job.job_id).input, HU, AFFINE)
     asked: list[Job] = []
 
-    def graph(work: Job, _: Observer) -> Segmentation:
+    def graph(work: Job, _: StageClock) -> Segmentation:
         asked.append(work)
         raise UnsuitableError("expected nothing")
 

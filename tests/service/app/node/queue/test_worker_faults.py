@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from app.node.queue.database import open_connection
-from app.node.queue.job_state import ENDS, JobState
+from app.node.queue.jobs.job_state import ENDS, JobState
 from app.node.service.command import jobs_command
 from app.settings import Settings
 from tests.support import phantoms

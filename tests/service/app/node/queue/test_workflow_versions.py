@@ -16,7 +16,7 @@ import pytest
 
 from app.node.queue.database import enqueue_report, open_connection
 from app.node.queue.job import Json
-from app.node.queue.jobs import list_jobs
+from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.workflow import DELIVER, SEGMENT, Attempt
 from app.settings import ROOT
 from operators.packages.structures import BUNDLED
@@ -61,7 +61,7 @@ def test_what_was_queued_before_is_done_by_the_version_that_runs(
 
 
 class Release:
-    """Osteon as a folder of its own, under another workflow version whose first step has another name."""
+    """A copy of Osteon under another workflow version whose first step has another name."""
 
     def __init__(self, folder: Path, version: str) -> None:
         self.folder, self.version = folder, version

@@ -11,7 +11,7 @@ import pytest
 
 from app.node.receive.admission import Reason
 from app.node.receive.unanswered import MAXIMUM_MESSAGE_BYTES, MAXIMUM_UNANSWERED
-from app.node.settings.configuration import Peer
+from app.node.settings.peer import Peer
 from tests.support.dataset_bytes import UID, ct
 from tests.support.hostile_cases import assert_serves
 from tests.support.node_cases import listening, node_settings

@@ -29,7 +29,7 @@ REFERENCED, FAILED, OTHER = "00081199", "00081198", "0008119A"
 
 
 class Web:
-    """A STOW-RS server, what it was told, and its inbox."""
+    """A STOW-RS server, the outcomes that it received, and its inbox."""
 
     def __init__(self, data: Path, **settings: Any) -> None:
         self.settings, self.port = node_settings(data, **settings), free_port()

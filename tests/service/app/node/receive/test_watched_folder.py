@@ -1,4 +1,4 @@
-"""Files in the watched folder: complete ones are taken once, others are left alone or set aside."""
+"""Files in the watched folder: complete ones are received once, others are left in place or set aside."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HU = phantoms.position_volume((16, 16, 3), AFFINE)
 
 
 class Watch:
-    """A watched folder with a clock of its own."""
+    """A watched folder with its own clock."""
 
     def __init__(self, root: Path) -> None:
         self.now_s, self.path, self.inbox = 0.0, root / "watch", Inbox(root / "data", "watch")

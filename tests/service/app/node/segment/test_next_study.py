@@ -50,7 +50,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelPackage, ..
 
 
 class Ahead(NextStudy):
-    """Reads what the test says comes next."""
+    """Reads the next study that the test chooses."""
 
     def __init__(self, data: Path, packages: tuple[ModelPackage, ...], limit_bytes: int = ENOUGH) -> None:
         super().__init__(data, packages, limit_bytes, lambda: self.next, lambda job_id: job_id in self.open)

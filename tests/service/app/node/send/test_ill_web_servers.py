@@ -15,7 +15,8 @@ import pytest
 
 from app.node.peers.destination import Outgoing
 from app.node.send.dicomweb_destination import echo, store
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from operators.errors import OutputError, TransientError
 from tests.support.ill_servers import Talk, ill_server
 from tests.support.node_processes import until
@@ -54,7 +55,7 @@ def take_request(talk: Talk) -> None:
 
 
 def after_request(*said: bytes, for_ever: bool = False) -> Callable[[Talk], None]:
-    """Says something in the place of an answer, once or without end."""
+    """Sends bytes instead of a response, once or endlessly."""
 
     def meet(talk: Talk) -> None:
         take_request(talk)
@@ -67,7 +68,7 @@ def after_request(*said: bytes, for_ever: bool = False) -> Callable[[Talk], None
 
 
 def dripping(*said: bytes, then: bytes) -> Callable[[Talk], None]:
-    """Says something, and then a byte at a time without end."""
+    """Sends a response, then single bytes endlessly."""
 
     def meet(talk: Talk) -> None:
         take_request(talk)

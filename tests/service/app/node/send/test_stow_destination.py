@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from app.node.peers.destination import Outgoing
 from app.node.send.dicomweb_destination import echo, store
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from operators.dicom.elements.instance_identity import read_outgoing
 from operators.errors import OsteonError, OutputError, TransientError
 from tests.service.app.node.receive.test_stow import served

@@ -87,7 +87,7 @@ def is_closed(connection: socket.socket) -> bool:
 
 
 def drip(connection: socket.socket, content: bytes) -> bool:
-    """Says a little more; whether the other side still listens."""
+    """Sends a few more bytes; returns whether the peer is still connected."""
     try:
         connection.sendall(content)
     except OSError:

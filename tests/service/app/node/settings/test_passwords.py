@@ -14,7 +14,8 @@ import pytest
 from pydantic import ValidationError
 
 from app.map.configuration import faults
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from app.node.settings.redaction import SecretUrl, redacted, revealed
 from app.node.watch.logs import configure_logs
 from app.settings import Settings, read_settings
@@ -106,7 +107,7 @@ def test_a_file_that_is_no_yaml_is_said_without(
 
 
 def osteon(*arguments: str, **environment: str) -> tuple[int, str]:
-    """Exit code and all that it printed."""
+    """Exit code and output."""
     done = subprocess.run(
         [sys.executable, "-c", "from app.cli.commands import main; main()", *arguments],
         capture_output=True,

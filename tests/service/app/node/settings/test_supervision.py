@@ -52,7 +52,7 @@ def made(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 
 
 def health(node: Served) -> dict[str, Any]:
-    """What it says, whatever the status; {} where nothing answers within two seconds."""
+    """The response body, whatever the status; {} if there is none within two seconds."""
     try:
         with urlopen(f"http://127.0.0.1:{node.node.http_port}/health", timeout=2) as answer:
             return dict(json.load(answer))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.node.settings.configuration import TlsFiles
+from app.node.settings.peer import TlsFiles
 from app.node.settings.tls import client_context, server_context
 from operators.errors import UsageError
 from tests.support import phantoms

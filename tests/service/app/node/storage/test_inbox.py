@@ -46,7 +46,7 @@ def test_held_knows_what_is_stored(tmp_path: Path) -> None:
 
 
 def interrupted(inbox: Inbox, size: int, token: str) -> tuple[Path, Path]:
-    """What a crash leaves between the final name and the answer: the file, cut to `size` bytes."""
+    """The state after a crash between rename and response: the file, truncated to `size` bytes."""
     final = inbox.place(INSTANCE)
     final.folder.mkdir(parents=True)
     receiver = inbox.incoming / "machine-listener"

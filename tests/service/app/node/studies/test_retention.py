@@ -12,9 +12,9 @@ from dbos import DBOSClient
 
 from app.node.queue.database import open_connection, prepare_database
 from app.node.queue.job import EPOCH_S, job_folder, priority
-from app.node.queue.job_actions import cancel
-from app.node.queue.job_state import JobState
-from app.node.queue.jobs import list_jobs
+from app.node.queue.jobs.job_actions import cancel
+from app.node.queue.jobs.job_list import list_jobs
+from app.node.queue.jobs.job_state import JobState
 from app.node.receive.watched_folder import WatchedFolder
 from app.node.settings.configuration import NodeSettings, RoutingRule
 from app.node.storage.inbox import Inbox

@@ -1,4 +1,4 @@
-"""A peer that refuses some of the results gets what it takes; what it did not take is said, not dropped."""
+"""A peer that rejects some results gets the others; the rejected ones are reported, not dropped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from pynetdicom.events import Event as StoreEvent
 from app.node.queue.job import Json
 from app.node.segment.segmenting import sha256_of
 from app.node.send.sender import attempt
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from app.node.watch.audit import AuditTrail
 from operators.dicom.capture.key_objects import write_key_objects
 from operators.dicom.capture.secondary_captures import write_pictures
@@ -83,7 +84,7 @@ def pacs(
     refuses: str = "",
     meanwhile: Callable[[Any], None] = lambda _: None,
 ) -> Iterator[tuple[int, list[str]]]:
-    """Takes associations for some kinds alone, and answers C-STORE of `refuses` with an error."""
+    """Accepts associations for some kinds only, and responds to C-STORE of `refuses` with an error."""
     # A listener of ours in the same process lets pynetdicom's servers take every class
     monkeypatch.setattr(_config, "UNRESTRICTED_STORAGE_SERVICE", False)
     entity, got = AE("PACS"), list[str]()

@@ -22,7 +22,7 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
-from app.node.settings.configuration import Result
+from app.node.settings.peer import Result
 from operators.dicom.elements.image_classes import is_segmentable
 from tests.service.app.node.studies.test_retention import Node
 from tests.support import phantoms

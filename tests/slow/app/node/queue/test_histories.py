@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.node.queue.decisions import rows
-from app.node.queue.job_actions import cancel, settle
-from app.node.queue.jobs import list_jobs
+from app.node.queue.jobs.job_actions import cancel, settle
+from app.node.queue.jobs.job_list import list_jobs
 from app.node.storage.inbox import InboxOutcome
 from app.node.storage.pending_file import content_hash
 from app.node.studies.retention import sweep
@@ -174,6 +174,6 @@ def test_no_version_is_lost_and_the_last_job_is_of_what_is_in_use(
 
 
 def last_job(node: Node) -> set[str]:
-    """Hashes of the instances of the study's last job; of none where there is none."""
+    """Hashes of the instances of the study's last job; none without a job."""
     made = [job for job in list_jobs(node.client) if (node.settings.data / "jobs" / job.job_id).exists()]
     return hashes(node.settings.data / "jobs" / made[-1].job_id) if made else set()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from app.node.queue.job_state import ENDS
+from app.node.queue.jobs.job_state import ENDS
 from tests.support import phantoms
 from tests.support.node_cases import storescu
 from tests.support.node_processes import Orthanc, Served, until

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.node.queue.job_actions import cancel
-from app.node.queue.jobs import list_jobs
+from app.node.queue.jobs.job_actions import cancel
+from app.node.queue.jobs.job_list import list_jobs
 from app.node.studies.retention import remove, sweep
 from tests.service.app.node.studies.test_retention import STUDY, Node
 from tests.support import phantoms

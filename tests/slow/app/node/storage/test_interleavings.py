@@ -80,7 +80,7 @@ class Commits(Scene):
         return [*self.inboxes[0].studies.rglob("*.dcm"), *self.inboxes[0].conflicts.rglob("*.dcm")]
 
     def check_kept(self, offered: tuple[bytes, ...]) -> None:
-        """What was acknowledged is there, what is there is whole, and equal content is no conflict."""
+        """Acknowledged instances are present, files are complete, and equal content is not a conflict."""
         final = self.inboxes[0].place(INSTANCE).path
         first = final.read_bytes() if final.exists() else None
         conflicts = [path.read_bytes() for path in files(self.inboxes[0].conflicts)]

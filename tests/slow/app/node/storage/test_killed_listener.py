@@ -14,7 +14,7 @@ from tests.support.wire import connected, store
 
 
 class Sender(threading.Thread):
-    """Stores instance after instance until the listener is gone, and remembers what it was promised."""
+    """Stores instances until the listener is gone, and records the acknowledged ones."""
 
     def __init__(self, port: int, study: str) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ def test_a_killed_listener_has_what_it_promised_and_nothing_half(tmp_path: Path)
 
 
 def assert_kept(inbox: Inbox, sender: Sender) -> None:
-    """All that was promised is there after a restart, and all that is there is whole."""
+    """After a restart every acknowledged instance is present, and every file is complete."""
     inbox.recover()
     assert not inbox.unfinished()
     found = {path.stem: path for path in (inbox.studies / sender.study).rglob("*.dcm")}

@@ -1,4 +1,4 @@
-"""What it costs to read an image goes by its rows, columns and frames, whatever its file expands to."""
+"""The cost of reading an image depends on its rows, columns and frames, not on what its file expands to."""
 
 from __future__ import annotations
 

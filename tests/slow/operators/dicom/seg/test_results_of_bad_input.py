@@ -1,7 +1,8 @@
-"""Whatever the source and however odd what was found: every result is valid and says nothing of its own."""
+"""Results of unusual sources and findings are valid and invent nothing."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def assert_the_sources_own(original: Dataset, made: dict[str, Dataset]) -> None:
 
 def test_nothing_found_makes_no_file(tmp_path: Path) -> None:
     made = segmentation(np.zeros((13, 9, 7), np.uint8), grid(), bone(11))
-    for write in (write_seg, write_structures, lambda *given: write_seg(*given, profile="labelmap")):
+    for write in (write_seg, write_structures, partial(write_seg, profile="labelmap")):
         with pytest.raises(UnsuitableError, match="at least one labelled voxel"):
             write(made, provenance(made, series(grid())), tmp_path / "result.dcm")
     assert list(tmp_path.iterdir()) == []

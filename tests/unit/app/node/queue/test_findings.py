@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 
 from app.node.queue.findings import WORDS, Finding, finding_of, shows_fracture
-from app.node.queue.job_state import JobState, state_of
-from app.node.queue.jobs_screen import show_job, show_jobs
-from app.node.queue.workflow import delivery_place, summarise_outcomes
+from app.node.queue.jobs.job_state import JobState, state_of
+from app.node.queue.jobs.jobs_screen import show_job, show_jobs
+from app.node.queue.outcomes import summarise_outcomes
+from app.node.queue.workflow import delivery_place
 from app.node.settings.configuration import NodeSettings
 from operators.segmentation.radiograph_answer import Verdict
 from operators.segmentation.study_verdict import ORDER
@@ -64,8 +65,11 @@ def test_outcomes_of_earlier_versions_have_no_finding(old: Any) -> None:
 
 
 def test_a_finding_in_words_includes_a_known_probability() -> None:
-    assert str(Finding("fracture", 0.87)) == "fracture found, probability 87%"
-    assert str(Finding("no_fracture", 0.04)) == "no fracture found, probability 4%"
+    assert str(Finding("fracture", 0.87)) == "fracture found (probability 87%)"
+    assert (
+        str(Finding("no_fracture", 0.04, "balanced threshold 21%"))
+        == "no fracture found (probability 4%; balanced threshold 21%)"
+    )
     assert str(Finding("fracture")) == "fracture found"
 
 
@@ -83,7 +87,7 @@ def test_a_job_shows_its_finding_and_an_old_one_shows_none() -> None:
     screens = [StringIO(), StringIO()]
     show_jobs([job], {"1.2-a": "a"}, {}, Console(file=screens[0], force_terminal=True, width=80), NOW)
     show_job(job, "a", "", "", Console(file=screens[1], width=80), NOW)
-    assert all("fracture found, probability 87%" in screen.getvalue() for screen in screens)
+    assert all("fracture found (probability 87%)" in screen.getvalue() for screen in screens)
 
 
 def test_a_job_without_a_finding_shows_none() -> None:

@@ -21,7 +21,8 @@ from app.node.receive.admission import (
     log_seldom,
 )
 from app.node.receive.association_request import HEAD_BYTES, AssociationRequest, request_of, with_spaces
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from app.node.watch.audit import AuditTrail
 from tests.support.wire import association_request
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.node.receive.incoming import VIEWS_AT_ONCE, remove_element, write_all
-from app.node.receive.read_ahead import READ_BYTES, ReadAhead
+from app.node.receive.transport import READ_BYTES, ReadAhead
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -14,7 +14,8 @@ from app.node.send import sender
 from app.node.send.delivery import deliver_result
 from app.node.send.sender import NOTHING_TO_SEND, attempt, confirm
 from app.node.send.sending_slots import SendingSlots
-from app.node.settings.configuration import NodeSettings, Peer
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer
 from app.node.watch.audit import AuditTrail
 from operators.errors import OutputError
 

@@ -1,4 +1,4 @@
-"""No setting is ignored without a word: one that cannot be kept is refused, one without effect is said."""
+"""No setting is ignored silently: an impossible one is refused, one without effect is reported."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from app.map.configuration import faults
 from app.node.peers.destination import tls_of
 from app.node.send.dicomweb_destination import trusted_context
-from app.node.settings.configuration import NodeSettings, Peer, TlsFiles
+from app.node.settings.configuration import NodeSettings
 from app.node.settings.ignored import ignored_settings
+from app.node.settings.peer import Peer, TlsFiles
 from operators.errors import UsageError
 
 TLS = {"certificate": "a", "key": "b", "authority": "c"}

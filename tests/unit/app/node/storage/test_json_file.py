@@ -1,4 +1,4 @@
-"""What the node keeps as JSON is there whole or not at all, and comes back as it was."""
+"""JSON files of the node are written atomically and read back unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What counts as a study's content: its images, and not what was made of them."""
+"""The content of a study: its images without Osteon's results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures of a radiograph, and the secondary captures of them."""
+"""The pictures of a radiograph, and their secondary captures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from operators.dicom.capture.secondary_captures import check_picture, write_projection_pictures
+from operators.dicom.capture.secondary_captures import check_picture, write_pictures
 from operators.geometry.projection import Projection
 from operators.render.projection_pictures import (
     LARGEST,
@@ -16,6 +16,7 @@ from operators.render.projection_pictures import (
     draw_heat_map,
     draw_outlines,
     projection_pictures,
+    shown_grey,
     shown_size,
 )
 from tests.support.radiograph_result_cases import COLOURS, ODD, grey, made, projection, provenance, series
@@ -43,7 +44,7 @@ def test_large_images_are_reduced_and_small_ones_enlarged() -> None:
     assert shown_size(ODD, LARGEST) == (746, 910)
     large = Projection(grey((2600, 1300)))
     assert draw_outlines(large, made(1, large)).shape[1] == 1024
-    assert draw_heat_map(large, made(1, large)).shape[1] == LARGEST_HEAT // 2
+    assert draw_heat_map(shown_grey(large), made(1, large)).shape[1] == LARGEST_HEAT // 2
 
 
 def test_a_finding_in_a_corner_has_its_number_within_the_image() -> None:
@@ -55,7 +56,7 @@ def test_a_finding_in_a_corner_has_its_number_within_the_image() -> None:
 def test_captures_are_valid_and_name_the_radiograph(tmp_path: Path, count: int) -> None:
     found = made(count)
     pictures = projection_pictures(projection(), found)
-    paths = write_projection_pictures(pictures, provenance(found), tmp_path / "sc")
+    paths = write_pictures(pictures, provenance(found), tmp_path / "sc")
     outlines, heat = valid(paths)
     for path, dataset, picture in zip(paths, (outlines, heat), pictures, strict=True):
         check_picture(path, series())
@@ -64,8 +65,8 @@ def test_captures_are_valid_and_name_the_radiograph(tmp_path: Path, count: int) 
         assert list(dataset.PatientOrientation) == ["L", "F"]
         assert dataset.BurnedInAnnotation == "YES"
     assert outlines.ImageComments == "Outlined findings. For research, not for diagnosis."
-    assert "only as a picture" in heat.ImageComments
-    again = write_projection_pictures(pictures, provenance(found), tmp_path / "again")
+    assert "illustration only" in heat.ImageComments
+    again = write_pictures(pictures, provenance(found), tmp_path / "again")
     assert [dcmread(path) for path in again] == [outlines, heat]
 
 
@@ -73,5 +74,5 @@ def test_captures_are_valid_and_name_the_radiograph(tmp_path: Path, count: int) 
 def test_an_orientation_that_is_none_stays_empty(tmp_path: Path, said: list[str] | None) -> None:
     found = made(1)
     shared = provenance(found, series(PatientOrientation=said))
-    paths = write_projection_pictures(projection_pictures(projection(), found), shared, tmp_path)
+    paths = write_pictures(projection_pictures(projection(), found), shared, tmp_path)
     assert all(dataset["PatientOrientation"].is_empty for dataset in valid(paths))

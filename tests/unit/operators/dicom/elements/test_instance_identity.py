@@ -1,4 +1,4 @@
-"""What a file says of its identity: as pydicom reads it, and at a bounded cost whatever the file holds."""
+"""The identity in a file: as pydicom reads it, at a bounded cost for any content."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from pydicom.dataset import Dataset
 from operators.dicom.hounsfield.hounsfield_header import MAPS, OTHER_UNITS, RULES, RuleOutcome
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
-from operators.dicom.select.selection import REASONS, Refusal, Selection, rank, select
+from operators.dicom.select.reasons import REASONS
+from operators.dicom.select.selection import Refusal, Selection, rank, select
 from operators.errors import UnsuitableError
 from operators.geometry.value_notes import VALUE_MEANINGS
 from tests.support import phantoms

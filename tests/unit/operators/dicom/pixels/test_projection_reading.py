@@ -1,4 +1,4 @@
-"""Grey of radiographs: the same picture whatever way its values are stored, and what is no picture."""
+"""Grey values of radiographs: the same image however its values are stored, and refusals."""
 
 import base64
 import io
@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from operators.dicom.pixels.encoded_size import has_whole_segments
 from operators.dicom.pixels.projection_reader import read_projection
 from operators.dicom.read.scan import scan
 from operators.errors import OsteonError, UnreadableError, UnsuitableError
@@ -32,6 +33,7 @@ from tests.support.projection_files import (
     radiograph,
     read,
     save,
+    save_compressed,
     series_of,
 )
 
@@ -336,6 +338,37 @@ def test_jpeg_extended_with_12_bits(tmp_path: Path) -> None:
     assert np.abs(grey - (picture(12, (64, 64)) - 83) / 4095).max() < 0.01
 
 
+@pytest.mark.parametrize("place", ["tables", "frame header", "scan header"])
+def test_bytes_between_the_segments_of_a_jpeg_are_refused_before_gdcm_aborts(
+    tmp_path: Path, place: str
+) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(picture(8).astype(np.uint8)).save(stream, "JPEG", quality=95)
+    content = stream.getvalue()
+    at = content.index(
+        {"tables": b"\xff\xdb", "frame header": b"\xff\xc0", "scan header": b"\xff\xda"}[place]
+    )
+    dataset = radiograph(bits=8)
+    dataset.PixelData = encapsulate([content])
+    save_compressed(dataset, tmp_path / "whole", f"{JPEG}50")
+    assert np.abs(read(tmp_path / "whole").grey - wanted(8)).max() < 0.02
+    dataset.PixelData = encapsulate([content[:at] + bytes(range(1, 15)) + content[at:]])
+    save_compressed(dataset, tmp_path / "damaged", f"{JPEG}50")
+    with pytest.raises(UnreadableError, match="JPEG segments") as refused:
+        read(tmp_path / "damaged")
+    assert refused.value.code == "damaged_pixels"
+
+
+def test_the_segments_of_a_jpeg_are_followed_through_its_scans() -> None:
+    header = b"\xff\xd8\xff\xff\xc3\x00\x04ab"
+    scan = b"\xff\xda\x00\x04cd" + b"12\xff\x0034\xff\xd056"
+    for whole in (b"\xff\xd9", b"\xff\xd9\x00", b"", b"\xff\xff\xda\x00\x04cd56\xff\xd9"):
+        assert has_whole_segments(header + scan + whole)
+    for broken in (b"", b"7\xff\xd9", b"\xff", b"\xff\xc4\xff\xff\xff\xd9"):
+        assert not has_whole_segments(header + broken)
+    assert not has_whole_segments(header + scan + b"\xff\xc4\x00\x04ef7\xff\xd9")
+
+
 def test_colours_are_refused(tmp_path: Path) -> None:
     stored = np.stack([picture(8), picture(8) // 2, picture(8)], axis=-1)
     assert refusal(tmp_path / "rgb", capture(stored, "RGB")).code == "colour_image"
@@ -378,16 +411,6 @@ def test_a_huge_image_is_refused_before_it_is_decoded(tmp_path: Path, size: tupl
     assert raised.value.code == "image_size"
 
 
-def save_compressed(dataset: Dataset, folder: Path, syntax: str) -> None:
-    """A file whose frame is left as it is."""
-    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = UID(syntax)
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    dataset.save_as(folder / "1.dcm", enforce_file_format=True)
-
-
 def test_other_storage_is_refused(tmp_path: Path) -> None:
     wide = radiograph(np.repeat(picture(), 2, axis=1), BitsAllocated=16)
     wide.BitsAllocated, wide.Columns = 32, SHAPE[1]
@@ -409,6 +432,7 @@ def test_what_the_header_says_of_the_body(tmp_path: Path) -> None:
     save(radiograph(), tmp_path / "1.dcm")
     found = read(tmp_path)
     assert (found.laterality, found.view, found.body_part) == ("right", "PA", "HAND")
+    assert found.procedure == ""
     (series,) = series_of(tmp_path)
     assert series.grid is not None
     assert series.grid.same_as(found.grid)
@@ -424,10 +448,12 @@ def test_what_sequences_say_of_the_body(tmp_path: Path) -> None:
     dataset = radiograph(
         ImageLaterality="U", Laterality="L", ViewPosition=None, ViewCodeSequence=[code("postero-anterior")],
         BodyPartExamined="", AnatomicRegionSequence=[code("Hand")],
+        StudyDescription="XR hand", ProcedureCodeSequence=[code("Radiography of wrist")],
     )  # fmt: skip
     save(dataset, tmp_path / "1.dcm")
     found = read(tmp_path)
     assert (found.laterality, found.view, found.body_part) == ("left", "postero-anterior", "HAND")
+    assert found.procedure == "XR HAND; RADIOGRAPHY OF WRIST"
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

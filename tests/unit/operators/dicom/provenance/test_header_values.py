@@ -1,4 +1,4 @@
-"""Whatever a source's header holds: every result is written, and says of it only what conforms."""
+"""Nonconforming headers: every result is written and copies only values that conform."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad input: each kind has a sentence of its own, and none a traceback."""
+"""Bad input: each kind has its own sentence, and none a traceback."""
 
 import contextlib
 import random

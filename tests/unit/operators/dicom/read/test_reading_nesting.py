@@ -105,7 +105,7 @@ def test_what_stands_in_a_sequence_of_a_single_slice_says_nothing_of_it(
 
 
 def test_attributes_that_a_converted_image_has_no_macro_for_are_found(tmp_path: Path) -> None:
-    """Two phases of one Legacy Converted image, told apart by what was left over from its slices."""
+    """Two phases of one Legacy Converted image, distinguished by its unassigned attributes."""
 
     def edit(dataset: Dataset) -> None:
         for n, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):

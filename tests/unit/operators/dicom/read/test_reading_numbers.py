@@ -46,7 +46,7 @@ def at(place: Callable[[int], tuple[float, float, float]]) -> phantoms.Edit:
 
 
 def along(step_mm: float, digits: int) -> phantoms.Edit:
-    """Slices at even distances whose positions are written with so many decimals."""
+    """Evenly spaced slices whose positions are written with that many decimals."""
     return at(lambda k: (-9.0, -7.0, round(5 + step_mm * k, digits)))
 
 

@@ -1,4 +1,4 @@
-"""Passes of one series that follow each other and overlap are one volume; what is left out is said."""
+"""Passes of one series that follow each other and overlap are one volume; exclusions are reported."""
 
 from pathlib import Path
 

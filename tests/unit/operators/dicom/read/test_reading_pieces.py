@@ -1,4 +1,4 @@
-"""Pieces of one scan are read as one; where they are not, what is left out is said."""
+"""Pieces of one scan are read as one; if they are not, exclusions are reported."""
 
 from pathlib import Path
 

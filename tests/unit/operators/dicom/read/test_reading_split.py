@@ -1,4 +1,4 @@
-"""One DICOM series may hold several volumes: they are told apart, and none is mixed."""
+"""One DICOM series may hold several volumes: they are separated and never mixed."""
 
 import shutil
 from pathlib import Path

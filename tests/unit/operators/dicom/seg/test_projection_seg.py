@@ -160,6 +160,10 @@ def test_frames_over_several_images_have_no_grid(tmp_path: Path) -> None:
         read_seg_on(path, replace(grid(), shape=(ODD[1], ODD[0], 7)))
 
 
+def tracking_uids(path: Path) -> list[str]:
+    return [str(item.TrackingUID) for item in dcmread(path).SegmentSequence]
+
+
 def test_a_label_map_is_made_of_the_seg_and_an_rt_structure_set_refused(tmp_path: Path) -> None:
     found = made(3)
     path = written(tmp_path, found)
@@ -167,6 +171,7 @@ def test_a_label_map_is_made_of_the_seg_and_an_rt_structure_set_refused(tmp_path
     assert (again.package.reads, shared.series.is_projection) == ("projection", True)
     write_fallback("labelmap", path, tmp_path / "labelmap.dcm")
     np.testing.assert_array_equal(read_seg(tmp_path / "labelmap.dcm")[0].labels, found.label_map.labels)
+    assert tracking_uids(tmp_path / "labelmap.dcm") == tracking_uids(path)
     for make in (
         lambda: write_fallback("rtstruct", path, tmp_path / "structures.dcm"),
         lambda: ENCODINGS["projection"]["rtstruct"](found, provenance(found), tmp_path / "structures.dcm"),

@@ -1,4 +1,4 @@
-"""What the DICOM SEG that Osteon writes holds, and that others can read it."""
+"""The content of Osteon's DICOM SEG, and other programs that read it."""
 
 from __future__ import annotations
 

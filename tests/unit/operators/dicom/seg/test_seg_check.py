@@ -1,4 +1,4 @@
-"""A result that is not what was segmented, or not of the same patient, never leaves."""
+"""A result that differs from the segmentation, or is of another patient, is never sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose result a DICOM SEG says it is, and which UIDs it gets."""
+"""The patient, study and UIDs of a DICOM SEG."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a DICOM SEG says of its making, and its smaller form."""
+"""The provenance in a DICOM SEG, and its label map profile."""
 
 from __future__ import annotations
 

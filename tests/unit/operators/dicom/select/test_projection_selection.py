@@ -8,7 +8,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from operators.dicom.read.scan import scan
-from operators.dicom.select.selection import REASONS, Outcome, Refusal, Selection, candidates, rank, select
+from operators.dicom.select.reasons import REASONS
+from operators.dicom.select.selection import Outcome, Refusal, Selection, candidates, rank, select
 from operators.packages.packages import Acceptance, ModelPackage, NetworkSpec
 from operators.packages.radiograph import RadiographDecision, RadiographPackage
 from operators.packages.structures import Code

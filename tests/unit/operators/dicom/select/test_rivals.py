@@ -19,13 +19,10 @@ from operators.errors import ModelError, OutputError, UnreadableError, Unsuitabl
 from operators.geometry.volume import Grid
 from operators.segmentation.segmentation import Segmentation
 from tests.support import phantoms
-from tests.support.hounsfield_cases import FAULTS, body
-from tests.support.made_packages import write_package
 from tests.support.reading_cases import setting
 from tests.support.seg_cases import MADE_AT
 from tests.support.training_cases import write_models
 from tests.unit.app.run.test_run import MADE, Graph
-from tests.unit.operators.dicom.pixels.test_hounsfield_reading import stored_as
 from tests.unit.operators.dicom.select.test_selection import package
 
 SHAPE = (16, 16, 16)
@@ -40,7 +37,7 @@ def write(folder: Path, series: int, low_mm: float = 0, slices: int = 16, **attr
 
 
 def shows(*series: int, failing: Exception = NOT_FOUND) -> Graph:
-    """Networks that find the anatomy in these series alone."""
+    """Networks that find the anatomy only in these series."""
 
     def graph(job: Job, _: StageClock) -> Segmentation:
         if int(job.selection.series.series_instance_uid.split(".")[-1]) not in series:
@@ -96,25 +93,6 @@ def test_pixels_that_are_damaged_hide_no_good_series(tmp_path: Path) -> None:
     write(tmp_path / "in", 2)
     damaged = UnreadableError("expected decodable pixels, got damaged ones", code="damaged_pixels")
     assert run(tmp_path, shows(2, failing=damaged)) == (0, {"1": "damaged_pixels", "2": "selected"})
-
-
-def test_values_that_are_no_hounsfield_units_hide_no_good_series(tmp_path: Path) -> None:
-    """Only its image shows that the better series is inverted."""
-    affine = phantoms.axial_affine((3.0, 3.0, 3.0))
-    inverted = stored_as(FAULTS["inverted"][0], "<i2", RescaleIntercept=0)
-
-    def better(dataset: Dataset, k: int) -> None:
-        inverted(dataset, k)
-        dataset.SliceThickness = 2
-
-    phantoms.write_ct(tmp_path / "in", body(), affine, series=1, edit=better)
-    phantoms.write_ct(tmp_path / "in", body(), affine, series=2, edit=setting(SliceThickness=3))
-    write_package(tmp_path / "models" / "bones", sees_bone=True)
-    settings = Settings(models=tmp_path / "models")
-    outcome = run_folder(tmp_path / "in", tmp_path / "out", settings, None, MADE_AT, silent)
-    codes = {record.series_instance_uid.split(".")[-1]: record.code for record in outcome.series}
-    assert codes == {"1": "not_hounsfield", "2": "selected"}
-    assert outcome.exit_code == 0
 
 
 @pytest.mark.parametrize("error", [ModelError("x"), OutputError("x"), ZeroDivisionError("x")])

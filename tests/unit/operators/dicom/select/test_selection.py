@@ -9,15 +9,11 @@ import numpy as np
 import pytest
 
 from operators.dicom.read.scan import scan
-from operators.dicom.select.selection import REASONS, Outcome, Refusal, Reserve, Selection, select
+from operators.dicom.select.reasons import REASONS
+from operators.dicom.select.selection import Outcome, Refusal, Reserve, Selection, select
 from operators.errors import UsageError
-from operators.packages.packages import (
-    Acceptance,
-    CoarseToFinePackage,
-    FragmentRules,
-    ModelPackage,
-    NetworkSpec,
-)
+from operators.packages.coarse_to_fine import CoarseToFinePackage, FragmentRules
+from operators.packages.packages import Acceptance, ModelPackage, NetworkSpec
 from tests.support import phantoms
 from tests.support.reading_cases import setting
 

@@ -12,9 +12,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation
 
 from operators.dicom.seg.projection_seg import write_projection_seg
-from operators.dicom.sr.projection_codes import PROCEDURE, code_named
-from operators.dicom.sr.projection_report import write_projection_report
+from operators.dicom.sr.projection_codes import XR_PROCEDURE, code_named
 from operators.dicom.sr.report_check import check_projection_report
+from operators.dicom.sr.report_writer import write_report
 from operators.errors import OutputError
 from operators.geometry.projection import ProjectionSpacing
 from operators.measure.projection_flags import measure_and_flag
@@ -51,7 +51,7 @@ def written(
     if profile:
         write_projection_seg(found, shared, seg, profile=profile)
     header = dcmread(seg) if seg.is_file() else None
-    path = write_projection_report(found, shared, seg, folder / "measurements.dcm")
+    path = write_report(found, shared, seg, folder / "measurements.dcm")
     check_projection_report(path, str(header.SOPInstanceUID) if header else None, source)
     content = highdicom.sr.Comprehensive3DSR.from_dataset(dcmread(path)).content
     return cast(highdicom.sr.MeasurementReport, content), header
@@ -198,9 +198,9 @@ def test_the_procedure_is_a_radiograph_and_the_summary_says_the_verdict(tmp_path
         for item in dataset.ContentSequence
         if "ConceptCodeSequence" in item
     ]
-    assert PROCEDURE.value in codes
+    assert XR_PROCEDURE.value in codes
     text = dataset.ContentSequence[-1].TextValue
-    assert "No fracture found: 4%" in text
+    assert "No fracture found (4%; balanced threshold" in text
     assert "does not rule out a fracture" in text
 
 

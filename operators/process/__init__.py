@@ -1,0 +1,1 @@
+"""What a run needs of its process: memory, imports, progress, prefetch, the installed files."""

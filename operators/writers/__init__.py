@@ -1,1 +1,0 @@
-"""MONAI operators that write results."""

@@ -1,0 +1,34 @@
+"""Files that a training writes: JSON and CSV, whole or not at all, and logs of JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from operators.dicom.elements.atomic_file import write_whole
+
+
+def write_json(path: Path, content: object) -> None:
+    """Writes a JSON file. Raises UnwritableError."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file. Raises UnwritableError."""
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    return text.getvalue()
+
+
+def append_line(log: Path, content: Mapping[str, object]) -> None:
+    """Adds a line to a log."""
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(content) + "\n")

@@ -1,0 +1,218 @@
+"""Samples batches of crops and of whole images by step number, so that a resumed training gets the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+
+from operators.radiographs.canvas import canvas_zoom
+from training.radiograph.batches.breaks import simulate_fracture
+from training.radiograph.batches.exposure import covered, expose, hide
+from training.radiograph.batches.views import View, sample
+from training.radiograph.datasets.radiograph import Radiograph
+from training.radiograph.multitask_loss import Batch
+
+# Shares of the full range of grey values: lower limits of soft tissue, of bone, and of the detector's
+# bright border
+TISSUE = 0.05
+BONE = 0.03
+WHITE = 0.95
+SURROUNDINGS_PIXELS = 41
+BORDER_PIXELS = 16
+# The canvas of whole images, rows and columns, upright
+CANVAS = (448, 384)
+POINTS = 400
+# A crop with fewer fracture pixels than this has an unknown label
+FEWEST_PIXELS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """An image prepared for sampling: (3, rows, columns) of grey values, fractures and bone.
+
+    `bone` and `fracture` are x, y of POINTS random points each, none if the mask is empty.
+    """
+
+    planes: NDArray[np.uint8]
+    bone: NDArray[np.int16]
+    fracture: NDArray[np.int16]
+    fractured: bool
+    attributes: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The composition of a batch: numbers of views around fractures, with simulated fractures, of any bones.
+
+    `size` is rows and columns; `whole` views show the whole image. `hidden` is the range of the share of
+    masked squares.
+    """
+
+    fractures: int
+    simulated: int
+    others: int
+    size: tuple[int, int] = (224, 224)
+    whole: bool = False
+    hidden: tuple[float, float] = (0.0, 0.1)
+
+
+def source_of(image: Radiograph, rng: Generator) -> Source:
+    """An image with points on its bones and fractures."""
+    mask = image.mask()
+    bone = bone_mask(image.pixels)
+    return Source(
+        planes=np.stack([image.pixels, mask * np.uint8(255), bone * np.uint8(255)]),
+        bone=points_of(bone & ~mask, rng),
+        fracture=points_of(mask, rng),
+        fractured=image.fractured,
+        attributes=image.attributes,
+    )
+
+
+def bone_mask(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """The pixels brighter than the tissue around them, away from the image's border and white areas."""
+    image = ndimage.uniform_filter((pixels / 255).astype(np.float32), 3)
+    tissue = (image > air_level(image) + TISSUE) & (image < WHITE)
+    around = ndimage.uniform_filter(image * tissue, SURROUNDINGS_PIXELS)
+    share = ndimage.uniform_filter(tissue.astype(np.float32), SURROUNDINGS_PIXELS)
+    bone = tissue & (image > around / np.maximum(share, 0.05) + BONE)
+    inside = np.zeros_like(bone)
+    inside[BORDER_PIXELS:-BORDER_PIXELS, BORDER_PIXELS:-BORDER_PIXELS] = True
+    white = ndimage.binary_dilation(image >= WHITE, iterations=4)
+    return ndimage.binary_opening(bone & inside & ~white)
+
+
+def air_level(image: NDArray[np.float32]) -> float:
+    """The most frequent grey value of the darker half of the range."""
+    counts, edges = np.histogram(image, 32, (0, 0.5))
+    return float(edges[counts.argmax() + 1])
+
+
+def points_of(mask: NDArray[np.bool_], rng: Generator) -> NDArray[np.int16]:
+    """Random points (x, y) of a mask."""
+    rows, columns = np.nonzero(mask)
+    chosen = rng.integers(0, len(rows), POINTS) if len(rows) else np.zeros(0, int)
+    return np.stack([columns[chosen], rows[chosen]], -1).astype(np.int16)
+
+
+class Sampler:
+    """Samples batches from training images; the same seed and step give the same batch.
+
+    Fractured images without outlines are never sampled, as their fractured pixels are unknown.
+    """
+
+    def __init__(self, sources: Sequence[Source], seed: int) -> None:
+        self.seed = seed
+        self.outlined = [one for one in sources if len(one.fracture)]
+        self.whole = [one for one in sources if not one.fractured and len(one.bone)]
+        self.all = [one for one in sources if len(one.bone) and (len(one.fracture) or not one.fractured)]
+
+    def batch(self, draws: Draws, step: int) -> Batch:
+        """The batch of a step."""
+        rng = np.random.default_rng((self.seed, step))
+        shown = [self.around_fracture(draws, rng) for _ in range(draws.fractures)]
+        shown += [self.with_simulated(draws, rng) for _ in range(draws.simulated)]
+        shown += [self.of_any(draws, rng) for _ in range(draws.others)]
+        images, maps, labels, attributes = (torch.stack(part) for part in zip(*shown, strict=True))
+        whole = expose(images, rng)
+        hidden = hide(whole.shape, draws.hidden, rng)
+        return Batch(covered(whole, hidden, rng), whole, hidden, maps, labels, attributes)
+
+    def around_fracture(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
+        """A view that contains part of a fracture."""
+        source = pick(self.outlined, rng)
+        planes = sample(source.planes, view_of(source, source.fracture, draws, rng).points())
+        return described(source, planes, None)
+
+    def of_any(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
+        """A view of bones: four in five from images without a fracture."""
+        source = pick(self.whole if rng.random() < 0.8 or draws.whole else self.all, rng)
+        planes = sample(source.planes, view_of(source, source.bone, draws, rng).points())
+        return described(source, planes, None)
+
+    def with_simulated(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
+        """A view of an image without a fracture, with a simulated one."""
+        source = pick(self.whole, rng)
+        view = view_of(source, source.bone, draws, rng)
+        planes = sample(source.planes, view.points())
+        bone = planes[2].numpy() > 0.5
+        places = np.argwhere(inner(bone))
+        if not len(places):
+            return described(source, planes, None)
+        row, column = places[rng.integers(len(places))]
+        drawn = simulate_fracture(planes[0].numpy(), bone, (float(column), float(row)), rng)
+        moved = sample(source.planes, view.points(drawn.moved))
+        moved[0] += torch.from_numpy(drawn.added)
+        return described(source, moved, torch.from_numpy(drawn.mask).float())
+
+
+def inner(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask without the window's border, reduced to a coarse lattice."""
+    lattice = np.zeros_like(mask)
+    lattice[24:-24:3, 24:-24:3] = mask[24:-24:3, 24:-24:3]
+    return lattice
+
+
+def pick(sources: list[Source], rng: Generator) -> Source:
+    """Picks a random source."""
+    return sources[int(rng.integers(len(sources)))]
+
+
+def view_of(source: Source, points: NDArray[np.int16], draws: Draws, rng: Generator) -> View:
+    """A random view: of the whole image, or of a window that shows one of the points."""
+    if draws.whole:
+        return whole_view(source, draws.size, rng)
+    zoom = float(np.exp(rng.normal(0.1, 0.25)))
+    stretch = float(np.exp(rng.normal(0, 0.06)))
+    x, y = points[rng.integers(len(points))]
+    away = rng.uniform(-0.35, 0.35, 2) * draws.size[::-1] / zoom
+    rows, columns = source.planes.shape[1:]
+    return View(
+        (inside(x + away[0], columns, draws.size[1] / zoom), inside(y + away[1], rows, draws.size[0] / zoom)),
+        draws.size,
+        rng.uniform(0, 2 * np.pi),
+        (zoom * stretch, zoom / stretch),
+        bool(rng.random() < 0.5),
+    )
+
+
+def inside(centre: float, length: int, shown: float) -> float:
+    """The centre, shifted so that most of a window of `shown` pixels lies in the image."""
+    margin = min(0.35 * shown, length / 2)
+    return float(np.clip(centre, margin, length - margin))
+
+
+def whole_view(source: Source, size: tuple[int, int], rng: Generator) -> View:
+    """The image upright on a canvas, slightly rotated, scaled and shifted, mirrored or not."""
+    rows, columns = source.planes.shape[1:]
+    zoom = canvas_zoom((rows, columns), size) * float(np.exp(rng.normal(0.02, 0.12)))
+    angle = float(rng.normal(0, 0.15) + rng.choice([0, np.pi]))
+    if columns > rows:
+        angle += np.pi / 2
+    away = rng.normal(0, 0.04, 2) * (columns, rows)
+    centre = (float(columns / 2 + away[0]), float(rows / 2 + away[1]))
+    return View(centre, size, angle, (zoom, zoom), bool(rng.random() < 0.5))
+
+
+def described(source: Source, planes: Tensor, drawn: Tensor | None) -> tuple[Tensor, ...]:
+    """A view's grey values (1, H, W), maps (2, H, W), labels (2,), attributes (A,)."""
+    fracture = (planes[1] > 0.5).float()
+    maps = torch.stack([fracture, torch.zeros_like(fracture) if drawn is None else drawn])
+    labels = torch.tensor([label(float(fracture.sum())), 0.0 if drawn is None else 1.0])
+    if drawn is not None or (source.fractured and not len(source.fracture)):
+        labels[0] = torch.nan
+    return planes[:1], maps, labels, torch.tensor(source.attributes)
+
+
+def label(pixels: float) -> float:
+    """1 if a view shows FEWEST_PIXELS of a fracture, 0 if none, NaN between."""
+    if pixels >= FEWEST_PIXELS:
+        return 1.0
+    return 0.0 if pixels == 0 else float("nan")
